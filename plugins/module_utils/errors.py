@@ -1,0 +1,58 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""The one family of errors that code below the modules raises.
+
+A module or action catches :class:`Error` once and turns it into a failed result; nothing else in
+the collection needs to know how Ansible reports failures.
+"""
+from __future__ import annotations
+
+
+class Error(Exception):
+    """Something a user can act on: what happened, where, and what to do.
+
+    :param msg: one or more sentences for the user.
+    :param evidence: JSON-able values that are added to the failed result (steps, checks, log tails).
+    """
+
+    def __init__(self, msg, **evidence):
+        super().__init__(msg)
+        self.msg = msg
+        self.evidence = evidence
+
+    def as_result(self):
+        """Return the keyword arguments of a failed result."""
+        return dict(self.evidence, msg=self.msg)
+
+
+class SpecError(Error):
+    """Bad input. All problems of a file are reported at once.
+
+    :param problems: list of ``{file, line, path, problem, remedy}``; line counts from 1 or is None.
+    """
+
+    def __init__(self, problems):
+        self.problems = list(problems)
+        super().__init__("\n".join(format_problem(p) for p in self.problems), problems=self.problems)
+
+
+def format_problem(problem):
+    """Return one problem as ``file:line: path: what is wrong. What to do.``"""
+    where = problem.get("file") or "job"
+    if problem.get("line"):
+        where = f"{where}:{problem['line']}"
+    text = f"{where}: "
+    if problem.get("path"):
+        text += f"{problem['path']}: "
+    text += problem["problem"]
+    if problem.get("remedy"):
+        text += f" {problem['remedy']}"
+    return text
+
+
+class SlurmError(Error):
+    """A Slurm command failed or did not answer in time."""
+
+
+class StepError(Error):
+    """A step of the service ended or could not be started; carries its evidence."""

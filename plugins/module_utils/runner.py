@@ -1,0 +1,57 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""How an entry function runs, whether a module or an action plugin calls it.
+
+Every module of the collection is documentation plus an *entry*: ``run(params, ctx) -> result``.
+The action plugin of the same name calls the entry inside the controller when the submit host is
+the controller itself, which saves a module start (0.3 CPU seconds) and allows progress lines.
+"""
+from __future__ import annotations
+
+import os
+import time
+
+from .errors import Error
+
+
+class Context:
+    """What an entry may know of its caller.
+
+    :param check_mode: report what would be done, touch nothing.
+    :param diff: the caller wants before and after texts.
+    :param progress: called with one line of text when something changed that a person wants to see.
+    """
+
+    def __init__(self, check_mode=False, diff=False, progress=None):
+        self.check_mode = check_mode
+        self.diff = diff
+        self._progress = progress
+        self._parent = os.getppid()
+        self._last_line = None
+        self._last_time = 0.0
+
+    def progress(self, line, every_s=30.0):
+        """Show *line* if it differs from the last one, or if *every_s* seconds have passed."""
+        now = time.monotonic()
+        if self._progress and (line != self._last_line or now - self._last_time >= every_s):
+            self._last_line, self._last_time = line, now
+            self._progress(line)
+
+    def controller_alive(self):
+        """False once the process that started us is gone: then nobody reads our answer any more."""
+        return os.getppid() == self._parent
+
+
+def run_module(entry, argument_spec, **options):
+    """Run *entry* as the body of an Ansible module.
+
+    :param options: further arguments of AnsibleModule (``required_if`` and the like).
+    """
+    from ansible.module_utils.basic import AnsibleModule
+
+    module = AnsibleModule(argument_spec=argument_spec, supports_check_mode=True, **options)
+    try:
+        result = entry(module.params, Context(check_mode=module.check_mode, diff=module._diff))
+    except Error as error:
+        module.fail_json(**error.as_result())
+    module.exit_json(**result)

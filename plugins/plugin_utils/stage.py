@@ -1,0 +1,71 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""The action plugin behind every module of the collection.
+
+When the submit host is the controller, the module's entry runs right here: no payload is built, no
+interpreter is started, and progress lines reach the screen while the entry waits. In every other
+case (ssh, become, another interpreter, a task environment) the module itself runs, as usual.
+"""
+from __future__ import annotations
+
+import sys
+
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ansible_collections.srt.slurm.plugins.module_utils.errors import Error
+from ansible_collections.srt.slurm.plugins.module_utils.runner import Context
+
+display = Display()
+
+
+class StageAction(ActionBase):
+    """Base of the actions; a subclass names its entry and argument spec.
+
+    ``argument_spec`` is the dict of the module; ``options`` further arguments of AnsibleModule.
+    """
+
+    argument_spec = {}
+    options = {}
+    always_here = False
+    _supports_check_mode = True
+    _supports_async = False
+
+    @staticmethod
+    def entry(params, ctx):
+        """Do the work of the module: see :mod:`runner`."""
+        raise NotImplementedError
+
+    def run(self, tmp=None, task_vars=None):
+        """Run the entry in this process if that is possible, otherwise the module."""
+        result = super().run(tmp, task_vars)
+        del tmp
+        task_vars = task_vars or {}
+        if self._needs_module(task_vars):
+            result.update(self._execute_module(task_vars=task_vars))
+            return result
+        _ignored, params = self.validate_argument_spec(argument_spec=self.argument_spec, **self.options)
+        ctx = Context(
+            check_mode=self._task.check_mode,
+            diff=self._task.diff,
+            progress=lambda line: display.display(f"  {self._task.action.rsplit('.', 1)[-1]}: {line}"),
+        )
+        try:
+            result.update(self.prepare(params, task_vars) or {})
+            result.update(self.entry(params, ctx))
+        except Error as error:
+            result.update(failed=True, **error.as_result())
+        return result
+
+    def prepare(self, params, task_vars):
+        """Hook for subclasses: complete *params* in place from what only the controller knows."""
+
+    def _needs_module(self, task_vars):
+        if self.always_here or self._task.check_mode:
+            return False
+        if self._connection.transport not in ("local", "ansible.builtin.local"):
+            return True
+        if self._play_context.become or any(self._task.environment or []):
+            return True
+        interpreter = task_vars.get("ansible_python_interpreter")
+        return interpreter not in (None, "auto", "auto_silent", sys.executable)

@@ -1,0 +1,8 @@
+"""Make the checkout importable as ansible_collections.srt.slurm."""
+from __future__ import annotations
+
+import pathlib
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "collections"))
