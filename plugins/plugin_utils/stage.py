@@ -8,8 +8,6 @@ case (ssh, become, another interpreter, a task environment) the module itself ru
 """
 from __future__ import annotations
 
-import sys
-
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
@@ -41,7 +39,7 @@ class StageAction(ActionBase):
         result = super().run(tmp, task_vars)
         del tmp
         task_vars = task_vars or {}
-        if self._needs_module(task_vars):
+        if self._needs_module():
             result.update(self._execute_module(task_vars=task_vars))
             return result
         _ignored, params = self.validate_argument_spec(argument_spec=self.argument_spec, **self.options)
@@ -60,12 +58,9 @@ class StageAction(ActionBase):
     def prepare(self, params, task_vars):
         """Hook for subclasses: complete *params* in place from what only the controller knows."""
 
-    def _needs_module(self, task_vars):
+    def _needs_module(self):
         if self.always_here or self._task.check_mode:
             return False
         if self._connection.transport not in ("local", "ansible.builtin.local"):
             return True
-        if self._play_context.become or any(self._task.environment or []):
-            return True
-        interpreter = task_vars.get("ansible_python_interpreter")
-        return interpreter not in (None, "auto", "auto_silent", sys.executable)
+        return bool(self._play_context.become or any(self._task.environment or []))

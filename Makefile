@@ -1,0 +1,47 @@
+# What a person or CI does with a checkout. Each target makes the machine ready first, once.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+JOB ?= examples/quickstart.yaml
+ARGS ?=
+GATES := lint docs-lint unit sanity integration molecule e2e
+
+.PHONY: help bench test setup packages lock sandbox-stop clean distclean $(GATES)
+
+help: ## Show this
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+bench: setup ## Run the main job on a Slurm started here (JOB=path, ARGS='-e keep=true', SANDBOX_NODES=N)
+	@tools/bench "$(JOB)" $(ARGS)
+
+test: setup ## Pass all gates
+	@tools/gates
+
+setup: ## Install what is missing: Debian packages, then .venv
+	@tools/setup
+
+packages: ## Install only the Debian packages
+	@tools/setup packages
+
+lint: ## ruff, ansible-lint (production)
+docs-lint: ## antsibull-docs, antsibull-changelog
+unit: ## Unit tests
+sanity: ## ansible-test sanity
+integration: ## Tests on a sandbox Slurm
+molecule: ## Each role: converge, idempotence, verify, side effect, verify
+e2e: ## The whole playbook on a sandbox Slurm
+
+$(GATES): setup
+	@tools/gates $@
+
+lock: setup ## Resolve requirements.in into requirements.lock anew
+	@tools/lock
+
+sandbox-stop: ## Stop the sandboxes that bench and test left up
+	@tools/clean sandboxes
+
+clean: ## Stop sandboxes; remove what tests and runs made, but not outputs/
+	@tools/clean sandboxes made
+
+distclean: ## The same, and .venv and .cache
+	@tools/clean sandboxes made installed

@@ -1,0 +1,59 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Turning option tables into command lines."""
+from __future__ import annotations
+
+import json
+
+
+def flag_name(key):
+    """Return ``mem_fraction_static`` and ``mem-fraction-static`` as ``mem-fraction-static``."""
+    return str(key).replace("_", "-").lstrip("-")
+
+
+def table(options):
+    """Return *options* with normalised names; the later of two spellings of one name wins."""
+    return {flag_name(key): value for key, value in (options or {}).items()}
+
+
+def combine(own, given, fixed=()):
+    """Return (options, lost): *given* over *own*, except for the names in *fixed*.
+
+    ``lost`` lists the names that the job set and the plan does not pass on, because it decides them itself.
+    """
+    options, lost = dict(own), []
+    for name, value in sorted(table(given).items()):
+        if name in fixed:
+            if value != own.get(name):
+                lost.append(name)
+        else:
+            options[name] = value
+    return options, lost
+
+
+def to_argv(options):
+    """Return the command line of *options*.
+
+    True is the bare flag, false and null leave the flag out, a list is the flag and its items, a mapping is JSON.
+    """
+    argv = []
+    for name, value in options.items():
+        if value is None or value is False:
+            continue
+        argv.append(f"--{name}")
+        if value is True:
+            continue
+        if isinstance(value, (list, tuple)):
+            argv.extend(word(item) for item in value)
+        else:
+            argv.append(word(value))
+    return argv
+
+
+def word(value):
+    """Return one option value as text; whole floats keep their point only where Python prints it."""
+    if isinstance(value, dict):
+        return json.dumps(value, separators=(",", ":"))
+    if isinstance(value, float) and value == int(value):
+        return str(int(value))
+    return str(value)

@@ -1,0 +1,140 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""dynamo.mocker: a worker that simulates an engine's timing without a GPU (checked against 1.6.1)."""
+from __future__ import annotations
+
+from ..spec.section import Field, Section
+from ..spec.text import to_yaml
+from ..spec.types import Bool, Choice, Float, Int, MapOf, Str, Type
+from ..topology.step import one_file
+from .base import LONG_MODE, Backend, environment_fields
+from .flags import combine, to_argv
+
+# Info, but without the lines that one request causes in each process.
+QUIET_LOG = "info,dynamo_runtime::pipeline::network::ingress::push_handler=warn"
+
+OPTIONS = MapOf(Type())
+
+# What the plan itself decides about a worker: a job's own value would break the wiring.
+FIXED = ("model-path", "model-name", "served-model-name", "disaggregation-mode", "bootstrap-ports", "engine-type")
+
+
+class Mocker(Backend):
+    type = "mocker"
+    config_key = "mocker_config"
+    section = Section(
+        "mocker",
+        {
+            "type": Field(Str(), "mocker", "The engine."),
+            "engine_type": Field(Choice("vllm", "sglang", "trtllm"), "vllm", "The engine whose scheduler is simulated."),
+            "speedup_ratio": Field(Float(0), 100.0, "How much faster than the simulated engine. 0 is not infinite."),
+            "decode_speedup_ratio": Field(Float(0), 1.0, "Further speed-up of decode steps."),
+            "num_gpu_blocks_override": Field(Int(1), 16384, "KV cache blocks per data-parallel rank."),
+            "max_num_seqs": Field(Int(1), 256, "Sequences per iteration."),
+            "max_num_batched_tokens": Field(Int(1), 8192, "Tokens per iteration."),
+            "block_size": Field(Int(1), None, "Tokens per KV block; the default depends on engine_type."),
+            "data_parallel_size": Field(Int(1), 1, "Data-parallel ranks of a worker."),
+            "num_workers": Field(Int(1), 1, "Workers inside one process; each counts as a worker for the frontend."),
+            "startup_time": Field(Float(0), None, "Simulated start-up in seconds."),
+            "kv_transfer_bandwidth": Field(Float(0), None, "Simulated KV transfer in GB/s."),
+            "kv_cache_dtype": Field(Str(), None, "Simulated KV cache type."),
+            "enable_prefix_caching": Field(Bool(), True, "Simulate prefix caching."),
+            "enable_chunked_prefill": Field(Bool(), True, "Simulate chunked prefill."),
+            "preemption_mode": Field(Str(), None, "lifo or fifo."),
+            "bootstrap": Field(
+                Bool(),
+                False,
+                "Prefill and decode meet at the bootstrap ports, as real engines do. Costs about 45 ms a request.",
+            ),
+            **environment_fields(),
+            "mocker_config": Field(
+                Section("mocker_config", {mode: Field(OPTIONS, {}, f"Options of {mode} workers.") for mode in LONG_MODE.values()}),
+                None,
+                "Further dynamo.mocker options per mode, with dashes or underscores.",
+            ),
+        },
+        doc="dynamo.mocker; needs frontend.type dynamo.",
+    )
+
+    def problems(self, spec):
+        if spec["backend"]["speedup_ratio"] == 0:
+            return [
+                (
+                    ("backend", "speedup_ratio"),
+                    "is 0, which dynamo.mocker 1.6 treats like 1 and not like infinity.",
+                    "Write 1000 for almost no delay.",
+                )
+            ]
+        return []
+
+    def notes(self, spec):
+        notes = []
+        for mode in LONG_MODE:
+            _options, lost = combine({}, self.mode_config(spec, mode), FIXED)
+            lost = [name for name in lost if name != "served-model-name"]
+            if lost:
+                notes.append(f"backend.mocker_config.{LONG_MODE[mode]}: {', '.join(lost)}: the plan sets this itself.")
+        resources = spec["resources"]
+        for mode in LONG_MODE:
+            if (resources[f"gpus_per_{mode}"] or 0) > resources["gpus_per_node"] and resources[f"{mode}_workers"]:
+                notes.append(f"A {mode} worker spans nodes; the mocker simulates it on its first node only.")
+        return notes
+
+    def runs(self, process):
+        # One simulation is one process; a copy on each node would register as further workers.
+        return process.leader
+
+    def instances(self, layout):
+        count = layout.spec["backend"]["num_workers"]
+        return {mode: number * count for mode, number in super().instances(layout).items()}
+
+    def options(self, spec, mode):
+        """Return the engine's options of *mode* without those of one process."""
+        backend = spec["backend"]
+        own = {
+            "speedup-ratio": backend["speedup_ratio"],
+            "data-parallel-size": backend["data_parallel_size"],
+            "num-gpu-blocks-override": backend["num_gpu_blocks_override"],
+            "max-num-seqs": backend["max_num_seqs"],
+            "max-num-batched-tokens": backend["max_num_batched_tokens"],
+            "decode-speedup-ratio": backend["decode_speedup_ratio"] if backend["decode_speedup_ratio"] != 1 else None,
+            "block-size": backend["block_size"],
+            "num-workers": backend["num_workers"] if backend["num_workers"] > 1 else None,
+            "startup-time": backend["startup_time"],
+            "kv-transfer-bandwidth": backend["kv_transfer_bandwidth"],
+            "kv-cache-dtype": backend["kv_cache_dtype"],
+            "no-enable-prefix-caching": not backend["enable_prefix_caching"],
+            "no-enable-chunked-prefill": not backend["enable_chunked_prefill"],
+            "preemption-mode": backend["preemption_mode"],
+        }
+        options, _lost = combine(own, self.mode_config(spec, mode), FIXED)
+        return {name: value for name, value in options.items() if value is not None and value is not False}
+
+    def command(self, process, layout):
+        spec = layout.spec
+        fixed = {
+            "model-path": layout.model_path,
+            "model-name": layout.served_name,
+            "engine-type": spec["backend"]["engine_type"],
+            "disaggregation-mode": process.mode if process.mode != "agg" else None,
+            "bootstrap-ports": process.ports.get("bootstrap") if spec["backend"]["bootstrap"] else None,
+        }
+        options = {**fixed, **self.options(spec, process.mode)}
+        return [layout.python, "-m", "dynamo.mocker", *to_argv(options)]
+
+    def environment(self, process, layout):
+        return {
+            "DYN_SYSTEM_PORT": str(process.ports["system"]),
+            # Without it the worker's own /health says 503 for ever.
+            "DYN_SYSTEM_STARTING_HEALTH_STATUS": "ready",
+            "DYN_LOG": QUIET_LOG,
+        }
+
+    def files(self, layout):
+        modes = sorted({endpoint.mode for endpoint in layout.endpoints})
+        return [
+            one_file(
+                "mocker_config.yaml",
+                to_yaml({LONG_MODE[mode]: self.options(layout.spec, mode) for mode in modes}),
+            )
+        ]

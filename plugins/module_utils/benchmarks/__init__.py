@@ -1,0 +1,28 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""The benchmarks by type, and the ``benchmark`` section of a job. A new one is one file and one line here."""
+from __future__ import annotations
+
+from ..spec.section import TEXTS, Field, Section
+from ..spec.types import Bool, Choice, Str
+from . import unbuilt
+from .manual import Manual
+from .sa_bench import SaBench
+
+BENCHMARKS = {one.type: one for one in (Manual(), SaBench(), *map(unbuilt.Unbuilt, unbuilt.TYPES))}
+
+SECTION = Section(
+    "benchmark",
+    {
+        "type": Field(Choice(*BENCHMARKS), "manual", "What is measured; manual measures nothing."),
+        **{key: field for one in BENCHMARKS.values() for key, field in one.fields.items()},
+        **unbuilt.FIELDS,
+        "client_placement": Field(Choice("head", "first_decode", "last_decode"), "head", "Node of the load client."),
+        "client_dedicated_node": Field(Bool(), False, "A node for the load client alone."),
+        "colocate_with_frontend": Field(Bool(), True, "The dedicated services share one node."),
+        "container_image": Field(Str(), None, "Image of the client instead of the job's."),
+        "env": Field(TEXTS, {}, "Environment of the client."),
+        "export_node_metrics": Field(Bool(), False, "Write the metrics of the nodes as CSV."),
+    },
+    doc="What is measured once the service is up.",
+)

@@ -1,0 +1,20 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""The load client: sends random prompts of exact length to an OpenAI style server and times the answers.
+
+It is a program of its own: the files of this folder are copied into the run directory and run on
+the bench node as ``python3 <run_dir>/load_client --base-url ...``. It needs aiohttp and tokenizers
+there (uvloop is used when present) and nothing of this collection.
+
+=============  ==========================================================
+options        the command line
+prompts        texts of exactly so many tokens
+sse            the bytes of one streamed answer
+http           one request, timed
+load           many requests: warm-up, concurrency, arrival times, stall
+progress       the line on the screen and the progress file
+stats          records to the figures of a result file
+cli            all of it together; signals and exit codes
+=============  ==========================================================
+"""
+from __future__ import annotations

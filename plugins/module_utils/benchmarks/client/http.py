@@ -1,0 +1,206 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""One request to the server, timed."""
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket
+import time
+from collections import namedtuple
+
+from .sse import StreamParser, error_text
+
+CLIENT_IDLE_S = 4.0  # below the 5 s after which common servers close an idle connection
+
+Request = namedtuple("Request", "index prompt prompt_tokens max_tokens")
+Request.__doc__ = """What to send: text, its number of tokens, and how many tokens to ask for."""
+
+
+class Record:
+    """What became of one request. Times are seconds of the monotonic clock.
+
+    :ivar start: just before the request is sent.
+    :ivar first, last: arrival of the first and last chunk with text; None when none came.
+    :ivar end: the answer is complete, or has failed; None while it runs.
+    :ivar itl: gaps between chunks with text (a chunk may hold several tokens).
+    :ivar tokens_out: the server's count of output tokens, else the number of chunks (``counted``).
+    :ivar tokens_in: the server's count of prompt tokens, or None.
+    :ivar error: why it failed, or None.
+    """
+
+    __slots__ = ("request", "start", "first", "last", "end", "itl", "chunks", "tokens_out", "tokens_in",
+                 "counted", "error", "unreachable", "finish_reason", "texts")
+
+    def __init__(self, request):
+        self.request = request
+        self.start = self.first = self.last = self.end = None
+        self.itl = []
+        self.chunks = 0
+        self.tokens_out = 0
+        self.tokens_in = None
+        self.counted = False
+        self.error = None
+        self.unreachable = False
+        self.finish_reason = None
+        self.texts = None
+
+
+class Client:
+    """Sends requests over one pool of connections without a limit of its own.
+
+    :param options: see :mod:`.options`.
+    :param activity: called as ``activity(now, chunks)`` whenever bytes of an answer arrive.
+    """
+
+    def __init__(self, options, activity, clock=time.perf_counter):
+        self._options = options
+        self._activity = activity
+        self._clock = clock
+        self._url = options.base_url.rstrip("/") + options.endpoint
+        self._chat = options.endpoint.endswith("/chat/completions")
+        self._base = {
+            "model": options.model,
+            "temperature": options.temperature,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+        }
+        if options.ignore_eos:
+            self._base["ignore_eos"] = True
+        self._base.update(options.extra_body)
+        self._session = None
+        self._errors = ()
+        self._no_connection = ()
+
+    async def __aenter__(self):
+        import aiohttp
+
+        self._errors = (aiohttp.ClientError, OSError, ValueError)
+        self._no_connection = (aiohttp.ClientConnectorError,)
+        reuse = self._options.reuse_connections
+        connector = aiohttp.TCPConnector(
+            limit=0,
+            force_close=not reuse,
+            ttl_dns_cache=None,
+            **({"keepalive_timeout": CLIENT_IDLE_S} if reuse else {}),
+        )
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            timeout=aiohttp.ClientTimeout(total=self._options.request_timeout or None),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"Content-Type": "application/json", "Accept": "text/event-stream", "Accept-Encoding": "identity"},
+            auto_decompress=False,
+        )
+        return self
+
+    async def __aexit__(self, *_exc):
+        await self._session.close()
+
+    def body(self, request):
+        """Return the bytes that are sent for *request*."""
+        if self._chat:
+            prompt = {"messages": [{"role": "user", "content": request.prompt}]}
+        else:
+            prompt = {"prompt": request.prompt}
+        return json.dumps({**prompt, **self._base, "max_tokens": request.max_tokens}).encode()
+
+    async def send(self, record):
+        """Send the request of *record* and fill *record* as the answer comes; never raises for a failed request."""
+        body = self.body(record.request)
+        record.start = self._clock()
+        try:
+            async with self._session.post(self._url, data=body) as response:
+                self._activity(self._clock(), 0)
+                if response.status != 200:
+                    record.error = await _refusal(response)
+                elif "json" in response.headers.get("Content-Type", ""):
+                    record.error = "the server did not stream: " + await _refusal(response)
+                else:
+                    await self._read(record, response)
+        except asyncio.CancelledError:
+            record.error = "interrupted"
+            raise
+        except asyncio.TimeoutError:
+            record.error = f"no complete answer within {self._options.request_timeout:g} s"
+        except self._no_connection as error:
+            record.unreachable = True
+            record.error = f"cannot connect: {error}"
+        except self._errors as error:
+            record.error = f"{type(error).__name__}: {error}"[:300]
+        finally:
+            record.end = self._clock()
+
+    async def _read(self, record, response):
+        parser = StreamParser(keep_texts=self._options.save_texts)
+        clock, activity, itl, content = self._clock, self._activity, record.itl, response.content
+        acknowledge = _acknowledger(response) if self._options.quick_ack else _nothing
+        last = None
+        acknowledge()
+        while True:
+            data = await content.readany()
+            now = clock()
+            chunks = parser.feed(data) if data else parser.finish()
+            if chunks:
+                if last is None:
+                    record.first = now
+                else:
+                    itl.append(now - last)
+                if chunks > 1:
+                    itl.extend([0.0] * (chunks - 1))
+                record.last = last = now
+                record.chunks = parser.chunks
+            if not data:
+                break
+            activity(now, chunks)
+        _conclude(record, parser, now)
+
+
+def _conclude(record, parser, now):
+    """Read the counts of a finished stream into *record*."""
+    record.finish_reason = parser.finish_reason
+    record.texts = parser.texts
+    usage = parser.usage or {}
+    record.tokens_in = usage.get("prompt_tokens")
+    record.error = parser.problem()
+    if usage.get("completion_tokens") is None:
+        record.tokens_out, record.counted = parser.chunks, True
+    else:
+        record.tokens_out = usage["completion_tokens"]
+    if record.error is None and not record.tokens_out:
+        record.error = "the answer holds no token"
+    if record.error is None and record.first is None:
+        # Tokens that are no text yet (half a character): all that is known is when the answer was there.
+        record.first = record.last = now
+
+
+def _acknowledger(response):
+    """Return a function that makes the kernel acknowledge at once what has arrived.
+
+    On a connection that is used again Linux delays acknowledgements by 40 ms. A server without
+    TCP_NODELAY (dynamo's frontend is one) holds its next small packet until then: 43 ms instead of
+    3 ms of TTFT, measured. The delay is the client's, so it is not part of the server's figures.
+    The kernel forgets the option, hence once for each read.
+    """
+    option = getattr(socket, "TCP_QUICKACK", None)
+    connection = response.connection
+    peer = connection.transport.get_extra_info("socket") if connection and connection.transport else None
+    if option is None or peer is None:
+        return _nothing
+
+    def acknowledge():
+        with contextlib.suppress(OSError):
+            peer.setsockopt(socket.IPPROTO_TCP, option, 1)
+
+    return acknowledge
+
+
+def _nothing():
+    pass
+
+
+async def _refusal(response):
+    text = (await response.content.read(4096)).decode("utf-8", "replace").strip()
+    with contextlib.suppress(ValueError, AttributeError):
+        text = error_text(json.loads(text))
+    return f"HTTP {response.status}: {text[:200]}"

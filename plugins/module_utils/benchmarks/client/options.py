@@ -1,0 +1,130 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""The command line of the load client."""
+from __future__ import annotations
+
+import argparse
+import json
+import math
+
+SLO_METRICS = ("ttft", "tpot", "e2el")
+
+
+def parse_options(argv=None):
+    """Return the options as a namespace; wrong ones end the program with exit code 2 and a line that says why."""
+    parser = _parser()
+    options = parser.parse_args(argv)
+    problem = _problem(options)
+    if problem:
+        parser.error(problem)
+    return options
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog="load_client",
+        description="Measure an OpenAI style server: random prompts of exact token length, streamed answers.",
+        epilog="Exit codes: 0 the run completed (also when requests failed), 1 nothing could be sent or the run "
+        "stalled, 2 wrong options, 130 and 143 after SIGINT and SIGTERM.",
+    )
+    add = parser.add_argument
+    add("--base-url", required=True, help="where the server answers, for example http://10.0.0.1:8000")
+    add("--endpoint", default="/v1/completions", choices=["/v1/completions", "/v1/chat/completions"])
+    add("--model", required=True, help="name of the served model")
+    add("--tokenizer", required=True, help="folder with tokenizer.json, or that file")
+    add("--isl", type=int, required=True, help="input tokens of a request, special tokens included")
+    add("--osl", type=int, required=True, help="output tokens of a request (max_tokens)")
+    add("--random-range-ratio", type=float, default=1.0, metavar="R",
+        help="lengths are uniform in [R*length, length]; 1.0 (default) makes them all equal")
+    add("--num-prompts", type=int, required=True, help="measured requests")
+    add("--num-warmup", type=int, default=0, help="requests before the measurement, not counted")
+    add("--concurrency", type=int, required=True, help="most requests in flight")
+    add("--request-rate", type=_rate, default=math.inf, metavar="RATE",
+        help="requests per second, or inf (default): as fast as the concurrency allows")
+    add("--burstiness", type=float, default=1.0,
+        help="gamma shape of the gaps between arrivals; 1.0 (default) is a Poisson process")
+    add("--seed", type=int, default=0, help="same seed and same lengths: same prompts")
+    add("--ignore-eos", action="store_true", help="ask the server for exactly osl tokens")
+    add("--temperature", type=float, default=0.0)
+    add("--extra-body", type=_json_object, default={}, metavar="JSON", help="further keys of each request body")
+    add("--reuse-connections", action=argparse.BooleanOptionalAction, default=True,
+        help="keep connections between requests (default); without, each request pays for a new one in its TTFT")
+    add("--quick-ack", action=argparse.BooleanOptionalAction, default=True,
+        help="acknowledge each packet at once (default); without, a server that lacks TCP_NODELAY looks 40 ms slower")
+    add("--request-timeout", type=float, default=3600.0, metavar="S", help="a request that takes longer has failed")
+    add("--stall-timeout", type=float, default=0.0, metavar="S",
+        help="give up when no token and no answer came for so long; 0 (default): never")
+    add("--result", required=True, metavar="FILE", help="result file, written when the run is complete")
+    add("--progress", metavar="FILE", help="progress as JSON, replaced about once a second")
+    add("--goodput", type=_slo, action="append", default=[], metavar="METRIC:MS",
+        help="limit that a good request keeps: ttft:2000, tpot:25, e2el:10000 (repeatable)")
+    add("--percentiles", type=_percentiles, default=[90, 95, 99], metavar="P,P", help="default 90,95,99")
+    add("--backend", default="dynamo", help="name of the backend, recorded in the result")
+    add("--gpus", type=int, help="GPUs of the service, recorded in the result")
+    add("--prefill-gpus", type=int, help="of these for prefill")
+    add("--decode-gpus", type=int, help="of these for decode")
+    add("--metadata", type=_pair, action="append", default=[], metavar="KEY=VALUE",
+        help="recorded in the result (repeatable)")
+    add("--save-texts", action="store_true", help="store the generated texts in the result")
+    return parser
+
+
+def _problem(options):
+    """Return what is wrong with the options taken together, or None."""
+    for name in ("isl", "osl", "num_prompts", "concurrency"):
+        if getattr(options, name) < 1:
+            return f"--{name.replace('_', '-')} must be at least 1"
+    if options.num_warmup < 0:
+        return "--num-warmup must not be negative"
+    if not 0.0 < options.random_range_ratio <= 1.0:
+        return "--random-range-ratio must be above 0 and at most 1"
+    if options.burstiness <= 0:
+        return "--burstiness must be above 0"
+    if not options.base_url.startswith(("http://", "https://")):
+        return "--base-url must start with http:// or https://"
+    return None
+
+
+def _rate(text):
+    rate = math.inf if text in ("inf", "Infinity") else float(text)
+    if not rate > 0:
+        raise argparse.ArgumentTypeError("must be above 0, or inf")
+    return rate
+
+
+def _json_object(text):
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise argparse.ArgumentTypeError("must be a JSON object")
+    return value
+
+
+def _slo(text):
+    name, _colon, limit = text.partition(":")
+    try:
+        value = float(limit)
+    except ValueError:
+        value = -1.0
+    if name not in SLO_METRICS or value < 0:
+        raise argparse.ArgumentTypeError(f"must be METRIC:MS with a metric of {', '.join(SLO_METRICS)}")
+    return name, value
+
+
+def _percentiles(text):
+    try:
+        values = [float(part) for part in text.split(",") if part]
+    except ValueError:
+        values = [-1.0]
+    if not values or not all(0 < value < 100 for value in values):
+        raise argparse.ArgumentTypeError("must be numbers between 0 and 100, separated by commas")
+    return [int(value) if value == int(value) else value for value in values]
+
+
+def _pair(text):
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise argparse.ArgumentTypeError("must be KEY=VALUE")
+    return key, value

@@ -1,0 +1,133 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""What a person and a waiting program see while the load runs."""
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import sys
+import time
+from collections import deque
+
+LINE_EVERY_S = 1.0
+WINDOW_S = 5.0  # throughput is that of the last seconds
+
+
+def utc_now():
+    """Return the present time as ISO 8601 in UTC, with milliseconds and a Z."""
+    now = datetime.datetime.now(datetime.timezone.utc)
+    return now.strftime("%Y-%m-%dT%H:%M:%S.") + f"{now.microsecond // 1000:03d}Z"
+
+
+def write_atomic(path, text):
+    """Replace *path* by *text*: a reader sees the old or the new file, never a part."""
+    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+    temporary = f"{path}.tmp{os.getpid()}"
+    try:
+        with open(temporary, "w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        if os.path.exists(temporary):
+            os.unlink(temporary)
+        raise
+
+
+class Progress:
+    """Prints a line when it changed, at most once a second, and keeps the progress file current.
+
+    :param path: of the progress file, or None.
+    """
+
+    def __init__(self, state, path=None, stream=None, clock=time.perf_counter):
+        self._state = state
+        self._path = path
+        self._stream = stream or sys.stdout
+        self._clock = clock
+        self._line = None
+        self._printed_at = None
+        self._phase = None
+        self._window = deque()
+        self._broken = False
+
+    def tick(self):
+        """Show the state if it is time; a change of phase is always shown."""
+        now = self._clock()
+        same_phase = self._state.phase == self._phase
+        if same_phase and self._printed_at is not None and now - self._printed_at < LINE_EVERY_S:
+            return
+        self._show(now)
+
+    def final(self, phase, exit_code, reason=None):
+        """Show how the run ended."""
+        self._state.phase = phase
+        self._show(self._clock(), exit_code=exit_code, reason=reason)
+
+    def data(self, now):
+        """Return the state as JSON-able dict; rates in tokens per second, times in seconds."""
+        state = self._state
+        elapsed = now - state.started if state.started is not None else None
+        return {
+            "schema_version": 1,
+            "state": state.phase,
+            "concurrency": state.concurrency,
+            "done": state.done,
+            "total": state.warmup_total if state.phase == "warmup" else state.total,
+            "running": state.running,
+            "errors": state.errors,
+            "tokens": state.tokens,
+            "output_tok_s": self._rate(now),
+            "elapsed_s": None if elapsed is None else round(elapsed, 3),
+            "left_s": self._left(elapsed),
+            "updated_at": utc_now(),
+        }
+
+    def _show(self, now, **more):
+        data = dict(self.data(now), **more)
+        line = format_line(data)
+        if line != self._line:
+            print(line, file=self._stream, flush=True)
+            self._line = line
+        self._printed_at = now
+        self._phase = self._state.phase
+        if self._path and not self._broken:
+            try:
+                write_atomic(self._path, json.dumps(data) + "\n")
+            except OSError as error:
+                self._broken = True  # a full disk must not end the measurement
+                print(f"progress file: {error}", file=sys.stderr, flush=True)
+
+    def _rate(self, now):
+        window = self._window
+        if window and self._state.tokens < window[-1][1]:
+            window.clear()  # the measurement began
+        window.append((now, self._state.tokens))
+        while len(window) > 2 and now - window[0][0] > WINDOW_S:
+            window.popleft()
+        begin, tokens = window[0]
+        return round((self._state.tokens - tokens) / (now - begin), 1) if now > begin else 0.0
+
+    def _left(self, elapsed):
+        state = self._state
+        if not elapsed or not state.settled or state.phase != "running":
+            return 0.0 if state.phase == "done" else None
+        by_tokens = (state.expected_tokens - state.settled) * elapsed / state.settled
+        return round(max(0.0, by_tokens, state.last_arrival_s - elapsed), 1)
+
+
+def format_line(data):
+    """Return the progress *data* as one line of text."""
+    if data["state"] == "preparing":
+        return f"c={data['concurrency']} preparing prompts"
+    label = {"warmup": "warm-up ", "running": ""}.get(data["state"], data["state"] + ": ")
+    errors = "1 error" if data["errors"] == 1 else f"{data['errors']} errors"
+    line = f"c={data['concurrency']} {label}{data['done']}/{data['total']} done, {data['running']} running, "
+    line += f"{data['output_tok_s']:.0f} tok/s, {errors}"
+    if data.get("left_s"):
+        line += f", {data['left_s']:.0f} s left"
+    if data.get("reason"):
+        line += f"; {data['reason']}"
+    return line

@@ -1,0 +1,143 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Random prompts whose text is exactly so many tokens long.
+
+A text made of random token ids does not survive decoding and encoding again: neighbours merge. So
+prompts are made of words that the tokenizer keeps as one token each, also next to each other, and
+the result is encoded again to prove it. Special tokens that the tokenizer adds by itself (such as
+a begin-of-text token) count, because servers count them.
+"""
+from __future__ import annotations
+
+import os
+import random
+
+SAMPLE_IDS = 6000  # vocabulary entries looked at for words
+ENOUGH_WORDS = 256
+PHRASE_WORDS = 8  # phrases make long prompts fast: one choice instead of eight
+PHRASES = 4096
+VERIFY_TOKENS = 200_000  # prompts are encoded again up to this many tokens, all of them if one is wrong
+FIX_ROUNDS = 8
+
+
+class PromptError(Exception):
+    """The tokenizer cannot be read, or makes no usable words."""
+
+
+def load_tokenizer(path):
+    """Return the tokenizer of a model folder (or of a tokenizer.json)."""
+    from tokenizers import Tokenizer
+
+    name = path if os.path.isfile(path) else os.path.join(path, "tokenizer.json")
+    if not os.path.isfile(name):
+        raise PromptError(
+            f"there is no {name}: --tokenizer wants a model folder with a tokenizer.json "
+            "(AutoTokenizer.from_pretrained(MODEL).save_pretrained(FOLDER) writes one)"
+        )
+    try:
+        tokenizer = Tokenizer.from_file(name)
+    except Exception as error:  # the library raises a bare Exception
+        raise PromptError(f"{name} is not a tokenizer: {error}") from None
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def sample_lengths(rng, count, length, ratio):
+    """Return *count* lengths, uniform in [int(length*ratio), length] and at least 1."""
+    low = max(1, int(length * ratio))
+    if low >= length:
+        return [length] * count
+    return [rng.randint(low, length) for _unused in range(count)]
+
+
+class PromptMaker:
+    """Makes prompts for one tokenizer.
+
+    :ivar inexact: prompts whose length could not be met exactly.
+    :ivar verified: prompts that were encoded again.
+    """
+
+    def __init__(self, tokenizer, seed):
+        self._encode_batch = getattr(tokenizer, "encode_batch_fast", tokenizer.encode_batch)
+        self._tokenizer = tokenizer
+        self.special = len(tokenizer.encode("").ids)
+        rng = random.Random(f"{seed}/words")
+        self._lead, self._words = _find_words(tokenizer, self.count, rng)
+        self._phrases = [" ".join(rng.choices(self._words, k=PHRASE_WORDS)) for _unused in range(PHRASES)]
+        self.inexact = 0
+        self.verified = 0
+
+    def count(self, texts):
+        """Return the number of tokens of each text, special tokens included."""
+        return [len(encoding.ids) for encoding in self._encode_batch(texts)]
+
+    def make(self, lengths, seed):
+        """Return one prompt for each of *lengths* (tokens). The same *seed* makes the same prompts."""
+        rng = random.Random(seed)
+        texts = [self._text(rng, max(0, length - self.special)) for length in lengths]
+        first = _prefix(lengths, VERIFY_TOKENS)
+        counts = self.count(texts[:first])
+        self.verified += first
+        if counts != lengths[:first]:
+            counts += self.count(texts[first:])
+            self.verified += len(texts) - first
+            for index, (have, want) in enumerate(zip(counts, lengths)):
+                if have != want:
+                    texts[index] = self._fix(rng, texts[index], have, want)
+        return texts
+
+    def _text(self, rng, words):
+        phrases, rest = divmod(words, PHRASE_WORDS)
+        parts = rng.choices(self._phrases, k=phrases)
+        if rest:
+            parts.append(" ".join(rng.choices(self._words, k=rest)))
+        return self._lead + " ".join(parts)
+
+    def _fix(self, rng, text, have, want):
+        """Add or drop words until *text* has *want* tokens; count it as inexact if that fails."""
+        best = (abs(have - want), text)
+        words = text.split(" ")
+        for _round in range(FIX_ROUNDS):
+            if have > want:
+                words = words[: max(0, len(words) - (have - want))]
+            else:
+                words = words + rng.choices(self._words, k=want - have)
+            text = " ".join(words)
+            have = self.count([text])[0]
+            best = min(best, (abs(have - want), text))
+            if have == want:
+                return text
+        self.inexact += 1
+        return best[1]
+
+
+def _find_words(tokenizer, count, rng):
+    """Return (lead, words): each word is one token at the start (after *lead*) and after a space."""
+    size = tokenizer.get_vocab_size()
+    ids = rng.sample(range(size), min(size, SAMPLE_IDS))
+    decoded = {text.strip() for text in tokenizer.decode_batch([[number] for number in ids])}
+    plain = sorted(word for word in decoded if len(word) > 1 and word.isascii() and word.isalpha())
+    other = sorted(word for word in decoded if word and not any(char.isspace() or char == "\ufffd" for char in word))
+    special = len(tokenizer.encode("").ids)
+    best = ("", [])
+    for candidates, lead in ((plain, ""), (plain, " "), (other, ""), (other, " ")):
+        counts = count([f"{lead}{word} {word}" for word in candidates]) if candidates else []
+        words = [word for word, tokens in zip(candidates, counts) if tokens == special + 2]
+        if len(words) > len(best[1]):
+            best = (lead, words)
+        if len(words) >= ENOUGH_WORDS:
+            break
+    if not best[1]:
+        raise PromptError("the tokenizer has no word that stays one token: prompts of exact length cannot be made")
+    return best
+
+
+def _prefix(lengths, tokens):
+    """Return how many of the first prompts hold at most *tokens* tokens together, at least one."""
+    total = 0
+    for index, length in enumerate(lengths):
+        total += length
+        if total > tokens and index:
+            return index
+    return len(lengths)

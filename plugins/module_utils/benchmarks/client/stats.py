@@ -1,0 +1,188 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""From records to the figures of a result file. Pure: no clock, no files.
+
+Keys and units are those of sa-bench (times of single requests in seconds, statistics in
+milliseconds), with two differences: a figure without a sample is null, never 0, and so is the TTFT
+of a failed request.
+"""
+from __future__ import annotations
+
+import math
+
+RESULT_SCHEMA_VERSION = 1
+PEAK_BUCKETS = 10  # the peak is the best mean of ten seconds, in buckets of one second
+
+
+def build_result(options, records, duration_s, **facts):
+    """Return the content of a result file.
+
+    :param records: :class:`~.http.Record` of the measured requests.
+    :param duration_s: from the first request to the end of the last.
+    :param facts: further keys (started_at, ended_at, interrupted, ...).
+    """
+    begin = min((record.start for record in records if record.start is not None), default=0.0)
+    good = [record for record in records if record.error is None]
+    tokens_in = sum(record.request.prompt_tokens for record in good)
+    tokens_out = sum(record.tokens_out for record in good)
+
+    def per_second(value):
+        return round(value / duration_s, 6) if duration_s > 0 and good else None
+
+    result = {
+        "schema_version": RESULT_SCHEMA_VERSION,
+        "date": facts.pop("date", None),
+        "backend": options.backend,
+        "model_id": options.model,
+        "tokenizer_id": options.tokenizer,
+        "best_of": 1,
+        "num_prompts": options.num_prompts,
+        **dict(options.metadata),
+        "request_rate": "inf" if math.isinf(options.request_rate) else options.request_rate,
+        "burstiness": options.burstiness,
+        "max_concurrency": options.concurrency,
+        "reuse_http_connections": options.reuse_connections,
+        "quick_ack": options.quick_ack,
+        "endpoint": options.endpoint,
+        "isl": options.isl,
+        "osl": options.osl,
+        "random_range_ratio": options.random_range_ratio,
+        "ignore_eos": options.ignore_eos,
+        "num_warmup": options.num_warmup,
+        "seed": options.seed,
+        "gpus": options.gpus,
+        "prefill_gpus": options.prefill_gpus,
+        "decode_gpus": options.decode_gpus,
+        **facts,
+        "duration": round(duration_s, 6),
+        "completed": len(good),
+        "failed": len(records) - len(good),
+        "total_input_tokens": tokens_in,
+        "total_output_tokens": tokens_out,
+        "usage_source": _usage_source(good),
+        **_prompt_counts(good),
+        "short_outputs": sum(record.tokens_out < record.request.max_tokens for record in good),
+        "request_throughput": per_second(len(good)),
+        "request_goodput": per_second(_goodput(good, options.goodput)) if options.goodput else None,
+        "output_throughput": per_second(tokens_out),
+        "peak_output_tokens_per_s": peak_rate(good, begin, duration_s),
+        "total_token_throughput": per_second(tokens_in + tokens_out),
+    }
+    for name, values in _samples(good).items():
+        result.update(summary(name, values, options.percentiles))
+    result.update(_single_requests(records, begin, options.save_texts))
+    return result
+
+
+def ttft(record):
+    """Return the time to the first text in seconds."""
+    return record.first - record.start
+
+
+def tpot(record):
+    """Return the seconds per output token after the first, or None for an answer of one token."""
+    return (record.last - record.first) / (record.tokens_out - 1) if record.tokens_out > 1 else None
+
+
+def e2el(record):
+    """Return the seconds from sending to the last text."""
+    return record.last - record.start
+
+
+def summary(name, values, percentiles):
+    """Return the statistics of *values* (seconds) as ``mean_<name>_ms`` and so on; null without values."""
+    values = sorted(values)
+    figures = {f"mean_{name}_ms": None, f"median_{name}_ms": None, f"std_{name}_ms": None}
+    figures.update({f"p{number}_{name}_ms": None for number in percentiles})
+    if not values:
+        return figures
+    mean = math.fsum(values) / len(values)
+    figures[f"mean_{name}_ms"] = mean
+    figures[f"median_{name}_ms"] = percentile(values, 50)
+    figures[f"std_{name}_ms"] = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / len(values))
+    for number in percentiles:
+        figures[f"p{number}_{name}_ms"] = percentile(values, number)
+    return {key: round(value * 1000, 6) for key, value in figures.items()}
+
+
+def percentile(ordered, number):
+    """Return the percentile of an *ordered*, non-empty list, interpolated between neighbours as numpy does."""
+    place = (len(ordered) - 1) * number / 100
+    low = math.floor(place)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
+
+
+def peak_rate(good, begin, duration_s):
+    """Return the most output tokens per second over ten seconds (or over the whole run if that is shorter)."""
+    if not good or duration_s <= 0:
+        return None
+    buckets = [0.0] * (int(duration_s) + 1)
+    for record in good:
+        per_chunk = record.tokens_out / (len(record.itl) + 1)
+        when = record.first - begin
+        buckets[min(int(when), len(buckets) - 1)] += per_chunk
+        for gap in record.itl:
+            when += gap
+            buckets[min(int(when), len(buckets) - 1)] += per_chunk
+    if duration_s < PEAK_BUCKETS:
+        return round(sum(buckets) / duration_s, 6)
+    window = sum(buckets[:PEAK_BUCKETS])
+    best = window
+    for index in range(PEAK_BUCKETS, len(buckets)):
+        window += buckets[index] - buckets[index - PEAK_BUCKETS]
+        best = max(best, window)
+    return round(best / PEAK_BUCKETS, 6)
+
+
+def _samples(good):
+    return {
+        "ttft": [ttft(record) for record in good],
+        "tpot": [value for value in map(tpot, good) if value is not None],
+        "itl": [gap for record in good for gap in record.itl],
+        "e2el": [e2el(record) for record in good],
+    }
+
+
+def _goodput(good, limits):
+    """Return how many requests keep all limits; an answer of one token has a TPOT of 0."""
+    figures = {"ttft": ttft, "tpot": lambda record: tpot(record) or 0.0, "e2el": e2el}
+    return sum(all(figures[name](record) * 1000 <= limit for name, limit in limits) for record in good)
+
+
+def _usage_source(good):
+    counted = {record.counted for record in good}
+    if not counted:
+        return None
+    return "mixed" if len(counted) == 2 else ("chunks" if True in counted else "server")
+
+
+def _prompt_counts(good):
+    """Return how the server's prompt tokens compare with ours; null when it does not say."""
+    differences = [record.tokens_in - record.request.prompt_tokens for record in good if record.tokens_in is not None]
+    return {
+        "server_input_tokens": sum(record.tokens_in for record in good if record.tokens_in is not None)
+        if differences else None,
+        "input_token_mismatches": sum(map(bool, differences)) if differences else None,
+        "min_input_token_difference": min(differences, default=None),
+        "max_input_token_difference": max(differences, default=None),
+    }
+
+
+def _single_requests(records, begin, texts):
+    lists = {
+        "input_lens": [record.request.prompt_tokens for record in records],
+        "output_lens": [record.tokens_out if record.error is None else 0 for record in records],
+        "start_times": [_seconds(record.start, begin) for record in records],
+        "ttfts": [_seconds(record.first, record.start) if record.error is None else None for record in records],
+        "latencies": [_seconds(record.last, record.start) if record.error is None else None for record in records],
+        "itls": [[round(gap, 6) for gap in record.itl] if record.error is None else [] for record in records],
+        "errors": [record.error or "" for record in records],
+    }
+    if texts:
+        lists["generated_texts"] = ["".join(record.texts or ()) for record in records]
+    return lists
+
+
+def _seconds(moment, begin):
+    return None if moment is None or begin is None else round(moment - begin, 6)

@@ -1,0 +1,57 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Benchmarks whose keys are known and checked, but which this version cannot run yet."""
+from __future__ import annotations
+
+from ..spec.section import Field
+from ..spec.types import Float, Int, ListOf, MapOf, OneOf, Str, Type
+from .base import Benchmark
+
+
+class Unbuilt(Benchmark):
+    """A benchmark that is refused before submission."""
+
+    def __init__(self, type_):
+        self.type = type_
+
+    def problems(self, spec):
+        return [(("benchmark", "type"), f"is {self.type}, which this version cannot run yet.", "Use sa-bench or manual.")]
+
+
+TYPES = (
+    "sglang-bench",
+    "mmlu",
+    "gpqa",
+    "gsm8k",
+    "longbenchv2",
+    "router",
+    "mooncake-router",
+    "trace-replay",
+    "lm-eval",
+    "custom",
+)
+
+# Keys that these types share; each will own its keys in a file of its own.
+FIELDS = {
+    "num_examples": Field(Int(1), None, "Accuracy: examples to ask."),
+    "max_tokens": Field(Int(1), None, "Accuracy: longest answer."),
+    "repeat": Field(Int(1), None, "Accuracy: repetitions."),
+    "num_threads": Field(Int(1), None, "Accuracy: requests in flight."),
+    "max_context_length": Field(Int(1), None, "longbenchv2: longest context."),
+    "categories": Field(ListOf(Str()), None, "longbenchv2: categories."),
+    "num_shots": Field(Int(0), None, "gsm8k: examples in the prompt."),
+    "temperature": Field(Float(0), None, "Sampling temperature."),
+    "top_p": Field(Float(0, 1), None, "Sampling top p."),
+    "top_k": Field(Int(), None, "Sampling top k."),
+    "num_requests": Field(Int(1), None, "router: requests."),
+    "concurrency": Field(Int(1), None, "router: requests in flight."),
+    "prefix_ratios": Field(OneOf(ListOf(Float(0, 1)), Str()), None, "router: shares of common prefix."),
+    "mooncake_workload": Field(Str(), None, "mooncake-router: workload."),
+    "ttft_threshold_ms": Field(Int(1), None, "Goodput: longest time to first token."),
+    "itl_threshold_ms": Field(Int(1), None, "Goodput: longest time between tokens."),
+    "trace_file": Field(Str(), None, "trace-replay: the trace."),
+    "command": Field(Str(), None, "custom: the command."),
+    "aiperf_package": Field(Str(), None, "aiperf to install."),
+    "aiperf_args": Field(MapOf(Type()), {}, "Further aiperf options."),
+    "sweep": Field(MapOf(Type()), None, "Accepted for old files; has no effect."),
+}

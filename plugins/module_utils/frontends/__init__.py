@@ -1,0 +1,33 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""The frontends by type, and the ``frontend`` section of a job. A new frontend is one file and one line here."""
+from __future__ import annotations
+
+from ..spec.section import TEXTS, Field, Section
+from ..spec.types import Bool, Choice, Int, MapOf, Str, Type
+from .dynamo import Dynamo
+from .unbuilt import TrtllmServe, SglangRouter, VllmServe
+
+FRONTENDS = {one.type: one for one in (Dynamo(), SglangRouter(), TrtllmServe(), VllmServe())}
+
+SECTION = Section(
+    "frontend",
+    {
+        "type": Field(Choice(*FRONTENDS), "dynamo", "The HTTP side of the service."),
+        "enable_multiple_frontends": Field(Bool(), True, "Several frontends behind nginx when there are several nodes."),
+        "num_additional_frontends": Field(Int(0), 9, "Frontends beyond the first; at most one a worker node."),
+        "nginx_container": Field(Str(), "nginx:1.27.4", "Image of nginx when the job runs in containers."),
+        "nginx_raise_ulimit": Field(Bool(), False, "Raise nginx's open-file limit to 1048576."),
+        "nginx_session_affinity": Field(Bool(), False, "Requests of one session go to one frontend."),
+        "nginx_session_affinity_header": Field(Str(), "X-Dynamo-Session-ID", "The header that names the session."),
+        "nginx_keepalive_timeout": Field(Str(), "600s", "How long idle connections stay open."),
+        "args": Field(MapOf(Type()), {}, "Options of the frontend's command line."),
+        "env": Field(TEXTS, {}, "Environment of the frontend."),
+        "orchestrator_placement": Field(
+            Choice("head", "first_decode", "last_decode"), "head", "Node of the public port."
+        ),
+        "dedicated_node": Field(Bool(), False, "A node for the frontend alone."),
+        **{key: field for one in FRONTENDS.values() for key, field in one.fields.items()},
+    },
+    doc="The HTTP side of the service.",
+)

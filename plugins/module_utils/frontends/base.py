@@ -1,0 +1,84 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""What a frontend is: the HTTP side of the service. It knows nothing of Slurm."""
+from __future__ import annotations
+
+from ..topology.step import http_check
+
+
+class Frontend:
+    """Base class and interface.
+
+    ``type``        the word under ``frontend.type``
+    ``fields``      keys of the ``frontend`` section that only this frontend reads
+    ``needs_infra`` whether NATS and etcd must run
+    """
+
+    type = ""
+    fields = {}
+    needs_infra = True
+
+    def problems(self, spec):
+        """Return ``[(path, problem, remedy)]`` for rules that cross fields; called before submission."""
+        return []
+
+    def multiple(self, spec):
+        """Tell whether several frontends may stand behind nginx."""
+        return spec["frontend"]["enable_multiple_frontends"]
+
+    def steps(self, layout):
+        """Return the frontends' steps, without nginx."""
+        raise NotImplementedError
+
+    def files(self, layout):
+        """Return the frontends' configuration files."""
+        return []
+
+    def ready_checks(self, layout, instances, index):
+        """Return the checks of frontend *index*; ``instances`` says how many workers it must see per mode."""
+        raise NotImplementedError
+
+    def checks(self, layout, instances, workers):
+        """Return all checks of the HTTP side.
+
+        Each frontend must see the workers and the model and must answer a request of its own: a router can say
+        ready and still answer 503. The public port is asked last.
+        """
+        checks = []
+        for index in range(len(layout.frontends)):
+            checks.extend(self.ready_checks(layout, instances, index))
+        direct = []
+        if layout.nginx:
+            for index, node in enumerate(layout.frontends):
+                name = f"frontend_{index}"
+                before = [check["name"] for check in checks if name in check["steps"]]
+                direct.append(
+                    completion(f"{name}_token", layout, layout.address(node), layout.frontend_port, [name, *workers], before)
+                )
+        first = "nginx" if layout.nginx else "frontend_0"
+        last = completion(
+            "token",
+            layout,
+            layout.head_address,
+            layout.ports["frontend"],
+            [first],
+            [check["name"] for check in checks + direct],
+        )
+        return checks + direct + [last]
+
+
+def completion(name, layout, host, port, steps, after):
+    """Return the check that asks for one real token."""
+    return http_check(
+        name,
+        host,
+        port,
+        "/v1/completions",
+        steps,
+        method="POST",
+        headers={"Content-Type": "application/json"},
+        body={"model": layout.served_name, "prompt": "Hello", "max_tokens": 1, "stream": False},
+        timeout_s=30,
+        expect=[{"label": "tokens", "path": "usage.completion_tokens", "min": 1}],
+        after=after,
+    )

@@ -1,0 +1,73 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""dynamo.frontend: HTTP, pre-processing and routing in one process (checked against 1.6.1)."""
+from __future__ import annotations
+
+import json
+
+from ..topology.step import http_check, make_step
+from .base import Frontend
+
+# Info, but without one line per request and process.
+QUIET_LOG = "info,dynamo_runtime::pipeline::network::ingress::push_handler=warn"
+
+
+class Dynamo(Frontend):
+    type = "dynamo"
+
+    def steps(self, layout):
+        spec = layout.spec
+        env = {
+            **layout.wiring,
+            "DYN_LOG": QUIET_LOG,
+            **spec["environment"],
+            **spec["frontend"]["env"],
+        }
+        args = [argument for pair in spec["frontend"]["args"].items() for argument in _argument(*pair)]
+        command = [layout.python, "-m", "dynamo.frontend", "--http-port", str(layout.frontend_port), *args]
+        return [
+            make_step(f"frontend_{index}", "frontend", [node], command, env)
+            for index, node in enumerate(layout.frontends)
+        ]
+
+    def ready_checks(self, layout, instances, index):
+        name = f"frontend_{index}"
+        host, port = layout.address(layout.frontends[index]), layout.frontend_port
+        components = {"prefill": "prefill", "decode": ["backend", "decode", "tensorrt_llm"]}
+        return [
+            http_check(
+                f"{name}_workers",
+                host,
+                port,
+                "/health",
+                [name],
+                # Only "generate" endpoints are workers; a worker lists further endpoints of its own.
+                expect=[
+                    {
+                        "label": mode,
+                        "path": "instances",
+                        "where": {"endpoint": "generate", "component": components[mode]},
+                        "min": count,
+                    }
+                    for mode, count in instances.items()
+                    if count
+                ],
+            ),
+            http_check(
+                f"{name}_model",
+                host,
+                port,
+                "/v1/models",
+                [name],
+                expect=[{"label": "model", "path": "data", "where": {"id": layout.served_name}, "min": 1}],
+            ),
+        ]
+
+
+def _argument(key, value):
+    flag = "--" + str(key).lstrip("-")
+    if value is None or value is False:
+        return []
+    if value is True:
+        return [flag]
+    return [flag, json.dumps(value) if isinstance(value, (dict, list)) else str(value)]

@@ -1,0 +1,90 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""nginx before several frontends."""
+from __future__ import annotations
+
+from ..topology.step import in_private_dir, make_step, one_file
+
+CONFIG = "nginx.conf"
+
+
+def nginx_file(layout):
+    """Return nginx.conf. It runs for root and for an ordinary user, several times on one host."""
+    options = layout.spec["frontend"]
+    private = layout.private_dir("nginx")
+    balance, variable = "", ""
+    if options["nginx_session_affinity"]:
+        header = "http_" + options["nginx_session_affinity_header"].lower().replace("-", "_")
+        variable = f"""
+  map ${header} $srt_affinity {{
+    ""      $request_id;
+    default ${header};
+  }}
+"""
+        balance = "    hash $srt_affinity consistent;\n"
+    servers = "\n".join(
+        f"    server {layout.address(node)}:{layout.frontend_port} max_fails=0;" for node in layout.frontends
+    )
+    paths = "\n".join(
+        f"  {kind}_temp_path {private}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    limit = "worker_rlimit_nofile 1048576;\n" if options["nginx_raise_ulimit"] else ""
+    text = f"""# Written by srt.slurm for job {layout.job_id}.
+# Without root the next line is only warned about; with root the workers must reach the private paths.
+user root;
+worker_processes 4;
+{limit}pid {private}/nginx.pid;
+error_log stderr warn;
+
+events {{
+  worker_connections 16384;
+  multi_accept on;
+}}
+
+http {{
+{paths}
+  access_log off;
+  client_max_body_size 256m;
+  client_body_buffer_size 1m;
+  keepalive_timeout {options["nginx_keepalive_timeout"]};
+  keepalive_requests 1000000;
+{variable}
+  upstream frontends {{
+{balance}{servers}
+    keepalive 512;
+    keepalive_timeout {options["nginx_keepalive_timeout"]};
+    keepalive_requests 1000000;
+  }}
+
+  server {{
+    listen {layout.ports["frontend"]} backlog=4096;
+    location / {{
+      proxy_pass http://frontends;
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+      proxy_set_header Host $host;
+      proxy_buffering off;
+      proxy_connect_timeout 10s;
+      proxy_read_timeout 24h;
+      proxy_send_timeout 24h;
+    }}
+  }}
+}}
+"""
+    return one_file(CONFIG, text)
+
+
+def nginx_step(layout):
+    """Return the step of nginx on the head node."""
+    command = ["nginx", "-c", f"{layout.run_dir}/{CONFIG}", "-e", "stderr", "-g", "daemon off;"]
+    raised = layout.spec["frontend"]["nginx_raise_ulimit"]
+    return make_step(
+        "nginx",
+        "frontend",
+        [layout.roles.head],
+        in_private_dir(layout.private_dir("nginx"), command),
+        files=[CONFIG],
+        # nginx lives in /usr/sbin, which an ordinary user's PATH may not have.
+        preamble='export PATH="$PATH:/usr/sbin:/sbin"\n'
+        + ("ulimit -n 1048576" if raised else 'ulimit -S -n "$(ulimit -H -n)" || true'),
+    )

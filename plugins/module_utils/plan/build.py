@@ -1,0 +1,178 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""From spec and allocation to the plan. Pure: no clock, no network, no Slurm, nothing random."""
+from __future__ import annotations
+
+import os
+
+from .. import benchmarks
+from ..backends import BACKENDS
+from ..benchmarks import BENCHMARKS
+from ..benchmarks.sa_bench import read_client
+from ..frontends import FRONTENDS
+from ..frontends.nginx import nginx_file, nginx_step
+from ..plan_io import PLAN_SCHEMA_VERSION, digest
+from ..topology.layout import build_layout
+from . import containers, infra
+from .request import allocation_request, node_count
+
+DIGESTED = ("argv", "env", "nodes", "container", "mounts", "preamble", "srun_options", "ntasks")
+
+
+def client_assets():
+    """Return the load client's source files, ``{name: text}``, from this installation."""
+    return read_client(os.path.join(os.path.dirname(benchmarks.__file__), "client"))
+
+
+def imaginary_allocation(spec, run_dir="<run_dir>"):
+    """Return the allocation that plans are made for when there is none: job JOBID on node0001 and so on."""
+    names = [f"node{number:04d}" for number in range(1, node_count(spec) + 1)]
+    return {
+        "id": "JOBID",
+        "name": spec["name"],
+        "run_dir": run_dir,
+        "nodes": [{"name": name, "address": f"<addr:{name}>"} for name in names],
+    }
+
+
+def layout_of(spec, allocation, previous=None):
+    """Return the layout of *spec* on *allocation* with names and wiring set."""
+    backend = BACKENDS[spec["backend"]["type"]]
+    frontend = FRONTENDS[spec["frontend"]["type"]]
+    layout = build_layout(
+        spec,
+        allocation,
+        multiple=frontend.multiple(spec),
+        infra=frontend.needs_infra,
+        share=backend.shares_nodes(spec),
+        families=backend.port_families(spec),
+        previous=previous,
+    )
+    layout.served_name = backend.served_name(spec)
+    layout.wiring = infra.wiring(layout) if frontend.needs_infra else {}
+    return layout
+
+
+def build(spec, allocation, previous=None, assets=None):
+    """Return the plan of *spec* on *allocation*.
+
+    :param spec: what job_spec returned.
+    :param allocation: ``{id, run_dir, nodes: [{name, address}]}`` of slurm_job.
+    :param previous: the plan that this one replaces; its ports are kept where they fit.
+    :param assets: the load client's files; default: those of this installation.
+    """
+    assets = client_assets() if assets is None else assets
+    layout = layout_of(spec, allocation, previous)
+    steps, files = service(layout)
+    serving = serving_digest(spec)
+    points, more = bench_points(layout, assets, serving)
+    backend = BACKENDS[spec["backend"]["type"]]
+    return {
+        "schema_version": PLAN_SCHEMA_VERSION,
+        "job_id": layout.job_id,
+        "run_dir": layout.run_dir,
+        "name": spec["name"],
+        "spec": spec,
+        "nodes": node_records(layout),
+        "endpoints": [endpoint.as_dict() for endpoint in layout.endpoints],
+        "processes": [process.as_dict() for process in layout.processes],
+        "steps": steps,
+        "files": files + more,
+        "checks": checks(layout, steps),
+        "benchmark": {"type": spec["benchmark"]["type"], "points": points},
+        "groups": groups(layout),
+        "digests": {"allocation": allocation_request(spec)["digest"], "serving": serving},
+        "holder_node": next(iter(layout.addresses)),
+        "frontend_url": layout.public_url,
+        "notes": backend.notes(spec),
+    }
+
+
+def service(layout):
+    """Return (steps, files) of everything but the benchmark, the steps with their digests."""
+    spec = layout.spec
+    backend, frontend = BACKENDS[spec["backend"]["type"]], FRONTENDS[spec["frontend"]["type"]]
+    files = backend.files(layout) + frontend.files(layout)
+    steps = []
+    if frontend.needs_infra:
+        steps += infra.infra_steps(layout)
+        files += infra.nats_files(layout)
+    steps += backend.worker_steps(layout)
+    steps += frontend.steps(layout)
+    if layout.nginx:
+        steps.append(nginx_step(layout))
+        files.append(nginx_file(layout))
+    finish(steps, files, layout)
+    return steps, files
+
+
+def finish(steps, files, layout):
+    """Complete each of *steps* in place: surroundings and digest."""
+    job_mounts = containers.mounts(layout) if layout.contained else []
+    contents = {one["path"]: digest(one["content"]) for one in files}
+    for step in steps:
+        containers.surround(step, layout, job_mounts)
+        material = {key: step[key] for key in DIGESTED}
+        material["files"] = {path: contents[path] for path in step["files"]}
+        step["digest"] = digest(material)
+
+
+def serving_digest(spec):
+    """Return the digest of the service itself: equal on every allocation, changed by what changes a step."""
+    steps, _files = service(layout_of(spec, imaginary_allocation(spec)))
+    return digest({step["name"]: step["digest"] for step in steps})
+
+
+def bench_points(layout, assets, serving):
+    """Return (points, files) of the benchmark."""
+    benchmark = BENCHMARKS[layout.spec["benchmark"]["type"]]
+    points = benchmark.points(layout)
+    files = benchmark.files(assets) if points else []
+    steps = [point["step"] for point in points]
+    for step in steps:
+        step["files"] = [one["path"] for one in files]
+    finish(steps, files, layout)
+    for point in points:
+        point["digest"] = digest({"serving": serving, "parameters": point["parameters"]})
+    return points, files
+
+
+def checks(layout, steps):
+    """Return what must be true before the service counts as up."""
+    spec = layout.spec
+    backend, frontend = BACKENDS[spec["backend"]["type"]], FRONTENDS[spec["frontend"]["type"]]
+    workers = [step["name"] for step in steps if step["tier"] == "worker"]
+    return backend.checks(layout) + frontend.checks(layout, backend.instances(layout), workers)
+
+
+def node_records(layout):
+    """Return the nodes with their addresses, roles and number of GPUs."""
+    table = {name: [] for name in layout.addresses}
+    for role, name in (("head", layout.roles.head), ("infra", layout.roles.infra), ("bench", layout.roles.bench)):
+        table[name].append(role)
+    for name in layout.frontends:
+        table[name].append("frontend")
+    for process in layout.processes:
+        if process.mode not in table[process.node]:
+            table[process.node].append(process.mode)
+    gpus = layout.spec["resources"]["gpus_per_node"]
+    return [
+        {"name": name, "address": address, "roles": table[name], "gpus": gpus}
+        for name, address in layout.addresses.items()
+    ]
+
+
+def groups(layout):
+    """Return the inventory groups: node names by purpose, in allocation order."""
+    modes = {mode: {process.node for process in layout.processes if process.mode == mode} for mode in ("prefill", "decode", "agg")}
+    members = {
+        "srt_nodes": set(layout.addresses),
+        "srt_head": {layout.roles.head},
+        "srt_infra": {layout.roles.infra},
+        "srt_prefill": modes["prefill"],
+        "srt_decode": modes["decode"],
+        "srt_agg": modes["agg"],
+        "srt_frontend": set(layout.frontends) | {layout.roles.head},
+        "srt_bench": {layout.roles.bench},
+    }
+    return {group: [name for name in layout.addresses if name in names] for group, names in members.items()}

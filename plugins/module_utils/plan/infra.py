@@ -1,0 +1,97 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""NATS and etcd on the infra node, and the environment that connects the service to them."""
+from __future__ import annotations
+
+import shlex
+
+from ..topology.step import http_check, in_private_dir, make_step, one_file, tcp_check
+
+NATS_CONFIG = "nats.conf"
+
+
+def wiring(layout):
+    """Return the environment of every process that joins the dynamo runtime."""
+    dynamo = layout.spec["dynamo"]
+    env = {
+        "ETCD_ENDPOINTS": f"http://{layout.infra_address}:{layout.ports['etcd']}",
+        "NATS_SERVER": f"nats://{layout.infra_address}:{layout.ports['nats']}",
+        "DYN_REQUEST_PLANE": dynamo["request_plane"],
+        "DYN_SDK_DISABLE_ANSI_LOGGING": "1",
+        "DYN_SKIP_SGLANG_LOG_FORMATTING": "1",
+    }
+    if dynamo["event_plane"]:
+        env["DYN_EVENT_PLANE"] = dynamo["event_plane"]
+    return env
+
+
+def infra_steps(layout):
+    """Return the steps ``nats`` and ``etcd``.
+
+    Their data lives in a private directory on the node itself: it is worth nothing after the job, and a shared
+    disk would slow every etcd write down.
+    """
+    address, node = layout.infra_address, layout.roles.infra
+    preamble = _search_path(layout)
+    ports = layout.ports
+    nats = ["nats-server", "-js", "-sd", layout.private_dir("nats"), "-p", str(ports["nats"])]
+    files = nats_files(layout)
+    if files:
+        nats += ["-c", f"{layout.run_dir}/{NATS_CONFIG}"]
+    client, peer = f":{ports['etcd']}", f"http://127.0.0.1:{ports['etcd_peer']}"
+    etcd = [
+        "etcd",
+        *("--data-dir", layout.private_dir("etcd")),
+        *("--listen-client-urls", f"http://0.0.0.0{client}"),
+        *("--advertise-client-urls", f"http://{address}{client}"),
+        # A single member: its peer port must be somewhere, but nobody needs to reach it.
+        *("--listen-peer-urls", peer),
+        *("--initial-advertise-peer-urls", peer),
+        *("--initial-cluster", f"default={peer}"),
+    ]
+    return [
+        make_step(
+            "nats",
+            "head_infra",
+            [node],
+            in_private_dir(layout.private_dir("nats"), nats),
+            preamble=preamble,
+            files=[one["path"] for one in files],
+            ready=[tcp_check("nats", address, ports["nats"], ["nats"])],
+        ),
+        make_step(
+            "etcd",
+            "head_infra",
+            [node],
+            in_private_dir(layout.private_dir("etcd"), etcd),
+            preamble=preamble,
+            ready=[
+                http_check(
+                    "etcd",
+                    address,
+                    ports["etcd"],
+                    "/health",
+                    ["etcd"],
+                    expect=[{"label": "healthy", "path": "health", "equals": "true"}],
+                )
+            ],
+        ),
+    ]
+
+
+def nats_files(layout):
+    """Return nats.conf when the job changes what has no option: the largest message."""
+    megabytes = layout.spec["infra"]["nats_max_payload_mb"]
+    if not megabytes:
+        return []
+    size = megabytes * 1024 * 1024
+    text = f"max_payload: {size}\nmax_pending: {max(size, 64 * 1024 * 1024)}\n"
+    return [one_file(NATS_CONFIG, text)]
+
+
+def _search_path(layout):
+    """Return the line that finds the programs: the site's own first, and Debian's directory last."""
+    configs = layout.spec["cluster"]["configs_dir"]
+    own = ("/configs" if layout.contained else configs) if configs else None
+    first = shlex.quote(own) + ":" if own else ""
+    return f'export PATH={first}"$PATH":/usr/sbin:/sbin'

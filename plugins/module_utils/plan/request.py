@@ -1,0 +1,60 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""What the job asks of Slurm, and the metadata that stays with the run."""
+from __future__ import annotations
+
+from ..backends import BACKENDS
+from ..plan_io import digest
+from ..topology.layout import worker_nodes
+from ..topology.roles import Wish
+
+DEFAULT_TIME_LIMIT = "01:00:00"
+
+
+def node_count(spec):
+    """Return how many nodes the job needs."""
+    return worker_nodes(spec["resources"]) + Wish.of(spec).nodes
+
+
+def allocation_request(spec):
+    """Return the allocation request: the only thing that slurm_job sees of a job."""
+    cluster, resources = spec["cluster"], spec["resources"]
+    nodes = node_count(spec)
+    per_node = BACKENDS[spec["backend"]["type"]].tasks_per_node(spec)
+    request = {
+        "name": spec["name"],
+        "nodes": nodes,
+        "gpus_per_node": resources["gpus_per_node"] if cluster["use_gpus_per_node_directive"] else None,
+        "ntasks": nodes * per_node,
+        "ntasks_per_node": per_node,
+        "time_limit": spec["slurm"]["time_limit"] or DEFAULT_TIME_LIMIT,
+        "partition": spec["slurm"]["partition"],
+        "account": spec["slurm"]["account"],
+        "exclusive": cluster["use_exclusive_sbatch_directive"],
+        "segment": nodes if cluster["use_segment_sbatch_directive"] else None,
+        "directives": dict(spec["sbatch_directives"]),
+        "environment": {},
+    }
+    request["digest"] = digest(request)[:12]
+    return request
+
+
+def metadata(spec, tags=()):
+    """Return ``<job_id>.json`` as srtctl's tools read it, without what only submission knows (id, time)."""
+    model, resources, benchmark = spec["model"], spec["resources"], spec["benchmark"]
+    keys = ("gpu_type", "gpus_per_node", *(k for k in resources if k.endswith(("_nodes", "_workers"))))
+    record = {
+        "version": "2.0",
+        "orchestrator": True,
+        "job_name": spec["name"],
+        "model": {key: model[key] for key in ("path", "container", "precision")},
+        "resources": {key: resources[key] for key in (*keys, "gpus_per_prefill", "gpus_per_decode", "gpus_per_agg")},
+        "backend_type": spec["backend"]["type"],
+        "frontend_type": spec["frontend"]["type"],
+        "benchmark": {"type": benchmark["type"], "isl": benchmark["isl"], "osl": benchmark["osl"]},
+    }
+    if tags:
+        record["tags"] = list(tags)
+    if spec["setup_script"]:
+        record["setup_script"] = spec["setup_script"]
+    return record

@@ -1,0 +1,124 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Which processes belong to a sandbox, and how they end.
+
+A process is the sandbox's if it carries the sandbox's token in its environment (the anchor and all
+daemons, from the moment they exist), or if it lives in a network namespace that the anchor made (all
+steps, whatever they did to their environment). Names of programs are never looked at.
+"""
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+TOKEN = "SRT_SANDBOX_TOKEN"
+
+
+def _read(pid, name):
+    try:
+        with open(f"/proc/{pid}/{name}", "rb") as stream:
+            return stream.read()
+    except OSError:
+        return b""
+
+
+def _stat(pid):
+    """Return the words of /proc/PID/stat from the third on, or [] if the process has gone."""
+    return _read(pid, "stat").rpartition(b")")[2].split()
+
+
+def is_alive(pid, start_ticks=None):
+    """True if the process runs (a zombie does not) and, if given, began at *start_ticks*."""
+    words = _stat(pid)
+    return bool(words) and words[0] not in (b"Z", b"X") and start_ticks in (None, int(words[19]))
+
+
+def has_token(pid, token):
+    """True if the process was started with this sandbox's token."""
+    return f"{TOKEN}={token}".encode() in _read(pid, "environ").split(b"\0")
+
+
+def network_namespace(pid):
+    """Return the id of the process's network namespace, or None if it has gone or is not ours to see."""
+    try:
+        return os.stat(f"/proc/{pid}/ns/net").st_ino
+    except OSError:
+        return None
+
+
+def from_pid_file(path, token):
+    """Return the pid in the file if that process runs and is this sandbox's, else None."""
+    try:
+        with open(path, encoding="ascii") as stream:
+            pid = int(stream.read())
+    except (OSError, ValueError):
+        return None
+    return pid if is_alive(pid) and has_token(pid, token) else None
+
+
+def listens(pid, port):
+    """True if something listens on the TCP port in the network namespace of the process."""
+    wanted = f":{port:04X}"
+    for line in _read(pid, "net/tcp").decode().splitlines()[1:]:
+        words = line.split()
+        if words[1].endswith(wanted) and words[3] == "0A":
+            return True
+    return False
+
+
+def members(token, namespaces):
+    """Return ``{pid: has the token}`` of all living processes of a sandbox except this one and its parents.
+
+    *namespaces* are believed only while a process with the token is in one of them: numbers of
+    namespaces that have gone are given out again.
+    """
+    own, pid = set(), os.getpid()
+    while pid > 1 and pid not in own:
+        own.add(pid)
+        words = _stat(pid)
+        pid = int(words[1]) if words else 0
+    marked, inside = set(), {}
+    for name in os.listdir("/proc"):
+        if not name.isdigit() or int(name) in own:
+            continue
+        pid = int(name)
+        namespace = network_namespace(pid)
+        if namespace is None:
+            continue
+        if has_token(pid, token):
+            marked.add(pid)
+        if namespace in namespaces:
+            inside[pid] = namespace
+    if not any(pid in inside for pid in marked):
+        inside = {}
+    return {pid: pid in marked for pid in marked | set(inside) if is_alive(pid)}
+
+
+def _signal(pids, number):
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            pass
+
+
+def end_all(token, namespaces, anchor, grace_s=2.0, kill_s=10.0):
+    """End every process of a sandbox; return the pids that are still there after *kill_s*.
+
+    The anchor goes last: as long as it lives, an interrupted stop can be taken up again.
+    """
+    _signal(set(members(token, namespaces)) - {anchor}, signal.SIGTERM)
+    began = time.monotonic()
+    while True:
+        left = set(members(token, namespaces))
+        waited = time.monotonic() - began
+        if not left:
+            return []
+        if left <= {anchor}:
+            _signal(left, signal.SIGKILL)
+        elif waited > grace_s:
+            _signal(left - {anchor}, signal.SIGKILL)
+        if waited > grace_s + kill_s:
+            return sorted(left)
+        time.sleep(0.02)

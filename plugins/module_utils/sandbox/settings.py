@@ -1,0 +1,67 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""What a sandbox may be: its settings, its names and addresses."""
+from __future__ import annotations
+
+from ..errors import Error
+
+#: name -> (type, default). Everything that a running sandbox cannot change without a restart.
+SETTINGS = {
+    "nodes": (int, 4),
+    "gpus_per_node": (int, 8),
+    "gpu_type": (str, "h100"),
+    "cpus_per_node": (int, 64),
+    "memory_mb": (int, 512000),
+    "partition": (str, "gpu"),
+    "slurmd_timeout_s": (int, 60),
+    "kill_wait_s": (int, 2),
+    "slurm_conf": (list, ()),
+    "plugstack": (list, ()),
+}
+LIMITS = {
+    "nodes": (1, 512),
+    "gpus_per_node": (0, 64),
+    "cpus_per_node": (2, 4096),
+    "memory_mb": (1024, 1 << 30),
+    "slurmd_timeout_s": (5, 65533),
+    "kill_wait_s": (1, 3600),
+}
+CONTROL = {"name": "login", "address": "10.77.0.1"}
+PREFIX = 16
+
+
+def settings_from(given, base=None):
+    """Return complete settings: *given* (None means not given) over *base* over the defaults; Error if one is wrong."""
+    result = {}
+    for name, (kind, default) in SETTINGS.items():
+        value = given.get(name)
+        if value is None:
+            value = (base or {}).get(name, default)
+        if kind is list:
+            value = [str(line) for line in value]
+            for line in value:
+                if "\n" in line:
+                    raise Error(f"{name}: one entry is one line, got {line!r}.")
+        else:
+            value = kind(value)
+        low, high = LIMITS.get(name, (None, None))
+        if low is not None and not low <= value <= high:
+            raise Error(f"{name} must be {low} to {high}, got {value}.")
+        if kind is str and not value.replace("_", "").replace("-", "").isalnum():
+            raise Error(f"{name} must be letters, digits, '-' and '_', got {value!r}.")
+        result[name] = value
+    return result
+
+
+def node_plan(count):
+    """Return ``[{name, address}]``: node001 at 10.77.0.11 and so on, 200 to each third number."""
+    width = max(3, len(str(count)))
+    return [
+        {"name": f"node{i:0{width}d}", "address": f"10.77.{i // 200}.{i % 200 + 10}"} for i in range(1, count + 1)
+    ]
+
+
+def node_range(count):
+    """Return Slurm's name for all nodes, such as ``node[001-016]``."""
+    names = [node["name"] for node in node_plan(count)]
+    return names[0] if count == 1 else f"node[{names[0][4:]}-{names[-1][4:]}]"

@@ -1,0 +1,163 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""The directory of a sandbox and the file that says what was made there.
+
+The state file is written before anything it names is made, so whoever comes later, also after a
+``kill -9`` in the middle, can remove all of it and nothing else.
+"""
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import time
+
+from ..errors import Error
+from ..plan_io import write_text_atomic
+
+STATE_VERSION = 1
+#: All that a sandbox ever makes in its directory. The state file goes last, the lock file after it.
+ENTRIES = ("etc", "lib", "dev", "run", "log", "spool", "state", "tmp", "exec")
+#: What is made in the run folder when that is another directory.
+SHORT_ENTRIES = ("run", "spool", "tmp")
+STATE_FILE, LOCK_FILE = "sandbox.json", ".lock"
+#: PMIx and munge put Unix sockets into the run folder; a socket's path has at most 107 bytes.
+LONGEST_FOLDER = 60
+
+
+class Folder:
+    """One sandbox directory."""
+
+    def __init__(self, path):
+        self.path = os.path.abspath(os.path.expanduser(path))
+        if any(c.isspace() or c in "#\"'\\%[]," for c in self.path):
+            raise Error(f"The sandbox directory must have no space and none of #\"'\\%[], in its path: {self.path}")
+
+    def __call__(self, *parts):
+        return os.path.join(self.path, *parts)
+
+    def run_folder(self, token):
+        """Return the directory for sockets: the sandbox directory, or a short one in /tmp where that is too long."""
+        if len(self.path) <= LONGEST_FOLDER:
+            return self.path
+        return f"/tmp/srt-sandbox-{token[:8]}"
+
+    def read(self):
+        """Return the state, or None where there is no sandbox; Error if the file is not ours."""
+        try:
+            with open(self(STATE_FILE), encoding="utf-8") as stream:
+                state = json.load(stream)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except ValueError as error:
+            raise Error(f"{self(STATE_FILE)} is not a sandbox's state: {error}.") from None
+        if state.get("version") != STATE_VERSION:
+            raise Error(
+                f"{self(STATE_FILE)} has version {state.get('version')}, this collection reads {STATE_VERSION}. "
+                "Stop that sandbox with the collection that started it."
+            )
+        return state
+
+    def write(self, state):
+        """Store the state."""
+        write_text_atomic(self(STATE_FILE), json.dumps(state, indent=1, sort_keys=True) + "\n", 0o600)
+
+    def record(self, state):
+        """Return what the anchor of this very state published, or None."""
+        try:
+            with open(self("run", "anchor.json"), encoding="ascii") as stream:
+                record = json.load(stream)
+        except (FileNotFoundError, NotADirectoryError, ValueError):
+            return None
+        return record if record["token"] == state["token"] else None
+
+    def _foreign(self):
+        """Return the names of what is in the directory, without the traces of an interrupted first moment."""
+        return sorted(
+            name for name in os.listdir(self.path)
+            if name != LOCK_FILE and not (name.startswith(".tmp_") and name.endswith("_" + STATE_FILE))
+        )
+
+    def is_bare(self):
+        """True for a directory that holds nothing (a start that was interrupted at once leaves one)."""
+        return os.path.isdir(self.path) and not self._foreign()
+
+    def check_new(self):
+        """Error unless the directory can become a sandbox: absent or empty."""
+        found = self._foreign() if os.path.isdir(self.path) else []
+        if found:
+            raise Error(
+                f"{self.path} is no sandbox and not empty (it holds {found[0]}). Give the sandbox a directory "
+                "of its own, or remove that one."
+            )
+
+    def remove(self, run_folder, keep_log=False):
+        """Remove what a sandbox makes here; the directory itself when nothing else is in it."""
+        for name in ENTRIES:
+            if keep_log and name == "log":
+                continue
+            _remove(self(name))
+        if run_folder != self.path:
+            _remove(run_folder)
+        _remove(self(STATE_FILE))
+        self.remove_if_empty()
+
+    def remove_if_empty(self):
+        """Remove the lock file and the directory if nothing else is there."""
+        with contextlib.suppress(FileNotFoundError):
+            for name in os.listdir(self.path):
+                if name not in (LOCK_FILE, *self._foreign()):
+                    _remove(self(name))
+            if not self._foreign():
+                _remove(self(LOCK_FILE))
+                with contextlib.suppress(OSError):
+                    os.rmdir(self.path)
+
+    @contextlib.contextmanager
+    def lock(self, timeout_s, make=False):
+        """Hold the directory for one start or stop; yields False where there is no directory and *make* is not set."""
+        parent = os.path.dirname(self.path)
+        if not os.path.isdir(parent):
+            raise Error(f"There is no directory {parent} to make the sandbox directory in.")
+        deadline = time.monotonic() + timeout_s
+        while True:
+            if make:
+                os.makedirs(self.path, mode=0o755, exist_ok=True)
+            try:
+                handle = os.open(self(LOCK_FILE), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            except FileNotFoundError:
+                if make:
+                    continue
+                yield False
+                return
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                with contextlib.suppress(FileNotFoundError):
+                    if os.path.samestat(os.fstat(handle), os.stat(self(LOCK_FILE))):
+                        break
+                os.close(handle)
+            except BlockingIOError:
+                os.close(handle)
+                if time.monotonic() > deadline:
+                    raise Error(
+                        f"Another start or stop of the sandbox in {self.path} has run for over {timeout_s:g} s."
+                    ) from None
+                time.sleep(0.05)
+        try:
+            yield True
+        finally:
+            os.close(handle)
+
+
+def _remove(path):
+    try:
+        if os.path.isdir(path) and not os.path.islink(path):
+            shutil.rmtree(path)
+        else:
+            os.unlink(path)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise Error(f"Cannot remove {path}: {error.strerror}.") from None

@@ -1,0 +1,125 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""The Slurm commands that modules run, each with a deadline of its own and a message that says what to do.
+
+With the controller down a Slurm client retries for half a minute before it says so; nothing here
+waits for that longer than it wants to.
+"""
+from __future__ import annotations
+
+import getpass
+import ipaddress
+import os
+import re
+import subprocess
+
+from ..errors import SlurmError
+
+CALL_S = 20.0
+SEPARATOR = "\x1f"
+JOB_FIELDS = {"id": "%i", "state": "%T", "reason": "%r", "name": "%j", "comment": "%k", "nodelist": "%N",
+              "submitted_at": "%V", "started_at": "%S", "ends_at": "%e", "user": "%u", "batch_host": "%B"}
+# States of a job that a new run may still use.
+LIVE_STATES = ("PENDING", "CONFIGURING", "RUNNING", "SUSPENDED", "RESIZING", "REQUEUED", "REQUEUE_HOLD", "SIGNALING")
+
+
+def clean_env():
+    """Return our environment without what belongs to a job that we may run in ourselves."""
+    return {k: v for k, v in os.environ.items() if not re.match("(SLURM|SBATCH|SRUN|PMI|PMIX)_(?!CONF$)", k)}
+
+
+def run(argv, timeout_s=CALL_S, stdin=None, check=True):
+    """Run one command and return its CompletedProcess (text); SlurmError if it fails or does not answer in time."""
+    source = {"input": stdin} if stdin is not None else {"stdin": subprocess.DEVNULL}
+    try:
+        done = subprocess.run(
+            argv, capture_output=True, encoding="utf-8", errors="replace", timeout=timeout_s, env=clean_env(), **source)
+    except FileNotFoundError:
+        raise SlurmError(
+            f"{argv[0]} is not on this machine's PATH. Run on a submit host of the cluster (srt_slurm_submit_host), "
+            "or start the sandbox (make bench does)."
+        ) from None
+    except subprocess.TimeoutExpired:
+        raise SlurmError(f"{argv[0]} did not answer in {timeout_s:g} s. Is slurmctld up? (scontrol ping)", command=argv) from None
+    if check and done.returncode:
+        raise SlurmError(f"{argv[0]} failed (rc {done.returncode}): {done.stderr.strip() or done.stdout.strip()}", command=argv)
+    return done
+
+
+def jobs(user=None, job_id=None, timeout_s=CALL_S):
+    """Return the jobs of *user*, or the job of *job_id*, as squeue knows them now: a list of dicts (JOB_FIELDS)."""
+    argv = ["squeue", "--noheader", "--format=" + SEPARATOR.join(JOB_FIELDS.values())]
+    argv.append(f"--jobs={job_id}" if job_id else f"--user={user or getpass.getuser()}")
+    done = run(argv, timeout_s, check=False)
+    if done.returncode:
+        if "Invalid job id" in done.stderr:  # it ended so long ago that Slurm has forgotten it
+            return []
+        raise SlurmError(f"squeue failed (rc {done.returncode}): {done.stderr.strip()}", command=argv)
+    found = []
+    for line in done.stdout.splitlines():
+        values = line.split(SEPARATOR)
+        if len(values) == len(JOB_FIELDS):
+            found.append({key: value.strip() for key, value in zip(JOB_FIELDS, values)})
+    return found
+
+
+def job_end(job_id):
+    """Return what Slurm still tells of a job that left the queue, such as ``NODE_FAIL (NodeDown), exit code 0:0``."""
+    done = run(["scontrol", "--oneliner", "show", "job", str(job_id)], check=False)
+    found = dict(re.findall(r"(?:^| )(JobState|Reason|ExitCode)=(\S+)", done.stdout))
+    if not found:
+        return "Slurm no longer knows the job"
+    return f"{found.get('JobState')} ({found.get('Reason')}), exit code {found.get('ExitCode')}"
+
+
+def submit_held(script):
+    """Submit *script* held; return its job id."""
+    done = run(["sbatch", "--parsable", "--hold"], stdin=script, timeout_s=60.0)
+    match = re.match(r"(\d+)", done.stdout.strip())
+    if not match:
+        raise SlurmError(f"sbatch printed no job id: {done.stdout.strip()!r} {done.stderr.strip()}")
+    return match.group(1)
+
+
+def release(job_id):
+    """Let a held job run."""
+    run(["scontrol", "release", str(job_id)])
+
+
+def cancel(job_id, signal=None, batch_only=False):
+    """Cancel one job, or only signal it (or its batch script)."""
+    options = ([f"--signal={signal}"] if signal else []) + (["--batch"] if batch_only else [])
+    run(["scancel", *options, str(job_id)], check=False)
+
+
+def hostnames(nodelist):
+    """Return the node names of a Slurm node list expression, in its order."""
+    return run(["scontrol", "show", "hostnames", nodelist]).stdout.split() if nodelist else []
+
+
+def is_address(text):
+    """True for an IPv4 or IPv6 address."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def node_addresses(job_id, names):
+    """Return [{name, address}] of *names*: the node's own address, else what the first node's resolver says, else its name."""
+    if not names:
+        return []
+    told = run(["scontrol", "--oneliner", "show", "node", ",".join(names)], check=False).stdout
+    address = dict(re.findall(r"^NodeName=(\S+) .*?NodeAddr=(\S+)", told, re.M))
+    unknown = [name for name in names if not is_address(address.get(name, ""))]
+    if unknown:
+        argv = ["srun", f"--jobid={job_id}", "--overlap", "--nodes=1", "--ntasks=1", f"--nodelist={names[0]}", "--mpi=none",
+                "--job-name=srt_resolve", "--input=none", "getent", "ahosts", *[address.get(name, name) for name in unknown]]
+        # getent answers in blocks: the first line of each carries the canonical or the asked name.
+        for line in run(argv, timeout_s=60.0, check=False).stdout.splitlines():
+            parts = line.split()
+            for name in unknown:
+                if len(parts) == 3 and name in (parts[2], parts[2].split(".")[0]) or parts[2:] == [address.get(name)]:
+                    address[name] = parts[0]
+    return [{"name": name, "address": address[name] if is_address(address.get(name, "")) else name} for name in names]

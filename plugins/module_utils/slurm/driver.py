@@ -1,0 +1,119 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""How a module talks to the holder of a job: over its socket on this host, otherwise through a Slurm step.
+
+Slurm is the transport: no open port, no polling of shared files, authenticated by Slurm.
+"""
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+
+from ..errors import Error, SlurmError
+from . import commands, holder
+
+MARGIN_S = 30.0  # what a request may take beyond the time that it is told to wait
+
+
+class HolderGone(SlurmError):
+    """Nobody answers for the job any more, or not yet."""
+
+
+class Driver:
+    """The interface that the rest of the code sees; subclasses transport one request and bring back the answer."""
+
+    job_id = None
+
+    def exchange(self, text, timeout_s):
+        """Send *text*, return the answer's text; HolderGone if there is no holder."""
+        raise NotImplementedError
+
+    def request(self, op, timeout_s=None, renew=True, **fields):
+        """Return the answer of the holder to one request; Error if it says no.
+
+        :param timeout_s: deadline of the exchange; by default what the request waits for plus a margin.
+        """
+        waits_s = sum(float(fields.get(key) or 0) for key in ("wait_s", "slice_s", "grace_s"))
+        if op in ("stop", "start"):
+            waits_s += 120.0  # the graces of the steps that are stopped
+        request = {"v": holder.PROTOCOL, "op": op, "renew": renew, **fields}
+        answer = json.loads(self.exchange(json.dumps(request), timeout_s or waits_s + MARGIN_S))
+        if not answer.get("ok"):
+            raise Error(f"The holder of job {self.job_id} refused {op}: {answer.get('error')}")
+        return answer
+
+
+class HolderDriver(Driver):
+    """Talks to the holder of a running job.
+
+    :param node: name of the job's first node, where the holder runs.
+    :param patience_s: how long a holder that cannot be reached is tried again (all operations may be repeated).
+    """
+
+    def __init__(self, job_id, run_dir, node, direct=True, patience_s=30.0):
+        self.job_id, self.run_dir, self.node = str(job_id), run_dir, node
+        self.direct, self.patience_s = direct, patience_s
+
+    def exchange(self, text, timeout_s):
+        began, pause = time.monotonic(), 0.1
+        while True:
+            try:
+                return self._exchange(text, timeout_s)
+            except SlurmError as error:
+                if time.monotonic() - began + pause > self.patience_s:
+                    raise
+                self._check_job(error)
+            time.sleep(pause)
+            pause = min(2.0, pause * 2)
+
+    def _exchange(self, text, timeout_s):
+        path = holder.socket_path(self.job_id, self.run_dir)
+        if self.direct and os.path.exists(path):
+            try:
+                answer = holder.ask(path, text, timeout_s)
+            except (ConnectionError, FileNotFoundError):  # left by a holder that was killed
+                answer = ""
+            except OSError as error:
+                raise HolderGone(f"The holder of job {self.job_id} did not answer in {timeout_s:g} s: {error}") from None
+            if answer:
+                return answer
+        argv = ["srun", "--quiet", f"--jobid={self.job_id}", "--overlap", "--nodes=1", "--ntasks=1", f"--nodelist={self.node}",
+                "--mpi=none", "--job-name=srt_ctl", "python3", os.path.join(self.run_dir, "holder.py"), "ctl", "--run-dir",
+                self.run_dir]
+        done = commands.run(argv, timeout_s=timeout_s + 10.0, stdin=text, check=False)
+        if done.returncode or not done.stdout.startswith("{"):
+            raise HolderGone(f"The holder of job {self.job_id} on {self.node} cannot be reached: {done.stderr.strip()[-500:]}")
+        return done.stdout
+
+    def _check_job(self, error):
+        """Raise at once when the job is over: then trying again is of no use."""
+        try:
+            found = commands.jobs(job_id=self.job_id)
+        except SlurmError:
+            return  # Slurm itself does not answer: that may pass
+        if not any(job["state"] in commands.LIVE_STATES for job in found):
+            raise HolderGone(
+                f"Job {self.job_id} is over: {commands.job_end(self.job_id)}. "
+                f"Its output: {os.path.join(self.run_dir, f'slurm-{self.job_id}.out')}"
+            ) from error
+
+
+def connect(job_id, run_dir, node, **options):
+    """Return the driver of a job's holder. *node* is the first node of the allocation."""
+    return HolderDriver(job_id, run_dir, node, **options)
+
+
+def connect_plan(plan):
+    """Return the driver for the job that *plan* was made for."""
+    return connect(plan["job_id"], plan["run_dir"], plan.get("holder_node") or plan["nodes"][0]["name"])
+
+
+def holder_files():
+    """Return {file name: source text} of what the run directory needs; also from inside a module's payload."""
+    texts = {}
+    for name in ("holder", "holder_steps", "holder_probe"):
+        module = sys.modules[f"{holder.__package__}.{name}"]
+        texts[f"{name}.py"] = module.__spec__.loader.get_source(module.__name__)
+    return texts

@@ -1,0 +1,236 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""One allocation: found again by user, name and digest, or submitted held, its directory written, released; or ended."""
+from __future__ import annotations
+
+import json
+import os
+import time
+
+from ..errors import Error, SlurmError
+from ..plan_io import utc_now, write_text_atomic
+from . import commands, driver, script
+from .evidence import tail_lines
+
+ARGUMENT_SPEC = {
+    "allocation": {"type": "dict"},
+    "state": {"type": "str", "choices": ["present", "running", "absent", "queried"], "default": "running"},
+    "job_id": {"type": "str"},
+    "output_dir": {"type": "path", "required": True},
+    "config_text": {"type": "str"},
+    "metadata": {"type": "dict", "default": {}},
+    "lease_s": {"type": "float", "default": 120.0},
+    "wait_timeout_s": {"type": "float", "default": 3600.0},
+}
+REQUIRED_ONE_OF = [("allocation", "job_id")]
+ABSENT_S = 180.0
+
+
+def run(params, ctx):
+    """Bring the allocation to the wanted state; see the module's documentation for parameters and result."""
+    began = time.monotonic()
+    result = _Work(params, ctx).run()
+    result["duration_s"] = round(time.monotonic() - began, 3)
+    return result
+
+
+class _Work:
+    def __init__(self, params, ctx):
+        self.params, self.ctx = params, ctx
+        self.allocation = params.get("allocation")
+        self.output_dir = os.path.abspath(os.path.expanduser(params["output_dir"]))
+        self.actions, self.notes, self.script = [], [], None
+        if self.allocation:
+            self.script, self.notes = script.render(self.allocation, self.output_dir, params["lease_s"])
+
+    def run(self):
+        state, found = self.params["state"], self._find()
+        if state == "absent":
+            self._end(found)
+            found = None
+        elif state != "queried":
+            if not found:
+                found = self._planned() if self.ctx.check_mode else self._submit()
+            elif found["reason"].startswith("JobHeldUser") and self._is_ours(found) and not self.ctx.check_mode:
+                self._release(found["id"])  # its submitter died before it let it go
+            if state == "running" and not self.ctx.check_mode:
+                found = self._await(found["id"])
+        changed = any(action in ("submitted", "released", "ended", "cancelled") for action in self.actions)
+        result = {"changed": changed, "actions": self.actions, "notes": self.notes, "script": self.script,
+                  "job": self._described(found) if found else None}
+        if self.ctx.diff and "submitted" in self.actions:
+            result["diff"] = {"before": "", "after": self.script, "before_header": "no allocation", "after_header": "sbatch script"}
+        return result
+
+    # ---- finding
+
+    def _find(self):
+        """Return squeue's record of the job, None if there is none."""
+        limit_s = 5.0 if self.ctx.check_mode else commands.CALL_S
+        job_id = self.params.get("job_id")
+        try:
+            if job_id:
+                found = [j for j in commands.jobs(job_id=job_id, timeout_s=limit_s) if j["state"] in commands.LIVE_STATES]
+                if not found and self.params["state"] in ("present", "running") and not self.ctx.check_mode:
+                    raise Error(f"Job {job_id} is not there: {commands.job_end(job_id)}. Leave job_id out to get a new allocation.")
+                return found[0] if found else None
+            return self._only(self._matches(limit_s))
+        except SlurmError:
+            if self.ctx.check_mode:  # a dry run works on a machine that has no Slurm
+                return None
+            raise
+
+    def _matches(self, timeout_s=commands.CALL_S):
+        return [j for j in commands.jobs(timeout_s=timeout_s) if j["state"] in commands.LIVE_STATES and self._is_ours(j)]
+
+    def _is_ours(self, job):
+        if not self.allocation:
+            return job["comment"].startswith(script.TAG)
+        return job["name"] == self.allocation["name"] and job["comment"].split(" ")[0] == script.comment(self.allocation)
+
+    def _only(self, matches):
+        """Return the one job; of several the oldest, if the others are submissions that are about to withdraw."""
+        matches = sorted(matches, key=lambda job: int(job["id"]))
+        if [job for job in matches[1:] if job["reason"] != "JobHeldUser"]:
+            ids = ", ".join(job["id"] for job in matches)
+            raise Error(
+                f"Jobs {ids} have the same name and request ({self.allocation['name']}). "
+                "Choose one with job_id, or end the others with scancel.", job_ids=[job["id"] for job in matches])
+        return matches[0] if matches else None
+
+    # ---- submitting
+
+    def _submit(self):
+        os.makedirs(self.output_dir, exist_ok=True)
+        job_id = commands.submit_held(self.script)
+        try:
+            older = [job for job in self._matches() if int(job["id"]) < int(job_id)]
+            if older:  # somebody else submitted the same job just before us
+                commands.cancel(job_id)
+                self.notes.append(f"Job {older[0]['id']} was submitted at the same time: job {job_id} was withdrawn.")
+                return older[0]
+            self._release(job_id)
+        except BaseException:
+            commands.cancel(job_id)
+            raise
+        self.actions[-1:] = ["submitted"]
+        return commands.jobs(job_id=job_id)[0]
+
+    def _release(self, job_id):
+        """Write the run directory, then let the job run: it never starts without its files."""
+        folder = script.run_dir(self.output_dir, job_id)
+        for name in ("logs", "results"):
+            os.makedirs(os.path.join(folder, name), exist_ok=True)
+        about = dict(self.params["metadata"] or {}, job_id=job_id, job_name=self.allocation["name"], generated_at=utc_now())
+        files = dict(driver.holder_files(), **{"sbatch_script.sh": self.script, f"{job_id}.json": json.dumps(about, indent=2) + "\n"})
+        if self.params.get("config_text") is not None:
+            files["config.yaml"] = self.params["config_text"]
+        for name, text in files.items():
+            write_text_atomic(os.path.join(folder, name), text)
+        point_latest(self.output_dir, job_id)
+        commands.release(job_id)
+        self.actions.append("released")
+
+    def _planned(self):
+        """The answer of check mode for an allocation that would be made."""
+        self.actions.append("submitted")
+        return {"id": "JOBID", "name": self.allocation["name"], "state": "PLANNED", "reason": "", "nodelist": ""}
+
+    # ---- waiting
+
+    def _await(self, job_id):
+        """Wait until the job runs and its holder answers; return squeue's record of it."""
+        until, pause, began = time.monotonic() + self.params["wait_timeout_s"], 0.05, time.monotonic()
+        job = {"state": "unknown", "reason": "Slurm did not answer"}
+        while True:
+            try:
+                found = commands.jobs(job_id=job_id)
+                if not found or found[0]["state"] not in commands.LIVE_STATES:
+                    self._over(job_id)
+                job = found[0]
+            except SlurmError as error:
+                self.ctx.progress(str(error))
+            if job["state"] == "RUNNING":
+                break
+            self.ctx.progress(f"job {job_id} is {job['state']} ({job['reason']}), {time.monotonic() - began:.0f} s")
+            if time.monotonic() >= until:
+                raise Error(f"Job {job_id} is still {job['state']} after {self.params['wait_timeout_s']:g} s: {job['reason']}. "
+                            "It stays in the queue; run again to go on waiting.", job=self._described(job))
+            if not self.ctx.controller_alive():
+                raise Error("The controller is gone.")
+            time.sleep(min(pause, max(0.0, until - time.monotonic())))
+            pause = min(2.0, pause * 1.5)
+        self._meet(job, max(10.0, min(60.0, until - time.monotonic())))
+        return job
+
+    def _over(self, job_id):
+        log = os.path.join(script.run_dir(self.output_dir, job_id), f"slurm-{job_id}.out")
+        raise Error(f"Job {job_id} ended before it could be used: {commands.job_end(job_id)}. Its output: {log}",
+                    log=log, tail=tail_lines(log, 20))
+
+    def _meet(self, job, limit_s):
+        """Say hello to the holder: it answers, and its lease is as wanted."""
+        folder = script.run_dir(self.output_dir, job["id"])
+        nodes = commands.hostnames(job["nodelist"])
+        driver.connect(job["id"], folder, nodes[0], patience_s=limit_s).request("status", lease_s=self.params["lease_s"])
+
+    # ---- ending
+
+    def _end(self, job):
+        """Ask the holder to end all steps in tiers, then see that the job is gone; cancel it if it does not go."""
+        if not job:
+            return
+        job_id = job["id"]
+        if not self._is_ours(job):
+            raise Error(f"Job {job_id} ({job['name']}) was not submitted by this collection for this request: it is not cancelled.")
+        self.actions.append("ended" if job["state"] == "RUNNING" else "cancelled")
+        if self.ctx.check_mode:
+            return
+        patient_until, until = time.monotonic() + ABSENT_S, time.monotonic() + ABSENT_S + 60
+        asked = job["state"] == "RUNNING" and self._ask_to_end(job)
+        if not asked:
+            commands.cancel(job_id)
+        pause = 0.05
+        while True:
+            found = commands.jobs(job_id=job_id)
+            if not found:
+                return
+            now = time.monotonic()
+            if now > until:
+                raise SlurmError(f"Job {job_id} is still {found[0]['state']} ({found[0]['reason']}): cancel it with scancel {job_id}.")
+            if asked and now > patient_until:
+                commands.cancel(job_id)
+                asked = False
+            self.ctx.progress(f"job {job_id} is ending ({found[0]['state']})")
+            time.sleep(pause)
+            pause = min(1.0, pause * 1.5)
+
+    def _ask_to_end(self, job):
+        folder, nodes = script.run_dir(self.output_dir, job["id"]), commands.hostnames(job["nodelist"])
+        try:
+            driver.connect(job["id"], folder, nodes[0], patience_s=3.0).request("end", reason="slurm_job state absent")
+        except Error:  # no holder (any more): Slurm ends what there is
+            return False
+        return True
+
+    def _described(self, job):
+        """Return the allocation as the other modules take it."""
+        planned = job["id"] == "JOBID"
+        if planned:
+            names = [f"node{i:04d}" for i in range(1, int(self.allocation["nodes"]) + 1)]
+            nodes = [{"name": name, "address": f"<addr:{name}>"} for name in names]
+        else:
+            nodes = commands.node_addresses(job["id"], commands.hostnames(job["nodelist"])) if job["state"] == "RUNNING" else []
+        fields = {key: job.get(key) or None for key in ("submitted_at", "started_at", "ends_at")}
+        return dict(fields, id=job["id"], name=job["name"], state=job["state"], reason=job["reason"], nodes=nodes,
+                    run_dir=script.run_dir(self.output_dir, job["id"]))
+
+
+def point_latest(output_dir, job_id):
+    """Let ``latest`` point at the newest run directory; never removes anything that is not a link."""
+    link = os.path.join(output_dir, "latest")
+    if os.path.lexists(link) and not os.path.islink(link):
+        return
+    temporary = os.path.join(output_dir, f".latest-{job_id}-{os.getpid()}")
+    os.symlink(str(job_id), temporary)
+    os.replace(temporary, link)

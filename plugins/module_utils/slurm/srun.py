@@ -1,0 +1,120 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""From a step to the srun command line and its environment; nobody else knows srun's options.
+
+No value of the step's environment is ever on a command line. srun passes the environment of its
+client on, with two exceptions that a small shell prologue puts right: Slurm sets the variables of
+GPUs itself, and a container image may set any.
+"""
+from __future__ import annotations
+
+import os
+import re
+import shlex
+
+from ..errors import Error
+
+CARRIER = "SRT_ENV_"
+SET_BY_SLURM = ("CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "ZE_AFFINITY_MASK", "GPU_DEVICE_ORDINAL")
+OURS = ("jobid", "nodes", "ntasks", "nodelist", "job-name", "output", "error", "open-mode", "input", "overlap", "export", "chdir")
+PYXIS_FLAGS = {"mount_home": ("container-mount-home", "no-container-mount-home"),
+               "entrypoint": ("container-entrypoint", "no-container-entrypoint"),
+               "remap_root": ("container-remap-root", "no-container-remap-root"),
+               "writable": ("container-writable", "container-readonly")}
+
+
+def build_srun_argv(step, job_id, run_dir):
+    """Return the complete command line that starts *step*.
+
+    Options of ``step.srun_options`` replace ours of the same name; the ones in OURS are fixed.
+    """
+    options = {
+        "jobid": str(job_id), "overlap": None, "nodes": str(len(step["nodes"])), "ntasks": str(step["ntasks"]),
+        "nodelist": ",".join(step["nodes"]), "job-name": step["name"], "chdir": run_dir,
+        # slurmstepd opens the file itself because of %N, so the log goes on without the client.
+        "output": os.path.join(run_dir.replace("%", "%%"), step["log"]), "open-mode": "append", "input": "none",
+        "mpi": "none", "cpu-bind": "none", "kill-on-bad-exit": "1", "export": "ALL",
+    }
+    if (step.get("container") or {}).get("runtime") == "pyxis":
+        options.update(_pyxis(step))
+    for key, value in (step.get("srun_options") or {}).items():
+        key = str(key).lstrip("-").replace("_", "-")
+        if key in OURS:
+            raise Error(f"step {step['name']}: srun_options.{key} is set by the collection and cannot be changed. Remove it.")
+        options[key] = None if value in (None, "", True) else str(value)
+    argv = ["srun"]
+    for key, value in options.items():
+        dashes = "-" if len(key) == 1 else "--"
+        argv.append(dashes + key if value is None else f"{dashes}{key}{'=' if len(key) > 1 else ''}{value}")
+    return argv + task_argv(step)
+
+
+def task_argv(step):
+    """Return what srun executes on the nodes: the step's own command, behind a shell prologue if it needs one."""
+    argv = _contained(step)
+    carried, preamble = carried_names(step), step.get("preamble")
+    # srun takes a lone colon for the border between two commands.
+    if not (carried or preamble or ":" in argv or (step.get("container") or {}).get("runtime") == "pyxis"):
+        return argv
+    lines = [f'export {name}="${CARRIER}{name}"; unset {CARRIER}{name}' for name in carried]
+    lines += [preamble] if preamble else []
+    shell = "/bin/bash" if preamble else "/bin/sh"
+    if ":" in argv:
+        return [shell, "-c", "\n".join([*lines, "exec " + shlex.join(argv)])]
+    return [shell, "-c", "\n".join([*lines, 'exec "$@"']), "srt", *argv]
+
+
+def srun_env(step):
+    """Return the variables that the client of *step* gets on top of the holder's environment."""
+    env = {str(k): str(v) for k, v in (step.get("env") or {}).items()}
+    for name, value in env.items():
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) or "\0" in value:
+            raise Error(f"step {step['name']}: {name!r} cannot be an environment variable.")
+    return dict(env, **{CARRIER + name: env[name] for name in carried_names(step)})
+
+
+def carried_names(step):
+    """Return the names of variables that have to be set again on the node."""
+    contained = bool(step.get("container"))
+    return [name for name in (step.get("env") or {}) if contained or name in SET_BY_SLURM]
+
+
+def start_request(step, job_id, run_dir):
+    """Return *step* as the holder wants it: what it records, and how to start it."""
+    kept = ("name", "tier", "digest", "nodes", "log", "critical", "stop_grace_s")
+    return dict({key: step.get(key) for key in kept}, srun_argv=build_srun_argv(step, job_id, run_dir), srun_env=srun_env(step))
+
+
+def printable(step, job_id, run_dir):
+    """Return what check mode prints of a step: its srun line and its environment."""
+    env = "".join(f"  {name}={shlex.quote(str(value))}\n" for name, value in sorted((step.get("env") or {}).items()))
+    return f"{step['name']} on {','.join(step['nodes'])}\n  {shlex.join(build_srun_argv(step, job_id, run_dir))}\n{env}"
+
+
+def _pyxis(step):
+    container = step["container"]
+    options = {"container-image": container["image"]}
+    mounts = [str(mount) for mount in step.get("mounts") or []]
+    for mount in mounts:
+        if "," in mount:
+            raise Error(f"step {step['name']}: mount {mount!r} has a comma, which pyxis takes for the end of it.")
+    if mounts:
+        options["container-mounts"] = ",".join(mounts)
+    for key in ("workdir", "name"):
+        if container.get(key):
+            options[f"container-{key}"] = container[key]
+    for key, (yes, no) in PYXIS_FLAGS.items():
+        default = False if key in ("mount_home", "entrypoint") else None
+        if container.get(key, default) is not None:
+            options[yes if container.get(key, default) else no] = None
+    return options
+
+
+def _contained(step):
+    """Return the command inside the container runtime that is a program of its own."""
+    container, argv = step.get("container") or {}, [str(word) for word in step["argv"]]
+    runtime = container.get("runtime")
+    if runtime != "apptainer":
+        return argv
+    binds = [word for mount in step.get("mounts") or [] for word in ("--bind", str(mount))]
+    return ["apptainer", "exec", "--no-home", *binds, container["image"], *argv]

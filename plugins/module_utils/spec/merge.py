@@ -1,0 +1,17 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Merging of nested mappings."""
+from __future__ import annotations
+
+import copy
+
+
+def deep_merge(base, over):
+    """Return *base* with *over* laid on top: mappings merge, everything else replaces, null deletes a key."""
+    if not isinstance(base, dict) or not isinstance(over, dict):
+        return copy.deepcopy(over)
+    merged = {key: value for key, value in base.items() if over.get(key, "") is not None}
+    for key, value in over.items():
+        if value is not None:
+            merged[key] = deep_merge(base.get(key), value) if key in base else copy.deepcopy(value)
+    return merged

@@ -1,0 +1,279 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""The types a field can have.
+
+A type is an object with ``name`` (for people), ``coerce(value) -> value`` (raises ``ValueError`` with
+one sentence that says what is wrong) and ``schema() -> dict`` (its part of a JSON Schema).
+
+Coercion follows plain rules and never loses anything: a number may be written as text and a whole
+float as an integer, ``8.5`` is no integer, and a truth value is no text.
+"""
+from __future__ import annotations
+
+import math
+
+from .words import nearest
+
+TRUE_WORDS = ("true", "yes", "on", "1")
+FALSE_WORDS = ("false", "no", "off", "0")
+
+
+class Type:
+    """Base: accepts everything."""
+
+    name = "anything"
+
+    def coerce(self, value):
+        """Return *value* in the form that the spec stores."""
+        return value
+
+    def schema(self):
+        """Return the JSON Schema of the accepted values."""
+        return {}
+
+
+class Str(Type):
+    """Text; whole and broken numbers are taken as their text."""
+
+    name = "text"
+
+    def coerce(self, value):
+        if isinstance(value, bool):
+            word = "true" if value else "false"
+            raise ValueError(f'is a truth value, text is expected. Write "{word}" with quotes if that is meant.')
+        if isinstance(value, (int, float)):
+            return str(value)
+        if not isinstance(value, str):
+            raise ValueError(f"is {kind_of(value)}, text is expected.")
+        return value
+
+    def schema(self):
+        return {"type": ["string", "number"]}
+
+
+class Time(Str):
+    """A time limit as Slurm reads it: minutes, MM:SS, HH:MM:SS, D-HH, D-HH:MM, D-HH:MM:SS."""
+
+    name = "time limit"
+
+    def coerce(self, value):
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            raise ValueError(
+                f"is the number {value}. YAML reads 4:00:00 without quotes as a number; "
+                'write it with quotes, for example "4:00:00" or "240" (minutes).'
+            )
+        value = super().coerce(value).strip()
+        days, dash, rest = value.rpartition("-")
+        parts = rest.split(":")
+        numbers = parts + ([days] if dash else [])
+        if not all(part.isdigit() for part in numbers) or len(parts) > 3:
+            raise ValueError(f'is "{value}", which is no Slurm time. Write "HH:MM:SS" or "D-HH:MM:SS".')
+        return value
+
+    def schema(self):
+        return {"type": "string", "pattern": r"^(\d+-)?\d+(:\d+){0,2}$"}
+
+
+class Int(Type):
+    """A whole number, with optional bounds."""
+
+    name = "whole number"
+
+    def __init__(self, minimum=None, maximum=None):
+        self.minimum, self.maximum = minimum, maximum
+
+    def coerce(self, value):
+        number = value
+        if isinstance(value, str):
+            try:
+                number = int(value.strip().replace("_", ""), 10)
+            except ValueError:
+                raise ValueError(f'is "{value}", a whole number is expected.') from None
+        if isinstance(number, float) and math.isfinite(number) and number == int(number):
+            number = int(number)
+        if isinstance(number, bool) or not isinstance(number, int):
+            raise ValueError(f"is {shown(value)}, a whole number is expected.")
+        return within(int(number), self.minimum, self.maximum)
+
+    def schema(self):
+        return bounded({"type": "integer"}, self.minimum, self.maximum)
+
+
+class Float(Type):
+    """A finite number, with optional bounds."""
+
+    name = "number"
+
+    def __init__(self, minimum=None, maximum=None):
+        self.minimum, self.maximum = minimum, maximum
+
+    def coerce(self, value):
+        if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+            raise ValueError(f"is {shown(value)}, a number is expected.")
+        try:
+            number = float(value)
+        except ValueError:
+            raise ValueError(f'is "{value}", a number is expected.') from None
+        if not math.isfinite(number):
+            raise ValueError(f"is {value}, a finite number is expected.")
+        return within(number, self.minimum, self.maximum)
+
+    def schema(self):
+        return bounded({"type": "number"}, self.minimum, self.maximum)
+
+
+class Bool(Type):
+    """true or false; the words and digits that YAML and people use for them are accepted."""
+
+    name = "true or false"
+
+    def coerce(self, value):
+        if isinstance(value, bool):
+            return bool(value)
+        word = str(value).strip().lower() if isinstance(value, (str, int)) else ""
+        if word in TRUE_WORDS:
+            return True
+        if word in FALSE_WORDS:
+            return False
+        raise ValueError(f"is {shown(value)}, true or false is expected.")
+
+    def schema(self):
+        return {"type": "boolean"}
+
+
+class Choice(Type):
+    """One of a few words."""
+
+    def __init__(self, *words):
+        self.words = words
+
+    @property
+    def name(self):
+        return "one of " + ", ".join(self.words)
+
+    def coerce(self, value):
+        if value in self.words:
+            return str(value)
+        hint = nearest(str(value), self.words)
+        raise ValueError(
+            f"is {shown(value)}, expected is {self.name}." + (f" Did you mean {hint}?" if hint else "")
+        )
+
+    def schema(self):
+        return {"enum": list(self.words)}
+
+
+class ListOf(Type):
+    """A list whose items have one type; ``fields`` problems name the item."""
+
+    def __init__(self, item=None):
+        self.item = item or Type()
+
+    @property
+    def name(self):
+        return f"list of {self.item.name}"
+
+    def schema(self):
+        return {"type": "array", "items": self.item.schema()}
+
+
+class MapOf(Type):
+    """A mapping from text to values of one type; the keys are free."""
+
+    def __init__(self, item=None):
+        self.item = item or Type()
+
+    @property
+    def name(self):
+        return f"mapping of {self.item.name}"
+
+    def schema(self):
+        return {"type": "object", "additionalProperties": self.item.schema()}
+
+
+class OptionalSection(Type):
+    """A section that may be absent: then the value is null instead of the section's defaults."""
+
+    name = "mapping"
+
+    def __init__(self, section):
+        self.section = section
+
+    def schema(self):
+        return self.section.schema()
+
+
+class OneOf(Type):
+    """The first of several types that accepts the value; scalars and containers may be mixed."""
+
+    def __init__(self, *types):
+        self.types = types
+
+    @property
+    def name(self):
+        return " or ".join(one.name for one in self.types)
+
+    def schema(self):
+        return {"anyOf": [one.schema() for one in self.types]}
+
+
+class Concurrencies(Type):
+    """Concurrency levels: a list of whole numbers above 0, or text such as "4x16"; stored as a list."""
+
+    name = 'list of whole numbers, or text such as "4x16"'
+
+    def coerce(self, value):
+        if isinstance(value, str):
+            value = value.split("x")
+        elif isinstance(value, int) and not isinstance(value, bool):
+            value = [value]
+        if not isinstance(value, list) or not value:
+            raise ValueError(f"is {shown(value)}, expected is a list such as [4, 16] or text such as \"4x16\".")
+        number = Int(minimum=1)
+        try:
+            levels = [number.coerce(item) for item in value]
+        except ValueError as error:
+            raise ValueError(f'has an item that {error} Expected is a list such as [4, 16] or "4x16".') from None
+        if len(set(levels)) != len(levels):
+            raise ValueError(f"names a level twice: {levels}.")
+        return levels
+
+    def schema(self):
+        return {"anyOf": [{"type": "array", "items": {"type": "integer", "minimum": 1}}, {"type": "string"}]}
+
+
+def within(number, minimum, maximum):
+    """Return *number* if it is inside the bounds, otherwise raise ValueError."""
+    if minimum is not None and number < minimum:
+        raise ValueError(f"is {number}, at least {minimum} is expected.")
+    if maximum is not None and number > maximum:
+        raise ValueError(f"is {number}, at most {maximum} is expected.")
+    return number
+
+
+def bounded(schema, minimum, maximum):
+    """Add the bounds to a JSON Schema."""
+    if minimum is not None:
+        schema["minimum"] = minimum
+    if maximum is not None:
+        schema["maximum"] = maximum
+    return schema
+
+
+def kind_of(value):
+    """Say in words what *value* is."""
+    if value is None:
+        return "empty"
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    return shown(value)
+
+
+def shown(value):
+    """Return a short text of *value* for messages."""
+    if value is None:
+        return "empty"
+    text = f'"{value}"' if isinstance(value, str) else str(value)
+    return text if len(text) <= 60 else text[:57] + "..."

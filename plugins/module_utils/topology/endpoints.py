@@ -1,0 +1,116 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Placing workers (endpoints) on nodes and GPUs.
+
+The rules are srtctl's: prefill, then decode, then aggregated workers, with one cursor over nodes and GPUs.
+Where srtctl lets two workers share a GPU or runs past the last node, this refuses and shows the sum.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..errors import Error
+
+
+@dataclass(frozen=True)
+class Demand:
+    """*workers* workers of one mode (prefill, decode, agg) with *gpus* GPUs each."""
+
+    mode: str
+    workers: int
+    gpus: int
+
+    def nodes(self, gpus_per_node, spread):
+        """Return how many nodes this demand alone fills."""
+        if self.gpus >= gpus_per_node:
+            return self.workers * -(-self.gpus // gpus_per_node)
+        return self.workers if spread else -(-self.workers // (gpus_per_node // self.gpus))
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A logical worker. It may span nodes; ``gpu_indices`` are the same on each of them."""
+
+    mode: str
+    index: int
+    gpus: int
+    nodes: tuple
+    gpu_indices: tuple
+
+    @property
+    def name(self):
+        return f"{self.mode}_{self.index}"
+
+    def as_dict(self):
+        """Return the endpoint as it stands in plan.json."""
+        return {
+            "name": self.name,
+            "mode": self.mode,
+            "index": self.index,
+            "gpus": self.gpus,
+            "nodes": list(self.nodes),
+            "gpu_indices": list(self.gpu_indices),
+        }
+
+
+def allocate(demands, nodes, gpus_per_node, spread=False, share=False):
+    """Return the endpoints of all *demands* in order; Error with the arithmetic when they do not fit.
+
+    :param spread: put each worker smaller than a node on a node of its own.
+    :param share: let decode start on a node that prefill has not filled.
+    """
+    nodes = tuple(nodes)
+    demands = [demand for demand in demands if demand.workers > 0]
+    cursor, offset, endpoints = 0, 0, []
+
+    def refuse(endpoint, reason):
+        raise Error(does_not_fit(demands, len(nodes), gpus_per_node, spread, f"{endpoint}: {reason}"))
+
+    for demand in demands:
+        # Modes keep to nodes of their own, unless there is no further node (decode_nodes: 0).
+        if demand.mode == "decode" and offset and not share and cursor + 1 < len(nodes):
+            cursor, offset = cursor + 1, 0
+        for index in range(demand.workers):
+            name = f"{demand.mode}_{index}"
+            if demand.gpus >= gpus_per_node:
+                size = -(-demand.gpus // gpus_per_node)
+                if cursor + size > len(nodes):
+                    refuse(name, f"needs {size} whole node(s) from node {cursor + 1} on, there are {len(nodes)} nodes.")
+                if offset:
+                    refuse(
+                        name,
+                        f"needs all {gpus_per_node} GPUs of node {cursor + 1}, "
+                        f"{offset} of them belong to {endpoints[-1].name}.",
+                    )
+                endpoints.append(
+                    Endpoint(
+                        demand.mode, index, demand.gpus, nodes[cursor : cursor + size], tuple(range(gpus_per_node))
+                    )
+                )
+                cursor += size
+                continue
+            if offset + demand.gpus > gpus_per_node:
+                cursor, offset = cursor + 1, 0
+            if cursor >= len(nodes):
+                refuse(name, f"needs {demand.gpus} GPUs, all {len(nodes)} nodes are taken.")
+            gpus = tuple(range(offset, offset + demand.gpus))
+            endpoints.append(Endpoint(demand.mode, index, demand.gpus, (nodes[cursor],), gpus))
+            offset += demand.gpus
+            if offset >= gpus_per_node or spread:
+                cursor, offset = cursor + 1, 0
+    return endpoints
+
+
+def does_not_fit(demands, nodes, gpus_per_node, spread, reason):
+    """Return the message of a plan that does not fit, with the sum that a person can check."""
+    parts, total_gpus, total_nodes = [], 0, 0
+    for demand in demands:
+        count = demand.nodes(gpus_per_node, spread)
+        gpus = demand.workers * demand.gpus
+        parts.append(f"{demand.mode} {demand.workers} x {demand.gpus} GPUs = {gpus} GPUs on {count} node(s)")
+        total_gpus, total_nodes = total_gpus + gpus, total_nodes + count
+    return (
+        f"The workers do not fit the nodes. {'; '.join(parts)}; together {total_gpus} GPUs on {total_nodes} node(s) "
+        f"when each mode has its own. The job has {nodes} node(s) x {gpus_per_node} GPUs = {nodes * gpus_per_node} GPUs "
+        f"for workers. {reason} Change the nodes, the workers or gpus_per_* under resources."
+    )

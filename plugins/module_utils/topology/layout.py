@@ -1,0 +1,224 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""The layout of one job: roles, endpoints, processes and ports on concrete nodes."""
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+
+from ..errors import Error
+from .endpoints import Demand, Endpoint, allocate
+from .ports import WORKER_FAMILIES, PortBook
+from .roles import Roles, Wish, assign, frontend_nodes
+
+
+@dataclass
+class Process:
+    """The part of an endpoint on one node. ``ports`` is {family: number}."""
+
+    endpoint: Endpoint
+    rank: int
+    node: str
+    ports: dict = field(default_factory=dict)
+
+    @property
+    def name(self):
+        return self.endpoint.name + (f"_r{self.rank}" if self.rank else "")
+
+    @property
+    def mode(self):
+        return self.endpoint.mode
+
+    @property
+    def leader(self):
+        return self.rank == 0
+
+    def as_dict(self):
+        """Return the process as it stands in plan.json."""
+        return {
+            "name": self.name,
+            "endpoint": self.endpoint.name,
+            "mode": self.mode,
+            "index": self.endpoint.index,
+            "rank": self.rank,
+            "leader": self.leader,
+            "node": self.node,
+            "gpu_indices": list(self.endpoint.gpu_indices),
+            "ports": dict(self.ports),
+        }
+
+
+@dataclass
+class Layout:
+    """Everything that backends, frontends and benchmarks may know about where things are.
+
+    ``addresses`` maps node names, in allocation order, to addresses. ``served_name`` is the model's public name,
+    ``wiring`` the environment that connects a process to the job's infrastructure; both are set by the plan.
+    """
+
+    spec: dict
+    job_id: str
+    run_dir: str
+    addresses: dict
+    roles: Roles
+    frontends: tuple
+    nginx: bool
+    endpoints: list
+    processes: list
+    served_name: str = ""
+    wiring: dict = field(default_factory=dict)
+
+    @property
+    def ports(self):
+        """The bases and fixed ports of the job."""
+        return self.spec["ports"]
+
+    @property
+    def contained(self):
+        """True when the job's steps run in a container."""
+        return self.spec["model"]["container"] is not None
+
+    @property
+    def python(self):
+        """The Python of workers, frontends and the load client."""
+        return "python3" if self.contained else self.spec["python"]
+
+    @property
+    def model_path(self):
+        """The model as a step sees it: /model in a container, an hf id, or the path itself."""
+        path = self.spec["model"]["path"]
+        if path.startswith("hf:"):
+            return path[3:]
+        return "/model" if self.contained else path
+
+    @property
+    def head_address(self):
+        return self.addresses[self.roles.head]
+
+    @property
+    def infra_address(self):
+        return self.addresses[self.roles.infra]
+
+    @property
+    def frontend_port(self):
+        """The port each frontend itself listens on."""
+        return self.ports["frontend_internal" if self.nginx else "frontend"]
+
+    @property
+    def public_url(self):
+        return f"http://{self.head_address}:{self.ports['frontend']}"
+
+    def address(self, node):
+        return self.addresses[node]
+
+    def private_dir(self, step):
+        """Return a directory name for *step* that no other job, cluster or step on the same host uses."""
+        run = hashlib.sha256(self.run_dir.encode()).hexdigest()[:8]
+        return f"/tmp/srt-{self.job_id}-{run}-{step}"
+
+    def ranks(self, endpoint):
+        """Return the processes of *endpoint* in rank order."""
+        return [process for process in self.processes if process.endpoint is endpoint]
+
+    def of_mode(self, mode):
+        """Return the endpoints of *mode*."""
+        return [endpoint for endpoint in self.endpoints if endpoint.mode == mode]
+
+
+def demands(resources):
+    """Return the workers that the *resources* section asks for, in placing order."""
+    return [
+        Demand(mode, resources[f"{mode}_workers"] or 0, resources[f"gpus_per_{mode}"] or resources["gpus_per_node"])
+        for mode in ("prefill", "decode", "agg")
+        if resources[f"{mode}_workers"]
+    ]
+
+
+def worker_nodes(resources):
+    """Return how many nodes the job has for workers."""
+    if resources["prefill_nodes"] is not None or resources["decode_nodes"] is not None:
+        return (resources["prefill_nodes"] or 0) + (resources["decode_nodes"] or 0)
+    return resources["agg_nodes"] or 1
+
+
+def build_layout(spec, allocation, multiple=True, infra=True, share=False, families=WORKER_FAMILIES, previous=None):
+    """Return the :class:`Layout` of *spec* on *allocation*.
+
+    :param allocation: ``{id, run_dir, nodes: [{name, address}]}``.
+    :param multiple: several frontends are possible (the frontend's own answer).
+    :param infra: NATS and etcd are needed.
+    :param share: prefill and decode may share a node.
+    :param previous: an earlier plan of the same job, whose ports are kept where they still fit.
+    """
+    addresses = {node["name"]: node["address"] for node in allocation["nodes"]}
+    needed = worker_nodes(spec["resources"]) + Wish.of(spec).nodes
+    if len(addresses) < needed:
+        raise Error(f"The job needs {needed} nodes, the allocation {allocation['id']} has {len(addresses)}.")
+    # An adopted allocation may be larger; its further nodes stay idle.
+    addresses = dict(list(addresses.items())[:needed])
+    roles = assign(addresses, Wish.of(spec))
+    resources = spec["resources"]
+    endpoints = allocate(
+        demands(resources), roles.workers, resources["gpus_per_node"], resources["spread_workers"], share
+    )
+    roles = _placed(roles, spec, endpoints)
+    frontends, nginx = frontend_nodes(roles, multiple, spec["frontend"]["num_additional_frontends"])
+    processes = [Process(endpoint, rank, node) for endpoint in endpoints for rank, node in enumerate(endpoint.nodes)]
+    _give_ports(spec["ports"], roles, frontends, nginx, infra, processes, families, previous)
+    return Layout(
+        spec=spec,
+        job_id=str(allocation["id"]),
+        run_dir=allocation["run_dir"],
+        addresses=addresses,
+        roles=roles,
+        frontends=frontends,
+        nginx=nginx,
+        endpoints=endpoints,
+        processes=processes,
+    )
+
+
+def _placed(roles, spec, endpoints):
+    """Move the public node or the client to the first or last decode leader when the job says so."""
+    leaders = [endpoint.nodes[0] for endpoint in endpoints if endpoint.mode == "decode"]
+    where = {"first_decode": leaders[:1], "last_decode": leaders[-1:]}
+    head = where.get(spec["frontend"]["orchestrator_placement"]) or [roles.head]
+    bench = where.get(spec["benchmark"]["client_placement"])
+    if not bench:
+        bench = [roles.bench if roles.bench != roles.head else head[0]]
+    return Roles(head=head[0], bench=bench[0], infra=roles.infra, workers=roles.workers)
+
+
+def _give_ports(bases, roles, frontends, nginx, infra, processes, families, previous):
+    book = PortBook(bases)
+    if infra:
+        for key in ("nats", "etcd", "etcd_peer"):
+            book.reserve(roles.infra, bases[key], f"ports.{key}")
+    book.reserve(roles.head, bases["frontend"], "ports.frontend")
+    for node in frontends if nginx else ():
+        book.reserve(node, bases["frontend_internal"], "ports.frontend_internal")
+    before = {one["name"]: one for one in (previous or {}).get("processes", ())}
+    leaders = {process.endpoint.name: process for process in processes if process.leader}
+    wanted = [
+        (process, family, process.node if family.who != "prefill" else leaders[process.endpoint.name].node)
+        for process in processes
+        for family in families
+        if family.who == "process" or process.leader and (family.who == "leader" or process.mode == "prefill")
+    ]
+    # Kept ports first: a new worker must not take the number of one that runs.
+    rest = []
+    for process, family, node in wanted:
+        old = before.get(process.name, {})
+        same = old.get("node") == process.node
+        owner = f"{family.name} of {process.name}"
+        port = book.keep(node, old.get("ports", {}).get(family.name), owner, family.size) if same else None
+        if port is None:
+            rest.append((process, family, node, owner))
+        else:
+            process.ports[family.name] = port
+    for process, family, node, owner in rest:
+        process.ports[family.name] = book.take(node, family, owner)
+    for process in processes:
+        if not process.leader and "bootstrap" in leaders[process.endpoint.name].ports:
+            process.ports["bootstrap"] = leaders[process.endpoint.name].ports["bootstrap"]
+        process.ports = {family.name: process.ports[family.name] for family in families if family.name in process.ports}

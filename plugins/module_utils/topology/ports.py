@@ -1,0 +1,81 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Port numbers: fixed ones of the services, counted ones of the workers, none twice on a node."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..errors import Error
+
+HIGHEST = 65535
+
+
+@dataclass(frozen=True)
+class Family:
+    """A kind of worker port.
+
+    :param name: the base's key in the job's ``ports`` section.
+    :param scope: "node" counts from the base on each node; "job" counts once through the whole job.
+    :param who: "process", "leader", or "prefill" (one number an endpoint, on its leader's node, for all its ranks).
+    :param size: consecutive ports that one owner gets.
+    """
+
+    name: str
+    scope: str = "node"
+    who: str = "process"
+    size: int = 1
+
+
+WORKER_FAMILIES = (
+    Family("system", scope="job"),
+    Family("http", who="leader"),
+    Family("bootstrap", who="prefill"),
+    Family("kv_events", scope="job"),
+)
+
+
+class PortBook:
+    """Gives out ports and remembers their owners. The order of the calls alone decides the numbers."""
+
+    def __init__(self, bases):
+        self.bases = bases
+        self.owners = {}
+        self._next = {}
+
+    def reserve(self, node, port, owner):
+        """Take a fixed *port*; Error when it has another owner on that node."""
+        taken = self.owners.setdefault((node, port), owner)
+        if taken != owner:
+            raise Error(
+                f"Port {port} on {node} is wanted by {taken} and by {owner}. Change one of them under ports in the job."
+            )
+        return port
+
+    def free(self, node, port, size=1):
+        """Tell whether *size* ports from *port* on are free on *node*."""
+        return all((node, number) not in self.owners for number in range(port, port + size))
+
+    def keep(self, node, port, owner, size=1):
+        """Take a port of an earlier plan if it is still free; return it, else None."""
+        if not isinstance(port, int) or not self.free(node, port, size):
+            return None
+        return self._take(node, port, owner, size)
+
+    def take(self, node, family, owner):
+        """Return the next free port of *family* on *node*."""
+        counter = (family.name, node if family.scope == "node" else None)
+        port = self._next.get(counter, self.bases[family.name])
+        while not self.free(node, port, family.size):
+            port += 1
+        if port + family.size - 1 > HIGHEST:
+            raise Error(
+                f"No {family.name} port is left for {owner}: counting from {self.bases[family.name]} passed {HIGHEST}. "
+                f"Lower ports.{family.name} in the job."
+            )
+        self._next[counter] = port + family.size
+        return self._take(node, port, owner, family.size)
+
+    def _take(self, node, port, owner, size):
+        for number in range(port, port + size):
+            self.owners[(node, number)] = owner
+        return port

@@ -1,0 +1,83 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""The shape of a step: all that crosses from planning to doing."""
+from __future__ import annotations
+
+# Runs a command with a private directory that is empty at the start and gone at the end. The shell stays, so that
+# it can clean up; it passes TERM on and waits for the child, however often a signal interrupts the wait.
+GUARD = """\
+dir=$1; shift
+umask 077; rm -rf -- "$dir"; mkdir -p -- "$dir" || exit 1
+"$@" & child=$!
+trap 'kill -TERM "$child" 2>/dev/null' TERM INT
+wait "$child"; code=$?
+while kill -0 "$child" 2>/dev/null; do wait "$child"; code=$?; done
+rm -rf -- "$dir"; exit "$code\""""
+
+TIERS = ("head_infra", "worker", "frontend", "benchmark")
+
+
+def make_step(name, tier, nodes, argv, env=None, **other):
+    """Return a step with every key; *other* overrides the defaults.
+
+    ``digest``, ``container``, ``mounts`` and the common ``preamble`` are set by the plan, which knows them.
+
+    :param preamble: shell text that runs before this step's command (after the common preamble).
+    """
+    step = {
+        "name": name,
+        "tier": tier,
+        "nodes": list(nodes),
+        "ntasks": len(nodes),
+        "argv": [str(word) for word in argv],
+        "preamble": None,
+        "env": dict(env or {}),
+        "files": [],
+        "container": None,
+        "mounts": [],
+        "srun_options": {},
+        "log": f"logs/%N_{name}.out",
+        "critical": True,
+        "ready": [],
+        "stop_grace_s": 10,
+    }
+    step.update(other)
+    return step
+
+
+def http_check(name, host, port, path, steps, **other):
+    """Return a check that asks ``http://host:port/path`` until the answer is as expected."""
+    check = {
+        "name": name,
+        "kind": "http",
+        "host": host,
+        "port": port,
+        "method": "GET",
+        "path": path,
+        "headers": {},
+        "body": None,
+        "status": [200],
+        "timeout_s": 5,
+        "expect": [],
+        "steps": list(steps),
+        "after": [],
+    }
+    check.update(other)
+    return check
+
+
+def tcp_check(name, host, port, steps, **other):
+    """Return a check that connects to ``host:port``."""
+    check = {"name": name, "kind": "tcp", "host": host, "port": port, "timeout_s": 2, "steps": list(steps), "after": []}
+    check.update(other)
+    return check
+
+
+def one_file(path, content, mode="0644"):
+    """Return a file of the plan; *path* is relative to the run directory."""
+    return {"path": path, "content": content, "mode": mode}
+
+
+def in_private_dir(folder, argv):
+    """Return *argv* wrapped so that *folder* (0700) exists while it runs and is removed afterwards."""
+    return ["sh", "-c", GUARD, "guard", folder, *argv]

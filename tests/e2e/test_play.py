@@ -1,0 +1,176 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""The shape of the play: what happens around the stages, on the real playbook."""
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+
+import pytest
+from conftest import ROOT, interrupt, wait_for
+
+STAGES = ["head_infra", "worker", "frontend", "health", "benchmark", "rollup"]
+
+
+@pytest.fixture(scope="module")
+def kept(cluster):
+    """A job that is up for all tests of this file; yields (job file, job id)."""
+    job = cluster.job_file("kept")
+    played = cluster.playbook(job, "-e", "keep=600")
+    assert played.rc == 0, played.text
+    job_id = cluster.latest.name
+    yield job, job_id
+    cluster.end(job)
+
+
+def test_a_failing_stage_is_named_torn_down_and_fails_the_play(cluster):
+    job = cluster.job_file("failing", backend={"type": "mocker", "mocker_config": {"aggregated": {}, "prefill": {"no-such-flag": 1}}})
+    played = cluster.playbook(job)
+    assert played.rc != 0
+    assert "prefill_0" in played.text
+    assert "no-such-flag" in played.text
+    assert "srt.slurm.teardown : End the service and give the nodes back" in played.tasks
+    assert cluster.jobs() == []
+    rollup = json.loads((cluster.latest / "rollup.json").read_text())
+    assert rollup["valid"] is False
+    assert "prefill_0" in json.dumps(rollup["invalid_reasons"])
+
+
+def test_a_single_stage_without_a_job_says_what_to_do(cluster):
+    played = cluster.playbook(cluster.job_file("nobody"), "--tags", "benchmark")
+    assert played.rc != 0
+    assert "No running job was found for nobody" in played.text
+    assert cluster.jobs() == []
+
+
+@pytest.mark.parametrize("tag", STAGES)
+def test_each_tag_alone_runs_only_its_stage_and_changes_nothing(cluster, kept, tag):
+    job, job_id = kept
+    before = cluster.steps(job_id)
+    played = cluster.playbook(job, "--tags", tag)
+    assert played.rc == 0, played.text
+    roles = {task.split(" : ")[0].rsplit(".", 1)[1] for task in played.tasks if " : " in task}
+    assert roles == {tag}
+    assert played.changed == 0, played.text
+    assert cluster.steps(job_id) == before
+
+
+def test_limit_touches_only_the_steps_of_its_nodes(cluster, kept):
+    job, job_id = kept
+    plan = json.loads((cluster.latest / "plan.json").read_text())
+    (victim,) = [step for step in plan["steps"] if step["name"] == "decode_1"]
+    before = cluster.steps(job_id)
+    cluster.run("scancel", "--signal=KILL", before["decode_0"], before["decode_1"])
+    wait_for(lambda: not {"decode_0", "decode_1"} & set(cluster.steps(job_id)), "both workers to be gone")
+    inventory = cluster.folder / "limit.slurm.yml"
+    inventory.write_text("plugin: srt.slurm.slurm\n")
+    played = cluster.playbook(
+        job, "-i", str(inventory), "--limit", victim["nodes"][0], "--tags", "worker",
+        env={"SRT_SLURM_RUN_DIR": str(cluster.latest)},
+    )  # fmt: skip
+    assert played.rc == 0, played.text
+    assert "decode_1" in cluster.steps(job_id)
+    assert "decode_0" not in cluster.steps(job_id)
+    again = cluster.playbook(job, "-e", "keep=600")
+    assert again.rc == 0, again.text
+    assert set(cluster.steps(job_id)) == set(before)
+
+
+def test_check_against_what_is_up_touches_nothing(cluster, kept):
+    job, job_id = kept
+    before = cluster.steps(job_id), (cluster.latest / "plan.json").read_bytes()
+    played = cluster.playbook(job, "-e", "keep=600", "--check", "--diff")
+    assert played.rc == 0, played.text
+    assert (cluster.steps(job_id), (cluster.latest / "plan.json").read_bytes()) == before
+
+
+def test_check_without_slurm_shows_the_script_the_configs_and_every_srun_line(cluster):
+    job = cluster.job_file("dry", name="dry")
+    argv = ["ansible-playbook", "bench.yml", "-e", f"@{job}", "-e", f"output_dir={cluster.folder}/dry", "--check", "--diff"]
+    done = subprocess.run(argv, cwd=ROOT, env=cluster.environment, text=True, capture_output=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for text in ("#SBATCH --job-name=dry", "upstream", "dynamo.mocker", "--nodelist=node0001", "engine_type"):
+        assert text in done.stdout, text
+    assert len(re.findall(r"srun --jobid", done.stdout)) >= 8
+    assert not os.path.exists(f"{cluster.folder}/dry")
+    assert cluster.run("squeue", "--noheader", "--name=dry", "--format=%i") == ""
+
+
+def test_512_nodes_in_check_mode(cluster):
+    job = cluster.job_file(
+        "large",
+        resources={
+            "gpu_type": "h100", "gpus_per_node": 8, "prefill_nodes": 256, "prefill_workers": 256, "decode_nodes": 256, "decode_workers": 256,
+        },
+    )  # fmt: skip
+    played = cluster.playbook(job, "--check")
+    assert played.rc == 0, played.text
+    assert "node0512" in played.text
+
+
+def test_a_group_called_frontend_of_the_user_is_left_alone(cluster, kept):
+    job, _job_id = kept
+    inventory = cluster.folder / "own.ini"
+    inventory.write_text("[frontend]\nweb1 ansible_connection=local\n[worker]\nweb2 ansible_connection=local\n")
+    played = cluster.playbook(job, "-i", str(inventory), "--tags", "frontend")
+    assert played.rc == 0, played.text
+    assert not {"web1", "web2"} & set(played.recap)
+
+
+def test_a_node_that_is_cut_off_is_named_and_the_job_is_ended(cluster):
+    """No task connects to a node, so an unreachable node is a failing stage, and teardown still runs."""
+    job = cluster.job_file("cut", health_check={"max_attempts": 5, "interval_seconds": 1})
+    played = cluster.playbook(job, "-e", "keep=600", "--skip-tags", "health,benchmark,rollup")
+    assert played.rc == 0, played.text
+    plan = json.loads((cluster.latest / "plan.json").read_text())
+    (node,) = [step["nodes"][0] for step in plan["steps"] if step["name"] == "decode_1"]
+    subprocess.run([*cluster.prefix()[:1], "node", node, "cut", "--dir", cluster.dir], check=True)
+    try:
+        played = cluster.playbook(job, "-e", "keep=600", "--tags", "health")
+        assert played.rc != 0
+        assert "decode" in played.text
+    finally:
+        subprocess.run([*cluster.prefix()[:1], "node", node, "heal", "--dir", cluster.dir], check=True)
+    cluster.end(job)
+
+
+def read_until(process, text):
+    """Read the playbook's lines until one holds *text*; return what was read."""
+    seen = []
+    for line in process.stdout:
+        seen.append(line)
+        if text in line:
+            return "".join(seen)
+    raise AssertionError(f"the playbook ended before {text!r}: {''.join(seen)}")
+
+
+@pytest.mark.parametrize(("number", "stage"), [(signal.SIGINT, "Workers"), (signal.SIGKILL, "health"), (signal.SIGKILL, "benchmark")])
+def test_an_interrupted_run_leaves_the_service_up_and_the_next_run_adopts_it(cluster, number, stage):
+    job = cluster.job_file(f"cut-{stage}-{int(number)}".lower())
+    process = cluster.start_playbook(job)
+    marker = {"Workers": "srt.slurm.worker :", "health": "srt.slurm.health :", "benchmark": "srt.slurm.benchmark :"}[stage]
+    read_until(process, marker)
+    interrupt(process, number)
+    process.stdout.read()
+    process.wait(timeout=60)
+    job_id = cluster.latest.name
+    assert job_id in cluster.jobs()
+    before = cluster.steps(job_id)
+    played = cluster.playbook(job, "-e", "keep=600")
+    assert played.rc == 0, played.text
+    assert cluster.latest.name == job_id
+    after = cluster.steps(job_id)
+    assert {name: step for name, step in before.items() if not name.startswith("bench")}.items() <= after.items()
+    cluster.end(job)
+
+
+def test_the_lease_gives_the_nodes_back(cluster):
+    job = cluster.job_file("leased")
+    played = cluster.playbook(job, "-e", "keep=true", "-e", "lease_s=8", "--skip-tags", "health,benchmark,rollup")
+    assert played.rc == 0, played.text
+    wait_for(lambda: cluster.jobs() == [], "the lease to end the job", timeout_s=60)
+    events = (cluster.latest / "steps.jsonl").read_text()
+    assert "lease" in events

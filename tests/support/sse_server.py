@@ -1,0 +1,238 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""A small, fast server that streams completions as OpenAI style servers do; for tests and benchmarks.
+
+As a program: ``python3 sse_server.py --port 0 --port-file F [--ttft-ms 10 --itl-ms 10 --tokenizer F]``.
+In tests: ``with running(Behaviour(...)) as server:`` serves from a thread; ``server.url``,
+``server.requests`` (bodies received).
+"""
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import dataclasses
+import json
+import os
+import threading
+
+
+@dataclasses.dataclass
+class Behaviour:
+    """How the server answers; times in seconds."""
+
+    ttft_s: float = 0.0
+    itl_s: float = 0.0
+    role_chunk: bool = False  # an empty chunk with the role comes first, at once
+    usage: str = "own"  # own (a chunk of its own), finish (on the finish chunk), none
+    done: bool = True  # ends with [DONE]
+    finish: bool = True  # sends a finish reason
+    fail_every: int = 0  # each n-th request answers 503
+    error_event: str = ""  # this text as an error event after half of the tokens
+    cut: bool = False  # closes the connection after half of the tokens
+    hang_after: int = 0  # from the n-th request on: no answer at all
+    tokens: int = 0  # tokens to send whatever was asked for
+    extra_prompt_tokens: int = 0  # what a chat template would add
+    empty_text: bool = False  # tokens that are no text yet
+    tokenizer: object = None  # counts prompt tokens; else words are counted
+
+
+class Server:
+    """The state that all connections share."""
+
+    def __init__(self, behaviour):
+        self.behaviour = behaviour
+        self.requests = []
+        self.connections = 0
+        self.port = None
+        self.hanging = threading.Event()
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    def prompt_tokens(self, body):
+        prompt = body.get("prompt")
+        if prompt is None:
+            prompt = body["messages"][-1]["content"]
+        tokenizer = self.behaviour.tokenizer
+        count = len(tokenizer.encode(prompt).ids) if tokenizer else len(prompt.split())
+        return count + self.behaviour.extra_prompt_tokens
+
+
+class Connection(asyncio.Protocol):
+    """HTTP/1.1, one request at a time."""
+
+    def __init__(self, server):
+        self._server = server
+        self._buffer = b""
+        self._task = None
+
+    def connection_made(self, transport):
+        self._transport = transport
+        self._server.connections += 1
+
+    def connection_lost(self, exc):
+        if self._task:
+            self._task.cancel()
+
+    def data_received(self, data):
+        self._buffer += data
+        end = self._buffer.find(b"\r\n\r\n")
+        if end < 0:
+            return
+        head = self._buffer[:end].lower()
+        place = head.find(b"content-length:")
+        length = int(head[place + 15:].split(b"\r\n", 1)[0]) if place >= 0 else 0
+        if len(self._buffer) < end + 4 + length:
+            return
+        raw = self._buffer[end + 4:end + 4 + length]
+        self._buffer = self._buffer[end + 4 + length:]
+        path = head.split(b" ", 2)[1].decode()
+        if not length:
+            self._plain(200, "{}")
+            return
+        self._answer(path, json.loads(raw))
+
+    def _plain(self, status, text):
+        head = f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {len(text)}\r\n\r\n"
+        self._transport.write((head + text).encode())
+
+    def _answer(self, path, body):
+        server, how = self._server, self._server.behaviour
+        server.requests.append(body)
+        number = len(server.requests)
+        if how.hang_after and number >= how.hang_after:
+            server.hanging.set()
+            return
+        if how.fail_every and number % how.fail_every == 0:
+            self._plain(503, json.dumps({"message": "Service temporarily unavailable", "code": 503}))
+            return
+        count = how.tokens or body.get("max_tokens") or body.get("max_completion_tokens") or 16
+        usage = None
+        if how.usage != "none" and (body.get("stream_options") or {}).get("include_usage"):
+            prompt = server.prompt_tokens(body)
+            usage = {"prompt_tokens": prompt, "completion_tokens": count, "total_tokens": prompt + count}
+        make = _chat if path.endswith("/chat/completions") else _completion
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+        self._task = asyncio.ensure_future(self._stream(head, make, count, usage))
+
+    async def _stream(self, head, make, count, usage):
+        how, loop = self._server.behaviour, asyncio.get_running_loop()
+        begin = loop.time()
+        token = _chunk(make("" if how.empty_text else " tok"))
+        cut = count // 2 if (how.cut or how.error_event) else count
+        write = self._transport.write
+        write(head + (_chunk(make("", role=True)) if how.role_chunk else b""))
+        if not how.ttft_s and not how.itl_s:
+            write(token * cut)
+        else:
+            for index in range(cut):
+                delay = begin + how.ttft_s + index * how.itl_s - loop.time()
+                if delay > 0:
+                    await asyncio.sleep(delay)
+                write(token)
+        if how.cut:
+            self._transport.close()
+            return
+        if how.error_event:
+            write(_chunk({"error": {"message": how.error_event, "code": 500}}) + b"0\r\n\r\n")
+            return
+        tail = b""
+        if how.finish:
+            tail += _chunk(dict(make("", finish="length"), **({"usage": usage} if how.usage == "finish" else {})))
+        if usage and how.usage == "own":
+            tail += _chunk({"choices": [], "usage": usage})
+        if how.done:
+            tail += _raw(b"data: [DONE]\n\n")
+        write(tail + b"0\r\n\r\n")
+
+
+def _completion(text, role=False, finish=None):
+    return {"id": "cmpl-1", "object": "text_completion", "usage": None,
+            "choices": [{"index": 0, "text": text, "finish_reason": finish}]}
+
+
+def _chat(text, role=False, finish=None):
+    delta = {"content": text} if text or role else {}
+    if role:
+        delta["role"] = "assistant"
+    return {"id": "chatcmpl-1", "object": "chat.completion.chunk",
+            "choices": [{"index": 0, "delta": delta, "finish_reason": finish, "logprobs": None}]}
+
+
+def _chunk(event):
+    return _raw(b"data: " + json.dumps(event).encode() + b"\n\n")
+
+
+def _raw(data):
+    return b"%x\r\n%s\r\n" % (len(data), data)
+
+
+async def _serve(server, ready, stop, port=0):
+    loop = asyncio.get_running_loop()
+    listener = await loop.create_server(lambda: Connection(server), "127.0.0.1", port, backlog=4096)
+    server.port = listener.sockets[0].getsockname()[1]
+    ready()
+    await stop.wait()
+    listener.close()
+
+
+@contextlib.contextmanager
+def running(behaviour=None):
+    """Serve from a thread for the time of the block; yields the :class:`Server`."""
+    server, ready, control = Server(behaviour or Behaviour()), threading.Event(), {}
+
+    def work():
+        async def body():
+            control["loop"], control["stop"] = asyncio.get_running_loop(), asyncio.Event()
+            await _serve(server, ready.set, control["stop"])
+
+        asyncio.run(body())
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    ready.wait(10)
+    try:
+        yield server
+    finally:
+        control["loop"].call_soon_threadsafe(control["stop"].set)
+        thread.join(10)
+
+
+def main():
+    """Serve until the process is ended."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--port-file")
+    parser.add_argument("--ttft-ms", type=float, default=0.0)
+    parser.add_argument("--itl-ms", type=float, default=0.0)
+    parser.add_argument("--tokenizer", help="tokenizer.json that counts the prompts")
+    options = parser.parse_args()
+    tokenizer = None
+    if options.tokenizer:
+        from tokenizers import Tokenizer
+
+        tokenizer = Tokenizer.from_file(options.tokenizer)
+    server = Server(Behaviour(ttft_s=options.ttft_ms / 1000, itl_s=options.itl_ms / 1000, tokenizer=tokenizer))
+
+    def ready():
+        if options.port_file:
+            with open(options.port_file + ".new", "w", encoding="ascii") as stream:
+                stream.write(str(server.port))
+            os.replace(options.port_file + ".new", options.port_file)
+        print(server.url, flush=True)
+
+    async def body():
+        await _serve(server, ready, asyncio.Event(), options.port)
+
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(body())
+    else:
+        uvloop.run(body())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,30 @@
+# shellcheck shell=bash
+# Sourced by the tools: where things are and how they speak.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
+VENV=$ROOT/.venv
+CACHE=$ROOT/.cache
+# The tests have a sandbox of their own; the other one is where bin/sandbox looks when it is told nothing.
+TESTS_SANDBOX=$CACHE/sandbox
+SANDBOX=$ROOT/.sandbox
+
+# An ordinary user's PATH has no sbin, where slurmctld, slurmd, munged and nginx live.
+export PATH="$VENV/bin:$PATH:/usr/local/sbin:/usr/sbin:/sbin"
+
+if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then
+    BOLD=$'\e[1m' PLAIN=$'\e[0m'
+else
+    BOLD='' PLAIN=''
+fi
+
+say() { printf '%s\n' "$*"; }
+heading() { printf '\n%s== %s ==%s\n' "$BOLD" "$*" "$PLAIN"; }
+die() {
+    printf '%s: %s\n' "$(basename -- "$0")" "$*" >&2
+    exit 1
+}
+
+# Is $1 a command that can be run?
+have() { command -v -- "$1" >/dev/null 2>&1; }
