@@ -6,8 +6,10 @@
 ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
 VENV=$ROOT/.venv
 CACHE=$ROOT/.cache
-# The tests have a sandbox of their own; the other one is where bin/sandbox looks when it is told nothing.
+# The tests have a sandbox of their own, and the role that makes sandboxes is tested on another one (named in
+# extensions/molecule/inventory.yml too). The third is where bin/sandbox looks when it is told nothing.
 TESTS_SANDBOX=$CACHE/sandbox
+MOLECULE_SANDBOX=$CACHE/molecule-sandbox
 SANDBOX=$ROOT/.sandbox
 
 # An ordinary user's PATH has no sbin, where slurmctld, slurmd, munged and nginx live.
@@ -17,6 +19,7 @@ if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then
     BOLD=$'\e[1m' PLAIN=$'\e[0m'
 else
     BOLD='' PLAIN=''
+    export NO_COLOR=1 ANSIBLE_NOCOLOR=1 PY_COLORS=0
 fi
 
 say() { printf '%s\n' "$*"; }

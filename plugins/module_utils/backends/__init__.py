@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """The backends by type, and the ``backend`` section of a job. A new backend is one file and one line here."""
+
 from __future__ import annotations
 
 from ..spec.section import Variants

@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """What a backend is: an inference engine's keys, flags and rules. It knows nothing of Slurm."""
+
 from __future__ import annotations
 
 import os
@@ -16,7 +17,7 @@ LONG_MODE = {"prefill": "prefill", "decode": "decode", "agg": "aggregated"}
 def environment_fields():
     """Return the three per-mode environment fields that every backend has."""
     return {
-        f"{mode}_environment": Field(TEXTS, {}, f"Environment of {mode} workers. {{node}} and {{node_id}} are filled in.")
+        f"{mode}_environment": Field(TEXTS, {}, f"Environment of {mode} workers; {{node}} and {{node_id}} are set.")
         for mode in LONG_MODE.values()
     }
 

@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """dynamo.mocker: a worker that simulates an engine's timing without a GPU (checked against 1.6.1)."""
+
 from __future__ import annotations
 
 from ..spec.section import Field, Section
@@ -9,9 +10,6 @@ from ..spec.types import Bool, Choice, Float, Int, MapOf, Str, Type
 from ..topology.step import one_file
 from .base import LONG_MODE, Backend, environment_fields
 from .flags import combine, to_argv
-
-# Info, but without the lines that one request causes in each process.
-QUIET_LOG = "info,dynamo_runtime::pipeline::network::ingress::push_handler=warn"
 
 OPTIONS = MapOf(Type())
 
@@ -26,7 +24,7 @@ class Mocker(Backend):
         "mocker",
         {
             "type": Field(Str(), "mocker", "The engine."),
-            "engine_type": Field(Choice("vllm", "sglang", "trtllm"), "vllm", "The engine whose scheduler is simulated."),
+            "engine_type": Field(Choice("vllm", "sglang", "trtllm"), "vllm", "The engine that is simulated."),
             "speedup_ratio": Field(Float(0), 100.0, "How much faster than the simulated engine. 0 is not infinite."),
             "decode_speedup_ratio": Field(Float(0), 1.0, "Further speed-up of decode steps."),
             "num_gpu_blocks_override": Field(Int(1), 16384, "KV cache blocks per data-parallel rank."),
@@ -48,7 +46,10 @@ class Mocker(Backend):
             ),
             **environment_fields(),
             "mocker_config": Field(
-                Section("mocker_config", {mode: Field(OPTIONS, {}, f"Options of {mode} workers.") for mode in LONG_MODE.values()}),
+                Section(
+                    "mocker_config",
+                    {mode: Field(OPTIONS, {}, f"Options of {mode} workers.") for mode in LONG_MODE.values()},
+                ),
                 None,
                 "Further dynamo.mocker options per mode, with dashes or underscores.",
             ),
@@ -127,7 +128,6 @@ class Mocker(Backend):
             "DYN_SYSTEM_PORT": str(process.ports["system"]),
             # Without it the worker's own /health says 503 for ever.
             "DYN_SYSTEM_STARTING_HEALTH_STATUS": "ready",
-            "DYN_LOG": QUIET_LOG,
         }
 
     def files(self, layout):

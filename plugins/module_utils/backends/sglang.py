@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """SGLang: keys of the job file."""
+
 from __future__ import annotations
 
 from ..spec.section import TEXTS, Field, Section, optional

@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """Backends whose keys are known and checked, but which this version cannot run yet."""
+
 from __future__ import annotations
 
 from ..spec.section import TEXTS, Field, Section, optional
@@ -17,7 +18,8 @@ class Unbuilt(Backend):
 
 def config_section(key):
     """Return the section of free engine options per mode."""
-    return Section(key, {mode: Field(MapOf(Type()), None, f"Options of {mode} workers.") for mode in LONG_MODE.values()})
+    options = MapOf(Type())
+    return Section(key, {mode: Field(options, None, f"Options of {mode} workers.") for mode in LONG_MODE.values()})
 
 
 KV_EVENTS = OneOf(Bool(), MapOf(Type()))

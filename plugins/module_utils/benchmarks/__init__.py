@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """The benchmarks by type, and the ``benchmark`` section of a job. A new one is one file and one line here."""
+
 from __future__ import annotations
 
 from ..spec.section import TEXTS, Field, Section

@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """What a benchmark is: points to measure, each one step on the bench node."""
+
 from __future__ import annotations
 
 

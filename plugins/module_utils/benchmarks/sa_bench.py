@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """sa-bench: random prompts of a given length at several concurrencies, sent by our own load client."""
+
 from __future__ import annotations
 
 import os
@@ -20,16 +21,17 @@ class SaBench(Benchmark):
         "osl": Field(Int(1), None, "Output tokens of a request."),
         "concurrencies": Field(Concurrencies(), None, 'Requests in flight, one point each: [4, 16] or "4x16".'),
         "req_rate": Field(OneOf(Float(0), Choice("inf")), "inf", "Requests per second, or inf."),
-        "random_range_ratio": Field(Float(0, 1), 0.8, "Lengths vary between this share of isl and osl and the whole."),
+        "random_range_ratio": Field(Float(0.000001, 1), 0.8, "Lengths vary between this share of isl and osl and all."),
         "num_prompts_mult": Field(Int(1), 10, "Requests of a point: this times its concurrency."),
         "num_warmup_mult": Field(Int(0), 2, "Warm-up requests: this times the concurrency."),
         "seed": Field(Int(0), 0, "Seed of the random prompts."),
         "dataset_name": Field(Str(), None, "random, or custom with dataset_path."),
         "dataset_path": Field(Str(), None, "File of a custom dataset."),
         "custom_tokenizer": Field(Str(), None, "Tokenizer directory instead of the model's."),
-        "use_chat_template": Field(Bool(), True, "Ask /v1/chat/completions in jobs with a custom dataset."),
-        "reuse_http_connections": Field(Bool(), False, "Keep connections open between requests."),
+        "use_chat_template": Field(Bool(), True, "Accepted for old files; prompts are random tokens of exact length."),
+        "reuse_http_connections": Field(Bool(), None, "Keep connections open between requests; default: yes."),
         "point_timeout_s": Field(Int(1), 7200, "A point that takes longer is ended and invalid."),
+        "stall_timeout_s": Field(Int(0), 900, "A point without any token for so long is ended; 0: never."),
         "slow_down_sleep_time": Field(Float(0), None, "sglang: seconds between slowed steps."),
         "slow_down_wait_time": Field(Float(0), None, "sglang: seconds before the slow-down starts."),
     }
@@ -40,7 +42,7 @@ class SaBench(Benchmark):
             problems.append((("benchmark", "dataset_name"), "can only be random in this version.", None))
         if spec["model"]["path"].startswith("hf:") and not spec["benchmark"]["custom_tokenizer"]:
             problems.append(
-                (("benchmark", "custom_tokenizer"), "is missing; the model is not a local directory.", "Name a directory.")
+                (("benchmark", "custom_tokenizer"), "is missing; the model is no local directory.", "Name a directory.")
             )
         return problems
 
@@ -64,7 +66,7 @@ class SaBench(Benchmark):
             "isl": options["isl"],
             "osl": options["osl"],
         }
-        rate = options["req_rate"]
+        rate, reuse = options["req_rate"], options["reuse_http_connections"]
         parameters = {
             "type": self.type,
             "endpoint": "/v1/completions",
@@ -74,6 +76,7 @@ class SaBench(Benchmark):
             "request_rate": "inf" if rate in ("inf", 0) else rate,
             "random_range_ratio": options["random_range_ratio"],
             "seed": options["seed"],
+            "reuse_connections": reuse,
             **expect,
         }
         tokenizer = options["custom_tokenizer"] or layout.model_path
@@ -92,6 +95,11 @@ class SaBench(Benchmark):
             *("--request-rate", parameters["request_rate"]),
             *("--random-range-ratio", options["random_range_ratio"]),
             *("--seed", options["seed"]),
+            *("--backend", layout.spec["backend"]["type"]),
+            *("--gpus", total),
+            *(("--prefill-gpus", prefill, "--decode-gpus", decode) if prefill is not None else ()),
+            *(() if reuse is None else ("--reuse-connections",) if reuse else ("--no-reuse-connections",)),
+            *("--stall-timeout", options["stall_timeout_s"]),
             *("--result", f"{layout.run_dir}/{result}"),
             *("--progress", f"{layout.run_dir}/{progress}"),
         ]

@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """Benchmarks whose keys are known and checked, but which this version cannot run yet."""
+
 from __future__ import annotations
 
 from ..spec.section import Field
@@ -15,7 +16,8 @@ class Unbuilt(Benchmark):
         self.type = type_
 
     def problems(self, spec):
-        return [(("benchmark", "type"), f"is {self.type}, which this version cannot run yet.", "Use sa-bench or manual.")]
+        problem = f"is {self.type}, which this version cannot run yet."
+        return [(("benchmark", "type"), problem, "Use sa-bench or manual.")]
 
 
 TYPES = (

@@ -1,12 +1,13 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """The frontends by type, and the ``frontend`` section of a job. A new frontend is one file and one line here."""
+
 from __future__ import annotations
 
 from ..spec.section import TEXTS, Field, Section
 from ..spec.types import Bool, Choice, Int, MapOf, Str, Type
 from .dynamo import Dynamo
-from .unbuilt import TrtllmServe, SglangRouter, VllmServe
+from .unbuilt import SglangRouter, TrtllmServe, VllmServe
 
 FRONTENDS = {one.type: one for one in (Dynamo(), SglangRouter(), TrtllmServe(), VllmServe())}
 
@@ -14,7 +15,7 @@ SECTION = Section(
     "frontend",
     {
         "type": Field(Choice(*FRONTENDS), "dynamo", "The HTTP side of the service."),
-        "enable_multiple_frontends": Field(Bool(), True, "Several frontends behind nginx when there are several nodes."),
+        "enable_multiple_frontends": Field(Bool(), True, "Several frontends behind nginx on several nodes."),
         "num_additional_frontends": Field(Int(0), 9, "Frontends beyond the first; at most one a worker node."),
         "nginx_container": Field(Str(), "nginx:1.27.4", "Image of nginx when the job runs in containers."),
         "nginx_raise_ulimit": Field(Bool(), False, "Raise nginx's open-file limit to 1048576."),

@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """What a frontend is: the HTTP side of the service. It knows nothing of Slurm."""
+
 from __future__ import annotations
 
 from ..topology.step import http_check
@@ -52,9 +53,8 @@ class Frontend:
             for index, node in enumerate(layout.frontends):
                 name = f"frontend_{index}"
                 before = [check["name"] for check in checks if name in check["steps"]]
-                direct.append(
-                    completion(f"{name}_token", layout, layout.address(node), layout.frontend_port, [name, *workers], before)
-                )
+                host, steps = layout.address(node), [name, *workers]
+                direct.append(completion(f"{name}_token", layout, host, layout.frontend_port, steps, before))
         first = "nginx" if layout.nginx else "frontend_0"
         last = completion(
             "token",

@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """dynamo.frontend: HTTP, pre-processing and routing in one process (checked against 1.6.1)."""
+
 from __future__ import annotations
 
 import json
@@ -8,21 +9,13 @@ import json
 from ..topology.step import http_check, make_step
 from .base import Frontend
 
-# Info, but without one line per request and process.
-QUIET_LOG = "info,dynamo_runtime::pipeline::network::ingress::push_handler=warn"
-
 
 class Dynamo(Frontend):
     type = "dynamo"
 
     def steps(self, layout):
         spec = layout.spec
-        env = {
-            **layout.wiring,
-            "DYN_LOG": QUIET_LOG,
-            **spec["environment"],
-            **spec["frontend"]["env"],
-        }
+        env = {**layout.wiring, **spec["environment"], **spec["frontend"]["env"]}
         args = [argument for pair in spec["frontend"]["args"].items() for argument in _argument(*pair)]
         command = [layout.python, "-m", "dynamo.frontend", "--http-port", str(layout.frontend_port), *args]
         return [

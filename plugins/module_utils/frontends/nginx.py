@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """nginx before several frontends."""
+
 from __future__ import annotations
 
 from ..topology.step import in_private_dir, make_step, one_file

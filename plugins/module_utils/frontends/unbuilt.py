@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """Frontends whose keys are known and checked, but which this version cannot run yet."""
+
 from __future__ import annotations
 
 from ..spec.section import Field

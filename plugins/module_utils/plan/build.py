@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """From spec and allocation to the plan. Pure: no clock, no network, no Slurm, nothing random."""
+
 from __future__ import annotations
 
 import os
@@ -67,20 +68,22 @@ def build(spec, allocation, previous=None, assets=None):
     serving = serving_digest(spec)
     points, more = bench_points(layout, assets, serving)
     backend = BACKENDS[spec["backend"]["type"]]
+    members = groups(layout)
     return {
         "schema_version": PLAN_SCHEMA_VERSION,
         "job_id": layout.job_id,
         "run_dir": layout.run_dir,
         "name": spec["name"],
         "spec": spec,
-        "nodes": node_records(layout),
+        "nodes": node_records(layout, members),
         "endpoints": [endpoint.as_dict() for endpoint in layout.endpoints],
         "processes": [process.as_dict() for process in layout.processes],
         "steps": steps,
         "files": files + more,
         "checks": checks(layout, steps),
+        "health_timeout_s": spec["health_check"]["max_attempts"] * spec["health_check"]["interval_seconds"],
         "benchmark": {"type": spec["benchmark"]["type"], "points": points},
-        "groups": groups(layout),
+        "groups": members,
         "digests": {"allocation": allocation_request(spec)["digest"], "serving": serving},
         "holder_node": next(iter(layout.addresses)),
         "frontend_url": layout.public_url,
@@ -145,8 +148,8 @@ def checks(layout, steps):
     return backend.checks(layout) + frontend.checks(layout, backend.instances(layout), workers)
 
 
-def node_records(layout):
-    """Return the nodes with their addresses, roles and number of GPUs."""
+def node_records(layout, members):
+    """Return the nodes with their addresses, roles, inventory groups and number of GPUs."""
     table = {name: [] for name in layout.addresses}
     for role, name in (("head", layout.roles.head), ("infra", layout.roles.infra), ("bench", layout.roles.bench)):
         table[name].append(role)
@@ -156,15 +159,21 @@ def node_records(layout):
         if process.mode not in table[process.node]:
             table[process.node].append(process.mode)
     gpus = layout.spec["resources"]["gpus_per_node"]
+    inventory = {name: [] for name in layout.addresses}
+    for group, names in members.items():
+        for name in names:
+            inventory[name].append(group)
     return [
-        {"name": name, "address": address, "roles": table[name], "gpus": gpus}
+        {"name": name, "address": address, "roles": table[name], "groups": inventory[name], "gpus": gpus}
         for name, address in layout.addresses.items()
     ]
 
 
 def groups(layout):
     """Return the inventory groups: node names by purpose, in allocation order."""
-    modes = {mode: {process.node for process in layout.processes if process.mode == mode} for mode in ("prefill", "decode", "agg")}
+    modes = {"prefill": set(), "decode": set(), "agg": set()}
+    for process in layout.processes:
+        modes[process.mode].add(process.node)
     members = {
         "srt_nodes": set(layout.addresses),
         "srt_head": {layout.roles.head},

@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """What surrounds a step's command: container, mounts, and the shell text that runs before it."""
+
 from __future__ import annotations
 
 import os

@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """NATS and etcd on the infra node, and the environment that connects the service to them."""
+
 from __future__ import annotations
 
 import shlex
@@ -8,6 +9,16 @@ import shlex
 from ..topology.step import http_check, in_private_dir, make_step, one_file, tcp_check
 
 NATS_CONFIG = "nats.conf"
+
+# Info, but without the lines that every single request causes in frontends and workers.
+QUIET_LOG = ",".join(
+    [
+        "info",
+        "dynamo_llm::http::service=warn",
+        "dynamo_kv_router::scheduling=warn",
+        "dynamo_runtime::pipeline::network::ingress::push_handler=warn",
+    ]
+)
 
 
 def wiring(layout):
@@ -18,6 +29,7 @@ def wiring(layout):
         "NATS_SERVER": f"nats://{layout.infra_address}:{layout.ports['nats']}",
         "DYN_REQUEST_PLANE": dynamo["request_plane"],
         "DYN_SDK_DISABLE_ANSI_LOGGING": "1",
+        "DYN_LOG": QUIET_LOG,
         "DYN_SKIP_SGLANG_LOG_FORMATTING": "1",
     }
     if dynamo["event_plane"]:

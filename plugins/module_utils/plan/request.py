@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """What the job asks of Slurm, and the metadata that stays with the run."""
+
 from __future__ import annotations
 
 from ..backends import BACKENDS

@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """Values that follow from others, and the rules that cross sections."""
+
 from __future__ import annotations
 
 import os
@@ -101,6 +102,13 @@ def check(spec, report):
             report(*problem)
     _check_dynamo(spec["dynamo"], report)
     _check_placement(spec, report)
+    for path, active in (
+        (("profiling", "type"), spec["profiling"]["type"] != "none"),
+        (("telemetry", "enabled"), spec["telemetry"]["enabled"]),
+        (("resources", "het_jobs"), spec["resources"]["het_jobs"]),
+    ):
+        if active:
+            report(path, "asks for something that this version cannot do yet.", "Leave it out.")
     script = spec["setup_script"]
     if script:
         if os.path.isabs(script) or ".." in script.split("/"):
@@ -155,6 +163,17 @@ def _check_placement(spec, report):
         report(("frontend", "dedicated_node"), "contradicts frontend.orchestrator_placement.", "Keep one of them.")
     if benchmark["client_dedicated_node"] and benchmark["client_placement"] != "head":
         report(("benchmark", "client_dedicated_node"), "contradicts benchmark.client_placement.", "Keep one of them.")
+
+
+def notes(spec):
+    """Return sentences about keys that are accepted, but that this version does nothing about."""
+    unused = [
+        ("dynamo.install", spec["dynamo"]["install"] and spec["frontend"]["type"] == "dynamo"),
+        ("model.stage_dir", spec["model"]["stage_dir"]),
+        ("observability.enabled", spec["observability"]["enabled"]),
+        ("identity.model.repo", spec["identity"]["model"]["repo"]),
+    ]
+    return [f"{key} is checked, but this version does nothing about it." for key, given in unused if given]
 
 
 def check_fit(spec, layout_of, report):

@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """The whole job schema: the general sections, and those of backends, frontends and benchmarks."""
+
 from __future__ import annotations
 
 from .. import backends, benchmarks, frontends
@@ -169,7 +170,9 @@ REPORTING = Section(
                     "enabled": Field(Bool(), False, "Analyse failures."),
                     "openrouter_api_key": Field(Str(), None, "Key."),
                     "gh_token": Field(Str(), None, "Token."),
-                    "repos_to_search": Field(ListOf(Str()), ["sgl-project/sglang", "ai-dynamo/dynamo"], "Repositories."),
+                    "repos_to_search": Field(
+                        ListOf(Str()), ["sgl-project/sglang", "ai-dynamo/dynamo"], "Repositories."
+                    ),
                     "pr_search_days": Field(Int(1), 14, "Days."),
                     "prompt": Field(Str(), None, "Prompt."),
                 },
@@ -225,7 +228,9 @@ JOB = Section(
         "benchmark": Field(benchmarks.SECTION, None, "What is measured."),
         "profiling": Field(PROFILING, None, "Profiling of workers."),
         "output": Field(
-            Section("output", {"log_dir": Field(Str(), None, "Accepted for old files; has no effect.")}), None, "Output."
+            Section("output", {"log_dir": Field(Str(), None, "Accepted for old files; has no effect.")}),
+            None,
+            "Output.",
         ),
         "health_check": Field(
             Section(
@@ -267,3 +272,24 @@ JOB = Section(
 )
 
 PLACES = known_places(JOB)
+
+# Extra vars of our own playbooks. Whoever adds one to a playbook adds it here, so that its near misses are found.
+OURS = (
+    "job",
+    "job_file",
+    "job_id",
+    "job_tags",
+    "job_retries",
+    "keep",
+    "force",
+    "lease_s",
+    "output_dir",
+    "cluster_file",
+    "setup_script",
+    "check_paths",
+    "configs_dir",
+    "container_runtime",
+    "concurrencies",
+    "wait_timeout_s",
+    "health_timeout_s",
+)

@@ -50,11 +50,9 @@ def setns(descriptor, kind):
 
 def mount(source, target, kind=None, flags=0, data=None):
     """mount(2)."""
-    encode = (lambda text: None if text is None else text.encode())
-    _call(
-        f"mount({source}, {target})",
-        _libc.mount(encode(source), encode(target), encode(kind), ctypes.c_ulong(flags), encode(data)),
-    )
+    words = [None if text is None else text.encode() for text in (source, target, kind, data)]
+    result = _libc.mount(*words[:3], ctypes.c_ulong(flags), words[3])
+    _call(f"mount({source}, {target})", result)
 
 
 def link_name(index):
@@ -81,7 +79,7 @@ def _open_all(kinds):
 
 
 def make_control(setup):
-    """Enter the control namespaces: host name, hosts file, devices, loopback, bridge. Return True if by a user namespace."""
+    """Enter the control namespaces and furnish them. Return True if that took a user namespace."""
     by_user_namespace = False
     try:
         unshare(*NODE_KINDS)

@@ -91,11 +91,13 @@ def _status(sandbox, as_json):
         print(f"{name:<10} {'pid ' + str(pid) if pid else 'does not run'}")
     for node in nodes:
         slurmd = f"slurmd pid {node['slurmd']}" if node["slurmd"] else "slurmd does not run"
-        print(f"{node['name']:<10} {node['address']:<13} {node['state']:<12} {slurmd}{'' if node['connected'] else ', cut off'}")
+        slurmd += "" if node["connected"] else ", cut off"
+        print(f"{node['name']:<10} {node['address']:<13} {node['state']:<12} {slurmd}")
     if jobs is None:
         print("slurmctld does not answer: what runs is not known")
     for job in jobs or []:
-        print(f"job {job['id']:<6} {job['name']:<20} {job['state']:<10} {job['time']:>8}  {job['nodes'] or job['reason']}")
+        where = job["nodes"] or job["reason"]
+        print(f"job {job['id']:<6} {job['name']:<20} {job['state']:<10} {job['time']:>8}  {where}")
 
 
 def _start(sandbox, options):
@@ -103,7 +105,8 @@ def _start(sandbox, options):
     action = sandbox.start({name: getattr(options, name) for name in SETTINGS}, keep=True)
     state, _record = sandbox.running()
     done = {"keep": "runs already", "repair": "was repaired", "restart": "was started anew", "start": "started"}[action]
-    print(f"The sandbox {done}: {state['settings']['nodes']} nodes, {time.monotonic() - began:.1f} s, in {sandbox.folder.path}")
+    took = time.monotonic() - began
+    print(f"The sandbox {done}: {state['settings']['nodes']} nodes, {took:.1f} s, in {sandbox.folder.path}")
     print(f"Run commands in it: {os.path.relpath(sys.argv[0])} exec --dir {shlex.quote(options.dir)} -- sinfo")
 
 
@@ -134,6 +137,7 @@ def main(argv=None):
         elif options.command == "env":
             print(f"export SLURM_CONF={shlex.quote(sandbox.folder('etc', 'slurm.conf'))}")
             print(f"export SRT_SANDBOX_DIR={shlex.quote(sandbox.folder.path)}")
+            print(f"export SRTSLURM_CONFIG={shlex.quote(sandbox.folder('etc', 'srtslurm.yaml'))}")
         elif options.command == "exec":
             _exec(sandbox, options)
         elif options.command == "slurmctld" or options.action in ("stop", "start"):
@@ -144,4 +148,6 @@ def main(argv=None):
     except Error as error:
         print(f"sandbox: {error.msg}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     return 0

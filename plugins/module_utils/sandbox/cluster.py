@@ -3,22 +3,17 @@
 """A real Slurm of many nodes on this machine: start, repair, stop, and trouble on purpose."""
 from __future__ import annotations
 
-import json
 import os
-import pwd
 import secrets
 import shutil
 import signal
 import subprocess
-import sys
 import time
 
 from ..errors import Error
-from . import anchor as anchor_module
-from . import netlink as netlink_module
-from . import processes, render
-from .settings import CONTROL, PREFIX, node_plan, settings_from
-from .state import ENTRIES, SHORT_ENTRIES, STATE_VERSION, Folder
+from . import anchor, making, netlink, processes, render
+from .settings import node_plan, settings_from
+from .state import STATE_VERSION, Folder
 
 #: program -> Debian package
 PROGRAMS = {
@@ -29,22 +24,8 @@ PROGRAMS = {
     "sinfo": "slurm-wlm",
     "nsenter": "util-linux",
 }
-SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 SLURMCTLD_PORT = 6817
 GOOD_STATES = ("idle", "mixed", "allocated", "completing", "draining", "drained", "reserved", "planned")
-
-
-def _path():
-    return os.environ.get("PATH", "") + ":" + SYSTEM_PATH
-
-
-def _source(module):
-    """Return the source text of a module, also when it was loaded from an archive."""
-    text = module.__loader__.get_source(module.__name__) if hasattr(module, "__loader__") else None
-    if text is None:
-        with open(module.__file__, encoding="utf-8") as stream:
-            text = stream.read()
-    return text
 
 
 def _boot_id():
@@ -52,17 +33,10 @@ def _boot_id():
         return stream.read().strip()
 
 
-def _tail(path, lines=6):
-    try:
-        with open(path, encoding="utf-8", errors="replace") as stream:
-            return "".join(stream.readlines()[-lines:]).strip()
-    except OSError:
-        return ""
-
-
 def check_programs():
     """Error naming the packages to install, if a program is missing."""
-    missing = sorted({package for program, package in PROGRAMS.items() if not shutil.which(program, path=_path())})
+    path = making.search_path()
+    missing = sorted({package for program, package in PROGRAMS.items() if not shutil.which(program, path=path)})
     if missing:
         raise Error(
             "The sandbox needs programs that this machine lacks. On Debian or Ubuntu: "
@@ -131,6 +105,9 @@ class Sandbox:
     def _pid_file(self, name):
         return self.folder("run", f"{name}.pid" if name in ("munged", "slurmctld") else f"slurmd.{name}.pid")
 
+    def _log(self, name):
+        return self.folder("log", f"{name}.log")
+
     def _names(self, state):
         return [node["name"] for node in node_plan(state["settings"]["nodes"])]
 
@@ -169,87 +146,32 @@ class Sandbox:
                 self.folder.remove_if_empty()
 
     def _build(self, settings):
-        user = pwd.getpwuid(os.geteuid()).pw_name if _has_name() else str(os.geteuid())
         token = secrets.token_hex(16)
         state = {
-            "version": STATE_VERSION, "token": token, "phase": "making", "settings": settings, "cut": [],
-            "boot_id": _boot_id(), "run_folder": self.folder.run_folder(token),
+            "version": STATE_VERSION,
+            "token": token,
+            "phase": "making",
+            "settings": settings,
+            "cut": [],
+            "boot_id": _boot_id(),
+            "run_folder": self.folder.run_folder(token),
         }
         self.folder.write(state)
-        self._write_files(state, user)
-        record = self._start_anchor(state)
-        self._write("exec", render.way_in(self.folder.path, record, state["boot_id"]), 0o755)
-        self._start_daemons(state)
-        self._wait_for_nodes(state, self.timeout_s)
+        try:
+            making.write_files(self.folder, state)
+            self._progress("making the namespaces")
+            record = making.start_anchor(self.folder, state, self.timeout_s)
+            script = render.way_in(self.folder.path, record, state["boot_id"])
+            making.write_file(self.folder("exec"), script, 0o755)
+            self._start_daemons(state)
+            self._wait_for_nodes(state, self.timeout_s)
+        except BaseException as error:
+            self._end_processes()  # the directory stays for its logs, until the next start or stop
+            if isinstance(error, OSError):
+                raise Error(f"The sandbox could not be made: {error}.") from error
+            raise
         state["phase"] = "up"
         self.folder.write(state)
-
-    def _write(self, name, text, mode=0o644):
-        path = self.folder(name)
-        with open(path, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        os.chmod(path, mode)
-
-    def _write_files(self, state, user):
-        settings, here, short = state["settings"], self.folder.path, state["run_folder"]
-        for name in ENTRIES[:-1]:
-            os.mkdir(self.folder(name), 0o755)
-        if short != here:
-            os.mkdir(short, 0o700)
-            for name in SHORT_ENTRIES:
-                os.mkdir(os.path.join(short, name), 0o755)
-        os.chmod(self.folder("etc"), 0o700)
-        for node in self._names(state):
-            os.mkdir(os.path.join(short, "spool", node), 0o755)
-            os.mkdir(os.path.join(short, "tmp", node), 0o755)
-        for path in render.gpu_files(settings, here):
-            with open(path, "w", encoding="ascii"):
-                pass
-        with open("/etc/hosts", encoding="utf-8", errors="replace") as stream:
-            self._write("etc/hosts", render.hosts(settings, stream.read()))
-        self._write("etc/slurm.conf", render.slurm_conf(settings, here, short, user))
-        self._write("etc/gres.conf", render.gres_conf(settings, here))
-        if settings["plugstack"]:
-            self._write("etc/plugstack.conf", "\n".join(settings["plugstack"]) + "\n")
-        handle = os.open(self.folder("etc", "munge.key"), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(secrets.token_bytes(128))
-        self._write("lib/anchor.py", _source(anchor_module))
-        self._write("lib/netlink.py", _source(netlink_module))
-        setup = {
-            "token": state["token"], "state_file": self.folder("sandbox.json"), "control": CONTROL, "prefix": PREFIX,
-            "record_file": self.folder("run", "anchor.json"), "hosts_file": self.folder("etc", "hosts"),
-            "gpu_files": render.gpu_files(settings, here), "nodes": node_plan(settings["nodes"]),
-        }
-        self._write("lib/setup.json", json.dumps(setup))
-
-    def _environment(self, state):
-        """Return the environment of daemons: small, so that nothing of the caller's leaks into jobs."""
-        kept = {name: os.environ[name] for name in ("LANG", "HOME", "TZ", "LD_LIBRARY_PATH") if name in os.environ}
-        return dict(kept, PATH=_path(), **{processes.TOKEN: state["token"]})
-
-    def _start_anchor(self, state):
-        self._progress("making the namespaces")
-        log = self.folder("log", "anchor.log")
-        with open(log, "ab") as stream:
-            process = subprocess.Popen(
-                [sys.executable, "-E", "-s", "-B", self.folder("lib", "anchor.py"), self.folder("lib", "setup.json")],
-                stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, cwd="/", start_new_session=True,
-                env=self._environment(state),
-            )
-        deadline = time.monotonic() + self.timeout_s
-        while True:
-            record = self.folder.record(state)
-            if record:
-                return record
-            if process.poll() is not None or time.monotonic() > deadline:
-                self._fail(state, "The namespaces of the sandbox could not be made: " + _anchor_failure(_tail(log)))
-            time.sleep(0.01)
-
-    def _fail(self, state, text):
-        """Clean up and raise; the logs' last lines are in *text*, for the directory goes."""
-        self._tear_down()
-        raise Error(text)
 
     def _start_daemons(self, state):
         self._progress("starting munged and slurmctld")
@@ -258,26 +180,28 @@ class Sandbox:
         self._start_slurmds(state, self._names(state))
 
     def _start_control(self, state):
-        short = state["run_folder"]
+        socket = os.path.join(state["run_folder"], "run", "munge.sock")
         if not self.daemon("munged", state):
             self._daemon(
                 state, "munged", "--force", f"--key-file={self.folder('etc', 'munge.key')}",
-                f"--socket={short}/run/munge.sock", f"--pid-file={self._pid_file('munged')}",
+                f"--socket={socket}", f"--pid-file={self._pid_file('munged')}",
                 f"--log-file={self.folder('log', 'munged.log')}", f"--seed-file={self.folder('run', 'munge.seed')}",
             )
-            self._wait(lambda: os.path.exists(f"{short}/run/munge.sock") and self.daemon("munged", state), "munged", "munged")
+            self._wait(lambda: os.path.exists(socket) and self.daemon("munged", state), "munged")
         if not self.daemon("slurmctld", state):
             self._daemon(state, "slurmctld")
-            self._wait(lambda: self._slurmctld_listens(state), "slurmctld", "slurmctld")
+            self._wait(lambda: self._slurmctld_listens(state), "slurmctld")
 
     def _slurmctld_listens(self, state):
         pid = self.daemon("slurmctld", state)
         return pid and processes.listens(pid, SLURMCTLD_PORT)
 
     def _daemon(self, state, *argv):
-        code, _out, err = self.call(*argv, timeout_s=30, env=self._environment(state))
+        code, _out, err = self.call(*argv, timeout_s=30, env=making.environment(state))
         if code != 0:
-            raise Error(f"{argv[0]} did not start (exit code {code}): {err.strip()[-400:]} {_tail(self.folder('log', argv[0] + '.log'))}")
+            raise Error(
+                f"{argv[0]} did not start (exit code {code}): {err.strip()[-400:]}\n{making.tail(self._log(argv[0]))}"
+            )
 
     def _start_slurmds(self, state, names):
         """Start the slurmd of each node named; a few at once, for a start is work for the processor."""
@@ -290,23 +214,25 @@ class Sandbox:
                     name = waiting.pop(0)
                     active[name] = subprocess.Popen(
                         self.way_in("slurmd", node=name), stdin=subprocess.DEVNULL, stdout=stream, stderr=stream,
-                        env=self._environment(state), cwd="/",
+                        env=making.environment(state), cwd="/",
                     )
                 for name, process in list(active.items()):
                     if process.poll() is None:
                         continue
                     del active[name]
                     if process.returncode != 0:
-                        raise Error(f"slurmd of {name} did not start: {_tail(log)}")
+                        raise Error(f"slurmd of {name} did not start: {making.tail(log)}")
                 if time.monotonic() > deadline:
-                    raise Error(f"slurmd of {', '.join(active)} did not start in {self.timeout_s:g} s: {_tail(log)}")
+                    raise Error(
+                        f"slurmd of {', '.join(active)} did not start in {self.timeout_s:g} s: {making.tail(log)}"
+                    )
                 time.sleep(0.005)
 
-    def _wait(self, condition, what, log):
+    def _wait(self, condition, what):
         deadline = time.monotonic() + self.timeout_s
         while not condition():
             if time.monotonic() > deadline:
-                raise Error(f"{what} did not start in {self.timeout_s:g} s: {_tail(self.folder('log', log + '.log'))}")
+                raise Error(f"{what} did not start in {self.timeout_s:g} s: {making.tail(self._log(what))}")
             time.sleep(0.01)
 
     def _all_good(self, states, state):
@@ -344,31 +270,45 @@ class Sandbox:
 
     def stop(self, keep_log=False):
         """End every process of the sandbox and remove what it made; return True if there was anything."""
-        if self.folder.read() is None and not self.folder.is_bare():
+        if not self.would_stop(keep_log) and not self.folder.is_bare():
             return False
         with self.folder.lock(self.timeout_s) as there:
-            if not there:
-                return False
-            had = self.folder.read() is not None
+            had = there and self.would_stop(keep_log)
             if had:
                 self._tear_down(keep_log)
-            self.folder.remove_if_empty()
+            if there:
+                self.folder.remove_if_empty()
             return had
 
+    def would_stop(self, keep_log=False):
+        """True if :meth:`stop` would change something."""
+        state = self.folder.read()
+        return state is not None and not (keep_log and state["phase"] == "stopped")
+
     def _tear_down(self, keep_log=False):
+        state = self._end_processes()
+        self.folder.remove(state["run_folder"], keep_log)
+        if keep_log:
+            state["phase"] = "stopped"
+            self.folder.write(state)
+
+    def _end_processes(self):
+        """End all processes and return the state; Error if some do not end."""
         state = self.folder.read()
         record = self.folder.record(state)
+        namespaces, pid = set(), None
+        if record and state["boot_id"] == _boot_id():
+            namespaces = {spaces["net"]["id"] for spaces in [record["control"], *record["nodes"].values()]}
+            pid = record["pid"]
+        if processes.network_namespace("self") in namespaces:
+            raise Error(f"This process is inside the sandbox in {self.folder.path}: it can be ended from outside only.")
         state["phase"] = "stopping"
         self.folder.write(state)
         self._progress("ending all processes")
-        namespaces, anchor = set(), None
-        if record and state["boot_id"] == _boot_id():
-            namespaces = {spaces["net"]["id"] for spaces in [record["control"], *record["nodes"].values()]}
-            anchor = record["pid"]
-        left = processes.end_all(state["token"], namespaces, anchor)
+        left = processes.end_all(state["token"], namespaces, pid)
         if left:
             raise Error(f"Processes of the sandbox do not end: {left}. Try again when they have.", pids=left)
-        self.folder.remove(state["run_folder"], keep_log)
+        return state
 
     # ---- trouble on purpose
 
@@ -416,9 +356,10 @@ class Sandbox:
 
     def _set_link(self, name, up):
         state, record = self.running()
+        before = state["cut"]
         state["cut"] = sorted(set(state["cut"]) - {name} if up else set(state["cut"]) | {name})
         self.folder.write(state)
-        link = anchor_module.link_name(self._names(state).index(name))
+        link = anchor.link_name(self._names(state).index(name))
         child = os.fork()
         if child == 0:
             code = 1
@@ -427,8 +368,8 @@ class Sandbox:
                 for kind in ("user", "net"):
                     if kind in control:
                         handle = os.open(f"/proc/{record['pid']}/fd/{control[kind]['fd']}", os.O_RDONLY)
-                        anchor_module.setns(handle, kind)
-                with netlink_module.Netlink() as links:
+                        anchor.setns(handle, kind)
+                with netlink.Netlink() as links:
                     links.set_link(link, up)
                 code = 0
             except OSError as error:
@@ -436,24 +377,6 @@ class Sandbox:
             finally:
                 os._exit(code)
         if os.waitpid(child, 0)[1] != 0:
-            raise Error(f"The link of {name} could not be changed (an ordinary user does this from outside the sandbox).")
-
-
-def _has_name():
-    try:
-        pwd.getpwuid(os.geteuid())
-    except KeyError:
-        return False
-    return True
-
-
-def _anchor_failure(text):
-    """Return the anchor's last words and what may help."""
-    last = text.splitlines()[-1] if text else "no word from the anchor"
-    if "unshare" in last or "mount(" in last or "uid_map" in last or "setgroups" in last:
-        last += (
-            ". This machine does not let an ordinary user make namespaces (see sysctl user.max_user_namespaces, "
-            "kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns; in a container, its seccomp "
-            "profile): change that, or run the sandbox as root."
-        )
-    return last
+            state["cut"] = before
+            self.folder.write(state)
+            raise Error(f"The link of {name} could not be changed. Do it from outside the sandbox.")

@@ -33,7 +33,7 @@ def run(params, ctx):
         raise Error(f"dir must be an absolute path, got {params['dir']}.")
     sandbox = Sandbox(params["dir"], timeout_s=params["timeout_s"], progress=ctx.progress)
     if params["state"] == "absent":
-        changed = sandbox.folder.read() is not None if ctx.check_mode else sandbox.stop(params["keep_log"])
+        changed = sandbox.would_stop(params["keep_log"]) if ctx.check_mode else sandbox.stop(params["keep_log"])
         action, nodes = ("remove" if changed else "keep"), []
     else:
         given = {name: params[name] for name in SETTINGS}

@@ -8,6 +8,7 @@ steps, whatever they did to their environment). Names of programs are never look
 """
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -68,56 +69,48 @@ def listens(pid, port):
 
 
 def members(token, namespaces):
-    """Return ``{pid: has the token}`` of all living processes of a sandbox except this one and its parents.
+    """Return the pids of all living processes of a sandbox except this one.
 
     *namespaces* are believed only while a process with the token is in one of them: numbers of
     namespaces that have gone are given out again.
     """
-    own, pid = set(), os.getpid()
-    while pid > 1 and pid not in own:
-        own.add(pid)
-        words = _stat(pid)
-        pid = int(words[1]) if words else 0
-    marked, inside = set(), {}
-    for name in os.listdir("/proc"):
-        if not name.isdigit() or int(name) in own:
-            continue
-        pid = int(name)
+    marked, inside = set(), set()
+    for pid in (int(name) for name in os.listdir("/proc") if name.isdigit()):
         namespace = network_namespace(pid)
-        if namespace is None:
+        if namespace is None or pid == os.getpid():
             continue
         if has_token(pid, token):
             marked.add(pid)
         if namespace in namespaces:
-            inside[pid] = namespace
-    if not any(pid in inside for pid in marked):
-        inside = {}
-    return {pid: pid in marked for pid in marked | set(inside) if is_alive(pid)}
+            inside.add(pid)
+    if not marked & inside:
+        inside = set()
+    return {pid for pid in marked | inside if is_alive(pid)}
 
 
 def _signal(pids, number):
     for pid in pids:
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
-        except ProcessLookupError:
-            pass
 
 
 def end_all(token, namespaces, anchor, grace_s=2.0, kill_s=10.0):
     """End every process of a sandbox; return the pids that are still there after *kill_s*.
 
-    The anchor goes last: as long as it lives, an interrupted stop can be taken up again.
+    Tasks and people's commands have *grace_s* after SIGTERM, with the daemons still there, for an srun
+    without slurmctld would not end. The daemons have nothing to save. The anchor goes last: as long as
+    it lives, an interrupted stop can be taken up again.
     """
-    _signal(set(members(token, namespaces)) - {anchor}, signal.SIGTERM)
+    _signal({pid for pid in members(token, namespaces) if not has_token(pid, token)}, signal.SIGTERM)
     began = time.monotonic()
     while True:
-        left = set(members(token, namespaces))
+        left = members(token, namespaces)
         waited = time.monotonic() - began
         if not left:
             return []
         if left <= {anchor}:
             _signal(left, signal.SIGKILL)
-        elif waited > grace_s:
+        elif waited > grace_s or all(has_token(pid, token) for pid in left):
             _signal(left - {anchor}, signal.SIGKILL)
         if waited > grace_s + kill_s:
             return sorted(left)

@@ -65,7 +65,8 @@ def slurm_conf(settings, folder, run_folder, user):
         "MaxStepCount=100000",
         *settings["slurm_conf"],
         *nodes,
-        f"PartitionName={settings['partition']} Nodes={node_range(settings['nodes'])} Default=YES MaxTime=INFINITE State=UP",
+        f"PartitionName={settings['partition']} Nodes={node_range(settings['nodes'])} "
+        "Default=YES MaxTime=INFINITE State=UP",
     ]
     return "\n".join(lines) + "\n"
 
@@ -97,6 +98,14 @@ def hosts(settings, host_text):
     return "\n".join(lines) + "\n"
 
 
+# What a job has to know of this cluster; commands run inside find it unless they bring their own.
+CLUSTER_FILE = """\
+# The sandbox as a cluster. Debian's Slurm 22.05 does not know --segment.
+cluster: sandbox
+use_segment_sbatch_directive: false
+"""
+
+
 def way_in(folder, record, boot_id):
     """Return the shell script that runs a command inside: ``exec [--node NAME] [--] COMMAND...``.
 
@@ -104,7 +113,9 @@ def way_in(folder, record, boot_id):
     Python because each Slurm call of a test or a play goes through it.
     """
     pid = record["pid"]
-    user = f"--user=/proc/{pid}/fd/{record['control']['user']['fd']} --preserve-credentials " if record["user_namespace"] else ""
+    user = ""
+    if record["user_namespace"]:
+        user = f"--user=/proc/{pid}/fd/{record['control']['user']['fd']} --preserve-credentials "
     cases = []
     for name, spaces in [("login", record["control"]), *record["nodes"].items()]:
         into = " ".join(
@@ -125,6 +136,7 @@ case $node in
   *) echo "sandbox: there is no node $node in $here" >&2; exit 125 ;;
 esac
 export SLURM_CONF="$here/etc/slurm.conf" SRT_SANDBOX_DIR="$here"
+export SRTSLURM_CONFIG="${{SRTSLURM_CONFIG:-$here/etc/srtslurm.yaml}}"
 [ "$(readlink /proc/self/ns/net)" = "net:[$net]" ] && exec "$@"
 read -r boot < /proc/sys/kernel/random/boot_id
 if [ "$boot" != {boot_id} ] || [ "$(readlink /proc/{pid}/ns/net)" != "net:[{record['control']['net']['id']}]" ]; then

@@ -51,6 +51,8 @@ class Folder:
                 state = json.load(stream)
         except (FileNotFoundError, NotADirectoryError):
             return None
+        except PermissionError:
+            raise Error(f"The sandbox in {self.path} is another user's.") from None
         except ValueError as error:
             raise Error(f"{self(STATE_FILE)} is not a sandbox's state: {error}.") from None
         if state.get("version") != STATE_VERSION:
@@ -94,15 +96,19 @@ class Folder:
             )
 
     def remove(self, run_folder, keep_log=False):
-        """Remove what a sandbox makes here; the directory itself when nothing else is in it."""
+        """Remove what a sandbox makes here; the directory itself when nothing else is in it.
+
+        With *keep_log* the log folder stays, and with it the state file, which says whose it is.
+        """
         for name in ENTRIES:
             if keep_log and name == "log":
                 continue
             _remove(self(name))
         if run_folder != self.path:
             _remove(run_folder)
-        _remove(self(STATE_FILE))
-        self.remove_if_empty()
+        if not keep_log:
+            _remove(self(STATE_FILE))
+            self.remove_if_empty()
 
     def remove_if_empty(self):
         """Remove the lock file and the directory if nothing else is there."""
@@ -123,15 +129,17 @@ class Folder:
             raise Error(f"There is no directory {parent} to make the sandbox directory in.")
         deadline = time.monotonic() + timeout_s
         while True:
-            if make:
-                os.makedirs(self.path, mode=0o755, exist_ok=True)
             try:
+                if make:
+                    os.makedirs(self.path, mode=0o755, exist_ok=True)
                 handle = os.open(self(LOCK_FILE), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             except FileNotFoundError:
                 if make:
                     continue
                 yield False
                 return
+            except OSError as error:
+                raise Error(f"Cannot use {self.path} as a sandbox directory: {error.strerror}.") from None
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 with contextlib.suppress(FileNotFoundError):

@@ -5,6 +5,7 @@
 With the controller down a Slurm client retries for half a minute before it says so; nothing here
 waits for that longer than it wants to.
 """
+
 from __future__ import annotations
 
 import getpass
@@ -17,8 +18,19 @@ from ..errors import SlurmError
 
 CALL_S = 20.0
 SEPARATOR = "\x1f"
-JOB_FIELDS = {"id": "%i", "state": "%T", "reason": "%r", "name": "%j", "comment": "%k", "nodelist": "%N",
-              "submitted_at": "%V", "started_at": "%S", "ends_at": "%e", "user": "%u", "batch_host": "%B"}
+JOB_FIELDS = {
+    "id": "%i",
+    "state": "%T",
+    "reason": "%r",
+    "name": "%j",
+    "comment": "%k",
+    "nodelist": "%N",
+    "submitted_at": "%V",
+    "started_at": "%S",
+    "ends_at": "%e",
+    "user": "%u",
+    "batch_host": "%B",
+}
 # States of a job that a new run may still use.
 LIVE_STATES = ("PENDING", "CONFIGURING", "RUNNING", "SUSPENDED", "RESIZING", "REQUEUED", "REQUEUE_HOLD", "SIGNALING")
 
@@ -28,21 +40,35 @@ def clean_env():
     return {k: v for k, v in os.environ.items() if not re.match("(SLURM|SBATCH|SRUN|PMI|PMIX)_(?!CONF$)", k)}
 
 
-def run(argv, timeout_s=CALL_S, stdin=None, check=True):
-    """Run one command and return its CompletedProcess (text); SlurmError if it fails or does not answer in time."""
+def run(argv, timeout_s=CALL_S, stdin=None, check=True, **env):
+    """Run one command and return its CompletedProcess (text); SlurmError if it fails or does not answer in time.
+
+    :param env: variables on top of ours.
+    """
     source = {"input": stdin} if stdin is not None else {"stdin": subprocess.DEVNULL}
     try:
         done = subprocess.run(
-            argv, capture_output=True, encoding="utf-8", errors="replace", timeout=timeout_s, env=clean_env(), **source)
+            argv,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=timeout_s,
+            env=dict(clean_env(), **env),
+            **source,
+        )
     except FileNotFoundError:
         raise SlurmError(
             f"{argv[0]} is not on this machine's PATH. Run on a submit host of the cluster (srt_slurm_submit_host), "
             "or start the sandbox (make bench does)."
         ) from None
     except subprocess.TimeoutExpired:
-        raise SlurmError(f"{argv[0]} did not answer in {timeout_s:g} s. Is slurmctld up? (scontrol ping)", command=argv) from None
+        raise SlurmError(
+            f"{argv[0]} did not answer in {timeout_s:g} s. Is slurmctld up? (scontrol ping)", command=argv
+        ) from None
     if check and done.returncode:
-        raise SlurmError(f"{argv[0]} failed (rc {done.returncode}): {done.stderr.strip() or done.stdout.strip()}", command=argv)
+        raise SlurmError(
+            f"{argv[0]} failed (rc {done.returncode}): {done.stderr.strip() or done.stdout.strip()}", command=argv
+        )
     return done
 
 
@@ -50,7 +76,7 @@ def jobs(user=None, job_id=None, timeout_s=CALL_S):
     """Return the jobs of *user*, or the job of *job_id*, as squeue knows them now: a list of dicts (JOB_FIELDS)."""
     argv = ["squeue", "--noheader", "--format=" + SEPARATOR.join(JOB_FIELDS.values())]
     argv.append(f"--jobs={job_id}" if job_id else f"--user={user or getpass.getuser()}")
-    done = run(argv, timeout_s, check=False)
+    done = run(argv, timeout_s, check=False, TZ="UTC", SLURM_TIME_FORMAT="%Y-%m-%dT%H:%M:%SZ")
     if done.returncode:
         if "Invalid job id" in done.stderr:  # it ended so long ago that Slurm has forgotten it
             return []
@@ -59,7 +85,8 @@ def jobs(user=None, job_id=None, timeout_s=CALL_S):
     for line in done.stdout.splitlines():
         values = line.split(SEPARATOR)
         if len(values) == len(JOB_FIELDS):
-            found.append({key: value.strip() for key, value in zip(JOB_FIELDS, values)})
+            values = ["" if value.strip() in ("N/A", "(null)") else value.strip() for value in values]
+            found.append(dict(zip(JOB_FIELDS, values)))
     return found
 
 
@@ -107,15 +134,27 @@ def is_address(text):
 
 
 def node_addresses(job_id, names):
-    """Return [{name, address}] of *names*: the node's own address, else what the first node's resolver says, else its name."""
+    """Return [{name, address}]: Slurm's own address of a node, else what the first node resolves, else its name."""
     if not names:
         return []
     told = run(["scontrol", "--oneliner", "show", "node", ",".join(names)], check=False).stdout
     address = dict(re.findall(r"^NodeName=(\S+) .*?NodeAddr=(\S+)", told, re.M))
     unknown = [name for name in names if not is_address(address.get(name, ""))]
     if unknown:
-        argv = ["srun", f"--jobid={job_id}", "--overlap", "--nodes=1", "--ntasks=1", f"--nodelist={names[0]}", "--mpi=none",
-                "--job-name=srt_resolve", "--input=none", "getent", "ahosts", *[address.get(name, name) for name in unknown]]
+        argv = [
+            "srun",
+            f"--jobid={job_id}",
+            "--overlap",
+            "--nodes=1",
+            "--ntasks=1",
+            f"--nodelist={names[0]}",
+            "--mpi=none",
+            "--job-name=srt_resolve",
+            "--input=none",
+            "getent",
+            "ahosts",
+            *[address.get(name, name) for name in unknown],
+        ]
         # getent answers in blocks: the first line of each carries the canonical or the asked name.
         for line in run(argv, timeout_s=60.0, check=False).stdout.splitlines():
             parts = line.split()

@@ -4,6 +4,7 @@
 
 Slurm is the transport: no open port, no polling of shared files, authenticated by Slurm.
 """
+
 from __future__ import annotations
 
 import json
@@ -76,15 +77,32 @@ class HolderDriver(Driver):
             except (ConnectionError, FileNotFoundError):  # left by a holder that was killed
                 answer = ""
             except OSError as error:
-                raise HolderGone(f"The holder of job {self.job_id} did not answer in {timeout_s:g} s: {error}") from None
+                raise HolderGone(
+                    f"The holder of job {self.job_id} did not answer in {timeout_s:g} s: {error}"
+                ) from None
             if answer:
                 return answer
-        argv = ["srun", "--quiet", f"--jobid={self.job_id}", "--overlap", "--nodes=1", "--ntasks=1", f"--nodelist={self.node}",
-                "--mpi=none", "--job-name=srt_ctl", "python3", os.path.join(self.run_dir, "holder.py"), "ctl", "--run-dir",
-                self.run_dir]
+        argv = [
+            "srun",
+            "--quiet",
+            f"--jobid={self.job_id}",
+            "--overlap",
+            "--nodes=1",
+            "--ntasks=1",
+            f"--nodelist={self.node}",
+            "--mpi=none",
+            "--job-name=srt_ctl",
+            "python3",
+            os.path.join(self.run_dir, "holder.py"),
+            "ctl",
+            "--run-dir",
+            self.run_dir,
+        ]
         done = commands.run(argv, timeout_s=timeout_s + 10.0, stdin=text, check=False)
         if done.returncode or not done.stdout.startswith("{"):
-            raise HolderGone(f"The holder of job {self.job_id} on {self.node} cannot be reached: {done.stderr.strip()[-500:]}")
+            raise HolderGone(
+                f"The holder of job {self.job_id} on {self.node} cannot be reached: {done.stderr.strip()[-500:]}"
+            )
         return done.stdout
 
     def _check_job(self, error):
@@ -115,5 +133,6 @@ def holder_files():
     texts = {}
     for name in ("holder", "holder_steps", "holder_probe"):
         module = sys.modules[f"{holder.__package__}.{name}"]
-        texts[f"{name}.py"] = module.__spec__.loader.get_source(module.__name__)
+        text = module.__spec__.loader.get_source(module.__name__)
+        texts[f"{name}.py"] = text.decode() if isinstance(text, bytes) else text  # Ansible's own loader gives bytes
     return texts

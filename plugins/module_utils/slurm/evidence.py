@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """What a failed step leaves behind for a person: who, where, how it ended, the first fatal line, the last lines."""
+
 from __future__ import annotations
 
 import os
@@ -35,7 +36,7 @@ def first_fatal(lines):
             continue
         if "Traceback (most recent call last)" not in line:
             return line.strip()
-        after = (EXCEPTION.match(later.strip()) for later in lines[index + 1:])
+        after = (EXCEPTION.match(later.strip()) for later in lines[index + 1 :])
         return next((match.group(0) for match in after if match), line.strip())
     return None
 
@@ -48,10 +49,17 @@ def evidence(record, run_dir):
     lines = _text(log)
     messages = tail_lines(os.path.join(run_dir, "logs", ".srun", f"{record['name']}.{record.get('attempt')}.err"), 5)
     return {
-        "step": record["name"], "step_id": record.get("step_id"), "attempt": record.get("attempt"),
-        "node": record.get("node") or (record.get("nodes") or [None])[0], "exit_code": record.get("exit_code"),
-        "signal": record.get("signal"), "reason": record.get("reason"), "fatal": first_fatal(lines) or first_fatal(messages),
-        "tail": lines[-20:], "srun": messages, "log": log,
+        "step": record["name"],
+        "step_id": record.get("step_id"),
+        "attempt": record.get("attempt"),
+        "node": record.get("node") or (record.get("nodes") or [None])[0],
+        "exit_code": record.get("exit_code"),
+        "signal": record.get("signal"),
+        "reason": record.get("reason"),
+        "fatal": first_fatal(lines) or first_fatal(messages),
+        "tail": lines[-20:],
+        "srun": messages,
+        "log": log,
     }
 
 
@@ -67,7 +75,8 @@ def step_error(records, run_dir, doing):
     if first["fatal"]:
         msg += f" First fatal line: {first['fatal'][:300]}"
     if len(records) > 1:
-        msg += f" ({len(records) - 1} more: {', '.join(r['name'] for r in records[1:6])}{' ...' if len(records) > 6 else ''})"
+        others = ", ".join(r["name"] for r in records[1:6]) + (" ..." if len(records) > 6 else "")
+        msg += f" ({len(records) - 1} more: {others})"
     msg += f" Log: {first['log']}"
     return StepError(msg, evidence=found, failed_step=first["step"], failed_node=first["node"])
 

@@ -9,6 +9,7 @@ A check is data, so that nothing here knows what is being served::
 
 This file lies beside holder.py in the run directory: standard library, Python 3.8.
 """
+
 from __future__ import annotations
 
 import http.client
@@ -70,8 +71,12 @@ def _ask(address, check, limit_s):
     headers = {"Content-Type": "application/json"} if body is not None else {}
     connection = http.client.HTTPConnection(*address, timeout=limit_s)
     try:
-        connection.request(check.get("method") or "GET", check.get("path") or "/",
-                           None if body is None else json.dumps(body), dict(headers, **(check.get("headers") or {})))
+        connection.request(
+            check.get("method") or "GET",
+            check.get("path") or "/",
+            None if body is None else json.dumps(body),
+            dict(headers, **(check.get("headers") or {})),
+        )
         answer = connection.getresponse()
         parts = [answer.read1(65536)]
         while parts[-1] and len(parts) < 4096:
@@ -88,20 +93,38 @@ class Wait:
 
     def __init__(self, checks):
         self.began = time.monotonic()
-        fresh = {"done": False, "busy": False, "due": 0.0, "pause": FIRST_PAUSE_S, "attempts": 0, "elapsed": None, "error": None}
+        fresh = {
+            "done": False,
+            "busy": False,
+            "due": 0.0,
+            "pause": FIRST_PAUSE_S,
+            "attempts": 0,
+            "elapsed": None,
+            "error": None,
+        }
         self.checks = {check["name"]: dict(check, **fresh) for check in checks}
 
     def due(self, now):
         """Return the checks to probe now, and the seconds until the next one is due."""
-        todo = [c for c in self.checks.values() if not c["done"] and not c["busy"]
-                and all(self.checks[name]["done"] for name in c.get("after") or () if name in self.checks)]
+        todo = [
+            c
+            for c in self.checks.values()
+            if not c["done"]
+            and not c["busy"]
+            and all(self.checks[name]["done"] for name in c.get("after") or () if name in self.checks)
+        ]
         return [c for c in todo if c["due"] <= now], min([c["due"] - now for c in todo if c["due"] > now], default=1.0)
 
     def told(self, check, error):
         """Take the outcome of one probe: fast at first, slower later."""
         now = time.monotonic()
-        check.update(busy=False, attempts=check["attempts"] + 1, error=error, due=now + check["pause"],
-                     pause=min(LONGEST_PAUSE_S, check["pause"] * 1.3))
+        check.update(
+            busy=False,
+            attempts=check["attempts"] + 1,
+            error=error,
+            due=now + check["pause"],
+            pause=min(LONGEST_PAUSE_S, check["pause"] * 1.3),
+        )
         if error is None:
             check.update(done=True, elapsed=now - self.began)
 
@@ -112,5 +135,13 @@ class Wait:
     def records(self):
         """Return {name, done, attempts, elapsed_s, last_error} of each check, in the order of the request."""
         passed = time.monotonic() - self.began
-        return [{"name": c["name"], "done": c["done"], "attempts": c["attempts"], "last_error": c["error"],
-                 "elapsed_s": round(passed if c["elapsed"] is None else c["elapsed"], 3)} for c in self.checks.values()]
+        return [
+            {
+                "name": c["name"],
+                "done": c["done"],
+                "attempts": c["attempts"],
+                "last_error": c["error"],
+                "elapsed_s": round(passed if c["elapsed"] is None else c["elapsed"], 3),
+            }
+            for c in self.checks.values()
+        ]

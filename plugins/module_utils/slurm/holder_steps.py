@@ -1,21 +1,46 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
-"""What the holder knows of one step, how it reads its end, and the few things it asks of Slurm.
+"""The life of steps in the holder: their clients, their ends, their events, and the few things asked of Slurm.
 
 This file lies beside holder.py in the run directory: standard library, Python 3.8.
 """
+
 from __future__ import annotations
 
 import datetime
+import json
 import os
 import re
 import signal
 import subprocess
+import threading
+import time
 
 CALL_S = 10.0  # the longest that one Slurm command may take
-SCRUBBED = re.compile("(SLURM|SRUN|SBATCH|PMI|PMIX)_(?!CONF$)|(CUDA|ROCR)_VISIBLE_DEVICES$|GPU_DEVICE_ORDINAL$|ZE_AFFINITY_MASK$")
+TIERS = ("benchmark", "frontend", "worker", "head_infra")  # the order in which steps end
+RETRY_PAUSES_S = (0.5, 1, 2, 4, 8, 16)
+TRANSIENT = re.compile(
+    "Memory required by task is not available|Unable to contact slurm controller|Socket timed out|Zero Bytes were "
+    "transmitted|Communication connection failure|Slurm temporarily unable|Transport endpoint is not connected"
+)
+SCRUBBED = re.compile(
+    "(SLURM|SRUN|SBATCH|PMI|PMIX)_(?!CONF$)|(CUDA|ROCR)_VISIBLE_DEVICES$|GPU_DEVICE_ORDINAL$|ZE_AFFINITY_MASK$"
+)
 SIGNALS = {signal.strsignal(number): int(number) for number in signal.Signals}
 REMEMBERED = ("name", "tier", "digest", "nodes", "critical", "log", "stop_grace_s")
+SAID = (
+    "state",
+    "attempt",
+    "step_id",
+    "node",
+    "started_at",
+    "running_at",
+    "ended_at",
+    "exit_code",
+    "signal",
+    "reason",
+    "expected",
+)
 
 
 def utc_now():
@@ -33,6 +58,11 @@ def tail(path, size=8192):
         return ""
 
 
+def number_of(step_id):
+    """Return 7 for the step id ``42.7``, -1 for none."""
+    return int(step_id.rsplit(".", 1)[1]) if step_id else -1
+
+
 def read_end(code, messages):
     """Return {exit_code, signal, node, reason} from a client's exit status and what it printed."""
     down = re.search(r"Node failure on ([^\s,]+)", messages)
@@ -42,9 +72,9 @@ def read_end(code, messages):
         return {"reason": f"its srun client was killed by signal {-code}"}
     task = re.search(r"error: (\S+): tasks? [\d,\- ]+: (.+)", messages)
     end = {"node": task.group(1)} if task else {}
-    what = task.group(2) if task else ""
+    what = task.group(2).replace(" (core dumped)", "").strip() if task else ""
     where = f" on {end['node']}" if task else ""
-    number = SIGNALS.get(what.replace(" (core dumped)", "").strip(), code - 128 if code > 128 and "exit code" not in what else None)
+    number = SIGNALS.get(what, code - 128 if code > 128 and "exit code" not in what else None)
     if number is not None:
         return dict(end, signal=number, reason=f"killed by signal {number}{where}")
     status = re.search(r"exit code (\d+)", what)
@@ -65,7 +95,8 @@ class Slurm:
         base = {k: v for k, v in os.environ.items() if not SCRUBBED.match(k)}
         with open(err_path, "ab") as err:
             return subprocess.Popen(
-                argv, env=dict(base, **env), stdin=subprocess.DEVNULL, stdout=err, stderr=err, start_new_session=True)
+                argv, env=dict(base, **env), stdin=subprocess.DEVNULL, stdout=err, stderr=err, start_new_session=True
+            )
 
     def steps(self):
         """Return {step id: name} of what runs now, or None when Slurm does not say."""
@@ -82,7 +113,15 @@ class Slurm:
     @staticmethod
     def _call(*argv):
         try:
-            return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=CALL_S)
+            return subprocess.run(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                encoding="utf-8",
+                errors="replace",
+                timeout=CALL_S,
+            )
         except (OSError, subprocess.SubprocessError):
             return None
 
@@ -104,7 +143,205 @@ class Step:
     def record(self):
         """Return the record of the protocol."""
         ask, nodes = self.ask, self.ask.get("nodes") or []
-        said = {k: getattr(self, k) for k in ("state", "attempt", "step_id", "node", "started_at", "running_at", "ended_at",
-                                              "exit_code", "signal", "reason", "expected")}
         log = (ask.get("log") or "").replace("%N", nodes[0] if nodes else "%N")
-        return dict({k: ask.get(k) for k in REMEMBERED}, **said, critical=bool(ask.get("critical")), log=log)
+        said = {key: getattr(self, key) for key in SAID}
+        return dict({key: ask.get(key) for key in REMEMBERED}, **said, critical=bool(ask.get("critical")), log=log)
+
+    def grace_s(self, wish=None):
+        return float(wish if wish is not None else self.ask.get("stop_grace_s") or 10)
+
+
+class Steps:
+    """The steps of a job. One condition guards them and tells of every change; a thread owns the client of each."""
+
+    def __init__(self, run_dir, slurm):
+        self.run_dir, self.slurm = run_dir, slurm
+        self.change = threading.Condition()
+        self.one_at_a_time = threading.Lock()  # start and stop of two controllers never mix
+        self.looking, self.seen, self.seen_at = threading.Lock(), None, -1e9
+        self.steps, self.seq = {}, 0
+        self.ending = self.finder = self.trouble = None
+        os.makedirs(os.path.join(run_dir, "logs", ".srun"), exist_ok=True)
+        self._remember()
+
+    def start(self, asks, restart=False):
+        """Start what does not run with the digest asked for; return {name: kept|adopted|started|replaced}."""
+        actions, old, new = {}, [], []
+        with self.one_at_a_time:
+            with self.change:
+                for ask in asks:
+                    step = self.steps.get(ask["name"])
+                    if step and step.alive and step.ask.get("digest") == ask["digest"] and not restart:
+                        actions[step.name] = "adopted" if step.state == "unowned" else "kept"
+                        step.ask = ask
+                        if step.state == "unowned":
+                            self.note(step, "adopted", state="running", reason="runs without a client of ours")
+                        continue
+                    actions[ask["name"]] = "replaced" if step else "started"
+                    old += [step] if step and step.alive else []
+                    new.append(Step(ask, step.attempt + 1, number_of(step.step_id)) if step else Step(ask))
+            self.stop(old)
+            with self.change:
+                for step in new:
+                    self.steps[step.name] = step
+                    threading.Thread(target=self._own, args=(step,), daemon=True).start()
+                if new and not self.finder:
+                    self.finder = threading.Thread(target=self._find, daemon=True)
+                    self.finder.start()
+        return actions
+
+    def stop_in_tiers(self, steps, grace_s=None):
+        """End steps tier by tier. One deadline for all: what the first tiers use up is not left for the last."""
+        until = time.monotonic() + max([s.grace_s(grace_s) for s in steps], default=0)
+        tiers = [s.ask.get("tier") for s in steps]
+        for tier in (*TIERS, *sorted({str(t) for t in tiers} - set(TIERS))):
+            self.stop([s for s, its in zip(steps, tiers) if str(its) == tier], grace_s, until)
+
+    def stop(self, steps, grace_s=None, until=1e18):
+        """End steps together: TERM to their processes by Slurm, after their grace KILL, and once more."""
+        with self.change:
+            alive = [s for s in steps if s.alive]
+            for step in alive:
+                step.expected = True
+            self.change.notify_all()
+        now = time.monotonic()
+        due = {s: min(now + s.grace_s(grace_s), until) for s in alive}
+        kills = dict.fromkeys(alive, 0)
+        self._signal(alive, "TERM")
+        while True:
+            with self.change:
+                alive, now = [s for s in alive if s.alive], time.monotonic()
+                late = [s for s in alive if due[s] <= now]
+                for step in late:
+                    kills[step], due[step] = kills[step] + 1, now + 5.0
+                    if kills[step] > 2:
+                        self.note(step, "end", state="ended", reason="Slurm could not be made to stop it")
+                if not alive:
+                    return
+                if not late:
+                    self.change.wait(max(0.01, min(min(due[s] for s in alive) - now, 1.0)))
+            self._signal([s for s in late if s.alive], "KILL")
+
+    def _signal(self, steps, name):
+        ids = [s.step_id for s in steps if s.step_id]
+        asked = bool(ids) and self.slurm.signal(ids, name)
+        for step in steps:
+            # Slurm does not answer or has not told the step's id yet: its client passes the end on.
+            if step.client and not (asked and step.step_id):
+                step.client.send_signal(signal.SIGTERM if name == "TERM" else signal.SIGKILL)
+
+    def _own(self, step):
+        """The life of one attempt, in a thread of its own: start, wait for its client, tell how it ended."""
+        err = os.path.join(self.run_dir, "logs", ".srun", f"{step.name}.{step.attempt}.err")
+        for pause in (*RETRY_PAUSES_S, 0):
+            with self.change:
+                if step.expected or self.ending:
+                    return self.note(step, "end", state="ended", reason="stopped before it started")
+                try:
+                    self._set_aside(step)
+                    step.client = self.slurm.spawn(step.ask["srun_argv"], step.ask.get("srun_env") or {}, err)
+                except (OSError, ValueError) as error:
+                    return self.note(step, "end", state="ended", reason=f"srun could not be started: {error}")
+                self.note(step, "start", started_at=utc_now(), pid=step.client.pid)
+            code = step.client.wait()
+            messages = tail(err)
+            with self.change:
+                if not (code and pause and step.state == "starting" and TRANSIENT.search(messages)):
+                    break
+                self.note(step, "retry", reason=messages.strip().splitlines()[-1])
+                self.change.wait_for(lambda: step.expected or self.ending, pause)
+        if code < 0 and step.step_id and not self._gone(step, 8.0):
+            self.note(step, "unowned", state="unowned", reason=read_end(code, "")["reason"])
+            return self._observe(step)
+        return self.note(step, "end", state="ended", **read_end(code, messages))
+
+    def _observe(self, step):
+        """See the end of a step that has no client."""
+        self._gone(step)
+        if step.alive:
+            self.note(step, "end", state="ended", reason="ended without a client, so its exit code is not known")
+
+    def _gone(self, step, limit_s=1e9):
+        """Wait until Slurm no longer runs the step, *limit_s* at most; True if it is gone."""
+        until = time.monotonic() + limit_s
+        while time.monotonic() < until and step.alive:
+            present = self._look(0.8)
+            if present is not None and step.step_id not in present:
+                return True
+            with self.change:
+                self.change.wait(1.0)
+        return not step.alive
+
+    def _find(self):
+        """Learn the ids of steps that start: one question for all of them, asked gently when they are many."""
+        while True:
+            with self.change:
+                young = {s.name: s for s in self.steps.values() if s.state == "starting"}
+                if not young:
+                    self.finder = None
+                    return
+                self.change.wait(max(0.04, min(0.5, 0.004 * len(young))))
+            present = self._look(0.0) or {}
+            with self.change:
+                for step_id, name in present.items():
+                    step = young.get(name)
+                    if step and step.client and step.state == "starting" and number_of(step_id) > step.newer_than:
+                        self.note(step, "running", state="running", step_id=step_id, running_at=utc_now(), reason=None)
+
+    def _look(self, max_age_s):
+        """Return {step id: name} of what Slurm runs, not older than *max_age_s*; None when it does not say."""
+        with self.looking:
+            if time.monotonic() - self.seen_at > max_age_s:
+                self.seen, self.seen_at = self.slurm.steps(), time.monotonic()
+            return self.seen
+
+    def _set_aside(self, step):
+        """Keep the log of an earlier attempt: nothing ever writes over evidence."""
+        for node in step.ask.get("nodes") or []:
+            log, number = os.path.join(self.run_dir, step.ask["log"].replace("%N", node)), step.attempt - 1
+            if os.path.exists(log) and step.started_at is None:
+                while os.path.exists(f"{log}.{number}"):
+                    number += 1
+                os.rename(log, f"{log}.{number}")
+
+    def _remember(self):
+        """Learn from steps.jsonl what an earlier holder of this run directory started."""
+        last = {}
+        for line in tail(os.path.join(self.run_dir, "steps.jsonl"), 1 << 28).splitlines():
+            try:
+                event = json.loads(line)
+                last[event["name"]] = event
+            except (ValueError, KeyError, TypeError):
+                continue  # a line that was cut, or one that is not about a step
+        present = (self._look(0.0) or {}) if last else {}
+        for name, event in last.items():
+            step = self.steps[name] = Step({key: event.get(key) for key in REMEMBERED}, event.get("attempt") or 1)
+            step.__dict__.update({key: event[key] for key in SAID if key in event})
+            if not step.alive:
+                continue
+            step.step_id = step.step_id or next((i for i, n in present.items() if n == name), None)
+            if step.step_id in present:
+                self.note(step, "unowned", state="unowned", reason="started by an earlier holder")
+                threading.Thread(target=self._observe, args=(step,), daemon=True).start()
+            else:
+                self.note(step, "end", state="ended", expected=True, reason="ended before this holder began")
+
+    def note(self, step, event, pid=None, **news):
+        """Change a step, write the event, tell everybody who waits."""
+        with self.change:
+            step.__dict__.update(news)
+            self.seq += 1
+            step.seq = self.seq
+            if not step.alive:
+                step.ended_at, step.expected = utc_now(), step.expected or bool(self.ending)
+                step.node = step.node or (step.ask.get("nodes") or [None])[0]
+            self.write(dict(step.record(), event=event, pid=pid))
+            self.change.notify_all()
+
+    def write(self, event):
+        """Append one line to steps.jsonl. A full disk must not cost the service: then answers tell of it."""
+        try:
+            with open(os.path.join(self.run_dir, "steps.jsonl"), "a", encoding="utf-8") as stream:
+                stream.write(json.dumps(dict({"t": utc_now()}, **event)) + "\n")
+        except OSError as error:
+            self.trouble = f"steps.jsonl: {error}"

@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
-"""One allocation: found again by user, name and digest, or submitted held, its directory written, released; or ended."""
+"""One allocation: found again by user, name and digest; or submitted held, written, released; or ended."""
+
 from __future__ import annotations
 
 import json
@@ -20,9 +21,9 @@ ARGUMENT_SPEC = {
     "config_text": {"type": "str"},
     "metadata": {"type": "dict", "default": {}},
     "lease_s": {"type": "float", "default": 120.0},
-    "wait_timeout_s": {"type": "float", "default": 3600.0},
+    "wait_timeout_s": {"type": "float", "default": 0.0},
 }
-REQUIRED_ONE_OF = [("allocation", "job_id")]
+OPTIONS = {"required_one_of": [("allocation", "job_id")]}
 ABSENT_S = 180.0
 
 
@@ -56,10 +57,20 @@ class _Work:
             if state == "running" and not self.ctx.check_mode:
                 found = self._await(found["id"])
         changed = any(action in ("submitted", "released", "ended", "cancelled") for action in self.actions)
-        result = {"changed": changed, "actions": self.actions, "notes": self.notes, "script": self.script,
-                  "job": self._described(found) if found else None}
+        result = {
+            "changed": changed,
+            "actions": self.actions,
+            "notes": self.notes,
+            "script": self.script,
+            "job": self._described(found) if found else None,
+        }
         if self.ctx.diff and "submitted" in self.actions:
-            result["diff"] = {"before": "", "after": self.script, "before_header": "no allocation", "after_header": "sbatch script"}
+            result["diff"] = {
+                "before": "",
+                "after": self.script,
+                "before_header": "no allocation",
+                "after_header": "sbatch script",
+            }
         return result
 
     # ---- finding
@@ -70,9 +81,13 @@ class _Work:
         job_id = self.params.get("job_id")
         try:
             if job_id:
-                found = [j for j in commands.jobs(job_id=job_id, timeout_s=limit_s) if j["state"] in commands.LIVE_STATES]
+                found = [
+                    j for j in commands.jobs(job_id=job_id, timeout_s=limit_s) if j["state"] in commands.LIVE_STATES
+                ]
                 if not found and self.params["state"] in ("present", "running") and not self.ctx.check_mode:
-                    raise Error(f"Job {job_id} is not there: {commands.job_end(job_id)}. Leave job_id out to get a new allocation.")
+                    raise Error(
+                        f"Job {job_id} is not there: {commands.job_end(job_id)}. Leave job_id out for a new one."
+                    )
                 return found[0] if found else None
             return self._only(self._matches(limit_s))
         except SlurmError:
@@ -81,12 +96,16 @@ class _Work:
             raise
 
     def _matches(self, timeout_s=commands.CALL_S):
-        return [j for j in commands.jobs(timeout_s=timeout_s) if j["state"] in commands.LIVE_STATES and self._is_ours(j)]
+        return [
+            j for j in commands.jobs(timeout_s=timeout_s) if j["state"] in commands.LIVE_STATES and self._is_ours(j)
+        ]
 
     def _is_ours(self, job):
         if not self.allocation:
             return job["comment"].startswith(script.TAG)
-        return job["name"] == self.allocation["name"] and job["comment"].split(" ")[0] == script.comment(self.allocation)
+        return job["name"] == self.allocation["name"] and job["comment"].split(" ")[0] == script.comment(
+            self.allocation
+        )
 
     def _only(self, matches):
         """Return the one job; of several the oldest, if the others are submissions that are about to withdraw."""
@@ -95,7 +114,9 @@ class _Work:
             ids = ", ".join(job["id"] for job in matches)
             raise Error(
                 f"Jobs {ids} have the same name and request ({self.allocation['name']}). "
-                "Choose one with job_id, or end the others with scancel.", job_ids=[job["id"] for job in matches])
+                "Choose one with job_id, or end the others with scancel.",
+                job_ids=[job["id"] for job in matches],
+            )
         return matches[0] if matches else None
 
     # ---- submitting
@@ -114,15 +135,23 @@ class _Work:
             commands.cancel(job_id)
             raise
         self.actions[-1:] = ["submitted"]
-        return commands.jobs(job_id=job_id)[0]
+        found = commands.jobs(job_id=job_id)
+        if not found:
+            self._over(job_id)
+        return found[0]
 
     def _release(self, job_id):
         """Write the run directory, then let the job run: it never starts without its files."""
         folder = script.run_dir(self.output_dir, job_id)
         for name in ("logs", "results"):
             os.makedirs(os.path.join(folder, name), exist_ok=True)
-        about = dict(self.params["metadata"] or {}, job_id=job_id, job_name=self.allocation["name"], generated_at=utc_now())
-        files = dict(driver.holder_files(), **{"sbatch_script.sh": self.script, f"{job_id}.json": json.dumps(about, indent=2) + "\n"})
+        about = dict(
+            self.params["metadata"] or {}, job_id=job_id, job_name=self.allocation["name"], generated_at=utc_now()
+        )
+        files = dict(
+            driver.holder_files(),
+            **{"sbatch_script.sh": self.script, f"{job_id}.json": json.dumps(about, indent=2) + "\n"},
+        )
         if self.params.get("config_text") is not None:
             files["config.yaml"] = self.params["config_text"]
         for name, text in files.items():
@@ -140,7 +169,8 @@ class _Work:
 
     def _await(self, job_id):
         """Wait until the job runs and its holder answers; return squeue's record of it."""
-        until, pause, began = time.monotonic() + self.params["wait_timeout_s"], 0.05, time.monotonic()
+        pause, began = 0.05, time.monotonic()
+        until = began + (self.params["wait_timeout_s"] or float("inf"))
         job = {"state": "unknown", "reason": "Slurm did not answer"}
         while True:
             try:
@@ -152,10 +182,14 @@ class _Work:
                 self.ctx.progress(str(error))
             if job["state"] == "RUNNING":
                 break
-            self.ctx.progress(f"job {job_id} is {job['state']} ({job['reason']}), {time.monotonic() - began:.0f} s")
+            if time.monotonic() > began + 2.0:
+                self.ctx.progress(f"job {job_id} is {job['state']} ({job['reason']})")
             if time.monotonic() >= until:
-                raise Error(f"Job {job_id} is still {job['state']} after {self.params['wait_timeout_s']:g} s: {job['reason']}. "
-                            "It stays in the queue; run again to go on waiting.", job=self._described(job))
+                raise Error(
+                    f"Job {job_id} is still {job['state']} after {self.params['wait_timeout_s']:g} s: {job['reason']}. "
+                    "It stays in the queue; run again to go on waiting.",
+                    job=self._described(job),
+                )
             if not self.ctx.controller_alive():
                 raise Error("The controller is gone.")
             time.sleep(min(pause, max(0.0, until - time.monotonic())))
@@ -165,14 +199,19 @@ class _Work:
 
     def _over(self, job_id):
         log = os.path.join(script.run_dir(self.output_dir, job_id), f"slurm-{job_id}.out")
-        raise Error(f"Job {job_id} ended before it could be used: {commands.job_end(job_id)}. Its output: {log}",
-                    log=log, tail=tail_lines(log, 20))
+        raise Error(
+            f"Job {job_id} ended before it could be used: {commands.job_end(job_id)}. Its output: {log}",
+            log=log,
+            tail=tail_lines(log, 20),
+        )
 
     def _meet(self, job, limit_s):
         """Say hello to the holder: it answers, and its lease is as wanted."""
         folder = script.run_dir(self.output_dir, job["id"])
         nodes = commands.hostnames(job["nodelist"])
-        driver.connect(job["id"], folder, nodes[0], patience_s=limit_s).request("status", lease_s=self.params["lease_s"])
+        driver.connect(job["id"], folder, nodes[0], patience_s=limit_s).request(
+            "status", lease_s=self.params["lease_s"]
+        )
 
     # ---- ending
 
@@ -182,28 +221,33 @@ class _Work:
             return
         job_id = job["id"]
         if not self._is_ours(job):
-            raise Error(f"Job {job_id} ({job['name']}) was not submitted by this collection for this request: it is not cancelled.")
+            raise Error(
+                f"Job {job_id} ({job['name']}) is not one that this collection submitted for this request. "
+                "It is left alone."
+            )
         self.actions.append("ended" if job["state"] == "RUNNING" else "cancelled")
         if self.ctx.check_mode:
             return
-        patient_until, until = time.monotonic() + ABSENT_S, time.monotonic() + ABSENT_S + 60
+        began = time.monotonic()
         asked = job["state"] == "RUNNING" and self._ask_to_end(job)
         if not asked:
             commands.cancel(job_id)
-        pause = 0.05
-        while True:
-            found = commands.jobs(job_id=job_id)
-            if not found:
-                return
-            now = time.monotonic()
-            if now > until:
-                raise SlurmError(f"Job {job_id} is still {found[0]['state']} ({found[0]['reason']}): cancel it with scancel {job_id}.")
-            if asked and now > patient_until:
-                commands.cancel(job_id)
-                asked = False
-            self.ctx.progress(f"job {job_id} is ending ({found[0]['state']})")
+        state, pause = job["state"], 0.05
+        while time.monotonic() < began + ABSENT_S + 60:
+            try:
+                found = commands.jobs(job_id=job_id)
+                if not found:
+                    return
+                state = found[0]["state"]
+                if asked and time.monotonic() > began + ABSENT_S:
+                    commands.cancel(job_id)
+                    asked = False
+            except SlurmError as error:  # slurmctld may come back
+                state = error.msg
+            self.ctx.progress(f"job {job_id} is ending ({state})")
             time.sleep(pause)
             pause = min(1.0, pause * 1.5)
+        raise SlurmError(f"Job {job_id} did not leave the queue ({state}). Cancel it: scancel {job_id}")
 
     def _ask_to_end(self, job):
         folder, nodes = script.run_dir(self.output_dir, job["id"]), commands.hostnames(job["nodelist"])
@@ -220,10 +264,21 @@ class _Work:
             names = [f"node{i:04d}" for i in range(1, int(self.allocation["nodes"]) + 1)]
             nodes = [{"name": name, "address": f"<addr:{name}>"} for name in names]
         else:
-            nodes = commands.node_addresses(job["id"], commands.hostnames(job["nodelist"])) if job["state"] == "RUNNING" else []
+            nodes = (
+                commands.node_addresses(job["id"], commands.hostnames(job["nodelist"]))
+                if job["state"] == "RUNNING"
+                else []
+            )
         fields = {key: job.get(key) or None for key in ("submitted_at", "started_at", "ends_at")}
-        return dict(fields, id=job["id"], name=job["name"], state=job["state"], reason=job["reason"], nodes=nodes,
-                    run_dir=script.run_dir(self.output_dir, job["id"]))
+        return dict(
+            fields,
+            id=job["id"],
+            name=job["name"],
+            state=job["state"],
+            reason=job["reason"],
+            nodes=nodes,
+            run_dir=script.run_dir(self.output_dir, job["id"]),
+        )
 
 
 def point_latest(output_dir, job_id):

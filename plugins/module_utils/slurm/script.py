@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """The sbatch script of an allocation: what Slurm is asked for, and the holder as the batch process."""
+
 from __future__ import annotations
 
 import os
@@ -10,16 +11,43 @@ import shlex
 from ..errors import Error
 
 TAG = "srt.slurm:"  # begins the comment of every job of ours
-SHORT = {"A": "account", "C": "constraint", "G": "gpus", "J": "job-name", "N": "nodes", "c": "cpus-per-task", "d": "dependency",
-         "e": "error", "n": "ntasks", "o": "output", "p": "partition", "q": "qos", "t": "time", "w": "nodelist", "x": "exclude",
-         "D": "chdir", "a": "array", "H": "hold", "W": "wait", "L": "licenses", "M": "clusters", "b": "begin"}
+SHORT = {
+    "A": "account",
+    "C": "constraint",
+    "G": "gpus",
+    "J": "job-name",
+    "N": "nodes",
+    "c": "cpus-per-task",
+    "d": "dependency",
+    "e": "error",
+    "n": "ntasks",
+    "o": "output",
+    "p": "partition",
+    "q": "qos",
+    "t": "time",
+    "w": "nodelist",
+    "x": "exclude",
+    "D": "chdir",
+    "a": "array",
+    "H": "hold",
+    "W": "wait",
+    "L": "licenses",
+    "M": "clusters",
+    "b": "begin",
+}
 # What the collection relies on; a directive of these names is left out and a note says so.
-FIXED = {"output": "the run directory holds the output", "error": "the run directory holds the output",
-         "open-mode": "the run directory holds the output", "chdir": "the job starts in its output folder",
-         "job-name": "the job's name is the top-level key name", "signal": "the holder ends the steps on this signal",
-         "requeue": "a job that begins again would begin in a used run directory",
-         "hold": "the job is released once its run directory is written",
-         "wait": "the collection waits by itself", "parsable": "the collection reads sbatch's answer"}
+FIXED = {
+    "output": "the run directory holds the output",
+    "error": "the run directory holds the output",
+    "open-mode": "the run directory holds the output",
+    "chdir": "the job starts in its output folder",
+    "job-name": "the job's name is the top-level key name",
+    "signal": "the holder ends the steps on this signal",
+    "requeue": "a job that begins again would begin in a used run directory",
+    "hold": "the job is released once its run directory is written",
+    "wait": "the collection waits by itself",
+    "parsable": "the collection reads sbatch's answer",
+}
 REFUSED = {"array": "one job is one allocation: use a sweep", "wrap": "the batch script is the holder"}
 
 
@@ -32,11 +60,19 @@ def directives(allocation, output_dir):
     """Return (ordered {option: value or None}, notes). What the job's own directives say replaces ours."""
     folder = output_dir.replace("%", "%%")
     ours = {
-        "job-name": allocation["name"], "comment": comment(allocation), "output": f"{folder}/%j/slurm-%j.out",
-        "open-mode": "append", "chdir": output_dir, "nodes": allocation["nodes"], "ntasks": allocation.get("ntasks"),
-        "ntasks-per-node": allocation.get("ntasks_per_node"), "gpus-per-node": allocation.get("gpus_per_node") or None,
-        "segment": allocation.get("segment"), "account": allocation.get("account"),
-        "partition": allocation.get("partition"), "time": allocation.get("time_limit"),
+        "job-name": allocation["name"],
+        "comment": comment(allocation),
+        "output": f"{folder}/%j/slurm-%j.out",
+        "open-mode": "append",
+        "chdir": output_dir,
+        "nodes": allocation["nodes"],
+        "ntasks": allocation.get("ntasks"),
+        "ntasks-per-node": allocation.get("ntasks_per_node"),
+        "gpus-per-node": allocation.get("gpus_per_node") or None,
+        "segment": allocation.get("segment"),
+        "account": allocation.get("account"),
+        "partition": allocation.get("partition"),
+        "time": allocation.get("time_limit"),
     }
     wanted = {key: value for key, value in ours.items() if value is not None}
     if allocation.get("exclusive"):
@@ -66,16 +102,23 @@ def render(allocation, output_dir, lease_s):
     """Return (script, notes) for an allocation request; *output_dir* is absolute."""
     wanted, notes = directives(allocation, output_dir)
     lines = ["#!/bin/bash"]
-    lines += [f"#SBATCH --{key}" + ("" if value is None else f"={_quoted(key, str(value))}") for key, value in wanted.items()]
-    lines += ["", "# Slurm gives this script's node the job; the holder starts, watches and ends all steps of it.", "umask 022"]
+    lines += [
+        f"#SBATCH --{key}" + ("" if value is None else f"={_quoted(key, str(value))}") for key, value in wanted.items()
+    ]
+    lines += [
+        "",
+        "# Slurm gives this script's node the job; the holder starts, watches and ends all steps of it.",
+        "umask 022",
+    ]
     for name, value in (allocation.get("environment") or {}).items():
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", str(name)):
             raise Error(f"environment: {name!r} cannot be an environment variable.")
         lines.append(f"export {name}={shlex.quote(str(value))}")
     lines += [
         f'RUN_DIR={shlex.quote(output_dir)}/"$SLURM_JOB_ID"',
-        'command -v python3 >/dev/null || { echo "There is no python3 on $(hostname): the holder needs 3.8 or newer." >&2; exit 127; }',
-        f'exec python3 "$RUN_DIR/holder.py" serve --run-dir "$RUN_DIR" --lease {lease_s:g}', "",
+        'command -v python3 >/dev/null || { echo "No python3 on $(hostname): the holder needs 3.8." >&2; exit 127; }',
+        f'exec python3 "$RUN_DIR/holder.py" serve --run-dir "$RUN_DIR" --lease {lease_s:g}',
+        "",
     ]
     return "\n".join(lines), notes
 

@@ -6,6 +6,7 @@ No value of the step's environment is ever on a command line. srun passes the en
 client on, with two exceptions that a small shell prologue puts right: Slurm sets the variables of
 GPUs itself, and a container image may set any.
 """
+
 from __future__ import annotations
 
 import os
@@ -16,11 +17,26 @@ from ..errors import Error
 
 CARRIER = "SRT_ENV_"
 SET_BY_SLURM = ("CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "ZE_AFFINITY_MASK", "GPU_DEVICE_ORDINAL")
-OURS = ("jobid", "nodes", "ntasks", "nodelist", "job-name", "output", "error", "open-mode", "input", "overlap", "export", "chdir")
-PYXIS_FLAGS = {"mount_home": ("container-mount-home", "no-container-mount-home"),
-               "entrypoint": ("container-entrypoint", "no-container-entrypoint"),
-               "remap_root": ("container-remap-root", "no-container-remap-root"),
-               "writable": ("container-writable", "container-readonly")}
+OURS = (
+    "jobid",
+    "nodes",
+    "ntasks",
+    "nodelist",
+    "job-name",
+    "output",
+    "error",
+    "open-mode",
+    "input",
+    "overlap",
+    "export",
+    "chdir",
+)
+PYXIS_FLAGS = {
+    "mount_home": ("container-mount-home", "no-container-mount-home"),
+    "entrypoint": ("container-entrypoint", "no-container-entrypoint"),
+    "remap_root": ("container-remap-root", "no-container-remap-root"),
+    "writable": ("container-writable", "container-readonly"),
+}
 
 
 def build_srun_argv(step, job_id, run_dir):
@@ -29,18 +45,30 @@ def build_srun_argv(step, job_id, run_dir):
     Options of ``step.srun_options`` replace ours of the same name; the ones in OURS are fixed.
     """
     options = {
-        "jobid": str(job_id), "overlap": None, "nodes": str(len(step["nodes"])), "ntasks": str(step["ntasks"]),
-        "nodelist": ",".join(step["nodes"]), "job-name": step["name"], "chdir": run_dir,
+        "jobid": str(job_id),
+        "overlap": None,
+        "nodes": str(len(step["nodes"])),
+        "ntasks": str(step["ntasks"]),
+        "nodelist": ",".join(step["nodes"]),
+        "job-name": step["name"],
+        "chdir": run_dir,
         # slurmstepd opens the file itself because of %N, so the log goes on without the client.
-        "output": os.path.join(run_dir.replace("%", "%%"), step["log"]), "open-mode": "append", "input": "none",
-        "mpi": "none", "cpu-bind": "none", "kill-on-bad-exit": "1", "export": "ALL",
+        "output": os.path.join(run_dir.replace("%", "%%"), step["log"]),
+        "open-mode": "append",
+        "input": "none",
+        "mpi": "none",
+        "cpu-bind": "none",
+        "kill-on-bad-exit": "1",
+        "export": "ALL",
     }
     if (step.get("container") or {}).get("runtime") == "pyxis":
         options.update(_pyxis(step))
     for key, value in (step.get("srun_options") or {}).items():
         key = str(key).lstrip("-").replace("_", "-")
         if key in OURS:
-            raise Error(f"step {step['name']}: srun_options.{key} is set by the collection and cannot be changed. Remove it.")
+            raise Error(
+                f"step {step['name']}: srun_options.{key} is set by the collection and cannot be changed. Remove it."
+            )
         options[key] = None if value in (None, "", True) else str(value)
     argv = ["srun"]
     for key, value in options.items():
@@ -57,11 +85,14 @@ def task_argv(step):
     if not (carried or preamble or ":" in argv or (step.get("container") or {}).get("runtime") == "pyxis"):
         return argv
     lines = [f'export {name}="${CARRIER}{name}"; unset {CARRIER}{name}' for name in carried]
-    lines += [preamble] if preamble else []
-    shell = "/bin/bash" if preamble else "/bin/sh"
     if ":" in argv:
-        return [shell, "-c", "\n".join([*lines, "exec " + shlex.join(argv)])]
-    return [shell, "-c", "\n".join([*lines, 'exec "$@"']), "srt", *argv]
+        shell, words, last = "/bin/sh", [], "exec " + shlex.join(argv)
+    else:
+        shell, words, last = "/bin/sh", ["srt", *argv], 'exec "$@"'
+    if preamble:
+        # The preamble is free to use the positional parameters.
+        shell, lines, last = "/bin/bash", ['srt_argv=("$@")', *lines, preamble], last.replace("$@", "${srt_argv[@]}")
+    return [shell, "-c", "\n".join([*lines, last]), *words]
 
 
 def srun_env(step):
@@ -82,7 +113,9 @@ def carried_names(step):
 def start_request(step, job_id, run_dir):
     """Return *step* as the holder wants it: what it records, and how to start it."""
     kept = ("name", "tier", "digest", "nodes", "log", "critical", "stop_grace_s")
-    return dict({key: step.get(key) for key in kept}, srun_argv=build_srun_argv(step, job_id, run_dir), srun_env=srun_env(step))
+    return dict(
+        {key: step.get(key) for key in kept}, srun_argv=build_srun_argv(step, job_id, run_dir), srun_env=srun_env(step)
+    )
 
 
 def printable(step, job_id, run_dir):

@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """The cluster file (srtslurm.yaml): found, checked, and laid under a job."""
+
 from __future__ import annotations
 
 import copy
@@ -29,7 +30,7 @@ CLUSTER = Section(
         "use_het_jobs": Field(Bool(), False, "Submit disaggregated jobs as heterogeneous jobs."),
         "default_sbatch_directives": Field(TEXTS, {}, "Further directives; the job's own win."),
         "default_health_check": Field(MapOf(Int(0)), {}, "health_check for jobs that have none."),
-        "srtctl_root": Field(Str(), doc="Installation directory of srtctl; its configs/ is used when configs_dir is unset."),
+        "srtctl_root": Field(Str(), doc="Installation of srtctl; its configs/ is used when configs_dir is unset."),
         "configs_dir": Field(Str(), doc="Directory with setup scripts and the nats-server and etcd programs."),
         "output_dir": Field(Str(), doc="Where run directories are made."),
         "python": Field(Str(), doc="Python for workers and frontends that run without a container."),

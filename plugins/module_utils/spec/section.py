@@ -4,6 +4,7 @@
 
 The walk collects every problem with file, line and path instead of stopping at the first.
 """
+
 from __future__ import annotations
 
 import copy

@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """Where a value came from: YAML text that remembers the line of every key and value."""
+
 from __future__ import annotations
 
 from ..errors import Error, SpecError

@@ -5,6 +5,7 @@
 The writer exists because planning is stdlib only: the same code runs inside a module on a submit host
 that may have no PyYAML.
 """
+
 from __future__ import annotations
 
 import json
@@ -31,12 +32,17 @@ def expand(text, environ):
 
 
 def find_path(text, folders):
-    """Return *text* as an absolute path: the first of *folders* in which it exists, else in the last one."""
+    """Return *text* as an absolute path: in the first of *folders* in which it exists.
+
+    What exists nowhere is taken from the first folder if it begins with a dot (beside the file that names it), from
+    the last one (the working directory) otherwise.
+    """
     text = os.path.expanduser(text)
     if os.path.isabs(text):
         return os.path.normpath(text)
     candidates = [os.path.abspath(os.path.join(folder, text)) for folder in folders]
-    return next((path for path in candidates if os.path.exists(path)), candidates[-1])
+    fallback = candidates[0 if text.startswith(".") else -1]
+    return next((path for path in candidates if os.path.exists(path)), fallback)
 
 
 def to_yaml(value):

@@ -8,6 +8,7 @@ one sentence that says what is wrong) and ``schema() -> dict`` (its part of a JS
 Coercion follows plain rules and never loses anything: a number may be written as text and a whole
 float as an integer, ``8.5`` is no integer, and a truth value is no text.
 """
+
 from __future__ import annotations
 
 import math
@@ -19,13 +20,21 @@ FALSE_WORDS = ("false", "no", "off", "0")
 
 
 class Type:
-    """Base: accepts everything."""
+    """Base: accepts everything. What JSON cannot hold (YAML's dates, keys that are no text) becomes text."""
 
     name = "anything"
 
     def coerce(self, value):
         """Return *value* in the form that the spec stores."""
-        return value
+        if isinstance(value, dict):
+            return {str(key): Type.coerce(self, item) for key, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [Type.coerce(self, item) for item in value]
+        if value is None or isinstance(value, (bool, int, str)):
+            return value
+        if isinstance(value, float) and math.isfinite(value):
+            return value
+        return str(value)
 
     def schema(self):
         """Return the JSON Schema of the accepted values."""
@@ -155,9 +164,7 @@ class Choice(Type):
         if value in self.words:
             return str(value)
         hint = nearest(str(value), self.words)
-        raise ValueError(
-            f"is {shown(value)}, expected is {self.name}." + (f" Did you mean {hint}?" if hint else "")
-        )
+        raise ValueError(f"is {shown(value)}, expected is {self.name}." + (f" Did you mean {hint}?" if hint else ""))
 
     def schema(self):
         return {"enum": list(self.words)}
@@ -228,7 +235,7 @@ class Concurrencies(Type):
         elif isinstance(value, int) and not isinstance(value, bool):
             value = [value]
         if not isinstance(value, list) or not value:
-            raise ValueError(f"is {shown(value)}, expected is a list such as [4, 16] or text such as \"4x16\".")
+            raise ValueError(f'is {shown(value)}, expected is a list such as [4, 16] or text such as "4x16".')
         number = Int(minimum=1)
         try:
             levels = [number.coerce(item) for item in value]

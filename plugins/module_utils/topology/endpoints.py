@@ -5,6 +5,7 @@
 The rules are srtctl's: prefill, then decode, then aggregated workers, with one cursor over nodes and GPUs.
 Where srtctl lets two workers share a GPU or runs past the last node, this refuses and shows the sum.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -111,6 +112,6 @@ def does_not_fit(demands, nodes, gpus_per_node, spread, reason):
         total_gpus, total_nodes = total_gpus + gpus, total_nodes + count
     return (
         f"The workers do not fit the nodes. {'; '.join(parts)}; together {total_gpus} GPUs on {total_nodes} node(s) "
-        f"when each mode has its own. The job has {nodes} node(s) x {gpus_per_node} GPUs = {nodes * gpus_per_node} GPUs "
-        f"for workers. {reason} Change the nodes, the workers or gpus_per_* under resources."
+        f"when each mode has its own. The job has {nodes} node(s) x {gpus_per_node} GPUs = {nodes * gpus_per_node} "
+        f"GPUs for workers. {reason} Change the nodes, the workers or gpus_per_* under resources."
     )

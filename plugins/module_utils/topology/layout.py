@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """The layout of one job: roles, endpoints, processes and ports on concrete nodes."""
+
 from __future__ import annotations
 
 import hashlib

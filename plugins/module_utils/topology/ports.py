@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """Port numbers: fixed ones of the services, counted ones of the workers, none twice on a node."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """What each node of an allocation is for."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -56,7 +57,7 @@ def assign(nodes, wish):
     nodes = tuple(nodes)
     if len(nodes) <= wish.nodes:
         raise Error(
-            f"{wish.nodes} dedicated node(s) and at least 1 node for workers are needed, the job has {len(nodes)} node(s)."
+            f"{wish.nodes} dedicated node(s) and at least 1 node for workers are needed, the job has {len(nodes)}."
         )
     infra = frontend = client = None
     rest = list(nodes)

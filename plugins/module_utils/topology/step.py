@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """The shape of a step: all that crosses from planning to doing."""
+
 from __future__ import annotations
 
 # Runs a command with a private directory that is empty at the start and gone at the end. The shell stays, so that

@@ -118,6 +118,7 @@ class Run:
                 return await load.run(warmup, requests, arrivals)
             finally:
                 gc.enable()
+                gc.unfreeze()
 
     def _tick(self):
         if self._state.phase == "running":

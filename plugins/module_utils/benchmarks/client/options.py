@@ -44,7 +44,8 @@ def _parser():
     add("--burstiness", type=float, default=1.0,
         help="gamma shape of the gaps between arrivals; 1.0 (default) is a Poisson process")
     add("--seed", type=int, default=0, help="same seed and same lengths: same prompts")
-    add("--ignore-eos", action="store_true", help="ask the server for exactly osl tokens")
+    add("--ignore-eos", action=argparse.BooleanOptionalAction, default=True,
+        help="ask the server for exactly osl tokens (default); some servers refuse a request that says ignore_eos")
     add("--temperature", type=float, default=0.0)
     add("--extra-body", type=_json_object, default={}, metavar="JSON", help="further keys of each request body")
     add("--reuse-connections", action=argparse.BooleanOptionalAction, default=True,

@@ -1,0 +1,21 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Runs the entry of topology_plan, here when the submit host is the controller."""
+
+from __future__ import annotations
+
+from ansible_collections.srt.slurm.plugins.module_utils.plan import build, topology_plan
+from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction
+
+
+class ActionModule(StageAction):
+    """See the documentation of the module topology_plan."""
+
+    argument_spec = topology_plan.ARGUMENT_SPEC
+    entry = staticmethod(topology_plan.run)
+
+    def run(self, tmp=None, task_vars=None):
+        if "load_client" not in self._task.args and self._needs_module():
+            # A module's payload holds only what is imported, and the load client is shipped as text.
+            self._task.args["load_client"] = build.client_assets()
+        return super().run(tmp, task_vars)

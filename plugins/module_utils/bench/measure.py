@@ -1,0 +1,200 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""One point measured: its step started or attached to, watched, and judged."""
+from __future__ import annotations
+
+import os
+import time
+
+from ..errors import Error
+from ..results.sa_bench import load_result
+from ..results.verdict import judge, make_verdict, partial_path, write_verdict
+from ..slurm.evidence import evidence
+from ..slurm.srun import start_request
+from . import files
+
+FIRST_SLICE_S, LONGEST_SLICE_S = 1.0, 10.0
+START_WAIT_S = 20.0
+SHARED_DISK_S = 20.0  # how long a file that another node wrote may stay unseen
+
+
+class Session:
+    """The conversation with the job's holder; knows the latest record of every step.
+
+    :param talk: driver of the holder.
+    """
+
+    def __init__(self, plan, talk, ctx):
+        self.plan, self.ctx = plan, ctx
+        self.records = {}
+        self._talk, self._seq = talk, -1
+        self._guard = [step["name"] for step in plan["steps"] if step.get("critical")]
+
+    def ask(self, op, **fields):
+        """Return the holder's answer; Error when nobody waits for ours any more or the job ends."""
+        if not self.ctx.controller_alive():
+            raise Error("The controller is gone. The measurement goes on; the next run attaches to it.")
+        answer = self._talk.request(op, known={"seq": self._seq}, **fields)
+        self._seq = answer["seq"]
+        self.records.update({record["name"]: record for record in answer["steps"]})
+        if answer.get("ending"):
+            raise Error(f"Job {self.plan['job_id']} is ending: {answer['ending']}.")
+        return answer
+
+    def wait(self, name, slice_s):
+        """Wait until the step *name* or a critical step ended, *slice_s* seconds at most."""
+        self.ask("wait", watch=[name], guard=self._guard, slice_s=slice_s)
+
+    def dead(self):
+        """Return the records of critical steps of the service that ended and should not have."""
+        ended = (self.records.get(name) for name in self._guard)
+        return [record for record in ended if record and record["state"] == "ended" and not record["expected"]]
+
+
+class Measurement:
+    """One point.
+
+    :ivar action: measured, attached (its step ran already) or judged (its step had ended unseen).
+    """
+
+    def __init__(self, session, point, params):
+        self._session, self._point, self._params = session, point, params
+        self._plan, self._ctx = session.plan, session.ctx
+        self._name = point["step"]["name"]
+        self._result = files.result_path(session.plan, point)
+        self._seen, self._seen_at = None, time.monotonic()
+        self.action = "measured"
+
+    def run(self):
+        """Return the verdict, which is also written beside the result."""
+        stopped = None
+        if self._ended_unseen():
+            self.action = "judged"
+        else:
+            self._start()
+            stopped = self._watch()
+        verdict = self._judge(stopped)
+        write_verdict(self._result, verdict)
+        return verdict
+
+    @property
+    def _record(self):
+        return self._session.records[self._name]
+
+    def _ours(self):
+        """Return the record of the step if it was started for this very point, else None."""
+        record = self._session.records.get(self._name)
+        return record if record and record["digest"] == self._point["step"]["digest"] else None
+
+    def _ended_unseen(self):
+        record = self._ours()
+        ended = record and record["state"] == "ended" and record["exit_code"] == 0
+        return bool(ended and not self._params["force"] and files.unjudged(self._plan, self._point))
+
+    def _start(self):
+        record = self._ours()
+        if record and record["state"] != "ended":
+            self.action = "attached"
+        else:
+            files.set_aside(self._result)
+        step = start_request(self._point["step"], self._plan["job_id"], self._plan["run_dir"])
+        self._session.ask("start", steps=[step], wait_s=START_WAIT_S)
+
+    def _watch(self):
+        """Wait for the end of the step; return why it had to be stopped, or None."""
+        slice_s, until = FIRST_SLICE_S, time.monotonic() + float(self._point["deadline_s"])
+        while self._record["state"] != "ended":
+            reason = self._too_long(until)
+            dead = self._session.dead()
+            if dead:
+                reason = f"it was stopped because {', '.join(record['name'] for record in dead)} ended"
+            if reason:
+                self._session.ask("stop", names=[self._name])
+                return reason
+            self._session.wait(self._name, max(0.05, min(slice_s, until - time.monotonic())))
+            slice_s = min(2 * slice_s, LONGEST_SLICE_S)
+        return None
+
+    def _too_long(self, until):
+        """Show the progress; return why the step must be stopped now, or None."""
+        now = time.monotonic()
+        progress = files.read_json(os.path.join(self._plan["run_dir"], self._point["progress"])) or {}
+        seen = [progress.get(key) for key in ("state", "done", "tokens")]
+        if seen != self._seen or progress.get("state") not in ("warmup", "running"):
+            self._seen, self._seen_at = seen, now
+        if progress:
+            self._ctx.progress(progress_line(progress))
+        if now >= until:
+            return f"it was stopped because it was not complete after {self._point['deadline_s']:g} s"
+        limit = self._params["stall_timeout_s"]
+        if limit and now - self._seen_at > limit:
+            return f"it was stopped because nothing came for {now - self._seen_at:.0f} s"
+        return None
+
+    def _judge(self, stopped):
+        """Return the verdict from the files, from how the step ended, and from what happened to the service."""
+        record, reasons, raw, sealed = self._record, [], None, None
+        if stopped:
+            reasons.append(stopped)
+        if record["exit_code"] == 0 and not stopped:
+            try:
+                self._await_file()
+                raw, sealed = load_result(self._result), self._result
+            except Error as error:
+                reasons.append(f"the load client ended well, but {error.msg}")
+        else:
+            raw = files.read_json(partial_path(self._result))
+            if not stopped:
+                reasons.append(self._how_it_ended(raw))
+        if raw:
+            # An interrupted run says so itself; that is told already.
+            reasons += judge(dict(raw, interrupted=False) if reasons else raw, self._point["expect"],
+                             self._params["min_completed"])
+        reasons += self._losses(record)
+        return make_verdict(self._point, reasons, raw, sealed, (record["started_at"], record["ended_at"]))
+
+    def _await_file(self):
+        """Give a shared disk the time to show a file that another node has written."""
+        until = time.monotonic() + SHARED_DISK_S
+        while not os.path.exists(self._result) and time.monotonic() < until and self._written():
+            time.sleep(0.2)
+
+    def _written(self):
+        progress = files.read_json(os.path.join(self._plan["run_dir"], self._point["progress"]))
+        return progress is None or progress.get("state") != "failed"
+
+    def _how_it_ended(self, partial):
+        found = evidence(self._record, self._plan["run_dir"])
+        text = f"the load client {found['reason'] or 'ended'}"
+        why = (partial or {}).get("reason") or found["fatal"] or next(reversed(found["tail"] or found["srun"]), None)
+        return f"{text}: {why[:300]}" if why else text
+
+    def _losses(self, own):
+        """Return what happened to steps of the service while the point was measured (times are the holder's)."""
+        begin, end = own["started_at"] or "", own["ended_at"] or "9"
+        losses = []
+        for record in self._session.records.values():
+            if record["tier"] == "benchmark" or record["expected"]:
+                continue
+            if record["state"] == "ended" and begin <= (record["ended_at"] or "") <= end:
+                losses.append(f"{record['name']} ended during the measurement: {record['reason']}")
+            elif record["state"] != "ended" and begin <= (record["started_at"] or "") <= end:
+                losses.append(f"{record['name']} was started anew during the measurement")
+        return losses
+
+
+def progress_line(progress):
+    """Return one line such as ``c=16 120/160 done, 812 tok/s, 0 errors, 3 s left``."""
+    label = f"c={progress.get('concurrency')}"
+    if progress.get("state") == "preparing":
+        return f"{label} preparing prompts"
+    errors = progress.get("errors")
+    warmup = "warm-up " if progress.get("state") == "warmup" else ""
+    parts = [
+        f"{label} {warmup}{progress.get('done')}/{progress.get('total')} done",
+        f"{progress.get('output_tok_s') or 0:.0f} tok/s",
+        "1 error" if errors == 1 else f"{errors} errors",
+    ]
+    if progress.get("left_s"):
+        parts.append(f"{progress['left_s']:.0f} s left")
+    return ", ".join(parts)

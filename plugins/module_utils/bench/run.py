@@ -1,0 +1,147 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Entry of the module ``bench_run``: every point of the plan measured, unless it has a valid result already."""
+from __future__ import annotations
+
+from ..errors import Error
+from ..plan_io import load_plan
+from ..slurm import driver
+from ..slurm.evidence import step_error
+from . import files
+from .measure import Measurement, Session
+
+ARGUMENT_SPEC = {
+    "plan_path": {"type": "path"},
+    "plan": {"type": "dict"},
+    "force": {"type": "bool", "default": False},
+    "concurrencies": {"type": "list", "elements": "int", "default": []},
+    "stall_timeout_s": {"type": "float", "default": 300.0},
+    "min_completed": {"type": "float", "default": 0.99},
+}
+OPTIONS = {"required_one_of": [("plan_path", "plan")]}
+
+
+def run(params, ctx):
+    """Return ``{changed, points, valid}``; StepError (with the points in its evidence) when the service died.
+
+    An invalid point fails nothing by itself: the next points are measured, and rollup tells the play.
+    """
+    plan = params.get("plan") or load_plan(params["plan_path"])
+    points = _chosen(plan, params["concurrencies"])
+    if ctx.check_mode:
+        return _planned(plan, points, params["force"])
+    done, session = [], None
+    try:
+        for point in points:
+            record = None if params["force"] else _have(plan, point)
+            if record is None:
+                session = session or _open(plan, ctx)
+                record = _measure(session, point, params)
+            done.append(record)
+            ctx.progress(verdict_line(record))
+            if session and session.dead():
+                raise step_error(session.dead(), plan["run_dir"], f"while c={point['concurrency']} was measured")
+    except Error as error:
+        rest = points[len(done):]
+        done += [_record(plan, point, "not_measured", reasons=[f"was not measured: {error.msg}"]) for point in rest]
+        error.evidence.update(_result(done))
+        raise
+    return _result(done)
+
+
+def _chosen(plan, concurrencies):
+    points = (plan.get("benchmark") or {}).get("points") or []
+    known = [point["concurrency"] for point in points]
+    unknown = sorted(set(concurrencies) - set(known))
+    if unknown:
+        raise Error(
+            f"The plan has no point with concurrency {', '.join(map(str, unknown))}. "
+            f"It has: {', '.join(map(str, known)) or 'none'}."
+        )
+    return [point for point in points if not concurrencies or point["concurrency"] in concurrencies]
+
+
+def _open(plan, ctx):
+    session = Session(plan, driver.connect_plan(plan), ctx)
+    session.ask("status")
+    return session
+
+
+def _have(plan, point):
+    """Return the record of a point that needs no measurement, or None."""
+    verdict = files.kept_verdict(plan, point)
+    if verdict:
+        return _record(plan, point, "kept", verdict)
+    earlier = files.earlier_result(plan, point)
+    return _record(plan, point, "taken_over", files.take_over(plan, point, *earlier)) if earlier else None
+
+
+def _measure(session, point, params):
+    if session.dead():
+        raise step_error(session.dead(), session.plan["run_dir"], f"before c={point['concurrency']} was measured")
+    measurement = Measurement(session, point, params)
+    verdict = measurement.run()
+    return _record(session.plan, point, measurement.action, verdict)
+
+
+def _planned(plan, points, force):
+    """Return what check mode reports: which points would be measured."""
+    records = []
+    for point in points:
+        verdict = None if force else files.kept_verdict(plan, point)
+        earlier = None if force or verdict else files.earlier_result(plan, point)
+        if verdict:
+            records.append(_record(plan, point, "keep", verdict))
+        elif earlier:
+            verdict = dict(earlier[1], origin=files.origin(point, *earlier))
+            records.append(_record(plan, point, "take_over", verdict))
+        else:
+            records.append(_record(plan, point, "measure", valid=None))
+    return _result(records)
+
+
+def _record(plan, point, action, verdict=None, reasons=(), valid=False):
+    """Return the record of one point for the caller."""
+    verdict = verdict or {}
+    return {
+        "name": point["name"],
+        "concurrency": point["concurrency"],
+        "valid": verdict.get("valid", valid),
+        "reasons": verdict.get("reasons", list(reasons)),
+        "metrics": verdict.get("metrics") or {},
+        "path": files.result_path(plan, point),
+        "origin": verdict.get("origin"),
+        "digest": point["digest"],
+        "action": action,
+        "changed": action not in ("kept", "keep", "not_measured"),
+    }
+
+
+def _result(records):
+    valid = [record["valid"] for record in records]
+    return {
+        "changed": any(record["changed"] for record in records),
+        "points": records,
+        "valid": None if None in valid else all(valid),
+    }
+
+
+def verdict_line(record):
+    """Return one line about a point that is done."""
+    label = f"c={record['concurrency']} {record['action'].replace('_', ' ')}"
+    if record["origin"]:
+        label += f" from job {record['origin'].get('job_id')}"
+    if not record["valid"]:
+        return f"{label}, NOT valid: {'; '.join(record['reasons'])}"
+    figures = [
+        _figure(record, "output_tps", "{:,.0f} tok/s"),
+        _figure(record, "mean_ttft_ms", "TTFT {:,.1f} ms"),
+        _figure(record, "mean_tpot_ms", "TPOT {:,.2f} ms"),
+        _figure(record, "completed", "{:d} requests"),
+    ]
+    return f"{label}, valid: {', '.join(filter(None, figures))}"
+
+
+def _figure(record, key, style):
+    value = record["metrics"].get(key)
+    return None if value is None else style.format(value)

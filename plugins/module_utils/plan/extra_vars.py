@@ -1,0 +1,127 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Finding the job among the extra vars of a playbook run. Knows nothing of Ansible: places come as a function."""
+
+from __future__ import annotations
+
+from ..errors import Error
+from ..spec.source import Source
+from ..spec.words import nearest
+from .schema import JOB, OURS
+
+# Whole families of variables that we have, or that certainly are somebody else's.
+OUR_PREFIXES = (
+    "srt_",
+    "sandbox_",
+    "slurm_sandbox_",
+    "allocation_",
+    "head_infra_",
+    "worker_",
+    "frontend_",
+    "health_",
+    "benchmark_",
+    "rollup_",
+    "teardown_",
+    "rl_",
+)
+FOREIGN_PREFIXES = ("ansible_", "awx_", "tower_", "molecule_", "_")
+
+# The keys that every job has, by which the file of a flat job is known.
+MARKS = ("model", "resources")
+
+
+class ExtraVars:
+    """The extra vars with their places.
+
+    :param values: the variables as Ansible loaded them.
+    :param place: ``place(value) -> (origin, line)``; origin is a file path, or None for the command line.
+    """
+
+    def __init__(self, values, place):
+        self.values, self.place = values, place
+
+    def origin(self, name):
+        """Return the file that *name* comes from, or None for the command line."""
+        key = next(key for key in self.values if key == name)
+        return self.place(key)[0] or self.place(self.values[name])[0]
+
+    def form(self):
+        """Return "job", "job_file", "flat" or None; Error when several are used at once."""
+        forms = [name for name in ("job", "job_file") if self.values.get(name)]
+        if any(mark in self.values for mark in MARKS):
+            forms.append("flat")
+        if len(forms) > 1:
+            names = {"flat": "model and resources at the top level"}
+            raise Error(
+                f"The job is given twice, as {' and as '.join(names.get(form, form) for form in forms)}. Keep one."
+            )
+        return forms[0] if forms else None
+
+    def job(self):
+        """Return (raw job, Source) of the forms "flat" and "job"; tags of Ansible are still on the values."""
+        if self.form() == "job":
+            job = self.values["job"]
+            return job, self.source(job, self.origin("job"))
+        file = self._job_file()
+        known = set(JOB.fields)
+        job = {
+            key: value
+            for key, value in self.values.items()
+            if (file and self.origin(key) == file) or (key in known and key not in OURS)
+        }
+        return job, self.source(job, file)
+
+    def _job_file(self):
+        """Return the file of the flat form: the one that holds both model and resources."""
+        missing = [mark for mark in MARKS if mark not in self.values]
+        if missing:
+            there = next(mark for mark in MARKS if mark in self.values)
+            raise Error(f"The extra vars have {there} but no {missing[0]}. A job needs both, in one file.")
+        files = [self.origin(mark) for mark in MARKS]
+        if files[0] != files[1]:
+            raise Error(f"model comes from {files[0]}, resources from {files[1]}. Put the job into one file.")
+        return files[0]
+
+    def source(self, job, file):
+        """Return the :class:`Source` of *job* from the places of its keys and values."""
+        source = Source(file)
+        self._index(job, (), source)
+        return source
+
+    def _index(self, value, path, source):
+        file, line = self.place(value)
+        if path and line:
+            source.values[path] = (file, line)
+        if isinstance(value, dict):
+            for key, item in value.items():
+                file, line = self.place(key)
+                if line:
+                    source.keys[(*path, str(key))] = (file, line)
+                self._index(item, (*path, str(key)), source)
+        elif isinstance(value, list):
+            for index, item in enumerate(value):
+                self._index(item, (*path, index), source)
+
+    def problems(self):
+        """Return problems of names that are near misses of ours; other names are somebody else's and left alone."""
+        form = self.form()
+        file = self._job_file() if form == "flat" else None
+        problems = []
+        for name in self.values:
+            if name in OURS or name.startswith(OUR_PREFIXES + FOREIGN_PREFIXES) or file and self.origin(name) == file:
+                continue
+            if name in JOB.fields:
+                if form != "flat":
+                    problems.append(
+                        self._problem(name, "is a key of the job, outside of the job.", "Put it into the job's file.")
+                    )
+                continue
+            hint = nearest(name, (*OURS, *(JOB.fields if form == "flat" else ())), cutoff=0.75)
+            if hint:
+                problems.append(self._problem(name, "is no variable of srt.slurm.", f"Did you mean {hint}?"))
+        return problems
+
+    def _problem(self, name, text, remedy):
+        key = next(key for key in self.values if key == name)
+        file, line = self.place(key)
+        return {"file": file or "extra vars", "line": line, "path": name, "problem": text, "remedy": remedy}

@@ -1,0 +1,79 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""The plan as text for people: who sits where, which ports, what is measured."""
+
+from __future__ import annotations
+
+LETTER = {"prefill": "P", "decode": "D", "agg": "A"}
+
+
+def node_map(plan):
+    """Return a small picture of *plan*: one line a node with its roles and GPUs, then what runs on it and its ports.
+
+    Each GPU shows the worker that owns it (P prefill, D decode, A aggregated, a dot for a free one).
+    """
+    width = max(len(node["name"]) for node in plan["nodes"])
+    address = max(len(node["address"]) for node in plan["nodes"])
+    processes, services = {}, {}
+    for process in plan["processes"]:
+        processes.setdefault(process["node"], []).append(process)
+    for name, node, port in _services(plan):
+        services.setdefault(node, []).append(f"{name}:{port}")
+    lines = [f"{plan['name']}: {len(plan['nodes'])} nodes, public {plan['frontend_url']}"]
+    for node in plan["nodes"]:
+        cells = ["."] * node["gpus"]
+        for process in processes.get(node["name"], ()):
+            for gpu in process["gpu_indices"]:
+                cells[gpu] = f"{LETTER[process['mode']]}{process['index']}"
+        size = max(len(cell) for cell in cells)
+        gpus = " ".join(cell.ljust(size) for cell in cells)
+        lines.append(
+            f"{node['name']:<{width}}  {node['address']:<{address}}  [{gpus}]  {' '.join(node['roles']) or 'idle'}"
+        )
+        for process in processes.get(node["name"], ()):
+            ports = " ".join(f"{family}:{port}" for family, port in process["ports"].items())
+            rank = "" if process["leader"] else f" (rank {process['rank']})"
+            lines.append(f"{'':<{width}}  {process['endpoint']}{rank}  {ports}")
+        if node["name"] in services:
+            lines.append(f"{'':<{width}}  {'  '.join(services[node['name']])}")
+    points = plan["benchmark"]["points"]
+    levels = ", ".join(str(point["concurrency"]) for point in points)
+    lines.append(f"benchmark {plan['benchmark']['type']}" + (f": concurrency {levels}" if points else ": no points"))
+    return "\n".join(lines) + "\n"
+
+
+def _services(plan):
+    """Yield (step, node, port) of infrastructure, frontends and nginx."""
+    ports = plan["spec"]["ports"]
+    several = any(step["name"] == "nginx" for step in plan["steps"])
+    for step in plan["steps"]:
+        name = step["name"]
+        if name in ("nats", "etcd"):
+            yield name, step["nodes"][0], ports[name]
+        elif name == "nginx":
+            yield name, step["nodes"][0], ports["frontend"]
+        elif step["tier"] == "frontend":
+            yield name, step["nodes"][0], ports["frontend_internal" if several else "frontend"]
+
+
+def summary(plan):
+    """Return the numbers of *plan* that a playbook shows."""
+    tiers = {}
+    for step in plan["steps"]:
+        tiers.setdefault(step["tier"], []).append(step["name"])
+    return {
+        "nodes": len(plan["nodes"]),
+        "endpoints": len(plan["endpoints"]),
+        "steps": {tier: len(names) for tier, names in tiers.items()},
+        "checks": len(plan["checks"]),
+        "points": [point["name"] for point in plan["benchmark"]["points"]],
+        "frontend_url": plan["frontend_url"],
+        "holder_node": plan["holder_node"],
+        "digests": plan["digests"],
+    }
+
+
+def step_lines(plan):
+    """Return one line a step, ``name digest nodes``: what a diff of two plans compares."""
+    steps = plan["steps"] + [point["step"] for point in plan["benchmark"]["points"]]
+    return "".join(f"{step['name']} {step['digest']} {','.join(step['nodes'])}\n" for step in steps)

@@ -1,0 +1,92 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Entry of the module topology_plan: builds the plan and writes it into the run directory."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from ..errors import Error
+from ..plan_io import load_plan, write_text_atomic
+from .build import build, imaginary_allocation
+from .printer import node_map, step_lines, summary
+
+ARGUMENT_SPEC = {
+    "spec": {"type": "dict", "required": True},
+    "job": {"type": "dict"},
+    "load_client": {"type": "dict"},
+}
+
+PLAN = "plan.json"
+
+
+def run(params, ctx):
+    """Return ``{plan_path, plan, groups, nodes, node_map, frontend_url, notes, changed, diff}``.
+
+    In check mode nothing is written and ``plan_json`` holds the whole plan as text, since no file has it.
+    """
+    spec = params["spec"]
+    job = params.get("job") or imaginary_allocation(spec)
+    for key in ("id", "run_dir", "nodes"):
+        if not job.get(key):
+            raise Error(f"The job has no {key}: topology_plan needs an allocation with nodes, as slurm_job returns it.")
+    path = os.path.join(job["run_dir"], PLAN)
+    previous = load_plan(path) if os.path.exists(path) else None
+    plan = build(spec, job, previous, params.get("load_client"))
+    text = to_text(plan)
+    before = _present(job["run_dir"], plan) if previous else {}
+    wanted = {one["path"]: one["content"] for one in plan["files"]}
+    changed = not previous or to_text(previous) != text or before != wanted
+    if changed and not ctx.check_mode:
+        for one in plan["files"]:
+            write_text_atomic(os.path.join(job["run_dir"], one["path"]), one["content"], int(one["mode"], 8))
+        # Last: a reader that sees the plan finds its files.
+        write_text_atomic(path, text)
+    result = {
+        "changed": changed,
+        "plan_path": path,
+        "plan": summary(plan),
+        "groups": plan["groups"],
+        "nodes": plan["nodes"],
+        "node_map": node_map(plan),
+        "frontend_url": plan["frontend_url"],
+        "notes": plan["notes"],
+        "diff": diff(previous, before, plan),
+    }
+    if ctx.check_mode:
+        result["plan_json"] = text
+    return result
+
+
+def to_text(plan):
+    """Return plan.json; the contents of the files are in files of their own, but small plans stay self-contained."""
+    return json.dumps(plan, indent=1, ensure_ascii=False) + "\n"
+
+
+def diff(previous, before, plan):
+    """Return Ansible's diff records: the picture with the steps, and every configuration file that differs."""
+    path = os.path.join(plan["run_dir"], PLAN)
+    old = node_map(previous) + step_lines(previous) if previous else ""
+    records = [_record(path, old, node_map(plan) + step_lines(plan))]
+    for one in plan["files"]:
+        if not one["path"].startswith("load_client/"):
+            name = os.path.join(plan["run_dir"], one["path"])
+            records.append(_record(name, before.get(one["path"], ""), one["content"]))
+    return [record for record in records if record["before"] != record["after"]]
+
+
+def _record(name, before, after):
+    return {"before_header": name, "after_header": name, "before": before, "after": after}
+
+
+def _present(run_dir, plan):
+    """Return the text of those files of *plan* that exist."""
+    present = {}
+    for one in plan["files"]:
+        try:
+            with open(os.path.join(run_dir, one["path"]), encoding="utf-8") as stream:
+                present[one["path"]] = stream.read()
+        except (OSError, UnicodeDecodeError):
+            continue
+    return present

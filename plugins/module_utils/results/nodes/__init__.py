@@ -1,0 +1,33 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Worker logs to figures. One file per engine, one line in PARSERS; imports are static for AnsiballZ."""
+from __future__ import annotations
+
+import re
+
+from . import sglang, trtllm, vllm
+from .metrics import Metrics, summarise
+
+__all__ = ["PARSERS", "parse_log", "summarise"]
+
+PARSERS = {"sglang": sglang.read_line, "trtllm": trtllm.read_line, "vllm": vllm.read_line}
+
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def parse_log(backend, path):
+    """Return the :class:`~.metrics.Metrics` of one worker log, or None when the log or its parser is missing.
+
+    :param backend: type of the engine; one without batch lines in its log (mocker) has no parser.
+    """
+    read_line = PARSERS.get(backend)
+    if read_line is None:
+        return None
+    metrics = Metrics()
+    try:
+        with open(path, encoding="utf-8", errors="replace") as stream:
+            for line in stream:
+                read_line(_COLOURS.sub("", line) if "\x1b" in line else line, metrics)
+    except FileNotFoundError:
+        return None
+    return metrics

@@ -1,0 +1,138 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""The figures of one worker, filled line by line by a parser, and the summary over all workers."""
+from __future__ import annotations
+
+SIZES = ("tp_size", "pp_size", "dp_size", "ep_size")
+
+
+class Mean:
+    """Mean and maximum of numbers that come one by one."""
+
+    def __init__(self):
+        self.count = self.total = 0
+        self.largest = None
+
+    def add(self, value, keep_zero=True):
+        """Take a number; None is no number, and without *keep_zero* neither is 0 (an idle interval)."""
+        if value is None or not (value or keep_zero):
+            return
+        self.count += 1
+        self.total += value
+        self.largest = value if self.largest is None else max(self.largest, value)
+
+    def mean(self):
+        """Return the mean, or None without numbers."""
+        return round(self.total / self.count, 3) if self.count else None
+
+
+class Metrics:
+    """What a worker's log says. Throughputs are tokens per second, as the engine logs them (per rank)."""
+
+    def __init__(self):
+        self.sizes = dict.fromkeys(SIZES)
+        self.avail_mem_gb = self.mem_usage_gb = self.kv_cache_gb = self.kv_tokens = None
+        self.batches = self.prefill_batches = self.decode_batches = 0
+        self.new_tokens = self.cached_tokens = 0
+        self.hit_rate = None  # percent, from engines that log no token counts
+        self.input_throughput, self.gen_throughput, self.running = Mean(), Mean(), Mean()
+        self.queue, self.inflight, self.transfer = Mean(), Mean(), Mean()
+
+    def prefill(self, new=0, cached=0, throughput=None, running=None, queue=None, inflight=None):
+        """Take a prefill batch."""
+        self.prefill_batches += 1
+        self.new_tokens += new
+        self.cached_tokens += cached
+        self.input_throughput.add(throughput, keep_zero=False)
+        self._requests(running, queue)
+        self.inflight.add(inflight)
+
+    def decode(self, throughput=None, running=None, queue=None, transfer=None):
+        """Take a decode batch (or the interval that a line about decoding stands for)."""
+        self.decode_batches += 1
+        self.gen_throughput.add(throughput, keep_zero=False)
+        self._requests(running, queue)
+        self.transfer.add(transfer)
+
+    def _requests(self, running, queue):
+        self.running.add(running)
+        self.queue.add(queue)
+
+    def memory(self, avail_gb=None, usage_gb=None, kv_gb=None, kv_tokens=None):
+        """Take memory figures: of the first two the first counts, of the last two the largest."""
+        if self.avail_mem_gb is None:
+            self.avail_mem_gb = avail_gb
+        if self.mem_usage_gb is None:
+            self.mem_usage_gb = usage_gb
+        self.kv_cache_gb = _larger(self.kv_cache_gb, kv_gb)
+        self.kv_tokens = _larger(self.kv_tokens, kv_tokens)
+
+    def size(self, name, value):
+        """Take a parallel size; the first one counts."""
+        if self.sizes[name] is None:
+            self.sizes[name] = int(value)
+
+    def cache_hit_rate(self):
+        """Return the share of prompt tokens found in the cache, in percent, or None."""
+        seen = self.new_tokens + self.cached_tokens
+        return round(100.0 * self.cached_tokens / seen, 3) if seen else self.hit_rate
+
+    def record(self):
+        """Return the figures with the keys of ``nodes[]`` in rollup.json."""
+        return {
+            **self.sizes,
+            "avail_mem_gb": self.avail_mem_gb,
+            "mem_usage_gb": self.mem_usage_gb,
+            "kv_cache_gb": self.kv_cache_gb,
+            "kv_tokens": self.kv_tokens,
+            "total_batches": self.batches or self.prefill_batches + self.decode_batches,
+            "total_prefill_batches": self.prefill_batches,
+            "total_decode_batches": self.decode_batches,
+            "total_new_tokens": self.new_tokens,
+            "total_cached_tokens": self.cached_tokens,
+            "cache_hit_rate": self.cache_hit_rate(),
+            "avg_input_throughput": self.input_throughput.mean(),
+            "max_input_throughput": self.input_throughput.largest,
+            "avg_running_requests": self.running.mean(),
+            "max_running_requests": self.running.largest,
+            "avg_gen_throughput": self.gen_throughput.mean(),
+            "max_gen_throughput": self.gen_throughput.largest,
+            "max_queue_requests": self.queue.largest,
+            "max_inflight_requests": self.inflight.largest,
+            "max_transfer_requests": self.transfer.largest,
+        }
+
+
+def summarise(nodes):
+    """Return ``nodes_summary`` over the records of workers (``nodes[]``); figures nobody has are None."""
+    def of(worker_type, key):
+        return [node[key] for node in nodes if node["worker_type"] == worker_type and node[key]]
+
+    input_means, input_peaks = of("prefill", "avg_input_throughput"), of("prefill", "max_input_throughput")
+    gen_means, gen_peaks = of("decode", "avg_gen_throughput"), of("decode", "max_gen_throughput")
+    new = sum(node["total_new_tokens"] for node in nodes)
+    cached = sum(node["total_cached_tokens"] for node in nodes)
+    caches = [node["kv_cache_gb"] for node in nodes if node["kv_cache_gb"] is not None]
+    return {
+        **{
+            f"total_{worker_type}_nodes": sum(node["worker_type"] == worker_type for node in nodes)
+            for worker_type in ("prefill", "decode", "agg")
+        },
+        "total_prefill_tokens": new,
+        "total_cached_tokens": cached,
+        "overall_cache_hit_rate": round(100.0 * cached / (new + cached), 3) if new + cached else None,
+        "avg_prefill_input_throughput": _mean(input_means),
+        "max_prefill_input_throughput": max(input_peaks, default=None),
+        "avg_decode_gen_throughput": _mean(gen_means),
+        "max_decode_gen_throughput": max(gen_peaks, default=None),
+        "total_kv_cache_gb": round(sum(caches), 3) if caches else None,
+        "nodes": nodes,
+    }
+
+
+def _mean(values):
+    return round(sum(values) / len(values), 3) if values else None
+
+
+def _larger(old, new):
+    return new if old is None or (new is not None and new > old) else old

@@ -1,0 +1,70 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Log lines of SGLang workers.
+
+Fields come, go and change places with every version, so each is looked up by its name::
+
+    [2026-01-16 06:20:17 DP0 TP0] Prefill batch, #new-seq: 18, #new-token: 16384, #cached-token: 0, ...
+    Decode batch, #running-req: 7, #full token: 7040, ..., gen throughput (token/s): 6.73, #queue-req: 0,
+"""
+from __future__ import annotations
+
+import re
+
+_BATCH = re.compile(r"\b(Prefill|Decode) batch(?:[.,]| \[\d+\],?)")
+_COUNT = re.compile(r"#([a-z][a-z-]*): *(\d+)")
+_INPUT = re.compile(r"input throughput \(token/s\): *([\d.]+)")
+_GEN = re.compile(r"gen throughput \(token/s\): *([\d.]+)")
+_LOADED = re.compile(r"avail mem=([\d.]+) GB(?:, mem usage=([\d.]+) GB)?")
+_KV_TOKENS = re.compile(r"#tokens: *(\d+)")
+_KV_SIZE = re.compile(r"\b(?:KV|K|V) size: *([\d.]+) GB")
+_SIZES = {
+    "tp_size": re.compile(r"\btp_size=(\d+)|--(?:tp-size|tensor-parallel-size|tp)[ =](\d+)"),
+    "pp_size": re.compile(r"\bpp_size=(\d+)|--(?:pp-size|pipeline-parallel-size|pp)[ =](\d+)"),
+    "dp_size": re.compile(r"\bdp_size=(\d+)|--(?:dp-size|data-parallel-size|dp)[ =](\d+)"),
+    "ep_size": re.compile(r"\bep_size=(\d+)|--(?:ep-size|expert-parallel-size|ep)[ =](\d+)"),
+}
+
+
+def read_line(line, metrics):
+    """Take one line of the log (without colours) into *metrics*."""
+    batch = _BATCH.search(line)
+    if batch:
+        counts = {name: int(number) for name, number in _COUNT.findall(line, batch.end())}
+        if batch.group(1) == "Prefill":
+            metrics.prefill(
+                new=counts.get("new-token", 0),
+                cached=counts.get("cached-token", 0),
+                throughput=_number(_INPUT, line),
+                running=counts.get("running-req"),
+                queue=counts.get("queue-req"),
+                inflight=counts.get("inflight-req"),
+            )
+        else:
+            metrics.decode(
+                throughput=_number(_GEN, line),
+                running=counts.get("running-req"),
+                queue=counts.get("queue-req"),
+                transfer=counts.get("transfer-req"),
+            )
+    elif "Load weight end" in line:
+        loaded = _LOADED.search(line)
+        if loaded:
+            usage = loaded.group(2)
+            metrics.memory(avail_gb=float(loaded.group(1)), usage_gb=float(usage) if usage else None)
+    elif "KV Cache is allocated" in line:
+        tokens, parts = _KV_TOKENS.search(line), _KV_SIZE.findall(line)
+        metrics.memory(
+            kv_tokens=int(tokens.group(1)) if tokens else None,
+            kv_gb=round(sum(map(float, parts)), 3) if parts else None,
+        )
+    elif "ServerArgs(" in line or "--tp" in line or "--tensor-parallel-size" in line:
+        for name, pattern in _SIZES.items():
+            found = pattern.search(line)
+            if found:
+                metrics.size(name, found.group(1) or found.group(2))
+
+
+def _number(pattern, line):
+    found = pattern.search(line)
+    return float(found.group(1)) if found else None

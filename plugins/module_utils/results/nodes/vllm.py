@@ -1,0 +1,52 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Log lines of vLLM workers: means over ten seconds, not batches, so there are no batch and token counts::
+
+    (APIServer pid=1) INFO 11-21 21:27:05 [loggers.py:335] Engine 000: Avg prompt throughput: 369.7 tokens/s, ...
+"""
+from __future__ import annotations
+
+import re
+
+_PROMPT = re.compile(r"Avg prompt throughput: ([\d.]+) tokens/s")
+_GENERATION = re.compile(r"Avg generation throughput: ([\d.]+) tokens/s")
+_RUNNING = re.compile(r"Running: (\d+) reqs")
+_WAITING = re.compile(r"(?:Waiting|Pending): (\d+) reqs")
+_HIT_RATE = re.compile(r"(?<!External )[Pp]refix cache hit rate: (?:GPU: )?([\d.]+)%")
+_KV_MEMORY = re.compile(r"Available KV cache memory: ([\d.]+) GiB")
+_KV_TOKENS = re.compile(r"KV cache size: ([\d,]+) tokens")
+_MODEL = re.compile(r"Model loading took ([\d.]+) Gi?B")
+_SIZES = {
+    "tp_size": re.compile(r"tensor_parallel_size'?[=:] *(\d+)"),
+    "pp_size": re.compile(r"pipeline_parallel_size'?[=:] *(\d+)"),
+    "dp_size": re.compile(r"data_parallel_size'?[=:] *(\d+)"),
+}
+
+
+def read_line(line, metrics):
+    """Take one line of the log into *metrics*. Sizes in GiB are stored as the engine prints them."""
+    if "Avg prompt throughput" in line:
+        metrics.input_throughput.add(_number(_PROMPT, line), keep_zero=False)
+        metrics.gen_throughput.add(_number(_GENERATION, line), keep_zero=False)
+        metrics.running.add(_number(_RUNNING, line, int))
+        metrics.queue.add(_number(_WAITING, line, int))
+    if "refix cache hit rate" in line:
+        rate = _number(_HIT_RATE, line)
+        metrics.hit_rate = metrics.hit_rate if rate is None else rate
+    elif "KV cache" in line:
+        tokens = _KV_TOKENS.search(line)
+        metrics.memory(
+            kv_gb=_number(_KV_MEMORY, line), kv_tokens=int(tokens.group(1).replace(",", "")) if tokens else None
+        )
+    elif "Model loading took" in line:
+        metrics.memory(usage_gb=_number(_MODEL, line))
+    elif "parallel_size" in line:
+        for name, pattern in _SIZES.items():
+            found = pattern.search(line)
+            if found:
+                metrics.size(name, found.group(1))
+
+
+def _number(pattern, line, kind=float):
+    found = pattern.search(line)
+    return kind(found.group(1)) if found else None

@@ -1,0 +1,72 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Entry of the module ``rollup``: write rollup.json and rollup.csv, unless they say the same already."""
+from __future__ import annotations
+
+import json
+import os
+
+from ..plan_io import load_plan, utc_now, write_text_atomic
+from . import tables
+from .document import build
+
+ARGUMENT_SPEC = {
+    "plan_path": {"type": "path"},
+    "plan": {"type": "dict"},
+    "failure": {"type": "dict", "default": {}},
+}
+OPTIONS = {"required_one_of": [("plan_path", "plan")]}
+ALWAYS_NEW = ("generated_at",)
+
+
+def run(params, ctx):
+    """Return ``{changed, rollup, path, csv_path, valid, reasons, table, diff}``.
+
+    In check mode nothing is written: ``table`` is what the rollup would say, ``diff`` has it before and after.
+    """
+    plan = params.get("plan") or load_plan(params["plan_path"])
+    path, csv_path = (os.path.join(plan["run_dir"], name) for name in ("rollup.json", "rollup.csv"))
+    before = read_rollup(path)
+    rollup = build(plan, utc_now(), params.get("failure"))
+    if _same(before, rollup):
+        rollup = before
+    changed = rollup is not before or not os.path.exists(csv_path)
+    if changed and not ctx.check_mode:
+        write_text_atomic(path, json.dumps(rollup, indent=2) + "\n")
+        write_text_atomic(csv_path, tables.csv_text(rollup))
+    table = tables.table_text(rollup)
+    result = {
+        "changed": changed,
+        "rollup": rollup,
+        "path": path,
+        "csv_path": csv_path,
+        "valid": rollup["valid"],
+        "reasons": rollup["invalid_reasons"],
+        "table": table,
+    }
+    if ctx.diff:
+        old = tables.table_text(before)
+        texts = {"before": old + "\n" if old else "", "after": table + "\n"}
+        result["diff"] = dict(texts, before_header=path, after_header=path)
+    return result
+
+
+def read_rollup(path):
+    """Return the rollup stored at *path*, or None when there is none that can be read."""
+    try:
+        with open(path, encoding="utf-8") as stream:
+            rollup = json.load(stream)
+    except (OSError, ValueError):
+        return None
+    return rollup if isinstance(rollup, dict) and "results" in rollup else None
+
+
+def _same(before, after):
+    """Tell whether two rollups say the same, apart from when they were made."""
+    if before is None:
+        return False
+    return _content(before) == _content(after)
+
+
+def _content(rollup):
+    return json.dumps({key: value for key, value in rollup.items() if key not in ALWAYS_NEW}, sort_keys=True)

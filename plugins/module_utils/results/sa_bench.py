@@ -1,0 +1,104 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Result files of sa-bench: those of our load client, of srtctl's, and of older versions of both."""
+from __future__ import annotations
+
+import json
+
+from ..errors import Error
+
+METRICS = ("ttft", "tpot", "itl", "e2el")
+STATISTICS = ("mean", "median", "std", "p90", "p95", "p99")
+ALIASES = {
+    "total_input_tokens": ("total_input",),
+    "total_output_tokens": ("total_output",),
+    "max_concurrency": ("concurrency",),
+    "output_throughput": ("output_tps",),
+    "total_token_throughput": ("total_tps",),
+}
+
+
+def load_result(path):
+    """Return the content of a result file as a dict; Error when it is missing, cut or no result."""
+    try:
+        with open(path, encoding="utf-8") as stream:
+            raw = json.load(stream)
+    except FileNotFoundError:
+        raise Error(f"there is no result file {path}") from None
+    except (ValueError, OSError) as error:
+        raise Error(f"the result file {path} cannot be read: {error}") from None
+    if not isinstance(raw, dict) or get(raw, "max_concurrency") is None:
+        raise Error(f"{path} is not a result of sa-bench: it has no max_concurrency")
+    return raw
+
+
+def get(raw, key):
+    """Return *key* of a result, under its present or an older name; None when it is absent."""
+    for name in (key, *ALIASES.get(key, ())):
+        if raw.get(name) is not None:
+            return raw[name]
+    return None
+
+
+def figures(raw):
+    """Return the figures of a result as they stand in ``rollup.json``.
+
+    Throughputs are per second, ``*_ms`` milliseconds, ``duration`` seconds. A figure without a
+    sample is None; srtctl's client writes 0 there.
+    """
+    completed = get(raw, "completed") or 0
+    figure = {
+        "concurrency": get(raw, "max_concurrency"),
+        "output_tps": _measured(raw, "output_throughput", completed),
+        "total_tps": _measured(raw, "total_token_throughput", completed),
+        "request_throughput": _measured(raw, "request_throughput", completed),
+        "request_goodput": raw.get("request_goodput"),
+        "request_rate": _rate(raw.get("request_rate")),
+        "peak_output_tps": _measured(raw, "peak_output_tokens_per_s", completed),
+    }
+    for metric in METRICS:
+        for statistic in STATISTICS:
+            figure[f"{statistic}_{metric}_ms"] = _statistic(raw, statistic, metric, completed)
+    figure.update(
+        total_input_tokens=get(raw, "total_input_tokens"),
+        total_output_tokens=get(raw, "total_output_tokens"),
+        duration=raw.get("duration"),
+        completed=completed,
+        failed=failed(raw),
+        num_prompts=raw.get("num_prompts"),
+        usage_source=raw.get("usage_source"),
+        started_at=raw.get("started_at"),
+        ended_at=raw.get("ended_at"),
+    )
+    return figure
+
+
+def failed(raw):
+    """Return how many requests failed, or None when the file does not say."""
+    if raw.get("failed") is not None:
+        return raw["failed"]
+    if isinstance(raw.get("errors"), list):
+        return sum(bool(error) for error in raw["errors"])
+    if raw.get("num_prompts") is not None and raw.get("completed") is not None:
+        return raw["num_prompts"] - raw["completed"]
+    return None
+
+
+def _measured(raw, key, completed):
+    value = get(raw, key)
+    return value if completed and isinstance(value, (int, float)) else None
+
+
+def _statistic(raw, statistic, metric, completed):
+    if not completed:
+        return None
+    value = raw.get(f"{statistic}_{metric}_ms")
+    if value is None and statistic.startswith("p"):
+        pairs = raw.get(f"percentiles_{metric}_ms") or ()
+        value = next((entry[1] for entry in pairs if entry[0] == float(statistic[1:])), None)
+    return value
+
+
+def _rate(value):
+    """Return a request rate as number or "inf": older files hold the JSON extension Infinity."""
+    return "inf" if value in ("inf", float("inf"), "Infinity") else value

@@ -1,0 +1,86 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""rollup.csv and the table that a run ends with."""
+from __future__ import annotations
+
+import csv
+import io
+
+from .sa_bench import METRICS, STATISTICS
+
+JOB_COLUMNS = ("job_id", "job_name", "model_name", "precision", "gpu_type", "backend_type", "frontend_type", "topology",
+               "total_nodes", "total_gpus", "prefill_gpus", "decode_gpus", "isl", "osl")
+POINT_COLUMNS = (
+    "concurrency", "valid", "invalid_reasons", "request_rate", "request_throughput", "request_goodput", "output_tps",
+    "total_tps", "peak_output_tps", "output_tps_per_gpu", "total_tps_per_gpu", "output_tps_per_user",
+    *(f"{statistic}_{metric}_ms" for metric in METRICS for statistic in STATISTICS),
+    "total_input_tokens", "total_output_tokens", "duration", "completed", "failed", "num_prompts", "usage_source",
+    "started_at", "ended_at", "origin",
+)
+TABLE = (
+    ("concurrency", "concurrency", "d"),
+    ("req/s", "request_throughput", ".2f"),
+    ("out tok/s", "output_tps", ",.1f"),
+    ("tok/s/GPU", "total_tps_per_gpu", ",.1f"),
+    ("TTFT mean", "mean_ttft_ms", ",.1f"),
+    ("p99 ms", "p99_ttft_ms", ",.1f"),
+    ("TPOT ms", "mean_tpot_ms", ",.2f"),
+    ("E2EL ms", "mean_e2el_ms", ",.1f"),
+)
+
+
+def rows(rollup):
+    """Return one flat dict for each point, with the columns of the CSV in order."""
+    job = dict(rollup, topology=topology(rollup))
+    flat = []
+    for record in rollup["results"]:
+        row = {column: job.get(column) for column in JOB_COLUMNS}
+        row.update({column: record.get(column) for column in POINT_COLUMNS})
+        row["invalid_reasons"] = "; ".join(record["invalid_reasons"])
+        row["origin"] = (record.get("origin") or {}).get("job_id")
+        flat.append(row)
+    return flat
+
+
+def topology(rollup):
+    """Return the short name of the workers: 2P/4D, or 3A."""
+    if rollup["is_disaggregated"]:
+        return f"{rollup['prefill_workers']}P/{rollup['decode_workers']}D"
+    return f"{rollup['agg_workers']}A"
+
+
+def csv_text(rollup):
+    """Return the content of rollup.csv."""
+    flat, columns = rows(rollup), [*JOB_COLUMNS, *POINT_COLUMNS]
+    try:
+        import pandas
+    except ImportError:
+        stream = io.StringIO()
+        writer = csv.DictWriter(stream, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(flat)
+        return stream.getvalue()
+    # Objects, so that a column of whole numbers with a gap does not turn into fractions.
+    return pandas.DataFrame(flat, columns=columns, dtype=object).to_csv(index=False, lineterminator="\n")
+
+
+def table_text(rollup):
+    """Return the points as a table, the verdict, and why it is what it is."""
+    if not rollup:
+        return ""
+    lines = [[title for title, _key, _format in TABLE] + ["valid"]]
+    for record in rollup["results"]:
+        cells = ["-" if record.get(key) is None else format(record[key], style) for _title, key, style in TABLE]
+        mark = "yes" if record["valid"] else "NO"
+        if record.get("origin"):
+            mark += f" (from job {record['origin'].get('job_id')})"
+        lines.append([*cells, mark])
+    widths = [max(len(line[column]) for line in lines) for column in range(len(TABLE))]
+    text = [
+        "  ".join([*(cell.rjust(width) for cell, width in zip(line, widths)), line[-1]]).rstrip() for line in lines
+    ]
+    if not rollup["results"]:
+        text = ["No points were planned."]
+    text.append("The results are valid." if rollup["valid"] else "The results are NOT valid:")
+    text += [f"  {reason}" for reason in rollup["invalid_reasons"]]
+    return "\n".join(text)

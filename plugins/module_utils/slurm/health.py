@@ -1,0 +1,86 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Wait until the service is healthy: the holder probes, this asks it slice by slice and tells what is missing."""
+
+from __future__ import annotations
+
+import time
+import uuid
+
+from ..errors import Error
+from ..plan_io import load_plan
+from . import driver
+from .evidence import step_error
+
+ARGUMENT_SPEC = {
+    "plan_path": {"type": "path"},
+    "plan": {"type": "dict"},
+    "timeout_s": {"type": "float", "default": 0.0},
+    "slice_s": {"type": "float", "default": 5.0},
+}
+OPTIONS = {"required_one_of": [("plan_path", "plan")]}
+
+
+def run(params, ctx):
+    """Wait for all checks of a plan; StepError when a critical step ended, Error with all checks at the timeout."""
+    plan = params.get("plan") or load_plan(params["plan_path"])
+    checks = plan["checks"]
+    if ctx.check_mode or not checks:
+        waiting = [
+            {"name": c["name"], "done": False, "attempts": 0, "elapsed_s": 0.0, "last_error": None} for c in checks
+        ]
+        return {"changed": False, "checks": waiting, "completed": not checks, "elapsed_s": 0.0}
+    timeout_s = params["timeout_s"] or plan["health_timeout_s"]
+    return wait_for(driver.connect_plan(plan), plan, checks, timeout_s, params["slice_s"], ctx)
+
+
+def wait_for(talk, plan, checks, timeout_s, slice_s, ctx):
+    """Return {changed, checks, completed, elapsed_s} once all *checks* are done.
+
+    :param talk: driver of the job's holder.
+    """
+    began = time.monotonic()
+    guard = [step["name"] for step in plan["steps"] if step.get("critical")]
+    wait_id, known = uuid.uuid4().hex, -1  # a wait of its own: what was healthy before a restart does not count
+    while True:
+        left_s = timeout_s - (time.monotonic() - began)
+        answer = talk.request(
+            "wait",
+            wait_id=wait_id,
+            checks=checks,
+            guard=guard,
+            slice_s=max(0.05, min(slice_s, left_s)),
+            known={"seq": known},
+        )
+        records, known = answer["checks"], answer["seq"]
+        outcome = {"checks": records, "completed": answer["completed"], "elapsed_s": round(time.monotonic() - began, 3)}
+        if answer["ended"]:
+            error = step_error(answer["ended"], plan["run_dir"], "while the service was getting ready")
+            error.evidence.update(outcome)
+            raise error
+        if answer["completed"]:
+            ctx.progress(f"{len(records)}/{len(records)} ready after {outcome['elapsed_s']:.1f} s")
+            return dict(outcome, changed=False)
+        if answer["ending"]:
+            raise Error(f"Job {plan['job_id']} is ending: {answer['ending']}.", **outcome)
+        if not ctx.controller_alive():
+            raise Error("The controller is gone.", **outcome)
+        if time.monotonic() - began >= timeout_s:
+            raise Error(
+                f"The service is not healthy after {timeout_s:g} s: {waiting_line(records)}. "
+                f"Logs are in {plan['run_dir']}/logs.",
+                **outcome,
+            )
+        ctx.progress(waiting_line(records))
+
+
+def waiting_line(records):
+    """Return one line such as ``12/16 ready, waiting for model_on_frontend: decode 6/8``."""
+    missing = [record for record in records if not record["done"]]
+    if not missing:
+        return f"{len(records)}/{len(records)} ready"
+    # A check that was never tried waits for the ones before it: those tell more.
+    first = next((record for record in missing if record["attempts"]), missing[0])
+    more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+    error = f": {first['last_error']}" if first["last_error"] else ""
+    return f"{len(records) - len(missing)}/{len(records)} ready, waiting for {first['name']}{error}{more}"

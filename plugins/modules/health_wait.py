@@ -1,0 +1,104 @@
+#!/usr/bin/python
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Module health_wait: documentation and a call."""
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: health_wait
+short_description: Wait until a service answers, or stop at once when a part of it died
+version_added: 0.1.0
+description:
+  - The checks of the plan (ports, models, one real request) are made by the job's holder, inside the compute network.
+    They are tried fast at first and slower later.
+  - Ends at once, with evidence, when a critical step of the plan ended.
+  - It changes nothing.
+options:
+  plan_path:
+    description: Path of C(plan.json), as RV(srt.slurm.topology_plan#module:plan_path) gives it.
+    type: path
+  plan:
+    description: The plan itself, in place of O(plan_path).
+    type: dict
+  timeout_s:
+    description: Seconds that the service may take; V(0) takes what the job's C(health_check) says, which the plan holds.
+    type: float
+    default: 0.0
+  slice_s:
+    description: The longest time that one request to the holder waits. After each the caller's life is looked at.
+    type: float
+    default: 5.0
+attributes:
+  check_mode:
+    description: Returns at once with all checks not done.
+    support: full
+  diff_mode:
+    description: There is nothing to show.
+    support: none
+author:
+  - srt.slurm developers (@srt-slurm)
+seealso:
+  - module: srt.slurm.srun_worker
+"""
+
+EXAMPLES = r"""
+- name: Wait until the service answers a request
+  srt.slurm.health_wait:
+    plan_path: "{{ plan.plan_path }}"
+    timeout_s: 900
+"""
+
+RETURN = r"""
+checks:
+  description: One record per check, in the order of the plan.
+  returned: always, also on failure
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name of the check.
+      type: str
+      sample: workers_registered
+    done:
+      description: Whether it was fulfilled.
+      type: bool
+    attempts:
+      description: How often it was tried.
+      type: int
+      sample: 12
+    elapsed_s:
+      description: Seconds until it was fulfilled, or until now.
+      type: float
+      sample: 3.4
+    last_error:
+      description: Why it was not fulfilled when it was last tried.
+      type: str
+      sample: "HTTP 503: no workers"
+completed:
+  description: Whether all checks were fulfilled.
+  returned: always, also on failure
+  type: bool
+elapsed_s:
+  description: Seconds that it took.
+  returned: always, also on failure
+  type: float
+  sample: 3.9
+evidence:
+  description: Of steps that ended, as in RV(srt.slurm.srun_worker#module:evidence).
+  returned: when a critical step ended
+  type: list
+  elements: dict
+"""
+
+from ansible_collections.srt.slurm.plugins.module_utils.runner import run_module
+from ansible_collections.srt.slurm.plugins.module_utils.slurm.health import ARGUMENT_SPEC, OPTIONS, run
+
+
+def main():
+    """Run the module."""
+    run_module(run, ARGUMENT_SPEC, **OPTIONS)
+
+
+if __name__ == "__main__":
+    main()

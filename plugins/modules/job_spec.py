@@ -1,0 +1,131 @@
+#!/usr/bin/python
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Module job_spec: a job description becomes a checked spec."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: job_spec
+short_description: Check a job description and complete it
+description:
+  - Reads a job, lays the cluster file's defaults under it, checks it and fills in every default.
+  - Every problem of a file is reported at once, with file, line, path and, where possible, the right key.
+  - The job comes from O(job), from O(job_file), or from the extra vars of the run. There it is either a variable
+    C(job), a variable C(job_file), or the top-level keys of the extra vars file that holds C(model) and C(resources).
+    All forms give the same spec.
+  - In the flat form a variable on the command line replaces the top-level key of the same name, for example
+    C(-e name=other).
+  - Extra vars that are nearly one of this collection's variables are errors that name the right one.
+  - Always runs on the controller, and never changes anything.
+author:
+  - srt.slurm developers (@srt-slurm)
+version_added: 0.1.0
+options:
+  job:
+    description: The job itself.
+    type: dict
+  job_file:
+    description: A file with the job.
+    type: path
+  cluster_file:
+    description:
+      - The cluster file. By default the file named by the environment variable E(SRTSLURM_CONFIG), otherwise the
+        first C(srtslurm.yaml) in the working directory and the directories above it.
+    type: path
+  setup_script:
+    description: A script below C(configs_dir) that runs before each worker; replaces the job's own.
+    type: str
+  job_tags:
+    description: Words that are stored with the run.
+    type: list
+    elements: str
+    default: []
+  check_paths:
+    description: Whether model, container and Python must exist here. Turn it off for paths of compute nodes only.
+    type: bool
+    default: true
+attributes:
+  check_mode:
+    description: Gives the same answer in check mode.
+    support: full
+  diff_mode:
+    description: Nothing changes, so there is no diff.
+    support: none
+"""
+
+EXAMPLES = r"""
+- name: Read the job that the command line names
+  srt.slurm.job_spec:
+  register: prelude
+
+- name: Read a certain file
+  srt.slurm.job_spec:
+    job_file: recipes/deepseek.yaml
+    check_paths: false
+  register: prelude
+
+- name: Show what Slurm will be asked for
+  ansible.builtin.debug:
+    var: prelude.jobs[0].allocation
+"""
+
+RETURN = r"""
+jobs:
+  description: The jobs, one for each variant of the file.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name of the job.
+      type: str
+      returned: always
+    spec:
+      description: The complete job; M(srt.slurm.topology_plan#module) takes it.
+      type: dict
+      returned: always
+    allocation:
+      description: What Slurm is asked for; M(srt.slurm.slurm_job#module) takes it.
+      type: dict
+      returned: always
+    metadata:
+      description: What is stored as C(<job_id>.json), without the id.
+      type: dict
+      returned: always
+    config_text:
+      description: The complete job as YAML text, for the run directory.
+      type: str
+      returned: always
+    output_dir:
+      description: Where the cluster file wants run directories, or null.
+      type: str
+      returned: always
+    digests:
+      description: Digests of the allocation request and of the service.
+      type: dict
+      returned: always
+notes:
+  description: What a person should know about how the job was read.
+  returned: success
+  type: list
+  elements: str
+problems:
+  description: All problems, each with file, line, path, problem and remedy.
+  returned: when the job or the cluster file is wrong
+  type: list
+  elements: dict
+"""
+
+from ansible_collections.srt.slurm.plugins.module_utils.plan.job_spec import ARGUMENT_SPEC, run
+from ansible_collections.srt.slurm.plugins.module_utils.runner import run_module
+
+
+def main():
+    """Run the module."""
+    run_module(run, ARGUMENT_SPEC)
+
+
+if __name__ == "__main__":
+    main()

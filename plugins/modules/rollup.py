@@ -1,0 +1,102 @@
+#!/usr/bin/python
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Module rollup: documentation and a call."""
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: rollup
+short_description: Consolidate what a run left behind into rollup.json and rollup.csv
+version_added: 0.1.0
+description:
+  - Reads the plan, the results with their verdicts, the worker logs and the configuration of a run. Writes one file
+    that says what was measured, on what, with what settings, and whether it may be believed.
+  - Maxima are taken over valid points only. Values that look secret are replaced. Times are UTC.
+  - A rollup that would say the same as the one that is there is not written again.
+  - An invalid run does not fail the task. See RV(valid).
+requirements:
+  - pandas, for C(rollup.csv). Without it the file is written with the standard library and has the same content.
+options:
+  plan_path:
+    description: Path of C(plan.json), as RV(srt.slurm.topology_plan#module:plan_path) gives it.
+    type: path
+  plan:
+    description: The plan itself, in place of O(plan_path).
+    type: dict
+  failure:
+    description:
+      - A stage that failed before, with the keys C(task) (or C(stage)) and C(msg). It becomes the first of the reasons
+        why the run is not valid.
+    type: dict
+    default: {}
+attributes:
+  check_mode:
+    description: Returns the rollup and writes nothing.
+    support: full
+  diff_mode:
+    description: Shows the table of the points before and after.
+    support: full
+author:
+  - srt.slurm developers (@srt-slurm)
+seealso:
+  - module: srt.slurm.bench_run
+"""
+
+EXAMPLES = r"""
+- name: Write the rollup
+  srt.slurm.rollup:
+    plan_path: "{{ plan.plan_path }}"
+  register: rollup
+
+- name: Show the points
+  ansible.builtin.debug:
+    msg: "{{ rollup.table.splitlines() }}"
+
+- name: Fail when the results cannot be believed
+  ansible.builtin.assert:
+    that: rollup.valid
+    fail_msg: "{{ rollup.reasons | join('; ') }}"
+"""
+
+RETURN = r"""
+rollup:
+  description: The content of C(rollup.json).
+  returned: success
+  type: dict
+  sample: {"schema_version": 1, "job_id": "12345", "valid": true, "concurrencies": [4, 16], "max_output_tps": 812.4}
+path:
+  description: Path of C(rollup.json).
+  returned: success
+  type: str
+csv_path:
+  description: Path of C(rollup.csv), one line per point.
+  returned: success
+  type: str
+valid:
+  description: Whether every planned point is valid and no stage failed.
+  returned: success
+  type: bool
+reasons:
+  description: Why the run is not valid.
+  returned: success
+  type: list
+  elements: str
+  sample: ["c=16: none of 160 requests completed; 160 x HTTP 503: no workers"]
+table:
+  description: The points as a table, and the verdict.
+  returned: success
+  type: str
+"""
+
+from ansible_collections.srt.slurm.plugins.module_utils.results.rollup import ARGUMENT_SPEC, OPTIONS, run
+from ansible_collections.srt.slurm.plugins.module_utils.runner import run_module
+
+
+def main():
+    """Run the module."""
+    run_module(run, ARGUMENT_SPEC, **OPTIONS)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,182 @@
+#!/usr/bin/python
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Module slurm_job: documentation and a call."""
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: slurm_job
+short_description: Find, submit or end one Slurm allocation for a service
+version_added: 0.1.0
+description:
+  - An allocation is known by its user, its job name and the digest of what was asked for, which is kept in the job's
+    comment (C(srt.slurm:DIGEST)). Slurm is asked each time; nothing is believed from a file.
+  - A job is submitted held. Its run directory is written, then it is released, so that it never starts without its files.
+  - The batch script runs the holder, which owns all processes of the job until the job ends.
+  - Two submitters of the same request at the same time end up with one job. The younger one is withdrawn.
+requirements:
+  - The Slurm commands on the submit host, and Python 3.8 or newer as C(python3) on the first allocated node.
+  - A O(output_dir) that the submit host and the allocated nodes see under the same path.
+options:
+  allocation:
+    description:
+      - The request, as RV(srt.slurm.job_spec#module:jobs) gives it - C(name), C(nodes), C(gpus_per_node), C(ntasks),
+        C(ntasks_per_node), C(time_limit), C(partition), C(account), C(exclusive), C(segment), C(directives),
+        C(environment) and C(digest).
+      - A directive replaces an option of ours with the same name. RV(notes) says so.
+    type: dict
+  state:
+    description:
+      - V(queried) only looks. RV(job) is null when there is none.
+      - V(present) submits the job unless it is there, and does not wait.
+      - V(running) does that too and waits until the job runs and its holder answers.
+      - V(absent) lets the holder end all steps in order, then the job, and waits until it is gone from the queue.
+    type: str
+    choices: [present, running, absent, queried]
+    default: running
+  job_id:
+    description: Take this job instead of looking for one. It is never submitted.
+    type: str
+  output_dir:
+    description: Directory of the run directories. The job's own is C(OUTPUT_DIR/JOB_ID); C(latest) points at the newest.
+    type: path
+    required: true
+  config_text:
+    description: Text of C(config.yaml) in the run directory, the configuration as it was at submission.
+    type: str
+  metadata:
+    description: Content of C(JOB_ID.json) in the run directory. The id, the name and the time are added.
+    type: dict
+    default: {}
+  lease_s:
+    description: Seconds without a sign of life of a controller after which the holder ends the job.
+    type: float
+    default: 120.0
+  wait_timeout_s:
+    description: Seconds that V(running) waits for the job to start; V(0) waits for ever. After that the job stays in the queue.
+    type: float
+    default: 0.0
+attributes:
+  check_mode:
+    description: Says what it would do. A job that would be submitted has the id V(JOBID) and nodes V(node0001) and so on.
+    support: full
+  diff_mode:
+    description: Shows the sbatch script of a job that is submitted.
+    support: full
+author:
+  - srt.slurm developers (@srt-slurm)
+seealso:
+  - module: srt.slurm.job_spec
+  - module: srt.slurm.topology_plan
+"""
+
+EXAMPLES = r"""
+- name: Get the allocation, new or found again, and wait until it runs
+  srt.slurm.slurm_job:
+    allocation: "{{ spec.jobs[0].allocation }}"
+    output_dir: /shared/outputs
+    state: running
+  register: allocation
+
+- name: Say where it is
+  ansible.builtin.debug:
+    msg: "Job {{ allocation.job.id }} on {{ allocation.job.nodes | map(attribute='name') | join(', ') }}"
+
+- name: Keep it for an hour without a controller
+  srt.slurm.slurm_job:
+    job_id: "{{ allocation.job.id }}"
+    output_dir: /shared/outputs
+    lease_s: 3600
+
+- name: End it and see it gone
+  srt.slurm.slurm_job:
+    allocation: "{{ spec.jobs[0].allocation }}"
+    output_dir: /shared/outputs
+    state: absent
+"""
+
+RETURN = r"""
+job:
+  description: The allocation, null when there is none.
+  returned: always
+  type: dict
+  contains:
+    id:
+      description: Job id.
+      type: str
+      sample: "4711"
+    name:
+      description: Job name.
+      type: str
+      sample: quickstart
+    state:
+      description: State in Slurm's words, V(PLANNED) in check mode.
+      type: str
+      sample: RUNNING
+    reason:
+      description: Slurm's reason while the job is pending.
+      type: str
+      sample: Priority
+    nodes:
+      description: The allocated nodes in Slurm's order. Empty while the job does not run.
+      type: list
+      elements: dict
+      contains:
+        name:
+          description: Node name.
+          type: str
+          sample: node001
+        address:
+          description: Its address, or its name when no address could be found.
+          type: str
+          sample: 10.1.0.11
+    run_dir:
+      description: The job's run directory.
+      type: str
+      sample: /shared/outputs/4711
+    submitted_at:
+      description: Time of submission, UTC, ISO 8601.
+      type: str
+      sample: "2026-03-01T12:00:00Z"
+    started_at:
+      description: Start time, UTC.
+      type: str
+      sample: "2026-03-01T12:00:02Z"
+    ends_at:
+      description: When the time limit ends it, UTC.
+      type: str
+      sample: "2026-03-01T13:00:02Z"
+actions:
+  description: What was done - V(submitted), V(released), V(ended), V(cancelled).
+  returned: always
+  type: list
+  elements: str
+  sample: [submitted]
+notes:
+  description: What a person should know about the request, such as directives that replace ours.
+  returned: always
+  type: list
+  elements: str
+script:
+  description: The sbatch script of the request, null without O(allocation).
+  returned: always
+  type: str
+duration_s:
+  description: Seconds that it took.
+  returned: always
+  type: float
+  sample: 1.2
+"""
+
+from ansible_collections.srt.slurm.plugins.module_utils.runner import run_module
+from ansible_collections.srt.slurm.plugins.module_utils.slurm.job import ARGUMENT_SPEC, OPTIONS, run
+
+
+def main():
+    """Run the module."""
+    run_module(run, ARGUMENT_SPEC, **OPTIONS)
+
+
+if __name__ == "__main__":
+    main()

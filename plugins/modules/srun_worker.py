@@ -1,0 +1,190 @@
+#!/usr/bin/python
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Module srun_worker: documentation and a call."""
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: srun_worker
+short_description: Start, stop or restart the steps of one stage of a job
+version_added: 0.1.0
+description:
+  - Takes all steps of a stage at once and starts those that do not run as planned. A step that runs with the same
+    digest is kept, one with another digest is replaced, one that ended is started again.
+  - The processes live inside the job under its holder. They go on when this module, or the controller, ends.
+  - Steps of the stage that run and are no longer in the plan are ended, unless O(names) is given.
+  - V(started) and V(restarted) wait until Slurm runs the steps, and until the steps that have readiness checks of their
+    own (such as the ports of NATS and etcd) fulfil them. See M(srt.slurm.health_wait) for the service as a whole.
+options:
+  plan_path:
+    description: Path of C(plan.json), as RV(srt.slurm.topology_plan#module:plan_path) gives it.
+    type: path
+  plan:
+    description: The plan itself, in place of O(plan_path).
+    type: dict
+  tier:
+    description: The stage. All steps of the plan if it is not given.
+    type: str
+    choices: [head_infra, worker, frontend, benchmark]
+  hosts:
+    description: Only steps that run on one of these nodes. Empty means all.
+    type: list
+    elements: str
+    default: []
+  names:
+    description: Only the steps of these names. Empty means all.
+    type: list
+    elements: str
+    default: []
+  state:
+    description:
+      - V(started) starts what does not run as planned.
+      - V(stopped) ends the steps. Their processes get SIGTERM, after their grace SIGKILL.
+      - V(restarted) replaces the steps even if they run as planned.
+    type: str
+    choices: [started, stopped, restarted]
+    default: started
+  job_id:
+    description: The job that the plan must be for. An error if it is for another one.
+    type: str
+  wait_timeout_s:
+    description: Seconds that the steps may take to run and to be ready.
+    type: float
+    default: 600.0
+attributes:
+  check_mode:
+    description: Compares the plan with what runs and says V(start), V(keep), V(replace), V(adopt) or V(stop) per step.
+    support: full
+  diff_mode:
+    description: Shows the srun line and the environment of each step that is started.
+    support: full
+author:
+  - srt.slurm developers (@srt-slurm)
+seealso:
+  - module: srt.slurm.topology_plan
+  - module: srt.slurm.health_wait
+"""
+
+EXAMPLES = r"""
+- name: Start the workers
+  srt.slurm.srun_worker:
+    plan_path: "{{ plan.plan_path }}"
+    tier: worker
+  register: workers
+
+- name: Replace the workers of one node
+  srt.slurm.srun_worker:
+    plan_path: "{{ plan.plan_path }}"
+    tier: worker
+    hosts: [node003]
+    state: restarted
+
+- name: Stop the frontends
+  srt.slurm.srun_worker:
+    plan_path: "{{ plan.plan_path }}"
+    tier: frontend
+    state: stopped
+"""
+
+RETURN = r"""
+steps:
+  description: One record per chosen step, in the order of the plan; then steps that were removed.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name of the step.
+      type: str
+      sample: decode_0
+    tier:
+      description: Its stage.
+      type: str
+      sample: worker
+    node:
+      description: Its first node.
+      type: str
+      sample: node003
+    nodes:
+      description: All its nodes.
+      type: list
+      elements: str
+    step_id:
+      description: Slurm's id of the step, null until it runs.
+      type: str
+      sample: "4711.5"
+    state:
+      description: V(absent), V(starting), V(running), V(unowned) or V(ended).
+      type: str
+      sample: running
+    attempt:
+      description: Counts from 1, one more for each time the step was started in this job.
+      type: int
+      sample: 1
+    log:
+      description: Path of its log on its first node.
+      type: str
+      sample: /shared/outputs/4711/logs/node003_decode_0.out
+    changed:
+      description: Whether something was done to it.
+      type: bool
+    action:
+      description: >-
+        V(started), V(replaced), V(kept), V(adopted), V(stopped), V(absent) or V(removed); in check mode V(start), V(replace),
+        V(keep), V(adopt), V(stop), V(absent).
+      type: str
+      sample: kept
+evidence:
+  description: Of steps that ended when they should not have.
+  returned: when a critical step ended
+  type: list
+  elements: dict
+  contains:
+    step:
+      description: Name of the step.
+      type: str
+    node:
+      description: The node where it failed.
+      type: str
+    exit_code:
+      description: Its exit code, null when a signal ended it.
+      type: int
+    signal:
+      description: The signal that ended it.
+      type: int
+    reason:
+      description: How it ended, in words.
+      type: str
+    fatal:
+      description: The first line of the log that looks fatal.
+      type: str
+    tail:
+      description: The last 20 lines of the log.
+      type: list
+      elements: str
+    srun:
+      description: The last lines that srun itself printed.
+      type: list
+      elements: str
+    log:
+      description: Path of the log.
+      type: str
+checks:
+  description: The readiness checks of the stage, as in RV(srt.slurm.health_wait#module:checks).
+  returned: when the steps ran but were not ready in time
+  type: list
+  elements: dict
+"""
+
+from ansible_collections.srt.slurm.plugins.module_utils.runner import run_module
+from ansible_collections.srt.slurm.plugins.module_utils.slurm.worker import ARGUMENT_SPEC, OPTIONS, run
+
+
+def main():
+    """Run the module."""
+    run_module(run, ARGUMENT_SPEC, **OPTIONS)
+
+
+if __name__ == "__main__":
+    main()

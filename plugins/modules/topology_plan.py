@@ -1,0 +1,104 @@
+#!/usr/bin/python
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Module topology_plan: spec and allocation become the plan."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: topology_plan
+short_description: Plan which process runs where
+description:
+  - Places workers on nodes and GPUs, gives out ports, and writes the plan with all steps, configuration files and
+    health checks into the run directory.
+  - The same input gives the same plan. A plan that is made again keeps the ports of the one before, so that running
+    workers stay as they are.
+  - Workers that do not fit, and ports that collide, are errors that show the sum.
+author:
+  - srt.slurm developers (@srt-slurm)
+version_added: 0.1.0
+options:
+  spec:
+    description: The job, as M(srt.slurm.job_spec#module) returns it.
+    type: dict
+    required: true
+  job:
+    description:
+      - The allocation, as M(srt.slurm.slurm_job#module) returns it, with C(id), C(run_dir) and C(nodes).
+      - Without it the plan is made for a job C(JOBID) on nodes C(node0001) and so on.
+    type: dict
+  load_client:
+    description: Source files of the load client by name. The action plugin fills this in.
+    type: dict
+attributes:
+  check_mode:
+    description: Plans, writes nothing, and returns the whole plan as RV(plan_json).
+    support: full
+  diff_mode:
+    description: Shows node map, steps and configuration files before and after.
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: Plan the service on the nodes that Slurm gave
+  srt.slurm.topology_plan:
+    spec: "{{ prelude.jobs[0].spec }}"
+    job: "{{ allocated.job }}"
+  register: planned
+
+- name: Show who sits where
+  ansible.builtin.debug:
+    msg: "{{ planned.node_map }}"
+"""
+
+RETURN = r"""
+plan_path:
+  description: The plan's file; the stages read it.
+  returned: success
+  type: str
+  sample: /shared/outputs/4711/plan.json
+plan:
+  description: Numbers of the plan - nodes, endpoints, steps per tier, checks, points, frontend_url, digests.
+  returned: success
+  type: dict
+plan_json:
+  description: The whole plan as JSON text.
+  returned: in check mode
+  type: str
+groups:
+  description: Node names by inventory group.
+  returned: success
+  type: dict
+  sample: {srt_head: [node001], srt_prefill: [node001, node002]}
+nodes:
+  description: The nodes, each with name, address, roles and gpus.
+  returned: success
+  type: list
+  elements: dict
+node_map:
+  description: A small picture of nodes, GPUs, workers and ports.
+  returned: success
+  type: str
+frontend_url:
+  description: Where the service answers.
+  returned: success
+  type: str
+notes:
+  description: What the plan decided for the user.
+  returned: success
+  type: list
+  elements: str
+"""
+
+from ansible_collections.srt.slurm.plugins.module_utils.plan.topology_plan import ARGUMENT_SPEC, run
+from ansible_collections.srt.slurm.plugins.module_utils.runner import run_module
+
+
+def main():
+    """Run the module."""
+    run_module(run, ARGUMENT_SPEC)
+
+
+if __name__ == "__main__":
+    main()

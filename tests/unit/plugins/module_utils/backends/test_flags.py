@@ -1,0 +1,40 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from ansible_collections.srt.slurm.plugins.module_utils.backends.flags import combine, to_argv
+
+
+def test_to_argv():
+    options = {
+        "a": 1,
+        "b": True,
+        "c": False,
+        "d": None,
+        "e": [1, "x"],
+        "f": {"k": [1, True]},
+        "g": 0.84,
+        "h": 1000.0,
+        "i": "a b",
+        "j": 0,
+    }
+    assert to_argv(options) == [
+        *("--a", "1"),
+        "--b",
+        *("--e", "1", "x"),
+        *("--f", '{"k":[1,true]}'),
+        *("--g", "0.84"),
+        *("--h", "1000"),
+        *("--i", "a b"),
+        *("--j", "0"),
+    ]
+
+
+def test_combine_passes_nothing_twice():
+    options, lost = combine({"port": 1, "x": 2}, {"x_y": 3, "x-y": 4, "x": 5, "--port": 9}, fixed=("port",))
+    assert options == {"port": 1, "x": 5, "x-y": 4}
+    assert lost == ["port"]
+
+
+def test_combine_is_silent_about_equal_values():
+    assert combine({"mode": "prefill"}, {"mode": "prefill"}, fixed=("mode",)) == ({"mode": "prefill"}, [])

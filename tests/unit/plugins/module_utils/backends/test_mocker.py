@@ -1,0 +1,145 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import pytest
+import yaml
+from ansible_collections.srt.slurm.plugins.module_utils.backends import BACKENDS
+from ansible_collections.srt.slurm.plugins.module_utils.errors import SpecError
+from ansible_collections.srt.slurm.tests.unit.plugins.module_utils.plan import jobs
+
+
+def test_command():
+    argv = jobs.step(jobs.plan_of(backend={"speedup_ratio": 1000}), "prefill_1")["argv"]
+    assert argv == [
+        *("python3", "-m", "dynamo.mocker"),
+        *("--model-path", "/models/tiny"),
+        *("--model-name", "tiny"),
+        *("--engine-type", "vllm"),
+        *("--disaggregation-mode", "prefill"),
+        *("--speedup-ratio", "1000"),
+        *("--data-parallel-size", "1"),
+        *("--num-gpu-blocks-override", "16384"),
+        *("--max-num-seqs", "256"),
+        *("--max-num-batched-tokens", "8192"),
+    ]
+
+
+def test_environment():
+    env = jobs.step(
+        jobs.plan_of(
+            backend={"decode_environment": {"WHERE": "{node}:{node_id}", "BOTH": "mode", "DYN_LOG": "debug"}},
+            environment={"BOTH": "job", "BRACES": "{other}"},
+        ),
+        "decode_1",
+    )["env"]
+    assert env["DYN_SYSTEM_PORT"] == "8084"
+    assert env["DYN_SYSTEM_STARTING_HEALTH_STATUS"] == "ready"
+    assert env["ETCD_ENDPOINTS"] == "http://10.0.0.1:2379"
+    assert env["NATS_SERVER"] == "nats://10.0.0.1:4222"
+    assert env["DYN_REQUEST_PLANE"] == "tcp" and "DYN_EVENT_PLANE" not in env
+    assert env["HEAD_NODE_IP"] == "10.0.0.1"
+    assert env["CUDA_VISIBLE_DEVICES"] == "4,5,6,7"
+    assert env["WHERE"] == "n2:1" and env["BOTH"] == "job" and env["BRACES"] == "{other}"
+    assert env["DYN_LOG"] == "debug"
+
+
+def test_whole_nodes_need_no_cuda_visible_devices():
+    plan = jobs.plan_of(resources={"prefill_workers": 1, "decode_workers": 1})
+    assert "CUDA_VISIBLE_DEVICES" not in jobs.step(plan, "prefill_0")["env"]
+
+
+def test_the_plan_decides_over_a_user_value():
+    plan = jobs.plan_of(environment={"CUDA_VISIBLE_DEVICES": "7"})
+    assert jobs.step(plan, "prefill_0")["env"]["CUDA_VISIBLE_DEVICES"] == "0,1,2,3"
+
+
+def test_aggregated():
+    plan = jobs.plan_of(resources=jobs.AGGREGATED)
+    assert "--disaggregation-mode" not in jobs.step(plan, "agg_0")["argv"]
+    assert "mocker_config.yaml" in [one["path"] for one in plan["files"]]
+
+
+def test_bootstrap_only_on_request():
+    off = jobs.plan_of()
+    assert not [one for one in off["steps"] if "--bootstrap-ports" in one["argv"]]
+    on = jobs.plan_of(backend={"bootstrap": True})
+    assert jobs.option(jobs.step(on, "prefill_1")["argv"], "--bootstrap-ports") == "31001"
+    assert "--bootstrap-ports" not in jobs.step(on, "decode_0")["argv"]
+
+
+def test_an_endpoint_over_nodes_is_one_process():
+    plan = jobs.plan_of(resources={"prefill_nodes": 2, "prefill_workers": 1})
+    assert [one["name"] for one in plan["steps"] if one["name"].startswith("prefill")] == ["prefill_0"]
+    assert [one["name"] for one in plan["processes"]][:2] == ["prefill_0", "prefill_0_r1"]
+    assert "prefill_0_r1" not in [one["name"] for one in plan["checks"]]
+    assert any("spans nodes" in note for note in plan["notes"])
+
+
+def test_config_options_win_and_the_plans_own_do_not():
+    plan = jobs.plan_of(
+        backend={"mocker_config": {"prefill": {"max_num_seqs": 7, "model-path": "/other", "reasoning": {"a": 1}}}}
+    )
+    argv = jobs.step(plan, "prefill_0")["argv"]
+    assert jobs.option(argv, "--max-num-seqs") == "7" and argv.count("--max-num-seqs") == 1
+    assert jobs.option(argv, "--model-path") == "/models/tiny"
+    assert jobs.option(argv, "--reasoning") == '{"a":1}'
+    assert jobs.option(jobs.step(plan, "decode_0")["argv"], "--max-num-seqs") == "256"
+    assert any("model-path" in note for note in plan["notes"])
+    text = next(one["content"] for one in plan["files"] if one["path"] == "mocker_config.yaml")
+    assert yaml.safe_load(text)["prefill"]["max-num-seqs"] == 7
+
+
+def test_options_that_differ_from_the_default():
+    argv = jobs.step(
+        jobs.plan_of(
+            backend={
+                "engine_type": "sglang",
+                "block_size": 16,
+                "num_workers": 2,
+                "startup_time": 1.5,
+                "enable_prefix_caching": False,
+                "enable_chunked_prefill": False,
+                "decode_speedup_ratio": 2,
+            }
+        ),
+        "decode_0",
+    )["argv"]
+    assert jobs.option(argv, "--engine-type") == "sglang"
+    assert jobs.option(argv, "--block-size") == "16"
+    assert jobs.option(argv, "--num-workers") == "2"
+    assert jobs.option(argv, "--startup-time") == "1.5"
+    assert jobs.option(argv, "--decode-speedup-ratio") == "2"
+    assert "--no-enable-prefix-caching" in argv and "--no-enable-chunked-prefill" in argv
+
+
+def test_workers_in_one_process_count_for_the_frontend():
+    check = next(one for one in jobs.plan_of(backend={"num_workers": 3})["checks"] if one["path"] == "/health")
+    assert [expect["min"] for expect in check["expect"]] == [6, 6]
+
+
+def test_served_name():
+    assert "tiny" in jobs.step(jobs.plan_of(), "prefill_0")["argv"]
+    plan = jobs.plan_of(backend={"mocker_config": {"decode": {"served_model_name": "fancy"}}})
+    for name in ("prefill_0", "decode_0"):
+        assert jobs.option(jobs.step(plan, name)["argv"], "--model-name") == "fancy"
+    assert plan["checks"][-1]["body"]["model"] == "fancy"
+
+
+def test_zero_speedup_is_refused():
+    with pytest.raises(SpecError, match="not like infinity"):
+        jobs.spec_of(backend={"speedup_ratio": 0})
+
+
+@pytest.mark.parametrize("name", sorted(BACKENDS))
+def test_every_backend_has_the_interface(name):
+    backend = BACKENDS[name]
+    assert backend.type == name and backend.frontends and backend.section.fields["type"].default == name
+    for mode in ("prefill", "decode", "aggregated"):
+        assert f"{mode}_environment" in backend.section.fields
+
+
+@pytest.mark.parametrize("name", ["trtllm", "vllm"])
+def test_unbuilt_backends_are_refused_before_submission(name):
+    with pytest.raises(SpecError, match="cannot run yet"):
+        jobs.spec_of(backend={"type": name})

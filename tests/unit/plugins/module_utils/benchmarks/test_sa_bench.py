@@ -1,0 +1,104 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import pytest
+from ansible_collections.srt.slurm.plugins.module_utils.benchmarks import BENCHMARKS
+from ansible_collections.srt.slurm.plugins.module_utils.errors import SpecError
+from ansible_collections.srt.slurm.plugins.module_utils.plan.build import client_assets
+from ansible_collections.srt.slurm.tests.unit.plugins.module_utils.plan import jobs
+
+
+def test_points():
+    plan = jobs.plan_of(benchmark={"random_range_ratio": 0.5, "seed": 3}, assets={"__main__.py": "x", "a.py": "y"})
+    first, second = plan["benchmark"]["points"]
+    assert (first["name"], second["name"]) == ("bench_c4", "bench_c16")
+    folder = "results/sa-bench_isl_128_osl_16"
+    assert first["result"] == f"{folder}/results_concurrency_4_gpus_16_ctx_8_gen_8.json"
+    assert first["progress"] == f"{folder}/results_concurrency_4_gpus_16_ctx_8_gen_8.progress.json"
+    assert first["expect"] == {"num_prompts": 40, "isl": 128, "osl": 16}
+    step = first["step"]
+    assert step["tier"] == "benchmark" and not step["critical"] and step["nodes"] == ["n1"]
+    assert step["argv"][:2] == ["python3", "/out/7/load_client"]
+    for flag, value in {
+        "--base-url": "http://10.0.0.1:8000",
+        "--endpoint": "/v1/completions",
+        "--model": "tiny",
+        "--tokenizer": "/models/tiny",
+        "--isl": "128",
+        "--osl": "16",
+        "--concurrency": "4",
+        "--num-prompts": "40",
+        "--num-warmup": "8",
+        "--request-rate": "inf",
+        "--random-range-ratio": "0.5",
+        "--seed": "3",
+        "--gpus": "16",
+        "--prefill-gpus": "8",
+        "--result": f"/out/7/{first['result']}",
+        "--progress": f"/out/7/{first['progress']}",
+    }.items():
+        assert jobs.option(step["argv"], flag) == value
+    assert step["files"] == ["load_client/__main__.py", "load_client/a.py"]
+    assert [one["path"] for one in plan["files"]][-2:] == step["files"]
+
+
+def test_aggregated_result_name():
+    plan = jobs.plan_of(resources=jobs.AGGREGATED)
+    point = plan["benchmark"]["points"][0]
+    assert point["result"].endswith("results_concurrency_4_gpus_8.json")
+    assert "--prefill-gpus" not in point["step"]["argv"]
+
+
+def test_text_form_and_connections():
+    plan = jobs.plan_of(benchmark={"concurrencies": "1x2x3", "reuse_http_connections": False, "req_rate": 2.5})
+    points = plan["benchmark"]["points"]
+    assert [point["concurrency"] for point in points] == [1, 2, 3]
+    assert "--no-reuse-connections" in points[0]["step"]["argv"]
+    assert jobs.option(points[0]["step"]["argv"], "--request-rate") == "2.5"
+
+
+def test_client_on_its_own_node():
+    plan = jobs.plan_of(benchmark={"client_dedicated_node": True})
+    assert len(plan["nodes"]) == 3 and plan["benchmark"]["points"][0]["step"]["nodes"] == ["n3"]
+
+
+@pytest.mark.parametrize("key", ["isl", "osl", "concurrencies"])
+def test_missing_parameters(key):
+    with pytest.raises(SpecError, match=f"benchmark.{key}: is missing"):
+        jobs.spec_of(benchmark={key: None})
+
+
+def test_all_missing_parameters_at_once():
+    with pytest.raises(SpecError) as caught:
+        jobs.spec_of(benchmark={"isl": None, "osl": None, "concurrencies": None})
+    assert len(caught.value.problems) == 3
+
+
+def test_manual_measures_nothing():
+    plan = jobs.plan_of(benchmark={"type": "manual"})
+    assert plan["benchmark"] == {"type": "manual", "points": []}
+    assert not [one for one in plan["files"] if one["path"].startswith("load_client")]
+
+
+def test_unbuilt_types_are_refused_before_submission():
+    with pytest.raises(SpecError, match="cannot run yet"):
+        jobs.spec_of(benchmark={"type": "mmlu"})
+
+
+def test_the_client_is_shipped_whole():
+    assets = client_assets()
+    assert "__main__.py" in assets and all(name.endswith(".py") for name in assets)
+
+
+def test_a_model_from_the_hub_needs_a_tokenizer():
+    with pytest.raises(SpecError, match="custom_tokenizer"):
+        jobs.spec_of(model={"path": "hf:org/name"})
+    plan = jobs.plan_of(model={"path": "hf:org/name"}, benchmark={"custom_tokenizer": "/t"})
+    assert jobs.option(plan["benchmark"]["points"][0]["step"]["argv"], "--tokenizer") == "/t"
+    assert jobs.option(jobs.step(plan, "prefill_0")["argv"], "--model-path") == "org/name"
+
+
+@pytest.mark.parametrize("name", sorted(BENCHMARKS))
+def test_every_benchmark_has_the_interface(name):
+    assert BENCHMARKS[name].type == name

@@ -1,0 +1,127 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import pytest
+from ansible_collections.srt.slurm.plugins.module_utils.errors import SpecError
+from ansible_collections.srt.slurm.plugins.module_utils.frontends import FRONTENDS
+from ansible_collections.srt.slurm.tests.unit.plugins.module_utils.plan import jobs
+
+FOUR = {"prefill_nodes": 2, "decode_nodes": 2}
+
+
+def nginx_text(plan):
+    return next(one["content"] for one in plan["files"] if one["path"] == "nginx.conf")
+
+
+def test_dynamo_command():
+    args = {"router-mode": "kv", "router-reset-states": True, "no-kv-events": False, "x": None, "j": {"a": 1}}
+    plan = jobs.plan_of(frontend={"args": args, "env": {"E": "1"}}, environment={"E": "0", "F": "2"})
+    one = jobs.step(plan, "frontend_0")
+    assert one["argv"] == [
+        *("python3", "-m", "dynamo.frontend", "--http-port", "8080"),
+        *("--router-mode", "kv", "--router-reset-states", "--j", '{"a": 1}'),
+    ]
+    assert one["env"]["E"] == "1" and one["env"]["F"] == "2" and "DYN_SYSTEM_PORT" not in one["env"]
+    assert one["log"] == "logs/%N_frontend_0.out" and one["tier"] == "frontend"
+
+
+def test_layout_behind_nginx():
+    plan = jobs.plan_of(resources=FOUR, frontend={"num_additional_frontends": 1})
+    assert [(one["name"], one["nodes"]) for one in plan["steps"] if one["tier"] == "frontend"] == [
+        ("frontend_0", ["n2"]),
+        ("frontend_1", ["n3"]),
+        ("nginx", ["n1"]),
+    ]
+    text = nginx_text(plan)
+    assert "server 10.0.0.2:8080" in text and "server 10.0.0.3:8080" in text and "listen 8000" in text
+    assert "10.0.0.4" not in text
+    assert plan["frontend_url"] == "http://10.0.0.1:8000"
+    assert plan["groups"]["srt_frontend"] == ["n1", "n2", "n3"]
+
+
+def test_one_frontend_needs_no_nginx():
+    for changes in ({"frontend": {"enable_multiple_frontends": False}}, {"resources": jobs.AGGREGATED}):
+        plan = jobs.plan_of(**changes)
+        assert [one["name"] for one in plan["steps"] if one["tier"] == "frontend"] == ["frontend_0"]
+        assert jobs.option(jobs.step(plan, "frontend_0")["argv"], "--http-port") == "8000"
+        assert "nginx.conf" not in [one["path"] for one in plan["files"]]
+        assert [one["name"] for one in plan["checks"]][-3:] == ["frontend_0_workers", "frontend_0_model", "token"]
+
+
+def test_nginx_config_is_private_and_quiet():
+    plan = jobs.plan_of()
+    text = nginx_text(plan)
+    assert "proxy_buffering off;" in text and "access_log off;" in text and "keepalive_timeout 600s;" in text
+    private = {line.split()[1].rstrip(";") for line in text.splitlines() if "_temp_path" in line or line[:3] == "pid"}
+    assert len(private) == 6
+    assert all(path.startswith("/tmp/srt-7-") for path in private)
+    one = jobs.step(plan, "nginx")
+    assert one["files"] == ["nginx.conf"] and one["argv"][-6:-1] == ["nginx", "-c", "/out/7/nginx.conf", "-e", "stderr", "-g"][
+        :5
+    ]
+    assert "hash" not in text and "worker_rlimit_nofile" not in text
+
+
+def test_nginx_options():
+    plan = jobs.plan_of(
+        frontend={
+            "nginx_session_affinity": True,
+            "nginx_session_affinity_header": "X-Session-Id",
+            "nginx_raise_ulimit": True,
+            "nginx_keepalive_timeout": "5s",
+        }
+    )
+    text = nginx_text(plan)
+    assert "map $http_x_session_id $srt_affinity" in text and "hash $srt_affinity consistent;" in text
+    assert "worker_rlimit_nofile 1048576;" in text and "keepalive_timeout 5s;" in text
+    assert "ulimit -n 1048576" in jobs.step(plan, "nginx")["preamble"]
+
+
+def test_checks_ask_every_frontend_and_end_with_a_token():
+    plan = jobs.plan_of(resources=FOUR)
+    checks = {one["name"]: one for one in plan["checks"]}
+    assert list(checks)[:4] == ["prefill_0", "prefill_1", "decode_0", "decode_1"]
+    health = checks["frontend_2_workers"]
+    assert (health["host"], health["port"], health["path"]) == ("10.0.0.4", 8080, "/health")
+    assert health["expect"] == [
+        {"label": "prefill", "path": "instances", "where": {"endpoint": "generate", "component": "prefill"}, "min": 2},
+        {
+            "label": "decode",
+            "path": "instances",
+            "where": {"endpoint": "generate", "component": ["backend", "decode", "tensorrt_llm"]},
+            "min": 2,
+        },
+    ]
+    last = plan["checks"][-1]
+    assert last["name"] == "token" and (last["host"], last["port"]) == ("10.0.0.1", 8000)
+    assert last["method"] == "POST" and last["body"]["max_tokens"] == 1
+    assert set(last["after"]) == {name for name in checks if name.startswith("frontend_")}
+    direct = checks["frontend_1_token"]
+    assert direct["host"] == "10.0.0.3" and direct["after"] == ["frontend_1_workers", "frontend_1_model"]
+    assert {"prefill_0", "decode_1"} <= set(direct["steps"])
+
+
+def test_aggregated_workers_count_as_decode():
+    plan = jobs.plan_of(resources={**jobs.AGGREGATED, "agg_workers": 4})
+    health = next(one for one in plan["checks"] if one["name"] == "frontend_0_workers")
+    assert [(expect["label"], expect["min"]) for expect in health["expect"]] == [("decode", 4)]
+
+
+def test_check_names_are_unique_and_after_names_exist():
+    plan = jobs.plan_of(resources=FOUR)
+    names = [one["name"] for one in plan["checks"]]
+    assert len(names) == len(set(names))
+    steps = {one["name"] for one in plan["steps"]}
+    for one in plan["checks"]:
+        assert set(one["after"]) <= set(names) and set(one["steps"]) <= steps
+
+
+def test_a_frontend_that_cannot_serve_the_backend():
+    with pytest.raises(SpecError, match="cannot serve backend mocker"):
+        jobs.spec_of(frontend={"type": "vllm"})
+
+
+@pytest.mark.parametrize("name", sorted(FRONTENDS))
+def test_every_frontend_has_the_interface(name):
+    assert FRONTENDS[name].type == name

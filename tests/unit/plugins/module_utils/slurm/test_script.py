@@ -1,0 +1,77 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""The sbatch script."""
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from ansible_collections.srt.slurm.plugins.module_utils.errors import Error
+from ansible_collections.srt.slurm.plugins.module_utils.slurm import script
+
+
+def request(**fields):
+    return dict({"name": "quick", "nodes": 2, "gpus_per_node": 8, "ntasks": 2, "ntasks_per_node": 1, "digest": "abc",
+                 "time_limit": "01:00:00"}, **fields)
+
+
+def options(text):
+    return [line[len("#SBATCH "):] for line in text.splitlines() if line.startswith("#SBATCH")]
+
+
+def test_the_whole_script():
+    text, notes = script.render(request(partition="gpu", account="me", segment=2, exclusive=True), "/out", 90)
+    assert notes == []
+    assert options(text) == [
+        "--job-name=quick", "--comment=srt.slurm:abc", "--output=/out/%j/slurm-%j.out", "--open-mode=append", "--chdir=/out",
+        "--nodes=2", "--ntasks=2", "--ntasks-per-node=1", "--gpus-per-node=8", "--segment=2", "--account=me",
+        "--partition=gpu", "--time=01:00:00", "--exclusive", "--signal=B:TERM@60", "--no-requeue", "--no-kill"]
+    assert text.startswith("#!/bin/bash\n")
+    assert 'exec python3 "$RUN_DIR/holder.py" serve --run-dir "$RUN_DIR" --lease 90\n' in text
+
+
+def test_what_is_not_asked_for_is_not_there():
+    text, _notes = script.render({"name": "n", "nodes": 1, "digest": "d"}, "/out", 120)
+    assert not any(word in text for word in ("gpus", "ntasks", "account", "partition", "time", "segment", "exclusive"))
+
+
+def test_directives_replace_ours_once_and_a_note_says_so():
+    given = {"time": "2:00:00", "N": "4", "mail-type": "END", "exclusive": "", "comment": "for Bob", "output": "/x", "hold": None}
+    text, notes = script.render(request(directives=given), "/out", 120)
+    lines = options(text)
+    assert "--time=2:00:00" in lines and "--nodes=4" in lines and "--mail-type=END" in lines and "--exclusive" in lines
+    assert '--comment="srt.slurm:abc for Bob"' in lines and "--output=/out/%j/slurm-%j.out" in lines
+    names = [line.split("=")[0] for line in lines]
+    assert len(names) == len(set(names))
+    assert [note.split("=")[0].split(" ")[0] for note in notes] == [
+        "sbatch_directives.time", "sbatch_directives.nodes", "sbatch_directives.output", "sbatch_directives.hold"]
+
+
+@pytest.mark.parametrize("name", ["array", "wrap", "a"])
+def test_directives_that_cannot_be(name):
+    with pytest.raises(Error, match="cannot be used"):
+        script.render(request(directives={name: "1"}), "/out", 120)
+
+
+def test_what_slurm_cannot_take():
+    with pytest.raises(Error, match="line break"):
+        script.render(request(name="a\n#SBATCH --uid=0"), "/out", 120)
+    with pytest.raises(Error, match="is not an option"):
+        script.render(request(directives={"x y": "1"}), "/out", 120)
+
+
+def test_quotes_and_percent():
+    text, _notes = script.render(request(name='a "b" $(id) \\ é'), "/out 100%", 120)
+    assert '#SBATCH --job-name="a \\"b\\" $(id) \\\\ é"' in text
+    assert '#SBATCH --output="/out 100%%/%j/slurm-%j.out"' in text and '#SBATCH --chdir="/out 100%"' in text
+
+
+def test_the_body_is_a_script_and_expands_nothing_of_the_user(tmp_path):
+    folder = str(tmp_path / "o $(touch pwned) 'q'")
+    text, _notes = script.render(request(environment={"A": "$(touch pwned) 'x'"}), folder, 120)
+    body = text.replace("exec python3", 'printf "%s|" "$A" "$RUN_DIR"; : ')
+    done = subprocess.run(["bash", "-c", body], capture_output=True, text=True, check=True, cwd=tmp_path,
+                          env={"SLURM_JOB_ID": "7", "PATH": "/usr/bin:/bin"})
+    assert done.stdout == f"$(touch pwned) 'x'|{folder}/7|"
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,89 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""From a step to the srun command line."""
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+from fake_holder import make_step
+
+from ansible_collections.srt.slurm.plugins.module_utils.errors import Error
+from ansible_collections.srt.slurm.plugins.module_utils.slurm import srun
+
+
+def run_here(step):
+    """Run what srun would run, with the environment that srun would pass on, after Slurm set its own GPUs."""
+    env = dict(srun.srun_env(step), PATH="/usr/bin:/bin", CUDA_VISIBLE_DEVICES="0,1,2,3,4,5,6,7")
+    return subprocess.run(srun.task_argv(step), env=env, capture_output=True, text=True, check=False)
+
+
+def test_the_whole_line():
+    assert srun.build_srun_argv(make_step(), "42", "/out/42") == [
+        "srun", "--jobid=42", "--overlap", "--nodes=1", "--ntasks=1", "--nodelist=node001", "--job-name=prefill_0",
+        "--chdir=/out/42", "--output=/out/42/logs/%N_prefill_0.out", "--open-mode=append", "--input=none", "--mpi=none",
+        "--cpu-bind=none", "--kill-on-bad-exit=1", "--export=ALL", "serve", "--port", "1"]
+
+
+def test_several_nodes_and_options_of_the_step():
+    step = make_step(nodes=["n1", "n2"], ntasks=8, srun_options={"mpi": "pmix", "cpu_bind": "verbose,none", "oversubscribe": None,
+                                                                "m": "cyclic"})
+    argv = srun.build_srun_argv(step, "42", "/o%d/42")
+    assert "--nodelist=n1,n2" in argv and "--nodes=2" in argv and "--ntasks=8" in argv and "-mcyclic" in argv
+    assert [word for word in argv if "mpi" in word or "bind" in word] == ["--mpi=pmix", "--cpu-bind=verbose,none"]
+    assert "--oversubscribe" in argv and "--output=/o%%d/42/logs/%N_prefill_0.out" in argv
+
+
+@pytest.mark.parametrize("option", ["jobid", "output", "job_name", "--nodelist"])
+def test_what_a_step_may_not_set(option):
+    with pytest.raises(Error, match="is set by the collection"):
+        srun.build_srun_argv(make_step(srun_options={option: "x"}), "42", "/o")
+
+
+def test_pyxis():
+    step = make_step(container={"runtime": "pyxis", "image": "/i.sqsh", "remap_root": True}, mounts=["/a:/b", "/c:/d:ro"],
+                     env={"X": "1"})
+    argv = srun.build_srun_argv(step, "42", "/o")
+    assert [word for word in argv if "container" in word] == [
+        "--container-image=/i.sqsh", "--container-mounts=/a:/b,/c:/d:ro", "--no-container-mount-home",
+        "--no-container-entrypoint", "--container-remap-root"]
+    assert argv[-6:] == ["/bin/sh", "-c", 'export X="$SRT_ENV_X"; unset SRT_ENV_X\nexec "$@"', "srt", "serve", "--port", "1"][-6:]
+    with pytest.raises(Error, match="comma"):
+        srun.build_srun_argv(dict(step, mounts=["/a,b:/c"]), "42", "/o")
+
+
+def test_apptainer():
+    step = make_step(container={"runtime": "apptainer", "image": "/i.sif"}, mounts=["/a:/b"])
+    assert srun.task_argv(step) == ["apptainer", "exec", "--no-home", "--bind", "/a:/b", "/i.sif", "serve", "--port", "1"]
+
+
+@pytest.mark.parametrize("value", ["2,3", "a b", "it's", '"', "$(id)", "`id`", "a\nb", "é", "\\", "", "-n", " x "])
+def test_any_value_arrives_and_none_is_on_the_command_line(value):
+    step = make_step(argv=["printenv", "CUDA_VISIBLE_DEVICES"], env={"CUDA_VISIBLE_DEVICES": value, "OTHER": "secret-value"})
+    assert run_here(step).stdout == value + "\n"
+    assert not any("secret-value" in word for word in srun.build_srun_argv(step, "42", "/o"))
+
+
+@pytest.mark.parametrize("argv", [["a", ":", "b c"], ["$HOME", "'", '"', "-x", "é\n", ""]])
+@pytest.mark.parametrize("preamble", [None, "true", "set -- x; Y='z'"])
+def test_any_argument_arrives(argv, preamble):
+    step = make_step(argv=["printf", "%s|", *argv], preamble=preamble, env={"CUDA_VISIBLE_DEVICES": "1"})
+    assert run_here(step).stdout == "".join(word + "|" for word in argv)
+    assert ":" not in srun.build_srun_argv(step, "42", "/o")
+
+
+def test_preamble_runs_first_and_its_variables_stay():
+    step = make_step(argv=["printenv", "A", "B"], preamble='export A="$B-$CUDA_VISIBLE_DEVICES"',
+                     env={"B": "b", "CUDA_VISIBLE_DEVICES": "5"})
+    assert run_here(step).stdout == "b-5\nb\n"
+
+
+@pytest.mark.parametrize("name", ["A-B", "1A", "A B", "", "A;id"])
+def test_bad_variable_names(name):
+    with pytest.raises(Error, match="cannot be an environment variable"):
+        srun.srun_env(make_step(env={name: "x"}))
+
+
+def test_printable_shows_line_and_environment():
+    text = srun.printable(make_step(env={"A": "b c"}), "JOBID", "/o/JOBID")
+    assert text.startswith("prefill_0 on node001\n  srun --jobid=JOBID ") and "  A='b c'\n" in text
