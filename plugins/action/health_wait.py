@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """Wait until the service is healthy: the action of the module health_wait."""
+
 from __future__ import annotations
 
 from ansible_collections.srt.slurm.plugins.module_utils.slurm import health

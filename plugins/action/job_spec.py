@@ -8,7 +8,6 @@ from ansible.template import trust_as_template
 from ansible.utils.vars import load_extra_vars
 from ansible_collections.srt.slurm.plugins.module_utils.plan import job_spec
 from ansible_collections.srt.slurm.plugins.module_utils.plan.extra_vars import ExtraVars
-from ansible_collections.srt.slurm.plugins.module_utils.spec.source import load_yaml
 from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction
 
 try:
@@ -67,7 +66,7 @@ class ActionModule(StageAction):
         elif given:
             params["source"] = extra.source(given, place(given)[0])
         else:
-            given, params["source"] = load_yaml(job_spec.absolute(params["job_file"]))
+            given, params["source"] = job_spec.read_job(params["job_file"])
             given = trusted(given)
             params["job_file"] = None
         params["job"] = plain(self._templar.template(given)) if given else None

@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """Find, submit or end one allocation: the action of the module slurm_job."""
+
 from __future__ import annotations
 
 from ansible_collections.srt.slurm.plugins.module_utils.slurm import job

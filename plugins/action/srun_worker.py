@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """Start or stop the steps of one stage: the action of the module srun_worker."""
+
 from __future__ import annotations
 
 from ansible_collections.srt.slurm.plugins.module_utils.slurm import worker

@@ -4,7 +4,11 @@
 
 from __future__ import annotations
 
+import os
+
+from ansible import constants
 from ansible_collections.srt.slurm.plugins.module_utils.plan import build, topology_plan
+from ansible_collections.srt.slurm.plugins.module_utils.plan_io import write_text_atomic
 from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction
 
 
@@ -15,7 +19,15 @@ class ActionModule(StageAction):
     entry = staticmethod(topology_plan.run)
 
     def run(self, tmp=None, task_vars=None):
+        """Run the entry or the module; in check mode lend the plan to the stages that follow."""
         if "load_client" not in self._task.args and self._needs_module():
             # A module's payload holds only what is imported, and the load client is shipped as text.
             self._task.args["load_client"] = build.client_assets()
-        return super().run(tmp, task_vars)
+        result = super().run(tmp, task_vars)
+        text = result.pop("plan_json", None)
+        if text:
+            # The stages read the plan by path, and the run directory must not be touched. Ansible removes its own
+            # temporary directory at the end of the run.
+            result["plan_path"] = os.path.join(constants.DEFAULT_LOCAL_TMP, f"{self._task._uuid}-plan.json")
+            write_text_atomic(result["plan_path"], text, 0o600)
+        return result

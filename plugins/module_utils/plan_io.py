@@ -9,7 +9,7 @@ import json
 import os
 import tempfile
 
-from .errors import Error
+from .failures import Error
 
 PLAN_SCHEMA_VERSION = 1
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import time
 
-from .errors import Error
+from .failures import Error
 
 
 class Context:

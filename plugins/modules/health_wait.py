@@ -2,6 +2,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """Module health_wait: documentation and a call."""
+
 from __future__ import annotations
 
 DOCUMENTATION = r"""
@@ -10,8 +11,8 @@ module: health_wait
 short_description: Wait until a service answers, or stop at once when a part of it died
 version_added: 0.1.0
 description:
-  - The checks of the plan (ports, models, one real request) are made by the job's holder, inside the compute network.
-    They are tried fast at first and slower later.
+  - The checks of the plan (ports, models, one real request) are made by the job's holder, inside the compute
+    network. They are tried fast at first and slower later.
   - Ends at once, with evidence, when a critical step of the plan ended.
   - It changes nothing.
 options:
@@ -22,7 +23,7 @@ options:
     description: The plan itself, in place of O(plan_path).
     type: dict
   timeout_s:
-    description: Seconds that the service may take; V(0) takes what the job's C(health_check) says, which the plan holds.
+    description: Seconds that the service may take. V(0) takes what the job's C(health_check) says.
     type: float
     default: 0.0
   slice_s:

@@ -83,11 +83,11 @@ jobs:
       type: str
       returned: always
     spec:
-      description: The complete job; M(srt.slurm.topology_plan#module) takes it.
+      description: The complete job; M(srt.slurm.topology_plan) takes it.
       type: dict
       returned: always
     allocation:
-      description: What Slurm is asked for; M(srt.slurm.slurm_job#module) takes it.
+      description: What Slurm is asked for; M(srt.slurm.slurm_job) takes it.
       type: dict
       returned: always
     metadata:

@@ -74,7 +74,7 @@ csv_path:
   returned: success
   type: str
 valid:
-  description: Whether every planned point is valid and no stage failed.
+  description: Whether every planned point is valid and no stage failed. Null in check mode while points are unmeasured.
   returned: success
   type: bool
 reasons:

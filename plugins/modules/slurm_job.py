@@ -2,6 +2,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """Module slurm_job: documentation and a call."""
+
 from __future__ import annotations
 
 DOCUMENTATION = r"""
@@ -12,7 +13,7 @@ version_added: 0.1.0
 description:
   - An allocation is known by its user, its job name and the digest of what was asked for, which is kept in the job's
     comment (C(srt.slurm:DIGEST)). Slurm is asked each time; nothing is believed from a file.
-  - A job is submitted held. Its run directory is written, then it is released, so that it never starts without its files.
+  - A job is submitted held. Its run directory is written, then it is released, so it never starts without its files.
   - The batch script runs the holder, which owns all processes of the job until the job ends.
   - Two submitters of the same request at the same time end up with one job. The younger one is withdrawn.
 requirements:
@@ -39,7 +40,7 @@ options:
     description: Take this job instead of looking for one. It is never submitted.
     type: str
   output_dir:
-    description: Directory of the run directories. The job's own is C(OUTPUT_DIR/JOB_ID); C(latest) points at the newest.
+    description: Directory of the run directories. The job's own is C(OUTPUT_DIR/JOB_ID), C(latest) is the newest.
     type: path
     required: true
   config_text:
@@ -54,12 +55,14 @@ options:
     type: float
     default: 120.0
   wait_timeout_s:
-    description: Seconds that V(running) waits for the job to start; V(0) waits for ever. After that the job stays in the queue.
+    description:
+      - Seconds that V(running) waits for the job to start. V(0) waits for ever.
+      - After that the job stays in the queue.
     type: float
     default: 0.0
 attributes:
   check_mode:
-    description: Says what it would do. A job that would be submitted has the id V(JOBID) and nodes V(node0001) and so on.
+    description: Says what it would do. A new job would have the id V(JOBID) and nodes V(node0001) and so on.
     support: full
   diff_mode:
     description: Shows the sbatch script of a job that is submitted.

@@ -2,6 +2,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """Module srun_worker: documentation and a call."""
+
 from __future__ import annotations
 
 DOCUMENTATION = r"""
@@ -131,8 +132,8 @@ steps:
       type: bool
     action:
       description: >-
-        V(started), V(replaced), V(kept), V(adopted), V(stopped), V(absent) or V(removed); in check mode V(start), V(replace),
-        V(keep), V(adopt), V(stop), V(absent).
+        V(started), V(replaced), V(kept), V(adopted), V(stopped), V(absent) or V(removed); in check mode V(start),
+        V(replace), V(keep), V(adopt), V(stop), V(absent).
       type: str
       sample: kept
 evidence:

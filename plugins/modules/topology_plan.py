@@ -20,12 +20,12 @@ author:
 version_added: 0.1.0
 options:
   spec:
-    description: The job, as M(srt.slurm.job_spec#module) returns it.
+    description: The job, as M(srt.slurm.job_spec) returns it.
     type: dict
     required: true
   job:
     description:
-      - The allocation, as M(srt.slurm.slurm_job#module) returns it, with C(id), C(run_dir) and C(nodes).
+      - The allocation, as M(srt.slurm.slurm_job) returns it, with C(id), C(run_dir) and C(nodes).
       - Without it the plan is made for a job C(JOBID) on nodes C(node0001) and so on.
     type: dict
   load_client:
@@ -33,7 +33,7 @@ options:
     type: dict
 attributes:
   check_mode:
-    description: Plans, writes nothing, and returns the whole plan as RV(plan_json).
+    description: Plans and writes nothing; RV(plan_path) is then a temporary file of the controller.
     support: full
   diff_mode:
     description: Shows node map, steps and configuration files before and after.
@@ -54,7 +54,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 plan_path:
-  description: The plan's file; the stages read it.
+  description: The plan's file, which the stages read. In check mode a file that is gone after the run.
   returned: success
   type: str
   sample: /shared/outputs/4711/plan.json
@@ -62,10 +62,6 @@ plan:
   description: Numbers of the plan - nodes, endpoints, steps per tier, checks, points, frontend_url, digests.
   returned: success
   type: dict
-plan_json:
-  description: The whole plan as JSON text.
-  returned: in check mode
-  type: str
 groups:
   description: Node names by inventory group.
   returned: success

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-
-from ansible_collections.srt.slurm.plugins.module_utils.errors import Error
+from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 from ansible_collections.srt.slurm.plugins.module_utils.runner import Context
 
 display = Display()

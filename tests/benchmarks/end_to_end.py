@@ -10,6 +10,7 @@ beside it, from the moment its task line appeared.
 
     .venv/bin/python tests/benchmarks/end_to_end.py [--runs N] [--shape 2x5] [--shape 8x17]
 """
+
 from __future__ import annotations
 
 import argparse
@@ -78,17 +79,27 @@ def one_run(shape, workers, nodes, model, scratch):
     job = scratch / "job.yaml"
     job.write_text(job_text(workers, nodes, model))
     output = scratch / "outputs"
-    subprocess.run([*sandbox, "start", "--nodes", str(nodes), "--dir", sandbox_dir], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        [*sandbox, "start", "--nodes", str(nodes), "--dir", sandbox_dir], check=True, stdout=subprocess.DEVNULL
+    )
     try:
         command = [
             *sandbox, "exec", "--dir", sandbox_dir, "--",
             "ansible-playbook", "bench.yml", "-e", f"@{job}", "-e", f"output_dir={output}",
         ]  # fmt: skip
-        environment = dict(os.environ, PATH=f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}", ANSIBLE_NOCOLOR="1")
+        environment = dict(
+            os.environ, PATH=f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}", ANSIBLE_NOCOLOR="1"
+        )
         marks = []
         lines = []
         with subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command,
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         ) as process:
             for line in process.stdout:
                 lines.append(line)
@@ -115,7 +126,9 @@ def main():
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="srt_e2e_") as folder:
         model = pathlib.Path(folder) / "model"
-        subprocess.run([sys.executable, str(ROOT / "bin" / "make-tiny-model"), str(model)], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            [sys.executable, str(ROOT / "bin" / "make-tiny-model"), str(model)], check=True, stdout=subprocess.DEVNULL
+        )
         for shape in options.shape or sorted(GOALS_S):
             workers, nodes = (int(part) for part in shape.split("x"))
             seconds = []
@@ -125,7 +138,9 @@ def main():
                 total, stages = one_run(shape, workers, nodes, model, scratch)
                 seconds.append(total)
             print(f"\n{workers}+{workers} workers on {nodes} nodes: allocation granted to first measured request")
-            print(f"  runs (s)  {' '.join(f'{value:.2f}' for value in seconds)}   median {statistics.median(seconds):.2f}   goal < {GOALS_S[shape]:g}")
+            print(
+                f"  runs (s)  {' '.join(f'{value:.2f}' for value in seconds)}   median {statistics.median(seconds):.2f}   goal < {GOALS_S[shape]:g}"
+            )
             print("  stages of the last run (s):")
             for name, duration in stages.items():
                 if duration >= 0.005:

@@ -1,13 +1,14 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """The main job, as its issue says that it must be: a whole run, keep, rerun, a killed worker, a clean end."""
+
 from __future__ import annotations
 
 import json
 import pathlib
 
 import yaml
-from conftest import ROOT, wait_for
+from cluster import ROOT, wait_for
 
 
 def our_processes(cluster):
@@ -43,7 +44,12 @@ def test_whole_run_then_keep_then_killed_worker_then_end(cluster):
     assert all(point["output_tps"] > 0 for point in rollup["results"])
     plan = json.loads((cluster.latest / "plan.json").read_text())
     names = [step["name"] for step in plan["steps"]]
-    assert [name for name in names if name.startswith(("prefill", "decode"))] == ["prefill_0", "prefill_1", "decode_0", "decode_1"]
+    assert [name for name in names if name.startswith(("prefill", "decode"))] == [
+        "prefill_0",
+        "prefill_1",
+        "decode_0",
+        "decode_1",
+    ]
     assert len([name for name in names if name.startswith("frontend_")]) > 1
     assert "nginx" in names
     job_id = cluster.latest.name

@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """The shape of the play: what happens around the stages, on the real playbook."""
+
 from __future__ import annotations
 
 import json
@@ -10,7 +11,7 @@ import signal
 import subprocess
 
 import pytest
-from conftest import ROOT, interrupt, wait_for
+from cluster import ROOT, SANDBOX, interrupt, wait_for
 
 STAGES = ["head_infra", "worker", "frontend", "health", "benchmark", "rollup"]
 
@@ -27,13 +28,15 @@ def kept(cluster):
 
 
 def test_a_failing_stage_is_named_torn_down_and_fails_the_play(cluster):
-    job = cluster.job_file("failing", backend={"type": "mocker", "mocker_config": {"aggregated": {}, "prefill": {"no-such-flag": 1}}})
+    job = cluster.job_file(
+        "failing", backend={"type": "mocker", "mocker_config": {"aggregated": {}, "prefill": {"no-such-flag": 1}}}
+    )
     played = cluster.playbook(job)
     assert played.rc != 0
     assert "prefill_0" in played.text
     assert "no-such-flag" in played.text
     assert "srt.slurm.teardown : End the service and give the nodes back" in played.tasks
-    assert cluster.jobs() == []
+    assert cluster.jobs("failing") == []
     rollup = json.loads((cluster.latest / "rollup.json").read_text())
     assert rollup["valid"] is False
     assert "prefill_0" in json.dumps(rollup["invalid_reasons"])
@@ -43,7 +46,7 @@ def test_a_single_stage_without_a_job_says_what_to_do(cluster):
     played = cluster.playbook(cluster.job_file("nobody"), "--tags", "benchmark")
     assert played.rc != 0
     assert "No running job was found for nobody" in played.text
-    assert cluster.jobs() == []
+    assert cluster.jobs("nobody") == []
 
 
 @pytest.mark.parametrize("tag", STAGES)
@@ -88,13 +91,31 @@ def test_check_against_what_is_up_touches_nothing(cluster, kept):
 
 
 def test_check_without_slurm_shows_the_script_the_configs_and_every_srun_line(cluster):
-    job = cluster.job_file("dry", name="dry")
-    argv = ["ansible-playbook", "bench.yml", "-e", f"@{job}", "-e", f"output_dir={cluster.folder}/dry", "--check", "--diff"]
-    done = subprocess.run(argv, cwd=ROOT, env=cluster.environment, text=True, capture_output=True, timeout=120, check=False)
+    job = cluster.job_file("dry")
+    argv = [
+        "ansible-playbook",
+        "bench.yml",
+        "-e",
+        f"@{job}",
+        "-e",
+        f"output_dir={cluster.folder}/dry",
+        "--check",
+        "--diff",
+    ]
+    done = subprocess.run(
+        argv, cwd=ROOT, env=cluster.environment, text=True, capture_output=True, timeout=120, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
-    for text in ("#SBATCH --job-name=dry", "upstream", "dynamo.mocker", "--nodelist=node0001", "engine_type"):
+    for text in (
+        "#SBATCH --job-name=dry",
+        "upstream",
+        "dynamo.mocker",
+        "--nodelist=node0001",
+        "speedup-ratio",
+        "load_client",
+    ):
         assert text in done.stdout, text
-    assert len(re.findall(r"srun --jobid", done.stdout)) >= 8
+    assert len(re.findall(r"srun --jobid", done.stdout)) == 9
     assert not os.path.exists(f"{cluster.folder}/dry")
     assert cluster.run("squeue", "--noheader", "--name=dry", "--format=%i") == ""
 
@@ -127,13 +148,13 @@ def test_a_node_that_is_cut_off_is_named_and_the_job_is_ended(cluster):
     assert played.rc == 0, played.text
     plan = json.loads((cluster.latest / "plan.json").read_text())
     (node,) = [step["nodes"][0] for step in plan["steps"] if step["name"] == "decode_1"]
-    subprocess.run([*cluster.prefix()[:1], "node", node, "cut", "--dir", cluster.dir], check=True)
+    subprocess.run([SANDBOX, "node", node, "cut", "--dir", cluster.dir], check=True)
     try:
         played = cluster.playbook(job, "-e", "keep=600", "--tags", "health")
         assert played.rc != 0
         assert "decode" in played.text
     finally:
-        subprocess.run([*cluster.prefix()[:1], "node", node, "heal", "--dir", cluster.dir], check=True)
+        subprocess.run([SANDBOX, "node", node, "heal", "--dir", cluster.dir], check=True)
     cluster.end(job)
 
 
@@ -147,11 +168,15 @@ def read_until(process, text):
     raise AssertionError(f"the playbook ended before {text!r}: {''.join(seen)}")
 
 
-@pytest.mark.parametrize(("number", "stage"), [(signal.SIGINT, "Workers"), (signal.SIGKILL, "health"), (signal.SIGKILL, "benchmark")])
+@pytest.mark.parametrize(
+    ("number", "stage"), [(signal.SIGINT, "Workers"), (signal.SIGKILL, "health"), (signal.SIGKILL, "benchmark")]
+)
 def test_an_interrupted_run_leaves_the_service_up_and_the_next_run_adopts_it(cluster, number, stage):
     job = cluster.job_file(f"cut-{stage}-{int(number)}".lower())
     process = cluster.start_playbook(job)
-    marker = {"Workers": "srt.slurm.worker :", "health": "srt.slurm.health :", "benchmark": "srt.slurm.benchmark :"}[stage]
+    marker = {"Workers": "srt.slurm.worker :", "health": "srt.slurm.health :", "benchmark": "srt.slurm.benchmark :"}[
+        stage
+    ]
     read_until(process, marker)
     interrupt(process, number)
     process.stdout.read()
@@ -171,6 +196,6 @@ def test_the_lease_gives_the_nodes_back(cluster):
     job = cluster.job_file("leased")
     played = cluster.playbook(job, "-e", "keep=true", "-e", "lease_s=8", "--skip-tags", "health,benchmark,rollup")
     assert played.rc == 0, played.text
-    wait_for(lambda: cluster.jobs() == [], "the lease to end the job", timeout_s=60)
+    wait_for(lambda: cluster.jobs("leased") == [], "the lease to end the job", timeout_s=60)
     events = (cluster.latest / "steps.jsonl").read_text()
-    assert "lease" in events
+    assert "no controller for 8 s" in events

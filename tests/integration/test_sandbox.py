@@ -109,7 +109,7 @@ def cluster():
 def nobody(folder):
     if os.geteuid() != 0:
         pytest.skip("this is an ordinary user: all other tests show what this one is for")
-    reads = ["test", "-r", str(ROOT / "plugins" / "module_utils" / "errors.py")]
+    reads = ["test", "-r", str(ROOT / "plugins" / "module_utils" / "failures.py")]
     if subprocess.run(reads, user=65534, group=65534, extra_groups=[], check=False).returncode != 0:
         pytest.skip("this checkout is for root's eyes only")
     os.chown(folder, 65534, 65534)

@@ -83,11 +83,11 @@ class Connection(asyncio.Protocol):
             return
         head = self._buffer[:end].lower()
         place = head.find(b"content-length:")
-        length = int(head[place + 15:].split(b"\r\n", 1)[0]) if place >= 0 else 0
+        length = int(head[place + 15 :].split(b"\r\n", 1)[0]) if place >= 0 else 0
         if len(self._buffer) < end + 4 + length:
             return
-        raw = self._buffer[end + 4:end + 4 + length]
-        self._buffer = self._buffer[end + 4 + length:]
+        raw = self._buffer[end + 4 : end + 4 + length]
+        self._buffer = self._buffer[end + 4 + length :]
         path = head.split(b" ", 2)[1].decode()
         if not length:
             self._plain(200, "{}")
@@ -149,16 +149,23 @@ class Connection(asyncio.Protocol):
 
 
 def _completion(text, role=False, finish=None):
-    return {"id": "cmpl-1", "object": "text_completion", "usage": None,
-            "choices": [{"index": 0, "text": text, "finish_reason": finish}]}
+    return {
+        "id": "cmpl-1",
+        "object": "text_completion",
+        "usage": None,
+        "choices": [{"index": 0, "text": text, "finish_reason": finish}],
+    }
 
 
 def _chat(text, role=False, finish=None):
     delta = {"content": text} if text or role else {}
     if role:
         delta["role"] = "assistant"
-    return {"id": "chatcmpl-1", "object": "chat.completion.chunk",
-            "choices": [{"index": 0, "delta": delta, "finish_reason": finish, "logprobs": None}]}
+    return {
+        "id": "chatcmpl-1",
+        "object": "chat.completion.chunk",
+        "choices": [{"index": 0, "delta": delta, "finish_reason": finish, "logprobs": None}],
+    }
 
 
 def _chunk(event):

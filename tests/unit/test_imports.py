@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """Who may import whom: read from the import statements, so that no room grows a door by accident."""
+
 from __future__ import annotations
 
 import ast

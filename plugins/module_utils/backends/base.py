@@ -78,6 +78,10 @@ class Backend:
             if self.runs(process)
         ]
 
+    def worker_urls(self, layout):
+        """Return ``{process name: URL}`` of the leaders that answer HTTP themselves."""
+        return {}
+
     def files(self, layout):
         """Return the engine's configuration files (see :func:`topology.step.one_file`)."""
         return []
@@ -110,8 +114,11 @@ class Backend:
                 continue
             env = {"HEAD_NODE_IP": layout.head_address, **layout.wiring, **self.environment(process, layout)}
             env.update(self.user_environment(process.mode, layout.spec, process.node, numbers[process.node]))
+            preamble = None
             if process.endpoint.gpus < layout.spec["resources"]["gpus_per_node"]:
                 env["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, process.endpoint.gpu_indices))
+                # Slurm sets the variable to all GPUs of the step after it has taken over the environment.
+                preamble = f"export CUDA_VISIBLE_DEVICES={env['CUDA_VISIBLE_DEVICES']}"
             steps.append(
                 make_step(
                     process.name,
@@ -119,6 +126,7 @@ class Backend:
                     [process.node],
                     self.command(process, layout),
                     env,
+                    preamble=preamble,
                     log=f"logs/%N_{process.endpoint.name}.out",
                     srun_options=dict(layout.spec["srun_options"]),
                 )

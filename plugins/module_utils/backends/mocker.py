@@ -58,15 +58,14 @@ class Mocker(Backend):
     )
 
     def problems(self, spec):
-        if spec["backend"]["speedup_ratio"] == 0:
-            return [
-                (
-                    ("backend", "speedup_ratio"),
-                    "is 0, which dynamo.mocker 1.6 treats like 1 and not like infinity.",
-                    "Write 1000 for almost no delay.",
-                )
-            ]
-        return []
+        backend, problems = spec["backend"], []
+        if backend["speedup_ratio"] == 0:
+            problem = "is 0, which dynamo.mocker 1.6 treats like 1 and not like infinity."
+            problems.append((("backend", "speedup_ratio"), problem, "Write 1000 for almost no delay."))
+        if backend["bootstrap"] and backend["num_workers"] > 1:
+            problem = "needs a port for each worker, and num_workers puts several into one process."
+            problems.append((("backend", "bootstrap"), problem, "Leave one of them out."))
+        return problems
 
     def notes(self, spec):
         notes = []

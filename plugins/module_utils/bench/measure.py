@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import time
 
-from ..errors import Error
+from ..failures import Error
 from ..results.sa_bench import load_result
 from ..results.verdict import judge, make_verdict, partial_path, write_verdict
 from ..slurm.evidence import evidence
@@ -146,10 +146,10 @@ class Measurement:
             raw = files.read_json(partial_path(self._result))
             if not stopped:
                 reasons.append(self._how_it_ended(raw))
-        if raw:
-            # An interrupted run says so itself; that is told already.
-            reasons += judge(dict(raw, interrupted=False) if reasons else raw, self._point["expect"],
-                             self._params["min_completed"])
+        if raw and (sealed or not raw.get("completed")):
+            # Of a run that was cut short only that nothing at all came is worth telling besides.
+            facts = raw if sealed else dict(raw, interrupted=False)
+            reasons += judge(facts, self._point["expect"], self._params["min_completed"])
         reasons += self._losses(record)
         return make_verdict(self._point, reasons, raw, sealed, (record["started_at"], record["ended_at"]))
 
@@ -170,16 +170,18 @@ class Measurement:
         return f"{text}: {why[:300]}" if why else text
 
     def _losses(self, own):
-        """Return what happened to steps of the service while the point was measured (times are the holder's)."""
+        """Return how the service was not the planned one while the point was measured (times are the holder's)."""
         begin, end = own["started_at"] or "", own["ended_at"] or "9"
         losses = []
-        for record in self._session.records.values():
-            if record["tier"] == "benchmark" or record["expected"]:
-                continue
-            if record["state"] == "ended" and begin <= (record["ended_at"] or "") <= end:
-                losses.append(f"{record['name']} ended during the measurement: {record['reason']}")
-            elif record["state"] != "ended" and begin <= (record["started_at"] or "") <= end:
-                losses.append(f"{record['name']} was started anew during the measurement")
+        for step in self._plan["steps"]:
+            record = self._session.records.get(step["name"]) or {"state": "ended", "ended_at": None, "reason": None}
+            if record["state"] != "ended":
+                if begin <= (record["started_at"] or "") <= end:
+                    losses.append(f"{step['name']} was started anew during the measurement")
+            elif (record["ended_at"] or "") < begin:
+                losses.append(f"{step['name']} was not running" + (f": {record['reason']}" if record["reason"] else ""))
+            elif record["ended_at"] <= end:
+                losses.append(f"{step['name']} ended during the measurement: {record['reason']}")
         return losses
 
 

@@ -3,7 +3,7 @@
 """Entry of the module ``bench_run``: every point of the plan measured, unless it has a valid result already."""
 from __future__ import annotations
 
-from ..errors import Error
+from ..failures import Error
 from ..plan_io import load_plan
 from ..slurm import driver
 from ..slurm.evidence import step_error
@@ -29,7 +29,7 @@ def run(params, ctx):
     plan = params.get("plan") or load_plan(params["plan_path"])
     points = _chosen(plan, params["concurrencies"])
     if ctx.check_mode:
-        return _planned(plan, points, params["force"])
+        return _planned(plan, points, params["force"], ctx)
     done, session = [], None
     try:
         for point in points:
@@ -84,7 +84,7 @@ def _measure(session, point, params):
     return _record(session.plan, point, measurement.action, verdict)
 
 
-def _planned(plan, points, force):
+def _planned(plan, points, force, ctx):
     """Return what check mode reports: which points would be measured."""
     records = []
     for point in points:
@@ -97,7 +97,14 @@ def _planned(plan, points, force):
             records.append(_record(plan, point, "take_over", verdict))
         else:
             records.append(_record(plan, point, "measure", valid=None))
+    for point, record in zip(points, records):
+        ctx.progress(verdict_line(record) if record["action"] != "measure" else _plan_line(point))
     return _result(records)
+
+
+def _plan_line(point):
+    facts = [f"{key} {point['expect'][key]}" for key in ("isl", "osl", "num_prompts") if key in point["expect"]]
+    return f"c={point['concurrency']} would be measured ({', '.join(facts)})"
 
 
 def _record(plan, point, action, verdict=None, reasons=(), valid=False):

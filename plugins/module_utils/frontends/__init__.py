@@ -7,7 +7,8 @@ from __future__ import annotations
 from ..spec.section import TEXTS, Field, Section
 from ..spec.types import Bool, Choice, Int, MapOf, Str, Type
 from .dynamo import Dynamo
-from .unbuilt import SglangRouter, TrtllmServe, VllmServe
+from .router import SglangRouter
+from .unbuilt import TrtllmServe, VllmServe
 
 FRONTENDS = {one.type: one for one in (Dynamo(), SglangRouter(), TrtllmServe(), VllmServe())}
 

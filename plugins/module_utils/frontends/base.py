@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import json
+
+from ..spec.words import normal
 from ..topology.step import http_check
 
 
@@ -13,15 +16,24 @@ class Frontend:
     ``type``        the word under ``frontend.type``
     ``fields``      keys of the ``frontend`` section that only this frontend reads
     ``needs_infra`` whether NATS and etcd must run
+    ``fixed``       command line options that the plan decides, so that ``frontend.args`` must not have them
+    ``ports``       keys of the job's ``ports`` that each frontend takes on its node beside its HTTP port
     """
 
     type = ""
     fields = {}
     needs_infra = True
+    fixed = ()
+    ports = ()
 
     def problems(self, spec):
         """Return ``[(path, problem, remedy)]`` for rules that cross fields; called before submission."""
-        return []
+        fixed = {normal(name) for name in self.fixed}
+        return [
+            (("frontend", "args", key), "is decided by the plan.", "Leave it out; ports are set under ports.")
+            for key in spec["frontend"]["args"]
+            if normal(key.lstrip("-")) in fixed
+        ]
 
     def multiple(self, spec):
         """Tell whether several frontends may stand behind nginx."""
@@ -82,3 +94,17 @@ def completion(name, layout, host, port, steps, after):
         expect=[{"label": "tokens", "path": "usage.completion_tokens", "min": 1}],
         after=after,
     )
+
+
+def arguments(options):
+    """Return ``frontend.args`` as a command line: true is the bare flag, false and null leave it out."""
+    argv = []
+    for key, value in options.items():
+        if value is None or value is False:
+            continue
+        argv.append("--" + str(key).lstrip("-"))
+        if isinstance(value, (dict, list)):
+            argv.append(json.dumps(value))
+        elif value is not True:
+            argv.append(str(value))
+    return argv

@@ -4,20 +4,19 @@
 
 from __future__ import annotations
 
-import json
-
 from ..topology.step import http_check, make_step
-from .base import Frontend
+from .base import Frontend, arguments
 
 
 class Dynamo(Frontend):
     type = "dynamo"
+    fixed = ("http-port", "http-host")
 
     def steps(self, layout):
         spec = layout.spec
         env = {**layout.wiring, **spec["environment"], **spec["frontend"]["env"]}
-        args = [argument for pair in spec["frontend"]["args"].items() for argument in _argument(*pair)]
-        command = [layout.python, "-m", "dynamo.frontend", "--http-port", str(layout.frontend_port), *args]
+        command = [layout.python, "-m", "dynamo.frontend", "--http-port", str(layout.frontend_port)]
+        command += arguments(spec["frontend"]["args"])
         return [
             make_step(f"frontend_{index}", "frontend", [node], command, env)
             for index, node in enumerate(layout.frontends)
@@ -55,12 +54,3 @@ class Dynamo(Frontend):
                 expect=[{"label": "model", "path": "data", "where": {"id": layout.served_name}, "min": 1}],
             ),
         ]
-
-
-def _argument(key, value):
-    flag = "--" + str(key).lstrip("-")
-    if value is None or value is False:
-        return []
-    if value is True:
-        return [flag]
-    return [flag, json.dumps(value) if isinstance(value, (dict, list)) else str(value)]

@@ -16,10 +16,6 @@ class Unbuilt(Frontend):
         return [(("frontend", "type"), f"is {self.type}, which this version cannot run yet.", "Use dynamo.")]
 
 
-class SglangRouter(Unbuilt):
-    type = "sglang"
-
-
 class TrtllmServe(Unbuilt):
     type = "trtllm_serve"
     needs_infra = False

@@ -47,10 +47,12 @@ def layout_of(spec, allocation, previous=None):
         infra=frontend.needs_infra,
         share=backend.shares_nodes(spec),
         families=backend.port_families(spec),
+        frontend_ports=frontend.ports,
         previous=previous,
     )
     layout.served_name = backend.served_name(spec)
     layout.wiring = infra.wiring(layout) if frontend.needs_infra else {}
+    layout.worker_urls = backend.worker_urls(layout)
     return layout
 
 

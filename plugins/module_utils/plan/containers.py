@@ -44,12 +44,12 @@ def surround(step, layout, job_mounts):
     lines = [spec["cluster"]["default_bash_preamble"]]
     if spec["setup_script"] and (step["tier"] == "worker" or step["name"].startswith("frontend_")):
         folder = "/configs" if layout.contained else spec["cluster"]["configs_dir"]
-        lines.append(f"bash {shlex.quote(f'{folder}/{spec_script(spec)}')} || exit 1")
+        lines.append(f"bash {shlex.quote(f'{folder}/{script_path(spec)}')} || exit 1")
     lines.append(step["preamble"])
     text = "\n".join(line.rstrip("\n") for line in lines if line)
     step["preamble"] = text or None
 
 
-def spec_script(spec):
+def script_path(spec):
     """Return the setup script's path below configs_dir."""
     return os.path.normpath(spec["setup_script"])

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ..errors import Error
+from ..failures import Error
 from ..spec.source import Source
 from ..spec.words import nearest
 from .schema import JOB, OURS

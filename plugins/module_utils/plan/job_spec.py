@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 
 from ..backends import BACKENDS
-from ..errors import Error, SpecError
+from ..failures import Error, SpecError
 from ..spec.cluster import apply_cluster, find_cluster_file, load_cluster
 from ..spec.section import Checker
 from ..spec.source import NOWHERE, load_yaml
@@ -46,7 +46,7 @@ def run(params, ctx):
     if params.get("job_file"):
         if job:
             raise Error("job and job_file are both given. Give one of them.")
-        job, source = load_yaml(absolute(params["job_file"]))
+        job, source = read_job(params["job_file"])
     if earlier and not job:
         raise SpecError(earlier)
     if not isinstance(job, dict) or not job:
@@ -58,6 +58,14 @@ def run(params, ctx):
     environment = rules.Environment(folders=[*folders, os.getcwd()], check_paths=params.get("check_paths", True))
     spec = resolve(job, source, cluster, environment, earlier)
     return {"changed": False, "jobs": [describe(spec, params.get("job_tags") or ())], "notes": notes(spec, cluster)}
+
+
+def read_job(path):
+    """Return (raw job, Source) of the file at *path*: a job, or a job under the one key ``job``."""
+    job, source = load_yaml(absolute(path))
+    if isinstance(job, dict) and set(job) == {"job"}:
+        return job["job"], source.under(("job",))
+    return job, source
 
 
 def resolve(job, source, cluster, environment, earlier=()):

@@ -8,7 +8,7 @@ import os
 
 from ..backends import BACKENDS
 from ..benchmarks import BENCHMARKS
-from ..errors import Error
+from ..failures import Error
 from ..frontends import FRONTENDS
 from ..spec.text import expand, find_path
 from ..topology.layout import demands, worker_nodes

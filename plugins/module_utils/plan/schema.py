@@ -9,6 +9,8 @@ from ..spec.section import TEXTS, Field, Section, known_places, optional
 from ..spec.types import Bool, Choice, Float, Int, ListOf, MapOf, OneOf, Str, Time, Type
 
 COUNT = Int(0)
+# Larger numbers are slips of the keyboard, and a plan for them would fill the memory.
+MANY = Int(0, 65536)
 
 MODEL = Section(
     "model",
@@ -25,18 +27,18 @@ RESOURCES = Section(
     "resources",
     {
         "gpu_type": Field(Str(), "gpu", "Kind of GPU, for the records and a few defaults."),
-        "gpus_per_node": Field(Int(1), 4, "GPUs of a node."),
-        "prefill_nodes": Field(COUNT, None, "Nodes for prefill workers."),
-        "decode_nodes": Field(COUNT, None, "Nodes for decode workers; 0: on what prefill leaves free."),
-        "prefill_workers": Field(COUNT, None, "Prefill workers."),
-        "decode_workers": Field(COUNT, None, "Decode workers."),
-        "agg_nodes": Field(Int(1), None, "Nodes for aggregated workers."),
-        "agg_workers": Field(COUNT, None, "Aggregated workers."),
+        "gpus_per_node": Field(Int(1, 1024), 4, "GPUs of a node."),
+        "prefill_nodes": Field(MANY, None, "Nodes for prefill workers."),
+        "decode_nodes": Field(MANY, None, "Nodes for decode workers; 0: on what prefill leaves free."),
+        "prefill_workers": Field(MANY, None, "Prefill workers."),
+        "decode_workers": Field(MANY, None, "Decode workers."),
+        "agg_nodes": Field(Int(1, 65536), None, "Nodes for aggregated workers."),
+        "agg_workers": Field(MANY, None, "Aggregated workers."),
         "spread_workers": Field(Bool(), False, "One worker a node, even if several would fit."),
         "het_jobs": Field(Bool(), None, "Submit as a heterogeneous job."),
-        "gpus_per_prefill": Field(Int(1), None, "GPUs of a prefill worker; default: nodes' GPUs over workers."),
-        "gpus_per_decode": Field(Int(1), None, "GPUs of a decode worker."),
-        "gpus_per_agg": Field(Int(1), None, "GPUs of an aggregated worker."),
+        "gpus_per_prefill": Field(Int(1, 65536), None, "GPUs of a prefill worker; default: nodes' GPUs over workers."),
+        "gpus_per_decode": Field(Int(1, 65536), None, "GPUs of a decode worker."),
+        "gpus_per_agg": Field(Int(1, 65536), None, "GPUs of an aggregated worker."),
     },
     doc="Nodes, GPUs and workers.",
 )
@@ -206,7 +208,10 @@ PORTS = Section(
         "bootstrap": Field(PORT, 31000, "First bootstrap port of prefill workers; counted per node."),
         "kv_events": Field(PORT, 5550, "First KV event port; counted through the job."),
         "system": Field(PORT, 8081, "First system port (health, metrics); counted through the job."),
+        "nccl": Field(PORT, 17500, "sglang: first NCCL port; counted through the job."),
+        "dist_init": Field(PORT, 8300, "sglang: first rendezvous port of workers over several nodes."),
         "frontend": Field(PORT, 8000, "Public port."),
+        "prometheus": Field(PORT, 29000, "sglang: metrics port of each router."),
         "frontend_internal": Field(PORT, 8080, "Port of frontends behind nginx."),
         "nats": Field(PORT, 4222, "NATS."),
         "etcd": Field(PORT, 2379, "etcd."),

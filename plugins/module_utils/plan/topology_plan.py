@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import os
 
-from ..errors import Error
+from ..failures import Error
 from ..plan_io import load_plan, write_text_atomic
 from .build import build, imaginary_allocation
 from .printer import node_map, step_lines, summary

@@ -22,7 +22,8 @@ ALWAYS_NEW = ("generated_at",)
 def run(params, ctx):
     """Return ``{changed, rollup, path, csv_path, valid, reasons, table, diff}``.
 
-    In check mode nothing is written: ``table`` is what the rollup would say, ``diff`` has it before and after.
+    In check mode nothing is written: ``table`` is what the rollup would say, ``diff`` has it before and after,
+    and ``valid`` is None while there are points to measure.
     """
     plan = params.get("plan") or load_plan(params["plan_path"])
     path, csv_path = (os.path.join(plan["run_dir"], name) for name in ("rollup.json", "rollup.csv"))
@@ -34,13 +35,13 @@ def run(params, ctx):
     if changed and not ctx.check_mode:
         write_text_atomic(path, json.dumps(rollup, indent=2) + "\n")
         write_text_atomic(csv_path, tables.csv_text(rollup))
-    table = tables.table_text(rollup)
+    table = tables.table_text(rollup, dry=ctx.check_mode)
     result = {
         "changed": changed,
         "rollup": rollup,
         "path": path,
         "csv_path": csv_path,
-        "valid": rollup["valid"],
+        "valid": None if ctx.check_mode and tables.unmeasured(rollup) else rollup["valid"],
         "reasons": rollup["invalid_reasons"],
         "table": table,
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 
-from ..errors import Error
+from ..failures import Error
 
 METRICS = ("ttft", "tpot", "itl", "e2el")
 STATISTICS = ("mean", "median", "std", "p90", "p95", "p99")

@@ -7,6 +7,7 @@ import csv
 import io
 
 from .sa_bench import METRICS, STATISTICS
+from .verdict import NOT_MEASURED
 
 JOB_COLUMNS = ("job_id", "job_name", "model_name", "precision", "gpu_type", "backend_type", "frontend_type", "topology",
                "total_nodes", "total_gpus", "prefill_gpus", "decode_gpus", "isl", "osl")
@@ -64,14 +65,18 @@ def csv_text(rollup):
     return pandas.DataFrame(flat, columns=columns, dtype=object).to_csv(index=False, lineterminator="\n")
 
 
-def table_text(rollup):
-    """Return the points as a table, the verdict, and why it is what it is."""
+def table_text(rollup, dry=False):
+    """Return the points as a table, the verdict, and why it is what it is.
+
+    :param dry: of a dry run: points without a result are no fault, they would be measured.
+    """
     if not rollup:
         return ""
+    missing = unmeasured(rollup) if dry else []
     lines = [[title for title, _key, _format in TABLE] + ["valid"]]
     for record in rollup["results"]:
         cells = ["-" if record.get(key) is None else format(record[key], style) for _title, key, style in TABLE]
-        mark = "yes" if record["valid"] else "NO"
+        mark = "to be measured" if record in missing else "yes" if record["valid"] else "NO"
         if record.get("origin"):
             mark += f" (from job {record['origin'].get('job_id')})"
         lines.append([*cells, mark])
@@ -81,6 +86,13 @@ def table_text(rollup):
     ]
     if not rollup["results"]:
         text = ["No points were planned."]
+    if missing:
+        return "\n".join(text)
     text.append("The results are valid." if rollup["valid"] else "The results are NOT valid:")
     text += [f"  {reason}" for reason in rollup["invalid_reasons"]]
     return "\n".join(text)
+
+
+def unmeasured(rollup):
+    """Return the records of the points that nobody has measured yet."""
+    return [record for record in rollup["results"] if record["invalid_reasons"] == [NOT_MEASURED]]

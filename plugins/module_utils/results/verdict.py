@@ -15,6 +15,7 @@ from ..plan_io import write_text_atomic
 from . import sa_bench
 
 VERDICT_SCHEMA_VERSION = 1
+NOT_MEASURED = "was not measured"
 MIN_COMPLETED = 0.99
 PROMPT_TOLERANCE = 0.02  # of the prompt tokens sent ...
 PROMPT_TOLERANCE_TOKENS = 8  # ... or so many tokens a request, whichever is more
@@ -162,7 +163,7 @@ def standing(point, result):
     """
     verdict = read_verdict(result)
     if verdict is None:
-        what = "was measured but not judged" if os.path.exists(result) else "was not measured"
+        what = "was measured but not judged" if os.path.exists(result) else NOT_MEASURED
         return None, [what]
     if verdict.get("digest") != point["digest"]:
         return verdict, ["was measured with other parameters or another service"]

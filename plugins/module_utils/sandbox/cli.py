@@ -10,7 +10,7 @@ import shlex
 import sys
 import time
 
-from ..errors import Error
+from ..failures import Error
 from .cluster import Sandbox
 from .settings import SETTINGS, node_plan
 

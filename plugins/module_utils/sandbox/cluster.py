@@ -10,7 +10,7 @@ import signal
 import subprocess
 import time
 
-from ..errors import Error
+from ..failures import Error
 from . import anchor, making, netlink, processes, render
 from .settings import node_plan, settings_from
 from .state import STATE_VERSION, Folder

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import time
 
-from ..errors import Error
+from ..failures import Error
 from .cluster import Sandbox
 from .settings import SETTINGS, node_plan
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 
-from ..errors import Error
+from ..failures import Error
 from . import anchor as anchor_module
 from . import netlink as netlink_module
 from . import render

@@ -3,7 +3,7 @@
 """What a sandbox may be: its settings, its names and addresses."""
 from __future__ import annotations
 
-from ..errors import Error
+from ..failures import Error
 
 #: name -> (type, default). Everything that a running sandbox cannot change without a restart.
 SETTINGS = {

@@ -14,7 +14,7 @@ import os
 import shutil
 import time
 
-from ..errors import Error
+from ..failures import Error
 from ..plan_io import write_text_atomic
 
 STATE_VERSION = 1

@@ -12,11 +12,14 @@ import getpass
 import ipaddress
 import os
 import re
+import shutil
 import subprocess
+import time
 
-from ..errors import SlurmError
+from ..failures import SlurmError
 
 CALL_S = 20.0
+PATIENCE_S = 45.0
 SEPARATOR = "\x1f"
 JOB_FIELDS = {
     "id": "%i",
@@ -72,8 +75,22 @@ def run(argv, timeout_s=CALL_S, stdin=None, check=True, **env):
     return done
 
 
-def jobs(user=None, job_id=None, timeout_s=CALL_S):
-    """Return the jobs of *user*, or the job of *job_id*, as squeue knows them now: a list of dicts (JOB_FIELDS)."""
+def jobs(user=None, job_id=None, timeout_s=CALL_S, patience_s=PATIENCE_S):
+    """Return the jobs of *user*, or the job of *job_id*, as squeue knows them now: a list of dicts (JOB_FIELDS).
+
+    :param patience_s: how long a slurmctld that does not answer, as when it is restarted, is asked again.
+    """
+    until = time.monotonic() + patience_s
+    while True:
+        try:
+            return _jobs(user, job_id, timeout_s)
+        except SlurmError:
+            if time.monotonic() >= until or not shutil.which("squeue"):
+                raise
+        time.sleep(1.0)
+
+
+def _jobs(user, job_id, timeout_s):
     argv = ["squeue", "--noheader", "--format=" + SEPARATOR.join(JOB_FIELDS.values())]
     argv.append(f"--jobs={job_id}" if job_id else f"--user={user or getpass.getuser()}")
     done = run(argv, timeout_s, check=False, TZ="UTC", SLURM_TIME_FORMAT="%Y-%m-%dT%H:%M:%SZ")

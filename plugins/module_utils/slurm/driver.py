@@ -12,7 +12,7 @@ import os
 import sys
 import time
 
-from ..errors import Error, SlurmError
+from ..failures import Error, SlurmError
 from . import commands, holder
 
 MARGIN_S = 30.0  # what a request may take beyond the time that it is told to wait

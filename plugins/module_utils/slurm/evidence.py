@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import re
 
-from ..errors import StepError
+from ..failures import StepError
 
 # The first line of a log that matches is the likeliest cause. Most telling first only matters within one line.
 FATAL = re.compile(
@@ -18,6 +18,7 @@ FATAL = re.compile(
     r"\b(?:FATAL|CRITICAL)\b|\bfatal\b|unrecognized arguments|error: argument|Killed"
 )
 EXCEPTION = re.compile(r"^[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit)\b.*")
+NOISE = "cluster configuration lacks support for cpu binding"  # nobody asked for any
 READ_BYTES = 1 << 20
 
 
@@ -47,7 +48,8 @@ def evidence(record, run_dir):
     if record.get("node") and record.get("nodes"):
         log = os.path.join(os.path.dirname(log), os.path.basename(log).replace(record["nodes"][0], record["node"], 1))
     lines = _text(log)
-    messages = tail_lines(os.path.join(run_dir, "logs", ".srun", f"{record['name']}.{record.get('attempt')}.err"), 5)
+    messages = tail_lines(os.path.join(run_dir, "logs", ".srun", f"{record['name']}.{record.get('attempt')}.err"), 8)
+    messages = [line for line in messages if NOISE not in line]
     return {
         "step": record["name"],
         "step_id": record.get("step_id"),

@@ -7,7 +7,7 @@ from __future__ import annotations
 import time
 import uuid
 
-from ..errors import Error
+from ..failures import Error
 from ..plan_io import load_plan
 from . import driver
 from .evidence import step_error

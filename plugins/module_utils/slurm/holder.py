@@ -214,7 +214,8 @@ class Holder(Steps):
     def finish(self):
         """End all steps in tiers and say so in steps.jsonl."""
         self.write({"event": "holder", "reason": f"end: {self.ending}"})
-        self.stop_in_tiers(list(self.steps.values()))
+        # What does not end now ends with the job.
+        self.stop_in_tiers(list(self.steps.values()), give_up_s=10.0)
         self.write({"event": "holder", "reason": "ended"})
 
 

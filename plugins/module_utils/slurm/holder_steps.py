@@ -18,7 +18,9 @@ import time
 
 CALL_S = 10.0  # the longest that one Slurm command may take
 TIERS = ("benchmark", "frontend", "worker", "head_infra")  # the order in which steps end
-RETRY_PAUSES_S = (0.5, 1, 2, 4, 8, 16)
+RETRY_PAUSES_S = (0.5, 1, 2, 3, 3, 3, 3, 3, 3, 3, 3)
+AGAIN_S, YOUNG_S = 0.2, 15.0  # TERM is sent again so soon to steps so young if scancel says that some did not get it
+KILL_AGAIN_S, GIVE_UP_S = 5.0, 60.0  # KILL is repeated, and after so long a step that does not end is left alone
 TRANSIENT = re.compile(
     "Memory required by task is not available|Unable to contact slurm controller|Socket timed out|Zero Bytes were "
     "transmitted|Communication connection failure|Slurm temporarily unable|Transport endpoint is not connected"
@@ -48,11 +50,11 @@ def utc_now():
     return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def tail(path, size=8192):
-    """Return the last *size* bytes of a file as text, "" if there is none."""
+def tail(path, size=8192, begin=0):
+    """Return the last *size* bytes of a file, none before *begin*, as text; "" if there is no file."""
     try:
         with open(path, "rb") as stream:
-            stream.seek(max(0, os.fstat(stream.fileno()).st_size - size))
+            stream.seek(max(begin, os.fstat(stream.fileno()).st_size - size))
             return stream.read().decode(errors="replace")
     except OSError:
         return ""
@@ -107,8 +109,9 @@ class Slurm:
         return {step_id: name for step_id, name in lines if step_id.rsplit(".", 1)[-1].isdigit()}
 
     def signal(self, step_ids, name):
-        """Signal the processes of the steps; False when Slurm could not be asked."""
-        return self._call("scancel", f"--signal={name}", *step_ids) is not None
+        """Signal the processes of the steps; False if some did not get it, None when Slurm did not answer."""
+        done = self._call("scancel", f"--signal={name}", *step_ids)
+        return None if done is None else done.returncode == 0
 
     @staticmethod
     def _call(*argv):
@@ -131,7 +134,7 @@ class Step:
 
     def __init__(self, ask, attempt=1, newer_than=-1):
         self.ask, self.name, self.attempt, self.newer_than = ask, ask["name"], attempt, newer_than
-        self.client, self.seq = None, 0
+        self.client, self.seq, self.born = None, 0, time.monotonic()
         self.state, self.expected = "starting", False
         self.step_id = self.node = self.exit_code = self.signal = self.reason = None
         self.started_at = self.running_at = self.ended_at = None
@@ -180,7 +183,9 @@ class Steps:
                     actions[ask["name"]] = "replaced" if step else "started"
                     old += [step] if step and step.alive else []
                     new.append(Step(ask, step.attempt + 1, number_of(step.step_id)) if step else Step(ask))
-            self.stop(old)
+            left = self.stop(old)
+            if left:
+                raise RuntimeError(f"{', '.join(s.name for s in left)} could not be ended and is not started again")
             with self.change:
                 for step in new:
                     self.steps[step.name] = step
@@ -190,45 +195,55 @@ class Steps:
                     self.finder.start()
         return actions
 
-    def stop_in_tiers(self, steps, grace_s=None):
+    def stop_in_tiers(self, steps, grace_s=None, give_up_s=GIVE_UP_S):
         """End steps tier by tier. One deadline for all: what the first tiers use up is not left for the last."""
         until = time.monotonic() + max([s.grace_s(grace_s) for s in steps], default=0)
         tiers = [s.ask.get("tier") for s in steps]
         for tier in (*TIERS, *sorted({str(t) for t in tiers} - set(TIERS))):
-            self.stop([s for s, its in zip(steps, tiers) if str(its) == tier], grace_s, until)
+            self.stop([s for s, its in zip(steps, tiers) if str(its) == tier], grace_s, until, give_up_s)
 
-    def stop(self, steps, grace_s=None, until=1e18):
-        """End steps together: TERM to their processes by Slurm, after their grace KILL, and once more."""
+    def stop(self, steps, grace_s=None, until=1e18, give_up_s=GIVE_UP_S):
+        """End steps together: TERM to their processes by Slurm, after their grace KILL, again and again.
+
+        Return the steps that live on, for Slurm may not answer.
+        """
         with self.change:
             alive = [s for s in steps if s.alive]
             for step in alive:
                 step.expected = True
             self.change.notify_all()
+        told, patient = self._signal(alive, "TERM"), time.monotonic() + give_up_s
+        while told is None and time.monotonic() < patient:
+            with self.change:
+                self.change.wait(1.0)
+                alive = [s for s in alive if s.alive]
+            told = self._signal(alive, "TERM")
         now = time.monotonic()
         due = {s: min(now + s.grace_s(grace_s), until) for s in alive}
-        kills = dict.fromkeys(alive, 0)
-        self._signal(alive, "TERM")
+        over, again = max(due.values(), default=now) + give_up_s, now + AGAIN_S
         while True:
             with self.change:
                 alive, now = [s for s in alive if s.alive], time.monotonic()
                 late = [s for s in alive if due[s] <= now]
-                for step in late:
-                    kills[step], due[step] = kills[step] + 1, now + 5.0
-                    if kills[step] > 2:
-                        self.note(step, "end", state="ended", reason="Slurm could not be made to stop it")
-                if not alive:
-                    return
-                if not late:
-                    self.change.wait(max(0.01, min(min(due[s] for s in alive) - now, 1.0)))
+                # A step whose task does not run yet cannot get a signal, and scancel does not say which one it was.
+                young = [s for s in alive if not told and s not in late and now - s.born < YOUNG_S]
+                due.update(dict.fromkeys(late, now + KILL_AGAIN_S))
+                if not alive or now > over:
+                    return alive
+                if not late and not (young and again <= now):
+                    next_s = min([due[s] - now for s in alive] + ([again - now] if young else []))
+                    self.change.wait(max(0.01, min(next_s, 1.0)))
+            if young and again <= now:
+                told, again = self._signal(young, "TERM"), time.monotonic() + AGAIN_S
             self._signal([s for s in late if s.alive], "KILL")
 
     def _signal(self, steps, name):
-        ids = [s.step_id for s in steps if s.step_id]
-        asked = bool(ids) and self.slurm.signal(ids, name)
+        """Signal the processes of the steps; False if some did not get it, None when Slurm did not answer."""
         for step in steps:
-            # Slurm does not answer or has not told the step's id yet: its client passes the end on.
-            if step.client and not (asked and step.step_id):
+            if step.client and not step.step_id:  # Slurm has not named it yet: its client withdraws it
                 step.client.send_signal(signal.SIGTERM if name == "TERM" else signal.SIGKILL)
+        ids = [s.step_id for s in steps if s.step_id]
+        return self.slurm.signal(ids, name) if ids else True
 
     def _own(self, step):
         """The life of one attempt, in a thread of its own: start, wait for its client, tell how it ended."""
@@ -239,16 +254,18 @@ class Steps:
                     return self.note(step, "end", state="ended", reason="stopped before it started")
                 try:
                     self._set_aside(step)
+                    begin = os.path.getsize(err) if os.path.exists(err) else 0
                     step.client = self.slurm.spawn(step.ask["srun_argv"], step.ask.get("srun_env") or {}, err)
                 except (OSError, ValueError) as error:
                     return self.note(step, "end", state="ended", reason=f"srun could not be started: {error}")
                 self.note(step, "start", started_at=utc_now(), pid=step.client.pid)
             code = step.client.wait()
-            messages = tail(err)
+            messages = tail(err, begin=begin)
             with self.change:
-                if not (code and pause and step.state == "starting" and TRANSIENT.search(messages)):
+                passing = [line for line in messages.splitlines() if TRANSIENT.search(line)]
+                if not (code and pause and step.state == "starting" and passing):
                     break
-                self.note(step, "retry", reason=messages.strip().splitlines()[-1])
+                self.note(step, "retry", reason=passing[-1])
                 self.change.wait_for(lambda: step.expected or self.ending, pause)
         if code < 0 and step.step_id and not self._gone(step, 8.0):
             self.note(step, "unowned", state="unowned", reason=read_end(code, "")["reason"])

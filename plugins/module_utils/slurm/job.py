@@ -8,7 +8,7 @@ import json
 import os
 import time
 
-from ..errors import Error, SlurmError
+from ..failures import Error, SlurmError
 from ..plan_io import utc_now, write_text_atomic
 from . import commands, driver, script
 from .evidence import tail_lines
@@ -77,28 +77,24 @@ class _Work:
 
     def _find(self):
         """Return squeue's record of the job, None if there is none."""
-        limit_s = 5.0 if self.ctx.check_mode else commands.CALL_S
+        limits = {"timeout_s": 5.0, "patience_s": 0.0} if self.ctx.check_mode else {}
         job_id = self.params.get("job_id")
         try:
             if job_id:
-                found = [
-                    j for j in commands.jobs(job_id=job_id, timeout_s=limit_s) if j["state"] in commands.LIVE_STATES
-                ]
+                found = [j for j in commands.jobs(job_id=job_id, **limits) if j["state"] in commands.LIVE_STATES]
                 if not found and self.params["state"] in ("present", "running") and not self.ctx.check_mode:
                     raise Error(
                         f"Job {job_id} is not there: {commands.job_end(job_id)}. Leave job_id out for a new one."
                     )
                 return found[0] if found else None
-            return self._only(self._matches(limit_s))
+            return self._only(self._matches(**limits))
         except SlurmError:
             if self.ctx.check_mode:  # a dry run works on a machine that has no Slurm
                 return None
             raise
 
-    def _matches(self, timeout_s=commands.CALL_S):
-        return [
-            j for j in commands.jobs(timeout_s=timeout_s) if j["state"] in commands.LIVE_STATES and self._is_ours(j)
-        ]
+    def _matches(self, **limits):
+        return [j for j in commands.jobs(**limits) if j["state"] in commands.LIVE_STATES and self._is_ours(j)]
 
     def _is_ours(self, job):
         if not self.allocation:
@@ -122,15 +118,23 @@ class _Work:
     # ---- submitting
 
     def _submit(self):
-        os.makedirs(self.output_dir, exist_ok=True)
+        try:
+            os.makedirs(self.output_dir, exist_ok=True)
+        except OSError as error:
+            raise Error(f"output_dir {self.output_dir} cannot be made: {error.strerror}. Choose another one.") from None
         job_id = commands.submit_held(self.script)
         try:
-            older = [job for job in self._matches() if int(job["id"]) < int(job_id)]
-            if older:  # somebody else submitted the same job just before us
+            oldest = min(self._matches(), key=lambda job: int(job["id"]), default={"id": job_id})
+            if int(oldest["id"]) < int(job_id):  # somebody else submitted the same job just before us
                 commands.cancel(job_id)
-                self.notes.append(f"Job {older[0]['id']} was submitted at the same time: job {job_id} was withdrawn.")
-                return older[0]
+                self.notes.append(f"Job {oldest['id']} was submitted at the same time: job {job_id} was withdrawn.")
+                return oldest
             self._release(job_id)
+        except OSError as error:
+            commands.cancel(job_id)
+            raise Error(
+                f"The run directory of job {job_id} cannot be written: {error}. The job was cancelled before its start."
+            ) from None
         except BaseException:
             commands.cancel(job_id)
             raise

@@ -8,7 +8,7 @@ import os
 import re
 import shlex
 
-from ..errors import Error
+from ..failures import Error
 
 TAG = "srt.slurm:"  # begins the comment of every job of ours
 SHORT = {

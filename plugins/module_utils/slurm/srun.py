@@ -13,7 +13,7 @@ import os
 import re
 import shlex
 
-from ..errors import Error
+from ..failures import Error
 
 CARRIER = "SRT_ENV_"
 SET_BY_SLURM = ("CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "ZE_AFFINITY_MASK", "GPU_DEVICE_ORDINAL")
@@ -85,14 +85,12 @@ def task_argv(step):
     if not (carried or preamble or ":" in argv or (step.get("container") or {}).get("runtime") == "pyxis"):
         return argv
     lines = [f'export {name}="${CARRIER}{name}"; unset {CARRIER}{name}' for name in carried]
+    command, words = '"$@"', ["srt", *argv]
+    if preamble:  # it is free to use the positional parameters
+        lines, command = ['srt_argv=("$@")', *lines, preamble], '"${srt_argv[@]}"'
     if ":" in argv:
-        shell, words, last = "/bin/sh", [], "exec " + shlex.join(argv)
-    else:
-        shell, words, last = "/bin/sh", ["srt", *argv], 'exec "$@"'
-    if preamble:
-        # The preamble is free to use the positional parameters.
-        shell, lines, last = "/bin/bash", ['srt_argv=("$@")', *lines, preamble], last.replace("$@", "${srt_argv[@]}")
-    return [shell, "-c", "\n".join([*lines, last]), *words]
+        command, words = shlex.join(argv), []
+    return ["/bin/bash" if preamble else "/bin/sh", "-c", "\n".join([*lines, "exec " + command]), *words]
 
 
 def srun_env(step):

@@ -7,7 +7,7 @@ from __future__ import annotations
 import copy
 import os
 
-from ..errors import Error, SpecError
+from ..failures import Error, SpecError
 from .section import TEXTS, Checker, Field, Section
 from .source import load_yaml
 from .types import Bool, Int, MapOf, Str, Time, Type

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ..errors import Error, SpecError
+from ..failures import Error, SpecError
 
 
 class Source:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..errors import Error
+from ..failures import Error
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 
-from ..errors import Error
+from ..failures import Error
 from .endpoints import Demand, Endpoint, allocate
 from .ports import WORKER_FAMILIES, PortBook
 from .roles import Roles, Wish, assign, frontend_nodes
@@ -54,7 +54,8 @@ class Layout:
     """Everything that backends, frontends and benchmarks may know about where things are.
 
     ``addresses`` maps node names, in allocation order, to addresses. ``served_name`` is the model's public name,
-    ``wiring`` the environment that connects a process to the job's infrastructure; both are set by the plan.
+    ``wiring`` the environment that connects a process to the job's infrastructure, ``worker_urls`` where workers with
+    an HTTP side of their own answer, by process name; these are set by the plan.
     """
 
     spec: dict
@@ -68,6 +69,7 @@ class Layout:
     processes: list
     served_name: str = ""
     wiring: dict = field(default_factory=dict)
+    worker_urls: dict = field(default_factory=dict)
 
     @property
     def ports(self):
@@ -142,13 +144,24 @@ def worker_nodes(resources):
     return resources["agg_nodes"] or 1
 
 
-def build_layout(spec, allocation, multiple=True, infra=True, share=False, families=WORKER_FAMILIES, previous=None):
+def build_layout(
+    spec,
+    allocation,
+    multiple=True,
+    infra=True,
+    share=False,
+    families=WORKER_FAMILIES,
+    frontend_ports=(),
+    previous=None,
+):
     """Return the :class:`Layout` of *spec* on *allocation*.
 
     :param allocation: ``{id, run_dir, nodes: [{name, address}]}``.
     :param multiple: several frontends are possible (the frontend's own answer).
     :param infra: NATS and etcd are needed.
     :param share: prefill and decode may share a node.
+    :param families: the kinds of ports that workers get.
+    :param frontend_ports: keys of ``ports`` that each frontend takes beside its HTTP port.
     :param previous: an earlier plan of the same job, whose ports are kept where they still fit.
     """
     addresses = {node["name"]: node["address"] for node in allocation["nodes"]}
@@ -165,7 +178,9 @@ def build_layout(spec, allocation, multiple=True, infra=True, share=False, famil
     roles = _placed(roles, spec, endpoints)
     frontends, nginx = frontend_nodes(roles, multiple, spec["frontend"]["num_additional_frontends"])
     processes = [Process(endpoint, rank, node) for endpoint in endpoints for rank, node in enumerate(endpoint.nodes)]
-    _give_ports(spec["ports"], roles, frontends, nginx, infra, processes, families, previous)
+    book = PortBook(spec["ports"])
+    _reserve_fixed(book, roles, frontends, nginx, infra, frontend_ports)
+    _give_ports(book, processes, families, previous)
     return Layout(
         spec=spec,
         job_id=str(allocation["id"]),
@@ -190,14 +205,17 @@ def _placed(roles, spec, endpoints):
     return Roles(head=head[0], bench=bench[0], infra=roles.infra, workers=roles.workers)
 
 
-def _give_ports(bases, roles, frontends, nginx, infra, processes, families, previous):
-    book = PortBook(bases)
-    if infra:
-        for key in ("nats", "etcd", "etcd_peer"):
-            book.reserve(roles.infra, bases[key], f"ports.{key}")
-    book.reserve(roles.head, bases["frontend"], "ports.frontend")
-    for node in frontends if nginx else ():
-        book.reserve(node, bases["frontend_internal"], "ports.frontend_internal")
+def _reserve_fixed(book, roles, frontends, nginx, infra, frontend_ports):
+    """Take the ports of infrastructure, nginx and frontends, which are the same in every plan of the job."""
+    fixed = [(roles.infra, key) for key in ("nats", "etcd", "etcd_peer") if infra]
+    fixed.append((roles.head, "frontend"))
+    fixed += [(node, key) for node in frontends for key in (("frontend_internal",) if nginx else ()) + frontend_ports]
+    for node, key in fixed:
+        book.reserve(node, book.bases[key], f"ports.{key}")
+
+
+def _give_ports(book, processes, families, previous):
+    """Give each process its ports, those of the *previous* plan first."""
     before = {one["name"]: one for one in (previous or {}).get("processes", ())}
     leaders = {process.endpoint.name: process for process in processes if process.leader}
     wanted = [
@@ -219,7 +237,8 @@ def _give_ports(bases, roles, frontends, nginx, infra, processes, families, prev
             process.ports[family.name] = port
     for process, family, node, owner in rest:
         process.ports[family.name] = book.take(node, family, owner)
+    shared = [family.name for family in families if family.shared]
     for process in processes:
-        if not process.leader and "bootstrap" in leaders[process.endpoint.name].ports:
-            process.ports["bootstrap"] = leaders[process.endpoint.name].ports["bootstrap"]
+        leader = leaders[process.endpoint.name]
+        process.ports.update({name: leader.ports[name] for name in shared if name in leader.ports})
         process.ports = {family.name: process.ports[family.name] for family in families if family.name in process.ports}

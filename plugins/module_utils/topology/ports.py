@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..errors import Error
+from ..failures import Error
 
 HIGHEST = 65535
 
@@ -17,20 +17,22 @@ class Family:
 
     :param name: the base's key in the job's ``ports`` section.
     :param scope: "node" counts from the base on each node; "job" counts once through the whole job.
-    :param who: "process", "leader", or "prefill" (one number an endpoint, on its leader's node, for all its ranks).
+    :param who: who gets one: each "process", each "leader", or the leaders of "prefill" endpoints.
+    :param shared: the other ranks of the endpoint are told the leader's number.
     :param size: consecutive ports that one owner gets.
     """
 
     name: str
     scope: str = "node"
     who: str = "process"
+    shared: bool = False
     size: int = 1
 
 
 WORKER_FAMILIES = (
     Family("system", scope="job"),
     Family("http", who="leader"),
-    Family("bootstrap", who="prefill"),
+    Family("bootstrap", who="prefill", shared=True),
     Family("kv_events", scope="job"),
 )
 

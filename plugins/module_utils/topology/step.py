@@ -15,8 +15,6 @@ wait "$child"; code=$?
 while kill -0 "$child" 2>/dev/null; do wait "$child"; code=$?; done
 rm -rf -- "$dir"; exit "$code\""""
 
-TIERS = ("head_infra", "worker", "frontend", "benchmark")
-
 
 def make_step(name, tier, nodes, argv, env=None, **other):
     """Return a step with every key; *other* overrides the defaults.

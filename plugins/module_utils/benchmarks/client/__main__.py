@@ -19,4 +19,4 @@ if __name__ == "__main__":
         sys.dont_write_bytecode = True  # the run directory holds results, not caches
     from .cli import main
 
-    sys.exit(main())
+    raise SystemExit(main())

@@ -15,7 +15,7 @@ import sys
 from .http import Client, Request
 from .load import Load, State, Stop, arrival_times
 from .options import parse_options
-from .progress import Progress, utc_now, write_atomic
+from .progress import Progress, say, utc_now, write_atomic
 from .prompts import PromptError, PromptMaker, load_tokenizer, sample_lengths
 from .stats import build_result
 
@@ -67,7 +67,7 @@ class Run:
         except (PromptError, ImportError) as error:
             if isinstance(error, ImportError):
                 error = f"{error}: the load client needs aiohttp and tokenizers for {sys.executable}"
-            print(f"load_client: {error}", file=sys.stderr)
+            say(f"load_client: {error}", sys.stderr)
             self._progress.final("failed", 2, str(error))
             return 2
         except Stop as early:
@@ -144,12 +144,12 @@ class Run:
         partial = partial_path(options.result)
         write_atomic(partial if stop else options.result, format_result(result))
         if stop:
-            print(f"load_client: {stop.reason}; what was measured is in {partial}", file=sys.stderr)
+            say(f"load_client: {stop.reason}; what was measured is in {partial}", sys.stderr)
             self._progress.final(stop.phase, stop.exit_code, stop.reason)
             return stop.exit_code
         if os.path.exists(partial):
             os.unlink(partial)
-        print(format_report(result), flush=True)
+        say(format_report(result), sys.stdout)
         self._progress.final("done", 0)
         return 0
 

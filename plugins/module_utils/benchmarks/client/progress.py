@@ -20,6 +20,12 @@ def utc_now():
     return now.strftime("%Y-%m-%dT%H:%M:%S.") + f"{now.microsecond // 1000:03d}Z"
 
 
+def say(text, stream):
+    """Write one line (or several) and let it be seen at once."""
+    stream.write(text + "\n")
+    stream.flush()
+
+
 def write_atomic(path, text):
     """Replace *path* by *text*: a reader sees the old or the new file, never a part."""
     os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
@@ -89,7 +95,7 @@ class Progress:
         data = dict(self.data(now), **more)
         line = format_line(data)
         if line != self._line:
-            print(line, file=self._stream, flush=True)
+            say(line, self._stream)
             self._line = line
         self._printed_at = now
         self._phase = self._state.phase
@@ -98,7 +104,7 @@ class Progress:
                 write_atomic(self._path, json.dumps(data) + "\n")
             except OSError as error:
                 self._broken = True  # a full disk must not end the measurement
-                print(f"progress file: {error}", file=sys.stderr, flush=True)
+                say(f"progress file: {error}", sys.stderr)
 
     def _rate(self, now):
         window = self._window

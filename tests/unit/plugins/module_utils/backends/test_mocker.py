@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import yaml
 from ansible_collections.srt.slurm.plugins.module_utils.backends import BACKENDS
-from ansible_collections.srt.slurm.plugins.module_utils.errors import SpecError
+from ansible_collections.srt.slurm.plugins.module_utils.failures import SpecError
 from ansible_collections.srt.slurm.tests.unit.plugins.module_utils.plan import jobs
 
 
@@ -26,13 +26,15 @@ def test_command():
 
 
 def test_environment():
-    env = jobs.step(
+    step = jobs.step(
         jobs.plan_of(
             backend={"decode_environment": {"WHERE": "{node}:{node_id}", "BOTH": "mode", "DYN_LOG": "debug"}},
             environment={"BOTH": "job", "BRACES": "{other}"},
         ),
         "decode_1",
-    )["env"]
+    )
+    env = step["env"]
+    assert step["preamble"] == "export CUDA_VISIBLE_DEVICES=4,5,6,7"
     assert env["DYN_SYSTEM_PORT"] == "8084"
     assert env["DYN_SYSTEM_STARTING_HEALTH_STATUS"] == "ready"
     assert env["ETCD_ENDPOINTS"] == "http://10.0.0.1:2379"
@@ -114,7 +116,8 @@ def test_options_that_differ_from_the_default():
 
 
 def test_workers_in_one_process_count_for_the_frontend():
-    check = next(one for one in jobs.plan_of(backend={"num_workers": 3})["checks"] if one["path"] == "/health")
+    checks = jobs.plan_of(backend={"num_workers": 3})["checks"]
+    check = next(one for one in checks if one["name"] == "frontend_0_workers")
     assert [expect["min"] for expect in check["expect"]] == [6, 6]
 
 
@@ -129,6 +132,11 @@ def test_served_name():
 def test_zero_speedup_is_refused():
     with pytest.raises(SpecError, match="not like infinity"):
         jobs.spec_of(backend={"speedup_ratio": 0})
+
+
+def test_bootstrap_needs_one_worker_a_process():
+    with pytest.raises(SpecError, match="a port for each worker"):
+        jobs.spec_of(backend={"bootstrap": True, "num_workers": 2})
 
 
 @pytest.mark.parametrize("name", sorted(BACKENDS))

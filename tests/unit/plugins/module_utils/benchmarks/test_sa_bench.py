@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.benchmarks import BENCHMARKS
-from ansible_collections.srt.slurm.plugins.module_utils.errors import SpecError
+from ansible_collections.srt.slurm.plugins.module_utils.failures import SpecError
 from ansible_collections.srt.slurm.plugins.module_utils.plan.build import client_assets
 from ansible_collections.srt.slurm.tests.unit.plugins.module_utils.plan import jobs
 

@@ -1,24 +1,12 @@
 """A tokenizer without a download, and the streaming server of tests/support."""
 from __future__ import annotations
 
-import importlib.util
 import pathlib
 import random
-import sys
 
 import pytest
 
-SUPPORT = pathlib.Path(__file__).resolve().parents[4] / "support"
 CLIENT = pathlib.Path(__file__).resolve().parents[5] / "plugins" / "module_utils" / "benchmarks" / "client"
-
-
-def load(name):
-    """Return the module tests/support/<name>.py."""
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, SUPPORT / f"{name}.py")
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
 
 
 def corpus():
@@ -57,7 +45,9 @@ def model_dir(tokenizer, tmp_path_factory):
 @pytest.fixture(scope="session")
 def sse():
     """The module tests/support/sse_server.py."""
-    return load("sse_server")
+    import sse_server
+
+    return sse_server
 
 
 @pytest.fixture(scope="session")

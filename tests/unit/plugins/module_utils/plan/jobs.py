@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """Jobs and allocations for tests."""
+
 from __future__ import annotations
 
 import copy
@@ -9,7 +10,7 @@ import pathlib
 from ansible_collections.srt.slurm.plugins.module_utils.plan import build, job_spec, rules
 from ansible_collections.srt.slurm.plugins.module_utils.spec.cluster import load_cluster
 from ansible_collections.srt.slurm.plugins.module_utils.spec.merge import deep_merge
-from ansible_collections.srt.slurm.plugins.module_utils.spec.source import NOWHERE, load_yaml
+from ansible_collections.srt.slurm.plugins.module_utils.spec.source import NOWHERE
 
 ROOT = pathlib.Path(__file__).resolve().parents[5]
 
@@ -54,7 +55,7 @@ def spec_of(job=None, source=NOWHERE, cluster=None, check_paths=False, folders=N
 
 def example(name):
     """Return the spec of examples/*name*."""
-    job, source = load_yaml(str(ROOT / "examples" / name))
+    job, source = job_spec.read_job(str(ROOT / "examples" / name))
     return spec_of(job, source)
 
 

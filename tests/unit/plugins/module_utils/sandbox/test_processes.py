@@ -11,7 +11,7 @@ import subprocess
 import sys
 
 import pytest
-from ansible_collections.srt.slurm.plugins.module_utils.errors import Error
+from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 from ansible_collections.srt.slurm.plugins.module_utils.sandbox import cluster, making, netlink, processes
 from ansible_collections.srt.slurm.plugins.module_utils.sandbox.anchor import start_ticks
 

@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures of the slurm room."""
+
 from __future__ import annotations
 
 import pathlib
@@ -15,9 +16,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 def fake(tmp_path, monkeypatch):
     """A driver to the real holder over a fake Slurm, which the modules reach as well."""
     # Imported this late because pytest-ansible has to set up the import of collections before.
-    from fake_holder import FakeDriver
-
     from ansible_collections.srt.slurm.plugins.module_utils.slurm import driver, holder_steps
+    from fake_holder import FakeDriver
 
     monkeypatch.setattr(holder_steps, "RETRY_PAUSES_S", (0.01, 0.01))
     fake = FakeDriver(tmp_path)

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The real holder over a Slurm that exists only here: instant, and it fails as it is told to.
 
-    driver = FakeDriver(run_dir)            # the interface of slurm.driver.Driver
-    driver.slurm.end("prefill_0", code=1)   # the step's process ends
+driver = FakeDriver(run_dir)            # the interface of slurm.driver.Driver
+driver.slurm.end("prefill_0", code=1)   # the step's process ends
 """
+
 from __future__ import annotations
 
 import json
@@ -43,13 +44,14 @@ class FakeSlurm:
     """Takes the place of holder_steps.Slurm.
 
     :ivar mute: commands get no answer, as when slurmctld is down.
+    :ivar deaf: so many signals do not arrive, as when a task does not run yet.
     :ivar stubborn: names of steps that ignore TERM.
     :ivar outcomes: {name: [(exit code, messages), ...]}: starts of a step that end at once, in order.
     """
 
     def __init__(self):
         self.running, self.clients, self.spawned, self.signalled = {}, {}, [], []
-        self.mute, self.stubborn, self.outcomes, self.number = False, set(), {}, 0
+        self.mute, self.stubborn, self.outcomes, self.number, self.deaf = False, set(), {}, 0, 0
 
     def spawn(self, argv, env, err_path):
         name = next(word for word in argv if word.startswith("--job-name=")).split("=", 1)[1]
@@ -68,6 +70,9 @@ class FakeSlurm:
     def signal(self, step_ids, name):
         self.signalled.append((name, tuple(step_ids)))
         if self.mute:
+            return None
+        if self.deaf:
+            self.deaf -= 1
             return False
         for step_id in step_ids:
             step = self.running.get(step_id)
@@ -114,9 +119,22 @@ class FakeDriver(driver.Driver):
 def make_step(name="prefill_0", node="node001", tier="worker", **more):
     """Return a step of a plan."""
     step = {
-        "name": name, "tier": tier, "nodes": [node], "ntasks": 1, "argv": ["serve", "--port", "1"], "preamble": None,
-        "env": {}, "files": [], "container": None, "mounts": [], "srun_options": {}, "log": f"logs/%N_{name}.out",
-        "critical": True, "ready": [], "stop_grace_s": 10, "digest": f"digest of {name}",
+        "name": name,
+        "tier": tier,
+        "nodes": [node],
+        "ntasks": 1,
+        "argv": ["serve", "--port", "1"],
+        "preamble": None,
+        "env": {},
+        "files": [],
+        "container": None,
+        "mounts": [],
+        "srun_options": {},
+        "log": f"logs/%N_{name}.out",
+        "critical": True,
+        "ready": [],
+        "stop_grace_s": 10,
+        "digest": f"digest of {name}",
     }
     return dict(step, **more)
 
@@ -124,7 +142,13 @@ def make_step(name="prefill_0", node="node001", tier="worker", **more):
 def make_plan(run_dir, steps, **more):
     """Return a plan with *steps* for the job of a FakeDriver."""
     plan = {
-        "schema_version": 1, "job_id": "42", "run_dir": str(run_dir), "name": "test", "holder_node": "node001",
-        "nodes": [{"name": "node001", "address": "10.0.0.1"}], "steps": steps, "checks": [],
+        "schema_version": 1,
+        "job_id": "42",
+        "run_dir": str(run_dir),
+        "name": "test",
+        "holder_node": "node001",
+        "nodes": [{"name": "node001", "address": "10.0.0.1"}],
+        "steps": steps,
+        "checks": [],
     }
     return dict(plan, **more)

@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """The holder's protocol and the life of steps, over a fake Slurm."""
+
 from __future__ import annotations
 
 import json
@@ -8,10 +9,9 @@ import pathlib
 import threading
 
 import pytest
-from fake_holder import FakeDriver, make_step
-
-from ansible_collections.srt.slurm.plugins.module_utils.errors import Error
+from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 from ansible_collections.srt.slurm.plugins.module_utils.slurm import holder, holder_steps, srun
+from fake_holder import FakeDriver, make_step
 
 
 def start(fake, *steps, **fields):
@@ -31,7 +31,10 @@ def events(fake, name=None):
 def test_start_tells_ids_once_all_run(fake):
     answer = start(fake, make_step("a"), make_step("b"))
     assert actions(answer) == {"a": "started", "b": "started"}
-    assert {s["name"]: (s["state"], s["attempt"]) for s in answer["steps"]} == {"a": ("running", 1), "b": ("running", 1)}
+    assert {s["name"]: (s["state"], s["attempt"]) for s in answer["steps"]} == {
+        "a": ("running", 1),
+        "b": ("running", 1),
+    }
     assert len({s["step_id"] for s in answer["steps"]}) == 2
     assert answer["steps"][0]["log"] == "logs/node001_a.out"
     assert [e["event"] for e in events(fake, "a")] == ["start", "running"]
@@ -70,21 +73,41 @@ def test_log_of_an_earlier_attempt_is_kept(fake, tmp_path):
     ("code", "messages", "end"),
     [
         (0, "", {"exit_code": 0, "reason": "exited with code 0"}),
-        (5, "srun: error: node001: task 0: Exited with exit code 5",
-         {"exit_code": 5, "node": "node001", "reason": "exited with code 5 on node001"}),
-        (137, "srun: error: node002: task 1: Killed\nsrun: Force Terminated StepId=5.0",
-         {"signal": 9, "node": "node002", "reason": "killed by signal 9 on node002"}),
-        (139, "srun: error: node001: task 0: Segmentation fault (core dumped)",
-         {"signal": 11, "node": "node001", "reason": "killed by signal 11 on node001"}),
-        (7, "srun: error: node001: task 0: Exited with exit code 7\nsrun: error: node002: task 1: Terminated",
-         {"exit_code": 7, "node": "node001", "reason": "exited with code 7 on node001"}),
+        (
+            5,
+            "srun: error: node001: task 0: Exited with exit code 5",
+            {"exit_code": 5, "node": "node001", "reason": "exited with code 5 on node001"},
+        ),
+        (
+            137,
+            "srun: error: node002: task 1: Killed\nsrun: Force Terminated StepId=5.0",
+            {"signal": 9, "node": "node002", "reason": "killed by signal 9 on node002"},
+        ),
+        (
+            139,
+            "srun: error: node001: task 0: Segmentation fault (core dumped)",
+            {"signal": 11, "node": "node001", "reason": "killed by signal 11 on node001"},
+        ),
+        (
+            7,
+            "srun: error: node001: task 0: Exited with exit code 7\nsrun: error: node002: task 1: Terminated",
+            {"exit_code": 7, "node": "node001", "reason": "exited with code 7 on node001"},
+        ),
         (0, "srun: error: Node failure on node002", {"node": "node002", "reason": "node failure on node002"}),
-        (1, "srun: error: Unable to create step for job 7: Requested node configuration is not available",
-         {"exit_code": 1, "reason": "srun failed: Unable to create step for job 7: Requested node configuration is not "
-                                    "available"}),
+        (
+            1,
+            "srun: error: Unable to create step for job 7: Requested node configuration is not available",
+            {
+                "exit_code": 1,
+                "reason": "srun failed: Unable to create step for job 7: Requested node configuration is not available",
+            },
+        ),
         (143, "", {"signal": 15, "reason": "killed by signal 15"}),
-        (143, "srun: error: node001: task 0: Exited with exit code 143",
-         {"exit_code": 143, "node": "node001", "reason": "exited with code 143 on node001"}),
+        (
+            143,
+            "srun: error: node001: task 0: Exited with exit code 143",
+            {"exit_code": 143, "node": "node001", "reason": "exited with code 143 on node001"},
+        ),
         (-9, "", {"reason": "its srun client was killed by signal 9"}),
     ],
 )
@@ -93,7 +116,9 @@ def test_how_a_step_ended(code, messages, end):
 
 
 def test_passing_faults_of_slurm_are_tried_again(fake):
-    fake.slurm.outcomes["a"] = [(1, "srun: error: Unable to create step for job 42: Memory required by task is not available")]
+    fake.slurm.outcomes["a"] = [
+        (1, "srun: error: Unable to create step for job 42: Memory required by task is not available")
+    ]
     answer = start(fake, make_step("a"))
     assert answer["steps"][0]["state"] == "running"
     assert [e["event"] for e in events(fake, "a")] == ["start", "retry", "start", "running"]
@@ -119,7 +144,11 @@ def test_stop_goes_by_tiers_and_in_one_call_each(fake):
     names = {s["step_id"]: s["name"] for s in fake.request("status")["steps"]}
     answer = fake.request("stop", names=list(tiers) + ["stranger"])
     assert [(sig, sorted(names[i] for i in ids)) for sig, ids in fake.slurm.signalled] == [
-        ("TERM", ["load"]), ("TERM", ["f"]), ("TERM", ["w0", "w1"]), ("TERM", ["nats"])]
+        ("TERM", ["load"]),
+        ("TERM", ["f"]),
+        ("TERM", ["w0", "w1"]),
+        ("TERM", ["nats"]),
+    ]
     assert all(s["state"] == "ended" and s["expected"] for s in answer["steps"])
     assert actions(answer) == dict(dict.fromkeys(tiers, "stopped"), stranger="absent")
 
@@ -132,11 +161,28 @@ def test_a_step_that_ignores_term_is_killed_after_its_grace(fake):
     assert [name for name, ids in fake.slurm.signalled] == ["TERM", "KILL"]
 
 
-def test_without_slurm_the_clients_pass_the_signal_on(fake):
-    start(fake, make_step("a"))
+def test_a_signal_that_came_too_early_is_sent_again(fake):
+    start(fake, make_step("a", stop_grace_s=5), make_step("b", stop_grace_s=5))
+    fake.slurm.deaf = 2
+    steps = fake.request("stop", tiers=["worker"])["steps"]
+    assert [s["signal"] for s in steps] == [15, 15] and [name for name, ids in fake.slurm.signalled] == ["TERM"] * 3
+
+
+def test_a_stop_waits_for_slurm_to_come_back_and_the_grace_begins_then(fake):
+    start(fake, make_step("a", stop_grace_s=5))
     fake.slurm.mute = True
+    threading.Timer(0.1, setattr, (fake.slurm, "mute", False)).start()
     step = fake.request("stop", names=["a"])["steps"][0]
-    assert step["state"] == "ended" and fake.slurm.clients["a"].signals == [15]
+    assert step["signal"] == 15 and {name for name, ids in fake.slurm.signalled} == {"TERM"}
+
+
+def test_a_step_that_has_no_id_yet_is_withdrawn_by_its_client(fake, monkeypatch):
+    monkeypatch.setattr(fake.slurm, "steps", dict)
+    asks = [srun.start_request(make_step("a"), "42", fake.run_dir)]
+    fake.request("start", steps=asks, wait_s=0)
+    fake.until(lambda steps: steps["a"]["started_at"])
+    step = fake.request("stop", names=["a"])["steps"][0]
+    assert step["state"] == "ended" and step["expected"] and fake.slurm.clients["a"].signals == [15]
 
 
 def test_an_unexpected_end_ends_the_wait_at_once(fake):
@@ -160,7 +206,9 @@ def test_what_does_not_end_a_wait(fake):
     fake.request("stop", names=["b"])
     fake.until(lambda steps: all(s["state"] == "ended" for s in steps.values()))
     assert fake.request("wait", checks=[], slice_s=0.05, guard=["a", "b", "load"])["ended"] == []
-    assert [r["name"] for r in fake.request("wait", checks=[], slice_s=9, guard=[], watch=["load"])["ended"]] == ["load"]
+    assert [r["name"] for r in fake.request("wait", checks=[], slice_s=9, guard=[], watch=["load"])["ended"]] == [
+        "load"
+    ]
 
 
 def test_a_killed_client_takes_its_step_along(fake):
@@ -210,7 +258,10 @@ def test_lease_is_renewed_only_by_who_says_so_and_ends_the_job(fake):
     with pytest.raises(Error, match="The job is ending"):
         start(fake, make_step("b"))
     assert [e["reason"] for e in events(fake) if e["event"] == "holder"] == [
-        "begin", "end: no controller for 0.2 s", "ended"]
+        "begin",
+        "end: no controller for 0.2 s",
+        "ended",
+    ]
 
 
 def test_end_is_answered_first(fake):
@@ -274,3 +325,22 @@ def test_the_environment_of_clients_is_clean(monkeypatch, tmp_path):
     seen = dict(line.split("=", 1) for line in err.read_text().splitlines() if "=" in line)
     assert seen["SLURM_CONF"] == "x" and seen["HARMLESS"] == "x" and seen["CUDA_VISIBLE_DEVICES"] == "3"
     assert "SLURM_JOB_ID" not in seen and "PMIX_RANK" not in seen
+
+
+def test_a_step_that_cannot_be_ended_is_not_started_twice(fake, monkeypatch):
+    monkeypatch.setattr(holder_steps, "KILL_AGAIN_S", 0.02)
+    monkeypatch.setattr(fake.holder, "stop", lambda steps: holder_steps.Steps.stop(fake.holder, steps, give_up_s=0.1))
+    monkeypatch.setattr(fake.slurm, "signal", lambda step_ids, name: True)
+    start(fake, make_step("a", stop_grace_s=0.01))
+    with pytest.raises(Error, match="a could not be ended"):
+        start(fake, make_step("a", digest="new"))
+    assert fake.records()["a"]["state"] == "running" and len(fake.slurm.spawned) == 1
+
+
+def test_an_old_message_is_not_taken_for_the_end_of_a_new_try(fake):
+    fake.slurm.outcomes["a"] = [
+        (1, "srun: error: Unable to contact slurm controller (connect failure)"),
+        (2, "srun: error: node001: task 0: Exited with exit code 2"),
+    ]
+    step = start(fake, make_step("a"))["steps"][0]
+    assert (step["exit_code"], step["reason"]) == (2, "exited with code 2 on node001") and len(fake.slurm.spawned) == 2

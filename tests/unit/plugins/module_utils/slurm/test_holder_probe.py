@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """What the holder makes of a service's answers, against a small real server."""
+
 from __future__ import annotations
 
 import http.server
@@ -9,13 +10,16 @@ import socket
 import threading
 
 import pytest
-
 from ansible_collections.srt.slurm.plugins.module_utils.slurm import holder_probe
 
-HEALTH = {"endpoints": ["generate"], "instances": [
-    {"component": "prefill", "endpoint": "generate"},
-    {"component": "decode", "endpoint": "generate"},
-    {"component": "decode", "endpoint": "load"}]}
+HEALTH = {
+    "endpoints": ["generate"],
+    "instances": [
+        {"component": "prefill", "endpoint": "generate"},
+        {"component": "decode", "endpoint": "generate"},
+        {"component": "decode", "endpoint": "load"},
+    ],
+}
 
 
 class Service(http.server.ThreadingHTTPServer):
@@ -52,7 +56,9 @@ def service():
 
 
 def check(service, **fields):
-    return dict({"name": "c", "kind": "http", "host": "127.0.0.1", "port": service.server_address[1], "timeout_s": 2}, **fields)
+    return dict(
+        {"name": "c", "kind": "http", "host": "127.0.0.1", "port": service.server_address[1], "timeout_s": 2}, **fields
+    )
 
 
 def unused_port():
@@ -81,7 +87,9 @@ def test_body_and_headers_are_sent(service):
 
 def test_not_json(service):
     service.answers["/x"] = (200, b"<html>")
-    assert holder_probe.probe(check(service, path="/x", expect=[{"nonempty": True}])) == "the answer is not JSON: <html>"
+    assert (
+        holder_probe.probe(check(service, path="/x", expect=[{"nonempty": True}])) == "the answer is not JSON: <html>"
+    )
 
 
 def test_an_answer_without_an_end_is_given_up(service):
@@ -94,9 +102,11 @@ def test_an_answer_without_an_end_is_given_up(service):
 def test_expectations_over_http(service):
     service.answers["/health"] = (200, json.dumps(HEALTH).encode())
     where = {"component": "decode", "endpoint": "generate"}
-    expect = [{"label": "decode", "path": "instances", "where": where, "min": 2},
-              {"label": "prefill", "path": "instances", "where": {"component": "prefill"}, "min": 2},
-              {"path": "endpoints", "nonempty": True}]
+    expect = [
+        {"label": "decode", "path": "instances", "where": where, "min": 2},
+        {"label": "prefill", "path": "instances", "where": {"component": "prefill"}, "min": 2},
+        {"path": "endpoints", "nonempty": True},
+    ]
     assert holder_probe.probe(check(service, path="/health", expect=expect)) == "decode 1/2, prefill 1/2"
 
 
@@ -109,7 +119,11 @@ def test_expectations_over_http(service):
         ({"label": "n", "path": "n", "min": 3}, {"n": 2}, "n 2/3"),
         ({"label": "n", "path": "n", "min": 3}, {"n": True}, "n 0/3"),
         ({"label": "n", "path": "n", "min": 1}, {}, "n 0/1"),
-        ({"label": "two", "path": "", "where": {"k": ["x", "y"]}, "min": 2}, [{"k": "x"}, {"k": "y"}, {"k": "z"}], None),
+        (
+            {"label": "two", "path": "", "where": {"k": ["x", "y"]}, "min": 2},
+            [{"k": "x"}, {"k": "y"}, {"k": "z"}],
+            None,
+        ),
         ({"label": "text", "path": "choices.0.text", "nonempty": True}, {"choices": [{"text": ""}]}, "text is empty"),
         ({"label": "text", "path": "choices.0.text", "nonempty": True}, {"choices": [{"text": "hi"}]}, None),
         ({"path": "a"}, "not even an object", None),

@@ -1,32 +1,57 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """The sbatch script."""
+
 from __future__ import annotations
 
 import subprocess
 
 import pytest
-
-from ansible_collections.srt.slurm.plugins.module_utils.errors import Error
+from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 from ansible_collections.srt.slurm.plugins.module_utils.slurm import script
 
 
 def request(**fields):
-    return dict({"name": "quick", "nodes": 2, "gpus_per_node": 8, "ntasks": 2, "ntasks_per_node": 1, "digest": "abc",
-                 "time_limit": "01:00:00"}, **fields)
+    return dict(
+        {
+            "name": "quick",
+            "nodes": 2,
+            "gpus_per_node": 8,
+            "ntasks": 2,
+            "ntasks_per_node": 1,
+            "digest": "abc",
+            "time_limit": "01:00:00",
+        },
+        **fields,
+    )
 
 
 def options(text):
-    return [line[len("#SBATCH "):] for line in text.splitlines() if line.startswith("#SBATCH")]
+    return [line[len("#SBATCH ") :] for line in text.splitlines() if line.startswith("#SBATCH")]
 
 
 def test_the_whole_script():
     text, notes = script.render(request(partition="gpu", account="me", segment=2, exclusive=True), "/out", 90)
     assert notes == []
     assert options(text) == [
-        "--job-name=quick", "--comment=srt.slurm:abc", "--output=/out/%j/slurm-%j.out", "--open-mode=append", "--chdir=/out",
-        "--nodes=2", "--ntasks=2", "--ntasks-per-node=1", "--gpus-per-node=8", "--segment=2", "--account=me",
-        "--partition=gpu", "--time=01:00:00", "--exclusive", "--signal=B:TERM@60", "--no-requeue", "--no-kill"]
+        "--job-name=quick",
+        "--comment=srt.slurm:abc",
+        "--output=/out/%j/slurm-%j.out",
+        "--open-mode=append",
+        "--chdir=/out",
+        "--nodes=2",
+        "--ntasks=2",
+        "--ntasks-per-node=1",
+        "--gpus-per-node=8",
+        "--segment=2",
+        "--account=me",
+        "--partition=gpu",
+        "--time=01:00:00",
+        "--exclusive",
+        "--signal=B:TERM@60",
+        "--no-requeue",
+        "--no-kill",
+    ]
     assert text.startswith("#!/bin/bash\n")
     assert 'exec python3 "$RUN_DIR/holder.py" serve --run-dir "$RUN_DIR" --lease 90\n' in text
 
@@ -37,7 +62,15 @@ def test_what_is_not_asked_for_is_not_there():
 
 
 def test_directives_replace_ours_once_and_a_note_says_so():
-    given = {"time": "2:00:00", "N": "4", "mail-type": "END", "exclusive": "", "comment": "for Bob", "output": "/x", "hold": None}
+    given = {
+        "time": "2:00:00",
+        "N": "4",
+        "mail-type": "END",
+        "exclusive": "",
+        "comment": "for Bob",
+        "output": "/x",
+        "hold": None,
+    }
     text, notes = script.render(request(directives=given), "/out", 120)
     lines = options(text)
     assert "--time=2:00:00" in lines and "--nodes=4" in lines and "--mail-type=END" in lines and "--exclusive" in lines
@@ -45,7 +78,11 @@ def test_directives_replace_ours_once_and_a_note_says_so():
     names = [line.split("=")[0] for line in lines]
     assert len(names) == len(set(names))
     assert [note.split("=")[0].split(" ")[0] for note in notes] == [
-        "sbatch_directives.time", "sbatch_directives.nodes", "sbatch_directives.output", "sbatch_directives.hold"]
+        "sbatch_directives.time",
+        "sbatch_directives.nodes",
+        "sbatch_directives.output",
+        "sbatch_directives.hold",
+    ]
 
 
 @pytest.mark.parametrize("name", ["array", "wrap", "a"])
@@ -71,7 +108,13 @@ def test_the_body_is_a_script_and_expands_nothing_of_the_user(tmp_path):
     folder = str(tmp_path / "o $(touch pwned) 'q'")
     text, _notes = script.render(request(environment={"A": "$(touch pwned) 'x'"}), folder, 120)
     body = text.replace("exec python3", 'printf "%s|" "$A" "$RUN_DIR"; : ')
-    done = subprocess.run(["bash", "-c", body], capture_output=True, text=True, check=True, cwd=tmp_path,
-                          env={"SLURM_JOB_ID": "7", "PATH": "/usr/bin:/bin"})
+    done = subprocess.run(
+        ["bash", "-c", body],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+        env={"SLURM_JOB_ID": "7", "PATH": "/usr/bin:/bin"},
+    )
     assert done.stdout == f"$(touch pwned) 'x'|{folder}/7|"
     assert list(tmp_path.iterdir()) == []

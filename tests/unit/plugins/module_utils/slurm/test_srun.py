@@ -1,15 +1,15 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """From a step to the srun command line."""
+
 from __future__ import annotations
 
 import subprocess
 
 import pytest
-from fake_holder import make_step
-
-from ansible_collections.srt.slurm.plugins.module_utils.errors import Error
+from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 from ansible_collections.srt.slurm.plugins.module_utils.slurm import srun
+from fake_holder import make_step
 
 
 def run_here(step):
@@ -20,14 +20,33 @@ def run_here(step):
 
 def test_the_whole_line():
     assert srun.build_srun_argv(make_step(), "42", "/out/42") == [
-        "srun", "--jobid=42", "--overlap", "--nodes=1", "--ntasks=1", "--nodelist=node001", "--job-name=prefill_0",
-        "--chdir=/out/42", "--output=/out/42/logs/%N_prefill_0.out", "--open-mode=append", "--input=none", "--mpi=none",
-        "--cpu-bind=none", "--kill-on-bad-exit=1", "--export=ALL", "serve", "--port", "1"]
+        "srun",
+        "--jobid=42",
+        "--overlap",
+        "--nodes=1",
+        "--ntasks=1",
+        "--nodelist=node001",
+        "--job-name=prefill_0",
+        "--chdir=/out/42",
+        "--output=/out/42/logs/%N_prefill_0.out",
+        "--open-mode=append",
+        "--input=none",
+        "--mpi=none",
+        "--cpu-bind=none",
+        "--kill-on-bad-exit=1",
+        "--export=ALL",
+        "serve",
+        "--port",
+        "1",
+    ]
 
 
 def test_several_nodes_and_options_of_the_step():
-    step = make_step(nodes=["n1", "n2"], ntasks=8, srun_options={"mpi": "pmix", "cpu_bind": "verbose,none", "oversubscribe": None,
-                                                                "m": "cyclic"})
+    step = make_step(
+        nodes=["n1", "n2"],
+        ntasks=8,
+        srun_options={"mpi": "pmix", "cpu_bind": "verbose,none", "oversubscribe": None, "m": "cyclic"},
+    )
     argv = srun.build_srun_argv(step, "42", "/o%d/42")
     assert "--nodelist=n1,n2" in argv and "--nodes=2" in argv and "--ntasks=8" in argv and "-mcyclic" in argv
     assert [word for word in argv if "mpi" in word or "bind" in word] == ["--mpi=pmix", "--cpu-bind=verbose,none"]
@@ -41,25 +60,47 @@ def test_what_a_step_may_not_set(option):
 
 
 def test_pyxis():
-    step = make_step(container={"runtime": "pyxis", "image": "/i.sqsh", "remap_root": True}, mounts=["/a:/b", "/c:/d:ro"],
-                     env={"X": "1"})
+    step = make_step(
+        container={"runtime": "pyxis", "image": "/i.sqsh", "remap_root": True},
+        mounts=["/a:/b", "/c:/d:ro"],
+        env={"X": "1"},
+    )
     argv = srun.build_srun_argv(step, "42", "/o")
     assert [word for word in argv if "container" in word] == [
-        "--container-image=/i.sqsh", "--container-mounts=/a:/b,/c:/d:ro", "--no-container-mount-home",
-        "--no-container-entrypoint", "--container-remap-root"]
-    assert argv[-6:] == ["/bin/sh", "-c", 'export X="$SRT_ENV_X"; unset SRT_ENV_X\nexec "$@"', "srt", "serve", "--port", "1"][-6:]
+        "--container-image=/i.sqsh",
+        "--container-mounts=/a:/b,/c:/d:ro",
+        "--no-container-mount-home",
+        "--no-container-entrypoint",
+        "--container-remap-root",
+    ]
+    assert (
+        argv[-6:]
+        == ["/bin/sh", "-c", 'export X="$SRT_ENV_X"; unset SRT_ENV_X\nexec "$@"', "srt", "serve", "--port", "1"][-6:]
+    )
     with pytest.raises(Error, match="comma"):
         srun.build_srun_argv(dict(step, mounts=["/a,b:/c"]), "42", "/o")
 
 
 def test_apptainer():
     step = make_step(container={"runtime": "apptainer", "image": "/i.sif"}, mounts=["/a:/b"])
-    assert srun.task_argv(step) == ["apptainer", "exec", "--no-home", "--bind", "/a:/b", "/i.sif", "serve", "--port", "1"]
+    assert srun.task_argv(step) == [
+        "apptainer",
+        "exec",
+        "--no-home",
+        "--bind",
+        "/a:/b",
+        "/i.sif",
+        "serve",
+        "--port",
+        "1",
+    ]
 
 
 @pytest.mark.parametrize("value", ["2,3", "a b", "it's", '"', "$(id)", "`id`", "a\nb", "é", "\\", "", "-n", " x "])
 def test_any_value_arrives_and_none_is_on_the_command_line(value):
-    step = make_step(argv=["printenv", "CUDA_VISIBLE_DEVICES"], env={"CUDA_VISIBLE_DEVICES": value, "OTHER": "secret-value"})
+    step = make_step(
+        argv=["printenv", "CUDA_VISIBLE_DEVICES"], env={"CUDA_VISIBLE_DEVICES": value, "OTHER": "secret-value"}
+    )
     assert run_here(step).stdout == value + "\n"
     assert not any("secret-value" in word for word in srun.build_srun_argv(step, "42", "/o"))
 
@@ -73,8 +114,11 @@ def test_any_argument_arrives(argv, preamble):
 
 
 def test_preamble_runs_first_and_its_variables_stay():
-    step = make_step(argv=["printenv", "A", "B"], preamble='export A="$B-$CUDA_VISIBLE_DEVICES"',
-                     env={"B": "b", "CUDA_VISIBLE_DEVICES": "5"})
+    step = make_step(
+        argv=["printenv", "A", "B"],
+        preamble='export A="$B-$CUDA_VISIBLE_DEVICES"',
+        env={"B": "b", "CUDA_VISIBLE_DEVICES": "5"},
+    )
     assert run_here(step).stdout == "b-5\nb\n"
 
 

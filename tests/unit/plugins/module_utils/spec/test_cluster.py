@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.srt.slurm.plugins.module_utils.errors import Error, SpecError
+from ansible_collections.srt.slurm.plugins.module_utils.failures import Error, SpecError
 from ansible_collections.srt.slurm.plugins.module_utils.spec.cluster import (
     apply_cluster,
     find_cluster_file,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from ansible_collections.srt.slurm.plugins.module_utils.errors import Error, SpecError
+from ansible_collections.srt.slurm.plugins.module_utils.failures import Error, SpecError
 from ansible_collections.srt.slurm.plugins.module_utils.topology.ports import Family, PortBook
 from ansible_collections.srt.slurm.tests.unit.plugins.module_utils.plan import jobs
 

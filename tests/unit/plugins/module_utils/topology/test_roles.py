@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.srt.slurm.plugins.module_utils.errors import Error
+from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 from ansible_collections.srt.slurm.plugins.module_utils.topology.roles import Wish, assign, frontend_nodes
 
 # infra frontend client colocate -> nodes head bench infra workers, for two worker nodes

@@ -1,0 +1,68 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""sglang_router before SGLang servers, plain or prefill/decode (checked against 0.3.2)."""
+
+from __future__ import annotations
+
+from ..topology.step import http_check, make_step
+from .base import Frontend, arguments
+
+# The mode as the router calls it.
+WORKER_TYPE = {"prefill": "prefill", "decode": "decode", "agg": "regular"}
+
+
+class SglangRouter(Frontend):
+    type = "sglang"
+    # It talks to the workers' HTTP ports; nothing registers anywhere.
+    needs_infra = False
+    fixed = ("host", "port", "prometheus-port", "worker-urls", "prefill", "decode", "pd-disaggregation")
+    ports = ("prometheus",)
+
+    def steps(self, layout):
+        spec = layout.spec
+        command = [layout.python, "-m", "sglang_router.launch_router", *self._workers(layout)]
+        command += ["--host", "0.0.0.0", "--port", str(layout.frontend_port)]
+        # Two routers on one host would fight for the default port, and the loser dies.
+        command += ["--prometheus-port", str(layout.ports["prometheus"])]
+        # Workers start beside the router: look for them each second, not each half minute.
+        command += arguments({"worker-startup-check-interval": 1, **spec["frontend"]["args"]})
+        env = {**spec["environment"], **spec["frontend"]["env"]}
+        return [
+            make_step(f"frontend_{index}", "frontend", [node], command, env)
+            for index, node in enumerate(layout.frontends)
+        ]
+
+    def _workers(self, layout):
+        words = []
+        leaders = [process for process in layout.processes if process.leader]
+        if not any(process.mode == "prefill" for process in leaders):
+            return ["--worker-urls", *(layout.worker_urls[process.name] for process in leaders)]
+        for process in leaders:
+            words += [f"--{process.mode}", layout.worker_urls[process.name]]
+            if process.mode == "prefill":
+                words.append(str(process.ports["bootstrap"]))
+        return ["--pd-disaggregation", *words]
+
+    def ready_checks(self, layout, instances, index):
+        name = f"frontend_{index}"
+        host, port = layout.address(layout.frontends[index]), layout.frontend_port
+        modes = [mode for mode in ("prefill", "decode", "agg") if layout.of_mode(mode)]
+        return [
+            http_check(
+                f"{name}_workers",
+                host,
+                port,
+                "/workers",
+                [name],
+                # The router's own statistics count workers that registered, whether or not they are well.
+                expect=[
+                    {
+                        "label": mode,
+                        "path": "workers",
+                        "where": {"worker_type": WORKER_TYPE[mode], "is_healthy": True},
+                        "min": len(layout.of_mode(mode)),
+                    }
+                    for mode in modes
+                ],
+            )
+        ]

@@ -1,0 +1,128 @@
+#!/usr/bin/env python3
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""How fast and how exact the load client is, against a small streaming server of our own on this machine.
+
+Printed: the time from the start of the program to its first measured request, the time to make prompts, requests
+and tokens per second, and how far its TTFT and ITL are from the truth. The truth is a plain socket that reads the
+same paced server alone. Server and client share the machine's cores.
+
+    .venv/bin/python tests/benchmarks/load_client.py [--runs N]
+
+Exit code 1 when a goal is missed.
+"""
+from __future__ import annotations
+
+import argparse
+import contextlib
+import datetime
+import json
+import pathlib
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+CLIENT = ROOT / "plugins" / "module_utils" / "benchmarks" / "client"
+SERVER = ROOT / "tests" / "support" / "sse_server.py"
+PACE_MS = 10.0
+
+
+@contextlib.contextmanager
+def serving(folder, *argv):
+    """Run the server as a program of its own; yields its port."""
+    port_file = pathlib.Path(folder) / f"port{time.monotonic_ns()}"
+    command = [sys.executable, str(SERVER), "--port-file", str(port_file), *argv]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        try:
+            while not port_file.exists():
+                if process.poll() is not None:
+                    raise SystemExit(f"the server ended with code {process.returncode}")
+                time.sleep(0.01)
+            yield int(port_file.read_text())
+        finally:
+            process.terminate()
+
+
+def measure(folder, port, isl, osl, concurrency, prompts, *argv):
+    """Run the client; return its result with ``start_s`` (to the first measured request) and ``beside_s`` (no load)."""
+    result = pathlib.Path(folder) / "result.json"
+    command = [
+        sys.executable, str(CLIENT), "--base-url", f"http://127.0.0.1:{port}", "--model", "m",
+        "--tokenizer", str(pathlib.Path(folder) / "model"), "--isl", str(isl), "--osl", str(osl),
+        "--concurrency", str(concurrency), "--num-prompts", str(prompts), "--result", str(result), *argv,
+    ]  # fmt: skip
+    began, clock = time.time(), time.monotonic()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    wall = time.monotonic() - clock
+    values = json.loads(result.read_text())
+    first = datetime.datetime.fromisoformat(values["started_at"].replace("Z", "+00:00")).timestamp()
+    if values["failed"] or values["input_token_mismatches"]:
+        raise SystemExit(f"{values['failed']} failed, {values['input_token_mismatches']} prompts of another length")
+    return dict(values, start_s=first - began, beside_s=wall - values["duration"])
+
+
+def truth(port, osl, requests=20):
+    """Return (TTFT, latency) medians in ms of a socket that does nothing but read."""
+    body = json.dumps({"prompt": "a b c", "max_tokens": osl, "stream": True}).encode()
+    head = b"POST /v1/completions HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % len(body)
+    firsts, lasts = [], []
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        for _unused in range(requests):
+            began, first, data = time.perf_counter(), None, b""
+            connection.sendall(head + body)
+            while not data.endswith(b"\r\n0\r\n\r\n"):
+                data += connection.recv(65536)
+                first = first or (time.perf_counter() if b'"text": " tok"' in data else None)
+            firsts.append((first - began) * 1000)
+            lasts.append((time.perf_counter() - began) * 1000)
+    return statistics.median(firsts), statistics.median(lasts)
+
+
+def main():
+    """Run all measurements and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=int, default=3)
+    options = parser.parse_args()
+    rows, missed = [], []
+
+    def row(label, value, unit, goal=None, most=True):
+        good = goal is None or (value <= goal if most else value >= goal)
+        rows.append((label, f"{value:,.3g}" if value < 100 else f"{value:,.0f}", unit,
+                     "" if goal is None else f"{'at most' if most else 'at least'} {goal:g}", "" if good else "MISSED"))
+        if not good:
+            missed.append(label)
+
+    def best(key, choose, *argv):
+        return choose(measure(folder, port, *argv)[key] for _unused in range(options.runs))
+
+    with tempfile.TemporaryDirectory(prefix="srt_load_") as folder:
+        model = pathlib.Path(folder) / "model"
+        subprocess.run([sys.executable, str(ROOT / "bin" / "make-tiny-model"), str(model)], check=True,
+                       stdout=subprocess.DEVNULL)
+        with serving(folder, "--tokenizer", str(model / "tokenizer.json")) as port:
+            row("start to first measured request, 160 x 256 tokens", best("start_s", min, 256, 1, 16, 160), "s", 0.6)
+            row("the same, 2000 x 1024 tokens", best("start_s", min, 1024, 1, 16, 2000), "s", 0.8)
+        with serving(folder) as port:
+            row("requests, osl 1, c 32", best("request_throughput", max, 256, 1, 32, 4000), "req/s", 1000, most=False)
+            row("whole program beside the load, 4000 requests", best("beside_s", min, 256, 1, 32, 4000), "s", 2.0)
+            row("tokens, osl 256, c 32", best("output_throughput", max, 256, 256, 32, 400), "tok/s", 50000, most=False)
+        with serving(folder, "--ttft-ms", str(PACE_MS), "--itl-ms", str(PACE_MS)) as port:
+            first, last = truth(port, 16)
+            row("TTFT of a plain socket, c 1", first, "ms")
+            alone = measure(folder, port, 64, 16, 1, 30, "--num-warmup", "2")
+            row("TTFT error, c 1 (median)", abs(alone["median_ttft_ms"] - first), "ms", 1.5)
+            row("latency error, c 1 (median)", abs(alone["median_e2el_ms"] - last), "ms", 3.0)
+            burst = measure(folder, port, 64, 64, 32, 320, "--num-warmup", "32")
+            row("TTFT error, c 32 (median)", abs(burst["median_ttft_ms"] - first), "ms", 8.0)
+            row("ITL error, c 32 (mean)", abs(burst["mean_itl_ms"] - PACE_MS) / PACE_MS * 100, "%", 3.0)
+    for label, value, unit, goal, verdict in rows:
+        print(f"{label:<50} {value:>9} {unit:<6} {goal:<14} {verdict}".rstrip())
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

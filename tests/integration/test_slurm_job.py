@@ -1,0 +1,80 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""slurm_job on a real Slurm."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import subprocess
+import threading
+
+import pytest
+
+
+def squeue(*argv):
+    return subprocess.run(
+        ["squeue", "-h", *argv], capture_output=True, text=True, check=True, timeout=30
+    ).stdout.split()
+
+
+def test_submitted_found_again_and_ended(allocation):
+    first = allocation()
+    job = first["job"]
+    assert first["actions"] == ["submitted"] and job["state"] == "RUNNING"
+    assert len(job["nodes"]) == 2 and all(node["address"].count(".") == 3 for node in job["nodes"])
+    again = allocation()
+    assert not again["changed"] and again["job"] == job and again["duration_s"] < 5
+    folder = pathlib.Path(job["run_dir"])
+    assert json.loads((folder / f"{job['id']}.json").read_text())["job_id"] == job["id"]
+    assert os.readlink(folder.parent / "latest") == job["id"]
+    ended = allocation(state="absent")
+    assert ended["actions"] == ["ended"] and ended["job"] is None
+    assert job["id"] not in squeue("-o", "%i")
+    assert "ending: slurm_job state absent" in (folder / f"slurm-{job['id']}.out").read_text()
+    assert not allocation(state="absent")["changed"]
+
+
+def test_any_name_arrives_whole(allocation):
+    name = "a 'b' \"c\" $(touch pwned) `id` \\ #é ; | & -x %j"
+    result = allocation(name=name, state="present")
+    shown = subprocess.run(
+        ["squeue", "-h", "-j", result["job"]["id"], "-o", "%j"], capture_output=True, text=True, check=True
+    )
+    assert shown.stdout.rstrip("\n") == name
+    assert allocation(name=name, state="queried")["job"]["id"] == result["job"]["id"]
+
+
+def test_a_job_that_waits_shows_why_and_is_cancelled(allocation):
+    from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
+
+    with pytest.raises(Error, match="still PENDING after 0.5 s: "):
+        allocation(nodes=99, wait_timeout_s=0.5)
+    assert allocation(nodes=99, state="queried")["job"]["state"] == "PENDING"
+    assert allocation(nodes=99, state="absent")["actions"] == ["cancelled"]
+
+
+def test_a_request_that_slurm_refuses(allocation):
+    from ansible_collections.srt.slurm.plugins.module_utils.failures import SlurmError
+
+    with pytest.raises(SlurmError, match="invalid partition specified: nowhere"):
+        allocation(directives={"partition": "nowhere"})
+
+
+def test_two_submitters_get_one_job(allocation):
+    results, threads = [], []
+    for _ in range(3):
+        threads.append(threading.Thread(target=lambda: results.append(allocation())))
+        threads[-1].start()
+    for thread in threads:
+        thread.join()
+    assert len({result["job"]["id"] for result in results}) == 1
+    assert sum(result["changed"] for result in results) == 1
+    assert len(squeue("-n", "test", "-o", "%i")) == 1
+
+
+def test_the_time_before_the_first_request_counts_for_the_lease(allocation, cluster):
+    job = allocation(lease_s=0.5)["job"]
+    cluster(lambda: job["id"] not in squeue("-o", "%i"))
+    assert "no controller for 0.5 s" in pathlib.Path(job["run_dir"], f"slurm-{job['id']}.out").read_text()

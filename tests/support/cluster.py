@@ -1,0 +1,179 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""A real Slurm of four nodes and the playbook, as a user has them."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SANDBOX = str(ROOT / "bin" / "sandbox")
+
+
+class Cluster:
+    """A sandbox, a tiny model, and ways to run commands and the playbook in it."""
+
+    def __init__(self, folder, nodes):
+        self.folder = folder
+        self.dir = str(folder / "sandbox")
+        self.output = folder / "outputs"
+        self.model = folder / "model"
+        self.environment = dict(
+            os.environ,
+            PATH=f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}",
+            ANSIBLE_NOCOLOR="1",
+            ANSIBLE_FORCE_COLOR="0",
+        )
+        subprocess.run([sys.executable, str(ROOT / "bin" / "make-tiny-model"), str(self.model)], check=True)
+        subprocess.run([SANDBOX, "start", "--nodes", str(nodes), "--dir", self.dir], check=True)
+
+    def close(self):
+        """Stop the sandbox."""
+        subprocess.run([SANDBOX, "stop", "--dir", self.dir], check=True)
+
+    def prefix(self, node=None):
+        """Return the argv that runs a command inside the sandbox, on *node* if given."""
+        return [f"{self.dir}/exec", *(["--node", node] if node else []), "--"]
+
+    def run(self, *argv, node=None, check=True):
+        """Run a command in the sandbox and return its standard output."""
+        done = subprocess.run(
+            [*self.prefix(node), *argv],
+            cwd=ROOT,
+            env=self.environment,
+            text=True,
+            capture_output=True,
+            timeout=120,
+            check=False,
+        )
+        if check and done.returncode:
+            raise AssertionError(f"{argv} gave {done.returncode}: {done.stdout}{done.stderr}")
+        return done.stdout
+
+    def job_file(self, name, **changes):
+        """Write a small job (1 prefill, 1 decode worker on 3 nodes) with top-level *changes*; return its path."""
+        job = {
+            "name": name,
+            "model": {"path": str(self.model), "precision": "fp16"},
+            "resources": {
+                "gpu_type": "h100",
+                "gpus_per_node": 8,
+                "prefill_nodes": 1,
+                "prefill_workers": 1,
+                "decode_nodes": 2,
+                "decode_workers": 2,
+            },
+            "slurm": {"time_limit": "00:20:00"},
+            "backend": {"type": "mocker", "speedup_ratio": 1000},
+            "frontend": {"type": "dynamo", "num_additional_frontends": 1, "args": {"router-mode": "kv"}},
+            "benchmark": {
+                "type": "sa-bench",
+                "isl": 64,
+                "osl": 8,
+                "concurrencies": [2],
+                "num_prompts_mult": 5,
+                "num_warmup_mult": 1,
+            },
+        }
+        job.update(changes)
+        path = self.folder / f"{name}.yaml"
+        path.write_text(json.dumps({"job": job}))
+        return path
+
+    def playbook_argv(self, job, *args):
+        """Return the argv of the playbook for *job*."""
+        return [*self.prefix(), "ansible-playbook", "bench.yml", "-e", f"@{job}", "-e", f"output_dir={self.output}",
+                "-e", "srt_slurm_allocation_timeout_s=60", *args]  # fmt: skip
+
+    def playbook(self, job, *args, env=None):
+        """Run the playbook to its end."""
+        done = subprocess.run(
+            self.playbook_argv(job, *args),
+            cwd=ROOT,
+            env=dict(self.environment, **(env or {})),
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=300,
+            check=False,
+        )
+        return Played(done.returncode, done.stdout)
+
+    def start_playbook(self, job, *args):
+        """Start the playbook in a session of its own, for tests that interrupt it."""
+        return subprocess.Popen(
+            self.playbook_argv(job, *args),
+            cwd=ROOT,
+            env=self.environment,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    def jobs(self, name=None):
+        """Return the ids of all jobs that Slurm lists, or of those called *name*."""
+        return self.run("squeue", "--noheader", "--format=%i", *([f"--name={name}"] if name else [])).split()
+
+    def steps(self, job_id):
+        """Return {step name: step id} of the service's steps of a job, as Slurm lists them."""
+        rows = self.run("squeue", "--steps", "--noheader", "--job", job_id, "--format=%i|%j").split()
+        pairs = [row.split("|") for row in rows]
+        return {name: step for step, name in pairs if step.rsplit(".", 1)[1].isdigit()}
+
+    @property
+    def latest(self):
+        """Return the newest run directory."""
+        return (self.output / "latest").resolve()
+
+    def end(self, job):
+        """End what a test left up."""
+        played = self.playbook(job, "--tags", "teardown")
+        assert played.rc == 0, played.text
+        assert self.jobs(job.stem) == []
+
+
+class Played:
+    """What one run of the playbook gave: exit code, text, and the recap as {host: {counter: n}}."""
+
+    def __init__(self, rc, text):
+        self.rc = rc
+        self.text = text
+        self.recap = {}
+        for host, counters in re.findall(r"^(\S+)\s+: (ok=.*)$", text, re.M):
+            self.recap[host] = {key: int(value) for key, value in re.findall(r"(\w+)=(\d+)", counters)}
+
+    @property
+    def changed(self):
+        """Return how many tasks changed something."""
+        return sum(counters["changed"] for counters in self.recap.values())
+
+    @property
+    def tasks(self):
+        """Return the names of the tasks that ran, in order."""
+        return re.findall(r"^TASK \[(.*?)\]", self.text, re.M)
+
+
+def wait_for(condition, what, timeout_s=60):
+    """Wait until *condition()* is true, looking often; fail with *what* after *timeout_s*."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < deadline, f"waited {timeout_s} s for: {what}"
+        time.sleep(0.05)
+
+
+def interrupt(process, number=signal.SIGINT):
+    """Send *number* to the playbook's whole process group, as a terminal does."""
+    os.killpg(process.pid, number)

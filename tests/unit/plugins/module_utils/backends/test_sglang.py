@@ -1,0 +1,135 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+
+import pytest
+from ansible_collections.srt.slurm.plugins.module_utils.failures import SpecError
+from ansible_collections.srt.slurm.tests.unit.plugins.module_utils.plan import jobs
+
+BACKEND = {
+    "type": "sglang",
+    "sglang_config": {
+        "prefill": {"served-model-name": "r1", "tensor_parallel_size": 4, "disaggregation-bootstrap-port": 30001},
+        "decode": {"tp-size": 8, "enable-dp-attention": True, "disaggregation-mode": "decode", "x": {"a": 1}},
+    },
+}
+TWO_AND_ONE = {"prefill_nodes": 1, "prefill_workers": 2, "decode_nodes": 2, "decode_workers": 1}
+
+
+def plan_of(frontend="dynamo", **changes):
+    frontend = frontend if isinstance(frontend, dict) else {"type": frontend}
+    changes = {"backend": BACKEND, "resources": TWO_AND_ONE, "frontend": frontend, **changes}
+    return jobs.plan_of(jobs.spec_of(jobs.raw(**changes)))
+
+
+def test_dynamo_prefill_command():
+    plan = plan_of(backend={**BACKEND, "kv_events_config": True})
+    argv = jobs.step(plan, "prefill_1")["argv"]
+    assert argv == [
+        *("python3", "-m", "dynamo.sglang"),
+        *("--model-path", "/models/tiny"),
+        *("--served-model-name", "r1"),
+        *("--host", "0.0.0.0"),
+        *("--port", "30001"),
+        *("--nccl-port", "17501"),
+        *("--disaggregation-mode", "prefill"),
+        *("--disaggregation-bootstrap-port", "31001"),
+        *("--dump-config-to", "/out/7/logs/n1_prefill_1_config.json"),
+        *("--kv-events-config", '{"publisher":"zmq","topic":"kv-events","endpoint":"tcp://*:5551"}'),
+        *("--request-plane", "tcp"),
+        *("--tensor-parallel-size", "4"),
+    ]
+    env = jobs.step(plan, "prefill_1")["env"]
+    assert env["CUDA_VISIBLE_DEVICES"] == "4,5,6,7" and env["DYN_SYSTEM_PORT"] == "8082"
+
+
+def test_worker_over_two_nodes():
+    plan = plan_of()
+    leader, follower = jobs.step(plan, "decode_0"), jobs.step(plan, "decode_0_r1")
+    assert leader["nodes"] == ["n2"] and follower["nodes"] == ["n3"]
+    for step, rank in ((leader, "0"), (follower, "1")):
+        assert jobs.option(step["argv"], "--dist-init-addr") == "10.0.0.2:8300"
+        assert jobs.option(step["argv"], "--nnodes") == "2"
+        assert jobs.option(step["argv"], "--node-rank") == rank
+        assert step["log"] == "logs/%N_decode_0.out"
+        assert "CUDA_VISIBLE_DEVICES" not in step["env"]
+    assert jobs.option(follower["argv"], "--port") == "0"
+    assert jobs.option(leader["argv"], "--port") == "30000"
+
+
+def test_nothing_is_passed_twice_and_the_plan_says_what_it_overrides():
+    plan = plan_of()
+    for step in plan["steps"]:
+        flags = [word for word in step["argv"] if word.startswith("--")]
+        assert len(flags) == len(set(flags))
+    assert any("prefill: disaggregation-bootstrap-port" in note for note in plan["notes"])
+    assert not any("disaggregation-mode" in note for note in plan["notes"])
+    decode = jobs.step(plan, "decode_0")["argv"]
+    assert jobs.option(decode, "--x") == '{"a":1}' and "--enable-dp-attention" in decode
+
+
+def test_router_command():
+    plan = plan_of("sglang", resources={**TWO_AND_ONE, "decode_nodes": 1, "decode_workers": 1})
+    assert [step["name"] for step in plan["steps"]][:3] == ["prefill_0", "prefill_1", "decode_0"], "no NATS, no etcd"
+    assert jobs.step(plan, "prefill_0")["argv"][:3] == ["python3", "-m", "sglang.launch_server"]
+    assert "ETCD_ENDPOINTS" not in jobs.step(plan, "prefill_0")["env"]
+    assert jobs.step(plan, "frontend_0")["argv"] == [
+        *("python3", "-m", "sglang_router.launch_router", "--pd-disaggregation"),
+        *("--prefill", "http://10.0.0.1:30000", "31000"),
+        *("--prefill", "http://10.0.0.1:30001", "31001"),
+        *("--decode", "http://10.0.0.2:30000"),
+        *("--host", "0.0.0.0", "--port", "8080"),
+        *("--prometheus-port", "29000"),
+        *("--worker-startup-check-interval", "1"),
+    ]
+    checks = {check["name"]: check for check in plan["checks"]}
+    assert (checks["prefill_1"]["path"], checks["prefill_1"]["port"]) == ("/health", 30001)
+    assert [(one["label"], one["where"], one["min"]) for one in checks["frontend_0_workers"]["expect"]] == [
+        ("prefill", {"worker_type": "prefill", "is_healthy": True}, 2),
+        ("decode", {"worker_type": "decode", "is_healthy": True}, 1),
+    ]
+
+
+def test_router_before_aggregated_workers():
+    backend = {"type": "sglang", "sglang_config": {"aggregated": {"grpc-mode": True}}}
+    changes = {"resources": {**jobs.AGGREGATED, "agg_workers": 2}, "backend": backend}
+    plan = plan_of("sglang", **changes)
+    argv = jobs.step(plan, "frontend_0")["argv"]
+    at = argv.index("--worker-urls")
+    assert argv[at : at + 3] == ["--worker-urls", "grpc://10.0.0.1:30000", "grpc://10.0.0.1:30001"]
+
+
+def test_options_that_the_plan_decides_are_refused_in_frontend_args():
+    with pytest.raises(SpecError, match="frontend.args.port: is decided by the plan"):
+        plan_of(frontend={"type": "sglang", "args": {"port": 1}})
+
+
+@pytest.mark.parametrize(
+    "given, prefill, agg",
+    [
+        (True, True, False),
+        (None, False, False),
+        (False, False, False),
+        ({"prefill": {"topic": "t"}, "aggregated": True}, True, True),
+    ],
+)
+def test_kv_events(given, prefill, agg):
+    plan = plan_of(backend={**BACKEND, "kv_events_config": given})
+    argv = jobs.step(plan, "prefill_0")["argv"]
+    assert ("--kv-events-config" in argv) is prefill
+    if isinstance(given, dict):
+        assert json.loads(jobs.option(argv, "--kv-events-config"))["topic"] == "t"
+    aggregated = plan_of(
+        backend={**BACKEND, "kv_events_config": given}, resources={**jobs.AGGREGATED, "gpus_per_agg": 8}
+    )
+    assert ("--kv-events-config" in jobs.step(aggregated, "agg_0")["argv"]) is agg
+
+
+def test_parallel_size_must_fit():
+    with pytest.raises(SpecError, match="= 16 GPUs, a decode worker has 8"):
+        jobs.spec_of(
+            backend={"type": "sglang", "sglang_config": {"decode": {"tp-size": 8, "pp-size": 2}}},
+            resources={"decode_workers": 1},
+        )

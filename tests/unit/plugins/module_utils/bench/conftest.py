@@ -1,0 +1,132 @@
+"""A holder that plays a script: each wait is one scene. No process, no Slurm, no time."""
+from __future__ import annotations
+
+import importlib.util
+import json
+import pathlib
+import types
+
+import pytest
+
+RESULTS = pathlib.Path(__file__).resolve().parents[1] / "results" / "conftest.py"
+
+
+def results_helpers():
+    """Return the helpers of the tests of the room results."""
+    spec = importlib.util.spec_from_file_location("results_conftest", RESULTS)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class FakeHolder:
+    """Answers as the holder does; ``scenes`` are called one after the other, one at each wait.
+
+    Without a scene left, a wait lets the running benchmark step finish well.
+    """
+
+    def __init__(self, plan, helpers):
+        self.plan, self.helpers = plan, helpers
+        self.run_dir = pathlib.Path(plan["run_dir"])
+        self.records, self.seq, self.ending = {}, 0, None
+        self.asked, self.scenes, self.minute = [], [], 0
+        for step in plan["steps"]:
+            self.put(step, state="running", started_at="2026-11-21T09:00:00.000Z")
+
+    def put(self, step, **facts):
+        """Write the record of a step."""
+        self.seq += 1
+        record = {
+            "name": step["name"], "tier": step["tier"], "digest": step["digest"], "nodes": step["nodes"],
+            "critical": step["critical"], "log": step["log"].replace("%N", step["nodes"][0]), "attempt": 1,
+            "step_id": "77.1", "state": "running", "started_at": None, "ended_at": None, "exit_code": None,
+            "signal": None, "reason": None, "expected": False, "node": None, "seq": self.seq,
+        }  # fmt: skip
+        self.records[step["name"]] = dict(record, **facts)
+
+    def at(self, second):
+        """Return a time in the minute of the point that is measured now."""
+        return f"2026-11-21T10:{self.minute:02d}:{second:02d}.000Z"
+
+    def change(self, name, **facts):
+        """Change a record."""
+        self.seq += 1
+        self.records[name] = dict(self.records[name], seq=self.seq, **facts)
+
+    def point(self, name):
+        """Return the point whose step is *name*."""
+        return next(point for point in self.plan["benchmark"]["points"] if point["step"]["name"] == name)
+
+    def running(self):
+        """Return the name of the benchmark step that runs."""
+        live = [n for n, r in self.records.items() if r["tier"] == "benchmark" and r["state"] != "ended"]
+        return live[0] if live else None
+
+    def finish(self, name=None, exit_code=0, result=True, **other):
+        """End the benchmark step, with a good result unless told otherwise."""
+        name = name or self.running()
+        point = self.point(name)
+        if result:
+            self.write(point["result"], self.helpers.raw_result(point["concurrency"], **other))
+        self.change(name, state="ended", exit_code=exit_code, ended_at=self.at(3),
+                    reason=f"exited with code {exit_code} on node0001")  # fmt: skip
+
+    def die(self, name, **facts):
+        """End a step of the service."""
+        self.change(name, **dict({"state": "ended", "ended_at": self.at(1), "signal": 9, "node": "node0003",
+                                  "reason": "killed by signal 9 on node0003"}, **facts))  # fmt: skip
+
+    def write(self, relative, value):
+        """Write a JSON file below the run directory."""
+        path = self.run_dir / relative
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(value if isinstance(value, str) else json.dumps(value))
+
+    def request(self, op, known=None, **fields):
+        """One request of the protocol."""
+        self.asked.append((op, fields))
+        if op == "start":
+            for step in fields["steps"]:
+                old = self.records.get(step["name"])
+                if old and old["state"] != "ended" and old["digest"] == step["digest"]:
+                    continue
+                self.minute += 1
+                self.put(step, started_at=self.at(0))
+        elif op == "wait":
+            (self.scenes.pop(0) if self.scenes else self.finish)()
+        elif op == "stop":
+            for name in fields["names"]:
+                self.change(name, state="ended", exit_code=143, expected=True, ended_at=self.at(2),
+                            reason="exited with code 143 on node0001")  # fmt: skip
+        since = (known or {}).get("seq", -1)
+        return {"ok": True, "seq": self.seq, "ending": self.ending, "checks": [], "ended": [], "progress": {},
+                "steps": [record for record in self.records.values() if record["seq"] > since]}  # fmt: skip
+
+    def started(self):
+        """Return the names of the steps that were asked to start."""
+        return [step["name"] for op, fields in self.asked if op == "start" for step in fields["steps"]]
+
+
+@pytest.fixture
+def made(tmp_path, monkeypatch):
+    """A plan, its fake holder, and ``call(**params)`` that runs the entry."""
+    from ansible_collections.srt.slurm.plugins.module_utils.bench import run as bench
+    from ansible_collections.srt.slurm.plugins.module_utils.runner import Context
+
+    helpers = results_helpers()
+    run_dir = tmp_path / "outputs" / "77"
+    (run_dir / "logs").mkdir(parents=True)
+    plan = helpers.make_plan(run_dir)
+    holder = FakeHolder(plan, helpers)
+    monkeypatch.setattr(bench.driver, "connect_plan", lambda _plan: holder)
+    lines = []
+
+    def call(check=False, alive=True, **params):
+        (run_dir / "plan.json").write_text(json.dumps(plan))
+        context = Context(check_mode=check, progress=lines.append)
+        monkeypatch.setattr(context, "controller_alive", lambda: alive)
+        defaults = {"plan_path": str(run_dir / "plan.json"), "plan": None, "force": False, "concurrencies": [],
+                    "stall_timeout_s": 300.0, "min_completed": 0.99}  # fmt: skip
+        return bench.run(dict(defaults, **params), context)
+
+    return types.SimpleNamespace(plan=plan, holder=holder, call=call, run_dir=run_dir, helpers=helpers, lines=lines)

@@ -1,0 +1,117 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+
+import pytest
+from ansible_collections.srt.slurm.plugins.module_utils import plan_io
+from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
+from ansible_collections.srt.slurm.plugins.module_utils.plan import printer, topology_plan
+from ansible_collections.srt.slurm.plugins.module_utils.runner import Context
+from ansible_collections.srt.slurm.plugins.module_utils.topology.step import in_private_dir
+from ansible_collections.srt.slurm.tests.unit.plugins.module_utils.plan import jobs
+
+
+def run(tmp_path, check_mode=False, **changes):
+    spec = jobs.spec_of(**changes)
+    job = jobs.allocation(2, run_dir=str(tmp_path / "7"))
+    return topology_plan.run({"spec": spec, "job": job, "load_client": {"__main__.py": "x\n"}}, Context(check_mode))
+
+
+def test_writes_plan_and_files_and_is_idempotent(tmp_path):
+    first = run(tmp_path)
+    assert first["changed"] and first["plan_path"] == str(tmp_path / "7" / "plan.json")
+    plan = plan_io.load_plan(first["plan_path"])
+    for one in plan["files"]:
+        assert (tmp_path / "7" / one["path"]).read_text() == one["content"]
+    assert plan["groups"] == first["groups"] and plan["nodes"] == first["nodes"]
+    assert first["plan"]["points"] == ["bench_c4", "bench_c16"] and "plan_json" not in first
+    second = run(tmp_path)
+    assert not second["changed"] and second["diff"] == []
+
+
+def test_check_mode_writes_nothing(tmp_path):
+    result = run(tmp_path, check_mode=True)
+    assert result["changed"] and list(tmp_path.iterdir()) == []
+    assert json.loads(result["plan_json"])["job_id"] == "7"
+    names = [record["after_header"].rsplit("/", 1)[-1] for record in result["diff"]]
+    assert names == ["plan.json", "mocker_config.yaml", "nginx.conf"]
+    assert "nginx:8000" in result["diff"][0]["after"] and result["diff"][0]["before"] == ""
+
+
+def test_check_mode_without_an_allocation():
+    result = topology_plan.run({"spec": jobs.spec_of()}, Context(check_mode=True))
+    assert result["nodes"][0]["name"] == "node0001" and "JOBID" in result["plan_json"]
+
+
+def test_a_change_shows_its_diff(tmp_path):
+    run(tmp_path)
+    result = run(tmp_path, frontend={"nginx_keepalive_timeout": "7s"})
+    assert result["changed"]
+    records = {record["after_header"].rsplit("/", 1)[-1]: record for record in result["diff"]}
+    assert set(records) == {"plan.json", "nginx.conf"}
+    assert "600s" in records["nginx.conf"]["before"] and "7s" in records["nginx.conf"]["after"]
+
+
+def test_a_lost_file_is_written_again(tmp_path):
+    run(tmp_path)
+    (tmp_path / "7" / "nginx.conf").unlink()
+    assert run(tmp_path)["changed"]
+    assert (tmp_path / "7" / "nginx.conf").exists()
+    assert not run(tmp_path)["changed"]
+
+
+def test_replan_keeps_ports(tmp_path):
+    before = plan_io.load_plan(run(tmp_path)["plan_path"])
+    after = plan_io.load_plan(run(tmp_path, ports={"system": 9000, "http": 40000})["plan_path"])
+    assert after["processes"] == before["processes"]
+
+
+@pytest.mark.parametrize("key", ["id", "run_dir", "nodes"])
+def test_incomplete_allocation(key):
+    job = {**jobs.allocation(2), key: None}
+    with pytest.raises(Error, match=f"no {key}"):
+        topology_plan.run({"spec": jobs.spec_of(), "job": job}, Context())
+
+
+def test_node_map():
+    plan = jobs.plan_of(resources={"decode_nodes": 2, "decode_workers": 1}, frontend={"num_additional_frontends": 0})
+    text = printer.node_map(plan)
+    lines = text.splitlines()
+    assert lines[0] == "test: 3 nodes, public http://10.0.0.1:8000"
+    assert lines[1] == "n1  10.0.0.1  [P0 P0 P0 P0 P1 P1 P1 P1]  head infra bench prefill"
+    assert "    nats:4222  etcd:2379  nginx:8000" in lines
+    assert "    decode_0 (rank 1)  system:8084 kv_events:5553" in lines
+    assert lines[-1] == "benchmark sa-bench: concurrency 4, 16"
+    half = printer.node_map(jobs.plan_of(resources={"gpus_per_prefill": 2}, benchmark={"type": "manual"}))
+    assert "[P0 P0 P1 P1 .  .  .  . ]" in half and half.endswith("benchmark manual: no points\n")
+
+
+def test_private_directory_lives_as_long_as_its_command(tmp_path):
+    folder = tmp_path / "private dir"
+    folder.mkdir()
+    (folder / "stale").write_text("x")
+    argv = in_private_dir(str(folder), ["sh", "-c", 'ls -A "$1"; stat -c %a "$1"; exit 3', "x", str(folder)])
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False)
+    assert (done.returncode, done.stdout) == (3, "700\n")
+    assert not folder.exists()
+
+
+def test_private_directory_is_removed_after_term(tmp_path):
+    folder = tmp_path / "private"
+    script = "trap 'exit 5' TERM; echo up; while :; do read -r line; done"
+    with subprocess.Popen(
+        in_private_dir(str(folder), ["bash", "-c", script]),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout.readline() == "up\n"
+        assert folder.is_dir()
+        process.send_signal(signal.SIGTERM)
+        process.wait(20)
+    assert process.returncode == 5
+    assert not folder.exists()

@@ -1,0 +1,133 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Slurm commands and the driver, with programs of our own in place of Slurm's."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import pytest
+from ansible_collections.srt.slurm.plugins.module_utils.failures import Error, SlurmError
+from ansible_collections.srt.slurm.plugins.module_utils.slurm import commands, driver
+
+
+@pytest.fixture
+def program(tmp_path, monkeypatch):
+    """Return a function that puts a shell script on the PATH."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+
+    def make(name, text):
+        (folder / name).write_text("#!/bin/sh\n" + text)
+        (folder / name).chmod(0o755)
+
+    return make
+
+
+def test_a_command_that_hangs_is_given_up(program):
+    program("squeue", "exec sleep 60")
+    began = time.monotonic()
+    with pytest.raises(SlurmError, match="squeue did not answer in 0.2 s"):
+        commands.jobs(timeout_s=0.2, patience_s=0)
+    assert time.monotonic() - began < 5
+
+
+def test_a_command_that_is_not_there(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SlurmError, match="squeue is not on this machine's PATH"):
+        commands.jobs()
+
+
+def test_jobs_are_read_with_any_name_in_it(program):
+    fields = [
+        "5",
+        "RUNNING",
+        "None",
+        "a | b 'c'",
+        "srt.slurm:x, y",
+        "n[1-2]",
+        "2026-01-01T00:00:00Z",
+        "N/A",
+        "N/A",
+        "me",
+        "n1",
+    ]
+    program("squeue", "printf '%s' '" + "\x1f".join(fields).replace("'", "'\\''") + "'; echo")
+    assert commands.jobs(job_id="5") == [dict(zip(commands.JOB_FIELDS, [v if v != "N/A" else "" for v in fields]))]
+
+
+def test_a_forgotten_job_is_no_job_and_another_failure_is_one(program):
+    program("squeue", "echo 'slurm_load_jobs error: Invalid job id specified' >&2; exit 1")
+    assert commands.jobs(job_id="5") == []
+    program("squeue", "echo 'slurm_load_jobs error: Unable to contact slurm controller (connect failure)' >&2; exit 1")
+    with pytest.raises(SlurmError, match="Unable to contact"):
+        commands.jobs(job_id="5", patience_s=0)
+
+
+def test_what_belongs_to_another_job_stays_out(program, monkeypatch):
+    monkeypatch.setenv("SLURM_JOB_ID", "1")
+    monkeypatch.setenv("SLURM_CONF", "/c")
+    monkeypatch.setenv("SBATCH_PARTITION", "p")
+    program("sbatch", 'test -z "$SLURM_JOB_ID$SBATCH_PARTITION" && test "$SLURM_CONF" = /c && echo "77;cluster"')
+    assert commands.submit_held("#!/bin/sh") == "77"
+
+
+def test_sbatch_says_no(program):
+    program("sbatch", "echo 'sbatch: error: invalid partition specified: x' >&2; exit 1")
+    with pytest.raises(SlurmError, match="invalid partition specified: x"):
+        commands.submit_held("#!/bin/sh")
+
+
+def test_addresses_come_from_slurm_then_from_the_first_node_then_are_names(program):
+    program(
+        "scontrol",
+        "echo 'NodeName=n1 Arch=x NodeAddr=10.0.0.1 NodeHostName=n1'; echo 'NodeName=n2 NodeAddr=n2.site';"
+        " echo 'NodeName=n3 NodeAddr=n3'",
+    )
+    program("srun", "echo '10.0.0.2  STREAM n2.site'; echo '10.0.0.2  DGRAM'; echo 'garbage'")
+    assert commands.node_addresses("5", ["n1", "n2", "n3"]) == [
+        {"name": "n1", "address": "10.0.0.1"},
+        {"name": "n2", "address": "10.0.0.2"},
+        {"name": "n3", "address": "n3"},
+    ]
+
+
+def test_driver_goes_through_slurm_and_tries_again(program, tmp_path):
+    program("squeue", "printf '5\\037RUNNING\\037\\037\\037\\037\\037\\037\\037\\037\\037\\n'")
+    program(
+        "srun",
+        f'if [ -e {tmp_path}/second ]; then cat > {tmp_path}/asked; echo "$@" > {tmp_path}/line;'
+        " echo '{\"ok\": true}';"
+        f' else touch {tmp_path}/second; echo "srun: error: hiccup" >&2; exit 1; fi',
+    )
+    talk = driver.connect("5", "/out/5", "n1")
+    assert talk.request("status", lease_s=5) == {"ok": True}
+    assert '"op": "status"' in (tmp_path / "asked").read_text() and '"renew": true' in (tmp_path / "asked").read_text()
+    line = (tmp_path / "line").read_text()
+    assert "--jobid=5 --overlap" in line and "--nodelist=n1" in line and "/out/5/holder.py ctl --run-dir /out/5" in line
+
+
+def test_driver_gives_up_at_once_when_the_job_is_over(program):
+    program("squeue", "exit 0")
+    program("srun", "echo 'srun: error: Invalid job id specified' >&2; exit 1")
+    program("scontrol", "echo 'JobId=5 JobState=TIMEOUT Reason=TimeLimit ExitCode=0:15'")
+    with pytest.raises(
+        driver.HolderGone, match=r"Job 5 is over: TIMEOUT \(TimeLimit\), exit code 0:15.*/out/5/slurm-5.out"
+    ):
+        driver.connect("5", "/out/5", "n1").request("status")
+
+
+def test_driver_says_what_the_holder_refused(program):
+    program("srun", """echo '{"ok": false, "error": "because"}'""")
+    with pytest.raises(Error, match="The holder of job 5 refused start: because"):
+        driver.connect("5", "/out/5", "n1").request("start", steps=[])
+
+
+def test_files_of_the_holder_are_whole():
+    files = driver.holder_files()
+    assert set(files) == {"holder.py", "holder_steps.py", "holder_probe.py"}
+    for name, text in files.items():
+        compile(text, name, "exec")
+        assert os.path.basename(name) == name and text.endswith("\n")
