@@ -13,3 +13,7 @@ class ActionModule(StageAction):
     argument_spec = rollup.ARGUMENT_SPEC
     options = rollup.OPTIONS
     entry = staticmethod(rollup.run)
+
+    def shown(self, result):
+        """The table is what people wait for."""
+        return (result.get("table") or "").splitlines()

@@ -54,8 +54,9 @@ attributes:
     description: Returns which points would be measured, kept or taken over. Asks nobody.
     support: full
   diff_mode:
-    description: There is nothing to show.
-    support: none
+    description: In check mode, the srun line and the environment of each point that would be measured.
+    support: partial
+    details: A run that measures shows progress lines instead.
 author:
   - srt.slurm developers (@srt-slurm)
 seealso:

@@ -73,6 +73,10 @@ csv_path:
   description: Path of C(rollup.csv), one line per point.
   returned: success
   type: str
+text_path:
+  description: Path of C(rollup.txt), the table for people.
+  returned: success
+  type: str
 valid:
   description: Whether every planned point is valid and no stage failed. Null in check mode while points are unmeasured.
   returned: success
@@ -84,7 +88,7 @@ reasons:
   elements: str
   sample: ["c=16: none of 160 requests completed; 160 x HTTP 503: no workers"]
 table:
-  description: The points as a table, and the verdict.
+  description: The points as a table, the verdict, and where the rollup and the logs are.
   returned: success
   type: str
 """

@@ -40,7 +40,13 @@ class StageAction(ActionBase):
         task_vars = task_vars or {}
         if self._needs_module():
             result.update(self._execute_module(task_vars=task_vars))
-            return result
+        else:
+            result.update(self._run_here(task_vars))
+        for line in self.shown(result):
+            display.display(f"  {line}")
+        return result
+
+    def _run_here(self, task_vars):
         _ignored, params = self.validate_argument_spec(argument_spec=self.argument_spec, **self.options)
         ctx = Context(
             check_mode=self._task.check_mode,
@@ -48,14 +54,17 @@ class StageAction(ActionBase):
             progress=lambda line: display.display(f"  {self._task.action.rsplit('.', 1)[-1]}: {line}"),
         )
         try:
-            result.update(self.prepare(params, task_vars) or {})
-            result.update(self.entry(params, ctx))
+            self.prepare(params, task_vars)
+            return self.entry(params, ctx)
         except Error as error:
-            result.update(failed=True, **error.as_result())
-        return result
+            return dict(error.as_result(), failed=True)
 
     def prepare(self, params, task_vars):
         """Hook for subclasses: complete *params* in place from what only the controller knows."""
+
+    def shown(self, result):
+        """Hook for subclasses: return lines of the result that are shown whatever the verbosity."""
+        return []
 
     def _needs_module(self):
         if self.always_here or self._task.check_mode:

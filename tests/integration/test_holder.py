@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import time
 
 import pytest
 
-SLEEP = ["sh", "-c", "echo $$; exec sleep 1000"]
+SLEEP = ("sh", "-c", "echo $$; exec sleep 1000")
 STUBBORN = [
     sys.executable,
     "-c",
@@ -29,7 +30,7 @@ def make_step(name, node, argv=SLEEP, tier="worker", **more):
         "tier": tier,
         "nodes": [node],
         "ntasks": 1,
-        "argv": argv,
+        "argv": list(argv),
         "preamble": None,
         "env": {},
         "container": None,
@@ -46,13 +47,14 @@ def make_step(name, node, argv=SLEEP, tier="worker", **more):
 @pytest.fixture
 def held(allocation, cluster):
     """A job with its holder and short ways to talk to it."""
-    from ansible_collections.srt.slurm.plugins.module_utils.slurm import driver, srun
+    from ansible_collections.srt.slurm.plugins.module_utils.slurm import driver, holder, srun
 
     class Held:
         def __init__(self):
             job = allocation(nodes=2)["job"]
             self.id, self.run_dir = job["id"], pathlib.Path(job["run_dir"])
             self.nodes = [node["name"] for node in job["nodes"]]
+            self.folder = pathlib.Path(holder.socket_path(self.id, job["run_dir"])).parent
             self.driver = driver.connect(self.id, job["run_dir"], self.nodes[0])
             self.by_slurm = driver.connect(self.id, job["run_dir"], self.nodes[0], direct=False)
 
@@ -109,20 +111,15 @@ def alive(pid):
         return False
 
 
-def test_through_slurm_and_through_the_socket(held):
+def test_through_slurm_and_through_the_socket(held, cluster):
     assert held.start(make_step("a", held.nodes[1])) == {"a": "started"}
     direct, by_slurm = held.driver.request("status"), held.by_slurm.request("status")
     assert direct["steps"] == by_slurm["steps"] and by_slurm["steps"][0]["state"] == "running"
     refused = json.loads(held.by_slurm.exchange(json.dumps({"v": 2, "op": "status"}), 30))
     assert refused["ok"] is False and "speaks protocol 1, not 2" in refused["error"]
-    folder = pathlib.Path(f"/tmp/srt-{os.getuid()}-{held.id}-{_mark(held.run_dir)}")
-    assert folder.stat().st_mode & 0o777 == 0o700
-
-
-def _mark(run_dir):
-    import hashlib
-
-    return hashlib.sha256(os.path.realpath(run_dir).encode()).hexdigest()[:8]
+    assert held.folder.stat().st_mode & 0o777 == 0o700
+    held.driver.request("end")
+    cluster(lambda: not held.folder.exists())
 
 
 @pytest.mark.parametrize(
@@ -254,6 +251,7 @@ def test_a_killed_holder_takes_the_job_along(held, cluster):
     cluster(lambda: not alive(pid))
     with pytest.raises(driver.HolderGone, match=f"Job {held.id} is over: "):
         held.driver.request("status")
+    shutil.rmtree(held.folder)  # a holder that is killed cannot do it
 
 
 def test_a_real_port_is_waited_for_over_the_network_of_the_nodes(held):

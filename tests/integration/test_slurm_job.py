@@ -64,7 +64,7 @@ def test_a_request_that_slurm_refuses(allocation):
 
 def test_two_submitters_get_one_job(allocation):
     results, threads = [], []
-    for _ in range(3):
+    for _turn in range(3):
         threads.append(threading.Thread(target=lambda: results.append(allocation())))
         threads[-1].start()
     for thread in threads:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from ..failures import Error
 from ..plan_io import load_plan
-from ..slurm import driver
+from ..slurm import driver, srun
 from ..slurm.evidence import step_error
 from . import files
 from .measure import Measurement, Session
@@ -99,7 +99,21 @@ def _planned(plan, points, force, ctx):
             records.append(_record(plan, point, "measure", valid=None))
     for point, record in zip(points, records):
         ctx.progress(verdict_line(record) if record["action"] != "measure" else _plan_line(point))
-    return _result(records)
+    result = _result(records)
+    if ctx.diff:
+        result["diff"] = _diff(plan, points, records)
+    return result
+
+
+def _diff(plan, points, records):
+    """Show the srun line and the environment of each point that would be measured."""
+    steps = [point["step"] for point, record in zip(points, records) if record["action"] == "measure"]
+    return {
+        "before": "",
+        "after": "".join(srun.printable(step, plan["job_id"], plan["run_dir"]) for step in steps),
+        "before_header": "points that have a result",
+        "after_header": "points to measure",
+    }
 
 
 def _plan_line(point):

@@ -20,30 +20,33 @@ ALWAYS_NEW = ("generated_at",)
 
 
 def run(params, ctx):
-    """Return ``{changed, rollup, path, csv_path, valid, reasons, table, diff}``.
+    """Return ``{changed, rollup, path, csv_path, text_path, valid, reasons, table, diff}``.
 
     In check mode nothing is written: ``table`` is what the rollup would say, ``diff`` has it before and after,
     and ``valid`` is None while there are points to measure.
     """
     plan = params.get("plan") or load_plan(params["plan_path"])
-    path, csv_path = (os.path.join(plan["run_dir"], name) for name in ("rollup.json", "rollup.csv"))
+    path, csv_path, text_path = (os.path.join(plan["run_dir"], "rollup." + kind) for kind in ("json", "csv", "txt"))
     before = read_rollup(path)
     rollup = build(plan, utc_now(), params.get("failure"))
     if _same(before, rollup):
         rollup = before
     changed = rollup is not before or not os.path.exists(csv_path)
+    table = tables.table_text(rollup, dry=ctx.check_mode)
+    places = f"rollup: {path}\nlogs:   {os.path.join(plan['run_dir'], 'logs')}"
     if changed and not ctx.check_mode:
         write_text_atomic(path, json.dumps(rollup, indent=2) + "\n")
         write_text_atomic(csv_path, tables.csv_text(rollup))
-    table = tables.table_text(rollup, dry=ctx.check_mode)
+        write_text_atomic(text_path, f"{table}\n{places}\n")
     result = {
         "changed": changed,
         "rollup": rollup,
         "path": path,
         "csv_path": csv_path,
+        "text_path": text_path,
         "valid": None if ctx.check_mode and tables.unmeasured(rollup) else rollup["valid"],
         "reasons": rollup["invalid_reasons"],
-        "table": table,
+        "table": table if ctx.check_mode else f"{table}\n{places}",
     }
     if ctx.diff:
         old = tables.table_text(before)

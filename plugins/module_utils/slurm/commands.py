@@ -56,6 +56,7 @@ def run(argv, timeout_s=CALL_S, stdin=None, check=True, **env):
             encoding="utf-8",
             errors="replace",
             timeout=timeout_s,
+            check=False,
             env=dict(clean_env(), **env),
             **source,
         )

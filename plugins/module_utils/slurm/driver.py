@@ -53,7 +53,7 @@ class HolderDriver(Driver):
     :param patience_s: how long a holder that cannot be reached is tried again (all operations may be repeated).
     """
 
-    def __init__(self, job_id, run_dir, node, direct=True, patience_s=30.0):
+    def __init__(self, job_id, run_dir, node, direct=True, patience_s=60.0):
         self.job_id, self.run_dir, self.node = str(job_id), run_dir, node
         self.direct, self.patience_s = direct, patience_s
 
@@ -108,7 +108,7 @@ class HolderDriver(Driver):
     def _check_job(self, error):
         """Raise at once when the job is over: then trying again is of no use."""
         try:
-            found = commands.jobs(job_id=self.job_id)
+            found = commands.jobs(job_id=self.job_id, patience_s=0.0)
         except SlurmError:
             return  # Slurm itself does not answer: that may pass
         if not any(job["state"] in commands.LIVE_STATES for job in found):

@@ -245,7 +245,7 @@ def serve(run_dir, lease_s):
     folder = os.path.dirname(path)
     if os.path.lexists(folder):
         if os.lstat(folder).st_uid != os.getuid() or os.path.islink(folder):
-            sys.exit(f"{folder} belongs to somebody else")
+            raise SystemExit(f"{folder} belongs to somebody else")
         shutil.rmtree(folder)
     os.mkdir(folder, 0o700)
     holder = Holder(job_id, run_dir, lease_s)
@@ -254,7 +254,8 @@ def serve(run_dir, lease_s):
         signal.signal(number, lambda number, frame: holder.end(f"signal {number}"))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     holder.keep_lease()
-    print(f"{utc_now()} ending: {holder.ending}", flush=True)
+    sys.stdout.write(f"{utc_now()} ending: {holder.ending}\n")
+    sys.stdout.flush()
     holder.finish()
     time.sleep(0.2)  # the answer to the request that asked for the end is on its way
     shutil.rmtree(folder, ignore_errors=True)
@@ -281,7 +282,7 @@ def ctl(run_dir):
     else:
         why = "it ended before it answered"
     if not answer:
-        print(f"no holder on {socket.gethostname()}: {why}", file=sys.stderr)
+        sys.stderr.write(f"no holder on {socket.gethostname()}: {why}\n")
         return 3
     sys.stdout.write(answer)
     return 0

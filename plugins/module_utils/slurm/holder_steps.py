@@ -124,6 +124,7 @@ class Slurm:
                 encoding="utf-8",
                 errors="replace",
                 timeout=CALL_S,
+                check=False,
             )
         except (OSError, subprocess.SubprocessError):
             return None

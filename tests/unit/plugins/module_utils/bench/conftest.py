@@ -121,9 +121,9 @@ def made(tmp_path, monkeypatch):
     monkeypatch.setattr(bench.driver, "connect_plan", lambda _plan: holder)
     lines = []
 
-    def call(check=False, alive=True, **params):
+    def call(check=False, alive=True, diff=False, **params):
         (run_dir / "plan.json").write_text(json.dumps(plan))
-        context = Context(check_mode=check, progress=lines.append)
+        context = Context(check_mode=check, diff=diff, progress=lines.append)
         monkeypatch.setattr(context, "controller_alive", lambda: alive)
         defaults = {"plan_path": str(run_dir / "plan.json"), "plan": None, "force": False, "concurrencies": [],
                     "stall_timeout_s": 300.0, "min_completed": 0.99}  # fmt: skip

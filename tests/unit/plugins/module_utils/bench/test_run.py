@@ -354,6 +354,13 @@ def test_check_mode_says_what_would_be_done_and_touches_nothing(made):
     assert actions(made.call(check=True, force=True)) == ["measure", "measure"]
 
 
+def test_check_mode_with_diff_shows_the_srun_line_of_what_would_be_measured(made):
+    sibling(made, "70")
+    diff = made.call(check=True, diff=True)["diff"]
+    assert diff["before"] == "" and diff["after"].count("srun --jobid=77") == 1
+    assert diff["after"].startswith("bench_c16 on ")
+
+
 def test_check_mode_with_a_plan_that_was_never_written(made):
     plan = dict(made.plan, run_dir=str(made.run_dir.parent / "nowhere" / "JOBID"))
     assert actions(made.call(check=True, plan=plan, plan_path=None)) == ["measure", "measure"]

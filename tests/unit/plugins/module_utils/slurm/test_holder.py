@@ -307,7 +307,7 @@ def test_a_full_disk_costs_the_record_not_the_service(fake, tmp_path):
 
 def test_two_controllers_start_a_step_once(fake):
     answers = []
-    threads = [threading.Thread(target=lambda: answers.append(start(fake, make_step("a")))) for _ in range(8)]
+    threads = [threading.Thread(target=lambda: answers.append(start(fake, make_step("a")))) for _turn in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:

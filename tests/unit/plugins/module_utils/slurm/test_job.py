@@ -33,7 +33,7 @@ class Queue:
 
     def jobs(self, user=None, job_id=None, **limits):
         if self.broken:
-            raise self.broken
+            raise SlurmError(self.broken)
         if self.holder.holder.ending:
             self.queue.clear()
         return [dict(j) for j in self.queue.values() if job_id in (None, j["id"])]
@@ -150,7 +150,7 @@ def test_another_digest_is_another_job(queue, do):
 
 
 def test_several_matches_are_an_error_with_their_ids(queue, do):
-    ids = [queue.add(name="quick", comment="srt.slurm:abc123 mine", reason="Priority") for _ in range(2)]
+    ids = [queue.add(name="quick", comment="srt.slurm:abc123 mine", reason="Priority") for _turn in range(2)]
     with pytest.raises(Error, match="Jobs 8, 9 have the same name") as caught:
         do()
     assert caught.value.evidence["job_ids"] == ids
@@ -240,7 +240,7 @@ def test_check_mode_says_what_it_would_do(queue, do, tmp_path):
     ]
     assert result["diff"]["after"] == result["script"] and "#SBATCH --nodes=2" in result["script"]
     assert not (tmp_path / "out").exists()
-    queue.broken = SlurmError("squeue is not on this machine's PATH.")
+    queue.broken = "squeue is not on this machine's PATH."
     assert do(ctx=Context(check_mode=True))["job"]["id"] == "JOBID"
     with pytest.raises(SlurmError):
         do()
