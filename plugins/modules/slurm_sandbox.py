@@ -94,7 +94,7 @@ attributes:
 notes:
   - Commands reach the cluster through RV(exec). Inside there is no way to other networks, downloads included.
 author:
-  - srt.slurm developers
+  - srt.slurm developers (@srt-slurm)
 """
 
 EXAMPLES = r"""

@@ -138,9 +138,8 @@ def main():
                 total, stages = one_run(shape, workers, nodes, model, scratch)
                 seconds.append(total)
             print(f"\n{workers}+{workers} workers on {nodes} nodes: allocation granted to first measured request")
-            print(
-                f"  runs (s)  {' '.join(f'{value:.2f}' for value in seconds)}   median {statistics.median(seconds):.2f}   goal < {GOALS_S[shape]:g}"
-            )
+            listed = " ".join(f"{value:.2f}" for value in seconds)
+            print(f"  runs (s)  {listed}   median {statistics.median(seconds):.2f}   goal < {GOALS_S[shape]:g}")
             print("  stages of the last run (s):")
             for name, duration in stages.items():
                 if duration >= 0.005:

@@ -124,7 +124,8 @@ def test_512_nodes_in_check_mode(cluster):
     job = cluster.job_file(
         "large",
         resources={
-            "gpu_type": "h100", "gpus_per_node": 8, "prefill_nodes": 256, "prefill_workers": 256, "decode_nodes": 256, "decode_workers": 256,
+            "gpu_type": "h100", "gpus_per_node": 8,
+            "prefill_nodes": 256, "prefill_workers": 256, "decode_nodes": 256, "decode_workers": 256,
         },
     )  # fmt: skip
     played = cluster.playbook(job, "--check")

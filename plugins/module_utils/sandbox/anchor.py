@@ -141,7 +141,7 @@ def main(path):
         setup = json.load(stream)
     with open(setup["state_file"], encoding="utf-8") as stream:
         if json.load(stream)["token"] != setup["token"]:
-            sys.exit("this sandbox was started anew meanwhile")
+            raise SystemExit("this sandbox was started anew meanwhile")
     signal.signal(signal.SIGTERM, lambda *_args: os._exit(0))
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     _libc.prctl(PR_SET_NAME, b"srt-sandbox", 0, 0, 0)

@@ -28,6 +28,11 @@ HELP = {
 }
 
 
+def say(text, stream=None):
+    """Write one line for a person; module_utils may not call print."""
+    (stream or sys.stdout).write(text + "\n")
+
+
 def _parser():
     parser = argparse.ArgumentParser(
         prog="sandbox", description="A real Slurm of many nodes on this machine, for rehearsals. Root is not needed."
@@ -80,7 +85,7 @@ def _status(sandbox, as_json):
         for node in node_plan(state["settings"]["nodes"])
     ]
     if as_json:
-        print(json.dumps({
+        say(json.dumps({
             "dir": sandbox.folder.path, "phase": state["phase"], "anchor": record["pid"], "settings": state["settings"],
             "slurmctld": sandbox.daemon("slurmctld", state), "munged": sandbox.daemon("munged", state),
             "nodes": nodes, "jobs": jobs,
@@ -88,16 +93,16 @@ def _status(sandbox, as_json):
         return
     for name in ("munged", "slurmctld"):
         pid = sandbox.daemon(name, state)
-        print(f"{name:<10} {'pid ' + str(pid) if pid else 'does not run'}")
+        say(f"{name:<10} {'pid ' + str(pid) if pid else 'does not run'}")
     for node in nodes:
         slurmd = f"slurmd pid {node['slurmd']}" if node["slurmd"] else "slurmd does not run"
         slurmd += "" if node["connected"] else ", cut off"
-        print(f"{node['name']:<10} {node['address']:<13} {node['state']:<12} {slurmd}")
+        say(f"{node['name']:<10} {node['address']:<13} {node['state']:<12} {slurmd}")
     if jobs is None:
-        print("slurmctld does not answer: what runs is not known")
+        say("slurmctld does not answer: what runs is not known")
     for job in jobs or []:
         where = job["nodes"] or job["reason"]
-        print(f"job {job['id']:<6} {job['name']:<20} {job['state']:<10} {job['time']:>8}  {where}")
+        say(f"job {job['id']:<6} {job['name']:<20} {job['state']:<10} {job['time']:>8}  {where}")
 
 
 def _start(sandbox, options):
@@ -106,8 +111,8 @@ def _start(sandbox, options):
     state, _record = sandbox.running()
     done = {"keep": "runs already", "repair": "was repaired", "restart": "was started anew", "start": "started"}[action]
     took = time.monotonic() - began
-    print(f"The sandbox {done}: {state['settings']['nodes']} nodes, {took:.1f} s, in {sandbox.folder.path}")
-    print(f"Run commands in it: {os.path.relpath(sys.argv[0])} exec --dir {shlex.quote(options.dir)} -- sinfo")
+    say(f"The sandbox {done}: {state['settings']['nodes']} nodes, {took:.1f} s, in {sandbox.folder.path}")
+    say(f"Run commands in it: {os.path.relpath(sys.argv[0])} exec --dir {shlex.quote(options.dir)} -- sinfo")
 
 
 def _exec(sandbox, options):
@@ -125,19 +130,19 @@ def _exec(sandbox, options):
 def main(argv=None):
     """Run one command; return the exit code."""
     options = _parser().parse_args(argv)
-    progress = (lambda line: print(f"  {line}", file=sys.stderr)) if sys.stderr.isatty() else None
+    progress = (lambda line: say(f"  {line}", sys.stderr)) if sys.stderr.isatty() else None
     try:
         sandbox = Sandbox(options.dir, timeout_s=getattr(options, "timeout", 60.0), progress=progress)
         if options.command == "start":
             _start(sandbox, options)
         elif options.command == "stop":
-            print("Stopped, nothing is left." if sandbox.stop(options.keep_log) else "There was no sandbox.")
+            say("Stopped, nothing is left." if sandbox.stop(options.keep_log) else "There was no sandbox.")
         elif options.command == "status":
             _status(sandbox, options.json)
         elif options.command == "env":
-            print(f"export SLURM_CONF={shlex.quote(sandbox.folder('etc', 'slurm.conf'))}")
-            print(f"export SRT_SANDBOX_DIR={shlex.quote(sandbox.folder.path)}")
-            print(f"export SRTSLURM_CONFIG={shlex.quote(sandbox.folder('etc', 'srtslurm.yaml'))}")
+            say(f"export SLURM_CONF={shlex.quote(sandbox.folder('etc', 'slurm.conf'))}")
+            say(f"export SRT_SANDBOX_DIR={shlex.quote(sandbox.folder.path)}")
+            say(f"export SRTSLURM_CONFIG={shlex.quote(sandbox.folder('etc', 'srtslurm.yaml'))}")
         elif options.command == "exec":
             _exec(sandbox, options)
         elif options.command == "slurmctld" or options.action in ("stop", "start"):
@@ -146,7 +151,7 @@ def main(argv=None):
         else:
             sandbox.set_link(options.name, options.action == "heal")
     except Error as error:
-        print(f"sandbox: {error.msg}", file=sys.stderr)
+        say(f"sandbox: {error.msg}", sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

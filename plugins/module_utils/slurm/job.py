@@ -147,6 +147,7 @@ class _Work:
     def _release(self, job_id):
         """Write the run directory, then let the job run: it never starts without its files."""
         folder = script.run_dir(self.output_dir, job_id)
+        self._set_aside(folder)
         for name in ("logs", "results"):
             os.makedirs(os.path.join(folder, name), exist_ok=True)
         about = dict(
@@ -163,6 +164,16 @@ class _Work:
         point_latest(self.output_dir, job_id)
         commands.release(job_id)
         self.actions.append("released")
+
+    def _set_aside(self, folder):
+        """Keep the directory of an earlier job of this id: a Slurm that was set up anew counts from 1 again."""
+        if not os.path.exists(os.path.join(folder, "steps.jsonl")):  # what a holder writes first
+            return
+        number = 1
+        while os.path.exists(f"{folder}.earlier{number}"):
+            number += 1
+        os.rename(folder, f"{folder}.earlier{number}")
+        self.notes.append(f"{folder} was of an earlier job with this id; it is {folder}.earlier{number} now.")
 
     def _planned(self):
         """The answer of check mode for an allocation that would be made."""

@@ -131,7 +131,10 @@ def test_atomic_write_leaves_no_other_file(tmp_path):
 def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "x.json"
     write_atomic(str(path), "old")
-    monkeypatch.setattr("os.replace", lambda *_args: (_ for _ in ()).throw(OSError("full")))
+    def full(*_args):
+        raise OSError("full")
+
+    monkeypatch.setattr("os.replace", full)
     with pytest.raises(OSError, match="full"):
         write_atomic(str(path), "new")
     assert path.read_text() == "old"

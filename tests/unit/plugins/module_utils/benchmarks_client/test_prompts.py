@@ -28,7 +28,9 @@ def test_decoding_and_encoding_again_keeps_the_length(tokenizer):
 
 
 def test_the_seed_decides_all(tokenizer):
-    make = lambda seed, label: prompts.PromptMaker(tokenizer, seed).make([50] * 3, label)  # noqa: E731
+    def make(seed, label):
+        return prompts.PromptMaker(tokenizer, seed).make([50] * 3, label)
+
     assert make(1, "a") == make(1, "a")
     assert not set(make(1, "a")) & set(make(2, "a"))
     assert not set(make(1, "a")) & set(make(1, "b"))

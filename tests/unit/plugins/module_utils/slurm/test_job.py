@@ -176,6 +176,19 @@ def test_a_submission_whose_submitter_died_is_completed(queue, do, tmp_path):
     assert result["actions"] == ["released"] and result["changed"] and (tmp_path / "out" / "8" / "holder.py").exists()
 
 
+def test_the_directory_of_an_earlier_job_with_this_id_is_kept_aside(queue, do, tmp_path):
+    first = do(state="present")
+    folder = tmp_path / "out" / first["job"]["id"]
+    (folder / "steps.jsonl").write_text("{}\n")
+    queue.queue.clear()
+    queue.next -= 1
+    again = do(state="present")
+    assert again["job"]["id"] == first["job"]["id"]
+    assert (tmp_path / "out" / f"{folder.name}.earlier1" / "steps.jsonl").exists()
+    assert not (folder / "steps.jsonl").exists()
+    assert "earlier1" in again["notes"][-1]
+
+
 def test_nothing_stays_in_the_queue_when_the_directory_cannot_be_written(queue, do, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "8").write_text("in the way")
