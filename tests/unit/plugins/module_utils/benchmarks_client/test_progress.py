@@ -131,6 +131,7 @@ def test_atomic_write_leaves_no_other_file(tmp_path):
 def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "x.json"
     write_atomic(str(path), "old")
+
     def full(*_args):
         raise OSError("full")
 
