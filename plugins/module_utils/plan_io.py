@@ -61,7 +61,7 @@ def load_plan(path):
         raise Error(f"{path} is not a plan: {error}. Remove it and run topology_plan again.") from None
     if plan.get("schema_version") != PLAN_SCHEMA_VERSION:
         raise Error(
-            f"{path} has plan schema version {plan.get('schema_version')}, "
-            f"this collection reads {PLAN_SCHEMA_VERSION}. End that job with the collection that started it, or run topology_plan again."
+            f"{path} has plan schema version {plan.get('schema_version')}, this collection reads "
+            f"{PLAN_SCHEMA_VERSION}. End that job with the collection that started it, or run topology_plan again."
         )
     return plan
