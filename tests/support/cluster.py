@@ -94,8 +94,12 @@ class Cluster:
 
     def playbook(self, job, *args, env=None):
         """Run the playbook to its end."""
+        return self.play(self.playbook_argv(job, *args), env)
+
+    def play(self, argv, env=None):
+        """Run the command line of a playbook to its end."""
         done = subprocess.run(
-            self.playbook_argv(job, *args),
+            argv,
             cwd=ROOT,
             env=dict(self.environment, **(env or {})),
             text=True,

@@ -1,0 +1,26 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""The same play with a task environment: then the modules themselves run, as they do on a remote submit host."""
+
+from __future__ import annotations
+
+import json
+
+from cluster import ROOT
+
+
+def test_the_modules_do_what_the_actions_do(cluster):
+    play = (ROOT / "playbooks" / "bench.yml").read_text()
+    play = play.replace("  gather_facts: false\n", "  gather_facts: false\n  environment:\n    FOO: bar\n")
+    play = play.replace("vars/run.yml", str(ROOT / "playbooks" / "vars" / "run.yml"))
+    path = cluster.folder / "as_modules.yml"
+    path.write_text(play)
+    job = cluster.job_file("modules")
+    argv = [str(path) if word == "bench.yml" else word for word in cluster.playbook_argv(job, "-e", "keep=600")]
+    first = cluster.play(argv)
+    assert first.rc == 0, first.text
+    assert json.loads((cluster.latest / "rollup.json").read_text())["valid"] is True
+    second = cluster.play(argv)
+    assert second.rc == 0, second.text
+    assert second.changed == 0, second.text
+    cluster.end(job)
