@@ -6,7 +6,7 @@ JOB ?= examples/quickstart.yaml
 ARGS ?=
 GATES := lint docs-lint unit sanity integration molecule e2e
 
-.PHONY: help bench test setup packages lock sandbox-stop clean distclean $(GATES)
+.PHONY: help bench test setup packages lock sandbox-stop clean distclean faults $(GATES)
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ sanity: ## ansible-test sanity
 integration: ## Tests on a sandbox Slurm
 molecule: ## Each role: converge, idempotence, verify, side effect, verify
 e2e: ## The whole playbook on a sandbox Slurm
+
+faults: setup ## The whole fault table on a sandbox Slurm, the long ones too (make test runs the short ones)
+	@tools/gates faults faults-slow
 
 $(GATES): setup
 	@tools/gates $@

@@ -4,17 +4,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+
 from ansible.template import trust_as_template
 from ansible.utils.vars import load_extra_vars
 from ansible_collections.srt.slurm.plugins.module_utils.plan import job_spec
 from ansible_collections.srt.slurm.plugins.module_utils.plan.extra_vars import ExtraVars
+from ansible_collections.srt.slurm.plugins.plugin_utils.secrets import keep_secrets
 from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction
 
 try:
-    # Private, but the only place that knows the line of a value; without it errors name no lines.
-    from ansible._internal._datatag._tags import Origin
+    # Private, but the only place that knows the line of a value; without it errors name no lines, and a value is
+    # known to come from a vault only before it is decrypted.
+    from ansible._internal._datatag._tags import Origin, VaultedValue
 except ImportError:  # pragma: no cover
-    Origin = None
+    Origin = VaultedValue = None
 
 
 def place(value):
@@ -26,7 +31,8 @@ def place(value):
 def plain(value):
     """Return *value* without Ansible's tags: plain dicts, lists, text and numbers."""
     if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
+        # A key that YAML took for a truth value stays one: the check of the job says what to do about it.
+        return {key if isinstance(key, bool) else str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
     if isinstance(value, bool) or value is None:
@@ -37,13 +43,49 @@ def plain(value):
     return value
 
 
+@functools.cache
+def encrypted(path):
+    """Tell whether the file at *path* is encrypted as a whole."""
+    try:
+        with open(path or "", "rb") as stream:
+            return stream.read(14) == b"$ANSIBLE_VAULT"
+    except OSError:
+        return False
+
+
+def vaulted(value, found=None):
+    """Return ``{inline, file}``: the texts below *value* that were encrypted one by one, and with their whole file."""
+    found = {"inline": set(), "file": set()} if found is None else found
+    if isinstance(value, dict):
+        for item in value.values():
+            vaulted(item, found)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            vaulted(item, found)
+    elif type(value).__name__ in ("EncryptedString", "AnsibleVaultEncryptedUnicode") or (
+        VaultedValue and VaultedValue.is_tagged_on(value)
+    ):
+        with contextlib.suppress(Exception):  # nobody has its password, so nobody has used it either
+            found["inline"].add(str(value))
+    elif isinstance(value, str) and encrypted(place(value)[0]):
+        found["file"].add(str(value))
+    return found
+
+
+def scalars(variables):
+    """Return the texts among *variables*: a vault of a whole structure is seen where the job uses it."""
+    kinds = ("EncryptedString", "AnsibleVaultEncryptedUnicode")
+    return {n: value for n, value in variables.items() if isinstance(value, str) or type(value).__name__ in kinds}
+
+
 def trusted(value):
     """Return *value* with every text marked as a template: a job file is input like any extra vars file."""
     if isinstance(value, dict):
         return {key: trusted(item) for key, item in value.items()}
     if isinstance(value, list):
         return [trusted(item) for item in value]
-    return trust_as_template(value) if isinstance(value, str) else value
+    # A recipe may hold shell text such as ${#list}, which Jinja would take for the start of a comment.
+    return trust_as_template(value) if isinstance(value, str) and ("{{" in value or "{%" in value) else value
 
 
 class ActionModule(StageAction):
@@ -53,10 +95,21 @@ class ActionModule(StageAction):
     entry = staticmethod(job_spec.run)
     always_here = True
 
+    def run(self, tmp=None, task_vars=None):
+        """Run the entry; the values of secrets go into a private file that is gone after the run, not the result."""
+        self._hidden = {}
+        result = super().run(tmp, task_vars)
+        if self._hidden and not result.get("failed"):
+            result["secrets_path"] = keep_secrets(self._hidden)
+        return result
+
     def prepare(self, params, task_vars):
+        params["hidden"] = self._hidden
+        if params.get("frozen"):
+            return
         extra = ExtraVars(load_extra_vars(self._loader), place)
         params["problems"] = extra.problems()
-        for name in ("job_file", "cluster_file", "setup_script", "check_paths", "job_tags"):
+        for name in ("job_file", "cluster_file", "setup_script", "check_paths", "job_tags", "output_dir"):
             if name in extra.values and name not in self._task.args:
                 params[name] = self._value(name, extra.values[name])
         given = params.get("job")
@@ -66,10 +119,20 @@ class ActionModule(StageAction):
         elif given:
             params["source"] = extra.source(given, place(given)[0])
         else:
-            given, params["source"] = job_spec.read_job(params["job_file"])
-            given = trusted(given)
+            params["documents"] = job_spec.read_jobs(params["job_file"])
+            given = trusted([one.job for one in params["documents"]])
             params["job_file"] = None
-        params["job"] = plain(self._templar.template(given)) if given else None
+        given = self._templar.template(given) if given else None
+        params["vaulted"] = vaulted(given)
+        # What a template made of an encrypted variable no longer says where it comes from.
+        vaulted({**scalars(task_vars), **extra.values}, params["vaulted"])
+        given = plain(given)
+        for document, job in zip(params.get("documents", ()), given or ()):
+            document.job = job
+        params["job"] = None if params.get("documents") else given
+
+    def shown(self, result):
+        return [f"note: {note}" for note in result.get("notes", ())]
 
     def _value(self, name, value):
         """Return an extra var as the option *name* expects it; ``-e name=value`` gives text."""

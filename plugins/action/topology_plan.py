@@ -9,10 +9,11 @@ import os
 from ansible import constants
 from ansible_collections.srt.slurm.plugins.module_utils.plan import build, topology_plan
 from ansible_collections.srt.slurm.plugins.module_utils.plan_io import write_text_atomic
+from ansible_collections.srt.slurm.plugins.plugin_utils.secrets import LendsSecrets
 from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction
 
 
-class ActionModule(StageAction):
+class ActionModule(LendsSecrets, StageAction):
     """See the documentation of the module topology_plan."""
 
     argument_spec = topology_plan.ARGUMENT_SPEC

@@ -13,6 +13,12 @@ from .failures import Error
 
 PLAN_SCHEMA_VERSION = 1
 
+# srun options of a step that nobody may change: the holder knows the step by them.
+SRUN_FIXED = (
+    "jobid", "nodes", "ntasks", "nodelist", "job-name", "output", "error", "open-mode", "input", "overlap", "export",
+    "chdir",
+)  # fmt: skip
+
 
 def digest(value):
     """Return 16 hex digits over the canonical JSON text of *value*."""
@@ -24,6 +30,14 @@ def utc_now():
     """Return the present time as ISO 8601 in UTC, with milliseconds and a Z."""
     now = datetime.datetime.now(datetime.timezone.utc)
     return now.strftime("%Y-%m-%dT%H:%M:%S.") + f"{now.microsecond // 1000:03d}Z"
+
+
+def inside(root, path):
+    """Return the absolute path of *path* below *root*; Error if it would leave it, also by links that are there."""
+    whole, top = os.path.realpath(os.path.join(root, path.replace("\0", "/"))), os.path.realpath(root)
+    if "\0" in path or not whole.startswith(top + os.sep):
+        raise Error(f"The path {path!r} leaves {root}. Give one below it.")
+    return os.path.join(root, os.path.normpath(path))
 
 
 def write_text_atomic(path, text, mode=0o644):

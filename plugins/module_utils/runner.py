@@ -37,6 +37,11 @@ class Context:
             self._last_line, self._last_time = line, now
             self._progress(line)
 
+    def show(self, line):
+        """Show *line*, also when it is the same as the one before."""
+        if self._progress:
+            self._progress(line)
+
     def controller_alive(self):
         """False once the process that started us is gone: then nobody reads our answer any more."""
         return os.getppid() == self._parent

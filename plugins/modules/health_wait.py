@@ -76,6 +76,12 @@ checks:
       description: Why it was not fulfilled when it was last tried.
       type: str
       sample: "HTTP 503: no workers"
+lost:
+  description: Steps that ended by themselves and that the run can do without (the job's C(faults)).
+  returned: always, also on failure
+  type: list
+  elements: str
+  sample: []
 completed:
   description: Whether all checks were fulfilled.
   returned: always, also on failure

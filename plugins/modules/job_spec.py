@@ -18,6 +18,8 @@ description:
   - In the flat form a variable on the command line replaces the top-level key of the same name, for example
     C(-e name=other).
   - Extra vars that are nearly one of this collection's variables are errors that name the right one.
+  - Values of environment variables whose names look secret (C(HF_TOKEN), C(STORE_PASSWORD)), whose values do (a URL
+    with a password), or that come from a vault are replaced by references. Anything else from a vault is an error.
   - Always runs on the controller, and never changes anything.
 author:
   - srt.slurm developers (@srt-slurm)
@@ -27,7 +29,12 @@ options:
     description: The job itself.
     type: dict
   job_file:
-    description: A file with the job.
+    description:
+      - A file with the job. A job may be the keys themselves, or stand under one key C(job).
+      - A file with C(base) holds variants; C(file:override_name), C(file:zip_override_name[2]), C(file:base) or a glob
+        after the colon chooses among them. Without it all variants are returned, the base not among them.
+      - A job with C(sweep) becomes one job for each combination of its parameters.
+      - Of a directory all files C(*.yaml) and C(*.yml) below it are read.
     type: path
   cluster_file:
     description:
@@ -46,6 +53,24 @@ options:
     description: Whether model, container and Python must exist here. Turn it off for paths of compute nodes only.
     type: bool
     default: true
+  output_dir:
+    description:
+      - Parent of the run directories; by default that of the cluster file, else C(outputs).
+      - When the job has secrets it gets a private file with a random key, so that a secret has the same reference in
+        every run and on every machine.
+    type: path
+  single:
+    description: More than one job is an error, unless in check mode, where all are shown.
+    type: bool
+    default: false
+  rehearse:
+    description:
+      - Nothing will be run. What this version cannot run yet is then a note instead of an error, as in check mode.
+    type: bool
+    default: false
+  frozen:
+    description: A file with an earlier answer of this module, which is given again. Nothing else is read.
+    type: path
 attributes:
   check_mode:
     description: Gives the same answer in check mode.
@@ -72,6 +97,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+secrets_path:
+  description:
+    - A private file with the values of the secrets, which lives as long as this playbook run.
+    - M(srt.slurm.slurm_job) and M(srt.slurm.topology_plan) take it.
+  returned: when the job has secrets
+  type: str
 jobs:
   description: The jobs, one for each variant of the file.
   returned: success
@@ -106,6 +137,13 @@ jobs:
       description: Digests of the allocation request and of the service.
       type: dict
       returned: always
+origins:
+  description:
+    - Where the values of each job came from, in the order of RV(jobs) - the path of each value that is no default, and
+      a line of the job file, a setting of the cluster file, or an extra var.
+  returned: success
+  type: list
+  elements: dict
 notes:
   description: What a person should know about how the job was read.
   returned: success

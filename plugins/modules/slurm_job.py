@@ -37,7 +37,10 @@ options:
     choices: [present, running, absent, queried]
     default: running
   job_id:
-    description: Take this job instead of looking for one. It is never submitted.
+    description:
+      - Take this job instead of looking for one. It is never submitted.
+      - An allocation that something else submitted, such as C(salloc --no-shell), is adopted with O(state=running). Its
+        holder becomes a step whose client runs on the submit host, and O(state=absent) ends that, not the allocation.
     type: str
   output_dir:
     description: Directory of the run directories. The job's own is C(OUTPUT_DIR/JOB_ID), C(latest) is the newest.
@@ -60,6 +63,43 @@ options:
       - After that the job stays in the queue.
     type: float
     default: 0.0
+  playbook:
+    description:
+      - A playbook of this collection that the holder runs inside the job, from a frozen copy of the collection and of
+        the job in the run directory. Its output goes to RV(log), and its exit code becomes that of the job.
+      - Only for a job that this call submits. One that is there already is left as it is.
+    type: dict
+    suboptions:
+      name:
+        description: Name of the playbook, a file of the collection's C(playbooks) without its extension.
+        type: str
+        default: bench
+      job:
+        description: The job, one of RV(srt.slurm.job_spec#module:jobs).
+        type: dict
+        required: true
+      extra_vars:
+        description:
+          - Extra vars of the playbook. On the controller those of the running playbook that mean something to playbooks
+            of this collection are added.
+        type: dict
+        default: {}
+      keep:
+        description: Keep the service up after the playbook, until the lease ends.
+        type: bool
+        default: false
+      python:
+        description: A Python that has ansible-core, under a path that the nodes see. By default the one that runs this.
+        type: path
+      collection:
+        description: The collection's directory on the submit host. Needed when that is not the controller.
+        type: path
+  secrets:
+    description: Values of secrets by reference, written to a private file of the run directory.
+    type: dict
+  secrets_path:
+    description: The same as RV(srt.slurm.job_spec#module:secrets_path). Only the controller can read it.
+    type: path
 attributes:
   check_mode:
     description: Says what it would do. A new job would have the id V(JOBID) and nodes V(node0001) and so on.
@@ -151,7 +191,7 @@ job:
       type: str
       sample: "2026-03-01T13:00:02Z"
 actions:
-  description: What was done - V(submitted), V(released), V(ended), V(cancelled).
+  description: What was done - V(submitted), V(released), V(adopted), V(ended), V(cancelled).
   returned: always
   type: list
   elements: str
@@ -165,6 +205,11 @@ script:
   description: The sbatch script of the request, null without O(allocation).
   returned: always
   type: str
+log:
+  description: Output of the playbook inside the job, null when there is none.
+  returned: always
+  type: str
+  sample: /shared/outputs/4711/playbook.log
 duration_s:
   description: Seconds that it took.
   returned: always

@@ -31,6 +31,15 @@ options:
   load_client:
     description: Source files of the load client by name. The action plugin fills this in.
     type: dict
+  origins:
+    description: Where each value of the job came from, as M(srt.slurm.job_spec) returns it; shown in check mode.
+    type: dict
+  secrets:
+    description: Values of secrets by reference, written to a private file of the run directory.
+    type: dict
+  secrets_path:
+    description: The same as RV(srt.slurm.job_spec#module:secrets_path). Only the controller can read it.
+    type: path
 attributes:
   check_mode:
     description: Plans and writes nothing; RV(plan_path) is then a temporary file of the controller.

@@ -39,7 +39,7 @@ class StageAction(ActionBase):
         del tmp
         task_vars = task_vars or {}
         if self._needs_module():
-            result.update(self._execute_module(task_vars=task_vars))
+            result.update(self._execute_module(task_vars=task_vars, module_args=self.arguments()))
         else:
             result.update(self._run_here(task_vars))
         for line in self.shown(result):
@@ -51,7 +51,7 @@ class StageAction(ActionBase):
         ctx = Context(
             check_mode=self._task.check_mode,
             diff=self._task.diff,
-            progress=lambda line: display.display(f"  {self._task.action.rsplit('.', 1)[-1]}: {line}"),
+            progress=self.tell,
         )
         try:
             self.prepare(params, task_vars)
@@ -61,6 +61,13 @@ class StageAction(ActionBase):
 
     def prepare(self, params, task_vars):
         """Hook for subclasses: complete *params* in place from what only the controller knows."""
+
+    def arguments(self):
+        """Hook: return the module's arguments where they differ from the task's, else None."""
+
+    def tell(self, line):
+        """Show one line while the entry works."""
+        display.display(f"  {self._task.action.rsplit('.', 1)[-1]}: {line}")
 
     def shown(self, result):
         """Hook for subclasses: return lines of the result that are shown whatever the verbosity."""

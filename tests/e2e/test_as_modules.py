@@ -12,7 +12,8 @@ from cluster import ROOT
 def test_the_modules_do_what_the_actions_do(cluster):
     play = (ROOT / "playbooks" / "bench.yml").read_text()
     play = play.replace("  gather_facts: false\n", "  gather_facts: false\n  environment:\n    FOO: bar\n")
-    play = play.replace("vars/run.yml", str(ROOT / "playbooks" / "vars" / "run.yml"))
+    for beside in ("vars/", "tasks/"):
+        play = play.replace(f" {beside}", f" {ROOT}/playbooks/{beside}")
     path = cluster.folder / "as_modules.yml"
     path.write_text(play)
     job = cluster.job_file("modules")

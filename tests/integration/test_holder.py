@@ -259,9 +259,9 @@ def test_a_real_port_is_waited_for_over_the_network_of_the_nodes(held):
         "import http.server as h, time; time.sleep(0.5)\n"
         "h.ThreadingHTTPServer(('0.0.0.0', 30000), h.SimpleHTTPRequestHandler).serve_forever()"
     )
-    from ansible_collections.srt.slurm.plugins.module_utils.slurm import commands
+    from ansible_collections.srt.slurm.plugins.module_utils.slurm import addresses
 
-    address = commands.node_addresses(held.id, [held.nodes[1]])[0]["address"]
+    address = addresses.node_addresses(held.id, [held.nodes[1]])[0]["address"]
     held.start(make_step("a", held.nodes[1], [sys.executable, "-c", code]))
     check = {
         "name": "http",

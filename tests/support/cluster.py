@@ -90,18 +90,19 @@ class Cluster:
     def playbook_argv(self, job, *args):
         """Return the argv of the playbook for *job*."""
         return [*self.prefix(), "ansible-playbook", "bench.yml", "-e", f"@{job}", "-e", f"output_dir={self.output}",
-                "-e", "srt_slurm_allocation_timeout_s=60", *args]  # fmt: skip
+                "-e", "wait_timeout_s=60", *args]  # fmt: skip
 
     def playbook(self, job, *args, env=None):
         """Run the playbook to its end."""
         return self.play(self.playbook_argv(job, *args), env)
 
     def play(self, argv, env=None):
-        """Run the command line of a playbook to its end."""
+        """Run the command line of a playbook (in the sandbox) to its end, with the variables *env* set there."""
+        inside = len(self.prefix())
         done = subprocess.run(
-            argv,
+            [*argv[:inside], "env", *(f"{name}={value}" for name, value in (env or {}).items()), *argv[inside:]],
             cwd=ROOT,
-            env=dict(self.environment, **(env or {})),
+            env=self.environment,
             text=True,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -24,6 +24,7 @@ ALLOWED = {
     "sandbox": set(),
     "report": {"results"},
     "bench": {"slurm", "results"},
+    "dryrun": {"plan", "slurm"},
 }
 
 FILES = sorted(path for path in UTILS.rglob("*.py"))

@@ -7,7 +7,8 @@ from __future__ import annotations
 from ..spec.section import Variants
 from .mocker import Mocker
 from .sglang import Sglang
-from .unbuilt import Trtllm, Vllm
+from .trtllm import Trtllm
+from .vllm import Vllm
 
 BACKENDS = {one.type: one for one in (Sglang(), Trtllm(), Vllm(), Mocker())}
 

@@ -1,17 +1,32 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
-"""What a backend is: an inference engine's keys, flags and rules. It knows nothing of Slurm."""
+"""What a backend is: an inference engine's keys, flags and rules. It knows nothing of Slurm.
+
+Where the job and the plan both say something, one rule decides. What the plan computes for each process (ports,
+ranks, GPUs, addresses, the model's path) is the plan's, and a note names the job's value that was left out. All else
+is the job's. Nothing is passed twice.
+"""
 
 from __future__ import annotations
 
+import json
 import os
+import shlex
 
-from ..spec.section import TEXTS, Field
+from ..spec.section import TEXTS, Field, Section
+from ..spec.text import to_yaml
+from ..spec.types import Bool, MapOf, OneOf, Type
 from ..topology.ports import WORKER_FAMILIES
-from ..topology.step import make_step, tcp_check
+from ..topology.step import make_step, one_file, tcp_check
+from . import profiling
+from .flags import combine, table
 
 # The mode's name in job files where it differs from the one in step names.
 LONG_MODE = {"prefill": "prefill", "decode": "decode", "agg": "aggregated"}
+
+KV_EVENTS = Field(
+    OneOf(Bool(), MapOf(Type())), None, "Publish KV events: true, or per mode true or a mapping of settings."
+)
 
 
 def environment_fields():
@@ -22,6 +37,16 @@ def environment_fields():
     }
 
 
+def config_field(key, doc):
+    """Return the field of free engine options per mode, called *key*."""
+    options = MapOf(Type())
+    return Field(
+        Section(key, {mode: Field(options, {}, f"Options of {mode} workers.") for mode in LONG_MODE.values()}),
+        None,
+        doc,
+    )
+
+
 class Backend:
     """Base class and interface. A subclass sets the class attributes and overrides what differs.
 
@@ -29,12 +54,20 @@ class Backend:
     ``section``    the :class:`Section` of ``backend``
     ``config_key`` the key that holds free engine options per mode, for example ``mocker_config``
     ``frontends``  the frontend types that can serve it
+    ``fixed``      engine options that the plan decides
+    ``understood`` those of ``fixed`` that need no note, because the plan has taken them from there
+    ``fixed_env``  environment variables that the plan decides
     """
 
     type = ""
     section = None
     config_key = None
     frontends = ("dynamo",)
+    fixed = ()
+    understood = ("served-model-name",)
+    fixed_env = ("CUDA_VISIBLE_DEVICES", "DYN_SYSTEM_PORT")
+
+    # ---- before submission
 
     def problems(self, spec):
         """Return ``[(path, problem, remedy)]`` for rules that cross fields; called before submission."""
@@ -42,21 +75,39 @@ class Backend:
 
     def notes(self, spec):
         """Return sentences about what the plan decided for the user."""
-        return []
+        found = []
+        for mode in self.modes(spec):
+            own = {"disaggregation-mode": None if mode == "agg" else mode}
+            lost = combine(own, self.mode_config(spec, mode), self.fixed)[1]
+            lost = [name for name in lost if name not in self.understood]
+            if lost:
+                where = f"backend.{self.config_key}.{LONG_MODE[mode]}"
+                found.append(f"{where}: {', '.join(lost)}: the plan sets this itself.")
+        for key in [f"backend.{LONG_MODE[mode]}_environment" for mode in self.modes(spec)] + ["environment"]:
+            given = spec["backend"][key[8:]] if key.startswith("backend.") else spec["environment"]
+            lost = [name for name in self.fixed_env if name in given]
+            if lost:
+                found.append(f"{key}: {', '.join(lost)}: the plan sets this itself, for each process.")
+        return found
+
+    def modes(self, spec):
+        """Return the modes that the job has workers of."""
+        return [mode for mode in LONG_MODE if spec["resources"][f"{mode}_workers"]]
 
     def mode_config(self, spec, mode):
         """Return the free engine options of *mode* as the job has them."""
-        table = spec["backend"].get(self.config_key) if self.config_key else None
-        return (table or {}).get(LONG_MODE[mode]) or {}
+        given = spec["backend"].get(self.config_key) if self.config_key else None
+        return (given or {}).get(LONG_MODE[mode]) or {}
 
     def served_name(self, spec):
         """Return the model's public name: an option of the first mode that names one, else the path's last part."""
         for mode in ("prefill", "agg", "decode"):
-            config = self.mode_config(spec, mode)
-            for key in ("served-model-name", "served_model_name"):
-                if config.get(key):
-                    return str(config[key])
+            name = table(self.mode_config(spec, mode)).get("served-model-name")
+            if name:
+                return str(name[0] if isinstance(name, list) else name)
         return os.path.basename(spec["model"]["path"].rstrip("/"))
+
+    # ---- where
 
     def tasks_per_node(self, spec):
         """Return how many Slurm tasks a node of the allocation must offer."""
@@ -70,6 +121,47 @@ class Backend:
         """Return the kinds of ports that workers get."""
         return WORKER_FAMILIES
 
+    def splitter(self, spec):
+        """Return ``split(endpoint) -> [(node, gpu_indices, start)]``, or None for one process a node."""
+
+    def infra_ports(self, spec):
+        """Return the keys of ``ports`` that :meth:`infra_steps` take on the infra node."""
+        return ()
+
+    # ---- what
+
+    def command(self, process, layout):
+        """Return the argv of *process*."""
+        raise NotImplementedError
+
+    def environment(self, process, layout):
+        """Return the engine's own environment of *process*; the job's wins except for ``fixed_env``."""
+        return {}
+
+    def options(self, spec, mode):
+        """Return the engine's options of *mode* without those that the plan decides."""
+        return combine({}, self.mode_config(spec, mode), self.fixed)[0]
+
+    def files(self, layout):
+        """Return the engine's configuration files (see :func:`topology.step.one_file`)."""
+        modes = sorted({endpoint.mode for endpoint in layout.endpoints})
+        options = {LONG_MODE[mode]: self.options(layout.spec, mode) for mode in modes}
+        return [one_file(f"{self.config_key}.yaml", to_yaml(options))] if self.config_key else []
+
+    def infra_steps(self, layout):
+        """Return steps that run on the infra node before the workers, in tier head_infra."""
+        return []
+
+    def worker_steps(self, layout):
+        """Return the steps of all workers: one a process. An engine that launches by MPI overrides this."""
+        return [self.worker_step(process, layout) for process in layout.processes if self.runs(process)]
+
+    def runs(self, process):
+        """Tell whether *process* is started; a simulated endpoint has only its leader."""
+        return True
+
+    # ---- is it up
+
     def checks(self, layout):
         """Return one check a process that runs: its system port is open."""
         return [
@@ -82,14 +174,6 @@ class Backend:
         """Return ``{process name: URL}`` of the leaders that answer HTTP themselves."""
         return {}
 
-    def files(self, layout):
-        """Return the engine's configuration files (see :func:`topology.step.one_file`)."""
-        return []
-
-    def runs(self, process):
-        """Tell whether *process* is started; a simulated endpoint has only its leader."""
-        return True
-
     def instances(self, layout):
         """Return ``{"prefill": n, "decode": n}``: how many workers the frontend must see. agg counts as decode."""
         return {
@@ -97,43 +181,80 @@ class Backend:
             "decode": len(layout.of_mode("decode")) + len(layout.of_mode("agg")),
         }
 
-    def command(self, process, layout):
-        """Return the argv of *process*."""
-        raise NotImplementedError
+    # ---- shared by all backends
 
-    def environment(self, process, layout):
-        """Return the engine's own environment of *process*; the job's environment may override it."""
-        return {}
+    def worker_step(self, process, layout, nodes=None, **other):
+        """Return the step of *process*; *other* overrides keys of the step.
 
-    def worker_steps(self, layout):
-        """Return the steps of all workers: one a process. An engine that launches by MPI overrides this."""
-        numbers = {node: str(index) for index, node in enumerate(layout.roles.workers)}
-        steps = []
-        for process in layout.processes:
-            if not self.runs(process):
-                continue
-            env = {"HEAD_NODE_IP": layout.head_address, **layout.wiring, **self.environment(process, layout)}
-            env.update(self.user_environment(process.mode, layout.spec, process.node, numbers[process.node]))
-            preamble = None
-            if process.endpoint.gpus < layout.spec["resources"]["gpus_per_node"]:
-                env["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, process.endpoint.gpu_indices))
-                # Slurm sets the variable to all GPUs of the step after it has taken over the environment.
-                preamble = f"export CUDA_VISIBLE_DEVICES={env['CUDA_VISIBLE_DEVICES']}"
-            steps.append(
-                make_step(
-                    process.name,
-                    "worker",
-                    [process.node],
-                    self.command(process, layout),
-                    env,
-                    preamble=preamble,
-                    log=f"logs/%N_{process.endpoint.name}.out",
-                    srun_options=dict(layout.spec["srun_options"]),
-                )
-            )
-        return steps
+        :param nodes: all nodes of the step; default: the node of the process.
+        """
+        spec, nodes = layout.spec, list(nodes or [process.node])
+        env = {
+            "HEAD_NODE_IP": layout.head_address,
+            **layout.wiring,
+            **layout.observe(process.mode),
+            **self.environment(process, layout),
+        }
+        fixed = {name: env[name] for name in self.fixed_env if name in env}
+        given = {**spec["backend"][f"{LONG_MODE[process.mode]}_environment"], **spec["environment"]}
+        lines = []
+        for name, value in given.items():
+            if "{node" in value:
+                if len(nodes) > 1:
+                    lines.append(f"export {name}={on_each_node(value, nodes, layout.node_numbers)}")
+                value = value.replace("{node}", process.node)
+                value = value.replace("{node_id}", str(layout.node_numbers[process.node]))
+            env[name] = value
+        env.update(fixed)
+        env.update(profiling.environment(process, layout))
+        if self.sees_only_its_gpus(process, layout):
+            env["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, process.gpu_indices))
+            # Slurm sets the variable to all GPUs of the step after it has taken over the environment.
+            lines.append(f"export CUDA_VISIBLE_DEVICES={env['CUDA_VISIBLE_DEVICES']}")
+        else:
+            env.pop("CUDA_VISIBLE_DEVICES", None)
+        lines += profiling.preamble(process, layout)
+        step = {
+            "preamble": "\n".join(lines) or None,
+            "log": f"logs/%N_{process.endpoint.name}.out",
+            "srun_options": dict(spec["srun_options"]),
+        }
+        step.update(other)
+        argv = profiling.wrap(self.command(process, layout), process, layout)
+        return make_step(process.name, "worker", nodes, argv, env, **step)
 
-    def user_environment(self, mode, spec, node, number):
-        """Return the job's environment for a worker: per mode, then the job's own, placeholders filled in."""
-        given = {**spec["backend"][f"{LONG_MODE[mode]}_environment"], **spec["environment"]}
-        return {key: value.replace("{node}", node).replace("{node_id}", number) for key, value in given.items()}
+    def sees_only_its_gpus(self, process, layout):
+        """Tell whether the process is kept to its GPUs by CUDA_VISIBLE_DEVICES."""
+        return len(process.gpu_indices) < layout.spec["resources"]["gpus_per_node"]
+
+    def kv_events(self, spec, mode):
+        """Return the settings of KV events of *mode* without the endpoint, or None.
+
+        The job says it under ``kv_events_config``, or as an option of the engine.
+        """
+        wanted = spec["backend"].get("kv_events_config")
+        if isinstance(wanted, dict):
+            wanted = wanted.get(LONG_MODE[mode], wanted.get(mode))
+        elif mode == "agg":
+            # Said for all modes at once it means the two that exchange caches.
+            wanted = None
+        if not wanted:
+            wanted = table(self.mode_config(spec, mode)).get("kv-events-config")
+            if isinstance(wanted, str):
+                try:
+                    wanted = json.loads(wanted)
+                except ValueError:
+                    wanted = None
+        if not wanted:
+            return None
+        settings = {"publisher": "zmq", "topic": "kv-events", **(wanted if isinstance(wanted, dict) else {})}
+        settings.pop("endpoint", None)
+        return settings
+
+
+def on_each_node(value, nodes, numbers):
+    """Return shell text for *value*, whose {node} and {node_id} differ on each of *nodes*."""
+    text = shlex.quote(value.replace("{node}", "\0").replace("{node_id}", "\1"))
+    table_ = " ".join(f"{node}) echo {numbers[node]};;" for node in nodes)
+    number = f'$(case "$SLURMD_NODENAME" in {table_} esac)'
+    return text.replace("\0", "'\"$SLURMD_NODENAME\"'").replace("\1", f"'\"{number}\"'")

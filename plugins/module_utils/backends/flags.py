@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import json
 
+from ..topology.step import option
+
 
 def flag_name(key):
     """Return ``mem_fraction_static`` and ``mem-fraction-static`` as ``mem-fraction-static``."""
@@ -41,13 +43,12 @@ def to_argv(options):
     for name, value in options.items():
         if value is None or value is False:
             continue
-        argv.append(f"--{name}")
         if value is True:
-            continue
-        if isinstance(value, (list, tuple)):
-            argv.extend(word(item) for item in value)
+            argv.append(f"--{name}")
+        elif isinstance(value, (list, tuple)):
+            argv += [f"--{name}", *(word(item) for item in value)]
         else:
-            argv.append(word(value))
+            argv += option(f"--{name}", word(value))
     return argv
 
 

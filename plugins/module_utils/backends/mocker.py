@@ -5,13 +5,9 @@
 from __future__ import annotations
 
 from ..spec.section import Field, Section
-from ..spec.text import to_yaml
-from ..spec.types import Bool, Choice, Float, Int, MapOf, Str, Type
-from ..topology.step import one_file
-from .base import LONG_MODE, Backend, environment_fields
+from ..spec.types import Bool, Choice, Float, Int, Str
+from .base import LONG_MODE, Backend, config_field, environment_fields
 from .flags import combine, to_argv
-
-OPTIONS = MapOf(Type())
 
 # What the plan itself decides about a worker: a job's own value would break the wiring.
 FIXED = ("model-path", "model-name", "served-model-name", "disaggregation-mode", "bootstrap-ports", "engine-type")
@@ -20,6 +16,7 @@ FIXED = ("model-path", "model-name", "served-model-name", "disaggregation-mode",
 class Mocker(Backend):
     type = "mocker"
     config_key = "mocker_config"
+    fixed = FIXED
     section = Section(
         "mocker",
         {
@@ -45,13 +42,8 @@ class Mocker(Backend):
                 "Prefill and decode meet at the bootstrap ports, as real engines do. Costs about 45 ms a request.",
             ),
             **environment_fields(),
-            "mocker_config": Field(
-                Section(
-                    "mocker_config",
-                    {mode: Field(OPTIONS, {}, f"Options of {mode} workers.") for mode in LONG_MODE.values()},
-                ),
-                None,
-                "Further dynamo.mocker options per mode, with dashes or underscores.",
+            "mocker_config": config_field(
+                "mocker_config", "Further dynamo.mocker options per mode, with dashes or underscores."
             ),
         },
         doc="dynamo.mocker; needs frontend.type dynamo.",
@@ -68,12 +60,15 @@ class Mocker(Backend):
         return problems
 
     def notes(self, spec):
-        notes = []
-        for mode in LONG_MODE:
-            _options, lost = combine({}, self.mode_config(spec, mode), FIXED)
-            lost = [name for name in lost if name != "served-model-name"]
-            if lost:
-                notes.append(f"backend.mocker_config.{LONG_MODE[mode]}: {', '.join(lost)}: the plan sets this itself.")
+        notes = super().notes(spec)
+        fields = self.section.fields
+        for mode in self.modes(spec):
+            for name, value in self.options(spec, mode).items():
+                key = name.replace("-", "_")
+                general = spec["backend"].get(key)
+                if key in fields and general != fields[key].default and value != general:
+                    where = f"backend.mocker_config.{LONG_MODE[mode]}"
+                    notes.append(f"{where}: {name} {value} replaces backend.{key} {general} for these workers.")
         resources = spec["resources"]
         for mode in LONG_MODE:
             if (resources[f"gpus_per_{mode}"] or 0) > resources["gpus_per_node"] and resources[f"{mode}_workers"]:
@@ -107,7 +102,7 @@ class Mocker(Backend):
             "no-enable-chunked-prefill": not backend["enable_chunked_prefill"],
             "preemption-mode": backend["preemption_mode"],
         }
-        options, _lost = combine(own, self.mode_config(spec, mode), FIXED)
+        options = combine(own, self.mode_config(spec, mode), FIXED)[0]
         return {name: value for name, value in options.items() if value is not None and value is not False}
 
     def command(self, process, layout):
@@ -128,12 +123,3 @@ class Mocker(Backend):
             # Without it the worker's own /health says 503 for ever.
             "DYN_SYSTEM_STARTING_HEALTH_STATUS": "ready",
         }
-
-    def files(self, layout):
-        modes = sorted({endpoint.mode for endpoint in layout.endpoints})
-        return [
-            one_file(
-                "mocker_config.yaml",
-                to_yaml({LONG_MODE[mode]: self.options(layout.spec, mode) for mode in modes}),
-            )
-        ]

@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-from ..spec.section import TEXTS, Field, Section, optional
-from ..spec.text import to_yaml
-from ..spec.types import Bool, ListOf, MapOf, OneOf, Str, Type
+from ..spec.section import Field, Section
+from ..spec.types import Str
 from ..topology.ports import WORKER_FAMILIES, Family
-from ..topology.step import http_check, one_file
-from .base import LONG_MODE, Backend, environment_fields
-from .flags import combine, table, to_argv
+from ..topology.step import http_check
+from . import mooncake
+from .base import KV_EVENTS, LONG_MODE, Backend, config_field, environment_fields
+from .flags import table, to_argv
 
 # What the plan decides about each process. A recipe's own value would break the wiring or collide on a node.
 FIXED = (
@@ -29,50 +29,37 @@ FIXED = (
     "request-plane",
 )
 
-FAMILIES = (*WORKER_FAMILIES, Family("nccl", scope="job"), Family("dist_init", who="leader", shared=True))
+# Beside each of its data-parallel ranks, attention data parallelism takes so many ports after the rendezvous port.
+ATTENTION_PORTS = 8
 
 
 class Sglang(Backend):
     type = "sglang"
     config_key = "sglang_config"
     frontends = ("dynamo", "sglang")
+    fixed = FIXED
+    # Recipes repeat the path inside the container; events are read as if they stood under kv_events_config.
+    understood = ("served-model-name", "model-path", "kv-events-config")
     section = Section(
         "sglang",
         {
             "type": Field(Str(), "sglang", "The engine."),
             "gpu_type": Field(Str(), None, "Accepted for old files; has no effect."),
             **environment_fields(),
-            "sglang_config": Field(
-                Section(
-                    "sglang_config",
-                    {mode: Field(MapOf(Type()), {}, f"Options of {mode} workers.") for mode in LONG_MODE.values()},
-                ),
-                None,
-                "SGLang's command line options per mode, with dashes or underscores.",
+            "sglang_config": config_field(
+                "sglang_config", "SGLang's command line options per mode, with dashes or underscores."
             ),
-            "kv_events_config": Field(
-                OneOf(Bool(), MapOf(Type())), None, "Publish KV events: true, or per mode true or a mapping."
-            ),
-            "mooncake_kv_store": optional(
-                Section(
-                    "mooncake_kv_store",
-                    {
-                        "container": Field(Str(), None, "Image of the store."),
-                        "env": Field(TEXTS, {}, "Environment of the store."),
-                        "master_extra_args": Field(ListOf(Str()), [], "Further options of mooncake_master."),
-                    },
-                ),
-                "A Mooncake KV store beside the workers.",
-            ),
+            "kv_events_config": KV_EVENTS,
+            "mooncake_kv_store": mooncake.field(),
         },
         doc="SGLang.",
     )
 
     def problems(self, spec):
-        problems = []
-        if spec["backend"]["mooncake_kv_store"]:
-            path = ("backend", "mooncake_kv_store")
-            problems.append((path, "asks for something that this version cannot do yet.", "Leave it out."))
+        problems = mooncake.problems(
+            spec,
+            lambda mode: mooncake.names_mooncake(self.mode_config(spec, mode), "disaggregation-transfer-backend"),
+        )
         for mode in LONG_MODE:
             gpus, size = spec["resources"][f"gpus_per_{mode}"], self.parallel_size(spec, mode)
             if spec["resources"][f"{mode}_workers"] and gpus and size and size > gpus:
@@ -94,17 +81,26 @@ class Sglang(Backend):
             return None
         return tensor * pipeline
 
-    def notes(self, spec):
-        notes = []
-        for mode in LONG_MODE:
-            _options, lost = combine({"disaggregation-mode": mode}, self.mode_config(spec, mode), FIXED)
-            lost = [name for name in lost if name not in ("served-model-name", "model-path")]
-            if lost:
-                notes.append(f"backend.sglang_config.{LONG_MODE[mode]}: {', '.join(lost)}: the plan sets this itself.")
-        return notes
+    def attention_ranks(self, spec, mode):
+        """Return the ranks of attention data parallelism of *mode*; 1 without it."""
+        options = table(self.mode_config(spec, mode))
+        ranks = options.get("data-parallel-size", options.get("dp-size", options.get("dp", 1)))
+        return ranks if options.get("enable-dp-attention") and isinstance(ranks, int) else 1
 
     def port_families(self, spec):
-        return FAMILIES
+        ranks = max((self.attention_ranks(spec, mode) for mode in self.modes(spec)), default=1)
+        publishing = [mode for mode in self.modes(spec) if self.kv_events(spec, mode)]
+        events = max((self.attention_ranks(spec, mode) for mode in publishing), default=1)
+        system, http, bootstrap, kv_events = WORKER_FAMILIES
+        return (
+            system,
+            http,
+            bootstrap,
+            # Each rank publishes on a port of its own, counted from this one.
+            kv_events if events == 1 else Family("kv_events", size=events),
+            Family("nccl", scope="job"),
+            Family("dist_init", who="leader", shared=True, size=1 if ranks == 1 else ranks + ATTENTION_PORTS),
+        )
 
     def worker_urls(self, layout):
         urls = {}
@@ -124,10 +120,6 @@ class Sglang(Backend):
             if process.leader
         ]
 
-    def options(self, spec, mode):
-        """Return the engine's options of *mode* without those that the plan decides."""
-        return combine({}, self.mode_config(spec, mode), FIXED)[0]
-
     def command(self, process, layout):
         spec, mode, ports = layout.spec, process.mode, process.ports
         dynamo = spec["frontend"]["type"] == "dynamo"
@@ -143,8 +135,10 @@ class Sglang(Backend):
             own["disaggregation-mode"] = mode
         if mode == "prefill":
             own["disaggregation-bootstrap-port"] = ports["bootstrap"]
-        if len(nodes) > 1:
+        if len(nodes) > 1 or self.attention_ranks(spec, mode) > 1:
+            # By itself it would count from the HTTP port, into the range of the next worker on the node.
             own["dist-init-addr"] = f"{layout.address(nodes[0])}:{ports['dist_init']}"
+        if len(nodes) > 1:
             own["nnodes"], own["node-rank"] = len(nodes), process.rank
         if dynamo:
             own["dump-config-to"] = f"{layout.run_dir}/logs/{process.node}_{process.name}_config.json"
@@ -156,28 +150,14 @@ class Sglang(Backend):
         module = "dynamo.sglang" if dynamo else "sglang.launch_server"
         return [layout.python, "-m", module, *to_argv({**own, **self.options(spec, mode)})]
 
-    def kv_events(self, spec, mode):
-        """Return the settings of KV events of *mode* without the endpoint, or None."""
-        wanted = spec["backend"]["kv_events_config"]
-        if isinstance(wanted, dict):
-            wanted = wanted.get(LONG_MODE[mode])
-        elif mode == "agg":
-            # Said for all modes at once it means the two that exchange caches.
-            wanted = None
-        if not wanted:
-            return None
-        return {"publisher": "zmq", "topic": "kv-events", **(wanted if isinstance(wanted, dict) else {})}
-
     def environment(self, process, layout):
-        if layout.spec["frontend"]["type"] != "dynamo":
-            return {}
-        return {"DYN_SYSTEM_PORT": str(process.ports["system"])}
+        env = mooncake.environment(process, layout)
+        if layout.spec["frontend"]["type"] == "dynamo":
+            env["DYN_SYSTEM_PORT"] = str(process.ports["system"])
+        return env
 
-    def files(self, layout):
-        modes = sorted({endpoint.mode for endpoint in layout.endpoints})
-        return [
-            one_file(
-                "sglang_config.yaml",
-                to_yaml({LONG_MODE[mode]: self.options(layout.spec, mode) for mode in modes}),
-            )
-        ]
+    def infra_ports(self, spec):
+        return mooncake.ports(spec)
+
+    def infra_steps(self, layout):
+        return mooncake.steps(layout)

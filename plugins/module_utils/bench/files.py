@@ -18,7 +18,7 @@ def result_path(plan, point):
 def kept_verdict(plan, point):
     """Return the verdict on *point* if this run has a valid result of the same digest, else None."""
     verdict, reasons = standing(point, result_path(plan, point))
-    return None if reasons else verdict
+    return None if reasons or verdict.get("losses") else verdict
 
 
 def earlier_result(plan, point):
@@ -39,7 +39,7 @@ def earlier_result(plan, point):
             continue
     for _mtime, result in sorted(found, reverse=True):
         verdict, reasons = standing(point, result)
-        if not reasons:
+        if not reasons and not verdict.get("losses"):
             return result, verdict
     return None
 

@@ -27,14 +27,14 @@ class Session:
     def __init__(self, plan, talk, ctx):
         self.plan, self.ctx = plan, ctx
         self.records = {}
-        self._talk, self._seq = talk, -1
+        self.talk, self._seq = talk, -1
         self._guard = [step["name"] for step in plan["steps"] if step.get("critical")]
 
     def ask(self, op, **fields):
         """Return the holder's answer; Error when nobody waits for ours any more or the job ends."""
         if not self.ctx.controller_alive():
             raise Error("The controller is gone. The measurement goes on; the next run attaches to it.")
-        answer = self._talk.request(op, known={"seq": self._seq}, **fields)
+        answer = self.talk.request(op, known={"seq": self._seq}, **fields)
         self._seq = answer["seq"]
         self.records.update({record["name"]: record for record in answer["steps"]})
         if answer.get("ending"):
@@ -55,6 +55,7 @@ class Measurement:
     """One point.
 
     :ivar action: measured, attached (its step ran already) or judged (its step had ended unseen).
+    :ivar restarts: whether a part of the service was started anew meanwhile, so that another try may do better.
     """
 
     def __init__(self, session, point, params):
@@ -63,7 +64,7 @@ class Measurement:
         self._name = point["step"]["name"]
         self._result = files.result_path(session.plan, point)
         self._seen, self._seen_at = None, time.monotonic()
-        self.action = "measured"
+        self.action, self.restarts = "measured", False
 
     def run(self):
         """Return the verdict, which is also written beside the result."""
@@ -85,6 +86,12 @@ class Measurement:
         """Return the record of the step if it was started for this very point, else None."""
         record = self._session.records.get(self._name)
         return record if record and record["digest"] == self._point["step"]["digest"] else None
+
+    @property
+    def begun(self):
+        """Whether a measurement of this very point runs now, or has ended and nobody has judged it yet."""
+        record = self._ours()
+        return bool(record and record["state"] != "ended") or self._ended_unseen()
 
     def _ended_unseen(self):
         record = self._ours()
@@ -150,8 +157,9 @@ class Measurement:
             # Of a run that was cut short only that nothing at all came is worth telling besides.
             facts = raw if sealed else dict(raw, interrupted=False)
             reasons += judge(facts, self._point["expect"], self._params["min_completed"])
-        reasons += self._losses(record)
-        return make_verdict(self._point, reasons, raw, sealed, (record["started_at"], record["ended_at"]))
+        critical, other = self._losses(record)
+        verdict = make_verdict(self._point, reasons + critical, raw, sealed, (record["started_at"], record["ended_at"]))
+        return dict(verdict, losses=other) if other else verdict
 
     def _await_file(self):
         """Give a shared disk the time to show a file that another node has written."""
@@ -170,26 +178,31 @@ class Measurement:
         return f"{text}: {why[:300]}" if why else text
 
     def _losses(self, own):
-        """Return how the service was not the planned one while the point was measured (times are the holder's)."""
+        """Return how the service was not the planned one while the point was measured (times are the holder's).
+
+        First what makes the point invalid, then the losses that the job's ``faults`` allow.
+        """
         begin, end = own["started_at"] or "", own["ended_at"] or "9"
-        losses = []
+        critical, other = [], []
         for step in self._plan["steps"]:
             record = self._session.records.get(step["name"]) or {"state": "ended", "ended_at": None, "reason": None}
+            losses = critical if step.get("critical", True) else other
             if record["state"] != "ended":
-                if begin <= (record["started_at"] or "") <= end:
+                if record["state"] == "starting" or begin <= (record["started_at"] or "") <= end:
+                    self.restarts = self.restarts or bool(step.get("restarts"))
                     losses.append(f"{step['name']} was started anew during the measurement")
             elif (record["ended_at"] or "") < begin:
                 losses.append(f"{step['name']} was not running" + (f": {record['reason']}" if record["reason"] else ""))
             elif record["ended_at"] <= end:
                 losses.append(f"{step['name']} ended during the measurement: {record['reason']}")
-        return losses
+        return critical, other
 
 
 def progress_line(progress):
     """Return one line such as ``c=16 120/160 done, 812 tok/s, 0 errors, 3 s left``."""
     label = f"c={progress.get('concurrency')}"
-    if progress.get("state") == "preparing":
-        return f"{label} preparing prompts"
+    if progress.get("state") == "preparing" or not progress.get("done"):
+        return f"{label} starting"
     errors = progress.get("errors")
     warmup = "warm-up " if progress.get("state") == "warmup" else ""
     parts = [

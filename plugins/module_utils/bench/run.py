@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from ..failures import Error
 from ..plan_io import load_plan
-from ..slurm import driver, srun
+from ..slurm import driver, health, srun
 from ..slurm.evidence import step_error
 from . import files
 from .measure import Measurement, Session
@@ -33,10 +33,10 @@ def run(params, ctx):
     done, session = [], None
     try:
         for point in points:
-            record = None if params["force"] else _have(plan, point)
+            record = None if params["force"] else _kept(plan, point)
             if record is None:
                 session = session or _open(plan, ctx)
-                record = _measure(session, point, params)
+                record = _taken_over(session, point, params) or _measure(session, point, params)
             done.append(record)
             ctx.progress(verdict_line(record))
             if session and session.dead():
@@ -67,13 +67,19 @@ def _open(plan, ctx):
     return session
 
 
-def _have(plan, point):
-    """Return the record of a point that needs no measurement, or None."""
+def _kept(plan, point):
+    """Return the record of a point that has a valid result in this run, or None."""
     verdict = files.kept_verdict(plan, point)
-    if verdict:
-        return _record(plan, point, "kept", verdict)
-    earlier = files.earlier_result(plan, point)
-    return _record(plan, point, "taken_over", files.take_over(plan, point, *earlier)) if earlier else None
+    return _record(plan, point, "kept", verdict) if verdict else None
+
+
+def _taken_over(session, point, params):
+    """Return the record of a point that an earlier run has measured, or None; never while it is measured here."""
+    plan = session.plan
+    earlier = None if params["force"] else files.earlier_result(plan, point)
+    if not earlier or Measurement(session, point, params).begun:
+        return None
+    return _record(plan, point, "taken_over", files.take_over(plan, point, *earlier))
 
 
 def _measure(session, point, params):
@@ -81,6 +87,14 @@ def _measure(session, point, params):
         raise step_error(session.dead(), session.plan["run_dir"], f"before c={point['concurrency']} was measured")
     measurement = Measurement(session, point, params)
     verdict = measurement.run()
+    if not verdict["valid"] and measurement.restarts and not session.dead():
+        session.ctx.progress(f"c={point['concurrency']} is measured once more when the service is whole again")
+        plan = session.plan
+        health.wait_for(session.talk, plan, plan["checks"], plan["health_timeout_s"], 5.0, session.ctx)
+        measurement = Measurement(session, point, dict(params, force=True))
+        verdict = measurement.run()
+    if not verdict["valid"]:
+        session.ask("status")  # a job that was taken away says so better than the client that it took along
     return _record(session.plan, point, measurement.action, verdict)
 
 
@@ -110,7 +124,9 @@ def _diff(plan, points, records):
     steps = [point["step"] for point, record in zip(points, records) if record["action"] == "measure"]
     return {
         "before": "",
-        "after": "".join(srun.printable(step, plan["job_id"], plan["run_dir"]) for step in steps),
+        "after": "".join(
+            srun.printable(step, plan["job_id"], plan["run_dir"], plan.get("origins")) for step in steps
+        ),
         "before_header": "points that have a result",
         "after_header": "points to measure",
     }
@@ -149,7 +165,8 @@ def _result(records):
 
 def verdict_line(record):
     """Return one line about a point that is done."""
-    label = f"c={record['concurrency']} {record['action'].replace('_', ' ')}"
+    action = {"keep": "would be kept", "take_over": "would be taken over"}.get(record["action"], record["action"])
+    label = f"c={record['concurrency']} {action.replace('_', ' ')}"
     if record["origin"]:
         label += f" from job {record['origin'].get('job_id')}"
     if not record["valid"]:

@@ -19,6 +19,14 @@ class Benchmark:
         """Return ``[(path, problem, remedy)]`` for missing or wrong parameters; called before submission."""
         return []
 
+    def unable(self, spec):
+        """Return ``[(path, problem, remedy)]`` for what is right, but what this version cannot run yet."""
+        return []
+
+    def notes(self, spec):
+        """Return sentences about what the benchmark does with the job's values."""
+        return []
+
     def files(self, assets):
         """Return the files that the steps need; ``assets`` is ``{file name: text}`` of the load client."""
         return []

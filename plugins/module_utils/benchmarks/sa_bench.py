@@ -8,7 +8,7 @@ import os
 
 from ..spec.section import Field
 from ..spec.types import Bool, Choice, Concurrencies, Float, Int, OneOf, Str
-from ..topology.step import make_step, one_file
+from ..topology.step import make_step, one_file, option
 from .base import Benchmark, gpu_counts, missing
 
 CLIENT = "load_client"
@@ -37,19 +37,40 @@ class SaBench(Benchmark):
     }
 
     def problems(self, spec):
-        problems = missing(spec, ("isl", "osl", "concurrencies"), self.type)
-        if spec["benchmark"]["dataset_name"] not in (None, "random"):
-            problems.append((("benchmark", "dataset_name"), "can only be random in this version.", None))
-        if spec["model"]["path"].startswith("hf:") and not spec["benchmark"]["custom_tokenizer"]:
-            problems.append(
-                (("benchmark", "custom_tokenizer"), "is missing; the model is no local directory.", "Name a directory.")
+        options = spec["benchmark"]
+        if options["dataset_name"] not in (None, "random", "custom"):
+            problem = f"is {options['dataset_name']}, expected is random or custom."
+            return [(("benchmark", "dataset_name"), problem, None)]
+        if options["dataset_name"] == "custom":
+            return missing(spec, ("dataset_path", "concurrencies"), self.type)
+        return missing(spec, ("isl", "osl", "concurrencies"), self.type)
+
+    def unable(self, spec):
+        options, found = spec["benchmark"], []
+        if options["dataset_name"] == "custom":
+            found.append((("benchmark", "dataset_name"), "can only be random in this version.", None))
+        if spec["model"]["path"].startswith("hf:") and not own_tokenizer(options):
+            problem = "names no directory, and neither does model.path: the load client reads a tokenizer.json."
+            found.append((("benchmark", "custom_tokenizer"), problem, "Name a directory with one."))
+        return found
+
+    def notes(self, spec):
+        options, found = spec["benchmark"], []
+        if options["custom_tokenizer"] and not own_tokenizer(options):
+            found.append(
+                f"benchmark.custom_tokenizer: {options['custom_tokenizer']} names Python code of another client; "
+                "prompts are made with the model's own tokenizer."
             )
-        return problems
+        if spec["profiling"]["type"] != "none":
+            found.append("profiling: every point is measured under a profiler, and marked as not valid for that.")
+        return found
 
     def files(self, assets):
         return [one_file(f"{CLIENT}/{name}", text) for name, text in sorted(assets.items())]
 
     def points(self, layout):
+        if self.unable(layout.spec):
+            return []
         return [self._point(layout, concurrency) for concurrency in layout.spec["benchmark"]["concurrencies"]]
 
     def _point(self, layout, concurrency):
@@ -66,6 +87,8 @@ class SaBench(Benchmark):
             "isl": options["isl"],
             "osl": options["osl"],
         }
+        if layout.spec["profiling"]["type"] != "none":
+            expect["profiled"] = layout.spec["profiling"]["type"]
         rate, reuse = options["req_rate"], options["reuse_http_connections"]
         parameters = {
             "type": self.type,
@@ -79,13 +102,13 @@ class SaBench(Benchmark):
             "reuse_connections": reuse,
             **expect,
         }
-        tokenizer = options["custom_tokenizer"] or layout.model_path
+        tokenizer = own_tokenizer(options) or layout.source_model
         command = [
             layout.python,
             f"{layout.run_dir}/{CLIENT}",
             *("--base-url", layout.public_url),
             *("--endpoint", parameters["endpoint"]),
-            *("--model", layout.served_name),
+            *option("--model", layout.served_name),
             *("--tokenizer", tokenizer),
             *("--isl", options["isl"]),
             *("--osl", options["osl"]),
@@ -123,6 +146,12 @@ class SaBench(Benchmark):
             "expect": expect,
             "deadline_s": options["point_timeout_s"],
         }
+
+
+def own_tokenizer(options):
+    """Return ``custom_tokenizer`` if it is a directory; public recipes have names of Python classes there."""
+    name = options["custom_tokenizer"]
+    return name if name and "/" in name else None
 
 
 def read_client(folder):

@@ -6,16 +6,38 @@ from __future__ import annotations
 
 from ..spec.section import Field
 from ..spec.types import Float, Int, ListOf, MapOf, OneOf, Str, Type
-from .base import Benchmark
+from .base import Benchmark, missing
+
+WORKLOADS = ("mooncake", "conversation", "synthetic", "toolagent")
+
+# Keys without which a type cannot run.
+NEEDED = {
+    "sglang-bench": ("isl", "osl", "concurrencies"),
+    "trace-replay": ("trace_file", "concurrencies"),
+    "custom": ("command",),
+}
 
 
 class Unbuilt(Benchmark):
-    """A benchmark that is refused before submission."""
+    """A benchmark that is refused before submission, after its keys are checked; a rehearsal shows it."""
 
     def __init__(self, type_):
         self.type = type_
 
     def problems(self, spec):
+        problems, options = missing(spec, NEEDED.get(self.type, ()), self.type), spec["benchmark"]
+        if self.type == "router" and spec["frontend"]["type"] != "sglang":
+            problem = f"is router, which measures frontend sglang; the job has {spec['frontend']['type']}."
+            problems.append((("benchmark", "type"), problem, None))
+        workload = options["mooncake_workload"]
+        if self.type == "mooncake-router" and workload is not None and workload not in WORKLOADS:
+            problem = f"is {workload}, expected is one of {', '.join(WORKLOADS)}."
+            problems.append((("benchmark", "mooncake_workload"), problem, None))
+        if self.type == "custom" and options["command"] is not None and not options["command"].strip():
+            problems.append((("benchmark", "command"), "is empty.", None))
+        return problems
+
+    def unable(self, spec):
         problem = f"is {self.type}, which this version cannot run yet."
         return [(("benchmark", "type"), problem, "Use sa-bench or manual.")]
 

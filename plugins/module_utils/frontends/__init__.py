@@ -8,7 +8,8 @@ from ..spec.section import TEXTS, Field, Section
 from ..spec.types import Bool, Choice, Int, MapOf, Str, Type
 from .dynamo import Dynamo
 from .router import SglangRouter
-from .unbuilt import TrtllmServe, VllmServe
+from .trtllm_serve import TrtllmServe
+from .vllm import VllmServe
 
 FRONTENDS = {one.type: one for one in (Dynamo(), SglangRouter(), TrtllmServe(), VllmServe())}
 

@@ -35,6 +35,18 @@ class Frontend:
             if normal(key.lstrip("-")) in fixed
         ]
 
+    def notes(self, spec):
+        """Return sentences about what the plan decided for the user."""
+        if spec["infra"]["etcd_nats_dedicated_node"] and not self.needs_infra:
+            if spec["backend"].get("mooncake_kv_store"):
+                return []
+            return [f"infra.etcd_nats_dedicated_node: frontend {self.type} needs neither, so that node stays empty."]
+        return []
+
+    def embedded(self, spec):
+        """Tell whether the one worker itself is the public side, so that no frontend runs."""
+        return False
+
     def multiple(self, spec):
         """Tell whether several frontends may stand behind nginx."""
         return spec["frontend"]["enable_multiple_frontends"]
@@ -48,7 +60,10 @@ class Frontend:
         return []
 
     def ready_checks(self, layout, instances, index):
-        """Return the checks of frontend *index*; ``instances`` says how many workers it must see per mode."""
+        """Return the checks of frontend *index*; ``instances`` says how many workers it must see per mode.
+
+        When the worker itself is the public side there is no frontend, and this is asked once, for index 0.
+        """
         raise NotImplementedError
 
     def checks(self, layout, instances, workers):
@@ -67,7 +82,9 @@ class Frontend:
                 before = [check["name"] for check in checks if name in check["steps"]]
                 host, steps = layout.address(node), [name, *workers]
                 direct.append(completion(f"{name}_token", layout, host, layout.frontend_port, steps, before))
-        first = "nginx" if layout.nginx else "frontend_0"
+        first = "nginx" if layout.nginx else "frontend_0" if layout.frontends else layout.processes[0].name
+        if not layout.frontends:
+            checks.extend(self.ready_checks(layout, instances, 0))
         last = completion(
             "token",
             layout,
@@ -94,6 +111,12 @@ def completion(name, layout, host, port, steps, after):
         expect=[{"label": "tokens", "path": "usage.completion_tokens", "min": 1}],
         after=after,
     )
+
+
+def merged(own, given):
+    """Return *own* options with those of the job over them; an option is there once, however it is spelt."""
+    names = {normal(str(key).lstrip("-")) for key in given}
+    return {**{key: value for key, value in own.items() if normal(key) not in names}, **given}
 
 
 def arguments(options):

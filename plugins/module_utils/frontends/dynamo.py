@@ -14,7 +14,7 @@ class Dynamo(Frontend):
 
     def steps(self, layout):
         spec = layout.spec
-        env = {**layout.wiring, **spec["environment"], **spec["frontend"]["env"]}
+        env = {**layout.wiring, **layout.observe("frontend"), **spec["environment"], **spec["frontend"]["env"]}
         command = [layout.python, "-m", "dynamo.frontend", "--http-port", str(layout.frontend_port)]
         command += arguments(spec["frontend"]["args"])
         return [

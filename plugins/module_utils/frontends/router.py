@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from ..topology.step import http_check, make_step
-from .base import Frontend, arguments
+from .base import Frontend, arguments, merged
 
 # The mode as the router calls it.
 WORKER_TYPE = {"prefill": "prefill", "decode": "decode", "agg": "regular"}
@@ -25,7 +25,7 @@ class SglangRouter(Frontend):
         # Two routers on one host would fight for the default port, and the loser dies.
         command += ["--prometheus-port", str(layout.ports["prometheus"])]
         # Workers start beside the router: look for them each second, not each half minute.
-        command += arguments({"worker-startup-check-interval": 1, **spec["frontend"]["args"]})
+        command += arguments(merged({"worker-startup-check-interval": 1}, spec["frontend"]["args"]))
         env = {**spec["environment"], **spec["frontend"]["env"]}
         return [
             make_step(f"frontend_{index}", "frontend", [node], command, env)

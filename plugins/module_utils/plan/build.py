@@ -5,19 +5,23 @@
 from __future__ import annotations
 
 import os
+import shlex
 
 from .. import benchmarks
-from ..backends import BACKENDS
+from ..backends import BACKENDS, profiling
 from ..benchmarks import BENCHMARKS
 from ..benchmarks.sa_bench import read_client
 from ..frontends import FRONTENDS
 from ..frontends.nginx import nginx_file, nginx_step
 from ..plan_io import PLAN_SCHEMA_VERSION, digest
-from ..topology.layout import build_layout
-from . import containers, infra
+from ..topology.layout import INFRA_PORTS, build_layout
+from . import containers, infra, mounts, prepare, tolerance
 from .request import allocation_request, node_count
 
 DIGESTED = ("argv", "env", "nodes", "container", "mounts", "preamble", "srun_options", "ntasks")
+
+# The last answer of serving_digest: a job is checked, described and planned in a row, and a large one takes a while.
+_SERVING = {}
 
 
 def client_assets():
@@ -44,10 +48,12 @@ def layout_of(spec, allocation, previous=None):
         spec,
         allocation,
         multiple=frontend.multiple(spec),
-        infra=frontend.needs_infra,
+        infra=(INFRA_PORTS if frontend.needs_infra else ()) + backend.infra_ports(spec),
         share=backend.shares_nodes(spec),
         families=backend.port_families(spec),
         frontend_ports=frontend.ports,
+        split=backend.splitter(spec),
+        embedded=frontend.embedded(spec),
         previous=previous,
     )
     layout.served_name = backend.served_name(spec)
@@ -69,7 +75,7 @@ def build(spec, allocation, previous=None, assets=None):
     steps, files = service(layout)
     serving = serving_digest(spec)
     points, more = bench_points(layout, assets, serving)
-    backend = BACKENDS[spec["backend"]["type"]]
+    backend, frontend = BACKENDS[spec["backend"]["type"]], FRONTENDS[spec["frontend"]["type"]]
     members = groups(layout)
     return {
         "schema_version": PLAN_SCHEMA_VERSION,
@@ -78,6 +84,7 @@ def build(spec, allocation, previous=None, assets=None):
         "name": spec["name"],
         "spec": spec,
         "nodes": node_records(layout, members),
+        "parts": layout.parts,
         "endpoints": [endpoint.as_dict() for endpoint in layout.endpoints],
         "processes": [process.as_dict() for process in layout.processes],
         "steps": steps,
@@ -89,7 +96,7 @@ def build(spec, allocation, previous=None, assets=None):
         "digests": {"allocation": allocation_request(spec)["digest"], "serving": serving},
         "holder_node": next(iter(layout.addresses)),
         "frontend_url": layout.public_url,
-        "notes": backend.notes(spec),
+        "notes": backend.notes(spec) + frontend.notes(spec) + prepare.notes(spec) + tolerance.notes(spec),
     }
 
 
@@ -102,18 +109,29 @@ def service(layout):
     if frontend.needs_infra:
         steps += infra.infra_steps(layout)
         files += infra.nats_files(layout)
+    steps += backend.infra_steps(layout)
     steps += backend.worker_steps(layout)
     steps += frontend.steps(layout)
     if layout.nginx:
         steps.append(nginx_step(layout))
         files.append(nginx_file(layout))
     finish(steps, files, layout)
+    link(steps)
+    tolerance.apply(steps, layout)
     return steps, files
+
+
+def link(steps):
+    """Name, in each of *steps*, what it needs: who registers in etcd or talks through NATS is lost without them."""
+    names = [step["name"] for step in steps if step["name"] in ("nats", "etcd")]
+    for step in steps:
+        if {"ETCD_ENDPOINTS", "NATS_SERVER"} & set(step["env"]):
+            step["needs"] = names
 
 
 def finish(steps, files, layout):
     """Complete each of *steps* in place: surroundings and digest."""
-    job_mounts = containers.mounts(layout) if layout.contained else []
+    job_mounts = mounts.mounts(layout) if layout.contained else []
     contents = {one["path"]: digest(one["content"]) for one in files}
     for step in steps:
         containers.surround(step, layout, job_mounts)
@@ -124,8 +142,12 @@ def finish(steps, files, layout):
 
 def serving_digest(spec):
     """Return the digest of the service itself: equal on every allocation, changed by what changes a step."""
-    steps, _files = service(layout_of(spec, imaginary_allocation(spec)))
-    return digest({step["name"]: step["digest"] for step in steps})
+    key = digest(spec)
+    if key not in _SERVING:
+        steps, _files = service(layout_of(spec, imaginary_allocation(spec)))
+        _SERVING.clear()
+        _SERVING[key] = digest({step["name"]: step["digest"] for step in steps})
+    return _SERVING[key]
 
 
 def bench_points(layout, assets, serving):
@@ -134,8 +156,11 @@ def bench_points(layout, assets, serving):
     points = benchmark.points(layout)
     files = benchmark.files(assets) if points else []
     steps = [point["step"] for point in points]
+    start = profiling.start_argv(layout)
     for step in steps:
         step["files"] = [one["path"] for one in files]
+        if start:
+            step["preamble"] = f"{shlex.join(start)} || true"
     finish(steps, files, layout)
     for point in points:
         point["digest"] = digest({"serving": serving, "parameters": point["parameters"]})
@@ -147,7 +172,8 @@ def checks(layout, steps):
     spec = layout.spec
     backend, frontend = BACKENDS[spec["backend"]["type"]], FRONTENDS[spec["frontend"]["type"]]
     workers = [step["name"] for step in steps if step["tier"] == "worker"]
-    return backend.checks(layout) + frontend.checks(layout, backend.instances(layout), workers)
+    found = backend.checks(layout) + frontend.checks(layout, backend.instances(layout), workers)
+    return tolerance.tell_checks(found, steps, layout)
 
 
 def node_records(layout, members):

@@ -15,6 +15,7 @@ OUR_PREFIXES = (
     "sandbox_",
     "slurm_sandbox_",
     "allocation_",
+    "preflight_",
     "head_infra_",
     "worker_",
     "frontend_",
@@ -28,6 +29,38 @@ FOREIGN_PREFIXES = ("ansible_", "awx_", "tower_", "molecule_", "_")
 
 # The keys that every job has, by which the file of a flat job is known.
 MARKS = ("model", "resources")
+
+
+# What a playbook inside the job is not told: the job and its surroundings were read when it was submitted.
+SETTLED = (
+    "job",
+    "job_file",
+    "job_id",
+    "job_tags",
+    "cluster_file",
+    "setup_script",
+    "check_paths",
+    "output_dir",
+    "runtime_dir",
+    "srt_slurm_submit_host",
+    "srt_slurm_frozen",
+)
+
+
+def passed_on(values):
+    """Return those of the extra vars *values* that playbooks of ours understand and that are still open."""
+    return {
+        name: value
+        for name, value in values.items()
+        if (name in OURS or name.startswith(OUR_PREFIXES)) and name not in SETTLED and name not in JOB.fields
+    }
+
+
+def _number(value):
+    try:
+        return float(str(value))
+    except ValueError:
+        return None
 
 
 class ExtraVars:
@@ -119,6 +152,28 @@ class ExtraVars:
             hint = nearest(name, (*OURS, *(JOB.fields if form == "flat" else ())), cutoff=0.75)
             if hint:
                 problems.append(self._problem(name, "is no variable of srt.slurm.", f"Did you mean {hint}?"))
+        return problems + self.unusable()
+
+    def unusable(self):
+        """Return problems of values of ours that no run could mean."""
+        problems = []
+        for name in ("lease_s", "wait_timeout_s", "health_timeout_s"):
+            number = _number(self.values.get(name, 60))
+            if number is None or number < (5 if name == "lease_s" else 0):
+                problems.append(
+                    self._problem(
+                        name,
+                        f"is {self.values[name]!s}, not a time.",
+                        "Give seconds" + (", 5 or more." if name == "lease_s" else "."),
+                    )
+                )
+        keep = str(self.values.get("keep", "")).lower()
+        if (
+            keep not in ("", "true", "false", "yes", "no", "on", "off", "none")
+            and (_number(keep) or -1) < 0
+            and keep != "0"
+        ):
+            problems.append(self._problem("keep", f"is {keep}.", "Give true, false, or the seconds to keep the nodes."))
         return problems
 
     def _problem(self, name, text, remedy):

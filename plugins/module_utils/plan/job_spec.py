@@ -4,16 +4,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 
+from .. import secret_env
 from ..backends import BACKENDS
 from ..failures import Error, SpecError
 from ..spec.cluster import apply_cluster, find_cluster_file, load_cluster
 from ..spec.section import Checker
-from ..spec.source import NOWHERE, load_yaml
+from ..spec.source import NOWHERE
 from ..spec.text import to_yaml
 from . import rules
-from .build import imaginary_allocation, layout_of, serving_digest
+from .build import serving_digest
+from .older import modernise
+from .origins import Origins
+from .paths import Environment
+from .reading import Document, read_jobs
 from .request import allocation_request, metadata
 from .schema import JOB, OURS, PLACES
 
@@ -24,75 +30,193 @@ ARGUMENT_SPEC = {
     "setup_script": {"type": "str"},
     "job_tags": {"type": "list", "elements": "str", "default": []},
     "check_paths": {"type": "bool", "default": True},
+    "output_dir": {"type": "path"},
+    "rehearse": {"type": "bool", "default": False},
+    "single": {"type": "bool", "default": False},
+    "frozen": {"type": "path"},
 }
 
 TRUE = ("true", "yes", "on", "1")
 
 
-def absolute(path):
-    """Return *path* as an absolute path, with a leading ~ replaced."""
-    return os.path.abspath(os.path.expanduser(path))
-
-
 def run(params, ctx):
-    """Return ``{jobs: [...], notes: [...], changed: False}`` for the job in *params*.
+    """Return ``{jobs, origins, notes, changed: False}`` for the jobs in *params*; ``origins`` is 1:1 with ``jobs``.
 
-    The action plugin may set ``params["source"]``, the :class:`Source` of ``params["job"]``, and
-    ``params["problems"]``, what is wrong with the names of the extra vars.
+    The action plugin may set ``params["source"]``, the :class:`Source` of ``params["job"]``, or
+    ``params["documents"]``, all that was read; ``params["problems"]``, what is wrong with the names of the extra
+    vars; and ``params["vaulted"]``, values from vaults (``inline``: one by one, ``file``: of encrypted files).
+    ``params["hidden"]`` takes up the values of secrets.
     """
-    del ctx
+    if params.get("frozen"):
+        return frozen(params["frozen"])
     earlier = params.get("problems") or []
-    job, source = params.get("job"), params.get("source") or NOWHERE
+    documents = params.get("documents")
     if params.get("job_file"):
-        if job:
+        if params.get("job"):
             raise Error("job and job_file are both given. Give one of them.")
-        job, source = read_job(params["job_file"])
-    if earlier and not job:
+        documents = read_jobs(params["job_file"])
+    documents = documents or [Document(params.get("job"), params.get("source") or NOWHERE)]
+    if earlier and not documents[0].job:
         raise SpecError(earlier)
-    if not isinstance(job, dict) or not job:
-        raise Error("There is no job. Give -e @job.yaml, or -e job_file=job.yaml, or the job under one key job.")
     cluster = load_cluster(find_cluster_file(params.get("cluster_file")))
-    if params.get("setup_script"):
-        job = dict(job, setup_script=params["setup_script"])
+    jobs, origins, notes, problems = [], [], cluster_notes(cluster), list(earlier)
+    for document in documents:
+        try:
+            variants, more = document.variants()
+        except SpecError as error:
+            problems.extend(error.problems)
+            continue
+        notes += more
+        for _suffix, job, source in variants:
+            try:
+                made, found = make(job, source, cluster, params, ctx, notes)
+                jobs.append(made)
+                origins.append(found.table())
+            except SpecError as error:
+                problems.extend(error.problems)
+    raise_problems(unique(problems))
+    check_names(jobs)
+    if params.get("single") and len(jobs) > 1 and not (ctx and ctx.check_mode):
+        names = ", ".join(job["name"] for job in jobs[:20]) + (", ..." if len(jobs) > 20 else "")
+        raise Error(
+            f"There are {len(jobs)} jobs: {names}. playbooks/sweep.yml runs them one after the other, "
+            "job_file=FILE:SELECTOR chooses one, and --check shows all."
+        )
+    return {"changed": False, "jobs": jobs, "origins": origins, "notes": unique(notes)}
+
+
+def make(job, source, cluster, params, ctx, notes):
+    """Return (one job of the result, its Origins); *notes* takes up what a person should know about it."""
+    given = {}
+    # In the flat form the extra var may as well be the job's own key.
+    if params.get("setup_script") and job.get("setup_script") != params["setup_script"]:
+        job, given = dict(job, setup_script=params["setup_script"]), {("setup_script",): "-e setup_script"}
     folders = [os.path.dirname(source.file)] if source.file and os.path.isabs(source.file) else []
-    environment = rules.Environment(folders=[*folders, os.getcwd()], check_paths=params.get("check_paths", True))
-    spec = resolve(job, source, cluster, environment, earlier)
-    return {"changed": False, "jobs": [describe(spec, params.get("job_tags") or ())], "notes": notes(spec, cluster)}
+    environment = Environment(
+        folders=[*folders, os.getcwd()],
+        check_paths=params.get("check_paths", True),
+        rehearse=rehearsal(params, ctx),
+    )
+    found = Origins(given)
+    spec = resolve(job, source, cluster, environment, origins=found, notes=notes)
+    hide(spec, params, ctx)
+    return describe(spec, params.get("job_tags") or ()), found
 
 
-def read_job(path):
-    """Return (raw job, Source) of the file at *path*: a job, or a job under the one key ``job``."""
-    job, source = load_yaml(absolute(path))
-    if isinstance(job, dict) and set(job) == {"job"}:
-        return job["job"], source.under(("job",))
-    return job, source
+def rehearsal(params, ctx):
+    """Tell whether nothing will be run: then nothing is written, and what cannot be run yet is only a note."""
+    return bool(params.get("rehearse") or ctx and ctx.check_mode)
 
 
-def resolve(job, source, cluster, environment, earlier=()):
+def frozen(path):
+    """Return the answer that was kept in the file at *path* when the job was submitted: nothing is read anew."""
+    try:
+        with open(path, encoding="utf-8") as stream:
+            return dict(json.load(stream), changed=False)
+    except (OSError, ValueError) as error:
+        raise Error(f"The frozen job {path} cannot be read: {error}. Submit the job again.") from None
+
+
+def hide(spec, params, ctx):
+    """Replace the secrets of *spec* by references, in place."""
+    vaulted = params.get("vaulted") or {}
+    inline, whole = vaulted.get("inline") or set(), vaulted.get("file") or set()
+    folder = params.get("output_dir") or spec["cluster"]["output_dir"] or os.path.abspath("outputs")
+    hidden = secret_env.conceal(
+        spec, lambda: secret_env.load_key(folder, create=not rehearsal(params, ctx)), inline | whole
+    )
+    problem = "comes from a vault, but only values of an environment are kept out of files and process lists."
+    remedy = "Give it as an environment variable."
+    raise_problems(
+        [
+            {"file": None, "line": None, "path": ".".join(map(str, path)), "problem": problem, "remedy": remedy}
+            for path in secret_env.exposed(spec, inline)
+        ]
+    )
+    params.setdefault("hidden", {}).update(hidden)
+
+
+def resolve(job, source, cluster, environment, earlier=(), origins=None, notes=None):
     """Return the normalised spec of the raw *job*; SpecError with every problem found, in the order of the lines.
 
     :param earlier: problems found before, to be reported together with those of the job.
+    :param origins: takes up where each value came from.
+    :param notes: takes up what a person should know.
     """
+    notes = [] if notes is None else notes
+    job, source, older = modernise(job, source, JOB)
+    notes += older
     checker = Checker(source, PLACES)
     checker.problems.extend(earlier)
-    job = dict(job)
     for key in [key for key in job if key in OURS and key not in JOB.fields]:
         del job[key]
         checker.problem((key,), "is no part of a job.", f"Give it as -e {key}=... instead.", on_key=True)
-    spec = checker.check(JOB, apply_cluster(job, cluster))
-    raise_problems(checker.problems)
+    job, given = apply_cluster(job, cluster)
+    if origins is not None:
+        origins.collect(job, source, {path: f"{cluster.place(key)} ({key})" for path, key in given.items()})
+    spec = checker.check(JOB, job)
+    if spec is None:
+        raise_problems(checker.problems)
     spec["cluster"] = cluster.kept()
-    # Numbers in free option tables are taken as text, as a command line would show them.
-    for key in ("srun_options", "sbatch_directives"):
-        spec[key] = {name: None if value in (None, "", True) else str(value) for name, value in spec[key].items()}
-    rules.complete(spec, environment, checker.problem)
-    rules.check(spec, checker.problem)
-    if not checker.problems:
-        rules.check_fit(spec, lambda one: layout_of(one, imaginary_allocation(one)), checker.problem)
+    finish(spec, environment, Untouched(checker), notes)
     raise_problems(checker.problems)
     # Nothing reads it yet, and a plan must not carry the keys and tokens that it may hold.
     spec.pop("reporting")
+    if not spec["faults"]:
+        del spec["faults"]
+    rules.check_fit(spec, serving_digest, checker.problem)
+    raise_problems(checker.problems)
+    notes += rules.notes(spec) + BACKENDS[spec["backend"]["type"]].notes(spec)
     return spec
+
+
+class Untouched:
+    """Takes up the problems that rules find, but none about a section in which a key or a type is wrong already."""
+
+    def __init__(self, checker):
+        self.checker, self.broken = checker, {path[:1] for path in checker.paths}
+
+    def __call__(self, path, text, remedy=None):
+        if tuple(path[:1]) not in self.broken:
+            self.checker.problem(path, text, remedy)
+
+    def attempt(self, rule, *arguments):
+        """Return what *rule* returns. It may stumble over what is known to be wrong, over nothing else."""
+        try:
+            return rule(*arguments)
+        except Exception:
+            if not self.broken:
+                raise
+            return None
+
+
+def finish(spec, environment, report, notes):
+    """Complete the checked *spec* in place and check what crosses its sections."""
+    # Numbers in free option tables are taken as text, as a command line would show them.
+    for key in ("srun_options", "sbatch_directives"):
+        table = (spec[key] or {}).items()
+        spec[key] = {name: None if value in (None, "", True) else str(value) for name, value in table}
+    rules.complete(spec, environment, report, report.attempt)
+    notes += rules.check(spec, environment, report, report.attempt)
+
+
+def unique(items):
+    """Return *items* without repetitions, in their order: variants of one file share their notes and problems."""
+    kept, seen = [], set()
+    for item in items:
+        mark = item if isinstance(item, str) else tuple(sorted((key, str(value)) for key, value in item.items()))
+        if mark not in seen:
+            seen.add(mark)
+            kept.append(item)
+    return kept
+
+
+def check_names(jobs):
+    """Refuse two jobs of one name in one file: the second would adopt the allocation of the first."""
+    names = [job["name"] for job in jobs]
+    twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    if twice and len({job["allocation"]["digest"] for job in jobs if job["name"] == twice[0]}) == 1:
+        raise Error(f"Several jobs are called {', '.join(twice[:5])}. Give each variant a name of its own.")
 
 
 def raise_problems(problems):
@@ -115,7 +239,6 @@ def describe(spec, tags=()):
     }
 
 
-def notes(spec, cluster):
-    """Return what a person should know about how the job was read."""
-    found = [f"Cluster file: {cluster.path}."] if cluster.path else []
-    return found + rules.notes(spec) + BACKENDS[spec["backend"]["type"]].notes(spec)
+def cluster_notes(cluster):
+    """Return what a person should know about the cluster file."""
+    return [f"Cluster file: {cluster.path}.", *cluster.notes] if cluster.path else []

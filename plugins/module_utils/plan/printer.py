@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from .request import DEFAULT_TIME_LIMIT
+
 LETTER = {"prefill": "P", "decode": "D", "agg": "A"}
 
 
@@ -36,10 +38,41 @@ def node_map(plan):
             lines.append(f"{'':<{width}}  {process['endpoint']}{rank}  {ports}")
         if node["name"] in services:
             lines.append(f"{'':<{width}}  {'  '.join(services[node['name']])}")
+    used = {family for process in plan["processes"] for family in process["ports"]} | {"frontend"}
+    used.update(step["name"] for step in plan["steps"])
+    used.update({"etcd_peer"} if "etcd" in used else (), {"frontend_internal"} if "nginx" in used else ())
+    ports = "  ".join(f"{key} {port}" for key, port in plan["spec"]["ports"].items() if key in used)
+    lines.append(f"ports begin at  {ports}")
     points = plan["benchmark"]["points"]
     levels = ", ".join(str(point["concurrency"]) for point in points)
     lines.append(f"benchmark {plan['benchmark']['type']}" + (f": concurrency {levels}" if points else ": no points"))
+    lines.append(cost(plan))
     return "\n".join(lines) + "\n"
+
+
+def cost(plan):
+    """Return the line about GPU hours: the most that the job can use, and what each further minute costs."""
+    gpus = sum(node["gpus"] for node in plan["nodes"])
+    limit = plan["spec"]["slurm"]["time_limit"] or DEFAULT_TIME_LIMIT
+    hours = seconds(limit) / 3600
+    return (
+        f"cost  {len(plan['nodes'])} nodes x {plan['nodes'][0]['gpus']} GPUs = {gpus} GPUs; time limit {limit}: "
+        f"at most {gpus * hours:.1f} GPU hours, {gpus / 60:.2f} for each minute"
+    )
+
+
+def seconds(text):
+    """Return the seconds of a Slurm time: minutes, MM:SS, HH:MM:SS, D-HH, D-HH:MM, D-HH:MM:SS."""
+    days, dash, rest = text.rpartition("-")
+    parts = [int(part) for part in rest.split(":")]
+    if dash:
+        hours, minutes, second = (parts + [0, 0])[:3]
+        return int(days) * 86400 + hours * 3600 + minutes * 60 + second
+    if len(parts) == 1:
+        return parts[0] * 60
+    if len(parts) == 2:
+        return parts[0] * 60 + parts[1]
+    return parts[0] * 3600 + parts[1] * 60 + parts[2]
 
 
 def _services(plan):

@@ -14,7 +14,8 @@ DEFAULT_TIME_LIMIT = "01:00:00"
 
 def node_count(spec):
     """Return how many nodes the job needs."""
-    return worker_nodes(spec["resources"]) + Wish.of(spec).nodes
+    share = BACKENDS[spec["backend"]["type"]].shares_nodes(spec)
+    return worker_nodes(spec["resources"], share) + Wish.of(spec).nodes
 
 
 def allocation_request(spec):
@@ -36,7 +37,12 @@ def allocation_request(spec):
         "directives": dict(spec["sbatch_directives"]),
         "environment": {},
     }
+    if resources["het_jobs"]:
+        # NATS and etcd, if they have a node of their own, are with the prefill workers.
+        request["components"] = [resources["prefill_nodes"] + Wish.of(spec).nodes, resources["decode_nodes"]]
     request["digest"] = digest(request)[:12]
+    # Says how the nodes are addressed, not which ones are wanted.
+    request["network_interface"] = cluster["network_interface"]
     return request
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 from .. import backends, benchmarks, frontends
 from ..spec.section import TEXTS, Field, Section, known_places, optional
 from ..spec.types import Bool, Choice, Float, Int, ListOf, MapOf, OneOf, Str, Time, Type
+from . import tolerance
 
 COUNT = Int(0)
 # Larger numbers are slips of the keyboard, and a plan for them would fill the memory.
@@ -216,6 +217,13 @@ PORTS = Section(
         "nats": Field(PORT, 4222, "NATS."),
         "etcd": Field(PORT, 2379, "etcd."),
         "etcd_peer": Field(PORT, 2380, "etcd's peers; on the loopback only."),
+        "nixl": Field(PORT, 5400, "vllm: first NIXL side channel port; counted per node."),
+        "kvbm": Field(PORT, 5600, "vllm: first pair of KVBM leader ports; counted per node."),
+        "dp_rpc": Field(PORT, 8400, "vllm: first data-parallel RPC port; counted per node."),
+        "vllm": Field(PORT, 20000, "vllm: first block of 50 internal ports; counted per node."),
+        "mooncake": Field(PORT, 8700, "Mooncake master."),
+        "mooncake_http": Field(PORT, 8701, "Mooncake metadata server."),
+        "mooncake_metrics": Field(PORT, 8702, "Mooncake metrics."),
     },
     doc="First port of each kind, and the fixed ports.",
 )
@@ -248,6 +256,7 @@ JOB = Section(
             None,
             "How long to wait for the service.",
         ),
+        "faults": optional(tolerance.SECTION, "What the loss of a worker or a frontend means."),
         "infra": Field(
             Section(
                 "infra",
@@ -292,9 +301,10 @@ OURS = (
     "cluster_file",
     "setup_script",
     "check_paths",
-    "configs_dir",
-    "container_runtime",
+    "dry_run_dir",
+    "stop_on_failure",
     "concurrencies",
+    "runtime_dir",
     "wait_timeout_s",
     "health_timeout_s",
 )

@@ -7,15 +7,20 @@ from __future__ import annotations
 import json
 import os
 
+from .. import secret_env
 from ..failures import Error
-from ..plan_io import load_plan, write_text_atomic
+from ..plan_io import inside, load_plan, write_text_atomic
 from .build import build, imaginary_allocation
 from .printer import node_map, step_lines, summary
+from .provenance import resolved, sources
 
 ARGUMENT_SPEC = {
     "spec": {"type": "dict", "required": True},
     "job": {"type": "dict"},
     "load_client": {"type": "dict"},
+    "origins": {"type": "dict"},
+    "secrets": {"type": "dict", "no_log": True},
+    "secrets_path": {"type": "path"},
 }
 
 PLAN = "plan.json"
@@ -38,9 +43,11 @@ def run(params, ctx):
     before = _present(job["run_dir"], plan) if previous else {}
     wanted = {one["path"]: one["content"] for one in plan["files"]}
     changed = not previous or to_text(previous) != text or before != wanted
+    if not ctx.check_mode:
+        secret_env.store(job["run_dir"], params.get("secrets"))
     if changed and not ctx.check_mode:
         for one in plan["files"]:
-            write_text_atomic(os.path.join(job["run_dir"], one["path"]), one["content"], int(one["mode"], 8))
+            write_text_atomic(inside(job["run_dir"], one["path"]), one["content"], int(one["mode"], 8))
         # Last: a reader that sees the plan finds its files.
         write_text_atomic(path, text)
     result = {
@@ -55,7 +62,11 @@ def run(params, ctx):
         "diff": diff(previous, before, plan),
     }
     if ctx.check_mode:
-        result["plan_json"] = text
+        # Where values came from is only for what is shown: a line that moves in the job file changes no plan.
+        result["plan_json"] = to_text({**plan, "origins": sources(spec, params.get("origins"))})
+        if params.get("origins"):
+            text = resolved(spec, params["origins"])
+            result["diff"].append(_record("the job, and where its values are from", "", text))
     return result
 
 

@@ -65,7 +65,7 @@ def build(plan, now, failure=None):
         "started_at": min((record["started_at"] for record in results if record["started_at"]), default=None),
         "ended_at": max((record["ended_at"] for record in results if record["ended_at"]), default=None),
         "nodes_summary": summary,
-        "environment_config": _environment_config(spec, backend),
+        "environment_config": _environment_config(plan, spec, backend),
         "benchmark_command": _benchmark_command(points, benchmark.get("type")),
         "digests": plan.get("digests"),
         "notes": notes + more,
@@ -92,6 +92,8 @@ def point_record(point, run_dir, gpus):
         started_at=record.get("started_at") or verdict.get("started_at"),
         ended_at=record.get("ended_at") or verdict.get("ended_at"),
     )
+    if verdict.get("losses"):  # the job's faults allow them
+        record["losses"] = verdict["losses"]
     return record
 
 
@@ -136,20 +138,20 @@ def _nodes_summary(plan, backend_type):
     """Return (nodes_summary, notes): one record for each worker log, in plan order."""
     records, notes, missing = [], [], []
     if backend_type not in nodes.PARSERS:
-        notes.append(f"nodes_summary is empty: the log of a {backend_type} worker has no batch lines.")
+        notes.append(f"nodes_summary has no figures: the log of a {backend_type} worker has no batch lines.")
     for step in plan.get("steps") or ():
         match = _WORKER_STEP.match(step["name"])
-        if step["tier"] != "worker" or not match or backend_type not in nodes.PARSERS:
+        if step["tier"] != "worker" or not match:
             continue
         for node in step["nodes"]:
             path = os.path.join(plan["run_dir"], step["log"].replace("%N", node))
-            metrics = nodes.parse_log(backend_type, path)
-            if metrics is None:
+            figures = nodes.parse_log(backend_type, path)
+            if figures is None:
                 missing.append(path)
                 continue
             launch = commands.worker_command(step["argv"], match.group(1), backend_type)
             record = {"node_name": node, "worker_type": match.group(1), "worker_id": int(match.group(2)),
-                      "rank": int(match.group(3) or 0), **metrics.record(), "launch_command": launch}
+                      "rank": int(match.group(3) or 0), **figures, "launch_command": launch}
             for size in ("tp_size", "pp_size", "dp_size", "ep_size"):
                 record[size] = launch[size] if record[size] is None else record[size]
             records.append(record)
@@ -158,9 +160,28 @@ def _nodes_summary(plan, backend_type):
     return nodes.summarise(records), notes
 
 
-def _environment_config(spec, backend):
+def _engine_configs(plan, backend):
+    """Return {mode: options}: what the plan wrote for the engine, or else what the job said."""
+    name = f"{backend.get('type')}_config"
+    said = backend.get(name) or {}
+    try:
+        import yaml
+    except ImportError:  # a submit host without it
+        return said
+    found = {}
+    for one in plan.get("files") or ():
+        for mode, long_mode in LONG_MODE.items():
+            if one["path"] == f"{name}_{mode}.yaml":
+                found[long_mode] = yaml.safe_load(one["content"])
+        if one["path"] == f"{name}.yaml":
+            written = yaml.safe_load(one["content"]) or {}
+            found.update({LONG_MODE.get(mode, mode): options for mode, options in written.items()})
+    return found or said
+
+
+def _environment_config(plan, spec, backend):
     """Return environment and engine configuration per mode, without secrets."""
-    engine = backend.get(f"{backend.get('type')}_config") or {}
+    engine = _engine_configs(plan, backend)
     config = {f"{mode}_environment": dict(backend.get(f"{mode}_environment") or {}) for mode in LONG_MODE.values()}
     config.update({f"{mode}_engine_config": engine.get(mode) or {} for mode in LONG_MODE.values()})
     config["environment"] = dict(spec.get("environment") or {})

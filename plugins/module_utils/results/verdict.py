@@ -25,10 +25,13 @@ def judge(raw, expect, min_completed=MIN_COMPLETED):
     """Return the reasons why a result is not valid, in plain words; none: it is valid.
 
     :param raw: content of the result file.
-    :param expect: ``{num_prompts, isl, osl, ignore_eos}`` of the point; ``ignore_eos`` is true unless it says no.
+    :param expect: ``{num_prompts, isl, osl, ignore_eos, profiled}`` of the point; ``ignore_eos`` is true unless it says
+        no, ``profiled`` is the profiler that ran beside it, if any.
     :param min_completed: share of the requests that must have completed.
     """
     reasons = []
+    if expect.get("profiled"):
+        reasons.append(f"the workers were profiled ({expect['profiled']}) while it was measured")
     if raw.get("interrupted"):
         reasons.append(f"the measurement did not complete: {raw.get('reason') or 'interrupted'}")
     reasons += _requests(raw, expect, min_completed)

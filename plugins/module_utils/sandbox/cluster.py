@@ -302,6 +302,8 @@ class Sandbox:
             pid = record["pid"]
         if processes.network_namespace("self") in namespaces:
             raise Error(f"This process is inside the sandbox in {self.folder.path}: it can be ended from outside only.")
+        if namespaces and state["phase"] == "up":
+            self._cancel_jobs()
         state["phase"] = "stopping"
         self.folder.write(state)
         self._progress("ending all processes")
@@ -309,6 +311,18 @@ class Sandbox:
         if left:
             raise Error(f"Processes of the sandbox do not end: {left}. Try again when they have.", pids=left)
         return state
+
+    def _cancel_jobs(self, limit_s=6.0):
+        """Let jobs end first: their steps remove what they made outside the sandbox, which a kill does not let them."""
+        until, cancelled = time.monotonic() + limit_s, False
+        while time.monotonic() < until:
+            code, out, _err = self.call("squeue", "-h", "-o", "%i")
+            if code or not out.split():
+                return
+            if not cancelled:
+                self._progress("cancelling jobs")
+                cancelled = self.call("scancel", *out.split())[0] == 0
+            time.sleep(0.1)
 
     # ---- trouble on purpose
 

@@ -143,5 +143,6 @@ if [ "$boot" != {boot_id} ] || [ "$(readlink /proc/{pid}/ns/net)" != "net:[{reco
   echo "sandbox: the cluster in $here does not run. 'sandbox start --dir $here' starts it." >&2
   exit 125
 fi
+unset SLURM_JOB_ID SLURM_JOBID  # of a job on the cluster outside: here it means nothing, or another job
 exec nsenter {user}$into -- /bin/sh -c 'cd -- "$1" 2>/dev/null || cd /; shift; exec "$@"' sandbox "$PWD" "$@"
 """

@@ -9,7 +9,6 @@ waits for that longer than it wants to.
 from __future__ import annotations
 
 import getpass
-import ipaddress
 import os
 import re
 import shutil
@@ -105,7 +104,27 @@ def _jobs(user, job_id, timeout_s):
         if len(values) == len(JOB_FIELDS):
             values = ["" if value.strip() in ("N/A", "(null)") else value.strip() for value in values]
             found.append(dict(zip(JOB_FIELDS, values)))
-    return found
+    return _whole(found)
+
+
+def _whole(rows):
+    """Return *rows* with the parts of each heterogeneous job, ``J+0`` and ``J+1``, as one job ``J``."""
+    if not any("+" in row["id"] for row in rows):
+        return rows
+    whole = {}
+    for row in sorted(rows, key=lambda one: int(one["id"].partition("+")[2] or 0)):
+        job_id = row["id"].partition("+")[0]
+        first = whole.setdefault(job_id, dict(row, id=job_id))
+        if row["id"] != f"{job_id}+0" and first["id"] != row["id"]:
+            first["nodelist"] = ",".join(filter(None, [first["nodelist"], row["nodelist"]]))
+            if first["state"] == "RUNNING":  # it runs when all parts do
+                first.update(state=row["state"], reason=row["reason"])
+    return list(whole.values())
+
+
+def step_names(job_id):
+    """Return the names of the steps of a job that run now."""
+    return run(["squeue", "--noheader", "--steps", f"--jobs={job_id}", "--format=%j"], check=False).stdout.split()
 
 
 def job_end(job_id):
@@ -115,6 +134,13 @@ def job_end(job_id):
     if not found:
         return "Slurm no longer knows the job"
     return f"{found.get('JobState')} ({found.get('Reason')}), exit code {found.get('ExitCode')}"
+
+
+def output_folder(job_id):
+    """Return the directory of a job's output as long as Slurm knows the job, else None."""
+    done = run(["scontrol", "--oneliner", "show", "job", str(job_id)], check=False)
+    match = re.search(r" StdOut=(/.*?)(?: [A-Z][A-Za-z]+=|$)", done.stdout)
+    return os.path.dirname(match.group(1)) if match else None
 
 
 def submit_held(script):
@@ -140,43 +166,3 @@ def cancel(job_id, signal=None, batch_only=False):
 def hostnames(nodelist):
     """Return the node names of a Slurm node list expression, in its order."""
     return run(["scontrol", "show", "hostnames", nodelist]).stdout.split() if nodelist else []
-
-
-def is_address(text):
-    """True for an IPv4 or IPv6 address."""
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
-
-
-def node_addresses(job_id, names):
-    """Return [{name, address}]: Slurm's own address of a node, else what the first node resolves, else its name."""
-    if not names:
-        return []
-    told = run(["scontrol", "--oneliner", "show", "node", ",".join(names)], check=False).stdout
-    address = dict(re.findall(r"^NodeName=(\S+) .*?NodeAddr=(\S+)", told, re.M))
-    unknown = [name for name in names if not is_address(address.get(name, ""))]
-    if unknown:
-        argv = [
-            "srun",
-            f"--jobid={job_id}",
-            "--overlap",
-            "--nodes=1",
-            "--ntasks=1",
-            f"--nodelist={names[0]}",
-            "--mpi=none",
-            "--job-name=srt_resolve",
-            "--input=none",
-            "getent",
-            "ahosts",
-            *[address.get(name, name) for name in unknown],
-        ]
-        # getent answers in blocks: the first line of each carries the canonical or the asked name.
-        for line in run(argv, timeout_s=60.0, check=False).stdout.splitlines():
-            parts = line.split()
-            for name in unknown:
-                if len(parts) == 3 and name in (parts[2], parts[2].split(".")[0]) or parts[2:] == [address.get(name)]:
-                    address[name] = parts[0]
-    return [{"name": name, "address": address[name] if is_address(address.get(name, "")) else name} for name in names]

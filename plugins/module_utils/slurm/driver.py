@@ -15,6 +15,8 @@ import time
 from ..failures import Error, SlurmError
 from . import commands, holder
 
+HOLDER = ("holder", "holder_steps", "holder_probe", "holder_secrets", "holder_play", "holder_faults")
+LOST_STATES = ("NODE_FAIL", "BOOT_FAIL", "PREEMPTED", "REVOKED")  # ends of a job that say nothing about the job itself
 MARGIN_S = 30.0  # what a request may take beyond the time that it is told to wait
 
 
@@ -112,9 +114,12 @@ class HolderDriver(Driver):
         except SlurmError:
             return  # Slurm itself does not answer: that may pass
         if not any(job["state"] in commands.LIVE_STATES for job in found):
+            end = commands.job_end(self.job_id)
             raise HolderGone(
-                f"Job {self.job_id} is over: {commands.job_end(self.job_id)}. "
-                f"Its output: {os.path.join(self.run_dir, f'slurm-{self.job_id}.out')}"
+                f"Job {self.job_id} is over: {end}. "
+                f"Its output: {os.path.join(self.run_dir, f'slurm-{self.job_id}.out')}",
+                curable=end.startswith(LOST_STATES),
+                bad_nodes=[],
             ) from error
 
 
@@ -131,7 +136,7 @@ def connect_plan(plan):
 def holder_files():
     """Return {file name: source text} of what the run directory needs; also from inside a module's payload."""
     texts = {}
-    for name in ("holder", "holder_steps", "holder_probe"):
+    for name in HOLDER:
         module = sys.modules[f"{holder.__package__}.{name}"]
         text = module.__spec__.loader.get_source(module.__name__)
         texts[f"{name}.py"] = text.decode() if isinstance(text, bytes) else text  # Ansible's own loader gives bytes

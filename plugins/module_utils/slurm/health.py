@@ -42,6 +42,7 @@ def wait_for(talk, plan, checks, timeout_s, slice_s, ctx):
     began = time.monotonic()
     guard = [step["name"] for step in plan["steps"] if step.get("critical")]
     wait_id, known = uuid.uuid4().hex, -1  # a wait of its own: what was healthy before a restart does not count
+    planned, lost = checks, {}
     while True:
         left_s = timeout_s - (time.monotonic() - began)
         answer = talk.request(
@@ -53,7 +54,19 @@ def wait_for(talk, plan, checks, timeout_s, slice_s, ctx):
             known={"seq": known},
         )
         records, known = answer["checks"], answer["seq"]
-        outcome = {"checks": records, "completed": answer["completed"], "elapsed_s": round(time.monotonic() - began, 3)}
+        gone = losses(answer["steps"], plan)
+        if gone.keys() - lost.keys():  # the service is asked again, without what it can do without
+            lost.update(gone)
+            for record in gone.values():
+                ctx.progress(f"{record['name']} is lost and not critical: {record['reason']}")
+            checks, wait_id = without(planned, lost, plan), uuid.uuid4().hex
+            continue
+        outcome = {
+            "lost": sorted(lost),
+            "checks": records,
+            "completed": answer["completed"],
+            "elapsed_s": round(time.monotonic() - began, 3),
+        }
         if answer["ended"]:
             error = step_error(answer["ended"], plan["run_dir"], "while the service was getting ready")
             error.evidence.update(outcome)
@@ -72,6 +85,29 @@ def wait_for(talk, plan, checks, timeout_s, slice_s, ctx):
                 **outcome,
             )
         ctx.progress(waiting_line(records))
+
+
+def losses(records, plan):
+    """Return {name: record} of the steps of *plan* that ended by themselves and that the run can do without."""
+    names = {step["name"] for step in plan["steps"] if not step.get("critical")}
+    return {r["name"]: r for r in records if r["name"] in names and r["state"] == "ended" and not r["expected"]}
+
+
+def without(checks, lost, plan):
+    """Return *checks* without those of lost steps, and with workers counted that are left; Error if none is."""
+    kept = []
+    for check in checks:
+        if (check.get("steps") or [None])[0] in lost:
+            continue
+        expects = []
+        for expect in check.get("expect") or ():
+            counted = expect.get("of") or []
+            left = sum(name not in lost for name in counted)
+            if counted and not left:
+                raise step_error(list(lost.values()), plan["run_dir"], "and no other worker of its kind is left")
+            expects.append(dict(expect, min=expect["min"] * left // len(counted)) if counted else expect)
+        kept.append(dict(check, expect=expects) if check.get("expect") else check)
+    return kept
 
 
 def waiting_line(records):

@@ -5,11 +5,11 @@
 It owns the srun clients of all steps, records how each of them ended, probes the service and keeps
 the lease: without a sign of life of a controller the steps end in tiers and the nodes go back.
 
-    holder.py serve --run-dir DIR [--lease S]     serve requests on a Unix socket until the end
+    holder.py serve --run-dir DIR [--lease S] [--play]  serve requests on a Unix socket until the end; run play.json
     holder.py ctl   --run-dir DIR                 one JSON request on stdin, one JSON answer on stdout
 
 A request is ``{"v": 1, "op": "status|start|stop|wait|end", "renew": bool, "lease_s": number, ...}``.
-This file, holder_steps.py and holder_probe.py are copied into the run directory: standard library, Python 3.8.
+This file and the other holder_*.py are copied into the run directory: standard library, Python 3.8.
 """
 
 from __future__ import annotations
@@ -29,10 +29,14 @@ import threading
 import time
 
 try:
+    from .holder_play import Play
     from .holder_probe import Wait, probe
+    from .holder_secrets import forget
     from .holder_steps import Slurm, Steps, tail, utc_now
 except ImportError:  # in the run directory
+    from holder_play import Play
     from holder_probe import Wait, probe
+    from holder_secrets import forget
     from holder_steps import Slurm, Steps, tail, utc_now
 
 PROTOCOL = 1
@@ -77,7 +81,7 @@ class Holder(Steps):
         with self.change:
             self.lease_s = float(request.get("lease_s") or self.lease_s)
             if request.get("renew"):
-                self.renewed = time.monotonic()
+                self.renew()
         try:
             answer = dict({"ok": True}, **self.operations[request["op"]](request))
         except (KeyError, TypeError, ValueError, OSError, RuntimeError) as error:
@@ -102,6 +106,11 @@ class Holder(Steps):
     def left_s(self):
         """Return the seconds until the lease ends."""
         return self.renewed + self.lease_s - time.monotonic()
+
+    def renew(self):
+        """Take a sign of life of a controller."""
+        with self.change:
+            self.renewed = time.monotonic()
 
     def _op_status(self, request):
         return {}
@@ -238,7 +247,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
         super().__init__(path, self.RequestHandlerClass)
 
 
-def serve(run_dir, lease_s):
+def serve(run_dir, lease_s, with_play=False):
     """Serve until the end of the job; return the exit status of the batch script."""
     job_id = os.environ["SLURM_JOB_ID"]
     path = socket_path(job_id, run_dir)
@@ -253,12 +262,20 @@ def serve(run_dir, lease_s):
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, frame: holder.end(f"signal {number}"))
     threading.Thread(target=server.serve_forever, daemon=True).start()
+    play = Play(run_dir, holder.renew, holder.end) if with_play else None
+    if play:
+        play.start()
     holder.keep_lease()
     sys.stdout.write(f"{utc_now()} ending: {holder.ending}\n")
     sys.stdout.flush()
+    if play:  # it must not start again what ends now
+        play.stop()
     holder.finish()
+    forget(run_dir)
     time.sleep(0.2)  # the answer to the request that asked for the end is on its way
     shutil.rmtree(folder, ignore_errors=True)
+    if play and not play.stopped_it:
+        return play.code
     return 1 if holder.ending.startswith(("signal", "no controller")) else 0
 
 
@@ -294,8 +311,9 @@ def main():
     parser.add_argument("command", choices=["serve", "ctl"])
     parser.add_argument("--run-dir", required=True)
     parser.add_argument("--lease", type=float, default=LEASE_S)
+    parser.add_argument("--play", action="store_true")
     options = parser.parse_args()
-    status = serve(options.run_dir, options.lease) if options.command == "serve" else ctl(options.run_dir)
+    status = serve(options.run_dir, options.lease, options.play) if options.command == "serve" else ctl(options.run_dir)
     sys.stdout.flush()
     os._exit(status)  # threads that still probe are of no interest
 

@@ -16,6 +16,13 @@ import subprocess
 import threading
 import time
 
+try:
+    from .holder_faults import keep, may_restart, read_end
+    from .holder_secrets import resolve
+except ImportError:  # in the run directory
+    from holder_faults import keep, may_restart, read_end
+    from holder_secrets import resolve
+
 CALL_S = 10.0  # the longest that one Slurm command may take
 TIERS = ("benchmark", "frontend", "worker", "head_infra")  # the order in which steps end
 RETRY_PAUSES_S = (0.5, 1, 2, 3, 3, 3, 3, 3, 3, 3, 3)
@@ -28,8 +35,9 @@ TRANSIENT = re.compile(
 SCRUBBED = re.compile(
     "(SLURM|SRUN|SBATCH|PMI|PMIX)_(?!CONF$)|(CUDA|ROCR)_VISIBLE_DEVICES$|GPU_DEVICE_ORDINAL$|ZE_AFFINITY_MASK$"
 )
-SIGNALS = {signal.strsignal(number): int(number) for number in signal.Signals}
-REMEMBERED = ("name", "tier", "digest", "nodes", "critical", "log", "stop_grace_s")
+REMEMBERED = ("name", "tier", "digest", "nodes", "critical", "restarts", "log", "stop_grace_s")
+PASSING = ("benchmark", "preflight")  # the tiers whose steps end by themselves
+RESTART_PAUSES_S = (0.5, 2, 5, 10, 30)  # before the first restart of a step, the second, and so on
 SAID = (
     "state",
     "attempt",
@@ -65,32 +73,14 @@ def number_of(step_id):
     return int(step_id.rsplit(".", 1)[1]) if step_id else -1
 
 
-def read_end(code, messages):
-    """Return {exit_code, signal, node, reason} from a client's exit status and what it printed."""
-    down = re.search(r"Node failure on ([^\s,]+)", messages)
-    if down:  # srun itself exits 0 then
-        return {"node": down.group(1), "reason": f"node failure on {down.group(1)}"}
-    if code < 0:
-        return {"reason": f"its srun client was killed by signal {-code}"}
-    task = re.search(r"error: (\S+): tasks? [\d,\- ]+: (.+)", messages)
-    end = {"node": task.group(1)} if task else {}
-    what = task.group(2).replace(" (core dumped)", "").strip() if task else ""
-    where = f" on {end['node']}" if task else ""
-    number = SIGNALS.get(what, code - 128 if code > 128 and "exit code" not in what else None)
-    if number is not None:
-        return dict(end, signal=number, reason=f"killed by signal {number}{where}")
-    status = re.search(r"exit code (\d+)", what)
-    code = int(status.group(1)) if status else code
-    errors = re.findall(r"^srun: (?:error|fatal): (.+)$", messages, re.M)
-    reason = f"srun failed: {errors[-1]}" if code and errors and not task else f"exited with code {code}{where}"
-    return dict(end, exit_code=code, reason=reason)
-
-
 class Slurm:
     """All that the holder wants from Slurm; tests put another one in its place."""
 
     def __init__(self, job_id):
         self.job_id = job_id
+        # The parts of a heterogeneous job have ids of their own, and their steps carry those.
+        parts = range(int(os.environ.get("SLURM_HET_SIZE") or 0))
+        self.jobs = ",".join(os.environ.get(f"SLURM_JOB_ID_HET_GROUP_{part}", job_id) for part in parts) or job_id
 
     def spawn(self, argv, env, err_path):
         """Start a client in a session of its own, with nothing of ours but a place for its messages."""
@@ -102,7 +92,7 @@ class Slurm:
 
     def steps(self):
         """Return {step id: name} of what runs now, or None when Slurm does not say."""
-        done = self._call("squeue", "--noheader", "--steps", f"--jobs={self.job_id}", "--format=%i|%j")
+        done = self._call("squeue", "--noheader", "--steps", f"--jobs={self.jobs}", "--format=%i|%j")
         if done is None or done.returncode:
             return None
         lines = [line.strip().split("|", 1) for line in done.stdout.splitlines() if "|" in line]
@@ -135,7 +125,7 @@ class Step:
 
     def __init__(self, ask, attempt=1, newer_than=-1):
         self.ask, self.name, self.attempt, self.newer_than = ask, ask["name"], attempt, newer_than
-        self.client, self.seq, self.born = None, 0, time.monotonic()
+        self.client, self.seq, self.born, self.restarted = None, 0, time.monotonic(), 0
         self.state, self.expected = "starting", False
         self.step_id = self.node = self.exit_code = self.signal = self.reason = None
         self.started_at = self.running_at = self.ended_at = None
@@ -175,7 +165,8 @@ class Steps:
             with self.change:
                 for ask in asks:
                     step = self.steps.get(ask["name"])
-                    if step and step.alive and step.ask.get("digest") == ask["digest"] and not restart:
+                    anew = restart or ask.get("restart")
+                    if step and step.alive and step.ask.get("digest") == ask["digest"] and not anew:
                         actions[step.name] = "adopted" if step.state == "unowned" else "kept"
                         step.ask = ask
                         if step.state == "unowned":
@@ -249,6 +240,10 @@ class Steps:
     def _own(self, step):
         """The life of one attempt, in a thread of its own: start, wait for its client, tell how it ended."""
         err = os.path.join(self.run_dir, "logs", ".srun", f"{step.name}.{step.attempt}.err")
+        if step.restarted:
+            with self.change:
+                pause = RESTART_PAUSES_S[min(step.restarted, len(RESTART_PAUSES_S)) - 1]
+                self.change.wait_for(lambda: step.expected or self.ending, pause)
         for pause in (*RETRY_PAUSES_S, 0):
             with self.change:
                 if step.expected or self.ending:
@@ -256,7 +251,8 @@ class Steps:
                 try:
                     self._set_aside(step)
                     begin = os.path.getsize(err) if os.path.exists(err) else 0
-                    step.client = self.slurm.spawn(step.ask["srun_argv"], step.ask.get("srun_env") or {}, err)
+                    env = resolve(step.ask.get("srun_env") or {}, self.run_dir)
+                    step.client = self.slurm.spawn(step.ask["srun_argv"], env, err)
                 except (OSError, ValueError) as error:
                     return self.note(step, "end", state="ended", reason=f"srun could not be started: {error}")
                 self.note(step, "start", started_at=utc_now(), pid=step.client.pid)
@@ -271,13 +267,36 @@ class Steps:
         if code < 0 and step.step_id and not self._gone(step, 8.0):
             self.note(step, "unowned", state="unowned", reason=read_end(code, "")["reason"])
             return self._observe(step)
-        return self.note(step, "end", state="ended", **read_end(code, messages))
+        return self._over(step, **read_end(code, messages))
 
     def _observe(self, step):
         """See the end of a step that has no client."""
         self._gone(step)
         if step.alive:
-            self.note(step, "end", state="ended", reason="ended without a client, so its exit code is not known")
+            self._over(step, reason="ended without a client, so its exit code is not known")
+
+    def _over(self, step, **end):
+        """Tell that a step ended. If nobody wanted that: keep its evidence first, and start it again if it may."""
+        well = step.ask.get("tier") in PASSING and end.get("exit_code") == 0
+        unwanted = not (step.expected or self.ending or well)
+        found = None
+        if unwanted:
+            try:
+                found = keep(dict(step.record(), **end), self.run_dir)
+            except OSError as error:
+                self.trouble = f"evidence of {step.name}: {error}"
+        with self.change:  # nobody sees the end of a step that lives on as another attempt
+            self.note(step, "end", state="ended", **end)
+            if unwanted and not step.expected and self.steps.get(step.name) is step and may_restart(step, found):
+                again = Step(step.ask, step.attempt + 1, number_of(step.step_id))
+                again.restarted = step.restarted + 1
+                self.steps[step.name] = again
+                count = f"{again.restarted} of {step.ask['restarts']}"
+                self.note(again, "restart", reason=f"restart {count}: {end['reason']}")
+                threading.Thread(target=self._own, args=(again,), daemon=True).start()
+                if not self.finder:
+                    self.finder = threading.Thread(target=self._find, daemon=True)
+                    self.finder.start()
 
     def _gone(self, step, limit_s=1e9):
         """Wait until Slurm no longer runs the step, *limit_s* at most; True if it is gone."""

@@ -10,7 +10,8 @@ import time
 
 from ..failures import Error, SlurmError
 from ..plan_io import utc_now, write_text_atomic
-from . import commands, driver, script
+from ..secret_env import forget, store
+from . import addresses, adopted, commands, detached, driver, script
 from .evidence import tail_lines
 
 ARGUMENT_SPEC = {
@@ -22,8 +23,15 @@ ARGUMENT_SPEC = {
     "metadata": {"type": "dict", "default": {}},
     "lease_s": {"type": "float", "default": 120.0},
     "wait_timeout_s": {"type": "float", "default": 0.0},
+    "playbook": {"type": "dict", "options": detached.OPTIONS},
+    "secrets": {"type": "dict", "no_log": True},
+    "secrets_path": {"type": "path"},
 }
 OPTIONS = {"required_one_of": [("allocation", "job_id")]}
+# What Slurm says of a pending job that no wait will cure.
+HOPELESS = {
+    "PartitionNodeLimit", "PartitionTimeLimit", "BadConstraints", "InvalidAccount", "InvalidQOS", "AccountNotAllowed",
+}  # fmt: skip
 ABSENT_S = 180.0
 
 
@@ -42,7 +50,9 @@ class _Work:
         self.output_dir = os.path.abspath(os.path.expanduser(params["output_dir"]))
         self.actions, self.notes, self.script = [], [], None
         if self.allocation:
-            self.script, self.notes = script.render(self.allocation, self.output_dir, params["lease_s"])
+            self.script, self.notes = script.render(
+                self.allocation, self.output_dir, params["lease_s"], play=bool(params.get("playbook"))
+            )
 
     def run(self):
         state, found = self.params["state"], self._find()
@@ -54,14 +64,19 @@ class _Work:
                 found = self._planned() if self.ctx.check_mode else self._submit()
             elif found["reason"].startswith("JobHeldUser") and self._is_ours(found) and not self.ctx.check_mode:
                 self._release(found["id"])  # its submitter died before it let it go
+            elif not found["comment"].startswith(script.TAG):
+                adopted.check(found, self.allocation)
+                if self.ctx.check_mode and not adopted.answers(found, script.run_dir(self.output_dir, found["id"])):
+                    self.actions.append("adopted")
             if state == "running" and not self.ctx.check_mode:
                 found = self._await(found["id"])
-        changed = any(action in ("submitted", "released", "ended", "cancelled") for action in self.actions)
+        changed = any(action in ("submitted", "released", "adopted", "ended", "cancelled") for action in self.actions)
         result = {
             "changed": changed,
             "actions": self.actions,
             "notes": self.notes,
             "script": self.script,
+            "log": self._log(found),
             "job": self._described(found) if found else None,
         }
         if self.ctx.diff and "submitted" in self.actions:
@@ -72,6 +87,11 @@ class _Work:
                 "after_header": "sbatch script",
             }
         return result
+
+    def _log(self, found):
+        """Return where the output of a playbook in the job is, None if there is none."""
+        path = detached.log_path(script.run_dir(self.output_dir, found["id"])) if found else ""
+        return path if os.path.exists(path) or self.params.get("playbook") and "submitted" in self.actions else None
 
     # ---- finding
 
@@ -118,6 +138,8 @@ class _Work:
     # ---- submitting
 
     def _submit(self):
+        if self.params.get("playbook"):
+            detached.check(self.params["playbook"])
         try:
             os.makedirs(self.output_dir, exist_ok=True)
         except OSError as error:
@@ -148,22 +170,24 @@ class _Work:
         """Write the run directory, then let the job run: it never starts without its files."""
         folder = script.run_dir(self.output_dir, job_id)
         self._set_aside(folder)
-        for name in ("logs", "results"):
-            os.makedirs(os.path.join(folder, name), exist_ok=True)
-        about = dict(
-            self.params["metadata"] or {}, job_id=job_id, job_name=self.allocation["name"], generated_at=utc_now()
-        )
-        files = dict(
-            driver.holder_files(),
-            **{"sbatch_script.sh": self.script, f"{job_id}.json": json.dumps(about, indent=2) + "\n"},
-        )
-        if self.params.get("config_text") is not None:
-            files["config.yaml"] = self.params["config_text"]
-        for name, text in files.items():
-            write_text_atomic(os.path.join(folder, name), text)
-        point_latest(self.output_dir, job_id)
+        self._write(folder, job_id, self.allocation["name"], {"sbatch_script.sh": self.script})
+        if self.params.get("playbook"):
+            detached.freeze(folder, job_id, self.params["playbook"])
         commands.release(job_id)
         self.actions.append("released")
+
+    def _write(self, folder, job_id, name, more):
+        """Write the files of the run directory, *more* among them."""
+        for below in ("logs", "results"):
+            os.makedirs(os.path.join(folder, below), exist_ok=True)
+        about = dict(self.params["metadata"] or {}, job_id=job_id, job_name=name, generated_at=utc_now())
+        files = dict(driver.holder_files(), **more, **{f"{job_id}.json": json.dumps(about, indent=2) + "\n"})
+        if self.params.get("config_text") is not None:
+            files["config.yaml"] = self.params["config_text"]
+        for path, text in files.items():
+            write_text_atomic(os.path.join(folder, path), text)
+        store(folder, self.params.get("secrets"))
+        point_latest(self.output_dir, job_id)
 
     def _set_aside(self, folder):
         """Keep the directory of an earlier job of this id: a Slurm that was set up anew counts from 1 again."""
@@ -197,8 +221,10 @@ class _Work:
                 self.ctx.progress(str(error))
             if job["state"] == "RUNNING":
                 break
+            if job["reason"] in HOPELESS:
+                self._give_up_waiting(job)
             if time.monotonic() > began + 2.0:
-                self.ctx.progress(f"job {job_id} is {job['state']} ({job['reason']})")
+                self.ctx.progress(f"job {job_id} is {job['state']} ({job['reason']}){self._rival(job)}")
             if time.monotonic() >= until:
                 raise Error(
                     f"Job {job_id} is still {job['state']} after {self.params['wait_timeout_s']:g} s: {job['reason']}. "
@@ -212,6 +238,30 @@ class _Work:
         self._meet(job, max(10.0, min(60.0, until - time.monotonic())))
         return job
 
+    def _rival(self, job):
+        """Return a hint when another job of the same name, perhaps kept by an earlier run, has the nodes."""
+        if job["reason"] not in ("Resources", "Priority"):
+            return ""
+        try:
+            others = [j for j in commands.jobs() if j["name"] == job["name"] and j["comment"].startswith(script.TAG)]
+        except SlurmError:
+            return ""
+        held = [j["id"] for j in others if j["id"] != job["id"] and j["state"] == "RUNNING"]
+        return f"; job {held[0]} of the same name is up: --tags teardown -e job_id={held[0]} ends it" if held else ""
+
+    def _give_up_waiting(self, job):
+        """Fail for a job that Slurm will never start as it was asked for; take it back if it was ours just now."""
+        stays = "It stays in the queue."
+        if "submitted" in self.actions:
+            commands.cancel(job["id"])
+            stays = "It was cancelled."
+        wanted = self.allocation or {}
+        raise Error(
+            f"Slurm will not start job {job['id']}: {job['reason']}. It asks for {wanted.get('nodes')} nodes with "
+            f"{wanted.get('gpus_per_node') or 'any'} GPUs for {wanted.get('time_limit')} in partition "
+            f"{wanted.get('partition') or '(default)'}; compare with sinfo and scontrol show partition. {stays}"
+        )
+
     def _over(self, job_id):
         log = os.path.join(script.run_dir(self.output_dir, job_id), f"slurm-{job_id}.out")
         raise Error(
@@ -224,6 +274,15 @@ class _Work:
         """Say hello to the holder: it answers, and its lease is as wanted."""
         folder = script.run_dir(self.output_dir, job["id"])
         nodes = commands.hostnames(job["nodelist"])
+        if not job["comment"].startswith(script.TAG) and not adopted.answers(job, folder):
+            adopted.check(job, self.allocation)
+            self._write(folder, job["id"], job["name"], {})
+            adopted.start_holder(job, folder, self.params["lease_s"])
+            self.actions.append("adopted")
+            self.notes.append(
+                f"Job {job['id']} was not submitted by srt.slurm. Its holder is a step whose client runs on this "
+                "host, and the job is left running when the service ends."
+            )
         driver.connect(job["id"], folder, nodes[0], patience_s=limit_s).request(
             "status", lease_s=self.params["lease_s"]
         )
@@ -233,8 +292,14 @@ class _Work:
     def _end(self, job):
         """Ask the holder to end all steps in tiers, then see that the job is gone; cancel it if it does not go."""
         if not job:
-            return
+            return None
         job_id = job["id"]
+        folder = script.run_dir(self.output_dir, job_id)
+        if detached.inside(job_id):  # the holder ends the job after the playbook that asks for it here
+            return self._end_steps(job, folder)
+        guest = self.ctx.check_mode or os.path.exists(os.path.join(folder, "holder.py"))
+        if guest and not job["comment"].startswith(script.TAG):
+            return self._give_up(job, folder)
         if not self._is_ours(job):
             raise Error(
                 f"Job {job_id} ({job['name']}) is not one that this collection submitted for this request. "
@@ -242,7 +307,7 @@ class _Work:
             )
         self.actions.append("ended" if job["state"] == "RUNNING" else "cancelled")
         if self.ctx.check_mode:
-            return
+            return None
         began = time.monotonic()
         asked = job["state"] == "RUNNING" and self._ask_to_end(job)
         if not asked:
@@ -252,7 +317,7 @@ class _Work:
             try:
                 found = commands.jobs(job_id=job_id)
                 if not found:
-                    return
+                    return forget(folder)
                 state = found[0]["state"]
                 if asked and time.monotonic() > began + ABSENT_S:
                     commands.cancel(job_id)
@@ -263,6 +328,24 @@ class _Work:
             time.sleep(pause)
             pause = min(1.0, pause * 1.5)
         raise SlurmError(f"Job {job_id} did not leave the queue ({state}). Cancel it: scancel {job_id}")
+
+    def _end_steps(self, job, folder):
+        """End all steps of the job that we run in ourselves."""
+        self.actions.append("ended")
+        if not self.ctx.check_mode:
+            node = commands.hostnames(job["nodelist"])[0]
+            driver.connect(job["id"], folder, node).request("stop")
+
+    def _give_up(self, job, folder):
+        """End the service in an allocation of somebody else, who keeps it."""
+        if self.ctx.check_mode:
+            ended = job["state"] == "RUNNING" and adopted.answers(job, folder)
+        else:
+            ended = job["state"] == "RUNNING" and adopted.stop_holder(job, folder, self.ctx)
+            forget(folder)
+        if ended:
+            self.actions.append("ended")
+        self.notes.append(f"Job {job['id']} was not submitted by srt.slurm and is left running.")
 
     def _ask_to_end(self, job):
         folder, nodes = script.run_dir(self.output_dir, job["id"]), commands.hostnames(job["nodelist"])
@@ -280,7 +363,13 @@ class _Work:
             nodes = [{"name": name, "address": f"<addr:{name}>"} for name in names]
         else:
             nodes = (
-                commands.node_addresses(job["id"], commands.hostnames(job["nodelist"]))
+                addresses.node_addresses(
+                    job["id"],
+                    commands.hostnames(job["nodelist"]),
+                    (self.allocation or {}).get("network_interface"),
+                    (self.allocation or {}).get("components"),
+                    script.run_dir(self.output_dir, job["id"]),
+                )
                 if job["state"] == "RUNNING"
                 else []
             )

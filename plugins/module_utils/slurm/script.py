@@ -48,6 +48,8 @@ FIXED = {
     "wait": "the collection waits by itself",
     "parsable": "the collection reads sbatch's answer",
 }
+# What belongs to the batch script, which only the first part of a heterogeneous job has.
+FIRST_PART = ("output", "error", "open-mode", "chdir", "signal")
 REFUSED = {"array": "one job is one allocation: use a sweep", "wrap": "the batch script is the holder"}
 
 
@@ -95,16 +97,41 @@ def directives(allocation, output_dir):
             if key in wanted and str(wanted[key]) != str(value):
                 notes.append(f"sbatch_directives.{key}={value} replaces {wanted[key]}.")
             wanted[key] = value
+    if allocation.get("exclude"):  # nodes that failed an earlier attempt, beside those that the job leaves out
+        wanted["exclude"] = ",".join(dict.fromkeys([*filter(None, [wanted.get("exclude")]), *allocation["exclude"]]))
     return wanted, notes
 
 
-def render(allocation, output_dir, lease_s):
-    """Return (script, notes) for an allocation request; *output_dir* is absolute."""
+def components(allocation, wanted):
+    """Return the directives of each part of the job: one, or those of a heterogeneous job.
+
+    Parts of a heterogeneous job differ in their nodes alone; what concerns the batch script is in the first.
+    """
+    sizes = allocation.get("components")
+    if not sizes:
+        return [wanted]
+    parts = []
+    for number, nodes in enumerate(sizes):
+        part = {key: value for key, value in wanted.items() if not number or key not in FIRST_PART}
+        part["nodes"] = nodes
+        if "ntasks" in part:
+            part["ntasks"] = nodes * (allocation.get("ntasks_per_node") or 1)
+        if "segment" in part and part["segment"] == allocation.get("segment"):
+            part["segment"] = nodes
+        parts.append(part)
+    return parts
+
+
+def render(allocation, output_dir, lease_s, play=False):
+    """Return (script, notes) for an allocation request; *output_dir* is absolute.
+
+    :param play: the holder runs the playbook of the run directory.
+    """
     wanted, notes = directives(allocation, output_dir)
     lines = ["#!/bin/bash"]
-    lines += [
-        f"#SBATCH --{key}" + ("" if value is None else f"={_quoted(key, str(value))}") for key, value in wanted.items()
-    ]
+    for number, part in enumerate(components(allocation, wanted)):
+        lines += ["#SBATCH hetjob"] if number else []
+        lines += [f"#SBATCH --{k}" + ("" if v is None else f"={_quoted(k, str(v))}") for k, v in part.items()]
     lines += [
         "",
         "# Slurm gives this script's node the job; the holder starts, watches and ends all steps of it.",
@@ -117,7 +144,8 @@ def render(allocation, output_dir, lease_s):
     lines += [
         f'RUN_DIR={shlex.quote(output_dir)}/"$SLURM_JOB_ID"',
         'command -v python3 >/dev/null || { echo "No python3 on $(hostname): the holder needs 3.8." >&2; exit 127; }',
-        f'exec python3 "$RUN_DIR/holder.py" serve --run-dir "$RUN_DIR" --lease {lease_s:g}',
+        f'exec python3 "$RUN_DIR/holder.py" serve --run-dir "$RUN_DIR" --lease {lease_s:g}'
+        + (" --play" if play else ""),
         "",
     ]
     return "\n".join(lines), notes

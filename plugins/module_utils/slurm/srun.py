@@ -14,23 +14,10 @@ import re
 import shlex
 
 from ..failures import Error
+from ..plan_io import SRUN_FIXED
 
 CARRIER = "SRT_ENV_"
 SET_BY_SLURM = ("CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "ZE_AFFINITY_MASK", "GPU_DEVICE_ORDINAL")
-OURS = (
-    "jobid",
-    "nodes",
-    "ntasks",
-    "nodelist",
-    "job-name",
-    "output",
-    "error",
-    "open-mode",
-    "input",
-    "overlap",
-    "export",
-    "chdir",
-)
 PYXIS_FLAGS = {
     "mount_home": ("container-mount-home", "no-container-mount-home"),
     "entrypoint": ("container-entrypoint", "no-container-entrypoint"),
@@ -42,7 +29,7 @@ PYXIS_FLAGS = {
 def build_srun_argv(step, job_id, run_dir):
     """Return the complete command line that starts *step*.
 
-    Options of ``step.srun_options`` replace ours of the same name; the ones in OURS are fixed.
+    Options of ``step.srun_options`` replace ours of the same name; the ones in SRUN_FIXED are fixed.
     """
     options = {
         "jobid": str(job_id),
@@ -65,7 +52,7 @@ def build_srun_argv(step, job_id, run_dir):
         options.update(_pyxis(step))
     for key, value in (step.get("srun_options") or {}).items():
         key = str(key).lstrip("-").replace("_", "-")
-        if key in OURS:
+        if key in SRUN_FIXED:
             raise Error(
                 f"step {step['name']}: srun_options.{key} is set by the collection and cannot be changed. Remove it."
             )
@@ -110,16 +97,28 @@ def carried_names(step):
 
 def start_request(step, job_id, run_dir):
     """Return *step* as the holder wants it: what it records, and how to start it."""
-    kept = ("name", "tier", "digest", "nodes", "log", "critical", "stop_grace_s")
+    kept = ("name", "tier", "digest", "nodes", "log", "critical", "restarts", "stop_grace_s")
     return dict(
         {key: step.get(key) for key in kept}, srun_argv=build_srun_argv(step, job_id, run_dir), srun_env=srun_env(step)
     )
 
 
-def printable(step, job_id, run_dir):
-    """Return what check mode prints of a step: its srun line and its environment."""
-    env = "".join(f"  {name}={shlex.quote(str(value))}\n" for name, value in sorted((step.get("env") or {}).items()))
-    return f"{step['name']} on {','.join(step['nodes'])}\n  {shlex.join(build_srun_argv(step, job_id, run_dir))}\n{env}"
+def printable(step, job_id, run_dir, origins=None):
+    """Return what check mode prints of a step: its srun line and its environment.
+
+    :param origins: ``{first word of a step's name: {variable or --option: [place, value]}}``, to say where each value
+        came from; what is not there, or has another value there, was set by the plan.
+    """
+    known = (origins or {}).get(step["name"].partition("_")[0], {})
+    lines = [f"{step['name']} on {','.join(step['nodes'])}", f"  {shlex.join(build_srun_argv(step, job_id, run_dir))}"]
+    for name, value in sorted((step.get("env") or {}).items()):
+        place, given = known.get(name, (None, None))
+        same = place and (given == value or "{" in str(given))
+        lines.append(f"  {name}={shlex.quote(str(value))}" + (f"  # {place if same else 'plan'}" if origins else ""))
+    for word in dict.fromkeys(str(word).partition("=")[0] for word in step["argv"] if str(word).startswith("--")):
+        if word in known:
+            lines.append(f"  {word}  # {known[word][0]}")
+    return "\n".join(lines) + "\n"
 
 
 def _pyxis(step):
@@ -147,5 +146,7 @@ def _contained(step):
     runtime = container.get("runtime")
     if runtime != "apptainer":
         return argv
+    gpus = container.get("gpus") or "nv"
     binds = [word for mount in step.get("mounts") or [] for word in ("--bind", str(mount))]
-    return ["apptainer", "exec", "--no-home", *binds, container["image"], *argv]
+    # Drivers of the node's GPUs come in, and what a setup script writes goes to memory: images are read-only.
+    return ["apptainer", "exec", "--no-home", "--writable-tmpfs", f"--{gpus}", *binds, container["image"], *argv]

@@ -82,6 +82,18 @@ class _Stage:
             and self._chosen(r["name"], r["tier"], r["nodes"])
         ]
 
+    def _stale(self, records):
+        """Return the names of live steps that are older than a step they need: what they registered there is lost."""
+        stale = set()
+        for step in self.steps:
+            record = records.get(step["name"])
+            if not record or record["state"] == "ended" or not record["started_at"]:
+                continue
+            needed = [records[name] for name in step.get("needs") or [] if name in records]
+            if any(n["state"] != "ended" and (n["started_at"] or "") > record["started_at"] for n in needed):
+                stale.add(step["name"])
+        return stale
+
     def _records(self):
         """Return the holder's records in check mode; none where nobody can be asked."""
         try:
@@ -97,11 +109,20 @@ class _Stage:
         if self.planned:
             records = {r["name"]: r for r in self._records()}
             leftover = self._leftover(records.values())
-            actions = {s["name"]: _action(s, records.get(s["name"]), restart) for s in self.steps}
+            stale = self._stale(records)
+            actions = {
+                s["name"]: _action(s, records.get(s["name"]), restart or s["name"] in stale) for s in self.steps
+            }
             return self._result(actions, records, leftover)
         if not self.steps and not self.plan["steps"]:
             return self._result({}, {}, [])
-        leftover = self._leftover(self.driver.request("status")["steps"])
+        known = self.driver.request("status")["steps"]
+        stale = self._stale({r["name"]: r for r in known})
+        for ask in asks:
+            ask["restart"] = ask["name"] in stale
+        if stale:
+            self.ctx.progress(f"started anew after what they need: {', '.join(sorted(stale))}")
+        leftover = self._leftover(known)
         if leftover:
             self.driver.request("stop", names=[r["name"] for r in leftover])
         if not asks:
@@ -220,7 +241,8 @@ class _Stage:
             for row in listed
             if row["action"] in ("stop", "stopped", "removed")
         ]
-        after = [srun.printable(s, self.job_id, self.run_dir) for s in self.steps if s["name"] in fresh]
+        origins = self.plan.get("origins")
+        after = [srun.printable(s, self.job_id, self.run_dir, origins) for s in self.steps if s["name"] in fresh]
         return {
             "before": "".join(ended),
             "after": "".join(after),

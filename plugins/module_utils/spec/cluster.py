@@ -9,8 +9,9 @@ import os
 
 from ..failures import Error, SpecError
 from .section import TEXTS, Checker, Field, Section
-from .source import load_yaml
+from .source import NOWHERE, dotted, load_yaml
 from .types import Bool, Int, MapOf, Str, Time, Type
+from .words import normal
 
 FILE_NAME = "srtslurm.yaml"
 VARIABLE = "SRTSLURM_CONFIG"
@@ -22,6 +23,7 @@ CLUSTER = Section(
         "default_account": Field(Str(), doc="Account for jobs that name none."),
         "default_partition": Field(Str(), doc="Partition for jobs that name none."),
         "default_time_limit": Field(Time(), doc="Time limit for jobs that name none."),
+        "default_container": Field(Str(), doc="Container image, or its short name, for jobs that name none."),
         "gpus_per_node": Field(Int(1), doc="GPUs of a node, for jobs that do not say it."),
         "network_interface": Field(Str(), doc="Interface whose address the services use."),
         "use_gpus_per_node_directive": Field(Bool(), True, "Ask Slurm for GPUs with --gpus-per-node."),
@@ -47,6 +49,29 @@ CLUSTER = Section(
     doc="Settings of one cluster that all its jobs share.",
 )
 
+# Which setting is the default of which key of a job.
+DEFAULTS = (
+    (("slurm", "account"), "default_account"),
+    (("slurm", "partition"), "default_partition"),
+    (("slurm", "time_limit"), "default_time_limit"),
+    (("model", "container"), "default_container"),
+    (("resources", "gpus_per_node"), "gpus_per_node"),
+    (("frontend", "nginx_raise_ulimit"), "nginx_raise_ulimit"),
+    (("python",), "python"),
+    (("health_check",), "default_health_check"),
+)
+
+# Where a job names a container image, and so may use a short name.
+IMAGES = (
+    ("model", "container"),
+    ("frontend", "nginx_container"),
+    ("benchmark", "container_image"),
+    ("backend", "mooncake_kv_store", "container"),
+    ("telemetry", "dcgm_exporter", "container_image"),
+    ("observability", "tachometer", "dcgm_exporter", "container_image"),
+    ("observability", "tachometer", "node_exporter", "container_image"),
+)
+
 # What a job's plan may depend on. Site secrets (reporting) and alias tables stay out of the spec.
 KEPT = (
     "cluster",
@@ -63,11 +88,29 @@ KEPT = (
 )
 
 
-class Cluster:
-    """A checked cluster file. ``settings`` holds every key with its default; ``path`` is None without a file."""
+# Older names, of the form in which these settings stood under one key ``cluster``.
+OLDER = {
+    "name": "cluster",
+    "account": "default_account",
+    "partition": "default_partition",
+    "time_limit": "default_time_limit",
+    "container": "default_container",
+}
 
-    def __init__(self, settings, path=None):
-        self.settings, self.path = settings, path
+
+class Cluster:
+    """A checked cluster file. ``settings`` holds every key with its default; ``path`` is None without a file.
+
+    ``source`` knows the lines of the file, ``notes`` what a person should know about how it was read.
+    """
+
+    def __init__(self, settings, path=None, source=None, notes=()):
+        self.settings, self.path, self.source, self.notes = settings, path, source or NOWHERE, list(notes)
+
+    def place(self, key):
+        """Return ``file:line`` of *key* for a person."""
+        line = self.source.where((key,), on_key=True)[1]
+        return os.path.basename(self.path or "cluster file") + (f":{line}" if line else "")
 
     def kept(self):
         """Return the settings that become part of the spec."""
@@ -103,59 +146,82 @@ def find_cluster_file(given=None, environ=None, start=None):
 
 def load_cluster(path):
     """Return the :class:`Cluster` of the file at *path* (None: defaults); SpecError names every bad key."""
-    document, source = load_yaml(path) if path else ({}, None)
-    checker = Checker(source) if source else Checker()
+    document, source = load_yaml(path) if path else ({}, NOWHERE)
+    checker = Checker(source)
+    document, checker.source, notes = _modernise(document, source)
     settings = checker.check(CLUSTER, document)
     if checker.problems:
         raise SpecError(checker.problems)
-    return Cluster(settings, path)
+    return Cluster(settings, path, checker.source, notes)
+
+
+def _modernise(document, source):
+    """Return (document, source, notes) with the settings under ``cluster`` and dash keys in today's places."""
+    if not isinstance(document, dict):
+        return document, source, []
+    document, notes = dict(document), []
+
+    def move(path, new):
+        nonlocal source
+        notes.append(f"{source.file}:{source.where(path, True)[1]}: {dotted(path)} is the older form of {new}.")
+        source = source.copied(path, (new,))
+
+    nested = document.get("cluster")
+    if isinstance(nested, dict):
+        del document["cluster"]
+        for key, value in nested.items():
+            new = OLDER.get(normal(key), normal(key))
+            if new in CLUSTER.fields and document.get(new) is None:
+                document[new] = value
+                move(("cluster", key), new)
+            elif new not in CLUSTER.fields:
+                # Reported at the top level, with the line that it stands in.
+                document[key] = value
+                source = source.copied(("cluster", key), (key,))
+            else:
+                notes.append(f"{source.file}: cluster.{key} is left out: {new} is there too and wins.")
+    for key in list(document):
+        if key not in CLUSTER.fields and normal(key) in CLUSTER.fields and normal(key) not in document:
+            document[normal(key)] = document.pop(key)
+            move((key,), normal(key))
+    return document, source, notes
 
 
 def apply_cluster(job, cluster):
-    """Return a copy of the raw *job* with the cluster's defaults and aliases; values of the job win.
+    """Return (copy of the raw *job* with the cluster's defaults and aliases, ``{path: key of the cluster file}``).
 
-    A key that the job sets to null stays null: that is how a job refuses a default.
+    Values of the job win. A key that the job sets to null stays null: that is how a job refuses a default.
     """
-    settings = cluster.settings
+    settings, given = cluster.settings, {}
     job = copy.deepcopy(job)
-    _default(job, "slurm", "account", settings["default_account"])
-    _default(job, "slurm", "partition", settings["default_partition"])
-    _default(job, "slurm", "time_limit", settings["default_time_limit"])
-    _default(job, "resources", "gpus_per_node", settings["gpus_per_node"])
-    _default(job, "resources", "het_jobs", settings["use_het_jobs"] or None)
-    _default(job, "frontend", "nginx_raise_ulimit", settings["nginx_raise_ulimit"])
-    if settings["python"]:
-        job.setdefault("python", settings["python"])
-    if settings["default_health_check"]:
-        job.setdefault("health_check", dict(settings["default_health_check"]))
-    if settings["default_sbatch_directives"] and isinstance(job.get("sbatch_directives", {}), dict):
-        job["sbatch_directives"] = {**settings["default_sbatch_directives"], **(job.get("sbatch_directives") or {})}
-    _alias(job, ("model", "path"), settings["model_paths"])
-    for path in (
-        ("model", "container"),
-        ("frontend", "nginx_container"),
-        ("benchmark", "container_image"),
-        ("backend", "mooncake_kv_store", "container"),
-        ("telemetry", "dcgm_exporter", "container_image"),
-        ("observability", "tachometer", "dcgm_exporter", "container_image"),
-        ("observability", "tachometer", "node_exporter", "container_image"),
-    ):
-        _alias(job, path, settings["containers"])
-    return job
+    for path, key in DEFAULTS:
+        _default(job, path, settings[key], key, given)
+    if settings["default_sbatch_directives"] and isinstance(job.get("sbatch_directives") or {}, dict):
+        for name, value in settings["default_sbatch_directives"].items():
+            _default(job, ("sbatch_directives", name), value, "default_sbatch_directives", given)
+    _alias(job, ("model", "path"), settings["model_paths"], "model_paths", given)
+    for path in IMAGES:
+        _alias(job, path, settings["containers"], "containers", given)
+    return job, given
 
 
-def _default(job, section, key, value):
-    if value is None:
+def _default(job, path, value, key, given):
+    if value in (None, {}, False):
         return
-    table = job.setdefault(section, {})
-    if table is None:
-        table = job[section] = {}
-    if isinstance(table, dict):
-        table.setdefault(key, value)
+    for name in path[:-1]:
+        if job.get(name) is None:
+            job[name] = {}
+        job = job[name]
+        if not isinstance(job, dict):
+            return
+    if path[-1] not in job:
+        job[path[-1]] = copy.deepcopy(value)
+        given[path] = key
 
 
-def _alias(job, path, table):
-    for key in path[:-1]:
-        job = job.get(key) if isinstance(job, dict) else None
-    if isinstance(job, dict) and isinstance(job.get(path[-1]), str):
-        job[path[-1]] = table.get(job[path[-1]], job[path[-1]])
+def _alias(job, path, table, key, given):
+    for name in path[:-1]:
+        job = job.get(name) if isinstance(job, dict) else None
+    if isinstance(job, dict) and isinstance(job.get(path[-1]), str) and job[path[-1]] in table:
+        job[path[-1]] = table[job[path[-1]]]
+        given[path] = key

@@ -26,6 +26,19 @@ class Field:
     def __init__(self, type_, default=None, doc="", required=False):
         self.type, self.default, self.doc, self.required = type_, default, doc, required
 
+    def schema(self):
+        """Return the JSON Schema of the field: its type, null unless it is required, and the doc."""
+        schema = dict(self.type.schema())
+        if not self.required:
+            if "enum" in schema:
+                schema["enum"] = [*schema["enum"], None]
+            elif "anyOf" in schema:
+                schema["anyOf"] = [*schema["anyOf"], {"type": "null"}]
+            elif "type" in schema:
+                kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+                schema["type"] = [*kinds, "null"]
+        return dict(schema, description=self.doc) if self.doc else schema
+
 
 class Section(Type):
     """A mapping with known keys; ``fields`` is {key: Field}."""
@@ -45,10 +58,7 @@ class Section(Type):
         return {
             "type": "object",
             "additionalProperties": False,
-            "properties": {
-                key: dict(field.type.schema(), description=field.doc) if field.doc else field.type.schema()
-                for key, field in self.fields.items()
-            },
+            "properties": {key: field.schema() for key, field in self.fields.items()},
             "required": [key for key, field in self.fields.items() if field.required],
         }
 
@@ -63,7 +73,8 @@ class Variants(Type):
 
     def variant(self, value):
         """Return the section that *value* selects, or None when the word is unknown."""
-        return self.sections.get(str(value.get(self.key) or self.default))
+        word = value.get(self.key)
+        return self.sections.get(self.default if word is None else str(word))
 
     def schema(self):
         return {"anyOf": [section.schema() for section in self.sections.values()]}
@@ -76,10 +87,11 @@ class Checker:
     """
 
     def __init__(self, source=NOWHERE, places=None):
-        self.source, self.places, self.problems = source, places or {}, []
+        self.source, self.places, self.problems, self.paths = source, places or {}, [], []
 
     def problem(self, path, text, remedy=None, on_key=False):
         """Record a problem at *path* (a tuple of keys)."""
+        self.paths.append(tuple(path))
         self.problems.append(self.source.problem(path, text, remedy, on_key))
 
     def check(self, type_, value, path=()):
@@ -133,6 +145,9 @@ class Checker:
         return self.check(field.type, given, path + (key,))
 
     def _unknown(self, section, key, path):
+        if isinstance(key, bool):
+            self._truth(key, path)
+            return
         hint = nearest(str(key), section.fields)
         elsewhere = None if hint else self._elsewhere(str(key))
         remedy = f'Did you mean "{hint}"?' if hint else None
@@ -141,6 +156,12 @@ class Checker:
         if not remedy:
             remedy = f"Known keys here: {', '.join(sorted(section.fields))}."
         self.problem(path + (key,), "is not a known key.", remedy, on_key=True)
+
+    def _truth(self, key, path):
+        """Report a key that YAML took for a truth value."""
+        problem = f"has a key that YAML reads as {'true' if key else 'false'}."
+        remedy = "Put it in quotes; without them on, off, yes and no are truth values."
+        self.problem((*path, str(key)), problem, remedy, on_key=True)
 
     def _elsewhere(self, key):
         """Return the dotted place where *key* is known, if it is known in exactly one place."""
@@ -157,6 +178,12 @@ class Checker:
         if not isinstance(value, dict):
             self.problem(path, f"is {kind_of(value)}, a mapping is expected.")
             return None
+        for key in value:
+            if isinstance(key, bool):
+                self._truth(key, path)
+        if isinstance(type_.item, Str):
+            # Null says that there is nothing under this name, as in an override that takes it away.
+            value = {key: item for key, item in value.items() if item is not None}
         return {str(key): self.check(type_.item, item, path + (key,)) for key, item in value.items()}
 
     def _one_of(self, type_, value, path):

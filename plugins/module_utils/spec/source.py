@@ -42,6 +42,19 @@ class Source:
             {key[size:]: place for key, place in self.values.items() if key[:size] == path and len(key) > size},
         )
 
+    def laid_over(self, base):
+        """Return the source of a document that was merged on top of one with the source *base*."""
+        return Source(self.file or base.file, {**base.keys, **self.keys}, {**base.values, **self.values})
+
+    def copied(self, old, new):
+        """Return this source with the places of *old* and all below it known at *new* too."""
+        old, new = tuple(old), tuple(new)
+        size = len(old)
+        keys, values = dict(self.keys), dict(self.values)
+        for table in (keys, values):
+            table.update({new + path[size:]: place for path, place in list(table.items()) if path[:size] == old})
+        return Source(self.file, keys, values)
+
 
 NOWHERE = Source()
 
@@ -71,7 +84,8 @@ def parse_yaml(text, file):
     # Planning must not need PyYAML on the submit host; only reading job and cluster files does.
     import yaml
 
-    loader = yaml.SafeLoader(text)
+    # The one in C is ten times as fast, and not everywhere.
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
     source = Source(file)
     try:
         node = loader.get_single_node()
@@ -107,9 +121,11 @@ def _index(yaml, node, path, source, loader, problems):
     for key_node, value_node in node.value:
         if key_node.tag == "tag:yaml.org,2002:merge":
             continue
-        key = loader.construct_object(key_node, deep=True)
-        if not isinstance(key, (str, int, float, bool, type(None))):
+        if not isinstance(key_node, yaml.ScalarNode):
             continue
+        # A key is the word that was written: YAML 1.1 would read on, yes, no and null as values.
+        key_node.tag = "tag:yaml.org,2002:str"
+        key = key_node.value
         here = path + (key,)
         line = key_node.start_mark.line + 1
         if key in seen:

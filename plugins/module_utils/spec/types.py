@@ -49,7 +49,10 @@ class Str(Type):
     def coerce(self, value):
         if isinstance(value, bool):
             word = "true" if value else "false"
-            raise ValueError(f'is a truth value, text is expected. Write "{word}" with quotes if that is meant.')
+            raise ValueError(
+                f'is a truth value, text is expected. Write "{word}" with quotes if that is meant; '
+                "YAML reads on, off, yes and no without quotes as truth values too."
+            )
         if isinstance(value, (int, float)):
             return str(value)
         if not isinstance(value, str):
@@ -105,7 +108,7 @@ class Int(Type):
         return within(int(number), self.minimum, self.maximum)
 
     def schema(self):
-        return bounded({"type": "integer"}, self.minimum, self.maximum)
+        return bounded(loose("integer", "-?[0-9_]+"), self.minimum, self.maximum)
 
 
 class Float(Type):
@@ -128,7 +131,7 @@ class Float(Type):
         return within(number, self.minimum, self.maximum)
 
     def schema(self):
-        return bounded({"type": "number"}, self.minimum, self.maximum)
+        return bounded(loose("number", "-?[0-9._eE+-]+"), self.minimum, self.maximum)
 
 
 class Bool(Type):
@@ -147,7 +150,7 @@ class Bool(Type):
         raise ValueError(f"is {shown(value)}, true or false is expected.")
 
     def schema(self):
-        return {"type": "boolean"}
+        return loose("boolean", "|".join((*TRUE_WORDS, *FALSE_WORDS)))
 
 
 class Choice(Type):
@@ -256,6 +259,11 @@ def within(number, minimum, maximum):
     if maximum is not None and number > maximum:
         raise ValueError(f"is {number}, at most {maximum} is expected.")
     return number
+
+
+def loose(type_, pattern):
+    """Return the JSON Schema of *type_*, also written as text that matches *pattern* or holds a ``{placeholder}``."""
+    return {"type": [type_, "string"], "pattern": rf"^\s*({pattern})\s*$|\{{.+\}}"}
 
 
 def bounded(schema, minimum, maximum):

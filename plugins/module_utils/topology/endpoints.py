@@ -9,6 +9,7 @@ Where srtctl lets two workers share a GPU or runs past the last node, this refus
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from ..failures import Error
 
@@ -38,7 +39,7 @@ class Endpoint:
     nodes: tuple
     gpu_indices: tuple
 
-    @property
+    @cached_property
     def name(self):
         return f"{self.mode}_{self.index}"
 

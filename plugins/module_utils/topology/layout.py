@@ -6,23 +6,35 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from ..failures import Error
 from .endpoints import Demand, Endpoint, allocate
 from .ports import WORKER_FAMILIES, PortBook
 from .roles import Roles, Wish, assign, frontend_nodes
 
+INFRA_PORTS = ("nats", "etcd", "etcd_peer")
+
 
 @dataclass
 class Process:
-    """The part of an endpoint on one node. ``ports`` is {family: number}."""
+    """The part of an endpoint on one node. ``ports`` is {family: number}.
+
+    ``gpu_indices`` are those of the endpoint, unless the backend splits the endpoint's node into several processes;
+    ``start`` is then the first data-parallel rank that the process carries.
+    """
 
     endpoint: Endpoint
     rank: int
     node: str
     ports: dict = field(default_factory=dict)
+    gpu_indices: tuple = ()
+    start: int = 0
 
-    @property
+    def __post_init__(self):
+        self.gpu_indices = self.gpu_indices or self.endpoint.gpu_indices
+
+    @cached_property
     def name(self):
         return self.endpoint.name + (f"_r{self.rank}" if self.rank else "")
 
@@ -44,7 +56,7 @@ class Process:
             "rank": self.rank,
             "leader": self.leader,
             "node": self.node,
-            "gpu_indices": list(self.endpoint.gpu_indices),
+            "gpu_indices": list(self.gpu_indices),
             "ports": dict(self.ports),
         }
 
@@ -79,20 +91,38 @@ class Layout:
     @property
     def contained(self):
         """True when the job's steps run in a container."""
-        return self.spec["model"]["container"] is not None
+        return self.spec["cluster"]["container_runtime"] != "none"
 
     @property
     def python(self):
         """The Python of workers, frontends and the load client."""
         return "python3" if self.contained else self.spec["python"]
 
+    def program(self, name):
+        """Return *name*, a program that comes with the engine: beside the job's Python if that is a path."""
+        folder, slash, _python = self.python.rpartition("/")
+        return f"{folder}/{name}" if slash else name
+
     @property
-    def model_path(self):
-        """The model as a step sees it: /model in a container, an hf id, or the path itself."""
+    def source_model(self):
+        """The model as every step sees it: /model in a container, an hf id, or the path itself."""
         path = self.spec["model"]["path"]
         if path.startswith("hf:"):
             return path[3:]
         return "/model" if self.contained else path
+
+    @property
+    def staged_model(self):
+        """Where workers copy the model to before they start, or None."""
+        folder, path = self.spec["model"]["stage_dir"], self.spec["model"]["path"]
+        if not folder or path.startswith("hf:"):
+            return None
+        return f"{folder.rstrip('/')}/{path.rstrip('/').rsplit('/', 1)[-1]}"
+
+    @property
+    def model_path(self):
+        """The model as a worker sees it: its own copy if there is one."""
+        return self.staged_model or self.source_model
 
     @property
     def head_address(self):
@@ -113,6 +143,42 @@ class Layout:
 
     def address(self, node):
         return self.addresses[node]
+
+    def observe(self, who):
+        """Return the environment of tracing for *who*, a mode or "frontend"; the job's own values win over it."""
+        wanted = self.spec["observability"]
+        env = {}
+        if wanted["enabled"]:
+            env.update(DYN_LOGGING_SPAN_EVENTS="true", DYN_LOGGING_JSONL="true", DYN_LOG="debug")
+            if who == "frontend":
+                trace = f"{self.run_dir}/logs/dynamo-request-trace"
+                env.update(DYN_REQUEST_TRACE="1", DYN_REQUEST_TRACE_FILE_PATH=trace)
+        if wanted["enable_otel"] and wanted["otel_endpoint"]:
+            env.update(
+                DYN_LOGGING_JSONL="1",
+                OTEL_EXPORT_ENABLED="1",
+                OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=wanted["otel_endpoint"],
+                OTEL_SERVICE_NAME=f"dynamo-{who}",
+            )
+        return env
+
+    @property
+    def parts(self):
+        """The nodes of each part of the job, as Slurm has it: one part, or two of a heterogeneous job."""
+        if not self.spec["resources"]["het_jobs"]:
+            return [list(self.addresses)]
+        return [[node for node, group in self.het_groups.items() if group == number] for number in ("0", "1")]
+
+    @cached_property
+    def het_groups(self):
+        """The part of a heterogeneous job that each node is in, as a word: the decode nodes are the second."""
+        first = len(self.addresses) - self.spec["resources"]["decode_nodes"]
+        return {node: "0" if index < first else "1" for index, node in enumerate(self.addresses)}
+
+    @cached_property
+    def node_numbers(self):
+        """The position of each worker node, by name."""
+        return {node: index for index, node in enumerate(self.roles.workers)}
 
     def private_dir(self, step):
         """Return a directory name for *step* that no other job, cluster or step on the same host uses."""
@@ -137,8 +203,21 @@ def demands(resources):
     ]
 
 
-def worker_nodes(resources):
-    """Return how many nodes the job has for workers."""
+def worker_nodes(resources, share=False):
+    """Return how many nodes the job has for workers.
+
+    :param share: prefill and decode fill nodes together, so that fewer nodes than the job names may do.
+    """
+    if share:
+        gpus, wanted = resources["gpus_per_node"], demands(resources)
+        most = worker_nodes(resources)
+        for count in range(-(-sum(one.workers * one.gpus for one in wanted) // gpus), most):
+            try:
+                allocate(wanted, range(count), gpus, resources["spread_workers"], share)
+            except Error:
+                continue
+            return count
+        return most
     if resources["prefill_nodes"] is not None or resources["decode_nodes"] is not None:
         return (resources["prefill_nodes"] or 0) + (resources["decode_nodes"] or 0)
     return resources["agg_nodes"] or 1
@@ -148,39 +227,52 @@ def build_layout(
     spec,
     allocation,
     multiple=True,
-    infra=True,
+    infra=INFRA_PORTS,
     share=False,
     families=WORKER_FAMILIES,
     frontend_ports=(),
+    split=None,
+    embedded=False,
     previous=None,
 ):
     """Return the :class:`Layout` of *spec* on *allocation*.
 
     :param allocation: ``{id, run_dir, nodes: [{name, address}]}``.
     :param multiple: several frontends are possible (the frontend's own answer).
-    :param infra: NATS and etcd are needed.
+    :param infra: keys of ``ports`` that services on the infra node take.
     :param share: prefill and decode may share a node.
     :param families: the kinds of ports that workers get.
     :param frontend_ports: keys of ``ports`` that each frontend takes beside its HTTP port.
+    :param split: ``split(endpoint)`` returns its processes as ``[(node, gpu_indices, start)]``; default: one a node.
+    :param embedded: the first worker itself is the public side; there is no frontend.
     :param previous: an earlier plan of the same job, whose ports are kept where they still fit.
     """
     addresses = {node["name"]: node["address"] for node in allocation["nodes"]}
-    needed = worker_nodes(spec["resources"]) + Wish.of(spec).nodes
+    needed = worker_nodes(spec["resources"], share) + Wish.of(spec).nodes
     if len(addresses) < needed:
         raise Error(f"The job needs {needed} nodes, the allocation {allocation['id']} has {len(addresses)}.")
     # An adopted allocation may be larger; its further nodes stay idle.
     addresses = dict(list(addresses.items())[:needed])
     roles = assign(addresses, Wish.of(spec))
     resources = spec["resources"]
-    endpoints = allocate(
-        demands(resources), roles.workers, resources["gpus_per_node"], resources["spread_workers"], share
-    )
+    endpoints = _endpoints(resources, roles.workers, share)
     roles = _placed(roles, spec, endpoints)
-    frontends, nginx = frontend_nodes(roles, multiple, spec["frontend"]["num_additional_frontends"])
-    processes = [Process(endpoint, rank, node) for endpoint in endpoints for rank, node in enumerate(endpoint.nodes)]
+    if embedded:
+        first = endpoints[0].nodes[0]
+        roles = Roles(first, roles.bench if roles.bench != roles.head else first, roles.infra, roles.workers)
+        frontends, nginx = (), False
+    else:
+        frontends, nginx = frontend_nodes(roles, multiple, spec["frontend"]["num_additional_frontends"])
+    processes = [
+        Process(endpoint, rank, node, gpu_indices=gpus, start=start)
+        for endpoint in endpoints
+        for rank, (node, gpus, start) in enumerate(split(endpoint) if split else _one_a_node(endpoint))
+    ]
     book = PortBook(spec["ports"])
     _reserve_fixed(book, roles, frontends, nginx, infra, frontend_ports)
     _give_ports(book, processes, families, previous)
+    if embedded:
+        processes[0].ports["http"] = spec["ports"]["frontend"]
     return Layout(
         spec=spec,
         job_id=str(allocation["id"]),
@@ -192,6 +284,20 @@ def build_layout(
         endpoints=endpoints,
         processes=processes,
     )
+
+
+def _endpoints(resources, workers, share):
+    """Return the endpoints on the *workers* nodes; each half of a heterogeneous job keeps to its own."""
+    gpus, spread = resources["gpus_per_node"], resources["spread_workers"]
+    wanted = demands(resources)
+    if not resources["het_jobs"]:
+        return allocate(wanted, workers, gpus, spread, share)
+    border = resources["prefill_nodes"]
+    return allocate(wanted[:1], workers[:border], gpus, spread) + allocate(wanted[1:], workers[border:], gpus, spread)
+
+
+def _one_a_node(endpoint):
+    return [(node, endpoint.gpu_indices, 0) for node in endpoint.nodes]
 
 
 def _placed(roles, spec, endpoints):
@@ -207,7 +313,7 @@ def _placed(roles, spec, endpoints):
 
 def _reserve_fixed(book, roles, frontends, nginx, infra, frontend_ports):
     """Take the ports of infrastructure, nginx and frontends, which are the same in every plan of the job."""
-    fixed = [(roles.infra, key) for key in ("nats", "etcd", "etcd_peer") if infra]
+    fixed = [(roles.infra, key) for key in infra]
     fixed.append((roles.head, "frontend"))
     fixed += [(node, key) for node in frontends for key in (("frontend_internal",) if nginx else ()) + frontend_ports]
     for node, key in fixed:
@@ -216,7 +322,7 @@ def _reserve_fixed(book, roles, frontends, nginx, infra, frontend_ports):
 
 def _give_ports(book, processes, families, previous):
     """Give each process its ports, those of the *previous* plan first."""
-    before = {one["name"]: one for one in (previous or {}).get("processes", ())}
+    before, nothing = {one["name"]: one for one in (previous or {}).get("processes", ())}, {}
     leaders = {process.endpoint.name: process for process in processes if process.leader}
     wanted = [
         (process, family, process.node if family.who != "prefill" else leaders[process.endpoint.name].node)
@@ -227,7 +333,7 @@ def _give_ports(book, processes, families, previous):
     # Kept ports first: a new worker must not take the number of one that runs.
     rest = []
     for process, family, node in wanted:
-        old = before.get(process.name, {})
+        old = before.get(process.name, nothing)
         same = old.get("node") == process.node
         owner = f"{family.name} of {process.name}"
         port = book.keep(node, old.get("ports", {}).get(family.name), owner, family.size) if same else None

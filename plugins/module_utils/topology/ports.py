@@ -56,6 +56,8 @@ class PortBook:
 
     def free(self, node, port, size=1):
         """Tell whether *size* ports from *port* on are free on *node*."""
+        if size == 1:
+            return (node, port) not in self.owners
         return all((node, number) not in self.owners for number in range(port, port + size))
 
     def keep(self, node, port, owner, size=1):
@@ -79,6 +81,7 @@ class PortBook:
         return self._take(node, port, owner, family.size)
 
     def _take(self, node, port, owner, size):
-        for number in range(port, port + size):
+        self.owners[(node, port)] = owner
+        for number in range(port + 1, port + size):
             self.owners[(node, number)] = owner
         return port

@@ -15,11 +15,17 @@ wait "$child"; code=$?
 while kill -0 "$child" 2>/dev/null; do wait "$child"; code=$?; done
 rm -rf -- "$dir"; exit "$code\""""
 
+# How a step whose tasks are the ranks of one MPI program is launched.
+MPI = {"mpi": "pmix", "oversubscribe": None, "cpu-bind": "verbose,none"}
+
 
 def make_step(name, tier, nodes, argv, env=None, **other):
     """Return a step with every key; *other* overrides the defaults.
 
     ``digest``, ``container``, ``mounts`` and the common ``preamble`` are set by the plan, which knows them.
+
+    ``needs`` names steps of an earlier tier without which this one cannot go on: when one of them was started
+    anew, this one is started anew too.
 
     :param preamble: shell text that runs before this step's command (after the common preamble).
     """
@@ -38,10 +44,17 @@ def make_step(name, tier, nodes, argv, env=None, **other):
         "log": f"logs/%N_{name}.out",
         "critical": True,
         "ready": [],
+        "needs": [],
         "stop_grace_s": 10,
     }
     step.update(other)
     return step
+
+
+def option(flag, value):
+    """Return the words of an option; a value that looks like a flag is tied to it, or a parser takes it for one."""
+    text = str(value)
+    return [f"{flag}={text}"] if text.startswith("-") and not text[1:2].isdigit() else [flag, text]
 
 
 def http_check(name, host, port, path, steps, **other):

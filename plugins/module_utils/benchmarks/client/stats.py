@@ -179,8 +179,8 @@ def _single_requests(records, begin, texts):
         "itls": [[round(gap, 6) for gap in record.itl] if record.error is None else [] for record in records],
         "errors": [record.error or "" for record in records],
     }
-    if texts:
-        lists["generated_texts"] = ["".join(record.texts or ()) for record in records]
+    # The key is part of the format; the texts are big and seldom wanted.
+    lists["generated_texts"] = ["".join(record.texts or ()) for record in records] if texts else []
     return lists
 
 

@@ -3,6 +3,7 @@
 """Worker logs to figures. One file per engine, one line in PARSERS; imports are static for AnsiballZ."""
 from __future__ import annotations
 
+import os
 import re
 
 from . import sglang, trtllm, vllm
@@ -16,18 +17,17 @@ _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def parse_log(backend, path):
-    """Return the :class:`~.metrics.Metrics` of one worker log, or None when the log or its parser is missing.
+    """Return the figures of one worker log as a dict, or None when there is no such log.
 
-    :param backend: type of the engine; one without batch lines in its log (mocker) has no parser.
+    :param backend: type of the engine; one without batch lines in its log (mocker) has no parser: all are None.
     """
-    read_line = PARSERS.get(backend)
+    read_line, metrics = PARSERS.get(backend), Metrics()
     if read_line is None:
-        return None
-    metrics = Metrics()
+        return dict.fromkeys(metrics.record()) if os.path.exists(path) else None
     try:
         with open(path, encoding="utf-8", errors="replace") as stream:
             for line in stream:
                 read_line(_COLOURS.sub("", line) if "\x1b" in line else line, metrics)
     except FileNotFoundError:
         return None
-    return metrics
+    return metrics.record()

@@ -110,8 +110,8 @@ def summarise(nodes):
 
     input_means, input_peaks = of("prefill", "avg_input_throughput"), of("prefill", "max_input_throughput")
     gen_means, gen_peaks = of("decode", "avg_gen_throughput"), of("decode", "max_gen_throughput")
-    new = sum(node["total_new_tokens"] for node in nodes)
-    cached = sum(node["total_cached_tokens"] for node in nodes)
+    new = sum(node["total_new_tokens"] or 0 for node in nodes)
+    cached = sum(node["total_cached_tokens"] or 0 for node in nodes)
     caches = [node["kv_cache_gb"] for node in nodes if node["kv_cache_gb"] is not None]
     return {
         **{

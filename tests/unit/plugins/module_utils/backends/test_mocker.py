@@ -147,7 +147,7 @@ def test_every_backend_has_the_interface(name):
         assert f"{mode}_environment" in backend.section.fields
 
 
-@pytest.mark.parametrize("name", ["trtllm", "vllm"])
-def test_unbuilt_backends_are_refused_before_submission(name):
-    with pytest.raises(SpecError, match="cannot run yet"):
-        jobs.spec_of(backend={"type": name})
+def test_a_modes_option_over_the_general_one_is_a_note():
+    backend = {"max_num_seqs": 9, "mocker_config": {"prefill": {"max-num-seqs": 7, "block_size": 4}}}
+    notes = jobs.plan_of(backend=backend)["notes"]
+    assert notes == ["backend.mocker_config.prefill: max-num-seqs 7 replaces backend.max_num_seqs 9 for these workers."]

@@ -133,3 +133,64 @@ def test_parallel_size_must_fit():
             backend={"type": "sglang", "sglang_config": {"decode": {"tp-size": 8, "pp-size": 2}}},
             resources={"decode_workers": 1},
         )
+
+
+def test_attention_ranks_have_ports_of_their_own():
+    """Two workers on a node: each rank listens beside the rendezvous port and publishes on a port of its own."""
+    config = {"data-parallel-size": 4, "tp-size": 4, "enable-dp-attention": True}
+    backend = {"type": "sglang", "kv_events_config": True, "sglang_config": {"prefill": config}}
+    plan = plan_of(backend=backend)
+    first, second = (jobs.step(plan, name)["argv"] for name in ("prefill_0", "prefill_1"))
+    addresses = [jobs.option(argv, "--dist-init-addr") for argv in (first, second)]
+    assert addresses == ["10.0.0.1:8300", "10.0.0.1:8312"] and "--nnodes" not in first
+    events = [json.loads(jobs.option(argv, "--kv-events-config"))["endpoint"] for argv in (first, second)]
+    assert events == ["tcp://*:5550", "tcp://*:5554"]
+
+
+def test_events_may_stand_among_the_engines_options():
+    config = {"decode": {"kv_events_config": '{"publisher": "zmq", "topic": "mine", "endpoint": "tcp://*:1"}'}}
+    argv = jobs.step(plan_of(backend={"type": "sglang", "sglang_config": config}), "decode_0")["argv"]
+    assert argv.count("--kv-events-config") == 1
+    assert json.loads(jobs.option(argv, "--kv-events-config")) == {
+        "publisher": "zmq",
+        "topic": "mine",
+        "endpoint": "tcp://*:5552",
+    }
+
+
+def test_mooncake_store():
+    transfer = {"disaggregation_transfer_backend": "mooncake"}
+    backend = {"type": "sglang", "mooncake_kv_store": {"env": {"A": "1"}}, "sglang_config": {"prefill": transfer}}
+    plan = plan_of("sglang", backend=backend)
+    assert jobs.step(plan, "mooncake")["env"] == {"A": "1"} and jobs.step(plan, "mooncake")["files"] == []
+    env = jobs.step(plan, "decode_0")["env"]
+    assert env["MOONCAKE_TE_META_DATA_SERVER"] == "http://10.0.0.1:8701/metadata" and "MOONCAKE_CONFIG_PATH" not in env
+    with pytest.raises(SpecError, match="neither prefill nor decode transfers through mooncake"):
+        plan_of("sglang", backend={**backend, "sglang_config": {}})
+
+
+def test_torch_profiling_is_started_by_the_load_client():
+    phases = {"prefill": {"start_step": 2, "stop_step": 5}, "decode": {}}
+    plan = plan_of("sglang", profiling={"type": "torch", **phases})
+    step = jobs.step(plan, "prefill_0")
+    assert step["env"]["SGLANG_TORCH_PROFILER_DIR"] == "/out/7/logs/profiles/prefill"
+    assert "mkdir -p '/out/7/logs/profiles/prefill'" in step["preamble"]
+    before = plan["benchmark"]["points"][0]["step"]["preamble"]
+    assert "http://10.0.0.1:30001/start_profile" in before and '"num_steps": 3' in before
+    dynamo = plan_of(profiling={"type": "torch", **phases})["benchmark"]["points"][0]["step"]["preamble"]
+    assert "http://10.0.0.1:8082/engine/start_profile" in dynamo
+
+
+@pytest.mark.parametrize(
+    "profiling, words",
+    [
+        ({"type": "nsys-time", "delay_secs": 1}, "profiling.duration_secs: is missing"),
+        ({"type": "nsys", "prefill": {}}, "profiling.decode: is missing"),
+        ({"type": "nsys", "prefill": {}, "decode": {}, "aggregated": {"start_step": 1}}, "no aggregated workers"),
+        ({"type": "torch", "decode": {}, "prefill": {"start_step": 5, "stop_step": 5}}, "not after start_step 5"),
+    ],
+)
+def test_profiling_problems(profiling, words):
+    with pytest.raises(SpecError) as caught:
+        plan_of(profiling=profiling)
+    assert words in str(caught.value)

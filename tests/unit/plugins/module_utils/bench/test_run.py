@@ -169,13 +169,14 @@ def test_a_step_that_the_holder_never_saw_was_not_running(made):
     assert made.call(concurrencies=[4])["points"][0]["reasons"] == ["decode_0 was not running"]
 
 
-def test_a_worker_that_may_be_lost_is_a_reason_but_ends_nothing(made):
+def test_a_worker_that_may_be_lost_is_recorded_and_ends_nothing(made):
     step = dict(made.plan["steps"][0], name="prefill_9", critical=False)
     made.plan["steps"].append(step)
     made.holder.put(step, started_at="2026-11-21T09:00:00.000Z")
     made.holder.scenes = [lambda: made.holder.die("prefill_9")]
     result = made.call()
-    assert [point["reasons"] for point in result["points"]] == [
+    assert [point["reasons"] for point in result["points"]] == [[], []]
+    assert [verdict_of(made, concurrency)["losses"] for concurrency in (4, 16)] == [
         ["prefill_9 ended during the measurement: killed by signal 9 on node0003"],
         ["prefill_9 was not running: killed by signal 9 on node0003"],
     ]
@@ -253,7 +254,7 @@ def test_preparation_is_no_stall(made, monkeypatch):
     made.holder.scenes = [scene] * 4
     made.plan["benchmark"]["points"][0]["deadline_s"] = 1000.0
     assert made.call(concurrencies=[4], stall_timeout_s=25.0)["valid"] is True
-    assert "c=4 preparing prompts" in made.lines
+    assert "c=4 starting" in made.lines
 
 
 def test_waits_are_short_at_first_and_longer_later(made):

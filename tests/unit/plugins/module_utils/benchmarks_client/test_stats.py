@@ -57,7 +57,7 @@ def test_figures_of_two_requests():
     assert result["node"] == "n1"
     assert result["usage_source"] == "server"
     assert result["errors"] == ["", ""]
-    assert "generated_texts" not in result
+    assert result["generated_texts"] == []
 
 
 def test_keys_of_sa_bench_are_there_in_its_order():

@@ -124,3 +124,16 @@ def test_a_frontend_that_cannot_serve_the_backend():
 @pytest.mark.parametrize("name", sorted(FRONTENDS))
 def test_every_frontend_has_the_interface(name):
     assert FRONTENDS[name].type == name
+
+
+@pytest.mark.parametrize("key", ["worker-startup-check-interval", "worker_startup_check_interval"])
+def test_an_option_of_ours_that_the_job_sets_is_passed_once(key):
+    backend, frontend = {"type": "sglang"}, {"type": "sglang", "args": {key: 7}}
+    argv = jobs.step(jobs.plan_of(backend=backend, frontend=frontend), "frontend_0")["argv"]
+    assert [word for word in argv if "check" in word] == [f"--{key}"] and argv[-1] == "7"
+
+
+def test_an_empty_infra_node_is_pointed_out():
+    changes = {"backend": {"type": "sglang"}, "frontend": {"type": "sglang"}}
+    plan = jobs.plan_of(**changes, infra={"etcd_nats_dedicated_node": True})
+    assert any("that node stays empty" in note for note in plan["notes"])

@@ -7,7 +7,7 @@ from __future__ import annotations
 import copy
 import pathlib
 
-from ansible_collections.srt.slurm.plugins.module_utils.plan import build, job_spec, rules
+from ansible_collections.srt.slurm.plugins.module_utils.plan import build, job_spec, paths, reading
 from ansible_collections.srt.slurm.plugins.module_utils.spec.cluster import load_cluster
 from ansible_collections.srt.slurm.plugins.module_utils.spec.merge import deep_merge
 from ansible_collections.srt.slurm.plugins.module_utils.spec.source import NOWHERE
@@ -49,13 +49,14 @@ def raw(**changes):
 
 def spec_of(job=None, source=NOWHERE, cluster=None, check_paths=False, folders=None, **changes):
     """Return the spec of *job* (default: the test job with *changes*); nothing of this machine matters."""
-    environment = rules.Environment(VARIABLES, folders or ["/work"], check_paths)
+    environment = paths.Environment(VARIABLES, folders or ["/work"], check_paths)
     return job_spec.resolve(job or raw(**changes), source, cluster or load_cluster(None), environment)
 
 
 def example(name):
-    """Return the spec of examples/*name*."""
-    job, source = job_spec.read_job(str(ROOT / "examples" / name))
+    """Return the spec of examples/*name*; the first job of several."""
+    (document,) = reading.read_jobs(str(ROOT / "examples" / name))
+    _suffix, job, source = document.variants()[0][0]
     return spec_of(job, source)
 
 

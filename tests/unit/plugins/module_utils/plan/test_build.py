@@ -12,6 +12,7 @@ from ansible_collections.srt.slurm.plugins.module_utils.spec.cluster import load
 from ansible_collections.srt.slurm.tests.unit.plugins.module_utils.plan import jobs
 
 STEP_KEYS = {
+    "needs",
     "name",
     "tier",
     "nodes",
@@ -204,7 +205,8 @@ def test_container_and_mounts(tmp_path):
     ]
     assert jobs.option(worker["argv"], "--model-path") == "/model" and worker["argv"][0] == "python3"
     assert worker["preamble"] == (
-        "source /env.sh\nbash /configs/patch/one.sh || exit 1\nexport CUDA_VISIBLE_DEVICES=0,1,2,3"
+        "source /env.sh\nif [ -e /configs/patch/one.sh ]; then bash /configs/patch/one.sh; "
+        "else bash /configs/patches/patch/one.sh; fi || exit 1\nexport CUDA_VISIBLE_DEVICES=0,1,2,3"
     )
     assert jobs.step(plan, "nats")["preamble"] == 'source /env.sh\nexport PATH=/configs:"$PATH":/usr/sbin:/sbin'
     assert jobs.step(plan, "nginx")["container"]["image"] == "nginx:1.27.4"

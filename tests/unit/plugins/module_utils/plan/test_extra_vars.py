@@ -120,5 +120,18 @@ def test_errors():
 
 
 def test_no_job():
-    extra = ExtraVars({"keep": "x"}, place)
+    extra = ExtraVars({"keep": "true"}, place)
     assert extra.form() is None and paths(extra) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("keep", "banana"), ("lease_s", -1), ("lease_s", "abc"), ("wait_timeout_s", "soon")]
+)
+def test_values_that_no_run_could_mean(name, value):
+    found = ExtraVars({"job_file": "x", name: value}, lambda value: (None, None)).problems()
+    assert [problem["path"] for problem in found] == [name]
+
+
+@pytest.mark.parametrize("value", [True, False, "yes", "no", 7200, "7200", 0, "on"])
+def test_values_of_keep(value):
+    assert ExtraVars({"job_file": "x", "keep": value}, lambda value: (None, None)).problems() == []

@@ -8,6 +8,7 @@ import pytest
 import yaml
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error, SpecError
 from ansible_collections.srt.slurm.plugins.module_utils.plan import job_spec
+from ansible_collections.srt.slurm.plugins.module_utils.runner import Context
 from ansible_collections.srt.slurm.tests.unit.plugins.module_utils.plan import jobs
 
 
@@ -79,6 +80,7 @@ def test_allocation_request(tmp_path):
         "segment": None,
         "directives": {"mem": "0", "requeue": None},
         "environment": {},
+        "network_interface": None,
     }
 
 
@@ -136,3 +138,74 @@ def test_secrets_of_reporting_stay_out(tmp_path):
 def test_nonsense_is_an_error_never_a_traceback(tmp_path, section, value):
     with pytest.raises(Error):
         run(tmp_path, job={**jobs.raw(), section: value})
+
+
+SEVERAL = """\
+base:
+  name: b
+  model: {path: /m, container: none, precision: fp8}
+  resources: {gpu_type: h100, gpus_per_node: 8, agg_nodes: 1, agg_workers: 2}
+  backend: {type: mocker}
+override_y: {resources: {agg_workers: 4}}
+override_x: {backend: {max_num_seqs: "{n}"}, sweep: {n: [8, 16]}}
+"""
+
+
+def names(result):
+    return [job["name"] for job in result["jobs"]]
+
+
+def test_several_jobs_of_one_file(tmp_path):
+    result = run(tmp_path, SEVERAL)
+    assert names(result) == ["b_x_n8", "b_x_n16", "b_y"]
+    assert [job["spec"]["backend"]["max_num_seqs"] for job in result["jobs"]] == [8, 16, 256]
+    lines = [places["resources.agg_workers"] for places in result["origins"]]
+    assert lines == ["job.yaml:4", "job.yaml:4", "job.yaml:6"]
+    chosen = run(tmp_path, job_file=str(tmp_path / "job.yaml:override_y"))
+    assert names(chosen) == ["b_y"] and chosen["jobs"][0] == result["jobs"][2]
+    assert names(run(tmp_path, job_file=str(tmp_path / "job.yaml:base"))) == ["b"]
+
+
+def test_one_job_where_one_is_wanted(tmp_path):
+    with pytest.raises(Error, match=r"3 jobs: b_x_n8, b_x_n16, b_y. playbooks/sweep.yml"):
+        run(tmp_path, SEVERAL, single=True)
+    (tmp_path / "job.yaml").write_text(SEVERAL)
+    params = {"job_file": str(tmp_path / "job.yaml"), "single": True, "check_paths": False}
+    assert len(job_spec.run(params, Context(check_mode=True))["jobs"]) == 3
+    assert names(job_spec.run({**params, "job_file": params["job_file"] + ":override_y"}, Context())) == ["b_y"]
+
+
+def test_problems_of_all_variants_at_once(tmp_path):
+    text = SEVERAL.replace("agg_workers: 4", "agg_wrokers: 4").replace("type: mocker", "type: moker")
+    with pytest.raises(SpecError) as caught:
+        run(tmp_path, text)
+    assert [(one["line"], one["path"]) for one in caught.value.problems] == [
+        (5, "backend.type"),
+        (6, "resources.agg_wrokers"),
+    ]
+
+
+def test_a_directory_of_jobs(tmp_path):
+    folder = tmp_path / "recipes" / "deep"
+    folder.mkdir(parents=True)
+    (folder / "a.yaml").write_text(text_of(name="a"))
+    (folder.parent / "b.yml").write_text(SEVERAL)
+    (folder.parent / "srtslurm.yaml").write_text("cluster: x\n")
+    (folder.parent / "notes.txt").write_text("no job")
+    assert names(run(tmp_path, job_file=str(folder.parent))) == ["b_x_n8", "b_x_n16", "b_y", "a"]
+    (folder / "c.yaml").write_text(text_of(name="a"))
+    with pytest.raises(Error, match="Several jobs are called a"):
+        run(tmp_path, job_file=str(folder.parent))
+    with pytest.raises(Error, match="has no"):
+        (tmp_path / "empty").mkdir()
+        run(tmp_path, job_file=str(tmp_path / "empty"))
+
+
+def test_origins(tmp_path):
+    cluster = "default_account: me\nmodel_paths: {m: /m}\nconfigs_dir: /c\n"
+    result = run(tmp_path, text_of(model={"path": "m"}), cluster=cluster, setup_script="s.sh")
+    places = result["origins"][0]
+    assert places["slurm.account"] == "cluster.yaml:1 (default_account)"
+    assert places["model.path"] == "cluster.yaml:2 (model_paths)"
+    assert places["model.precision"] == "job.yaml:5" and "frontend.type" not in places
+    assert places["setup_script"] == "-e setup_script"

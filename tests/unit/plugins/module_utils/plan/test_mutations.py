@@ -10,7 +10,7 @@ import random
 
 import yaml
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
-from ansible_collections.srt.slurm.plugins.module_utils.plan import build, job_spec
+from ansible_collections.srt.slurm.plugins.module_utils.plan import build, job_spec, reading
 from ansible_collections.srt.slurm.tests.unit.plugins.module_utils.plan import jobs
 
 NONSENSE = [
@@ -61,7 +61,7 @@ def damage(job, source):
 
 def test_mutations():
     source = random.Random(11)
-    originals = [job_spec.read_job(str(jobs.ROOT / "examples" / name))[0] for name in EXAMPLES]
+    originals = [reading.read_job(str(jobs.ROOT / "examples" / name))[0] for name in EXAMPLES]
     outcomes = {"planned": 0, "refused": 0}
     for _round in range(400):
         job = copy.deepcopy(source.choice(originals))

@@ -41,7 +41,8 @@ def problems(**changes):
         ),
         ({"setup_script": "../x.sh"}, "setup_script", "leaves configs_dir"),
         ({"setup_script": "x.sh"}, "setup_script", "needs configs_dir"),
-        ({"profiling": {"type": "torch"}}, "profiling.type", "cannot do yet"),
+        ({"profiling": {"type": "torch"}}, "profiling.type", "runs no kernels"),
+        ({"telemetry": {"enabled": True}}, "telemetry.enabled", "cannot do yet"),
         ({"model": {"path": "$NOT_SET_ANYWHERE/m"}}, "model.path", "NOT_SET_ANYWHERE, which is not set"),
     ],
 )

@@ -168,13 +168,13 @@ def test_colours_are_taken_off(tmp_path):
     log.write_text(
         "\x1b[2m2026-04-27T23:03:15Z\x1b[0m \x1b[32mPrefill batch\x1b[0m, #new-token: 5, #cached-token: 1,\n"
     )
-    assert nodes.parse_log("sglang", str(log)).record()["total_new_tokens"] == 5
+    assert nodes.parse_log("sglang", str(log))["total_new_tokens"] == 5
 
 
 def test_bytes_that_are_no_text_do_not_hurt(tmp_path):
     log = tmp_path / "x.out"
     log.write_bytes(b"\xff\xfe\nDecode batch, #running-req: 2, gen throughput (token/s): 5.0, \xff\n")
-    assert nodes.parse_log("sglang", str(log)).record()["max_gen_throughput"] == 5.0
+    assert nodes.parse_log("sglang", str(log))["max_gen_throughput"] == 5.0
 
 
 def test_no_parser_and_no_log_are_none(tmp_path):

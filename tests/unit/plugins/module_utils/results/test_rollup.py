@@ -134,7 +134,7 @@ def test_a_stage_that_failed_makes_the_run_invalid(helpers, run_dir):
 def test_a_run_without_points_says_so(helpers, run_dir):
     result = call(helpers.make_plan(run_dir, concurrencies=()))
     assert result["valid"] is True
-    assert "Nothing was measured" in result["rollup"]["notes"][-2]
+    assert any("Nothing was measured" in note for note in result["rollup"]["notes"])
     assert "No points were planned." in result["table"]
 
 

@@ -66,6 +66,12 @@ def test_chat_with_differences_that_vary_is_not_a_template(helpers):
     assert verdict.judge(raw, EXPECT)
 
 
+def test_a_profiled_point_is_never_valid(helpers):
+    assert verdict.judge(helpers.raw_result(), {**EXPECT, "profiled": "torch"}) == [
+        "the workers were profiled (torch) while it was measured"
+    ]
+
+
 def test_short_answers_are_fine_when_the_end_of_text_counts(helpers):
     assert verdict.judge(helpers.raw_result(short_outputs=3), dict(EXPECT, ignore_eos=False)) == []
 

@@ -28,3 +28,17 @@ def fake(tmp_path, monkeypatch):
     for client in fake.slurm.clients.values():
         if not client.over.is_set():
             client.finish(0)
+
+
+@pytest.fixture
+def program(tmp_path, monkeypatch):
+    """Return a function that puts a shell script on the PATH."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+
+    def make(name, text):
+        (folder / name).write_text("#!/bin/sh\n" + text)
+        (folder / name).chmod(0o755)
+
+    return make

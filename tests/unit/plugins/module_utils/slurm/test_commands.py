@@ -12,20 +12,6 @@ from ansible_collections.srt.slurm.plugins.module_utils.failures import Error, S
 from ansible_collections.srt.slurm.plugins.module_utils.slurm import commands, driver
 
 
-@pytest.fixture
-def program(tmp_path, monkeypatch):
-    """Return a function that puts a shell script on the PATH."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
-
-    def make(name, text):
-        (folder / name).write_text("#!/bin/sh\n" + text)
-        (folder / name).chmod(0o755)
-
-    return make
-
-
 def test_a_command_that_hangs_is_given_up(program):
     program("squeue", "exec sleep 60")
     began = time.monotonic()
@@ -80,20 +66,6 @@ def test_sbatch_says_no(program):
         commands.submit_held("#!/bin/sh")
 
 
-def test_addresses_come_from_slurm_then_from_the_first_node_then_are_names(program):
-    program(
-        "scontrol",
-        "echo 'NodeName=n1 Arch=x NodeAddr=10.0.0.1 NodeHostName=n1'; echo 'NodeName=n2 NodeAddr=n2.site';"
-        " echo 'NodeName=n3 NodeAddr=n3'",
-    )
-    program("srun", "echo '10.0.0.2  STREAM n2.site'; echo '10.0.0.2  DGRAM'; echo 'garbage'")
-    assert commands.node_addresses("5", ["n1", "n2", "n3"]) == [
-        {"name": "n1", "address": "10.0.0.1"},
-        {"name": "n2", "address": "10.0.0.2"},
-        {"name": "n3", "address": "n3"},
-    ]
-
-
 def test_driver_goes_through_slurm_and_tries_again(program, tmp_path):
     program("squeue", "printf '5\\037RUNNING\\037\\037\\037\\037\\037\\037\\037\\037\\037\\n'")
     program(
@@ -127,7 +99,7 @@ def test_driver_says_what_the_holder_refused(program):
 
 def test_files_of_the_holder_are_whole():
     files = driver.holder_files()
-    assert set(files) == {"holder.py", "holder_steps.py", "holder_probe.py"}
+    assert set(files) == {f"{name}.py" for name in driver.HOLDER}
     for name, text in files.items():
         compile(text, name, "exec")
         assert os.path.basename(name) == name and text.endswith("\n")

@@ -10,7 +10,7 @@ import os
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error, SlurmError
 from ansible_collections.srt.slurm.plugins.module_utils.runner import Context
-from ansible_collections.srt.slurm.plugins.module_utils.slurm import commands, job
+from ansible_collections.srt.slurm.plugins.module_utils.slurm import addresses, commands, driver, job
 
 ALLOCATION = {"name": "quick", "nodes": 2, "digest": "abc123", "directives": {}, "environment": {}}
 
@@ -21,8 +21,9 @@ class Queue:
     def __init__(self, monkeypatch, holder):
         self.queue, self.next, self.calls, self.holder, self.broken = {}, 7, [], holder, None
         self.reason = None
-        for name in ("jobs", "submit_held", "release", "cancel", "hostnames", "node_addresses", "job_end"):
+        for name in ("jobs", "submit_held", "release", "cancel", "hostnames", "job_end"):
             monkeypatch.setattr(commands, name, getattr(self, name))
+        monkeypatch.setattr(addresses, "node_addresses", self.node_addresses)
 
     def add(self, **fields):
         self.next += 1
@@ -56,7 +57,7 @@ class Queue:
     def hostnames(self, nodelist):
         return ["n1", "n2"]
 
-    def node_addresses(self, job_id, names):
+    def node_addresses(self, job_id, names, *where):
         return [{"name": name, "address": "10.0.0.1"} for name in names]
 
     def job_end(self, job_id):
@@ -98,9 +99,7 @@ def test_submitted_once_with_its_directory_written_before_it_may_run(queue, do, 
     result = do()
     assert result["changed"] and result["actions"] == ["submitted"]
     assert {
-        "holder.py",
-        "holder_steps.py",
-        "holder_probe.py",
+        *driver.holder_files(),
         "sbatch_script.sh",
         "8.json",
         "config.yaml",
@@ -217,6 +216,7 @@ def test_absent_asks_the_holder(queue, do, fake):
         "actions": [],
         "notes": [],
         "script": result["script"],
+        "log": None,
         "job": None,
         "duration_s": 0,
     }

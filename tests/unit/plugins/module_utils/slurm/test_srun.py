@@ -87,6 +87,8 @@ def test_apptainer():
         "apptainer",
         "exec",
         "--no-home",
+        "--writable-tmpfs",
+        "--nv",
         "--bind",
         "/a:/b",
         "/i.sif",

@@ -32,7 +32,7 @@ def cluster(tmp_path):
 
 
 def test_defaults_and_aliases(cluster):
-    job = apply_cluster(
+    job, given = apply_cluster(
         {
             "model": {"path": "r1", "container": "latest"},
             "slurm": {"partition": "mine"},
@@ -48,10 +48,12 @@ def test_defaults_and_aliases(cluster):
     assert job["frontend"]["nginx_container"] == "nginx.sqsh"
     assert job["sbatch_directives"] == {"mem": "0", "qos": "high"}
     assert job["health_check"] == {"max_attempts": 3}
+    assert given[("model", "path")] == "model_paths" and given[("slurm", "account")] == "default_account"
+    assert ("slurm", "partition") not in given and cluster.place("default_account") == "srtslurm.yaml:1"
 
 
 def test_null_refuses_a_default(cluster):
-    assert apply_cluster({"slurm": {"account": None}}, cluster)["slurm"]["account"] is None
+    assert apply_cluster({"slurm": {"account": None}}, cluster)[0]["slurm"]["account"] is None
 
 
 def test_input_is_left_alone(cluster):

@@ -1,0 +1,23 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Show what jobs would do, and write it: the action of the module dry_run."""
+
+from __future__ import annotations
+
+from ansible_collections.srt.slurm.plugins.module_utils.dryrun import run as dryrun
+from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction
+
+
+class ActionModule(StageAction):
+    """Runs the entry in the controller: planning needs nothing of the submit host."""
+
+    argument_spec = dryrun.ARGUMENT_SPEC
+    entry = staticmethod(dryrun.run)
+    always_here = True
+
+    def shown(self, result):
+        lines = []
+        for job in result.get("jobs", ()):
+            head, *rest = job["node_map"].splitlines()
+            lines += [head] + [f"  {line}" for line in rest[-2:]] + ([f"  {job['path']}"] if job["path"] else [])
+        return lines

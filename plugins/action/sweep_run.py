@@ -1,0 +1,87 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Run several jobs, each by a playbook of its own: the action of the module sweep_run."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from ansible import constants
+from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
+from ansible_collections.srt.slurm.plugins.module_utils.plan_io import write_text_atomic
+from ansible_collections.srt.slurm.plugins.plugin_utils.playbook import play
+from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction, display
+
+ARGUMENT_SPEC = {
+    "jobs": {"type": "list", "elements": "dict", "required": True},
+    "origins": {"type": "list", "elements": "dict", "default": []},
+    "secrets_path": {"type": "path"},
+    "playbook": {"type": "path", "required": True},
+    "output_dir": {"type": "path"},
+    "stop_on_failure": {"type": "bool", "default": False},
+}
+
+
+def run(params, ctx):
+    """Run each job to its end; Error with all of them in its evidence when one failed."""
+    rows, origins = [], params["origins"] or [{}] * len(params["jobs"])
+    for number, (job, places) in enumerate(zip(params["jobs"], origins), 1):
+        if rows and params["stop_on_failure"] and rows[-1]["rc"]:
+            rows.append(row(job, None))
+            continue
+        display.banner(f"JOB {number}/{len(params['jobs'])}: {job['name']}")
+        rows.append(row(job, one(job, places, params), params["output_dir"]))
+        ctx.progress(line(rows[-1]))
+    result = {"changed": any(one["rc"] is not None for one in rows), "jobs": rows}
+    bad = [one["name"] for one in rows if one["rc"] != 0]
+    if bad:
+        raise Error(f"{len(bad)} of {len(rows)} jobs failed or were not run: {', '.join(bad)}.", **result)
+    return result
+
+
+def one(job, origins, params):
+    """Run the playbook for one job, as it was read: a later edit of its file changes nothing. Return the exit code."""
+    frozen = {"jobs": [job], "origins": [origins], "notes": []}
+    if params["secrets_path"]:
+        frozen["secrets_path"] = params["secrets_path"]
+    path = os.path.join(constants.DEFAULT_LOCAL_TMP, f"{job['name'].replace('/', '-')}-{os.urandom(4).hex()}.json")
+    write_text_atomic(path, json.dumps(frozen), 0o600)
+    return play(params["playbook"], [json.dumps({"srt_slurm_frozen": path})], display.display)
+
+
+def row(job, rc, output_dir=None):
+    """Return the record of a job that was run (*rc*: its exit code) or left out (None)."""
+    record = {"name": job["name"], "rc": rc, "job_id": None, "valid": None, "path": None, "points": []}
+    if rc is None:
+        return record
+    folder = os.path.join(output_dir or job["output_dir"], "latest")
+    try:
+        with open(os.path.join(folder, "rollup.json"), encoding="utf-8") as stream:
+            rollup = json.load(stream)
+    except (OSError, ValueError):
+        return record
+    if rollup.get("job_name") == job["name"]:
+        record.update(job_id=rollup.get("job_id"), valid=rollup.get("valid"), path=os.path.realpath(folder))
+        keys = ("concurrency", "valid", "output_tps", "mean_ttft_ms")
+        record["points"] = [{key: point.get(key) for key in keys} for point in rollup.get("results") or ()]
+    return record
+
+
+def line(record):
+    """Return one line about a job that is done."""
+    best = max((point["output_tps"] or 0 for point in record["points"]), default=0)
+    verdict = {None: "no results", True: "valid", False: "NOT valid"}[record["valid"]]
+    text = f"{record['name']}: {'done' if record['rc'] == 0 else 'FAILED'}, {verdict}"
+    return text + (f", up to {best:,.0f} tok/s, {record['path']}" if best else "")
+
+
+class ActionModule(StageAction):
+    """See the documentation of the module sweep_run."""
+
+    argument_spec = ARGUMENT_SPEC
+    entry = staticmethod(run)
+    always_here = True
+
+    def shown(self, result):
+        return [line(record) for record in result.get("jobs", ())]

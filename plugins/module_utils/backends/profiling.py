@@ -1,0 +1,155 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Profiling of workers: the rules of the ``profiling`` section, the nsys command line, the environment.
+
+Profiles are written to ``logs/profiles/<mode>/`` of the run directory, in containers too.
+"""
+
+from __future__ import annotations
+
+import json
+
+LONG_MODE = {"prefill": "prefill", "decode": "decode", "agg": "aggregated"}
+NSYS = ("nsys", "nsys-time")
+
+# Sent by the load client's step before it measures: engines profile a number of steps from there.
+START = """\
+import json, sys, urllib.request
+for url, body in json.loads(sys.argv[1]):
+    data = json.dumps(body).encode()
+    try:
+        urllib.request.urlopen(urllib.request.Request(url, data, {"Content-Type": "application/json"}), timeout=60)
+    except Exception as error:
+        print(f"profiling could not be started at {url}: {error}", file=sys.stderr)
+"""
+
+
+def problems(spec):
+    """Return ``[(path, problem, remedy)]`` of the profiling section."""
+    profiling, resources, backend = spec["profiling"], spec["resources"], spec["backend"]
+    kind, found = profiling["type"], []
+    if kind == "none":
+        return found
+    if kind == "torch" and backend["type"] == "trtllm":
+        found.append((("profiling", "type"), "is torch, which trtllm cannot do.", "Use nsys or nsys-time."))
+    if backend["type"] == "mocker":
+        found.append((("profiling", "type"), f"is {kind}; the mocker runs no kernels.", "Leave it out."))
+    if kind == "nsys-time":
+        for key in ("delay_secs", "duration_secs"):
+            if profiling[key] is None:
+                found.append((("profiling", key), "is missing; nsys-time needs it.", None))
+        return found
+    wanted = ("aggregated",) if resources["agg_workers"] else ("prefill", "decode")
+    for phase in LONG_MODE.values():
+        if phase in wanted and not profiling[phase]:
+            found.append((("profiling", phase), f"is missing; the job has {phase} workers.", "Name its steps."))
+        elif phase not in wanted and profiling[phase]:
+            found.append((("profiling", phase), f"is given, and the job has no {phase} workers.", "Leave it out."))
+        elif phase in wanted:
+            first, last = profiling[phase]["start_step"], profiling[phase]["stop_step"]
+            if first is not None and last is not None and last <= first:
+                found.append(
+                    (("profiling", phase, "stop_step"), f"is {last}, not after start_step {first}.", "Correct one.")
+                )
+    if kind == "nsys" and backend["type"] == "vllm":
+        for phase in wanted:
+            given = (backend["vllm_config"] or {}).get(phase) or {}
+            for key in given:
+                if str(key).replace("_", "-").startswith("profiler-config"):
+                    path = ("backend", "vllm_config", phase, key)
+                    found.append((path, "is what nsys profiling sets itself.", "Leave one of them out."))
+    return found
+
+
+def steps(spec, mode):
+    """Return (first, last) profiled step of *mode*; None for what the job leaves open."""
+    phase = spec["profiling"][LONG_MODE[mode]] or {}
+    return phase.get("start_step"), phase.get("stop_step")
+
+
+def folder(layout, mode):
+    """Return the directory of the profiles of *mode*."""
+    return f"{layout.run_dir}/logs/profiles/{mode}"
+
+
+def environment(process, layout):
+    """Return what profiling adds to a worker's environment."""
+    profiling, mode = layout.spec["profiling"], process.mode
+    kind = profiling["type"]
+    if kind == "none":
+        return {}
+    env = {"PROFILING_MODE": mode, "PROFILE_TYPE": kind}
+    first, last = steps(layout.spec, mode)
+    if first is not None:
+        env[f"PROFILE_{mode.upper()}_START_STEP"] = str(first)
+    if last is not None:
+        env[f"PROFILE_{mode.upper()}_STOP_STEP"] = str(last)
+    if kind == "torch":
+        name = "VLLM" if layout.spec["backend"]["type"] == "vllm" else "SGLANG"
+        env[f"{name}_TORCH_PROFILER_DIR"] = folder(layout, mode)
+    elif kind == "nsys-time":
+        env["PROFILE_BENCHMARK_DURATION_SECS"] = str(profiling["benchmark_duration_secs"])
+    elif layout.spec["backend"]["type"] == "trtllm":
+        if first is not None and last is not None:
+            env["TLLM_PROFILE_START_STOP"] = f"{first}-{last}"
+        env["TLLM_LLMAPI_ENABLE_NVTX"] = "1"
+    return env
+
+
+def preamble(process, layout):
+    """Return shell lines before a profiled worker."""
+    if layout.spec["profiling"]["type"] == "none":
+        return []
+    return [f"mkdir -p '{folder(layout, process.mode)}'"]
+
+
+def wrap(argv, process, layout):
+    """Return *argv* under nsys when the job asks for it."""
+    spec = layout.spec
+    profiling = spec["profiling"]
+    if profiling["type"] not in NSYS:
+        return argv
+    mpi = spec["backend"]["type"] == "trtllm"
+    if profiling["type"] == "nsys":
+        when = ["-c", "cudaProfilerApi", "--capture-range-end", "stop"]
+    else:
+        when = ["--delay", profiling["delay_secs"], "--duration", profiling["duration_secs"]]
+    more = profiling["extra_nsys_args"] or []
+    gpus = "-".join(map(str, process.gpu_indices))
+    stem = f"{folder(layout, process.mode)}/{process.node}_{process.name}_profile"
+    words = [spec["environment"].get("SRTCTL_NSYS_BIN", "nsys"), "profile"]
+    if mpi:
+        words += ["-t", "cuda,nvtx,ucx", "--sample=none", "--cuda-graph-trace=node", *when, *more]
+        words += ["--kill", "none", "--wait", "all", "--force-overwrite", "true", "-o", stem + "_rank%q{SLURM_PROCID}"]
+    else:
+        words += ["-t", "cuda,nvtx", "--cuda-graph-trace=node", *when, "--force-overwrite", "true", *more]
+        if spec["frontend"]["type"] == "dynamo":
+            words.append("--trace-fork-before-exec=true")
+        words += ["-o", f"{stem}_gpu{gpus}"]
+    return [*map(str, words), *argv]
+
+
+def start_argv(layout):
+    """Return the argv that starts profiling in the leaders, or None when the engines start by themselves."""
+    spec = layout.spec
+    kind, backend = spec["profiling"]["type"], spec["backend"]["type"]
+    if kind not in ("torch", "nsys") or backend == "trtllm" or (kind == "nsys" and backend == "vllm"):
+        return None
+    dynamo = spec["frontend"]["type"] == "dynamo"
+    calls = []
+    for process in layout.processes:
+        if not process.leader:
+            continue
+        first, last = steps(spec, process.mode)
+        body = {
+            "output_dir": folder(layout, process.mode),
+            "activities": ["CPU", "GPU"] if kind == "torch" else ["CUDA_PROFILER"],
+        }
+        if first is not None:
+            body["start_step"] = first
+        if last is not None:
+            body["num_steps"] = last - (first or 0)
+        port = process.ports["system" if dynamo else "http"]
+        path = "/engine/start_profile" if dynamo else "/start_profile"
+        calls.append([f"http://{layout.address(process.node)}:{port}{path}", body])
+    return [layout.python, "-c", START, json.dumps(calls)]

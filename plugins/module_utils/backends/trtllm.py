@@ -1,0 +1,188 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""TensorRT-LLM: one MPI launch an endpoint, behind dynamo (dynamo.trtllm) or trtllm-serve."""
+
+from __future__ import annotations
+
+from ..spec.section import Field, Section
+from ..spec.text import to_yaml
+from ..spec.types import Bool, Int, Str
+from ..topology.ports import Family
+from ..topology.step import MPI, http_check, one_file
+from .base import LONG_MODE, Backend, config_field, environment_fields
+from .flags import table, to_argv
+
+FAMILIES = (Family("system", scope="job"), Family("http", who="leader"))
+
+# Kinds of GPU whose memory is a NUMA node of its own, which host allocations must keep out of.
+COHERENT = ("gb200", "gb300")
+
+# Engine options that trtllm-serve takes on the command line; in the configuration alone they would be too late.
+SERVE = ("tensor_parallel_size", "moe_expert_parallel_size", "pipeline_parallel_size")
+
+# Waits until a worker on the same node is ready. Every rank runs it; Python is there because the engine is Python.
+WAIT = """\
+{python} - {url} <<'EOF'
+import sys, time, urllib.request
+while True:
+    try:
+        if urllib.request.urlopen(sys.argv[1], timeout=5).status == 200:
+            break
+    except OSError:
+        pass
+    time.sleep(1)
+EOF"""
+
+
+class Trtllm(Backend):
+    type = "trtllm"
+    config_key = "trtllm_config"
+    frontends = ("dynamo", "trtllm_serve")
+    section = Section(
+        "trtllm",
+        {
+            "type": Field(Str(), "trtllm", "The engine."),
+            **environment_fields(),
+            "trtllm_config": config_field("trtllm_config", "Engine configuration per mode, as TensorRT-LLM reads it."),
+            "publish_events_and_metrics": Field(Bool(), False, "Publish KV events and metrics."),
+            "sequential_node_start": Field(Int(0), 0, "Workers of a node start in batches of this size; 0: together."),
+            "numa_memory_bind": Field(Bool(), None, "Bind memory to NUMA nodes 0 and 1; default: on gb200 and gb300."),
+        },
+        doc="TensorRT-LLM, launched with MPI.",
+    )
+
+    def problems(self, spec):
+        problems = []
+        for mode in self.modes(spec):
+            gpus, options = spec["resources"][f"gpus_per_{mode}"], underscored(self.mode_config(spec, mode))
+            sizes = [options.get(key, 1) for key in ("tensor_parallel_size", "pipeline_parallel_size")]
+            if gpus and all(isinstance(size, int) for size in sizes) and sizes[0] * sizes[1] > gpus:
+                size = sizes[0] * sizes[1]
+                problems.append(
+                    (
+                        ("backend", self.config_key, LONG_MODE[mode]),
+                        f"needs tensor-parallel x pipeline-parallel = {size} GPUs, a {mode} worker has {gpus}.",
+                        f"Change the parallel sizes or resources.gpus_per_{mode}.",
+                    )
+                )
+        return problems
+
+    def tasks_per_node(self, spec):
+        return spec["resources"]["gpus_per_node"]
+
+    def port_families(self, spec):
+        return FAMILIES
+
+    def runs(self, process):
+        # The leader's step covers all nodes of the endpoint.
+        return process.leader
+
+    def engine(self, spec, mode):
+        """Return the engine's configuration of *mode*."""
+        options = underscored(self.mode_config(spec, mode))
+        if spec["observability"]["enabled"] and options:
+            options = {"enable_iter_perf_stats": True, "return_perf_metrics": True, **options}
+        return dict(sorted(options.items()))
+
+    def files(self, layout):
+        modes = sorted({endpoint.mode for endpoint in layout.endpoints})
+        return [one_file(config_name(mode), to_yaml(self.engine(layout.spec, mode))) for mode in modes]
+
+    def command(self, process, layout):
+        spec, mode = layout.spec, process.mode
+        argv = [layout.program("trtllm-llmapi-launch")]
+        bind = spec["backend"]["numa_memory_bind"]
+        if bind is None:
+            bind = spec["resources"]["gpu_type"].lower() in COHERENT
+        if bind and mode != "agg":
+            argv = ["numactl", "-m", "0,1", *argv]
+        config = f"{layout.run_dir}/{config_name(mode)}"
+        if spec["frontend"]["type"] == "trtllm_serve":
+            engine = self.engine(spec, mode)
+            sizes = [word for key in SERVE if engine.get(key) for word in (f"--{key}", str(engine[key]))]
+            argv += [layout.program("trtllm-serve"), layout.model_path, "--host", "0.0.0.0"]
+            return [*argv, "--port", str(process.ports["http"]), *sizes, "--config", config]
+        own = {
+            "model-path": layout.model_path,
+            "served-model-name": layout.served_name,
+            "disaggregation-mode": None if mode == "agg" else mode,
+            "extra-engine-args": config,
+            "request-plane": spec["dynamo"]["request_plane"],
+            "publish-events-and-metrics": spec["backend"]["publish_events_and_metrics"]
+            or spec["observability"]["enabled"],
+        }
+        return [*argv, layout.python, "-m", "dynamo.trtllm", *to_argv(own)]
+
+    def environment(self, process, layout):
+        # Shared memory of the expert balancer: one name for all ranks, and none that another worker uses.
+        env = {"TRTLLM_EPLB_SHM_NAME": f"moe_shared_{layout.job_id}_{process.endpoint.name}"}
+        if layout.spec["frontend"]["type"] == "dynamo":
+            env["DYN_SYSTEM_PORT"] = str(process.ports["system"])
+            if layout.spec["backend"]["sequential_node_start"]:
+                # Without it the worker's own /health says 503 for ever, and the next batch would wait as long.
+                env["DYN_SYSTEM_USE_ENDPOINT_HEALTH_STATUS"] = '["generate"]'
+        return env
+
+    def worker_steps(self, layout):
+        options = {**MPI, **layout.spec["srun_options"]}
+        steps, earlier = [], {}
+        for process in layout.processes:
+            if not self.runs(process):
+                continue
+            endpoint = process.endpoint
+            step = self.worker_step(
+                process,
+                layout,
+                nodes=endpoint.nodes,
+                ntasks=len(endpoint.nodes) * len(endpoint.gpu_indices),
+                srun_options=dict(options),
+                files=[config_name(process.mode)],
+            )
+            before = earlier.setdefault(process.node, [])
+            step["preamble"] = "\n".join(filter(None, [step["preamble"], *self._turn(before, layout)])) or None
+            before.append(process)
+            steps.append(step)
+        return steps
+
+    def _turn(self, before, layout):
+        """Return shell lines that wait for the batch before; *before* are the workers that the node already has."""
+        size = layout.spec["backend"]["sequential_node_start"]
+        if not size or len(before) < size:
+            return []
+        first = (len(before) // size - 1) * size
+        family = "system" if layout.spec["frontend"]["type"] == "dynamo" else "http"
+        return [
+            WAIT.format(python=layout.python, url=f"http://{layout.address(one.node)}:{one.ports[family]}/health")
+            for one in before[first : first + size]
+        ]
+
+    def worker_urls(self, layout):
+        return {
+            process.name: f"{layout.address(process.node)}:{process.ports['http']}"
+            for process in layout.processes
+            if process.leader
+        }
+
+    def checks(self, layout):
+        if layout.spec["frontend"]["type"] == "dynamo":
+            return super().checks(layout)
+        return [
+            http_check(process.name, layout.address(process.node), process.ports["http"], "/health", [process.name])
+            for process in layout.processes
+            if process.leader
+        ]
+
+    def served_name(self, spec):
+        # The engine's configuration has no such key, and trtllm-serve calls the model by its directory.
+        path = spec["model"]["path"].rstrip("/")
+        return (path[3:] if path.startswith("hf:") else path).rsplit("/", 1)[-1]
+
+
+def config_name(mode):
+    """Return the file name of the engine configuration of *mode*."""
+    return f"trtllm_config_{mode}.yaml"
+
+
+def underscored(options):
+    """Return *options* with the engine's spelling; of two spellings of one name the later wins."""
+    return {name.replace("-", "_"): value for name, value in table(options).items()}

@@ -1,0 +1,254 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""vLLM, behind dynamo (dynamo.vllm) or serving by itself (vllm serve)."""
+
+from __future__ import annotations
+
+from ..spec.section import Field, Section
+from ..spec.types import Bool, Choice, Str
+from ..topology.ports import Family
+from ..topology.step import http_check, tcp_check
+from . import mooncake, profiling
+from .base import KV_EVENTS, LONG_MODE, Backend, config_field, environment_fields
+from .flags import combine, to_argv
+from .vllm_parallel import allocated, forms, parallel_problems, world
+
+FIXED = (
+    "model",
+    "served-model-name",
+    "host",
+    "port",
+    "connector",
+    "disaggregation-mode",
+    "request-plane",
+    "dump-config-to",
+    "kv-events-config",
+    "device-ids",
+    "master-addr",
+    "nnodes",
+    "node-rank",
+    "headless",
+    "data-parallel-address",
+    "data-parallel-rpc-port",
+    "data-parallel-size-local",
+    "data-parallel-start-rank",
+    "data-parallel-rank",
+    "data-parallel-hybrid-lb",
+)
+
+CONNECTORS = {
+    "nixl": {"kv_connector": "NixlConnector", "kv_role": "kv_both"},
+    "lmcache": {"kv_connector": "LMCacheConnectorV1", "kv_role": "kv_both"},
+    "kvbm": {
+        "kv_connector": "DynamoConnector",
+        "kv_connector_module_path": "kvbm.vllm_integration.connector",
+        "kv_role": "kv_both",
+    },
+}
+
+
+class Vllm(Backend):
+    type = "vllm"
+    config_key = "vllm_config"
+    frontends = ("dynamo", "vllm")
+    fixed = FIXED
+    understood = ("served-model-name", "model", "connector", "kv-events-config")
+    fixed_env = (
+        "CUDA_VISIBLE_DEVICES",
+        "DYN_SYSTEM_PORT",
+        "DYN_VLLM_KV_EVENT_PORT",
+        "VLLM_NIXL_SIDE_CHANNEL_PORT",
+        "VLLM_PORT",
+    )
+    section = Section(
+        "vllm",
+        {
+            "type": Field(Str(), "vllm", "The engine."),
+            **environment_fields(),
+            "vllm_config": config_field("vllm_config", "vLLM's options per mode, with dashes or underscores."),
+            "set_cuda_visible_devices": Field(Bool(), False, "Set CUDA_VISIBLE_DEVICES instead of --device-ids."),
+            "connector": Field(Str(), "nixl", "KV connector: nixl, lmcache, kvbm, none, or JSON."),
+            "kv_events_config": KV_EVENTS,
+            "mooncake_kv_store": mooncake.field(store_config=True),
+            "allow_prefill_decode_colocation": Field(Bool(), False, "Prefill and decode may share one node."),
+            "allow_prefill_decode_colocation_across_nodes": Field(Bool(), False, "The same on several nodes."),
+            "dp_launch_mode": Field(Choice("per_node", "per_gpu"), "per_node", "Processes of data-parallel workers."),
+        },
+        doc="vLLM.",
+    )
+
+    # ---- before submission
+
+    def problems(self, spec):
+        return parallel_problems(self, spec) + mooncake.problems(
+            spec, lambda mode: mooncake.names_mooncake(self.mode_config(spec, mode), "kv-transfer-config")
+        )
+
+    def notes(self, spec):
+        notes = super().notes(spec)
+        for mode in self.modes(spec):
+            given = combine({}, self.mode_config(spec, mode), FIXED)[0]
+            if "kv-transfer-config" in given and self.connector(spec, mode):
+                where = f"backend.vllm_config.{LONG_MODE[mode]}.kv-transfer-config"
+                notes.append(f"{where} replaces the one that the connector stands for.")
+        if spec["backend"]["dp_launch_mode"] == "per_gpu" and forms(self, spec):
+            notes.append("backend.dp_launch_mode: per_gpu starts a process a GPU; per_node needs fewer of them.")
+        return notes
+
+    def connector(self, spec, mode):
+        """Return the KV connector of *mode*: a mapping, JSON text, or None."""
+        word = self.mode_config(spec, mode).get("connector", spec["backend"]["connector"])
+        if word is None or str(word).lower() in ("", "none", "null"):
+            return None
+        return CONNECTORS.get(str(word).lower(), word)
+
+    # ---- where
+
+    def shares_nodes(self, spec):
+        backend, resources = spec["backend"], spec["resources"]
+        if not backend["allow_prefill_decode_colocation"] or not resources["prefill_workers"]:
+            return False
+        gpus = sum(resources[f"{mode}_workers"] * resources[f"gpus_per_{mode}"] for mode in ("prefill", "decode"))
+        return gpus <= resources["gpus_per_node"] or backend["allow_prefill_decode_colocation_across_nodes"]
+
+    def splitter(self, spec):
+        found = forms(self, spec)
+        if not found:
+            return None
+
+        def split(endpoint):
+            form = found.get(endpoint.mode)
+            return form.split(endpoint) if form else [(node, endpoint.gpu_indices, 0) for node in endpoint.nodes]
+
+        return split
+
+    def port_families(self, spec):
+        found = forms(self, spec)
+        ranks = max((form.size for form in found.values()), default=1)
+        gpus = max((allocated(spec["resources"], mode) for mode in self.modes(spec)), default=1)
+        families = [
+            Family("system", scope="job"),
+            Family("http", who="leader"),
+            # vLLM adds the data-parallel rank to this port, and further ranks to the next.
+            Family("kv_events", scope="job") if ranks == 1 else Family("kv_events", size=ranks),
+            Family("nixl", who="leader", shared=True, size=gpus),
+            Family("vllm", size=50),
+        ]
+        if found:
+            families.append(Family("dp_rpc", who="leader", shared=True))
+        if any(self._kvbm(spec, mode) for mode in self.modes(spec)):
+            families.append(Family("kvbm", who="leader", shared=True, size=2))
+        return tuple(families)
+
+    def _kvbm(self, spec, mode):
+        given = {**spec["backend"][f"{LONG_MODE[mode]}_environment"], **spec["environment"]}
+        return str(given.get("DYN_CONNECTOR", "")).lower() == "kvbm"
+
+    def infra_ports(self, spec):
+        return mooncake.ports(spec)
+
+    def infra_steps(self, layout):
+        return mooncake.steps(layout)
+
+    def files(self, layout):
+        return super().files(layout) + mooncake.files(layout)
+
+    # ---- what
+
+    def options(self, spec, mode):
+        own = {}
+        if self.connector(spec, mode) and spec["frontend"]["type"] != "vllm":
+            own["kv-transfer-config"] = self.connector(spec, mode)
+        if spec["profiling"]["type"] == "nsys":
+            first, last = profiling.steps(spec, mode)
+            own["profiler-config"] = {
+                "profiler": "cuda",
+                "delay_iterations": first or 0,
+                "max_iterations": (last or 0) - (first or 0),
+            }
+        return combine(own, self.mode_config(spec, mode), FIXED)[0]
+
+    def command(self, process, layout):
+        spec, mode = layout.spec, process.mode
+        serve = spec["frontend"]["type"] == "vllm"
+        options = self.options(spec, mode)
+        own = {"served-model-name": layout.served_name}
+        if serve:
+            if process.leader:
+                own.update(host="0.0.0.0", port=process.ports["http"])
+        else:
+            own["model"] = layout.model_path
+            own["disaggregation-mode"] = None if mode == "agg" else mode
+        if not self.sees_only_its_gpus(process, layout) and super().sees_only_its_gpus(process, layout):
+            own["device-ids"] = ",".join(map(str, process.gpu_indices))
+        form = None if serve else forms(self, spec).get(mode)
+        own.update(form.arguments(process, layout) if form else world(process, layout))
+        if own.get("headless"):
+            options.pop("api-server-count", None)
+        if serve:
+            return [layout.program("vllm"), "serve", layout.model_path, *to_argv({**own, **options})]
+        own["request-plane"] = spec["dynamo"]["request_plane"]
+        own["dump-config-to"] = f"{layout.run_dir}/logs/{process.node}_{process.name}_config.json"
+        events = self.kv_events(spec, mode)
+        if events:
+            own["kv-events-config"] = {
+                **events,
+                "endpoint": f"tcp://*:{process.ports['kv_events']}",
+                "enable_kv_cache_events": True,
+            }
+        return [layout.python, "-m", "dynamo.vllm", *to_argv({**own, **options})]
+
+    def environment(self, process, layout):
+        ports, nodes = process.ports, process.endpoint.nodes
+        env = mooncake.environment(process, layout)
+        env["VLLM_NIXL_SIDE_CHANNEL_PORT"] = str(ports["nixl"])
+        env["VLLM_NIXL_SIDE_CHANNEL_HOST"] = layout.address(process.node)
+        if len(nodes) == 1:
+            # A worker over several nodes agrees on its ports by itself; a fixed one would contradict that.
+            env["VLLM_PORT"] = str(ports["vllm"])
+        if layout.spec["frontend"]["type"] == "dynamo":
+            env["DYN_SYSTEM_PORT"] = str(ports["system"])
+            env["DYN_VLLM_KV_EVENT_PORT"] = str(ports["kv_events"])
+        if "kvbm" in ports:
+            if len(nodes) > 1:
+                env["DYN_KVBM_LEADER_ZMQ_HOST"] = layout.address(nodes[0])
+            env["DYN_KVBM_LEADER_ZMQ_PUB_PORT"] = str(ports["kvbm"])
+            env["DYN_KVBM_LEADER_ZMQ_ACK_PORT"] = str(ports["kvbm"] + 1)
+        return env
+
+    def worker_step(self, process, layout, nodes=None, **other):
+        if len(process.gpu_indices) < len(process.endpoint.gpu_indices):
+            # Several processes of one endpoint on a node: each has a log of its own.
+            other["log"] = f"logs/%N_{process.name}.out"
+        return super().worker_step(process, layout, nodes, **other)
+
+    def sees_only_its_gpus(self, process, layout):
+        return layout.spec["backend"]["set_cuda_visible_devices"] and super().sees_only_its_gpus(process, layout)
+
+    # ---- is it up
+
+    def headless(self, process, layout):
+        """Tell whether *process* has no side of its own: a rank of a model that spans nodes."""
+        form = forms(self, layout.spec).get(process.mode) if layout.spec["frontend"]["type"] != "vllm" else None
+        return process.rank > 0 and (form is None or form.spans)
+
+    def checks(self, layout):
+        checks = []
+        for process in layout.processes:
+            if self.headless(process, layout):
+                continue
+            host = layout.address(process.node)
+            if layout.spec["frontend"]["type"] == "vllm":
+                checks.append(http_check(process.name, host, process.ports["http"], "/health", [process.name]))
+            else:
+                checks.append(tcp_check(process.name, host, process.ports["system"], [process.name]))
+        return checks
+
+    def instances(self, layout):
+        found = super().instances(layout)
+        for mode in forms(self, layout.spec):
+            count = sum(one.mode == mode and not self.headless(one, layout) for one in layout.processes)
+            found["prefill" if mode == "prefill" else "decode"] = count
+        return found
+
+

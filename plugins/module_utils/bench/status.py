@@ -1,0 +1,155 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Entry of the module run_status: how far a run is, from its directory, Slurm and the holder."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import re
+
+from ..results.verdict import read_verdict
+from ..slurm import detached, runs
+from ..slurm.evidence import tail_lines
+from . import files
+
+ARGUMENT_SPEC = dict(runs.ARGUMENT_SPEC, lines={"type": "int", "default": 5})
+STAGE = re.compile(r"^TASK \[srt\.slurm\.(\w+) : ")
+
+
+def run(params, ctx):
+    """Return ``{run_dir, job, stage, workers, steps, points, lease_left_s, last_lines, log, text}``."""
+    del ctx
+    found = runs.find(params)
+    plan, steps, holder = found.read_json("plan.json"), list(found.steps().values()), found.holder()
+    points = [_point(found, plan, point, steps) for point in (plan["benchmark"]["points"] if plan else ())]
+    played = tail_lines(detached.log_path(found.run_dir), 100000)
+    job = dict(found.describe(), time_left_s=_seconds_until(found.job["ends_at"]) if found.live else None)
+    log = _log(found, steps, points)
+    result = {
+        "changed": False,
+        "run_dir": found.run_dir,
+        "job": job,
+        "live": found.live,
+        "stage": _stage(found, plan, steps, points, played),
+        "steps": [_step(record) for record in steps],
+        "workers": _workers(plan, steps),
+        "points": points,
+        "valid": (found.read_json("rollup.json") or {}).get("valid"),
+        "lease_left_s": holder["lease"]["left_s"] if holder else None,
+        "trouble": holder["trouble"] if holder else None,
+        "log": log,
+        "last_lines": tail_lines(log, params["lines"]) if log else [],
+    }
+    result["text"] = text(result)
+    return result
+
+
+def _step(record):
+    keys = ("name", "tier", "state", "step_id", "node", "nodes", "attempt", "exit_code", "signal", "reason", "expected")
+    return {key: record.get(key) for key in keys}
+
+
+def _workers(plan, steps):
+    wanted = [step["name"] for step in (plan or {"steps": []})["steps"] if step["tier"] == "worker"]
+    running = [record["name"] for record in steps if record["name"] in wanted and record.get("state") == "running"]
+    return {"planned": len(wanted), "running": len(running)}
+
+
+def _point(found, plan, point, steps):
+    """Return {name, concurrency, state, reasons, done, total}; state: done, invalid, running or waiting."""
+    plan = dict(plan, run_dir=found.run_dir)  # it may have been copied
+    verdict = read_verdict(files.result_path(plan, point)) or {}
+    record = next((one for one in steps if one["name"] == point["step"]["name"]), {})
+    told = found.read_json(point["progress"]) or {}
+    state = "waiting"
+    if verdict.get("digest", point["digest"]) == point["digest"] and verdict:
+        state = "done" if verdict.get("valid") else "invalid"
+    elif record.get("state") in ("starting", "running", "unowned"):
+        state = "running"
+    return {
+        "name": point["name"],
+        "concurrency": point["concurrency"],
+        "state": state,
+        "reasons": verdict.get("reasons") or [],
+        "done": told.get("done") if state == "running" else None,
+        "total": told.get("total") if state == "running" else None,
+    }
+
+
+def _stage(found, plan, steps, points, played):
+    """Return the stage that the run is in; ``ended`` when its job is gone."""
+    if not found.slurm_said:
+        return "unknown"
+    if not found.live:
+        return "ended"
+    if found.job["state"] != "RUNNING":
+        return "allocation"
+    told = [match.group(1) for match in map(STAGE.match, played) if match]
+    if told:  # a playbook inside the job says so itself
+        return "kept" if any(line.startswith("PLAY RECAP") for line in played) else told[-1]
+    begun = {record.get("tier") for record in steps if record.get("state") != "ended"}
+    if any(point["state"] == "running" for point in points):
+        return "benchmark"
+    if points and all(point["state"] in ("done", "invalid") for point in points):
+        return "kept"
+    for tier, stage in (("frontend", "health"), ("worker", "frontend"), ("head_infra", "worker")):
+        if tier in begun:
+            return "benchmark" if stage == "health" and any(p["state"] != "waiting" for p in points) else stage
+    return "head_infra" if plan else "allocation"
+
+
+def _log(found, steps, points):
+    """Return the log whose end tells most: the playbook's, the running point's, the failed step's, the job's own."""
+    candidates = [detached.log_path(found.run_dir)]
+    running = {point["name"] for point in points if point["state"] == "running"}
+    failed = [record for record in steps if record.get("state") == "ended" and not record.get("expected")]
+    chosen = [record for record in steps if record["name"] in running] + failed[-1:]
+    candidates += [os.path.join(found.run_dir, record.get("log") or "") for record in chosen]
+    candidates.append(os.path.join(found.run_dir, f"slurm-{found.job_id}.out"))
+    return next((path for path in candidates if os.path.isfile(path)), None)
+
+
+def _seconds_until(when):
+    try:
+        end = datetime.datetime.strptime(when, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=datetime.timezone.utc)
+    except (TypeError, ValueError):
+        return None
+    return max(0, round((end - datetime.datetime.now(datetime.timezone.utc)).total_seconds()))
+
+
+def text(status):
+    """Return *status* as a few lines for people."""
+    job, points = status["job"], status["points"]
+    state = f"{job['state']}" + (f" ({job['reason']})" if job["reason"] not in (None, "None") else "")
+    lines = [f"job {job['id']} {job['name'] or ''}: {state}, stage {status['stage']}"]
+    if job["time_left_s"] is not None:
+        lease = f", lease {status['lease_left_s']:.0f} s" if status["lease_left_s"] is not None else ""
+        lines[0] += f", {duration(job['time_left_s'])} left{lease}"
+    if status["trouble"]:
+        lines.append(f"trouble: {status['trouble']}")
+    workers = status["workers"]
+    lines.append(f"workers: {workers['running']} of {workers['planned']} running")
+    bad = [one for one in status["steps"] if one["state"] == "ended" and not one["expected"] and not _fine(one)]
+    lines += [f"  {one['name']} on {one['node']}: {one['reason']}" for one in bad]
+    done = sum(point["state"] == "done" for point in points)
+    lines.append(f"points: {done} of {len(points)} done")
+    for point in points:
+        more = f" {point['done']}/{point['total']}" if point["total"] else ""
+        lines.append(f"  c={point['concurrency']} {point['state']}{more}{': ' if point['reasons'] else ''}"
+                     f"{'; '.join(point['reasons'])}")  # fmt: skip
+    if status["valid"] is not None:
+        lines.append(f"results: {'valid' if status['valid'] else 'NOT valid'}, {status['run_dir']}/rollup.json")
+    lines.append(f"run directory: {status['run_dir']}")
+    if status["log"]:
+        lines += [f"last lines of {os.path.basename(status['log'])}:", *(f"  {line}" for line in status["last_lines"])]
+    return "\n".join(lines)
+
+
+def _fine(step):
+    return step["tier"] == "benchmark" and step["exit_code"] == 0 or step["reason"] == "ended with the job"
+
+
+def duration(seconds):
+    """Return seconds as ``1:02:03``."""
+    return f"{seconds // 3600}:{seconds % 3600 // 60:02d}:{seconds % 60:02d}"

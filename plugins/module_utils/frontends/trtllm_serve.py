@@ -1,0 +1,78 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""trtllm-serve: workers with an HTTP side of their own; disaggregated ones behind its orchestrator."""
+
+from __future__ import annotations
+
+from ..spec.section import Field
+from ..spec.text import to_yaml
+from ..spec.types import MapOf, Type
+from ..topology.step import MPI, http_check, make_step, one_file
+from .base import Frontend, arguments, merged
+
+CONFIG = "trtllm_serve.yaml"
+
+# Keys of the server configuration that the plan decides.
+OURS = ("hostname", "port", "context_servers", "generation_servers")
+
+
+class TrtllmServe(Frontend):
+    type = "trtllm_serve"
+    needs_infra = False
+    fixed = ("config", "c", "config_file")
+    fields = {
+        "ctx_router": Field(MapOf(Type()), None, "trtllm_serve: router options of context servers."),
+        "gen_router": Field(MapOf(Type()), None, "trtllm_serve: router options of generation servers."),
+        "server_config_extra": Field(MapOf(Type()), None, "trtllm_serve: further keys of the server configuration."),
+    }
+
+    def problems(self, spec):
+        problems = super().problems(spec)
+        workers = spec["resources"]["agg_workers"]
+        if workers and workers != 1:
+            path = ("resources", "agg_workers")
+            problems.append((path, f"is {workers}; trtllm_serve has no router before aggregated workers.", "Use 1."))
+        for key in spec["frontend"]["server_config_extra"] or {}:
+            if key in OURS:
+                path = ("frontend", "server_config_extra", key)
+                problems.append((path, "is decided by the plan.", "Leave it out; ports are set under ports."))
+        return problems
+
+    def embedded(self, spec):
+        return bool(spec["resources"]["agg_workers"])
+
+    def multiple(self, spec):
+        # Its orchestrator keeps what it knows of the workers to itself: there can be only one.
+        return False
+
+    def steps(self, layout):
+        spec = layout.spec
+        limit = spec["health_check"]["max_attempts"] * spec["health_check"]["interval_seconds"]
+        command = [layout.program("trtllm-serve"), "disaggregated", "--config", f"{layout.run_dir}/{CONFIG}"]
+        # Workers load beside it; by itself it would give up on them after three minutes.
+        command += arguments(merged({"server_start_timeout": limit}, spec["frontend"]["args"]))
+        env = {**layout.observe("frontend"), **spec["environment"], **spec["frontend"]["env"]}
+        return [
+            make_step(f"frontend_{index}", "frontend", [node], command, env, files=[CONFIG], srun_options=dict(MPI))
+            for index, node in enumerate(layout.frontends)
+        ]
+
+    def files(self, layout):
+        if not layout.frontends:
+            return []
+        options = layout.spec["frontend"]
+        content = {"hostname": "0.0.0.0", "port": layout.frontend_port, **(options["server_config_extra"] or {})}
+        for key, mode, router in (
+            ("context_servers", "prefill", options["ctx_router"]),
+            ("generation_servers", "decode", options["gen_router"]),
+        ):
+            urls = [layout.worker_urls[f"{endpoint.name}"] for endpoint in layout.of_mode(mode)]
+            content[key] = {"num_instances": len(urls), "urls": urls, **({"router": router} if router else {})}
+        return [one_file(CONFIG, to_yaml(content))]
+
+    def ready_checks(self, layout, instances, index):
+        if not layout.frontends:
+            return []
+        host = layout.address(layout.frontends[index])
+        name = f"frontend_{index}"
+        return [http_check(f"{name}_health", host, layout.frontend_port, "/health", [name])]

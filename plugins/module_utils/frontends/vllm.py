@@ -1,0 +1,50 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""vllm serve: the one aggregated worker is itself the public side, also over several nodes."""
+
+from __future__ import annotations
+
+from ..topology.step import http_check
+from .base import Frontend
+
+
+class VllmServe(Frontend):
+    type = "vllm"
+    needs_infra = False
+
+    def problems(self, spec):
+        problems = super().problems(spec)
+        if spec["resources"]["agg_workers"] != 1:
+            problems.append(
+                (
+                    ("frontend", "type"),
+                    "is vllm, which serves exactly one aggregated worker.",
+                    "Set agg_workers to 1, or use the frontend dynamo.",
+                )
+            )
+        if spec["frontend"]["args"]:
+            path = ("frontend", "args")
+            problems.append((path, "has no program to go to.", "Move them to backend.vllm_config.aggregated."))
+        return problems
+
+    def embedded(self, spec):
+        return True
+
+    def multiple(self, spec):
+        return False
+
+    def steps(self, layout):
+        return []
+
+    def ready_checks(self, layout, instances, index):
+        leader = layout.processes[0]
+        return [
+            http_check(
+                "models",
+                layout.address(leader.node),
+                leader.ports["http"],
+                "/v1/models",
+                [leader.name],
+                expect=[{"label": "model", "path": "data", "where": {"id": layout.served_name}, "min": 1}],
+            )
+        ]

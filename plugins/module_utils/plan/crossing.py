@@ -1,0 +1,170 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Rules about sections that no backend, frontend or benchmark owns. Each returns ``[(path, problem, remedy)]``."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from ..backends import BACKENDS
+from ..plan_io import SRUN_FIXED
+
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def _name(spec):
+    if not spec["name"].strip() or re.search(r"[\x00-\x1f\x7f]", spec["name"]):
+        return [(("name",), "is empty or has a line break or control character.", "Use letters, digits, - and _.")]
+    return []
+
+
+def _environments(spec):
+    tables = [("environment",), ("frontend", "env"), ("benchmark", "env")]
+    tables += [("backend", key) for key in spec["backend"] or () if key.endswith("_environment")]
+    found = []
+    for path in tables:
+        table = spec
+        for key in path:
+            table = (table or {}).get(key)
+        for name in table or ():
+            if not VARIABLE.fullmatch(name):
+                remedy = "Use letters, digits and _, with no digit first."
+                found.append(((*path, name), "cannot be the name of an environment variable.", remedy))
+    return found
+
+
+def _srun_options(spec):
+    return [
+        (("srun_options", key), "is set by the plan and cannot be changed.", "Leave it out.")
+        for key in spec["srun_options"]
+        if str(key).lstrip("-").replace("_", "-") in SRUN_FIXED
+    ]
+
+
+def _dynamo(spec):
+    dynamo, found = spec["dynamo"], []
+    sources = [key for key in ("hash", "top_of_tree", "wheel") if dynamo[key]]
+    if len(sources) > 1:
+        found.append((("dynamo",), f"has {' and '.join(sources)}; only one source can be installed.", "Keep one."))
+    if dynamo["cargo_patches"] and not dynamo["hash"]:
+        found.append((("dynamo", "cargo_patches"), "needs dynamo.hash.", None))
+    wheel = dynamo["wheel"]
+    if wheel is not None and (not wheel.strip() or "/" in wheel or wheel.endswith(".whl")):
+        found.append((("dynamo", "wheel"), f'is "{wheel}", a version such as 0.8.1 is expected, no file.', None))
+    return found
+
+
+def _placement(spec):
+    frontend, benchmark, found = spec["frontend"], spec["benchmark"], []
+    if frontend["dedicated_node"] and frontend["orchestrator_placement"] != "head":
+        path = ("frontend", "dedicated_node")
+        found.append((path, "contradicts frontend.orchestrator_placement.", "Keep one of them."))
+    if benchmark["client_dedicated_node"] and benchmark["client_placement"] != "head":
+        path = ("benchmark", "client_dedicated_node")
+        found.append((path, "contradicts benchmark.client_placement.", "Keep one of them."))
+    return found
+
+
+def _telemetry(spec):
+    telemetry, found = spec["telemetry"], []
+    if not telemetry["enabled"]:
+        return found
+
+    def say(key, text, remedy=None):
+        found.append((("telemetry", key), text, remedy))
+
+    if not telemetry["dcgm_exporter"]:
+        say("enabled", "needs telemetry.dcgm_exporter with container_image and port.")
+    for key in ("default_frequency", "startup_timeout_seconds", "request_timeout_seconds"):
+        if telemetry[key] is not None and telemetry[key] <= 0:
+            say(key, f"is {telemetry[key]:g}, more than 0 is expected.")
+    if (telemetry["default_frequency"] or 0) > 3:
+        say("default_frequency", f"is {telemetry['default_frequency']:g}, at most 3 readings a second are expected.")
+    shortest = 2 * (2 * (telemetry["request_timeout_seconds"] or 0) + 1)
+    join = telemetry["collector_join_timeout_seconds"]
+    if join is not None and join <= shortest:
+        say(
+            "collector_join_timeout_seconds",
+            f"is {join:g}; the collector may need 2 x (2 x request_timeout_seconds + 1) = {shortest:g} seconds.",
+            "Give it more, or leave it out.",
+        )
+    _below(("telemetry", "storage_subdir"), telemetry["storage_subdir"], found)
+    if spec["benchmark"]["type"] != "sa-bench":
+        say("enabled", f"needs benchmark type sa-bench, the job has {spec['benchmark']['type']}.")
+    if spec["benchmark"]["client_placement"] != "head":
+        say("enabled", "needs benchmark.client_placement head.")
+    if spec["infra"]["etcd_nats_dedicated_node"]:
+        say("enabled", "cannot be used with infra.etcd_nats_dedicated_node.")
+    return found
+
+
+def _tachometer(spec):
+    observability, telemetry, found = spec["observability"], spec["telemetry"], []
+    tachometer = observability["tachometer"]
+    if not tachometer["enabled"]:
+        return found
+    where = ("observability", "tachometer")
+    if not observability["enabled"]:
+        found.append(((*where, "enabled"), "needs observability.enabled.", None))
+    if telemetry["enabled"] and tachometer["dcgm_exporter"]:
+        found.append(((*where, "dcgm_exporter"), "would run twice: telemetry has one too.", "Leave this one out."))
+    if telemetry["enabled"] and telemetry["storage_subdir"] == tachometer["storage_subdir"]:
+        found.append(((*where, "storage_subdir"), "is the directory of telemetry too.", "Choose another one."))
+    if not tachometer["binary_path"].strip():
+        found.append(((*where, "binary_path"), "is empty.", None))
+    if tachometer["default_frequency"] <= 0:
+        found.append(((*where, "default_frequency"), "is 0, more than 0 is expected.", None))
+    _below((*where, "storage_subdir"), tachometer["storage_subdir"], found)
+    return found
+
+
+def _below(path, text, found):
+    if not text.strip() or os.path.isabs(text) or ".." in text.split("/"):
+        found.append((path, f'is "{text}", which is no directory below the logs.', "Write a plain relative path."))
+
+
+def _modes(spec):
+    """Return the problems of the worker counts: which modes there are, and whether each has workers and nodes."""
+    resources = spec["resources"]
+    disaggregated = resources["prefill_nodes"] is not None or resources["decode_nodes"] is not None
+    aggregated = resources["agg_nodes"] is not None or resources["agg_workers"] is not None
+    split = disaggregated or resources["prefill_workers"] or resources["decode_workers"]
+    if aggregated and split:
+        return [(("resources",), "has agg_* keys and prefill_*/decode_* keys.", "Keep one kind.")]
+    if not aggregated and not split:
+        remedy = "Set agg_nodes and agg_workers, or prefill_nodes, prefill_workers, decode_nodes and decode_workers."
+        return [(("resources",), "says nothing about workers.", remedy)]
+    needed, found = ("agg",) if aggregated else ("prefill", "decode"), []
+
+    def say(key, text, remedy=None):
+        found.append((("resources", key), text, remedy))
+
+    for mode in needed:
+        if not resources[f"{mode}_workers"]:
+            say(f"{mode}_workers", "is missing or 0; at least 1 worker is needed.")
+    if split and not resources["prefill_nodes"]:
+        say("prefill_nodes", "is missing or 0; prefill workers need nodes.")
+    if split and resources["decode_nodes"] is None:
+        say("decode_nodes", "is missing.", "Write 0 to put decode workers on prefill's free GPUs.")
+    for mode in needed:
+        if resources[f"gpus_per_{mode}"] == 0:
+            say(
+                f"{mode}_workers",
+                f"is {resources[f'{mode}_workers']}, more than the {resources[f'{mode}_nodes']} node(s) x "
+                f"{resources['gpus_per_node']} GPUs of {mode}: less than one GPU a worker.",
+                "Ask for more nodes or fewer workers.",
+            )
+    return found
+
+
+def _pairing(spec):
+    """Return a problem when the frontend cannot serve the backend."""
+    backend, frontend = BACKENDS[spec["backend"]["type"]], spec["frontend"]["type"]
+    if frontend in backend.frontends:
+        return []
+    remedy = f"Use {' or '.join(backend.frontends)}."
+    return [(("frontend", "type"), f"is {frontend}, which cannot serve backend {backend.type}.", remedy)]
+
+
+RULES = (_modes, _pairing, _name, _environments, _srun_options, _dynamo, _placement, _telemetry, _tachometer)

@@ -1,0 +1,138 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""The reference page and the JSON Schema of job files, written from the schema itself."""
+
+from __future__ import annotations
+
+import json
+
+from ..backends import BACKENDS
+from ..spec.cluster import CLUSTER
+from ..spec.section import Section, Variants
+from ..spec.types import OptionalSection
+from .paths import PLACEHOLDERS
+from .schema import JOB
+
+INTRO = f"""\
+<!-- Written by bin/make-job-reference from the schema; do not edit. -->
+# Job files and the cluster file
+
+A job file is YAML. The keys below stand at the top level, or under one key `job`. Editors find mistakes with
+[job.schema.json](job.schema.json): begin the file with `# yaml-language-server: $schema=<path of job.schema.json>`.
+
+* An unknown key is an error that names the line and the right key. Keys may be written with dashes; a note names the
+  right spelling. Free tables (marked "any keys") go to the engine as they are.
+* `null` means that the key is not set. In a key that the cluster file would fill, it refuses that default.
+* A number may be written as text, and 8.0 is 8; 8.5 is no whole number. `on`, `off`, `yes` and `no` are truth values
+  unless they are in quotes; as keys they are words.
+* `$NAME`, `${{NAME}}` and `${{NAME:-default}}` are replaced in paths, mounts and images; an unset one is an error.
+  Values of environment tables stay as they are, except for `{{node}}` and `{{node_id}}` in those of workers.
+* `container_mounts` may hold {", ".join(f"`{{{name}}}`" for name in PLACEHOLDERS)}.
+* Relative paths are looked for beside the job file, then in the working directory.
+
+## Several jobs in one file
+
+* `base:` with `override_<x>:` makes one job for each override: base with the override merged in, called
+  `<name>_<x>`. Mappings merge, everything else replaces, `null` deletes.
+* `zip_override_<x>:` makes one job for each position of its lists, called `<name>_<x>_<i>`. A list of one item holds
+  for all; a list of lists gives lists.
+* `sweep: {{a: [1, 2], b: [3, 4]}}` makes one job for each combination. `"{{a}}"` anywhere in a value stands for the
+  parameter; alone it keeps the type, in a longer text it becomes text. `sweep: {{mode: grid, parameters: {{...}}}}` is
+  the same; `mode: zip` takes the lists side by side.
+* A base or an override may have a sweep too.
+
+`-e job_file=FILE` takes all variants, `FILE:override_x`, `FILE:zip_override_x[2]`, `FILE:base` and globs such as
+`'FILE:override_*'` choose. A directory stands for all files in it. `playbooks/sweep.yml` runs several jobs,
+`bench.yml` runs one; `--check --diff` shows all.
+
+## Mounts
+
+A path inside the container has one source. In this order, the later wins: run directory and `/logs`, `/model`, the
+staging directory, `/configs`, the cluster file's `default_mounts`, `extra_mount`, `$INFMAX_WORKSPACE` at
+`/infmax-workspace`, `container_mounts`.
+"""
+
+
+def documents():
+    """Return ``{file name: text}`` of the generated documents."""
+    return {"job-reference.md": page(), "job.schema.json": json.dumps(schema(), indent=2) + "\n"}
+
+
+def schema():
+    """Return the JSON Schema of a job file in all its forms."""
+    job = JOB.schema()
+    sweep = {"type": "object", "description": "Parameters and their values; one job for each combination."}
+    job["properties"]["sweep"] = sweep
+    loose = {"type": "object", "description": "Keys of the base to change; null deletes."}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "srt.slurm job file",
+        "$defs": {"job": job},
+        "anyOf": [
+            {"$ref": "#/$defs/job"},
+            {"type": "object", "required": ["job"], "properties": {"job": {"$ref": "#/$defs/job"}}},
+            {
+                "type": "object",
+                "required": ["base"],
+                "properties": {"base": {"$ref": "#/$defs/job"}},
+                "patternProperties": {"^(zip_)?override_": loose},
+                "additionalProperties": False,
+            },
+        ],
+    }
+
+
+def page():
+    """Return the reference page."""
+    parts = [INTRO, "\n# Job\n", *_section(JOB, "")]
+    parts += ["\n# Cluster file\n\n`srtslurm.yaml`, found by `-e cluster_file=`, the variable `SRTSLURM_CONFIG`, or "]
+    parts += ["in the working directory and upwards. The older form with all under `cluster:` is accepted.\n"]
+    parts += _section(CLUSTER, "", heading=False)
+    return "".join(parts)
+
+
+def _section(section, path, heading=True):
+    """Yield the table of *section*, then those of the sections in it."""
+    if path and heading:
+        yield f"\n## {path}\n"
+    if section.doc and path:
+        yield f"\n{section.doc}\n"
+    yield "\n| key | type | default | |\n|---|---|---|---|\n"
+    below = []
+    for key, field in section.fields.items():
+        type_, name = _plain(field.type), f"{path}.{key}" if path else key
+        inner = isinstance(type_, (Section, Variants))
+        if inner:
+            below.append((name, type_))
+        anchor = name.replace(".", "").lower()
+        shown = f"see [{name}](#{anchor})" if inner else _escaped(type_.name)
+        yield f"| `{key}` | {shown} | {_default(field, inner)} | {_escaped(field.doc)} |\n"
+    for name, type_ in below:
+        if isinstance(type_, Variants):
+            yield f"\n## {name}\n\nThe keys depend on `{type_.key}`: {', '.join(type_.sections)}"
+            yield f" (default {type_.default}).\n"
+            for word, one in type_.sections.items():
+                served = f" Frontends: {', '.join(BACKENDS[word].frontends)}." if word in BACKENDS else ""
+                yield f"\n### {name}: {word}\n" + (f"\n{served.strip()}\n" if served else "")
+                yield from _section(one, f"{name}.{word}", heading=False)
+        else:
+            yield from _section(type_, name)
+
+
+def _plain(type_):
+    return type_.section if isinstance(type_, OptionalSection) else type_
+
+
+def _default(field, inner):
+    if field.required:
+        return "**required**"
+    if field.default is None:
+        return "" if inner else "not set"
+    if field.default in ({}, []):
+        return "none"
+    return f"`{json.dumps(field.default)}`"
+
+
+def _escaped(text):
+    text = text.replace("mapping of anything", "mapping, any keys")
+    return text.replace("mapping of text", "mapping of text, any keys").replace("|", "\\|")

@@ -1,0 +1,177 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Secret values of environments: held as references everywhere but in one private file of the run directory.
+
+A reference is the text ``srt-secret:NAME:MARK``. MARK is a keyed hash of the value, so that a new value starts
+those steps anew while no file tells the value. The holder replaces references when it starts a step, see
+slurm/holder_secrets.py.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import hmac
+import json
+import os
+import re
+import shutil
+
+PREFIX = "srt-secret:"
+FOLDER, FILE = ".secrets", "env.json"
+
+_WORDS = {"TOKEN", "TOKENS", "KEY", "KEYS", "AUTH", "AUTHORIZATION", "PASS", "PASSPHRASE", "COOKIE", "PAT", "JWT"}
+_PARTS = re.compile("SECRET|PASSWORD|PASSWD|CREDENTIAL|APIKEY|PRIVATEKEY|ACCESSKEY")
+_PLACES = re.compile("_(PATH|FILE|DIR|URL|HOST|PORT|NAME|TYPE|SIZE|LEN|LENGTH|COUNT|LIMIT|ENABLED?|DISABLED?)$")
+_PLAIN = re.compile(r"[+-]?\d+(\.\d+)?|true|false|yes|no|on|off|none|auto|", re.IGNORECASE)
+_VALUE = re.compile(
+    r"^(hf_|sk-|ghp_|gho_|ghs_|github_pat_|glpat-|nvapi-|xox[abp]-|AKIA|ASIA)[A-Za-z0-9_-]{12,}$"
+    r"|^[a-z][a-z0-9+.-]*://[^/@\s:]*:[^/@\s]+@"  # a URL with a password
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----"
+)
+_ENVIRONMENT = re.compile(r"(.*_)?(env|environment)$")
+
+
+def is_secret(name, value):
+    """Tell whether *value* of the environment variable *name* looks like a secret."""
+    if not isinstance(value, str) or not value or is_reference(value):
+        return False
+    if _VALUE.search(value):
+        return True
+    upper = re.sub(r"[.-]", "_", name.upper())
+    if _PLACES.search(upper):
+        return False
+    if _PARTS.search(upper):
+        return True
+    return bool(_WORDS.intersection(upper.split("_"))) and not _PLAIN.fullmatch(value)
+
+
+def is_reference(value):
+    """Tell whether *value* stands for a secret."""
+    return isinstance(value, str) and value.startswith(PREFIX)
+
+
+def reference(name, value, key):
+    """Return the text that stands for *value*; without a *key* it does not depend on the value."""
+    mark = hmac.new(key, value.encode(), hashlib.sha256).hexdigest()[:16] if key else ""
+    return f"{PREFIX}{name}:{mark}" if mark else f"{PREFIX}{name}"
+
+
+def environments(value, path=()):
+    """Yield (path, dict) of every environment in the JSON-able *value*: keys env, environment, prefill_environment."""
+    if isinstance(value, dict):
+        for name, item in value.items():
+            if isinstance(item, dict) and _ENVIRONMENT.fullmatch(str(name)):
+                yield (*path, name), item
+            else:
+                yield from environments(item, (*path, name))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from environments(item, (*path, index))
+
+
+def _holds(value, vaulted):
+    """Tell whether *value* is one of *vaulted* or has one in it; short ones are in many texts by chance."""
+    return value in vaulted or any(len(text) >= 6 and text in value for text in vaulted)
+
+
+def conceal(spec, find_key, vaulted=()):
+    """Replace secret values in the environments of *spec*, in place; return ``{reference: value}``.
+
+    :param find_key: called once if there is a secret; returns the key of the keyed hash, or None.
+    :param vaulted: values that came from a vault: secret whatever their names are.
+    """
+    hidden, key, asked = {}, None, False
+    for _path, env in environments(spec):
+        for name, value in env.items():
+            if not (is_secret(name, value) or isinstance(value, str) and value and _holds(value, vaulted)):
+                continue
+            if not asked:
+                key, asked = find_key(), True
+            env[name] = reference(name, value, key)
+            hidden[env[name]] = value
+    return hidden
+
+
+def exposed(spec, vaulted):
+    """Yield the paths of values of *spec* that hold a value of *vaulted* in clear: none of them may be written."""
+    def search(value, path):
+        if isinstance(value, dict):
+            for name, item in value.items():
+                yield from search(item, (*path, name))
+        elif isinstance(value, list):
+            for index, item in enumerate(value):
+                yield from search(item, (*path, index))
+        elif isinstance(value, str) and _holds(value, vaulted):
+            yield path
+
+    return search(spec, ())
+
+
+def load_key(output_dir, create):
+    """Return this user's key of *output_dir*, made if *create*; None if there is none and none can be made.
+
+    It lies beside the runs, so that every machine that sees them comes to the same references.
+    """
+    path = os.path.join(output_dir, f".srt-key-{os.getuid()}")
+    for _attempt in range(2):
+        try:
+            with open(path, "rb") as stream:
+                key = stream.read()
+            if len(key) >= 32:
+                return key
+            os.unlink(path)  # its writer died
+        except FileNotFoundError:
+            pass
+        except OSError:
+            return None
+        if not create:
+            return None
+        temporary = f"{path}.{os.getpid()}"
+        try:
+            os.makedirs(output_dir, exist_ok=True)
+            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(os.urandom(32))
+            try:
+                os.link(temporary, path)  # the first one wins, and nobody reads a part of it
+            except OSError as error:
+                if error.errno != errno.EEXIST:
+                    os.replace(temporary, path)  # a file system without hard links
+        except OSError:
+            return None
+        finally:
+            if os.path.lexists(temporary):
+                os.unlink(temporary)
+    return None
+
+
+def store(run_dir, values):
+    """Add *values* (``{reference: value}``) to the private file of a run directory; return True if that changed it."""
+    if not values:
+        return False
+    folder = os.path.join(run_dir, FOLDER)
+    path = os.path.join(folder, FILE)
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    os.chmod(folder, 0o700)
+    try:
+        with open(path, encoding="utf-8") as stream:
+            present = json.load(stream)
+    except (OSError, ValueError):
+        present = {}
+    wanted = dict(present, **values)
+    if wanted == present:
+        return False
+    temporary = f"{path}.{os.getpid()}"
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as stream:
+        json.dump(wanted, stream)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(temporary, path)
+    return True
+
+
+def forget(run_dir):
+    """Remove the private file of a run directory: no step of it is started any more."""
+    shutil.rmtree(os.path.join(run_dir, FOLDER), ignore_errors=True)

@@ -1,0 +1,106 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""The playbook inside the job: a frozen copy of the collection and of the job, and what the holder runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+
+from ..failures import Error
+from ..plan_io import write_text_atomic
+from . import holder_play
+
+FROZEN, LOG = "frozen", "playbook.log"
+MARK = "SRT_SLURM_DETACHED"  # in the environment of the playbook: the job that it runs in
+COPIED = ("ansible.cfg", "galaxy.yml", "MANIFEST.json", "inventories", "meta", "playbooks", "plugins", "roles")
+LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", ".git", "tests")
+
+OPTIONS = {
+    "name": {"type": "str", "default": "bench"},
+    "job": {"type": "dict", "required": True},
+    "extra_vars": {"type": "dict", "default": {}},
+    "keep": {"type": "bool", "default": False},
+    "python": {"type": "path"},
+    "collection": {"type": "path"},
+}
+
+
+def inside(job_id):
+    """Tell whether this process belongs to the playbook that runs inside *job_id*."""
+    return os.environ.get(MARK) == str(job_id)
+
+
+def log_path(run_dir):
+    """Return where the playbook's output goes."""
+    return os.path.join(run_dir, LOG)
+
+
+def check(wish):
+    """Raise Error for what can be known before the job is submitted."""
+    collection, python = _collection(wish), _python(wish)
+    playbook = os.path.join(collection, "playbooks", f"{wish['name']}.yml")
+    if not os.path.isfile(playbook):
+        raise Error(
+            f"{playbook} is not there. playbook.collection has to name the directory of the collection srt.slurm on "
+            "the submit host, playbook.name one of its playbooks."
+        )
+    if not os.access(python, os.X_OK):
+        raise Error(
+            f"playbook.python {python} cannot be executed. Make an environment on shared disk with playbooks/setup.yml."
+        )
+
+
+def freeze(run_dir, job_id, wish):
+    """Write into *run_dir* all that the playbook needs, so that later changes of collection and job do not matter."""
+    root = os.path.join(run_dir, FROZEN)
+    target = os.path.join(root, "ansible_collections", "srt", "slurm")
+    source = _collection(wish)
+    os.makedirs(target, exist_ok=True)
+    for name in COPIED:
+        path = os.path.join(source, name)
+        if os.path.isdir(path):
+            shutil.copytree(path, os.path.join(target, name), ignore=LEFT_OUT, dirs_exist_ok=True)
+        elif os.path.isfile(path):
+            shutil.copyfile(path, os.path.join(target, name))
+    answer = {"jobs": [wish["job"]], "notes": []}
+    own = {"srt_slurm_frozen": os.path.join(root, "job.json"), "job_id": str(job_id)}
+    own["output_dir"] = os.path.dirname(run_dir)
+    variables = dict(wish["extra_vars"], **own)
+    write_text_atomic(own["srt_slurm_frozen"], json.dumps(answer, indent=1) + "\n")
+    write_text_atomic(os.path.join(root, "vars.json"), json.dumps(variables, indent=1) + "\n")
+    play = {
+        "argv": [
+            _python(wish),
+            *("-m", "ansible", "playbook", os.path.join(target, "playbooks", f"{wish['name']}.yml")),
+            *("--extra-vars", f"@{root}/vars.json"),
+        ],
+        "env": {
+            MARK: str(job_id),
+            "ANSIBLE_COLLECTIONS_PATH": root,
+            "ANSIBLE_CONFIG": os.path.join(target, "ansible.cfg"),
+            "ANSIBLE_FORCE_COLOR": "0",
+            "ANSIBLE_NOCOLOR": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONUNBUFFERED": "1",
+        },
+        "cwd": run_dir,
+        "log": log_path(run_dir),
+        "keep": bool(wish["keep"]),
+    }
+    write_text_atomic(os.path.join(run_dir, holder_play.FILE), json.dumps(play, indent=1) + "\n")
+    # There from the beginning, so that it can be followed before the nodes are there.
+    with open(log_path(run_dir), "a", encoding="utf-8") as log:
+        log.write(f"Job {job_id} was submitted; {wish['name']}.yml begins when it has its nodes.\n")
+
+
+def _collection(wish):
+    """Return the collection's directory: the one that this file belongs to, unless it is a module's payload."""
+    here = os.path.join(os.path.dirname(os.path.abspath(__file__)), *[os.pardir] * 3)
+    return os.path.realpath(wish.get("collection") or here)
+
+
+def _python(wish):
+    return wish.get("python") or sys.executable

@@ -1,0 +1,156 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Why a step ended when it should not have: its evidence, kept per attempt, and whether another try can cure it.
+
+This file lies beside holder.py in the run directory: standard library, Python 3.8.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+
+FOLDER = "evidence"
+READ_BYTES = 1 << 20
+SIGNALS = {signal.strsignal(number): int(number) for number in signal.Signals}
+NOISE = "cluster configuration lacks support for cpu binding"  # nobody asked for any
+
+# What went wrong, by the words of engines and their libraries. The first kind that matches a line names it.
+KINDS = (
+    (
+        "gpu",
+        r"\bXid\b|uncorrectable (?:NVLink|ECC)|ECC error|fallen off the bus|GPU is lost|no CUDA-capable device|"
+        r"CUDA-capable device\(s\) is/are busy|devices? unavailable|hardware error|NVML: (?:Unknown|Driver)|"
+        r"CUDA driver initialization failed|system not yet initialized",
+    ),
+    ("gpu_memory", r"CUDA out of memory|OutOfMemoryError|cudaErrorMemoryAllocation|CUDA_ERROR_OUT_OF_MEMORY"),
+    ("nccl", r"NCCL (?:error|WARN)|nccl(?:System|Internal|Remote|UnhandledCuda)Error"),
+    ("port", r"Address already in use|EADDRINUSE|bind\(\) to \S+ failed|error while attempting to bind on address"),
+    ("disk", r"No space left on device|Disk quota exceeded|Read-only file system"),
+    ("usage", r"unrecognized arguments|error: argument|invalid choice|unexpected argument|unknown (?:option|flag)"),
+    ("missing", r"No such file or directory|FileNotFoundError|ModuleNotFoundError|ImportError|command not found"),
+    ("memory", r"oom-kill|out of memory|std::bad_alloc|\bMemoryError\b"),
+    ("permission", r"Permission denied"),
+    ("connection", r"Connection refused|Connection reset by peer"),
+    ("crash", r"Segmentation fault|SIGSEGV|Bus error|core dumped|terminate called|panicked at"),
+    ("fatal", r"\[emerg\]|\b(?:FATAL|CRITICAL)\b|\bfatal\b|Traceback \(most recent call last\)|Killed"),
+)
+PATTERNS = [(kind, re.compile(pattern)) for kind, pattern in KINDS]
+# What can go well on another node, or the next time. Bad flags, missing files and bugs do not.
+CURABLE = ("node", "gpu", "nccl", "port")
+# What ends again in the same way when the same step is started on the same node.
+HOPELESS = ("node", "usage", "missing", "permission", "disk")
+TRACEBACK = "Traceback (most recent call last)"
+EXCEPTION = re.compile(r"^[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit)\b.*")
+
+
+def read_end(code, messages):
+    """Return {exit_code, signal, node, reason} from a client's exit status and what it printed."""
+    down = re.search(r"Node failure on ([^\s,]+)", messages)
+    if down:  # srun itself exits 0 then
+        return {"node": down.group(1), "reason": f"node failure on {down.group(1)}"}
+    if code < 0:
+        return {"reason": f"its srun client was killed by signal {-code}"}
+    task = re.search(r"error: (\S+): tasks? [\d,\- ]+: (.+)", messages)
+    end = {"node": task.group(1)} if task else {}
+    what = task.group(2).replace(" (core dumped)", "").strip() if task else ""
+    where = f" on {end['node']}" if task else ""
+    # Above 31 it is no signal but how srun itself ends when its job is taken away.
+    number = SIGNALS.get(what, code - 128 if 128 < code < 160 and "exit code" not in what else None)
+    if number is not None:
+        return dict(end, signal=number, reason=f"killed by signal {number}{where}")
+    status = re.search(r"exit code (\d+)", what)
+    code = int(status.group(1)) if status else code
+    errors = re.findall(r"^srun: (?:error|fatal): (.+)$", messages, re.M)
+    reason = f"srun failed: {errors[-1]}" if code and errors and not task else f"exited with code {code}{where}"
+    return dict(end, exit_code=code, reason=reason)
+
+
+def kind_of(line):
+    """Return the kind of fault that *line* tells of, None if it tells of none."""
+    return next((kind for kind, pattern in PATTERNS if pattern.search(line or "")), None)
+
+
+def first_fatal(lines):
+    """Return the line that says best what went wrong, None if none does.
+
+    Of a Python traceback the exception counts, not its first line.
+    """
+    for index, line in enumerate(lines):
+        if not kind_of(line):
+            continue
+        if TRACEBACK not in line:
+            return line.strip()
+        after = (EXCEPTION.match(later.strip()) for later in lines[index + 1 :])
+        return next((match.group(0) for match in after if match), line.strip())
+    return None
+
+
+def evidence(record, run_dir):
+    """Return what is known of the attempt of a step that *record* tells of.
+
+    ``{step, step_id, attempt, node, exit_code, signal, reason, kind, curable, fatal, tail, srun, log}``; ``kind`` is
+    one of KINDS, ``node`` (the node itself failed), or None.
+    """
+    log = os.path.join(run_dir, record.get("log") or "")
+    if record.get("node") and record.get("nodes"):
+        log = os.path.join(os.path.dirname(log), os.path.basename(log).replace(record["nodes"][0], record["node"], 1))
+    lines = read_lines(log)
+    messages = read_lines(os.path.join(run_dir, "logs", ".srun", f"{record['name']}.{record.get('attempt')}.err"))
+    messages = [line for line in messages if NOISE not in line][-8:]
+    fatal = first_fatal(lines) or first_fatal(messages)
+    failed = "node failure" in (record.get("reason") or "")
+    kind = "node" if failed else kind_of(fatal) or ("fatal" if fatal else None)
+    return {
+        "step": record["name"],
+        "step_id": record.get("step_id"),
+        "attempt": record.get("attempt"),
+        "node": record.get("node") or (record.get("nodes") or [None])[0],
+        "exit_code": record.get("exit_code"),
+        "signal": record.get("signal"),
+        "reason": record.get("reason"),
+        "kind": kind,
+        "curable": kind in CURABLE,
+        "fatal": fatal,
+        "tail": lines[-20:],
+        "srun": messages,
+        "log": log,
+    }
+
+
+def path_of(run_dir, name, attempt):
+    """Return where the evidence of one attempt is kept."""
+    return os.path.join(run_dir, FOLDER, f"{name}.{attempt}.json")
+
+
+def keep(record, run_dir):
+    """Write the evidence of an attempt, once and for all; return it. OSError when it cannot be written."""
+    found = evidence(record, run_dir)
+    path = path_of(run_dir, record["name"], record.get("attempt"))
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    about = {key: record.get(key) for key in ("tier", "nodes", "critical", "started_at", "running_at")}
+    try:
+        with open(path, "x", encoding="utf-8") as stream:
+            json.dump(dict(found, **about), stream, indent=1)
+            stream.write("\n")
+    except FileExistsError:
+        pass  # an earlier holder wrote it
+    return found
+
+
+def may_restart(step, found):
+    """Tell whether the holder starts *step* again by itself: its policy says so, and it is not hopeless."""
+    left = int(step.ask.get("restarts") or 0) - step.restarted
+    return left > 0 and bool(step.ask.get("srun_argv")) and (found or {}).get("kind") not in HOPELESS
+
+
+def read_lines(path):
+    """Return the last lines of a file (a MiB at most), [] if there is none."""
+    try:
+        with open(path, "rb") as stream:
+            stream.seek(max(0, os.fstat(stream.fileno()).st_size - READ_BYTES))
+            return stream.read().decode(errors="replace").splitlines()
+    except OSError:
+        return []

@@ -1,0 +1,224 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Look at the nodes before models load: one step over all of them, in which every node reports on itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+
+from ..failures import Error
+from ..plan_io import load_plan, write_text_atomic
+from . import commands, driver, preflight_node, srun
+from .evidence import step_error
+
+ARGUMENT_SPEC = {
+    "plan_path": {"type": "path"},
+    "plan": {"type": "dict"},
+    "min_free_mib": {"type": "int", "default": 256},
+    "min_shm_mib": {"type": "int", "default": 1024},
+    "clock_skew_s": {"type": "float", "default": 5.0},
+    "clean": {"type": "bool", "default": True},
+    "ignore": {
+        "type": "list",
+        "elements": "str",
+        "choices": ["clock", "disk", "gpu", "mount", "port", "shm"],
+        "default": [],
+    },
+    "timeout_s": {"type": "float", "default": 120.0},
+}
+OPTIONS = {"required_one_of": [("plan_path", "plan")]}
+NAME, TABLE, PROGRAM = "preflight", "preflight.json", "preflight_node.py"
+SHARED_DISK_S = 10.0  # how long a report that another node wrote may stay unseen
+
+
+def run(params, ctx):
+    """Return ``{changed, nodes, problems, cleaned, duration_s, skipped_because}``; Error names the nodes with faults.
+
+    Nothing is done when all steps of the service run already.
+    """
+    began = time.monotonic()
+    plan = params.get("plan") or load_plan(params["plan_path"])
+    none = {"changed": False, "nodes": [], "problems": [], "cleaned": [], "duration_s": 0.0}
+    if ctx.check_mode or not plan["steps"]:
+        return dict(none, skipped_because="check mode" if ctx.check_mode else "the plan has no steps")
+    talk = driver.connect_plan(plan)
+    records = {record["name"]: record for record in talk.request("status")["steps"]}
+    waiting = [step for step in plan["steps"] if not _runs(step, records.get(step["name"]))]
+    if not waiting:
+        return dict(none, skipped_because="all steps run already")
+    reports, sent, back = _ask(plan, talk, _table(plan, waiting, records, params), params, ctx)
+    problems = [dict(problem, node=one["node"]) for one in reports for problem in one["problems"]]
+    if any(problem["check"] == "port" for problem in problems):  # perhaps another controller started them meanwhile
+        alive = {record["name"] for record in talk.request("status")["steps"] if record["state"] != "ended"}
+        problems = [problem for problem in problems if problem.get("step") not in alive]
+    problems += _clocks(reports, sent, back, params["clock_skew_s"])
+    problems = [problem for problem in problems if problem["check"] not in params["ignore"]]
+    cleaned = sorted({f"{one['node']}: {text}" for one in reports for text in one["cleaned"]})
+    result = {
+        "changed": bool(cleaned),
+        "nodes": reports,
+        "problems": problems,
+        "cleaned": cleaned,
+        "duration_s": round(time.monotonic() - began, 3),
+        "skipped_because": None,
+    }
+    for line in [f"{one['node']}: {one['text']}" for one in problems] + cleaned:
+        ctx.progress(line)
+    bad = sorted({problem["node"] for problem in problems if problem["fatal"]})
+    if bad:
+        texts = [f"{problem['node']}: {problem['text']}" for problem in problems if problem["fatal"]]
+        more = f" (and {len(texts) - 5} more)" if len(texts) > 5 else ""
+        curable = len(bad) < len(plan["nodes"])
+        raise Error(
+            f"Preflight of job {plan['job_id']}: {'; '.join(texts[:5])}{more}.",
+            **dict(result, curable=curable, bad_nodes=bad if curable else []),
+        )
+    return result
+
+
+def program():
+    """Return the text of what runs on the nodes, also from inside a module's payload."""
+    module = sys.modules[preflight_node.__name__]
+    text = module.__spec__.loader.get_source(module.__name__)
+    return text.decode() if isinstance(text, bytes) else text
+
+
+def _runs(step, record):
+    return bool(record and record["state"] != "ended" and record["digest"] == step["digest"])
+
+
+def _table(plan, waiting, records, params):
+    """Return what every node has to look at."""
+    names = {step["name"] for step in waiting}
+    alive = {r["name"] for r in records.values() if r["state"] != "ended"}
+    used = {node for step in plan["steps"] if step["name"] in alive for node in step["nodes"]}
+    nodes = {
+        one["name"]: {"ports": [], "mounts": [], "gpus": one.get("gpus"), "idle": one["name"] not in used}
+        for one in plan["nodes"]
+    }
+    by_address = {one["address"]: one["name"] for one in plan["nodes"]}
+    seen = set()
+
+    def add(node, port, step, sure):
+        # What a step that is about to be replaced holds now is free once it ends.
+        if node in nodes and step in names - alive and (node, port) not in seen:
+            seen.add((node, port))
+            nodes[node]["ports"].append([port, step, sure])
+
+    checks = list(plan.get("checks") or [])
+    for step in plan["steps"]:
+        checks += step.get("ready") or []
+        for mount in step.get("mounts") or ():
+            for node in step["nodes"]:
+                path = str(mount).split(":", 1)[0]
+                if node in nodes and path not in nodes[node]["mounts"]:
+                    nodes[node]["mounts"].append(path)
+    for check in checks:
+        add(by_address.get(check["host"]), check["port"], (check.get("steps") or [None])[0], True)
+    for process in plan.get("processes") or ():
+        for port in (process.get("ports") or {}).values():
+            if isinstance(port, int):
+                add(process["node"], port, process["name"], False)
+    return {
+        "run_dir": plan["run_dir"],
+        "output_dir": os.path.dirname(plan["run_dir"]),
+        "live": [job["id"] for job in commands.jobs(patience_s=10.0)],
+        "nodes": nodes,
+        "limits": {"free_mib": params["min_free_mib"], "shm_mib": params["min_shm_mib"]},
+        "clean": params["clean"],
+    }
+
+
+def _ask(plan, talk, table, params, ctx):
+    """Run the step; return (reports in the order of the nodes, when it was sent, when all were back)."""
+    names = [one["name"] for one in plan["nodes"]]
+    steps = _steps(plan, names)
+    wanted = [step["name"] for step in steps]
+    try:
+        write_text_atomic(os.path.join(plan["run_dir"], PROGRAM), program())
+        write_text_atomic(os.path.join(plan["run_dir"], TABLE), json.dumps(table) + "\n")
+    except OSError as error:
+        raise Error(f"The run directory {plan['run_dir']} cannot be written: {error.strerror}.") from None
+    sent, until = time.time(), time.monotonic() + params["timeout_s"]
+    requests = [srun.start_request(step, plan["job_id"], plan["run_dir"]) for step in steps]
+    answer = talk.request("start", steps=requests, wait_s=0.0)
+    while True:
+        records = [record for record in answer["steps"] if record["name"] in wanted]
+        running = [record["name"] for record in records if record["state"] != "ended"]
+        if not running:
+            break
+        if time.monotonic() > until:
+            talk.request("stop", names=running)
+            silent = [name for name in names if not _report(plan, name)]
+            raise Error(
+                f"Preflight of job {plan['job_id']}: {', '.join(silent[:8])} did not report in "
+                f"{params['timeout_s']:g} s.",
+                curable=0 < len(silent) < len(names),
+                bad_nodes=silent if len(silent) < len(names) else [],
+            )
+        if not ctx.controller_alive():
+            raise Error("The controller is gone.")
+        answer = talk.request("wait", watch=running, slice_s=min(2.0, max(0.1, until - time.monotonic())))
+    back = time.time()
+    failed = [record for record in records if record["exit_code"] != 0]
+    if failed:
+        raise step_error(failed, plan["run_dir"], "while the nodes were looked at")
+    return _read(plan, names), sent, back
+
+
+def _steps(plan, names):
+    """Return the step over all nodes, or one for each part of a heterogeneous job: no step spans two of them."""
+    parts = plan.get("parts") or [names]
+    return [
+        {
+            "name": f"{NAME}_{number}" if number else NAME,
+            "tier": NAME,
+            "nodes": nodes,
+            "ntasks": len(nodes),
+            "argv": ["python3", "-S", "-E", *(os.path.join(plan["run_dir"], name) for name in (PROGRAM, TABLE))],
+            "srun_options": {"ntasks-per-node": "1", **({"het-group": str(number)} if len(parts) > 1 else {})},
+            "log": f"logs/%N_{NAME}.out",
+            "critical": False,
+            "stop_grace_s": 2,
+            "digest": NAME,  # one that runs already, for another controller, does as well
+        }
+        for number, nodes in enumerate(parts)
+    ]
+
+
+def _read(plan, names):
+    reports, until = {}, time.monotonic() + SHARED_DISK_S
+    while len(reports) < len(names):
+        for name in set(names) - set(reports):
+            found = _report(plan, name)
+            if found:
+                reports[name] = found
+        missing = [name for name in names if name not in reports]
+        if missing and time.monotonic() > until:
+            raise Error(f"Preflight of job {plan['job_id']}: no report of {', '.join(missing[:8])} was found.")
+        if missing:
+            time.sleep(0.05)
+    return [reports[name] for name in names]
+
+
+def _report(plan, name):
+    try:
+        with open(os.path.join(plan["run_dir"], "logs", f"{name}_{NAME}.out"), encoding="utf-8") as stream:
+            lines = [line for line in stream if line.startswith("{")]
+        return json.loads(lines[-1]) if lines else None
+    except (OSError, ValueError):
+        return None
+
+
+def _clocks(reports, sent, back, limit_s):
+    """Return the problems of clocks: each was read between *sent* and *back*, by the clock of this host."""
+    found = []
+    for one in reports:
+        skew = max(sent - one["time"], one["time"] - back, 0.0)
+        if skew > limit_s:
+            text = f"its clock is {skew:.0f} s off that of the submit host"
+            found.append({"check": "clock", "fatal": False, "text": text, "node": one["node"]})
+    return found

@@ -1,0 +1,210 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""What one node says of itself before models load. Runs on every node as a task of one step; prints one JSON line.
+
+    preflight_node.py TABLE.json      {run_dir, output_dir, live: [job ids], nodes: {name: {...}}, limits}
+
+This file lies in the run directory: standard library, Python 3.8.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+MIB = 1 << 20
+HOLDER_DIR = re.compile(r"srt-(?P<uid>\d+)-(?P<job>\d+)-(?P<mark>[0-9a-f]{8})$")
+STEP_DIR = re.compile(r"srt-(?P<job>\d+)-(?P<mark>[0-9a-f]{8})-[a-z0-9_]+$")
+
+
+def taken(port):
+    """Return why the TCP *port* cannot be listened on, None if it can."""
+    with socket.socket() as one:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            one.bind(("", port))
+        except OSError as error:
+            return None if error.errno in (errno.EACCES, errno.EPERM) else error.strerror
+    return None
+
+
+def ports(wanted):
+    """Return the problems of the ports ``[[port, step, sure]]`` of this node."""
+    found = []
+    for port, step, sure in wanted:
+        why = taken(port)
+        if why:
+            text = f"port {port} of {step} is taken by another process ({why})"
+            found.append({"check": "port", "fatal": sure, "text": text, "step": step})
+    return found
+
+
+def disks(paths, least_mib):
+    """Return the problems of the file systems at *paths*: missing, read-only, full."""
+    found = []
+    for path in paths:
+        try:
+            about = os.statvfs(path)
+        except OSError as error:
+            found.append({"check": "disk", "fatal": True, "text": f"{path}: {error.strerror}"})
+            continue
+        free = about.f_bavail * about.f_frsize // MIB
+        if not os.access(path, os.W_OK):
+            found.append({"check": "disk", "fatal": True, "text": f"{path} cannot be written"})
+        elif free < least_mib or about.f_files and not about.f_favail:
+            text = f"{path} has {free} MiB left, {least_mib} are needed"
+            found.append({"check": "disk", "fatal": True, "text": text})
+    return found
+
+
+def shared_memory(least_mib, uid):
+    """Return the problems of /dev/shm: missing, small, or full of our own old files."""
+    try:
+        about = os.statvfs("/dev/shm")
+    except OSError as error:
+        return [{"check": "shm", "fatal": True, "text": f"/dev/shm: {error.strerror}"}]
+    found, old, size = [], [], 0
+    if about.f_bavail * about.f_frsize < least_mib * MIB:
+        free = about.f_bavail * about.f_frsize // MIB
+        text = f"/dev/shm has {free} MiB left, {least_mib} are advised"
+        found.append({"check": "shm", "fatal": False, "text": text})
+    with contextlib.suppress(OSError):
+        for entry in os.scandir("/dev/shm"):
+            if entry.name.startswith(("nccl-", "torch_", "psm_", "vllm", "sglang")):
+                facts = entry.stat(follow_symlinks=False)
+                if facts.st_uid == uid and time.time() - facts.st_mtime > 3600:
+                    old.append(entry.name)
+                    size += facts.st_size
+    if old:
+        text = f"/dev/shm holds {len(old)} old files of ours ({size // MIB} MiB), such as {old[0]}"
+        found.append({"check": "shm", "fatal": False, "text": text})
+    return found
+
+
+def gpus(number, idle):
+    """Return (problems, count) of the GPUs: *number* must be visible, and nobody may use them if they are to be *idle*.
+
+    Without nvidia-smi there is nothing to say.
+    """
+    if not number or not shutil.which("nvidia-smi"):
+        return [], None
+    query = ["nvidia-smi", "--format=csv,noheader,nounits"]
+    try:
+        done = subprocess.run(
+            [*query, "--query-gpu=index,uuid,memory.used"], capture_output=True, text=True, timeout=30, check=False
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        return [{"check": "gpu", "fatal": True, "text": f"nvidia-smi does not answer: {error}"}], None
+    rows = [[cell.strip() for cell in line.split(",")] for line in done.stdout.splitlines() if line.count(",") == 2]
+    found = []
+    if done.returncode or len(rows) < number:
+        said = (done.stderr or done.stdout).strip().splitlines()
+        why = f": {said[-1][:200]}" if done.returncode and said else ""
+        found.append({"check": "gpu", "fatal": True, "text": f"{len(rows)} of {number} GPUs are visible{why}"})
+    if idle and rows:
+        used = subprocess.run(
+            [*query, "--query-compute-apps=pid,process_name,used_memory"],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        ).stdout.splitlines()
+        foreign = [line.strip() for line in used if line.strip()[:1].isdigit()]
+        if foreign:
+            text = f"{len(foreign)} foreign processes use GPUs: {'; '.join(foreign[:3])}"
+            found.append({"check": "gpu", "fatal": True, "text": text})
+        busy = [row[0] for row in rows if row[2].isdigit() and int(row[2]) > 2048]
+        if busy and not foreign:
+            text = f"memory of GPU {', '.join(busy)} is in use by nobody who can be seen"
+            found.append({"check": "gpu", "fatal": False, "text": text})
+    return found, len(rows)
+
+
+def mounts(paths):
+    """Return the problems of the host sides of mounts."""
+    return [
+        {"check": "mount", "fatal": True, "text": f"{path} is to be mounted and does not exist"}
+        for path in paths
+        if not os.path.exists(path)
+    ]
+
+
+def mark_of(output_dir, job):
+    """Return both marks that the run directory of *job* leaves in names below /tmp."""
+    run_dir = os.path.join(output_dir, job)
+    return {hashlib.sha256(path.encode()).hexdigest()[:8] for path in (run_dir, os.path.realpath(run_dir))}
+
+
+def stale(output_dir, live, uid, folder="/tmp"):
+    """Return (directories, [(pid, job)]) that finished jobs of this output directory left on this node.
+
+    Only what carries the mark of a run directory of ours, belongs to us, and whose job Slurm no longer lists.
+    """
+    folders, processes = [], []
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(folder):
+            match = HOLDER_DIR.match(entry.name) or STEP_DIR.match(entry.name)
+            if not match or match["job"] in live or not entry.is_dir(follow_symlinks=False):
+                continue
+            if entry.stat(follow_symlinks=False).st_uid == uid and match["mark"] in mark_of(output_dir, match["job"]):
+                folders.append(entry.path)
+    root = os.path.realpath(output_dir) + os.sep
+    for name in os.listdir("/proc"):
+        if name.isdigit() and int(name) != os.getpid():
+            with contextlib.suppress(OSError):
+                cwd = os.readlink(f"/proc/{name}/cwd")
+                job = cwd[len(root) :].split(os.sep)[0] if cwd.startswith(root) else ""
+                if job.isdigit() and job not in live and os.stat(f"/proc/{name}").st_uid == uid and _of(name, job):
+                    processes.append((int(name), job))
+    return folders, processes
+
+
+def _of(pid, job):
+    """Tell whether the process was started in the Slurm job *job*, by its own environment."""
+    with open(f"/proc/{pid}/environ", "rb") as stream:
+        return f"SLURM_JOB_ID={job}".encode() in stream.read().split(b"\0")
+
+
+def clean(folders, processes):
+    """Remove what is stale; return what was done, in words."""
+    done = []
+    for pid, job in processes:
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
+            done.append(f"killed process {pid} of job {job}, which is over")
+    for path in folders:
+        shutil.rmtree(path, ignore_errors=True)
+        done.append(f"removed {path}")
+    return done
+
+
+def main(path):
+    """Print the report of this node."""
+    with open(path, encoding="utf-8") as stream:
+        table = json.load(stream)
+    name = os.environ.get("SLURMD_NODENAME") or socket.gethostname()
+    mine, limits, uid = table["nodes"].get(name) or {}, table["limits"], os.getuid()
+    now = time.time()
+    problems = ports(mine.get("ports") or [])
+    problems += disks([table["run_dir"], "/tmp"], limits["free_mib"]) + shared_memory(limits["shm_mib"], uid)
+    problems += mounts(mine.get("mounts") or [])
+    found, count = gpus(mine.get("gpus"), mine.get("idle"))
+    left = stale(table["output_dir"], set(table["live"]), uid)
+    cleaned = clean(*left) if table.get("clean") else []
+    report = {"node": name, "time": now, "problems": problems + found, "gpus": count, "cleaned": cleaned}
+    report["stale"] = left[0] + [f"process {pid} of job {job}" for pid, job in left[1]]
+    sys.stdout.write(json.dumps(report) + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

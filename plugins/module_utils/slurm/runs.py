@@ -1,0 +1,120 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""A run that is there, going on or finished: its directory, its job, its steps. Reads only."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+
+from ..failures import Error, SlurmError
+from . import commands, driver
+
+ARGUMENT_SPEC = {
+    "run_dir": {"type": "path"},
+    "job_id": {"type": "str"},
+    "output_dir": {"type": "path", "default": "outputs"},
+}
+HEARD_S = 15.0  # how long the holder may take to answer
+
+
+class Run:
+    """One run.
+
+    :ivar job: squeue's record, None when the job is not in the queue.
+    :ivar slurm_said: False if Slurm did not answer, so that nothing is known of the job.
+    """
+
+    def __init__(self, run_dir, job_id, job, slurm_said):
+        self.run_dir, self.job_id, self.job, self.slurm_said = run_dir, job_id, job, slurm_said
+
+    @property
+    def live(self):
+        """Tell whether the job waits or runs."""
+        return bool(self.job and self.job["state"] in commands.LIVE_STATES)
+
+    def read_json(self, name):
+        """Return the JSON value of a file of the run directory, None if there is none (yet)."""
+        try:
+            with open(os.path.join(self.run_dir, name), encoding="utf-8") as stream:
+                return json.load(stream)
+        except (OSError, ValueError):
+            return None
+
+    def events(self):
+        """Return the lines of steps.jsonl as dicts, oldest first."""
+        found = []
+        try:
+            with open(os.path.join(self.run_dir, "steps.jsonl"), encoding="utf-8", errors="replace") as stream:
+                for line in stream:
+                    try:
+                        found.append(json.loads(line))
+                    except ValueError:  # cut by a full disk
+                        continue
+        except OSError:
+            pass
+        return [event for event in found if isinstance(event, dict)]
+
+    def steps(self):
+        """Return {name: the latest record} of all steps, in the order in which they were first started."""
+        found = {}
+        for event in self.events():
+            if event.get("name"):
+                found[event["name"]] = event
+        if not self.live and self.slurm_said:  # killed with the job, so that nobody wrote down the end
+            for record in found.values():
+                if record.get("state") != "ended":
+                    record.update(state="ended", reason="ended with the job")
+        return found
+
+    def holder(self):
+        """Return what the holder says of itself ({lease, ending, trouble}), None when there is none to ask."""
+        nodes = commands.hostnames(self.job["nodelist"]) if self.job and self.job["state"] == "RUNNING" else []
+        if not nodes:
+            return None
+        try:
+            talk = driver.connect(self.job_id, self.run_dir, nodes[0], patience_s=0.0)
+            return talk.request("status", renew=False, timeout_s=HEARD_S)
+        except Error:
+            return None
+
+    def describe(self):
+        """Return {id, name, state, reason, started_at, ends_at}: of the queue, else of what Slurm remembers."""
+        keys = ("name", "state", "reason", "started_at", "ends_at")
+        if self.job:
+            return dict({key: self.job[key] or None for key in keys}, id=self.job_id)
+        state, reason = "UNKNOWN", "Slurm does not answer"
+        if self.slurm_said:
+            told = commands.job_end(self.job_id)
+            match = re.match(r"([A-Z_]+) \((.*?)\), (.*)", told)
+            state, reason = "GONE", told
+            if match:
+                state, why, reason = match.groups()
+                reason = reason if why == "None" else f"{why}, {reason}"
+        about = self.read_json(f"{self.job_id}.json") or {}
+        return dict(dict.fromkeys(keys), id=self.job_id, name=about.get("job_name"), state=state, reason=reason)
+
+
+def find(params):
+    """Return the Run that run_dir, or job_id, or else the newest below output_dir, stands for; Error if none is."""
+    run_dir, job_id = params.get("run_dir"), params.get("job_id")
+    if not run_dir and not job_id:
+        run_dir = os.path.join(params["output_dir"], "latest")
+        if not os.path.isdir(run_dir):
+            raise Error(f"There is no run below {os.path.abspath(params['output_dir'])}. Give job_id or output_dir.")
+    if run_dir:
+        run_dir = os.path.realpath(os.path.expanduser(run_dir))
+        job_id = job_id or os.path.basename(run_dir)
+    job, said = None, True
+    try:
+        job = next(iter(commands.jobs(job_id=job_id, timeout_s=10.0, patience_s=0.0)), None)
+    except SlurmError:
+        said = False
+    if not run_dir:
+        run_dir = os.path.join(os.path.realpath(os.path.expanduser(params["output_dir"])), job_id)
+        if not os.path.isdir(run_dir):
+            run_dir = (said and commands.output_folder(job_id)) or run_dir
+    if not os.path.isdir(run_dir):
+        raise Error(f"Job {job_id} has no run directory {run_dir}. Give output_dir, or run_dir.")
+    return Run(run_dir, job_id, job, said)

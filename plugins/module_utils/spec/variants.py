@@ -1,0 +1,268 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Several jobs in one file: a base with overrides, and sweeps over parameters.
+
+A variant is ``(suffix, document, source)``: what its name ends with, and the raw job with the places of its values.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import itertools
+import os
+import re
+
+from ..failures import Error, SpecError
+from .merge import deep_merge
+from .words import nearest
+
+BASE, OVERRIDE, ZIP = "base", "override_", "zip_override_"
+SELECTOR = re.compile(r"base|(zip_)?override_[^:/]*|[^:/]*[*?\[][^:/]*")
+# A slip of the keyboard must not make a million jobs.
+MOST = 10000
+
+
+def split_selector(text, is_file=os.path.isfile):
+    """Return (path, selector or None) of ``file.yaml:selector``."""
+    path, colon, selector = text.rpartition(":")
+    split = colon and path and (SELECTOR.fullmatch(selector) or is_file(path))
+    return (path, selector) if split else (text, None)
+
+
+def has_overrides(document):
+    """Tell whether *document* is a base with overrides."""
+    return isinstance(document, dict) and BASE in document
+
+
+def override_variants(document, source, selector=None):
+    """Return (variants, notes) of a document with ``base`` that *selector* chooses.
+
+    Without selector: all ``override_*``, then all ``zip_override_*``, each in alphabetical order; the base itself
+    only when it is asked for. A glob chooses among the same names.
+    """
+    _check_keys(document, source)
+    plain = sorted(key for key in document if key.startswith(OVERRIDE))
+    names = plain + sorted(key for key in document if key.startswith(ZIP))
+    base = document[BASE]
+    base_source = source.under((BASE,))
+    if selector == BASE:
+        return [("", base, base_source)], []
+    if not names:
+        raise Error(f"{source.file} has a base but no override_*. Add one, or choose the base with {source.file}:base.")
+    wanted, number = selector, None
+    match = re.fullmatch(r"(zip_override_.*)\[(\d+)\]", selector or "")
+    if match:
+        wanted, number = match[1], int(match[2])
+    chosen = names if wanted is None else [name for name in names if fnmatch.fnmatchcase(name, wanted)]
+    if not chosen:
+        hint = nearest(wanted, [BASE, *names])
+        raise Error(
+            f"{source.file} has no {wanted}. " + (f"Did you mean {hint}? " if hint else "")
+            + f"It has: {', '.join([BASE, *names])}."
+        )  # fmt: skip
+    variants = []
+    for name in chosen:
+        found = _zip(document, source, name) if name.startswith(ZIP) else [_one(document, source, name)]
+        if number is not None:
+            if number >= len(found):
+                raise Error(f"{source.file}: {wanted} has {len(found)} variants, 0 to {len(found) - 1}; not {number}.")
+            found = [found[number]]
+        variants += [_merged(base, base_source, *variant) for variant in found]
+    return variants, []
+
+
+def _check_keys(document, source):
+    """Refuse top-level keys that are neither base nor overrides: a misspelt one would silently be left out."""
+    problems = []
+    if not isinstance(document[BASE], dict):
+        problems.append(source.problem((BASE,), "is no mapping; it is the job that the overrides change."))
+    for key, value in document.items():
+        if key in (BASE, "lock"):
+            continue
+        if not str(key).startswith((OVERRIDE, ZIP)) or key in (OVERRIDE, ZIP):
+            problems.append(
+                source.problem(
+                    (key,), "is no part of a file with base.",
+                    "Such a file has base, override_<name> and zip_override_<name>.", on_key=True,
+                )
+            )  # fmt: skip
+        elif not isinstance(value, dict):
+            problems.append(source.problem((key,), "is no mapping of keys to change."))
+    if problems:
+        raise SpecError(problems)
+
+
+def _one(document, source, name):
+    return name[len(OVERRIDE) :], document[name], source.under((name,))
+
+
+def _zip(document, source, name):
+    """Return one variant for each position of the lists in a zip override."""
+    over, under = document[name], source.under((name,))
+    lists = dict(_lists(over, ()))
+    lengths = {len(found) for found in lists.values()} - {1}
+    problem = None
+    if not lists:
+        problem = "has no list; each list is a row of values, one for each variant."
+    elif 0 in lengths:
+        problem = "has an empty list."
+    elif len(lengths) > 1:
+        shown = ", ".join(f"{'.'.join(map(str, path))} has {len(found)}" for path, found in lists.items())
+        problem = f"has lists of different lengths: {shown}. Give them one length, or one item for all variants."
+    if problem:
+        raise SpecError([source.problem((name,), problem)])
+    variants = []
+    for index in range(max(lengths, default=1)):
+        places = under
+        for path, found in lists.items():
+            places = places.copied((*path, index if len(found) > 1 else 0), path)
+        variants.append((f"{name[len(ZIP) :]}_{index}", _picked(over, index), places))
+    return variants
+
+
+def _lists(value, path):
+    if isinstance(value, list):
+        yield path, value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _lists(item, (*path, key))
+
+
+def _picked(value, index):
+    """Return *value* with each list replaced by its item at *index*; the only item of a list goes for all."""
+    if isinstance(value, list):
+        return value[index if len(value) > 1 else 0]
+    if isinstance(value, dict):
+        return {key: _picked(item, index) for key, item in value.items()}
+    return value
+
+
+def _merged(base, base_source, suffix, over, over_source):
+    job = deep_merge(base, over)
+    if "name" not in over and base.get("name"):
+        job["name"] = f"{base['name']}_{suffix}"
+    # A key that the override names comes from there, and so does all that it replaces.
+    return suffix, job, over_source.laid_over(base_source)
+
+
+def sweep_variants(job, source):
+    """Return the variants of a *job* with ``sweep``: the product of its parameters, the last one fastest."""
+    parameters, zipped, where = _parameters(job, source)
+    rest = {key: value for key, value in job.items() if key != "sweep"}
+    names, rows = list(parameters), list(parameters.values())
+    count = 1
+    for row in rows:
+        count = count if zipped else count * len(row)
+    if count > MOST:
+        raise SpecError([source.problem(("sweep",), f"makes {count} jobs; {MOST} is the most.")])
+    combinations = zip(*rows) if zipped else itertools.product(*rows)
+    variants, used = [], set()
+    for values in combinations:
+        chosen = dict(zip(names, values))
+        suffix = "_".join(f"{key}{_word(value)}" for key, value in chosen.items())
+        one = _filled(rest, chosen, used)
+        if isinstance(one.get("name"), str):
+            one["name"] = f"{one['name']}_{suffix}"
+        variants.append((suffix, one, source))
+    unused = [name for name in names if name not in used]
+    if unused:
+        problems = [
+            source.problem((*where, name), "is used nowhere.", f'Write "{{{name}}}" where its values belong.', True)
+            for name in unused
+        ]
+        raise SpecError(problems)
+    return variants
+
+
+def _parameters(job, source):
+    """Return ({name: values}, zipped, path of the parameters)."""
+    sweep, where, zipped = job["sweep"], ("sweep",), False
+    if isinstance(sweep, dict) and isinstance(sweep.get("parameters"), dict):
+        extra = [key for key in sweep if key not in ("mode", "parameters")]
+        mode = sweep.get("mode", "grid")
+        if mode not in ("grid", "zip"):
+            raise SpecError([source.problem(("sweep", "mode"), f'is "{mode}", expected is grid or zip.')])
+        if extra:
+            raise SpecError([source.problem(("sweep", extra[0]), "is not a known key beside parameters.", None, True)])
+        sweep, where, zipped = sweep["parameters"], ("sweep", "parameters"), mode == "zip"
+    if not isinstance(sweep, dict) or not sweep:
+        raise SpecError([source.problem(where, "is no mapping of parameters to lists of values.")])
+    problems = [
+        source.problem((*where, name), "is no list with values.", "Write for example [1, 2].")
+        for name, values in sweep.items()
+        if not isinstance(values, list) or not values
+    ]
+    lengths = {name: len(values) for name, values in sweep.items() if isinstance(values, list)}
+    if zipped and not problems and len(set(lengths.values())) > 1:
+        problems.append(source.problem(where, f"has lists of different lengths: {lengths}."))
+    if problems:
+        raise SpecError(problems)
+    return sweep, zipped, where
+
+
+def _filled(value, chosen, used):
+    """Return *value* with each ``{parameter}`` replaced; a text that is nothing else takes the value itself."""
+    name = _alone(value, chosen)
+    if name is not None:
+        used.add(name)
+        return chosen[name]
+    if isinstance(value, str):
+        if "{" not in value:
+            return value
+        for key in chosen:
+            if f"{{{key}}}" in value:
+                used.add(key)
+                value = value.replace(f"{{{key}}}", _text(chosen[key]))
+        return value
+    if isinstance(value, dict):
+        return {key: _filled(item, chosen, used) for key, item in value.items()}
+    if isinstance(value, list):
+        items = []
+        for item in value:
+            new = _filled(item, chosen, used)
+            # A list in the place of one item becomes several.
+            items.extend(new if isinstance(new, list) and _alone(item, chosen) is not None else [new])
+        return items
+    return value
+
+
+def _alone(value, chosen):
+    """Return the parameter that *value* is: "{name}", or {name} without quotes, which YAML reads as a mapping."""
+    if isinstance(value, dict) and len(value) == 1:
+        key, item = next(iter(value.items()))
+        return key if item is None and key in chosen else None
+    if isinstance(value, str) and value[:1] == "{" and value[-1:] == "}" and value[1:-1] in chosen:
+        return value[1:-1]
+    return None
+
+
+def _text(value):
+    if isinstance(value, list):
+        return ",".join(map(_text, value))
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: ""}[value]
+    return str(value)
+
+
+def _word(value):
+    """Return *value* as a part of a job's name."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", _text(value)).strip("-")
+
+
+def expand(document, source, selector=None):
+    """Return (variants, notes) of any job file: one job, overrides, a sweep, or sweeps in overrides."""
+    notes = []
+    if has_overrides(document):
+        found, notes = override_variants(document, source, selector)
+    else:
+        if selector:
+            notes.append(f"The selector {selector} means nothing: {source.file} has no base.")
+        found = [("", document, source)]
+    variants = []
+    for suffix, job, places in found:
+        if isinstance(job, dict) and job.get("sweep") is not None:
+            more = sweep_variants(job, places)
+            variants += [("_".join(filter(None, (suffix, one))), raw, where) for one, raw, where in more]
+        else:
+            variants.append((suffix, job, places))
+    return variants, notes

@@ -1,0 +1,116 @@
+#!/usr/bin/python
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Module dry_run: what jobs would do."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: dry_run
+short_description: Show and write what jobs would do
+description:
+  - Plans each job on made-up nodes C(node0001) and so on, with job id C(JOBID) and addresses C(<addr:node0001>).
+  - With C(--diff) it shows, for each job, the node map with GPUs and ports, the resolved job with the place where each
+    value came from, the sbatch script, every configuration file, the mounts, every srun line with its environment, the
+    points of the benchmark and the GPU hours that the job can cost.
+  - Writes the same into a directory for each job, unless in check mode. Asks neither Slurm nor the nodes.
+  - Always runs on the controller.
+author:
+  - srt.slurm developers (@srt-slurm)
+version_added: 0.1.0
+options:
+  jobs:
+    description: The jobs, as M(srt.slurm.job_spec) returns them.
+    type: list
+    elements: dict
+    required: true
+  origins:
+    description: Where the values of each job came from, as M(srt.slurm.job_spec) returns it.
+    type: list
+    elements: dict
+    default: []
+  notes:
+    description: Further lines for C(plan.txt), for example the notes of M(srt.slurm.job_spec).
+    type: list
+    elements: str
+    default: []
+  path:
+    description: Directory in which C(<name>_<time>/) is made for each job.
+    type: path
+    default: dry-runs
+  output_dir:
+    description: Where run directories would be made. By default where the job and the cluster file say.
+    type: path
+  lease_s:
+    description: The lease that the sbatch script gives to the holder, in seconds.
+    type: float
+    default: 120.0
+attributes:
+  check_mode:
+    description: Writes nothing, shows the same.
+    support: full
+  diff_mode:
+    description: Shows everything about each job.
+    support: full
+seealso:
+  - module: srt.slurm.job_spec
+  - module: srt.slurm.topology_plan
+"""
+
+EXAMPLES = r"""
+- name: Read the jobs of a file
+  srt.slurm.job_spec:
+    job_file: recipes/sweep.yaml
+    check_paths: false
+  register: prelude
+
+- name: Write what they would do
+  srt.slurm.dry_run:
+    jobs: "{{ prelude.jobs }}"
+    origins: "{{ prelude.origins }}"
+    path: dry-runs
+  register: rehearsed
+"""
+
+RETURN = r"""
+jobs:
+  description: The jobs in the order of O(jobs).
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name of the job.
+      type: str
+      returned: always
+    path:
+      description: The directory that was written; null in check mode.
+      type: str
+      returned: always
+    plan:
+      description: Numbers of the plan, as RV(srt.slurm.topology_plan#module:plan).
+      type: dict
+      returned: always
+    node_map:
+      description: A small picture of who sits where, with ports and cost.
+      type: str
+      returned: always
+    files:
+      description: Names of the files in RV(jobs[].path).
+      type: list
+      elements: str
+      returned: always
+"""
+
+from ansible_collections.srt.slurm.plugins.module_utils.dryrun.run import ARGUMENT_SPEC, run
+from ansible_collections.srt.slurm.plugins.module_utils.runner import run_module
+
+
+def main():
+    """Run the module."""
+    run_module(run, ARGUMENT_SPEC)
+
+
+if __name__ == "__main__":
+    main()

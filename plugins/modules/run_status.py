@@ -1,0 +1,132 @@
+#!/usr/bin/python
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Module run_status: documentation and a call."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: run_status
+short_description: Say how far a run is
+version_added: 0.1.0
+description:
+  - Reads the run directory, Slurm and, while the job runs, the job's holder. Works on every machine that sees the run
+    directory, and also for runs that are over.
+  - The lease of the job is not renewed by looking.
+options:
+  run_dir:
+    description: The run directory. Without it and without O(job_id) the newest run below O(output_dir) is taken.
+    type: path
+  job_id:
+    description: The job. Its run directory is below O(output_dir), or where Slurm says that its output goes.
+    type: str
+  output_dir:
+    description:
+      - Parent of the run directories.
+      - On the controller the C(output_dir) of the cluster file is the default.
+    type: path
+    default: outputs
+  lines:
+    description: How many last lines of the log that tells most are returned.
+    type: int
+    default: 5
+attributes:
+  check_mode:
+    description: Changes nothing anyway.
+    support: full
+  diff_mode:
+    description: There is nothing that differs.
+    support: none
+author:
+  - srt.slurm developers (@srt-slurm)
+seealso:
+  - module: srt.slurm.step_log
+  - module: srt.slurm.slurm_job
+"""
+
+EXAMPLES = r"""
+- name: Look at the newest run
+  srt.slurm.run_status:
+    output_dir: /shared/outputs
+  register: status
+
+- name: Show it
+  ansible.builtin.debug:
+    msg: "{{ status.text.splitlines() }}"
+"""
+
+RETURN = r"""
+run_dir:
+  description: The run directory.
+  returned: success
+  type: str
+job:
+  description: The job - id, name, state and reason in Slurm's words, C(started_at), C(ends_at), C(time_left_s).
+  returned: success
+  type: dict
+  sample: {"id": "4711", "name": "quickstart", "state": "RUNNING", "time_left_s": 3240}
+live:
+  description: Whether the job waits or runs.
+  returned: success
+  type: bool
+stage:
+  description:
+    - V(allocation) while the job waits, then the stage that is going on, V(kept) when all is measured and the
+      service is still up, V(ended) when the job is gone, V(unknown) when Slurm does not answer.
+  returned: success
+  type: str
+  sample: benchmark
+workers:
+  description: Number of workers, C(planned) and C(running).
+  returned: success
+  type: dict
+  sample: {"planned": 4, "running": 4}
+steps:
+  description: The latest record of every step - name, tier, state, step_id, nodes, attempt, exit_code, signal, reason.
+  returned: success
+  type: list
+  elements: dict
+points:
+  description: The points, each with C(state) V(waiting), V(running), V(done) or V(invalid), reasons, and requests done.
+  returned: success
+  type: list
+  elements: dict
+valid:
+  description: Whether the results are valid, null before the rollup.
+  returned: success
+  type: bool
+lease_left_s:
+  description: Seconds until the job ends unless a controller is heard of. Null when there is no holder to ask.
+  returned: success
+  type: float
+trouble:
+  description: What troubles the holder, such as a full disk.
+  returned: success
+  type: str
+log:
+  description: Path of the log that tells most.
+  returned: success
+  type: str
+last_lines:
+  description: Its last lines.
+  returned: success
+  type: list
+  elements: str
+text:
+  description: All this as a few lines for people.
+  returned: success
+  type: str
+"""
+
+from ansible_collections.srt.slurm.plugins.module_utils.bench.status import ARGUMENT_SPEC, run
+from ansible_collections.srt.slurm.plugins.module_utils.runner import run_module
+
+
+def main():
+    """Run the module."""
+    run_module(run, ARGUMENT_SPEC)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+#!/usr/bin/python
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Module sweep_run: several jobs, one after the other. The action plugin of the same name does the work."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: sweep_run
+short_description: Run several jobs one after the other
+description:
+  - Runs a playbook for each job, to its end, before the next one starts. Each job has an allocation, a service, results
+    and a clean end of its own; a job that fails does not keep the next one from running.
+  - The playbook gets the job as it was read, in the variable C(srt_slurm_frozen), with the inventory, the extra vars,
+    the tags, C(--check) and C(--diff) of the present run.
+  - Always runs on the controller.
+author:
+  - srt.slurm developers (@srt-slurm)
+version_added: 0.1.0
+options:
+  jobs:
+    description: The jobs, as M(srt.slurm.job_spec) returns them.
+    type: list
+    elements: dict
+    required: true
+  origins:
+    description: Where the values of each job came from, as M(srt.slurm.job_spec) returns it.
+    type: list
+    elements: dict
+    default: []
+  secrets_path:
+    description: The file with the values of secrets that M(srt.slurm.job_spec) names.
+    type: path
+  playbook:
+    description: The playbook to run for each job.
+    type: path
+    required: true
+  output_dir:
+    description: Where run directories are. By default where the job and the cluster file say.
+    type: path
+  stop_on_failure:
+    description: Leave the other jobs out after one that failed.
+    type: bool
+    default: false
+attributes:
+  check_mode:
+    description: The playbook of each job runs in check mode.
+    support: full
+  diff_mode:
+    description: The playbook of each job shows its own.
+    support: full
+seealso:
+  - module: srt.slurm.job_spec
+"""
+
+EXAMPLES = r"""
+- name: Read the jobs of a file
+  srt.slurm.job_spec:
+    job_file: recipes/sweep.yaml
+  register: prelude
+
+- name: Run them one after the other
+  srt.slurm.sweep_run:
+    jobs: "{{ prelude.jobs }}"
+    playbook: "{{ playbook_dir }}/bench.yml"
+"""
+
+RETURN = r"""
+jobs:
+  description: The jobs in the order of O(jobs). On failure too.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name of the job.
+      type: str
+      returned: always
+    rc:
+      description: Exit code of its playbook; null when the job was left out.
+      type: int
+      returned: always
+    job_id:
+      description: Slurm's id of the job; null when it left no results.
+      type: str
+      returned: always
+    valid:
+      description: Whether all its points are valid; null when it left no results.
+      type: bool
+      returned: always
+    path:
+      description: Its run directory; null when it left no results.
+      type: str
+      returned: always
+    points:
+      description: Concurrency, validity, output tokens per second and mean TTFT of each point.
+      type: list
+      elements: dict
+      returned: always
+"""

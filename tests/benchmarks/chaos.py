@@ -1,0 +1,270 @@
+#!/usr/bin/env python3
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Runs of the whole playbook, each with one random fault at a random moment, on a sandbox Slurm.
+
+Counted are finished results that were lost, steps, processes and allocations that were left, runs that reported success
+although a point is not what it says, and failures whose evidence does not name the step or node of the fault.
+
+    tests/benchmarks/chaos.py [--runs 50] [--seed 1] [--json FILE]
+
+Exit code 1 when any of the four is not zero.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import pathlib
+import random
+import re
+import signal
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "tests" / "support"), str(ROOT / "collections")]
+
+from ansible_collections.srt.slurm.plugins.module_utils.results.verdict import standing  # noqa: E402
+from cluster import Played, interrupt  # noqa: E402
+from faults import BENCHMARK, Faults  # noqa: E402
+
+STEPS = ("prefill_0", "decode_0", "decode_1", "frontend_0", "frontend_1", "nginx", "nats", "etcd")
+FAULTS = (
+    *[f"kill {step}" for step in STEPS],
+    "kill client",
+    "kill srun",
+    "kill holder",
+    "kill controller",
+    "interrupt controller",
+    "cancel job",
+    "node down",
+    "restart slurmctld",
+    "cut result",
+)
+HARMLESS = ("restart slurmctld", "kill controller", "interrupt controller", "cut result")
+
+
+class Chaos:
+    """One cluster and what happened in it."""
+
+    def __init__(self, cluster, seed):
+        self.cluster, self.dice = cluster, random.Random(seed)
+        self.rows, self.number = [], 0
+        self.length = self.undisturbed()
+
+    def undisturbed(self):
+        """Return how long a run without any fault takes, in seconds."""
+        began = time.monotonic()
+        played = self.cluster.playbook(self.job("calm"))
+        if played.rc:
+            raise SystemExit(played.text)
+        return time.monotonic() - began
+
+    def job(self, name):
+        """Write the job of one run."""
+        return self.cluster.job_file(name, benchmark=dict(BENCHMARK, concurrencies=[2, 4], osl=32, num_prompts_mult=60))
+
+    def run(self):
+        """Do one run with one fault; append a row of figures."""
+        self.number += 1
+        name, fault = f"chaos{self.number}", self.dice.choice(FAULTS)
+        moment = self.dice.uniform(0.5, self.length)
+        job = self.job(name)
+        process = self.cluster.start_playbook(job)
+        time.sleep(moment)
+        row = {"run": self.number, "fault": fault, "moment_s": round(moment, 1), "named": None}
+        row["target"] = self.strike(fault, name, process)
+        finished = self.finished(name)
+        played = self.rest(process)
+        row["rc"] = played.rc
+        if row["target"] and played.rc > 0 and fault not in HARMLESS:
+            row["named"] = self.names(row["target"], played)
+        if fault in ("kill controller", "interrupt controller"):  # the next run goes on
+            played = self.cluster.playbook(job)
+            row["rc"] = played.rc
+        row["false_success"] = played.rc == 0 and not self.true_success(name)
+        row["lost"] = sum(not self.intact(path, digest) for path, digest in finished)
+        row["left"] = self.left(name)
+        if played.rc and (row["named"] is False or row["left"] or row["lost"]) or row["false_success"]:
+            row["text"] = played.text[-3000:]
+        self.heal()
+        self.rows.append(row)
+        print({key: value for key, value in row.items() if key != "text"}, flush=True)
+        if "text" in row:
+            print(row["text"], flush=True)
+
+    def run_dir(self, name):
+        """Return the newest run directory of the job called *name*, None if there is none."""
+        found = []
+        for path in self.cluster.output.glob("[0-9]*/[0-9]*.json"):
+            if path.stem == path.parent.name and json.loads(path.read_text()).get("job_name") == name:
+                found.append(path.parent)
+        return max(found, key=lambda path: int(path.name), default=None)
+
+    def strike(self, fault, name, process):
+        """Do *fault* now; return {step, node, job} of what was hit, None when there was nothing to hit."""
+        cluster, run_dir = self.cluster, self.run_dir(name)
+        jobs = cluster.jobs(name)
+        target = {"step": None, "node": None, "job": jobs[0] if jobs else None}
+        if fault == "kill controller" or fault == "interrupt controller":
+            interrupt(process, signal.SIGKILL if fault == "kill controller" else signal.SIGINT)
+            return target
+        if fault == "restart slurmctld":
+            cluster.sandbox("slurmctld", "stop")
+            time.sleep(self.dice.uniform(1, 10))
+            cluster.sandbox("slurmctld", "start")
+            return target
+        if not jobs or not run_dir or not (run_dir / "plan.json").exists():
+            return None
+        steps = {n: i for n, i in cluster.steps(jobs[0]).items() if not n.startswith(("srt_", "preflight"))}
+        if fault == "cancel job":
+            cluster.run("scancel", jobs[0], check=False)
+            return target
+        if fault == "cut result":
+            for path in self.results(run_dir)[:1]:
+                path.write_text(path.read_text()[:50])
+            return target
+        if fault == "kill holder":
+            return target if self.kill_process(run_dir, "holder.py", "serve") else None
+        if fault == "node down":
+            nodes = sorted({step["nodes"][0] for step in cluster.plan(run_dir)["steps"] if step["name"] in steps})
+            if not nodes:
+                return None
+            target["node"] = self.dice.choice(nodes)
+            cluster.run("scontrol", "update", f"nodename={target['node']}", "state=down", "reason=chaos")
+            return target
+        if fault == "kill client":
+            names = [n for n in steps if n.startswith("bench")]
+        elif fault == "kill srun":
+            names = [n for n in steps if not n.startswith("bench")]
+        else:
+            names = [n for n in steps if n == fault.split()[1]]
+        if not names:
+            return None
+        target["step"] = self.dice.choice(names)
+        if fault == "kill srun":
+            return target if self.kill_process(run_dir, "srun", f"--job-name={target['step']}") else None
+        cluster.run("scancel", "--signal=KILL", steps[target["step"]], check=False)
+        return target
+
+    def kill_process(self, run_dir, *words):
+        """Kill the first process that has all *words* and the run directory in its command line."""
+        for path in sorted(pathlib.Path("/proc").glob("[0-9]*/cmdline"), key=lambda one: int(one.parent.name)):
+            try:
+                line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            except OSError:
+                continue
+            if str(run_dir) in line and all(word in line for word in words):
+                signal.pidfd_send_signal(_pidfd(int(path.parent.name)), signal.SIGKILL)
+                return True
+        return False
+
+    def results(self, run_dir):
+        """Return the result files of a run that have a verdict."""
+        return [p for p in sorted(run_dir.glob("results/*/*.json")) if p.with_suffix(".verdict.json").exists()]
+
+    def finished(self, name):
+        """Return (path, digest) of the valid results of a job as they are now."""
+        run_dir, found = self.run_dir(name), []
+        for path in self.results(run_dir) if run_dir else []:
+            try:
+                verdict = json.loads(path.with_suffix(".verdict.json").read_text())
+            except ValueError:
+                continue
+            if verdict.get("valid") and not standing({"digest": verdict["digest"]}, str(path))[1]:
+                found.append((path, verdict["digest"]))
+        return found
+
+    def intact(self, path, digest):
+        """Tell whether a finished result still counts."""
+        return not standing({"digest": digest}, str(path))[1]
+
+    def true_success(self, name):
+        """Tell whether a run that reports success has complete results of what was asked, from the files alone."""
+        run_dir = self.run_dir(name)
+        for point in self.cluster.plan(run_dir)["benchmark"]["points"]:
+            path = run_dir / point["result"]
+            if not path.exists() or standing(point, str(path))[1]:
+                return False
+            raw = json.loads(path.read_text())
+            if raw["completed"] < 0.99 * point["expect"]["num_prompts"]:
+                return False
+        return True
+
+    def names(self, target, played):
+        """Tell whether the output or the kept evidence names what was hit."""
+        text = played.text
+        for path in self.cluster.output.glob(f"{target['job']}/evidence/*.json"):
+            text += path.read_text()
+        wanted = [target["step"], target["node"]] if target["step"] or target["node"] else [f"ob {target['job']}"]
+        return any(re.search(rf"{re.escape(word)}\b", text) for word in wanted if word)
+
+    def rest(self, process):
+        text = process.stdout.read()
+        return Played(process.wait(timeout=300), text)
+
+    def left(self, name):
+        """Return what is left of the job after its end: allocations and processes."""
+        until = time.monotonic() + 30
+        while time.monotonic() < until:
+            left = self.cluster.jobs(name) + self.cluster.processes()
+            if not left:
+                return []
+            time.sleep(0.2)
+        return left
+
+    def heal(self):
+        """Bring nodes back, and end what is left, so that the next run is independent of this one."""
+        for job_id in self.cluster.jobs():
+            self.cluster.run("scancel", job_id, check=False)
+        down = self.cluster.run("sinfo", "--noheader", "--Node", "--states=down,drain", "--format=%N").split()
+        for node in down:
+            self.cluster.run("scontrol", "update", f"nodename={node}", "state=resume", check=False)
+
+
+def _pidfd(pid):
+    import os
+
+    return os.pidfd_open(pid)
+
+
+def main():
+    """Run, print the figures, exit 1 when a goal is missed."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--minutes", type=float, default=1e9, help="begin no further run after so long")
+    parser.add_argument("--json", help="also write the rows to this file")
+    options = parser.parse_args()
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="srt-chaos-") as folder:
+        cluster = Faults(pathlib.Path(folder))
+        try:
+            chaos = Chaos(cluster, options.seed)
+            while chaos.number < options.runs and time.monotonic() - began < 60 * options.minutes:
+                chaos.run()
+        finally:
+            cluster.close()
+    rows = chaos.rows
+    if options.json:
+        pathlib.Path(options.json).write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    failures = [row for row in rows if row["rc"]]
+    unnamed = [row["run"] for row in rows if row["named"] is False]
+    figures = {
+        "runs": len(rows),
+        "runs in which something was hit": sum(bool(row["target"]) for row in rows),
+        "runs that failed": len(failures),
+        "finished results lost": sum(row["lost"] for row in rows),
+        "steps, processes or allocations left": sum(len(row["left"]) for row in rows),
+        "false successes": sum(row["false_success"] for row in rows),
+        "failures whose evidence does not name the fault": len(unnamed),
+    }
+    for name, value in figures.items():
+        print(f"{name:50} {value}")
+    return 1 if any(list(figures.values())[3:]) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

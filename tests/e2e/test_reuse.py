@@ -1,0 +1,169 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Runs again, and runs elsewhere: what is there is used, and only what changed starts anew."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+
+import pytest
+from cluster import ROOT, interrupt, wait_for
+
+MOCKER = {"type": "mocker", "speedup_ratio": 1000}
+BENCHMARK = {
+    "type": "sa-bench", "isl": 64, "osl": 8, "concurrencies": [2], "num_prompts_mult": 5, "num_warmup_mult": 1,
+}  # fmt: skip
+FRONTEND = {"type": "dynamo", "num_additional_frontends": 1, "args": {"router-mode": "kv"}}
+
+
+@pytest.fixture(scope="module")
+def up(cluster):
+    """A service that is up, without a measurement; yields its job id."""
+    job = cluster.job_file("reused")
+    played = cluster.playbook(job, "-e", "keep=600", "--skip-tags", "benchmark,rollup")
+    assert played.rc == 0, played.text
+    job_id = cluster.latest.name
+    yield job_id
+    cluster.end(cluster.job_file("reused"))
+
+
+def service(steps):
+    """Return *steps* without those of the benchmark."""
+    return {name: step for name, step in steps.items() if not name.startswith("bench")}
+
+
+def changed_by(cluster, job_id, *args, **changes):
+    """Run the playbook on the job with *changes*; return the names of the steps that are new, and the run."""
+    before = service(cluster.steps(job_id))
+    played = cluster.playbook(cluster.job_file("reused", **changes), "-e", "keep=600", *args)
+    assert played.rc == 0, played.text
+    after = service(cluster.steps(job_id))
+    assert set(after) == set(before)
+    return {name for name in after if after[name] != before[name]}, played
+
+
+def test_a_change_of_the_benchmark_restarts_nothing(cluster, up):
+    new, played = changed_by(cluster, up, benchmark=dict(BENCHMARK, concurrencies=[2, 3]))
+    assert new == set()
+    assert "c=2 measured" in played.text
+    assert "c=3 measured" in played.text
+
+
+def test_points_with_the_same_digest_are_not_measured_again(cluster, up):
+    new, played = changed_by(cluster, up, benchmark=dict(BENCHMARK, concurrencies=[2, 3, 4]))
+    assert new == set()
+    assert "c=2 kept" in played.text
+    assert "c=3 kept" in played.text
+    assert "c=4 measured" in played.text
+
+
+def test_a_change_of_one_kind_of_worker_restarts_those_only(cluster, up):
+    changed = dict(MOCKER, mocker_config={"decode": {"block-size": 32}})
+    new, _played = changed_by(cluster, up, "--skip-tags", "benchmark,rollup", backend=changed)
+    assert new == {"decode_0", "decode_1"}
+    new, _played = changed_by(cluster, up, "--skip-tags", "benchmark,rollup")
+    assert new == {"decode_0", "decode_1"}
+
+
+def test_a_change_of_a_frontend_leaves_workers_alone(cluster, up):
+    changed = dict(FRONTEND, args={"router-mode": "round-robin"})
+    new, _played = changed_by(cluster, up, "--skip-tags", "benchmark,rollup", frontend=changed)
+    assert new == {"frontend_0", "frontend_1"}
+    new, _played = changed_by(cluster, up, "--skip-tags", "benchmark,rollup")
+    assert new == {"frontend_0", "frontend_1"}
+
+
+def test_stages_alone_in_another_order(cluster, up):
+    before = cluster.steps(up)
+    job = cluster.job_file("reused")
+    cluster.run("scancel", "--signal=KILL", before["decode_1"])
+    wait_for(lambda: "decode_1" not in cluster.steps(up), "the worker to be gone")
+    for tags, steps in (("rollup", 0), ("frontend", 0), ("worker", 1), ("health", 1), ("head_infra,worker", 1)):
+        played = cluster.playbook(job, "-e", "keep=600", "--tags", tags)
+        assert played.rc == 0 or tags == "rollup", played.text  # which tells whether all points are there
+        assert len(service(cluster.steps(up))) == len(before) - 1 + steps, tags
+    after = cluster.steps(up)
+    assert {name for name in before if before[name] != after[name]} == {"decode_1"}
+
+
+def test_from_another_host_and_another_directory(cluster, up):
+    """A node of the cluster stands for a second submit host: it shares nothing but the files."""
+    job = cluster.job_file("reused")
+    before = cluster.steps(up)
+    node = cluster.run("squeue", "--noheader", "--job", up, "--format=%N").strip()
+    last = cluster.run("scontrol", "show", "hostnames", node).split()[-1]
+    argv = ["env", "-C", str(cluster.folder), f"ANSIBLE_COLLECTIONS_PATH={ROOT}/collections", "ansible-playbook",
+            "srt.slurm.bench", "-e", f"@{job}", "-e", f"output_dir={cluster.output}", "-e", "keep=600",
+            "--skip-tags", "benchmark,rollup"]  # fmt: skip
+    text = cluster.run(*argv, node=last)
+    assert re.search(r"^localhost .* changed=0 ", text, re.M), text
+    assert cluster.steps(up) == before
+
+
+def test_a_job_id_that_is_not_there_is_an_error(cluster):
+    played = cluster.playbook(cluster.job_file("nowhere"), "-e", "job_id=999999")
+    assert played.rc != 0
+    assert "Job 999999 is not there" in played.text
+    assert cluster.jobs("nowhere") == []
+
+
+@pytest.fixture
+def allocation(cluster):
+    """An allocation that somebody made with salloc; yields its job id."""
+    cluster.run("salloc", "--no-shell", "--job-name=mine", "--nodes=3", "--ntasks=3", "--exclusive", "--time=10")
+    (job_id,) = cluster.jobs("mine")
+    yield job_id
+    cluster.run("scancel", job_id)
+    wait_for(lambda: cluster.jobs("mine") == [], "the allocation to be gone")
+
+
+def test_an_allocation_of_somebody_else_is_adopted_and_left(cluster, allocation):
+    job = cluster.job_file("guest")
+    checked = cluster.playbook(job, "-e", f"job_id={allocation}", "--check")
+    assert checked.rc == 0, checked.text
+    played = cluster.playbook(job, "-e", f"job_id={allocation}", "-e", "keep=600")
+    assert played.rc == 0, played.text
+    assert cluster.latest.name == allocation
+    assert cluster.jobs("guest") == []
+    before = cluster.steps(allocation)
+    assert {"prefill_0", "srt_holder"} <= set(before)
+    again = cluster.playbook(job, "-e", "keep=600", env={"SLURM_JOB_ID": allocation})
+    assert again.rc == 0, again.text
+    assert again.changed == 0, again.text
+    assert cluster.steps(allocation) == before
+    ended = cluster.playbook(job, "--tags", "teardown", env={"SLURM_JOB_ID": allocation})
+    assert ended.rc == 0, ended.text
+    assert cluster.steps(allocation) == {}
+    assert cluster.jobs("mine") == [allocation]
+
+
+def test_an_allocation_that_is_too_small_is_refused(cluster, allocation):
+    resources = {"gpus_per_node": 8, "prefill_nodes": 2, "prefill_workers": 2, "decode_nodes": 2, "decode_workers": 2}
+    played = cluster.playbook(cluster.job_file("big", resources=resources), "-e", f"job_id={allocation}")
+    assert played.rc != 0
+    assert f"Job {allocation} has 3 nodes, but 4 are needed" in played.text
+    assert cluster.steps(allocation) == {}
+
+
+def test_an_interrupted_measurement_goes_on_in_a_new_allocation(cluster):
+    job = cluster.job_file("resumed", benchmark=dict(BENCHMARK, concurrencies=[2, 3], num_prompts_mult=20))
+    process = cluster.start_playbook(job)
+    for line in process.stdout:
+        if "c=2 measured" in line:
+            break
+    interrupt(process, signal.SIGKILL)
+    process.stdout.read()
+    process.wait(timeout=60)
+    first = cluster.latest.name
+    cluster.run("scancel", first)
+    wait_for(lambda: cluster.jobs("resumed") == [], "the allocation to be gone")
+    played = cluster.playbook(job)
+    assert played.rc == 0, played.text
+    second = cluster.latest
+    assert second.name != first
+    assert f"c=2 taken over from job {first}" in played.text
+    assert json.loads((second / "rollup.json").read_text())["valid"] is True
+    assert not os.path.exists(second / ".secrets")

@@ -1,0 +1,68 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Several jobs in one file: shown, written, refused where one is wanted, and run one after the other."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+import yaml
+from cluster import ROOT
+
+
+@pytest.fixture
+def sweep(cluster):
+    """The example of four jobs, with the model of this test."""
+    job = yaml.safe_load((ROOT / "examples" / "sweep.yaml").read_text())
+    job["job"]["model"]["path"] = str(cluster.model)
+    path = cluster.folder / "sweep.yaml"
+    path.write_text(yaml.safe_dump(job))
+    return path
+
+
+def play(cluster, *argv, inside=False):
+    """Run ansible-playbook in the sandbox or, as on a laptop, outside of it."""
+    argv = ["ansible-playbook", *map(str, argv), "-e", f"output_dir={cluster.output}"]
+    argv = [*cluster.prefix(), *argv] if inside else argv
+    return subprocess.run(
+        argv, cwd=ROOT, env=cluster.environment, text=True, capture_output=True, timeout=300, check=False
+    )
+
+
+def test_bench_refuses_several_jobs_and_names_the_playbook_for_them(cluster, sweep):
+    done = play(cluster, "bench.yml", "-e", f"job_file={sweep}", inside=True)
+    assert done.returncode != 0 and "There are 4 jobs" in done.stdout and "playbooks/sweep.yml" in done.stdout
+    assert cluster.jobs() == []
+
+
+def test_check_shows_every_job_without_slurm(cluster, sweep):
+    done = play(cluster, "bench.yml", "-e", f"job_file={sweep}", "--check", "--diff")
+    assert done.returncode == 0, done.stdout + done.stderr
+    for name in ("sweep_decode1_seqs64", "sweep_decode1_seqs256", "sweep_decode2_seqs64", "sweep_decode2_seqs256"):
+        assert f"#SBATCH --job-name={name}" in done.stdout
+    assert done.stdout.count("GPU hours") >= 4 and done.stdout.count("dynamo.mocker") == 10
+
+
+def test_plan_writes_a_directory_for_each_job(cluster, sweep):
+    folder = cluster.folder / "rehearsed"
+    done = play(cluster, "playbooks/plan.yml", "-e", f"job_file={sweep}", "-e", f"dry_run_dir={folder}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(list(folder.iterdir())) == 4
+    for one in folder.iterdir():
+        plan = json.loads((one / "plan.json").read_text())
+        assert one.name.startswith(plan["name"] + "_")
+        assert yaml.safe_load((one / "config.yaml").read_text()) == plan["spec"]
+    assert cluster.jobs() == []
+
+
+def test_four_jobs_one_after_the_other(cluster, sweep):
+    done = play(cluster, "playbooks/sweep.yml", "-e", f"job_file={sweep}", inside=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count(": done, valid, up to") == 8  # when each is done, and all at the end
+    rollups = [json.loads(path.read_text()) for path in cluster.output.glob("*/rollup.json")]
+    mine = {rollup["job_name"]: rollup for rollup in rollups if rollup["job_name"].startswith("sweep_")}
+    assert len(mine) == 4 and all(rollup["valid"] for rollup in mine.values())
+    assert mine["sweep_decode2_seqs64"]["decode_workers"] == 2
+    assert cluster.jobs() == []

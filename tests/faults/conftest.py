@@ -1,0 +1,27 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""One cluster for all fault tests, whole again after each."""
+
+from __future__ import annotations
+
+import pytest
+from cluster import wait_for
+from faults import Faults
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory):
+    """The cluster of all fault tests."""
+    made = Faults(tmp_path_factory.mktemp("faults"))
+    yield made
+    made.close()
+
+
+@pytest.fixture(autouse=True)
+def _whole(cluster):
+    """Leave nothing broken for the next test."""
+    yield
+    cluster.clear()
+    for job_id in cluster.jobs():
+        cluster.run("scancel", job_id, check=False)
+    wait_for(lambda: cluster.jobs() == [], "the queue to be empty", timeout_s=120)

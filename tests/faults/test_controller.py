@@ -1,0 +1,123 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Controllers that are killed, interrupted, or two at once; results and disks that break. See docs/reliability.md."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+from cluster import ROOT, Played, interrupt, wait_for
+from faults import BENCHMARK, LONG, failed
+
+STAGES = ["allocation", "preflight", "head_infra", "worker", "frontend", "health", "benchmark", "rollup", "teardown"]
+QUICK = [(signal.SIGKILL, "allocation"), (signal.SIGKILL, "benchmark"), (signal.SIGINT, "preflight")]
+ALL = [(number, stage) for number in (signal.SIGKILL, signal.SIGINT) for stage in STAGES]
+
+
+@pytest.mark.parametrize(
+    ("number", "stage"),
+    [pytest.param(*one, marks=[] if one in QUICK else [pytest.mark.slow]) for one in ALL],
+    ids=lambda value: value.name if isinstance(value, signal.Signals) else value,
+)
+def test_a_controller_that_goes_away_at_any_stage_is_followed_by_the_next(cluster, number, stage):
+    job = cluster.job_file(f"{number.name}-{stage}".lower().replace("_", ""))
+    process = cluster.start_playbook(job)
+    cluster.until(process, f"srt.slurm.{stage} :")
+    interrupt(process, number)
+    process.stdout.read()
+    process.wait(timeout=60)
+    jobs = cluster.jobs(job.stem)
+    before = cluster.steps(jobs[0]) if jobs else {}
+    played = cluster.playbook(job, "-e", "keep=600")
+    assert played.rc == 0, played.text
+    assert cluster.rollup()["valid"] is True
+    (job_id,) = cluster.jobs(job.stem)
+    if jobs and stage != "teardown":
+        assert jobs == [job_id]
+        after = cluster.steps(job_id)
+        service = {name: step for name, step in before.items() if not name.startswith(("bench", "preflight"))}
+        assert service.items() <= after.items()
+    cluster.end(job)
+    cluster.gone(job.stem)
+
+
+def start_on(cluster, job, node, *args):
+    """Start the playbook from *node*, which stands for a second submit host."""
+    import subprocess
+
+    argv = [*cluster.prefix(node), *cluster.playbook_argv(job, *args)[len(cluster.prefix()) :]]
+    return subprocess.Popen(
+        argv, cwd=ROOT, env=cluster.environment, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, start_new_session=True,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "node", [None, pytest.param("node006", marks=pytest.mark.slow)], ids=["same host", "two hosts"]
+)
+def test_two_controllers_at_once_share_one_job(cluster, node):
+    job = cluster.job_file("twice")
+    processes = [cluster.start_playbook(job, "-e", "keep=600"), start_on(cluster, job, node, "-e", "keep=600")]
+    played = [Played(process.wait(timeout=180), process.stdout.read()) for process in processes]
+    assert [one.rc for one in played] == [0, 0], played[0].text + played[1].text
+    (job_id,) = cluster.jobs("twice")
+    starts = [line for line in (cluster.latest / "steps.jsonl").read_text().splitlines() if '"event": "start"' in line]
+    for name in ("prefill_0", "decode_0", "decode_1", "nginx", "nats", "etcd"):
+        assert sum(f'"name": "{name}"' in line for line in starts) == 1, name
+    cluster.end(job)
+
+
+def test_a_result_that_was_cut_is_measured_again(cluster):
+    job = cluster.job_file("cut")
+    played = cluster.playbook(job, "-e", "keep=600")
+    assert played.rc == 0, played.text
+    (path,) = [p for p in cluster.latest.glob("results/*/*.json") if p.name.count(".") == 1]
+    path.write_text(path.read_text()[:100])
+    again = cluster.playbook(job, "-e", "keep=600", "--tags", "benchmark,rollup")
+    assert again.rc == 0, again.text
+    assert "c=2 measured, valid" in again.text
+    assert path.with_name(path.name.replace(".json", ".attempt1.json")).stat().st_size == 100
+    cluster.end(job)
+
+
+def test_an_output_directory_that_cannot_be_written_fails_before_anything_is_submitted(cluster):
+    played = failed(cluster.playbook(cluster.job_file("readonly"), "-e", "output_dir=/proc/nowhere"), "cannot be made")
+    assert "/proc/nowhere" in played.text
+    assert cluster.jobs("readonly") == []
+
+
+def test_a_disk_with_too_little_space_is_found_before_models_load(cluster):
+    played = failed(
+        cluster.playbook(cluster.job_file("full"), "-e", "preflight_min_free_mib=100000000"),
+        r"node\d+: /.* has \d+ MiB left, 100000000 are needed",
+    )
+    assert "srt.slurm.worker :" not in played.text
+    cluster.gone("full")
+
+
+@pytest.mark.slow
+def test_a_disk_that_fills_up_while_measuring_fails_and_ends_clean(cluster):
+    if not cluster.disk:
+        pytest.skip("a small file system cannot be mounted here")
+    job = cluster.job_file("fills", benchmark=dict(LONG, num_prompts_mult=600))
+    process = cluster.start_playbook(job, "-e", f"output_dir={cluster.disk}", "--skip-tags", "preflight")
+    seen = cluster.until(process, "srt.slurm.benchmark :")
+    cluster.run("sh", "-c", f"cat /dev/zero > {cluster.disk}/filler", check=False)
+    played = cluster.rest(process, seen)
+    assert played.rc != 0, played.text
+    assert "No space left on device" in played.text
+    assert cluster.jobs("fills") == []
+
+
+def test_ctrl_c_while_measuring_keeps_what_was_finished(cluster):
+    job = cluster.job_file("stopped", benchmark=dict(BENCHMARK, osl=64, num_prompts_mult=400, concurrencies=[2, 3]))
+    process = cluster.start_playbook(job)
+    cluster.until(process, "c=2 measured, valid")
+    wait_for(lambda: cluster.progress() > 0, "the second point to be measured")
+    interrupt(process, signal.SIGINT)
+    process.stdout.read()
+    process.wait(timeout=60)
+    played = cluster.playbook(job)
+    assert played.rc == 0, played.text
+    assert "c=2 kept" in played.text

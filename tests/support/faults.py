@@ -1,0 +1,198 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""A real Slurm of six nodes, the playbook, and many ways to break either.
+
+A job's programs go through one script, which does what a *trap* says first: a piece of shell for workers (``mocker``),
+frontends (``frontend``) or the load client (``client``). It may exit, hang, ignore signals or become another program.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import time
+import zlib
+
+from cluster import SANDBOX, Cluster, Played, wait_for
+
+WRAPPER = """#!/bin/bash
+case "$*" in
+    *dynamo.mocker*) trap_=mocker ;;
+    *dynamo.frontend*) trap_=frontend ;;
+    */load_client*) trap_=client ;;
+esac
+if [ -n "$trap_" ] && [ -e {folder}/$trap_ ]; then . {folder}/$trap_; fi
+exec {python} "$@"
+"""
+BENCHMARK = {
+    "type": "sa-bench", "isl": 64, "osl": 8, "concurrencies": [2], "num_prompts_mult": 5, "num_warmup_mult": 1,
+}  # fmt: skip
+# Some seconds of load: time enough to break something meanwhile.
+LONG = dict(BENCHMARK, osl=64, num_prompts_mult=1500)
+NODES = 6
+
+
+class Faults(Cluster):
+    """A cluster that can be broken in many ways."""
+
+    def __init__(self, folder, nodes=NODES):
+        # Before the sandbox starts, so that all its nodes see it.
+        self.disk = folder / "disk"
+        self.disk.mkdir()
+        mount = ["mount", "-t", "tmpfs", "-o", "size=24m", "none", str(self.disk)]
+        if subprocess.run(mount, capture_output=True, timeout=30, check=False).returncode:
+            self.disk = None
+        super().__init__(folder, nodes)
+        self.traps = folder / "traps"
+        self.traps.mkdir()
+        self.python = folder / "python"
+        self.python.write_text(WRAPPER.format(folder=self.traps, python=sys.executable))
+        self.python.chmod(0o755)
+
+    def close(self):
+        """Stop the sandbox and take the small disk away."""
+        super().close()
+        if self.disk:
+            subprocess.run(["umount", "--lazy", str(self.disk)], check=True, timeout=30)
+
+    def trap(self, program, shell):
+        """Let *program* (mocker, frontend, client) run *shell* before it begins, or instead."""
+        (self.traps / program).write_text(shell + "\n")
+
+    def clear(self):
+        """Take all traps away."""
+        for path in self.traps.iterdir():
+            path.unlink()
+
+    def job_file(self, name, **changes):
+        """Write a job whose programs can be trapped; its points are like those of no other name."""
+        benchmark = dict(changes.pop("benchmark", BENCHMARK), seed=zlib.crc32(name.encode()) % 100000)
+        return super().job_file(name, python=str(self.python), benchmark=benchmark, **changes)
+
+    def sandbox(self, *words):
+        """Run a command of the sandbox, such as ``node node002 cut``."""
+        subprocess.run([SANDBOX, *words, "--dir", self.dir], check=True, timeout=120)
+
+    def plan(self, run_dir=None):
+        """Return the plan of the newest run."""
+        return json.loads(((run_dir or self.latest) / "plan.json").read_text())
+
+    def node_of(self, step, run_dir=None):
+        """Return the first node of a step of the plan."""
+        return next(one["nodes"][0] for one in self.plan(run_dir)["steps"] if one["name"] == step)
+
+    def evidence(self, step, attempt=1, run_dir=None):
+        """Return the evidence that the holder kept."""
+        return json.loads(((run_dir or self.latest) / "evidence" / f"{step}.{attempt}.json").read_text())
+
+    def rollup(self, run_dir=None):
+        """Return the rollup of the newest run."""
+        return json.loads(((run_dir or self.latest) / "rollup.json").read_text())
+
+    def kill(self, job_id, *steps, signal_="KILL"):
+        """Signal the processes of steps."""
+        running = self.steps(job_id)
+        self.run("scancel", f"--signal={signal_}", *[running[step] for step in steps])
+
+    def freeze(self, word):
+        """Stop (SIGSTOP) the processes of the newest run whose command line has *word*."""
+        frozen = 0
+        for path in pathlib.Path("/proc").glob("[0-9]*"):
+            try:
+                if os.readlink(path / "cwd") == str(self.latest) and word.encode() in (path / "cmdline").read_bytes():
+                    os.kill(int(path.name), signal.SIGSTOP)
+                    frozen += 1
+            except OSError:
+                continue
+        assert frozen, f"no process has {word!r}"
+
+    def until(self, process, text, timeout_s=90):
+        """Read the lines of a playbook until one holds *text*; return all that was read."""
+        seen, end = [], time.monotonic() + timeout_s
+        for line in process.stdout:
+            seen.append(line)
+            if text in line:
+                return "".join(seen)
+            assert time.monotonic() < end, "".join(seen)
+        raise AssertionError(f"the playbook ended before {text!r}: {''.join(seen)}")
+
+    def rest(self, process, seen=""):
+        """Wait for the end of a playbook; return what it gave."""
+        text = seen + process.stdout.read()
+        return Played(process.wait(timeout=120), text)
+
+    def measuring(self, job, *args, step="bench_c2"):
+        """Start the playbook and return it, its job and its output once the first point is measured."""
+        process = self.start_playbook(job, *args)
+        seen = self.until(process, "srt.slurm.benchmark :")
+        job_id = self.latest.name
+        wait_for(lambda: self.progress() > 0, f"{step} to have completed requests")
+        return process, job_id, seen
+
+    def progress(self):
+        """Return how many requests of the newest run's points are done."""
+        done = 0
+        for path in self.latest.glob("results/*/*.progress.json"):
+            try:
+                record = json.loads(path.read_text())
+            except ValueError:
+                continue
+            done += (record.get("done") or 0) if record.get("state") == "running" else 0
+        return done
+
+    def gone(self, name):
+        """Nothing is left of the jobs called *name*."""
+        wait_for(lambda: self.jobs(name) == [], f"{name} to leave the queue")
+        wait_for(lambda: self.processes() == [], "no process of ours to be left")
+
+    def processes(self):
+        """Return the command lines of processes that belong to runs of this cluster."""
+        found = []
+        for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            except OSError:
+                continue
+            if str(self.output) in line and "pytest" not in line:
+                found.append(line)
+        return found
+
+    def listen(self, node, port):
+        """Let a stranger listen on *port* of *node*; return its process."""
+        code = f"import socket,time; s=socket.socket(); s.setsockopt(1,2,1); s.bind(('',{port})); s.listen(); "
+        code += "print('ready',flush=True); time.sleep(600)"
+        process = subprocess.Popen(
+            [*self.prefix(node), sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, start_new_session=True
+        )
+        assert process.stdout.readline().strip() == "ready"
+        return process
+
+    def commands(self, **scripts):
+        """Return an environment in which Slurm commands run *scripts* first; {real} is the true program."""
+        folder = self.folder / f"commands{len(list(self.folder.glob('commands*')))}"
+        folder.mkdir()
+        for name, text in scripts.items():
+            real = subprocess.run(["which", name], capture_output=True, text=True, check=True).stdout.strip()
+            (folder / name).write_text("#!/bin/bash\n" + text.replace("{real}", real) + f'\nexec {real} "$@"\n')
+            (folder / name).chmod(0o755)
+        return {"PATH": f"{folder}:{self.environment['PATH']}"}
+
+
+def stop(process, number=signal.SIGTERM):
+    """End a process that was started in a session of its own."""
+    if process.poll() is None:
+        os.killpg(process.pid, number)
+    process.wait(timeout=30)
+
+
+def failed(played, *texts):
+    """Assert that a run failed and said each of *texts*."""
+    assert played.rc != 0, played.text
+    for text in texts:
+        assert re.search(text, played.text), f"{text!r} is not in: {played.text}"
+    return played

@@ -1,0 +1,218 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+
+import pytest
+from ansible_collections.srt.slurm.plugins.module_utils.failures import SpecError
+from ansible_collections.srt.slurm.plugins.module_utils.plan.request import node_count
+from ansible_collections.srt.slurm.tests.unit.plugins.module_utils.plan import jobs
+
+SPLIT = {"prefill_nodes": 1, "prefill_workers": 2, "decode_nodes": 2, "decode_workers": 1}
+
+
+def spec_of(backend=None, **changes):
+    return jobs.spec_of(jobs.raw(**{"backend": {"type": "vllm", **(backend or {})}, "resources": SPLIT, **changes}))
+
+
+def modes(**configs):
+    return {"vllm_config": configs}
+
+
+def test_dynamo_command():
+    config = modes(prefill={"served_model_name": "m", "tensor-parallel-size": 4, "kv-events-config": {"topic": "t"}})
+    plan = jobs.plan_of(spec_of(config))
+    step = jobs.step(plan, "prefill_1")
+    assert step["argv"] == [
+        *("python3", "-m", "dynamo.vllm", "--served-model-name", "m", "--model", "/models/tiny"),
+        *("--disaggregation-mode", "prefill", "--device-ids", "4,5,6,7", "--request-plane", "tcp"),
+        *("--dump-config-to", "/out/7/logs/n1_prefill_1_config.json", "--kv-events-config"),
+        '{"publisher":"zmq","topic":"t","endpoint":"tcp://*:5551","enable_kv_cache_events":true}',
+        *("--kv-transfer-config", '{"kv_connector":"NixlConnector","kv_role":"kv_both"}'),
+        *("--tensor-parallel-size", "4"),
+    ]
+    env = step["env"]
+    assert env["VLLM_NIXL_SIDE_CHANNEL_HOST"] == "10.0.0.1" and env["DYN_VLLM_KV_EVENT_PORT"] == "5551"
+    assert env["VLLM_PORT"] == "20050" and "CUDA_VISIBLE_DEVICES" not in env
+    channel = [int(jobs.step(plan, f"prefill_{i}")["env"]["VLLM_NIXL_SIDE_CHANNEL_PORT"]) for i in (0, 1)]
+    assert channel[1] - channel[0] >= 4
+
+
+def test_a_model_over_two_nodes_without_data_parallelism():
+    plan = jobs.plan_of(spec_of(modes(decode={"tensor-parallel-size": 16})))
+    first, second = jobs.step(plan, "decode_0"), jobs.step(plan, "decode_0_r1")
+    assert jobs.option(second["argv"], "--master-addr") == "10.0.0.2"
+    assert jobs.option(second["argv"], "--node-rank") == "1"
+    assert "--headless" in second["argv"] and "--headless" not in first["argv"]
+    assert "VLLM_PORT" not in first["env"]
+    assert "decode_0_r1" not in [one["name"] for one in plan["checks"]]
+
+
+def instances(plan):
+    health = next(one for one in plan["checks"] if one["name"] == "frontend_0_workers")
+    return {one["label"]: one["min"] for one in health["expect"]}
+
+
+def test_data_parallel_per_node():
+    plan = jobs.plan_of(spec_of(modes(decode={"data-parallel-size": 8, "tensor-parallel-size": 2, "headless": None})))
+    for rank, name in enumerate(("decode_0", "decode_0_r1")):
+        argv = jobs.step(plan, name)["argv"]
+        assert jobs.option(argv, "--data-parallel-size-local") == "4"
+        assert jobs.option(argv, "--data-parallel-start-rank") == str(rank * 4)
+        assert jobs.option(argv, "--data-parallel-address") == "10.0.0.2"
+        assert "--data-parallel-hybrid-lb" in argv and "--headless" not in argv
+    assert instances(plan) == {"prefill": 2, "decode": 2}
+
+
+def test_data_parallel_replicas_that_span_nodes():
+    resources = {**SPLIT, "decode_nodes": 4}
+    config = modes(decode={"data-parallel-size": 2, "tensor-parallel-size": 16})
+    plan = jobs.plan_of(spec_of(config, resources=resources))
+    argv = jobs.step(plan, "decode_0_r2")["argv"]
+    assert jobs.option(argv, "--nnodes") == "4" and "--headless" in argv
+    assert "--data-parallel-rpc-port" in argv and "--data-parallel-hybrid-lb" not in argv
+    assert instances(plan) == {"prefill": 2, "decode": 1}
+
+
+def test_data_parallel_per_gpu():
+    config = {**modes(decode={"data-parallel-size": 16, "data-parallel-rpc-port": 1}), "dp_launch_mode": "per_gpu"}
+    plan = jobs.plan_of(spec_of(config))
+    steps = [step for step in plan["steps"] if step["name"].startswith("decode_0")]
+    assert len(steps) == 16 and instances(plan)["decode"] == 16
+    assert [jobs.option(step["argv"], "--data-parallel-rank") for step in steps] == [str(rank) for rank in range(16)]
+    assert jobs.option(steps[9]["argv"], "--device-ids") == "1" and steps[9]["nodes"] == ["n3"]
+    assert len({step["log"] for step in steps}) == 16
+    assert {jobs.option(step["argv"], "--data-parallel-rpc-port") for step in steps} == {"8400"}
+    assert any("data-parallel-rpc-port: the plan sets this itself" in note for note in plan["notes"])
+    assert any("per_gpu" in note for note in plan["notes"])
+
+
+@pytest.mark.parametrize(
+    "word, expected",
+    [
+        ("none", None),
+        ("lmcache", "LMCacheConnectorV1"),
+        ("KVBM", "DynamoConnector"),
+        ('{"kv_connector": "Mine"}', "Mine"),
+    ],
+)
+def test_connectors(word, expected):
+    argv = jobs.step(jobs.plan_of(spec_of({"connector": word})), "decode_0")["argv"]
+    if expected is None:
+        assert "--kv-transfer-config" not in argv
+    else:
+        assert json.loads(jobs.option(argv, "--kv-transfer-config"))["kv_connector"] == expected
+
+
+def test_the_mode_names_its_own_connector_and_the_engine_option_wins():
+    config = modes(prefill={"connector": "none"}, decode={"kv_transfer_config": {"kv_connector": "Own"}})
+    plan = jobs.plan_of(spec_of(config))
+    assert "--kv-transfer-config" not in jobs.step(plan, "prefill_0")["argv"]
+    argv = jobs.step(plan, "decode_0")["argv"]
+    assert json.loads(jobs.option(argv, "--kv-transfer-config")) == {"kv_connector": "Own"}
+    assert argv.count("--kv-transfer-config") == 1 and "--connector" not in argv
+    assert any("kv-transfer-config replaces" in note for note in plan["notes"])
+
+
+def test_kvbm_leaders_have_ports():
+    plan = jobs.plan_of(spec_of({"decode_environment": {"DYN_CONNECTOR": "KVBM"}}))
+    env = jobs.step(plan, "decode_0_r1")["env"]
+    assert env["DYN_KVBM_LEADER_ZMQ_HOST"] == "10.0.0.2"
+    assert (env["DYN_KVBM_LEADER_ZMQ_PUB_PORT"], env["DYN_KVBM_LEADER_ZMQ_ACK_PORT"]) == ("5600", "5601")
+
+
+def test_the_jobs_environment_does_not_move_ports():
+    environment = {"DYN_SYSTEM_PORT": "1", "CUDA_VISIBLE_DEVICES": "7", "VLLM_NIXL_SIDE_CHANNEL_HOST": "mine"}
+    plan = jobs.plan_of(spec_of(environment=environment))
+    env = jobs.step(plan, "prefill_0")["env"]
+    assert env["DYN_SYSTEM_PORT"] == "8081" and "CUDA_VISIBLE_DEVICES" not in env
+    assert env["VLLM_NIXL_SIDE_CHANNEL_HOST"] == "mine"
+    assert any(note.startswith("environment: CUDA_VISIBLE_DEVICES, DYN_SYSTEM_PORT:") for note in plan["notes"])
+
+
+def test_set_cuda_visible_devices():
+    step = jobs.step(jobs.plan_of(spec_of({"set_cuda_visible_devices": True})), "prefill_1")
+    assert step["env"]["CUDA_VISIBLE_DEVICES"] == "4,5,6,7" and "--device-ids" not in step["argv"]
+
+
+def test_colocation():
+    resources = {"prefill_nodes": 2, "prefill_workers": 3, "decode_nodes": 2, "decode_workers": 3}
+    resources.update(gpus_per_prefill=4, gpus_per_decode=4)
+    allowed = {"allow_prefill_decode_colocation": True, "allow_prefill_decode_colocation_across_nodes": True}
+    for backend, count in (({}, 4), ({"allow_prefill_decode_colocation": True}, 4), (allowed, 3)):
+        spec = spec_of(backend, resources=resources)
+        assert node_count(spec) == count
+    plan = jobs.plan_of(spec)
+    assert [(one["name"], one["nodes"][0]) for one in plan["endpoints"]] == [
+        *(("prefill_0", "n1"), ("prefill_1", "n1"), ("prefill_2", "n2")),
+        *(("decode_0", "n2"), ("decode_1", "n3"), ("decode_2", "n3")),
+    ]
+    one = {"prefill_nodes": 1, "prefill_workers": 1, "decode_nodes": 1, "decode_workers": 1}
+    one.update(gpus_per_prefill=4, gpus_per_decode=4)
+    assert node_count(spec_of({"allow_prefill_decode_colocation": True}, resources=one)) == 1
+
+
+def test_vllm_serve():
+    config = modes(aggregated={"tensor-parallel-size": 8, "host": "1.2.3.4", "connector": "nixl", "dp": 1})
+    plan = jobs.plan_of(spec_of(config, resources=jobs.AGGREGATED, frontend={"type": "vllm"}))
+    assert [step["name"] for step in plan["steps"]] == ["agg_0"]
+    argv = jobs.step(plan, "agg_0")["argv"]
+    assert argv[:3] == ["vllm", "serve", "/models/tiny"] and jobs.option(argv, "--port") == "8000"
+    assert argv.count("--host") == 1 and "--kv-transfer-config" not in argv and "--connector" not in argv
+    assert [one["name"] for one in plan["checks"]] == ["agg_0", "models", "token"]
+    assert plan["groups"]["srt_head"] == ["n1"]
+
+
+@pytest.mark.parametrize(
+    "backend, changes, words",
+    [
+        (modes(decode={"tensor-parallel-size": 32}), {}, "needs 32 GPUs"),
+        (modes(decode={"data-parallel-size": 4}), {}, "= 4 GPUs, a decode worker has 16"),
+        (modes(decode={"data-parallel-size": 16, "headless": True}), {}, "decided by the plan for data-parallel"),
+        (
+            {**modes(decode={"data-parallel-size": 8, "tensor-parallel-size": 2}), "dp_launch_mode": "per_gpu"},
+            {},
+            "gives one GPU each",
+        ),
+        ({}, {"frontend": {"type": "vllm"}}, "exactly one aggregated worker"),
+        ({"mooncake_kv_store": {}}, {}, "neither prefill nor decode transfers through mooncake"),
+        (
+            modes(decode={"profiler_config.x": 1}),
+            {"profiling": {"type": "nsys", "prefill": {"start_step": 1}, "decode": {"start_step": 1}}},
+            "nsys profiling sets itself",
+        ),
+    ],
+)
+def test_problems(backend, changes, words):
+    with pytest.raises(SpecError) as caught:
+        spec_of(backend, **changes)
+    assert words in str(caught.value)
+
+
+def test_mooncake_store():
+    store = {"container": "mc:1", "env": {"A": "1"}, "master_extra_args": ["--rpc_thread_num=4", "--port=1"]}
+    config = modes(prefill={"kv-transfer-config": "Mooncake"})
+    plan = jobs.plan_of(spec_of({**config, "mooncake_kv_store": {**store, "store_config": {"x": 1}}}))
+    step = jobs.step(plan, "mooncake")
+    assert step["tier"] == "head_infra" and step["nodes"] == plan["groups"]["srt_infra"]
+    assert step["argv"].count("--rpc_thread_num=4") == 1 and "--rpc_thread_num=16" not in step["argv"]
+    assert "--port=8700" in step["argv"] and "--port=1" not in step["argv"]
+    assert [one["port"] for one in step["ready"]] == [8700, 8701, 8702]
+    env = jobs.step(plan, "decode_0")["env"]
+    assert env["MOONCAKE_MASTER"] == "10.0.0.1:8700" and env["A"] == "1"
+    assert env["MOONCAKE_LOCAL_HOSTNAME"] == "10.0.0.2"
+    file = next(one for one in plan["files"] if one["path"] == "mooncake_store_config.json")
+    assert json.loads(file["content"]) == {"x": 1, "master_server_address": "10.0.0.1:8700"}
+
+
+def test_nsys_tells_the_engine_when():
+    phases = {"prefill": {"start_step": 5, "stop_step": 9}, "decode": {"start_step": 1, "stop_step": 2}}
+    profiling = {"type": "nsys", **phases}
+    argv = jobs.step(jobs.plan_of(spec_of(profiling=profiling)), "prefill_0")["argv"]
+    assert argv[:2] == ["nsys", "profile"]
+    assert json.loads(jobs.option(argv, "--profiler-config")) == {
+        "profiler": "cuda",
+        "delay_iterations": 5,
+        "max_iterations": 4,
+    }

@@ -1,0 +1,42 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""A service that is not whole while it is measured: restarts of the holder, and losses that the job allows."""
+
+from __future__ import annotations
+
+import json
+
+from ansible_collections.srt.slurm.plugins.module_utils.bench import run as bench
+
+
+def test_a_point_during_a_restart_is_measured_once_more_when_the_service_is_whole(made, monkeypatch):
+    waited = []
+    monkeypatch.setattr(bench.health, "wait_for", lambda *args: waited.append(args))
+    made.plan.update(checks=[], health_timeout_s=60)
+    next(step for step in made.plan["steps"] if step["name"] == "decode_0")["restarts"] = 1
+
+    def scene():
+        made.holder.change("decode_0", state="running", attempt=2, started_at=made.holder.at(1))
+        made.holder.finish()
+
+    made.holder.scenes = [scene]
+    (point,) = made.call(concurrencies=[4])["points"]
+    assert (point["valid"], len(waited)) == (True, 1)
+    assert made.holder.started() == ["bench_c4", "bench_c4"]
+
+
+def test_a_loss_that_the_job_allows_is_recorded_and_the_run_goes_on(made):
+    next(step for step in made.plan["steps"] if step["name"] == "decode_0")["critical"] = False
+    made.holder.records["decode_0"]["critical"] = False
+
+    def scene():
+        made.holder.die("decode_0")
+        made.holder.finish()
+
+    made.holder.scenes = [scene]
+    result = made.call()
+    assert [point["valid"] for point in result["points"]] == [True, True]
+    path = made.plan["benchmark"]["points"][0]["result"].replace(".json", ".verdict.json")
+    losses = json.loads((made.run_dir / path).read_text())["losses"]
+    assert losses == ["decode_0 ended during the measurement: killed by signal 9 on node0003"]
+    assert [point["action"] for point in made.call()["points"]] == ["measured", "measured"]

@@ -1,0 +1,113 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Variables, placeholders and mounts."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.srt.slurm.plugins.module_utils.failures import SpecError
+from ansible_collections.srt.slurm.plugins.module_utils.plan import job_spec, paths
+from ansible_collections.srt.slurm.plugins.module_utils.spec.cluster import load_cluster
+from ansible_collections.srt.slurm.plugins.module_utils.spec.source import NOWHERE
+from ansible_collections.srt.slurm.tests.unit.plugins.module_utils.plan import jobs
+
+VARIABLES = {"MODELS": "/shared/models", "TEAM": "/team", "IMAGE": "nvcr.io/x:1", "HOME": "/home/me"}
+CONTAINER = {"container": "img:1"}
+
+
+def spec_of(variables=None, cluster=None, **changes):
+    environment = paths.Environment({**VARIABLES, **(variables or {})}, ["/job", "/work"], check_paths=False)
+    return job_spec.resolve(jobs.raw(**changes), NOWHERE, cluster or load_cluster(None), environment)
+
+
+def mounts(spec):
+    return jobs.step(jobs.plan_of(spec), "prefill_0")["mounts"]
+
+
+def test_variables():
+    spec = spec_of(
+        model={"path": "$MODELS/m", "container": "${IMAGE}", "stage_dir": "$TEAM/stage"},
+        environment={"A": "$HOME"},
+        frontend={"nginx_container": "${WEB:-nginx:1}"},
+    )
+    assert spec["model"]["path"] == "/shared/models/m" and spec["model"]["container"] == "nvcr.io/x:1"
+    assert spec["model"]["stage_dir"] == "/team/stage" and spec["frontend"]["nginx_container"] == "nginx:1"
+    assert spec["environment"] == {"A": "$HOME"}
+
+
+def test_placeholders_of_mounts():
+    spec = spec_of(
+        model=CONTAINER,
+        container_mounts={
+            "$TEAM/{job_id}/{run_name}": "/a",
+            "/b": "/b/{gpus_per_node}/{head_node_ip}",
+            "/c": "/c{log_dir}{model_path}",
+            "/d": "/d/{container_image}:ro",
+            "relative": "/e",
+        },
+    )
+    found = mounts(spec)
+    for mount in (
+        "/team/7/test_7:/a",
+        "/b:/b/8/10.0.0.1",
+        "/c:/c/out/7/logs/models/tiny",
+        "/d:/d/img:1:ro",
+        "/work/relative:/e",
+    ):
+        assert mount in found, found
+
+
+@pytest.mark.parametrize(
+    "table, words",
+    [
+        ({"/a": "/b/{job_di}"}, "has {job_di}, which is no placeholder. Did you mean {job_id}"),
+        ({"/a/{x y}": "/b"}, "Known are: job_id"),
+        ({"/a": "/b/$UNSET"}, "UNSET, which is not set"),
+        ({"/a": ""}, "no path inside"),
+    ],
+)
+def test_bad_mounts(table, words):
+    with pytest.raises(SpecError) as caught:
+        spec_of(model=CONTAINER, container_mounts=table)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "x", "/a:b"])
+def test_bad_extra_mounts(text):
+    with pytest.raises(SpecError, match="a mount is host:container"):
+        spec_of(extra_mount=[text])
+
+
+def test_the_later_mount_wins(tmp_path):
+    file = tmp_path / "c.yaml"
+    file.write_text("configs_dir: /site\ndefault_mounts: {$TEAM/data: /data, /site2: /configs, /z: /zz/}\n")
+    spec = spec_of(
+        {"INFMAX_WORKSPACE": "/infmax"},
+        load_cluster(str(file)),
+        model=CONTAINER,
+        extra_mount=["/mine:/data:ro", "/other", "/w:/infmax-workspace"],
+        container_mounts={"/last": "/other"},
+    )
+    assert mounts(spec) == [
+        "/out/7:/out/7",
+        "/out/7/logs:/logs",
+        "/models/tiny:/model",
+        "/site2:/configs",
+        "/mine:/data:ro",
+        "/z:/zz",
+        "/last:/other",
+        "/infmax:/infmax-workspace",
+    ]
+
+
+def test_a_setup_script_must_be_there(tmp_path):
+    (tmp_path / "patches").mkdir()
+    (tmp_path / "patches" / "p.sh").write_text("")
+    (tmp_path / "s.sh").write_text("")
+    file = tmp_path / "c.yaml"
+    file.write_text(f"configs_dir: {tmp_path}\n")
+    for name in ("s.sh", "p.sh"):
+        jobs.spec_of(setup_script=name, model={"path": "/"}, cluster=load_cluster(str(file)), check_paths=True)
+    with pytest.raises(SpecError, match="setup_script: is neither"):
+        jobs.spec_of(setup_script="q.sh", model={"path": "/"}, cluster=load_cluster(str(file)), check_paths=True)
+    jobs.spec_of(setup_script="q.sh", cluster=load_cluster(str(file)))

@@ -1,0 +1,123 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Evidence of the holder, kept per attempt, and its restarts, over a fake Slurm."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+
+import pytest
+from ansible_collections.srt.slurm.plugins.module_utils.slurm import evidence, holder_faults, holder_steps, srun
+from fake_holder import make_step
+
+
+@pytest.fixture(autouse=True)
+def _no_pauses(monkeypatch):
+    monkeypatch.setattr(holder_steps, "RESTART_PAUSES_S", (0.01,))
+
+
+def start(fake, *steps, **fields):
+    asks = [srun.start_request(step, "42", fake.run_dir) for step in steps]
+    return fake.request("start", steps=asks, wait_s=10, **fields)
+
+
+def kept(fake, name, attempt=1):
+    return json.loads(pathlib.Path(fake.run_dir, "evidence", f"{name}.{attempt}.json").read_text())
+
+
+@pytest.mark.parametrize(
+    ("line", "kind"),
+    [
+        ("all is well", None),
+        ("NVRM: Xid (PCI:0000:3b:00): 79, GPU has fallen off the bus", "gpu"),
+        ("torch.OutOfMemoryError: CUDA out of memory. Tried", "gpu_memory"),
+        ("torch.distributed.DistBackendError: NCCL error in: x.cpp:1", "nccl"),
+        ("OSError: [Errno 98] Address already in use", "port"),
+        ("mocker: error: unrecognized arguments: --x", "usage"),
+        ("FileNotFoundError: [Errno 2] No such file or directory: 'x'", "missing"),
+        ("OSError: [Errno 28] No space left on device", "disk"),
+        ("thread 'main' panicked at src/main.rs:1", "crash"),
+        ("KeyError: 'model'", None),
+    ],
+)
+def test_kinds(line, kind):
+    assert holder_faults.kind_of(line) == kind
+
+
+def test_evidence_is_kept_per_attempt_and_never_overwritten(fake):
+    start(fake, make_step("a"))
+    log = pathlib.Path(fake.run_dir, "logs", "node001_a.out")
+    log.write_text("loading\nRuntimeError: NCCL error in: x.cpp:1\n")
+    fake.slurm.end("a", 3, "srun: error: node001: task 0: Exited with exit code 3")
+    fake.until(lambda steps: steps["a"]["state"] == "ended")
+    first = kept(fake, "a")
+    assert (first["step"], first["node"], first["exit_code"]) == ("a", "node001", 3)
+    assert (first["kind"], first["curable"]) == ("nccl", True)
+    assert first["fatal"] == "RuntimeError: NCCL error in: x.cpp:1"
+    assert first["tail"][0] == "loading"
+    start(fake, make_step("a"))
+    fake.slurm.end("a", 0)
+    fake.until(lambda steps: steps["a"]["state"] == "ended")
+    assert kept(fake, "a", 2)["reason"] == "exited with code 0"
+    assert kept(fake, "a") == first
+    holder_faults.keep(fake.records()["a"] | {"attempt": 1}, fake.run_dir)
+    assert kept(fake, "a") == first
+    error = evidence.step_error([fake.records()["a"]], fake.run_dir, "now")
+    assert error.evidence["evidence"][0]["kept"].endswith("/evidence/a.2.json")
+
+
+def test_what_was_asked_to_end_leaves_no_evidence(fake):
+    start(fake, make_step("a"), make_step("bench_c4", tier="benchmark"))
+    fake.request("stop", names=["a"])
+    fake.slurm.end("bench_c4", 0)
+    fake.until(lambda steps: steps["bench_c4"]["state"] == "ended")
+    assert not pathlib.Path(fake.run_dir, "evidence").exists()
+
+
+def test_a_full_disk_costs_the_evidence_and_not_the_service(fake):
+    start(fake, make_step("a"))
+    pathlib.Path(fake.run_dir, "evidence").write_text("in the way")
+    fake.slurm.end("a", 1)
+    fake.until(lambda steps: steps["a"]["state"] == "ended")
+    assert "evidence of a" in fake.request("status")["trouble"]
+
+
+def test_a_step_is_restarted_as_often_as_its_policy_says_without_any_controller(fake):
+    start(fake, make_step("a", restarts=2))
+    for attempt in (1, 2, 3):
+        fake.until(lambda steps, attempt=attempt: (steps["a"]["attempt"], steps["a"]["state"]) == (attempt, "running"))
+        fake.slurm.end("a", 1)
+    record = fake.until(lambda steps: steps["a"]["state"] == "ended")["a"]
+    assert record["attempt"] == 3
+    assert [kept(fake, "a", attempt)["attempt"] for attempt in (1, 2, 3)] == [1, 2, 3]
+    events = [json.loads(line) for line in pathlib.Path(fake.run_dir, "steps.jsonl").read_text().splitlines()]
+    reasons = [event["reason"] for event in events if event["event"] == "restart"]
+    assert reasons == ["restart 1 of 2: exited with code 1", "restart 2 of 2: exited with code 1"]
+
+
+def test_nobody_who_waits_sees_the_end_of_a_step_that_is_restarted(fake):
+    start(fake, make_step("a", restarts=1))
+    fake.slurm.end("a", 1)
+    fake.until(lambda steps: (steps["a"]["attempt"], steps["a"]["state"]) == (2, "running"))
+    assert fake.request("wait", checks=[], slice_s=0.05)["ended"] == []
+
+
+def test_bad_flags_and_lost_nodes_are_not_tried_again(fake):
+    start(fake, make_step("a", restarts=5), make_step("b", restarts=5))
+    pathlib.Path(fake.run_dir, "logs", "node001_a.out").write_text("error: unrecognized arguments: --x\n")
+    fake.slurm.end("a", 2)
+    fake.slurm.end("b", 0, "srun: error: Node failure on node001")
+    records = fake.until(lambda steps: steps["a"]["state"] == steps["b"]["state"] == "ended")
+    assert records["a"]["attempt"] == records["b"]["attempt"] == 1
+    assert (kept(fake, "a")["kind"], kept(fake, "a")["curable"]) == ("usage", False)
+    assert (kept(fake, "b")["kind"], kept(fake, "b")["curable"]) == ("node", True)
+
+
+def test_a_step_that_waits_for_its_restart_can_be_stopped(fake, monkeypatch):
+    monkeypatch.setattr(holder_steps, "RESTART_PAUSES_S", (60.0,))
+    start(fake, make_step("a", restarts=1))
+    fake.slurm.end("a", 1)
+    fake.until(lambda steps: steps["a"]["attempt"] == 2)
+    fake.request("stop", names=["a"])
+    assert fake.records()["a"]["reason"] == "stopped before it started"

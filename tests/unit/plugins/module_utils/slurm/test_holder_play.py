@@ -1,0 +1,93 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""The playbook as a child of the holder: its lease, its end, its exit code."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+
+import pytest
+from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
+from ansible_collections.srt.slurm.plugins.module_utils.slurm import detached
+from ansible_collections.srt.slurm.plugins.module_utils.slurm.holder_play import Play
+
+
+def make(tmp_path, code, keep=False, argv=None):
+    """Return (Play of the Python text *code*, what it told, how often it renewed)."""
+    spec = {
+        "argv": argv or [sys.executable, "-c", code],
+        "env": {"MINE": "yes"},
+        "cwd": str(tmp_path),
+        "log": str(tmp_path / "playbook.log"),
+        "keep": keep,
+    }
+    (tmp_path / "play.json").write_text(json.dumps(spec))
+    told, renewed = [], []
+    return Play(str(tmp_path), lambda: renewed.append(1), told.append), told, renewed
+
+
+def test_its_end_is_told_with_its_exit_code(tmp_path, monkeypatch):
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    code = "import os, sys; print(os.environ['MINE'], os.environ.get('SLURM_JOB_ID')); sys.exit(3)"
+    play, told, renewed = make(tmp_path, code)
+    play.start()
+    play.join(20)
+    assert play.code == 3
+    assert not play.stopped_it
+    assert told == ["its playbook ended with exit code 3"]
+    assert renewed
+    assert (tmp_path / "playbook.log").read_text() == "yes None\n"
+
+
+def test_a_kept_service_is_not_ended_by_it(tmp_path):
+    play, told, _renewed = make(tmp_path, "pass", keep=True)
+    play.start()
+    play.join(20)
+    assert (play.code, told) == (0, [])
+
+
+def test_it_is_stopped_with_its_children(tmp_path):
+    up = threading.Event()
+    code = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'input()'], stdin=subprocess.PIPE)"
+    play, _told, _renewed = make(tmp_path, code)
+    play.renew = up.set
+    play.start()
+    assert up.wait(20)
+    play.stop()
+    assert play.stopped_it
+    assert play.code in (143, 1)
+    assert not play.is_alive()
+
+
+def test_a_python_that_is_not_there(tmp_path):
+    play, told, _renewed = make(tmp_path, "", argv=["/no/such/python"])
+    play.start()
+    play.join(20)
+    assert play.code == 127
+    assert "could not be started" in told[0]
+    assert "setup.yml" in (tmp_path / "playbook.log").read_text()
+
+
+def test_what_is_frozen(tmp_path):
+    wish = {"name": "bench", "job": {"name": "x"}, "extra_vars": {"force": True}, "keep": False}
+    detached.check(wish)
+    detached.freeze(str(tmp_path / "7"), "7", wish)
+    copy = tmp_path / "7" / "frozen" / "ansible_collections" / "srt" / "slurm"
+    for path in ("playbooks/bench.yml", "plugins/action/job_spec.py", "roles/worker/tasks/start.yml", "ansible.cfg"):
+        assert (copy / path).is_file()
+    assert not list(copy.rglob("__pycache__"))
+    play = json.loads((tmp_path / "7" / "play.json").read_text())
+    assert play["env"]["SRT_SLURM_DETACHED"] == "7"
+    variables = json.loads((tmp_path / "7" / "frozen" / "vars.json").read_text())
+    assert variables["job_id"] == "7"
+    assert variables["force"] is True
+    assert variables["output_dir"] == str(tmp_path)
+    assert json.loads((tmp_path / "7" / "frozen" / "job.json").read_text())["jobs"] == [{"name": "x"}]
+
+
+@pytest.mark.parametrize("wrong", [{"name": "no-such"}, {"python": "/no/such"}, {"collection": "/no/such"}])
+def test_what_cannot_work_is_said_before_the_submission(wrong):
+    with pytest.raises(Error, match="playbook"):
+        detached.check(dict({"name": "bench", "job": {}}, **wrong))

@@ -1,0 +1,155 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import pytest
+from ansible_collections.srt.slurm.plugins.module_utils.failures import Error, SpecError
+from ansible_collections.srt.slurm.plugins.module_utils.spec.source import parse_yaml
+from ansible_collections.srt.slurm.plugins.module_utils.spec.variants import expand, split_selector
+
+FILE = """\
+base:
+  name: b
+  a: {x: 1, y: [1, 2]}
+  gone: 1
+override_two:
+  a: {x: 2}
+  gone: null
+override_one:
+  name: own
+  a: {y: [3]}
+zip_override_z:
+  a:
+    x: [5, 6, 7]
+    y: [[8, 9]]
+"""
+
+
+def jobs(text, selector=None):
+    return expand(*parse_yaml(text, "f.yaml"), selector)[0]
+
+
+def names(text, selector=None):
+    return [job["name"] for _suffix, job, _source in jobs(text, selector)]
+
+
+@pytest.mark.parametrize(
+    "text, path, selector",
+    [
+        ("a.yaml", "a.yaml", None),
+        ("a.yaml:base", "a.yaml", "base"),
+        ("d:1/a.yaml", "d:1/a.yaml", None),
+        ("a.yaml:override_x", "a.yaml", "override_x"),
+        ("a.yaml:zip_override_x[2]", "a.yaml", "zip_override_x[2]"),
+        ("a.yaml:*x?", "a.yaml", "*x?"),
+        ("a.yaml:override_[ab]", "a.yaml", "override_[ab]"),
+    ],
+)
+def test_selectors_are_split_off(text, path, selector):
+    assert split_selector(text, lambda _path: False) == (path, selector)
+
+
+def test_what_follows_an_existing_file_is_a_selector():
+    assert split_selector("a.yaml:overide_x", lambda path: path == "a.yaml") == ("a.yaml", "overide_x")
+
+
+@pytest.mark.parametrize(
+    "selector, expected",
+    [
+        (None, ["own", "b_two", "b_z_0", "b_z_1", "b_z_2"]),
+        ("base", ["b"]),
+        ("override_*", ["own", "b_two"]),
+        ("*", ["own", "b_two", "b_z_0", "b_z_1", "b_z_2"]),
+        ("override_two", ["b_two"]),
+        ("zip_override_z[1]", ["b_z_1"]),
+    ],
+)
+def test_variants(selector, expected):
+    assert names(FILE, selector) == expected
+
+
+def test_merging():
+    (one, two, *zipped) = [job for _suffix, job, _source in jobs(FILE)]
+    assert two == {"name": "b_two", "a": {"x": 2, "y": [1, 2]}}
+    assert one["a"] == {"x": 1, "y": [3]} and one["gone"] == 1
+    assert [job["a"] for job in zipped] == [{"x": 5, "y": [8, 9]}, {"x": 6, "y": [8, 9]}, {"x": 7, "y": [8, 9]}]
+
+
+def test_places_of_merged_values():
+    _one, (_suffix, _job, source), *zipped = jobs(FILE)
+    assert source.where(("a", "x")) == ("f.yaml", 6)
+    assert source.where(("a", "y")) == ("f.yaml", 3)
+    assert zipped[1][2].where(("a", "x")) == ("f.yaml", 13)
+
+
+@pytest.mark.parametrize(
+    "text, selector, words",
+    [
+        (FILE, "override_tow", "Did you mean override_two"),
+        (FILE, "zip_override_z[3]", "has 3 variants"),
+        ("base: {name: b}\n", None, "no override_"),
+        ("base: {name: b}\noveride_x: {}\n", None, "is no part of a file with base"),
+        ("base: 3\noverride_x: {}\n", None, "is no mapping"),
+        ("base: {}\noverride_x: 3\n", None, "is no mapping of keys"),
+        ("base: {}\nzip_override_x: {a: 1}\n", None, "has no list"),
+        ("base: {}\nzip_override_x: {a: []}\n", None, "empty list"),
+        ("base: {}\nzip_override_x: {a: [1, 2], b: [1, 2, 3]}\n", None, "a has 2, b has 3"),
+    ],
+)
+def test_bad_overrides(text, selector, words):
+    with pytest.raises(Error, match=words):
+        jobs(text, selector)
+
+
+def test_zip_may_name_its_variants():
+    text = "base: {name: b}\nzip_override_x: {name: [p, q], n: [1]}\n"
+    assert [job for _suffix, job, _source in jobs(text)] == [{"name": "p", "n": 1}, {"name": "q", "n": 1}]
+
+
+def test_a_sweep_is_a_product_and_keeps_types():
+    text = "name: s\na: '{p}'\nb: 'x{q}y{p}'\nc: ['{q}']\nd: [{p}]\nsweep: {p: [1, 2], q: [u, [v, w]]}\n"
+    found = [job for _suffix, job, _source in jobs(text)]
+    assert [job["name"] for job in found] == ["s_p1_qu", "s_p1_qv-w", "s_p2_qu", "s_p2_qv-w"]
+    assert found[1] == {"name": "s_p1_qv-w", "a": 1, "b": "xv,wy1", "c": ["v", "w"], "d": [1]}
+    assert found[2]["a"] == 2 and found[2]["c"] == ["u"] and "sweep" not in found[2]
+
+
+def test_the_older_form_of_a_sweep():
+    text = "name: s\na: '{p}'\nb: '{q}'\nsweep: {mode: %s, parameters: {p: [1, 2], q: [3, 4]}}\n"
+    assert [(job["a"], job["b"]) for _s, job, _p in jobs(text % "grid")] == [(1, 3), (1, 4), (2, 3), (2, 4)]
+    assert [(job["a"], job["b"]) for _s, job, _p in jobs(text % "zip")] == [(1, 3), (2, 4)]
+
+
+def test_braces_that_are_no_parameter_stay():
+    text = "name: s\na: '{p}'\nb: '{\"json\": {\"p\": 1}} {node}'\nsweep: {p: [1]}\n"
+    assert jobs(text)[0][1]["b"] == '{"json": {"p": 1}} {node}'
+
+
+@pytest.mark.parametrize(
+    "sweep, words",
+    [
+        ("3", "no mapping of parameters"),
+        ("{}", "no mapping of parameters"),
+        ("{p: 3}", "no list with values"),
+        ("{p: []}", "no list with values"),
+        ("{p: [1], pp: [2]}", "sweep.pp: is used nowhere"),
+        ("{mode: gird, parameters: {p: [1]}}", "expected is grid or zip"),
+        ("{mode: zip, parameters: {p: [1], q: [1, 2]}}", "different lengths"),
+        ("{p: %s, q: %s, r: %s}" % ((list(range(50)),) * 3), "makes 125000 jobs"),
+    ],
+)
+def test_bad_sweeps(sweep, words):
+    with pytest.raises(SpecError, match=words):
+        jobs(f"name: s\na: '{{p}} {{q}} {{r}}'\nsweep: {sweep}\n")
+
+
+def test_overrides_and_sweeps_together():
+    text = FILE.replace("  gone: 1\n", "  k: '{n}'\n  sweep: {n: [1, 2]}\n")
+    assert names(text, "override_two") == ["b_two_n1", "b_two_n2"]
+    assert names(text, "zip_override_z[0]") == ["b_z_0_n1", "b_z_0_n2"]
+    assert names(text.replace("  gone: null", "  sweep: null\n  k: 1"), "override_two") == ["b_two"]
+
+
+def test_a_plain_job_is_its_only_variant():
+    variants, notes = expand(*parse_yaml("name: s\n", "f.yaml"), "base")
+    assert [job for _suffix, job, _source in variants] == [{"name": "s"}] and "means nothing" in notes[0]

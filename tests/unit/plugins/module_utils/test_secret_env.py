@@ -1,0 +1,131 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Which values are secrets, and what stands for them."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+import pytest
+from ansible_collections.srt.slurm.plugins.module_utils import secret_env
+from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
+from ansible_collections.srt.slurm.plugins.module_utils.plan_io import inside
+from ansible_collections.srt.slurm.plugins.module_utils.slurm import holder_secrets
+
+KEY = b"k" * 32
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("HF_TOKEN", "abc"), ("AWS_SECRET_ACCESS_KEY", "abc"), ("DB_PASSWORD", "12345"), ("OPENAI_API_KEY", "x"),
+        ("MYAPIKEY", "x"), ("wandb_api_key", "x"), ("ANYTHING", "hf_abcdefghijklmnop"), ("GITHUB_PAT", "x"),
+        ("HTTP_PROXY", "http://me:pw@proxy:3128"), ("CERT", "-----BEGIN RSA PRIVATE KEY-----\nabc"),
+    ],
+)  # fmt: skip
+def test_secrets(name, value):
+    assert secret_env.is_secret(name, value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MAX_TOKENS", "4096"), ("TOKENIZERS_PARALLELISM", "true"), ("HF_TOKEN_PATH", "/home/me/token"),
+        ("HF_TOKEN", ""), ("KEY_FILE", "/x"), ("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1"), ("DYN_LOG", "info"),
+        ("MONKEY", "banana"), ("HTTP_PROXY", "http://proxy:3128"),
+        ("HF_TOKEN", "srt-secret:HF_TOKEN"), ("HF_TOKEN", None),
+    ],
+)  # fmt: skip
+def test_no_secrets(name, value):
+    assert not secret_env.is_secret(name, value)
+
+
+def test_environments_are_concealed_wherever_they_are():
+    spec = {
+        "environment": {"HF_TOKEN": "one", "A": "b"},
+        "backend": {"decode_environment": {"HF_TOKEN": "two", "N": 3}, "args": {"token": "left"}},
+        "list": [{"env": {"X_KEY": "one"}}],
+    }
+    values = secret_env.conceal(spec, lambda: KEY)
+    assert sorted(values.values()) == ["one", "one", "two"]
+    assert spec["environment"]["A"] == "b"
+    assert spec["backend"]["args"] == {"token": "left"}
+    assert spec["environment"]["HF_TOKEN"] != spec["backend"]["decode_environment"]["HF_TOKEN"]
+    assert "one" not in str(spec)
+    assert secret_env.conceal(spec, lambda: KEY) == {}, "references are left alone"
+
+
+def test_what_comes_from_a_vault_is_a_secret_whatever_its_name():
+    env = {"PLAIN": "hidden-value", "X": "a hidden-value b", "Y": "hidden"}
+    spec = {"environment": env, "srun_options": {"comment": "with hidden-value in it"}}
+    values = secret_env.conceal(spec, lambda: KEY, {"hidden-value"})
+    assert list(values.values()) == ["hidden-value", "a hidden-value b"]
+    assert list(secret_env.exposed(spec, {"hidden-value"})) == [("srun_options", "comment")]
+
+
+def test_the_key_is_asked_for_only_when_there_is_a_secret():
+    secret_env.conceal({"environment": {"A": "b"}}, lambda: pytest.fail("asked"))
+
+
+def test_references_tell_values_apart_only_with_a_key():
+    assert secret_env.reference("T", "a", KEY) != secret_env.reference("T", "b", KEY)
+    assert secret_env.reference("T", "a", KEY) == secret_env.reference("T", "a", KEY)
+    assert secret_env.reference("T", "a", KEY) != secret_env.reference("T", "a", b"x" * 32)
+    assert secret_env.reference("T", "a", None) == secret_env.reference("T", "b", None) == "srt-secret:T"
+
+
+def test_the_key_is_made_once_and_is_private(tmp_path):
+    folder = tmp_path / "out"
+    assert secret_env.load_key(str(folder), create=False) is None
+    assert not folder.exists()
+    key = secret_env.load_key(str(folder), create=True)
+    assert len(key) == 32
+    assert secret_env.load_key(str(folder), create=True) == key == secret_env.load_key(str(folder), create=False)
+    (path,) = folder.iterdir()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_directory_that_cannot_be_written_gives_no_key(tmp_path):
+    (tmp_path / "file").write_text("")
+    assert secret_env.load_key(str(tmp_path / "file" / "below"), create=True) is None
+
+
+def test_the_store_is_private_and_only_grows(tmp_path):
+    old = os.umask(0)
+    try:
+        assert secret_env.store(str(tmp_path), {"srt-secret:A:1": "a"})
+    finally:
+        os.umask(old)
+    assert not secret_env.store(str(tmp_path), {"srt-secret:A:1": "a"})
+    assert not secret_env.store(str(tmp_path), {})
+    assert secret_env.store(str(tmp_path), {"srt-secret:B:2": "b"})
+    assert stat.S_IMODE((tmp_path / ".secrets").stat().st_mode) == 0o700
+    assert stat.S_IMODE((tmp_path / ".secrets" / "env.json").stat().st_mode) == 0o600
+    env = {"X": "srt-secret:A:1", "SRT_ENV_X": "srt-secret:A:1", "B": "srt-secret:B:2", "C": "plain"}
+    assert holder_secrets.resolve(env, str(tmp_path), {}) == {"X": "a", "SRT_ENV_X": "a", "B": "b", "C": "plain"}
+    secret_env.forget(str(tmp_path))
+    assert not (tmp_path / ".secrets").exists()
+
+
+def test_a_reference_without_a_value_is_taken_from_the_jobs_environment(tmp_path):
+    assert holder_secrets.resolve({"X": "srt-secret:HF_TOKEN"}, str(tmp_path), {"HF_TOKEN": "v"}) == {"X": "v"}
+    with pytest.raises(ValueError, match="the secret HF_TOKEN has no value"):
+        holder_secrets.resolve({"X": "srt-secret:HF_TOKEN:0123"}, str(tmp_path), {})
+
+
+def test_both_sides_agree_on_the_names():
+    for name in ("PREFIX", "FOLDER", "FILE"):
+        assert getattr(secret_env, name) == getattr(holder_secrets, name)
+
+
+@pytest.mark.parametrize("path", ["../x", "/etc/x", "a/../../x", "link/x", "", ".", "a\0b"])
+def test_paths_that_leave_a_directory_are_refused(tmp_path, path):
+    (tmp_path / "top").mkdir()
+    (tmp_path / "top" / "link").symlink_to(tmp_path)
+    with pytest.raises(Error, match="leaves"):
+        inside(str(tmp_path / "top"), path)
+
+
+def test_paths_below_a_directory_are_given_back(tmp_path):
+    assert inside(str(tmp_path), "a/./b") == str(tmp_path / "a" / "b")

@@ -1,0 +1,103 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""docs/extending.md is true: its text, put where it says, gives a backend and a frontend that plan."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+TEXT = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
+
+PROGRAM = """
+import json, sys
+from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
+from ansible_collections.srt.slurm.plugins.module_utils.plan import build, job_spec
+defaults = {key: option.get("default") for key, option in job_spec.ARGUMENT_SPEC.items()}
+try:
+    found = job_spec.run({**defaults, "job_file": sys.argv[1], "check_paths": False}, None)
+except Error as error:
+    print(json.dumps({"error": str(error)}))
+else:
+    spec = found["jobs"][0]["spec"]
+    print(json.dumps(build.build(spec, build.imaginary_allocation(spec), assets={})))
+"""
+
+
+def blocks(language):
+    """Return the fenced blocks of *language*, in order."""
+    return re.findall(rf"^```{language}\n(.*?)^```", TEXT, re.M | re.S)
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    """A copy of the code with the page's additions made."""
+    folder = tmp_path_factory.mktemp("extended")
+    utils = folder / "ansible_collections" / "srt" / "slurm" / "plugins" / "module_utils"
+    shutil.copytree(ROOT / "plugins" / "module_utils", utils, ignore=shutil.ignore_patterns("__pycache__"))
+    for parent in utils.parents:
+        if parent == folder:
+            break
+        (parent / "__init__.py").touch()
+    names = re.findall(r"^`plugins/module_utils/(\S+\.py)`:$", TEXT, re.M)
+    assert names == ["backends/toy.py", "frontends/toy.py"]
+    for name, code in zip(names, blocks("python")):
+        (utils / name).write_text(code, encoding="utf-8")
+    for room, change in zip(("backends", "frontends"), blocks("diff")):
+        path = utils / room / "__init__.py"
+        text = path.read_text(encoding="utf-8")
+        added, removed, replaced = change.splitlines()
+        assert removed[1:] in text, f"the page is behind {room}/__init__.py"
+        path.write_text(text.replace(removed[1:], f"{added[1:]}\n{replaced[1:]}"), encoding="utf-8")
+    return folder
+
+
+def plan(tree, job):
+    path = tree / "job.yaml"
+    path.write_text(job, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(path)],
+        cwd=tree,
+        env={"PYTHONPATH": str(tree), "PATH": "/usr/bin:/bin"},
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_the_toy_backend_is_short():
+    assert len(blocks("python")[0].splitlines()) < 60
+
+
+def test_the_page_does_what_it_says(tree):
+    (job,) = blocks("yaml")
+    refused = plan(tree, job)
+    assert "2 x 12 GPUs = 24 GPUs on 4 node(s)" in refused["error"]
+    found = plan(tree, job.replace("agg_nodes: 3", "agg_nodes: 4"))
+    steps = {step["name"]: step for step in found["steps"]}
+    assert list(steps) == ["agg_0", "agg_0_r1", "agg_1", "agg_1_r1", "frontend_0"]
+    assert steps["agg_1_r1"]["argv"] == [
+        *("python3", "-m", "toy.engine", "--model", "/models/toy", "--gpus", "0,1,2,3,4,5,6,7", "--layers", "4"),
+        *("--rank", "1", "--leader", "<addr:node0003>", "--colour", "red", "--shape", '{"sides":3}'),
+    ]
+    assert steps["frontend_0"]["argv"] == [
+        *("python3", "-m", "toy.router", "--port", "8000"),
+        *("--workers", "http://<addr:node0001>:30000", "http://<addr:node0003>:30000", "--policy", "random"),
+    ]
+    assert found["notes"] == ["backend.toy_config.aggregated: port: the plan sets this itself."]
+    assert [one["name"] for one in found["checks"]] == ["agg_0", "agg_1", "frontend_0_workers", "token"]
+
+
+def test_the_toy_backend_refuses_what_it_cannot(tree):
+    split = "prefill_nodes: 1, prefill_workers: 1, decode_nodes: 1, decode_workers: 1"
+    job = blocks("yaml")[0].replace("agg_nodes: 3, agg_workers: 2, gpus_per_agg: 12", split)
+    assert "a toy does both" in plan(tree, job)["error"]
