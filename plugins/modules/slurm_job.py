@@ -24,7 +24,7 @@ options:
     description:
       - The request, as RV(srt.slurm.job_spec#module:jobs) gives it - C(name), C(nodes), C(gpus_per_node), C(ntasks),
         C(ntasks_per_node), C(time_limit), C(partition), C(account), C(exclusive), C(segment), C(directives),
-        C(environment) and C(digest).
+        C(environment) and C(digest); further C(exclude), the nodes that failed an earlier attempt.
       - A directive replaces an option of ours with the same name. RV(notes) says so.
     type: dict
   state:

@@ -157,6 +157,15 @@ evidence:
     reason:
       description: How it ended, in words.
       type: str
+    attempt:
+      description: Which attempt of the step it was.
+      type: int
+    kind:
+      description: Kind of fault, by the words of the log, such as V(gpu), V(nccl), V(port), V(usage) or V(node).
+      type: str
+    curable:
+      description: Whether the same step may do better on another node.
+      type: bool
     fatal:
       description: The first line of the log that looks fatal.
       type: str
@@ -171,6 +180,18 @@ evidence:
     log:
       description: Path of the log.
       type: str
+    kept:
+      description: Path of the file in which the holder keeps this for good, null if there is none.
+      type: str
+curable:
+  description: Whether another allocation, without RV(bad_nodes), may do better.
+  returned: when a critical step ended
+  type: bool
+bad_nodes:
+  description: The nodes that made steps fail.
+  returned: when a critical step ended
+  type: list
+  elements: str
 checks:
   description: The readiness checks of the stage, as in RV(srt.slurm.health_wait#module:checks).
   returned: when the steps ran but were not ready in time

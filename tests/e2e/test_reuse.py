@@ -14,7 +14,7 @@ from cluster import ROOT, interrupt, wait_for
 
 MOCKER = {"type": "mocker", "speedup_ratio": 1000}
 BENCHMARK = {
-    "type": "sa-bench", "isl": 64, "osl": 8, "concurrencies": [2], "num_prompts_mult": 5, "num_warmup_mult": 1,
+    "type": "sa-bench", "isl": 64, "osl": 11, "concurrencies": [2], "num_prompts_mult": 5, "num_warmup_mult": 1,
 }  # fmt: skip
 FRONTEND = {"type": "dynamo", "num_additional_frontends": 1, "args": {"router-mode": "kv"}}
 

@@ -8,6 +8,7 @@ waits for that longer than it wants to.
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import os
 import re
@@ -19,6 +20,7 @@ from ..failures import SlurmError
 
 CALL_S = 20.0
 PATIENCE_S = 45.0
+UNHEARD = re.compile(r"Unable to contact slurm controller \(connect failure\)|Connection refused")
 SEPARATOR = "\x1f"
 JOB_FIELDS = {
     "id": "%i",
@@ -69,6 +71,21 @@ def run(argv, timeout_s=CALL_S, stdin=None, check=True, **env):
             f"{argv[0]} did not answer in {timeout_s:g} s. Is slurmctld up? (scontrol ping)", command=argv
         ) from None
     if check and done.returncode:
+        raise SlurmError(
+            f"{argv[0]} failed (rc {done.returncode}): {done.stderr.strip() or done.stdout.strip()}", command=argv
+        )
+    return done
+
+
+def patiently(argv, patience_s=PATIENCE_S, **options):
+    """As :func:`run`, but again while nobody listens at slurmctld's port: then it was certainly not done."""
+    until = time.monotonic() + patience_s
+    while True:
+        done = run(argv, check=False, **options)
+        if not (done.returncode and UNHEARD.search(done.stderr)) or time.monotonic() >= until:
+            break
+        time.sleep(1.0)
+    if done.returncode:
         raise SlurmError(
             f"{argv[0]} failed (rc {done.returncode}): {done.stderr.strip() or done.stdout.strip()}", command=argv
         )
@@ -145,7 +162,7 @@ def output_folder(job_id):
 
 def submit_held(script):
     """Submit *script* held; return its job id."""
-    done = run(["sbatch", "--parsable", "--hold"], stdin=script, timeout_s=60.0)
+    done = patiently(["sbatch", "--parsable", "--hold"], stdin=script, timeout_s=60.0)
     match = re.match(r"(\d+)", done.stdout.strip())
     if not match:
         raise SlurmError(f"sbatch printed no job id: {done.stdout.strip()!r} {done.stderr.strip()}")
@@ -154,13 +171,14 @@ def submit_held(script):
 
 def release(job_id):
     """Let a held job run."""
-    run(["scontrol", "release", str(job_id)])
+    patiently(["scontrol", "release", str(job_id)])
 
 
 def cancel(job_id, signal=None, batch_only=False):
     """Cancel one job, or only signal it (or its batch script)."""
     options = ([f"--signal={signal}"] if signal else []) + (["--batch"] if batch_only else [])
-    run(["scancel", *options, str(job_id)], check=False)
+    with contextlib.suppress(SlurmError):  # it is over already
+        patiently(["scancel", *options, str(job_id)])
 
 
 def hostnames(nodelist):

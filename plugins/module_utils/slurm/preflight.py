@@ -125,7 +125,7 @@ def _table(plan, waiting, records, params):
     return {
         "run_dir": plan["run_dir"],
         "output_dir": os.path.dirname(plan["run_dir"]),
-        "live": [job["id"] for job in commands.jobs(patience_s=10.0)],
+        "live": [job["id"] for job in commands.jobs()],
         "nodes": nodes,
         "limits": {"free_mib": params["min_free_mib"], "shm_mib": params["min_shm_mib"]},
         "clean": params["clean"],

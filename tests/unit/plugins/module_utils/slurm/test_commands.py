@@ -103,3 +103,13 @@ def test_files_of_the_holder_are_whole():
     for name, text in files.items():
         compile(text, name, "exec")
         assert os.path.basename(name) == name and text.endswith("\n")
+
+
+def test_what_slurmctld_did_not_hear_is_said_again(program, monkeypatch, tmp_path):
+    monkeypatch.setattr(commands.time, "sleep", lambda _seconds: None)
+    text = "sbatch: error: Batch job submission failed: Unable to contact slurm controller (connect failure)"
+    program("sbatch", f'mkdir {tmp_path}/once 2>/dev/null && {{ echo "{text}" >&2; exit 1; }}; echo 7')
+    assert commands.submit_held("x") == "7"
+    program("sbatch", 'echo "sbatch: error: invalid partition specified: x" >&2; exit 1')
+    with pytest.raises(SlurmError, match="invalid partition"):
+        commands.submit_held("x")
