@@ -5,23 +5,9 @@
 from __future__ import annotations
 
 import json
-import pathlib
 
 import yaml
 from cluster import ROOT, wait_for
-
-
-def our_processes(cluster):
-    """Return the command lines that mention the output directory of this test: nothing else of ours runs."""
-    found = []
-    for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            continue
-        if str(cluster.output) in line and "pytest" not in line:
-            found.append(line)
-    return found
 
 
 def quickstart(cluster):
@@ -59,7 +45,7 @@ def test_whole_run_then_keep_then_killed_worker_then_end(cluster):
     ):  # fmt: skip
         assert (cluster.latest / name).stat().st_size > 0, name
     assert cluster.jobs() == []
-    assert wait_for(lambda: our_processes(cluster) == [], "no process left")
+    assert wait_for(lambda: cluster.processes() == [], "no process left")
 
     first = cluster.playbook(job, "-e", "keep=true")
     assert first.rc == 0, first.text
@@ -78,4 +64,4 @@ def test_whole_run_then_keep_then_killed_worker_then_end(cluster):
     assert after == before
 
     cluster.end(job)
-    assert wait_for(lambda: our_processes(cluster) == [], "no process left")
+    assert wait_for(lambda: cluster.processes() == [], "no process left")

@@ -68,6 +68,16 @@ def test_a_change_of_one_kind_of_worker_restarts_those_only(cluster, up):
     assert new == {"decode_0", "decode_1"}
 
 
+def test_who_was_registered_in_a_lost_etcd_starts_anew_with_it(cluster, up):
+    before = cluster.steps(up)
+    cluster.run("scancel", "--signal=KILL", before["etcd"])
+    wait_for(lambda: before["etcd"] not in cluster.steps(up).values(), "etcd to be gone")
+    played = cluster.playbook(cluster.job_file("reused"), "-e", "keep=600", "--skip-tags", "benchmark,rollup")
+    assert played.rc == 0, played.text
+    after = service(cluster.steps(up))
+    assert {name for name in after if after[name] == before.get(name)} == {"nats", "nginx"}
+
+
 def test_a_change_of_a_frontend_leaves_workers_alone(cluster, up):
     changed = dict(FRONTEND, args={"router-mode": "round-robin"})
     new, _played = changed_by(cluster, up, "--skip-tags", "benchmark,rollup", frontend=changed)

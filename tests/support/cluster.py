@@ -135,6 +135,18 @@ class Cluster:
         pairs = [row.split("|") for row in rows]
         return {name: step for step, name in pairs if step.rsplit(".", 1)[1].isdigit()}
 
+    def processes(self):
+        """Return the command lines of processes that belong to runs of this cluster."""
+        found = []
+        for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            except OSError:
+                continue
+            if str(self.output) in line and "pytest" not in line:
+                found.append(line)
+        return found
+
     @property
     def latest(self):
         """Return the newest run directory."""

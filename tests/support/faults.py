@@ -150,18 +150,6 @@ class Faults(Cluster):
         wait_for(lambda: self.jobs(name) == [], f"{name} to leave the queue")
         wait_for(lambda: self.processes() == [], "no process of ours to be left")
 
-    def processes(self):
-        """Return the command lines of processes that belong to runs of this cluster."""
-        found = []
-        for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
-            try:
-                line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            except OSError:
-                continue
-            if str(self.output) in line and "pytest" not in line:
-                found.append(line)
-        return found
-
     def listen(self, node, port):
         """Let a stranger listen on *port* of *node*; return its process."""
         code = f"import socket,time; s=socket.socket(); s.setsockopt(1,2,1); s.bind(('',{port})); s.listen(); "

@@ -1,17 +1,18 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
-"""The inventory plugin over a plan on disk."""
+"""The inventory plugin over a plan on disk, as ansible-inventory runs it."""
 
 from __future__ import annotations
 
 import json
-import warnings
+import os
+import pathlib
+import subprocess
+import sys
 
 import pytest
-from ansible.errors import AnsibleParserError
-from ansible.inventory.data import InventoryData
-from ansible.parsing.dataloader import DataLoader
 
+ROOT = pathlib.Path(__file__).resolve().parents[4]
 PLAN = {
     "schema_version": 1,
     "job_id": "7",
@@ -21,54 +22,49 @@ PLAN = {
 
 
 @pytest.fixture
-def parse(tmp_path, monkeypatch):
-    from ansible.plugins.loader import init_plugin_loader, inventory_loader
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # another test may have done it already
-        init_plugin_loader()
-    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
-
-    def parse(run_dir=None, plan=PLAN, **options):
-        run_dir = run_dir or tmp_path / "outputs" / "7"
+def listed(tmp_path):
+    def listed(plan=PLAN, **options):
+        run_dir = tmp_path / "outputs" / "7"
         run_dir.mkdir(parents=True, exist_ok=True)
         if plan is not None:
             (run_dir / "plan.json").write_text(json.dumps(dict(plan, run_dir=str(run_dir))))
         source = tmp_path / "job.slurm.yml"
-        source.write_text(json.dumps(dict({"plugin": "srt.slurm.slurm"}, **options)))
-        inventory = InventoryData()
-        plugin = inventory_loader.get("srt.slurm.slurm")
-        assert plugin.verify_file(str(source))
-        plugin.parse(inventory, DataLoader(), str(source))
-        return inventory
+        source.write_text(json.dumps({"plugin": "srt.slurm.slurm", "output_dir": str(tmp_path / "outputs"), **options}))
+        environment = {key: value for key, value in os.environ.items() if not key.startswith(("SLURM_", "SRT_"))}
+        environment.update(
+            ANSIBLE_COLLECTIONS_PATH=str(ROOT / "collections"),
+            ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED="1",
+            ANSIBLE_INVENTORY_ENABLED="srt.slurm.slurm",
+        )
+        program = pathlib.Path(sys.executable).with_name("ansible-inventory")
+        return subprocess.run(
+            [program, "-i", source, "--list"],
+            env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
 
-    return parse
+    return listed
 
 
-def test_nodes_groups_and_where_the_plan_is(parse, tmp_path):
-    inventory = parse(run_dir=tmp_path / "outputs" / "7", output_dir=str(tmp_path / "outputs"), job_id="7")
-    groups = inventory.get_groups_dict()
-    assert groups["srt_nodes"] == ["n1", "n2"]
-    assert groups["srt_head"] == ["n1"]
-    assert groups["srt_decode"] == ["n2"]
-    run = inventory.get_host("n2").get_vars()["srt_slurm_run"]
+def test_nodes_groups_and_where_the_plan_is(listed, tmp_path):
+    done = listed(job_id="7", groups={"first": "srt_slurm_address == '10.0.0.1'"})
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["srt_nodes"]["hosts"] == ["n1", "n2"]
+    assert found["srt_head"]["hosts"] == found["first"]["hosts"] == ["n1"]
+    assert found["srt_decode"]["hosts"] == ["n2"]
+    # ansible-inventory wraps texts that no template may touch.
+    run = {key: text["__ansible_unsafe"] for key, text in found["_meta"]["hostvars"]["n2"]["srt_slurm_run"].items()}
     assert run["job_id"] == "7"
     assert run["plan_path"] == str(tmp_path / "outputs" / "7" / "plan.json")
 
 
-def test_composed_groups(parse, tmp_path):
-    inventory = parse(
-        run_dir=tmp_path / "outputs" / "7", output_dir=str(tmp_path / "outputs"), job_id="7",
-        groups={"first": "srt_slurm_address == '10.0.0.1'"},
-    )  # fmt: skip
-    assert inventory.get_groups_dict()["first"] == ["n1"]
+def test_no_plan_is_an_empty_inventory(listed):
+    done = listed(plan=None)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["_meta"]["hostvars"] == {}
 
 
-def test_no_plan_is_an_empty_inventory(parse, tmp_path):
-    inventory = parse(plan=None, output_dir=str(tmp_path / "outputs"))
-    assert list(inventory.hosts) == []
-
-
-def test_a_plan_of_another_version_is_an_error(parse, tmp_path):
-    with pytest.raises(AnsibleParserError, match="schema version 99"):
-        parse(plan=dict(PLAN, schema_version=99), output_dir=str(tmp_path / "outputs"), job_id="7")
+def test_a_plan_of_another_version_is_an_error(listed):
+    done = listed(plan=dict(PLAN, schema_version=99), job_id="7")
+    assert done.returncode != 0
+    assert "schema version 99" in done.stderr

@@ -51,6 +51,7 @@ class FakeSlurm:
 
     def __init__(self):
         self.running, self.clients, self.spawned, self.signalled = {}, {}, [], []
+        self.node = None
         self.mute, self.stubborn, self.outcomes, self.number, self.deaf = False, set(), {}, 0, 0
 
     def spawn(self, argv, env, err_path):

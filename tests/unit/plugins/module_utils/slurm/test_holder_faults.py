@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import subprocess
 
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.slurm import evidence, holder_faults, holder_steps, srun
@@ -121,3 +122,22 @@ def test_a_step_that_waits_for_its_restart_can_be_stopped(fake, monkeypatch):
     fake.until(lambda steps: steps["a"]["attempt"] == 2)
     fake.request("stop", names=["a"])
     assert fake.records()["a"]["reason"] == "stopped before it started"
+
+
+def test_what_outlives_its_step_is_killed_and_nothing_else(fake):
+    fake.slurm.node = "node001"
+    start(fake, make_step("a"), make_step("b"))
+    logs = [pathlib.Path(fake.run_dir, "logs", f"node001_{name}.out").resolve() for name in ("a", "b")]
+    left = []
+    for log in logs:
+        with log.open("w") as stream:
+            left.append(subprocess.Popen(["sleep", "60"], stdout=stream, stderr=stream))
+    try:
+        fake.slurm.end("a", 1)
+        assert left[0].wait(timeout=10) == -9
+        fake.until(lambda steps: steps["a"]["state"] == "ended")
+        assert left[1].poll() is None
+    finally:
+        for process in left:
+            process.kill()
+            process.wait()
