@@ -250,5 +250,3 @@ class Vllm(Backend):
             count = sum(one.mode == mode and not self.headless(one, layout) for one in layout.processes)
             found["prefill" if mode == "prefill" else "decode"] = count
         return found
-
-

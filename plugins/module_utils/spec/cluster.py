@@ -159,12 +159,12 @@ def _modernise(document, source):
     """Return (document, source, notes) with the settings under ``cluster`` and dash keys in today's places."""
     if not isinstance(document, dict):
         return document, source, []
-    document, notes = dict(document), []
+    document, notes, sources = dict(document), [], [source]
 
     def move(path, new):
-        nonlocal source
-        notes.append(f"{source.file}:{source.where(path, True)[1]}: {dotted(path)} is the older form of {new}.")
-        source = source.copied(path, (new,))
+        line = sources[-1].where(path, True)[1]
+        notes.append(f"{source.file}:{line}: {dotted(path)} is the older form of {new}.")
+        sources.append(sources[-1].copied(path, (new,)))
 
     nested = document.get("cluster")
     if isinstance(nested, dict):
@@ -177,14 +177,14 @@ def _modernise(document, source):
             elif new not in CLUSTER.fields:
                 # Reported at the top level, with the line that it stands in.
                 document[key] = value
-                source = source.copied(("cluster", key), (key,))
+                sources.append(sources[-1].copied(("cluster", key), (key,)))
             else:
                 notes.append(f"{source.file}: cluster.{key} is left out: {new} is there too and wins.")
     for key in list(document):
         if key not in CLUSTER.fields and normal(key) in CLUSTER.fields and normal(key) not in document:
             document[normal(key)] = document.pop(key)
             move((key,), normal(key))
-    return document, source, notes
+    return document, sources[-1], notes
 
 
 def apply_cluster(job, cluster):
