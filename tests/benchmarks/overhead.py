@@ -61,7 +61,7 @@ class Overhead:
 
     def last(self):
         """Return when the last worker began."""
-        files = wait_for(lambda: self._marks(), "all workers to begin", timeout_s=120)
+        files = wait_for(self._marks, "all workers to begin", timeout_s=120)
         return max(float(text) for text in files)
 
     def _marks(self):

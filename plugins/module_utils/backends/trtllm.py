@@ -26,7 +26,7 @@ WAIT = """\
 import sys, time, urllib.request
 while True:
     try:
-        if urllib.request.urlopen(sys.argv[1], timeout=5).status == 200:
+        if urllib.request.build_opener().open(sys.argv[1], timeout=5).status == 200:
             break
     except OSError:
         pass

@@ -23,11 +23,11 @@ PLAN = {
 
 @pytest.fixture
 def listed(tmp_path):
-    def listed(plan=PLAN, **options):
+    def listed(changes=None, planned=True, **options):
         run_dir = tmp_path / "outputs" / "7"
         run_dir.mkdir(parents=True, exist_ok=True)
-        if plan is not None:
-            (run_dir / "plan.json").write_text(json.dumps(dict(plan, run_dir=str(run_dir))))
+        if planned:
+            (run_dir / "plan.json").write_text(json.dumps({**PLAN, "run_dir": str(run_dir), **(changes or {})}))
         source = tmp_path / "job.slurm.yml"
         source.write_text(json.dumps({"plugin": "srt.slurm.slurm", "output_dir": str(tmp_path / "outputs"), **options}))
         environment = {key: value for key, value in os.environ.items() if not key.startswith(("SLURM_", "SRT_"))}
@@ -59,12 +59,12 @@ def test_nodes_groups_and_where_the_plan_is(listed, tmp_path):
 
 
 def test_no_plan_is_an_empty_inventory(listed):
-    done = listed(plan=None)
+    done = listed(planned=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["_meta"]["hostvars"] == {}
 
 
 def test_a_plan_of_another_version_is_an_error(listed):
-    done = listed(plan=dict(PLAN, schema_version=99), job_id="7")
+    done = listed({"schema_version": 99}, job_id="7")
     assert done.returncode != 0
     assert "schema version 99" in done.stderr
