@@ -49,10 +49,19 @@ def test_any_name_arrives_whole(allocation):
 def test_a_job_that_waits_shows_why_and_is_cancelled(allocation):
     from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 
+    later = {"begin": "now+1hour"}
     with pytest.raises(Error, match="still PENDING after 0.5 s: "):
-        allocation(nodes=99, wait_timeout_s=0.5)
-    assert allocation(nodes=99, state="queried")["job"]["state"] == "PENDING"
-    assert allocation(nodes=99, state="absent")["actions"] == ["cancelled"]
+        allocation(directives=later, wait_timeout_s=0.5)
+    assert allocation(directives=later, state="queried")["job"]["state"] == "PENDING"
+    assert allocation(directives=later, state="absent")["actions"] == ["cancelled"]
+
+
+def test_a_job_that_can_never_start_is_taken_back_at_once(allocation):
+    from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
+
+    with pytest.raises(Error, match=r"will not start job \d+: PartitionNodeLimit. It asks for 99 nodes .* cancelled"):
+        allocation(nodes=99)
+    assert allocation(nodes=99, state="queried")["job"] is None
 
 
 def test_a_request_that_slurm_refuses(allocation):
