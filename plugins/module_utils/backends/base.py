@@ -19,7 +19,7 @@ from ..spec.types import Bool, MapOf, OneOf, Type
 from ..topology.ports import WORKER_FAMILIES
 from ..topology.step import make_step, one_file, tcp_check
 from . import profiling
-from .flags import combine, table
+from .flags import PARALLEL, combine, flag_name, table, whole
 
 # The mode's name in job files where it differs from the one in step names.
 LONG_MODE = {"prefill": "prefill", "decode": "decode", "agg": "aggregated"}
@@ -95,9 +95,10 @@ class Backend:
         return [mode for mode in LONG_MODE if spec["resources"][f"{mode}_workers"]]
 
     def mode_config(self, spec, mode):
-        """Return the free engine options of *mode* as the job has them."""
+        """Return the free engine options of *mode* as the job has them, parallel sizes as whole numbers."""
         given = spec["backend"].get(self.config_key) if self.config_key else None
-        return (given or {}).get(LONG_MODE[mode]) or {}
+        options = (given or {}).get(LONG_MODE[mode]) or {}
+        return {key: whole(value) if flag_name(key) in PARALLEL else value for key, value in options.items()}
 
     def served_name(self, spec):
         """Return the model's public name: an option of the first mode that names one, else the path's last part."""

@@ -14,6 +14,20 @@ def flag_name(key):
     return str(key).replace("_", "-").lstrip("-")
 
 
+# Options whose values are counted with; recipes quote them now and then.
+PARALLEL = {f"{kind}-parallel-size" for kind in ("tensor", "pipeline", "data", "expert", "moe-expert")}
+PARALLEL |= {word + end for word in ("tp", "pp", "dp", "ep") for end in ("", "-size")}
+
+
+def whole(value):
+    """Return ``"8"`` and ``8.0`` as 8, anything else as it is."""
+    try:
+        number = float(value) if isinstance(value, (str, float)) else value
+    except ValueError:
+        return value
+    return int(number) if isinstance(number, float) and number.is_integer() else value
+
+
 def table(options):
     """Return *options* with normalised names; the later of two spellings of one name wins."""
     return {flag_name(key): value for key, value in (options or {}).items()}

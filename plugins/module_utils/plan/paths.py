@@ -84,6 +84,8 @@ class Paths:
             if not host or not (inside or host).startswith("/"):
                 problem = f'is "{text}"; a mount is host:container[:options], both absolute.'
                 self.report(("extra_mount", index), problem, None)
+            if "," in text:
+                self.report(("extra_mount", index), "has a comma, by which srun would split it.", "Mount another path.")
             host = self._host(("extra_mount", index), host)
             extra.append(f"{host}:{inside or host}")
         if self.environment.variables.get(WORKSPACE):
@@ -98,8 +100,10 @@ class Paths:
                     hint = nearest(word, PLACEHOLDERS)
                     remedy = f"Did you mean {{{hint}}}?" if hint else f"Known are: {', '.join(PLACEHOLDERS)}."
                     self.report(path, f"has {{{word}}}, which is no placeholder.", remedy)
-            if not inside:
-                self.report(path, "has no path inside the container.", None)
+            if not inside.startswith(("/", "{", "$")):
+                self.report(path, f'has "{inside}" inside the container; that path must be absolute.', None)
+            if "," in host + inside or ":" in host:
+                self.report(path, "has a comma or a colon, by which srun would split it.", "Mount another path.")
             table[self._host(path, host)] = self.replaced(path, inside)
         spec["container_mounts"] = table
 

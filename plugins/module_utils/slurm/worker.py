@@ -151,7 +151,7 @@ class _Stage:
                 + (f": {records[waiting[0]]['reason']}" if records[waiting[0]]["reason"] else "")
             )
             self._go_on(until, f"{', '.join(waiting[:5])} did not start in {self.params['wait_timeout_s']:g} s.")
-            self.driver.request("wait", watch=names, slice_s=1.0)
+            self.driver.request("wait", watch=names, guard=[], slice_s=1.0)
             answer = self.driver.request("status")
 
     def _wait_until_ready(self, until):

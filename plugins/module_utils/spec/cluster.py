@@ -10,7 +10,7 @@ import os
 from ..failures import Error, SpecError
 from .section import TEXTS, Checker, Field, Section
 from .source import NOWHERE, dotted, load_yaml
-from .types import Bool, Int, MapOf, Str, Time, Type
+from .types import Bool, Choice, Int, MapOf, Str, Time, Type
 from .words import normal
 
 FILE_NAME = "srtslurm.yaml"
@@ -36,7 +36,7 @@ CLUSTER = Section(
         "configs_dir": Field(Str(), doc="Directory with setup scripts and the nats-server and etcd programs."),
         "output_dir": Field(Str(), doc="Where run directories are made."),
         "python": Field(Str(), doc="Python for workers and frontends that run without a container."),
-        "container_runtime": Field(Str(), doc="pyxis, apptainer or none; default pyxis when a job names a container."),
+        "container_runtime": Field(Choice("pyxis", "apptainer", "none"), doc="How containers run; default pyxis when a job names a container."),
         "model_paths": Field(TEXTS, {}, "Short names of model directories."),
         "containers": Field(TEXTS, {}, "Short names of container images."),
         "cloud": Field(TEXTS, {}, "Where results are copied to."),

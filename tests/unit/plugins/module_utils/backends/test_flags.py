@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from ansible_collections.srt.slurm.plugins.module_utils.backends.flags import combine, to_argv
+import pytest
+from ansible_collections.srt.slurm.plugins.module_utils.backends.flags import combine, to_argv, whole
 
 
 def test_to_argv():
@@ -38,3 +39,10 @@ def test_combine_passes_nothing_twice():
 
 def test_combine_is_silent_about_equal_values():
     assert combine({"mode": "prefill"}, {"mode": "prefill"}, fixed=("mode",)) == ({"mode": "prefill"}, [])
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted"), [("8", 8), (8.0, 8), (8, 8), ("8.5", "8.5"), ("x", "x"), (True, True), (None, None)]
+)
+def test_whole_numbers(value, wanted):
+    assert whole(value) == wanted and type(whole(value)) is type(wanted)

@@ -63,7 +63,7 @@ def test_placeholders_of_mounts():
         ({"/a": "/b/{job_di}"}, "has {job_di}, which is no placeholder. Did you mean {job_id}"),
         ({"/a/{x y}": "/b"}, "Known are: job_id"),
         ({"/a": "/b/$UNSET"}, "UNSET, which is not set"),
-        ({"/a": ""}, "no path inside"),
+        ({"/a": ""}, "that path must be absolute"),
     ],
 )
 def test_bad_mounts(table, words):
