@@ -36,7 +36,9 @@ CLUSTER = Section(
         "configs_dir": Field(Str(), doc="Directory with setup scripts and the nats-server and etcd programs."),
         "output_dir": Field(Str(), doc="Where run directories are made."),
         "python": Field(Str(), doc="Python for workers and frontends that run without a container."),
-        "container_runtime": Field(Choice("pyxis", "apptainer", "none"), doc="How containers run; default pyxis when a job names a container."),
+        "container_runtime": Field(
+            Choice("pyxis", "apptainer", "none"), doc="How containers run; default pyxis when a job names a container."
+        ),
         "model_paths": Field(TEXTS, {}, "Short names of model directories."),
         "containers": Field(TEXTS, {}, "Short names of container images."),
         "cloud": Field(TEXTS, {}, "Where results are copied to."),
