@@ -158,6 +158,8 @@ class Measurement:
             facts = raw if sealed else dict(raw, interrupted=False)
             reasons += judge(facts, self._point["expect"], self._params["min_completed"])
         critical, other = self._losses(record)
+        if reasons:  # a step whose client was lost may be on its way out
+            critical += self._suspects()
         verdict = make_verdict(self._point, reasons + critical, raw, sealed, (record["started_at"], record["ended_at"]))
         return dict(verdict, losses=other) if other else verdict
 
@@ -176,6 +178,11 @@ class Measurement:
         text = f"the load client {found['reason'] or 'ended'}"
         why = (partial or {}).get("reason") or found["fatal"] or next(reversed(found["tail"] or found["srun"]), None)
         return f"{text}: {why[:300]}" if why else text
+
+    def _suspects(self):
+        """Return what is odd about steps that still count as running."""
+        records = (self._session.records.get(step["name"]) or {} for step in self._plan["steps"])
+        return [f"{r['name']}: {r['reason']}" for r in records if r and r["state"] != "ended" and r["reason"]]
 
     def _losses(self, own):
         """Return how the service was not the planned one while the point was measured (times are the holder's).

@@ -21,6 +21,10 @@ from ..failures import SlurmError
 CALL_S = 20.0
 PATIENCE_S = 45.0
 UNHEARD = re.compile(r"Unable to contact slurm controller \(connect failure\)|Connection refused")
+UNANSWERED = re.compile(
+    r"Unable to contact slurm|Connection refused|Unexpected message|Socket timed out|Zero Bytes were transmitted|"
+    r"Communication connection failure|Slurm temporarily unable|Transport endpoint is not connected"
+)
 SEPARATOR = "\x1f"
 JOB_FIELDS = {
     "id": "%i",
@@ -77,12 +81,16 @@ def run(argv, timeout_s=CALL_S, stdin=None, check=True, **env):
     return done
 
 
-def patiently(argv, patience_s=PATIENCE_S, **options):
-    """As :func:`run`, but again while nobody listens at slurmctld's port: then it was certainly not done."""
+def patiently(argv, patience_s=PATIENCE_S, repeatable=True, **options):
+    """As :func:`run`, but again while slurmctld cannot be reached.
+
+    :param repeatable: doing it twice is no harm; otherwise it is only repeated when it certainly was not heard.
+    """
+    again = UNANSWERED if repeatable else UNHEARD
     until = time.monotonic() + patience_s
     while True:
         done = run(argv, check=False, **options)
-        if not (done.returncode and UNHEARD.search(done.stderr)) or time.monotonic() >= until:
+        if not (done.returncode and again.search(done.stderr)) or time.monotonic() >= until:
             break
         time.sleep(1.0)
     if done.returncode:
@@ -162,7 +170,7 @@ def output_folder(job_id):
 
 def submit_held(script):
     """Submit *script* held; return its job id."""
-    done = patiently(["sbatch", "--parsable", "--hold"], stdin=script, timeout_s=60.0)
+    done = patiently(["sbatch", "--parsable", "--hold"], repeatable=False, stdin=script, timeout_s=60.0)
     match = re.match(r"(\d+)", done.stdout.strip())
     if not match:
         raise SlurmError(f"sbatch printed no job id: {done.stdout.strip()!r} {done.stderr.strip()}")

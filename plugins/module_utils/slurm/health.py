@@ -68,6 +68,7 @@ def wait_for(talk, plan, checks, timeout_s, slice_s, ctx):
             "elapsed_s": round(time.monotonic() - began, 3),
         }
         if answer["ended"]:
+            still_there(talk)
             error = step_error(answer["ended"], plan["run_dir"], "while the service was getting ready")
             error.evidence.update(outcome)
             raise error
@@ -85,6 +86,13 @@ def wait_for(talk, plan, checks, timeout_s, slice_s, ctx):
                 **outcome,
             )
         ctx.progress(waiting_line(records))
+
+
+def still_there(talk):
+    """Raise Error when the job itself is over or ends: that says more than the steps that it takes along."""
+    ending = talk.request("status").get("ending")
+    if ending:
+        raise Error(f"Job {talk.job_id} is ending: {ending}.")
 
 
 def losses(records, plan):

@@ -146,6 +146,41 @@ def may_restart(step, found):
     return left > 0 and bool(step.ask.get("srun_argv")) and (found or {}).get("kind") not in HOPELESS
 
 
+def of_slurm(pid):
+    """Tell whether a process is a part of Slurm itself, which ends by itself."""
+    with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as stream:
+        return stream.read().startswith(("slurm", "srun"))
+
+
+def orphans(paths):
+    """Return the pids of our processes on this node whose output goes to one of the log files *paths*.
+
+    Slurm loses a process when its parent dies and it tracks processes by their parents, as one of nginx that was
+    respawned while the step was killed.
+    """
+    found, uid = [], os.getuid()
+    for name in os.listdir("/proc") if paths else ():
+        if name.isdigit() and int(name) != os.getpid():
+            try:
+                outputs = {os.readlink(f"/proc/{name}/fd/{number}") for number in (1, 2)}
+                if paths & outputs and os.stat(f"/proc/{name}").st_uid == uid and not of_slurm(name):
+                    found.append(int(name))
+            except OSError:
+                continue  # it has ended, or has no such file
+    return found
+
+
+def sweep(paths):
+    """Kill the orphans of steps that are over; return their pids."""
+    found = orphans(paths)
+    for pid in found:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except OSError:
+            continue
+    return found
+
+
 def read_lines(path):
     """Return the last lines of a file (a MiB at most), [] if there is none."""
     try:

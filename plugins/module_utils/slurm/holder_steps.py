@@ -17,10 +17,10 @@ import threading
 import time
 
 try:
-    from .holder_faults import keep, may_restart, read_end
+    from .holder_faults import keep, may_restart, read_end, sweep
     from .holder_secrets import resolve
 except ImportError:  # in the run directory
-    from holder_faults import keep, may_restart, read_end
+    from holder_faults import keep, may_restart, read_end, sweep
     from holder_secrets import resolve
 
 CALL_S = 10.0  # the longest that one Slurm command may take
@@ -77,7 +77,7 @@ class Slurm:
     """All that the holder wants from Slurm; tests put another one in its place."""
 
     def __init__(self, job_id):
-        self.job_id = job_id
+        self.job_id, self.node = job_id, os.environ.get("SLURMD_NODENAME")
         # The parts of a heterogeneous job have ids of their own, and their steps carry those.
         parts = range(int(os.environ.get("SLURM_HET_SIZE") or 0))
         self.jobs = ",".join(os.environ.get(f"SLURM_JOB_ID_HET_GROUP_{part}", job_id) for part in parts) or job_id
@@ -264,9 +264,11 @@ class Steps:
                     break
                 self.note(step, "retry", reason=passing[-1])
                 self.change.wait_for(lambda: step.expected or self.ending, pause)
-        if code < 0 and step.step_id and not self._gone(step, 8.0):
-            self.note(step, "unowned", state="unowned", reason=read_end(code, "")["reason"])
-            return self._observe(step)
+        if code < 0 and step.step_id:
+            self.note(step, "client", reason=read_end(code, "")["reason"])
+            if not self._gone(step, 8.0):
+                self.note(step, "unowned", state="unowned")
+                return self._observe(step)
         return self._over(step, **read_end(code, messages))
 
     def _observe(self, step):
@@ -275,8 +277,20 @@ class Steps:
         if step.alive:
             self._over(step, reason="ended without a client, so its exit code is not known")
 
+    def _sweep(self, step):
+        """End what outlived its step on this node, so that its ports are free again."""
+        folder, node = os.path.realpath(self.run_dir), self.slurm.node
+        with self.change:
+            alive = {s.ask.get("log") for s in self.steps.values() if s.alive and s is not step}
+        log = step.ask.get("log")
+        if node in (step.ask.get("nodes") or ()) and log and log not in alive:
+            pids = sweep({os.path.join(folder, log.replace("%N", node))})
+            if pids:
+                self.write({"event": "orphans", "step": step.name, "reason": f"killed processes {pids}"})
+
     def _over(self, step, **end):
         """Tell that a step ended. If nobody wanted that: keep its evidence first, and start it again if it may."""
+        self._sweep(step)
         well = step.ask.get("tier") in PASSING and end.get("exit_code") == 0
         unwanted = not (step.expected or self.ending or well)
         found = None

@@ -13,6 +13,7 @@ from ..failures import Error
 from ..plan_io import load_plan, write_text_atomic
 from . import commands, driver, preflight_node, srun
 from .evidence import step_error
+from .health import still_there
 
 ARGUMENT_SPEC = {
     "plan_path": {"type": "path"},
@@ -99,6 +100,12 @@ def _table(plan, waiting, records, params):
         one["name"]: {"ports": [], "mounts": [], "gpus": one.get("gpus"), "idle": one["name"] not in used}
         for one in plan["nodes"]
     }
+    busy = {(node, r["log"]) for r in records.values() if r["state"] != "ended" for node in r["nodes"] or ()}
+    for record in (one for one in records.values() if one["name"] != NAME):  # we write to our own log right now
+        for node in record["nodes"] or () if record["state"] == "ended" else ():
+            log = record["log"].replace(record["nodes"][0], node, 1)
+            if node in nodes and (node, record["log"]) not in busy:
+                nodes[node].setdefault("dead", []).append(os.path.join(os.path.realpath(plan["run_dir"]), log))
     by_address = {one["address"]: one["name"] for one in plan["nodes"]}
     seen = set()
 
@@ -161,10 +168,11 @@ def _ask(plan, talk, table, params, ctx):
             )
         if not ctx.controller_alive():
             raise Error("The controller is gone.")
-        answer = talk.request("wait", watch=running, slice_s=min(2.0, max(0.1, until - time.monotonic())))
+        answer = talk.request("wait", watch=running, guard=[], slice_s=min(2.0, max(0.1, until - time.monotonic())))
     back = time.time()
     failed = [record for record in records if record["exit_code"] != 0]
     if failed:
+        still_there(talk)
         raise step_error(failed, plan["run_dir"], "while the nodes were looked at")
     return _read(plan, names), sent, back
 

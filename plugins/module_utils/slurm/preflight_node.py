@@ -145,10 +145,12 @@ def mark_of(output_dir, job):
     return {hashlib.sha256(path.encode()).hexdigest()[:8] for path in (run_dir, os.path.realpath(run_dir))}
 
 
-def stale(output_dir, live, uid, folder="/tmp"):
+def stale(output_dir, live, uid, folder="/tmp", dead=()):
     """Return (directories, [(pid, job)]) that finished jobs of this output directory left on this node.
 
     Only what carries the mark of a run directory of ours, belongs to us, and whose job Slurm no longer lists.
+
+    :param dead: logs of steps of a live job that are over: what writes to them outlived its step.
     """
     folders, processes = [], []
     with contextlib.suppress(OSError):
@@ -162,17 +164,30 @@ def stale(output_dir, live, uid, folder="/tmp"):
     for name in os.listdir("/proc"):
         if name.isdigit() and int(name) != os.getpid():
             with contextlib.suppress(OSError):
-                cwd = os.readlink(f"/proc/{name}/cwd")
-                job = cwd[len(root) :].split(os.sep)[0] if cwd.startswith(root) else ""
-                if job.isdigit() and job not in live and os.stat(f"/proc/{name}").st_uid == uid and _of(name, job):
+                job = _job_of(name, root) if os.stat(f"/proc/{name}").st_uid == uid else ""
+                with open(f"/proc/{name}/comm", encoding="utf-8", errors="replace") as stream:
+                    if stream.read().startswith(("slurm", "srun")):  # parts of Slurm itself
+                        continue
+                if job and (
+                    job not in live or not {os.readlink(f"/proc/{name}/fd/{n}") for n in (1, 2)}.isdisjoint(dead)
+                ):
                     processes.append((int(name), job))
     return folders, processes
 
 
-def _of(pid, job):
-    """Tell whether the process was started in the Slurm job *job*, by its own environment."""
+def _job_of(pid, root):
+    """Return the job that a process was a step of, by its output in the job's logs, or its folder and environment."""
+    for number in (1, 2):
+        with contextlib.suppress(OSError):
+            job, _sep, rest = os.readlink(f"/proc/{pid}/fd/{number}").partition(root)[2].partition(os.sep)
+            if job.isdigit() and rest.startswith("logs" + os.sep):
+                return job
+    cwd = os.readlink(f"/proc/{pid}/cwd")
+    job = cwd[len(root) :].split(os.sep)[0] if cwd.startswith(root) else ""
+    if not job.isdigit():
+        return ""
     with open(f"/proc/{pid}/environ", "rb") as stream:
-        return f"SLURM_JOB_ID={job}".encode() in stream.read().split(b"\0")
+        return job if f"SLURM_JOB_ID={job}".encode() in stream.read().split(b"\0") else ""
 
 
 def clean(folders, processes):
@@ -181,7 +196,10 @@ def clean(folders, processes):
     for pid, job in processes:
         with contextlib.suppress(OSError):
             os.kill(pid, signal.SIGKILL)
-            done.append(f"killed process {pid} of job {job}, which is over")
+            done.append(f"killed process {pid}, left by job {job}")
+    until = time.time() + 2.0  # until their ports are free
+    while time.time() < until and any(os.path.exists(f"/proc/{pid}/fd/1") for pid, _job in processes):
+        time.sleep(0.01)
     for path in folders:
         shutil.rmtree(path, ignore_errors=True)
         done.append(f"removed {path}")
@@ -195,12 +213,12 @@ def main(path):
     name = os.environ.get("SLURMD_NODENAME") or socket.gethostname()
     mine, limits, uid = table["nodes"].get(name) or {}, table["limits"], os.getuid()
     now = time.time()
+    left = stale(table["output_dir"], set(table["live"]), uid, dead=mine.get("dead") or ())
+    cleaned = clean(*left) if table.get("clean") else []
     problems = ports(mine.get("ports") or [])
     problems += disks([table["run_dir"], "/tmp"], limits["free_mib"]) + shared_memory(limits["shm_mib"], uid)
     problems += mounts(mine.get("mounts") or [])
     found, count = gpus(mine.get("gpus"), mine.get("idle"))
-    left = stale(table["output_dir"], set(table["live"]), uid)
-    cleaned = clean(*left) if table.get("clean") else []
     report = {"node": name, "time": now, "problems": problems + found, "gpus": count, "cleaned": cleaned}
     report["stale"] = left[0] + [f"process {pid} of job {job}" for pid, job in left[1]]
     sys.stdout.write(json.dumps(report) + "\n")

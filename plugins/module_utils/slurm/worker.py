@@ -11,7 +11,7 @@ from ..failures import Error
 from ..plan_io import load_plan
 from . import driver, srun
 from .evidence import step_error
-from .health import waiting_line
+from .health import still_there, waiting_line
 
 TIERS = ["head_infra", "worker", "frontend", "benchmark"]
 ARGUMENT_SPEC = {
@@ -142,6 +142,7 @@ class _Stage:
             records = {r["name"]: r for r in answer["steps"] if r["name"] in names}
             ended = [r for r in records.values() if r["state"] == "ended" and r["critical"]]
             if ended:
+                still_there(self.driver)
                 raise step_error(ended, self.run_dir, "while it was starting")
             waiting = [name for name in names if records[name]["state"] == "starting"]
             if not waiting:
@@ -166,6 +167,7 @@ class _Stage:
                 slice_s=max(0.1, min(5.0, until - time.monotonic())),
             )
             if answer["ended"]:
+                still_there(self.driver)
                 raise step_error(answer["ended"], self.run_dir, "before it was ready")
             if answer["completed"]:
                 return
