@@ -77,6 +77,7 @@ def test_a_part_killed_while_measuring_is_named_and_the_point_is_not_valid(clust
     cluster.gone("measuring")
 
 
+@pytest.mark.slow
 def test_what_outlives_a_killed_nginx_does_not_keep_its_port(cluster):
     """Slurm may lose a worker of nginx that was respawned while the step was killed; it would hold the port."""
     job = cluster.job_file("orphans")
@@ -190,6 +191,7 @@ def test_a_worker_that_ignores_term_does_not_stop_the_end(cluster):
     cluster.gone("deaf")
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_not_critical_may_be_lost(cluster):
     job = cluster.job_file(
         "tolerant", faults={"decode": {"critical": False}}, benchmark=dict(LONG, num_prompts_mult=300)
@@ -229,6 +231,7 @@ def test_a_worker_is_restarted_during_the_run_when_its_policy_says_so(cluster):
     assert "restart 1 of 2" in (cluster.latest / "steps.jsonl").read_text()
 
 
+@pytest.mark.slow
 def test_a_worker_is_restarted_without_any_controller(cluster):
     job = cluster.job_file("alone", faults={"decode": {"restarts": 1}})
     played = cluster.playbook(job, "-e", "keep=600", "--skip-tags", "benchmark,rollup")

@@ -112,6 +112,7 @@ def test_slurmctld_stopped_for_20_s_and_started_again_is_survived(cluster, stage
     cluster.gone(job.stem)
 
 
+@pytest.mark.slow
 def test_slow_slurm_commands_only_take_time(cluster):
     slow = cluster.commands(squeue="sleep 1", scontrol="sleep 1", scancel="sleep 1", sbatch="sleep 1")
     played = cluster.playbook(cluster.job_file("slow"), env=slow)
@@ -159,6 +160,7 @@ def test_an_allocation_that_is_cancelled_is_named_and_what_was_finished_is_kept(
     cluster.gone("lost")
 
 
+@pytest.mark.slow
 def test_a_job_is_never_requeued_and_a_preemption_ends_it_in_order(cluster):
     """The job says --no-requeue, so Slurm refuses to begin it again in a used run directory."""
     job = cluster.job_file("requeued", benchmark=dict(LONG, num_prompts_mult=400))

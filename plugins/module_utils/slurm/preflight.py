@@ -101,7 +101,7 @@ def _table(plan, waiting, records, params):
         for one in plan["nodes"]
     }
     busy = {(node, r["log"]) for r in records.values() if r["state"] != "ended" for node in r["nodes"] or ()}
-    for record in (one for one in records.values() if one["name"] != NAME):  # we write to our own log right now
+    for record in (one for one in records.values() if one["tier"] != NAME):  # we write to our own log right now
         for node in record["nodes"] or () if record["state"] == "ended" else ():
             log = record["log"].replace(record["nodes"][0], node, 1)
             if node in nodes and (node, record["log"]) not in busy:
