@@ -242,6 +242,7 @@ def main():
     parser.add_argument("--minutes", type=float, default=1e9, help="begin no further run after so long")
     parser.add_argument("--json", help="also write the rows to this file")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the sandbox is stopped then, too
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="srt-chaos-") as folder:
         cluster = Faults(pathlib.Path(folder))

@@ -23,6 +23,7 @@ import json
 import pathlib
 import re
 import shlex
+import signal
 import statistics
 import subprocess
 import sys
@@ -184,6 +185,7 @@ def main():
     parser.add_argument("--workers", type=int, default=32, help="a multiple of 8")
     parser.add_argument("--json", help="also write the figures to this file")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the sandbox is stopped then, too
     taken = {"ours": [], "bare": []}
     with tempfile.TemporaryDirectory(prefix="srt-overhead-") as folder:
         cluster = Bare(pathlib.Path(folder), max(4, options.workers // 8))

@@ -61,7 +61,7 @@ def test_a_worker_that_never_gets_ready_fails_at_the_deadline_with_its_last_answ
 
 @pytest.mark.parametrize(
     "step",
-    ["decode_1", "nginx", "nats", *(pytest.param(one, marks=pytest.mark.slow) for one in ("frontend_1", "etcd"))],
+    ["decode_1", "nats", *(pytest.param(one, marks=pytest.mark.slow) for one in ("frontend_1", "nginx", "etcd"))],
 )
 def test_a_part_killed_while_measuring_is_named_and_the_point_is_not_valid(cluster, step):
     process, job_id, seen = cluster.measuring(cluster.job_file("measuring", benchmark=dict(LONG, concurrencies=[2, 3])))
@@ -102,6 +102,7 @@ def _link(path):
         return None
 
 
+@pytest.mark.slow
 def test_results_from_before_the_fault_are_kept_and_taken_over(cluster):
     benchmark = dict(LONG, concurrencies=[2, 3], num_prompts_mult=80)
     process = cluster.start_playbook(cluster.job_file("kept", benchmark=benchmark))

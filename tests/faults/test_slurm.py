@@ -58,6 +58,7 @@ def test_a_node_set_down_is_named_and_left_out_by_the_retry(cluster, heal):
     cluster.gone("down")
 
 
+@pytest.mark.slow
 def test_a_draining_node_is_no_fault(cluster, heal):
     job = cluster.job_file("drain", benchmark=dict(LONG, num_prompts_mult=300))
     process, _job_id, seen = cluster.measuring(job)
@@ -129,6 +130,7 @@ def test_slurm_commands_that_hang_run_into_their_own_deadlines(cluster):
     assert cluster.jobs("hang") == []
 
 
+@pytest.mark.slow
 def test_slurm_commands_that_hang_now_and_then_are_asked_again(cluster):
     flag = cluster.folder / "hung"
     hang = cluster.commands(squeue=f"mkdir {flag} 2>/dev/null && exec sleep 3600")
@@ -154,7 +156,7 @@ def test_an_allocation_that_is_cancelled_is_named_and_what_was_finished_is_kept(
     seen = cluster.until(process, "c=2 measured, valid")
     job_id = cluster.latest.name
     cluster.run("scancel", job_id)
-    failed(cluster.rest(process, seen), f"Job {job_id} is (over: C|ending: signal 15)")
+    failed(cluster.rest(process, seen), f"[Jj]ob {job_id} (is over: C|is ending: signal 15|has expired)")
     results = {one["concurrency"]: one["valid"] for one in cluster.rollup()["results"]}
     assert results == {2: True, 3: False}
     cluster.gone("lost")
