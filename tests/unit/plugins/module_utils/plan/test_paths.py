@@ -16,7 +16,7 @@ CONTAINER = {"container": "img:1"}
 
 
 def spec_of(variables=None, cluster=None, **changes):
-    environment = paths.Environment({**VARIABLES, **(variables or {})}, ["/job", "/work"], check_paths=False)
+    environment = paths.Environment({**VARIABLES, **(variables or {})}, ["/job", "/base"], check_paths=False)
     return job_spec.resolve(jobs.raw(**changes), NOWHERE, cluster or load_cluster(None), environment)
 
 
@@ -52,7 +52,7 @@ def test_placeholders_of_mounts():
         "/b:/b/8/10.0.0.1",
         "/c:/c/out/7/logs/models/tiny",
         "/d:/d/img:1:ro",
-        "/work/relative:/e",
+        "/base/relative:/e",
     ):
         assert mount in found, found
 
