@@ -71,6 +71,15 @@ options:
   frozen:
     description: A file with an earlier answer of this module, which is given again. Nothing else is read.
     type: path
+  keep:
+    description: Whether the service stays up after the run - C(true), C(false), or the seconds that it stays up alone.
+    type: str
+    default: "false"
+  lease_s:
+    description:
+      - Seconds after which the job ends itself without a sign of life of a controller. By default the number in
+        O(keep), else 3600 with O(keep) and 120 without.
+    type: float
 attributes:
   check_mode:
     description: Gives the same answer in check mode.
@@ -137,6 +146,14 @@ jobs:
       description: Digests of the allocation request and of the service.
       type: dict
       returned: always
+keep:
+  description: Whether the service stays up after the run.
+  returned: success
+  type: bool
+lease_s:
+  description: Seconds after which the job ends itself without a sign of life of a controller.
+  returned: success
+  type: float
 origins:
   description:
     - Where the values of each job came from, in the order of RV(jobs) - the path of each value that is no default, and

@@ -4,6 +4,7 @@
 """What the collection costs beside bare commands, as ratios of figures from one run on a sandbox Slurm.
 
     start     allocation granted to last of 32 workers started, against a batch script of 32 background sruns
+    same      the same, against a batch script that starts NATS and etcd first, too, and waits until they answer
     launch    the same for the worker stage alone: request to the holder to last worker started
     measure   all healthy to first measured request, module start included (seconds)
     rerun     the whole playbook with nothing to do, against an empty playbook
@@ -37,7 +38,8 @@ from cluster import wait_for  # noqa: E402
 from end_to_end import granted_at  # noqa: E402
 from faults import BENCHMARK, Faults  # noqa: E402
 
-GOALS = {"start": 1.15, "launch": 1.15, "measure": 1.5, "rerun": 6.0, "stop": None}
+GOALS = {"start": 1.15, "same": None, "launch": 1.15, "measure": 1.5, "rerun": 6.0, "stop": None}
+SRUN = "srun --overlap --nodes=1 --ntasks=1 --mpi=none --cpu-bind=none --input=none --output=/dev/null"
 STOP = """
 import json, sys, time
 sys.path.insert(0, sys.argv[1])
@@ -58,7 +60,7 @@ class Overhead:
         self.cluster, self.workers = cluster, workers
         self.marks = cluster.folder / "marks"
         self.begin = f"echo $EPOCHREALTIME > {self.marks}/$SLURM_JOB_ID.$SLURM_STEP_ID"
-        self.number = 0
+        self.number, self.plan = 0, None
 
     def last(self):
         """Return when the last worker began."""
@@ -94,8 +96,8 @@ class Overhead:
             raise SystemExit("the playbook failed")
         last, job_id = self.last(), cluster.latest.name
         taken = {"start": last - granted_at(cluster.dir, job_id), "launch": last - stage}
-        plan = cluster.latest / "plan.json"
-        taken["stop"] = float(cluster.run(sys.executable, "-c", STOP, str(ROOT / "collections"), str(plan)))
+        self.plan = cluster.latest / "plan.json"
+        taken["stop"] = float(cluster.run(sys.executable, "-c", STOP, str(ROOT / "collections"), str(self.plan)))
         cluster.run("scancel", job_id)
         cluster.clear()
         wait_for(lambda: cluster.jobs() == [], "the job to be gone")
@@ -103,13 +105,42 @@ class Overhead:
 
     def bare(self):
         """Return {start, launch, stop} in seconds, by a batch script of background sruns, and by scancel."""
+        job_id, taken = self.submit("", "")
+        steps = sorted(self.cluster.steps_of(job_id))
+        stop = f"for s in {' '.join(steps)}; do scancel --signal=TERM $s & done; wait; "
+        stop += f"while squeue -hs -j {job_id} -o %i | grep -vq batch; do sleep 0.02; done"
+        began = time.time()
+        self.cluster.run("bash", "-c", stop)
+        taken["stop"] = time.time() - began
+        self.away(job_id)
+        return taken
+
+    def same(self):
+        """Return {start} in seconds, by a batch script that does the same: NATS, etcd, then the workers."""
+        plan = json.loads(self.plan.read_text())
+        infra = [step for step in plan["steps"] if step["tier"] == "head_infra"]
+        checks = [check for step in infra for check in step["ready"]]
+        host = '"${hosts[0]}"'
+        first = [f"{SRUN} --nodelist={host} {shlex.join(step['argv'])} &" for step in infra]
+        # The plan's own addresses and ports; etcd also has to say that it is healthy, as our check wants.
+        wait = [f"until (: </dev/tcp/{c['host']}/{c['port']}) 2>/dev/null; do sleep 0.02; done" for c in checks]
+        wait += [
+            f"until curl -fs http://{c['host']}:{c['port']}{c['path']} >/dev/null; do sleep 0.02; done"
+            for c in checks
+            if c["kind"] == "http"
+        ]
+        job_id, taken = self.submit("\n".join(first + wait), f"--nodelist={','.join(n['name'] for n in plan['nodes'])}")
+        self.away(job_id)
+        return {"start": taken["start"]}
+
+    def submit(self, before, option):
+        """Run a batch script of background sruns of all workers; return (job id, {start, launch} in seconds)."""
         self.clear()
         cluster, nodes = self.cluster, self.workers // 8
         task = shlex.quote(f"{self.begin}; exec sleep 600")
-        srun = "srun --overlap --nodes=1 --ntasks=1 --mpi=none --cpu-bind=none --input=none"
-        srun += f" --output={cluster.folder}/%J.out"
-        lines = ["#!/bin/bash", f"echo $EPOCHREALTIME > {cluster.folder}/stage", "hosts=($(scontrol show hostnames))"]
-        lines += [f"{srun} --nodelist=${{hosts[{i % nodes}]}} bash -c {task} &" for i in range(self.workers)]
+        lines = ["#!/bin/bash", "hosts=($(scontrol show hostnames))", before]
+        lines += [f"echo $EPOCHREALTIME > {cluster.folder}/stage"]
+        lines += [f"{SRUN} --nodelist=${{hosts[{i % nodes}]}} bash -c {task} &" for i in range(self.workers)]
         script = cluster.folder / "bare.sh"
         script.write_text("\n".join([*lines, "wait", ""]))
         job_id = cluster.run(
@@ -119,20 +150,17 @@ class Overhead:
             "--exclusive",
             "--gpus-per-node=8",
             "--output=/dev/null",
+            *([option] if option else []),
             str(script),
         ).strip()
         last = self.last()
         stage = float((cluster.folder / "stage").read_text())
-        taken = {"start": last - granted_at(cluster.dir, job_id), "launch": last - stage}
-        steps = sorted(cluster.steps_of(job_id))
-        stop = f"for s in {' '.join(steps)}; do scancel --signal=TERM $s & done; wait; "
-        stop += f"while squeue -hs -j {job_id} -o %i | grep -vq batch; do sleep 0.02; done"
-        began = time.time()
-        cluster.run("bash", "-c", stop)
-        taken["stop"] = time.time() - began
-        cluster.run("scancel", job_id, check=False)
-        wait_for(lambda: cluster.jobs() == [], "the job to be gone")
-        return taken
+        return job_id, {"start": last - granted_at(cluster.dir, job_id), "launch": last - stage}
+
+    def away(self, job_id):
+        """End a job of bare steps."""
+        self.cluster.run("scancel", job_id, check=False)
+        wait_for(lambda: self.cluster.jobs() == [], "the job to be gone")
 
     def measure(self):
         """Return the seconds from all healthy to the first measured request, and of a rerun, and of an empty play."""
@@ -186,13 +214,13 @@ def main():
     parser.add_argument("--json", help="also write the figures to this file")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # the sandbox is stopped then, too
-    taken = {"ours": [], "bare": []}
+    taken = {"ours": [], "bare": [], "same": []}
     with tempfile.TemporaryDirectory(prefix="srt-overhead-") as folder:
         cluster = Bare(pathlib.Path(folder), max(4, options.workers // 8))
         try:
             one = Overhead(cluster, options.workers)
             for turn in range(options.repeats):
-                for way in ("ours", "bare") if turn % 2 else ("bare", "ours"):
+                for way in ("ours", "same", "bare") if turn % 2 else ("bare", "ours", "same"):
                     taken[way].append(getattr(one, way)())
             first, rerun, empty = one.measure()
         finally:
@@ -200,8 +228,10 @@ def main():
     ratios, figures = {"measure": first, "rerun": rerun / empty}, {"rerun_s": rerun, "empty_s": empty}
     for key in ("start", "launch", "stop"):
         for way, turns in taken.items():
-            figures[f"{key}_{way}_s"] = statistics.median(turn[key] for turn in turns)
+            if key in turns[0]:
+                figures[f"{key}_{way}_s"] = statistics.median(turn[key] for turn in turns)
         ratios[key] = figures[f"{key}_ours_s"] / figures[f"{key}_bare_s"]
+    ratios["same"] = figures["start_ours_s"] / figures["start_same_s"]
     for name, value in figures.items():
         print(f"{name:14} {value:8.2f}")
     for name, goal in GOALS.items():

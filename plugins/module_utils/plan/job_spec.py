@@ -20,7 +20,7 @@ from .older import modernise
 from .origins import Origins
 from .paths import Environment
 from .reading import Document, read_jobs
-from .request import allocation_request, metadata
+from .request import allocation_request, keeping, metadata
 from .schema import JOB, OURS, PLACES
 
 ARGUMENT_SPEC = {
@@ -34,21 +34,24 @@ ARGUMENT_SPEC = {
     "rehearse": {"type": "bool", "default": False},
     "single": {"type": "bool", "default": False},
     "frozen": {"type": "path"},
+    "keep": {"type": "str", "default": "false"},
+    "lease_s": {"type": "float"},
 }
 
 TRUE = ("true", "yes", "on", "1")
 
 
 def run(params, ctx):
-    """Return ``{jobs, origins, notes, changed: False}`` for the jobs in *params*; ``origins`` is 1:1 with ``jobs``.
+    """Return ``{jobs, origins, notes, keep, lease_s, changed: False}`` for *params*; ``origins`` is 1:1 with ``jobs``.
 
     The action plugin may set ``params["source"]``, the :class:`Source` of ``params["job"]``, or
     ``params["documents"]``, all that was read; ``params["problems"]``, what is wrong with the names of the extra
     vars; and ``params["vaulted"]``, values from vaults (``inline``: one by one, ``file``: of encrypted files).
     ``params["hidden"]`` takes up the values of secrets.
     """
+    wish = keeping(params.get("keep"), params.get("lease_s"))
     if params.get("frozen"):
-        return frozen(params["frozen"])
+        return dict(frozen(params["frozen"]), **wish)
     earlier = params.get("problems") or []
     documents = params.get("documents")
     if params.get("job_file"):
@@ -82,7 +85,7 @@ def run(params, ctx):
             f"There are {len(jobs)} jobs: {names}. playbooks/sweep.yml runs them one after the other, "
             "job_file=FILE:SELECTOR chooses one, and --check shows all."
         )
-    return {"changed": False, "jobs": jobs, "origins": origins, "notes": unique(notes)}
+    return dict(wish, changed=False, jobs=jobs, origins=origins, notes=unique(notes))
 
 
 def make(job, source, cluster, params, ctx, notes):

@@ -10,6 +10,20 @@ from ..topology.layout import worker_nodes
 from ..topology.roles import Wish
 
 DEFAULT_TIME_LIMIT = "01:00:00"
+# Seconds for which a job lives on without a sign of life: of a run that ends it, and of one that keeps it.
+LEASE_S, KEPT_S = 120.0, 3600.0
+
+
+def keeping(keep, lease_s=None):
+    """Return ``{keep: bool, lease_s: float}``: whether the service stays up after the run, and for how long alone.
+
+    :param keep: the text of -e keep=...: true, false, or seconds, which then are the lease as well.
+    """
+    text = str(keep or "").strip().lower()
+    kept = text not in ("", "false", "no", "off", "none", "0")
+    if lease_s is None:
+        lease_s = (float(text) if len(text) > 1 and text.isdigit() else KEPT_S) if kept else LEASE_S
+    return {"keep": kept, "lease_s": float(lease_s)}
 
 
 def node_count(spec):

@@ -32,7 +32,8 @@ def run(params, ctx):
     In check mode nothing is written and ``plan_json`` holds the whole plan as text, since no file has it.
     """
     spec = params["spec"]
-    job = params.get("job") or imaginary_allocation(spec)
+    job = imaginary_allocation(spec) if params.get("job") is None else params["job"]
+    _has_nodes(job, spec["name"])
     for key in ("id", "run_dir", "nodes"):
         if not job.get(key):
             raise Error(f"The job has no {key}: topology_plan needs an allocation with nodes, as slurm_job returns it.")
@@ -68,6 +69,20 @@ def run(params, ctx):
             text = resolved(spec, params["origins"])
             result["diff"].append(_record("the job, and where its values are from", "", text))
     return result
+
+
+def _has_nodes(job, name):
+    """Raise Error for a job that is not there, or that waits for its nodes."""
+    if not job:
+        raise Error(
+            f"No running job was found for {name}. A single stage works against a job that is up: run the playbook "
+            "without --tags and with -e keep=true first, or give -e job_id=N."
+        )
+    if job.get("id") and not job.get("nodes"):
+        raise Error(
+            f"Job {job['id']} is {job.get('state')} ({job.get('reason')}): it has no nodes to work on. Run the "
+            "playbook without --tags to wait for them, or --tags teardown to take the job back."
+        )
 
 
 def to_text(plan):

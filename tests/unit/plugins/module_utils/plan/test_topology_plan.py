@@ -9,7 +9,7 @@ import subprocess
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils import plan_io
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
-from ansible_collections.srt.slurm.plugins.module_utils.plan import printer, topology_plan
+from ansible_collections.srt.slurm.plugins.module_utils.plan import printer, request, topology_plan
 from ansible_collections.srt.slurm.plugins.module_utils.runner import Context
 from ansible_collections.srt.slurm.plugins.module_utils.topology.step import in_private_dir
 from ansible_collections.srt.slurm.tests.unit.plugins.module_utils.plan import jobs
@@ -45,6 +45,36 @@ def test_check_mode_writes_nothing(tmp_path):
 def test_check_mode_without_an_allocation():
     result = topology_plan.run({"spec": jobs.spec_of()}, Context(check_mode=True))
     assert result["nodes"][0]["name"] == "node0001" and "JOBID" in result["plan_json"]
+
+
+@pytest.mark.parametrize(
+    ("job", "text"),
+    [
+        ({}, "No running job was found for"),
+        ({"id": "7", "state": "PENDING", "reason": "Priority", "nodes": []}, "is PENDING \\(Priority\\)"),
+    ],
+)
+def test_a_job_without_nodes_is_an_error_that_says_what_to_do(job, text):
+    with pytest.raises(Error, match=text) as caught:
+        topology_plan.run({"spec": jobs.spec_of(), "job": job}, Context())
+    assert "--tags" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("keep", "lease_s", "wanted"),
+    [
+        (None, None, (False, 120.0)),
+        ("false", None, (False, 120.0)),
+        ("0", None, (False, 120.0)),
+        ("True", None, (True, 3600.0)),
+        ("1", None, (True, 3600.0)),
+        ("7200", None, (True, 7200.0)),
+        ("7200", 30, (True, 30.0)),
+        ("no", 600.0, (False, 600.0)),
+    ],
+)
+def test_keep_and_lease(keep, lease_s, wanted):
+    assert tuple(request.keeping(keep, lease_s).values()) == wanted
 
 
 def test_a_change_shows_its_diff(tmp_path):
