@@ -23,13 +23,8 @@ description:
     client ended by itself and no worker, frontend or infrastructure step was lost meanwhile.
   - An invalid point does not fail the task, so that the next points are measured. M(srt.slurm.rollup) returns whether
     the whole run is valid. The task fails when the service died, with the finished points in the result.
+extends_documentation_fragment: [srt.slurm.plan]
 options:
-  plan_path:
-    description: Path of C(plan.json), as RV(srt.slurm.topology_plan#module:plan_path) gives it.
-    type: path
-  plan:
-    description: The plan itself, in place of O(plan_path).
-    type: dict
   force:
     description: Measure points that have a valid result already.
     type: bool

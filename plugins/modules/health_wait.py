@@ -15,13 +15,8 @@ description:
     network. They are tried fast at first and slower later.
   - Ends at once, with evidence, when a critical step of the plan ended.
   - It changes nothing.
+extends_documentation_fragment: [srt.slurm.plan]
 options:
-  plan_path:
-    description: Path of C(plan.json), as RV(srt.slurm.topology_plan#module:plan_path) gives it.
-    type: path
-  plan:
-    description: The plan itself, in place of O(plan_path).
-    type: dict
   timeout_s:
     description: Seconds that the service may take. V(0) takes what the job's C(health_check) says.
     type: float

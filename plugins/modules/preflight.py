@@ -17,13 +17,8 @@ description:
     and removed. Only what carries the mark of such a run directory, belongs to the user, and whose job Slurm no longer
     lists is touched.
   - Nothing is done when all steps of the plan run already.
+extends_documentation_fragment: [srt.slurm.plan]
 options:
-  plan_path:
-    description: Path of C(plan.json), as RV(srt.slurm.topology_plan#module:plan_path) gives it.
-    type: path
-  plan:
-    description: The plan itself, in place of O(plan_path).
-    type: dict
   min_free_mib:
     description: Free space in MiB that the run directory and F(/tmp) must have on every node.
     type: int

@@ -17,13 +17,8 @@ description:
   - An invalid run does not fail the task. See RV(valid).
 requirements:
   - pandas, for C(rollup.csv). Without it the file is written with the standard library and has the same content.
+extends_documentation_fragment: [srt.slurm.plan]
 options:
-  plan_path:
-    description: Path of C(plan.json), as RV(srt.slurm.topology_plan#module:plan_path) gives it.
-    type: path
-  plan:
-    description: The plan itself, in place of O(plan_path).
-    type: dict
   failure:
     description:
       - A stage that failed before, with the keys C(task) (or C(stage)) and C(msg). It becomes the first of the reasons

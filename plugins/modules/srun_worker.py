@@ -17,13 +17,8 @@ description:
   - Steps of the stage that run and are no longer in the plan are ended, unless O(names) is given.
   - V(started) and V(restarted) wait until Slurm runs the steps, and until the steps that have readiness checks of their
     own (such as the ports of NATS and etcd) fulfil them. See M(srt.slurm.health_wait) for the service as a whole.
+extends_documentation_fragment: [srt.slurm.plan]
 options:
-  plan_path:
-    description: Path of C(plan.json), as RV(srt.slurm.topology_plan#module:plan_path) gives it.
-    type: path
-  plan:
-    description: The plan itself, in place of O(plan_path).
-    type: dict
   tier:
     description: The stage. All steps of the plan if it is not given.
     type: str

@@ -1,0 +1,19 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Options of the modules that work from a plan."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """Where the plan is: O(plan_path) or O(plan)."""
+
+    DOCUMENTATION = r"""
+options:
+  plan_path:
+    description: Path of C(plan.json), as RV(srt.slurm.topology_plan#module:plan_path) gives it.
+    type: path
+  plan:
+    description: The plan itself, in place of O(plan_path).
+    type: dict
+"""
