@@ -143,8 +143,9 @@ def test_slurm_commands_that_hang_now_and_then_are_asked_again(cluster):
 def test_the_time_limit_ends_the_job_in_order_and_is_named(cluster):
     job = cluster.job_file("limit", slurm={"time_limit": "00:01:00"}, benchmark=dict(LONG, num_prompts_mult=200000))
     played = failed(cluster.playbook(job), "is ending: signal 15|TIMEOUT|is over")
+    assert (cluster.latest / "steps.jsonl").exists(), played.text  # the job had a holder
     events = (cluster.latest / "steps.jsonl").read_text()
-    assert "end: signal 15" in events
+    assert "end: signal 15" in events, played.text
     assert '"reason": "ended"' in events
     assert played.text.count("NOT valid") or "was not measured" in str(cluster.rollup())
     cluster.gone("limit")
