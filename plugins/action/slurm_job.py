@@ -4,11 +4,24 @@
 
 from __future__ import annotations
 
+import pathlib
+
+import yaml
+from ansible.errors import AnsibleActionFail
 from ansible.utils.vars import load_extra_vars
-from ansible_collections.srt.slurm.plugins.module_utils.plan.extra_vars import passed_on
+from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
+from ansible_collections.srt.slurm.plugins.module_utils.plan.extra_vars import in_clear, passed_on
+from ansible_collections.srt.slurm.plugins.module_utils.plan.schema import OURS
 from ansible_collections.srt.slurm.plugins.module_utils.slurm import job
 from ansible_collections.srt.slurm.plugins.plugin_utils.secrets import LendsSecrets
-from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction
+from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction, display
+from ansible_collections.srt.slurm.plugins.plugin_utils.vault import encrypted, place, scalars, vaulted
+
+
+def role_variables():
+    """Return the names of all variables that roles of the collection read."""
+    roles = pathlib.Path(__file__).resolve().parents[2] / "roles"
+    return {name for path in roles.glob("*/defaults/main.yml") for name in yaml.safe_load(path.read_text()) or ()}
 
 
 class ActionModule(LendsSecrets, StageAction):
@@ -17,6 +30,11 @@ class ActionModule(LendsSecrets, StageAction):
     argument_spec = job.ARGUMENT_SPEC
     options = job.OPTIONS
     entry = staticmethod(job.run)
+
+    def run(self, tmp=None, task_vars=None):
+        """Keep the variables at hand: among them are the texts that came from a vault."""
+        self._variables = task_vars or {}
+        return super().run(tmp, task_vars)
 
     def prepare(self, params, task_vars):
         """Let a playbook inside the job have the extra vars that are meant for playbooks of ours."""
@@ -28,9 +46,27 @@ class ActionModule(LendsSecrets, StageAction):
         """The same for the module."""
         arguments = super().arguments()
         if arguments.get("playbook"):
-            arguments["playbook"] = dict(arguments["playbook"], extra_vars=self._extra_vars(arguments["playbook"]))
+            try:
+                given = self._extra_vars(arguments["playbook"])
+            except Error as error:
+                raise AnsibleActionFail(error.msg) from None
+            arguments["playbook"] = dict(arguments["playbook"], extra_vars=given)
         return arguments
 
     def _extra_vars(self, playbook):
-        given = passed_on(load_extra_vars(self._loader))
-        return dict(self._templar.template(given), **(playbook.get("extra_vars") or {}))
+        """Return the extra vars of the playbook inside the job: it has them from a file, so none of them is secret."""
+        raw = passed_on(load_extra_vars(self._loader))
+        given = self._templar.template(raw)
+        marked = {name for name, value in raw.items() if encrypted(place(name)[0]) or any(vaulted(value).values())}
+        texts = vaulted({**scalars(self._variables), **raw, " ": given})
+        given, left_out = in_clear(given, texts["inline"] | texts["file"], marked, {*OURS, *role_variables()})
+        if left_out:
+            display.display(
+                f"  slurm_job: not passed on to the playbook inside the job, being secret: {', '.join(left_out)}"
+            )
+        return dict(given, **(playbook.get("extra_vars") or {}))
+
+    def shown(self, result):
+        """What a module did not touch is told, also when it ran on another host and could show no line."""
+        ended = self._task.args.get("state") == "absent" and self._needs_module()
+        return [f"note: {note}" for note in result.get("notes") or ()] if ended else []

@@ -25,6 +25,12 @@ options:
         why the run is not valid.
     type: dict
     default: {}
+  force:
+    description:
+      - All points are measured anew (O(srt.slurm.bench_run#module:force)), so that in check mode none counts as taken
+        over from an earlier run.
+    type: bool
+    default: false
 attributes:
   check_mode:
     description: Returns the rollup and writes nothing.

@@ -33,8 +33,11 @@ options:
       - V(present) submits the job unless it is there, and does not wait.
       - V(running) does that too and waits until the job runs and its holder answers.
       - V(absent) lets the holder end all steps in order, then the job, and waits until it is gone from the queue.
+      - V(requeued) is for the playbook that runs inside the job (O(playbook)). Once it has ended, the job goes back
+        into the queue, and begins again in the same run directory, without the C(exclude) of O(allocation). Nothing
+        is changed when O(playbook.retries) is used up.
     type: str
-    choices: [present, running, absent, queried]
+    choices: [present, running, absent, queried, requeued]
     default: running
   job_id:
     description:
@@ -43,14 +46,20 @@ options:
         holder becomes a step whose client runs on the submit host, and O(state=absent) ends that, not the allocation.
     type: str
   output_dir:
-    description: Directory of the run directories. The job's own is C(OUTPUT_DIR/JOB_ID), C(latest) is the newest.
+    description:
+      - Directory of the run directories. The job's own is C(OUTPUT_DIR/JOB_ID), C(latest) is the newest.
+      - A job of the same request that works below another one is an error with V(running) and V(queried), which names
+        that directory. V(present) leaves it as it is, and V(absent) ends it where it works.
+      - With O(job_id) and V(absent), a job that works elsewhere while C(OUTPUT_DIR/JOB_ID) is there is left alone. Its
+        number has come again, and the run of that directory has ended.
     type: path
     required: true
   config_text:
     description: Text of C(config.yaml) in the run directory, the configuration as it was at submission.
     type: str
   metadata:
-    description: Content of C(JOB_ID.json) in the run directory. The id, the name and the time are added.
+    description:
+      - Content of C(JOB_ID.json) in the run directory. The id, the name, the cluster and the times are added.
     type: dict
     default: {}
   lease_s:
@@ -63,6 +72,13 @@ options:
       - After that the job stays in the queue.
     type: float
     default: 0.0
+  retries:
+    description:
+      - How often V(running) submits another job when Slurm takes a job away before it can be used - a node failed, its
+        prolog failed, the job was preempted, or its first node never began with it. Nodes that failed are left out.
+      - A job that somebody cancelled is not followed by another one, nor is one that O(job_id) names.
+    type: int
+    default: 0
   playbook:
     description:
       - A playbook of this collection that the holder runs inside the job, from a frozen copy of the collection and of
@@ -88,6 +104,13 @@ options:
         description: Keep the service up after the playbook, until the lease ends.
         type: bool
         default: false
+      retries:
+        description:
+          - How often the job may begin again by itself, in the same run directory. Slurm does that when it preempts the
+            job (where the partition requeues) or a node fails, the playbook with O(state=requeued).
+          - Without it the job is submitted with C(--no-requeue).
+        type: int
+        default: 0
       python:
         description: A Python that has ansible-core, under a path that the nodes see. By default the one that runs this.
         type: path
@@ -191,7 +214,7 @@ job:
       type: str
       sample: "2026-03-01T13:00:02Z"
 actions:
-  description: What was done - V(submitted), V(released), V(adopted), V(ended), V(cancelled).
+  description: What was done - V(submitted), V(released), V(adopted), V(ended), V(cancelled), V(requeued).
   returned: always
   type: list
   elements: str
@@ -205,6 +228,17 @@ script:
   description: The sbatch script of the request, null without O(allocation).
   returned: always
   type: str
+retried:
+  description: How many jobs Slurm took away before they could be used. RV(notes) says what became of them.
+  returned: always
+  type: int
+  sample: 0
+excluded:
+  description: Nodes that RV(job) leaves out because they failed one of those.
+  returned: always
+  type: list
+  elements: str
+  sample: [node007]
 log:
   description: Output of the playbook inside the job, null when there is none.
   returned: always

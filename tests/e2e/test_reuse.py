@@ -144,6 +144,10 @@ def test_an_allocation_of_somebody_else_is_adopted_and_left(cluster, allocation)
     assert again.rc == 0, again.text
     assert again.changed == 0, again.text
     assert cluster.steps(allocation) == before
+    other = cluster.playbook(job, "-e", f"job_id={allocation}", "-e", f"output_dir={cluster.folder}/elsewhere")
+    assert other.rc != 0
+    assert f"Job {allocation} has a service whose run directory is not" in other.text
+    assert cluster.steps(allocation) == before
     ended = cluster.playbook(job, "--tags", "teardown", env={"SLURM_JOB_ID": allocation})
     assert ended.rc == 0, ended.text
     assert cluster.steps(allocation) == {}

@@ -96,10 +96,7 @@ def test_a_disk_with_too_little_space_is_found_before_models_load(cluster):
     cluster.gone("full")
 
 
-@pytest.mark.slow
 def test_a_disk_that_fills_up_while_measuring_fails_and_ends_clean(cluster):
-    if not cluster.disk:
-        pytest.skip("a small file system cannot be mounted here")
     job = cluster.job_file("fills", benchmark=dict(LONG, num_prompts_mult=600))
     process = cluster.start_playbook(job, "-e", f"output_dir={cluster.disk}", "--skip-tags", "preflight")
     seen = cluster.until(process, "srt.slurm.benchmark :")

@@ -226,6 +226,21 @@ def test_other_settings_start_it_anew(folder):
     assert instance.inside("sinfo", "-h", "-o", "%D %T %G").split() == ["2", "idle", "(null)"]
 
 
+@pytest.mark.parametrize("user", [None, "nobody"])
+def test_the_small_disk_is_one_for_all_nodes_and_can_be_full(folder, user, request):
+    instance = request.getfixturevalue("nobody") if user else Instance(folder / "sb")
+    instance.do("start", "--nodes", "2", "--small-disk-mb", "2")
+    disk = f"{instance.dir}/disk"
+    instance.inside("--node", "node001", "--", "sh", "-c", f"echo hello > {disk}/file")
+    assert instance.inside("--node", "node002", "--", "cat", f"{disk}/file") == "hello\n"
+    full = instance.inside("--node", "node002", "--", "dd", "if=/dev/zero", f"of={disk}/filler", "bs=1M", code=1)
+    assert "No space left on device" in full
+    assert "No space left" in instance.inside("sh", "-c", f"head -c 9999 /dev/zero > {disk}/more", code=1)
+    assert os.listdir(disk) == []  # the machine itself sees nothing of it
+    instance.do("stop")
+    assert not pathlib.Path(instance.dir).exists()
+
+
 def test_a_wrong_line_is_told_and_leaves_no_process(folder):
     instance = Instance(folder / "sb")
     assert "unrecognized key: Nonsense" in instance.do("start", "--slurm-conf", "Nonsense=1", code=1)

@@ -20,7 +20,7 @@ SANDBOX = str(ROOT / "bin" / "sandbox")
 class Cluster:
     """A sandbox, a tiny model, and ways to run commands and the playbook in it."""
 
-    def __init__(self, folder, nodes):
+    def __init__(self, folder, nodes, *options):
         self.folder = folder
         self.dir = str(folder / "sandbox")
         self.output = folder / "outputs"
@@ -32,7 +32,7 @@ class Cluster:
             ANSIBLE_FORCE_COLOR="0",
         )
         subprocess.run([sys.executable, str(ROOT / "bin" / "make-tiny-model"), str(self.model)], check=True)
-        subprocess.run([SANDBOX, "start", "--nodes", str(nodes), "--dir", self.dir], check=True)
+        subprocess.run([SANDBOX, "start", "--nodes", str(nodes), "--dir", self.dir, *options], check=True)
 
     def close(self):
         """Stop the sandbox."""

@@ -29,6 +29,30 @@ esac
 if [ -n "$trap_" ] && [ -e {folder}/$trap_ ]; then . {folder}/$trap_; fi
 exec {python} "$@"
 """
+# What a site's health check does before a job begins on a node.
+PROLOG = """#!/bin/sh
+if [ -e {folder}/prolog.$SLURMD_NODENAME ]; then . {folder}/prolog.$SLURMD_NODENAME; fi
+"""
+# What nvidia-smi prints for the two questions of preflight. A trap changes the GPUs of one node.
+NVIDIA_SMI = """#!/bin/sh
+gpus=8 processes=
+if [ -e {folder}/gpus.$SLURMD_NODENAME ]; then . {folder}/gpus.$SLURMD_NODENAME; fi
+case "$*" in
+    *--query-compute-apps=*) if [ -n "$processes" ]; then echo "$processes"; fi ;;
+    *--query-gpu=*) for i in $(seq 0 $((gpus - 1))); do echo "$i, GPU-0a1b2c3d-000$i, 4"; done ;;
+    *) exit 6 ;;
+esac
+"""
+# Jobs of "urgent" take the nodes of others: those of "gpu" go back into the queue if they may, those of "spot" do not,
+# and those of "grace" are told before.
+SLURM_CONF = (
+    "Prolog={prolog}",
+    "PreemptType=preempt/partition_prio",
+    "PreemptMode=REQUEUE",
+    "PartitionName=urgent Nodes=node[001-00{nodes}] PriorityTier=100 MaxTime=INFINITE State=UP",
+    "PartitionName=spot Nodes=node[001-00{nodes}] PreemptMode=CANCEL MaxTime=INFINITE State=UP",
+    "PartitionName=grace Nodes=node[001-00{nodes}] GraceTime=20 MaxTime=INFINITE State=UP",
+)
 BENCHMARK = {
     "type": "sa-bench", "isl": 64, "osl": 8, "concurrencies": [2], "num_prompts_mult": 5, "num_warmup_mult": 1,
 }  # fmt: skip
@@ -41,24 +65,18 @@ class Faults(Cluster):
     """A cluster that can be broken in many ways."""
 
     def __init__(self, folder, nodes=NODES):
-        # Before the sandbox starts, so that all its nodes see it.
-        self.disk = folder / "disk"
-        self.disk.mkdir()
-        mount = ["mount", "-t", "tmpfs", "-o", "size=24m", "none", str(self.disk)]
-        if subprocess.run(mount, capture_output=True, timeout=30, check=False).returncode:
-            self.disk = None
-        super().__init__(folder, nodes)
+        self.disk = folder / "sandbox" / "disk"  # a small one that all nodes share
         self.traps = folder / "traps"
         self.traps.mkdir()
+        prolog = folder / "prolog"
+        prolog.write_text(PROLOG.format(folder=self.traps))
+        prolog.chmod(0o755)
+        lines = [line.format(nodes=nodes, prolog=prolog) for line in SLURM_CONF]
+        words = [word for line in lines for word in ("--slurm-conf", line)]
+        super().__init__(folder, nodes, "--small-disk-mb", "24", *words)
         self.python = folder / "python"
         self.python.write_text(WRAPPER.format(folder=self.traps, python=sys.executable))
         self.python.chmod(0o755)
-
-    def close(self):
-        """Stop the sandbox and take the small disk away."""
-        super().close()
-        if self.disk:
-            subprocess.run(["umount", "--lazy", str(self.disk)], check=True, timeout=30)
 
     def trap(self, program, shell):
         """Let *program* (mocker, frontend, client) run *shell* before it begins, or instead."""
@@ -110,6 +128,28 @@ class Faults(Cluster):
             except OSError:
                 continue
         assert frozen, f"no process has {word!r}"
+
+    def submit(self, job, *args):
+        """Submit *job* with its playbook; return (job id, run directory)."""
+        argv = ["ansible-playbook", "playbooks/submit.yml", "-e", f"@{job}", "-e", f"output_dir={self.output}", *args]
+        text = self.run(*argv)
+        job_id = re.search(r"Job (\d+) \(.*?\) was submitted", text).group(1)
+        return job_id, self.output / job_id
+
+    def preempt(self, nodes=NODES, seconds=2):
+        """Submit a job that takes the nodes of others."""
+        self.run("sbatch", "--partition=urgent", f"--nodes={nodes}", "--exclusive", "--job-name=urgent",
+                 "--output=/dev/null", f"--wrap=sleep {seconds}")  # fmt: skip
+
+    def gpus(self, **nodes):
+        """Return an environment in which nodes have an nvidia-smi; ``node002="gpus=7"`` (shell) changes one of them."""
+        folder = self.folder / "nvidia"
+        folder.mkdir(exist_ok=True)
+        (folder / "nvidia-smi").write_text(NVIDIA_SMI.format(folder=self.traps))
+        (folder / "nvidia-smi").chmod(0o755)
+        for node, shell in nodes.items():
+            (self.traps / f"gpus.{node}").write_text(shell + "\n")
+        return {"PATH": f"{folder}:{self.environment['PATH']}"}
 
     def until(self, process, text, timeout_s=90):
         """Read the lines of a playbook until one holds *text*; return all that was read."""

@@ -7,7 +7,10 @@ import json
 import os
 import shutil
 
+from ..results.earlier import earlier_result, origin
 from ..results.verdict import partial_path, read_verdict, standing, verdict_path, write_verdict
+
+__all__ = ["earlier_result", "origin"]
 
 
 def result_path(plan, point):
@@ -19,29 +22,6 @@ def kept_verdict(plan, point):
     """Return the verdict on *point* if this run has a valid result of the same digest, else None."""
     verdict, reasons = standing(point, result_path(plan, point))
     return None if reasons or verdict.get("losses") else verdict
-
-
-def earlier_result(plan, point):
-    """Return (result path, verdict) of a valid point with the same digest in a sibling run, newest first, or None."""
-    output_dir, own = os.path.split(os.path.normpath(plan["run_dir"]))
-    found = []
-    try:
-        entries = list(os.scandir(output_dir))
-    except OSError:
-        return None
-    for entry in entries:
-        if entry.name == own or entry.is_symlink() or not entry.is_dir():
-            continue
-        result = os.path.join(entry.path, point["result"])
-        try:
-            found.append((os.stat(verdict_path(result)).st_mtime, result))
-        except OSError:
-            continue
-    for _mtime, result in sorted(found, reverse=True):
-        verdict, reasons = standing(point, result)
-        if not reasons and not verdict.get("losses"):
-            return result, verdict
-    return None
 
 
 def take_over(plan, point, result, verdict):
@@ -57,12 +37,6 @@ def take_over(plan, point, result, verdict):
         if os.path.exists(temporary):
             os.unlink(temporary)
     return write_origin(target, verdict, origin(point, result, verdict))
-
-
-def origin(point, result, verdict):
-    """Return ``{job_id, path}`` of the run that measured the point, also over several take-overs."""
-    run_dir = result[: -len(point["result"])].rstrip(os.sep)
-    return verdict.get("origin") or {"job_id": os.path.basename(run_dir), "path": result}
 
 
 def write_origin(target, verdict, source):

@@ -3,18 +3,22 @@
 """One point measured: its step started or attached to, watched, and judged."""
 from __future__ import annotations
 
+import contextlib
 import os
 import time
+import uuid
 
 from ..failures import Error
 from ..results.sa_bench import load_result
 from ..results.verdict import judge, make_verdict, partial_path, write_verdict
 from ..slurm.evidence import evidence
+from ..slurm.loss import ending_error
 from ..slurm.srun import start_request
 from . import files
 
 FIRST_SLICE_S, LONGEST_SLICE_S = 1.0, 10.0
 START_WAIT_S = 20.0
+LOOK_S = 8.0  # how long parts of the service may take to answer when a point is not valid
 SHARED_DISK_S = 20.0  # how long a file that another node wrote may stay unseen
 
 
@@ -38,12 +42,28 @@ class Session:
         self._seq = answer["seq"]
         self.records.update({record["name"]: record for record in answer["steps"]})
         if answer.get("ending"):
-            raise Error(f"Job {self.plan['job_id']} is ending: {answer['ending']}.")
+            raise ending_error(self.talk, answer["ending"])
         return answer
 
     def wait(self, name, slice_s):
         """Wait until the step *name* or a critical step ended, *slice_s* seconds at most."""
         self.ask("wait", watch=[name], guard=self._guard, slice_s=slice_s)
+
+    def silent(self):
+        """Return what parts of the service do not answer now, such as ``decode_1 on node003 (timed out)``."""
+        checks = [check for check in self.plan.get("checks") or () if not check.get("after")]
+        nodes = {step["name"]: step["nodes"][0] for step in self.plan["steps"]}
+        wait_id, until, told = uuid.uuid4().hex, time.monotonic() + LOOK_S, []
+        while checks and time.monotonic() < until:
+            told = self.ask("wait", wait_id=wait_id, checks=checks, guard=[], slice_s=1.0)["checks"]
+            if all(one["done"] or one["last_error"] for one in told):
+                break
+        where = {check["name"]: nodes.get((check.get("steps") or [None])[0]) for check in checks}
+        return [
+            f"{one['name']} on {where[one['name']]} ({one['last_error'] or 'no answer'})"
+            for one in told
+            if not one["done"]
+        ]
 
     def dead(self):
         """Return the records of critical steps of the service that ended and should not have."""
@@ -160,6 +180,7 @@ class Measurement:
         critical, other = self._losses(record)
         if reasons:  # a step whose client was lost may be on its way out
             critical += self._suspects()
+            critical += self._silent()
         verdict = make_verdict(self._point, reasons + critical, raw, sealed, (record["started_at"], record["ended_at"]))
         return dict(verdict, losses=other) if other else verdict
 
@@ -183,6 +204,13 @@ class Measurement:
         """Return what is odd about steps that still count as running."""
         records = (self._session.records.get(step["name"]) or {} for step in self._plan["steps"])
         return [f"{r['name']}: {r['reason']}" for r in records if r and r["state"] != "ended" and r["reason"]]
+
+    def _silent(self):
+        """Return what does not answer although its step has not ended, as on a node that was cut off."""
+        silent = []
+        with contextlib.suppress(Error):  # the job may be ending, which the next request tells
+            silent = [] if self._session.dead() else self._session.silent()
+        return [f"parts of the service did not answer afterwards: {', '.join(silent)}"] if silent else []
 
     def _losses(self, own):
         """Return how the service was not the planned one while the point was measured (times are the holder's).

@@ -147,6 +147,7 @@ def _record(plan, point, action, verdict=None, reasons=(), valid=False):
         "reasons": verdict.get("reasons", list(reasons)),
         "metrics": verdict.get("metrics") or {},
         "path": files.result_path(plan, point),
+        "losses": verdict.get("losses") or [],
         "origin": verdict.get("origin"),
         "digest": point["digest"],
         "action": action,
@@ -177,7 +178,8 @@ def verdict_line(record):
         _figure(record, "mean_tpot_ms", "TPOT {:,.2f} ms"),
         _figure(record, "completed", "{:d} requests"),
     ]
-    return f"{label}, valid: {', '.join(filter(None, figures))}"
+    without = f"; although {'; '.join(record['losses'])}" if record["losses"] else ""
+    return f"{label}, valid: {', '.join(filter(None, figures))}{without}"
 
 
 def _figure(record, key, style):

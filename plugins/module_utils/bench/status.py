@@ -9,8 +9,9 @@ import os
 import re
 
 from ..results.verdict import read_verdict
-from ..slurm import detached, runs
+from ..slurm import detached, loss, runs
 from ..slurm.evidence import tail_lines
+from ..slurm.holder_steps import PASSING
 from . import files
 
 ARGUMENT_SPEC = dict(runs.ARGUMENT_SPEC, lines={"type": "int", "default": 5})
@@ -18,7 +19,7 @@ STAGE = re.compile(r"^TASK \[srt\.slurm\.(\w+) : ")
 
 
 def run(params, ctx):
-    """Return ``{run_dir, job, stage, workers, steps, points, lease_left_s, last_lines, log, text}``."""
+    """Return ``{run_dir, job, stage, ending, workers, steps, points, lease_left_s, last_lines, log, text}``."""
     del ctx
     found = runs.find(params)
     plan, steps, holder = found.read_json("plan.json"), list(found.steps().values()), found.holder()
@@ -32,6 +33,7 @@ def run(params, ctx):
         "job": job,
         "live": found.live,
         "stage": _stage(found, plan, steps, points, played),
+        "ending": holder["ending"] if holder else loss.last_words(found.run_dir),
         "steps": [_step(record) for record in steps],
         "workers": _workers(plan, steps),
         "points": points,
@@ -57,15 +59,15 @@ def _workers(plan, steps):
 
 
 def _point(found, plan, point, steps):
-    """Return {name, concurrency, state, reasons, done, total}; state: done, invalid, running or waiting."""
+    """Return {name, concurrency, state, reasons, done, total}; state: done, invalid, running, waiting, not_measured."""
     plan = dict(plan, run_dir=found.run_dir)  # it may have been copied
     verdict = read_verdict(files.result_path(plan, point)) or {}
     record = next((one for one in steps if one["name"] == point["step"]["name"]), {})
     told = found.read_json(point["progress"]) or {}
-    state = "waiting"
+    state = "waiting" if found.live or not found.slurm_said else "not_measured"
     if verdict.get("digest", point["digest"]) == point["digest"] and verdict:
         state = "done" if verdict.get("valid") else "invalid"
-    elif record.get("state") in ("starting", "running", "unowned"):
+    elif state == "waiting" and record.get("state") in ("starting", "running", "unowned"):
         state = "running"
     return {
         "name": point["name"],
@@ -126,6 +128,8 @@ def text(status):
     if job["time_left_s"] is not None:
         lease = f", lease {status['lease_left_s']:.0f} s" if status["lease_left_s"] is not None else ""
         lines[0] += f", {duration(job['time_left_s'])} left{lease}"
+    if status["ending"]:
+        lines.append(f"{'is ending' if status['live'] else 'ended'}: {status['ending']}")
     if status["trouble"]:
         lines.append(f"trouble: {status['trouble']}")
     workers = status["workers"]
@@ -136,8 +140,8 @@ def text(status):
     lines.append(f"points: {done} of {len(points)} done")
     for point in points:
         more = f" {point['done']}/{point['total']}" if point["total"] else ""
-        lines.append(f"  c={point['concurrency']} {point['state']}{more}{': ' if point['reasons'] else ''}"
-                     f"{'; '.join(point['reasons'])}")  # fmt: skip
+        why = f": {'; '.join(point['reasons'])}" if point["reasons"] else ""
+        lines.append(f"  c={point['concurrency']} {point['state'].replace('_', ' ')}{more}{why}")
     if status["valid"] is not None:
         lines.append(f"results: {'valid' if status['valid'] else 'NOT valid'}, {status['run_dir']}/rollup.json")
     lines.append(f"run directory: {status['run_dir']}")
@@ -147,7 +151,7 @@ def text(status):
 
 
 def _fine(step):
-    return step["tier"] == "benchmark" and step["exit_code"] == 0 or step["reason"] == "ended with the job"
+    return step["tier"] in PASSING and step["exit_code"] == 0 or step["reason"] == "ended with the job"
 
 
 def duration(seconds):

@@ -11,6 +11,7 @@ import os
 import re
 
 from . import commands, nodes
+from .earlier import origin
 from .redact import redact
 from .sa_bench import METRICS, figures
 from .verdict import standing
@@ -21,16 +22,17 @@ LONG_MODE = {"prefill": "prefill", "decode": "decode", "agg": "aggregated"}
 _WORKER_STEP = re.compile(r"(prefill|decode|agg)_(\d+)(?:_r(\d+))?$")
 
 
-def build(plan, now, failure=None):
+def build(plan, now, failure=None, coming=None):
     """Return the rollup of the run that *plan* describes, from the files in its run directory.
 
     :param now: time of generation (UTC).
     :param failure: ``{task or stage, msg}`` of a stage that failed before; makes the run invalid.
+    :param coming: ``{concurrency: (result path, verdict)}`` of earlier runs that stand for points of this one.
     """
     spec, run_dir = plan["spec"], plan["run_dir"]
     resources, backend, benchmark = (spec.get(key) or {} for key in ("resources", "backend", "benchmark"))
     points = (plan.get("benchmark") or {}).get("points") or []
-    results = [point_record(point, run_dir, _gpus(plan)) for point in points]
+    results = [point_record(point, run_dir, _gpus(plan), (coming or {}).get(point["concurrency"])) for point in points]
     reasons = [f"c={record['concurrency']}: {reason}" for record in results for reason in record["invalid_reasons"]]
     notes = list(plan.get("notes") or [])
     if failure and failure.get("msg"):
@@ -73,10 +75,15 @@ def build(plan, now, failure=None):
     }
 
 
-def point_record(point, run_dir, gpus):
-    """Return the entry of ``results[]`` for one planned point, measured or not."""
-    result = os.path.join(run_dir, point["result"])
-    verdict, reasons = standing(point, result)
+def point_record(point, run_dir, gpus, earlier=None):
+    """Return the entry of ``results[]`` for one planned point, measured or not.
+
+    :param earlier: (result path, verdict) of an earlier run that stands for it.
+    """
+    if earlier:
+        verdict, reasons = dict(earlier[1], origin=origin(point, *earlier)), []
+    else:
+        verdict, reasons = standing(point, os.path.join(run_dir, point["result"]))
     verdict = verdict or {}
     record = dict(figures({}), **(verdict.get("metrics") or {}))
     record.update(

@@ -9,11 +9,14 @@ import os
 from ..plan_io import load_plan, utc_now, write_text_atomic
 from . import tables
 from .document import build
+from .earlier import earlier_result
+from .verdict import standing
 
 ARGUMENT_SPEC = {
     "plan_path": {"type": "path"},
     "plan": {"type": "dict"},
     "failure": {"type": "dict", "default": {}},
+    "force": {"type": "bool", "default": False},
 }
 OPTIONS = {"required_one_of": [("plan_path", "plan")]}
 ALWAYS_NEW = ("generated_at",)
@@ -28,11 +31,12 @@ def run(params, ctx):
     plan = params.get("plan") or load_plan(params["plan_path"])
     path, csv_path, text_path = (os.path.join(plan["run_dir"], "rollup." + kind) for kind in ("json", "csv", "txt"))
     before = read_rollup(path)
-    rollup = build(plan, utc_now(), params.get("failure"))
+    coming = _coming(plan) if ctx.check_mode and not params.get("force") else {}
+    rollup = build(plan, utc_now(), params.get("failure"), coming)
     if _same(before, rollup):
         rollup = before
     changed = rollup is not before or not os.path.exists(csv_path)
-    table = tables.table_text(rollup, dry=ctx.check_mode)
+    table = tables.table_text(rollup, dry=ctx.check_mode, coming=coming)
     places = f"rollup: {path}\nlogs:   {os.path.join(plan['run_dir'], 'logs')}"
     if changed and not ctx.check_mode:
         write_text_atomic(path, json.dumps(rollup, indent=2) + "\n")
@@ -53,6 +57,17 @@ def run(params, ctx):
         texts = {"before": old + "\n" if old else "", "after": table + "\n"}
         result["diff"] = dict(texts, before_header=path, after_header=path)
     return result
+
+
+def _coming(plan):
+    """Return ``{concurrency: (result path, verdict)}`` of the points that would be taken over from earlier runs."""
+    found = {}
+    for point in (plan.get("benchmark") or {}).get("points") or ():
+        own = os.path.join(plan["run_dir"], point["result"])
+        verdict, reasons = standing(point, own)
+        if reasons or verdict.get("losses"):
+            found[point["concurrency"]] = earlier_result(plan, point)
+    return {concurrency: earlier for concurrency, earlier in found.items() if earlier}
 
 
 def read_rollup(path):

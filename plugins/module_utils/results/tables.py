@@ -16,7 +16,7 @@ POINT_COLUMNS = (
     "total_tps", "peak_output_tps", "output_tps_per_gpu", "total_tps_per_gpu", "output_tps_per_user",
     *(f"{statistic}_{metric}_ms" for metric in METRICS for statistic in STATISTICS),
     "total_input_tokens", "total_output_tokens", "duration", "completed", "failed", "num_prompts", "usage_source",
-    "started_at", "ended_at", "origin",
+    "started_at", "ended_at", "origin", "losses",
 )
 TABLE = (
     ("concurrency", "concurrency", "d"),
@@ -39,6 +39,7 @@ def rows(rollup):
         row.update({column: record.get(column) for column in POINT_COLUMNS})
         row["invalid_reasons"] = "; ".join(record["invalid_reasons"])
         row["origin"] = (record.get("origin") or {}).get("job_id")
+        row["losses"] = "; ".join(record.get("losses") or ())
         flat.append(row)
     return flat
 
@@ -65,10 +66,11 @@ def csv_text(rollup):
     return pandas.DataFrame(flat, columns=columns, dtype=object).to_csv(index=False, lineterminator="\n")
 
 
-def table_text(rollup, dry=False):
+def table_text(rollup, dry=False, coming=()):
     """Return the points as a table, the verdict, and why it is what it is.
 
     :param dry: of a dry run: points without a result are no fault, they would be measured.
+    :param coming: concurrencies of points that would be taken over from earlier runs.
     """
     if not rollup:
         return ""
@@ -77,6 +79,10 @@ def table_text(rollup, dry=False):
     for record in rollup["results"]:
         cells = ["-" if record.get(key) is None else format(record[key], style) for _title, key, style in TABLE]
         mark = "to be measured" if record in missing else "yes" if record["valid"] else "NO"
+        if record["concurrency"] in coming:
+            mark = "to be taken over"
+        if record.get("losses"):
+            mark += " (with losses)"
         if record.get("origin"):
             mark += f" (from job {record['origin'].get('job_id')})"
         lines.append([*cells, mark])
@@ -90,7 +96,16 @@ def table_text(rollup, dry=False):
         return "\n".join(text)
     text.append("The results are valid." if rollup["valid"] else "The results are NOT valid:")
     text += [f"  {reason}" for reason in rollup["invalid_reasons"]]
+    lost = losses(rollup)
+    if lost:
+        text.append("Not all of the service was there, which the job allows (faults: critical: false):")
+        text += [f"  {line}" for line in lost]
     return "\n".join(text)
+
+
+def losses(rollup):
+    """Return what was missing or lost while points were measured and the job can do without, one line each."""
+    return [f"c={record['concurrency']}: {loss}" for record in rollup["results"] for loss in record.get("losses") or ()]
 
 
 def unmeasured(rollup):

@@ -91,6 +91,9 @@ def make_control(setup):
     mount(setup["hosts_file"], "/etc/hosts", None, MS_BIND)
     for path in setup["gpu_files"]:
         mount("/dev/null", path, None, MS_BIND)
+    disk = setup["small_disk"]
+    if disk["mb"]:  # before the nodes' namespaces are made from this one: so it is one disk for all
+        mount("tmpfs", disk["path"], "tmpfs", 0, f"mode=1777,size={disk['mb']}m")
     _libc.sethostname(setup["control"]["name"].encode(), len(setup["control"]["name"]))
     with Netlink() as links:
         links.set_link("lo")

@@ -23,6 +23,7 @@ HELP = {
     "partition": "name of the partition (gpu)",
     "slurmd_timeout_s": "seconds after which a silent node is down (60)",
     "kill_wait_s": "seconds between SIGTERM and SIGKILL of a cancelled job (2)",
+    "small_disk_mb": "size of a disk that all nodes share, in DIR/disk, to rehearse a full one (0: none)",
     "slurm_conf": "one more line for slurm.conf; may be given again",
     "plugstack": "one line for plugstack.conf; may be given again",
 }

@@ -102,6 +102,7 @@ def start_anchor(folder, state, timeout_s):
         "record_file": folder("run", "anchor.json"),
         "hosts_file": folder("etc", "hosts"),
         "gpu_files": render.gpu_files(settings, folder.path),
+        "small_disk": {"path": folder("disk"), "mb": settings["small_disk_mb"]},
         "control": CONTROL,
         "prefix": PREFIX,
         "nodes": node_plan(settings["nodes"]),

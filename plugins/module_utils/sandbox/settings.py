@@ -15,6 +15,7 @@ SETTINGS = {
     "partition": (str, "gpu"),
     "slurmd_timeout_s": (int, 60),
     "kill_wait_s": (int, 2),
+    "small_disk_mb": (int, 0),
     "slurm_conf": (list, ()),
     "plugstack": (list, ()),
 }
@@ -25,6 +26,7 @@ LIMITS = {
     "memory_mb": (1024, 1 << 30),
     "slurmd_timeout_s": (5, 65533),
     "kill_wait_s": (1, 3600),
+    "small_disk_mb": (0, 1 << 20),
 }
 CONTROL = {"name": "login", "address": "10.77.0.1"}
 PREFIX = 16

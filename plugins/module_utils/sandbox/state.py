@@ -19,7 +19,7 @@ from ..plan_io import write_text_atomic
 
 STATE_VERSION = 1
 #: All that a sandbox ever makes in its directory. The state file goes last, the lock file after it.
-ENTRIES = ("etc", "lib", "dev", "run", "log", "spool", "state", "tmp", "exec")
+ENTRIES = ("etc", "lib", "dev", "run", "log", "spool", "state", "tmp", "disk", "exec")
 #: What is made in the run folder when that is another directory.
 SHORT_ENTRIES = ("run", "spool", "tmp")
 STATE_FILE, LOCK_FILE = "sandbox.json", ".lock"

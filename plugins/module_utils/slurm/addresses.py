@@ -80,7 +80,7 @@ def node_addresses(job_id, names, interface=None, groups=None, folder=None):
 
 def _slurms(names):
     """Return {name: address} of the nodes for which Slurm itself has an address."""
-    told = commands.run(["scontrol", "--oneliner", "show", "node", ",".join(names)], check=False).stdout
+    told = commands.patiently(["scontrol", "--oneliner", "show", "node", ",".join(names)], check=False).stdout
     pairs = re.findall(r"^NodeName=(\S+) .*?NodeAddr=(\S+)", told, re.M)
     return {name: address for name, address in pairs if usable(address)}
 

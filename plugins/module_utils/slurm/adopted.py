@@ -18,6 +18,7 @@ from . import commands, driver
 
 STEP = "srt_holder"
 STOPPED_S = 120.0
+GONE_S = 5.0  # how long the step of a holder that was killed may still be listed
 
 
 def check(job, allocation):
@@ -44,6 +45,18 @@ def answers(job, run_dir):
     except Error:
         return False
     return True
+
+
+def check_alone(job, run_dir):
+    """Raise Error when the holder of another run directory has a service in the allocation already."""
+    until = time.monotonic() + GONE_S
+    while STEP in commands.step_names(job["id"]):
+        if time.monotonic() > until:
+            raise Error(
+                f"Job {job['id']} has a service whose run directory is not {run_dir}. Use the output_dir of that run: "
+                "two services would take each other's GPUs and ports."
+            )
+        time.sleep(0.2)
 
 
 def start_holder(job, run_dir, lease_s):

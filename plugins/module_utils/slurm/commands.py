@@ -8,7 +8,6 @@ waits for that longer than it wants to.
 
 from __future__ import annotations
 
-import contextlib
 import getpass
 import os
 import re
@@ -20,11 +19,14 @@ from ..failures import SlurmError
 
 CALL_S = 20.0
 PATIENCE_S = 45.0
+NO_OUTPUT = "0:53"  # Slurm's exit code of a job whose output file could not be opened
 UNHEARD = re.compile(r"Unable to contact slurm controller \(connect failure\)|Connection refused")
 UNANSWERED = re.compile(
     r"Unable to contact slurm|Connection refused|Unexpected message|Socket timed out|Zero Bytes were transmitted|"
     r"Communication connection failure|Slurm temporarily unable|Transport endpoint is not connected"
 )
+# What Slurm says of a job that needs no cancelling and no release any more.
+OVER = re.compile(r"Invalid job id|already (?:complet|finish)|no longer pending", re.IGNORECASE)
 SEPARATOR = "\x1f"
 JOB_FIELDS = {
     "id": "%i",
@@ -38,9 +40,14 @@ JOB_FIELDS = {
     "ends_at": "%e",
     "user": "%u",
     "batch_host": "%B",
+    "work_dir": "%Z",
 }
 # States of a job that a new run may still use.
 LIVE_STATES = ("PENDING", "CONFIGURING", "RUNNING", "SUSPENDED", "RESIZING", "REQUEUED", "REQUEUE_HOLD", "SIGNALING")
+
+
+class NoAnswer(SlurmError):
+    """A Slurm command did not end in time: what it was asked for may have happened or not."""
 
 
 def clean_env():
@@ -48,11 +55,13 @@ def clean_env():
     return {k: v for k, v in os.environ.items() if not re.match("(SLURM|SBATCH|SRUN|PMI|PMIX)_(?!CONF$)", k)}
 
 
-def run(argv, timeout_s=CALL_S, stdin=None, check=True, **env):
-    """Run one command and return its CompletedProcess (text); SlurmError if it fails or does not answer in time.
+def run(argv, timeout_s=None, stdin=None, check=True, **env):
+    """Run one command and return its CompletedProcess (text); SlurmError if it fails, NoAnswer if it takes too long.
 
+    :param timeout_s: CALL_S if it is not given.
     :param env: variables on top of ours.
     """
+    timeout_s = timeout_s or CALL_S
     source = {"input": stdin} if stdin is not None else {"stdin": subprocess.DEVNULL}
     try:
         done = subprocess.run(
@@ -71,41 +80,48 @@ def run(argv, timeout_s=CALL_S, stdin=None, check=True, **env):
             "or start the sandbox (make bench does)."
         ) from None
     except subprocess.TimeoutExpired:
-        raise SlurmError(
+        raise NoAnswer(
             f"{argv[0]} did not answer in {timeout_s:g} s. Is slurmctld up? (scontrol ping)", command=argv
         ) from None
     if check and done.returncode:
-        raise SlurmError(
-            f"{argv[0]} failed (rc {done.returncode}): {done.stderr.strip() or done.stdout.strip()}", command=argv
-        )
+        raise _failure(argv, done)
     return done
 
 
-def patiently(argv, patience_s=PATIENCE_S, repeatable=True, **options):
-    """As :func:`run`, but again while slurmctld cannot be reached.
+def _failure(argv, done):
+    text = done.stderr.strip() or done.stdout.strip()
+    return SlurmError(f"{argv[0]} failed (rc {done.returncode}): {text}", command=argv)
 
+
+def patiently(argv, patience_s=None, repeatable=True, check=True, **options):
+    """As :func:`run`, but again while slurmctld cannot be reached, or when the command hangs.
+
+    :param patience_s: another try begins within this time; PATIENCE_S if it is not given.
     :param repeatable: doing it twice is no harm; otherwise it is only repeated when it certainly was not heard.
     """
     again = UNANSWERED if repeatable else UNHEARD
-    until = time.monotonic() + patience_s
+    until = time.monotonic() + (PATIENCE_S if patience_s is None else patience_s)
     while True:
-        done = run(argv, check=False, **options)
+        try:
+            done = run(argv, check=False, **options)
+        except NoAnswer:
+            if not repeatable or time.monotonic() >= until:
+                raise
+            continue
         if not (done.returncode and again.search(done.stderr)) or time.monotonic() >= until:
             break
         time.sleep(1.0)
-    if done.returncode:
-        raise SlurmError(
-            f"{argv[0]} failed (rc {done.returncode}): {done.stderr.strip() or done.stdout.strip()}", command=argv
-        )
+    if check and done.returncode:
+        raise _failure(argv, done)
     return done
 
 
-def jobs(user=None, job_id=None, timeout_s=CALL_S, patience_s=PATIENCE_S):
+def jobs(user=None, job_id=None, timeout_s=None, patience_s=None):
     """Return the jobs of *user*, or the job of *job_id*, as squeue knows them now: a list of dicts (JOB_FIELDS).
 
     :param patience_s: how long a slurmctld that does not answer, as when it is restarted, is asked again.
     """
-    until = time.monotonic() + patience_s
+    until = time.monotonic() + (PATIENCE_S if patience_s is None else patience_s)
     while True:
         try:
             return _jobs(user, job_id, timeout_s)
@@ -149,27 +165,62 @@ def _whole(rows):
 
 def step_names(job_id):
     """Return the names of the steps of a job that run now."""
-    return run(["squeue", "--noheader", "--steps", f"--jobs={job_id}", "--format=%j"], check=False).stdout.split()
+    argv = ["squeue", "--noheader", "--steps", f"--jobs={job_id}", "--format=%j"]
+    return patiently(argv, check=False).stdout.split()
 
 
 def job_end(job_id):
     """Return what Slurm still tells of a job that left the queue, such as ``NODE_FAIL (NodeDown), exit code 0:0``."""
-    done = run(["scontrol", "--oneliner", "show", "job", str(job_id)], check=False)
-    found = dict(re.findall(r"(?:^| )(JobState|Reason|ExitCode)=(\S+)", done.stdout))
-    if not found:
+    return end_text(show_job(job_id))
+
+
+def end_text(fields):
+    """Return the same from the fields of :func:`show_job`."""
+    if "JobState" not in fields:
         return "Slurm no longer knows the job"
-    return f"{found.get('JobState')} ({found.get('Reason')}), exit code {found.get('ExitCode')}"
+    text = f"{fields['JobState']} ({fields.get('Reason')}), exit code {fields.get('ExitCode')}"
+    if fields.get("ExitCode") == NO_OUTPUT:
+        text += (
+            f": {fields.get('BatchHost', 'its first node')} could not open the job's output. The nodes have to see "
+            "output_dir under the same path"
+        )
+    return text
+
+
+def show_job(job_id):
+    """Return the fields of one word that Slurm shows of a job, such as ``{"JobState": "PREEMPTED"}``; {} if none."""
+    return dict(re.findall(r"(?:^| )([A-Za-z]+)=(\S+)", _job_line(job_id)))
+
+
+def _job_line(job_id):
+    done = patiently(["scontrol", "--oneliner", "show", "job", str(job_id)], check=False)
+    return (done.stdout.splitlines() or [""])[0]
+
+
+def node_states(names):
+    """Return {name: (state, reason)} of nodes, such as ``("IDLE+DRAIN", "Prolog error")``."""
+    if not names:
+        return {}
+    done = patiently(["scontrol", "--oneliner", "show", "node", ",".join(names)], check=False)
+    rows = re.findall(r"^NodeName=(\S+) .*? State=(\S+)(?:.*? Reason=(.*?) \[)?", done.stdout, re.M)
+    return {name: (state, reason) for name, state, reason in rows}
 
 
 def output_folder(job_id):
     """Return the directory of a job's output as long as Slurm knows the job, else None."""
-    done = run(["scontrol", "--oneliner", "show", "job", str(job_id)], check=False)
-    match = re.search(r" StdOut=(/.*?)(?: [A-Z][A-Za-z]+=|$)", done.stdout)
+    match = re.search(r" StdOut=(/.*?)(?: [A-Z][A-Za-z]+=|$)", _job_line(job_id))
     return os.path.dirname(match.group(1)) if match else None
 
 
+def cluster():
+    """Return a name of the cluster that no other one has, such as ``gpu@login1``; None if Slurm does not tell."""
+    text = patiently(["scontrol", "show", "config"], check=False).stdout
+    found = [re.search(rf"^{key}\S* *= *([^\s(]+)", text, re.M) for key in ("ClusterName", "SlurmctldHost")]
+    return "@".join(match.group(1) for match in found) if all(found) else None
+
+
 def submit_held(script):
-    """Submit *script* held; return its job id."""
+    """Submit *script* held; return its job id. NoAnswer leaves open whether there is a job now."""
     done = patiently(["sbatch", "--parsable", "--hold"], repeatable=False, stdin=script, timeout_s=60.0)
     match = re.match(r"(\d+)", done.stdout.strip())
     if not match:
@@ -179,16 +230,21 @@ def submit_held(script):
 
 def release(job_id):
     """Let a held job run."""
-    patiently(["scontrol", "release", str(job_id)])
+    _unless_over(["scontrol", "release", str(job_id)])
 
 
-def cancel(job_id, signal=None, batch_only=False):
-    """Cancel one job, or only signal it (or its batch script)."""
+def cancel(job_id, signal=None, batch_only=False, patience_s=None):
+    """Cancel one job, or only signal it (or its batch script); SlurmError unless that is done, or the job is over."""
     options = ([f"--signal={signal}"] if signal else []) + (["--batch"] if batch_only else [])
-    with contextlib.suppress(SlurmError):  # it is over already
-        patiently(["scancel", *options, str(job_id)])
+    _unless_over(["scancel", *options, str(job_id)], patience_s=patience_s)
+
+
+def _unless_over(argv, **options):
+    done = patiently(argv, check=False, **options)
+    if done.returncode and not OVER.search(done.stderr):
+        raise _failure(argv, done)
 
 
 def hostnames(nodelist):
     """Return the node names of a Slurm node list expression, in its order."""
-    return run(["scontrol", "show", "hostnames", nodelist]).stdout.split() if nodelist else []
+    return patiently(["scontrol", "show", "hostnames", nodelist]).stdout.split() if nodelist else []

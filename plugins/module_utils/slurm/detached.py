@@ -6,13 +6,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 
 from ..failures import Error
 from ..plan_io import write_text_atomic
-from . import holder_play
+from . import commands, holder_play
 
+OLDEST = (2, 17)  # as meta/runtime.yml says
+REMEDY = "playbooks/setup.yml makes an environment that has it."
 FROZEN, LOG = "frozen", "playbook.log"
 MARK = "SRT_SLURM_DETACHED"  # in the environment of the playbook: the job that it runs in
 COPIED = ("ansible.cfg", "galaxy.yml", "MANIFEST.json", "inventories", "meta", "playbooks", "plugins", "roles")
@@ -23,6 +26,7 @@ OPTIONS = {
     "job": {"type": "dict", "required": True},
     "extra_vars": {"type": "dict", "default": {}},
     "keep": {"type": "bool", "default": False},
+    "retries": {"type": "int", "default": 0},
     "python": {"type": "path"},
     "collection": {"type": "path"},
 }
@@ -31,6 +35,30 @@ OPTIONS = {
 def inside(job_id):
     """Tell whether this process belongs to the playbook that runs inside *job_id*."""
     return os.environ.get(MARK) == str(job_id)
+
+
+def _check_ansible(python):
+    """Raise Error unless *python* has an ansible-core that the playbooks work with."""
+    code = "from ansible.release import __version__; print(__version__)"
+    told = commands.run([python, "-c", code], timeout_s=60.0, check=False)
+    version = re.match(r"(\d+)\.(\d+)", told.stdout)
+    if told.returncode or not version:
+        last = (told.stderr.strip().splitlines() or ["it says nothing"])[-1]
+        raise Error(f"playbook.python {python} has no ansible-core ({last}). {REMEDY}")
+    if tuple(map(int, version.groups())) < OLDEST:
+        needed = ".".join(map(str, OLDEST))
+        raise Error(
+            f"playbook.python {python} has ansible-core {told.stdout.strip()}; {needed} or newer is needed. {REMEDY}"
+        )
+
+
+def script_options(wish):
+    """Return the options of :func:`script.render` for a job with this playbook (None: without one)."""
+    if not wish:
+        return {}
+    policy = (wish["job"].get("spec") or {}).get("faults") or {}
+    tolerant = any((one or {}).get("critical") is False for one in policy.values())
+    return {"play": True, "retries": int(wish.get("retries") or 0), "tolerant": tolerant}
 
 
 def log_path(run_dir):
@@ -51,6 +79,8 @@ def check(wish):
         raise Error(
             f"playbook.python {python} cannot be executed. Make an environment on shared disk with playbooks/setup.yml."
         )
+    if wish.get("python"):  # the one that runs this has it
+        _check_ansible(python)
 
 
 def freeze(run_dir, job_id, wish):
@@ -69,8 +99,8 @@ def freeze(run_dir, job_id, wish):
     own = {"srt_slurm_frozen": os.path.join(root, "job.json"), "job_id": str(job_id)}
     own["output_dir"] = os.path.dirname(run_dir)
     variables = dict(wish["extra_vars"], **own)
-    write_text_atomic(own["srt_slurm_frozen"], json.dumps(answer, indent=1) + "\n")
-    write_text_atomic(os.path.join(root, "vars.json"), json.dumps(variables, indent=1) + "\n")
+    write_text_atomic(own["srt_slurm_frozen"], json.dumps(answer, indent=1) + "\n", 0o600)
+    write_text_atomic(os.path.join(root, "vars.json"), json.dumps(variables, indent=1) + "\n", 0o600)
     play = {
         "argv": [
             _python(wish),
@@ -89,6 +119,7 @@ def freeze(run_dir, job_id, wish):
         "cwd": run_dir,
         "log": log_path(run_dir),
         "keep": bool(wish["keep"]),
+        "retries": int(wish.get("retries") or 0),
     }
     write_text_atomic(os.path.join(run_dir, holder_play.FILE), json.dumps(play, indent=1) + "\n")
     # There from the beginning, so that it can be followed before the nodes are there.
@@ -103,4 +134,4 @@ def _collection(wish):
 
 
 def _python(wish):
-    return wish.get("python") or sys.executable
+    return os.path.abspath(wish.get("python") or sys.executable)

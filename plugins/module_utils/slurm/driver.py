@@ -13,10 +13,18 @@ import sys
 import time
 
 from ..failures import Error, SlurmError
-from . import commands, holder
+from . import commands, holder, loss
 
-HOLDER = ("holder", "holder_steps", "holder_probe", "holder_secrets", "holder_play", "holder_faults")
-LOST_STATES = ("NODE_FAIL", "BOOT_FAIL", "PREEMPTED", "REVOKED")  # ends of a job that say nothing about the job itself
+HOLDER = (
+    "holder",
+    "holder_steps",
+    "holder_probe",
+    "holder_secrets",
+    "holder_play",
+    "holder_faults",
+    "holder_lines",
+    "holder_job",
+)
 MARGIN_S = 30.0  # what a request may take beyond the time that it is told to wait
 
 
@@ -52,11 +60,12 @@ class HolderDriver(Driver):
     """Talks to the holder of a running job.
 
     :param node: name of the job's first node, where the holder runs.
+    :param nodes: names of all its nodes: those that failed are told of when the job is lost.
     :param patience_s: how long a holder that cannot be reached is tried again (all operations may be repeated).
     """
 
-    def __init__(self, job_id, run_dir, node, direct=True, patience_s=60.0):
-        self.job_id, self.run_dir, self.node = str(job_id), run_dir, node
+    def __init__(self, job_id, run_dir, node, direct=True, patience_s=60.0, nodes=()):
+        self.job_id, self.run_dir, self.node, self.nodes = str(job_id), run_dir, node, nodes or (node,)
         self.direct, self.patience_s = direct, patience_s
 
     def exchange(self, text, timeout_s):
@@ -114,12 +123,12 @@ class HolderDriver(Driver):
         except SlurmError:
             return  # Slurm itself does not answer: that may pass
         if not any(job["state"] in commands.LIVE_STATES for job in found):
-            end = commands.job_end(self.job_id)
+            found = loss.look(self.job_id, self.run_dir, self.nodes)
             raise HolderGone(
-                f"Job {self.job_id} is over: {end}. "
+                f"Job {self.job_id} is over: {found['end']}. "
                 f"Its output: {os.path.join(self.run_dir, f'slurm-{self.job_id}.out')}",
-                curable=end.startswith(LOST_STATES),
-                bad_nodes=[],
+                curable=found["curable"],
+                bad_nodes=found["bad_nodes"],
             ) from error
 
 
@@ -130,7 +139,8 @@ def connect(job_id, run_dir, node, **options):
 
 def connect_plan(plan):
     """Return the driver for the job that *plan* was made for."""
-    return connect(plan["job_id"], plan["run_dir"], plan.get("holder_node") or plan["nodes"][0]["name"])
+    names = [node["name"] for node in plan["nodes"]]
+    return connect(plan["job_id"], plan["run_dir"], plan.get("holder_node") or names[0], nodes=names)
 
 
 def holder_files():

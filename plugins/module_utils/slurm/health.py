@@ -11,6 +11,7 @@ from ..failures import Error
 from ..plan_io import load_plan
 from . import driver
 from .evidence import step_error
+from .loss import ending_error
 
 ARGUMENT_SPEC = {
     "plan_path": {"type": "path"},
@@ -76,7 +77,7 @@ def wait_for(talk, plan, checks, timeout_s, slice_s, ctx):
             ctx.progress(f"{len(records)}/{len(records)} ready after {outcome['elapsed_s']:.1f} s")
             return dict(outcome, changed=False)
         if answer["ending"]:
-            raise Error(f"Job {plan['job_id']} is ending: {answer['ending']}.", **outcome)
+            raise ending_error(talk, answer["ending"], **outcome)
         if not ctx.controller_alive():
             raise Error("The controller is gone.", **outcome)
         if time.monotonic() - began >= timeout_s:
@@ -92,7 +93,7 @@ def still_there(talk):
     """Raise Error when the job itself is over or ends: that says more than the steps that it takes along."""
     ending = talk.request("status").get("ending")
     if ending:
-        raise Error(f"Job {talk.job_id} is ending: {ending}.")
+        raise ending_error(talk, ending)
 
 
 def losses(records, plan):

@@ -8,7 +8,7 @@ the lease: without a sign of life of a controller the steps end in tiers and the
     holder.py serve --run-dir DIR [--lease S] [--play]  serve requests on a Unix socket until the end; run play.json
     holder.py ctl   --run-dir DIR                 one JSON request on stdin, one JSON answer on stdout
 
-A request is ``{"v": 1, "op": "status|start|stop|wait|end", "renew": bool, "lease_s": number, ...}``.
+A request is ``{"v": 1, "op": "status|start|stop|wait|end|again", "renew": bool, "lease_s": number, ...}``.
 This file and the other holder_*.py are copied into the run directory: standard library, Python 3.8.
 """
 
@@ -29,18 +29,24 @@ import threading
 import time
 
 try:
+    from .holder_faults import log_of
+    from .holder_job import PREEMPTED, TIME_LIMIT, WITH_THE_JOB, Job, taken, told
     from .holder_play import Play
     from .holder_probe import Wait, probe
     from .holder_secrets import forget
-    from .holder_steps import Slurm, Steps, tail, utc_now
+    from .holder_steps import PASSING, Slurm, Steps, tail, utc_now
 except ImportError:  # in the run directory
+    from holder_faults import log_of
+    from holder_job import PREEMPTED, TIME_LIMIT, WITH_THE_JOB, Job, taken, told
     from holder_play import Play
     from holder_probe import Wait, probe
     from holder_secrets import forget
-    from holder_steps import Slurm, Steps, tail, utc_now
+    from holder_steps import PASSING, Slurm, Steps, tail, utc_now
 
 PROTOCOL = 1
 LEASE_S = 120.0
+# How long a playbook may take to write its rollup when the job ends; less when Slurm soon kills what is left.
+LAST_WORDS_S = (30.0, 15.0)
 
 
 def socket_path(job_id, run_dir):
@@ -55,6 +61,7 @@ class Holder(Steps):
     def __init__(self, job_id, run_dir, lease_s=LEASE_S, slurm=None):
         super().__init__(run_dir, slurm or Slurm(job_id))
         self.job_id, self.waits = str(job_id), {}
+        self.job = self.play = self.again = None
         self.probers = concurrent.futures.ThreadPoolExecutor(max_workers=32)
         self.lease_s, self.renewed = float(lease_s), time.monotonic()
         self.operations = {
@@ -63,6 +70,7 @@ class Holder(Steps):
             "stop": self._op_stop,
             "wait": self._op_wait,
             "end": self._op_end,
+            "again": self._op_again,
         }
         self.write({"event": "holder", "reason": "begin"})
 
@@ -144,6 +152,13 @@ class Holder(Steps):
         self.end(request.get("reason") or "a controller asked for it")
         return {}
 
+    def _op_again(self, request):
+        """Let the job begin again once its playbook has ended, without the nodes in ``exclude``; say whether it may."""
+        may = bool(self.job and self.play and self.job.may_again())
+        if may:
+            self.again, self.play.keep = list(request.get("exclude") or ()), False
+        return {"again": may, "restarts": self.job.restarts if self.job else 0}
+
     def _op_wait(self, request):
         checks, began = request.get("checks") or [], time.monotonic()
         slice_s = float(request.get("slice_s") or 5)
@@ -206,11 +221,37 @@ class Holder(Steps):
                 found[path] = None
         return found
 
-    def end(self, reason):
+    def end(self, reason, more=""):
         """Begin the end of the job; the main thread does the rest."""
         with self.change:
-            self.ending = self.ending or reason
+            self.ending = self.ending or (f"{reason}: {more}" if more else reason)
             self.change.notify_all()
+
+    def _over(self, step, **end):
+        """As in Steps. Steps that Slurm ends together with their job may be gone before it tells us."""
+        well = step.ask.get("tier") in PASSING and end.get("exit_code") == 0
+        if not (well or step.expected or self.ending):
+            words = told(log_of(dict(step.record(), **end), self.run_dir))
+            if not words and self.job and self.job.preempted():  # steps go first where jobs have a grace time
+                words = PREEMPTED
+            if words == TIME_LIMIT and self.job:  # a step may have a limit of its own
+                words = self.job.asked()
+            if words in WITH_THE_JOB or words.startswith("its time limit"):
+                self.end("signal 15", words)
+        super()._over(step, **end)
+
+    def look_back(self):
+        """Begin the end of the job if Slurm wanted that before we could hear it."""
+        why = self.job.first_look()
+        if why:
+            self.end("signal 15", why)
+
+    def explain(self):
+        """Say in ``ending`` why a signal came, as far as Slurm tells."""
+        if self.ending.startswith("signal") and ": " not in self.ending:
+            more = self.job.told() or self.job.asked() or "Slurm does not say why"
+            with self.change:
+                self.ending += f": {more}"
 
     def keep_lease(self):
         """Return when the job has to end: somebody said so, or nobody renewed the lease in time."""
@@ -257,26 +298,53 @@ def serve(run_dir, lease_s, with_play=False):
             raise SystemExit(f"{folder} belongs to somebody else")
         shutil.rmtree(folder)
     os.mkdir(folder, 0o700)
+    job = Job(job_id, run_dir)
     holder = Holder(job_id, run_dir, lease_s)
+    play = holder.play = Play(run_dir, holder.renew, holder.end) if with_play else None
+    holder.job, job.retries = job, play.retries if play else 0
     server = Server(path, holder)
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda number, frame: holder.end(f"signal {number}"))
+        signal.signal(number, lambda number, frame: holder.end(f"signal {number}", job.told()))
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    play = Play(run_dir, holder.renew, holder.end) if with_play else None
+    threading.Thread(target=holder.look_back, daemon=True).start()
     if play:
         play.start()
+        threading.Thread(target=job.settle, daemon=True).start()
     holder.keep_lease()
+    holder.explain()
     sys.stdout.write(f"{utc_now()} ending: {holder.ending}\n")
     sys.stdout.flush()
-    if play:  # it must not start again what ends now
-        play.stop()
+    # A job that is taken away has little time: first things first.
+    again = bool(job.retries) and taken(holder.ending) and _begins_again(holder, ())
+    if play:  # it must not start again what ends now, and says before what came of the run
+        holder.stop([s for s in holder.steps.values() if s.ask.get("tier") == "benchmark"], 5.0, give_up_s=5.0)
+        sudden = holder.ending.startswith("signal") and "time limit" not in holder.ending
+        play.stop(0.0 if again else LAST_WORDS_S[sudden])
+        if play.stopped_it and not again:
+            play.tell(f"Job {job_id} ended: {holder.ending}.")
     holder.finish()
-    forget(run_dir)
+    if holder.again is not None and not holder.ending.startswith("signal"):
+        again = _begins_again(holder, holder.again)
+    if not again:
+        forget(run_dir)
     time.sleep(0.2)  # the answer to the request that asked for the end is on its way
     shutil.rmtree(folder, ignore_errors=True)
-    if play and not play.stopped_it:
-        return play.code
+    if play:
+        return 1 if play.stopped_it else play.code
     return 1 if holder.ending.startswith(("signal", "no controller")) else 0
+
+
+def _begins_again(holder, exclude):
+    """Let the job begin again, or see that Slurm has done it; tell its followers, and return whether it does."""
+    job, play = holder.job, holder.play
+    # A node that Slurm could not reach may have gone on with a job that runs elsewhere by now.
+    trouble = "" if job.begins_again() else job.requeue(exclude) if job.may_again() else "job_retries is used up"
+    play.tell(f"Job {job.job_id} ends: {holder.ending}.")
+    if trouble:
+        play.tell(f"It does not begin again: {trouble}.")
+    else:
+        play.tell(f"It begins again when it gets nodes, attempt {job.restarts + 2} of {job.retries + 1}.")
+    return not trouble
 
 
 def ask(path, text, timeout_s=None):

@@ -12,38 +12,22 @@ import os
 import re
 import signal
 
+try:
+    from .holder_lines import HINT, cause
+except ImportError:  # in the run directory
+    from holder_lines import HINT, cause
+
 FOLDER = "evidence"
 READ_BYTES = 1 << 20
 SIGNALS = {signal.strsignal(number): int(number) for number in signal.Signals}
 NOISE = "cluster configuration lacks support for cpu binding"  # nobody asked for any
 
-# What went wrong, by the words of engines and their libraries. The first kind that matches a line names it.
-KINDS = (
-    (
-        "gpu",
-        r"\bXid\b|uncorrectable (?:NVLink|ECC)|ECC error|fallen off the bus|GPU is lost|no CUDA-capable device|"
-        r"CUDA-capable device\(s\) is/are busy|devices? unavailable|hardware error|NVML: (?:Unknown|Driver)|"
-        r"CUDA driver initialization failed|system not yet initialized",
-    ),
-    ("gpu_memory", r"CUDA out of memory|OutOfMemoryError|cudaErrorMemoryAllocation|CUDA_ERROR_OUT_OF_MEMORY"),
-    ("nccl", r"NCCL (?:error|WARN)|nccl(?:System|Internal|Remote|UnhandledCuda)Error"),
-    ("port", r"Address already in use|EADDRINUSE|bind\(\) to \S+ failed|error while attempting to bind on address"),
-    ("disk", r"No space left on device|Disk quota exceeded|Read-only file system"),
-    ("usage", r"unrecognized arguments|error: argument|invalid choice|unexpected argument|unknown (?:option|flag)"),
-    ("missing", r"No such file or directory|FileNotFoundError|ModuleNotFoundError|ImportError|command not found"),
-    ("memory", r"oom-kill|out of memory|std::bad_alloc|\bMemoryError\b"),
-    ("permission", r"Permission denied"),
-    ("connection", r"Connection refused|Connection reset by peer"),
-    ("crash", r"Segmentation fault|SIGSEGV|Bus error|core dumped|terminate called|panicked at"),
-    ("fatal", r"\[emerg\]|\b(?:FATAL|CRITICAL)\b|\bfatal\b|Traceback \(most recent call last\)|Killed"),
-)
-PATTERNS = [(kind, re.compile(pattern)) for kind, pattern in KINDS]
 # What can go well on another node, or the next time. Bad flags, missing files and bugs do not.
 CURABLE = ("node", "gpu", "nccl", "port")
 # What ends again in the same way when the same step is started on the same node.
 HOPELESS = ("node", "usage", "missing", "permission", "disk")
-TRACEBACK = "Traceback (most recent call last)"
-EXCEPTION = re.compile(r"^[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit)\b.*")
+# Signals that come from outside, or from a parent that gives up: the last line of the log need not say why.
+FROM_OUTSIDE = (int(signal.SIGHUP), int(signal.SIGINT), int(signal.SIGKILL), int(signal.SIGTERM))
 
 
 def read_end(code, messages):
@@ -68,41 +52,35 @@ def read_end(code, messages):
     return dict(end, exit_code=code, reason=reason)
 
 
-def kind_of(line):
-    """Return the kind of fault that *line* tells of, None if it tells of none."""
-    return next((kind for kind, pattern in PATTERNS if pattern.search(line or "")), None)
-
-
 def first_fatal(lines):
-    """Return the line that says best what went wrong, None if none does.
+    """Return the line that says best what went wrong, None if none does."""
+    found = cause(lines)
+    return found.text if found else None
 
-    Of a Python traceback the exception counts, not its first line.
-    """
-    for index, line in enumerate(lines):
-        if not kind_of(line):
-            continue
-        if TRACEBACK not in line:
-            return line.strip()
-        after = (EXCEPTION.match(later.strip()) for later in lines[index + 1 :])
-        return next((match.group(0) for match in after if match), line.strip())
-    return None
+
+def killed_from_outside(record):
+    """Tell whether a signal ended the step, or its command below a shell, that it did not bring upon itself."""
+    number, code = record.get("signal"), record.get("exit_code")
+    return (number if number is not None else (code or 0) - 128) in FROM_OUTSIDE
 
 
 def evidence(record, run_dir):
     """Return what is known of the attempt of a step that *record* tells of.
 
-    ``{step, step_id, attempt, node, exit_code, signal, reason, kind, curable, fatal, tail, srun, log}``; ``kind`` is
-    one of KINDS, ``node`` (the node itself failed), or None.
+    ``{step, step_id, attempt, node, exit_code, signal, reason, kind, curable, hopeless, fatal, tail, srun, log}``;
+    ``kind`` is one of those in holder_lines, ``node`` (the node itself failed), or None. What only hints at a fault
+    gives a kind, and decides nothing: it is neither curable nor hopeless.
     """
-    log = os.path.join(run_dir, record.get("log") or "")
-    if record.get("node") and record.get("nodes"):
-        log = os.path.join(os.path.dirname(log), os.path.basename(log).replace(record["nodes"][0], record["node"], 1))
+    log = log_of(record, run_dir)
     lines = read_lines(log)
     messages = read_lines(os.path.join(run_dir, "logs", ".srun", f"{record['name']}.{record.get('attempt')}.err"))
     messages = [line for line in messages if NOISE not in line][-8:]
-    fatal = first_fatal(lines) or first_fatal(messages)
+    killed = killed_from_outside(record)
+    found = [one for one in (cause(lines, killed), cause(messages, killed)) if one]
+    fatal = max(found, key=lambda one: one.rank, default=None)  # of equal ones the log's
     failed = "node failure" in (record.get("reason") or "")
-    kind = "node" if failed else kind_of(fatal) or ("fatal" if fatal else None)
+    kind = "node" if failed else fatal.kind if fatal else None
+    sure = failed or bool(fatal and fatal.rank > HINT)
     return {
         "step": record["name"],
         "step_id": record.get("step_id"),
@@ -112,12 +90,21 @@ def evidence(record, run_dir):
         "signal": record.get("signal"),
         "reason": record.get("reason"),
         "kind": kind,
-        "curable": kind in CURABLE,
-        "fatal": fatal,
+        "curable": sure and kind in CURABLE,
+        "hopeless": failed or sure and kind in HOPELESS and not killed,
+        "fatal": fatal.text if fatal else None,
         "tail": lines[-20:],
         "srun": messages,
         "log": log,
     }
+
+
+def log_of(record, run_dir):
+    """Return the log of a step on the node where it ended, on its first node if that is not known."""
+    log = os.path.join(run_dir, record.get("log") or "")
+    if record.get("node") and record.get("nodes"):
+        return os.path.join(os.path.dirname(log), os.path.basename(log).replace(record["nodes"][0], record["node"], 1))
+    return log
 
 
 def path_of(run_dir, name, attempt):
@@ -143,7 +130,7 @@ def keep(record, run_dir):
 def may_restart(step, found):
     """Tell whether the holder starts *step* again by itself: its policy says so, and it is not hopeless."""
     left = int(step.ask.get("restarts") or 0) - step.restarted
-    return left > 0 and bool(step.ask.get("srun_argv")) and (found or {}).get("kind") not in HOPELESS
+    return left > 0 and bool(step.ask.get("srun_argv")) and not (found or {}).get("hopeless")
 
 
 def of_slurm(pid):

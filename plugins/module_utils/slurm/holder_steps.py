@@ -365,9 +365,12 @@ class Steps:
             except (ValueError, KeyError, TypeError):
                 continue  # a line that was cut, or one that is not about a step
         present = (self._look(0.0) or {}) if last else {}
+        begun_again = int(os.environ.get("SLURM_RESTART_COUNT") or 0) > 0
         for name, event in last.items():
             step = self.steps[name] = Step({key: event.get(key) for key in REMEMBERED}, event.get("attempt") or 1)
             step.__dict__.update({key: event[key] for key in SAID if key in event})
+            if begun_again:  # the steps of a requeued job are counted from 0 again, and its past is no fault of today
+                step.step_id, step.expected = None, True
             if not step.alive:
                 continue
             step.step_id = step.step_id or next((i for i, n in present.items() if n == name), None)

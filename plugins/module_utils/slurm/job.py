@@ -6,23 +6,27 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import time
 
 from ..failures import Error, SlurmError
 from ..plan_io import utc_now, write_text_atomic
 from ..secret_env import forget, store
-from . import addresses, adopted, commands, detached, driver, script
+from . import addresses, adopted, again, commands, detached, driver, greet, loss, owner, script
+from .ending import Ending
 from .evidence import tail_lines
+from .folder import check_writable, point_latest, set_aside
 
 ARGUMENT_SPEC = {
     "allocation": {"type": "dict"},
-    "state": {"type": "str", "choices": ["present", "running", "absent", "queried"], "default": "running"},
+    "state": {"type": "str", "choices": ["present", "running", "absent", "queried", "requeued"], "default": "running"},
     "job_id": {"type": "str"},
     "output_dir": {"type": "path", "required": True},
     "config_text": {"type": "str"},
     "metadata": {"type": "dict", "default": {}},
     "lease_s": {"type": "float", "default": 120.0},
     "wait_timeout_s": {"type": "float", "default": 0.0},
+    "retries": {"type": "int", "default": 0},
     "playbook": {"type": "dict", "options": detached.OPTIONS},
     "secrets": {"type": "dict", "no_log": True},
     "secrets_path": {"type": "path"},
@@ -32,18 +36,19 @@ OPTIONS = {"required_one_of": [("allocation", "job_id")]}
 HOPELESS = {
     "PartitionNodeLimit", "PartitionTimeLimit", "BadConstraints", "InvalidAccount", "InvalidQOS", "AccountNotAllowed",
 }  # fmt: skip
-ABSENT_S = 180.0
+CHANGING = ("submitted", "released", "adopted", "ended", "cancelled", "requeued")
+LOOKS_S = (0.0, 1.0, 2.0, 4.0)  # pauses before the looks for the job of an sbatch that hung
 
 
 def run(params, ctx):
     """Bring the allocation to the wanted state; see the module's documentation for parameters and result."""
     began = time.monotonic()
-    result = _Work(params, ctx).run()
+    result = again.persist(lambda params: _Work(params, ctx).run(), params, ctx)
     result["duration_s"] = round(time.monotonic() - began, 3)
     return result
 
 
-class _Work:
+class _Work(Ending):
     def __init__(self, params, ctx):
         self.params, self.ctx = params, ctx
         self.allocation = params.get("allocation")
@@ -51,26 +56,29 @@ class _Work:
         self.actions, self.notes, self.script = [], [], None
         if self.allocation:
             self.script, self.notes = script.render(
-                self.allocation, self.output_dir, params["lease_s"], play=bool(params.get("playbook"))
+                self.allocation, self.output_dir, params["lease_s"], **detached.script_options(params.get("playbook"))
             )
 
     def run(self):
         state, found = self.params["state"], self._find()
+        found = self._at_home(found) if found else None
         if state == "absent":
             self._end(found)
             found = None
+        elif state == "requeued":
+            self._requeue(found)
         elif state != "queried":
             if not found:
-                found = self._planned() if self.ctx.check_mode else self._submit()
+                found = self._planned() if self.ctx.check_mode else self._at_home(self._submit())
             elif found["reason"].startswith("JobHeldUser") and self._is_ours(found) and not self.ctx.check_mode:
-                self._release(found["id"])  # its submitter died before it let it go
+                self._release(found)  # its submitter died before it let it go
             elif not found["comment"].startswith(script.TAG):
                 adopted.check(found, self.allocation)
                 if self.ctx.check_mode and not adopted.answers(found, script.run_dir(self.output_dir, found["id"])):
                     self.actions.append("adopted")
             if state == "running" and not self.ctx.check_mode:
                 found = self._await(found["id"])
-        changed = any(action in ("submitted", "released", "adopted", "ended", "cancelled") for action in self.actions)
+        changed = any(action in CHANGING for action in self.actions)
         result = {
             "changed": changed,
             "actions": self.actions,
@@ -135,52 +143,113 @@ class _Work:
             )
         return matches[0] if matches else None
 
+    def _at_home(self, job):
+        """Return *job*, work where it works from here on; Error where that would mix two output directories.
+
+        Secrets, digests and earlier points belong to an output directory, so a service is not used from another one.
+        """
+        told, here = owner.place(job), script.run_dir(self.output_dir, job["id"])
+        if not told or owner.same(told, here) or owner.is_of(here, job):
+            return job
+        if self.params["state"] == "absent":
+            if self.params.get("job_id") and os.path.isdir(here):
+                return self._leave_alone(job)
+            return self._follow(job, told)
+        if self.params["state"] in ("running", "queried") or job["reason"].startswith("JobHeldUser"):
+            raise Error(
+                f"Job {job['id']} ({job['name']}) is there already and works in {job['work_dir']}, not in "
+                f"{self.output_dir}. Go on with it with -e output_dir={shlex.quote(job['work_dir'])}, or end it: "
+                f"ansible-playbook playbooks/stop.yml -e run_dir={shlex.quote(told)}",
+                run_dir=told,
+            )
+        return self._follow(job, told)
+
+    def _follow(self, job, told):
+        self.output_dir = job["work_dir"]
+        self.notes.append(f"Job {job['id']} works in {told}.")
+        return job
+
     # ---- submitting
 
     def _submit(self):
         if self.params.get("playbook"):
             detached.check(self.params["playbook"])
+        check_writable(self.output_dir)
+        job = self._sbatch()
+        job_id = job["id"]
+        if not job["reason"].startswith("JobHeldUser"):  # another controller has let it go already
+            return job
         try:
-            os.makedirs(self.output_dir, exist_ok=True)
-        except OSError as error:
-            raise Error(f"output_dir {self.output_dir} cannot be made: {error.strerror}. Choose another one.") from None
-        job_id = commands.submit_held(self.script)
-        try:
-            oldest = min(self._matches(), key=lambda job: int(job["id"]), default={"id": job_id})
+            matches = self._matches()
+            oldest = min(matches, key=lambda job: int(job["id"]), default=job)
             if int(oldest["id"]) < int(job_id):  # somebody else submitted the same job just before us
-                commands.cancel(job_id)
-                self.notes.append(f"Job {oldest['id']} was submitted at the same time: job {job_id} was withdrawn.")
+                why = f"Job {oldest['id']} was submitted at the same time"
+                self.notes.append(f"{why}: {self._withdraw(job_id, f'job {job_id} was withdrawn.')}")
                 return oldest
-            self._release(job_id)
+            self._release(next((one for one in matches if one["id"] == job_id), job))
         except OSError as error:
-            commands.cancel(job_id)
             raise Error(
-                f"The run directory of job {job_id} cannot be written: {error}. The job was cancelled before its start."
+                f"The run directory of job {job_id} cannot be written: {error}. {self._withdraw(job_id)}"
             ) from None
+        except Error as error:
+            raise Error(f"Job {job_id} was not begun: {error.msg} {self._withdraw(job_id)}", **error.evidence) from None
         except BaseException:
-            commands.cancel(job_id)
+            self.ctx.show(self._withdraw(job_id))
             raise
         self.actions[-1:] = ["submitted"]
+        owner.forget_dead(self.output_dir)
         found = commands.jobs(job_id=job_id)
         if not found:
             self._over(job_id)
         return found[0]
 
-    def _release(self, job_id):
+    def _sbatch(self):
+        """Submit the job held; return what is known of it. An sbatch that hung may have been heard all the same."""
+        for left in (1, 0):
+            try:
+                return {"id": commands.submit_held(self.script), "reason": "JobHeldUser"}
+            except commands.NoAnswer as error:
+                self.ctx.progress(f"{error.msg} Looking for its job before it is submitted again.")
+                for pause in LOOKS_S:
+                    time.sleep(pause)
+                    found = self._only(self._matches())
+                    if found:
+                        self.notes.append(f"sbatch hung, but Slurm has its job {found['id']}.")
+                        return found
+                if not left:
+                    raise SlurmError(
+                        f"{error.msg} Slurm has no job of it so far. Run again: a job that comes late is found."
+                    ) from None
+        return None
+
+    def _withdraw(self, job_id, done="The job was cancelled before its start."):
+        """Cancel a job that has not begun; return a sentence on what became of it."""
+        try:
+            commands.cancel(job_id)
+        except SlurmError as error:
+            return f"It could not be cancelled either ({error.msg}) and may stay in the queue: run scancel {job_id}."
+        forget(script.run_dir(self.output_dir, job_id))
+        return done
+
+    def _release(self, job):
         """Write the run directory, then let the job run: it never starts without its files."""
-        folder = script.run_dir(self.output_dir, job_id)
-        self._set_aside(folder)
-        self._write(folder, job_id, self.allocation["name"], {"sbatch_script.sh": self.script})
+        folder = script.run_dir(self.output_dir, job["id"])
+        known = job.get("submitted_at") and owner.record(folder).get(owner.SUBMITTED) == job["submitted_at"]
+        aside = None if known else set_aside(folder)
+        self.notes += [aside] if aside else []
+        self._write(folder, job, {"sbatch_script.sh": self.script})
         if self.params.get("playbook"):
-            detached.freeze(folder, job_id, self.params["playbook"])
-        commands.release(job_id)
+            detached.freeze(folder, job["id"], self.params["playbook"])
+        commands.release(job["id"])
         self.actions.append("released")
 
-    def _write(self, folder, job_id, name, more):
+    def _write(self, folder, job, more):
         """Write the files of the run directory, *more* among them."""
         for below in ("logs", "results"):
             os.makedirs(os.path.join(folder, below), exist_ok=True)
+        job_id, name = job["id"], job.get("name") or self.allocation["name"]
         about = dict(self.params["metadata"] or {}, job_id=job_id, job_name=name, generated_at=utc_now())
+        about.update(owner.marks(job))
         files = dict(driver.holder_files(), **more, **{f"{job_id}.json": json.dumps(about, indent=2) + "\n"})
         if self.params.get("config_text") is not None:
             files["config.yaml"] = self.params["config_text"]
@@ -188,16 +257,6 @@ class _Work:
             write_text_atomic(os.path.join(folder, path), text)
         store(folder, self.params.get("secrets"))
         point_latest(self.output_dir, job_id)
-
-    def _set_aside(self, folder):
-        """Keep the directory of an earlier job of this id: a Slurm that was set up anew counts from 1 again."""
-        if not os.path.exists(os.path.join(folder, "steps.jsonl")):  # what a holder writes first
-            return
-        number = 1
-        while os.path.exists(f"{folder}.earlier{number}"):
-            number += 1
-        os.rename(folder, f"{folder}.earlier{number}")
-        self.notes.append(f"{folder} was of an earlier job with this id; it is {folder}.earlier{number} now.")
 
     def _planned(self):
         """The answer of check mode for an allocation that would be made."""
@@ -253,8 +312,7 @@ class _Work:
         """Fail for a job that Slurm will never start as it was asked for; take it back if it was ours just now."""
         stays = "It stays in the queue."
         if "submitted" in self.actions:
-            commands.cancel(job["id"])
-            stays = "It was cancelled."
+            stays = self._withdraw(job["id"], "It was cancelled.")
         wanted = self.allocation or {}
         raise Error(
             f"Slurm will not start job {job['id']}: {job['reason']}. It asks for {wanted.get('nodes')} nodes with "
@@ -263,97 +321,32 @@ class _Work:
         )
 
     def _over(self, job_id):
-        log = os.path.join(script.run_dir(self.output_dir, job_id), f"slurm-{job_id}.out")
+        folder = script.run_dir(self.output_dir, job_id)
+        log, found = os.path.join(folder, f"slurm-{job_id}.out"), loss.look(job_id, folder)
+        if found["final"]:
+            forget(folder)
         raise Error(
-            f"Job {job_id} ended before it could be used: {commands.job_end(job_id)}. Its output: {log}",
+            f"Job {job_id} ended before it could be used: {found['end']}. Its output: {log}",
             log=log,
             tail=tail_lines(log, 20),
+            curable=found["curable"],
+            bad_nodes=found["bad_nodes"],
         )
 
     def _meet(self, job, limit_s):
         """Say hello to the holder: it answers, and its lease is as wanted."""
         folder = script.run_dir(self.output_dir, job["id"])
-        nodes = commands.hostnames(job["nodelist"])
         if not job["comment"].startswith(script.TAG) and not adopted.answers(job, folder):
             adopted.check(job, self.allocation)
-            self._write(folder, job["id"], job["name"], {})
+            adopted.check_alone(job, folder)
+            self._write(folder, job, {})
             adopted.start_holder(job, folder, self.params["lease_s"])
             self.actions.append("adopted")
             self.notes.append(
                 f"Job {job['id']} was not submitted by srt.slurm. Its holder is a step whose client runs on this "
                 "host, and the job is left running when the service ends."
             )
-        driver.connect(job["id"], folder, nodes[0], patience_s=limit_s).request(
-            "status", lease_s=self.params["lease_s"]
-        )
-
-    # ---- ending
-
-    def _end(self, job):
-        """Ask the holder to end all steps in tiers, then see that the job is gone; cancel it if it does not go."""
-        if not job:
-            return None
-        job_id = job["id"]
-        folder = script.run_dir(self.output_dir, job_id)
-        if detached.inside(job_id):  # the holder ends the job after the playbook that asks for it here
-            return self._end_steps(job, folder)
-        guest = self.ctx.check_mode or os.path.exists(os.path.join(folder, "holder.py"))
-        if guest and not job["comment"].startswith(script.TAG):
-            return self._give_up(job, folder)
-        if not self._is_ours(job):
-            raise Error(
-                f"Job {job_id} ({job['name']}) is not one that this collection submitted for this request. "
-                "It is left alone."
-            )
-        self.actions.append("ended" if job["state"] == "RUNNING" else "cancelled")
-        if self.ctx.check_mode:
-            return None
-        began = time.monotonic()
-        asked = job["state"] == "RUNNING" and self._ask_to_end(job)
-        if not asked:
-            commands.cancel(job_id)
-        state, pause = job["state"], 0.05
-        while time.monotonic() < began + ABSENT_S + 60:
-            try:
-                found = commands.jobs(job_id=job_id)
-                if not found:
-                    return forget(folder)
-                state = found[0]["state"]
-                if asked and time.monotonic() > began + ABSENT_S:
-                    commands.cancel(job_id)
-                    asked = False
-            except SlurmError as error:  # slurmctld may come back
-                state = error.msg
-            self.ctx.progress(f"job {job_id} is ending ({state})")
-            time.sleep(pause)
-            pause = min(1.0, pause * 1.5)
-        raise SlurmError(f"Job {job_id} did not leave the queue ({state}). Cancel it: scancel {job_id}")
-
-    def _end_steps(self, job, folder):
-        """End all steps of the job that we run in ourselves."""
-        self.actions.append("ended")
-        if not self.ctx.check_mode:
-            node = commands.hostnames(job["nodelist"])[0]
-            driver.connect(job["id"], folder, node).request("stop")
-
-    def _give_up(self, job, folder):
-        """End the service in an allocation of somebody else, who keeps it."""
-        if self.ctx.check_mode:
-            ended = job["state"] == "RUNNING" and adopted.answers(job, folder)
-        else:
-            ended = job["state"] == "RUNNING" and adopted.stop_holder(job, folder, self.ctx)
-            forget(folder)
-        if ended:
-            self.actions.append("ended")
-        self.notes.append(f"Job {job['id']} was not submitted by srt.slurm and is left running.")
-
-    def _ask_to_end(self, job):
-        folder, nodes = script.run_dir(self.output_dir, job["id"]), commands.hostnames(job["nodelist"])
-        try:
-            driver.connect(job["id"], folder, nodes[0], patience_s=3.0).request("end", reason="slurm_job state absent")
-        except Error:  # no holder (any more): Slurm ends what there is
-            return False
-        return True
+        greet.hello(job, folder, self.params["lease_s"], limit_s, job["comment"].startswith(script.TAG), self.ctx)
 
     def _described(self, job):
         """Return the allocation as the other modules take it."""
@@ -383,13 +376,3 @@ class _Work:
             nodes=nodes,
             run_dir=script.run_dir(self.output_dir, job["id"]),
         )
-
-
-def point_latest(output_dir, job_id):
-    """Let ``latest`` point at the newest run directory; never removes anything that is not a link."""
-    link = os.path.join(output_dir, "latest")
-    if os.path.lexists(link) and not os.path.islink(link):
-        return
-    temporary = os.path.join(output_dir, f".latest-{job_id}-{os.getpid()}")
-    os.symlink(str(job_id), temporary)
-    os.replace(temporary, link)

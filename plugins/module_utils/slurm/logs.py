@@ -90,6 +90,8 @@ def _follow(found, name, paths, params, ctx):
 
 
 def _over(found, name):
+    if found.stranger:
+        return True
     try:
         job = next(iter(commands.jobs(job_id=found.job_id, timeout_s=10.0, patience_s=0.0)), None)
     except Error:

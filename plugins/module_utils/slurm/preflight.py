@@ -36,13 +36,13 @@ SHARED_DISK_S = 10.0  # how long a report that another node wrote may stay unsee
 
 
 def run(params, ctx):
-    """Return ``{changed, nodes, problems, cleaned, duration_s, skipped_because}``; Error names the nodes with faults.
+    """Return ``{changed, nodes, problems, notes, cleaned, duration_s, skipped_because}``; Error names the bad nodes.
 
     Nothing is done when all steps of the service run already.
     """
     began = time.monotonic()
     plan = params.get("plan") or load_plan(params["plan_path"])
-    none = {"changed": False, "nodes": [], "problems": [], "cleaned": [], "duration_s": 0.0}
+    none = {"changed": False, "nodes": [], "problems": [], "notes": [], "cleaned": [], "duration_s": 0.0}
     if ctx.check_mode or not plan["steps"]:
         return dict(none, skipped_because="check mode" if ctx.check_mode else "the plan has no steps")
     talk = driver.connect_plan(plan)
@@ -62,11 +62,12 @@ def run(params, ctx):
         "changed": bool(cleaned),
         "nodes": reports,
         "problems": problems,
+        "notes": _notes(reports, params["ignore"]),
         "cleaned": cleaned,
         "duration_s": round(time.monotonic() - began, 3),
         "skipped_because": None,
     }
-    for line in [f"{one['node']}: {one['text']}" for one in problems] + cleaned:
+    for line in [f"{one['node']}: {one['text']}" for one in problems] + result["notes"] + cleaned:
         ctx.progress(line)
     bad = sorted({problem["node"] for problem in problems if problem["fatal"]})
     if bad:
@@ -219,6 +220,19 @@ def _report(plan, name):
         return json.loads(lines[-1]) if lines else None
     except (OSError, ValueError):
         return None
+
+
+def _notes(reports, ignore):
+    """Return a line on each check that nodes could not do, so that nobody takes it for one that went well."""
+    found = {}
+    for one in reports:
+        for check, why in one["unchecked"]:
+            if check not in ignore:
+                found.setdefault((check, why), []).append(one["node"])
+    return [
+        f"{check} not checked on {', '.join(names[:4])}{' ...' if len(names) > 4 else ''}: {why}"
+        for (check, why), names in found.items()
+    ]
 
 
 def _clocks(reports, sent, back, limit_s):

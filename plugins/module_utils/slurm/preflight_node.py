@@ -94,7 +94,7 @@ def shared_memory(least_mib, uid):
 def gpus(number, idle):
     """Return (problems, count) of the GPUs: *number* must be visible, and nobody may use them if they are to be *idle*.
 
-    Without nvidia-smi there is nothing to say.
+    Without nvidia-smi nothing is known: :func:`unchecked` says so.
     """
     if not number or not shutil.which("nvidia-smi"):
         return [], None
@@ -128,6 +128,11 @@ def gpus(number, idle):
             text = f"memory of GPU {', '.join(busy)} is in use by nobody who can be seen"
             found.append({"check": "gpu", "fatal": False, "text": text})
     return found, len(rows)
+
+
+def unchecked(number):
+    """Return [(check, why)] of what cannot be looked at on a node of which *number* GPUs are wanted."""
+    return [("gpu", "no nvidia-smi")] if number and not shutil.which("nvidia-smi") else []
 
 
 def mounts(paths):
@@ -220,6 +225,7 @@ def main(path):
     problems += mounts(mine.get("mounts") or [])
     found, count = gpus(mine.get("gpus"), mine.get("idle"))
     report = {"node": name, "time": now, "problems": problems + found, "gpus": count, "cleaned": cleaned}
+    report["unchecked"] = unchecked(mine.get("gpus"))
     report["stale"] = left[0] + [f"process {pid} of job {job}" for pid, job in left[1]]
     sys.stdout.write(json.dumps(report) + "\n")
 

@@ -9,7 +9,7 @@ import os
 import re
 
 from ..failures import Error, SlurmError
-from . import commands, driver
+from . import commands, driver, owner, script
 
 ARGUMENT_SPEC = {
     "run_dir": {"type": "path"},
@@ -24,10 +24,12 @@ class Run:
 
     :ivar job: squeue's record, None when the job is not in the queue.
     :ivar slurm_said: False if Slurm did not answer, so that nothing is known of the job.
+    :ivar stranger: why the job that Slurm knows by this id is not the run's, "" if it is.
     """
 
-    def __init__(self, run_dir, job_id, job, slurm_said):
+    def __init__(self, run_dir, job_id, job, slurm_said, stranger=""):
         self.run_dir, self.job_id, self.job, self.slurm_said = run_dir, job_id, job, slurm_said
+        self.stranger = stranger
 
     @property
     def live(self):
@@ -84,16 +86,24 @@ class Run:
         keys = ("name", "state", "reason", "started_at", "ends_at")
         if self.job:
             return dict({key: self.job[key] or None for key in keys}, id=self.job_id)
-        state, reason = "UNKNOWN", "Slurm does not answer"
+        state, reason = "UNKNOWN", self.stranger or "Slurm does not answer"
         if self.slurm_said:
-            told = commands.job_end(self.job_id)
+            told = self.stranger or self._end()
             match = re.match(r"([A-Z_]+) \((.*?)\), (.*)", told)
             state, reason = "GONE", told
             if match:
                 state, why, reason = match.groups()
                 reason = reason if why == "None" else f"{why}, {reason}"
-        about = self.read_json(f"{self.job_id}.json") or {}
+        about = owner.record(self.run_dir)
         return dict(dict.fromkeys(keys), id=self.job_id, name=about.get("job_name"), state=state, reason=reason)
+
+    def _end(self):
+        """Return what Slurm remembers of the end of the job, and not of another one with its id."""
+        fields = commands.show_job(self.job_id)
+        told = commands.output_folder(self.job_id) if fields.get("Comment", "").startswith(script.TAG) else None
+        if told and os.path.exists(told) and not owner.same(told, self.run_dir):
+            return f"Slurm no longer knows the job: {self.job_id} was that of {told} since"
+        return commands.end_text(fields)
 
 
 def find(params):
@@ -105,7 +115,7 @@ def find(params):
             raise Error(f"There is no run below {os.path.abspath(params['output_dir'])}. Give job_id or output_dir.")
     if run_dir:
         run_dir = os.path.realpath(os.path.expanduser(run_dir))
-        job_id = job_id or os.path.basename(run_dir)
+        job_id = job_id or owner.job_id_of(run_dir)
     job, said = None, True
     try:
         job = next(iter(commands.jobs(job_id=job_id, timeout_s=10.0, patience_s=0.0)), None)
@@ -117,4 +127,10 @@ def find(params):
             run_dir = (said and commands.output_folder(job_id)) or run_dir
     if not os.path.isdir(run_dir):
         raise Error(f"Job {job_id} has no run directory {run_dir}. Give output_dir, or run_dir.")
+    ours = job and owner.is_of(run_dir, job)
+    there = None if ours or not said else owner.elsewhere(run_dir)
+    if there:  # the Slurm of this machine knows nothing of the job
+        return Run(run_dir, job_id, None, False, f"it was submitted to the cluster {there}, which has to be asked")
+    if job and not ours:
+        return Run(run_dir, job_id, None, said, f"{owner.why_not(job)}; this run is over")
     return Run(run_dir, job_id, job, said)

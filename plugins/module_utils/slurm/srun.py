@@ -14,7 +14,7 @@ import re
 import shlex
 
 from ..failures import Error
-from ..plan_io import SRUN_FIXED
+from ..slurm_options import SRUN_FIXED, plain, srun_name
 
 CARRIER = "SRT_ENV_"
 SET_BY_SLURM = ("CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "ZE_AFFINITY_MASK", "GPU_DEVICE_ORDINAL")
@@ -51,12 +51,12 @@ def build_srun_argv(step, job_id, run_dir):
     if (step.get("container") or {}).get("runtime") == "pyxis":
         options.update(_pyxis(step))
     for key, value in (step.get("srun_options") or {}).items():
-        key = str(key).lstrip("-").replace("_", "-")
+        key = srun_name(key)
         if key in SRUN_FIXED:
             raise Error(
                 f"step {step['name']}: srun_options.{key} is set by the collection and cannot be changed. Remove it."
             )
-        options[key] = None if value in (None, "", True) else str(value)
+        options[key] = plain(value)
     argv = ["srun"]
     for key, value in options.items():
         dashes = "-" if len(key) == 1 else "--"
@@ -66,18 +66,19 @@ def build_srun_argv(step, job_id, run_dir):
 
 def task_argv(step):
     """Return what srun executes on the nodes: the step's own command, behind a shell prologue if it needs one."""
-    argv = _contained(step)
+    argv = [str(word) for word in step["argv"]]
     carried, preamble = carried_names(step), step.get("preamble")
     # srun takes a lone colon for the border between two commands.
     if not (carried or preamble or ":" in argv or (step.get("container") or {}).get("runtime") == "pyxis"):
-        return argv
+        return _contained(step, argv)
     lines = [f'export {name}="${CARRIER}{name}"; unset {CARRIER}{name}' for name in carried]
     command, words = '"$@"', ["srt", *argv]
     if preamble:  # it is free to use the positional parameters
         lines, command = ['srt_argv=("$@")', *lines, preamble], '"${srt_argv[@]}"'
     if ":" in argv:
         command, words = shlex.join(argv), []
-    return ["/bin/bash" if preamble else "/bin/sh", "-c", "\n".join([*lines, "exec " + command]), *words]
+    shell = ["/bin/bash" if preamble else "/bin/sh", "-c", "\n".join([*lines, "exec " + command]), *words]
+    return _contained(step, shell)
 
 
 def srun_env(step):
@@ -106,19 +107,47 @@ def start_request(step, job_id, run_dir):
 def printable(step, job_id, run_dir, origins=None):
     """Return what check mode prints of a step: its srun line and its environment.
 
-    :param origins: ``{first word of a step's name: {variable or --option: [place, value]}}``, to say where each value
-        came from; what is not there, or has another value there, was set by the plan.
+    :param origins: ``{first word of a step's name: {variable or --option: [place, value, lost]}}``, to say where each
+        value came from: see :func:`_origin`. None: nothing is said about it.
     """
     known = (origins or {}).get(step["name"].partition("_")[0], {})
     lines = [f"{step['name']} on {','.join(step['nodes'])}", f"  {shlex.join(build_srun_argv(step, job_id, run_dir))}"]
     for name, value in sorted((step.get("env") or {}).items()):
-        place, given = known.get(name, (None, None))
-        same = place and (given == value or "{" in str(given))
-        lines.append(f"  {name}={shlex.quote(str(value))}" + (f"  # {place if same else 'plan'}" if origins else ""))
-    for word in dict.fromkeys(str(word).partition("=")[0] for word in step["argv"] if str(word).startswith("--")):
-        if word in known:
-            lines.append(f"  {word}  # {known[word][0]}")
+        lines.append(f"  {name}={shlex.quote(str(value))}" + (f"  # {_origin(known, name, value)}" if origins else ""))
+    if origins:
+        lines += [f"  {flag}  # {_origin(known, flag, value)}" for flag, value in _options(step["argv"]).items()]
     return "\n".join(lines) + "\n"
+
+
+def _origin(known, name, value):
+    """Return where *value* of the variable or option *name* is from.
+
+    :param known: ``{name: [place, given, lost]}``. The value is from ``place`` if it is ``given``, or in any case if
+        that is None. Otherwise it is the plan's; or it is from ``place`` instead of the one that is given at ``lost``.
+    """
+    place, given, lost = [*known.get(name, ("plan", None)), None][:3]
+    if given is None or str(given) == str(value) or not lost and "{" in str(given) and not name.startswith("--"):
+        return place
+    return f"{place}, instead of {_short(given)} in {lost}" if lost else "plan"
+
+
+def _options(argv):
+    """Return ``{--option: its words}`` of the command line *argv*; of an option that is there twice the first."""
+    found, flag = {}, None
+    for word in map(str, argv):
+        if word.startswith("--") and len(word) > 2:
+            flag, sign, value = word.partition("=")
+            flag = None if flag in found else flag
+            found.update({flag: [value] if sign else []} if flag else {})
+        elif flag:
+            found[flag].append(word)
+    return {flag: " ".join(words) for flag, words in found.items()}
+
+
+def _short(text, most=60):
+    """Return *text*, cut where it is too long for a remark."""
+    text = str(text)
+    return text if len(text) <= most else text[: most - 3] + "..."
 
 
 def _pyxis(step):
@@ -140,9 +169,9 @@ def _pyxis(step):
     return options
 
 
-def _contained(step):
-    """Return the command inside the container runtime that is a program of its own."""
-    container, argv = step.get("container") or {}, [str(word) for word in step["argv"]]
+def _contained(step, argv):
+    """Return *argv* inside the container runtime that is a program of its own. It takes our environment along."""
+    container = step.get("container") or {}
     runtime = container.get("runtime")
     if runtime != "apptainer":
         return argv

@@ -26,10 +26,11 @@ class FakeHolder:
     """
 
     def __init__(self, plan, helpers):
-        self.plan, self.helpers = plan, helpers
+        self.plan, self.helpers, self.job_id = plan, helpers, plan["job_id"]
         self.run_dir = pathlib.Path(plan["run_dir"])
         self.records, self.seq, self.ending = {}, 0, None
         self.asked, self.scenes, self.minute = [], [], 0
+        self.mute = {}  # checks that fail, with what they say
         for step in plan["steps"]:
             self.put(step, state="running", started_at="2026-11-21T09:00:00.000Z")
 
@@ -85,6 +86,7 @@ class FakeHolder:
     def request(self, op, known=None, **fields):
         """One request of the protocol."""
         self.asked.append((op, fields))
+        checks = []
         if op == "start":
             for step in fields["steps"]:
                 old = self.records.get(step["name"])
@@ -92,6 +94,9 @@ class FakeHolder:
                     continue
                 self.minute += 1
                 self.put(step, started_at=self.at(0))
+        elif op == "wait" and fields.get("checks"):
+            names = [check["name"] for check in fields["checks"]]
+            checks = [{"name": n, "done": n not in self.mute, "last_error": self.mute.get(n)} for n in names]
         elif op == "wait":
             (self.scenes.pop(0) if self.scenes else self.finish)()
         elif op == "stop":
@@ -99,7 +104,7 @@ class FakeHolder:
                 self.change(name, state="ended", exit_code=143, expected=True, ended_at=self.at(2),
                             reason="exited with code 143 on node0001")  # fmt: skip
         since = (known or {}).get("seq", -1)
-        return {"ok": True, "seq": self.seq, "ending": self.ending, "checks": [], "ended": [], "progress": {},
+        return {"ok": True, "seq": self.seq, "ending": self.ending, "checks": checks, "ended": [], "progress": {},
                 "steps": [record for record in self.records.values() if record["seq"] > since]}  # fmt: skip
 
     def started(self):

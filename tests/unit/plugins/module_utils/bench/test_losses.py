@@ -39,4 +39,33 @@ def test_a_loss_that_the_job_allows_is_recorded_and_the_run_goes_on(made):
     path = made.plan["benchmark"]["points"][0]["result"].replace(".json", ".verdict.json")
     losses = json.loads((made.run_dir / path).read_text())["losses"]
     assert losses == ["decode_0 ended during the measurement: killed by signal 9 on node0003"]
+    assert [point["losses"] for point in result["points"]] == [
+        losses,
+        ["decode_0 was not running: killed by signal 9 on node0003"],
+    ]
+    told = [line for line in made.lines if line.startswith("c=4 measured, valid: ")]
+    assert told and told[0].endswith(f"; although {losses[0]}")
     assert [point["action"] for point in made.call()["points"]] == ["measured", "measured"]
+
+
+def test_a_point_that_failed_names_what_does_not_answer(made):
+    """A node that was cut off has no step that ended."""
+    made.plan["checks"] = [
+        {"name": "prefill_0", "steps": ["prefill_0"], "after": []},
+        {"name": "decode_0", "steps": ["decode_0"], "after": []},
+        {"name": "token", "steps": ["prefill_0", "decode_0"], "after": ["decode_0"]},
+    ]
+    made.holder.mute = {"decode_0": "timed out"}
+    node = next(step["nodes"][0] for step in made.plan["steps"] if step["name"] == "decode_0")
+    made.holder.scenes = [lambda: made.holder.finish(exit_code=1, result=False)]
+    (point,) = made.call(concurrencies=[4])["points"]
+    assert point["reasons"][-1] == f"parts of the service did not answer afterwards: decode_0 on {node} (timed out)"
+    asked = [fields["checks"] for op, fields in made.holder.asked if op == "wait" and fields.get("checks")]
+    assert [[check["name"] for check in checks] for checks in asked] == [["prefill_0", "decode_0"]]
+
+
+def test_a_point_that_failed_on_a_service_that_answers_says_nothing_of_that(made):
+    made.plan["checks"] = [{"name": "decode_0", "steps": ["decode_0"], "after": []}]
+    made.holder.scenes = [lambda: made.holder.finish(exit_code=1, result=False)]
+    (point,) = made.call(concurrencies=[4])["points"]
+    assert not point["valid"] and "did not answer" not in str(point["reasons"])

@@ -3,32 +3,48 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.results.commands import benchmark_command, worker_command
-from ansible_collections.srt.slurm.plugins.module_utils.results.redact import REDACTED, is_secret, redact, redact_argv
+from ansible_collections.srt.slurm.plugins.module_utils.results.redact import REDACTED, redact, redact_argv
+from ansible_collections.srt.slurm.plugins.module_utils.secret_names import looks_secret
 
 
 @pytest.mark.parametrize(
     "name",
     ["HF_TOKEN", "WANDB_API_KEY", "AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "password", "db-password", "apikey",
-     "OPENAI_API_KEY", "client_secret", "credentials", "Authorization", "x.auth.token"],
+     "OPENAI_API_KEY", "client_secret", "credentials", "Authorization", "x.auth.token", "MYSQL_PWD", "AWS_CREDS",
+     "DB_PASSWD", "DB_PASS", "REGISTRY_CRED", "GOOGLE_APPLICATION_CREDENTIALS", "WANDB_APIKEY", "PRIVATE_KEY",
+     "SSH_PRIVATEKEY", "PGPASSWORD", "SSHPASS", "KEY_PASSPHRASE", "HFTOKEN", "GITHUBTOKEN", "BEARER", "REDISCLI_AUTH",
+     "AZURE_STORAGE_CONNECTION_STRING", "PUBLIC_KEY_PASSWORD", "MAX_TOKENS_API_KEY", "CACHE_KEY_AUTH", "smtp-pw"],
 )  # fmt: skip
 def test_names_of_secrets(name):
-    assert is_secret(name, "value")
+    assert looks_secret(name, "value")
 
 
 @pytest.mark.parametrize(
     "name",
     ["max_tokens", "tokenizer", "max-total-tokens", "eos_token", "pad_token_id", "num_tokens", "monkey", "keyboard",
-     "author", "max_num_batched_tokens", "kv_cache_dtype", "special_tokens"],
+     "author", "max_num_batched_tokens", "kv_cache_dtype", "special_tokens", "PASSTHROUGH",
+     "TOKENIZERS_PARALLELISM", "MAX_TOKENS", "KEY_CACHE", "KEY_CACHE_DTYPE", "PWD", "OLDPWD", "ORIGINAL_PWD",
+     "NUM_PASSES", "pass_config", "TWO_PASS", "COMPASS", "BYPASS_PROXY", "PUBLIC_KEY", "SORT_KEY", "KEYBOARD",
+     "AUTH_TYPE", "AUTH_MODE", "SSL_KEY_FILE", "CREDITS", "SACRED", "PATTERN", "PATH", "AUTHOR", "TOKENIZER_MODE",
+     "max_prefill_tokens_per_batch_size", "query_key_value", "MASS_PASS_THROUGH"],
 )  # fmt: skip
 def test_names_of_other_things(name):
-    assert not is_secret(name, "value")
+    assert not looks_secret(name, "value")
+
+
+def test_a_number_may_be_a_password_but_no_token():
+    assert looks_secret("DB_PASS", "271828")
+    assert looks_secret("MYSQL_PWD", "0042")
+    assert not looks_secret("WARMUP_PASS", "2")
+    assert not looks_secret("DB_PASS", "true")
+    assert not looks_secret("MY_TOKEN", "4096")
 
 
 def test_values_that_are_secret_under_any_name():
-    assert is_secret("x", "hf_abcdefghijklmnopqrstuvwxyz")
-    assert is_secret("x", "sk-abcdefghijklmnop1234")
-    assert not is_secret("x", "sk-short")
-    assert not is_secret("token", 5)
+    assert looks_secret("x", "hf_abcdefghijklmnopqrstuvwxyz")
+    assert looks_secret("x", "sk-abcdefghijklmnop1234")
+    assert not looks_secret("x", "sk-short")
+    assert not looks_secret("token", 5)
 
 
 def test_nested_values():

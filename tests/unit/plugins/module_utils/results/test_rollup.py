@@ -196,6 +196,26 @@ def test_a_plan_can_be_given_itself(helpers, tmp_path):
     assert not (tmp_path / "nowhere").exists()
 
 
+def test_check_mode_knows_what_would_be_taken_over(helpers, run_dir):
+    earlier = finished(helpers, run_dir)
+    plan = dict(earlier, run_dir=str(run_dir.parent / "JOBID"), job_id="JOBID")
+
+    def dry(**params):
+        return rollup.run({"plan_path": None, "plan": plan, "failure": {}, **params}, Context(check_mode=True))
+
+    result = dry()
+    assert result["table"].count(f"to be taken over (from job {run_dir.name})") == 2, result["table"]
+    assert result["valid"] is True and "to be measured" not in result["table"]
+    assert "The results are valid." in result["table"]
+    helpers.write_point(run_dir, plan["benchmark"]["points"][0], helpers.raw_result(4), ["bad"])
+    result = dry()
+    assert (result["table"].count("to be taken over"), result["table"].count("to be measured")) == (1, 1)
+    assert result["valid"] is None
+    result = dry(force=True)
+    assert (result["table"].count("to be taken over"), result["table"].count("to be measured")) == (0, 2)
+    assert not (run_dir.parent / "JOBID").exists()
+
+
 def test_without_a_plan(tmp_path):
     with pytest.raises(Error, match="There is no plan"):
         rollup.run({"plan_path": str(tmp_path / "plan.json"), "plan": None, "failure": {}}, Context())
@@ -235,3 +255,24 @@ def test_the_table_is_aligned(helpers, run_dir):
     assert lines[0].split()[0] == "concurrency"
     assert lines[0].index("valid") == lines[1].index("yes") == lines[2].index("yes")
     assert tables.table_text(None) == ""
+
+
+def test_losses_that_the_job_allows_are_told_in_the_table_and_the_csv(helpers, run_dir):
+    plan = finished(helpers, run_dir)
+    path = run_dir / plan["benchmark"]["points"][1]["result"].replace(".json", ".verdict.json")
+    lost = "decode_0 ended during the measurement: killed by signal 9 on node003"
+    path.write_text(json.dumps(dict(json.loads(path.read_text()), losses=[lost])))
+    made = call(plan)
+    assert made["valid"] is True
+    for text in (made["table"], (run_dir / "rollup.txt").read_text()):
+        rows = text.splitlines()
+        assert (rows[1].split()[-1], rows[2].split()[-3:]) == ("yes", ["yes", "(with", "losses)"])
+        assert "The results are valid." in rows
+        place = rows.index("Not all of the service was there, which the job allows (faults: critical: false):")
+        assert rows[place + 1] == f"  c=16: {lost}"
+    rows = list(csv.DictReader(io.StringIO((run_dir / "rollup.csv").read_text())))
+    assert [row["losses"] for row in rows] == ["", lost]
+
+
+def test_without_losses_nothing_is_said_of_them(helpers, run_dir):
+    assert "the job allows" not in call(finished(helpers, run_dir))["table"]

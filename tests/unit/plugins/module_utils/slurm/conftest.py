@@ -42,3 +42,34 @@ def program(tmp_path, monkeypatch):
         (folder / name).chmod(0o755)
 
     return make
+
+
+@pytest.fixture
+def queue(fake, monkeypatch):
+    """A queue in the place of Slurm's, and the holder of its jobs."""
+    from fake_queue import Queue
+
+    return Queue(monkeypatch, fake)
+
+
+@pytest.fixture
+def do(tmp_path):
+    """Return a function that runs the entry of slurm_job for one request."""
+    from ansible_collections.srt.slurm.plugins.module_utils.runner import Context
+    from ansible_collections.srt.slurm.plugins.module_utils.slurm import job
+    from fake_queue import ALLOCATION
+
+    def do(state="running", ctx=None, **params):
+        defaults = {key: option.get("default") for key, option in job.ARGUMENT_SPEC.items()}
+        wanted = {
+            "allocation": ALLOCATION,
+            "state": state,
+            "output_dir": str(tmp_path / "out"),
+            "config_text": "a: 1\n",
+            "metadata": {"tags": ["x"]},
+            "wait_timeout_s": 5.0,
+            **params,
+        }
+        return job.run(dict(defaults, **wanted), ctx or Context())
+
+    return do

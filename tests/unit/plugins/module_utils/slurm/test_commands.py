@@ -39,6 +39,7 @@ def test_jobs_are_read_with_any_name_in_it(program):
         "N/A",
         "me",
         "n1",
+        "/out, of me",
     ]
     program("squeue", "printf '%s' '" + "\x1f".join(fields).replace("'", "'\\''") + "'; echo")
     assert commands.jobs(job_id="5") == [dict(zip(commands.JOB_FIELDS, [v if v != "N/A" else "" for v in fields]))]
@@ -67,7 +68,7 @@ def test_sbatch_says_no(program):
 
 
 def test_driver_goes_through_slurm_and_tries_again(program, tmp_path):
-    program("squeue", "printf '5\\037RUNNING\\037\\037\\037\\037\\037\\037\\037\\037\\037\\n'")
+    program("squeue", "printf '5\\037RUNNING\\037\\037\\037\\037\\037\\037\\037\\037\\037\\037\\n'")
     program(
         "srun",
         f'if [ -e {tmp_path}/second ]; then cat > {tmp_path}/asked; echo "$@" > {tmp_path}/line;'
@@ -113,3 +114,67 @@ def test_what_slurmctld_did_not_hear_is_said_again(program, monkeypatch, tmp_pat
     program("sbatch", 'echo "sbatch: error: invalid partition specified: x" >&2; exit 1')
     with pytest.raises(SlurmError, match="invalid partition"):
         commands.submit_held("x")
+
+
+def once(tmp_path, then=""):
+    """Return shell text that hangs the first time."""
+    return f"mkdir {tmp_path}/once 2>/dev/null && exec sleep 60; {then}"
+
+
+@pytest.mark.parametrize(
+    ("name", "ask"),
+    [
+        ("scontrol", lambda: commands.release("7")),
+        ("scancel", lambda: commands.cancel("7")),
+        ("squeue", lambda: commands.jobs(job_id="7")),
+        ("squeue", lambda: commands.step_names("7")),
+        ("scontrol", lambda: commands.show_job("7")),
+        ("scontrol", lambda: commands.output_folder("7")),
+        ("scontrol", lambda: commands.node_states(["n1"])),
+        ("scontrol", lambda: commands.hostnames("n[1-2]")),
+        ("scontrol", commands.cluster),
+    ],
+)
+def test_what_hangs_once_is_asked_again(program, monkeypatch, tmp_path, name, ask):
+    monkeypatch.setattr(commands, "CALL_S", 0.3)
+    monkeypatch.setattr(commands, "PATIENCE_S", 5.0)
+    program(name, once(tmp_path, f'echo "$@" >> {tmp_path}/asked'))
+    ask()
+    assert (tmp_path / "once").exists()
+    assert len((tmp_path / "asked").read_text().splitlines()) == 1
+
+
+def test_what_always_hangs_is_given_up_and_said(program, monkeypatch):
+    monkeypatch.setattr(commands, "CALL_S", 0.2)
+    monkeypatch.setattr(commands, "PATIENCE_S", 0.5)
+    program("scontrol", "exec sleep 60")
+    began = time.monotonic()
+    with pytest.raises(commands.NoAnswer, match="scontrol did not answer in 0.2 s"):
+        commands.release("7")
+    assert 0.5 <= time.monotonic() - began < 5
+
+
+def test_a_submission_that_hangs_is_not_repeated_blindly(program, monkeypatch, tmp_path):
+    program("sbatch", once(tmp_path, "echo 7"))
+    run = commands.run
+    monkeypatch.setattr(commands, "run", lambda argv, timeout_s=None, **more: run(argv, timeout_s=0.3, **more))
+    with pytest.raises(commands.NoAnswer):
+        commands.submit_held("x")
+    assert commands.submit_held("x") == "7"
+
+
+def test_cancelling_what_is_over_is_done_and_what_fails_is_said(program):
+    program("scancel", 'echo "scancel: error: Kill job error on job id 7: Invalid job id specified" >&2; exit 1')
+    commands.cancel("7")
+    program("scancel", 'echo "scancel: error: Job/step already completing or completed" >&2; exit 1')
+    commands.cancel("7")
+    program("scancel", 'echo "scancel: error: Access/permission denied" >&2; exit 1')
+    with pytest.raises(SlurmError, match="permission denied"):
+        commands.cancel("7")
+
+
+def test_the_cluster_has_a_name(program):
+    program("scontrol", "printf 'ClusterName             = gpu\\nSlurmctldHost[0]        = login1(10.0.0.1)\\n'")
+    assert commands.cluster() == "gpu@login1"
+    program("scontrol", "exit 1")
+    assert commands.cluster() is None

@@ -344,3 +344,64 @@ def test_an_old_message_is_not_taken_for_the_end_of_a_new_try(fake):
     ]
     step = start(fake, make_step("a"))["steps"][0]
     assert (step["exit_code"], step["reason"]) == (2, "exited with code 2 on node001") and len(fake.slurm.spawned) == 2
+
+
+class TakenJob:
+    """A job that Slurm is about to give to somebody else."""
+
+    restarts = 0
+
+    def __init__(self, preempted=True, may=True):
+        self.preempted, self.may_again = lambda: preempted, lambda: may
+
+
+@pytest.mark.parametrize("how", ["its log", "slurmctld"])
+def test_steps_that_slurm_ends_with_the_job_are_not_to_blame(fake, tmp_path, how):
+    start(fake, make_step())
+    fake.until(lambda records: records["prefill_0"]["state"] == "running")
+    if how == "its log":
+        line = "slurmstepd-n: error: *** STEP 42.0 ON node001 CANCELLED AT 2026-11-22T02:41:07 DUE TO PREEMPTION ***\n"
+        (tmp_path / "logs" / "node001_prefill_0.out").write_text(line)
+    else:
+        fake.holder.job = TakenJob()
+    fake.slurm.end("prefill_0", 1)
+    records = fake.until(lambda records: records["prefill_0"]["state"] == "ended")
+    assert records["prefill_0"]["expected"]
+    assert fake.holder.ending.startswith("signal 15: preempted")
+    assert not (tmp_path / "evidence").exists()
+
+
+def test_a_step_that_fails_in_a_job_that_goes_on_is_to_blame(fake, tmp_path):
+    fake.holder.job = TakenJob(preempted=False)
+    start(fake, make_step())
+    fake.until(lambda records: records["prefill_0"]["state"] == "running")
+    fake.slurm.end("prefill_0", 1)
+    fake.until(lambda records: records["prefill_0"]["state"] == "ended")
+    assert fake.holder.ending is None
+    assert (tmp_path / "evidence" / "prefill_0.1.json").exists()
+
+
+@pytest.mark.parametrize("may", [True, False])
+def test_a_playbook_may_ask_for_another_beginning(fake, may):
+    assert fake.request("again", exclude=["n1"])["again"] is False  # no playbook runs here
+
+    class Play:
+        keep = True
+
+    fake.holder.job, fake.holder.play = TakenJob(may=may), Play()
+    assert fake.request("again", exclude=["n1"])["again"] is may
+    assert (fake.holder.again, fake.holder.play.keep) == ((["n1"], False) if may else (None, True))
+
+
+def test_the_past_of_a_requeued_job_is_no_fault_of_today(fake, tmp_path, monkeypatch):
+    start(fake, make_step())
+    fake.until(lambda records: records["prefill_0"]["state"] == "running")
+    fake.slurm.end("prefill_0", 1)
+    fake.until(lambda records: records["prefill_0"]["state"] == "ended")
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
+    later = FakeDriver(tmp_path)
+    assert later.records()["prefill_0"]["expected"] and later.records()["prefill_0"]["step_id"] is None
+    start(later, make_step())  # its id is 42.0 again
+    records = later.until(lambda records: records["prefill_0"]["state"] == "running")
+    assert (records["prefill_0"]["attempt"], records["prefill_0"]["step_id"]) == (2, "42.0")
+    later.slurm.end("prefill_0", 0)

@@ -27,25 +27,6 @@ def kept(fake, name, attempt=1):
     return json.loads(pathlib.Path(fake.run_dir, "evidence", f"{name}.{attempt}.json").read_text())
 
 
-@pytest.mark.parametrize(
-    ("line", "kind"),
-    [
-        ("all is well", None),
-        ("NVRM: Xid (PCI:0000:3b:00): 79, GPU has fallen off the bus", "gpu"),
-        ("torch.OutOfMemoryError: CUDA out of memory. Tried", "gpu_memory"),
-        ("torch.distributed.DistBackendError: NCCL error in: x.cpp:1", "nccl"),
-        ("OSError: [Errno 98] Address already in use", "port"),
-        ("mocker: error: unrecognized arguments: --x", "usage"),
-        ("FileNotFoundError: [Errno 2] No such file or directory: 'x'", "missing"),
-        ("OSError: [Errno 28] No space left on device", "disk"),
-        ("thread 'main' panicked at src/main.rs:1", "crash"),
-        ("KeyError: 'model'", None),
-    ],
-)
-def test_kinds(line, kind):
-    assert holder_faults.kind_of(line) == kind
-
-
 def test_evidence_is_kept_per_attempt_and_never_overwritten(fake):
     start(fake, make_step("a"))
     log = pathlib.Path(fake.run_dir, "logs", "node001_a.out")
@@ -113,6 +94,76 @@ def test_bad_flags_and_lost_nodes_are_not_tried_again(fake):
     assert records["a"]["attempt"] == records["b"]["attempt"] == 1
     assert (kept(fake, "a")["kind"], kept(fake, "a")["curable"]) == ("usage", False)
     assert (kept(fake, "b")["kind"], kept(fake, "b")["curable"]) == ("node", True)
+
+
+KILLED = "srun: error: node001: task 0: Killed"
+
+
+@pytest.mark.parametrize(
+    "log",
+    [
+        "WARNING tuned.json: No such file or directory, using defaults\n",
+        "tuned.json: No such file or directory\n",
+        "Traceback (most recent call last):\nModuleNotFoundError: No module named 'flash_attn'\n"
+        + "INFO decoding\n" * 6,
+        "",
+    ],
+)
+def test_what_a_signal_from_outside_ended_is_not_called_hopeless_for_a_line_that_has_nothing_to_do_with_it(fake, log):
+    start(fake, make_step("a", restarts=2))
+    pathlib.Path(fake.run_dir, "logs", "node001_a.out").write_text(log)
+    fake.slurm.end("a", 137, KILLED)
+    fake.until(lambda steps: (steps["a"]["attempt"], steps["a"]["state"]) == (2, "running"))
+    found = kept(fake, "a")
+    assert (found["signal"], found["kind"], found["fatal"]) == (9, None, None)
+    assert (found["curable"], found["hopeless"]) == (False, False)
+
+
+def test_an_engine_that_kills_itself_after_a_fault_tells_of_the_fault_and_may_be_restarted(fake):
+    start(fake, make_step("a", restarts=1))
+    log = (
+        "[2026-01-01 00:00:00 TP3] Scheduler hit an exception: Traceback (most recent call last):\n"
+        '  File "x.py", line 1, in f\n'
+        "FileNotFoundError: [Errno 2] No such file or directory: 'ninja'\n\n"
+        "[2026-01-01 00:00:00] Received sigquit from a child process. It usually means the child failed.\n"
+    )
+    pathlib.Path(fake.run_dir, "logs", "node001_a.out").write_text(log)
+    fake.slurm.end("a", 137, KILLED)
+    fake.until(lambda steps: (steps["a"]["attempt"], steps["a"]["state"]) == (2, "running"))
+    assert kept(fake, "a")["fatal"] == "FileNotFoundError: [Errno 2] No such file or directory: 'ninja'"
+    assert (kept(fake, "a")["kind"], kept(fake, "a")["hopeless"]) == ("missing", False)
+
+
+@pytest.mark.parametrize(("code", "messages"), [(1, "exit code 1"), (137, "exit code 137")])
+def test_a_shell_tells_of_a_signal_by_its_exit_code(fake, code, messages):
+    start(fake, make_step("a", restarts=1))
+    pathlib.Path(fake.run_dir, "logs", "node001_a.out").write_text("bash: nats-server: command not found\n")
+    fake.slurm.end("a", code, f"srun: error: node001: task 0: Exited with {messages}")
+    fake.until(lambda steps: steps["a"]["state"] == "ended" or steps["a"]["attempt"] == 2)
+    assert kept(fake, "a")["hopeless"] == (code == 1)
+    assert fake.records()["a"]["attempt"] == (1 if code == 1 else 2)
+
+
+def test_what_only_hints_at_a_fault_decides_nothing(fake):
+    start(fake, make_step("a", restarts=1))
+    line = "node001:7:7 [4] os/linux.cc:200 NCCL WARN No device found"
+    pathlib.Path(fake.run_dir, "logs", "node001_a.out").write_text(f"{line}\n")
+    fake.slurm.end("a", 1, "srun: error: node001: task 0: Exited with exit code 1")
+    fake.until(lambda steps: steps["a"]["attempt"] == 2)
+    found = kept(fake, "a")
+    assert (found["kind"], found["fatal"], found["curable"], found["hopeless"]) == ("nccl", line, False, False)
+
+
+def test_what_slurm_says_counts_when_it_says_more_than_the_log(fake):
+    start(fake, make_step("a"), make_step("b"))
+    for name in "ab":
+        pathlib.Path(fake.run_dir, "logs", f"node001_{name}.out").write_text("etcd: Connection refused\n")
+    fake.slurm.end("a", 137, f"slurmstepd: error: Detected 1 oom_kill event in StepId=42.0.\n{KILLED}")
+    said = "slurmstepd: error: execve(): python9: No such file or directory"
+    fake.slurm.end("b", 2, f"{said}\nsrun: error: node001: task 0: Exited with exit code 2")
+    fake.until(lambda steps: steps["a"]["state"] == steps["b"]["state"] == "ended")
+    assert (kept(fake, "a")["kind"], kept(fake, "a")["signal"]) == ("memory", 9)
+    assert (kept(fake, "b")["kind"], kept(fake, "b")["hopeless"]) == ("missing", True)
 
 
 def test_a_step_that_waits_for_its_restart_can_be_stopped(fake, monkeypatch):

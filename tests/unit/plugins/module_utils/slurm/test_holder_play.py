@@ -5,12 +5,14 @@
 from __future__ import annotations
 
 import json
+import pathlib
 import sys
 import threading
+import time
 
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
-from ansible_collections.srt.slurm.plugins.module_utils.slurm import detached
+from ansible_collections.srt.slurm.plugins.module_utils.slurm import detached, holder_play
 from ansible_collections.srt.slurm.plugins.module_utils.slurm.holder_play import Play
 
 
@@ -61,12 +63,49 @@ def test_it_is_stopped_with_its_children(tmp_path):
     assert not play.is_alive()
 
 
-def test_a_python_that_is_not_there(tmp_path):
-    play, told, _renewed = make(tmp_path, "", argv=["/no/such/python"])
+def test_it_may_say_its_last_words(tmp_path):
+    code = "import pathlib, time; time.sleep(0.5); pathlib.Path('rollup.json').write_text('{}'); raise SystemExit(2)"
+    play, _told, _renewed = make(tmp_path, code)
+    play.start()
+    play.stop(20.0)
+    assert (play.code, play.stopped_it) == (2, False)
+    assert (tmp_path / "rollup.json").exists()
+
+
+def test_what_is_deaf_is_killed_with_all_its_children(tmp_path, monkeypatch):
+    monkeypatch.setattr(holder_play, "GRACE_S", 0.3)
+    inner = "import os, time; os.setsid(); print(os.getpid(), flush=True); time.sleep(60)"
+    code = (
+        "import signal, subprocess, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+        f"subprocess.run([sys.executable, '-c', {inner!r}])"
+    )
+    play, _told, _renewed = make(tmp_path, code)
+    play.start()
+    deadline = time.monotonic() + 20
+    while not (tmp_path / "playbook.log").exists() or not (tmp_path / "playbook.log").read_text().strip():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    pid = int((tmp_path / "playbook.log").read_text())
+    play.stop(0.1)
+    assert play.stopped_it
+    process = pathlib.Path(f"/proc/{pid}")
+    while process.exists() and " Z " not in (process / "stat").read_text():
+        assert time.monotonic() < deadline, "its child lives on"
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("link", [False, True])
+def test_a_python_that_is_not_there(tmp_path, link):
+    python = "/no/such/python"
+    if link:
+        python = str(tmp_path / "python")
+        pathlib.Path(python).symlink_to("/no/such/python")
+    play, told, _renewed = make(tmp_path, "", argv=[python])
     play.start()
     play.join(20)
     assert play.code == 127
     assert "could not be started" in told[0]
+    assert f"cannot run {python}{' (which is /no/such/python)' if link else ''}: No such file" in told[0]
     assert "setup.yml" in (tmp_path / "playbook.log").read_text()
 
 
@@ -85,6 +124,24 @@ def test_what_is_frozen(tmp_path):
     assert variables["force"] is True
     assert variables["output_dir"] == str(tmp_path)
     assert json.loads((tmp_path / "7" / "frozen" / "job.json").read_text())["jobs"] == [{"name": "x"}]
+    for name in ("vars.json", "job.json"):
+        assert (tmp_path / "7" / "frozen" / name).stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    ("says", "why"),
+    [("exit 1", "has no ansible-core"), ("echo 2.16.3", "has ansible-core 2.16.3; 2.17 or newer"), ("echo 2.19.1", "")],
+)
+def test_an_environment_is_asked_for_its_ansible(tmp_path, says, why):
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\n{says}\n")
+    python.chmod(0o755)
+    wish = {"name": "bench", "job": {}, "python": str(python)}
+    if why:
+        with pytest.raises(Error, match=why):
+            detached.check(wish)
+    else:
+        detached.check(wish)
 
 
 @pytest.mark.parametrize("wrong", [{"name": "no-such"}, {"python": "/no/such"}, {"collection": "/no/such"}])

@@ -10,81 +10,7 @@ import os
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error, SlurmError
 from ansible_collections.srt.slurm.plugins.module_utils.runner import Context
-from ansible_collections.srt.slurm.plugins.module_utils.slurm import addresses, commands, driver, job
-
-ALLOCATION = {"name": "quick", "nodes": 2, "digest": "abc123", "directives": {}, "environment": {}}
-
-
-class Queue:
-    """Takes the place of slurm.commands: jobs start as soon as they are released and end when they are told to."""
-
-    def __init__(self, monkeypatch, holder):
-        self.queue, self.next, self.calls, self.holder, self.broken = {}, 7, [], holder, None
-        self.reason = None
-        for name in ("jobs", "submit_held", "release", "cancel", "hostnames", "job_end"):
-            monkeypatch.setattr(commands, name, getattr(self, name))
-        monkeypatch.setattr(addresses, "node_addresses", self.node_addresses)
-
-    def add(self, **fields):
-        self.next += 1
-        self.queue[str(self.next)] = dict(
-            dict.fromkeys(commands.JOB_FIELDS, ""), id=str(self.next), state="PENDING", **fields
-        )
-        return str(self.next)
-
-    def jobs(self, user=None, job_id=None, **limits):
-        if self.broken:
-            raise SlurmError(self.broken)
-        if self.holder.holder.ending:
-            self.queue.clear()
-        return [dict(j) for j in self.queue.values() if job_id in (None, j["id"])]
-
-    def submit_held(self, script):
-        self.calls.append("submit")
-        return self.add(name="quick", comment="srt.slurm:abc123", reason="JobHeldUser")
-
-    def release(self, job_id):
-        self.calls.append(f"release {job_id}")
-        if self.reason:
-            self.queue[job_id]["reason"] = self.reason
-        else:
-            self.queue[job_id].update(state="RUNNING", reason="None", nodelist="n[1-2]")
-
-    def cancel(self, job_id, **options):
-        self.calls.append(f"cancel {job_id}")
-        self.queue.pop(job_id, None)
-
-    def hostnames(self, nodelist):
-        return ["n1", "n2"]
-
-    def node_addresses(self, job_id, names, *where):
-        return [{"name": name, "address": "10.0.0.1"} for name in names]
-
-    def job_end(self, job_id):
-        return "NODE_FAIL (NodeDown), exit code 0:0"
-
-
-@pytest.fixture
-def queue(fake, monkeypatch):
-    return Queue(monkeypatch, fake)
-
-
-@pytest.fixture
-def do(tmp_path):
-    def do(state="running", ctx=None, **params):
-        defaults = {key: option.get("default") for key, option in job.ARGUMENT_SPEC.items()}
-        wanted = {
-            "allocation": ALLOCATION,
-            "state": state,
-            "output_dir": str(tmp_path / "out"),
-            "config_text": "a: 1\n",
-            "metadata": {"tags": ["x"]},
-            "wait_timeout_s": 5.0,
-            **params,
-        }
-        return job.run(dict(defaults, **wanted), ctx or Context())
-
-    return do
+from ansible_collections.srt.slurm.plugins.module_utils.slurm import commands, driver
 
 
 def test_submitted_once_with_its_directory_written_before_it_may_run(queue, do, tmp_path, monkeypatch):
@@ -117,7 +43,7 @@ def test_submitted_once_with_its_directory_written_before_it_may_run(queue, do, 
         "state": "RUNNING",
         "reason": "None",
         "nodes": None,
-        "submitted_at": None,
+        "submitted_at": "2026-01-01T00:00:01Z",
         "started_at": None,
         "ends_at": None,
         "run_dir": str(tmp_path / "out" / "8"),
@@ -177,14 +103,14 @@ def test_a_submission_whose_submitter_died_is_completed(queue, do, tmp_path):
 
 def test_the_directory_of_an_earlier_job_with_this_id_is_kept_aside(queue, do, tmp_path):
     first = do(state="present")
-    folder = tmp_path / "out" / first["job"]["id"]
-    (folder / "steps.jsonl").write_text("{}\n")
+    path = tmp_path / "out" / first["job"]["id"]
+    (path / "steps.jsonl").write_text("{}\n")
     queue.queue.clear()
     queue.next -= 1
     again = do(state="present")
     assert again["job"]["id"] == first["job"]["id"]
-    assert (tmp_path / "out" / f"{folder.name}.earlier1" / "steps.jsonl").exists()
-    assert not (folder / "steps.jsonl").exists()
+    assert (tmp_path / "out" / f"{path.name}.earlier1" / "steps.jsonl").exists()
+    assert not (path / "steps.jsonl").exists()
     assert "earlier1" in again["notes"][-1]
 
 
@@ -219,6 +145,8 @@ def test_absent_asks_the_holder(queue, do, fake):
         "log": None,
         "job": None,
         "duration_s": 0,
+        "retried": 0,
+        "excluded": [],
     }
 
 

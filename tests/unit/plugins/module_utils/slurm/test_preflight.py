@@ -60,6 +60,7 @@ def made(tmp_path, monkeypatch):
         wanted = {"min_free_mib": 0, "min_shm_mib": 0, **params}
         return preflight.run(dict(defaults, plan=plan, **wanted), Context(check_mode=check, progress=lines.append))
 
+    call.lines = lines
     return plan, talk, call
 
 
@@ -155,6 +156,25 @@ def test_gpus_are_counted_and_must_be_idle(tmp_path, monkeypatch):
         "1 foreign processes use GPUs: 4711, python, 7000",
     ]
     assert preflight_node.gpus(1, False) == ([], 1)
+
+
+def without_nvidia_smi(monkeypatch, tmp_path):
+    """Let the PATH of the nodes have nothing but what the program needs."""
+    folder = tmp_path / "bare"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", str(folder))
+
+
+def test_gpus_that_nobody_could_look_at_are_a_note(made, monkeypatch, tmp_path):
+    plan, _talk, call = made
+    without_nvidia_smi(monkeypatch, tmp_path)
+    result = call()
+    note = "gpu not checked on node001, node002: no nvidia-smi"
+    assert result["notes"] == [note] and call.lines.count(note) == 1
+    assert [one["gpus"] for one in result["nodes"]] == [None, None]
+    assert call(ignore=["gpu"])["notes"] == []
+    plan["nodes"] = [dict(node, gpus=0) for node in plan["nodes"]]
+    assert call()["notes"] == []
 
 
 def test_only_what_carries_our_mark_and_whose_job_is_over_is_stale(tmp_path):

@@ -79,7 +79,7 @@ def test_directives_replace_ours_once_and_a_note_says_so():
     assert len(names) == len(set(names))
     assert [note.split("=")[0].split(" ")[0] for note in notes] == [
         "sbatch_directives.time",
-        "sbatch_directives.nodes",
+        "sbatch_directives.N",
         "sbatch_directives.output",
         "sbatch_directives.hold",
     ]
@@ -94,7 +94,7 @@ def test_directives_that_cannot_be(name):
 def test_what_slurm_cannot_take():
     with pytest.raises(Error, match="line break"):
         script.render(request(name="a\n#SBATCH --uid=0"), "/out", 120)
-    with pytest.raises(Error, match="is not an option"):
+    with pytest.raises(Error, match="is no option of sbatch"):
         script.render(request(directives={"x y": "1"}), "/out", 120)
 
 
@@ -118,3 +118,17 @@ def test_the_body_is_a_script_and_expands_nothing_of_the_user(tmp_path):
     )
     assert done.stdout == f"$(touch pwned) 'x'|{folder}/7|"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "there"),
+    [
+        ({}, {"--no-requeue", "--no-kill"}),
+        ({"play": True, "retries": 2}, {"--requeue"}),
+        ({"play": True, "retries": 2, "tolerant": True}, {"--requeue", "--no-kill"}),
+    ],
+)
+def test_only_a_job_that_may_begin_again_is_left_to_slurm_to_requeue(options, there):
+    text, _notes = script.render(request(), "/out", 120.0, **options)
+    known = {"--requeue", "--no-requeue", "--no-kill"}
+    assert {line.split()[1] for line in text.splitlines() if line.startswith("#SBATCH")} & known == there

@@ -48,7 +48,7 @@ def test_several_nodes_and_options_of_the_step():
         srun_options={"mpi": "pmix", "cpu_bind": "verbose,none", "oversubscribe": None, "m": "cyclic"},
     )
     argv = srun.build_srun_argv(step, "42", "/o%d/42")
-    assert "--nodelist=n1,n2" in argv and "--nodes=2" in argv and "--ntasks=8" in argv and "-mcyclic" in argv
+    assert {"--nodelist=n1,n2", "--nodes=2", "--ntasks=8", "--distribution=cyclic"} <= set(argv)
     assert [word for word in argv if "mpi" in word or "bind" in word] == ["--mpi=pmix", "--cpu-bind=verbose,none"]
     assert "--oversubscribe" in argv and "--output=/o%%d/42/logs/%N_prefill_0.out" in argv
 
@@ -96,6 +96,16 @@ def test_apptainer():
         "--port",
         "1",
     ]
+
+
+def test_the_prologue_runs_inside_the_container():
+    step = make_step(container={"runtime": "apptainer", "image": "/i.sif"}, preamble="setup", env={"A": "secret-value"})
+    argv = srun.task_argv(step)
+    place = argv.index("/i.sif")
+    assert argv[place + 1 : place + 3] == ["/bin/bash", "-c"]
+    assert "setup" in argv[place + 3] and 'export A="$SRT_ENV_A"; unset SRT_ENV_A' in argv[place + 3]
+    assert argv[place + 4 :] == ["srt", "serve", "--port", "1"]
+    assert "secret-value" not in str(argv) and srun.srun_env(step)["SRT_ENV_A"] == "secret-value"
 
 
 @pytest.mark.parametrize("value", ["2,3", "a b", "it's", '"', "$(id)", "`id`", "a\nb", "é", "\\", "", "-n", " x "])

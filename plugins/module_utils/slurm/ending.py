@@ -1,0 +1,124 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""The end of an allocation: its steps in tiers by the holder, then the job, then what it left behind."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from ..failures import Error, SlurmError
+from ..secret_env import forget
+from . import adopted, again, commands, detached, driver, owner, script
+
+ABSENT_S = 180.0
+
+
+class Ending:
+    """The part of the work on one allocation that ends it; see job.py for the rest and for the attributes."""
+
+    def _requeue(self, job):
+        """Let the job that we run in begin again, if it may."""
+        if self.ctx.check_mode or not job:
+            return
+        folder, left_out = script.run_dir(self.output_dir, job["id"]), (self.allocation or {}).get("exclude") or ()
+        self.actions += ["requeued"] if again.requeue(job, folder, left_out) else []
+
+    def _leave_alone(self, job):
+        """Take the run of the directory as ended: the job with its id is another one."""
+        folder = script.run_dir(self.output_dir, job["id"])
+        self.notes.append(f"{owner.why_not(job)}, and the run of {folder} is over.")
+        self.ctx.progress(self.notes[-1])
+        if not self.ctx.check_mode and not owner.elsewhere(folder):
+            forget(folder)
+
+    def _end(self, job):
+        """Ask the holder to end all steps in tiers, then see that the job is gone; cancel it if it does not go."""
+        if not job:
+            return self._clear_up()
+        job_id = job["id"]
+        folder = script.run_dir(self.output_dir, job_id)
+        if detached.inside(job_id):  # the holder ends the job after the playbook that asks for it here
+            return self._end_steps(job, folder)
+        guest = self.ctx.check_mode or os.path.exists(os.path.join(folder, "holder.py"))
+        if guest and not job["comment"].startswith(script.TAG):
+            if os.path.isdir(folder) and not owner.is_of(folder, job):
+                return self._leave_alone(job)
+            return self._give_up(job, folder)
+        if not self._is_ours(job):
+            raise Error(
+                f"Job {job_id} ({job['name']}) is not one that this collection submitted for this request. "
+                "It is left alone."
+            )
+        self.actions.append("ended" if job["state"] == "RUNNING" else "cancelled")
+        if self.ctx.check_mode:
+            return None
+        began = time.monotonic()
+        asked = job["state"] == "RUNNING" and self._ask_to_end(job)
+        if not asked:
+            self._cancel(job_id)
+        state, pause = job["state"], 0.05
+        while time.monotonic() < began + ABSENT_S + 60:
+            try:
+                found = commands.jobs(job_id=job_id)
+                if not found:
+                    return forget(folder)
+                state = found[0]["state"]
+                if asked and time.monotonic() > began + ABSENT_S:
+                    commands.cancel(job_id)
+                    asked = False
+            except SlurmError as error:  # slurmctld may come back
+                state = error.msg
+            self.ctx.progress(f"job {job_id} is ending ({state})")
+            time.sleep(pause)
+            pause = min(1.0, pause * 1.5)
+        raise SlurmError(f"Job {job_id} did not leave the queue ({state}). Cancel it: scancel {job_id}")
+
+    def _cancel(self, job_id):
+        try:
+            commands.cancel(job_id)
+        except SlurmError as error:
+            raise SlurmError(
+                f"Job {job_id} could not be cancelled and may stay in the queue: {error.msg} When Slurm answers again, "
+                f"run scancel {job_id}."
+            ) from None
+
+    def _clear_up(self):
+        """Remove the secrets of jobs that ended without us, as one that was cancelled while it waited."""
+        job_id = self.params.get("job_id")
+        if self.ctx.check_mode or job_id and detached.inside(job_id):
+            return
+        folder = script.run_dir(self.output_dir, job_id) if job_id else ""
+        there = owner.elsewhere(folder) if os.path.isdir(folder) else None
+        if there:
+            self.notes.append(f"Job {job_id} was submitted to the cluster {there}. Ask there: nothing was ended.")
+            self.ctx.progress(self.notes[-1])
+        elif os.path.isdir(folder) and not commands.jobs(job_id=job_id):  # not even one that is completing
+            forget(folder)
+        owner.forget_dead(self.output_dir)
+
+    def _end_steps(self, job, folder):
+        """End all steps of the job that we run in ourselves."""
+        self.actions.append("ended")
+        if not self.ctx.check_mode:
+            node = commands.hostnames(job["nodelist"])[0]
+            driver.connect(job["id"], folder, node).request("stop")
+
+    def _give_up(self, job, folder):
+        """End the service in an allocation of somebody else, who keeps it."""
+        if self.ctx.check_mode:
+            ended = job["state"] == "RUNNING" and adopted.answers(job, folder)
+        else:
+            ended = job["state"] == "RUNNING" and adopted.stop_holder(job, folder, self.ctx)
+            forget(folder)
+        if ended:
+            self.actions.append("ended")
+        self.notes.append(f"Job {job['id']} was not submitted by srt.slurm and is left running.")
+
+    def _ask_to_end(self, job):
+        folder, nodes = script.run_dir(self.output_dir, job["id"]), commands.hostnames(job["nodelist"])
+        try:
+            driver.connect(job["id"], folder, nodes[0], patience_s=3.0).request("end", reason="slurm_job state absent")
+        except Error:  # no holder (any more): Slurm ends what there is
+            return False
+        return True

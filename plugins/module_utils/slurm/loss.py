@@ -1,0 +1,85 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Jobs that Slurm takes away: what it tells of their end, which nodes failed, and whether another job may do better."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+
+from ..failures import Error
+from . import commands, holder_job, holder_steps
+
+# Ends of a job that say nothing about the job itself.
+STATES = ("NODE_FAIL", "BOOT_FAIL", "PREEMPTED", "REVOKED")
+REASONS = ("JobLaunchFailure", "NodeDown")  # of a job that FAILED: its first node was lost
+DOWN = re.compile(r"DOWN|FAIL|NOT_RESPONDING|\*")
+# What slurmctld and slurmd write into the state of a node that cannot run jobs; a person writes something else.
+SICK = re.compile(
+    "prolog error|batch job complete failure|not responding|unexpectedly rebooted|kill task failed|duplicate jobid",
+    re.IGNORECASE,
+)
+EXPLAINED_S = 6.0  # a holder that got a signal may need so long to learn from Slurm why
+
+
+def look(job_id, run_dir, names=()):
+    """Return ``{end: text, curable: bool, bad_nodes: [name], final: bool}`` of a job that is over, or completing.
+
+    A cancelled job is somebody's wish and is not curable, unless Slurm itself cancelled it for a node that failed:
+    that is how a job ends whose prolog fails.
+
+    :param names: nodes that it had, for Slurm forgets those that failed.
+    """
+    fields = commands.show_job(job_id)
+    state, reason, first = (fields.get(key, "") for key in ("JobState", "Reason", "BatchHost"))
+    end, words = commands.end_text(fields), holder_job.told(os.path.join(run_dir, f"slurm-{job_id}.out"))
+    said = words or last_words(run_dir)
+    if said and state not in STATES:  # it is completing and has no final state yet, or only failed
+        end = f"{said}; {end}"
+    listed = commands.hostnames(fields["NodeList"]) if fields.get("NodeList") not in (None, "", "(null)") else []
+    states = commands.node_states(list(dict.fromkeys([*names, *listed, *filter(None, [first])])))
+    down = {name for name, (node, why) in states.items() if DOWN.search(node) or SICK.search(why)}
+    sick = {name for name, (_node, why) in states.items() if SICK.search(why)}
+    curable, bad = False, set()
+    if state == "PREEMPTED" or words == holder_job.PREEMPTED:
+        curable = True
+    elif state in STATES or reason in REASONS or words == holder_job.FAILED:
+        curable, bad = True, down | ({first} if reason == REASONS[0] else set())
+        end += "".join(f"; {_node(name, *states.get(name, ('unknown', '')), name in down)}" for name in sorted(bad))
+    elif state == "CANCELLED" and sick:
+        curable, bad = True, sick
+        end += "; " + "; ".join(f"{name}: {states[name][1]}" for name in sorted(sick))
+    return {"end": end, "curable": curable, "bad_nodes": sorted(bad), "final": state not in ("COMPLETING", "PENDING")}
+
+
+def last_words(run_dir):
+    """Return why the holder ended the job, in its own words; None when it did not, or could not write it down."""
+    told = []
+    for line in holder_steps.tail(os.path.join(run_dir, "steps.jsonl"), 1 << 20).splitlines():
+        try:
+            event = json.loads(line)
+        except ValueError:  # cut
+            continue
+        if isinstance(event, dict) and event.get("event") == "holder":
+            told = [] if event.get("reason") == "begin" else [*told, str(event.get("reason"))]
+    return next((text[len("end: ") :] for text in told if text.startswith("end: ")), None)
+
+
+def _node(name, state, why, down):
+    """Say what is wrong with a node. One that is up again looks like one whose batch script, the holder, was lost."""
+    return f"{name} is {state}" + (f" ({why})" if why else "") if down else f"{name} or the holder on it was lost"
+
+
+def ending_error(talk, ending, **evidence):
+    """Return the Error that says why the job of the driver *talk* is ending."""
+    until = time.monotonic() + EXPLAINED_S
+    while re.fullmatch(r"signal \d+", ending) and time.monotonic() < until:
+        time.sleep(0.5)
+        try:
+            ending = talk.request("status", timeout_s=5.0)["ending"] or ending
+        except Error:  # it has ended meanwhile
+            break
+    taken = holder_job.taken(ending)
+    return Error(f"Job {talk.job_id} is ending: {ending}.", **dict(evidence, curable=taken, bad_nodes=[]))

@@ -1,0 +1,241 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Jobs that Slurm takes away: what is told of them, which nodes failed, and what another try may cure."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
+from ansible_collections.srt.slurm.plugins.module_utils.runner import Context
+from ansible_collections.srt.slurm.plugins.module_utils.slurm import again, commands, driver, greet, holder_job, loss
+
+LINE = "slurmstepd-n1: error: *** JOB 42 ON n1 CANCELLED AT 2026-11-22T02:18:41 DUE TO {} ***\n"
+SHOWN = "JobId=42 JobName=x y JobState={} Reason={} Restarts=0 ExitCode=0:9 NodeList=n[2-3] BatchHost=n1\n"
+NODES = """\
+NodeName=n1 Arch=x86_64 State={} ThreadsPerCore=1
+NodeName=n2 Arch=x86_64 State=IDLE ThreadsPerCore=1
+NodeName=n3 Arch=x86_64 State=IDLE+DRAIN ThreadsPerCore=1 Reason={} [root@2026-11-22T02:18:41]
+"""
+
+
+@pytest.fixture
+def slurm(program):
+    """A function that makes scontrol tell of a job and of its nodes."""
+
+    def make(state, reason="None", first="IDLE", drained="for repair"):
+        nodes = NODES.format(first, drained)
+        program(
+            "scontrol",
+            f"case \"$*\" in\n*'show job'*) cat <<'E'\n{SHOWN.format(state, reason)}E\n;;\n"
+            f"*hostnames*) echo n2 n3 ;;\n*'show node'*) cat <<'E'\n{nodes}E\n;;\nesac\n",
+        )
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("told", "curable", "bad"),
+    [
+        ({"state": "PREEMPTED"}, True, []),
+        ({"state": "PREEMPTED", "drained": "Prolog error"}, True, []),
+        ({"state": "NODE_FAIL", "first": "DOWN*"}, True, ["n1"]),
+        ({"state": "FAILED", "reason": "JobLaunchFailure"}, True, ["n1"]),
+        ({"state": "FAILED", "reason": "NonZeroExitCode"}, False, []),
+        ({"state": "CANCELLED"}, False, []),
+        ({"state": "CANCELLED", "drained": "Prolog error"}, True, ["n3"]),
+        ({"state": "TIMEOUT", "reason": "TimeLimit"}, False, []),
+        ({"state": "COMPLETING"}, False, []),
+    ],
+)
+def test_what_another_try_may_cure(slurm, tmp_path, told, curable, bad):
+    slurm(**told)
+    found = loss.look("42", str(tmp_path))
+    assert (found["curable"], found["bad_nodes"]) == (curable, bad)
+    assert found["end"].startswith(told["state"])
+    assert found["final"] is (told["state"] != "COMPLETING")
+
+
+def test_a_first_node_that_does_not_see_the_run_directory(program, tmp_path):
+    program("scontrol", "echo 'JobState=FAILED Reason=JobLaunchFailure ExitCode=0:53 BatchHost=n1 NodeList=n1'\n")
+    found = loss.look("42", str(tmp_path))
+    assert "n1 could not open the job's output. The nodes have to see output_dir" in found["end"]
+    assert (found["curable"], found["bad_nodes"]) == (True, ["n1"])
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        ({"state": "NODE_FAIL", "first": "DOWN*"}, "; n1 is DOWN*"),
+        ({"state": "FAILED", "reason": "JobLaunchFailure", "first": "DOWN"}, "; n1 is DOWN"),
+        ({"state": "FAILED", "reason": "JobLaunchFailure"}, "; n1 or the holder on it was lost"),
+        ({"state": "FAILED", "reason": "JobLaunchFailure", "drained": "Prolog error"},
+         "; n1 or the holder on it was lost; n3 is IDLE+DRAIN (Prolog error)"),
+        ({"state": "FAILED", "reason": "NonZeroExitCode"}, "exit code 0:9"),
+    ],
+)  # fmt: skip
+def test_the_nodes_that_failed_are_named(slurm, tmp_path, told, words):
+    slurm(**told)
+    assert loss.look("42", str(tmp_path))["end"].endswith(words)
+
+
+def test_a_job_that_still_ends_is_told_of_by_its_holder(slurm, tmp_path):
+    slurm("COMPLETING")
+    events = [{"event": "holder", "reason": reason} for reason in ("begin", "end: signal 15: cancelled", "ended")]
+    text = "".join(json.dumps(event) + "\n" for event in events)
+    (tmp_path / "steps.jsonl").write_text(text + '{"event": "hol')
+    found = loss.look("42", str(tmp_path))
+    assert found["end"] == "signal 15: cancelled; COMPLETING (None), exit code 0:9"
+    assert found["curable"] is False
+    (tmp_path / "steps.jsonl").write_text(text + json.dumps(events[0]) + "\n")  # it began again and was killed
+    assert loss.look("42", str(tmp_path))["end"].startswith("COMPLETING")
+
+
+def test_a_job_that_still_ends_is_told_of_by_its_output(slurm, tmp_path):
+    slurm("COMPLETING")
+    (tmp_path / "slurm-42.out").write_text(LINE.format("PREEMPTION"))
+    found = loss.look("42", str(tmp_path))
+    assert found["curable"] and found["end"].startswith("preempted, Slurm gave its nodes")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("PREEMPTION", holder_job.PREEMPTED),
+        ("NODE FAILURE, SEE SLURMCTLD LOG FOR DETAILS", holder_job.FAILED),
+        ("TIME LIMIT", "its time limit is reached"),
+        ("JOB REQUEUE", "it was requeued"),
+        ("SOMETHING NEW", ""),
+    ],
+)
+def test_slurms_own_line_is_read_from_where_this_holder_began(tmp_path, text, words):
+    output = tmp_path / "slurm-42.out"
+    output.write_text(LINE.format("TIME LIMIT"))
+    job = holder_job.Job("42", str(tmp_path))
+    assert job.told() == ""
+    with output.open("a") as stream:
+        stream.write(LINE.format(text))
+    assert job.told() == words
+    assert holder_job.taken(f"signal 15: {words}") is (words in (holder_job.PREEMPTED, holder_job.FAILED))
+
+
+@pytest.mark.parametrize(
+    ("shown", "words"),
+    [
+        ("JobState=RUNNING StartTime=2026-11-22T02:00:00 EndTime=2999-01-01T00:00:00 PreemptTime=None", ""),
+        ("JobState=RUNNING StartTime=2026-11-22T02:00:00 EndTime=2000-01-01T00:00:00", "its time limit is reached"),
+        ("JobState=RUNNING StartTime=2026-11-22T02:00:00 PreemptTime=2026-11-22T02:18:41", holder_job.PREEMPTED),
+        ("JobState=RUNNING StartTime=2026-11-22T02:00:00 EndTime=Unknown PreemptTime=2026-11-22T01:00:00", ""),
+        ("JobState=PREEMPTED", holder_job.PREEMPTED),
+        ("JobState=COMPLETING", "cancelled"),
+        ("", ""),
+    ],
+)
+def test_slurmctld_is_asked_when_the_output_says_nothing(program, tmp_path, shown, words):
+    program("scontrol", f"echo '{shown}'\n")
+    assert holder_job.Job("42", str(tmp_path)).asked() == words
+
+
+def test_the_last_time_is_settled_and_an_earlier_one_begins_again(program, tmp_path, monkeypatch):
+    program("scontrol", f'echo "$*" >> {tmp_path}/calls; echo "JobState=RUNNING Restarts=1 ExcNodeList=n7"\n')
+    monkeypatch.setattr(holder_job.signal, "signal", lambda *args: None)
+    job = holder_job.Job("42", str(tmp_path), retries=1)
+    job.settle()
+    assert job.may_again() and job.begins_again() and not (tmp_path / "calls").read_text().count("update")
+    assert job.requeue(["n9"]) == ""
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
+    last = holder_job.Job("42", str(tmp_path), retries=1)
+    last.settle()
+    assert not last.may_again() and not last.begins_again()
+    calls = (tmp_path / "calls").read_text().splitlines()
+    assert calls[-2] == "update JobId=42 Requeue=0"
+    assert "requeue 42" in calls and any(call.startswith("update JobId=42 ExcNodeList=") for call in calls)
+
+
+def test_what_cannot_be_requeued_is_said(program, tmp_path, monkeypatch):
+    monkeypatch.setattr(holder_job.signal, "signal", lambda *args: None)
+    program("scontrol", "case $1 in requeue) echo 'Requested operation is presently disabled' >&2; exit 1;; esac\n")
+    assert "presently disabled" in holder_job.Job("42", str(tmp_path), retries=1).requeue([])
+
+
+def tries(errors, **params):
+    """Return (result or Error, requests) of persist over an attempt that fails with *errors* first."""
+    asked, errors = [], list(errors)
+
+    def attempt(wanted):
+        asked.append(wanted)
+        if errors:
+            raise errors.pop(0)
+        return {"notes": ["a note"]}
+
+    base = {"allocation": {"name": "x", "exclude": ["n0"]}, "state": "running", "job_id": "", "retries": 2}
+    try:
+        return again.persist(attempt, dict(base, **params), Context()), asked
+    except Error as error:
+        return error, asked
+
+
+def test_a_job_that_slurm_takes_away_is_followed_by_one_without_the_nodes_that_failed():
+    lost = [Error("Job 7 is lost.", curable=True, bad_nodes=["n2"]), Error("So is 8.", curable=True, bad_nodes=["n1"])]
+    result, asked = tries(lost)
+    assert (result["retried"], result["excluded"]) == (2, ["n1", "n2"])
+    assert result["notes"] == ["Job 7 is lost.", "So is 8.", "a note"]
+    assert [one["allocation"]["exclude"] for one in asked] == [["n0"], ["n0", "n2"], ["n0", "n1", "n2"]]
+
+
+@pytest.mark.parametrize(
+    ("error", "params"),
+    [
+        (Error("cancelled", curable=False), {}),
+        (Error("no word of it"), {}),
+        (Error("lost", curable=True), {"retries": 0}),
+        (Error("lost", curable=True), {"job_id": "7"}),
+        (Error("lost", curable=True), {"state": "queried"}),
+    ],
+)
+def test_what_is_not_tried_again(error, params):
+    found, asked = tries([error], **params)
+    assert found is error and len(asked) == 1
+    assert found.evidence["retried"] == 0
+
+
+class Silent:
+    """A driver whose holder does not answer."""
+
+    def request(self, op, **fields):
+        raise driver.HolderGone("no word")
+
+
+def silent(monkeypatch, nodelist="n[1-2]"):
+    calls = []
+    monkeypatch.setattr(driver, "connect", lambda *args, **options: Silent())
+    monkeypatch.setattr(commands, "hostnames", lambda text: ["n1", "n2"] if text == "n[1-2]" else text.split(","))
+    monkeypatch.setattr(commands, "cancel", calls.append)
+    job = {"id": "42", "state": "RUNNING", "batch_host": "n1", "nodelist": nodelist}
+    monkeypatch.setattr(commands, "jobs", lambda job_id: [job])
+    return job, calls
+
+
+def test_a_job_whose_first_node_is_gone_is_taken_back(monkeypatch, tmp_path):
+    job, calls = silent(monkeypatch, nodelist="n2")
+    with pytest.raises(Error, match="first node n1 was lost before it began") as caught:
+        greet.hello(job, str(tmp_path), 120.0, 60.0, True, Context())
+    assert calls == ["42"] and caught.value.evidence == {"curable": True, "bad_nodes": ["n1"]}
+
+
+def test_a_job_that_never_begins_is_taken_back(monkeypatch, tmp_path):
+    job, calls = silent(monkeypatch)
+    monkeypatch.setattr(greet, "BEGIN_S", 0.0)
+    with pytest.raises(Error, match="n1 did not begin with it in 0 s"):
+        greet.hello(job, str(tmp_path), 120.0, 60.0, True, Context())
+    assert calls == ["42"]
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_holder_that_has_begun_and_is_silent_is_no_reason_to_cancel(monkeypatch, tmp_path, ours):
+    job, calls = silent(monkeypatch)
+    (tmp_path / "steps.jsonl").write_text("{}\n")
+    with pytest.raises(driver.HolderGone, match="no word"):
+        greet.hello(job, str(tmp_path), 120.0, 0.0, ours, Context())
+    assert calls == []
