@@ -4,28 +4,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
-
 from ansible.template import trust_as_template
 from ansible.utils.vars import load_extra_vars
 from ansible_collections.srt.slurm.plugins.module_utils.plan import job_spec
 from ansible_collections.srt.slurm.plugins.module_utils.plan.extra_vars import ExtraVars
+from ansible_collections.srt.slurm.plugins.module_utils.spec.types import UNPLAIN
 from ansible_collections.srt.slurm.plugins.plugin_utils.secrets import keep_secrets
+from ansible_collections.srt.slurm.plugins.plugin_utils.spelling import Spelling
 from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction
-
-try:
-    # Private, but the only place that knows the line of a value; without it errors name no lines, and a value is
-    # known to come from a vault only before it is decrypted.
-    from ansible._internal._datatag._tags import Origin, VaultedValue
-except ImportError:  # pragma: no cover
-    Origin = VaultedValue = None
-
-
-def place(value):
-    """Return (file, line) of a value or key that Ansible loaded; (None, None) when it came otherwise."""
-    origin = Origin.get_tag(value) if Origin else None
-    return (origin.path, origin.line_num) if origin else (None, None)
+from ansible_collections.srt.slurm.plugins.plugin_utils.vault import place, scalars, vaulted
 
 
 def plain(value):
@@ -43,39 +30,13 @@ def plain(value):
     return value
 
 
-@functools.cache
-def encrypted(path):
-    """Tell whether the file at *path* is encrypted as a whole."""
-    try:
-        with open(path or "", "rb") as stream:
-            return stream.read(14) == b"$ANSIBLE_VAULT"
-    except OSError:
-        return False
-
-
-def vaulted(value, found=None):
-    """Return ``{inline, file}``: the texts below *value* that were encrypted one by one, and with their whole file."""
-    found = {"inline": set(), "file": set()} if found is None else found
+def without_unplain(value):
+    """Return *value* with null in the place of what no job can hold: it is reported, and a template would change it."""
     if isinstance(value, dict):
-        for item in value.values():
-            vaulted(item, found)
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            vaulted(item, found)
-    elif type(value).__name__ in ("EncryptedString", "AnsibleVaultEncryptedUnicode") or (
-        VaultedValue and VaultedValue.is_tagged_on(value)
-    ):
-        with contextlib.suppress(Exception):  # nobody has its password, so nobody has used it either
-            found["inline"].add(str(value))
-    elif isinstance(value, str) and encrypted(place(value)[0]):
-        found["file"].add(str(value))
-    return found
-
-
-def scalars(variables):
-    """Return the texts among *variables*: a vault of a whole structure is seen where the job uses it."""
-    kinds = ("EncryptedString", "AnsibleVaultEncryptedUnicode")
-    return {n: value for n, value in variables.items() if isinstance(value, str) or type(value).__name__ in kinds}
+        return {key: without_unplain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [without_unplain(item) for item in value]
+    return None if isinstance(value, UNPLAIN) else value
 
 
 def trusted(value):
@@ -107,7 +68,7 @@ class ActionModule(StageAction):
         params["hidden"] = self._hidden
         if params.get("frozen"):
             return
-        extra = ExtraVars(load_extra_vars(self._loader), place)
+        extra = ExtraVars(load_extra_vars(self._loader), place, Spelling(self._loader))
         params["problems"] = extra.problems()
         for name in ("job_file", "cluster_file", "setup_script", "check_paths", "job_tags", "output_dir"):
             if name in extra.values and name not in self._task.args:
@@ -122,6 +83,8 @@ class ActionModule(StageAction):
             params["documents"] = job_spec.read_jobs(params["job_file"])
             given = trusted([one.job for one in params["documents"]])
             params["job_file"] = None
+        params["problems"] += extra.unplain
+        given = without_unplain(given) if extra.unplain else given
         given = self._templar.template(given) if given else None
         params["vaulted"] = vaulted(given)
         # What a template made of an encrypted variable no longer says where it comes from.

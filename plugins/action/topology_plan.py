@@ -19,6 +19,10 @@ class ActionModule(LendsSecrets, StageAction):
     argument_spec = topology_plan.ARGUMENT_SPEC
     entry = staticmethod(topology_plan.run)
 
+    def shown(self, result):
+        """Return the remarks on the nodes and ports, one a line; the job's own notes were told when it was read."""
+        return [f"note: {remark}" for remark in result.get("remarks", ())]
+
     def run(self, tmp=None, task_vars=None):
         """Run the entry or the module; in check mode lend the plan to the stages that follow."""
         if "load_client" not in self._task.args and self._needs_module():

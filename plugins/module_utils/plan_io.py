@@ -13,12 +13,6 @@ from .failures import Error
 
 PLAN_SCHEMA_VERSION = 1
 
-# srun options of a step that nobody may change: the holder knows the step by them.
-SRUN_FIXED = (
-    "jobid", "nodes", "ntasks", "nodelist", "job-name", "output", "error", "open-mode", "input", "overlap", "export",
-    "chdir",
-)  # fmt: skip
-
 
 def digest(value):
     """Return 16 hex digits over the canonical JSON text of *value*."""

@@ -17,33 +17,17 @@ import os
 import re
 import shutil
 
+from .secret_names import looks_secret
+
 PREFIX = "srt-secret:"
 FOLDER, FILE = ".secrets", "env.json"
 
-_WORDS = {"TOKEN", "TOKENS", "KEY", "KEYS", "AUTH", "AUTHORIZATION", "PASS", "PASSPHRASE", "COOKIE", "PAT", "JWT"}
-_PARTS = re.compile("SECRET|PASSWORD|PASSWD|CREDENTIAL|APIKEY|PRIVATEKEY|ACCESSKEY")
-_PLACES = re.compile("_(PATH|FILE|DIR|URL|HOST|PORT|NAME|TYPE|SIZE|LEN|LENGTH|COUNT|LIMIT|ENABLED?|DISABLED?)$")
-_PLAIN = re.compile(r"[+-]?\d+(\.\d+)?|true|false|yes|no|on|off|none|auto|", re.IGNORECASE)
-_VALUE = re.compile(
-    r"^(hf_|sk-|ghp_|gho_|ghs_|github_pat_|glpat-|nvapi-|xox[abp]-|AKIA|ASIA)[A-Za-z0-9_-]{12,}$"
-    r"|^[a-z][a-z0-9+.-]*://[^/@\s:]*:[^/@\s]+@"  # a URL with a password
-    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----"
-)
 _ENVIRONMENT = re.compile(r"(.*_)?(env|environment)$")
 
 
 def is_secret(name, value):
-    """Tell whether *value* of the environment variable *name* looks like a secret."""
-    if not isinstance(value, str) or not value or is_reference(value):
-        return False
-    if _VALUE.search(value):
-        return True
-    upper = re.sub(r"[.-]", "_", name.upper())
-    if _PLACES.search(upper):
-        return False
-    if _PARTS.search(upper):
-        return True
-    return bool(_WORDS.intersection(upper.split("_"))) and not _PLAIN.fullmatch(value)
+    """Tell whether *value* of the environment variable *name* looks like a secret, and is no reference to one yet."""
+    return not is_reference(value) and looks_secret(name, value)
 
 
 def is_reference(value):

@@ -102,6 +102,11 @@ points:
     path:
       description: The result file.
       type: str
+    losses:
+      description: Parts of the service that were lost or missing meanwhile, which the job's C(faults) allow.
+      type: list
+      elements: str
+      sample: ["decode_1 ended during the measurement: killed by signal 9 on node003"]
     origin:
       description: Job and path of the run that measured the point. Null when this run did.
       type: dict

@@ -87,6 +87,10 @@ nodes:
     gpus:
       description: How many GPUs nvidia-smi shows; null where there is no nvidia-smi.
       type: int
+    unchecked:
+      description: Pairs of a check that the node could not do and why.
+      type: list
+      elements: list
     stale:
       description: What finished jobs left.
       type: list
@@ -118,6 +122,12 @@ problems:
       description: What is wrong.
       type: str
       sample: port 8081 of decode_0 is taken by another process (Address already in use)
+notes:
+  description: Checks that nodes could not do. They fail nothing.
+  returned: always, also on failure
+  type: list
+  elements: str
+  sample: ["gpu not checked on node001, node002: no nvidia-smi"]
 cleaned:
   description: What was removed, with the node.
   returned: always, also on failure

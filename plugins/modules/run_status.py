@@ -77,6 +77,11 @@ stage:
   returned: success
   type: str
   sample: benchmark
+ending:
+  description: Why the holder ends or ended the job, null when it does not, or could not write it down.
+  returned: success
+  type: str
+  sample: "signal 15: its time limit of 01:00:00 is reached"
 workers:
   description: Number of workers, C(planned) and C(running).
   returned: success
@@ -88,7 +93,9 @@ steps:
   type: list
   elements: dict
 points:
-  description: The points, each with C(state) V(waiting), V(running), V(done) or V(invalid), reasons, and requests done.
+  description:
+    - The points, each with C(state) V(waiting), V(running), V(done), V(invalid) or, when the job is gone without a
+      verdict on it, V(not_measured), with reasons, and requests done.
   returned: success
   type: list
   elements: dict

@@ -64,6 +64,12 @@ options:
     description: Seconds between SIGTERM and SIGKILL of a cancelled job.
     type: int
     default: 2
+  small_disk_mb:
+    description:
+      - Size in MB of a disk that all nodes share, the folder C(disk) of O(dir), to rehearse a disk that is full.
+      - It is in memory and goes with the sandbox. V(0) makes none.
+    type: int
+    default: 0
   slurm_conf:
     description: More lines for slurm.conf. They come after the sandbox's own and before the nodes.
     type: list

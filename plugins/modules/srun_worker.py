@@ -161,8 +161,11 @@ evidence:
     curable:
       description: Whether the same step may do better on another node.
       type: bool
+    hopeless:
+      description: Whether it would end again in the same way where it was, so that the holder does not restart it.
+      type: bool
     fatal:
-      description: The first line of the log that looks fatal.
+      description: The line of the log that says best what went wrong, null if none does.
       type: str
     tail:
       description: The last 20 lines of the log.

@@ -45,7 +45,9 @@ attributes:
     description: Plans and writes nothing; RV(plan_path) is then a temporary file of the controller.
     support: full
   diff_mode:
-    description: Shows node map, steps and configuration files before and after.
+    description:
+      - Shows node map, steps and configuration files before and after.
+      - In check mode also the job and the mounts of its containers, each value with the place where it is from.
     support: full
 """
 
@@ -91,6 +93,13 @@ frontend_url:
   type: str
 notes:
   description: What the plan decided for the user.
+  returned: success
+  type: list
+  elements: str
+remarks:
+  description:
+    - Those of RV(notes) that follow from the nodes - nodes and GPUs without a worker, ports that had to step aside.
+    - They are shown as lines, also without C(-v). The others were shown by M(srt.slurm.job_spec).
   returned: success
   type: list
   elements: str

@@ -9,20 +9,17 @@ is the job's. Nothing is passed twice.
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 
 from ..spec.section import TEXTS, Field, Section
 from ..spec.text import to_yaml
-from ..spec.types import Bool, MapOf, OneOf, Type
+from ..spec.types import Bool, MapOf, OneOf, Type, shown
 from ..topology.ports import WORKER_FAMILIES
 from ..topology.step import make_step, one_file, tcp_check
-from . import profiling
-from .flags import PARALLEL, combine, flag_name, table, whole
-
-# The mode's name in job files where it differs from the one in step names.
-LONG_MODE = {"prefill": "prefill", "decode": "decode", "agg": "aggregated"}
+from . import profiling, sizes
+from .flags import combine, mapping, settle
+from .modes import LONG_MODE
 
 KV_EVENTS = Field(
     OneOf(Bool(), MapOf(Type())), None, "Publish KV events: true, or per mode true or a mapping of settings."
@@ -51,62 +48,127 @@ class Backend:
     """Base class and interface. A subclass sets the class attributes and overrides what differs.
 
     ``type``       the word under ``backend.type``
+    ``title``      the engine's name in sentences
     ``section``    the :class:`Section` of ``backend``
     ``config_key`` the key that holds free engine options per mode, for example ``mocker_config``
     ``frontends``  the frontend types that can serve it
+    ``aliases``    short forms of engine options, ``{short form: full name}``; names have dashes here
     ``fixed``      engine options that the plan decides
     ``understood`` those of ``fixed`` that need no note, because the plan has taken them from there
     ``fixed_env``  environment variables that the plan decides
     """
 
     type = ""
+    title = "the engine"
     section = None
     config_key = None
     frontends = ("dynamo",)
+    aliases = {}
     fixed = ()
     understood = ("served-model-name",)
     fixed_env = ("CUDA_VISIBLE_DEVICES", "DYN_SYSTEM_PORT")
 
+    # The last answers of given(), with the options that they are for: each process of a large job asks.
+    _settled = {}
+
     # ---- before submission
 
     def problems(self, spec):
-        """Return ``[(path, problem, remedy)]`` for rules that cross fields; called before submission."""
+        """Return ``[(path, problem, remedy)]`` for rules that cross fields; called before submission.
+
+        An engine adds its own to these: parallel sizes and KV events.
+        """
+        return sizes.problems(self, spec) + self._event_problems(spec)
+
+    def gpu_factors(self, spec, mode):
+        """Return ``{word: parallel size}`` of what multiplies the GPUs that a worker of *mode* uses.
+
+        A size that the job does not name is None. None instead of a table: the engine does not count GPUs.
+        """
+
+    def uses_all(self, spec, mode):
+        """Tell whether a worker of *mode* starts only when its sizes use all GPUs that it has."""
+        return False
+
+    def size_problems(self, spec, mode):
+        """Return ``[(option, problem, remedy)]`` of sizes of *mode* that contradict each other; all are above 0."""
         return []
 
     def notes(self, spec):
         """Return sentences about what the plan decided for the user."""
         found = []
         for mode in self.modes(spec):
+            where = f"backend.{self.config_key}.{LONG_MODE[mode]}"
             own = {"disaggregation-mode": None if mode == "agg" else mode}
             lost = combine(own, self.mode_config(spec, mode), self.fixed)[1]
             lost = [name for name in lost if name not in self.understood]
             if lost:
-                where = f"backend.{self.config_key}.{LONG_MODE[mode]}"
                 found.append(f"{where}: {', '.join(lost)}: the plan sets this itself.")
+            options, twice = self.given(spec, mode)
+            names = {key: name for name, (key, _value) in options.items()}
+            for key, value, winner in twice:
+                if names[winner] not in self.fixed:
+                    found.append(f"{where}: {winner} replaces {key} {value}; both are names of one option.")
         for key in [f"backend.{LONG_MODE[mode]}_environment" for mode in self.modes(spec)] + ["environment"]:
             given = spec["backend"][key[8:]] if key.startswith("backend.") else spec["environment"]
             lost = [name for name in self.fixed_env if name in given]
             if lost:
                 found.append(f"{key}: {', '.join(lost)}: the plan sets this itself, for each process.")
+        return found + sizes.notes(self, spec) + self._idle_notes(spec)
+
+    def _idle_notes(self, spec):
+        """Return a sentence for each mode that the job has no workers of and says something about."""
+        backend, found = spec["backend"], []
+        for mode, word in LONG_MODE.items():
+            if spec["resources"][f"{mode}_workers"]:
+                continue
+            keys = [f"resources.gpus_per_{mode}"] if spec["resources"][f"gpus_per_{mode}"] else []
+            keys += [f"backend.{self.config_key}.{word}"] if self.given(spec, mode)[0] else []
+            keys += [f"backend.{word}_environment"] if backend[f"{word}_environment"] else []
+            events = backend.get("kv_events_config")
+            if isinstance(events, dict) and (events.get(word) or events.get(mode)):
+                keys.append(f"backend.kv_events_config.{word}")
+            if keys:
+                found.append(f"{', '.join(keys)}: no effect, the job has no {word} workers.")
+        if backend.get("kv_events_config") is True and self.modes(spec) == ["agg"]:
+            found.append(
+                "backend.kv_events_config: true means prefill and decode workers; write {aggregated: true} for these."
+            )
         return found
 
     def modes(self, spec):
         """Return the modes that the job has workers of."""
         return [mode for mode in LONG_MODE if spec["resources"][f"{mode}_workers"]]
 
-    def mode_config(self, spec, mode):
-        """Return the free engine options of *mode* as the job has them, parallel sizes as whole numbers."""
+    def given(self, spec, mode):
+        """Return the free engine options of *mode* as the job has them: see :func:`flags.settle`."""
         given = spec["backend"].get(self.config_key) if self.config_key else None
         options = (given or {}).get(LONG_MODE[mode]) or {}
-        return {key: whole(value) if flag_name(key) in PARALLEL else value for key, value in options.items()}
+        before = self._settled.get((self.type, mode))
+        if before is None or before[0] is not options or before[1] != options:
+            before = (options, dict(options), settle(options, self.aliases))
+            self._settled[(self.type, mode)] = before
+        return before[2]
+
+    def mode_config(self, spec, mode):
+        """Return the free engine options of *mode* by their full names, parallel sizes as whole numbers."""
+        return {name: value for name, (_key, value) in self.given(spec, mode)[0].items()}
 
     def served_name(self, spec):
         """Return the model's public name: an option of the first mode that names one, else the path's last part."""
         for mode in ("prefill", "agg", "decode"):
-            name = table(self.mode_config(spec, mode)).get("served-model-name")
+            name = self.mode_config(spec, mode).get("served-model-name")
             if name:
                 return str(name[0] if isinstance(name, list) else name)
         return os.path.basename(spec["model"]["path"].rstrip("/"))
+
+    def served_by(self, spec):
+        """Return the path of the key that the model's public name is from."""
+        for mode in ("prefill", "agg", "decode"):
+            key, name = self.given(spec, mode)[0].get("served-model-name", (None, None))
+            if name:
+                return ("backend", self.config_key, LONG_MODE[mode], key)
+        return ("model", "path")
 
     # ---- where
 
@@ -240,17 +302,39 @@ class Backend:
             # Said for all modes at once it means the two that exchange caches.
             wanted = None
         if not wanted:
-            wanted = table(self.mode_config(spec, mode)).get("kv-events-config")
-            if isinstance(wanted, str):
-                try:
-                    wanted = json.loads(wanted)
-                except ValueError:
-                    wanted = None
+            wanted = self.mode_config(spec, mode).get("kv-events-config")
+            wanted = mapping(wanted) if isinstance(wanted, str) else wanted
         if not wanted:
             return None
         settings = {"publisher": "zmq", "topic": "kv-events", **(wanted if isinstance(wanted, dict) else {})}
         settings.pop("endpoint", None)
         return settings
+
+    def _event_problems(self, spec):
+        """Return the problems of KV events: modes that do not exist, settings that cannot be read."""
+        wanted = spec["backend"].get("kv_events_config")
+        found = []
+        for mode, value in (wanted if isinstance(wanted, dict) else {}).items():
+            path = ("backend", "kv_events_config", mode)
+            if mode not in (*LONG_MODE, *LONG_MODE.values()):
+                found.append((path, "is not a mode.", f"Modes are {', '.join(LONG_MODE.values())}."))
+            elif not isinstance(value, (bool, dict, type(None))):
+                found.append((path, f"is {shown(value)}, true, false or a mapping of settings is expected.", None))
+        for mode in self.modes(spec):
+            key, value = self.given(spec, mode)[0].get("kv-events-config", (None, None))
+            if key and not isinstance(value, (bool, type(None))):
+                path = ("backend", self.config_key, LONG_MODE[mode], key)
+                found += readable(path, value, "Write a mapping, or true for the defaults.")
+        return found
+
+
+def readable(path, value, remedy):
+    """Return the problem, as a list, of a *value* at *path* that is neither a mapping nor the JSON text of one."""
+    try:
+        mapping(value)
+    except ValueError as error:
+        return [(path, str(error), remedy)]
+    return []
 
 
 def on_each_node(value, nodes, numbers):

@@ -1,22 +1,32 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
-"""Turning option tables into command lines."""
+"""Option tables: one spelling for each option, and turning them into command lines."""
 
 from __future__ import annotations
 
 import json
 
+from ..spec.types import shown
 from ..topology.step import option
+
+TENSOR, PIPELINE, DATA = (f"{word}-parallel-size" for word in ("tensor", "pipeline", "data"))
+
+# Options that say among how many GPUs or ranks something is divided; recipes quote the numbers now and then.
+PARALLEL = {TENSOR, PIPELINE, DATA, "moe-dense-tp-size"} | {
+    f"{word}-parallel-size"
+    for word in (
+        *("expert", "moe-expert", "moe-tensor", "moe-cluster", "moe-data"),
+        *("context", "attention-context", "prefill-context", "decode-context"),
+    )
+}
+
+# Short forms that all engines share, by the names that they stand for.
+SHORT = {short + end: name for short, name in (("tp", TENSOR), ("pp", PIPELINE), ("dp", DATA)) for end in ("", "-size")}
 
 
 def flag_name(key):
     """Return ``mem_fraction_static`` and ``mem-fraction-static`` as ``mem-fraction-static``."""
     return str(key).replace("_", "-").lstrip("-")
-
-
-# Options whose values are counted with; recipes quote them now and then.
-PARALLEL = {f"{kind}-parallel-size" for kind in ("tensor", "pipeline", "data", "expert", "moe-expert")}
-PARALLEL |= {word + end for word in ("tp", "pp", "dp", "ep") for end in ("", "-size")}
 
 
 def whole(value):
@@ -28,24 +38,56 @@ def whole(value):
     return int(number) if isinstance(number, float) and number.is_integer() else value
 
 
-def table(options):
-    """Return *options* with normalised names; the later of two spellings of one name wins."""
-    return {flag_name(key): value for key, value in (options or {}).items()}
+def settle(options, aliases=None):
+    """Return (options, lost): each option once, under its full name.
+
+    ``options`` is ``{full name: (key as written, value)}``; parallel sizes are whole numbers where they can be. Of
+    several spellings of one option the last one in alphabetical order wins: that does not depend on the order of the
+    file, and it is the order in which srtctl wrote command lines, of which parsers take the last word. Null gives way
+    to a value. ``lost`` is ``[(key that lost, its value, key that won)]``, without those of the winner's value.
+
+    :param aliases: ``{short form: full name}``.
+    """
+    aliases, spelt = aliases or {}, {}
+    for key in sorted(options or (), key=str):
+        name = flag_name(key)
+        name = aliases.get(name, name)
+        spelt.setdefault(name, []).append((key, whole(options[key]) if name in PARALLEL else options[key]))
+    found, lost = {}, []
+    for name, ways in spelt.items():
+        given = [one for one in ways if one[1] is not None] or ways
+        found[name] = winner = given[-1]
+        lost += [(key, value, winner[0]) for key, value in given[:-1] if value != winner[1]]
+    return found, lost
 
 
 def combine(own, given, fixed=()):
     """Return (options, lost): *given* over *own*, except for the names in *fixed*.
 
     ``lost`` lists the names that the job set and the plan does not pass on, because it decides them itself.
+
+    :param given: options by their full names, see :func:`settle`.
     """
     options, lost = dict(own), []
-    for name, value in sorted(table(given).items()):
+    for name, value in sorted(given.items()):
         if name in fixed:
             if value != own.get(name):
                 lost.append(name)
         else:
             options[name] = value
     return options, lost
+
+
+def mapping(value):
+    """Return *value*, a mapping or the JSON text of one, as a mapping; ValueError when it is neither."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError as error:
+            raise ValueError(f"is {shown(value)}, which is not JSON ({error}).") from None
+    if not isinstance(value, dict):
+        raise ValueError(f"is {shown(value)}, a mapping or the JSON text of one is expected.")
+    return value
 
 
 def to_argv(options):

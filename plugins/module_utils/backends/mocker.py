@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from ..spec.section import Field, Section
 from ..spec.types import Bool, Choice, Float, Int, Str
-from .base import LONG_MODE, Backend, config_field, environment_fields
-from .flags import combine, to_argv
+from .base import Backend, config_field, environment_fields
+from .flags import DATA, combine, to_argv
+from .modes import A_WORKER, LONG_MODE
 
 # What the plan itself decides about a worker: a job's own value would break the wiring.
 FIXED = ("model-path", "model-name", "served-model-name", "disaggregation-mode", "bootstrap-ports", "engine-type")
@@ -15,6 +16,8 @@ FIXED = ("model-path", "model-name", "served-model-name", "disaggregation-mode",
 
 class Mocker(Backend):
     type = "mocker"
+    title = "The mocker"
+    aliases = {"dp": DATA, "dp-size": DATA}
     config_key = "mocker_config"
     fixed = FIXED
     section = Section(
@@ -50,7 +53,7 @@ class Mocker(Backend):
     )
 
     def problems(self, spec):
-        backend, problems = spec["backend"], []
+        backend, problems = spec["backend"], super().problems(spec)
         if backend["speedup_ratio"] == 0:
             problem = "is 0, which dynamo.mocker 1.6 treats like 1 and not like infinity."
             problems.append((("backend", "speedup_ratio"), problem, "Write 1000 for almost no delay."))
@@ -72,7 +75,8 @@ class Mocker(Backend):
         resources = spec["resources"]
         for mode in LONG_MODE:
             if (resources[f"gpus_per_{mode}"] or 0) > resources["gpus_per_node"] and resources[f"{mode}_workers"]:
-                notes.append(f"A {mode} worker spans nodes; the mocker simulates it on its first node only.")
+                worker = A_WORKER[mode].capitalize()
+                notes.append(f"{worker} spans nodes; the mocker simulates it on its first node only.")
         return notes
 
     def runs(self, process):

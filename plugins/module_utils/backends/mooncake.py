@@ -9,7 +9,6 @@ import json
 from ..spec.section import TEXTS, Field, Section, optional
 from ..spec.types import ListOf, MapOf, Str, Type
 from ..topology.step import make_step, one_file, tcp_check
-from .flags import table
 
 PORTS = ("mooncake", "mooncake_http", "mooncake_metrics")
 CONFIG = "mooncake_store_config.json"
@@ -121,5 +120,5 @@ def environment(process, layout):
 
 
 def names_mooncake(options, key):
-    """Tell whether option *key* of *options* names mooncake."""
-    return "mooncake" in str(table(options).get(key, "")).lower()
+    """Tell whether option *key* of *options* (by their full names) names mooncake."""
+    return "mooncake" in str(options.get(key, "")).lower()

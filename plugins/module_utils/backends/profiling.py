@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 
-LONG_MODE = {"prefill": "prefill", "decode": "decode", "agg": "aggregated"}
+from .modes import LONG_MODE
+
 NSYS = ("nsys", "nsys-time")
 
 # Sent by the load client's step before it measures: engines profile a number of steps from there.

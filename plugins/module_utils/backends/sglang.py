@@ -9,8 +9,10 @@ from ..spec.types import Str
 from ..topology.ports import WORKER_FAMILIES, Family
 from ..topology.step import http_check
 from . import mooncake
-from .base import KV_EVENTS, LONG_MODE, Backend, config_field, environment_fields
-from .flags import table, to_argv
+from .base import KV_EVENTS, Backend, config_field, environment_fields
+from .flags import DATA, PIPELINE, SHORT, TENSOR, to_argv
+from .modes import A_WORKER
+from .sizes import nodes, not_dividing, uneven
 
 # What the plan decides about each process. A recipe's own value would break the wiring or collide on a node.
 FIXED = (
@@ -29,12 +31,30 @@ FIXED = (
     "request-plane",
 )
 
+EXPERT = "expert-parallel-size"
+
+# Names that SGLang's own parser takes for the same option.
+ALIASES = {
+    **SHORT,
+    "ep": EXPERT,
+    "ep-size": EXPERT,
+    "attn-cp-size": "attention-context-parallel-size",
+    "dcp-size": "decode-context-parallel-size",
+    "moe-dp-size": "moe-data-parallel-size",
+    "model": "model-path",
+    "nccl-init-addr": "dist-init-addr",
+    "speculative-algo": "speculative-algorithm",
+    "speculative-draft-model": "speculative-draft-model-path",
+}
+
 # Beside each of its data-parallel ranks, attention data parallelism takes so many ports after the rendezvous port.
 ATTENTION_PORTS = 8
 
 
 class Sglang(Backend):
     type = "sglang"
+    title = "SGLang"
+    aliases = ALIASES
     config_key = "sglang_config"
     frontends = ("dynamo", "sglang")
     fixed = FIXED
@@ -56,36 +76,39 @@ class Sglang(Backend):
     )
 
     def problems(self, spec):
-        problems = mooncake.problems(
+        return super().problems(spec) + mooncake.problems(
             spec,
             lambda mode: mooncake.names_mooncake(self.mode_config(spec, mode), "disaggregation-transfer-backend"),
         )
-        for mode in LONG_MODE:
-            gpus, size = spec["resources"][f"gpus_per_{mode}"], self.parallel_size(spec, mode)
-            if spec["resources"][f"{mode}_workers"] and gpus and size and size > gpus:
-                problems.append(
-                    (
-                        ("backend", self.config_key, LONG_MODE[mode]),
-                        f"needs tensor-parallel x pipeline-parallel = {size} GPUs, a {mode} worker has {gpus}.",
-                        f"Change the parallel sizes or resources.gpus_per_{mode}.",
-                    )
-                )
-        return problems
 
-    def parallel_size(self, spec, mode):
-        """Return the GPUs that the options of *mode* need, or None when they do not say."""
-        options = table(self.mode_config(spec, mode))
-        tensor = options.get("tensor-parallel-size", options.get("tp-size", options.get("tp")))
-        pipeline = options.get("pipeline-parallel-size", options.get("pp-size", 1))
-        if not isinstance(tensor, int) or not isinstance(pipeline, int):
-            return None
-        return tensor * pipeline
+    def gpu_factors(self, spec, mode):
+        options = self.mode_config(spec, mode)
+        # Ranks of attention data parallelism share the GPUs of tensor parallelism.
+        data = options.get(DATA) if self.attention_ranks(spec, mode) == 1 else None
+        return {"tensor": options.get(TENSOR), "pipeline": options.get(PIPELINE), "data": data}
+
+    def size_problems(self, spec, mode):
+        options, count = self.mode_config(spec, mode), nodes(spec["resources"], mode)
+        attention, data = self.attention_ranks(spec, mode), options.get(DATA) or 1
+        found = []
+        if attention > 1:
+            found += not_dividing(DATA, options, TENSOR, "With enable-dp-attention its ranks share those GPUs.")
+        found += not_dividing(EXPERT, options, TENSOR, "Experts are spread over those GPUs.")
+        if count > 1 and data > 1 and attention == 1:
+            problem = f"is {data} without enable-dp-attention, and {A_WORKER[mode]} has {count} nodes."
+            remedy = "Set enable-dp-attention, or ask for more workers, each on one node."
+            found.append((DATA, f"{problem} SGLang replicates a model on one node only.", remedy))
+        ranks = (options.get(TENSOR) or 1) * (options.get(PIPELINE) or 1)
+        for name in [name for name in (TENSOR, PIPELINE) if options.get(name)][:1]:
+            if ranks % count:
+                found.append((name, *uneven(spec, mode, options[name], ranks)))
+        return found
 
     def attention_ranks(self, spec, mode):
         """Return the ranks of attention data parallelism of *mode*; 1 without it."""
-        options = table(self.mode_config(spec, mode))
-        ranks = options.get("data-parallel-size", options.get("dp-size", options.get("dp", 1)))
-        return ranks if options.get("enable-dp-attention") and isinstance(ranks, int) else 1
+        options = self.mode_config(spec, mode)
+        ranks = options.get(DATA)
+        return ranks if options.get("enable-dp-attention") and type(ranks) is int else 1
 
     def port_families(self, spec):
         ranks = max((self.attention_ranks(spec, mode) for mode in self.modes(spec)), default=1)
@@ -106,7 +129,7 @@ class Sglang(Backend):
         urls = {}
         for process in layout.processes:
             if process.leader:
-                grpc = table(self.mode_config(layout.spec, process.mode)).get("grpc-mode")
+                grpc = self.mode_config(layout.spec, process.mode).get("grpc-mode")
                 scheme = "grpc" if grpc else "http"
                 urls[process.name] = f"{scheme}://{layout.address(process.node)}:{process.ports['http']}"
         return urls

@@ -4,13 +4,16 @@
 
 from __future__ import annotations
 
+from math import prod
+
 from ..spec.section import Field, Section
 from ..spec.text import to_yaml
 from ..spec.types import Bool, Int, Str
 from ..topology.ports import Family
 from ..topology.step import MPI, http_check, one_file
-from .base import LONG_MODE, Backend, config_field, environment_fields
-from .flags import table, to_argv
+from .base import Backend, config_field, environment_fields
+from .flags import DATA, PIPELINE, SHORT, TENSOR, to_argv
+from .sizes import not_dividing, text
 
 FAMILIES = (Family("system", scope="job"), Family("http", who="leader"))
 
@@ -19,6 +22,13 @@ COHERENT = ("gb200", "gb300")
 
 # Engine options that trtllm-serve takes on the command line; in the configuration alone they would be too late.
 SERVE = ("tensor_parallel_size", "moe_expert_parallel_size", "pipeline_parallel_size")
+
+CONTEXT = "context-parallel-size"
+MOE = {word: f"moe-{word}-parallel-size" for word in ("tensor", "expert", "cluster")}
+
+# What trtllm-serve calls these on its command line; the configuration knows the long names only.
+ALIASES = {short: name for short, name in SHORT.items() if name != DATA}
+ALIASES.update({"cp": CONTEXT, "cp-size": CONTEXT, "ep": MOE["expert"], "ep-size": MOE["expert"]})
 
 # Waits until a worker on the same node is ready. Every rank runs it; Python is there because the engine is Python.
 WAIT = """\
@@ -36,6 +46,8 @@ EOF"""
 
 class Trtllm(Backend):
     type = "trtllm"
+    title = "TensorRT-LLM"
+    aliases = ALIASES
     config_key = "trtllm_config"
     frontends = ("dynamo", "trtllm_serve")
     section = Section(
@@ -51,21 +63,27 @@ class Trtllm(Backend):
         doc="TensorRT-LLM, launched with MPI.",
     )
 
-    def problems(self, spec):
-        problems = []
-        for mode in self.modes(spec):
-            gpus, options = spec["resources"][f"gpus_per_{mode}"], underscored(self.mode_config(spec, mode))
-            sizes = [options.get(key, 1) for key in ("tensor_parallel_size", "pipeline_parallel_size")]
-            if gpus and all(isinstance(size, int) for size in sizes) and sizes[0] * sizes[1] > gpus:
-                size = sizes[0] * sizes[1]
-                problems.append(
-                    (
-                        ("backend", self.config_key, LONG_MODE[mode]),
-                        f"needs tensor-parallel x pipeline-parallel = {size} GPUs, a {mode} worker has {gpus}.",
-                        f"Change the parallel sizes or resources.gpus_per_{mode}.",
-                    )
-                )
-        return problems
+    def gpu_factors(self, spec, mode):
+        options = self.mode_config(spec, mode)
+        return {"tensor": options.get(TENSOR), "pipeline": options.get(PIPELINE), "context": options.get(CONTEXT)}
+
+    def uses_all(self, spec, mode):
+        # MPI starts a rank on each GPU, and the engine refuses any other number of them.
+        return True
+
+    def size_problems(self, spec, mode):
+        options = self.mode_config(spec, mode)
+        # Some kinds of context parallelism lend their GPUs to the experts.
+        worlds = {options.get(TENSOR) or 1, (options.get(TENSOR) or 1) * (options.get(CONTEXT) or 1)}
+        why, found = "Experts are spread over those GPUs.", []
+        for name in MOE.values():
+            if all(world % (options.get(name) or 1) for world in worlds):
+                found += not_dividing(name, options, TENSOR, why)
+        given = {word: options[name] for word, name in MOE.items() if options.get(name)}
+        if not found and len(given) > 1 and {"tensor", "expert"} <= set(given) and prod(given.values()) not in worlds:
+            problem = f"{text(given)} = {prod(given.values())} is not {TENSOR} {options.get(TENSOR) or 1}. {why}"
+            found.append((MOE["expert"], f"is {given['expert']}: of experts, {problem}", "Leave one of them out."))
+        return found
 
     def tasks_per_node(self, spec):
         return spec["resources"]["gpus_per_node"]
@@ -177,6 +195,9 @@ class Trtllm(Backend):
         path = spec["model"]["path"].rstrip("/")
         return (path[3:] if path.startswith("hf:") else path).rsplit("/", 1)[-1]
 
+    def served_by(self, spec):
+        return ("model", "path")
+
 
 def config_name(mode):
     """Return the file name of the engine configuration of *mode*."""
@@ -184,5 +205,5 @@ def config_name(mode):
 
 
 def underscored(options):
-    """Return *options* with the engine's spelling; of two spellings of one name the later wins."""
-    return {name.replace("-", "_"): value for name, value in table(options).items()}
+    """Return *options* (by their full names) with the engine's spelling."""
+    return {name.replace("-", "_"): value for name, value in options.items()}

@@ -5,13 +5,16 @@
 from __future__ import annotations
 
 from ..spec.section import Field, Section
-from ..spec.types import Bool, Choice, Str
+from ..spec.types import Bool, Choice, Str, shown
+from ..spec.words import nearest
 from ..topology.ports import Family
 from ..topology.step import http_check, tcp_check
 from . import mooncake, profiling
-from .base import KV_EVENTS, LONG_MODE, Backend, config_field, environment_fields
-from .flags import combine, to_argv
-from .vllm_parallel import allocated, forms, parallel_problems, world
+from .base import KV_EVENTS, Backend, config_field, environment_fields, readable
+from .flags import DATA, PIPELINE, SHORT, TENSOR, combine, to_argv
+from .modes import LONG_MODE
+from .sizes import allocated
+from .vllm_parallel import forms, parallel_problems, world
 
 FIXED = (
     "model",
@@ -36,6 +39,24 @@ FIXED = (
     "data-parallel-hybrid-lb",
 )
 
+# Short forms that vLLM's own parser takes, and names that other engines have for the same thing.
+ALIASES = {
+    **SHORT,
+    "pcp": "prefill-context-parallel-size",
+    "dcp": "decode-context-parallel-size",
+    "ep": "enable-expert-parallel",
+    "dpl": "data-parallel-size-local",
+    "dpn": "data-parallel-rank",
+    "dpr": "data-parallel-start-rank",
+    "dpa": "data-parallel-address",
+    "dpp": "data-parallel-rpc-port",
+    "dph": "data-parallel-hybrid-lb",
+    "n": "nnodes",
+    "r": "node-rank",
+    "model-path": "model",
+}
+
+NO_CONNECTOR = ("", "none", "null")
 CONNECTORS = {
     "nixl": {"kv_connector": "NixlConnector", "kv_role": "kv_both"},
     "lmcache": {"kv_connector": "LMCacheConnectorV1", "kv_role": "kv_both"},
@@ -49,6 +70,8 @@ CONNECTORS = {
 
 class Vllm(Backend):
     type = "vllm"
+    title = "vLLM"
+    aliases = ALIASES
     config_key = "vllm_config"
     frontends = ("dynamo", "vllm")
     fixed = FIXED
@@ -67,7 +90,7 @@ class Vllm(Backend):
             **environment_fields(),
             "vllm_config": config_field("vllm_config", "vLLM's options per mode, with dashes or underscores."),
             "set_cuda_visible_devices": Field(Bool(), False, "Set CUDA_VISIBLE_DEVICES instead of --device-ids."),
-            "connector": Field(Str(), "nixl", "KV connector: nixl, lmcache, kvbm, none, or JSON."),
+            "connector": Field(Str(), "nixl", "KV connector: nixl, lmcache, kvbm, none (or null), or JSON."),
             "kv_events_config": KV_EVENTS,
             "mooncake_kv_store": mooncake.field(store_config=True),
             "allow_prefill_decode_colocation": Field(Bool(), False, "Prefill and decode may share one node."),
@@ -80,9 +103,49 @@ class Vllm(Backend):
     # ---- before submission
 
     def problems(self, spec):
-        return parallel_problems(self, spec) + mooncake.problems(
-            spec, lambda mode: mooncake.names_mooncake(self.mode_config(spec, mode), "kv-transfer-config")
-        )
+        return [
+            *super().problems(spec),
+            *self._connector_problems(spec),
+            *mooncake.problems(
+                spec, lambda mode: mooncake.names_mooncake(self.mode_config(spec, mode), "kv-transfer-config")
+            ),
+        ]
+
+    def gpu_factors(self, spec, mode):
+        options = self.mode_config(spec, mode)
+        context = options.get("prefill-context-parallel-size")
+        factors = {"tensor": options.get(TENSOR), "pipeline": options.get(PIPELINE), "prefill-context": context}
+        return {**factors, "data": options.get(DATA)}
+
+    def uses_all(self, spec, mode):
+        return mode in forms(self, spec)
+
+    def size_problems(self, spec, mode):
+        return parallel_problems(self, spec, mode)
+
+    def _connector_problems(self, spec):
+        """Return the problems of connectors that are no known word, and of settings that cannot be read."""
+        given = [(("backend", "connector"), spec["backend"]["connector"])]
+        found, words = [], ", ".join((*CONNECTORS, "none"))
+        for mode in self.modes(spec):
+            options = self.given(spec, mode)[0]
+            where = ("backend", self.config_key, LONG_MODE[mode])
+            if "connector" in options:
+                key, value = options["connector"]
+                given.append(((*where, key), value))
+            key, value = options.get("kv-transfer-config", (None, None))
+            if value is not None:
+                found += readable((*where, key), value, 'Write a mapping such as {"kv_connector": "NixlConnector"}.')
+        for path, value in given:
+            if value is None or str(value).lower() in (*NO_CONNECTOR, *CONNECTORS):
+                continue
+            if isinstance(value, str) and not value.lstrip().startswith("{"):
+                hint = nearest(value, CONNECTORS)
+                remedy = f"Did you mean {hint}?" if hint else "Other connectors are written as JSON."
+                found.append((path, f"is {shown(value)}, expected is one of {words}, or JSON.", remedy))
+            else:
+                found += readable(path, value, f"Write one of {words}, or JSON of the connector's settings.")
+        return found
 
     def notes(self, spec):
         notes = super().notes(spec)
@@ -98,7 +161,7 @@ class Vllm(Backend):
     def connector(self, spec, mode):
         """Return the KV connector of *mode*: a mapping, JSON text, or None."""
         word = self.mode_config(spec, mode).get("connector", spec["backend"]["connector"])
-        if word is None or str(word).lower() in ("", "none", "null"):
+        if word is None or str(word).lower() in NO_CONNECTOR:
             return None
         return CONNECTORS.get(str(word).lower(), word)
 

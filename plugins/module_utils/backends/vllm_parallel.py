@@ -5,10 +5,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
-from .flags import table
+from .flags import DATA, PIPELINE, TENSOR
+from .modes import LONG_MODE
+from .sizes import allocated, nodes, uneven
 
-MODES = {"prefill": "prefill", "decode": "decode", "agg": "aggregated"}
+# What multiplies the GPUs of one replica.
+REPLICA = (TENSOR, PIPELINE, "prefill-context-parallel-size")
 
 
 @dataclass(frozen=True)
@@ -64,21 +68,9 @@ def world(process, layout):
     }
 
 
-def allocated(resources, mode):
-    """Return the GPUs that a worker of *mode* really gets: whole nodes as soon as it needs one."""
-    gpus, node = resources[f"gpus_per_{mode}"] or resources["gpus_per_node"], resources["gpus_per_node"]
-    return gpus if gpus < node else -(-gpus // node) * node
-
-
-def sizes(options):
-    """Return (data, tensor, pipeline) parallel sizes; data is None when the job does not name it."""
-    options = table(options)
-    tensor = options.get("tensor-parallel-size", options.get("tp", 1))
-    return (
-        options.get("data-parallel-size", options.get("dp")),
-        tensor,
-        options.get("pipeline-parallel-size", options.get("pp", 1)),
-    )
+def replica(options):
+    """Return the GPUs of one replica: the product of its parallel sizes, by their full names in *options*."""
+    return prod(options.get(name) or 1 for name in REPLICA)
 
 
 def forms(backend, spec):
@@ -86,50 +78,38 @@ def forms(backend, spec):
     if spec["frontend"]["type"] == "vllm":
         return {}
     found = {}
-    for mode in MODES:
+    for mode in LONG_MODE:
         if not spec["resources"][f"{mode}_workers"]:
             continue
-        data, tensor, pipeline = sizes(backend.mode_config(spec, mode))
-        if isinstance(data, int) and isinstance(tensor, int) and isinstance(pipeline, int) and data > 1:
+        options = backend.mode_config(spec, mode)
+        data = options.get(DATA)
+        # Of sizes that are wrong the job's owner is told elsewhere.
+        if all(type(options.get(name) or 1) is int for name in (DATA, *REPLICA)) and (data or 1) > 1:
             gpus = allocated(spec["resources"], mode)
             local = min(gpus, spec["resources"]["gpus_per_node"])
             per_gpu = spec["backend"]["dp_launch_mode"] == "per_gpu"
-            found[mode] = DataParallel(data, tensor * pipeline, local, per_gpu)
+            found[mode] = DataParallel(data, replica(options), local, per_gpu)
     return found
 
 
-def parallel_problems(backend, spec):
-    """Return problems of parallel sizes against the GPUs of a worker."""
-    problems = []
-    for mode, word in MODES.items():
-        if not spec["resources"][f"{mode}_workers"] or not spec["resources"][f"gpus_per_{mode}"]:
-            continue
-        path = ("backend", backend.config_key, word)
-        options = backend.mode_config(spec, mode)
-        data, tensor, pipeline = sizes(options)
-        if not isinstance(tensor, int) or not isinstance(pipeline, int):
-            continue
-        gpus, remedy = allocated(spec["resources"], mode), f"Change the sizes or resources.gpus_per_{mode}."
-        form = forms(backend, spec).get(mode)
-        if form is None:
-            total = tensor * pipeline * (data if isinstance(data, int) else 1)
-            if total > gpus:
-                text = f"needs {total} GPUs (data x tensor x pipeline parallel), a {mode} worker has {gpus}."
-                problems.append((path, text, remedy))
-            continue
-        if table(options).get("headless"):
-            problems.append(((*path, "headless"), "is decided by the plan for data-parallel workers.", "Leave it out."))
-        wanted = form.size * (1 if form.per_gpu else form.replica)
-        if form.per_gpu and form.replica > 1:
-            text = f"has tensor x pipeline parallel = {form.replica}, and dp_launch_mode per_gpu gives one GPU each."
-            problems.append((path, text, "Use dp_launch_mode per_node."))
-        elif wanted != gpus:
-            text = (
-                f"needs data-parallel {form.size} x replica {form.replica} (tensor x pipeline) = {wanted} GPUs, "
-                f"a {mode} worker has {gpus}."
-            )
-            problems.append((path, text, remedy))
-        elif not form.spans and form.local % form.replica or form.spans and form.replica % form.local:
-            text = f"has replicas of {form.replica} GPUs, which do not divide evenly over nodes of {form.local} GPUs."
-            problems.append((path, text, remedy))
-    return problems
+def parallel_problems(backend, spec, mode):
+    """Return ``[(option, problem, remedy)]`` of the sizes of *mode* among each other (see Backend.size_problems)."""
+    options, resources = backend.mode_config(spec, mode), spec["resources"]
+    remedy, form = f"Change the sizes or resources.gpus_per_{mode}.", forms(backend, spec).get(mode)
+    if form is None:
+        count, size = nodes(resources, mode), replica(options)
+        named = [name for name in REPLICA if options.get(name)]
+        if (options.get(DATA) or 1) == 1 and named and size % count:
+            return [(named[0], *uneven(spec, mode, options[named[0]], size))]
+        return []
+    if options.get("headless"):
+        return [("headless", "is decided by the plan for data-parallel workers.", "Leave it out.")]
+    if form.per_gpu and form.replica > 1:
+        problem = f"has replicas of {form.replica} GPUs, and dp_launch_mode per_gpu gives one GPU each."
+        return [(None, problem, "Use dp_launch_mode per_node.")]
+    if form.size * form.replica == allocated(resources, mode) and (
+        form.replica % form.local if form.spans else form.local % form.replica
+    ):
+        problem = f"has replicas of {form.replica} GPUs, which do not divide evenly over nodes of {form.local} GPUs."
+        return [(None, problem, remedy)]
+    return []

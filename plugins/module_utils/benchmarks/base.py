@@ -15,6 +15,11 @@ class Benchmark:
     type = ""
     fields = {}
 
+    @property
+    def reads(self):
+        """The keys of the ``benchmark`` section that it reads, beside those that every benchmark has."""
+        return tuple(self.fields)
+
     def problems(self, spec):
         """Return ``[(path, problem, remedy)]`` for missing or wrong parameters; called before submission."""
         return []

@@ -32,8 +32,8 @@ class SaBench(Benchmark):
         "reuse_http_connections": Field(Bool(), None, "Keep connections open between requests; default: yes."),
         "point_timeout_s": Field(Int(1), 7200, "A point that takes longer is ended and invalid."),
         "stall_timeout_s": Field(Int(0), 900, "A point without any token for so long is ended; 0: never."),
-        "slow_down_sleep_time": Field(Float(0), None, "sglang: seconds between slowed steps."),
-        "slow_down_wait_time": Field(Float(0), None, "sglang: seconds before the slow-down starts."),
+        "slow_down_sleep_time": Field(Float(0), None, "sglang: seconds between slowed steps. Not yet: runs refuse it."),
+        "slow_down_wait_time": Field(Float(0), None, "sglang: seconds before the slow-down. Not yet: runs refuse it."),
     }
 
     def problems(self, spec):
@@ -49,9 +49,6 @@ class SaBench(Benchmark):
         options, found = spec["benchmark"], []
         if options["dataset_name"] == "custom":
             found.append((("benchmark", "dataset_name"), "can only be random in this version.", None))
-        if spec["model"]["path"].startswith("hf:") and not own_tokenizer(options):
-            problem = "names no directory, and neither does model.path: the load client reads a tokenizer.json."
-            found.append((("benchmark", "custom_tokenizer"), problem, "Name a directory with one."))
         return found
 
     def notes(self, spec):
@@ -60,6 +57,13 @@ class SaBench(Benchmark):
             found.append(
                 f"benchmark.custom_tokenizer: {options['custom_tokenizer']} names Python code of another client; "
                 "prompts are made with the model's own tokenizer."
+            )
+        if from_hub(spec):
+            home = hub_home(spec)
+            found.append(
+                f"model.path: the load client takes the tokenizer of {spec['model']['path']} from the Hugging Face "
+                f"cache of its node ({f'HF_HOME={home}' if home else 'HF_HOME is not set'}), or downloads it there; "
+                "benchmark.custom_tokenizer can name a directory with a tokenizer.json instead."
             )
         if spec["profiling"]["type"] != "none":
             found.append("profiling: every point is measured under a profiler, and marked as not valid for that.")
@@ -103,6 +107,12 @@ class SaBench(Benchmark):
             **expect,
         }
         tokenizer = own_tokenizer(options) or layout.source_model
+        home = {}
+        if own_tokenizer(options):
+            parameters["tokenizer"] = tokenizer
+        elif from_hub(layout.spec):
+            tokenizer = layout.spec["model"]["path"]
+            home = {"HF_HOME": hub_home(layout.spec)} if hub_home(layout.spec) else {}
         command = [
             layout.python,
             f"{layout.run_dir}/{CLIENT}",
@@ -131,7 +141,7 @@ class SaBench(Benchmark):
             "benchmark",
             [layout.roles.bench],
             command,
-            {"PYTHONUNBUFFERED": "1", **layout.spec["environment"], **options["env"]},
+            {"PYTHONUNBUFFERED": "1", **home, **layout.spec["environment"], **options["env"]},
             critical=False,
             srun_options=dict(layout.spec["srun_options"]),
             log=f"logs/%N_{name}.out",
@@ -152,6 +162,21 @@ def own_tokenizer(options):
     """Return ``custom_tokenizer`` if it is a directory; public recipes have names of Python classes there."""
     name = options["custom_tokenizer"]
     return name if name and "/" in name else None
+
+
+def from_hub(spec):
+    """Tell whether the load client gets its tokenizer from the hub or its cache, as no directory is named."""
+    return spec["model"]["path"].startswith("hf:") and not own_tokenizer(spec["benchmark"])
+
+
+def hub_home(spec):
+    """Return HF_HOME of the load client: its own, else that of the workers, who have the model there; or None."""
+    modes = [spec["backend"].get(f"{mode}_environment") for mode in ("prefill", "decode", "aggregated")]
+    for table in (spec["benchmark"]["env"], spec["environment"], *modes):
+        home = (table or {}).get("HF_HOME")
+        if home and "{" not in home:  # {node} is a worker's
+            return home
+    return None
 
 
 def read_client(folder):

@@ -18,11 +18,31 @@ NEEDED = {
 }
 
 
+ACCURACY = ("num_examples", "max_tokens", "repeat", "num_threads")
+AIPERF = ("ttft_threshold_ms", "itl_threshold_ms", "aiperf_package", "aiperf_args")
+READS = {
+    "sglang-bench": ("isl", "osl", "concurrencies", "req_rate"),
+    "mmlu": ACCURACY,
+    "gpqa": ACCURACY,
+    "gsm8k": (*ACCURACY, "num_shots", "temperature", "top_p", "top_k"),
+    "longbenchv2": ("max_context_length", "num_threads", "max_tokens", "num_examples", "categories"),
+    "router": ("isl", "osl", "num_requests", "concurrency", "prefix_ratios"),
+    "mooncake-router": ("mooncake_workload", *AIPERF),
+    "trace-replay": ("trace_file", "concurrencies", "custom_tokenizer", *AIPERF),
+    "lm-eval": (),
+    "custom": ("command", "aiperf_package", "aiperf_args"),
+}
+
+
 class Unbuilt(Benchmark):
     """A benchmark that is refused before submission, after its keys are checked; a rehearsal shows it."""
 
     def __init__(self, type_):
         self.type = type_
+
+    @property
+    def reads(self):
+        return READS[self.type]
 
     def problems(self, spec):
         problems, options = missing(spec, NEEDED.get(self.type, ()), self.type), spec["benchmark"]
@@ -42,18 +62,7 @@ class Unbuilt(Benchmark):
         return [(("benchmark", "type"), problem, "Use sa-bench or manual.")]
 
 
-TYPES = (
-    "sglang-bench",
-    "mmlu",
-    "gpqa",
-    "gsm8k",
-    "longbenchv2",
-    "router",
-    "mooncake-router",
-    "trace-replay",
-    "lm-eval",
-    "custom",
-)
+TYPES = tuple(READS)
 
 # Keys that these types share; each will own its keys in a file of its own.
 FIELDS = {

@@ -10,7 +10,7 @@ import shlex
 import time
 
 from ..plan.build import build, imaginary_allocation, layout_of
-from ..plan.mounts import mount_table
+from ..plan.mounts import listed
 from ..plan.printer import node_map, summary
 from ..plan.provenance import resolved, sources
 from ..plan.topology_plan import to_text
@@ -105,9 +105,7 @@ class Rehearsal:
 
     def mounts(self):
         """Return the mounts of the job's containers with the keys that they are from."""
-        if not self.spec["model"]["container"]:
-            return ""
-        return "".join(f"{mount}  # {key}\n" for mount, key in mount_table(layout_of(self.spec, self.allocation)))
+        return listed(layout_of(self.spec, self.allocation))
 
     def points(self):
         """Return one line a point of the benchmark."""

@@ -16,7 +16,8 @@ class Frontend:
     ``type``        the word under ``frontend.type``
     ``fields``      keys of the ``frontend`` section that only this frontend reads
     ``needs_infra`` whether NATS and etcd must run
-    ``fixed``       command line options that the plan decides, so that ``frontend.args`` must not have them
+    ``fixed``       command line options that the plan decides: ``frontend.args`` has no say, and a note tells it
+    ``refused``     those of ``fixed`` that would make another service of it: ``frontend.args`` must not have them
     ``ports``       keys of the job's ``ports`` that each frontend takes on its node beside its HTTP port
     """
 
@@ -24,19 +25,32 @@ class Frontend:
     fields = {}
     needs_infra = True
     fixed = ()
+    refused = ()
     ports = ()
 
     def problems(self, spec):
         """Return ``[(path, problem, remedy)]`` for rules that cross fields; called before submission."""
-        fixed = {normal(name) for name in self.fixed}
+        remedy = "Leave it out; workers follow from resources, other settings are keys of the job."
         return [
-            (("frontend", "args", key), "is decided by the plan.", "Leave it out; ports are set under ports.")
-            for key in spec["frontend"]["args"]
-            if normal(key.lstrip("-")) in fixed
+            (("frontend", "args", key), "is decided by the plan, and without it this is another service.", remedy)
+            for key, value in spec["frontend"]["args"].items()
+            if _among(key, self.refused) and value is not None and value is not False
         ]
+
+    def args(self, spec):
+        """Return ``frontend.args`` without what the plan decides."""
+        return {key: value for key, value in spec["frontend"]["args"].items() if not _among(key, self.fixed)}
 
     def notes(self, spec):
         """Return sentences about what the plan decided for the user."""
+        given = spec["frontend"]["args"]
+        lost = [str(key) for key in given if _among(key, self.fixed) and given[key] not in (None, False)]
+        found = self._infra_notes(spec)
+        if lost:
+            found.append(f"frontend.args: {', '.join(lost)}: the plan sets this itself; ports are set under ports.")
+        return found
+
+    def _infra_notes(self, spec):
         if spec["infra"]["etcd_nats_dedicated_node"] and not self.needs_infra:
             if spec["backend"].get("mooncake_kv_store"):
                 return []
@@ -111,6 +125,11 @@ def completion(name, layout, host, port, steps, after):
         expect=[{"label": "tokens", "path": "usage.completion_tokens", "min": 1}],
         after=after,
     )
+
+
+def _among(key, names):
+    """Tell whether the option *key* is one of *names*, however it is spelt."""
+    return normal(str(key).lstrip("-")) in {normal(name) for name in names}
 
 
 def merged(own, given):

@@ -16,7 +16,7 @@ class Dynamo(Frontend):
         spec = layout.spec
         env = {**layout.wiring, **layout.observe("frontend"), **spec["environment"], **spec["frontend"]["env"]}
         command = [layout.python, "-m", "dynamo.frontend", "--http-port", str(layout.frontend_port)]
-        command += arguments(spec["frontend"]["args"])
+        command += arguments(self.args(spec))
         return [
             make_step(f"frontend_{index}", "frontend", [node], command, env)
             for index, node in enumerate(layout.frontends)

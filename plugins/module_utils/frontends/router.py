@@ -16,6 +16,8 @@ class SglangRouter(Frontend):
     # It talks to the workers' HTTP ports; nothing registers anywhere.
     needs_infra = False
     fixed = ("host", "port", "prometheus-port", "worker-urls", "prefill", "decode", "pd-disaggregation")
+    # Workers of another job would take a part of the load.
+    refused = ("worker-urls", "prefill", "decode")
     ports = ("prometheus",)
 
     def steps(self, layout):
@@ -25,7 +27,7 @@ class SglangRouter(Frontend):
         # Two routers on one host would fight for the default port, and the loser dies.
         command += ["--prometheus-port", str(layout.ports["prometheus"])]
         # Workers start beside the router: look for them each second, not each half minute.
-        command += arguments(merged({"worker-startup-check-interval": 1}, spec["frontend"]["args"]))
+        command += arguments(merged({"worker-startup-check-interval": 1}, self.args(spec)))
         env = {**spec["environment"], **spec["frontend"]["env"]}
         return [
             make_step(f"frontend_{index}", "frontend", [node], command, env)

@@ -12,14 +12,17 @@ from .base import Frontend, arguments, merged
 
 CONFIG = "trtllm_serve.yaml"
 
-# Keys of the server configuration that the plan decides.
-OURS = ("hostname", "port", "context_servers", "generation_servers")
+# Keys of the server configuration that the plan decides: a note says that the job's are left out, or they are refused.
+OURS = ("hostname", "port")
+WORKERS = ("context_servers", "generation_servers")
 
 
 class TrtllmServe(Frontend):
     type = "trtllm_serve"
     needs_infra = False
     fixed = ("config", "c", "config_file")
+    # Its other settings would be lost without a word; server_config_extra takes them.
+    refused = fixed
     fields = {
         "ctx_router": Field(MapOf(Type()), None, "trtllm_serve: router options of context servers."),
         "gen_router": Field(MapOf(Type()), None, "trtllm_serve: router options of generation servers."),
@@ -33,10 +36,22 @@ class TrtllmServe(Frontend):
             path = ("resources", "agg_workers")
             problems.append((path, f"is {workers}; trtllm_serve has no router before aggregated workers.", "Use 1."))
         for key in spec["frontend"]["server_config_extra"] or {}:
-            if key in OURS:
+            if key in WORKERS:
                 path = ("frontend", "server_config_extra", key)
-                problems.append((path, "is decided by the plan.", "Leave it out; ports are set under ports."))
+                problems.append((path, "is decided by the plan.", "Leave it out; workers follow from resources."))
         return problems
+
+    def notes(self, spec):
+        found, options = super().notes(spec), spec["frontend"]
+        lost = [key for key in options["server_config_extra"] or {} if key in OURS]
+        if lost:
+            found.append(f"frontend.server_config_extra: {', '.join(lost)}: the plan sets this itself.")
+        if self.embedded(spec):
+            idle = [key for key in ("args", "env", "ctx_router", "gen_router", "server_config_extra") if options[key]]
+            if idle:
+                keys = ", ".join(f"frontend.{key}" for key in idle)
+                found.append(f"{keys}: no effect, the worker itself is the public side and no frontend runs.")
+        return found
 
     def embedded(self, spec):
         return bool(spec["resources"]["agg_workers"])
@@ -50,7 +65,7 @@ class TrtllmServe(Frontend):
         limit = spec["health_check"]["max_attempts"] * spec["health_check"]["interval_seconds"]
         command = [layout.program("trtllm-serve"), "disaggregated", "--config", f"{layout.run_dir}/{CONFIG}"]
         # Workers load beside it; by itself it would give up on them after three minutes.
-        command += arguments(merged({"server_start_timeout": limit}, spec["frontend"]["args"]))
+        command += arguments(merged({"server_start_timeout": limit}, self.args(spec)))
         env = {**layout.observe("frontend"), **spec["environment"], **spec["frontend"]["env"]}
         return [
             make_step(f"frontend_{index}", "frontend", [node], command, env, files=[CONFIG], srun_options=dict(MPI))
@@ -61,7 +76,8 @@ class TrtllmServe(Frontend):
         if not layout.frontends:
             return []
         options = layout.spec["frontend"]
-        content = {"hostname": "0.0.0.0", "port": layout.frontend_port, **(options["server_config_extra"] or {})}
+        more = {key: value for key, value in (options["server_config_extra"] or {}).items() if key not in OURS}
+        content = {"hostname": "0.0.0.0", "port": layout.frontend_port, **more}
         for key, mode, router in (
             ("context_servers", "prefill", options["ctx_router"]),
             ("generation_servers", "decode", options["gen_router"]),

@@ -11,6 +11,7 @@ from .base import Frontend
 class VllmServe(Frontend):
     type = "vllm"
     needs_infra = False
+    fixed = ("host", "port")
 
     def problems(self, spec):
         problems = super().problems(spec)
@@ -22,7 +23,7 @@ class VllmServe(Frontend):
                     "Set agg_workers to 1, or use the frontend dynamo.",
                 )
             )
-        if spec["frontend"]["args"]:
+        if self.args(spec):
             path = ("frontend", "args")
             problems.append((path, "has no program to go to.", "Move them to backend.vllm_config.aggregated."))
         return problems

@@ -15,7 +15,7 @@ from ..frontends import FRONTENDS
 from ..frontends.nginx import nginx_file, nginx_step
 from ..plan_io import PLAN_SCHEMA_VERSION, digest
 from ..topology.layout import INFRA_PORTS, build_layout
-from . import containers, infra, mounts, prepare, tolerance
+from . import containers, infra, mounts, prepare, remarks, tolerance
 from .request import allocation_request, node_count
 
 DIGESTED = ("argv", "env", "nodes", "container", "mounts", "preamble", "srun_options", "ntasks")
@@ -75,7 +75,6 @@ def build(spec, allocation, previous=None, assets=None):
     steps, files = service(layout)
     serving = serving_digest(spec)
     points, more = bench_points(layout, assets, serving)
-    backend, frontend = BACKENDS[spec["backend"]["type"]], FRONTENDS[spec["frontend"]["type"]]
     members = groups(layout)
     return {
         "schema_version": PLAN_SCHEMA_VERSION,
@@ -96,8 +95,14 @@ def build(spec, allocation, previous=None, assets=None):
         "digests": {"allocation": allocation_request(spec)["digest"], "serving": serving},
         "holder_node": next(iter(layout.addresses)),
         "frontend_url": layout.public_url,
-        "notes": backend.notes(spec) + frontend.notes(spec) + prepare.notes(spec) + tolerance.notes(spec),
+        "notes": [*spec_notes(spec), *remarks.notes(layout, allocation)],
     }
+
+
+def spec_notes(spec):
+    """Return the notes of a plan that follow from *spec* alone; job_spec has told them already."""
+    backend, frontend = BACKENDS[spec["backend"]["type"]], FRONTENDS[spec["frontend"]["type"]]
+    return backend.notes(spec) + frontend.notes(spec) + prepare.notes(spec) + tolerance.notes(spec)
 
 
 def service(layout):

@@ -8,38 +8,95 @@ import os
 import re
 
 from ..backends import BACKENDS
-from ..plan_io import SRUN_FIXED
+from ..backends.flags import flag_name
+from ..secret_env import environments
+from ..slurm_options import (
+    CONTROL,
+    contradictions,
+    merge_directives,
+    requested,
+    sbatch_name,
+    shortfall,
+    srun_problems,
+)
+from ..spec.types import shown
+from .request import allocation_request
 
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+CARGO_LINE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]* *= *\S[^\r\n]*")
+OPTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 
 
 def _name(spec):
-    if not spec["name"].strip() or re.search(r"[\x00-\x1f\x7f]", spec["name"]):
+    if not spec["name"].strip() or CONTROL.search(spec["name"]):
         return [(("name",), "is empty or has a line break or control character.", "Use letters, digits, - and _.")]
-    return []
+    return [
+        (("slurm", key), "has a line break or control character, which Slurm cannot take.", "Write it on one line.")
+        for key in ("account", "partition")
+        if CONTROL.search(spec["slurm"][key] or "")
+    ]
 
 
 def _environments(spec):
-    tables = [("environment",), ("frontend", "env"), ("benchmark", "env")]
-    tables += [("backend", key) for key in spec["backend"] or () if key.endswith("_environment")]
     found = []
-    for path in tables:
-        table = spec
-        for key in path:
-            table = (table or {}).get(key)
-        for name in table or ():
+    for path, table in environments({key: value for key, value in spec.items() if key != "cluster"}):
+        for name, value in table.items():
             if not VARIABLE.fullmatch(name):
                 remedy = "Use letters, digits and _, with no digit first."
                 found.append(((*path, name), "cannot be the name of an environment variable.", remedy))
+            elif "\0" in str(value):
+                found.append(((*path, name), "has a zero byte, which no environment can hold.", "Take it out."))
+    return found
+
+
+def _option_names(spec):
+    """Return the problems of names in tables that become command lines."""
+    tables = {("frontend", "args"): spec["frontend"]["args"]}
+    tables[("benchmark", "aiperf_args")] = spec["benchmark"].get("aiperf_args")
+    key = BACKENDS[spec["backend"]["type"]].config_key
+    for mode, options in ((spec["backend"].get(key) if key else None) or {}).items():
+        tables[("backend", key, mode)] = options
+    found = []
+    for path, options in tables.items():
+        seen = {}
+        for name in options or {}:
+            flag = flag_name(name)
+            if not OPTION.fullmatch(flag):
+                remedy = "Write it as on the command line, without the dashes in front."
+                found.append(((*path, name), "cannot be the name of an option.", remedy))
+            elif flag in seen and path[0] != "backend":
+                # Of an engine's options one spelling wins, and a note says so.
+                found.append(((*path, name), f"is there twice, also as {seen[flag]}.", "Keep one of them."))
+            seen.setdefault(flag, name)
     return found
 
 
 def _srun_options(spec):
-    return [
-        (("srun_options", key), "is set by the plan and cannot be changed.", "Leave it out.")
-        for key in spec["srun_options"]
-        if str(key).lstrip("-").replace("_", "-") in SRUN_FIXED
-    ]
+    return [(("srun_options", key), text, remedy) for key, text, remedy in srun_problems(spec["srun_options"])[0]]
+
+
+def _sbatch_directives(spec):
+    """Return the problems of directives: what sbatch could not take, and what contradicts the plan."""
+    given = spec["sbatch_directives"]
+    if not given:
+        return []
+    known = not _modes(spec) and not het_problems(spec)
+    request = allocation_request(spec) if known else {"nodes": 1}
+    options, _notes, problems = merge_directives(requested(request), given)
+    if known:
+        names = {sbatch_name(key): key for key in given}
+        # What follows from the job itself is no directive's fault.
+        found = contradictions(options, request, spec["resources"]["gpus_per_node"])
+        problems += [(names[name], text, remedy) for name, text, remedy in found if name in names]
+    return [(("sbatch_directives", key), text, remedy) for key, text, remedy in problems]
+
+
+def notes(spec):
+    """Return what a person should know about the options that go to Slurm."""
+    request = allocation_request(spec)
+    options, found, _problems = merge_directives(requested(request), spec["sbatch_directives"])
+    short = shortfall(options, request) if spec["sbatch_directives"] else None
+    return found + ([short] if short else []) + srun_problems(spec["srun_options"])[1]
 
 
 def _dynamo(spec):
@@ -49,6 +106,10 @@ def _dynamo(spec):
         found.append((("dynamo",), f"has {' and '.join(sources)}; only one source can be installed.", "Keep one."))
     if dynamo["cargo_patches"] and not dynamo["hash"]:
         found.append((("dynamo", "cargo_patches"), "needs dynamo.hash.", None))
+    for index, line in enumerate(dynamo["cargo_patches"] or ()):
+        if not CARGO_LINE.fullmatch(line):
+            problem = f"is {shown(line)}, a line of Cargo.toml is expected."
+            found.append((("dynamo", "cargo_patches", index), problem, "Write CRATE = ..., on one line."))
     wheel = dynamo["wheel"]
     if wheel is not None and (not wheel.strip() or "/" in wheel or wheel.endswith(".whl")):
         found.append((("dynamo", "wheel"), f'is "{wheel}", a version such as 0.8.1 is expected, no file.', None))
@@ -63,6 +124,10 @@ def _placement(spec):
     if benchmark["client_dedicated_node"] and benchmark["client_placement"] != "head":
         path = ("benchmark", "client_dedicated_node")
         found.append((path, "contradicts benchmark.client_placement.", "Keep one of them."))
+    for path in (("frontend", "orchestrator_placement"), ("benchmark", "client_placement")):
+        where = spec[path[0]][path[1]]
+        if where != "head" and not spec["resources"]["decode_workers"]:
+            found.append((path, f"is {where}, and the job has no decode workers.", "Leave it out, or write head."))
     return found
 
 
@@ -158,6 +223,21 @@ def _modes(spec):
     return found
 
 
+def het_problems(spec):
+    """Return ``[(path, problem, remedy)]`` when the job asks for a heterogeneous job and cannot be one."""
+    resources = spec["resources"]
+    if not resources["het_jobs"]:
+        return []
+    broken = [
+        (spec["backend"]["type"] != "sglang", "the backend must be sglang"),
+        (not resources["prefill_nodes"] or not resources["decode_nodes"], "prefill and decode need nodes of their own"),
+        (spec["frontend"]["dedicated_node"], "frontend.dedicated_node has no place in it"),
+        (spec["benchmark"]["client_dedicated_node"], "benchmark.client_dedicated_node has no place in it"),
+    ]
+    text = "; ".join(reason for is_broken, reason in broken if is_broken)
+    return [(("resources", "het_jobs"), f"is not possible here: {text}.", "Leave it out.")] if text else []
+
+
 def _pairing(spec):
     """Return a problem when the frontend cannot serve the backend."""
     backend, frontend = BACKENDS[spec["backend"]["type"]], spec["frontend"]["type"]
@@ -167,4 +247,7 @@ def _pairing(spec):
     return [(("frontend", "type"), f"is {frontend}, which cannot serve backend {backend.type}.", remedy)]
 
 
-RULES = (_modes, _pairing, _name, _environments, _srun_options, _dynamo, _placement, _telemetry, _tachometer)
+RULES = (
+    _modes, het_problems, _pairing, _name, _environments, _option_names, _srun_options, _sbatch_directives, _dynamo,
+    _placement, _telemetry, _tachometer,
+)  # fmt: skip

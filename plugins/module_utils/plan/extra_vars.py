@@ -4,8 +4,12 @@
 
 from __future__ import annotations
 
-from ..failures import Error
+from .. import secret_env
+from ..failures import Error, SpecError
+from ..secret_names import is_plain, looks_secret
 from ..spec.source import Source
+from ..spec.spelling import is_number
+from ..spec.types import UNPLAIN, kind_of
 from ..spec.words import nearest
 from .schema import JOB, OURS
 
@@ -27,6 +31,8 @@ OUR_PREFIXES = (
 )
 FOREIGN_PREFIXES = ("ansible_", "awx_", "tower_", "molecule_", "_")
 
+# What stands beside base in a file of several jobs.
+VARIANTS = ("override_", "zip_override_")
 # The keys that every job has, by which the file of a flat job is known.
 MARKS = ("model", "resources")
 
@@ -56,6 +62,41 @@ def passed_on(values):
     }
 
 
+def in_clear(values, vaulted, marked, used):
+    """Return (those of the extra vars *values* that may lie in a file, the names of the others).
+
+    SpecError when a playbook of ours reads one that may not.
+
+    :param vaulted: texts that came from a vault, wherever they are used.
+    :param marked: names of variables that came from a vault themselves.
+    :param used: names that playbooks and roles of ours read; any other one only the job's templates may have read.
+    """
+    telling = {text for text in vaulted if not is_plain(text)}
+    kept, left_out, problems = {}, [], []
+    for name, value in values.items():
+        secret = any(secret_env.exposed({name: value}, telling)) or _named(name, value)
+        if name not in used and (secret or name in marked):
+            left_out.append(name)
+        elif secret or name in marked and not is_plain(value):
+            problem = "is a secret or comes from a vault; the playbook in the job would have it from a file, in clear."
+            remedy = "Give it outside of the vault if it is none, else as a value of an environment of the job."
+            problems.append({"file": "extra vars", "line": None, "path": name, "problem": problem, "remedy": remedy})
+        else:
+            kept[name] = value
+    if problems:
+        raise SpecError(problems)
+    return kept, left_out
+
+
+def _named(name, value):
+    """Tell whether *value* has a text whose name looks like that of a secret."""
+    if isinstance(value, dict):
+        return any(_named(str(key), item) for key, item in value.items())
+    if isinstance(value, list):
+        return any(_named(name, item) for item in value)
+    return looks_secret(name, value)
+
+
 def _number(value):
     try:
         return float(str(value))
@@ -68,10 +109,13 @@ class ExtraVars:
 
     :param values: the variables as Ansible loaded them.
     :param place: ``place(value) -> (origin, line)``; origin is a file path, or None for the command line.
+    :param spelling: ``spelling(number) -> text`` says how a number was written; None if nobody knows.
+
+    ``unplain`` takes up the problems of values that no job can hold, of every job whose places were asked for.
     """
 
-    def __init__(self, values, place):
-        self.values, self.place = values, place
+    def __init__(self, values, place, spelling=lambda number: None):
+        self.values, self.place, self.spelling, self.unplain = values, place, spelling, []
 
     def origin(self, name):
         """Return the file that *name* comes from, or None for the command line."""
@@ -83,6 +127,9 @@ class ExtraVars:
         forms = [name for name in ("job", "job_file") if self.values.get(name)]
         if any(mark in self.values for mark in MARKS):
             forms.append("flat")
+        if not forms and "base" in self.values and any(name.startswith(VARIANTS) for name in self.values):
+            file = self.origin("base") or "FILE"
+            raise Error(f"The extra vars are a base with overrides. Give the file as -e job_file={file} instead.")
         if len(forms) > 1:
             names = {"flat": "model and resources at the top level"}
             raise Error(
@@ -124,7 +171,15 @@ class ExtraVars:
     def _index(self, value, path, source):
         file, line = self.place(value)
         if path and line:
-            source.values[path] = (file, line)
+            # A mapping begins with its first key; who looks for it looks for its own key.
+            inside = source.keys.get(path) if isinstance(value, (dict, list)) else None
+            source.values[path] = inside or (file, line)
+        text = self.spelling(value) if is_number(value) else None
+        if text is not None:
+            source.texts[path] = text
+        if isinstance(value, UNPLAIN):  # a template would make a list of it, in any order
+            problem = f"is {kind_of(value)}, which no job can hold."
+            self.unplain.append(source.problem(path, problem, "Write a list, a mapping or text."))
         if isinstance(value, dict):
             for key, item in value.items():
                 file, line = self.place(key)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 
@@ -12,16 +13,17 @@ from ..backends import BACKENDS
 from ..failures import Error, SpecError
 from ..spec.cluster import apply_cluster, find_cluster_file, load_cluster
 from ..spec.section import Checker
-from ..spec.source import NOWHERE
+from ..spec.source import NOWHERE, Source
 from ..spec.text import to_yaml
 from . import rules
-from .build import serving_digest
+from .build import imaginary_allocation, layout_of, serving_digest
 from .older import modernise
 from .origins import Origins
 from .paths import Environment
 from .reading import Document, read_jobs
 from .request import allocation_request, keeping, metadata
 from .schema import JOB, OURS, PLACES
+from .trials import Trial, guessed, independent
 
 ARGUMENT_SPEC = {
     "job": {"type": "dict"},
@@ -65,7 +67,7 @@ def run(params, ctx):
     jobs, origins, notes, problems = [], [], cluster_notes(cluster), list(earlier)
     for document in documents:
         try:
-            variants, more = document.variants()
+            variants, more = document.variants(problems)
         except SpecError as error:
             problems.extend(error.problems)
             continue
@@ -99,6 +101,7 @@ def make(job, source, cluster, params, ctx, notes):
         folders=[*folders, os.getcwd()],
         check_paths=params.get("check_paths", True),
         rehearse=rehearsal(params, ctx),
+        cluster_folder=os.path.dirname(cluster.path) if cluster.path else None,
     )
     found = Origins(given)
     spec = resolve(job, source, cluster, environment, origins=found, notes=notes)
@@ -147,6 +150,7 @@ def resolve(job, source, cluster, environment, earlier=(), origins=None, notes=N
     :param notes: takes up what a person should know.
     """
     notes = [] if notes is None else notes
+    environment.learn(cluster.settings)
     job, source, older = modernise(job, source, JOB)
     notes += older
     checker = Checker(source, PLACES)
@@ -156,12 +160,15 @@ def resolve(job, source, cluster, environment, earlier=(), origins=None, notes=N
         checker.problem((key,), "is no part of a job.", f"Give it as -e {key}=... instead.", on_key=True)
     job, given = apply_cluster(job, cluster)
     if origins is not None:
-        origins.collect(job, source, {path: f"{cluster.place(key)} ({key})" for path, key in given.items()})
+        origins.collect(job, source, {path: cluster.place(there) for path, there in given.items()})
+    checker.source = cluster.lend(source, given)
+    for path in origins.given if origins is not None else ():
+        checker.source.borrowed[path] = (Source("extra vars"), path)
     spec = checker.check(JOB, job)
     if spec is None:
         raise_problems(checker.problems)
     spec["cluster"] = cluster.kept()
-    finish(spec, environment, Untouched(checker), notes)
+    examine(spec, job, checker, environment, notes)
     raise_problems(checker.problems)
     # Nothing reads it yet, and a plan must not carry the keys and tokens that it may hold.
     spec.pop("reporting")
@@ -173,34 +180,37 @@ def resolve(job, source, cluster, environment, earlier=(), origins=None, notes=N
     return spec
 
 
-class Untouched:
-    """Takes up the problems that rules find, but none about a section in which a key or a type is wrong already."""
+def examine(spec, job, checker, environment, notes):
+    """Complete the checked *spec* in place, and report to *checker* what crosses its sections.
 
-    def __init__(self, checker):
-        self.checker, self.broken = checker, {path[:1] for path in checker.paths}
+    With keys that are wrong already, the rules look at guesses: see :mod:`.trials`.
+    """
+    if not checker.wrong:
+        found = finish(spec, environment, Trial(), notes, fit=bool(checker.problems)).found
+    else:
+        tried = []
+        for guess in guessed(job, checker.wrong):
+            one = Checker(places=PLACES).check(JOB, guess)
+            one["cluster"] = copy.deepcopy(spec["cluster"])
+            tried.append(finish(one, environment, Trial(lenient=True), [], fit=True))
+        places = {path for path, (_type, where) in checker.wrong.items() for path in (path, where) if path}
+        found = independent(tried, places)
+    for problem in found:
+        checker.problem(*problem)
 
-    def __call__(self, path, text, remedy=None):
-        if tuple(path[:1]) not in self.broken:
-            self.checker.problem(path, text, remedy)
 
-    def attempt(self, rule, *arguments):
-        """Return what *rule* returns. It may stumble over what is known to be wrong, over nothing else."""
-        try:
-            return rule(*arguments)
-        except Exception:
-            if not self.broken:
-                raise
-            return None
+def finish(spec, environment, trial, notes, fit=False):
+    """Complete the checked *spec* in place and check what crosses its sections; return *trial*, which has the problems.
 
-
-def finish(spec, environment, report, notes):
-    """Complete the checked *spec* in place and check what crosses its sections."""
-    # Numbers in free option tables are taken as text, as a command line would show them.
+    :param fit: look at the nodes and ports even if nothing else is wrong. With other problems it always is done.
+    """
     for key in ("srun_options", "sbatch_directives"):
-        table = (spec[key] or {}).items()
-        spec[key] = {name: None if value in (None, "", True) else str(value) for name, value in table}
-    rules.complete(spec, environment, report, report.attempt)
-    notes += rules.check(spec, environment, report, report.attempt)
+        spec[key] = {name: value for name, value in (spec[key] or {}).items() if value is not False}
+    rules.complete(spec, environment, trial, trial.attempt)
+    notes += rules.check(spec, environment, trial, trial.attempt)
+    if fit or trial.found:
+        trial.attempt(rules.check_fit, spec, lambda one: layout_of(one, imaginary_allocation(one)), trial, trial.found)
+    return trial
 
 
 def unique(items):

@@ -52,6 +52,11 @@ def mount_table(layout):
     ]
 
 
+def listed(layout):
+    """Return the mounts of the job's containers with the keys that they are from, one a line; empty without any."""
+    return "".join(f"{mount}  # {key}\n" for mount, key in mount_table(layout)) if layout.contained else ""
+
+
 def placeholders(layout):
     """Return the values of the placeholders of container_mounts."""
     spec = layout.spec

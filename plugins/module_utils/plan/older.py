@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import copy
 
+from ..spec.cluster import KEPT
 from ..spec.section import Section, Variants
 from ..spec.source import dotted
 from ..spec.types import OptionalSection
@@ -21,6 +22,17 @@ MOVED = (
     (("profiling", "isl"), ("benchmark", "isl")),
     (("profiling", "osl"), ("benchmark", "osl")),
 )
+
+# Today's place of the other older keys, for people and for editors.
+REPLACED = {
+    ("backend", "use_sglang_router"): "frontend.type",
+    ("profiling", "concurrency"): "benchmark.concurrencies",
+    ("profiling", "start_step"): "start_step of profiling.prefill, profiling.decode or profiling.aggregated",
+    ("profiling", "stop_step"): "stop_step of profiling.prefill, profiling.decode or profiling.aggregated",
+    ("lock",): None,
+    ("cluster",): None,
+    ("benchmark", "sweep"): "sweep at the top level",
+}
 
 # Names that public recipes give to benchmarks which are called otherwise.
 BENCHMARKS = {"gsm8k-bench": "gsm8k", "profiling": "sa-bench"}
@@ -38,6 +50,7 @@ def modernise(job, source, schema):
     for old, new in MOVED:
         work.move(old, new)
     work.router()
+    work.connector()
     work.profiling()
     work.benchmark()
     return work.job, work.source, work.notes
@@ -115,10 +128,14 @@ class _Work:
                 self.rename_dashes(field.type, value[key], (*path, key))
 
     def drop_lock(self):
-        """A lock file of srtctl is a recipe with one key more."""
+        """A lock file of srtctl is a recipe with one key more, and so is the config.yaml of a run directory."""
         if self.has(("lock",)):
             self.say(("lock",), "is srtctl's record of an earlier run; it is left out.")
             del self.job["lock"]
+        record = self.get(("cluster",))
+        if isinstance(record, dict) and set(record) <= set(KEPT):
+            self.say(("cluster",), "is the record of an earlier run's cluster file; today's is read instead.")
+            del self.job["cluster"]
 
     def router(self):
         """``use_sglang_router`` chose the frontend before it had a type."""
@@ -132,6 +149,12 @@ class _Work:
             self.say(old, "is the older form of frontend.type: sglang.")
         else:
             self.say(old, f"is the older form of frontend.type, which is {self.get(('frontend', 'type'))} and wins.")
+
+    def connector(self):
+        """``connector: null`` says that there is none; a connector that is not there is the usual one."""
+        path = ("backend", "connector")
+        if self.get(("backend", "type")) == "vllm" and self.has(path) and self.get(path) is None:
+            self.job["backend"]["connector"] = "none"
 
     def profiling(self):
         """Steps were one pair for all workers, and the load was described beside them."""

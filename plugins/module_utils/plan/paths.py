@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import re
 
+from ..spec.cluster import IMAGES
 from ..spec.text import expand, find_path
 from ..spec.words import nearest
 
@@ -23,6 +24,7 @@ PLAIN = (
     ("benchmark", "dataset_path"),
     ("benchmark", "trace_file"),
 )
+ELSEWHERE = "or give -e check_paths=false if only the compute nodes have it."
 WORKSPACE, WORKSPACE_INSIDE = "INFMAX_WORKSPACE", "/infmax-workspace"
 
 
@@ -33,12 +35,18 @@ class Environment:
     :param folders: where relative paths are looked for: the job file's directory, then the working directory.
     :param check_paths: whether models and programs must exist here; off for paths of compute nodes only.
     :param rehearse: nothing is run, so that what this version cannot run yet is only a note.
+    :param cluster_folder: the directory of the cluster file, where the relative paths in it are looked for first.
     """
 
-    def __init__(self, variables=None, folders=None, check_paths=True, rehearse=False):
+    def __init__(self, variables=None, folders=None, check_paths=True, rehearse=False, cluster_folder=None):
         self.variables = os.environ if variables is None else variables
-        self.folders = folders or [os.getcwd()]
+        self.folders, self.cluster_folder = folders or [os.getcwd()], cluster_folder
         self.check_paths, self.rehearse = check_paths, rehearse
+        self.models, self.images = (), ()
+
+    def learn(self, settings):
+        """Take the short names of models and images from the *settings* of a cluster file."""
+        self.models, self.images = tuple(settings["model_paths"]), tuple(settings["containers"])
 
 
 class Paths:
@@ -58,60 +66,115 @@ class Paths:
             self.report(path, problem, "Set it, or write ${NAME:-default}.")
             return text
 
-    def absolute(self, path, text, program=False, exists=True):
-        """Return *text* as an absolute path; a missing one is reported if it must exist here."""
+    def absolute(self, path, text, program=False, exists=True, names=()):
+        """Return *text* as an absolute path; a missing one is reported if it must exist here.
+
+        :param names: short names that may have been meant.
+        """
         if text.startswith("hf:"):
             return text
         new = self.replaced(path, text)
         if "$" in new or program and os.sep not in new:
             return new
-        found = find_path(new, self.environment.folders)
+        found = find_path(new, self.folders(path))
         if exists and self.environment.check_paths and not os.path.exists(found):
-            remedy = "Correct it, or give -e check_paths=false if only the compute nodes have it."
+            hint = nearest(text, names)
+            remedy = f"Did you mean {hint}?" if hint else f"Correct it, {ELSEWHERE}"
             self.report(path, f"is {found}, which does not exist here.", remedy)
         return found
 
+    def image(self, path, text, needed=False):
+        """Return the image *text*: a name in a registry as it is, a file as an absolute path.
+
+        A word that is neither is reported if short names of images may stand here: it would be taken for the name of
+        an image that nobody has.
+
+        :param needed: report it even if no short name is like it.
+        """
+        if text.startswith(("/", "./", "../", "~")):
+            return self.absolute(path, text, names=self.environment.images)
+        is_file = text.endswith((".sqsh", ".sif"))
+        if not text or any(mark in text for mark in ":#@${") or "/" in text and not is_file:
+            return text
+        found = find_path(text, self.folders(path))
+        if os.path.isfile(found) or not self.environment.check_paths:
+            return found if os.path.isfile(found) else text
+        hint = nearest(text, self.environment.images)
+        if hint or needed:
+            problem = f'is "{text}": no short name in the cluster file, no file, and no image with a tag (NAME:TAG).'
+            self.report(path, problem, f"Did you mean {hint}?" if hint else f"Correct it, {ELSEWHERE}")
+        return text
+
+    def folders(self, path):
+        """Return where a relative path is looked for: first beside the file that has it."""
+        folders = self.environment.folders
+        if path[0] == "cluster" and self.environment.cluster_folder:
+            return [self.environment.cluster_folder, folders[-1]]
+        return folders
+
     def mounts(self, spec):
         """Make the mounts of *spec* concrete in place, except for placeholders."""
-        cluster = spec["cluster"]
-        cluster["default_mounts"] = {
-            self._host(("cluster", "default_mounts", host), host): inside
-            for host, inside in cluster["default_mounts"].items()
-        }
-        extra = []
+        cluster, extra = spec["cluster"], []
+        cluster["default_mounts"] = self._table(("cluster", "default_mounts"), cluster["default_mounts"], False)
         for index, text in enumerate(spec["extra_mount"]):
-            host, _colon, inside = self.replaced(("extra_mount", index), text).partition(":")
+            path = ("extra_mount", index)
+            host, _colon, inside = self.replaced(path, text).partition(":")
             if not host or not (inside or host).startswith("/"):
-                problem = f'is "{text}"; a mount is host:container[:options], both absolute.'
-                self.report(("extra_mount", index), problem, None)
-            if "," in text:
-                self.report(("extra_mount", index), "has a comma, by which srun would split it.", "Mount another path.")
-            host = self._host(("extra_mount", index), host)
+                self.report(path, f'is "{text}"; a mount is host:container[:options], both absolute.', None)
+            self._plain(path, text, inside)
+            self._braces(path, text, False)
+            host = self._host(path, host)
             extra.append(f"{host}:{inside or host}")
         if self.environment.variables.get(WORKSPACE):
             mount = f"{self.environment.variables[WORKSPACE]}:{WORKSPACE_INSIDE}"
             extra += [mount] if mount not in extra else []
         spec["extra_mount"] = extra
-        table = {}
-        for host, inside in spec["container_mounts"].items():
-            path = ("container_mounts", host)
-            for word in PLACEHOLDER.findall(host + inside):
-                if word not in PLACEHOLDERS:
-                    hint = nearest(word, PLACEHOLDERS)
-                    remedy = f"Did you mean {{{hint}}}?" if hint else f"Known are: {', '.join(PLACEHOLDERS)}."
-                    self.report(path, f"has {{{word}}}, which is no placeholder.", remedy)
-            if not inside.startswith(("/", "{", "$")):
-                self.report(path, f'has "{inside}" inside the container; that path must be absolute.', None)
-            if "," in host + inside or ":" in host:
-                self.report(path, "has a comma or a colon, by which srun would split it.", "Mount another path.")
-            table[self._host(path, host)] = self.replaced(path, inside)
-        spec["container_mounts"] = table
+        spec["container_mounts"] = self._table(("container_mounts",), spec["container_mounts"], True)
+
+    def _table(self, where, table, placeholders):
+        """Return the mounts of *table*, ``{host: container}``, made concrete."""
+        found = {}
+        for host, inside in table.items():
+            path = (*where, host)
+            self._braces(path, host + inside, placeholders)
+            new_host, new_inside = self._host(path, host), self.replaced(path, inside)
+            if not new_inside.startswith(("/", "{", "$")):
+                problem = f'has "{new_inside}" inside the container; that path must be absolute.'
+                self.report(path, problem, "Write host path: container path.")
+            self._plain(path, new_host + new_inside, new_inside)
+            if ":" in new_host:
+                self.report(path, "has a colon in the host's path, where srun splits it.", "Mount another path.")
+            if new_host in found and found[new_host] != new_inside:
+                problem = f"is {new_host}, which is mounted at {found[new_host]} already under another spelling."
+                self.report(path, problem, "Keep one here; extra_mount can mount a path twice.")
+            found[new_host] = new_inside
+        return found
+
+    def _plain(self, path, text, inside):
+        """Report what srun would read otherwise than it is meant."""
+        if "," in text:
+            self.report(path, "has a comma, by which srun would split it.", "Mount another path.")
+        if inside.count(":") > 1:
+            self.report(path, f'has "{inside}" inside the container; a path and :options are expected.', None)
+        if re.search(r"[\x00-\x1f\x7f]", text):
+            self.report(path, "has a line break or control character.", "Rename the path.")
+
+    def _braces(self, path, text, allowed):
+        """Report placeholders that nobody would fill in."""
+        for word in PLACEHOLDER.findall(text):
+            if allowed and word not in PLACEHOLDERS:
+                hint = nearest(word, PLACEHOLDERS)
+                remedy = f"Did you mean {{{hint}}}?" if hint else f"Known are: {', '.join(PLACEHOLDERS)}."
+                self.report(path, f"has {{{word}}}, which is no placeholder.", remedy)
+            elif not allowed and word in PLACEHOLDERS:
+                problem = f"has {{{word}}}, but only container_mounts may hold placeholders."
+                self.report(path, problem, "Write the mount there.")
 
     def _host(self, path, text):
         new = os.path.expanduser(self.replaced(path, text))
         if new.startswith(("/", "{", "$")) or not new:
             return new
-        return find_path(new, self.environment.folders)
+        return find_path(new, self.folders(path))
 
 
 def complete_paths(spec, environment, report):
@@ -119,24 +182,34 @@ def complete_paths(spec, environment, report):
     paths, model, cluster = Paths(environment, report), spec["model"], spec["cluster"]
     if model["container"].lower() in ("none", ""):
         model["container"] = None
-    model["path"] = paths.absolute(("model", "path"), model["path"])
+    model["path"] = paths.absolute(("model", "path"), model["path"], names=environment.models)
     if os.sep in spec["python"] or "$" in spec["python"]:
         spec["python"] = paths.absolute(("python",), spec["python"], program=True)
-    container = model["container"]
-    if container and container.startswith(("/", "./", "../", "~", "$")):
-        container = paths.replaced(("model", "container"), container)
+    if model["container"]:
         # A variable may as well hold the name of an image in a registry.
-        if container.startswith(("/", ".", "~")):
-            container = paths.absolute(("model", "container"), container)
-        model["container"] = container
+        model["container"] = paths.replaced(("model", "container"), model["container"])
+        if cluster["container_runtime"] != "none":
+            model["container"] = paths.image(("model", "container"), model["container"], needed=True)
     for section, key in PLAIN:
         if spec[section].get(key):
             spec[section][key] = paths.replaced((section, key), spec[section][key])
+    for path in IMAGES[1:]:
+        _other_image(spec, path, paths)
     for key in ("configs_dir", "output_dir"):
         if cluster[key]:
             cluster[key] = paths.absolute(("cluster", key), cluster[key], exists=False)
     paths.mounts(spec)
     _setup_script(spec, environment, report)
+
+
+def _other_image(spec, path, paths):
+    """Check the image at *path*, in a section that may be absent; where it lies is the compute nodes' business."""
+    table = spec
+    for key in path[:-1]:
+        table = (table or {}).get(key)
+    text = (table or {}).get(path[-1])
+    if text and "/" not in text:
+        paths.image(path, text)
 
 
 def _leads_out(script, folder):
@@ -160,8 +233,8 @@ def _setup_script(spec, environment, report):
         report(path, f"is {script}, a link that leaves configs_dir.", "Name a file below configs_dir.")
     elif not folder:
         report(path, "needs configs_dir, the directory it is in.", "Set configs_dir in srtslurm.yaml.")
-    elif environment.check_paths:
+    elif environment.check_paths and "$" not in folder:  # an unset variable is reported already
         places = [os.path.join(folder, script), os.path.join(folder, "patches", script)]
         if not any(map(os.path.isfile, places)):
-            remedy = "Correct it, or give -e check_paths=false if only the compute nodes have it."
+            remedy = f"Correct it, {ELSEWHERE}"
             report(path, f"is neither {places[0]} nor {places[1]}.", remedy)

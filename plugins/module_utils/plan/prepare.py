@@ -50,6 +50,7 @@ cache={cache}
       git clone --quiet {repository} "$build/dynamo"
       cd "$build/dynamo"
       git checkout --quiet {commit}
+      echo "building dynamo $(git rev-parse HEAD)"
 {patches}      (cd lib/bindings/python && maturin build --release --out "$cache")
       tar -C "$build" -czf "$cache/dynamo.tar.gz" dynamo
       cd /
@@ -99,7 +100,7 @@ def lines(step, layout):
     if spec["setup_script"]:
         found.append(setup(layout))
     if installs(spec):
-        found.append(install(spec))
+        found.append(install(layout))
     if worker and layout.staged_model:
         source, target = shlex.quote(layout.source_model), shlex.quote(layout.staged_model)
         found.append(STAGE.format(source=source, target=target))
@@ -127,14 +128,14 @@ def installs(spec):
     return bool(spec["dynamo"]["install"] and spec["frontend"]["type"] == "dynamo" and contained)
 
 
-def install(spec):
+def install(layout):
     """Return the text that installs dynamo as the job's ``dynamo`` section says."""
-    dynamo = spec["dynamo"]
+    dynamo = layout.spec["dynamo"]
     if dynamo["wheel"]:
         version, key = dynamo["wheel"], f"wheel {dynamo['wheel']}"
         body = f"{PIP} --no-index --no-deps --find-links /configs/wheelhouse/dynamo {_packages(version)}"
     elif dynamo["hash"] or dynamo["top_of_tree"]:
-        body, key = _build(dynamo, bool(spec["cluster"]["configs_dir"]))
+        body, key = _build(layout)
     else:
         version = dynamo["version"]
         key = f"version {version}"
@@ -146,15 +147,23 @@ def _packages(version):
     return " ".join(shlex.quote(f"{name}=={version}") for name in ("ai-dynamo-runtime", "ai-dynamo"))
 
 
-def _build(dynamo, shared):
-    """Return (shell text, key) of a build from source; a commit is kept in configs_dir for later jobs."""
-    commit = dynamo["hash"] or "HEAD"
+def _build(layout):
+    """Return (shell text, key) of a build from source.
+
+    A commit is kept in configs_dir for later jobs. What the newest commit is changes: it is built once for this job,
+    in its run directory, so that all of its nodes have the same one and no other job takes it for the newest.
+    """
+    dynamo = layout.spec["dynamo"]
     patches = dynamo["cargo_patches"] or []
-    name = commit
+    commit = name = dynamo["hash"] or "HEAD"
     if patches:
         name += "-patch-" + hashlib.sha1("\n".join(patches).encode()).hexdigest()[:8]
-    kept = dynamo["hash"] and shared
-    cache = f"/configs/dynamo-wheels/{name}" if kept else f"/tmp/srt-dynamo-wheels/{name}"
+    if not dynamo["hash"]:
+        cache, name = f"{layout.run_dir}/dynamo-build", f"{name} of {layout.private_dir('dynamo')}"
+    elif layout.spec["cluster"]["configs_dir"]:
+        cache = f"/configs/dynamo-wheels/{name}"
+    else:
+        cache = f"/tmp/srt-dynamo-wheels/{name}"
     seds = ""
     for patch in patches:
         crate = re.escape(patch.partition("=")[0].strip())

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from .request import DEFAULT_TIME_LIMIT
+from ..slurm_options import merge_directives, requested
+from .request import allocation_request
 
 LETTER = {"prefill": "P", "decode": "D", "agg": "A"}
 
@@ -53,7 +54,8 @@ def node_map(plan):
 def cost(plan):
     """Return the line about GPU hours: the most that the job can use, and what each further minute costs."""
     gpus = sum(node["gpus"] for node in plan["nodes"])
-    limit = plan["spec"]["slurm"]["time_limit"] or DEFAULT_TIME_LIMIT
+    # A directive may say another time than slurm.time_limit.
+    limit = merge_directives(requested(allocation_request(plan["spec"])), plan["spec"]["sbatch_directives"])[0]["time"]
     hours = seconds(limit) / 3600
     return (
         f"cost  {len(plan['nodes'])} nodes x {plan['nodes'][0]['gpus']} GPUs = {gpus} GPUs; time limit {limit}: "

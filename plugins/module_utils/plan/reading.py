@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import os
 
-from ..failures import Error
+from ..failures import Error, SpecError
 from ..spec.cluster import FILE_NAME
 from ..spec.source import NOWHERE, load_yaml
+from ..spec.spelling import spelt
+from ..spec.types import kind_of
 from ..spec.variants import expand, split_selector
 
 
@@ -18,17 +20,17 @@ class Document:
     def __init__(self, job, source=NOWHERE, selector=None):
         self.job, self.source, self.selector = job, source, selector
 
-    def variants(self):
-        """Return (variants, notes): see :func:`spec.variants.expand`."""
-        job, source = self.job, self.source
+    def variants(self, problems=None):
+        """Return (variants, notes); *problems* is that of :func:`spec.variants.expand`."""
+        job, source, path = spelt(self.job, self.source.texts), self.source, ()
         if isinstance(job, dict) and set(job) == {"job"}:
-            job, source = job["job"], source.under(("job",))
+            job, source, path = job["job"], source.under(("job",)), ("job",)
+        if job is None and not source.file:
+            raise Error("There is no job. Give -e @job.yaml, or -e job_file=job.yaml, or the job under one key job.")
         if not isinstance(job, dict) or not job:
-            raise Error(
-                (f"{source.file}: " if source.file else "")
-                + "There is no job. Give -e @job.yaml, or -e job_file=job.yaml, or the job under one key job."
-            )
-        return expand(job, source, self.selector)
+            remedy = "A job is a mapping with name, model, resources and more."
+            raise SpecError([self.source.problem(path, f"is {kind_of(job) if job else 'empty'}.", remedy)])
+        return expand(job, source, self.selector, problems)
 
 
 def absolute(path):
@@ -53,7 +55,15 @@ def read_jobs(path):
     )
     if not files:
         raise Error(f"{path} has no *.yaml file. Name a job file, or a directory of them.")
-    return [Document(*load_yaml(file)) for file in files]
+    found, problems = [], []
+    for file in files:
+        try:
+            found.append(Document(*load_yaml(file)))
+        except SpecError as error:
+            problems += error.problems
+    if problems:
+        raise SpecError(problems)
+    return found
 
 
 def read_job(path):

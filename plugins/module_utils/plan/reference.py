@@ -1,6 +1,6 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
-"""The reference page and the JSON Schema of job files, written from the schema itself."""
+"""The reference page and the JSON Schemas of job files and cluster files, written from the schema itself."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from ..backends import BACKENDS
 from ..spec.cluster import CLUSTER
 from ..spec.section import Section, Variants
 from ..spec.types import OptionalSection
+from . import json_schema
 from .paths import PLACEHOLDERS
 from .schema import JOB
 
@@ -19,16 +20,32 @@ INTRO = f"""\
 
 A job file is YAML. The keys below stand at the top level, or under one key `job`. Editors find mistakes with
 [job.schema.json](job.schema.json): begin the file with `# yaml-language-server: $schema=<path of job.schema.json>`.
+They know which keys belong to which backend and mark older spellings and keys that nothing reads. For srtslurm.yaml
+there is [cluster.schema.json](cluster.schema.json).
 
 * An unknown key is an error that names the line and the right key. Keys may be written with dashes; a note names the
   right spelling. Free tables (marked "any keys") go to the engine as they are.
 * `null` means that the key is not set. In a key that the cluster file would fill, it refuses that default.
 * A number may be written as text, and 8.0 is 8; 8.5 is no whole number. `on`, `off`, `yes` and `no` are truth values
   unless they are in quotes; as keys they are words.
+* Where text is expected, a number is taken as it is written: `010`, `0.10` and `12:30:00` stay what they are, except
+  for time limits, which need quotes. Quotes are needed too where nobody knows how a broken number was written, as in
+  JSON on the command line.
 * `$NAME`, `${{NAME}}` and `${{NAME:-default}}` are replaced in paths, mounts and images; an unset one is an error.
   Values of environment tables stay as they are, except for `{{node}}` and `{{node_id}}` in those of workers.
 * `container_mounts` may hold {", ".join(f"`{{{name}}}`" for name in PLACEHOLDERS)}.
-* Relative paths are looked for beside the job file, then in the working directory.
+* An image is a short name of the cluster file, a file, or a name in a registry: `NAME:TAG`, `ORG/NAME`,
+  `REGISTRY#NAME:TAG`, `docker://...`. A single word that is none of them is an error, unless `check_paths` is false.
+* Relative paths are looked for beside the job file, then in the working directory; those of the cluster file beside
+  the cluster file.
+* In `sbatch_directives` and `srun_options` a value is text; `true` or `""` is an option that stands alone, `false` or
+  `null` leaves it out. A directive that contradicts the plan (nodes, tasks, too few GPUs) or cannot work (`array`,
+  `wrap`) is an error, and so is a misspelt option. What the collection decides itself (`output`, `requeue`, ...) is
+  left out with a note. Options that are not known here may be those of a plugin of the site: a note says that they are
+  passed on.
+* A value is text, a number, true or false, null, a list or a mapping: YAML tags such as `!!set` and `!!binary` are
+  errors, and a date needs quotes where text is meant. `!vault` works in files that are given as `-e @FILE`.
+* A problem in what the cluster file says is told with the cluster file's line, also when only the job shows it.
 
 ## Several jobs in one file
 
@@ -40,6 +57,7 @@ A job file is YAML. The keys below stand at the top level, or under one key `job
   parameter; alone it keeps the type, in a longer text it becomes text. `sweep: {{mode: grid, parameters: {{...}}}}` is
   the same; `mode: zip` takes the lists side by side.
 * A base or an override may have a sweep too.
+* Beside `base` a key that begins with `x-` or `_` may hold anything, such as an anchor for the others.
 
 `-e job_file=FILE` takes all variants, `FILE:override_x`, `FILE:zip_override_x[2]`, `FILE:base` and globs such as
 `'FILE:override_*'` choose. A directory stands for all files in it. `playbooks/sweep.yml` runs several jobs,
@@ -55,30 +73,10 @@ staging directory, `/configs`, the cluster file's `default_mounts`, `extra_mount
 
 def documents():
     """Return ``{file name: text}`` of the generated documents."""
-    return {"job-reference.md": page(), "job.schema.json": json.dumps(schema(), indent=2) + "\n"}
-
-
-def schema():
-    """Return the JSON Schema of a job file in all its forms."""
-    job = JOB.schema()
-    sweep = {"type": "object", "description": "Parameters and their values; one job for each combination."}
-    job["properties"]["sweep"] = sweep
-    loose = {"type": "object", "description": "Keys of the base to change; null deletes."}
     return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "srt.slurm job file",
-        "$defs": {"job": job},
-        "anyOf": [
-            {"$ref": "#/$defs/job"},
-            {"type": "object", "required": ["job"], "properties": {"job": {"$ref": "#/$defs/job"}}},
-            {
-                "type": "object",
-                "required": ["base"],
-                "properties": {"base": {"$ref": "#/$defs/job"}},
-                "patternProperties": {"^(zip_)?override_": loose},
-                "additionalProperties": False,
-            },
-        ],
+        "job-reference.md": page(),
+        "job.schema.json": json.dumps(json_schema.job_file(), indent=2) + "\n",
+        "cluster.schema.json": json.dumps(json_schema.cluster_file(), indent=2) + "\n",
     }
 
 
@@ -135,4 +133,5 @@ def _default(field, inner):
 
 def _escaped(text):
     text = text.replace("mapping of anything", "mapping, any keys")
+    text = text.replace("mapping of option values", "mapping of option values, any keys")
     return text.replace("mapping of text", "mapping of text, any keys").replace("|", "\\|")

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from ..backends import BACKENDS
 from ..plan_io import digest
+from ..slurm_options import plain
 from ..topology.layout import worker_nodes
 from ..topology.roles import Wish
 
@@ -48,7 +49,7 @@ def allocation_request(spec):
         "account": spec["slurm"]["account"],
         "exclusive": cluster["use_exclusive_sbatch_directive"],
         "segment": nodes if cluster["use_segment_sbatch_directive"] else None,
-        "directives": dict(spec["sbatch_directives"]),
+        "directives": {key: plain(value) for key, value in spec["sbatch_directives"].items()},
         "environment": {},
     }
     if resources["het_jobs"]:

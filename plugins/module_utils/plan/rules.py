@@ -9,9 +9,11 @@ from ..benchmarks import BENCHMARKS
 from ..failures import Error
 from ..frontends import FRONTENDS
 from ..spec.source import dotted
-from ..topology.layout import demands, worker_nodes
-from . import crossing, prepare
+from ..topology.layout import demands, place_workers, worker_nodes
+from . import crossing, pending, prepare, tolerance
+from .crossing import het_problems
 from .paths import complete_paths
+from .schema import JOB
 
 MODES = ("prefill", "decode", "agg")
 PARTS = ((BACKENDS, "backend"), (FRONTENDS, "frontend"), (BENCHMARKS, "benchmark"))
@@ -63,53 +65,71 @@ def check(spec, environment, report, attempt):
     What this version cannot run yet is a problem, but only a note in a rehearsal.
     """
     parts = [table[spec[section]["type"]] for table, section in PARTS if spec[section] and spec[section]["type"]]
-    found = []
-    for rule in (*crossing.RULES, *(part.problems for part in parts), profiling.problems, het_problems):
-        found += attempt(rule, spec) or []
+    for rule in (*crossing.RULES, *(part.problems for part in parts), profiling.problems):
+        for problem in attempt(rule, spec) or []:
+            report(*problem)
     unable = [one for part in parts if hasattr(part, "unable") for one in attempt(part.unable, spec) or []]
-    if spec["telemetry"] and spec["telemetry"]["enabled"]:
-        problem = "asks for something that this version cannot do yet."
-        unable.append((("telemetry", "enabled"), problem, "Leave it out."))
-    notes = []
+    unable += attempt(pending.unable, spec) or []
+    notes = attempt(pending.notes, spec, JOB) or []
     if environment.rehearse:
-        notes = [f"{dotted(path)} {problem} The plan is shown all the same." for path, problem, _remedy in unable]
+        notes += [f"{dotted(path)} {problem} The plan is shown all the same." for path, problem, _remedy in unable]
     else:
-        found += unable
-    for problem in found:
-        report(*problem)
+        for problem in unable:
+            report(*problem)
     return notes
 
 
-def het_problems(spec):
-    """Return ``[(path, problem, remedy)]`` when the job asks for a heterogeneous job and cannot be one."""
-    resources = spec["resources"]
-    if not resources["het_jobs"]:
-        return []
-    broken = [
-        (spec["backend"]["type"] != "sglang", "the backend must be sglang"),
-        (not resources["prefill_nodes"] or not resources["decode_nodes"], "prefill and decode need nodes of their own"),
-        (spec["frontend"]["dedicated_node"], "frontend.dedicated_node has no place in it"),
-        (spec["benchmark"]["client_dedicated_node"], "benchmark.client_dedicated_node has no place in it"),
-    ]
-    text = "; ".join(reason for is_broken, reason in broken if is_broken)
-    return [(("resources", "het_jobs"), f"is not possible here: {text}.", "Leave it out.")] if text else []
-
-
 def notes(spec):
-    """Return sentences about keys that are accepted, but that this version does nothing about."""
-    unused = [
-        ("identity.model.repo", spec["identity"]["model"]["repo"]),
-    ]
-    found = [f"{key} is checked, but this version does nothing about it." for key, given in unused if given]
-    found += FRONTENDS[spec["frontend"]["type"]].notes(spec) + BENCHMARKS[spec["benchmark"]["type"]].notes(spec)
-    return found + prepare.notes(spec)
+    """Return sentences about the spec alone, but for those of the backend."""
+    found = FRONTENDS[spec["frontend"]["type"]].notes(spec) + BENCHMARKS[spec["benchmark"]["type"]].notes(spec)
+    return found + unread(spec) + prepare.notes(spec) + tolerance.notes(spec) + crossing.notes(spec)
 
 
-def check_fit(spec, plan, report):
-    """Report workers that do not fit and ports that collide: ``plan(spec)`` plans the service on made-up nodes."""
-    if not demands(spec["resources"]) or not worker_nodes(spec["resources"]):
+def unread(spec):
+    """Return sentences about keys that belong to another frontend or benchmark than the job has."""
+    found = []
+    for section, table in (("frontend", FRONTENDS), ("benchmark", BENCHMARKS)):
+        mine, lost = readers(table[spec[section]["type"]]), {}
+        for one in table.values():
+            for key in readers(one):
+                given, default = spec[section][key], JOB.fields[section].type.fields[key].default
+                if key not in mine and given is not None and given != default:
+                    lost.setdefault(key, []).append(one.type)
+        found += [
+            f"{section}.{key}: {spec[section]['type']} does not read it; it is for {', '.join(words)}."
+            for key, words in lost.items()
+        ]
+    return found
+
+
+def readers(part):
+    """Return the keys that only this frontend or benchmark, and perhaps a few others, read."""
+    return getattr(part, "reads", part.fields)
+
+
+def check_fit(spec, plan, report, found=()):
+    """Report workers that do not fit and ports that collide.
+
+    :param plan: ``plan(spec)`` plans the service on made-up nodes.
+    :param found: the (path, problem, remedy) that are known, so that nothing is told that only follows from them.
+    """
+    resources, known = spec["resources"], {path[0] for path, *_more in found}
+    if "resources" in known or not demands(resources) or not worker_nodes(resources):
+        return
+    try:
+        share = BACKENDS[spec["backend"]["type"]].shares_nodes(spec)
+        place_workers(resources, range(worker_nodes(resources, share)), share)
+    except Error as error:
+        report(("resources",), error.msg, None)
+        return
+    if known & {"frontend", "infra", "ports"}:
         return
     try:
         plan(spec)
     except Error as error:
-        report(("resources",) if "workers" in error.msg else ("ports",), error.msg, None)
+        # What an engine gets may be wrong here. The ports of the services themselves do not depend on it.
+        if "backend" not in known or error.msg.startswith("Port "):
+            report(("ports",), error.msg, None)
+    except Exception:
+        if not found:
+            raise

@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 from .. import backends, benchmarks, frontends
+from ..spec.common import DIRECTIVES, HEALTH_CHECK, REPORTING
 from ..spec.section import TEXTS, Field, Section, known_places, optional
-from ..spec.types import Bool, Choice, Float, Int, ListOf, MapOf, OneOf, Str, Time, Type
+from ..spec.types import Bool, Choice, Float, Int, ListOf, MapOf, Option, Str, Time
 from . import tolerance
 
 COUNT = Int(0)
@@ -103,15 +104,15 @@ OBSERVABILITY = Section(
         "enabled": Field(Bool(), False, "Traces and logs of the router and workers."),
         "enable_otel": Field(Bool(), False, "Export traces."),
         "otel_endpoint": Field(Str(), None, "Where traces go."),
-        "scrape_metrics": Field(Bool(), None, "Scrape metrics while measuring."),
-        "scrape_interval_seconds": Field(Float(0), 1.0, "Seconds between scrapes."),
-        "scrape_output": Field(Str(), "raw_prometheus.jsonl", "File of the scrapes."),
-        "build_dashboard": Field(Bool(), None, "Build a dashboard at the end."),
+        "scrape_metrics": Field(Bool(), None, "Scrape metrics while measuring. Not yet: runs refuse it."),
+        "scrape_interval_seconds": Field(Float(0), 1.0, "Seconds between scrapes. Accepted, not used yet."),
+        "scrape_output": Field(Str(), "raw_prometheus.jsonl", "File of the scrapes. Accepted, not used yet."),
+        "build_dashboard": Field(Bool(), None, "Build a dashboard at the end. Not yet: runs refuse it."),
         "tachometer": Field(
             Section(
                 "tachometer",
                 {
-                    "enabled": Field(Bool(), False, "Run the scraper."),
+                    "enabled": Field(Bool(), False, "Run the scraper. Not yet: runs refuse it."),
                     "binary_path": Field(Str(), "tachometer-scraper", "Program."),
                     "default_frequency": Field(Float(0), 5.0, "Scrapes per second."),
                     "sync_interval_secs": Field(COUNT, 120, "Seconds between syncs."),
@@ -132,7 +133,7 @@ OBSERVABILITY = Section(
 TELEMETRY = Section(
     "telemetry",
     {
-        "enabled": Field(Bool(), False, "Measure power while measuring."),
+        "enabled": Field(Bool(), False, "Measure power while measuring. Not yet: runs refuse it."),
         "dcgm_exporter": optional(EXPORTER, "Source of the power readings."),
         "default_frequency": Field(Float(0), 1.0, "Readings per second."),
         "storage_subdir": Field(Str(), "power", "Directory under logs."),
@@ -148,56 +149,18 @@ IDENTITY = Section(
     "identity",
     {
         "model": Field(
-            Section("model", {"repo": Field(Str(), None, "Repository."), "revision": Field(Str(), None, "Revision.")})
-        ),
-        "container": Field(Section("container", {"image": Field(Str(), None, "Image.")})),
-        "frameworks": Field(TEXTS, {}, "Versions by framework."),
-    },
-    doc="What the job is expected to run, compared after start.",
-)
-
-REPORTING = Section(
-    "reporting",
-    {
-        "status": optional(
             Section(
-                "status",
-                {"endpoint": Field(Str(), None, "URL."), "endpoints": Field(ListOf(Str()), None, "Further URLs.")},
-            ),
-            "Status API.",
-        ),
-        "ai_analysis": optional(
-            Section(
-                "ai_analysis",
+                "model",
                 {
-                    "enabled": Field(Bool(), False, "Analyse failures."),
-                    "openrouter_api_key": Field(Str(), None, "Key."),
-                    "gh_token": Field(Str(), None, "Token."),
-                    "repos_to_search": Field(
-                        ListOf(Str()), ["sgl-project/sglang", "ai-dynamo/dynamo"], "Repositories."
-                    ),
-                    "pr_search_days": Field(Int(1), 14, "Days."),
-                    "prompt": Field(Str(), None, "Prompt."),
+                    "repo": Field(Str(), None, "Repository. Accepted, not used yet."),
+                    "revision": Field(Str(), None, "Revision. Accepted, not used yet."),
                 },
-            ),
-            "Analysis of failures.",
+            )
         ),
-        "s3": optional(
-            Section(
-                "s3",
-                {
-                    "bucket": Field(Str(), required=True, doc="Bucket."),
-                    "prefix": Field(Str(), None, "Prefix."),
-                    "region": Field(Str(), None, "Region."),
-                    "endpoint_url": Field(Str(), None, "Endpoint."),
-                    "access_key_id": Field(Str(), None, "Key id."),
-                    "secret_access_key": Field(Str(), None, "Secret."),
-                },
-            ),
-            "Where results are copied.",
-        ),
+        "container": Field(Section("container", {"image": Field(Str(), None, "Image. Accepted, not used yet.")})),
+        "frameworks": Field(TEXTS, {}, "Versions by framework. Accepted, not used yet."),
     },
-    doc="Reports to others.",
+    doc="What the job is expected to run. Nothing is compared yet.",
 )
 
 PORT = Int(1, 65535)
@@ -207,7 +170,7 @@ PORTS = Section(
     {
         "http": Field(PORT, 30000, "First HTTP port of workers; counted per node."),
         "bootstrap": Field(PORT, 31000, "First bootstrap port of prefill workers; counted per node."),
-        "kv_events": Field(PORT, 5550, "First KV event port; counted through the job."),
+        "kv_events": Field(PORT, 5550, "First KV event port; counted through the job, on each node with data parallelism: one for each rank."),
         "system": Field(PORT, 8081, "First system port (health, metrics); counted through the job."),
         "nccl": Field(PORT, 17500, "sglang: first NCCL port; counted through the job."),
         "dist_init": Field(PORT, 8300, "sglang: first rendezvous port of workers over several nodes."),
@@ -245,17 +208,7 @@ JOB = Section(
             None,
             "Output.",
         ),
-        "health_check": Field(
-            Section(
-                "health_check",
-                {
-                    "max_attempts": Field(Int(1), 180, "With interval_seconds: how long to wait for the service."),
-                    "interval_seconds": Field(Int(1), 10, "With max_attempts: how long to wait for the service."),
-                },
-            ),
-            None,
-            "How long to wait for the service.",
-        ),
+        "health_check": Field(HEALTH_CHECK, None, "How long to wait for the service."),
         "faults": optional(tolerance.SECTION, "What the loss of a worker or a frontend means."),
         "infra": Field(
             Section(
@@ -275,8 +228,8 @@ JOB = Section(
         "environment": Field(TEXTS, {}, "Environment of workers, frontends and the load client."),
         "container_mounts": Field(TEXTS, {}, "Host path to container path."),
         "extra_mount": Field(ListOf(Str()), [], "Further mounts, host:container[:options]."),
-        "srun_options": Field(MapOf(OneOf(Str(), Type())), {}, "Further srun options of workers and the load client."),
-        "sbatch_directives": Field(MapOf(OneOf(Str(), Type())), {}, "Further sbatch directives."),
+        "srun_options": Field(MapOf(Option()), {}, "Further srun options of workers and the load client."),
+        "sbatch_directives": Field(DIRECTIVES, {}, "Further sbatch directives."),
         "enable_config_dump": Field(Bool(), True, "Accepted for old files; has no effect."),
         "setup_script": Field(Str(), None, "Script in configs_dir that runs before each worker."),
         "identity": Field(IDENTITY, None, "What the job is expected to run."),

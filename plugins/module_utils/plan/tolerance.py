@@ -68,10 +68,16 @@ def tell_checks(checks, steps, layout):
 def notes(spec):
     """Return what a person should know about the policy."""
     faults = spec.get("faults") or {}
-    return [
+    idle = [
+        f"faults.{role}: no effect, the job has no {role} workers."
+        for role in ("prefill", "decode", "agg")
+        if faults.get(role) and not spec["resources"][f"{role}_workers"]
+    ]
+    return idle + [
         f"faults.{role}: these workers span nodes, so they are not restarted one by one."
         for role in ("prefill", "decode", "agg")
         if (faults.get(role) or {}).get("restarts")
+        and spec["resources"][f"{role}_workers"]
         and (spec["resources"].get(f"gpus_per_{role}") or 0) > spec["resources"]["gpus_per_node"]
     ]
 

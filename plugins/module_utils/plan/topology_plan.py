@@ -10,7 +10,8 @@ import os
 from .. import secret_env
 from ..failures import Error
 from ..plan_io import inside, load_plan, write_text_atomic
-from .build import build, imaginary_allocation
+from .build import build, imaginary_allocation, layout_of, spec_notes
+from .mounts import listed
 from .printer import node_map, step_lines, summary
 from .provenance import resolved, sources
 
@@ -27,8 +28,9 @@ PLAN = "plan.json"
 
 
 def run(params, ctx):
-    """Return ``{plan_path, plan, groups, nodes, node_map, frontend_url, notes, changed, diff}``.
+    """Return ``{plan_path, plan, groups, nodes, node_map, frontend_url, notes, remarks, changed, diff}``.
 
+    ``remarks`` are those of ``notes`` that follow from the nodes; the others were told when the job was read.
     In check mode nothing is written and ``plan_json`` holds the whole plan as text, since no file has it.
     """
     spec = params["spec"]
@@ -60,6 +62,7 @@ def run(params, ctx):
         "node_map": node_map(plan),
         "frontend_url": plan["frontend_url"],
         "notes": plan["notes"],
+        "remarks": plan["notes"][len(spec_notes(spec)) :],
         "diff": diff(previous, before, plan),
     }
     if ctx.check_mode:
@@ -68,6 +71,9 @@ def run(params, ctx):
         if params.get("origins"):
             text = resolved(spec, params["origins"])
             result["diff"].append(_record("the job, and where its values are from", "", text))
+        mounts = listed(layout_of(spec, job, previous))
+        if mounts:
+            result["diff"].append(_record("mounts, and the keys that they are from", "", mounts))
     return result
 
 

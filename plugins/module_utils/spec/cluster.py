@@ -8,9 +8,12 @@ import copy
 import os
 
 from ..failures import Error, SpecError
-from .section import TEXTS, Checker, Field, Section
+from ..slurm_options import sbatch_name
+from .common import DIRECTIVES, HEALTH_CHECK, REPORTING
+from .section import TEXTS, Checker, Field, Section, optional
 from .source import NOWHERE, dotted, load_yaml
-from .types import Bool, Choice, Int, MapOf, Str, Time, Type
+from .spelling import spelt
+from .types import Bool, Choice, Int, MapOf, Str, Time, Type, kind_of
 from .words import normal
 
 FILE_NAME = "srtslurm.yaml"
@@ -30,8 +33,8 @@ CLUSTER = Section(
         "use_segment_sbatch_directive": Field(Bool(), True, "Ask Slurm for one segment with --segment."),
         "use_exclusive_sbatch_directive": Field(Bool(), False, "Ask Slurm for whole nodes with --exclusive."),
         "use_het_jobs": Field(Bool(), False, "Submit disaggregated jobs as heterogeneous jobs."),
-        "default_sbatch_directives": Field(TEXTS, {}, "Further directives; the job's own win."),
-        "default_health_check": Field(MapOf(Int(0)), {}, "health_check for jobs that have none."),
+        "default_sbatch_directives": Field(DIRECTIVES, {}, "Further directives; the job's own win."),
+        "default_health_check": optional(HEALTH_CHECK, "health_check for jobs that have none."),
         "srtctl_root": Field(Str(), doc="Installation of srtctl; its configs/ is used when configs_dir is unset."),
         "configs_dir": Field(Str(), doc="Directory with setup scripts and the nats-server and etcd programs."),
         "output_dir": Field(Str(), doc="Where run directories are made."),
@@ -44,7 +47,7 @@ CLUSTER = Section(
         "cloud": Field(TEXTS, {}, "Where results are copied to."),
         "default_mounts": Field(TEXTS, {}, "Host path to container path, mounted in every job."),
         "default_bash_preamble": Field(Str(), doc="Shell text that runs first in every step."),
-        "reporting": Field(MapOf(Type()), {}, "Status, S3 and analysis settings of the site."),
+        "reporting": optional(REPORTING, "Status, S3 and analysis settings of the site."),
         "telemetry": Field(MapOf(Type()), {}, "Telemetry settings of the site."),
         "nginx_raise_ulimit": Field(Bool(), doc="Default of frontend.nginx_raise_ulimit."),
     },
@@ -109,10 +112,22 @@ class Cluster:
     def __init__(self, settings, path=None, source=None, notes=()):
         self.settings, self.path, self.source, self.notes = settings, path, source or NOWHERE, list(notes)
 
-    def place(self, key):
-        """Return ``file:line`` of *key* for a person."""
-        line = self.source.where((key,), on_key=True)[1]
-        return os.path.basename(self.path or "cluster file") + (f":{line}" if line else "")
+    def place(self, path):
+        """Return ``file:line (key)`` of the setting at *path*, a tuple of keys, for a person."""
+        line = self.source.where(path, on_key=True)[1]
+        return os.path.basename(self.path or "cluster file") + (f":{line}" if line else "") + f" ({path[0]})"
+
+    def lend(self, source, given):
+        """Return *source* of a job as one that knows which values are this file's: *given* of :func:`apply_cluster`.
+
+        Problems of such values are then told with the file and line that a person has to change.
+        """
+        source = source.copied((), ())
+        source.borrowed = {path: (self.source, there) for path, there in given.items()}
+        source.borrowed.update({("cluster", key): (self.source, (key,)) for key in KEPT})
+        if not self.settings["configs_dir"]:
+            source.borrowed[("cluster", "configs_dir")] = (self.source, ("srtctl_root",))
+        return source
 
     def kept(self):
         """Return the settings that become part of the spec."""
@@ -149,65 +164,89 @@ def find_cluster_file(given=None, environ=None, start=None):
 def load_cluster(path):
     """Return the :class:`Cluster` of the file at *path* (None: defaults); SpecError names every bad key."""
     document, source = load_yaml(path) if path else ({}, NOWHERE)
-    checker = Checker(source)
-    document, checker.source, notes = _modernise(document, source)
-    settings = checker.check(CLUSTER, document)
-    if checker.problems:
-        raise SpecError(checker.problems)
-    return Cluster(settings, path, checker.source, notes)
+    if not isinstance(document, (dict, type(None))):
+        raise Error(f"{path} is {kind_of(document)}; a cluster file is a mapping of keys such as default_account.")
+    work = _Modern(spelt(document or {}, source.texts), source)
+    settings = work.checker.check(CLUSTER, work.document)
+    if work.checker.problems:
+        raise SpecError(sorted(work.checker.problems, key=lambda one: one["line"] or 0))
+    health = settings["default_health_check"]
+    if health:
+        # What the file leaves open is the job's default, and told as such.
+        settings["default_health_check"] = {key: health[key] for key in work.document["default_health_check"]}
+    return Cluster(settings, path, work.checker.source, work.notes)
 
 
-def _modernise(document, source):
-    """Return (document, source, notes) with the settings under ``cluster`` and dash keys in today's places."""
-    if not isinstance(document, dict):
-        return document, source, []
-    document, notes, sources = dict(document), [], [source]
+class _Modern:
+    """Puts settings under ``cluster``, and those with dashes, into today's places: ``document``, with ``notes``."""
 
-    def move(path, new):
-        line = sources[-1].where(path, True)[1]
-        notes.append(f"{source.file}:{line}: {dotted(path)} is the older form of {new}.")
-        sources.append(sources[-1].copied(path, (new,)))
+    def __init__(self, document, source):
+        self.document, self.notes, self.checker = dict(document), [], Checker(source)
+        nested = self.document.get("cluster")
+        if isinstance(nested, dict):
+            del self.document["cluster"]
+            for key, value in nested.items():
+                self.nested(key, value)
+        for key in list(self.document):
+            new = normal(key)
+            if key not in CLUSTER.fields and new in CLUSTER.fields and new not in self.document:
+                self.move((key,), new, self.document.pop(key))
+            elif new in OLDER and new not in CLUSTER.fields:
+                del self.document[key]
+                self.checker.unknown(key, (), CLUSTER.fields, f'Did you mean "{OLDER[new]}"?')
+        for name in ("default_health_check", "reporting"):
+            self.dashes((name,), self.document.get(name), CLUSTER.fields[name].type.section)
 
-    nested = document.get("cluster")
-    if isinstance(nested, dict):
-        del document["cluster"]
-        for key, value in nested.items():
-            new = OLDER.get(normal(key), normal(key))
-            if new in CLUSTER.fields and document.get(new) is None:
-                document[new] = value
-                move(("cluster", key), new)
-            elif new not in CLUSTER.fields:
-                # Reported at the top level, with the line that it stands in.
-                document[key] = value
-                sources.append(sources[-1].copied(("cluster", key), (key,)))
-            else:
-                notes.append(f"{source.file}: cluster.{key} is left out: {new} is there too and wins.")
-    for key in list(document):
-        if key not in CLUSTER.fields and normal(key) in CLUSTER.fields and normal(key) not in document:
-            document[normal(key)] = document.pop(key)
-            move((key,), normal(key))
-    return document, sources[-1], notes
+    def nested(self, key, value):
+        new = OLDER.get(normal(key), normal(key))
+        if new not in CLUSTER.fields:
+            fields = [*OLDER, *(name for name in CLUSTER.fields if name not in OLDER)]
+            self.checker.unknown(key, ("cluster",), fields)
+        elif self.document.get(new) is None:
+            self.move(("cluster", key), new, value)
+        else:
+            file, line = self.checker.source.where(("cluster", key), on_key=True)
+            self.notes.append(f"{file}:{line}: cluster.{key} is left out: {new} is there too and wins.")
+
+    def move(self, path, new, value):
+        """Set *new*, and say that *path* is its older form."""
+        file, line = self.checker.source.where(path, True)
+        self.notes.append(f"{file}:{line}: {dotted(path)} is the older form of {new}.")
+        self.document[new] = value
+        self.checker.source = self.checker.source.copied(path, (new,))
+
+    def dashes(self, path, value, section):
+        """Give the keys of a section underscores, as in job files."""
+        for key in list(value) if isinstance(value, dict) else ():
+            new = normal(key)
+            if key not in section.fields and new in section.fields and new not in value:
+                value[new] = value.pop(key)
+                self.checker.source = self.checker.source.copied((*path, key), (*path, new))
+                file, line = self.checker.source.where((*path, key), True)
+                self.notes.append(f"{file}:{line}: {dotted((*path, key))} is written {dotted((*path, new))} today.")
 
 
 def apply_cluster(job, cluster):
-    """Return (copy of the raw *job* with the cluster's defaults and aliases, ``{path: key of the cluster file}``).
+    """Return (copy of the raw *job* with the cluster's defaults and aliases, ``{path: path in the cluster file}``).
 
     Values of the job win. A key that the job sets to null stays null: that is how a job refuses a default.
     """
     settings, given = cluster.settings, {}
     job = copy.deepcopy(job)
     for path, key in DEFAULTS:
-        _default(job, path, settings[key], key, given)
+        _default(job, path, settings[key], (key,), given)
     if settings["default_sbatch_directives"] and isinstance(job.get("sbatch_directives") or {}, dict):
+        own = {sbatch_name(name) for name in job.get("sbatch_directives") or {}}
         for name, value in settings["default_sbatch_directives"].items():
-            _default(job, ("sbatch_directives", name), value, "default_sbatch_directives", given)
-    _alias(job, ("model", "path"), settings["model_paths"], "model_paths", given)
+            if sbatch_name(name) not in own:
+                _default(job, ("sbatch_directives", name), value, ("default_sbatch_directives", name), given)
+    _alias(job, ("model", "path"), cluster, "model_paths", given)
     for path in IMAGES:
-        _alias(job, path, settings["containers"], "containers", given)
+        _alias(job, path, cluster, "containers", given)
     return job, given
 
 
-def _default(job, path, value, key, given):
+def _default(job, path, value, there, given):
     if value in (None, {}, False):
         return
     for name in path[:-1]:
@@ -218,12 +257,16 @@ def _default(job, path, value, key, given):
             return
     if path[-1] not in job:
         job[path[-1]] = copy.deepcopy(value)
-        given[path] = key
+        given[path] = there
 
 
-def _alias(job, path, table, key, given):
+def _alias(job, path, cluster, key, given):
     for name in path[:-1]:
         job = job.get(name) if isinstance(job, dict) else None
+    table = cluster.settings[key]
     if isinstance(job, dict) and isinstance(job.get(path[-1]), str) and job[path[-1]] in table:
-        job[path[-1]] = table[job[path[-1]]]
-        given[path] = key
+        given[path] = (key, job[path[-1]])
+        found = table[job[path[-1]]]
+        # A path that begins with a dot is one beside the file that has it.
+        here = found.startswith(("./", "../")) and cluster.path
+        job[path[-1]] = os.path.join(os.path.dirname(cluster.path), found) if here else found

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 
 from .source import NOWHERE
-from .types import ListOf, MapOf, OneOf, OptionalSection, Str, Type, kind_of, shown
+from .types import PARAMETER, Choice, ListOf, MapOf, OneOf, OptionalSection, Str, Type, kind_of, nullable, shown
 from .words import nearest, normal
 
 
@@ -27,17 +27,9 @@ class Field:
         self.type, self.default, self.doc, self.required = type_, default, doc, required
 
     def schema(self):
-        """Return the JSON Schema of the field: its type, null unless it is required, and the doc."""
-        schema = dict(self.type.schema())
-        if not self.required:
-            if "enum" in schema:
-                schema["enum"] = [*schema["enum"], None]
-            elif "anyOf" in schema:
-                schema["anyOf"] = [*schema["anyOf"], {"type": "null"}]
-            elif "type" in schema:
-                kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
-                schema["type"] = [*kinds, "null"]
-        return dict(schema, description=self.doc) if self.doc else schema
+        """Return the JSON Schema of the field: its type, or null, and the doc."""
+        schema = nullable(self.type.schema())
+        return {**schema, "description": self.doc} if self.doc else schema
 
 
 class Section(Type):
@@ -55,12 +47,28 @@ class Section(Type):
         return self
 
     def schema(self):
-        return {
-            "type": "object",
-            "additionalProperties": False,
-            "properties": {key: field.schema() for key, field in self.fields.items()},
-            "required": [key for key, field in self.fields.items() if field.required],
+        """Return the JSON Schema of a mapping that may lack keys, as an override does; see :meth:`complete`."""
+        return mapping({key: field.schema() for key, field in self.fields.items()})
+
+    def complete(self):
+        """Return the JSON Schema of what must be there, on top of :meth:`schema`; empty when nothing must."""
+        required = [key for key, field in self.fields.items() if field.required]
+        below = {}
+        for key, field in self.fields.items():
+            type_ = field.type.section if isinstance(field.type, OptionalSection) else field.type
+            found = type_.complete() if isinstance(type_, (Section, Variants)) else {}
+            if field.required:
+                found = {"not": {"type": "null"}, **found}
+            if found:
+                below[key] = found
+        # A key may be written with dashes.
+        spelt = [[{"required": [key]}, {"required": [key.replace("_", "-")]}] for key in required if "_" in key]
+        found = {
+            "required": [key for key in required if "_" not in key],
+            "allOf": [{"anyOf": both} for both in spelt],
+            "properties": below,
         }
+        return {key: value for key, value in found.items() if value}
 
 
 class Variants(Type):
@@ -77,22 +85,74 @@ class Variants(Type):
         return self.sections.get(self.default if word is None else str(word))
 
     def schema(self):
-        return {"anyOf": [section.schema() for section in self.sections.values()]}
+        """Return the JSON Schema: all keys of all variants, and for each variant which of them it has not."""
+        tables = {
+            word: {key: field.schema() for key, field in section.fields.items()}
+            for word, section in self.sections.items()
+        }
+        union, specific = {}, set()
+        for table in tables.values():
+            for key, schema in table.items():
+                if union.setdefault(key, schema) != schema:
+                    specific.add(key)
+        for key in specific:
+            union[key] = {"description": union[key].get("description", "")}
+        union[self.key] = {
+            "anyOf": [{"enum": list(tables)}, {"type": ["string", "null"], "pattern": PARAMETER}],
+            "description": tables[self.default][self.key].get("description", ""),
+        }
+        branches = [
+            {"if": self._is(word), "then": self._then(word, tables, specific - {self.key})} for word in self.sections
+        ]
+        return {**mapping(union), "allOf": branches}
+
+    def complete(self):
+        """Return the JSON Schema of the default variant, for a mapping that names none."""
+        forbidden = self._then(self.default, {word: one.fields for word, one in self.sections.items()}, ())
+        absent = {"anyOf": [{"not": {"required": [self.key]}}, {"properties": {self.key: {"type": "null"}}}]}
+        return {"if": {"type": "object", **absent}, "then": forbidden}
+
+    def _is(self, word):
+        return {"type": "object", "properties": {self.key: {"const": word}}, "required": [self.key]}
+
+    def _then(self, word, tables, specific):
+        keys = dict.fromkeys(key for table in tables.values() for key in table)
+        properties = {key: False for key in keys if key not in tables[word]}
+        properties.update((key, tables[word][key]) for key in keys if key in specific and key in tables[word])
+        return {"properties": properties}
+
+
+def mapping(properties):
+    """Return the JSON Schema of a mapping with *properties* and no others, save for their older spelling."""
+    schema = {"type": "object", "additionalProperties": False, "properties": properties}
+    dashed = "|".join(key.replace("_", "-") for key in properties if "_" in key)
+    if dashed:
+        message = "Write it with underscores."
+        schema["patternProperties"] = {f"^({dashed})$": {"deprecated": True, "deprecationMessage": message}}
+    return schema
 
 
 class Checker:
     """Checks one document; ``problems`` fills up while it walks.
 
     :param places: what :func:`known_places` returned, to tell where a misplaced key belongs.
+
+    ``wrong`` says of every path whose value is not known ``(the Type that is expected or None, the path that the
+    value belongs to or None)``.
     """
 
     def __init__(self, source=NOWHERE, places=None):
-        self.source, self.places, self.problems, self.paths = source, places or {}, [], []
+        self.source, self.places, self.problems, self.wrong = source, places or {}, [], {}
+        self.meant = set()
 
     def problem(self, path, text, remedy=None, on_key=False):
         """Record a problem at *path* (a tuple of keys)."""
-        self.paths.append(tuple(path))
         self.problems.append(self.source.problem(path, text, remedy, on_key))
+
+    def bad(self, path, type_, text, remedy=None):
+        """Record a problem of the value at *path*, for which *type_* is expected."""
+        self.wrong[tuple(path)] = (type_, None)
+        self.problem(path, text, remedy)
 
     def check(self, type_, value, path=()):
         """Return *value* coerced to *type_* with all defaults; problems go to ``self.problems``."""
@@ -109,53 +169,72 @@ class Checker:
         try:
             return type_.coerce(value)
         except ValueError as error:
-            self.problem(path, str(error))
+            self.bad(path, type_, str(error))
             return None
 
     def _section(self, type_, value, path):
         if value is None:
             value = {}
         if not isinstance(value, dict):
-            self.problem(path, f"is {kind_of(value)}, a mapping of keys is expected.")
+            self.bad(path, type_, f"is {kind_of(value)}, a mapping of keys is expected.")
             return None
         section = type_.variant(value)
         if section is None:
             words = list(type_.sections)
             hint = nearest(str(value[type_.key]), words)
-            self.problem(
+            self.bad(
                 path + (type_.key,),
+                Choice(*words),
                 f"is {shown(value[type_.key])}, expected is one of {', '.join(words)}.",
                 f"Did you mean {hint}?" if hint else None,
             )
             return None
         for key in value:
             if key not in section.fields:
-                self._unknown(section, key, path)
+                self.unknown(key, path, section.fields, self._of_other_type(type_, section, key))
+        # Who misspelt a key has not forgotten it.
+        self.meant |= {where for _type, where in self.wrong.values() if where}
         return {key: self._field(field, key, value, path) for key, field in section.fields.items()}
 
     def _field(self, field, key, value, path):
         given = value.get(key)
         if given is None:
+            if field.required and path + (key,) in self.meant:
+                return None
             if field.required:
-                self.problem(path, f'has no "{key}".' if path else f'The key "{key}" is missing.', field.doc or None)
+                problem = f'has no "{key}".' if path else f'The key "{key}" is missing.'
+                self.wrong[path + (key,)] = (field.type, None)
+                self.problem(path, problem, f"Add {key}: {field.doc}" if field.doc else None)
                 return None
             if field.default is None and isinstance(field.type, (Section, Variants)):
                 return fill(field.type)
             return copy.deepcopy(field.default)
         return self.check(field.type, given, path + (key,))
 
-    def _unknown(self, section, key, path):
+    def unknown(self, key, path, fields, remedy=None):
+        """Report the unknown *key* at *path*, where *fields* are known."""
         if isinstance(key, bool):
             self._truth(key, path)
             return
-        hint = nearest(str(key), section.fields)
-        elsewhere = None if hint else self._elsewhere(str(key))
-        remedy = f'Did you mean "{hint}"?' if hint else None
-        if elsewhere:
-            remedy = f'This key belongs under "{elsewhere}".'
         if not remedy:
-            remedy = f"Known keys here: {', '.join(sorted(section.fields))}."
+            hint = nearest(str(key), fields)
+            places = list(self.places.get(normal(key), ()))
+            if hint:
+                self.wrong[(*path, key)] = (None, (*path, hint))
+            elif len(places) == 1:
+                self.wrong[(*path, key)] = (None, (*filter(None, places[0].split(".")), normal(key)))
+            same = hint and normal(hint) == normal(key)
+            hints = [f'Did you mean "{hint}"?' if hint else None, None if same else self._elsewhere(str(key))]
+            remedy = " ".join(filter(None, hints)) or f"Known keys here: {', '.join(sorted(fields))}."
         self.problem(path + (key,), "is not a known key.", remedy, on_key=True)
+
+    def _of_other_type(self, type_, section, key):
+        """Return the remedy for a key that other variants of this section have, or None."""
+        if not isinstance(type_, Variants) or normal(key) in map(normal, section.fields):
+            return None
+        words = [word for word, one in type_.sections.items() if normal(key) in map(normal, one.fields)]
+        here = next(word for word, one in type_.sections.items() if one is section)
+        return f"It is a key of {type_.key} {' or '.join(words)}; the {type_.key} here is {here}." if words else None
 
     def _truth(self, key, path):
         """Report a key that YAML took for a truth value."""
@@ -164,19 +243,27 @@ class Checker:
         self.problem((*path, str(key)), problem, remedy, on_key=True)
 
     def _elsewhere(self, key):
-        """Return the dotted place where *key* is known, if it is known in exactly one place."""
-        places = self.places.get(normal(key), ())
-        return places[0] if len(places) == 1 else None
+        """Return a sentence with the places where *key* is known, or None when there is none or too many."""
+        places = self.places.get(normal(key), {})
+        if not 0 < len(places) < 5:
+            return None
+        texts = [
+            f'"{place}"' + (f" of type {' or '.join(words)}" if words else "")
+            for place, words in places.items()
+            if place
+        ]
+        found = [*(["at the top level"] if "" in places else []), *(["under " + " or ".join(texts)] if texts else [])]
+        return f"This key belongs {' or '.join(found)}."
 
     def _list(self, type_, value, path):
         if not isinstance(value, list):
-            self.problem(path, f"is {kind_of(value)}, a list is expected.")
+            self.bad(path, type_, f"is {kind_of(value)}, a list is expected.")
             return None
         return [self.check(type_.item, item, path + (index,)) for index, item in enumerate(value)]
 
     def _map(self, type_, value, path):
         if not isinstance(value, dict):
-            self.problem(path, f"is {kind_of(value)}, a mapping is expected.")
+            self.bad(path, type_, f"is {kind_of(value)}, a mapping is expected.")
             return None
         for key in value:
             if isinstance(key, bool):
@@ -184,7 +271,7 @@ class Checker:
         if isinstance(type_.item, Str):
             # Null says that there is nothing under this name, as in an override that takes it away.
             value = {key: item for key, item in value.items() if item is not None}
-        return {str(key): self.check(type_.item, item, path + (key,)) for key, item in value.items()}
+        return {str(key): self.check(type_.type_of(key), item, path + (key,)) for key, item in value.items()}
 
     def _one_of(self, type_, value, path):
         for one in type_.types:
@@ -192,7 +279,7 @@ class Checker:
             result = trial.check(one, value, path)
             if not trial.problems:
                 return result
-        self.problem(path, f"is {shown(value)}, expected is {type_.name}.")
+        self.bad(path, type_, f"is {shown(value)}, expected is {type_.name}.")
         return None
 
 
@@ -212,17 +299,25 @@ def optional(section, doc=""):
     return Field(OptionalSection(section), None, doc)
 
 
-def known_places(section, prefix=""):
-    """Return {normalised key: [dotted section, ...]} over *section* and everything below it."""
+def known_places(section, prefix="", words=()):
+    """Return ``{normalised key: {dotted section: words}}`` over *section* and everything below it.
+
+    The top level is "". *words* are the variants that have the key there; empty when every one has it.
+    """
     places = {}
     for key, field in section.fields.items():
-        places.setdefault(normal(key), []).append(prefix.rstrip(".") or "the top level")
+        places.setdefault(normal(key), {})[prefix.rstrip(".")] = words
         below = field.type.section if isinstance(field.type, OptionalSection) else field.type
-        for one in below.sections.values() if isinstance(below, Variants) else [below]:
-            if isinstance(one, Section):
-                for name, found in known_places(one, f"{prefix}{key}.").items():
-                    bucket = places.setdefault(name, [])
-                    bucket.extend(place for place in found if place not in bucket)
+        if isinstance(below, Variants):
+            found = [known_places(one, f"{prefix}{key}.", (word,)) for word, one in below.sections.items()]
+        else:
+            found = [known_places(below, f"{prefix}{key}.", words)] if isinstance(below, Section) else []
+        for table in found:
+            for name, there in table.items():
+                bucket = places.setdefault(name, {})
+                for place, more in there.items():
+                    both = bucket.get(place, ()) + more
+                    bucket[place] = () if isinstance(below, Variants) and set(both) == set(below.sections) else both
     return places
 
 

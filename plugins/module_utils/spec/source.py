@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+
 from ..failures import Error, SpecError
 
 
@@ -11,15 +14,29 @@ class Source:
     """The places of one document.
 
     ``keys`` and ``values`` map a path (tuple of keys and indexes) to ``(file, line)``. A path that is not
-    there takes the place of its nearest parent.
+    there takes the place of its nearest parent. ``texts`` says of the numbers in the document how they are written,
+    ``{path: text}``. ``borrowed`` maps a path whose value another document gave to
+    ``(that document's Source, path in it)``: problems of such a value are problems of the other document.
     """
 
     def __init__(self, file=None, keys=None, values=None):
         self.file, self.keys, self.values = file, keys or {}, values or {}
+        self.texts, self.borrowed = {}, {}
+
+    def lender(self, path):
+        """Return (source, path) of the document that gave the value at *path*: this one unless it is borrowed."""
+        path = tuple(path)
+        for end in range(len(path), 0, -1):
+            if path[:end] in self.borrowed:
+                source, there = self.borrowed[path[:end]]
+                return source, there + path[end:]
+        return self, path
 
     def where(self, path, on_key=False):
         """Return (file, line) of the value, or of the key, at *path*."""
-        path = tuple(path)
+        source, path = self.lender(path)
+        if source is not self:
+            return source.where(path, on_key)
         if on_key and path in self.keys:
             return self.keys[path]
         for end in range(len(path), 0, -1):
@@ -30,6 +47,13 @@ class Source:
 
     def problem(self, path, text, remedy=None, on_key=False):
         """Return a problem record of :class:`SpecError` for *path*."""
+        source, there = self.lender(path)
+        if source is not self:
+            place = self.values.get(tuple(path))
+            if place and there != tuple(path):  # this document names what the other one defines
+                user = f"{os.path.basename(place[0] or 'the job')}:{place[1]}"
+                text = f"{text.rstrip('.')} (used by {dotted(path)}, {user})."
+            return source.problem(there, text, remedy, on_key)
         file, line = self.where(path, on_key)
         return {"file": file, "line": line, "path": dotted(path), "problem": text, "remedy": remedy}
 
@@ -79,65 +103,206 @@ def load_yaml(path):
     return parse_yaml(text, path)
 
 
+PLAIN_TAGS = tuple(
+    f"tag:yaml.org,2002:{name}" for name in ("map", "seq", "str", "int", "float", "bool", "null", "timestamp")
+)
+NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+MERGE = "tag:yaml.org,2002:merge"
+# A value that begins with a quote and has no other one.
+ODD = re.compile(r"""[^'"#]*[:\-\[{,]\s*(?:"[^"]*|'[^']*)$""")
+# Aliases of aliases can make a small file larger than any memory.
+MOST_VALUES = 500000
+
+
 def parse_yaml(text, file):
     """Return (document, Source) of YAML *text*; SpecError with the line when it is malformed or repeats a key."""
     # Planning must not need PyYAML on the submit host; only reading job and cluster files does.
     import yaml
 
+    if text.startswith("$ANSIBLE_VAULT"):
+        raise Error(f"{file} is encrypted. Give it as -e @{file} with the vault's password: Ansible decrypts it.")
     # The one in C is ten times as fast, and not everywhere.
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
-    source = Source(file)
+    index = _Index(yaml, file)
     try:
         node = loader.get_single_node()
         if node is None:
-            return None, source
-        problems = []
-        _index(yaml, node, (), source, loader, problems)
+            return None, index.source
+        index.value(node, ())
+        if index.problems:
+            raise SpecError(index.problems)
         document = loader.construct_document(node)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         reason = getattr(error, "problem", None) or str(error)
+        remedy = _remedy(error, text)
+        if "single document" in str(error):
+            reason = "it has more than one document (---); one file holds one, and base with override_* holds variants"
         raise SpecError(
-            [{"file": file, "line": mark.line + 1 if mark else None, "path": "", "problem": f"is not YAML: {reason}."}]
+            [
+                {
+                    "file": file,
+                    "line": mark.line + 1 if mark else None,
+                    "path": "",
+                    "problem": f"is not YAML: {reason}.",
+                    "remedy": remedy,
+                }
+            ]
         ) from None
+    except RecursionError:
+        raise Error(f"{file} is nested too deeply. No job is.") from None
+    except (ValueError, OverflowError) as error:
+        index.bad_value(node, (), loader.construct_object)
+        problem = {"file": file, "line": None, "path": "", "problem": f"has a bad value: {error}."}
+        raise SpecError(index.problems or [problem]) from None
     finally:
         loader.dispose()
-    if problems:
-        raise SpecError(problems)
-    return document, source
+    return document, index.source
 
 
-def _index(yaml, node, path, source, loader, problems):
-    """Record the place of every key and value under *node*."""
-    place = (source.file, node.start_mark.line + 1)
-    if path:
-        source.values[path] = place
-    if isinstance(node, yaml.SequenceNode):
-        for index, item in enumerate(node.value):
-            _index(yaml, item, path + (index,), source, loader, problems)
-    if not isinstance(node, yaml.MappingNode):
-        return
-    seen = {}
-    for key_node, value_node in node.value:
-        if key_node.tag == "tag:yaml.org,2002:merge":
-            continue
-        if not isinstance(key_node, yaml.ScalarNode):
-            continue
-        # A key is the word that was written: YAML 1.1 would read on, yes, no and null as values.
-        key_node.tag = "tag:yaml.org,2002:str"
-        key = key_node.value
-        here = path + (key,)
-        line = key_node.start_mark.line + 1
-        if key in seen:
-            problems.append(
-                {
-                    "file": source.file,
-                    "line": line,
-                    "path": dotted(here),
-                    "problem": f"is there twice, first in line {seen[key]}.",
-                    "remedy": "Keep one of them.",
-                }
-            )
-        seen[key] = line
-        source.keys[here] = (source.file, line)
-        _index(yaml, value_node, here, source, loader, problems)
+def numbers(text):
+    """Return ``{(line, column): (text, value)}`` of the numbers in YAML *text*, counted from 1; empty if it is none."""
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
+    found = {}
+    try:
+        stack, seen = [loader.get_single_node()], set()
+        while stack:
+            node = stack.pop()
+            if node is None or id(node) in seen:
+                continue
+            seen.add(id(node))
+            if isinstance(node, yaml.MappingNode):
+                stack += [one for pair in node.value for one in pair]
+            elif isinstance(node, yaml.SequenceNode):
+                stack += node.value
+            elif node.tag in NUMBERS:
+                place = (node.start_mark.line + 1, node.start_mark.column + 1)
+                found[place] = (node.value, loader.construct_object(node))
+    except (yaml.YAMLError, ValueError, OverflowError):
+        return {}
+    finally:
+        loader.dispose()
+    return found
+
+
+def _remedy(error, text):
+    """Return what to do about a YAML *error*, in plain words, or None."""
+    mark, begun = getattr(error, "problem_mark", None), getattr(error, "context_mark", None)
+    lines = text.splitlines()
+    line = lines[mark.line] if mark and mark.line < len(lines) else ""
+    if "\t" in line[: len(line) - len(line.lstrip())]:
+        return "The line begins with a tab. Indent with spaces."
+    if "quoted scalar" in (getattr(error, "context", None) or ""):
+        return f"The quote that begins in line {begun.line + 1} is not closed."
+    if mark and line[mark.column : mark.column + 1] in ("@", "`", "%"):
+        return f"A value that begins with {line[mark.column]} needs quotes."
+    if "mapping values" in str(error):
+        return "A text with a colon and a space in it needs quotes; a key stands on a line of its own."
+    # A quote that is open swallows the lines up to the next one, and what follows makes no sense.
+    opened = [number for number in range(mark.line if mark else 0) if ODD.match(lines[number])]
+    if "expected" in str(error) and opened:
+        return f"The quote in line {opened[-1] + 1} may not be closed."
+    if "expected" in str(error):
+        return "Look at the indentation and the brackets of this line and of those before it."
+    return None
+
+
+class _Index:
+    """Walks the nodes of a document: records places in ``source``, and ``problems`` of what no job can hold."""
+
+    def __init__(self, yaml, file):
+        self.yaml, self.source, self.problems = yaml, Source(file), []
+        self.open, self.count = set(), 0
+
+    def problem(self, node, path, text, remedy):
+        line = node.start_mark.line + 1
+        self.problems.append(
+            {"file": self.source.file, "line": line, "path": dotted(path), "problem": text, "remedy": remedy}
+        )
+
+    def value(self, node, path):
+        """Record the place of *node* at *path*, and of every key and value below it."""
+        self.count += 1
+        if id(node) in self.open:
+            self.problem(node, path, "contains itself.", "Write out what it refers to.")
+            return
+        if self.count > MOST_VALUES:
+            if self.count == MOST_VALUES + 1:
+                self.problem(node, path, f"brings the file to over {MOST_VALUES} values.", "Use fewer aliases.")
+            return
+        if node.tag not in PLAIN_TAGS:
+            self.tagged(node, path)
+            return
+        if path:
+            # A mapping begins with its first key; who looks for it looks for its own key.
+            inside = not isinstance(node, self.yaml.ScalarNode) and self.source.keys.get(path)
+            self.source.values[path] = inside or (self.source.file, node.start_mark.line + 1)
+        self.open.add(id(node))
+        if node.tag in NUMBERS:
+            self.source.texts[path] = node.value
+        elif isinstance(node, self.yaml.SequenceNode):
+            for index, item in enumerate(node.value):
+                self.value(item, path + (index,))
+        elif isinstance(node, self.yaml.MappingNode):
+            self.mapping(node, path)
+        self.open.discard(id(node))
+
+    def bad_value(self, node, path, construct):
+        """Report the scalars below *node* that *construct* cannot make a value of, such as the date 2024-13-01."""
+        if isinstance(node, self.yaml.ScalarNode):
+            try:
+                construct(node)
+            except (ValueError, OverflowError, self.yaml.YAMLError):
+                text = f"is {node.value}, which YAML takes for a number or a date, but there is no such one."
+                self.problem(node, path, text, "Put it into quotes if it is text.")
+        for key, item in node.value if isinstance(node, self.yaml.MappingNode) else ():
+            self.bad_value(item, (*path, key.value), construct)
+        for index, item in enumerate(node.value if isinstance(node, self.yaml.SequenceNode) else ()):
+            self.bad_value(item, (*path, index), construct)
+
+    def tagged(self, node, path):
+        """Report a value with a tag that is not plain YAML."""
+        tag = node.tag.replace("tag:yaml.org,2002:", "!!")
+        remedy = "Write a list, a mapping or text."
+        if tag.startswith("!vault"):
+            remedy = "Give the file as -e @FILE: Ansible decrypts it."
+        elif tag.startswith("!unsafe"):
+            remedy = "Give the file as -e @FILE, or write the text without the tag."
+        elif tag in ("!!merge", "!!value"):  # << and = stand for something in YAML 1.1
+            remedy = "Put it into quotes."
+        self.problem(node, path, f"has the YAML tag {tag}, which no job can hold.", remedy)
+
+    def mapping(self, node, path):
+        """Record the keys of a mapping; what it merges in comes first, because its own keys replace that."""
+        for key_node, value_node in node.value:
+            if key_node.tag == MERGE:
+                # Of several the first wins.
+                several = isinstance(value_node, self.yaml.SequenceNode)
+                for one in reversed(value_node.value) if several else [value_node]:
+                    self.merged(one, path)
+        seen = {}
+        for key_node, value_node in node.value:
+            if key_node.tag == MERGE:
+                continue
+            if not isinstance(key_node, self.yaml.ScalarNode):
+                self.problem(key_node, path, "has a key that is no text.", None)
+                continue
+            # A key is the word that was written: YAML 1.1 would read on, yes, no and null as values.
+            key_node.tag = "tag:yaml.org,2002:str"
+            key = key_node.value
+            here = path + (key,)
+            line = key_node.start_mark.line + 1
+            if key in seen:
+                self.problem(key_node, here, f"is there twice, first in line {seen[key]}.", "Keep one of them.")
+            seen[key] = line
+            self.source.keys[here] = (self.source.file, line)
+            self.value(value_node, here)
+
+    def merged(self, node, path):
+        """Record the keys that ``<<`` brings in."""
+        if isinstance(node, self.yaml.MappingNode) and id(node) not in self.open:
+            self.open.add(id(node))
+            self.mapping(node, path)
+            self.open.discard(id(node))

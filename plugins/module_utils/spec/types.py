@@ -11,25 +11,41 @@ float as an integer, ``8.5`` is no integer, and a truth value is no text.
 
 from __future__ import annotations
 
+import datetime
 import math
 
-from .words import nearest
+from .spelling import bare, is_number
+from .words import nearest, normal
 
+# What YAML can make, and Ansible's reader of YAML too, but JSON cannot hold.
+UNPLAIN = (set, frozenset, bytes, bytearray)
+KINDS = (
+    ((set, frozenset), "a set (YAML's tag !!set)"),
+    ((bytes, bytearray), "binary data (YAML's tag !!binary)"),
+    (datetime.datetime, "what YAML reads as a time"),
+    (datetime.date, "what YAML reads as a date"),
+)
 TRUE_WORDS = ("true", "yes", "on", "1")
 FALSE_WORDS = ("false", "no", "off", "0")
+BOTH_WORDS = (*TRUE_WORDS, *FALSE_WORDS)
+# What stands for a parameter of a sweep, in JSON Schemas.
+PARAMETER = r"\{.+\}"
 
 
 class Type:
-    """Base: accepts everything. What JSON cannot hold (YAML's dates, keys that are no text) becomes text."""
+    """Base: accepts everything that is plain. YAML's dates and keys that are no text become text."""
 
     name = "anything"
 
     def coerce(self, value):
         """Return *value* in the form that the spec stores."""
+        if isinstance(value, UNPLAIN):
+            raise ValueError(f"holds {kind_of(value)}, which no job can hold. Write a list, a mapping or text.")
         if isinstance(value, dict):
             return {str(key): Type.coerce(self, item) for key, item in value.items()}
         if isinstance(value, (list, tuple)):
             return [Type.coerce(self, item) for item in value]
+        value = bare(value)
         if value is None or isinstance(value, (bool, int, str)):
             return value
         if isinstance(value, float) and math.isfinite(value):
@@ -42,7 +58,7 @@ class Type:
 
 
 class Str(Type):
-    """Text; whole and broken numbers are taken as their text."""
+    """Text; numbers are taken as they were written, see :mod:`.spelling`."""
 
     name = "text"
 
@@ -53,14 +69,37 @@ class Str(Type):
                 f'is a truth value, text is expected. Write "{word}" with quotes if that is meant; '
                 "YAML reads on, off, yes and no without quotes as truth values too."
             )
-        if isinstance(value, (int, float)):
+        if isinstance(value, float) and bare(value) is value:
+            # It may have been 0.10 as well as 0.1.
+            problem = f"is the number {value}; how it was written is not known, and text is expected."
+            raise ValueError(f'{problem} Write it with quotes, for example "{value}".')
+        if is_number(value):
             return str(value)
+        if isinstance(value, datetime.date):
+            raise ValueError(f'is {kind_of(value)}, text is expected. Write "{value}" with quotes.')
         if not isinstance(value, str):
             raise ValueError(f"is {kind_of(value)}, text is expected.")
         return value
 
     def schema(self):
         return {"type": ["string", "number"]}
+
+
+class Option(Str):
+    """The value of a command line's option: text, true for an option without a value, false for none at all.
+
+    Empty text stands for true, as in srtctl's files.
+    """
+
+    name = "option values"
+
+    def coerce(self, value):
+        if isinstance(value, bool):
+            return bool(value)
+        return super().coerce(value) or True
+
+    def schema(self):
+        return {"type": ["string", "number", "boolean"]}
 
 
 class Time(Str):
@@ -71,7 +110,7 @@ class Time(Str):
     def coerce(self, value):
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             raise ValueError(
-                f"is the number {value}. YAML reads 4:00:00 without quotes as a number; "
+                f"is the number {bare(value)}. YAML reads 4:00:00 without quotes as a number; "
                 'write it with quotes, for example "4:00:00" or "240" (minutes).'
             )
         value = super().coerce(value).strip()
@@ -83,7 +122,7 @@ class Time(Str):
         return value
 
     def schema(self):
-        return {"type": "string", "pattern": r"^(\d+-)?\d+(:\d+){0,2}$"}
+        return {"type": "string", "pattern": rf"^\s*(\d+-)?\d+(:\d+){{0,2}}\s*$|{PARAMETER}"}
 
 
 class Int(Type):
@@ -142,7 +181,7 @@ class Bool(Type):
     def coerce(self, value):
         if isinstance(value, bool):
             return bool(value)
-        word = str(value).strip().lower() if isinstance(value, (str, int)) else ""
+        word = str(bare(value)).strip().lower() if isinstance(value, (str, int)) else ""
         if word in TRUE_WORDS:
             return True
         if word in FALSE_WORDS:
@@ -150,7 +189,8 @@ class Bool(Type):
         raise ValueError(f"is {shown(value)}, true or false is expected.")
 
     def schema(self):
-        return loose("boolean", "|".join((*TRUE_WORDS, *FALSE_WORDS)))
+        words = "".join(f"[{one.lower()}{one.upper()}]" if one.isalpha() else one for one in "|".join(BOTH_WORDS))
+        return {**loose("boolean", words), "type": ["boolean", "string", "integer"], "minimum": 0, "maximum": 1}
 
 
 class Choice(Type):
@@ -170,7 +210,7 @@ class Choice(Type):
         raise ValueError(f"is {shown(value)}, expected is {self.name}." + (f" Did you mean {hint}?" if hint else ""))
 
     def schema(self):
-        return {"enum": list(self.words)}
+        return {"anyOf": [{"enum": list(self.words)}, {"type": "string", "pattern": PARAMETER}]}
 
 
 class ListOf(Type):
@@ -184,21 +224,32 @@ class ListOf(Type):
         return f"list of {self.item.name}"
 
     def schema(self):
-        return {"type": "array", "items": self.item.schema()}
+        return {"type": ["array", "string"], "items": self.item.schema(), "pattern": f"^{PARAMETER}$"}
 
 
 class MapOf(Type):
-    """A mapping from text to values of one type; the keys are free."""
+    """A mapping from text to values of one type; the keys are free.
 
-    def __init__(self, item=None):
-        self.item = item or Type()
+    :param named: types of certain keys, ``{key with underscores, without leading dashes: Type}``.
+    """
+
+    def __init__(self, item=None, named=None):
+        self.item, self.named = item or Type(), named or {}
+
+    def type_of(self, key):
+        """Return the type of the value under *key*."""
+        return self.named.get(normal(str(key).lstrip("-")), self.item) if self.named else self.item
 
     @property
     def name(self):
         return f"mapping of {self.item.name}"
 
     def schema(self):
-        return {"type": "object", "additionalProperties": self.item.schema()}
+        schema = {"type": ["object", "string"], "additionalProperties": nullable(self.item.schema())}
+        for key, type_ in self.named.items():
+            for name in dict.fromkeys((key, key.replace("_", "-"))):
+                schema.setdefault("properties", {})[name] = nullable(type_.schema())
+        return {**schema, "pattern": f"^{PARAMETER}$"}
 
 
 class OptionalSection(Type):
@@ -249,7 +300,9 @@ class Concurrencies(Type):
         return levels
 
     def schema(self):
-        return {"anyOf": [{"type": "array", "items": {"type": "integer", "minimum": 1}}, {"type": "string"}]}
+        number = Int(1).schema()
+        text = {"type": "string", "pattern": rf"^\s*\d+\s*(x\s*\d+\s*)*$|{PARAMETER}"}
+        return {"anyOf": [{"type": "array", "items": number, "minItems": 1}, {"type": "integer", "minimum": 1}, text]}
 
 
 def within(number, minimum, maximum):
@@ -263,7 +316,17 @@ def within(number, minimum, maximum):
 
 def loose(type_, pattern):
     """Return the JSON Schema of *type_*, also written as text that matches *pattern* or holds a ``{placeholder}``."""
-    return {"type": [type_, "string"], "pattern": rf"^\s*({pattern})\s*$|\{{.+\}}"}
+    return {"type": [type_, "string"], "pattern": rf"^\s*({pattern})\s*$|{PARAMETER}"}
+
+
+def nullable(schema):
+    """Return the JSON Schema *schema*, accepting null too."""
+    if "anyOf" in schema:
+        return {**schema, "anyOf": [*schema["anyOf"], {"type": "null"}]}
+    if "type" in schema:
+        kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+        return {**schema, "type": [*kinds, "null"]}
+    return schema
 
 
 def bounded(schema, minimum, maximum):
@@ -279,6 +342,9 @@ def kind_of(value):
     """Say in words what *value* is."""
     if value is None:
         return "empty"
+    for kind, words in KINDS:
+        if isinstance(value, kind):
+            return words
     if isinstance(value, dict):
         return "a mapping"
     if isinstance(value, list):
@@ -290,5 +356,7 @@ def shown(value):
     """Return a short text of *value* for messages."""
     if value is None:
         return "empty"
+    if isinstance(value, bool):
+        return "true" if value else "false"
     text = f'"{value}"' if isinstance(value, str) else str(value)
     return text if len(text) <= 60 else text[:57] + "..."

@@ -14,10 +14,16 @@ import re
 
 from ..failures import Error, SpecError
 from .merge import deep_merge
+from .spelling import bare
 from .words import nearest
 
 BASE, OVERRIDE, ZIP = "base", "override_", "zip_override_"
+# Keys beside base that may hold anything, such as an anchor.
+HOLDERS = ("x-", "_")
 SELECTOR = re.compile(r"base|(zip_)?override_[^:/]*|[^:/]*[*?\[][^:/]*")
+PARAMETER = re.compile(r"(?<!\$)\{(\w+)\}")
+# Placeholders that others fill in.
+NOT_OURS = ("node", "node_id", "job_id", "run_name", "head_node_ip", "log_dir", "model_path", "gpus_per_node")
 # A slip of the keyboard must not make a million jobs.
 MOST = 10000
 
@@ -34,35 +40,48 @@ def has_overrides(document):
     return isinstance(document, dict) and BASE in document
 
 
-def override_variants(document, source, selector=None):
-    """Return (variants, notes) of a document with ``base`` that *selector* chooses.
+def override_variants(document, source, selector=None, problems=None):
+    """Return (variants, notes) of a document with ``base`` that *selector* chooses; see :func:`expand`.
 
     Without selector: all ``override_*``, then all ``zip_override_*``, each in alphabetical order; the base itself
     only when it is asked for. A glob chooses among the same names.
     """
-    _check_keys(document, source)
-    plain = sorted(key for key in document if key.startswith(OVERRIDE))
-    names = plain + sorted(key for key in document if key.startswith(ZIP))
+    problems = [] if problems is None else problems
+    wrong = _check_keys(document, source, problems)
+    plain = sorted(key for key in document if str(key).startswith(OVERRIDE))
+    names = plain + sorted(key for key in document if str(key).startswith(ZIP))
     base = document[BASE]
+    if BASE in wrong:
+        return [], []
     base_source = source.under((BASE,))
     if selector == BASE:
         return [("", base, base_source)], []
+    if not names and wrong:  # a misspelt one is known
+        return [], []
     if not names:
-        raise Error(f"{source.file} has a base but no override_*. Add one, or choose the base with {source.file}:base.")
+        remedy = f"Add one, or choose the base with {source.file}:base."
+        raise SpecError([source.problem((BASE,), "has no override_* beside it.", remedy, True)])
     wanted, number = selector, None
     match = re.fullmatch(r"(zip_override_.*)\[(\d+)\]", selector or "")
     if match:
         wanted, number = match[1], int(match[2])
     chosen = names if wanted is None else [name for name in names if fnmatch.fnmatchcase(name, wanted)]
     if not chosen:
-        hint = nearest(wanted, [BASE, *names])
+        short = [name for name in names if name.partition(OVERRIDE)[2] == wanted]
+        hint = short[0] if short else nearest(wanted, [BASE, *names])
         raise Error(
             f"{source.file} has no {wanted}. " + (f"Did you mean {hint}? " if hint else "")
             + f"It has: {', '.join([BASE, *names])}."
         )  # fmt: skip
     variants = []
     for name in chosen:
-        found = _zip(document, source, name) if name.startswith(ZIP) else [_one(document, source, name)]
+        if name in wrong:
+            continue
+        try:
+            found = _zip(document, source, name) if name.startswith(ZIP) else [_one(document, source, name)]
+        except SpecError as error:
+            problems += error.problems
+            continue
         if number is not None:
             if number >= len(found):
                 raise Error(f"{source.file}: {wanted} has {len(found)} variants, 0 to {len(found) - 1}; not {number}.")
@@ -71,25 +90,36 @@ def override_variants(document, source, selector=None):
     return variants, []
 
 
-def _check_keys(document, source):
-    """Refuse top-level keys that are neither base nor overrides: a misspelt one would silently be left out."""
-    problems = []
+def _check_keys(document, source, problems):
+    """Report top-level keys that are neither base nor overrides: a misspelt one would silently be left out.
+
+    Return the keys that are wrong.
+    """
+    wrong = set()
     if not isinstance(document[BASE], dict):
+        wrong.add(BASE)
         problems.append(source.problem((BASE,), "is no mapping; it is the job that the overrides change."))
     for key, value in document.items():
         if key in (BASE, "lock"):
             continue
         if not str(key).startswith((OVERRIDE, ZIP)) or key in (OVERRIDE, ZIP):
-            problems.append(
-                source.problem(
-                    (key,), "is no part of a file with base.",
-                    "Such a file has base, override_<name> and zip_override_<name>.", on_key=True,
-                )
-            )  # fmt: skip
+            if not str(key).startswith(HOLDERS):
+                wrong.add(key)
+                remedy = f"{_meant(str(key))}A key that only holds an anchor begins with x- or _."
+                problems.append(source.problem((key,), "is no part of a file with base.", remedy, on_key=True))
         elif not isinstance(value, dict):
+            wrong.add(key)
             problems.append(source.problem((key,), "is no mapping of keys to change."))
-    if problems:
-        raise SpecError(problems)
+    return wrong
+
+
+def _meant(key):
+    """Return a sentence about what *key* may have been meant to be."""
+    for start in (ZIP, OVERRIDE):
+        for size in (len(start), len(start) - 1, len(start) + 1):
+            if key[size:] and nearest(key[:size], [start], 0.85):
+                return f"Did you mean {start}{key[size:]}? "
+    return "Such a file has base, override_<name> and zip_override_<name>. "
 
 
 def _one(document, source, name):
@@ -116,7 +146,10 @@ def _zip(document, source, name):
         places = under
         for path, found in lists.items():
             places = places.copied((*path, index if len(found) > 1 else 0), path)
-        variants.append((f"{name[len(ZIP) :]}_{index}", _picked(over, index), places))
+        chosen = _picked(over, index)
+        if isinstance(over.get("name"), str):  # one name for all of them would be one job
+            chosen["name"] = f"{over['name']}_{index}"
+        variants.append((f"{name[len(ZIP) :]}_{index}", chosen, places))
     return variants
 
 
@@ -145,9 +178,12 @@ def _merged(base, base_source, suffix, over, over_source):
     return suffix, job, over_source.laid_over(base_source)
 
 
-def sweep_variants(job, source):
-    """Return the variants of a *job* with ``sweep``: the product of its parameters, the last one fastest."""
-    parameters, zipped, where = _parameters(job, source)
+def sweep_variants(job, source, problems=None):
+    """Return the variants of a *job* with ``sweep``: the product of its parameters, the last one fastest.
+
+    A parameter that is used nowhere is added to *problems*, if that is a list, and the variants are returned.
+    """
+    collected, (parameters, zipped, where) = problems, _parameters(job, source)
     rest = {key: value for key, value in job.items() if key != "sweep"}
     names, rows = list(parameters), list(parameters.values())
     count = 1
@@ -155,6 +191,9 @@ def sweep_variants(job, source):
         count = count if zipped else count * len(row)
     if count > MOST:
         raise SpecError([source.problem(("sweep",), f"makes {count} jobs; {MOST} is the most.")])
+    problems = list(_misspelt(rest, (), names, source))
+    if problems:
+        raise SpecError(problems)
     combinations = zip(*rows) if zipped else itertools.product(*rows)
     variants, used = [], set()
     for values in combinations:
@@ -170,7 +209,9 @@ def sweep_variants(job, source):
             source.problem((*where, name), "is used nowhere.", f'Write "{{{name}}}" where its values belong.', True)
             for name in unused
         ]
-        raise SpecError(problems)
+        if collected is None:
+            raise SpecError(problems)
+        collected += problems
     return variants
 
 
@@ -192,12 +233,34 @@ def _parameters(job, source):
         for name, values in sweep.items()
         if not isinstance(values, list) or not values
     ]
-    lengths = {name: len(values) for name, values in sweep.items() if isinstance(values, list)}
-    if zipped and not problems and len(set(lengths.values())) > 1:
-        problems.append(source.problem(where, f"has lists of different lengths: {lengths}."))
+    lengths = [f"{name} has {len(values)}" for name, values in sweep.items() if isinstance(values, list)]
+    if zipped and not problems and len({text.rpartition(" ")[2] for text in lengths}) > 1:
+        problem = f"has lists of different lengths: {', '.join(lengths)}."
+        problems.append(source.problem(where, problem, "Give them one length."))
+    for name, values in [] if zipped or problems else sweep.items():
+        texts = [_text(value, bare) for value in values]
+        twice = [text for index, text in enumerate(texts) if text in texts[:index]]
+        if twice:
+            problems.append(source.problem((*where, name), f"names {twice[0]} twice.", "Two jobs would be the same."))
     if problems:
         raise SpecError(problems)
     return sweep, zipped, where
+
+
+def _misspelt(value, path, names, source):
+    """Yield the problems of texts below *value* that name nearly, but not quite, a parameter of the sweep."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _misspelt(item, (*path, key), names, source)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _misspelt(item, (*path, index), names, source)
+    elif isinstance(value, str) and "{" in value:
+        for word in PARAMETER.findall(value):
+            hint = None if word in names or word in NOT_OURS else nearest(word, names)
+            if hint:
+                problem = f"has {{{word}}}, which is no parameter of the sweep."
+                yield source.problem(path, problem, f"Did you mean {{{hint}}}?")
 
 
 def _filled(value, chosen, used):
@@ -236,33 +299,45 @@ def _alone(value, chosen):
     return None
 
 
-def _text(value):
+def _text(value, form=lambda number: number):
     if isinstance(value, list):
-        return ",".join(map(_text, value))
+        return ",".join(_text(item, form) for item in value)
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: ""}[value]
-    return str(value)
+    return str(form(value))
 
 
 def _word(value):
     """Return *value* as a part of a job's name."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", _text(value)).strip("-")
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", _text(value, bare)).strip("-")
 
 
-def expand(document, source, selector=None):
-    """Return (variants, notes) of any job file: one job, overrides, a sweep, or sweeps in overrides."""
-    notes = []
+def expand(document, source, selector=None, problems=None):
+    """Return (variants, notes) of any job file: one job, overrides, a sweep, or sweeps in overrides.
+
+    :param problems: takes up what is wrong with some of the variants, so that the others can be looked at all the
+        same. Without it all of that is a SpecError.
+    """
+    notes, found_wrong = [], [] if problems is None else problems
     if has_overrides(document):
-        found, notes = override_variants(document, source, selector)
+        found, notes = override_variants(document, source, selector, found_wrong)
     else:
         if selector:
             notes.append(f"The selector {selector} means nothing: {source.file} has no base.")
         found = [("", document, source)]
     variants = []
     for suffix, job, places in found:
+        if isinstance(job, dict) and "sweep" in job and job["sweep"] is None:
+            job = {key: value for key, value in job.items() if key != "sweep"}
         if isinstance(job, dict) and job.get("sweep") is not None:
-            more = sweep_variants(job, places)
+            try:
+                more = sweep_variants(job, places, found_wrong)
+            except SpecError as error:
+                found_wrong += error.problems
+                continue
             variants += [("_".join(filter(None, (suffix, one))), raw, where) for one, raw, where in more]
         else:
             variants.append((suffix, job, places))
+    if found_wrong and problems is None:
+        raise SpecError(found_wrong)
     return variants, notes

@@ -67,7 +67,8 @@ class Layout:
 
     ``addresses`` maps node names, in allocation order, to addresses. ``served_name`` is the model's public name,
     ``wiring`` the environment that connects a process to the job's infrastructure, ``worker_urls`` where workers with
-    an HTTP side of their own answer, by process name; these are set by the plan.
+    an HTTP side of their own answer, by process name; these are set by the plan. ``shifts`` is what
+    :func:`_shifts` returns.
     """
 
     spec: dict
@@ -82,6 +83,7 @@ class Layout:
     served_name: str = ""
     wiring: dict = field(default_factory=dict)
     worker_urls: dict = field(default_factory=dict)
+    shifts: list = field(default_factory=list)
 
     @property
     def ports(self):
@@ -255,7 +257,7 @@ def build_layout(
     addresses = dict(list(addresses.items())[:needed])
     roles = assign(addresses, Wish.of(spec))
     resources = spec["resources"]
-    endpoints = _endpoints(resources, roles.workers, share)
+    endpoints = place_workers(resources, roles.workers, share)
     roles = _placed(roles, spec, endpoints)
     if embedded:
         first = endpoints[0].nodes[0]
@@ -270,7 +272,7 @@ def build_layout(
     ]
     book = PortBook(spec["ports"])
     _reserve_fixed(book, roles, frontends, nginx, infra, frontend_ports)
-    _give_ports(book, processes, families, previous)
+    shifts = _give_ports(book, processes, families, previous)
     if embedded:
         processes[0].ports["http"] = spec["ports"]["frontend"]
     return Layout(
@@ -283,10 +285,11 @@ def build_layout(
         nginx=nginx,
         endpoints=endpoints,
         processes=processes,
+        shifts=shifts,
     )
 
 
-def _endpoints(resources, workers, share):
+def place_workers(resources, workers, share):
     """Return the endpoints on the *workers* nodes; each half of a heterogeneous job keeps to its own."""
     gpus, spread = resources["gpus_per_node"], resources["spread_workers"]
     wanted = demands(resources)
@@ -321,7 +324,7 @@ def _reserve_fixed(book, roles, frontends, nginx, infra, frontend_ports):
 
 
 def _give_ports(book, processes, families, previous):
-    """Give each process its ports, those of the *previous* plan first."""
+    """Give each process its ports, those of the *previous* plan first; return what :func:`_shifts` says of them."""
     before, nothing = {one["name"]: one for one in (previous or {}).get("processes", ())}, {}
     leaders = {process.endpoint.name: process for process in processes if process.leader}
     wanted = [
@@ -343,8 +346,28 @@ def _give_ports(book, processes, families, previous):
             process.ports[family.name] = port
     for process, family, node, owner in rest:
         process.ports[family.name] = book.take(node, family, owner)
+    shifts = _shifts(book, wanted)
     shared = [family.name for family in families if family.shared]
     for process in processes:
         leader = leaders[process.endpoint.name]
         process.ports.update({name: leader.ports[name] for name in shared if name in leader.ports})
         process.ports = {family.name: process.ports[family.name] for family in families if family.name in process.ports}
+    return shifts
+
+
+def _shifts(book, wanted):
+    """Return ``[(owner, node, number, number instead, kind in the way, count)]``: the first port of each kind that is
+    not the next one, because another kind has that number, and how many there are.
+
+    It looks at the ports alone, so that a plan that keeps them says the same about them.
+    """
+    following, found = {}, {}
+    for process, family, node in wanted:
+        port, counter = process.ports[family.name], (family.name, node if family.scope == "node" else None)
+        wish = following.get(counter, book.bases[family.name])
+        following[counter] = port + family.size
+        if port != wish:
+            for kind in book.in_the_way(node, family, wish, port):
+                one = found.setdefault((family.name, kind), [f"{family.name} of {process.name}", node, wish, port, 0])
+                one[4] += 1
+    return [(*one[:4], kind, one[4]) for (_family, kind), one in found.items()]

@@ -80,6 +80,15 @@ class PortBook:
         self._next[counter] = port + family.size
         return self._take(node, port, owner, family.size)
 
+    def in_the_way(self, node, family, wish, port):
+        """Return the kinds of the ports for which *family* has *port* on *node* and not *wish*, the next of its own.
+
+        Kinds are the names of families, and "ports.frontend" or the like for a fixed port.
+        """
+        numbers = range(wish, max(port, wish + family.size)) if port > wish else ()
+        owners = (self.owners.get((node, number)) for number in numbers)
+        return sorted({owner.partition(" of ")[0] for owner in owners if owner} - {family.name})
+
     def _take(self, node, port, owner, size):
         self.owners[(node, port)] = owner
         for number in range(port + 1, port + size):

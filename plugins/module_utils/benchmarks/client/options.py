@@ -31,7 +31,7 @@ def _parser():
     add("--base-url", required=True, help="where the server answers, for example http://10.0.0.1:8000")
     add("--endpoint", default="/v1/completions", choices=["/v1/completions", "/v1/chat/completions"])
     add("--model", required=True, help="name of the served model")
-    add("--tokenizer", required=True, help="folder with tokenizer.json, or that file")
+    add("--tokenizer", required=True, help="folder with tokenizer.json, that file, or hf:ORG/NAME")
     add("--isl", type=int, required=True, help="input tokens of a request, special tokens included")
     add("--osl", type=int, required=True, help="output tokens of a request (max_tokens)")
     add("--random-range-ratio", type=float, default=1.0, metavar="R",

@@ -25,9 +25,11 @@ class PromptError(Exception):
 
 
 def load_tokenizer(path):
-    """Return the tokenizer of a model folder (or of a tokenizer.json)."""
+    """Return the tokenizer of a model folder (or of a tokenizer.json), or of the hub's ``hf:ORG/NAME``."""
     from tokenizers import Tokenizer
 
+    if path.startswith("hf:"):
+        return _plain(_from_hub(Tokenizer, path[3:]))
     name = path if os.path.isfile(path) else os.path.join(path, "tokenizer.json")
     if not os.path.isfile(name):
         raise PromptError(
@@ -38,6 +40,22 @@ def load_tokenizer(path):
         tokenizer = Tokenizer.from_file(name)
     except Exception as error:  # the library raises a bare Exception
         raise PromptError(f"{name} is not a tokenizer: {error}") from None
+    return _plain(tokenizer)
+
+
+def _from_hub(kind, name):
+    """Return the tokenizer of a model of the hub: from the cache in HF_HOME, otherwise downloaded."""
+    try:
+        return kind.from_pretrained(name)
+    except Exception as error:  # the hub's library has many kinds, and without a network they say little
+        raise PromptError(
+            f"the tokenizer of {name} is neither in the Hugging Face cache of {os.uname().nodename} "
+            f"(HF_HOME is {os.environ.get('HF_HOME', 'not set')}) nor to be had from the hub: {error} "
+            "Set benchmark.custom_tokenizer to a folder with a tokenizer.json."
+        ) from None
+
+
+def _plain(tokenizer):
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer

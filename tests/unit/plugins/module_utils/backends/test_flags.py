@@ -31,12 +31,6 @@ def test_to_argv():
     ]
 
 
-def test_combine_passes_nothing_twice():
-    options, lost = combine({"port": 1, "x": 2}, {"x_y": 3, "x-y": 4, "x": 5, "--port": 9}, fixed=("port",))
-    assert options == {"port": 1, "x": 5, "x-y": 4}
-    assert lost == ["port"]
-
-
 def test_combine_is_silent_about_equal_values():
     assert combine({"mode": "prefill"}, {"mode": "prefill"}, fixed=("mode",)) == ({"mode": "prefill"}, [])
 

@@ -101,9 +101,10 @@ def test_router_before_aggregated_workers():
     assert argv[at : at + 3] == ["--worker-urls", "grpc://10.0.0.1:30000", "grpc://10.0.0.1:30001"]
 
 
-def test_options_that_the_plan_decides_are_refused_in_frontend_args():
-    with pytest.raises(SpecError, match="frontend.args.port: is decided by the plan"):
-        plan_of(frontend={"type": "sglang", "args": {"port": 1}})
+@pytest.mark.parametrize("name", ["worker-urls", "prefill", "--decode", "worker_urls"])
+def test_workers_of_another_job_are_refused_in_frontend_args(name):
+    with pytest.raises(SpecError, match=f"frontend.args.{name}: is decided by the plan"):
+        plan_of(frontend={"type": "sglang", "args": {name: "http://x:1"}})
 
 
 @pytest.mark.parametrize(
@@ -128,7 +129,7 @@ def test_kv_events(given, prefill, agg):
 
 
 def test_parallel_size_must_fit():
-    with pytest.raises(SpecError, match="= 16 GPUs, a decode worker has 8"):
+    with pytest.raises(SpecError, match=r"needs 16 GPUs \(tensor 8 x pipeline 2\), a decode worker has 8\."):
         jobs.spec_of(
             backend={"type": "sglang", "sglang_config": {"decode": {"tp-size": 8, "pp-size": 2}}},
             resources={"decode_workers": 1},
@@ -156,6 +157,51 @@ def test_events_may_stand_among_the_engines_options():
         "topic": "mine",
         "endpoint": "tcp://*:5552",
     }
+
+
+@pytest.mark.parametrize(
+    "backend, path, words",
+    [
+        ({"sglang_config": {"decode": {"kv_events_config": "zmq"}}}, "sglang_config.decode.kv_events_config", "JSON"),
+        ({"sglang_config": {"decode": {"kv-events-config": "[]"}}}, "sglang_config.decode.kv-events-config", "mapping"),
+        ({"kv_events_config": {"prefil": True}}, "kv_events_config.prefil", "is not a mode"),
+        ({"kv_events_config": {"prefill": "zmq"}}, "kv_events_config.prefill", "true, false or a mapping"),
+    ],
+)
+def test_events_that_cannot_be_read(backend, path, words):
+    with pytest.raises(SpecError) as caught:
+        plan_of(backend={"type": "sglang", **backend})
+    assert [one["path"] for one in caught.value.problems] == [f"backend.{path}"] and words in str(caught.value)
+
+
+def test_events_of_an_engine_option_may_be_true():
+    config = {"decode": {"kv-events-config": True, "tp-size": 16}, "prefill": {"kv-events-config": False, "tp-size": 4}}
+    plan = plan_of(backend={"type": "sglang", "sglang_config": config})
+    assert "--kv-events-config" in jobs.step(plan, "decode_0")["argv"]
+    assert "--kv-events-config" not in jobs.step(plan, "prefill_0")["argv"]
+
+
+def test_what_is_said_about_absent_modes_is_a_note():
+    backend = {
+        "type": "sglang",
+        "sglang_config": {"aggregated": {"tp-size": 8}, "prefill": {"tp-size": -3}, "decode": {}},
+        "prefill_environment": {"A": "1"},
+        "decode_environment": {"A": "1"},
+        "kv_events_config": {"decode": True, "aggregated": True, "prefill": False},
+    }
+    resources = {**jobs.AGGREGATED, "gpus_per_decode": 4}
+    plan = plan_of(backend=backend, resources=resources, faults={"decode": {"restarts": 1}, "agg": {"critical": True}})
+    assert [note for note in plan["notes"] if "no effect" in note] == [
+        "backend.sglang_config.prefill, backend.prefill_environment: no effect, the job has no prefill workers.",
+        "resources.gpus_per_decode, backend.decode_environment, backend.kv_events_config.decode: no effect, "
+        "the job has no decode workers.",
+        "faults.decode: no effect, the job has no decode workers.",
+    ]
+    plan = plan_of(backend={**backend, "kv_events_config": True}, resources=jobs.AGGREGATED)
+    assert any("write {aggregated: true}" in note for note in plan["notes"])
+    aggregated = {"sglang_config": {"aggregated": {"x": 1}, "prefill": {"tp": 4}, "decode": {"tp": 16}}}
+    (note,) = plan_of(backend={"type": "sglang", **aggregated})["notes"]
+    assert note == "backend.sglang_config.aggregated: no effect, the job has no aggregated workers."
 
 
 def test_mooncake_store():

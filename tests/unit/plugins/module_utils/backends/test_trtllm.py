@@ -131,9 +131,15 @@ def test_trtllm_serve_aggregated_is_the_worker_itself():
 @pytest.mark.parametrize(
     "changes, words",
     [
-        ({"backend": {"trtllm_config": {"prefill": {"tensor_parallel_size": 8}}}}, "= 8 GPUs, a prefill worker"),
+        (
+            {"backend": {"trtllm_config": {"prefill": {"tensor_parallel_size": 8}}}},
+            "needs 8 GPUs (tensor 8), a prefill worker has 4.",
+        ),
         ({"frontend": {"type": "trtllm_serve", "args": {"config": "x"}}}, "is decided by the plan"),
-        ({"frontend": {"type": "trtllm_serve", "server_config_extra": {"port": 1}}}, "is decided by the plan"),
+        (
+            {"frontend": {"type": "trtllm_serve", "server_config_extra": {"context_servers": {}}}},
+            "is decided by the plan",
+        ),
         ({"profiling": {"type": "torch", "prefill": {}, "decode": {}}}, "which trtllm cannot do"),
     ],
 )

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
+import yaml
 from ansible_collections.srt.slurm.plugins.module_utils.failures import SpecError
 from ansible_collections.srt.slurm.plugins.module_utils.plan.request import node_count
+from ansible_collections.srt.slurm.plugins.module_utils.spec.source import parse_yaml
 from ansible_collections.srt.slurm.tests.unit.plugins.module_utils.plan import jobs
 
 SPLIT = {"prefill_nodes": 1, "prefill_workers": 2, "decode_nodes": 2, "decode_workers": 1}
@@ -105,6 +107,51 @@ def test_connectors(word, expected):
         assert json.loads(jobs.option(argv, "--kv-transfer-config"))["kv_connector"] == expected
 
 
+def flag_given(**backend):
+    """Tell whether a decode worker gets a connector; the job is read like a file, where null is a value."""
+    text = yaml.safe_dump(jobs.raw(backend={"type": "vllm"}, resources=SPLIT))
+    job, source = parse_yaml(text, "j.yaml")
+    job["backend"].update(backend)
+    return "--kv-transfer-config" in jobs.step(jobs.plan_of(jobs.spec_of(job, source)), "decode_0")["argv"]
+
+
+def test_a_connector_of_null_is_none_and_an_absent_one_is_the_default():
+    assert flag_given() is True
+    assert flag_given(connector=None) is False
+    assert flag_given(connector="null") is False and flag_given(connector="") is False
+    assert flag_given(connector="nixl", vllm_config={"decode": {"connector": None}}) is False
+    assert flag_given(connector=None, vllm_config={"decode": {"connector": "nixl"}}) is True
+
+
+@pytest.mark.parametrize(
+    "backend, path, words",
+    [
+        ({"connector": "nixll"}, "connector", "Did you mean nixl?"),
+        ({"connector": "moon"}, "connector", "expected is one of nixl, lmcache, kvbm, none, or JSON"),
+        ({"connector": '{"kv_connector": '}, "connector", "which is not JSON"),
+        ({"connector": "[1]"}, "connector", "expected is one of nixl"),
+        (modes(decode={"connector": "x"}), "vllm_config.decode.connector", "or JSON"),
+        (modes(decode={"connector": 5}), "vllm_config.decode.connector", "a mapping or the JSON text of one"),
+        (modes(decode={"kv-transfer-config": "Nixl"}), "vllm_config.decode.kv-transfer-config", "not JSON"),
+        (modes(decode={"kv_transfer_config": "[1]"}), "vllm_config.decode.kv_transfer_config", "a mapping or the"),
+        (modes(decode={"kv-transfer-config": True}), "vllm_config.decode.kv-transfer-config", "is true"),
+        (modes(prefill={"kv-events-config": "{a}"}), "vllm_config.prefill.kv-events-config", "not JSON"),
+    ],
+)
+def test_connectors_that_nobody_can_read(backend, path, words):
+    with pytest.raises(SpecError) as caught:
+        spec_of(backend)
+    assert [one["path"] for one in caught.value.problems] == [f"backend.{path}"] and words in str(caught.value)
+
+
+def test_a_connector_may_be_a_mapping_in_a_mode():
+    config = modes(decode={"connector": {"kv_connector": "Mine"}, "kv-transfer-config": None})
+    argv = jobs.step(jobs.plan_of(spec_of(config)), "decode_0")["argv"]
+    assert "--kv-transfer-config" not in argv, "null as an option leaves the flag out"
+    argv = jobs.step(jobs.plan_of(spec_of(modes(decode={"connector": {"kv_connector": "Mine"}}))), "decode_0")["argv"]
+    assert json.loads(jobs.option(argv, "--kv-transfer-config")) == {"kv_connector": "Mine"}
+
+
 def test_the_mode_names_its_own_connector_and_the_engine_option_wins():
     config = modes(prefill={"connector": "none"}, decode={"kv_transfer_config": {"kv_connector": "Own"}})
     plan = jobs.plan_of(spec_of(config))
@@ -167,8 +214,12 @@ def test_vllm_serve():
 @pytest.mark.parametrize(
     "backend, changes, words",
     [
-        (modes(decode={"tensor-parallel-size": 32}), {}, "needs 32 GPUs"),
-        (modes(decode={"data-parallel-size": 4}), {}, "= 4 GPUs, a decode worker has 16"),
+        (modes(decode={"tensor-parallel-size": 32}), {}, "needs 32 GPUs (tensor 32), a decode worker has 16."),
+        (
+            modes(decode={"data-parallel-size": 4}),
+            {},
+            "needs 4 GPUs (data 4), a decode worker has 16, and vLLM must use all of them.",
+        ),
         (modes(decode={"data-parallel-size": 16, "headless": True}), {}, "decided by the plan for data-parallel"),
         (
             {**modes(decode={"data-parallel-size": 8, "tensor-parallel-size": 2}), "dp_launch_mode": "per_gpu"},
@@ -192,7 +243,7 @@ def test_problems(backend, changes, words):
 
 def test_mooncake_store():
     store = {"container": "mc:1", "env": {"A": "1"}, "master_extra_args": ["--rpc_thread_num=4", "--port=1"]}
-    config = modes(prefill={"kv-transfer-config": "Mooncake"})
+    config = modes(prefill={"kv-transfer-config": '{"kv_connector": "MooncakeConnector"}'})
     plan = jobs.plan_of(spec_of({**config, "mooncake_kv_store": {**store, "store_config": {"x": 1}}}))
     step = jobs.step(plan, "mooncake")
     assert step["tier"] == "head_infra" and step["nodes"] == plan["groups"]["srt_infra"]

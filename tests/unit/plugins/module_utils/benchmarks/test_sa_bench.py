@@ -91,9 +91,27 @@ def test_the_client_is_shipped_whole():
     assert "__main__.py" in assets and all(name.endswith(".py") for name in assets)
 
 
-def test_a_model_from_the_hub_needs_a_tokenizer():
-    with pytest.raises(SpecError, match="custom_tokenizer"):
-        jobs.spec_of(model={"path": "hf:org/name"})
+def test_the_tokenizer_of_a_model_from_the_hub():
+    spec = jobs.spec_of(model={"path": "hf:org/name"}, backend={"decode_environment": {"HF_HOME": "/scratch/hf"}})
+    step = jobs.plan_of(spec)["benchmark"]["points"][0]["step"]
+    assert jobs.option(step["argv"], "--tokenizer") == "hf:org/name" and step["env"]["HF_HOME"] == "/scratch/hf"
+    (note,) = [one for one in BENCHMARKS["sa-bench"].notes(spec) if "tokenizer of hf:org/name" in one]
+    assert "HF_HOME=/scratch/hf" in note and "custom_tokenizer" in note
+    spec = jobs.spec_of(
+        model={"path": "hf:org/name"}, environment={"HF_HOME": "/a"}, benchmark={"env": {"HF_HOME": "/b"}}
+    )
+    assert jobs.plan_of(spec)["benchmark"]["points"][0]["step"]["env"]["HF_HOME"] == "/b"
+    assert "HF_HOME=/b" in BENCHMARKS["sa-bench"].notes(spec)[0]
+
+
+def test_another_tokenizer_makes_another_point():
+    def digest(**benchmark):
+        return jobs.plan_of(benchmark=benchmark)["benchmark"]["points"][0]["digest"]
+
+    assert len({digest(), digest(custom_tokenizer="/t"), digest(custom_tokenizer="/u")}) == 3
+
+
+def test_a_tokenizer_directory_instead_of_the_hub():
     plan = jobs.plan_of(model={"path": "hf:org/name"}, benchmark={"custom_tokenizer": "/t"})
     assert jobs.option(plan["benchmark"]["points"][0]["step"]["argv"], "--tokenizer") == "/t"
     assert jobs.option(jobs.step(plan, "prefill_0")["argv"], "--model-path") == "org/name"

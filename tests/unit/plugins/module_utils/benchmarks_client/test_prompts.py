@@ -114,3 +114,20 @@ def test_a_tokenizer_without_words_is_refused():
     with pytest.raises(prompts.PromptError, match="no word that stays one token"):
         maker = prompts.PromptMaker(made, 0)
         maker.make([3], "seed")
+
+
+def test_a_tokenizer_of_the_hub_comes_from_its_cache(tokenizer, tmp_path, monkeypatch):
+    constants = pytest.importorskip("huggingface_hub.constants")
+    folder = tmp_path / "hub" / "models--org--tiny"
+    (folder / "refs").mkdir(parents=True)
+    (folder / "refs" / "main").write_text("abc")
+    (folder / "snapshots" / "abc").mkdir(parents=True)
+    tokenizer.save(str(folder / "snapshots" / "abc" / "tokenizer.json"))
+    # The library reads the environment once, when it is imported.
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    assert prompts.load_tokenizer("hf:org/tiny").encode("kalo").ids == tokenizer.encode("kalo").ids
+    with pytest.raises(prompts.PromptError) as caught:
+        prompts.load_tokenizer("hf:org/absent")
+    assert str(tmp_path) in str(caught.value) and "custom_tokenizer" in str(caught.value)

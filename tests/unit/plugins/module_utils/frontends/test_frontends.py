@@ -137,3 +137,47 @@ def test_an_empty_infra_node_is_pointed_out():
     changes = {"backend": {"type": "sglang"}, "frontend": {"type": "sglang"}}
     plan = jobs.plan_of(**changes, infra={"etcd_nats_dedicated_node": True})
     assert any("that node stays empty" in note for note in plan["notes"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "backend", "args", "flag", "value"),
+    [
+        ("dynamo", {"type": "mocker"}, {"http-port": 9}, "--http-port", "8080"),
+        ("dynamo", {"type": "mocker"}, {"http_port": 9, "http-host": "::"}, "--http-port", "8080"),
+        ("sglang", {"type": "sglang"}, {"host": "h", "port": 9}, "--port", "8080"),
+        ("sglang", {"type": "sglang"}, {"--prometheus-port": 9}, "--prometheus-port", "29000"),
+    ],
+)
+def test_a_port_of_the_frontends_own_gives_way_with_a_note(kind, backend, args, flag, value):
+    plan = jobs.plan_of(backend=backend, frontend={"type": kind, "args": {**args, "router-mode": "kv"}})
+    argv = jobs.step(plan, "frontend_0")["argv"]
+    assert argv.count(flag) == 1 and jobs.option(argv, flag) == value and "--http_port" not in argv
+    assert jobs.option(argv, "--router-mode") == "kv" and not {"9", "h", "::"} & set(argv)
+    told = [note for note in plan["notes"] if note.startswith(f"frontend.args: {', '.join(args)}: the plan sets this")]
+    assert len(told) == 1
+
+
+def test_what_is_left_out_anyway_needs_no_note():
+    plan = jobs.plan_of(frontend={"args": {"http-port": None, "http-host": False}})
+    assert not [note for note in plan["notes"] if "frontend.args" in note]
+
+
+def test_host_and_port_of_trtllm_serve_give_way_with_a_note():
+    extra = {"port": 1, "hostname": "x", "max_retries": 3}
+    changes = {"backend": {"type": "trtllm", "trtllm_config": {}}, "frontend": {"type": "trtllm_serve"}}
+    changes["frontend"]["server_config_extra"] = extra
+    plan = jobs.plan_of(**changes)
+    text = next(one["content"] for one in plan["files"] if one["path"] == "trtllm_serve.yaml")
+    assert text.startswith('hostname: "0.0.0.0"\nport: 8000\nmax_retries: 3\n')
+    assert "frontend.server_config_extra: port, hostname: the plan sets this itself." in plan["notes"]
+    plan = jobs.plan_of(resources=jobs.AGGREGATED, **changes)
+    (note,) = [note for note in plan["notes"] if "no effect" in note]
+    assert note.startswith("frontend.server_config_extra: no effect, the worker itself")
+
+
+def test_vllm_serve_takes_no_options_but_says_that_host_and_port_are_the_plans():
+    changes = {"resources": jobs.AGGREGATED, "backend": {"type": "vllm"}}
+    plan = jobs.plan_of(**changes, frontend={"type": "vllm", "args": {"host": "x", "port": 1}})
+    assert any(note.startswith("frontend.args: host, port: the plan sets this") for note in plan["notes"])
+    with pytest.raises(SpecError, match="has no program to go to"):
+        jobs.plan_of(**changes, frontend={"type": "vllm", "args": {"router-mode": "kv"}})

@@ -33,10 +33,40 @@ def problems(**changes):
     [
         ({"name": "a\nb"}, "name", "line break"),
         ({"name": " "}, "name", "is empty"),
+        ({"slurm": {"account": "a\n#SBATCH --uid=0"}}, "slurm.account", "line break"),
         ({"environment": {"a-b": "1"}}, "environment.a-b", "name of an environment variable"),
         ({"backend": {"prefill_environment": {"1A": "1"}}}, "backend.prefill_environment.1A", "environment variable"),
         ({"frontend": {"env": {"": "1"}}}, "frontend.env.", "environment variable"),
+        ({"environment": {"A": "x\0y"}}, "environment.A", "zero byte"),
+        (
+            {"backend": {"type": "sglang", "mooncake_kv_store": {"container": "c", "env": {"a b": "1"}}}},
+            "backend.mooncake_kv_store.env.a b",
+            "environment variable",
+        ),
         ({"srun_options": {"job_name": "x"}}, "srun_options.job_name", "cannot be changed"),
+        ({"srun_options": {"n": 3}}, "srun_options.n", "cannot be changed"),
+        ({"srun_options": {"pty": True}}, "srun_options.pty", "no terminal"),
+        ({"srun_options": {"mpi": ["a"]}}, "srun_options.mpi", "is a list"),
+        ({"sbatch_directives": {"array": "1-2"}}, "sbatch_directives.array", "use a sweep"),
+        ({"sbatch_directives": {"N": 3}}, "sbatch_directives.N", "the plan needs 2"),
+        ({"sbatch_directives": {"ntasks": 1}}, "sbatch_directives.ntasks", "need 2"),
+        ({"sbatch_directives": {"gpus-per-node": 4}}, "sbatch_directives.gpus-per-node", "needs 8"),
+        ({"sbatch_directives": {"nodelist": "n[1-3]"}}, "sbatch_directives.nodelist", "names 3 nodes"),
+        ({"sbatch_directives": {"time": 14400}}, "sbatch_directives.time", "with quotes"),
+        ({"sbatch_directives": {"time": "soon"}}, "sbatch_directives.time", "no Slurm time"),
+        ({"sbatch_directives": {"cpus-per-taks": 4}}, "sbatch_directives.cpus-per-taks", "no option of sbatch"),
+        (
+            {"backend": {"mocker_config": {"prefill": {"max num seqs": 4}}}},
+            "backend.mocker_config.prefill.max num seqs",
+            "name of an option",
+        ),
+        ({"frontend": {"args": {"--router mode": "kv"}}}, "frontend.args.--router mode", "name of an option"),
+        (
+            {"frontend": {"args": {"router-mode": "kv", "router_mode": "kv"}}},
+            "frontend.args.router_mode",
+            "also as router-mode",
+        ),
+        ({"benchmark": {"aiperf_args": {"": 1}}}, "benchmark.aiperf_args.", "name of an option"),
         ({"dynamo": {"wheel": "a/b.whl"}}, "dynamo.wheel", "a version such as"),
         ({"dynamo": {"wheel": " "}}, "dynamo.wheel", "a version such as"),
         ({"telemetry": {"enabled": True}}, "telemetry.enabled", "needs telemetry.dcgm_exporter"),
@@ -92,7 +122,6 @@ def test_rules(changes, path, words):
         {"benchmark": {"type": "gpqa"}},
         {"benchmark": {"type": "custom", "command": "run me"}},
         {"benchmark": {"dataset_name": "custom", "dataset_path": "/d"}},
-        {"model": {"path": "hf:a/b"}},
     ],
 )
 def test_what_cannot_be_run_yet_is_refused_but_can_be_rehearsed(changes):
@@ -123,9 +152,42 @@ frontend: {type: dynmo}
         (5, "dynamo"),
         (6, "environment.A"),
         (7, "benchmark.isl"),
+        (7, "benchmark.osl"),
+        (7, "benchmark.concurrencies"),
         (8, "frontend.type"),
     ]
     assert '"speedup_ratio"' in str(caught.value) and "with quotes" in str(caught.value)
+
+
+def test_one_wrong_entry_of_a_table_hides_no_other():
+    text = """\
+environment: {A: yes, A-B: x}
+sbatch_directives: {time: 1:00:00, array: 1-3, mem: 0}
+srun_options: {mpi: [1], n: 4}
+backend: {type: mocker, sped_ratio: 3, mocker_config: {prefill: {"a b": 1}}}
+"""
+    job, source = parse_yaml(text, "j.yaml")
+    with pytest.raises(SpecError) as caught:
+        jobs.spec_of({**jobs.raw(), **job}, source)
+    assert sorted(one["path"] for one in caught.value.problems) == [
+        "backend.mocker_config.prefill.a b",
+        "backend.sped_ratio",
+        "environment.A",
+        "environment.A-B",
+        "sbatch_directives.array",
+        "sbatch_directives.time",
+        "srun_options.mpi",
+        "srun_options.n",
+    ]
+
+
+def test_options_without_a_value_and_options_left_out():
+    spec = jobs.spec_of(
+        sbatch_directives={"exclusive": "", "requeue": True, "mem": False, "qos": None, "cpus-per-task": 4},
+        srun_options={"label": True, "unbuffered": False},
+    )
+    assert spec["sbatch_directives"] == {"exclusive": True, "requeue": True, "cpus-per-task": "4"}
+    assert spec["srun_options"] == {"label": True}
 
 
 def test_keys_that_yaml_takes_for_truth_values():

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
-from ansible_collections.srt.slurm.plugins.module_utils.plan.extra_vars import ExtraVars
+from ansible_collections.srt.slurm.plugins.module_utils.failures import Error, SpecError
+from ansible_collections.srt.slurm.plugins.module_utils.plan.extra_vars import ExtraVars, in_clear, passed_on
 from ansible_collections.srt.slurm.plugins.module_utils.spec.source import parse_yaml
 
 
@@ -135,3 +135,58 @@ def test_values_that_no_run_could_mean(name, value):
 @pytest.mark.parametrize("value", [True, False, "yes", "no", 7200, "7200", 0, "on"])
 def test_values_of_keep(value):
     assert ExtraVars({"job_file": "x", "keep": value}, lambda value: (None, None)).problems() == []
+
+
+def test_a_base_with_overrides_is_read_from_a_file():
+    extra = ExtraVars(tagged("base: {name: x}\noverride_a: {}\n", "/r/o.yaml"), place)
+    with pytest.raises(Error, match="-e job_file=/r/o.yaml"):
+        extra.form()
+    assert ExtraVars({"base": 1, "keep": "true"}, place).form() is None, "somebody else's word"
+
+
+def test_values_that_no_template_would_leave_as_they_are():
+    job = tagged(FLAT)
+    job["resources"]["odd"] = {"a", "b"}
+    job["resources"]["list"] = [b"x"]
+    extra = ExtraVars(job, place)
+    extra.job()
+    assert [(one["file"], one["path"]) for one in extra.unplain] == [
+        ("/job.yaml", "resources.odd"),
+        ("/job.yaml", "resources.list[0]"),
+    ]
+    assert "a set" in extra.unplain[0]["problem"] and "binary" in extra.unplain[1]["problem"]
+
+
+USED = {"keep", "force", "concurrencies", "preflight_ignore", "worker_timeout_s"}
+
+
+def test_what_means_something_inside_the_job_is_passed_on():
+    values = {"keep": 60, "srt_x": 1, "output_dir": "/o", "model": {}, "ansible_user": "me", "benchmark_force": True}
+    assert passed_on(values) == {"keep": 60, "srt_x": 1, "benchmark_force": True}
+
+
+def test_secrets_are_not_passed_on_in_clear():
+    values = {
+        "keep": "600", "srt_hf_value": "from-the-vault", "worker_note": "has from-the-vault in it", "srt_token": "abc",
+        "srt_pin": "1234", "srt_number": 42, "srt_nested": {"env": [{"API_KEY": "x"}]}, "srt_open": "yes it is",
+    }  # fmt: skip
+    kept, left_out = in_clear(values, {"from-the-vault", "1234", "600"}, {"srt_hf_value", "srt_pin", "keep"}, USED)
+    assert kept == {"keep": "600", "srt_number": 42, "srt_open": "yes it is"}
+    assert left_out == ["srt_hf_value", "worker_note", "srt_token", "srt_pin", "srt_nested"]
+
+
+@pytest.mark.parametrize(
+    ("values", "vaulted", "marked"),
+    [
+        ({"concurrencies": "4,16"}, {"4,16"}, {"concurrencies"}),
+        ({"preflight_ignore": ["hidden-text"]}, {"hidden-text"}, set()),
+        ({"preflight_ignore": ["clock"]}, set(), {"preflight_ignore"}),
+        ({"concurrencies": "hf_abcdefghijklmnop"}, set(), set()),
+    ],
+)
+def test_a_secret_that_is_needed_inside_is_an_error(values, vaulted, marked):
+    (name,) = values
+    with pytest.raises(SpecError, match=f"extra vars: {name}: is a secret or comes from a vault.*environment"):
+        in_clear(values, vaulted, marked, USED)
+    if marked:
+        assert in_clear(values, set(), set(), USED) == (values, [])

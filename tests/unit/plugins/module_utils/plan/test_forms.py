@@ -98,3 +98,14 @@ def test_problems_name_file_and_line_in_every_form(tmp_path, form):
     assert (file, 10 + shift, "environment.C") in {one[:3] for one in found}
     assert ("extra vars", None, "kepp", "Did you mean keep?") in found
     assert len(found) == 3 and result["failed"]
+
+
+@pytest.mark.parametrize("form", ["flat", "job_file"])
+def test_values_that_no_job_can_hold_are_told_with_their_line(tmp_path, form):
+    text = JOB.replace('WHERE: "{node}"', "WHERE: !!set {a, b}").replace('C: "4"', "C: 2024-01-02")
+    file = write(tmp_path, "odd.yaml", text)
+    result = play(tmp_path, "-e", f"job_file={file}" if form == "job_file" else f"@{file}")
+    found = [(one["line"], one["path"]) for one in result["problems"]]
+    # A file with a tag is not read any further by us; Ansible's reader has read it already.
+    wanted = [(8, "backend.aggregated_environment.WHERE"), (10, "environment.C")]
+    assert result["failed"] and found == (wanted[:1] if form == "job_file" else wanted)

@@ -104,14 +104,15 @@ def test_lines_of_problems(tmp_path):
     with pytest.raises(SpecError) as caught:
         run(tmp_path, "name: x\nmodle:\n  path: /m\nresources:\n  gpus_per_node: x\nkeep: true\n")
     found = [(one["line"], one["path"]) for one in caught.value.problems]
-    assert found == [(None, ""), (2, "modle"), (5, "resources.gpus_per_node"), (6, "keep")]
+    # Whoever misspelt a key has not forgotten it.
+    assert found == [(2, "modle"), (4, "resources"), (5, "resources.gpus_per_node"), (6, "keep")]
     assert "-e keep=" in str(caught.value) and 'Did you mean "model"?' in str(caught.value)
 
 
 def test_missing_job(tmp_path):
     with pytest.raises(Error, match="There is no job"):
         run(tmp_path)
-    with pytest.raises(Error, match="There is no job"):
+    with pytest.raises(SpecError, match="job.yaml: is empty. A job is a mapping"):
         run(tmp_path, "# empty\n")
     with pytest.raises(Error, match="both given"):
         run(tmp_path, text_of(), job=jobs.raw())
@@ -129,7 +130,8 @@ def test_notes(tmp_path):
 
 def test_secrets_of_reporting_stay_out(tmp_path):
     s3 = {"bucket": "b", "secret_access_key": "hunter2"}
-    result = run(tmp_path, text_of(reporting={"s3": s3}), cluster="reporting: {s3: {secret_access_key: hunter3}}\n")
+    cluster = "reporting: {s3: {bucket: b, secret_access_key: hunter3}}\n"
+    result = run(tmp_path, text_of(reporting={"s3": s3}), cluster=cluster)
     assert "hunter" not in json.dumps(result)
 
 
@@ -209,3 +211,67 @@ def test_origins(tmp_path):
     assert places["model.path"] == "cluster.yaml:2 (model_paths)"
     assert places["model.precision"] == "job.yaml:5" and "frontend.type" not in places
     assert places["setup_script"] == "-e setup_script"
+
+
+@pytest.mark.parametrize(
+    "text, line, path, words",
+    [
+        ("{}", None, "", "is empty."),
+        ("[1, 2]", None, "", "is a list."),
+        ("just text", None, "", 'is "just text".'),
+        ("# a\njob: {}", 2, "job", "is empty."),
+        ("job: [1]", 1, "job", "is a list."),
+        ("job: 5", 1, "job", "is 5."),
+    ],
+)
+def test_a_file_that_is_no_job(tmp_path, text, line, path, words):
+    with pytest.raises(SpecError) as caught:
+        run(tmp_path, text)
+    (one,) = caught.value.problems
+    assert (one["line"], one["path"], one["problem"]) == (line, path, words)
+    assert one["file"] == str(tmp_path / "job.yaml") and "A job is a mapping with name" in one["remedy"]
+
+
+def test_all_files_of_a_directory_are_read_before_it_fails(tmp_path):
+    folder = tmp_path / "recipes"
+    folder.mkdir()
+    for name, text in (("a", "x: ["), ("b", "x: !!set {a}"), ("c", text_of())):
+        (folder / f"{name}.yaml").write_text(text)
+    with pytest.raises(SpecError) as caught:
+        run(tmp_path, job_file=str(folder))
+    assert [one["file"][-6:] for one in caught.value.problems] == ["a.yaml", "b.yaml"]
+    (folder / "a.yaml").write_text("[]")
+    (folder / "b.yaml").write_text("base: {name: x}")
+    with pytest.raises(SpecError) as caught:
+        run(tmp_path, job_file=str(folder))
+    assert [one["file"][-6:] for one in caught.value.problems] == ["a.yaml", "b.yaml"]
+
+
+def test_what_submission_only_notes_is_among_the_notes(tmp_path):
+    given = {"output": "x.log", "t": "2:00:00", "nodelist": "n1"}
+    text = text_of(sbatch_directives=given, srun_options={"our_plugin": "1"})
+    notes = run(tmp_path, text)["notes"]
+    for words in (
+        "sbatch_directives.output is left out: the run directory holds the output",
+        "sbatch_directives.t=2:00:00 replaces 01:00:00",
+        "nodelist names 1 of the 2 nodes",
+        "srun_options.our_plugin: no option of srun that is known here",
+    ):
+        assert any(words in note for note in notes), (words, notes)
+
+
+def test_the_snapshot_of_a_run_is_a_job_again(tmp_path):
+    text = text_of(sbatch_directives={"requeue": "", "mem": 0}, srun_options={"label": True, "c": 2})
+    job = run(tmp_path, text, cluster="cluster: c1\noutput_dir: /out\n")["jobs"][0]
+    again = run(tmp_path, job["config_text"], cluster="output_dir: /out\ncluster: c1\n")
+    assert again["jobs"][0]["digests"] == job["digests"] and again["jobs"][0]["spec"] == job["spec"]
+    assert any("cluster is the record of an earlier run" in note for note in again["notes"])
+
+
+def test_keys_that_the_type_does_not_read_are_noted(tmp_path):
+    text = text_of(frontend={"ctx_router": {"a": 1}}, benchmark={"num_shots": 5, "prefix_ratios": [0.5]})
+    notes = run(tmp_path, text)["notes"]
+    assert "frontend.ctx_router: dynamo does not read it; it is for trtllm_serve." in notes
+    assert "benchmark.num_shots: sa-bench does not read it; it is for gsm8k." in notes
+    assert "benchmark.prefix_ratios: sa-bench does not read it; it is for router." in notes
+    assert not any("does not read it" in note for note in run(tmp_path, text_of())["notes"])

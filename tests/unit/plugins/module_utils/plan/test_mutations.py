@@ -45,7 +45,11 @@ def paths(value, path=()):
 
 
 def damage(job, source):
-    """Change, rename or remove something in *job*."""
+    """Change, rename, remove or add something in *job*."""
+    if source.random() < 0.3:
+        job["resources"]["het_jobs"] = source.choice([True, False])
+    if source.random() < 0.3:
+        job["sbatch_directives"] = {source.choice(["mem", "time", "nodes", "gres"]): source.choice(["1", 2, "gpu:8", True])}
     path = source.choice(list(paths(job)))
     parent = job
     for key in path[:-1]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.failures import SpecError
-from ansible_collections.srt.slurm.plugins.module_utils.plan.older import modernise
+from ansible_collections.srt.slurm.plugins.module_utils.plan.older import MOVED, REPLACED, modernise
 from ansible_collections.srt.slurm.plugins.module_utils.plan.schema import JOB
 from ansible_collections.srt.slurm.plugins.module_utils.spec.cluster import load_cluster
 from ansible_collections.srt.slurm.plugins.module_utils.spec.source import parse_yaml
@@ -84,6 +84,15 @@ def test_problems_show_the_line_of_the_older_key():
 def test_nonsense_passes_through(value):
     for text in ("backend", "profiling", "benchmark", "resources", "frontend", "lock"):
         modernise({text: value, "enable_multiple_frontends": True}, parse_yaml("{}", "j.yaml")[1], JOB)
+
+
+@pytest.mark.parametrize("path, new", [*MOVED, *REPLACED.items()], ids=lambda one: ".".join(one) if one else "gone")
+def test_every_older_key_that_is_listed_gets_a_note(path, new):
+    value = {} if path in (("lock",), ("cluster",)) else {"a": 1} if path[-1] == "sweep" else 3
+    for key in reversed(path):
+        value = {key: value}
+    _job, _source, notes = modernise(value, parse_yaml("{}", "j.yaml")[1], JOB)
+    assert any(note.startswith(".".join(path)) for note in notes), notes
 
 
 OLD_CLUSTER = """\

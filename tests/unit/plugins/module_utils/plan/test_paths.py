@@ -64,11 +64,17 @@ def test_placeholders_of_mounts():
         ({"/a/{x y}": "/b"}, "Known are: job_id"),
         ({"/a": "/b/$UNSET"}, "UNSET, which is not set"),
         ({"/a": ""}, "that path must be absolute"),
+        ({"/a": "$REL/x"}, 'has "rel/x" inside the container; that path must be absolute'),
+        ({"/a,b": "/c"}, "has a comma"),
+        ({"/a:b": "/c"}, "has a colon in the host's path"),
+        ({"/a": "/b:ro:rw"}, "a path and :options are expected"),
+        ({"/a\n": "/b"}, "control character"),
+        ({"$TEAM": "/b", "/team": "/c"}, "is mounted at /b already"),
     ],
 )
 def test_bad_mounts(table, words):
     with pytest.raises(SpecError) as caught:
-        spec_of(model=CONTAINER, container_mounts=table)
+        spec_of({"REL": "rel"}, model=CONTAINER, container_mounts=table)
     assert words in str(caught.value)
 
 
@@ -76,6 +82,16 @@ def test_bad_mounts(table, words):
 def test_bad_extra_mounts(text):
     with pytest.raises(SpecError, match="a mount is host:container"):
         spec_of(extra_mount=[text])
+
+
+@pytest.mark.parametrize(
+    "text, words",
+    [("/a:/b:ro:x", ":options are expected"), ("/a,b:/c", "comma"), ("/{job_id}:/a", "only container_mounts")],
+)
+def test_extra_mounts_that_srun_would_read_otherwise(text, words):
+    with pytest.raises(SpecError) as caught:
+        spec_of(extra_mount=[text])
+    assert words in str(caught.value) and "extra_mount[0]" in str(caught.value)
 
 
 def test_the_later_mount_wins(tmp_path):

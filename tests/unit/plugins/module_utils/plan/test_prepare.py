@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.failures import SpecError
-from ansible_collections.srt.slurm.plugins.module_utils.plan import prepare
+from ansible_collections.srt.slurm.plugins.module_utils.plan import build, prepare
 from ansible_collections.srt.slurm.plugins.module_utils.spec.cluster import load_cluster
 from ansible_collections.srt.slurm.tests.unit.plugins.module_utils.plan import jobs
 
@@ -25,6 +25,12 @@ def site(tmp_path, text=""):
     path = tmp_path / "site.yaml"
     path.write_text(f"configs_dir: {tmp_path}/configs\n{text}")
     return load_cluster(str(path))
+
+
+def install(spec, job_id="7", run_dir="/out/7"):
+    """Return the text that installs dynamo for *spec* on made-up nodes."""
+    allocation = jobs.allocation(build.node_count(spec), job_id, run_dir)
+    return prepare.install(build.layout_of(spec, allocation))
 
 
 def contained(tmp_path, **changes):
@@ -50,19 +56,19 @@ def shell(tmp_path):
 
 
 def test_dynamo_is_installed_once_and_a_failure_stops_the_worker(tmp_path, shell):
-    text = prepare.install(contained(tmp_path, dynamo={"install": True, "version": "0.8.1"}))
+    text = install(contained(tmp_path, dynamo={"install": True, "version": "0.8.1"}))
     for _again in range(2):
         assert shell(text).stdout == "started\n"
     (call,) = shell.calls.read_text().splitlines()
     assert "ai-dynamo-runtime==0.8.1 ai-dynamo==0.8.1" in call and "--extra-index-url https://pypi.nvidia.com" in call
     shell.broken.touch()
-    other = prepare.install(contained(tmp_path, dynamo={"install": True, "version": "0.9.0"}))
+    other = install(contained(tmp_path, dynamo={"install": True, "version": "0.9.0"}))
     done = shell(other)
     assert done.returncode == 1 and "could not be installed" in done.stderr and "started" not in done.stdout
 
 
 def test_wheels_come_from_configs_dir(tmp_path, shell):
-    text = prepare.install(contained(tmp_path, dynamo={"install": True, "wheel": "1.2.3"}))
+    text = install(contained(tmp_path, dynamo={"install": True, "wheel": "1.2.3"}))
     assert shell(text).returncode == 0
     call = shell.calls.read_text()
     assert "--no-index" in call and "/configs/wheelhouse/dynamo" in call and "ai-dynamo==1.2.3" in call
@@ -72,10 +78,36 @@ def test_wheels_come_from_configs_dir(tmp_path, shell):
     "dynamo", [{"hash": "abc"}, {"hash": "abc", "cargo_patches": ["a = '1|2'"]}, {"top_of_tree": True}]
 )
 def test_builds_are_shell(tmp_path, dynamo):
-    text = prepare.install(contained(tmp_path, dynamo={"install": True, **dynamo}))
+    text = install(contained(tmp_path, dynamo={"install": True, **dynamo}))
     assert subprocess.run(["bash", "-n", "-c", text], check=False).returncode == 0
     assert ("/configs/dynamo-wheels/abc" in text) is bool(dynamo.get("hash"))
     assert ("s|^a *=.*|" in text) is ("cargo_patches" in dynamo)
+
+
+def test_the_newest_commit_is_built_anew_for_each_job(tmp_path, shell):
+    """Neither the build nor the mark of an installation may be taken for the newest one by a later job."""
+    spec = contained(tmp_path, dynamo={"install": True, "top_of_tree": True})
+    # A build that is complete is taken: put one where the first job keeps its own.
+    first, second = tmp_path / "job 1", tmp_path / "job 2"
+    for folder in (first, second):
+        build_dir = folder / "dynamo-build"
+        build_dir.mkdir(parents=True)
+        (build_dir / ".complete").touch()
+        (build_dir / "a.whl").touch()
+        subprocess.run(["tar", "-C", str(tmp_path), "-czf", build_dir / "dynamo.tar.gz", "bin"], check=True)
+    for job_id, folder, installed in (("1", first, 2), ("1", first, 2), ("2", second, 4)):
+        done = shell(install(spec, job_id, str(folder)))
+        assert done.returncode == 0, done.stderr
+        assert len(shell.calls.read_text().splitlines()) == installed, "once a job, and in the next one again"
+    calls = shell.calls.read_text().splitlines()
+    assert f"{first}/dynamo-build/a.whl" in calls[0] and f"{second}/dynamo-build/a.whl" in calls[2]
+    assert "/tmp/srt-dynamo-wheels" not in install(spec) and "/configs/dynamo-wheels" not in install(spec)
+
+
+def test_a_service_with_the_newest_commit_has_one_digest_in_every_allocation(tmp_path):
+    spec = contained(tmp_path, dynamo={"install": True, "top_of_tree": True})
+    plans = [build.build(spec, jobs.allocation(2, job_id, f"/out/{job_id}"), assets={}) for job_id in "12"]
+    assert plans[0]["digests"] == plans[1]["digests"] and "/out/2/dynamo-build" in plans[1]["steps"][2]["preamble"]
 
 
 def test_nothing_is_installed_on_the_host_or_unasked(tmp_path):

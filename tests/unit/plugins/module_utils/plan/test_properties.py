@@ -9,6 +9,7 @@ import copy
 import json
 
 import yaml
+from ansible_collections.srt.slurm.plugins.module_utils.backends import BACKENDS
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 from ansible_collections.srt.slurm.plugins.module_utils.plan import build, reading
 from ansible_collections.srt.slurm.tests.unit.plugins.module_utils.plan import jobs
@@ -60,11 +61,13 @@ SURROUNDINGS = st.fixed_dictionaries(
         ),
     }
 )
+DATA = {"tp-size": 2, "dp-size": 2, "enable-dp-attention": True}
 BACKEND = st.sampled_from(
     [
         {"type": "mocker"},
         {"type": "mocker", "bootstrap": True},
         {"type": "sglang"},
+        {"type": "sglang", "kv_events_config": True, "sglang_config": {m: DATA for m in ("prefill", "decode")}},
         {"type": "sglang", "kv_events_config": True},
         {"type": "trtllm"},
         {"type": "vllm"},
@@ -73,10 +76,19 @@ BACKEND = st.sampled_from(
 )
 
 
-def job_of(resources, surroundings, backend):
+FURTHER = st.fixed_dictionaries(
+    {
+        "het_jobs": st.sampled_from([None, None, False, True]),
+        "directives": st.sampled_from([{}, {"mem": 0}, {"time": "1:00:00", "nice": 3}, {"gpus-per-node": 8}]),
+    }
+)
+
+
+def job_of(resources, surroundings, backend, further):
     """Return the raw job; the test job's own resources are replaced."""
-    job = jobs.raw(**surroundings)
-    job["resources"], job["backend"] = {"gpu_type": "h100", **resources}, dict(backend)
+    job = jobs.raw(**surroundings, sbatch_directives=further["directives"])
+    job["resources"] = {"gpu_type": "h100", **resources, "het_jobs": further["het_jobs"]}
+    job["backend"] = dict(backend)
     return job
 
 
@@ -96,15 +108,15 @@ def fixed_ports(plan):
 
 
 @QUICK
-@given(RESOURCES, SURROUNDINGS, BACKEND, st.integers(0, 2))
-def test_every_plan(resources, surroundings, backend, further):
-    job = job_of(resources, surroundings, backend)
+@given(RESOURCES, SURROUNDINGS, BACKEND, FURTHER, st.integers(0, 2))
+def test_every_plan(resources, surroundings, backend, further, spare):
+    job = job_of(resources, surroundings, backend, further)
     try:
         spec = jobs.spec_of(job)
     except Error as error:
         assert error.msg
         assume(False)
-    allocation = jobs.allocation(build.node_count(spec) + further)
+    allocation = jobs.allocation(build.node_count(spec) + spare)
     plan = build.build(spec, allocation, assets={})
     assert json.dumps(plan) == json.dumps(build.build(spec, allocation, assets={}))
 
@@ -136,15 +148,17 @@ def test_every_plan(resources, surroundings, backend, further):
     used = {(node, port): owner for node, port, owner in fixed_ports(plan)}
     assert len(used) == len(fixed_ports(plan))
     leaders = {process["endpoint"]: process for process in plan["processes"] if process["leader"]}
+    sizes = {family.name: family.size for family in BACKENDS[backend["type"]].port_families(spec)}
     for process in plan["processes"]:
         leader = leaders[process["endpoint"]]
         for family, port in process["ports"].items():
             if process is not leader and leader["ports"].get(family) == port:
                 continue
-            key = (process["node"], port)
-            embedded = used.get(key) and not any(step["tier"] == "frontend" for step in plan["steps"])
-            assert key not in used or embedded, (process["name"], family, port, used[key])
-            used[key] = process["name"]
+            for number in range(port, port + sizes[family]):  # the whole block
+                key = (process["node"], number)
+                embedded = used.get(key) and not any(step["tier"] == "frontend" for step in plan["steps"])
+                assert key not in used or embedded, (process["name"], family, number, used[key])
+                used[key] = process["name"]
 
 
 DAMAGE = st.sampled_from(

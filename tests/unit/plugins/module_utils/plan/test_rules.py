@@ -28,6 +28,20 @@ def problems(**changes):
         ({"resources": {"decode_workers": 3, "gpus_per_decode": 4}}, "resources", "3 x 4 GPUs = 12"),
         ({"dynamo": {"hash": "a", "wheel": "1.0"}}, "dynamo", "hash and wheel"),
         ({"dynamo": {"cargo_patches": ["a"]}}, "dynamo.cargo_patches", "needs dynamo.hash"),
+        ({"dynamo": {"hash": "a", "cargo_patches": ["tokio"]}}, "dynamo.cargo_patches[0]", "a line of Cargo.toml"),
+        ({"dynamo": {"hash": "a", "cargo_patches": ["a = 1", "= 2"]}}, "dynamo.cargo_patches[1]", "a line of"),
+        ({"dynamo": {"hash": "a", "cargo_patches": ["a = 1\nb = 2"]}}, "dynamo.cargo_patches[0]", "a line of"),
+        ({"dynamo": {"hash": "a", "cargo_patches": ["a ="]}}, "dynamo.cargo_patches[0]", "a line of"),
+        (
+            {"resources": jobs.AGGREGATED, "frontend": {"orchestrator_placement": "first_decode"}},
+            "frontend.orchestrator_placement",
+            "the job has no decode workers",
+        ),
+        (
+            {"resources": jobs.AGGREGATED, "benchmark": {"client_placement": "last_decode"}},
+            "benchmark.client_placement",
+            "the job has no decode workers",
+        ),
         ({"dynamo": {"request_plane": "carrier-pigeon"}}, "dynamo.request_plane", "one of tcp, nats, http"),
         (
             {"frontend": {"dedicated_node": True, "orchestrator_placement": "first_decode"}},

@@ -8,8 +8,9 @@ import subprocess
 
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils import plan_io
+from ansible_collections.srt.slurm.plugins.module_utils.backends import BACKENDS
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
-from ansible_collections.srt.slurm.plugins.module_utils.plan import printer, request, topology_plan
+from ansible_collections.srt.slurm.plugins.module_utils.plan import printer, request, rules, topology_plan
 from ansible_collections.srt.slurm.plugins.module_utils.runner import Context
 from ansible_collections.srt.slurm.plugins.module_utils.topology.step import in_private_dir
 from ansible_collections.srt.slurm.tests.unit.plugins.module_utils.plan import jobs
@@ -155,3 +156,33 @@ def test_private_directory_is_removed_after_term(tmp_path):
         process.wait(20)
     assert process.returncode == 5
     assert not folder.exists()
+
+
+IDLE = {**jobs.AGGREGATED, "agg_nodes": 2, "agg_workers": 1, "gpus_per_agg": 8}
+
+
+def test_remarks_are_the_notes_that_job_spec_could_not_tell(tmp_path):
+    changes = {"resources": IDLE, "frontend": {"args": {"http-port": 1}}, "faults": {"prefill": {"restarts": 1}}}
+    for check_mode in (True, False):
+        result = run(tmp_path, check_mode, **changes)
+        assert result["remarks"] == ["No worker is on n2: 1 of the 2 nodes for workers."]
+        assert result["notes"][-1:] == result["remarks"] and len(result["notes"]) == 3
+    told = rules.notes(jobs.spec_of(**changes)) + BACKENDS["mocker"].notes(jobs.spec_of(**changes))
+    assert set(result["notes"]) - set(told) == set(result["remarks"])
+
+
+def test_a_port_that_steps_aside_is_a_remark(tmp_path):
+    remarks = run(tmp_path, ports={"system": 4222})["remarks"]
+    assert len(remarks) == 1 and remarks[0].startswith("Ports: system of prefill_0 on n1 is 4223 instead of 4222")
+    assert run(tmp_path, resources=jobs.AGGREGATED | {"agg_nodes": 2, "gpus_per_agg": 16})["remarks"] == []
+
+
+def test_check_mode_shows_the_mounts_with_their_keys(tmp_path):
+    changes = {"model": {"container": "img:1"}, "extra_mount": ["/data:/data:ro"]}
+    headers = [one["after_header"] for one in run(tmp_path, **changes)["diff"]]
+    assert not [header for header in headers if header.startswith("mounts")]
+    record = run(tmp_path, True, **changes)["diff"][-1]
+    assert record["after_header"].startswith("mounts")
+    for line in ("/models/tiny:/model  # model.path\n", "/data:/data:ro  # extra_mount\n"):
+        assert line in record["after"]
+    assert "mounts" not in run(tmp_path, True)["diff"][-1]["after_header"]

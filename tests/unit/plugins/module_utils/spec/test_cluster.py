@@ -48,8 +48,9 @@ def test_defaults_and_aliases(cluster):
     assert job["frontend"]["nginx_container"] == "nginx.sqsh"
     assert job["sbatch_directives"] == {"mem": "0", "qos": "high"}
     assert job["health_check"] == {"max_attempts": 3}
-    assert given[("model", "path")] == "model_paths" and given[("slurm", "account")] == "default_account"
-    assert ("slurm", "partition") not in given and cluster.place("default_account") == "srtslurm.yaml:1"
+    assert given[("model", "path")] == ("model_paths", "r1") and given[("slurm", "account")] == ("default_account",)
+    assert ("slurm", "partition") not in given
+    assert cluster.place(("default_account",)) == "srtslurm.yaml:1 (default_account)"
 
 
 def test_null_refuses_a_default(cluster):
@@ -79,6 +80,80 @@ def test_bad_key_is_an_error(tmp_path):
     with pytest.raises(SpecError) as caught:
         load_cluster(str(path))
     assert len(caught.value.problems) == 2 and "default_account" in str(caught.value)
+
+
+def load(tmp_path, text):
+    path = tmp_path / "srtslurm.yaml"
+    path.write_text(text)
+    return load_cluster(str(path))
+
+
+def told(tmp_path, text):
+    """Return [(line, path, problem and remedy)] of a bad cluster file."""
+    with pytest.raises(SpecError) as caught:
+        load(tmp_path, text)
+    assert {one["file"] for one in caught.value.problems} == {str(tmp_path / "srtslurm.yaml")}
+    return [(one["line"], one["path"], f"{one['problem']} {one['remedy']}") for one in caught.value.problems]
+
+
+def test_problems_inside_its_tables_are_its_own(tmp_path):
+    text = """\
+default_time_limit: "4:00:00"
+default_health_check: {max_atempts: 3, interval_seconds: 0}
+default_sbatch_directives:
+  time: 4:00:00
+  mem: [1]
+reporting: {s3: {buket: x}}
+"""
+    found = told(tmp_path, text)
+    assert [(line, path) for line, path, _text in found] == [
+        (2, "default_health_check.max_atempts"),
+        (2, "default_health_check.interval_seconds"),
+        (4, "default_sbatch_directives.time"),
+        (5, "default_sbatch_directives.mem"),
+        (6, "reporting.s3.buket"),
+    ]
+    assert 'Did you mean "max_attempts"' in found[0][2] and '"4:00:00"' in found[2][2]
+
+
+def test_wrong_keys_of_both_forms_get_a_hint_with_their_path(tmp_path):
+    found = told(tmp_path, "cluster:\n  acount: x\n  gpus-per-nod: 4\n  container-: x\naccount: me\nnmae: x\n")
+    assert [(line, path) for line, path, _text in found] == [
+        (2, "cluster.acount"),
+        (3, "cluster.gpus-per-nod"),
+        (4, "cluster.container-"),
+        (5, "account"),
+        (6, "nmae"),
+    ]
+    for (_line, _path, text), hint in zip(found, ("account", "gpus_per_node", "container", "default_account")):
+        assert f'Did you mean "{hint}"?' in text
+
+
+def test_a_health_check_of_the_site_leaves_the_rest_to_the_job(tmp_path):
+    cluster = load(tmp_path, "default_health_check: {interval-seconds: 5}\n")
+    assert apply_cluster({}, cluster)[0]["health_check"] == {"interval_seconds": 5}
+    assert "default_health_check.interval_seconds today" in cluster.notes[0]
+    assert "health_check" not in apply_cluster({}, load(tmp_path, "default_health_check: null\n"))[0]
+
+
+@pytest.mark.parametrize("text, words", [("[1]", "is a list"), ("3", "is 3"), ("x", 'is "x"')])
+def test_a_file_that_is_no_mapping(tmp_path, text, words):
+    with pytest.raises(Error, match="a cluster file is a mapping") as caught:
+        load(tmp_path, text)
+    assert words in str(caught.value)
+
+
+def test_an_option_that_the_job_spells_otherwise_is_the_jobs(tmp_path):
+    cluster = load(tmp_path, "default_sbatch_directives: {account: site, cpus-per-task: 4, mem: 0}\n")
+    job, given = apply_cluster({"sbatch_directives": {"A": "me", "cpus_per_task": 8}}, cluster)
+    assert job["sbatch_directives"] == {"A": "me", "cpus_per_task": 8, "mem": "0"}
+    assert given == {("sbatch_directives", "mem"): ("default_sbatch_directives", "mem")}
+
+
+def test_paths_with_a_dot_are_beside_the_cluster_file(tmp_path):
+    cluster = load(tmp_path, "model_paths: {m: ./models/m, n: /n, o: o}\n")
+    for name, path in (("m", f"{tmp_path}/./models/m"), ("n", "/n"), ("o", "o")):
+        assert apply_cluster({"model": {"path": name}}, cluster)[0]["model"]["path"] == path
 
 
 def test_empty_file_and_no_file(tmp_path):

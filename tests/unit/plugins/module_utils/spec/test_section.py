@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import datetime
+
 from ansible_collections.srt.slurm.plugins.module_utils.spec.section import (
     TEXTS,
     Checker,
@@ -13,7 +15,16 @@ from ansible_collections.srt.slurm.plugins.module_utils.spec.section import (
     optional,
 )
 from ansible_collections.srt.slurm.plugins.module_utils.spec.source import parse_yaml
-from ansible_collections.srt.slurm.plugins.module_utils.spec.types import Bool, Int, ListOf, OneOf, Str
+from ansible_collections.srt.slurm.plugins.module_utils.spec.types import (
+    Bool,
+    Int,
+    ListOf,
+    MapOf,
+    OneOf,
+    Option,
+    Str,
+    Time,
+)
 
 INNER = Section("inner", {"size": Field(Int(1), 3), "live": Field(Bool(), False)})
 ENGINE = Variants(
@@ -94,7 +105,57 @@ def test_all_problems_at_once_with_lines():
 
 def test_misplaced_key_names_its_place():
     _value, problems = check("name: x\ndelay: 4\n")
-    assert problems[0]["remedy"] == 'This key belongs under "engine".'
+    assert problems[0]["remedy"] == 'This key belongs under "engine" of type slow.'
+
+
+def test_a_key_of_another_type_names_the_type():
+    _value, problems = check("name: x\nengine: {delay: 4}\n")
+    assert problems[0]["remedy"] == "It is a key of type slow; the type here is fast."
+    _value, problems = check("name: x\nengine: {type: slow, speed: 4, delya: 1}\n")
+    assert [one["remedy"] for one in problems] == [
+        "It is a key of type fast; the type here is slow.",
+        'Did you mean "delay"?',
+    ]
+
+
+def test_a_key_that_belongs_in_several_places():
+    section = Section("s", {"a": Field(INNER), "b": Field(INNER), "c": Field(Section("c", {"live": Field(Int())}))})
+    document, source = parse_yaml("size: 4\na: {c: 1}\nlive: 1\n", "j")
+    checker = Checker(source, known_places(section))
+    checker.check(section, document)
+    assert {one["path"]: one["remedy"] for one in checker.problems} == {
+        "size": 'This key belongs under "a" or "b".',
+        "live": 'This key belongs under "a" or "b" or "c".',
+        "a.c": "This key belongs at the top level.",
+    }
+
+
+def test_a_near_word_and_the_right_place_are_both_told():
+    section = Section("s", {"images": Field(Str()), "a": Field(Section("a", {"image": Field(Str())}))})
+    document, source = parse_yaml("image: x\n", "j")
+    checker = Checker(source, known_places(section))
+    checker.check(section, document)
+    assert checker.problems[0]["remedy"] == 'Did you mean "images"? This key belongs under "a".'
+
+
+def test_values_that_are_not_plain():
+    for value, words in (({"x"}, "a set"), (b"x", "binary data"), (datetime.date(2024, 1, 2), "a date")):
+        checker = Checker()
+        checker.check(TOP, {"name": value})
+        assert words in checker.problems[0]["problem"]
+    for value in ({"x"}, {"a": [b"x"]}):
+        checker = Checker()
+        checker.check(Section("s", {"free": Field(MapOf())}), {"free": {"a": value}})
+        assert "no job can hold" in checker.problems[0]["problem"]
+
+
+def test_types_of_certain_keys_of_a_table():
+    section = Section("s", {"table": Field(MapOf(Option(), {"time": Time(), "t": Time()}))})
+    checker = Checker()
+    value = checker.check(section, {"table": {"a": "", "b": False, "c": 4, "d": None, "--time": "4:00"}})
+    assert not checker.problems and value["table"] == {"a": True, "b": False, "c": "4", "--time": "4:00"}
+    checker.check(section, {"table": {"t": 14400, "time": "x", "a": [1], "b": {}}})
+    assert [one["path"] for one in checker.problems] == ["table.t", "table.time", "table.a", "table.b"]
 
 
 def test_dashes_and_case_find_the_key():
@@ -116,5 +177,6 @@ def test_optional_section_is_checked_in_depth():
 
 def test_schema_of_a_section():
     schema = TOP.schema()
-    assert schema["required"] == ["name"] and not schema["additionalProperties"]
+    assert "required" not in schema and not schema["additionalProperties"], "an override has only some keys"
+    assert TOP.complete()["required"] == ["name"]
     assert schema["properties"]["name"]["description"] == "Name of it."

@@ -6,6 +6,7 @@ import datetime
 
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.spec import types
+from ansible_collections.srt.slurm.plugins.module_utils.spec.spelling import written
 
 
 @pytest.mark.parametrize(
@@ -20,7 +21,13 @@ from ansible_collections.srt.slurm.plugins.module_utils.spec import types
         (types.Bool(), 1, True),
         (types.Bool(), "ON", True),
         (types.Str(), 5, "5"),
-        (types.Str(), 0.5, "0.5"),
+        (types.Str(), written(0.5, "0.50"), "0.50"),
+        (types.Str(), written(342391, "01234567"), "01234567"),
+        (types.Int(), written(8, "010"), 8),
+        (types.Float(), written(0.5, ".50"), 0.5),
+        (types.Type(), written(8, "010"), 8),
+        (types.Type(), [written(0.5, ".50")], [0.5]),
+        (types.Bool(), written(1, "0x1"), True),
         (types.Time(), "01:00:00", "01:00:00"),
         (types.Time(), "2-12", "2-12"),
         (types.Time(), "90", "90"),
@@ -51,6 +58,7 @@ def test_accepts(type_, value, result):
         (types.Bool(), 2, "true or false"),
         (types.Str(), True, "quotes"),
         (types.Str(), ["a"], "text"),
+        (types.Str(), 0.1, "how it was written is not known"),
         (types.Time(), 14400, "quotes"),
         (types.Time(), "an hour", "Slurm time"),
         (types.Time(), "-5", "Slurm time"),

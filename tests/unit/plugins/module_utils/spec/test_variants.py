@@ -153,3 +153,46 @@ def test_overrides_and_sweeps_together():
 def test_a_plain_job_is_its_only_variant():
     variants, notes = expand(*parse_yaml("name: s\n", "f.yaml"), "base")
     assert [job for _suffix, job, _source in variants] == [{"name": "s"}] and "means nothing" in notes[0]
+
+
+def test_a_single_name_of_a_zip_is_numbered():
+    text = "base: {name: b}\nzip_override_z: {name: n, x: [1, 2]}\n"
+    assert names(text) == ["n_0", "n_1"]
+    assert names(text.replace("name: n", "name: [p, q]")) == ["p", "q"]
+
+
+def test_an_override_called_by_its_short_name_is_hinted_at():
+    with pytest.raises(Error, match="has no two. Did you mean override_two"):
+        jobs(FILE, "two")
+    with pytest.raises(Error, match="Did you mean zip_override_z"):
+        jobs(FILE, "z")
+
+
+def test_a_base_without_overrides_names_the_line():
+    with pytest.raises(SpecError, match="f.yaml:2: base: has no override_"):
+        jobs("# c\nbase: {name: b}\n")
+
+
+def test_a_sweep_of_nothing_is_no_sweep():
+    assert jobs("name: a\nsweep:\n")[0][1] == {"name": "a"}
+
+
+@pytest.mark.parametrize(
+    "text, line, path, words",
+    [
+        ('name: a\nx: "{lenght}"\nl: "{length}"\nsweep: {length: [1]}', 2, "x", "Did you mean {length}?"),
+        ('l: ["{length}", {y: "a-{lengt}-b"}]\nsweep: {length: [1]}', 1, "l[1].y", "Did you mean {length}?"),
+        ('l: "{n}"\nsweep: {n: [1, 2, 1]}', 2, "sweep.n", "names 1 twice"),
+        ('l: "{n}{m}"\nsweep:\n  mode: zip\n  parameters: {n: [1, 2], m: [1]}', 4, "sweep.parameters", "m has 1"),
+    ],
+)
+def test_slips_in_sweeps(text, line, path, words):
+    with pytest.raises(SpecError) as caught:
+        jobs(text)
+    assert [(one["line"], one["path"]) for one in caught.value.problems] == [(line, path)]
+    assert words in str(caught.value)
+
+
+def test_what_others_fill_in_is_no_slip_of_a_sweep():
+    text = 'a: "{nodes}"\nb: "{node}/{node_id} ${nods} {question}"\nsweep: {nodes: [1]}'
+    assert jobs(text)[0][1]["b"] == "{node}/{node_id} ${nods} {question}"

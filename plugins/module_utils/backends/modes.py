@@ -1,0 +1,11 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""The modes of workers and their names."""
+
+from __future__ import annotations
+
+# The mode's name in job files where it differs from the one in step names.
+LONG_MODE = {"prefill": "prefill", "decode": "decode", "agg": "aggregated"}
+
+# A worker of each mode, in sentences.
+A_WORKER = {mode: f"{'an' if word[0] in 'aeiou' else 'a'} {word} worker" for mode, word in LONG_MODE.items()}

@@ -1,0 +1,105 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Parallel sizes: whole numbers above 0 that fit the GPUs of a worker. What they add up to, each engine says."""
+
+from __future__ import annotations
+
+from math import prod
+
+from ..spec.types import shown
+from .flags import PARALLEL
+from .modes import A_WORKER, LONG_MODE
+
+
+def allocated(resources, mode):
+    """Return the GPUs that a worker of *mode* really gets: whole nodes as soon as it needs one."""
+    gpus, node = resources[f"gpus_per_{mode}"] or resources["gpus_per_node"], resources["gpus_per_node"]
+    return gpus if gpus < node else -(-gpus // node) * node
+
+
+def nodes(resources, mode):
+    """Return on how many nodes a worker of *mode* is."""
+    return -(-allocated(resources, mode) // resources["gpus_per_node"])
+
+
+def problems(backend, spec):
+    """Return ``[(path, problem, remedy)]`` of the parallel sizes of all modes that have workers."""
+    found = []
+    for mode in backend.modes(spec):
+        found += _wrong(backend, spec, mode) or _misfits(backend, spec, mode)
+    return found
+
+
+def notes(backend, spec):
+    """Return sentences about GPUs of a worker that its engine will not use; the sizes are known to be right."""
+    found = []
+    for mode in backend.modes(spec):
+        factors, gpus = _factors(backend, spec, mode), allocated(spec["resources"], mode)
+        if factors is None or prod(factors.values()) == gpus:
+            continue
+        where = f"backend.{backend.config_key}.{LONG_MODE[mode]}"
+        used = f"{prod(factors.values())} of the {gpus} GPUs that {A_WORKER[mode]} has"
+        if factors:
+            found.append(f"{where}: {text(factors)} uses {used}.")
+        else:
+            found.append(f"{where}: no parallel size is named, so {backend.title} uses {used}.")
+    return found
+
+
+def text(factors):
+    """Return ``tensor 8 x pipeline 2``."""
+    return " x ".join(f"{word} {number}" for word, number in factors.items())
+
+
+def _factors(backend, spec, mode):
+    """Return ``{word: number}`` of the named sizes that multiply the GPUs of a worker, or None."""
+    found = backend.gpu_factors(spec, mode)
+    return None if found is None else {word: number for word, number in found.items() if number is not None}
+
+
+def _wrong(backend, spec, mode):
+    """Return the problems of sizes that are no whole numbers, or none above 0."""
+    problem, remedy = "is {}, a whole number from 1 on is expected.", "Write the number, or leave it out."
+    return [
+        (("backend", backend.config_key, LONG_MODE[mode], key), problem.format(shown(value)), remedy)
+        for name, (key, value) in backend.given(spec, mode)[0].items()
+        if name in PARALLEL and value is not None and not (type(value) is int and value > 0)
+    ]
+
+
+def _misfits(backend, spec, mode):
+    """Return the problems of sizes that do not go with each other or with the GPUs of a worker."""
+    where = ("backend", backend.config_key, LONG_MODE[mode])
+    keys = {name: key for name, (key, _value) in backend.given(spec, mode)[0].items()}
+    found = [
+        ((*where, keys[name]) if name in keys else where, problem, remedy)
+        for name, problem, remedy in backend.size_problems(spec, mode)
+    ]
+    factors, gpus = _factors(backend, spec, mode), allocated(spec["resources"], mode)
+    if factors and spec["resources"][f"gpus_per_{mode}"] != 0:
+        total = prod(factors.values())
+        if total > gpus or total < gpus and backend.uses_all(spec, mode):
+            problem = f"needs {total} GPUs ({text(factors)}), {A_WORKER[mode]} has {gpus}"
+            problem += "." if total > gpus else f", and {backend.title} must use all of them."
+            found.append((where, problem, f"Change the sizes, or set resources.gpus_per_{mode} to {total}."))
+    return found
+
+
+def not_dividing(name, options, whole_name, why):
+    """Return the problem, as a list, of a size *name* that does not divide the one called *whole_name*.
+
+    :param options: options by their full names; a size that is not there is 1.
+    :param why: a sentence that says why it must.
+    """
+    part, whole = options.get(name) or 1, options.get(whole_name) or 1
+    if whole % part == 0:
+        return []
+    problem = f"is {part}, which does not divide {whole_name} {whole}. {why}"
+    return [(name, problem, f"Choose a number that divides {whole}.")]
+
+
+def uneven(spec, mode, size, ranks):
+    """Return (problem, remedy) of *size*, with which there are *ranks* ranks, not the same number on each node."""
+    count = nodes(spec["resources"], mode)
+    problem = f"is {size}; {ranks} rank(s) cannot be divided among the {count} nodes of {A_WORKER[mode]}."
+    return problem, f"Change the sizes or resources.gpus_per_{mode}."

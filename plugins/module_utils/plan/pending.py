@@ -1,0 +1,72 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Keys that recipes have and that this version accepts, but cannot act on yet.
+
+What would change the results, or write files that somebody waits for, is refused in a run; a rehearsal shows the plan
+all the same. The rest gets a note.
+"""
+
+from __future__ import annotations
+
+# The reference marks the keys by these words (tests/unit/.../plan/test_pending.py).
+REFUSED = "Not yet: runs refuse it."
+UNUSED = "Accepted, not used yet."
+
+REFUSED_KEYS = (
+    ("telemetry", "enabled"),
+    ("observability", "scrape_metrics"),
+    ("observability", "build_dashboard"),
+    ("observability", "tachometer", "enabled"),
+    ("benchmark", "export_node_metrics"),
+    ("benchmark", "slow_down_sleep_time"),
+    ("benchmark", "slow_down_wait_time"),
+)
+UNUSED_KEYS = (
+    ("observability", "scrape_interval_seconds"),
+    ("observability", "scrape_output"),
+    ("identity", "model", "repo"),
+    ("identity", "model", "revision"),
+    ("identity", "container", "image"),
+    ("identity", "frameworks"),
+    ("reporting", "status"),
+    ("reporting", "ai_analysis"),
+    ("reporting", "s3"),
+)
+# Keys of benchmark that only this type reads; for the others another note says so.
+SA_BENCH = ("slow_down_sleep_time", "slow_down_wait_time")
+
+
+def unable(spec):
+    """Return ``[(path, problem, remedy)]`` for what a run of *spec* would have to do and cannot."""
+    problem, found = "asks for something that this version cannot do yet.", []
+    for path in REFUSED_KEYS:
+        if path[-1] in SA_BENCH and (spec["benchmark"] or {}).get("type") != "sa-bench":
+            continue
+        if _value(spec, path):
+            found.append((path, problem, "Leave it out."))
+    return found
+
+
+def notes(spec, section):
+    """Return a sentence about the keys of *spec* that are not used yet, as a list; *section* is the JOB section."""
+    given = [path for path in UNUSED_KEYS if _given(spec, path, section)]
+    names = ", ".join(".".join(path) for path in given)
+    return [f"{names}: accepted, not used yet by this version."] if given else []
+
+
+def _given(spec, path, section):
+    """Tell whether *spec* says something at *path* that is not the default and not switched off."""
+    value = _value(spec, path)
+    if not value or isinstance(value, dict) and value.get("enabled") is False:
+        return False
+    for key in path[:-1]:
+        type_ = section.fields[key].type
+        section = getattr(type_, "section", type_)
+    return value != section.fields[path[-1]].default
+
+
+def _value(spec, path):
+    """Return what is at *path*, or None."""
+    for key in path:
+        spec = (spec or {}).get(key)
+    return spec

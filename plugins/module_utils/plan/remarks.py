@@ -1,0 +1,60 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""What a person should know about a layout: nodes and GPUs without a worker, ports that are not the next ones."""
+
+from __future__ import annotations
+
+# So many nodes are named; of the others the number is enough.
+MOST = 8
+
+
+def notes(layout, allocation):
+    """Return sentences about *layout*, which stands on *allocation* (it may have nodes that the job does not use)."""
+    return _idle(layout, allocation) + _shifted(layout)
+
+
+def _idle(layout, allocation):
+    """Return sentences about nodes and GPUs that no worker has. Dedicated nodes have something else to do."""
+    size, taken = layout.spec["resources"]["gpus_per_node"], {}
+    for process in layout.processes:
+        taken.setdefault(process.node, set()).update(process.gpu_indices)
+    free = {node: [gpu for gpu in range(size) if gpu not in taken.get(node, ())] for node in layout.roles.workers}
+    surplus = [node["name"] for node in allocation["nodes"] if node["name"] not in layout.addresses]
+    empty = [node for node in free if node not in taken]
+    partly = {node: gpus for node, gpus in free.items() if gpus and node in taken}
+    found = []
+    if empty:
+        found.append(f"No worker is on {_few(empty)}: {len(empty)} of the {len(free)} nodes for workers.")
+    if surplus:
+        found.append(f"The allocation has more nodes than the job needs; nothing runs on {_few(surplus)}.")
+    if partly:
+        lost, have = sum(map(len, partly.values())), size * len(free)
+        texts = [f"{node} GPU {_ranges(gpus)}" for node, gpus in partly.items()]
+        found.append(f"No worker has {_few(texts, '; ')}: {lost} of the {have} GPUs for workers.")
+    return found
+
+
+def _shifted(layout):
+    """Return a sentence for each kind of port that had to step over another kind."""
+    return [
+        f"Ports: {owner} on {node} is {port} instead of {wish}, where {kind} is in the way"
+        + (f"; so it is {count - 1} more times." if count > 1 else ".")
+        for owner, node, wish, port, kind, count in layout.shifts
+    ]
+
+
+def _few(texts, between=", "):
+    """Return the first of *texts* and the number of the others."""
+    more = len(texts) - MOST
+    return between.join(texts[:MOST]) + (f"{between}and {more} more" if more > 0 else "")
+
+
+def _ranges(numbers):
+    """Return ``0-3,6`` for sorted *numbers*."""
+    parts = []
+    for number in numbers:
+        if parts and parts[-1][1] == number - 1:
+            parts[-1][1] = number
+        else:
+            parts.append([number, number])
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in parts)

@@ -1,0 +1,62 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""What looks like a secret, by its name or by itself: the one list for environments, options and configurations."""
+
+from __future__ import annotations
+
+import re
+
+# Whole words of a name, between anything that is no letter or digit.
+_WORDS = {"token", "tokens", "key", "keys", "auth", "authorization", "bearer", "cookie", "pat", "jwt"}
+# Words that a password goes by, which may be a number too. PWD alone is a directory.
+_PASSWORDS = {"pass", "pwd", "passphrase", "passcode", "pw", "cred", "creds", "sshpass"}
+# Parts of a name wherever they are: MYAPIKEY, WANDB_APIKEY, DBPASSWORD.
+_PARTS = re.compile(
+    "secret|password|passwd|credential|connection[_.-]?string|(api|private|access|account|signing)[_.-]?key|"
+    "(api|auth|access|bearer|refresh|hf|hub|wandb|github|gitlab)token"
+)
+# Names that end so say where something is, or how much; they are not the thing itself.
+_ABOUT = re.compile(
+    "(^|[_.-])(path|file|dir|url|host|port|name|type|mode|method|size|len|length|count|limit|enabled?|disabled?)$"
+)
+# Words of tokenizers, schedulers, caches and compilers: they are taken out of a name, the rest of it counts.
+_HARMLESS = re.compile(
+    r"(?<![a-z0-9])(?:"
+    r"(?:bos|eos|pad|unk|sep|cls|mask|stop|special|image|per|num|new|cached|max|min|total|batched|input|output|draft|"
+    r"reserved|decode)[_.-]tokens?|tokens?[_.-](?:ids?|per|limit|budget)|"
+    r"(?:public|primary|foreign|sort|cache|routing|partition)[_.-]keys?|"
+    r"keys?[_.-](?:cache|value|head|dim|norm|proj|scale|states?)|"
+    r"(?:one|two|single|multi|first|last|forward|backward|num|warmup)[_.-]pass|"
+    r"pass[_.-](?:through|config|manager|rate|count|args)|"
+    r"(?:old|init|initial|start|orig|original|work|host|base)[_.-]pwd"
+    r")(?![a-z0-9])"
+)
+_PLAIN = re.compile(r"[+-]?\d+(\.\d+)?|true|false|yes|no|on|off|none|auto|", re.IGNORECASE)
+_SHORT = re.compile(r"[+-]?\d{0,3}|true|false|yes|no|on|off|none|auto", re.IGNORECASE)
+_VALUE = re.compile(
+    r"^(hf_|sk-|ghp_|gho_|ghs_|github_pat_|glpat-|nvapi-|xox[abp]-|AKIA|ASIA)[A-Za-z0-9_-]{12,}$"
+    r"|^[a-z][a-z0-9+.-]*://[^/@\s:]*:[^/@\s]+@"  # a URL with a password
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----"
+)
+
+
+def is_plain(value):
+    """Tell whether *value* is a number, a truth value or nothing, also as text: no token and no key."""
+    return value is None or isinstance(value, (bool, int, float)) or bool(_PLAIN.fullmatch(str(value)))
+
+
+def looks_secret(name, value):
+    """Tell whether the text *value* under *name* (a variable, an option, a key) looks like a secret."""
+    if not isinstance(value, str) or not value:
+        return False
+    if _VALUE.search(value):
+        return True
+    name = name.lower()
+    if _ABOUT.search(name):
+        return False
+    if _PARTS.search(name):
+        return True
+    words = set(re.split(r"[^a-z0-9]+", _HARMLESS.sub(" ", name)))
+    if _PASSWORDS & words and name not in ("pwd", "oldpwd"):
+        return not _SHORT.fullmatch(value)
+    return bool(_WORDS & words) and not _PLAIN.fullmatch(value)
