@@ -88,9 +88,9 @@ nodes:
       description: How many GPUs nvidia-smi shows; null where there is no nvidia-smi.
       type: int
     unchecked:
-      description: Pairs of a check that the node could not do and why.
+      description: What the node could not look at, each with C(check) and C(why).
       type: list
-      elements: list
+      elements: dict
     stale:
       description: What finished jobs left.
       type: list

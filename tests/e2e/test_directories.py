@@ -120,7 +120,7 @@ def test_secrets_of_a_job_that_was_cancelled_go_with_whoever_comes_next(cluster)
 
 def test_secrets_of_a_job_whose_holder_was_killed_are_removed(cluster):
     job_id, run_dir = submit(cluster, "left-killed", "-e", "keep=600", environment=SECRET)
-    wait_for(lambda: (run_dir / "steps.jsonl").exists(), "the holder")
+    wait_for((run_dir / "steps.jsonl").exists, "the holder")
     (holder,) = wait_for(lambda: holders(run_dir), "the holder's process")
     os.kill(holder, signal.SIGKILL)
     wait_for(lambda: job_id not in cluster.jobs(), "the end of the job")

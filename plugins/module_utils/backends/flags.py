@@ -38,6 +38,11 @@ def whole(value):
     return int(number) if isinstance(number, float) and number.is_integer() else value
 
 
+def is_count(value):
+    """Tell whether *value* is a whole number; true and false are none."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def settle(options, aliases=None):
     """Return (options, lost): each option once, under its full name.
 

@@ -10,7 +10,7 @@ from ..topology.ports import WORKER_FAMILIES, Family
 from ..topology.step import http_check
 from . import mooncake
 from .base import KV_EVENTS, Backend, config_field, environment_fields
-from .flags import DATA, PIPELINE, SHORT, TENSOR, to_argv
+from .flags import DATA, PIPELINE, SHORT, TENSOR, is_count, to_argv
 from .modes import A_WORKER
 from .sizes import nodes, not_dividing, uneven
 
@@ -108,7 +108,7 @@ class Sglang(Backend):
         """Return the ranks of attention data parallelism of *mode*; 1 without it."""
         options = self.mode_config(spec, mode)
         ranks = options.get(DATA)
-        return ranks if options.get("enable-dp-attention") and type(ranks) is int else 1
+        return ranks if options.get("enable-dp-attention") and is_count(ranks) else 1
 
     def port_families(self, spec):
         ranks = max((self.attention_ranks(spec, mode) for mode in self.modes(spec)), default=1)

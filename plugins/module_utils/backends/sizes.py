@@ -7,7 +7,7 @@ from __future__ import annotations
 from math import prod
 
 from ..spec.types import shown
-from .flags import PARALLEL
+from .flags import PARALLEL, is_count
 from .modes import A_WORKER, LONG_MODE
 
 
@@ -63,7 +63,7 @@ def _wrong(backend, spec, mode):
     return [
         (("backend", backend.config_key, LONG_MODE[mode], key), problem.format(shown(value)), remedy)
         for name, (key, value) in backend.given(spec, mode)[0].items()
-        if name in PARALLEL and value is not None and not (type(value) is int and value > 0)
+        if name in PARALLEL and value is not None and not (is_count(value) and value > 0)
     ]
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
-from .flags import DATA, PIPELINE, TENSOR
+from .flags import DATA, PIPELINE, TENSOR, is_count
 from .modes import LONG_MODE
 from .sizes import allocated, nodes, uneven
 
@@ -84,7 +84,7 @@ def forms(backend, spec):
         options = backend.mode_config(spec, mode)
         data = options.get(DATA)
         # Of sizes that are wrong the job's owner is told elsewhere.
-        if all(type(options.get(name) or 1) is int for name in (DATA, *REPLICA)) and (data or 1) > 1:
+        if all(is_count(options.get(name) or 1) for name in (DATA, *REPLICA)) and (data or 1) > 1:
             gpus = allocated(spec["resources"], mode)
             local = min(gpus, spec["resources"]["gpus_per_node"])
             per_gpu = spec["backend"]["dp_launch_mode"] == "per_gpu"

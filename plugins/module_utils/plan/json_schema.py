@@ -27,6 +27,7 @@ def job_file():
     overrides = {
         "properties": {"base": job, "lock": {}},
         "patternProperties": {
+            "^(x-|_)": {"description": "Holds an anchor for the others."},
             "^override_.": {**job, "description": "What to change in the base; null deletes."},
             "^zip_override_.": {
                 "type": "object",

@@ -170,7 +170,7 @@ PORTS = Section(
     {
         "http": Field(PORT, 30000, "First HTTP port of workers; counted per node."),
         "bootstrap": Field(PORT, 31000, "First bootstrap port of prefill workers; counted per node."),
-        "kv_events": Field(PORT, 5550, "First KV event port; counted through the job, on each node with data parallelism: one for each rank."),
+        "kv_events": Field(PORT, 5550, "First KV event port; counted through the job, or per node, one a rank."),
         "system": Field(PORT, 8081, "First system port (health, metrics); counted through the job."),
         "nccl": Field(PORT, 17500, "sglang: first NCCL port; counted through the job."),
         "dist_init": Field(PORT, 8300, "sglang: first rendezvous port of workers over several nodes."),

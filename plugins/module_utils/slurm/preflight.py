@@ -226,9 +226,9 @@ def _notes(reports, ignore):
     """Return a line on each check that nodes could not do, so that nobody takes it for one that went well."""
     found = {}
     for one in reports:
-        for check, why in one["unchecked"]:
-            if check not in ignore:
-                found.setdefault((check, why), []).append(one["node"])
+        for left in one["unchecked"]:
+            if left["check"] not in ignore:
+                found.setdefault((left["check"], left["why"]), []).append(one["node"])
     return [
         f"{check} not checked on {', '.join(names[:4])}{' ...' if len(names) > 4 else ''}: {why}"
         for (check, why), names in found.items()

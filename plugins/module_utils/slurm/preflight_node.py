@@ -131,8 +131,8 @@ def gpus(number, idle):
 
 
 def unchecked(number):
-    """Return [(check, why)] of what cannot be looked at on a node of which *number* GPUs are wanted."""
-    return [("gpu", "no nvidia-smi")] if number and not shutil.which("nvidia-smi") else []
+    """Return [{check, why}] of what cannot be looked at on a node of which *number* GPUs are wanted."""
+    return [{"check": "gpu", "why": "no nvidia-smi"}] if number and not shutil.which("nvidia-smi") else []
 
 
 def mounts(paths):

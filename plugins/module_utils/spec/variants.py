@@ -14,7 +14,7 @@ import re
 
 from ..failures import Error, SpecError
 from .merge import deep_merge
-from .spelling import bare
+from .spelling import bare, is_number
 from .words import nearest
 
 BASE, OVERRIDE, ZIP = "base", "override_", "zip_override_"
@@ -147,7 +147,7 @@ def _zip(document, source, name):
         for path, found in lists.items():
             places = places.copied((*path, index if len(found) > 1 else 0), path)
         chosen = _picked(over, index)
-        if isinstance(over.get("name"), str):  # one name for all of them would be one job
+        if _is_name(over.get("name")):  # one name for all of them would be one job
             chosen["name"] = f"{over['name']}_{index}"
         variants.append((f"{name[len(ZIP) :]}_{index}", chosen, places))
     return variants
@@ -200,7 +200,7 @@ def sweep_variants(job, source, problems=None):
         chosen = dict(zip(names, values))
         suffix = "_".join(f"{key}{_word(value)}" for key, value in chosen.items())
         one = _filled(rest, chosen, used)
-        if isinstance(one.get("name"), str):
+        if _is_name(one.get("name")):
             one["name"] = f"{one['name']}_{suffix}"
         variants.append((suffix, one, source))
     unused = [name for name in names if name not in used]
@@ -305,6 +305,10 @@ def _text(value, form=lambda number: number):
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: ""}[value]
     return str(form(value))
+
+
+def _is_name(value):
+    return isinstance(value, str) or is_number(value)
 
 
 def _word(value):

@@ -38,6 +38,14 @@ def word(text, where):
     return one
 
 
+def test_how_numbers_are_written_and_where_mappings_are():
+    values = tagged("model:\n  path: /m\nresources: {}\nenvironment:\n  A: x\n")
+    values["dynamo"] = {"hash": 8, "version": 0.5}
+    _job, source = ExtraVars(values, place, {8: "010"}.get).job()
+    assert source.texts == {("dynamo", "hash"): "010"}
+    assert source.where(("environment",)) == ("/job.yaml", 4)
+
+
 FLAT = "name: x\nmodel:\n  path: /m\nresources:\n  agg_nodes: 1\nenvironment: {A: b}\ntags: [q]\n"
 
 

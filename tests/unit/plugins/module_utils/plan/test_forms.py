@@ -109,3 +109,16 @@ def test_values_that_no_job_can_hold_are_told_with_their_line(tmp_path, form):
     # A file with a tag is not read any further by us; Ansible's reader has read it already.
     wanted = [(8, "backend.aggregated_environment.WHERE"), (10, "environment.C")]
     assert result["failed"] and found == (wanted[:1] if form == "job_file" else wanted)
+
+
+def test_numbers_are_taken_as_they_are_written_in_every_form(tmp_path):
+    text = JOB.replace('C: "4"', "C: 010, D: 12:30:00").replace("install: false", "install: false, hash: 01234567")
+    flat, under = write(tmp_path, "flat.yaml", text), write(tmp_path, "nested.yaml", nested(text))
+    for words in (["-e", f"@{flat}"], ["-e", f"@{under}"], ["-e", f"job_file={flat}"]):
+        spec = play(tmp_path, *words)["jobs"][0]["spec"]
+        assert spec["environment"] == {"A": "b", "C": "010", "D": "12:30:00"} and spec["dynamo"]["hash"] == "01234567"
+    # The command line is YAML too, unless it is JSON, of which only the numbers are left.
+    spec = play(tmp_path, "-e", f"@{flat}", "-e", "{dynamo: {version: 0.10, install: false}}")["jobs"][0]["spec"]
+    assert spec["dynamo"]["version"] == "0.10"
+    result = play(tmp_path, "-e", f"@{flat}", "-e", '{"dynamo": {"version": 0.10, "install": false}}')
+    assert [one["path"] for one in result["problems"]] == ["dynamo.version"] and "quotes" in result["msg"]

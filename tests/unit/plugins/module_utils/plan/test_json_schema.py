@@ -121,7 +121,7 @@ def test_the_shapes_of_public_recipes_are_accepted(job, name):
     job.validate(yaml.safe_load(test_recipes.RECIPES[name]))
 
 
-@pytest.mark.parametrize("path, new", [*older.MOVED, *older.REPLACED.items()], ids=lambda one: str(one))
+@pytest.mark.parametrize("path, new", [*older.MOVED, *older.REPLACED.items()], ids=str)
 def test_older_keys_are_accepted_and_marked(job, path, new):
     value = None
     for key in reversed(path):

@@ -49,7 +49,8 @@ def damage(job, source):
     if source.random() < 0.3:
         job["resources"]["het_jobs"] = source.choice([True, False])
     if source.random() < 0.3:
-        job["sbatch_directives"] = {source.choice(["mem", "time", "nodes", "gres"]): source.choice(["1", 2, "gpu:8", True])}
+        name = source.choice(["mem", "time", "nodes", "gres"])
+        job["sbatch_directives"] = {name: source.choice(["1", 2, "gpu:8", True])}
     path = source.choice(list(paths(job)))
     parent = job
     for key in path[:-1]:

@@ -127,3 +127,58 @@ def test_a_setup_script_must_be_there(tmp_path):
     with pytest.raises(SpecError, match="setup_script: is neither"):
         jobs.spec_of(setup_script="q.sh", model={"path": "/"}, cluster=load_cluster(str(file)), check_paths=True)
     jobs.spec_of(setup_script="q.sh", cluster=load_cluster(str(file)))
+
+
+SITE = {"dsr1": "/models/r1", "llama": "/models/llama"}, {"dynamo-sglang": "/images/d.sqsh", "web-server": "nginx:1"}
+
+
+def checked(tmp_path, **changes):
+    """Return {path: remedy} of the problems of a job with path checks on, on a site with short names."""
+    (tmp_path / "model").mkdir(exist_ok=True)
+    (tmp_path / "mine.sqsh").touch()
+    cluster = load_cluster(None)
+    cluster.settings["model_paths"], cluster.settings["containers"] = SITE
+    model = {"path": str(tmp_path / "model"), **changes.pop("model", {})}
+    try:
+        spec = jobs.spec_of(cluster=cluster, check_paths=True, folders=[str(tmp_path), "/base"], model=model, **changes)
+    except SpecError as error:
+        return {one["path"]: one["remedy"] for one in error.problems}
+    return spec["model"]["container"]
+
+
+@pytest.mark.parametrize("name, hint", [("dynamo-sglan", "Did you mean dynamo-sglang?"), ("other", "Correct it")])
+def test_an_image_that_is_no_image(tmp_path, name, hint):
+    found = checked(tmp_path, model={"container": name})
+    assert list(found) == ["model.container"] and hint in found["model.container"]
+    # Without path checks a word stays what it is.
+    assert spec_of(model={"container": name})["model"]["container"] == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["nvcr.io#nvidia/x:1", "docker://org/img:tag", "org/img:tag", "org/img", "img:1", "docker.io#ubuntu", "me@reg#img"],
+)
+def test_names_of_images_that_registries_know(tmp_path, name):
+    assert checked(tmp_path, model={"container": name}) == name
+
+
+def test_images_that_are_files(tmp_path):
+    file = str(tmp_path / "mine.sqsh")
+    for name in (file, "mine.sqsh", "./mine.sqsh"):
+        assert checked(tmp_path, model={"container": name}) == file
+    for name in ("/no/such.sqsh", "no-such.sqsh", "below/no-such.sqsh"):
+        assert list(checked(tmp_path, model={"container": name})) == ["model.container"]
+
+
+def test_other_images_are_hinted_at_only(tmp_path):
+    image = {"container": "img:1"}
+    found = checked(tmp_path, model=image, frontend={"nginx_container": "web-serve"})
+    assert found == {"frontend.nginx_container": "Did you mean web-server?"}
+    assert checked(tmp_path, model=image, frontend={"nginx_container": "ubuntu"}) == "img:1"
+    mooncake = {"type": "sglang", "mooncake_kv_store": {"container": "dynamo_sglag"}}
+    assert "backend.mooncake_kv_store.container" in checked(tmp_path, model=image, backend=mooncake)
+
+
+def test_a_misspelt_model_is_hinted_at(tmp_path):
+    assert checked(tmp_path, model={"path": "dsr2"}) == {"model.path": "Did you mean dsr1?"}
+    assert "check_paths=false" in checked(tmp_path, model={"path": "/far/away"})["model.path"]

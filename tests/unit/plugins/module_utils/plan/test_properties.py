@@ -67,7 +67,7 @@ BACKEND = st.sampled_from(
         {"type": "mocker"},
         {"type": "mocker", "bootstrap": True},
         {"type": "sglang"},
-        {"type": "sglang", "kv_events_config": True, "sglang_config": {m: DATA for m in ("prefill", "decode")}},
+        {"type": "sglang", "kv_events_config": True, "sglang_config": {"prefill": DATA, "decode": DATA}},
         {"type": "sglang", "kv_events_config": True},
         {"type": "trtllm"},
         {"type": "vllm"},
@@ -76,9 +76,12 @@ BACKEND = st.sampled_from(
 )
 
 
+# Blocks of ports that begin beside each other.
+CLOSE = dict(zip(("system", "http", "bootstrap", "dist_init", "kv_events", "nixl", "nccl", "vllm"), range(6000, 6008)))
 FURTHER = st.fixed_dictionaries(
     {
         "het_jobs": st.sampled_from([None, None, False, True]),
+        "ports": st.sampled_from([{}, CLOSE]),
         "directives": st.sampled_from([{}, {"mem": 0}, {"time": "1:00:00", "nice": 3}, {"gpus-per-node": 8}]),
     }
 )
@@ -86,7 +89,7 @@ FURTHER = st.fixed_dictionaries(
 
 def job_of(resources, surroundings, backend, further):
     """Return the raw job; the test job's own resources are replaced."""
-    job = jobs.raw(**surroundings, sbatch_directives=further["directives"])
+    job = jobs.raw(**surroundings, sbatch_directives=further["directives"], ports=further["ports"])
     job["resources"] = {"gpu_type": "h100", **resources, "het_jobs": further["het_jobs"]}
     job["backend"] = dict(backend)
     return job

@@ -186,3 +186,10 @@ def test_check_mode_shows_the_mounts_with_their_keys(tmp_path):
     for line in ("/models/tiny:/model  # model.path\n", "/data:/data:ro  # extra_mount\n"):
         assert line in record["after"]
     assert "mounts" not in run(tmp_path, True)["diff"][-1]["after_header"]
+
+
+@pytest.mark.parametrize("directives", [{"time": "1:00:00"}, {"t": "60"}, {"--time": "1:00:00"}])
+def test_gpu_hours_are_those_of_the_directive(directives):
+    plan = jobs.plan_of(slurm={"time_limit": "4:00:00"}, sbatch_directives=directives)
+    wanted = next(iter(directives.values()))
+    assert f"time limit {wanted}: at most 16.0 GPU hours" in printer.cost(plan)

@@ -107,6 +107,30 @@ def test_malformed_yaml_names_a_line(text):
     assert caught.value.problems[0]["line"] and "f.yaml:" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("a: 1\n\tb: 2\n", "begins with a tab. Indent with spaces"),
+        ("a:\n\tb: 2\n", "begins with a tab. Indent with spaces"),
+        ("x: 1\na: 'x\nb: 1\n", "quote that begins in line 2 is not closed"),
+        ('x: 1\na: "x\nb: 1\nc: "z"\n', "quote in line 2 may not be closed"),
+        ("a: @x\n", "begins with @ needs quotes"),
+        ("a: b: c\n", "needs quotes"),
+        ("a:\n  b: 1\n c: 2\n", "indentation"),
+    ],
+)
+def test_malformed_yaml_has_a_remedy(text, words):
+    with pytest.raises(SpecError) as caught:
+        parse_yaml(text, "f.yaml")
+    assert words in caught.value.problems[0]["remedy"]
+
+
+def test_a_mapping_is_where_its_key_is():
+    _document, source = parse_yaml("a:\n  b:\n    c: 1\nd:\n- x\ne: {f: 1}\ng:\n  text\n", "f.yaml")
+    lines = {path: source.where(path)[1] for path in [("a",), ("a", "b"), ("a", "b", "c"), ("d",), ("e",), ("g",)]}
+    assert lines == {("a",): 1, ("a", "b"): 2, ("a", "b", "c"): 3, ("d",): 4, ("e",): 6, ("g",): 8}
+
+
 def test_empty_text():
     assert parse_yaml("# nothing\n", "f")[0] is None
 

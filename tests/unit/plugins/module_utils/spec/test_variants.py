@@ -196,3 +196,48 @@ def test_slips_in_sweeps(text, line, path, words):
 def test_what_others_fill_in_is_no_slip_of_a_sweep():
     text = 'a: "{nodes}"\nb: "{node}/{node_id} ${nods} {question}"\nsweep: {nodes: [1]}'
     assert jobs(text)[0][1]["b"] == "{node}/{node_id} ${nods} {question}"
+
+
+def test_one_bad_variant_does_not_hide_the_others():
+    text = """\
+base: {name: b}
+overide_c: {x: 1}
+override_d: [1]
+override_e: {sweep: {a: [1], unused: [2]}, x: "{a}"}
+override_f: {sweep: {a: 1}}
+override_g: {x: 2}
+zip_override_h: {x: 3}
+zip_override_i: {x: [4, 5]}
+"""
+    problems = []
+    variants, _notes = expand(*parse_yaml(text, "f.yaml"), None, problems)
+    assert [suffix for suffix, _job, _source in variants] == ["e_a1_unused2", "g", "i_0", "i_1"]
+    assert [(one["line"], one["path"]) for one in problems] == [
+        (2, "overide_c"),
+        (3, "override_d"),
+        (7, "zip_override_h"),
+        (4, "sweep.unused"),
+        (5, "sweep.a"),
+    ]
+    with pytest.raises(SpecError) as caught:
+        jobs(text)
+    assert len(caught.value.problems) == 5
+
+
+@pytest.mark.parametrize("key", ["x-common", "_common"])
+def test_a_key_may_hold_an_anchor(key):
+    text = f"{key}: &c {{x: 1}}\nbase: {{name: b}}\noverride_a:\n  y: *c\n"
+    (only,) = jobs(text)
+    assert only[1] == {"name": "b_a", "y": {"x": 1}}
+
+
+@pytest.mark.parametrize(
+    "key, hint",
+    [("overide_c", "override_c"), ("zip_overide_c", "zip_override_c"), ("override-c", "override_c"), ("xcommon", None)],
+)
+def test_a_misspelt_override_is_hinted_at(key, hint):
+    with pytest.raises(SpecError) as caught:
+        jobs(f"base: {{name: b}}\noverride_a: {{}}\n{key}: {{}}\n")
+    (problem,) = caught.value.problems
+    assert (f"Did you mean {hint}?" in problem["remedy"]) is bool(hint)
+    assert "begins with x- or _" in problem["remedy"]
