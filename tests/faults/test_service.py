@@ -129,7 +129,6 @@ def test_a_port_taken_by_a_stranger_is_found_before_models_load(cluster, port, s
     cluster.gone("taken")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("port", "step"), [(4222, "nats"), (2379, "etcd")])
 def test_a_port_taken_after_preflight_fails_the_step_with_the_reason(cluster, port, step):
     strangers = [cluster.listen(f"node00{number}", port) for number in (1, 2, 3)]
@@ -203,7 +202,9 @@ def test_a_worker_that_ignores_term_does_not_stop_the_end(cluster):
 def test_a_worker_that_is_not_critical_may_be_lost(cluster):
     """The point during which it is lost loses few requests or none; the next one is measured without it."""
     job = cluster.job_file(
-        "tolerant", faults={"decode": {"critical": False}}, benchmark=dict(LONG, concurrencies=[2, 3])
+        "tolerant",
+        faults={"decode": {"critical": False}},
+        benchmark=dict(LONG, concurrencies=[2, 3], num_prompts_mult=500),
     )
     process, job_id, seen = cluster.measuring(job)
     cluster.kill(job_id, "decode_1")
