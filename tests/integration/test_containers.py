@@ -101,18 +101,24 @@ def test_every_step_is_accepted(sandbox, tmp_path):
 def test_apptainer_is_a_program_of_its_own(tmp_path):
     from ansible_collections.srt.slurm.plugins.module_utils.slurm import srun
 
-    program = tmp_path / "bin" / "apptainer"
+    program, image = tmp_path / "bin" / "apptainer", "docker://reg.io#team/sglang:v1"
     program.parent.mkdir()
+    # It notes its command line and then does what it is told to do in the container.
     program.write_text(
-        f"#!{sys.executable}\nimport json, os, sys\n"
-        'print(json.dumps([sys.argv[1:], os.environ.get("GREETING"), os.environ.get("CUDA_VISIBLE_DEVICES")]))\n'
+        f"#!{sys.executable}\nimport json, os, sys\nprint(json.dumps(sys.argv[1:]), flush=True)\n"
+        f"inside = sys.argv[sys.argv.index({image!r}) + 1:]\nos.execvp(inside[0], inside)\n"
     )
     program.chmod(0o755)
     plan = plan_of("apptainer", tmp_path, resources={"gpus_per_node": 8, "agg_nodes": 1, "agg_workers": 2})
     step = next(step for step in plan["steps"] if step["name"] == "agg_1")
     assert not any(word.startswith("--container") for word in srun.build_srun_argv(step, "1", "/tmp"))
     # What srun runs on the node, without the texts before it that would install things.
-    own = dict(step, preamble="export CUDA_VISIBLE_DEVICES=4,5,6,7")
+    told = "import json, os, sys; print(json.dumps([sys.argv[1:], *map(os.environ.get, sys.argv[-2:])]))"
+    own = dict(
+        step,
+        preamble="export CUDA_VISIBLE_DEVICES=4,5,6,7",
+        argv=[sys.executable, "-c", told, "two words", "GREETING", "CUDA_VISIBLE_DEVICES"],
+    )
     done = subprocess.run(
         srun.task_argv(own),
         env={"PATH": f"{program.parent}:/usr/bin:/bin", **srun.srun_env(own)},
@@ -120,8 +126,8 @@ def test_apptainer_is_a_program_of_its_own(tmp_path):
         capture_output=True,
         check=True,
     )
-    argv, greeting, gpus = json.loads(done.stdout)
-    assert argv[0] == "exec" and argv[argv.index("docker://reg.io#team/sglang:v1") + 1 :] == step["argv"]
+    argv, (words, greeting, gpus) = map(json.loads, done.stdout.splitlines())
+    assert argv[0] == "exec" and words[0] == "two words"
     place = argv.index(f"{tmp_path}:/data with space:ro")
-    assert argv[place - 1] == "--bind"
+    assert argv[place - 1] == "--bind" and place < argv.index(image)
     assert greeting == "hello $HOME 'you'" and gpus == "4,5,6,7"
