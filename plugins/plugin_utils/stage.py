@@ -12,6 +12,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 from ansible_collections.srt.slurm.plugins.module_utils.runner import Context
+from ansible_collections.srt.slurm.plugins.plugin_utils.interrupt import obey
 
 display = Display()
 
@@ -37,6 +38,7 @@ class StageAction(ActionBase):
         """Run the entry in this process if that is possible, otherwise the module."""
         result = super().run(tmp, task_vars)
         del tmp
+        obey(self.tell)
         task_vars = task_vars or {}
         if self._needs_module():
             result.update(self._execute_module(task_vars=task_vars, module_args=self.arguments()))

@@ -180,16 +180,48 @@ def test_an_interrupted_run_leaves_the_service_up_and_the_next_run_adopts_it(clu
     ]
     read_until(process, marker)
     interrupt(process, number)
-    process.stdout.read()
-    process.wait(timeout=60)
+    rest = process.stdout.read()
+    assert process.wait(timeout=60) != 0, rest
     job_id = cluster.latest.name
-    assert job_id in cluster.jobs()
+    assert job_id in cluster.jobs(), rest
     before = cluster.steps(job_id)
     played = cluster.playbook(job, "-e", "keep=600")
     assert played.rc == 0, played.text
     assert cluster.latest.name == job_id
     after = cluster.steps(job_id)
     assert {name: step for name, step in before.items() if not name.startswith("bench")}.items() <= after.items()
+    cluster.end(job)
+
+
+LOSES_CTRL_C = """
+import signal
+from ansible.plugins.callback import CallbackBase
+
+
+class CallbackModule(CallbackBase):
+    CALLBACK_NAME = "loses_ctrl_c"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def v2_playbook_on_task_start(self, task, is_conditional):
+        if task.get_name().startswith("srt.slurm.health :"):
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # what stays of a Ctrl-C that came while Ansible forked
+"""
+
+
+def test_a_ctrl_c_that_ansible_loses_ends_the_run_all_the_same(cluster, tmp_path):
+    (tmp_path / "loses_ctrl_c.py").write_text(LOSES_CTRL_C)
+    job = cluster.job_file("lost-ctrl-c")
+    env = {
+        "ANSIBLE_CALLBACK_PLUGINS": str(tmp_path),
+        "ANSIBLE_CALLBACKS_ENABLED": "loses_ctrl_c",
+        "ANSIBLE_LOCAL_TEMP": str(tmp_path / "local"),
+    }
+    played = cluster.play(cluster.playbook_argv(job), env)
+    assert played.rc in (-signal.SIGINT, 128 + signal.SIGINT), played.text
+    assert "health_wait: Ctrl-C came while Ansible started this task" in played.text
+    assert "srt.slurm.teardown : End the service" not in played.text.partition("PLAY [Run the stages]")[2]
+    assert cluster.jobs("lost-ctrl-c") == [cluster.latest.name]
+    assert list((tmp_path / "local").iterdir()) == []
     cluster.end(job)
 
 

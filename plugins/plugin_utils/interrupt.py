@@ -1,0 +1,46 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""A Ctrl-C that Ansible lost.
+
+Ansible's handler raises KeyboardInterrupt in the main process. Raised while that process forks a worker, it ends in
+one of Python's after-fork hooks, which print exceptions and go on: the playbook continues as if nothing had been
+said, and would give the nodes back at its end. What stays of it is that the main process no longer catches SIGINT.
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import re
+import shutil
+import signal
+import time
+
+from ansible import constants
+from ansible.errors import AnsibleError
+
+SHOWN_S = 0.3  # the main process prints what a worker shows
+TEXT = "Ctrl-C came while Ansible started this task and was lost in it. The run ends here; what is up stays up."
+
+
+def lost(pid):
+    """Tell whether the process *pid* neither catches nor ignores SIGINT, as no Ansible does before it got one."""
+    try:
+        status = pathlib.Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
+    except OSError:  # no /proc, or it has ended
+        return False
+    masks = dict(re.findall(r"^(SigIgn|SigCgt):\s*([0-9a-f]+)$", status, re.M))
+    bit = 1 << (signal.SIGINT - 1)
+    return len(masks) == 2 and not any(int(mask, 16) & bit for mask in masks.values())
+
+
+def obey(show):
+    """End the playbook if it was interrupted and did not notice; *show* is called with a line that says so."""
+    parent = os.getppid()
+    if not lost(parent):
+        return
+    show(TEXT)
+    time.sleep(SHOWN_S)
+    os.kill(parent, signal.SIGINT)
+    shutil.rmtree(constants.DEFAULT_LOCAL_TMP, ignore_errors=True)  # as Ansible does at its end; secrets may be there
+    raise AnsibleError(TEXT)
