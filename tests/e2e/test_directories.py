@@ -58,6 +58,12 @@ def test_a_live_job_with_the_number_of_an_old_run_is_left_alone(cluster, old):
         text = playbook(cluster, "stop", *where, *more)
         assert f"is another one: it works in {run_dir}. It is left alone" in text
         assert "changed=0" in text
+    # One of the same output directory that was set aside.
+    aside = run_dir.with_name(f"{job_id}.earlier1")
+    aside.mkdir()
+    text = playbook(cluster, "stop", "-e", f"run_dir={aside}")
+    assert f"The run of {aside} is over. Nothing was ended." in text
+    assert "changed=0" in text
     assert "prefill_0" in cluster.steps(job_id)
     # Of that one, from somewhere else and by its number alone.
     assert "changed=1" in playbook(cluster, "stop", "-e", f"job_id={job_id}", "-e", f"output_dir={folder}")

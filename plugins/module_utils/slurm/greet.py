@@ -48,14 +48,15 @@ def hello(job, folder, lease_s, limit_s, ours, ctx):
 
 
 def _take_back(job, folder, first, why):
-    end = "The job was cancelled."
+    end, cancelled = "The job was cancelled.", True
     try:
         commands.cancel(job["id"])
         forget(folder)
     except SlurmError as error:
+        cancelled = False
         end = f"It could not be cancelled ({error.msg}): run scancel {job['id']}."
     raise Error(
         f"Job {job['id']} runs, but its first node {first} {why}. {end}",
-        curable=True,
+        curable=cancelled,  # another one beside it would take twice the nodes
         bad_nodes=[first],
     )

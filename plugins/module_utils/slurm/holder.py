@@ -314,18 +314,22 @@ def serve(run_dir, lease_s, with_play=False):
     holder.explain()
     sys.stdout.write(f"{utc_now()} ending: {holder.ending}\n")
     sys.stdout.flush()
-    # A job that is taken away has little time: first things first.
-    again = bool(job.retries) and taken(holder.ending) and _begins_again(holder, ())
+    # A job that is taken away has little time: first things first. One that Slurm has begun again elsewhere, when it
+    # lost this node, has steps with the same ids there: those are not ours to end.
+    moved = job.begins_again()
+    again = (moved or bool(job.retries) and taken(holder.ending)) and _begins_again(holder, ())
     if play:  # it must not start again what ends now, and says before what came of the run
-        holder.stop([s for s in holder.steps.values() if s.ask.get("tier") == "benchmark"], 5.0, give_up_s=5.0)
+        if not moved:
+            holder.stop([s for s in holder.steps.values() if s.ask.get("tier") == "benchmark"], 5.0, give_up_s=5.0)
         sudden = holder.ending.startswith("signal") and "time limit" not in holder.ending
         play.stop(0.0 if again else LAST_WORDS_S[sudden])
         if play.stopped_it and not again:
             play.tell(f"Job {job_id} ended: {holder.ending}.")
-    holder.finish()
-    if holder.again is not None and not holder.ending.startswith("signal"):
+    if not moved:
+        holder.finish()
+    if holder.again is not None and not again and not holder.ending.startswith("signal"):
         again = _begins_again(holder, holder.again)
-    if not again:
+    if not (again or job.unsure):  # a later attempt needs the secrets
         forget(run_dir)
     time.sleep(0.2)  # the answer to the request that asked for the end is on its way
     shutil.rmtree(folder, ignore_errors=True)
@@ -343,7 +347,8 @@ def _begins_again(holder, exclude):
     if trouble:
         play.tell(f"It does not begin again: {trouble}.")
     else:
-        play.tell(f"It begins again when it gets nodes, attempt {job.restarts + 2} of {job.retries + 1}.")
+        perhaps = f" {', '.join(job.not_left_out)} could not be left out." if job.not_left_out else ""
+        play.tell(f"It begins again when it gets nodes, attempt {job.restarts + 2} of {job.retries + 1}.{perhaps}")
     return not trouble
 
 

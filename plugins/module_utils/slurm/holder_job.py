@@ -56,11 +56,14 @@ class Job:
 
     :param retries: how often it may begin again.
     :ivar restarts: how often it has.
+    :ivar unsure: Slurm did not answer when it was asked to begin it again, and may have heard.
+    :ivar not_left_out: nodes that it may get again, against our wish.
     """
 
     def __init__(self, job_id, run_dir, retries=0):
         self.job_id, self.retries, self.limit = str(job_id), retries, None
         self.asking, self.known, self.asked_at = threading.Lock(), False, -1e9
+        self.unsure, self.not_left_out = False, []
         self.restarts = int(os.environ.get("SLURM_RESTART_COUNT") or 0)
         self.output = os.path.join(run_dir, f"slurm-{job_id}.out")
         self.begin = os.path.getsize(self.output) if os.path.exists(self.output) else 0
@@ -124,13 +127,14 @@ class Job:
         """
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the commands below inherit it
         exclude = list(dict.fromkeys([*self._left_out(), *exclude]))
-        done = _call("scontrol", "requeue", self.job_id)
-        if done is None or done.returncode:
+        done = _call("scontrol", "requeue", self.job_id) or _call("scontrol", "requeue", self.job_id)
+        # A command that was heard may fail all the same, or end too late; Slurm itself knows.
+        if (done is None or done.returncode) and not self.begins_again():
+            self.unsure = done is None
             return "Slurm did not answer" if done is None else done.stderr.strip()
         if exclude:
             done = _call("scontrol", "update", f"JobId={self.job_id}", f"ExcNodeList={','.join(exclude)}")
-            if done is None or done.returncode:
-                return f"{', '.join(exclude)} could not be left out"
+            self.not_left_out = exclude if done is None or done.returncode else []
         return ""
 
     def _left_out(self):

@@ -203,12 +203,6 @@ def _told(text):
     return next(((rank, kind) for rank, kind, pattern in PATTERNS if pattern.search(text)), None)
 
 
-def kind_of(line):
-    """Return the kind of fault that *line* tells of, None if it tells of none."""
-    found = rank_of(line or "")
-    return found[1] if found else None
-
-
 def cause(lines, killed=False):
     """Return the Line that says best why the program that wrote *lines* ended, None if none does.
 

@@ -228,13 +228,21 @@ class _Work(Ending):
             commands.cancel(job_id)
         except SlurmError as error:
             return f"It could not be cancelled either ({error.msg}) and may stay in the queue: run scancel {job_id}."
-        forget(script.run_dir(self.output_dir, job_id))
+        folder = script.run_dir(self.output_dir, job_id)
+        if not owner.elsewhere(folder):
+            forget(folder)
         return done
 
     def _release(self, job):
         """Write the run directory, then let the job run: it never starts without its files."""
         folder = script.run_dir(self.output_dir, job["id"])
         known = job.get("submitted_at") and owner.record(folder).get(owner.SUBMITTED) == job["submitted_at"]
+        there = None if known or loss.holder_ended(folder) else owner.elsewhere(folder)
+        if there:
+            raise Error(
+                f"{folder} is the run directory of the job {job['id']} of the cluster {there}, which may still run. "
+                "Give each cluster an output_dir of its own (-e output_dir=...), or end that run there first."
+            )
         aside = None if known else set_aside(folder)
         self.notes += [aside] if aside else []
         self._write(folder, job, {"sbatch_script.sh": self.script})

@@ -28,7 +28,7 @@ def look(job_id, run_dir, names=()):
     """Return ``{end: text, curable: bool, bad_nodes: [name], final: bool}`` of a job that is over, or completing.
 
     A cancelled job is somebody's wish and is not curable, unless Slurm itself cancelled it for a node that failed:
-    that is how a job ends whose prolog fails.
+    that is how a job ends whose prolog fails. ``final`` is false as long as the job may still begin (again).
 
     :param names: nodes that it had, for Slurm forgets those that failed.
     """
@@ -51,11 +51,22 @@ def look(job_id, run_dir, names=()):
     elif state == "CANCELLED" and sick:
         curable, bad = True, sick
         end += "; " + "; ".join(f"{name}: {states[name][1]}" for name in sorted(sick))
-    return {"end": end, "curable": curable, "bad_nodes": sorted(bad), "final": state not in ("COMPLETING", "PENDING")}
+    final = state not in ("", "COMPLETING", *commands.LIVE_STATES)  # "": Slurm did not answer, or forgot the job
+    return {"end": end, "curable": curable, "bad_nodes": sorted(bad), "final": final}
 
 
 def last_words(run_dir):
     """Return why the holder ended the job, in its own words; None when it did not, or could not write it down."""
+    return next((text[len("end: ") :] for text in _told(run_dir) if text.startswith("end: ")), None)
+
+
+def holder_ended(run_dir):
+    """Tell whether the holder wrote down, as its last word, that all steps have ended."""
+    return _told(run_dir)[-1:] == ["ended"]
+
+
+def _told(run_dir):
+    """Return what the latest holder wrote about itself into steps.jsonl since it began."""
     told = []
     for line in holder_steps.tail(os.path.join(run_dir, "steps.jsonl"), 1 << 20).splitlines():
         try:
@@ -64,7 +75,7 @@ def last_words(run_dir):
             continue
         if isinstance(event, dict) and event.get("event") == "holder":
             told = [] if event.get("reason") == "begin" else [*told, str(event.get("reason"))]
-    return next((text[len("end: ") :] for text in told if text.startswith("end: ")), None)
+    return told
 
 
 def _node(name, state, why, down):

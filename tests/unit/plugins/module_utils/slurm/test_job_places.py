@@ -201,3 +201,19 @@ def test_the_directory_of_a_job_that_is_released_twice_stays_its_own(queue, do, 
     do()
     assert (tmp_path / "out" / "8" / "steps.jsonl").exists()
     assert not (tmp_path / "out" / "8.earlier1").exists()
+
+
+def test_the_directory_of_a_run_that_another_cluster_may_still_have_is_not_moved(queue, do, tmp_path):
+    do(secrets={"srt-secret:A": "a"})
+    there = tmp_path / "out" / "8"
+    (there / "steps.jsonl").write_text('{"event": "holder", "reason": "begin"}\n')
+    queue.queue.clear()
+    queue.name, queue.next = "there@login", 7
+    with pytest.raises(Error, match="of the cluster here@login, which may still run. Give each cluster an output_dir"):
+        do()
+    assert queue.calls[-1] == "cancel 8"
+    assert (there / ".secrets").exists() and not (tmp_path / "out" / "8.earlier1").exists()
+    with (there / "steps.jsonl").open("a") as stream:
+        stream.write('{"event": "holder", "reason": "ended"}\n')
+    queue.next = 7
+    assert "8.earlier1 now" in " ".join(do()["notes"])

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
+from ansible_collections.srt.slurm.plugins.module_utils.failures import Error, SlurmError
 from ansible_collections.srt.slurm.plugins.module_utils.runner import Context
 from ansible_collections.srt.slurm.plugins.module_utils.slurm import again, commands, driver, greet, holder_job, loss
 
@@ -55,6 +55,26 @@ def test_what_another_try_may_cure(slurm, tmp_path, told, curable, bad):
     assert (found["curable"], found["bad_nodes"]) == (curable, bad)
     assert found["end"].startswith(told["state"])
     assert found["final"] is (told["state"] != "COMPLETING")
+
+
+@pytest.mark.parametrize("state", ["PENDING", "REQUEUED", "RUNNING"])
+def test_a_job_that_may_begin_again_is_not_over(slurm, tmp_path, state):
+    slurm(state)
+    assert loss.look("42", str(tmp_path))["final"] is False
+
+
+def test_a_job_of_which_slurm_says_nothing_may_not_be_over(program, tmp_path):
+    program("scontrol", "exit 1\n")
+    assert loss.look("42", str(tmp_path))["final"] is False
+
+
+def test_the_last_word_of_a_holder(tmp_path):
+    events = [json.dumps({"event": "holder", "reason": reason}) + "\n" for reason in ("begin", "end: x", "ended")]
+    for count, over in ((0, False), (1, False), (2, False), (3, True)):
+        (tmp_path / "steps.jsonl").write_text("".join(events[:count]))
+        assert loss.holder_ended(str(tmp_path)) is over
+    (tmp_path / "steps.jsonl").write_text("".join([*events, events[0]]))
+    assert not loss.holder_ended(str(tmp_path))
 
 
 def test_a_first_node_that_does_not_see_the_run_directory(program, tmp_path):
@@ -156,7 +176,33 @@ def test_the_last_time_is_settled_and_an_earlier_one_begins_again(program, tmp_p
 def test_what_cannot_be_requeued_is_said(program, tmp_path, monkeypatch):
     monkeypatch.setattr(holder_job.signal, "signal", lambda *args: None)
     program("scontrol", "case $1 in requeue) echo 'Requested operation is presently disabled' >&2; exit 1;; esac\n")
-    assert "presently disabled" in holder_job.Job("42", str(tmp_path), retries=1).requeue([])
+    job = holder_job.Job("42", str(tmp_path), retries=1)
+    assert "presently disabled" in job.requeue([])
+    assert not job.unsure
+
+
+def test_a_requeue_that_was_heard_though_its_command_failed(program, tmp_path, monkeypatch):
+    monkeypatch.setattr(holder_job.signal, "signal", lambda *args: None)
+    program("scontrol", f"case $1 in requeue) touch {tmp_path}/heard; exit 1;; esac; "
+            f"[ -e {tmp_path}/heard ] && echo JobState=COMPLETING Restarts=1\n")  # fmt: skip
+    assert holder_job.Job("42", str(tmp_path), retries=1).requeue([]) == ""
+
+
+def test_a_slurm_that_does_not_answer_may_have_heard(program, tmp_path, monkeypatch):
+    monkeypatch.setattr(holder_job.signal, "signal", lambda *args: None)
+    monkeypatch.setattr(holder_job, "CALL_S", 0.2)
+    program("scontrol", "exec sleep 20\n")
+    job = holder_job.Job("42", str(tmp_path), retries=1)
+    assert job.requeue([]) == "Slurm did not answer"
+    assert job.unsure
+
+
+def test_nodes_that_cannot_be_left_out_do_not_keep_a_job_from_beginning_again(program, tmp_path, monkeypatch):
+    monkeypatch.setattr(holder_job.signal, "signal", lambda *args: None)
+    program("scontrol", "case $1 in update) exit 1;; esac\n")
+    job = holder_job.Job("42", str(tmp_path), retries=1)
+    assert job.requeue(["n9"]) == ""
+    assert job.not_left_out == ["n9"]
 
 
 def tries(errors, **params):
@@ -222,6 +268,18 @@ def test_a_job_whose_first_node_is_gone_is_taken_back(monkeypatch, tmp_path):
     with pytest.raises(Error, match="first node n1 was lost before it began") as caught:
         greet.hello(job, str(tmp_path), 120.0, 60.0, True, Context())
     assert calls == ["42"] and caught.value.evidence == {"curable": True, "bad_nodes": ["n1"]}
+
+
+def test_a_job_that_cannot_be_taken_back_is_not_followed_by_another(monkeypatch, tmp_path):
+    job, _calls = silent(monkeypatch, nodelist="n2")
+
+    def refuse(job_id):
+        raise SlurmError("no answer")
+
+    monkeypatch.setattr(commands, "cancel", refuse)
+    with pytest.raises(Error, match="run scancel 42") as caught:
+        greet.hello(job, str(tmp_path), 120.0, 60.0, True, Context())
+    assert caught.value.evidence["curable"] is False
 
 
 def test_a_job_that_never_begins_is_taken_back(monkeypatch, tmp_path):
