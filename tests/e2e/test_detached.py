@@ -118,7 +118,8 @@ def test_a_run_that_is_stopped_in_the_middle_has_failed_and_says_what_it_has(clu
     measured(run_dir)
     other(cluster, "stop", "-e", f"job_id={job_id}")
     assert exit_code(cluster, job_id) == ("FAILED", 2), words_of(run_dir)
-    assert "PD DependencyNeverSatisfied" in cluster.run("squeue", "-h", "-j", follower, "-o%t %r")
+    never = "PD DependencyNeverSatisfied"  # Slurm looks at its queue now and then
+    wait_for(lambda: never in cluster.run("squeue", "-h", "-j", follower, "-o%t %r"), never, timeout_s=90)
     cluster.run("scancel", follower)
     told = words_of(run_dir)
     assert f"Job {job_id} is ending: slurm_job state absent" in told
@@ -127,6 +128,21 @@ def test_a_run_that_is_stopped_in_the_middle_has_failed_and_says_what_it_has(clu
     assert rollup["valid"] is False
     assert {one["concurrency"]: one["valid"] for one in rollup["results"]} == {1: True, 2: False}
     assert "points: 1 of 2 done" in other(cluster, "status", "-e", f"job_id={job_id}")
+    assert processes_of(run_dir) == []
+
+
+def test_a_run_whose_job_is_cancelled_with_scancel_says_what_it_has(cluster):
+    """Slurm sends its TERM to the playbook too, which goes on to its rollup all the same."""
+    long = dict(BENCHMARK, concurrencies=[1, 2], osl=64, num_prompts_mult=810)
+    job_id, run_dir = submit(cluster, cluster.job_file("fired-cancelled", benchmark=long))
+    measured(run_dir)
+    cluster.run("scancel", job_id)
+    wait_for(lambda: job_id not in cluster.jobs(), "the end of the job")
+    told = words_of(run_dir)
+    assert f"Job {job_id} is ending: signal 15: cancelled" in told
+    assert "PLAY RECAP" in told
+    rollup = json.loads((run_dir / "rollup.json").read_text())
+    assert {one["concurrency"]: one["valid"] for one in rollup["results"]} == {1: True, 2: False}
     assert processes_of(run_dir) == []
 
 

@@ -47,6 +47,9 @@ class Play(threading.Thread):
         spec = self.spec
         env = {name: value for name, value in os.environ.items() if not SCRUBBED.match(name)}
         with open(spec["log"], "ab") as log:
+            # A cancelled job has its TERM sent to all processes of the batch script. The playbook shall live on for
+            # its last words, so it inherits that TERM is blocked; the mask of this thread is of no other use.
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
             try:
                 self.child = subprocess.Popen(
                     spec["argv"],
@@ -69,7 +72,7 @@ class Play(threading.Thread):
                 self.code = 127
                 return self.over(f"its playbook could not be started: {text}")
         if self.stopped_it:
-            self._signal(signal.SIGTERM)
+            self._signal(signal.SIGINT)
         while True:
             self.renew()
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -89,7 +92,7 @@ class Play(threading.Thread):
         if self.code is not None:
             return
         self.stopped_it = True
-        self._signal(signal.SIGTERM)
+        self._signal(signal.SIGINT)  # as Ctrl-C
         self.join(GRACE_S)
         if self.is_alive():
             left = descendants(self.child.pid) if self.child else []  # its workers have sessions of their own

@@ -59,8 +59,16 @@ def test_it_is_stopped_with_its_children(tmp_path):
     assert up.wait(20)
     play.stop()
     assert play.stopped_it
-    assert play.code in (143, 1)
+    assert play.code in (130, 1)
     assert not play.is_alive()
+
+
+def test_a_term_for_all_processes_of_the_job_does_not_end_it(tmp_path):
+    play, _told, _renewed = make(tmp_path, "import os, signal; os.killpg(0, signal.SIGTERM); print('goes on')")
+    play.start()
+    play.join(20)
+    assert play.code == 0
+    assert (tmp_path / "playbook.log").read_text() == "goes on\n"
 
 
 def test_it_may_say_its_last_words(tmp_path):
