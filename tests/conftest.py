@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """What all tests share: being told to end ends in order."""
+
 from __future__ import annotations
 
 import signal

@@ -6,6 +6,7 @@ Usage: lock_matches.py requirements.lock
 
 Prints the differences otherwise and exits 1. Packages that the lock does not name are left alone.
 """
+
 from __future__ import annotations
 
 import sys
@@ -21,7 +22,7 @@ def wanted(lines):
             continue
         requirement = Requirement(line.rstrip().rstrip("\\"))
         if requirement.marker is None or requirement.marker.evaluate():
-            yield requirement.name, str(requirement.specifier)[len("=="):]
+            yield requirement.name, str(requirement.specifier)[len("==") :]
 
 
 def main(path):

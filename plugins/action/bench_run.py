@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """Measure the points of a plan: the action of the module bench_run."""
+
 from __future__ import annotations
 
 from ansible_collections.srt.slurm.plugins.module_utils.bench import run as bench

@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """Consolidate what a run left behind: the action of the module rollup."""
+
 from __future__ import annotations
 
 from ansible_collections.srt.slurm.plugins.module_utils.results import rollup

@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """Inventory of the nodes of a planned Slurm job."""
+
 from __future__ import annotations
 
 DOCUMENTATION = r"""

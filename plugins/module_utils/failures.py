@@ -5,6 +5,7 @@
 A module or action catches :class:`Error` once and turns it into a failed result; nothing else in
 the collection needs to know how Ansible reports failures.
 """
+
 from __future__ import annotations
 
 

@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """The few file and digest habits that every room shares."""
+
 from __future__ import annotations
 
 import datetime

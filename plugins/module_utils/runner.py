@@ -6,6 +6,7 @@ Every module of the collection is documentation plus an *entry*: ``run(params, c
 The action plugin of the same name calls the entry inside the controller when the submit host is
 the controller itself, which saves a module start (0.3 CPU seconds) and allows progress lines.
 """
+
 from __future__ import annotations
 
 import os

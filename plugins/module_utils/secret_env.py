@@ -79,6 +79,7 @@ def conceal(spec, find_key, vaulted=()):
 
 def exposed(spec, vaulted):
     """Yield the paths of values of *spec* that hold a value of *vaulted* in clear: none of them may be written."""
+
     def search(value, path):
         if isinstance(value, dict):
             for name, item in value.items():

@@ -2,6 +2,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """Module bench_run: documentation and a call."""
+
 from __future__ import annotations
 
 DOCUMENTATION = r"""

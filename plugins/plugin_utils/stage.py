@@ -6,6 +6,7 @@ When the submit host is the controller, the module's entry runs right here: no p
 interpreter is started, and progress lines reach the screen while the entry waits. In every other
 case (ssh, become, another interpreter, a task environment) the module itself runs, as usual.
 """
+
 from __future__ import annotations
 
 from ansible.plugins.action import ActionBase

@@ -11,6 +11,7 @@ same paced server alone. Server and client share the machine's cores.
 
 Exit code 1 when a goal is missed.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -91,8 +92,15 @@ def main():
 
     def row(label, value, unit, goal=None, most=True):
         good = goal is None or (value <= goal if most else value >= goal)
-        rows.append((label, f"{value:,.3g}" if value < 100 else f"{value:,.0f}", unit,
-                     "" if goal is None else f"{'at most' if most else 'at least'} {goal:g}", "" if good else "MISSED"))
+        rows.append(
+            (
+                label,
+                f"{value:,.3g}" if value < 100 else f"{value:,.0f}",
+                unit,
+                "" if goal is None else f"{'at most' if most else 'at least'} {goal:g}",
+                "" if good else "MISSED",
+            )
+        )
         if not good:
             missed.append(label)
 
@@ -101,8 +109,9 @@ def main():
 
     with tempfile.TemporaryDirectory(prefix="srt_load_") as folder:
         model = pathlib.Path(folder) / "model"
-        subprocess.run([sys.executable, str(ROOT / "bin" / "make-tiny-model"), str(model)], check=True,
-                       stdout=subprocess.DEVNULL)
+        subprocess.run(
+            [sys.executable, str(ROOT / "bin" / "make-tiny-model"), str(model)], check=True, stdout=subprocess.DEVNULL
+        )
         with serving(folder, "--tokenizer", str(model / "tokenizer.json")) as port:
             row("start to first measured request, 160 x 256 tokens", best("start_s", min, 256, 1, 16, 160), "s", 0.6)
             row("the same, 2000 x 1024 tokens", best("start_s", min, 1024, 1, 16, 2000), "s", 0.8)

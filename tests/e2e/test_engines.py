@@ -108,9 +108,7 @@ def test_dynamo_aggregated_with_a_setup_script_and_addresses_of_an_interface(clu
     (tmp_path / "configs").mkdir()
     (tmp_path / "configs" / "my setup.sh").write_text('echo "set up on $(hostname)"\n')
     site = tmp_path / "srtslurm.yaml"
-    site.write_text(
-        f"use_segment_sbatch_directive: false\nnetwork_interface: eth0\nconfigs_dir: {tmp_path}/configs\n"
-    )
+    site.write_text(f"use_segment_sbatch_directive: false\nnetwork_interface: eth0\nconfigs_dir: {tmp_path}/configs\n")
     plan, logs = run(
         cluster,
         programs,

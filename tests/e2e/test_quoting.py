@@ -12,7 +12,7 @@ from cluster import ROOT
 
 # Runs as a command wherever something is not quoted; the file that it makes is looked for.
 TRAP = "$(touch trapped) `touch trapped`; touch trapped & "
-WILD = f"-x it's \"odd\" {TRAP}| > trapped \\ \\n %n %% *? ~ # ünï☃"
+WILD = f'-x it\'s "odd" {TRAP}| > trapped \\ \\n %n %% *? ~ # ünï☃'
 VARIABLES = {
     "WILD_LINE": WILD,
     "WILD_LINES": f"first line\n{WILD}\n\n  last line\n",
@@ -57,10 +57,10 @@ def wild(cluster):
     (configs / "set up's $(touch trapped).sh").write_text(SETUP)
     site = cluster.folder / "site wild.yaml"
     site.write_text(json.dumps({"configs_dir": str(configs), "use_segment_sbatch_directive": False}))
-    model = cluster.folder / "-mo'del\"q\"$(>trapped)☃"
+    model = cluster.folder / '-mo\'del"q"$(>trapped)☃'
     model.symlink_to(cluster.model)
-    output = cluster.folder / "out'puts \"q\" $(touch trapped) %j 100% ☃"
-    name = "-wild it's \"odd\" $(touch trapped) %j ünï☃"
+    output = cluster.folder / 'out\'puts "q" $(touch trapped) %j 100% ☃'
+    name = '-wild it\'s "odd" $(touch trapped) %j ünï☃'
     job = write_job(
         cluster, "wild", name=name, environment=VARIABLES, setup_script="set up's $(touch trapped).sh",
         model={"path": str(model), "precision": "fp16"},

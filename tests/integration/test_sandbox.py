@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """The sandbox, for real. Every test has its own instances; they may run beside or inside other sandboxes."""
+
 from __future__ import annotations
 
 import contextlib
@@ -165,8 +166,12 @@ def test_second_start_changes_nothing(cluster):
 
 
 def test_a_lost_slurmd_is_put_back_while_a_step_goes_on(cluster):
-    step = subprocess.Popen([cluster.dir + "/exec", "srun", "-w", "node003", "sh", "-c", "read x; echo $x"],
-                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    step = subprocess.Popen(
+        [cluster.dir + "/exec", "srun", "-w", "node003", "sh", "-c", "read x; echo $x"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     _until(lambda: "RUNNING" in cluster.inside("squeue", "-h", "-w", "node003", "-o", "%T"))
     cluster.do("node", "node003", "stop")
     assert [node["slurmd"] is None for node in cluster.status()["nodes"]] == [False, False, True]
@@ -253,8 +258,9 @@ def test_a_wrong_line_is_told_and_leaves_no_process(folder):
 def test_a_start_killed_in_the_middle(folder, moment):
     instance = Instance(folder / "sb")
     for cure in ("stop", "start"):
-        start = subprocess.Popen([sys.executable, PROGRAM, "start", "--dir", instance.dir, "--nodes", "2"],
-                                 stdout=subprocess.DEVNULL)
+        start = subprocess.Popen(
+            [sys.executable, PROGRAM, "start", "--dir", instance.dir, "--nodes", "2"], stdout=subprocess.DEVNULL
+        )
         while not (folder / "sb" / moment).exists():
             assert start.poll() is None
         start.kill()

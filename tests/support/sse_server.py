@@ -6,6 +6,7 @@ As a program: ``python3 sse_server.py --port 0 --port-file F [--ttft-ms 10 --itl
 In tests: ``with running(Behaviour(...)) as server:`` serves from a thread; ``server.url``,
 ``server.requests`` (bodies received).
 """
+
 from __future__ import annotations
 
 import argparse

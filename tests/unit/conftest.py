@@ -1,4 +1,5 @@
 """Make the checkout importable as ansible_collections.srt.slurm."""
+
 from __future__ import annotations
 
 import pathlib

@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """What must hold for the checkout itself, so that plays run from its root."""
+
 from __future__ import annotations
 
 import pathlib

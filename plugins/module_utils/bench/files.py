@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """The files of a point: what is there already, here or in an earlier run, and what must not be written over."""
+
 from __future__ import annotations
 
 import json
@@ -50,7 +51,7 @@ def set_aside(result):
     """Rename what an earlier measurement left at *result*: evidence is never written over."""
     stem, suffix = os.path.splitext(result)
     left = [
-        (path, path[len(stem):])
+        (path, path[len(stem) :])
         for path in (result, verdict_path(result), partial_path(result), f"{stem}.progress{suffix}")
         if os.path.exists(path)
     ]

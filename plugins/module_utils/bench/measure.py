@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """One point measured: its step started or attached to, watched, and judged."""
+
 from __future__ import annotations
 
 import contextlib

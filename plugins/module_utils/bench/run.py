@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """Entry of the module ``bench_run``: every point of the plan measured, unless it has a valid result already."""
+
 from __future__ import annotations
 
 from ..failures import Error
@@ -42,7 +43,7 @@ def run(params, ctx):
             if session and session.dead():
                 raise step_error(session.dead(), plan["run_dir"], f"while c={point['concurrency']} was measured")
     except Error as error:
-        rest = points[len(done):]
+        rest = points[len(done) :]
         done += [_record(plan, point, "not_measured", reasons=[f"was not measured: {error.msg}"]) for point in rest]
         error.evidence.update(_result(done))
         raise
@@ -124,9 +125,7 @@ def _diff(plan, points, records):
     steps = [point["step"] for point, record in zip(points, records) if record["action"] == "measure"]
     return {
         "before": "",
-        "after": "".join(
-            srun.printable(step, plan["job_id"], plan["run_dir"], plan.get("origins")) for step in steps
-        ),
+        "after": "".join(srun.printable(step, plan["job_id"], plan["run_dir"], plan.get("origins")) for step in steps),
         "before_header": "points that have a result",
         "after_header": "points to measure",
     }

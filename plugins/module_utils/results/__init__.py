@@ -13,4 +13,5 @@ tables        rollup.csv and the table at the end of a run
 rollup        entry of the module of that name
 ============  ==================================================================
 """
+
 from __future__ import annotations

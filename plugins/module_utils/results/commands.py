@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """What a command line of a worker or of the load client says, for rollup.json."""
+
 from __future__ import annotations
 
 import shlex

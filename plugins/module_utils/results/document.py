@@ -5,6 +5,7 @@
 The keys are those that srt-slurm's rollups have had since 2026, plus ``schema_version``, validity
 and origin; all times are UTC.
 """
+
 from __future__ import annotations
 
 import os
@@ -122,6 +123,7 @@ def _sizes(plan):
 
 def _extremes(valid):
     """Return the best figures over the valid points; None when there are none."""
+
     def best(choose, key):
         return choose((record[key] for record in valid if record[key] is not None), default=None)
 
@@ -157,8 +159,14 @@ def _nodes_summary(plan, backend_type):
                 missing.append(path)
                 continue
             launch = commands.worker_command(step["argv"], match.group(1), backend_type)
-            record = {"node_name": node, "worker_type": match.group(1), "worker_id": int(match.group(2)),
-                      "rank": int(match.group(3) or 0), **figures, "launch_command": launch}
+            record = {
+                "node_name": node,
+                "worker_type": match.group(1),
+                "worker_id": int(match.group(2)),
+                "rank": int(match.group(3) or 0),
+                **figures,
+                "launch_command": launch,
+            }
             for size in ("tp_size", "pp_size", "dp_size", "ep_size"):
                 record[size] = launch[size] if record[size] is None else record[size]
             records.append(record)

@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """Values that look secret stay out of everything that is handed on."""
+
 from __future__ import annotations
 
 from ..secret_names import looks_secret

@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """Entry of the module ``rollup``: write rollup.json and rollup.csv, unless they say the same already."""
+
 from __future__ import annotations
 
 import json

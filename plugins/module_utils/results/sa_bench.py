@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """Result files of sa-bench: those of our load client, of srtctl's, and of older versions of both."""
+
 from __future__ import annotations
 
 import json

@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """rollup.csv and the table that a run ends with."""
+
 from __future__ import annotations
 
 import csv
@@ -9,14 +10,47 @@ import io
 from .sa_bench import METRICS, STATISTICS
 from .verdict import NOT_MEASURED
 
-JOB_COLUMNS = ("job_id", "job_name", "model_name", "precision", "gpu_type", "backend_type", "frontend_type", "topology",
-               "total_nodes", "total_gpus", "prefill_gpus", "decode_gpus", "isl", "osl")
+JOB_COLUMNS = (
+    "job_id",
+    "job_name",
+    "model_name",
+    "precision",
+    "gpu_type",
+    "backend_type",
+    "frontend_type",
+    "topology",
+    "total_nodes",
+    "total_gpus",
+    "prefill_gpus",
+    "decode_gpus",
+    "isl",
+    "osl",
+)
 POINT_COLUMNS = (
-    "concurrency", "valid", "invalid_reasons", "request_rate", "request_throughput", "request_goodput", "output_tps",
-    "total_tps", "peak_output_tps", "output_tps_per_gpu", "total_tps_per_gpu", "output_tps_per_user",
+    "concurrency",
+    "valid",
+    "invalid_reasons",
+    "request_rate",
+    "request_throughput",
+    "request_goodput",
+    "output_tps",
+    "total_tps",
+    "peak_output_tps",
+    "output_tps_per_gpu",
+    "total_tps_per_gpu",
+    "output_tps_per_user",
     *(f"{statistic}_{metric}_ms" for metric in METRICS for statistic in STATISTICS),
-    "total_input_tokens", "total_output_tokens", "duration", "completed", "failed", "num_prompts", "usage_source",
-    "started_at", "ended_at", "origin", "losses",
+    "total_input_tokens",
+    "total_output_tokens",
+    "duration",
+    "completed",
+    "failed",
+    "num_prompts",
+    "usage_source",
+    "started_at",
+    "ended_at",
+    "origin",
+    "losses",
 )
 TABLE = (
     ("concurrency", "concurrency", "d"),
@@ -87,9 +121,7 @@ def table_text(rollup, dry=False, coming=()):
             mark += f" (from job {record['origin'].get('job_id')})"
         lines.append([*cells, mark])
     widths = [max(len(line[column]) for line in lines) for column in range(len(TABLE))]
-    text = [
-        "  ".join([*(cell.rjust(width) for cell, width in zip(line, widths)), line[-1]]).rstrip() for line in lines
-    ]
+    text = ["  ".join([*(cell.rjust(width) for cell, width in zip(line, widths)), line[-1]]).rstrip() for line in lines]
     if not rollup["results"]:
         text = ["No points were planned."]
     if missing:

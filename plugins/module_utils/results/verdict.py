@@ -5,6 +5,7 @@
 A point without a verdict, with the verdict on another digest, or whose result changed since it was
 judged, is not valid: nothing looks like success by default.
 """
+
 from __future__ import annotations
 
 import hashlib

@@ -7,6 +7,7 @@ netlink.py, so it imports nothing else. Namespaces live as long as a process or 
 holds them: the control namespaces are the anchor's own, those of the nodes are its descriptors, so a
 node keeps its address while its slurmd is down. Nothing is ever made in the namespaces of the host.
 """
+
 from __future__ import annotations
 
 import ctypes

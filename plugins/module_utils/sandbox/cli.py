@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """The command line of the sandbox."""
+
 from __future__ import annotations
 
 import argparse
@@ -41,7 +42,8 @@ def _parser():
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument(
-        "--dir", default=os.environ.get("SRT_SANDBOX_DIR") or ".sandbox",
+        "--dir",
+        default=os.environ.get("SRT_SANDBOX_DIR") or ".sandbox",
         help="the sandbox's directory (default: $SRT_SANDBOX_DIR, else ./.sandbox)",
     )
 
@@ -80,17 +82,29 @@ def _status(sandbox, as_json):
     jobs = [dict(zip(words, line.split("|"))) for line in out.splitlines()] if code == 0 else None
     nodes = [
         dict(
-            node, state=states.get(node["name"], "unknown"), slurmd=sandbox.daemon(node["name"], state),
+            node,
+            state=states.get(node["name"], "unknown"),
+            slurmd=sandbox.daemon(node["name"], state),
             connected=node["name"] not in state["cut"],
         )
         for node in node_plan(state["settings"]["nodes"])
     ]
     if as_json:
-        say(json.dumps({
-            "dir": sandbox.folder.path, "phase": state["phase"], "anchor": record["pid"], "settings": state["settings"],
-            "slurmctld": sandbox.daemon("slurmctld", state), "munged": sandbox.daemon("munged", state),
-            "nodes": nodes, "jobs": jobs,
-        }, indent=1))
+        say(
+            json.dumps(
+                {
+                    "dir": sandbox.folder.path,
+                    "phase": state["phase"],
+                    "anchor": record["pid"],
+                    "settings": state["settings"],
+                    "slurmctld": sandbox.daemon("slurmctld", state),
+                    "munged": sandbox.daemon("munged", state),
+                    "nodes": nodes,
+                    "jobs": jobs,
+                },
+                indent=1,
+            )
+        )
         return
     for name in ("munged", "slurmctld"):
         pid = sandbox.daemon(name, state)

@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """A real Slurm of many nodes on this machine: start, repair, stop, and trouble on purpose."""
+
 from __future__ import annotations
 
 import os
@@ -71,9 +72,7 @@ class Sandbox:
         """Return (state, record) of a sandbox that runs; Error if it does not."""
         state, record = self.read()
         if record is None:
-            raise Error(
-                f"No sandbox runs in {self.folder.path}. `sandbox start --dir {self.folder.path}` starts one."
-            )
+            raise Error(f"No sandbox runs in {self.folder.path}. `sandbox start --dir {self.folder.path}` starts one.")
         return state, record
 
     def way_in(self, *command, node=None):
@@ -84,8 +83,14 @@ class Sandbox:
         """Run a command inside; return (exit code, standard output, standard error), code None after *timeout_s*."""
         try:
             done = subprocess.run(
-                self.way_in(*command, node=node), stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                timeout=timeout_s, check=False, env=env, cwd="/",
+                self.way_in(*command, node=node),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=timeout_s,
+                check=False,
+                env=env,
+                cwd="/",
             )
         except subprocess.TimeoutExpired:
             return None, "", f"no answer in {timeout_s:g} s"
@@ -183,9 +188,14 @@ class Sandbox:
         socket = os.path.join(state["run_folder"], "run", "munge.sock")
         if not self.daemon("munged", state):
             self._daemon(
-                state, "munged", "--force", f"--key-file={self.folder('etc', 'munge.key')}",
-                f"--socket={socket}", f"--pid-file={self._pid_file('munged')}",
-                f"--log-file={self.folder('log', 'munged.log')}", f"--seed-file={self.folder('run', 'munge.seed')}",
+                state,
+                "munged",
+                "--force",
+                f"--key-file={self.folder('etc', 'munge.key')}",
+                f"--socket={socket}",
+                f"--pid-file={self._pid_file('munged')}",
+                f"--log-file={self.folder('log', 'munged.log')}",
+                f"--seed-file={self.folder('run', 'munge.seed')}",
             )
             self._wait(lambda: os.path.exists(socket) and self.daemon("munged", state), "munged")
         if not self.daemon("slurmctld", state):
@@ -213,8 +223,12 @@ class Sandbox:
                 while waiting and len(active) < 8:
                     name = waiting.pop(0)
                     active[name] = subprocess.Popen(
-                        self.way_in("slurmd", node=name), stdin=subprocess.DEVNULL, stdout=stream, stderr=stream,
-                        env=making.environment(state), cwd="/",
+                        self.way_in("slurmd", node=name),
+                        stdin=subprocess.DEVNULL,
+                        stdout=stream,
+                        stderr=stream,
+                        env=making.environment(state),
+                        cwd="/",
                     )
                 for name, process in list(active.items()):
                     if process.poll() is None:

@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """The entry of the module slurm_sandbox."""
+
 from __future__ import annotations
 
 import os

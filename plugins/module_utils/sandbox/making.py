@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """Making the parts of a sandbox: its files, and the anchor with its namespaces."""
+
 from __future__ import annotations
 
 import json

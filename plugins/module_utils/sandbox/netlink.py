@@ -5,6 +5,7 @@
 An ordinary user's anchor has its capabilities only until it runs another program, so links are made
 in the process itself. Stdlib only: this file is also copied beside the anchor.
 """
+
 from __future__ import annotations
 
 import errno

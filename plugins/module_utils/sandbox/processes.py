@@ -6,6 +6,7 @@ A process is the sandbox's if it carries the sandbox's token in its environment 
 daemons, from the moment they exist), or if it lives in a network namespace that the anchor made (all
 steps, whatever they did to their environment). Names of programs are never looked at.
 """
+
 from __future__ import annotations
 
 import contextlib

@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """The files of a sandbox, as text. Nothing here reads or writes."""
+
 from __future__ import annotations
 
 import shlex
@@ -126,7 +127,7 @@ def way_in(folder, record, boot_id):
     where = shlex.quote(folder)
     return f"""#!/bin/sh
 # Made by the sandbox: the way in. exec [--node NAME] [--] COMMAND...
-node={CONTROL['name']}
+node={CONTROL["name"]}
 [ "$1" = --node ] && {{ node=$2; shift 2; }}
 [ "$1" = -- ] && shift
 [ $# -gt 0 ] || {{ echo "usage: exec [--node NAME] [--] COMMAND..." >&2; exit 125; }}
@@ -139,7 +140,7 @@ export SLURM_CONF="$here/etc/slurm.conf" SRT_SANDBOX_DIR="$here"
 export SRTSLURM_CONFIG="${{SRTSLURM_CONFIG:-$here/etc/srtslurm.yaml}}"
 [ "$(readlink /proc/self/ns/net)" = "net:[$net]" ] && exec "$@"
 read -r boot < /proc/sys/kernel/random/boot_id
-if [ "$boot" != {boot_id} ] || [ "$(readlink /proc/{pid}/ns/net)" != "net:[{record['control']['net']['id']}]" ]; then
+if [ "$boot" != {boot_id} ] || [ "$(readlink /proc/{pid}/ns/net)" != "net:[{record["control"]["net"]["id"]}]" ]; then
   echo "sandbox: the cluster in $here does not run. 'sandbox start --dir $here' starts it." >&2
   exit 125
 fi

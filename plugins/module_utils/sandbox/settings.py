@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """What a sandbox may be: its settings, its names and addresses."""
+
 from __future__ import annotations
 
 from ..failures import Error
@@ -58,9 +59,7 @@ def settings_from(given, base=None):
 def node_plan(count):
     """Return ``[{name, address}]``: node001 at 10.77.0.11 and so on, 200 to each third number."""
     width = max(3, len(str(count)))
-    return [
-        {"name": f"node{i:0{width}d}", "address": f"10.77.{i // 200}.{i % 200 + 10}"} for i in range(1, count + 1)
-    ]
+    return [{"name": f"node{i:0{width}d}", "address": f"10.77.{i // 200}.{i % 200 + 10}"} for i in range(1, count + 1)]
 
 
 def node_range(count):

@@ -5,6 +5,7 @@
 The state file is written before anything it names is made, so whoever comes later, also after a
 ``kill -9`` in the middle, can remove all of it and nothing else.
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -78,7 +79,8 @@ class Folder:
     def _foreign(self):
         """Return the names of what is in the directory, without the traces of an interrupted first moment."""
         return sorted(
-            name for name in os.listdir(self.path)
+            name
+            for name in os.listdir(self.path)
             if name != LOCK_FILE and not (name.startswith(".tmp_") and name.endswith("_" + STATE_FILE))
         )
 

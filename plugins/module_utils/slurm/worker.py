@@ -110,9 +110,7 @@ class _Stage:
             records = {r["name"]: r for r in self._records()}
             leftover = self._leftover(records.values())
             stale = self._stale(records)
-            actions = {
-                s["name"]: _action(s, records.get(s["name"]), restart or s["name"] in stale) for s in self.steps
-            }
+            actions = {s["name"]: _action(s, records.get(s["name"]), restart or s["name"] in stale) for s in self.steps}
             return self._result(actions, records, leftover)
         if not self.steps and not self.plan["steps"]:
             return self._result({}, {}, [])

@@ -17,4 +17,5 @@ stats          records to the figures of a result file
 cli            all of it together; signals and exit codes
 =============  ==========================================================
 """
+
 from __future__ import annotations

@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """Entry of ``python3 <folder>`` and of ``python3 -m <package>``."""
+
 from __future__ import annotations
 
 import os

@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """The program: options in, result file out; signals and exit codes."""
+
 from __future__ import annotations
 
 import asyncio

@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """One request to the server, timed."""
+
 from __future__ import annotations
 
 import asyncio
@@ -30,8 +31,22 @@ class Record:
     :ivar error: why it failed, or None.
     """
 
-    __slots__ = ("request", "start", "first", "last", "end", "itl", "chunks", "tokens_out", "tokens_in",
-                 "counted", "error", "unreachable", "finish_reason", "texts")
+    __slots__ = (
+        "request",
+        "start",
+        "first",
+        "last",
+        "end",
+        "itl",
+        "chunks",
+        "tokens_out",
+        "tokens_in",
+        "counted",
+        "error",
+        "unreachable",
+        "finish_reason",
+        "texts",
+    )
 
     def __init__(self, request):
         self.request = request

@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """Many requests: warm-up, concurrency, arrival times, and when to give up. Knows no HTTP."""
+
 from __future__ import annotations
 
 import asyncio
@@ -173,8 +174,14 @@ class Load:
             self._tick()
             silent = self._clock() - state.active_at
             if self._stall_timeout and state.running and silent > self._stall_timeout:
-                self.stop(Stop("failed", 1, f"no progress for {silent:.0f} s: {state.running} requests wait for an "
-                                            f"answer, {state.done} are over"))
+                self.stop(
+                    Stop(
+                        "failed",
+                        1,
+                        f"no progress for {silent:.0f} s: {state.running} requests wait for an "
+                        f"answer, {state.done} are over",
+                    )
+                )
 
     def _refusals_allowed(self):
         return max(UNREACHABLE_MIN, self.state.concurrency)

@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """The command line of the load client."""
+
 from __future__ import annotations
 
 import argparse
@@ -34,38 +35,81 @@ def _parser():
     add("--tokenizer", required=True, help="folder with tokenizer.json, that file, or hf:ORG/NAME")
     add("--isl", type=int, required=True, help="input tokens of a request, special tokens included")
     add("--osl", type=int, required=True, help="output tokens of a request (max_tokens)")
-    add("--random-range-ratio", type=float, default=1.0, metavar="R",
-        help="lengths are uniform in [R*length, length]; 1.0 (default) makes them all equal")
+    add(
+        "--random-range-ratio",
+        type=float,
+        default=1.0,
+        metavar="R",
+        help="lengths are uniform in [R*length, length]; 1.0 (default) makes them all equal",
+    )
     add("--num-prompts", type=int, required=True, help="measured requests")
     add("--num-warmup", type=int, default=0, help="requests before the measurement, not counted")
     add("--concurrency", type=int, required=True, help="most requests in flight")
-    add("--request-rate", type=_rate, default=math.inf, metavar="RATE",
-        help="requests per second, or inf (default): as fast as the concurrency allows")
-    add("--burstiness", type=float, default=1.0,
-        help="gamma shape of the gaps between arrivals; 1.0 (default) is a Poisson process")
+    add(
+        "--request-rate",
+        type=_rate,
+        default=math.inf,
+        metavar="RATE",
+        help="requests per second, or inf (default): as fast as the concurrency allows",
+    )
+    add(
+        "--burstiness",
+        type=float,
+        default=1.0,
+        help="gamma shape of the gaps between arrivals; 1.0 (default) is a Poisson process",
+    )
     add("--seed", type=int, default=0, help="same seed and same lengths: same prompts")
-    add("--ignore-eos", action=argparse.BooleanOptionalAction, default=True,
-        help="ask the server for exactly osl tokens (default); some servers refuse a request that says ignore_eos")
+    add(
+        "--ignore-eos",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="ask the server for exactly osl tokens (default); some servers refuse a request that says ignore_eos",
+    )
     add("--temperature", type=float, default=0.0)
     add("--extra-body", type=_json_object, default={}, metavar="JSON", help="further keys of each request body")
-    add("--reuse-connections", action=argparse.BooleanOptionalAction, default=True,
-        help="keep connections between requests (default); without, each request pays for a new one in its TTFT")
-    add("--quick-ack", action=argparse.BooleanOptionalAction, default=True,
-        help="acknowledge each packet at once (default); without, a server that lacks TCP_NODELAY looks 40 ms slower")
+    add(
+        "--reuse-connections",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="keep connections between requests (default); without, each request pays for a new one in its TTFT",
+    )
+    add(
+        "--quick-ack",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="acknowledge each packet at once (default); without, a server that lacks TCP_NODELAY looks 40 ms slower",
+    )
     add("--request-timeout", type=float, default=3600.0, metavar="S", help="a request that takes longer has failed")
-    add("--stall-timeout", type=float, default=0.0, metavar="S",
-        help="give up when no token and no answer came for so long; 0 (default): never")
+    add(
+        "--stall-timeout",
+        type=float,
+        default=0.0,
+        metavar="S",
+        help="give up when no token and no answer came for so long; 0 (default): never",
+    )
     add("--result", required=True, metavar="FILE", help="result file, written when the run is complete")
     add("--progress", metavar="FILE", help="progress as JSON, replaced about once a second")
-    add("--goodput", type=_slo, action="append", default=[], metavar="METRIC:MS",
-        help="limit that a good request keeps: ttft:2000, tpot:25, e2el:10000 (repeatable)")
+    add(
+        "--goodput",
+        type=_slo,
+        action="append",
+        default=[],
+        metavar="METRIC:MS",
+        help="limit that a good request keeps: ttft:2000, tpot:25, e2el:10000 (repeatable)",
+    )
     add("--percentiles", type=_percentiles, default=[90, 95, 99], metavar="P,P", help="default 90,95,99")
     add("--backend", default="dynamo", help="name of the backend, recorded in the result")
     add("--gpus", type=int, help="GPUs of the service, recorded in the result")
     add("--prefill-gpus", type=int, help="of these for prefill")
     add("--decode-gpus", type=int, help="of these for decode")
-    add("--metadata", type=_pair, action="append", default=[], metavar="KEY=VALUE",
-        help="recorded in the result (repeatable)")
+    add(
+        "--metadata",
+        type=_pair,
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="recorded in the result (repeatable)",
+    )
     add("--save-texts", action="store_true", help="store the generated texts in the result")
     return parser
 

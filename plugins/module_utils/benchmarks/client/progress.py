@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """What a person and a waiting program see while the load runs."""
+
 from __future__ import annotations
 
 import datetime

@@ -7,6 +7,7 @@ prompts are made of words that the tokenizer keeps as one token each, also next 
 the result is encoded again to prove it. Special tokens that the tokenizer adds by itself (such as
 a begin-of-text token) count, because servers count them.
 """
+
 from __future__ import annotations
 
 import os

@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """What a streamed completion says: text, usage, end, error. Knows bytes, not connections or clocks."""
+
 from __future__ import annotations
 
 import json

@@ -6,6 +6,7 @@ Keys and units are those of sa-bench (times of single requests in seconds, stati
 milliseconds), with two differences: a figure without a sample is null, never 0, and so is the TTFT
 of a failed request.
 """
+
 from __future__ import annotations
 
 import math
@@ -162,7 +163,8 @@ def _prompt_counts(good):
     differences = [record.tokens_in - record.request.prompt_tokens for record in good if record.tokens_in is not None]
     return {
         "server_input_tokens": sum(record.tokens_in for record in good if record.tokens_in is not None)
-        if differences else None,
+        if differences
+        else None,
         "input_token_mismatches": sum(map(bool, differences)) if differences else None,
         "min_input_token_difference": min(differences, default=None),
         "max_input_token_difference": max(differences, default=None),

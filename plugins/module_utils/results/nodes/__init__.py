@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """Worker logs to figures. One file per engine, one line in PARSERS; imports are static for AnsiballZ."""
+
 from __future__ import annotations
 
 import os

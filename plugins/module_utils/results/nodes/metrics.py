@@ -1,6 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
 """The figures of one worker, filled line by line by a parser, and the summary over all workers."""
+
 from __future__ import annotations
 
 SIZES = ("tp_size", "pp_size", "dp_size", "ep_size")
@@ -105,6 +106,7 @@ class Metrics:
 
 def summarise(nodes):
     """Return ``nodes_summary`` over the records of workers (``nodes[]``); figures nobody has are None."""
+
     def of(worker_type, key):
         return [node[key] for node in nodes if node["worker_type"] == worker_type and node[key]]
 

@@ -7,6 +7,7 @@ Fields come, go and change places with every version, so each is looked up by it
     [2026-01-16 06:20:17 DP0 TP0] Prefill batch, #new-seq: 18, #new-token: 16384, #cached-token: 0, ...
     Decode batch, #running-req: 7, #full token: 7040, ..., gen throughput (token/s): 6.73, #queue-req: 0,
 """
+
 from __future__ import annotations
 
 import re

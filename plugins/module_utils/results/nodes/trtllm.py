@@ -9,6 +9,7 @@ One line stands for one iteration of rank 0::
 An iteration with context tokens is a prefill batch, one with generation tokens a decode batch, and
 a mixed one is both. The throughput of an iteration is its tokens over its host time.
 """
+
 from __future__ import annotations
 
 import ast

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Log lines of vLLM workers: means over ten seconds, not batches, so there are no batch and token counts::
 
-    (APIServer pid=1) INFO 11-21 21:27:05 [loggers.py:335] Engine 000: Avg prompt throughput: 369.7 tokens/s, ...
+(APIServer pid=1) INFO 11-21 21:27:05 [loggers.py:335] Engine 000: Avg prompt throughput: 369.7 tokens/s, ...
 """
+
 from __future__ import annotations
 
 import re

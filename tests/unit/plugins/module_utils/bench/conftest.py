@@ -1,4 +1,5 @@
 """A holder that plays a script: each wait is one scene. No process, no Slurm, no time."""
+
 from __future__ import annotations
 
 import importlib.util

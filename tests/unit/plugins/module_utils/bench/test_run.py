@@ -1,4 +1,5 @@
 """bench_run point by point."""
+
 from __future__ import annotations
 
 import json

@@ -1,4 +1,5 @@
 """A tokenizer without a download, and the streaming server of tests/support."""
+
 from __future__ import annotations
 
 import pathlib

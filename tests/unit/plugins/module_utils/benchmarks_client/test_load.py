@@ -1,4 +1,5 @@
 """The order, concurrency and end of many requests, with a send function of our own: no server, no clock to wait for."""
+
 from __future__ import annotations
 
 import asyncio

@@ -1,4 +1,5 @@
 """The command line of the load client."""
+
 from __future__ import annotations
 
 import math

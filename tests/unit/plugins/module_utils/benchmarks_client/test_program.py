@@ -1,4 +1,5 @@
 """The whole program against a real server on this machine."""
+
 from __future__ import annotations
 
 import asyncio

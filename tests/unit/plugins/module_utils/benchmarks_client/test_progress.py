@@ -1,4 +1,5 @@
 """The line and the file that tell how far the load is."""
+
 from __future__ import annotations
 
 import io

@@ -1,4 +1,5 @@
 """Prompts of exact length, for tokenizers of different kinds."""
+
 from __future__ import annotations
 
 import random

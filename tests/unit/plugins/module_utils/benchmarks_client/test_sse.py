@@ -1,4 +1,5 @@
 """What the streams of different servers say. Bodies are those that real servers sent."""
+
 from __future__ import annotations
 
 import json

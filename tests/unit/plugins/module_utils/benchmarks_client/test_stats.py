@@ -1,4 +1,5 @@
 """Records to figures."""
+
 from __future__ import annotations
 
 import json

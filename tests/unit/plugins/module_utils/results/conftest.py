@@ -1,4 +1,5 @@
 """A run directory with a plan and results, as a whole run leaves it."""
+
 from __future__ import annotations
 
 import json

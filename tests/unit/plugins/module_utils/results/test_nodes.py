@@ -1,5 +1,6 @@
 # ruff: noqa: E501  lines of logs are as long as they are
 """Worker logs of all engines and their dialects: lines that real versions printed."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,4 +1,5 @@
 """What looks secret does not leave."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,4 +1,5 @@
 """rollup.json, rollup.csv and the table."""
+
 from __future__ import annotations
 
 import csv

@@ -1,4 +1,5 @@
 """Result files of our client, of srtctl's and of older ones."""
+
 from __future__ import annotations
 
 import json

@@ -1,4 +1,5 @@
 """When a point is valid, and what the file beside its result says."""
+
 from __future__ import annotations
 
 import json

@@ -50,7 +50,10 @@ def test_hosts_keep_foreign_names_only():
     text = "127.0.0.1 localhost lap\n10.9.9.9 node001 # old\n10.1.1.1 registry registry.example # x\n"
     lines = render.hosts(settings_from({"nodes": 1}), text).splitlines()
     assert lines == [
-        "127.0.0.1 localhost", "10.77.0.1 login", "10.77.0.11 node001", "127.0.0.1 lap",
+        "127.0.0.1 localhost",
+        "10.77.0.1 login",
+        "10.77.0.11 node001",
+        "127.0.0.1 lap",
         "10.1.1.1 registry registry.example",
     ]
 
