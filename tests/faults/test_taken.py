@@ -67,6 +67,26 @@ def test_a_preempted_job_is_named_and_followed_by_another(cluster, partition):
     cluster.gone(job.stem)
 
 
+def test_a_point_in_which_the_job_was_suspended_is_measured_again(cluster):
+    """For longer than the lease, which nobody can renew meanwhile."""
+    job = cluster.job_file("suspended", benchmark=dict(LONG, concurrencies=[1, 2], num_prompts_mult=400))
+    process = cluster.start_playbook(job, "-e", "lease_s=9")
+    seen = cluster.until(process, "c=1 measured, valid")
+    job_id = cluster.latest.name
+    wait_for(lambda: cluster.progress() > 0, "the second point to be measured")
+    cluster.run("scontrol", "suspend", job_id)
+    time.sleep(10)
+    cluster.run("scontrol", "resume", job_id)
+    played = cluster.rest(process, seen)
+    assert played.rc == 0, played.text
+    assert "c=2 is measured once more" in played.text
+    assert "c=2 measured, valid" in played.text
+    (first,) = cluster.latest.glob("results/*/*_concurrency_2_*.attempt1.verdict.json")
+    assert "the job stood still for 1" in first.read_text()
+    assert re.search(r'"reason": "stood still for 1\d', (cluster.latest / "steps.jsonl").read_text())
+    cluster.gone("suspended")
+
+
 def test_a_job_whose_prolog_fails_is_followed_by_one_without_that_node(cluster, heal):
     (cluster.traps / "prolog.node001").write_text("exit 1\n")
     played = cluster.playbook(cluster.job_file("prologue"), "-e", "job_retries=1")

@@ -61,7 +61,7 @@ def service(allocation):
                 "checks": [],
                 "steps": [make_step(f"w_{i}", self.nodes[i % 2], SLEEP) for i in range(3)],
             }
-            self.driver = driver.connect_plan(self.plan)
+            self.driver = driver.connect_plan(self.plan, Context())
 
         def run(self, ctx=None, **params):
             defaults = {key: option.get("default") for key, option in worker.ARGUMENT_SPEC.items()}

@@ -12,6 +12,7 @@ import uuid
 from ..failures import Error
 from ..results.sa_bench import load_result
 from ..results.verdict import judge, make_verdict, partial_path, write_verdict
+from ..slurm.driver import stood_still
 from ..slurm.evidence import evidence
 from ..slurm.loss import ending_error
 from ..slurm.srun import start_request
@@ -31,7 +32,7 @@ class Session:
 
     def __init__(self, plan, talk, ctx):
         self.plan, self.ctx = plan, ctx
-        self.records = {}
+        self.records, self.answer = {}, {}
         self.talk, self._seq = talk, -1
         self._guard = [step["name"] for step in plan["steps"] if step.get("critical")]
 
@@ -40,7 +41,7 @@ class Session:
         if not self.ctx.controller_alive():
             raise Error("The controller is gone. The measurement goes on; the next run attaches to it.")
         answer = self.talk.request(op, known={"seq": self._seq}, **fields)
-        self._seq = answer["seq"]
+        self._seq, self.answer = answer["seq"], answer
         self.records.update({record["name"]: record for record in answer["steps"]})
         if answer.get("ending"):
             raise ending_error(self.talk, answer["ending"])
@@ -76,7 +77,8 @@ class Measurement:
     """One point.
 
     :ivar action: measured, attached (its step ran already) or judged (its step had ended unseen).
-    :ivar restarts: whether a part of the service was started anew meanwhile, so that another try may do better.
+    :ivar restarts: whether a part of the service was started anew meanwhile, or the job stood still, so that another
+        try may do better.
     """
 
     def __init__(self, session, point, params):
@@ -132,7 +134,7 @@ class Measurement:
         """Wait for the end of the step; return why it had to be stopped, or None."""
         slice_s, until = FIRST_SLICE_S, time.monotonic() + float(self._point["deadline_s"])
         while self._record["state"] != "ended":
-            reason = self._too_long(until)
+            reason = self._too_long(until) or self._stood_still()
             dead = self._session.dead()
             if dead:
                 reason = f"it was stopped because {', '.join(record['name'] for record in dead)} ended"
@@ -159,6 +161,18 @@ class Measurement:
             return f"it was stopped because nothing came for {now - self._seen_at:.0f} s"
         return None
 
+    def _stood_still(self):
+        """Return why the point says nothing of the service if its job did not run for a while meanwhile, else None."""
+        begin, end = self._record["started_at"] or "", self._record["ended_at"] or "9"
+        seconds = stood_still(self._session.answer, begin, end)
+        if not seconds:
+            return None
+        self.restarts = True
+        return (
+            f"the job stood still for {seconds:.0f} s meanwhile: Slurm suspended it, or its first node was stopped or "
+            "overloaded"
+        )
+
     def _judge(self, stopped):
         """Return the verdict from the files, from how the step ended, and from what happened to the service."""
         record, reasons, raw, sealed = self._record, [], None, None
@@ -179,6 +193,9 @@ class Measurement:
             facts = raw if sealed else dict(raw, interrupted=False)
             reasons += judge(facts, self._point["expect"], self._params["min_completed"])
         critical, other = self._losses(record)
+        stood = self._stood_still()
+        if stood and stood not in reasons:
+            reasons.append(stood)
         if reasons:  # a step whose client was lost may be on its way out
             critical += self._suspects()
             critical += self._silent()

@@ -63,7 +63,7 @@ def _chosen(plan, concurrencies):
 
 
 def _open(plan, ctx):
-    session = Session(plan, driver.connect_plan(plan), ctx)
+    session = Session(plan, driver.connect_plan(plan, ctx), ctx)
     session.ask("status")
     return session
 

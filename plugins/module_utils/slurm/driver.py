@@ -36,6 +36,7 @@ class Driver:
     """The interface that the rest of the code sees; subclasses transport one request and bring back the answer."""
 
     job_id = None
+    tell = staticmethod(lambda line: None)  # shows a line to who waits
 
     def exchange(self, text, timeout_s):
         """Send *text*, return the answer's text; HolderGone if there is no holder."""
@@ -74,9 +75,10 @@ class HolderDriver(Driver):
             try:
                 return self._exchange(text, timeout_s)
             except SlurmError as error:
-                if time.monotonic() - began + pause > self.patience_s:
+                suspended = self.patience_s and self._check_job(error)
+                if not suspended and time.monotonic() - began + pause > self.patience_s:
                     raise
-                self._check_job(error)
+                began = time.monotonic() if suspended else began
             time.sleep(pause)
             pause = min(2.0, pause * 2)
 
@@ -117,11 +119,11 @@ class HolderDriver(Driver):
         return done.stdout
 
     def _check_job(self, error):
-        """Raise at once when the job is over: then trying again is of no use."""
+        """Raise at once when the job is over: then trying again is of no use. Return whether it is suspended."""
         try:
             found = commands.jobs(job_id=self.job_id, patience_s=0.0)
         except SlurmError:
-            return  # Slurm itself does not answer: that may pass
+            return False  # Slurm itself does not answer: that may pass
         if not any(job["state"] in commands.LIVE_STATES for job in found):
             found = loss.look(self.job_id, self.run_dir, self.nodes)
             raise HolderGone(
@@ -130,6 +132,10 @@ class HolderDriver(Driver):
                 curable=found["curable"],
                 bad_nodes=found["bad_nodes"],
             ) from error
+        suspended = any(job["state"] == "SUSPENDED" for job in found)
+        if suspended:
+            self.tell(f"job {self.job_id} is suspended by Slurm; waiting until it goes on")
+        return suspended
 
 
 def connect(job_id, run_dir, node, **options):
@@ -137,10 +143,18 @@ def connect(job_id, run_dir, node, **options):
     return HolderDriver(job_id, run_dir, node, **options)
 
 
-def connect_plan(plan):
-    """Return the driver for the job that *plan* was made for."""
+def connect_plan(plan, ctx):
+    """Return the driver for the job that *plan* was made for; it tells *ctx* what it waits for."""
     names = [node["name"] for node in plan["nodes"]]
-    return connect(plan["job_id"], plan["run_dir"], plan.get("holder_node") or names[0], nodes=names)
+    talk = connect(plan["job_id"], plan["run_dir"], plan.get("holder_node") or names[0], nodes=names)
+    talk.tell = ctx.progress
+    return talk
+
+
+def stood_still(answer, begin="", end="9"):
+    """Return for how many seconds the job of a holder stood still between two times (UTC), as its *answer* tells."""
+    pauses = answer.get("pauses") or ()
+    return sum(pause["s"] for pause in pauses if pause["to"] > begin and pause["from"] < end)
 
 
 def holder_files():

@@ -8,7 +8,7 @@ import time
 import uuid
 
 from ..failures import Error
-from ..plan_io import load_plan
+from ..plan_io import load_plan, utc_now
 from . import driver
 from .evidence import step_error
 from .loss import ending_error
@@ -32,7 +32,7 @@ def run(params, ctx):
         ]
         return {"changed": False, "checks": waiting, "completed": not checks, "elapsed_s": 0.0}
     timeout_s = params["timeout_s"] or plan["health_timeout_s"]
-    return wait_for(driver.connect_plan(plan), plan, checks, timeout_s, params["slice_s"], ctx)
+    return wait_for(driver.connect_plan(plan, ctx), plan, checks, timeout_s, params["slice_s"], ctx)
 
 
 def wait_for(talk, plan, checks, timeout_s, slice_s, ctx):
@@ -40,12 +40,12 @@ def wait_for(talk, plan, checks, timeout_s, slice_s, ctx):
 
     :param talk: driver of the job's holder.
     """
-    began = time.monotonic()
+    began, began_at, allowed_s = time.monotonic(), utc_now(), timeout_s
     guard = [step["name"] for step in plan["steps"] if step.get("critical")]
     wait_id, known = uuid.uuid4().hex, -1  # a wait of its own: what was healthy before a restart does not count
     planned, lost = checks, {}
     while True:
-        left_s = timeout_s - (time.monotonic() - began)
+        left_s = allowed_s - (time.monotonic() - began)
         answer = talk.request(
             "wait",
             wait_id=wait_id,
@@ -55,6 +55,7 @@ def wait_for(talk, plan, checks, timeout_s, slice_s, ctx):
             known={"seq": known},
         )
         records, known = answer["checks"], answer["seq"]
+        allowed_s = timeout_s + driver.stood_still(answer, began_at)  # a suspended worker loads nothing
         gone = losses(answer["steps"], plan)
         if gone.keys() - lost.keys():  # the service is asked again, without what it can do without
             lost.update(gone)
@@ -80,7 +81,7 @@ def wait_for(talk, plan, checks, timeout_s, slice_s, ctx):
             raise ending_error(talk, answer["ending"], **outcome)
         if not ctx.controller_alive():
             raise Error("The controller is gone.", **outcome)
-        if time.monotonic() - began >= timeout_s:
+        if time.monotonic() - began >= allowed_s:
             raise Error(
                 f"The service is not healthy after {timeout_s:g} s: {waiting_line(records)}. "
                 f"Logs are in {plan['run_dir']}/logs.",

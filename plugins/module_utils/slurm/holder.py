@@ -30,14 +30,14 @@ import time
 
 try:
     from .holder_faults import log_of
-    from .holder_job import PREEMPTED, TIME_LIMIT, WITH_THE_JOB, Job, taken, told
+    from .holder_job import PREEMPTED, TIME_LIMIT, WITH_THE_JOB, Job, Pulse, taken, told
     from .holder_play import Play
     from .holder_probe import Wait, probe
     from .holder_secrets import forget
     from .holder_steps import PASSING, Slurm, Steps, tail, utc_now
 except ImportError:  # in the run directory
     from holder_faults import log_of
-    from holder_job import PREEMPTED, TIME_LIMIT, WITH_THE_JOB, Job, taken, told
+    from holder_job import PREEMPTED, TIME_LIMIT, WITH_THE_JOB, Job, Pulse, taken, told
     from holder_play import Play
     from holder_probe import Wait, probe
     from holder_secrets import forget
@@ -63,7 +63,7 @@ class Holder(Steps):
         self.job_id, self.waits = str(job_id), {}
         self.job = self.play = self.again = None
         self.probers = concurrent.futures.ThreadPoolExecutor(max_workers=32)
-        self.lease_s, self.renewed = float(lease_s), time.monotonic()
+        self.lease_s, self.renewed, self.pulse = float(lease_s), time.monotonic(), Pulse()
         self.operations = {
             "status": self._op_status,
             "start": self._op_start,
@@ -96,6 +96,8 @@ class Holder(Steps):
             answer = {"ok": False, "error": f"{type(error).__name__}: {error}"}
         known = (request.get("known") or {}).get("seq", -1)
         with self.change:
+            if self.pulse.felt_at is not None and not self.ending:
+                self._feel()
             lease = {"lease_s": self.lease_s, "left_s": round(self.left_s(), 1)}
             steps = [step.record() for step in self.steps.values() if step.seq > known]
             return dict(
@@ -106,6 +108,7 @@ class Holder(Steps):
                     "ending": self.ending,
                     "trouble": self.trouble,
                     "lease": lease,
+                    "pauses": self.pulse.pauses,
                     "steps": steps,
                 },
                 **answer,
@@ -256,10 +259,20 @@ class Holder(Steps):
     def keep_lease(self):
         """Return when the job has to end: somebody said so, or nobody renewed the lease in time."""
         with self.change:
+            self._feel()
             while not self.ending:
                 if self.left_s() <= 0:
                     self.end(f"no controller for {self.lease_s:g} s")
                 self.change.wait(max(0.01, min(self.left_s(), 1.0)))
+                self._feel()
+
+    def _feel(self):
+        """Take no time from the lease in which nobody could renew it, and write it down."""
+        now = time.monotonic()
+        pause = self.pulse.feel(now, utc_now)
+        if pause:
+            self.renewed = min(now, self.renewed + pause["s"])
+            self.write(dict(pause, event="holder", reason=f"stood still for {pause['s']:g} s"))
 
     def finish(self):
         """End all steps in tiers and say so in steps.jsonl."""

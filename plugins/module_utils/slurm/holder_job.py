@@ -16,6 +16,7 @@ import threading
 import time
 
 CALL_S = 5.0
+STOOD_S = 4.0  # a process that looks every second and comes so late did not run meanwhile
 AGAIN_S = 0.3  # until a command that a signal ended is run again
 READ_BYTES = 1 << 18
 NEAR_S = 90.0  # a job that has less time left than this was told so by sbatch's --signal, 60 s before its end
@@ -49,6 +50,30 @@ def told(path, begin=0):
     except OSError:
         found = []
     return next((text for mark, text in MEANING.items() if found and found[-1].startswith(mark)), "")
+
+
+class Pulse:
+    """Notices when this process did not run for a while: Slurm suspended the job, or its first node stood still.
+
+    :ivar pauses: ``{"from", "to", "s"}`` of each such time: UTC, and its length in seconds.
+    """
+
+    def __init__(self):
+        self.pauses, self.felt_at = [], None
+
+    def feel(self, now, utc):
+        """Return the pause that ends now, None if there was none; to be called every second or so.
+
+        :param now: what the monotonic clock says, which does not stand still.
+        :param utc: function of a number of seconds; returns the time that long ago as text.
+        """
+        gap = now - self.felt_at if self.felt_at is not None else 0.0
+        self.felt_at = now
+        if gap < STOOD_S:
+            return None
+        pause = {"from": utc(gap), "to": utc(0.0), "s": round(gap, 1)}
+        self.pauses = [*self.pauses[-99:], pause]
+        return pause
 
 
 class Job:

@@ -53,9 +53,10 @@ SAID = (
 )
 
 
-def utc_now():
-    """Return the present time as ISO 8601 in UTC with milliseconds."""
-    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def utc_now(ago_s=0.0):
+    """Return the present time, or that *ago_s* seconds ago, as ISO 8601 in UTC with milliseconds."""
+    when = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(seconds=ago_s)
+    return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def tail(path, size=8192, begin=0):

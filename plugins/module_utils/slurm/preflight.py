@@ -45,7 +45,7 @@ def run(params, ctx):
     none = {"changed": False, "nodes": [], "problems": [], "notes": [], "cleaned": [], "duration_s": 0.0}
     if ctx.check_mode or not plan["steps"]:
         return dict(none, skipped_because="check mode" if ctx.check_mode else "the plan has no steps")
-    talk = driver.connect_plan(plan)
+    talk = driver.connect_plan(plan, ctx)
     records = {record["name"]: record for record in talk.request("status")["steps"]}
     waiting = [step for step in plan["steps"] if not _runs(step, records.get(step["name"]))]
     if not waiting:

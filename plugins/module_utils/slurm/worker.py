@@ -58,7 +58,7 @@ class _Stage:
                 f"{', '.join(s['name'] for s in self.plan['steps'][:40])}."
             )
         self.planned = ctx.check_mode
-        self.driver = None if self.job_id == "JOBID" else driver.connect_plan(self.plan)
+        self.driver = None if self.job_id == "JOBID" else driver.connect_plan(self.plan, ctx)
 
     def _chosen(self, name, tier, nodes):
         wanted, hosts, names = self.params["tier"], self.params["hosts"], self.params["names"]

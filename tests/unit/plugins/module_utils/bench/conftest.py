@@ -29,7 +29,7 @@ class FakeHolder:
     def __init__(self, plan, helpers):
         self.plan, self.helpers, self.job_id = plan, helpers, plan["job_id"]
         self.run_dir = pathlib.Path(plan["run_dir"])
-        self.records, self.seq, self.ending = {}, 0, None
+        self.records, self.seq, self.ending, self.pauses = {}, 0, None, []
         self.asked, self.scenes, self.minute = [], [], 0
         self.mute = {}  # checks that fail, with what they say
         for step in plan["steps"]:
@@ -105,7 +105,8 @@ class FakeHolder:
                 self.change(name, state="ended", exit_code=143, expected=True, ended_at=self.at(2),
                             reason="exited with code 143 on node0001")  # fmt: skip
         since = (known or {}).get("seq", -1)
-        return {"ok": True, "seq": self.seq, "ending": self.ending, "checks": checks, "ended": [], "progress": {},
+        return {"ok": True, "seq": self.seq, "ending": self.ending, "pauses": self.pauses, "checks": checks,
+                "completed": all(check["done"] for check in checks), "ended": [], "progress": {},
                 "steps": [record for record in self.records.values() if record["seq"] > since]}  # fmt: skip
 
     def started(self):
@@ -124,7 +125,7 @@ def made(tmp_path, monkeypatch):
     (run_dir / "logs").mkdir(parents=True)
     plan = helpers.make_plan(run_dir)
     holder = FakeHolder(plan, helpers)
-    monkeypatch.setattr(bench.driver, "connect_plan", lambda _plan: holder)
+    monkeypatch.setattr(bench.driver, "connect_plan", lambda _plan, _ctx: holder)
     lines = []
 
     def call(check=False, alive=True, diff=False, **params):

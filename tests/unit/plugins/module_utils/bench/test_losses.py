@@ -69,3 +69,18 @@ def test_a_point_that_failed_on_a_service_that_answers_says_nothing_of_that(made
     made.holder.scenes = [lambda: made.holder.finish(exit_code=1, result=False)]
     (point,) = made.call(concurrencies=[4])["points"]
     assert not point["valid"] and "did not answer" not in str(point["reasons"])
+
+
+def test_a_point_in_which_the_job_stood_still_is_stopped_and_measured_again(made):
+    holder = made.holder
+
+    def stand_still():
+        holder.pauses = [{"from": holder.at(1), "to": holder.at(15), "s": 14.0}]
+
+    holder.scenes.append(stand_still)
+    made.plan.update(health_timeout_s=5.0, checks=[{"name": "frontend"}])
+    result = made.call(concurrencies=[made.plan["benchmark"]["points"][0]["concurrency"]])
+    assert [point["valid"] for point in result["points"]] == [True]
+    assert [op for op, _fields in holder.asked].count("stop") == 1
+    (first,) = made.run_dir.glob("results/*/*.attempt1.verdict.json")
+    assert "the job stood still for 14 s meanwhile: Slurm suspended it" in first.read_text()

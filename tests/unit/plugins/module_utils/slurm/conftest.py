@@ -21,7 +21,7 @@ def fake(tmp_path, monkeypatch):
 
     monkeypatch.setattr(holder_steps, "RETRY_PAUSES_S", (0.01, 0.01))
     fake = FakeDriver(tmp_path)
-    monkeypatch.setattr(driver, "connect_plan", lambda plan: fake)
+    monkeypatch.setattr(driver, "connect_plan", lambda plan, ctx: fake)
     monkeypatch.setattr(driver, "connect", lambda *args, **options: fake)
     yield fake
     fake.holder.end("the test is over")

@@ -51,7 +51,7 @@ def made(tmp_path, monkeypatch):
     checks = [{"name": "w_0", "kind": "tcp", "host": "10.0.0.1", "port": 0, "steps": ["w_0"]}]
     nodes = [{"name": node, "address": f"10.0.0.{i + 1}", "gpus": 8} for i, node in enumerate(NODES)]
     plan = make_plan(run_dir, steps, checks=checks, nodes=nodes)
-    monkeypatch.setattr(driver, "connect_plan", lambda _plan: talk)
+    monkeypatch.setattr(driver, "connect_plan", lambda _plan, _ctx: talk)
     monkeypatch.setattr(commands, "jobs", lambda **_limits: [{"id": "42"}])
     lines = []
 

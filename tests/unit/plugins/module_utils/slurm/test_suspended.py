@@ -1,0 +1,75 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""A job that Slurm suspends: noticed by its holder, waited for by who talks to it, and never held against it."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
+from ansible_collections.srt.slurm.plugins.module_utils.runner import Context
+from ansible_collections.srt.slurm.plugins.module_utils.slurm import commands, driver, health
+from ansible_collections.srt.slurm.plugins.module_utils.slurm.holder_job import Pulse
+
+PAUSE = {"from": "2026-11-22T06:00:00.000Z", "to": "2026-11-22T06:00:20.000Z", "s": 20.0}
+
+
+def test_a_pulse_that_stops_is_noticed():
+    pulse, ago = Pulse(), "{:.1f} s ago".format
+    assert [pulse.feel(now, ago) for now in (100.0, 101.0, 103.5)] == [None] * 3
+    assert pulse.feel(115.5, ago) == {"from": "12.0 s ago", "to": "0.0 s ago", "s": 12.0}
+    assert pulse.feel(116.0, ago) is None
+    assert len(pulse.pauses) == 1
+
+
+def test_the_lease_does_not_run_while_the_holder_stands_still(fake):
+    holder = fake.holder
+    holder.pulse.felt_at = time.monotonic() - 50.0
+    holder.renewed, holder.lease_s = time.monotonic() - 52.0, 10.0
+    answer = fake.request("status", renew=False)
+    assert 7.0 < answer["lease"]["left_s"] <= 8.0
+    assert [pause["s"] for pause in answer["pauses"]] == [50.0]
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "seconds"),
+    [
+        ("", "9", 20.0),
+        ("2026-11-22T06:00:19.000Z", "2026-11-22T06:01:00.000Z", 20.0),
+        ("2026-11-22T06:00:21.000Z", "9", 0),
+        ("", "2026-11-22T05:59:00.000Z", 0),
+    ],
+)
+def test_how_long_the_job_stood_still(begin, end, seconds):
+    assert driver.stood_still({"pauses": [PAUSE]}, begin, end) == seconds
+    assert driver.stood_still({}, begin, end) == 0
+
+
+def test_a_holder_that_is_suspended_is_waited_for_beyond_all_patience(monkeypatch, tmp_path):
+    states, lines = ["SUSPENDED"] * 3 + ["RUNNING"], []
+    talk = driver.HolderDriver("42", str(tmp_path), "n1", patience_s=0.01)
+    talk.tell = lines.append
+
+    def exchange(text, timeout_s):
+        if states[1:]:
+            raise driver.HolderGone("no word")
+        return "{}"
+
+    monkeypatch.setattr(talk, "_exchange", exchange)
+    monkeypatch.setattr(commands, "jobs", lambda job_id, patience_s: [{"state": states.pop(0)}])
+    assert talk.exchange("", 1.0) == "{}"
+    assert lines == ["job 42 is suspended by Slurm; waiting until it goes on"] * 3
+    states[:] = ["RUNNING"] * 9
+    with pytest.raises(driver.HolderGone):
+        talk.exchange("", 1.0)
+
+
+def test_health_waits_longer_by_what_the_job_stood_still(fake, monkeypatch):
+    plan = {"steps": [], "run_dir": fake.run_dir, "job_id": "42",
+            "checks": [{"name": "x", "kind": "tcp", "host": "127.0.0.1", "port": 1}]}  # fmt: skip
+    fake.holder.pulse.pauses = [{"from": "2026", "to": "2999", "s": 0.5}]
+    began = time.monotonic()
+    with pytest.raises(Error, match="not healthy after 0.2 s"):
+        health.run({"plan": plan, "timeout_s": 0.2, "slice_s": 0.05}, Context())
+    assert time.monotonic() - began >= 0.7
