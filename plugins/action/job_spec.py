@@ -4,11 +4,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
+
 from ansible.template import trust_as_template
 from ansible.utils.vars import load_extra_vars
+from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 from ansible_collections.srt.slurm.plugins.module_utils.plan import job_spec
 from ansible_collections.srt.slurm.plugins.module_utils.plan.extra_vars import ExtraVars
 from ansible_collections.srt.slurm.plugins.module_utils.spec.types import UNPLAIN
+from ansible_collections.srt.slurm.plugins.plugin_utils.remote import existing
 from ansible_collections.srt.slurm.plugins.plugin_utils.secrets import keep_secrets
 from ansible_collections.srt.slurm.plugins.plugin_utils.spelling import Spelling
 from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction
@@ -53,7 +58,6 @@ class ActionModule(StageAction):
     """See the documentation of the module job_spec."""
 
     argument_spec = job_spec.ARGUMENT_SPEC
-    entry = staticmethod(job_spec.run)
     always_here = True
 
     def run(self, tmp=None, task_vars=None):
@@ -64,7 +68,19 @@ class ActionModule(StageAction):
             result["secrets_path"] = keep_secrets(self._hidden)
         return result
 
+    def entry(self, params, ctx):
+        """Run the entry here; models and programs are looked for on the submit host, all of them at once."""
+        if self.is_local() or not params.get("check_paths", True) or params.get("frozen"):
+            return job_spec.run(params, ctx)
+        asked = []
+        with contextlib.suppress(Error):  # it is raised again below, together with what is missing
+            # The documents of a job file are changed by a reading, so each has its own.
+            job_spec.run(dict(copy.deepcopy(params), exists=lambda path: asked.append(path) or True), ctx)
+        params.update(exists=existing(self, asked).__contains__, where=f"on {self._host}")
+        return job_spec.run(params, ctx)
+
     def prepare(self, params, task_vars):
+        self._host = task_vars.get("inventory_hostname", "the submit host")
         params["hidden"] = self._hidden
         if params.get("frozen"):
             return

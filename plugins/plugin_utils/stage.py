@@ -76,9 +76,15 @@ class StageAction(ActionBase):
         """Hook for subclasses: return lines of the result that are shown whatever the verbosity."""
         return []
 
+    def is_local(self):
+        """Tell whether the submit host is this machine."""
+        return self._connection.transport in ("local", "ansible.builtin.local")
+
     def _needs_module(self):
-        if self.always_here or self._task.check_mode:
+        if self.always_here:
             return False
-        if self._connection.transport not in ("local", "ansible.builtin.local"):
+        if not self.is_local():  # only there is the Slurm that knows
             return True
+        if self._task.check_mode:
+            return False
         return bool(self._play_context.become or any(self._task.environment or []))

@@ -102,6 +102,8 @@ def make(job, source, cluster, params, ctx, notes):
         check_paths=params.get("check_paths", True),
         rehearse=rehearsal(params, ctx),
         cluster_folder=os.path.dirname(cluster.path) if cluster.path else None,
+        exists=params.get("exists"),
+        where=params.get("where", "here"),
     )
     found = Origins(given)
     spec = resolve(job, source, cluster, environment, origins=found, notes=notes)

@@ -36,12 +36,24 @@ class Environment:
     :param check_paths: whether models and programs must exist here; off for paths of compute nodes only.
     :param rehearse: nothing is run, so that what this version cannot run yet is only a note.
     :param cluster_folder: the directory of the cluster file, where the relative paths in it are looked for first.
+    :param exists: tells whether a path exists on the submit host; None: that is this machine.
+    :param where: the submit host, in the words of a message.
     """
 
-    def __init__(self, variables=None, folders=None, check_paths=True, rehearse=False, cluster_folder=None):
+    def __init__(
+        self,
+        variables=None,
+        folders=None,
+        check_paths=True,
+        rehearse=False,
+        cluster_folder=None,
+        exists=None,
+        where="here",
+    ):
         self.variables = os.environ if variables is None else variables
         self.folders, self.cluster_folder = folders or [os.getcwd()], cluster_folder
         self.check_paths, self.rehearse = check_paths, rehearse
+        self.exists, self.where = exists or os.path.exists, where
         self.models, self.images = (), ()
 
     def learn(self, settings):
@@ -77,10 +89,10 @@ class Paths:
         if "$" in new or program and os.sep not in new:
             return new
         found = find_path(new, self.folders(path))
-        if exists and self.environment.check_paths and not os.path.exists(found):
+        if exists and self.environment.check_paths and not self.environment.exists(found):
             hint = nearest(text, names)
             remedy = f"Did you mean {hint}?" if hint else f"Correct it, {ELSEWHERE}"
-            self.report(path, f"is {found}, which does not exist here.", remedy)
+            self.report(path, f"is {found}, which does not exist {self.environment.where}.", remedy)
         return found
 
     def image(self, path, text, needed=False):
@@ -97,8 +109,9 @@ class Paths:
         if not text or any(mark in text for mark in ":#@${") or "/" in text and not is_file:
             return text
         found = find_path(text, self.folders(path))
-        if os.path.isfile(found) or not self.environment.check_paths:
-            return found if os.path.isfile(found) else text
+        is_there = os.path.isfile(found) or self.environment.check_paths and self.environment.exists(found)
+        if is_there or not self.environment.check_paths:
+            return found if is_there else text
         hint = nearest(text, self.environment.images)
         if hint or needed:
             problem = f'is "{text}": no short name in the cluster file, no file, and no image with a tag (NAME:TAG).'
@@ -235,6 +248,6 @@ def _setup_script(spec, environment, report):
         report(path, "needs configs_dir, the directory it is in.", "Set configs_dir in srtslurm.yaml.")
     elif environment.check_paths and "$" not in folder:  # an unset variable is reported already
         places = [os.path.join(folder, script), os.path.join(folder, "patches", script)]
-        if not any(map(os.path.isfile, places)):
+        if not sum(environment.exists(place) for place in places):  # not any(): both are asked for
             remedy = f"Correct it, {ELSEWHERE}"
             report(path, f"is neither {places[0]} nor {places[1]}.", remedy)

@@ -72,8 +72,8 @@ def check(wish):
     playbook = os.path.join(collection, "playbooks", f"{wish['name']}.yml")
     if not os.path.isfile(playbook):
         raise Error(
-            f"{playbook} is not there. playbook.collection has to name the directory of the collection srt.slurm on "
-            "the submit host, playbook.name one of its playbooks."
+            f"{playbook} is not there. playbook.collection (-e srt_slurm_collection_dir=DIR) has to name the directory "
+            "of the collection srt.slurm on the submit host, playbook.name one of its playbooks."
         )
     if not os.access(python, os.X_OK):
         raise Error(

@@ -1,0 +1,93 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""The controller is another machine than the submit host: a real sshd on the sandbox's login node."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import pytest
+from cluster import ROOT, wait_for
+
+SSHD = """\
+Port 2222
+ListenAddress 127.0.0.1
+HostKey {folder}/host
+AuthorizedKeysFile {folder}/key.pub
+StrictModes no
+PermitRootLogin yes
+UsePAM no
+PidFile none
+Subsystem sftp internal-sftp
+SetEnv SLURM_CONF={slurm_conf} PATH={path}
+"""
+HOST = {
+    "ansible_host": "127.0.0.1",
+    "ansible_port": 2222,
+    "ansible_python_interpreter": sys.executable,
+    "ansible_ssh_common_args": "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR",
+}
+
+
+@pytest.fixture
+def login(cluster, tmp_path):
+    """Options of ansible-playbook with which everything of Slurm is done over ssh."""
+    for name in ("host", "key"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / name)], check=True)
+    if os.getuid() == 0:
+        pathlib.Path("/run/sshd").mkdir(exist_ok=True)
+    conf, path = cluster.run("printenv", "SLURM_CONF").strip(), cluster.run("printenv", "PATH").strip()
+    (tmp_path / "sshd_config").write_text(SSHD.format(folder=tmp_path, slurm_conf=conf, path=path))
+    host = dict(HOST, ansible_ssh_private_key_file=str(tmp_path / "key"))
+    (tmp_path / "inventory.json").write_text(json.dumps({"all": {"hosts": {"login": host}}}))
+    sshd = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin")
+    server = subprocess.Popen([*cluster.prefix(), sshd, "-D", "-e", "-f", str(tmp_path / "sshd_config")],
+                              stderr=subprocess.PIPE, text=True, start_new_session=True)  # fmt: skip
+    try:
+        assert any("Server listening" in line for line in server.stderr)
+        yield ["-i", str(tmp_path / "inventory.json"), "-e", "srt_slurm_submit_host=login"]
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(server.pid, 15)
+        server.wait(timeout=20)
+        server.stderr.close()
+
+
+def test_the_job_is_run_from_another_machine(cluster, login):
+    job = cluster.job_file("far", python=sys.executable)
+    played = cluster.playbook(job, *login, "-e", "keep=600")
+    assert played.rc == 0, played.text
+    assert "-> login(127.0.0.1)]" in played.text
+    assert json.loads((cluster.latest / "rollup.json").read_text())["valid"] is True
+    looked = cluster.playbook(job, *login, "-e", "keep=600", "--check")
+    assert (looked.rc, looked.changed) == (0, 0), looked.text  # also a dry run asks the Slurm over there
+    near = cluster.playbook(job, "-e", "keep=600")  # with the same directory, from the submit host itself
+    assert (near.rc, near.changed) == (0, 0), near.text
+    cluster.end(job)
+
+
+def test_what_is_missing_on_the_submit_host_is_said_before_anything_is_submitted(cluster, login):
+    job = cluster.job_file("far-missing", model={"path": "/no/such; model's", "precision": "fp16"}, nonsense=1)
+    played = cluster.playbook(job, *login)
+    text = " ".join(played.text.split())
+    assert "model.path: is /no/such; model's, which does not exist on login." in text
+    assert "nonsense: is not a known key" in text  # together with the other problems of the file
+    assert cluster.jobs("far-missing") == []
+
+
+def test_a_job_is_submitted_from_another_machine(cluster, login):
+    job = cluster.job_file("far-away", python=sys.executable)
+    argv = ["ansible-playbook", "playbooks/submit.yml", "-e", f"@{job}", "-e", f"output_dir={cluster.output}", *login]
+    played = cluster.play([*cluster.prefix(), *argv])
+    assert played.rc != 0
+    assert "-e srt_slurm_collection_dir=DIR" in played.text
+    text = cluster.run(*argv, "-e", f"srt_slurm_collection_dir={ROOT}")
+    assert "(far-away) was submitted" in text
+    wait_for(lambda: cluster.jobs("far-away") == [], "the job", timeout_s=120)
+    assert json.loads((cluster.latest / "rollup.json").read_text())["valid"] is True
