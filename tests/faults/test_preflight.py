@@ -44,6 +44,15 @@ def test_gpus_that_no_node_can_look_at_are_told(cluster):
     cluster.gone("blind")
 
 
+def test_little_shared_memory_is_told(cluster):
+    """Each node has a /dev/shm of its own, of half its memory; that one has more is not likely."""
+    few = ("-e", "preflight_min_shm_mib=100000000", "--skip-tags", "benchmark,rollup")
+    played = cluster.playbook(cluster.job_file("shared"), *few)
+    assert played.rc == 0, played.text
+    assert re.search(r"node002: /dev/shm has \d+ MiB left, 100000000 are advised", flat(played.text)), played.text
+    cluster.gone("shared")
+
+
 def test_a_mount_that_a_node_lacks_is_found_before_models_load(cluster):
     site = cluster.folder / "containers.yaml"
     own = pathlib.Path(cluster.dir, "etc", "srtslurm.yaml").read_text()

@@ -92,8 +92,9 @@ class Play(threading.Thread):
         if self.code is not None:
             return
         self.stopped_it = True
-        self._signal(signal.SIGINT)  # as Ctrl-C
-        self.join(GRACE_S)
+        for _time in range(2):  # as Ctrl-C, of which Ansible loses the first one when it comes while it forks
+            self._signal(signal.SIGINT)
+            self.join(GRACE_S / 2)
         if self.is_alive():
             left = descendants(self.child.pid) if self.child else []  # its workers have sessions of their own
             self._signal(signal.SIGKILL)

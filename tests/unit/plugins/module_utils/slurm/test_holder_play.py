@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 import pathlib
 import sys
-import threading
 import time
 
 import pytest
@@ -51,12 +50,14 @@ def test_a_kept_service_is_not_ended_by_it(tmp_path):
 
 
 def test_it_is_stopped_with_its_children(tmp_path):
-    up = threading.Event()
-    code = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'input()'], stdin=subprocess.PIPE)"
+    inner = "import time; print('up', flush=True); time.sleep(60)"
+    code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {inner!r}])"
     play, _told, _renewed = make(tmp_path, code)
-    play.renew = up.set
     play.start()
-    assert up.wait(20)
+    deadline = time.monotonic() + 20
+    while not (tmp_path / "playbook.log").exists() or not (tmp_path / "playbook.log").read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
     play.stop()
     assert play.stopped_it
     assert play.code in (130, 1)
