@@ -29,7 +29,8 @@ class Error(Exception):
 class SpecError(Error):
     """Bad input. All problems of a file are reported at once.
 
-    :param problems: list of ``{file, line, path, problem, remedy}``; line counts from 1 or is None.
+    :param problems: list of ``{file, line, path, problem, remedy}``; line counts from 1 or is None. ``jobs`` names
+        the variants of a file that have the problem if the others have not.
     """
 
     def __init__(self, problems):
@@ -45,6 +46,8 @@ def format_problem(problem):
     text = f"{where}: "
     if problem.get("path"):
         text += f"{problem['path']}: "
+    if problem.get("jobs"):
+        text += f"in {problem['jobs']}: "
     text += problem["problem"]
     if problem.get("remedy"):
         text += f" {problem['remedy']}"

@@ -41,6 +41,11 @@ def reference(name, value, key):
     return f"{PREFIX}{name}:{mark}" if mark else f"{PREFIX}{name}"
 
 
+def is_environment(key):
+    """Tell whether what stands under *key* is an environment, or should be one."""
+    return bool(_ENVIRONMENT.fullmatch(str(key).replace("-", "_")))
+
+
 def environments(value, path=()):
     """Yield (path, dict) of every environment in the JSON-able *value*: keys env, environment, prefill_environment."""
     if isinstance(value, dict):

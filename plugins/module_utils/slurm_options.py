@@ -183,8 +183,11 @@ def merge_directives(wanted, given):
     return merged, notes, problems
 
 
-def srun_problems(given):
-    """Return ([(key, problem, remedy)], notes) of a job's srun options *given*."""
+def srun_problems(given, runtime="pyxis"):
+    """Return ([(key, problem, remedy)], notes) of a job's srun options *given*.
+
+    :param runtime: what runs the containers of the job: pyxis, apptainer or none.
+    """
     notes, problems, seen = [], [], {}
     for key, value in given.items():
         name = srun_name(key)
@@ -198,7 +201,19 @@ def srun_problems(given):
         seen.setdefault(name, key)
         if problem:
             problems.append((key, *problem))
+        elif name.startswith(("container-", "no-container-")):
+            notes.append(f"srun_options.{key}: {_of_container(name, runtime)}")
     return problems, notes
+
+
+def _of_container(name, runtime):
+    """Return what the option *name* of pyxis, given by a job, does to the container of the plan."""
+    if runtime != "pyxis":
+        own = "the plan uses no container" if runtime == "none" else f"the plan's container is one of {runtime}"
+        return f"an option of pyxis, passed on to srun; {own}, and that is not changed by it."
+    if name == "container-mounts":
+        return "added to the plan's mounts; keys for more of them are container_mounts and extra_mount."
+    return "replaces what the plan says of the container, in the steps of workers and the load client."
 
 
 def _bad_name(name, known, refused, command):

@@ -78,7 +78,7 @@ options:
   lease_s:
     description:
       - Seconds after which the job ends itself without a sign of life of a controller. By default the number in
-        O(keep), else 3600 with O(keep) and 120 without.
+        O(keep), else 3600 with O(keep) and 120 without. 15 is the least.
     type: float
 attributes:
   check_mode:
@@ -167,7 +167,9 @@ notes:
   type: list
   elements: str
 problems:
-  description: All problems, each with file, line, path, problem and remedy.
+  description:
+    - All problems, each with file, line, path, problem and remedy. What only some variants of a file have says in
+      C(jobs) which.
   returned: when the job or the cluster file is wrong
   type: list
   elements: dict

@@ -23,7 +23,7 @@ esac
 """
 # Runs the command on the node itself, with an environment that an image might set.
 APPTAINER = """#!/bin/sh
-while [ "$1" != docker://reg.io#team/engine:v1 ]; do shift; done
+while [ "$1" != docker://reg.io/team/engine:v1 ]; do shift; done
 shift
 export HF_TOKEN=of-the-image PLAIN_SETTING=of-the-image
 exec "$@"

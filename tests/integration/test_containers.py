@@ -101,7 +101,7 @@ def test_every_step_is_accepted(sandbox, tmp_path):
 def test_apptainer_is_a_program_of_its_own(tmp_path):
     from ansible_collections.srt.slurm.plugins.module_utils.slurm import srun
 
-    program, image = tmp_path / "bin" / "apptainer", "docker://reg.io#team/sglang:v1"
+    program, image = tmp_path / "bin" / "apptainer", "docker://reg.io/team/sglang:v1"
     program.parent.mkdir()
     # It notes its command line and then does what it is told to do in the container.
     program.write_text(

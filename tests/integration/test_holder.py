@@ -166,15 +166,16 @@ def test_a_step_that_lost_both_clients_is_adopted(held, cluster):
         os.kill(client, signal.SIGSTOP)
     for client in clients:
         os.kill(client, signal.SIGKILL)
-    state = cluster(lambda: held.records()["a"]["state"] in ("unowned", "ended") and held.records()["a"]["state"])
-    if state == "unowned":
-        assert alive(pid) and held.start(make_step("a", held.nodes[1])) == {"a": "adopted"}
-        assert held.records()["a"]["step_id"] == before and held.records()["a"]["state"] == "running"
-        os.kill(pid, signal.SIGKILL)
-        ended = held.driver.request("wait", checks=[], slice_s=30)["ended"][0]
-        assert "exit code is not known" in ended["reason"]
-    else:  # Slurm ended it: then it has to be gone
-        cluster(lambda: not alive(pid))
+    cluster(lambda: held.records()["a"]["state"] in ("unowned", "ended"))
+    record = held.records()["a"]
+    assert (record["state"], record["step_id"]) == ("unowned", before) and "signal 9" in record["reason"]
+    assert [e["event"] for e in held.events() if e.get("name") == "a"][-2:] == ["client", "unowned"]
+    assert alive(pid) and "a" in held.slurm_steps()
+    assert held.start(make_step("a", held.nodes[1])) == {"a": "adopted"}
+    assert held.records()["a"]["step_id"] == before and held.records()["a"]["state"] == "running"
+    os.kill(pid, signal.SIGKILL)
+    ended = held.driver.request("wait", checks=[], slice_s=30)["ended"][0]
+    assert "exit code is not known" in ended["reason"]
 
 
 def test_a_step_that_ignores_term_is_killed(held, cluster):

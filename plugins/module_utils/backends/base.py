@@ -17,7 +17,7 @@ from ..spec.text import to_yaml
 from ..spec.types import Bool, MapOf, OneOf, Type, shown
 from ..topology.ports import WORKER_FAMILIES
 from ..topology.step import make_step, one_file, tcp_check
-from . import profiling, sizes
+from . import kvbm, profiling, sizes
 from .flags import combine, mapping, settle
 from .modes import LONG_MODE
 
@@ -55,7 +55,7 @@ class Backend:
     ``aliases``    short forms of engine options, ``{short form: full name}``; names have dashes here
     ``fixed``      engine options that the plan decides
     ``understood`` those of ``fixed`` that need no note, because the plan has taken them from there
-    ``fixed_env``  environment variables that the plan decides
+    ``fixed_env``  environment variables that the plan decides, also where it leaves them unset
     """
 
     type = ""
@@ -111,10 +111,17 @@ class Backend:
                     found.append(f"{where}: {winner} replaces {key} {value}; both are names of one option.")
         for key in [f"backend.{LONG_MODE[mode]}_environment" for mode in self.modes(spec)] + ["environment"]:
             given = spec["backend"][key[8:]] if key.startswith("backend.") else spec["environment"]
-            lost = [name for name in self.fixed_env if name in given]
+            lost = [name for name in self.fixed_variables(spec) if name in given]
             if lost:
-                found.append(f"{key}: {', '.join(lost)}: the plan sets this itself, for each process.")
-        return found + sizes.notes(self, spec) + self._idle_notes(spec)
+                found.append(f"{key}: {', '.join(lost)}: the plan decides this itself, for each process.")
+        return found + self._name_notes(spec) + sizes.notes(self, spec) + self._idle_notes(spec)
+
+    def _name_notes(self, spec):
+        """Return a sentence when the job gives the model several names and the service has only the first."""
+        lost = self.served_names(spec)[1:]
+        if not lost or self.many_names(spec):
+            return []
+        return [f"{'.'.join(map(str, self.served_by(spec)))}: only the first name is served, not {', '.join(lost)}."]
 
     def _idle_notes(self, spec):
         """Return a sentence for each mode that the job has no workers of and says something about."""
@@ -156,11 +163,19 @@ class Backend:
 
     def served_name(self, spec):
         """Return the model's public name: an option of the first mode that names one, else the path's last part."""
+        return self.served_names(spec)[0]
+
+    def served_names(self, spec):
+        """Return all names that the job gives the model, the public one first."""
         for mode in ("prefill", "agg", "decode"):
             name = self.mode_config(spec, mode).get("served-model-name")
             if name:
-                return str(name[0] if isinstance(name, list) else name)
-        return os.path.basename(spec["model"]["path"].rstrip("/"))
+                return [str(one) for one in name] if isinstance(name, list) else [str(name)]
+        return [os.path.basename(spec["model"]["path"].rstrip("/"))]
+
+    def many_names(self, spec):
+        """Tell whether the service answers to all of :meth:`served_names`."""
+        return False
 
     def served_by(self, spec):
         """Return the path of the key that the model's public name is from."""
@@ -182,7 +197,12 @@ class Backend:
 
     def port_families(self, spec):
         """Return the kinds of ports that workers get."""
-        return WORKER_FAMILIES
+        return WORKER_FAMILIES + kvbm.families(self, spec)
+
+    def uses_kvbm(self, spec, mode):
+        """Tell whether workers of *mode* run dynamo's KV block manager."""
+        given = {**spec["backend"][f"{LONG_MODE[mode]}_environment"], **spec["environment"]}
+        return str(given.get("DYN_CONNECTOR", "")).lower() == "kvbm"
 
     def splitter(self, spec):
         """Return ``split(endpoint) -> [(node, gpu_indices, start)]``, or None for one process a node."""
@@ -200,6 +220,10 @@ class Backend:
     def environment(self, process, layout):
         """Return the engine's own environment of *process*; the job's wins except for ``fixed_env``."""
         return {}
+
+    def fixed_variables(self, spec):
+        """Return the environment variables that the plan decides in this job."""
+        return self.fixed_env
 
     def options(self, spec, mode):
         """Return the engine's options of *mode* without those that the plan decides."""
@@ -256,19 +280,22 @@ class Backend:
             "HEAD_NODE_IP": layout.head_address,
             **layout.wiring,
             **layout.observe(process.mode),
+            **kvbm.environment(process, layout),
             **self.environment(process, layout),
         }
-        fixed = {name: env[name] for name in self.fixed_env if name in env}
+        ours = set(self.fixed_variables(spec))
         given = {**spec["backend"][f"{LONG_MODE[process.mode]}_environment"], **spec["environment"]}
         lines = []
         for name, value in given.items():
+            if name in ours:
+                # Also what the plan leaves unset: a value for all would be wrong for some.
+                continue
             if "{node" in value:
                 if len(nodes) > 1:
                     lines.append(f"export {name}={on_each_node(value, nodes, layout.node_numbers)}")
                 value = value.replace("{node}", process.node)
                 value = value.replace("{node_id}", str(layout.node_numbers[process.node]))
             env[name] = value
-        env.update(fixed)
         env.update(profiling.environment(process, layout))
         if self.sees_only_its_gpus(process, layout):
             env["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, process.gpu_indices))

@@ -98,7 +98,8 @@ def mapping(value):
 def to_argv(options):
     """Return the command line of *options*.
 
-    True is the bare flag, false and null leave the flag out, a list is the flag and its items, a mapping is JSON.
+    True is the bare flag, false and null leave the flag out, a list is the flag and its items. A mapping is JSON, and
+    so is a list among the items of a list.
     """
     argv = []
     for name, value in options.items():
@@ -115,8 +116,8 @@ def to_argv(options):
 
 def word(value):
     """Return one option value as text; whole floats keep their point only where Python prints it."""
-    if isinstance(value, dict):
+    if isinstance(value, (dict, list, tuple)):
         return json.dumps(value, separators=(",", ":"))
-    if isinstance(value, float) and value == int(value):
+    if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value)

@@ -5,13 +5,18 @@
 from __future__ import annotations
 
 from ..spec.section import Field, Section
-from ..spec.types import Bool, Choice, Float, Int, Str
+from ..spec.types import Bool, Choice, Float, Int, Str, shown
 from .base import Backend, config_field, environment_fields
-from .flags import DATA, combine, to_argv
+from .flags import DATA, combine, is_count, to_argv, whole
 from .modes import A_WORKER, LONG_MODE
 
 # What the plan itself decides about a worker: a job's own value would break the wiring.
 FIXED = ("model-path", "model-name", "served-model-name", "disaggregation-mode", "bootstrap-ports", "engine-type")
+
+WORKERS = "num-workers"
+
+# Options that are on by themselves, and that a "no-" before the name turns off.
+SWITCHES = ("enable-prefix-caching", "enable-chunked-prefill")
 
 
 class Mocker(Backend):
@@ -57,21 +62,30 @@ class Mocker(Backend):
         if backend["speedup_ratio"] == 0:
             problem = "is 0, which dynamo.mocker 1.6 treats like 1 and not like infinity."
             problems.append((("backend", "speedup_ratio"), problem, "Write 1000 for almost no delay."))
-        if backend["bootstrap"] and backend["num_workers"] > 1:
-            problem = "needs a port for each worker, and num_workers puts several into one process."
-            problems.append((("backend", "bootstrap"), problem, "Leave one of them out."))
+        for mode in self.modes(spec):
+            key, value = self.given(spec, mode)[0].get(WORKERS, (None, None))
+            number = 1 if value is None or value is False else whole(value)
+            if not is_count(number) or number < 1:
+                path, problem = ("backend", self.config_key, LONG_MODE[mode], key), f"is {shown(value)}, a whole number"
+                problems.append((path, f"{problem} from 1 on is expected.", "Write the number, or leave it out."))
+            elif backend["bootstrap"] and mode == "prefill" and self.workers(spec, mode) > 1:
+                problem = f"needs a port for each worker, and {key or 'num_workers'} puts several into one process."
+                problems.append((("backend", "bootstrap"), problem, "Leave one of them out."))
         return problems
 
     def notes(self, spec):
         notes = super().notes(spec)
         fields = self.section.fields
         for mode in self.modes(spec):
-            for name, value in self.options(spec, mode).items():
+            where = f"backend.mocker_config.{LONG_MODE[mode]}"
+            for name, value in self._mode_options(spec, mode).items():
                 key = name.replace("-", "_")
                 general = spec["backend"].get(key)
-                if key in fields and general != fields[key].default and value != general:
-                    where = f"backend.mocker_config.{LONG_MODE[mode]}"
-                    notes.append(f"{where}: {name} {value} replaces backend.{key} {general} for these workers.")
+                if name not in FIXED and key in fields and general != fields[key].default and value != general:
+                    texts = f"{name} {shown(value)} replaces backend.{key} {shown(general)}"
+                    notes.append(f"{where}: {texts} for these workers.")
+                if name == "speedup-ratio" and value == 0:
+                    notes.append(f"{where}: {name} 0: dynamo.mocker 1.6 treats it like 1 and not like infinity.")
         resources = spec["resources"]
         for mode in LONG_MODE:
             if (resources[f"gpus_per_{mode}"] or 0) > resources["gpus_per_node"] and resources[f"{mode}_workers"]:
@@ -84,8 +98,23 @@ class Mocker(Backend):
         return process.leader
 
     def instances(self, layout):
-        count = layout.spec["backend"]["num_workers"]
-        return {mode: number * count for mode, number in super().instances(layout).items()}
+        counts = {mode: len(layout.of_mode(mode)) * self.workers(layout.spec, mode) for mode in LONG_MODE}
+        return {"prefill": counts["prefill"], "decode": counts["decode"] + counts["agg"]}
+
+    def workers(self, spec, mode):
+        """Return how many workers are in one process of *mode*."""
+        return whole(self._mode_options(spec, mode).get(WORKERS, spec["backend"]["num_workers"]))
+
+    def _mode_options(self, spec, mode):
+        """Return what ``mocker_config`` says of *mode*, switches as true or false under their names without "no-"."""
+        options = {}
+        for name, value in self.mode_config(spec, mode).items():
+            plain = name.removeprefix("no-")
+            if plain in SWITCHES and isinstance(value, bool):
+                options[plain] = value is (plain == name)
+            elif value is not None and value is not False:
+                options[name] = value
+        return options
 
     def options(self, spec, mode):
         """Return the engine's options of *mode* without those of one process."""
@@ -98,16 +127,17 @@ class Mocker(Backend):
             "max-num-batched-tokens": backend["max_num_batched_tokens"],
             "decode-speedup-ratio": backend["decode_speedup_ratio"] if backend["decode_speedup_ratio"] != 1 else None,
             "block-size": backend["block_size"],
-            "num-workers": backend["num_workers"] if backend["num_workers"] > 1 else None,
+            WORKERS: backend["num_workers"] if backend["num_workers"] > 1 else None,
             "startup-time": backend["startup_time"],
             "kv-transfer-bandwidth": backend["kv_transfer_bandwidth"],
             "kv-cache-dtype": backend["kv_cache_dtype"],
-            "no-enable-prefix-caching": not backend["enable_prefix_caching"],
-            "no-enable-chunked-prefill": not backend["enable_chunked_prefill"],
+            # What is on by itself needs no flag.
+            **{name: None if backend[name.replace("-", "_")] else False for name in SWITCHES},
             "preemption-mode": backend["preemption_mode"],
         }
-        options = combine(own, self.mode_config(spec, mode), FIXED)[0]
-        return {name: value for name, value in options.items() if value is not None and value is not False}
+        options = combine(own, self._mode_options(spec, mode), FIXED)[0]
+        off = {name: f"no-{name}" for name in SWITCHES if options[name] is False}
+        return {off.get(name, name): name in off or value for name, value in options.items() if value is not None}
 
     def command(self, process, layout):
         spec = layout.spec

@@ -13,6 +13,9 @@ from ..topology.step import make_step, one_file, tcp_check
 PORTS = ("mooncake", "mooncake_http", "mooncake_metrics")
 CONFIG = "mooncake_store_config.json"
 
+# Options of the master that the plan decides, by the ports that they carry.
+PORT_OPTIONS = dict(zip(("port", "http_metadata_server_port", "metrics_port"), PORTS))
+
 
 def field(store_config=False):
     """Return the field ``mooncake_kv_store``; *store_config*: with the table of that name."""
@@ -47,6 +50,42 @@ def problems(spec, uses):
     ]
 
 
+def variables(spec):
+    """Return the variables of workers that the plan decides; only the store's own ``env`` may name another host."""
+    store = wanted(spec)
+    if not store:
+        return ()
+    names = ("MOONCAKE_LOCAL_HOSTNAME", "MOONCAKE_MASTER", "MOONCAKE_TE_META_DATA_SERVER")
+    return (*names, "MOONCAKE_CONFIG_PATH") if "store_config" in store else names
+
+
+def extra(store):
+    """Return ``[(option's name, its words)]`` of ``master_extra_args``: a value may be a word of its own."""
+    found = []
+    for word in store["master_extra_args"]:
+        if word.startswith("-") and not word[1:2].isdigit():
+            found.append((word.lstrip("-").partition("=")[0].replace("-", "_"), [word]))
+        elif found and len(found[-1][1]) == 1 and "=" not in found[-1][1][0]:
+            found[-1][1].append(word)
+        else:
+            found.append(("", [word]))
+    return found
+
+
+def notes(spec):
+    """Return sentences about what the job says of the store and the plan decides."""
+    store, where, found = wanted(spec), "backend.mooncake_kv_store", []
+    if not store:
+        return []
+    lost = [" ".join(words) for name, words in extra(store) if name in PORT_OPTIONS]
+    if lost:
+        found.append(f"{where}.master_extra_args: {', '.join(lost)}: the plan sets this itself; see ports.mooncake*.")
+    names = [name for name in variables(spec)[1:] if name in store["env"]]
+    if names:
+        found.append(f"{where}.env: {', '.join(names)}: the plan decides this itself, for each process.")
+    return found
+
+
 def ports(spec):
     """Return the keys of ``ports`` that the master takes."""
     return PORTS if wanted(spec) else ()
@@ -69,14 +108,11 @@ def steps(layout):
         "metrics_port": numbers["mooncake_metrics"],
     }
     # An option that the job repeats is passed once, with the job's value, unless it is a port.
-    given = {word.lstrip("-").partition("=")[0].replace("-", "_") for word in store["master_extra_args"]}
+    more = [(name, words) for name, words in extra(store) if name not in PORT_OPTIONS]
+    given = {name for name, _words in more}
     argv = ["mooncake_master"]
-    argv += [f"--{key}={value}" for key, value in own.items() if key not in given or "port" in key]
-    argv += [
-        word
-        for word in store["master_extra_args"]
-        if not (key := word.lstrip("-").partition("=")[0].replace("-", "_")).endswith("port") or key not in own
-    ]
+    argv += [f"--{name}={value}" for name, value in own.items() if not {name, f"no{name}"} & given]
+    argv += [word for _name, words in more for word in words]
     return [
         make_step(
             "mooncake",

@@ -63,6 +63,24 @@ def problems(spec):
     return found
 
 
+def notes(spec):
+    """Return sentences about profiling that nobody starts."""
+    kind = spec["profiling"]["type"]
+    if spec["benchmark"]["type"] != "manual" or not _started(spec):
+        return []
+    path = "/engine/start_profile (system port)" if spec["frontend"]["type"] == "dynamo" else "/start_profile"
+    return [
+        f"profiling: the load client starts {kind} profiling, and benchmark type manual has none: "
+        f"POST {path} to each worker, or name another benchmark."
+    ]
+
+
+def _started(spec):
+    """Tell whether the engines profile only after they were asked to."""
+    kind, backend = spec["profiling"]["type"], spec["backend"]["type"]
+    return kind in ("torch", "nsys") and backend != "trtllm" and (kind, backend) != ("nsys", "vllm")
+
+
 def steps(spec, mode):
     """Return (first, last) profiled step of *mode*; None for what the job leaves open."""
     phase = spec["profiling"][LONG_MODE[mode]] or {}
@@ -134,13 +152,14 @@ def wrap(argv, process, layout):
 def start_argv(layout):
     """Return the argv that starts profiling in the leaders, or None when the engines start by themselves."""
     spec = layout.spec
-    kind, backend = spec["profiling"]["type"], spec["backend"]["type"]
-    if kind not in ("torch", "nsys") or backend == "trtllm" or (kind == "nsys" and backend == "vllm"):
+    kind = spec["profiling"]["type"]
+    if not _started(spec):
         return None
     dynamo = spec["frontend"]["type"] == "dynamo"
     calls = []
     for process in layout.processes:
-        if not process.leader:
+        # Who speaks gRPC does not answer HTTP; a note says so.
+        if not process.leader or layout.worker_urls.get(process.name, "").startswith("grpc://"):
             continue
         first, last = steps(spec, process.mode)
         body = {
@@ -154,4 +173,4 @@ def start_argv(layout):
         port = process.ports["system" if dynamo else "http"]
         path = "/engine/start_profile" if dynamo else "/start_profile"
         calls.append([f"http://{layout.address(process.node)}:{port}{path}", body])
-    return [layout.python, "-c", START, json.dumps(calls)]
+    return [layout.python, "-c", START, json.dumps(calls)] if calls else None

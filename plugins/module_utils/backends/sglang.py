@@ -7,11 +7,11 @@ from __future__ import annotations
 from ..spec.section import Field, Section
 from ..spec.types import Str
 from ..topology.ports import WORKER_FAMILIES, Family
-from ..topology.step import http_check
-from . import mooncake
+from ..topology.step import http_check, tcp_check
+from . import kvbm, mooncake
 from .base import KV_EVENTS, Backend, config_field, environment_fields
 from .flags import DATA, PIPELINE, SHORT, TENSOR, is_count, to_argv
-from .modes import A_WORKER
+from .modes import A_WORKER, LONG_MODE
 from .sizes import nodes, not_dividing, uneven
 
 # What the plan decides about each process. A recipe's own value would break the wiring or collide on a node.
@@ -81,6 +81,20 @@ class Sglang(Backend):
             lambda mode: mooncake.names_mooncake(self.mode_config(spec, mode), "disaggregation-transfer-backend"),
         )
 
+    def notes(self, spec):
+        found = super().notes(spec) + mooncake.notes(spec)
+        modes = [LONG_MODE[mode] for mode in self.modes(spec) if self.grpc(spec, mode)]
+        if modes and spec["profiling"]["type"] in ("torch", "nsys"):
+            words = " and ".join(modes)
+            found.append(f"profiling: {words} workers have grpc-mode, so it cannot be started in them over HTTP.")
+        if modes and spec["benchmark"]["type"] == "sa-bench":
+            found.append("benchmark: sa-bench asks /v1/completions; with grpc-mode many routers say 501 to that.")
+        return found
+
+    def grpc(self, spec, mode):
+        """Tell whether workers of *mode* speak gRPC with the router; they answer no HTTP then."""
+        return spec["frontend"]["type"] == "sglang" and bool(self.mode_config(spec, mode).get("grpc-mode"))
+
     def gpu_factors(self, spec, mode):
         options = self.mode_config(spec, mode)
         # Ranks of attention data parallelism share the GPUs of tensor parallelism.
@@ -123,25 +137,28 @@ class Sglang(Backend):
             kv_events if events == 1 else Family("kv_events", size=events),
             Family("nccl", scope="job"),
             Family("dist_init", who="leader", shared=True, size=1 if ranks == 1 else ranks + ATTENTION_PORTS),
+            *kvbm.families(self, spec),
         )
 
     def worker_urls(self, layout):
         urls = {}
         for process in layout.processes:
             if process.leader:
-                grpc = self.mode_config(layout.spec, process.mode).get("grpc-mode")
-                scheme = "grpc" if grpc else "http"
+                scheme = "grpc" if self.grpc(layout.spec, process.mode) else "http"
                 urls[process.name] = f"{scheme}://{layout.address(process.node)}:{process.ports['http']}"
         return urls
 
     def checks(self, layout):
         if layout.spec["frontend"]["type"] == "dynamo":
             return super().checks(layout)
-        return [
-            http_check(process.name, layout.address(process.node), process.ports["http"], "/health", [process.name])
-            for process in layout.processes
-            if process.leader
-        ]
+        return [self._check(process, layout) for process in layout.processes if process.leader]
+
+    def _check(self, process, layout):
+        name, host, port = process.name, layout.address(process.node), process.ports["http"]
+        if self.grpc(layout.spec, process.mode):
+            # The router asks the workers over gRPC itself, and its own check waits for that.
+            return tcp_check(name, host, port, [name])
+        return http_check(name, host, port, "/health", [name])
 
     def command(self, process, layout):
         spec, mode, ports = layout.spec, process.mode, process.ports
@@ -178,6 +195,9 @@ class Sglang(Backend):
         if layout.spec["frontend"]["type"] == "dynamo":
             env["DYN_SYSTEM_PORT"] = str(process.ports["system"])
         return env
+
+    def fixed_variables(self, spec):
+        return self.fixed_env + mooncake.variables(spec)
 
     def infra_ports(self, spec):
         return mooncake.ports(spec)

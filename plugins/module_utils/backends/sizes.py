@@ -10,6 +10,9 @@ from ..spec.types import shown
 from .flags import PARALLEL, is_count
 from .modes import A_WORKER, LONG_MODE
 
+# The most GPUs that the section resources takes for one worker.
+MANY = 65536
+
 
 def allocated(resources, mode):
     """Return the GPUs that a worker of *mode* really gets: whole nodes as soon as it needs one."""
@@ -81,8 +84,19 @@ def _misfits(backend, spec, mode):
         if total > gpus or total < gpus and backend.uses_all(spec, mode):
             problem = f"needs {total} GPUs ({text(factors)}), {A_WORKER[mode]} has {gpus}"
             problem += "." if total > gpus else f", and {backend.title} must use all of them."
-            found.append((where, problem, f"Change the sizes, or set resources.gpus_per_{mode} to {total}."))
+            found.append((where, problem, _remedy(backend, spec, mode, total)))
     return found
+
+
+def _remedy(backend, spec, mode, total):
+    """Return what to do for sizes that need *total* GPUs: a worker can have a part of one node, or whole nodes."""
+    node = spec["resources"]["gpus_per_node"]
+    whole = total if total < node else -(-total // node) * node
+    if whole > MANY:
+        return "Change the sizes."
+    if whole != total and backend.uses_all(spec, mode):
+        return f"Change the sizes: beyond one node a worker has whole nodes of {node} GPUs."
+    return f"Change the sizes, or set resources.gpus_per_{mode} to {whole}."
 
 
 def not_dividing(name, options, whole_name, why):

@@ -11,6 +11,7 @@ from ..spec.text import to_yaml
 from ..spec.types import Bool, Int, Str
 from ..topology.ports import Family
 from ..topology.step import MPI, http_check, one_file
+from . import kvbm
 from .base import Backend, config_field, environment_fields
 from .flags import DATA, PIPELINE, SHORT, TENSOR, to_argv
 from .sizes import not_dividing, text
@@ -89,7 +90,11 @@ class Trtllm(Backend):
         return spec["resources"]["gpus_per_node"]
 
     def port_families(self, spec):
-        return FAMILIES
+        return FAMILIES + kvbm.families(self, spec)
+
+    def uses_kvbm(self, spec, mode):
+        connector = self.mode_config(spec, mode).get("kv-connector-config")
+        return super().uses_kvbm(spec, mode) or "kvbm" in str(connector).lower()
 
     def runs(self, process):
         # The leader's step covers all nodes of the endpoint.
@@ -190,10 +195,10 @@ class Trtllm(Backend):
             if process.leader
         ]
 
-    def served_name(self, spec):
+    def served_names(self, spec):
         # The engine's configuration has no such key, and trtllm-serve calls the model by its directory.
         path = spec["model"]["path"].rstrip("/")
-        return (path[3:] if path.startswith("hf:") else path).rsplit("/", 1)[-1]
+        return [(path[3:] if path.startswith("hf:") else path).rsplit("/", 1)[-1]]
 
     def served_by(self, spec):
         return ("model", "path")

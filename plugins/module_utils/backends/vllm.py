@@ -9,7 +9,7 @@ from ..spec.types import Bool, Choice, Str, shown
 from ..spec.words import nearest
 from ..topology.ports import Family
 from ..topology.step import http_check, tcp_check
-from . import mooncake, profiling
+from . import kvbm, mooncake, profiling
 from .base import KV_EVENTS, Backend, config_field, environment_fields, readable
 from .flags import DATA, PIPELINE, SHORT, TENSOR, combine, to_argv
 from .modes import LONG_MODE
@@ -154,9 +154,27 @@ class Vllm(Backend):
             if "kv-transfer-config" in given and self.connector(spec, mode):
                 where = f"backend.vllm_config.{LONG_MODE[mode]}.kv-transfer-config"
                 notes.append(f"{where} replaces the one that the connector stands for.")
+        if spec["frontend"]["type"] == "vllm":
+            notes += self._serve_notes(spec)
+        notes += mooncake.notes(spec)
         if spec["backend"]["dp_launch_mode"] == "per_gpu" and forms(self, spec):
             notes.append("backend.dp_launch_mode: per_gpu starts a process a GPU; per_node needs fewer of them.")
         return notes
+
+    def _serve_notes(self, spec):
+        """Return sentences about what `vllm serve` is not told, because no dynamo is there to make use of it."""
+        lost = ["backend.connector"] if spec["backend"]["connector"] not in (None, "nixl", *NO_CONNECTOR) else []
+        lost += ["backend.kv_events_config"] if spec["backend"]["kv_events_config"] else []
+        where = f"backend.{self.config_key}.{LONG_MODE['agg']}"
+        for name, (key, value) in self.given(spec, "agg")[0].items():
+            if name in ("connector", "kv-events-config") and value and str(value).lower() not in NO_CONNECTOR:
+                lost.append(f"{where}.{key}")
+        if not lost:
+            return []
+        return [f"{', '.join(lost)}: no effect with frontend vllm. A connector of its own is kv-transfer-config there."]
+
+    def many_names(self, spec):
+        return spec["frontend"]["type"] == "vllm"
 
     def connector(self, spec, mode):
         """Return the KV connector of *mode*: a mapping, JSON text, or None."""
@@ -199,13 +217,11 @@ class Vllm(Backend):
         ]
         if found:
             families.append(Family("dp_rpc", who="leader", shared=True))
-        if any(self._kvbm(spec, mode) for mode in self.modes(spec)):
-            families.append(Family("kvbm", who="leader", shared=True, size=2))
-        return tuple(families)
+        return (*families, *kvbm.families(self, spec))
 
-    def _kvbm(self, spec, mode):
-        given = {**spec["backend"][f"{LONG_MODE[mode]}_environment"], **spec["environment"]}
-        return str(given.get("DYN_CONNECTOR", "")).lower() == "kvbm"
+    def uses_kvbm(self, spec, mode):
+        served = spec["frontend"]["type"] == "dynamo"
+        return super().uses_kvbm(spec, mode) or served and self.connector(spec, mode) is CONNECTORS["kvbm"]
 
     def infra_ports(self, spec):
         return mooncake.ports(spec)
@@ -235,7 +251,7 @@ class Vllm(Backend):
         spec, mode = layout.spec, process.mode
         serve = spec["frontend"]["type"] == "vllm"
         options = self.options(spec, mode)
-        own = {"served-model-name": layout.served_name}
+        own = {"served-model-name": self.served_names(spec) if serve else layout.served_name}
         if serve:
             if process.leader:
                 own.update(host="0.0.0.0", port=process.ports["http"])
@@ -272,12 +288,10 @@ class Vllm(Backend):
         if layout.spec["frontend"]["type"] == "dynamo":
             env["DYN_SYSTEM_PORT"] = str(ports["system"])
             env["DYN_VLLM_KV_EVENT_PORT"] = str(ports["kv_events"])
-        if "kvbm" in ports:
-            if len(nodes) > 1:
-                env["DYN_KVBM_LEADER_ZMQ_HOST"] = layout.address(nodes[0])
-            env["DYN_KVBM_LEADER_ZMQ_PUB_PORT"] = str(ports["kvbm"])
-            env["DYN_KVBM_LEADER_ZMQ_ACK_PORT"] = str(ports["kvbm"] + 1)
         return env
+
+    def fixed_variables(self, spec):
+        return self.fixed_env + mooncake.variables(spec)
 
     def worker_step(self, process, layout, nodes=None, **other):
         if len(process.gpu_indices) < len(process.endpoint.gpu_indices):

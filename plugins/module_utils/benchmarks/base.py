@@ -20,6 +20,11 @@ class Benchmark:
         """The keys of the ``benchmark`` section that it reads, beside those that every benchmark has."""
         return tuple(self.fields)
 
+    @property
+    def measures(self):
+        """True when it has points, and so steps of its own."""
+        return type(self).points is not Benchmark.points
+
     def problems(self, spec):
         """Return ``[(path, problem, remedy)]`` for missing or wrong parameters; called before submission."""
         return []

@@ -7,6 +7,7 @@ from __future__ import annotations
 from ..spec.section import TEXTS, Field, Section
 from ..spec.types import Bool, Choice, Int, MapOf, Str, Type
 from .dynamo import Dynamo
+from .nginx import HEADER, TIME, Word
 from .router import SglangRouter
 from .trtllm_serve import TrtllmServe
 from .vllm import VllmServe
@@ -22,8 +23,12 @@ SECTION = Section(
         "nginx_container": Field(Str(), "nginx:1.27.4", "Image of nginx when the job runs in containers."),
         "nginx_raise_ulimit": Field(Bool(), False, "Raise nginx's open-file limit to 1048576."),
         "nginx_session_affinity": Field(Bool(), False, "Requests of one session go to one frontend."),
-        "nginx_session_affinity_header": Field(Str(), "X-Dynamo-Session-ID", "The header that names the session."),
-        "nginx_keepalive_timeout": Field(Str(), "600s", "How long idle connections stay open."),
+        "nginx_session_affinity_header": Field(
+            Word("header", HEADER, "X-Session-ID"), "X-Dynamo-Session-ID", "The header that names the session."
+        ),
+        "nginx_keepalive_timeout": Field(
+            Word("time", TIME, "600s, 10m or 1h 30m"), "600s", "How long idle connections stay open."
+        ),
         "args": Field(MapOf(Type()), {}, "Options of the frontend's command line."),
         "env": Field(TEXTS, {}, "Environment of the frontend."),
         "orchestrator_placement": Field(

@@ -48,6 +48,24 @@ class Frontend:
         found = self._infra_notes(spec)
         if lost:
             found.append(f"frontend.args: {', '.join(lost)}: the plan sets this itself; ports are set under ports.")
+        return found + self._embedded_notes(spec)
+
+    def _embedded_notes(self, spec):
+        """Return sentences about what has no effect because the worker itself is the public side."""
+        if not self.embedded(spec):
+            return []
+        options, found = spec["frontend"], []
+        idle = [f"frontend.{key}" for key in ("env", *self.fields) if options[key]]
+        if self.args(spec):
+            idle.insert(0, "frontend.args")
+        if idle:
+            keys = ", ".join(idle)
+            found.append(f"{keys}: no effect, the worker itself is the public side and no frontend runs.")
+        shared = spec["benchmark"]["colocate_with_frontend"] and (
+            spec["benchmark"]["client_dedicated_node"] or spec["infra"]["etcd_nats_dedicated_node"]
+        )
+        if options["dedicated_node"] and not shared:
+            found.append("frontend.dedicated_node: the worker itself is the public side, so that node stays empty.")
         return found
 
     def _infra_notes(self, spec):
@@ -112,15 +130,19 @@ class Frontend:
 
 def completion(name, layout, host, port, steps, after):
     """Return the check that asks for one real token."""
+    path, prompt = "/v1/completions", {"prompt": "Hello"}
+    if any(url.startswith("grpc://") for url in layout.worker_urls.values()):
+        # Before workers that speak gRPC the router has chat only; it says 501 to the other.
+        path, prompt = "/v1/chat/completions", {"messages": [{"role": "user", "content": "Hello"}]}
     return http_check(
         name,
         host,
         port,
-        "/v1/completions",
+        path,
         steps,
         method="POST",
         headers={"Content-Type": "application/json"},
-        body={"model": layout.served_name, "prompt": "Hello", "max_tokens": 1, "stream": False},
+        body={"model": layout.served_name, **prompt, "max_tokens": 1, "stream": False},
         timeout_s=30,
         expect=[{"label": "tokens", "path": "usage.completion_tokens", "min": 1}],
         after=after,

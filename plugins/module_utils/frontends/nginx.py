@@ -4,14 +4,38 @@
 
 from __future__ import annotations
 
+import re
+
+from ..spec.types import PARAMETER, Str, shown
 from ..topology.step import in_private_dir, make_step, one_file
 
 CONFIG = "nginx.conf"
+# From the largest unit to the smallest, each at most once; a bare number at the end is seconds.
+TIME = "(?=[0-9])" + "".join(f"([0-9]+{unit} *)?" for unit in ("w", "d", "h", "m(?!s)", "s", "ms")) + "([0-9]+)?"
+HEADER = r"[A-Za-z0-9_-]+"
+
+
+class Word(Str):
+    """Text that goes into nginx.conf: what matches *pattern*, in words *name*, such as *example*."""
+
+    def __init__(self, name, pattern, example):
+        self.name, self.pattern, self.example = name, pattern, example
+
+    def coerce(self, value):
+        text = super().coerce(value).strip()
+        if not re.fullmatch(self.pattern, text):
+            raise ValueError(f"is {shown(text)}, which is no {self.name} of nginx. Write it as in {self.example}.")
+        return text
+
+    def schema(self):
+        return {**super().schema(), "pattern": rf"^\s*({self.pattern})\s*$|{PARAMETER}"}
 
 
 def nginx_file(layout):
     """Return nginx.conf. It runs for root and for an ordinary user, several times on one host."""
     options = layout.spec["frontend"]
+    keepalive = options["nginx_keepalive_timeout"]
+    keepalive = f'"{keepalive}"' if " " in keepalive else keepalive  # one argument
     private = layout.private_dir("nginx")
     balance, variable = "", ""
     if options["nginx_session_affinity"]:
@@ -47,13 +71,13 @@ http {{
   access_log off;
   client_max_body_size 256m;
   client_body_buffer_size 1m;
-  keepalive_timeout {options["nginx_keepalive_timeout"]};
+  keepalive_timeout {keepalive};
   keepalive_requests 1000000;
 {variable}
   upstream frontends {{
 {balance}{servers}
     keepalive 512;
-    keepalive_timeout {options["nginx_keepalive_timeout"]};
+    keepalive_timeout {keepalive};
     keepalive_requests 1000000;
   }}
 

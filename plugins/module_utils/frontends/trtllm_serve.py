@@ -46,11 +46,6 @@ class TrtllmServe(Frontend):
         lost = [key for key in options["server_config_extra"] or {} if key in OURS]
         if lost:
             found.append(f"frontend.server_config_extra: {', '.join(lost)}: the plan sets this itself.")
-        if self.embedded(spec):
-            idle = [key for key in ("args", "env", "ctx_router", "gen_router", "server_config_extra") if options[key]]
-            if idle:
-                keys = ", ".join(f"frontend.{key}" for key in idle)
-                found.append(f"{keys}: no effect, the worker itself is the public side and no frontend runs.")
         return found
 
     def embedded(self, spec):

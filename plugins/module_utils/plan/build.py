@@ -168,6 +168,8 @@ def bench_points(layout, assets, serving):
             step["preamble"] = f"{shlex.join(start)} || true"
     finish(steps, files, layout)
     for point in points:
+        # A measurement that a controller left behind is of the service that it measured, and of no other one.
+        point["step"]["digest"] = digest({"serving": serving, "step": point["step"]["digest"]})
         point["digest"] = digest({"serving": serving, "parameters": point["parameters"]})
     return points, files
 

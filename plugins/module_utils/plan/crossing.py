@@ -20,14 +20,21 @@ from ..slurm_options import (
     srun_problems,
 )
 from ..spec.types import shown
+from . import prepare
 from .request import allocation_request
 
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 CARGO_LINE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]* *= *\S[^\r\n]*")
 OPTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
+# Bytes of a name: file systems take 255, and files of a job have more in their names.
+LONGEST = 200
 
 
 def _name(spec):
+    size = len(spec["name"].encode(errors="surrogatepass"))
+    if size > LONGEST:
+        problem = f"has {size} bytes. Files are called after it, and file systems take no such names."
+        return [(("name",), problem, f"Use at most {LONGEST}; a variant adds to the name of the base.")]
     if not spec["name"].strip() or CONTROL.search(spec["name"]):
         return [(("name",), "is empty or has a line break or control character.", "Use letters, digits, - and _.")]
     return [
@@ -43,6 +50,8 @@ def _environments(spec):
         for name, value in table.items():
             if not VARIABLE.fullmatch(name):
                 remedy = "Use letters, digits and _, with no digit first."
+                if "=" in name:  # what follows may be a secret
+                    name, remedy = name.partition("=")[0] + "=...", "Write NAME: value, with a colon and a space."
                 found.append(((*path, name), "cannot be the name of an environment variable.", remedy))
             elif "\0" in str(value):
                 found.append(((*path, name), "has a zero byte, which no environment can hold.", "Take it out."))
@@ -80,7 +89,7 @@ def _sbatch_directives(spec):
     given = spec["sbatch_directives"]
     if not given:
         return []
-    known = not _modes(spec) and not het_problems(spec)
+    known = not mode_problems(spec) and not het_problems(spec)
     request = allocation_request(spec) if known else {"nodes": 1}
     options, _notes, problems = merge_directives(requested(request), given)
     if known:
@@ -96,7 +105,8 @@ def notes(spec):
     request = allocation_request(spec)
     options, found, _problems = merge_directives(requested(request), spec["sbatch_directives"])
     short = shortfall(options, request) if spec["sbatch_directives"] else None
-    return found + ([short] if short else []) + srun_problems(spec["srun_options"])[1]
+    _problems, more = srun_problems(spec["srun_options"], spec["cluster"]["container_runtime"])
+    return found + ([short] if short else []) + more
 
 
 def _dynamo(spec):
@@ -110,6 +120,9 @@ def _dynamo(spec):
         if not CARGO_LINE.fullmatch(line):
             problem = f"is {shown(line)}, a line of Cargo.toml is expected."
             found.append((("dynamo", "cargo_patches", index), problem, "Write CRATE = ..., on one line."))
+    if not sources and not dynamo["version"].strip() and prepare.installs(spec):
+        remedy = "Name a version, or leave it out for the default."
+        found.append((("dynamo", "version"), "is empty, so that nothing can be installed.", remedy))
     wheel = dynamo["wheel"]
     if wheel is not None and (not wheel.strip() or "/" in wheel or wheel.endswith(".whl")):
         found.append((("dynamo", "wheel"), f'is "{wheel}", a version such as 0.8.1 is expected, no file.', None))
@@ -189,7 +202,7 @@ def _below(path, text, found):
         found.append((path, f'is "{text}", which is no directory below the logs.', "Write a plain relative path."))
 
 
-def _modes(spec):
+def mode_problems(spec):
     """Return the problems of the worker counts: which modes there are, and whether each has workers and nodes."""
     resources = spec["resources"]
     disaggregated = resources["prefill_nodes"] is not None or resources["decode_nodes"] is not None
@@ -248,6 +261,6 @@ def _pairing(spec):
 
 
 RULES = (
-    _modes, het_problems, _pairing, _name, _environments, _option_names, _srun_options, _sbatch_directives, _dynamo,
-    _placement, _telemetry, _tachometer,
+    mode_problems, het_problems, _pairing, _name, _environments, _option_names, _srun_options, _sbatch_directives,
+    _dynamo, _placement, _telemetry, _tachometer,
 )  # fmt: skip

@@ -11,6 +11,7 @@ from ..spec.source import Source
 from ..spec.spelling import is_number
 from ..spec.types import UNPLAIN, kind_of
 from ..spec.words import nearest
+from .request import SHORTEST_LEASE_S, lease_problem
 from .schema import JOB, OURS
 
 # Whole families of variables that we have, or that certainly are somebody else's.
@@ -212,23 +213,16 @@ class ExtraVars:
     def unusable(self):
         """Return problems of values of ours that no run could mean."""
         problems = []
-        for name in ("lease_s", "wait_timeout_s", "health_timeout_s"):
+        for name in ("wait_timeout_s", "health_timeout_s"):
             number = _number(self.values.get(name, 60))
-            if number is None or number < (5 if name == "lease_s" else 0):
-                problems.append(
-                    self._problem(
-                        name,
-                        f"is {self.values[name]!s}, not a time.",
-                        "Give seconds" + (", 5 or more." if name == "lease_s" else "."),
-                    )
-                )
-        keep = str(self.values.get("keep", "")).lower()
-        if (
-            keep not in ("", "true", "false", "yes", "no", "on", "off", "none")
-            and (_number(keep) or -1) < 0
-            and keep != "0"
-        ):
-            problems.append(self._problem("keep", f"is {keep}.", "Give true, false, or the seconds to keep the nodes."))
+            if number is None or number < 0:
+                problems.append(self._problem(name, f"is {self.values[name]!s}, not a time.", "Give seconds."))
+        lease = lease_problem(self.values.get("lease_s", 60))
+        problems += [self._problem("lease_s", *lease)] if lease else []
+        keep = str(self.values.get("keep", "")).strip().lower()
+        if keep not in ("", "true", "false", "yes", "no", "on", "off", "none", "0", "1") and lease_problem(keep):
+            text = f"Give true, false, or the seconds to keep the nodes, {SHORTEST_LEASE_S:g} or more."
+            problems.append(self._problem("keep", f"is {keep}.", text))
         return problems
 
     def _problem(self, name, text, remedy):

@@ -15,7 +15,7 @@ from ..spec.cluster import apply_cluster, find_cluster_file, load_cluster
 from ..spec.section import Checker
 from ..spec.source import NOWHERE, Source
 from ..spec.text import to_yaml
-from . import rules
+from . import prepare, rules
 from .build import imaginary_allocation, layout_of, serving_digest
 from .older import modernise
 from .origins import Origins
@@ -72,13 +72,15 @@ def run(params, ctx):
             problems.extend(error.problems)
             continue
         notes += more
-        for _suffix, job, source in variants:
+        wrong = []
+        for suffix, job, source in variants:
             try:
                 made, found = make(job, source, cluster, params, ctx, notes)
                 jobs.append(made)
                 origins.append(found.table())
             except SpecError as error:
-                problems.extend(error.problems)
+                wrong.append((isinstance(job, dict) and job.get("name") or suffix, error.problems))
+        problems += of_variants(wrong, len(variants))
     raise_problems(unique(problems))
     check_names(jobs)
     if params.get("single") and len(jobs) > 1 and not (ctx and ctx.check_mode):
@@ -152,7 +154,6 @@ def resolve(job, source, cluster, environment, earlier=(), origins=None, notes=N
     :param notes: takes up what a person should know.
     """
     notes = [] if notes is None else notes
-    environment.learn(cluster.settings)
     job, source, older = modernise(job, source, JOB)
     notes += older
     checker = Checker(source, PLACES)
@@ -161,6 +162,7 @@ def resolve(job, source, cluster, environment, earlier=(), origins=None, notes=N
         del job[key]
         checker.problem((key,), "is no part of a job.", f"Give it as -e {key}=... instead.", on_key=True)
     job, given = apply_cluster(job, cluster)
+    environment.learn(cluster.settings, given)
     if origins is not None:
         origins.collect(job, source, {path: cluster.place(there) for path, there in given.items()})
     checker.source = cluster.lend(source, given)
@@ -178,7 +180,8 @@ def resolve(job, source, cluster, environment, earlier=(), origins=None, notes=N
         del spec["faults"]
     rules.check_fit(spec, serving_digest, checker.problem)
     raise_problems(checker.problems)
-    notes += rules.notes(spec) + BACKENDS[spec["backend"]["type"]].notes(spec)
+    found = rules.notes(spec) + BACKENDS[spec["backend"]["type"]].notes(spec)
+    notes += found + prepare.bare_notes(job, cluster.kept()["container_runtime"], found)
     return spec
 
 
@@ -215,15 +218,36 @@ def finish(spec, environment, trial, notes, fit=False):
     return trial
 
 
+def of_variants(wrong, count):
+    """Return the problems of the variants of one file, each once; those of only some say of which, as ``jobs``.
+
+    :param wrong: ``[(name, problems)]`` of the variants that have problems.
+    :param count: the number of all variants.
+    """
+    table = {}
+    for name, problems in wrong:
+        for one in unique(problems):
+            table.setdefault(mark(one), (one, []))[1].append(str(name))
+    return [one if len(names) == count else dict(one, jobs=first(names)) for one, names in table.values()]
+
+
+def first(names, most=3):
+    """Return the first of *names* and the number of the others."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
+
+
 def unique(items):
     """Return *items* without repetitions, in their order: variants of one file share their notes and problems."""
-    kept, seen = [], set()
+    kept = {}
     for item in items:
-        mark = item if isinstance(item, str) else tuple(sorted((key, str(value)) for key, value in item.items()))
-        if mark not in seen:
-            seen.add(mark)
-            kept.append(item)
-    return kept
+        kept.setdefault(mark(item), item)
+    return list(kept.values())
+
+
+def mark(item):
+    """Return what tells the note or problem *item* from others."""
+    return item if isinstance(item, str) else tuple(sorted((key, str(value)) for key, value in item.items()))
 
 
 def check_names(jobs):

@@ -164,7 +164,9 @@ class _Work:
             convert=lambda value: value if isinstance(value, (list, str)) else [value],
         )
         resources = self.job.get("resources") if isinstance(self.job.get("resources"), dict) else {}
-        aggregated = resources.get("agg_nodes") is not None or resources.get("agg_workers") is not None
+        given = [resources.get(key) for key in ("agg_workers", "agg_nodes")]
+        # 0 beside prefill and decode says that there are none.
+        aggregated = str(next((value for value in given if value is not None), 0)) != "0"
         phases = ("aggregated",) if aggregated else ("prefill", "decode")
         for key in ("start_step", "stop_step"):
             self.move(("profiling", key), *(("profiling", phase, key) for phase in phases))

@@ -7,7 +7,6 @@ from __future__ import annotations
 import os
 import re
 
-from ..spec.cluster import IMAGES
 from ..spec.text import expand, find_path
 from ..spec.words import nearest
 
@@ -15,11 +14,8 @@ from ..spec.words import nearest
 PLACEHOLDERS = ("job_id", "run_name", "head_node_ip", "log_dir", "model_path", "container_image", "gpus_per_node")
 PLACEHOLDER = re.compile(r"(?<!\$)\{([^{}]*)\}")
 
-# Further paths and images in which variables are replaced, but which may exist on compute nodes only.
+# Further paths in which variables are replaced, but which may exist on compute nodes only.
 PLAIN = (
-    ("model", "stage_dir"),
-    ("frontend", "nginx_container"),
-    ("benchmark", "container_image"),
     ("benchmark", "custom_tokenizer"),
     ("benchmark", "dataset_path"),
     ("benchmark", "trace_file"),
@@ -54,11 +50,17 @@ class Environment:
         self.folders, self.cluster_folder = folders or [os.getcwd()], cluster_folder
         self.check_paths, self.rehearse = check_paths, rehearse
         self.exists, self.where = exists or os.path.exists, where
-        self.models, self.images = (), ()
+        self.models, self.images, self.lent, self.root = (), (), frozenset(), None
 
-    def learn(self, settings):
-        """Take the short names of models and images from the *settings* of a cluster file."""
+    def learn(self, settings, given):
+        """Take what must be known of a cluster file: its short names of models and images, and its own values.
+
+        :param settings: those of the cluster file.
+        :param given: the paths of the job's values that are the cluster file's.
+        """
         self.models, self.images = tuple(settings["model_paths"]), tuple(settings["containers"])
+        self.lent = frozenset(given)
+        self.root = None if settings["configs_dir"] else settings["srtctl_root"]
 
 
 class Paths:
@@ -83,10 +85,8 @@ class Paths:
 
         :param names: short names that may have been meant.
         """
-        if text.startswith("hf:"):
-            return text
         new = self.replaced(path, text)
-        if "$" in new or program and os.sep not in new:
+        if "$" in new or new.startswith("hf:") or program and os.sep not in new:
             return new
         found = find_path(new, self.folders(path))
         if exists and self.environment.check_paths and not self.environment.exists(found):
@@ -98,10 +98,9 @@ class Paths:
     def image(self, path, text, needed=False):
         """Return the image *text*: a name in a registry as it is, a file as an absolute path.
 
-        A word that is neither is reported if short names of images may stand here: it would be taken for the name of
-        an image that nobody has.
+        A word that is neither is reported: it would be taken for the name of an image that nobody has.
 
-        :param needed: report it even if no short name is like it.
+        :param needed: a step uses the image; otherwise only what is like a short name is reported.
         """
         if text.startswith(("/", "./", "../", "~")):
             return self.absolute(path, text, names=self.environment.images)
@@ -118,10 +117,23 @@ class Paths:
             self.report(path, problem, f"Did you mean {hint}?" if hint else f"Correct it, {ELSEWHERE}")
         return text
 
+    def staging(self, path, text):
+        """Return *text*, a directory of the compute nodes, with variables and ~ replaced."""
+        new = os.path.expanduser(self.replaced(path, text))
+        if "$" in new:
+            return new
+        remedy = "Write a directory such as /scratch/models."
+        if not new.startswith("/") or not new.strip("/"):
+            self.report(path, f'is "{new}"; an absolute path below the root of the compute nodes is expected.', remedy)
+        elif re.search(r"[,:\x00-\x1f\x7f]", new):
+            self.report(path, "has a comma, colon or control character, by which srun would split the mount.", remedy)
+        return new
+
     def folders(self, path):
         """Return where a relative path is looked for: first beside the file that has it."""
         folders = self.environment.folders
-        if path[0] == "cluster" and self.environment.cluster_folder:
+        theirs = path[0] == "cluster" or path in self.environment.lent
+        if theirs and self.environment.cluster_folder:
             return [self.environment.cluster_folder, folders[-1]]
         return folders
 
@@ -195,7 +207,9 @@ def complete_paths(spec, environment, report):
     paths, model, cluster = Paths(environment, report), spec["model"], spec["cluster"]
     if model["container"].lower() in ("none", ""):
         model["container"] = None
-    model["path"] = paths.absolute(("model", "path"), model["path"], names=environment.models)
+    model["path"] = _model(("model", "path"), model["path"], paths)
+    if model["stage_dir"]:
+        model["stage_dir"] = paths.staging(("model", "stage_dir"), model["stage_dir"])
     if os.sep in spec["python"] or "$" in spec["python"]:
         spec["python"] = paths.absolute(("python",), spec["python"], program=True)
     if model["container"]:
@@ -206,23 +220,47 @@ def complete_paths(spec, environment, report):
     for section, key in PLAIN:
         if spec[section].get(key):
             spec[section][key] = paths.replaced((section, key), spec[section][key])
-    for path in IMAGES[1:]:
-        _other_image(spec, path, paths)
     for key in ("configs_dir", "output_dir"):
         if cluster[key]:
             cluster[key] = paths.absolute(("cluster", key), cluster[key], exists=False)
     paths.mounts(spec)
+    _configs(spec, environment, report)
+
+
+def _model(path, text, paths):
+    """Return the model *text* as an absolute path, or hf: with its name."""
+    remedy = "Write a directory, a short name of the cluster file, or hf:ORG/NAME."
+    if not text.strip():
+        paths.report(path, "is empty.", remedy)
+        return text
+    found = paths.absolute(path, text, names=paths.environment.models)
+    if found.startswith("hf:") and not found[3:].strip():
+        paths.report(path, f'is "{found}", without the name of a model.', remedy)
+    return found
+
+
+def notes(spec, environment):
+    """Return what a person should know about paths that were left out."""
+    root = environment.root
+    if not root or spec["cluster"]["configs_dir"]:
+        return []
+    where = f"does not exist {environment.where}, so nothing is mounted at /configs"
+    return [f"srtctl_root: {root}/configs {where}. With -e check_paths=false it is, if only the compute nodes have it."]
+
+
+def _configs(spec, environment, report):
+    """Check configs_dir and the setup script in it; the one that follows from srtctl_root may be missing."""
+    cluster = spec["cluster"]
+    folder, path = cluster["configs_dir"], ("cluster", "configs_dir")
+    known = environment.check_paths and folder and "$" not in folder  # an unset variable is reported already
+    missing = known and not environment.exists(folder)
+    if missing and not environment.root and spec["model"]["container"] and cluster["container_runtime"] != "none":
+        problem = f"is {folder}, which does not exist {environment.where}; no container could mount it."
+        report(path, problem, f"Correct it, {ELSEWHERE}")
+        return
     _setup_script(spec, environment, report)
-
-
-def _other_image(spec, path, paths):
-    """Check the image at *path*, in a section that may be absent; where it lies is the compute nodes' business."""
-    table = spec
-    for key in path[:-1]:
-        table = (table or {}).get(key)
-    text = (table or {}).get(path[-1])
-    if text and "/" not in text:
-        paths.image(path, text)
+    if missing and environment.root:
+        cluster["configs_dir"] = None
 
 
 def _leads_out(script, folder):

@@ -8,14 +8,16 @@ job is guarded by a lock: the first process does it and the others wait.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
 import shlex
 
+BARE = "the job runs in no container"
 INDEX = "https://pypi.nvidia.com"
 REPOSITORY = "https://github.com/ai-dynamo/dynamo.git"
-
+CONTENT = "setup_script_sha256"  # in the spec that is planned, where the script could be read
 
 PIP = "python3 -m pip install --quiet --disable-pip-version-check"
 
@@ -119,7 +121,23 @@ def setup(layout):
     folder = "/configs" if layout.contained else layout.spec["cluster"]["configs_dir"]
     name = script_path(layout.spec)
     first, second = shlex.quote(f"{folder}/{name}"), shlex.quote(f"{folder}/patches/{name}")
-    return f"if [ -e {first} ]; then bash {first}; else bash {second}; fi || exit 1"
+    text = f"if [ -e {first} ]; then bash {first}; else bash {second}; fi || exit 1"
+    content = layout.spec.get(CONTENT)
+    return f"# sha256 {content}\n{text}" if content else text
+
+
+def with_content(spec):
+    """Return *spec* with a digest of the setup script's content, so that an edited one starts anew what runs it.
+
+    The same spec when there is no setup script, or it cannot be read here. Planning itself reads no files.
+    """
+    folder = spec["cluster"]["configs_dir"]
+    if not (spec["setup_script"] and folder):
+        return spec
+    for below in ("", "patches"):  # the order of setup()
+        with contextlib.suppress(OSError), open(os.path.join(folder, below, script_path(spec)), "rb") as stream:
+            return dict(spec, **{CONTENT: hashlib.sha256(stream.read()).hexdigest()[:16]})
+    return spec
 
 
 def installs(spec):
@@ -181,11 +199,25 @@ def notes(spec):
     found = []
     dynamo = spec["dynamo"]
     if dynamo["install"] and spec["frontend"]["type"] == "dynamo" and not installs(spec):
-        found.append("dynamo.install: the job runs in no container, so the dynamo that is there is used as it is.")
+        found.append(f"dynamo.install: {BARE}, so the dynamo that is there is used as it is.")
     if spec["model"]["container"] and spec["cluster"]["container_runtime"] == "none":
         found.append("model.container: the cluster file says container_runtime none, so the image is not used.")
+    idle = [key for key in ("extra_mount", "container_mounts") if spec[key]]
+    if idle and spec["cluster"]["container_runtime"] == "none":
+        found.append(f"{', '.join(idle)}: no effect, {BARE} and sees the host as it is.")
     if installs(spec) and dynamo["wheel"] and not spec["cluster"]["configs_dir"]:
         found.append("dynamo.wheel: the wheels must be in configs_dir/wheelhouse/dynamo, and no configs_dir is set.")
     if spec["model"]["stage_dir"] and spec["model"]["path"].startswith("hf:"):
         found.append("model.stage_dir: the model is downloaded by its hf: id, so nothing is staged.")
     return found
+
+
+def bare_notes(job, runtime, found):
+    """Return a sentence, as a list, for the raw *job* that names no image where containers could be run.
+
+    :param runtime: the cluster file's container_runtime.
+    :param found: the notes so far: one of them may have told it.
+    """
+    if job["model"].get("container") is not None or runtime == "none" or any(BARE in note for note in found):
+        return []
+    return ["model.container: not given, so workers run on the nodes themselves. Write none if that is meant."]

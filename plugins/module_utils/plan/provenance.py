@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ..backends import BACKENDS
+from ..backends import BACKENDS, mooncake
 from ..backends.flags import flag_name, to_argv
 from ..backends.modes import LONG_MODE
 from ..benchmarks.sa_bench import from_hub, own_tokenizer
@@ -113,11 +113,15 @@ def _worker(spec, mode, long, places, common):
             # Options have their full names in a command line, whatever the job calls them.
             entry = [places.text(("backend", backend.config_key, long, written)), _words(to_argv({name: value}))]
             table.update({f"--{name}": entry, f"--{name.replace('-', '_')}": entry})
+            if value is False:
+                # Some engines turn it off by another flag.
+                table[f"--{name.removeprefix('no-')}" if name.startswith("no-") else f"--no-{name}"] = [entry[0], ""]
     table.update(_runtime(spec, places))
     store = spec["backend"].get("mooncake_kv_store") or {}
     table.update(_table(store.get("env") or {}, ("backend", "mooncake_kv_store", "env"), places))
     own = {**_table(spec["backend"].get(key) or {}, ("backend", key), places), **common}
-    table.update({name: [PLAN, *entry[::-1]] if name in backend.fixed_env else entry for name, entry in own.items()})
+    fixed = backend.fixed_variables(spec)
+    table.update({name: [PLAN, *entry[::-1]] if name in fixed else entry for name, entry in own.items()})
     return {**table, **_profiling(spec, mode, long, places)}
 
 
@@ -198,11 +202,10 @@ def _store(spec, places):
     """Return the table of the Mooncake master: its environment, its ports, and the options that the job adds."""
     where, store = ("backend", "mooncake_kv_store"), spec["backend"]["mooncake_kv_store"]
     table = _table(store["env"], (*where, "env"), places)
-    for word in store["master_extra_args"]:
-        name, _sign, value = word.partition("=")
-        table[name] = [places.text((*where, "master_extra_args")), value]
-    ports = {"--port": "mooncake", "--http_metadata_server_port": "mooncake_http", "--metrics_port": "mooncake_metrics"}
-    return {**table, **{flag: [places.text(("ports", key)), None] for flag, key in ports.items()}}
+    for _name, words in mooncake.extra(store):
+        table[words[0].partition("=")[0]] = [places.text((*where, "master_extra_args")), _words(words)]
+    ports = {f"--{name}": [places.text(("ports", key)), None] for name, key in mooncake.PORT_OPTIONS.items()}
+    return {**table, **ports}
 
 
 def _frontend(spec, places):

@@ -36,8 +36,12 @@ there is [cluster.schema.json](cluster.schema.json).
 * `container_mounts` may hold {", ".join(f"`{{{name}}}`" for name in PLACEHOLDERS)}.
 * An image is a short name of the cluster file, a file, or a name in a registry: `NAME:TAG`, `ORG/NAME`,
   `REGISTRY#NAME:TAG`, `docker://...`. A single word that is none of them is an error, unless `check_paths` is false.
-* Relative paths are looked for beside the job file, then in the working directory; those of the cluster file beside
-  the cluster file.
+  Of the images other than the model's only those are looked at that a step of the job uses. Apptainer gets the same
+  names as `docker://REGISTRY/NAME:TAG`.
+* A relative path is looked for beside the file that it is in, the job file or the cluster file, then in the working
+  directory. One that is in neither is taken from the working directory; if it begins with a dot, from beside the file.
+* `model.stage_dir` is an absolute path of the compute nodes. `configs_dir` must exist for a job in containers; the
+  `configs` of `srtctl_root` may be missing, and a note says so. With `check_paths` false nothing is looked for.
 * In `sbatch_directives` and `srun_options` a value is text; `true` or `""` is an option that stands alone, `false` or
   `null` leaves it out. A directive that contradicts the plan (nodes, tasks, too few GPUs) or cannot work (`array`,
   `wrap`) is an error, and so is a misspelt option. What the collection decides itself (`output`, `requeue`, ...) is

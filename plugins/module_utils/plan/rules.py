@@ -10,8 +10,9 @@ from ..failures import Error
 from ..frontends import FRONTENDS
 from ..spec.source import dotted
 from ..topology.layout import demands, place_workers, worker_nodes
-from . import crossing, pending, prepare, tolerance
+from . import crossing, paths, pending, prepare, tolerance
 from .crossing import het_problems
+from .images import complete_images
 from .paths import complete_paths
 from .schema import JOB
 
@@ -28,6 +29,7 @@ def complete(spec, environment, report, attempt):
     attempt(complete_paths, spec, environment, report)
     attempt(_complete_runtime, spec)
     attempt(_complete_resources, spec)
+    attempt(complete_images, spec, environment, report)
 
 
 def _complete_runtime(spec):
@@ -37,6 +39,7 @@ def _complete_runtime(spec):
 
 def _complete_resources(spec):
     resources = spec["resources"]
+    _leave_out_none(resources)
     for mode in MODES:
         resources[f"gpus_per_{mode}"] = gpus_per_worker(resources, mode)
     if resources["het_jobs"] is None:
@@ -44,6 +47,16 @@ def _complete_resources(spec):
         wished = spec["cluster"]["use_het_jobs"]
         wished = wished and not het_problems({**spec, "resources": {**resources, "het_jobs": True}})
         resources["het_jobs"] = bool(wished)
+
+
+def _leave_out_none(resources):
+    """Take away the counts of the kind of workers, aggregated or not, that the job says it has 0 of, in place."""
+    agg = {key: resources[key] for key in ("agg_nodes", "agg_workers")}
+    split = {f"{mode}_{what}": resources[f"{mode}_{what}"] for mode in MODES[:2] for what in ("nodes", "workers")}
+    if any(split.values()) and (agg["agg_workers"] == 0 or not any(agg.values())):
+        resources.update(dict.fromkeys(agg))
+    elif any(agg.values()) and not any(split.values()):
+        resources.update(dict.fromkeys(split))
 
 
 def gpus_per_worker(resources, mode):
@@ -71,6 +84,7 @@ def check(spec, environment, report, attempt):
     unable = [one for part in parts if hasattr(part, "unable") for one in attempt(part.unable, spec) or []]
     unable += attempt(pending.unable, spec) or []
     notes = attempt(pending.notes, spec, JOB) or []
+    notes += paths.notes(spec, environment)
     if environment.rehearse:
         notes += [f"{dotted(path)} {problem} The plan is shown all the same." for path, problem, _remedy in unable]
     else:
@@ -82,7 +96,8 @@ def check(spec, environment, report, attempt):
 def notes(spec):
     """Return sentences about the spec alone, but for those of the backend."""
     found = FRONTENDS[spec["frontend"]["type"]].notes(spec) + BENCHMARKS[spec["benchmark"]["type"]].notes(spec)
-    return found + unread(spec) + prepare.notes(spec) + tolerance.notes(spec) + crossing.notes(spec)
+    found += unread(spec) + profiling.notes(spec)
+    return found + prepare.notes(spec) + tolerance.notes(spec) + crossing.notes(spec)
 
 
 def unread(spec):

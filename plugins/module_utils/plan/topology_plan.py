@@ -12,6 +12,7 @@ from ..failures import Error
 from ..plan_io import inside, load_plan, write_text_atomic
 from .build import build, imaginary_allocation, layout_of, spec_notes
 from .mounts import listed
+from .prepare import with_content
 from .printer import node_map, step_lines, summary
 from .provenance import resolved, sources
 
@@ -41,7 +42,7 @@ def run(params, ctx):
             raise Error(f"The job has no {key}: topology_plan needs an allocation with nodes, as slurm_job returns it.")
     path = os.path.join(job["run_dir"], PLAN)
     previous = load_plan(path) if os.path.exists(path) else None
-    plan = build(spec, job, previous, params.get("load_client"))
+    plan = build(with_content(spec), job, previous, params.get("load_client"))
     text = to_text(plan)
     before = _present(job["run_dir"], plan) if previous else {}
     wanted = {one["path"]: one["content"] for one in plan["files"]}

@@ -18,18 +18,23 @@ from ..slurm_options import SRUN_FIXED, plain, srun_name
 
 CARRIER = "SRT_ENV_"
 SET_BY_SLURM = ("CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "ZE_AFFINITY_MASK", "GPU_DEVICE_ORDINAL")
+# What is no name in a registry for apptainer.
+OTHER_SCHEME = re.compile(r"[a-z-]+://|(docker-daemon|docker-archive|oci|oci-archive):")
+FILES = (".sif", ".sqsh", ".squashfs", ".simg", ".img", ".tar")
 PYXIS_FLAGS = {
     "mount_home": ("container-mount-home", "no-container-mount-home"),
     "entrypoint": ("container-entrypoint", "no-container-entrypoint"),
     "remap_root": ("container-remap-root", "no-container-remap-root"),
     "writable": ("container-writable", "container-readonly"),
 }
+OPPOSITE = {one: other for yes, no in PYXIS_FLAGS.values() for one, other in ((yes, no), (no, yes))}
 
 
 def build_srun_argv(step, job_id, run_dir):
     """Return the complete command line that starts *step*.
 
-    Options of ``step.srun_options`` replace ours of the same name; the ones in SRUN_FIXED are fixed.
+    Options of ``step.srun_options`` replace ours of the same name; the ones in SRUN_FIXED are fixed, and mounts of a
+    container are added to ours.
     """
     options = {
         "jobid": str(job_id),
@@ -56,7 +61,11 @@ def build_srun_argv(step, job_id, run_dir):
             raise Error(
                 f"step {step['name']}: srun_options.{key} is set by the collection and cannot be changed. Remove it."
             )
-        options[key] = plain(value)
+        options.pop(OPPOSITE.get(key), None)  # pyxis refuses a flag beside its opposite
+        value = plain(value)
+        if key == "container-mounts":
+            value = ",".join(filter(None, (options.get(key), value)))
+        options[key] = value
     argv = ["srun"]
     for key, value in options.items():
         dashes = "-" if len(key) == 1 else "--"
@@ -178,4 +187,18 @@ def _contained(step, argv):
     gpus = container.get("gpus") or "nv"
     binds = [word for mount in step.get("mounts") or [] for word in ("--bind", str(mount))]
     # Drivers of the node's GPUs come in, and what a setup script writes goes to memory: images are read-only.
-    return ["apptainer", "exec", "--no-home", "--writable-tmpfs", f"--{gpus}", *binds, container["image"], *argv]
+    image = apptainer_image(container["image"])
+    return ["apptainer", "exec", "--no-home", "--writable-tmpfs", f"--{gpus}", *binds, image, *argv]
+
+
+def apptainer_image(text):
+    """Return the image *text* as apptainer reads it: it takes a name without a scheme for a file.
+
+    Files and other schemes stay as they are. Of pyxis' form USER@REGISTRY#NAME the user is left out: apptainer has the
+    accounts of its registries from ``apptainer registry login``.
+    """
+    scheme, mark, name = text.rpartition("docker://")
+    if scheme or not mark and (OTHER_SCHEME.match(text) or text.startswith(("/", ".", "~")) or text.endswith(FILES)):
+        return text
+    registry, sign, rest = name.partition("#")
+    return "docker://" + (f"{registry.rpartition('@')[2]}/{rest}" if sign else name)

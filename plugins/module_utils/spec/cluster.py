@@ -240,9 +240,9 @@ def apply_cluster(job, cluster):
         for name, value in settings["default_sbatch_directives"].items():
             if sbatch_name(name) not in own:
                 _default(job, ("sbatch_directives", name), value, ("default_sbatch_directives", name), given)
-    _alias(job, ("model", "path"), cluster, "model_paths", given)
+    _alias(job, ("model", "path"), settings, "model_paths", given)
     for path in IMAGES:
-        _alias(job, path, cluster, "containers", given)
+        _alias(job, path, settings, "containers", given)
     return job, given
 
 
@@ -260,13 +260,10 @@ def _default(job, path, value, there, given):
         given[path] = there
 
 
-def _alias(job, path, cluster, key, given):
+def _alias(job, path, settings, key, given):
     for name in path[:-1]:
         job = job.get(name) if isinstance(job, dict) else None
-    table = cluster.settings[key]
+    table = settings[key]
     if isinstance(job, dict) and isinstance(job.get(path[-1]), str) and job[path[-1]] in table:
         given[path] = (key, job[path[-1]])
-        found = table[job[path[-1]]]
-        # A path that begins with a dot is one beside the file that has it.
-        here = found.startswith(("./", "../")) and cluster.path
-        job[path[-1]] = os.path.join(os.path.dirname(cluster.path), found) if here else found
+        job[path[-1]] = table[job[path[-1]]]

@@ -8,10 +8,12 @@ The walk collects every problem with file, line and path instead of stopping at 
 from __future__ import annotations
 
 import copy
+import datetime
 
+from ..secret_env import is_environment
 from .source import NOWHERE
 from .types import PARAMETER, Choice, ListOf, MapOf, OneOf, OptionalSection, Str, Type, kind_of, nullable, shown
-from .words import nearest, normal
+from .words import nearest, normal, other_form
 
 
 class Field:
@@ -169,7 +171,10 @@ class Checker:
         try:
             return type_.coerce(value)
         except ValueError as error:
-            self.bad(path, type_, str(error))
+            if hidden(value, path):
+                self.bad(path, type_, f"is a number or a date, {type_.name} is expected.", "Write it with quotes.")
+            else:
+                self.bad(path, type_, str(error))
             return None
 
     def _section(self, type_, value, path):
@@ -217,16 +222,26 @@ class Checker:
             self._truth(key, path)
             return
         if not remedy:
-            hint = nearest(str(key), fields)
+            form = other_form(key, fields)
+            hint = form or nearest(str(key), fields)
+            place = None if hint else self._named_after(key, path)
             places = list(self.places.get(normal(key), ()))
             if hint:
                 self.wrong[(*path, key)] = (None, (*path, hint))
+            elif place:
+                self.wrong[(*path, key)] = (None, place)
             elif len(places) == 1:
                 self.wrong[(*path, key)] = (None, (*filter(None, places[0].split(".")), normal(key)))
-            same = hint and normal(hint) == normal(key)
-            hints = [f'Did you mean "{hint}"?' if hint else None, None if same else self._elsewhere(str(key))]
+            same = form or place or hint and normal(hint) == normal(key)
+            place = f'Write it as "{place[1]}" under "{place[0]}".' if place else None
+            hints = [f'Did you mean "{hint}"?' if hint else place, None if same else self._elsewhere(str(key))]
             remedy = " ".join(filter(None, hints)) or f"Known keys here: {', '.join(sorted(fields))}."
         self.problem(path + (key,), "is not a known key.", remedy, on_key=True)
+
+    def _named_after(self, key, path):
+        """Return (section, key) when a section is named after *key* and has one after *path*: port of x, ports.x."""
+        section, name = f"{normal(key)}s", normal(path[-1]) if path else None
+        return (section, name) if section in self.places.get(name, ()) else None
 
     def _of_other_type(self, type_, section, key):
         """Return the remedy for a key that other variants of this section have, or None."""
@@ -263,7 +278,8 @@ class Checker:
 
     def _map(self, type_, value, path):
         if not isinstance(value, dict):
-            self.bad(path, type_, f"is {kind_of(value)}, a mapping is expected.")
+            kind = "one value" if hidden(value, path) else kind_of(value)
+            self.bad(path, type_, f"is {kind}, a mapping is expected.")
             return None
         for key in value:
             if isinstance(key, bool):
@@ -281,6 +297,12 @@ class Checker:
                 return result
         self.bad(path, type_, f"is {shown(value)}, expected is {type_.name}.")
         return None
+
+
+def hidden(value, path):
+    """Tell whether *value* at *path* is of an environment and must not be told: it may be a secret."""
+    kinds = (str, int, float, datetime.date)
+    return isinstance(value, kinds) and not isinstance(value, bool) and any(map(is_environment, path))
 
 
 def fill(type_):

@@ -215,6 +215,34 @@ def sweep_variants(job, source, problems=None):
     return variants
 
 
+def _used(document, source):
+    """Return the places of the parameters that something in the file uses: any of its variants, or the base itself.
+
+    An override may well replace the only text with a parameter of the base.
+    """
+    found = [("", document, source)]
+    if has_overrides(document):
+        found = override_variants(document, source, BASE, [])[0]
+        if any(str(key).startswith((OVERRIDE, ZIP)) for key in document):
+            found += override_variants(document, source, None, [])[0]
+    places = set()
+    for _suffix, job, where in found:
+        if not isinstance(job, dict) or job.get("sweep") is None:
+            continue
+        try:
+            parameters, _zipped, path = _parameters(job, where)
+        except SpecError:  # told by expand
+            continue
+        rest, used = {key: value for key, value in job.items() if key != "sweep"}, set()
+        _filled(rest, {name: values[0] for name, values in parameters.items()}, used)
+        places |= {_place(where.problem((*path, name), "", None, True)) for name in used}
+    return places
+
+
+def _place(problem):
+    return problem["file"], problem["line"], problem["path"]
+
+
 def _parameters(job, source):
     """Return ({name: values}, zipped, path of the parameters)."""
     sweep, where, zipped = job["sweep"], ("sweep",), False
@@ -329,19 +357,23 @@ def expand(document, source, selector=None, problems=None):
         if selector:
             notes.append(f"The selector {selector} means nothing: {source.file} has no base.")
         found = [("", document, source)]
-    variants = []
+    variants, idle = [], []
     for suffix, job, places in found:
         if isinstance(job, dict) and "sweep" in job and job["sweep"] is None:
             job = {key: value for key, value in job.items() if key != "sweep"}
         if isinstance(job, dict) and job.get("sweep") is not None:
             try:
-                more = sweep_variants(job, places, found_wrong)
+                more = sweep_variants(job, places, idle)
             except SpecError as error:
                 found_wrong += error.problems
                 continue
             variants += [("_".join(filter(None, (suffix, one))), raw, where) for one, raw, where in more]
         else:
             variants.append((suffix, job, places))
+    if idle:
+        used = _used(document, source)
+        # Variants share the sweep of the base.
+        found_wrong += [one for place, one in {_place(one): one for one in idle}.items() if place not in used]
     if found_wrong and problems is None:
         raise SpecError(found_wrong)
     return variants, notes

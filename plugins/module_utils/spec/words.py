@@ -6,6 +6,9 @@ from __future__ import annotations
 
 import difflib
 
+# Today's names have both forms, in different sections.
+FORMS = {"agg": "aggregated", "aggregated": "agg"}
+
 
 def normal(word):
     """Return *word* as it is compared: dashes and case do not matter."""
@@ -19,3 +22,10 @@ def nearest(word, words, cutoff=0.7):
         return table[normal(word)]
     found = difflib.get_close_matches(normal(word), list(table), n=1, cutoff=cutoff)
     return table[found[0]] if found else None
+
+
+def other_form(word, words):
+    """Return the one of *words* that is *word* with agg for aggregated or the other way round, or None."""
+    parts = normal(word).split("_")
+    swapped = "_".join(FORMS.get(part, part) for part in parts)
+    return swapped if swapped != normal(word) and swapped in words else None

@@ -78,12 +78,14 @@ def allocate(demands, nodes, gpus_per_node, spread=False, share=False):
                 size = -(-demand.gpus // gpus_per_node)
                 if cursor + size > len(nodes):
                     refuse(name, f"needs {size} whole node(s) from node {cursor + 1} on, there are {len(nodes)} nodes.")
-                if offset:
+                if offset and cursor + 1 + size > len(nodes):
                     refuse(
                         name,
                         f"needs all {gpus_per_node} GPUs of node {cursor + 1}, "
                         f"{offset} of them belong to {endpoints[-1].name}.",
                     )
+                if offset:
+                    cursor, offset = cursor + 1, 0
                 endpoints.append(
                     Endpoint(
                         demand.mode, index, demand.gpus, nodes[cursor : cursor + size], tuple(range(gpus_per_node))

@@ -56,13 +56,18 @@ class PortBook:
 
     def free(self, node, port, size=1):
         """Tell whether *size* ports from *port* on are free on *node*."""
-        if size == 1:
-            return (node, port) not in self.owners
-        return all((node, number) not in self.owners for number in range(port, port + size))
+        return self._last_taken(node, port, size) is None
+
+    def _last_taken(self, node, port, size):
+        """Return the last of *size* ports from *port* on that is taken on *node*, or None."""
+        if size == 1:  # nearly always
+            return port if (node, port) in self.owners else None
+        numbers = range(port + size - 1, port - 1, -1)
+        return next((number for number in numbers if (node, number) in self.owners), None)
 
     def keep(self, node, port, owner, size=1):
         """Take a port of an earlier plan if it is still free; return it, else None."""
-        if not isinstance(port, int) or not self.free(node, port, size):
+        if not isinstance(port, int) or port + size - 1 > HIGHEST or not self.free(node, port, size):
             return None
         return self._take(node, port, owner, size)
 
@@ -70,12 +75,17 @@ class PortBook:
         """Return the next free port of *family* on *node*."""
         counter = (family.name, node if family.scope == "node" else None)
         port = self._next.get(counter, self.bases[family.name])
-        while not self.free(node, port, family.size):
-            port += 1
-        if port + family.size - 1 > HIGHEST:
+        # The size may be any number of a job: ports beyond the last one are never looked at.
+        while port + family.size - 1 <= HIGHEST:
+            taken = self._last_taken(node, port, family.size)
+            if taken is None:
+                break
+            port = taken + 1
+        else:
+            row = f" ({family.size} in a row)" if family.size > 1 else ""
             raise Error(
-                f"No {family.name} port is left for {owner}: counting from {self.bases[family.name]} passed {HIGHEST}. "
-                f"Lower ports.{family.name} in the job."
+                f"No {family.name} port{row} is left for {owner}: counting from {self.bases[family.name]} passed "
+                f"{HIGHEST}. Lower ports.{family.name} in the job."
             )
         self._next[counter] = port + family.size
         return self._take(node, port, owner, family.size)

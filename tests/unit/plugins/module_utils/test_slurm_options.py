@@ -123,9 +123,22 @@ def test_srun_options_that_cannot_be(given, words):
 
 
 def test_srun_options_that_can():
-    given = {"mpi": "pmix", "cpu_bind": "none", "oversubscribe": "", "container-image": "x", "K": "0", "site": "1"}
+    given = {"mpi": "pmix", "cpu_bind": "none", "oversubscribe": "", "K": "0", "site": "1"}
     problems, notes = slurm_options.srun_problems(given)
     assert not problems and notes == ["srun_options.site: no option of srun that is known here; it is passed on."]
+
+
+def test_options_of_the_container_say_what_they_do_to_the_plans():
+    given = {"container_mounts": "/a:/b", "container-image": "x", "no-container-remap-root": True}
+    problems, notes = slurm_options.srun_problems(given)
+    assert not problems and [note.partition(",")[0] for note in notes] == [
+        "srun_options.container_mounts: added to the plan's mounts; keys for more of them are container_mounts and "
+        "extra_mount.",
+        "srun_options.container-image: replaces what the plan says of the container",
+        "srun_options.no-container-remap-root: replaces what the plan says of the container",
+    ]
+    for runtime, words in (("apptainer", "is one of apptainer"), ("none", "uses no container")):
+        assert all(words in note for note in slurm_options.srun_problems(given, runtime)[1])
 
 
 @pytest.mark.parametrize(

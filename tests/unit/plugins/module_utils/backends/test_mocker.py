@@ -151,3 +151,55 @@ def test_a_modes_option_over_the_general_one_is_a_note():
     backend = {"max_num_seqs": 9, "mocker_config": {"prefill": {"max-num-seqs": 7, "block_size": 4}}}
     notes = jobs.plan_of(backend=backend)["notes"]
     assert notes == ["backend.mocker_config.prefill: max-num-seqs 7 replaces backend.max_num_seqs 9 for these workers."]
+
+
+def test_workers_of_a_modes_own_options_count():
+    config = {"prefill": {"num-workers": 2}, "decode": {"num_workers": "3"}}
+    for general, wanted in ((1, [4, 6]), (5, [4, 6])):
+        plan = jobs.plan_of(backend={"num_workers": general, "mocker_config": config})
+        check = next(one for one in plan["checks"] if one["name"] == "frontend_0_workers")
+        assert [expect["min"] for expect in check["expect"]] == wanted
+        assert jobs.option(jobs.step(plan, "decode_0")["argv"], "--num-workers") == "3"
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.5, "x", True])
+def test_workers_of_a_mode_must_be_a_number(value):
+    with pytest.raises(SpecError, match=r"backend.mocker_config.decode.num-workers: is .*, a whole number from 1 on"):
+        jobs.spec_of(backend={"mocker_config": {"decode": {"num-workers": value}}})
+
+
+def test_bootstrap_looks_at_the_modes_options_too():
+    with pytest.raises(SpecError, match="backend.bootstrap: needs a port for each worker, and num-workers puts"):
+        jobs.spec_of(backend={"bootstrap": True, "mocker_config": {"prefill": {"num-workers": 2}}})
+    # Decode workers have no such port, and one worker a process is what it needs.
+    jobs.spec_of(backend={"bootstrap": True, "mocker_config": {"decode": {"num-workers": 2}}})
+    jobs.spec_of(backend={"bootstrap": True, "num_workers": 2, "mocker_config": {"prefill": {"num-workers": 1}}})
+
+
+@pytest.mark.parametrize(
+    ("general", "own", "flag", "note"),
+    [
+        (False, {"enable-prefix-caching": True}, "--enable-prefix-caching", "enable-prefix-caching true replaces"),
+        (False, {"no_enable_prefix_caching": False}, "--enable-prefix-caching", "true replaces"),
+        (False, {"no-enable-prefix-caching": True}, "--no-enable-prefix-caching", None),
+        (True, {"enable_prefix_caching": False}, "--no-enable-prefix-caching", None),
+        (True, {"no-enable-prefix-caching": True}, "--no-enable-prefix-caching", None),
+        (True, {"enable_prefix_caching": None}, None, None),
+    ],
+)
+def test_a_switch_is_there_once(general, own, flag, note):
+    plan = jobs.plan_of(backend={"enable_prefix_caching": general, "mocker_config": {"prefill": own}})
+    argv = jobs.step(plan, "prefill_0")["argv"]
+    assert [word for word in argv if "prefix-caching" in word] == ([flag] if flag else [])
+    told = [one for one in plan["notes"] if "prefix" in one]
+    assert len(told) == bool(note) and (note or "") in "".join(told)
+
+
+def test_an_empty_option_of_a_mode_leaves_the_general_one():
+    plan = jobs.plan_of(backend={"max_num_seqs": 9, "mocker_config": {"prefill": {"max-num-seqs": None}}})
+    assert jobs.option(jobs.step(plan, "prefill_0")["argv"], "--max-num-seqs") == "9"
+
+
+def test_zero_speedup_of_a_mode_is_pointed_out():
+    notes = jobs.plan_of(backend={"mocker_config": {"decode": {"speedup-ratio": 0}}})["notes"]
+    assert any("mocker_config.decode: speedup-ratio 0: dynamo.mocker" in note for note in notes)

@@ -240,3 +240,98 @@ def test_profiling_problems(profiling, words):
     with pytest.raises(SpecError) as caught:
         plan_of(profiling=profiling)
     assert words in str(caught.value)
+
+
+def test_a_worker_that_speaks_grpc_is_asked_no_http():
+    """Its server answers no HTTP: it would never count as up, and profiling could not be started there."""
+    config = {"prefill": {"grpc-mode": True, "tp-size": 4}, "decode": {"tp-size": 16}}
+    changes = {"backend": {"type": "sglang", "sglang_config": config}}
+    changes["profiling"] = {"type": "torch", "prefill": {"start_step": 1}, "decode": {"start_step": 1}}
+    plan = plan_of("sglang", **changes)
+    checks = {check["name"]: check for check in plan["checks"]}
+    assert (checks["prefill_1"]["kind"], checks["prefill_1"]["port"]) == ("tcp", 30001)
+    assert (checks["decode_0"]["kind"], checks["decode_0"]["path"]) == ("http", "/health")
+    # The router offers chat only there.
+    token = checks["token"]
+    assert token["path"] == "/v1/chat/completions" and token["body"]["messages"] and "prompt" not in token["body"]
+    assert any(note.startswith("benchmark: sa-bench asks /v1/completions") for note in plan["notes"])
+    (note,) = [note for note in plan["notes"] if note.startswith("profiling")]
+    assert note == "profiling: prefill workers have grpc-mode, so it cannot be started in them over HTTP."
+    before = plan["benchmark"]["points"][0]["step"]["preamble"]
+    assert "http://10.0.0.2:30000/start_profile" in before and "30001" not in before and "10.0.0.1" not in before
+    # Nobody is left to be asked.
+    changes["backend"]["sglang_config"]["decode"]["grpc_mode"] = True
+    assert plan_of("sglang", **changes)["benchmark"]["points"][0]["step"]["preamble"] is None
+    # Behind dynamo each worker has a system port with HTTP.
+    behind = plan_of(**changes)
+    assert behind["checks"][-1]["path"] == "/v1/completions"
+    assert "10.0.0.1:8081/engine/start_profile" in behind["benchmark"]["points"][0]["step"]["preamble"]
+    assert not [note for note in behind["notes"] if note.startswith("profiling")]
+
+
+def test_a_port_that_the_plan_leaves_unset_is_not_the_jobs():
+    environment = {"DYN_SYSTEM_PORT": "7", "OTHER": "1"}
+    plan = plan_of("sglang", environment=environment)
+    env = jobs.step(plan, "prefill_0")["env"]
+    assert "DYN_SYSTEM_PORT" not in env and env["OTHER"] == "1"
+    assert "environment: DYN_SYSTEM_PORT: the plan decides this itself, for each process." in plan["notes"]
+
+
+def test_the_store_is_found_where_the_plan_put_it():
+    transfer = {"disaggregation_transfer_backend": "mooncake", "tp": 4}
+    store = {"env": {"MOONCAKE_LOCAL_HOSTNAME": "ib0-host", "MOONCAKE_MASTER": "a:1"}}
+    backend = {"type": "sglang", "mooncake_kv_store": store, "sglang_config": {"prefill": transfer}}
+    given = dict.fromkeys(("MOONCAKE_MASTER", "MOONCAKE_LOCAL_HOSTNAME", "MOONCAKE_PROTOCOL"), "mine")
+    plan = plan_of("sglang", backend=backend, environment=given)
+    env = jobs.step(plan, "decode_0")["env"]
+    assert env["MOONCAKE_MASTER"] == "10.0.0.1:8700" and env["MOONCAKE_PROTOCOL"] == "mine"
+    # Only the store's own env may name another host, as for a network of its own.
+    assert env["MOONCAKE_LOCAL_HOSTNAME"] == "ib0-host"
+    told = [note for note in plan["notes"] if "MOONCAKE" in note]
+    assert told == [
+        "environment: MOONCAKE_LOCAL_HOSTNAME, MOONCAKE_MASTER: the plan decides this itself, for each process.",
+        "backend.mooncake_kv_store.env: MOONCAKE_MASTER: the plan decides this itself, for each process.",
+    ]
+    # Without a store of the job's, it may use another one.
+    plan = plan_of("sglang", backend={"type": "sglang"}, environment=given)
+    assert jobs.step(plan, "decode_0")["env"]["MOONCAKE_MASTER"] == "mine"
+
+
+@pytest.mark.parametrize(
+    ("extra", "passed", "note"),
+    [
+        (["--port", "1"], [], "--port 1"),
+        (["-port=1", "--metrics-port", "2"], [], "-port=1, --metrics-port 2"),
+        (["--port", "--rpc_thread_num", "4"], ["--rpc_thread_num", "4"], "--port"),
+        (["--rpc_thread_num", "4", "--max_threads=2"], ["--rpc_thread_num", "4", "--max_threads=2"], None),
+        (["--default_kv_lease_ttl", "-1"], ["--default_kv_lease_ttl", "-1"], None),
+        (["--enable_metric_reporting=false"], ["--enable_metric_reporting=false"], None),
+        (["--noenable_metric_reporting"], ["--noenable_metric_reporting"], None),
+    ],
+)
+def test_options_of_the_mooncake_master(extra, passed, note):
+    """A port of its own leaves no stray value behind, and nothing is there twice."""
+    store = {"type": "sglang", "mooncake_kv_store": {"master_extra_args": extra}}
+    store["sglang_config"] = {"prefill": {"disaggregation-transfer-backend": "mooncake"}}
+    plan = plan_of("sglang", backend=store)
+    argv = jobs.step(plan, "mooncake")["argv"]
+    ours = ["--port=8700", "--http_metadata_server_port=8701", "--metrics_port=8702"]
+    assert [word for word in argv if "port=" in word] == ours
+    rest = argv[len(argv) - len(passed) :]
+    assert rest == passed and all(word.startswith("--") for word in argv[1 : len(argv) - len(passed)])
+    names = [word.lstrip("-").partition("=")[0].removeprefix("no") for word in argv[1:] if word.startswith("--")]
+    assert len(names) == len(set(names))
+    told = [one.partition("master_extra_args: ")[2] for one in plan["notes"] if "master_extra_args" in one]
+    assert told == ([f"{note}: the plan sets this itself; see ports.mooncake*."] if note else [])
+
+
+@pytest.mark.parametrize("kind", ["sglang", "trtllm", "vllm", "mocker"])
+def test_leaders_of_the_block_manager_share_no_ports(kind):
+    environment = {"DYN_CONNECTOR": "kvbm", "DYN_KVBM_LEADER_ZMQ_ACK_PORT": "9"}
+    plan = plan_of(backend={"type": kind, "prefill_environment": environment})
+    first, second = (jobs.step(plan, name)["env"] for name in ("prefill_0", "prefill_1"))
+    assert (first["DYN_KVBM_LEADER_ZMQ_PUB_PORT"], second["DYN_KVBM_LEADER_ZMQ_PUB_PORT"]) == ("5600", "5602")
+    assert first["DYN_KVBM_LEADER_ZMQ_ACK_PORT"] == "9" and "DYN_KVBM_LEADER_ZMQ_HOST" not in first
+    assert jobs.step(plan, "decode_0")["env"]["DYN_KVBM_LEADER_ZMQ_HOST"] == "10.0.0.2"
+    without = jobs.step(plan_of(backend={"type": kind}), "prefill_0")["env"]
+    assert not [name for name in without if "KVBM" in name]

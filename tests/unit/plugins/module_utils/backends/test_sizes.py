@@ -39,6 +39,30 @@ def test_a_size_is_a_whole_number_from_1_on(backend, value):
     assert list(found) == [key] and "a whole number from 1 on is expected" in found[key]
 
 
+@pytest.mark.parametrize(
+    "backend, gpus, total, remedy",
+    [
+        ("trtllm", None, 12, "Change the sizes: beyond one node a worker has whole nodes of 8 GPUs."),
+        ("trtllm", 12, 12, "Change the sizes: beyond one node a worker has whole nodes of 8 GPUs."),
+        ("trtllm", None, 6, "Change the sizes, or set resources.gpus_per_agg to 6."),
+        ("trtllm", None, 16, "Change the sizes, or set resources.gpus_per_agg to 16."),
+        # SGLang may leave GPUs alone.
+        ("sglang", None, 12, "Change the sizes, or set resources.gpus_per_agg to 16."),
+        ("sglang", 4, 8, "Change the sizes, or set resources.gpus_per_agg to 8."),
+        ("sglang", None, 70000, "Change the sizes."),
+    ],
+)
+def test_the_remedy_is_a_number_that_a_worker_can_have(backend, gpus, total, remedy):
+    resources = {**TWO_NODES, "agg_nodes": 2, "gpus_per_agg": gpus or 8}
+    with pytest.raises(SpecError) as caught:
+        spec_of(backend, {"tp": total}, resources)
+    (found,) = caught.value.problems
+    assert found["remedy"] == remedy
+    number = remedy.rpartition(" ")[2].rstrip(".")
+    if number.isdigit():
+        spec_of(backend, {"tp": total}, {**resources, "gpus_per_agg": int(number)})
+
+
 @pytest.mark.parametrize("key", ["tp", "dp-size", "pp_size", "expert-parallel-size", "moe-dense-tp-size", "ep"])
 def test_every_name_of_every_size(key):
     assert list(problems("sglang", {key: -1})) == [key]

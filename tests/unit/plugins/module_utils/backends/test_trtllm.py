@@ -147,3 +147,9 @@ def test_problems(changes, words):
     with pytest.raises(SpecError) as caught:
         spec_of(changes.pop("backend", None), **changes)
     assert words in str(caught.value)
+
+
+def test_the_block_manager_may_stand_in_the_engines_configuration():
+    connector = {"connector_module": "kvbm.trtllm_integration.connector"}
+    plan = jobs.plan_of(backend={"type": "trtllm", "trtllm_config": {"decode": {"kv_connector_config": connector}}})
+    assert jobs.step(plan, "decode_1")["env"]["DYN_KVBM_LEADER_ZMQ_PUB_PORT"] == "5602"

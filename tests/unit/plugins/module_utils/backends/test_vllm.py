@@ -199,6 +199,10 @@ def test_colocation():
     one.update(gpus_per_prefill=4, gpus_per_decode=4)
     assert node_count(spec_of({"allow_prefill_decode_colocation": True}, resources=one)) == 1
 
+    # What does not fit beside prefill goes on to the next node.
+    spec = spec_of(allowed, resources={**one, "gpus_per_decode": 8})
+    assert node_count(spec) == 2 and jobs.plan_of(spec)["endpoints"][1]["nodes"] == ["n2"]
+
 
 def test_vllm_serve():
     config = modes(aggregated={"tensor-parallel-size": 8, "host": "1.2.3.4", "connector": "nixl", "dp": 1})
@@ -267,3 +271,54 @@ def test_nsys_tells_the_engine_when():
         "delay_iterations": 5,
         "max_iterations": 4,
     }
+
+
+@pytest.mark.parametrize("value", ["1", "{node_id}"])
+def test_a_worker_over_nodes_has_no_port_of_the_jobs_either(value):
+    config = {**modes(decode={"data-parallel-size": 16}), "decode_environment": {"VLLM_PORT": value, "OTHER": "1"}}
+    plan = jobs.plan_of(spec_of(config))
+    for name in ("decode_0", "decode_0_r1"):
+        step = jobs.step(plan, name)
+        assert "VLLM_PORT" not in step["env"] and step["env"]["OTHER"] == "1"
+    told = [note for note in plan["notes"] if "VLLM_PORT" in note]
+    assert told == ["backend.decode_environment: VLLM_PORT: the plan decides this itself, for each process."]
+
+
+def test_several_names():
+    config = modes(aggregated={"tensor-parallel-size": 8, "served-model-name": ["a", "b"]})
+    changes = {"resources": jobs.AGGREGATED}
+    plan = jobs.plan_of(spec_of(config, frontend={"type": "vllm"}, **changes))
+    argv = jobs.step(plan, "agg_0")["argv"]
+    at = argv.index("--served-model-name")
+    assert argv[at + 1 : at + 3] == ["a", "b"] and plan["checks"][-1]["body"]["model"] == "a"
+    assert not [note for note in plan["notes"] if "name" in note]
+    # dynamo.vllm takes one name only.
+    plan = jobs.plan_of(spec_of(config, **changes))
+    argv = jobs.step(plan, "agg_0")["argv"]
+    assert jobs.option(argv, "--served-model-name") == "a" and "b" not in argv
+    where = "backend.vllm_config.aggregated.served-model-name"
+    assert f"{where}: only the first name is served, not b." in plan["notes"]
+
+
+@pytest.mark.parametrize(
+    ("backend", "keys"),
+    [
+        ({"connector": "lmcache"}, "backend.connector"),
+        ({"kv_events_config": {"aggregated": True}}, "backend.kv_events_config"),
+        (modes(aggregated={"kv_events_config": True}), "backend.vllm_config.aggregated.kv_events_config"),
+        (modes(aggregated={"connector": "kvbm"}), "backend.vllm_config.aggregated.connector"),
+        ({"connector": None, **modes(aggregated={"connector": "none"})}, None),
+    ],
+)
+def test_what_vllm_serve_is_not_told_is_a_note(backend, keys):
+    plan = jobs.plan_of(spec_of(backend, resources=jobs.AGGREGATED, frontend={"type": "vllm"}))
+    told = [note for note in plan["notes"] if "no effect with frontend vllm" in note]
+    assert [note.partition(": ")[0] for note in told] == ([keys] if keys else [])
+    assert not [name for name in jobs.step(plan, "agg_0")["env"] if "KVBM" in name]
+    split = {} if keys and "aggregated" in keys else backend
+    assert not [note for note in jobs.plan_of(spec_of(split))["notes"] if "frontend vllm" in note]
+
+
+def test_the_connector_kvbm_has_ports_too():
+    plan = jobs.plan_of(spec_of({"connector": "kvbm"}))
+    assert jobs.step(plan, "prefill_1")["env"]["DYN_KVBM_LEADER_ZMQ_PUB_PORT"] == "5602"

@@ -77,6 +77,27 @@ def test_nginx_options():
     assert "ulimit -n 1048576" in jobs.step(plan, "nginx")["preamble"]
 
 
+@pytest.mark.parametrize("text", ["600s", "90", 90, "10m", "1h 30m", "1h30m", "2w3d", "500ms", "1m30", "0", " 5s "])
+def test_times_of_nginx(text):
+    words = str(text).strip()
+    written = f'"{words}"' if " " in words else words
+    conf = nginx_text(jobs.plan_of(frontend={"nginx_keepalive_timeout": text}))
+    assert conf.count(f"keepalive_timeout {written};") == 2
+
+
+@pytest.mark.parametrize("text", ["", "600s; evil", "600S", "1m 1h", "s", "1 h", "5 30s", "1y", "10s\n5"])
+def test_times_that_nginx_would_not_read(text):
+    with pytest.raises(SpecError, match="keepalive_timeout: (?s:.*) no time of nginx. Write it as in 600s") as caught:
+        jobs.spec_of(frontend={"nginx_keepalive_timeout": text})
+    assert len(caught.value.problems) == 1
+
+
+@pytest.mark.parametrize("text", ["", "X; evil", "X Y", "{}"])
+def test_headers_that_nginx_would_not_read(text):
+    with pytest.raises(SpecError, match="no header of nginx. Write it as in X-Session-ID"):
+        jobs.spec_of(frontend={"nginx_session_affinity_header": text})
+
+
 def test_checks_ask_every_frontend_and_end_with_a_token():
     plan = jobs.plan_of(resources=FOUR)
     checks = {one["name"]: one for one in plan["checks"]}
@@ -181,3 +202,18 @@ def test_vllm_serve_takes_no_options_but_says_that_host_and_port_are_the_plans()
     assert any(note.startswith("frontend.args: host, port: the plan sets this") for note in plan["notes"])
     with pytest.raises(SpecError, match="has no program to go to"):
         jobs.plan_of(**changes, frontend={"type": "vllm", "args": {"router-mode": "kv"}})
+
+
+@pytest.mark.parametrize("kind", ["vllm", "trtllm"])
+def test_what_has_no_effect_without_a_frontend_is_a_note(kind):
+    frontend = {"type": "vllm" if kind == "vllm" else "trtllm_serve", "env": {"A": "1"}, "dedicated_node": True}
+    changes = {"resources": jobs.AGGREGATED, "backend": {"type": kind}, "frontend": frontend}
+    stays = "frontend.dedicated_node: the worker itself is the public side, so that node stays empty."
+    notes = jobs.plan_of(**changes)["notes"]
+    assert stays in notes and any(note.startswith("frontend.env: no effect, the worker itself") for note in notes)
+    # The client is on it.
+    assert stays not in jobs.plan_of(**changes, benchmark={"client_dedicated_node": True})["notes"]
+    apart = {"client_dedicated_node": True, "colocate_with_frontend": False}
+    assert stays in jobs.plan_of(**changes, benchmark=apart)["notes"]
+    # A frontend that runs has both.
+    assert not [note for note in jobs.plan_of(frontend={**frontend, "type": "dynamo"})["notes"] if "frontend." in note]

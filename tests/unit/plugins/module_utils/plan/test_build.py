@@ -110,7 +110,12 @@ def test_serving_and_point_digests_are_equal_on_every_allocation():
     ],
 )
 def test_only_what_changed_changes(changes, expected):
-    assert differing(jobs.plan_of(), jobs.plan_of(**changes)) == expected
+    new = differing(jobs.plan_of(), jobs.plan_of(**changes))
+    service = {name for name in new if not name.startswith("bench_")}
+    points = new - service
+    assert service == {name for name in expected if not name.startswith("bench_")}
+    # A point of another service is another point; but what is measured leaves the service alone.
+    assert points == ({"bench_c4", "bench_c16"} if service else expected)
 
 
 @pytest.mark.parametrize(
@@ -131,6 +136,8 @@ def test_digests_are_over_exactly_what_matters(changes, serving, points):
     assert (first["digests"]["serving"] != second["digests"]["serving"]) is serving
     table = [{point["name"]: point["digest"] for point in plan["benchmark"]["points"]} for plan in (first, second)]
     assert (table[0]["bench_c4"] != table[1]["bench_c4"]) is points
+    steps = [point["step"]["digest"] for plan in (first, second) for point in plan["benchmark"]["points"][:1]]
+    assert steps[0] != steps[1] or not serving  # what measures another service is another step
 
 
 def test_allocation_digest():

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 import yaml
 from ansible_collections.srt.slurm.plugins.module_utils.failures import SpecError
@@ -78,6 +80,67 @@ def test_paths_of_the_cluster_file_are_beside_it(tmp_path):
     assert spec["cluster"]["default_mounts"] == {f"{site}/data": "/data", f"{tmp_path}/up": "/up"}
     (site / "runs").mkdir()
     assert run(tmp_path, cluster)["jobs"][0]["spec"]["cluster"]["output_dir"] == f"{site}/runs"
+
+
+def test_what_a_job_takes_from_the_cluster_file_is_beside_the_cluster_file(tmp_path):
+    cluster = "default_container: ./img/s.sqsh\npython: env/python\n"
+    cluster += "model_paths: {m: models/x, far: ./far, away: away}\ncontainers: {web: img/web.sqsh}\n"
+    for folder in ("site", "."):
+        for name in ("img/s.sqsh", "img/web.sqsh", "models/x", "env/python"):
+            (tmp_path / folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / folder / name).touch()
+    changes = {"model": {"path": "m", "container": None}, "frontend": {"nginx_container": "web"}}
+    (one,) = run(tmp_path, cluster, check_paths=True, **changes)["jobs"]
+    site, spec = str(tmp_path / "site"), one["spec"]
+    assert spec["model"]["path"] == f"{site}/models/x" and spec["model"]["container"] == f"{site}/img/s.sqsh"
+    assert spec["frontend"]["nginx_container"] == f"{site}/img/web.sqsh" and spec["python"] == f"{site}/env/python"
+    # What the job says itself is beside the job.
+    changes = {"model": {"path": "models/x", "container": "img/s.sqsh"}, "python": "./env/python"}
+    (one,) = run(tmp_path, cluster, check_paths=True, **changes)["jobs"]
+    assert one["spec"]["model"]["path"] == f"{tmp_path}/models/x" and one["spec"]["python"] == f"{tmp_path}/env/python"
+    assert one["spec"]["model"]["container"] == f"{tmp_path}/img/s.sqsh"
+    for name, path in (("far", f"{site}/far"), ("away", os.path.abspath("away"))):
+        (one,) = run(tmp_path, cluster, model={"path": name})["jobs"]
+        assert one["spec"]["model"]["path"] == path
+
+
+def configs(spec):
+    found = [mount for mount in jobs.step(jobs.plan_of(spec), "prefill_0")["mounts"] if mount.endswith(":/configs")]
+    return found[0] if found else None
+
+
+def test_configs_of_srtctl_are_mounted_if_they_are_there(tmp_path):
+    changes = {"model": {"path": "/", "container": "img:1"}}
+    (tmp_path / "srtctl" / "configs").mkdir(parents=True)
+    result = run(tmp_path, f"srtctl_root: {tmp_path}/srtctl\n", check_paths=True, **changes)
+    assert configs(result["jobs"][0]["spec"]) == f"{tmp_path}/srtctl/configs:/configs"
+    assert not [note for note in result["notes"] if "srtctl_root" in note]
+    result = run(tmp_path, "srtctl_root: /nope\n", check_paths=True, **changes)
+    assert configs(result["jobs"][0]["spec"]) is None
+    (note,) = [note for note in result["notes"] if "srtctl_root" in note]
+    assert "/nope/configs does not exist here" in note and "check_paths=false" in note
+    # Only the compute nodes may have it.
+    result = run(tmp_path, "srtctl_root: /nope\n", **changes)
+    assert configs(result["jobs"][0]["spec"]) == "/nope/configs:/configs"
+
+
+def test_configs_are_looked_for_on_the_submit_host(tmp_path):
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "srtslurm.yaml").write_text("srtctl_root: /there\n")
+    (tmp_path / "job.yaml").write_text(yaml.safe_dump(jobs.raw(model={"path": "/", "container": "img:1"})))
+    asked = []
+    params = {"job_file": str(tmp_path / "job.yaml"), "cluster_file": str(tmp_path / "site" / "srtslurm.yaml")}
+    found = job_spec.run({**params, "exists": lambda path: asked.append(path) or True, "where": "on x"}, None)
+    assert "/there/configs" in asked and configs(found["jobs"][0]["spec"]) == "/there/configs:/configs"
+
+
+def test_a_directory_that_the_cluster_file_names_must_be_there(tmp_path):
+    changes = {"model": {"path": "/", "container": "img:1"}, "setup_script": "s.sh"}
+    (one,) = problems(tmp_path, "configs_dir: /nope\n", check_paths=True, **changes)
+    assert (one["line"], one["path"]) == (2, "configs_dir") and "/nope, which does not exist here" in one["problem"]
+    assert run(tmp_path, "configs_dir: /nope\n", **changes)["jobs"]
+    # On the hosts it is only one more place to look for programs.
+    assert run(tmp_path, "configs_dir: /nope\n", check_paths=True, model={"path": "/"})["jobs"]
 
 
 def test_two_spellings_of_one_host_path_lose_no_mount(tmp_path):

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import datetime
+
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.failures import SpecError
 from ansible_collections.srt.slurm.plugins.module_utils.plan import job_spec, paths
@@ -12,6 +14,7 @@ from ansible_collections.srt.slurm.plugins.module_utils.spec.source import NOWHE
 from ansible_collections.srt.slurm.tests.unit.plugins.module_utils.plan import jobs
 
 EXPORTER = {"container_image": "dcgm:1", "port": 9401}
+INSTALLED = {"model": {"container": "img:1"}}
 POWER = {"enabled": True, "dcgm_exporter": EXPORTER}
 
 
@@ -33,6 +36,8 @@ def problems(**changes):
     [
         ({"name": "a\nb"}, "name", "line break"),
         ({"name": " "}, "name", "is empty"),
+        ({"name": "n" * 201}, "name", "has 201 bytes"),
+        ({"name": "é" * 101}, "name", "has 202 bytes"),
         ({"slurm": {"account": "a\n#SBATCH --uid=0"}}, "slurm.account", "line break"),
         ({"environment": {"a-b": "1"}}, "environment.a-b", "name of an environment variable"),
         ({"backend": {"prefill_environment": {"1A": "1"}}}, "backend.prefill_environment.1A", "environment variable"),
@@ -69,6 +74,7 @@ def problems(**changes):
         ({"benchmark": {"aiperf_args": {"": 1}}}, "benchmark.aiperf_args.", "name of an option"),
         ({"dynamo": {"wheel": "a/b.whl"}}, "dynamo.wheel", "a version such as"),
         ({"dynamo": {"wheel": " "}}, "dynamo.wheel", "a version such as"),
+        ({**INSTALLED, "dynamo": {"install": True, "version": ""}}, "dynamo.version", "is empty"),
         ({"telemetry": {"enabled": True}}, "telemetry.enabled", "needs telemetry.dcgm_exporter"),
         ({"telemetry": {**POWER, "default_frequency": 4}}, "telemetry.default_frequency", "at most 3"),
         ({"telemetry": {**POWER, "default_frequency": 0}}, "telemetry.default_frequency", "more than 0"),
@@ -113,6 +119,11 @@ def problems(**changes):
 )
 def test_rules(changes, path, words):
     assert words in problems(**changes)[path]
+
+
+@pytest.mark.parametrize("dynamo", [{"install": False}, {"wheel": "0.8.1"}, {"hash": "abc"}, {"top_of_tree": True}])
+def test_an_empty_version_that_nothing_installs_is_fine(dynamo):
+    jobs.spec_of(**INSTALLED, dynamo={"install": True, "version": "", **dynamo})
 
 
 @pytest.mark.parametrize(
@@ -204,3 +215,83 @@ def test_null_in_a_table_of_text_is_nothing():
     assert jobs.spec_of({**jobs.raw(), "environment": {"A": None, "B": "1"}})["environment"] == {"B": "1"}
     for section in ("backend", "frontend", "slurm", "dynamo", "health_check"):
         jobs.spec_of({**jobs.raw(), section: None, "benchmark": {"type": "manual"}})
+
+
+def test_the_longest_name_is_no_problem():
+    assert rehearse(jobs.raw(name="n" * 200))
+
+
+@pytest.mark.parametrize(
+    "changes, path",
+    [
+        ({"environment": "HF_TOKEN=hidden"}, "environment"),
+        ({"environment": 471147}, "environment"),
+        ({"environment": ["HF_TOKEN=hidden"]}, "environment"),
+        ({"environment": {"A": ["hidden"]}}, "environment.A"),
+        ({"environment": {"A": 47.1147}}, "environment.A"),
+        ({"environment": {"A": datetime.date(4711, 4, 7)}}, "environment.A"),
+        ({"environment": {"HF_TOKEN=hidden": "1"}}, "environment.HF_TOKEN=..."),
+        ({"frontend": {"env": "HF_TOKEN=hidden"}}, "frontend.env"),
+        ({"backend": {"prefill-environment": "HF_TOKEN=hidden"}}, "backend.prefill-environment"),
+        ({"backend": {"decode_environment": "HF_TOKEN=hidden"}}, "backend.decode_environment"),
+    ],
+)
+def test_values_of_an_environment_are_in_no_message(changes, path):
+    with pytest.raises(SpecError) as caught:
+        rehearse(jobs.raw(**changes))
+    assert [one["path"].replace("-", "_") for one in caught.value.problems] == [path.replace("-", "_")]
+    assert not any(word in str(caught.value.as_result()) for word in ("hidden", "4711", "47.11"))
+
+
+def test_other_values_are_told():
+    assert problems(container_mounts="/a:/b")["container_mounts"] == 'is "/a:/b", a mapping is expected.'
+
+
+BARE = "model.container: not given, so workers run on the nodes themselves. Write none if that is meant."
+
+
+@pytest.mark.parametrize("runtime, told", [("", True), ("pyxis", True), ("apptainer", True), ("none", False)])
+def test_a_job_without_an_image_where_containers_run(tmp_path, runtime, told):
+    (tmp_path / "cluster.yaml").write_text(f"container_runtime: {runtime}\n" if runtime else "{}")
+
+    def notes(job):
+        found = []
+        environment = paths.Environment(jobs.VARIABLES, ["/work"], check_paths=False)
+        job_spec.resolve(job, NOWHERE, load_cluster(str(tmp_path / "cluster.yaml")), environment, notes=found)
+        return found
+
+    assert (BARE in notes(jobs.raw(model={"container": None}))) == told
+    assert BARE not in notes(jobs.raw(model={"container": "none"}))
+    assert BARE not in notes(jobs.raw(model={"container": "image:1"}))
+    # There is a note already.
+    found = notes(jobs.raw(model={"container": None}, dynamo={"install": True}))
+    assert BARE not in found and any("the job runs in no container" in note for note in found)
+
+
+@pytest.mark.parametrize(
+    "backend, kind, benchmark, told",
+    [
+        ("sglang", "torch", "manual", True),
+        ("vllm", "torch", "manual", True),
+        ("sglang", "nsys", "manual", True),
+        # It begins by itself.
+        ("vllm", "nsys", "manual", False),
+        ("sglang", "nsys-time", "manual", False),
+        ("trtllm", "nsys", "manual", False),
+        ("sglang", "torch", "sa-bench", False),
+        ("sglang", "none", "manual", False),
+    ],
+)
+def test_profiling_that_nobody_starts(backend, kind, benchmark, told):
+    profiling = {"type": kind}
+    if kind in ("torch", "nsys"):
+        profiling["aggregated"] = {"start_step": 1, "stop_step": 5}
+    elif kind == "nsys-time":
+        profiling.update(delay_secs=1, duration_secs=1)
+    load = dict(jobs.JOB["benchmark"], type=benchmark) if benchmark == "sa-bench" else {"type": benchmark}
+    changes = {"backend": {"type": backend}, "profiling": profiling, "resources": jobs.AGGREGATED}
+    if backend == "trtllm":
+        changes["backend"]["trtllm_config"] = {"aggregated": {"tensor_parallel_size": 8}}
+    _spec, notes = rehearse({**jobs.raw(**changes), "benchmark": load})
+    words = f"profiling: the load client starts {kind} profiling, and benchmark type manual has none"
+    assert any(note.startswith(words) for note in notes) == told

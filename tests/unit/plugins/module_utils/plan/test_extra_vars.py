@@ -133,14 +133,19 @@ def test_no_job():
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("keep", "banana"), ("lease_s", -1), ("lease_s", "abc"), ("wait_timeout_s", "soon")]
+    ("name", "value"),
+    [
+        *[("keep", value) for value in ("banana", 5, "14.9", "-20", "nan")],
+        *[("lease_s", value) for value in (-1, "abc", 5, "14.9", "inf")],
+        ("wait_timeout_s", "soon"),
+    ],
 )
 def test_values_that_no_run_could_mean(name, value):
     found = ExtraVars({"job_file": "x", name: value}, lambda value: (None, None)).problems()
     assert [problem["path"] for problem in found] == [name]
 
 
-@pytest.mark.parametrize("value", [True, False, "yes", "no", 7200, "7200", 0, "on"])
+@pytest.mark.parametrize("value", [True, False, "yes", "no", 7200, "7200", 0, 1, "15", "on"])
 def test_values_of_keep(value):
     assert ExtraVars({"job_file": "x", "keep": value}, lambda value: (None, None)).problems() == []
 

@@ -275,3 +275,46 @@ def test_keys_that_the_type_does_not_read_are_noted(tmp_path):
     assert "benchmark.num_shots: sa-bench does not read it; it is for gsm8k." in notes
     assert "benchmark.prefix_ratios: sa-bench does not read it; it is for router." in notes
     assert not any("does not read it" in note for note in run(tmp_path, text_of())["notes"])
+
+
+VARIANTS = """\
+base:
+  name: bench
+  model: {path: /m, container: none}
+  resources: {gpus_per_node: 8, agg_nodes: 1, agg_workers: 1}
+  sweep: {tp: [8, 16, 32, 64]}
+  backend:
+    type: sglang
+    sglang_config:
+      aggregated: {tp: "{tp}"}
+override_a: {}
+override_b: {name: other, resources: {agg_nodes: 2}}
+"""
+
+
+def test_problems_of_some_variants_name_them(tmp_path):
+    with pytest.raises(SpecError) as caught:
+        run(tmp_path, VARIANTS)
+    found = {one["problem"]: one["jobs"] for one in caught.value.problems}
+    assert found == {
+        "needs 16 GPUs (tensor 16), an aggregated worker has 8.": "bench_a_tp16",
+        "needs 32 GPUs (tensor 32), an aggregated worker has 8.": "bench_a_tp32",
+        "needs 64 GPUs (tensor 64), an aggregated worker has 8.": "bench_a_tp64",
+        "needs 32 GPUs (tensor 32), an aggregated worker has 16.": "other_tp32",
+        "needs 64 GPUs (tensor 64), an aggregated worker has 16.": "other_tp64",
+    }
+    where = "job.yaml:9: backend.sglang_config.aggregated: in other_tp64: needs 64 GPUs"
+    assert where in caught.value.msg
+
+
+def test_problems_of_many_variants_name_three_and_those_of_all_none(tmp_path):
+    text = VARIANTS.replace("tp: [8, 16, 32, 64]", "tp: [1, 2, 4, 8]")
+    text = text.replace("override_a: {}", "override_a: {ports: {http: 0}}")
+    text = text.replace("name: other, resources: {agg_nodes: 2}", "key: 1")
+    with pytest.raises(SpecError) as caught:
+        run(tmp_path, text.replace("  model:", "  unknown: 1\n  model:"))
+    assert [(one["path"], one.get("jobs")) for one in caught.value.problems] == [
+        ("unknown", None),
+        ("ports.http", "bench_a_tp1, bench_a_tp2, bench_a_tp4 and 1 more"),
+        ("key", "bench_b_tp1, bench_b_tp2, bench_b_tp4 and 1 more"),
+    ]

@@ -18,6 +18,7 @@ NONSENSE = [
     True,
     0,
     -1,
+    70000,
     10**9,
     1.5,
     float("inf"),
@@ -51,6 +52,11 @@ def damage(job, source):
     if source.random() < 0.3:
         name = source.choice(["mem", "time", "nodes", "gres"])
         job["sbatch_directives"] = {name: source.choice(["1", 2, "gpu:8", True])}
+    if source.random() < 0.3 and job["backend"]["type"] == "sglang":
+        # How many ports a worker takes follows from such numbers.
+        size = source.choice([4, 70000, 10**9])
+        given = job["backend"].setdefault("sglang_config", {})
+        given["prefill"] = {"dp-size": size, "tp-size": 4, "enable-dp-attention": True}
     path = source.choice(list(paths(job)))
     parent = job
     for key in path[:-1]:

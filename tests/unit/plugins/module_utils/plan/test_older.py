@@ -32,6 +32,8 @@ def modern(text):
         ("profiling: {concurrency: 24}", "benchmark.concurrencies", [24], None),
         ("profiling: {start_step: 0}", "profiling.decode.start_step", 0, "profiling.prefill.start_step and"),
         ("resources: {agg_nodes: 1}\nprofiling: {stop_step: 5}", "profiling.aggregated.stop_step", 5, None),
+        ("resources: {agg_workers: 0}\nprofiling: {stop_step: 5}", "profiling.decode.stop_step", 5, None),
+        ("resources: {agg_nodes: 0}\nprofiling: {stop_step: 5}", "profiling.decode.stop_step", 5, None),
         ("resources: {gpus-per-node: 8}", "resources.gpus_per_node", 8, None),
         ("health-check: {max-attempts: 8}", "health_check.max_attempts", 8, "health_check today"),
         ("benchmark: {type: gsm8k-bench}", "benchmark.type", "gsm8k", "is called gsm8k"),

@@ -170,13 +170,60 @@ def test_images_that_are_files(tmp_path):
         assert list(checked(tmp_path, model={"container": name})) == ["model.container"]
 
 
-def test_other_images_are_hinted_at_only(tmp_path):
+def test_short_names_of_other_images_are_hinted_at(tmp_path):
     image = {"container": "img:1"}
     found = checked(tmp_path, model=image, frontend={"nginx_container": "web-serve"})
     assert found == {"frontend.nginx_container": "Did you mean web-server?"}
-    assert checked(tmp_path, model=image, frontend={"nginx_container": "ubuntu"}) == "img:1"
+    # Nothing runs this one yet, so that only what looks like a short name is told.
+    exporter = {"dcgm_exporter": {"container_image": "web-serve", "port": 9400}}
+    assert "telemetry.dcgm_exporter.container_image" in checked(tmp_path, model=image, telemetry=exporter)
+    exporter["dcgm_exporter"]["container_image"] = "other"
+    assert checked(tmp_path, model=image, telemetry=exporter) == "img:1"
     mooncake = {"type": "sglang", "mooncake_kv_store": {"container": "dynamo_sglag"}}
     assert "backend.mooncake_kv_store.container" in checked(tmp_path, model=image, backend=mooncake)
+
+
+@pytest.mark.parametrize(
+    "text, new", [("~/m", "/home/me/m"), ("${TEAM}/m/", "/team/m/"), ("/scratch", "/scratch"), ("", "")]
+)
+def test_where_a_model_is_staged(monkeypatch, text, new):
+    monkeypatch.setenv("HOME", "/home/me")
+    spec = spec_of(model={**CONTAINER, "stage_dir": text})
+    assert spec["model"]["stage_dir"] == new
+    if text == "~/m":
+        assert "/home/me:/home/me" in mounts(spec)
+
+
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("scratch/m", 'is "scratch/m"; an absolute path'),
+        ("./m", "an absolute path"),
+        ("/", "below the root"),
+        ("~nobody-such/m", "an absolute path"),
+        ("/a:b/m", "colon"),
+        ("/a,b", "comma"),
+        ("$UNSET/m", "UNSET, which is not set"),
+    ],
+)
+def test_nowhere_to_stage_a_model(text, words):
+    with pytest.raises(SpecError) as caught:
+        spec_of(model={"stage_dir": text})
+    (one,) = caught.value.problems
+    assert one["path"] == "model.stage_dir" and words in one["problem"]
+
+
+@pytest.mark.parametrize("text", ["", " ", "hf:", "hf: ", "${NONE:-hf:}"])
+def test_a_model_without_a_name(text):
+    with pytest.raises(SpecError) as caught:
+        spec_of(model={"path": text})
+    (one,) = caught.value.problems
+    assert one["path"] == "model.path" and "hf:ORG/NAME" in one["remedy"]
+
+
+def test_a_variable_in_the_name_of_a_model():
+    assert spec_of({"M": "hf:org/m"}, model={"path": "$M"})["model"]["path"] == "hf:org/m"
+    assert spec_of({"M": "m"}, model={"path": "hf:org/$M"})["model"]["path"] == "hf:org/m"
 
 
 def test_a_misspelt_model_is_hinted_at(tmp_path):

@@ -8,8 +8,10 @@ import os
 import subprocess
 
 import pytest
+from ansible_collections.srt.slurm.plugins.module_utils import plan_io
 from ansible_collections.srt.slurm.plugins.module_utils.failures import SpecError
-from ansible_collections.srt.slurm.plugins.module_utils.plan import build, prepare
+from ansible_collections.srt.slurm.plugins.module_utils.plan import build, prepare, topology_plan
+from ansible_collections.srt.slurm.plugins.module_utils.runner import Context
 from ansible_collections.srt.slurm.plugins.module_utils.spec.cluster import load_cluster
 from ansible_collections.srt.slurm.tests.unit.plugins.module_utils.plan import jobs
 
@@ -176,8 +178,40 @@ def test_setup_scripts(tmp_path, shell):
     assert done.returncode == 1 and done.stdout == "mine\n"
 
 
+def test_an_edited_setup_script_starts_anew_what_runs_it(tmp_path, shell):
+    spec = jobs.spec_of(cluster=site(tmp_path), setup_script="tune.sh")
+    assert prepare.with_content(spec) is spec, "it cannot be read"
+    folder = tmp_path / "configs" / "patches"
+    folder.mkdir(parents=True)
+    (tmp_path / "7").mkdir()
+
+    def planned(text, path=folder / "tune.sh"):
+        path.write_text(text)
+        params = {"spec": spec, "job": jobs.allocation(build.node_count(spec), "7", str(tmp_path / "7"))}
+        topology_plan.run(params, Context())
+        plan = plan_io.load_plan(str(tmp_path / "7" / "plan.json"))
+        steps = plan["steps"] + [point["step"] for point in plan["benchmark"]["points"]]
+        assert shell(jobs.step(plan, "frontend_0")["preamble"]).stdout == "tuned\nstarted\n"
+        return {step["name"]: step["digest"] for step in steps}
+
+    first = planned("echo tuned")
+    assert planned("echo tuned") == first
+    runs_it = {name for name in first if name.startswith(("prefill", "decode", "frontend", "bench"))}
+    edited = planned("echo tuned # more")
+    assert {name for name in first if edited[name] != first[name]} == runs_it
+    assert planned("echo tuned # mine", tmp_path / "configs" / "tune.sh")["decode_0"] != edited["decode_0"]
+
+
 @pytest.mark.parametrize("name", ["../x.sh", "/etc/x.sh", "a/../../x.sh", "a/.."])
 def test_a_setup_script_stays_in_its_directory(tmp_path, name):
     os.makedirs(tmp_path / "configs", exist_ok=True)
     with pytest.raises(SpecError, match="configs_dir"):
         jobs.spec_of(cluster=site(tmp_path), setup_script=name)
+
+
+@pytest.mark.parametrize("image", ["none", None])
+def test_mounts_without_a_container_are_pointed_out(tmp_path, image):
+    changes = {"extra_mount": ["/data:/data"], "container_mounts": {"/a": "/b"}}
+    note = "extra_mount, container_mounts: no effect, the job runs in no container and sees the host as it is."
+    assert note in prepare.notes(jobs.spec_of(model={"container": image}, **changes))
+    assert not [one for one in prepare.notes(contained(tmp_path, **changes)) if "mount" in one]

@@ -127,3 +127,43 @@ def test_every_field_has_a_doc_and_a_schema():
                 walk(field.type, f"{path}{key}.")
 
     walk(JOB, "")
+
+
+NO_AGG = [{"agg_workers": 0}, {"agg_nodes": 0}, {"agg_nodes": 0, "agg_workers": 0}, {"agg_nodes": 2, "agg_workers": 0}]
+NO_SPLIT = [{"prefill_workers": 0, "decode_workers": 0}, {"decode_nodes": 0, "prefill_nodes": 0, "prefill_workers": 0}]
+
+
+@pytest.mark.parametrize(
+    "given, zeros", [(jobs.JOB["resources"], one) for one in NO_AGG] + [(jobs.AGGREGATED, one) for one in NO_SPLIT]
+)
+def test_0_workers_of_the_other_kind_are_none(given, zeros):
+    spec = jobs.spec_of(resources={**given, **zeros})
+    assert spec == jobs.spec_of(resources={**given, **dict.fromkeys(zeros)})
+    assert jobs.plan_of(spec)["endpoints"]
+
+
+def test_0_nodes_for_aggregated_workers_are_one():
+    """As in srtctl."""
+    plan = jobs.plan_of(resources={**jobs.AGGREGATED, "agg_nodes": 0, "agg_workers": 2})
+    assert [one["nodes"] for one in plan["endpoints"]] == [["n1"], ["n1"]]
+
+
+@pytest.mark.parametrize(
+    "changes, path, remedy",
+    [
+        (
+            {"backend": {"type": "sglang", "sglang_config": {"agg": {}}}, "resources": jobs.AGGREGATED},
+            "backend.sglang_config.agg",
+            'Did you mean "aggregated"?',
+        ),
+        ({"profiling": {"agg": {"start_step": 1}}}, "profiling.agg", 'Did you mean "aggregated"?'),
+        ({"faults": {"aggregated": {"restarts": 1}}}, "faults.aggregated", 'Did you mean "agg"?'),
+        ({"resources": {"aggregated_nodes": 1}}, "resources.aggregated_nodes", 'Did you mean "agg_nodes"?'),
+        ({"backend": {"agg_environment": {}}}, "backend.agg_environment", 'Did you mean "aggregated_environment"?'),
+        ({"frontend": {"port": 8001}}, "frontend.port", 'Write it as "frontend" under "ports".'),
+    ],
+)
+def test_a_key_of_another_form_is_hinted_at(changes, path, remedy):
+    with pytest.raises(SpecError) as caught:
+        jobs.spec_of(**changes)
+    assert {one["path"]: one["remedy"] for one in caught.value.problems} == {path: remedy}

@@ -150,12 +150,6 @@ def test_an_option_that_the_job_spells_otherwise_is_the_jobs(tmp_path):
     assert given == {("sbatch_directives", "mem"): ("default_sbatch_directives", "mem")}
 
 
-def test_paths_with_a_dot_are_beside_the_cluster_file(tmp_path):
-    cluster = load(tmp_path, "model_paths: {m: ./models/m, n: /n, o: o}\n")
-    for name, path in (("m", f"{tmp_path}/./models/m"), ("n", "/n"), ("o", "o")):
-        assert apply_cluster({"model": {"path": name}}, cluster)[0]["model"]["path"] == path
-
-
 def test_empty_file_and_no_file(tmp_path):
     path = tmp_path / "c.yaml"
     path.write_text("")

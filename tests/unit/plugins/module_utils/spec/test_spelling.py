@@ -62,11 +62,14 @@ def test_the_cluster_file(tmp_path):
 
 
 def test_an_unknown_spelling_is_an_error():
-    job = jobs.raw(environment={"A": 8, "B": 0.1})
+    job = jobs.raw(environment={"A": 8, "B": 0.1}, model={"precision": 0.1})
     with pytest.raises(SpecError) as caught:
         jobs.spec_of(job)
-    assert [one["path"] for one in caught.value.problems] == ["environment.B"]
-    assert 'quotes, for example "0.1"' in str(caught.value)
+    told = {one["path"]: f"{one['problem']} {one['remedy']}" for one in caught.value.problems}
+    assert set(told) == {"environment.B", "model.precision"}
+    assert 'quotes, for example "0.1"' in told["model.precision"]
+    # It may be a secret.
+    assert "with quotes" in told["environment.B"] and "0.1" not in told["environment.B"]
 
 
 def test_written_numbers():

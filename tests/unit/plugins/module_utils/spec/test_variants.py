@@ -212,12 +212,12 @@ zip_override_i: {x: [4, 5]}
     problems = []
     variants, _notes = expand(*parse_yaml(text, "f.yaml"), None, problems)
     assert [suffix for suffix, _job, _source in variants] == ["e_a1_unused2", "g", "i_0", "i_1"]
-    assert [(one["line"], one["path"]) for one in problems] == [
+    assert sorted((one["line"], one["path"]) for one in problems) == [
         (2, "overide_c"),
         (3, "override_d"),
-        (7, "zip_override_h"),
         (4, "sweep.unused"),
         (5, "sweep.a"),
+        (7, "zip_override_h"),
     ]
     with pytest.raises(SpecError) as caught:
         jobs(text)
@@ -241,3 +241,27 @@ def test_a_misspelt_override_is_hinted_at(key, hint):
     (problem,) = caught.value.problems
     assert (f"Did you mean {hint}?" in problem["remedy"]) is bool(hint)
     assert "begins with x- or _" in problem["remedy"]
+
+
+REPLACED = """\
+base:
+  name: b
+  x: "{c}x8"
+  sweep: {c: [1, 2], idle: [3]}
+override_a: {x: "4"}
+override_b: {y: "{idle}"}
+"""
+
+
+@pytest.mark.parametrize("selector", [None, "override_a", "override_b", "base"])
+def test_a_parameter_is_used_if_anything_in_the_file_uses_it(selector):
+    """An override may replace the only text with a parameter of the base, and one that runs alone as well."""
+    assert jobs(REPLACED, selector)
+    with pytest.raises(SpecError) as caught:
+        jobs(REPLACED.replace("{idle}", "idle"), selector)
+    assert [(one["line"], one["path"]) for one in caught.value.problems] == [(4, "sweep.idle")]
+
+
+def test_a_parameter_of_one_override_is_not_used_by_the_text_of_another():
+    with pytest.raises(SpecError, match="f.yaml:2: sweep.c: is used nowhere"):
+        jobs("base: {name: b}\noverride_a: {sweep: {c: [1]}}\noverride_b: {x: '{c}'}\n")

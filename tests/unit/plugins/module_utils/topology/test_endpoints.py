@@ -44,6 +44,9 @@ CASES = [
         {"share": True},
         "p0@1[0-3] p1@1[4-7] p2@2[0-3] d0@2[4-7] d1@3[0-3] d2@3[4-7]",
     ),
+    # Shared nodes: who needs whole ones goes on to the next.
+    ([("prefill", 1, 4), ("decode", 1, 8)], 2, {"share": True}, "p0@1[0-3] d0@2"),
+    ([("prefill", 3, 4), ("decode", 1, 12)], 4, {"share": True}, "p0@1[0-3] p1@1[4-7] p2@2[0-3] d0@3,4"),
     ([("prefill", 2, 8), ("decode", 2, 8)], 4, {}, "p0@1 p1@2 d0@3 d1@4"),
 ]
 
@@ -60,6 +63,7 @@ REFUSED = [
     # srtctl dies with an IndexError here.
     ([("prefill", 1, 8), ("decode", 2, 12)], 4, ["2 x 12 GPUs = 24 GPUs on 4 node(s)", "decode_1", "4 node(s) x 8"]),
     ([("prefill", 1, 8), ("decode", 1, 8)], 1, ["16 GPUs on 2 node(s)", "1 node(s) x 8 GPUs = 8"]),
+    ([("prefill", 1, 4), ("decode", 1, 16)], 2, ["needs all 8 GPUs of node 1, 4 of them belong to prefill_0"]),
     ([("agg", 3, 4)], 1, ["3 x 4 GPUs = 12", "agg_2"]),
     ([("agg", 3, 2)], 2, ["agg_2"]),
 ]
@@ -67,9 +71,9 @@ REFUSED = [
 
 @pytest.mark.parametrize("demands, count, words", REFUSED)
 def test_what_does_not_fit_shows_the_sum(demands, count, words):
-    spread = demands == [("agg", 3, 2)]
+    spread, share = demands == [("agg", 3, 2)], demands[-1] == ("decode", 1, 16)
     with pytest.raises(Error) as caught:
-        allocate([Demand(*demand) for demand in demands], nodes(count), 8, spread=spread)
+        allocate([Demand(*demand) for demand in demands], nodes(count), 8, spread=spread, share=share)
     for word in words:
         assert word in caught.value.msg
 

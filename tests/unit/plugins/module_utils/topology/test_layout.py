@@ -66,6 +66,32 @@ def test_no_port_left():
         jobs.spec_of(ports={"http": 65535})
 
 
+class Few(dict):
+    """Owners that can be asked for a port a hundred times."""
+
+    asked = 0
+
+    def __contains__(self, key):
+        self.asked += 1
+        assert self.asked < 100, "it looks at ports that do not exist"
+        return super().__contains__(key)
+
+
+@pytest.mark.parametrize("size", [70000, 10**9])
+def test_a_size_beyond_all_ports_is_an_error_and_no_search(size):
+    book = PortBook({"wide": 100})
+    book.owners = Few({("n", 150): "x"})
+    with pytest.raises(Error, match=rf"No wide port \({size} in a row\) is left for w: .* passed 65535"):
+        book.take("n", Family("wide", size=size), "w")
+    assert book.keep("n", 100, "w", size) is None
+
+
+def test_a_search_for_many_ports_steps_over_what_is_taken():
+    book = PortBook({"wide": 100})
+    book.owners = Few({("n", 130): "x", ("n", 135): "y"})
+    assert book.take("n", Family("wide", size=40), "w") == 136
+
+
 def test_port_book():
     book = PortBook({"a": 100, "wide": 100})
     wide = Family("wide", size=4)

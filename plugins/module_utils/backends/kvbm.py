@@ -1,0 +1,24 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""dynamo's KV block manager: its leader has two ports, which workers on one node must not share."""
+
+from __future__ import annotations
+
+from ..topology.ports import Family
+
+
+def families(backend, spec):
+    """Return the kinds of ports that the block manager adds to those of *backend*."""
+    if any(backend.uses_kvbm(spec, mode) for mode in backend.modes(spec)):
+        return (Family("kvbm", who="leader", shared=True, size=2),)
+    return ()
+
+
+def environment(process, layout):
+    """Return what tells *process* its leader; the job's own values win."""
+    port, nodes = process.ports.get("kvbm"), process.endpoint.nodes
+    if port is None:
+        return {}
+    # On one node the leader is found by itself.
+    env = {"DYN_KVBM_LEADER_ZMQ_HOST": layout.address(nodes[0])} if len(nodes) > 1 else {}
+    return {**env, "DYN_KVBM_LEADER_ZMQ_PUB_PORT": str(port), "DYN_KVBM_LEADER_ZMQ_ACK_PORT": str(port + 1)}
