@@ -12,7 +12,8 @@ short_description: Find, submit or end one Slurm allocation for a service
 version_added: 0.1.0
 description:
   - An allocation is known by its user, its job name and the digest of what was asked for, which is kept in the job's
-    comment (C(srt.slurm:DIGEST)). Slurm is asked each time; nothing is believed from a file.
+    comment (C(srt.slurm:DIGEST), with C(:play) behind it for a job that runs a O(playbook)). Slurm is asked each time;
+    nothing is believed from a file.
   - A job is submitted held. Its run directory is written, then it is released, so it never starts without its files.
   - The batch script runs the holder, which owns all processes of the job until the job ends.
   - Two submitters of the same request at the same time end up with one job. The younger one is withdrawn.
@@ -33,6 +34,7 @@ options:
       - V(present) submits the job unless it is there, and does not wait.
       - V(running) does that too and waits until the job runs and its holder answers.
       - V(absent) lets the holder end all steps in order, then the job, and waits until it is gone from the queue.
+        A suspended job is resumed for that, where Slurm allows it.
       - V(requeued) is for the playbook that runs inside the job (O(playbook)). Once it has ended, the job goes back
         into the queue, and begins again in the same run directory, without the C(exclude) of O(allocation). Nothing
         is changed when O(playbook.retries) is used up.
@@ -44,6 +46,7 @@ options:
       - Take this job instead of looking for one. It is never submitted.
       - An allocation that something else submitted, such as C(salloc --no-shell), is adopted with O(state=running). Its
         holder becomes a step whose client runs on the submit host, and O(state=absent) ends that, not the allocation.
+        When the holder was killed, O(state=absent) ends the steps that it left by their ids.
     type: str
   output_dir:
     description:
@@ -83,7 +86,8 @@ options:
     description:
       - A playbook of this collection that the holder runs inside the job, from a frozen copy of the collection and of
         the job in the run directory. Its output goes to RV(log), and its exit code becomes that of the job.
-      - Only for a job that this call submits. One that is there already is left as it is.
+      - Only for a job that this call submits. One that is there already with the same playbook and job is left as it
+        is. One without a playbook, or with another job, is an error.
     type: dict
     suboptions:
       name:

@@ -9,6 +9,7 @@ said, and would give the nodes back at its end. What stays of it is that the mai
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import pathlib
 import re
@@ -36,11 +37,14 @@ def lost(pid):
 
 def obey(show):
     """End the playbook if it was interrupted and did not notice; *show* is called with a line that says so."""
+    forked_by = multiprocessing.parent_process()
     parent = os.getppid()
-    if not lost(parent):
+    # An orphan has another parent, such as init, which is not ours to signal.
+    if forked_by is None or forked_by.pid != parent or not lost(parent):
         return
     show(TEXT)
     time.sleep(SHOWN_S)
-    os.kill(parent, signal.SIGINT)
+    if os.getppid() == parent:
+        os.kill(parent, signal.SIGINT)
     shutil.rmtree(constants.DEFAULT_LOCAL_TMP, ignore_errors=True)  # as Ansible does at its end; secrets may be there
     raise AnsibleError(TEXT)

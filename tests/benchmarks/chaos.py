@@ -4,8 +4,9 @@
 """Runs of the whole playbook, each with one random fault at a random moment, on a sandbox Slurm.
 
 Counted are finished results that were lost, steps, processes and allocations that were left, runs that reported success
-although a point is not what it says, and failures that do not name the fault's step or node, or the job and why it
-ended: in the message that the playbook ends with, or in the evidence that the holder kept of that job.
+although a point is not what it says, points that are called valid although a part of the service was dead while they
+were measured, and failures that do not name the fault's step or node, or the job and why it ended: in the message that
+the playbook ends with, or in the evidence that the holder kept of that job.
 
     tests/benchmarks/chaos.py [--runs 50] [--seed 1] [--fault NAME ...] [--json FILE]
 
@@ -30,6 +31,7 @@ sys.path[:0] = [str(ROOT / "tests" / "support"), str(ROOT / "collections")]
 from ansible_collections.srt.slurm.plugins.module_utils.results.verdict import standing  # noqa: E402
 from cluster import Played, interrupt  # noqa: E402
 from faults import BENCHMARK, Faults  # noqa: E402
+from struck import falsely_valid  # noqa: E402
 
 STEPS = ("prefill_0", "decode_0", "decode_1", "frontend_0", "frontend_1", "nginx", "nats", "etcd")
 FAULTS = (
@@ -88,21 +90,24 @@ class Chaos:
         row = {"run": self.number, "fault": fault, "moment_s": round(moment, 1), "named": None}
         hit = None
         while not hit and process.poll() is None:
+            struck_at = time.time()
             hit = self.strike(fault, name, process)
             time.sleep(0.0 if hit else 0.1)  # what is to be hit is not there yet
         row["target"] = hit
         finished = self.finished(name)
         played = self.rest(process)
         row["rc"] = played.rc
-        # A run that does well although it was hit by what it cannot survive was over already.
-        row["hit"] = bool(hit and (played.rc or fault in (*HARMLESS, "kill srun")))
+        row["falsely_valid"] = self.falsely_valid(hit, struck_at) if hit else []
+        # A run that does well although it was hit by what it cannot survive was over already: no point shows the hit.
+        row["hit"] = bool(hit and (played.rc or row["falsely_valid"] or fault in (*HARMLESS, "kill srun")))
         row["message"] = failure(played)
         if hit and played.rc > 0 and fault not in HARMLESS:
             row["named"] = self.names(fault, hit, row["message"])
         if fault in ("kill controller", "interrupt controller"):  # the next run goes on
             played = self.cluster.playbook(job)
             row["rc"] = played.rc
-        row["false_success"] = played.rc == 0 and not self.true_success(name)
+        row["falsely_valid"] = self.falsely_valid(hit, struck_at) if hit else []  # the next run may have more points
+        row["false_success"] = bool(row["falsely_valid"]) or played.rc == 0 and not self.true_success(name)
         row["lost"] = sum(not self.intact(path, digest) for path, digest in finished)
         row["left"] = self.left(name)
         without_cause = played.rc and (not hit or fault in HARMLESS and fault != "cut result")
@@ -214,6 +219,10 @@ class Chaos:
             if raw["completed"] < 0.99 * point["expect"]["num_prompts"]:
                 return False
         return True
+
+    def falsely_valid(self, target, since):
+        """Return which points of the job that was hit are valid although a part of the service was dead."""
+        return falsely_valid(self.cluster.output / str(target["job"]), since) if target["job"] else []
 
     def names(self, fault, target, message):
         """Tell whether the last message or the kept evidence names what was hit, and for a job, why it ended."""

@@ -13,7 +13,7 @@ import subprocess
 import sys
 
 import pytest
-from cluster import ROOT, wait_for
+from cluster import ROOT, interrupt, wait_for
 
 BENCHMARK = {
     "type": "sa-bench", "isl": 64, "osl": 8, "concurrencies": [2], "num_prompts_mult": 5, "num_warmup_mult": 1,
@@ -219,6 +219,56 @@ def test_a_run_that_waits_for_its_nodes_shows_why_and_can_be_stopped(cluster):
     other(cluster, "stop")
     assert job_id not in cluster.jobs()
     assert not (run_dir / ".secrets").exists()
+
+
+def test_a_job_of_bench_is_no_place_for_a_submitted_playbook(cluster):
+    """Its bench.yml was interrupted while it waited: nobody would ever measure in it."""
+    job = cluster.job_file("fired-taken", sbatch_directives={"begin": "now+1hour"})
+    process = cluster.start_playbook(job)
+    wait_for(lambda: "BeginTime" in cluster.run("squeue", "-h", "--name=fired-taken", "-o%r"), "the job to wait")
+    interrupt(process)
+    process.communicate(timeout=60)
+    (job_id,) = cluster.jobs("fired-taken")
+    text = " ".join(other(cluster, "submit", "-e", f"@{job}", rc=2).split())
+    assert f"Job {job_id} (fired-taken) is there already (PENDING) and runs no playbook" in text, text
+    assert f"playbooks/stop.yml -e job_id={job_id}" in text
+    assert cluster.jobs("fired-taken") == [job_id]
+    other(cluster, "stop", "-e", f"job_id={job_id}")
+    assert cluster.jobs("fired-taken") == []
+
+
+def test_a_submission_that_was_killed_is_withdrawn_by_the_other_playbook(cluster, monkeypatch):
+    """Killed where the job would be released: it is held, and has no playbook, or one that was never written."""
+    deadly = cluster.folder / "deadly"
+    deadly.mkdir()
+    (deadly / "scontrol").write_text(f"""#!/bin/sh
+[ "$1" = release ] && kill -KILL 0
+PATH="${{PATH#{deadly}:}}" exec scontrol "$@"
+""")
+    (deadly / "scontrol").chmod(0o755)
+    job = cluster.job_file("fired-dead", benchmark=dict(BENCHMARK, isl=67))
+
+    def killed(*argv):
+        with monkeypatch.context() as patch:
+            patch.setitem(cluster.environment, "PATH", f"{deadly}:{cluster.environment['PATH']}")
+            process = cluster.start_playbook(job) if not argv else subprocess.Popen(
+                [*cluster.prefix(), *argv], cwd=ROOT, env=cluster.environment, start_new_session=True
+            )  # fmt: skip
+            process.communicate(timeout=60)
+        assert process.returncode != 0
+        (job_id,) = cluster.jobs("fired-dead")
+        assert cluster.run("squeue", "-h", "-j", job_id, "-o%r").startswith("JobHeldUser")
+        return job_id
+
+    first = killed()
+    job_id, run_dir = submit(cluster, job)
+    assert first not in cluster.jobs()
+    assert exit_code(cluster, job_id) == ("COMPLETED", 0), words_of(run_dir)
+    second = killed("ansible-playbook", "playbooks/submit.yml", "-e", f"output_dir={cluster.output}", "-e", f"@{job}")
+    (cluster.output / second / "play.json").unlink()
+    played = cluster.playbook(job)
+    assert played.rc == 0, played.text
+    assert cluster.jobs("fired-dead") == []
 
 
 def test_secrets_reach_the_workers_of_a_submitted_run(cluster):

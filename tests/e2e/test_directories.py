@@ -99,9 +99,10 @@ def test_a_service_is_not_used_from_another_output_directory(cluster, tmp_path):
     again = cluster.play(moved)
     assert again.rc == 0, again.text
     assert again.changed == 0, again.text
-    text = playbook(cluster, "submit", "-e", f"@{job}", "-e", f"output_dir={tmp_path}/out2")
-    assert f"Job {job_id} (elsewhere) is there already" in text
+    text = playbook(cluster, "submit", "-e", f"@{job}", "-e", f"output_dir={tmp_path}/out2", check=False)
+    assert f"Job {job_id} (elsewhere) is there already (RUNNING) and runs no playbook" in text
     assert "changed=0" in text
+    assert "failed=1" in text
     assert not (tmp_path / "out2" / job_id).exists()
     cluster.end(job)
 

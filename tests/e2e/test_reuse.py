@@ -68,6 +68,43 @@ def test_a_change_of_one_kind_of_worker_restarts_those_only(cluster, up):
     assert new == {"decode_0", "decode_1"}
 
 
+def test_a_service_of_other_options_is_not_measured_for_the_plan(cluster, up):
+    changed = cluster.job_file("reused", backend=dict(MOCKER, mocker_config={"decode": {"block-size": 64}}))
+    before = cluster.steps(up)
+    played = cluster.playbook(changed, "-e", "keep=600", "--tags", "benchmark,rollup")
+    text = " ".join(played.text.split())
+    assert played.rc != 0
+    assert "What runs is not what the plan says: decode_0 was started with other options" in text
+    assert cluster.steps(up) == before
+
+
+def test_a_measurement_that_was_left_behind_is_not_taken_for_one_of_another_service(cluster, up):
+    points = dict(BENCHMARK, osl=13, concurrencies=[2], num_prompts_mult=500)
+    process = cluster.start_playbook(cluster.job_file("reused", benchmark=points), "-e", "keep=600")
+    wait_for(lambda: "bench_c2" in cluster.steps(up), "the measurement")
+    interrupt(process, signal.SIGKILL)
+    process.communicate(timeout=60)
+    wait_for(lambda: "bench_c2" not in cluster.steps(up), "the end of the measurement")
+    other = dict(MOCKER, mocker_config={"decode": {"block-size": 32}})
+    new, played = changed_by(cluster, up, benchmark=points, backend=other)
+    assert new == {"decode_0", "decode_1"}
+    assert "c=2 measured, valid" in played.text
+    changed_by(cluster, up, "--skip-tags", "benchmark,rollup")  # as it was
+
+
+def test_two_runs_with_different_points_take_turns(cluster, up):
+    points = dict(BENCHMARK, osl=14, num_prompts_mult=500)
+    argv = ("-e", "keep=600", "--tags", "benchmark")
+    first = cluster.start_playbook(cluster.job_file("reused", benchmark=dict(points, concurrencies=[2])), *argv)
+    wait_for(lambda: "bench_c2" in cluster.steps(up), "the first measurement")
+    played = cluster.playbook(cluster.job_file("reused", benchmark=dict(points, concurrencies=[5])), *argv)
+    text, _none = first.communicate(timeout=120)
+    assert (first.returncode, played.rc) == (0, 0), text + played.text
+    assert "c=5 waits for bench_c2, which is being measured" in played.text
+    assert "c=2 measured, valid" in text
+    assert "c=5 measured, valid" in played.text
+
+
 def test_who_was_registered_in_a_lost_etcd_starts_anew_with_it(cluster, up):
     before = cluster.steps(up)
     cluster.run("scancel", "--signal=KILL", before["etcd"])

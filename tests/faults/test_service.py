@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 import subprocess
 import sys
@@ -147,6 +148,38 @@ def test_a_port_taken_after_preflight_fails_the_step_with_the_reason(cluster, po
     cluster.gone("late")
 
 
+def test_a_port_of_a_worker_taken_after_preflight_fails_the_worker_with_the_reason(cluster):
+    stranger = cluster.listen("node001", 30000)
+    try:
+        job = cluster.job_file(
+            "engine",
+            resources={"gpu_type": "h100", "gpus_per_node": 8, "agg_nodes": 1, "agg_workers": 1},
+            backend={"type": "sglang", "sglang_config": {"aggregated": {"tensor-parallel-size": 8}}},
+            frontend={"type": "sglang"},
+            environment={"PYTHONPATH": str(ROOT / "tests" / "support" / "engines")},
+            health_check=SHORT,
+        )
+        args = ("--skip-tags", "preflight")
+        failed(cluster.playbook(job, *args), r"Step agg_0 on node001 ended", "address already in use")
+    finally:
+        stop(stranger)
+    found = cluster.evidence("agg_0")
+    assert (found["kind"], found["node"], found["curable"]) == ("port", "node001", True)
+    cluster.gone("engine")
+
+
+def test_a_status_port_of_a_dynamo_worker_taken_after_preflight_is_no_fault(cluster):
+    """Dynamo goes on without it, and whether the worker serves is asked at the frontends."""
+    stranger = cluster.listen("node001", 8081)
+    try:
+        played = cluster.playbook(cluster.job_file("status"), "--skip-tags", "preflight")
+    finally:
+        stop(stranger)
+    assert (cluster.node_of("prefill_0"), played.rc) == ("node001", 0), played.text
+    assert cluster.rollup()["valid"] is True
+    cluster.gone("status")
+
+
 ROUTER = """\
 import http.server, json, sys
 class H(http.server.BaseHTTPRequestHandler):
@@ -245,6 +278,10 @@ def test_a_worker_is_restarted_during_the_run_when_its_policy_says_so(cluster):
     log = cluster.latest / "logs" / f"{cluster.node_of('decode_1')}_decode_1.out.1"
     assert "WARNING tuned.json: No such file or directory, using defaults" in log.read_text()
     assert "restart 1 of 2" in (cluster.latest / "steps.jsonl").read_text()
+    assert "c=2 is measured once more" in played.text
+    (first,) = cluster.latest.glob("results/*/*_concurrency_2_*.attempt1.verdict.json")
+    assert "decode_1 " in " ".join(json.loads(first.read_text())["reasons"])
+    assert [one["valid"] for one in cluster.rollup()["results"]] == [True]
 
 
 @pytest.mark.slow

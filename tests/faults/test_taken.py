@@ -70,12 +70,12 @@ def test_a_preempted_job_is_named_and_followed_by_another(cluster, partition):
 def test_a_point_in_which_the_job_was_suspended_is_measured_again(cluster):
     """For longer than the lease, which nobody can renew meanwhile."""
     job = cluster.job_file("suspended", benchmark=dict(LONG, concurrencies=[1, 2], num_prompts_mult=400))
-    process = cluster.start_playbook(job, "-e", "lease_s=9")
+    process = cluster.start_playbook(job, "-e", "lease_s=15")
     seen = cluster.until(process, "c=1 measured, valid")
     job_id = cluster.latest.name
     wait_for(lambda: cluster.progress() > 0, "the second point to be measured")
     cluster.run("scontrol", "suspend", job_id)
-    time.sleep(10)
+    time.sleep(16)
     cluster.run("scontrol", "resume", job_id)
     played = cluster.rest(process, seen)
     assert played.rc == 0, played.text

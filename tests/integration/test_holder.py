@@ -218,6 +218,7 @@ def test_the_service_outlives_its_controller_and_the_lease_ends_it(held, cluster
     told = json.dumps([[held.id, str(held.run_dir), held.nodes[0]], {"steps": asks, "wait_s": 20, "lease_s": 3}])
     assert subprocess.run([sys.executable, "-c", script, root, told], check=False, timeout=60).returncode == -9
     pids = [held.pid(name, 1) for name in tiers]
+    time.sleep(0.3)
     answer = held.driver.request("status", renew=False)
     assert all(record["state"] == "running" for record in answer["steps"]) and answer["lease"]["left_s"] < 3
     assert held.start(*steps) == dict.fromkeys(tiers, "kept")

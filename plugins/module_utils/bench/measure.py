@@ -13,7 +13,7 @@ from ..failures import Error
 from ..results.sa_bench import load_result
 from ..results.verdict import judge, make_verdict, partial_path, write_verdict
 from ..slurm.driver import stood_still
-from ..slurm.evidence import evidence
+from ..slurm.evidence import evidence, step_error
 from ..slurm.loss import ending_error
 from ..slurm.srun import start_request
 from . import files
@@ -28,11 +28,12 @@ class Session:
     """The conversation with the job's holder; knows the latest record of every step.
 
     :param talk: driver of the holder.
+    :ivar seen_whole: whether the service has been healthy in this conversation.
     """
 
     def __init__(self, plan, talk, ctx):
         self.plan, self.ctx = plan, ctx
-        self.records, self.answer = {}, {}
+        self.records, self.answer, self.seen_whole = {}, {}, False
         self.talk, self._seq = talk, -1
         self._guard = [step["name"] for step in plan["steps"] if step.get("critical")]
 
@@ -46,6 +47,11 @@ class Session:
         if answer.get("ending"):
             raise ending_error(self.talk, answer["ending"])
         return answer
+
+    def measured(self, name):
+        """Return the names of the benchmark steps that run, but for *name*."""
+        live = (r for r in self.records.values() if r["tier"] == "benchmark" and r["state"] != "ended")
+        return [record["name"] for record in live if record["name"] != name]
 
     def wait(self, name, slice_s):
         """Wait until the step *name* or a critical step ended, *slice_s* seconds at most."""
@@ -66,6 +72,22 @@ class Session:
             for one in told
             if not one["done"]
         ]
+
+    def unplanned(self):
+        """Return how the service that runs is not the planned one, such as ``decode_1 does not run``."""
+        told = []
+        for step in self.plan["steps"]:
+            record = self.records.get(step["name"])
+            if record and record["state"] != "ended":
+                same = record["digest"] == step["digest"]
+                told += [] if same else [f"{step['name']} was started with other options or on other nodes"]
+            elif step.get("critical"):
+                told.append(f"{step['name']} does not run")
+        return told
+
+    def may_load(self):
+        """Tell whether parts of the service may be loading now: nobody has seen it healthy, or they start again."""
+        return not self.seen_whole or any(step.get("restarts") for step in self.plan["steps"])
 
     def dead(self):
         """Return the records of critical steps of the service that ended and should not have."""
@@ -128,7 +150,15 @@ class Measurement:
         else:
             files.set_aside(self._result)
         step = start_request(self._point["step"], self._plan["job_id"], self._plan["run_dir"])
-        self._session.ask("start", steps=[step], wait_s=START_WAIT_S)
+        while True:
+            answer = self._session.ask("start", steps=[step], wait_s=START_WAIT_S)
+            if not [one for one in answer.get("actions") or () if one["action"] == "busy"]:
+                return
+            others = self._session.measured(self._name)
+            self._ctx.progress(f"c={self._point['concurrency']} waits for {', '.join(others)}, which is being measured")
+            self._session.ask("wait", watch=others, guard=[], slice_s=LONGEST_SLICE_S)
+            if self._session.dead():
+                raise step_error(self._session.dead(), self._plan["run_dir"], f"before {self._name} was measured")
 
     def _watch(self):
         """Wait for the end of the step; return why it had to be stopped, or None."""
@@ -236,10 +266,12 @@ class Measurement:
         First what makes the point invalid, then the losses that the job's ``faults`` allow.
         """
         begin, end = own["started_at"] or "", own["ended_at"] or "9"
-        critical, other = [], []
+        critical, other = self._beside(begin, end), []
         for step in self._plan["steps"]:
             record = self._session.records.get(step["name"]) or {"state": "ended", "ended_at": None, "reason": None}
             losses = critical if step.get("critical", True) else other
+            if record["state"] != "ended" and record["digest"] != step["digest"]:
+                critical.append(f"{step['name']} is not the one of the plan: it has other options")
             if record["state"] != "ended":
                 if record["state"] == "starting" or begin <= (record["started_at"] or "") <= end:
                     self.restarts = self.restarts or bool(step.get("restarts"))
@@ -249,6 +281,17 @@ class Measurement:
             elif record["ended_at"] <= end:
                 losses.append(f"{step['name']} ended during the measurement: {record['reason']}")
         return critical, other
+
+    def _beside(self, begin, end):
+        """Return which other points were measured between two times."""
+        return [
+            f"{record['name']} was measured at the same time"
+            for record in self._session.records.values()
+            if record["tier"] == "benchmark"
+            and record["name"] != self._name
+            and (record["started_at"] or "9") < end
+            and (record["ended_at"] or "9") > begin
+        ]
 
 
 def progress_line(progress):

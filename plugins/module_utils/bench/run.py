@@ -20,6 +20,7 @@ ARGUMENT_SPEC = {
     "min_completed": {"type": "float", "default": 0.99},
 }
 OPTIONS = {"required_one_of": [("plan_path", "plan")]}
+STILL_WHOLE_S = 30.0  # how long a service that was healthy may take to answer before the next point
 
 
 def run(params, ctx):
@@ -87,16 +88,32 @@ def _measure(session, point, params):
     if session.dead():
         raise step_error(session.dead(), session.plan["run_dir"], f"before c={point['concurrency']} was measured")
     measurement = Measurement(session, point, params)
+    if not measurement.begun:
+        _see_to_the_service(session, tell_s=1.0)
     verdict = measurement.run()
     if not verdict["valid"] and measurement.restarts and not session.dead():
         session.ctx.progress(f"c={point['concurrency']} is measured once more when the service is whole again")
-        plan = session.plan
-        health.wait_for(session.talk, plan, plan["checks"], plan["health_timeout_s"], 5.0, session.ctx)
+        _see_to_the_service(session)
         measurement = Measurement(session, point, dict(params, force=True))
         verdict = measurement.run()
     if not verdict["valid"]:
         session.ask("status")  # a job that was taken away says so better than the client that it took along
     return _record(session.plan, point, measurement.action, verdict)
+
+
+def _see_to_the_service(session, tell_s=0.0):
+    """Return once the service that runs is the planned one, and whole; Error when it is another one."""
+    plan, wrong = session.plan, session.unplanned()
+    if wrong:
+        raise Error(
+            f"What runs is not what the plan says: {'; '.join(wrong)}. It is not measured for it. Run the whole "
+            "playbook, or the stages before this one (--tags head_infra,worker,frontend)."
+        )
+    if plan.get("checks"):
+        # What was healthy before and does not answer now is broken, unless it is being started again.
+        whole_s = plan["health_timeout_s"] if session.may_load() else min(STILL_WHOLE_S, plan["health_timeout_s"])
+        health.wait_for(session.talk, plan, plan["checks"], whole_s, 5.0, session.ctx, tell_s)
+    session.seen_whole = True
 
 
 def _planned(plan, points, force, ctx):

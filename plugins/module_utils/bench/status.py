@@ -16,6 +16,7 @@ from . import files
 
 ARGUMENT_SPEC = dict(runs.ARGUMENT_SPEC, lines={"type": "int", "default": 5})
 STAGE = re.compile(r"^TASK \[srt\.slurm\.(\w+) : ")
+BEGINS = ("PLAY [", "It begins again ")  # the latter is the holder's word
 
 
 def run(params, ctx):
@@ -85,8 +86,9 @@ def _stage(found, plan, steps, points, played):
         return "unknown"
     if not found.live:
         return "ended"
-    if found.job["state"] != "RUNNING":
+    if found.job["state"] not in ("RUNNING", "SUSPENDED"):  # what is suspended stands still in its stage
         return "allocation"
+    played = _latest(played)
     told = [match.group(1) for match in map(STAGE.match, played) if match]
     if told:  # a playbook inside the job says so itself
         return "kept" if any(line.startswith("PLAY RECAP") for line in played) else told[-1]
@@ -99,6 +101,13 @@ def _stage(found, plan, steps, points, played):
         if tier in begun:
             return "benchmark" if stage == "health" and any(p["state"] != "waiting" for p in points) else stage
     return "head_infra" if plan else "allocation"
+
+
+def _latest(played):
+    """Return the lines of the latest playbook: that of a job which began again goes on in the same log."""
+    begins = [number for number, line in enumerate(played) if line.startswith(BEGINS)]
+    earlier = [n for n, line in enumerate(played) if line.startswith("PLAY RECAP") and begins and n < begins[-1]]
+    return played[earlier[-1] + 1 :] if earlier else played
 
 
 def _log(found, steps, points):
@@ -124,7 +133,8 @@ def text(status):
     """Return *status* as a few lines for people."""
     job, points = status["job"], status["points"]
     state = f"{job['state']}" + (f" ({job['reason']})" if job["reason"] not in (None, "None") else "")
-    lines = [f"job {job['id']} {job['name'] or ''}: {state}, stage {status['stage']}"]
+    stage = f"in its stage {status['stage']}" if job["state"] == "SUSPENDED" else f"stage {status['stage']}"
+    lines = [f"job {job['id']} {job['name'] or ''}: {state}, {stage}"]
     if job["time_left_s"] is not None:
         lease = f", lease {status['lease_left_s']:.0f} s" if status["lease_left_s"] is not None else ""
         lines[0] += f", {duration(job['time_left_s'])} left{lease}"

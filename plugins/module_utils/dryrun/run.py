@@ -11,6 +11,7 @@ import time
 
 from ..plan.build import build, imaginary_allocation, layout_of
 from ..plan.mounts import listed
+from ..plan.prepare import with_content
 from ..plan.printer import node_map, summary
 from ..plan.provenance import resolved, sources
 from ..plan.topology_plan import to_text
@@ -78,7 +79,7 @@ class Rehearsal:
         self.job, self.origins, self.spec = job, origins, job["spec"]
         output_dir = os.path.abspath(params["output_dir"] or job["output_dir"])
         self.allocation = imaginary_allocation(self.spec, script.run_dir(output_dir, "JOBID"))
-        self.plan = build(self.spec, self.allocation)
+        self.plan = build(with_content(self.spec), self.allocation)
         self.script, self.notes = script.render(job["allocation"], output_dir, params["lease_s"])
         self.sources = sources(self.spec, origins)
 

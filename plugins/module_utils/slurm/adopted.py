@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 import subprocess
 import time
 
 from ..failures import Error, SlurmError
-from . import commands, driver
+from . import commands, driver, holder_steps
 
 STEP = "srt_holder"
 STOPPED_S = 120.0
+LOOK_S = 0.2
 GONE_S = 5.0  # how long the step of a holder that was killed may still be listed
 
 
@@ -45,6 +47,19 @@ def answers(job, run_dir):
     except Error:
         return False
     return True
+
+
+def check_silent(job, run_dir):
+    """Raise Error when some holder runs in the allocation, though none answered for *run_dir*."""
+    until = time.monotonic() + GONE_S
+    while STEP in commands.step_names(job["id"]):
+        if time.monotonic() > until:
+            raise SlurmError(
+                f"A holder runs in job {job['id']} and does not answer for {run_dir}. Nothing was ended. Run again; "
+                f"if that does not help, end the step {STEP} (squeue --steps --jobs={job['id']}, then scancel its id) "
+                "and run again."
+            )
+        time.sleep(0.2)
 
 
 def check_alone(job, run_dir):
@@ -97,3 +112,90 @@ def stop_holder(job, run_dir, ctx):
         ctx.progress(f"the service in job {job['id']} is ending")
         time.sleep(0.1)
     return True
+
+
+class _Slurm(holder_steps.Slurm):
+    """Slurm as a holder asks it, from the submit host.
+
+    :ivar only: ids of the steps that count, None for all.
+    :ivar patient: the next answer is waited for, as much rests on it.
+    """
+
+    def __init__(self, job_id):
+        super().__init__(job_id)
+        self.jobs, self.only, self.patient = ",".join(commands.part_ids(job_id)) or job_id, None, True
+
+    def steps(self):
+        until = time.monotonic() + commands.PATIENCE_S
+        found = super().steps()
+        while found is None and self.patient:
+            if time.monotonic() > until:
+                raise SlurmError(f"Slurm does not say which steps job {self.job_id} has. Run again.")
+            time.sleep(1.0)
+            found = super().steps()
+        self.patient = False
+        return found and {step_id: name for step_id, name in found.items() if self.only is None or step_id in self.only}
+
+    def client_of(self, step_id):
+        """Return the process id of a step's srun, "" if it is not known."""
+        told = commands.patiently(["scontrol", "--oneliner", "show", "step", step_id], check=False).stdout
+        return (re.findall(r"SrunHost:Pid=\S*:(\d+)", told) or [""])[0]
+
+
+class _Steps(holder_steps.Steps):
+    """The steps as the next holder would find them, and their end. None of them starts again."""
+
+    def __init__(self, run_dir, slurm):
+        super().__init__(run_dir, slurm)
+        self.ending = "slurm_job state absent"
+
+    def _gone(self, step, limit_s=1e9):
+        """As in Steps, but quickly: there is no client that tells, and all tiers have one deadline."""
+        until = time.monotonic() + limit_s
+        while step.alive and time.monotonic() < until:
+            present = self._look(LOOK_S)
+            if present is not None and step.step_id not in present:
+                return True
+            time.sleep(LOOK_S)
+        return not step.alive
+
+
+def orphans(job, run_dir, slurm=None):
+    """Return {step id: name} of what runs of the service in *run_dir*, by its steps.jsonl and Slurm. Reads only."""
+    last = {name: event for name, event in holder_steps.remembered(run_dir).items() if event.get("state") != "ended"}
+    if not last:
+        return {}
+    slurm, found = slurm or _Slurm(job["id"]), {}
+    for step_id, name in slurm.steps().items():
+        told = last.get(name) or {}
+        # A holder that was killed right after the start of a step did not know its id yet, but its client.
+        young = told.get("pid") and not told.get("step_id")
+        if told.get("step_id") == step_id or young and slurm.client_of(step_id) == str(told["pid"]):
+            found[step_id] = name
+    return found
+
+
+def stop_orphans(job, run_dir, ctx):
+    """End what lives on of a service whose holder was killed; return False if there was nothing.
+
+    The steps end as their holder would have ended them: in tiers, by their ids, TERM and after their graces KILL.
+    """
+    slurm = _Slurm(job["id"])
+    left = orphans(job, run_dir, slurm)
+    if not left:
+        return False
+    check_silent(job, run_dir)
+    ctx.progress(f"no holder answers for {len(left)} steps in job {job['id']}: they are ended from here")
+    slurm.only, slurm.patient = set(left), True
+    steps = _Steps(run_dir, slurm)
+    steps.stop_in_tiers(list(steps.steps.values()))
+    until = time.monotonic() + GONE_S
+    while True:
+        slurm.patient = True
+        alive = slurm.steps()
+        if not alive:
+            return True
+        if time.monotonic() > until:
+            told = ", ".join(f"{name} ({step_id})" for step_id, name in sorted(alive.items()))
+            raise SlurmError(f"Steps of job {job['id']} do not end: {told}. Look at their nodes, then run again.")
+        time.sleep(0.2)

@@ -169,6 +169,11 @@ def step_names(job_id):
     return patiently(argv, check=False).stdout.split()
 
 
+def part_ids(job_id):
+    """Return the ids of the parts of a heterogeneous job, which its steps carry; of any other job its own."""
+    return patiently(["squeue", "--noheader", f"--jobs={job_id}", "--format=%A"]).stdout.split()
+
+
 def job_end(job_id):
     """Return what Slurm still tells of a job that left the queue, such as ``NODE_FAIL (NodeDown), exit code 0:0``."""
     return end_text(show_job(job_id))
@@ -231,6 +236,16 @@ def submit_held(script):
 def release(job_id):
     """Let a held job run."""
     _unless_over(["scontrol", "release", str(job_id)])
+
+
+def resume(job_id):
+    """Let a suspended job go on; return why Slurm does not want that (only its operators may), "" if it does."""
+    argv = ["scontrol", "resume", str(job_id)]
+    try:
+        done = patiently(argv, check=False)
+    except SlurmError as error:
+        return error.msg
+    return str(_failure(argv, done)) if done.returncode else ""
 
 
 def cancel(job_id, signal=None, batch_only=False, patience_s=None):

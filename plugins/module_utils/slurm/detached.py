@@ -12,11 +12,12 @@ import sys
 
 from ..failures import Error
 from ..plan_io import write_text_atomic
-from . import commands, holder_play
+from . import commands, holder_play, owner, script
 
 OLDEST = (2, 17)  # as meta/runtime.yml says
 REMEDY = "playbooks/setup.yml makes an environment that has it."
 FROZEN, LOG = "frozen", "playbook.log"
+MEASURED = ("concurrencies", "force")  # extra vars that change what is measured
 MARK = "SRT_SLURM_DETACHED"  # in the environment of the playbook: the job that it runs in
 COPIED = ("ansible.cfg", "galaxy.yml", "MANIFEST.json", "inventories", "meta", "playbooks", "plugins", "roles")
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", ".git", "tests")
@@ -81,6 +82,42 @@ def check(wish):
         )
     if wish.get("python"):  # the one that runs this has it
         _check_ansible(python)
+
+
+def check_found(job, run_dir, wish):
+    """Raise Error unless *job* (squeue's record), which is there already, does what the playbook *wish* is to do."""
+    how = f"Job {job['id']} ({job['name']}) is there already ({job['state']})"
+    go_on = (
+        "Go on with it: bench.yml with this job measures in it from outside. Or end it (ansible-playbook "
+        f"playbooks/stop.yml -e job_id={job['id']}) and submit again."
+    )
+    if not script.has_play(job):
+        raise Error(f"{how} and runs no playbook: it was not submitted by submit.yml. {go_on}", run_dir=run_dir)
+    told = []
+    for name in ("job.json", "vars.json"):
+        try:
+            with open(os.path.join(run_dir, FROZEN, name), encoding="utf-8") as stream:
+                told.append(json.load(stream))
+        except (OSError, ValueError):  # a disk that is not seen from here
+            return
+    if _measured(told[0]["jobs"][0], told[1]) != _measured(wish["job"], wish["extra_vars"]):
+        raise Error(
+            f"{how}, with another job in its frozen copy ({run_dir}/{FROZEN}): what has changed since then "
+            f"would not be measured. {go_on}",
+            run_dir=run_dir,
+        )
+
+
+def _measured(job, variables):
+    """Return what decides what a playbook measures."""
+    about = {key: str(variables[key]) for key in variables if key in MEASURED or key.startswith("benchmark_")}
+    return json.dumps([job.get("spec"), about], sort_keys=True)
+
+
+def is_frozen(job, run_dir):
+    """Tell whether the playbook of *job* lies in *run_dir*: its submitter came that far."""
+    known = job.get("submitted_at") and owner.record(run_dir).get(owner.SUBMITTED) == job["submitted_at"]
+    return bool(known) and os.path.exists(os.path.join(run_dir, holder_play.FILE))
 
 
 def freeze(run_dir, job_id, wish):

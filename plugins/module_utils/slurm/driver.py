@@ -87,7 +87,7 @@ class HolderDriver(Driver):
         if self.direct and os.path.exists(path):
             try:
                 answer = holder.ask(path, text, timeout_s)
-            except (ConnectionError, FileNotFoundError):  # left by a holder that was killed
+            except (ConnectionError, FileNotFoundError):  # left by a holder that was killed, or somebody else's
                 answer = ""
             except OSError as error:
                 raise HolderGone(

@@ -12,6 +12,7 @@ from ..secret_env import forget
 from . import adopted, again, commands, detached, driver, owner, script
 
 ABSENT_S = 180.0
+RESUMED_S = 10.0  # how long Slurm may take to let a job go on that it agreed to resume
 
 
 class Ending:
@@ -50,10 +51,10 @@ class Ending:
                 f"Job {job_id} ({job['name']}) is not one that this collection submitted for this request. "
                 "It is left alone."
             )
-        self.actions.append("ended" if job["state"] == "RUNNING" else "cancelled")
+        self.actions.append("ended" if job["state"] in ("RUNNING", "SUSPENDED") else "cancelled")
         if self.ctx.check_mode:
             return None
-        began = time.monotonic()
+        job, began = self._awake(job), time.monotonic()
         asked = job["state"] == "RUNNING" and self._ask_to_end(job)
         if not asked:
             self._cancel(job_id)
@@ -73,6 +74,23 @@ class Ending:
             time.sleep(pause)
             pause = min(1.0, pause * 1.5)
         raise SlurmError(f"Job {job_id} did not leave the queue ({state}). Cancel it: scancel {job_id}")
+
+    def _awake(self, job):
+        """Return *job*, going on if it was suspended: what is stopped can neither end in tiers nor clean up."""
+        if job["state"] != "SUSPENDED" or self.ctx.check_mode:
+            return job
+        why, until = commands.resume(job["id"]), time.monotonic() + RESUMED_S
+        while not why:
+            found = commands.jobs(job_id=job["id"])
+            job = found[0] if found else dict(job, state="COMPLETED")
+            if job["state"] != "SUSPENDED":
+                return job
+            if time.monotonic() > until:
+                why = f"it is still suspended after {RESUMED_S:g} s"
+            time.sleep(0.1)
+        self.notes.append(f"Job {job['id']} is suspended and could not be resumed for an orderly end: {why}")
+        self.ctx.progress(self.notes[-1])
+        return job
 
     def _cancel(self, job_id):
         try:
@@ -106,10 +124,18 @@ class Ending:
 
     def _give_up(self, job, folder):
         """End the service in an allocation of somebody else, who keeps it."""
+        job = self._awake(job)
         if self.ctx.check_mode:
-            ended = job["state"] == "RUNNING" and adopted.answers(job, folder)
+            ended = job["state"] == "RUNNING" and (adopted.answers(job, folder) or bool(adopted.orphans(job, folder)))
+        elif job["state"] == "SUSPENDED":
+            raise Error(
+                f"Nothing in job {job['id']} can be ended in order while it is suspended. Let it go on "
+                f"(scontrol resume {job['id']}) and run again, or end the allocation (scancel {job['id']})."
+            )
         else:
-            ended = job["state"] == "RUNNING" and adopted.stop_holder(job, folder, self.ctx)
+            ended = job["state"] == "RUNNING" and (
+                adopted.stop_holder(job, folder, self.ctx) or adopted.stop_orphans(job, folder, self.ctx)
+            )
             forget(folder)
         if ended:
             self.actions.append("ended")

@@ -35,10 +35,11 @@ def run(params, ctx):
     return wait_for(driver.connect_plan(plan, ctx), plan, checks, timeout_s, params["slice_s"], ctx)
 
 
-def wait_for(talk, plan, checks, timeout_s, slice_s, ctx):
+def wait_for(talk, plan, checks, timeout_s, slice_s, ctx, tell_s=0.0):
     """Return {changed, checks, completed, elapsed_s} once all *checks* are done.
 
     :param talk: driver of the job's holder.
+    :param tell_s: a wait that is shorter is not worth a line at its end.
     """
     began, began_at, allowed_s = time.monotonic(), utc_now(), timeout_s
     guard = [step["name"] for step in plan["steps"] if step.get("critical")]
@@ -75,7 +76,8 @@ def wait_for(talk, plan, checks, timeout_s, slice_s, ctx):
             error.evidence.update(outcome)
             raise error
         if answer["completed"]:
-            ctx.progress(f"{len(records)}/{len(records)} ready after {outcome['elapsed_s']:.1f} s")
+            if outcome["elapsed_s"] >= tell_s:
+                ctx.progress(f"{len(records)}/{len(records)} ready after {outcome['elapsed_s']:.1f} s")
             return dict(outcome, changed=False)
         if answer["ending"]:
             raise ending_error(talk, answer["ending"], **outcome)

@@ -24,6 +24,7 @@ import shutil
 import signal
 import socket
 import socketserver
+import stat
 import sys
 import threading
 import time
@@ -64,6 +65,7 @@ class Holder(Steps):
         self.job = self.play = self.again = None
         self.probers = concurrent.futures.ThreadPoolExecutor(max_workers=32)
         self.lease_s, self.renewed, self.pulse = float(lease_s), time.monotonic(), Pulse()
+        self.talks = 0  # requests of controllers that are being answered
         self.operations = {
             "status": self._op_status,
             "start": self._op_start,
@@ -88,12 +90,16 @@ class Holder(Steps):
             }
         with self.change:
             self.lease_s = float(request.get("lease_s") or self.lease_s)
-            if request.get("renew"):
-                self.renew()
+            alive = bool(request.get("renew"))
+            self.talks += alive
         try:
             answer = dict({"ok": True}, **self.operations[request["op"]](request))
         except (KeyError, TypeError, ValueError, OSError, RuntimeError) as error:
             answer = {"ok": False, "error": f"{type(error).__name__}: {error}"}
+        finally:
+            with self.change:
+                self.talks -= alive
+                self.renewed = time.monotonic() if alive else self.renewed
         known = (request.get("known") or {}).get("seq", -1)
         with self.change:
             if self.pulse.felt_at is not None and not self.ending:
@@ -115,8 +121,8 @@ class Holder(Steps):
             )
 
     def left_s(self):
-        """Return the seconds until the lease ends."""
-        return self.renewed + self.lease_s - time.monotonic()
+        """Return the seconds until the lease ends; it counts from the end of a request, which may wait for long."""
+        return self.lease_s if self.talks else self.renewed + self.lease_s - time.monotonic()
 
     def renew(self):
         """Take a sign of life of a controller."""
@@ -133,7 +139,10 @@ class Holder(Steps):
         actions = self.start(request["steps"], request.get("restart"))
         with self.change:
             self.change.wait_for(
-                lambda: self.ending or all(self.steps[name].state != "starting" for name in actions),
+                lambda: (
+                    self.ending
+                    or all(self.steps[name].state != "starting" for name, done in actions.items() if done != "busy")
+                ),
                 max(0.0, began + float(request.get("wait_s") or 0) - time.monotonic()),
             )
         return {"actions": [{"name": ask["name"], "action": actions[ask["name"]]} for ask in request["steps"]]}
@@ -365,8 +374,16 @@ def _begins_again(holder, exclude):
     return not trouble
 
 
+def check_private(folder):
+    """Raise ConnectionError unless *folder* is a directory of ours that nobody else can put a socket into."""
+    facts = os.lstat(folder)
+    if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.getuid() or facts.st_mode & 0o022:
+        raise ConnectionError(f"{folder} is not a directory of ours alone")
+
+
 def ask(path, text, timeout_s=None):
     """Send one request to the holder on this host and return its answer; OSError if there is none."""
+    check_private(os.path.dirname(path))
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(timeout_s)
         connection.connect(path)

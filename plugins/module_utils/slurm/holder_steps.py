@@ -69,6 +69,18 @@ def tail(path, size=8192, begin=0):
         return ""
 
 
+def remembered(run_dir):
+    """Return {name: the latest event} of the steps in a run directory's steps.jsonl."""
+    last = {}
+    for line in tail(os.path.join(run_dir, "steps.jsonl"), 1 << 28).splitlines():
+        try:
+            event = json.loads(line)
+            last[event["name"]] = event
+        except (ValueError, KeyError, TypeError):
+            continue  # a line that was cut, or one that is not about a step
+    return last
+
+
 def number_of(step_id):
     """Return 7 for the step id ``42.7``, -1 for none."""
     return int(step_id.rsplit(".", 1)[1]) if step_id else -1
@@ -160,7 +172,10 @@ class Steps:
         self._remember()
 
     def start(self, asks, restart=False):
-        """Start what does not run with the digest asked for; return {name: kept|adopted|started|replaced}."""
+        """Start what does not run with the digest asked for; return {name: kept|adopted|started|replaced|busy}.
+
+        A benchmark is busy as long as another one runs: two at once would measure each other.
+        """
         actions, old, new = {}, [], []
         with self.one_at_a_time:
             with self.change:
@@ -172,6 +187,9 @@ class Steps:
                         step.ask = ask
                         if step.state == "unowned":
                             self.note(step, "adopted", state="running", reason="runs without a client of ours")
+                        continue
+                    if ask.get("tier") == "benchmark" and self._measured(ask["name"]):
+                        actions[ask["name"]] = "busy"
                         continue
                     actions[ask["name"]] = "replaced" if step else "started"
                     old += [step] if step and step.alive else []
@@ -187,6 +205,10 @@ class Steps:
                     self.finder = threading.Thread(target=self._find, daemon=True)
                     self.finder.start()
         return actions
+
+    def _measured(self, name):
+        """Return the benchmark steps that run, but for the one called *name*."""
+        return [s for s in self.steps.values() if s.alive and s.ask.get("tier") == "benchmark" and s.name != name]
 
     def stop_in_tiers(self, steps, grace_s=None, give_up_s=GIVE_UP_S):
         """End steps tier by tier. One deadline for all: what the first tiers use up is not left for the last."""
@@ -358,13 +380,7 @@ class Steps:
 
     def _remember(self):
         """Learn from steps.jsonl what an earlier holder of this run directory started."""
-        last = {}
-        for line in tail(os.path.join(self.run_dir, "steps.jsonl"), 1 << 28).splitlines():
-            try:
-                event = json.loads(line)
-                last[event["name"]] = event
-            except (ValueError, KeyError, TypeError):
-                continue  # a line that was cut, or one that is not about a step
+        last = remembered(self.run_dir)
         present = (self._look(0.0) or {}) if last else {}
         begun_again = int(os.environ.get("SLURM_RESTART_COUNT") or 0) > 0
         for name, event in last.items():

@@ -16,6 +16,7 @@ from . import addresses, adopted, again, commands, detached, driver, greet, loss
 from .ending import Ending
 from .evidence import tail_lines
 from .folder import check_writable, point_latest, set_aside
+from .leftover import Leftover
 
 ARGUMENT_SPEC = {
     "allocation": {"type": "dict"},
@@ -48,7 +49,7 @@ def run(params, ctx):
     return result
 
 
-class _Work(Ending):
+class _Work(Leftover, Ending):
     def __init__(self, params, ctx):
         self.params, self.ctx = params, ctx
         self.allocation = params.get("allocation")
@@ -68,6 +69,7 @@ class _Work(Ending):
         elif state == "requeued":
             self._requeue(found)
         elif state != "queried":
+            found = self._unless_unfinished(found) if found else None
             if not found:
                 found = self._planned() if self.ctx.check_mode else self._at_home(self._submit())
             elif found["reason"].startswith("JobHeldUser") and self._is_ours(found) and not self.ctx.check_mode:
@@ -76,6 +78,8 @@ class _Work(Ending):
                 adopted.check(found, self.allocation)
                 if self.ctx.check_mode and not adopted.answers(found, script.run_dir(self.output_dir, found["id"])):
                     self.actions.append("adopted")
+            if self.params.get("playbook") and not self.actions:
+                detached.check_found(found, script.run_dir(self.output_dir, found["id"]), self.params["playbook"])
             if state == "running" and not self.ctx.check_mode:
                 found = self._await(found["id"])
         changed = any(action in CHANGING for action in self.actions)
@@ -127,9 +131,7 @@ class _Work(Ending):
     def _is_ours(self, job):
         if not self.allocation:
             return job["comment"].startswith(script.TAG)
-        return job["name"] == self.allocation["name"] and job["comment"].split(" ")[0] == script.comment(
-            self.allocation
-        )
+        return script.asks_for(job, self.allocation)
 
     def _only(self, matches):
         """Return the one job; of several the oldest, if the others are submissions that are about to withdraw."""
@@ -212,7 +214,7 @@ class _Work(Ending):
                 self.ctx.progress(f"{error.msg} Looking for its job before it is submitted again.")
                 for pause in LOOKS_S:
                     time.sleep(pause)
-                    found = self._only(self._matches())
+                    found = self._only([job for job in self._matches() if self._fits(job)])
                     if found:
                         self.notes.append(f"sbatch hung, but Slurm has its job {found['id']}.")
                         return found

@@ -133,7 +133,10 @@ def _table(plan, waiting, records, params):
     return {
         "run_dir": plan["run_dir"],
         "output_dir": os.path.dirname(plan["run_dir"]),
+        # What a job that is over left behind is cleaned on the nodes, where preflight_node.is_over() says so.
+        "job_id": plan["job_id"],
         "live": [job["id"] for job in commands.jobs()],
+        "cluster": commands.cluster(),
         "nodes": nodes,
         "limits": {"free_mib": params["min_free_mib"], "shm_mib": params["min_shm_mib"]},
         "clean": params["clean"],

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What one node says of itself before models load. Runs on every node as a task of one step; prints one JSON line.
 
-    preflight_node.py TABLE.json      {run_dir, output_dir, live: [job ids], nodes: {name: {...}}, limits}
+    preflight_node.py TABLE.json      {run_dir, output_dir, job_id, cluster, live: [ids], nodes: {name: {...}}, limits}
 
 This file lies in the run directory: standard library, Python 3.8.
 """
@@ -23,6 +23,7 @@ import sys
 import time
 
 MIB = 1 << 20
+NVIDIA_SMI_S = 30.0
 HOLDER_DIR = re.compile(r"srt-(?P<uid>\d+)-(?P<job>\d+)-(?P<mark>[0-9a-f]{8})$")
 STEP_DIR = re.compile(r"srt-(?P<job>\d+)-(?P<mark>[0-9a-f]{8})-[a-z0-9_]+$")
 
@@ -91,6 +92,12 @@ def shared_memory(least_mib, uid):
     return found
 
 
+def nvidia_smi(query):
+    """Ask nvidia-smi; SubprocessError if it hangs, as it does where a driver is broken."""
+    argv = ["nvidia-smi", "--format=csv,noheader,nounits", query]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=NVIDIA_SMI_S, check=False)
+
+
 def gpus(number, idle):
     """Return (problems, count) of the GPUs: *number* must be visible, and nobody may use them if they are to be *idle*.
 
@@ -98,11 +105,8 @@ def gpus(number, idle):
     """
     if not number or not shutil.which("nvidia-smi"):
         return [], None
-    query = ["nvidia-smi", "--format=csv,noheader,nounits"]
     try:
-        done = subprocess.run(
-            [*query, "--query-gpu=index,uuid,memory.used"], capture_output=True, text=True, timeout=30, check=False
-        )
+        done = nvidia_smi("--query-gpu=index,uuid,memory.used")
     except (OSError, subprocess.SubprocessError) as error:
         return [{"check": "gpu", "fatal": True, "text": f"nvidia-smi does not answer: {error}"}], None
     rows = [[cell.strip() for cell in line.split(",")] for line in done.stdout.splitlines() if line.count(",") == 2]
@@ -112,13 +116,11 @@ def gpus(number, idle):
         why = f": {said[-1][:200]}" if done.returncode and said else ""
         found.append({"check": "gpu", "fatal": True, "text": f"{len(rows)} of {number} GPUs are visible{why}"})
     if idle and rows:
-        used = subprocess.run(
-            [*query, "--query-compute-apps=pid,process_name,used_memory"],
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=False,
-        ).stdout.splitlines()
+        try:
+            used = nvidia_smi("--query-compute-apps=pid,process_name,used_memory").stdout.splitlines()
+        except (OSError, subprocess.SubprocessError) as error:
+            text = f"nvidia-smi does not say which processes use GPUs: {error}"
+            return [*found, {"check": "gpu", "fatal": True, "text": text}], len(rows)
         foreign = [line.strip() for line in used if line.strip()[:1].isdigit()]
         if foreign:
             text = f"{len(foreign)} foreign processes use GPUs: {'; '.join(foreign[:3])}"
@@ -150,21 +152,45 @@ def mark_of(output_dir, job):
     return {hashlib.sha256(path.encode()).hexdigest()[:8] for path in (run_dir, os.path.realpath(run_dir))}
 
 
-def stale(output_dir, live, uid, folder="/tmp", dead=()):
+def is_over(job, table, uid):
+    """Tell whether *job* is certainly over, so that what it left may be cleaned.
+
+    Slurm does not list it, though it is older than the job that we run in: a younger one may have been submitted since
+    Slurm was asked. Its run directory is ours and of this cluster: jobs of another one are in no list of this Slurm.
+    """
+    if job in table["live"] or not table.get("cluster") or int(job) >= int(table["job_id"]):
+        return False
+    run_dir = os.path.join(table["output_dir"], job)
+    try:
+        with open(os.path.join(run_dir, f"{job}.json"), encoding="utf-8") as stream:
+            about = json.load(stream)
+        ours = os.stat(run_dir).st_uid == uid
+    except (OSError, ValueError):
+        return False
+    return ours and isinstance(about, dict) and about.get("slurm_cluster") == table["cluster"]
+
+
+def stale(table, uid, folder="/tmp", dead=()):
     """Return (directories, [(pid, job)]) that finished jobs of this output directory left on this node.
 
-    Only what carries the mark of a run directory of ours, belongs to us, and whose job Slurm no longer lists.
+    Only what carries the mark of a run directory of ours, belongs to us, and whose job :func:`is_over`.
 
     :param dead: logs of steps of a live job that are over: what writes to them outlived its step.
     """
-    folders, processes = [], []
+    output_dir, folders, processes, known = table["output_dir"], [], [], {}
+
+    def over(job):
+        if job not in known:
+            known[job] = is_over(job, table, uid)
+        return known[job]
+
     with contextlib.suppress(OSError):
         for entry in os.scandir(folder):
             match = HOLDER_DIR.match(entry.name) or STEP_DIR.match(entry.name)
-            if not match or match["job"] in live or not entry.is_dir(follow_symlinks=False):
+            if not match or not entry.is_dir(follow_symlinks=False):
                 continue
             if entry.stat(follow_symlinks=False).st_uid == uid and match["mark"] in mark_of(output_dir, match["job"]):
-                folders.append(entry.path)
+                folders += [entry.path] if over(match["job"]) else []
     root = os.path.realpath(output_dir) + os.sep
     for name in os.listdir("/proc"):
         if name.isdigit() and int(name) != os.getpid():
@@ -173,9 +199,7 @@ def stale(output_dir, live, uid, folder="/tmp", dead=()):
                 with open(f"/proc/{name}/comm", encoding="utf-8", errors="replace") as stream:
                     if stream.read().startswith(("slurm", "srun")):  # parts of Slurm itself
                         continue
-                if job and (
-                    job not in live or not {os.readlink(f"/proc/{name}/fd/{n}") for n in (1, 2)}.isdisjoint(dead)
-                ):
+                if job and (over(job) or not {os.readlink(f"/proc/{name}/fd/{n}") for n in (1, 2)}.isdisjoint(dead)):
                     processes.append((int(name), job))
     return folders, processes
 
@@ -218,7 +242,7 @@ def main(path):
     name = os.environ.get("SLURMD_NODENAME") or socket.gethostname()
     mine, limits, uid = table["nodes"].get(name) or {}, table["limits"], os.getuid()
     now = time.time()
-    left = stale(table["output_dir"], set(table["live"]), uid, dead=mine.get("dead") or ())
+    left = stale(table, uid, dead=mine.get("dead") or ())
     cleaned = clean(*left) if table.get("clean") else []
     problems = ports(mine.get("ports") or [])
     problems += disks([table["run_dir"], "/tmp"], limits["free_mib"]) + shared_memory(limits["shm_mib"], uid)

@@ -12,21 +12,36 @@ from .. import slurm_options
 from ..failures import Error
 
 TAG = "srt.slurm:"  # begins the comment of every job of ours
+PLAY = ":play"  # ends the first word of the comment of a job that runs a playbook itself
 # What belongs to the batch script, which only the first part of a heterogeneous job has.
 FIRST_PART = ("output", "error", "open-mode", "chdir", "signal")
 
 
-def comment(allocation):
+def comment(allocation, play=False):
     """Return the mark by which a job is found again."""
-    return TAG + allocation["digest"]
+    return TAG + allocation["digest"] + (PLAY if play else "")
 
 
-def directives(allocation, output_dir):
+def asks_for(job, allocation):
+    """Tell whether *job* (squeue's record) is one of ours for this request, with or without a playbook."""
+    return job["name"] == allocation["name"] and _mark(job) in (comment(allocation), comment(allocation, True))
+
+
+def has_play(job):
+    """Tell whether *job* is one of ours that runs a playbook itself."""
+    return _mark(job).startswith(TAG) and _mark(job).endswith(PLAY)
+
+
+def _mark(job):
+    return job["comment"].split(" ")[0]
+
+
+def directives(allocation, output_dir, play=False):
     """Return (ordered {option: value or None}, notes). What the job's own directives say replaces ours."""
     folder = output_dir.replace("%", "%%")
     wanted = {
         "job-name": allocation["name"],
-        "comment": comment(allocation),
+        "comment": comment(allocation, play),
         "output": f"{folder}/%j/slurm-%j.out",
         "open-mode": "append",
         "chdir": output_dir,
@@ -70,7 +85,7 @@ def render(allocation, output_dir, lease_s, play=False, retries=0, tolerant=Fals
     :param retries: how often the job may begin again by itself (only with *play*).
     :param tolerant: the run goes on without some of its nodes.
     """
-    wanted, notes = directives(allocation, output_dir)
+    wanted, notes = directives(allocation, output_dir, play)
     if retries:
         del wanted["no-requeue"]
         wanted["requeue"] = None

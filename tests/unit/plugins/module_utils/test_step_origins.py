@@ -34,7 +34,7 @@ backend:
       served-model-name: other
   mooncake_kv_store:
     env: {MOONCAKE_PROTOCOL: rdma, MOONCAKE_MASTER: mine}
-    master_extra_args: ["--rpc_thread_num=4"]
+    master_extra_args: ["--rpc_thread_num=4", "--max_threads", "2", "--port", "1"]
 frontend: {args: {http_port: 9, router-mode: kv}}
 dynamo: {request_plane: nats}
 observability: {enabled: true}
@@ -42,7 +42,7 @@ profiling:
   type: torch
   prefill: {start_step: 3}
   decode: {}
-environment: {DYN_SYSTEM_PORT: "7", A: "1"}
+environment: {DYN_SYSTEM_PORT: "7", A: "1", MOONCAKE_TE_META_DATA_SERVER: x}
 ports: {mooncake: 9000}
 benchmark:
   type: sa-bench
@@ -86,7 +86,7 @@ backend:
   type: mocker
   speedup_ratio: 9
   enable_prefix_caching: false
-  mocker_config: {aggregated: {max-num-seqs: 3, engine-type: trtllm}}
+  mocker_config: {aggregated: {max-num-seqs: 3, engine-type: trtllm, enable_chunked_prefill: false}}
 dynamo: {install: false}
 observability: {enable_otel: true, otel_endpoint: "http://c:1"}
 benchmark: {type: sa-bench, isl: 1, osl: 1, concurrencies: [4]}
@@ -155,6 +155,8 @@ def origins(tmp_path, text):
         (SGLANG, "mooncake", "MOONCAKE_PROTOCOL", "job:21"),
         (SGLANG, "prefill_0", "MOONCAKE_MASTER", "plan"),
         (SGLANG, "mooncake", "--rpc_thread_num", "job:22"),
+        (SGLANG, "mooncake", "--max_threads", "job:22"),
+        (SGLANG, "prefill_0", "MOONCAKE_TE_META_DATA_SERVER", "plan, instead of x in job:30"),
         (SGLANG, "mooncake", "--port", "job:31"),
         (SGLANG, "mooncake", "--metrics_port", "default of ports.mooncake_metrics"),
         (SGLANG, "prefill_0", "DYN_REQUEST_PLANE", "job:24"),
@@ -186,6 +188,7 @@ def origins(tmp_path, text):
         (TRTLLM, "agg_0", "--backtrace", "job:9"),
         (MOCKER, "agg_0", "--speedup-ratio", "job:6"),
         (MOCKER, "agg_0", "--no-enable-prefix-caching", "job:7"),
+        (MOCKER, "agg_0", "--no-enable-chunked-prefill", "job:8"),
         (MOCKER, "agg_0", "--max-num-seqs", "job:8"),
         (MOCKER, "agg_0", "--engine-type", "default of backend.engine_type, instead of trtllm in job:8"),
     ],

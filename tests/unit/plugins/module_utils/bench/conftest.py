@@ -30,7 +30,7 @@ class FakeHolder:
         self.plan, self.helpers, self.job_id = plan, helpers, plan["job_id"]
         self.run_dir = pathlib.Path(plan["run_dir"])
         self.records, self.seq, self.ending, self.pauses = {}, 0, None, []
-        self.asked, self.scenes, self.minute = [], [], 0
+        self.asked, self.scenes, self.minute, self.busy = [], [], 0, []
         self.mute = {}  # checks that fail, with what they say
         for step in plan["steps"]:
             self.put(step, state="running", started_at="2026-11-21T09:00:00.000Z")
@@ -87,8 +87,11 @@ class FakeHolder:
     def request(self, op, known=None, **fields):
         """One request of the protocol."""
         self.asked.append((op, fields))
-        checks = []
-        if op == "start":
+        checks, actions = [], []
+        live = [name for name in self.busy if self.records[name]["state"] != "ended"]
+        if op == "start" and live:
+            actions = [{"name": step["name"], "action": "busy"} for step in fields["steps"]]
+        elif op == "start":
             for step in fields["steps"]:
                 old = self.records.get(step["name"])
                 if old and old["state"] != "ended" and old["digest"] == step["digest"]:
@@ -97,7 +100,9 @@ class FakeHolder:
                 self.put(step, started_at=self.at(0))
         elif op == "wait" and fields.get("checks"):
             names = [check["name"] for check in fields["checks"]]
-            checks = [{"name": n, "done": n not in self.mute, "last_error": self.mute.get(n)} for n in names]
+            checks = [
+                {"name": n, "done": n not in self.mute, "attempts": 1, "last_error": self.mute.get(n)} for n in names
+            ]
         elif op == "wait":
             (self.scenes.pop(0) if self.scenes else self.finish)()
         elif op == "stop":
@@ -106,6 +111,7 @@ class FakeHolder:
                             reason="exited with code 143 on node0001")  # fmt: skip
         since = (known or {}).get("seq", -1)
         return {"ok": True, "seq": self.seq, "ending": self.ending, "pauses": self.pauses, "checks": checks,
+                "actions": actions,
                 "completed": all(check["done"] for check in checks), "ended": [], "progress": {},
                 "steps": [record for record in self.records.values() if record["seq"] > since]}  # fmt: skip
 
@@ -123,7 +129,7 @@ def made(tmp_path, monkeypatch):
     helpers = results_helpers()
     run_dir = tmp_path / "outputs" / "77"
     (run_dir / "logs").mkdir(parents=True)
-    plan = helpers.make_plan(run_dir)
+    plan = dict(helpers.make_plan(run_dir), health_timeout_s=5.0)
     holder = FakeHolder(plan, helpers)
     monkeypatch.setattr(bench.driver, "connect_plan", lambda _plan, _ctx: holder)
     lines = []

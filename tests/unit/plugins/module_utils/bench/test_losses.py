@@ -6,13 +6,15 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.bench import run as bench
+from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 
 
 def test_a_point_during_a_restart_is_measured_once_more_when_the_service_is_whole(made, monkeypatch):
     waited = []
     monkeypatch.setattr(bench.health, "wait_for", lambda *args: waited.append(args))
-    made.plan.update(checks=[], health_timeout_s=60)
+    made.plan["checks"] = [{"name": "decode_0"}]
     next(step for step in made.plan["steps"] if step["name"] == "decode_0")["restarts"] = 1
 
     def scene():
@@ -21,7 +23,7 @@ def test_a_point_during_a_restart_is_measured_once_more_when_the_service_is_whol
 
     made.holder.scenes = [scene]
     (point,) = made.call(concurrencies=[4])["points"]
-    assert (point["valid"], len(waited)) == (True, 1)
+    assert (point["valid"], len(waited)) == (True, 2)  # before the first time and before the second
     assert made.holder.started() == ["bench_c4", "bench_c4"]
 
 
@@ -55,13 +57,69 @@ def test_a_point_that_failed_names_what_does_not_answer(made):
         {"name": "decode_0", "steps": ["decode_0"], "after": []},
         {"name": "token", "steps": ["prefill_0", "decode_0"], "after": ["decode_0"]},
     ]
-    made.holder.mute = {"decode_0": "timed out"}
     node = next(step["nodes"][0] for step in made.plan["steps"] if step["name"] == "decode_0")
-    made.holder.scenes = [lambda: made.holder.finish(exit_code=1, result=False)]
+
+    def scene():
+        made.holder.mute = {"decode_0": "timed out"}
+        made.holder.finish(exit_code=1, result=False)
+
+    made.holder.scenes = [scene]
     (point,) = made.call(concurrencies=[4])["points"]
     assert point["reasons"][-1] == f"parts of the service did not answer afterwards: decode_0 on {node} (timed out)"
     asked = [fields["checks"] for op, fields in made.holder.asked if op == "wait" and fields.get("checks")]
-    assert [[check["name"] for check in checks] for checks in asked] == [["prefill_0", "decode_0"]]
+    assert [check["name"] for check in asked[-1]] == ["prefill_0", "decode_0"]
+
+
+def test_a_service_that_no_longer_answers_is_not_measured_again(made, monkeypatch):
+    monkeypatch.setattr(bench, "STILL_WHOLE_S", 0.2)
+    made.plan.update(checks=[{"name": "decode_0", "steps": ["decode_0"], "after": []}], health_timeout_s=3600.0)
+
+    def scene():
+        made.holder.finish()
+        made.holder.mute = {"decode_0": "timed out"}
+
+    made.holder.scenes = [scene]
+    with pytest.raises(Error, match="not healthy after 0.2 s: .*decode_0: timed out") as caught:
+        made.call()
+    assert [point["valid"] for point in caught.value.evidence["points"]] == [True, False]
+
+
+def test_a_service_that_is_not_the_planned_one_is_not_measured_for_it(made):
+    made.holder.records["decode_0"]["digest"] = "of other options"
+    with pytest.raises(Error, match="decode_0 was started with other options or on other nodes. It is not measured"):
+        made.call()
+    assert made.holder.started() == []
+
+
+def test_a_part_that_another_run_replaces_meanwhile_makes_the_point_invalid(made):
+    def scene():
+        made.holder.change("decode_0", digest="of other options")
+        made.holder.finish()
+
+    made.holder.scenes = [scene]
+    (point,) = made.call(concurrencies=[4])["points"]
+    assert point["reasons"] == ["decode_0 is not the one of the plan: it has other options"]
+
+
+def test_two_points_are_never_measured_at_once(made):
+    other = dict(made.plan["benchmark"]["points"][1]["step"], name="bench_c99")
+    made.holder.put(other, state="running", started_at=made.holder.at(0))
+    made.holder.busy = ["bench_c99"]
+    made.holder.scenes = [lambda: made.holder.change("bench_c99", state="ended", ended_at=made.holder.at(30))]
+    (point,) = made.call(concurrencies=[4])["points"]
+    assert point["valid"], point
+    assert "c=4 waits for bench_c99, which is being measured" in made.lines
+
+
+def test_a_point_beside_which_another_one_was_measured_is_not_valid(made):
+    def scene():
+        other = dict(made.plan["benchmark"]["points"][1]["step"], name="bench_c99")
+        made.holder.put(other, state="running", started_at=made.holder.at(1))
+        made.holder.finish()
+
+    made.holder.scenes = [scene]
+    (point,) = made.call(concurrencies=[4])["points"]
+    assert point["reasons"] == ["bench_c99 was measured at the same time"]
 
 
 def test_a_point_that_failed_on_a_service_that_answers_says_nothing_of_that(made):
@@ -78,7 +136,7 @@ def test_a_point_in_which_the_job_stood_still_is_stopped_and_measured_again(made
         holder.pauses = [{"from": holder.at(1), "to": holder.at(15), "s": 14.0}]
 
     holder.scenes.append(stand_still)
-    made.plan.update(health_timeout_s=5.0, checks=[{"name": "frontend"}])
+    made.plan["checks"] = [{"name": "frontend"}]
     result = made.call(concurrencies=[made.plan["benchmark"]["points"][0]["concurrency"]])
     assert [point["valid"] for point in result["points"]] == [True]
     assert [op for op, _fields in holder.asked].count("stop") == 1

@@ -32,9 +32,9 @@ def look(tmp_path, monkeypatch):
     }
     (tmp_path / "plan.json").write_text(json.dumps(plan))
 
-    def call(*events, live=False):
+    def call(*events, live=False, state="RUNNING"):
         (tmp_path / "steps.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
-        job = {"state": "RUNNING", "nodelist": "", "name": "x", "reason": "", "started_at": "", "ends_at": None}
+        job = {"state": state, "nodelist": "", "name": "x", "reason": "", "started_at": "", "ends_at": None}
         found = runs.Run(str(tmp_path), "7", job if live else None, True)
         monkeypatch.setattr(runs, "find", lambda params: found)
         monkeypatch.setattr(runs.Run, "holder", lambda self: None)
@@ -78,3 +78,26 @@ def test_why_the_holder_ended_the_job_is_said(look):
     assert found["ending"] == "signal 15: its time limit of 00:01:00 is reached"
     assert "ended: signal 15: its time limit of 00:01:00 is reached" in found["text"]
     assert look(*holder[:4])["ending"] is None  # it has begun again and was killed
+
+
+def test_a_suspended_job_stands_still_in_its_stage(look):
+    running = dict(step("bench_c2", "benchmark"), state="running", reason=None)
+    found = look(running, live=True, state="SUSPENDED")
+    assert (found["stage"], found["job"]["state"]) == ("benchmark", "SUSPENDED")
+    assert "SUSPENDED, in its stage benchmark" in found["text"].splitlines()[0].replace(" ()", "")
+    assert look(live=True, state="PENDING")["stage"] == "allocation"
+
+
+def test_a_job_that_began_again_is_in_the_stage_of_its_latest_playbook(look, tmp_path):
+    log = tmp_path / "playbook.log"
+    plays = ["PLAY [Find or get the nodes] ****", "TASK [srt.slurm.allocation : Get the nodes] ****"]
+    plays += ["PLAY [Run the stages] ****", "TASK [srt.slurm.benchmark : Measure] ****"]
+    stages = []
+    again = "It begins again when it gets nodes, attempt 2 of 2."
+    for line in [*plays, "PLAY RECAP ****", again, *plays, "PLAY RECAP ****"]:
+        with log.open("a") as stream:
+            stream.write(line + "\n")
+        stages.append(look(live=True)["stage"])
+    once = ["allocation", "allocation", "benchmark", "kept"]
+    assert (stages[1:5], stages[7:]) == (once, once)
+    assert stages[6] != "kept"

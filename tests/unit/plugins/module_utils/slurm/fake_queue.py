@@ -41,10 +41,9 @@ class Queue:
     def submit_held(self, script):
         self.calls.append("submit")
         where = re.search(r"^#SBATCH --chdir=(.*)$", script, re.M).group(1)
+        mark = re.search(r"^#SBATCH --comment=(.*)$", script, re.M).group(1)
         when = f"2026-01-01T00:00:{len(self.calls):02d}Z"
-        return self.add(
-            name="quick", comment="srt.slurm:abc123", reason="JobHeldUser", work_dir=where, submitted_at=when
-        )
+        return self.add(name="quick", comment=mark, reason="JobHeldUser", work_dir=where, submitted_at=when)
 
     def release(self, job_id):
         self.calls.append(f"release {job_id}")

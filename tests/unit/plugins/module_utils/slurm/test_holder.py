@@ -138,6 +138,15 @@ def test_another_fault_is_not_tried_again(fake):
     assert len(fake.slurm.spawned) == 1
 
 
+def test_a_second_benchmark_does_not_begin_while_one_runs(fake):
+    start(fake, make_step("bench_c1", tier="benchmark"))
+    assert actions(start(fake, make_step("bench_c2", tier="benchmark"))) == {"bench_c2": "busy"}
+    assert "bench_c2" not in fake.records()
+    assert actions(start(fake, make_step("bench_c1", tier="benchmark"))) == {"bench_c1": "kept"}
+    fake.request("stop", names=["bench_c1"])
+    assert actions(start(fake, make_step("bench_c2", tier="benchmark"))) == {"bench_c2": "started"}
+
+
 def test_stop_goes_by_tiers_and_in_one_call_each(fake):
     tiers = {"nats": "head_infra", "w0": "worker", "w1": "worker", "f": "frontend", "load": "benchmark"}
     start(fake, *[make_step(name, tier=tier) for name, tier in tiers.items()])
@@ -245,6 +254,18 @@ def test_a_new_holder_finds_what_an_earlier_one_started(fake, tmp_path):
     fake.slurm.running.clear()
     gone = later.until(lambda steps: steps["a"]["state"] == "ended")["a"]
     assert "exit code is not known" in gone["reason"] and not gone["expected"]
+
+
+def test_a_controller_that_waits_for_an_answer_is_alive(fake):
+    """A wait of some seconds is a sign of life all the time, and the lease counts from its end."""
+    start(fake, make_step("a"))
+    fake.request("status", lease_s=0.3)
+    keeper = threading.Thread(target=fake.holder.keep_lease, daemon=True)
+    keeper.start()
+    assert fake.request("wait", guard=[], watch=["a"], slice_s=0.9)["ending"] is None
+    assert fake.holder.left_s() > 0.1
+    keeper.join(5.0)
+    assert fake.holder.ending == "no controller for 0.3 s"
 
 
 def test_lease_is_renewed_only_by_who_says_so_and_ends_the_job(fake):

@@ -53,6 +53,7 @@ def made(tmp_path, monkeypatch):
     plan = make_plan(run_dir, steps, checks=checks, nodes=nodes)
     monkeypatch.setattr(driver, "connect_plan", lambda _plan, _ctx: talk)
     monkeypatch.setattr(commands, "jobs", lambda **_limits: [{"id": "42"}])
+    monkeypatch.setattr(commands, "cluster", lambda: "here@login")
     lines = []
 
     def call(check=False, **params):
@@ -177,18 +178,78 @@ def test_gpus_that_nobody_could_look_at_are_a_note(made, monkeypatch, tmp_path):
     assert call()["notes"] == []
 
 
+def test_an_nvidia_smi_that_hangs_is_a_finding(program, monkeypatch):
+    program("nvidia-smi", "case \"$*\" in *compute-apps*) exec sleep 60;; *) echo '0, GPU-a, 70';; esac\n")
+    monkeypatch.setattr(preflight_node, "NVIDIA_SMI_S", 0.2)
+    (problem,), count = preflight_node.gpus(1, True)
+    assert (problem["check"], problem["fatal"], count) == ("gpu", True, 1)
+    assert problem["text"].startswith("nvidia-smi does not say which processes use GPUs: ")
+    assert "timed out" in problem["text"]
+    program("nvidia-smi", "exec sleep 60\n")
+    (problem,), count = preflight_node.gpus(1, True)
+    assert (problem["text"].split(":")[0], count) == ("nvidia-smi does not answer", None)
+
+
+def make_run_dir(output, job_id, cluster="here@login"):
+    """Make the run directory of a job as its submission does."""
+    run_dir = output / job_id
+    run_dir.mkdir(parents=True)
+    (run_dir / f"{job_id}.json").write_text(json.dumps({"slurm_cluster": cluster}))
+    return run_dir
+
+
+def table_of(output, live=(), cluster="here@login"):
+    """Return what a node of job 42 is told of jobs."""
+    return {"output_dir": str(output), "job_id": "42", "live": list(live), "cluster": cluster}
+
+
+@pytest.mark.parametrize(
+    ("job", "there", "live", "here", "over"),
+    [
+        ("7", "here@login", (), "here@login", True),
+        ("7", "here@login", ("7",), "here@login", False),
+        ("7", "other@login", (), "here@login", False),  # another Slurm knows whether it lives
+        ("7", None, (), "here@login", False),
+        ("7", "here@login", (), None, False),  # Slurm did not say its name
+        ("7", None, (), None, False),
+        ("43", "here@login", (), "here@login", False),  # perhaps submitted after Slurm was asked
+        ("42", "here@login", (), "here@login", False),
+    ],
+)
+def test_what_is_not_certainly_over_is_left_alone(tmp_path, job, there, live, here, over):
+    run_dir, uid = make_run_dir(tmp_path / "out", job, there), os.getuid()
+    mark = hashlib.sha256(str(run_dir).encode()).hexdigest()[:8]
+    stale = tmp_path / "tmp" / f"srt-{job}-{mark}-nats"
+    stale.mkdir(parents=True)
+    process = subprocess.Popen(["sleep", "60"], cwd=run_dir, env={"SLURM_JOB_ID": job, "PATH": os.environ["PATH"]})
+    try:
+        table = table_of(tmp_path / "out", live, here)
+        found = preflight_node.stale(table, uid, str(tmp_path / "tmp"))
+        assert found == (([str(stale)], [(process.pid, job)]) if over else ([], []))
+        assert preflight_node.is_over(job, table, uid + 1) is False  # the run directory of somebody else
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_the_nodes_are_told_what_may_be_cleaned(made):
+    plan, _talk, call = made
+    call()
+    table = json.loads(pathlib.Path(plan["run_dir"], preflight.TABLE).read_text())
+    assert (table["job_id"], table["live"], table["cluster"]) == ("42", ["42"], "here@login")
+
+
 def test_only_what_carries_our_mark_and_whose_job_is_over_is_stale(tmp_path):
     output, folder, uid = tmp_path / "out", tmp_path / "tmp", os.getuid()
     marks = {job: hashlib.sha256(str(output / job).encode()).hexdigest()[:8] for job in ("7", "8")}
     ours = [f"srt-7-{marks['7']}-nats", f"srt-{uid}-7-{marks['7']}"]
     for name in (*ours, f"srt-8-{marks['8']}-nats", "srt-7-00000000-x"):
         (folder / name).mkdir(parents=True)
-    run_dir = output / "7"
-    run_dir.mkdir(parents=True)
+    run_dir = make_run_dir(output, "7")
     ours = subprocess.Popen(["sleep", "60"], cwd=run_dir, env={"SLURM_JOB_ID": "7", "PATH": os.environ["PATH"]})
     other = subprocess.Popen(["sleep", "60"], cwd=run_dir)
     try:
-        folders, processes = preflight_node.stale(str(output), {"8"}, uid, str(folder))
+        folders, processes = preflight_node.stale(table_of(output, live=["8"]), uid, str(folder))
         assert {os.path.basename(path) for path in folders} == {f"srt-{uid}-7-{marks['7']}", f"srt-7-{marks['7']}-nats"}
         assert processes == [(ours.pid, "7")]
         done = preflight_node.clean(folders, processes)
@@ -202,7 +263,7 @@ def test_only_what_carries_our_mark_and_whose_job_is_over_is_stale(tmp_path):
 
 def test_the_report_is_one_line_of_json(tmp_path, capsys, monkeypatch):
     table = {
-        "run_dir": str(tmp_path), "output_dir": str(tmp_path / "out"), "live": [], "clean": True, "nodes": {},
+        **table_of(tmp_path / "out"), "run_dir": str(tmp_path), "clean": True, "nodes": {},
         "limits": {"free_mib": 0, "shm_mib": 0},
     }  # fmt: skip
     (tmp_path / "table.json").write_text(json.dumps(table))

@@ -81,6 +81,54 @@ def test_pyxis():
         srun.build_srun_argv(dict(step, mounts=["/a,b:/c"]), "42", "/o")
 
 
+def test_mounts_of_a_job_are_added_to_those_of_the_plan():
+    step = make_step(
+        container={"runtime": "pyxis", "image": "/i.sqsh", "mount_home": False},
+        mounts=["/a:/b", "/c:/d:ro"],
+        srun_options={"container_mounts": "/e:/f,/g:/h", "container-image": "foo", "container-mount-home": True},
+    )
+    argv = srun.build_srun_argv(step, "42", "/o")
+    assert [word for word in argv if "container" in word] == [
+        "--container-image=foo",
+        "--container-mounts=/a:/b,/c:/d:ro,/e:/f,/g:/h",
+        "--no-container-entrypoint",
+        # Not beside its opposite, which the plan has of itself: pyxis refuses both.
+        "--container-mount-home",
+    ]
+    argv = srun.build_srun_argv(dict(step, mounts=[]), "42", "/o")
+    assert "--container-mounts=/e:/f,/g:/h" in argv
+
+
+@pytest.mark.parametrize(
+    "image, word",
+    [
+        ("nginx:1.27.4", "docker://nginx:1.27.4"),
+        ("nginx", "docker://nginx"),
+        ("lmsysorg/sglang:v0.5", "docker://lmsysorg/sglang:v0.5"),
+        ("img@sha256:0123", "docker://img@sha256:0123"),
+        ("nvcr.io#nvidia/x:1", "docker://nvcr.io/nvidia/x:1"),
+        ("localhost:5000#x", "docker://localhost:5000/x"),
+        ("$oauthtoken@nvcr.io#nvidia/x:1", "docker://nvcr.io/nvidia/x:1"),
+        ("docker://me@nvcr.io#nvidia/x:1", "docker://nvcr.io/nvidia/x:1"),
+        ("docker://org/x:1", "docker://org/x:1"),
+        ("oras://reg/x:1", "oras://reg/x:1"),
+        ("library://a/b/c", "library://a/b/c"),
+        ("docker-archive:/i.tar", "docker-archive:/i.tar"),
+        ("/images/sandbox", "/images/sandbox"),
+        ("./x", "./x"),
+        ("below/i.sif", "below/i.sif"),
+        ("i.sqsh", "i.sqsh"),
+    ],
+)
+def test_images_in_registries_as_apptainer_reads_them(image, word):
+    step = make_step(container={"runtime": "apptainer", "image": image})
+    argv = srun.task_argv(step)
+    assert argv[argv.index("--nv") + 1] == word
+    # pyxis reads them as they are.
+    step = make_step(container={"runtime": "pyxis", "image": image})
+    assert f"--container-image={image}" in srun.build_srun_argv(step, "42", "/o")
+
+
 def test_apptainer():
     step = make_step(container={"runtime": "apptainer", "image": "/i.sif"}, mounts=["/a:/b"])
     assert srun.task_argv(step) == [

@@ -9,7 +9,7 @@ import time
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 from ansible_collections.srt.slurm.plugins.module_utils.runner import Context
-from ansible_collections.srt.slurm.plugins.module_utils.slurm import commands, driver, health
+from ansible_collections.srt.slurm.plugins.module_utils.slurm import commands, driver, ending, health
 from ansible_collections.srt.slurm.plugins.module_utils.slurm.holder_job import Pulse
 
 PAUSE = {"from": "2026-11-22T06:00:00.000Z", "to": "2026-11-22T06:00:20.000Z", "s": 20.0}
@@ -73,3 +73,47 @@ def test_health_waits_longer_by_what_the_job_stood_still(fake, monkeypatch):
     with pytest.raises(Error, match="not healthy after 0.2 s"):
         health.run({"plan": plan, "timeout_s": 0.2, "slice_s": 0.05}, Context())
     assert time.monotonic() - began >= 0.7
+
+
+@pytest.fixture
+def suspended(queue, do):
+    """A job of ours that is suspended."""
+    do(secrets={"srt-secret:A": "a"})
+    queue.queue["8"]["state"] = "SUSPENDED"
+    queue.calls.clear()
+    return queue
+
+
+def test_the_end_of_a_suspended_job_is_an_ordinary_one(suspended, do, fake, monkeypatch):
+    def resume(job_id):
+        suspended.calls.append(f"resume {job_id}")
+        suspended.queue[job_id]["state"] = "RUNNING"
+        return ""
+
+    monkeypatch.setattr(commands, "resume", resume)
+    checked = do("absent", ctx=Context(check_mode=True))
+    assert (checked["actions"], suspended.calls) == (["ended"], [])
+    result = do("absent")
+    assert (result["actions"], result["notes"]) == (["ended"], [])
+    assert suspended.calls == ["resume 8"]
+    assert fake.holder.ending == "slurm_job state absent"
+
+
+@pytest.mark.parametrize(
+    ("said", "why"), [("Access/permission denied", "Access/permission denied"), ("", "it is still suspended")]
+)
+def test_a_suspended_job_that_cannot_be_resumed_is_cancelled(suspended, do, fake, monkeypatch, tmp_path, said, why):
+    monkeypatch.setattr(commands, "resume", lambda job_id: said)
+    monkeypatch.setattr(ending, "RESUMED_S", 0.2)
+    result = do("absent")
+    assert result["changed"]
+    assert suspended.calls == ["cancel 8"]
+    assert not fake.holder.ending
+    assert f"could not be resumed for an orderly end: {why}" in result["notes"][0]
+    assert not (tmp_path / "out" / "8" / ".secrets").exists()
+
+
+def test_resume_says_why_slurm_does_not_want_it(program):
+    program("scontrol", '[ "$*" = "resume 8" ] || { echo "Access/permission denied for job 9" >&2; exit 1; }')
+    assert commands.resume("8") == ""
+    assert commands.resume("9").endswith("Access/permission denied for job 9")

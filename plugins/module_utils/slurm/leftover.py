@@ -1,0 +1,46 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Held jobs whose submitter died: let go if they are what is wanted now, else withdrawn."""
+
+from __future__ import annotations
+
+import time
+
+from ..failures import Error
+from . import commands, detached, script
+
+UNFINISHED_S = 10.0  # how long the submitter of a held job may need to let it go
+
+
+class Leftover:
+    """The part of the work on one allocation that judges what was found; see job.py for the rest."""
+
+    def _fits(self, job):
+        """Tell whether a job runs a playbook itself if, and only if, that is what we would submit."""
+        return script.has_play(job) == bool(self.params.get("playbook"))
+
+    def _unless_unfinished(self, job):
+        """Return *job*; None if its submitter died and it cannot be let go as what we want: then it is withdrawn.
+
+        One without a playbook never gets one, and one with a playbook needs the file that only its submitter writes.
+        """
+        until = time.monotonic() + UNFINISHED_S
+        while job["reason"].startswith("JobHeldUser") and self._is_ours(job) and not self._fits(job):
+            if script.has_play(job) and detached.is_frozen(job, script.run_dir(self.output_dir, job["id"])):
+                return job
+            if self.params.get("job_id"):
+                raise Error(
+                    f"Job {job['id']} is held: its submission was not finished. End it: ansible-playbook "
+                    f"playbooks/stop.yml -e job_id={job['id']}, and leave job_id out for a new one."
+                )
+            if self.ctx.check_mode:
+                return None
+            if time.monotonic() >= until:
+                self.notes.append(f"The submission of job {job['id']} was not finished. {self._withdraw(job['id'])}")
+                return None
+            time.sleep(min(1.0, UNFINISHED_S))  # its submitter may be at work
+            found = commands.jobs(job_id=job["id"])
+            if not found or found[0]["state"] not in commands.LIVE_STATES:
+                return None
+            job = found[0]
+        return job

@@ -1,0 +1,73 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Ends that are asked for when the one who would see to them is gone, or stands still. See docs/reliability.md."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pathlib
+import signal
+
+from cluster import wait_for
+
+UP = ("-e", "keep=600", "--skip-tags", "benchmark,rollup")
+
+
+def stop_yml(cluster, *args):
+    """Run stop.yml for the newest run."""
+    return cluster.play([*cluster.prefix(), "ansible-playbook", "playbooks/stop.yml", "-e",
+                         f"output_dir={cluster.output}", *args])  # fmt: skip
+
+
+def ended_in_tiers(run_dir):
+    """Return the tiers of the service's steps in the order in which the last of each ended."""
+    events = [json.loads(line) for line in (run_dir / "steps.jsonl").read_text().splitlines()]
+    tiers = [event["tier"] for event in events if event.get("event") == "end" and event["tier"] != "preflight"]
+    assert all(event["expected"] for event in events if event.get("event") == "end" and event["tier"] != "preflight")
+    return sorted(set(tiers), key=lambda tier: len(tiers) - tiers[::-1].index(tier))
+
+
+def test_a_guest_whose_holder_was_killed_is_ended_by_stop(cluster):
+    cluster.run("salloc", "--no-shell", "--job-name=mine", "--nodes=3", "--ntasks=3", "--exclusive", "--time=10")
+    (job_id,) = cluster.jobs("mine")
+    played = cluster.playbook(cluster.job_file("guest"), "-e", f"job_id={job_id}", *UP)
+    assert played.rc == 0, played.text
+    holder = cluster.steps(job_id)["srt_holder"]
+    for path in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            words = (path / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if words[0].endswith(b"python3") and b"serve" in words and str(cluster.latest).encode() in words:
+            os.kill(int(path.name), signal.SIGKILL)
+    wait_for(lambda: holder not in cluster.steps(job_id).values(), "the holder to be gone")
+    left = cluster.steps(job_id)
+    assert {"nats", "etcd", "prefill_0", "decode_0", "frontend_0"} <= set(left), left
+    played = stop_yml(cluster)
+    assert played.rc == 0, played.text
+    assert played.changed == 1, played.text
+    assert cluster.steps(job_id) == {}
+    assert cluster.jobs("mine") == [job_id]
+    assert ended_in_tiers(cluster.latest) == ["frontend", "worker", "head_infra"]
+    wait_for(lambda: cluster.processes() == [], "no process of ours to be left")
+    again = stop_yml(cluster)
+    assert (again.rc, again.changed) == (0, 0), again.text
+
+
+def test_a_suspended_job_is_ended_in_order(cluster):
+    played = cluster.playbook(cluster.job_file("paused"), *UP)
+    assert played.rc == 0, played.text
+    job_id, nodes = cluster.latest.name, [node["name"] for node in cluster.plan()["nodes"]]
+    mark = f"-{job_id}-{hashlib.sha256(str(cluster.latest).encode()).hexdigest()[:8]}"
+    assert mark in cluster.run("ls", "/tmp", node=nodes[0])
+    cluster.run("scontrol", "suspend", job_id)
+    told = cluster.run("ansible-playbook", "playbooks/status.yml", "-e", f"output_dir={cluster.output}")
+    assert "SUSPENDED, in its stage health" in told, told
+    played = stop_yml(cluster)
+    assert (played.rc, played.changed) == (0, 1), played.text
+    cluster.gone("paused")
+    assert ended_in_tiers(cluster.latest) == ["frontend", "worker", "head_infra"]
+    for node in nodes:
+        assert [name for name in cluster.run("ls", "/tmp", node=node).split() if mark in name] == []
