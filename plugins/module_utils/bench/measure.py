@@ -21,7 +21,7 @@ from . import files
 FIRST_SLICE_S, LONGEST_SLICE_S = 1.0, 10.0
 START_WAIT_S = 20.0
 LOOK_S = 8.0  # how long parts of the service may take to answer when a point is not valid
-SHARED_DISK_S = 20.0  # how long a file that another node wrote may stay unseen
+SHARED_DISK_S = 10.0  # how long a file that another node wrote may stay unseen
 
 
 class Session:

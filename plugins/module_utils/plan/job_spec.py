@@ -51,7 +51,8 @@ def run(params, ctx):
     vars; and ``params["vaulted"]``, values from vaults (``inline``: one by one, ``file``: of encrypted files).
     ``params["hidden"]`` takes up the values of secrets.
     """
-    wish = keeping(params.get("keep"), params.get("lease_s"))
+    # Problems of extra vars have their places, and are raised below.
+    wish = {} if params.get("problems") else keeping(params.get("keep"), params.get("lease_s"))
     if params.get("frozen"):
         return dict(frozen(params["frozen"]), **wish)
     earlier = params.get("problems") or []

@@ -318,3 +318,11 @@ def test_problems_of_many_variants_name_three_and_those_of_all_none(tmp_path):
         ("ports.http", "bench_a_tp1, bench_a_tp2, bench_a_tp4 and 1 more"),
         ("key", "bench_b_tp1, bench_b_tp2, bench_b_tp4 and 1 more"),
     ]
+
+
+def test_a_wrong_extra_var_is_told_with_its_place(tmp_path):
+    problem = {"file": "/r/site.yaml", "line": 7, "path": "keep", "problem": "is 5.", "remedy": "Give more."}
+    with pytest.raises(SpecError, match="/r/site.yaml:7: keep"):
+        run(tmp_path, text_of(), keep="5", problems=[problem])
+    with pytest.raises(Error, match="keep is 5 seconds"):
+        run(tmp_path, text_of(), keep="5")
