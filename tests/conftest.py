@@ -8,5 +8,9 @@ import signal
 
 
 def pytest_configure(config):
-    """Let SIGTERM run the fixtures' clean-up, as Ctrl-C does: it may have a sandbox to stop."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """Let SIGTERM run the fixtures' clean-up, as Ctrl-C does: it may have a sandbox to stop.
+
+    A shell lets what it starts in the background ignore SIGINT, and so would every program that the tests start.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.default_int_handler)
