@@ -187,7 +187,7 @@ def test_an_nvidia_smi_that_hangs_is_a_finding(program, monkeypatch):
     assert "timed out" in problem["text"]
     program("nvidia-smi", "exec sleep 60\n")
     (problem,), count = preflight_node.gpus(1, True)
-    assert (problem["text"].split(":")[0], count) == ("nvidia-smi does not answer", None)
+    assert (problem["text"].partition(":")[0], count) == ("nvidia-smi does not answer", None)
 
 
 def make_run_dir(output, job_id, cluster="here@login"):
