@@ -9,6 +9,8 @@ case (ssh, become, another interpreter, a task environment) the module itself ru
 
 from __future__ import annotations
 
+import signal
+
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
@@ -16,6 +18,19 @@ from ansible_collections.srt.slurm.plugins.module_utils.runner import Context
 from ansible_collections.srt.slurm.plugins.plugin_utils.interrupt import obey
 
 display = Display()
+
+
+def show(line):
+    """Show one line. Ctrl-C waits meanwhile.
+
+    The line goes through Ansible's queue: a worker that dies while it holds the lock of that queue leaves it locked,
+    and the whole playbook hangs.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        display.display(line)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class StageAction(ActionBase):
@@ -46,7 +61,7 @@ class StageAction(ActionBase):
         else:
             result.update(self._run_here(task_vars))
         for line in self.shown(result):
-            display.display(f"  {line}")
+            show(f"  {line}")
         return result
 
     def _run_here(self, task_vars):
@@ -70,7 +85,7 @@ class StageAction(ActionBase):
 
     def tell(self, line):
         """Show one line while the entry works."""
-        display.display(f"  {self._task.action.rsplit('.', 1)[-1]}: {line}")
+        show(f"  {self._task.action.rsplit('.', 1)[-1]}: {line}")
 
     def shown(self, result):
         """Hook for subclasses: return lines of the result that are shown whatever the verbosity."""

@@ -11,6 +11,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -192,5 +193,19 @@ def wait_for(condition, what, timeout_s=60):
 
 
 def interrupt(process, number=signal.SIGINT):
-    """Send *number* to the playbook's whole process group, as a terminal does."""
+    """Send *number* to the playbook's whole process group, as a terminal does.
+
+    Ctrl-C once more after a while, as a person does: Ansible hangs when a worker of it dies at a bad moment.
+    """
     os.killpg(process.pid, number)
+    if number == signal.SIGINT:
+        threading.Thread(target=_again, args=(process,), daemon=True).start()
+
+
+def _again(process, patience_s=20.0):
+    until = time.monotonic() + patience_s
+    while process.poll() is None:
+        if time.monotonic() > until:
+            os.killpg(process.pid, signal.SIGINT)
+            return
+        time.sleep(0.2)
