@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
@@ -231,8 +232,9 @@ class _Work(Leftover, Ending):
         except SlurmError as error:
             return f"It could not be cancelled either ({error.msg}) and may stay in the queue: run scancel {job_id}."
         folder = script.run_dir(self.output_dir, job_id)
-        if not owner.elsewhere(folder):
-            forget(folder)
+        with contextlib.suppress(SlurmError):  # without an answer the next run removes the secrets
+            if not owner.elsewhere(folder):
+                forget(folder)
         return done
 
     def _release(self, job):

@@ -217,3 +217,17 @@ def test_the_directory_of_a_run_that_another_cluster_may_still_have_is_not_moved
         stream.write('{"event": "holder", "reason": "ended"}\n')
     queue.next = 7
     assert "8.earlier1 now" in " ".join(do()["notes"])
+
+
+def test_a_job_is_taken_back_and_named_though_slurm_no_longer_tells_its_name(queue, do, monkeypatch):
+    def hang(*args):
+        raise commands.NoAnswer("scontrol did not answer in 20 s.")
+
+    def release(job_id):
+        monkeypatch.setattr(commands, "cluster", hang)
+        hang()
+
+    monkeypatch.setattr(commands, "release", release)
+    with pytest.raises(Error, match="Job 8 was not begun: scontrol did not answer in 20 s. The job was cancelled"):
+        do(secrets={"srt-secret:A": "a"})
+    assert queue.calls == ["submit", "cancel 8"]
