@@ -21,7 +21,10 @@ description:
   - Every result is judged. The verdict with its reasons is kept beside the result, as C(*.verdict.json). Results of
     earlier attempts are renamed, never written over.
   - A point is valid when enough requests completed, tokens came, the counts of client and server agree, the load
-    client ended by itself and no worker, frontend or infrastructure step was lost meanwhile.
+    client ended by itself and no worker, frontend or infrastructure step was lost meanwhile, not even one that was
+    started again since.
+  - A point that nobody watched, and during which a part of the service was lost that runs again now, is measured once
+    more.
   - An invalid point does not fail the task, so that the next points are measured. M(srt.slurm.rollup) returns whether
     the whole run is valid. The task fails when the service died, with the finished points in the result.
 extends_documentation_fragment: [srt.slurm.plan]

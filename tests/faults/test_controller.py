@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 
 import pytest
@@ -118,3 +119,24 @@ def test_ctrl_c_while_measuring_keeps_what_was_finished(cluster):
     played = cluster.playbook(job)
     assert played.rc == 0, played.text
     assert "c=2 kept" in played.text
+
+
+@pytest.mark.slow
+def test_a_worker_that_died_in_a_point_without_a_controller_makes_it_invalid(cluster):
+    """The next run has started it again when it judges the point."""
+    job = cluster.job_file("unwatched", benchmark=dict(LONG, num_prompts_mult=1000))
+    process, job_id, _seen = cluster.measuring(job, "-e", "keep=600")
+    interrupt(process, signal.SIGKILL)
+    process.wait(timeout=60)
+    cluster.kill(job_id, "decode_1")
+    wait_for(lambda: "bench_c2" not in cluster.steps(job_id), "the point to end")
+    (result,) = [path for path in cluster.latest.glob("results/*/*.json") if path.name.count(".") == 1]
+    how = f"decode_1 ended during the measurement: killed by signal 9 on {cluster.node_of('decode_1')}"
+    played = cluster.playbook(job, "-e", "keep=600")
+    assert played.rc == 0, played.text
+    assert f"c=2 is measured once more when the service is whole again ({how})" in played.text
+    assert "c=2 measured, valid" in played.text
+    first = json.loads(result.with_name(result.name.replace(".json", ".attempt1.verdict.json")).read_text())
+    assert (first["valid"], first["reasons"]) == (False, [how])
+    assert cluster.rollup()["valid"] is True
+    cluster.end(job)

@@ -17,6 +17,7 @@ from ..slurm.evidence import evidence, step_error
 from ..slurm.loss import ending_error
 from ..slurm.srun import start_request
 from . import files
+from .losses import losses_between
 
 FIRST_SLICE_S, LONGEST_SLICE_S = 1.0, 10.0
 START_WAIT_S = 20.0
@@ -261,26 +262,20 @@ class Measurement:
         return [f"parts of the service did not answer afterwards: {', '.join(silent)}"] if silent else []
 
     def _losses(self, own):
-        """Return how the service was not the planned one while the point was measured (times are the holder's).
+        """Return how the service was not the planned one while the point was measured.
 
         First what makes the point invalid, then the losses that the job's ``faults`` allow.
         """
         begin, end = own["started_at"] or "", own["ended_at"] or "9"
-        critical, other = self._beside(begin, end), []
-        for step in self._plan["steps"]:
-            record = self._session.records.get(step["name"]) or {"state": "ended", "ended_at": None, "reason": None}
-            losses = critical if step.get("critical", True) else other
-            if record["state"] != "ended" and record["digest"] != step["digest"]:
-                critical.append(f"{step['name']} is not the one of the plan: it has other options")
-            if record["state"] != "ended":
-                if record["state"] == "starting" or begin <= (record["started_at"] or "") <= end:
-                    self.restarts = self.restarts or bool(step.get("restarts"))
-                    losses.append(f"{step['name']} was started anew during the measurement")
-            elif (record["ended_at"] or "") < begin:
-                losses.append(f"{step['name']} was not running" + (f": {record['reason']}" if record["reason"] else ""))
-            elif record["ended_at"] <= end:
-                losses.append(f"{step['name']} ended during the measurement: {record['reason']}")
-        return critical, other
+        session, steps = self._session, self._plan["steps"]
+        found = losses_between(steps, session.records, session.answer.get("ends") or (), begin, end)
+        # A part that lives again may do better in another try: it is restarted by itself, or by the run that found a
+        # measurement which nobody watched.
+        lost = [step for step in steps if step["name"] in found.parts]
+        alive = [step for step in lost if (session.records.get(step["name"]) or {}).get("state", "ended") != "ended"]
+        unwatched = self.action != "measured"
+        self.restarts = self.restarts or any(step.get("restarts") or unwatched for step in alive)
+        return self._beside(begin, end) + found.critical, found.allowed
 
     def _beside(self, begin, end):
         """Return which other points were measured between two times."""

@@ -92,7 +92,8 @@ def _measure(session, point, params):
         _see_to_the_service(session, tell_s=1.0)
     verdict = measurement.run()
     if not verdict["valid"] and measurement.restarts and not session.dead():
-        session.ctx.progress(f"c={point['concurrency']} is measured once more when the service is whole again")
+        why = f" ({'; '.join(verdict['reasons'])})"
+        session.ctx.progress(f"c={point['concurrency']} is measured once more when the service is whole again{why}")
         _see_to_the_service(session)
         measurement = Measurement(session, point, dict(params, force=True))
         verdict = measurement.run()

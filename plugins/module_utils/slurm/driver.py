@@ -24,6 +24,7 @@ HOLDER = (
     "holder_faults",
     "holder_lines",
     "holder_job",
+    "holder_log",
 )
 MARGIN_S = 30.0  # what a request may take beyond the time that it is told to wait
 

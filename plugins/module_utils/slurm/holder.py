@@ -32,17 +32,19 @@ import time
 try:
     from .holder_faults import log_of
     from .holder_job import PREEMPTED, TIME_LIMIT, WITH_THE_JOB, Job, Pulse, taken, told
+    from .holder_log import PASSING, tail, utc_now
     from .holder_play import Play
     from .holder_probe import Wait, probe
     from .holder_secrets import forget
-    from .holder_steps import PASSING, Slurm, Steps, tail, utc_now
+    from .holder_steps import Slurm, Steps
 except ImportError:  # in the run directory
     from holder_faults import log_of
     from holder_job import PREEMPTED, TIME_LIMIT, WITH_THE_JOB, Job, Pulse, taken, told
+    from holder_log import PASSING, tail, utc_now
     from holder_play import Play
     from holder_probe import Wait, probe
     from holder_secrets import forget
-    from holder_steps import PASSING, Slurm, Steps, tail, utc_now
+    from holder_steps import Slurm, Steps
 
 PROTOCOL = 1
 LEASE_S = 120.0
@@ -115,6 +117,7 @@ class Holder(Steps):
                     "trouble": self.trouble,
                     "lease": lease,
                     "pauses": self.pulse.pauses,
+                    "ends": self.ends.listed,
                     "steps": steps,
                 },
                 **answer,

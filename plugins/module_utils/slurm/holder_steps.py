@@ -7,7 +7,6 @@ This file lies beside holder.py in the run directory: standard library, Python 3
 
 from __future__ import annotations
 
-import datetime
 import json
 import os
 import re
@@ -18,12 +17,15 @@ import time
 
 try:
     from .holder_faults import keep, may_restart, read_end, sweep
+    from .holder_log import PASSING, Ends, events, remembered, tail, utc_now
     from .holder_secrets import resolve
 except ImportError:  # in the run directory
     from holder_faults import keep, may_restart, read_end, sweep
+    from holder_log import PASSING, Ends, events, remembered, tail, utc_now
     from holder_secrets import resolve
 
 CALL_S = 10.0  # the longest that one Slurm command may take
+PATIENCE_S, LOOK_AGAIN_S = 40.0, 1.0  # a new holder asks so long, so often, what of an earlier one still runs
 TIERS = ("benchmark", "frontend", "worker", "head_infra")  # the order in which steps end
 RETRY_PAUSES_S = (0.5, 1, 2, 3, 3, 3, 3, 3, 3, 3, 3)
 AGAIN_S, YOUNG_S = 0.2, 15.0  # TERM is sent again so soon to steps so young if scancel says that some did not get it
@@ -36,7 +38,6 @@ SCRUBBED = re.compile(
     "(SLURM|SRUN|SBATCH|PMI|PMIX)_(?!CONF$)|(CUDA|ROCR)_VISIBLE_DEVICES$|GPU_DEVICE_ORDINAL$|ZE_AFFINITY_MASK$"
 )
 REMEMBERED = ("name", "tier", "digest", "nodes", "critical", "restarts", "log", "stop_grace_s")
-PASSING = ("benchmark", "preflight")  # the tiers whose steps end by themselves
 RESTART_PAUSES_S = (0.5, 2, 5, 10, 30)  # before the first restart of a step, the second, and so on
 SAID = (
     "state",
@@ -51,34 +52,6 @@ SAID = (
     "reason",
     "expected",
 )
-
-
-def utc_now(ago_s=0.0):
-    """Return the present time, or that *ago_s* seconds ago, as ISO 8601 in UTC with milliseconds."""
-    when = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(seconds=ago_s)
-    return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def tail(path, size=8192, begin=0):
-    """Return the last *size* bytes of a file, none before *begin*, as text; "" if there is no file."""
-    try:
-        with open(path, "rb") as stream:
-            stream.seek(max(begin, os.fstat(stream.fileno()).st_size - size))
-            return stream.read().decode(errors="replace")
-    except OSError:
-        return ""
-
-
-def remembered(run_dir):
-    """Return {name: the latest event} of the steps in a run directory's steps.jsonl."""
-    last = {}
-    for line in tail(os.path.join(run_dir, "steps.jsonl"), 1 << 28).splitlines():
-        try:
-            event = json.loads(line)
-            last[event["name"]] = event
-        except (ValueError, KeyError, TypeError):
-            continue  # a line that was cut, or one that is not about a step
-    return last
 
 
 def number_of(step_id):
@@ -166,7 +139,7 @@ class Steps:
         self.change = threading.Condition()
         self.one_at_a_time = threading.Lock()  # start and stop of two controllers never mix
         self.looking, self.seen, self.seen_at = threading.Lock(), None, -1e9
-        self.steps, self.seq = {}, 0
+        self.steps, self.seq, self.ends = {}, 0, Ends(events(run_dir))
         self.ending = self.finder = self.trouble = None
         os.makedirs(os.path.join(run_dir, "logs", ".srun"), exist_ok=True)
         self._remember()
@@ -381,8 +354,10 @@ class Steps:
     def _remember(self):
         """Learn from steps.jsonl what an earlier holder of this run directory started."""
         last = remembered(self.run_dir)
-        present = (self._look(0.0) or {}) if last else {}
         begun_again = int(os.environ.get("SLURM_RESTART_COUNT") or 0) > 0
+        lived = any(event.get("state") != "ended" for event in last.values())
+        # Nothing of before runs in a job that has begun again.
+        present = self._present() if lived and not begun_again else {}
         for name, event in last.items():
             step = self.steps[name] = Step({key: event.get(key) for key in REMEMBERED}, event.get("attempt") or 1)
             step.__dict__.update({key: event[key] for key in SAID if key in event})
@@ -397,6 +372,18 @@ class Steps:
             else:
                 self.note(step, "end", state="ended", expected=True, reason="ended before this holder began")
 
+    def _present(self):
+        """Return {step id: name} of what Slurm runs; RuntimeError when it does not say, which is not "nothing"."""
+        until = time.monotonic() + PATIENCE_S
+        while True:
+            present = self._look(0.0)
+            if present is not None:
+                return present
+            with self.change:
+                if time.monotonic() > until:
+                    raise RuntimeError("Slurm does not say which steps run, and none is to be started twice")
+                self.change.wait(LOOK_AGAIN_S)
+
     def note(self, step, event, pid=None, **news):
         """Change a step, write the event, tell everybody who waits."""
         with self.change:
@@ -406,6 +393,7 @@ class Steps:
             if not step.alive:
                 step.ended_at, step.expected = utc_now(), step.expected or bool(self.ending)
                 step.node = step.node or (step.ask.get("nodes") or [None])[0]
+                self.ends.add(step.record())
             self.write(dict(step.record(), event=event, pid=pid))
             self.change.notify_all()
 

@@ -29,7 +29,7 @@ class FakeHolder:
     def __init__(self, plan, helpers):
         self.plan, self.helpers, self.job_id = plan, helpers, plan["job_id"]
         self.run_dir = pathlib.Path(plan["run_dir"])
-        self.records, self.seq, self.ending, self.pauses = {}, 0, None, []
+        self.records, self.seq, self.ending, self.pauses, self.ends = {}, 0, None, [], []
         self.asked, self.scenes, self.minute, self.busy = [], [], 0, []
         self.mute = {}  # checks that fail, with what they say
         for step in plan["steps"]:
@@ -78,6 +78,13 @@ class FakeHolder:
         self.change(name, **dict({"state": "ended", "ended_at": self.at(1), "signal": 9, "node": "node0003",
                                   "reason": "killed by signal 9 on node0003"}, **facts))  # fmt: skip
 
+    def replace(self, name, started_at):
+        """Start a step of the service again, which has ended."""
+        old = self.records[name]
+        self.ends.append(dict(old, **{"from": old["started_at"], "to": old["ended_at"]}))
+        self.change(name, state="running", attempt=old["attempt"] + 1, started_at=started_at, ended_at=None,
+                    signal=None, node=None, reason=None, expected=False)  # fmt: skip
+
     def write(self, relative, value):
         """Write a JSON file below the run directory."""
         path = self.run_dir / relative
@@ -110,8 +117,8 @@ class FakeHolder:
                 self.change(name, state="ended", exit_code=143, expected=True, ended_at=self.at(2),
                             reason="exited with code 143 on node0001")  # fmt: skip
         since = (known or {}).get("seq", -1)
-        return {"ok": True, "seq": self.seq, "ending": self.ending, "pauses": self.pauses, "checks": checks,
-                "actions": actions,
+        return {"ok": True, "seq": self.seq, "ending": self.ending, "pauses": self.pauses, "ends": self.ends,
+                "checks": checks, "actions": actions,
                 "completed": all(check["done"] for check in checks), "ended": [], "progress": {},
                 "steps": [record for record in self.records.values() if record["seq"] > since]}  # fmt: skip
 

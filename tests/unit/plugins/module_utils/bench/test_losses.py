@@ -8,6 +8,7 @@ import json
 
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.bench import run as bench
+from ansible_collections.srt.slurm.plugins.module_utils.bench.losses import losses_between
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 
 
@@ -142,3 +143,95 @@ def test_a_point_in_which_the_job_stood_still_is_stopped_and_measured_again(made
     assert [op for op, _fields in holder.asked].count("stop") == 1
     (first,) = made.run_dir.glob("results/*/*.attempt1.verdict.json")
     assert "the job stood still for 14 s meanwhile: Slurm suspended it" in first.read_text()
+
+
+def life(attempt, begin, end=None, **more):
+    """Return one attempt of decode_0 between two clock times, as an end and as a record; no end: it runs."""
+    state = "ended" if end else "running"
+    facts = {"name": "decode_0", "attempt": attempt, "digest": "d", "reason": end and "killed", "state": state,
+             "started_at": begin, "ended_at": end, "from": begin, "to": end}  # fmt: skip
+    return dict(facts, **more)
+
+
+ENDED = "decode_0 ended during the measurement: killed"
+ANEW = "decode_0 was started anew during the measurement"
+OTHER = "decode_0 is not the one of the plan: it has other options"
+
+
+@pytest.mark.parametrize(
+    ("ends", "record", "told"),
+    [
+        pytest.param([], life(1, "09:00"), [], id="whole"),
+        pytest.param([], life(1, "09:00", "10:06"), [], id="died after it"),
+        pytest.param([life(1, "09:00", "10:06")], life(2, "10:07"), [], id="replaced after it"),
+        pytest.param([life(1, "08:00", "08:30")], life(2, "09:00"), [], id="replaced before it"),
+        pytest.param([life(1, "09:00", "10:02")], life(2, "10:07"), [ENDED], id="died in it, replaced after it"),
+        pytest.param([life(1, "09:00", "10:02")], life(2, "10:03"), [ENDED, ANEW], id="replaced in it"),
+        pytest.param(
+            [life(1, "09:00", "10:02", expected=True)], life(2, "10:03"), [ENDED, ANEW], id="replaced on purpose"
+        ),
+        pytest.param(
+            [life(1, "09:00", "10:01"), life(2, "10:02", "10:03")], life(3, "10:09"), [ENDED, ANEW, ENDED], id="twice"
+        ),
+        pytest.param(
+            [life(1, "09:00", "10:02"), life(2, "10:03", "10:08", digest="o")],
+            life(3, "10:09"),
+            [ENDED, ANEW, OTHER],
+            id="other options for a while",
+        ),
+        pytest.param(
+            [life(1, "09:00", "09:30")], life(2, "10:07"), ["decode_0 was not running: killed"], id="died before it"
+        ),
+        pytest.param([], life(2, "10:07"), ["decode_0 was not running"], id="nothing known of before"),
+        pytest.param([life(1, "09:00", "10:02")], life(2, None, state="starting"), [ENDED], id="starts now"),
+        pytest.param([], None, ["decode_0 was not running"], id="never seen"),
+    ],
+)
+def test_what_counts_is_who_ran_in_all_of_the_time(ends, record, told):
+    step, records = {"name": "decode_0", "digest": "d", "critical": True}, {"decode_0": record} if record else {}
+    found = losses_between([step], records, ends, "10:00", "10:05")
+    assert (found.critical, found.allowed, found.parts) == (told, [], ["decode_0"] if told else [])
+    allowed = losses_between([dict(step, critical=False)], records, ends, "10:00", "10:05")
+    assert (allowed.critical, allowed.allowed) == ([OTHER] if OTHER in told else [], [t for t in told if t != OTHER])
+
+
+def unwatched(made):
+    """Let c=4 begin without a controller, and decode_0 die in it."""
+    made.holder.put(made.plan["benchmark"]["points"][0]["step"], started_at=made.holder.at(0))
+    made.holder.die("decode_0")
+
+
+def test_a_worker_that_died_in_an_unwatched_point_and_runs_again_makes_it_invalid(made):
+    unwatched(made)
+    made.holder.finish()
+    made.holder.replace("decode_0", made.holder.at(30))
+    made.holder.minute += 1
+    (point,) = made.call(concurrencies=[4])["points"]
+    why = "decode_0 ended during the measurement: killed by signal 9 on node0003"
+    path = made.run_dir / made.plan["benchmark"]["points"][0]["result"].replace(".json", ".attempt1.verdict.json")
+    assert json.loads(path.read_text())["reasons"] == [why]
+    assert f"c=4 is measured once more when the service is whole again ({why})" in made.lines
+    assert (point["valid"], point["action"], made.holder.started()) == (True, "measured", ["bench_c4"])
+
+
+def test_the_same_while_it_is_still_measured(made):
+    unwatched(made)
+    made.holder.replace("decode_0", made.holder.at(2))
+    (point,) = made.call(concurrencies=[4])["points"]
+    assert any("ended during" in line and "started anew" in line for line in made.lines)
+    assert (point["valid"], made.holder.started()) == (True, ["bench_c4", "bench_c4"])
+
+
+def test_a_part_that_another_run_replaces_by_the_same_makes_a_watched_point_invalid(made):
+    def scene():
+        made.holder.die("decode_0", expected=True, signal=15, reason="killed by signal 15 on node0003")
+        made.holder.replace("decode_0", made.holder.at(2))
+        made.holder.finish()
+
+    made.holder.scenes = [scene]
+    (point,) = made.call(concurrencies=[4])["points"]
+    assert point["reasons"] == [
+        "decode_0 ended during the measurement: killed by signal 15 on node0003",
+        "decode_0 was started anew during the measurement",
+    ]
+    assert made.holder.started() == ["bench_c4"]

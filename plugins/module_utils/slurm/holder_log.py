@@ -1,0 +1,69 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""What has happened to the steps of a job: steps.jsonl, read again, and the ends that a measurement is judged by.
+
+This file lies beside holder.py in the run directory: standard library, Python 3.8.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+
+PASSING = ("benchmark", "preflight")  # the tiers whose steps end by themselves
+ENDS = 200  # so many ends are kept, the latest
+TOLD = ("name", "tier", "digest", "nodes", "node", "attempt", "critical", "exit_code", "signal", "reason", "expected")
+
+
+def utc_now(ago_s=0.0):
+    """Return the present time, or that *ago_s* seconds ago, as ISO 8601 in UTC with milliseconds."""
+    when = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(seconds=ago_s)
+    return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def tail(path, size=8192, begin=0):
+    """Return the last *size* bytes of a file, none before *begin*, as text; "" if there is no file."""
+    try:
+        with open(path, "rb") as stream:
+            stream.seek(max(begin, os.fstat(stream.fileno()).st_size - size))
+            return stream.read().decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def events(run_dir):
+    """Yield the events of the steps in a run directory's steps.jsonl, in order."""
+    for line in tail(os.path.join(run_dir, "steps.jsonl"), 1 << 28).splitlines():
+        try:
+            event = json.loads(line)
+            if event["name"]:
+                yield event
+        except (ValueError, KeyError, TypeError):
+            continue  # a line that was cut, or one that is not about a step
+
+
+def remembered(run_dir):
+    """Return {name: the latest event} of the steps in a run directory's steps.jsonl."""
+    return {event["name"]: event for event in events(run_dir)}
+
+
+class Ends:
+    """How parts of the service ended, also those that run again: a point must not have been measured meanwhile.
+
+    :ivar listed: the latest of them, each ``{"from", "to", ...}`` (UTC; "from" is None when it never began) with what
+        TOLD names.
+    """
+
+    def __init__(self, past=()):
+        self.listed = []
+        for event in past:
+            if event.get("event") == "end":
+                self.add(event)
+
+    def add(self, record):
+        """Keep the end of a step, from its record; one that ends by itself is no part of the service."""
+        if record.get("tier") not in PASSING:
+            end = {key: record.get(key) for key in TOLD}
+            end.update({"from": record.get("started_at"), "to": record.get("ended_at")})
+            self.listed = [*self.listed[1 - ENDS :], end]
