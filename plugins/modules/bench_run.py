@@ -42,8 +42,9 @@ options:
     description:
       - A measurement without a new token or answer for so many seconds is stopped, and its point is not valid.
       - V(0) waits until the deadline of the point.
+      - By default it is the job's C(benchmark.stall_timeout_s), which the plan knows.
+      - A load client that has not begun to send may take as long, and never less than 600 seconds.
     type: float
-    default: 300.0
   min_completed:
     description: Share of the requests of a point that must complete for it to be valid.
     type: float

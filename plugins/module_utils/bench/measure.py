@@ -21,6 +21,8 @@ from .losses import losses_between
 
 FIRST_SLICE_S, LONGEST_SLICE_S = 1.0, 10.0
 START_WAIT_S = 20.0
+STALL_MARGIN_S = 15.0  # the client keeps the limit of the plan itself and says more; this is for one that cannot
+PREPARING_S = 600.0  # the least that a client may take until it sends: long prompts take a while, and show nothing
 LOOK_S = 8.0  # how long parts of the service may take to answer when a point is not valid
 SHARED_DISK_S = 10.0  # how long a file that another node wrote may stay unseen
 
@@ -165,7 +167,7 @@ class Measurement:
         """Wait for the end of the step; return why it had to be stopped, or None."""
         slice_s, until = FIRST_SLICE_S, time.monotonic() + float(self._point["deadline_s"])
         while self._record["state"] != "ended":
-            reason = self._too_long(until) or self._stood_still()
+            reason = self._stood_still() or self._too_long(until)
             dead = self._session.dead()
             if dead:
                 reason = f"it was stopped because {', '.join(record['name'] for record in dead)} ended"
@@ -180,17 +182,28 @@ class Measurement:
         """Show the progress; return why the step must be stopped now, or None."""
         now = time.monotonic()
         progress = files.read_json(os.path.join(self._plan["run_dir"], self._point["progress"])) or {}
-        seen = [progress.get(key) for key in ("state", "done", "tokens")]
-        if seen != self._seen or progress.get("state") not in ("warmup", "running"):
+        state = progress.get("state")
+        seen = [state, progress.get("done"), progress.get("tokens")]
+        if seen != self._seen:
             self._seen, self._seen_at = seen, now
         if progress:
             self._ctx.progress(progress_line(progress))
         if now >= until:
             return f"it was stopped because it was not complete after {self._point['deadline_s']:g} s"
-        limit = self._params["stall_timeout_s"]
-        if limit and now - self._seen_at > limit:
-            return f"it was stopped because nothing came for {now - self._seen_at:.0f} s"
+        silent, limit = now - self._seen_at, self._stall_limit()
+        if state in ("warmup", "running") and 0 < limit < silent:
+            return f"it was stopped because nothing came for {silent:.0f} s"
+        if state in (None, "preparing") and silent > max(limit, PREPARING_S):
+            how = "it still prepares its requests" if state else "it has shown no progress at all"
+            return f"it was stopped because its load client did not begin in {silent:.0f} s: {how}"
         return None
+
+    def _stall_limit(self):
+        """Return after how many seconds without a new token or answer the step is stopped; 0: never."""
+        if self._params["stall_timeout_s"] is not None:
+            return self._params["stall_timeout_s"]
+        limit = self._point.get("stall_timeout_s")
+        return limit + STALL_MARGIN_S if limit else 0
 
     def _stood_still(self):
         """Return why the point says nothing of the service if its job did not run for a while meanwhile, else None."""

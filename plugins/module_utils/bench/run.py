@@ -16,7 +16,7 @@ ARGUMENT_SPEC = {
     "plan": {"type": "dict"},
     "force": {"type": "bool", "default": False},
     "concurrencies": {"type": "list", "elements": "int", "default": []},
-    "stall_timeout_s": {"type": "float", "default": 300.0},
+    "stall_timeout_s": {"type": "float"},
     "min_completed": {"type": "float", "default": 0.99},
 }
 OPTIONS = {"required_one_of": [("plan_path", "plan")]}
@@ -194,6 +194,7 @@ def verdict_line(record):
         _figure(record, "mean_ttft_ms", "TTFT {:,.1f} ms"),
         _figure(record, "mean_tpot_ms", "TPOT {:,.2f} ms"),
         _figure(record, "completed", "{:d} requests"),
+        _figure(record, "failed", "{:d} failed") if record["metrics"].get("failed") else None,
     ]
     without = f"; although {'; '.join(record['losses'])}" if record["losses"] else ""
     return f"{label}, valid: {', '.join(filter(None, figures))}{without}"

@@ -11,7 +11,7 @@ import re
 from ..results.verdict import read_verdict
 from ..slurm import detached, loss, runs
 from ..slurm.evidence import tail_lines
-from ..slurm.holder_steps import PASSING
+from ..slurm.holder_log import PASSING
 from . import files
 
 ARGUMENT_SPEC = dict(runs.ARGUMENT_SPEC, lines={"type": "int", "default": 5})

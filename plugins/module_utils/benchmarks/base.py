@@ -42,8 +42,9 @@ class Benchmark:
         return []
 
     def points(self, layout):
-        """Return the points, each ``{name, concurrency, parameters, step, result, progress, expect, deadline_s}``.
+        """Return the points.
 
+        Each is ``{name, concurrency, parameters, step, result, progress, expect, deadline_s, stall_timeout_s}``.
         ``parameters`` is all that the point's result depends on beside the service itself.
         """
         return []

@@ -155,6 +155,7 @@ class SaBench(Benchmark):
             "progress": progress,
             "expect": expect,
             "deadline_s": options["point_timeout_s"],
+            "stall_timeout_s": options["stall_timeout_s"],
         }
 
 

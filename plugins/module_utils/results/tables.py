@@ -115,6 +115,8 @@ def table_text(rollup, dry=False, coming=()):
         mark = "to be measured" if record in missing else "yes" if record["valid"] else "NO"
         if record["concurrency"] in coming:
             mark = "to be taken over"
+        if record.get("failed"):
+            mark += f" ({record['failed']} failed)"
         if record.get("losses"):
             mark += " (with losses)"
         if record.get("origin"):

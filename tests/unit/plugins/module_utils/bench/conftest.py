@@ -146,7 +146,7 @@ def made(tmp_path, monkeypatch):
         context = Context(check_mode=check, diff=diff, progress=lines.append)
         monkeypatch.setattr(context, "controller_alive", lambda: alive)
         defaults = {"plan_path": str(run_dir / "plan.json"), "plan": None, "force": False, "concurrencies": [],
-                    "stall_timeout_s": 300.0, "min_completed": 0.99}  # fmt: skip
+                    "stall_timeout_s": None, "min_completed": 0.99}  # fmt: skip
         return bench.run(dict(defaults, **params), context)
 
     return types.SimpleNamespace(plan=plan, holder=holder, call=call, run_dir=run_dir, helpers=helpers, lines=lines)

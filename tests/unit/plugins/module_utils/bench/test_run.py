@@ -245,6 +245,56 @@ def test_a_point_without_progress_is_stopped(made, monkeypatch):
     assert point["reasons"][0] == "it was stopped because nothing came for 30 s"
 
 
+def stalling(made, monkeypatch, progress, limit_s, **params):
+    """Measure c=4, whose progress stays *progress* and whose plan has the limit *limit_s*; return its first reason.
+
+    Ten seconds go by between two looks, an hour at most.
+    """
+    now, point = [0.0], made.plan["benchmark"]["points"][0]
+    monkeypatch.setattr(measure.time, "monotonic", lambda: now[0])
+    point.update(deadline_s=7200.0, stall_timeout_s=limit_s)
+
+    def scene():
+        now[0] += 10.0
+        if progress:
+            made.holder.write(point["progress"], dict(progress, total=40, concurrency=4, errors=0))
+
+    made.holder.scenes = [scene] * 360
+    return "".join(made.call(concurrencies=[4], **params)["points"][0]["reasons"][:1])
+
+
+RUNNING = {"state": "running", "done": 3, "tokens": 5}
+
+
+@pytest.mark.parametrize(
+    ("limit_s", "params", "seconds"),
+    [
+        (900, {}, 920),
+        (30, {}, 50),
+        (0, {}, None),
+        (900, {"stall_timeout_s": 25.0}, 30),
+        (900, {"stall_timeout_s": 0}, None),
+    ],
+)
+def test_a_point_without_progress_is_stopped_at_the_limit_of_its_plan(made, monkeypatch, limit_s, params, seconds):
+    """The load client keeps the limit itself and is left some seconds to say so."""
+    reason = stalling(made, monkeypatch, RUNNING, limit_s, **params)
+    assert reason == (f"it was stopped because nothing came for {seconds} s" if seconds else "")
+
+
+@pytest.mark.parametrize(
+    ("progress", "how"),
+    [
+        ({"state": "preparing"}, "it still prepares its requests"),
+        (None, "it has shown no progress at all"),
+    ],
+)
+@pytest.mark.parametrize(("limit_s", "seconds"), [(900, 920), (30, 610), (0, 610)])
+def test_a_client_that_never_begins_is_stopped(made, monkeypatch, progress, how, limit_s, seconds):
+    reason = stalling(made, monkeypatch, progress, limit_s)
+    assert reason == f"it was stopped because its load client did not begin in {seconds} s: {how}"
+
+
 def test_preparation_is_no_stall(made, monkeypatch):
     now = [0.0]
     monkeypatch.setattr(measure.time, "monotonic", lambda: now[0])
@@ -257,6 +307,16 @@ def test_preparation_is_no_stall(made, monkeypatch):
     made.plan["benchmark"]["points"][0]["deadline_s"] = 1000.0
     assert made.call(concurrencies=[4], stall_timeout_s=25.0)["valid"] is True
     assert "c=4 starting" in made.lines
+
+
+def test_failed_requests_are_shown_also_when_they_are_few(made):
+    lengths = [16] * 159 + [0]
+    made.holder.scenes = [lambda: made.holder.finish(
+        completed=159, failed=1, output_lens=lengths, total_output_tokens=sum(lengths), total_input_tokens=64 * 159,
+        server_input_tokens=64 * 159)]  # fmt: skip
+    assert made.call(concurrencies=[16])["valid"] is True
+    assert made.lines[-1].startswith("c=16 measured, valid: ")
+    assert made.lines[-1].endswith(", 159 requests, 1 failed")
 
 
 def test_waits_are_short_at_first_and_longer_later(made):

@@ -258,6 +258,15 @@ def test_the_table_is_aligned(helpers, run_dir):
     assert tables.table_text(None) == ""
 
 
+def test_failed_requests_are_told_in_the_table_also_when_they_are_few(helpers, run_dir):
+    plan = helpers.make_plan(run_dir)
+    for point, failed in zip(plan["benchmark"]["points"], (0, 1)):
+        raw = helpers.raw_result(point["concurrency"])
+        helpers.write_point(run_dir, point, dict(raw, failed=failed, completed=raw["completed"] - failed))
+    rows = tables.table_text(document.build(plan, "T")).splitlines()
+    assert (rows[1].split()[-1], rows[2].split()[-3:]) == ("yes", ["yes", "(1", "failed)"])
+
+
 def test_losses_that_the_job_allows_are_told_in_the_table_and_the_csv(helpers, run_dir):
     plan = finished(helpers, run_dir)
     path = run_dir / plan["benchmark"]["points"][1]["result"].replace(".json", ".verdict.json")
