@@ -16,7 +16,7 @@ from ..frontends.nginx import nginx_file, nginx_step
 from ..plan_io import PLAN_SCHEMA_VERSION, digest
 from ..topology.layout import INFRA_PORTS, build_layout
 from . import containers, infra, mounts, prepare, remarks, tolerance
-from .request import allocation_request, node_count
+from .request import allocation_request, hardware, node_count
 
 DIGESTED = ("argv", "env", "nodes", "container", "mounts", "preamble", "srun_options", "ntasks")
 
@@ -170,7 +170,9 @@ def bench_points(layout, assets, serving):
     for point in points:
         # A measurement that a controller left behind is of the service that it measured, and of no other one.
         point["step"]["digest"] = digest({"serving": serving, "step": point["step"]["digest"]})
-        point["digest"] = digest({"serving": serving, "parameters": point["parameters"]})
+        # On other hardware the same service runs, and is another one to measure. No step restarts for it.
+        material = {"serving": serving, "parameters": point["parameters"], "hardware": hardware(layout.spec)}
+        point["digest"] = digest(material)
     return points, files
 
 

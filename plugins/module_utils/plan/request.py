@@ -7,13 +7,29 @@ from __future__ import annotations
 from ..backends import BACKENDS
 from ..failures import Error
 from ..plan_io import digest
-from ..slurm_options import plain
+from ..slurm_options import plain, sbatch_name
 from ..topology.layout import worker_nodes
 from ..topology.roles import Wish
 
 DEFAULT_TIME_LIMIT = "01:00:00"
 # Seconds for which a job lives on without a sign of life: of a run that ends it, and of one that keeps it.
 LEASE_S, KEPT_S = 120.0, 3600.0
+# Options of sbatch by which a job gets one kind of hardware and not another.
+HARDWARE = (
+    "clusters",
+    "cluster-constraint",
+    "constraint",
+    "cpu-freq",
+    "gpu-freq",
+    "gpus",
+    "gpus-per-node",
+    "gpus-per-socket",
+    "gpus-per-task",
+    "gres",
+    "partition",
+    "prefer",
+    "tres-per-task",
+)
 SHORTEST_LEASE_S = 15.0  # a controller that is at work may be silent for some seconds between two requests
 
 
@@ -80,6 +96,14 @@ def allocation_request(spec):
     # Says how the nodes are addressed, not which ones are wanted.
     request["network_interface"] = cluster["network_interface"]
     return request
+
+
+def hardware(spec):
+    """Return ``{name: value}`` of what decides on which kind of hardware the job runs, as far as the job says."""
+    directives = {sbatch_name(key): plain(value) for key, value in spec["sbatch_directives"].items()}
+    found = {"gpu_type": spec["resources"]["gpu_type"], "partition": spec["slurm"]["partition"]}
+    found.update({key: value for key, value in directives.items() if key in HARDWARE})
+    return {key: value for key, value in found.items() if value is not None}
 
 
 def metadata(spec, tags=()):

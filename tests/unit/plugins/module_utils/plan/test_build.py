@@ -107,6 +107,7 @@ def test_serving_and_point_digests_are_equal_on_every_allocation():
         ({"frontend": {"args": {"router-mode": "kv"}}}, {"frontend_0"}),
         ({"frontend": {"nginx_keepalive_timeout": "5s"}}, {"nginx"}),
         ({"infra": {"nats_max_payload_mb": 8}}, {"nats"}),
+        ({"resources": {"gpu_type": "h200"}, "slurm": {"partition": "h200"}}, set()),
     ],
 )
 def test_only_what_changed_changes(changes, expected):
@@ -129,6 +130,13 @@ def test_only_what_changed_changes(changes, expected):
         ({"backend": {"speedup_ratio": 5}}, True, True),
         ({"ports": {"frontend": 9000}}, True, True),
         ({"environment": {"A": "b"}}, True, True),
+        ({"resources": {"gpu_type": "h200"}}, False, True),
+        ({"slurm": {"partition": "h200"}}, False, True),
+        ({"sbatch_directives": {"p": "h200"}}, False, True),
+        ({"sbatch_directives": {"C": "h200"}}, False, True),
+        ({"sbatch_directives": {"gres": "gpu:h200:8"}}, False, True),
+        ({"sbatch_directives": {"gpus-per-node": "h200:8"}}, False, True),
+        ({"sbatch_directives": {"comment": "h200", "qos": "high", "reservation": "today"}}, False, False),
     ],
 )
 def test_digests_are_over_exactly_what_matters(changes, serving, points):
