@@ -32,6 +32,13 @@ options:
         over from an earlier run.
     type: bool
     default: false
+  concurrencies:
+    description:
+      - The points that this run was to measure (O(srt.slurm.bench_run#module:concurrencies)). Empty means all.
+      - RV(chosen_valid) is about these. RV(valid) and C(rollup.json) stay about the whole job.
+    type: list
+    elements: int
+    default: []
 attributes:
   check_mode:
     description: Returns the rollup and writes nothing.
@@ -89,6 +96,25 @@ reasons:
   type: list
   elements: str
   sample: ["c=16: none of 160 requests completed; 160 x HTTP 503: no workers"]
+chosen_valid:
+  description:
+    - Whether every point in O(concurrencies) is valid and no stage failed. Without O(concurrencies) the same as
+      RV(valid). Null in check mode while such points are unmeasured.
+  returned: success
+  type: bool
+chosen_reasons:
+  description: Those of RV(reasons) that count for RV(chosen_valid).
+  returned: success
+  type: list
+  elements: str
+left_out:
+  description:
+    - The concurrencies of planned points that O(concurrencies) does not name and that have no valid result. They are in
+      C(rollup.json) as well.
+  returned: success
+  type: list
+  elements: int
+  sample: [16]
 table:
   description: The points as a table, the verdict, and where the rollup and the logs are.
   returned: success

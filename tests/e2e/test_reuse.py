@@ -60,6 +60,23 @@ def test_points_with_the_same_digest_are_not_measured_again(cluster, up):
     assert "c=4 measured" in played.text
 
 
+def test_a_run_with_chosen_points_is_judged_by_them(cluster, up):
+    two = dict(BENCHMARK, osl=9, concurrencies=[2, 3])
+    new, played = changed_by(cluster, up, "-e", "concurrencies=2", benchmark=two)
+    assert new == set()
+    assert "The chosen points are valid; left out: c=3." in played.text
+    rollup = json.loads((cluster.latest / "rollup.json").read_text())
+    assert (rollup["valid"], rollup["left_out"]) == (False, [3])
+    played = cluster.playbook(
+        cluster.job_file("reused", benchmark=two), "-e", "keep=600", "-e", "concurrencies=3", "--tags", "rollup"
+    )
+    assert played.rc != 0 and "The results are not valid: c=3: was not measured." in " ".join(played.text.split())
+    _new, played = changed_by(cluster, up, benchmark=two)
+    assert "c=2 kept" in played.text and "The results are valid." in played.text
+    rollup = json.loads((cluster.latest / "rollup.json").read_text())
+    assert (rollup["valid"], rollup["left_out"]) == (True, [])
+
+
 def test_a_change_of_one_kind_of_worker_restarts_those_only(cluster, up):
     changed = dict(MOCKER, mocker_config={"decode": {"block-size": 32}})
     new, _played = changed_by(cluster, up, "--skip-tags", "benchmark,rollup", backend=changed)

@@ -23,18 +23,23 @@ LONG_MODE = {"prefill": "prefill", "decode": "decode", "agg": "aggregated"}
 _WORKER_STEP = re.compile(r"(prefill|decode|agg)_(\d+)(?:_r(\d+))?$")
 
 
-def build(plan, now, failure=None, coming=None):
+def build(plan, now, failure=None, coming=None, chosen=()):
     """Return the rollup of the run that *plan* describes, from the files in its run directory.
 
     :param now: time of generation (UTC).
     :param failure: ``{task or stage, msg}`` of a stage that failed before; makes the run invalid.
     :param coming: ``{concurrency: (result path, verdict)}`` of earlier runs that stand for points of this one.
+    :param chosen: concurrencies of the points that this run was to measure; none: all. The others are ``left_out``
+        unless they are valid anyway.
     """
     spec, run_dir = plan["spec"], plan["run_dir"]
     resources, backend, benchmark = (spec.get(key) or {} for key in ("resources", "backend", "benchmark"))
     points = (plan.get("benchmark") or {}).get("points") or []
     results = [point_record(point, run_dir, _gpus(plan), (coming or {}).get(point["concurrency"])) for point in points]
     reasons = [f"c={record['concurrency']}: {reason}" for record in results for reason in record["invalid_reasons"]]
+    planned = [point["concurrency"] for point in points]
+    reasons += [f"c={concurrency}: is no point of the plan" for concurrency in chosen if concurrency not in planned]
+    left_out = [one["concurrency"] for one in results if chosen and not (one["valid"] or one["concurrency"] in chosen)]
     notes = list(plan.get("notes") or [])
     if failure and failure.get("msg"):
         where = failure.get("task") or failure.get("stage") or "a stage"
@@ -50,6 +55,7 @@ def build(plan, now, failure=None, coming=None):
         "timezone": "UTC",
         "valid": not reasons,
         "invalid_reasons": reasons,
+        "left_out": left_out,
         "model_path": (spec.get("model") or {}).get("path"),
         "model_name": _model_name(spec, points),
         "precision": (spec.get("model") or {}).get("precision"),
@@ -62,7 +68,7 @@ def build(plan, now, failure=None, coming=None):
         "benchmark_type": benchmark.get("type"),
         "isl": benchmark.get("isl"),
         "osl": benchmark.get("osl"),
-        "concurrencies": [point["concurrency"] for point in points],
+        "concurrencies": planned,
         "results": results,
         **_extremes([record for record in results if record["valid"]]),
         "started_at": min((record["started_at"] for record in results if record["started_at"]), default=None),
@@ -74,6 +80,13 @@ def build(plan, now, failure=None, coming=None):
         "notes": notes + more,
         "tags": list(spec.get("tags") or []),
     }
+
+
+def chosen_reasons(rollup):
+    """Return the reasons why *rollup* is not valid, without those that only points have which were left out."""
+    left_out = [record for record in rollup["results"] if record["concurrency"] in (rollup.get("left_out") or ())]
+    theirs = {f"c={record['concurrency']}: {reason}" for record in left_out for reason in record["invalid_reasons"]}
+    return [reason for reason in rollup["invalid_reasons"] if reason not in theirs]
 
 
 def point_record(point, run_dir, gpus, earlier=None):

@@ -9,7 +9,7 @@ import os
 
 from ..plan_io import load_plan, utc_now, write_text_atomic
 from . import tables
-from .document import build
+from .document import build, chosen_reasons
 from .earlier import earlier_result
 from .verdict import standing
 
@@ -18,22 +18,24 @@ ARGUMENT_SPEC = {
     "plan": {"type": "dict"},
     "failure": {"type": "dict", "default": {}},
     "force": {"type": "bool", "default": False},
+    "concurrencies": {"type": "list", "elements": "int", "default": []},
 }
 OPTIONS = {"required_one_of": [("plan_path", "plan")]}
 ALWAYS_NEW = ("generated_at",)
 
 
 def run(params, ctx):
-    """Return ``{changed, rollup, path, csv_path, text_path, valid, reasons, table, diff}``.
+    """Return ``{changed, rollup, path, csv_path, text_path, valid, reasons, chosen_valid, ..., table, diff}``.
 
-    In check mode nothing is written: ``table`` is what the rollup would say, ``diff`` has it before and after,
-    and ``valid`` is None while there are points to measure.
+    ``valid`` and ``reasons`` are about all points of the plan; ``chosen_valid`` and ``chosen_reasons`` about those in
+    ``concurrencies``, and ``left_out`` names the others. In check mode nothing is written: ``table`` is what the rollup
+    would say, ``diff`` has it before and after, and both verdicts are None while there are points to measure.
     """
     plan = params.get("plan") or load_plan(params["plan_path"])
     path, csv_path, text_path = (os.path.join(plan["run_dir"], "rollup." + kind) for kind in ("json", "csv", "txt"))
     before = read_rollup(path)
     coming = _coming(plan) if ctx.check_mode and not params.get("force") else {}
-    rollup = build(plan, utc_now(), params.get("failure"), coming)
+    rollup = build(plan, utc_now(), params.get("failure"), coming, params.get("concurrencies") or ())
     if _same(before, rollup):
         rollup = before
     changed = rollup is not before or not os.path.exists(csv_path)
@@ -43,14 +45,18 @@ def run(params, ctx):
         write_text_atomic(path, json.dumps(rollup, indent=2) + "\n")
         write_text_atomic(csv_path, tables.csv_text(rollup))
         write_text_atomic(text_path, f"{table}\n{places}\n")
+    open_yet = ctx.check_mode and tables.unmeasured(rollup)
     result = {
         "changed": changed,
         "rollup": rollup,
         "path": path,
         "csv_path": csv_path,
         "text_path": text_path,
-        "valid": None if ctx.check_mode and tables.unmeasured(rollup) else rollup["valid"],
+        "valid": None if open_yet else rollup["valid"],
         "reasons": rollup["invalid_reasons"],
+        "chosen_valid": None if open_yet else not chosen_reasons(rollup),
+        "chosen_reasons": chosen_reasons(rollup),
+        "left_out": rollup["left_out"],
         "table": table if ctx.check_mode else f"{table}\n{places}",
     }
     if ctx.diff:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import csv
 import io
 
+from .document import chosen_reasons
 from .sa_bench import METRICS, STATISTICS
 from .verdict import NOT_MEASURED
 
@@ -113,6 +114,8 @@ def table_text(rollup, dry=False, coming=()):
     for record in rollup["results"]:
         cells = ["-" if record.get(key) is None else format(record[key], style) for _title, key, style in TABLE]
         mark = "to be measured" if record in missing else "yes" if record["valid"] else "NO"
+        if record["concurrency"] in (rollup.get("left_out") or ()):
+            mark = "left out" if record["invalid_reasons"] == [NOT_MEASURED] else "NO (left out)"
         if record["concurrency"] in coming:
             mark = "to be taken over"
         if record.get("failed"):
@@ -128,13 +131,24 @@ def table_text(rollup, dry=False, coming=()):
         text = ["No points were planned."]
     if missing:
         return "\n".join(text)
-    text.append("The results are valid." if rollup["valid"] else "The results are NOT valid:")
-    text += [f"  {reason}" for reason in rollup["invalid_reasons"]]
+    text += verdict_lines(rollup)
     lost = losses(rollup)
     if lost:
         text.append("Not all of the service was there, which the job allows (faults: critical: false):")
         text += [f"  {line}" for line in lost]
     return "\n".join(text)
+
+
+def verdict_lines(rollup):
+    """Return whether the results are valid, and why not, as lines."""
+    left_out = ", ".join(f"c={concurrency}" for concurrency in rollup.get("left_out") or ())
+    reasons = chosen_reasons(rollup)
+    if rollup["valid"]:
+        return ["The results are valid."]
+    if left_out and not reasons:
+        return [f"The chosen points are valid; left out: {left_out}."]
+    left = [f"  left out: {left_out}"] if left_out else []
+    return ["The results are NOT valid:", *(f"  {reason}" for reason in reasons), *left]
 
 
 def losses(rollup):
@@ -143,5 +157,7 @@ def losses(rollup):
 
 
 def unmeasured(rollup):
-    """Return the records of the points that nobody has measured yet."""
-    return [record for record in rollup["results"] if record["invalid_reasons"] == [NOT_MEASURED]]
+    """Return the records of the points that nobody has measured yet, without those that are left out."""
+    left_out = rollup.get("left_out") or ()
+    missing = [record for record in rollup["results"] if record["invalid_reasons"] == [NOT_MEASURED]]
+    return [record for record in missing if record["concurrency"] not in left_out]

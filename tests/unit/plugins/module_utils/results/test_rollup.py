@@ -125,6 +125,53 @@ def test_a_point_that_was_not_measured_is_there_and_invalid(helpers, run_dir):
     assert result["rollup"]["max_output_tps"] is None
 
 
+def test_a_run_is_judged_by_the_points_that_were_chosen_and_the_rollup_by_all(helpers, run_dir):
+    plan = helpers.make_plan(run_dir, concurrencies=(4, 16, 64))
+    helpers.write_point(run_dir, plan["benchmark"]["points"][0], helpers.raw_result(4))
+    result = call(plan, concurrencies=[4])
+    assert (result["chosen_valid"], result["chosen_reasons"], result["left_out"]) == (True, [], [16, 64])
+    assert (result["valid"], result["reasons"]) == (False, ["c=16: was not measured", "c=64: was not measured"])
+    stored = json.loads((run_dir / "rollup.json").read_text())
+    assert (stored["valid"], stored["left_out"]) == (False, [16, 64])
+    lines = result["table"].splitlines()
+    assert [line.split()[-1] for line in lines[1:4]] == ["yes", "out", "out"]
+    assert lines[4] == "The chosen points are valid; left out: c=16, c=64."
+    assert "NOT" not in result["table"]
+    assert call(plan)["table"].splitlines()[4:6] == ["The results are NOT valid:", "  c=16: was not measured"]
+
+
+def test_a_chosen_point_that_is_missing_or_invalid_still_counts(helpers, run_dir):
+    plan = helpers.make_plan(run_dir)
+    first = plan["benchmark"]["points"][0]
+    assert call(plan, concurrencies=[4])["chosen_reasons"] == ["c=4: was not measured"]
+    helpers.write_point(run_dir, first, helpers.raw_result(4), ["too many errors"])
+    result = call(plan, concurrencies=[4])
+    assert (result["chosen_valid"], result["chosen_reasons"]) == (False, ["c=4: too many errors"])
+    assert result["table"].splitlines()[3:6] == [
+        "The results are NOT valid:", "  c=4: too many errors", "  left out: c=16"
+    ]  # fmt: skip
+    helpers.write_point(run_dir, first, helpers.raw_result(4))
+    assert call(plan, concurrencies=[4], failure={"task": "Health", "msg": "no"})["chosen_reasons"] == ["Health: no"]
+    assert call(plan, concurrencies=[4, 5])["chosen_reasons"] == ["c=5: is no point of the plan"]
+    assert call(plan, concurrencies=[16])["chosen_reasons"] == ["c=16: was not measured"]
+
+
+def test_a_point_with_a_valid_result_is_not_left_out(helpers, run_dir):
+    result = call(finished(helpers, run_dir), concurrencies=[4])
+    assert (result["valid"], result["chosen_valid"], result["left_out"]) == (True, True, [])
+    assert "The results are valid." in result["table"]
+
+
+def test_check_mode_measures_no_point_that_is_left_out(helpers, run_dir):
+    plan = helpers.make_plan(run_dir)
+    result = call(plan, check=True, concurrencies=[4])
+    assert (result["valid"], result["chosen_valid"]) == (None, None)
+    assert [line.split()[-2:] for line in result["table"].splitlines()[1:3]] == [["be", "measured"], ["left", "out"]]
+    helpers.write_point(run_dir, plan["benchmark"]["points"][0], helpers.raw_result(4))
+    result = call(plan, check=True, concurrencies=[4])
+    assert (result["chosen_valid"], result["valid"]) == (True, False)
+
+
 def test_a_stage_that_failed_makes_the_run_invalid(helpers, run_dir):
     plan = finished(helpers, run_dir)
     assert call(plan, failure={"task": "Health", "msg": "decode 1/2"})["reasons"] == ["Health: decode 1/2"]
