@@ -16,6 +16,9 @@ description:
   - What finished jobs of the same output directory left on a node (directories below F(/tmp), processes) is reported
     and removed. Only what carries the mark of such a run directory, belongs to the user, and whose job Slurm no longer
     lists is touched.
+  - What outlived a step of this job is removed as well, unless a later step started it.
+  - While another controller looks at the nodes of the same job it is waited for, for O(timeout_s) at most. Then its
+    step is ended.
   - Nothing is done when all steps of the plan run already.
 extends_documentation_fragment: [srt.slurm.plan]
 options:
@@ -32,7 +35,7 @@ options:
     type: float
     default: 5.0
   clean:
-    description: Whether to remove what finished jobs of ours left.
+    description: Whether to remove what finished jobs of ours left. If not, it is told in RV(notes).
     type: bool
     default: true
   ignore:
@@ -91,6 +94,9 @@ nodes:
       description: What the node could not look at, each with C(check) and C(why).
       type: list
       elements: dict
+    nonce:
+      description: What tells this report from those of earlier looks and other controllers.
+      type: str
     stale:
       description: What finished jobs left.
       type: list
@@ -123,7 +129,9 @@ problems:
       type: str
       sample: port 8081 of decode_0 is taken by another process (Address already in use)
 notes:
-  description: Checks that nodes could not do. They fail nothing.
+  description:
+    - Checks that nodes could not do, and with O(clean=false) each thing that is left on a node. They fail nothing.
+    - They are shown as lines, also without C(-v).
   returned: always, also on failure
   type: list
   elements: str

@@ -4,16 +4,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
 import time
+import uuid
 
 from ..failures import Error
 from ..plan_io import load_plan, write_text_atomic
 from . import commands, driver, preflight_node, srun
 from .evidence import step_error
 from .health import still_there
+from .holder_steps import number_of
 
 ARGUMENT_SPEC = {
     "plan_path": {"type": "path"},
@@ -31,7 +34,7 @@ ARGUMENT_SPEC = {
     "timeout_s": {"type": "float", "default": 120.0},
 }
 OPTIONS = {"required_one_of": [("plan_path", "plan")]}
-NAME, TABLE, PROGRAM = "preflight", "preflight.json", "preflight_node.py"
+NAME, TABLE, PROGRAM = "preflight", ".preflight-{nonce}.json", "preflight_node.py"
 SHARED_DISK_S = 10.0  # how long a report that another node wrote may stay unseen
 
 
@@ -46,11 +49,16 @@ def run(params, ctx):
     if ctx.check_mode or not plan["steps"]:
         return dict(none, skipped_because="check mode" if ctx.check_mode else "the plan has no steps")
     talk = driver.connect_plan(plan, ctx)
-    records = {record["name"]: record for record in talk.request("status")["steps"]}
-    waiting = [step for step in plan["steps"] if not _runs(step, records.get(step["name"]))]
-    if not waiting:
-        return dict(none, skipped_because="all steps run already")
-    reports, sent, back = _ask(plan, talk, _table(plan, waiting, records, params), params, ctx)
+    until, found = time.monotonic() + params["timeout_s"], None
+    while not found:
+        records = _records(talk, until, ctx)
+        waiting = [step for step in plan["steps"] if not _runs(step, records.get(step["name"]))]
+        if not waiting:
+            return dict(none, skipped_because="all steps run already")
+        found = _ask(plan, talk, _table(plan, waiting, records, params), params, ctx)
+        if not found and time.monotonic() > until:
+            raise Error(f"Other controllers looked at the nodes of job {plan['job_id']} all the time. Try again.")
+    reports, sent, back = found
     problems = [dict(problem, node=one["node"]) for one in reports for problem in one["problems"]]
     if any(problem["check"] == "port" for problem in problems):  # perhaps another controller started them meanwhile
         alive = {record["name"] for record in talk.request("status")["steps"] if record["state"] != "ended"}
@@ -62,7 +70,7 @@ def run(params, ctx):
         "changed": bool(cleaned),
         "nodes": reports,
         "problems": problems,
-        "notes": _notes(reports, params["ignore"]),
+        "notes": _notes(reports, params["ignore"]) + _left(reports, params["clean"]),
         "cleaned": cleaned,
         "duration_s": round(time.monotonic() - began, 3),
         "skipped_because": None,
@@ -90,6 +98,30 @@ def program():
 
 def _runs(step, record):
     return bool(record and record["state"] != "ended" and record["digest"] == step["digest"])
+
+
+def _records(talk, until, ctx):
+    """Return the records of the steps by name once no preflight of another controller runs.
+
+    Each controller looks by itself: what it wants to know, and may clean, is in its own table. After *until* (monotonic
+    seconds) the other's step is ended: whoever started it is gone, or would have ended it.
+    """
+    answer, told = talk.request("status"), False
+    while True:
+        records = {record["name"]: record for record in answer["steps"]}
+        others = [one["name"] for one in records.values() if one["tier"] == NAME and one["state"] != "ended"]
+        if not others:
+            return records
+        if not ctx.controller_alive():
+            raise Error("The controller is gone.")
+        left_s = until - time.monotonic()
+        if left_s <= 0:
+            answer = talk.request("stop", names=others)
+            return {record["name"]: record for record in answer["steps"]}
+        if not told:
+            ctx.progress("another controller looks at the nodes; waiting for it")
+            told = True
+        answer = talk.request("wait", watch=others, guard=[], slice_s=min(2.0, max(0.1, left_s)))
 
 
 def _table(plan, waiting, records, params):
@@ -140,30 +172,46 @@ def _table(plan, waiting, records, params):
         "nodes": nodes,
         "limits": {"free_mib": params["min_free_mib"], "shm_mib": params["min_shm_mib"]},
         "clean": params["clean"],
+        # A report without it is of another look: cached by a shared disk, or another controller's.
+        "nonce": uuid.uuid4().hex,
+        # What a later step than this one started is none of the leftovers.
+        "newest_step": max((number_of(record["step_id"]) for record in records.values()), default=-1),
+        "longest_s": params["timeout_s"],
     }
 
 
 def _ask(plan, talk, table, params, ctx):
-    """Run the step; return (reports in the order of the nodes, when it was sent, when all were back)."""
-    names = [one["name"] for one in plan["nodes"]]
-    steps = _steps(plan, names)
-    wanted = [step["name"] for step in steps]
+    """Run the step; return (reports in the order of the nodes, when it was sent, when all were back).
+
+    None when another controller was faster, so that its step runs.
+    """
+    names, nonce = [one["name"] for one in plan["nodes"]], table["nonce"]
+    path = os.path.join(plan["run_dir"], TABLE.format(nonce=nonce))
+    steps = _steps(plan, names, path)
     try:
         write_text_atomic(os.path.join(plan["run_dir"], PROGRAM), program())
-        write_text_atomic(os.path.join(plan["run_dir"], TABLE), json.dumps(table) + "\n")
+        write_text_atomic(path, json.dumps(table) + "\n")
     except OSError as error:
         raise Error(f"The run directory {plan['run_dir']} cannot be written: {error.strerror}.") from None
     sent, until = time.time(), time.monotonic() + params["timeout_s"]
     requests = [srun.start_request(step, plan["job_id"], plan["run_dir"]) for step in steps]
     answer = talk.request("start", steps=requests, wait_s=0.0)
+    if any(one["action"] in ("kept", "adopted") for one in answer["actions"]):
+        _remove(path)
+        return None
+    # Once it is over, another controller may start its own, under the same name.
+    ours = {step["name"] for step in steps}
+    mine = {record["name"]: record["attempt"] for record in answer["steps"] if record["name"] in ours}
+    attempts = set(mine.values())
     while True:
-        records = [record for record in answer["steps"] if record["name"] in wanted]
+        records = [record for record in answer["steps"] if mine.get(record["name"]) == record["attempt"]]
         running = [record["name"] for record in records if record["state"] != "ended"]
         if not running:
             break
         if time.monotonic() > until:
             talk.request("stop", names=running)
-            silent = [name for name in names if not _report(plan, name)]
+            silent = [name for name in names if not _report(plan, name, nonce, attempts)]
+            _remove(path)
             raise Error(
                 f"Preflight of job {plan['job_id']}: {', '.join(silent[:8])} did not report in "
                 f"{params['timeout_s']:g} s.",
@@ -174,14 +222,20 @@ def _ask(plan, talk, table, params, ctx):
             raise Error("The controller is gone.")
         answer = talk.request("wait", watch=running, guard=[], slice_s=min(2.0, max(0.1, until - time.monotonic())))
     back = time.time()
+    _remove(path)
     failed = [record for record in records if record["exit_code"] != 0]
     if failed:
         still_there(talk)
         raise step_error(failed, plan["run_dir"], "while the nodes were looked at")
-    return _read(plan, names), sent, back
+    return _read(plan, names, nonce, attempts), sent, back
 
 
-def _steps(plan, names):
+def _remove(path):
+    with contextlib.suppress(OSError):
+        os.unlink(path)
+
+
+def _steps(plan, names, table):
     """Return the step over all nodes, or one for each part of a heterogeneous job: no step spans two of them."""
     parts = plan.get("parts") or [names]
     return [
@@ -190,22 +244,22 @@ def _steps(plan, names):
             "tier": NAME,
             "nodes": nodes,
             "ntasks": len(nodes),
-            "argv": ["python3", "-S", "-E", *(os.path.join(plan["run_dir"], name) for name in (PROGRAM, TABLE))],
+            "argv": ["python3", "-S", "-E", os.path.join(plan["run_dir"], PROGRAM), table],
             "srun_options": {"ntasks-per-node": "1", **({"het-group": str(number)} if len(parts) > 1 else {})},
             "log": f"logs/%N_{NAME}.out",
             "critical": False,
             "stop_grace_s": 2,
-            "digest": NAME,  # one that runs already, for another controller, does as well
+            "digest": NAME,  # one that runs already, for another controller, is left alone
         }
         for number, nodes in enumerate(parts)
     ]
 
 
-def _read(plan, names):
+def _read(plan, names, nonce, attempts):
     reports, until = {}, time.monotonic() + SHARED_DISK_S
     while len(reports) < len(names):
         for name in set(names) - set(reports):
-            found = _report(plan, name)
+            found = _report(plan, name, nonce, attempts)
             if found:
                 reports[name] = found
         missing = [name for name in names if name not in reports]
@@ -216,13 +270,18 @@ def _read(plan, names):
     return [reports[name] for name in names]
 
 
-def _report(plan, name):
-    try:
-        with open(os.path.join(plan["run_dir"], "logs", f"{name}_{NAME}.out"), encoding="utf-8") as stream:
-            lines = [line for line in stream if line.startswith("{")]
-        return json.loads(lines[-1]) if lines else None
-    except (OSError, ValueError):
-        return None
+def _report(plan, name, nonce, attempts):
+    """Return the report with *nonce* of the node *name*, None if there is none yet.
+
+    :param attempts: numbers under which the holder sets the log aside when another controller starts its own step.
+    """
+    log = os.path.join(plan["run_dir"], "logs", f"{name}_{NAME}.out")
+    for path in (log, *(f"{log}.{attempt}" for attempt in attempts)):
+        with contextlib.suppress(OSError, ValueError), open(path, encoding="utf-8") as stream:
+            for line in stream:
+                if line.startswith("{") and nonce in line:
+                    return json.loads(line)
+    return None
 
 
 def _notes(reports, ignore):
@@ -236,6 +295,13 @@ def _notes(reports, ignore):
         f"{check} not checked on {', '.join(names[:4])}{' ...' if len(names) > 4 else ''}: {why}"
         for (check, why), names in found.items()
     ]
+
+
+def _left(reports, clean):
+    """Return a line on each thing that a node would have removed, had it been told to."""
+    if clean:
+        return []
+    return [f"{one['node']}: left behind and not removed: {what}" for one in reports for what in one["stale"]]
 
 
 def _clocks(reports, sent, back, limit_s):

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What one node says of itself before models load. Runs on every node as a task of one step; prints one JSON line.
 
-    preflight_node.py TABLE.json      {run_dir, output_dir, job_id, cluster, live: [ids], nodes: {name: {...}}, limits}
+    preflight_node.py TABLE.json      {run_dir, output_dir, job_id, cluster, live: [ids], nodes: {name: {...}}, limits,
+                                       nonce, newest_step, longest_s}
 
 This file lies in the run directory: standard library, Python 3.8.
 """
@@ -175,7 +176,7 @@ def stale(table, uid, folder="/tmp", dead=()):
 
     Only what carries the mark of a run directory of ours, belongs to us, and whose job :func:`is_over`.
 
-    :param dead: logs of steps of a live job that are over: what writes to them outlived its step.
+    :param dead: logs of steps of a live job that were over when the table was made: see :func:`outlived`.
     """
     output_dir, folders, processes, known = table["output_dir"], [], [], {}
 
@@ -194,14 +195,54 @@ def stale(table, uid, folder="/tmp", dead=()):
     root = os.path.realpath(output_dir) + os.sep
     for name in os.listdir("/proc"):
         if name.isdigit() and int(name) != os.getpid():
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, ValueError):
                 job = _job_of(name, root) if os.stat(f"/proc/{name}").st_uid == uid else ""
                 with open(f"/proc/{name}/comm", encoding="utf-8", errors="replace") as stream:
                     if stream.read().startswith(("slurm", "srun")):  # parts of Slurm itself
                         continue
-                if job and (over(job) or not {os.readlink(f"/proc/{name}/fd/{n}") for n in (1, 2)}.isdisjoint(dead)):
+                logs = {os.readlink(f"/proc/{name}/fd/{n}") for n in (1, 2)} if job else set()
+                if job and (over(job) or not logs.isdisjoint(dead) and outlived(name, table)):
                     processes.append((int(name), job))
     return folders, processes
+
+
+def outlived(pid, table):
+    """Tell whether a process that writes to the log of a step that is over belongs to that one, and to no later one.
+
+    Another controller may have started the step anew after the table was made. Slurm numbers the steps of a job, from 0
+    again when it requeues the job. Who has overwritten its environment, as nginx does, outlived its step if nothing of
+    Slurm is above it, or if it is older than a table may be (``longest_s``). No clock of another host is asked.
+    """
+    with open(f"/proc/{pid}/environ", "rb") as stream:
+        env = dict(line.partition(b"=")[::2] for line in stream.read().split(b"\0"))
+    step = env.get(b"SLURM_STEP_ID", b"")
+    if not step.isdigit():
+        return age_s(pid) > table["longest_s"] or not in_a_step(pid)
+    life = int(env.get(b"SLURM_RESTART_COUNT") or 0)
+    return (life, int(step)) <= (int(os.environ.get("SLURM_RESTART_COUNT") or 0), table["newest_step"])
+
+
+def facts_of(pid):
+    """Return (name, parent's pid, ticks from boot to start) of a process."""
+    with open(f"/proc/{pid}/stat", "rb") as stream:
+        head, _bracket, rest = stream.read().rpartition(b")")
+    fields = rest.split()
+    return head.partition(b"(")[2], int(fields[1]), int(fields[19])
+
+
+def age_s(pid):
+    """Return how long ago a process was started, in seconds."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - facts_of(pid)[2] / os.sysconf("SC_CLK_TCK")
+
+
+def in_a_step(pid):
+    """Tell whether a process is below one that Slurm has for each step that runs on a node."""
+    pid = int(pid)
+    while pid > 1:
+        name, pid, _ticks = facts_of(pid)
+        if name.startswith(b"slurmstepd"):
+            return True
+    return False
 
 
 def _job_of(pid, root):
@@ -249,7 +290,7 @@ def main(path):
     problems += mounts(mine.get("mounts") or [])
     found, count = gpus(mine.get("gpus"), mine.get("idle"))
     report = {"node": name, "time": now, "problems": problems + found, "gpus": count, "cleaned": cleaned}
-    report["unchecked"] = unchecked(mine.get("gpus"))
+    report.update(unchecked=unchecked(mine.get("gpus")), nonce=table["nonce"])
     report["stale"] = left[0] + [f"process {pid} of job {job}" for pid, job in left[1]]
     sys.stdout.write(json.dumps(report) + "\n")
 

@@ -11,6 +11,7 @@ import pathlib
 import socket
 import subprocess
 import sys
+import time
 
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error, StepError
@@ -22,19 +23,33 @@ NODES = ("node001", "node002")
 
 
 class Nodes(FakeSlurm):
-    """Runs the program of preflight once for each node, as srun would."""
+    """Runs the program of preflight once for each node, as srun would.
+
+    :ivar held: so many of its starts run on until somebody ends them, and report nothing.
+    :ivar cached: {node: text} of logs that the submit host still sees in place of the new ones.
+    :ivar tables: those that the nodes were given.
+    """
 
     run_dir = lost = None
 
+    def __init__(self):
+        super().__init__()
+        self.held, self.cached, self.tables = 0, {}, []
+
     def spawn(self, argv, env, err_path):
-        if "--job-name=preflight" in argv and not self.outcomes.get("preflight"):
+        if "--job-name=preflight" in argv and self.held:
+            self.held -= 1
+        elif "--job-name=preflight" in argv and not self.outcomes.get("preflight"):
             program = argv[argv.index("python3") :]
+            self.tables.append(json.loads(pathlib.Path(program[-1]).read_text()))
             for node in NODES:
                 done = subprocess.run(
                     [sys.executable, *program[1:]], env=dict(os.environ, SLURMD_NODENAME=node), capture_output=True,
                     text=True, check=True, timeout=60,
                 )  # fmt: skip
-                pathlib.Path(self.run_dir, "logs", f"{node}_preflight.out").write_text(done.stdout)
+                pathlib.Path(self.run_dir, "logs", f"{node}_preflight.out").write_text(
+                    self.cached.get(node, done.stdout)
+                )
             self.outcomes["preflight"] = [(0, "")]
         return super().spawn(argv, env, err_path)
 
@@ -56,12 +71,17 @@ def made(tmp_path, monkeypatch):
     monkeypatch.setattr(commands, "cluster", lambda: "here@login")
     lines = []
 
+    def tell(line):
+        lines.append(line)
+        if call.heard:
+            call.heard(line)
+
     def call(check=False, **params):
         defaults = {key: option.get("default") for key, option in preflight.ARGUMENT_SPEC.items()}
         wanted = {"min_free_mib": 0, "min_shm_mib": 0, **params}
-        return preflight.run(dict(defaults, plan=plan, **wanted), Context(check_mode=check, progress=lines.append))
+        return preflight.run(dict(defaults, plan=plan, **wanted), Context(check_mode=check, progress=tell))
 
-    call.lines = lines
+    call.lines, call.heard = lines, None
     return plan, talk, call
 
 
@@ -198,9 +218,10 @@ def make_run_dir(output, job_id, cluster="here@login"):
     return run_dir
 
 
-def table_of(output, live=(), cluster="here@login"):
+def table_of(output, live=(), cluster="here@login", **more):
     """Return what a node of job 42 is told of jobs."""
-    return {"output_dir": str(output), "job_id": "42", "live": list(live), "cluster": cluster}
+    known = {"output_dir": str(output), "job_id": "42", "live": list(live), "cluster": cluster}
+    return {**known, "newest_step": -1, "longest_s": 120.0, "nonce": "of this look", **more}
 
 
 @pytest.mark.parametrize(
@@ -233,10 +254,13 @@ def test_what_is_not_certainly_over_is_left_alone(tmp_path, job, there, live, he
 
 
 def test_the_nodes_are_told_what_may_be_cleaned(made):
-    plan, _talk, call = made
-    call()
-    table = json.loads(pathlib.Path(plan["run_dir"], preflight.TABLE).read_text())
+    plan, talk, call = made
+    talk.request("start", steps=[srun.start_request(plan["steps"][0], "42", plan["run_dir"])], wait_s=10)
+    call(timeout_s=60.0)
+    (table,) = talk.slurm.tables
     assert (table["job_id"], table["live"], table["cluster"]) == ("42", ["42"], "here@login")
+    assert (table["newest_step"], table["longest_s"]) == (0, 60.0)
+    assert not list(pathlib.Path(plan["run_dir"]).glob(preflight.TABLE.format(nonce="*")))
 
 
 def test_only_what_carries_our_mark_and_whose_job_is_over_is_stale(tmp_path):
@@ -269,4 +293,145 @@ def test_the_report_is_one_line_of_json(tmp_path, capsys, monkeypatch):
     (tmp_path / "table.json").write_text(json.dumps(table))
     monkeypatch.setenv("SLURMD_NODENAME", "node009")
     preflight_node.main(str(tmp_path / "table.json"))
-    assert json.loads(capsys.readouterr().out)["node"] == "node009"
+    report = json.loads(capsys.readouterr().out)
+    assert (report["node"], report["nonce"]) == ("node009", "of this look")
+
+
+def test_a_report_of_an_earlier_look_is_not_taken_for_one_of_today(made, monkeypatch):
+    plan, talk, call = made
+    call()
+    log = pathlib.Path(plan["run_dir"], "logs", "node002_preflight.out")
+    talk.slurm.cached["node002"] = log.read_text()
+    monkeypatch.setattr(preflight, "SHARED_DISK_S", 0.0)
+    with pytest.raises(Error, match=r"no report of node002 was found"):
+        call()
+    first, second = (table["nonce"] for table in talk.slurm.tables)
+    assert first != second
+
+
+def start_of_another(talk, plan):
+    """Start the preflight of another controller, which runs until somebody ends it."""
+    talk.slurm.held = 1
+    steps = preflight._steps(plan, list(NODES), "/its/table.json")
+    talk.request("start", steps=[srun.start_request(step, "42", plan["run_dir"]) for step in steps], wait_s=10)
+
+
+def test_the_look_of_another_controller_is_waited_for_and_not_taken_for_ours(made):
+    plan, talk, call = made
+    start_of_another(talk, plan)
+    call.heard = lambda line: talk.slurm.end("preflight") if "another controller" in line else None
+    assert [one["nonce"] for one in call()["nodes"]] == [talk.slurm.tables[0]["nonce"]] * 2
+    assert call.lines.count("another controller looks at the nodes; waiting for it") == 1
+    assert [name for name, _argv, _env in talk.slurm.spawned] == ["preflight", "preflight"]
+    assert talk.slurm.signalled == []
+
+
+def test_a_controller_that_is_a_moment_late_leaves_the_other_one_s_step_alone(made, monkeypatch):
+    plan, talk, call = made
+    real, looks = preflight._records, []
+
+    def late(*args):
+        looks.append(args)
+        if len(looks) > 1:
+            return real(*args)
+        records = real(*args)
+        start_of_another(talk, plan)
+        return records
+
+    monkeypatch.setattr(preflight, "_records", late)
+    call.heard = lambda line: talk.slurm.end("preflight") if "another controller" in line else None
+    assert [one["node"] for one in call()["nodes"]] == list(NODES)
+    assert (len(looks), talk.slurm.signalled) == (2, [])
+    assert not list(pathlib.Path(plan["run_dir"]).glob(preflight.TABLE.format(nonce="*")))
+
+
+def test_reports_are_found_also_when_another_controller_looks_before_they_are_read(made, monkeypatch):
+    _plan, talk, call = made
+    real, inner = preflight._read, []
+
+    def read(*args):
+        if not inner:
+            inner.append(None)
+            inner.append(call())
+        return real(*args)
+
+    monkeypatch.setattr(preflight, "_read", read)
+    outer, first = call(), talk.slurm.tables[0]["nonce"]
+    assert [one["nonce"] for one in outer["nodes"]] == [first] * 2
+    assert first not in [one["nonce"] for one in inner[1]["nodes"]]
+
+
+def test_the_look_of_a_controller_that_is_gone_is_not_waited_for_for_ever(made):
+    plan, talk, _call = made
+    start_of_another(talk, plan)
+    records = preflight._records(talk, time.monotonic(), Context())
+    assert records["preflight"]["state"] == "ended"
+    assert talk.slurm.signalled == [("TERM", ("42.0",))]
+
+
+def test_what_is_left_is_told_when_nothing_is_cleaned(made):
+    plan, _talk, call = made
+    run_dir = make_run_dir(pathlib.Path(plan["run_dir"]).parent, "7")
+    mark = hashlib.sha256(str(run_dir).encode()).hexdigest()[:8]
+    left = pathlib.Path(f"/tmp/srt-7-{mark}-nats")
+    left.mkdir()
+    try:
+        result = call(clean=False)
+        notes = [f"{node}: left behind and not removed: {left}" for node in NODES]
+        assert [note for note in result["notes"] if "left behind" in note] == notes
+        assert [line for line in call.lines if "left behind" in line] == notes
+        assert left.exists() and result["changed"] is False
+        result = call()
+        assert not left.exists() and [note for note in result["notes"] if "left behind" in note] == []
+    finally:
+        left.rmdir() if left.exists() else None
+
+
+@pytest.mark.parametrize(
+    ("env", "life", "newest", "longest_s", "above", "over"),
+    [
+        ({"SLURM_STEP_ID": "5"}, "0", 5, 120.0, True, True),
+        ({"SLURM_STEP_ID": "5"}, "0", 4, 0.0, False, False),  # started after the table was made
+        ({"SLURM_STEP_ID": "5"}, "1", 4, 120.0, True, True),  # before Slurm requeued the job
+        ({"SLURM_STEP_ID": "5", "SLURM_RESTART_COUNT": "1"}, "1", 4, 0.0, False, False),
+        ({}, "0", 5, 120.0, True, False),  # it does not say, and is a young process of some step
+        ({}, "0", 5, -1.0, True, True),
+        ({}, "0", 5, 120.0, False, True),
+    ],
+)
+def test_a_step_started_meanwhile_is_no_leftover(tmp_path, monkeypatch, env, life, newest, longest_s, above, over):
+    log = make_run_dir(tmp_path / "out", "42") / "logs" / "node001_w_0.out"
+    log.parent.mkdir()
+    monkeypatch.setenv("SLURM_RESTART_COUNT", life)
+    monkeypatch.setattr(preflight_node, "in_a_step", lambda _pid: above)
+    table = table_of(tmp_path / "out", newest_step=newest, longest_s=longest_s)
+    with open(log, "w", encoding="utf-8") as stream:
+        one = subprocess.Popen(["sleep", "60"], stdout=stream, env={"PATH": os.environ["PATH"], **env})
+    try:
+        found = preflight_node.stale(table, os.getuid(), str(tmp_path / "none"), [str(log)])
+        assert found == ([], [(one.pid, "42")] if over else [])
+    finally:
+        one.kill()
+        one.wait()
+
+
+def test_what_is_below_slurm_s_process_of_a_step_is_in_it(tmp_path):
+    shell = tmp_path / "slurmstepd"  # a copy, for a link or a script has another name
+    shell.write_bytes(pathlib.Path("/bin/sh").read_bytes())
+    shell.chmod(0o755)
+    with subprocess.Popen([shell, "-c", "sleep 60 & echo $!; wait"], stdout=subprocess.PIPE, text=True) as step:
+        try:
+            inside = int(step.stdout.readline())
+            assert preflight_node.in_a_step(inside) and preflight_node.in_a_step(step.pid)
+            assert not preflight_node.in_a_step(os.getpid())
+        finally:
+            os.kill(inside, 9)
+
+
+def test_the_age_of_a_process_is_known():
+    assert 0 <= preflight_node.age_s(os.getpid()) < 3600 * 24
+    with subprocess.Popen(["sleep", "60"]) as one:
+        try:
+            assert -0.1 <= preflight_node.age_s(one.pid) < preflight_node.age_s(os.getpid())
+        finally:
+            one.kill()
