@@ -6,18 +6,24 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import os
 
 from ansible.template import trust_as_template
 from ansible.utils.vars import load_extra_vars
+from ansible_collections.srt.slurm.plugins.module_utils import secret_env
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 from ansible_collections.srt.slurm.plugins.module_utils.plan import job_spec
 from ansible_collections.srt.slurm.plugins.module_utils.plan.extra_vars import ExtraVars
+from ansible_collections.srt.slurm.plugins.module_utils.spec.source import NOWHERE
 from ansible_collections.srt.slurm.plugins.module_utils.spec.types import UNPLAIN
 from ansible_collections.srt.slurm.plugins.plugin_utils.remote import existing
 from ansible_collections.srt.slurm.plugins.plugin_utils.secrets import keep_secrets
 from ansible_collections.srt.slurm.plugins.plugin_utils.spelling import Spelling
 from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction
-from ansible_collections.srt.slurm.plugins.plugin_utils.vault import place, scalars, vaulted
+from ansible_collections.srt.slurm.plugins.plugin_utils.vault import place, scalars, vaulted, whole_files
+
+# Variables that hold all others once more.
+MAGIC = ("vars", "hostvars", "groups")
 
 
 def plain(value):
@@ -89,15 +95,16 @@ class ActionModule(StageAction):
         for name in ("job_file", "cluster_file", "setup_script", "check_paths", "job_tags", "output_dir"):
             if name in extra.values and name not in self._task.args:
                 params[name] = self._value(name, extra.values[name])
-        given = params.get("job")
+        given, raw = params.get("job"), self._argument()
         if not given and not params.get("job_file"):
             if extra.form() in ("flat", "job"):
                 given, params["source"] = extra.job()
+                raw = given
         elif given:
             params["source"] = extra.source(given, place(given)[0])
         else:
             params["documents"] = job_spec.read_jobs(params["job_file"])
-            given = trusted([one.job for one in params["documents"]])
+            raw = given = trusted([one.job for one in params["documents"]])
             params["job_file"] = None
         params["problems"] += extra.unplain
         given = without_unplain(given) if extra.unplain else given
@@ -105,10 +112,39 @@ class ActionModule(StageAction):
         params["vaulted"] = vaulted(given)
         # What a template made of an encrypted variable no longer says where it comes from.
         vaulted({**scalars(task_vars), **extra.values}, params["vaulted"])
-        given = plain(given)
+        given, raw = plain(given), plain(raw)
+        params["problems"] += self._exposed(given, raw, params, task_vars, extra)
         for document, job in zip(params.get("documents", ()), given or ()):
             document.job = job
         params["job"] = None if params.get("documents") else given
+
+    def _argument(self):
+        """Return the task's argument ``job`` as it is written; None if it is no mapping, or nobody knows."""
+        for arguments in (getattr(self._task, "_ds", None) or {}).values():
+            if isinstance(arguments, dict) and isinstance(arguments.get("job"), dict):
+                return arguments["job"]
+        return None
+
+    def _exposed(self, given, raw, params, task_vars, extra):
+        """Return the problems of values that the job took from encrypted files and would write where all can read."""
+        documents = params.get("documents")
+        sources = [one.source for one in documents] if documents else [params.get("source") or NOWHERE]
+        variables = {name: value for name, value in task_vars.items() if name not in MAGIC}
+        found = whole_files({**variables, **extra.values})
+        problems = []
+        texts = secret_env.telling(found, sources[0].file, plain=not isinstance(raw, (dict, list)))
+        pairs = zip(given or (), raw, sources) if documents else [(given, raw, sources[0])]
+        for job, before, source in pairs:
+            if isinstance(job, dict) and set(job) == {"job"}:
+                job, before, source = job["job"], before["job"], source.under(("job",))
+            for path, name, file in secret_env.misplaced(job, before, texts):
+                problem = (
+                    f"has the value of {name} in it, from {os.path.basename(file)}, which is encrypted as a whole. "
+                    "Only values of an environment are kept out of files and process lists."
+                )
+                remedy = "Give it as an environment variable, or from a file that is not encrypted if it is no secret."
+                problems.append(source.problem(path, problem, remedy))
+        return problems
 
     def shown(self, result):
         return [f"note: {note}" for note in result.get("notes", ())]

@@ -17,7 +17,7 @@ import os
 import re
 import shutil
 
-from .secret_names import looks_secret
+from .secret_names import is_plain, looks_secret
 
 PREFIX = "srt-secret:"
 FOLDER, FILE = ".secrets", "env.json"
@@ -96,6 +96,48 @@ def exposed(spec, vaulted):
             yield path
 
     return search(spec, ())
+
+
+def misplaced(job, raw, texts):
+    """Yield (path, name, file) of values of *job* outside of environments that a template took from encrypted files.
+
+    A value as it is written in the job is the job's own, and may be equal to something encrypted by chance.
+
+    :param raw: the job before its templates were filled in; None: nobody knows, and any value may be from one.
+    :param texts: ``{text: (name, file)}``, see :func:`telling`.
+    """
+
+    def search(value, before, path):
+        if isinstance(value, dict):
+            for name, item in value.items():
+                if not (isinstance(item, dict) and is_environment(name)):
+                    yield from search(item, before.get(name) if isinstance(before, dict) else before, (*path, name))
+        elif isinstance(value, list):
+            for index, item in enumerate(value):
+                same = isinstance(before, list) and index < len(before)
+                yield from search(item, before[index] if same else before, (*path, index))
+        elif isinstance(value, (str, int, float)) and not isinstance(value, bool) and value != before:
+            for text, (name, file) in texts.items():
+                if _holds(str(value), {text}) and not (isinstance(before, str) and text in before):
+                    yield path, name, file
+                    break
+
+    return search(job, raw, ())
+
+
+def telling(found, own=None, plain=True):
+    """Return ``{text: (name, file)}`` of those of *found*, (name, text, file), that must not be shown.
+
+    An encrypted file may also hold what is no secret: short words, numbers and truth values count only under a name
+    that looks secret. So does everything in the job's *own* file, and nothing if its values may be those of the job
+    itself (*plain*).
+    """
+    return {
+        text: (name, file)
+        for name, text, file in found
+        if (looks_secret(name, text) and not (plain and file == own))
+        or (file != own and len(text) >= 8 and not is_plain(text))
+    }
 
 
 def load_key(output_dir, create):

@@ -19,7 +19,8 @@ description:
     C(-e name=other).
   - Extra vars that are nearly one of this collection's variables are errors that name the right one.
   - Values of environment variables whose names look secret (C(HF_TOKEN), C(STORE_PASSWORD)), whose values do (a URL
-    with a password), or that come from a vault are replaced by references. Anything else from a vault is an error.
+    with a password), or that come from a vault are replaced by references. Anything else from a vault is an error, but
+    for short words, numbers and truth values of a file that is encrypted as a whole, and for such a job file itself.
   - Always runs on the controller, and never changes anything.
 author:
   - srt.slurm developers (@srt-slurm)

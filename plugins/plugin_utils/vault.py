@@ -50,6 +50,23 @@ def vaulted(value, found=None):
     return found
 
 
+def whole_files(variables, name=""):
+    """Yield (name, text, file) of all texts and numbers below *variables* that are from files encrypted as a whole.
+
+    The name is that of the variable, with the keys in it: ``database.password``.
+    """
+    if isinstance(variables, dict):
+        for key, item in variables.items():
+            yield from whole_files(item, f"{name}.{key}" if name else str(key))
+    elif isinstance(variables, (list, tuple)):
+        for item in variables:
+            yield from whole_files(item, name)
+    elif isinstance(variables, (str, int, float)) and not isinstance(variables, bool):
+        file = place(variables)[0]
+        if encrypted(file):
+            yield name, str(variables), file
+
+
 def scalars(variables):
     """Return the texts among *variables*: a vault of a whole structure is seen where the job uses it."""
     kinds = ("EncryptedString", "AnsibleVaultEncryptedUnicode")

@@ -128,3 +128,55 @@ def test_a_vaulted_value_elsewhere_is_refused(cluster):
     assert played.rc != 0
     assert "srun_options.comment: comes from a vault" in played.text, played.text
     assert VAULTED not in played.text
+
+
+def encrypted_file(cluster, name, text):
+    """Write *text* into a file that ansible-vault encrypts as a whole; return the options that give it."""
+    password, path = cluster.folder / "vault-password", cluster.folder / name
+    password.write_text("open sesame\n")
+    path.write_text(text)
+    argv = [str(pathlib.Path(sys.executable).parent / "ansible-vault"), "encrypt", str(path),
+            "--vault-password-file", str(password)]  # fmt: skip
+    subprocess.run(argv, env=cluster.environment, capture_output=True, check=True)
+    return ("-e", f"@{path}", "--vault-password-file", str(password))
+
+
+FRONTEND = {"type": "dynamo", "num_additional_frontends": 1}
+
+
+@pytest.mark.parametrize(
+    ("changes", "refused"),
+    [
+        ({"srun_options": {"comment": "{{ store.plain_name }}"}}, "srun_options.comment"),
+        ({"frontend": dict(FRONTEND, args={"router-mode": "{{ api_token }}"})}, "frontend.args.router-mode"),
+        ({"environment": {"A": "{{ store.plain_name }}", "B": "{{ api_token }}"}}, None),
+        ({"srun_options": {"comment": "{{ queue }}"}}, None),
+    ],
+)
+def test_a_value_of_an_encrypted_file_elsewhere_is_refused(cluster, changes, refused):
+    text = json.dumps({"store": {"plain_name": VAULTED}, "api_token": "kv", "queue": "short"})
+    options = encrypted_file(cluster, "vault-whole.yaml", text)
+    job = cluster.job_file("whole", **changes)
+    played = cluster.playbook(job, "--check", "--diff", *options)
+    assert VAULTED not in played.text
+    if refused:
+        assert played.rc != 0
+        line = next(line for line in played.text.splitlines() if f"{refused}: has the value of" in line)
+        assert "from vault-whole.yaml, which is encrypted as a whole" in line and "/whole.yaml: " in line
+    else:
+        assert played.rc == 0, played.text
+        if "environment" not in changes:
+            assert "--comment=short" in played.text
+
+
+def test_an_encrypted_job_file_is_the_job(cluster):
+    """Its values are used as they stand; a template of it may take no secret from beside the job."""
+    text = cluster.job_file("own", srun_options={"comment": VAULTED}).read_text()
+    options = encrypted_file(cluster, "own.yaml", text)
+    played = cluster.playbook(cluster.folder / "own.yaml", "--check", "--diff", *options[2:])
+    assert played.rc == 0, played.text
+    beside = dict(json.loads(text.replace(VAULTED, "{{ my_password }}")), my_password=OTHER)
+    options = encrypted_file(cluster, "own.yaml", json.dumps(beside))
+    played = cluster.playbook(cluster.folder / "own.yaml", "--check", "--diff", *options[2:])
+    assert played.rc != 0 and OTHER not in played.text
+    assert "srun_options.comment: has the value of my_password in it" in played.text

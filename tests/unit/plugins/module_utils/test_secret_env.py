@@ -64,6 +64,47 @@ def test_what_comes_from_a_vault_is_a_secret_whatever_its_name():
     assert list(secret_env.exposed(spec, {"hidden-value"})) == [("srun_options", "comment")]
 
 
+ENCRYPTED = [
+    ("api_key", "k3y", "vault.yml"),
+    ("db.password", "12345", "vault.yml"),
+    ("model_root", "/models/secret", "vault.yml"),
+    ("partition", "gpu", "vault.yml"),
+    ("port", "4222000000", "vault.yml"),
+    ("token", "job-token", "job.yml"),
+    ("helper", "long enough", "job.yml"),
+]
+
+
+def test_what_of_an_encrypted_file_must_not_be_shown():
+    found = secret_env.telling(ENCRYPTED, "job.yml", plain=False)
+    assert set(found) == {"k3y", "12345", "/models/secret", "job-token"}
+    assert found["12345"] == ("db.password", "vault.yml")
+    assert set(secret_env.telling(ENCRYPTED, "job.yml")) == {"k3y", "12345", "/models/secret"}
+
+
+def test_only_what_a_template_took_from_an_encrypted_file_is_misplaced():
+    texts = secret_env.telling(ENCRYPTED, plain=False)
+    raw = {
+        "a": {"own": "/models/secret", "path": "{{ model_root }}/x", "key": "{{ api_key }}", "gpu": "{{ partition }}"},
+        "list": ["{{ db.password }}", "k3y"],
+        "whole": "{{ structure }}",
+        "decode_environment": {"K": "{{ api_key }}"},
+        "mixed": "/models/secret {{ partition }}",
+    }
+    job = {
+        "a": {"own": "/models/secret", "path": "/models/secret/x", "key": "k3y", "gpu": "gpu"},
+        "list": [12345, "k3y"],
+        "whole": {"inner": "job-token"},
+        "decode_environment": {"K": "k3y"},
+        "mixed": "/models/secret gpu",
+    }
+    assert [path for path, _name, _file in secret_env.misplaced(job, raw, texts)] == [
+        ("a", "path"), ("a", "key"), ("list", 0), ("whole", "inner"),
+    ]  # fmt: skip
+    assert ("a", "own") in [path for path, _name, _file in secret_env.misplaced(job, None, texts)]
+    assert list(secret_env.misplaced(job, raw, {})) == []
+
+
 def test_the_key_is_asked_for_only_when_there_is_a_secret():
     secret_env.conceal({"environment": {"A": "b"}}, lambda: pytest.fail("asked"))
 
