@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import json
 import signal
 
@@ -67,6 +68,36 @@ def test_two_controllers_at_once_share_one_job(cluster, node):
     for name in ("prefill_0", "decode_0", "decode_1", "nginx", "nats", "etcd"):
         assert sum(f'"name": "{name}"' in line for line in starts) == 1, name
     cluster.end(job)
+
+
+# Each waits with the start of its holder until the other one has come as far.
+TOGETHER = """case "$*" in *--job-name=srt_holder*)
+    mkdir -p {folder}; touch {folder}/$$; until [ "$(ls {folder} | wc -l)" -ge 2 ]; do sleep 0.05; done ;;
+esac"""
+
+
+def test_two_controllers_that_adopt_one_allocation_at_once_share_its_holder(cluster):
+    cluster.run("salloc", "--no-shell", "--job-name=mine", "--nodes=3", "--ntasks=3", "--exclusive", "--time=10")
+    (job_id,) = cluster.jobs("mine")
+    job, slow = cluster.job_file("guests"), cluster.commands(srun=TOGETHER.format(folder=cluster.folder / "together"))
+    argv = cluster.playbook_argv(job, "-e", f"job_id={job_id}", "-e", "keep=600")
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        played = list(pool.map(lambda _turn: cluster.play(argv, slow), range(2)))
+    assert [one.rc for one in played] == [0, 0], played[0].text + played[1].text
+    events = [json.loads(line) for line in (cluster.latest / "steps.jsonl").read_text().splitlines()]
+    assert [event["reason"] for event in events if event["event"] == "holder"] == ["begin"]
+    starts = [event["name"] for event in events if event["event"] == "start"]
+    for name in ("prefill_0", "decode_0", "decode_1", "nginx", "nats", "etcd"):
+        assert starts.count(name) == 1, name
+    names = cluster.run("squeue", "--steps", "--noheader", "--job", job_id, "--format=%j").split()
+    assert names.count("srt_holder") == 1
+    assert cluster.rollup()["valid"] is True
+    stop = ["ansible-playbook", "playbooks/stop.yml", "-e", f"output_dir={cluster.output}"]
+    ended = cluster.play([*cluster.prefix(), *stop])
+    assert ended.rc == 0, ended.text
+    assert cluster.steps(job_id) == {}
+    assert cluster.jobs("mine") == [job_id]
+    wait_for(lambda: cluster.processes() == [], "no process of ours to be left")
 
 
 def test_a_result_that_was_cut_is_measured_again(cluster):

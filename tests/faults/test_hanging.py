@@ -52,6 +52,22 @@ def test_a_scancel_that_hangs_once_is_said_again(cluster):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("op", ["status", "start", "wait", "end"])
+def test_an_srun_to_the_holder_that_hangs_once_is_run_again(cluster, op):
+    name = f"hung-srun-{op}"
+    flag = cluster.folder / name
+    asks = f"""grep -q '"op": "{op}"' <<< "$text" && mkdir "{flag}" 2>/dev/null && {HANG}"""
+    text = f"""case "$*" in *--job-name=srt_ctl*) text=$(cat); {asks}; exec {{real}} "$@" <<< "$text" ;; esac"""
+    hang = dict(cluster.commands(srun=text), SRT_SLURM_TRANSPORT="srun")
+    played = cluster.playbook(cluster.job_file(name), env=hang)
+    assert played.rc == 0, played.text
+    assert flag.exists()
+    assert len(known(cluster, name)) == 1
+    assert cluster.rollup()["valid"] is True
+    cluster.gone(name)
+
+
+@pytest.mark.slow
 def test_a_job_that_can_neither_begin_nor_be_cancelled_is_named(cluster):
     hang = cluster.commands(scontrol=f'[ "$1" = release ] && {HANG}', scancel=HANG)
     played = failed(cluster.playbook(cluster.job_file("hung-both"), env=hang), "was not begun: scontrol did not answer")

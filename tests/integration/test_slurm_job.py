@@ -46,6 +46,26 @@ def test_any_name_arrives_whole(allocation):
     assert allocation(name=name, state="queried")["job"]["id"] == result["job"]["id"]
 
 
+def test_a_name_that_ends_in_a_blank_is_found_again(allocation):
+    result = allocation(name="blank ", state="present")
+    again = allocation(name="blank ", state="present")
+    assert (again["changed"], again["job"]["id"]) == (False, result["job"]["id"])
+
+
+def test_the_end_of_a_job_that_is_completing_is_waited_for(allocation, cluster, tmp_path):
+    job = allocation(secrets={"srt-secret:A": "a"})["job"]
+    stubborn = f"trap '' TERM; touch {tmp_path}/stubborn; exec sleep 3"
+    argv = ["srun", f"--jobid={job['id']}", "--overlap", "--nodes=1", "--ntasks=1", "sh", "-c", stubborn]
+    client = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    cluster((tmp_path / "stubborn").exists)
+    subprocess.run(["scancel", job["id"]], check=True, timeout=30)
+    assert squeue("-j", job["id"], "-o", "%T") == ["COMPLETING"]
+    assert not allocation(state="absent", job_id=job["id"])["changed"]
+    assert job["id"] not in squeue("-o", "%i")
+    assert not pathlib.Path(job["run_dir"], ".secrets").exists()
+    client.wait(timeout=60)
+
+
 def test_a_job_that_waits_shows_why_and_is_cancelled(allocation):
     from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 

@@ -21,6 +21,7 @@ STEP = "srt_holder"
 STOPPED_S = 120.0
 LOOK_S = 0.2
 GONE_S = 5.0  # how long the step of a holder that was killed may still be listed
+BEGUN_S = 20.0  # how long one that another controller has just started may need until it answers
 
 
 def check(job, allocation):
@@ -39,14 +40,18 @@ def check(job, allocation):
 
 def answers(job, run_dir):
     """Tell whether a holder serves the allocation already."""
+    return bool(_ask(job, run_dir))
+
+
+def _ask(job, run_dir):
+    """Return what the holder of *run_dir* says of itself, None if nobody answers."""
     if job["state"] != "RUNNING" or not os.path.exists(os.path.join(run_dir, "holder.py")):
-        return False
+        return None
     node = commands.hostnames(job["nodelist"])[0]
     try:
-        driver.connect(job["id"], run_dir, node, patience_s=0.0).request("status", renew=False, timeout_s=20.0)
+        return driver.connect(job["id"], run_dir, node, patience_s=0.0).request("status", renew=False, timeout_s=20.0)
     except Error:
-        return False
-    return True
+        return None
 
 
 def check_silent(job, run_dir):
@@ -62,10 +67,23 @@ def check_silent(job, run_dir):
         time.sleep(0.2)
 
 
-def check_alone(job, run_dir):
-    """Raise Error when the holder of another run directory has a service in the allocation already."""
-    until = time.monotonic() + GONE_S
-    while STEP in commands.step_names(job["id"]):
+def lacks_holder(job, run_dir, ctx):
+    """Tell whether the allocation has no holder; False if one serves *run_dir*, though it may have begun just now.
+
+    Error when a holder runs that does not answer here: that of another run directory.
+    """
+    begun = os.path.exists(os.path.join(run_dir, "holder.py"))  # what a controller writes before it starts one
+    began = time.monotonic()
+    until = began + (BEGUN_S if begun else GONE_S)
+    while True:
+        told = _ask(job, run_dir)
+        if told and not told.get("ending"):
+            return False
+        if STEP not in commands.step_names(job["id"]):
+            return True
+        if told and time.monotonic() < began + STOPPED_S:  # it ends its steps, and then itself
+            ctx.progress(f"the service in job {job['id']} is ending")
+            until = time.monotonic() + GONE_S
         if time.monotonic() > until:
             raise Error(
                 f"Job {job['id']} has a service whose run directory is not {run_dir}. Use the output_dir of that run: "
@@ -75,7 +93,10 @@ def check_alone(job, run_dir):
 
 
 def start_holder(job, run_dir, lease_s):
-    """Start the holder as a step; its client outlives us. The caller waits for the holder's answer."""
+    """Start the holder as a step; its client outlives us. The caller waits for the holder's answer.
+
+    If another controller does the same now, one of the two holders serves both, and the other one ends at once.
+    """
     node = commands.hostnames(job["nodelist"])[0]
     argv = [
         "srun",
@@ -90,7 +111,8 @@ def start_holder(job, run_dir, lease_s):
         "--input=none",
         "--open-mode=append",
         f"--output={run_dir.replace('%', '%%')}/slurm-%j.out",
-        *("python3", os.path.join(run_dir, "holder.py"), "serve", "--run-dir", run_dir, "--lease", f"{lease_s:g}"),
+        *("python3", os.path.join(run_dir, "holder.py"), "serve", "--guest"),
+        *("--run-dir", run_dir, "--lease", f"{lease_s:g}"),
     ]
     with open(os.path.join(run_dir, "logs", f"{STEP}.err"), "ab") as err:
         subprocess.Popen(
@@ -102,7 +124,7 @@ def stop_holder(job, run_dir, ctx):
     """End the service and its holder, and see the holder's step gone; return False if there was none."""
     node = commands.hostnames(job["nodelist"])[0]
     try:
-        driver.connect(job["id"], run_dir, node, patience_s=0.0).request("end", reason="slurm_job state absent")
+        driver.connect(job["id"], run_dir, node, patience_s=3.0).request("end", reason="slurm_job state absent")
     except Error:
         return False
     until = time.monotonic() + STOPPED_S

@@ -164,9 +164,12 @@ def _whole(rows):
 
 
 def step_names(job_id):
-    """Return the names of the steps of a job that run now."""
+    """Return the names of the steps of a job that run now; SlurmError if Slurm does not say: that is not "none"."""
     argv = ["squeue", "--noheader", "--steps", f"--jobs={job_id}", "--format=%j"]
-    return patiently(argv, check=False).stdout.split()
+    done = patiently(argv, check=False)
+    if done.returncode and not OVER.search(done.stderr):
+        raise _failure(argv, done)
+    return done.stdout.split()
 
 
 def part_ids(job_id):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import sys
 import time
 
@@ -18,6 +19,7 @@ from . import commands, holder, loss
 HOLDER = (
     "holder",
     "holder_steps",
+    "holder_place",
     "holder_probe",
     "holder_secrets",
     "holder_play",
@@ -27,6 +29,8 @@ HOLDER = (
     "holder_log",
 )
 MARGIN_S = 30.0  # what a request may take beyond the time that it is told to wait
+STOP_S = 120.0  # what the end of steps may take whose graces are not known here
+KILLED_S = 10.0  # what the end of a step may take after its grace
 
 
 class HolderGone(SlurmError):
@@ -40,7 +44,7 @@ class Driver:
     tell = staticmethod(lambda line: None)  # shows a line to who waits
 
     def exchange(self, text, timeout_s):
-        """Send *text*, return the answer's text; HolderGone if there is no holder."""
+        """Send *text*, return the answer's text; HolderGone if there is no holder, NoAnswer if it is silent."""
         raise NotImplementedError
 
     def request(self, op, timeout_s=None, renew=True, **fields):
@@ -49,8 +53,11 @@ class Driver:
         :param timeout_s: deadline of the exchange; by default what the request waits for plus a margin.
         """
         waits_s = sum(float(fields.get(key) or 0) for key in ("wait_s", "slice_s", "grace_s"))
-        if op in ("stop", "start"):
-            waits_s += 120.0  # the graces of the steps that are stopped
+        if op == "start":  # those that are replaced end before
+            graces = [float(step.get("stop_grace_s") or 10) for step in fields.get("steps") or ()]
+            waits_s += max(graces, default=0.0) + KILLED_S
+        elif op == "stop":
+            waits_s += STOP_S
         request = {"v": holder.PROTOCOL, "op": op, "renew": renew, **fields}
         answer = json.loads(self.exchange(json.dumps(request), timeout_s or waits_s + MARGIN_S))
         if not answer.get("ok"):
@@ -63,22 +70,28 @@ class HolderDriver(Driver):
 
     :param node: name of the job's first node, where the holder runs.
     :param nodes: names of all its nodes: those that failed are told of when the job is lost.
-    :param patience_s: how long a holder that cannot be reached is tried again (all operations may be repeated).
+    :param patience_s: how long a holder that cannot be reached is tried again (all operations may be repeated); after
+        a try that hung there is another one in any case, unless this is 0.
     """
 
     def __init__(self, job_id, run_dir, node, direct=True, patience_s=60.0, nodes=()):
         self.job_id, self.run_dir, self.node, self.nodes = str(job_id), run_dir, node, nodes or (node,)
-        self.direct, self.patience_s = direct, patience_s
+        # Tests, and sites where the socket is no way, let everything go through Slurm.
+        self.direct = direct and os.environ.get("SRT_SLURM_TRANSPORT") != "srun"
+        self.patience_s = patience_s
 
     def exchange(self, text, timeout_s):
-        began, pause = time.monotonic(), 0.1
+        began, pause, hung = time.monotonic(), 0.1, False
         while True:
             try:
                 return self._exchange(text, timeout_s)
             except SlurmError as error:
                 suspended = self.patience_s and self._check_job(error)
-                if not suspended and time.monotonic() - began + pause > self.patience_s:
+                # One that hung may have used up the whole time, and says nothing of the holder: once more at least.
+                again = self.patience_s and not hung and isinstance(error, commands.NoAnswer)
+                if not (suspended or again) and time.monotonic() - began + pause > self.patience_s:
                     raise
+                hung = hung or again
                 began = time.monotonic() if suspended else began
             time.sleep(pause)
             pause = min(2.0, pause * 2)
@@ -90,10 +103,10 @@ class HolderDriver(Driver):
                 answer = holder.ask(path, text, timeout_s)
             except (ConnectionError, FileNotFoundError):  # left by a holder that was killed, or somebody else's
                 answer = ""
+            except socket.timeout:
+                raise commands.NoAnswer(f"The holder of job {self.job_id} did not answer in {timeout_s:g} s.") from None
             except OSError as error:
-                raise HolderGone(
-                    f"The holder of job {self.job_id} did not answer in {timeout_s:g} s: {error}"
-                ) from None
+                raise HolderGone(f"The holder of job {self.job_id} cannot be reached: {error}") from None
             if answer:
                 return answer
         argv = [

@@ -12,6 +12,7 @@ from ..secret_env import forget
 from . import adopted, again, commands, detached, driver, owner, script
 
 ABSENT_S = 180.0
+GONE_S = 60.0  # how long a job may need beyond that to leave the queue
 RESUMED_S = 10.0  # how long Slurm may take to let a job go on that it agreed to resume
 
 
@@ -58,13 +59,22 @@ class Ending:
         asked = job["state"] == "RUNNING" and self._ask_to_end(job)
         if not asked:
             self._cancel(job_id)
-        state, pause = job["state"], 0.05
-        while time.monotonic() < began + ABSENT_S + 60:
+        return self._see_gone(job, folder, began, asked)
+
+    def _see_gone(self, job, folder, began, asked=False):
+        """Wait until the job has left the queue, then remove its secrets.
+
+        :param asked: its holder was asked to end it: it is cancelled if that takes too long.
+        """
+        job_id, state, pause = job["id"], job["state"], 0.05
+        while time.monotonic() < began + ABSENT_S + GONE_S:
             try:
                 found = commands.jobs(job_id=job_id)
                 if not found:
                     return forget(folder)
                 state = found[0]["state"]
+                if job["state"] == "COMPLETING" and state in commands.LIVE_STATES:  # it goes back into the queue
+                    return self._end(found[0])
                 if asked and time.monotonic() > began + ABSENT_S:
                     commands.cancel(job_id)
                     asked = False
@@ -73,7 +83,8 @@ class Ending:
             self.ctx.progress(f"job {job_id} is ending ({state})")
             time.sleep(pause)
             pause = min(1.0, pause * 1.5)
-        raise SlurmError(f"Job {job_id} did not leave the queue ({state}). Cancel it: scancel {job_id}")
+        remedy = "Look at its nodes." if state == "COMPLETING" else f"Cancel it: scancel {job_id}"
+        raise SlurmError(f"Job {job_id} did not leave the queue ({state}). {remedy}")
 
     def _awake(self, job):
         """Return *job*, going on if it was suspended: what is stopped can neither end in tiers nor clean up."""
@@ -111,9 +122,17 @@ class Ending:
         if there:
             self.notes.append(f"Job {job_id} was submitted to the cluster {there}. Ask there: nothing was ended.")
             self.ctx.progress(self.notes[-1])
-        elif os.path.isdir(folder) and not commands.jobs(job_id=job_id):  # not even one that is completing
-            forget(folder)
+        else:
+            for job in self._completing(folder):
+                self._see_gone(job, owner.place(job) or folder, time.monotonic())
+            if os.path.isdir(folder) and not commands.jobs(job_id=job_id):
+                forget(folder)
         owner.forget_dead(self.output_dir)
+
+    def _completing(self, folder):
+        """Return what Slurm still ends of the jobs that were to be ended, as after an scancel by hand."""
+        found = [j for j in commands.jobs(job_id=self.params.get("job_id")) if j["state"] == "COMPLETING"]
+        return [j for j in found if (owner.is_of(folder, j) if folder else self._is_ours(j))]
 
     def _end_steps(self, job, folder):
         """End all steps of the job that we run in ourselves."""

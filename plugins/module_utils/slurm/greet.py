@@ -18,6 +18,8 @@ ROUND_S = 4.0
 def hello(job, folder, lease_s, limit_s, ours, ctx):
     """Return once the holder of *job* (squeue's record) answers; its lease is *lease_s* from then on.
 
+    An srun that hangs is silence as any other.
+
     :param limit_s: how long a holder that has begun may be silent.
     :param ours: the job is ours to cancel when its holder never begins.
     """
@@ -29,7 +31,7 @@ def hello(job, folder, lease_s, limit_s, ours, ctx):
         try:
             talk = driver.connect(job["id"], folder, nodes[0], patience_s=min(ROUND_S, limit_s), nodes=nodes)
             return talk.request("status", lease_s=lease_s)
-        except driver.HolderGone as error:
+        except (driver.HolderGone, commands.NoAnswer) as error:
             passed = time.monotonic() - began
             begun = os.path.exists(os.path.join(folder, "steps.jsonl"))  # what a holder writes first
             over = "curable" in error.evidence

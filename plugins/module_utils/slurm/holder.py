@@ -5,7 +5,8 @@
 It owns the srun clients of all steps, records how each of them ended, probes the service and keeps
 the lease: without a sign of life of a controller the steps end in tiers and the nodes go back.
 
-    holder.py serve --run-dir DIR [--lease S] [--play]  serve requests on a Unix socket until the end; run play.json
+    holder.py serve --run-dir DIR [--lease S] [--play] [--guest]  serve requests on a Unix socket until the end;
+                                                  with play run play.json, as a guest leave it to one that serves
     holder.py ctl   --run-dir DIR                 one JSON request on stdin, one JSON answer on stdout
 
 A request is ``{"v": 1, "op": "status|start|stop|wait|end|again", "renew": bool, "lease_s": number, ...}``.
@@ -20,11 +21,9 @@ import contextlib
 import hashlib
 import json
 import os
-import shutil
 import signal
 import socket
 import socketserver
-import stat
 import sys
 import threading
 import time
@@ -33,6 +32,7 @@ try:
     from .holder_faults import log_of
     from .holder_job import PREEMPTED, TIME_LIMIT, WITH_THE_JOB, Job, Pulse, taken, told
     from .holder_log import PASSING, tail, utc_now
+    from .holder_place import Place, ask, socket_path
     from .holder_play import Play
     from .holder_probe import Wait, probe
     from .holder_secrets import forget
@@ -41,6 +41,7 @@ except ImportError:  # in the run directory
     from holder_faults import log_of
     from holder_job import PREEMPTED, TIME_LIMIT, WITH_THE_JOB, Job, Pulse, taken, told
     from holder_log import PASSING, tail, utc_now
+    from holder_place import Place, ask, socket_path
     from holder_play import Play
     from holder_probe import Wait, probe
     from holder_secrets import forget
@@ -50,12 +51,6 @@ PROTOCOL = 1
 LEASE_S = 120.0
 # How long a playbook may take to write its rollup when the job ends; less when Slurm soon kills what is left.
 LAST_WORDS_S = (30.0, 15.0)
-
-
-def socket_path(job_id, run_dir):
-    """Return where the holder of *job_id* listens on its node; the folder belongs to the user alone."""
-    mark = hashlib.sha256(os.path.realpath(run_dir).encode()).hexdigest()[:8]
-    return f"/tmp/srt-{os.getuid()}-{job_id}-{mark}/socket"
 
 
 class Holder(Steps):
@@ -313,21 +308,20 @@ class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
         super().__init__(path, self.RequestHandlerClass)
 
 
-def serve(run_dir, lease_s, with_play=False):
-    """Serve until the end of the job; return the exit status of the batch script."""
+def serve(run_dir, lease_s, with_play=False, guest=False):
+    """Serve until the end of the job; return the exit status of the batch script.
+
+    :param guest: nothing is done if another holder of this run directory serves the job.
+    """
     job_id = os.environ["SLURM_JOB_ID"]
-    path = socket_path(job_id, run_dir)
-    folder = os.path.dirname(path)
-    if os.path.lexists(folder):
-        if os.lstat(folder).st_uid != os.getuid() or os.path.islink(folder):
-            raise SystemExit(f"{folder} belongs to somebody else")
-        shutil.rmtree(folder)
-    os.mkdir(folder, 0o700)
+    place = Place(socket_path(job_id, run_dir))
+    if not place.take(guest):
+        return 0
     job = Job(job_id, run_dir)
     holder = Holder(job_id, run_dir, lease_s)
     play = holder.play = Play(run_dir, holder.renew, holder.end) if with_play else None
     holder.job, job.retries = job, play.retries if play else 0
-    server = Server(path, holder)
+    server = Server(place.path, holder)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, frame: holder.end(f"signal {number}", job.told()))
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -357,7 +351,7 @@ def serve(run_dir, lease_s, with_play=False):
     if not (again or job.unsure):  # a later attempt needs the secrets
         forget(run_dir)
     time.sleep(0.2)  # the answer to the request that asked for the end is on its way
-    shutil.rmtree(folder, ignore_errors=True)
+    place.leave()
     if play:
         return 1 if play.stopped_it else play.code
     return 1 if holder.ending.startswith(("signal", "no controller")) else 0
@@ -375,25 +369,6 @@ def _begins_again(holder, exclude):
         perhaps = f" {', '.join(job.not_left_out)} could not be left out." if job.not_left_out else ""
         play.tell(f"It begins again when it gets nodes, attempt {job.restarts + 2} of {job.retries + 1}.{perhaps}")
     return not trouble
-
-
-def check_private(folder):
-    """Raise ConnectionError unless *folder* is a directory of ours that nobody else can put a socket into."""
-    facts = os.lstat(folder)
-    if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.getuid() or facts.st_mode & 0o022:
-        raise ConnectionError(f"{folder} is not a directory of ours alone")
-
-
-def ask(path, text, timeout_s=None):
-    """Send one request to the holder on this host and return its answer; OSError if there is none."""
-    check_private(os.path.dirname(path))
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(timeout_s)
-        connection.connect(path)
-        connection.sendall(text.encode())
-        connection.shutdown(socket.SHUT_WR)
-        with connection.makefile("rb") as stream:
-            return stream.read().decode()
 
 
 def ctl(run_dir):
@@ -418,8 +393,12 @@ def main():
     parser.add_argument("--run-dir", required=True)
     parser.add_argument("--lease", type=float, default=LEASE_S)
     parser.add_argument("--play", action="store_true")
+    parser.add_argument("--guest", action="store_true")
     options = parser.parse_args()
-    status = serve(options.run_dir, options.lease, options.play) if options.command == "serve" else ctl(options.run_dir)
+    if options.command == "serve":
+        status = serve(options.run_dir, options.lease, options.play, options.guest)
+    else:
+        status = ctl(options.run_dir)
     sys.stdout.flush()
     os._exit(status)  # threads that still probe are of no interest
 

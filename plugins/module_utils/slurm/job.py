@@ -348,9 +348,8 @@ class _Work(Leftover, Ending):
     def _meet(self, job, limit_s):
         """Say hello to the holder: it answers, and its lease is as wanted."""
         folder = script.run_dir(self.output_dir, job["id"])
-        if not job["comment"].startswith(script.TAG) and not adopted.answers(job, folder):
+        if not job["comment"].startswith(script.TAG) and adopted.lacks_holder(job, folder, self.ctx):
             adopted.check(job, self.allocation)
-            adopted.check_alone(job, folder)
             self._write(folder, job, {})
             adopted.start_holder(job, folder, self.params["lease_s"])
             self.actions.append("adopted")

@@ -24,7 +24,9 @@ def comment(allocation, play=False):
 
 def asks_for(job, allocation):
     """Tell whether *job* (squeue's record) is one of ours for this request, with or without a playbook."""
-    return job["name"] == allocation["name"] and _mark(job) in (comment(allocation), comment(allocation, True))
+    # Blanks at the ends of a name do not come back from squeue.
+    same = job["name"] == allocation["name"].strip()
+    return same and _mark(job) in (comment(allocation), comment(allocation, True))
 
 
 def has_play(job):

@@ -149,3 +149,52 @@ def test_the_client_of_a_step_as_slurm_tells_it(program):
     slurm = adopted._Slurm("8")
     assert slurm.jobs == "8,9"
     assert (slurm.client_of("8.2"), slurm.client_of("8.3")) == ("6733", "")
+
+
+class Answers:
+    """A holder that says in turn what is in *said*; None: nobody answers."""
+
+    def __init__(self, *said):
+        self.said = list(said)
+
+    def request(self, op, **_options):
+        told = self.said.pop(0) if len(self.said) > 1 else self.said[0]
+        if told is None:
+            raise driver.HolderGone("nobody is there")
+        return told
+
+
+@pytest.mark.parametrize(
+    ("said", "steps", "lacks"),
+    [
+        pytest.param([None], [], True, id="nobody"),
+        pytest.param([{"ending": None}], ["srt_holder"], False, id="one that serves"),
+        pytest.param([None, None, {"ending": None}], ["srt_holder"], False, id="one that has just begun"),
+        pytest.param([{"ending": "x"}, {"ending": "x"}, None], [], True, id="one that ended"),
+    ],
+)
+def test_whether_the_allocation_needs_a_holder(slurm, queue, monkeypatch, said, steps, lacks):
+    holder = Answers(*said)
+    monkeypatch.setattr(driver, "connect", lambda *args, **options: holder)
+    monkeypatch.setattr(commands, "step_names", lambda job_id: steps or ["srt_holder"] * (holder.said[0] is not None))
+    assert adopted.lacks_holder(queue.queue["8"], str(slurm.folder), Context()) is lacks
+
+
+def test_a_holder_of_another_run_directory_is_not_joined(slurm, queue, monkeypatch):
+    monkeypatch.setattr(adopted, "BEGUN_S", 0.2)
+    slurm.holders.append("srt_holder")
+    with pytest.raises(Error, match="has a service whose run directory is not"):
+        adopted.lacks_holder(queue.queue["8"], str(slurm.folder), Context())
+
+
+def test_no_holder_is_started_while_slurm_does_not_say_what_runs(slurm, queue, do, monkeypatch):
+    def silent(job_id):
+        raise SlurmError("squeue failed: Unable to contact slurm controller")
+
+    monkeypatch.setattr(commands, "step_names", silent)
+    monkeypatch.setattr(adopted.getpass, "getuser", lambda: "me")
+    monkeypatch.setattr(adopted, "start_holder", lambda *args: pytest.fail("a holder was started"))
+    with pytest.raises(SlurmError, match="Unable to contact"):
+        adopted.lacks_holder(queue.queue["8"], str(slurm.folder), Context())
+    with pytest.raises(SlurmError, match="Unable to contact"):
+        do("running", allocation=None, job_id="8")

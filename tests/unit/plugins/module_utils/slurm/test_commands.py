@@ -178,3 +178,12 @@ def test_the_cluster_has_a_name(program):
     assert commands.cluster() == "gpu@login1"
     program("scontrol", "exit 1")
     assert commands.cluster() is None
+
+
+def test_a_slurm_that_is_silent_does_not_say_that_nothing_runs(program, monkeypatch):
+    monkeypatch.setattr(commands, "PATIENCE_S", 0.1)
+    program("squeue", "echo 'slurm_load_job_steps error: Unable to contact slurm controller' >&2; exit 1")
+    with pytest.raises(SlurmError, match="squeue failed .*Unable to contact"):
+        commands.step_names("7")
+    program("squeue", "echo 'slurm_load_job_steps error: Invalid job id specified' >&2; exit 1")
+    assert commands.step_names("7") == []

@@ -10,7 +10,7 @@ import os
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error, SlurmError
 from ansible_collections.srt.slurm.plugins.module_utils.runner import Context
-from ansible_collections.srt.slurm.plugins.module_utils.slurm import commands, folder, job
+from ansible_collections.srt.slurm.plugins.module_utils.slurm import commands, ending, folder, job
 
 
 def test_a_job_of_another_output_dir_is_named_and_not_used_from_here(queue, do, tmp_path):
@@ -175,13 +175,51 @@ def test_what_a_cancelled_job_left_is_cleared_by_whoever_comes_next(queue, do, t
     assert not (tmp_path / "out" / "10" / ".secrets").exists()
 
 
-def test_secrets_of_jobs_that_may_live_are_kept(queue, do, tmp_path):
+@pytest.mark.parametrize("wanted", [{"allocation": None, "job_id": "8"}, {}], ids=["its id", "its request"])
+def test_a_job_that_is_completing_is_waited_for(queue, do, tmp_path, monkeypatch, wanted):
+    queue.reason = "Priority"
+    do("present", secrets={"srt-secret:A": "a"})
+    queue.queue["8"]["state"] = "COMPLETING"
+    jobs, looks = queue.jobs, []
+
+    def look(**options):
+        looks.append(jobs(**options))
+        if len(looks) == 6:
+            queue.queue.clear()
+        return looks[-1]
+
+    monkeypatch.setattr(commands, "jobs", look)
+    assert not do("absent", **wanted)["changed"]
+    assert queue.queue == {}
+    assert not (tmp_path / "out" / "8" / ".secrets").exists()
+
+
+def test_a_job_that_completes_and_goes_back_into_the_queue_is_ended(queue, do, monkeypatch):
+    queue.reason = "Priority"
+    do("present")
+    queue.queue["8"]["state"] = "COMPLETING"
+    jobs, looks = queue.jobs, []
+
+    def look(**options):
+        looks.append(jobs(**options))
+        if len(looks) == 4:
+            queue.queue["8"]["state"] = "PENDING"
+        return looks[-1]
+
+    monkeypatch.setattr(commands, "jobs", look)
+    assert do("absent")["actions"] == ["cancelled"]
+    assert queue.queue == {}
+
+
+def test_secrets_of_jobs_that_may_live_are_kept(queue, do, tmp_path, monkeypatch):
     queue.reason = "Priority"
     do("present", secrets={"srt-secret:A": "a"})
     kept = tmp_path / "out" / "8" / ".secrets"
     queue.queue["8"]["state"] = "COMPLETING"
-    do("absent", allocation=None, job_id="8")
-    do("absent")
+    monkeypatch.setattr(ending, "ABSENT_S", -ending.GONE_S)
+    for wanted in ({"allocation": None, "job_id": "8"}, {}):
+        with pytest.raises(SlurmError, match=r"Job 8 did not leave the queue \(COMPLETING\)\. Look at its nodes"):
+            do("absent", **wanted)
     assert kept.exists()  # it may be on its way back into the queue
     queue.queue.clear()
     queue.ended = {"JobState": "REQUEUED"}

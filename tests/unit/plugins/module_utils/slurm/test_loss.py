@@ -297,3 +297,18 @@ def test_a_holder_that_has_begun_and_is_silent_is_no_reason_to_cancel(monkeypatc
     with pytest.raises(driver.HolderGone, match="no word"):
         greet.hello(job, str(tmp_path), 120.0, 0.0, ours, Context())
     assert calls == []
+
+
+def test_an_srun_that_hangs_at_the_first_word_is_silence_and_no_end(monkeypatch, tmp_path):
+    job, calls = silent(monkeypatch)
+    said = [commands.NoAnswer("srun did not answer in 40 s."), driver.HolderGone("no word"), {"ok": True}]
+
+    class Late(driver.Driver):
+        def request(self, op, **fields):
+            if isinstance(said[0], Error):
+                raise said.pop(0)
+            return said[0]
+
+    monkeypatch.setattr(driver, "connect", lambda *args, **options: Late())
+    assert greet.hello(job, str(tmp_path), 120.0, 60.0, True, Context()) == {"ok": True}
+    assert (len(said), calls) == (1, [])

@@ -132,3 +132,10 @@ def test_only_a_job_that_may_begin_again_is_left_to_slurm_to_requeue(options, th
     text, _notes = script.render(request(), "/out", 120.0, **options)
     known = {"--requeue", "--no-requeue", "--no-kill"}
     assert {line.split()[1] for line in text.splitlines() if line.startswith("#SBATCH")} & known == there
+
+
+def test_a_job_whose_name_ends_in_blanks_is_found_again():
+    allocation = {"name": " blank ", "digest": "abc"}
+    listed = {"name": "blank", "comment": script.comment(allocation)}  # as commands.jobs gives it
+    assert script.asks_for(listed, allocation)
+    assert not script.asks_for(dict(listed, name="blan"), allocation)
