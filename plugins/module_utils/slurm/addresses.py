@@ -18,6 +18,7 @@ from ..plan_io import write_text_atomic
 from . import commands
 
 FILE = "addresses.json"
+ASK_S = 60.0  # how long the nodes may take to answer
 
 # Prints "node address" lines, the best guess first. $1 is an interface, or empty.
 SCRIPT = """\
@@ -94,7 +95,8 @@ def _asked(job_id, names, interface, groups):
         argv = ["srun", f"--jobid={job_id}", "--overlap", f"--nodes={len(part)}", f"--ntasks={len(part)}"]
         argv += ["--ntasks-per-node=1", f"--nodelist={','.join(part)}", "--mpi=none", "--job-name=srt_resolve"]
         argv += ["--input=none", *([f"--het-group={group}"] if groups else [])]
-        done = commands.run([*argv, "/bin/sh", "-c", SCRIPT, "addresses", interface or ""], timeout_s=60.0, check=False)
+        argv += ["/bin/sh", "-c", SCRIPT, "addresses", interface or ""]
+        done = commands.patiently(argv, patience_s=ASK_S + 1.0, timeout_s=ASK_S, check=False)  # also if it hangs once
         for line in done.stdout.splitlines():
             words = line.split()
             if len(words) == 2 and words[0] in part:

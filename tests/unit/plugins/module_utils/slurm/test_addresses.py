@@ -56,6 +56,13 @@ def test_each_part_of_a_heterogeneous_job_is_asked(program, tmp_path):
     assert "--nodelist=n3" in calls and "--het-group=1" in calls
 
 
+def test_nodes_are_asked_again_when_srun_hangs_once(program, monkeypatch, tmp_path):
+    monkeypatch.setattr(addresses, "ASK_S", 0.3)
+    program("srun", f"mkdir {tmp_path}/once 2>/dev/null && exec sleep 60; echo 'n1 10.0.0.1'")
+    assert addresses.node_addresses("5", ["n1"], "eth0") == [{"name": "n1", "address": "10.0.0.1"}]
+    assert (tmp_path / "once").exists()
+
+
 def test_nodes_without_an_address_are_named(program):
     program("srun", "echo 'n1 10.0.0.1'; echo 'n2 fe80::1'")
     with pytest.raises(SlurmError, match="n2: no usable address on interface ib9. Correct network_interface"):
