@@ -10,6 +10,7 @@ import os
 from ansible import constants
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 from ansible_collections.srt.slurm.plugins.module_utils.plan_io import write_text_atomic
+from ansible_collections.srt.slurm.plugins.module_utils.results.document import in_words
 from ansible_collections.srt.slurm.plugins.plugin_utils.playbook import play
 from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction, display
 
@@ -52,7 +53,7 @@ def one(job, origins, params):
 
 def row(job, rc, output_dir=None):
     """Return the record of a job that was run (*rc*: its exit code) or left out (None)."""
-    record = {"name": job["name"], "rc": rc, "job_id": None, "valid": None, "path": None, "points": []}
+    record = {"name": job["name"], "rc": rc, "job_id": None, "valid": None, "verdict": None, "path": None, "points": []}
     if rc is None:
         return record
     folder = os.path.join(output_dir or job["output_dir"], "latest")
@@ -62,7 +63,8 @@ def row(job, rc, output_dir=None):
     except (OSError, ValueError):
         return record
     if rollup.get("job_name") == job["name"]:
-        record.update(job_id=rollup.get("job_id"), valid=rollup.get("valid"), path=os.path.realpath(folder))
+        record.update(job_id=rollup.get("job_id"), valid=rollup.get("valid"), verdict=in_words(rollup))
+        record["path"] = os.path.realpath(folder)
         keys = ("concurrency", "valid", "output_tps", "mean_ttft_ms")
         record["points"] = [{key: point.get(key) for key in keys} for point in rollup.get("results") or ()]
     return record
@@ -71,7 +73,7 @@ def row(job, rc, output_dir=None):
 def line(record):
     """Return one line about a job that is done."""
     best = max((point["output_tps"] or 0 for point in record["points"]), default=0)
-    verdict = {None: "no results", True: "valid", False: "NOT valid"}[record["valid"]]
+    verdict = record["verdict"] or "no results"
     text = f"{record['name']}: {'done' if record['rc'] == 0 else 'FAILED'}, {verdict}"
     return text + (f", up to {best:,.0f} tok/s, {record['path']}" if best else "")
 

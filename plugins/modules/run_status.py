@@ -103,6 +103,12 @@ valid:
   description: Whether the results are valid, null before the rollup.
   returned: success
   type: bool
+verdict:
+  description: >-
+    The same in words; C(chosen points valid) with the others' names when a run measured chosen points only. Null before
+    the rollup.
+  returned: success
+  type: str
 lease_left_s:
   description: Seconds until the job ends unless a controller is heard of. Null when there is no holder to ask.
   returned: success

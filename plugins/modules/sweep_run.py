@@ -89,6 +89,10 @@ jobs:
       description: Whether all its points are valid; null when it left no results.
       type: bool
       returned: always
+    verdict:
+      description: The same in words; C(chosen points valid) with the others' names when it measured chosen points only.
+      type: str
+      returned: always
     path:
       description: Its run directory; null when it left no results.
       type: str

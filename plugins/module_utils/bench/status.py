@@ -8,6 +8,7 @@ import datetime
 import os
 import re
 
+from ..results.document import in_words
 from ..results.verdict import read_verdict
 from ..slurm import detached, loss, runs
 from ..slurm.evidence import tail_lines
@@ -28,6 +29,7 @@ def run(params, ctx):
     played = tail_lines(detached.log_path(found.run_dir), 100000)
     job = dict(found.describe(), time_left_s=_seconds_until(found.job["ends_at"]) if found.live else None)
     log = _log(found, steps, points)
+    rollup = found.read_json("rollup.json") or {}
     result = {
         "changed": False,
         "run_dir": found.run_dir,
@@ -38,7 +40,8 @@ def run(params, ctx):
         "steps": [_step(record) for record in steps],
         "workers": _workers(plan, steps),
         "points": points,
-        "valid": (found.read_json("rollup.json") or {}).get("valid"),
+        "valid": rollup.get("valid"),
+        "verdict": in_words(rollup),
         "lease_left_s": holder["lease"]["left_s"] if holder else None,
         "trouble": holder["trouble"] if holder else None,
         "log": log,
@@ -152,8 +155,8 @@ def text(status):
         more = f" {point['done']}/{point['total']}" if point["total"] else ""
         why = f": {'; '.join(point['reasons'])}" if point["reasons"] else ""
         lines.append(f"  c={point['concurrency']} {point['state'].replace('_', ' ')}{more}{why}")
-    if status["valid"] is not None:
-        lines.append(f"results: {'valid' if status['valid'] else 'NOT valid'}, {status['run_dir']}/rollup.json")
+    if status["verdict"]:
+        lines.append(f"results: {status['verdict']}, {status['run_dir']}/rollup.json")
     lines.append(f"run directory: {status['run_dir']}")
     if status["log"]:
         lines += [f"last lines of {os.path.basename(status['log'])}:", *(f"  {line}" for line in status["last_lines"])]

@@ -89,6 +89,16 @@ def chosen_reasons(rollup):
     return [reason for reason in rollup["invalid_reasons"] if reason not in theirs]
 
 
+def in_words(rollup):
+    """Return the verdict of *rollup* for a line: ``valid``, ``NOT valid``, or what was chosen; None without one."""
+    if not rollup or rollup.get("valid") is None:
+        return None
+    if rollup["valid"]:
+        return "valid"
+    left_out = ", ".join(f"c={concurrency}" for concurrency in rollup.get("left_out") or ())
+    return f"chosen points valid; left out: {left_out}" if left_out and not chosen_reasons(rollup) else "NOT valid"
+
+
 def point_record(point, run_dir, gpus, earlier=None):
     """Return the entry of ``results[]`` for one planned point, measured or not.
 

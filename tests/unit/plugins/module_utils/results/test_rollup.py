@@ -137,13 +137,15 @@ def test_a_run_is_judged_by_the_points_that_were_chosen_and_the_rollup_by_all(he
     assert [line.split()[-1] for line in lines[1:4]] == ["yes", "out", "out"]
     assert lines[4] == "The chosen points are valid; left out: c=16, c=64."
     assert "NOT" not in result["table"]
+    assert document.in_words(stored) == "chosen points valid; left out: c=16, c=64"
     assert call(plan)["table"].splitlines()[4:6] == ["The results are NOT valid:", "  c=16: was not measured"]
 
 
 def test_a_chosen_point_that_is_missing_or_invalid_still_counts(helpers, run_dir):
     plan = helpers.make_plan(run_dir)
     first = plan["benchmark"]["points"][0]
-    assert call(plan, concurrencies=[4])["chosen_reasons"] == ["c=4: was not measured"]
+    result = call(plan, concurrencies=[4])
+    assert (result["chosen_reasons"], document.in_words(result["rollup"])) == (["c=4: was not measured"], "NOT valid")
     helpers.write_point(run_dir, first, helpers.raw_result(4), ["too many errors"])
     result = call(plan, concurrencies=[4])
     assert (result["chosen_valid"], result["chosen_reasons"]) == (False, ["c=4: too many errors"])
