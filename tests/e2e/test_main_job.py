@@ -45,7 +45,7 @@ def test_whole_run_then_keep_then_killed_worker_then_end(cluster):
     ):  # fmt: skip
         assert (cluster.latest / name).stat().st_size > 0, name
     assert cluster.jobs() == []
-    assert wait_for(lambda: cluster.processes() == [], "no process left")
+    cluster.alone()
 
     first = cluster.playbook(job, "-e", "keep=true")
     assert first.rc == 0, first.text
@@ -64,4 +64,4 @@ def test_whole_run_then_keep_then_killed_worker_then_end(cluster):
     assert after == before
 
     cluster.end(job)
-    assert wait_for(lambda: cluster.processes() == [], "no process left")
+    cluster.alone()

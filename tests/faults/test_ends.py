@@ -51,7 +51,7 @@ def test_a_guest_whose_holder_was_killed_is_ended_by_stop(cluster):
     assert cluster.steps(job_id) == {}
     assert cluster.jobs("mine") == [job_id]
     assert ended_in_tiers(cluster.latest) == ["frontend", "worker", "head_infra"]
-    wait_for(lambda: cluster.processes() == [], "no process of ours to be left")
+    cluster.alone()
     again = stop_yml(cluster)
     assert (again.rc, again.changed) == (0, 0), again.text
 

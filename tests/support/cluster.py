@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pathlib
@@ -16,6 +17,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SANDBOX = str(ROOT / "bin" / "sandbox")
+SLURM = ("slurmctld", "slurmd", "slurmscriptd", "slurmstepd")  # names of processes that are no part of a run
 
 
 class Cluster:
@@ -99,9 +101,8 @@ class Cluster:
 
     def play(self, argv, env=None):
         """Run the command line of a playbook (in the sandbox) to its end, with the variables *env* set there."""
-        inside = len(self.prefix())
         done = subprocess.run(
-            [*argv[:inside], "env", *(f"{name}={value}" for name, value in (env or {}).items()), *argv[inside:]],
+            self._with(env, argv),
             cwd=ROOT,
             env=self.environment,
             text=True,
@@ -113,10 +114,15 @@ class Cluster:
         )
         return Played(done.returncode, done.stdout)
 
-    def start_playbook(self, job, *args):
+    def _with(self, env, argv):
+        """Return *argv*, which runs something in the sandbox, with the variables *env* set there."""
+        inside = len(self.prefix())
+        return [*argv[:inside], "env", *(f"{name}={value}" for name, value in (env or {}).items()), *argv[inside:]]
+
+    def start_playbook(self, job, *args, env=None):
         """Start the playbook in a session of its own, for tests that interrupt it."""
         return subprocess.Popen(
-            self.playbook_argv(job, *args),
+            self._with(env, self.playbook_argv(job, *args)),
             cwd=ROOT,
             env=self.environment,
             text=True,
@@ -137,16 +143,39 @@ class Cluster:
         return {name: step for step, name in pairs if step.rsplit(".", 1)[1].isdigit()}
 
     def processes(self):
-        """Return the command lines of processes that belong to runs of this cluster."""
+        """Return what runs of this cluster's jobs and playbooks, each as "process id, program: command line".
+
+        Most parts of a service do not name the run in their command line, and what outlived its step may have lost
+        its name: they are known by where they work and write, too, and by the job in their environment. Slurm's own
+        processes are left out.
+        """
         found = []
-        for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        for path in sorted(pathlib.Path("/proc").glob("[0-9]*"), key=lambda one: int(one.name)):
             try:
-                line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            except OSError:
+                program = (path / "comm").read_text().strip()
+                if program not in SLURM and int(path.name) != os.getpid() and self._ours(path):
+                    line = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+                    found.append(f"{path.name} {program}: {line}")
+            except OSError:  # it has ended, or belongs to somebody else
                 continue
-            if str(self.output) in line and "pytest" not in line:
-                found.append(line)
         return found
+
+    def _ours(self, path):
+        """Tell whether the process with this folder in /proc belongs to a run; OSError if that cannot be seen."""
+        output = str(self.output)
+        if output.encode() in (path / "cmdline").read_bytes():
+            return True
+        for link in ("cwd", "fd/1", "fd/2"):
+            with contextlib.suppress(FileNotFoundError):  # a closed descriptor
+                if f"{os.readlink(path / link)}/".startswith(f"{output}/"):
+                    return True
+        words = (path / "environ").read_bytes().split(b"\0")
+        in_job = any(word.startswith(b"SLURM_JOB_ID=") for word in words)
+        return in_job and f"SLURM_CONF={self.dir}/etc/slurm.conf".encode() in words
+
+    def alone(self):
+        """Wait until no process of ours is left."""
+        wait_for(lambda: self.processes() == [], lambda: f"no process of ours to be left: {self.processes()}")
 
     @property
     def latest(self):
@@ -182,13 +211,13 @@ class Played:
 
 
 def wait_for(condition, what, timeout_s=60):
-    """Wait until *condition()* is true, looking often; fail with *what* after *timeout_s*."""
+    """Wait until *condition()* is true, looking often; fail with *what* (or what it gives) after *timeout_s*."""
     deadline = time.monotonic() + timeout_s
     while True:
         value = condition()
         if value:
             return value
-        assert time.monotonic() < deadline, f"waited {timeout_s} s for: {what}"
+        assert time.monotonic() < deadline, f"waited {timeout_s} s for: {what() if callable(what) else what}"
         time.sleep(0.05)
 
 

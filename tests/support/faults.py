@@ -188,7 +188,7 @@ class Faults(Cluster):
     def gone(self, name):
         """Nothing is left of the jobs called *name*."""
         wait_for(lambda: self.jobs(name) == [], f"{name} to leave the queue")
-        wait_for(lambda: self.processes() == [], "no process of ours to be left")
+        self.alone()
 
     def listen(self, node, port):
         """Let a stranger listen on *port* of *node*; return its process."""
