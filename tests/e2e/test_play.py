@@ -27,13 +27,36 @@ def kept(cluster):
     cluster.end(job)
 
 
+PROGRAMS = {
+    "holder.py serve": 1, " nats-server: ": 1, " etcd: ": 1, " -m dynamo.mocker ": 3, " -m dynamo.frontend ": 2,
+    "nginx: master process": 1,
+}  # fmt: skip
+
+
+def test_every_process_of_a_service_is_seen_and_none_is_left_after_its_end(cluster):
+    """What other tests say of processes that are left is worth as much as what is seen of those that run."""
+    job = cluster.job_file("seen")
+    played = cluster.playbook(job, "-e", "keep=600", "--skip-tags", "benchmark,rollup")
+    assert played.rc == 0, played.text
+    up = cluster.processes()
+    own = [line for line in up if " srun: " not in line and " sh: " not in line]
+    seen = {word: sum(word in line for line in own) for word in PROGRAMS}
+    assert seen == PROGRAMS, up
+    assert any("nginx: worker" in line for line in up), up
+    for step in cluster.steps(cluster.latest.name):
+        assert any(" srun: srun " in line and f"--job-name={step} " in line for line in up), (step, up)
+    assert not any("slurmstepd" in line for line in up), up
+    cluster.end(job)
+    cluster.alone()
+
+
 def test_a_failing_stage_is_named_torn_down_and_fails_the_play(cluster):
     job = cluster.job_file(
         "failing", backend={"type": "mocker", "mocker_config": {"aggregated": {}, "prefill": {"no-such-flag": 1}}}
     )
     played = cluster.playbook(job)
     assert played.rc != 0
-    assert "prefill_0" in played.text
+    assert re.search(r"Step prefill_0 on node\d+ ended", played.text), played.text
     assert "no-such-flag" in played.text
     assert "srt.slurm.teardown : End the service and give the nodes back" in played.tasks
     assert cluster.jobs("failing") == []
@@ -153,7 +176,9 @@ def test_a_node_that_is_cut_off_is_named_and_the_job_is_ended(cluster):
     try:
         played = cluster.playbook(job, "-e", "keep=600", "--tags", "health")
         assert played.rc != 0
-        assert "decode" in played.text
+        message = json.loads(re.findall(r"^fatal: \[.*?\]: FAILED! => (\{.*\})$", played.text, re.M)[-1])["msg"]
+        assert "The service is not healthy after 5 s" in message
+        assert re.search(rf"waiting for decode_1 on {node}: ", message), message
     finally:
         subprocess.run([SANDBOX, "node", node, "heal", "--dir", cluster.dir], check=True)
     cluster.end(job)

@@ -56,7 +56,7 @@ def test_a_worker_killed_while_the_service_is_waited_for_ends_the_wait_at_once(c
 def test_a_worker_that_never_gets_ready_fails_at_the_deadline_with_its_last_answer(cluster):
     cluster.trap("mocker", decode('echo "still loading"; exec sleep 600'))
     played = failed(cluster.playbook(cluster.job_file("never", health_check=SHORT)), "is not healthy after 5 s")
-    assert "waiting for decode_0: Connection refused" in played.text
+    assert f"waiting for decode_0 on {cluster.node_of('decode_0')}: Connection refused" in played.text
     cluster.gone("never")
 
 
@@ -111,7 +111,7 @@ def test_results_from_before_the_fault_are_kept_and_taken_over(cluster):
     first = cluster.latest.name
     wait_for(lambda: cluster.steps(first).get("bench_c3"), "the second point to be measured")
     cluster.kill(first, "prefill_0")
-    failed(cluster.rest(process, seen), "prefill_0")
+    failed(cluster.rest(process, seen), r"Step prefill_0 on node\d+ ended")
     again = cluster.playbook(cluster.job_file("kept", benchmark=benchmark))
     assert again.rc == 0, again.text
     assert f"c=2 taken over from job {first}" in again.text

@@ -44,7 +44,7 @@ def wait_for(talk, plan, checks, timeout_s, slice_s, ctx, tell_s=0.0):
     began, began_at, allowed_s = time.monotonic(), utc_now(), timeout_s
     guard = [step["name"] for step in plan["steps"] if step.get("critical")]
     wait_id, known = uuid.uuid4().hex, -1  # a wait of its own: what was healthy before a restart does not count
-    planned, lost = checks, {}
+    planned, lost, where = checks, {}, nodes_of(checks, plan)
     while True:
         left_s = allowed_s - (time.monotonic() - began)
         answer = talk.request(
@@ -85,11 +85,11 @@ def wait_for(talk, plan, checks, timeout_s, slice_s, ctx, tell_s=0.0):
             raise Error("The controller is gone.", **outcome)
         if time.monotonic() - began >= allowed_s:
             raise Error(
-                f"The service is not healthy after {timeout_s:g} s: {waiting_line(records)}. "
+                f"The service is not healthy after {timeout_s:g} s: {waiting_line(records, where)}. "
                 f"Logs are in {plan['run_dir']}/logs.",
                 **outcome,
             )
-        ctx.progress(waiting_line(records))
+        ctx.progress(waiting_line(records, where))
 
 
 def still_there(talk):
@@ -122,8 +122,18 @@ def without(checks, lost, plan):
     return kept
 
 
-def waiting_line(records):
-    """Return one line such as ``12/16 ready, waiting for model_on_frontend: decode 6/8``."""
+def nodes_of(checks, plan):
+    """Return {name of a check: the first node of the step that answers it}."""
+    nodes = {step["name"]: step["nodes"][0] for step in plan["steps"]}
+    asked = {check["name"]: (check.get("steps") or [None])[0] for check in checks}
+    return {name: nodes[step] for name, step in asked.items() if step in nodes}
+
+
+def waiting_line(records, where=None):
+    """Return one line such as ``12/16 ready, waiting for frontend_0_model on node001: decode 6/8``.
+
+    :param where: {name of a check: node}, for those whose node is known.
+    """
     missing = [record for record in records if not record["done"]]
     if not missing:
         return f"{len(records)}/{len(records)} ready"
@@ -131,4 +141,6 @@ def waiting_line(records):
     first = next((record for record in missing if record["attempts"]), missing[0])
     more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
     error = f": {first['last_error']}" if first["last_error"] else ""
-    return f"{len(records) - len(missing)}/{len(records)} ready, waiting for {first['name']}{error}{more}"
+    node = (where or {}).get(first["name"])
+    name = f"{first['name']} on {node}" if node else first["name"]
+    return f"{len(records) - len(missing)}/{len(records)} ready, waiting for {name}{error}{more}"

@@ -232,4 +232,7 @@ def test_line_of_what_is_missing():
     before = {"name": "models", "done": False, "attempts": 4, "last_error": "decode 6/8"}
     later = {"name": "request", "done": False, "attempts": 0, "last_error": None}
     assert health.waiting_line([done, later, before]) == "1/3 ready, waiting for models: decode 6/8 (and 1 more)"
+    assert health.waiting_line([later, before], {"models": "node002"}).endswith(
+        "waiting for models on node002: decode 6/8 (and 1 more)"
+    )
     assert health.waiting_line([done]) == "1/1 ready"
