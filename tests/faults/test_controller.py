@@ -5,16 +5,73 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import json
+import os
 import signal
 
 import pytest
 from cluster import ROOT, Played, interrupt, wait_for
-from faults import BENCHMARK, LONG, failed
+from faults import BENCHMARK, LONG, NODES, failed
 
 STAGES = ["allocation", "preflight", "head_infra", "worker", "frontend", "health", "benchmark", "rollup", "teardown"]
 QUICK = [(signal.SIGKILL, "allocation"), (signal.SIGKILL, "benchmark"), (signal.SIGINT, "preflight")]
 ALL = [(number, stage) for number in (signal.SIGKILL, signal.SIGINT) for stage in STAGES]
+
+
+# A step of a stage that waits until all its steps run.
+STEPS = {"preflight": "preflight", "head_infra": "nats", "worker": "decode_1", "frontend": "nginx"}
+INFRA = {"nats", "etcd"}
+WORKERS = INFRA | {"prefill_0", "decode_0", "decode_1"}
+ALL_STEPS = WORKERS | {"frontend_0", "frontend_1", "nginx"}
+# What runs at least when a stage waits for what it is kept from, see hold().
+UP = {
+    "allocation": set(), "preflight": set(), "head_infra": {"etcd"}, "worker": WORKERS - {"decode_1"},
+    "frontend": ALL_STEPS - {"nginx"}, "health": ALL_STEPS, "benchmark": ALL_STEPS, "rollup": ALL_STEPS,
+}  # fmt: skip
+
+
+def hold(cluster, stage):
+    """Let *stage* of the next run last until the traps are cleared; return the environment for it."""
+    (cluster.traps / "held").touch()
+    wait = f"touch {cluster.traps}/reached; while [ -e {cluster.traps}/held ]; do sleep 0.1; done"
+    if stage == "allocation":
+        for number in range(1, NODES + 1):
+            (cluster.traps / f"prolog.node00{number}").write_text(wait + "\n")
+    elif stage == "health":
+        cluster.trap("frontend", wait)
+    elif stage == "teardown":
+        return cluster.commands(scancel=wait)
+    elif stage in STEPS:
+        return cluster.commands(srun=f'case "$*" in *--job-name={STEPS[stage]}*) {wait} ;; esac')
+    return None
+
+
+@contextlib.contextmanager
+def held(cluster, process, stage):
+    """Have a run, begun with what hold() gave, that is in the middle of *stage* until the end of the context."""
+    if stage == "rollup":  # reads the one that is there: here it waits for its writer
+        cluster.until(process, "srt.slurm.preflight :")
+        path = cluster.latest / "rollup.json"
+        os.mkfifo(path)
+    cluster.until(process, f"srt.slurm.{stage} :")
+    if stage == "rollup":
+        with open(wait_for(lambda: writer(path), "the rollup to be read"), "w"):
+            path.unlink()
+            yield
+    else:
+        there = cluster.progress if stage == "benchmark" else (cluster.traps / "reached").exists
+        wait_for(there, f"{stage} to be in the middle of its work")
+        yield
+    cluster.clear()
+
+
+def writer(path):
+    """Return a descriptor that writes to the pipe *path*, None as long as nobody reads it."""
+    try:
+        return os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+    except OSError:
+        return None
 
 
 @pytest.mark.parametrize(
@@ -23,23 +80,24 @@ ALL = [(number, stage) for number in (signal.SIGKILL, signal.SIGINT) for stage i
     ids=lambda value: value.name if isinstance(value, signal.Signals) else value,
 )
 def test_a_controller_that_goes_away_at_any_stage_is_followed_by_the_next(cluster, number, stage):
-    job = cluster.job_file(f"{number.name}-{stage}".lower().replace("_", ""))
-    process = cluster.start_playbook(job)
-    cluster.until(process, f"srt.slurm.{stage} :")
-    interrupt(process, number)
-    process.stdout.read()
-    process.wait(timeout=60)
-    jobs = cluster.jobs(job.stem)
-    before = cluster.steps(jobs[0]) if jobs else {}
+    benchmark = dict(LONG, num_prompts_mult=400) if stage == "benchmark" else BENCHMARK
+    job = cluster.job_file(f"{number.name}-{stage}".lower().replace("_", ""), benchmark=benchmark)
+    process = cluster.start_playbook(job, env=hold(cluster, stage))
+    with held(cluster, process, stage):
+        interrupt(process, number)
+        rest = process.communicate(timeout=60)[0]
+        assert process.returncode != 0, rest
+        jobs = cluster.jobs(job.stem)
+        assert len(jobs) == 1, rest
+        before = {name: step for name, step in cluster.steps(jobs[0]).items() if name in ALL_STEPS}
+        assert UP.get(stage, set()) <= set(before), rest
     played = cluster.playbook(job, "-e", "keep=600")
     assert played.rc == 0, played.text
     assert cluster.rollup()["valid"] is True
     (job_id,) = cluster.jobs(job.stem)
-    if jobs and stage != "teardown":
-        assert jobs == [job_id]
-        after = cluster.steps(job_id)
-        service = {name: step for name, step in before.items() if not name.startswith(("bench", "preflight"))}
-        assert service.items() <= after.items()
+    assert (jobs == [job_id]) == (stage != "teardown"), played.text
+    if stage != "teardown":
+        assert before.items() <= cluster.steps(job_id).items()
     cluster.end(job)
     cluster.gone(job.stem)
 

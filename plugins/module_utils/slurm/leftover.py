@@ -1,15 +1,16 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
-"""Held jobs whose submitter died: let go if they are what is wanted now, else withdrawn."""
+"""Jobs that are there and may be of no use: held ones whose submitter died, and those that are ending."""
 
 from __future__ import annotations
 
 import time
 
 from ..failures import Error
-from . import commands, detached, script
+from . import commands, detached, holder_job, loss, script
 
 UNFINISHED_S = 10.0  # how long the submitter of a held job may need to let it go
+ENDING_S = 180.0  # how long a job that is ending may need to leave the queue
 
 
 class Leftover:
@@ -20,8 +21,9 @@ class Leftover:
         return script.has_play(job) == bool(self.params.get("playbook"))
 
     def _unless_unfinished(self, job):
-        """Return *job*; None if its submitter died and it cannot be let go as what we want: then it is withdrawn.
+        """Return *job*; None if it is ending, or if its submitter died and it cannot be let go as what we want.
 
+        The latter is withdrawn.
         One without a playbook never gets one, and one with a playbook needs the file that only its submitter writes.
         """
         until = time.monotonic() + UNFINISHED_S
@@ -41,6 +43,29 @@ class Leftover:
             time.sleep(min(1.0, UNFINISHED_S))  # its submitter may be at work
             found = commands.jobs(job_id=job["id"])
             if not found or found[0]["state"] not in commands.LIVE_STATES:
+                return None
+            job = found[0]
+        return self._unless_ending(job)
+
+    def _unless_ending(self, job):
+        """Return *job*; None once it is gone, if its holder was ending it already.
+
+        Nothing begins in such a job any more: its lease ran out, or the controller that ended it went away meanwhile.
+        """
+        until, pause, folder = time.monotonic() + ENDING_S, 0.1, script.run_dir(self.output_dir, job["id"])
+        ours = job["comment"].startswith(script.TAG) and not self.params.get("job_id")
+        if not ours or self.ctx.check_mode or detached.inside(job["id"]):
+            return job
+        while job["state"] == "RUNNING" and time.monotonic() < until:
+            why = loss.last_words(folder)
+            if not why or holder_job.taken(why):  # Slurm may let it begin again
+                return job
+            self.ctx.progress(f"job {job['id']} is ending ({why}); another one follows it")
+            time.sleep(pause)
+            pause = min(1.0, pause * 1.5)
+            found = commands.jobs(job_id=job["id"])
+            if not found or found[0]["state"] not in commands.LIVE_STATES:
+                self.notes.append(f"Job {job['id']} was ending: {why}.")
                 return None
             job = found[0]
         return job

@@ -10,7 +10,7 @@ import os
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error, SlurmError
 from ansible_collections.srt.slurm.plugins.module_utils.runner import Context
-from ansible_collections.srt.slurm.plugins.module_utils.slurm import commands, driver
+from ansible_collections.srt.slurm.plugins.module_utils.slurm import commands, driver, holder_job, leftover
 
 
 def test_submitted_once_with_its_directory_written_before_it_may_run(queue, do, tmp_path, monkeypatch):
@@ -130,6 +130,26 @@ def test_a_job_that_ends_before_it_is_used(queue, do, tmp_path, monkeypatch):
     monkeypatch.setattr(commands, "release", release)
     with pytest.raises(Error, match="Job 8 ended before it could be used: NODE_FAIL"):
         do()
+
+
+@pytest.mark.parametrize("why", ["no controller for 5 s", "slurm_job state absent"])
+def test_a_job_that_is_ending_is_waited_for_and_followed_by_another(queue, do, tmp_path, monkeypatch, why):
+    first, told = do(), []
+    events = [{"event": "holder", "reason": reason} for reason in ("begin", f"end: {why}")]
+    path = tmp_path / "out" / first["job"]["id"] / "steps.jsonl"
+    path.write_text("".join(json.dumps(event) + "\n" for event in events))
+    monkeypatch.setattr(leftover.time, "sleep", lambda seconds: (told.append(seconds), queue.queue.clear()))
+    again = do()
+    assert again["actions"] == ["submitted"] and len(told) == 1
+    assert again["job"]["id"] != first["job"]["id"]
+    assert f"Job {first['job']['id']} was ending: {why}." in again["notes"]
+
+
+def test_a_job_that_slurm_takes_away_is_not_left_for_another(queue, do, tmp_path):
+    first = do()
+    path = tmp_path / "out" / first["job"]["id"] / "steps.jsonl"
+    path.write_text(json.dumps({"event": "holder", "reason": f"end: signal 15: {holder_job.PREEMPTED}"}) + "\n")
+    assert do()["job"]["id"] == first["job"]["id"]
 
 
 def test_absent_asks_the_holder(queue, do, fake):
