@@ -41,6 +41,7 @@ FAULTS = (
     "kill holder",
     "kill controller",
     "interrupt controller",
+    "kill controller + part",
     "cancel job",
     "node down",
     "restart slurmctld",
@@ -49,6 +50,8 @@ FAULTS = (
 # What the last message says of a job that was taken from under its playbook.
 REASONS = {"cancel job": r"(?i:cancelled)", "kill holder": r"is over: .*node\d+ or the holder on it was lost"}
 HARMLESS = ("restart slurmctld", "kill controller", "interrupt controller", "cut result")
+# After these the same playbook is run again, and goes on.
+LEFT = ("kill controller", "interrupt controller", "kill controller + part")
 
 
 TRIES = 4  # times as many runs as are to be hit, at most
@@ -75,16 +78,17 @@ class Chaos:
             raise SystemExit(played.text)
         return time.monotonic() - began
 
-    def job(self, name):
-        """Write the job of one run."""
-        return self.cluster.job_file(name, benchmark=dict(BENCHMARK, concurrencies=[2, 4], osl=32, num_prompts_mult=60))
+    def job(self, name, mult=60):
+        """Write the job of one run, whose points have *mult* requests for each that runs at once."""
+        benchmark = dict(BENCHMARK, concurrencies=[2, 4], osl=32, num_prompts_mult=mult)
+        return self.cluster.job_file(name, benchmark=benchmark)
 
     def run(self):
         """Do one run with one fault; append a row of figures."""
         self.number += 1
         name, fault = f"chaos{self.number}", self.dice.choice(self.faults)
         moment = self.dice.uniform(0.5, 0.9 * self.length)
-        job = self.job(name)
+        job = self.job(name, *([400] if fault == "kill controller + part" else []))  # time for both
         process = self.cluster.start_playbook(job)
         time.sleep(moment)
         row = {"run": self.number, "fault": fault, "moment_s": round(moment, 1), "named": None}
@@ -100,12 +104,12 @@ class Chaos:
         row["falsely_valid"] = self.falsely_valid(hit, struck_at) if hit else []
         # A run that does well although it was hit by what it cannot survive was over already: no point shows the hit.
         row["hit"] = bool(hit and (played.rc or row["falsely_valid"] or fault in (*HARMLESS, "kill srun")))
+        if fault in LEFT:  # the next run goes on
+            played = self.cluster.playbook(job)
+            row["rc"] = played.rc
         row["message"] = failure(played)
         if hit and played.rc > 0 and fault not in HARMLESS:
             row["named"] = self.names(fault, hit, row["message"])
-        if fault in ("kill controller", "interrupt controller"):  # the next run goes on
-            played = self.cluster.playbook(job)
-            row["rc"] = played.rc
         row["falsely_valid"] = self.falsely_valid(hit, struck_at) if hit else []  # the next run may have more points
         row["false_success"] = bool(row["falsely_valid"]) or played.rc == 0 and not self.true_success(name)
         row["lost"] = sum(not self.intact(path, digest) for path, digest in finished)
@@ -164,13 +168,18 @@ class Chaos:
             return target
         if fault == "kill client":
             names = [n for n in steps if n.startswith("bench")]
-        elif fault == "kill srun":
+        elif fault in ("kill srun", "kill controller + part"):
             names = [n for n in steps if not n.startswith("bench")]
         else:
             names = [n for n in steps if n == fault.split()[1]]
         if not names:
             return None
-        target["step"] = self.dice.choice(names)
+        if fault == "kill controller + part":
+            if not any(n.startswith("bench") for n in steps):
+                return None
+            interrupt(process, signal.SIGKILL)
+            process.wait()
+        target["step"] = self.dice.choice(sorted(names))
         if fault == "kill srun":
             return target if self.kill_process(run_dir, "srun", f"--job-name={target['step']}") else None
         cluster.run("scancel", "--signal=KILL", steps[target["step"]], check=False)

@@ -180,7 +180,7 @@ def test_an_allocation_that_is_cancelled_is_named_and_what_was_finished_is_kept(
     seen = cluster.until(process, "c=2 measured, valid")
     job_id = cluster.latest.name
     cluster.run("scancel", job_id)
-    failed(cluster.rest(process, seen), f"[Jj]ob {job_id} (is over: .*CANCELLED|is ending: signal 15|has expired)")
+    failed(cluster.rest(process, seen), f"[Jj]ob {job_id} (is over: .*(?i:cancelled)|is ending: signal 15|has expired)")
     results = {one["concurrency"]: one["valid"] for one in cluster.rollup()["results"]}
     assert results == {2: True, 3: False}
     cluster.gone("lost")
