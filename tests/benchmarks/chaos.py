@@ -49,9 +49,9 @@ FAULTS = (
 )
 # What the last message says of a job that was taken from under its playbook.
 REASONS = {"cancel job": r"(?i:cancelled)", "kill holder": r"is over: .*node\d+ or the holder on it was lost"}
-HARMLESS = ("restart slurmctld", "kill controller", "interrupt controller", "cut result")
 # After these the same playbook is run again, and goes on.
 LEFT = ("kill controller", "interrupt controller", "kill controller + part")
+HARMLESS = ("restart slurmctld", "cut result", *LEFT)
 
 
 TRIES = 4  # times as many runs as are to be hit, at most
