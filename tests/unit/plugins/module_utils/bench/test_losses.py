@@ -80,7 +80,7 @@ def test_a_service_that_no_longer_answers_is_not_measured_again(made, monkeypatc
         made.holder.mute = {"decode_0": "timed out"}
 
     made.holder.scenes = [scene]
-    with pytest.raises(Error, match="not healthy after 0.2 s: .*decode_0: timed out") as caught:
+    with pytest.raises(Error, match="not healthy after 0.2 s: .*decode_0 on node0003: timed out") as caught:
         made.call()
     assert [point["valid"] for point in caught.value.evidence["points"]] == [True, False]
 
