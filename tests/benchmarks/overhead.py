@@ -10,9 +10,10 @@
     rerun     the whole playbook with nothing to do, against an empty playbook
     stop      32 workers stopped, against 32 background scancel
 
-Workers are programs that write down when they began and sleep. The ways take turns; medians are shown.
+Workers are programs that write down when they began and sleep. The ways take turns; medians are shown. The controller
+talks to the holder through its socket, as on the first node of a job, or through srun, as from a login node.
 
-    tests/benchmarks/overhead.py [--repeats 3] [--workers 32] [--json FILE]
+    tests/benchmarks/overhead.py [--repeats 3] [--workers 32] [--transport srun] [--json FILE]
 """
 
 from __future__ import annotations
@@ -211,6 +212,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--workers", type=int, default=32, help="a multiple of 8")
+    parser.add_argument("--transport", choices=["socket", "srun"], default="socket", help="to the holder")
     parser.add_argument("--json", help="also write the figures to this file")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # the sandbox is stopped then, too
@@ -218,6 +220,8 @@ def main():
     with tempfile.TemporaryDirectory(prefix="srt-overhead-") as folder:
         cluster = Bare(pathlib.Path(folder), max(4, options.workers // 8))
         try:
+            if options.transport == "socket":
+                del cluster.environment["SRT_SLURM_TRANSPORT"]
             one = Overhead(cluster, options.workers)
             for turn in range(options.repeats):
                 for way in ("ours", "same", "bare") if turn % 2 else ("bare", "ours", "same"):
