@@ -136,7 +136,8 @@ class ActionModule(StageAction):
         pairs = zip(given or (), raw, sources) if documents else [(given, raw, sources[0])]
         for job, before, source in pairs:
             if isinstance(job, dict) and set(job) == {"job"}:
-                job, before, source = job["job"], before["job"], source.under(("job",))
+                before = before["job"] if isinstance(before, dict) else None  # as a whole from a template
+                job, source = job["job"], source.under(("job",))
             for path, name, file in secret_env.misplaced(job, before, texts):
                 problem = (
                     f"has the value of {name} in it, from {os.path.basename(file)}, which is encrypted as a whole. "

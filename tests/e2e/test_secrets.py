@@ -180,3 +180,20 @@ def test_an_encrypted_job_file_is_the_job(cluster):
     played = cluster.playbook(cluster.folder / "own.yaml", "--check", "--diff", *options[2:])
     assert played.rc != 0 and OTHER not in played.text
     assert "srun_options.comment: has the value of my_password in it" in played.text
+
+
+def test_a_wrapped_job_that_comes_whole_from_a_template_is_read_and_looked_through(cluster):
+    text = json.dumps({"store": {"plain_name": VAULTED}})
+    options = encrypted_file(cluster, "vault-wrapped.yaml", text)
+    spec = json.loads(pathlib.Path(cluster.job_file("wrapped")).read_text())["job"]
+    frontend = {**(spec.get("frontend") or {}), "args": {"api-key": "{{ store.plain_name }}"}}
+    for value, rc in ((spec, 0), ({**spec, "frontend": frontend}, 2)):
+        task = {"name": "Read", "srt.slurm.job_spec": {"job": "{{ wanted }}"}}
+        play = {"name": "P", "hosts": "localhost", "gather_facts": False, "vars": {"wanted": {"job": value}}}
+        book = cluster.folder / "wrapped.yml"
+        book.write_text(json.dumps([{**play, "tasks": [task]}]))
+        argv = [*cluster.prefix(), "ansible-playbook", str(book), *options]
+        done = subprocess.run(argv, env=cluster.environment, capture_output=True, text=True, check=False, timeout=60)
+        assert done.returncode == rc, done.stdout + done.stderr
+    assert "frontend.args.api-key: has the value of" in done.stdout + done.stderr
+    assert VAULTED not in done.stdout + done.stderr

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 
 from ansible_collections.srt.slurm.plugins.module_utils.slurm import driver, holder
 
@@ -115,6 +116,17 @@ class FakeDriver(driver.Driver):
 
     def records(self):
         return {name: step.record() for name, step in self.holder.steps.items()}
+
+
+def until(condition):
+    """Return the first true value of *condition*."""
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.02)
+    raise AssertionError("waited in vain")
 
 
 def make_step(name="prefill_0", node="node001", tier="worker", **more):

@@ -11,24 +11,13 @@ import pathlib
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.slurm import driver, holder
+from fake_holder import until
 
 STEP = {"name": "decode_0", "tier": "worker", "digest": "d", "nodes": ["n1"], "log": "logs/x.out",
         "srun_argv": ["srun"], "critical": True}  # fmt: skip
-
-
-def until(condition):
-    """Return the first true value of *condition*."""
-    end = time.monotonic() + 20
-    while time.monotonic() < end:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.02)
-    raise AssertionError("waited in vain")
 
 
 @pytest.mark.parametrize("restarts", [0, 1], ids=["still its own", "begun again elsewhere"])

@@ -10,24 +10,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.slurm import driver, holder, holder_place
+from fake_holder import until
 
 STEP = {"name": "nats", "tier": "head_infra", "digest": "d", "nodes": ["n1"], "log": "logs/x.out",
         "srun_argv": ["srun"]}  # fmt: skip
-
-
-def until(condition):
-    """Return the first true value of *condition*."""
-    end = time.monotonic() + 20
-    while time.monotonic() < end:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.02)
-    raise AssertionError("waited in vain")
 
 
 class Guests:
