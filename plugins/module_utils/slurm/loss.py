@@ -22,6 +22,7 @@ SICK = re.compile(
     re.IGNORECASE,
 )
 EXPLAINED_S = 6.0  # a holder that got a signal may need so long to learn from Slurm why
+SETTLED_S = 15.0  # how long a job that is completing is looked at for its final state; an epilog may take longer
 
 
 def look(job_id, run_dir, names=()):
@@ -32,9 +33,9 @@ def look(job_id, run_dir, names=()):
 
     :param names: nodes that it had, for Slurm forgets those that failed.
     """
-    fields = commands.show_job(job_id)
+    fields, words = _settled(job_id, os.path.join(run_dir, f"slurm-{job_id}.out"))
     state, reason, first = (fields.get(key, "") for key in ("JobState", "Reason", "BatchHost"))
-    end, words = commands.end_text(fields), holder_job.told(os.path.join(run_dir, f"slurm-{job_id}.out"))
+    end = commands.end_text(fields)
     said = words or last_words(run_dir)
     if said and state not in STATES:  # it is completing and has no final state yet, or only failed
         end = f"{said}; {end}"
@@ -53,6 +54,19 @@ def look(job_id, run_dir, names=()):
         end += "; " + "; ".join(f"{name}: {states[name][1]}" for name in sorted(sick))
     final = state not in ("", "COMPLETING", *commands.LIVE_STATES)  # "": Slurm did not answer, or forgot the job
     return {"end": end, "curable": curable, "bad_nodes": sorted(bad), "final": final}
+
+
+def _settled(job_id, output):
+    """Return what Slurm shows of a job and what its output tells of its end.
+
+    As long as a job is completing Slurm hides what it was: cancelled, preempted or lost.
+    """
+    until = time.monotonic() + SETTLED_S
+    while True:
+        fields, words = commands.show_job(job_id), holder_job.told(output)
+        if words or fields.get("JobState") != "COMPLETING" or time.monotonic() >= until:
+            return fields, words
+        time.sleep(0.5)
 
 
 def last_words(run_dir):

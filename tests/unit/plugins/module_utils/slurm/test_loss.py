@@ -20,6 +20,12 @@ NodeName=n3 Arch=x86_64 State=IDLE+DRAIN ThreadsPerCore=1 Reason={} [root@2026-1
 """
 
 
+@pytest.fixture(autouse=True)
+def soon(monkeypatch):
+    """Take a job that is completing as it is, without waiting for its final state."""
+    monkeypatch.setattr(loss, "SETTLED_S", 0.0)
+
+
 @pytest.fixture
 def slurm(program):
     """A function that makes scontrol tell of a job and of its nodes."""
@@ -61,6 +67,21 @@ def test_what_another_try_may_cure(slurm, tmp_path, told, curable, bad):
 def test_a_job_that_may_begin_again_is_not_over(slurm, tmp_path, state):
     slurm(state)
     assert loss.look("42", str(tmp_path))["final"] is False
+
+
+@pytest.mark.parametrize(("state", "curable"), [("CANCELLED", False), ("PREEMPTED", True)])
+def test_what_a_job_was_is_seen_once_it_has_completed(program, tmp_path, monkeypatch, state, curable):
+    """Slurm shows COMPLETING in place of it until then."""
+    monkeypatch.setattr(loss, "SETTLED_S", 60.0)
+    once = tmp_path / "once"
+    program(
+        "scontrol",
+        f"case \"$*\" in *'show job'*) ;; *) exit 0 ;; esac\n"
+        f"state={state}; [ -e {once} ] || state=COMPLETING; touch {once}\n"
+        'echo "JobId=42 JobState=$state Reason=None ExitCode=0:0 NodeList=(null)"\n',
+    )
+    found = loss.look("42", str(tmp_path))
+    assert (found["end"], found["curable"], found["final"]) == (f"{state} (None), exit code 0:0", curable, True)
 
 
 def test_a_job_of_which_slurm_says_nothing_may_not_be_over(program, tmp_path):
