@@ -158,6 +158,24 @@ def test_two_controllers_that_adopt_one_allocation_at_once_share_its_holder(clus
     wait_for(lambda: cluster.processes() == [], "no process of ours to be left")
 
 
+@pytest.mark.slow
+def test_of_two_controllers_with_two_output_directories_one_gets_the_adopted_allocation(cluster):
+    cluster.run("salloc", "--no-shell", "--job-name=lent", "--nodes=3", "--ntasks=3", "--exclusive", "--time=10")
+    (job_id,) = cluster.jobs("lent")
+    job, slow = cluster.job_file("rivals"), cluster.commands(srun=TOGETHER.format(folder=cluster.folder / "rivals"))
+    argv = cluster.playbook_argv(job, "-e", f"job_id={job_id}")
+    homes = [cluster.output, cluster.folder / "other"]
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        played = list(pool.map(lambda home: cluster.play([*argv, "-e", f"output_dir={home}"], slow), homes))
+    good, bad = sorted(played, key=lambda one: one.rc)
+    assert good.rc == 0, good.text
+    failed(bad, f"Job {job_id} has a service whose run directory is not .*/{job_id}")
+    begun = [(home / job_id / "steps.jsonl").exists() for home in homes]
+    assert sorted(begun) == [False, True]
+    cluster.run("scancel", job_id)
+    cluster.gone("lent")
+
+
 def test_a_result_that_was_cut_is_measured_again(cluster):
     job = cluster.job_file("cut")
     played = cluster.playbook(job, "-e", "keep=600")

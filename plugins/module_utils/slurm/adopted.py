@@ -15,7 +15,8 @@ import subprocess
 import time
 
 from ..failures import Error, SlurmError
-from . import commands, driver, holder_steps
+from ..secret_env import forget
+from . import commands, driver, holder_place, holder_steps
 
 STEP = "srt_holder"
 STOPPED_S = 120.0
@@ -85,17 +86,31 @@ def lacks_holder(job, run_dir, ctx):
             ctx.progress(f"the service in job {job['id']} is ending")
             until = time.monotonic() + GONE_S
         if time.monotonic() > until:
-            raise Error(
-                f"Job {job['id']} has a service whose run directory is not {run_dir}. Use the output_dir of that run: "
-                "two services would take each other's GPUs and ports."
-            )
+            raise _served(job, run_dir)
         time.sleep(0.2)
 
 
-def start_holder(job, run_dir, lease_s):
-    """Start the holder as a step; its client outlives us. The caller waits for the holder's answer.
+def check_rival(job, run_dir, client):
+    """Raise Error when our holder, whose srun is *client*, left the job to one that another controller started with it.
 
-    If another controller does the same now, one of the two holders serves both, and the other one ends at once.
+    Nobody will ask for our secrets any more.
+    """
+    if client.poll() == holder_place.GAVE_WAY:
+        forget(run_dir)
+        raise _served(job, run_dir)
+
+
+def _served(job, run_dir):
+    return Error(
+        f"Job {job['id']} has a service whose run directory is not {run_dir}. Use the output_dir of that run: two "
+        "services would take each other's GPUs and ports."
+    )
+
+
+def start_holder(job, run_dir, lease_s):
+    """Start the holder as a step; return its client, which outlives us. The caller waits for the holder's answer.
+
+    If another controller does the same now, one of the two holders serves, and the other one ends at once.
     """
     node = commands.hostnames(job["nodelist"])[0]
     argv = [
@@ -115,7 +130,7 @@ def start_holder(job, run_dir, lease_s):
         *("--run-dir", run_dir, "--lease", f"{lease_s:g}"),
     ]
     with open(os.path.join(run_dir, "logs", f"{STEP}.err"), "ab") as err:
-        subprocess.Popen(
+        return subprocess.Popen(
             argv, env=commands.clean_env(), stdin=subprocess.DEVNULL, stdout=err, stderr=err, start_new_session=True
         )
 

@@ -9,22 +9,23 @@ import time
 
 from ..failures import Error, SlurmError
 from ..secret_env import forget
-from . import commands, driver, loss
+from . import adopted, commands, driver, loss
 
 BEGIN_S = 300.0  # how long the first node may take to begin: a prolog may look at all its GPUs
 ROUND_S = 4.0
 
 
-def hello(job, folder, lease_s, limit_s, ours, ctx):
+def hello(job, folder, lease_s, limit_s, ours, ctx, client=None):
     """Return once the holder of *job* (squeue's record) answers; its lease is *lease_s* from then on.
 
     An srun that hangs is silence as any other.
 
     :param limit_s: how long a holder that has begun may be silent.
     :param ours: the job is ours to cancel when its holder never begins.
+    :param client: the srun (a process) of a holder that was started just now in an allocation that is not ours.
     """
     nodes = commands.hostnames(job["nodelist"])
-    began, first = time.monotonic(), job["batch_host"] or nodes[0]
+    began, first = time.monotonic(), ours and job["batch_host"] or nodes[0]
     while True:
         if ours and first not in nodes:  # Slurm took the node out of the job, and the batch script with it
             _take_back(job, folder, first, "was lost before it began with it")
@@ -39,6 +40,8 @@ def hello(job, folder, lease_s, limit_s, ours, ctx):
                 forget(folder)
             if over or passed > limit_s and (begun or not ours):
                 raise
+            if client and not over:
+                adopted.check_rival(job, folder, client)
         if not begun:
             if passed > BEGIN_S:
                 _take_back(job, folder, first, f"did not begin with it in {BEGIN_S:g} s")

@@ -32,7 +32,7 @@ try:
     from .holder_faults import log_of
     from .holder_job import PREEMPTED, TIME_LIMIT, WITH_THE_JOB, Job, Pulse, taken, told
     from .holder_log import PASSING, tail, utc_now
-    from .holder_place import Place, ask, socket_path
+    from .holder_place import ask, leave_places, socket_path, take_places
     from .holder_play import Play
     from .holder_probe import Wait, probe
     from .holder_secrets import forget
@@ -41,7 +41,7 @@ except ImportError:  # in the run directory
     from holder_faults import log_of
     from holder_job import PREEMPTED, TIME_LIMIT, WITH_THE_JOB, Job, Pulse, taken, told
     from holder_log import PASSING, tail, utc_now
-    from holder_place import Place, ask, socket_path
+    from holder_place import ask, leave_places, socket_path, take_places
     from holder_play import Play
     from holder_probe import Wait, probe
     from holder_secrets import forget
@@ -311,17 +311,17 @@ class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
 def serve(run_dir, lease_s, with_play=False, guest=False):
     """Serve until the end of the job; return the exit status of the batch script.
 
-    :param guest: nothing is done if another holder of this run directory serves the job.
+    :param guest: nothing is done if another holder serves the job, for this run directory or for another one.
     """
     job_id = os.environ["SLURM_JOB_ID"]
-    place = Place(socket_path(job_id, run_dir))
-    if not place.take(guest):
-        return 0
+    places, status = take_places(job_id, run_dir, guest)
+    if not places:
+        return status
     job = Job(job_id, run_dir)
     holder = Holder(job_id, run_dir, lease_s)
     play = holder.play = Play(run_dir, holder.renew, holder.end) if with_play else None
     holder.job, job.retries = job, play.retries if play else 0
-    server = Server(place.path, holder)
+    server = Server(places[0].path, holder)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, frame: holder.end(f"signal {number}", job.told()))
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -351,7 +351,7 @@ def serve(run_dir, lease_s, with_play=False, guest=False):
     if not (again or job.unsure):  # a later attempt needs the secrets
         forget(run_dir)
     time.sleep(0.2)  # the answer to the request that asked for the end is on its way
-    place.leave()
+    leave_places(places)
     if play:
         return 1 if play.stopped_it else play.code
     return 1 if holder.ending.startswith(("signal", "no controller")) else 0

@@ -15,9 +15,14 @@ import shutil
 import socket
 import stat
 
+GAVE_WAY = 4  # exit status of a guest that leaves the job to one of another run directory
+
 
 def socket_path(job_id, run_dir):
-    """Return where the holder of *job_id* listens on its node; the folder belongs to the user alone."""
+    """Return where the holder of *job_id* listens on its node; the folder belongs to the user alone.
+
+    That of the run directory "/" stands for the whole job: no service is there, but its one guest keeps it.
+    """
     mark = hashlib.sha256(os.path.realpath(run_dir).encode()).hexdigest()[:8]
     return f"/tmp/srt-{os.getuid()}-{job_id}-{mark}/socket"
 
@@ -78,6 +83,27 @@ class Place:
             return os.path.samestat(os.fstat(self.lock), os.lstat(self.folder))
         except FileNotFoundError:
             return False
+
+
+def take_places(job_id, run_dir, guest):
+    """Return (places of a holder that may serve now, the first one to listen in; exit status if it may not).
+
+    Two services would take each other's GPUs and ports, so one *guest* serves a job, whatever its run directory.
+    """
+    taken = []
+    for one, status in ((run_dir, 0), *([("/", GAVE_WAY)] if guest else [])):
+        place = Place(socket_path(job_id, one))
+        if not place.take(guest):
+            leave_places(taken)
+            return [], status
+        taken.append(place)
+    return taken, 0
+
+
+def leave_places(places):
+    """Remove the folders of *places*."""
+    for place in places:
+        place.leave()
 
 
 def check_private(folder):

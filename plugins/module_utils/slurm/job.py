@@ -347,17 +347,18 @@ class _Work(Leftover, Ending):
 
     def _meet(self, job, limit_s):
         """Say hello to the holder: it answers, and its lease is as wanted."""
-        folder = script.run_dir(self.output_dir, job["id"])
+        folder, client = script.run_dir(self.output_dir, job["id"]), None
         if not job["comment"].startswith(script.TAG) and adopted.lacks_holder(job, folder, self.ctx):
             adopted.check(job, self.allocation)
             self._write(folder, job, {})
-            adopted.start_holder(job, folder, self.params["lease_s"])
+            client = adopted.start_holder(job, folder, self.params["lease_s"])
             self.actions.append("adopted")
             self.notes.append(
                 f"Job {job['id']} was not submitted by srt.slurm. Its holder is a step whose client runs on this "
                 "host, and the job is left running when the service ends."
             )
-        greet.hello(job, folder, self.params["lease_s"], limit_s, job["comment"].startswith(script.TAG), self.ctx)
+        ours = job["comment"].startswith(script.TAG)
+        greet.hello(job, folder, self.params["lease_s"], limit_s, ours, self.ctx, client)
 
     def _described(self, job):
         """Return the allocation as the other modules take it."""

@@ -148,9 +148,9 @@ def mounts(paths):
 
 
 def mark_of(output_dir, job):
-    """Return both marks that the run directory of *job* leaves in names below /tmp."""
+    """Return the marks that *job* leaves in names below /tmp: both of its run directory, and that of any ("/")."""
     run_dir = os.path.join(output_dir, job)
-    return {hashlib.sha256(path.encode()).hexdigest()[:8] for path in (run_dir, os.path.realpath(run_dir))}
+    return {hashlib.sha256(path.encode()).hexdigest()[:8] for path in (run_dir, os.path.realpath(run_dir), "/")}
 
 
 def is_over(job, table, uid):

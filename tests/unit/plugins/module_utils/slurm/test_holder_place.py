@@ -61,7 +61,8 @@ def guests(tmp_path, program):
         process.wait()
     if (tmp_path / "srun").exists():
         os.kill(int((tmp_path / "srun").read_text()), signal.SIGKILL)
-    holder_place.shutil.rmtree(os.path.dirname(made.path), ignore_errors=True)
+    for path in (made.path, holder.socket_path(made.job_id, "/")):
+        holder_place.shutil.rmtree(os.path.dirname(path), ignore_errors=True)
 
 
 def test_a_second_guest_leaves_everything_to_the_first(guests):
@@ -85,6 +86,23 @@ def test_of_guests_that_begin_together_one_serves(guests):
     until(lambda: guests.ask("status"))
     assert sorted(str(one.poll()) for one in guests.started) == ["0", "0", "0", "None"]
     assert guests.begun() == 1
+
+
+def test_a_guest_of_another_run_directory_leaves_the_job_alone(guests, tmp_path):
+    first = guests.start("--guest")
+    until(lambda: guests.ask("status"))
+    other = Guests(tmp_path / "other")
+    guests.started.append(other.start("--guest"))
+    assert guests.started[-1].wait(timeout=20) == holder_place.GAVE_WAY
+    assert other.begun() == 0
+    assert not os.path.exists(os.path.dirname(other.path))
+    assert guests.ask("end")["ok"]
+    assert first.wait(timeout=20) == 0
+    guests.started.append(other.start("--guest"))
+    until(lambda: other.ask("status"))
+    other.ask("end")
+    assert guests.started[-1].wait(timeout=20) == 0
+    assert not os.path.exists(os.path.dirname(holder.socket_path(guests.job_id, "/")))
 
 
 def test_a_guest_follows_one_that_was_killed_though_its_steps_live(guests, tmp_path):
