@@ -70,7 +70,7 @@ class _Work(Leftover, Ending):
         elif state == "requeued":
             self._requeue(found)
         elif state != "queried":
-            found = self._unless_unfinished(found) if found else None
+            found = self._unless_unusable(found) if found else None
             if not found:
                 found = self._planned() if self.ctx.check_mode else self._at_home(self._submit())
             elif found["reason"].startswith("JobHeldUser") and self._is_ours(found) and not self.ctx.check_mode:

@@ -20,7 +20,7 @@ class Leftover:
         """Tell whether a job runs a playbook itself if, and only if, that is what we would submit."""
         return script.has_play(job) == bool(self.params.get("playbook"))
 
-    def _unless_unfinished(self, job):
+    def _unless_unusable(self, job):
         """Return *job*; None if it is ending, or if its submitter died and it cannot be let go as what we want.
 
         The latter is withdrawn.

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import json
 import os
 import sys
@@ -35,6 +36,7 @@ ARGUMENT_SPEC = {
 }
 OPTIONS = {"required_one_of": [("plan_path", "plan")]}
 NAME, TABLE, PROGRAM = "preflight", ".preflight-{nonce}.json", "preflight_node.py"
+OLD_S = 3600.0  # no preflight takes so long: a table of this age is nobody's any more
 SHARED_DISK_S = 10.0  # how long a report that another node wrote may stay unseen
 
 
@@ -49,15 +51,9 @@ def run(params, ctx):
     if ctx.check_mode or not plan["steps"]:
         return dict(none, skipped_because="check mode" if ctx.check_mode else "the plan has no steps")
     talk = driver.connect_plan(plan, ctx)
-    until, found = time.monotonic() + params["timeout_s"], None
-    while not found:
-        records = _records(talk, until, ctx)
-        waiting = [step for step in plan["steps"] if not _runs(step, records.get(step["name"]))]
-        if not waiting:
-            return dict(none, skipped_because="all steps run already")
-        found = _ask(plan, talk, _table(plan, waiting, records, params), params, ctx)
-        if not found and time.monotonic() > until:
-            raise Error(f"Other controllers looked at the nodes of job {plan['job_id']} all the time. Try again.")
+    found = _look(plan, talk, params, ctx)
+    if not found:
+        return dict(none, skipped_because="all steps run already")
     reports, sent, back = found
     problems = [dict(problem, node=one["node"]) for one in reports for problem in one["problems"]]
     if any(problem["check"] == "port" for problem in problems):  # perhaps another controller started them meanwhile
@@ -87,6 +83,30 @@ def run(params, ctx):
             **dict(result, curable=curable, bad_nodes=bad if curable else []),
         )
     return result
+
+
+def _look(plan, talk, params, ctx):
+    """Return (reports in the order of the nodes, when they were asked for, when all were back).
+
+    None when there is nothing to look for, as all steps run.
+    """
+    until, looks = time.monotonic() + params["timeout_s"], 0
+    while True:
+        records = _records(talk, until, ctx)
+        waiting = [step for step in plan["steps"] if not _runs(step, records.get(step["name"]))]
+        if not waiting:
+            return None
+        found = _ask(plan, talk, _table(plan, waiting, records, params), params, ctx)
+        if found:
+            reports, sent, back = found
+            missing = [one["name"] for one in plan["nodes"] if one["name"] not in reports]
+            if not missing:
+                return [reports[one["name"]] for one in plan["nodes"]], sent, back
+            looks += 1
+            if looks > 1:  # the first time another controller's look, or a shared disk, may have got in the way
+                raise Error(f"Preflight of job {plan['job_id']}: no report of {', '.join(missing[:8])} was found.")
+        elif time.monotonic() > until:
+            raise Error(f"Other controllers looked at the nodes of job {plan['job_id']} all the time. Try again.")
 
 
 def program():
@@ -181,7 +201,7 @@ def _table(plan, waiting, records, params):
 
 
 def _ask(plan, talk, table, params, ctx):
-    """Run the step; return (reports in the order of the nodes, when it was sent, when all were back).
+    """Run the step; return ({node: report} as far as they are seen, when it was sent, when all were back).
 
     None when another controller was faster, so that its step runs.
     """
@@ -191,6 +211,7 @@ def _ask(plan, talk, table, params, ctx):
     try:
         write_text_atomic(os.path.join(plan["run_dir"], PROGRAM), program())
         write_text_atomic(path, json.dumps(table) + "\n")
+        _remove_old(plan["run_dir"], path)
     except OSError as error:
         raise Error(f"The run directory {plan['run_dir']} cannot be written: {error.strerror}.") from None
     sent, until = time.time(), time.monotonic() + params["timeout_s"]
@@ -235,6 +256,15 @@ def _remove(path):
         os.unlink(path)
 
 
+def _remove_old(run_dir, path):
+    """Remove the tables of controllers that were killed, by the clock that gave *path*, the newest one, its time."""
+    newest = os.stat(path).st_mtime
+    for other in glob.glob(os.path.join(glob.escape(run_dir), TABLE.format(nonce="*"))):
+        with contextlib.suppress(OSError):
+            if newest - os.stat(other).st_mtime > OLD_S:
+                os.unlink(other)
+
+
 def _steps(plan, names, table):
     """Return the step over all nodes, or one for each part of a heterogeneous job: no step spans two of them."""
     parts = plan.get("parts") or [names]
@@ -256,18 +286,16 @@ def _steps(plan, names, table):
 
 
 def _read(plan, names, nonce, attempts):
+    """Return {node: report} of those that are seen, for which it waits a while."""
     reports, until = {}, time.monotonic() + SHARED_DISK_S
-    while len(reports) < len(names):
+    while True:
         for name in set(names) - set(reports):
             found = _report(plan, name, nonce, attempts)
             if found:
                 reports[name] = found
-        missing = [name for name in names if name not in reports]
-        if missing and time.monotonic() > until:
-            raise Error(f"Preflight of job {plan['job_id']}: no report of {', '.join(missing[:8])} was found.")
-        if missing:
-            time.sleep(0.05)
-    return [reports[name] for name in names]
+        if len(reports) == len(names) or time.monotonic() > until:
+            return reports
+        time.sleep(0.05)
 
 
 def _report(plan, name, nonce, attempts):

@@ -305,8 +305,34 @@ def test_a_report_of_an_earlier_look_is_not_taken_for_one_of_today(made, monkeyp
     monkeypatch.setattr(preflight, "SHARED_DISK_S", 0.0)
     with pytest.raises(Error, match=r"no report of node002 was found"):
         call()
-    first, second = (table["nonce"] for table in talk.slurm.tables)
-    assert first != second
+    assert len({table["nonce"] for table in talk.slurm.tables}) == len(talk.slurm.tables) == 3  # it looks twice
+
+
+def test_a_report_that_is_missing_once_is_no_failure(made, monkeypatch):
+    plan, talk, call = made
+    call()
+    talk.slurm.cached["node002"] = pathlib.Path(plan["run_dir"], "logs", "node002_preflight.out").read_text()
+    monkeypatch.setattr(preflight, "SHARED_DISK_S", 0.0)
+    read = preflight._read
+
+    def once(*args):
+        found = read(*args)
+        talk.slurm.cached.clear()
+        return found
+
+    monkeypatch.setattr(preflight, "_read", once)
+    assert len(call()["nodes"]) == 2
+    assert len(talk.slurm.tables) == 3
+
+
+def test_tables_of_controllers_that_were_killed_are_removed(made):
+    plan, talk, call = made
+    old, new = (pathlib.Path(plan["run_dir"], preflight.TABLE.format(nonce=name)) for name in ("old", "new"))
+    for path, age in ((old, 2 * preflight.OLD_S), (new, 0)):
+        path.write_text("{}")
+        os.utime(path, (time.time() - age, time.time() - age))
+    call()
+    assert list(pathlib.Path(plan["run_dir"]).glob(".preflight-*")) == [new]
 
 
 def start_of_another(talk, plan):
