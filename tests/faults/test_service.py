@@ -15,6 +15,7 @@ from cluster import ROOT, wait_for
 from faults import BENCHMARK, LONG, failed, stop
 
 SHORT = {"max_attempts": 5, "interval_seconds": 1}
+LEASE = {"ETCD_LEASE_TTL": "10"}  # so many seconds a worker that was killed is listed
 
 
 def decode(what):
@@ -260,7 +261,7 @@ def test_a_worker_that_is_not_critical_may_be_lost(cluster):
 def test_a_lost_worker_that_is_not_critical_is_not_waited_for(cluster):
     name = '[ "$SLURMD_NODENAME" = node003 ] && { echo "lost on purpose"; sleep 0.5; exit 3; }'
     cluster.trap("mocker", decode(name))
-    played = cluster.playbook(cluster.job_file("without", faults={"decode": {"critical": False}}))
+    played = cluster.playbook(cluster.job_file("without", faults={"decode": {"critical": False}}, environment=LEASE))
     assert played.rc == 0, played.text
     assert "is lost and not critical" in played.text
     assert "losses" in cluster.rollup()["results"][0]
@@ -268,7 +269,8 @@ def test_a_lost_worker_that_is_not_critical_is_not_waited_for(cluster):
 
 def test_a_worker_is_restarted_during_the_run_when_its_policy_says_so(cluster):
     cluster.trap("mocker", decode('echo "WARNING tuned.json: No such file or directory, using defaults"'))
-    job = cluster.job_file("restarted", faults={"decode": {"restarts": 2}}, benchmark=dict(LONG, num_prompts_mult=200))
+    benchmark = dict(LONG, concurrencies=[2, 4], num_prompts_mult=200)
+    job = cluster.job_file("restarted", faults={"decode": {"restarts": 2}}, benchmark=benchmark, environment=LEASE)
     process, job_id, seen = cluster.measuring(job)
     cluster.kill(job_id, "decode_1")
     played = cluster.rest(process, seen)
@@ -281,7 +283,9 @@ def test_a_worker_is_restarted_during_the_run_when_its_policy_says_so(cluster):
     assert "c=2 is measured once more" in played.text
     (first,) = cluster.latest.glob("results/*/*_concurrency_2_*.attempt1.verdict.json")
     assert "decode_1 " in " ".join(json.loads(first.read_text())["reasons"])
-    assert [one["valid"] for one in cluster.rollup()["results"]] == [True]
+    # The frontend lists the dead worker for as long as its lease lasts, and would send it requests.
+    assert "decode_1 has ended, and may be listed for up to 15 s" in played.text
+    assert [(one["valid"], one["failed"]) for one in cluster.rollup()["results"]] == [(True, 0)] * 2
 
 
 @pytest.mark.slow

@@ -7,6 +7,17 @@ from __future__ import annotations
 from ..topology.step import http_check, make_step
 from .base import Frontend, arguments
 
+LEASE_S = 30.0  # an upper bound: a worker that was killed was listed for 25 s
+MARGIN_S = 5.0
+
+
+def _kept_s(spec):
+    """Return for how many seconds etcd lists a worker that was killed: until its lease, a variable of it, ends."""
+    environments = [value for key, value in spec["backend"].items() if key.endswith("_environment")]
+    given = [env["ETCD_LEASE_TTL"] for env in [spec["environment"], *environments] if "ETCD_LEASE_TTL" in (env or {})]
+    numbers = [float(text) for text in given if str(text).isdigit()]
+    return max(numbers, default=LEASE_S) + MARGIN_S
+
 
 class Dynamo(Frontend):
     type = "dynamo"
@@ -44,6 +55,7 @@ class Dynamo(Frontend):
                     for mode, count in instances.items()
                     if count
                 ],
+                listing={"tier": "worker", "by": "etcd", "kept_s": _kept_s(layout.spec)},
             ),
             http_check(
                 f"{name}_model",

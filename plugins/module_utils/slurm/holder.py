@@ -174,7 +174,7 @@ class Holder(Steps):
         slice_s = float(request.get("slice_s") or 5)
         key = request.get("wait_id") or hashlib.sha256(json.dumps(checks).encode()).hexdigest()
         with self.change:
-            wait = self.waits.setdefault(key, Wait(checks))
+            wait = self.waits.setdefault(key, Wait(checks, self._hold))
             while len(self.waits) > 16:
                 del self.waits[next(iter(self.waits))]
             left, shown = wait.left(), self._progress(request)
@@ -196,6 +196,11 @@ class Holder(Steps):
                         "progress": progress,
                     }
                 self.change.wait(max(0.01, min(pause, slice_s - passed, 1.0)))
+
+    def _hold(self, check):
+        listing = check.get("listing")
+        keeper = self.steps.get(listing["by"]) if listing else None
+        return self.ends.listed_still(listing, keeper and keeper.record()["started_at"]) if listing else None
 
     def _ended(self, request):
         """Return the records of ended steps that matter: watched ones, and critical ones that nobody stopped."""

@@ -12,6 +12,7 @@ import json
 import os
 
 PASSING = ("benchmark", "preflight")  # the tiers whose steps end by themselves
+KILL = 9
 ENDS = 200  # so many ends are kept, the latest
 TOLD = ("name", "tier", "digest", "nodes", "node", "attempt", "critical", "exit_code", "signal", "reason", "expected")
 
@@ -67,3 +68,17 @@ class Ends:
             end = {key: record.get(key) for key in TOLD}
             end.update({"from": record.get("started_at"), "to": record.get("ended_at")})
             self.listed = [*self.listed[1 - ENDS :], end]
+
+    def listed_still(self, listing, began_at):
+        """Return why a *listing* of parts of the service (see holder_probe.py) may name a dead one, else None.
+
+        One that ended suddenly could not take its leave.
+
+        :param began_at: when the step that keeps the list began (UTC), with an empty list; None: not known.
+        """
+        since = max(utc_now(listing["kept_s"]), began_at or "")
+        for end in reversed(self.listed):
+            sudden = not end["expected"] or end["signal"] == KILL
+            if sudden and end["tier"] == listing["tier"] and (end["to"] or "") > since:
+                return f"{end['name']} has ended, and may be listed for up to {listing['kept_s']:g} s"
+        return None

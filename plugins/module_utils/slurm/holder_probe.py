@@ -5,7 +5,11 @@
 A check is data, so that nothing here knows what is being served::
 
     {name, kind: tcp|http, host, port, timeout_s, after: [names],
-     method, path, headers, body, status: [200], expect: [{label, path, where, min|nonempty|equals}]}
+     method, path, headers, body, status: [200], expect: [{label, path, where, min|nonempty|equals}],
+     listing: {tier, by, kept_s}}
+
+``listing``: the answer is a list of the parts in a tier, kept by the step *by*, in which one that ended suddenly stands
+for *kept_s* seconds more.
 
 This file lies beside holder.py in the run directory: standard library, Python 3.8.
 """
@@ -17,7 +21,7 @@ import json
 import socket
 import time
 
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 2.0
+FIRST_PAUSE_S, LONGEST_PAUSE_S, HELD_S = 0.05, 2.0, 0.5
 
 
 def dig(value, path):
@@ -89,10 +93,13 @@ def _ask(address, check, limit_s):
 
 
 class Wait:
-    """The checks that one long poll waits for; its state lives from slice to slice."""
+    """The checks that one long poll waits for; its state lives from slice to slice.
 
-    def __init__(self, checks):
-        self.began = time.monotonic()
+    :param hold: function of a check; returns why its answer would not count yet, None if it does.
+    """
+
+    def __init__(self, checks, hold=lambda check: None):
+        self.began, self.hold = time.monotonic(), hold
         fresh = {
             "done": False,
             "busy": False,
@@ -113,6 +120,10 @@ class Wait:
             and not c["busy"]
             and all(self.checks[name]["done"] for name in c.get("after") or () if name in self.checks)
         ]
+        for check in (c for c in todo if c["due"] <= now):
+            why = self.hold(check)
+            if why:
+                check.update(error=why, attempts=check["attempts"] + 1, due=now + HELD_S)
         return [c for c in todo if c["due"] <= now], min([c["due"] - now for c in todo if c["due"] > now], default=1.0)
 
     def told(self, check, error):

@@ -6,10 +6,18 @@ from __future__ import annotations
 
 import json
 import pathlib
+import socket
 
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.slurm import holder_log, holder_steps, srun
 from fake_holder import FakeDriver, make_step
+
+
+@pytest.fixture
+def service():
+    """The port of a service that listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
 
 
 def start(fake, *steps, **fields):
@@ -46,6 +54,40 @@ def test_a_new_holder_knows_the_ends_that_an_earlier_one_saw(fake, tmp_path):
     answer = later.request("status")
     assert [(one["name"], one["attempt"]) for one in answer["ends"]] == [("a", 1), ("b", 1)]
     assert answer["ends"][0] == fake.request("status")["ends"][0]
+
+
+LISTING = {"tier": "worker", "by": "etcd", "kept_s": 30.0}
+
+
+@pytest.mark.parametrize(
+    ("end", "began_ago_s", "held"),
+    [
+        ({"ago_s": 5.0, "expected": False, "exit_code": 1}, 60.0, True),
+        ({"ago_s": 5.0, "expected": True, "signal": 9}, 60.0, True),
+        ({"ago_s": 5.0, "expected": True, "signal": 15}, 60.0, False),  # it took its leave
+        ({"ago_s": 40.0, "expected": False, "signal": 9}, 60.0, False),  # its lease is over
+        ({"ago_s": 5.0, "expected": False, "signal": 9}, 2.0, False),  # the list has begun anew
+        ({"ago_s": 5.0, "expected": False, "signal": 9}, None, True),
+        ({"ago_s": 5.0, "expected": False, "signal": 9, "tier": "frontend"}, 60.0, False),
+    ],
+)
+def test_a_list_of_the_service_may_name_one_that_is_dead(end, began_ago_s, held):
+    ends, ago_s = holder_log.Ends(), end.pop("ago_s")
+    ends.add({"name": "a", "tier": "worker", "ended_at": holder_log.utc_now(ago_s), **end})
+    began_at = None if began_ago_s is None else holder_log.utc_now(began_ago_s)
+    why = ends.listed_still(LISTING, began_at)
+    assert why == ("a has ended, and may be listed for up to 30 s" if held else None)
+
+
+def test_a_check_that_counts_workers_is_not_done_while_a_dead_one_may_be_counted(fake, service):
+    check = {"name": "workers", "kind": "tcp", "host": "127.0.0.1", "port": service, "listing": dict(LISTING, kept_s=1)}
+    start(fake, make_step("a"), make_step("b"), make_step("etcd", tier="head_infra"))
+    fake.slurm.end("a", 137, "srun: error: node001: task 0: Killed")
+    fake.until(lambda steps: steps["a"]["state"] == "ended")
+    first = fake.request("wait", wait_id="1", checks=[check], guard=[], slice_s=0.1)
+    assert first["checks"][0]["last_error"] == "a has ended, and may be listed for up to 1 s"
+    last = fake.request("wait", wait_id="1", checks=[check], guard=[], slice_s=30)
+    assert last["completed"] and 0.4 < last["checks"][0]["elapsed_s"] < 20
 
 
 def test_the_list_of_ends_has_a_bound():
