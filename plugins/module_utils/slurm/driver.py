@@ -61,6 +61,8 @@ class Driver:
         request = {"v": holder.PROTOCOL, "op": op, "renew": renew, **fields}
         answer = json.loads(self.exchange(json.dumps(request), timeout_s or waits_s + MARGIN_S))
         if not answer.get("ok"):
+            if op == "start" and answer.get("ending"):  # it came between two requests, and no other answer told of it
+                raise loss.ending_error(self, answer["ending"])
             raise Error(f"The holder of job {self.job_id} refused {op}: {answer.get('error')}")
         return answer
 

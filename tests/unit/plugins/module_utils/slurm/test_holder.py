@@ -276,7 +276,7 @@ def test_lease_is_renewed_only_by_who_says_so_and_ends_the_job(fake):
     assert fake.holder.ending == "no controller for 0.2 s"
     fake.holder.finish()
     assert fake.records()["a"]["expected"]
-    with pytest.raises(Error, match="The job is ending"):
+    with pytest.raises(Error, match="^Job 42 is ending: no controller for 0.2 s"):
         start(fake, make_step("b"))
     assert [e["reason"] for e in events(fake) if e["event"] == "holder"] == [
         "begin",
