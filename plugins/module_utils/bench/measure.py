@@ -92,6 +92,12 @@ class Session:
         """Tell whether parts of the service may be loading now: nobody has seen it healthy, or they start again."""
         return not self.seen_whole or any(step.get("restarts") for step in self.plan["steps"])
 
+    def meanwhile(self, point):
+        """Say what was going on when a part of the service ended in a point: the job may have stood still."""
+        record, doing = self.records.get(point["step"]["name"]), f"while c={point['concurrency']} was measured"
+        seconds = stood_still(self.answer, record["started_at"] or "") if record else 0
+        return f"{doing} and the job had stood still for {seconds:.0f} s" if seconds else doing
+
     def dead(self):
         """Return the records of critical steps of the service that ended and should not have."""
         ended = (self.records.get(name) for name in self._guard)

@@ -42,7 +42,7 @@ def run(params, ctx):
             done.append(record)
             ctx.progress(verdict_line(record))
             if session and session.dead():
-                raise step_error(session.dead(), plan["run_dir"], f"while c={point['concurrency']} was measured")
+                raise step_error(session.dead(), plan["run_dir"], session.meanwhile(point))
     except Error as error:
         rest = points[len(done) :]
         done += [_record(plan, point, "not_measured", reasons=[f"was not measured: {error.msg}"]) for point in rest]

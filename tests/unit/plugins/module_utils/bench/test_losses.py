@@ -5,11 +5,12 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.bench import run as bench
 from ansible_collections.srt.slurm.plugins.module_utils.bench.losses import losses_between
-from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
+from ansible_collections.srt.slurm.plugins.module_utils.failures import Error, StepError
 
 
 def test_a_point_during_a_restart_is_measured_once_more_when_the_service_is_whole(made, monkeypatch):
@@ -143,6 +144,21 @@ def test_a_point_in_which_the_job_stood_still_is_stopped_and_measured_again(made
     assert [op for op, _fields in holder.asked].count("stop") == 1
     (first,) = made.run_dir.glob("results/*/*.attempt1.verdict.json")
     assert "the job stood still for 14 s meanwhile: Slurm suspended it" in first.read_text()
+
+
+def test_a_part_that_does_not_survive_that_the_job_stood_still_is_named_with_it(made):
+    """As a worker whose lease etcd took for over."""
+    holder = made.holder
+
+    def stand_still():
+        holder.pauses = [{"from": holder.at(1), "to": holder.at(15), "s": 14.0}]
+        holder.change("decode_0", state="ended", exit_code=0, ended_at=holder.at(16), reason="exited with code 0")
+
+    holder.scenes.append(stand_still)
+    with pytest.raises(StepError) as caught:
+        made.call(concurrencies=[made.plan["benchmark"]["points"][0]["concurrency"]])
+    said = r"Step decode_0 on \w+ ended while c=\d+ was measured and the job had stood still for 14 s: exited with"
+    assert re.match(said, caught.value.msg), caught.value.msg
 
 
 def life(attempt, begin, end=None, **more):
