@@ -51,7 +51,7 @@ def cluster(_doorway, monkeypatch):
     if _doorway:
         monkeypatch.setenv("PATH", f"{_doorway}:{os.environ['PATH']}")
 
-    def until(condition, limit_s=30.0):
+    def until(condition, limit_s=60.0):
         end = time.monotonic() + limit_s
         while True:
             value = condition()

@@ -17,7 +17,7 @@ NAMED, PLAIN = "Marker-inside-4be1", "a plain value"
 # Workers live for a while and do nothing; everything else is the real program.
 PYTHON = """#!/bin/sh
 case "$*" in
-    *dynamo.*) exec sleep 30 ;;
+    *dynamo.*) exec sleep 600 ;;
     *) exec {python} "$@" ;;
 esac
 """

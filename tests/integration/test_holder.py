@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -134,7 +135,7 @@ def test_how_a_step_ended_is_told_at_once(held, argv, said):
     held.start(make_step("a", held.nodes[1], argv))
     began = time.monotonic()
     ended = held.driver.request("wait", checks=[], slice_s=30)["ended"][0]
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15  # and not when the request has waited for as long as it may
     assert {key: ended[key] for key in said} == said
     assert ended["node"] == held.nodes[1] and ended["expected"] is False
     assert [e["event"] for e in held.events() if e.get("name") == "a"][-1] == "end"
@@ -183,7 +184,7 @@ def test_a_step_that_ignores_term_is_killed(held, cluster):
     pid = held.pid("a", 1)
     began = time.monotonic()
     answer = held.driver.request("stop", names=["a"])
-    assert 1 <= time.monotonic() - began < 6
+    assert 1 <= time.monotonic() - began < 9  # the grace is 1 s here, and 10 s where a step names none
     record = answer["steps"][0]
     assert (record["state"], record["signal"], record["expected"]) == ("ended", 9, True) and not alive(pid)
     assert "TERM" in (held.run_dir / "logs" / f"{held.nodes[1]}_a.out").read_text()
@@ -215,18 +216,18 @@ def test_the_service_outlives_its_controller_and_the_lease_ends_it(held, cluster
 
     asks = [srun.start_request(step, held.id, str(held.run_dir)) for step in steps]
     root = str(pathlib.Path(__file__).resolve().parents[2] / "collections")
-    told = json.dumps([[held.id, str(held.run_dir), held.nodes[0]], {"steps": asks, "wait_s": 20, "lease_s": 3}])
+    told = json.dumps([[held.id, str(held.run_dir), held.nodes[0]], {"steps": asks, "wait_s": 20, "lease_s": 6}])
     assert subprocess.run([sys.executable, "-c", script, root, told], check=False, timeout=60).returncode == -9
     pids = [held.pid(name, 1) for name in tiers]
     time.sleep(0.3)
     answer = held.driver.request("status", renew=False)
-    assert all(record["state"] == "running" for record in answer["steps"]) and answer["lease"]["left_s"] < 3
+    assert all(record["state"] == "running" for record in answer["steps"]) and answer["lease"]["left_s"] < 6
     assert held.start(*steps) == dict.fromkeys(tiers, "kept")
     cluster(lambda: not held.in_queue())
     assert not any(alive(pid) for pid in pids)
     ends = [e["name"] for e in held.events() if e["event"] == "end"]
     assert ends == ["f", "w", "nats"]
-    assert [e["reason"] for e in held.events() if e["event"] == "holder"][1:] == ["end: no controller for 3 s", "ended"]
+    assert [e["reason"] for e in held.events() if e["event"] == "holder"][1:] == ["end: no controller for 6 s", "ended"]
 
 
 def test_term_to_the_job_ends_it_in_tiers(held, cluster):
@@ -256,15 +257,17 @@ def test_a_killed_holder_takes_the_job_along(held, cluster):
     shutil.rmtree(held.folder)  # a holder that is killed cannot do it
 
 
-def test_a_real_port_is_waited_for_over_the_network_of_the_nodes(held):
+def test_a_real_port_is_waited_for_over_the_network_of_the_nodes(held, cluster):
+    opened = held.run_dir / "opened"
     code = (
-        "import http.server as h, time; time.sleep(0.5)\n"
+        "import http.server as h, os, sys, time\n"
+        "while not os.path.exists(sys.argv[1]): time.sleep(0.05)\n"
         "h.ThreadingHTTPServer(('0.0.0.0', 30000), h.SimpleHTTPRequestHandler).serve_forever()"
     )
     from ansible_collections.srt.slurm.plugins.module_utils.slurm import addresses
 
     address = addresses.node_addresses(held.id, [held.nodes[1]])[0]["address"]
-    held.start(make_step("a", held.nodes[1], [sys.executable, "-c", code]))
+    held.start(make_step("a", held.nodes[1], [sys.executable, "-c", code, str(opened)]))
     check = {
         "name": "http",
         "kind": "http",
@@ -275,6 +278,12 @@ def test_a_real_port_is_waited_for_over_the_network_of_the_nodes(held):
         "after": ["tcp"],
     }
     tcp = {"name": "tcp", "kind": "tcp", "host": address, "port": 30000, "timeout_s": 2}
-    answer = held.driver.request("wait", checks=[check, tcp], slice_s=20)
-    assert answer["completed"] and [c["done"] for c in answer["checks"]] == [True, True]
+
+    def completed():  # an answer may come when one of the two is done; to ask for the same is to go on waiting
+        answer = held.driver.request("wait", checks=[check, tcp], slice_s=20)
+        return answer if answer["completed"] else None
+
+    threading.Timer(1.0, opened.touch).start()  # not before somebody has asked in vain
+    answer = cluster(completed)
+    assert [c["done"] for c in answer["checks"]] == [True, True]
     assert answer["checks"][1]["attempts"] > 1

@@ -100,7 +100,7 @@ def folder():
 def cluster():
     path = tempfile.mkdtemp(prefix="srt", dir="/tmp")
     instance = Instance(pathlib.Path(path, "sb"))
-    instance.do("start", "--nodes", "3", "--gpus-per-node", "4", "--slurmd-timeout-s", "6")
+    instance.do("start", "--nodes", "3", "--gpus-per-node", "4")
     yield instance
     instance.do("stop")
     shutil.rmtree(path)
@@ -187,7 +187,7 @@ def test_slurmctld_stops_and_starts(cluster):
 
 
 def test_cut_and_heal(cluster):
-    connect = ["timeout", "1", "bash", "-c", "echo > /dev/tcp/node002/6818"]
+    connect = ["timeout", "3", "bash", "-c", "echo > /dev/tcp/node002/6818"]
     cluster.do("exec", "--node", "node001", "--", *connect)
     cluster.do("node", "node002", "cut")
     cluster.do("exec", "--node", "node001", "--", *connect, code=124)

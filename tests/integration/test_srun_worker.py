@@ -191,7 +191,7 @@ def test_a_step_over_several_nodes(service):
         assert _lines(pathlib.Path(service.plan["run_dir"], "logs", f"{node}_w_0.out"), 1) == [f"{rank} on {node}"]
 
 
-def test_a_worker_that_dies_at_once_fails_with_evidence(service):
+def test_a_worker_that_dies_at_once_fails_with_evidence(service, cluster):
     argv = ["sh", "-c", "echo loading; echo 'RuntimeError: CUDA out of memory' >&2; sleep 0.2; exit 3"]
     service.plan["steps"][1] = make_step("w_1", service.nodes[1], argv)
     error = service.fails()
@@ -199,7 +199,7 @@ def test_a_worker_that_dies_at_once_fails_with_evidence(service):
     assert (found["step"], found["node"], found["exit_code"]) == ("w_1", service.nodes[1], 3)
     assert found["fatal"] == "RuntimeError: CUDA out of memory" and found["tail"][0] == "loading"
     assert "exited with code 3" in error.msg and str(service.log("w_1")) in error.msg
-    assert set(service.steps()) == {"w_0", "w_2"}
+    cluster(lambda: set(service.steps()) == {"w_0", "w_2"})  # srun may be over before Slurm has counted the step out
 
 
 def test_a_program_that_is_not_there(service):
