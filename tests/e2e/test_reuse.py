@@ -110,16 +110,23 @@ def test_a_measurement_that_was_left_behind_is_not_taken_for_one_of_another_serv
 
 
 def test_two_runs_with_different_points_take_turns(cluster, up):
-    points = dict(BENCHMARK, osl=14, num_prompts_mult=500)
+    points = dict(BENCHMARK, osl=14, num_prompts_mult=100)
     argv = ("-e", "keep=600", "--tags", "benchmark")
     first = cluster.start_playbook(cluster.job_file("reused", benchmark=dict(points, concurrencies=[2])), *argv)
-    wait_for(lambda: "bench_c2" in cluster.steps(up), "the first measurement")
-    played = cluster.playbook(cluster.job_file("reused", benchmark=dict(points, concurrencies=[5])), *argv)
-    text, _none = first.communicate(timeout=120)
-    assert (first.returncode, played.rc) == (0, 0), text + played.text
-    assert "c=5 waits for bench_c2, which is being measured" in played.text
-    assert "c=2 measured, valid" in text
-    assert "c=5 measured, valid" in played.text
+    wait_for(lambda: cluster.freeze("/load_client"), "the first measurement")
+    second = cluster.start_playbook(cluster.job_file("reused", benchmark=dict(points, concurrencies=[5])), *argv)
+    seen = []
+    for line in second.stdout:
+        seen.append(line)
+        if "c=5 waits for bench_c2, which is being measured" in line:
+            break
+    assert cluster.freeze("/load_client", signal.SIGCONT), "".join(seen)  # so it was not over
+    texts = [one.communicate(timeout=180)[0] for one in (first, second)]
+    seen = "".join(seen) + texts[1]
+    assert (first.returncode, second.returncode) == (0, 0), texts[0] + seen
+    assert "c=5 waits for bench_c2, which is being measured" in seen
+    assert "c=2 measured, valid" in texts[0]
+    assert "c=5 measured, valid" in seen
 
 
 def test_who_was_registered_in_a_lost_etcd_starts_anew_with_it(cluster, up):
@@ -204,7 +211,7 @@ def test_an_allocation_of_somebody_else_is_adopted_and_left(cluster, allocation)
     assert cluster.steps(allocation) == before
     ended = cluster.playbook(job, "--tags", "teardown", env={"SLURM_JOB_ID": allocation})
     assert ended.rc == 0, ended.text
-    assert cluster.steps(allocation) == {}
+    wait_for(lambda: cluster.steps(allocation) == {}, "Slurm to have counted out all steps", timeout_s=10)
     assert cluster.jobs("mine") == [allocation]
 
 

@@ -153,9 +153,9 @@ def test_two_controllers_that_adopt_one_allocation_at_once_share_its_holder(clus
     stop = ["ansible-playbook", "playbooks/stop.yml", "-e", f"output_dir={cluster.output}"]
     ended = cluster.play([*cluster.prefix(), *stop])
     assert ended.rc == 0, ended.text
-    assert cluster.steps(job_id) == {}
+    wait_for(lambda: cluster.steps(job_id) == {}, "Slurm to have counted out all steps", timeout_s=10)
     assert cluster.jobs("mine") == [job_id]
-    wait_for(lambda: cluster.processes() == [], "no process of ours to be left")
+    cluster.alone()
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import re
 
@@ -57,7 +58,7 @@ def test_a_mount_that_a_node_lacks_is_found_before_models_load(cluster):
     site = cluster.folder / "containers.yaml"
     own = pathlib.Path(cluster.dir, "etc", "srtslurm.yaml").read_text()
     site.write_text(f"{own}container_runtime: apptainer\n")
-    data = f"/dev/shm/srt-{cluster.folder.name}"  # each node has its own
+    data = f"/dev/shm/srt-{cluster.folder.name}-{os.getpid()}"  # each node has its own
     job = cluster.job_file(
         "mounts",
         model={"path": str(cluster.model), "precision": "fp16", "container": "docker://registry.example#team/image:v1"},

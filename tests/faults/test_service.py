@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import re
 import subprocess
 import sys
 import time
@@ -18,6 +19,11 @@ SHORT = {"max_attempts": 5, "interval_seconds": 1}
 LEASE = {"ETCD_LEASE_TTL": "10"}  # so many seconds a worker that was killed is listed
 
 
+def named(played):
+    """Return the step that the failure of a run names: of several that die, the first."""
+    return re.search(r"Step (\w+) on node\d+ ended", played.text).group(1)
+
+
 def decode(what):
     """Return a trap that does *what* in decode workers only."""
     return f'case "$*" in *mode?decode*) {what} ;; esac'
@@ -28,8 +34,9 @@ def test_a_worker_killed_while_loading_fails_with_evidence(cluster):
     played = failed(
         cluster.playbook(cluster.job_file("loading")), r"Step decode_\d on node\d+ ended", "killed by signal 9"
     )
-    found = cluster.evidence("decode_0")
-    assert (found["signal"], found["node"]) == (9, cluster.node_of("decode_0"))
+    step = named(played)
+    found = cluster.evidence(step)
+    assert (found["signal"], found["node"]) == (9, cluster.node_of(step))
     assert found["tail"] == ["loading shard 3"]
     assert "TASK [srt.slurm.teardown" in played.text
     cluster.gone("loading")
@@ -37,8 +44,9 @@ def test_a_worker_killed_while_loading_fails_with_evidence(cluster):
 
 def test_a_worker_that_exits_0_fails_with_evidence(cluster):
     cluster.trap("mocker", decode('echo "nothing to do"; sleep 0.7; exit 0'))
-    failed(cluster.playbook(cluster.job_file("exits")), r"Step decode_\d on node\d+ ended .*exited with code 0")
-    assert cluster.evidence("decode_0")["exit_code"] == 0
+    played = cluster.playbook(cluster.job_file("exits"))
+    failed(played, r"Step decode_\d on node\d+ ended .*exited with code 0")
+    assert cluster.evidence(named(played))["exit_code"] == 0
     cluster.gone("exits")
 
 
@@ -50,14 +58,15 @@ def test_a_worker_killed_while_the_service_is_waited_for_ends_the_wait_at_once(c
     cluster.kill(cluster.latest.name, "prefill_0")
     played = failed(cluster.rest(process, seen), r"Step prefill_0 on node\d+ ended while the service was getting ready")
     assert "killed by signal 9" in played.text
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 60  # of 30 minutes that the service may take
     cluster.gone("waiting")
 
 
 def test_a_worker_that_never_gets_ready_fails_at_the_deadline_with_its_last_answer(cluster):
-    cluster.trap("mocker", decode('echo "still loading"; exec sleep 600'))
+    # All workers: another one may need longer than that on a busy machine, and then it is the one that is named.
+    cluster.trap("mocker", 'echo "still loading"; exec sleep 600')
     played = failed(cluster.playbook(cluster.job_file("never", health_check=SHORT)), "is not healthy after 5 s")
-    assert f"waiting for decode_0 on {cluster.node_of('decode_0')}: Connection refused" in played.text
+    assert f"waiting for prefill_0 on {cluster.node_of('prefill_0')}: Connection refused" in played.text
     cluster.gone("never")
 
 
@@ -202,6 +211,8 @@ http.server.ThreadingHTTPServer(("", int(sys.argv[1])), H).serve_forever()
 def test_a_router_that_says_ready_and_answers_503_is_not_healthy(cluster):
     (cluster.folder / "router.py").write_text(ROUTER)
     cluster.trap("frontend", f'exec {sys.executable} {cluster.folder}/router.py "$4"')
+    # Real workers may need longer than the deadline on a busy machine.
+    cluster.trap("mocker", f'exec {sys.executable} {cluster.folder}/router.py "$DYN_SYSTEM_PORT"')
     played = failed(cluster.playbook(cluster.job_file("liar", health_check=SHORT)), "is not healthy after 5 s")
     assert "HTTP 503" in played.text and "no workers are ready" in played.text
     cluster.gone("liar")
@@ -210,8 +221,8 @@ def test_a_router_that_says_ready_and_answers_503_is_not_healthy(cluster):
 def test_a_point_without_progress_is_ended(cluster):
     job = cluster.job_file("stalled", benchmark=dict(LONG, stall_timeout_s=4))
     process, _job_id, seen = cluster.measuring(job)
-    cluster.freeze("--disaggregation-mode\0decode")
-    failed(cluster.rest(process, seen), r"c=2 measured, NOT valid: .*no progress for \d s")
+    assert cluster.freeze("--disaggregation-mode\0decode")
+    failed(cluster.rest(process, seen), r"c=2 measured, NOT valid: .*no progress for \d+ s")
     assert cluster.rollup()["valid"] is False
     cluster.gone("stalled")
 
@@ -228,7 +239,7 @@ def test_a_worker_that_ignores_term_does_not_stop_the_end(cluster):
     cluster.trap("mocker", "trap '' TERM; while :; do sleep 1; done")
     began = time.monotonic()
     failed(cluster.playbook(cluster.job_file("deaf", health_check=SHORT)), "is not healthy")
-    assert time.monotonic() - began < 60
+    assert time.monotonic() - began < 150
     cluster.gone("deaf")
 
 

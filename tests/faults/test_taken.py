@@ -69,7 +69,12 @@ def test_a_preempted_job_is_named_and_followed_by_another(cluster, partition):
 
 def test_a_point_in_which_the_job_was_suspended_is_measured_again(cluster):
     """For longer than the lease, which nobody can renew meanwhile."""
-    job = cluster.job_file("suspended", benchmark=dict(LONG, concurrencies=[1, 2], num_prompts_mult=400))
+    job = cluster.job_file(
+        "suspended",
+        benchmark=dict(LONG, concurrencies=[1, 2], num_prompts_mult=400),
+        # On a busy machine etcd may else end the leases of workers (10 s) before they renew them, and then they end.
+        environment={"ETCD_LEASE_TTL": "60"},
+    )
     process = cluster.start_playbook(job, "-e", "lease_s=15")
     seen = cluster.until(process, "c=1 measured, valid")
     job_id = cluster.latest.name
@@ -82,8 +87,8 @@ def test_a_point_in_which_the_job_was_suspended_is_measured_again(cluster):
     assert "c=2 is measured once more" in played.text
     assert "c=2 measured, valid" in played.text
     (first,) = cluster.latest.glob("results/*/*_concurrency_2_*.attempt1.verdict.json")
-    assert "the job stood still for 1" in first.read_text()
-    assert re.search(r'"reason": "stood still for 1\d', (cluster.latest / "steps.jsonl").read_text())
+    assert re.search(r"the job stood still for \d\d", first.read_text())
+    assert re.search(r'"reason": "stood still for \d\d', (cluster.latest / "steps.jsonl").read_text())
     cluster.gone("suspended")
 
 
@@ -147,7 +152,7 @@ def test_a_submitted_job_that_is_preempted_begins_again_by_itself(cluster, parti
     )  # fmt: skip
     job_id, run_dir = cluster.submit(job, "-e", "job_retries=1")
     log = run_dir / "playbook.log"
-    wait_for(lambda: "c=1 measured, valid" in log.read_text(), "the first point", timeout_s=90)
+    wait_for(lambda: "c=1 measured, valid" in log.read_text(), "the first point", timeout_s=180)
     cluster.preempt()
     begun(cluster, job_id)
     assert (run_dir / ".secrets" / "env.json").exists()
@@ -168,7 +173,7 @@ def test_a_submitted_job_with_a_gpu_fault_begins_again_without_that_node(cluster
     job_id, run_dir = cluster.submit(cluster.job_file("sick-inside"), "-e", "job_retries=1", "-e", "keep=true")
     begun(cluster, job_id)
     log = run_dir / "playbook.log"
-    wait_for(lambda: "c=2 measured, valid" in log.read_text(), "the point", timeout_s=90)
+    wait_for(lambda: "c=2 measured, valid" in log.read_text(), "the point", timeout_s=180)
     assert "It begins again when it gets nodes, attempt 2 of 2." in log.read_text()
     (evidence,) = [json.loads(path.read_text()) for path in run_dir.glob("evidence/*.json")]
     assert (evidence["node"], evidence["kind"], evidence["attempt"]) == ("node002", "gpu", 1)
@@ -184,7 +189,7 @@ def test_a_submitted_job_with_a_gpu_fault_begins_again_without_that_node(cluster
 def test_a_submitted_job_whose_node_fails_begins_again(cluster, heal, which):
     job_id, run_dir = cluster.submit(cluster.job_file(f"lost-{which}", benchmark=TWO_POINTS), "-e", "job_retries=1")
     log = run_dir / "playbook.log"
-    wait_for(lambda: "c=1 measured, valid" in log.read_text(), "the first point", timeout_s=90)
+    wait_for(lambda: "c=1 measured, valid" in log.read_text(), "the first point", timeout_s=180)
     node = [one["name"] for one in cluster.plan(run_dir)["nodes"]][0 if which == "first" else -1]
     cluster.run("scontrol", "update", f"nodename={node}", "state=down", "reason=a test")
     begun(cluster, job_id)
@@ -196,7 +201,7 @@ def test_a_submitted_job_whose_node_fails_begins_again(cluster, heal, which):
 @pytest.mark.slow
 def test_a_submitted_job_that_somebody_cancels_does_not_begin_again(cluster):
     job_id, run_dir = cluster.submit(cluster.job_file("unwanted-inside", benchmark=LONG), "-e", "job_retries=1")
-    wait_for(lambda: "c=2 starting" in (run_dir / "playbook.log").read_text(), "the first point", timeout_s=90)
+    wait_for(lambda: "c=2 starting" in (run_dir / "playbook.log").read_text(), "the first point", timeout_s=180)
     cluster.run("scancel", job_id)
     assert ended(cluster, job_id)["JobState"] == "CANCELLED"
     wait_for(lambda: not (run_dir / ".secrets").exists() and cluster.processes() == [], "nothing to be left")

@@ -53,7 +53,7 @@ class Cluster:
             env=self.environment,
             text=True,
             capture_output=True,
-            timeout=120,
+            timeout=240,
             check=False,
         )
         if check and done.returncode:
@@ -109,7 +109,7 @@ class Cluster:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            timeout=300,
+            timeout=600,
             check=False,
         )
         return Played(done.returncode, done.stdout)
@@ -173,6 +173,18 @@ class Cluster:
         in_job = any(word.startswith(b"SLURM_JOB_ID=") for word in words)
         return in_job and f"SLURM_CONF={self.dir}/etc/slurm.conf".encode() in words
 
+    def freeze(self, word, number=signal.SIGSTOP):
+        """Stop the processes of the newest run whose command line has *word*, or SIGCONT them; return how many."""
+        frozen = 0
+        for path in pathlib.Path("/proc").glob("[0-9]*"):
+            try:
+                if os.readlink(path / "cwd") == str(self.latest) and word.encode() in (path / "cmdline").read_bytes():
+                    os.kill(int(path.name), number)
+                    frozen += 1
+            except OSError:
+                continue
+        return frozen
+
     def alone(self):
         """Wait until no process of ours is left."""
         wait_for(lambda: self.processes() == [], lambda: f"no process of ours to be left: {self.processes()}")
@@ -210,8 +222,12 @@ class Played:
         return re.findall(r"^TASK \[(.*?)\]", self.text, re.M)
 
 
-def wait_for(condition, what, timeout_s=60):
-    """Wait until *condition()* is true, looking often; fail with *what* (or what it gives) after *timeout_s*."""
+def wait_for(condition, what, timeout_s=100):
+    """Wait until *condition()* is true, looking often; fail with *what* (or what it gives) after *timeout_s*.
+
+    That is long enough for a slow machine, and less than the lease (120 s): a job that nobody but its lease ended would
+    not pass for one that was ended.
+    """
     deadline = time.monotonic() + timeout_s
     while True:
         value = condition()

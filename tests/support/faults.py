@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import pathlib
 import re
 import signal
 import subprocess
@@ -119,18 +118,6 @@ class Faults(Cluster):
         running = self.steps(job_id)
         self.run("scancel", f"--signal={signal_}", *[running[step] for step in steps])
 
-    def freeze(self, word):
-        """Stop (SIGSTOP) the processes of the newest run whose command line has *word*."""
-        frozen = 0
-        for path in pathlib.Path("/proc").glob("[0-9]*"):
-            try:
-                if os.readlink(path / "cwd") == str(self.latest) and word.encode() in (path / "cmdline").read_bytes():
-                    os.kill(int(path.name), signal.SIGSTOP)
-                    frozen += 1
-            except OSError:
-                continue
-        assert frozen, f"no process has {word!r}"
-
     def submit(self, job, *args):
         """Submit *job* with its playbook; return (job id, run directory)."""
         argv = ["ansible-playbook", "playbooks/submit.yml", "-e", f"@{job}", "-e", f"output_dir={self.output}", *args]
@@ -154,7 +141,7 @@ class Faults(Cluster):
             (self.traps / f"gpus.{node}").write_text(shell + "\n")
         return {"PATH": f"{folder}:{self.environment['PATH']}"}
 
-    def until(self, process, text, timeout_s=90):
+    def until(self, process, text, timeout_s=180):
         """Read the lines of a playbook until one holds *text*; return all that was read."""
         seen, end = [], time.monotonic() + timeout_s
         for line in process.stdout:
