@@ -11,6 +11,8 @@ from cluster import Cluster
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory):
     """A real Slurm and ways to run the playbook in it."""
-    made = Cluster(tmp_path_factory.mktemp("e2e"), 8)
+    # As long as a playbook in a job that is cancelled may take for its last words; the sandbox's own 2 s are too short
+    # for it on a busy machine.
+    made = Cluster(tmp_path_factory.mktemp("e2e"), 8, "--kill-wait-s", "15")
     yield made
     made.close()

@@ -40,7 +40,7 @@ def submit(cluster, job, *args):
 
 def exit_code(cluster, job_id):
     """Wait for the end of the job; return (state, exit code)."""
-    wait_for(lambda: job_id not in cluster.jobs(), f"the end of job {job_id}", timeout_s=90)
+    wait_for(lambda: job_id not in cluster.jobs(), f"the end of job {job_id}", timeout_s=180)
     told = cluster.run("scontrol", "show", "job", job_id)
     return re.search(r"JobState=(\w+)", told).group(1), int(re.search(r"ExitCode=(\d+):", told).group(1))
 
@@ -87,7 +87,7 @@ def test_status_and_stop_of_a_run_that_goes_on(cluster):
         text = other(cluster, "status", "-e", f"job_id={job_id}", node="node007")
         return re.search(r"c=1 running [1-9]\d*/2000", text) and text
 
-    text = wait_for(measuring, "the measurement to begin")
+    text = wait_for(measuring, "the measurement to begin", timeout_s=180)
     assert re.search(rf"job {job_id} fired-long: RUNNING, stage benchmark, 0:1\d:\d\d left, lease \d+ s", text), text
     assert "workers: 3 of 3 running" in text
     assert "points: 0 of 2 done" in text
@@ -102,7 +102,7 @@ def test_status_and_stop_of_a_run_that_goes_on(cluster):
 
 def measured(run_dir, text="c=1 measured, valid"):
     """Wait until the playbook of a submitted run has said *text*."""
-    wait_for(lambda: text in (run_dir / "playbook.log").read_text(), text)
+    wait_for(lambda: text in (run_dir / "playbook.log").read_text(), text, timeout_s=180)
 
 
 def words_of(run_dir):
@@ -203,7 +203,7 @@ def processes_of(run_dir):
 
 def test_a_kept_service_stays_after_its_playbook(cluster):
     job_id, run_dir = submit(cluster, cluster.job_file("fired-kept"), "-e", "keep=600")
-    wait_for(lambda: "PLAY RECAP" in (run_dir / "playbook.log").read_text(), "the end of the playbook")
+    measured(run_dir, "PLAY RECAP")
     assert "prefill_0" in cluster.steps(job_id)
     assert "stage kept" in other(cluster, "status", "-e", f"job_id={job_id}")
     other(cluster, "stop")

@@ -89,5 +89,5 @@ def test_a_job_is_submitted_from_another_machine(cluster, login):
     assert "-e srt_slurm_collection_dir=DIR" in played.text
     text = cluster.run(*argv, "-e", f"srt_slurm_collection_dir={ROOT}")
     assert "(far-away) was submitted" in text
-    wait_for(lambda: cluster.jobs("far-away") == [], "the job", timeout_s=120)
+    wait_for(lambda: cluster.jobs("far-away") == [], "the job", timeout_s=240)
     assert json.loads((cluster.latest / "rollup.json").read_text())["valid"] is True

@@ -27,7 +27,7 @@ def play(cluster, *argv, inside=False):
     argv = ["ansible-playbook", *map(str, argv), "-e", f"output_dir={cluster.output}"]
     argv = [*cluster.prefix(), *argv] if inside else argv
     return subprocess.run(
-        argv, cwd=ROOT, env=cluster.environment, text=True, capture_output=True, timeout=300, check=False
+        argv, cwd=ROOT, env=cluster.environment, text=True, capture_output=True, timeout=600, check=False
     )
 
 
