@@ -7,7 +7,7 @@ from __future__ import annotations
 from ..topology.step import http_check, make_step
 from .base import Frontend, arguments
 
-LEASE_S = 30.0  # an upper bound: a worker that was killed was listed for 25 s
+LEASE_S = 30.0  # what workers of 1.6.1 ask etcd for
 MARGIN_S = 5.0
 
 
