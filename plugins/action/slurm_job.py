@@ -33,7 +33,7 @@ class ActionModule(LendsSecrets, StageAction):
 
     def run(self, tmp=None, task_vars=None):
         """Keep the variables at hand: among them are the texts that came from a vault."""
-        self._variables = task_vars or {}
+        self._variables, self._told = task_vars or {}, []
         return super().run(tmp, task_vars)
 
     def prepare(self, params, task_vars):
@@ -66,7 +66,12 @@ class ActionModule(LendsSecrets, StageAction):
             )
         return dict(given, **(playbook.get("extra_vars") or {}))
 
+    def tell(self, line):
+        """Show one line while the entry works, and remember it."""
+        self._told.append(line)
+        super().tell(line)
+
     def shown(self, result):
-        """What a module did not touch is told, also when it ran on another host and could show no line."""
-        ended = self._task.args.get("state") == "absent" and self._needs_module()
-        return [f"note: {note}" for note in result.get("notes") or ()] if ended else []
+        """Notes are told, but for those that were shown while the entry worked; a module can show none."""
+        notes = result.get("notes") or ()
+        return [f"note: {note}" for note in notes if not any(note in line for line in self._told)]
