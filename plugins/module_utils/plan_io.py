@@ -64,8 +64,12 @@ def load_plan(path):
     try:
         with open(path, encoding="utf-8") as stream:
             plan = json.load(stream)
+        if not isinstance(plan, dict):
+            raise ValueError("it is no JSON object")
     except FileNotFoundError:
         raise Error(f"There is no plan at {path}. Run the playbook without --tags, or topology_plan, first.") from None
+    except OSError as error:
+        raise Error(f"The plan {path} cannot be read: {error.strerror}. Mend that, and run again.") from None
     except ValueError as error:
         raise Error(f"{path} is not a plan: {error}. Remove it and run topology_plan again.") from None
     if plan.get("schema_version") != PLAN_SCHEMA_VERSION:

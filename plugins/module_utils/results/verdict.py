@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 
+from ..failures import Error
 from ..plan_io import write_text_atomic
 from . import sa_bench
 
@@ -144,8 +145,15 @@ def make_verdict(point, reasons, raw=None, result=None, times=(None, None), orig
 
 
 def write_verdict(result, verdict):
-    """Write *verdict* beside the result file *result*."""
-    write_text_atomic(verdict_path(result), json.dumps(verdict, indent=2) + "\n")
+    """Write *verdict* beside the result file *result*; Error when that is not possible."""
+    path = verdict_path(result)
+    try:
+        write_text_atomic(path, json.dumps(verdict, indent=2) + "\n")
+    except OSError as error:
+        raise Error(
+            f"The verdict {path} cannot be written: {error.strerror}. Mend that, and run again: a result without a "
+            "verdict does not count."
+        ) from None
 
 
 def read_verdict(result):
