@@ -121,6 +121,11 @@ options:
       collection:
         description: The collection's directory on the submit host. Needed when that is not the controller.
         type: path
+  reason:
+    description:
+      - Why O(state=absent) ends the job, in a few words. The user and the host are added. It stands in the output of
+        the job, in RV(srt.slurm.run_status#module:ending), and in the message of a playbook that still works with it.
+    type: str
   secrets:
     description: Values of secrets by reference, written to a private file of the run directory.
     type: dict
@@ -164,6 +169,7 @@ EXAMPLES = r"""
     allocation: "{{ spec.jobs[0].allocation }}"
     output_dir: /shared/outputs
     state: absent
+    reason: the experiment is over
 """
 
 RETURN = r"""
@@ -224,7 +230,9 @@ actions:
   elements: str
   sample: [submitted]
 notes:
-  description: What a person should know about the request, such as directives that replace ours.
+  description:
+    - What a person should know, such as directives that replace ours, a run directory that was set aside, or a job
+      that is left running. They are shown, too.
   returned: always
   type: list
   elements: str

@@ -122,7 +122,7 @@ def test_a_run_that_is_stopped_in_the_middle_has_failed_and_says_what_it_has(clu
     wait_for(lambda: never in cluster.run("squeue", "-h", "-j", follower, "-o%t %r"), never, timeout_s=90)
     cluster.run("scancel", follower)
     told = words_of(run_dir)
-    assert f"Job {job_id} is ending: slurm_job state absent" in told
+    assert f"Job {job_id} is ending: stopped with stop.yml (" in told
     assert "PLAY RECAP" in told
     rollup = json.loads((run_dir / "rollup.json").read_text())
     assert rollup["valid"] is False
@@ -176,7 +176,7 @@ def test_a_playbook_that_does_not_end_with_its_job_is_ended(cluster):
     other(cluster, "stop", "-e", f"job_id={job_id}")
     state, code = exit_code(cluster, job_id)
     assert state in ("FAILED", "CANCELLED"), (state, code)
-    assert f"Job {job_id} ended: slurm_job state absent" in words_of(run_dir)
+    assert f"Job {job_id} ended: stopped with stop.yml (" in words_of(run_dir)
     assert processes_of(run_dir) == []
 
 

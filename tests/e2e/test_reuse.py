@@ -242,3 +242,4 @@ def test_an_interrupted_measurement_goes_on_in_a_new_allocation(cluster):
     assert f"c=2 taken over from job {first}" in played.text
     assert json.loads((second / "rollup.json").read_text())["valid"] is True
     assert not os.path.exists(second / ".secrets")
+    assert "ending: the run has finished (" in (second / f"slurm-{second.name}.out").read_text()

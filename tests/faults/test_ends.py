@@ -71,3 +71,5 @@ def test_a_suspended_job_is_ended_in_order(cluster):
     assert ended_in_tiers(cluster.latest) == ["frontend", "worker", "head_infra"]
     for node in nodes:
         assert [name for name in cluster.run("ls", "/tmp", node=node).split() if mark in name] == []
+    told = cluster.run("ansible-playbook", "playbooks/status.yml", "-e", f"output_dir={cluster.output}")
+    assert "ended: stopped with stop.yml (" in told, told

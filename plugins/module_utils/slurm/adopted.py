@@ -135,11 +135,14 @@ def start_holder(job, run_dir, lease_s):
         )
 
 
-def stop_holder(job, run_dir, ctx):
-    """End the service and its holder, and see the holder's step gone; return False if there was none."""
+def stop_holder(job, run_dir, ctx, reason):
+    """End the service and its holder, and see the holder's step gone; return False if there was none.
+
+    :param reason: why, for who looks at the run later.
+    """
     node = commands.hostnames(job["nodelist"])[0]
     try:
-        driver.connect(job["id"], run_dir, node, patience_s=3.0).request("end", reason="slurm_job state absent")
+        driver.connect(job["id"], run_dir, node, patience_s=3.0).request("end", reason=reason)
     except Error:
         return False
     until = time.monotonic() + STOPPED_S
@@ -182,9 +185,9 @@ class _Slurm(holder_steps.Slurm):
 class _Steps(holder_steps.Steps):
     """The steps as the next holder would find them, and their end. None of them starts again."""
 
-    def __init__(self, run_dir, slurm):
+    def __init__(self, run_dir, slurm, reason):
         super().__init__(run_dir, slurm)
-        self.ending = "slurm_job state absent"
+        self.ending = reason
 
     def _gone(self, step, limit_s=1e9):
         """As in Steps, but quickly: there is no client that tells, and all tiers have one deadline."""
@@ -212,7 +215,7 @@ def orphans(job, run_dir, slurm=None):
     return found
 
 
-def stop_orphans(job, run_dir, ctx):
+def stop_orphans(job, run_dir, ctx, reason):
     """End what lives on of a service whose holder was killed; return False if there was nothing.
 
     The steps end as their holder would have ended them: in tiers, by their ids, TERM and after their graces KILL.
@@ -224,7 +227,7 @@ def stop_orphans(job, run_dir, ctx):
     check_silent(job, run_dir)
     ctx.progress(f"no holder answers for {len(left)} steps in job {job['id']}: they are ended from here")
     slurm.only, slurm.patient = set(left), True
-    steps = _Steps(run_dir, slurm)
+    steps = _Steps(run_dir, slurm, reason)
     steps.stop_in_tiers(list(steps.steps.values()))
     until = time.monotonic() + GONE_S
     while True:

@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import getpass
 import os
+import socket
 import time
 
 from ..failures import Error, SlurmError
@@ -153,17 +155,23 @@ class Ending:
             )
         else:
             ended = job["state"] == "RUNNING" and (
-                adopted.stop_holder(job, folder, self.ctx) or adopted.stop_orphans(job, folder, self.ctx)
+                adopted.stop_holder(job, folder, self.ctx, self._reason())
+                or adopted.stop_orphans(job, folder, self.ctx, self._reason())
             )
             forget(folder)
         if ended:
             self.actions.append("ended")
         self.notes.append(f"Job {job['id']} was not submitted by srt.slurm and is left running.")
 
+    def _reason(self):
+        """Return in one line why the job ends and who wants it, for those who look at the run later."""
+        words = " ".join((self.params.get("reason") or "").split()) or "its end was asked for"
+        return f"{words} ({getpass.getuser()}@{socket.gethostname()})"
+
     def _ask_to_end(self, job):
         folder, nodes = script.run_dir(self.output_dir, job["id"]), commands.hostnames(job["nodelist"])
         try:
-            driver.connect(job["id"], folder, nodes[0], patience_s=3.0).request("end", reason="slurm_job state absent")
+            driver.connect(job["id"], folder, nodes[0], patience_s=3.0).request("end", reason=self._reason())
         except Error:  # no holder (any more): Slurm ends what there is
             return False
         return True

@@ -30,6 +30,7 @@ ARGUMENT_SPEC = {
     "wait_timeout_s": {"type": "float", "default": 0.0},
     "retries": {"type": "int", "default": 0},
     "playbook": {"type": "dict", "options": detached.OPTIONS},
+    "reason": {"type": "str"},
     "secrets": {"type": "dict", "no_log": True},
     "secrets_path": {"type": "path"},
 }

@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
+import socket
 
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error, SlurmError
@@ -132,7 +134,7 @@ def test_a_job_that_ends_before_it_is_used(queue, do, tmp_path, monkeypatch):
         do()
 
 
-@pytest.mark.parametrize("why", ["no controller for 5 s", "slurm_job state absent"])
+@pytest.mark.parametrize("why", ["no controller for 5 s", "the run has finished (me@login)"])
 def test_a_job_that_is_ending_is_waited_for_and_followed_by_another(queue, do, tmp_path, monkeypatch, why):
     first, told = do(), []
     events = [{"event": "holder", "reason": reason} for reason in ("begin", f"end: {why}")]
@@ -154,9 +156,10 @@ def test_a_job_that_slurm_takes_away_is_not_left_for_another(queue, do, tmp_path
 
 def test_absent_asks_the_holder(queue, do, fake):
     do()
-    result = do("absent")
+    result = do("absent", reason="stopped\nby  hand")
     assert result["changed"] and result["actions"] == ["ended"] and result["job"] is None
-    assert fake.holder.ending == "slurm_job state absent" and "cancel 8" not in queue.calls
+    assert fake.holder.ending == f"stopped by hand ({getpass.getuser()}@{socket.gethostname()})"
+    assert "cancel 8" not in queue.calls
     assert do("absent") | {"duration_s": 0} == {
         "changed": False,
         "actions": [],
