@@ -45,6 +45,9 @@ def test_a_guest_whose_holder_was_killed_is_ended_by_stop(cluster):
     wait_for(lambda: holder not in cluster.steps(job_id).values(), "the holder to be gone")
     left = cluster.steps(job_id)
     assert {"nats", "etcd", "prefill_0", "decode_0", "frontend_0"} <= set(left), left
+    alone = cluster.playbook(cluster.job_file("guest"), "-e", f"job_id={job_id}", "-e", "keep=600", "--tags", "health")
+    assert f"Job {job_id} has no holder any more" in alone.text, alone.text
+    assert set(cluster.steps(job_id)) == set(left)
     played = stop_yml(cluster)
     assert played.rc == 0, played.text
     assert played.changed == 1, played.text

@@ -18,7 +18,6 @@ from ..failures import Error, SlurmError
 from ..secret_env import forget
 from . import commands, driver, holder_place, holder_steps
 
-STEP = "srt_holder"
 STOPPED_S = 120.0
 LOOK_S = 0.2
 GONE_S = 5.0  # how long the step of a holder that was killed may still be listed
@@ -58,12 +57,12 @@ def _ask(job, run_dir):
 def check_silent(job, run_dir):
     """Raise Error when some holder runs in the allocation, though none answered for *run_dir*."""
     until = time.monotonic() + GONE_S
-    while STEP in commands.step_names(job["id"]):
+    while driver.GUEST in commands.step_names(job["id"]):
         if time.monotonic() > until:
             raise SlurmError(
                 f"A holder runs in job {job['id']} and does not answer for {run_dir}. Nothing was ended. Run again; "
-                f"if that does not help, end the step {STEP} (squeue --steps --jobs={job['id']}, then scancel its id) "
-                "and run again."
+                f"if that does not help, end the step {driver.GUEST} (squeue --steps --jobs={job['id']}, then scancel "
+                "its id) and run again."
             )
         time.sleep(0.2)
 
@@ -80,7 +79,7 @@ def lacks_holder(job, run_dir, ctx):
         told = _ask(job, run_dir)
         if told and not told.get("ending"):
             return False
-        if STEP not in commands.step_names(job["id"]):
+        if driver.GUEST not in commands.step_names(job["id"]):
             return True
         if told and time.monotonic() < began + STOPPED_S:  # it ends its steps, and then itself
             ctx.progress(f"the service in job {job['id']} is ending")
@@ -122,14 +121,14 @@ def start_holder(job, run_dir, lease_s):
         f"--nodelist={node}",
         "--mpi=none",
         "--cpu-bind=none",
-        f"--job-name={STEP}",
+        f"--job-name={driver.GUEST}",
         "--input=none",
         "--open-mode=append",
         f"--output={run_dir.replace('%', '%%')}/slurm-%j.out",
         *("python3", os.path.join(run_dir, "holder.py"), "serve", "--guest"),
         *("--run-dir", run_dir, "--lease", f"{lease_s:g}"),
     ]
-    with open(os.path.join(run_dir, "logs", f"{STEP}.err"), "ab") as err:
+    with open(os.path.join(run_dir, "logs", f"{driver.GUEST}.err"), "ab") as err:
         return subprocess.Popen(
             argv, env=commands.clean_env(), stdin=subprocess.DEVNULL, stdout=err, stderr=err, start_new_session=True
         )
@@ -146,7 +145,7 @@ def stop_holder(job, run_dir, ctx, reason):
     except Error:
         return False
     until = time.monotonic() + STOPPED_S
-    while STEP in commands.step_names(job["id"]):
+    while driver.GUEST in commands.step_names(job["id"]):
         if time.monotonic() > until:
             raise SlurmError(f"The holder of job {job['id']} did not end in {STOPPED_S:g} s. The job is left alone.")
         ctx.progress(f"the service in job {job['id']} is ending")

@@ -14,7 +14,7 @@ import sys
 import time
 
 from ..failures import Error, SlurmError
-from . import commands, holder, loss
+from . import commands, holder, loss, script
 
 HOLDER = (
     "holder",
@@ -30,6 +30,7 @@ HOLDER = (
 )
 MARGIN_S = 30.0  # what a request may take beyond the time that it is told to wait
 STOP_S = 120.0  # what the end of steps may take whose graces are not known here
+GUEST = "srt_holder"  # the step that the holder is in an allocation which something else submitted
 KILLED_S = 10.0  # what the end of a step may take after its grace
 
 
@@ -42,6 +43,7 @@ class Driver:
 
     job_id = None
     tell = staticmethod(lambda line: None)  # shows a line to who waits
+    begun = False  # its holder was started before; one that is gone does not come by itself
 
     def exchange(self, text, timeout_s):
         """Send *text*, return the answer's text; HolderGone if there is no holder, NoAnswer if it is silent."""
@@ -149,9 +151,22 @@ class HolderDriver(Driver):
                 bad_nodes=found["bad_nodes"],
             ) from error
         suspended = any(job["state"] == "SUSPENDED" for job in found)
+        if self.begun and not suspended and self._has_lost_holder(found):
+            raise HolderGone(
+                f"Job {self.job_id} has no holder any more; what it started may run on. Run the playbook without "
+                "--tags, or its stage allocation as well: that starts a holder, which takes over what runs."
+            ) from error
         if suspended:
             self.tell(f"job {self.job_id} is suspended by Slurm; waiting until it goes on")
         return suspended
+
+    def _has_lost_holder(self, found):
+        """Tell whether the job (squeue's records) is one that something else submitted, and its holder's step ended."""
+        try:
+            guest = not any(job["comment"].startswith(script.TAG) for job in found)
+            return guest and GUEST not in commands.step_names(self.job_id)
+        except SlurmError:
+            return False
 
 
 def connect(job_id, run_dir, node, **options):
@@ -163,7 +178,7 @@ def connect_plan(plan, ctx):
     """Return the driver for the job that *plan* was made for; it tells *ctx* what it waits for."""
     names = [node["name"] for node in plan["nodes"]]
     talk = connect(plan["job_id"], plan["run_dir"], plan.get("holder_node") or names[0], nodes=names)
-    talk.tell = ctx.progress
+    talk.tell, talk.begun = ctx.progress, True
     return talk
 
 

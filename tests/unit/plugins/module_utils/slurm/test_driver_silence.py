@@ -8,6 +8,7 @@ import socket
 import types
 
 import pytest
+from ansible_collections.srt.slurm.plugins.module_utils.runner import Context
 from ansible_collections.srt.slurm.plugins.module_utils.slurm import commands, driver, holder
 
 ANSWER = '{"ok": true}'
@@ -94,3 +95,22 @@ def test_a_socket_that_is_silent_once_is_asked_again(srun, clock, monkeypatch, t
     monkeypatch.setenv("SRT_SLURM_TRANSPORT", "srun")
     assert driver.connect("42", "/run", "n1").request("status")["ok"]
     assert (len(asked), len(srun.deadlines)) == (2, 1)
+
+
+def test_a_stage_names_at_once_what_helps_when_an_adopted_job_lost_its_holder(srun, clock, monkeypatch):
+    found = {"state": "RUNNING", "comment": ""}
+    monkeypatch.setattr(commands, "jobs", lambda **options: [found])
+    steps = ["prefill_0"]
+    monkeypatch.setattr(commands, "step_names", lambda job_id: steps)
+    plan = {"job_id": "42", "run_dir": "/run", "nodes": [{"name": "n1"}]}
+    stage, began = driver.connect_plan(plan, Context()), clock.now
+    stage.direct = False
+    srun.does = ["refuse"] * 999
+    with pytest.raises(driver.HolderGone, match="no holder any more.*without --tags, or its stage allocation"):
+        stage.request("status")
+    assert clock.now == began
+    for change in (lambda: steps.append(driver.GUEST), lambda: found.update(comment="srt.slurm:abc"), steps.clear):
+        change()
+        with pytest.raises(driver.HolderGone, match="cannot be reached: no"):
+            stage.request("status")
+    assert clock.now > began + 150
