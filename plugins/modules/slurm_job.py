@@ -55,6 +55,8 @@ options:
         that directory. V(present) leaves it as it is, and V(absent) ends it where it works.
       - With O(job_id) and V(absent), a job that works elsewhere while C(OUTPUT_DIR/JOB_ID) is there is left alone. Its
         number has come again, and the run of that directory has ended.
+      - Such a directory is set aside (C(OUTPUT_DIR/JOB_ID.earlier1)) for a job that is submitted or adopted. V(queried)
+        is an error when the job that has its number now was not adopted yet.
     type: path
     required: true
   config_text:

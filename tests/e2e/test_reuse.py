@@ -198,6 +198,7 @@ def test_an_allocation_of_somebody_else_is_adopted_and_left(cluster, allocation)
     played = cluster.playbook(job, "-e", f"job_id={allocation}", "-e", "keep=600")
     assert played.rc == 0, played.text
     assert cluster.latest.name == allocation
+    assert f"note: Job {allocation} was not submitted by srt.slurm. Its holder is a step" in played.text
     assert cluster.jobs("guest") == []
     before = cluster.steps(allocation)
     assert {"prefill_0", "srt_holder"} <= set(before)
@@ -213,6 +214,27 @@ def test_an_allocation_of_somebody_else_is_adopted_and_left(cluster, allocation)
     assert ended.rc == 0, ended.text
     wait_for(lambda: cluster.steps(allocation) == {}, "Slurm to have counted out all steps", timeout_s=10)
     assert cluster.jobs("mine") == [allocation]
+
+
+def test_an_allocation_with_the_number_of_an_old_run_gets_a_directory_of_its_own(cluster, allocation):
+    old = cluster.output / allocation
+    (old / "results").mkdir(parents=True)
+    (old / "steps.jsonl").write_text('{"event": "holder", "reason": "begin"}\n')
+    (old / f"{allocation}.json").write_text('{"submitted_at": "2020-01-01T00:00:00Z"}')
+    job, here = cluster.job_file("second"), ("-e", f"job_id={allocation}", "-e", "keep=600")
+    alone = cluster.playbook(job, *here, "--tags", "worker")
+    assert alone.rc != 0
+    assert f"is of an earlier job with the number {allocation}" in alone.text
+    assert not (old / "plan.json").exists()
+    played = cluster.playbook(job, *here, "--skip-tags", "benchmark,rollup")
+    assert played.rc == 0, played.text
+    aside = cluster.output / f"{allocation}.earlier1"
+    assert f"note: {old} was of an earlier job with this id; it is {aside} now." in played.text
+    assert not (aside / "plan.json").exists()
+    assert (old / "plan.json").exists()
+    ended = cluster.playbook(job, *here, "--tags", "teardown")
+    assert ended.rc == 0, ended.text
+    assert "ending: ended with --tags teardown (" in (old / f"slurm-{allocation}.out").read_text()
 
 
 def test_an_allocation_that_is_too_small_is_refused(cluster, allocation):
@@ -241,5 +263,5 @@ def test_an_interrupted_measurement_goes_on_in_a_new_allocation(cluster):
     assert second.name != first
     assert f"c=2 taken over from job {first}" in played.text
     assert json.loads((second / "rollup.json").read_text())["valid"] is True
-    assert not os.path.exists(second / ".secrets")
     assert "ending: the run has finished (" in (second / f"slurm-{second.name}.out").read_text()
+    assert not os.path.exists(second / ".secrets")

@@ -50,6 +50,7 @@ def test_a_guest_whose_holder_was_killed_is_ended_by_stop(cluster):
     assert set(cluster.steps(job_id)) == set(left)
     played = stop_yml(cluster)
     assert played.rc == 0, played.text
+    assert f"note: Job {job_id} was not submitted by srt.slurm and is left running." in played.text
     assert played.changed == 1, played.text
     assert cluster.steps(job_id) == {}
     assert cluster.jobs("mine") == [job_id]
@@ -71,8 +72,8 @@ def test_a_suspended_job_is_ended_in_order(cluster):
     played = stop_yml(cluster)
     assert (played.rc, played.changed) == (0, 1), played.text
     cluster.gone("paused")
+    told = cluster.run("ansible-playbook", "playbooks/status.yml", "-e", f"output_dir={cluster.output}")
+    assert "ended: stopped with stop.yml (" in told, told
     assert ended_in_tiers(cluster.latest) == ["frontend", "worker", "head_infra"]
     for node in nodes:
         assert [name for name in cluster.run("ls", "/tmp", node=node).split() if mark in name] == []
-    told = cluster.run("ansible-playbook", "playbooks/status.yml", "-e", f"output_dir={cluster.output}")
-    assert "ended: stopped with stop.yml (" in told, told

@@ -39,6 +39,8 @@ def test_a_worker_killed_while_loading_fails_with_evidence(cluster):
     assert (found["signal"], found["node"]) == (9, cluster.node_of(step))
     assert found["tail"] == ["loading shard 3"]
     assert "TASK [srt.slurm.teardown" in played.text
+    output = cluster.latest / f"slurm-{cluster.latest.name}.out"
+    assert "ending: the run has failed: " in output.read_text()
     cluster.gone("loading")
 
 

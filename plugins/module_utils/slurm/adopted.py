@@ -16,7 +16,7 @@ import time
 
 from ..failures import Error, SlurmError
 from ..secret_env import forget
-from . import commands, driver, holder_place, holder_steps
+from . import commands, driver, holder_place, holder_steps, owner
 
 STOPPED_S = 120.0
 LOOK_S = 0.2
@@ -35,6 +35,26 @@ def check(job, allocation):
         raise Error(
             f"Job {job['id']} has {nodes} nodes, but {wanted} are needed. Give another job_id, or leave it out for a "
             "new allocation."
+        )
+
+
+def in_words(job):
+    """Return what a person should know of an allocation that was adopted."""
+    return (
+        f"Job {job['id']} was not submitted by srt.slurm. Its holder is a step whose client runs on this host, and the "
+        "job is left running when the service ends."
+    )
+
+
+def check_place(job, run_dir):
+    """Raise Error when *run_dir* is of an earlier job that had the number of one which somebody else submitted.
+
+    What ran there is over, and a stage would write over its plan.
+    """
+    if not owner.place(job) and os.path.isdir(run_dir) and not owner.is_of(run_dir, job):
+        raise Error(
+            f"{run_dir} is of an earlier job with the number {job['id']}, and nothing of ours runs in this one yet. "
+            "Run the stage allocation first, which keeps that directory aside: leave --tags out."
         )
 
 

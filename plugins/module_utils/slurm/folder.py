@@ -4,12 +4,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import pathlib
 import tempfile
 
 from ..failures import Error
+from . import loss, owner
+
+
+def make_room(folder, job):
+    """Keep *folder* aside if it is of an earlier job that had the number of *job* (squeue's record); see set_aside.
+
+    Return sentences about it. Error when that job is one of another cluster and may still run.
+    """
+    if job.get("submitted_at") and owner.record(folder).get(owner.SUBMITTED) == job["submitted_at"]:
+        return []
+    there = None if loss.holder_ended(folder) else owner.elsewhere(folder)
+    if there:
+        raise Error(
+            f"{folder} is the run directory of the job {job['id']} of the cluster {there}, which may still run. "
+            "Give each cluster an output_dir of its own (-e output_dir=...), or end that run there first."
+        )
+    with writing(folder, job["id"]), contextlib.suppress(FileNotFoundError):  # another controller was faster
+        aside = set_aside(folder)
+        return [aside] if aside else []
+    return []
 
 
 def set_aside(folder):
@@ -36,8 +57,23 @@ def check_writable(output_dir):
             # About what the files take that a job cannot begin without: a full disk has room for a directory.
             pathlib.Path(probe, "file").write_bytes(bytes(1 << 18))
     except OSError as error:
-        full = "Free some space, or choose" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "Choose"
-        raise Error(f"output_dir {output_dir} cannot be {what}: {error.strerror}. {full} another one.") from None
+        raise Error(f"output_dir {output_dir} cannot be {what}: {error.strerror}. {_remedy(error)} one.") from None
+
+
+@contextlib.contextmanager
+def writing(folder, job_id):
+    """Turn an OSError of the body, which writes into the run directory *folder*, into an Error with its remedy."""
+    try:
+        yield
+    except OSError as error:
+        raise Error(
+            f"The run directory of job {job_id} cannot be written: {error.filename or folder}: {error.strerror}. "
+            f"{_remedy(error)} output_dir."
+        ) from None
+
+
+def _remedy(error):
+    return "Free some space, or choose another" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "Choose another"
 
 
 def point_latest(output_dir, job_id):

@@ -16,7 +16,7 @@ from ..secret_env import forget, store
 from . import addresses, adopted, again, commands, detached, driver, greet, loss, owner, script
 from .ending import Ending
 from .evidence import tail_lines
-from .folder import check_writable, point_latest, set_aside
+from .folder import check_writable, make_room, point_latest, writing
 from .leftover import Leftover
 
 ARGUMENT_SPEC = {
@@ -153,6 +153,8 @@ class _Work(Leftover, Ending):
         Secrets, digests and earlier points belong to an output directory, so a service is not used from another one.
         """
         told, here = owner.place(job), script.run_dir(self.output_dir, job["id"])
+        if self.params["state"] == "queried":
+            adopted.check_place(job, here)
         if not told or owner.same(told, here) or owner.is_of(here, job):
             return job
         if self.params["state"] == "absent":
@@ -241,15 +243,7 @@ class _Work(Leftover, Ending):
     def _release(self, job):
         """Write the run directory, then let the job run: it never starts without its files."""
         folder = script.run_dir(self.output_dir, job["id"])
-        known = job.get("submitted_at") and owner.record(folder).get(owner.SUBMITTED) == job["submitted_at"]
-        there = None if known or loss.holder_ended(folder) else owner.elsewhere(folder)
-        if there:
-            raise Error(
-                f"{folder} is the run directory of the job {job['id']} of the cluster {there}, which may still run. "
-                "Give each cluster an output_dir of its own (-e output_dir=...), or end that run there first."
-            )
-        aside = None if known else set_aside(folder)
-        self.notes += [aside] if aside else []
+        self.notes += make_room(folder, job)
         self._write(folder, job, {"sbatch_script.sh": self.script})
         if self.params.get("playbook"):
             detached.freeze(folder, job["id"], self.params["playbook"])
@@ -258,18 +252,19 @@ class _Work(Leftover, Ending):
 
     def _write(self, folder, job, more):
         """Write the files of the run directory, *more* among them."""
-        for below in ("logs", "results"):
-            os.makedirs(os.path.join(folder, below), exist_ok=True)
         job_id, name = job["id"], job.get("name") or self.allocation["name"]
         about = dict(self.params["metadata"] or {}, job_id=job_id, job_name=name, generated_at=utc_now())
         about.update(owner.marks(job))
         files = dict(driver.holder_files(), **more, **{f"{job_id}.json": json.dumps(about, indent=2) + "\n"})
         if self.params.get("config_text") is not None:
             files["config.yaml"] = self.params["config_text"]
-        for path, text in files.items():
-            write_text_atomic(os.path.join(folder, path), text)
-        store(folder, self.params.get("secrets"))
-        point_latest(self.output_dir, job_id)
+        with writing(folder, job_id):
+            for below in ("logs", "results"):
+                os.makedirs(os.path.join(folder, below), exist_ok=True)
+            for path, text in files.items():
+                write_text_atomic(os.path.join(folder, path), text)
+            store(folder, self.params.get("secrets"))
+            point_latest(self.output_dir, job_id)
 
     def _planned(self):
         """The answer of check mode for an allocation that would be made."""
@@ -351,13 +346,12 @@ class _Work(Leftover, Ending):
         folder, client = script.run_dir(self.output_dir, job["id"]), None
         if not job["comment"].startswith(script.TAG) and adopted.lacks_holder(job, folder, self.ctx):
             adopted.check(job, self.allocation)
+            check_writable(self.output_dir)
+            self.notes += make_room(folder, job)
             self._write(folder, job, {})
             client = adopted.start_holder(job, folder, self.params["lease_s"])
             self.actions.append("adopted")
-            self.notes.append(
-                f"Job {job['id']} was not submitted by srt.slurm. Its holder is a step whose client runs on this "
-                "host, and the job is left running when the service ends."
-            )
+            self.notes.append(adopted.in_words(job))
         ours = job["comment"].startswith(script.TAG)
         greet.hello(job, folder, self.params["lease_s"], limit_s, ours, self.ctx, client)
 
