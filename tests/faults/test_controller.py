@@ -211,8 +211,27 @@ def test_a_disk_that_fills_up_while_measuring_fails_and_ends_clean(cluster):
     cluster.run("sh", "-c", f"cat /dev/zero > {cluster.disk}/filler", check=False)
     played = cluster.rest(process, seen)
     assert played.rc != 0, played.text
+    cluster.run("rm", f"{cluster.disk}/filler")
     assert "No space left on device" in played.text
     assert cluster.jobs("fills") == []
+
+
+def test_a_job_that_ends_on_a_full_disk_leaves_no_secrets(cluster):
+    """Its holder cannot say that it ends, not even to the job's output."""
+    job = cluster.job_file("ends-full", environment={"HF_TOKEN": "Marker-full-disk-5c1e"})
+    played = cluster.playbook(job, "-e", f"output_dir={cluster.disk}", "--tags", "allocation")
+    assert played.rc == 0, played.text
+    (job_id,) = cluster.jobs("ends-full")
+    folder = f"{cluster.disk}/{job_id}"
+    cluster.run("test", "-e", f"{folder}/.secrets/env.json")
+    try:
+        cluster.run("sh", "-c", f"cat /dev/zero > {cluster.disk}/filler", check=False)
+        cluster.run("scancel", job_id)
+        cluster.gone("ends-full")
+        assert cluster.run("cat", f"{folder}/slurm-{job_id}.out") == ""
+        assert ".secrets" not in cluster.run("ls", "-A", folder)
+    finally:
+        cluster.run("rm", f"{cluster.disk}/filler")
 
 
 def test_ctrl_c_while_measuring_keeps_what_was_finished(cluster):

@@ -336,44 +336,33 @@ def serve(run_dir, lease_s, with_play=False, guest=False):
         threading.Thread(target=job.settle, daemon=True).start()
     holder.keep_lease()
     holder.explain()
-    sys.stdout.write(f"{utc_now()} ending: {holder.ending}\n")
-    sys.stdout.flush()
-    # A job that is taken away has little time: first things first. One that Slurm has begun again elsewhere, when it
-    # lost this node, has steps with the same ids there: those are not ours to end.
-    moved = job.begins_again()
-    again = (moved or bool(job.retries) and taken(holder.ending)) and _begins_again(holder, ())
-    if play:  # it must not start again what ends now, and says before what came of the run
+    again = False
+    try:
+        with contextlib.suppress(OSError):  # a full disk must not cost the end in order
+            print(f"{utc_now()} ending: {holder.ending}", flush=True)
+        # A job that is taken away has little time: first things first. One that Slurm has begun again elsewhere, when
+        # it lost this node, has steps with the same ids there: those are not ours to end.
+        moved = job.begins_again()
+        again = (moved or bool(job.retries) and taken(holder.ending)) and job.begin_again((), holder.ending, play.tell)
+        if play:  # it must not start again what ends now, and says before what came of the run
+            if not moved:
+                holder.stop([s for s in holder.steps.values() if s.ask.get("tier") == "benchmark"], 5.0, give_up_s=5.0)
+            sudden = holder.ending.startswith("signal") and "time limit" not in holder.ending
+            play.stop(0.0 if again else LAST_WORDS_S[sudden])
+            if play.stopped_it and not again:
+                play.tell(f"Job {job_id} ended: {holder.ending}.")
         if not moved:
-            holder.stop([s for s in holder.steps.values() if s.ask.get("tier") == "benchmark"], 5.0, give_up_s=5.0)
-        sudden = holder.ending.startswith("signal") and "time limit" not in holder.ending
-        play.stop(0.0 if again else LAST_WORDS_S[sudden])
-        if play.stopped_it and not again:
-            play.tell(f"Job {job_id} ended: {holder.ending}.")
-    if not moved:
-        holder.finish()
-    if holder.again is not None and not again and not holder.ending.startswith("signal"):
-        again = _begins_again(holder, holder.again)
-    if not (again or job.unsure):  # a later attempt needs the secrets
-        forget(run_dir)
-    time.sleep(0.2)  # the answer to the request that asked for the end is on its way
-    leave_places(places)
+            holder.finish()
+        if holder.again is not None and not again and not holder.ending.startswith("signal"):
+            again = job.begin_again(holder.again, holder.ending, play.tell)
+    finally:  # whatever went wrong: no secret and no socket stays behind
+        if not (again or job.unsure):  # a later attempt needs the secrets
+            forget(run_dir)
+        time.sleep(0.2)  # the answer to the request that asked for the end is on its way
+        leave_places(places)
     if play:
         return 1 if play.stopped_it else play.code
     return 1 if holder.ending.startswith(("signal", "no controller")) else 0
-
-
-def _begins_again(holder, exclude):
-    """Let the job begin again, or see that Slurm has done it; tell its followers, and return whether it does."""
-    job, play = holder.job, holder.play
-    # A node that Slurm could not reach may have gone on with a job that runs elsewhere by now.
-    trouble = "" if job.begins_again() else job.requeue(exclude) if job.may_again() else "job_retries is used up"
-    play.tell(f"Job {job.job_id} ends: {holder.ending}.")
-    if trouble:
-        play.tell(f"It does not begin again: {trouble}.")
-    else:
-        perhaps = f" {', '.join(job.not_left_out)} could not be left out." if job.not_left_out else ""
-        play.tell(f"It begins again when it gets nodes, attempt {job.restarts + 2} of {job.retries + 1}.{perhaps}")
-    return not trouble
 
 
 def ctl(run_dir):
@@ -387,7 +376,7 @@ def ctl(run_dir):
     if not answer:
         sys.stderr.write(f"no holder on {socket.gethostname()}: {why}\n")
         return 3
-    sys.stdout.write(answer)
+    print(answer, end="", flush=True)
     return 0
 
 
@@ -404,7 +393,8 @@ def main():
         status = serve(options.run_dir, options.lease, options.play, options.guest)
     else:
         status = ctl(options.run_dir)
-    sys.stdout.flush()
+    with contextlib.suppress(OSError):  # what could not be written is tried once more here
+        sys.stdout.flush()
     os._exit(status)  # threads that still probe are of no interest
 
 

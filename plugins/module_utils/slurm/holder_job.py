@@ -140,6 +140,18 @@ class Job:
         """Tell whether a fault may still let it begin again."""
         return self.restarts < self.retries
 
+    def begin_again(self, exclude, ending, tell):
+        """Let the job begin again, or see that Slurm has done it; *tell* its followers, and return whether it does."""
+        # A node that Slurm could not reach may have gone on with a job that runs elsewhere by now.
+        trouble = "" if self.begins_again() else self.requeue(exclude) if self.may_again() else "job_retries is used up"
+        tell(f"Job {self.job_id} ends: {ending}.")
+        if trouble:
+            tell(f"It does not begin again: {trouble}.")
+        else:
+            perhaps = f" {', '.join(self.not_left_out)} could not be left out." if self.not_left_out else ""
+            tell(f"It begins again when it gets nodes, attempt {self.restarts + 2} of {self.retries + 1}.{perhaps}")
+        return not trouble
+
     def settle(self):
         """Let this be the last time if it is: then Slurm does not begin it again, whatever happens."""
         if self.retries and not self.may_again():
