@@ -11,6 +11,7 @@ from faults import failed
 
 ONCE = 'mkdir "{flag}" 2>/dev/null && '
 HANG = "exec sleep 3600"
+TIMED_OUT = "echo 'sbatch: error: Batch job submission failed: Socket timed out on send/recv operation' >&2; exit 1"
 
 
 def known(cluster, name):
@@ -26,6 +27,7 @@ def known(cluster, name):
         pytest.param("scontrol", f"{ONCE}{HANG}", id="scontrol"),
         pytest.param("sbatch", f"{ONCE}{HANG}", id="sbatch-not-heard"),
         pytest.param("sbatch", f'{ONCE}{{ {{real}} "$@"; {HANG}; }}', id="sbatch-heard"),
+        pytest.param("sbatch", f'{ONCE}{{ {{real}} "$@"; {TIMED_OUT}; }}', id="sbatch-timed-out"),
     ],
 )
 def test_a_command_that_hangs_once_at_the_submission_leads_to_one_job(cluster, which, script, request):

@@ -47,7 +47,7 @@ LIVE_STATES = ("PENDING", "CONFIGURING", "RUNNING", "SUSPENDED", "RESIZING", "RE
 
 
 class NoAnswer(SlurmError):
-    """A Slurm command did not end in time: what it was asked for may have happened or not."""
+    """A Slurm command hung, or said nothing of use: what it was asked for may have happened or not."""
 
 
 def clean_env():
@@ -97,9 +97,9 @@ def patiently(argv, patience_s=None, repeatable=True, check=True, **options):
     """As :func:`run`, but again while slurmctld cannot be reached, or when the command hangs.
 
     :param patience_s: another try begins within this time; PATIENCE_S if it is not given.
-    :param repeatable: doing it twice is no harm; otherwise it is only repeated when it certainly was not heard.
+    :param repeatable: doing it twice is no harm; otherwise it is only repeated when it certainly was not heard, and
+        NoAnswer tells of a failure that leaves this open.
     """
-    again = UNANSWERED if repeatable else UNHEARD
     until = time.monotonic() + (PATIENCE_S if patience_s is None else patience_s)
     while True:
         try:
@@ -108,7 +108,10 @@ def patiently(argv, patience_s=None, repeatable=True, check=True, **options):
             if not repeatable or time.monotonic() >= until:
                 raise
             continue
-        if not (done.returncode and again.search(done.stderr)) or time.monotonic() >= until:
+        said = done.stderr if done.returncode else ""
+        if not repeatable and UNANSWERED.search(UNHEARD.sub("", said)):
+            raise NoAnswer(f"{_failure(argv, done).msg}.", command=argv)
+        if not UNANSWERED.search(said) or time.monotonic() >= until:
             break
         time.sleep(1.0)
     if check and done.returncode:
@@ -230,10 +233,11 @@ def cluster():
 def submit_held(script):
     """Submit *script* held; return its job id. NoAnswer leaves open whether there is a job now."""
     done = patiently(["sbatch", "--parsable", "--hold"], repeatable=False, stdin=script, timeout_s=60.0)
-    match = re.match(r"(\d+)", done.stdout.strip())
-    if not match:
-        raise SlurmError(f"sbatch printed no job id: {done.stdout.strip()!r} {done.stderr.strip()}")
-    return match.group(1)
+    # Of a site's wrapper there may be more on it: a banner, a quota.
+    ids = re.findall(r"^(\d+)(?:;\S+)?\s*?$", done.stdout, re.MULTILINE)
+    if not ids:
+        raise NoAnswer(f"sbatch printed no job id: {done.stdout.strip()!r} {done.stderr.strip()}".rstrip() + ".")
+    return ids[-1]
 
 
 def release(job_id):

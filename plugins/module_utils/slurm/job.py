@@ -40,7 +40,7 @@ HOPELESS = {
     "PartitionNodeLimit", "PartitionTimeLimit", "BadConstraints", "InvalidAccount", "InvalidQOS", "AccountNotAllowed",
 }  # fmt: skip
 CHANGING = ("submitted", "released", "adopted", "ended", "cancelled", "requeued")
-LOOKS_S = (0.0, 1.0, 2.0, 4.0)  # pauses before the looks for the job of an sbatch that hung
+LOOKS_S = (0.0, 1.0, 2.0, 4.0)  # pauses before the looks for the job of an sbatch without an answer
 
 
 def run(params, ctx):
@@ -210,7 +210,7 @@ class _Work(Leftover, Ending):
         return found[0]
 
     def _sbatch(self):
-        """Submit the job held; return what is known of it. An sbatch that hung may have been heard all the same."""
+        """Submit the job held; return what is known of it. An sbatch that gives no answer may have been heard."""
         for left in (1, 0):
             try:
                 return {"id": commands.submit_held(self.script), "reason": "JobHeldUser"}
@@ -220,7 +220,7 @@ class _Work(Leftover, Ending):
                     time.sleep(pause)
                     found = self._only([job for job in self._matches() if self._fits(job)])
                     if found:
-                        self.notes.append(f"sbatch hung, but Slurm has its job {found['id']}.")
+                        self.notes.append(f"sbatch gave no answer, but Slurm has its job {found['id']}.")
                         return found
                 if not left:
                     raise SlurmError(

@@ -67,6 +67,49 @@ def test_sbatch_says_no(program):
         commands.submit_held("#!/bin/sh")
 
 
+@pytest.mark.parametrize(
+    ("told", "job_id"),
+    [
+        ("Welcome to gpu\\n2026 is the year\\n77;gpu\\n", "77"),
+        ("12\\n77\\n", "77"),
+        ("77\\r\\n2 jobs of yours wait\\n", "77"),
+    ],
+)
+def test_what_a_wrapper_of_sbatch_prints_is_no_job_id(program, told, job_id):
+    program("sbatch", f"printf '{told}'")
+    assert commands.submit_held("#!/bin/sh") == job_id
+
+
+@pytest.mark.parametrize("says", ["echo Welcome", "echo 'Submitted batch job 7'; echo 'be nice' >&2", ""])
+def test_an_sbatch_that_prints_no_job_id_may_have_been_heard(program, says):
+    program("sbatch", says)
+    with pytest.raises(commands.NoAnswer, match="sbatch printed no job id"):
+        commands.submit_held("#!/bin/sh")
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        "Batch job submission failed: Socket timed out on send/recv operation",
+        "slurm_receive_msg: Zero Bytes were transmitted or received",
+        "Unable to contact slurm controller (connect failure)\nsbatch: error: Socket timed out on send/recv operation",
+    ],
+)
+def test_a_failure_that_leaves_open_whether_sbatch_was_heard_is_no_answer(program, tmp_path, says):
+    program("sbatch", f"echo asked >> {tmp_path}/asked; echo 'sbatch: error: {says}' >&2; exit 1")
+    with pytest.raises(commands.NoAnswer, match="sbatch failed"):
+        commands.submit_held("#!/bin/sh")
+    assert (tmp_path / "asked").read_text() == "asked\n"
+
+
+def test_a_controller_that_cannot_be_reached_has_not_heard(program, monkeypatch):
+    monkeypatch.setattr(commands, "PATIENCE_S", 0.0)
+    program("sbatch", "echo 'sbatch: error: Unable to contact slurm controller (connect failure)' >&2; exit 1")
+    with pytest.raises(SlurmError) as caught:
+        commands.submit_held("#!/bin/sh")
+    assert not isinstance(caught.value, commands.NoAnswer)
+
+
 def test_driver_goes_through_slurm_and_tries_again(program, tmp_path):
     program("squeue", "printf '5\\037RUNNING\\037\\037\\037\\037\\037\\037\\037\\037\\037\\037\\n'")
     program(
