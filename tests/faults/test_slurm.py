@@ -124,6 +124,20 @@ def test_slurmctld_stopped_for_20_s_and_started_again_is_survived(cluster, stage
     cluster.gone(job.stem)
 
 
+def test_what_a_task_prolog_prints_is_not_taken_for_an_answer(cluster):
+    """Neither for one of the holder nor for the address or the report of a node."""
+    cluster.trap("task", "echo 'print Welcome to'; echo \"print $SLURMD_NODENAME 10.9.9.9\"; printf 'print {have fun'")
+    site = cluster.folder / "site.yaml"
+    site.write_text("use_segment_sbatch_directive: false\nnetwork_interface: eth0\n")
+    words = ["-e", f"cluster_file={site}", "--tags", "allocation,preflight,teardown"]
+    played = cluster.playbook(cluster.job_file("greeted"), *words)
+    assert played.rc == 0, played.text
+    log = (cluster.latest / "logs" / "node001_preflight.out").read_text()
+    assert log.startswith("Welcome to\nnode001 10.9.9.9\n{have fun")
+    assert "10.9.9.9" not in (cluster.latest / "addresses.json").read_text()
+    cluster.gone("greeted")
+
+
 @pytest.mark.slow
 def test_slow_slurm_commands_only_take_time(cluster):
     slow = cluster.commands(squeue="sleep 1", scontrol="sleep 1", scancel="sleep 1", sbatch="sleep 1")

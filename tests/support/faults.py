@@ -32,6 +32,10 @@ exec {python} "$@"
 PROLOG = """#!/bin/sh
 if [ -e {folder}/prolog.$SLURMD_NODENAME ]; then . {folder}/prolog.$SLURMD_NODENAME; fi
 """
+# What a site wants done before each task of a step. What it prints after "print " counts as printed by the task.
+TASK_PROLOG = """#!/bin/sh
+if [ -e {folder}/task ]; then . {folder}/task; fi
+"""
 # What nvidia-smi prints for the two questions of preflight. A trap changes the GPUs of one node.
 NVIDIA_SMI = """#!/bin/sh
 gpus=8 processes=
@@ -46,6 +50,7 @@ esac
 # and those of "grace" are told before.
 SLURM_CONF = (
     "Prolog={prolog}",
+    "TaskProlog={task_prolog}",
     "PreemptType=preempt/partition_prio",
     "PreemptMode=REQUEUE",
     "PartitionName=urgent Nodes=node[001-00{nodes}] PriorityTier=100 MaxTime=INFINITE State=UP",
@@ -67,10 +72,12 @@ class Faults(Cluster):
         self.disk = folder / "sandbox" / "disk"  # a small one that all nodes share
         self.traps = folder / "traps"
         self.traps.mkdir()
-        prolog = folder / "prolog"
-        prolog.write_text(PROLOG.format(folder=self.traps))
-        prolog.chmod(0o755)
-        lines = [line.format(nodes=nodes, prolog=prolog) for line in SLURM_CONF]
+        scripts = {"prolog": PROLOG, "task_prolog": TASK_PROLOG}
+        for name, text in scripts.items():
+            (folder / name).write_text(text.format(folder=self.traps))
+            (folder / name).chmod(0o755)
+        paths = {name: folder / name for name in scripts}
+        lines = [line.format(nodes=nodes, **paths) for line in SLURM_CONF]
         words = [word for line in lines for word in ("--slurm-conf", line)]
         super().__init__(folder, nodes, "--small-disk-mb", "24", *words)
         # Nodes and login share a machine here, where a controller would reach the holder without Slurm.
@@ -80,7 +87,7 @@ class Faults(Cluster):
         self.python.chmod(0o755)
 
     def trap(self, program, shell):
-        """Let *program* (mocker, frontend, client) run *shell* before it begins, or instead."""
+        """Let *program* (mocker, frontend, client) run *shell* before it begins, or instead; ``task`` is any task."""
         (self.traps / program).write_text(shell + "\n")
 
     def clear(self):

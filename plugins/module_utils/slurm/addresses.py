@@ -20,10 +20,10 @@ from . import commands
 FILE = "addresses.json"
 ASK_S = 60.0  # how long the nodes may take to answer
 
-# Prints "node address" lines, the best guess first. $1 is an interface, or empty.
+# Prints "srt-address node address" lines, the best guess first. $1 is an interface, or empty.
 SCRIPT = """\
 name=${SLURMD_NODENAME:-$(hostname -s)}
-say() { for one in "$@"; do echo "$name ${one%%/*}"; done; }
+say() { for one in "$@"; do echo "srt-address $name ${one%%/*}"; done; }
 PATH=$PATH:/usr/sbin:/sbin
 if [ -n "$1" ]; then
   say $(ip -o -4 addr show dev "$1" 2>/dev/null | while read -r _ _ _ cidr _; do echo "$cidr"; done)
@@ -33,6 +33,8 @@ else
   say $(hostname -I 2>/dev/null)
 fi
 exit 0"""
+# A site's TaskProlog may print lines before them, the last one perhaps without an end.
+SAID = re.compile(r"srt-address (\S+) (\S+)$", re.MULTILINE)
 
 
 def usable(text):
@@ -97,10 +99,9 @@ def _asked(job_id, names, interface, groups):
         argv += ["--input=none", *([f"--het-group={group}"] if groups else [])]
         argv += ["/bin/sh", "-c", SCRIPT, "addresses", interface or ""]
         done = commands.patiently(argv, patience_s=ASK_S + 1.0, timeout_s=ASK_S, check=False)  # also if it hangs once
-        for line in done.stdout.splitlines():
-            words = line.split()
-            if len(words) == 2 and words[0] in part:
-                told.setdefault(words[0], []).append(words[1])
+        for name, address in SAID.findall(done.stdout):
+            if name in part:
+                told.setdefault(name, []).append(address)
     chosen = {name: best(candidates) for name, candidates in told.items()}
     return {name: address for name, address in chosen.items() if address}
 

@@ -7,8 +7,10 @@ Slurm is the transport: no open port, no polling of shared files, authenticated 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import socket
 import sys
 import time
@@ -104,7 +106,7 @@ class HolderDriver(Driver):
         path = holder.socket_path(self.job_id, self.run_dir)
         if self.direct and os.path.exists(path):
             try:
-                answer = holder.ask(path, text, timeout_s)
+                answer = answer_in(holder.ask(path, text, timeout_s))
             except (ConnectionError, FileNotFoundError):  # left by a holder that was killed, or somebody else's
                 answer = ""
             except socket.timeout:
@@ -130,11 +132,12 @@ class HolderDriver(Driver):
             self.run_dir,
         ]
         done = commands.run(argv, timeout_s=timeout_s + 10.0, stdin=text, check=False)
-        if done.returncode or not done.stdout.startswith("{"):
-            raise HolderGone(
-                f"The holder of job {self.job_id} on {self.node} cannot be reached: {done.stderr.strip()[-500:]}"
-            )
-        return done.stdout
+        answer = "" if done.returncode else answer_in(done.stdout)
+        if not answer:
+            printed = f"it printed {done.stdout.strip()[-200:]!r}" if done.stdout.strip() else "it said nothing"
+            why = done.stderr.strip()[-500:] or f"srun ended with {done.returncode}, {printed}"
+            raise HolderGone(f"The holder of job {self.job_id} on {self.node} cannot be reached: {why}")
+        return answer
 
     def _check_job(self, error):
         """Raise at once when the job is over: then trying again is of no use. Return whether it is suspended."""
@@ -167,6 +170,19 @@ class HolderDriver(Driver):
             return guest and GUEST not in commands.step_names(self.job_id)
         except SlurmError:
             return False
+
+
+def answer_in(text):
+    """Return the last line of *text* that is an answer of a holder, "" if none is whole.
+
+    A site's TaskProlog may print lines before it, the last one perhaps without an end; a holder that is killed may
+    leave it cut.
+    """
+    for line in reversed(re.split("[\n\0]", text)):
+        with contextlib.suppress(ValueError):
+            if line.startswith("{") and isinstance(json.loads(line), dict):
+                return line
+    return ""
 
 
 def connect(job_id, run_dir, node, **options):

@@ -305,10 +305,10 @@ def _report(plan, name, nonce, attempts):
     """
     log = os.path.join(plan["run_dir"], "logs", f"{name}_{NAME}.out")
     for path in (log, *(f"{log}.{attempt}" for attempt in attempts)):
-        with contextlib.suppress(OSError, ValueError), open(path, encoding="utf-8") as stream:
+        with contextlib.suppress(OSError, ValueError), open(path, encoding="utf-8", errors="replace") as stream:
             for line in stream:
-                if line.startswith("{") and nonce in line:
-                    return json.loads(line)
+                if nonce in line:  # after what a site's TaskProlog prints, perhaps without an end of its line
+                    return json.loads(line[line.index('{"node"') :])
     return None
 
 

@@ -125,6 +125,32 @@ def test_driver_goes_through_slurm_and_tries_again(program, tmp_path):
     assert "--jobid=5 --overlap" in line and "--nodelist=n1" in line and "/out/5/holder.py ctl --run-dir /out/5" in line
 
 
+@pytest.mark.parametrize(
+    "printed",
+    ["Welcome to n1\\n{\\n{}\\n{answer}\\n", "{answer}\\nbye\\n", "be nice\\000{answer}\\n", '\\303\\050{"\\n{answer}'],
+)
+def test_what_a_prolog_of_the_site_prints_is_no_answer(program, printed):
+    program("srun", "printf '" + printed.replace("{answer}", '{"ok": true, "seq": 7}') + "'")
+    assert driver.connect("5", "/out/5", "n1", patience_s=0.0).request("status") == {"ok": True, "seq": 7}
+
+
+@pytest.mark.parametrize(
+    ("does", "why"),
+    [
+        ("echo '{\"ok\": tr'", "srun ended with 0, it printed '{\"ok\": tr'"),
+        ("echo '[1]'; exit 3", r"srun ended with 3, it printed '\[1\]'"),
+        ("exit 3", "srun ended with 3, it said nothing"),
+        ("echo Welcome; echo 'no holder on n1' >&2; exit 3", "cannot be reached: no holder on n1"),
+        ("""echo '{"ok": true}'; exit 1""", "srun ended with 1"),
+    ],
+)
+def test_driver_says_what_it_got_in_place_of_an_answer(program, does, why):
+    program("squeue", "printf '5\\037RUNNING\\037\\037\\037\\037\\037\\037\\037\\037\\037\\037\\n'")
+    program("srun", does)
+    with pytest.raises(driver.HolderGone, match=why):
+        driver.connect("5", "/out/5", "n1", patience_s=0.0).request("status")
+
+
 def test_driver_gives_up_at_once_when_the_job_is_over(program):
     program("squeue", "exit 0")
     program("srun", "echo 'srun: error: Invalid job id specified' >&2; exit 1")

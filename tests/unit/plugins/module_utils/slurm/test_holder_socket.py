@@ -59,6 +59,13 @@ def test_the_holder_on_this_host_is_asked_directly(listener):
     assert listener.heard == ["{}"]
 
 
+def test_an_answer_that_was_cut_is_none(listener, monkeypatch):
+    """A holder that is killed in the middle of it: Slurm says what became of it."""
+    monkeypatch.setattr(holder, "ask", lambda path, text, timeout_s: ANSWER[:-2])
+    assert exchange() == ANSWER
+    assert listener.heard == ["srun"]
+
+
 def theirs(listener, monkeypatch):
     """The folder belongs to somebody else: to all but this user."""
     monkeypatch.setattr(os, "getuid", lambda: listener.folder.stat().st_uid + 1)

@@ -27,10 +27,12 @@ class Nodes(FakeSlurm):
 
     :ivar held: so many of its starts run on until somebody ends them, and report nothing.
     :ivar cached: {node: text} of logs that the submit host still sees in place of the new ones.
+    :ivar prolog: bytes that the site's TaskProlog prints before each report.
     :ivar tables: those that the nodes were given.
     """
 
     run_dir = lost = None
+    prolog = b""
 
     def __init__(self):
         super().__init__()
@@ -47,8 +49,8 @@ class Nodes(FakeSlurm):
                     [sys.executable, *program[1:]], env=dict(os.environ, SLURMD_NODENAME=node), capture_output=True,
                     text=True, check=True, timeout=60,
                 )  # fmt: skip
-                pathlib.Path(self.run_dir, "logs", f"{node}_preflight.out").write_text(
-                    self.cached.get(node, done.stdout)
+                pathlib.Path(self.run_dir, "logs", f"{node}_preflight.out").write_bytes(
+                    self.prolog + self.cached.get(node, done.stdout).encode()
                 )
             self.outcomes["preflight"] = [(0, "")]
         return super().spawn(argv, env, err_path)
@@ -92,6 +94,14 @@ def test_nothing_is_wrong(made):
     assert (result["changed"], [p for p in result["problems"] if p["fatal"]]) == (False, [])
     assert call()["changed"] is False
     assert not pathlib.Path(plan["run_dir"], "evidence").exists()
+
+
+@pytest.mark.parametrize("printed", [b"Welcome\n{\n", b"K\xf6ln\n", b"be {nice}\0"])
+def test_what_a_prolog_of_the_site_prints_is_no_report(made, monkeypatch, printed):
+    _plan, talk, call = made
+    monkeypatch.setattr(preflight, "SHARED_DISK_S", 0.0)
+    talk.slurm.prolog = printed
+    assert [one["node"] for one in call()["nodes"]] == list(NODES)
 
 
 def test_nothing_is_done_in_check_mode_or_when_all_runs(made):
