@@ -29,7 +29,8 @@ def look(job_id, run_dir, names=()):
     """Return ``{end: text, curable: bool, bad_nodes: [name], final: bool}`` of a job that is over, or completing.
 
     A cancelled job is somebody's wish and is not curable, unless Slurm itself cancelled it for a node that failed:
-    that is how a job ends whose prolog fails. ``final`` is false as long as the job may still begin (again).
+    that is how a job ends whose prolog fails. Nor is one whose output could not be opened: that is for output_dir to
+    blame, not for a node. ``final`` is false as long as the job may still begin (again).
 
     :param names: nodes that it had, for Slurm forgets those that failed.
     """
@@ -44,9 +45,10 @@ def look(job_id, run_dir, names=()):
     down = {name for name, (node, why) in states.items() if DOWN.search(node) or SICK.search(why)}
     sick = {name for name, (_node, why) in states.items() if SICK.search(why)}
     curable, bad = False, set()
+    node_failed = reason in REASONS and fields.get("ExitCode") != commands.NO_OUTPUT
     if state == "PREEMPTED" or words == holder_job.PREEMPTED:
         curable = True
-    elif state in STATES or reason in REASONS or words == holder_job.FAILED:
+    elif state in STATES or node_failed or words == holder_job.FAILED:
         curable, bad = True, down | ({first} if reason == REASONS[0] else set())
         end += "".join(f"; {_node(name, *states.get(name, ('unknown', '')), name in down)}" for name in sorted(bad))
     elif state == "CANCELLED" and sick:
