@@ -1,6 +1,9 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
-"""The first word with the holder of a job that runs; a job whose first node never begins with it is taken back."""
+"""The first word with the holder of a job that runs; a job whose first node never begins with it is taken back.
+
+One that Slurm puts back into the queue meanwhile is left there.
+"""
 
 from __future__ import annotations
 
@@ -49,6 +52,11 @@ def hello(job, folder, lease_s, limit_s, ours, ctx, client=None):
         if not ctx.controller_alive():
             raise Error("The controller is gone.")
         found = commands.jobs(job_id=job["id"])
+        if found and not found[0]["nodelist"]:
+            raise Error(
+                f"Slurm put job {job['id']} back into the queue before its holder answered: {found[0]['state']} "
+                f"({found[0]['reason']}). It stays in the queue; run again to wait for it."
+            )
         nodes = commands.hostnames(found[0]["nodelist"]) if found else nodes
 
 

@@ -322,6 +322,18 @@ def test_a_holder_that_has_begun_and_is_silent_is_no_reason_to_cancel(monkeypatc
     assert calls == []
 
 
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_job_that_goes_back_into_the_queue_stays_there(monkeypatch, tmp_path, ours):
+    job, calls = silent(monkeypatch)
+    again = dict(job, state="PENDING", reason="BeginTime", nodelist="", batch_host="")
+    monkeypatch.setattr(commands, "jobs", lambda job_id: [again])
+    (tmp_path / ".secrets").mkdir()
+    with pytest.raises(Error, match=r"put job 42 back into the queue .*PENDING \(BeginTime\)\. It stays") as caught:
+        greet.hello(job, str(tmp_path), 120.0, 60.0, ours, Context())
+    assert (calls, caught.value.evidence) == ([], {})
+    assert (tmp_path / ".secrets").exists()
+
+
 def test_an_srun_that_hangs_at_the_first_word_is_silence_and_no_end(monkeypatch, tmp_path):
     job, calls = silent(monkeypatch)
     said = [commands.NoAnswer("srun did not answer in 40 s."), driver.HolderGone("no word"), {"ok": True}]
