@@ -40,18 +40,9 @@ SCRUBBED = re.compile(
 REMEMBERED = ("name", "tier", "digest", "nodes", "critical", "restarts", "log", "stop_grace_s")
 RESTART_PAUSES_S = (0.5, 2, 5, 10, 30)  # before the first restart of a step, the second, and so on
 SAID = (
-    "state",
-    "attempt",
-    "step_id",
-    "node",
-    "started_at",
-    "running_at",
-    "ended_at",
-    "exit_code",
-    "signal",
-    "reason",
+    "state", "attempt", "step_id", "node", "started_at", "running_at", "ended_at", "exit_code", "signal", "reason",
     "expected",
-)
+)  # fmt: skip
 
 
 def number_of(step_id):
@@ -240,6 +231,7 @@ class Steps:
             with self.change:
                 pause = RESTART_PAUSES_S[min(step.restarted, len(RESTART_PAUSES_S)) - 1]
                 self.change.wait_for(lambda: step.expected or self.ending, pause)
+        failed = None
         for pause in (*RETRY_PAUSES_S, 0):
             with self.change:
                 if step.expected or self.ending:
@@ -249,9 +241,12 @@ class Steps:
                     begin = os.path.getsize(err) if os.path.exists(err) else 0
                     env = resolve(step.ask.get("srun_env") or {}, self.run_dir)
                     step.client = self.slurm.spawn(step.ask["srun_argv"], env, err)
-                except (OSError, ValueError) as error:
-                    return self.note(step, "end", state="ended", reason=f"srun could not be started: {error}")
-                self.note(step, "start", started_at=utc_now(), pid=step.client.pid)
+                except (OSError, ValueError) as error:  # a full disk, a secret without a value
+                    failed = f"srun could not be started: {error}"
+                else:
+                    self.note(step, "start", started_at=utc_now(), pid=step.client.pid)
+            if failed:
+                return self._over(step, reason=failed)
             code = step.client.wait()
             messages = tail(err, begin=begin)
             with self.change:

@@ -78,6 +78,40 @@ def test_a_step_is_restarted_as_often_as_its_policy_says_without_any_controller(
     assert reasons == ["restart 1 of 2: exited with code 1", "restart 2 of 2: exited with code 1"]
 
 
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), ValueError("the secret X has no value")])
+def test_a_step_whose_client_cannot_be_started_leaves_evidence_and_is_restarted(fake, monkeypatch, error):
+    real, left = fake.slurm.spawn, [error, error, error]
+
+    def spawn(*args):
+        if left:
+            raise left.pop()
+        return real(*args)
+
+    monkeypatch.setattr(fake.slurm, "spawn", spawn)
+    start(fake, make_step("a"))
+    assert fake.records()["a"]["state"] == "ended" and not fake.records()["a"]["expected"]
+    start(fake, make_step("b", restarts=2))
+    fake.until(lambda steps: (steps["b"]["attempt"], steps["b"]["state"]) == (3, "running"))
+    for name, attempts in (("a", [1]), ("b", [1, 2])):
+        for attempt in attempts:
+            assert kept(fake, name, attempt)["reason"] == f"srun could not be started: {error}"
+            assert kept(fake, name, attempt)["node"] == "node001"
+
+
+def test_a_step_that_is_not_started_any_more_leaves_no_evidence(fake, monkeypatch):
+    """The job ends in the moment in which its client cannot be started."""
+
+    def spawn(*args):
+        fake.holder.end("enough")
+        raise OSError("no")
+
+    monkeypatch.setattr(fake.slurm, "spawn", spawn)
+    fake.holder.start([srun.start_request(make_step("a", restarts=2), "42", fake.run_dir)])
+    record = fake.until(lambda steps: steps["a"]["state"] == "ended")["a"]
+    assert (record["attempt"], record["expected"]) == (1, True)
+    assert not pathlib.Path(fake.run_dir, "evidence").exists()
+
+
 def test_nobody_who_waits_sees_the_end_of_a_step_that_is_restarted(fake):
     start(fake, make_step("a", restarts=1))
     fake.slurm.end("a", 1)
