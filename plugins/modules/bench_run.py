@@ -14,8 +14,8 @@ description:
   - Each point of the plan is one concurrency. Its load client runs as a Slurm step on the bench node, started and
     watched through the job's holder.
   - A point is kept when this run has a valid result with the digest of the point (the service and the parameters of
-    the benchmark). A valid result with the same digest in another run directory beside this one is taken over, with
-    its origin.
+    the benchmark), also one that was set aside for another setting meanwhile, which then is the current result again.
+    A valid result with the same digest in another run directory beside this one is taken over, with its origin.
   - A measurement that runs already (its controller went away) is attached to, never started twice. One that ended
     unseen is judged.
   - Every result is judged. The verdict with its reasons is kept beside the result, as C(*.verdict.json). Results of
@@ -123,8 +123,13 @@ points:
         - C(measured), C(attached), C(judged), C(kept), C(taken_over) or C(not_measured).
         - In check mode C(measure), C(keep) or C(take_over).
       type: str
+    attempt:
+      description:
+        - The number (C(.attemptN)) under which a C(kept) result had been set aside. It is the current one again, and
+          what was current is set aside. Null when it was current.
+      type: int
     changed:
-      description: Whether there is a new result.
+      description: Whether there is a new result, or an earlier one is the current one again.
       type: bool
 valid:
   description: Whether all chosen points are valid. Null in check mode when one would be measured.

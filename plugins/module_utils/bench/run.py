@@ -38,7 +38,7 @@ def run(params, ctx):
             record = None if params["force"] else _kept(plan, point)
             if record is None:
                 session = session or _open(plan, ctx)
-                record = _taken_over(session, point, params) or _measure(session, point, params)
+                record = _reused(session, point, params) or _measure(session, point, params)
             done.append(record)
             ctx.progress(verdict_line(record))
             if session and session.dead():
@@ -75,13 +75,36 @@ def _kept(plan, point):
     return _record(plan, point, "kept", verdict) if verdict else None
 
 
-def _taken_over(session, point, params):
-    """Return the record of a point that an earlier run has measured, or None; never while it is measured here."""
+def _reused(session, point, params):
+    """Return the record of a point that was measured before, here or by an earlier run, or None.
+
+    Never while it is measured here: its load client writes to the same places.
+    """
     plan = session.plan
-    earlier = None if params["force"] else files.earlier_result(plan, point)
-    if not earlier or Measurement(session, point, params).begun:
+    found = None if params["force"] else files.standing_for(plan, point)
+    if not found or not _idle(session, point, params):
         return None
-    return _record(plan, point, "taken_over", files.take_over(plan, point, *earlier))
+    if found.attempt is None:
+        verdict = files.take_over(plan, point, found)
+        return _record(plan, point, "taken_over", verdict) if verdict else None
+    found = files.bring_back(plan, point)
+    # Without it another controller may have brought it back in the same moment.
+    return _record(plan, point, "kept", found.verdict, attempt=found.attempt) if found else _kept(plan, point)
+
+
+def _idle(session, point, params):
+    """Tell whether nobody measures this very point; a measurement of another one that goes by its name is ended."""
+    name = point["step"]["name"]
+    session.ask("status")
+    if Measurement(session, point, params).begun:
+        return False
+    if _runs(session, name):
+        session.ask("stop", names=[name])
+    return not _runs(session, name)
+
+
+def _runs(session, name):
+    return (session.records.get(name) or {}).get("state", "ended") != "ended"
 
 
 def _measure(session, point, params):
@@ -122,12 +145,12 @@ def _planned(plan, points, force, ctx):
     records = []
     for point in points:
         verdict = None if force else files.kept_verdict(plan, point)
-        earlier = None if force or verdict else files.earlier_result(plan, point)
+        found = None if force or verdict else files.standing_for(plan, point)
         if verdict:
             records.append(_record(plan, point, "keep", verdict))
-        elif earlier:
-            verdict = dict(earlier[1], origin=files.origin(point, *earlier))
-            records.append(_record(plan, point, "take_over", verdict))
+        elif found:
+            action = "keep" if found.attempt else "take_over"
+            records.append(_record(plan, point, action, found.verdict, attempt=found.attempt))
         else:
             records.append(_record(plan, point, "measure", valid=None))
     for point, record in zip(points, records):
@@ -154,8 +177,8 @@ def _plan_line(point):
     return f"c={point['concurrency']} would be measured ({', '.join(facts)})"
 
 
-def _record(plan, point, action, verdict=None, reasons=(), valid=False):
-    """Return the record of one point for the caller."""
+def _record(plan, point, action, verdict=None, reasons=(), valid=False, attempt=None):
+    """Return the record of one point for the caller; *attempt*: the number that its result had been set aside under."""
     verdict = verdict or {}
     return {
         "name": point["name"],
@@ -168,7 +191,8 @@ def _record(plan, point, action, verdict=None, reasons=(), valid=False):
         "origin": verdict.get("origin"),
         "digest": point["digest"],
         "action": action,
-        "changed": action not in ("kept", "keep", "not_measured"),
+        "attempt": attempt,
+        "changed": attempt is not None or action not in ("kept", "keep", "not_measured"),
     }
 
 
@@ -185,6 +209,8 @@ def verdict_line(record):
     """Return one line about a point that is done."""
     action = {"keep": "would be kept", "take_over": "would be taken over"}.get(record["action"], record["action"])
     label = f"c={record['concurrency']} {action.replace('_', ' ')}"
+    if record["attempt"] is not None:
+        label += f" (attempt {record['attempt']} of this run)"
     if record["origin"]:
         label += f" from job {record['origin'].get('job_id')}"
     if not record["valid"]:

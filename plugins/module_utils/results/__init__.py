@@ -5,6 +5,8 @@
 ============  ==================================================================
 sa_bench      a result file of sa-bench (ours and srtctl's) to figures
 verdict       is a measured point valid, and the file that says so
+attempts      measurements of a point that were set aside
+earlier       valid ones of them, and of earlier runs, which stand for a point
 nodes         worker logs to figures; one parser per engine
 redact        values that look secret
 commands      the figures inside a command line

@@ -12,7 +12,6 @@ import os
 import re
 
 from . import commands, nodes
-from .earlier import origin
 from .redact import redact
 from .sa_bench import METRICS, figures
 from .verdict import standing
@@ -28,7 +27,7 @@ def build(plan, now, failure=None, coming=None, chosen=()):
 
     :param now: time of generation (UTC).
     :param failure: ``{task or stage, msg}`` of a stage that failed before; makes the run invalid.
-    :param coming: ``{concurrency: (result path, verdict)}`` of earlier runs that stand for points of this one.
+    :param coming: ``{concurrency: earlier.Found}`` of what is not the current result and would stand for a point.
     :param chosen: concurrencies of the points that this run was to measure; none: all. The others are ``left_out``
         unless they are valid anyway.
     """
@@ -102,10 +101,10 @@ def in_words(rollup):
 def point_record(point, run_dir, gpus, earlier=None):
     """Return the entry of ``results[]`` for one planned point, measured or not.
 
-    :param earlier: (result path, verdict) of an earlier run that stands for it.
+    :param earlier: what stands for it instead of its current result (Found).
     """
     if earlier:
-        verdict, reasons = dict(earlier[1], origin=origin(point, *earlier)), []
+        verdict, reasons = earlier.verdict, []
     else:
         verdict, reasons = standing(point, os.path.join(run_dir, point["result"]))
     verdict = verdict or {}

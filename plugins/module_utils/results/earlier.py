@@ -1,16 +1,44 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
-"""Valid results of earlier runs, which a run takes over instead of measuring again."""
+"""Valid measurements that stand for a point instead of a new one: set aside in its run, or made by earlier runs."""
 
 from __future__ import annotations
 
 import os
+from typing import NamedTuple
 
-from .verdict import standing, verdict_path
+from .attempts import attempt_path, judged, reusable
+
+
+class Found(NamedTuple):
+    """A measurement that may stand for a point.
+
+    :ivar result: path of its result file.
+    :ivar verdict: its verdict, which names the origin if another run measured it.
+    :ivar attempt: the number under which this run has set it aside; None for another run.
+    :ivar verdict_number: that of its verdict. It is another one where a rename was cut off.
+    :ivar result_number: that of its result.
+    """
+
+    result: str
+    verdict: dict
+    attempt: int | None = None
+    verdict_number: int = 0
+    result_number: int = 0
+
+
+def own_attempt(plan, point):
+    """Return the newest valid measurement of *point* that its run has set aside (Found), or None."""
+    result = os.path.join(plan["run_dir"], point["result"])
+    for _time, number in sorted(judged(result), reverse=True):
+        verdict, other = reusable(point, result, number) or (None, 0)
+        if verdict and (number or other):
+            return Found(attempt_path(result, other), verdict, max(number, other), number, other)
+    return None
 
 
 def earlier_result(plan, point):
-    """Return (result path, verdict) of a valid point with the same digest in a sibling run, newest first, or None."""
+    """Return the newest valid measurement of *point* in the runs beside this one (Found), or None."""
     output_dir, own = os.path.split(os.path.normpath(plan["run_dir"]))
     found = []
     try:
@@ -21,18 +49,16 @@ def earlier_result(plan, point):
         if entry.name == own or entry.is_symlink() or not entry.is_dir():
             continue
         result = os.path.join(entry.path, point["result"])
-        try:
-            found.append((os.stat(verdict_path(result)).st_mtime, result))
-        except OSError:
-            continue
-    for _mtime, result in sorted(found, reverse=True):
-        verdict, reasons = standing(point, result)
-        if not reasons and not verdict.get("losses"):
-            return result, verdict
+        found += [(when, result, number, entry.name) for when, number in judged(result)]
+    for _time, result, number, job_id in sorted(found, reverse=True):
+        verdict, other = reusable(point, result, number) or (None, 0)
+        if verdict:
+            path = attempt_path(result, other)
+            # The first run that measured it, also over several take-overs.
+            return Found(path, dict(verdict, origin=verdict.get("origin") or {"job_id": job_id, "path": path}))
     return None
 
 
-def origin(point, result, verdict):
-    """Return ``{job_id, path}`` of the run that measured the point, also over several take-overs."""
-    run_dir = result[: -len(point["result"])].rstrip(os.sep)
-    return verdict.get("origin") or {"job_id": os.path.basename(run_dir), "path": result}
+def standing_for(plan, point):
+    """Return what stands for *point* if its current result does not: own_attempt, or else earlier_result."""
+    return own_attempt(plan, point) or earlier_result(plan, point)

@@ -10,7 +10,7 @@ import os
 from ..plan_io import load_plan, utc_now, write_text_atomic
 from . import tables
 from .document import build, chosen_reasons
-from .earlier import earlier_result
+from .earlier import standing_for
 from .verdict import standing
 
 ARGUMENT_SPEC = {
@@ -67,14 +67,13 @@ def run(params, ctx):
 
 
 def _coming(plan):
-    """Return ``{concurrency: (result path, verdict)}`` of the points that would be taken over from earlier runs."""
+    """Return ``{concurrency: Found}`` of the points that would be kept from an attempt, or taken over."""
     found = {}
     for point in (plan.get("benchmark") or {}).get("points") or ():
-        own = os.path.join(plan["run_dir"], point["result"])
-        verdict, reasons = standing(point, own)
+        verdict, reasons = standing(point, os.path.join(plan["run_dir"], point["result"]))
         if reasons or verdict.get("losses"):
-            found[point["concurrency"]] = earlier_result(plan, point)
-    return {concurrency: earlier for concurrency, earlier in found.items() if earlier}
+            found[point["concurrency"]] = standing_for(plan, point)
+    return {concurrency: one for concurrency, one in found.items() if one}
 
 
 def read_rollup(path):

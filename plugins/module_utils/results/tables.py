@@ -101,11 +101,12 @@ def csv_text(rollup):
     return pandas.DataFrame(flat, columns=columns, dtype=object).to_csv(index=False, lineterminator="\n")
 
 
-def table_text(rollup, dry=False, coming=()):
+def table_text(rollup, dry=False, coming=None):
     """Return the points as a table, the verdict, and why it is what it is.
 
     :param dry: of a dry run: points without a result are no fault, they would be measured.
-    :param coming: concurrencies of points that would be taken over from earlier runs.
+    :param coming: ``{concurrency: earlier.Found}`` of points that would be kept although another result is the current
+        one, or taken over from earlier runs.
     """
     if not rollup:
         return ""
@@ -116,8 +117,9 @@ def table_text(rollup, dry=False, coming=()):
         mark = "to be measured" if record in missing else "yes" if record["valid"] else "NO"
         if record["concurrency"] in (rollup.get("left_out") or ()):
             mark = "left out" if record["invalid_reasons"] == [NOT_MEASURED] else "NO (left out)"
-        if record["concurrency"] in coming:
-            mark = "to be taken over"
+        found = (coming or {}).get(record["concurrency"])
+        if found:
+            mark = f"to be kept (attempt {found.attempt})" if found.attempt else "to be taken over"
         if record.get("failed"):
             mark += f" ({record['failed']} failed)"
         if record.get("losses"):

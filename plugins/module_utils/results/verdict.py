@@ -177,15 +177,24 @@ def standing(point, result):
     if verdict is None:
         what = "was measured but not judged" if os.path.exists(result) else NOT_MEASURED
         return None, [what]
+    reasons = says_against(point, verdict)
+    return verdict, reasons or seal_against(verdict, result)
+
+
+def says_against(point, verdict):
+    """Return the reasons why *verdict* does not call *point* valid."""
     if verdict.get("digest") != point["digest"]:
-        return verdict, ["was measured with other parameters or another service"]
-    if not verdict.get("valid"):
-        return verdict, list(verdict.get("reasons") or ["is not valid"])
+        return ["was measured with other parameters or another service"]
+    return [] if verdict.get("valid") else list(verdict.get("reasons") or ["is not valid"])
+
+
+def seal_against(verdict, result):
+    """Return the reason, if any, why the file *result* is not the one that *verdict* was passed on."""
     try:
         intact = file_hash(result) == verdict.get("result_sha256")
     except OSError as error:
-        return verdict, [f"its result file cannot be read: {error.strerror}"]
-    return verdict, [] if intact else ["its result file has changed since it was judged"]
+        return [f"its result file cannot be read: {error.strerror}"]
+    return [] if intact else ["its result file has changed since it was judged"]
 
 
 def file_hash(path):

@@ -7,6 +7,7 @@ import json
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.bench import files, measure
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error, StepError
+from ansible_collections.srt.slurm.plugins.module_utils.results.verdict import write_verdict
 
 
 def actions(result):
@@ -381,7 +382,7 @@ def test_the_origin_survives_a_second_take_over(made):
     folder = sibling(made, "71")
     path = folder / made.plan["benchmark"]["points"][0]["result"]
     verdict = json.loads((path.parent / (path.stem + ".verdict.json")).read_text())
-    files.write_origin(str(path), verdict, {"job_id": "60", "path": "/o/60/r.json"})
+    write_verdict(str(path), dict(verdict, origin={"job_id": "60", "path": "/o/60/r.json"}))
     assert made.call()["points"][0]["origin"] == {"job_id": "60", "path": "/o/60/r.json"}
 
 

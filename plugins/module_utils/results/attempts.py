@@ -1,0 +1,62 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""The measurements of one point in a run: the current one, and those that were set aside as ``.attemptN``.
+
+All are whole: a verdict and its result keep one number, 0 for the current ones. Only who was killed between two
+renames leaves them under two numbers; the hash in the verdict tells which belong together.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+
+from .verdict import partial_path, read_verdict, says_against, seal_against, verdict_path
+
+
+def attempt_path(result, number):
+    """Return the path of the result file that was set aside as *number*; 0: of the current one, *result* itself."""
+    stem, suffix = os.path.splitext(result)
+    return f"{stem}.attempt{number}{suffix}" if number else result
+
+
+def files_of(result):
+    """Return the paths of all files of the measurement whose result file is *result*, the verdict last."""
+    stem, suffix = os.path.splitext(result)
+    return [result, partial_path(result), f"{stem}.progress{suffix}", verdict_path(result)]
+
+
+def numbers(result):
+    """Return the numbers that measurements beside *result* have, in order; 0 is the current one."""
+    folder, name = os.path.split(os.path.splitext(result)[0])
+    pattern = re.compile(rf"{re.escape(name)}(?:\.attempt([1-9][0-9]*))?(?:\.\w+)?\.\w+")
+    try:
+        found = [pattern.fullmatch(entry) for entry in os.listdir(folder)]
+    except OSError:
+        return []
+    return sorted({int(match.group(1) or 0) for match in found if match})
+
+
+def judged(result):
+    """Return ``[(time of the verdict in seconds, number)]`` of the measurements beside *result* that have one."""
+    found = []
+    for number in numbers(result):
+        # One that another controller renames meanwhile is not there.
+        with contextlib.suppress(OSError):
+            found.append((os.stat(verdict_path(attempt_path(result, number))).st_mtime, number))
+    return found
+
+
+def reusable(point, result, number):
+    """Return (verdict, number of its result) if the verdict *number* beside *result* may stand for *point*, or None.
+
+    It may if it is valid, of the digest of *point*, without losses, and its result is as it was when it was judged.
+    """
+    verdict = read_verdict(attempt_path(result, number))
+    if verdict is None or says_against(point, verdict) or verdict.get("losses"):
+        return None
+    for other in (number, *numbers(result)):
+        if not seal_against(verdict, attempt_path(result, other)):
+            return verdict, other
+    return None
