@@ -4,7 +4,11 @@
 
 from __future__ import annotations
 
+import json
+
+from ansible_collections.srt.slurm.plugins.module_utils.plan_io import write_text_atomic
 from ansible_collections.srt.slurm.plugins.module_utils.results import rollup
+from ansible_collections.srt.slurm.plugins.plugin_utils.playbook import ROLLUP_TO
 from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction
 
 
@@ -14,6 +18,14 @@ class ActionModule(StageAction):
     argument_spec = rollup.ARGUMENT_SPEC
     options = rollup.OPTIONS
     entry = staticmethod(rollup.run)
+
+    def run(self, tmp=None, task_vars=None):
+        """Hand the rollup to the sweep, if this is one of its jobs: whatever else lies about may be an older run's."""
+        result = super().run(tmp, task_vars)
+        place = (task_vars or {}).get(ROLLUP_TO)
+        if place and result.get("rollup") and not self._task.check_mode:
+            write_text_atomic(place, json.dumps({key: result[key] for key in ("rollup", "path")}), 0o600)
+        return result
 
     def shown(self, result):
         """The table is what people wait for."""

@@ -11,7 +11,7 @@ from ansible import constants
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 from ansible_collections.srt.slurm.plugins.module_utils.plan_io import write_text_atomic
 from ansible_collections.srt.slurm.plugins.module_utils.results.document import in_words
-from ansible_collections.srt.slurm.plugins.plugin_utils.playbook import play
+from ansible_collections.srt.slurm.plugins.plugin_utils.playbook import ROLLUP_TO, play
 from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction, display
 
 ARGUMENT_SPEC = {
@@ -19,7 +19,6 @@ ARGUMENT_SPEC = {
     "origins": {"type": "list", "elements": "dict", "default": []},
     "secrets_path": {"type": "path"},
     "playbook": {"type": "path", "required": True},
-    "output_dir": {"type": "path"},
     "stop_on_failure": {"type": "bool", "default": False},
 }
 
@@ -32,7 +31,7 @@ def run(params, ctx):
             rows.append(row(job, None))
             continue
         display.banner(f"JOB {number}/{len(params['jobs'])}: {job['name']}")
-        rows.append(row(job, one(job, places, params), params["output_dir"]))
+        rows.append(row(job, *one(job, places, params)))
         ctx.progress(line(rows[-1]))
     result = {"changed": any(one["rc"] is not None for one in rows), "jobs": rows}
     bad = [one["name"] for one in rows if one["rc"] != 0]
@@ -42,29 +41,31 @@ def run(params, ctx):
 
 
 def one(job, origins, params):
-    """Run the playbook for one job, as it was read: a later edit of its file changes nothing. Return the exit code."""
+    """Run the playbook for one job, as it was read: a later edit of its file changes nothing.
+
+    Return (exit code, ``{rollup, path}`` as the module rollup returned them in this very run; None: it made none).
+    """
     frozen = {"jobs": [job], "origins": [origins], "notes": []}
     if params["secrets_path"]:
         frozen["secrets_path"] = params["secrets_path"]
-    path = os.path.join(constants.DEFAULT_LOCAL_TMP, f"{job['name'].replace('/', '-')}-{os.urandom(4).hex()}.json")
+    stem = os.path.join(constants.DEFAULT_LOCAL_TMP, f"{job['name'].replace('/', '-')}-{os.urandom(4).hex()}")
+    path, answer = f"{stem}.json", f"{stem}.rollup.json"
     write_text_atomic(path, json.dumps(frozen), 0o600)
-    return play(params["playbook"], [json.dumps({"srt_slurm_frozen": path})], display.display)
-
-
-def row(job, rc, output_dir=None):
-    """Return the record of a job that was run (*rc*: its exit code) or left out (None)."""
-    record = {"name": job["name"], "rc": rc, "job_id": None, "valid": None, "verdict": None, "path": None, "points": []}
-    if rc is None:
-        return record
-    folder = os.path.join(output_dir or job["output_dir"], "latest")
+    rc = play(params["playbook"], [json.dumps({"srt_slurm_frozen": path, ROLLUP_TO: answer})], display.display)
     try:
-        with open(os.path.join(folder, "rollup.json"), encoding="utf-8") as stream:
-            rollup = json.load(stream)
-    except (OSError, ValueError):
-        return record
-    if rollup.get("job_name") == job["name"]:
+        with open(answer, encoding="utf-8") as stream:
+            return rc, json.load(stream)
+    except FileNotFoundError:
+        return rc, None
+
+
+def row(job, rc, answer=None):
+    """Return the record of a job that was run (*rc*: its exit code; *answer*: see one) or left out (None)."""
+    record = {"name": job["name"], "rc": rc, "job_id": None, "valid": None, "verdict": None, "path": None, "points": []}
+    if answer:
+        rollup = answer["rollup"]
         record.update(job_id=rollup.get("job_id"), valid=rollup.get("valid"), verdict=in_words(rollup))
-        record["path"] = os.path.realpath(folder)
+        record["path"] = os.path.dirname(answer["path"])
         keys = ("concurrency", "valid", "output_tps", "mean_ttft_ms")
         record["points"] = [{key: point.get(key) for key in keys} for point in rollup.get("results") or ()]
     return record

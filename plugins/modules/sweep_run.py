@@ -14,6 +14,8 @@ description:
     and a clean end of its own; a job that fails does not keep the next one from running.
   - The playbook gets the job as it was read, in the variable C(srt_slurm_frozen), with the inventory, the extra vars,
     the tags, C(--check) and C(--diff) of the present run.
+  - The results of a job are what M(srt.slurm.rollup) returned in that playbook. A job that ended before that, or ran in
+    check mode, has none, whatever earlier runs left behind.
   - Always runs on the controller.
 author:
   - srt.slurm developers (@srt-slurm)
@@ -36,9 +38,6 @@ options:
     description: The playbook to run for each job.
     type: path
     required: true
-  output_dir:
-    description: Where run directories are. By default where the job and the cluster file say.
-    type: path
   stop_on_failure:
     description: Leave the other jobs out after one that failed.
     type: bool

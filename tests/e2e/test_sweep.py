@@ -66,3 +66,9 @@ def test_four_jobs_one_after_the_other(cluster, sweep):
     assert len(mine) == 4 and all(rollup["valid"] for rollup in mine.values())
     assert mine["sweep_decode2_seqs64"]["decode_workers"] == 2
     assert cluster.jobs() == []
+    job = yaml.safe_load(sweep.read_text())
+    job["job"].update(sweep={"decode": [2], "seqs": [256]}, sbatch_directives={"partition": "nowhere"})
+    sweep.write_text(yaml.safe_dump(job))
+    done = play(cluster, "playbooks/sweep.yml", "-e", f"job_file={sweep}", inside=True)
+    assert done.returncode != 0
+    assert "sweep_decode2_seqs256: FAILED, no results" in done.stdout, done.stdout + done.stderr
