@@ -8,37 +8,22 @@ import contextlib
 import copy
 import os
 
-from ansible.template import trust_as_template
 from ansible.utils.vars import load_extra_vars
 from ansible_collections.srt.slurm.plugins.module_utils import secret_env
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 from ansible_collections.srt.slurm.plugins.module_utils.plan import job_spec
-from ansible_collections.srt.slurm.plugins.module_utils.plan.extra_vars import ExtraVars
+from ansible_collections.srt.slurm.plugins.module_utils.plan.extra_vars import READERS, ExtraVars
 from ansible_collections.srt.slurm.plugins.module_utils.spec.source import NOWHERE
 from ansible_collections.srt.slurm.plugins.module_utils.spec.types import UNPLAIN
 from ansible_collections.srt.slurm.plugins.plugin_utils.remote import existing
 from ansible_collections.srt.slurm.plugins.plugin_utils.secrets import keep_secrets
 from ansible_collections.srt.slurm.plugins.plugin_utils.spelling import Spelling
 from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction
+from ansible_collections.srt.slurm.plugins.plugin_utils.values import plain, trusted
 from ansible_collections.srt.slurm.plugins.plugin_utils.vault import place, scalars, vaulted, whole_files
 
 # Variables that hold all others once more.
 MAGIC = ("vars", "hostvars", "groups")
-
-
-def plain(value):
-    """Return *value* without Ansible's tags: plain dicts, lists, text and numbers."""
-    if isinstance(value, dict):
-        # A key that YAML took for a truth value stays one: the check of the job says what to do about it.
-        return {key if isinstance(key, bool) else str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    if isinstance(value, bool) or value is None:
-        return value
-    for kind in (str, int, float):
-        if isinstance(value, kind):
-            return kind(value)
-    return value
 
 
 def without_unplain(value):
@@ -48,16 +33,6 @@ def without_unplain(value):
     if isinstance(value, list):
         return [without_unplain(item) for item in value]
     return None if isinstance(value, UNPLAIN) else value
-
-
-def trusted(value):
-    """Return *value* with every text marked as a template: a job file is input like any extra vars file."""
-    if isinstance(value, dict):
-        return {key: trusted(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [trusted(item) for item in value]
-    # A recipe may hold shell text such as ${#list}, which Jinja would take for the start of a comment.
-    return trust_as_template(value) if isinstance(value, str) and ("{{" in value or "{%" in value) else value
 
 
 class ActionModule(StageAction):
@@ -90,8 +65,9 @@ class ActionModule(StageAction):
         params["hidden"] = self._hidden
         if params.get("frozen"):
             return
-        extra = ExtraVars(load_extra_vars(self._loader), place, Spelling(self._loader))
+        extra = ExtraVars(load_extra_vars(self._loader), place, Spelling(self._loader), self._final)
         params["problems"] = extra.problems()
+        params["places"] = {name: extra.where(name) for name in READERS if name in extra.values}
         for name in ("job_file", "cluster_file", "setup_script", "check_paths", "job_tags", "output_dir"):
             if name in extra.values and name not in self._task.args:
                 params[name] = self._value(name, extra.values[name])
@@ -152,9 +128,13 @@ class ActionModule(StageAction):
 
     def _value(self, name, value):
         """Return an extra var as the option *name* expects it; ``-e name=value`` gives text."""
-        value = plain(self._templar.template(value))
+        value = self._final(value)
         if name == "check_paths":
             return self._templar.template(value) if isinstance(value, bool) else str(value).lower() in job_spec.TRUE
         if name == "job_tags" and isinstance(value, str):
             return [tag.strip() for tag in value.split(",") if tag.strip()]
         return value
+
+    def _final(self, value):
+        """Return what templates make of an extra var, as plain text, numbers, lists and mappings."""
+        return plain(self._templar.template(value))

@@ -80,7 +80,15 @@ options:
     description:
       - Seconds after which the job ends itself without a sign of life of a controller. By default the number in
         O(keep), else 3600 with O(keep) and 120 without. 15 is the least.
-    type: float
+    type: str
+  concurrencies:
+    description:
+      - The points to measure - one number, text such as V(4,16), or a list. One that the job does not have is an error.
+      - By default all points of the job.
+    type: raw
+  job_id:
+    description: The allocation that the run is to work in. Only its form is checked - the number of one whole job.
+    type: str
 attributes:
   check_mode:
     description: Gives the same answer in check mode.
@@ -155,6 +163,11 @@ lease_s:
   description: Seconds after which the job ends itself without a sign of life of a controller.
   returned: success
   type: float
+concurrencies:
+  description: The points to measure, empty for all.
+  returned: success
+  type: list
+  elements: int
 origins:
   description:
     - Where the values of each job came from, in the order of RV(jobs) - the path of each value that is no default, and

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from .. import secret_env
+from .. import secret_env, wishes
 from ..failures import Error, SpecError
 from ..secret_names import is_plain, looks_secret
 from ..spec.source import Source
@@ -31,6 +31,16 @@ OUR_PREFIXES = (
     "rl_",
 )
 FOREIGN_PREFIXES = ("ansible_", "awx_", "tower_", "molecule_", "_")
+
+# How those of our variables are read that a run must not guess at.
+READERS = {
+    "job_id": wishes.job_number,
+    "concurrencies": wishes.levels,
+    "job_retries": wishes.retries,
+    "force": wishes.truth,
+    "output_dir": wishes.output_dir,
+    **dict.fromkeys(("job_file", "cluster_file", "run_dir"), wishes.given),
+}
 
 # What stands beside base in a file of several jobs.
 VARIANTS = ("override_", "zip_override_")
@@ -111,12 +121,15 @@ class ExtraVars:
     :param values: the variables as Ansible loaded them.
     :param place: ``place(value) -> (origin, line)``; origin is a file path, or None for the command line.
     :param spelling: ``spelling(number) -> text`` says how a number was written; None if nobody knows.
+    :param final: ``final(value)`` is what templates make of a value.
+    :param more: further names that are known. What is like them is left to whoever gives them.
 
     ``unplain`` takes up the problems of values that no job can hold, of every job whose places were asked for.
     """
 
-    def __init__(self, values, place, spelling=lambda number: None):
+    def __init__(self, values, place, spelling=lambda number: None, final=lambda value: value, more=()):
         self.values, self.place, self.spelling, self.unplain = values, place, spelling, []
+        self.final, self.ours = final, (*OURS, *more)
 
     def origin(self, name):
         """Return the file that *name* comes from, or None for the command line."""
@@ -197,35 +210,55 @@ class ExtraVars:
         file = self._job_file() if form == "flat" else None
         problems = []
         for name in self.values:
-            if name in OURS or name.startswith(OUR_PREFIXES + FOREIGN_PREFIXES) or file and self.origin(name) == file:
+            if self.known(name) or file and self.origin(name) == file:
                 continue
             if name in JOB.fields:
                 if form != "flat":
                     problems.append(
-                        self._problem(name, "is a key of the job, outside of the job.", "Put it into the job's file.")
+                        self.problem(name, "is a key of the job, outside of the job.", "Put it into the job's file.")
                     )
                 continue
             hint = nearest(name, (*OURS, *(JOB.fields if form == "flat" else ())), cutoff=0.75)
             if hint:
-                problems.append(self._problem(name, "is no variable of srt.slurm.", f"Did you mean {hint}?"))
+                problems.append(self.problem(name, "is no variable of srt.slurm.", f"Did you mean {hint}?"))
         return problems + self.unusable()
+
+    def known(self, name):
+        """Tell whether *name* is a variable of ours, or certainly one of somebody else."""
+        return name in self.ours or name.startswith(OUR_PREFIXES + FOREIGN_PREFIXES)
 
     def unusable(self):
         """Return problems of values of ours that no run could mean."""
         problems = []
         for name in ("wait_timeout_s", "health_timeout_s"):
-            number = _number(self.values.get(name, 60))
-            if number is None or number < 0:
-                problems.append(self._problem(name, f"is {self.values[name]!s}, not a time.", "Give seconds."))
-        lease = lease_problem(self.values.get("lease_s", 60))
-        problems += [self._problem("lease_s", *lease)] if lease else []
-        keep = str(self.values.get("keep", "")).strip().lower()
+            number = _number(self.value(name, 60))
+            if number is None or not 0 <= number < float("inf"):
+                problems.append(self.problem(name, f"is {self.value(name)!s}, not a time.", "Give seconds."))
+        lease = lease_problem(self.value("lease_s", 60))
+        problems += [self.problem("lease_s", *lease)] if lease else []
+        keep = str(self.value("keep", "")).strip().lower()
         if keep not in ("", "true", "false", "yes", "no", "on", "off", "none", "0", "1") and lease_problem(keep):
             text = f"Give true, false, or the seconds to keep the nodes, {SHORTEST_LEASE_S:g} or more."
-            problems.append(self._problem("keep", f"is {keep}.", text))
+            problems.append(self.problem("keep", f"is {keep}.", text))
+        for name in self.values:
+            try:
+                if name in READERS:
+                    READERS[name](self.value(name))
+            except wishes.Unusable as error:
+                problems.append(self.problem(name, error.problem, error.remedy))
         return problems
 
-    def _problem(self, name, text, remedy):
+    def value(self, name, default=None):
+        """Return what templates make of the variable *name*."""
+        return self.final(self.values[name]) if name in self.values else default
+
+    def where(self, name):
+        """Return (file, line) of the variable *name*; ("extra vars", None) for the command line."""
         key = next(key for key in self.values if key == name)
         file, line = self.place(key)
-        return {"file": file or "extra vars", "line": line, "path": name, "problem": text, "remedy": remedy}
+        return file or "extra vars", line
+
+    def problem(self, name, text, remedy):
+        """Return the record of a problem of the variable *name*."""
+        file, line = self.where(name)
+        return {"file": file, "line": line, "path": name, "problem": text, "remedy": remedy}

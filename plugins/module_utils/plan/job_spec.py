@@ -16,6 +16,7 @@ from ..spec.section import Checker
 from ..spec.source import NOWHERE, Source
 from ..spec.text import to_yaml
 from . import prepare, rules
+from .asked import Asked, check_output_dir
 from .build import imaginary_allocation, layout_of, serving_digest
 from .older import modernise
 from .origins import Origins
@@ -37,25 +38,33 @@ ARGUMENT_SPEC = {
     "single": {"type": "bool", "default": False},
     "frozen": {"type": "path"},
     "keep": {"type": "str", "default": "false"},
-    "lease_s": {"type": "float"},
+    "lease_s": {"type": "str"},
+    "concurrencies": {"type": "raw"},
+    "job_id": {"type": "str"},
 }
 
 TRUE = ("true", "yes", "on", "1")
 
 
 def run(params, ctx):
-    """Return ``{jobs, origins, notes, keep, lease_s, changed: False}`` for *params*; ``origins`` is 1:1 with ``jobs``.
+    """Return ``{jobs, origins, notes, keep, lease_s, concurrencies, changed: False}``; each job has its origins.
 
     The action plugin may set ``params["source"]``, the :class:`Source` of ``params["job"]``, or
     ``params["documents"]``, all that was read; ``params["problems"]``, what is wrong with the names of the extra
-    vars; and ``params["vaulted"]``, values from vaults (``inline``: one by one, ``file``: of encrypted files).
+    vars; ``params["places"]``, ``{name: (file, line)}`` of extra vars; and ``params["vaulted"]``, values from vaults
+    (``inline``: one by one, ``file``: of encrypted files).
     ``params["hidden"]`` takes up the values of secrets.
     """
     # Problems of extra vars have their places, and are raised below.
     wish = {} if params.get("problems") else keeping(params.get("keep"), params.get("lease_s"))
+    asked = Asked(params)
+    earlier = [*(params.get("problems") or []), *asked.problems]
     if params.get("frozen"):
-        return dict(frozen(params["frozen"]), **wish)
-    earlier = params.get("problems") or []
+        raise_problems(earlier)
+        answer = frozen(params["frozen"])
+        for job in answer["jobs"]:
+            asked.check(job["spec"])
+        return dict(answer, concurrencies=asked.levels, **wish)
     documents = params.get("documents")
     if params.get("job_file"):
         if params.get("job"):
@@ -77,6 +86,9 @@ def run(params, ctx):
         for suffix, job, source in variants:
             try:
                 made, found = make(job, source, cluster, params, ctx, notes)
+                asked.check(made["spec"])
+                if not params.get("output_dir"):
+                    check_output_dir(made, cluster)
                 jobs.append(made)
                 origins.append(found.table())
             except SpecError as error:
@@ -90,7 +102,7 @@ def run(params, ctx):
             f"There are {len(jobs)} jobs: {names}. playbooks/sweep.yml runs them one after the other, "
             "job_file=FILE:SELECTOR chooses one, and --check shows all."
         )
-    return dict(wish, changed=False, jobs=jobs, origins=origins, notes=unique(notes))
+    return dict(wish, changed=False, jobs=jobs, origins=origins, notes=unique(notes), concurrencies=asked.levels)
 
 
 def make(job, source, cluster, params, ctx, notes):

@@ -137,12 +137,25 @@ def test_no_job():
     [
         *[("keep", value) for value in ("banana", 5, "14.9", "-20", "nan")],
         *[("lease_s", value) for value in (-1, "abc", 5, "14.9", "inf")],
-        ("wait_timeout_s", "soon"),
+        *[("wait_timeout_s", value) for value in ("soon", "-1", "nan", "inf")],
+        *[("job_id", value) for value in ("", None, "3.0", "3;reboot", "abc", "1_2")],
+        *[("concurrencies", value) for value in ("", "abc", "-4", "c2", "1e1", [2.5])],
+        *[("job_retries", value) for value in (-1, "abc")],
+        ("force", "maybe"),
+        *[("output_dir", value) for value in ("", "/a\\b", "/a\nb")],
+        ("cluster_file", ""),
     ],
 )
 def test_values_that_no_run_could_mean(name, value):
     found = ExtraVars({"job_file": "x", name: value}, lambda value: (None, None)).problems()
     assert [problem["path"] for problem in found] == [name]
+    assert found[0]["remedy"]
+
+
+def test_what_templates_make_of_a_value_counts():
+    values = {"job_file": "x", "job_id": "{{ mine }}", "concurrencies": "{{ mine }}", "keep": "{{ mine }}"}
+    made = ExtraVars(values, lambda value: (None, None), final=lambda value: value.replace("{{ mine }}", "31"))
+    assert made.problems() == []
 
 
 @pytest.mark.parametrize("value", [True, False, "yes", "no", 7200, "7200", 0, 1, "15", "on"])
