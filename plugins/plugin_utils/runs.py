@@ -1,11 +1,63 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
-"""For actions that look at runs: where runs are when nobody says it."""
+"""For actions that look at runs: where runs are when nobody says it, and which one the extra vars mean."""
 
 from __future__ import annotations
 
+from ansible.module_utils.parsing.convert_bool import boolean
+from ansible.utils.vars import load_extra_vars
+from ansible_collections.srt.slurm.plugins.module_utils.failures import Error, SpecError
+from ansible_collections.srt.slurm.plugins.module_utils.plan.extra_vars import ExtraVars
+from ansible_collections.srt.slurm.plugins.module_utils.plan.reading import Document, read_jobs
 from ansible_collections.srt.slurm.plugins.module_utils.spec.cluster import find_cluster_file, load_cluster
+from ansible_collections.srt.slurm.plugins.module_utils.spec.words import nearest
 from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction
+from ansible_collections.srt.slurm.plugins.plugin_utils.values import plain, trusted
+from ansible_collections.srt.slurm.plugins.plugin_utils.vault import place
+
+# Variables of the playbooks that look at a run, beside those of the playbooks that run jobs.
+LOOKING = ("run_dir", "step", "node", "lines", "follow")
+# What says which run is meant. A slip in it may end another run, so that it is known from less than others are.
+CHOOSING = ("job_id", "run_dir", "output_dir")
+MEANT = {"id": "Did you mean job_id?", "job_name": "Give the file of the job (-e @job.yaml), or -e job_id=N."}
+
+
+def names_of(extra, final=lambda value: value):
+    """Return the names of the jobs that the extra vars hold, [] if they hold none.
+
+    :param final: what templates make of a name.
+    """
+    form = extra.form()
+    if not form:
+        return []
+    if form == "job_file":
+        documents = read_jobs(extra.value("job_file"))
+    else:
+        job, source = extra.job()
+        job = job if isinstance(job, dict) else extra.value("job")  # one that comes whole from a template
+        documents = [Document(plain(job), source)]
+    found = [job.get("name") for document in documents for _suffix, job, _source in document.variants()[0]]
+    if not all(found):
+        raise Error("The job has no name, by which its run could be found. Give it one, or give -e job_id=N.")
+    return [str(final(trusted(plain(name)))).strip() for name in found]
+
+
+def slips(extra):
+    """Return the problems of names and values of the extra vars."""
+    found, told = [], extra.values
+    flat = extra.job()[0] if extra.form() == "flat" else ()
+    text = extra.value("job", {})
+    if not isinstance(text, dict):
+        remedy = f"Did you mean job_id={text}?" if str(text).isdigit() else "Give its file, or -e job_id=N."
+        found.append(extra.problem("job", "is no job.", remedy))
+    for name in told:
+        if extra.known(name) or name in flat:
+            continue
+        near = nearest(name, CHOOSING, 0.6) or nearest(name, LOOKING, 0.8)
+        if near or name in MEANT:
+            remedy = MEANT.get(name) or f"Did you mean {near}?"
+            found.append(extra.problem(name, "is no variable of srt.slurm.", remedy))
+    return found or extra.problems()
 
 
 class RunAction(StageAction):
@@ -13,8 +65,26 @@ class RunAction(StageAction):
 
     def run(self, tmp=None, task_vars=None):
         """Take output_dir from the cluster file, as the job does, unless it is given."""
-        if not any(self._task.args.get(name) for name in ("output_dir", "run_dir")):
-            folder = load_cluster(find_cluster_file(self._task.args.pop("cluster_file", None))).kept().get("output_dir")
-            if folder:
-                self._task.args["output_dir"] = folder
+        try:
+            self._complete(self._task.args)
+        except Error as error:
+            return dict(error.as_result(), failed=True)
         return super().run(tmp, task_vars)
+
+    def _complete(self, args):
+        """Add to the *args* of the task what only the controller knows."""
+        cluster_file = args.pop("cluster_file", None)
+        if boolean(args.pop("extra_vars", False)):
+            extra = ExtraVars(load_extra_vars(self._loader), place, final=self._final, more=LOOKING)
+            problems = slips(extra)
+            if problems:
+                raise SpecError(problems)
+            args["job_names"] = names_of(extra, self._final)
+            cluster_file = cluster_file or extra.value("cluster_file")
+        if not any(args.get(name) for name in ("output_dir", "run_dir")):
+            folder = load_cluster(find_cluster_file(cluster_file)).kept().get("output_dir")
+            if folder:
+                args["output_dir"] = folder
+
+    def _final(self, value):
+        return plain(self._templar.template(value))

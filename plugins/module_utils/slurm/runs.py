@@ -8,6 +8,7 @@ import json
 import os
 import re
 
+from .. import wishes
 from ..failures import Error, SlurmError
 from . import commands, driver, owner, script
 
@@ -15,6 +16,8 @@ ARGUMENT_SPEC = {
     "run_dir": {"type": "path"},
     "job_id": {"type": "str"},
     "output_dir": {"type": "path", "default": "outputs"},
+    "job_names": {"type": "list", "elements": "str", "default": []},
+    "extra_vars": {"type": "bool", "default": False},  # the action's, which hands over what it found in them
 }
 HEARD_S = 15.0  # how long the holder may take to answer
 
@@ -107,12 +110,15 @@ class Run:
 
 
 def find(params):
-    """Return the Run that run_dir, or job_id, or else the newest below output_dir, stands for; Error if none is."""
-    run_dir, job_id = params.get("run_dir"), params.get("job_id")
+    """Return the Run that run_dir, or job_id, or else the newest below output_dir, stands for; Error if none is.
+
+    With ``job_names`` it is the newest of these jobs, and no other run is taken for one of them.
+    """
+    run_dir, job_id, wanted = params.get("run_dir"), params.get("job_id"), params.get("job_names") or ()
+    if job_id is not None:
+        _check(job_id)
     if not run_dir and not job_id:
-        run_dir = os.path.join(params["output_dir"], "latest")
-        if not os.path.isdir(run_dir):
-            raise Error(f"There is no run below {os.path.abspath(params['output_dir'])}. Give job_id or output_dir.")
+        run_dir = _newest(os.path.abspath(os.path.expanduser(params["output_dir"])), wanted)
     if run_dir:
         run_dir = os.path.realpath(os.path.expanduser(run_dir))
         job_id = job_id or owner.job_id_of(run_dir)
@@ -127,6 +133,12 @@ def find(params):
             run_dir = (said and commands.output_folder(job_id)) or run_dir
     if not os.path.isdir(run_dir):
         raise Error(f"Job {job_id} has no run directory {run_dir}. Give output_dir, or run_dir.")
+    named = _names(run_dir)
+    if wanted and named and not named & set(wanted):
+        raise Error(
+            f"Job {job_id} is a run of {' or '.join(sorted(named))}, not of {' or '.join(wanted)}, the job that is "
+            "given too. Give only one of them."
+        )
     ours = job and owner.is_of(run_dir, job)
     there = None if ours or not said else owner.elsewhere(run_dir)
     if there:  # the Slurm of this machine knows nothing of the job
@@ -134,3 +146,46 @@ def find(params):
     if job and not ours:
         return Run(run_dir, job_id, None, said, f"{owner.why_not(job)}; this run is over")
     return Run(run_dir, job_id, job, said)
+
+
+def _check(job_id):
+    """Raise Error unless *job_id* is the number of a job."""
+    try:
+        wishes.job_number(job_id)
+    except wishes.Unusable as error:
+        raise Error(f"job_id {error.problem} {error.remedy}") from None
+
+
+def _newest(output_dir, wanted):
+    """Return the newest run directory below *output_dir*, of a job with one of the names *wanted* if there are any."""
+    if not wanted:
+        found = os.path.join(output_dir, "latest")
+        if not os.path.isdir(found):
+            raise Error(f"There is no run below {output_dir}. Give job_id or output_dir.")
+        return found
+    try:
+        numbers = [name for name in os.listdir(output_dir) if name.isdigit()]
+    except OSError:
+        numbers = []
+    folders = [os.path.join(output_dir, name) for name in numbers]
+    found = [folder for folder in folders if _names(folder) & set(wanted)]
+    if not found:
+        raise Error(f"There is no run of {' or '.join(wanted)} below {output_dir}. Give job_id or output_dir.")
+    return max(found, key=_age)
+
+
+def _age(run_dir):
+    """Return what is greater for a newer run: when its directory was written, and its number."""
+    return str(owner.record(run_dir).get("generated_at") or ""), int(os.path.basename(run_dir))
+
+
+def _names(run_dir):
+    """Return the names of the job of *run_dir*: its own, and that of the allocation it was given."""
+    found = {owner.record(run_dir).get("job_name")}
+    try:
+        with open(os.path.join(run_dir, "config.yaml"), encoding="utf-8") as stream:
+            text = stream.readline().partition("name: ")[2].strip()
+        found.add(json.loads(text) if text.startswith('"') else text)
+    except (OSError, ValueError):
+        pass
+    return {name.strip() for name in found if name}

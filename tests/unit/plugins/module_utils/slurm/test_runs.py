@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 from ansible_collections.srt.slurm.plugins.module_utils.slurm import commands, owner, runs
 
 
@@ -103,3 +104,46 @@ def test_an_adopted_job_is_known_by_the_time_of_its_submission(old):
     assert owner.is_of(str(old), listed("/home/me", comment="", submitted_at="2025-01-01T00:00:00Z"))
     assert not owner.is_of(str(old), listed("/home/me", comment=""))
     assert not owner.is_of(str(old), listed("/home/me", comment="", submitted_at=""))
+
+
+@pytest.fixture
+def several(tmp_path):
+    """Runs 30 and 31 of aa, 32 of bb, the newest, and 40 of cc in an allocation of another name; all below tmp_path."""
+    rows = (("30", "aa", "aa", 3), ("31", "aa", "aa", 2), ("32", "bb", "bb", 9), ("40", "salloc", '"c c"', 1))
+    for number, name, spec, hour in rows:
+        folder = tmp_path / number
+        folder.mkdir()
+        about = {"job_name": name, "generated_at": f"2026-01-01T0{hour}:00:00Z"}
+        (folder / f"{number}.json").write_text(json.dumps(about))
+        (folder / "config.yaml").write_text(f"name: {spec}\nmodel: {{}}\n")
+    (tmp_path / "31.earlier1").mkdir()
+    (tmp_path / "latest").symlink_to("32")
+    return str(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("names", "number"),
+    [([], "32"), (["aa"], "30"), (["bb"], "32"), (["c c"], "40"), (["aa", "c c"], "30"), (["aa", "bb"], "32")],
+)
+def test_the_newest_run_of_a_job(slurm, several, names, number):
+    found = runs.find({"output_dir": several, "job_names": names})
+    assert (found.job_id, found.run_dir) == (number, f"{several}/{number}")
+
+
+def test_a_job_that_has_no_run(slurm, several, tmp_path):
+    for folder in (several, str(tmp_path / "no-such")):
+        with pytest.raises(Error, match=f"no run of dd below {folder}. Give job_id or output_dir"):
+            runs.find({"output_dir": folder, "job_names": ["dd"]})
+
+
+def test_a_run_of_another_job_is_not_taken_for_it(slurm, several):
+    for params in ({"job_id": "31"}, {"run_dir": f"{several}/31"}):
+        assert runs.find({"output_dir": several, "job_names": ["aa"], **params}).job_id == "31"
+        with pytest.raises(Error, match="Job 31 is a run of aa, not of bb"):
+            runs.find({"output_dir": several, "job_names": ["bb"], **params})
+
+
+@pytest.mark.parametrize("job_id", ["", "abc", "3.0", "31;reboot", "31_1"])
+def test_what_is_no_number_of_a_job_finds_no_run(slurm, several, job_id):
+    with pytest.raises(Error, match="^job_id is .* Give "):
+        runs.find({"output_dir": several, "job_id": job_id})
