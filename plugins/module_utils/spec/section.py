@@ -196,7 +196,8 @@ class Checker:
             return None
         for key in value:
             if key not in section.fields:
-                self.unknown(key, path, section.fields, self._of_other_type(type_, section, key))
+                remedy = self._of_other_type(type_, section, key) or _one_of_these(section, key, value[key])
+                self.unknown(key, path, section.fields, remedy)
         # Who misspelt a key has not forgotten it.
         self.meant |= {where for _type, where in self.wrong.values() if where}
         return {key: self._field(field, key, value, path) for key, field in section.fields.items()}
@@ -297,6 +298,19 @@ class Checker:
                 return result
         self.bad(path, type_, f"is {shown(value)}, expected is {type_.name}.")
         return None
+
+
+def _one_of_these(section, key, value):
+    """Return the remedy for an unknown *key* with a mapping in a *section* that holds nothing but sections, or None.
+
+    Such a key is one of its kind and no slip, and not one that belongs to another place by its name.
+    """
+    below = [field.type for field in section.fields.values()]
+    if not isinstance(value, dict) or not all(isinstance(one, (OptionalSection, Section)) for one in below):
+        return None
+    if nearest(str(key), section.fields) or other_form(key, section.fields):
+        return None
+    return f"Known keys here: {', '.join(section.fields)}."
 
 
 def hidden(value, path):

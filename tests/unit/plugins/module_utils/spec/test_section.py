@@ -22,6 +22,7 @@ from ansible_collections.srt.slurm.plugins.module_utils.spec.types import (
     MapOf,
     OneOf,
     Option,
+    OptionalSection,
     Str,
     Time,
 )
@@ -136,6 +137,27 @@ def test_a_near_word_and_the_right_place_are_both_told():
     checker = Checker(source, known_places(section))
     checker.check(section, document)
     assert checker.problems[0]["remedy"] == 'Did you mean "images"? This key belongs under "a".'
+
+
+def test_a_section_among_sections_is_one_of_them():
+    """Its name may be a key of another place, where a number is expected."""
+    role = Section("role", {"live": Field(Int())})
+    fields = {"agg": Field(role), "decode": Field(OptionalSection(role))}
+    section = Section(
+        "s", {"faults": Field(Section("f", fields)), "ports": Field(Section("p", {"nats": Field(Int())}))}
+    )
+    document, source = parse_yaml("faults: {nats: {live: 1}, decod: {live: 1}, aggregated: {}}\n", "j")
+    checker = Checker(source, known_places(section))
+    checker.check(section, document)
+    assert {one["path"]: one["remedy"] for one in checker.problems} == {
+        "faults.nats": "Known keys here: agg, decode.",
+        "faults.decod": 'Did you mean "decode"?',
+        "faults.aggregated": 'Did you mean "agg"?',
+    }
+    document, source = parse_yaml("faults: {nats: 4222}\n", "j")
+    checker = Checker(source, known_places(section))
+    checker.check(section, document)
+    assert checker.problems[0]["remedy"] == 'This key belongs under "ports".'
 
 
 def test_values_that_are_not_plain():
