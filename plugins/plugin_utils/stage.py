@@ -12,12 +12,25 @@ from __future__ import annotations
 import signal
 
 from ansible.plugins.action import ActionBase
+from ansible.release import __version__
 from ansible.utils.display import Display
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 from ansible_collections.srt.slurm.plugins.module_utils.runner import Context
+from ansible_collections.srt.slurm.plugins.module_utils.slurm.detached import OLDEST
 from ansible_collections.srt.slurm.plugins.plugin_utils.interrupt import obey
 
 display = Display()
+
+
+def too_old(version):
+    """Return what to say of an ansible-core of this *version* that the collection does not work with, else None."""
+    if tuple(map(int, version.split(".")[:2])) >= OLDEST:
+        return None
+    needed = ".".join(map(str, OLDEST))
+    return (
+        f"This is ansible-core {version}; srt.slurm needs {needed} or newer. Install it (pip install "
+        f"'ansible-core>={needed}', which needs Python 3.11), or run the ansible-playbook of another environment."
+    )
 
 
 def show(line):
@@ -54,6 +67,8 @@ class StageAction(ActionBase):
         """Run the entry in this process if that is possible, otherwise the module."""
         result = super().run(tmp, task_vars)
         del tmp
+        if too_old(__version__):
+            return dict(result, failed=True, msg=too_old(__version__))
         obey(self.tell)
         task_vars = task_vars or {}
         if self._needs_module():

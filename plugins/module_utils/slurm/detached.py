@@ -14,7 +14,7 @@ from ..failures import Error
 from ..plan_io import write_text_atomic
 from . import commands, holder_play, owner, script
 
-OLDEST = (2, 17)  # as meta/runtime.yml says
+OLDEST = (2, 19)  # as meta/runtime.yml says
 REMEDY = "playbooks/setup.yml makes an environment that has it."
 FROZEN, LOG = "frozen", "playbook.log"
 MEASURED = ("concurrencies", "force")  # extra vars that change what is measured

@@ -139,7 +139,7 @@ def test_what_is_frozen(tmp_path):
 
 @pytest.mark.parametrize(
     ("says", "why"),
-    [("exit 1", "has no ansible-core"), ("echo 2.16.3", "has ansible-core 2.16.3; 2.17 or newer"), ("echo 2.19.1", "")],
+    [("exit 1", "has no ansible-core"), ("echo 2.16.3", "has ansible-core 2.16.3; 2.19 or newer"), ("echo 2.19.1", "")],
 )
 def test_an_environment_is_asked_for_its_ansible(tmp_path, says, why):
     python = tmp_path / "python"
