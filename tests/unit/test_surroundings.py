@@ -1,6 +1,6 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
-"""Which ansible-core is needed is said in several places, which agree, and to whoever runs an older one."""
+"""What is asked of the Ansible around: its version, which is named in several places, and the strategy of plays."""
 
 from __future__ import annotations
 
@@ -32,3 +32,13 @@ def test_an_ansible_that_works(version):
 @pytest.mark.parametrize("version", ["2.9.27", "2.17.14", "2.18.19"])
 def test_an_older_ansible_is_refused_in_words(version):
     assert f"This is ansible-core {version}; srt.slurm needs {NEEDED} or newer. Install it" in too_old(version)
+
+
+def test_plays_of_several_hosts_choose_their_strategy():
+    """Others than linear know no add_host: the play would fail with the nodes taken (ANSIBLE_STRATEGY=free)."""
+    plays = [play for path in (ROOT / "playbooks").glob("*.yml") for play in yaml.safe_load(path.read_text())]
+    adding = [play for play in plays if any("ansible.builtin.add_host" in task for task in play["tasks"])]
+    assert adding
+    for play in plays:
+        if play in adding or "srt_nodes" in play["hosts"]:
+            assert play.get("strategy") == "linear", play["name"]
