@@ -76,7 +76,9 @@ run_dir:
   returned: success
   type: str
 job:
-  description: The job - id, name, state and reason in Slurm's words, C(started_at), C(ends_at), C(time_left_s).
+  description: >-
+    The job - id, name, state and reason in Slurm's words, C(started_at), C(ends_at), C(time_left_s), which are null as
+    long as it waits for nodes, and C(waits_s), how long it has waited for them, null when it does not.
   returned: success
   type: dict
   sample: {"id": "4711", "name": "quickstart", "state": "RUNNING", "time_left_s": 3240}
@@ -96,6 +98,13 @@ ending:
   returned: success
   type: str
   sample: "signal 15: its time limit of 01:00:00 is reached"
+again:
+  description: >-
+    How a job begins again that waits for that, null when it does not. RV(ending) is then of the attempt before;
+    RV(valid), RV(verdict) and the reasons of RV(points) are not told until this one has its own.
+  returned: success
+  type: str
+  sample: begins again when it gets nodes, attempt 2 of 3
 workers:
   description: Number of workers, C(planned) and C(running).
   returned: success

@@ -17,7 +17,8 @@ from . import files
 
 ARGUMENT_SPEC = dict(runs.ARGUMENT_SPEC, lines={"type": "int", "default": 5})
 STAGE = re.compile(r"^TASK \[srt\.slurm\.(\w+) : ")
-BEGINS = ("PLAY [", "It begins again ")  # the latter is the holder's word
+AGAIN = "It begins again "  # the holder's words
+BEGINS = ("PLAY [", AGAIN)
 
 
 def run(params, ctx):
@@ -27,16 +28,21 @@ def run(params, ctx):
     plan, steps, holder = found.read_json("plan.json"), list(found.steps().values()), found.holder()
     points = [_point(found, plan, point, steps) for point in (plan["benchmark"]["points"] if plan else ())]
     played = tail_lines(detached.log_path(found.run_dir), 100000)
-    job = dict(found.describe(), time_left_s=_seconds_until(found.job["ends_at"]) if found.live else None)
+    job = found.describe()
+    job["time_left_s"] = _seconds_until(job["ends_at"]) if found.live else None
+    job["waits_s"] = _seconds_since(found.job["submitted_at"]) if found.waits else None
     log = _log(found, steps, points)
     rollup = found.read_json("rollup.json") or {}
+    if found.is_earlier(rollup.get("generated_at")):
+        rollup = {}
     result = {
         "changed": False,
         "run_dir": found.run_dir,
         "job": job,
         "live": found.live,
         "stage": _stage(found, plan, steps, points, played),
-        "ending": holder["ending"] if holder else loss.last_words(found.run_dir),
+        "ending": holder["ending"] if holder else _last_words(found),
+        "again": _again(found, played),
         "steps": [_step(record) for record in steps],
         "workers": _workers(plan, steps),
         "points": points,
@@ -68,7 +74,9 @@ def _point(found, plan, point, steps):
     verdict = read_verdict(files.result_path(plan, point)) or {}
     record = next((one for one in steps if one["name"] == point["step"]["name"]), {})
     told = found.read_json(point["progress"]) or {}
-    state = "waiting" if found.live or not found.slurm_said else "not_measured"
+    state = "waiting" if found.live or found.waits or not found.slurm_said else "not_measured"
+    if not verdict.get("valid") and (found.waits or found.is_earlier(verdict.get("ended_at"))):
+        verdict = {}  # it is measured again
     if verdict.get("digest", point["digest"]) == point["digest"] and verdict:
         state = "done" if verdict.get("valid") else "invalid"
     elif state == "waiting" and record.get("state") in ("starting", "running", "unowned"):
@@ -113,6 +121,22 @@ def _latest(played):
     return played[earlier[-1] + 1 :] if earlier else played
 
 
+def _last_words(found):
+    """Return why the holder ended the job, or the attempt that the job waits to follow; None when it did not."""
+    times = [event.get("t") for event in found.events() if event.get("event") == "holder"]
+    follows = not found.waits and times and found.is_earlier(times[-1])  # its own holder did not begin yet
+    return None if follows else loss.last_words(found.run_dir)
+
+
+def _again(found, played):
+    """Return how a job that waits begins again, or one that is completing first; None when it does not."""
+    said = next((line for line in reversed(played) if line.startswith(BEGINS)), "")
+    said = said[len(AGAIN) :].split(".")[0] if said.startswith(AGAIN) else ""
+    if found.waits and (said or found.events()):
+        return f"begins again {said or 'when it gets nodes'}"
+    return f"begins again {said}" if said and (found.job or {}).get("state") == "COMPLETING" else None
+
+
 def _log(found, steps, points):
     """Return the log whose end tells most: the playbook's, the running point's, the failed step's, the job's own."""
     candidates = [detached.log_path(found.run_dir)]
@@ -125,11 +149,17 @@ def _log(found, steps, points):
 
 
 def _seconds_until(when):
+    """Return the whole seconds until a time of Slurm, 0 for one that is over; None for none."""
+    left = _seconds_since(when)
+    return None if left is None else max(0, -left)
+
+
+def _seconds_since(when):
     try:
-        end = datetime.datetime.strptime(when, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=datetime.timezone.utc)
+        then = datetime.datetime.strptime(when, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=datetime.timezone.utc)
     except (TypeError, ValueError):
         return None
-    return max(0, round((end - datetime.datetime.now(datetime.timezone.utc)).total_seconds()))
+    return round((datetime.datetime.now(datetime.timezone.utc) - then).total_seconds())
 
 
 def text(status):
@@ -141,16 +171,22 @@ def text(status):
     if job["time_left_s"] is not None:
         lease = f", lease {status['lease_left_s']:.0f} s" if status["lease_left_s"] is not None else ""
         lines[0] += f", {duration(job['time_left_s'])} left{lease}"
-    if status["ending"]:
+    if job["waits_s"] is not None:
+        lines[0] += f", waiting for {duration(max(0, job['waits_s']))}"
+    if status["again"]:
+        before = f"; the attempt before ended: {status['ending']}" if status["ending"] else ""
+        lines.append(f"{status['again']}{before}")
+    elif status["ending"]:
         lines.append(f"{'is ending' if status['live'] else 'ended'}: {status['ending']}")
     if status["trouble"]:
         lines.append(f"trouble: {status['trouble']}")
     workers = status["workers"]
-    lines.append(f"workers: {workers['running']} of {workers['planned']} running")
+    if workers["planned"] and job["state"] not in runs.WAITING:  # else there is nothing to run yet
+        lines.append(f"workers: {workers['running']} of {workers['planned']} running")
     bad = [one for one in status["steps"] if one["state"] == "ended" and not one["expected"] and not _fine(one)]
     lines += [f"  {one['name']} on {one['node']}: {one['reason']}" for one in bad]
     done = sum(point["state"] == "done" for point in points)
-    lines.append(f"points: {done} of {len(points)} done")
+    lines += [f"points: {done} of {len(points)} done"] if points else []
     for point in points:
         more = f" {point['done']}/{point['total']}" if point["total"] else ""
         why = f": {'; '.join(point['reasons'])}" if point["reasons"] else ""

@@ -20,6 +20,8 @@ ARGUMENT_SPEC = {
     "extra_vars": {"type": "bool", "default": False},  # the action's, which hands over what it found in them
 }
 HEARD_S = 15.0  # how long the holder may take to answer
+# States of a job that has no nodes yet, or none any more until it begins again.
+WAITING = ("PENDING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "RESV_DEL_HOLD", "SPECIAL_EXIT")
 
 
 class Run:
@@ -38,6 +40,16 @@ class Run:
     def live(self):
         """Tell whether the job waits or runs."""
         return bool(self.job and self.job["state"] in commands.LIVE_STATES)
+
+    @property
+    def waits(self):
+        """Tell whether the job waits for nodes; what its directory tells is then of an attempt before."""
+        return bool(self.job and self.job["state"] in WAITING)
+
+    def is_earlier(self, when):
+        """Tell whether *when* (UTC, ISO 8601; None: never) lies before the attempt that the job waits for or is in."""
+        began = self.live and self.job["started_at"]
+        return bool(when) and (self.waits or bool(began) and when[:19] < began[:19])
 
     def read_json(self, name):
         """Return the JSON value of a file of the run directory, None if there is none (yet)."""
@@ -67,7 +79,7 @@ class Run:
         for event in self.events():
             if event.get("name"):
                 found[event["name"]] = event
-        if not self.live and self.slurm_said:  # killed with the job, so that nobody wrote down the end
+        if self.waits or not self.live and self.slurm_said:  # killed with the job, nobody wrote down the end
             for record in found.values():
                 if record.get("state") != "ended":
                     record.update(state="ended", reason="ended with the job")
@@ -88,7 +100,8 @@ class Run:
         """Return {id, name, state, reason, started_at, ends_at}: of the queue, else of what Slurm remembers."""
         keys = ("name", "state", "reason", "started_at", "ends_at")
         if self.job:
-            return dict({key: self.job[key] or None for key in keys}, id=self.job_id)
+            guessed = keys[3:] if self.waits else ()  # Slurm's estimate
+            return dict({key: key not in guessed and self.job[key] or None for key in keys}, id=self.job_id)
         state, reason = "UNKNOWN", self.stranger or "Slurm does not answer"
         if self.slurm_said:
             told = self.stranger or self._end()

@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.bench import status
+from ansible_collections.srt.slurm.plugins.module_utils.results.verdict import VERDICT_SCHEMA_VERSION
 from ansible_collections.srt.slurm.plugins.module_utils.slurm import runs
 
 
@@ -32,9 +34,10 @@ def look(tmp_path, monkeypatch):
     }
     (tmp_path / "plan.json").write_text(json.dumps(plan))
 
-    def call(*events, live=False, state="RUNNING"):
+    def call(*events, live=False, state="RUNNING", **squeue):
         (tmp_path / "steps.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
         job = {"state": state, "nodelist": "", "name": "x", "reason": "", "started_at": "", "ends_at": None}
+        job.update(squeue, submitted_at=squeue.get("submitted_at", ""))
         found = runs.Run(str(tmp_path), "7", job if live else None, True)
         monkeypatch.setattr(runs, "find", lambda params: found)
         monkeypatch.setattr(runs.Run, "holder", lambda self: None)
@@ -101,3 +104,75 @@ def test_a_job_that_began_again_is_in_the_stage_of_its_latest_playbook(look, tmp
     once = ["allocation", "allocation", "benchmark", "kept"]
     assert (stages[1:5], stages[7:]) == (once, once)
     assert stages[6] != "kept"
+
+
+def utc(ago_s):
+    """Return the time so many seconds ago (ahead, if negative) as squeue tells it."""
+    when = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(seconds=ago_s)
+    return when.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def test_a_job_that_has_not_begun_has_no_end_and_nothing_to_count(look, tmp_path):
+    (tmp_path / "plan.json").unlink()
+    # Slurm's estimate of a job that waits for another one: a year ahead.
+    slurm = {"submitted_at": utc(190), "started_at": utc(-31536000), "ends_at": utc(-31537200)}
+    found = look(live=True, state="PENDING", **slurm, reason="Resources")
+    first, *rest = found["text"].splitlines()
+    assert first.startswith("job 7 x: PENDING (Resources), stage allocation, waiting for 0:03:1")
+    assert "left" not in first
+    assert rest == [f"run directory: {tmp_path}"]
+    assert [found["job"][key] for key in ("started_at", "ends_at", "time_left_s")] == [None] * 3
+    assert 190 <= found["job"]["waits_s"] < 199
+    running = look(live=True, **dict(slurm, started_at=utc(5), ends_at=utc(-600)))
+    assert (running["job"]["waits_s"], running["again"]) == (None, None)
+    assert "0:09:5" in running["text"] or "0:10:00 left" in running["text"]
+
+
+def attempt_that_failed(tmp_path, ago_s):
+    """Leave what a first attempt left that ended so long ago: a valid point, one that is not, a rollup; its events."""
+    when = utc(ago_s).replace("Z", ".123Z")
+    (tmp_path / "results").mkdir()
+    for number, valid in ((2, True), (4, False)):
+        verdict = {"digest": "d", "valid": valid, "reasons": [] if valid else ["decode_0 ended"], "ended_at": when}
+        verdict["schema_version"] = VERDICT_SCHEMA_VERSION
+        (tmp_path / f"results/c{number}.verdict.json").write_text(json.dumps(verdict))
+    rollup = {"valid": False, "invalid_reasons": ["c=4: decode_0 ended"], "results": [], "generated_at": when}
+    (tmp_path / "rollup.json").write_text(json.dumps(rollup))
+    (tmp_path / "playbook.log").write_text(
+        "PLAY [Run the stages] ****\nTASK [srt.slurm.rollup : Write] ****\nPLAY RECAP ****\nJob 7 ends: x.\n"
+        "It begins again when it gets nodes, attempt 2 of 3. node002 could not be left out.\n"
+    )
+    words = ("begin", "end: its playbook ended with exit code 2", "ended")
+    own = dict(step("decode_1", "worker"), state="running", reason=None)
+    return [own, *({"t": when, "event": "holder", "reason": reason} for reason in words)]
+
+
+def test_a_job_between_two_attempts_says_that_it_begins_again(look, tmp_path):
+    events = attempt_that_failed(tmp_path, 60)
+    found = look(*events, live=True, state="PENDING", reason="BeginTime", submitted_at=utc(60), ends_at=utc(-1300))
+    text = found["text"]
+    why = "its playbook ended with exit code 2"
+    assert f"begins again when it gets nodes, attempt 2 of 3; the attempt before ended: {why}" in text.splitlines()
+    for wrong in ("is ending", "results:", "left", "invalid", "workers"):
+        assert wrong not in text.partition("last lines")[0], text
+    assert [point["state"] for point in found["points"]] == ["done", "waiting"]
+    assert (found["valid"], found["verdict"]) == (None, None)
+    assert {one["state"] for one in found["steps"]} == {"ended"}
+    cancelled = look(*events)["text"]
+    assert cancelled.splitlines()[1] == f"ended: {why}"
+    assert "results: NOT valid" in cancelled
+
+
+def test_a_job_that_slurm_put_back_into_the_queue_begins_again_too(look):
+    """Its holder was lost with the node, and could say nothing."""
+    own = dict(step("decode_0", "worker"), state="running", reason=None)
+    assert "begins again when it gets nodes" in look(own, live=True, state="PENDING")["text"].splitlines()
+
+
+def test_what_an_attempt_before_left_is_not_of_the_one_that_runs(look, tmp_path):
+    events = attempt_that_failed(tmp_path, 60)
+    found = look(*events, live=True, started_at=utc(3))
+    assert (found["ending"], found["again"], found["valid"]) == (None, None, None)
+    assert [point["state"] for point in found["points"]] == ["done", "waiting"]
+    same = look(*events, live=True, started_at=utc(100))  # a service that is kept, measured an hour ago
+    assert (same["verdict"], [point["state"] for point in same["points"]]) == ("NOT valid", ["done", "invalid"])
