@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from ansible_collections.srt.slurm.plugins.module_utils.bench import status
+from ansible_collections.srt.slurm.plugins.plugin_utils import stays
 from ansible_collections.srt.slurm.plugins.plugin_utils.runs import RunAction
 
 
@@ -14,6 +15,16 @@ class ActionModule(RunAction):
     argument_spec = status.ARGUMENT_SPEC
     entry = staticmethod(status.run)
 
+    def run(self, tmp=None, task_vars=None):
+        """Keep the name of the submit host at hand."""
+        self._host = None if self.is_local() else (task_vars or {}).get(stays.HOST)
+        return super().run(tmp, task_vars)
+
     def shown(self, result):
-        """The text is what people ask for."""
-        return (result.get("text") or "").splitlines()
+        """The text is what people ask for, or what stays up."""
+        if self._task.args.get("report") != "service":
+            return (result.get("text") or "").splitlines()
+        if result.get("failed") or result.get("stage") == "unknown":  # then the note is told, which nobody verified
+            return []
+        stays.forget()
+        return stays.lines_of(result, self._host)

@@ -12,7 +12,10 @@ from ansible.utils.vars import load_extra_vars
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 from ansible_collections.srt.slurm.plugins.module_utils.plan.extra_vars import in_clear, passed_on
 from ansible_collections.srt.slurm.plugins.module_utils.plan.schema import OURS
-from ansible_collections.srt.slurm.plugins.module_utils.slurm import job
+from ansible_collections.srt.slurm.plugins.module_utils.slurm import detached, job
+from ansible_collections.srt.slurm.plugins.module_utils.slurm.holder import LEASE_S
+from ansible_collections.srt.slurm.plugins.module_utils.slurm.runs import WAITING
+from ansible_collections.srt.slurm.plugins.plugin_utils import stays
 from ansible_collections.srt.slurm.plugins.plugin_utils.secrets import LendsSecrets
 from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction, display
 from ansible_collections.srt.slurm.plugins.plugin_utils.vault import encrypted, place, scalars, vaulted
@@ -34,7 +37,25 @@ class ActionModule(LendsSecrets, StageAction):
     def run(self, tmp=None, task_vars=None):
         """Keep the variables at hand: among them are the texts that came from a vault."""
         self._variables, self._told = task_vars or {}, []
-        return super().run(tmp, task_vars)
+        args = self._task.args
+        if args.get("state") in ("absent", "requeued") and not self._task.check_mode:
+            stays.forget(str(args["job_id"]) if args.get("job_id") else None)
+        result = super().run(tmp, task_vars)
+        if args.get("state", "running") in ("running", "queried") and not self._task.check_mode:
+            found = {} if result.get("failed") else result.get("job") or {}
+            if found:
+                self.holds(found["id"], found["run_dir"], waits=found["state"] in WAITING)
+            else:  # it is over, or the error says what becomes of it
+                stays.forget()
+        return result
+
+    def holds(self, job_id, run_dir, waits=True):
+        """Leave a note of the job, for when this run is interrupted. One that we run in ends with this playbook."""
+        if not detached.inside(job_id):
+            given = self._task.args
+            lease_s = None if given.get("state") == "queried" else float(given.get("lease_s") or LEASE_S)
+            host = None if self.is_local() else self._variables.get(stays.HOST)
+            stays.remember(job_id, run_dir, lease_s, waits, host)
 
     def prepare(self, params, task_vars):
         """Let a playbook inside the job have the extra vars that are meant for playbooks of ours."""

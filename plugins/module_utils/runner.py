@@ -21,12 +21,14 @@ class Context:
     :param check_mode: report what would be done, touch nothing.
     :param diff: the caller wants before and after texts.
     :param progress: called with one line of text when something changed that a person wants to see.
+    :param holds: called with the id and the run directory of a job that stays if the caller goes away from here on.
     """
 
-    def __init__(self, check_mode=False, diff=False, progress=None):
+    def __init__(self, check_mode=False, diff=False, progress=None, holds=None):
         self.check_mode = check_mode
         self.diff = diff
         self._progress = progress
+        self.holds = holds or (lambda job_id, run_dir: None)
         self._parent = os.getppid()
         self._last_line = None
         self._last_time = 0.0

@@ -45,6 +45,14 @@ options:
     description: How many last lines of the log that tells most are returned.
     type: int
     default: 5
+  report:
+    description:
+      - What is shown. V(status) shows all that is returned.
+      - V(service) shows only what stays up when a run is over - its address, how long, and the command that ends it -
+        and nothing when the job ends.
+    type: str
+    choices: [status, service]
+    default: status
 attributes:
   check_mode:
     description: Changes nothing anyway.
@@ -110,6 +118,15 @@ workers:
   returned: success
   type: dict
   sample: {"planned": 4, "running": 4}
+service:
+  description:
+    - The service that a job keeps up, null when its holder does not answer or ends it.
+    - C(url) as the nodes see it, null unless all critical steps of the plan run; the number of C(planned) and
+      C(running) steps; C(left_s), the seconds until the job ends if no run renews its lease, by C(ends_by), V(lease) or
+      V(time limit).
+  returned: success
+  type: dict
+  sample: {"url": "http://10.1.0.1:8000", "planned": 7, "running": 7, "left_s": 3600.0, "ends_by": "lease"}
 steps:
   description: The latest record of every step - name, tier, state, step_id, nodes, attempt, exit_code, signal, reason.
   returned: success

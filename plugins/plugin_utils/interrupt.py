@@ -19,6 +19,7 @@ import time
 
 from ansible import constants
 from ansible.errors import AnsibleError
+from ansible_collections.srt.slurm.plugins.plugin_utils import stays
 
 SHOWN_S = 0.3  # the main process prints what a worker shows
 TEXT = "Ctrl-C came while Ansible started this task and was lost in it. The run ends here; what is up stays up."
@@ -43,6 +44,9 @@ def obey(show):
     if forked_by is None or forked_by.pid != parent or not lost(parent):
         return
     show(TEXT)
+    more = stays.left()  # the main process ends without a word
+    if more:
+        show(more)
     time.sleep(SHOWN_S)
     if os.getppid() == parent:
         os.kill(parent, signal.SIGINT)

@@ -85,6 +85,7 @@ class StageAction(ActionBase):
             check_mode=self._task.check_mode,
             diff=self._task.diff,
             progress=self.tell,
+            holds=self.holds,
         )
         try:
             self.prepare(params, task_vars)
@@ -97,6 +98,9 @@ class StageAction(ActionBase):
 
     def arguments(self):
         """Hook: return the module's arguments where they differ from the task's, else None."""
+
+    def holds(self, job_id, run_dir):
+        """Hook for subclasses: the entry has a job that stays if it is interrupted."""
 
     def tell(self, line):
         """Show one line while the entry works."""

@@ -15,7 +15,11 @@ from ..slurm.evidence import tail_lines
 from ..slurm.holder_log import PASSING
 from . import files
 
-ARGUMENT_SPEC = dict(runs.ARGUMENT_SPEC, lines={"type": "int", "default": 5})
+ARGUMENT_SPEC = dict(
+    runs.ARGUMENT_SPEC,
+    lines={"type": "int", "default": 5},
+    report={"type": "str", "choices": ["status", "service"], "default": "status"},
+)
 STAGE = re.compile(r"^TASK \[srt\.slurm\.(\w+) : ")
 AGAIN = "It begins again "  # the holder's words
 BEGINS = ("PLAY [", AGAIN)
@@ -45,6 +49,7 @@ def run(params, ctx):
         "again": _again(found, played),
         "steps": [_step(record) for record in steps],
         "workers": _workers(plan, steps),
+        "service": _service(plan, steps, holder, job["time_left_s"]),
         "points": points,
         "valid": rollup.get("valid"),
         "verdict": in_words(rollup),
@@ -66,6 +71,24 @@ def _workers(plan, steps):
     wanted = [step["name"] for step in (plan or {"steps": []})["steps"] if step["tier"] == "worker"]
     running = [record["name"] for record in steps if record["name"] in wanted and record.get("state") == "running"]
     return {"planned": len(wanted), "running": len(running)}
+
+
+def _service(plan, steps, holder, time_left_s):
+    """Return {url, planned, running, left_s, ends_by} of a service that stays up by itself; None if there is none."""
+    if not holder or holder["ending"]:
+        return None
+    planned = {step["name"]: step.get("critical") for step in (plan or {"steps": []})["steps"]}
+    running = {record["name"] for record in steps if record.get("state") == "running"} & planned.keys()
+    whole = running and not any(critical for name, critical in planned.items() if name not in running)
+    lease_s = holder["lease"]["left_s"]
+    limited = time_left_s is not None and time_left_s < lease_s
+    return {
+        "url": plan["frontend_url"] if whole else None,
+        "planned": len(planned),
+        "running": len(running),
+        "left_s": time_left_s if limited else max(0.0, lease_s),
+        "ends_by": "time limit" if limited else "lease",
+    }
 
 
 def _point(found, plan, point, steps):
@@ -183,6 +206,8 @@ def text(status):
     workers = status["workers"]
     if workers["planned"] and job["state"] not in runs.WAITING:  # else there is nothing to run yet
         lines.append(f"workers: {workers['running']} of {workers['planned']} running")
+    if status["stage"] == "kept" and status["service"] and status["service"]["url"]:
+        lines.append(f"service: {status['service']['url']}")
     bad = [one for one in status["steps"] if one["state"] == "ended" and not one["expected"] and not _fine(one)]
     lines += [f"  {one['name']} on {one['node']}: {one['reason']}" for one in bad]
     done = sum(point["state"] == "done" for point in points)

@@ -278,6 +278,7 @@ class _Work(Leftover, Ending):
         pause, began = 0.05, time.monotonic()
         until = began + (self.params["wait_timeout_s"] or float("inf"))
         job = {"state": "unknown", "reason": "Slurm did not answer"}
+        self.ctx.holds(job_id, script.run_dir(self.output_dir, job_id))
         while True:
             try:
                 found = commands.jobs(job_id=job_id)

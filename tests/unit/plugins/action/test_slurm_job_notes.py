@@ -17,7 +17,8 @@ NOTES = ["/out/8 was of an earlier job.", "Job 8 is suspended.", "Job 7 is lost.
 def action(monkeypatch):
     """The action in a play on the submit host; ``lines`` are shown."""
     made = ActionModule.__new__(ActionModule)
-    made._task = types.SimpleNamespace(action="srt.slurm.slurm_job", check_mode=False, environment=[], diff=False)
+    task = {"action": "srt.slurm.slurm_job", "args": {}, "check_mode": False, "environment": [], "diff": False}
+    made._task = types.SimpleNamespace(**task)
     made._connection = types.SimpleNamespace(transport="local")
     made._play_context = types.SimpleNamespace(become=False)
     made.lines, made.said = [], []

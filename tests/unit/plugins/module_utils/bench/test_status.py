@@ -19,6 +19,12 @@ def step(name, tier, **fields):
     return dict(known, reason="exited with code 0", log=f"logs/{name}.out", **fields)
 
 
+def utc(ago_s):
+    """Return the time so many seconds ago (ahead, if negative) as squeue tells it."""
+    when = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(seconds=ago_s)
+    return when.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 @pytest.fixture
 def look(tmp_path, monkeypatch):
     """Return a function that gives run_status of a run with the given events; over, unless *live*."""
@@ -34,13 +40,13 @@ def look(tmp_path, monkeypatch):
     }
     (tmp_path / "plan.json").write_text(json.dumps(plan))
 
-    def call(*events, live=False, state="RUNNING", **squeue):
+    def call(*events, live=False, state="RUNNING", told=None, **squeue):
         (tmp_path / "steps.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
         job = {"state": state, "nodelist": "", "name": "x", "reason": "", "started_at": "", "ends_at": None}
         job.update(squeue, submitted_at=squeue.get("submitted_at", ""))
         found = runs.Run(str(tmp_path), "7", job if live else None, True)
         monkeypatch.setattr(runs, "find", lambda params: found)
-        monkeypatch.setattr(runs.Run, "holder", lambda self: None)
+        monkeypatch.setattr(runs.Run, "holder", lambda self: told)
         monkeypatch.setattr(runs.Run, "_end", lambda self: "FAILED (NonZeroExitCode), exit code 1:0")
         return status.run({"lines": 3}, None)
 
@@ -106,12 +112,6 @@ def test_a_job_that_began_again_is_in_the_stage_of_its_latest_playbook(look, tmp
     assert stages[6] != "kept"
 
 
-def utc(ago_s):
-    """Return the time so many seconds ago (ahead, if negative) as squeue tells it."""
-    when = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(seconds=ago_s)
-    return when.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def test_a_job_that_has_not_begun_has_no_end_and_nothing_to_count(look, tmp_path):
     (tmp_path / "plan.json").unlink()
     # Slurm's estimate of a job that waits for another one: a year ahead.
@@ -161,6 +161,39 @@ def test_a_job_between_two_attempts_says_that_it_begins_again(look, tmp_path):
     cancelled = look(*events)["text"]
     assert cancelled.splitlines()[1] == f"ended: {why}"
     assert "results: NOT valid" in cancelled
+
+
+def holder(left_s=3600.0, ending=None):
+    """Return what the holder says of itself."""
+    return {"lease": {"lease_s": 3600.0, "left_s": left_s}, "ending": ending, "trouble": None}
+
+
+@pytest.mark.parametrize(
+    ("told", "ends_at", "expected"),
+    [
+        (holder(), utc(-7200), {"url": "http://10.1.0.1:8000", "left_s": 3600.0, "ends_by": "lease"}),
+        (holder(), utc(-500), {"url": "http://10.1.0.1:8000", "ends_by": "time limit"}),
+        (holder(), None, {"ends_by": "lease"}),
+        (holder(ending="the playbook has finished"), utc(-7200), None),
+        (None, utc(-7200), None),
+    ],
+)
+def test_what_stays_up_is_told_with_how_long(look, tmp_path, told, ends_at, expected):
+    plan = json.loads((tmp_path / "plan.json").read_text())
+    critical = {"name": "decode_0", "tier": "worker", "critical": True}
+    plan.update(frontend_url="http://10.1.0.1:8000", steps=[critical, {"name": "decode_1", "tier": "worker"}])
+    (tmp_path / "plan.json").write_text(json.dumps(plan))
+    (tmp_path / "playbook.log").write_text("TASK [srt.slurm.rollup : x] **\nPLAY RECAP **\n")
+    up = dict(step("decode_0", "worker"), state="running", reason=None)
+    found = look(up, live=True, told=told, ends_at=ends_at)
+    assert (found["service"] or {}).items() >= (expected or {}).items()
+    assert bool(found["service"]) == bool(expected)
+    assert ("service: http://10.1.0.1:8000" in found["text"]) == bool(expected)
+    if expected:
+        assert (found["service"]["planned"], found["service"]["running"]) == (2, 1)
+        assert found["service"]["left_s"] <= 3600
+        lost = look(step("decode_0", "worker"), live=True, told=told, ends_at=ends_at)["service"]
+        assert (lost["url"], lost["running"]) == (None, 0)
 
 
 def test_a_job_that_slurm_put_back_into_the_queue_begins_again_too(look):

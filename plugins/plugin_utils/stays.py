@@ -1,0 +1,113 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""What stays up when a playbook is over: its address, how long, and the command that ends it.
+
+A play tells it itself, in its last task. After Ctrl-C, or an error outside of the stages, nothing of it runs any more.
+So the action that gets a job leaves a note in Ansible's temporary directory of this run, and the main process reads
+that at its exit: it loads the actions, and this file with them, before it forks the first worker. Who ends the job, or
+tells of it, removes the note.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import multiprocessing
+import os
+import re
+import shlex
+
+from ansible import constants, context
+from ansible.utils.display import Display
+from ansible_collections.srt.slurm.plugins.module_utils.bench.status import duration
+from ansible_collections.srt.slurm.plugins.module_utils.plan_io import write_text_atomic
+from ansible_collections.srt.slurm.plugins.module_utils.slurm import detached
+
+STOP = os.path.join("playbooks", "stop.yml")
+HOST = "srt_slurm_submit_host"
+
+
+def _path():
+    return os.path.join(constants.DEFAULT_LOCAL_TMP, "srt-stays.json")
+
+
+def remember(job_id, run_dir, lease_s=None, waits=False, submit_host=None):
+    """Leave the note that a job stays when this playbook goes away now.
+
+    :param lease_s: seconds; None when it is not known.
+    :param waits: whether it has no nodes yet.
+    :param submit_host: None when it is this machine.
+    """
+    note = {"job_id": job_id, "lease_s": lease_s, "waits": waits, "command": stop_command(run_dir, submit_host)}
+    with contextlib.suppress(OSError):  # a full disk has other ways to be heard of
+        write_text_atomic(_path(), json.dumps(note), 0o600)
+
+
+def forget(job_id=None):
+    """Remove the note, if there is one, and if it is of *job_id* (None: of any job)."""
+    note = _note()
+    if note and job_id in (None, note["job_id"]):
+        with contextlib.suppress(OSError):
+            os.unlink(_path())
+
+
+def _note():
+    try:
+        with open(_path(), encoding="utf-8") as stream:
+            return json.load(stream)
+    except (OSError, ValueError):
+        return None
+
+
+def stop_command(run_dir, submit_host=None):
+    """Return the command that ends the job of *run_dir*, as a shell takes it."""
+    # From a checkout, as the manual has it; else by the name of the installed collection. What runs inside the job does
+    # not know where it is read.
+    here = os.path.isfile(STOP) or detached.MARK in os.environ
+    words = ["ansible-playbook", STOP if here else "srt.slurm.stop"]
+    given = {"run_dir": run_dir}
+    if submit_host:
+        given[HOST] = submit_host
+        for inventory in context.CLIARGS.get("inventory") or ():
+            words += ["-i", inventory]
+    for name, value in given.items():
+        plain = re.fullmatch(r"[\w@%+:,./-]+", value)  # Ansible splits what is not
+        words += ["-e", f"{name}={value}" if plain else json.dumps({name: value}, ensure_ascii=False)]
+    return shlex.join(words)
+
+
+def lines_of(status, submit_host=None):
+    """Return what is said at the end of a run whose job stays, from what run_status returns; [] if it does not."""
+    service = status["service"]
+    if not service:
+        return []
+    whole = service["url"] and f"The service of job {status['job']['id']} stays up at {service['url']}"
+    part = f"Job {status['job']['id']} stays up, with {service['running']} of {service['planned']} steps of its service"
+    why = "its lease: runs of bench.yml renew it, status.yml does not"
+    why = "its time limit" if service["ends_by"] == "time limit" else why
+    return [
+        f"{whole or part}, for {duration(round(service['left_s']))} ({why}).",
+        f"To end it now: {stop_command(status['run_dir'], submit_host)}",
+    ]
+
+
+def left():
+    """Return the line on what stays, and remove the note; None when nobody is known to stay."""
+    note = _note()
+    if not note:
+        return None
+    forget()
+    lease = "its lease" + (f" of {duration(int(note['lease_s']))}" if note["lease_s"] else "")
+    up = f"stays in the queue, and once it has begun up for {lease}" if note["waits"] else f"stays up for {lease}"
+    return f"Job {note['job_id']} {up}. The same command goes on with it. To end it now: {note['command']}"
+
+
+def _tell_at_exit():
+    if multiprocessing.parent_process() is None:
+        line = left()
+        if line:
+            Display().display(line, stderr=True)
+
+
+atexit.register(_tell_at_exit)
