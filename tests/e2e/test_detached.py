@@ -205,7 +205,11 @@ def test_a_kept_service_stays_after_its_playbook(cluster):
     job_id, run_dir = submit(cluster, cluster.job_file("fired-kept"), "-e", "keep=600")
     measured(run_dir, "PLAY RECAP")
     assert "prefill_0" in cluster.steps(job_id)
-    assert "stage kept" in other(cluster, "status", "-e", f"job_id={job_id}")
+    text, played = other(cluster, "status", "-e", f"job_id={job_id}"), (run_dir / "playbook.log").read_text()
+    assert "stage kept" in text
+    (url,) = re.findall(r"service: (\S+)", text)
+    assert f"The service of job {job_id} stays up at {url}, for 0:" in played
+    assert played.count(f"To end it now: ansible-playbook playbooks/stop.yml -e run_dir={run_dir}") == 1
     other(cluster, "stop")
     assert job_id not in cluster.jobs()
 
@@ -215,7 +219,8 @@ def test_a_run_that_waits_for_its_nodes_shows_why_and_can_be_stopped(cluster):
     job_id, run_dir = submit(cluster, job)
     assert (run_dir / ".secrets" / "env.json").exists()
     text = other(cluster, "status")
-    assert f"job {job_id} fired-later: PENDING (BeginTime), stage allocation" in text
+    assert f"job {job_id} fired-later: PENDING (BeginTime), stage allocation, waiting for 0:00:" in text
+    assert not re.search("left|workers:|points:", text.partition("run directory:")[0]), text
     other(cluster, "stop")
     assert job_id not in cluster.jobs()
     assert not (run_dir / ".secrets").exists()
@@ -227,8 +232,9 @@ def test_a_job_of_bench_is_no_place_for_a_submitted_playbook(cluster):
     process = cluster.start_playbook(job)
     wait_for(lambda: "BeginTime" in cluster.run("squeue", "-h", "--name=fired-taken", "-o%r"), "the job to wait")
     interrupt(process)
-    process.communicate(timeout=60)
+    rest = process.communicate(timeout=60)[0]
     (job_id,) = cluster.jobs("fired-taken")
+    assert rest.count(f"Job {job_id} stays in the queue, and once it has begun up for its lease of 0:02:00.") == 1, rest
     text = " ".join(other(cluster, "submit", "-e", f"@{job}", rc=2).split())
     assert f"Job {job_id} (fired-taken) is there already (PENDING) and runs no playbook" in text, text
     assert f"playbooks/stop.yml -e job_id={job_id}" in text

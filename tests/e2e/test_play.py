@@ -208,6 +208,9 @@ def test_an_interrupted_run_leaves_the_service_up_and_the_next_run_adopts_it(clu
     rest = process.stdout.read()
     assert process.wait(timeout=60) != 0, rest
     job_id = cluster.latest.name
+    told = f"Job {job_id} stays up for its lease of 0:02:00. The same command goes on with it. To end it now: "
+    told += f"ansible-playbook playbooks/stop.yml -e run_dir={cluster.latest.resolve()}"
+    assert rest.count(told) == (number == signal.SIGINT), rest
     assert job_id in cluster.jobs(), rest
     before = cluster.steps(job_id)
     played = cluster.playbook(job, "-e", "keep=600")
@@ -216,6 +219,27 @@ def test_an_interrupted_run_leaves_the_service_up_and_the_next_run_adopts_it(clu
     after = cluster.steps(job_id)
     assert {name: step for name, step in before.items() if not name.startswith("bench")}.items() <= after.items()
     cluster.end(job)
+
+
+def test_a_run_whose_service_stays_up_says_where_for_how_long_and_how_it_is_ended(cluster):
+    job = cluster.job_file("told")
+    played = cluster.playbook(job, "-e", "keep=600")
+    assert played.rc == 0, played.text
+    where = re.search(r"The service of job \d+ stays up at (\S+), for 0:0(\d):\d\d \(its lease: ", played.text)
+    assert where, played.text
+    assert int(where.group(2)) >= 8
+    ask = f"import urllib.request; print(urllib.request.urlopen('{where.group(1)}/v1/models').status)"
+    assert cluster.run("python3", "-c", ask, node="node001") == "200\n"
+    (command,) = re.findall("To end it now: (.*)", played.text)
+    assert "To end it now" not in cluster.playbook(job, "-e", "keep=600", "--check").text
+    one = cluster.playbook(job, "--tags", "health").text
+    assert one.count("The service of job") == one.count("To end it now: ") == 1, one
+    ended = cluster.play([*cluster.prefix(), "sh", "-c", command])
+    assert ended.rc == 0, ended.text
+    assert cluster.jobs("told") == []
+    again = cluster.playbook(job)
+    assert again.rc == 0, again.text
+    assert "To end it now" not in again.text
 
 
 LOSES_CTRL_C = """
@@ -244,6 +268,7 @@ def test_a_ctrl_c_that_ansible_loses_ends_the_run_all_the_same(cluster, tmp_path
     played = cluster.play(cluster.playbook_argv(job), env)
     assert played.rc in (-signal.SIGINT, 128 + signal.SIGINT), played.text
     assert "health_wait: Ctrl-C came while Ansible started this task" in played.text
+    assert played.text.count("stays up for its lease of 0:02:00.") == 1, played.text
     assert "srt.slurm.teardown : End the service" not in played.text.partition("PLAY [Run the stages]")[2]
     assert cluster.jobs("lost-ctrl-c") == [cluster.latest.name]
     assert list((tmp_path / "local").iterdir()) == []

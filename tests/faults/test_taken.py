@@ -171,6 +171,11 @@ def test_a_submitted_job_with_a_gpu_fault_begins_again_without_that_node(cluster
     line = "NVRM: Xid (PCI:0000:0b:00): 79, GPU has fallen off the bus"
     cluster.trap("mocker", f'if [ "$SLURMD_NODENAME" = node002 ]; then echo "{line}"; sleep 1; exit 1; fi')
     job_id, run_dir = cluster.submit(cluster.job_file("sick-inside"), "-e", "job_retries=1", "-e", "keep=true")
+    waits = "PENDING BeginTime"
+    wait_for(lambda: waits in cluster.run("squeue", "-h", "-j", job_id, "-o%T %r"), "the job to be in the queue again")
+    status = cluster.run("ansible-playbook", "playbooks/status.yml", "-e", f"run_dir={run_dir}")
+    assert "begins again when it gets nodes, attempt 2 of 2; the attempt before ended: its playbook ended" in status
+    assert not re.search("is ending|results:|left|workers:", status.partition("run directory:")[0]), status
     begun(cluster, job_id)
     log = run_dir / "playbook.log"
     wait_for(lambda: "c=2 measured, valid" in log.read_text(), "the point", timeout_s=180)
