@@ -69,6 +69,13 @@ def read_secrets(path):
         ) from None
 
 
+class Hidden(dict):
+    """Values that Ansible hands to a module, and does not show: ANSIBLE_DEBUG prints a module's arguments."""
+
+    def __repr__(self):
+        return f"({len(self)} values are not shown)"
+
+
 class LendsSecrets:
     """Mixin of an action whose module takes ``secrets``; on the controller they are given as ``secrets_path``."""
 
@@ -83,5 +90,5 @@ class LendsSecrets:
         arguments = super().arguments() or dict(self._task.args)
         path = arguments.pop("secrets_path", None)
         if path:
-            arguments["secrets"] = read_secrets(path)
+            arguments["secrets"] = Hidden(read_secrets(path))
         return arguments

@@ -16,12 +16,17 @@ def test_the_modules_do_what_the_actions_do(cluster):
         play = play.replace(f" {beside}", f" {ROOT}/playbooks/{beside}")
     path = cluster.folder / "as_modules.yml"
     path.write_text(play)
-    job = cluster.job_file("modules")
+    secret = {"HF_TOKEN": "Marker-modules-81ce"}
+    job = cluster.job_file("modules", environment={"HF_TOKEN": "{{ lookup('ansible.builtin.env', 'HF_TOKEN') }}"})
     argv = [str(path) if word == "bench.yml" else word for word in cluster.playbook_argv(job, "-e", "keep=600")]
-    first = cluster.play(argv)
+    first = cluster.play(argv, secret)
     assert first.rc == 0, first.text
     assert json.loads((cluster.latest / "rollup.json").read_text())["valid"] is True
-    second = cluster.play(argv)
+    assert first.text.count("The service of job") == first.text.count("To end it now: ") == 1, first.text
+    second = cluster.play(argv, dict(secret, ANSIBLE_DEBUG="1"))
     assert second.rc == 0, second.text
+    assert "'secrets': (1 values are not shown)" in second.text
+    assert secret["HF_TOKEN"] not in second.text
+    assert secret["HF_TOKEN"] in (cluster.latest / ".secrets" / "env.json").read_text()
     assert second.changed == 0, second.text
     cluster.end(job)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -41,6 +42,17 @@ def test_the_values_lie_in_a_private_file(home):
     path = secrets.keep_secrets({"srt-secret:A": "a"})
     assert os.stat(path).st_mode & 0o777 == 0o600
     assert secrets.read_secrets(path) == {"srt-secret:A": "a"}
+
+
+def test_a_module_gets_the_values_and_nothing_shows_them(home):
+    class Base:
+        def arguments(self):
+            return {"secrets_path": secrets.keep_secrets({"srt-secret:A": "Marker-a"}), "state": "running"}
+
+    given = type("Lending", (secrets.LendsSecrets, Base), {})().arguments()
+    assert json.loads(json.dumps(given)) == {"secrets": {"srt-secret:A": "Marker-a"}, "state": "running"}
+    for shown in (f"{given}", f"{given!r}", str([given])):
+        assert "Marker-a" not in shown
 
 
 def test_what_a_killed_run_left_is_removed_by_the_next(home, dead):
