@@ -4,11 +4,9 @@
 
 from __future__ import annotations
 
-from ansible.utils.display import Display
 from ansible_collections.srt.slurm.plugins.module_utils.slurm import logs
 from ansible_collections.srt.slurm.plugins.plugin_utils.runs import RunAction
-
-display = Display()
+from ansible_collections.srt.slurm.plugins.plugin_utils.stage import show
 
 
 class ActionModule(RunAction):
@@ -25,7 +23,7 @@ class ActionModule(RunAction):
     def tell(self, line):
         """Show the lines of the log as they are."""
         self._told = True
-        display.display(line)
+        show(line)
 
     def shown(self, result):
         """Show what was not shown while it was followed."""

@@ -12,7 +12,7 @@ from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 from ansible_collections.srt.slurm.plugins.module_utils.plan_io import write_text_atomic
 from ansible_collections.srt.slurm.plugins.module_utils.results.document import in_words
 from ansible_collections.srt.slurm.plugins.plugin_utils.playbook import ROLLUP_TO, play
-from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction, display
+from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction, display, show
 
 ARGUMENT_SPEC = {
     "jobs": {"type": "list", "elements": "dict", "required": True},
@@ -51,7 +51,7 @@ def one(job, origins, params):
     stem = os.path.join(constants.DEFAULT_LOCAL_TMP, f"{job['name'].replace('/', '-')}-{os.urandom(4).hex()}")
     path, answer = f"{stem}.json", f"{stem}.rollup.json"
     write_text_atomic(path, json.dumps(frozen), 0o600)
-    rc = play(params["playbook"], [json.dumps({"srt_slurm_frozen": path, ROLLUP_TO: answer})], display.display)
+    rc = play(params["playbook"], [json.dumps({"srt_slurm_frozen": path, ROLLUP_TO: answer})], show)
     try:
         with open(answer, encoding="utf-8") as stream:
             return rc, json.load(stream)

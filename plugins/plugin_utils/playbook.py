@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
 from ansible import context
+from ansible_collections.srt.slurm.plugins.plugin_utils import stays
 
 # The variable with the file into which the playbook's rollup goes, for whoever runs the playbook.
 ROLLUP_TO = "srt_slurm_rollup_to"
@@ -43,7 +45,12 @@ def command(playbook, extra):
 def play(playbook, extra, show):
     """Run *playbook* to its end and hand each line of its output to *show*; return its exit code."""
     process = subprocess.Popen(
-        command(playbook, extra), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command(playbook, extra),
+        env={**os.environ, stays.HANDED: stays.path()},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     try:
         for line in process.stdout:

@@ -26,10 +26,12 @@ from ansible_collections.srt.slurm.plugins.module_utils.slurm import detached
 
 STOP = os.path.join("playbooks", "stop.yml")
 HOST = "srt_slurm_submit_host"
+HANDED = "SRT_SLURM_STAYS_NOTE"  # in the environment of a playbook that another one runs
 
 
-def _path():
-    return os.path.join(constants.DEFAULT_LOCAL_TMP, "srt-stays.json")
+def path():
+    """Return where the note is: a playbook that another one runs leaves it to that one, whose screen is read."""
+    return os.environ.get(HANDED) or os.path.join(constants.DEFAULT_LOCAL_TMP, "srt-stays.json")
 
 
 def remember(job_id, run_dir, lease_s=None, waits=False, submit_host=None):
@@ -41,7 +43,7 @@ def remember(job_id, run_dir, lease_s=None, waits=False, submit_host=None):
     """
     note = {"job_id": job_id, "lease_s": lease_s, "waits": waits, "command": stop_command(run_dir, submit_host)}
     with contextlib.suppress(OSError):  # a full disk has other ways to be heard of
-        write_text_atomic(_path(), json.dumps(note), 0o600)
+        write_text_atomic(path(), json.dumps(note), 0o600)
 
 
 def forget(job_id=None):
@@ -49,12 +51,12 @@ def forget(job_id=None):
     note = _note()
     if note and job_id in (None, note["job_id"]):
         with contextlib.suppress(OSError):
-            os.unlink(_path())
+            os.unlink(path())
 
 
 def _note():
     try:
-        with open(_path(), encoding="utf-8") as stream:
+        with open(path(), encoding="utf-8") as stream:
             return json.load(stream)
     except (OSError, ValueError):
         return None
@@ -104,7 +106,7 @@ def left():
 
 
 def _tell_at_exit():
-    if multiprocessing.parent_process() is None:
+    if multiprocessing.parent_process() is None and HANDED not in os.environ:
         line = left()
         if line:
             Display().display(line, stderr=True)

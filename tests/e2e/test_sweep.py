@@ -5,11 +5,12 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 
 import pytest
 import yaml
-from cluster import ROOT
+from cluster import ROOT, interrupt
 
 
 @pytest.fixture
@@ -72,3 +73,21 @@ def test_four_jobs_one_after_the_other(cluster, sweep):
     done = play(cluster, "playbooks/sweep.yml", "-e", f"job_file={sweep}", inside=True)
     assert done.returncode != 0
     assert "sweep_decode2_seqs256: FAILED, no results" in done.stdout, done.stdout + done.stderr
+
+
+def test_ctrl_c_in_a_sweep_says_which_job_stays_up(cluster, sweep):
+    argv = [*cluster.prefix(), "ansible-playbook", "playbooks/sweep.yml", "-e", f"job_file={sweep}"]
+    process = subprocess.Popen(
+        [*argv, "-e", f"output_dir={cluster.output}"], cwd=ROOT, env=cluster.environment, text=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+    )  # fmt: skip
+    for line in process.stdout:
+        if "srt.slurm.worker : Start" in line:
+            break
+    interrupt(process)
+    rest = process.communicate(timeout=60)[0]
+    (job_id,) = cluster.jobs()
+    assert re.findall(r"Job (\d+) stays up for its lease of 0:02:00", rest) == [job_id], rest
+    (command,) = re.findall("To end it now: (.*)", rest)
+    cluster.run("sh", "-c", command)
+    assert cluster.jobs() == []

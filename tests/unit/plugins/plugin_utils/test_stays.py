@@ -15,7 +15,7 @@ from ansible.parsing.splitter import parse_kv
 from ansible_collections.srt.slurm.plugins.action.run_status import ActionModule as RunStatus
 from ansible_collections.srt.slurm.plugins.action.slurm_job import ActionModule as SlurmJob
 from ansible_collections.srt.slurm.plugins.module_utils.slurm import detached
-from ansible_collections.srt.slurm.plugins.plugin_utils import interrupt, stays
+from ansible_collections.srt.slurm.plugins.plugin_utils import interrupt, playbook, stays
 from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction
 
 LINE = "Job 7 stays up for its lease of 0:02:00. The same command goes on with it. To end it now: "
@@ -97,6 +97,27 @@ from ansible_collections.srt.slurm.plugins.plugin_utils import stays
     told = [line for line in done.stderr.splitlines() if line.startswith("Job 7")]
     assert len(told) == (ends != "os._exit(0)"), done.stderr
     assert done.stdout == ""
+
+
+def test_a_playbook_that_another_one_runs_leaves_it_to_that_one(monkeypatch, temporary):
+    """Its own last words would go into a pipe that nobody reads any more."""
+    command = [
+        sys.executable,
+        "-c",
+        f"""
+import sys
+sys.path[:] = {sys.path!r}
+from ansible_collections.srt.slurm.plugins.plugin_utils import stays
+stays.context.CLIARGS = {{}}
+stays.remember("7", "/out/7", 120.0)
+print("ended")
+""",
+    ]
+    lines = []
+    monkeypatch.setattr(playbook, "command", lambda name, extra: command)
+    assert playbook.play("bench.yml", [], lines.append) == 0
+    assert lines == ["ended"]
+    assert stays.left().startswith(LINE)
 
 
 def test_a_ctrl_c_that_was_lost_tells_it_too(monkeypatch, temporary):
