@@ -225,7 +225,7 @@ def test_a_run_whose_service_stays_up_says_where_for_how_long_and_how_it_is_ende
     job = cluster.job_file("told")
     played = cluster.playbook(job, "-e", "keep=600")
     assert played.rc == 0, played.text
-    where = re.search(r"The service of job \d+ stays up at (\S+), for 0:0(\d):\d\d \(its lease: ", played.text)
+    where = re.search(r"The service of job \d+ stays up at (\S+), for 0:(\d\d):\d\d \(its lease: ", played.text)
     assert where, played.text
     assert int(where.group(2)) >= 8
     ask = f"import urllib.request; print(urllib.request.urlopen('{where.group(1)}/v1/models').status)"
