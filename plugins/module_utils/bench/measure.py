@@ -12,7 +12,7 @@ import uuid
 from ..failures import Error
 from ..results.sa_bench import load_result
 from ..results.verdict import judge, make_verdict, partial_path, write_verdict
-from ..slurm.driver import stood_still
+from ..slurm.driver import known_of, of_another, stood_still
 from ..slurm.evidence import evidence, step_error
 from ..slurm.loss import ending_error
 from ..slurm.srun import start_request
@@ -37,15 +37,20 @@ class Session:
     def __init__(self, plan, talk, ctx):
         self.plan, self.ctx = plan, ctx
         self.records, self.answer, self.seen_whole = {}, {}, False
-        self.talk, self._seq = talk, -1
+        self.talk, self._known = talk, None
         self._guard = [step["name"] for step in plan["steps"] if step.get("critical")]
 
     def ask(self, op, **fields):
         """Return the holder's answer; Error when nobody waits for ours any more or the job ends."""
         if not self.ctx.controller_alive():
             raise Error("The controller is gone. The measurement goes on; the next run attaches to it.")
-        answer = self.talk.request(op, known={"seq": self._seq}, **fields)
-        self._seq, self.answer = answer["seq"], answer
+        answer = self.talk.request(op, known=self._known, **fields)
+        if of_another(self._known, answer):  # it tells all that it knows; what it does not know of is over
+            seen_at = self.answer.get("now")
+            gone = {"state": "ended", "expected": True, "ended_at": seen_at, "reason": "was lost with its holder"}
+            live = (record for record in self.records.values() if record["state"] != "ended")
+            self.records.update({record["name"]: dict(record, **gone) for record in live})
+        self._known, self.answer = known_of(answer), answer
         self.records.update({record["name"]: record for record in answer["steps"]})
         if answer.get("ending"):
             raise ending_error(self.talk, answer["ending"])

@@ -55,6 +55,8 @@ class Driver:
         """Return the answer of the holder to one request; Error if it says no.
 
         :param timeout_s: deadline of the exchange; by default what the request waits for plus a margin.
+        :param known: :func:`known_of` an earlier answer: only steps that changed since are told, but all of them when
+            another holder answers (:func:`of_another`).
         """
         waits_s = sum(float(fields.get(key) or 0) for key in ("wait_s", "slice_s", "grace_s"))
         if op == "start":  # those that are replaced end before
@@ -68,6 +70,9 @@ class Driver:
             if op == "start" and answer.get("ending"):  # it came between two requests, and no other answer told of it
                 raise loss.ending_error(self, answer["ending"])
             raise Error(f"The holder of job {self.job_id} refused {op}: {answer.get('error')}")
+        if of_another(fields.get("known"), answer) and not answer.get("born"):
+            # One of an older version took what was known for its own and has told the rest only.
+            answer["steps"] = self.request("status", renew=renew)["steps"]
         return answer
 
 
@@ -196,6 +201,20 @@ def connect_plan(plan, ctx):
     talk = connect(plan["job_id"], plan["run_dir"], plan.get("holder_node") or names[0], nodes=names)
     talk.tell, talk.begun = ctx.progress, True
     return talk
+
+
+def known_of(answer):
+    """Return what the next request says to be told only what is new since *answer*."""
+    return {"seq": answer["seq"], "born": answer.get("born")}
+
+
+def of_another(known, answer):
+    """Tell whether *answer* is from another holder than the one whose answers are *known* (None: none is).
+
+    A holder has a birth mark. Those of older versions have none: of them only a count that went back tells.
+    """
+    seq = (known or {}).get("seq", -1)
+    return seq >= 0 and (answer.get("born") != known.get("born") or answer["seq"] < seq)
 
 
 def stood_still(answer, begin="", end="9"):

@@ -43,7 +43,7 @@ def wait_for(talk, plan, checks, timeout_s, slice_s, ctx, tell_s=0.0):
     """
     began, began_at, allowed_s = time.monotonic(), utc_now(), timeout_s
     guard = [step["name"] for step in plan["steps"] if step.get("critical")]
-    wait_id, known = uuid.uuid4().hex, -1  # a wait of its own: what was healthy before a restart does not count
+    wait_id, known = uuid.uuid4().hex, None  # a wait of its own: what was healthy before a restart does not count
     planned, lost, where = checks, {}, nodes_of(checks, plan)
     while True:
         left_s = allowed_s - (time.monotonic() - began)
@@ -53,9 +53,9 @@ def wait_for(talk, plan, checks, timeout_s, slice_s, ctx, tell_s=0.0):
             checks=checks,
             guard=guard,
             slice_s=max(0.05, min(slice_s, left_s)),
-            known={"seq": known},
+            known=known,
         )
-        records, known = answer["checks"], answer["seq"]
+        records, known = answer["checks"], driver.known_of(answer)
         allowed_s = timeout_s + driver.stood_still(answer, began_at)  # a suspended worker loads nothing
         gone = losses(answer["steps"], plan)
         if gone.keys() - lost.keys():  # the service is asked again, without what it can do without

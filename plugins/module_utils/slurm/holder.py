@@ -27,11 +27,12 @@ import socketserver
 import sys
 import threading
 import time
+import uuid
 
 try:
     from .holder_faults import log_of
     from .holder_job import PREEMPTED, TIME_LIMIT, WITH_THE_JOB, Job, Pulse, taken, told
-    from .holder_log import PASSING, tail, utc_now
+    from .holder_log import PASSING, json_files, utc_now
     from .holder_place import ask, leave_places, socket_path, take_places
     from .holder_play import Play
     from .holder_probe import Wait, probe
@@ -40,7 +41,7 @@ try:
 except ImportError:  # in the run directory
     from holder_faults import log_of
     from holder_job import PREEMPTED, TIME_LIMIT, WITH_THE_JOB, Job, Pulse, taken, told
-    from holder_log import PASSING, tail, utc_now
+    from holder_log import PASSING, json_files, utc_now
     from holder_place import ask, leave_places, socket_path, take_places
     from holder_play import Play
     from holder_probe import Wait, probe
@@ -59,6 +60,7 @@ class Holder(Steps):
     def __init__(self, job_id, run_dir, lease_s=LEASE_S, slurm=None):
         super().__init__(run_dir, slurm or Slurm(job_id))
         self.job_id, self.waits = str(job_id), {}
+        self.born = uuid.uuid4().hex  # what an earlier holder of the job has told says nothing of what we have told
         self.job = self.play = self.again = None
         self.probers = concurrent.futures.ThreadPoolExecutor(max_workers=32)
         self.lease_s, self.renewed, self.pulse = float(lease_s), time.monotonic(), Pulse()
@@ -97,8 +99,8 @@ class Holder(Steps):
             with self.change:
                 self.talks -= alive
                 self.renewed = time.monotonic() if alive else self.renewed
-        known = (request.get("known") or {}).get("seq", -1)
         with self.change:
+            known = self._known(request.get("known") or {})
             if self.pulse.felt_at is not None and not self.ending:
                 self._feel()
             lease = {"lease_s": self.lease_s, "left_s": round(self.left_s(), 1)}
@@ -107,6 +109,8 @@ class Holder(Steps):
                 {
                     "v": PROTOCOL,
                     "job_id": self.job_id,
+                    "born": self.born,
+                    "now": utc_now(),
                     "seq": self.seq,
                     "ending": self.ending,
                     "trouble": self.trouble,
@@ -117,6 +121,11 @@ class Holder(Steps):
                 },
                 **answer,
             )
+
+    def _known(self, known):
+        """Return up to which number our events are *known* to one who may have been told by an earlier holder."""
+        seq, born = known.get("seq", -1), known.get("born", self.born)  # a controller of an older version has no "born"
+        return seq if born == self.born and seq <= self.seq else -1
 
     def left_s(self):
         """Return the seconds until the lease ends; it counts from the end of a request, which may wait for long."""
@@ -177,7 +186,7 @@ class Holder(Steps):
             wait = self.waits.setdefault(key, Wait(checks, self._hold))
             while len(self.waits) > 16:
                 del self.waits[next(iter(self.waits))]
-            left, shown = wait.left(), self._progress(request)
+            left, shown = wait.left(), json_files(self.run_dir, request.get("progress"))
             while True:
                 now = time.monotonic()
                 due, pause = wait.due(now)
@@ -185,7 +194,8 @@ class Holder(Steps):
                     check["busy"] = True
                     self.probers.submit(self._probe, wait, check)
                 ended, passed = self._ended(request), now - began
-                progress = self._progress(request) if passed >= min(1.0, slice_s) else shown
+                due_too = passed >= min(1.0, slice_s)
+                progress = json_files(self.run_dir, request.get("progress")) if due_too else shown
                 # What a person wants to see is told soon, yet not so often that telling is all we do.
                 moved = passed >= 1.0 and (wait.left() < left or progress != shown)
                 if ended or moved or self.ending or passed >= slice_s or (checks and not wait.left()):
@@ -225,16 +235,6 @@ class Holder(Steps):
         with self.change:
             wait.told(check, error)
             self.change.notify_all()
-
-    def _progress(self, request):
-        root, found = os.path.realpath(self.run_dir), {}
-        for path in request.get("progress") or ():
-            full = os.path.realpath(os.path.join(root, path))
-            try:
-                found[path] = json.loads(tail(full, 1 << 20)) if full.startswith(root + os.sep) else None
-            except ValueError:
-                found[path] = None
-        return found
 
     def end(self, reason, more=""):
         """Begin the end of the job; the main thread does the rest."""

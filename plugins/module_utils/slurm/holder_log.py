@@ -33,6 +33,18 @@ def tail(path, size=8192, begin=0):
         return ""
 
 
+def json_files(run_dir, paths):
+    """Return {path: JSON value} of files in a run directory; None for what is no JSON, not there or not inside it."""
+    root, found = os.path.realpath(run_dir), {}
+    for path in paths or ():
+        full = os.path.realpath(os.path.join(root, path))
+        try:
+            found[path] = json.loads(tail(full, 1 << 20)) if full.startswith(root + os.sep) else None
+        except ValueError:
+            found[path] = None
+    return found
+
+
 def events(run_dir):
     """Yield the events of the steps in a run directory's steps.jsonl, in order."""
     for line in tail(os.path.join(run_dir, "steps.jsonl"), 1 << 28).splitlines():
