@@ -16,8 +16,8 @@ description:
   - A point is kept when this run has a valid result with the digest of the point (the service and the parameters of
     the benchmark), also one that was set aside for another setting meanwhile, which then is the current result again.
     A valid result with the same digest in another run directory beside this one is taken over, with its origin.
-  - A measurement that runs already (its controller went away) is attached to, never started twice. One that ended
-    unseen is judged.
+  - A measurement that runs already (its controller went away, or another one is at work) is attached to, never started
+    twice. One that ended unseen is judged. While another point is measured, this one waits for its turn.
   - Every result is judged. The verdict with its reasons is kept beside the result, as C(*.verdict.json). Results of
     earlier attempts are renamed, never written over.
   - A point is valid when enough requests completed, tokens came, the counts of client and server agree, the load

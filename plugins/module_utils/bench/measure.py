@@ -12,12 +12,13 @@ import uuid
 from ..failures import Error
 from ..results.sa_bench import load_result
 from ..results.verdict import judge, make_verdict, partial_path, write_verdict
-from ..slurm.driver import known_of, of_another, stood_still
-from ..slurm.evidence import evidence, step_error
+from ..slurm.driver import age_s, known_of, of_another, stood_still
+from ..slurm.evidence import evidence
 from ..slurm.loss import ending_error
 from ..slurm.srun import start_request
 from . import files
 from .losses import losses_between
+from .turns import wait_turn
 
 FIRST_SLICE_S, LONGEST_SLICE_S = 1.0, 10.0
 START_WAIT_S = 20.0
@@ -57,9 +58,9 @@ class Session:
         return answer
 
     def measured(self, name):
-        """Return the names of the benchmark steps that run, but for *name*."""
+        """Return the records of the benchmark steps that run, but for *name*."""
         live = (r for r in self.records.values() if r["tier"] == "benchmark" and r["state"] != "ended")
-        return [record["name"] for record in live if record["name"] != name]
+        return [record for record in live if record["name"] != name]
 
     def wait(self, name, slice_s):
         """Wait until the step *name* or a critical step ended, *slice_s* seconds at most."""
@@ -112,7 +113,10 @@ class Session:
 class Measurement:
     """One point.
 
-    :ivar action: measured, attached (its step ran already) or judged (its step had ended unseen).
+    Another controller may measure the same point at the same time: its measurement is joined, or its result kept.
+
+    :ivar action: measured, attached (its step ran already), judged (its step had ended unseen) or kept (another
+        controller has measured and judged it meanwhile).
     :ivar restarts: whether a part of the service was started anew meanwhile, or the job stood still, so that another
         try may do better.
     """
@@ -123,18 +127,22 @@ class Measurement:
         self._name = point["step"]["name"]
         self._result = files.result_path(session.plan, point)
         self._seen, self._seen_at = None, time.monotonic()
+        self._attempt = self._last_attempt()  # a later one is not of the past, which ``force`` leaves out
         self.action, self.restarts = "measured", False
 
     def run(self):
-        """Return the verdict, which is also written beside the result."""
-        stopped = None
-        if self._ended_unseen():
-            self.action = "judged"
-        else:
-            self._start()
+        """Return the verdict, which is also beside the result."""
+        kept = self._start()
+        if kept:
+            return kept
+        while True:
             stopped = self._watch()
-        verdict = self._judge(stopped)
-        write_verdict(self._result, verdict)
+            attempt, verdict = self._last_attempt(), self._judge(stopped)
+            if self._last_attempt() == attempt:
+                break
+            self.action, self.restarts = "attached", False  # another controller measures it again: that counts
+        if self._ours():  # otherwise the files are those of another measurement by now
+            write_verdict(self._result, verdict)
         return verdict
 
     @property
@@ -152,32 +160,63 @@ class Measurement:
         record = self._ours()
         return bool(record and record["state"] != "ended") or self._ended_unseen()
 
+    def _last_attempt(self):
+        """Return the number of the step's latest attempt, whatever it was started for; 0: there is none."""
+        return (self._session.records.get(self._name) or {}).get("attempt", 0)
+
     def _ended_unseen(self):
         record = self._ours()
         ended = record and record["state"] == "ended" and record["exit_code"] == 0
-        return bool(ended and not self._params["force"] and files.unjudged(self._plan, self._point))
+        if not ended or not self._counts():
+            return False
+        if self._last_attempt() > self._attempt:  # just now, on another node
+            self._await_file()
+        return files.unjudged(self._plan, self._point)
+
+    def _counts(self):
+        """Tell whether what has been measured is not to be measured again."""
+        return not self._params["force"] or self._last_attempt() > self._attempt
 
     def _start(self):
-        record = self._ours()
-        if record and record["state"] != "ended":
-            self.action = "attached"
-        else:
-            files.set_aside(self._result)
+        """Start the step if no other controller has; return the verdict when there is nothing left to do."""
+        if not self.begun:
+            self._session.ask("status")  # seeing to the service may have taken a while
         step = start_request(self._point["step"], self._plan["job_id"], self._plan["run_dir"])
+        step["deadline_s"] = self._point["deadline_s"]
         while True:
-            answer = self._session.ask("start", steps=[step], wait_s=START_WAIT_S)
-            if not [one for one in answer.get("actions") or () if one["action"] == "busy"]:
-                return
-            others = self._session.measured(self._name)
-            self._ctx.progress(f"c={self._point['concurrency']} waits for {', '.join(others)}, which is being measured")
-            self._session.ask("wait", watch=others, guard=[], slice_s=LONGEST_SLICE_S)
-            if self._session.dead():
-                raise step_error(self._session.dead(), self._plan["run_dir"], f"before {self._name} was measured")
+            record = self._ours()
+            if record and record["state"] != "ended":
+                self.action = "attached"  # not started: it may end in this moment, and would be replaced
+                return None
+            if self._ended_unseen():
+                self.action = "judged"
+                return None
+            kept = files.kept_verdict(self._plan, self._point) if self._counts() else None
+            if kept:
+                self.action = "kept"
+                return kept
+            with contextlib.suppress(FileNotFoundError):  # another controller does the same
+                files.set_aside(self._result)
+            last = {self._name: self._last_attempt()}
+            answer = self._session.ask("start", steps=[step], attempts=last, wait_s=START_WAIT_S)
+            action = next((one["action"] for one in answer.get("actions") or ()), None)
+            if action == "busy":
+                wait_turn(self._session, self._point)
+            elif action != "overtaken":
+                self.action = "attached" if action in ("kept", "adopted") else "measured"
+                return None
 
     def _watch(self):
         """Wait for the end of the step; return why it had to be stopped, or None."""
-        slice_s, until = FIRST_SLICE_S, time.monotonic() + float(self._point["deadline_s"])
+        slice_s, until, attempt = FIRST_SLICE_S, 0.0, None
         while self._record["state"] != "ended":
+            if not self._ours():
+                return "another controller has begun to measure it with other options or for another service"
+            if self._last_attempt() != attempt:  # ours, or one that another controller has begun meanwhile
+                self.action = "attached" if attempt else self.action
+                attempt, self._seen_at = self._last_attempt(), time.monotonic()
+                left_s = float(self._point["deadline_s"]) - age_s(self._session.answer, self._record["started_at"])
+                slice_s, until = FIRST_SLICE_S, time.monotonic() + left_s
             reason = self._stood_still() or self._too_long(until)
             dead = self._session.dead()
             if dead:

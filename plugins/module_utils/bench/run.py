@@ -118,7 +118,8 @@ def _measure(session, point, params):
         why = f" ({'; '.join(verdict['reasons'])})"
         session.ctx.progress(f"c={point['concurrency']} is measured once more when the service is whole again{why}")
         _see_to_the_service(session)
-        measurement = Measurement(session, point, dict(params, force=True))
+        # The verdict on it is there, so it is measured, unless another controller has done that again.
+        measurement = Measurement(session, point, dict(params, force=False))
         verdict = measurement.run()
     if not verdict["valid"]:
         session.ask("status")  # a job that was taken away says so better than the client that it took along

@@ -8,6 +8,7 @@ Slurm is the transport: no open port, no polling of shared files, authenticated 
 from __future__ import annotations
 
 import contextlib
+import datetime
 import json
 import os
 import re
@@ -221,6 +222,17 @@ def stood_still(answer, begin="", end="9"):
     """Return for how many seconds the job of a holder stood still between two times (UTC), as its *answer* tells."""
     pauses = answer.get("pauses") or ()
     return sum(pause["s"] for pause in pauses if pause["to"] > begin and pause["from"] < end)
+
+
+def age_s(answer, since):
+    """Return for how many seconds the job has run since the time *since* (UTC), as its holder's *answer* tells.
+
+    0 when *since* is None, and for a holder of an older version, which does not tell its time.
+    """
+    if not since or not answer.get("now"):
+        return 0.0
+    since_at, now_at = (datetime.datetime.strptime(when, "%Y-%m-%dT%H:%M:%S.%fZ") for when in (since, answer["now"]))
+    return max(0.0, (now_at - since_at).total_seconds() - stood_still(answer, since))
 
 
 def holder_files():

@@ -143,13 +143,11 @@ class Holder(Steps):
         began = time.monotonic()
         if self.ending:
             return {"ok": False, "error": f"The job is ending: {self.ending}."}
-        actions = self.start(request["steps"], request.get("restart"))
+        actions = self.start(request["steps"], request.get("restart"), request.get("attempts"))
+        begun = [name for name, done in actions.items() if done not in ("busy", "overtaken")]
         with self.change:
             self.change.wait_for(
-                lambda: (
-                    self.ending
-                    or all(self.steps[name].state != "starting" for name, done in actions.items() if done != "busy")
-                ),
+                lambda: self.ending or all(self.steps[name].state != "starting" for name in begun),
                 max(0.0, began + float(request.get("wait_s") or 0) - time.monotonic()),
             )
         return {"actions": [{"name": ask["name"], "action": actions[ask["name"]]} for ask in request["steps"]]}

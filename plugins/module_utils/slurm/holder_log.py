@@ -45,6 +45,16 @@ def json_files(run_dir, paths):
     return found
 
 
+def set_logs_aside(run_dir, step):
+    """Keep the log of an earlier attempt of *step*: nothing ever writes over evidence."""
+    for node in step.ask.get("nodes") or []:
+        log, number = os.path.join(run_dir, step.ask["log"].replace("%N", node)), step.attempt - 1
+        if os.path.exists(log) and step.started_at is None:
+            while os.path.exists(f"{log}.{number}"):
+                number += 1
+            os.rename(log, f"{log}.{number}")
+
+
 def events(run_dir):
     """Yield the events of the steps in a run directory's steps.jsonl, in order."""
     for line in tail(os.path.join(run_dir, "steps.jsonl"), 1 << 28).splitlines():

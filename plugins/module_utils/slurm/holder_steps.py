@@ -17,11 +17,11 @@ import time
 
 try:
     from .holder_faults import keep, may_restart, read_end, sweep
-    from .holder_log import PASSING, Ends, events, remembered, tail, utc_now
+    from .holder_log import PASSING, Ends, events, remembered, set_logs_aside, tail, utc_now
     from .holder_secrets import resolve
 except ImportError:  # in the run directory
     from holder_faults import keep, may_restart, read_end, sweep
-    from holder_log import PASSING, Ends, events, remembered, tail, utc_now
+    from holder_log import PASSING, Ends, events, remembered, set_logs_aside, tail, utc_now
     from holder_secrets import resolve
 
 CALL_S = 10.0  # the longest that one Slurm command may take
@@ -37,7 +37,7 @@ TRANSIENT = re.compile(
 SCRUBBED = re.compile(
     "(SLURM|SRUN|SBATCH|PMI|PMIX)_(?!CONF$)|(CUDA|ROCR)_VISIBLE_DEVICES$|GPU_DEVICE_ORDINAL$|ZE_AFFINITY_MASK$"
 )
-REMEMBERED = ("name", "tier", "digest", "nodes", "critical", "restarts", "log", "stop_grace_s")
+REMEMBERED = ("name", "tier", "digest", "nodes", "critical", "restarts", "log", "stop_grace_s", "deadline_s")
 RESTART_PAUSES_S = (0.5, 2, 5, 10, 30)  # before the first restart of a step, the second, and so on
 SAID = (
     "state", "attempt", "step_id", "node", "started_at", "running_at", "ended_at", "exit_code", "signal", "reason",
@@ -135,10 +135,14 @@ class Steps:
         os.makedirs(os.path.join(run_dir, "logs", ".srun"), exist_ok=True)
         self._remember()
 
-    def start(self, asks, restart=False):
-        """Start what does not run with the digest asked for; return {name: kept|adopted|started|replaced|busy}.
+    def start(self, asks, restart=False, attempts=None):
+        """Start what does not run with the digest asked for.
 
-        A benchmark is busy as long as another one runs: two at once would measure each other.
+        Return {name: kept|adopted|started|replaced|busy|overtaken}. A benchmark is busy as long as another one runs:
+        two at once would measure each other.
+
+        :param attempts: {name: the last attempt of the step that the asker has seen, 0 for none}. A step with a later
+            one that does not run is overtaken: who asks shall see first what came of it.
         """
         actions, old, new = {}, [], []
         with self.one_at_a_time:
@@ -151,6 +155,9 @@ class Steps:
                         step.ask = ask
                         if step.state == "unowned":
                             self.note(step, "adopted", state="running", reason="runs without a client of ours")
+                        continue
+                    if step and step.attempt > (attempts or {}).get(step.name, step.attempt):
+                        actions[step.name] = "overtaken"
                         continue
                     if ask.get("tier") == "benchmark" and self._measured(ask["name"]):
                         actions[ask["name"]] = "busy"
@@ -237,7 +244,7 @@ class Steps:
                 if step.expected or self.ending:
                     return self.note(step, "end", state="ended", reason="stopped before it started")
                 try:
-                    self._set_aside(step)
+                    set_logs_aside(self.run_dir, step)
                     begin = os.path.getsize(err) if os.path.exists(err) else 0
                     env = resolve(step.ask.get("srun_env") or {}, self.run_dir)
                     step.client = self.slurm.spawn(step.ask["srun_argv"], env, err)
@@ -336,15 +343,6 @@ class Steps:
             if time.monotonic() - self.seen_at > max_age_s:
                 self.seen, self.seen_at = self.slurm.steps(), time.monotonic()
             return self.seen
-
-    def _set_aside(self, step):
-        """Keep the log of an earlier attempt: nothing ever writes over evidence."""
-        for node in step.ask.get("nodes") or []:
-            log, number = os.path.join(self.run_dir, step.ask["log"].replace("%N", node)), step.attempt - 1
-            if os.path.exists(log) and step.started_at is None:
-                while os.path.exists(f"{log}.{number}"):
-                    number += 1
-                os.rename(log, f"{log}.{number}")
 
     def _remember(self):
         """Learn from steps.jsonl what an earlier holder of this run directory started."""

@@ -33,6 +33,7 @@ class FakeHolder:
         self.asked, self.scenes, self.minute, self.busy = [], [], 0, []
         self.mute = {}  # checks that fail, with what they say
         self.born = "first"
+        self.before = {}  # what happens once, right before a request of that kind is answered
         for step in plan["steps"]:
             self.put(step, state="running", started_at="2026-11-21T09:00:00.000Z")
 
@@ -41,7 +42,8 @@ class FakeHolder:
         self.seq += 1
         record = {
             "name": step["name"], "tier": step["tier"], "digest": step["digest"], "nodes": step["nodes"],
-            "critical": step["critical"], "log": step["log"].replace("%N", step["nodes"][0]), "attempt": 1,
+            "critical": step["critical"], "log": step["log"].replace("%N", step["nodes"][0]),
+            "attempt": self.records.get(step["name"], {}).get("attempt", 0) + 1,
             "step_id": "77.1", "state": "running", "started_at": None, "ended_at": None, "exit_code": None,
             "signal": None, "reason": None, "expected": False, "node": None, "seq": self.seq,
         }  # fmt: skip
@@ -101,16 +103,21 @@ class FakeHolder:
         """One request of the protocol."""
         self.asked.append((op, fields))
         checks, actions = [], []
+        self.before.pop(op, lambda: None)()
         live = [name for name in self.busy if self.records[name]["state"] != "ended"]
         if op == "start" and live:
             actions = [{"name": step["name"], "action": "busy"} for step in fields["steps"]]
         elif op == "start":
             for step in fields["steps"]:
-                old = self.records.get(step["name"])
-                if old and old["state"] != "ended" and old["digest"] == step["digest"]:
-                    continue
-                self.minute += 1
-                self.put(step, started_at=self.at(0))
+                old = self.records.get(step["name"]) or {"attempt": 0, "state": "ended"}
+                known_attempt = fields.get("attempts", {}).get(step["name"], old["attempt"])
+                action = "overtaken" if old["attempt"] > known_attempt else "started"
+                if old["state"] != "ended" and old["digest"] == step["digest"]:
+                    action = "kept"
+                if action == "started":
+                    self.minute += 1
+                    self.put(step, started_at=self.at(0), deadline_s=step.get("deadline_s"))
+                actions.append({"name": step["name"], "action": action})
         elif op == "wait" and fields.get("checks"):
             names = [check["name"] for check in fields["checks"]]
             checks = [

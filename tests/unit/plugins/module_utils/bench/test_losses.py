@@ -235,7 +235,7 @@ def test_the_same_while_it_is_still_measured(made):
     made.holder.replace("decode_0", made.holder.at(2))
     (point,) = made.call(concurrencies=[4])["points"]
     assert any("ended during" in line and "started anew" in line for line in made.lines)
-    assert (point["valid"], made.holder.started()) == (True, ["bench_c4", "bench_c4"])
+    assert (point["valid"], made.holder.started()) == (True, ["bench_c4"])
 
 
 def test_a_part_that_another_run_replaces_by_the_same_makes_a_watched_point_invalid(made):

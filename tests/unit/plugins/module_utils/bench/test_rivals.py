@@ -4,8 +4,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
+
+CHECKS = [{"name": "decode_0", "steps": ["decode_0"], "after": []}]
 
 
 def waits(made):
@@ -40,3 +44,129 @@ def test_a_part_of_the_service_that_a_second_holder_does_not_know_of_does_not_ru
     first, second = caught.value.evidence["points"]
     assert (first["valid"], second["action"]) == (False, "not_measured")
     assert "decode_0" in first["reasons"][0]
+
+
+def rival(made, judged=None, **facts):
+    """Let another controller begin c=4; with *judged* it has also ended, and has a verdict if that is true."""
+    point = made.plan["benchmark"]["points"][0]
+    made.holder.minute += 1
+    made.holder.put(point["step"], **dict({"started_at": made.holder.at(0)}, **facts))
+    made.holder.write(point["progress"], {})
+    if judged is None:
+        return
+    made.holder.finish("bench_c4")
+    if judged:
+        result = json.loads((made.run_dir / point["result"]).read_text())
+        made.helpers.write_point(made.run_dir, point, result)
+
+
+def outcome(made, **params):
+    """Measure c=4; return what was done and how often it was started, and see that nothing was set aside."""
+    (point,) = made.call(concurrencies=[4], **params)["points"]
+    assert point["valid"], point["reasons"]
+    assert list((made.run_dir / "results").rglob("*.attempt*")) == []
+    return point["action"], made.holder.minute
+
+
+def test_a_measurement_that_ends_while_it_is_joined_is_not_begun_anew(made):
+    rival(made)
+    made.holder.before["start"] = made.holder.finish
+    assert outcome(made) == ("attached", 1)
+
+
+@pytest.mark.parametrize(("judged", "action"), [(None, "attached"), (False, "judged"), (True, "kept")])
+@pytest.mark.parametrize("force", [False, True])
+def test_what_another_one_measures_while_the_service_is_seen_to_counts(made, judged, action, force):
+    made.plan["checks"] = CHECKS
+    made.holder.before["wait"] = lambda: rival(made, judged)
+    assert outcome(made, force=force) == (action, 1)
+    assert made.holder.started() == []
+
+
+@pytest.mark.parametrize(("judged", "action"), [(None, "attached"), (False, "judged"), (True, "kept")])
+def test_what_another_one_begins_at_the_same_moment_counts(made, judged, action):
+    made.holder.before["start"] = lambda: rival(made, judged)
+    assert outcome(made) == (action, 1)
+
+
+def test_what_was_measured_before_is_measured_again_if_that_is_wanted(made):
+    rival(made, True)
+    assert made.call(concurrencies=[4])["points"][0]["action"] == "kept"
+    (point,) = made.call(concurrencies=[4], force=True)["points"]
+    assert (point["action"], made.holder.minute) == ("measured", 2)
+    assert len(list((made.run_dir / "results").rglob("*.attempt1.json"))) == 1
+
+
+def test_a_verdict_is_not_written_on_what_another_one_measures_by_then(made):
+    made.plan["checks"] = CHECKS
+
+    def scene():
+        made.holder.finish(exit_code=1, result=False)
+        made.holder.before["wait"] = lambda: rival(made)
+
+    made.holder.scenes = [scene]
+    (point,) = made.call(concurrencies=[4])["points"]
+    assert (point["action"], point["valid"], point["reasons"]) == ("attached", True, [])
+
+
+def test_a_measurement_with_other_options_is_not_taken_for_this_one(made):
+    made.holder.scenes = [lambda: rival(made, digest="other")]
+    (point,) = made.call(concurrencies=[4])["points"]
+    assert point["reasons"][0].startswith("another controller has begun to measure it with other options")
+    assert [op for op, _fields in made.holder.asked if op == "stop"] == []
+    assert list((made.run_dir / "results").rglob("*.verdict.json")) == []
+
+
+def test_the_time_of_a_measurement_begins_with_it_and_not_with_who_joins(made):
+    rival(made, started_at="2026-11-21T09:59:00.000Z")
+    (point,) = made.call(concurrencies=[4])["points"]
+    assert point["reasons"][0] == "it was stopped because it was not complete after 60 s"
+
+
+def test_a_measurement_that_another_one_begins_again_has_its_own_time(made):
+    made.holder.scenes = [lambda: rival(made, attempt=2), lambda: None]
+    assert outcome(made) == ("attached", 2)
+
+
+def other_point(made, started_at="2026-11-21T09:57:00.000Z", **facts):
+    """Let another controller measure another point, c=99."""
+    step = dict(made.plan["benchmark"]["points"][1]["step"], name="bench_c99", digest="s99")
+    made.holder.put(step, started_at=started_at, **facts)
+    made.holder.busy = ["bench_c99"]
+
+
+@pytest.mark.parametrize("facts", [{"deadline_s": 90}, {"digest": "s16"}])
+def test_another_measurement_that_nobody_ends_is_ended_after_its_deadline(made, facts):
+    other_point(made, **facts)
+    (point,) = made.call(concurrencies=[4])["points"]
+    assert (point["action"], point["valid"]) == ("measured", True)
+    assert "bench_c99 is ended: it is not complete after 181 s, and nobody else has ended it" in made.lines
+    assert [fields["names"] for op, fields in made.holder.asked if op == "stop"] == [["bench_c99"]]
+
+
+@pytest.mark.parametrize("facts", [{"deadline_s": 150}, {}, {"deadline_s": 60, "started_at": None}])
+def test_another_measurement_that_may_go_on_is_waited_for(made, facts):
+    other_point(made, **facts)
+    made.holder.scenes = [
+        lambda: None,
+        lambda: made.holder.change("bench_c99", state="ended", ended_at=made.holder.at(0)),
+    ]
+    assert made.call(concurrencies=[4])["valid"]
+    assert [op for op, _fields in made.holder.asked if op == "stop"] == []
+    assert [fields["watch"] for op, fields in made.holder.asked if op == "wait"][:2] == [["bench_c99"]] * 2
+    assert "c=4 waits for bench_c99, which is being measured" in made.lines
+
+
+def test_another_measurement_that_cannot_be_ended_is_an_error(made, monkeypatch):
+    other_point(made, deadline_s=60)
+    monkeypatch.setattr(made.holder, "change", lambda *args, **facts: None)
+    with pytest.raises(Error, match="bench_c99 is beyond its deadline and cannot be ended.* Look at node0001"):
+        made.call(concurrencies=[4])
+
+
+def test_the_holder_is_told_the_deadline_and_the_last_attempt(made):
+    rival(made, judged=False)
+    made.holder.change("bench_c4", exit_code=1)
+    made.call(concurrencies=[4])
+    (fields,) = [fields for op, fields in made.holder.asked if op == "start"]
+    assert (fields["attempts"], fields["steps"][0]["deadline_s"]) == ({"bench_c4": 1}, 60)

@@ -113,3 +113,33 @@ def test_without_a_loss_it_is_waited_for(fake, tmp_path):
     plan = make_plan(tmp_path, steps, checks=[check])
     with pytest.raises(Error, match="The service is not healthy after 0.2 s"):
         health.wait_for(fake, plan, plan["checks"], 0.2, 0.05, Context())
+
+
+def load(fake, attempts=None, **step):
+    """Ask for a measurement with what the asker has seen of its *attempts*; return what was done, and the attempt."""
+    asks = [srun.start_request(make_step("load", tier="benchmark", **step), "42", fake.run_dir)]
+    answer = fake.request("start", steps=[dict(asks[0], deadline_s=60)], wait_s=10, attempts=attempts)
+    return answer["actions"][0]["action"], fake.records()["load"]["attempt"]
+
+
+def test_a_step_of_which_the_asker_has_not_seen_the_last_attempt_is_not_started_again(fake):
+    assert load(fake, {"load": 0}) == ("started", 1)
+    assert load(fake, {"load": 0}) == ("kept", 1)
+    fake.slurm.end("load", 0)
+    fake.until(lambda steps: steps["load"]["state"] == "ended")
+    assert load(fake, {"load": 0}) == ("overtaken", 1)
+    assert fake.records()["load"]["state"] == "ended"
+    assert load(fake, {"load": 1}) == ("replaced", 2)
+    assert load(fake, {"load": 1}, digest="other") == ("overtaken", 2)
+    assert load(fake, digest="other") == ("replaced", 3)  # a controller of an older version
+    assert load(fake, {"load": 9}, digest="another") == ("replaced", 4)  # seen under a holder that was lost
+
+
+def test_another_holder_knows_how_long_a_measurement_may_take(fake, tmp_path):
+    load(fake)
+    follower = FakeDriver(tmp_path, slurm=fake.slurm)
+    answer = follower.request("status")
+    (record,) = answer["steps"]
+    assert (record["state"], record["deadline_s"]) == ("unowned", 60)
+    assert 0.0 <= driver.age_s(answer, record["started_at"]) < 60.0
+    fake.slurm.running.clear()

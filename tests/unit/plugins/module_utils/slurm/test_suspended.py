@@ -46,6 +46,14 @@ def test_how_long_the_job_stood_still(begin, end, seconds):
     assert driver.stood_still({}, begin, end) == 0
 
 
+def test_how_long_something_has_had_the_time_of_the_job():
+    answer = {"now": "2026-11-22T06:01:00.500Z", "pauses": [PAUSE]}
+    assert driver.age_s(answer, "2026-11-22T06:00:30.000Z") == 30.5
+    assert driver.age_s(answer, "2026-11-22T06:00:10.000Z") == 30.5
+    assert driver.age_s(answer, "2026-11-22T06:02:00.000Z") == 0.0
+    assert (driver.age_s(answer, None), driver.age_s({}, "2026-11-22T06:00:30.000Z")) == (0.0, 0.0)
+
+
 def test_a_holder_that_is_suspended_is_waited_for_beyond_all_patience(monkeypatch, tmp_path):
     states, lines = ["SUSPENDED"] * 3 + ["RUNNING"], []
     talk = driver.HolderDriver("42", str(tmp_path), "n1", patience_s=0.01)
