@@ -126,8 +126,9 @@ def test_two_controllers_at_once_share_one_job(cluster, node):
     assert [one.rc for one in played] == [0, 0], played[0].text + played[1].text
     (job_id,) = cluster.jobs("twice")
     starts = [line for line in (cluster.latest / "steps.jsonl").read_text().splitlines() if '"event": "start"' in line]
-    for name in ("prefill_0", "decode_0", "decode_1", "nginx", "nats", "etcd"):
+    for name in ("prefill_0", "decode_0", "decode_1", "nginx", "nats", "etcd", "bench_c2"):
         assert sum(f'"name": "{name}"' in line for line in starts) == 1, name
+    assert [path.name for path in cluster.latest.glob("results/*/*.attempt*")] == []
     cluster.end(job)
 
 

@@ -1,0 +1,60 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Controllers that measure in one job, while holders or other controllers go away. See docs/reliability.md."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import signal
+
+import pytest
+from cluster import interrupt, wait_for
+from faults import BENCHMARK, LONG, failed
+
+UP = ("-e", "keep=600", "--skip-tags", "benchmark,rollup")
+
+
+def kill_holder(cluster):
+    """Kill the process that serves the newest run."""
+    for path in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            words = (path / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if words[0].endswith(b"python3") and b"serve" in words and str(cluster.latest).encode() in words:
+            os.kill(int(path.name), signal.SIGKILL)
+
+
+def test_a_controller_hears_from_a_second_holder_that_its_measurement_is_over(cluster):
+    cluster.run("salloc", "--no-shell", "--job-name=mine", "--nodes=3", "--ntasks=3", "--exclusive", "--time=10")
+    (job_id,) = cluster.jobs("mine")
+    job, adopt = cluster.job_file("followed", benchmark=dict(LONG, num_prompts_mult=60000)), ("-e", f"job_id={job_id}")
+    played = cluster.playbook(job, *adopt, *UP)
+    assert played.rc == 0, played.text
+    process, _job_id, seen = cluster.measuring(job, *adopt, "-e", "keep=600")
+    steps = cluster.steps(job_id)
+    kill_holder(cluster)
+    wait_for(lambda: steps["srt_holder"] not in cluster.steps(job_id).values(), "the holder to be gone")
+    if "bench_c2" in cluster.steps(job_id):
+        cluster.kill(job_id, "bench_c2")
+        wait_for(lambda: "bench_c2" not in cluster.steps(job_id), "the load client to be gone")
+    second = cluster.playbook(job, *adopt, "-e", "keep=600", "--tags", "allocation")
+    assert second.rc == 0, second.text
+    failed(cluster.rest(process, seen), "c=2 measured, NOT valid: the load client ended before this holder began")
+
+
+@pytest.mark.slow
+def test_a_measurement_that_hangs_without_a_controller_is_ended_by_who_waits_for_its_turn(cluster):
+    points = dict(BENCHMARK, osl=64, num_prompts_mult=2000, point_timeout_s=30, concurrencies=[2])
+    process, _job_id, _seen = cluster.measuring(cluster.job_file("turns", benchmark=points), "-e", "keep=600")
+    cluster.freeze("load_client")
+    interrupt(process, signal.SIGKILL)
+    process.communicate(timeout=60)
+    job = cluster.job_file("turns", benchmark=dict(points, num_prompts_mult=5, concurrencies=[3]))
+    played = cluster.playbook(job, "-e", "keep=600")
+    assert played.rc == 0, played.text
+    assert "c=3 waits for bench_c2, which is being measured" in played.text
+    assert "bench_c2 is ended: it is not complete after " in played.text
+    assert "c=3 measured, valid" in played.text
+    cluster.end(job)
