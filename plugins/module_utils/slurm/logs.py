@@ -101,29 +101,32 @@ def _over(found, name):
 
 
 def _start(path, lines):
-    """Return the offset in bytes at which the last *lines* lines of a file begin."""
+    """Return where the last *lines* lines of a file begin: the file's inode, None without one, and bytes."""
     try:
         with open(path, "rb") as stream:
+            inode = os.fstat(stream.fileno()).st_ino
             size = stream.seek(0, os.SEEK_END)
             first = max(0, size - (1 << 20))
             stream.seek(first)
             content = stream.read()
     except OSError:
-        return 0
+        return None, 0
     kept = b"".join(content.splitlines(keepends=True)[-lines:]) if lines else b""
-    return first + len(content) - len(kept)
+    return inode, first + len(content) - len(kept)
 
 
 def _show_new(path, places, rest, several, ctx):
+    inode, place = places[path]
     try:
         with open(path, "rb") as stream:
-            if stream.seek(0, os.SEEK_END) < places[path]:  # a new attempt: the log of the last one was set aside
-                places[path] = 0
-            stream.seek(places[path])
+            now = os.fstat(stream.fileno())
+            if now.st_ino != inode or now.st_size < place:  # a new attempt: the log of the last one was set aside
+                place = 0
+            stream.seek(place)
             content = stream.read(1 << 20)
     except OSError:
         return False
-    places[path] += len(content)
+    places[path] = now.st_ino, place + len(content)
     *complete, rest[path] = (rest[path] + content.decode(errors="replace")).split("\n")
     for line in complete:
         ctx.show(f"{os.path.basename(path).split('_')[0]}: {line}" if several else line)
