@@ -48,7 +48,7 @@ def test_a_controller_hears_from_a_second_holder_that_its_measurement_is_over(cl
 def test_a_measurement_that_hangs_without_a_controller_is_ended_by_who_waits_for_its_turn(cluster):
     points = dict(BENCHMARK, osl=64, num_prompts_mult=2000, point_timeout_s=30, concurrencies=[2])
     process, _job_id, _seen = cluster.measuring(cluster.job_file("turns", benchmark=points), "-e", "keep=600")
-    cluster.freeze("load_client")
+    assert cluster.freeze("/load_client")
     interrupt(process, signal.SIGKILL)
     process.communicate(timeout=60)
     job = cluster.job_file("turns", benchmark=dict(points, num_prompts_mult=5, concurrencies=[3]))

@@ -195,8 +195,7 @@ class Measurement:
             if kept:
                 self.action = "kept"
                 return kept
-            with contextlib.suppress(FileNotFoundError):  # another controller does the same
-                files.set_aside(self._result)
+            files.set_aside(self._result)
             last = {self._name: self._last_attempt()}
             answer = self._session.ask("start", steps=[step], attempts=last, wait_s=START_WAIT_S)
             action = next((one["action"] for one in answer.get("actions") or ()), None)
