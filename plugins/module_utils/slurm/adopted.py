@@ -145,7 +145,7 @@ def start_holder(job, run_dir, lease_s):
         "--input=none",
         "--open-mode=append",
         f"--output={run_dir.replace('%', '%%')}/slurm-%j.out",
-        *("python3", os.path.join(run_dir, "holder.py"), "serve", "--guest"),
+        *("python3", os.path.join(run_dir, "holder.py"), "serve", "--guest", str(job.get("submitted_at"))),
         *("--run-dir", run_dir, "--lease", f"{lease_s:g}"),
     ]
     with open(os.path.join(run_dir, "logs", f"{driver.GUEST}.err"), "ab") as err:

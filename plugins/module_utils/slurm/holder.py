@@ -5,7 +5,7 @@
 It owns the srun clients of all steps, records how each of them ended, probes the service and keeps
 the lease: without a sign of life of a controller the steps end in tiers and the nodes go back.
 
-    holder.py serve --run-dir DIR [--lease S] [--play] [--guest]  serve requests on a Unix socket until the end;
+    holder.py serve --run-dir DIR [--lease S] [--play] [--guest TIME]  serve requests on a Unix socket until the end;
                                                   with play run play.json, as a guest leave it to one that serves
     holder.py ctl   --run-dir DIR                 one JSON request on stdin, one JSON answer on stdout
 
@@ -311,10 +311,11 @@ class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
         super().__init__(path, self.RequestHandlerClass)
 
 
-def serve(run_dir, lease_s, with_play=False, guest=False):
+def serve(run_dir, lease_s, with_play=False, guest=""):
     """Serve until the end of the job; return the exit status of the batch script.
 
-    :param guest: nothing is done if another holder serves the job, for this run directory or for another one.
+    :param guest: when the job, which somebody else submitted, was submitted; "" in a batch script. Nothing is done if
+        another holder serves the job, for this run directory or for another one.
     """
     job_id = os.environ["SLURM_JOB_ID"]
     places, status = take_places(job_id, run_dir, guest)
@@ -337,7 +338,8 @@ def serve(run_dir, lease_s, with_play=False, guest=False):
     again = False
     try:
         with contextlib.suppress(OSError):  # a full disk must not cost the end in order
-            print(f"{utc_now()} ending: {holder.ending}", flush=True)
+            sys.stdout.write(f"{utc_now()} ending: {holder.ending}\n")
+            sys.stdout.flush()
         # A job that is taken away has little time: first things first. One that Slurm has begun again elsewhere, when
         # it lost this node, has steps with the same ids there: those are not ours to end.
         moved = job.begins_again()
@@ -374,7 +376,8 @@ def ctl(run_dir):
     if not answer:
         sys.stderr.write(f"no holder on {socket.gethostname()}: {why}\n")
         return 3
-    print(answer, end="", flush=True)
+    sys.stdout.write(answer)
+    sys.stdout.flush()
     return 0
 
 
@@ -385,7 +388,7 @@ def main():
     parser.add_argument("--run-dir", required=True)
     parser.add_argument("--lease", type=float, default=LEASE_S)
     parser.add_argument("--play", action="store_true")
-    parser.add_argument("--guest", action="store_true")
+    parser.add_argument("--guest", default="")
     options = parser.parse_args()
     if options.command == "serve":
         status = serve(options.run_dir, options.lease, options.play, options.guest)

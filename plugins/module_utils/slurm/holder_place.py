@@ -21,7 +21,8 @@ GAVE_WAY = 4  # exit status of a guest that leaves the job to one of another run
 def socket_path(job_id, run_dir):
     """Return where the holder of *job_id* listens on its node; the folder belongs to the user alone.
 
-    That of the run directory "/" stands for the whole job: no service is there, but its one guest keeps it.
+    That of the run directory "/TIME", when the job was submitted, stands for the whole job: no service is there, but
+    its one guest keeps it. Another cluster may have a job of this number here, as on a machine with two sandboxes.
     """
     mark = hashlib.sha256(os.path.realpath(run_dir).encode()).hexdigest()[:8]
     return f"/tmp/srt-{os.getuid()}-{job_id}-{mark}/socket"
@@ -88,12 +89,14 @@ class Place:
 def take_places(job_id, run_dir, guest):
     """Return (places of a holder that may serve now, the first one to listen in; exit status if it may not).
 
-    Two services would take each other's GPUs and ports, so one *guest* serves a job, whatever its run directory.
+    Two services would take each other's GPUs and ports, so one guest serves a job, whatever its run directory.
+
+    :param guest: when its job was submitted; "" for a batch script.
     """
     taken = []
-    for one, status in ((run_dir, 0), *([("/", GAVE_WAY)] if guest else [])):
+    for one, status in ((run_dir, 0), *([(f"/{guest}", GAVE_WAY)] if guest else [])):
         place = Place(socket_path(job_id, one))
-        if not place.take(guest):
+        if not place.take(bool(guest)):
             leave_places(taken)
             return [], status
         taken.append(place)

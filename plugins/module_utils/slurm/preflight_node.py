@@ -148,9 +148,20 @@ def mounts(paths):
 
 
 def mark_of(output_dir, job):
-    """Return the marks that *job* leaves in names below /tmp: both of its run directory, and that of any ("/")."""
+    """Return the marks that *job* leaves in names below /tmp: both of its run directory, and that of the whole job."""
     run_dir = os.path.join(output_dir, job)
-    return {hashlib.sha256(path.encode()).hexdigest()[:8] for path in (run_dir, os.path.realpath(run_dir), "/")}
+    whole = f"/{about(run_dir).get('submitted_at')}"  # see holder_place.py
+    return {hashlib.sha256(path.encode()).hexdigest()[:8] for path in (run_dir, os.path.realpath(run_dir), whole)}
+
+
+def about(run_dir):
+    """Return what its ID.json says of the job of a run directory, {} if nothing."""
+    try:
+        with open(os.path.join(run_dir, f"{os.path.basename(run_dir)}.json"), encoding="utf-8") as stream:
+            told = json.load(stream)
+    except (OSError, ValueError):
+        return {}
+    return told if isinstance(told, dict) else {}
 
 
 def is_over(job, table, uid):
@@ -163,12 +174,10 @@ def is_over(job, table, uid):
         return False
     run_dir = os.path.join(table["output_dir"], job)
     try:
-        with open(os.path.join(run_dir, f"{job}.json"), encoding="utf-8") as stream:
-            about = json.load(stream)
         ours = os.stat(run_dir).st_uid == uid
-    except (OSError, ValueError):
+    except OSError:
         return False
-    return ours and isinstance(about, dict) and about.get("slurm_cluster") == table["cluster"]
+    return ours and about(run_dir).get("slurm_cluster") == table["cluster"]
 
 
 def stale(table, uid, folder="/tmp", dead=()):

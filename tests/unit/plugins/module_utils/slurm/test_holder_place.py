@@ -15,6 +15,7 @@ import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.slurm import driver, holder, holder_place
 from fake_holder import until
 
+TIME = "2026-11-22T12:00:00"
 STEP = {"name": "nats", "tier": "head_infra", "digest": "d", "nodes": ["n1"], "log": "logs/x.out",
         "srun_argv": ["srun"]}  # fmt: skip
 
@@ -61,14 +62,14 @@ def guests(tmp_path, program):
         process.wait()
     if (tmp_path / "srun").exists():
         os.kill(int((tmp_path / "srun").read_text()), signal.SIGKILL)
-    for path in (made.path, holder.socket_path(made.job_id, "/")):
+    for path in (made.path, holder.socket_path(made.job_id, f"/{TIME}")):
         holder_place.shutil.rmtree(os.path.dirname(path), ignore_errors=True)
 
 
 def test_a_second_guest_leaves_everything_to_the_first(guests):
-    first = guests.start("--guest")
+    first = guests.start("--guest", TIME)
     until(lambda: guests.ask("status"))
-    second = guests.start("--guest", "--lease", "0.1")
+    second = guests.start("--guest", TIME, "--lease", "0.1")
     assert second.wait(timeout=20) == 0
     assert guests.begun() == 1
     assert guests.ask("status")["ok"]
@@ -81,7 +82,7 @@ def test_a_second_guest_leaves_everything_to_the_first(guests):
 
 def test_of_guests_that_begin_together_one_serves(guests):
     for _turn in range(4):
-        guests.start("--guest")
+        guests.start("--guest", TIME)
     until(lambda: sum(one.poll() is not None for one in guests.started) == 3)
     until(lambda: guests.ask("status"))
     assert sorted(str(one.poll()) for one in guests.started) == ["0", "0", "0", "None"]
@@ -89,31 +90,31 @@ def test_of_guests_that_begin_together_one_serves(guests):
 
 
 def test_a_guest_of_another_run_directory_leaves_the_job_alone(guests, tmp_path):
-    first = guests.start("--guest")
+    first = guests.start("--guest", TIME)
     until(lambda: guests.ask("status"))
     other = Guests(tmp_path / "other")
-    guests.started.append(other.start("--guest"))
+    guests.started.append(other.start("--guest", TIME))
     assert guests.started[-1].wait(timeout=20) == holder_place.GAVE_WAY
     assert other.begun() == 0
     assert not os.path.exists(os.path.dirname(other.path))
     assert guests.ask("end")["ok"]
     assert first.wait(timeout=20) == 0
-    guests.started.append(other.start("--guest"))
+    guests.started.append(other.start("--guest", TIME))
     until(lambda: other.ask("status"))
     other.ask("end")
     assert guests.started[-1].wait(timeout=20) == 0
-    assert not os.path.exists(os.path.dirname(holder.socket_path(guests.job_id, "/")))
+    assert not os.path.exists(os.path.dirname(holder.socket_path(guests.job_id, f"/{TIME}")))
 
 
 def test_a_guest_follows_one_that_was_killed_though_its_steps_live(guests, tmp_path):
-    first = guests.start("--guest")
+    first = guests.start("--guest", TIME)
     until(lambda: guests.ask("status"))
     guests.ask("start", steps=[STEP])
     until((tmp_path / "srun").exists)
     first.kill()
     first.wait()
     assert os.path.exists(guests.path)
-    guests.start("--guest")
+    guests.start("--guest", TIME)
     until(lambda: guests.ask("status"))
     assert guests.begun() == 2
 

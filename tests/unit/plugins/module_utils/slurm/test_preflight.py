@@ -16,7 +16,14 @@ import time
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error, StepError
 from ansible_collections.srt.slurm.plugins.module_utils.runner import Context
-from ansible_collections.srt.slurm.plugins.module_utils.slurm import commands, driver, preflight, preflight_node, srun
+from ansible_collections.srt.slurm.plugins.module_utils.slurm import (
+    commands,
+    driver,
+    holder_place,
+    preflight,
+    preflight_node,
+    srun,
+)
 from fake_holder import FakeDriver, FakeSlurm, make_plan, make_step
 
 NODES = ("node001", "node002")
@@ -271,6 +278,17 @@ def test_the_nodes_are_told_what_may_be_cleaned(made):
     assert (table["job_id"], table["live"], table["cluster"]) == ("42", ["42"], "here@login")
     assert (table["newest_step"], table["longest_s"]) == (0, 60.0)
     assert not list(pathlib.Path(plan["run_dir"]).glob(preflight.TABLE.format(nonce="*")))
+
+
+def test_the_place_that_a_guest_had_for_its_whole_job_is_stale_with_the_job(tmp_path):
+    run_dir, uid, time_ = make_run_dir(tmp_path / "out", "7"), os.getuid(), "2026-11-22T12:00:00"
+    (run_dir / "7.json").write_text(json.dumps({"slurm_cluster": "here@login", "submitted_at": time_}))
+    for one in (time_, "2026-11-22T12:00:01"):  # the other one is of another cluster's job
+        name = os.path.basename(os.path.dirname(holder_place.socket_path("7", f"/{one}")))
+        (tmp_path / "tmp" / name).mkdir(parents=True)
+    mine = os.path.basename(os.path.dirname(holder_place.socket_path("7", f"/{time_}")))
+    found = preflight_node.stale(table_of(tmp_path / "out"), uid, str(tmp_path / "tmp"))
+    assert found == ([str(tmp_path / "tmp" / mine)], [])
 
 
 def test_only_what_carries_our_mark_and_whose_job_is_over_is_stale(tmp_path):
