@@ -278,8 +278,10 @@ def test_a_killed_anchor(folder):
     instance.do("start", "--nodes", "2")
     for cure in ("start", "stop"):
         pids, token = instance.pids()
-        os.kill(instance.status()["anchor"], signal.SIGKILL)
-        _until(lambda: "does not run" in instance.inside("true", code=125))
+        anchor = instance.status()["anchor"]
+        os.kill(anchor, signal.SIGKILL)
+        _until(lambda: not _alive(anchor))
+        assert "does not run" in instance.inside("true", code=125)
         instance.do(cure)
         assert not [pid for pid in pids if _alive(pid)]
     assert _processes(token) == set()
