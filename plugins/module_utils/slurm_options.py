@@ -11,7 +11,8 @@ import difflib
 import re
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
-CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+# All of Unicode's categories Cc, Zl and Zp: control characters, and what ends a line or a paragraph.
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 SHORT = {
     "A": "account", "B": "extra-node-info", "C": "constraint", "D": "chdir", "F": "nodefile", "G": "gpus",

@@ -13,6 +13,7 @@ from ..results.verdict import read_verdict
 from ..slurm import detached, loss, runs
 from ..slurm.evidence import tail_lines
 from ..slurm.holder_log import PASSING
+from ..slurm.holder_slurm import STANDS_STILL
 from . import files
 
 ARGUMENT_SPEC = dict(
@@ -120,7 +121,7 @@ def _stage(found, plan, steps, points, played):
         return "unknown"
     if not found.live:
         return "ended"
-    if found.job["state"] not in ("RUNNING", "SUSPENDED"):  # what is suspended stands still in its stage
+    if found.job["state"] not in ("RUNNING", *STANDS_STILL):
         return "allocation"
     played = _latest(played)
     told = [match.group(1) for match in map(STAGE.match, played) if match]
@@ -189,7 +190,7 @@ def text(status):
     """Return *status* as a few lines for people."""
     job, points = status["job"], status["points"]
     state = f"{job['state']}" + (f" ({job['reason']})" if job["reason"] not in (None, "None") else "")
-    stage = f"in its stage {status['stage']}" if job["state"] == "SUSPENDED" else f"stage {status['stage']}"
+    stage = f"in its stage {status['stage']}" if job["state"] in STANDS_STILL else f"stage {status['stage']}"
     lines = [f"job {job['id']} {job['name'] or ''}: {state}, {stage}"]
     if job["time_left_s"] is not None:
         lease = f", lease {status['lease_left_s']:.0f} s" if status["lease_left_s"] is not None else ""

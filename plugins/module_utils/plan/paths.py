@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import re
 
+from ..slurm_options import CONTROL
 from ..spec.text import expand, find_path
 from ..spec.words import nearest
 
@@ -125,7 +126,7 @@ class Paths:
         remedy = "Write a directory such as /scratch/models."
         if not new.startswith("/") or not new.strip("/"):
             self.report(path, f'is "{new}"; an absolute path below the root of the compute nodes is expected.', remedy)
-        elif re.search(r"[,:\x00-\x1f\x7f]", new):
+        elif re.search("[,:]", new) or CONTROL.search(new):
             self.report(path, "has a comma, colon or control character, by which srun would split the mount.", remedy)
         return new
 
@@ -181,7 +182,7 @@ class Paths:
             self.report(path, "has a comma, by which srun would split it.", "Mount another path.")
         if inside.count(":") > 1:
             self.report(path, f'has "{inside}" inside the container; a path and :options are expected.', None)
-        if re.search(r"[\x00-\x1f\x7f]", text):
+        if CONTROL.search(text):
             self.report(path, "has a line break or control character.", "Rename the path.")
 
     def _braces(self, path, text, allowed):
@@ -278,7 +279,7 @@ def _setup_script(spec, environment, report):
     path = ("setup_script",)
     if os.path.isabs(script) or ".." in script.split("/"):
         report(path, f"is {script}, which leaves configs_dir.", "Name a file below configs_dir.")
-    elif re.search(r"[\x00-\x1f\x7f]", script):
+    elif CONTROL.search(script):
         report(path, f"is {script!r}, which has a control character.", "Rename the script.")
     elif folder and _leads_out(script, folder):
         report(path, f"is {script}, a link that leaves configs_dir.", "Name a file below configs_dir.")

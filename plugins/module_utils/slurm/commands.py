@@ -16,6 +16,7 @@ import subprocess
 import time
 
 from ..failures import SlurmError
+from .holder_slurm import FINAL, clean_env, fields_of, record_of
 
 CALL_S = 20.0
 PATIENCE_S = 45.0
@@ -42,17 +43,18 @@ JOB_FIELDS = {
     "batch_host": "%B",
     "work_dir": "%Z",
 }
-# States of a job that a new run may still use.
-LIVE_STATES = ("PENDING", "CONFIGURING", "RUNNING", "SUSPENDED", "RESIZING", "REQUEUED", "REQUEUE_HOLD", "SIGNALING")
+# One job in squeue's answer; its own number comes last. A name and a comment may hold any character.
+ROW = re.compile(SEPARATOR.join([r"([^\x1f\n]*)", *[r"([^\x1f]*)"] * (len(JOB_FIELDS) - 1), r"(\d+)(?:\n|$)"]))
+ARRAY_TASK = re.compile(r"\d+_[\d\[]")
+PASSING = {"SIGNALING": "RUNNING", "RESIZING": "RUNNING"}  # a job that is signalled runs meanwhile
 
 
 class NoAnswer(SlurmError):
     """A Slurm command hung, or said nothing of use: what it was asked for may have happened or not."""
 
 
-def clean_env():
-    """Return our environment without what belongs to a job that we may run in ourselves."""
-    return {k: v for k, v in os.environ.items() if not re.match("(SLURM|SBATCH|SRUN|PMI|PMIX)_(?!CONF$)", k)}
+class Unlisted(SlurmError):
+    """squeue does not list a job that is not over: nobody may take it for ended."""
 
 
 def run(argv, timeout_s=None, stdin=None, check=True, **env):
@@ -122,12 +124,18 @@ def patiently(argv, patience_s=None, repeatable=True, check=True, **options):
 def jobs(user=None, job_id=None, timeout_s=None, patience_s=None):
     """Return the jobs of *user*, or the job of *job_id*, as squeue knows them now: a list of dicts (JOB_FIELDS).
 
+    A task of an array has its own number as its id, as its steps and its environment have it.
+
+    :param job_id: the list is only empty if Slurm knows of no job of this id that is not over; else Unlisted.
     :param patience_s: how long a slurmctld that does not answer, as when it is restarted, is asked again.
     """
     until = time.monotonic() + (PATIENCE_S if patience_s is None else patience_s)
     while True:
         try:
-            return _jobs(user, job_id, timeout_s)
+            found = _jobs(user, job_id, timeout_s)
+            if job_id and not found:
+                _check_over(job_id, timeout_s)
+            return found
         except SlurmError:
             if time.monotonic() >= until or not shutil.which("squeue"):
                 raise
@@ -135,7 +143,7 @@ def jobs(user=None, job_id=None, timeout_s=None, patience_s=None):
 
 
 def _jobs(user, job_id, timeout_s):
-    argv = ["squeue", "--noheader", "--format=" + SEPARATOR.join(JOB_FIELDS.values())]
+    argv = ["squeue", "--all", "--noheader", "--format=" + SEPARATOR.join([*JOB_FIELDS.values(), "%A"])]
     argv.append(f"--jobs={job_id}" if job_id else f"--user={user or getpass.getuser()}")
     done = run(argv, timeout_s, check=False, TZ="UTC", SLURM_TIME_FORMAT="%Y-%m-%dT%H:%M:%SZ")
     if done.returncode:
@@ -143,12 +151,33 @@ def _jobs(user, job_id, timeout_s):
             return []
         raise SlurmError(f"squeue failed (rc {done.returncode}): {done.stderr.strip()}", command=argv)
     found = []
-    for line in done.stdout.splitlines():
-        values = line.split(SEPARATOR)
-        if len(values) == len(JOB_FIELDS):
-            values = ["" if value.strip() in ("N/A", "(null)") else value.strip() for value in values]
-            found.append(dict(zip(JOB_FIELDS, values)))
+    for *values, number in ROW.findall(done.stdout):
+        row = dict(zip(JOB_FIELDS, (value.strip() for value in values)))
+        # A job may be called "N/A".
+        row = {key: "" if value in ("N/A", "(null)") and key != "name" else value for key, value in row.items()}
+        row["state"] = PASSING.get(row["state"], row["state"])
+        if ARRAY_TASK.match(row["id"]):
+            if job_id and job_id not in (row["id"], number):  # the number of the last task is that of the array
+                continue
+            row["id"] = number
+        found.append(row)
     return _whole(found)
+
+
+def _check_over(job_id, timeout_s):
+    """Raise Unlisted when scontrol knows the job, which squeue does not list, as one that is not over."""
+    argv = ["scontrol", "--all", "--oneliner", "show", "job", str(job_id)]
+    if not shutil.which(argv[0]):
+        return
+    done = run(argv, timeout_s, check=False)
+    if done.returncode and UNANSWERED.search(done.stderr):
+        raise _failure(argv, done)
+    state = fields_of(record_of(done.stdout, job_id)).get("JobState", "")
+    if state and state not in FINAL:
+        raise Unlisted(
+            f"Job {job_id} is {state}, as scontrol show job {job_id} says, but squeue does not list it. It is left as "
+            f"it is. See what squeue --jobs={job_id} says; scancel {job_id} ends the job."
+        )
 
 
 def _whole(rows):
@@ -168,7 +197,7 @@ def _whole(rows):
 
 def step_names(job_id):
     """Return the names of the steps of a job that run now; SlurmError if Slurm does not say: that is not "none"."""
-    argv = ["squeue", "--noheader", "--steps", f"--jobs={job_id}", "--format=%j"]
+    argv = ["squeue", "--all", "--noheader", "--steps", f"--jobs={job_id}", "--format=%j"]
     done = patiently(argv, check=False)
     if done.returncode and not OVER.search(done.stderr):
         raise _failure(argv, done)
@@ -177,7 +206,7 @@ def step_names(job_id):
 
 def part_ids(job_id):
     """Return the ids of the parts of a heterogeneous job, which its steps carry; of any other job its own."""
-    return patiently(["squeue", "--noheader", f"--jobs={job_id}", "--format=%A"]).stdout.split()
+    return patiently(["squeue", "--all", "--noheader", f"--jobs={job_id}", "--format=%A"]).stdout.split()
 
 
 def job_end(job_id):
@@ -200,12 +229,16 @@ def end_text(fields):
 
 def show_job(job_id):
     """Return the fields of one word that Slurm shows of a job, such as ``{"JobState": "PREEMPTED"}``; {} if none."""
-    return dict(re.findall(r"(?:^| )([A-Za-z]+)=(\S+)", _job_line(job_id)))
+    return fields_of(_record(job_id))
 
 
-def _job_line(job_id):
-    done = patiently(["scontrol", "--oneliner", "show", "job", str(job_id)], check=False)
-    return (done.stdout.splitlines() or [""])[0]
+def _record(job_id):
+    """Return all that scontrol shows of a job, "" if Slurm knows none; SlurmError if slurmctld does not answer."""
+    argv = ["scontrol", "--all", "--oneliner", "show", "job", str(job_id)]
+    done = patiently(argv, check=False)
+    if done.returncode and UNANSWERED.search(done.stderr):
+        raise _failure(argv, done)
+    return record_of(done.stdout, job_id)
 
 
 def node_states(names):
@@ -219,7 +252,7 @@ def node_states(names):
 
 def output_folder(job_id):
     """Return the directory of a job's output as long as Slurm knows the job, else None."""
-    match = re.search(r" StdOut=(/.*?)(?: [A-Z][A-Za-z]+=|$)", _job_line(job_id))
+    match = re.search(r" StdOut=(/.*?)(?: [A-Z][A-Za-z]+=|$)", _record(job_id))
     return os.path.dirname(match.group(1)) if match else None
 
 
@@ -255,9 +288,21 @@ def resume(job_id):
     return str(_failure(argv, done)) if done.returncode else ""
 
 
-def cancel(job_id, signal=None, batch_only=False, patience_s=None):
-    """Cancel one job, or only signal it (or its batch script); SlurmError unless that is done, or the job is over."""
-    options = ([f"--signal={signal}"] if signal else []) + (["--batch"] if batch_only else [])
+def go_on(job_id):
+    """Let a job go on that was stopped by a signal; return why that did not work, "" if it did."""
+    try:
+        cancel(job_id, signal="CONT", full=True)
+    except SlurmError as error:
+        return error.msg
+    return ""
+
+
+def cancel(job_id, signal=None, full=False, patience_s=None):
+    """Cancel one job, or only signal it; SlurmError unless that is done, or the job is over.
+
+    :param full: signal its batch script as well as its steps.
+    """
+    options = ([f"--signal={signal}"] if signal else []) + (["--full"] if full else [])
     _unless_over(["scancel", *options, str(job_id)], patience_s=patience_s)
 
 

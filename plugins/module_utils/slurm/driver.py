@@ -17,7 +17,7 @@ import sys
 import time
 
 from ..failures import Error, SlurmError
-from . import commands, holder, loss, script
+from . import commands, holder, holder_slurm, loss, script
 
 HOLDER = (
     "holder",
@@ -25,6 +25,7 @@ HOLDER = (
     "holder_place",
     "holder_probe",
     "holder_secrets",
+    "holder_slurm",
     "holder_play",
     "holder_faults",
     "holder_lines",
@@ -151,7 +152,7 @@ class HolderDriver(Driver):
             found = commands.jobs(job_id=self.job_id, patience_s=0.0)
         except SlurmError:
             return False  # Slurm itself does not answer: that may pass
-        if not any(job["state"] in commands.LIVE_STATES for job in found):
+        if not any(holder_slurm.live(job["state"]) for job in found):
             found = loss.look(self.job_id, self.run_dir, self.nodes)
             raise HolderGone(
                 f"Job {self.job_id} is over: {found['end']}. "
@@ -159,15 +160,15 @@ class HolderDriver(Driver):
                 curable=found["curable"],
                 bad_nodes=found["bad_nodes"],
             ) from error
-        suspended = any(job["state"] == "SUSPENDED" for job in found)
-        if self.begun and not suspended and self._has_lost_holder(found):
+        still = [job["state"].lower() for job in found if job["state"] in holder_slurm.STANDS_STILL]
+        if self.begun and not still and self._has_lost_holder(found):
             raise HolderGone(
                 f"Job {self.job_id} has no holder any more; what it started may run on. Run the playbook without "
                 "--tags, or its stage allocation as well: that starts a holder, which takes over what runs."
             ) from error
-        if suspended:
-            self.tell(f"job {self.job_id} is suspended by Slurm; waiting until it goes on")
-        return suspended
+        if still:
+            self.tell(f"job {self.job_id} is {still[0]} by Slurm; waiting until it goes on")
+        return bool(still)
 
     def _has_lost_holder(self, found):
         """Tell whether the job (squeue's records) is one that something else submitted, and its holder's step ended."""

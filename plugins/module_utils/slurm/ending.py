@@ -11,7 +11,7 @@ import time
 
 from ..failures import Error, SlurmError
 from ..secret_env import forget
-from . import adopted, again, commands, detached, driver, owner, script
+from . import adopted, again, commands, detached, driver, holder_slurm, owner, script
 
 ABSENT_S = 180.0
 GONE_S = 60.0  # how long a job may need beyond that to leave the queue
@@ -54,7 +54,7 @@ class Ending:
                 f"Job {job_id} ({job['name']}) is not one that this collection submitted for this request. "
                 "It is left alone."
             )
-        self.actions.append("ended" if job["state"] in ("RUNNING", "SUSPENDED") else "cancelled")
+        self.actions.append("ended" if job["state"] in ("RUNNING", *holder_slurm.STANDS_STILL) else "cancelled")
         if self.ctx.check_mode:
             return None
         job, began = self._awake(job), time.monotonic()
@@ -75,7 +75,7 @@ class Ending:
                 if not found:
                     return forget(folder)
                 state = found[0]["state"]
-                if job["state"] == "COMPLETING" and state in commands.LIVE_STATES:  # it goes back into the queue
+                if job["state"] in holder_slurm.LEAVING and holder_slurm.live(state):  # it goes back into the queue
                     return self._end(found[0])
                 if asked and time.monotonic() > began + ABSENT_S:
                     commands.cancel(job_id)
@@ -85,23 +85,25 @@ class Ending:
             self.ctx.progress(f"job {job_id} is ending ({state})")
             time.sleep(pause)
             pause = min(1.0, pause * 1.5)
-        remedy = "Look at its nodes." if state == "COMPLETING" else f"Cancel it: scancel {job_id}"
+        remedy = "Look at its nodes." if state in holder_slurm.LEAVING else f"Cancel it: scancel {job_id}"
         raise SlurmError(f"Job {job_id} did not leave the queue ({state}). {remedy}")
 
     def _awake(self, job):
         """Return *job*, going on if it was suspended: what is stopped can neither end in tiers nor clean up."""
-        if job["state"] != "SUSPENDED" or self.ctx.check_mode:
+        if job["state"] not in holder_slurm.STANDS_STILL or self.ctx.check_mode:
             return job
-        why, until = commands.resume(job["id"]), time.monotonic() + RESUMED_S
+        resume = commands.resume if job["state"] == "SUSPENDED" else commands.go_on
+        why, until = resume(job["id"]), time.monotonic() + RESUMED_S
         while not why:
             found = commands.jobs(job_id=job["id"])
             job = found[0] if found else dict(job, state="COMPLETED")
-            if job["state"] != "SUSPENDED":
+            if job["state"] not in holder_slurm.STANDS_STILL:
                 return job
             if time.monotonic() > until:
-                why = f"it is still suspended after {RESUMED_S:g} s"
+                why = f"it is still {job['state'].lower()} after {RESUMED_S:g} s"
             time.sleep(0.1)
-        self.notes.append(f"Job {job['id']} is suspended and could not be resumed for an orderly end: {why}")
+        was = job["state"].lower()
+        self.notes.append(f"Job {job['id']} is {was} and could not be resumed for an orderly end: {why}")
         self.ctx.progress(self.notes[-1])
         return job
 
@@ -133,7 +135,7 @@ class Ending:
 
     def _completing(self, folder):
         """Return what Slurm still ends of the jobs that were to be ended, as after an scancel by hand."""
-        found = [j for j in commands.jobs(job_id=self.params.get("job_id")) if j["state"] == "COMPLETING"]
+        found = [j for j in commands.jobs(job_id=self.params.get("job_id")) if j["state"] in holder_slurm.LEAVING]
         return [j for j in found if (owner.is_of(folder, j) if folder else self._is_ours(j))]
 
     def _end_steps(self, job, folder):
@@ -148,10 +150,11 @@ class Ending:
         job = self._awake(job)
         if self.ctx.check_mode:
             ended = job["state"] == "RUNNING" and (adopted.answers(job, folder) or bool(adopted.orphans(job, folder)))
-        elif job["state"] == "SUSPENDED":
+        elif job["state"] in holder_slurm.STANDS_STILL:
+            remedy = "scontrol resume" if job["state"] == "SUSPENDED" else "scancel --full --signal=CONT"
             raise Error(
-                f"Nothing in job {job['id']} can be ended in order while it is suspended. Let it go on "
-                f"(scontrol resume {job['id']}) and run again, or end the allocation (scancel {job['id']})."
+                f"Nothing in job {job['id']} can be ended in order while it is {job['state'].lower()}. Let it go on "
+                f"({remedy} {job['id']}) and run again, or end the allocation (scancel {job['id']})."
             )
         else:
             ended = job["state"] == "RUNNING" and (

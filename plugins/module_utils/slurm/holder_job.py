@@ -11,9 +11,13 @@ import datetime
 import os
 import re
 import signal
-import subprocess
 import threading
 import time
+
+try:
+    from .holder_slurm import call, fields_of, record_of
+except ImportError:  # in the run directory
+    from holder_slurm import call, fields_of, record_of
 
 CALL_S = 5.0
 STOOD_S = 4.0  # a process that looks every second and comes so late did not run meanwhile
@@ -31,7 +35,8 @@ MEANING = {
     "TIME LIMIT": TIME_LIMIT,
     "JOB REQUEUE": "it was requeued",
 }
-ALIVE = ("RUNNING", "CONFIGURING", "SUSPENDED", "STOPPED", "RESIZING")  # states of a job whose batch script runs on
+# States of a job whose batch script runs on.
+ALIVE = ("RUNNING", "CONFIGURING", "SUSPENDED", "STOPPED", "RESIZING", "SIGNALING")
 # A step that ends for one of these ends with the whole job; a node that fails may only cost the steps that it had.
 WITH_THE_JOB = (PREEMPTED, MEANING["JOB REQUEUE"])
 
@@ -185,8 +190,7 @@ class Job:
         if said and said.returncode < 0:  # Slurm's signal is for all processes of the batch script, this one too
             time.sleep(AGAIN_S)
             said = _call("scontrol", "--oneliner", "show", "job", self.job_id)
-        lines = said.stdout.splitlines() if said else []
-        return dict(re.findall(r"(?:^| )([A-Za-z]+)=(\S+)", lines[0])) if lines else {}
+        return fields_of(record_of(said.stdout, self.job_id)) if said else {}
 
 
 def _preempted(fields):
@@ -202,15 +206,4 @@ def _left_s(end):
 
 
 def _call(*argv):
-    try:
-        return subprocess.run(
-            argv,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=CALL_S,
-            check=False,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
+    return call(CALL_S, *argv)

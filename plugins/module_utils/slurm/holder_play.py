@@ -11,15 +11,18 @@ import contextlib
 import json
 import os
 import pathlib
-import re
 import signal
 import socket
 import subprocess
 import threading
 
+try:
+    from .holder_slurm import clean_env
+except ImportError:  # in the run directory
+    from holder_slurm import clean_env
+
 FILE = "play.json"
 GRACE_S = 10.0
-SCRUBBED = re.compile("(SLURM|SRUN|SBATCH|PMI|PMIX)_(?!CONF$)")
 
 
 class Play(threading.Thread):
@@ -45,7 +48,6 @@ class Play(threading.Thread):
     def run(self):
         """Start the playbook and see its end."""
         spec = self.spec
-        env = {name: value for name, value in os.environ.items() if not SCRUBBED.match(name)}
         with open(spec["log"], "ab") as log:
             # A cancelled job has its TERM sent to all processes of the batch script. The playbook shall live on for
             # its last words, so it inherits that TERM is blocked; the mask of this thread is of no other use.
@@ -54,7 +56,7 @@ class Play(threading.Thread):
                 self.child = subprocess.Popen(
                     spec["argv"],
                     cwd=spec["cwd"],
-                    env=dict(env, **spec["env"]),
+                    env=dict(clean_env(), **spec["env"]),
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,

@@ -19,10 +19,12 @@ try:
     from .holder_faults import keep, may_restart, read_end, sweep
     from .holder_log import PASSING, Ends, events, remembered, set_logs_aside, tail, utc_now
     from .holder_secrets import resolve
+    from .holder_slurm import call, clean_env
 except ImportError:  # in the run directory
     from holder_faults import keep, may_restart, read_end, sweep
     from holder_log import PASSING, Ends, events, remembered, set_logs_aside, tail, utc_now
     from holder_secrets import resolve
+    from holder_slurm import call, clean_env
 
 CALL_S = 10.0  # the longest that one Slurm command may take
 PATIENCE_S, LOOK_AGAIN_S = 40.0, 1.0  # a new holder asks so long, so often, what of an earlier one still runs
@@ -34,9 +36,8 @@ TRANSIENT = re.compile(
     "Memory required by task is not available|Unable to contact slurm controller|Socket timed out|Zero Bytes were "
     "transmitted|Communication connection failure|Slurm temporarily unable|Transport endpoint is not connected"
 )
-SCRUBBED = re.compile(
-    "(SLURM|SRUN|SBATCH|PMI|PMIX)_(?!CONF$)|(CUDA|ROCR)_VISIBLE_DEVICES$|GPU_DEVICE_ORDINAL$|ZE_AFFINITY_MASK$"
-)
+# GPUs of the holder, beside what else stays out.
+SCRUBBED = re.compile("(CUDA|ROCR)_VISIBLE_DEVICES$|GPU_DEVICE_ORDINAL$|ZE_AFFINITY_MASK$")
 REMEMBERED = ("name", "tier", "digest", "nodes", "critical", "restarts", "log", "stop_grace_s", "deadline_s")
 RESTART_PAUSES_S = (0.5, 2, 5, 10, 30)  # before the first restart of a step, the second, and so on
 SAID = (
@@ -61,7 +62,7 @@ class Slurm:
 
     def spawn(self, argv, env, err_path):
         """Start a client in a session of its own, with nothing of ours but a place for its messages."""
-        base = {k: v for k, v in os.environ.items() if not SCRUBBED.match(k)}
+        base = {k: v for k, v in clean_env().items() if not SCRUBBED.match(k)}
         with open(err_path, "ab") as err:
             return subprocess.Popen(
                 argv, env=dict(base, **env), stdin=subprocess.DEVNULL, stdout=err, stderr=err, start_new_session=True
@@ -69,10 +70,10 @@ class Slurm:
 
     def steps(self):
         """Return {step id: name} of what runs now, or None when Slurm does not say."""
-        done = self._call("squeue", "--noheader", "--steps", f"--jobs={self.jobs}", "--format=%i|%j")
+        done = self._call("squeue", "--all", "--noheader", "--steps", f"--jobs={self.jobs}", "--format=%i|%j")
         if done is None or done.returncode:
             return None
-        lines = [line.strip().split("|", 1) for line in done.stdout.splitlines() if "|" in line]
+        lines = [line.strip().split("|", 1) for line in done.stdout.split("\n") if "|" in line]
         return {step_id: name for step_id, name in lines if step_id.rsplit(".", 1)[-1].isdigit()}
 
     def signal(self, step_ids, name):
@@ -82,19 +83,7 @@ class Slurm:
 
     @staticmethod
     def _call(*argv):
-        try:
-            return subprocess.run(
-                argv,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                encoding="utf-8",
-                errors="replace",
-                timeout=CALL_S,
-                check=False,
-            )
-        except (OSError, subprocess.SubprocessError):
-            return None
+        return call(CALL_S, *argv)
 
 
 class Step:

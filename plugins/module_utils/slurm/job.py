@@ -13,11 +13,11 @@ import time
 from ..failures import Error, SlurmError
 from ..plan_io import utc_now, write_text_atomic
 from ..secret_env import forget, store
-from . import addresses, adopted, again, commands, detached, driver, greet, loss, owner, script
+from . import addresses, adopted, again, commands, detached, driver, greet, holder_slurm, loss, owner, script
 from .ending import Ending
 from .evidence import tail_lines
 from .folder import check_writable, make_room, point_latest, writing
-from .leftover import Leftover
+from .leftover import Leftover, held
 
 ARGUMENT_SPEC = {
     "allocation": {"type": "dict"},
@@ -74,12 +74,15 @@ class _Work(Leftover, Ending):
             found = self._unless_unusable(found) if found else None
             if not found:
                 found = self._planned() if self.ctx.check_mode else self._at_home(self._submit())
-            elif found["reason"].startswith("JobHeldUser") and self._is_ours(found) and not self.ctx.check_mode:
-                self._release(found)  # its submitter died before it let it go
+            elif self._unfinished(found):
+                if not self.ctx.check_mode:
+                    self._release(found)  # its submitter died before it let it go
             elif not found["comment"].startswith(script.TAG):
                 adopted.check(found, self.allocation)
                 if self.ctx.check_mode and not adopted.answers(found, script.run_dir(self.output_dir, found["id"])):
                     self.actions.append("adopted")
+            elif held(found):
+                self.notes.append(f"Job {found['id']} is left as it is. {held(found)}.")
             if self.params.get("playbook") and not self.actions:
                 detached.check_found(found, script.run_dir(self.output_dir, found["id"]), self.params["playbook"])
             if state == "running" and not self.ctx.check_mode:
@@ -115,11 +118,13 @@ class _Work(Leftover, Ending):
         job_id = self.params.get("job_id")
         try:
             if job_id:
-                found = [j for j in commands.jobs(job_id=job_id, **limits) if j["state"] in commands.LIVE_STATES]
+                found = [j for j in commands.jobs(job_id=job_id, **limits) if holder_slurm.live(j["state"])]
                 if not found and self.params["state"] in ("present", "running") and not self.ctx.check_mode:
                     raise Error(
                         f"Job {job_id} is not there: {commands.job_end(job_id)}. Leave job_id out for a new one."
                     )
+                if found:
+                    self.params = dict(self.params, job_id=found[0]["id"])  # 7 for the task 5_2 of an array
                 return found[0] if found else None
             return self._only(self._matches(**limits))
         except SlurmError:
@@ -128,7 +133,7 @@ class _Work(Leftover, Ending):
             raise
 
     def _matches(self, **limits):
-        return [j for j in commands.jobs(**limits) if j["state"] in commands.LIVE_STATES and self._is_ours(j)]
+        return [j for j in commands.jobs(**limits) if holder_slurm.live(j["state"]) and self._is_ours(j)]
 
     def _is_ours(self, job):
         if not self.allocation:
@@ -248,6 +253,7 @@ class _Work(Leftover, Ending):
         if self.params.get("playbook"):
             detached.freeze(folder, job["id"], self.params["playbook"])
         commands.release(job["id"])
+        owner.note_release(folder)
         self.actions.append("released")
 
     def _write(self, folder, job, more):
@@ -277,14 +283,17 @@ class _Work(Leftover, Ending):
         """Wait until the job runs and its holder answers; return squeue's record of it."""
         pause, began = 0.05, time.monotonic()
         until = began + (self.params["wait_timeout_s"] or float("inf"))
-        job = {"state": "unknown", "reason": "Slurm did not answer"}
+        unknown = {"id": job_id, "state": "unknown", "reason": "Slurm did not answer"}
+        job = dict(dict.fromkeys(commands.JOB_FIELDS, ""), **unknown)
         self.ctx.holds(job_id, script.run_dir(self.output_dir, job_id))
         while True:
             try:
                 found = commands.jobs(job_id=job_id)
-                if not found or found[0]["state"] not in commands.LIVE_STATES:
+                if not found or not holder_slurm.live(found[0]["state"]):
                     self._over(job_id)
                 job = found[0]
+            except commands.Unlisted:
+                raise
             except SlurmError as error:
                 self.ctx.progress(str(error))
             if job["state"] == "RUNNING":
@@ -292,11 +301,11 @@ class _Work(Leftover, Ending):
             if job["reason"] in HOPELESS:
                 self._give_up_waiting(job)
             if time.monotonic() > began + 2.0:
-                self.ctx.progress(f"job {job_id} is {job['state']} ({job['reason']}){self._rival(job)}")
+                self.ctx.progress(f"job {job_id} is {job['state']} ({job['reason']}){self._hint(job)}")
             if time.monotonic() >= until:
                 raise Error(
-                    f"Job {job_id} is still {job['state']} after {self.params['wait_timeout_s']:g} s: {job['reason']}. "
-                    "It stays in the queue; run again to go on waiting.",
+                    f"Job {job_id} is still {job['state']} after {self.params['wait_timeout_s']:g} s: {job['reason']}"
+                    f"{self._hint(job)}. It stays in the queue; run again to go on waiting.",
                     job=self._described(job),
                 )
             if not self.ctx.controller_alive():
@@ -305,17 +314,6 @@ class _Work(Leftover, Ending):
             pause = min(2.0, pause * 1.5)
         self._meet(job, max(10.0, min(60.0, until - time.monotonic())))
         return job
-
-    def _rival(self, job):
-        """Return a hint when another job of the same name, perhaps kept by an earlier run, has the nodes."""
-        if job["reason"] not in ("Resources", "Priority"):
-            return ""
-        try:
-            others = [j for j in commands.jobs() if j["name"] == job["name"] and j["comment"].startswith(script.TAG)]
-        except SlurmError:
-            return ""
-        held = [j["id"] for j in others if j["id"] != job["id"] and j["state"] == "RUNNING"]
-        return f"; job {held[0]} of the same name is up: --tags teardown -e job_id={held[0]} ends it" if held else ""
 
     def _give_up_waiting(self, job):
         """Fail for a job that Slurm will never start as it was asked for; take it back if it was ours just now."""
@@ -332,6 +330,9 @@ class _Work(Leftover, Ending):
     def _over(self, job_id):
         folder = script.run_dir(self.output_dir, job_id)
         log, found = os.path.join(folder, f"slurm-{job_id}.out"), loss.look(job_id, folder)
+        state = "" if found["final"] else commands.show_job(job_id).get("JobState")
+        if holder_slurm.live(state):  # it went back into the queue meanwhile, or squeue does not list it
+            raise SlurmError(f"Job {job_id} is not over, as scontrol says: it is {state}. scancel {job_id} ends it.")
         if found["final"]:
             forget(folder)
         raise Error(

@@ -4,13 +4,22 @@
 
 from __future__ import annotations
 
+import re
 import time
 
-from ..failures import Error
-from . import commands, detached, holder_job, loss, script
+from ..failures import Error, SlurmError
+from . import commands, detached, holder_job, holder_slurm, loss, owner, script
 
+# States and reasons of a job that waits until somebody lets it go.
+HELD = re.compile("JobHeld|REQUEUE_HOLD|SPECIAL_EXIT|RESV_DEL_HOLD|requeued (?:in )?held")
 UNFINISHED_S = 10.0  # how long the submitter of a held job may need to let it go
 ENDING_S = 180.0  # how long a job that is ending may need to leave the queue
+
+
+def held(job):
+    """Return what to do about a job (squeue's record) that waits until somebody lets it go, "" if it does not."""
+    text = f"{job['state']} {job['reason']}"
+    return f"It is held: scontrol release {job['id']} lets it go on" if HELD.search(text) else ""
 
 
 class Leftover:
@@ -20,6 +29,19 @@ class Leftover:
         """Tell whether a job runs a playbook itself if, and only if, that is what we would submit."""
         return script.has_play(job) == bool(self.params.get("playbook"))
 
+    def _unfinished(self, job):
+        """Tell whether *job* is one of ours that is held because its submitter has not let it go, or died before.
+
+        Otherwise somebody holds it: it was let go before, or has even begun, as one that was requeued.
+        """
+        if not job["reason"].startswith("JobHeldUser") or not self._is_ours(job):
+            return False
+        about = owner.record(script.run_dir(self.output_dir, job["id"]))
+        if about.get(owner.SUBMITTED) == job["submitted_at"] and about.get(owner.RELEASED):
+            return False
+        # A job that is requeued counts as submitted anew.
+        return commands.show_job(job["id"]).get("Restarts", "0") == "0"
+
     def _unless_unusable(self, job):
         """Return *job*; None if it is ending, or if its submitter died and it cannot be let go as what we want.
 
@@ -27,7 +49,7 @@ class Leftover:
         One without a playbook never gets one, and one with a playbook needs the file that only its submitter writes.
         """
         until = time.monotonic() + UNFINISHED_S
-        while job["reason"].startswith("JobHeldUser") and self._is_ours(job) and not self._fits(job):
+        while not self._fits(job) and self._unfinished(job):
             if script.has_play(job) and detached.is_frozen(job, script.run_dir(self.output_dir, job["id"])):
                 return job
             if self.params.get("job_id"):
@@ -42,7 +64,7 @@ class Leftover:
                 return None
             time.sleep(min(1.0, UNFINISHED_S))  # its submitter may be at work
             found = commands.jobs(job_id=job["id"])
-            if not found or found[0]["state"] not in commands.LIVE_STATES:
+            if not found or not holder_slurm.live(found[0]["state"]):
                 return None
             job = found[0]
         return self._unless_ending(job)
@@ -64,8 +86,21 @@ class Leftover:
             time.sleep(pause)
             pause = min(1.0, pause * 1.5)
             found = commands.jobs(job_id=job["id"])
-            if not found or found[0]["state"] not in commands.LIVE_STATES:
+            if not found or not holder_slurm.live(found[0]["state"]):
                 self.notes.append(f"Job {job['id']} was ending: {why}.")
                 return None
             job = found[0]
         return job
+
+    def _hint(self, job):
+        """Return what helps a job that waits: it is held, or a job of its name, kept perhaps, has the nodes."""
+        if held(job):
+            return f". {held(job)}"
+        if job["reason"] not in ("Resources", "Priority"):
+            return ""
+        try:
+            others = [j for j in commands.jobs() if j["name"] == job["name"] and j["comment"].startswith(script.TAG)]
+        except SlurmError:
+            return ""
+        up = [j["id"] for j in others if j["id"] != job["id"] and j["state"] == "RUNNING"]
+        return f"; job {up[0]} of the same name is up: --tags teardown -e job_id={up[0]} ends it" if up else ""

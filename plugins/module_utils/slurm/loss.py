@@ -10,7 +10,7 @@ import re
 import time
 
 from ..failures import Error
-from . import commands, holder_job, holder_steps
+from . import commands, holder_job, holder_slurm, holder_steps
 
 # Ends of a job that say nothing about the job itself.
 STATES = ("NODE_FAIL", "BOOT_FAIL", "PREEMPTED", "REVOKED")
@@ -54,8 +54,7 @@ def look(job_id, run_dir, names=()):
     elif state == "CANCELLED" and sick:
         curable, bad = True, sick
         end += "; " + "; ".join(f"{name}: {states[name][1]}" for name in sorted(sick))
-    final = state not in ("", "COMPLETING", *commands.LIVE_STATES)  # "": Slurm did not answer, or forgot the job
-    return {"end": end, "curable": curable, "bad_nodes": sorted(bad), "final": final}
+    return {"end": end, "curable": curable, "bad_nodes": sorted(bad), "final": state in holder_slurm.FINAL}
 
 
 def _settled(job_id, output):

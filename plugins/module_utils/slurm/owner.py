@@ -8,14 +8,17 @@ the name alone is no reason to touch a job: the job itself has to say that it wo
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 
 from ..failures import SlurmError
+from ..plan_io import utc_now, write_text_atomic
 from ..secret_env import FOLDER, forget
-from . import commands, script
+from . import commands, holder_slurm, script
 
-CLUSTER, SUBMITTED = "slurm_cluster", "submitted_at"  # in ID.json of the run directory
+# In ID.json of the run directory.
+CLUSTER, SUBMITTED, RELEASED = "slurm_cluster", "submitted_at", "released_at"
 
 
 def record(run_dir):
@@ -36,6 +39,13 @@ def job_id_of(run_dir):
 def marks(job):
     """Return what is written into ID.json, so that this job is known from others with its id."""
     return {SUBMITTED: job.get("submitted_at") or None, CLUSTER: commands.cluster()}
+
+
+def note_release(run_dir):
+    """Write into ID.json that the job was let go: from here on whoever finds it held knows that somebody holds it."""
+    path = os.path.join(run_dir, f"{job_id_of(run_dir)}.json")
+    with contextlib.suppress(OSError):  # the job runs on without it
+        write_text_atomic(path, json.dumps(dict(record(run_dir), **{RELEASED: utc_now()}), indent=2) + "\n")
 
 
 def place(job):
@@ -116,4 +126,4 @@ def _is_dead(run_dir, listed):
     if job_id in listed:
         told = place(listed[job_id])  # not seen from here: it may be this very directory
         return not is_of(run_dir, listed[job_id]) and (not told or os.path.exists(told))
-    return commands.show_job(job_id).get("JobState") not in (*commands.LIVE_STATES, "COMPLETING")
+    return commands.show_job(job_id).get("JobState", "") in ("", *holder_slurm.FINAL)

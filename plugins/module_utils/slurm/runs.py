@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 
 from .. import wishes
 from ..failures import Error, SlurmError
-from . import commands, driver, owner, script
+from . import commands, driver, holder_slurm, owner, script
 
 ARGUMENT_SPEC = {
     "run_dir": {"type": "path"},
@@ -19,6 +20,7 @@ ARGUMENT_SPEC = {
     "job_names": {"type": "list", "elements": "str", "default": []},
     "extra_vars": {"type": "bool", "default": False},  # the action's, which hands over what it found in them
 }
+ANSWERS = ("RUNNING", "STOPPED")  # states in which a holder may; its steps may be stopped without it
 HEARD_S = 15.0  # how long the holder may take to answer
 # States of a job that has no nodes yet, or none any more until it begins again.
 WAITING = ("PENDING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "RESV_DEL_HOLD", "SPECIAL_EXIT")
@@ -29,7 +31,7 @@ class Run:
 
     :ivar job: squeue's record, None when the job is not in the queue.
     :ivar slurm_said: False if Slurm did not answer, so that nothing is known of the job.
-    :ivar stranger: why the job that Slurm knows by this id is not the run's, "" if it is.
+    :ivar stranger: why the job that Slurm knows by this id is not the run's, or cannot be told of; "" if it is.
     """
 
     def __init__(self, run_dir, job_id, job, slurm_said, stranger=""):
@@ -39,7 +41,7 @@ class Run:
     @property
     def live(self):
         """Tell whether the job waits or runs."""
-        return bool(self.job and self.job["state"] in commands.LIVE_STATES)
+        return bool(self.job and holder_slurm.live(self.job["state"]))
 
     @property
     def waits(self):
@@ -87,7 +89,7 @@ class Run:
 
     def holder(self):
         """Return what the holder says of itself ({lease, ending, trouble}), None when there is none to ask."""
-        nodes = commands.hostnames(self.job["nodelist"]) if self.job and self.job["state"] == "RUNNING" else []
+        nodes = commands.hostnames(self.job["nodelist"]) if self.job and self.job["state"] in ANSWERS else []
         if not nodes:
             return None
         try:
@@ -103,8 +105,10 @@ class Run:
             guessed = keys[3:] if self.waits else ()  # Slurm's estimate
             return dict({key: key not in guessed and self.job[key] or None for key in keys}, id=self.job_id)
         state, reason = "UNKNOWN", self.stranger or "Slurm does not answer"
-        if self.slurm_said:
-            told = self.stranger or self._end()
+        told = ""
+        with contextlib.suppress(SlurmError):
+            told = self.slurm_said and (self.stranger or self._end())
+        if told:
             match = re.match(r"([A-Z_]+) \((.*?)\), (.*)", told)
             state, reason = "GONE", told
             if match:
@@ -135,12 +139,13 @@ def find(params):
     if run_dir:
         run_dir = os.path.realpath(os.path.expanduser(run_dir))
         job_id = job_id or owner.job_id_of(run_dir)
-    job, said = None, True
+    job, said, why = None, True, ""
     try:
         job = next(iter(commands.jobs(job_id=job_id, timeout_s=10.0, patience_s=0.0)), None)
-    except SlurmError:
-        said = False
+    except SlurmError as error:
+        said, why = False, error.msg if isinstance(error, commands.Unlisted) else ""
     if not run_dir:
+        job_id = job["id"] if job else job_id  # 7 for the task 5_2 of an array
         run_dir = os.path.join(os.path.realpath(os.path.expanduser(params["output_dir"])), job_id)
         if not os.path.isdir(run_dir):
             run_dir = (said and commands.output_folder(job_id)) or run_dir
@@ -158,7 +163,7 @@ def find(params):
         return Run(run_dir, job_id, None, False, f"it was submitted to the cluster {there}, which has to be asked")
     if job and not ours:
         return Run(run_dir, job_id, None, said, f"{owner.why_not(job)}; this run is over")
-    return Run(run_dir, job_id, job, said)
+    return Run(run_dir, job_id, job, said, why)
 
 
 def _check(job_id):

@@ -125,7 +125,7 @@ def run_dir(output_dir, job_id):
 
 def _quoted(key, value):
     """Return *value* as sbatch reads it from a #SBATCH line: it knows double quotes and backslashes, no expansion."""
-    if re.search(r"[\x00-\x1f\x7f]", value):
+    if slurm_options.CONTROL.search(value):
         raise Error(f"{key}: {value!r} has a line break or control character, which Slurm cannot take.")
     if re.fullmatch(r"[A-Za-z0-9_./:,@%+=\[\]-]+", value):
         return value

@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import sys
+import unicodedata
+
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils import slurm_options
 from ansible_collections.srt.slurm.plugins.module_utils.slurm_options import hostlist, merge_directives
@@ -159,3 +162,8 @@ def test_options_of_the_container_say_what_they_do_to_the_plans():
 )
 def test_hostlists(text, names):
     assert hostlist(text) == names
+
+
+def test_each_control_character_and_each_end_of_a_line_is_one():
+    wanted = {char for char in map(chr, range(sys.maxunicode + 1)) if unicodedata.category(char) in ("Cc", "Zl", "Zp")}
+    assert set(slurm_options.CONTROL.findall("".join(map(chr, range(sys.maxunicode + 1))))) == wanted

@@ -89,11 +89,12 @@ def test_why_the_holder_ended_the_job_is_said(look):
     assert look(*holder[:4])["ending"] is None  # it has begun again and was killed
 
 
-def test_a_suspended_job_stands_still_in_its_stage(look):
+@pytest.mark.parametrize("state", ["SUSPENDED", "STOPPED"])
+def test_a_suspended_job_stands_still_in_its_stage(look, state):
     running = dict(step("bench_c2", "benchmark"), state="running", reason=None)
-    found = look(running, live=True, state="SUSPENDED")
-    assert (found["stage"], found["job"]["state"]) == ("benchmark", "SUSPENDED")
-    assert "SUSPENDED, in its stage benchmark" in found["text"].splitlines()[0].replace(" ()", "")
+    found = look(running, live=True, state=state)
+    assert (found["stage"], found["job"]["state"]) == ("benchmark", state)
+    assert f"{state}, in its stage benchmark" in found["text"].splitlines()[0].replace(" ()", "")
     assert look(live=True, state="PENDING")["stage"] == "allocation"
 
 

@@ -35,6 +35,10 @@ def problems(**changes):
     "changes, path, words",
     [
         ({"name": "a\nb"}, "name", "line break"),
+        ({"name": "a\u2028b"}, "name", "line break"),
+        ({"name": "a\x85b"}, "name", "line break"),
+        ({"slurm": {"partition": "a\u2029b"}}, "slurm.partition", "line break"),
+        ({"sbatch_directives": {"comment": "a\u2028b"}}, "sbatch_directives.comment", "line break"),
         ({"name": " "}, "name", "is empty"),
         ({"name": "n" * 201}, "name", "has 201 bytes"),
         ({"name": "é" * 101}, "name", "has 202 bytes"),

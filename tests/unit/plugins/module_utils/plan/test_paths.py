@@ -69,6 +69,7 @@ def test_placeholders_of_mounts():
         ({"/a:b": "/c"}, "has a colon in the host's path"),
         ({"/a": "/b:ro:rw"}, "a path and :options are expected"),
         ({"/a\n": "/b"}, "control character"),
+        ({"/a\u2028": "/b"}, "control character"),
         ({"$TEAM": "/b", "/team": "/c"}, "is mounted at /b already"),
     ],
 )

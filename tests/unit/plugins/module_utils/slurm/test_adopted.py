@@ -126,10 +126,16 @@ def test_a_slurm_that_does_not_answer_is_no_end(slurm, do, monkeypatch):
     assert (slurm.folder / ".secrets").exists()
 
 
-def test_a_suspended_allocation_is_resumed_for_the_end_or_left_alone(slurm, queue, do, monkeypatch):
-    queue.queue["8"]["state"] = "SUSPENDED"
-    monkeypatch.setattr(commands, "resume", lambda job_id: "Access/permission denied")
-    with pytest.raises(Error, match=r"scontrol resume 8"):
+@pytest.mark.parametrize(
+    "state, how, command",
+    [("SUSPENDED", "resume", "scontrol resume 8"), ("STOPPED", "go_on", "scancel --full --signal=CONT 8")],
+)
+def test_a_suspended_allocation_is_resumed_for_the_end_or_left_alone(
+    slurm, queue, do, monkeypatch, state, how, command
+):
+    queue.queue["8"]["state"] = state
+    monkeypatch.setattr(commands, how, lambda job_id: "Access/permission denied")
+    with pytest.raises(Error, match=command):
         absent(do)
     assert slurm.told == []
     assert (slurm.folder / ".secrets").exists()
@@ -138,7 +144,7 @@ def test_a_suspended_allocation_is_resumed_for_the_end_or_left_alone(slurm, queu
         queue.queue[job_id]["state"] = "RUNNING"
         return ""
 
-    monkeypatch.setattr(commands, "resume", resume)
+    monkeypatch.setattr(commands, how, resume)
     assert absent(do)["changed"] is True
     assert slurm.running == OTHERS
 

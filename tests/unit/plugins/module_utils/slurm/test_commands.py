@@ -41,7 +41,7 @@ def test_jobs_are_read_with_any_name_in_it(program):
         "n1",
         "/out, of me",
     ]
-    program("squeue", "printf '%s' '" + "\x1f".join(fields).replace("'", "'\\''") + "'; echo")
+    program("squeue", "printf '%s' '" + "\x1f".join([*fields, "5"]).replace("'", "'\\''") + "'; echo")
     assert commands.jobs(job_id="5") == [dict(zip(commands.JOB_FIELDS, [v if v != "N/A" else "" for v in fields]))]
 
 
@@ -111,7 +111,7 @@ def test_a_controller_that_cannot_be_reached_has_not_heard(program, monkeypatch)
 
 
 def test_driver_goes_through_slurm_and_tries_again(program, tmp_path):
-    program("squeue", "printf '5\\037RUNNING\\037\\037\\037\\037\\037\\037\\037\\037\\037\\037\\n'")
+    program("squeue", "printf '5\\037RUNNING\\037\\037\\037\\037\\037\\037\\037\\037\\037\\037\\0375\\n'")
     program(
         "srun",
         f'if [ -e {tmp_path}/second ]; then cat > {tmp_path}/asked; echo "$@" > {tmp_path}/line;'

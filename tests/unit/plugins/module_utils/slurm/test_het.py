@@ -14,7 +14,7 @@ def rows(*jobs):
     for job_id, state, reason, nodes in jobs:
         values = dict.fromkeys(commands.JOB_FIELDS, "")
         values.update(id=job_id, state=state, reason=reason, name="n", nodelist=nodes)
-        lines.append("\\037".join(values[key] for key in commands.JOB_FIELDS))
+        lines.append("\\037".join([*(values[key] for key in commands.JOB_FIELDS), job_id[0]]))
     return "printf '" + "\\n".join(lines) + "\\n'"
 
 

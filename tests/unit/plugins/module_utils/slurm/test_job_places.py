@@ -10,7 +10,7 @@ import os
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error, SlurmError
 from ansible_collections.srt.slurm.plugins.module_utils.runner import Context
-from ansible_collections.srt.slurm.plugins.module_utils.slurm import commands, ending, folder, job
+from ansible_collections.srt.slurm.plugins.module_utils.slurm import commands, ending, folder, job, owner
 
 
 def test_a_job_of_another_output_dir_is_named_and_not_used_from_here(queue, do, tmp_path):
@@ -232,11 +232,13 @@ def test_secrets_of_jobs_that_may_live_are_kept(queue, do, tmp_path, monkeypatch
     assert kept.exists()
 
 
-def test_the_directory_of_a_job_that_is_released_twice_stays_its_own(queue, do, tmp_path, monkeypatch):
-    do()
+def test_the_directory_of_a_job_whose_submitter_died_stays_its_own(queue, do, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, "note_release", lambda run_dir: None)
+        do()
     (tmp_path / "out" / "8" / "steps.jsonl").write_text("{}\n")
     queue.queue["8"].update(reason="JobHeldUser", state="PENDING")
-    do()
+    assert do()["actions"] == ["released"]
     assert (tmp_path / "out" / "8" / "steps.jsonl").exists()
     assert not (tmp_path / "out" / "8.earlier1").exists()
 

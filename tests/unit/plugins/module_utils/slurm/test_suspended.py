@@ -54,8 +54,9 @@ def test_how_long_something_has_had_the_time_of_the_job():
     assert (driver.age_s(answer, None), driver.age_s({}, "2026-11-22T06:00:30.000Z")) == (0.0, 0.0)
 
 
-def test_a_holder_that_is_suspended_is_waited_for_beyond_all_patience(monkeypatch, tmp_path):
-    states, lines = ["SUSPENDED"] * 3 + ["RUNNING"], []
+@pytest.mark.parametrize("still", ["suspended", "stopped"])
+def test_a_holder_that_is_suspended_is_waited_for_beyond_all_patience(monkeypatch, tmp_path, still):
+    states, lines = [still.upper()] * 3 + ["RUNNING"], []
     talk = driver.HolderDriver("42", str(tmp_path), "n1", patience_s=0.01)
     talk.tell = lines.append
 
@@ -67,7 +68,7 @@ def test_a_holder_that_is_suspended_is_waited_for_beyond_all_patience(monkeypatc
     monkeypatch.setattr(talk, "_exchange", exchange)
     monkeypatch.setattr(commands, "jobs", lambda job_id, patience_s: [{"state": states.pop(0)}])
     assert talk.exchange("", 1.0) == "{}"
-    assert lines == ["job 42 is suspended by Slurm; waiting until it goes on"] * 3
+    assert lines == [f"job 42 is {still} by Slurm; waiting until it goes on"] * 3
     states[:] = ["RUNNING"] * 9
     with pytest.raises(driver.HolderGone):
         talk.exchange("", 1.0)
