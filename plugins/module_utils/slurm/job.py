@@ -82,7 +82,8 @@ class _Work(Leftover, Ending):
                 if self.ctx.check_mode and not adopted.answers(found, script.run_dir(self.output_dir, found["id"])):
                     self.actions.append("adopted")
             elif held(found):
-                self.notes.append(f"Job {found['id']} is left as it is. {held(found)}.")
+                found = next(iter(commands.jobs(job_id=found["id"])), found)  # another controller may have let it go
+                self.notes += [f"Job {found['id']} is left as it is. {held(found)}."] if held(found) else []
             if self.params.get("playbook") and not self.actions:
                 detached.check_found(found, script.run_dir(self.output_dir, found["id"]), self.params["playbook"])
             if state == "running" and not self.ctx.check_mode:

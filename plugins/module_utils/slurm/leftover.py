@@ -36,11 +36,13 @@ class Leftover:
         """
         if not job["reason"].startswith("JobHeldUser") or not self._is_ours(job):
             return False
-        about = owner.record(script.run_dir(self.output_dir, job["id"]))
-        if about.get(owner.SUBMITTED) == job["submitted_at"] and about.get(owner.RELEASED):
+        folder = script.run_dir(self.output_dir, job["id"])
+        # Nothing is written of this submission yet; or the job was requeued, and counts as submitted anew.
+        unknown = owner.record(folder).get(owner.SUBMITTED) != job["submitted_at"]
+        if unknown and commands.show_job(job["id"]).get("Restarts", "0") != "0":
             return False
-        # A job that is requeued counts as submitted anew.
-        return commands.show_job(job["id"]).get("Restarts", "0") == "0"
+        about = owner.record(folder)  # again: its submitter may be at work
+        return about.get(owner.SUBMITTED) != job["submitted_at"] or not about.get(owner.RELEASED)
 
     def _unless_unusable(self, job):
         """Return *job*; None if it is ending, or if its submitter died and it cannot be let go as what we want.

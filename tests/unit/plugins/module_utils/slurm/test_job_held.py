@@ -9,7 +9,7 @@ import json
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 from ansible_collections.srt.slurm.plugins.module_utils.runner import Context
-from ansible_collections.srt.slurm.plugins.module_utils.slurm import detached, leftover
+from ansible_collections.srt.slurm.plugins.module_utils.slurm import commands, detached, leftover
 
 WISH = {
     "name": "bench", "job": {"spec": {"benchmark": {"isl": 64}}}, "extra_vars": {}, "keep": False, "python": None,
@@ -65,6 +65,34 @@ def test_a_held_job_of_the_other_kind_is_not_taken_for_one_to_withdraw(waiting, 
         assert do("present")["notes"] == [NOTE]
     assert queue.calls == []
     assert list(queue.queue) == ["8"]
+
+
+def test_a_job_that_another_controller_lets_go_just_now_is_not_called_held(waiting, queue, do, monkeypatch):
+    waiting()
+    jobs, looks = queue.jobs, []
+
+    def look(**options):
+        looks.append(jobs(**options))
+        queue.queue["8"]["reason"] = "Priority"
+        return looks[-1]
+
+    monkeypatch.setattr(commands, "jobs", look)
+    result = do("present")
+    assert (result["notes"], result["job"]["reason"], queue.calls) == ([], "Priority", [])
+
+
+def test_a_submission_that_is_finished_while_it_is_looked_at_is_not_released_again(queue, do, monkeypatch, tmp_path):
+    queue.add(name="quick", comment="srt.slurm:abc123", reason="JobHeldUser", submitted_at="2026-01-01T00:00:01Z")
+
+    def show(job_id):
+        (tmp_path / "out" / "8").mkdir(parents=True)
+        about = {"submitted_at": "2026-01-01T00:00:01Z", "released_at": "2026-01-01T00:00:02Z"}
+        (tmp_path / "out" / "8" / "8.json").write_text(json.dumps(about))
+        return {"JobState": "PENDING", "Restarts": "0"}
+
+    monkeypatch.setattr(commands, "show_job", show)
+    assert do("present")["actions"] == []
+    assert queue.calls == []
 
 
 @pytest.mark.parametrize(
