@@ -15,6 +15,7 @@ description:
     comment (C(srt.slurm:DIGEST), with C(:play) behind it for a job that runs a O(playbook)). Slurm is asked each time;
     nothing is believed from a file.
   - A job is submitted held. Its run directory is written, then it is released, so it never starts without its files.
+  - A job that was released and is held now stays held. RV(notes) says how to let it go.
   - The batch script runs the holder, which owns all processes of the job until the job ends.
   - Two submitters of the same request at the same time end up with one job. The younger one is withdrawn.
 requirements:
@@ -47,6 +48,7 @@ options:
       - An allocation that something else submitted, such as C(salloc --no-shell), is adopted with O(state=running). Its
         holder becomes a step whose client runs on the submit host, and O(state=absent) ends that, not the allocation.
         When the holder was killed, O(state=absent) ends the steps that it left by their ids.
+      - A task of a job array is given by its own number, which it has as C(SLURM_JOB_ID), or as C(5_2).
     type: str
   output_dir:
     description:

@@ -54,6 +54,18 @@ def test_a_job_that_is_stopped_by_a_signal_is_ended_in_order(allocation, cluster
     assert "ending: its end was asked for" in pathlib.Path(job["run_dir"], f"slurm-{job['id']}.out").read_text()
 
 
+def test_a_service_in_a_job_of_somebody_else_that_is_stopped_is_ended(allocation, cluster, tmp_path):
+    wrapped = ("--wrap", "exec sleep 600", f"--output={tmp_path}/theirs")
+    job_id = slurm("sbatch", "--parsable", "--nodes=2", "--ntasks=2", "--exclusive", *wrapped)
+    cluster(lambda: shown(job_id).startswith("RUNNING"))
+    assert allocation(job_id=job_id)["actions"] == ["adopted"]
+    slurm("scancel", "--signal=STOP", job_id)
+    cluster(lambda: shown(job_id).startswith("STOPPED"))
+    assert allocation(job_id=job_id, state="absent")["actions"] == ["ended"]
+    assert "srt_holder" not in slurm("squeue", "-h", "--steps", "-j", job_id)
+    assert shown(job_id).startswith("RUNNING")
+
+
 def test_a_job_that_somebody_requeues_and_holds_is_left_as_it_is_and_can_be_ended(allocation, cluster):
     job = allocation()["job"]
     slurm("scontrol", "update", f"JobId={job['id']}", "Requeue=1")

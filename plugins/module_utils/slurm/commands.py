@@ -291,7 +291,8 @@ def resume(job_id):
 def go_on(job_id):
     """Let a job go on that was stopped by a signal; return why that did not work, "" if it did."""
     try:
-        cancel(job_id, signal="CONT", full=True)
+        cancel(job_id, signal="CONT")  # its steps
+        cancel(job_id, signal="CONT", full=True)  # its batch script and what that started
     except SlurmError as error:
         return error.msg
     return ""
@@ -300,7 +301,7 @@ def go_on(job_id):
 def cancel(job_id, signal=None, full=False, patience_s=None):
     """Cancel one job, or only signal it; SlurmError unless that is done, or the job is over.
 
-    :param full: signal its batch script as well as its steps.
+    :param full: signal its batch script instead of its steps.
     """
     options = ([f"--signal={signal}"] if signal else []) + (["--full"] if full else [])
     _unless_over(["scancel", *options, str(job_id)], patience_s=patience_s)

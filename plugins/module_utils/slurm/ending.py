@@ -151,7 +151,7 @@ class Ending:
         if self.ctx.check_mode:
             ended = job["state"] == "RUNNING" and (adopted.answers(job, folder) or bool(adopted.orphans(job, folder)))
         elif job["state"] in holder_slurm.STANDS_STILL:
-            remedy = "scontrol resume" if job["state"] == "SUSPENDED" else "scancel --full --signal=CONT"
+            remedy = "scontrol resume" if job["state"] == "SUSPENDED" else "scancel --signal=CONT"
             raise Error(
                 f"Nothing in job {job['id']} can be ended in order while it is {job['state'].lower()}. Let it go on "
                 f"({remedy} {job['id']}) and run again, or end the allocation (scancel {job['id']})."

@@ -128,7 +128,7 @@ def test_a_slurm_that_does_not_answer_is_no_end(slurm, do, monkeypatch):
 
 @pytest.mark.parametrize(
     "state, how, command",
-    [("SUSPENDED", "resume", "scontrol resume 8"), ("STOPPED", "go_on", "scancel --full --signal=CONT 8")],
+    [("SUSPENDED", "resume", "scontrol resume 8"), ("STOPPED", "go_on", "scancel --signal=CONT 8")],
 )
 def test_a_suspended_allocation_is_resumed_for_the_end_or_left_alone(
     slurm, queue, do, monkeypatch, state, how, command

@@ -182,7 +182,7 @@ def test_a_stopped_job_goes_on_and_ends_in_order(queue, do, fake, monkeypatch):
 
     monkeypatch.setattr(commands, "cancel", cancel)
     assert do("absent")["actions"] == ["ended"]
-    assert queue.calls[-1] == ("8", "CONT", True)
+    assert queue.calls[-2:] == [("8", "CONT", False), ("8", "CONT", True)]
     assert fake.holder.ending
 
 
