@@ -14,7 +14,7 @@ from ansible_collections.srt.slurm.plugins.module_utils.plan.extra_vars import i
 from ansible_collections.srt.slurm.plugins.module_utils.plan.schema import OURS
 from ansible_collections.srt.slurm.plugins.module_utils.slurm import detached, job
 from ansible_collections.srt.slurm.plugins.module_utils.slurm.holder import LEASE_S
-from ansible_collections.srt.slurm.plugins.module_utils.slurm.runs import WAITING
+from ansible_collections.srt.slurm.plugins.module_utils.slurm.holder_slurm import WAITING
 from ansible_collections.srt.slurm.plugins.plugin_utils import stays
 from ansible_collections.srt.slurm.plugins.plugin_utils.secrets import LendsSecrets
 from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction, display

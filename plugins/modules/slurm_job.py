@@ -48,7 +48,7 @@ options:
       - An allocation that something else submitted, such as C(salloc --no-shell), is adopted with O(state=running). Its
         holder becomes a step whose client runs on the submit host, and O(state=absent) ends that, not the allocation.
         When the holder was killed, O(state=absent) ends the steps that it left by their ids.
-      - A task of a job array is given by its own number, which it has as C(SLURM_JOB_ID), or as C(5_2).
+      - A task of a job array is given by its own number, which it has as C(SLURM_JOB_ID).
     type: str
   output_dir:
     description:

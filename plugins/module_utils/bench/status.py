@@ -13,7 +13,7 @@ from ..results.verdict import read_verdict
 from ..slurm import detached, loss, runs
 from ..slurm.evidence import tail_lines
 from ..slurm.holder_log import PASSING
-from ..slurm.holder_slurm import STANDS_STILL
+from ..slurm.holder_slurm import STANDS_STILL, WAITING
 from . import files
 
 ARGUMENT_SPEC = dict(
@@ -205,7 +205,7 @@ def text(status):
     if status["trouble"]:
         lines.append(f"trouble: {status['trouble']}")
     workers = status["workers"]
-    if workers["planned"] and job["state"] not in runs.WAITING:  # else there is nothing to run yet
+    if workers["planned"] and job["state"] not in WAITING:  # else there is nothing to run yet
         lines.append(f"workers: {workers['running']} of {workers['planned']} running")
     if status["stage"] == "kept" and status["service"] and status["service"]["url"]:
         lines.append(f"service: {status['service']['url']}")

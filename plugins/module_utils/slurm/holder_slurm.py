@@ -25,6 +25,8 @@ FINAL = (
     "REVOKED",
     "TIMEOUT",
 )
+# Of a job that has no nodes yet, or none any more until it begins again.
+WAITING = ("LAUNCH_FAILED", "PENDING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "RESV_DEL_HOLD", "SPECIAL_EXIT")
 STANDS_STILL = ("SUSPENDED", "STOPPED")  # by Slurm, or by a signal that somebody sent through Slurm
 LEAVING = ("COMPLETING", "STAGE_OUT")  # of a job that ends, or that goes back into the queue
 # Variables of a job that we may run in ourselves, and a user's options for Slurm's commands: squeue hides jobs for

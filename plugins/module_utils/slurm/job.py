@@ -124,8 +124,6 @@ class _Work(Leftover, Ending):
                     raise Error(
                         f"Job {job_id} is not there: {commands.job_end(job_id)}. Leave job_id out for a new one."
                     )
-                if found:
-                    self.params = dict(self.params, job_id=found[0]["id"])  # 7 for the task 5_2 of an array
                 return found[0] if found else None
             return self._only(self._matches(**limits))
         except SlurmError:

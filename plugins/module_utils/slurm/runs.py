@@ -22,8 +22,6 @@ ARGUMENT_SPEC = {
 }
 ANSWERS = ("RUNNING", "STOPPED")  # states in which a holder may; its steps may be stopped without it
 HEARD_S = 15.0  # how long the holder may take to answer
-# States of a job that has no nodes yet, or none any more until it begins again.
-WAITING = ("PENDING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "RESV_DEL_HOLD", "SPECIAL_EXIT")
 
 
 class Run:
@@ -46,7 +44,7 @@ class Run:
     @property
     def waits(self):
         """Tell whether the job waits for nodes; what its directory tells is then of an attempt before."""
-        return bool(self.job and self.job["state"] in WAITING)
+        return bool(self.job and self.job["state"] in holder_slurm.WAITING)
 
     def is_earlier(self, when):
         """Tell whether *when* (UTC, ISO 8601; None: never) lies before the attempt that the job waits for or is in."""
@@ -145,7 +143,6 @@ def find(params):
     except SlurmError as error:
         said, why = False, error.msg if isinstance(error, commands.Unlisted) else ""
     if not run_dir:
-        job_id = job["id"] if job else job_id  # 7 for the task 5_2 of an array
         run_dir = os.path.join(os.path.realpath(os.path.expanduser(params["output_dir"])), job_id)
         if not os.path.isdir(run_dir):
             run_dir = (said and commands.output_folder(job_id)) or run_dir

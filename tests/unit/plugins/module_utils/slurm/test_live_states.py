@@ -209,16 +209,6 @@ def test_tasks_of_an_array_have_the_numbers_that_their_steps_know(program):
         assert [job["id"] for job in commands.jobs(job_id=asked)] == [number]
 
 
-def test_a_task_of_an_array_is_adopted_by_its_number(queue, do, monkeypatch, tmp_path):
-    queue.add(name="mine", comment="", submitted_at="2026-01-01T00:00:07Z")
-    jobs = queue.jobs
-    monkeypatch.setattr(commands, "jobs", lambda job_id=None, **options: jobs(job_id={"4_2": "8"}.get(job_id, job_id)))
-    assert do("queried", allocation=None, job_id="4_2")["job"]["run_dir"] == str(tmp_path / "out" / "8")
-    (tmp_path / "out" / "8").mkdir(parents=True)
-    assert runs.find({"job_id": "4_2", "output_dir": str(tmp_path / "out")}).run_dir == str(tmp_path / "out" / "8")
-    queue.queue.clear()
-
-
 def test_the_first_of_several_tasks_that_scontrol_shows_is_not_taken_for_another(program):
     shown = "\n".join(f"JobId={number} ArrayJobId=4 JobName=x JobState={state}" for number, state in
                       (("6", "FAILED"), ("4", "RUNNING")))  # fmt: skip
