@@ -280,7 +280,7 @@ def test_a_killed_anchor(folder):
         pids, token = instance.pids()
         anchor = instance.status()["anchor"]
         os.kill(anchor, signal.SIGKILL)
-        _until(lambda: not _alive(anchor))
+        _until(lambda pid=anchor: not _alive(pid))
         assert "does not run" in instance.inside("true", code=125)
         instance.do(cure)
         assert not [pid for pid in pids if _alive(pid)]
