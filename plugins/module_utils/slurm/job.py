@@ -76,7 +76,7 @@ class _Work(Leftover, Ending):
                 found = self._planned() if self.ctx.check_mode else self._at_home(self._submit())
             elif self._unfinished(found):
                 if not self.ctx.check_mode:
-                    self._release(found)  # its submitter died before it let it go
+                    found = self._let_go(found) or self._at_home(self._submit())
             elif not found["comment"].startswith(script.TAG):
                 adopted.check(found, self.allocation)
                 if self.ctx.check_mode and not adopted.answers(found, script.run_dir(self.output_dir, found["id"])):

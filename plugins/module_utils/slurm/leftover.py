@@ -12,6 +12,7 @@ from . import commands, detached, holder_job, holder_slurm, loss, owner, script
 
 # States and reasons of a job that waits until somebody lets it go.
 HELD = re.compile("JobHeld|REQUEUE_HOLD|SPECIAL_EXIT|RESV_DEL_HOLD|requeued (?:in )?held")
+AT_WORK_S = 3.0  # how long a submitter may need to let its job go, if it lives
 UNFINISHED_S = 10.0  # how long the submitter of a held job may need to let it go
 ENDING_S = 180.0  # how long a job that is ending may need to leave the queue
 
@@ -43,6 +44,23 @@ class Leftover:
             return False
         about = owner.record(folder)  # again: its submitter may be at work
         return about.get(owner.SUBMITTED) != job["submitted_at"] or not about.get(owner.RELEASED)
+
+    def _let_go(self, job):
+        """Let a job go whose submitter died before it did so; return its record, None if it is gone.
+
+        A submitter that is at work lets it go itself, or withdraws it.
+        """
+        until = time.monotonic() + AT_WORK_S
+        while self._unfinished(job):
+            if time.monotonic() >= until:
+                self._release(job)
+                break
+            time.sleep(min(0.2, AT_WORK_S))
+            found = commands.jobs(job_id=job["id"])
+            if not found or not holder_slurm.live(found[0]["state"]):
+                return None
+            job = found[0]
+        return job
 
     def _unless_unusable(self, job):
         """Return *job*; None if it is ending, or if its submitter died and it cannot be let go as what we want.

@@ -16,10 +16,11 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 def fake(tmp_path, monkeypatch):
     """A driver to the real holder over a fake Slurm, which the modules reach as well."""
     # Imported this late because pytest-ansible has to set up the import of collections before.
-    from ansible_collections.srt.slurm.plugins.module_utils.slurm import driver, holder_steps
+    from ansible_collections.srt.slurm.plugins.module_utils.slurm import driver, holder_steps, leftover
     from fake_holder import FakeDriver
 
     monkeypatch.setattr(holder_steps, "RETRY_PAUSES_S", (0.01, 0.01))
+    monkeypatch.setattr(leftover, "AT_WORK_S", 0.1)
     fake = FakeDriver(tmp_path)
     monkeypatch.setattr(driver, "connect_plan", lambda plan, ctx: fake)
     monkeypatch.setattr(driver, "connect", lambda *args, **options: fake)
