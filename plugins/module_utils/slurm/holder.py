@@ -84,7 +84,7 @@ class Holder(Steps):
                 "job_id": self.job_id,
                 "error": (
                     f"The holder of job {self.job_id} speaks protocol {PROTOCOL}, not {request.get('v')}. "
-                    "Use the version of the collection that started the job, or end the job (slurm_job, state absent)."
+                    "Use the version of the collection that started the job, or end the job with stop.yml."
                 ),
             }
         with self.change:
