@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from ansible_collections.srt.slurm.plugins.module_utils.bench import status
+from ansible_collections.srt.slurm.plugins.module_utils.slurm import holder_slurm
 from ansible_collections.srt.slurm.plugins.plugin_utils import stays
 from ansible_collections.srt.slurm.plugins.plugin_utils.runs import RunAction
 
@@ -26,5 +27,7 @@ class ActionModule(RunAction):
             return (result.get("text") or "").splitlines()
         if result.get("failed") or result.get("stage") == "unknown":  # then the note is told, which nobody verified
             return []
-        stays.forget()
-        return stays.lines_of(result, self._host)
+        lines = stays.lines_of(result, self._host)
+        if lines or not holder_slurm.live((result.get("job") or {}).get("state") or "") or result.get("ending"):
+            stays.forget()  # else nobody answered, and the note says more than nothing
+        return lines

@@ -46,7 +46,8 @@ def slips(extra):
     """Return the problems of names and values of the extra vars."""
     found, told = [], extra.values
     flat = extra.job()[0] if extra.form() == "flat" else ()
-    text = extra.value("job", {})
+    raw = told.get("job", {})
+    text = raw if isinstance(raw, dict) else extra.value("job", {})  # its values may be known to a run only
     if not isinstance(text, dict):
         remedy = f"Did you mean job_id={text}?" if str(text).isdigit() else "Give its file, or -e job_id=N."
         found.append(extra.problem("job", "is no job.", remedy))

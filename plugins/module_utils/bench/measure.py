@@ -68,7 +68,8 @@ class Session:
 
     def silent(self):
         """Return what parts of the service do not answer now, such as ``decode_1 on node003 (timed out)``."""
-        checks = [check for check in self.plan.get("checks") or () if not check.get("after")]
+        # Whom a list names does not matter here.
+        checks = [dict(check, listing=None) for check in self.plan.get("checks") or () if not check.get("after")]
         nodes = {step["name"]: step["nodes"][0] for step in self.plan["steps"]}
         wait_id, until, told = uuid.uuid4().hex, time.monotonic() + LOOK_S, []
         while checks and time.monotonic() < until:
@@ -292,7 +293,12 @@ class Measurement:
         if reasons:  # a step whose client was lost may be on its way out
             critical += self._suspects()
             critical += self._silent()
-        verdict = make_verdict(self._point, reasons + critical, raw, sealed, (record["started_at"], record["ended_at"]))
+        times = (record["started_at"], record["ended_at"])
+        try:
+            verdict = make_verdict(self._point, reasons + critical, raw, sealed, times)
+        except OSError as error:  # another controller, which was faster, has set it aside
+            reasons.append(f"its result file cannot be read any more: {error.strerror}")
+            verdict = make_verdict(self._point, reasons + critical, raw, None, times)
         return dict(verdict, losses=other) if other else verdict
 
     def _await_file(self):

@@ -136,7 +136,9 @@ def _see_to_the_service(session, tell_s=0.0):
         )
     if plan.get("checks"):
         # What was healthy before and does not answer now is broken, unless it is being started again.
-        whole_s = plan["health_timeout_s"] if session.may_load() else min(STILL_WHOLE_S, plan["health_timeout_s"])
+        held_s = max(check["listing"]["kept_s"] if check.get("listing") else 0.0 for check in plan["checks"])
+        whole_s = plan["health_timeout_s"]
+        whole_s = whole_s if session.may_load() else min(STILL_WHOLE_S + held_s, whole_s)
         health.wait_for(session.talk, plan, plan["checks"], whole_s, 5.0, session.ctx, tell_s)
     session.seen_whole = True
 

@@ -18,6 +18,8 @@ def wait_turn(session, point):
     Error when a part of the service died meanwhile, or when such a measurement cannot be ended.
     """
     name, others = point["step"]["name"], session.measured(point["step"]["name"])
+    if not others:  # it has ended since
+        return
     names = ", ".join(record["name"] for record in others)
     late = {record["name"]: record for record in others if _overdue_s(session, record) > OVERTIME_S}
     if late:

@@ -38,6 +38,20 @@ def numbers(result):
     return sorted({int(match.group(1) or 0) for match in found if match})
 
 
+def newest(point, result):
+    """Return (time of the verdict, its number, verdict, number of its result) of what may stand for *point*, or None.
+
+    It is the newest measurement of its digest beside *result*. If that one is not valid none stands: an older one that
+    was, before it was measured anew (``force``), is no proof of the contrary.
+    """
+    for when, number in sorted(judged(result), reverse=True):
+        verdict = read_verdict(attempt_path(result, number))
+        if verdict and verdict.get("digest") == point["digest"]:
+            found = reusable(point, result, number)
+            return (when, number, *found) if found else None
+    return None
+
+
 def judged(result):
     """Return ``[(time of the verdict in seconds, number)]`` of the measurements beside *result* that have one."""
     found = []

@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from .attempts import attempt_path, judged, reusable
+from .attempts import attempt_path, newest
 
 
 class Found(NamedTuple):
@@ -30,11 +30,10 @@ class Found(NamedTuple):
 def own_attempt(plan, point):
     """Return the newest valid measurement of *point* that its run has set aside (Found), or None."""
     result = os.path.join(plan["run_dir"], point["result"])
-    for _time, number in sorted(judged(result), reverse=True):
-        verdict, other = reusable(point, result, number) or (None, 0)
-        if verdict and (number or other):
-            return Found(attempt_path(result, other), verdict, max(number, other), number, other)
-    return None
+    _time, number, verdict, other = newest(point, result) or (None, 0, None, 0)
+    if not (number or other):
+        return None
+    return Found(attempt_path(result, other), verdict, max(number, other), number, other)
 
 
 def earlier_result(plan, point):
@@ -49,14 +48,14 @@ def earlier_result(plan, point):
         if entry.name == own or entry.is_symlink() or not entry.is_dir():
             continue
         result = os.path.join(entry.path, point["result"])
-        found += [(when, result, number, entry.name) for when, number in judged(result)]
-    for _time, result, number, job_id in sorted(found, reverse=True):
-        verdict, other = reusable(point, result, number) or (None, 0)
+        when, _number, verdict, other = newest(point, result) or (None, 0, None, 0)
         if verdict:
-            path = attempt_path(result, other)
-            # The first run that measured it, also over several take-overs.
-            return Found(path, dict(verdict, origin=verdict.get("origin") or {"job_id": job_id, "path": path}))
-    return None
+            found.append((when, attempt_path(result, other), entry.name, verdict))
+    if not found:
+        return None
+    _time, path, job_id, verdict = max(found, key=lambda one: one[:3])
+    # The first run that measured it, also over several take-overs.
+    return Found(path, dict(verdict, origin=verdict.get("origin") or {"job_id": job_id, "path": path}))
 
 
 def standing_for(plan, point):

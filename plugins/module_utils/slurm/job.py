@@ -122,7 +122,8 @@ class _Work(Leftover, Ending):
                 found = [j for j in commands.jobs(job_id=job_id, **limits) if holder_slurm.live(j["state"])]
                 if not found and self.params["state"] in ("present", "running") and not self.ctx.check_mode:
                     raise Error(
-                        f"Job {job_id} is not there: {commands.job_end(job_id)}. Leave job_id out for a new one."
+                        f"Job {job_id} is not there: {commands.job_end(job_id)}. Leave job_id out for a new one; if "
+                        "none was given, it is that of the variable SLURM_JOB_ID of this shell: unset it."
                     )
                 return found[0] if found else None
             return self._only(self._matches(**limits))

@@ -68,6 +68,16 @@ def test_force_measures_anew_all_the_same(swap):
     assert swap.all_raw() == ["A", "A", "B"]
 
 
+def test_a_result_that_force_found_wrong_does_not_come_back(swap):
+    """Run again without force, a service that fails would else be valid by its past."""
+    swap.run("A")
+    swap.use("A")
+    swap.holder.scenes = [lambda: swap.holder.finish(exit_code=1, result=False)]
+    assert swap.call(force=True)["points"][0]["valid"] is False
+    again = swap.run("A")
+    assert (again["action"], again["valid"]) == ("measured", True)
+
+
 def test_the_newest_of_several_attempts_counts(swap):
     for number, setting in enumerate("AAB"):
         swap.run(setting, force=True)

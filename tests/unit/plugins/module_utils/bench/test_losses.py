@@ -86,6 +86,18 @@ def test_a_service_that_no_longer_answers_is_not_measured_again(made, monkeypatc
     assert [point["valid"] for point in caught.value.evidence["points"]] == [True, False]
 
 
+def test_a_worker_that_may_be_lost_is_waited_for_until_nobody_lists_it_any_more(made, monkeypatch):
+    """A part that is lost is listed for longer than a service that was whole may be silent."""
+    monkeypatch.setattr(bench, "STILL_WHOLE_S", 0.2)
+    listing = {"tier": "worker", "by": "etcd", "kept_s": 0.4}
+    made.plan.update(checks=[{"name": "workers", "steps": ["decode_0"], "after": [], "listing": listing}])
+    asked = []
+    monkeypatch.setattr(bench.health, "wait_for", lambda talk, plan, checks, whole_s, *more: asked.append(whole_s))
+    made.holder.scenes = [made.holder.finish, made.holder.finish]
+    made.call()
+    assert asked[1:] == [pytest.approx(0.6)]
+
+
 def test_a_service_that_is_not_the_planned_one_is_not_measured_for_it(made):
     made.holder.records["decode_0"]["digest"] = "of other options"
     with pytest.raises(Error, match="decode_0 was started with other options or on other nodes. It is not measured"):
