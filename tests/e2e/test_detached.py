@@ -243,6 +243,7 @@ def test_a_job_of_bench_is_no_place_for_a_submitted_playbook(cluster):
     assert cluster.jobs("fired-taken") == []
 
 
+@pytest.mark.slow
 def test_a_submission_that_was_killed_is_withdrawn_by_the_other_playbook(cluster, monkeypatch):
     """Killed where the job would be released: it is held, and has no playbook, or one that was never written."""
     deadly = cluster.folder / "deadly"

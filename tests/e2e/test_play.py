@@ -19,7 +19,8 @@ STAGES = ["head_infra", "worker", "frontend", "health", "benchmark", "rollup"]
 @pytest.fixture(scope="module")
 def kept(cluster):
     """A job that is up for all tests of this file; yields (job file, job id)."""
-    job = cluster.job_file("kept")
+    # A worker that is killed is listed for as long, and waited for.
+    job = cluster.job_file("kept", environment={"ETCD_LEASE_TTL": "10"})
     played = cluster.playbook(job, "-e", "keep=600")
     assert played.rc == 0, played.text
     job_id = cluster.latest.name
