@@ -30,7 +30,8 @@ def _transport(cluster, request, monkeypatch):
 
 @pytest.fixture(autouse=True)
 def _whole(cluster):
-    """Leave nothing broken for the next test."""
+    """Begin with a whole cluster, and leave nothing broken for the next test."""
+    wait_for(cluster.usable, "all nodes to be idle")
     yield
     cluster.clear()
     for job_id in cluster.jobs():
