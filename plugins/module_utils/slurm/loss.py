@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import time
 
-from ..failures import Error
+from ..failures import Error, SlurmError
 from . import commands, holder_job, holder_slurm, holder_steps
 
 # Ends of a job that say nothing about the job itself.
@@ -107,5 +108,10 @@ def ending_error(talk, ending, **evidence):
             ending = talk.request("status", timeout_s=5.0)["ending"] or ending
         except Error:  # it has ended meanwhile
             break
-    taken = holder_job.taken(ending)
-    return Error(f"Job {talk.job_id} is ending: {ending}.", **dict(evidence, curable=taken, bad_nodes=[]))
+    found = {"curable": holder_job.taken(ending), "bad_nodes": []}
+    if re.fullmatch(r"signal \d+", ending):  # the holder could not learn it, or nobody hears it any more
+        with contextlib.suppress(SlurmError):
+            found = look(talk.job_id, talk.run_dir, getattr(talk, "nodes", ()))
+            ending = found["end"] if found["end"].startswith(ending) else f"{ending}: {found['end']}"
+    told = dict(evidence, curable=found["curable"], bad_nodes=found["bad_nodes"])
+    return Error(f"Job {talk.job_id} is ending: {ending}.", **told)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
-from ansible_collections.srt.slurm.plugins.module_utils.slurm import health, holder_job
+from ansible_collections.srt.slurm.plugins.module_utils.slurm import health, holder_job, loss
 
 
 def test_a_job_that_ends_is_named(fake):
@@ -14,6 +14,23 @@ def test_a_job_that_ends_is_named(fake):
     fake.holder.ending = "signal 15"
     with pytest.raises(Error, match="Job 42 is ending: signal 15"):
         health.still_there(fake)
+
+
+@pytest.mark.parametrize(("end", "curable"), [("CANCELLED (None), exit code 0:0", False), ("PREEMPTED (None)", True)])
+def test_what_the_holder_cannot_say_of_a_signal_is_asked_of_slurm(fake, monkeypatch, end, curable):
+    asked = []
+
+    def look(job_id, run_dir, names):
+        asked.append((job_id, run_dir))
+        return {"end": end, "curable": curable, "bad_nodes": ["n1"] if curable else [], "final": True}
+
+    monkeypatch.setattr(loss, "EXPLAINED_S", 0.0)
+    monkeypatch.setattr(loss, "look", look)
+    fake.holder.ending = "signal 15"
+    with pytest.raises(Error, match=rf"^Job 42 is ending: signal 15: {end[:9]}") as caught:
+        health.still_there(fake)
+    assert asked == [("42", fake.run_dir)]
+    assert (caught.value.evidence["curable"], caught.value.evidence["bad_nodes"]) == (curable, ["n1"] * curable)
 
 
 def test_a_start_in_a_job_that_is_taken_away_says_so_and_may_be_cured(fake):

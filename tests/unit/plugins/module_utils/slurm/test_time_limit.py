@@ -11,7 +11,7 @@ import sys
 import time
 
 import pytest
-from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
+from ansible_collections.srt.slurm.plugins.module_utils.failures import Error, SlurmError
 from ansible_collections.srt.slurm.plugins.module_utils.slurm import holder_job, loss, script
 
 LINE = "slurmstepd-n1: error: *** JOB 42 ON n1 CANCELLED AT 2026-11-22T02:18:41 DUE TO TIME LIMIT ***\n"
@@ -86,7 +86,7 @@ def test_a_signal_before_the_holder_is_there_does_not_end_the_batch_script(progr
 class Talk:
     """A driver whose holder says why only later."""
 
-    job_id = "42"
+    job_id, run_dir = "42", "/nowhere"
 
     def __init__(self, *answers):
         self.answers = list(answers)
@@ -98,7 +98,11 @@ class Talk:
         return {"ending": answer}
 
 
-def test_the_message_waits_until_the_holder_has_learned_why():
+def test_the_message_waits_until_the_holder_has_learned_why(monkeypatch):
+    def look(job_id, run_dir, names):
+        raise SlurmError("Slurm does not answer.")
+
+    monkeypatch.setattr(loss, "look", look)
     why = "signal 15: its time limit of 00:01:00 is reached"
     assert loss.ending_error(Talk("signal 15", why), "signal 15").msg == f"Job 42 is ending: {why}."
     assert loss.ending_error(Talk(Error("gone")), "signal 15").msg == "Job 42 is ending: signal 15."
