@@ -271,6 +271,7 @@ def test_a_worker_that_is_not_critical_may_be_lost(cluster):
     cluster.gone("tolerant")
 
 
+@pytest.mark.slow
 def test_a_lost_worker_that_is_not_critical_is_not_waited_for(cluster):
     name = '[ "$SLURMD_NODENAME" = node003 ] && { echo "lost on purpose"; sleep 0.5; exit 3; }'
     cluster.trap("mocker", decode(name))

@@ -67,6 +67,7 @@ def test_a_preempted_job_is_named_and_followed_by_another(cluster, partition):
     cluster.gone(job.stem)
 
 
+@pytest.mark.slow
 def test_a_point_in_which_the_job_was_suspended_is_measured_again(cluster):
     """For longer than the lease, which nobody can renew meanwhile."""
     job = cluster.job_file(
