@@ -6,9 +6,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import pathlib
-import signal
 
 from cluster import wait_for
 
@@ -35,13 +32,7 @@ def test_a_guest_whose_holder_was_killed_is_ended_by_stop(cluster):
     played = cluster.playbook(cluster.job_file("guest"), "-e", f"job_id={job_id}", *UP)
     assert played.rc == 0, played.text
     holder = cluster.steps(job_id)["srt_holder"]
-    for path in pathlib.Path("/proc").glob("[0-9]*"):
-        try:
-            words = (path / "cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if words[0].endswith(b"python3") and b"serve" in words and str(cluster.latest).encode() in words:
-            os.kill(int(path.name), signal.SIGKILL)
+    cluster.kill_holder()
     wait_for(lambda: holder not in cluster.steps(job_id).values(), "the holder to be gone")
     left = cluster.steps(job_id)
     assert {"nats", "etcd", "prefill_0", "decode_0", "frontend_0"} <= set(left), left

@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import os
-import pathlib
 import signal
 
 import pytest
@@ -21,17 +19,6 @@ LATE = """case "$*" in *--job-name=srt_ctl*)
 esac"""
 
 
-def kill_holder(cluster):
-    """Kill the process that serves the newest run."""
-    for path in pathlib.Path("/proc").glob("[0-9]*"):
-        try:
-            words = (path / "cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if words[0].endswith(b"python3") and b"serve" in words and str(cluster.latest).encode() in words:
-            os.kill(int(path.name), signal.SIGKILL)
-
-
 def test_a_controller_hears_from_a_second_holder_that_its_measurement_is_over(cluster):
     cluster.run("salloc", "--no-shell", "--job-name=mine", "--nodes=3", "--ntasks=3", "--exclusive", "--time=10")
     (job_id,) = cluster.jobs("mine")
@@ -44,7 +31,7 @@ def test_a_controller_hears_from_a_second_holder_that_its_measurement_is_over(cl
     wait_for(lambda: cluster.progress() > 0, "the load client to have completed requests")
     steps = cluster.steps(job_id)
     (cluster.traps / "held").touch()
-    kill_holder(cluster)
+    cluster.kill_holder()
     wait_for(lambda: steps["srt_holder"] not in cluster.steps(job_id).values(), "the holder to be gone")
     if "bench_c2" in cluster.steps(job_id):
         cluster.kill(job_id, "bench_c2")
