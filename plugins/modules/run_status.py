@@ -14,33 +14,8 @@ description:
   - Reads the run directory, Slurm and, while the job runs, the job's holder. Works on every machine that sees the run
     directory, and also for runs that are over.
   - The lease of the job is not renewed by looking.
+extends_documentation_fragment: [srt.slurm.found_run]
 options:
-  run_dir:
-    description: The run directory. Without it and without O(job_id) the newest run below O(output_dir) is taken.
-    type: path
-  job_id:
-    description:
-      - The number of the job. Its run directory is below O(output_dir), or where Slurm says that its output goes.
-    type: str
-  output_dir:
-    description:
-      - Parent of the run directories.
-      - On the controller the C(output_dir) of the cluster file is the default.
-    type: path
-    default: outputs
-  job_names:
-    description:
-      - Without O(run_dir) and O(job_id) the newest run of a job with one of these names is taken.
-      - A run that O(run_dir) or O(job_id) names is an error if its job has another name.
-    type: list
-    elements: str
-    default: []
-  extra_vars:
-    description:
-      - Check the extra vars of the playbook run, as the playbooks of this collection do - near misses of their
-        variables are errors, and a job among them stands for O(job_names).
-    type: bool
-    default: false
   lines:
     description: How many last lines of the log that tells most are returned.
     type: int

@@ -1,0 +1,39 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Options of the modules that find a run."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """Which run is meant: O(run_dir), O(job_id), or the newest one of O(job_names)."""
+
+    DOCUMENTATION = r"""
+options:
+  run_dir:
+    description: The run directory. Without it and without O(job_id) the newest run below O(output_dir) is taken.
+    type: path
+  job_id:
+    description:
+      - The number of the job. Its run directory is below O(output_dir), or where Slurm says that its output goes.
+    type: str
+  output_dir:
+    description:
+      - Parent of the run directories.
+      - On the controller the C(output_dir) of the cluster file is the default.
+    type: path
+    default: outputs
+  job_names:
+    description:
+      - Without O(run_dir) and O(job_id) the newest run of a job with one of these names is taken.
+      - A run that O(run_dir) or O(job_id) names is an error if its job has another name.
+    type: list
+    elements: str
+    default: []
+  extra_vars:
+    description:
+      - Check the extra vars of the playbook run, as the playbooks of this collection do - near misses of their
+        variables are errors, and a job among them stands for O(job_names).
+    type: bool
+    default: false
+"""
