@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.srt.slurm.plugins.module_utils.dryrun import run as dryrun
+from ansible_collections.srt.slurm.plugins.module_utils.stages import dry_run as dryrun
 from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction
 
 

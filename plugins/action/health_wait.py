@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-from ansible_collections.srt.slurm.plugins.module_utils.slurm import health
+from ansible_collections.srt.slurm.plugins.module_utils.stages import health_wait
 from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction
 
 
 class ActionModule(StageAction):
     """Runs the module's entry in the controller when that is the submit host, otherwise the module."""
 
-    argument_spec = health.ARGUMENT_SPEC
-    options = health.OPTIONS
-    entry = staticmethod(health.run)
+    argument_spec = health_wait.ARGUMENT_SPEC
+    options = health_wait.OPTIONS
+    entry = staticmethod(health_wait.run)

@@ -9,12 +9,12 @@ import copy
 import os
 
 from ansible.utils.vars import load_extra_vars
-from ansible_collections.srt.slurm.plugins.module_utils import secret_env
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
-from ansible_collections.srt.slurm.plugins.module_utils.plan import job_spec
-from ansible_collections.srt.slurm.plugins.module_utils.plan.extra_vars import READERS, ExtraVars
-from ansible_collections.srt.slurm.plugins.module_utils.spec.source import NOWHERE
-from ansible_collections.srt.slurm.plugins.module_utils.spec.types import UNPLAIN
+from ansible_collections.srt.slurm.plugins.module_utils.job.extra_vars import READERS, ExtraVars
+from ansible_collections.srt.slurm.plugins.module_utils.schema.source import NOWHERE
+from ansible_collections.srt.slurm.plugins.module_utils.schema.types import UNPLAIN
+from ansible_collections.srt.slurm.plugins.module_utils.secrets import references
+from ansible_collections.srt.slurm.plugins.module_utils.stages import job_spec
 from ansible_collections.srt.slurm.plugins.plugin_utils.remote import existing
 from ansible_collections.srt.slurm.plugins.plugin_utils.secrets import keep_secrets
 from ansible_collections.srt.slurm.plugins.plugin_utils.spelling import Spelling
@@ -108,13 +108,13 @@ class ActionModule(StageAction):
         variables = {name: value for name, value in task_vars.items() if name not in MAGIC}
         found = whole_files({**variables, **extra.values})
         problems = []
-        texts = secret_env.telling(found, sources[0].file, plain=not isinstance(raw, (dict, list)))
+        texts = references.telling(found, sources[0].file, plain=not isinstance(raw, (dict, list)))
         pairs = zip(given or (), raw, sources) if documents else [(given, raw, sources[0])]
         for job, before, source in pairs:
             if isinstance(job, dict) and set(job) == {"job"}:
                 before = before["job"] if isinstance(before, dict) else None  # as a whole from a template
                 job, source = job["job"], source.under(("job",))
-            for path, name, file in secret_env.misplaced(job, before, texts):
+            for path, name, file in references.misplaced(job, before, texts):
                 problem = (
                     f"has the value of {name} in it, from {os.path.basename(file)}, which is encrypted as a whole. "
                     "Only values of an environment are kept out of files and process lists."

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.srt.slurm.plugins.module_utils.slurm import preflight
+from ansible_collections.srt.slurm.plugins.module_utils.stages import preflight
 from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction
 
 

@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-from ansible_collections.srt.slurm.plugins.module_utils.bench import status
-from ansible_collections.srt.slurm.plugins.module_utils.slurm import holder_slurm
+from ansible_collections.srt.slurm.plugins.module_utils.holder import slurm_calls
+from ansible_collections.srt.slurm.plugins.module_utils.stages import run_status
 from ansible_collections.srt.slurm.plugins.plugin_utils import stays
 from ansible_collections.srt.slurm.plugins.plugin_utils.runs import RunAction
 
@@ -13,8 +13,8 @@ from ansible_collections.srt.slurm.plugins.plugin_utils.runs import RunAction
 class ActionModule(RunAction):
     """Runs the module's entry in the controller when that is the submit host, otherwise the module."""
 
-    argument_spec = status.ARGUMENT_SPEC
-    entry = staticmethod(status.run)
+    argument_spec = run_status.ARGUMENT_SPEC
+    entry = staticmethod(run_status.run)
 
     def run(self, tmp=None, task_vars=None):
         """Keep the name of the submit host at hand."""
@@ -28,6 +28,6 @@ class ActionModule(RunAction):
         if result.get("failed") or result.get("stage") == "unknown":  # then the note is told, which nobody verified
             return []
         lines = stays.lines_of(result, self._host)
-        if lines or not holder_slurm.live((result.get("job") or {}).get("state") or "") or result.get("ending"):
+        if lines or not slurm_calls.live((result.get("job") or {}).get("state") or "") or result.get("ending"):
             stays.forget()  # else nobody answered, and the note says more than nothing
         return lines

@@ -9,12 +9,12 @@ import pathlib
 import yaml
 from ansible.errors import AnsibleActionFail
 from ansible.utils.vars import load_extra_vars
+from ansible_collections.srt.slurm.plugins.module_utils.allocation import detached, slurm_job
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
-from ansible_collections.srt.slurm.plugins.module_utils.plan.extra_vars import in_clear, passed_on
-from ansible_collections.srt.slurm.plugins.module_utils.plan.schema import OURS
-from ansible_collections.srt.slurm.plugins.module_utils.slurm import detached, job
-from ansible_collections.srt.slurm.plugins.module_utils.slurm.holder import LEASE_S
-from ansible_collections.srt.slurm.plugins.module_utils.slurm.holder_slurm import WAITING
+from ansible_collections.srt.slurm.plugins.module_utils.holder.operations import LEASE_S
+from ansible_collections.srt.slurm.plugins.module_utils.holder.slurm_calls import WAITING
+from ansible_collections.srt.slurm.plugins.module_utils.job.extra_vars import in_clear, passed_on
+from ansible_collections.srt.slurm.plugins.module_utils.job.schema import OURS
 from ansible_collections.srt.slurm.plugins.plugin_utils import stays
 from ansible_collections.srt.slurm.plugins.plugin_utils.secrets import LendsSecrets
 from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction, display
@@ -30,9 +30,9 @@ def role_variables():
 class ActionModule(LendsSecrets, StageAction):
     """Runs the module's entry in the controller when that is the submit host, otherwise the module."""
 
-    argument_spec = job.ARGUMENT_SPEC
-    options = job.OPTIONS
-    entry = staticmethod(job.run)
+    argument_spec = slurm_job.ARGUMENT_SPEC
+    options = slurm_job.OPTIONS
+    entry = staticmethod(slurm_job.run)
 
     def run(self, tmp=None, task_vars=None):
         """Keep the variables at hand: among them are the texts that came from a vault."""

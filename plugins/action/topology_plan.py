@@ -7,8 +7,8 @@ from __future__ import annotations
 import os
 
 from ansible import constants
-from ansible_collections.srt.slurm.plugins.module_utils.plan import build, topology_plan
-from ansible_collections.srt.slurm.plugins.module_utils.plan_io import write_text_atomic
+from ansible_collections.srt.slurm.plugins.module_utils.files import write_text_atomic
+from ansible_collections.srt.slurm.plugins.module_utils.stages import topology_plan
 from ansible_collections.srt.slurm.plugins.plugin_utils.secrets import LendsSecrets
 from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction
 
@@ -25,9 +25,6 @@ class ActionModule(LendsSecrets, StageAction):
 
     def run(self, tmp=None, task_vars=None):
         """Run the entry or the module; in check mode lend the plan to the stages that follow."""
-        if "load_client" not in self._task.args and self._needs_module():
-            # A module's payload holds only what is imported, and the load client is shipped as text.
-            self._task.args["load_client"] = build.client_assets()
         result = super().run(tmp, task_vars)
         text = result.pop("plan_json", None)
         if text:

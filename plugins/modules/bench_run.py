@@ -142,8 +142,8 @@ evidence:
   elements: dict
 """
 
-from ansible_collections.srt.slurm.plugins.module_utils.bench.run import ARGUMENT_SPEC, OPTIONS, run
-from ansible_collections.srt.slurm.plugins.module_utils.runner import run_module
+from ansible_collections.srt.slurm.plugins.module_utils.entry import run_module
+from ansible_collections.srt.slurm.plugins.module_utils.stages.bench_run import ARGUMENT_SPEC, OPTIONS, run
 
 
 def main():

@@ -103,8 +103,8 @@ jobs:
       returned: always
 """
 
-from ansible_collections.srt.slurm.plugins.module_utils.dryrun.run import ARGUMENT_SPEC, run
-from ansible_collections.srt.slurm.plugins.module_utils.runner import run_module
+from ansible_collections.srt.slurm.plugins.module_utils.entry import run_module
+from ansible_collections.srt.slurm.plugins.module_utils.stages.dry_run import ARGUMENT_SPEC, run
 
 
 def main():

@@ -93,8 +93,8 @@ evidence:
   elements: dict
 """
 
-from ansible_collections.srt.slurm.plugins.module_utils.runner import run_module
-from ansible_collections.srt.slurm.plugins.module_utils.slurm.health import ARGUMENT_SPEC, OPTIONS, run
+from ansible_collections.srt.slurm.plugins.module_utils.entry import run_module
+from ansible_collections.srt.slurm.plugins.module_utils.stages.health_wait import ARGUMENT_SPEC, OPTIONS, run
 
 
 def main():

@@ -189,8 +189,8 @@ problems:
   elements: dict
 """
 
-from ansible_collections.srt.slurm.plugins.module_utils.plan.job_spec import ARGUMENT_SPEC, run
-from ansible_collections.srt.slurm.plugins.module_utils.runner import run_module
+from ansible_collections.srt.slurm.plugins.module_utils.entry import run_module
+from ansible_collections.srt.slurm.plugins.module_utils.stages.job_spec import ARGUMENT_SPEC, run
 
 
 def main():

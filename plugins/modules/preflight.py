@@ -162,8 +162,8 @@ skipped_because:
   sample: all steps run already
 """
 
-from ansible_collections.srt.slurm.plugins.module_utils.runner import run_module
-from ansible_collections.srt.slurm.plugins.module_utils.slurm.preflight import ARGUMENT_SPEC, OPTIONS, run
+from ansible_collections.srt.slurm.plugins.module_utils.entry import run_module
+from ansible_collections.srt.slurm.plugins.module_utils.stages.preflight import ARGUMENT_SPEC, OPTIONS, run
 
 
 def main():

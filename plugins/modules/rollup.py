@@ -121,8 +121,8 @@ table:
   type: str
 """
 
-from ansible_collections.srt.slurm.plugins.module_utils.results.rollup import ARGUMENT_SPEC, OPTIONS, run
-from ansible_collections.srt.slurm.plugins.module_utils.runner import run_module
+from ansible_collections.srt.slurm.plugins.module_utils.entry import run_module
+from ansible_collections.srt.slurm.plugins.module_utils.stages.rollup import ARGUMENT_SPEC, OPTIONS, run
 
 
 def main():

@@ -147,8 +147,8 @@ text:
   type: str
 """
 
-from ansible_collections.srt.slurm.plugins.module_utils.bench.status import ARGUMENT_SPEC, run
-from ansible_collections.srt.slurm.plugins.module_utils.runner import run_module
+from ansible_collections.srt.slurm.plugins.module_utils.entry import run_module
+from ansible_collections.srt.slurm.plugins.module_utils.stages.run_status import ARGUMENT_SPEC, run
 
 
 def main():

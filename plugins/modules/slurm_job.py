@@ -267,8 +267,8 @@ duration_s:
   sample: 1.2
 """
 
-from ansible_collections.srt.slurm.plugins.module_utils.runner import run_module
-from ansible_collections.srt.slurm.plugins.module_utils.slurm.job import ARGUMENT_SPEC, OPTIONS, run
+from ansible_collections.srt.slurm.plugins.module_utils.allocation.slurm_job import ARGUMENT_SPEC, OPTIONS, run
+from ansible_collections.srt.slurm.plugins.module_utils.entry import run_module
 
 
 def main():

@@ -161,7 +161,7 @@ duration_s:
   type: float
 """
 
-from ansible_collections.srt.slurm.plugins.module_utils.runner import run_module
+from ansible_collections.srt.slurm.plugins.module_utils.entry import run_module
 from ansible_collections.srt.slurm.plugins.module_utils.sandbox.entry import ARGUMENT_SPEC, run
 
 

@@ -197,8 +197,8 @@ checks:
   elements: dict
 """
 
-from ansible_collections.srt.slurm.plugins.module_utils.runner import run_module
-from ansible_collections.srt.slurm.plugins.module_utils.slurm.worker import ARGUMENT_SPEC, OPTIONS, run
+from ansible_collections.srt.slurm.plugins.module_utils.entry import run_module
+from ansible_collections.srt.slurm.plugins.module_utils.stages.srun_worker import ARGUMENT_SPEC, OPTIONS, run
 
 
 def main():

@@ -83,8 +83,8 @@ lines:
   elements: str
 """
 
-from ansible_collections.srt.slurm.plugins.module_utils.runner import run_module
-from ansible_collections.srt.slurm.plugins.module_utils.slurm.logs import ARGUMENT_SPEC, run
+from ansible_collections.srt.slurm.plugins.module_utils.entry import run_module
+from ansible_collections.srt.slurm.plugins.module_utils.stages.step_log import ARGUMENT_SPEC, run
 
 
 def main():

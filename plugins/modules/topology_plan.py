@@ -28,9 +28,6 @@ options:
       - The allocation, as M(srt.slurm.slurm_job) returns it, with C(id), C(run_dir) and C(nodes).
       - Without it the plan is made for a job C(JOBID) on nodes C(node0001) and so on.
     type: dict
-  load_client:
-    description: Source files of the load client by name. The action plugin fills this in.
-    type: dict
   origins:
     description: Where each value of the job came from, as M(srt.slurm.job_spec) returns it; shown in check mode.
     type: dict
@@ -105,8 +102,8 @@ remarks:
   elements: str
 """
 
-from ansible_collections.srt.slurm.plugins.module_utils.plan.topology_plan import ARGUMENT_SPEC, run
-from ansible_collections.srt.slurm.plugins.module_utils.runner import run_module
+from ansible_collections.srt.slurm.plugins.module_utils.entry import run_module
+from ansible_collections.srt.slurm.plugins.module_utils.stages.topology_plan import ARGUMENT_SPEC, run
 
 
 def main():

@@ -7,10 +7,10 @@ from __future__ import annotations
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.utils.vars import load_extra_vars
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error, SpecError
-from ansible_collections.srt.slurm.plugins.module_utils.plan.extra_vars import ExtraVars
-from ansible_collections.srt.slurm.plugins.module_utils.plan.reading import Document, read_jobs
-from ansible_collections.srt.slurm.plugins.module_utils.spec.cluster import find_cluster_file, load_cluster
-from ansible_collections.srt.slurm.plugins.module_utils.spec.words import nearest
+from ansible_collections.srt.slurm.plugins.module_utils.job.cluster import find_cluster_file, load_cluster
+from ansible_collections.srt.slurm.plugins.module_utils.job.extra_vars import ExtraVars
+from ansible_collections.srt.slurm.plugins.module_utils.job.reading import Document, read_jobs
+from ansible_collections.srt.slurm.plugins.module_utils.schema.words import nearest
 from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction
 from ansible_collections.srt.slurm.plugins.plugin_utils.values import plain, trusted
 from ansible_collections.srt.slurm.plugins.plugin_utils.vault import place

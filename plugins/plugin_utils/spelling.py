@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from ansible import context
 from ansible.errors import AnsibleError
-from ansible_collections.srt.slurm.plugins.module_utils.spec.source import numbers
+from ansible_collections.srt.slurm.plugins.module_utils.schema.source import numbers
 from ansible_collections.srt.slurm.plugins.plugin_utils.vault import Origin
 
 

@@ -14,9 +14,9 @@ import signal
 from ansible.plugins.action import ActionBase
 from ansible.release import __version__
 from ansible.utils.display import Display
+from ansible_collections.srt.slurm.plugins.module_utils.allocation.detached import OLDEST
+from ansible_collections.srt.slurm.plugins.module_utils.entry import Context
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
-from ansible_collections.srt.slurm.plugins.module_utils.runner import Context
-from ansible_collections.srt.slurm.plugins.module_utils.slurm.detached import OLDEST
 from ansible_collections.srt.slurm.plugins.plugin_utils.interrupt import obey
 
 display = Display()

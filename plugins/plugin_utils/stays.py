@@ -20,9 +20,9 @@ import shlex
 
 from ansible import constants, context
 from ansible.utils.display import Display
-from ansible_collections.srt.slurm.plugins.module_utils.bench.status import duration
-from ansible_collections.srt.slurm.plugins.module_utils.plan_io import write_text_atomic
-from ansible_collections.srt.slurm.plugins.module_utils.slurm import detached
+from ansible_collections.srt.slurm.plugins.module_utils.allocation import detached
+from ansible_collections.srt.slurm.plugins.module_utils.files import write_text_atomic
+from ansible_collections.srt.slurm.plugins.module_utils.stages.run_status import duration
 
 STOP = os.path.join("playbooks", "stop.yml")
 HOST = "srt_slurm_submit_host"

@@ -158,7 +158,7 @@ class Chaos:
                 path.write_text(path.read_text()[:50])
             return target if results else None
         if fault == "kill holder":
-            return target if self.kill_process(run_dir, "holder.py", "serve") else None
+            return target if self.kill_process(run_dir, "holder", "serve") else None
         if fault == "node down":
             nodes = sorted({step["nodes"][0] for step in cluster.plan(run_dir)["steps"] if step["name"] in steps})
             if not nodes:

@@ -29,8 +29,9 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "collections"))
 
-from ansible_collections.srt.slurm.plugins.module_utils.runner import Context  # noqa: E402
-from ansible_collections.srt.slurm.plugins.module_utils.slurm import driver, job, srun  # noqa: E402
+from ansible_collections.srt.slurm.plugins.module_utils.allocation import driver, slurm_job  # noqa: E402
+from ansible_collections.srt.slurm.plugins.module_utils.entry import Context  # noqa: E402
+from ansible_collections.srt.slurm.plugins.module_utils.slurm import srun  # noqa: E402
 
 NODES = 4
 GOAL = 1.15
@@ -102,7 +103,7 @@ def measure(folder, counts, repeats, with_ansible):
         "lease_s": 900.0,
         "wait_timeout_s": 60.0,
     }
-    found = job.run(params, Context())["job"]
+    found = slurm_job.run(params, Context())["job"]
     try:
         bench = Bench(found)
         bench.holder(1)
@@ -121,7 +122,7 @@ def measure(folder, counts, repeats, with_ansible):
             print(f"K = {k}: holder {row['holder_s']:.3f} s, bare {row['bare_s']:.3f} s", file=sys.stderr, flush=True)
         return rows, bench.ansible() if with_ansible else {}
     finally:
-        job.run(dict(params, state="absent"), Context())
+        slurm_job.run(dict(params, state="absent"), Context())
 
 
 class Bench:

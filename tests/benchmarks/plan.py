@@ -27,7 +27,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "collections"))
 
 import yaml  # noqa: E402
-from ansible_collections.srt.slurm.plugins.module_utils.plan import build, job_spec  # noqa: E402
+from ansible_collections.srt.slurm.plugins.module_utils.plan import build  # noqa: E402
+from ansible_collections.srt.slurm.plugins.module_utils.stages import job_spec  # noqa: E402
 
 NUMBERS = itertools.count()
 EACH_MS, LARGE_S, CHECK_RATIO, LINEAR = 15.0, 2.0, 3.0, 1.3

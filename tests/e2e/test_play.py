@@ -29,7 +29,7 @@ def kept(cluster):
 
 
 PROGRAMS = {
-    "holder.py serve": 1, " nats-server: ": 1, " etcd: ": 1, " -m dynamo.mocker ": 3, " -m dynamo.frontend ": 2,
+    "holder serve": 1, " nats-server: ": 1, " etcd: ": 1, " -m dynamo.mocker ": 3, " -m dynamo.frontend ": 2,
     "nginx: master process": 1,
 }  # fmt: skip
 

@@ -66,8 +66,9 @@ def cluster(_doorway, monkeypatch):
 @pytest.fixture
 def allocation(cluster, tmp_path):
     """A function that makes an allocation with its holder and returns it; all are ended after the test."""
-    from ansible_collections.srt.slurm.plugins.module_utils.runner import Context
-    from ansible_collections.srt.slurm.plugins.module_utils.slurm import commands, job
+    from ansible_collections.srt.slurm.plugins.module_utils.allocation import slurm_job
+    from ansible_collections.srt.slurm.plugins.module_utils.entry import Context
+    from ansible_collections.srt.slurm.plugins.module_utils.slurm import commands
 
     made = []
 
@@ -83,7 +84,7 @@ def allocation(cluster, tmp_path):
             "directives": params.pop("directives", {}),
             "environment": {},
         }
-        defaults = {key: option.get("default") for key, option in job.ARGUMENT_SPEC.items()}
+        defaults = {key: option.get("default") for key, option in slurm_job.ARGUMENT_SPEC.items()}
         wanted = {
             "allocation": request,
             "state": state,
@@ -92,7 +93,7 @@ def allocation(cluster, tmp_path):
             "wait_timeout_s": 60.0,
             **params,
         }
-        result = job.run(dict(defaults, **wanted), ctx or Context())
+        result = slurm_job.run(dict(defaults, **wanted), ctx or Context())
         if result["job"] and result["job"]["id"] not in made:
             made.append(result["job"]["id"])
         return result

@@ -20,9 +20,11 @@ SANDBOX = [sys.executable, str(ROOT / "bin" / "sandbox")]
 
 def plan_of(runtime, folder, **changes):
     """Return the plan of a container job whose run directory is in *folder*."""
-    from ansible_collections.srt.slurm.plugins.module_utils.plan import build, job_spec, paths
-    from ansible_collections.srt.slurm.plugins.module_utils.spec.cluster import load_cluster
-    from ansible_collections.srt.slurm.plugins.module_utils.spec.source import NOWHERE
+    from ansible_collections.srt.slurm.plugins.module_utils.job import paths
+    from ansible_collections.srt.slurm.plugins.module_utils.job.cluster import load_cluster
+    from ansible_collections.srt.slurm.plugins.module_utils.plan import build
+    from ansible_collections.srt.slurm.plugins.module_utils.schema.source import NOWHERE
+    from ansible_collections.srt.slurm.plugins.module_utils.stages import job_spec
 
     (folder / "site.yaml").write_text(f"container_runtime: {runtime}\nconfigs_dir: {folder}\n")
     job = {

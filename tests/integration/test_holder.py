@@ -48,14 +48,16 @@ def make_step(name, node, argv=SLEEP, tier="worker", **more):
 @pytest.fixture
 def held(allocation, cluster):
     """A job with its holder and short ways to talk to it."""
-    from ansible_collections.srt.slurm.plugins.module_utils.slurm import driver, holder, srun
+    from ansible_collections.srt.slurm.plugins.module_utils.allocation import driver
+    from ansible_collections.srt.slurm.plugins.module_utils.holder import server
+    from ansible_collections.srt.slurm.plugins.module_utils.slurm import srun
 
     class Held:
         def __init__(self):
             job = allocation(nodes=2)["job"]
             self.id, self.run_dir = job["id"], pathlib.Path(job["run_dir"])
             self.nodes = [node["name"] for node in job["nodes"]]
-            self.folder = pathlib.Path(holder.socket_path(self.id, job["run_dir"])).parent
+            self.folder = pathlib.Path(server.socket_path(self.id, job["run_dir"])).parent
             self.driver = driver.connect(self.id, job["run_dir"], self.nodes[0])
             self.by_slurm = driver.connect(self.id, job["run_dir"], self.nodes[0], direct=False)
 
@@ -239,7 +241,7 @@ def test_term_to_the_job_ends_it_in_tiers(held, cluster):
 
 
 def test_a_killed_holder_takes_the_job_along(held, cluster):
-    from ansible_collections.srt.slurm.plugins.module_utils.slurm import driver
+    from ansible_collections.srt.slurm.plugins.module_utils.allocation import driver
 
     held.start(make_step("a", held.nodes[1]))
     pid = held.pid("a", 1)
@@ -248,7 +250,7 @@ def test_a_killed_holder_takes_the_job_along(held, cluster):
             words = path.read_bytes().split(b"\0")
         except OSError:
             continue
-        if b"python3" in words[0] and str(held.run_dir / "holder.py").encode() in words and b"serve" in words:
+        if b"python3" in words[0] and str(held.run_dir / "holder").encode() in words and b"serve" in words:
             os.kill(int(path.parent.name), signal.SIGKILL)
     cluster(lambda: not held.in_queue())
     cluster(lambda: not alive(pid))
@@ -264,7 +266,7 @@ def test_a_real_port_is_waited_for_over_the_network_of_the_nodes(held, cluster):
         "while not os.path.exists(sys.argv[1]): time.sleep(0.05)\n"
         "h.ThreadingHTTPServer(('0.0.0.0', 30000), h.SimpleHTTPRequestHandler).serve_forever()"
     )
-    from ansible_collections.srt.slurm.plugins.module_utils.slurm import addresses
+    from ansible_collections.srt.slurm.plugins.module_utils.allocation import addresses
 
     address = addresses.node_addresses(held.id, [held.nodes[1]])[0]["address"]
     held.start(make_step("a", held.nodes[1], [sys.executable, "-c", code, str(opened)]))

@@ -44,9 +44,10 @@ SLEEP = ["sh", "-c", "echo $$; exec sleep 1000"]
 @pytest.fixture
 def service(allocation):
     """A plan of three sleeping workers, and a function that runs srun_worker on it."""
+    from ansible_collections.srt.slurm.plugins.module_utils.allocation import driver
+    from ansible_collections.srt.slurm.plugins.module_utils.entry import Context
     from ansible_collections.srt.slurm.plugins.module_utils.failures import StepError
-    from ansible_collections.srt.slurm.plugins.module_utils.runner import Context
-    from ansible_collections.srt.slurm.plugins.module_utils.slurm import driver, health, worker
+    from ansible_collections.srt.slurm.plugins.module_utils.stages import health_wait, srun_worker
 
     class Service:
         def __init__(self):
@@ -64,15 +65,17 @@ def service(allocation):
             self.driver = driver.connect_plan(self.plan, Context())
 
         def run(self, ctx=None, **params):
-            defaults = {key: option.get("default") for key, option in worker.ARGUMENT_SPEC.items()}
-            return worker.run(dict(defaults, plan=self.plan, **{"wait_timeout_s": 30.0, **params}), ctx or Context())
+            defaults = {key: option.get("default") for key, option in srun_worker.ARGUMENT_SPEC.items()}
+            return srun_worker.run(
+                dict(defaults, plan=self.plan, **{"wait_timeout_s": 30.0, **params}), ctx or Context()
+            )
 
         def fails(self):
             """Start the plan and wait for health until it fails; either of the two may see it first."""
             self.plan["checks"] = [{"name": "never", "kind": "tcp", "host": "127.0.0.1", "port": 1}]
             with pytest.raises(StepError) as caught:
                 self.run()
-                health.run({"plan": self.plan, "timeout_s": 60.0, "slice_s": 30.0}, Context())
+                health_wait.run({"plan": self.plan, "timeout_s": 60.0, "slice_s": 30.0}, Context())
             return caught.value
 
         def log(self, name):

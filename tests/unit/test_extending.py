@@ -19,7 +19,8 @@ TEXT = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
 PROGRAM = """
 import json, sys
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
-from ansible_collections.srt.slurm.plugins.module_utils.plan import build, job_spec
+from ansible_collections.srt.slurm.plugins.module_utils.plan import build
+from ansible_collections.srt.slurm.plugins.module_utils.stages import job_spec
 defaults = {key: option.get("default") for key, option in job_spec.ARGUMENT_SPEC.items()}
 try:
     found = job_spec.run({**defaults, "job_file": sys.argv[1], "check_paths": False}, None)

@@ -8,7 +8,7 @@ import pathlib
 
 import pytest
 import yaml
-from ansible_collections.srt.slurm.plugins.module_utils.slurm.detached import OLDEST
+from ansible_collections.srt.slurm.plugins.module_utils.allocation.detached import OLDEST
 from ansible_collections.srt.slurm.plugins.plugin_utils.stage import too_old
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ..spec.section import Variants
+from ..schema.section import Variants
 from .mocker import Mocker
 from .sglang import Sglang
 from .trtllm import Trtllm

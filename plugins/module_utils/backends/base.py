@@ -12,9 +12,9 @@ from __future__ import annotations
 import os
 import shlex
 
-from ..spec.section import TEXTS, Field, Section
-from ..spec.text import to_yaml
-from ..spec.types import Bool, MapOf, OneOf, Type, shown
+from ..schema.section import TEXTS, Field, Section
+from ..schema.text import to_yaml
+from ..schema.types import Bool, MapOf, OneOf, Type, shown
 from ..topology.ports import WORKER_FAMILIES
 from ..topology.step import make_step, one_file, tcp_check
 from . import kvbm, profiling, sizes

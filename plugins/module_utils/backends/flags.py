@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 
-from ..spec.types import shown
+from ..schema.types import shown
 from ..topology.step import option
 
 TENSOR, PIPELINE, DATA = (f"{word}-parallel-size" for word in ("tensor", "pipeline", "data"))

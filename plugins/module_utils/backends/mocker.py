@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-from ..spec.section import Field, Section
-from ..spec.types import Bool, Choice, Float, Int, Str, shown
+from ..schema.section import Field, Section
+from ..schema.types import Bool, Choice, Float, Int, Str, shown
 from .base import Backend, config_field, environment_fields
 from .flags import DATA, combine, is_count, to_argv, whole
 from .modes import A_WORKER, LONG_MODE

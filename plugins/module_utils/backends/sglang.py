@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
-from ..spec.section import Field, Section
-from ..spec.types import Str
+from ..schema.section import Field, Section
+from ..schema.types import Str
+from ..services import mooncake
 from ..topology.ports import WORKER_FAMILIES, Family
 from ..topology.step import http_check, tcp_check
-from . import kvbm, mooncake
+from . import kvbm
 from .base import KV_EVENTS, Backend, config_field, environment_fields
 from .flags import DATA, PIPELINE, SHORT, TENSOR, is_count, to_argv
 from .modes import A_WORKER, LONG_MODE

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from math import prod
 
-from ..spec.types import shown
+from ..schema.types import shown
 from .flags import PARALLEL, is_count
 from .modes import A_WORKER, LONG_MODE
 

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from math import prod
 
-from ..spec.section import Field, Section
-from ..spec.text import to_yaml
-from ..spec.types import Bool, Int, Str
+from ..schema.section import Field, Section
+from ..schema.text import to_yaml
+from ..schema.types import Bool, Int, Str
 from ..topology.ports import Family
 from ..topology.step import MPI, http_check, one_file
 from . import kvbm

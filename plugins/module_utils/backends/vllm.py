@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
-from ..spec.section import Field, Section
-from ..spec.types import Bool, Choice, Str, shown
-from ..spec.words import nearest
+from ..schema.section import Field, Section
+from ..schema.types import Bool, Choice, Str, shown
+from ..schema.words import nearest
+from ..services import mooncake
 from ..topology.ports import Family
 from ..topology.step import http_check, tcp_check
-from . import kvbm, mooncake, profiling
+from . import kvbm, profiling
 from .base import KV_EVENTS, Backend, config_field, environment_fields, readable
 from .flags import DATA, PIPELINE, SHORT, TENSOR, combine, to_argv
 from .modes import LONG_MODE

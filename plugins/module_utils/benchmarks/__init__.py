@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-from ..spec.section import TEXTS, Field, Section
-from ..spec.types import Bool, Choice, Str
+from ..schema.section import TEXTS, Field, Section
+from ..schema.types import Bool, Choice, Str
 from . import unbuilt
 from .manual import Manual
 from .sa_bench import SaBench

@@ -4,14 +4,12 @@
 
 from __future__ import annotations
 
-import os
-
-from ..spec.section import Field
-from ..spec.types import Bool, Choice, Concurrencies, Float, Int, OneOf, Str
+from ..schema.section import Field
+from ..schema.types import Bool, Choice, Concurrencies, Float, Int, OneOf, Str
 from ..topology.step import make_step, one_file, option
 from .base import Benchmark, gpu_counts, missing
 
-CLIENT = "load_client"
+CLIENT = "load_client"  # its folder in the run directory
 
 
 class SaBench(Benchmark):
@@ -178,15 +176,3 @@ def hub_home(spec):
         if home and "{" not in home:  # {node} is a worker's
             return home
     return None
-
-
-def read_client(folder):
-    """Return ``{file name: text}`` of the load client's source in *folder*; empty when there is none."""
-    if not os.path.isdir(folder):
-        return {}
-    assets = {}
-    for name in sorted(os.listdir(folder)):
-        if name.endswith(".py"):
-            with open(os.path.join(folder, name), encoding="utf-8") as stream:
-                assets[name] = stream.read()
-    return assets

@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-from ..spec.section import Field
-from ..spec.types import Float, Int, ListOf, MapOf, OneOf, Str, Type
+from ..schema.section import Field
+from ..schema.types import Float, Int, ListOf, MapOf, OneOf, Str, Type
 from .base import Benchmark, missing
 
 WORKLOADS = ("mooncake", "conversation", "synthetic", "toolagent")

@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-from ..spec.section import TEXTS, Field, Section
-from ..spec.types import Bool, Choice, Int, MapOf, Str, Type
+from ..schema.section import TEXTS, Field, Section
+from ..schema.types import Bool, Choice, Int, MapOf, Str, Type
 from .dynamo import Dynamo
 from .nginx import HEADER, TIME, Word
 from .router import SglangRouter

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 
-from ..spec.words import normal
+from ..schema.words import normal
 from ..topology.step import http_check
 
 

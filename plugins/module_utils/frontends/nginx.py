@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 
-from ..spec.types import PARAMETER, Str, shown
+from ..schema.types import PARAMETER, Str, shown
 from ..topology.step import in_private_dir, make_step, one_file
 
 CONFIG = "nginx.conf"

@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
-from ..spec.section import Field
-from ..spec.text import to_yaml
-from ..spec.types import MapOf, Type
+from ..schema.section import Field
+from ..schema.text import to_yaml
+from ..schema.types import MapOf, Type
 from ..topology.step import MPI, http_check, make_step, one_file
 from .base import Frontend, arguments, merged
 

@@ -4,19 +4,20 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 
-from .. import benchmarks
 from ..backends import BACKENDS, profiling
 from ..benchmarks import BENCHMARKS
-from ..benchmarks.sa_bench import read_client
+from ..benchmarks.load_client import __main__ as load_client
+from ..files import PLAN_SCHEMA_VERSION, digest
 from ..frontends import FRONTENDS
 from ..frontends.nginx import nginx_file, nginx_step
-from ..plan_io import PLAN_SCHEMA_VERSION, digest
+from ..job import fault_policy, preparation
+from ..job.allocation_request import allocation_request, hardware, node_count
+from ..programs import program_files
+from ..services import nats_etcd
 from ..topology.layout import INFRA_PORTS, build_layout
-from . import containers, infra, mounts, prepare, remarks, tolerance
-from .request import allocation_request, hardware, node_count
+from . import containers, mounts, notes
 
 DIGESTED = ("argv", "env", "nodes", "container", "mounts", "preamble", "srun_options", "ntasks")
 
@@ -26,7 +27,7 @@ _SERVING = {}
 
 def client_assets():
     """Return the load client's source files, ``{name: text}``, from this installation."""
-    return read_client(os.path.join(os.path.dirname(benchmarks.__file__), "client"))
+    return program_files(load_client)
 
 
 def imaginary_allocation(spec, run_dir="<run_dir>"):
@@ -57,7 +58,7 @@ def layout_of(spec, allocation, previous=None):
         previous=previous,
     )
     layout.served_name = backend.served_name(spec)
-    layout.wiring = infra.wiring(layout) if frontend.needs_infra else {}
+    layout.wiring = nats_etcd.wiring(layout) if frontend.needs_infra else {}
     layout.worker_urls = backend.worker_urls(layout)
     return layout
 
@@ -95,14 +96,14 @@ def build(spec, allocation, previous=None, assets=None):
         "digests": {"allocation": allocation_request(spec)["digest"], "serving": serving},
         "holder_node": next(iter(layout.addresses)),
         "frontend_url": layout.public_url,
-        "notes": [*spec_notes(spec), *remarks.notes(layout, allocation)],
+        "notes": [*spec_notes(spec), *notes.notes(layout, allocation)],
     }
 
 
 def spec_notes(spec):
     """Return the notes of a plan that follow from *spec* alone; job_spec has told them already."""
     backend, frontend = BACKENDS[spec["backend"]["type"]], FRONTENDS[spec["frontend"]["type"]]
-    return backend.notes(spec) + frontend.notes(spec) + prepare.notes(spec) + tolerance.notes(spec)
+    return backend.notes(spec) + frontend.notes(spec) + preparation.notes(spec) + fault_policy.notes(spec)
 
 
 def service(layout):
@@ -112,8 +113,8 @@ def service(layout):
     files = backend.files(layout) + frontend.files(layout)
     steps = []
     if frontend.needs_infra:
-        steps += infra.infra_steps(layout)
-        files += infra.nats_files(layout)
+        steps += nats_etcd.infra_steps(layout)
+        files += nats_etcd.nats_files(layout)
     steps += backend.infra_steps(layout)
     steps += backend.worker_steps(layout)
     steps += frontend.steps(layout)
@@ -122,7 +123,7 @@ def service(layout):
         files.append(nginx_file(layout))
     finish(steps, files, layout)
     link(steps)
-    tolerance.apply(steps, layout)
+    fault_policy.apply(steps, layout)
     return steps, files
 
 
@@ -182,7 +183,7 @@ def checks(layout, steps):
     backend, frontend = BACKENDS[spec["backend"]["type"]], FRONTENDS[spec["frontend"]["type"]]
     workers = [step["name"] for step in steps if step["tier"] == "worker"]
     found = backend.checks(layout) + frontend.checks(layout, backend.instances(layout), workers)
-    return tolerance.tell_checks(found, steps, layout)
+    return fault_policy.tell_checks(found, steps, layout)
 
 
 def node_records(layout, members):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 
-from .paths import PLACEHOLDER
+from ..job.paths import PLACEHOLDER
 
 
 def mounts(layout):

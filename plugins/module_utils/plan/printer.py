@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-from ..slurm_options import merge_directives, requested
-from .request import allocation_request
+from ..job.allocation_request import allocation_request
+from ..slurm.options import merge_directives, requested
 
 LETTER = {"prefill": "P", "decode": "D", "agg": "A"}
 

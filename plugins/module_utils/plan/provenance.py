@@ -4,14 +4,15 @@
 
 from __future__ import annotations
 
-from ..backends import BACKENDS, mooncake
+from ..backends import BACKENDS
 from ..backends.flags import flag_name, to_argv
 from ..backends.modes import LONG_MODE
 from ..benchmarks.sa_bench import from_hub, own_tokenizer
 from ..frontends import FRONTENDS
 from ..frontends.base import arguments
-from ..spec.source import dotted
-from ..spec.words import normal
+from ..schema.source import dotted
+from ..schema.words import normal
+from ..services import mooncake
 
 PLAN = "plan"
 MODEL = ("model", "path")

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import shlex
 
-from .redact import redact_argv
+from ..secrets.redaction import redact_argv
 
 WORKER_OPTIONS = {
     "model_path": ("model-path", "model"),

@@ -11,9 +11,9 @@ from __future__ import annotations
 import os
 import re
 
-from . import commands, nodes
-from .redact import redact
-from .sa_bench import METRICS, figures
+from ..benchmarks.sa_bench_result import METRICS, figures
+from ..secrets.redaction import redact
+from . import commands, worker_logs
 from .verdict import standing
 
 ROLLUP_SCHEMA_VERSION = 1
@@ -168,7 +168,7 @@ def _model_name(spec, points):
 def _nodes_summary(plan, backend_type):
     """Return (nodes_summary, notes): one record for each worker log, in plan order."""
     records, notes, missing = [], [], []
-    if backend_type not in nodes.PARSERS:
+    if backend_type not in worker_logs.PARSERS:
         notes.append(f"nodes_summary has no figures: the log of a {backend_type} worker has no batch lines.")
     for step in plan.get("steps") or ():
         match = _WORKER_STEP.match(step["name"])
@@ -176,7 +176,7 @@ def _nodes_summary(plan, backend_type):
             continue
         for node in step["nodes"]:
             path = os.path.join(plan["run_dir"], step["log"].replace("%N", node))
-            figures = nodes.parse_log(backend_type, path)
+            figures = worker_logs.parse_log(backend_type, path)
             if figures is None:
                 missing.append(path)
                 continue
@@ -194,7 +194,7 @@ def _nodes_summary(plan, backend_type):
             records.append(record)
     if missing:
         notes.append(f"{len(missing)} worker log(s) are missing, the first is {missing[0]}.")
-    return nodes.summarise(records), notes
+    return worker_logs.summarise(records), notes
 
 
 def _engine_configs(plan, backend):

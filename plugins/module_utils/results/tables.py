@@ -7,8 +7,8 @@ from __future__ import annotations
 import csv
 import io
 
+from ..benchmarks.sa_bench_result import METRICS, STATISTICS
 from .document import chosen_reasons
-from .sa_bench import METRICS, STATISTICS
 from .verdict import NOT_MEASURED
 
 JOB_COLUMNS = (

@@ -12,9 +12,9 @@ import hashlib
 import json
 import os
 
+from ..benchmarks import sa_bench_result
 from ..failures import Error
-from ..plan_io import write_text_atomic
-from . import sa_bench
+from ..files import write_text_atomic
 
 VERDICT_SCHEMA_VERSION = 1
 NOT_MEASURED = "was not measured"
@@ -48,7 +48,7 @@ def judge(raw, expect, min_completed=MIN_COMPLETED):
 def _requests(raw, expect, min_completed):
     planned = expect.get("num_prompts") or raw.get("num_prompts") or 0
     completed = raw.get("completed") or 0
-    sent = completed + (sa_bench.failed(raw) or 0)
+    sent = completed + (sa_bench_result.failed(raw) or 0)
     if planned and sent < planned and not raw.get("interrupted"):
         return [f"{planned} requests were planned, the result has {sent}"]
     if not completed:
@@ -73,7 +73,7 @@ def _common_errors(raw, most=3):
 
 
 def _output(raw, expect):
-    total = sa_bench.get(raw, "total_output_tokens")
+    total = sa_bench_result.get(raw, "total_output_tokens")
     if not total:
         return ["no output token came"]
     reasons = []
@@ -91,7 +91,7 @@ def _output(raw, expect):
 
 def _input(raw, expect):
     """Compare the server's prompt tokens with those that were sent; a chat template adds the same to each."""
-    sent, counted = sa_bench.get(raw, "total_input_tokens"), raw.get("server_input_tokens")
+    sent, counted = sa_bench_result.get(raw, "total_input_tokens"), raw.get("server_input_tokens")
     completed = raw["completed"]
     if raw.get("inexact_prompts"):
         return [f"{raw['inexact_prompts']} prompts could not be made with the exact number of tokens"]
@@ -129,7 +129,7 @@ def make_verdict(point, reasons, raw=None, result=None, times=(None, None), orig
     :param times: start and end (UTC), used when the result does not say.
     :param origin: ``{job_id, path}`` of the run that measured the point, or None for this run.
     """
-    figures = sa_bench.figures(raw) if raw else {}
+    figures = sa_bench_result.figures(raw) if raw else {}
     return {
         "schema_version": VERDICT_SCHEMA_VERSION,
         "digest": point["digest"],

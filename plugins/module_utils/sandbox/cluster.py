@@ -12,7 +12,9 @@ import subprocess
 import time
 
 from ..failures import Error
-from . import anchor, making, netlink, processes, render
+from . import making, processes, render
+from .anchor import main as anchor
+from .anchor import netlink
 from .settings import node_plan, settings_from
 from .state import STATE_VERSION, Folder
 

@@ -13,9 +13,9 @@ import sys
 import time
 
 from ..failures import Error
-from . import anchor as anchor_module
-from . import netlink as netlink_module
+from ..programs import program_files
 from . import render
+from .anchor import __main__ as anchor_program
 from .processes import TOKEN
 from .settings import CONTROL, PREFIX, node_plan
 from .state import ENTRIES, SHORT_ENTRIES
@@ -84,16 +84,6 @@ def _user_name():
         return str(os.geteuid())
 
 
-def _source(module):
-    """Return the source text of a module, also when it was loaded from an archive."""
-    loader = getattr(module, "__loader__", None)
-    text = loader.get_source(module.__name__) if hasattr(loader, "get_source") else None
-    if text is None:
-        with open(module.__file__, encoding="utf-8") as stream:
-            text = stream.read()
-    return text
-
-
 def start_anchor(folder, state, timeout_s):
     """Start the anchor and return its record once all namespaces are there; Error if they cannot be made."""
     settings = state["settings"]
@@ -109,12 +99,13 @@ def start_anchor(folder, state, timeout_s):
         "nodes": node_plan(settings["nodes"]),
     }
     write_file(folder("lib", "setup.json"), json.dumps(setup))
-    write_file(folder("lib", "anchor.py"), _source(anchor_module))
-    write_file(folder("lib", "netlink.py"), _source(netlink_module))
+    os.mkdir(folder("lib", "anchor"), 0o755)
+    for name, text in program_files(anchor_program).items():
+        write_file(folder("lib", "anchor", name), text)
     log = folder("log", "anchor.log")
     with open(log, "ab") as stream:
         process = subprocess.Popen(
-            [sys.executable, "-E", "-s", "-B", folder("lib", "anchor.py"), folder("lib", "setup.json")],
+            [sys.executable, "-E", "-s", "-B", folder("lib", "anchor"), folder("lib", "setup.json")],
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=stream,

@@ -16,7 +16,7 @@ import shutil
 import time
 
 from ..failures import Error
-from ..plan_io import write_text_atomic
+from ..files import write_text_atomic
 
 STATE_VERSION = 1
 #: All that a sandbox ever makes in its directory. The state file goes last, the lock file after it.

@@ -16,7 +16,7 @@ import subprocess
 import time
 
 from ..failures import SlurmError
-from .holder_slurm import FINAL, clean_env, fields_of, record_of
+from ..holder.slurm_calls import FINAL, clean_env, fields_of, record_of
 
 CALL_S = 20.0
 PATIENCE_S = 45.0

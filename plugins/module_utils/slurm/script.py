@@ -8,8 +8,9 @@ import os
 import re
 import shlex
 
-from .. import slurm_options
 from ..failures import Error
+from ..holder import FOLDER
+from . import options
 
 TAG = "srt.slurm:"  # begins the comment of every job of ours
 PLAY = ":play"  # ends the first word of the comment of a job that runs a playbook itself
@@ -47,12 +48,12 @@ def directives(allocation, output_dir, play=False):
         "output": f"{folder}/%j/slurm-%j.out",
         "open-mode": "append",
         "chdir": output_dir,
-        **slurm_options.requested(allocation),
+        **options.requested(allocation),
         "signal": "B:TERM@60",
         "no-requeue": None,
         "no-kill": None,
     }
-    wanted, notes, problems = slurm_options.merge_directives(wanted, allocation.get("directives") or {})
+    wanted, notes, problems = options.merge_directives(wanted, allocation.get("directives") or {})
     if problems:
         raise Error("\n".join(f"sbatch_directives.{key} {text} {remedy}" for key, text, remedy in problems))
     if allocation.get("exclude"):  # nodes that failed an earlier attempt, beside those that the job leaves out
@@ -111,7 +112,7 @@ def render(allocation, output_dir, lease_s, play=False, retries=0, tolerant=Fals
     lines += [
         f'RUN_DIR={shlex.quote(output_dir)}/"$SLURM_JOB_ID"',
         'command -v python3 >/dev/null || { echo "No python3 on $(hostname): the holder needs 3.8." >&2; exit 127; }',
-        f'exec python3 "$RUN_DIR/holder.py" serve --run-dir "$RUN_DIR" --lease {lease_s:g}'
+        f'exec python3 "$RUN_DIR/{FOLDER}" serve --run-dir "$RUN_DIR" --lease {lease_s:g}'
         + (" --play" if play else ""),
         "",
     ]
@@ -125,7 +126,7 @@ def run_dir(output_dir, job_id):
 
 def _quoted(key, value):
     """Return *value* as sbatch reads it from a #SBATCH line: it knows double quotes and backslashes, no expansion."""
-    if slurm_options.CONTROL.search(value):
+    if options.CONTROL.search(value):
         raise Error(f"{key}: {value!r} has a line break or control character, which Slurm cannot take.")
     if re.fullmatch(r"[A-Za-z0-9_./:,@%+=\[\]-]+", value):
         return value

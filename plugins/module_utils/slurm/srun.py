@@ -14,7 +14,7 @@ import re
 import shlex
 
 from ..failures import Error
-from ..slurm_options import SRUN_FIXED, plain, srun_name
+from .options import SRUN_FIXED, plain, srun_name
 
 CARRIER = "SRT_ENV_"
 SET_BY_SLURM = ("CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "ZE_AFFINITY_MASK", "GPU_DEVICE_ORDINAL")

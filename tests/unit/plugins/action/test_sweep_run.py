@@ -10,8 +10,8 @@ import types
 import pytest
 from ansible_collections.srt.slurm.plugins.action import rollup as rollup_action
 from ansible_collections.srt.slurm.plugins.action import sweep_run
+from ansible_collections.srt.slurm.plugins.module_utils.entry import Context
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
-from ansible_collections.srt.slurm.plugins.module_utils.runner import Context
 from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction
 
 

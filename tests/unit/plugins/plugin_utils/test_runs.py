@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 import yaml
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error, SpecError
-from ansible_collections.srt.slurm.plugins.module_utils.plan.extra_vars import ExtraVars
+from ansible_collections.srt.slurm.plugins.module_utils.job.extra_vars import ExtraVars
 from ansible_collections.srt.slurm.plugins.plugin_utils import runs
 
 JOB = {"name": "aa", "model": {"path": "/m"}, "resources": {"agg_nodes": 1}}

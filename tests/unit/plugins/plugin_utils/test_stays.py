@@ -14,7 +14,7 @@ import pytest
 from ansible.parsing.splitter import parse_kv
 from ansible_collections.srt.slurm.plugins.action.run_status import ActionModule as RunStatus
 from ansible_collections.srt.slurm.plugins.action.slurm_job import ActionModule as SlurmJob
-from ansible_collections.srt.slurm.plugins.module_utils.slurm import detached
+from ansible_collections.srt.slurm.plugins.module_utils.allocation import detached
 from ansible_collections.srt.slurm.plugins.plugin_utils import interrupt, playbook, stays
 from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
+import jobs
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.failures import SpecError
-from ansible_collections.srt.slurm.tests.unit.plugins.module_utils.plan import jobs
 
 BACKEND = {
     "type": "sglang",

@@ -4,10 +4,10 @@
 
 from __future__ import annotations
 
+import jobs
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.failures import SpecError
-from ansible_collections.srt.slurm.plugins.module_utils.spec.source import parse_yaml
-from ansible_collections.srt.slurm.tests.unit.plugins.module_utils.plan import jobs
+from ansible_collections.srt.slurm.plugins.module_utils.schema.source import parse_yaml
 
 CONFIG = {"sglang": "sglang_config", "trtllm": "trtllm_config", "vllm": "vllm_config", "mocker": "mocker_config"}
 ONE_NODE = {**jobs.AGGREGATED, "agg_nodes": 1, "agg_workers": 1}

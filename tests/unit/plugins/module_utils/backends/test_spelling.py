@@ -4,10 +4,10 @@
 
 from __future__ import annotations
 
+import jobs
 import pytest
 import yaml
 from ansible_collections.srt.slurm.plugins.module_utils.backends.flags import combine, settle
-from ansible_collections.srt.slurm.tests.unit.plugins.module_utils.plan import jobs
 
 RESOURCES = {**jobs.AGGREGATED, "agg_nodes": 1, "agg_workers": 1}
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import subprocess
 
+import jobs
 import pytest
 import yaml
 from ansible_collections.srt.slurm.plugins.module_utils.backends.base import on_each_node
 from ansible_collections.srt.slurm.plugins.module_utils.failures import SpecError
-from ansible_collections.srt.slurm.plugins.module_utils.plan.request import allocation_request
-from ansible_collections.srt.slurm.tests.unit.plugins.module_utils.plan import jobs
+from ansible_collections.srt.slurm.plugins.module_utils.job.allocation_request import allocation_request
 
 CONFIG = {"prefill": {"tensor-parallel-size": 4, "max_batch_size": 8}, "decode": {"tensor_parallel_size": 16}}
 RESOURCES = {"prefill_nodes": 1, "prefill_workers": 2, "decode_nodes": 2, "decode_workers": 1}

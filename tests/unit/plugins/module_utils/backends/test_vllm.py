@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 
+import jobs
 import pytest
 import yaml
 from ansible_collections.srt.slurm.plugins.module_utils.failures import SpecError
-from ansible_collections.srt.slurm.plugins.module_utils.plan.request import node_count
-from ansible_collections.srt.slurm.plugins.module_utils.spec.source import parse_yaml
-from ansible_collections.srt.slurm.tests.unit.plugins.module_utils.plan import jobs
+from ansible_collections.srt.slurm.plugins.module_utils.job.allocation_request import node_count
+from ansible_collections.srt.slurm.plugins.module_utils.schema.source import parse_yaml
 
 SPLIT = {"prefill_nodes": 1, "prefill_workers": 2, "decode_nodes": 2, "decode_workers": 1}
 

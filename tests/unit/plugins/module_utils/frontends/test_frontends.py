@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import jobs
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.failures import SpecError
 from ansible_collections.srt.slurm.plugins.module_utils.frontends import FRONTENDS
-from ansible_collections.srt.slurm.tests.unit.plugins.module_utils.plan import jobs
 
 FOUR = {"prefill_nodes": 2, "decode_nodes": 2}
 

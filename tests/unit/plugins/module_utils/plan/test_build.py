@@ -6,10 +6,11 @@ import json
 import os
 import re
 
+import jobs
 import pytest
-from ansible_collections.srt.slurm.plugins.module_utils.plan import build, job_spec
-from ansible_collections.srt.slurm.plugins.module_utils.spec.cluster import load_cluster
-from ansible_collections.srt.slurm.tests.unit.plugins.module_utils.plan import jobs
+from ansible_collections.srt.slurm.plugins.module_utils.job.cluster import load_cluster
+from ansible_collections.srt.slurm.plugins.module_utils.plan import build
+from ansible_collections.srt.slurm.plugins.module_utils.stages import job_spec
 
 STEP_KEYS = {
     "needs",

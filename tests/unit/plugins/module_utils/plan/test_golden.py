@@ -12,12 +12,13 @@ from __future__ import annotations
 import os
 import shlex
 
+import jobs
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.backends import BACKENDS
-from ansible_collections.srt.slurm.plugins.module_utils.plan import build, reading
+from ansible_collections.srt.slurm.plugins.module_utils.job import reading
+from ansible_collections.srt.slurm.plugins.module_utils.job.cluster import load_cluster
+from ansible_collections.srt.slurm.plugins.module_utils.plan import build
 from ansible_collections.srt.slurm.plugins.module_utils.slurm import script, srun
-from ansible_collections.srt.slurm.plugins.module_utils.spec.cluster import load_cluster
-from ansible_collections.srt.slurm.tests.unit.plugins.module_utils.plan import jobs
 
 GOLDEN = jobs.ROOT / "tests" / "data" / "golden"
 SEEDS = jobs.ROOT / "tests" / "data" / "seeds"

@@ -12,8 +12,9 @@ import sys
 
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
-from ansible_collections.srt.slurm.plugins.module_utils.sandbox import cluster, making, netlink, processes
-from ansible_collections.srt.slurm.plugins.module_utils.sandbox.anchor import start_ticks
+from ansible_collections.srt.slurm.plugins.module_utils.sandbox import cluster, making, processes
+from ansible_collections.srt.slurm.plugins.module_utils.sandbox.anchor import netlink
+from ansible_collections.srt.slurm.plugins.module_utils.sandbox.anchor.main import start_ticks
 
 
 @pytest.fixture

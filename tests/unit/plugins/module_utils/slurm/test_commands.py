@@ -5,11 +5,14 @@
 from __future__ import annotations
 
 import os
+import pathlib
 import time
 
 import pytest
+from ansible_collections.srt.slurm.plugins.module_utils import holder
+from ansible_collections.srt.slurm.plugins.module_utils.allocation import driver
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error, SlurmError
-from ansible_collections.srt.slurm.plugins.module_utils.slurm import commands, driver
+from ansible_collections.srt.slurm.plugins.module_utils.slurm import commands
 
 
 def test_a_command_that_hangs_is_given_up(program):
@@ -122,7 +125,7 @@ def test_driver_goes_through_slurm_and_tries_again(program, tmp_path):
     assert talk.request("status", lease_s=5) == {"ok": True}
     assert '"op": "status"' in (tmp_path / "asked").read_text() and '"renew": true' in (tmp_path / "asked").read_text()
     line = (tmp_path / "line").read_text()
-    assert "--jobid=5 --overlap" in line and "--nodelist=n1" in line and "/out/5/holder.py ctl --run-dir /out/5" in line
+    assert "--jobid=5 --overlap" in line and "--nodelist=n1" in line and "/out/5/holder ctl --run-dir /out/5" in line
 
 
 @pytest.mark.parametrize(
@@ -169,10 +172,11 @@ def test_driver_says_what_the_holder_refused(program):
 
 def test_files_of_the_holder_are_whole():
     files = driver.holder_files()
-    assert set(files) == {f"{name}.py" for name in driver.HOLDER}
+    there = {path.name for path in pathlib.Path(holder.__file__).parent.glob("*.py")}
+    assert {os.path.basename(name) for name in files} == there and "__main__.py" in there
     for name, text in files.items():
         compile(text, name, "exec")
-        assert os.path.basename(name) == name and text.endswith("\n")
+        assert os.path.dirname(name) == "holder" and text.endswith("\n")
 
 
 def test_what_slurmctld_did_not_hear_is_said_again(program, monkeypatch, tmp_path):

@@ -53,7 +53,7 @@ def test_the_whole_script():
         "--no-kill",
     ]
     assert text.startswith("#!/bin/bash\n")
-    assert 'exec python3 "$RUN_DIR/holder.py" serve --run-dir "$RUN_DIR" --lease 90\n' in text
+    assert 'exec python3 "$RUN_DIR/holder" serve --run-dir "$RUN_DIR" --lease 90\n' in text
 
 
 def test_what_is_not_asked_for_is_not_there():

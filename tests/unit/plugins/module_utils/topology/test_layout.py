@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import random
 
+import jobs
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error, SpecError
 from ansible_collections.srt.slurm.plugins.module_utils.topology.ports import Family, PortBook
-from ansible_collections.srt.slurm.tests.unit.plugins.module_utils.plan import jobs
 
 
 def used_ports(plan):

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import random
 
+import jobs
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.backends import BACKENDS
 from ansible_collections.srt.slurm.plugins.module_utils.failures import SpecError
-from ansible_collections.srt.slurm.tests.unit.plugins.module_utils.plan import jobs
 
 
 def random_job(source, backend):

@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
+import jobs
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.failures import SpecError
-from ansible_collections.srt.slurm.plugins.module_utils.plan.request import allocation_request, node_count
+from ansible_collections.srt.slurm.plugins.module_utils.job.allocation_request import allocation_request, node_count
+from ansible_collections.srt.slurm.plugins.module_utils.job.cluster import load_cluster
 from ansible_collections.srt.slurm.plugins.module_utils.slurm import script
-from ansible_collections.srt.slurm.plugins.module_utils.spec.cluster import load_cluster
-from ansible_collections.srt.slurm.tests.unit.plugins.module_utils.plan import jobs
 
 
 def picture(plan):

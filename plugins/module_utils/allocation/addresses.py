@@ -1,0 +1,118 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""The addresses of a job's nodes: found once, all nodes in one step, checked, and kept in the run directory.
+
+Slurm's own address of a node does when it is one. Otherwise, and when the site names the interface that services
+use, every node says which addresses it has.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+import re
+
+from ..failures import SlurmError
+from ..files import write_text_atomic
+from ..slurm import commands
+
+FILE = "addresses.json"
+ASK_S = 60.0  # how long the nodes may take to answer
+
+# Prints "srt-address node address" lines, the best guess first. $1 is an interface, or empty.
+SCRIPT = """\
+name=${SLURMD_NODENAME:-$(hostname -s)}
+say() { for one in "$@"; do echo "srt-address $name ${one%%/*}"; done; }
+PATH=$PATH:/usr/sbin:/sbin
+if [ -n "$1" ]; then
+  say $(ip -o -4 addr show dev "$1" 2>/dev/null | while read -r _ _ _ cidr _; do echo "$cidr"; done)
+  say $(ip -o -6 addr show dev "$1" scope global 2>/dev/null | while read -r _ _ _ cidr _; do echo "$cidr"; done)
+else
+  say $(ip -o route get 192.0.2.1 2>/dev/null | sed -n 's/.* src \\([^ ]*\\).*/\\1/p')
+  say $(hostname -I 2>/dev/null)
+fi
+exit 0"""
+# A site's TaskProlog may print lines before them, the last one perhaps without an end.
+SAID = re.compile(r"srt-address (\S+) (\S+)$", re.MULTILINE)
+
+
+def usable(text):
+    """Tell whether *text* is an address that other nodes can reach."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return not (address.is_loopback or address.is_link_local or address.is_unspecified or address.is_multicast)
+
+
+def best(candidates):
+    """Return the best of *candidates*: the first private IPv4 address, else the first usable one, else None."""
+    good = [text for text in candidates if usable(text)]
+    private = [text for text in good if ":" not in text and ipaddress.ip_address(text).is_private]
+    return (private or good or [None])[0]
+
+
+def node_addresses(job_id, names, interface=None, groups=None, folder=None):
+    """Return ``[{name, address}]`` of the nodes *names*; SlurmError names those without an address.
+
+    :param interface: the network interface whose address counts.
+    :param groups: sizes of the parts of a heterogeneous job, in order of *names*.
+    :param folder: run directory, where answers are kept: nodes are asked once.
+    """
+    if not names:
+        return []
+    found = {} if interface else _slurms(names)
+    if all(name in found for name in names):
+        return [{"name": name, "address": found[name]} for name in names]
+    kept = _kept(folder, interface, names)
+    if kept:
+        return kept
+    found.update(_asked(job_id, names, interface, groups))
+    missing = [name for name in names if name not in found]
+    if missing:
+        where = f"no usable address on interface {interface}" if interface else "no usable address"
+        verb = "Correct" if interface else "Set"
+        raise SlurmError(f"{', '.join(missing[:8])}: {where}. {verb} network_interface in srtslurm.yaml.")
+    records = [{"name": name, "address": found[name]} for name in names]
+    if folder and os.path.isdir(folder):
+        text = json.dumps({"interface": interface, "nodes": records}, indent=1) + "\n"
+        write_text_atomic(os.path.join(folder, FILE), text)
+    return records
+
+
+def _slurms(names):
+    """Return {name: address} of the nodes for which Slurm itself has an address."""
+    told = commands.patiently(["scontrol", "--oneliner", "show", "node", ",".join(names)], check=False).stdout
+    pairs = re.findall(r"^NodeName=(\S+) .*?NodeAddr=(\S+)", told, re.M)
+    return {name: address for name, address in pairs if usable(address)}
+
+
+def _asked(job_id, names, interface, groups):
+    """Return {name: address} as the nodes say it: one step over all of them (one a part of a heterogeneous job)."""
+    told, begin = {}, 0
+    for group, size in enumerate(groups or [len(names)]):
+        part = names[begin : begin + size]
+        begin += size
+        argv = ["srun", f"--jobid={job_id}", "--overlap", f"--nodes={len(part)}", f"--ntasks={len(part)}"]
+        argv += ["--ntasks-per-node=1", f"--nodelist={','.join(part)}", "--mpi=none", "--job-name=srt_resolve"]
+        argv += ["--input=none", *([f"--het-group={group}"] if groups else [])]
+        argv += ["/bin/sh", "-c", SCRIPT, "addresses", interface or ""]
+        done = commands.patiently(argv, patience_s=ASK_S + 1.0, timeout_s=ASK_S, check=False)  # also if it hangs once
+        for name, address in SAID.findall(done.stdout):
+            if name in part:
+                told.setdefault(name, []).append(address)
+    chosen = {name: best(candidates) for name, candidates in told.items()}
+    return {name: address for name, address in chosen.items() if address}
+
+
+def _kept(folder, interface, names):
+    """Return the records of an earlier call for the same nodes and interface, or None."""
+    try:
+        with open(os.path.join(folder or "", FILE), encoding="utf-8") as stream:
+            kept = json.load(stream)
+        records = kept["nodes"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    same = kept.get("interface") == interface and [one.get("name") for one in records] == names
+    return records if same and all(usable(one.get("address")) for one in records) else None

@@ -1,0 +1,176 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""The playbook inside the job: a frozen copy of the collection and of the job, and what the holder runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import sys
+
+from ..failures import Error
+from ..files import write_text_atomic
+from ..holder import playbook as holder_play
+from ..slurm import commands, script
+from . import ownership
+
+OLDEST = (2, 19)  # as meta/runtime.yml says
+REMEDY = "playbooks/setup.yml makes an environment that has it."
+FROZEN, LOG = "frozen", "playbook.log"
+MEASURED = ("concurrencies", "force")  # extra vars that change what is measured
+MARK = "SRT_SLURM_DETACHED"  # in the environment of the playbook: the job that it runs in
+COPIED = ("ansible.cfg", "galaxy.yml", "MANIFEST.json", "inventories", "meta", "playbooks", "plugins", "roles")
+LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", ".git", "tests")
+
+OPTIONS = {
+    "name": {"type": "str", "default": "bench"},
+    "job": {"type": "dict", "required": True},
+    "extra_vars": {"type": "dict", "default": {}},
+    "keep": {"type": "bool", "default": False},
+    "retries": {"type": "int", "default": 0},
+    "python": {"type": "path"},
+    "collection": {"type": "path"},
+}
+
+
+def inside(job_id):
+    """Tell whether this process belongs to the playbook that runs inside *job_id*."""
+    return os.environ.get(MARK) == str(job_id)
+
+
+def _check_ansible(python):
+    """Raise Error unless *python* has an ansible-core that the playbooks work with."""
+    code = "from ansible.release import __version__; print(__version__)"
+    told = commands.run([python, "-c", code], timeout_s=60.0, check=False)
+    version = re.match(r"(\d+)\.(\d+)", told.stdout)
+    if told.returncode or not version:
+        last = (told.stderr.strip().splitlines() or ["it says nothing"])[-1]
+        raise Error(f"playbook.python {python} has no ansible-core ({last}). {REMEDY}")
+    if tuple(map(int, version.groups())) < OLDEST:
+        needed = ".".join(map(str, OLDEST))
+        raise Error(
+            f"playbook.python {python} has ansible-core {told.stdout.strip()}; {needed} or newer is needed. {REMEDY}"
+        )
+
+
+def script_options(wish):
+    """Return the options of :func:`script.render` for a job with this playbook (None: without one)."""
+    if not wish:
+        return {}
+    policy = (wish["job"].get("spec") or {}).get("faults") or {}
+    tolerant = any((one or {}).get("critical") is False for one in policy.values())
+    return {"play": True, "retries": int(wish.get("retries") or 0), "tolerant": tolerant}
+
+
+def log_path(run_dir):
+    """Return where the playbook's output goes."""
+    return os.path.join(run_dir, LOG)
+
+
+def check(wish):
+    """Raise Error for what can be known before the job is submitted."""
+    collection, python = _collection(wish), _python(wish)
+    playbook = os.path.join(collection, "playbooks", f"{wish['name']}.yml")
+    if not os.path.isfile(playbook):
+        raise Error(
+            f"{playbook} is not there. playbook.collection (-e srt_slurm_collection_dir=DIR) has to name the directory "
+            "of the collection srt.slurm on the submit host, playbook.name one of its playbooks."
+        )
+    if not os.access(python, os.X_OK):
+        raise Error(
+            f"playbook.python {python} cannot be executed. Make an environment on shared disk with playbooks/setup.yml."
+        )
+    if wish.get("python"):  # the one that runs this has it
+        _check_ansible(python)
+
+
+def check_found(job, run_dir, wish):
+    """Raise Error unless *job* (squeue's record), which is there already, does what the playbook *wish* is to do."""
+    how = f"Job {job['id']} ({job['name']}) is there already ({job['state']})"
+    go_on = (
+        "Go on with it: bench.yml with this job measures in it from outside. Or end it (ansible-playbook "
+        f"playbooks/stop.yml -e job_id={job['id']}) and submit again."
+    )
+    if not script.has_play(job):
+        raise Error(f"{how} and runs no playbook: it was not submitted by submit.yml. {go_on}", run_dir=run_dir)
+    told = []
+    for name in ("job.json", "vars.json"):
+        try:
+            with open(os.path.join(run_dir, FROZEN, name), encoding="utf-8") as stream:
+                told.append(json.load(stream))
+        except (OSError, ValueError):  # a disk that is not seen from here
+            return
+    if _measured(told[0]["jobs"][0], told[1]) != _measured(wish["job"], wish["extra_vars"]):
+        raise Error(
+            f"{how}, with another job in its frozen copy ({run_dir}/{FROZEN}): what has changed since then "
+            f"would not be measured. {go_on}",
+            run_dir=run_dir,
+        )
+
+
+def _measured(job, variables):
+    """Return what decides what a playbook measures."""
+    about = {key: str(variables[key]) for key in variables if key in MEASURED or key.startswith("benchmark_")}
+    return json.dumps([job.get("spec"), about], sort_keys=True)
+
+
+def is_frozen(job, run_dir):
+    """Tell whether the playbook of *job* lies in *run_dir*: its submitter came that far."""
+    known = job.get("submitted_at") and ownership.record(run_dir).get(ownership.SUBMITTED) == job["submitted_at"]
+    return bool(known) and os.path.exists(os.path.join(run_dir, holder_play.FILE))
+
+
+def freeze(run_dir, job_id, wish):
+    """Write into *run_dir* all that the playbook needs, so that later changes of collection and job do not matter."""
+    root = os.path.join(run_dir, FROZEN)
+    target = os.path.join(root, "ansible_collections", "srt", "slurm")
+    source = _collection(wish)
+    os.makedirs(target, exist_ok=True)
+    for name in COPIED:
+        path = os.path.join(source, name)
+        if os.path.isdir(path):
+            shutil.copytree(path, os.path.join(target, name), ignore=LEFT_OUT, dirs_exist_ok=True)
+        elif os.path.isfile(path):
+            shutil.copyfile(path, os.path.join(target, name))
+    answer = {"jobs": [wish["job"]], "notes": []}
+    own = {"srt_slurm_frozen": os.path.join(root, "job.json"), "job_id": str(job_id)}
+    own["output_dir"] = os.path.dirname(run_dir)
+    variables = dict(wish["extra_vars"], **own)
+    write_text_atomic(own["srt_slurm_frozen"], json.dumps(answer, indent=1) + "\n", 0o600)
+    write_text_atomic(os.path.join(root, "vars.json"), json.dumps(variables, indent=1) + "\n", 0o600)
+    play = {
+        "argv": [
+            _python(wish),
+            *("-m", "ansible", "playbook", os.path.join(target, "playbooks", f"{wish['name']}.yml")),
+            *("--extra-vars", f"@{root}/vars.json"),
+        ],
+        "env": {
+            MARK: str(job_id),
+            "ANSIBLE_COLLECTIONS_PATH": root,
+            "ANSIBLE_CONFIG": os.path.join(target, "ansible.cfg"),
+            "ANSIBLE_FORCE_COLOR": "0",
+            "ANSIBLE_NOCOLOR": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONUNBUFFERED": "1",
+        },
+        "cwd": run_dir,
+        "log": log_path(run_dir),
+        "keep": bool(wish["keep"]),
+        "retries": int(wish.get("retries") or 0),
+    }
+    write_text_atomic(os.path.join(run_dir, holder_play.FILE), json.dumps(play, indent=1) + "\n")
+    # There from the beginning, so that it can be followed before the nodes are there.
+    with open(log_path(run_dir), "a", encoding="utf-8") as log:
+        log.write(f"Job {job_id} was submitted; {wish['name']}.yml begins when it has its nodes.\n")
+
+
+def _collection(wish):
+    """Return the collection's directory: the one that this file belongs to, unless it is a module's payload."""
+    here = os.path.join(os.path.dirname(os.path.abspath(__file__)), *[os.pardir] * 3)
+    return os.path.realpath(wish.get("collection") or here)
+
+
+def _python(wish):
+    return os.path.abspath(wish.get("python") or sys.executable)

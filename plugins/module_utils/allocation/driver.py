@@ -1,0 +1,231 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""How a module talks to the holder of a job: over its socket on this host, otherwise through a Slurm step.
+
+Slurm is the transport: no open port, no polling of shared files, authenticated by Slurm.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import os
+import re
+import socket
+import time
+
+from ..failures import Error, SlurmError
+from ..holder import FOLDER, operations, slurm_calls, socket_dir
+from ..holder import __main__ as holder
+from ..programs import program_files
+from ..slurm import commands, script
+from . import job_end
+
+MARGIN_S = 30.0  # what a request may take beyond the time that it is told to wait
+STOP_S = 120.0  # what the end of steps may take whose graces are not known here
+GUEST = "srt_holder"  # the step that the holder is in an allocation which something else submitted
+KILLED_S = 10.0  # what the end of a step may take after its grace
+
+
+class HolderGone(SlurmError):
+    """Nobody answers for the job any more, or not yet."""
+
+
+class Driver:
+    """The interface that the rest of the code sees; subclasses transport one request and bring back the answer."""
+
+    job_id = None
+    tell = staticmethod(lambda line: None)  # shows a line to who waits
+    begun = False  # its holder was started before; one that is gone does not come by itself
+
+    def exchange(self, text, timeout_s):
+        """Send *text*, return the answer's text; HolderGone if there is no holder, NoAnswer if it is silent."""
+        raise NotImplementedError
+
+    def request(self, op, timeout_s=None, renew=True, **fields):
+        """Return the answer of the holder to one request; Error if it says no.
+
+        :param timeout_s: deadline of the exchange; by default what the request waits for plus a margin.
+        :param known: :func:`known_of` an earlier answer: only steps that changed since are told, but all of them when
+            another holder answers (:func:`of_another`).
+        """
+        waits_s = sum(float(fields.get(key) or 0) for key in ("wait_s", "slice_s", "grace_s"))
+        if op == "start":  # those that are replaced end before
+            graces = [float(step.get("stop_grace_s") or 10) for step in fields.get("steps") or ()]
+            waits_s += max(graces, default=0.0) + KILLED_S
+        elif op == "stop":
+            waits_s += STOP_S
+        request = {"v": operations.PROTOCOL, "op": op, "renew": renew, **fields}
+        answer = json.loads(self.exchange(json.dumps(request), timeout_s or waits_s + MARGIN_S))
+        if not answer.get("ok"):
+            if op == "start" and answer.get("ending"):  # it came between two requests, and no other answer told of it
+                raise job_end.ending_error(self, answer["ending"])
+            raise Error(f"The holder of job {self.job_id} refused {op}: {answer.get('error')}")
+        if of_another(fields.get("known"), answer) and not answer.get("born"):
+            # One of an older version took what was known for its own and has told the rest only.
+            answer["steps"] = self.request("status", renew=renew)["steps"]
+        return answer
+
+
+class HolderDriver(Driver):
+    """Talks to the holder of a running job.
+
+    :param node: name of the job's first node, where the holder runs.
+    :param nodes: names of all its nodes: those that failed are told of when the job is lost.
+    :param patience_s: how long a holder that cannot be reached is tried again (all operations may be repeated); after
+        a try that hung there is another one in any case, unless this is 0.
+    """
+
+    def __init__(self, job_id, run_dir, node, direct=True, patience_s=60.0, nodes=()):
+        self.job_id, self.run_dir, self.node, self.nodes = str(job_id), run_dir, node, nodes or (node,)
+        # Tests, and sites where the socket is no way, let everything go through Slurm.
+        self.direct = direct and os.environ.get("SRT_SLURM_TRANSPORT") != "srun"
+        self.patience_s = patience_s
+
+    def exchange(self, text, timeout_s):
+        began, pause, hung = time.monotonic(), 0.1, False
+        while True:
+            try:
+                return self._exchange(text, timeout_s)
+            except SlurmError as error:
+                suspended = self.patience_s and self._check_job(error)
+                # One that hung may have used up the whole time, and says nothing of the holder: once more at least.
+                again = self.patience_s and not hung and isinstance(error, commands.NoAnswer)
+                if not (suspended or again) and time.monotonic() - began + pause > self.patience_s:
+                    raise
+                hung = hung or again
+                began = time.monotonic() if suspended else began
+            time.sleep(pause)
+            pause = min(2.0, pause * 2)
+
+    def _exchange(self, text, timeout_s):
+        path = socket_dir.socket_path(self.job_id, self.run_dir)
+        if self.direct and os.path.exists(path):
+            try:
+                answer = answer_in(socket_dir.ask(path, text, timeout_s))
+            except (ConnectionError, FileNotFoundError):  # left by a holder that was killed, or somebody else's
+                answer = ""
+            except socket.timeout:
+                raise commands.NoAnswer(f"The holder of job {self.job_id} did not answer in {timeout_s:g} s.") from None
+            except OSError as error:
+                raise HolderGone(f"The holder of job {self.job_id} cannot be reached: {error}") from None
+            if answer:
+                return answer
+        argv = [
+            "srun",
+            "--quiet",
+            f"--jobid={self.job_id}",
+            "--overlap",
+            "--nodes=1",
+            "--ntasks=1",
+            f"--nodelist={self.node}",
+            "--mpi=none",
+            "--job-name=srt_ctl",
+            "python3",
+            os.path.join(self.run_dir, FOLDER),
+            "ctl",
+            "--run-dir",
+            self.run_dir,
+        ]
+        done = commands.run(argv, timeout_s=timeout_s + 10.0, stdin=text, check=False)
+        answer = "" if done.returncode else answer_in(done.stdout)
+        if not answer:
+            printed = f"it printed {done.stdout.strip()[-200:]!r}" if done.stdout.strip() else "it said nothing"
+            why = done.stderr.strip()[-500:] or f"srun ended with {done.returncode}, {printed}"
+            raise HolderGone(f"The holder of job {self.job_id} on {self.node} cannot be reached: {why}")
+        return answer
+
+    def _check_job(self, error):
+        """Raise at once when the job is over: then trying again is of no use. Return whether it is suspended."""
+        try:
+            found = commands.jobs(job_id=self.job_id, patience_s=0.0)
+        except SlurmError:
+            return False  # Slurm itself does not answer: that may pass
+        if not any(slurm_calls.live(job["state"]) for job in found):
+            found = job_end.look(self.job_id, self.run_dir, self.nodes)
+            raise HolderGone(
+                f"Job {self.job_id} is over: {found['end']}. "
+                f"Its output: {os.path.join(self.run_dir, f'slurm-{self.job_id}.out')}",
+                curable=found["curable"],
+                bad_nodes=found["bad_nodes"],
+            ) from error
+        still = [job["state"].lower() for job in found if job["state"] in slurm_calls.STANDS_STILL]
+        if self.begun and not still and self._has_lost_holder(found):
+            raise HolderGone(
+                f"Job {self.job_id} has no holder any more; what it started may run on. Run the playbook without "
+                "--tags, or its stage allocation as well: that starts a holder, which takes over what runs."
+            ) from error
+        if still:
+            self.tell(f"job {self.job_id} is {still[0]} by Slurm; waiting until it goes on")
+        return bool(still)
+
+    def _has_lost_holder(self, found):
+        """Tell whether the job (squeue's records) is one that something else submitted, and its holder's step ended."""
+        try:
+            guest = not any(job["comment"].startswith(script.TAG) for job in found)
+            return guest and GUEST not in commands.step_names(self.job_id)
+        except SlurmError:
+            return False
+
+
+def answer_in(text):
+    """Return the last line of *text* that is an answer of a holder, "" if none is whole.
+
+    A site's TaskProlog may print lines before it, the last one perhaps without an end; a holder that is killed may
+    leave it cut.
+    """
+    for line in reversed(re.split("[\n\0]", text)):
+        with contextlib.suppress(ValueError):
+            if line.startswith("{") and isinstance(json.loads(line), dict):
+                return line
+    return ""
+
+
+def connect(job_id, run_dir, node, **options):
+    """Return the driver of a job's holder. *node* is the first node of the allocation."""
+    return HolderDriver(job_id, run_dir, node, **options)
+
+
+def connect_plan(plan, ctx):
+    """Return the driver for the job that *plan* was made for; it tells *ctx* what it waits for."""
+    names = [node["name"] for node in plan["nodes"]]
+    talk = connect(plan["job_id"], plan["run_dir"], plan.get("holder_node") or names[0], nodes=names)
+    talk.tell, talk.begun = ctx.progress, True
+    return talk
+
+
+def known_of(answer):
+    """Return what the next request says to be told only what is new since *answer*."""
+    return {"seq": answer["seq"], "born": answer.get("born")}
+
+
+def of_another(known, answer):
+    """Tell whether *answer* is from another holder than the one whose answers are *known* (None: none is).
+
+    A holder has a birth mark. Those of older versions have none: of them only a count that went back tells.
+    """
+    seq = (known or {}).get("seq", -1)
+    return seq >= 0 and (answer.get("born") != known.get("born") or answer["seq"] < seq)
+
+
+def stood_still(answer, begin="", end="9"):
+    """Return for how many seconds the job of a holder stood still between two times (UTC), as its *answer* tells."""
+    pauses = answer.get("pauses") or ()
+    return sum(pause["s"] for pause in pauses if pause["to"] > begin and pause["from"] < end)
+
+
+def age_s(answer, since):
+    """Return for how many seconds the job has run since the time *since* (UTC), as its holder's *answer* tells.
+
+    0 when *since* is None, and for a holder of an older version, which does not tell its time.
+    """
+    if not since or not answer.get("now"):
+        return 0.0
+    since_at, now_at = (datetime.datetime.strptime(when, "%Y-%m-%dT%H:%M:%S.%fZ") for when in (since, answer["now"]))
+    return max(0.0, (now_at - since_at).total_seconds() - stood_still(answer, since))
+
+
+def holder_files():
+    """Return ``{path in the run directory: source text}`` of the holder."""
+    return {f"{FOLDER}/{name}": text for name, text in program_files(holder).items()}

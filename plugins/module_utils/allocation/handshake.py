@@ -1,0 +1,76 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""The first word with the holder of a job that runs; a job whose first node never begins with it is taken back.
+
+One that Slurm puts back into the queue meanwhile is left there.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from ..failures import Error, SlurmError
+from ..secrets.references import forget
+from ..slurm import commands
+from . import adopted, driver, job_end
+
+BEGIN_S = 300.0  # how long the first node may take to begin: a prolog may look at all its GPUs
+ROUND_S = 4.0
+
+
+def hello(job, folder, lease_s, limit_s, ours, ctx, client=None):
+    """Return once the holder of *job* (squeue's record) answers; its lease is *lease_s* from then on.
+
+    An srun that hangs is silence as any other.
+
+    :param limit_s: how long a holder that has begun may be silent.
+    :param ours: the job is ours to cancel when its holder never begins.
+    :param client: the srun (a process) of a holder that was started just now in an allocation that is not ours.
+    """
+    nodes = commands.hostnames(job["nodelist"])
+    began, first = time.monotonic(), ours and job["batch_host"] or nodes[0]
+    while True:
+        if ours and first not in nodes:  # Slurm took the node out of the job, and the batch script with it
+            _take_back(job, folder, first, "was lost before it began with it")
+        try:
+            talk = driver.connect(job["id"], folder, nodes[0], patience_s=min(ROUND_S, limit_s), nodes=nodes)
+            return talk.request("status", lease_s=lease_s)
+        except (driver.HolderGone, commands.NoAnswer) as error:
+            passed = time.monotonic() - began
+            begun = os.path.exists(os.path.join(folder, "steps.jsonl"))  # what a holder writes first
+            over = "curable" in error.evidence
+            if over and job_end.look(job["id"], folder)["final"]:
+                forget(folder)
+            if over or passed > limit_s and (begun or not ours):
+                raise
+            if client and not over:
+                adopted.check_rival(job, folder, client)
+        if not begun:
+            if passed > BEGIN_S:
+                _take_back(job, folder, first, f"did not begin with it in {BEGIN_S:g} s")
+            ctx.progress(f"job {job['id']} has its nodes; {first} has not begun with it yet")
+        if not ctx.controller_alive():
+            raise Error("The controller is gone.")
+        found = commands.jobs(job_id=job["id"])
+        if found and not found[0]["nodelist"]:
+            raise Error(
+                f"Slurm put job {job['id']} back into the queue before its holder answered: {found[0]['state']} "
+                f"({found[0]['reason']}). It stays in the queue; run again to wait for it."
+            )
+        nodes = commands.hostnames(found[0]["nodelist"]) if found else nodes
+
+
+def _take_back(job, folder, first, why):
+    end, cancelled = "The job was cancelled.", True
+    try:
+        commands.cancel(job["id"])
+        forget(folder)
+    except SlurmError as error:
+        cancelled = False
+        end = f"It could not be cancelled ({error.msg}): run scancel {job['id']}."
+    raise Error(
+        f"Job {job['id']} runs, but its first node {first} {why}. {end}",
+        curable=cancelled,  # another one beside it would take twice the nodes
+        bad_nodes=[first],
+    )

@@ -1,0 +1,131 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Which job a run directory belongs to.
+
+Its name is a job id, and ids come again: on a second cluster that shares the disk, or when a Slurm is set up anew. So
+the name alone is no reason to touch a job: the job itself has to say that it works there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+
+from ..failures import SlurmError
+from ..files import write_text_atomic
+from ..holder import slurm_calls
+from ..holder.basics import utc_now
+from ..secrets.references import FOLDER, forget
+from ..slurm import commands, script
+
+# In ID.json of the run directory.
+CLUSTER, SUBMITTED, RELEASED = "slurm_cluster", "submitted_at", "released_at"
+
+
+def record(run_dir):
+    """Return what was written into ID.json of a run directory when its job was submitted or adopted, {} if nothing."""
+    try:
+        with open(os.path.join(run_dir, f"{job_id_of(run_dir)}.json"), encoding="utf-8") as stream:
+            about = json.load(stream)
+    except (OSError, ValueError):
+        return {}
+    return about if isinstance(about, dict) else {}
+
+
+def job_id_of(run_dir):
+    """Return ``7`` for the run directories ``7`` and ``7.earlier1``."""
+    return os.path.basename(run_dir.rstrip("/")).partition(".")[0]
+
+
+def marks(job):
+    """Return what is written into ID.json, so that this job is known from others with its id."""
+    return {SUBMITTED: job.get("submitted_at") or None, CLUSTER: commands.cluster()}
+
+
+def note_release(run_dir):
+    """Write into ID.json that the job was let go: from here on whoever finds it held knows that somebody holds it."""
+    path = os.path.join(run_dir, f"{job_id_of(run_dir)}.json")
+    with contextlib.suppress(OSError):  # the job runs on without it
+        write_text_atomic(path, json.dumps(dict(record(run_dir), **{RELEASED: utc_now()}), indent=2) + "\n")
+
+
+def place(job):
+    """Return the run directory of a job of ours as Slurm tells it; None for a job that somebody else submitted."""
+    ours = job["comment"].startswith(script.TAG) and job["work_dir"]
+    return script.run_dir(job["work_dir"], job["id"]) if ours else None
+
+
+def same(path, other):
+    """Tell whether two paths are one directory, also by links and mounts."""
+    if os.path.realpath(path) == os.path.realpath(other):
+        return True
+    try:
+        return os.path.samefile(path, other)
+    except OSError:
+        return False
+
+
+def is_of(run_dir, job):
+    """Tell whether *run_dir* is the run directory of *job* (squeue's record)."""
+    told = place(job)
+    if told and (same(told, run_dir) or os.path.exists(told)):
+        return same(told, run_dir)
+    # An adopted job works anywhere, and another machine may have another path to the same disk.
+    return bool(job["submitted_at"]) and record(run_dir).get(SUBMITTED) == job["submitted_at"]
+
+
+def why_not(job):
+    """Return why the job that Slurm knows by the id of a run directory is not touched for it."""
+    told = place(job)
+    where = f"works in {told}" if told else f"({job['name']}) was submitted at {job['submitted_at'] or 'another time'}"
+    return f"The job {job['id']} that Slurm has now is another one: it {where}. It is left alone"
+
+
+def elsewhere(run_dir):
+    """Return the name of the cluster that the job of *run_dir* was submitted to if it is not this one, else None."""
+    there = record(run_dir).get(CLUSTER)
+    if not there:
+        return None
+    here = commands.cluster()
+    return there if here and here != there else None
+
+
+def forget_dead(output_dir):
+    """Remove the secrets that jobs left in their run directories when they were cancelled or killed.
+
+    Only where it is certain that the job is over: a job of this user, of this cluster, that Slurm does not list.
+    Return the run directories.
+    """
+    left = [path for path in _with_secrets(output_dir) if record(path).get(CLUSTER)]
+    if not left:
+        return []
+    try:
+        listed, here = {job["id"]: job for job in commands.jobs()}, commands.cluster()
+        dead = [path for path in left if record(path)[CLUSTER] == here and _is_dead(path, listed)]
+    except SlurmError:
+        return []  # the next run does it
+    for path in dead:
+        forget(path)
+    return dead
+
+
+def _with_secrets(output_dir):
+    found = []
+    try:
+        with os.scandir(output_dir) as entries:
+            for entry in entries:
+                secrets = os.path.join(entry.path, FOLDER)
+                if entry.name[:1].isdigit() and not entry.is_symlink() and os.path.isdir(secrets):
+                    found += [entry.path] if os.stat(secrets).st_uid == os.getuid() else []
+    except OSError:
+        pass
+    return found
+
+
+def _is_dead(run_dir, listed):
+    job_id = job_id_of(run_dir)
+    if job_id in listed:
+        told = place(listed[job_id])  # not seen from here: it may be this very directory
+        return not is_of(run_dir, listed[job_id]) and (not told or os.path.exists(told))
+    return commands.show_job(job_id).get("JobState", "") in ("", *slurm_calls.FINAL)

@@ -1,0 +1,45 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Another try for a job that Slurm took away: a new one before it was used, or the same one from inside it."""
+
+from __future__ import annotations
+
+from ..failures import Error
+from ..slurm import commands
+from . import detached, driver
+
+
+def persist(attempt, params, ctx):
+    """Return the result of ``attempt(params)``, called again while Slurm takes the job away before it can be used.
+
+    ``params["retries"]`` says how often; nodes that failed are left out. The result has ``retried``, how often that
+    was, and ``excluded``, the nodes.
+    """
+    allocation, lost, excluded = params.get("allocation"), [], []
+    while True:
+        try:
+            result = attempt(params)
+            break
+        except Error as error:
+            ours = allocation and params["state"] == "running" and not params.get("job_id")
+            if not (ours and error.evidence.get("curable") and len(lost) < params["retries"]):
+                error.evidence.update(retried=len(lost), excluded=excluded)
+                raise
+            lost.append(error.msg)
+            excluded = sorted({*excluded, *error.evidence.get("bad_nodes", ())})
+            without = f" without {', '.join(excluded)}" if excluded else ""
+            ctx.progress(f"{error.msg} Try {len(lost) + 1} of {params['retries'] + 1}{without}.")
+            known = allocation.get("exclude") or ()
+            params = dict(params, allocation=dict(allocation, exclude=[*known, *excluded]))
+    return dict(result, notes=[*lost, *result["notes"]], retried=len(lost), excluded=excluded)
+
+
+def requeue(job, folder, exclude):
+    """Ask the holder to let the job that we run in begin again, once its playbook has ended; return whether it may.
+
+    :param exclude: nodes that it shall not get again.
+    """
+    if not detached.inside(job["id"]):
+        raise Error(f"Job {job['id']} cannot begin again: only a job that runs its own playbook does (submit.yml).")
+    first = commands.hostnames(job["nodelist"])[0]
+    return driver.connect(job["id"], folder, first).request("again", exclude=list(exclude))["again"]

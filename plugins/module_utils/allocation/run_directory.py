@@ -1,0 +1,86 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Places of run directories: one of an earlier job is kept aside, and ``latest`` points at the newest."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import pathlib
+import tempfile
+
+from ..failures import Error
+from . import job_end, ownership
+
+
+def make_room(folder, job):
+    """Keep *folder* aside if it is of an earlier job that had the number of *job* (squeue's record); see set_aside.
+
+    Return sentences about it. Error when that job is one of another cluster and may still run.
+    """
+    if job.get("submitted_at") and ownership.record(folder).get(ownership.SUBMITTED) == job["submitted_at"]:
+        return []
+    there = None if job_end.holder_ended(folder) else ownership.elsewhere(folder)
+    if there:
+        raise Error(
+            f"{folder} is the run directory of the job {job['id']} of the cluster {there}, which may still run. "
+            "Give each cluster an output_dir of its own (-e output_dir=...), or end that run there first."
+        )
+    with writing(folder, job["id"]), contextlib.suppress(FileNotFoundError):  # another controller was faster
+        aside = set_aside(folder)
+        return [aside] if aside else []
+    return []
+
+
+def set_aside(folder):
+    """Keep the directory of an earlier job of this id: a Slurm that was set up anew counts from 1 again.
+
+    Return a sentence about it, None if there was none.
+    """
+    if not os.path.exists(os.path.join(folder, "steps.jsonl")):  # what a holder writes first
+        return None
+    number = 1
+    while os.path.exists(f"{folder}.earlier{number}"):
+        number += 1
+    os.rename(folder, f"{folder}.earlier{number}")
+    return f"{folder} was of an earlier job with this id; it is {folder}.earlier{number} now."
+
+
+def check_writable(output_dir):
+    """Make *output_dir* and see that run directories can be made in it; Error says why not, before any submission."""
+    what = "made"
+    try:
+        os.makedirs(output_dir, exist_ok=True)
+        what = "written"
+        with tempfile.TemporaryDirectory(dir=output_dir, prefix=".srt-probe-") as probe:
+            # About what the files take that a job cannot begin without: a full disk has room for a directory.
+            pathlib.Path(probe, "file").write_bytes(bytes(1 << 18))
+    except OSError as error:
+        raise Error(f"output_dir {output_dir} cannot be {what}: {error.strerror}. {_remedy(error)} one.") from None
+
+
+@contextlib.contextmanager
+def writing(folder, job_id):
+    """Turn an OSError of the body, which writes into the run directory *folder*, into an Error with its remedy."""
+    try:
+        yield
+    except OSError as error:
+        raise Error(
+            f"The run directory of job {job_id} cannot be written: {error.filename or folder}: {error.strerror}. "
+            f"{_remedy(error)} output_dir."
+        ) from None
+
+
+def _remedy(error):
+    return "Free some space, or choose another" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "Choose another"
+
+
+def point_latest(output_dir, job_id):
+    """Let ``latest`` point at the newest run directory; never removes anything that is not a link."""
+    link = os.path.join(output_dir, "latest")
+    if os.path.lexists(link) and not os.path.islink(link):
+        return
+    temporary = os.path.join(output_dir, f".latest-{job_id}-{os.getpid()}")
+    os.symlink(str(job_id), temporary)
+    os.replace(temporary, link)

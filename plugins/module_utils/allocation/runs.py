@@ -1,0 +1,208 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""A run that is there, going on or finished: its directory, its job, its steps. Reads only."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+
+from .. import run_options
+from ..failures import Error, SlurmError
+from ..holder import slurm_calls
+from ..slurm import commands, script
+from . import driver, ownership
+
+ARGUMENT_SPEC = {
+    "run_dir": {"type": "path"},
+    "job_id": {"type": "str"},
+    "output_dir": {"type": "path", "default": "outputs"},
+    "job_names": {"type": "list", "elements": "str", "default": []},
+    "extra_vars": {"type": "bool", "default": False},  # the action's, which hands over what it found in them
+}
+ANSWERS = ("RUNNING", "STOPPED")  # states in which a holder may; its steps may be stopped without it
+HEARD_S = 15.0  # how long the holder may take to answer
+
+
+class Run:
+    """One run.
+
+    :ivar job: squeue's record, None when the job is not in the queue.
+    :ivar slurm_said: False if Slurm did not answer, so that nothing is known of the job.
+    :ivar stranger: why the job that Slurm knows by this id is not the run's, or cannot be told of; "" if it is.
+    """
+
+    def __init__(self, run_dir, job_id, job, slurm_said, stranger=""):
+        self.run_dir, self.job_id, self.job, self.slurm_said = run_dir, job_id, job, slurm_said
+        self.stranger = stranger
+
+    @property
+    def live(self):
+        """Tell whether the job waits or runs."""
+        return bool(self.job and slurm_calls.live(self.job["state"]))
+
+    @property
+    def waits(self):
+        """Tell whether the job waits for nodes; what its directory tells is then of an attempt before."""
+        return bool(self.job and self.job["state"] in slurm_calls.WAITING)
+
+    def is_earlier(self, when):
+        """Tell whether *when* (UTC, ISO 8601; None: never) lies before the attempt that the job waits for or is in."""
+        began = self.live and self.job["started_at"]
+        return bool(when) and (self.waits or bool(began) and when[:19] < began[:19])
+
+    def read_json(self, name):
+        """Return the JSON value of a file of the run directory, None if there is none (yet)."""
+        try:
+            with open(os.path.join(self.run_dir, name), encoding="utf-8") as stream:
+                return json.load(stream)
+        except (OSError, ValueError):
+            return None
+
+    def events(self):
+        """Return the lines of steps.jsonl as dicts, oldest first."""
+        found = []
+        try:
+            with open(os.path.join(self.run_dir, "steps.jsonl"), encoding="utf-8", errors="replace") as stream:
+                for line in stream:
+                    try:
+                        found.append(json.loads(line))
+                    except ValueError:  # cut by a full disk
+                        continue
+        except OSError:
+            pass
+        return [event for event in found if isinstance(event, dict)]
+
+    def steps(self):
+        """Return {name: the latest record} of all steps, in the order in which they were first started."""
+        found = {}
+        for event in self.events():
+            if event.get("name"):
+                found[event["name"]] = event
+        if self.waits or not self.live and self.slurm_said:  # killed with the job, nobody wrote down the end
+            for record in found.values():
+                if record.get("state") != "ended":
+                    record.update(state="ended", reason="ended with the job")
+        return found
+
+    def holder(self):
+        """Return what the holder says of itself ({lease, ending, trouble}), None when there is none to ask."""
+        nodes = commands.hostnames(self.job["nodelist"]) if self.job and self.job["state"] in ANSWERS else []
+        if not nodes:
+            return None
+        try:
+            talk = driver.connect(self.job_id, self.run_dir, nodes[0], patience_s=0.0)
+            return talk.request("status", renew=False, timeout_s=HEARD_S)
+        except Error:
+            return None
+
+    def describe(self):
+        """Return {id, name, state, reason, started_at, ends_at}: of the queue, else of what Slurm remembers."""
+        keys = ("name", "state", "reason", "started_at", "ends_at")
+        if self.job:
+            guessed = keys[3:] if self.waits else ()  # Slurm's estimate
+            return dict({key: key not in guessed and self.job[key] or None for key in keys}, id=self.job_id)
+        state, reason = "UNKNOWN", self.stranger or "Slurm does not answer"
+        told = ""
+        with contextlib.suppress(SlurmError):
+            told = self.slurm_said and (self.stranger or self._end())
+        if told:
+            match = re.match(r"([A-Z_]+) \((.*?)\), (.*)", told)
+            state, reason = "GONE", told
+            if match:
+                state, why, reason = match.groups()
+                reason = reason if why == "None" else f"{why}, {reason}"
+        about = ownership.record(self.run_dir)
+        return dict(dict.fromkeys(keys), id=self.job_id, name=about.get("job_name"), state=state, reason=reason)
+
+    def _end(self):
+        """Return what Slurm remembers of the end of the job, and not of another one with its id."""
+        fields = commands.show_job(self.job_id)
+        told = commands.output_folder(self.job_id) if fields.get("Comment", "").startswith(script.TAG) else None
+        if told and os.path.exists(told) and not ownership.same(told, self.run_dir):
+            return f"Slurm no longer knows the job: {self.job_id} was that of {told} since"
+        return commands.end_text(fields)
+
+
+def find(params):
+    """Return the Run that run_dir, or job_id, or else the newest below output_dir, stands for; Error if none is.
+
+    With ``job_names`` it is the newest of these jobs, and no other run is taken for one of them.
+    """
+    run_dir, job_id, wanted = params.get("run_dir"), params.get("job_id"), params.get("job_names") or ()
+    if job_id is not None:
+        _check(job_id)
+    if not run_dir and not job_id:
+        run_dir = _newest(os.path.abspath(os.path.expanduser(params["output_dir"])), wanted)
+    if run_dir:
+        run_dir = os.path.realpath(os.path.expanduser(run_dir))
+        job_id = job_id or ownership.job_id_of(run_dir)
+    job, said, why = None, True, ""
+    try:
+        job = next(iter(commands.jobs(job_id=job_id, timeout_s=10.0, patience_s=0.0)), None)
+    except SlurmError as error:
+        said, why = False, error.msg if isinstance(error, commands.Unlisted) else ""
+    if not run_dir:
+        run_dir = os.path.join(os.path.realpath(os.path.expanduser(params["output_dir"])), job_id)
+        if not os.path.isdir(run_dir):
+            run_dir = (said and commands.output_folder(job_id)) or run_dir
+    if not os.path.isdir(run_dir):
+        raise Error(f"Job {job_id} has no run directory {run_dir}. Give output_dir, or run_dir.")
+    named = _names(run_dir)
+    if wanted and named and not named & set(wanted):
+        raise Error(
+            f"Job {job_id} is a run of {' or '.join(sorted(named))}, not of {' or '.join(wanted)}, the job that is "
+            "given too. Give only one of them."
+        )
+    ours = job and ownership.is_of(run_dir, job)
+    there = None if ours or not said else ownership.elsewhere(run_dir)
+    if there:  # the Slurm of this machine knows nothing of the job
+        return Run(run_dir, job_id, None, False, f"it was submitted to the cluster {there}, which has to be asked")
+    if job and not ours:
+        return Run(run_dir, job_id, None, said, f"{ownership.why_not(job)}; this run is over")
+    return Run(run_dir, job_id, job, said, why)
+
+
+def _check(job_id):
+    """Raise Error unless *job_id* is the number of a job."""
+    try:
+        run_options.job_number(job_id)
+    except run_options.Unusable as error:
+        raise Error(f"job_id {error.problem} {error.remedy}") from None
+
+
+def _newest(output_dir, wanted):
+    """Return the newest run directory below *output_dir*, of a job with one of the names *wanted* if there are any."""
+    if not wanted:
+        found = os.path.join(output_dir, "latest")
+        if not os.path.isdir(found):
+            raise Error(f"There is no run below {output_dir}. Give job_id or output_dir.")
+        return found
+    try:
+        numbers = [name for name in os.listdir(output_dir) if name.isdigit()]
+    except OSError:
+        numbers = []
+    folders = [os.path.join(output_dir, name) for name in numbers]
+    found = [folder for folder in folders if _names(folder) & set(wanted)]
+    if not found:
+        raise Error(f"There is no run of {' or '.join(wanted)} below {output_dir}. Give job_id or output_dir.")
+    return max(found, key=_age)
+
+
+def _age(run_dir):
+    """Return what is greater for a newer run: when its directory was written, and its number."""
+    return str(ownership.record(run_dir).get("generated_at") or ""), int(os.path.basename(run_dir))
+
+
+def _names(run_dir):
+    """Return the names of the job of *run_dir*: its own, and that of the allocation it was given."""
+    found = {ownership.record(run_dir).get("job_name")}
+    try:
+        with open(os.path.join(run_dir, "config.yaml"), encoding="utf-8") as stream:
+            text = stream.readline().partition("name: ")[2].strip()
+        found.add(json.loads(text) if text.startswith('"') else text)
+    except (OSError, ValueError):
+        pass
+    return {name.strip() for name in found if name}

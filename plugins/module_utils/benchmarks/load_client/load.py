@@ -1,0 +1,191 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Many requests: warm-up, concurrency, arrival times, and when to give up. Knows no HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+
+from .request import Record
+
+TICK_S = 0.5
+UNREACHABLE_MIN = 8  # that many refused connections, and not one answer, prove that nobody is there
+
+
+class State:
+    """The counts that a person watches, always current.
+
+    :ivar phase: preparing, warmup, running; then done, failed or interrupted.
+    :ivar settled: output tokens that need no more waiting: arrived, or of a request that is over.
+    """
+
+    def __init__(self, options):
+        self.concurrency = options.concurrency
+        self.total = options.num_prompts
+        self.warmup_total = options.num_warmup
+        self.phase = "preparing"
+        self.started = None  # monotonic, start of the measurement
+        self.expected_tokens = 0
+        self.last_arrival_s = 0.0
+        self.reset()
+
+    def reset(self):
+        """Start counting anew (the measurement after the warm-up)."""
+        self.done = self.errors = self.running = self.tokens = self.settled = 0
+        self.answers = getattr(self, "answers", 0)
+        self.refused = getattr(self, "refused", 0)
+        self.active_at = time.perf_counter()
+
+    def activity(self, now, chunks):
+        """Bytes of an answer arrived."""
+        self.active_at = now
+        self.tokens += chunks
+        self.settled += chunks
+
+    def over(self, record):
+        """A request is over."""
+        self.done += 1
+        self.settled += max(0, record.request.max_tokens - record.chunks)
+        if record.error:
+            self.errors += 1
+        if record.unreachable:
+            self.refused += 1
+        else:
+            self.answers += 1
+            self.active_at = record.end
+
+
+class Stop(Exception):
+    """The run cannot or must not go on.
+
+    :param phase: failed or interrupted.
+    :param exit_code: of the program.
+    """
+
+    def __init__(self, phase, exit_code, reason):
+        super().__init__(reason)
+        self.phase, self.exit_code, self.reason = phase, exit_code, reason
+
+
+def arrival_times(rng, count, rate, burstiness):
+    """Return when to send each request, in seconds from the start, or None for at once (rate inf).
+
+    The gaps are gamma distributed with mean 1/rate and shape *burstiness*; 1 is a Poisson process.
+    """
+    if math.isinf(rate):
+        return None
+    times, now = [], 0.0
+    for _unused in range(count):
+        times.append(now)
+        now += rng.gammavariate(burstiness, 1.0 / (rate * burstiness))
+    return times
+
+
+class Load:
+    """Sends requests with at most ``state.concurrency`` of them in flight.
+
+    :param send: coroutine function that fills one :class:`~.http.Record`.
+    :param tick: called without arguments about twice a second, and at changes of phase.
+    :param stall_timeout: seconds without any byte after which the run has failed; 0: never.
+    """
+
+    def __init__(self, state, send, tick=lambda: None, stall_timeout=0.0, clock=time.perf_counter):
+        self.state = state
+        self.records = []
+        self.ended = None  # monotonic, end of the measurement
+        self._send = send
+        self._tick = tick
+        self._stall_timeout = stall_timeout
+        self._clock = clock
+        self._stop = None
+
+    def stop(self, stop):
+        """End the run from outside (signals) with :class:`Stop` *stop*."""
+        if self._stop is not None and not self._stop.done():
+            self._stop.set_result(stop)
+
+    async def run(self, warmup, requests, arrivals=None):
+        """Send *warmup*, then measure *requests*; return the :class:`Stop` that ended it early, or None.
+
+        Records of the measured requests that were sent are in :attr:`records`, in order of sending.
+        """
+        self._stop = asyncio.get_running_loop().create_future()
+        work = asyncio.ensure_future(self._phases(warmup, requests, arrivals))
+        watch = asyncio.ensure_future(self._watch())
+        try:
+            await asyncio.wait({work, self._stop}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self.ended = self._clock()
+            work.cancel()
+            watch.cancel()
+            outcomes = await asyncio.gather(work, watch, return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, Exception):
+                raise outcome
+        if self._stop.done():
+            return self._stop.result()
+        return self._nobody() if self.state.refused and not self.state.answers else None
+
+    async def _phases(self, warmup, requests, arrivals):
+        state = self.state
+        if warmup:
+            state.phase = "warmup"
+            state.reset()
+            self._tick()
+            await self._send_all(warmup, None, [])
+        state.phase = "running"
+        state.reset()
+        state.expected_tokens = sum(request.max_tokens for request in requests)
+        state.last_arrival_s = arrivals[-1] if arrivals else 0.0
+        state.started = self._clock()
+        self._tick()
+        await self._send_all(requests, arrivals, self.records)
+
+    async def _send_all(self, requests, arrivals, records):
+        """Share *requests* among ``concurrency`` workers, in order; a late worker sends at once."""
+        begin = self._clock()
+        queue = iter(zip(requests, arrivals) if arrivals else ((request, 0.0) for request in requests))
+        state, send, clock = self.state, self._send, self._clock
+
+        async def worker():
+            for request, due in queue:
+                wait = begin + due - clock()
+                if due and wait > 0:
+                    await asyncio.sleep(wait)
+                record = Record(request)
+                records.append(record)
+                state.running += 1
+                try:
+                    await send(record)
+                finally:
+                    state.running -= 1
+                state.over(record)
+                if record.unreachable and not state.answers and state.refused >= self._refusals_allowed():
+                    self.stop(self._nobody(record))
+
+        await asyncio.gather(*(worker() for _unused in range(min(state.concurrency, len(requests)))))
+
+    async def _watch(self):
+        state = self.state
+        while True:
+            await asyncio.sleep(TICK_S)
+            self._tick()
+            silent = self._clock() - state.active_at
+            if self._stall_timeout and state.running and silent > self._stall_timeout:
+                self.stop(
+                    Stop(
+                        "failed",
+                        1,
+                        f"no progress for {silent:.0f} s: {state.running} requests wait for an "
+                        f"answer, {state.done} are over",
+                    )
+                )
+
+    def _refusals_allowed(self):
+        return max(UNREACHABLE_MIN, self.state.concurrency)
+
+    def _nobody(self, record=None):
+        record = record or next(record for record in self.records if record.unreachable)
+        return Stop("failed", 1, f"nothing could be sent: {record.error}")

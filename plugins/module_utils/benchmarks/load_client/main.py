@@ -1,0 +1,194 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""The program: options in, result file out; signals and exit codes."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import gc
+import json
+import os
+import random
+import signal
+import sys
+
+from .load import Load, State, Stop, arrival_times
+from .options import parse_options
+from .progress import Progress, say, utc_now, write_atomic
+from .prompts import PromptError, PromptMaker, load_tokenizer, sample_lengths
+from .request import Client, Request
+from .stats import build_result
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+def main(argv=None):
+    """Run the program and return its exit code (see ``--help``)."""
+    options = parse_options(argv)
+    state = State(options)
+    progress = Progress(state, options.progress)
+    run = Run(options, state, progress)
+    handlers = {number: signal.signal(number, run.on_signal) for number in SIGNALS}
+    try:
+        return run.whole()
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def partial_path(result):
+    """Return where the figures of a run that did not complete are kept: beside *result*."""
+    return os.path.splitext(result)[0] + ".partial.json"
+
+
+class Run:
+    """One run of the program."""
+
+    def __init__(self, options, state, progress):
+        self._options = options
+        self._state = state
+        self._progress = progress
+        self._load = None
+        self._facts = {}
+
+    def on_signal(self, number, _frame=None):
+        """End the run: at once while nothing is measured, else in order."""
+        stop = Stop("interrupted", 128 + number, f"interrupted by {signal.Signals(number).name}")
+        if self._load is None:
+            raise stop
+        self._load.stop(stop)
+
+    def whole(self):
+        """Prepare, measure, write; return the exit code."""
+        self._progress.tick()
+        try:
+            warmup, requests, arrivals = self._prepare()
+            stop = self._measure(warmup, requests, arrivals)
+        except (PromptError, ImportError) as error:
+            if isinstance(error, ImportError):
+                error = f"{error}: the load client needs aiohttp and tokenizers for {sys.executable}"
+            say(f"load_client: {error}", sys.stderr)
+            self._progress.final("failed", 2, str(error))
+            return 2
+        except Stop as early:
+            stop = early
+        return self._write(stop)
+
+    def _prepare(self):
+        """Return warm-up requests, measured requests and arrival times; the seed decides them all."""
+        options = self._options
+        maker = PromptMaker(load_tokenizer(options.tokenizer), options.seed)
+        # The concurrency is part of the seed: points with common prompts would find each other's in the prefix cache.
+        seed = f"{options.seed}/{options.concurrency}"
+        warmup = self._requests(maker, options.num_warmup, f"{seed}/warmup")
+        requests = self._requests(maker, options.num_prompts, f"{seed}/measured")
+        rng = random.Random(f"{seed}/arrivals")
+        arrivals = arrival_times(rng, options.num_prompts, options.request_rate, options.burstiness)
+        self._facts["inexact_prompts"] = maker.inexact
+        return warmup, requests, arrivals
+
+    def _requests(self, maker, count, seed):
+        options, rng = self._options, random.Random(f"{seed}/lengths")
+        inputs = sample_lengths(rng, count, options.isl, options.random_range_ratio)
+        outputs = sample_lengths(rng, count, options.osl, options.random_range_ratio)
+        prompts = maker.make(inputs, f"{seed}/prompts")
+        return [Request(index, *rest) for index, rest in enumerate(zip(prompts, inputs, outputs))]
+
+    def _measure(self, warmup, requests, arrivals):
+        loop = _new_loop()
+        try:
+            asyncio.set_event_loop(loop)
+            return loop.run_until_complete(self._run(loop, warmup, requests, arrivals))
+        finally:
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            asyncio.set_event_loop(None)
+            loop.close()
+
+    async def _run(self, loop, warmup, requests, arrivals):
+        options = self._options
+        async with Client(options, self._state.activity) as client:
+            load = Load(self._state, client.send, self._tick, options.stall_timeout)
+            for number in SIGNALS:
+                loop.add_signal_handler(number, self.on_signal, number)
+            self._load = load
+            gc.collect()
+            gc.freeze()  # a full collection over all prompts would be a pause in somebody's TTFT
+            gc.disable()
+            try:
+                return await load.run(warmup, requests, arrivals)
+            finally:
+                gc.enable()
+                gc.unfreeze()
+
+    def _tick(self):
+        if self._state.phase == "running":
+            self._facts.setdefault("started_at", utc_now())
+        self._progress.tick()
+
+    def _write(self, stop):
+        """Write the result file, or the partial one after a *stop*; return the exit code."""
+        options, state = self._options, self._state
+        records = self._load.records if self._load else []
+        duration = self._load.ended - state.started if state.started is not None else 0.0
+        result = build_result(
+            options,
+            records,
+            duration,
+            date=datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%d-%H%M%S"),
+            started_at=self._facts.pop("started_at", None),
+            ended_at=utc_now(),
+            interrupted=stop is not None,
+            reason=stop.reason if stop else None,
+            **self._facts,
+        )
+        partial = partial_path(options.result)
+        write_atomic(partial if stop else options.result, format_result(result))
+        if stop:
+            say(f"load_client: {stop.reason}; what was measured is in {partial}", sys.stderr)
+            self._progress.final(stop.phase, stop.exit_code, stop.reason)
+            return stop.exit_code
+        if os.path.exists(partial):
+            os.unlink(partial)
+        say(format_report(result), sys.stdout)
+        self._progress.final("done", 0)
+        return 0
+
+
+def format_result(result):
+    """Return the JSON text of a result: one key on a line, never NaN."""
+    lines = (f"{json.dumps(key)}: {json.dumps(value, allow_nan=False)}" for key, value in result.items())
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def format_report(result):
+    """Return the figures as text, in the words of sa-bench."""
+    rows = [
+        ("Successful requests:", result["completed"]),
+        ("Failed requests:", result["failed"]),
+        ("Benchmark duration (s):", result["duration"]),
+        ("Total input tokens:", result["total_input_tokens"]),
+        ("Total generated tokens:", result["total_output_tokens"]),
+        ("Request throughput (req/s):", result["request_throughput"]),
+        ("Output token throughput (tok/s):", result["output_throughput"]),
+        ("Total Token throughput (tok/s):", result["total_token_throughput"]),
+    ]
+    for name in ("ttft", "tpot", "itl", "e2el"):
+        for figure in ("mean", "median", "p99"):
+            value = result.get(f"{figure}_{name}_ms")
+            if value is not None:
+                rows.append((f"{figure.capitalize()} {name.upper()} (ms):", value))
+    lines = [f"{label:<34}{'-' if value is None else f'{value:,.2f}'.replace('.00', '')}" for label, value in rows]
+    counts = {}
+    for error in filter(None, result["errors"]):
+        counts[error] = counts.get(error, 0) + 1
+    lines += [f"  {count} x {error}" for error, count in sorted(counts.items(), key=lambda item: -item[1])[:5]]
+    return "\n".join(lines)
+
+
+def _new_loop():
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()

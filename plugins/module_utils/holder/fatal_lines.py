@@ -1,0 +1,241 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Which line of a log says why its program ended, and what kind of fault it tells of.
+
+Every line that may tell has a *rank*. The highest rank wins, and the first line that has it: one fault draws others
+after it. What a program went on after is no cause, and of what loggers call less than an error nothing is.
+"""
+
+from __future__ import annotations
+
+import re
+
+# Ranks. What only hints at a fault decides nothing, and of several hints the last one counts.
+PLAIN, CLEAR, OPEN, HINT = 4.0, 3.0, 2.0, 1.0
+LONGEST = 2000  # characters of a line that are looked at and kept
+
+# (rank, kind, pattern), by the program whose words they are. A log has the words of several: a worker's those of its
+# engine, of dynamo, NCCL and MPI. The first of the highest rank that matches a line counts.
+PATTERNS = (
+    # The node: drivers and CUDA.
+    (
+        PLAIN,
+        "gpu",
+        r"\bXid\b|uncorrectable (?:NVLink|ECC)|NVLINK_UNCORRECTABLE|ECC error|fallen off the bus|GPU is lost|"
+        r"no CUDA-capable device|No CUDA GPUs are available|CUDA-capable device\(s\) is/are busy|"
+        r"\bdevices? unavailable|\bhardware error\b|NVML: (?:Unknown|Driver)|CUDA driver initialization failed|"
+        r"system not yet initialized|Unable to determine the device handle",
+    ),
+    (
+        PLAIN,
+        "gpu_memory",
+        r"(?:CUDA|HIP) out of memory|OutOfMemoryError|cudaErrorMemoryAllocation|CUDA_ERROR_OUT_OF_MEMORY|"
+        r"CUDA (?:runtime )?error\b.*out of memory|Cuda failure.*out of memory",
+    ),
+    (PLAIN, "memory", r"oom[-_ ]kill|std::bad_alloc|\bMemoryError\b|[Cc]annot allocate memory"),
+    (PLAIN, "disk", r"(?i:no space left on device|disk quota exceeded)"),
+    (CLEAR, "disk", r"(?i:read-only file system)"),
+    (PLAIN, "port", r"(?i:address already in use)|EADDRINUSE|error while attempting to bind on address"),
+    (
+        CLEAR,
+        "crash",
+        r"Segmentation fault|SIGSEGV|\bBus error\b|core dumped|terminate called|panicked at|Fatal Python error|"
+        r"illegal memory access|device-side assert|unspecified launch failure",
+    ),
+    (CLEAR, "memory", r"(?i:out of memory)"),
+    # Python, Rust, Go and shells.
+    (
+        PLAIN,
+        "usage",
+        r"unrecognized arguments|error: argument |invalid choice: |error: unexpected argument|"
+        r"unknown (?:option|flag|shorthand flag)\b|flag provided but not defined|No such option: |unrecognized option",
+    ),
+    (
+        CLEAR,
+        "missing",
+        r"\b(?:FileNotFoundError|ModuleNotFoundError|ImportError)\b|command not found|can't open file|"
+        r"cannot open shared object file|execve\(\).*No such file|exec: \S+: not found",
+    ),
+    (CLEAR, "permission", r"\bPermissionError\b|execve\(\).*Permission denied"),
+    # NCCL and MPI.
+    (
+        CLEAR,
+        "nccl",
+        r"NCCL error|nccl(?:System|Internal|Remote|InvalidUsage|UnhandledCuda)Error|\bDistBackendError\b|"
+        r"[Ww]atchdog caught collective operation timeout",
+    ),
+    (CLEAR, "mpi", r"PMIX ERROR|OPAL ERROR|ORTE_ERROR|\bMPI_ERR_|PML add procs failed|Failed: MPI error"),
+    (HINT, "mpi", r"MPI_ABORT was invoked|Primary job +terminated normally"),
+    # SGLang. Its parent kills itself with all its children when one of them fails.
+    (PLAIN, "gpu", r"The memory capacity is unbalanced"),
+    (PLAIN, "gpu_memory", r"Not enough memory\. Please try to increase --mem-fraction-static|runs out of memory\. "),
+    (OPEN, "fatal", r"Capture cuda graph failed|(?i:scheduler watchdog timeout)"),
+    (HINT, "fatal", r"Received sigquit from a child process"),
+    # vLLM.
+    (PLAIN, "gpu", r"Free memory on device .* on startup is less than desired"),
+    (
+        PLAIN,
+        "gpu_memory",
+        r"No available memory for the cache blocks|at least one request with the model'?s max seq len",
+    ),
+    # TensorRT-LLM.
+    (CLEAR, "crash", r"\[TensorRT-LLM\]\[ERROR\] Assertion failed"),
+    # Models.
+    (
+        CLEAR,
+        "missing",
+        r"RepositoryNotFoundError|is not a local folder and is not a valid model identifier|"
+        r"does not appear to have a file named|LocalEntryNotFoundError",
+    ),
+    # dynamo, NATS and etcd.
+    (OPEN, "connection", r"(?i:failed to connect to (?:etcd|nats)|\blease\b.* (?:lost|expired|revoked)\b)"),
+    (PLAIN, "port", r"(?i:error listening on port)"),
+    (PLAIN, "disk", r"mvcc: database space exceeded"),
+    # nginx.
+    (PLAIN, "port", r"bind\(\) to \S+ failed"),
+    (CLEAR, "missing", r"\[emerg\].*\(2: No such file"),
+    (CLEAR, "permission", r"\[emerg\].*\(13: Permission denied"),
+    (CLEAR, "usage", r"\[emerg\].*(?:unknown directive|invalid (?:number|parameter|value)|unexpected \")"),
+    # Containers.
+    (CLEAR, "fatal", r"pyxis: .*(?:[Ff]ailed|[Cc]ouldn't|[Cc]ould not)|enroot-\w+: .*rror"),
+    # What a fault elsewhere looks like from here, and words that harmless lines have as well.
+    (HINT, "connection", r"(?i:connection refused|connection reset by peer)|Connection\w*Error\b|BrokenPipeError"),
+    (HINT, "missing", r"No such file or directory"),
+    (HINT, "permission", r"(?i:permission denied)"),
+    (HINT, "fatal", r"^Killed$|Traceback \(most recent call last\)"),
+)
+PATTERNS = [(rank, kind, re.compile(text)) for rank, kind, text in sorted(PATTERNS, key=lambda row: -row[0])]
+
+# One of these is in every line that any pattern may match: most lines of a log have none, and looking is slow.
+WORDS = (
+    "error", "exception", "interrupt", "exit", "timeout", "xid", "uncorrectable", "fallen off", "is lost", "no cuda",
+    "unavailable", "nvml", "driver init", "not yet init", "device handle", "memory", "bad_alloc", "oom", "no space",
+    "quota", "read-only", "address", "segmentation", "sigsegv", "dumped", "terminate", "panic", "illegal", "assert",
+    "launch failure", "unrecognized", "invalid", "unexpected", "unknown", "not defined", "no such", "not found",
+    "can't open", "cannot open", "execve", "denied", "nccl", "collective", "pml add", "mpi", "sigquit", "capture",
+    "watchdog", "on startup", "cache blocks", "one request", "not a local", "not appear", "fail", "lease", "exceeded",
+    "bind()", "emerg", "pyxis", "enroot", "refused", "reset by", "killed", "traceback", "fatal", "crit", "ftl", "[e]",
+    "[err]", "[f]", " c | ", " e | ", "died", "root cause", "stack trace", "background process",
+)  # fmt: skip
+# Exceptions that only say that another part has failed.
+ECHO = re.compile(
+    r"[Ss]ee (?:root cause|stack trace|the root cause)|EngineDeadError|died unexpectedly|background process|"
+    r"\b(?:EOFError|KeyboardInterrupt|CancelledError|BrokenPipeError|SystemExit)\b|subprocess exited|"
+    r"worker (?:returned error|died)|remote process exited"
+)
+EXCEPTION = re.compile(r"(?:[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit|Timeout)|Error|Exception)(?:: |:?$)")
+CHAIN = re.compile("During handling of the above exception|The above exception was the direct cause")
+# What a multi-process engine, a launcher or a logger puts before the words of a process.
+PREFIX = re.compile(
+    r"(?:\d+: |"  # srun --label
+    r"\[(?:rank)?\d+(?:,\d+)?\](?:<std(?:out|err)>)?: ?|"  # torchrun, mpirun
+    r"\([^()]*\bpid=\d+[^()]*\) |"  # vLLM, Ray
+    r"(?:TRACE|DEBUG|INFO|WARNING|ERROR|CRITICAL) \d\d-\d\d \d\d:\d\d:\d\d \[[^\]]+\] |"  # vLLM
+    r"\[?\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d[.,]?\d*Z?(?: [A-Z]+\d+)*\]? |"  # SGLang, dynamo
+    r"\[\d\d/\d\d/\d{4}-\d\d:\d\d:\d\d\] |\[TRT-LLM\] |\[RANK \d+\] |\[[TVDIWEF]\] )+"  # TensorRT-LLM
+)
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+LEVEL = re.compile(
+    r"(?:^|[\s\[(|:-])(TRACE|DEBUG|DBG|INFO|INF|NOTICE|WARN(?:ING)?|WRN|ERROR|ERR|CRITICAL|CRIT|FATAL|FTL|EMERG)(?=[\s\]):|]|$)"
+    r"|\[(debug|info|notice|warn|error|crit|alert|emerg)\]"  # nginx
+    r"|\"level\": ?\"(\w+)\""  # etcd, dynamo
+    r"|^(?:\[\w+\]:)?\[?([IWEF])\d{3,4} \d\d:"  # glog, torch
+    r"|\[TRT-LLM\] \[(\w)\]"
+    r"|^[\d :.-]+ ([TDINWEC]) \| "  # older etcd
+    r"|^(?:\S+:\d+: )?[A-Z]\w*(Warning): "  # Python's warnings
+)
+LEVEL_WITHIN = 100  # the level of a line is among its first characters
+WARNINGS = ("W", "WRN", "WARN", "WARNING", "NOTICE", "N", "ALERT")
+WORK = ("T", "TRACE", "V", "D", "DEBUG", "DBG", "I", "INF", "INFO")
+LAST_WORDS = ("F", "FTL", "FATAL", "C", "CRIT", "CRITICAL", "EMERG", "PANIC")
+SGLANG_LINE = re.compile(r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?: [A-Z]+\d+)*\] ")
+# A program that logged so many lines of ordinary work after a fault went on after it. Ranks of an engine that lost one
+# of them log some lines, too; what a signal from outside ended had said nothing more than a few.
+WENT_ON, WENT_ON_UNTIL_KILLED = 20, 5
+# Faults that programs get over: such a line is no more than a hint then, while lost hardware stays lost.
+ENDURED = ("missing", "permission", "port", "connection", "usage", "fatal")
+
+
+class Line:
+    """A line that may tell of a fault."""
+
+    def __init__(self, rank, kind, text):
+        self.rank, self.kind, self.text = rank, kind, text
+
+
+def level_of(text):
+    """Return the level that a logger gave to a line, in capitals; "" if none."""
+    found = LEVEL.search(text[:LEVEL_WITHIN])
+    return next((word.upper() for word in found.groups() if word), "") if found else ""
+
+
+def rank_of(line):
+    """Return (rank, kind) of what one line tells of, None if it tells of no fault."""
+    line = line[:LONGEST]
+    small = line.lower()
+    if not any(word in small for word in WORDS):
+        return None
+    line = COLOUR.sub("", line).rstrip()
+    prefix = PREFIX.match(line)
+    text = line[prefix.end() :] if prefix else line
+    exception = EXCEPTION.match(text)
+    level = level_of(prefix.group() if exception and prefix else "" if exception else line)
+    if "NCCL WARN" in line:  # so NCCL calls its errors, and much that is none
+        found = _told(line)
+        return found if found and found[1] in ("gpu", "gpu_memory") else (HINT, "nccl")
+    if level in WARNINGS or level in WORK:
+        return None
+    found = _told(text) or (_told(line) if prefix else None)
+    if ECHO.search(text):
+        return (HINT, found[1] if found else "fatal") if not found or found[0] < PLAIN else found
+    if found and found[0] > HINT:
+        return found
+    if exception:
+        return found if found and found[1] == "connection" else (OPEN, found[1] if found else "fatal")
+    if level in LAST_WORDS:
+        return OPEN, found[1] if found else "fatal"
+    return found or ((HINT, "fatal") if level else None)
+
+
+def _told(text):
+    return next(((rank, kind) for rank, kind, pattern in PATTERNS if pattern.search(text)), None)
+
+
+def cause(lines, killed=False):
+    """Return the Line that says best why the program that wrote *lines* ended, None if none does.
+
+    :param killed: a signal from outside ended it. Then only a fault counts that it had no time to go on after.
+    """
+    ranks = [rank_of(line) for line in lines]
+    after = [0] * (len(lines) + 1)  # lines of ordinary work from there on
+    for index in range(len(lines) - 1, -1, -1):
+        after[index] = after[index + 1] + (not ranks[index] and _works(lines[index]))
+    found, last, chained = [], None, False
+    for index, line in enumerate(lines):
+        chained = chained or bool(CHAIN.search(line))
+        if not ranks[index]:
+            continue
+        rank, kind = ranks[index]
+        if killed and (rank < OPEN or after[index + 1] > WENT_ON_UNTIL_KILLED):
+            continue
+        if after[index + 1] > WENT_ON and rank > HINT:
+            rank = HINT if kind in ENDURED else rank - 1
+        one = Line(rank, kind, COLOUR.sub("", line[:LONGEST]).strip())
+        found.append(one)
+        if rank > HINT:
+            if chained and last:  # the exception before this one led to it: of equal ones the last counts
+                last.rank -= 0.5
+            last, chained = one, False
+    best = max((one.rank for one in found), default=None)
+    best = [one for one in found if one.rank == best]
+    if not best:
+        return None
+    one = best[0] if best[0].rank > HINT else best[-1]
+    prefix = PREFIX.match(one.text)
+    if prefix and EXCEPTION.match(one.text[prefix.end() :]):
+        one.text = one.text[prefix.end() :]
+    return one
+
+
+def _works(line):
+    return level_of(line) in WORK or bool(SGLANG_LINE.match(line))

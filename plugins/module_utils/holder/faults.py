@@ -1,0 +1,163 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Why a step ended when it should not have: its evidence, kept per attempt, and whether another try can cure it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+
+from .basics import tail_lines
+from .fatal_lines import HINT, cause
+
+FOLDER = "evidence"
+READ_BYTES = 1 << 20
+SIGNALS = {signal.strsignal(number): int(number) for number in signal.Signals}
+NOISE = "cluster configuration lacks support for cpu binding"  # nobody asked for any
+
+# What can go well on another node, or the next time. Bad flags, missing files and bugs do not.
+CURABLE = ("node", "gpu", "nccl", "port")
+# What ends again in the same way when the same step is started on the same node.
+HOPELESS = ("node", "usage", "missing", "permission", "disk")
+# Signals that come from outside, or from a parent that gives up: the last line of the log need not say why.
+FROM_OUTSIDE = (int(signal.SIGHUP), int(signal.SIGINT), int(signal.SIGKILL), int(signal.SIGTERM))
+
+
+def read_end(code, messages):
+    """Return {exit_code, signal, node, reason} from a client's exit status and what it printed."""
+    down = re.search(r"Node failure on ([^\s,]+)", messages)
+    if down:  # srun itself exits 0 then
+        return {"node": down.group(1), "reason": f"node failure on {down.group(1)}"}
+    if code < 0:
+        return {"reason": f"its srun client was killed by signal {-code}"}
+    task = re.search(r"error: (\S+): tasks? [\d,\- ]+: (.+)", messages)
+    end = {"node": task.group(1)} if task else {}
+    what = task.group(2).replace(" (core dumped)", "").strip() if task else ""
+    where = f" on {end['node']}" if task else ""
+    # Above 31 it is no signal but how srun itself ends when its job is taken away.
+    number = SIGNALS.get(what, code - 128 if 128 < code < 160 and "exit code" not in what else None)
+    if number is not None:
+        return dict(end, signal=number, reason=f"killed by signal {number}{where}")
+    status = re.search(r"exit code (\d+)", what)
+    code = int(status.group(1)) if status else code
+    errors = re.findall(r"^srun: (?:error|fatal): (.+)$", messages, re.M)
+    reason = f"srun failed: {errors[-1]}" if code and errors and not task else f"exited with code {code}{where}"
+    return dict(end, exit_code=code, reason=reason)
+
+
+def first_fatal(lines):
+    """Return the line that says best what went wrong, None if none does."""
+    found = cause(lines)
+    return found.text if found else None
+
+
+def killed_from_outside(record):
+    """Tell whether a signal ended the step, or its command below a shell, that it did not bring upon itself."""
+    number, code = record.get("signal"), record.get("exit_code")
+    return (number if number is not None else (code or 0) - 128) in FROM_OUTSIDE
+
+
+def evidence(record, run_dir):
+    """Return what is known of the attempt of a step that *record* tells of.
+
+    ``{step, step_id, attempt, node, exit_code, signal, reason, kind, curable, hopeless, fatal, tail, srun, log}``;
+    ``kind`` is one of those in holder_lines, ``node`` (the node itself failed), or None. What only hints at a fault
+    gives a kind, and decides nothing: it is neither curable nor hopeless.
+    """
+    log = log_of(record, run_dir)
+    lines = tail_lines(log)
+    messages = tail_lines(os.path.join(run_dir, "logs", ".srun", f"{record['name']}.{record.get('attempt')}.err"))
+    messages = [line for line in messages if NOISE not in line][-8:]
+    killed = killed_from_outside(record)
+    found = [one for one in (cause(lines, killed), cause(messages, killed)) if one]
+    fatal = max(found, key=lambda one: one.rank, default=None)  # of equal ones the log's
+    failed = "node failure" in (record.get("reason") or "")
+    kind = "node" if failed else fatal.kind if fatal else None
+    sure = failed or bool(fatal and fatal.rank > HINT)
+    return {
+        "step": record["name"],
+        "step_id": record.get("step_id"),
+        "attempt": record.get("attempt"),
+        "node": record.get("node") or (record.get("nodes") or [None])[0],
+        "exit_code": record.get("exit_code"),
+        "signal": record.get("signal"),
+        "reason": record.get("reason"),
+        "kind": kind,
+        "curable": sure and kind in CURABLE,
+        "hopeless": failed or sure and kind in HOPELESS and not killed,
+        "fatal": fatal.text if fatal else None,
+        "tail": lines[-20:],
+        "srun": messages,
+        "log": log,
+    }
+
+
+def log_of(record, run_dir):
+    """Return the log of a step on the node where it ended, on its first node if that is not known."""
+    log = os.path.join(run_dir, record.get("log") or "")
+    if record.get("node") and record.get("nodes"):
+        return os.path.join(os.path.dirname(log), os.path.basename(log).replace(record["nodes"][0], record["node"], 1))
+    return log
+
+
+def path_of(run_dir, name, attempt):
+    """Return where the evidence of one attempt is kept."""
+    return os.path.join(run_dir, FOLDER, f"{name}.{attempt}.json")
+
+
+def keep(record, run_dir):
+    """Write the evidence of an attempt, once and for all; return it. OSError when it cannot be written."""
+    found = evidence(record, run_dir)
+    path = path_of(run_dir, record["name"], record.get("attempt"))
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    about = {key: record.get(key) for key in ("tier", "nodes", "critical", "started_at", "running_at")}
+    try:
+        with open(path, "x", encoding="utf-8") as stream:
+            json.dump(dict(found, **about), stream, indent=1)
+            stream.write("\n")
+    except FileExistsError:
+        pass  # an earlier holder wrote it
+    return found
+
+
+def may_restart(step, found):
+    """Tell whether the holder starts *step* again by itself: its policy says so, and it is not hopeless."""
+    left = int(step.ask.get("restarts") or 0) - step.restarted
+    return left > 0 and bool(step.ask.get("srun_argv")) and not (found or {}).get("hopeless")
+
+
+def of_slurm(pid):
+    """Tell whether a process is a part of Slurm itself, which ends by itself."""
+    with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as stream:
+        return stream.read().startswith(("slurm", "srun"))
+
+
+def orphans(paths):
+    """Return the pids of our processes on this node whose output goes to one of the log files *paths*.
+
+    Slurm loses a process when its parent dies and it tracks processes by their parents, as one of nginx that was
+    respawned while the step was killed.
+    """
+    found, uid = [], os.getuid()
+    for name in os.listdir("/proc") if paths else ():
+        if name.isdigit() and int(name) != os.getpid():
+            try:
+                outputs = {os.readlink(f"/proc/{name}/fd/{number}") for number in (1, 2)}
+                if paths & outputs and os.stat(f"/proc/{name}").st_uid == uid and not of_slurm(name):
+                    found.append(int(name))
+            except OSError:
+                continue  # it has ended, or has no such file
+    return found
+
+
+def sweep(paths):
+    """Kill the orphans of steps that are over; return their pids."""
+    found = orphans(paths)
+    for pid in found:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except OSError:
+            continue
+    return found

@@ -1,0 +1,36 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""The command line of the holder.
+
+holder serve --run-dir DIR [--lease S] [--play] [--guest TIME]  serve requests on a Unix socket until the end;
+                                            with play run play.json, as a guest leave it to one that serves
+holder ctl   --run-dir DIR                  one JSON request on stdin, one JSON answer on stdout
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+
+from .operations import LEASE_S
+from .server import ctl, serve
+
+
+def main(argv=None):
+    """Run one of the two commands."""
+    parser = argparse.ArgumentParser(prog="holder", description=__doc__.splitlines()[0])
+    parser.add_argument("command", choices=["serve", "ctl"])
+    parser.add_argument("--run-dir", required=True)
+    parser.add_argument("--lease", type=float, default=LEASE_S)
+    parser.add_argument("--play", action="store_true")
+    parser.add_argument("--guest", default="")
+    options = parser.parse_args(argv)
+    if options.command == "serve":
+        status = serve(options.run_dir, options.lease, options.play, options.guest)
+    else:
+        status = ctl(options.run_dir)
+    with contextlib.suppress(OSError):  # what could not be written is tried once more here
+        sys.stdout.flush()
+    os._exit(status)  # threads that still probe are of no interest

@@ -1,0 +1,124 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""A playbook that runs inside the job: a child of the holder, which keeps the lease and ends the job after it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import threading
+
+from .slurm_calls import clean_env
+
+FILE = "play.json"
+GRACE_S = 10.0
+
+
+class Play(threading.Thread):
+    """The playbook of ``play.json``: ``{argv, env, cwd, log, keep, retries}``, paths absolute.
+
+    :param renew: called every second while it runs.
+    :param over: called once with one sentence when it ended, unless the service is kept.
+    :ivar keep: whether the service stays up after it.
+    :ivar retries: how often the job may begin again.
+    :ivar code: its exit status as a shell tells it; None while it runs.
+    :ivar stopped_it: whether it ran when it was told to stop.
+    """
+
+    def __init__(self, run_dir, renew, over):
+        super().__init__(daemon=True)
+        with open(os.path.join(run_dir, FILE), encoding="utf-8") as stream:
+            self.spec = json.load(stream)
+        self.renew, self.over = renew, over
+        self.keep, self.retries = self.spec["keep"], int(self.spec.get("retries") or 0)
+        self.code = self.child = None
+        self.stopped_it = False
+
+    def run(self):
+        """Start the playbook and see its end."""
+        spec = self.spec
+        with open(spec["log"], "ab") as log:
+            # A cancelled job has its TERM sent to all processes of the batch script. The playbook shall live on for
+            # its last words, so it inherits that TERM is blocked; the mask of this thread is of no other use.
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+            try:
+                self.child = subprocess.Popen(
+                    spec["argv"],
+                    cwd=spec["cwd"],
+                    env=dict(clean_env(), **spec["env"]),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                # A path that only the submit host has is the usual reason. Of an environment it may be its origin.
+                python = spec["argv"][0]
+                behind = f" (which is {os.path.realpath(python)})" if os.path.islink(python) else ""
+                text = (
+                    f"{socket.gethostname()} cannot run {python}{behind}: {error.strerror}. The playbook needs a "
+                    "Python with ansible-core that the nodes see under the same path: see playbooks/setup.yml."
+                )
+                log.write(f"{text}\n".encode())
+                self.code = 127
+                return self.over(f"its playbook could not be started: {text}")
+        if self.stopped_it:
+            self._signal(signal.SIGINT)
+        while True:
+            self.renew()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                code = self.child.wait(1.0)
+                break
+        self.code = 128 - code if code < 0 else code
+        if not self.keep:
+            self.over(f"its playbook ended with exit code {self.code}")
+        return None
+
+    def stop(self, last_words_s=0.0):
+        """End the playbook and its children if they still run, after so many seconds to end by themselves.
+
+        A playbook notices that its job is ending: each answer of the holder says so.
+        """
+        self.join(last_words_s)
+        if self.code is not None:
+            return
+        self.stopped_it = True
+        for _time in range(2):  # as Ctrl-C, of which Ansible loses the first one when it comes while it forks
+            self._signal(signal.SIGINT)
+            self.join(GRACE_S / 2)
+        if self.is_alive():
+            left = descendants(self.child.pid) if self.child else []  # its workers have sessions of their own
+            self._signal(signal.SIGKILL)
+            for pid in left:
+                with contextlib.suppress(OSError):
+                    os.kill(pid, signal.SIGKILL)
+            self.join(GRACE_S)
+
+    def tell(self, text):
+        """Add a line to the playbook's log: whoever follows it sees what becomes of the job."""
+        with contextlib.suppress(OSError), open(self.spec["log"], "a", encoding="utf-8") as log:
+            log.write(text + "\n")
+
+    def _signal(self, number):
+        if self.child:
+            with contextlib.suppress(OSError):
+                os.killpg(self.child.pid, number)
+
+
+def descendants(pid):
+    """Return the pids of the children of a process, of their children, and so on."""
+    children, found = {}, []
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):  # it has ended
+            parent = pathlib.Path("/proc", name, "stat").read_bytes().rpartition(b")")[2].split()[1]
+            children.setdefault(int(parent), []).append(int(name))
+    last = [pid]
+    while last:
+        last = [child for parent in last for child in children.get(parent, ())]
+        found += last
+    return found

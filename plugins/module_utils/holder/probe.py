@@ -1,0 +1,156 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""What the holder asks of a service: is the port open, does it answer, does the answer say enough.
+
+A check is data, so that nothing here knows what is being served::
+
+    {name, kind: tcp|http, host, port, timeout_s, after: [names],
+     method, path, headers, body, status: [200], expect: [{label, path, where, min|nonempty|equals}],
+     listing: {tier, by, kept_s}}
+
+``listing``: the answer is a list of the parts in a tier, kept by the step *by*, in which one that ended suddenly stands
+for *kept_s* seconds more.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import time
+
+FIRST_PAUSE_S, LONGEST_PAUSE_S, HELD_S = 0.05, 2.0, 0.5
+
+
+def dig(value, path):
+    """Return the value at the dotted *path* (digits are list indexes), None where there is none."""
+    for part in [p for p in (path or "").split(".") if p]:
+        if isinstance(value, list):
+            value = value[int(part)] if part.isdigit() and int(part) < len(value) else None
+        else:
+            value = value.get(part) if isinstance(value, dict) else None
+    return value
+
+
+def judge(expect, body):
+    """Return None if *body* fulfils one expectation, otherwise a text such as ``decode 1/2``."""
+    label, value = expect.get("label") or expect.get("path") or "answer", dig(body, expect.get("path"))
+    if expect.get("where") and isinstance(value, list):
+        wanted = [(key, want if isinstance(want, list) else [want]) for key, want in expect["where"].items()]
+        value = [item for item in value if all(dig(item, key) in want for key, want in wanted)]
+    if expect.get("min") is not None:
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        got = value if number else len(value) if isinstance(value, (list, dict, str)) else 0
+        return None if got >= expect["min"] else f"{label} {got}/{expect['min']}"
+    if expect.get("equals") is not None and value != expect["equals"]:
+        return f"{label} is {json.dumps(value)[:80]}, not {json.dumps(expect['equals'])[:80]}"
+    return f"{label} is empty" if expect.get("nonempty") and not value else None
+
+
+def probe(check):
+    """Return None if *check* is fulfilled now, otherwise why not."""
+    limit_s = float(check.get("timeout_s") or 5)
+    address = (check["host"], int(check["port"]))
+    text = ""
+    try:
+        if check["kind"] == "tcp":
+            socket.create_connection(address, timeout=limit_s).close()
+            return None
+        status, text = _ask(address, check, limit_s)
+        if status not in (check.get("status") or [200]):
+            return f"HTTP {status}: {text[:200]}".rstrip(": \n")
+        faults = [judge(expect, json.loads(text)) for expect in check.get("expect") or ()]
+        return ", ".join(fault for fault in faults if fault) or None
+    except ValueError:
+        return f"the answer is not JSON: {text[:200]}"
+    except (OSError, http.client.HTTPException) as error:
+        return str(getattr(error, "strerror", None) or error or type(error).__name__)
+
+
+def _ask(address, check, limit_s):
+    """Return (status, text) of one HTTP request that as a whole takes no longer than *limit_s*."""
+    body, until = check.get("body"), time.monotonic() + limit_s
+    headers = {"Content-Type": "application/json"} if body is not None else {}
+    connection = http.client.HTTPConnection(*address, timeout=limit_s)
+    try:
+        connection.request(
+            check.get("method") or "GET",
+            check.get("path") or "/",
+            None if body is None else json.dumps(body),
+            dict(headers, **(check.get("headers") or {})),
+        )
+        answer = connection.getresponse()
+        parts = [answer.read1(65536)]
+        while parts[-1] and len(parts) < 4096:
+            if time.monotonic() > until:
+                raise socket.timeout(f"HTTP {answer.status}, but the answer did not end in {limit_s:g} s")
+            parts.append(answer.read1(65536))
+        return answer.status, b"".join(parts).decode(errors="replace")
+    finally:
+        connection.close()
+
+
+class Wait:
+    """The checks that one long poll waits for; its state lives from slice to slice.
+
+    :param hold: function of a check; returns why its answer would not count yet, None if it does.
+    """
+
+    def __init__(self, checks, hold=lambda check: None):
+        self.began, self.hold = time.monotonic(), hold
+        fresh = {
+            "done": False,
+            "busy": False,
+            "due": 0.0,
+            "pause": FIRST_PAUSE_S,
+            "attempts": 0,
+            "elapsed": None,
+            "error": None,
+        }
+        self.checks = {check["name"]: dict(check, **fresh) for check in checks}
+
+    def due(self, now):
+        """Return the checks to probe now, and the seconds until the next one is due."""
+        todo = [
+            c
+            for c in self.checks.values()
+            if not c["done"]
+            and not c["busy"]
+            and all(self.checks[name]["done"] for name in c.get("after") or () if name in self.checks)
+        ]
+        for check in (c for c in todo if c["due"] <= now):
+            why = self.hold(check)
+            if why:
+                check.update(error=why, attempts=check["attempts"] + 1, due=now + HELD_S)
+        return [c for c in todo if c["due"] <= now], min([c["due"] - now for c in todo if c["due"] > now], default=1.0)
+
+    def told(self, check, error):
+        """Take the outcome of one probe: fast at first, slower later."""
+        now = time.monotonic()
+        check.update(
+            busy=False,
+            attempts=check["attempts"] + 1,
+            error=error,
+            due=now + check["pause"],
+            pause=min(LONGEST_PAUSE_S, check["pause"] * 1.3),
+        )
+        if error is None:
+            check.update(done=True, elapsed=now - self.began)
+
+    def left(self):
+        """Return how many checks are not done."""
+        return sum(not c["done"] for c in self.checks.values())
+
+    def records(self):
+        """Return {name, done, attempts, elapsed_s, last_error} of each check, in the order of the request."""
+        passed = time.monotonic() - self.began
+        return [
+            {
+                "name": c["name"],
+                "done": c["done"],
+                "attempts": c["attempts"],
+                "last_error": c["error"],
+                "elapsed_s": round(passed if c["elapsed"] is None else c["elapsed"], 3),
+            }
+            for c in self.checks.values()
+        ]

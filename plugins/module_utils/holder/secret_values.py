@@ -1,0 +1,44 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Secrets in the holder: references in a step's environment become values when its client is started, not before."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+
+PREFIX = "srt-secret:"
+FOLDER, FILE = ".secrets", "env.json"
+
+
+def resolve(env, run_dir, surroundings=None):
+    """Return *env* with the values of its references: from the run directory, else from the batch job's environment.
+
+    ValueError names the first one that has no value.
+    """
+    if not any(value.startswith(PREFIX) for value in env.values()):
+        return env
+    try:
+        with open(os.path.join(run_dir, FOLDER, FILE), encoding="utf-8") as stream:
+            known = json.load(stream)
+    except (OSError, ValueError):
+        known = {}
+    around = os.environ if surroundings is None else surroundings
+    found = {}
+    for name, value in env.items():
+        if value.startswith(PREFIX):
+            asked = value[len(PREFIX) :].split(":")[0]
+            value = known.get(value, around.get(asked))
+            if value is None:
+                raise ValueError(
+                    f"the secret {asked} has no value: neither {FOLDER}/{FILE} of the run directory nor the "
+                    f"environment of the batch job has it"
+                )
+        found[name] = value
+    return found
+
+
+def forget(run_dir):
+    """Remove the values: no step is started any more."""
+    shutil.rmtree(os.path.join(run_dir, FOLDER), ignore_errors=True)

@@ -1,0 +1,125 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Where a holder listens on its node: a socket in a folder of this user alone, locked as long as the holder lives."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import socket
+import stat
+
+GAVE_WAY = 4  # exit status of a guest that leaves the job to one of another run directory
+
+
+def socket_path(job_id, run_dir):
+    """Return where the holder of *job_id* listens on its node; the folder belongs to the user alone.
+
+    That of the run directory "/TIME", when the job was submitted, stands for the whole job: no service is there, but
+    its one guest keeps it. Another cluster may have a job of this number here, as on a machine with two sandboxes.
+    """
+    mark = hashlib.sha256(os.path.realpath(run_dir).encode()).hexdigest()[:8]
+    return f"/tmp/srt-{os.getuid()}-{job_id}-{mark}/socket"
+
+
+class Place:
+    """The folder of one holder. Its lock is on the folder itself, and the kernel frees it when the holder dies.
+
+    :ivar path: of the socket.
+    """
+
+    def __init__(self, path):
+        self.path, self.folder, self.lock = path, os.path.dirname(path), None
+
+    def take(self, guest):
+        """Make the folder ours and empty; return False if *guest*, and another holder has it.
+
+        Several controllers may start a holder in one adopted allocation: one of these *guests* serves them all. A
+        batch script is the only one of its job, so the holder of an earlier attempt makes room for it.
+        """
+        while True:
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(self.folder, 0o700)
+            try:
+                # No process that we start inherits it (PEP 446), so the lock is gone as soon as we are.
+                self.lock = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            except FileNotFoundError:  # its holder has just removed it
+                continue
+            except OSError:
+                raise SystemExit(f"{self.folder} belongs to somebody else") from None
+            if os.fstat(self.lock).st_uid != os.getuid():
+                raise SystemExit(f"{self.folder} belongs to somebody else")
+            try:
+                fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(self.lock)
+                if guest:
+                    return False
+                with contextlib.suppress(FileNotFoundError):
+                    shutil.rmtree(self.folder)
+                continue
+            except OSError:  # a file system that knows no locks
+                pass
+            if self._is_ours():
+                break
+            os.close(self.lock)  # removed between the two calls: this lock keeps nobody out
+        os.fchmod(self.lock, 0o700)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.path)  # of a holder that was killed
+        return True
+
+    def leave(self):
+        """Remove the folder, unless it is another holder's by now."""
+        if self._is_ours():
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _is_ours(self):
+        try:
+            return os.path.samestat(os.fstat(self.lock), os.lstat(self.folder))
+        except FileNotFoundError:
+            return False
+
+
+def take_places(job_id, run_dir, guest):
+    """Return (places of a holder that may serve now, the first one to listen in; exit status if it may not).
+
+    Two services would take each other's GPUs and ports, so one guest serves a job, whatever its run directory.
+
+    :param guest: when its job was submitted; "" for a batch script.
+    """
+    taken = []
+    for one, status in ((run_dir, 0), *([(f"/{guest}", GAVE_WAY)] if guest else [])):
+        place = Place(socket_path(job_id, one))
+        if not place.take(bool(guest)):
+            leave_places(taken)
+            return [], status
+        taken.append(place)
+    return taken, 0
+
+
+def leave_places(places):
+    """Remove the folders of *places*."""
+    for place in places:
+        place.leave()
+
+
+def check_private(folder):
+    """Raise ConnectionError unless *folder* is a directory of ours that nobody else can put a socket into."""
+    facts = os.lstat(folder)
+    if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.getuid() or facts.st_mode & 0o022:
+        raise ConnectionError(f"{folder} is not a directory of ours alone")
+
+
+def ask(path, text, timeout_s=None):
+    """Send one request to the holder on this host and return its answer; OSError if there is none."""
+    check_private(os.path.dirname(path))
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(timeout_s)
+        connection.connect(path)
+        connection.sendall(text.encode())
+        connection.shutdown(socket.SHUT_WR)
+        with connection.makefile("rb") as stream:
+            return stream.read().decode()

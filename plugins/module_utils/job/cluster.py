@@ -1,0 +1,269 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""The cluster file (srtslurm.yaml): found, checked, and laid under a job."""
+
+from __future__ import annotations
+
+import copy
+import os
+
+from ..failures import Error, SpecError
+from ..schema.section import TEXTS, Checker, Field, Section, optional
+from ..schema.source import NOWHERE, dotted, load_yaml
+from ..schema.spelling import spelt
+from ..schema.types import Bool, Choice, Int, MapOf, Str, Time, Type, kind_of
+from ..schema.words import normal
+from ..slurm.options import sbatch_name
+from .common_fields import DIRECTIVES, HEALTH_CHECK, REPORTING
+
+FILE_NAME = "srtslurm.yaml"
+VARIABLE = "SRTSLURM_CONFIG"
+
+CLUSTER = Section(
+    "cluster file",
+    {
+        "cluster": Field(Str(), doc="Name of the cluster."),
+        "default_account": Field(Str(), doc="Account for jobs that name none."),
+        "default_partition": Field(Str(), doc="Partition for jobs that name none."),
+        "default_time_limit": Field(Time(), doc="Time limit for jobs that name none."),
+        "default_container": Field(Str(), doc="Container image, or its short name, for jobs that name none."),
+        "gpus_per_node": Field(Int(1), doc="GPUs of a node, for jobs that do not say it."),
+        "network_interface": Field(Str(), doc="Interface whose address the services use."),
+        "use_gpus_per_node_directive": Field(Bool(), True, "Ask Slurm for GPUs with --gpus-per-node."),
+        "use_segment_sbatch_directive": Field(Bool(), True, "Ask Slurm for one segment with --segment."),
+        "use_exclusive_sbatch_directive": Field(Bool(), False, "Ask Slurm for whole nodes with --exclusive."),
+        "use_het_jobs": Field(Bool(), False, "Submit disaggregated jobs as heterogeneous jobs."),
+        "default_sbatch_directives": Field(DIRECTIVES, {}, "Further directives; the job's own win."),
+        "default_health_check": optional(HEALTH_CHECK, "health_check for jobs that have none."),
+        "srtctl_root": Field(Str(), doc="Installation of srtctl; its configs/ is used when configs_dir is unset."),
+        "configs_dir": Field(Str(), doc="Directory with setup scripts and the nats-server and etcd programs."),
+        "output_dir": Field(Str(), doc="Where run directories are made."),
+        "python": Field(Str(), doc="Python for workers and frontends that run without a container."),
+        "container_runtime": Field(
+            Choice("pyxis", "apptainer", "none"), doc="How containers run; default pyxis when a job names a container."
+        ),
+        "model_paths": Field(TEXTS, {}, "Short names of model directories."),
+        "containers": Field(TEXTS, {}, "Short names of container images."),
+        "cloud": Field(TEXTS, {}, "Where results are copied to."),
+        "default_mounts": Field(TEXTS, {}, "Host path to container path, mounted in every job."),
+        "default_bash_preamble": Field(Str(), doc="Shell text that runs first in every step."),
+        "reporting": optional(REPORTING, "Status, S3 and analysis settings of the site."),
+        "telemetry": Field(MapOf(Type()), {}, "Telemetry settings of the site."),
+        "nginx_raise_ulimit": Field(Bool(), doc="Default of frontend.nginx_raise_ulimit."),
+    },
+    doc="Settings of one cluster that all its jobs share.",
+)
+
+# Which setting is the default of which key of a job.
+DEFAULTS = (
+    (("slurm", "account"), "default_account"),
+    (("slurm", "partition"), "default_partition"),
+    (("slurm", "time_limit"), "default_time_limit"),
+    (("model", "container"), "default_container"),
+    (("resources", "gpus_per_node"), "gpus_per_node"),
+    (("frontend", "nginx_raise_ulimit"), "nginx_raise_ulimit"),
+    (("python",), "python"),
+    (("health_check",), "default_health_check"),
+)
+
+# Where a job names a container image, and so may use a short name.
+IMAGES = (
+    ("model", "container"),
+    ("frontend", "nginx_container"),
+    ("benchmark", "container_image"),
+    ("backend", "mooncake_kv_store", "container"),
+    ("telemetry", "dcgm_exporter", "container_image"),
+    ("observability", "tachometer", "dcgm_exporter", "container_image"),
+    ("observability", "tachometer", "node_exporter", "container_image"),
+)
+
+# What a job's plan may depend on. Site secrets (reporting) and alias tables stay out of the spec.
+KEPT = (
+    "cluster",
+    "network_interface",
+    "use_gpus_per_node_directive",
+    "use_segment_sbatch_directive",
+    "use_exclusive_sbatch_directive",
+    "use_het_jobs",
+    "configs_dir",
+    "output_dir",
+    "container_runtime",
+    "default_mounts",
+    "default_bash_preamble",
+)
+
+
+# Older names, of the form in which these settings stood under one key ``cluster``.
+OLDER = {
+    "name": "cluster",
+    "account": "default_account",
+    "partition": "default_partition",
+    "time_limit": "default_time_limit",
+    "container": "default_container",
+}
+
+
+class Cluster:
+    """A checked cluster file. ``settings`` holds every key with its default; ``path`` is None without a file.
+
+    ``source`` knows the lines of the file, ``notes`` what a person should know about how it was read.
+    """
+
+    def __init__(self, settings, path=None, source=None, notes=()):
+        self.settings, self.path, self.source, self.notes = settings, path, source or NOWHERE, list(notes)
+
+    def place(self, path):
+        """Return ``file:line (key)`` of the setting at *path*, a tuple of keys, for a person."""
+        line = self.source.where(path, on_key=True)[1]
+        return os.path.basename(self.path or "cluster file") + (f":{line}" if line else "") + f" ({path[0]})"
+
+    def lend(self, source, given):
+        """Return *source* of a job as one that knows which values are this file's: *given* of :func:`apply_cluster`.
+
+        Problems of such values are then told with the file and line that a person has to change.
+        """
+        source = source.copied((), ())
+        source.borrowed = {path: (self.source, there) for path, there in given.items()}
+        source.borrowed.update({("cluster", key): (self.source, (key,)) for key in KEPT})
+        if not self.settings["configs_dir"]:
+            source.borrowed[("cluster", "configs_dir")] = (self.source, ("srtctl_root",))
+        return source
+
+    def kept(self):
+        """Return the settings that become part of the spec."""
+        kept = {key: self.settings[key] for key in KEPT}
+        if not kept["configs_dir"] and self.settings["srtctl_root"]:
+            kept["configs_dir"] = os.path.join(self.settings["srtctl_root"], "configs")
+        return kept
+
+
+def find_cluster_file(given=None, environ=None, start=None):
+    """Return the path of the cluster file, or None.
+
+    The order is: *given*, the variable SRTSLURM_CONFIG, then srtslurm.yaml in *start* and upwards. A file that
+    was named but does not exist is an Error, never silently ignored.
+    """
+    environ = os.environ if environ is None else environ
+    for path, origin in ((given, "cluster_file"), (environ.get(VARIABLE), f"the variable {VARIABLE}")):
+        if path:
+            path = os.path.abspath(os.path.expanduser(path))
+            if not os.path.isfile(path):
+                raise Error(f"The cluster file {path}, named by {origin}, does not exist.")
+            return path
+    folder = os.path.abspath(start or os.getcwd())
+    while True:
+        path = os.path.join(folder, FILE_NAME)
+        if os.path.isfile(path):
+            return path
+        parent = os.path.dirname(folder)
+        if parent == folder:
+            return None
+        folder = parent
+
+
+def load_cluster(path):
+    """Return the :class:`Cluster` of the file at *path* (None: defaults); SpecError names every bad key."""
+    document, source = load_yaml(path) if path else ({}, NOWHERE)
+    if not isinstance(document, (dict, type(None))):
+        raise Error(f"{path} is {kind_of(document)}; a cluster file is a mapping of keys such as default_account.")
+    work = _Modern(spelt(document or {}, source.texts), source)
+    settings = work.checker.check(CLUSTER, work.document)
+    if work.checker.problems:
+        raise SpecError(sorted(work.checker.problems, key=lambda one: one["line"] or 0))
+    health = settings["default_health_check"]
+    if health:
+        # What the file leaves open is the job's default, and told as such.
+        settings["default_health_check"] = {key: health[key] for key in work.document["default_health_check"]}
+    return Cluster(settings, path, work.checker.source, work.notes)
+
+
+class _Modern:
+    """Puts settings under ``cluster``, and those with dashes, into today's places: ``document``, with ``notes``."""
+
+    def __init__(self, document, source):
+        self.document, self.notes, self.checker = dict(document), [], Checker(source)
+        nested = self.document.get("cluster")
+        if isinstance(nested, dict):
+            del self.document["cluster"]
+            for key, value in nested.items():
+                self.nested(key, value)
+        for key in list(self.document):
+            new = normal(key)
+            if key not in CLUSTER.fields and new in CLUSTER.fields and new not in self.document:
+                self.move((key,), new, self.document.pop(key))
+            elif new in OLDER and new not in CLUSTER.fields:
+                del self.document[key]
+                self.checker.unknown(key, (), CLUSTER.fields, f'Did you mean "{OLDER[new]}"?')
+        for name in ("default_health_check", "reporting"):
+            self.dashes((name,), self.document.get(name), CLUSTER.fields[name].type.section)
+
+    def nested(self, key, value):
+        new = OLDER.get(normal(key), normal(key))
+        if new not in CLUSTER.fields:
+            fields = [*OLDER, *(name for name in CLUSTER.fields if name not in OLDER)]
+            self.checker.unknown(key, ("cluster",), fields)
+        elif self.document.get(new) is None:
+            self.move(("cluster", key), new, value)
+        else:
+            file, line = self.checker.source.where(("cluster", key), on_key=True)
+            self.notes.append(f"{file}:{line}: cluster.{key} is left out: {new} is there too and wins.")
+
+    def move(self, path, new, value):
+        """Set *new*, and say that *path* is its older form."""
+        file, line = self.checker.source.where(path, True)
+        self.notes.append(f"{file}:{line}: {dotted(path)} is the older form of {new}.")
+        self.document[new] = value
+        self.checker.source = self.checker.source.copied(path, (new,))
+
+    def dashes(self, path, value, section):
+        """Give the keys of a section underscores, as in job files."""
+        for key in list(value) if isinstance(value, dict) else ():
+            new = normal(key)
+            if key not in section.fields and new in section.fields and new not in value:
+                value[new] = value.pop(key)
+                self.checker.source = self.checker.source.copied((*path, key), (*path, new))
+                file, line = self.checker.source.where((*path, key), True)
+                self.notes.append(f"{file}:{line}: {dotted((*path, key))} is written {dotted((*path, new))} today.")
+
+
+def apply_cluster(job, cluster):
+    """Return (copy of the raw *job* with the cluster's defaults and aliases, ``{path: path in the cluster file}``).
+
+    Values of the job win. A key that the job sets to null stays null: that is how a job refuses a default.
+    """
+    settings, given = cluster.settings, {}
+    job = copy.deepcopy(job)
+    for path, key in DEFAULTS:
+        _default(job, path, settings[key], (key,), given)
+    if settings["default_sbatch_directives"] and isinstance(job.get("sbatch_directives") or {}, dict):
+        own = {sbatch_name(name) for name in job.get("sbatch_directives") or {}}
+        for name, value in settings["default_sbatch_directives"].items():
+            if sbatch_name(name) not in own:
+                _default(job, ("sbatch_directives", name), value, ("default_sbatch_directives", name), given)
+    _alias(job, ("model", "path"), settings, "model_paths", given)
+    for path in IMAGES:
+        _alias(job, path, settings, "containers", given)
+    return job, given
+
+
+def _default(job, path, value, there, given):
+    if value in (None, {}, False):
+        return
+    for name in path[:-1]:
+        if job.get(name) is None:
+            job[name] = {}
+        job = job[name]
+        if not isinstance(job, dict):
+            return
+    if path[-1] not in job:
+        job[path[-1]] = copy.deepcopy(value)
+        given[path] = there
+
+
+def _alias(job, path, settings, key, given):
+    for name in path[:-1]:
+        job = job.get(name) if isinstance(job, dict) else None
+    table = settings[key]
+    if isinstance(job, dict) and isinstance(job.get(path[-1]), str) and job[path[-1]] in table:
+        given[path] = (key, job[path[-1]])
+        job[path[-1]] = table[job[path[-1]]]

@@ -1,0 +1,64 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""What the job file and the cluster file both have: sections and tables that stand in either."""
+
+from __future__ import annotations
+
+from ..schema.section import Field, Section, optional
+from ..schema.types import Bool, Int, ListOf, MapOf, Option, Str, Time
+
+HEALTH_CHECK = Section(
+    "health_check",
+    {
+        "max_attempts": Field(Int(1), 180, "With interval_seconds: how long to wait for the service."),
+        "interval_seconds": Field(Int(1), 10, "With max_attempts: how long to wait for the service."),
+    },
+    doc="How long to wait for the service.",
+)
+
+# YAML reads 4:00:00 without quotes as the number 14400, which would be minutes to Slurm.
+DIRECTIVES = MapOf(Option(), {"time": Time(), "t": Time(), "time_min": Time()})
+
+REPORTING = Section(
+    "reporting",
+    {
+        "status": optional(
+            Section(
+                "status",
+                {"endpoint": Field(Str(), None, "URL."), "endpoints": Field(ListOf(Str()), None, "Further URLs.")},
+            ),
+            "Status API. Accepted, not used yet.",
+        ),
+        "ai_analysis": optional(
+            Section(
+                "ai_analysis",
+                {
+                    "enabled": Field(Bool(), False, "Analyse failures."),
+                    "openrouter_api_key": Field(Str(), None, "Key."),
+                    "gh_token": Field(Str(), None, "Token."),
+                    "repos_to_search": Field(
+                        ListOf(Str()), ["sgl-project/sglang", "ai-dynamo/dynamo"], "Repositories."
+                    ),
+                    "pr_search_days": Field(Int(1), 14, "Days."),
+                    "prompt": Field(Str(), None, "Prompt."),
+                },
+            ),
+            "Analysis of failures. Accepted, not used yet.",
+        ),
+        "s3": optional(
+            Section(
+                "s3",
+                {
+                    "bucket": Field(Str(), required=True, doc="Bucket."),
+                    "prefix": Field(Str(), None, "Prefix."),
+                    "region": Field(Str(), None, "Region."),
+                    "endpoint_url": Field(Str(), None, "Endpoint."),
+                    "access_key_id": Field(Str(), None, "Key id."),
+                    "secret_access_key": Field(Str(), None, "Secret."),
+                },
+            ),
+            "Where results are copied. Accepted, not used yet.",
+        ),
+    },
+    doc="Reports to others.",
+)

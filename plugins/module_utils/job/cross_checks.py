@@ -1,0 +1,258 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Rules about sections that no backend, frontend or benchmark owns. Each returns ``[(path, problem, remedy)]``."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from ..backends import BACKENDS
+from ..backends.flags import flag_name
+from ..schema.types import shown
+from ..secrets.references import environments
+from ..slurm.options import CONTROL, contradictions, merge_directives, requested, sbatch_name, shortfall, srun_problems
+from . import preparation
+from .allocation_request import allocation_request
+
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+CARGO_LINE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]* *= *\S[^\r\n]*")
+OPTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
+# Bytes of a name: file systems take 255, and files of a job have more in their names.
+LONGEST = 200
+
+
+def _name(spec):
+    size = len(spec["name"].encode(errors="surrogatepass"))
+    if size > LONGEST:
+        problem = f"has {size} bytes. Files are called after it, and file systems take no such names."
+        return [(("name",), problem, f"Use at most {LONGEST}; a variant adds to the name of the base.")]
+    if not spec["name"].strip() or CONTROL.search(spec["name"]):
+        return [(("name",), "is empty or has a line break or control character.", "Use letters, digits, - and _.")]
+    return [
+        (("slurm", key), "has a line break or control character, which Slurm cannot take.", "Write it on one line.")
+        for key in ("account", "partition")
+        if CONTROL.search(spec["slurm"][key] or "")
+    ]
+
+
+def _environments(spec):
+    found = []
+    for path, table in environments({key: value for key, value in spec.items() if key != "cluster"}):
+        for name, value in table.items():
+            if not VARIABLE.fullmatch(name):
+                remedy = "Use letters, digits and _, with no digit first."
+                if "=" in name:  # what follows may be a secret
+                    name, remedy = name.partition("=")[0] + "=...", "Write NAME: value, with a colon and a space."
+                found.append(((*path, name), "cannot be the name of an environment variable.", remedy))
+            elif "\0" in str(value):
+                found.append(((*path, name), "has a zero byte, which no environment can hold.", "Take it out."))
+    return found
+
+
+def _option_names(spec):
+    """Return the problems of names in tables that become command lines."""
+    tables = {("frontend", "args"): spec["frontend"]["args"]}
+    tables[("benchmark", "aiperf_args")] = spec["benchmark"].get("aiperf_args")
+    key = BACKENDS[spec["backend"]["type"]].config_key
+    for mode, options in ((spec["backend"].get(key) if key else None) or {}).items():
+        tables[("backend", key, mode)] = options
+    found = []
+    for path, options in tables.items():
+        seen = {}
+        for name in options or {}:
+            flag = flag_name(name)
+            if not OPTION.fullmatch(flag):
+                remedy = "Write it as on the command line, without the dashes in front."
+                found.append(((*path, name), "cannot be the name of an option.", remedy))
+            elif flag in seen and path[0] != "backend":
+                # Of an engine's options one spelling wins, and a note says so.
+                found.append(((*path, name), f"is there twice, also as {seen[flag]}.", "Keep one of them."))
+            seen.setdefault(flag, name)
+    return found
+
+
+def _srun_options(spec):
+    return [(("srun_options", key), text, remedy) for key, text, remedy in srun_problems(spec["srun_options"])[0]]
+
+
+def _sbatch_directives(spec):
+    """Return the problems of directives: what sbatch could not take, and what contradicts the plan."""
+    given = spec["sbatch_directives"]
+    if not given:
+        return []
+    known = not mode_problems(spec) and not het_problems(spec)
+    request = allocation_request(spec) if known else {"nodes": 1}
+    options, _notes, problems = merge_directives(requested(request), given)
+    if known:
+        names = {sbatch_name(key): key for key in given}
+        # What follows from the job itself is no directive's fault.
+        found = contradictions(options, request, spec["resources"]["gpus_per_node"])
+        problems += [(names[name], text, remedy) for name, text, remedy in found if name in names]
+    return [(("sbatch_directives", key), text, remedy) for key, text, remedy in problems]
+
+
+def notes(spec):
+    """Return what a person should know about the options that go to Slurm."""
+    request = allocation_request(spec)
+    options, found, _problems = merge_directives(requested(request), spec["sbatch_directives"])
+    short = shortfall(options, request) if spec["sbatch_directives"] else None
+    _problems, more = srun_problems(spec["srun_options"], spec["cluster"]["container_runtime"])
+    return found + ([short] if short else []) + more
+
+
+def _dynamo(spec):
+    dynamo, found = spec["dynamo"], []
+    sources = [key for key in ("hash", "top_of_tree", "wheel") if dynamo[key]]
+    if len(sources) > 1:
+        found.append((("dynamo",), f"has {' and '.join(sources)}; only one source can be installed.", "Keep one."))
+    if dynamo["cargo_patches"] and not dynamo["hash"]:
+        found.append((("dynamo", "cargo_patches"), "needs dynamo.hash.", None))
+    for index, line in enumerate(dynamo["cargo_patches"] or ()):
+        if not CARGO_LINE.fullmatch(line):
+            problem = f"is {shown(line)}, a line of Cargo.toml is expected."
+            found.append((("dynamo", "cargo_patches", index), problem, "Write CRATE = ..., on one line."))
+    if not sources and not dynamo["version"].strip() and preparation.installs(spec):
+        remedy = "Name a version, or leave it out for the default."
+        found.append((("dynamo", "version"), "is empty, so that nothing can be installed.", remedy))
+    wheel = dynamo["wheel"]
+    if wheel is not None and (not wheel.strip() or "/" in wheel or wheel.endswith(".whl")):
+        found.append((("dynamo", "wheel"), f'is "{wheel}", a version such as 0.8.1 is expected, no file.', None))
+    return found
+
+
+def _placement(spec):
+    frontend, benchmark, found = spec["frontend"], spec["benchmark"], []
+    if frontend["dedicated_node"] and frontend["orchestrator_placement"] != "head":
+        path = ("frontend", "dedicated_node")
+        found.append((path, "contradicts frontend.orchestrator_placement.", "Keep one of them."))
+    if benchmark["client_dedicated_node"] and benchmark["client_placement"] != "head":
+        path = ("benchmark", "client_dedicated_node")
+        found.append((path, "contradicts benchmark.client_placement.", "Keep one of them."))
+    for path in (("frontend", "orchestrator_placement"), ("benchmark", "client_placement")):
+        where = spec[path[0]][path[1]]
+        if where != "head" and not spec["resources"]["decode_workers"]:
+            found.append((path, f"is {where}, and the job has no decode workers.", "Leave it out, or write head."))
+    return found
+
+
+def _telemetry(spec):
+    telemetry, found = spec["telemetry"], []
+    if not telemetry["enabled"]:
+        return found
+
+    def say(key, text, remedy=None):
+        found.append((("telemetry", key), text, remedy))
+
+    if not telemetry["dcgm_exporter"]:
+        say("enabled", "needs telemetry.dcgm_exporter with container_image and port.")
+    for key in ("default_frequency", "startup_timeout_seconds", "request_timeout_seconds"):
+        if telemetry[key] is not None and telemetry[key] <= 0:
+            say(key, f"is {telemetry[key]:g}, more than 0 is expected.")
+    if (telemetry["default_frequency"] or 0) > 3:
+        say("default_frequency", f"is {telemetry['default_frequency']:g}, at most 3 readings a second are expected.")
+    shortest = 2 * (2 * (telemetry["request_timeout_seconds"] or 0) + 1)
+    join = telemetry["collector_join_timeout_seconds"]
+    if join is not None and join <= shortest:
+        say(
+            "collector_join_timeout_seconds",
+            f"is {join:g}; the collector may need 2 x (2 x request_timeout_seconds + 1) = {shortest:g} seconds.",
+            "Give it more, or leave it out.",
+        )
+    _below(("telemetry", "storage_subdir"), telemetry["storage_subdir"], found)
+    if spec["benchmark"]["type"] != "sa-bench":
+        say("enabled", f"needs benchmark type sa-bench, the job has {spec['benchmark']['type']}.")
+    if spec["benchmark"]["client_placement"] != "head":
+        say("enabled", "needs benchmark.client_placement head.")
+    if spec["infra"]["etcd_nats_dedicated_node"]:
+        say("enabled", "cannot be used with infra.etcd_nats_dedicated_node.")
+    return found
+
+
+def _tachometer(spec):
+    observability, telemetry, found = spec["observability"], spec["telemetry"], []
+    tachometer = observability["tachometer"]
+    if not tachometer["enabled"]:
+        return found
+    where = ("observability", "tachometer")
+    if not observability["enabled"]:
+        found.append(((*where, "enabled"), "needs observability.enabled.", None))
+    if telemetry["enabled"] and tachometer["dcgm_exporter"]:
+        found.append(((*where, "dcgm_exporter"), "would run twice: telemetry has one too.", "Leave this one out."))
+    if telemetry["enabled"] and telemetry["storage_subdir"] == tachometer["storage_subdir"]:
+        found.append(((*where, "storage_subdir"), "is the directory of telemetry too.", "Choose another one."))
+    if not tachometer["binary_path"].strip():
+        found.append(((*where, "binary_path"), "is empty.", None))
+    if tachometer["default_frequency"] <= 0:
+        found.append(((*where, "default_frequency"), "is 0, more than 0 is expected.", None))
+    _below((*where, "storage_subdir"), tachometer["storage_subdir"], found)
+    return found
+
+
+def _below(path, text, found):
+    if not text.strip() or os.path.isabs(text) or ".." in text.split("/"):
+        found.append((path, f'is "{text}", which is no directory below the logs.', "Write a plain relative path."))
+
+
+def mode_problems(spec):
+    """Return the problems of the worker counts: which modes there are, and whether each has workers and nodes."""
+    resources = spec["resources"]
+    disaggregated = resources["prefill_nodes"] is not None or resources["decode_nodes"] is not None
+    aggregated = resources["agg_nodes"] is not None or resources["agg_workers"] is not None
+    split = disaggregated or resources["prefill_workers"] or resources["decode_workers"]
+    if aggregated and split:
+        return [(("resources",), "has agg_* keys and prefill_*/decode_* keys.", "Keep one kind.")]
+    if not aggregated and not split:
+        remedy = "Set agg_nodes and agg_workers, or prefill_nodes, prefill_workers, decode_nodes and decode_workers."
+        return [(("resources",), "says nothing about workers.", remedy)]
+    needed, found = ("agg",) if aggregated else ("prefill", "decode"), []
+
+    def say(key, text, remedy=None):
+        found.append((("resources", key), text, remedy))
+
+    for mode in needed:
+        if not resources[f"{mode}_workers"]:
+            say(f"{mode}_workers", "is missing or 0; at least 1 worker is needed.")
+    if split and not resources["prefill_nodes"]:
+        say("prefill_nodes", "is missing or 0; prefill workers need nodes.")
+    if split and resources["decode_nodes"] is None:
+        say("decode_nodes", "is missing.", "Write 0 to put decode workers on prefill's free GPUs.")
+    for mode in needed:
+        if resources[f"gpus_per_{mode}"] == 0:
+            say(
+                f"{mode}_workers",
+                f"is {resources[f'{mode}_workers']}, more than the {resources[f'{mode}_nodes']} node(s) x "
+                f"{resources['gpus_per_node']} GPUs of {mode}: less than one GPU a worker.",
+                "Ask for more nodes or fewer workers.",
+            )
+    return found
+
+
+def het_problems(spec):
+    """Return ``[(path, problem, remedy)]`` when the job asks for a heterogeneous job and cannot be one."""
+    resources = spec["resources"]
+    if not resources["het_jobs"]:
+        return []
+    broken = [
+        (spec["backend"]["type"] != "sglang", "the backend must be sglang"),
+        (not resources["prefill_nodes"] or not resources["decode_nodes"], "prefill and decode need nodes of their own"),
+        (spec["frontend"]["dedicated_node"], "frontend.dedicated_node has no place in it"),
+        (spec["benchmark"]["client_dedicated_node"], "benchmark.client_dedicated_node has no place in it"),
+    ]
+    text = "; ".join(reason for is_broken, reason in broken if is_broken)
+    return [(("resources", "het_jobs"), f"is not possible here: {text}.", "Leave it out.")] if text else []
+
+
+def _pairing(spec):
+    """Return a problem when the frontend cannot serve the backend."""
+    backend, frontend = BACKENDS[spec["backend"]["type"]], spec["frontend"]["type"]
+    if frontend in backend.frontends:
+        return []
+    remedy = f"Use {' or '.join(backend.frontends)}."
+    return [(("frontend", "type"), f"is {frontend}, which cannot serve backend {backend.type}.", remedy)]
+
+
+RULES = (
+    mode_problems, het_problems, _pairing, _name, _environments, _option_names, _srun_options, _sbatch_directives,
+    _dynamo, _placement, _telemetry, _tachometer,
+)  # fmt: skip

@@ -1,0 +1,265 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Finding the job among the extra vars of a playbook run. Knows nothing of Ansible: places come as a function."""
+
+from __future__ import annotations
+
+from .. import run_options
+from ..failures import Error, SpecError
+from ..schema.source import Source
+from ..schema.spelling import is_number
+from ..schema.types import UNPLAIN, kind_of
+from ..schema.words import nearest
+from ..secrets import references
+from ..secrets.names import is_plain, looks_secret
+from .allocation_request import SHORTEST_LEASE_S, lease_problem
+from .schema import JOB, OURS
+
+# Whole families of variables that we have, or that certainly are somebody else's.
+OUR_PREFIXES = (
+    "srt_",
+    "sandbox_",
+    "slurm_sandbox_",
+    "allocation_",
+    "preflight_",
+    "head_infra_",
+    "worker_",
+    "frontend_",
+    "health_",
+    "benchmark_",
+    "rollup_",
+    "teardown_",
+    "rl_",
+)
+FOREIGN_PREFIXES = ("ansible_", "awx_", "tower_", "molecule_", "_")
+
+# How those of our variables are read that a run must not guess at.
+READERS = {
+    "job_id": run_options.job_number,
+    "concurrencies": run_options.levels,
+    "job_retries": run_options.retries,
+    "force": run_options.truth,
+    "output_dir": run_options.output_dir,
+    **dict.fromkeys(("job_file", "cluster_file", "run_dir"), run_options.given),
+}
+
+# What stands beside base in a file of several jobs.
+VARIANTS = ("override_", "zip_override_")
+# The keys that every job has, by which the file of a flat job is known.
+MARKS = ("model", "resources")
+
+
+# What a playbook inside the job is not told: the job and its surroundings were read when it was submitted.
+SETTLED = (
+    "job",
+    "job_file",
+    "job_id",
+    "job_tags",
+    "cluster_file",
+    "setup_script",
+    "check_paths",
+    "output_dir",
+    "runtime_dir",
+    "srt_slurm_submit_host",
+    "srt_slurm_frozen",
+)
+
+
+def passed_on(values):
+    """Return those of the extra vars *values* that playbooks of ours understand and that are still open."""
+    return {
+        name: value
+        for name, value in values.items()
+        if (name in OURS or name.startswith(OUR_PREFIXES)) and name not in SETTLED and name not in JOB.fields
+    }
+
+
+def in_clear(values, vaulted, marked, used):
+    """Return (those of the extra vars *values* that may lie in a file, the names of the others).
+
+    SpecError when a playbook of ours reads one that may not.
+
+    :param vaulted: texts that came from a vault, wherever they are used.
+    :param marked: names of variables that came from a vault themselves.
+    :param used: names that playbooks and roles of ours read; any other one only the job's templates may have read.
+    """
+    telling = {text for text in vaulted if not is_plain(text)}
+    kept, left_out, problems = {}, [], []
+    for name, value in values.items():
+        secret = any(references.exposed({name: value}, telling)) or _named(name, value)
+        if name not in used and (secret or name in marked):
+            left_out.append(name)
+        elif secret or name in marked and not is_plain(value):
+            problem = "is a secret or comes from a vault; the playbook in the job would have it from a file, in clear."
+            remedy = "Give it outside of the vault if it is none, else as a value of an environment of the job."
+            problems.append({"file": "extra vars", "line": None, "path": name, "problem": problem, "remedy": remedy})
+        else:
+            kept[name] = value
+    if problems:
+        raise SpecError(problems)
+    return kept, left_out
+
+
+def _named(name, value):
+    """Tell whether *value* has a text whose name looks like that of a secret."""
+    if isinstance(value, dict):
+        return any(_named(str(key), item) for key, item in value.items())
+    if isinstance(value, list):
+        return any(_named(name, item) for item in value)
+    return looks_secret(name, value)
+
+
+def _number(value):
+    try:
+        return float(str(value))
+    except ValueError:
+        return None
+
+
+class ExtraVars:
+    """The extra vars with their places.
+
+    :param values: the variables as Ansible loaded them.
+    :param place: ``place(value) -> (origin, line)``; origin is a file path, or None for the command line.
+    :param spelling: ``spelling(number) -> text`` says how a number was written; None if nobody knows.
+    :param final: ``final(value)`` is what templates make of a value.
+    :param more: further names that are known. What is like them is left to whoever gives them.
+
+    ``unplain`` takes up the problems of values that no job can hold, of every job whose places were asked for.
+    """
+
+    def __init__(self, values, place, spelling=lambda number: None, final=lambda value: value, more=()):
+        self.values, self.place, self.spelling, self.unplain = values, place, spelling, []
+        self.final, self.ours = final, (*OURS, *more)
+
+    def origin(self, name):
+        """Return the file that *name* comes from, or None for the command line."""
+        key = next(key for key in self.values if key == name)
+        return self.place(key)[0] or self.place(self.values[name])[0]
+
+    def form(self):
+        """Return "job", "job_file", "flat" or None; Error when several are used at once."""
+        forms = [name for name in ("job", "job_file") if self.values.get(name)]
+        if any(mark in self.values for mark in MARKS):
+            forms.append("flat")
+        if not forms and "base" in self.values and any(name.startswith(VARIANTS) for name in self.values):
+            file = self.origin("base") or "FILE"
+            raise Error(f"The extra vars are a base with overrides. Give the file as -e job_file={file} instead.")
+        if len(forms) > 1:
+            names = {"flat": "model and resources at the top level"}
+            raise Error(
+                f"The job is given twice, as {' and as '.join(names.get(form, form) for form in forms)}. Keep one."
+            )
+        return forms[0] if forms else None
+
+    def job(self):
+        """Return (raw job, Source) of the forms "flat" and "job"; tags of Ansible are still on the values."""
+        if self.form() == "job":
+            job = self.values["job"]
+            return job, self.source(job, self.origin("job"))
+        file = self._job_file()
+        known = set(JOB.fields)
+        job = {
+            key: value
+            for key, value in self.values.items()
+            if (file and self.origin(key) == file) or (key in known and key not in OURS)
+        }
+        return job, self.source(job, file)
+
+    def _job_file(self):
+        """Return the file of the flat form: the one that holds both model and resources."""
+        missing = [mark for mark in MARKS if mark not in self.values]
+        if missing:
+            there = next(mark for mark in MARKS if mark in self.values)
+            raise Error(f"The extra vars have {there} but no {missing[0]}. A job needs both, in one file.")
+        files = [self.origin(mark) for mark in MARKS]
+        if files[0] != files[1]:
+            raise Error(f"model comes from {files[0]}, resources from {files[1]}. Put the job into one file.")
+        return files[0]
+
+    def source(self, job, file):
+        """Return the :class:`Source` of *job* from the places of its keys and values."""
+        source = Source(file)
+        self._index(job, (), source)
+        return source
+
+    def _index(self, value, path, source):
+        file, line = self.place(value)
+        if path and line:
+            # A mapping begins with its first key; who looks for it looks for its own key.
+            inside = source.keys.get(path) if isinstance(value, (dict, list)) else None
+            source.values[path] = inside or (file, line)
+        text = self.spelling(value) if is_number(value) else None
+        if text is not None:
+            source.texts[path] = text
+        if isinstance(value, UNPLAIN):  # a template would make a list of it, in any order
+            problem = f"is {kind_of(value)}, which no job can hold."
+            self.unplain.append(source.problem(path, problem, "Write a list, a mapping or text."))
+        if isinstance(value, dict):
+            for key, item in value.items():
+                file, line = self.place(key)
+                if line:
+                    source.keys[(*path, str(key))] = (file, line)
+                self._index(item, (*path, str(key)), source)
+        elif isinstance(value, list):
+            for index, item in enumerate(value):
+                self._index(item, (*path, index), source)
+
+    def problems(self):
+        """Return problems of names that are near misses of ours; other names are somebody else's and left alone."""
+        form = self.form()
+        file = self._job_file() if form == "flat" else None
+        problems = []
+        for name in self.values:
+            if self.known(name) or file and self.origin(name) == file:
+                continue
+            if name in JOB.fields:
+                if form != "flat":
+                    problems.append(
+                        self.problem(name, "is a key of the job, outside of the job.", "Put it into the job's file.")
+                    )
+                continue
+            hint = nearest(name, (*OURS, *(JOB.fields if form == "flat" else ())), cutoff=0.75)
+            if hint:
+                problems.append(self.problem(name, "is no variable of srt.slurm.", f"Did you mean {hint}?"))
+        return problems + self.unusable()
+
+    def known(self, name):
+        """Tell whether *name* is a variable of ours, or certainly one of somebody else."""
+        return name in self.ours or name.startswith(OUR_PREFIXES + FOREIGN_PREFIXES)
+
+    def unusable(self):
+        """Return problems of values of ours that no run could mean."""
+        problems = []
+        for name in ("wait_timeout_s", "health_timeout_s"):
+            number = _number(self.value(name, 60))
+            if number is None or not 0 <= number < float("inf"):
+                problems.append(self.problem(name, f"is {self.value(name)!s}, not a time.", "Give seconds."))
+        lease = lease_problem(self.value("lease_s", 60))
+        problems += [self.problem("lease_s", *lease)] if lease else []
+        keep = str(self.value("keep", "")).strip().lower()
+        if keep not in ("", "true", "false", "yes", "no", "on", "off", "none", "0", "1") and lease_problem(keep):
+            text = f"Give true, false, or the seconds to keep the nodes, {SHORTEST_LEASE_S:g} or more."
+            problems.append(self.problem("keep", f"is {keep}.", text))
+        for name in self.values:
+            try:
+                if name in READERS:
+                    READERS[name](self.value(name))
+            except run_options.Unusable as error:
+                problems.append(self.problem(name, error.problem, error.remedy))
+        return problems
+
+    def value(self, name, default=None):
+        """Return what templates make of the variable *name*."""
+        return self.final(self.values[name]) if name in self.values else default
+
+    def where(self, name):
+        """Return (file, line) of the variable *name*; ("extra vars", None) for the command line."""
+        key = next(key for key in self.values if key == name)
+        file, line = self.place(key)
+        return file or "extra vars", line
+
+    def problem(self, name, text, remedy):
+        """Return the record of a problem of the variable *name*."""
+        file, line = self.where(name)
+        return {"file": file, "line": line, "path": name, "problem": text, "remedy": remedy}

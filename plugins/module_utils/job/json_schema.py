@@ -1,0 +1,111 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""The JSON Schemas of job files and cluster files, for editors, from the schema that the check itself uses.
+
+What the check accepts with a note, the schema accepts as deprecated.
+"""
+
+from __future__ import annotations
+
+from ..benchmarks import BENCHMARKS
+from ..frontends import FRONTENDS
+from ..schema.section import mapping
+from ..schema.types import nullable
+from . import older_forms
+from .cluster import CLUSTER, OLDER
+from .rules import readers
+from .schema import JOB
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def job_file():
+    """Return the JSON Schema of a job file in all its forms."""
+    job, complete = {"$ref": "#/$defs/job"}, {"$ref": "#/$defs/complete"}
+    part = _job()
+    names = [{"enum": list(part["properties"])}, *({"pattern": one} for one in part["patternProperties"])]
+    overrides = {
+        "properties": {"base": job, "lock": {}},
+        "patternProperties": {
+            "^(x-|_)": {"description": "Holds an anchor for the others."},
+            "^override_.": {**job, "description": "What to change in the base; null deletes."},
+            "^zip_override_.": {
+                "type": "object",
+                "propertyNames": {"anyOf": names},
+                "description": "What to change in the base; each list is a row of values, one for each variant.",
+            },
+        },
+        "additionalProperties": False,
+    }
+    document = {"type": "object", "if": {"required": ["base"]}, "then": overrides, "else": {"allOf": [job, complete]}}
+    return {
+        "$schema": DIALECT,
+        "title": "srt.slurm job file",
+        "type": "object",
+        "if": {"required": ["job"], "maxProperties": 1},
+        "then": {"properties": {"job": {"$ref": "#/$defs/document"}}},
+        "else": {"$ref": "#/$defs/document"},
+        "$defs": {"document": document, "job": part, "complete": JOB.complete()},
+    }
+
+
+def cluster_file():
+    """Return the JSON Schema of a cluster file, today's form and the one with all under ``cluster``."""
+    schema = CLUSTER.schema()
+    nested = dict(schema["properties"])
+    nested.update({old: schema["properties"][new] for old, new in OLDER.items()})
+    nested = {**mapping(nested), **_deprecated("Write these keys at the top level.")}
+    name = {"type": ["string", "number", "null"], "description": CLUSTER.fields["cluster"].doc}
+    schema["properties"] = {**schema["properties"], "cluster": {"if": {"type": "object"}, "then": nested, "else": name}}
+    both = {"allOf": [CLUSTER.complete()]} if CLUSTER.complete() else {}
+    return {"$schema": DIALECT, "title": "srt.slurm cluster file", **nullable(schema), **both}
+
+
+def _job():
+    """Return the JSON Schema of one job that may lack keys."""
+    job = JOB.schema()
+    job["properties"]["sweep"] = {
+        "type": ["object", "null"],
+        "description": "Parameters and their values; one job for each combination.",
+    }
+    for path, new in [*((old, ".".join(new)) for old, new in older_forms.MOVED), *older_forms.REPLACED.items()]:
+        _add_older(job, path, new)
+    typed = {"required": ["type"]}
+    for section, table in (("frontend", FRONTENDS), ("benchmark", BENCHMARKS)):
+        job["properties"][section]["allOf"] = [
+            {
+                "if": {"properties": {"type": {"enum": [word for word in table if word not in words]}}, **typed},
+                "then": {"properties": {key: _deprecated(f"Only {' and '.join(words)} reads it.") for key in keys}},
+            }
+            for words, keys in sorted(_owned(table).items())
+        ]
+    kinds = job["properties"]["benchmark"]["properties"]["type"]["anyOf"]
+    kinds.extend(
+        {"const": old, **_deprecated(f"It is called {new} today.")} for old, new in older_forms.BENCHMARKS.items()
+    )
+    return job
+
+
+def _owned(table):
+    """Return ``{words: keys}``: the keys that only the types *words* of *table* read; no others are in it."""
+    types = {}
+    for word, one in table.items():
+        for key in readers(one):
+            types.setdefault(key, []).append(word)
+    owned = {}
+    for key, words in types.items():
+        owned.setdefault(tuple(words), []).append(key)
+    return owned
+
+
+def _add_older(job, path, new):
+    for key in path[:-1]:
+        job = job["properties"][key]
+    text = f"Write {new}." if new else "Leave it out."
+    job["properties"][path[-1]] = {**job["properties"].get(path[-1], {}), **_deprecated(text)}
+    for branch in job.get("allOf", ()):  # it is moved whatever the type is
+        branch["then"]["properties"].pop(path[-1], None)
+
+
+def _deprecated(text):
+    return {"deprecated": True, "deprecationMessage": text}

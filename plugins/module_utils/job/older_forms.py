@@ -1,0 +1,190 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Older forms of job files, each moved to today's place with one note that names the new key."""
+
+from __future__ import annotations
+
+import copy
+
+from ..schema.section import Section, Variants
+from ..schema.source import dotted
+from ..schema.types import OptionalSection
+from ..schema.words import normal
+from .cluster import KEPT
+
+# Today's place of keys that only moved.
+MOVED = (
+    (("enable_multiple_frontends",), ("frontend", "enable_multiple_frontends")),
+    (("num_additional_frontends",), ("frontend", "num_additional_frontends")),
+    (("backend", "enable_multiple_frontends"), ("frontend", "enable_multiple_frontends")),
+    (("backend", "num_additional_frontends"), ("frontend", "num_additional_frontends")),
+    (("backend", "gpu_type"), ("resources", "gpu_type")),
+    (("profiling", "isl"), ("benchmark", "isl")),
+    (("profiling", "osl"), ("benchmark", "osl")),
+)
+
+# Today's place of the other older keys, for people and for editors.
+REPLACED = {
+    ("backend", "use_sglang_router"): "frontend.type",
+    ("profiling", "concurrency"): "benchmark.concurrencies",
+    ("profiling", "start_step"): "start_step of profiling.prefill, profiling.decode or profiling.aggregated",
+    ("profiling", "stop_step"): "stop_step of profiling.prefill, profiling.decode or profiling.aggregated",
+    ("lock",): None,
+    ("cluster",): None,
+    ("benchmark", "sweep"): "sweep at the top level",
+}
+
+# Names that public recipes give to benchmarks which are called otherwise.
+BENCHMARKS = {"gsm8k-bench": "gsm8k", "profiling": "sa-bench"}
+
+
+def modernise(job, source, schema):
+    """Return (job, source, notes): the raw *job* with every older form in today's place.
+
+    Only forms are moved; whether the values are right is checked afterwards, at their new place and with the line
+    that they were written in.
+    """
+    work = _Work(job, source)
+    work.rename_dashes(schema, work.job, ())
+    work.drop_lock()
+    for old, new in MOVED:
+        work.move(old, new)
+    work.router()
+    work.connector()
+    work.profiling()
+    work.benchmark()
+    return work.job, work.source, work.notes
+
+
+class _Work:
+    def __init__(self, job, source):
+        self.job, self.source, self.notes = copy.deepcopy(job), source, []
+
+    def say(self, path, text):
+        file, line = self.source.where(path, on_key=True)
+        where = f"{file}:{line}: " if line else ""
+        self.notes.append(f"{where}{dotted(path)} {text}")
+
+    def get(self, path):
+        """Return the value at *path*, None when there is none."""
+        value = self.job
+        for key in path:
+            value = value.get(key) if isinstance(value, dict) else None
+        return value
+
+    def has(self, path):
+        parent = self.get(path[:-1]) if len(path) > 1 else self.job
+        return isinstance(parent, dict) and path[-1] in parent
+
+    def pop(self, path):
+        parent = self.get(path[:-1]) if len(path) > 1 else self.job
+        return parent.pop(path[-1])
+
+    def put(self, path, value, place):
+        """Set *path*, unless it is set; its problems will show the line of *place*. Return whether it was set."""
+        parent = self.job
+        for key in path[:-1]:
+            if parent.get(key) is None:
+                parent[key] = {}
+            parent = parent[key]
+            if not isinstance(parent, dict):
+                return False
+        if parent.get(path[-1]) is not None:
+            return False
+        parent[path[-1]] = value
+        self.source = self.source.copied(place, path)
+        return True
+
+    def move(self, old, *new, convert=lambda value: value):
+        """Move the value at *old* to the places *new*; what is there already wins."""
+        if not self.has(old):
+            return
+        value = self.pop(old)
+        if value is None:
+            return
+        names = " and ".join(dotted(path) for path in new)
+        done = [self.put(path, convert(value), old) for path in new]
+        if any(done):
+            self.say(old, f"is the older form of {names}.")
+        else:
+            self.say(old, f"is the older form of {names}, which is there too and wins.")
+
+    def rename_dashes(self, type_, value, path):
+        """Give the keys of known sections underscores; free tables keep the spelling that the engine wants."""
+        if isinstance(type_, OptionalSection):
+            type_ = type_.section
+        section = type_.variant(value) if isinstance(type_, (Section, Variants)) and isinstance(value, dict) else None
+        if section is None:
+            return
+        known = {normal(key): key for key in section.fields}
+        for key in list(value):
+            new = known.get(normal(key))
+            if key not in section.fields and new and new not in value and not isinstance(key, bool):
+                value[new] = value.pop(key)
+                self.source = self.source.copied((*path, key), (*path, new))
+                self.say((*path, key), f"is written {dotted((*path, new))} today.")
+        for key, field in section.fields.items():
+            if isinstance(value.get(key), dict):
+                self.rename_dashes(field.type, value[key], (*path, key))
+
+    def drop_lock(self):
+        """A lock file of srtctl is a recipe with one key more, and so is the config.yaml of a run directory."""
+        if self.has(("lock",)):
+            self.say(("lock",), "is srtctl's record of an earlier run; it is left out.")
+            del self.job["lock"]
+        record = self.get(("cluster",))
+        if isinstance(record, dict) and set(record) <= set(KEPT):
+            self.say(("cluster",), "is the record of an earlier run's cluster file; today's is read instead.")
+            del self.job["cluster"]
+
+    def router(self):
+        """``use_sglang_router`` chose the frontend before it had a type."""
+        old = ("backend", "use_sglang_router")
+        if not self.has(old):
+            return
+        value = self.pop(old)
+        if value in (False, None) or str(value).lower() in ("false", "no", "off", "0"):
+            self.say(old, "is the older form of frontend.type, which is dynamo unless it is set.")
+        elif self.put(("frontend", "type"), "sglang", old) or self.get(("frontend", "type")) == "sglang":
+            self.say(old, "is the older form of frontend.type: sglang.")
+        else:
+            self.say(old, f"is the older form of frontend.type, which is {self.get(('frontend', 'type'))} and wins.")
+
+    def connector(self):
+        """``connector: null`` says that there is none; a connector that is not there is the usual one."""
+        path = ("backend", "connector")
+        if self.get(("backend", "type")) == "vllm" and self.has(path) and self.get(path) is None:
+            self.job["backend"]["connector"] = "none"
+
+    def profiling(self):
+        """Steps were one pair for all workers, and the load was described beside them."""
+        self.move(
+            ("profiling", "concurrency"),
+            ("benchmark", "concurrencies"),
+            convert=lambda value: value if isinstance(value, (list, str)) else [value],
+        )
+        resources = self.job.get("resources") if isinstance(self.job.get("resources"), dict) else {}
+        given = [resources.get(key) for key in ("agg_workers", "agg_nodes")]
+        # 0 beside prefill and decode says that there are none.
+        aggregated = str(next((value for value in given if value is not None), 0)) != "0"
+        phases = ("aggregated",) if aggregated else ("prefill", "decode")
+        for key in ("start_step", "stop_step"):
+            self.move(("profiling", key), *(("profiling", phase, key) for phase in phases))
+
+    def benchmark(self):
+        """A load that was described under profiling is one of sa-bench now; some types have other names."""
+        benchmark = self.job.get("benchmark")
+        if not isinstance(benchmark, dict):
+            return
+        old = benchmark.get("type")
+        described = all(benchmark.get(key) is not None for key in ("isl", "osl", "concurrencies"))
+        from_profiling = any(note.partition("profiling.")[1] and "benchmark.isl" in note for note in self.notes)
+        if isinstance(old, str) and old in BENCHMARKS:
+            benchmark["type"] = BENCHMARKS[old]
+            self.say(("benchmark", "type"), f"{old} is called {BENCHMARKS[old]} today.")
+        elif old in (None, "manual") and described and from_profiling:
+            benchmark["type"] = "sa-bench"
+            self.say(("benchmark", "type"), "is sa-bench: it sends the load that stood under profiling.")
+        if benchmark.get("sweep") is not None:
+            self.say(("benchmark", "sweep"), "never had an effect; write sweep at the top level.")
+            del benchmark["sweep"]

@@ -1,0 +1,40 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Where each value of a job came from: a line of the job file, a setting of the cluster file, the command line."""
+
+from __future__ import annotations
+
+import os
+
+from ..schema.source import dotted
+
+
+class Origins:
+    """The origin of every value that is no default, by path.
+
+    :param given: origins that are known beforehand, ``{path: text}``.
+    """
+
+    def __init__(self, given=None):
+        self.given, self.found = dict(given or {}), {}
+
+    def collect(self, job, source, cluster):
+        """Record the leaves of the raw *job*; *cluster* says which paths the cluster file set."""
+        self._walk(job, (), source, {**cluster, **self.given})
+
+    def _walk(self, value, path, source, known, inherited=None):
+        inherited = known.get(path, inherited)
+        if isinstance(value, dict) and value:
+            for key, item in value.items():
+                self._walk(item, (*path, key), source, known, inherited)
+        elif value is not None:
+            self.found[path] = inherited or self._place(source, path)
+
+    def _place(self, source, path):
+        file, line = source.where(path)
+        name = os.path.basename(file) if file else "the job"
+        return f"{name}:{line}" if line else name
+
+    def table(self):
+        """Return ``{dotted path: text}``, JSON-able."""
+        return {dotted(path): text for path, text in self.found.items()}

@@ -1,0 +1,292 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Paths of a job made concrete: environment variables, ~, relative paths, placeholders, and whether they exist."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from ..schema.text import expand, find_path
+from ..schema.words import nearest
+from ..slurm.options import CONTROL
+
+# What container_mounts may name; the plan knows the values.
+PLACEHOLDERS = ("job_id", "run_name", "head_node_ip", "log_dir", "model_path", "container_image", "gpus_per_node")
+PLACEHOLDER = re.compile(r"(?<!\$)\{([^{}]*)\}")
+
+# Further paths in which variables are replaced, but which may exist on compute nodes only.
+PLAIN = (
+    ("benchmark", "custom_tokenizer"),
+    ("benchmark", "dataset_path"),
+    ("benchmark", "trace_file"),
+)
+ELSEWHERE = "or give -e check_paths=false if only the compute nodes have it."
+WORKSPACE, WORKSPACE_INSIDE = "INFMAX_WORKSPACE", "/infmax-workspace"
+
+
+class Environment:
+    """What resolving paths may look at, so that planning itself stays pure.
+
+    :param variables: environment variables.
+    :param folders: where relative paths are looked for: the job file's directory, then the working directory.
+    :param check_paths: whether models and programs must exist here; off for paths of compute nodes only.
+    :param rehearse: nothing is run, so that what this version cannot run yet is only a note.
+    :param cluster_folder: the directory of the cluster file, where the relative paths in it are looked for first.
+    :param exists: tells whether a path exists on the submit host; None: that is this machine.
+    :param where: the submit host, in the words of a message.
+    """
+
+    def __init__(
+        self,
+        variables=None,
+        folders=None,
+        check_paths=True,
+        rehearse=False,
+        cluster_folder=None,
+        exists=None,
+        where="here",
+    ):
+        self.variables = os.environ if variables is None else variables
+        self.folders, self.cluster_folder = folders or [os.getcwd()], cluster_folder
+        self.check_paths, self.rehearse = check_paths, rehearse
+        self.exists, self.where = exists or os.path.exists, where
+        self.models, self.images, self.lent, self.root = (), (), frozenset(), None
+
+    def learn(self, settings, given):
+        """Take what must be known of a cluster file: its short names of models and images, and its own values.
+
+        :param settings: those of the cluster file.
+        :param given: the paths of the job's values that are the cluster file's.
+        """
+        self.models, self.images = tuple(settings["model_paths"]), tuple(settings["containers"])
+        self.lent = frozenset(given)
+        self.root = None if settings["configs_dir"] else settings["srtctl_root"]
+
+
+class Paths:
+    """Resolves the paths of one job; ``report(path, problem, remedy)`` takes problems."""
+
+    def __init__(self, environment, report):
+        self.environment, self.report = environment, report
+
+    def replaced(self, path, text):
+        """Return *text* with its variables replaced; as it is when one is not set, which is reported."""
+        if "$" not in text:
+            return text
+        try:
+            return expand(text, self.environment.variables)
+        except KeyError as error:
+            problem = f"names the variable {error.args[0]}, which is not set."
+            self.report(path, problem, "Set it, or write ${NAME:-default}.")
+            return text
+
+    def absolute(self, path, text, program=False, exists=True, names=()):
+        """Return *text* as an absolute path; a missing one is reported if it must exist here.
+
+        :param names: short names that may have been meant.
+        """
+        new = self.replaced(path, text)
+        if "$" in new or new.startswith("hf:") or program and os.sep not in new:
+            return new
+        found = find_path(new, self.folders(path))
+        if exists and self.environment.check_paths and not self.environment.exists(found):
+            hint = nearest(text, names)
+            remedy = f"Did you mean {hint}?" if hint else f"Correct it, {ELSEWHERE}"
+            self.report(path, f"is {found}, which does not exist {self.environment.where}.", remedy)
+        return found
+
+    def image(self, path, text, needed=False):
+        """Return the image *text*: a name in a registry as it is, a file as an absolute path.
+
+        A word that is neither is reported: it would be taken for the name of an image that nobody has.
+
+        :param needed: a step uses the image; otherwise only what is like a short name is reported.
+        """
+        if text.startswith(("/", "./", "../", "~")):
+            return self.absolute(path, text, names=self.environment.images)
+        is_file = text.endswith((".sqsh", ".sif"))
+        if not text or any(mark in text for mark in ":#@${") or "/" in text and not is_file:
+            return text
+        found = find_path(text, self.folders(path))
+        is_there = os.path.isfile(found) or self.environment.check_paths and self.environment.exists(found)
+        if is_there or not self.environment.check_paths:
+            return found if is_there else text
+        hint = nearest(text, self.environment.images)
+        if hint or needed:
+            problem = f'is "{text}": no short name in the cluster file, no file, and no image with a tag (NAME:TAG).'
+            self.report(path, problem, f"Did you mean {hint}?" if hint else f"Correct it, {ELSEWHERE}")
+        return text
+
+    def staging(self, path, text):
+        """Return *text*, a directory of the compute nodes, with variables and ~ replaced."""
+        new = os.path.expanduser(self.replaced(path, text))
+        if "$" in new:
+            return new
+        remedy = "Write a directory such as /scratch/models."
+        if not new.startswith("/") or not new.strip("/"):
+            self.report(path, f'is "{new}"; an absolute path below the root of the compute nodes is expected.', remedy)
+        elif re.search("[,:]", new) or CONTROL.search(new):
+            self.report(path, "has a comma, colon or control character, by which srun would split the mount.", remedy)
+        return new
+
+    def folders(self, path):
+        """Return where a relative path is looked for: first beside the file that has it."""
+        folders = self.environment.folders
+        theirs = path[0] == "cluster" or path in self.environment.lent
+        if theirs and self.environment.cluster_folder:
+            return [self.environment.cluster_folder, folders[-1]]
+        return folders
+
+    def mounts(self, spec):
+        """Make the mounts of *spec* concrete in place, except for placeholders."""
+        cluster, extra = spec["cluster"], []
+        cluster["default_mounts"] = self._table(("cluster", "default_mounts"), cluster["default_mounts"], False)
+        for index, text in enumerate(spec["extra_mount"]):
+            path = ("extra_mount", index)
+            host, _colon, inside = self.replaced(path, text).partition(":")
+            if not host or not (inside or host).startswith("/"):
+                self.report(path, f'is "{text}"; a mount is host:container[:options], both absolute.', None)
+            self._plain(path, text, inside)
+            self._braces(path, text, False)
+            host = self._host(path, host)
+            extra.append(f"{host}:{inside or host}")
+        if self.environment.variables.get(WORKSPACE):
+            mount = f"{self.environment.variables[WORKSPACE]}:{WORKSPACE_INSIDE}"
+            extra += [mount] if mount not in extra else []
+        spec["extra_mount"] = extra
+        spec["container_mounts"] = self._table(("container_mounts",), spec["container_mounts"], True)
+
+    def _table(self, where, table, placeholders):
+        """Return the mounts of *table*, ``{host: container}``, made concrete."""
+        found = {}
+        for host, inside in table.items():
+            path = (*where, host)
+            self._braces(path, host + inside, placeholders)
+            new_host, new_inside = self._host(path, host), self.replaced(path, inside)
+            if not new_inside.startswith(("/", "{", "$")):
+                problem = f'has "{new_inside}" inside the container; that path must be absolute.'
+                self.report(path, problem, "Write host path: container path.")
+            self._plain(path, new_host + new_inside, new_inside)
+            if ":" in new_host:
+                self.report(path, "has a colon in the host's path, where srun splits it.", "Mount another path.")
+            if new_host in found and found[new_host] != new_inside:
+                problem = f"is {new_host}, which is mounted at {found[new_host]} already under another spelling."
+                self.report(path, problem, "Keep one here; extra_mount can mount a path twice.")
+            found[new_host] = new_inside
+        return found
+
+    def _plain(self, path, text, inside):
+        """Report what srun would read otherwise than it is meant."""
+        if "," in text:
+            self.report(path, "has a comma, by which srun would split it.", "Mount another path.")
+        if inside.count(":") > 1:
+            self.report(path, f'has "{inside}" inside the container; a path and :options are expected.', None)
+        if CONTROL.search(text):
+            self.report(path, "has a line break or control character.", "Rename the path.")
+
+    def _braces(self, path, text, allowed):
+        """Report placeholders that nobody would fill in."""
+        for word in PLACEHOLDER.findall(text):
+            if allowed and word not in PLACEHOLDERS:
+                hint = nearest(word, PLACEHOLDERS)
+                remedy = f"Did you mean {{{hint}}}?" if hint else f"Known are: {', '.join(PLACEHOLDERS)}."
+                self.report(path, f"has {{{word}}}, which is no placeholder.", remedy)
+            elif not allowed and word in PLACEHOLDERS:
+                problem = f"has {{{word}}}, but only container_mounts may hold placeholders."
+                self.report(path, problem, "Write the mount there.")
+
+    def _host(self, path, text):
+        new = os.path.expanduser(self.replaced(path, text))
+        if new.startswith(("/", "{", "$")) or not new:
+            return new
+        return find_path(new, self.folders(path))
+
+
+def complete_paths(spec, environment, report):
+    """Make the paths of *spec* concrete, in place."""
+    paths, model, cluster = Paths(environment, report), spec["model"], spec["cluster"]
+    if model["container"].lower() in ("none", ""):
+        model["container"] = None
+    model["path"] = _model(("model", "path"), model["path"], paths)
+    if model["stage_dir"]:
+        model["stage_dir"] = paths.staging(("model", "stage_dir"), model["stage_dir"])
+    if os.sep in spec["python"] or "$" in spec["python"]:
+        spec["python"] = paths.absolute(("python",), spec["python"], program=True)
+    if model["container"]:
+        # A variable may as well hold the name of an image in a registry.
+        model["container"] = paths.replaced(("model", "container"), model["container"])
+        if cluster["container_runtime"] != "none":
+            model["container"] = paths.image(("model", "container"), model["container"], needed=True)
+    for section, key in PLAIN:
+        if spec[section].get(key):
+            spec[section][key] = paths.replaced((section, key), spec[section][key])
+    for key in ("configs_dir", "output_dir"):
+        if cluster[key]:
+            cluster[key] = paths.absolute(("cluster", key), cluster[key], exists=False)
+    paths.mounts(spec)
+    _configs(spec, environment, report)
+
+
+def _model(path, text, paths):
+    """Return the model *text* as an absolute path, or hf: with its name."""
+    remedy = "Write a directory, a short name of the cluster file, or hf:ORG/NAME."
+    if not text.strip():
+        paths.report(path, "is empty.", remedy)
+        return text
+    found = paths.absolute(path, text, names=paths.environment.models)
+    if found.startswith("hf:") and not found[3:].strip():
+        paths.report(path, f'is "{found}", without the name of a model.', remedy)
+    return found
+
+
+def notes(spec, environment):
+    """Return what a person should know about paths that were left out."""
+    root = environment.root
+    if not root or spec["cluster"]["configs_dir"]:
+        return []
+    where = f"does not exist {environment.where}, so nothing is mounted at /configs"
+    return [f"srtctl_root: {root}/configs {where}. With -e check_paths=false it is, if only the compute nodes have it."]
+
+
+def _configs(spec, environment, report):
+    """Check configs_dir and the setup script in it; the one that follows from srtctl_root may be missing."""
+    cluster = spec["cluster"]
+    folder, path = cluster["configs_dir"], ("cluster", "configs_dir")
+    known = environment.check_paths and folder and "$" not in folder  # an unset variable is reported already
+    missing = known and not environment.exists(folder)
+    if missing and not environment.root and spec["model"]["container"] and cluster["container_runtime"] != "none":
+        problem = f"is {folder}, which does not exist {environment.where}; no container could mount it."
+        report(path, problem, f"Correct it, {ELSEWHERE}")
+        return
+    _setup_script(spec, environment, report)
+    if missing and environment.root:
+        cluster["configs_dir"] = None
+
+
+def _leads_out(script, folder):
+    """Tell whether a link leads from *script* to somewhere outside of *folder*."""
+    top = os.path.realpath(folder)
+    found = [os.path.join(folder, below, script) for below in ("", "patches")]
+    return any(os.path.exists(one) and not os.path.realpath(one).startswith(top + os.sep) for one in found)
+
+
+def _setup_script(spec, environment, report):
+    """Check that the setup script is inside configs_dir, and there."""
+    script, folder = spec["setup_script"], spec["cluster"]["configs_dir"]
+    if not script:
+        return
+    path = ("setup_script",)
+    if os.path.isabs(script) or ".." in script.split("/"):
+        report(path, f"is {script}, which leaves configs_dir.", "Name a file below configs_dir.")
+    elif CONTROL.search(script):
+        report(path, f"is {script!r}, which has a control character.", "Rename the script.")
+    elif folder and _leads_out(script, folder):
+        report(path, f"is {script}, a link that leaves configs_dir.", "Name a file below configs_dir.")
+    elif not folder:
+        report(path, "needs configs_dir, the directory it is in.", "Set configs_dir in srtslurm.yaml.")
+    elif environment.check_paths and "$" not in folder:  # an unset variable is reported already
+        places = [os.path.join(folder, script), os.path.join(folder, "patches", script)]
+        if not sum(environment.exists(place) for place in places):  # not any(): both are asked for
+            remedy = f"Correct it, {ELSEWHERE}"
+            report(path, f"is neither {places[0]} nor {places[1]}.", remedy)

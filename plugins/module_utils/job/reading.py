@@ -1,0 +1,74 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Reading job files: one file, a variant in it, or a directory of them."""
+
+from __future__ import annotations
+
+import os
+
+from ..failures import Error, SpecError
+from ..schema.source import NOWHERE, load_yaml
+from ..schema.spelling import spelt
+from ..schema.types import kind_of
+from .cluster import FILE_NAME
+from .variants import expand, split_selector
+
+
+class Document:
+    """One job file as it was read: the raw *job*, the places of its values, and the selector of its variants."""
+
+    def __init__(self, job, source=NOWHERE, selector=None):
+        self.job, self.source, self.selector = job, source, selector
+
+    def variants(self, problems=None):
+        """Return (variants, notes); *problems* is that of :func:`spec.variants.expand`."""
+        job, source, path = spelt(self.job, self.source.texts), self.source, ()
+        if isinstance(job, dict) and set(job) == {"job"}:
+            job, source, path = job["job"], source.under(("job",)), ("job",)
+        if job is None and not source.file:
+            raise Error("There is no job. Give -e @job.yaml, or -e job_file=job.yaml, or the job under one key job.")
+        if not isinstance(job, dict) or not job:
+            remedy = "A job is a mapping with name, model, resources and more."
+            raise SpecError([self.source.problem(path, f"is {kind_of(job) if job else 'empty'}.", remedy)])
+        return expand(job, source, self.selector, problems)
+
+
+def absolute(path):
+    """Return *path* as an absolute path, with a leading ~ replaced."""
+    return os.path.abspath(os.path.expanduser(path))
+
+
+def read_jobs(path):
+    """Return the :class:`Document` s of *path*: a file, ``file:selector``, or a directory with files in it."""
+    path = str(path)
+    selector = None
+    if not os.path.exists(absolute(path)):
+        path, selector = split_selector(os.path.expanduser(path))
+    path = absolute(path)
+    if not os.path.isdir(path):
+        return [Document(*load_yaml(path), selector)]
+    files = sorted(
+        os.path.join(folder, name)
+        for folder, _folders, names in os.walk(path)
+        for name in names
+        if name.endswith((".yaml", ".yml")) and name != FILE_NAME
+    )
+    if not files:
+        raise Error(f"{path} has no *.yaml file. Name a job file, or a directory of them.")
+    found, problems = [], []
+    for file in files:
+        try:
+            found.append(Document(*load_yaml(file)))
+        except SpecError as error:
+            problems += error.problems
+    if problems:
+        raise SpecError(problems)
+    return found
+
+
+def read_job(path):
+    """Return (raw job, Source) of the file at *path*: a job, or a job under the one key ``job``."""
+    (document,) = read_jobs(path)
+    if isinstance(document.job, dict) and set(document.job) == {"job"}:
+        return document.job["job"], document.source.under(("job",))
+    return document.job, document.source

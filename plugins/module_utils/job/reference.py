@@ -1,0 +1,141 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""The reference page and the JSON Schemas of job files and cluster files, written from the schema itself."""
+
+from __future__ import annotations
+
+import json
+
+from ..backends import BACKENDS
+from ..schema.section import Section, Variants
+from ..schema.types import OptionalSection
+from . import json_schema
+from .cluster import CLUSTER
+from .paths import PLACEHOLDERS
+from .schema import JOB
+
+INTRO = f"""\
+<!-- Written by bin/make-job-reference from the schema; do not edit. -->
+# Job files and the cluster file
+
+A job file is YAML. The keys below stand at the top level, or under one key `job`. Editors find mistakes with
+[job.schema.json](job.schema.json): begin the file with `# yaml-language-server: $schema=<path of job.schema.json>`.
+They know which keys belong to which backend and mark older spellings and keys that nothing reads. For srtslurm.yaml
+there is [cluster.schema.json](cluster.schema.json).
+
+* An unknown key is an error that names the line and the right key. Keys may be written with dashes; a note names the
+  right spelling. Free tables (marked "any keys") go to the engine as they are.
+* `null` means that the key is not set. In a key that the cluster file would fill, it refuses that default.
+* A number may be written as text, and 8.0 is 8; 8.5 is no whole number. `on`, `off`, `yes` and `no` are truth values
+  unless they are in quotes; as keys they are words.
+* Where text is expected, a number is taken as it is written: `010`, `0.10` and `12:30:00` stay what they are, except
+  for time limits, which need quotes. Quotes are needed too where nobody knows how a broken number was written, as in
+  JSON on the command line.
+* `$NAME`, `${{NAME}}` and `${{NAME:-default}}` are replaced in paths, mounts and images; an unset one is an error.
+  Values of environment tables stay as they are, except for `{{node}}` and `{{node_id}}` in those of workers.
+* `container_mounts` may hold {", ".join(f"`{{{name}}}`" for name in PLACEHOLDERS)}.
+* An image is a short name of the cluster file, a file, or a name in a registry: `NAME:TAG`, `ORG/NAME`,
+  `REGISTRY#NAME:TAG`, `docker://...`. A single word that is none of them is an error, unless `check_paths` is false.
+  Of the images other than the model's only those are looked at that a step of the job uses. Apptainer gets the same
+  names as `docker://REGISTRY/NAME:TAG`.
+* A relative path is looked for beside the file that it is in, the job file or the cluster file, then in the working
+  directory. One that is in neither is taken from the working directory; if it begins with a dot, from beside the file.
+* `model.stage_dir` is an absolute path of the compute nodes. `configs_dir` must exist for a job in containers; the
+  `configs` of `srtctl_root` may be missing, and a note says so. With `check_paths` false nothing is looked for.
+* In `sbatch_directives` and `srun_options` a value is text; `true` or `""` is an option that stands alone, `false` or
+  `null` leaves it out. A directive that contradicts the plan (nodes, tasks, too few GPUs) or cannot work (`array`,
+  `wrap`) is an error, and so is a misspelt option. What the collection decides itself (`output`, `requeue`, ...) is
+  left out with a note. Options that are not known here may be those of a plugin of the site: a note says that they are
+  passed on.
+* A value is text, a number, true or false, null, a list or a mapping: YAML tags such as `!!set` and `!!binary` are
+  errors, and a date needs quotes where text is meant. `!vault` works in files that are given as `-e @FILE`.
+* A problem in what the cluster file says is told with the cluster file's line, also when only the job shows it.
+
+## Several jobs in one file
+
+* `base:` with `override_<x>:` makes one job for each override: base with the override merged in, called
+  `<name>_<x>`. Mappings merge, everything else replaces, `null` deletes.
+* `zip_override_<x>:` makes one job for each position of its lists, called `<name>_<x>_<i>`. A list of one item holds
+  for all; a list of lists gives lists.
+* `sweep: {{a: [1, 2], b: [3, 4]}}` makes one job for each combination. `"{{a}}"` anywhere in a value stands for the
+  parameter; alone it keeps the type, in a longer text it becomes text. `sweep: {{mode: grid, parameters: {{...}}}}` is
+  the same; `mode: zip` takes the lists side by side.
+* A base or an override may have a sweep too.
+* Beside `base` a key that begins with `x-` or `_` may hold anything, such as an anchor for the others.
+
+`-e job_file=FILE` takes all variants, `FILE:override_x`, `FILE:zip_override_x[2]`, `FILE:base` and globs such as
+`'FILE:override_*'` choose. A directory stands for all files in it. `playbooks/sweep.yml` runs several jobs,
+`bench.yml` runs one; `--check --diff` shows all.
+
+## Mounts
+
+A path inside the container has one source. In this order, the later wins: run directory and `/logs`, `/model`, the
+staging directory, `/configs`, the cluster file's `default_mounts`, `extra_mount`, `$INFMAX_WORKSPACE` at
+`/infmax-workspace`, `container_mounts`.
+"""
+
+
+def documents():
+    """Return ``{file name: text}`` of the generated documents."""
+    return {
+        "job-reference.md": page(),
+        "job.schema.json": json.dumps(json_schema.job_file(), indent=2) + "\n",
+        "cluster.schema.json": json.dumps(json_schema.cluster_file(), indent=2) + "\n",
+    }
+
+
+def page():
+    """Return the reference page."""
+    parts = [INTRO, "\n# Job\n", *_section(JOB, "")]
+    parts += ["\n# Cluster file\n\n`srtslurm.yaml`, found by `-e cluster_file=`, the variable `SRTSLURM_CONFIG`, or "]
+    parts += ["in the working directory and upwards. The older form with all under `cluster:` is accepted.\n"]
+    parts += _section(CLUSTER, "", heading=False)
+    return "".join(parts)
+
+
+def _section(section, path, heading=True):
+    """Yield the table of *section*, then those of the sections in it."""
+    if path and heading:
+        yield f"\n## {path}\n"
+    if section.doc and path:
+        yield f"\n{section.doc}\n"
+    yield "\n| key | type | default | |\n|---|---|---|---|\n"
+    below = []
+    for key, field in section.fields.items():
+        type_, name = _plain(field.type), f"{path}.{key}" if path else key
+        inner = isinstance(type_, (Section, Variants))
+        if inner:
+            below.append((name, type_))
+        anchor = name.replace(".", "").lower()
+        shown = f"see [{name}](#{anchor})" if inner else _escaped(type_.name)
+        yield f"| `{key}` | {shown} | {_default(field, inner)} | {_escaped(field.doc)} |\n"
+    for name, type_ in below:
+        if isinstance(type_, Variants):
+            yield f"\n## {name}\n\nThe keys depend on `{type_.key}`: {', '.join(type_.sections)}"
+            yield f" (default {type_.default}).\n"
+            for word, one in type_.sections.items():
+                served = f" Frontends: {', '.join(BACKENDS[word].frontends)}." if word in BACKENDS else ""
+                yield f"\n### {name}: {word}\n" + (f"\n{served.strip()}\n" if served else "")
+                yield from _section(one, f"{name}.{word}", heading=False)
+        else:
+            yield from _section(type_, name)
+
+
+def _plain(type_):
+    return type_.section if isinstance(type_, OptionalSection) else type_
+
+
+def _default(field, inner):
+    if field.required:
+        return "**required**"
+    if field.default is None:
+        return "" if inner else "not set"
+    if field.default in ({}, []):
+        return "none"
+    return f"`{json.dumps(field.default)}`"
+
+
+def _escaped(text):
+    text = text.replace("mapping of anything", "mapping, any keys")
+    text = text.replace("mapping of option values", "mapping of option values, any keys")
+    return text.replace("mapping of text", "mapping of text, any keys").replace("|", "\\|")

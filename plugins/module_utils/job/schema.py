@@ -1,0 +1,263 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""The whole job schema: the general sections, and those of backends, frontends and benchmarks."""
+
+from __future__ import annotations
+
+from .. import backends, benchmarks, frontends
+from ..schema.section import TEXTS, Field, Section, known_places, optional
+from ..schema.types import Bool, Choice, Float, Int, ListOf, MapOf, Option, Str, Time
+from . import fault_policy
+from .common_fields import DIRECTIVES, HEALTH_CHECK, REPORTING
+
+COUNT = Int(0)
+# Larger numbers are slips of the keyboard, and a plan for them would fill the memory.
+MANY = Int(0, 65536)
+
+MODEL = Section(
+    "model",
+    {
+        "path": Field(Str(), required=True, doc="Model directory, an alias from the cluster file, or hf:ORG/NAME."),
+        "container": Field(Str(), "none", "Container image, an alias from the cluster file, or none."),
+        "precision": Field(Str(), "bf16", "Precision of the weights, for the records."),
+        "stage_dir": Field(Str(), None, "Node-local directory to copy the model to first."),
+    },
+    doc="What is served.",
+)
+
+RESOURCES = Section(
+    "resources",
+    {
+        "gpu_type": Field(Str(), "gpu", "Kind of GPU, for the records and a few defaults."),
+        "gpus_per_node": Field(Int(1, 1024), 4, "GPUs of a node."),
+        "prefill_nodes": Field(MANY, None, "Nodes for prefill workers."),
+        "decode_nodes": Field(MANY, None, "Nodes for decode workers; 0: on what prefill leaves free."),
+        "prefill_workers": Field(MANY, None, "Prefill workers."),
+        "decode_workers": Field(MANY, None, "Decode workers."),
+        "agg_nodes": Field(MANY, None, "Nodes for aggregated workers."),
+        "agg_workers": Field(MANY, None, "Aggregated workers."),
+        "spread_workers": Field(Bool(), False, "One worker a node, even if several would fit."),
+        "het_jobs": Field(Bool(), None, "Submit as a heterogeneous job."),
+        "gpus_per_prefill": Field(Int(1, 65536), None, "GPUs of a prefill worker; default: nodes' GPUs over workers."),
+        "gpus_per_decode": Field(Int(1, 65536), None, "GPUs of a decode worker."),
+        "gpus_per_agg": Field(Int(1, 65536), None, "GPUs of an aggregated worker."),
+    },
+    doc="Nodes, GPUs and workers.",
+)
+
+SLURM = Section(
+    "slurm",
+    {
+        "account": Field(Str(), None, "Account."),
+        "partition": Field(Str(), None, "Partition."),
+        "time_limit": Field(Time(), None, "Time limit, for example 01:00:00 in quotes."),
+    },
+    doc="What Slurm must know.",
+)
+
+DYNAMO = Section(
+    "dynamo",
+    {
+        "install": Field(Bool(), True, "Install dynamo in the container before workers start."),
+        "version": Field(Str(), "0.8.0", "Version to install."),
+        "hash": Field(Str(), None, "Commit to build and install."),
+        "top_of_tree": Field(Bool(), False, "Build and install the newest commit."),
+        "wheel": Field(Str(), None, "Version of the wheels to install from the cache."),
+        "request_plane": Field(Choice("tcp", "nats", "http"), "tcp", "How requests reach workers."),
+        "event_plane": Field(Choice("nats", "zmq"), None, "How events are published."),
+        "cargo_patches": Field(ListOf(Str()), None, "Crate lines to replace in a build."),
+    },
+    doc="The dynamo runtime.",
+)
+
+PHASE = Section(
+    "phase", {"start_step": Field(COUNT, None, "First step."), "stop_step": Field(COUNT, None, "Last step.")}
+)
+
+PROFILING = Section(
+    "profiling",
+    {
+        "type": Field(Choice("none", "torch", "nsys", "nsys-time"), "none", "Profiler."),
+        "extra_nsys_args": Field(ListOf(Str()), None, "Further nsys options."),
+        "prefill": optional(PHASE, "Steps to profile in prefill workers."),
+        "decode": optional(PHASE, "Steps to profile in decode workers."),
+        "aggregated": optional(PHASE, "Steps to profile in aggregated workers."),
+        "delay_secs": Field(COUNT, None, "nsys-time: seconds before it starts."),
+        "duration_secs": Field(COUNT, None, "nsys-time: seconds it lasts."),
+        "benchmark_duration_secs": Field(Int(1), 300, "nsys-time: how long the load lasts."),
+    },
+    doc="Profiling of workers.",
+)
+
+EXPORTER = Section(
+    "exporter",
+    {
+        "container_image": Field(Str(), required=True, doc="Image."),
+        "port": Field(Int(1, 65535), required=True, doc="Port."),
+        "command": Field(Str(), None, "Command instead of the image's own."),
+    },
+)
+
+OBSERVABILITY = Section(
+    "observability",
+    {
+        "enabled": Field(Bool(), False, "Traces and logs of the router and workers."),
+        "enable_otel": Field(Bool(), False, "Export traces."),
+        "otel_endpoint": Field(Str(), None, "Where traces go."),
+        "scrape_metrics": Field(Bool(), None, "Scrape metrics while measuring. Not yet: runs refuse it."),
+        "scrape_interval_seconds": Field(Float(0), 1.0, "Seconds between scrapes. Accepted, not used yet."),
+        "scrape_output": Field(Str(), "raw_prometheus.jsonl", "File of the scrapes. Accepted, not used yet."),
+        "build_dashboard": Field(Bool(), None, "Build a dashboard at the end. Not yet: runs refuse it."),
+        "tachometer": Field(
+            Section(
+                "tachometer",
+                {
+                    "enabled": Field(Bool(), False, "Run the scraper. Not yet: runs refuse it."),
+                    "binary_path": Field(Str(), "tachometer-scraper", "Program."),
+                    "default_frequency": Field(Float(0), 5.0, "Scrapes per second."),
+                    "sync_interval_secs": Field(COUNT, 120, "Seconds between syncs."),
+                    "compaction_threads": Field(COUNT, 4, "Threads."),
+                    "storage_subdir": Field(Str(), "tachometer", "Directory under logs."),
+                    "extra_metadata": Field(TEXTS, {}, "Further metadata."),
+                    "dcgm_exporter": optional(EXPORTER, "GPU metrics."),
+                    "node_exporter": optional(EXPORTER, "Host metrics."),
+                },
+            ),
+            None,
+            "Metrics scraper.",
+        ),
+    },
+    doc="Traces and metrics.",
+)
+
+TELEMETRY = Section(
+    "telemetry",
+    {
+        "enabled": Field(Bool(), False, "Measure power while measuring. Not yet: runs refuse it."),
+        "dcgm_exporter": optional(EXPORTER, "Source of the power readings."),
+        "default_frequency": Field(Float(0), 1.0, "Readings per second."),
+        "storage_subdir": Field(Str(), "power", "Directory under logs."),
+        "required": Field(Bool(), False, "Points without power are invalid."),
+        "startup_timeout_seconds": Field(Float(0), 30.0, "Wait for the exporter."),
+        "request_timeout_seconds": Field(Float(0), 2.0, "Wait for one answer."),
+        "collector_join_timeout_seconds": Field(Float(0), None, "Wait for the collector's end."),
+    },
+    doc="Power readings.",
+)
+
+IDENTITY = Section(
+    "identity",
+    {
+        "model": Field(
+            Section(
+                "model",
+                {
+                    "repo": Field(Str(), None, "Repository. Accepted, not used yet."),
+                    "revision": Field(Str(), None, "Revision. Accepted, not used yet."),
+                },
+            )
+        ),
+        "container": Field(Section("container", {"image": Field(Str(), None, "Image. Accepted, not used yet.")})),
+        "frameworks": Field(TEXTS, {}, "Versions by framework. Accepted, not used yet."),
+    },
+    doc="What the job is expected to run. Nothing is compared yet.",
+)
+
+PORT = Int(1, 65535)
+
+PORTS = Section(
+    "ports",
+    {
+        "http": Field(PORT, 30000, "First HTTP port of workers; counted per node."),
+        "bootstrap": Field(PORT, 31000, "First bootstrap port of prefill workers; counted per node."),
+        "kv_events": Field(PORT, 5550, "First KV event port; counted through the job, or per node, one a rank."),
+        "system": Field(PORT, 8081, "First system port (health, metrics); counted through the job."),
+        "nccl": Field(PORT, 17500, "sglang: first NCCL port; counted through the job."),
+        "dist_init": Field(PORT, 8300, "sglang: first rendezvous port of workers over several nodes."),
+        "frontend": Field(PORT, 8000, "Public port."),
+        "prometheus": Field(PORT, 29000, "sglang: metrics port of each router."),
+        "frontend_internal": Field(PORT, 8080, "Port of frontends behind nginx."),
+        "nats": Field(PORT, 4222, "NATS."),
+        "etcd": Field(PORT, 2379, "etcd."),
+        "etcd_peer": Field(PORT, 2380, "etcd's peers; on the loopback only."),
+        "nixl": Field(PORT, 5400, "vllm: first NIXL side channel port; counted per node."),
+        "kvbm": Field(PORT, 5600, "First pair of ports of the leaders of dynamo's KV block manager; counted per node."),
+        "dp_rpc": Field(PORT, 8400, "vllm: first data-parallel RPC port; counted per node."),
+        "vllm": Field(PORT, 20000, "vllm: first block of 50 internal ports; counted per node."),
+        "mooncake": Field(PORT, 8700, "Mooncake master."),
+        "mooncake_http": Field(PORT, 8701, "Mooncake metadata server."),
+        "mooncake_metrics": Field(PORT, 8702, "Mooncake metrics."),
+    },
+    doc="First port of each kind, and the fixed ports.",
+)
+
+JOB = Section(
+    "job",
+    {
+        "name": Field(Str(), required=True, doc="Name of the job."),
+        "model": Field(MODEL, required=True, doc="What is served."),
+        "resources": Field(RESOURCES, required=True, doc="Nodes, GPUs and workers."),
+        "slurm": Field(SLURM, None, "What Slurm must know."),
+        "backend": Field(backends.SECTION, None, "The inference engine."),
+        "frontend": Field(frontends.SECTION, None, "The HTTP side of the service."),
+        "dynamo": Field(DYNAMO, None, "The dynamo runtime."),
+        "benchmark": Field(benchmarks.SECTION, None, "What is measured."),
+        "profiling": Field(PROFILING, None, "Profiling of workers."),
+        "output": Field(
+            Section("output", {"log_dir": Field(Str(), None, "Accepted for old files; has no effect.")}),
+            None,
+            "Output.",
+        ),
+        "health_check": Field(HEALTH_CHECK, None, "How long to wait for the service."),
+        "faults": optional(fault_policy.SECTION, "What the loss of a worker or a frontend means."),
+        "infra": Field(
+            Section(
+                "infra",
+                {
+                    "etcd_nats_dedicated_node": Field(Bool(), False, "A node for NATS and etcd alone."),
+                    "nats_max_payload_mb": Field(Int(1), None, "Largest NATS message in MiB."),
+                },
+            ),
+            None,
+            "NATS and etcd.",
+        ),
+        "observability": Field(OBSERVABILITY, None, "Traces and metrics."),
+        "telemetry": Field(TELEMETRY, None, "Power readings."),
+        "ports": Field(PORTS, None, "Port numbers."),
+        "python": Field(Str(), "python3", "Python of the steps in jobs without a container: a name or a path."),
+        "environment": Field(TEXTS, {}, "Environment of workers, frontends and the load client."),
+        "container_mounts": Field(TEXTS, {}, "Host path to container path."),
+        "extra_mount": Field(ListOf(Str()), [], "Further mounts, host:container[:options]."),
+        "srun_options": Field(MapOf(Option()), {}, "Further srun options of workers and the load client."),
+        "sbatch_directives": Field(DIRECTIVES, {}, "Further sbatch directives."),
+        "enable_config_dump": Field(Bool(), True, "Accepted for old files; has no effect."),
+        "setup_script": Field(Str(), None, "Script in configs_dir that runs before each worker."),
+        "identity": Field(IDENTITY, None, "What the job is expected to run."),
+        "reporting": optional(REPORTING, "Reports to others."),
+    },
+    doc="One job.",
+)
+
+PLACES = known_places(JOB)
+
+# Extra vars of our own playbooks. Whoever adds one to a playbook adds it here, so that its near misses are found.
+OURS = (
+    "job",
+    "job_file",
+    "job_id",
+    "job_tags",
+    "job_retries",
+    "keep",
+    "force",
+    "lease_s",
+    "output_dir",
+    "cluster_file",
+    "setup_script",
+    "check_paths",
+    "dry_run_dir",
+    "stop_on_failure",
+    "concurrencies",
+    "runtime_dir",
+    "wait_timeout_s",
+    "health_timeout_s",
+)

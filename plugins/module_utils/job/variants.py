@@ -1,0 +1,379 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Several jobs in one file: a base with overrides, and sweeps over parameters.
+
+A variant is ``(suffix, document, source)``: what its name ends with, and the raw job with the places of its values.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import itertools
+import os
+import re
+
+from ..failures import Error, SpecError
+from ..schema.merge import deep_merge
+from ..schema.spelling import bare, is_number
+from ..schema.words import nearest
+
+BASE, OVERRIDE, ZIP = "base", "override_", "zip_override_"
+# Keys beside base that may hold anything, such as an anchor.
+HOLDERS = ("x-", "_")
+SELECTOR = re.compile(r"base|(zip_)?override_[^:/]*|[^:/]*[*?\[][^:/]*")
+PARAMETER = re.compile(r"(?<!\$)\{(\w+)\}")
+# Placeholders that others fill in.
+NOT_OURS = ("node", "node_id", "job_id", "run_name", "head_node_ip", "log_dir", "model_path", "gpus_per_node")
+# A slip of the keyboard must not make a million jobs.
+MOST = 10000
+
+
+def split_selector(text, is_file=os.path.isfile):
+    """Return (path, selector or None) of ``file.yaml:selector``."""
+    path, colon, selector = text.rpartition(":")
+    split = colon and path and (SELECTOR.fullmatch(selector) or is_file(path))
+    return (path, selector) if split else (text, None)
+
+
+def has_overrides(document):
+    """Tell whether *document* is a base with overrides."""
+    return isinstance(document, dict) and BASE in document
+
+
+def override_variants(document, source, selector=None, problems=None):
+    """Return (variants, notes) of a document with ``base`` that *selector* chooses; see :func:`expand`.
+
+    Without selector: all ``override_*``, then all ``zip_override_*``, each in alphabetical order; the base itself
+    only when it is asked for. A glob chooses among the same names.
+    """
+    problems = [] if problems is None else problems
+    wrong = _check_keys(document, source, problems)
+    plain = sorted(key for key in document if str(key).startswith(OVERRIDE))
+    names = plain + sorted(key for key in document if str(key).startswith(ZIP))
+    base = document[BASE]
+    if BASE in wrong:
+        return [], []
+    base_source = source.under((BASE,))
+    if selector == BASE:
+        return [("", base, base_source)], []
+    if not names and wrong:  # a misspelt one is known
+        return [], []
+    if not names:
+        remedy = f"Add one, or choose the base with {source.file}:base."
+        raise SpecError([source.problem((BASE,), "has no override_* beside it.", remedy, True)])
+    wanted, number = selector, None
+    match = re.fullmatch(r"(zip_override_.*)\[(\d+)\]", selector or "")
+    if match:
+        wanted, number = match[1], int(match[2])
+    chosen = names if wanted is None else [name for name in names if fnmatch.fnmatchcase(name, wanted)]
+    if not chosen:
+        short = [name for name in names if name.partition(OVERRIDE)[2] == wanted]
+        hint = short[0] if short else nearest(wanted, [BASE, *names])
+        raise Error(
+            f"{source.file} has no {wanted}. " + (f"Did you mean {hint}? " if hint else "")
+            + f"It has: {', '.join([BASE, *names])}."
+        )  # fmt: skip
+    variants = []
+    for name in chosen:
+        if name in wrong:
+            continue
+        try:
+            found = _zip(document, source, name) if name.startswith(ZIP) else [_one(document, source, name)]
+        except SpecError as error:
+            problems += error.problems
+            continue
+        if number is not None:
+            if number >= len(found):
+                raise Error(f"{source.file}: {wanted} has {len(found)} variants, 0 to {len(found) - 1}; not {number}.")
+            found = [found[number]]
+        variants += [_merged(base, base_source, *variant) for variant in found]
+    return variants, []
+
+
+def _check_keys(document, source, problems):
+    """Report top-level keys that are neither base nor overrides: a misspelt one would silently be left out.
+
+    Return the keys that are wrong.
+    """
+    wrong = set()
+    if not isinstance(document[BASE], dict):
+        wrong.add(BASE)
+        problems.append(source.problem((BASE,), "is no mapping; it is the job that the overrides change."))
+    for key, value in document.items():
+        if key in (BASE, "lock"):
+            continue
+        if not str(key).startswith((OVERRIDE, ZIP)) or key in (OVERRIDE, ZIP):
+            if not str(key).startswith(HOLDERS):
+                wrong.add(key)
+                remedy = f"{_meant(str(key))}A key that only holds an anchor begins with x- or _."
+                problems.append(source.problem((key,), "is no part of a file with base.", remedy, on_key=True))
+        elif not isinstance(value, dict):
+            wrong.add(key)
+            problems.append(source.problem((key,), "is no mapping of keys to change."))
+    return wrong
+
+
+def _meant(key):
+    """Return a sentence about what *key* may have been meant to be."""
+    for start in (ZIP, OVERRIDE):
+        for size in (len(start), len(start) - 1, len(start) + 1):
+            if key[size:] and nearest(key[:size], [start], 0.85):
+                return f"Did you mean {start}{key[size:]}? "
+    return "Such a file has base, override_<name> and zip_override_<name>. "
+
+
+def _one(document, source, name):
+    return name[len(OVERRIDE) :], document[name], source.under((name,))
+
+
+def _zip(document, source, name):
+    """Return one variant for each position of the lists in a zip override."""
+    over, under = document[name], source.under((name,))
+    lists = dict(_lists(over, ()))
+    lengths = {len(found) for found in lists.values()} - {1}
+    problem = None
+    if not lists:
+        problem = "has no list; each list is a row of values, one for each variant."
+    elif 0 in lengths:
+        problem = "has an empty list."
+    elif len(lengths) > 1:
+        shown = ", ".join(f"{'.'.join(map(str, path))} has {len(found)}" for path, found in lists.items())
+        problem = f"has lists of different lengths: {shown}. Give them one length, or one item for all variants."
+    if problem:
+        raise SpecError([source.problem((name,), problem)])
+    variants = []
+    for index in range(max(lengths, default=1)):
+        places = under
+        for path, found in lists.items():
+            places = places.copied((*path, index if len(found) > 1 else 0), path)
+        chosen = _picked(over, index)
+        if _is_name(over.get("name")):  # one name for all of them would be one job
+            chosen["name"] = f"{over['name']}_{index}"
+        variants.append((f"{name[len(ZIP) :]}_{index}", chosen, places))
+    return variants
+
+
+def _lists(value, path):
+    if isinstance(value, list):
+        yield path, value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _lists(item, (*path, key))
+
+
+def _picked(value, index):
+    """Return *value* with each list replaced by its item at *index*; the only item of a list goes for all."""
+    if isinstance(value, list):
+        return value[index if len(value) > 1 else 0]
+    if isinstance(value, dict):
+        return {key: _picked(item, index) for key, item in value.items()}
+    return value
+
+
+def _merged(base, base_source, suffix, over, over_source):
+    job = deep_merge(base, over)
+    if "name" not in over and base.get("name"):
+        job["name"] = f"{base['name']}_{suffix}"
+    # A key that the override names comes from there, and so does all that it replaces.
+    return suffix, job, over_source.laid_over(base_source)
+
+
+def sweep_variants(job, source, problems=None):
+    """Return the variants of a *job* with ``sweep``: the product of its parameters, the last one fastest.
+
+    A parameter that is used nowhere is added to *problems*, if that is a list, and the variants are returned.
+    """
+    collected, (parameters, zipped, where) = problems, _parameters(job, source)
+    rest = {key: value for key, value in job.items() if key != "sweep"}
+    names, rows = list(parameters), list(parameters.values())
+    count = 1
+    for row in rows:
+        count = count if zipped else count * len(row)
+    if count > MOST:
+        raise SpecError([source.problem(("sweep",), f"makes {count} jobs; {MOST} is the most.")])
+    problems = list(_misspelt(rest, (), names, source))
+    if problems:
+        raise SpecError(problems)
+    combinations = zip(*rows) if zipped else itertools.product(*rows)
+    variants, used = [], set()
+    for values in combinations:
+        chosen = dict(zip(names, values))
+        suffix = "_".join(f"{key}{_word(value)}" for key, value in chosen.items())
+        one = _filled(rest, chosen, used)
+        if _is_name(one.get("name")):
+            one["name"] = f"{one['name']}_{suffix}"
+        variants.append((suffix, one, source))
+    unused = [name for name in names if name not in used]
+    if unused:
+        problems = [
+            source.problem((*where, name), "is used nowhere.", f'Write "{{{name}}}" where its values belong.', True)
+            for name in unused
+        ]
+        if collected is None:
+            raise SpecError(problems)
+        collected += problems
+    return variants
+
+
+def _used(document, source):
+    """Return the places of the parameters that something in the file uses: any of its variants, or the base itself.
+
+    An override may well replace the only text with a parameter of the base.
+    """
+    found = [("", document, source)]
+    if has_overrides(document):
+        found = override_variants(document, source, BASE, [])[0]
+        if any(str(key).startswith((OVERRIDE, ZIP)) for key in document):
+            found += override_variants(document, source, None, [])[0]
+    places = set()
+    for _suffix, job, where in found:
+        if not isinstance(job, dict) or job.get("sweep") is None:
+            continue
+        try:
+            parameters, _zipped, path = _parameters(job, where)
+        except SpecError:  # told by expand
+            continue
+        rest, used = {key: value for key, value in job.items() if key != "sweep"}, set()
+        _filled(rest, {name: values[0] for name, values in parameters.items()}, used)
+        places |= {_place(where.problem((*path, name), "", None, True)) for name in used}
+    return places
+
+
+def _place(problem):
+    return problem["file"], problem["line"], problem["path"]
+
+
+def _parameters(job, source):
+    """Return ({name: values}, zipped, path of the parameters)."""
+    sweep, where, zipped = job["sweep"], ("sweep",), False
+    if isinstance(sweep, dict) and isinstance(sweep.get("parameters"), dict):
+        extra = [key for key in sweep if key not in ("mode", "parameters")]
+        mode = sweep.get("mode", "grid")
+        if mode not in ("grid", "zip"):
+            raise SpecError([source.problem(("sweep", "mode"), f'is "{mode}", expected is grid or zip.')])
+        if extra:
+            raise SpecError([source.problem(("sweep", extra[0]), "is not a known key beside parameters.", None, True)])
+        sweep, where, zipped = sweep["parameters"], ("sweep", "parameters"), mode == "zip"
+    if not isinstance(sweep, dict) or not sweep:
+        raise SpecError([source.problem(where, "is no mapping of parameters to lists of values.")])
+    problems = [
+        source.problem((*where, name), "is no list with values.", "Write for example [1, 2].")
+        for name, values in sweep.items()
+        if not isinstance(values, list) or not values
+    ]
+    lengths = [f"{name} has {len(values)}" for name, values in sweep.items() if isinstance(values, list)]
+    if zipped and not problems and len({text.rpartition(" ")[2] for text in lengths}) > 1:
+        problem = f"has lists of different lengths: {', '.join(lengths)}."
+        problems.append(source.problem(where, problem, "Give them one length."))
+    for name, values in [] if zipped or problems else sweep.items():
+        texts = [_text(value, bare) for value in values]
+        twice = [text for index, text in enumerate(texts) if text in texts[:index]]
+        if twice:
+            problems.append(source.problem((*where, name), f"names {twice[0]} twice.", "Two jobs would be the same."))
+    if problems:
+        raise SpecError(problems)
+    return sweep, zipped, where
+
+
+def _misspelt(value, path, names, source):
+    """Yield the problems of texts below *value* that name nearly, but not quite, a parameter of the sweep."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _misspelt(item, (*path, key), names, source)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _misspelt(item, (*path, index), names, source)
+    elif isinstance(value, str) and "{" in value:
+        for word in PARAMETER.findall(value):
+            hint = None if word in names or word in NOT_OURS else nearest(word, names)
+            if hint:
+                problem = f"has {{{word}}}, which is no parameter of the sweep."
+                yield source.problem(path, problem, f"Did you mean {{{hint}}}?")
+
+
+def _filled(value, chosen, used):
+    """Return *value* with each ``{parameter}`` replaced; a text that is nothing else takes the value itself."""
+    name = _alone(value, chosen)
+    if name is not None:
+        used.add(name)
+        return chosen[name]
+    if isinstance(value, str):
+        if "{" not in value:
+            return value
+        for key in chosen:
+            if f"{{{key}}}" in value:
+                used.add(key)
+                value = value.replace(f"{{{key}}}", _text(chosen[key]))
+        return value
+    if isinstance(value, dict):
+        return {key: _filled(item, chosen, used) for key, item in value.items()}
+    if isinstance(value, list):
+        items = []
+        for item in value:
+            new = _filled(item, chosen, used)
+            # A list in the place of one item becomes several.
+            items.extend(new if isinstance(new, list) and _alone(item, chosen) is not None else [new])
+        return items
+    return value
+
+
+def _alone(value, chosen):
+    """Return the parameter that *value* is: "{name}", or {name} without quotes, which YAML reads as a mapping."""
+    if isinstance(value, dict) and len(value) == 1:
+        key, item = next(iter(value.items()))
+        return key if item is None and key in chosen else None
+    if isinstance(value, str) and value[:1] == "{" and value[-1:] == "}" and value[1:-1] in chosen:
+        return value[1:-1]
+    return None
+
+
+def _text(value, form=lambda number: number):
+    if isinstance(value, list):
+        return ",".join(_text(item, form) for item in value)
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: ""}[value]
+    return str(form(value))
+
+
+def _is_name(value):
+    return isinstance(value, str) or is_number(value)
+
+
+def _word(value):
+    """Return *value* as a part of a job's name."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", _text(value, bare)).strip("-")
+
+
+def expand(document, source, selector=None, problems=None):
+    """Return (variants, notes) of any job file: one job, overrides, a sweep, or sweeps in overrides.
+
+    :param problems: takes up what is wrong with some of the variants, so that the others can be looked at all the
+        same. Without it all of that is a SpecError.
+    """
+    notes, found_wrong = [], [] if problems is None else problems
+    if has_overrides(document):
+        found, notes = override_variants(document, source, selector, found_wrong)
+    else:
+        if selector:
+            notes.append(f"The selector {selector} means nothing: {source.file} has no base.")
+        found = [("", document, source)]
+    variants, idle = [], []
+    for suffix, job, places in found:
+        if isinstance(job, dict) and "sweep" in job and job["sweep"] is None:
+            job = {key: value for key, value in job.items() if key != "sweep"}
+        if isinstance(job, dict) and job.get("sweep") is not None:
+            try:
+                more = sweep_variants(job, places, idle)
+            except SpecError as error:
+                found_wrong += error.problems
+                continue
+            variants += [("_".join(filter(None, (suffix, one))), raw, where) for one, raw, where in more]
+        else:
+            variants.append((suffix, job, places))
+    if idle:
+        used = _used(document, source)
+        # Variants share the sweep of the base.
+        found_wrong += [one for place, one in {_place(one): one for one in idle}.items() if place not in used]
+    if found_wrong and problems is None:
+        raise SpecError(found_wrong)
+    return variants, notes

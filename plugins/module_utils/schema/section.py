@@ -1,0 +1,360 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Sections: a table of fields, and the walk that checks a document against it.
+
+The walk collects every problem with file, line and path instead of stopping at the first.
+"""
+
+from __future__ import annotations
+
+import copy
+import datetime
+
+from ..secrets.references import is_environment
+from .source import NOWHERE
+from .types import PARAMETER, Choice, ListOf, MapOf, OneOf, OptionalSection, Str, Type, kind_of, nullable, shown
+from .words import nearest, normal, other_form
+
+
+class Field:
+    """One key of a section.
+
+    :param type: a :class:`Type`, :class:`Section` or :class:`Variants`.
+    :param default: value when the key is absent; a section without default is filled from its own fields.
+    :param required: absence (or null) is a problem.
+    :param doc: one or two sentences for the reference page.
+    """
+
+    def __init__(self, type_, default=None, doc="", required=False):
+        self.type, self.default, self.doc, self.required = type_, default, doc, required
+
+    def schema(self):
+        """Return the JSON Schema of the field: its type, or null, and the doc."""
+        schema = nullable(self.type.schema())
+        return {**schema, "description": self.doc} if self.doc else schema
+
+
+class Section(Type):
+    """A mapping with known keys; ``fields`` is {key: Field}."""
+
+    def __init__(self, name, fields, doc=""):
+        self.title, self.fields, self.doc = name, fields, doc
+
+    @property
+    def name(self):
+        return "mapping"
+
+    def variant(self, _value):
+        """Return the section that describes *_value*: this one."""
+        return self
+
+    def schema(self):
+        """Return the JSON Schema of a mapping that may lack keys, as an override does; see :meth:`complete`."""
+        return mapping({key: field.schema() for key, field in self.fields.items()})
+
+    def complete(self):
+        """Return the JSON Schema of what must be there, on top of :meth:`schema`; empty when nothing must."""
+        required = [key for key, field in self.fields.items() if field.required]
+        below = {}
+        for key, field in self.fields.items():
+            type_ = field.type.section if isinstance(field.type, OptionalSection) else field.type
+            found = type_.complete() if isinstance(type_, (Section, Variants)) else {}
+            if field.required:
+                found = {"not": {"type": "null"}, **found}
+            if found:
+                below[key] = found
+        # A key may be written with dashes.
+        spelt = [[{"required": [key]}, {"required": [key.replace("_", "-")]}] for key in required if "_" in key]
+        found = {
+            "required": [key for key in required if "_" not in key],
+            "allOf": [{"anyOf": both} for both in spelt],
+            "properties": below,
+        }
+        return {key: value for key, value in found.items() if value}
+
+
+class Variants(Type):
+    """A mapping whose keys depend on the word under ``key``, for example ``backend.type``."""
+
+    name = "mapping"
+
+    def __init__(self, key, default, sections):
+        self.key, self.default, self.sections = key, default, sections
+
+    def variant(self, value):
+        """Return the section that *value* selects, or None when the word is unknown."""
+        word = value.get(self.key)
+        return self.sections.get(self.default if word is None else str(word))
+
+    def schema(self):
+        """Return the JSON Schema: all keys of all variants, and for each variant which of them it has not."""
+        tables = {
+            word: {key: field.schema() for key, field in section.fields.items()}
+            for word, section in self.sections.items()
+        }
+        union, specific = {}, set()
+        for table in tables.values():
+            for key, schema in table.items():
+                if union.setdefault(key, schema) != schema:
+                    specific.add(key)
+        for key in specific:
+            union[key] = {"description": union[key].get("description", "")}
+        union[self.key] = {
+            "anyOf": [{"enum": list(tables)}, {"type": ["string", "null"], "pattern": PARAMETER}],
+            "description": tables[self.default][self.key].get("description", ""),
+        }
+        branches = [
+            {"if": self._is(word), "then": self._then(word, tables, specific - {self.key})} for word in self.sections
+        ]
+        return {**mapping(union), "allOf": branches}
+
+    def complete(self):
+        """Return the JSON Schema of the default variant, for a mapping that names none."""
+        forbidden = self._then(self.default, {word: one.fields for word, one in self.sections.items()}, ())
+        absent = {"anyOf": [{"not": {"required": [self.key]}}, {"properties": {self.key: {"type": "null"}}}]}
+        return {"if": {"type": "object", **absent}, "then": forbidden}
+
+    def _is(self, word):
+        return {"type": "object", "properties": {self.key: {"const": word}}, "required": [self.key]}
+
+    def _then(self, word, tables, specific):
+        keys = dict.fromkeys(key for table in tables.values() for key in table)
+        properties = {key: False for key in keys if key not in tables[word]}
+        properties.update((key, tables[word][key]) for key in keys if key in specific and key in tables[word])
+        return {"properties": properties}
+
+
+def mapping(properties):
+    """Return the JSON Schema of a mapping with *properties* and no others, save for their older spelling."""
+    schema = {"type": "object", "additionalProperties": False, "properties": properties}
+    dashed = "|".join(key.replace("_", "-") for key in properties if "_" in key)
+    if dashed:
+        message = "Write it with underscores."
+        schema["patternProperties"] = {f"^({dashed})$": {"deprecated": True, "deprecationMessage": message}}
+    return schema
+
+
+class Checker:
+    """Checks one document; ``problems`` fills up while it walks.
+
+    :param places: what :func:`known_places` returned, to tell where a misplaced key belongs.
+
+    ``wrong`` says of every path whose value is not known ``(the Type that is expected or None, the path that the
+    value belongs to or None)``.
+    """
+
+    def __init__(self, source=NOWHERE, places=None):
+        self.source, self.places, self.problems, self.wrong = source, places or {}, [], {}
+        self.meant = set()
+
+    def problem(self, path, text, remedy=None, on_key=False):
+        """Record a problem at *path* (a tuple of keys)."""
+        self.problems.append(self.source.problem(path, text, remedy, on_key))
+
+    def bad(self, path, type_, text, remedy=None):
+        """Record a problem of the value at *path*, for which *type_* is expected."""
+        self.wrong[tuple(path)] = (type_, None)
+        self.problem(path, text, remedy)
+
+    def check(self, type_, value, path=()):
+        """Return *value* coerced to *type_* with all defaults; problems go to ``self.problems``."""
+        if isinstance(type_, OptionalSection):
+            type_ = type_.section
+        if isinstance(type_, (Section, Variants)):
+            return self._section(type_, value, path)
+        if isinstance(type_, ListOf):
+            return self._list(type_, value, path)
+        if isinstance(type_, MapOf):
+            return self._map(type_, value, path)
+        if isinstance(type_, OneOf):
+            return self._one_of(type_, value, path)
+        try:
+            return type_.coerce(value)
+        except ValueError as error:
+            if hidden(value, path):
+                self.bad(path, type_, f"is a number or a date, {type_.name} is expected.", "Write it with quotes.")
+            else:
+                self.bad(path, type_, str(error))
+            return None
+
+    def _section(self, type_, value, path):
+        if value is None:
+            value = {}
+        if not isinstance(value, dict):
+            self.bad(path, type_, f"is {kind_of(value)}, a mapping of keys is expected.")
+            return None
+        section = type_.variant(value)
+        if section is None:
+            words = list(type_.sections)
+            hint = nearest(str(value[type_.key]), words)
+            self.bad(
+                path + (type_.key,),
+                Choice(*words),
+                f"is {shown(value[type_.key])}, expected is one of {', '.join(words)}.",
+                f"Did you mean {hint}?" if hint else None,
+            )
+            return None
+        for key in value:
+            if key not in section.fields:
+                remedy = self._of_other_type(type_, section, key) or _one_of_these(section, key, value[key])
+                self.unknown(key, path, section.fields, remedy)
+        # Who misspelt a key has not forgotten it.
+        self.meant |= {where for _type, where in self.wrong.values() if where}
+        return {key: self._field(field, key, value, path) for key, field in section.fields.items()}
+
+    def _field(self, field, key, value, path):
+        given = value.get(key)
+        if given is None:
+            if field.required and path + (key,) in self.meant:
+                return None
+            if field.required:
+                problem = f'has no "{key}".' if path else f'The key "{key}" is missing.'
+                self.wrong[path + (key,)] = (field.type, None)
+                self.problem(path, problem, f"Add {key}: {field.doc}" if field.doc else None)
+                return None
+            if field.default is None and isinstance(field.type, (Section, Variants)):
+                return fill(field.type)
+            return copy.deepcopy(field.default)
+        return self.check(field.type, given, path + (key,))
+
+    def unknown(self, key, path, fields, remedy=None):
+        """Report the unknown *key* at *path*, where *fields* are known."""
+        if isinstance(key, bool):
+            self._truth(key, path)
+            return
+        if not remedy:
+            form = other_form(key, fields)
+            hint = form or nearest(str(key), fields)
+            place = None if hint else self._named_after(key, path)
+            places = list(self.places.get(normal(key), ()))
+            if hint:
+                self.wrong[(*path, key)] = (None, (*path, hint))
+            elif place:
+                self.wrong[(*path, key)] = (None, place)
+            elif len(places) == 1:
+                self.wrong[(*path, key)] = (None, (*filter(None, places[0].split(".")), normal(key)))
+            same = form or place or hint and normal(hint) == normal(key)
+            place = f'Write it as "{place[1]}" under "{place[0]}".' if place else None
+            hints = [f'Did you mean "{hint}"?' if hint else place, None if same else self._elsewhere(str(key))]
+            remedy = " ".join(filter(None, hints)) or f"Known keys here: {', '.join(sorted(fields))}."
+        self.problem(path + (key,), "is not a known key.", remedy, on_key=True)
+
+    def _named_after(self, key, path):
+        """Return (section, key) when a section is named after *key* and has one after *path*: port of x, ports.x."""
+        section, name = f"{normal(key)}s", normal(path[-1]) if path else None
+        return (section, name) if section in self.places.get(name, ()) else None
+
+    def _of_other_type(self, type_, section, key):
+        """Return the remedy for a key that other variants of this section have, or None."""
+        if not isinstance(type_, Variants) or normal(key) in map(normal, section.fields):
+            return None
+        words = [word for word, one in type_.sections.items() if normal(key) in map(normal, one.fields)]
+        here = next(word for word, one in type_.sections.items() if one is section)
+        return f"It is a key of {type_.key} {' or '.join(words)}; the {type_.key} here is {here}." if words else None
+
+    def _truth(self, key, path):
+        """Report a key that YAML took for a truth value."""
+        problem = f"has a key that YAML reads as {'true' if key else 'false'}."
+        remedy = "Put it in quotes; without them on, off, yes and no are truth values."
+        self.problem((*path, str(key)), problem, remedy, on_key=True)
+
+    def _elsewhere(self, key):
+        """Return a sentence with the places where *key* is known, or None when there is none or too many."""
+        places = self.places.get(normal(key), {})
+        if not 0 < len(places) < 5:
+            return None
+        texts = [
+            f'"{place}"' + (f" of type {' or '.join(words)}" if words else "")
+            for place, words in places.items()
+            if place
+        ]
+        found = [*(["at the top level"] if "" in places else []), *(["under " + " or ".join(texts)] if texts else [])]
+        return f"This key belongs {' or '.join(found)}."
+
+    def _list(self, type_, value, path):
+        if not isinstance(value, list):
+            self.bad(path, type_, f"is {kind_of(value)}, a list is expected.")
+            return None
+        return [self.check(type_.item, item, path + (index,)) for index, item in enumerate(value)]
+
+    def _map(self, type_, value, path):
+        if not isinstance(value, dict):
+            kind = "one value" if hidden(value, path) else kind_of(value)
+            self.bad(path, type_, f"is {kind}, a mapping is expected.")
+            return None
+        for key in value:
+            if isinstance(key, bool):
+                self._truth(key, path)
+        if isinstance(type_.item, Str):
+            # Null says that there is nothing under this name, as in an override that takes it away.
+            value = {key: item for key, item in value.items() if item is not None}
+        return {str(key): self.check(type_.type_of(key), item, path + (key,)) for key, item in value.items()}
+
+    def _one_of(self, type_, value, path):
+        for one in type_.types:
+            trial = Checker(self.source)
+            result = trial.check(one, value, path)
+            if not trial.problems:
+                return result
+        self.bad(path, type_, f"is {shown(value)}, expected is {type_.name}.")
+        return None
+
+
+def _one_of_these(section, key, value):
+    """Return the remedy for an unknown *key* with a mapping in a *section* that holds nothing but sections, or None.
+
+    Such a key is one of its kind and no slip, and not one that belongs to another place by its name.
+    """
+    below = [field.type for field in section.fields.values()]
+    if not isinstance(value, dict) or not all(isinstance(one, (OptionalSection, Section)) for one in below):
+        return None
+    if nearest(str(key), section.fields) or other_form(key, section.fields):
+        return None
+    return f"Known keys here: {', '.join(section.fields)}."
+
+
+def hidden(value, path):
+    """Tell whether *value* at *path* is of an environment and must not be told: it may be a secret."""
+    kinds = (str, int, float, datetime.date)
+    return isinstance(value, kinds) and not isinstance(value, bool) and any(map(is_environment, path))
+
+
+def fill(type_):
+    """Return the defaults of a section whose keys are all absent."""
+    section = type_.variant({})
+    return {
+        key: fill(field.type)
+        if field.default is None and isinstance(field.type, (Section, Variants)) and not field.required
+        else copy.deepcopy(field.default)
+        for key, field in section.fields.items()
+    }
+
+
+def optional(section, doc=""):
+    """Return the field of a section that is null when it is absent."""
+    return Field(OptionalSection(section), None, doc)
+
+
+def known_places(section, prefix="", words=()):
+    """Return ``{normalised key: {dotted section: words}}`` over *section* and everything below it.
+
+    The top level is "". *words* are the variants that have the key there; empty when every one has it.
+    """
+    places = {}
+    for key, field in section.fields.items():
+        places.setdefault(normal(key), {})[prefix.rstrip(".")] = words
+        below = field.type.section if isinstance(field.type, OptionalSection) else field.type
+        if isinstance(below, Variants):
+            found = [known_places(one, f"{prefix}{key}.", (word,)) for word, one in below.sections.items()]
+        else:
+            found = [known_places(below, f"{prefix}{key}.", words)] if isinstance(below, Section) else []
+        for table in found:
+            for name, there in table.items():
+                bucket = places.setdefault(name, {})
+                for place, more in there.items():
+                    both = bucket.get(place, ()) + more
+                    bucket[place] = () if isinstance(below, Variants) and set(both) == set(below.sections) else both
+    return places
+
+
+TEXTS = MapOf(Str())

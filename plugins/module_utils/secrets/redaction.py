@@ -1,0 +1,31 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Values that look secret stay out of everything that is handed on."""
+
+from __future__ import annotations
+
+from .names import looks_secret
+
+REDACTED = "[redacted]"
+
+
+def redact(value, name=""):
+    """Return a copy of *value* (JSON-able) in which secret-looking texts are replaced."""
+    if isinstance(value, dict):
+        return {key: redact(item, str(key)) for key, item in value.items()}
+    if isinstance(value, list):
+        return [redact(item, name) for item in value]
+    return REDACTED if looks_secret(name, value) else value
+
+
+def redact_argv(argv):
+    """Return a copy of a command line in which values of secret-looking options are replaced."""
+    clean, name = [], ""
+    for word in map(str, argv):
+        option, equals, value = word.partition("=")
+        if equals and looks_secret(option.lstrip("-"), value):
+            clean.append(f"{option}={REDACTED}")
+        else:
+            clean.append(REDACTED if looks_secret(name, word) and not word.startswith("-") else word)
+        name = word.lstrip("-") if word.startswith("-") else ""
+    return clean

@@ -1,0 +1,209 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Secret values of environments: held as references everywhere but in one private file of the run directory.
+
+A reference is the text ``srt-secret:NAME:MARK``. MARK is a keyed hash of the value, so that a new value starts
+those steps anew while no file tells the value. The holder replaces references when it starts a step, see
+slurm/holder_secrets.py.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import hmac
+import json
+import os
+import re
+import shutil
+
+from .names import is_plain, looks_secret
+
+PREFIX = "srt-secret:"
+FOLDER, FILE = ".secrets", "env.json"
+
+_ENVIRONMENT = re.compile(r"(.*_)?(env|environment)$")
+
+
+def is_secret(name, value):
+    """Tell whether *value* of the environment variable *name* looks like a secret, and is no reference to one yet."""
+    return not is_reference(value) and looks_secret(name, value)
+
+
+def is_reference(value):
+    """Tell whether *value* stands for a secret."""
+    return isinstance(value, str) and value.startswith(PREFIX)
+
+
+def reference(name, value, key):
+    """Return the text that stands for *value*; without a *key* it does not depend on the value."""
+    mark = hmac.new(key, value.encode(), hashlib.sha256).hexdigest()[:16] if key else ""
+    return f"{PREFIX}{name}:{mark}" if mark else f"{PREFIX}{name}"
+
+
+def is_environment(key):
+    """Tell whether what stands under *key* is an environment, or should be one."""
+    return bool(_ENVIRONMENT.fullmatch(str(key).replace("-", "_")))
+
+
+def environments(value, path=()):
+    """Yield (path, dict) of every environment in the JSON-able *value*: keys env, environment, prefill_environment."""
+    if isinstance(value, dict):
+        for name, item in value.items():
+            if isinstance(item, dict) and _ENVIRONMENT.fullmatch(str(name)):
+                yield (*path, name), item
+            else:
+                yield from environments(item, (*path, name))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from environments(item, (*path, index))
+
+
+def _holds(value, vaulted):
+    """Tell whether *value* is one of *vaulted* or has one in it; short ones are in many texts by chance."""
+    return value in vaulted or any(len(text) >= 6 and text in value for text in vaulted)
+
+
+def conceal(spec, find_key, vaulted=()):
+    """Replace secret values in the environments of *spec*, in place; return ``{reference: value}``.
+
+    :param find_key: called once if there is a secret; returns the key of the keyed hash, or None.
+    :param vaulted: values that came from a vault: secret whatever their names are.
+    """
+    hidden, key, asked = {}, None, False
+    for _path, env in environments(spec):
+        for name, value in env.items():
+            if not (is_secret(name, value) or isinstance(value, str) and value and _holds(value, vaulted)):
+                continue
+            if not asked:
+                key, asked = find_key(), True
+            env[name] = reference(name, value, key)
+            hidden[env[name]] = value
+    return hidden
+
+
+def exposed(spec, vaulted):
+    """Yield the paths of values of *spec* that hold a value of *vaulted* in clear: none of them may be written."""
+
+    def search(value, path):
+        if isinstance(value, dict):
+            for name, item in value.items():
+                yield from search(item, (*path, name))
+        elif isinstance(value, list):
+            for index, item in enumerate(value):
+                yield from search(item, (*path, index))
+        elif isinstance(value, str) and _holds(value, vaulted):
+            yield path
+
+    return search(spec, ())
+
+
+def misplaced(job, raw, texts):
+    """Yield (path, name, file) of values of *job* outside of environments that a template took from encrypted files.
+
+    A value as it is written in the job is the job's own, and may be equal to something encrypted by chance.
+
+    :param raw: the job before its templates were filled in; None: nobody knows, and any value may be from one.
+    :param texts: ``{text: (name, file)}``, see :func:`telling`.
+    """
+
+    def search(value, before, path):
+        if isinstance(value, dict):
+            for name, item in value.items():
+                if not (isinstance(item, dict) and is_environment(name)):
+                    yield from search(item, before.get(name) if isinstance(before, dict) else before, (*path, name))
+        elif isinstance(value, list):
+            for index, item in enumerate(value):
+                same = isinstance(before, list) and index < len(before)
+                yield from search(item, before[index] if same else before, (*path, index))
+        elif isinstance(value, (str, int, float)) and not isinstance(value, bool) and value != before:
+            for text, (name, file) in texts.items():
+                if _holds(str(value), {text}) and not (isinstance(before, str) and text in before):
+                    yield path, name, file
+                    break
+
+    return search(job, raw, ())
+
+
+def telling(found, own=None, plain=True):
+    """Return ``{text: (name, file)}`` of those of *found*, (name, text, file), that must not be shown.
+
+    An encrypted file may also hold what is no secret: short words, numbers and truth values count only under a name
+    that looks secret. So does everything in the job's *own* file, and nothing if its values may be those of the job
+    itself (*plain*).
+    """
+    return {
+        text: (name, file)
+        for name, text, file in found
+        if (looks_secret(name, text) and not (plain and file == own))
+        or (file != own and len(text) >= 8 and not is_plain(text))
+    }
+
+
+def load_key(output_dir, create):
+    """Return this user's key of *output_dir*, made if *create*; None if there is none and none can be made.
+
+    It lies beside the runs, so that every machine that sees them comes to the same references.
+    """
+    path = os.path.join(output_dir, f".srt-key-{os.getuid()}")
+    for _attempt in range(2):
+        try:
+            with open(path, "rb") as stream:
+                key = stream.read()
+            if len(key) >= 32:
+                return key
+            os.unlink(path)  # its writer died
+        except FileNotFoundError:
+            pass
+        except OSError:
+            return None
+        if not create:
+            return None
+        temporary = f"{path}.{os.getpid()}"
+        try:
+            os.makedirs(output_dir, exist_ok=True)
+            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(os.urandom(32))
+            try:
+                os.link(temporary, path)  # the first one wins, and nobody reads a part of it
+            except OSError as error:
+                if error.errno != errno.EEXIST:
+                    os.replace(temporary, path)  # a file system without hard links
+        except OSError:
+            return None
+        finally:
+            if os.path.lexists(temporary):
+                os.unlink(temporary)
+    return None
+
+
+def store(run_dir, values):
+    """Add *values* (``{reference: value}``) to the private file of a run directory; return True if that changed it."""
+    if not values:
+        return False
+    folder = os.path.join(run_dir, FOLDER)
+    path = os.path.join(folder, FILE)
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    os.chmod(folder, 0o700)
+    try:
+        with open(path, encoding="utf-8") as stream:
+            present = json.load(stream)
+    except (OSError, ValueError):
+        present = {}
+    wanted = dict(present, **values)
+    if wanted == present:
+        return False
+    temporary = f"{path}.{os.getpid()}"
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as stream:
+        json.dump(wanted, stream)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(temporary, path)
+    return True
+
+
+def forget(run_dir):
+    """Remove the private file of a run directory: no step of it is started any more."""
+    shutil.rmtree(os.path.join(run_dir, FOLDER), ignore_errors=True)

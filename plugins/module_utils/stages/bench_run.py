@@ -1,0 +1,235 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Entry of the module ``bench_run``: every point of the plan measured, unless it has a valid result already."""
+
+from __future__ import annotations
+
+from ..allocation import driver
+from ..failures import Error
+from ..files import load_plan
+from ..slurm import srun
+from . import health_wait, point_files
+from .evidence import step_error
+from .measurement import Measurement, Session
+
+ARGUMENT_SPEC = {
+    "plan_path": {"type": "path"},
+    "plan": {"type": "dict"},
+    "force": {"type": "bool", "default": False},
+    "concurrencies": {"type": "list", "elements": "int", "default": []},
+    "stall_timeout_s": {"type": "float"},
+    "min_completed": {"type": "float", "default": 0.99},
+}
+OPTIONS = {"required_one_of": [("plan_path", "plan")]}
+STILL_WHOLE_S = 30.0  # how long a service that was healthy may take to answer before the next point
+
+
+def run(params, ctx):
+    """Return ``{changed, points, valid}``; StepError (with the points in its evidence) when the service died.
+
+    An invalid point fails nothing by itself: the next points are measured, and rollup tells the play.
+    """
+    plan = params.get("plan") or load_plan(params["plan_path"])
+    points = _chosen(plan, params["concurrencies"])
+    if ctx.check_mode:
+        return _planned(plan, points, params["force"], ctx)
+    done, session = [], None
+    try:
+        for point in points:
+            record = None if params["force"] else _kept(plan, point)
+            if record is None:
+                session = session or _open(plan, ctx)
+                record = _reused(session, point, params) or _measure(session, point, params)
+            done.append(record)
+            ctx.progress(verdict_line(record))
+            if session and session.dead():
+                raise step_error(session.dead(), plan["run_dir"], session.meanwhile(point))
+    except Error as error:
+        rest = points[len(done) :]
+        done += [_record(plan, point, "not_measured", reasons=[f"was not measured: {error.msg}"]) for point in rest]
+        error.evidence.update(_result(done))
+        raise
+    return _result(done)
+
+
+def _chosen(plan, concurrencies):
+    points = (plan.get("benchmark") or {}).get("points") or []
+    known = [point["concurrency"] for point in points]
+    unknown = sorted(set(concurrencies) - set(known))
+    if unknown:
+        raise Error(
+            f"The plan has no point with concurrency {', '.join(map(str, unknown))}. "
+            f"It has: {', '.join(map(str, known)) or 'none'}."
+        )
+    return [point for point in points if not concurrencies or point["concurrency"] in concurrencies]
+
+
+def _open(plan, ctx):
+    session = Session(plan, driver.connect_plan(plan, ctx), ctx)
+    session.ask("status")
+    return session
+
+
+def _kept(plan, point):
+    """Return the record of a point that has a valid result in this run, or None."""
+    verdict = point_files.kept_verdict(plan, point)
+    return _record(plan, point, "kept", verdict) if verdict else None
+
+
+def _reused(session, point, params):
+    """Return the record of a point that was measured before, here or by an earlier run, or None.
+
+    Never while it is measured here: its load client writes to the same places.
+    """
+    plan = session.plan
+    found = None if params["force"] else point_files.standing_for(plan, point)
+    if not found or not _idle(session, point, params):
+        return None
+    if found.attempt is None:
+        verdict = point_files.take_over(plan, point, found)
+        return _record(plan, point, "taken_over", verdict) if verdict else None
+    found = point_files.bring_back(plan, point)
+    # Without it another controller may have brought it back in the same moment.
+    return _record(plan, point, "kept", found.verdict, attempt=found.attempt) if found else _kept(plan, point)
+
+
+def _idle(session, point, params):
+    """Tell whether nobody measures this very point; a measurement of another one that goes by its name is ended."""
+    name = point["step"]["name"]
+    session.ask("status")
+    if Measurement(session, point, params).begun:
+        return False
+    if _runs(session, name):
+        session.ask("stop", names=[name])
+    return not _runs(session, name)
+
+
+def _runs(session, name):
+    return (session.records.get(name) or {}).get("state", "ended") != "ended"
+
+
+def _measure(session, point, params):
+    if session.dead():
+        raise step_error(session.dead(), session.plan["run_dir"], f"before c={point['concurrency']} was measured")
+    measurement = Measurement(session, point, params)
+    if not measurement.begun:
+        _see_to_the_service(session, tell_s=1.0)
+    verdict = measurement.run()
+    if not verdict["valid"] and measurement.restarts and not session.dead():
+        why = f" ({'; '.join(verdict['reasons'])})"
+        session.ctx.progress(f"c={point['concurrency']} is measured once more when the service is whole again{why}")
+        _see_to_the_service(session)
+        # The verdict on it is there, so it is measured, unless another controller has done that again.
+        measurement = Measurement(session, point, dict(params, force=False))
+        verdict = measurement.run()
+    if not verdict["valid"]:
+        session.ask("status")  # a job that was taken away says so better than the client that it took along
+    return _record(session.plan, point, measurement.action, verdict)
+
+
+def _see_to_the_service(session, tell_s=0.0):
+    """Return once the service that runs is the planned one, and whole; Error when it is another one."""
+    plan, wrong = session.plan, session.unplanned()
+    if wrong:
+        raise Error(
+            f"What runs is not what the plan says: {'; '.join(wrong)}. It is not measured for it. Run the whole "
+            "playbook, or the stages before this one (--tags head_infra,worker,frontend)."
+        )
+    if plan.get("checks"):
+        # What was healthy before and does not answer now is broken, unless it is being started again.
+        held_s = max(check["listing"]["kept_s"] if check.get("listing") else 0.0 for check in plan["checks"])
+        whole_s = plan["health_timeout_s"]
+        whole_s = whole_s if session.may_load() else min(STILL_WHOLE_S + held_s, whole_s)
+        health_wait.wait_for(session.talk, plan, plan["checks"], whole_s, 5.0, session.ctx, tell_s)
+    session.seen_whole = True
+
+
+def _planned(plan, points, force, ctx):
+    """Return what check mode reports: which points would be measured."""
+    records = []
+    for point in points:
+        verdict = None if force else point_files.kept_verdict(plan, point)
+        found = None if force or verdict else point_files.standing_for(plan, point)
+        if verdict:
+            records.append(_record(plan, point, "keep", verdict))
+        elif found:
+            action = "keep" if found.attempt else "take_over"
+            records.append(_record(plan, point, action, found.verdict, attempt=found.attempt))
+        else:
+            records.append(_record(plan, point, "measure", valid=None))
+    for point, record in zip(points, records):
+        ctx.progress(verdict_line(record) if record["action"] != "measure" else _plan_line(point))
+    result = _result(records)
+    if ctx.diff:
+        result["diff"] = _diff(plan, points, records)
+    return result
+
+
+def _diff(plan, points, records):
+    """Show the srun line and the environment of each point that would be measured."""
+    steps = [point["step"] for point, record in zip(points, records) if record["action"] == "measure"]
+    return {
+        "before": "",
+        "after": "".join(srun.printable(step, plan["job_id"], plan["run_dir"], plan.get("origins")) for step in steps),
+        "before_header": "points that have a result",
+        "after_header": "points to measure",
+    }
+
+
+def _plan_line(point):
+    facts = [f"{key} {point['expect'][key]}" for key in ("isl", "osl", "num_prompts") if key in point["expect"]]
+    return f"c={point['concurrency']} would be measured ({', '.join(facts)})"
+
+
+def _record(plan, point, action, verdict=None, reasons=(), valid=False, attempt=None):
+    """Return the record of one point for the caller; *attempt*: the number that its result had been set aside under."""
+    verdict = verdict or {}
+    return {
+        "name": point["name"],
+        "concurrency": point["concurrency"],
+        "valid": verdict.get("valid", valid),
+        "reasons": verdict.get("reasons", list(reasons)),
+        "metrics": verdict.get("metrics") or {},
+        "path": point_files.result_path(plan, point),
+        "losses": verdict.get("losses") or [],
+        "origin": verdict.get("origin"),
+        "digest": point["digest"],
+        "action": action,
+        "attempt": attempt,
+        "changed": attempt is not None or action not in ("kept", "keep", "not_measured"),
+    }
+
+
+def _result(records):
+    valid = [record["valid"] for record in records]
+    return {
+        "changed": any(record["changed"] for record in records),
+        "points": records,
+        "valid": None if None in valid else all(valid),
+    }
+
+
+def verdict_line(record):
+    """Return one line about a point that is done."""
+    action = {"keep": "would be kept", "take_over": "would be taken over"}.get(record["action"], record["action"])
+    label = f"c={record['concurrency']} {action.replace('_', ' ')}"
+    if record["attempt"] is not None:
+        label += f" (attempt {record['attempt']} of this run)"
+    if record["origin"]:
+        label += f" from job {record['origin'].get('job_id')}"
+    if not record["valid"]:
+        return f"{label}, NOT valid: {'; '.join(record['reasons'])}"
+    figures = [
+        _figure(record, "output_tps", "{:,.0f} tok/s"),
+        _figure(record, "mean_ttft_ms", "TTFT {:,.1f} ms"),
+        _figure(record, "mean_tpot_ms", "TPOT {:,.2f} ms"),
+        _figure(record, "completed", "{:d} requests"),
+        _figure(record, "failed", "{:d} failed") if record["metrics"].get("failed") else None,
+    ]
+    without = f"; although {'; '.join(record['losses'])}" if record["losses"] else ""
+    return f"{label}, valid: {', '.join(filter(None, figures))}{without}"
+
+
+def _figure(record, key, style):
+    value = record["metrics"].get(key)
+    return None if value is None else style.format(value)

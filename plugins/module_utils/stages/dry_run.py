@@ -1,0 +1,137 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Entry of the module dry_run: each job planned on made-up nodes, as text and as a directory of files."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import time
+
+from ..files import write_text_atomic
+from ..job.preparation import with_content
+from ..plan.build import build, imaginary_allocation, layout_of
+from ..plan.mounts import listed
+from ..plan.printer import node_map, summary
+from ..plan.provenance import resolved, sources
+from ..slurm import script, srun
+from .topology_plan import to_text
+
+ARGUMENT_SPEC = {
+    "jobs": {"type": "list", "elements": "dict", "required": True},
+    "origins": {"type": "list", "elements": "dict", "default": []},
+    "notes": {"type": "list", "elements": "str", "default": []},
+    "path": {"type": "path", "default": "dry-runs"},
+    "output_dir": {"type": "path"},
+    "lease_s": {"type": "float", "default": 120.0},
+}
+CLIENT = "load_client/"
+
+
+def run(params, ctx):
+    """Return ``{changed, jobs: [{name, path, plan, files}], diff}``; in check mode nothing is written.
+
+    ``diff`` has one record a job, with everything that a person wants to read before a job costs GPU hours.
+    """
+    shown, rows, stamp = [], [], time.strftime("%Y%m%d_%H%M%S")
+    origins = params["origins"] or [{}] * len(params["jobs"])
+    for job, places in zip(params["jobs"], origins):
+        rehearsal = Rehearsal(job, places, params)
+        path = None
+        if not ctx.check_mode:
+            path = free_folder(os.path.abspath(params["path"]), job["name"], stamp)
+            for name, text, mode in rehearsal.files(params["notes"]):
+                write_text_atomic(os.path.join(path, name), text, mode)
+        rows.append(
+            {
+                "name": job["name"],
+                "path": path,
+                "plan": summary(rehearsal.plan),
+                "node_map": node_map(rehearsal.plan),
+                "files": [name for name, _text, _mode in rehearsal.files(())],
+            }
+        )
+        if ctx.diff:
+            header = path or f"{job['name']}: nothing is submitted or written"
+            shown.append({"before": "", "after": rehearsal.text(), "before_header": "", "after_header": header})
+    # Ansible shows the diff of what changes only.
+    result = {"changed": True, "jobs": rows}
+    if ctx.diff:
+        result["diff"] = shown
+    return result
+
+
+def free_folder(parent, name, stamp):
+    """Return ``parent/<name>_<stamp>``, with a number if that is taken already."""
+    base = os.path.join(parent, f"{re.sub(r'[^A-Za-z0-9._-]+', '-', name)}_{stamp}")
+    path, number = base, 1
+    while os.path.exists(path):
+        number += 1
+        path = f"{base}_{number}"
+    return path
+
+
+class Rehearsal:
+    """One job, planned on nodes node0001 and so on."""
+
+    def __init__(self, job, origins, params):
+        self.job, self.origins, self.spec = job, origins, job["spec"]
+        output_dir = os.path.abspath(params["output_dir"] or job["output_dir"])
+        self.allocation = imaginary_allocation(self.spec, script.run_dir(output_dir, "JOBID"))
+        self.plan = build(with_content(self.spec), self.allocation)
+        self.script, self.notes = script.render(job["allocation"], output_dir, params["lease_s"])
+        self.sources = sources(self.spec, origins)
+
+    @property
+    def steps(self):
+        """All steps, those of the benchmark's points last."""
+        return self.plan["steps"] + [point["step"] for point in self.plan["benchmark"]["points"]]
+
+    def configs(self):
+        """Return the engine, NATS and nginx configuration files of the plan."""
+        return [one for one in self.plan["files"] if not one["path"].startswith(CLIENT)]
+
+    def text(self):
+        """Return everything about the job for a person."""
+        run_dir = self.plan["run_dir"]
+        parts = [("nodes, GPUs and ports", node_map(self.plan)), ("the job", resolved(self.spec, self.origins))]
+        parts.append(("notes", "".join(f"{note}\n" for note in [*self.notes, *self.plan["notes"]])))
+        parts.append(("sbatch_script.sh", self.script))
+        parts += [(one["path"], one["content"]) for one in self.configs()]
+        parts.append(("mounts", self.mounts()))
+        parts += [("steps", "".join(srun.printable(one, "JOBID", run_dir, self.sources) for one in self.steps))]
+        parts.append(("points", self.points()))
+        return "".join(f"---- {title}\n{text.rstrip()}\n" for title, text in parts if text)
+
+    def mounts(self):
+        """Return the mounts of the job's containers with the keys that they are from."""
+        return listed(layout_of(self.spec, self.allocation))
+
+    def points(self):
+        """Return one line a point of the benchmark."""
+        lines = []
+        for point in self.plan["benchmark"]["points"]:
+            facts = ", ".join(f"{key} {value}" for key, value in point["expect"].items())
+            lines.append(f"{point['name']}: concurrency {point['concurrency']}, {facts} -> {point['result']}\n")
+        return "".join(lines)
+
+    def commands(self):
+        """Return commands.sh: every step as the holder would start it, one after the other."""
+        about = f"# The steps of {self.job['name']}, as the holder starts them; id, nodes and addresses are made up."
+        lines = ["#!/bin/bash", about]
+        for step in self.steps:
+            lines += ["", f"# {step['tier']}: {step['name']} on {','.join(step['nodes'])}"]
+            lines += [f"{name}={shlex.quote(value)} \\" for name, value in sorted(srun.srun_env(step).items())]
+            lines.append(shlex.join(srun.build_srun_argv(step, "JOBID", self.plan["run_dir"])) + " &")
+        return "\n".join([*lines, "wait", ""])
+
+    def files(self, notes):
+        """Yield (name, text, mode) of the directory's files."""
+        yield "config.yaml", self.job["config_text"], 0o644
+        yield "sbatch_script.sh", self.script, 0o755
+        yield "commands.sh", self.commands(), 0o755
+        yield "plan.json", to_text(self.plan), 0o644
+        yield "plan.txt", self.text() + "".join(f"{note}\n" for note in notes), 0o644
+        for one in self.configs():
+            yield one["path"], one["content"], int(one["mode"], 8)

@@ -1,0 +1,42 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""What a failed step leaves behind for a person: who, where, how it ended, the first fatal line, the last lines."""
+
+from __future__ import annotations
+
+import os
+
+from ..failures import StepError
+from ..holder.faults import evidence, first_fatal, path_of
+
+__all__ = ["evidence", "first_fatal", "step_error"]
+
+
+def step_error(records, run_dir, doing):
+    """Return the StepError for steps that ended; the first one is named, all are in ``evidence``.
+
+    ``curable`` tells whether another allocation without the nodes in ``bad_nodes`` may do better.
+
+    :param doing: what was going on, such as ``while the service was getting ready``.
+    """
+    records = sorted(records, key=lambda record: record.get("ended_at") or "")
+    found = [evidence(record, run_dir) for record in records[:8]]
+    for one in found:
+        kept = path_of(run_dir, one["step"], one["attempt"])
+        one["kept"] = kept if os.path.exists(kept) else None
+    first = found[0]
+    msg = f"Step {first['step']} on {first['node']} ended {doing}: {first['reason']}."
+    if first["fatal"]:
+        msg += f" First fatal line: {first['fatal'][:300].rstrip('.')}."
+    if len(records) > 1:
+        others = ", ".join(r["name"] for r in records[1:6]) + (" ..." if len(records) > 6 else "")
+        msg += f" ({len(records) - 1} more: {others})"
+    msg += f" Log: {first['log']}"
+    return StepError(
+        msg,
+        evidence=found,
+        failed_step=first["step"],
+        failed_node=first["node"],
+        curable=first["curable"],
+        bad_nodes=sorted({one["node"] for one in found if one["curable"] and one["node"]}),
+    )

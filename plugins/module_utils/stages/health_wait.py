@@ -1,0 +1,147 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Wait until the service is healthy: the holder probes, this asks it slice by slice and tells what is missing."""
+
+from __future__ import annotations
+
+import time
+import uuid
+
+from ..allocation import driver
+from ..allocation.job_end import ending_error
+from ..failures import Error
+from ..files import load_plan
+from ..holder.basics import utc_now
+from .evidence import step_error
+
+ARGUMENT_SPEC = {
+    "plan_path": {"type": "path"},
+    "plan": {"type": "dict"},
+    "timeout_s": {"type": "float", "default": 0.0},
+    "slice_s": {"type": "float", "default": 5.0},
+}
+OPTIONS = {"required_one_of": [("plan_path", "plan")]}
+
+
+def run(params, ctx):
+    """Wait for all checks of a plan; StepError when a critical step ended, Error with all checks at the timeout."""
+    plan = params.get("plan") or load_plan(params["plan_path"])
+    checks = plan["checks"]
+    if ctx.check_mode or not checks:
+        waiting = [
+            {"name": c["name"], "done": False, "attempts": 0, "elapsed_s": 0.0, "last_error": None} for c in checks
+        ]
+        return {"changed": False, "checks": waiting, "completed": not checks, "elapsed_s": 0.0}
+    timeout_s = params["timeout_s"] or plan["health_timeout_s"]
+    return wait_for(driver.connect_plan(plan, ctx), plan, checks, timeout_s, params["slice_s"], ctx)
+
+
+def wait_for(talk, plan, checks, timeout_s, slice_s, ctx, tell_s=0.0):
+    """Return {changed, checks, completed, elapsed_s} once all *checks* are done.
+
+    :param talk: driver of the job's holder.
+    :param tell_s: a wait that is shorter is not worth a line at its end.
+    """
+    began, began_at, allowed_s = time.monotonic(), utc_now(), timeout_s
+    guard = [step["name"] for step in plan["steps"] if step.get("critical")]
+    wait_id, known = uuid.uuid4().hex, None  # a wait of its own: what was healthy before a restart does not count
+    planned, lost, where = checks, {}, nodes_of(checks, plan)
+    while True:
+        left_s = allowed_s - (time.monotonic() - began)
+        answer = talk.request(
+            "wait",
+            wait_id=wait_id,
+            checks=checks,
+            guard=guard,
+            slice_s=max(0.05, min(slice_s, left_s)),
+            known=known,
+        )
+        records, known = answer["checks"], driver.known_of(answer)
+        allowed_s = timeout_s + driver.stood_still(answer, began_at)  # a suspended worker loads nothing
+        gone = losses(answer["steps"], plan)
+        if gone.keys() - lost.keys():  # the service is asked again, without what it can do without
+            lost.update(gone)
+            for record in gone.values():
+                ctx.progress(f"{record['name']} is lost and not critical: {record['reason']}")
+            checks, wait_id = without(planned, lost, plan), uuid.uuid4().hex
+            continue
+        outcome = {
+            "lost": sorted(lost),
+            "checks": records,
+            "completed": answer["completed"],
+            "elapsed_s": round(time.monotonic() - began, 3),
+        }
+        if answer["ended"]:
+            still_there(talk)
+            error = step_error(answer["ended"], plan["run_dir"], "while the service was getting ready")
+            error.evidence.update(outcome)
+            raise error
+        if answer["completed"]:
+            if outcome["elapsed_s"] >= tell_s:
+                ctx.progress(f"{len(records)}/{len(records)} ready after {outcome['elapsed_s']:.1f} s")
+            return dict(outcome, changed=False)
+        if answer["ending"]:
+            raise ending_error(talk, answer["ending"], **outcome)
+        if not ctx.controller_alive():
+            raise Error("The controller is gone.", **outcome)
+        if time.monotonic() - began >= allowed_s:
+            raise Error(
+                f"The service is not healthy after {timeout_s:g} s: {waiting_line(records, where)}. "
+                f"Logs are in {plan['run_dir']}/logs.",
+                **outcome,
+            )
+        ctx.progress(waiting_line(records, where))
+
+
+def still_there(talk):
+    """Raise Error when the job itself is over or ends: that says more than the steps that it takes along."""
+    ending = talk.request("status").get("ending")
+    if ending:
+        raise ending_error(talk, ending)
+
+
+def losses(records, plan):
+    """Return {name: record} of the steps of *plan* that ended by themselves and that the run can do without."""
+    names = {step["name"] for step in plan["steps"] if not step.get("critical")}
+    return {r["name"]: r for r in records if r["name"] in names and r["state"] == "ended" and not r["expected"]}
+
+
+def without(checks, lost, plan):
+    """Return *checks* without those of lost steps, and with workers counted that are left; Error if none is."""
+    kept = []
+    for check in checks:
+        if (check.get("steps") or [None])[0] in lost:
+            continue
+        expects = []
+        for expect in check.get("expect") or ():
+            counted = expect.get("of") or []
+            left = sum(name not in lost for name in counted)
+            if counted and not left:
+                raise step_error(list(lost.values()), plan["run_dir"], "and no other worker of its kind is left")
+            expects.append(dict(expect, min=expect["min"] * left // len(counted)) if counted else expect)
+        kept.append(dict(check, expect=expects) if check.get("expect") else check)
+    return kept
+
+
+def nodes_of(checks, plan):
+    """Return {name of a check: the first node of the step that answers it}."""
+    nodes = {step["name"]: step["nodes"][0] for step in plan["steps"]}
+    asked = {check["name"]: (check.get("steps") or [None])[0] for check in checks}
+    return {name: nodes[step] for name, step in asked.items() if step in nodes}
+
+
+def waiting_line(records, where=None):
+    """Return one line such as ``12/16 ready, waiting for frontend_0_model on node001: decode 6/8``.
+
+    :param where: {name of a check: node}, for those whose node is known.
+    """
+    missing = [record for record in records if not record["done"]]
+    if not missing:
+        return f"{len(records)}/{len(records)} ready"
+    # A check that was never tried waits for the ones before it: those tell more.
+    first = next((record for record in missing if record["attempts"]), missing[0])
+    more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+    error = f": {first['last_error']}" if first["last_error"] else ""
+    node = (where or {}).get(first["name"])
+    name = f"{first['name']} on {node}" if node else first["name"]
+    return f"{len(records) - len(missing)}/{len(records)} ready, waiting for {name}{error}{more}"

@@ -1,0 +1,374 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""One point measured: its step started or attached to, watched, and judged."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+import uuid
+
+from ..allocation.driver import age_s, known_of, of_another, stood_still
+from ..allocation.job_end import ending_error
+from ..benchmarks.sa_bench_result import load_result
+from ..failures import Error
+from ..results.verdict import judge, make_verdict, partial_path, write_verdict
+from ..slurm.srun import start_request
+from . import point_files
+from .evidence import evidence
+from .service_gaps import losses_between
+from .turns import wait_turn
+
+FIRST_SLICE_S, LONGEST_SLICE_S = 1.0, 10.0
+START_WAIT_S = 20.0
+STALL_MARGIN_S = 15.0  # the client keeps the limit of the plan itself and says more; this is for one that cannot
+PREPARING_S = 600.0  # the least that a client may take until it sends: long prompts take a while, and show nothing
+LOOK_S = 8.0  # how long parts of the service may take to answer when a point is not valid
+SHARED_DISK_S = 10.0  # how long a file that another node wrote may stay unseen
+
+
+class Session:
+    """The conversation with the job's holder; knows the latest record of every step.
+
+    :param talk: driver of the holder.
+    :ivar seen_whole: whether the service has been healthy in this conversation.
+    """
+
+    def __init__(self, plan, talk, ctx):
+        self.plan, self.ctx = plan, ctx
+        self.records, self.answer, self.seen_whole = {}, {}, False
+        self.talk, self._known = talk, None
+        self._guard = [step["name"] for step in plan["steps"] if step.get("critical")]
+
+    def ask(self, op, **fields):
+        """Return the holder's answer; Error when nobody waits for ours any more or the job ends."""
+        if not self.ctx.controller_alive():
+            raise Error("The controller is gone. The measurement goes on; the next run attaches to it.")
+        answer = self.talk.request(op, known=self._known, **fields)
+        if of_another(self._known, answer):  # it tells all that it knows; what it does not know of is over
+            seen_at = self.answer.get("now")
+            gone = {"state": "ended", "expected": True, "ended_at": seen_at, "reason": "was lost with its holder"}
+            live = (record for record in self.records.values() if record["state"] != "ended")
+            self.records.update({record["name"]: dict(record, **gone) for record in live})
+        self._known, self.answer = known_of(answer), answer
+        self.records.update({record["name"]: record for record in answer["steps"]})
+        if answer.get("ending"):
+            raise ending_error(self.talk, answer["ending"])
+        return answer
+
+    def measured(self, name):
+        """Return the records of the benchmark steps that run, but for *name*."""
+        live = (r for r in self.records.values() if r["tier"] == "benchmark" and r["state"] != "ended")
+        return [record for record in live if record["name"] != name]
+
+    def wait(self, name, slice_s):
+        """Wait until the step *name* or a critical step ended, *slice_s* seconds at most."""
+        self.ask("wait", watch=[name], guard=self._guard, slice_s=slice_s)
+
+    def silent(self):
+        """Return what parts of the service do not answer now, such as ``decode_1 on node003 (timed out)``."""
+        # Whom a list names does not matter here.
+        checks = [dict(check, listing=None) for check in self.plan.get("checks") or () if not check.get("after")]
+        nodes = {step["name"]: step["nodes"][0] for step in self.plan["steps"]}
+        wait_id, until, told = uuid.uuid4().hex, time.monotonic() + LOOK_S, []
+        while checks and time.monotonic() < until:
+            told = self.ask("wait", wait_id=wait_id, checks=checks, guard=[], slice_s=1.0)["checks"]
+            if all(one["done"] or one["last_error"] for one in told):
+                break
+        where = {check["name"]: nodes.get((check.get("steps") or [None])[0]) for check in checks}
+        return [
+            f"{one['name']} on {where[one['name']]} ({one['last_error'] or 'no answer'})"
+            for one in told
+            if not one["done"]
+        ]
+
+    def unplanned(self):
+        """Return how the service that runs is not the planned one, such as ``decode_1 does not run``."""
+        told = []
+        for step in self.plan["steps"]:
+            record = self.records.get(step["name"])
+            if record and record["state"] != "ended":
+                same = record["digest"] == step["digest"]
+                told += [] if same else [f"{step['name']} was started with other options or on other nodes"]
+            elif step.get("critical"):
+                told.append(f"{step['name']} does not run")
+        return told
+
+    def may_load(self):
+        """Tell whether parts of the service may be loading now: nobody has seen it healthy, or they start again."""
+        return not self.seen_whole or any(step.get("restarts") for step in self.plan["steps"])
+
+    def meanwhile(self, point):
+        """Say what was going on when a part of the service ended in a point: the job may have stood still."""
+        record, doing = self.records.get(point["step"]["name"]), f"while c={point['concurrency']} was measured"
+        seconds = stood_still(self.answer, record["started_at"] or "") if record else 0
+        return f"{doing} and the job had stood still for {seconds:.0f} s" if seconds else doing
+
+    def dead(self):
+        """Return the records of critical steps of the service that ended and should not have."""
+        ended = (self.records.get(name) for name in self._guard)
+        return [record for record in ended if record and record["state"] == "ended" and not record["expected"]]
+
+
+class Measurement:
+    """One point.
+
+    Another controller may measure the same point at the same time: its measurement is joined, or its result kept.
+
+    :ivar action: measured, attached (its step ran already), judged (its step had ended unseen) or kept (another
+        controller has measured and judged it meanwhile).
+    :ivar restarts: whether a part of the service was started anew meanwhile, or the job stood still, so that another
+        try may do better.
+    """
+
+    def __init__(self, session, point, params):
+        self._session, self._point, self._params = session, point, params
+        self._plan, self._ctx = session.plan, session.ctx
+        self._name = point["step"]["name"]
+        self._result = point_files.result_path(session.plan, point)
+        self._seen, self._seen_at = None, time.monotonic()
+        self._attempt = self._last_attempt()  # a later one is not of the past, which ``force`` leaves out
+        self.action, self.restarts = "measured", False
+
+    def run(self):
+        """Return the verdict, which is also beside the result."""
+        kept = self._start()
+        if kept:
+            return kept
+        while True:
+            stopped = self._watch()
+            attempt, verdict = self._last_attempt(), self._judge(stopped)
+            if self._last_attempt() == attempt:
+                break
+            self.action, self.restarts = "attached", False  # another controller measures it again: that counts
+        if self._ours():  # otherwise the files are those of another measurement by now
+            write_verdict(self._result, verdict)
+        return verdict
+
+    @property
+    def _record(self):
+        return self._session.records[self._name]
+
+    def _ours(self):
+        """Return the record of the step if it was started for this very point, else None."""
+        record = self._session.records.get(self._name)
+        return record if record and record["digest"] == self._point["step"]["digest"] else None
+
+    @property
+    def begun(self):
+        """Whether a measurement of this very point runs now, or has ended and nobody has judged it yet."""
+        record = self._ours()
+        return bool(record and record["state"] != "ended") or self._ended_unseen()
+
+    def _last_attempt(self):
+        """Return the number of the step's latest attempt, whatever it was started for; 0: there is none."""
+        return (self._session.records.get(self._name) or {}).get("attempt", 0)
+
+    def _ended_unseen(self):
+        record = self._ours()
+        ended = record and record["state"] == "ended" and record["exit_code"] == 0
+        if not ended or not self._counts():
+            return False
+        if self._last_attempt() > self._attempt:  # just now, on another node
+            self._await_file()
+        return point_files.unjudged(self._plan, self._point)
+
+    def _counts(self):
+        """Tell whether what has been measured is not to be measured again."""
+        return not self._params["force"] or self._last_attempt() > self._attempt
+
+    def _start(self):
+        """Start the step if no other controller has; return the verdict when there is nothing left to do."""
+        if not self.begun:
+            self._session.ask("status")  # seeing to the service may have taken a while
+        step = start_request(self._point["step"], self._plan["job_id"], self._plan["run_dir"])
+        step["deadline_s"] = self._point["deadline_s"]
+        while True:
+            record = self._ours()
+            if record and record["state"] != "ended":
+                self.action = "attached"  # not started: it may end in this moment, and would be replaced
+                return None
+            if self._ended_unseen():
+                self.action = "judged"
+                return None
+            kept = point_files.kept_verdict(self._plan, self._point) if self._counts() else None
+            if kept:
+                self.action = "kept"
+                return kept
+            point_files.set_aside(self._result)
+            last = {self._name: self._last_attempt()}
+            answer = self._session.ask("start", steps=[step], attempts=last, wait_s=START_WAIT_S)
+            action = next((one["action"] for one in answer.get("actions") or ()), None)
+            if action == "busy":
+                wait_turn(self._session, self._point)
+            elif action != "overtaken":
+                self.action = "attached" if action in ("kept", "adopted") else "measured"
+                return None
+
+    def _watch(self):
+        """Wait for the end of the step; return why it had to be stopped, or None."""
+        slice_s, until, attempt = FIRST_SLICE_S, 0.0, None
+        while self._record["state"] != "ended":
+            if not self._ours():
+                return "another controller has begun to measure it with other options or for another service"
+            if self._last_attempt() != attempt:  # ours, or one that another controller has begun meanwhile
+                self.action = "attached" if attempt else self.action
+                attempt, self._seen_at = self._last_attempt(), time.monotonic()
+                left_s = float(self._point["deadline_s"]) - age_s(self._session.answer, self._record["started_at"])
+                slice_s, until = FIRST_SLICE_S, time.monotonic() + left_s
+            reason = self._stood_still() or self._too_long(until)
+            dead = self._session.dead()
+            if dead:
+                reason = f"it was stopped because {', '.join(record['name'] for record in dead)} ended"
+            if reason:
+                self._session.ask("stop", names=[self._name])
+                return reason
+            self._session.wait(self._name, max(0.05, min(slice_s, until - time.monotonic())))
+            slice_s = min(2 * slice_s, LONGEST_SLICE_S)
+        return None
+
+    def _too_long(self, until):
+        """Show the progress; return why the step must be stopped now, or None."""
+        now = time.monotonic()
+        progress = point_files.read_json(os.path.join(self._plan["run_dir"], self._point["progress"])) or {}
+        state = progress.get("state")
+        seen = [state, progress.get("done"), progress.get("tokens")]
+        if seen != self._seen:
+            self._seen, self._seen_at = seen, now
+        if progress:
+            self._ctx.progress(progress_line(progress))
+        if now >= until:
+            return f"it was stopped because it was not complete after {self._point['deadline_s']:g} s"
+        silent, limit = now - self._seen_at, self._stall_limit()
+        if state in ("warmup", "running") and 0 < limit < silent:
+            return f"it was stopped because nothing came for {silent:.0f} s"
+        if state in (None, "preparing") and silent > max(limit, PREPARING_S):
+            how = "it still prepares its requests" if state else "it has shown no progress at all"
+            return f"it was stopped because its load client did not begin in {silent:.0f} s: {how}"
+        return None
+
+    def _stall_limit(self):
+        """Return after how many seconds without a new token or answer the step is stopped; 0: never."""
+        if self._params["stall_timeout_s"] is not None:
+            return self._params["stall_timeout_s"]
+        limit = self._point.get("stall_timeout_s")
+        return limit + STALL_MARGIN_S if limit else 0
+
+    def _stood_still(self):
+        """Return why the point says nothing of the service if its job did not run for a while meanwhile, else None."""
+        begin, end = self._record["started_at"] or "", self._record["ended_at"] or "9"
+        seconds = stood_still(self._session.answer, begin, end)
+        if not seconds:
+            return None
+        self.restarts = True
+        return (
+            f"the job stood still for {seconds:.0f} s meanwhile: Slurm suspended it, or its first node was stopped or "
+            "overloaded"
+        )
+
+    def _judge(self, stopped):
+        """Return the verdict from the files, from how the step ended, and from what happened to the service."""
+        record, reasons, raw, sealed = self._record, [], None, None
+        if stopped:
+            reasons.append(stopped)
+        if record["exit_code"] == 0 and not stopped:
+            try:
+                self._await_file()
+                raw, sealed = load_result(self._result), self._result
+            except Error as error:
+                reasons.append(f"the load client ended well, but {error.msg}")
+        else:
+            raw = point_files.read_json(partial_path(self._result))
+            if not stopped:
+                reasons.append(self._how_it_ended(raw))
+        if raw and (sealed or not raw.get("completed")):
+            # Of a run that was cut short only that nothing at all came is worth telling besides.
+            facts = raw if sealed else dict(raw, interrupted=False)
+            reasons += judge(facts, self._point["expect"], self._params["min_completed"])
+        critical, other = self._losses(record)
+        stood = self._stood_still()
+        if stood and stood not in reasons:
+            reasons.append(stood)
+        if reasons:  # a step whose client was lost may be on its way out
+            critical += self._suspects()
+            critical += self._silent()
+        times = (record["started_at"], record["ended_at"])
+        try:
+            verdict = make_verdict(self._point, reasons + critical, raw, sealed, times)
+        except OSError as error:  # another controller, which was faster, has set it aside
+            reasons.append(f"its result file cannot be read any more: {error.strerror}")
+            verdict = make_verdict(self._point, reasons + critical, raw, None, times)
+        return dict(verdict, losses=other) if other else verdict
+
+    def _await_file(self):
+        """Give a shared disk the time to show a file that another node has written."""
+        until = time.monotonic() + SHARED_DISK_S
+        while not os.path.exists(self._result) and time.monotonic() < until and self._written():
+            time.sleep(0.2)
+
+    def _written(self):
+        progress = point_files.read_json(os.path.join(self._plan["run_dir"], self._point["progress"]))
+        return progress is None or progress.get("state") != "failed"
+
+    def _how_it_ended(self, partial):
+        found = evidence(self._record, self._plan["run_dir"])
+        text = f"the load client {found['reason'] or 'ended'}"
+        why = (partial or {}).get("reason") or found["fatal"] or next(reversed(found["tail"] or found["srun"]), None)
+        return f"{text}: {why[:300]}" if why else text
+
+    def _suspects(self):
+        """Return what is odd about steps that still count as running."""
+        records = (self._session.records.get(step["name"]) or {} for step in self._plan["steps"])
+        return [f"{r['name']}: {r['reason']}" for r in records if r and r["state"] != "ended" and r["reason"]]
+
+    def _silent(self):
+        """Return what does not answer although its step has not ended, as on a node that was cut off."""
+        silent = []
+        with contextlib.suppress(Error):  # the job may be ending, which the next request tells
+            silent = [] if self._session.dead() else self._session.silent()
+        return [f"parts of the service did not answer afterwards: {', '.join(silent)}"] if silent else []
+
+    def _losses(self, own):
+        """Return how the service was not the planned one while the point was measured.
+
+        First what makes the point invalid, then the losses that the job's ``faults`` allow.
+        """
+        begin, end = own["started_at"] or "", own["ended_at"] or "9"
+        session, steps = self._session, self._plan["steps"]
+        found = losses_between(steps, session.records, session.answer.get("ends") or (), begin, end)
+        # A part that lives again may do better in another try: it is restarted by itself, or by the run that found a
+        # measurement which nobody watched.
+        lost = [step for step in steps if step["name"] in found.parts]
+        alive = [step for step in lost if (session.records.get(step["name"]) or {}).get("state", "ended") != "ended"]
+        unwatched = self.action != "measured"
+        self.restarts = self.restarts or any(step.get("restarts") or unwatched for step in alive)
+        return self._beside(begin, end) + found.critical, found.allowed
+
+    def _beside(self, begin, end):
+        """Return which other points were measured between two times."""
+        return [
+            f"{record['name']} was measured at the same time"
+            for record in self._session.records.values()
+            if record["tier"] == "benchmark"
+            and record["name"] != self._name
+            and (record["started_at"] or "9") < end
+            and (record["ended_at"] or "9") > begin
+        ]
+
+
+def progress_line(progress):
+    """Return one line such as ``c=16 120/160 done, 812 tok/s, 0 errors, 3 s left``."""
+    label = f"c={progress.get('concurrency')}"
+    if progress.get("state") == "preparing" or not progress.get("done"):
+        return f"{label} starting"
+    errors = progress.get("errors")
+    warmup = "warm-up " if progress.get("state") == "warmup" else ""
+    parts = [
+        f"{label} {warmup}{progress.get('done')}/{progress.get('total')} done",
+        f"{progress.get('output_tok_s') or 0:.0f} tok/s",
+        "1 error" if errors == 1 else f"{errors} errors",
+    ]
+    if progress.get("left_s"):
+        parts.append(f"{progress['left_s']:.0f} s left")
+    return ", ".join(parts)

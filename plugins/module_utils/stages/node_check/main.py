@@ -1,0 +1,305 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""What one node says of itself before models load. Runs on every node as a task of one step; prints one JSON line.
+
+    node_check TABLE.json      {run_dir, output_dir, job_id, cluster, live: [ids], nodes: {name: {...}}, limits,
+                                nonce, newest_step, longest_s}
+
+A program of its own, copied into the run directory: standard library, Python 3.8.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+MIB = 1 << 20
+NVIDIA_SMI_S = 30.0
+HOLDER_DIR = re.compile(r"srt-(?P<uid>\d+)-(?P<job>\d+)-(?P<mark>[0-9a-f]{8})$")
+STEP_DIR = re.compile(r"srt-(?P<job>\d+)-(?P<mark>[0-9a-f]{8})-[a-z0-9_]+$")
+
+
+def taken(port):
+    """Return why the TCP *port* cannot be listened on, None if it can."""
+    with socket.socket() as one:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            one.bind(("", port))
+        except OSError as error:
+            return None if error.errno in (errno.EACCES, errno.EPERM) else error.strerror
+    return None
+
+
+def ports(wanted):
+    """Return the problems of the ports ``[[port, step, sure]]`` of this node."""
+    found = []
+    for port, step, sure in wanted:
+        why = taken(port)
+        if why:
+            text = f"port {port} of {step} is taken by another process ({why})"
+            found.append({"check": "port", "fatal": sure, "text": text, "step": step})
+    return found
+
+
+def disks(paths, least_mib):
+    """Return the problems of the file systems at *paths*: missing, read-only, full."""
+    found = []
+    for path in paths:
+        try:
+            about = os.statvfs(path)
+        except OSError as error:
+            found.append({"check": "disk", "fatal": True, "text": f"{path}: {error.strerror}"})
+            continue
+        free = about.f_bavail * about.f_frsize // MIB
+        if not os.access(path, os.W_OK):
+            found.append({"check": "disk", "fatal": True, "text": f"{path} cannot be written"})
+        elif free < least_mib or about.f_files and not about.f_favail:
+            text = f"{path} has {free} MiB left, {least_mib} are needed"
+            found.append({"check": "disk", "fatal": True, "text": text})
+    return found
+
+
+def shared_memory(least_mib, uid):
+    """Return the problems of /dev/shm: missing, small, or full of our own old files."""
+    try:
+        about = os.statvfs("/dev/shm")
+    except OSError as error:
+        return [{"check": "shm", "fatal": True, "text": f"/dev/shm: {error.strerror}"}]
+    found, old, size = [], [], 0
+    if about.f_bavail * about.f_frsize < least_mib * MIB:
+        free = about.f_bavail * about.f_frsize // MIB
+        text = f"/dev/shm has {free} MiB left, {least_mib} are advised"
+        found.append({"check": "shm", "fatal": False, "text": text})
+    with contextlib.suppress(OSError):
+        for entry in os.scandir("/dev/shm"):
+            if entry.name.startswith(("nccl-", "torch_", "psm_", "vllm", "sglang")):
+                facts = entry.stat(follow_symlinks=False)
+                if facts.st_uid == uid and time.time() - facts.st_mtime > 3600:
+                    old.append(entry.name)
+                    size += facts.st_size
+    if old:
+        text = f"/dev/shm holds {len(old)} old files of ours ({size // MIB} MiB), such as {old[0]}"
+        found.append({"check": "shm", "fatal": False, "text": text})
+    return found
+
+
+def nvidia_smi(query):
+    """Ask nvidia-smi; SubprocessError if it hangs, as it does where a driver is broken."""
+    argv = ["nvidia-smi", "--format=csv,noheader,nounits", query]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=NVIDIA_SMI_S, check=False)
+
+
+def gpus(number, idle):
+    """Return (problems, count) of the GPUs: *number* must be visible, and nobody may use them if they are to be *idle*.
+
+    Without nvidia-smi nothing is known: :func:`unchecked` says so.
+    """
+    if not number or not shutil.which("nvidia-smi"):
+        return [], None
+    try:
+        done = nvidia_smi("--query-gpu=index,uuid,memory.used")
+    except (OSError, subprocess.SubprocessError) as error:
+        return [{"check": "gpu", "fatal": True, "text": f"nvidia-smi does not answer: {error}"}], None
+    rows = [[cell.strip() for cell in line.split(",")] for line in done.stdout.splitlines() if line.count(",") == 2]
+    found = []
+    if done.returncode or len(rows) < number:
+        said = (done.stderr or done.stdout).strip().splitlines()
+        why = f": {said[-1][:200]}" if done.returncode and said else ""
+        found.append({"check": "gpu", "fatal": True, "text": f"{len(rows)} of {number} GPUs are visible{why}"})
+    if idle and rows:
+        try:
+            used = nvidia_smi("--query-compute-apps=pid,process_name,used_memory").stdout.splitlines()
+        except (OSError, subprocess.SubprocessError) as error:
+            text = f"nvidia-smi does not say which processes use GPUs: {error}"
+            return [*found, {"check": "gpu", "fatal": True, "text": text}], len(rows)
+        foreign = [line.strip() for line in used if line.strip()[:1].isdigit()]
+        if foreign:
+            text = f"{len(foreign)} foreign processes use GPUs: {'; '.join(foreign[:3])}"
+            found.append({"check": "gpu", "fatal": True, "text": text})
+        busy = [row[0] for row in rows if row[2].isdigit() and int(row[2]) > 2048]
+        if busy and not foreign:
+            text = f"memory of GPU {', '.join(busy)} is in use by nobody who can be seen"
+            found.append({"check": "gpu", "fatal": False, "text": text})
+    return found, len(rows)
+
+
+def unchecked(number):
+    """Return [{check, why}] of what cannot be looked at on a node of which *number* GPUs are wanted."""
+    return [{"check": "gpu", "why": "no nvidia-smi"}] if number and not shutil.which("nvidia-smi") else []
+
+
+def mounts(paths):
+    """Return the problems of the host sides of mounts."""
+    return [
+        {"check": "mount", "fatal": True, "text": f"{path} is to be mounted and does not exist"}
+        for path in paths
+        if not os.path.exists(path)
+    ]
+
+
+def mark_of(output_dir, job):
+    """Return the marks that *job* leaves in names below /tmp: both of its run directory, and that of the whole job."""
+    run_dir = os.path.join(output_dir, job)
+    whole = f"/{about(run_dir).get('submitted_at')}"  # see holder_place.py
+    return {hashlib.sha256(path.encode()).hexdigest()[:8] for path in (run_dir, os.path.realpath(run_dir), whole)}
+
+
+def about(run_dir):
+    """Return what its ID.json says of the job of a run directory, {} if nothing."""
+    try:
+        with open(os.path.join(run_dir, f"{os.path.basename(run_dir)}.json"), encoding="utf-8") as stream:
+            told = json.load(stream)
+    except (OSError, ValueError):
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def is_over(job, table, uid):
+    """Tell whether *job* is certainly over, so that what it left may be cleaned.
+
+    Slurm does not list it, though it is older than the job that we run in: a younger one may have been submitted since
+    Slurm was asked. Its run directory is ours and of this cluster: jobs of another one are in no list of this Slurm.
+    """
+    if job in table["live"] or not table.get("cluster") or int(job) >= int(table["job_id"]):
+        return False
+    run_dir = os.path.join(table["output_dir"], job)
+    try:
+        ours = os.stat(run_dir).st_uid == uid
+    except OSError:
+        return False
+    return ours and about(run_dir).get("slurm_cluster") == table["cluster"]
+
+
+def stale(table, uid, folder="/tmp", dead=()):
+    """Return (directories, [(pid, job)]) that finished jobs of this output directory left on this node.
+
+    Only what carries the mark of a run directory of ours, belongs to us, and whose job :func:`is_over`.
+
+    :param dead: logs of steps of a live job that were over when the table was made: see :func:`outlived`.
+    """
+    output_dir, folders, processes, known = table["output_dir"], [], [], {}
+
+    def over(job):
+        if job not in known:
+            known[job] = is_over(job, table, uid)
+        return known[job]
+
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(folder):
+            match = HOLDER_DIR.match(entry.name) or STEP_DIR.match(entry.name)
+            if not match or not entry.is_dir(follow_symlinks=False):
+                continue
+            if entry.stat(follow_symlinks=False).st_uid == uid and match["mark"] in mark_of(output_dir, match["job"]):
+                folders += [entry.path] if over(match["job"]) else []
+    root = os.path.realpath(output_dir) + os.sep
+    for name in os.listdir("/proc"):
+        if name.isdigit() and int(name) != os.getpid():
+            with contextlib.suppress(OSError, ValueError):
+                job = _job_of(name, root) if os.stat(f"/proc/{name}").st_uid == uid else ""
+                with open(f"/proc/{name}/comm", encoding="utf-8", errors="replace") as stream:
+                    if stream.read().startswith(("slurm", "srun")):  # parts of Slurm itself
+                        continue
+                logs = {os.readlink(f"/proc/{name}/fd/{n}") for n in (1, 2)} if job else set()
+                if job and (over(job) or not logs.isdisjoint(dead) and outlived(name, table)):
+                    processes.append((int(name), job))
+    return folders, processes
+
+
+def outlived(pid, table):
+    """Tell whether a process that writes to the log of a step that is over belongs to that one, and to no later one.
+
+    Another controller may have started the step anew after the table was made. Slurm numbers the steps of a job, from 0
+    again when it requeues the job. Who has overwritten its environment, as nginx does, outlived its step if nothing of
+    Slurm is above it, or if it is older than a table may be (``longest_s``). No clock of another host is asked.
+    """
+    with open(f"/proc/{pid}/environ", "rb") as stream:
+        env = dict(line.partition(b"=")[::2] for line in stream.read().split(b"\0"))
+    step = env.get(b"SLURM_STEP_ID", b"")
+    if not step.isdigit():
+        return age_s(pid) > table["longest_s"] or not in_a_step(pid)
+    life = int(env.get(b"SLURM_RESTART_COUNT") or 0)
+    return (life, int(step)) <= (int(os.environ.get("SLURM_RESTART_COUNT") or 0), table["newest_step"])
+
+
+def facts_of(pid):
+    """Return (name, parent's pid, ticks from boot to start) of a process."""
+    with open(f"/proc/{pid}/stat", "rb") as stream:
+        head, _bracket, rest = stream.read().rpartition(b")")
+    fields = rest.split()
+    return head.partition(b"(")[2], int(fields[1]), int(fields[19])
+
+
+def age_s(pid):
+    """Return how long ago a process was started, in seconds."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - facts_of(pid)[2] / os.sysconf("SC_CLK_TCK")
+
+
+def in_a_step(pid):
+    """Tell whether a process is below one that Slurm has for each step that runs on a node."""
+    pid = int(pid)
+    while pid > 1:
+        name, pid, _ticks = facts_of(pid)
+        if name.startswith(b"slurmstepd"):
+            return True
+    return False
+
+
+def _job_of(pid, root):
+    """Return the job that a process was a step of, by its output in the job's logs, or its folder and environment."""
+    for number in (1, 2):
+        with contextlib.suppress(OSError):
+            job, _sep, rest = os.readlink(f"/proc/{pid}/fd/{number}").partition(root)[2].partition(os.sep)
+            if job.isdigit() and rest.startswith("logs" + os.sep):
+                return job
+    cwd = os.readlink(f"/proc/{pid}/cwd")
+    job = cwd[len(root) :].split(os.sep)[0] if cwd.startswith(root) else ""
+    if not job.isdigit():
+        return ""
+    with open(f"/proc/{pid}/environ", "rb") as stream:
+        return job if f"SLURM_JOB_ID={job}".encode() in stream.read().split(b"\0") else ""
+
+
+def clean(folders, processes):
+    """Remove what is stale; return what was done, in words."""
+    done = []
+    for pid, job in processes:
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
+            done.append(f"killed process {pid}, left by job {job}")
+    until = time.time() + 2.0  # until their ports are free
+    while time.time() < until and any(os.path.exists(f"/proc/{pid}/fd/1") for pid, _job in processes):
+        time.sleep(0.01)
+    for path in folders:
+        shutil.rmtree(path, ignore_errors=True)
+        done.append(f"removed {path}")
+    return done
+
+
+def main(argv=None):
+    """Print the report of this node."""
+    (path,) = sys.argv[1:] if argv is None else argv
+    with open(path, encoding="utf-8") as stream:
+        table = json.load(stream)
+    name = os.environ.get("SLURMD_NODENAME") or socket.gethostname()
+    mine, limits, uid = table["nodes"].get(name) or {}, table["limits"], os.getuid()
+    now = time.time()
+    left = stale(table, uid, dead=mine.get("dead") or ())
+    cleaned = clean(*left) if table.get("clean") else []
+    problems = ports(mine.get("ports") or [])
+    problems += disks([table["run_dir"], "/tmp"], limits["free_mib"]) + shared_memory(limits["shm_mib"], uid)
+    problems += mounts(mine.get("mounts") or [])
+    found, count = gpus(mine.get("gpus"), mine.get("idle"))
+    report = {"node": name, "time": now, "problems": problems + found, "gpus": count, "cleaned": cleaned}
+    report.update(unchecked=unchecked(mine.get("gpus")), nonce=table["nonce"])
+    report["stale"] = left[0] + [f"process {pid} of job {job}" for pid, job in left[1]]
+    sys.stdout.write(json.dumps(report) + "\n")

@@ -1,0 +1,339 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Look at the nodes before models load: one step over all of them, in which every node reports on itself."""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import json
+import os
+import time
+import uuid
+
+from ..allocation import driver
+from ..failures import Error
+from ..files import load_plan, write_text_atomic
+from ..holder.steps import number_of
+from ..programs import program_files
+from ..slurm import commands, srun
+from .evidence import step_error
+from .health_wait import still_there
+from .node_check import __main__ as node_check
+
+ARGUMENT_SPEC = {
+    "plan_path": {"type": "path"},
+    "plan": {"type": "dict"},
+    "min_free_mib": {"type": "int", "default": 256},
+    "min_shm_mib": {"type": "int", "default": 1024},
+    "clock_skew_s": {"type": "float", "default": 5.0},
+    "clean": {"type": "bool", "default": True},
+    "ignore": {
+        "type": "list",
+        "elements": "str",
+        "choices": ["clock", "disk", "gpu", "mount", "port", "shm"],
+        "default": [],
+    },
+    "timeout_s": {"type": "float", "default": 120.0},
+}
+OPTIONS = {"required_one_of": [("plan_path", "plan")]}
+NAME, TABLE, PROGRAM = "preflight", ".preflight-{nonce}.json", "node_check"
+OLD_S = 3600.0  # no preflight takes so long: a table of this age is nobody's any more
+SHARED_DISK_S = 10.0  # how long a report that another node wrote may stay unseen
+
+
+def run(params, ctx):
+    """Return ``{changed, nodes, problems, notes, cleaned, duration_s, skipped_because}``; Error names the bad nodes.
+
+    Nothing is done when all steps of the service run already.
+    """
+    began = time.monotonic()
+    plan = params.get("plan") or load_plan(params["plan_path"])
+    none = {"changed": False, "nodes": [], "problems": [], "notes": [], "cleaned": [], "duration_s": 0.0}
+    if ctx.check_mode or not plan["steps"]:
+        return dict(none, skipped_because="check mode" if ctx.check_mode else "the plan has no steps")
+    talk = driver.connect_plan(plan, ctx)
+    found = _look(plan, talk, params, ctx)
+    if not found:
+        return dict(none, skipped_because="all steps run already")
+    reports, sent, back = found
+    problems = [dict(problem, node=one["node"]) for one in reports for problem in one["problems"]]
+    if any(problem["check"] == "port" for problem in problems):  # perhaps another controller started them meanwhile
+        alive = {record["name"] for record in talk.request("status")["steps"] if record["state"] != "ended"}
+        problems = [problem for problem in problems if problem.get("step") not in alive]
+    problems += _clocks(reports, sent, back, params["clock_skew_s"])
+    problems = [problem for problem in problems if problem["check"] not in params["ignore"]]
+    cleaned = sorted({f"{one['node']}: {text}" for one in reports for text in one["cleaned"]})
+    result = {
+        "changed": bool(cleaned),
+        "nodes": reports,
+        "problems": problems,
+        "notes": _notes(reports, params["ignore"]) + _left(reports, params["clean"]),
+        "cleaned": cleaned,
+        "duration_s": round(time.monotonic() - began, 3),
+        "skipped_because": None,
+    }
+    for line in [f"{one['node']}: {one['text']}" for one in problems] + result["notes"] + cleaned:
+        ctx.progress(line)
+    bad = sorted({problem["node"] for problem in problems if problem["fatal"]})
+    if bad:
+        texts = [f"{problem['node']}: {problem['text']}" for problem in problems if problem["fatal"]]
+        more = f" (and {len(texts) - 5} more)" if len(texts) > 5 else ""
+        curable = len(bad) < len(plan["nodes"])
+        raise Error(
+            f"Preflight of job {plan['job_id']}: {'; '.join(texts[:5])}{more}.",
+            **dict(result, curable=curable, bad_nodes=bad if curable else []),
+        )
+    return result
+
+
+def _look(plan, talk, params, ctx):
+    """Return (reports in the order of the nodes, when they were asked for, when all were back).
+
+    None when there is nothing to look for, as all steps run.
+    """
+    until, looks = time.monotonic() + params["timeout_s"], 0
+    while True:
+        records = _records(talk, until, ctx)
+        waiting = [step for step in plan["steps"] if not _runs(step, records.get(step["name"]))]
+        if not waiting:
+            return None
+        found = _ask(plan, talk, _table(plan, waiting, records, params), params, ctx)
+        if found:
+            reports, sent, back = found
+            missing = [one["name"] for one in plan["nodes"] if one["name"] not in reports]
+            if not missing:
+                return [reports[one["name"]] for one in plan["nodes"]], sent, back
+            looks += 1
+            if looks > 1:  # the first time another controller's look, or a shared disk, may have got in the way
+                raise Error(f"Preflight of job {plan['job_id']}: no report of {', '.join(missing[:8])} was found.")
+        elif time.monotonic() > until:
+            raise Error(f"Other controllers looked at the nodes of job {plan['job_id']} all the time. Try again.")
+
+
+def _runs(step, record):
+    return bool(record and record["state"] != "ended" and record["digest"] == step["digest"])
+
+
+def _records(talk, until, ctx):
+    """Return the records of the steps by name once no preflight of another controller runs.
+
+    Each controller looks by itself: what it wants to know, and may clean, is in its own table. After *until* (monotonic
+    seconds) the other's step is ended: whoever started it is gone, or would have ended it.
+    """
+    answer, told = talk.request("status"), False
+    while True:
+        records = {record["name"]: record for record in answer["steps"]}
+        others = [one["name"] for one in records.values() if one["tier"] == NAME and one["state"] != "ended"]
+        if not others:
+            return records
+        if not ctx.controller_alive():
+            raise Error("The controller is gone.")
+        left_s = until - time.monotonic()
+        if left_s <= 0:
+            answer = talk.request("stop", names=others)
+            return {record["name"]: record for record in answer["steps"]}
+        if not told:
+            ctx.progress("another controller looks at the nodes; waiting for it")
+            told = True
+        answer = talk.request("wait", watch=others, guard=[], slice_s=min(2.0, max(0.1, left_s)))
+
+
+def _table(plan, waiting, records, params):
+    """Return what every node has to look at."""
+    names = {step["name"] for step in waiting}
+    alive = {r["name"] for r in records.values() if r["state"] != "ended"}
+    used = {node for step in plan["steps"] if step["name"] in alive for node in step["nodes"]}
+    nodes = {
+        one["name"]: {"ports": [], "mounts": [], "gpus": one.get("gpus"), "idle": one["name"] not in used}
+        for one in plan["nodes"]
+    }
+    busy = {(node, r["log"]) for r in records.values() if r["state"] != "ended" for node in r["nodes"] or ()}
+    for record in (one for one in records.values() if one["tier"] != NAME):  # we write to our own log right now
+        for node in record["nodes"] or () if record["state"] == "ended" else ():
+            log = record["log"].replace(record["nodes"][0], node, 1)
+            if node in nodes and (node, record["log"]) not in busy:
+                nodes[node].setdefault("dead", []).append(os.path.join(os.path.realpath(plan["run_dir"]), log))
+    by_address = {one["address"]: one["name"] for one in plan["nodes"]}
+    seen = set()
+
+    def add(node, port, step, sure):
+        # What a step that is about to be replaced holds now is free once it ends.
+        if node in nodes and step in names - alive and (node, port) not in seen:
+            seen.add((node, port))
+            nodes[node]["ports"].append([port, step, sure])
+
+    checks = list(plan.get("checks") or [])
+    for step in plan["steps"]:
+        checks += step.get("ready") or []
+        for mount in step.get("mounts") or ():
+            for node in step["nodes"]:
+                path = str(mount).split(":", 1)[0]
+                if node in nodes and path not in nodes[node]["mounts"]:
+                    nodes[node]["mounts"].append(path)
+    for check in checks:
+        add(by_address.get(check["host"]), check["port"], (check.get("steps") or [None])[0], True)
+    for process in plan.get("processes") or ():
+        for port in (process.get("ports") or {}).values():
+            if isinstance(port, int):
+                add(process["node"], port, process["name"], False)
+    return {
+        "run_dir": plan["run_dir"],
+        "output_dir": os.path.dirname(plan["run_dir"]),
+        # What a job that is over left behind is cleaned on the nodes, where preflight_node.is_over() says so.
+        "job_id": plan["job_id"],
+        "live": [job["id"] for job in commands.jobs()],
+        "cluster": commands.cluster(),
+        "nodes": nodes,
+        "limits": {"free_mib": params["min_free_mib"], "shm_mib": params["min_shm_mib"]},
+        "clean": params["clean"],
+        # A report without it is of another look: cached by a shared disk, or another controller's.
+        "nonce": uuid.uuid4().hex,
+        # What a later step than this one started is none of the leftovers.
+        "newest_step": max((number_of(record["step_id"]) for record in records.values()), default=-1),
+        "longest_s": params["timeout_s"],
+    }
+
+
+def _ask(plan, talk, table, params, ctx):
+    """Run the step; return ({node: report} as far as they are seen, when it was sent, when all were back).
+
+    None when another controller was faster, so that its step runs.
+    """
+    names, nonce = [one["name"] for one in plan["nodes"]], table["nonce"]
+    path = os.path.join(plan["run_dir"], TABLE.format(nonce=nonce))
+    steps = _steps(plan, names, path)
+    try:
+        for name, text in program_files(node_check).items():
+            write_text_atomic(os.path.join(plan["run_dir"], PROGRAM, name), text)
+        write_text_atomic(path, json.dumps(table) + "\n")
+        _remove_old(plan["run_dir"], path)
+    except OSError as error:
+        raise Error(f"The run directory {plan['run_dir']} cannot be written: {error.strerror}.") from None
+    sent, until = time.time(), time.monotonic() + params["timeout_s"]
+    requests = [srun.start_request(step, plan["job_id"], plan["run_dir"]) for step in steps]
+    answer = talk.request("start", steps=requests, wait_s=0.0)
+    if any(one["action"] in ("kept", "adopted") for one in answer["actions"]):
+        _remove(path)
+        return None
+    # Once it is over, another controller may start its own, under the same name.
+    ours = {step["name"] for step in steps}
+    mine = {record["name"]: record["attempt"] for record in answer["steps"] if record["name"] in ours}
+    attempts = set(mine.values())
+    while True:
+        records = [record for record in answer["steps"] if mine.get(record["name"]) == record["attempt"]]
+        running = [record["name"] for record in records if record["state"] != "ended"]
+        if not running:
+            break
+        if time.monotonic() > until:
+            talk.request("stop", names=running)
+            silent = [name for name in names if not _report(plan, name, nonce, attempts)]
+            _remove(path)
+            raise Error(
+                f"Preflight of job {plan['job_id']}: {', '.join(silent[:8])} did not report in "
+                f"{params['timeout_s']:g} s.",
+                curable=0 < len(silent) < len(names),
+                bad_nodes=silent if len(silent) < len(names) else [],
+            )
+        if not ctx.controller_alive():
+            raise Error("The controller is gone.")
+        answer = talk.request("wait", watch=running, guard=[], slice_s=min(2.0, max(0.1, until - time.monotonic())))
+    back = time.time()
+    _remove(path)
+    failed = [record for record in records if record["exit_code"] != 0]
+    if failed:
+        still_there(talk)
+        raise step_error(failed, plan["run_dir"], "while the nodes were looked at")
+    return _read(plan, names, nonce, attempts), sent, back
+
+
+def _remove(path):
+    with contextlib.suppress(OSError):
+        os.unlink(path)
+
+
+def _remove_old(run_dir, path):
+    """Remove the tables of controllers that were killed, by the clock that gave *path*, the newest one, its time."""
+    newest = os.stat(path).st_mtime
+    for other in glob.glob(os.path.join(glob.escape(run_dir), TABLE.format(nonce="*"))):
+        with contextlib.suppress(OSError):
+            if newest - os.stat(other).st_mtime > OLD_S:
+                os.unlink(other)
+
+
+def _steps(plan, names, table):
+    """Return the step over all nodes, or one for each part of a heterogeneous job: no step spans two of them."""
+    parts = plan.get("parts") or [names]
+    return [
+        {
+            "name": f"{NAME}_{number}" if number else NAME,
+            "tier": NAME,
+            "nodes": nodes,
+            "ntasks": len(nodes),
+            "argv": ["python3", "-S", "-E", os.path.join(plan["run_dir"], PROGRAM), table],
+            "srun_options": {"ntasks-per-node": "1", **({"het-group": str(number)} if len(parts) > 1 else {})},
+            "log": f"logs/%N_{NAME}.out",
+            "critical": False,
+            "stop_grace_s": 2,
+            "digest": NAME,  # one that runs already, for another controller, is left alone
+        }
+        for number, nodes in enumerate(parts)
+    ]
+
+
+def _read(plan, names, nonce, attempts):
+    """Return {node: report} of those that are seen, for which it waits a while."""
+    reports, until = {}, time.monotonic() + SHARED_DISK_S
+    while True:
+        for name in set(names) - set(reports):
+            found = _report(plan, name, nonce, attempts)
+            if found:
+                reports[name] = found
+        if len(reports) == len(names) or time.monotonic() > until:
+            return reports
+        time.sleep(0.05)
+
+
+def _report(plan, name, nonce, attempts):
+    """Return the report with *nonce* of the node *name*, None if there is none yet.
+
+    :param attempts: numbers under which the holder sets the log aside when another controller starts its own step.
+    """
+    log = os.path.join(plan["run_dir"], "logs", f"{name}_{NAME}.out")
+    for path in (log, *(f"{log}.{attempt}" for attempt in attempts)):
+        with contextlib.suppress(OSError, ValueError), open(path, encoding="utf-8", errors="replace") as stream:
+            for line in stream:
+                if nonce in line:  # after what a site's TaskProlog prints, perhaps without an end of its line
+                    return json.loads(line[line.index('{"node"') :])
+    return None
+
+
+def _notes(reports, ignore):
+    """Return a line on each check that nodes could not do, so that nobody takes it for one that went well."""
+    found = {}
+    for one in reports:
+        for left in one["unchecked"]:
+            if left["check"] not in ignore:
+                found.setdefault((left["check"], left["why"]), []).append(one["node"])
+    return [
+        f"{check} not checked on {', '.join(names[:4])}{' ...' if len(names) > 4 else ''}: {why}"
+        for (check, why), names in found.items()
+    ]
+
+
+def _left(reports, clean):
+    """Return a line on each thing that a node would have removed, had it been told to."""
+    if clean:
+        return []
+    return [f"{one['node']}: left behind and not removed: {what}" for one in reports for what in one["stale"]]
+
+
+def _clocks(reports, sent, back, limit_s):
+    """Return the problems of clocks: each was read between *sent* and *back*, by the clock of this host."""
+    found = []
+    for one in reports:
+        skew = max(sent - one["time"], one["time"] - back, 0.0)
+        if skew > limit_s:
+            text = f"its clock is {skew:.0f} s off that of the submit host"
+            found.append({"check": "clock", "fatal": False, "text": text, "node": one["node"]})
+    return found

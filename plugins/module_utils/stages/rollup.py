@@ -1,0 +1,98 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Entry of the module ``rollup``: write rollup.json and rollup.csv, unless they say the same already."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from ..files import load_plan, write_text_atomic
+from ..holder.basics import utc_now
+from ..results import tables
+from ..results.document import build, chosen_reasons
+from ..results.earlier import standing_for
+from ..results.verdict import standing
+
+ARGUMENT_SPEC = {
+    "plan_path": {"type": "path"},
+    "plan": {"type": "dict"},
+    "failure": {"type": "dict", "default": {}},
+    "force": {"type": "bool", "default": False},
+    "concurrencies": {"type": "list", "elements": "int", "default": []},
+}
+OPTIONS = {"required_one_of": [("plan_path", "plan")]}
+ALWAYS_NEW = ("generated_at",)
+
+
+def run(params, ctx):
+    """Return ``{changed, rollup, path, csv_path, text_path, valid, reasons, chosen_valid, ..., table, diff}``.
+
+    ``valid`` and ``reasons`` are about all points of the plan; ``chosen_valid`` and ``chosen_reasons`` about those in
+    ``concurrencies``, and ``left_out`` names the others. In check mode nothing is written: ``table`` is what the rollup
+    would say, ``diff`` has it before and after, and both verdicts are None while there are points to measure.
+    """
+    plan = params.get("plan") or load_plan(params["plan_path"])
+    path, csv_path, text_path = (os.path.join(plan["run_dir"], "rollup." + kind) for kind in ("json", "csv", "txt"))
+    before = read_rollup(path)
+    coming = _coming(plan) if ctx.check_mode and not params.get("force") else {}
+    rollup = build(plan, utc_now(), params.get("failure"), coming, params.get("concurrencies") or ())
+    if _same(before, rollup):
+        rollup = before
+    changed = rollup is not before or not os.path.exists(csv_path)
+    table = tables.table_text(rollup, dry=ctx.check_mode, coming=coming)
+    places = f"rollup: {path}\nlogs:   {os.path.join(plan['run_dir'], 'logs')}"
+    if changed and not ctx.check_mode:
+        write_text_atomic(path, json.dumps(rollup, indent=2) + "\n")
+        write_text_atomic(csv_path, tables.csv_text(rollup))
+        write_text_atomic(text_path, f"{table}\n{places}\n")
+    open_yet = ctx.check_mode and tables.unmeasured(rollup)
+    result = {
+        "changed": changed,
+        "rollup": rollup,
+        "path": path,
+        "csv_path": csv_path,
+        "text_path": text_path,
+        "valid": None if open_yet else rollup["valid"],
+        "reasons": rollup["invalid_reasons"],
+        "chosen_valid": None if open_yet else not chosen_reasons(rollup),
+        "chosen_reasons": chosen_reasons(rollup),
+        "left_out": rollup["left_out"],
+        "table": table if ctx.check_mode else f"{table}\n{places}",
+    }
+    if ctx.diff:
+        old = tables.table_text(before)
+        texts = {"before": old + "\n" if old else "", "after": table + "\n"}
+        result["diff"] = dict(texts, before_header=path, after_header=path)
+    return result
+
+
+def _coming(plan):
+    """Return ``{concurrency: Found}`` of the points that would be kept from an attempt, or taken over."""
+    found = {}
+    for point in (plan.get("benchmark") or {}).get("points") or ():
+        verdict, reasons = standing(point, os.path.join(plan["run_dir"], point["result"]))
+        if reasons or verdict.get("losses"):
+            found[point["concurrency"]] = standing_for(plan, point)
+    return {concurrency: one for concurrency, one in found.items() if one}
+
+
+def read_rollup(path):
+    """Return the rollup stored at *path*, or None when there is none that can be read."""
+    try:
+        with open(path, encoding="utf-8") as stream:
+            rollup = json.load(stream)
+    except (OSError, ValueError):
+        return None
+    return rollup if isinstance(rollup, dict) and "results" in rollup else None
+
+
+def _same(before, after):
+    """Tell whether two rollups say the same, apart from when they were made."""
+    if before is None:
+        return False
+    return _content(before) == _content(after)
+
+
+def _content(rollup):
+    return json.dumps({key: value for key, value in rollup.items() if key not in ALWAYS_NEW}, sort_keys=True)

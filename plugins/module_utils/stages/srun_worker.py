@@ -1,0 +1,260 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""One stage of steps: started where they do not run as planned, stopped, or started anew."""
+
+from __future__ import annotations
+
+import time
+import uuid
+
+from ..allocation import driver
+from ..failures import Error
+from ..files import load_plan
+from ..slurm import srun
+from .evidence import step_error
+from .health_wait import still_there, waiting_line
+
+TIERS = ["head_infra", "worker", "frontend", "benchmark"]
+ARGUMENT_SPEC = {
+    "plan_path": {"type": "path"},
+    "plan": {"type": "dict"},
+    "tier": {"type": "str", "choices": TIERS},
+    "hosts": {"type": "list", "elements": "str", "default": []},
+    "names": {"type": "list", "elements": "str", "default": []},
+    "state": {"type": "str", "choices": ["started", "stopped", "restarted"], "default": "started"},
+    "job_id": {"type": "str"},
+    "wait_timeout_s": {"type": "float", "default": 600.0},
+}
+OPTIONS = {"required_one_of": [("plan_path", "plan")]}
+PLANNED = {
+    "started": "start",
+    "replaced": "replace",
+    "kept": "keep",
+    "adopted": "adopt",
+    "stopped": "stop",
+    "removed": "stop",
+}
+
+
+def run(params, ctx):
+    """Bring the chosen steps of a plan to the wanted state; see the module's documentation."""
+    stage = _Stage(params, ctx)
+    return stage.stop() if params["state"] == "stopped" else stage.start()
+
+
+class _Stage:
+    def __init__(self, params, ctx):
+        self.params, self.ctx = params, ctx
+        self.plan = params.get("plan") or load_plan(params["plan_path"])
+        self.job_id, self.run_dir = self.plan["job_id"], self.plan["run_dir"]
+        if params.get("job_id") and params["job_id"] != self.job_id:
+            raise Error(
+                f"The plan is for job {self.job_id}, not for {params['job_id']}. Run topology_plan for that job."
+            )
+        self.steps = [s for s in self.plan["steps"] if self._chosen(s["name"], s["tier"], s["nodes"])]
+        unknown = set(params["names"]) - {s["name"] for s in self.plan["steps"]}
+        if unknown:
+            raise Error(
+                f"The plan has no step {', '.join(sorted(unknown))}. It has: "
+                f"{', '.join(s['name'] for s in self.plan['steps'][:40])}."
+            )
+        self.planned = ctx.check_mode
+        self.driver = None if self.job_id == "JOBID" else driver.connect_plan(self.plan, ctx)
+
+    def _chosen(self, name, tier, nodes):
+        wanted, hosts, names = self.params["tier"], self.params["hosts"], self.params["names"]
+        return (
+            (not wanted or tier == wanted)
+            and (not hosts or any(node in hosts for node in nodes or []))
+            and (not names or name in names)
+        )
+
+    def _leftover(self, records):
+        """Return the live steps of this stage that the plan no longer has: they would keep GPUs and ports."""
+        if self.params["names"]:
+            return []
+        planned = {s["name"] for s in self.plan["steps"]}
+        return [
+            r
+            for r in records
+            if r["state"] != "ended"
+            and r["name"] not in planned
+            and (r["tier"] != "benchmark" or self.params["tier"] == "benchmark")
+            and self._chosen(r["name"], r["tier"], r["nodes"])
+        ]
+
+    def _stale(self, records):
+        """Return the names of live steps that are older than a step they need: what they registered there is lost."""
+        stale = set()
+        for step in self.steps:
+            record = records.get(step["name"])
+            if not record or record["state"] == "ended" or not record["started_at"]:
+                continue
+            needed = [records[name] for name in step.get("needs") or [] if name in records]
+            if any(n["state"] != "ended" and (n["started_at"] or "") > record["started_at"] for n in needed):
+                stale.add(step["name"])
+        return stale
+
+    def _records(self):
+        """Return the holder's records in check mode; none where nobody can be asked."""
+        try:
+            self.driver.patience_s = 0.0
+            return self.driver.request("status", renew=False, timeout_s=10.0)["steps"]
+        except (Error, AttributeError):
+            return []
+
+    def start(self):
+        """Start what does not run as planned, keep the rest, wait until all run and are ready."""
+        restart = self.params["state"] == "restarted"
+        asks = [srun.start_request(step, self.job_id, self.run_dir) for step in self.steps]
+        if self.planned:
+            records = {r["name"]: r for r in self._records()}
+            leftover = self._leftover(records.values())
+            stale = self._stale(records)
+            actions = {s["name"]: _action(s, records.get(s["name"]), restart or s["name"] in stale) for s in self.steps}
+            return self._result(actions, records, leftover)
+        if not self.steps and not self.plan["steps"]:
+            return self._result({}, {}, [])
+        known = self.driver.request("status")["steps"]
+        stale = self._stale({r["name"]: r for r in known})
+        for ask in asks:
+            ask["restart"] = ask["name"] in stale
+        if stale:
+            self.ctx.progress(f"started anew after what they need: {', '.join(sorted(stale))}")
+        leftover = self._leftover(known)
+        if leftover:
+            self.driver.request("stop", names=[r["name"] for r in leftover])
+        if not asks:
+            return self._result({}, {}, leftover)
+        until = time.monotonic() + self.params["wait_timeout_s"]
+        answer = self.driver.request(
+            "start", steps=asks, restart=restart, wait_s=min(20.0, self.params["wait_timeout_s"])
+        )
+        actions = {a["name"]: a["action"] for a in answer["actions"]}
+        records = self._wait_until_running(answer, until)
+        self._wait_until_ready(until)
+        return self._result(actions, records, leftover)
+
+    def _wait_until_running(self, answer, until):
+        names = [s["name"] for s in self.steps]
+        while True:
+            records = {r["name"]: r for r in answer["steps"] if r["name"] in names}
+            ended = [r for r in records.values() if r["state"] == "ended" and r["critical"]]
+            if ended:
+                still_there(self.driver)
+                raise step_error(ended, self.run_dir, "while it was starting")
+            waiting = [name for name in names if records[name]["state"] == "starting"]
+            if not waiting:
+                return records
+            self.ctx.progress(
+                f"{len(names) - len(waiting)}/{len(names)} running, waiting for {waiting[0]}"
+                + (f": {records[waiting[0]]['reason']}" if records[waiting[0]]["reason"] else "")
+            )
+            self._go_on(until, f"{', '.join(waiting[:5])} did not start in {self.params['wait_timeout_s']:g} s.")
+            self.driver.request("wait", watch=names, guard=[], slice_s=1.0)
+            answer = self.driver.request("status")
+
+    def _wait_until_ready(self, until):
+        checks = [check for step in self.steps for check in step.get("ready") or []]
+        wait_id = uuid.uuid4().hex
+        while checks:
+            answer = self.driver.request(
+                "wait",
+                wait_id=wait_id,
+                checks=checks,
+                guard=[s["name"] for s in self.steps],
+                slice_s=max(0.1, min(5.0, until - time.monotonic())),
+            )
+            if answer["ended"]:
+                still_there(self.driver)
+                raise step_error(answer["ended"], self.run_dir, "before it was ready")
+            if answer["completed"]:
+                return
+            self.ctx.progress(waiting_line(answer["checks"]))
+            self._go_on(
+                until,
+                waiting_line(answer["checks"]) + f", after {self.params['wait_timeout_s']:g} s.",
+                checks=answer["checks"],
+            )
+
+    def _go_on(self, until, msg, **evidence):
+        if not self.ctx.controller_alive():
+            raise Error("The controller is gone.")
+        if time.monotonic() >= until:
+            raise Error(f"Job {self.job_id}: {msg} Logs are in {self.run_dir}/logs.", **evidence)
+
+    def stop(self):
+        """End the chosen steps, and what else runs in the stage; nothing to do when the job is gone."""
+        names = [s["name"] for s in self.steps]
+        try:
+            records = {
+                r["name"]: r for r in (self._records() if self.planned else self.driver.request("status")["steps"])
+            }
+        except driver.HolderGone:
+            records = {}
+        leftover = self._leftover(records.values())
+        alive = [n for n in names if n in records and records[n]["state"] != "ended"]
+        actions = {name: "stopped" if name in alive else "absent" for name in names}
+        if not self.planned and (alive or leftover):
+            answer = self.driver.request("stop", names=alive + [r["name"] for r in leftover])
+            records = {r["name"]: r for r in answer["steps"]}
+            left = [r["name"] for r in records.values() if r["name"] in names and r["state"] != "ended"]
+            if left:
+                raise Error(f"Job {self.job_id}: {', '.join(left)} did not end.")
+        return self._result(actions, records, leftover)
+
+    def _result(self, actions, records, leftover):
+        listed = []
+        for step in self.steps:
+            name, record = step["name"], records.get(step["name"]) or {}
+            listed.append(self._row(name, step["tier"], step["nodes"], step["log"], record, actions[name]))
+        listed += [self._row(r["name"], r["tier"], r["nodes"], r["log"], r, "removed") for r in leftover]
+        result = {"steps": listed, "changed": any(row["changed"] for row in listed)}
+        if self.ctx.diff:
+            result["diff"] = self._diff(listed)
+        return result
+
+    def _row(self, name, tier, nodes, log, record, action):
+        node = nodes[0] if nodes else None
+        row = {
+            "name": name,
+            "tier": tier,
+            "node": node,
+            "nodes": nodes,
+            "step_id": record.get("step_id"),
+            "state": record.get("state", "absent"),
+            "attempt": record.get("attempt"),
+            "log": f"{self.run_dir}/{log}".replace("%N", node or "%N"),
+            "changed": action not in ("kept", "adopted", "absent"),
+            "action": action,
+        }
+        if self.planned:
+            row["action"] = PLANNED.get(action, action)
+        elif action == "removed":
+            row["state"] = "ended"
+        return row
+
+    def _diff(self, listed):
+        """Show the srun line and the environment of each step that is started."""
+        fresh = {row["name"] for row in listed if row["action"] in ("start", "replace", "started", "replaced")}
+        ended = [
+            f"{row['name']} on {','.join(row['nodes'] or [])}\n"
+            for row in listed
+            if row["action"] in ("stop", "stopped", "removed")
+        ]
+        origins = self.plan.get("origins")
+        after = [srun.printable(s, self.job_id, self.run_dir, origins) for s in self.steps if s["name"] in fresh]
+        return {
+            "before": "".join(ended),
+            "after": "".join(after),
+            "before_header": "steps that end",
+            "after_header": "steps that start",
+        }
+
+
+def _action(step, record, restart):
+    if not record:
+        return "started"
+    if record["state"] == "ended" or restart or record["digest"] != step["digest"]:
+        return "replaced"
+    return "adopted" if record["state"] == "unowned" else "kept"

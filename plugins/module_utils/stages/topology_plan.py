@@ -1,0 +1,124 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Entry of the module topology_plan: builds the plan and writes it into the run directory."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from ..failures import Error
+from ..files import inside, load_plan, write_text_atomic
+from ..job.preparation import with_content
+from ..plan.build import build, imaginary_allocation, layout_of, spec_notes
+from ..plan.mounts import listed
+from ..plan.printer import node_map, step_lines, summary
+from ..plan.provenance import resolved, sources
+from ..secrets import references
+
+ARGUMENT_SPEC = {
+    "spec": {"type": "dict", "required": True},
+    "job": {"type": "dict"},
+    "origins": {"type": "dict"},
+    "secrets": {"type": "dict", "no_log": True},
+    "secrets_path": {"type": "path"},
+}
+
+PLAN = "plan.json"
+
+
+def run(params, ctx):
+    """Return ``{plan_path, plan, groups, nodes, node_map, frontend_url, notes, remarks, changed, diff}``.
+
+    ``remarks`` are those of ``notes`` that follow from the nodes; the others were told when the job was read.
+    In check mode nothing is written and ``plan_json`` holds the whole plan as text, since no file has it.
+    """
+    spec = params["spec"]
+    job = imaginary_allocation(spec) if params.get("job") is None else params["job"]
+    _has_nodes(job, spec["name"])
+    for key in ("id", "run_dir", "nodes"):
+        if not job.get(key):
+            raise Error(f"The job has no {key}: topology_plan needs an allocation with nodes, as slurm_job returns it.")
+    path = os.path.join(job["run_dir"], PLAN)
+    previous = load_plan(path) if os.path.exists(path) else None
+    plan = build(with_content(spec), job, previous)
+    text = to_text(plan)
+    before = _present(job["run_dir"], plan) if previous else {}
+    wanted = {one["path"]: one["content"] for one in plan["files"]}
+    changed = not previous or to_text(previous) != text or before != wanted
+    if not ctx.check_mode:
+        references.store(job["run_dir"], params.get("secrets"))
+    if changed and not ctx.check_mode:
+        for one in plan["files"]:
+            write_text_atomic(inside(job["run_dir"], one["path"]), one["content"], int(one["mode"], 8))
+        # Last: a reader that sees the plan finds its files.
+        write_text_atomic(path, text)
+    result = {
+        "changed": changed,
+        "plan_path": path,
+        "plan": summary(plan),
+        "groups": plan["groups"],
+        "nodes": plan["nodes"],
+        "node_map": node_map(plan),
+        "frontend_url": plan["frontend_url"],
+        "notes": plan["notes"],
+        "remarks": plan["notes"][len(spec_notes(spec)) :],
+        "diff": diff(previous, before, plan),
+    }
+    if ctx.check_mode:
+        # Where values came from is only for what is shown: a line that moves in the job file changes no plan.
+        result["plan_json"] = to_text({**plan, "origins": sources(spec, params.get("origins"))})
+        if params.get("origins"):
+            text = resolved(spec, params["origins"])
+            result["diff"].append(_record("the job, and where its values are from", "", text))
+        mounts = listed(layout_of(spec, job, previous))
+        if mounts:
+            result["diff"].append(_record("mounts, and the keys that they are from", "", mounts))
+    return result
+
+
+def _has_nodes(job, name):
+    """Raise Error for a job that is not there, or that waits for its nodes."""
+    if not job:
+        raise Error(
+            f"No running job was found for {name}. A single stage works against a job that is up: run the playbook "
+            "without --tags and with -e keep=true first, or give -e job_id=N."
+        )
+    if job.get("id") and not job.get("nodes"):
+        raise Error(
+            f"Job {job['id']} is {job.get('state')} ({job.get('reason')}): it has no nodes to work on. Run the "
+            "playbook without --tags to wait for them, or --tags teardown to take the job back."
+        )
+
+
+def to_text(plan):
+    """Return plan.json; the contents of the files are in files of their own, but small plans stay self-contained."""
+    return json.dumps(plan, indent=1, ensure_ascii=False) + "\n"
+
+
+def diff(previous, before, plan):
+    """Return Ansible's diff records: the picture with the steps, and every configuration file that differs."""
+    path = os.path.join(plan["run_dir"], PLAN)
+    old = node_map(previous) + step_lines(previous) if previous else ""
+    records = [_record(path, old, node_map(plan) + step_lines(plan))]
+    for one in plan["files"]:
+        if not one["path"].startswith("load_client/"):
+            name = os.path.join(plan["run_dir"], one["path"])
+            records.append(_record(name, before.get(one["path"], ""), one["content"]))
+    return [record for record in records if record["before"] != record["after"]]
+
+
+def _record(name, before, after):
+    return {"before_header": name, "after_header": name, "before": before, "after": after}
+
+
+def _present(run_dir, plan):
+    """Return the text of those files of *plan* that exist."""
+    present = {}
+    for one in plan["files"]:
+        try:
+            with open(os.path.join(run_dir, one["path"]), encoding="utf-8") as stream:
+                present[one["path"]] = stream.read()
+        except (OSError, UnicodeDecodeError):
+            continue
+    return present

@@ -1,0 +1,86 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Jobs and allocations for tests."""
+
+from __future__ import annotations
+
+import copy
+import pathlib
+
+from ansible_collections.srt.slurm.plugins.module_utils.job import paths, reading
+from ansible_collections.srt.slurm.plugins.module_utils.job.cluster import load_cluster
+from ansible_collections.srt.slurm.plugins.module_utils.plan import build
+from ansible_collections.srt.slurm.plugins.module_utils.schema.merge import deep_merge
+from ansible_collections.srt.slurm.plugins.module_utils.schema.source import NOWHERE
+from ansible_collections.srt.slurm.plugins.module_utils.stages import job_spec
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+JOB = {
+    "name": "test",
+    "model": {"path": "/models/tiny", "container": "none", "precision": "fp8"},
+    "resources": {
+        "gpu_type": "h100",
+        "gpus_per_node": 8,
+        "prefill_nodes": 1,
+        "prefill_workers": 2,
+        "decode_nodes": 1,
+        "decode_workers": 2,
+    },
+    "backend": {"type": "mocker"},
+    "dynamo": {"install": False},
+    "benchmark": {"type": "sa-bench", "isl": 128, "osl": 16, "concurrencies": [4, 16]},
+}
+
+AGGREGATED = {
+    "prefill_nodes": None,
+    "prefill_workers": None,
+    "decode_nodes": None,
+    "decode_workers": None,
+    "agg_nodes": 1,
+    "agg_workers": 1,
+}
+
+VARIABLES = {"SRT_TINY_MODEL": "/models/tiny", "SRT_PYTHON": "/venv/bin/python"}
+
+
+def raw(**changes):
+    """Return the raw test job with *changes* merged in; null deletes a key."""
+    return deep_merge(copy.deepcopy(JOB), changes)
+
+
+def spec_of(job=None, source=NOWHERE, cluster=None, check_paths=False, folders=None, **changes):
+    """Return the spec of *job* (default: the test job with *changes*); nothing of this machine matters."""
+    environment = paths.Environment(VARIABLES, folders or ["/work"], check_paths)
+    return job_spec.resolve(job or raw(**changes), source, cluster or load_cluster(None), environment)
+
+
+def example(name):
+    """Return the spec of examples/*name*; the first job of several."""
+    (document,) = reading.read_jobs(str(ROOT / "examples" / name))
+    _suffix, job, source = document.variants()[0][0]
+    return spec_of(job, source)
+
+
+def allocation(count=4, job_id="7", run_dir="/out/7", prefix="n"):
+    """Return an allocation of *count* nodes."""
+    nodes = [{"name": f"{prefix}{number}", "address": f"10.0.0.{number}"} for number in range(1, count + 1)]
+    return {"id": job_id, "run_dir": run_dir, "nodes": nodes}
+
+
+def plan_of(spec=None, previous=None, assets=None, count=None, **changes):
+    """Return the plan of *spec* (default: the test job with *changes*) on made-up nodes."""
+    spec = spec or spec_of(**changes)
+    nodes = count or build.node_count(spec)
+    return build.build(spec, allocation(nodes), previous, assets or {"__main__.py": "print()\n"})
+
+
+def step(plan, name):
+    """Return the step called *name*, of the service or of a point."""
+    steps = plan["steps"] + [point["step"] for point in plan["benchmark"]["points"]]
+    return next(one for one in steps if one["name"] == name)
+
+
+def option(argv, flag):
+    """Return the word after *flag*."""
+    return argv[argv.index(flag) + 1]

@@ -1,0 +1,351 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Jobs that Slurm takes away: what is told of them, which nodes failed, and what another try may cure."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from ansible_collections.srt.slurm.plugins.module_utils.allocation import driver, handshake, job_end, requeue
+from ansible_collections.srt.slurm.plugins.module_utils.entry import Context
+from ansible_collections.srt.slurm.plugins.module_utils.failures import Error, SlurmError
+from ansible_collections.srt.slurm.plugins.module_utils.holder import job_watch
+from ansible_collections.srt.slurm.plugins.module_utils.slurm import commands
+
+LINE = "slurmstepd-n1: error: *** JOB 42 ON n1 CANCELLED AT 2026-11-22T02:18:41 DUE TO {} ***\n"
+SHOWN = "JobId=42 JobName=x y JobState={} Reason={} Restarts=0 ExitCode=0:9 NodeList=n[2-3] BatchHost=n1\n"
+NODES = """\
+NodeName=n1 Arch=x86_64 State={} ThreadsPerCore=1
+NodeName=n2 Arch=x86_64 State=IDLE ThreadsPerCore=1
+NodeName=n3 Arch=x86_64 State=IDLE+DRAIN ThreadsPerCore=1 Reason={} [root@2026-11-22T02:18:41]
+"""
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch):
+    """Take a job that is completing as it is, without waiting for its final state."""
+    monkeypatch.setattr(job_end, "SETTLED_S", 0.0)
+
+
+@pytest.fixture
+def slurm(program):
+    """A function that makes scontrol tell of a job and of its nodes."""
+
+    def make(state, reason="None", first="IDLE", drained="for repair"):
+        nodes = NODES.format(first, drained)
+        program(
+            "scontrol",
+            f"case \"$*\" in\n*'show job'*) cat <<'E'\n{SHOWN.format(state, reason)}E\n;;\n"
+            f"*hostnames*) echo n2 n3 ;;\n*'show node'*) cat <<'E'\n{nodes}E\n;;\nesac\n",
+        )
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("told", "curable", "bad"),
+    [
+        ({"state": "PREEMPTED"}, True, []),
+        ({"state": "PREEMPTED", "drained": "Prolog error"}, True, []),
+        ({"state": "NODE_FAIL", "first": "DOWN*"}, True, ["n1"]),
+        ({"state": "FAILED", "reason": "JobLaunchFailure"}, True, ["n1"]),
+        ({"state": "FAILED", "reason": "NonZeroExitCode"}, False, []),
+        ({"state": "CANCELLED"}, False, []),
+        ({"state": "CANCELLED", "drained": "Prolog error"}, True, ["n3"]),
+        ({"state": "TIMEOUT", "reason": "TimeLimit"}, False, []),
+        ({"state": "COMPLETING"}, False, []),
+    ],
+)
+def test_what_another_try_may_cure(slurm, tmp_path, told, curable, bad):
+    slurm(**told)
+    found = job_end.look("42", str(tmp_path))
+    assert (found["curable"], found["bad_nodes"]) == (curable, bad)
+    assert found["end"].startswith(told["state"])
+    assert found["final"] is (told["state"] != "COMPLETING")
+
+
+@pytest.mark.parametrize("state", ["PENDING", "REQUEUED", "RUNNING"])
+def test_a_job_that_may_begin_again_is_not_over(slurm, tmp_path, state):
+    slurm(state)
+    assert job_end.look("42", str(tmp_path))["final"] is False
+
+
+@pytest.mark.parametrize(("state", "curable"), [("CANCELLED", False), ("PREEMPTED", True)])
+def test_what_a_job_was_is_seen_once_it_has_completed(program, tmp_path, monkeypatch, state, curable):
+    """Slurm shows COMPLETING in place of it until then."""
+    monkeypatch.setattr(job_end, "SETTLED_S", 60.0)
+    once = tmp_path / "once"
+    program(
+        "scontrol",
+        f"case \"$*\" in *'show job'*) ;; *) exit 0 ;; esac\n"
+        f"state={state}; [ -e {once} ] || state=COMPLETING; touch {once}\n"
+        'echo "JobId=42 JobState=$state Reason=None ExitCode=0:0 NodeList=(null)"\n',
+    )
+    found = job_end.look("42", str(tmp_path))
+    assert (found["end"], found["curable"], found["final"]) == (f"{state} (None), exit code 0:0", curable, True)
+
+
+def test_a_job_of_which_slurm_says_nothing_may_not_be_over(program, tmp_path):
+    program("scontrol", "exit 1\n")
+    assert job_end.look("42", str(tmp_path))["final"] is False
+
+
+def test_the_last_word_of_a_holder(tmp_path):
+    events = [json.dumps({"event": "holder", "reason": reason}) + "\n" for reason in ("begin", "end: x", "ended")]
+    for count, over in ((0, False), (1, False), (2, False), (3, True)):
+        (tmp_path / "steps.jsonl").write_text("".join(events[:count]))
+        assert job_end.holder_ended(str(tmp_path)) is over
+    (tmp_path / "steps.jsonl").write_text("".join([*events, events[0]]))
+    assert not job_end.holder_ended(str(tmp_path))
+
+
+def test_an_output_that_could_not_be_opened_is_no_fault_of_a_node(program, tmp_path):
+    program("scontrol", "echo 'JobState=FAILED Reason=JobLaunchFailure ExitCode=0:53 BatchHost=n1 NodeList=n1'\n")
+    found = job_end.look("42", str(tmp_path))
+    assert found["end"].endswith(
+        "n1 could not open the job's output. The nodes have to see output_dir under the same path"
+    )
+    assert (found["curable"], found["bad_nodes"], found["final"]) == (False, [], True)
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        ({"state": "NODE_FAIL", "first": "DOWN*"}, "; n1 is DOWN*"),
+        ({"state": "FAILED", "reason": "JobLaunchFailure", "first": "DOWN"}, "; n1 is DOWN"),
+        ({"state": "FAILED", "reason": "JobLaunchFailure"}, "; n1 or the holder on it was lost"),
+        ({"state": "FAILED", "reason": "JobLaunchFailure", "drained": "Prolog error"},
+         "; n1 or the holder on it was lost; n3 is IDLE+DRAIN (Prolog error)"),
+        ({"state": "FAILED", "reason": "NonZeroExitCode"}, "exit code 0:9"),
+    ],
+)  # fmt: skip
+def test_the_nodes_that_failed_are_named(slurm, tmp_path, told, words):
+    slurm(**told)
+    assert job_end.look("42", str(tmp_path))["end"].endswith(words)
+
+
+def test_a_job_that_still_ends_is_told_of_by_its_holder(slurm, tmp_path):
+    slurm("COMPLETING")
+    events = [{"event": "holder", "reason": reason} for reason in ("begin", "end: signal 15: cancelled", "ended")]
+    text = "".join(json.dumps(event) + "\n" for event in events)
+    (tmp_path / "steps.jsonl").write_text(text + '{"event": "hol')
+    found = job_end.look("42", str(tmp_path))
+    assert found["end"] == "signal 15: cancelled; COMPLETING (None), exit code 0:9"
+    assert found["curable"] is False
+    (tmp_path / "steps.jsonl").write_text(text + json.dumps(events[0]) + "\n")  # it began again and was killed
+    assert job_end.look("42", str(tmp_path))["end"].startswith("COMPLETING")
+
+
+def test_a_job_that_still_ends_is_told_of_by_its_output(slurm, tmp_path):
+    slurm("COMPLETING")
+    (tmp_path / "slurm-42.out").write_text(LINE.format("PREEMPTION"))
+    found = job_end.look("42", str(tmp_path))
+    assert found["curable"] and found["end"].startswith("preempted, Slurm gave its nodes")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("PREEMPTION", job_watch.PREEMPTED),
+        ("NODE FAILURE, SEE SLURMCTLD LOG FOR DETAILS", job_watch.FAILED),
+        ("TIME LIMIT", "its time limit is reached"),
+        ("JOB REQUEUE", "it was requeued"),
+        ("SOMETHING NEW", ""),
+    ],
+)
+def test_slurms_own_line_is_read_from_where_this_holder_began(tmp_path, text, words):
+    output = tmp_path / "slurm-42.out"
+    output.write_text(LINE.format("TIME LIMIT"))
+    job = job_watch.Job("42", str(tmp_path))
+    assert job.told() == ""
+    with output.open("a") as stream:
+        stream.write(LINE.format(text))
+    assert job.told() == words
+    assert job_watch.taken(f"signal 15: {words}") is (words in (job_watch.PREEMPTED, job_watch.FAILED))
+
+
+@pytest.mark.parametrize(
+    ("shown", "words"),
+    [
+        ("JobState=RUNNING StartTime=2026-11-22T02:00:00 EndTime=2999-01-01T00:00:00 PreemptTime=None", ""),
+        ("JobState=RUNNING StartTime=2026-11-22T02:00:00 EndTime=2000-01-01T00:00:00", "its time limit is reached"),
+        ("JobState=RUNNING StartTime=2026-11-22T02:00:00 PreemptTime=2026-11-22T02:18:41", job_watch.PREEMPTED),
+        ("JobState=RUNNING StartTime=2026-11-22T02:00:00 EndTime=Unknown PreemptTime=2026-11-22T01:00:00", ""),
+        ("JobState=PREEMPTED", job_watch.PREEMPTED),
+        ("JobState=COMPLETING", "cancelled"),
+        ("", ""),
+    ],
+)
+def test_slurmctld_is_asked_when_the_output_says_nothing(program, tmp_path, shown, words):
+    program("scontrol", f"echo '{shown}'\n")
+    assert job_watch.Job("42", str(tmp_path)).asked() == words
+
+
+def test_the_last_time_is_settled_and_an_earlier_one_begins_again(program, tmp_path, monkeypatch):
+    program("scontrol", f'echo "$*" >> {tmp_path}/calls; echo "JobState=RUNNING Restarts=1 ExcNodeList=n7"\n')
+    monkeypatch.setattr(job_watch.signal, "signal", lambda *args: None)
+    job = job_watch.Job("42", str(tmp_path), retries=1)
+    job.settle()
+    assert job.may_again() and job.begins_again() and not (tmp_path / "calls").read_text().count("update")
+    assert job.requeue(["n9"]) == ""
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
+    last = job_watch.Job("42", str(tmp_path), retries=1)
+    last.settle()
+    assert not last.may_again() and not last.begins_again()
+    calls = (tmp_path / "calls").read_text().splitlines()
+    assert calls[-2] == "update JobId=42 Requeue=0"
+    assert "requeue 42" in calls and any(call.startswith("update JobId=42 ExcNodeList=") for call in calls)
+
+
+def test_what_cannot_be_requeued_is_said(program, tmp_path, monkeypatch):
+    monkeypatch.setattr(job_watch.signal, "signal", lambda *args: None)
+    program("scontrol", "case $1 in requeue) echo 'Requested operation is presently disabled' >&2; exit 1;; esac\n")
+    job = job_watch.Job("42", str(tmp_path), retries=1)
+    assert "presently disabled" in job.requeue([])
+    assert not job.unsure
+
+
+def test_a_requeue_that_was_heard_though_its_command_failed(program, tmp_path, monkeypatch):
+    monkeypatch.setattr(job_watch.signal, "signal", lambda *args: None)
+    program("scontrol", f"case $1 in requeue) touch {tmp_path}/heard; exit 1;; esac; "
+            f"[ -e {tmp_path}/heard ] && echo JobState=COMPLETING Restarts=1\n")  # fmt: skip
+    assert job_watch.Job("42", str(tmp_path), retries=1).requeue([]) == ""
+
+
+def test_a_slurm_that_does_not_answer_may_have_heard(program, tmp_path, monkeypatch):
+    monkeypatch.setattr(job_watch.signal, "signal", lambda *args: None)
+    monkeypatch.setattr(job_watch, "CALL_S", 0.2)
+    program("scontrol", "exec sleep 20\n")
+    job = job_watch.Job("42", str(tmp_path), retries=1)
+    assert job.requeue([]) == "Slurm did not answer"
+    assert job.unsure
+
+
+def test_nodes_that_cannot_be_left_out_do_not_keep_a_job_from_beginning_again(program, tmp_path, monkeypatch):
+    monkeypatch.setattr(job_watch.signal, "signal", lambda *args: None)
+    program("scontrol", "case $1 in update) exit 1;; esac\n")
+    job = job_watch.Job("42", str(tmp_path), retries=1)
+    assert job.requeue(["n9"]) == ""
+    assert job.not_left_out == ["n9"]
+
+
+def tries(errors, **params):
+    """Return (result or Error, requests) of persist over an attempt that fails with *errors* first."""
+    asked, errors = [], list(errors)
+
+    def attempt(wanted):
+        asked.append(wanted)
+        if errors:
+            raise errors.pop(0)
+        return {"notes": ["a note"]}
+
+    base = {"allocation": {"name": "x", "exclude": ["n0"]}, "state": "running", "job_id": "", "retries": 2}
+    try:
+        return requeue.persist(attempt, dict(base, **params), Context()), asked
+    except Error as error:
+        return error, asked
+
+
+def test_a_job_that_slurm_takes_away_is_followed_by_one_without_the_nodes_that_failed():
+    lost = [Error("Job 7 is lost.", curable=True, bad_nodes=["n2"]), Error("So is 8.", curable=True, bad_nodes=["n1"])]
+    result, asked = tries(lost)
+    assert (result["retried"], result["excluded"]) == (2, ["n1", "n2"])
+    assert result["notes"] == ["Job 7 is lost.", "So is 8.", "a note"]
+    assert [one["allocation"]["exclude"] for one in asked] == [["n0"], ["n0", "n2"], ["n0", "n1", "n2"]]
+
+
+@pytest.mark.parametrize(
+    ("error", "params"),
+    [
+        (Error("cancelled", curable=False), {}),
+        (Error("no word of it"), {}),
+        (Error("lost", curable=True), {"retries": 0}),
+        (Error("lost", curable=True), {"job_id": "7"}),
+        (Error("lost", curable=True), {"state": "queried"}),
+    ],
+)
+def test_what_is_not_tried_again(error, params):
+    found, asked = tries([error], **params)
+    assert found is error and len(asked) == 1
+    assert found.evidence["retried"] == 0
+
+
+class Silent:
+    """A driver whose holder does not answer."""
+
+    def request(self, op, **fields):
+        raise driver.HolderGone("no word")
+
+
+def silent(monkeypatch, nodelist="n[1-2]"):
+    calls = []
+    monkeypatch.setattr(driver, "connect", lambda *args, **options: Silent())
+    monkeypatch.setattr(commands, "hostnames", lambda text: ["n1", "n2"] if text == "n[1-2]" else text.split(","))
+    monkeypatch.setattr(commands, "cancel", calls.append)
+    job = {"id": "42", "state": "RUNNING", "batch_host": "n1", "nodelist": nodelist}
+    monkeypatch.setattr(commands, "jobs", lambda job_id: [job])
+    return job, calls
+
+
+def test_a_job_whose_first_node_is_gone_is_taken_back(monkeypatch, tmp_path):
+    job, calls = silent(monkeypatch, nodelist="n2")
+    with pytest.raises(Error, match="first node n1 was lost before it began") as caught:
+        handshake.hello(job, str(tmp_path), 120.0, 60.0, True, Context())
+    assert calls == ["42"] and caught.value.evidence == {"curable": True, "bad_nodes": ["n1"]}
+
+
+def test_a_job_that_cannot_be_taken_back_is_not_followed_by_another(monkeypatch, tmp_path):
+    job, _calls = silent(monkeypatch, nodelist="n2")
+
+    def refuse(job_id):
+        raise SlurmError("no answer")
+
+    monkeypatch.setattr(commands, "cancel", refuse)
+    with pytest.raises(Error, match="run scancel 42") as caught:
+        handshake.hello(job, str(tmp_path), 120.0, 60.0, True, Context())
+    assert caught.value.evidence["curable"] is False
+
+
+def test_a_job_that_never_begins_is_taken_back(monkeypatch, tmp_path):
+    job, calls = silent(monkeypatch)
+    monkeypatch.setattr(handshake, "BEGIN_S", 0.0)
+    with pytest.raises(Error, match="n1 did not begin with it in 0 s"):
+        handshake.hello(job, str(tmp_path), 120.0, 60.0, True, Context())
+    assert calls == ["42"]
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_holder_that_has_begun_and_is_silent_is_no_reason_to_cancel(monkeypatch, tmp_path, ours):
+    job, calls = silent(monkeypatch)
+    (tmp_path / "steps.jsonl").write_text("{}\n")
+    with pytest.raises(driver.HolderGone, match="no word"):
+        handshake.hello(job, str(tmp_path), 120.0, 0.0, ours, Context())
+    assert calls == []
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_job_that_goes_back_into_the_queue_stays_there(monkeypatch, tmp_path, ours):
+    job, calls = silent(monkeypatch)
+    requeue = dict(job, state="PENDING", reason="BeginTime", nodelist="", batch_host="")
+    monkeypatch.setattr(commands, "jobs", lambda job_id: [requeue])
+    (tmp_path / ".secrets").mkdir()
+    with pytest.raises(Error, match=r"put job 42 back into the queue .*PENDING \(BeginTime\)\. It stays") as caught:
+        handshake.hello(job, str(tmp_path), 120.0, 60.0, ours, Context())
+    assert (calls, caught.value.evidence) == ([], {})
+    assert (tmp_path / ".secrets").exists()
+
+
+def test_an_srun_that_hangs_at_the_first_word_is_silence_and_no_end(monkeypatch, tmp_path):
+    job, calls = silent(monkeypatch)
+    said = [commands.NoAnswer("srun did not answer in 40 s."), driver.HolderGone("no word"), {"ok": True}]
+
+    class Late(driver.Driver):
+        def request(self, op, **fields):
+            if isinstance(said[0], Error):
+                raise said.pop(0)
+            return said[0]
+
+    monkeypatch.setattr(driver, "connect", lambda *args, **options: Late())
+    assert handshake.hello(job, str(tmp_path), 120.0, 60.0, True, Context()) == {"ok": True}
+    assert (len(said), calls) == (1, [])

@@ -1,0 +1,160 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""The playbook as a child of the holder: its lease, its end, its exit code."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import sys
+import time
+
+import pytest
+from ansible_collections.srt.slurm.plugins.module_utils.allocation import detached
+from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
+from ansible_collections.srt.slurm.plugins.module_utils.holder import playbook
+from ansible_collections.srt.slurm.plugins.module_utils.holder.playbook import Play
+
+
+def make(tmp_path, code, keep=False, argv=None):
+    """Return (Play of the Python text *code*, what it told, how often it renewed)."""
+    spec = {
+        "argv": argv or [sys.executable, "-c", code],
+        "env": {"MINE": "yes"},
+        "cwd": str(tmp_path),
+        "log": str(tmp_path / "playbook.log"),
+        "keep": keep,
+    }
+    (tmp_path / "play.json").write_text(json.dumps(spec))
+    told, renewed = [], []
+    return Play(str(tmp_path), lambda: renewed.append(1), told.append), told, renewed
+
+
+def test_its_end_is_told_with_its_exit_code(tmp_path, monkeypatch):
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    code = "import os, sys; print(os.environ['MINE'], os.environ.get('SLURM_JOB_ID')); sys.exit(3)"
+    play, told, renewed = make(tmp_path, code)
+    play.start()
+    play.join(20)
+    assert play.code == 3
+    assert not play.stopped_it
+    assert told == ["its playbook ended with exit code 3"]
+    assert renewed
+    assert (tmp_path / "playbook.log").read_text() == "yes None\n"
+
+
+def test_a_kept_service_is_not_ended_by_it(tmp_path):
+    play, told, _renewed = make(tmp_path, "pass", keep=True)
+    play.start()
+    play.join(20)
+    assert (play.code, told) == (0, [])
+
+
+def test_it_is_stopped_with_its_children(tmp_path):
+    inner = "import time; print('up', flush=True); time.sleep(60)"
+    code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {inner!r}])"
+    play, _told, _renewed = make(tmp_path, code)
+    play.start()
+    deadline = time.monotonic() + 20
+    while not (tmp_path / "playbook.log").exists() or not (tmp_path / "playbook.log").read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    play.stop()
+    assert play.stopped_it
+    assert play.code in (130, 1)
+    assert not play.is_alive()
+
+
+def test_a_term_for_all_processes_of_the_job_does_not_end_it(tmp_path):
+    play, _told, _renewed = make(tmp_path, "import os, signal; os.killpg(0, signal.SIGTERM); print('goes on')")
+    play.start()
+    play.join(20)
+    assert play.code == 0
+    assert (tmp_path / "playbook.log").read_text() == "goes on\n"
+
+
+def test_it_may_say_its_last_words(tmp_path):
+    code = "import pathlib, time; time.sleep(0.5); pathlib.Path('rollup.json').write_text('{}'); raise SystemExit(2)"
+    play, _told, _renewed = make(tmp_path, code)
+    play.start()
+    play.stop(20.0)
+    assert (play.code, play.stopped_it) == (2, False)
+    assert (tmp_path / "rollup.json").exists()
+
+
+def test_what_is_deaf_is_killed_with_all_its_children(tmp_path, monkeypatch):
+    monkeypatch.setattr(playbook, "GRACE_S", 0.3)
+    inner = "import os, time; os.setsid(); print(os.getpid(), flush=True); time.sleep(60)"
+    code = (
+        "import signal, subprocess, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+        f"subprocess.run([sys.executable, '-c', {inner!r}])"
+    )
+    play, _told, _renewed = make(tmp_path, code)
+    play.start()
+    deadline = time.monotonic() + 20
+    while not (tmp_path / "playbook.log").exists() or not (tmp_path / "playbook.log").read_text().strip():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    pid = int((tmp_path / "playbook.log").read_text())
+    play.stop(0.1)
+    assert play.stopped_it
+    process = pathlib.Path(f"/proc/{pid}")
+    while process.exists() and " Z " not in (process / "stat").read_text():
+        assert time.monotonic() < deadline, "its child lives on"
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("link", [False, True])
+def test_a_python_that_is_not_there(tmp_path, link):
+    python = "/no/such/python"
+    if link:
+        python = str(tmp_path / "python")
+        pathlib.Path(python).symlink_to("/no/such/python")
+    play, told, _renewed = make(tmp_path, "", argv=[python])
+    play.start()
+    play.join(20)
+    assert play.code == 127
+    assert "could not be started" in told[0]
+    assert f"cannot run {python}{' (which is /no/such/python)' if link else ''}: No such file" in told[0]
+    assert "setup.yml" in (tmp_path / "playbook.log").read_text()
+
+
+def test_what_is_frozen(tmp_path):
+    wish = {"name": "bench", "job": {"name": "x"}, "extra_vars": {"force": True}, "keep": False}
+    detached.check(wish)
+    detached.freeze(str(tmp_path / "7"), "7", wish)
+    copy = tmp_path / "7" / "frozen" / "ansible_collections" / "srt" / "slurm"
+    for path in ("playbooks/bench.yml", "plugins/action/job_spec.py", "roles/worker/tasks/start.yml", "ansible.cfg"):
+        assert (copy / path).is_file()
+    assert not list(copy.rglob("__pycache__"))
+    play = json.loads((tmp_path / "7" / "play.json").read_text())
+    assert play["env"]["SRT_SLURM_DETACHED"] == "7"
+    variables = json.loads((tmp_path / "7" / "frozen" / "vars.json").read_text())
+    assert variables["job_id"] == "7"
+    assert variables["force"] is True
+    assert variables["output_dir"] == str(tmp_path)
+    assert json.loads((tmp_path / "7" / "frozen" / "job.json").read_text())["jobs"] == [{"name": "x"}]
+    for name in ("vars.json", "job.json"):
+        assert (tmp_path / "7" / "frozen" / name).stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    ("says", "why"),
+    [("exit 1", "has no ansible-core"), ("echo 2.16.3", "has ansible-core 2.16.3; 2.19 or newer"), ("echo 2.19.1", "")],
+)
+def test_an_environment_is_asked_for_its_ansible(tmp_path, says, why):
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\n{says}\n")
+    python.chmod(0o755)
+    wish = {"name": "bench", "job": {}, "python": str(python)}
+    if why:
+        with pytest.raises(Error, match=why):
+            detached.check(wish)
+    else:
+        detached.check(wish)
+
+
+@pytest.mark.parametrize("wrong", [{"name": "no-such"}, {"python": "/no/such"}, {"collection": "/no/such"}])
+def test_what_cannot_work_is_said_before_the_submission(wrong):
+    with pytest.raises(Error, match="playbook"):
+        detached.check(dict({"name": "bench", "job": {}}, **wrong))

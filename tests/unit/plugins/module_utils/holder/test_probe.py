@@ -1,0 +1,151 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""What the holder makes of a service's answers, against a small real server."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import socket
+import threading
+
+import pytest
+from ansible_collections.srt.slurm.plugins.module_utils.holder import probe as holder_probe
+
+HEALTH = {
+    "endpoints": ["generate"],
+    "instances": [
+        {"component": "prefill", "endpoint": "generate"},
+        {"component": "decode", "endpoint": "generate"},
+        {"component": "decode", "endpoint": "load"},
+    ],
+}
+
+
+class Service(http.server.ThreadingHTTPServer):
+    """Answers with what ``answers`` holds for a path: (status, bytes)."""
+
+    def __init__(self):
+        self.answers, self.seen = {}, []
+        super().__init__(("127.0.0.1", 0), Handler)
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.server.seen.append((self.command, self.path, body, self.headers.get("X-Test")))
+        status, text = self.server.answers.get(self.path, (404, b"nothing here"))
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    do_POST = do_GET
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def service():
+    server = Service()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def check(service, **fields):
+    return dict(
+        {"name": "c", "kind": "http", "host": "127.0.0.1", "port": service.server_address[1], "timeout_s": 2}, **fields
+    )
+
+
+def unused_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def test_tcp(service):
+    assert holder_probe.probe(check(service, kind="tcp")) is None
+    assert "refused" in holder_probe.probe({"kind": "tcp", "host": "127.0.0.1", "port": unused_port()})
+
+
+def test_status(service):
+    service.answers["/health"] = (503, b'{"status": "no workers"}')
+    assert holder_probe.probe(check(service, path="/health")) == 'HTTP 503: {"status": "no workers"}'
+    assert holder_probe.probe(check(service, path="/health", status=[200, 503])) is None
+
+
+def test_body_and_headers_are_sent(service):
+    service.answers["/v1"] = (200, b"{}")
+    probe = check(service, path="/v1", method="POST", body={"a": 1}, headers={"X-Test": "y"})
+    assert holder_probe.probe(probe) is None
+    assert service.seen == [("POST", "/v1", b'{"a": 1}', "y")]
+
+
+def test_not_json(service):
+    service.answers["/x"] = (200, b"<html>")
+    assert (
+        holder_probe.probe(check(service, path="/x", expect=[{"nonempty": True}])) == "the answer is not JSON: <html>"
+    )
+
+
+def test_an_answer_without_an_end_is_given_up(service):
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        assert "timed out" in holder_probe.probe(check(service, port=server.getsockname()[1], timeout_s=0.05))
+
+
+def test_expectations_over_http(service):
+    service.answers["/health"] = (200, json.dumps(HEALTH).encode())
+    where = {"component": "decode", "endpoint": "generate"}
+    expect = [
+        {"label": "decode", "path": "instances", "where": where, "min": 2},
+        {"label": "prefill", "path": "instances", "where": {"component": "prefill"}, "min": 2},
+        {"path": "endpoints", "nonempty": True},
+    ]
+    assert holder_probe.probe(check(service, path="/health", expect=expect)) == "decode 1/2, prefill 1/2"
+
+
+@pytest.mark.parametrize(
+    ("expect", "body", "said"),
+    [
+        ({"path": "a.b.0.c", "equals": 5}, {"a": {"b": [{"c": 5}]}}, None),
+        ({"path": "a.b.1.c", "equals": 5}, {"a": {"b": [{"c": 5}]}}, "a.b.1.c is null, not 5"),
+        ({"label": "n", "path": "n", "min": 3}, {"n": 4}, None),
+        ({"label": "n", "path": "n", "min": 3}, {"n": 2}, "n 2/3"),
+        ({"label": "n", "path": "n", "min": 3}, {"n": True}, "n 0/3"),
+        ({"label": "n", "path": "n", "min": 1}, {}, "n 0/1"),
+        (
+            {"label": "two", "path": "", "where": {"k": ["x", "y"]}, "min": 2},
+            [{"k": "x"}, {"k": "y"}, {"k": "z"}],
+            None,
+        ),
+        ({"label": "text", "path": "choices.0.text", "nonempty": True}, {"choices": [{"text": ""}]}, "text is empty"),
+        ({"label": "text", "path": "choices.0.text", "nonempty": True}, {"choices": [{"text": "hi"}]}, None),
+        ({"path": "a"}, "not even an object", None),
+    ],
+)
+def test_one_expectation(expect, body, said):
+    assert holder_probe.judge(expect, body) == said
+
+
+def test_checks_wait_for_the_ones_before_and_slow_down():
+    wait = holder_probe.Wait([{"name": "port"}, {"name": "request", "after": ["port"]}])
+    now = wait.began
+    (port,), _pause = wait.due(now)
+    port["busy"] = True
+    assert wait.due(now)[0] == []
+    pauses = []
+    for _turn in range(20):
+        wait.told(port, "refused")
+        pauses.append(port["pause"])
+    assert pauses == sorted(pauses) and pauses[0] < 0.1 and pauses[-1] == holder_probe.LONGEST_PAUSE_S
+    assert wait.left() == 2 and wait.records()[1]["attempts"] == 0
+    wait.told(port, None)
+    assert [c["name"] for c in wait.due(now)[0]] == ["request"]
+    record = wait.records()[0]
+    assert (record["name"], record["done"], record["attempts"], record["last_error"]) == ("port", True, 21, None)

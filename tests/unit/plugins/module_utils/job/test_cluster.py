@@ -1,0 +1,174 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import pytest
+from ansible_collections.srt.slurm.plugins.module_utils.failures import Error, SpecError
+from ansible_collections.srt.slurm.plugins.module_utils.job.cluster import (
+    apply_cluster,
+    find_cluster_file,
+    load_cluster,
+)
+
+TEXT = """\
+default_account: acct
+default_partition: batch
+default_time_limit: "4:00:00"
+gpus_per_node: 4
+use_segment_sbatch_directive: false
+output_dir: /out
+default_health_check: {max_attempts: 3}
+default_sbatch_directives: {mem: "0", qos: low}
+model_paths: {r1: /models/r1}
+containers: {latest: /c/latest.sqsh, web: nginx.sqsh}
+"""
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    path = tmp_path / "srtslurm.yaml"
+    path.write_text(TEXT)
+    return load_cluster(str(path))
+
+
+def test_defaults_and_aliases(cluster):
+    job, given = apply_cluster(
+        {
+            "model": {"path": "r1", "container": "latest"},
+            "slurm": {"partition": "mine"},
+            "resources": {},
+            "frontend": {"nginx_container": "web"},
+            "sbatch_directives": {"qos": "high"},
+        },
+        cluster,
+    )
+    assert job["model"] == {"path": "/models/r1", "container": "/c/latest.sqsh"}
+    assert job["slurm"] == {"partition": "mine", "account": "acct", "time_limit": "4:00:00"}
+    assert job["resources"] == {"gpus_per_node": 4}
+    assert job["frontend"]["nginx_container"] == "nginx.sqsh"
+    assert job["sbatch_directives"] == {"mem": "0", "qos": "high"}
+    assert job["health_check"] == {"max_attempts": 3}
+    assert given[("model", "path")] == ("model_paths", "r1") and given[("slurm", "account")] == ("default_account",)
+    assert ("slurm", "partition") not in given
+    assert cluster.place(("default_account",)) == "srtslurm.yaml:1 (default_account)"
+
+
+def test_null_refuses_a_default(cluster):
+    assert apply_cluster({"slurm": {"account": None}}, cluster)[0]["slurm"]["account"] is None
+
+
+def test_input_is_left_alone(cluster):
+    job = {"model": {"path": "r1"}}
+    apply_cluster(job, cluster)
+    assert job == {"model": {"path": "r1"}}
+
+
+def test_wrong_sections_do_not_crash(cluster):
+    for value in (None, 3, "text", []):
+        apply_cluster({"model": value, "slurm": value, "resources": value, "sbatch_directives": value}, cluster)
+
+
+def test_kept_settings(cluster):
+    kept = cluster.kept()
+    assert kept["output_dir"] == "/out" and kept["use_segment_sbatch_directive"] is False
+    assert "reporting" not in kept and "model_paths" not in kept
+
+
+def test_bad_key_is_an_error(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("default_acount: x\nuse_exclusive_sbatch_directive: maybe\n")
+    with pytest.raises(SpecError) as caught:
+        load_cluster(str(path))
+    assert len(caught.value.problems) == 2 and "default_account" in str(caught.value)
+
+
+def load(tmp_path, text):
+    path = tmp_path / "srtslurm.yaml"
+    path.write_text(text)
+    return load_cluster(str(path))
+
+
+def told(tmp_path, text):
+    """Return [(line, path, problem and remedy)] of a bad cluster file."""
+    with pytest.raises(SpecError) as caught:
+        load(tmp_path, text)
+    assert {one["file"] for one in caught.value.problems} == {str(tmp_path / "srtslurm.yaml")}
+    return [(one["line"], one["path"], f"{one['problem']} {one['remedy']}") for one in caught.value.problems]
+
+
+def test_problems_inside_its_tables_are_its_own(tmp_path):
+    text = """\
+default_time_limit: "4:00:00"
+default_health_check: {max_atempts: 3, interval_seconds: 0}
+default_sbatch_directives:
+  time: 4:00:00
+  mem: [1]
+reporting: {s3: {buket: x}}
+"""
+    found = told(tmp_path, text)
+    assert [(line, path) for line, path, _text in found] == [
+        (2, "default_health_check.max_atempts"),
+        (2, "default_health_check.interval_seconds"),
+        (4, "default_sbatch_directives.time"),
+        (5, "default_sbatch_directives.mem"),
+        (6, "reporting.s3.buket"),
+    ]
+    assert 'Did you mean "max_attempts"' in found[0][2] and '"4:00:00"' in found[2][2]
+
+
+def test_wrong_keys_of_both_forms_get_a_hint_with_their_path(tmp_path):
+    found = told(tmp_path, "cluster:\n  acount: x\n  gpus-per-nod: 4\n  container-: x\naccount: me\nnmae: x\n")
+    assert [(line, path) for line, path, _text in found] == [
+        (2, "cluster.acount"),
+        (3, "cluster.gpus-per-nod"),
+        (4, "cluster.container-"),
+        (5, "account"),
+        (6, "nmae"),
+    ]
+    for (_line, _path, text), hint in zip(found, ("account", "gpus_per_node", "container", "default_account")):
+        assert f'Did you mean "{hint}"?' in text
+
+
+def test_a_health_check_of_the_site_leaves_the_rest_to_the_job(tmp_path):
+    cluster = load(tmp_path, "default_health_check: {interval-seconds: 5}\n")
+    assert apply_cluster({}, cluster)[0]["health_check"] == {"interval_seconds": 5}
+    assert "default_health_check.interval_seconds today" in cluster.notes[0]
+    assert "health_check" not in apply_cluster({}, load(tmp_path, "default_health_check: null\n"))[0]
+
+
+@pytest.mark.parametrize("text, words", [("[1]", "is a list"), ("3", "is 3"), ("x", 'is "x"')])
+def test_a_file_that_is_no_mapping(tmp_path, text, words):
+    with pytest.raises(Error, match="a cluster file is a mapping") as caught:
+        load(tmp_path, text)
+    assert words in str(caught.value)
+
+
+def test_an_option_that_the_job_spells_otherwise_is_the_jobs(tmp_path):
+    cluster = load(tmp_path, "default_sbatch_directives: {account: site, cpus-per-task: 4, mem: 0}\n")
+    job, given = apply_cluster({"sbatch_directives": {"A": "me", "cpus_per_task": 8}}, cluster)
+    assert job["sbatch_directives"] == {"A": "me", "cpus_per_task": 8, "mem": "0"}
+    assert given == {("sbatch_directives", "mem"): ("default_sbatch_directives", "mem")}
+
+
+def test_empty_file_and_no_file(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("")
+    assert load_cluster(str(path)).settings == load_cluster(None).settings
+
+
+def test_search(tmp_path):
+    deep = tmp_path / "a" / "b" / "c" / "d"
+    deep.mkdir(parents=True)
+    assert find_cluster_file(None, {}, str(deep)) is None
+    (tmp_path / "srtslurm.yaml").write_text("{}")
+    assert find_cluster_file(None, {}, str(deep)) == str(tmp_path / "srtslurm.yaml")
+    (tmp_path / "other.yaml").write_text("{}")
+    other = str(tmp_path / "other.yaml")
+    assert find_cluster_file(None, {"SRTSLURM_CONFIG": other}, str(deep)) == other
+    assert find_cluster_file(other, {"SRTSLURM_CONFIG": "/nope"}, str(deep)) == other
+
+
+@pytest.mark.parametrize("given, environ", [("/nope/x", {}), (None, {"SRTSLURM_CONFIG": "/nope/x"})])
+def test_named_file_must_exist(given, environ):
+    with pytest.raises(Error, match="/nope/x"):
+        find_cluster_file(given, environ, "/")

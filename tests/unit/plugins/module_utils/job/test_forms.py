@@ -1,0 +1,124 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""The input forms through Ansible itself: its extra vars, its templates, its places."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import jobs
+import pytest
+
+PLAY = """\
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - srt.slurm.job_spec:
+      register: found
+      ignore_errors: true
+    - ansible.builtin.copy:
+        content: "{{ found | to_json }}"
+        dest: "{{ srt_test_out }}"
+        mode: "0600"
+"""
+
+JOB = """\
+name: "{{ 'tem' ~ 'plated' }}"
+model:
+  path: "{{ srt_test_model }}"
+resources:
+  gpus_per_node: "{{ 2 * 4 }}"
+  agg_nodes: 1
+  agg_workers: 2
+backend: {type: mocker, aggregated_environment: {WHERE: "{node}"}}
+dynamo: {install: false}
+environment: {A: "{{ 'b' }}", C: "4"}
+benchmark: {type: manual}
+"""
+
+
+def play(folder, *arguments):
+    """Run job_spec in a playbook and return its result."""
+    (folder / "play.yml").write_text(PLAY)
+    out = folder / "out.json"
+    environment = {**os.environ, "ANSIBLE_CONFIG": str(jobs.ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
+    environment["ANSIBLE_COLLECTIONS_PATH"] = str(jobs.ROOT / "collections")
+    environment.pop("SRTSLURM_CONFIG", None)
+    command = [sys.executable, "-m", "ansible.cli.playbook"]
+    own = ["-e", f"srt_test_out={out}", "-e", f"srt_test_model={folder}", "-i", "localhost,", "-c", "local"]
+    own += ["-e", f"ansible_python_interpreter={sys.executable}"]
+    done = subprocess.run(
+        [*command, str(folder / "play.yml"), *own, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env=environment,
+        cwd=folder,
+    )
+    assert out.exists(), done.stdout + done.stderr
+    return json.loads(out.read_text())
+
+
+def write(folder, name, text):
+    (folder / name).write_text(text)
+    return str(folder / name)
+
+
+def nested(text):
+    return "job:\n" + "".join(f"  {line}\n" for line in text.splitlines())
+
+
+def test_three_forms_give_the_same_spec(tmp_path):
+    flat = write(tmp_path, "flat.yaml", JOB)
+    under = write(tmp_path, "nested.yaml", nested(JOB))
+    results = [
+        play(tmp_path, *words) for words in (["-e", f"@{flat}"], ["-e", f"@{under}"], ["-e", f"job_file={flat}"])
+    ]
+    spec = results[0]["jobs"][0]["spec"]
+    assert spec["name"] == "templated" and spec["model"]["path"] == str(tmp_path)
+    assert spec["resources"]["gpus_per_node"] == 8 and spec["resources"]["gpus_per_agg"] == 4
+    # "environment" is a word that a template would take from the play.
+    assert spec["environment"] == {"A": "b", "C": "4"}
+    assert spec["backend"]["aggregated_environment"] == {"WHERE": "{node}"}
+    assert results[1]["jobs"] == results[0]["jobs"] == results[2]["jobs"]
+
+
+@pytest.mark.parametrize("form", ["flat", "nested", "job_file"])
+def test_problems_name_file_and_line_in_every_form(tmp_path, form):
+    text = JOB.replace("agg_workers", "agg_wrokers").replace('C: "4"', "C: true")
+    file = write(tmp_path, "bad.yaml", nested(text) if form == "nested" else text)
+    result = play(tmp_path, "-e", f"job_file={file}" if form == "job_file" else f"@{file}", "-e", "kepp=true")
+    shift = 1 if form == "nested" else 0
+    found = {(one["file"], one["line"], one["path"], one["remedy"]) for one in result["problems"]}
+    assert (file, 7 + shift, "resources.agg_wrokers", 'Did you mean "agg_workers"?') in found
+    assert (file, 10 + shift, "environment.C") in {one[:3] for one in found}
+    assert ("extra vars", None, "kepp", "Did you mean keep?") in found
+    assert len(found) == 3 and result["failed"]
+
+
+@pytest.mark.parametrize("form", ["flat", "job_file"])
+def test_values_that_no_job_can_hold_are_told_with_their_line(tmp_path, form):
+    text = JOB.replace('WHERE: "{node}"', "WHERE: !!set {a, b}").replace('C: "4"', "C: 2024-01-02")
+    file = write(tmp_path, "odd.yaml", text)
+    result = play(tmp_path, "-e", f"job_file={file}" if form == "job_file" else f"@{file}")
+    found = [(one["line"], one["path"]) for one in result["problems"]]
+    # A file with a tag is not read any further by us; Ansible's reader has read it already.
+    wanted = [(8, "backend.aggregated_environment.WHERE"), (10, "environment.C")]
+    assert result["failed"] and found == (wanted[:1] if form == "job_file" else wanted)
+
+
+def test_numbers_are_taken_as_they_are_written_in_every_form(tmp_path):
+    text = JOB.replace('C: "4"', "C: 010, D: 12:30:00").replace("install: false", "install: false, hash: 01234567")
+    flat, under = write(tmp_path, "flat.yaml", text), write(tmp_path, "nested.yaml", nested(text))
+    for words in (["-e", f"@{flat}"], ["-e", f"@{under}"], ["-e", f"job_file={flat}"]):
+        spec = play(tmp_path, *words)["jobs"][0]["spec"]
+        assert spec["environment"] == {"A": "b", "C": "010", "D": "12:30:00"} and spec["dynamo"]["hash"] == "01234567"
+    # The command line is YAML too, unless it is JSON, of which only the numbers are left.
+    spec = play(tmp_path, "-e", f"@{flat}", "-e", "{dynamo: {version: 0.10, install: false}}")["jobs"][0]["spec"]
+    assert spec["dynamo"]["version"] == "0.10"
+    result = play(tmp_path, "-e", f"@{flat}", "-e", '{"dynamo": {"version": 0.10, "install": false}}')
+    assert [one["path"] for one in result["problems"]] == ["dynamo.version"] and "quotes" in result["msg"]

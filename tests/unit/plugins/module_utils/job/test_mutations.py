@@ -1,0 +1,93 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""A damaged job is either a job or a clear error, never a traceback."""
+
+from __future__ import annotations
+
+import copy
+import json
+import random
+
+import jobs
+import yaml
+from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
+from ansible_collections.srt.slurm.plugins.module_utils.job import reading
+from ansible_collections.srt.slurm.plugins.module_utils.plan import build
+from ansible_collections.srt.slurm.plugins.module_utils.stages import job_spec
+
+NONSENSE = [
+    None,
+    True,
+    0,
+    -1,
+    70000,
+    10**9,
+    1.5,
+    float("inf"),
+    "",
+    "x",
+    "$Q",
+    "4x16",
+    "none",
+    [],
+    [None],
+    {},
+    {"a": 1},
+    {1: 2},
+]
+EXAMPLES = ("quickstart.yaml", "dedicated-nodes.yaml", "sglang-disaggregated.yaml")
+
+
+def paths(value, path=()):
+    """Yield the path of everything inside *value*."""
+    if path:
+        yield path
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        yield from paths(item, (*path, key))
+
+
+def damage(job, source):
+    """Change, rename, remove or add something in *job*."""
+    if source.random() < 0.3:
+        job["resources"]["het_jobs"] = source.choice([True, False])
+    if source.random() < 0.3:
+        name = source.choice(["mem", "time", "nodes", "gres"])
+        job["sbatch_directives"] = {name: source.choice(["1", 2, "gpu:8", True])}
+    if source.random() < 0.3 and job["backend"]["type"] == "sglang":
+        # How many ports a worker takes follows from such numbers.
+        size = source.choice([4, 70000, 10**9])
+        given = job["backend"].setdefault("sglang_config", {})
+        given["prefill"] = {"dp-size": size, "tp-size": 4, "enable-dp-attention": True}
+    path = source.choice(list(paths(job)))
+    parent = job
+    for key in path[:-1]:
+        parent = parent[key]
+    kind = source.random() if isinstance(parent, dict) else 1
+    if kind < 0.15:
+        del parent[path[-1]]
+    elif kind < 0.3:
+        parent[f"{path[-1]}x"] = parent.pop(path[-1])
+    else:
+        parent[path[-1]] = copy.deepcopy(source.choice(NONSENSE))
+
+
+def test_mutations():
+    source = random.Random(11)
+    originals = [reading.read_job(str(jobs.ROOT / "examples" / name))[0] for name in EXAMPLES]
+    outcomes = {"planned": 0, "refused": 0}
+    for _round in range(400):
+        job = copy.deepcopy(source.choice(originals))
+        damage(job, source)
+        try:
+            spec = jobs.spec_of(job)
+        except Error as error:
+            assert error.msg
+            outcomes["refused"] += 1
+            continue
+        described = job_spec.describe(spec)
+        assert yaml.safe_load(described["config_text"]) == json.loads(json.dumps(spec))
+        if described["allocation"]["nodes"] < 50:
+            json.dumps(build.build(spec, build.imaginary_allocation(spec), assets={}))
+        outcomes["planned"] += 1
+    assert min(outcomes.values()) > 20

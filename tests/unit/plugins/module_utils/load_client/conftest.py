@@ -1,0 +1,57 @@
+"""A tokenizer without a download, and the streaming server of tests/support."""
+
+from __future__ import annotations
+
+import pathlib
+import random
+
+import pytest
+
+CLIENT = pathlib.Path(__file__).resolve().parents[5] / "plugins" / "module_utils" / "benchmarks" / "load_client"
+
+
+def corpus():
+    """Return sentences of made-up words: enough for a tokenizer with some hundred whole words."""
+    rng = random.Random(1)
+    parts = ["ka", "lo", "mi", "ner", "sot", "vu", "pra", "del", "ish", "on"]
+    words = ["".join(rng.choices(parts, k=rng.randint(1, 3))) for _unused in range(400)]
+    return [" ".join(rng.choices(words, k=20)) for _unused in range(400)]
+
+
+@pytest.fixture(scope="session")
+def tokenizer():
+    """A byte level BPE tokenizer, as GPT-2's, Qwen's and Llama 3's are."""
+    tokenizers = pytest.importorskip("tokenizers")
+    made = tokenizers.Tokenizer(tokenizers.models.BPE())
+    made.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = tokenizers.decoders.ByteLevel()
+    trainer = tokenizers.trainers.BpeTrainer(
+        vocab_size=1500,
+        special_tokens=["<bos>", "<eos>"],
+        initial_alphabet=tokenizers.pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    made.train_from_iterator(corpus(), trainer)
+    return made
+
+
+@pytest.fixture(scope="session")
+def model_dir(tokenizer, tmp_path_factory):
+    """A folder with the tokenizer's tokenizer.json."""
+    folder = tmp_path_factory.mktemp("model")
+    tokenizer.save(str(folder / "tokenizer.json"))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sse():
+    """The module tests/support/sse_server.py."""
+    import sse_server
+
+    return sse_server
+
+
+@pytest.fixture(scope="session")
+def client_dir():
+    """The folder of the program."""
+    return CLIENT

@@ -1,0 +1,271 @@
+"""The whole program against a real server on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+
+import pytest
+from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.load_client import main as cli
+
+pytest.importorskip("aiohttp")
+pytest.importorskip("tokenizers")
+
+
+@pytest.fixture
+def measure(model_dir, tmp_path):
+    """Return a function that runs the program in this process; yields (exit code, result or None)."""
+    result = tmp_path / "r" / "results.json"
+
+    def run(url, *argv):
+        code = cli.main([
+            "--base-url", url, "--model", "m", "--tokenizer", str(model_dir), "--isl", "24", "--osl", "8",
+            "--num-prompts", "12", "--concurrency", "4", "--result", str(result),
+            "--progress", str(tmp_path / "r" / "progress.json"), *argv,
+        ])  # fmt: skip
+        return code, json.loads(result.read_text()) if result.exists() else None
+
+    run.result = result
+    run.partial = tmp_path / "r" / "results.partial.json"
+    run.progress = tmp_path / "r" / "progress.json"
+    return run
+
+
+def test_a_plain_run(sse, measure, tokenizer):
+    with sse.running(sse.Behaviour(tokenizer=tokenizer)) as server:
+        code, result = measure(server.url, "--num-warmup", "5")
+    assert code == 0
+    assert (result["completed"], result["failed"], result["num_prompts"]) == (12, 0, 12)
+    assert result["total_input_tokens"] == result["server_input_tokens"] == 12 * 24
+    assert result["input_token_mismatches"] == 0
+    assert result["total_output_tokens"] == 12 * 8
+    assert result["usage_source"] == "server"
+    assert result["mean_ttft_ms"] > 0
+    assert result["started_at"] < result["ended_at"]
+    assert result["interrupted"] is False
+    assert len(server.requests) == 17
+    sent = [body["prompt"] for body in server.requests]
+    assert not set(sent[:5]) & set(sent[5:])
+    assert len(set(sent[5:])) == 12
+    body = server.requests[-1]
+    assert (body["ignore_eos"], body["stream"], body["stream_options"]) == (True, True, {"include_usage": True})
+    assert (body["max_tokens"], body["temperature"], body["model"]) == (8, 0.0, "m")
+    assert server.connections <= 4
+    progress = json.loads(measure.progress.read_text())
+    assert (progress["state"], progress["done"], progress["exit_code"]) == ("done", 12, 0)
+    assert not list(measure.result.parent.glob("*.tmp*"))
+
+
+def test_the_same_seed_sends_the_same_prompts_and_another_concurrency_others(sse, measure):
+    with sse.running() as server:
+        measure(server.url)
+        first = sorted(body["prompt"] for body in server.requests)
+        server.requests.clear()
+        measure(server.url)
+        assert sorted(body["prompt"] for body in server.requests) == first
+        server.requests.clear()
+        measure(server.url, "--concurrency", "3")
+        assert not set(first) & {body["prompt"] for body in server.requests}
+
+
+def test_lengths_vary_with_the_ratio_and_stay_exact(sse, measure, tokenizer):
+    with sse.running(sse.Behaviour(tokenizer=tokenizer)) as server:
+        _code, result = measure(server.url, "--random-range-ratio", "0.5")
+    assert set(result["input_lens"]) <= set(range(12, 25))
+    assert len(set(result["input_lens"])) > 1
+    assert sorted(result["output_lens"]) == sorted(body["max_tokens"] for body in server.requests)
+    assert result["input_token_mismatches"] == 0
+
+
+def test_chat_skips_the_role_chunk(sse, measure):
+    behaviour = sse.Behaviour(role_chunk=True, ttft_s=0.03, extra_prompt_tokens=7)
+    with sse.running(behaviour) as server:
+        _code, result = measure(server.url, "--endpoint", "/v1/chat/completions", "--num-prompts", "4")
+    assert server.requests[0]["messages"][0]["role"] == "user"
+    assert result["median_ttft_ms"] >= 29
+    assert result["completed"] == 4
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "source"),
+    [
+        ({"done": False, "usage": "finish"}, "server"),
+        ({"usage": "none"}, "chunks"),
+        ({"usage": "none", "done": False}, "chunks"),
+        ({"finish": False}, "server"),
+    ],
+)
+def test_servers_that_end_in_other_ways(sse, measure, behaviour, source):
+    with sse.running(sse.Behaviour(**behaviour)) as server:
+        code, result = measure(server.url)
+    assert code == 0
+    assert (result["completed"], result["usage_source"], result["total_output_tokens"]) == (12, source, 96)
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "error"),
+    [
+        ({"fail_every": 1}, "HTTP 503: Service temporarily unavailable"),
+        ({"error_event": "out of blocks"}, "out of blocks"),
+        ({"cut": True}, "ended early"),
+    ],
+)
+def test_failed_requests_are_told_and_the_run_completes(sse, measure, behaviour, error):
+    with sse.running(sse.Behaviour(**behaviour)) as server:
+        code, result = measure(server.url)
+    assert code == 0
+    assert (result["completed"], result["failed"], result["mean_ttft_ms"]) == (0, 12, None)
+    assert all(error in text or "Payload" in text for text in result["errors"])
+
+
+def test_some_failed_requests(sse, measure):
+    with sse.running(sse.Behaviour(fail_every=4)) as server:
+        _code, result = measure(server.url)
+    assert (result["completed"], result["failed"]) == (9, 3)
+
+
+def test_tokens_that_are_no_text_count_and_are_timed_by_the_end(sse, measure):
+    with sse.running(sse.Behaviour(empty_text=True)) as server:
+        _code, result = measure(server.url)
+    assert (result["completed"], result["total_output_tokens"]) == (12, 96)
+    assert result["mean_ttft_ms"] == result["mean_e2el_ms"] > 0
+
+
+def test_short_answers_are_counted(sse, measure):
+    with sse.running(sse.Behaviour(tokens=3)) as server:
+        _code, result = measure(server.url)
+    assert result["short_outputs"] == 12
+
+
+def test_texts_when_asked_for(sse, measure):
+    with sse.running() as server:
+        _code, result = measure(server.url, "--save-texts")
+        assert result["generated_texts"] == [" tok" * 8] * 12
+        _code, result = measure(server.url, "--no-reuse-connections", "--no-quick-ack")
+    assert result["generated_texts"] == []
+    assert (result["reuse_http_connections"], result["quick_ack"]) == (False, False)
+    assert server.connections >= 12
+
+
+def test_a_request_that_takes_too_long_has_failed(sse, measure):
+    with sse.running(sse.Behaviour(hang_after=12)) as server:
+        _code, result = measure(server.url, "--request-timeout", "0.2")
+    assert (result["completed"], result["failed"]) == (11, 1)
+    assert "no complete answer within 0.2 s" in "".join(result["errors"])
+
+
+def test_arrivals_are_spread_over_time(sse, measure):
+    with sse.running() as server:
+        _code, result = measure(server.url, "--request-rate", "400")
+    assert result["request_rate"] == 400
+    assert sorted(result["start_times"]) == result["start_times"]
+    assert result["duration"] > 0.005
+
+
+def test_nobody_there_is_exit_code_1_and_no_result(measure, unused_port):
+    code, result = measure(f"http://127.0.0.1:{unused_port}", "--num-warmup", "20")
+    assert (code, result) == (1, None)
+    partial = json.loads(measure.partial.read_text())
+    assert partial["interrupted"] is True
+    assert "nothing could be sent" in partial["reason"]
+    assert json.loads(measure.progress.read_text())["state"] == "failed"
+
+
+def test_a_server_that_hangs_is_a_stall(sse, measure):
+    with sse.running(sse.Behaviour(hang_after=6)) as server:
+        code, result = measure(server.url, "--stall-timeout", "0.3")
+    assert (code, result) == (1, None)
+    partial = json.loads(measure.partial.read_text())
+    assert "no progress" in partial["reason"]
+    assert partial["completed"] == 5
+
+
+def test_a_completed_run_removes_the_partial_file_of_an_earlier_one(sse, measure):
+    measure.partial.parent.mkdir()
+    measure.partial.write_text("{}")
+    with sse.running() as server:
+        measure(server.url)
+    assert not measure.partial.exists()
+
+
+def test_without_a_tokenizer_it_ends_with_2_and_says_what_is_needed(measure, tmp_path, capsys):
+    code, result = measure("http://127.0.0.1:1", "--tokenizer", str(tmp_path))
+    assert (code, result) == (2, None)
+    assert "tokenizer.json" in capsys.readouterr().err
+    assert json.loads(measure.progress.read_text())["exit_code"] == 2
+
+
+def test_without_aiohttp_it_ends_with_2_and_says_what_is_needed(measure, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "aiohttp", None)
+    code, _result = measure("http://127.0.0.1:1")
+    assert code == 2
+    assert "needs aiohttp" in capsys.readouterr().err
+
+
+def test_it_works_without_uvloop(sse, measure, monkeypatch):
+    monkeypatch.setitem(sys.modules, "uvloop", None)
+    with sse.running() as server:
+        code, _result = measure(server.url)
+    assert code == 0
+    assert type(cli._new_loop()).__module__.startswith("asyncio")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_as_a_folder_and_interrupted(sse, client_dir, model_dir, tmp_path, number, code):
+    folder = tmp_path / "load_client"
+    shutil.copytree(client_dir, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    with sse.running(sse.Behaviour(hang_after=6)) as server:
+        argv = [
+            sys.executable, str(folder), "--base-url", server.url, "--model", "m", "--tokenizer", str(model_dir),
+            "--isl", "24", "--osl", "8", "--num-prompts", "12", "--concurrency", "4",
+            "--result", str(tmp_path / "x.json"),
+        ]  # fmt: skip
+        with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder) as process:
+            assert server.hanging.wait(20)
+            process.send_signal(number)
+            out, err = process.communicate(timeout=20)
+    assert process.returncode == code, err
+    assert "interrupted by" in err
+    partial = json.loads((tmp_path / "x.partial.json").read_text())
+    assert 0 < partial["completed"] <= 5
+    assert partial["interrupted"] is True
+    assert not (tmp_path / "x.json").exists()
+    assert "c=4 preparing prompts" in out
+    assert not (folder / "__pycache__").exists()
+
+
+def test_a_signal_during_preparation(measure, monkeypatch):
+    def interrupted(_path):
+        os.kill(os.getpid(), signal.SIGTERM)
+        signal.pause()
+
+    monkeypatch.setattr(cli, "load_tokenizer", interrupted)
+    before = signal.getsignal(signal.SIGTERM)
+    code, _result = measure("http://127.0.0.1:1")
+    assert code == 143
+    assert json.loads(measure.partial.read_text())["completed"] == 0
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_help_runs_as_a_folder_without_any_library(client_dir):
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", str(client_dir), "--help"], capture_output=True, text=True, check=False, timeout=30
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Exit codes:" in done.stdout
+
+
+@pytest.fixture
+def unused_port():
+    async def find():
+        server = await asyncio.start_server(lambda *_streams: None, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        server.close()
+        return port
+
+    return asyncio.run(find())

@@ -1,0 +1,488 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Preflight: the real program on this host in place of each node, over a fake Slurm."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+from ansible_collections.srt.slurm.plugins.module_utils.allocation import driver
+from ansible_collections.srt.slurm.plugins.module_utils.entry import Context
+from ansible_collections.srt.slurm.plugins.module_utils.failures import Error, StepError
+from ansible_collections.srt.slurm.plugins.module_utils.holder import socket_dir
+from ansible_collections.srt.slurm.plugins.module_utils.slurm import commands, srun
+from ansible_collections.srt.slurm.plugins.module_utils.stages import preflight
+from ansible_collections.srt.slurm.plugins.module_utils.stages.node_check import main as node_check
+from fake_holder import FakeDriver, FakeSlurm, make_plan, make_step
+
+NODES = ("node001", "node002")
+
+
+class Nodes(FakeSlurm):
+    """Runs the program of preflight once for each node, as srun would.
+
+    :ivar held: so many of its starts run on until somebody ends them, and report nothing.
+    :ivar cached: {node: text} of logs that the submit host still sees in place of the new ones.
+    :ivar prolog: bytes that the site's TaskProlog prints before each report.
+    :ivar tables: those that the nodes were given.
+    """
+
+    run_dir = lost = None
+    prolog = b""
+
+    def __init__(self):
+        super().__init__()
+        self.held, self.cached, self.tables = 0, {}, []
+
+    def spawn(self, argv, env, err_path):
+        if "--job-name=preflight" in argv and self.held:
+            self.held -= 1
+        elif "--job-name=preflight" in argv and not self.outcomes.get("preflight"):
+            program = argv[argv.index("python3") :]
+            self.tables.append(json.loads(pathlib.Path(program[-1]).read_text()))
+            for node in NODES:
+                done = subprocess.run(
+                    [sys.executable, *program[1:]], env=dict(os.environ, SLURMD_NODENAME=node), capture_output=True,
+                    text=True, check=True, timeout=60,
+                )  # fmt: skip
+                pathlib.Path(self.run_dir, "logs", f"{node}_preflight.out").write_bytes(
+                    self.prolog + self.cached.get(node, done.stdout).encode()
+                )
+            self.outcomes["preflight"] = [(0, "")]
+        return super().spawn(argv, env, err_path)
+
+
+@pytest.fixture
+def made(tmp_path, monkeypatch):
+    """A plan of one worker on each of two nodes; returns (plan, driver, call)."""
+    slurm = Nodes()
+    run_dir = tmp_path / "out" / "42"
+    run_dir.mkdir(parents=True)
+    slurm.run_dir = str(run_dir)
+    talk = FakeDriver(run_dir, slurm=slurm)
+    steps = [make_step(f"w_{i}", node) for i, node in enumerate(NODES)]
+    checks = [{"name": "w_0", "kind": "tcp", "host": "10.0.0.1", "port": 0, "steps": ["w_0"]}]
+    nodes = [{"name": node, "address": f"10.0.0.{i + 1}", "gpus": 8} for i, node in enumerate(NODES)]
+    plan = make_plan(run_dir, steps, checks=checks, nodes=nodes)
+    monkeypatch.setattr(driver, "connect_plan", lambda _plan, _ctx: talk)
+    monkeypatch.setattr(commands, "jobs", lambda **_limits: [{"id": "42"}])
+    monkeypatch.setattr(commands, "cluster", lambda: "here@login")
+    lines = []
+
+    def tell(line):
+        lines.append(line)
+        if call.heard:
+            call.heard(line)
+
+    def call(check=False, **params):
+        defaults = {key: option.get("default") for key, option in preflight.ARGUMENT_SPEC.items()}
+        wanted = {"min_free_mib": 0, "min_shm_mib": 0, **params}
+        return preflight.run(dict(defaults, plan=plan, **wanted), Context(check_mode=check, progress=tell))
+
+    call.lines, call.heard = lines, None
+    return plan, talk, call
+
+
+def test_nothing_is_wrong(made):
+    plan, _talk, call = made
+    result = call()
+    assert [one["node"] for one in result["nodes"]] == list(NODES)
+    assert (result["changed"], [p for p in result["problems"] if p["fatal"]]) == (False, [])
+    assert call()["changed"] is False
+    assert not pathlib.Path(plan["run_dir"], "evidence").exists()
+
+
+@pytest.mark.parametrize("printed", [b"Welcome\n{\n", b"K\xf6ln\n", b"be {nice}\0"])
+def test_what_a_prolog_of_the_site_prints_is_no_report(made, monkeypatch, printed):
+    _plan, talk, call = made
+    monkeypatch.setattr(preflight, "SHARED_DISK_S", 0.0)
+    talk.slurm.prolog = printed
+    assert [one["node"] for one in call()["nodes"]] == list(NODES)
+
+
+def test_nothing_is_done_in_check_mode_or_when_all_runs(made):
+    plan, talk, call = made
+    assert call(check=True)["skipped_because"] == "check mode"
+    asks = [srun.start_request(step, "42", plan["run_dir"]) for step in plan["steps"]]
+    talk.request("start", steps=asks, wait_s=10)
+    assert call()["skipped_because"] == "all steps run already"
+    assert sorted(name for name, _argv, _env in talk.slurm.spawned) == ["w_0", "w_1"]
+
+
+def test_a_port_of_a_stranger_names_node_step_and_port_and_can_be_cured_elsewhere(made):
+    plan, _talk, call = made
+    with socket.socket() as stranger:
+        stranger.bind(("", 0))
+        stranger.listen()
+        plan["checks"][0]["port"] = port = stranger.getsockname()[1]
+        with pytest.raises(Error, match=f"node001: port {port} of w_0 is taken by another process") as caught:
+            call()
+        assert (caught.value.evidence["bad_nodes"], caught.value.evidence["curable"]) == (["node001"], True)
+        assert call(ignore=["port"])["changed"] is False
+
+
+def test_a_port_that_another_controller_s_step_took_meanwhile_is_fine(made, monkeypatch):
+    plan, talk, call = made
+    real = preflight._ask
+
+    def ask(*args):
+        talk.request("start", steps=[srun.start_request(plan["steps"][0], "42", plan["run_dir"])], wait_s=10)
+        return real(*args)
+
+    with socket.socket() as ours:
+        ours.bind(("", 0))
+        ours.listen()
+        plan["checks"][0]["port"] = ours.getsockname()[1]
+        monkeypatch.setattr(preflight, "_ask", ask)
+        assert call()["problems"] == []
+
+
+def test_too_little_space_and_missing_mounts(made):
+    plan, _talk, call = made
+    plan["steps"][1]["mounts"] = ["/no/such/model:/model"]
+    with pytest.raises(Error, match=r"node002: /no/such/model is to be mounted and does not exist") as caught:
+        call()
+    assert caught.value.evidence["bad_nodes"] == ["node002"]
+    with pytest.raises(Error, match=r"MiB left, 1000000000 are needed") as caught:
+        call(min_free_mib=1000000000)
+    assert caught.value.evidence["curable"] is False  # all nodes say so
+
+
+def test_a_clock_that_is_off_is_told(made, monkeypatch):
+    _plan, _talk, call = made
+    real = preflight._ask
+
+    def ask(*args):
+        reports, sent, back = real(*args)
+        return reports, sent + 60, back + 60
+
+    monkeypatch.setattr(preflight, "_ask", ask)
+    problems = call()["problems"]
+    assert {(p["node"], p["check"], p["fatal"]) for p in problems} == {(node, "clock", False) for node in NODES}
+
+
+def test_a_node_that_fails_is_named(made):
+    _plan, talk, call = made
+    talk.slurm.outcomes["preflight"] = [(0, "srun: error: Node failure on node002")]
+    with pytest.raises(StepError, match="Step preflight on node002") as caught:
+        call()
+    assert (caught.value.evidence["bad_nodes"], caught.value.evidence["curable"]) == (["node002"], True)
+
+
+def test_gpus_are_counted_and_must_be_idle(tmp_path, monkeypatch):
+    program = tmp_path / "nvidia-smi"
+    program.write_text(
+        "#!/bin/sh\ncase \"$*\" in *compute-apps*) echo '4711, python, 7000';; *) echo '0, GPU-a, 7000';; esac\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    problems, count = node_check.gpus(2, True)
+    assert count == 1
+    assert [p["text"] for p in problems] == [
+        "1 of 2 GPUs are visible",
+        "1 foreign processes use GPUs: 4711, python, 7000",
+    ]
+    assert node_check.gpus(1, False) == ([], 1)
+
+
+def without_nvidia_smi(monkeypatch, tmp_path):
+    """Let the PATH of the nodes have nothing but what the program needs."""
+    folder = tmp_path / "bare"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", str(folder))
+
+
+def test_gpus_that_nobody_could_look_at_are_a_note(made, monkeypatch, tmp_path):
+    plan, _talk, call = made
+    without_nvidia_smi(monkeypatch, tmp_path)
+    result = call()
+    note = "gpu not checked on node001, node002: no nvidia-smi"
+    assert result["notes"] == [note] and call.lines.count(note) == 1
+    assert [one["gpus"] for one in result["nodes"]] == [None, None]
+    assert call(ignore=["gpu"])["notes"] == []
+    plan["nodes"] = [dict(node, gpus=0) for node in plan["nodes"]]
+    assert call()["notes"] == []
+
+
+def test_an_nvidia_smi_that_hangs_is_a_finding(program, monkeypatch):
+    program("nvidia-smi", "case \"$*\" in *compute-apps*) exec sleep 60;; *) echo '0, GPU-a, 70';; esac\n")
+    monkeypatch.setattr(node_check, "NVIDIA_SMI_S", 0.2)
+    (problem,), count = node_check.gpus(1, True)
+    assert (problem["check"], problem["fatal"], count) == ("gpu", True, 1)
+    assert problem["text"].startswith("nvidia-smi does not say which processes use GPUs: ")
+    assert "timed out" in problem["text"]
+    program("nvidia-smi", "exec sleep 60\n")
+    (problem,), count = node_check.gpus(1, True)
+    assert (problem["text"].partition(":")[0], count) == ("nvidia-smi does not answer", None)
+
+
+def make_run_dir(output, job_id, cluster="here@login"):
+    """Make the run directory of a job as its submission does."""
+    run_dir = output / job_id
+    run_dir.mkdir(parents=True)
+    (run_dir / f"{job_id}.json").write_text(json.dumps({"slurm_cluster": cluster}))
+    return run_dir
+
+
+def table_of(output, live=(), cluster="here@login", **more):
+    """Return what a node of job 42 is told of jobs."""
+    known = {"output_dir": str(output), "job_id": "42", "live": list(live), "cluster": cluster}
+    return {**known, "newest_step": -1, "longest_s": 120.0, "nonce": "of this look", **more}
+
+
+@pytest.mark.parametrize(
+    ("job", "there", "live", "here", "over"),
+    [
+        ("7", "here@login", (), "here@login", True),
+        ("7", "here@login", ("7",), "here@login", False),
+        ("7", "other@login", (), "here@login", False),  # another Slurm knows whether it lives
+        ("7", None, (), "here@login", False),
+        ("7", "here@login", (), None, False),  # Slurm did not say its name
+        ("7", None, (), None, False),
+        ("43", "here@login", (), "here@login", False),  # perhaps submitted after Slurm was asked
+        ("42", "here@login", (), "here@login", False),
+    ],
+)
+def test_what_is_not_certainly_over_is_left_alone(tmp_path, job, there, live, here, over):
+    run_dir, uid = make_run_dir(tmp_path / "out", job, there), os.getuid()
+    mark = hashlib.sha256(str(run_dir).encode()).hexdigest()[:8]
+    stale = tmp_path / "tmp" / f"srt-{job}-{mark}-nats"
+    stale.mkdir(parents=True)
+    process = subprocess.Popen(["sleep", "60"], cwd=run_dir, env={"SLURM_JOB_ID": job, "PATH": os.environ["PATH"]})
+    try:
+        table = table_of(tmp_path / "out", live, here)
+        found = node_check.stale(table, uid, str(tmp_path / "tmp"))
+        assert found == (([str(stale)], [(process.pid, job)]) if over else ([], []))
+        assert node_check.is_over(job, table, uid + 1) is False  # the run directory of somebody else
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_the_nodes_are_told_what_may_be_cleaned(made):
+    plan, talk, call = made
+    talk.request("start", steps=[srun.start_request(plan["steps"][0], "42", plan["run_dir"])], wait_s=10)
+    call(timeout_s=60.0)
+    (table,) = talk.slurm.tables
+    assert (table["job_id"], table["live"], table["cluster"]) == ("42", ["42"], "here@login")
+    assert (table["newest_step"], table["longest_s"]) == (0, 60.0)
+    assert not list(pathlib.Path(plan["run_dir"]).glob(preflight.TABLE.format(nonce="*")))
+
+
+def test_the_place_that_a_guest_had_for_its_whole_job_is_stale_with_the_job(tmp_path):
+    run_dir, uid, time_ = make_run_dir(tmp_path / "out", "7"), os.getuid(), "2026-11-22T12:00:00"
+    (run_dir / "7.json").write_text(json.dumps({"slurm_cluster": "here@login", "submitted_at": time_}))
+    for one in (time_, "2026-11-22T12:00:01"):  # the other one is of another cluster's job
+        name = os.path.basename(os.path.dirname(socket_dir.socket_path("7", f"/{one}")))
+        (tmp_path / "tmp" / name).mkdir(parents=True)
+    mine = os.path.basename(os.path.dirname(socket_dir.socket_path("7", f"/{time_}")))
+    found = node_check.stale(table_of(tmp_path / "out"), uid, str(tmp_path / "tmp"))
+    assert found == ([str(tmp_path / "tmp" / mine)], [])
+
+
+def test_only_what_carries_our_mark_and_whose_job_is_over_is_stale(tmp_path):
+    output, folder, uid = tmp_path / "out", tmp_path / "tmp", os.getuid()
+    marks = {job: hashlib.sha256(str(output / job).encode()).hexdigest()[:8] for job in ("7", "8")}
+    ours = [f"srt-7-{marks['7']}-nats", f"srt-{uid}-7-{marks['7']}"]
+    for name in (*ours, f"srt-8-{marks['8']}-nats", "srt-7-00000000-x"):
+        (folder / name).mkdir(parents=True)
+    run_dir = make_run_dir(output, "7")
+    ours = subprocess.Popen(["sleep", "60"], cwd=run_dir, env={"SLURM_JOB_ID": "7", "PATH": os.environ["PATH"]})
+    other = subprocess.Popen(["sleep", "60"], cwd=run_dir)
+    try:
+        folders, processes = node_check.stale(table_of(output, live=["8"]), uid, str(folder))
+        assert {os.path.basename(path) for path in folders} == {f"srt-{uid}-7-{marks['7']}", f"srt-7-{marks['7']}-nats"}
+        assert processes == [(ours.pid, "7")]
+        done = node_check.clean(folders, processes)
+        assert ours.wait(timeout=10) == -9 and other.poll() is None
+        assert len(done) == 3 and len(list(folder.iterdir())) == 2
+    finally:
+        for process in (ours, other):
+            process.kill()
+            process.wait()
+
+
+def test_the_report_is_one_line_of_json(tmp_path, capsys, monkeypatch):
+    table = {
+        **table_of(tmp_path / "out"), "run_dir": str(tmp_path), "clean": True, "nodes": {},
+        "limits": {"free_mib": 0, "shm_mib": 0},
+    }  # fmt: skip
+    (tmp_path / "table.json").write_text(json.dumps(table))
+    monkeypatch.setenv("SLURMD_NODENAME", "node009")
+    node_check.main([str(tmp_path / "table.json")])
+    report = json.loads(capsys.readouterr().out)
+    assert (report["node"], report["nonce"]) == ("node009", "of this look")
+
+
+def test_a_report_of_an_earlier_look_is_not_taken_for_one_of_today(made, monkeypatch):
+    plan, talk, call = made
+    call()
+    log = pathlib.Path(plan["run_dir"], "logs", "node002_preflight.out")
+    talk.slurm.cached["node002"] = log.read_text()
+    monkeypatch.setattr(preflight, "SHARED_DISK_S", 0.0)
+    with pytest.raises(Error, match=r"no report of node002 was found"):
+        call()
+    assert len({table["nonce"] for table in talk.slurm.tables}) == len(talk.slurm.tables) == 3  # it looks twice
+
+
+def test_a_report_that_is_missing_once_is_no_failure(made, monkeypatch):
+    plan, talk, call = made
+    call()
+    talk.slurm.cached["node002"] = pathlib.Path(plan["run_dir"], "logs", "node002_preflight.out").read_text()
+    monkeypatch.setattr(preflight, "SHARED_DISK_S", 0.0)
+    read = preflight._read
+
+    def once(*args):
+        found = read(*args)
+        talk.slurm.cached.clear()
+        return found
+
+    monkeypatch.setattr(preflight, "_read", once)
+    assert len(call()["nodes"]) == 2
+    assert len(talk.slurm.tables) == 3
+
+
+def test_tables_of_controllers_that_were_killed_are_removed(made):
+    plan, talk, call = made
+    old, new = (pathlib.Path(plan["run_dir"], preflight.TABLE.format(nonce=name)) for name in ("old", "new"))
+    for path, age in ((old, 2 * preflight.OLD_S), (new, 0)):
+        path.write_text("{}")
+        os.utime(path, (time.time() - age, time.time() - age))
+    call()
+    assert list(pathlib.Path(plan["run_dir"]).glob(".preflight-*")) == [new]
+
+
+def start_of_another(talk, plan):
+    """Start the preflight of another controller, which runs until somebody ends it."""
+    talk.slurm.held = 1
+    steps = preflight._steps(plan, list(NODES), "/its/table.json")
+    talk.request("start", steps=[srun.start_request(step, "42", plan["run_dir"]) for step in steps], wait_s=10)
+
+
+def test_the_look_of_another_controller_is_waited_for_and_not_taken_for_ours(made):
+    plan, talk, call = made
+    start_of_another(talk, plan)
+    call.heard = lambda line: talk.slurm.end("preflight") if "another controller" in line else None
+    assert [one["nonce"] for one in call()["nodes"]] == [talk.slurm.tables[0]["nonce"]] * 2
+    assert call.lines.count("another controller looks at the nodes; waiting for it") == 1
+    assert [name for name, _argv, _env in talk.slurm.spawned] == ["preflight", "preflight"]
+    assert talk.slurm.signalled == []
+
+
+def test_a_controller_that_is_a_moment_late_leaves_the_other_one_s_step_alone(made, monkeypatch):
+    plan, talk, call = made
+    real, looks = preflight._records, []
+
+    def late(*args):
+        looks.append(args)
+        if len(looks) > 1:
+            return real(*args)
+        records = real(*args)
+        start_of_another(talk, plan)
+        return records
+
+    monkeypatch.setattr(preflight, "_records", late)
+    call.heard = lambda line: talk.slurm.end("preflight") if "another controller" in line else None
+    assert [one["node"] for one in call()["nodes"]] == list(NODES)
+    assert (len(looks), talk.slurm.signalled) == (2, [])
+    assert not list(pathlib.Path(plan["run_dir"]).glob(preflight.TABLE.format(nonce="*")))
+
+
+def test_reports_are_found_also_when_another_controller_looks_before_they_are_read(made, monkeypatch):
+    _plan, talk, call = made
+    real, inner = preflight._read, []
+
+    def read(*args):
+        if not inner:
+            inner.append(None)
+            inner.append(call())
+        return real(*args)
+
+    monkeypatch.setattr(preflight, "_read", read)
+    outer, first = call(), talk.slurm.tables[0]["nonce"]
+    assert [one["nonce"] for one in outer["nodes"]] == [first] * 2
+    assert first not in [one["nonce"] for one in inner[1]["nodes"]]
+
+
+def test_the_look_of_a_controller_that_is_gone_is_not_waited_for_for_ever(made):
+    plan, talk, _call = made
+    start_of_another(talk, plan)
+    records = preflight._records(talk, time.monotonic(), Context())
+    assert records["preflight"]["state"] == "ended"
+    assert talk.slurm.signalled == [("TERM", ("42.0",))]
+
+
+def test_what_is_left_is_told_when_nothing_is_cleaned(made):
+    plan, _talk, call = made
+    run_dir = make_run_dir(pathlib.Path(plan["run_dir"]).parent, "7")
+    mark = hashlib.sha256(str(run_dir).encode()).hexdigest()[:8]
+    left = pathlib.Path(f"/tmp/srt-7-{mark}-nats")
+    left.mkdir()
+    try:
+        result = call(clean=False)
+        notes = [f"{node}: left behind and not removed: {left}" for node in NODES]
+        assert [note for note in result["notes"] if "left behind" in note] == notes
+        assert [line for line in call.lines if "left behind" in line] == notes
+        assert left.exists() and result["changed"] is False
+        result = call()
+        assert not left.exists() and [note for note in result["notes"] if "left behind" in note] == []
+    finally:
+        left.rmdir() if left.exists() else None
+
+
+@pytest.mark.parametrize(
+    ("env", "life", "newest", "longest_s", "above", "over"),
+    [
+        ({"SLURM_STEP_ID": "5"}, "0", 5, 120.0, True, True),
+        ({"SLURM_STEP_ID": "5"}, "0", 4, 0.0, False, False),  # started after the table was made
+        ({"SLURM_STEP_ID": "5"}, "1", 4, 120.0, True, True),  # before Slurm requeued the job
+        ({"SLURM_STEP_ID": "5", "SLURM_RESTART_COUNT": "1"}, "1", 4, 0.0, False, False),
+        ({}, "0", 5, 120.0, True, False),  # it does not say, and is a young process of some step
+        ({}, "0", 5, -1.0, True, True),
+        ({}, "0", 5, 120.0, False, True),
+    ],
+)
+def test_a_step_started_meanwhile_is_no_leftover(tmp_path, monkeypatch, env, life, newest, longest_s, above, over):
+    log = make_run_dir(tmp_path / "out", "42") / "logs" / "node001_w_0.out"
+    log.parent.mkdir()
+    monkeypatch.setenv("SLURM_RESTART_COUNT", life)
+    monkeypatch.setattr(node_check, "in_a_step", lambda _pid: above)
+    table = table_of(tmp_path / "out", newest_step=newest, longest_s=longest_s)
+    with open(log, "w", encoding="utf-8") as stream:
+        one = subprocess.Popen(["sleep", "60"], stdout=stream, env={"PATH": os.environ["PATH"], **env})
+    try:
+        found = node_check.stale(table, os.getuid(), str(tmp_path / "none"), [str(log)])
+        assert found == ([], [(one.pid, "42")] if over else [])
+    finally:
+        one.kill()
+        one.wait()
+
+
+def test_what_is_below_slurm_s_process_of_a_step_is_in_it(tmp_path):
+    shell = tmp_path / "slurmstepd"  # a copy, for a link or a script has another name
+    shell.write_bytes(pathlib.Path("/bin/sh").read_bytes())
+    shell.chmod(0o755)
+    with subprocess.Popen([shell, "-c", "sleep 60 & echo $!; wait"], stdout=subprocess.PIPE, text=True) as step:
+        try:
+            inside = int(step.stdout.readline())
+            assert node_check.in_a_step(inside) and node_check.in_a_step(step.pid)
+            assert not node_check.in_a_step(os.getpid())
+        finally:
+            os.kill(inside, 9)
+
+
+def test_the_age_of_a_process_is_known():
+    assert 0 <= node_check.age_s(os.getpid()) < 3600 * 24
+    with subprocess.Popen(["sleep", "60"]) as one:
+        try:
+            assert -0.1 <= node_check.age_s(one.pid) < node_check.age_s(os.getpid())
+        finally:
+            one.kill()

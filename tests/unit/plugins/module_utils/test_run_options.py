@@ -1,0 +1,96 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""What is given beside the job is read to the letter, or refused with a remedy."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.srt.slurm.plugins.module_utils import run_options
+
+
+@pytest.mark.parametrize("value", ["31", 31])
+def test_the_number_of_a_job(value):
+    assert run_options.job_number(value) == "31"
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        *[(value, "is empty, as an unset variable.* leave job_id out") for value in ("", "  ", None)],
+        *[(value, "no number of a job. Give the one that squeue shows") for value in ("abc", "3.0", 3.0, "3;reboot")],
+        *[(value, "no number of a job") for value in ("-3", "0", "03", " 3", "3\n", "٣", True, "1,2", "1_[2-3]")],
+        ("5+1", r"one part of the heterogeneous job 5\. Give the whole job: job_id=5"),
+        ("1_2", r"a task of the job array 1\. .*squeue --jobs=1_2 --format=%A"),
+    ],
+)
+def test_what_is_no_number_of_a_job(value, told):
+    with pytest.raises(run_options.Unusable, match=told) as caught:
+        run_options.job_number(value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted"),
+    [
+        (4, [4]), ("4", [4]), ("4,16", [4, 16]), (" 4, 16 ", [4, 16]), ("4x16", [4, 16]), ("[4, 16]", [4, 16]),
+        ([4, "16"], [4, 16]), ((16, 4), [16, 4]), ("4,4", [4]), ([], []),
+    ],
+)  # fmt: skip
+def test_concurrencies(value, wanted):
+    assert run_options.levels(value) == wanted
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["abc", "-4", -4, "c2", "1e1", 2.5, [2.5], "2.5", "[2.5]", 0, "0", "4,", "4;5", "4 5", [4, None], True, [True],
+     "", None, "[]", {"a": 4}, [[4]]],
+)  # fmt: skip
+def test_what_is_no_concurrency(value):
+    with pytest.raises(run_options.Unusable, match="such as 4,16"):
+        run_options.levels(value)
+
+
+def test_the_wrong_ones_of_several_are_named():
+    with pytest.raises(run_options.Unusable, match="has c2, 1e1 in it, which is no concurrency"):
+        run_options.levels("4,c2,1e1")
+
+
+@pytest.mark.parametrize(("value", "wanted"), [(0, 0), ("3", 3), ("1000", 1000)])
+def test_retries(value, wanted):
+    assert run_options.retries(value) == wanted
+
+
+@pytest.mark.parametrize("value", [-1, "-1", "abc", "", None, 1.5, "1001", "99999", True])
+def test_what_is_no_number_of_retries(value):
+    with pytest.raises(run_options.Unusable, match="Give a whole number from 0 to 1000"):
+        run_options.retries(value)
+
+
+@pytest.mark.parametrize(("value", "wanted"), [(True, True), ("Yes", True), (1, True), ("off", False), ("0", False)])
+def test_truth(value, wanted):
+    assert run_options.truth(value) is wanted
+
+
+@pytest.mark.parametrize("value", ["maybe", "", None, 2, "truee", [True]])
+def test_what_is_no_truth_value(value):
+    with pytest.raises(run_options.Unusable, match="Give true or false"):
+        run_options.truth(value)
+
+
+@pytest.mark.parametrize("value", ["outputs", "/a b/c%d$e/ü", "~/x"])
+def test_output_directories(value):
+    assert run_options.output_dir(value) == value
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        *[(f"/a{mark}b", "with a line break or control character") for mark in "\n\r\t\0\x7f\x85\u2028\u2029"],
+        ("/a\\b", r"is /a\\b, with a backslash"),
+        ("", "is empty"),
+    ],
+)
+def test_what_no_output_directory_may_have(value, told):
+    with pytest.raises(run_options.Unusable, match=told) as caught:
+        run_options.output_dir(value)
+    assert len(str(caught.value).splitlines()) == 1
