@@ -5,84 +5,55 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import pathlib
+import sys
 
 import pytest
 
-UTILS = pathlib.Path(__file__).resolve().parents[2] / "plugins" / "module_utils"
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SPEC = importlib.util.spec_from_file_location("srt_rooms", ROOT / "tools" / "rooms.py")
+rooms = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(rooms)
 
-# Room, or file beside the rooms -> rooms and files that it may import, ground floor first.
-GROUND = {"failures", "files"}
-ALLOWED = {
-    "failures": set(),
-    "files": {"failures"},
-    "entry": {"failures"},
-    "programs": set(),
-    "run_options": set(),
-    "secrets": GROUND,
-    "schema": GROUND | {"secrets"},
-    "topology": GROUND | {"schema"},
-    "services": {"schema", "topology"},
-    "backends": {"schema", "topology", "services"},
-    "frontends": {"schema", "topology"},
-    "benchmarks": GROUND | {"schema", "topology"},
-    "holder": set(),
-    "slurm": GROUND | {"holder"},
-    "job": GROUND
-    | {"run_options", "secrets", "schema", "topology", "services", "backends", "frontends", "benchmarks", "slurm"},
-    "plan": GROUND
-    | {"programs", "schema", "topology", "services", "backends", "frontends", "benchmarks", "job", "slurm"},
-    "results": GROUND | {"secrets", "backends", "benchmarks"},
-    "allocation": GROUND | {"programs", "run_options", "secrets", "holder", "slurm"},
-    "stages": GROUND
-    | {"entry", "programs", "run_options", "secrets", "schema", "backends", "benchmarks", "job", "plan", "holder"}
-    | {"slurm", "allocation", "results"},
-    "sandbox": GROUND | {"programs", "holder"},
-}
-
-FILES = sorted(path for path in UTILS.rglob("*.py"))
+FILES = rooms.files()
+PROGRAMS = [path.parent for path in FILES.values() if path.name == "__main__.py"]
 
 
-def name_of(path):
-    """Return the dotted name of *path* below module_utils."""
-    parts = path.relative_to(UTILS).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+@pytest.mark.parametrize("name", FILES)
+def test_room_imports_only_what_is_below(name):
+    room = name.split(".")[0]
+    assert room in rooms.ALLOWED, f"say in tools/rooms.py what {room} may import"
+    others = {other.split(".")[0] for other in rooms.imports(FILES[name], FILES)} - {room, ""}
+    assert others <= set(rooms.ALLOWED[room]), f"{room} must not import {sorted(others - set(rooms.ALLOWED[room]))}"
 
 
-def imports(path):
-    """Yield the dotted names below module_utils that *path* imports anywhere, also inside functions."""
-    package = path.relative_to(UTILS).parent.parts
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if not isinstance(node, ast.ImportFrom) or not node.level:
-            continue
-        base = package[: len(package) - node.level + 1]
-        target = [*base, *(node.module.split(".") if node.module else [])]
-        for alias in node.names:
-            full = ".".join([*target, alias.name])
-            yield full if full in NAMES else ".".join(target)
+def test_every_door_of_the_table_is_used():
+    graph = rooms.graph()
+    unused = {room: sorted(set(to) - set(graph.get(room, ()))) for room, to in rooms.ALLOWED.items()}
+    assert not {room: others for room, others in unused.items() if others}
 
 
-NAMES = {name_of(path) for path in FILES}
+def test_no_room_is_above_a_fifth():
+    sizes = rooms.sizes()
+    assert max(sizes.values()) * 5 <= sum(sizes.values()), sizes
 
 
-@pytest.mark.parametrize("path", FILES, ids=name_of)
-def test_room_imports_only_what_is_below(path):
-    room = name_of(path).split(".")[0]
-    assert room in ALLOWED, f"say in this test what {room} may import"
-    others = {name.split(".")[0] for name in imports(path)} - {room, ""}
-    assert others <= ALLOWED[room], f"{room} must not import {sorted(others - ALLOWED[room])}"
+def test_the_picture_of_the_architecture_page_is_that_of_the_table():
+    text = rooms.PAGE.read_text(encoding="utf-8")
+    assert rooms.picture() in text, "run tools/rooms.py --write"
 
 
-@pytest.mark.parametrize("path", FILES, ids=name_of)
-def test_no_absolute_import_of_ourselves(path):
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+@pytest.mark.parametrize("name", FILES)
+def test_no_absolute_import_of_ourselves(name):
+    for node in ast.walk(ast.parse(FILES[name].read_text(encoding="utf-8"))):
         names = [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
         names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        assert not [name for name in names if name.startswith("ansible_collections")]
+        assert not [one for one in names if one.startswith("ansible_collections")]
 
 
 def test_no_circle():
-    graph = {name_of(path): {name for name in imports(path) if name} - {name_of(path)} for path in FILES}
+    graph = {name: {one for one in rooms.imports(path, FILES) if one} - {name} for name, path in FILES.items()}
     done, stack = set(), []
 
     def visit(name):
@@ -99,3 +70,13 @@ def test_no_circle():
 
     for name in sorted(graph):
         visit(name)
+
+
+@pytest.mark.parametrize("folder", PROGRAMS, ids=lambda folder: folder.name)
+def test_a_program_is_a_folder_that_can_be_copied(folder):
+    mains = {(one / "__main__.py").read_text(encoding="utf-8") for one in PROGRAMS}
+    assert len(mains) == 1, "the __main__.py of all programs is the same file"
+    for path in folder.glob("*.py"):
+        assert path.stem not in sys.stdlib_module_names, f"{path} would hide a module of the standard library"
+        outside = {one for one in rooms.imports(path, FILES) if not FILES[one].is_relative_to(folder)}
+        assert not outside, f"{path} imports what is not copied with it"
