@@ -76,9 +76,9 @@ def graph():
     """Return ``{room: {other room: number of imports}}`` as the code has it."""
     found, every = {}, files()
     for name, path in every.items():
-        room = name.split(".")[0]
+        room = name.partition(".")[0]
         row = found.setdefault(room, {})
-        for other in (one.split(".")[0] for one in imports(path, every)):
+        for other in (one.partition(".")[0] for one in imports(path, every)):
             if other not in (room, ""):
                 row[other] = row.get(other, 0) + 1
     return found
@@ -88,7 +88,7 @@ def sizes():
     """Return ``{room or file: lines}``."""
     found = {}
     for name, path in files().items():
-        room = name.split(".")[0]
+        room = name.partition(".")[0]
         found[room] = found.get(room, 0) + len(path.read_text(encoding="utf-8").splitlines())
     return found
 

@@ -210,7 +210,7 @@ def test_the_service_outlives_its_controller_and_the_lease_ends_it(held, cluster
     # A controller that starts the service and is killed at once.
     script = (
         "import json,sys; sys.path.insert(0, sys.argv[1])\n"
-        "from ansible_collections.srt.slurm.plugins.module_utils.slurm import driver\n"
+        "from ansible_collections.srt.slurm.plugins.module_utils.allocation import driver\n"
         "a = json.loads(sys.argv[2]); driver.connect(*a[0]).request('start', **a[1])\n"
         "import os; os.kill(os.getpid(), 9)"
     )
