@@ -23,11 +23,13 @@ BLOCK = re.compile(r"(<!-- rooms: tools/rooms.py --write -->\n```mermaid\n).*?(`
 # Room, or file beside the rooms: the rooms and files that it may import. Ground floor first.
 ALLOWED = {
     "failures": "",
+    "json_types": "",
     "holder": "",
     "programs": "",
     "run_options": "",
     "files": "failures",
     "entry": "failures",
+    "plan_file": "failures json_types",
     "secrets": "",
     "schema": "failures secrets",
     "topology": "failures",
@@ -37,15 +39,15 @@ ALLOWED = {
     "benchmarks": "failures schema topology",
     "slurm": "failures holder",
     "job": "failures files run_options secrets schema topology backends frontends benchmarks slurm",
-    "plan": "files programs schema topology services backends frontends benchmarks job slurm",
+    "plan": "files plan_file programs schema topology services backends frontends benchmarks job slurm",
     "results": "failures files secrets backends benchmarks",
     "allocation": "failures files programs run_options secrets holder slurm",
-    "stages": "failures files programs secrets schema backends benchmarks holder slurm job plan results allocation",
+    "stages": "failures files plan_file programs secrets schema backends benchmarks holder slurm job plan results allocation",
     "sandbox": "failures files programs",
 }
 ALLOWED = {room: tuple(to.split()) for room, to in ALLOWED.items()}
 # What nearly everybody imports says nothing in a picture.
-UTILITIES = {"failures", "files", "entry", "programs", "run_options", "secrets", "metrics"}
+UTILITIES = {"failures", "json_types", "files", "entry", "programs", "run_options", "plan_file", "secrets", "metrics"}
 
 
 def name_of(path):

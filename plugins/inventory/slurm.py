@@ -55,7 +55,7 @@ import os
 from ansible.errors import AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Constructable
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
-from ansible_collections.srt.slurm.plugins.module_utils.files import load_plan
+from ansible_collections.srt.slurm.plugins.module_utils.plan_file import load_plan
 
 
 class InventoryModule(BaseInventoryPlugin, Constructable):

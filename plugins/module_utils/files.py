@@ -11,8 +11,6 @@ import tempfile
 
 from .failures import Error
 
-PLAN_SCHEMA_VERSION = 1
-
 
 def digest(value):
     """Return 16 hex digits over the canonical JSON text of *value*."""
@@ -50,24 +48,3 @@ def write_text_atomic(path, text, mode=0o644):
         os.unlink(temporary)
         raise
     return True
-
-
-def load_plan(path):
-    """Return the plan stored at *path*; Error if there is none or it is of another schema version."""
-    try:
-        with open(path, encoding="utf-8") as stream:
-            plan = json.load(stream)
-        if not isinstance(plan, dict):
-            raise ValueError("it is no JSON object")
-    except FileNotFoundError:
-        raise Error(f"There is no plan at {path}. Run the playbook without --tags, or topology_plan, first.") from None
-    except OSError as error:
-        raise Error(f"The plan {path} cannot be read: {error.strerror}. Mend that, and run again.") from None
-    except ValueError as error:
-        raise Error(f"{path} is not a plan: {error}. Remove it and run topology_plan again.") from None
-    if plan.get("schema_version") != PLAN_SCHEMA_VERSION:
-        raise Error(
-            f"{path} has plan schema version {plan.get('schema_version')}, this collection reads "
-            f"{PLAN_SCHEMA_VERSION}. End that job with the collection that started it, or run topology_plan again."
-        )
-    return plan

@@ -9,7 +9,8 @@ import shlex
 from ..backends import BACKENDS, profiling
 from ..benchmarks import BENCHMARKS
 from ..benchmarks.load_client import __main__ as load_client
-from ..files import PLAN_SCHEMA_VERSION, digest
+from ..files import digest
+from ..plan_file import PLAN_SCHEMA_VERSION
 from ..frontends import FRONTENDS
 from ..frontends.nginx import nginx_file, nginx_step
 from ..job import fault_policy, preparation

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from ..allocation import driver
 from ..failures import Error
-from ..files import load_plan
+from ..plan_file import load_plan
 from ..slurm import srun
 from . import health_wait, point_files
 from .evidence import step_error

@@ -10,7 +10,7 @@ import uuid
 from ..allocation import driver
 from ..allocation.job_end import ending_error
 from ..failures import Error
-from ..files import load_plan
+from ..plan_file import load_plan
 from ..holder.basics import utc_now
 from .evidence import step_error
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 import json
 import os
 
-from ..files import load_plan, write_text_atomic
+from ..files import write_text_atomic
+from ..plan_file import load_plan
 from ..holder.basics import utc_now
 from ..results import tables
 from ..results.document import build, chosen_reasons

@@ -9,7 +9,7 @@ import uuid
 
 from ..allocation import driver
 from ..failures import Error
-from ..files import load_plan
+from ..plan_file import load_plan
 from ..slurm import srun
 from .evidence import step_error
 from .health_wait import still_there, waiting_line

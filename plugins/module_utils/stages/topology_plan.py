@@ -8,7 +8,8 @@ import json
 import os
 
 from ..failures import Error
-from ..files import inside, load_plan, write_text_atomic
+from ..files import inside, write_text_atomic
+from ..plan_file import load_plan
 from ..job.preparation import with_content
 from ..plan.build import build, imaginary_allocation, layout_of, spec_notes
 from ..plan.mounts import listed

@@ -9,7 +9,7 @@ import subprocess
 
 import jobs
 import pytest
-from ansible_collections.srt.slurm.plugins.module_utils import files
+from ansible_collections.srt.slurm.plugins.module_utils import plan_file
 from ansible_collections.srt.slurm.plugins.module_utils.entry import Context
 from ansible_collections.srt.slurm.plugins.module_utils.failures import SpecError
 from ansible_collections.srt.slurm.plugins.module_utils.job import preparation
@@ -193,7 +193,7 @@ def test_an_edited_setup_script_starts_anew_what_runs_it(tmp_path, shell):
         path.write_text(text)
         params = {"spec": spec, "job": jobs.allocation(build.node_count(spec), "7", str(tmp_path / "7"))}
         topology_plan.run(params, Context())
-        plan = files.load_plan(str(tmp_path / "7" / "plan.json"))
+        plan = plan_file.load_plan(str(tmp_path / "7" / "plan.json"))
         steps = plan["steps"] + [point["step"] for point in plan["benchmark"]["points"]]
         assert shell(jobs.step(plan, "frontend_0")["preamble"]).stdout == "tuned\nstarted\n"
         return {step["name"]: step["digest"] for step in steps}

@@ -8,7 +8,7 @@ import subprocess
 
 import jobs
 import pytest
-from ansible_collections.srt.slurm.plugins.module_utils import files
+from ansible_collections.srt.slurm.plugins.module_utils import plan_file
 from ansible_collections.srt.slurm.plugins.module_utils.backends import BACKENDS
 from ansible_collections.srt.slurm.plugins.module_utils.entry import Context
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
@@ -27,7 +27,7 @@ def run(tmp_path, check_mode=False, **changes):
 def test_writes_plan_and_files_and_is_idempotent(tmp_path):
     first = run(tmp_path)
     assert first["changed"] and first["plan_path"] == str(tmp_path / "7" / "plan.json")
-    plan = files.load_plan(first["plan_path"])
+    plan = plan_file.load_plan(first["plan_path"])
     for one in plan["files"]:
         assert (tmp_path / "7" / one["path"]).read_text() == one["content"]
     assert plan["groups"] == first["groups"] and plan["nodes"] == first["nodes"]
@@ -106,8 +106,8 @@ def test_a_lost_file_is_written_again(tmp_path):
 
 
 def test_replan_keeps_ports(tmp_path):
-    before = files.load_plan(run(tmp_path)["plan_path"])
-    after = files.load_plan(run(tmp_path, ports={"system": 9000, "http": 40000})["plan_path"])
+    before = plan_file.load_plan(run(tmp_path)["plan_path"])
+    after = plan_file.load_plan(run(tmp_path, ports={"system": 9000, "http": 40000})["plan_path"])
     assert after["processes"] == before["processes"]
 
 

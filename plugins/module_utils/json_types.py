@@ -1,0 +1,15 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Types of what JSON and YAML files hold, where a file's content has no shape of its own."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Tuple, Union
+
+# A value that JSON can hold: null, a truth value, a number, text, or a list or mapping of such values. Whoever takes
+# one apart knows or checks what it is, so it is not spelled out as a union.
+Json = Any
+# A JSON object whose keys are not fixed, or are those of a section of a spec.
+JsonObject = Dict[str, Any]
+# Where a value is in a document: keys of mappings and indexes of lists, from the top down.
+Path = Tuple[Union[str, int], ...]

@@ -1,0 +1,265 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""plan.json: the shapes of what it holds, and how it is read.
+
+All that crosses from planning to doing is here. Times are in seconds, addresses are IPv4 or IPv6 addresses or host
+names, paths are absolute unless the key says otherwise.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TypedDict
+
+from .failures import Error
+from .json_types import Json, JsonObject
+
+PLAN_SCHEMA_VERSION = 1
+
+
+class AllocatedNode(TypedDict):
+    """One node of an allocation: Slurm's name for it, and the address at which the other nodes reach it."""
+
+    name: str
+    address: str
+
+
+class Allocation(TypedDict):
+    """What Slurm gave: the part of slurm_job's result that a plan is made from. ``nodes`` is in Slurm's order."""
+
+    id: str
+    name: str
+    run_dir: str
+    nodes: list[AllocatedNode]
+
+
+class _Expectation(TypedDict, total=False):
+    where: dict[str, Json]
+    min: float
+    nonempty: bool
+    equals: Json
+    of: list[str]
+
+
+class Expectation(_Expectation):
+    """What the JSON answer of an HTTP check has to say at the dotted ``path``, called ``label`` in messages.
+
+    ``where`` keeps the items of a list whose values, ``{dotted path: value or values}``, fit. ``min`` is a number, or a
+    number of items; ``of`` names the steps that it counts, so that lost ones can be left out.
+    """
+
+    label: str
+    path: str
+
+
+class Listing(TypedDict):
+    """Says that a check's answer lists the parts of the service in ``tier``, and the step ``by`` keeps the list.
+
+    A part that ended suddenly may stand in it for ``kept_s`` seconds more.
+    """
+
+    tier: str
+    by: str
+    kept_s: float
+
+
+class _HttpCheck(TypedDict, total=False):
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: Json
+    status: list[int]
+    expect: list[Expectation]
+    listing: Listing
+
+
+class Check(_HttpCheck):
+    """What must be true of a service: ``host:port`` takes a connection (``kind`` tcp) or answers a request (http).
+
+    ``timeout_s`` limits one try. ``steps`` names the steps that have to live for it, ``after`` the checks that have to
+    be true before. ``status`` lists the HTTP codes that count.
+    """
+
+    name: str
+    kind: str
+    host: str
+    port: int
+    timeout_s: float
+    steps: list[str]
+    after: list[str]
+
+
+class _Container(TypedDict, total=False):
+    gpus: str
+    remap_root: bool
+
+
+class Container(_Container):
+    """The container of a step: the ``runtime`` (pyxis or apptainer) and the image; ``gpus`` is rocm on AMD's GPUs."""
+
+    runtime: str
+    image: str
+
+
+class _StepPolicy(TypedDict, total=False):
+    restarts: int
+    deadline_s: float
+
+
+class Step(_StepPolicy):
+    """One ``srun`` of the plan: ``argv`` as ``ntasks`` tasks on ``nodes``.
+
+    ``env`` is the environment of the command and ``preamble`` shell text that runs before it. ``files`` names the files
+    of the plan that it reads, ``mounts`` is a list of ``outside:inside[:options]`` and ``srun_options`` is ``{option
+    without dashes: value, None if it takes none}``. ``log`` is a path relative to the run directory, in which ``%N`` is
+    the node. ``ready`` lists the checks that must be true before the next tier starts. ``needs`` names steps of an
+    earlier tier; when one of those is started anew, this one is started anew too. ``digest`` changes with everything
+    that a running step would have to be started anew for. ``critical``: without it the service is lost. ``restarts``
+    says how often the holder starts it again. ``stop_grace_s`` is the time between TERM and KILL; a measurement ends
+    after ``deadline_s``.
+    """
+
+    name: str
+    tier: str
+    nodes: list[str]
+    ntasks: int
+    argv: list[str]
+    preamble: str | None
+    env: dict[str, str]
+    files: list[str]
+    container: Container | None
+    mounts: list[str]
+    srun_options: dict[str, str | None]
+    log: str
+    critical: bool
+    ready: list[Check]
+    needs: list[str]
+    stop_grace_s: float
+    digest: str
+
+
+class PlanFile(TypedDict):
+    """A file that the plan writes: ``path`` is relative to the run directory, ``mode`` octal digits such as 0644."""
+
+    path: str
+    content: str
+    mode: str
+
+
+class PlanNode(AllocatedNode):
+    """A node of the plan: what it is for (head, infra, bench, frontend, prefill, decode, agg) and its groups.
+
+    ``groups`` are those of the inventory; ``gpus`` is the number of its GPUs.
+    """
+
+    roles: list[str]
+    groups: list[str]
+    gpus: int
+
+
+class EndpointRecord(TypedDict):
+    """A logical worker: ``gpus`` GPUs on ``nodes``, on each of them those with ``gpu_indices``."""
+
+    name: str
+    mode: str
+    index: int
+    gpus: int
+    nodes: list[str]
+    gpu_indices: list[int]
+
+
+class ProcessRecord(TypedDict):
+    """The process of an endpoint on one node; ``rank`` counts from 0, the leader's. ``ports`` is {family: number}."""
+
+    name: str
+    endpoint: str
+    mode: str
+    index: int
+    rank: int
+    leader: bool
+    node: str
+    gpu_indices: list[int]
+    ports: dict[str, int]
+
+
+class PlanPoint(TypedDict):
+    """One point of a benchmark. A type of benchmark may add what identifies it, such as ``concurrency``.
+
+    ``parameters`` is all that the result depends on beside the service itself; ``digest`` is over both. ``result`` and
+    ``progress`` are paths relative to the run directory. ``expect`` is what a valid result has, ``{name: value}``. The
+    point ends after ``deadline_s``, and after ``stall_timeout_s`` without any progress (0: never).
+    """
+
+    name: str
+    parameters: JsonObject
+    step: Step
+    result: str
+    progress: str
+    expect: JsonObject
+    deadline_s: float
+    stall_timeout_s: float
+    digest: str
+
+
+class PlanBenchmark(TypedDict):
+    """The type of the benchmark and the points to measure, in order."""
+
+    type: str
+    points: list[PlanPoint]
+
+
+class PlanDigests(TypedDict):
+    """Digests of what was asked of Slurm, and of the service without its place: equal on every allocation."""
+
+    allocation: str
+    serving: str
+
+
+class Plan(TypedDict):
+    """Everything that a run does, on the nodes of one allocation. It is the content of plan.json.
+
+    ``parts`` are the names of the nodes of each component of a heterogeneous job; one list for any other. ``steps`` are
+    those of the service, in the order of their start; those of the benchmark are in its points. ``checks`` must be true
+    within ``health_timeout_s`` before the service counts as up. ``groups`` are those of the inventory, {group: nodes}.
+    """
+
+    schema_version: int
+    job_id: str
+    run_dir: str
+    name: str
+    spec: JsonObject
+    nodes: list[PlanNode]
+    parts: list[list[str]]
+    endpoints: list[EndpointRecord]
+    processes: list[ProcessRecord]
+    steps: list[Step]
+    files: list[PlanFile]
+    checks: list[Check]
+    health_timeout_s: float
+    benchmark: PlanBenchmark
+    groups: dict[str, list[str]]
+    digests: PlanDigests
+    holder_node: str
+    frontend_url: str
+    notes: list[str]
+
+
+def load_plan(path: str) -> Plan:
+    """Return the plan stored at *path*; Error if there is none or it is of another schema version."""
+    try:
+        with open(path, encoding="utf-8") as stream:
+            plan = json.load(stream)
+        if not isinstance(plan, dict):
+            raise ValueError("it is no JSON object")
+    except FileNotFoundError:
+        raise Error(f"There is no plan at {path}. Run the playbook without --tags, or topology_plan, first.") from None
+    except OSError as error:
+        raise Error(f"The plan {path} cannot be read: {error.strerror}. Fix that, and run again.") from None
+    except ValueError as error:
+        raise Error(f"{path} is not a plan: {error}. Remove it and run topology_plan again.") from None
+    if plan.get("schema_version") != PLAN_SCHEMA_VERSION:
+        raise Error(
+            f"{path} has plan schema version {plan.get('schema_version')}, this collection reads "
+            f"{PLAN_SCHEMA_VERSION}. End that job with the collection that started it, or run topology_plan again."
+        )
+    return plan
