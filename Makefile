@@ -23,7 +23,7 @@ setup: ## Install what is missing: Debian packages, then .venv
 packages: ## Install only the Debian packages
 	@tools/setup packages
 
-lint: ## ruff, ansible-lint (production)
+lint: ## ruff, ansible-lint (production), mypy
 docs-lint: ## antsibull-docs, antsibull-changelog
 unit: ## Unit tests
 sanity: ## ansible-test sanity

@@ -22,17 +22,17 @@ BLOCK = re.compile(r"(<!-- rooms: tools/rooms.py --write -->\n```mermaid\n).*?(`
 
 # Room, or file beside the rooms: the rooms and files that it may import. Ground floor first.
 ALLOWED = {
-    "failures": "",
     "json_types": "",
+    "failures": "json_types",
     "holder": "",
     "programs": "",
     "run_options": "",
-    "files": "failures",
-    "entry": "failures",
+    "files": "failures json_types",
+    "entry": "failures json_types",
     "plan_file": "failures json_types",
     "secrets": "",
-    "schema": "failures secrets",
-    "topology": "failures",
+    "schema": "failures json_types secrets",
+    "topology": "failures json_types plan_file",
     "services": "schema topology",
     "backends": "schema topology services",
     "frontends": "schema topology",
@@ -42,7 +42,8 @@ ALLOWED = {
     "plan": "files plan_file programs schema topology services backends frontends benchmarks job slurm",
     "results": "failures files secrets backends benchmarks",
     "allocation": "failures files programs run_options secrets holder slurm",
-    "stages": "failures files plan_file programs secrets schema backends benchmarks holder slurm job plan results allocation",
+    "stages": "failures files plan_file programs secrets schema backends benchmarks holder slurm job plan results "
+    "allocation",
     "sandbox": "failures files programs",
 }
 ALLOWED = {room: tuple(to.split()) for room, to in ALLOWED.items()}

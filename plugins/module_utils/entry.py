@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import os
 import time
+from typing import Callable
 
 from .failures import Error
+from .json_types import Json, JsonObject
 
 
 class Context:
@@ -24,33 +26,43 @@ class Context:
     :param holds: called with the id and the run directory of a job that stays if the caller goes away from here on.
     """
 
-    def __init__(self, check_mode=False, diff=False, progress=None, holds=None):
+    def __init__(
+        self,
+        check_mode: bool = False,
+        diff: bool = False,
+        progress: Callable[[str], None] | None = None,
+        holds: Callable[[str, str], None] | None = None,
+    ) -> None:
         self.check_mode = check_mode
         self.diff = diff
         self._progress = progress
         self.holds = holds or (lambda job_id, run_dir: None)
         self._parent = os.getppid()
-        self._last_line = None
+        self._last_line: str | None = None
         self._last_time = 0.0
 
-    def progress(self, line, every_s=30.0):
+    def progress(self, line: str, every_s: float = 30.0) -> None:
         """Show *line* if it differs from the last one, or if *every_s* seconds have passed."""
         now = time.monotonic()
         if self._progress and (line != self._last_line or now - self._last_time >= every_s):
             self._last_line, self._last_time = line, now
             self._progress(line)
 
-    def show(self, line):
+    def show(self, line: str) -> None:
         """Show *line*, also when it is the same as the one before."""
         if self._progress:
             self._progress(line)
 
-    def controller_alive(self):
+    def controller_alive(self) -> bool:
         """False once the process that started us is gone: then nobody reads our answer any more."""
         return os.getppid() == self._parent
 
 
-def run_module(entry, argument_spec, **options):
+# What a module does: its parameters in, its result out.
+Entry = Callable[[JsonObject, Context], JsonObject]
+
+
+def run_module(entry: Entry, argument_spec: JsonObject, **options: Json) -> None:
     """Run *entry* as the body of an Ansible module.
 
     :param options: further arguments of AnsibleModule (``required_if`` and the like).

@@ -8,6 +8,28 @@ the collection needs to know how Ansible reports failures.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TypedDict
+
+from .json_types import Json, JsonObject
+
+
+class _Problem(TypedDict, total=False):
+    remedy: str | None
+    jobs: str | None
+
+
+class Problem(_Problem):
+    """One thing that is wrong in a file: in ``line`` (from 1), under the dotted ``path``; None is not known.
+
+    ``remedy`` says what would be right. ``jobs`` names the variants of a file that have it, if the others have not.
+    """
+
+    file: str | None
+    line: int | None
+    path: str
+    problem: str
+
 
 class Error(Exception):
     """Something a user can act on: what happened, where, and what to do.
@@ -16,12 +38,12 @@ class Error(Exception):
     :param evidence: JSON-able values that are added to the failed result (steps, checks, log tails).
     """
 
-    def __init__(self, msg, **evidence):
+    def __init__(self, msg: str, **evidence: Json) -> None:
         super().__init__(msg)
         self.msg = msg
         self.evidence = evidence
 
-    def as_result(self):
+    def as_result(self) -> JsonObject:
         """Return the keyword arguments of a failed result."""
         return dict(self.evidence, msg=self.msg)
 
@@ -29,16 +51,15 @@ class Error(Exception):
 class SpecError(Error):
     """Bad input. All problems of a file are reported at once.
 
-    :param problems: list of ``{file, line, path, problem, remedy}``; line counts from 1 or is None. ``jobs`` names
-        the variants of a file that have the problem if the others have not.
+    :param problems: what is wrong, in the order of the file.
     """
 
-    def __init__(self, problems):
+    def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = list(problems)
         super().__init__("\n".join(format_problem(p) for p in self.problems), problems=self.problems)
 
 
-def format_problem(problem):
+def format_problem(problem: Problem) -> str:
     """Return one problem as ``file:line: path: what is wrong. What to do.``"""
     where = problem.get("file") or "job"
     if problem.get("line"):

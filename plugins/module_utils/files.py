@@ -10,15 +10,16 @@ import os
 import tempfile
 
 from .failures import Error
+from .json_types import Json
 
 
-def digest(value):
+def digest(value: Json) -> str:
     """Return 16 hex digits over the canonical JSON text of *value*."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def inside(root, path):
+def inside(root: str, path: str) -> str:
     """Return the absolute path of *path* below *root*; Error if it would leave it, also by links that are there."""
     whole, top = os.path.realpath(os.path.join(root, path.replace("\0", "/"))), os.path.realpath(root)
     if "\0" in path or not whole.startswith(top + os.sep):
@@ -26,7 +27,7 @@ def inside(root, path):
     return os.path.join(root, os.path.normpath(path))
 
 
-def write_text_atomic(path, text, mode=0o644):
+def write_text_atomic(path: str, text: str, mode: int = 0o644) -> bool:
     """Write *text* so that a reader sees the old or the new file, never a part; return True if it changed."""
     try:
         with open(path, encoding="utf-8") as stream:

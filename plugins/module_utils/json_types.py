@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Tuple, Union
+from typing import Any, Union
 
 # A value that JSON can hold: null, a truth value, a number, text, or a list or mapping of such values. Whoever takes
 # one apart knows or checks what it is, so it is not spelled out as a union.
 Json = Any
 # A JSON object whose keys are not fixed, or are those of a section of a spec.
-JsonObject = Dict[str, Any]
+JsonObject = dict[str, Any]
 # Where a value is in a document: keys of mappings and indexes of lists, from the top down.
-Path = Tuple[Union[str, int], ...]
+KeyPath = tuple[Union[str, int], ...]

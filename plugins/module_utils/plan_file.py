@@ -248,7 +248,7 @@ def load_plan(path: str) -> Plan:
     """Return the plan stored at *path*; Error if there is none or it is of another schema version."""
     try:
         with open(path, encoding="utf-8") as stream:
-            plan = json.load(stream)
+            plan: Plan = json.load(stream)
         if not isinstance(plan, dict):
             raise ValueError("it is no JSON object")
     except FileNotFoundError:

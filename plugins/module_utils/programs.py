@@ -9,13 +9,18 @@ from __future__ import annotations
 
 import pkgutil
 import sys
+from types import ModuleType
 
 
-def program_files(main):
+def program_files(main: ModuleType) -> dict[str, str]:
     """Return ``{file name: text}`` of the program whose ``__main__`` is the module *main*."""
     package = main.__name__.rpartition(".")[0]
     names = {one.name for one in pkgutil.iter_modules(sys.modules[package].__path__)}
-    return {
-        f"{name}.py": pkgutil.get_data(package, f"{name}.py").decode()
-        for name in sorted(names | {"__init__", "__main__"})
-    }
+    return {f"{name}.py": _text(package, f"{name}.py") for name in sorted(names | {"__init__", "__main__"})}
+
+
+def _text(package: str, name: str) -> str:
+    data = pkgutil.get_data(package, name)
+    if data is None:  # a loader that keeps no files; Ansible's and Python's own do
+        raise FileNotFoundError(f"{name} of {package}")
+    return data.decode()

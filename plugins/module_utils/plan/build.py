@@ -10,11 +10,11 @@ from ..backends import BACKENDS, profiling
 from ..benchmarks import BENCHMARKS
 from ..benchmarks.load_client import __main__ as load_client
 from ..files import digest
-from ..plan_file import PLAN_SCHEMA_VERSION
 from ..frontends import FRONTENDS
 from ..frontends.nginx import nginx_file, nginx_step
 from ..job import fault_policy, preparation
 from ..job.allocation_request import allocation_request, hardware, node_count
+from ..plan_file import PLAN_SCHEMA_VERSION
 from ..programs import program_files
 from ..services import nats_etcd
 from ..topology.layout import INFRA_PORTS, build_layout

@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import copy
 
+from ..json_types import Json
 
-def deep_merge(base, over):
+
+def deep_merge(base: Json, over: Json) -> Json:
     """Return *base* with *over* laid on top: mappings merge, everything else replaces, null deletes a key."""
     if not isinstance(base, dict) or not isinstance(over, dict):
         return copy.deepcopy(over)

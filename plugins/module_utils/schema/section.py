@@ -9,11 +9,17 @@ from __future__ import annotations
 
 import copy
 import datetime
+from collections.abc import Collection, Mapping, Sequence
 
+from ..failures import Problem
+from ..json_types import Json, JsonObject, KeyPath
 from ..secrets.references import is_environment
-from .source import NOWHERE
+from .source import NOWHERE, Source
 from .types import PARAMETER, Choice, ListOf, MapOf, OneOf, OptionalSection, Str, Type, kind_of, nullable, shown
 from .words import nearest, normal, other_form
+
+# {key as it is compared: {dotted section: the variants that have the key there, () for all}}
+KnownPlaces = dict[str, dict[str, tuple[str, ...]]]
 
 
 class Field:
@@ -25,10 +31,10 @@ class Field:
     :param doc: one or two sentences for the reference page.
     """
 
-    def __init__(self, type_, default=None, doc="", required=False):
+    def __init__(self, type_: Type, default: Json = None, doc: str = "", required: bool = False) -> None:
         self.type, self.default, self.doc, self.required = type_, default, doc, required
 
-    def schema(self):
+    def schema(self) -> JsonObject:
         """Return the JSON Schema of the field: its type, or null, and the doc."""
         schema = nullable(self.type.schema())
         return {**schema, "description": self.doc} if self.doc else schema
@@ -37,25 +43,23 @@ class Field:
 class Section(Type):
     """A mapping with known keys; ``fields`` is {key: Field}."""
 
-    def __init__(self, name, fields, doc=""):
+    name = "mapping"
+
+    def __init__(self, name: str, fields: dict[str, Field], doc: str = "") -> None:
         self.title, self.fields, self.doc = name, fields, doc
 
-    @property
-    def name(self):
-        return "mapping"
-
-    def variant(self, _value):
+    def variant(self, _value: JsonObject) -> Section:
         """Return the section that describes *_value*: this one."""
         return self
 
-    def schema(self):
+    def schema(self) -> JsonObject:
         """Return the JSON Schema of a mapping that may lack keys, as an override does; see :meth:`complete`."""
         return mapping({key: field.schema() for key, field in self.fields.items()})
 
-    def complete(self):
+    def complete(self) -> JsonObject:
         """Return the JSON Schema of what must be there, on top of :meth:`schema`; empty when nothing must."""
         required = [key for key, field in self.fields.items() if field.required]
-        below = {}
+        below: dict[str, JsonObject] = {}
         for key, field in self.fields.items():
             type_ = field.type.section if isinstance(field.type, OptionalSection) else field.type
             found = type_.complete() if isinstance(type_, (Section, Variants)) else {}
@@ -65,12 +69,12 @@ class Section(Type):
                 below[key] = found
         # A key may be written with dashes.
         spelt = [[{"required": [key]}, {"required": [key.replace("_", "-")]}] for key in required if "_" in key]
-        found = {
+        whole = {
             "required": [key for key in required if "_" not in key],
             "allOf": [{"anyOf": both} for both in spelt],
             "properties": below,
         }
-        return {key: value for key, value in found.items() if value}
+        return {key: value for key, value in whole.items() if value}
 
 
 class Variants(Type):
@@ -78,21 +82,22 @@ class Variants(Type):
 
     name = "mapping"
 
-    def __init__(self, key, default, sections):
+    def __init__(self, key: str, default: str, sections: dict[str, Section]) -> None:
         self.key, self.default, self.sections = key, default, sections
 
-    def variant(self, value):
+    def variant(self, value: JsonObject) -> Section | None:
         """Return the section that *value* selects, or None when the word is unknown."""
         word = value.get(self.key)
         return self.sections.get(self.default if word is None else str(word))
 
-    def schema(self):
+    def schema(self) -> JsonObject:
         """Return the JSON Schema: all keys of all variants, and for each variant which of them it has not."""
         tables = {
             word: {key: field.schema() for key, field in section.fields.items()}
             for word, section in self.sections.items()
         }
-        union, specific = {}, set()
+        union: dict[str, JsonObject] = {}
+        specific: set[str] = set()
         for table in tables.values():
             for key, schema in table.items():
                 if union.setdefault(key, schema) != schema:
@@ -108,25 +113,25 @@ class Variants(Type):
         ]
         return {**mapping(union), "allOf": branches}
 
-    def complete(self):
+    def complete(self) -> JsonObject:
         """Return the JSON Schema of the default variant, for a mapping that names none."""
         forbidden = self._then(self.default, {word: one.fields for word, one in self.sections.items()}, ())
         absent = {"anyOf": [{"not": {"required": [self.key]}}, {"properties": {self.key: {"type": "null"}}}]}
         return {"if": {"type": "object", **absent}, "then": forbidden}
 
-    def _is(self, word):
+    def _is(self, word: str) -> JsonObject:
         return {"type": "object", "properties": {self.key: {"const": word}}, "required": [self.key]}
 
-    def _then(self, word, tables, specific):
+    def _then(self, word: str, tables: Mapping[str, Mapping[str, Json]], specific: Collection[str]) -> JsonObject:
         keys = dict.fromkeys(key for table in tables.values() for key in table)
-        properties = {key: False for key in keys if key not in tables[word]}
+        properties: JsonObject = {key: False for key in keys if key not in tables[word]}
         properties.update((key, tables[word][key]) for key in keys if key in specific and key in tables[word])
         return {"properties": properties}
 
 
-def mapping(properties):
+def mapping(properties: JsonObject) -> JsonObject:
     """Return the JSON Schema of a mapping with *properties* and no others, save for their older spelling."""
-    schema = {"type": "object", "additionalProperties": False, "properties": properties}
+    schema: JsonObject = {"type": "object", "additionalProperties": False, "properties": properties}
     dashed = "|".join(key.replace("_", "-") for key in properties if "_" in key)
     if dashed:
         message = "Write it with underscores."
@@ -143,20 +148,22 @@ class Checker:
     value belongs to or None)``.
     """
 
-    def __init__(self, source=NOWHERE, places=None):
-        self.source, self.places, self.problems, self.wrong = source, places or {}, [], {}
-        self.meant = set()
+    def __init__(self, source: Source = NOWHERE, places: KnownPlaces | None = None) -> None:
+        self.source, self.places = source, places or {}
+        self.problems: list[Problem] = []
+        self.wrong: dict[KeyPath, tuple[Type | None, KeyPath | None]] = {}
+        self.meant: set[KeyPath] = set()
 
-    def problem(self, path, text, remedy=None, on_key=False):
+    def problem(self, path: Sequence[str | int], text: str, remedy: str | None = None, on_key: bool = False) -> None:
         """Record a problem at *path* (a tuple of keys)."""
         self.problems.append(self.source.problem(path, text, remedy, on_key))
 
-    def bad(self, path, type_, text, remedy=None):
+    def bad(self, path: Sequence[str | int], type_: Type, text: str, remedy: str | None = None) -> None:
         """Record a problem of the value at *path*, for which *type_* is expected."""
         self.wrong[tuple(path)] = (type_, None)
         self.problem(path, text, remedy)
 
-    def check(self, type_, value, path=()):
+    def check(self, type_: Type, value: Json, path: KeyPath = ()) -> Json:
         """Return *value* coerced to *type_* with all defaults; problems go to ``self.problems``."""
         if isinstance(type_, OptionalSection):
             type_ = type_.section
@@ -177,22 +184,14 @@ class Checker:
                 self.bad(path, type_, str(error))
             return None
 
-    def _section(self, type_, value, path):
+    def _section(self, type_: Section | Variants, value: Json, path: KeyPath) -> JsonObject | None:
         if value is None:
             value = {}
         if not isinstance(value, dict):
             self.bad(path, type_, f"is {kind_of(value)}, a mapping of keys is expected.")
             return None
-        section = type_.variant(value)
+        section = type_ if isinstance(type_, Section) else self._variant(type_, value, path)
         if section is None:
-            words = list(type_.sections)
-            hint = nearest(str(value[type_.key]), words)
-            self.bad(
-                path + (type_.key,),
-                Choice(*words),
-                f"is {shown(value[type_.key])}, expected is one of {', '.join(words)}.",
-                f"Did you mean {hint}?" if hint else None,
-            )
             return None
         for key in value:
             if key not in section.fields:
@@ -202,7 +201,18 @@ class Checker:
         self.meant |= {where for _type, where in self.wrong.values() if where}
         return {key: self._field(field, key, value, path) for key, field in section.fields.items()}
 
-    def _field(self, field, key, value, path):
+    def _variant(self, type_: Variants, value: JsonObject, path: KeyPath) -> Section | None:
+        """Return the section that *value* selects; a problem and None when there is none."""
+        section = type_.variant(value)
+        if section is None:
+            word, words = value[type_.key], list(type_.sections)
+            hint = nearest(str(word), words)
+            remedy = f"Did you mean {hint}?" if hint else None
+            problem = f"is {shown(word)}, expected is one of {', '.join(words)}."
+            self.bad((*path, type_.key), Choice(*words), problem, remedy)
+        return section
+
+    def _field(self, field: Field, key: str, value: JsonObject, path: KeyPath) -> Json:
         given = value.get(key)
         if given is None:
             if field.required and path + (key,) in self.meant:
@@ -217,7 +227,7 @@ class Checker:
             return copy.deepcopy(field.default)
         return self.check(field.type, given, path + (key,))
 
-    def unknown(self, key, path, fields, remedy=None):
+    def unknown(self, key: str | int, path: KeyPath, fields: Collection[str], remedy: str | None = None) -> None:
         """Report the unknown *key* at *path*, where *fields* are known."""
         if isinstance(key, bool):
             self._truth(key, path)
@@ -225,26 +235,26 @@ class Checker:
         if not remedy:
             form = other_form(key, fields)
             hint = form or nearest(str(key), fields)
-            place = None if hint else self._named_after(key, path)
+            named = None if hint else self._named_after(key, path)
             places = list(self.places.get(normal(key), ()))
             if hint:
                 self.wrong[(*path, key)] = (None, (*path, hint))
-            elif place:
-                self.wrong[(*path, key)] = (None, place)
+            elif named:
+                self.wrong[(*path, key)] = (None, named)
             elif len(places) == 1:
                 self.wrong[(*path, key)] = (None, (*filter(None, places[0].split(".")), normal(key)))
-            same = form or place or hint and normal(hint) == normal(key)
-            place = f'Write it as "{place[1]}" under "{place[0]}".' if place else None
-            hints = [f'Did you mean "{hint}"?' if hint else place, None if same else self._elsewhere(str(key))]
+            same = form or named or hint and normal(hint) == normal(key)
+            move = f'Write it as "{named[1]}" under "{named[0]}".' if named else None
+            hints = [f'Did you mean "{hint}"?' if hint else move, None if same else self._elsewhere(str(key))]
             remedy = " ".join(filter(None, hints)) or f"Known keys here: {', '.join(sorted(fields))}."
         self.problem(path + (key,), "is not a known key.", remedy, on_key=True)
 
-    def _named_after(self, key, path):
+    def _named_after(self, key: str | int, path: KeyPath) -> tuple[str, str] | None:
         """Return (section, key) when a section is named after *key* and has one after *path*: port of x, ports.x."""
-        section, name = f"{normal(key)}s", normal(path[-1]) if path else None
+        section, name = f"{normal(key)}s", normal(path[-1]) if path else ""
         return (section, name) if section in self.places.get(name, ()) else None
 
-    def _of_other_type(self, type_, section, key):
+    def _of_other_type(self, type_: Section | Variants, section: Section, key: str | int) -> str | None:
         """Return the remedy for a key that other variants of this section have, or None."""
         if not isinstance(type_, Variants) or normal(key) in map(normal, section.fields):
             return None
@@ -252,13 +262,13 @@ class Checker:
         here = next(word for word, one in type_.sections.items() if one is section)
         return f"It is a key of {type_.key} {' or '.join(words)}; the {type_.key} here is {here}." if words else None
 
-    def _truth(self, key, path):
+    def _truth(self, key: bool, path: KeyPath) -> None:
         """Report a key that YAML took for a truth value."""
         problem = f"has a key that YAML reads as {'true' if key else 'false'}."
         remedy = "Put it in quotes; without them on, off, yes and no are truth values."
         self.problem((*path, str(key)), problem, remedy, on_key=True)
 
-    def _elsewhere(self, key):
+    def _elsewhere(self, key: str) -> str | None:
         """Return a sentence with the places where *key* is known, or None when there is none or too many."""
         places = self.places.get(normal(key), {})
         if not 0 < len(places) < 5:
@@ -271,13 +281,13 @@ class Checker:
         found = [*(["at the top level"] if "" in places else []), *(["under " + " or ".join(texts)] if texts else [])]
         return f"This key belongs {' or '.join(found)}."
 
-    def _list(self, type_, value, path):
+    def _list(self, type_: ListOf, value: Json, path: KeyPath) -> list[Json] | None:
         if not isinstance(value, list):
             self.bad(path, type_, f"is {kind_of(value)}, a list is expected.")
             return None
         return [self.check(type_.item, item, path + (index,)) for index, item in enumerate(value)]
 
-    def _map(self, type_, value, path):
+    def _map(self, type_: MapOf, value: Json, path: KeyPath) -> JsonObject | None:
         if not isinstance(value, dict):
             kind = "one value" if hidden(value, path) else kind_of(value)
             self.bad(path, type_, f"is {kind}, a mapping is expected.")
@@ -290,7 +300,7 @@ class Checker:
             value = {key: item for key, item in value.items() if item is not None}
         return {str(key): self.check(type_.type_of(key), item, path + (key,)) for key, item in value.items()}
 
-    def _one_of(self, type_, value, path):
+    def _one_of(self, type_: OneOf, value: Json, path: KeyPath) -> Json:
         for one in type_.types:
             trial = Checker(self.source)
             result = trial.check(one, value, path)
@@ -300,7 +310,7 @@ class Checker:
         return None
 
 
-def _one_of_these(section, key, value):
+def _one_of_these(section: Section, key: str | int, value: Json) -> str | None:
     """Return the remedy for an unknown *key* with a mapping in a *section* that holds nothing but sections, or None.
 
     Such a key is one of its kind and no slip, and not one that belongs to another place by its name.
@@ -313,15 +323,15 @@ def _one_of_these(section, key, value):
     return f"Known keys here: {', '.join(section.fields)}."
 
 
-def hidden(value, path):
+def hidden(value: Json, path: KeyPath) -> bool:
     """Tell whether *value* at *path* is of an environment and must not be told: it may be a secret."""
     kinds = (str, int, float, datetime.date)
     return isinstance(value, kinds) and not isinstance(value, bool) and any(map(is_environment, path))
 
 
-def fill(type_):
+def fill(type_: Section | Variants) -> JsonObject:
     """Return the defaults of a section whose keys are all absent."""
-    section = type_.variant({})
+    section = type_ if isinstance(type_, Section) else type_.sections[type_.default]
     return {
         key: fill(field.type)
         if field.default is None and isinstance(field.type, (Section, Variants)) and not field.required
@@ -330,17 +340,17 @@ def fill(type_):
     }
 
 
-def optional(section, doc=""):
+def optional(section: Section, doc: str = "") -> Field:
     """Return the field of a section that is null when it is absent."""
     return Field(OptionalSection(section), None, doc)
 
 
-def known_places(section, prefix="", words=()):
+def known_places(section: Section, prefix: str = "", words: tuple[str, ...] = ()) -> KnownPlaces:
     """Return ``{normalised key: {dotted section: words}}`` over *section* and everything below it.
 
     The top level is "". *words* are the variants that have the key there; empty when every one has it.
     """
-    places = {}
+    places: KnownPlaces = {}
     for key, field in section.fields.items():
         places.setdefault(normal(key), {})[prefix.rstrip(".")] = words
         below = field.type.section if isinstance(field.type, OptionalSection) else field.type

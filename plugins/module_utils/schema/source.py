@@ -6,8 +6,16 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any, Callable, Optional
 
-from ..failures import Error, SpecError
+from ..failures import Error, Problem, SpecError
+from ..json_types import Json, KeyPath
+
+# The file and the line (from 1) of a key or a value; None where it is not known.
+Place = tuple[Optional[str], Optional[int]]
+Places = dict[KeyPath, Place]
 
 
 class Source:
@@ -19,11 +27,12 @@ class Source:
     ``(that document's Source, path in it)``: problems of such a value are problems of the other document.
     """
 
-    def __init__(self, file=None, keys=None, values=None):
+    def __init__(self, file: str | None = None, keys: Places | None = None, values: Places | None = None) -> None:
         self.file, self.keys, self.values = file, keys or {}, values or {}
-        self.texts, self.borrowed = {}, {}
+        self.texts: dict[KeyPath, str] = {}
+        self.borrowed: dict[KeyPath, tuple[Source, KeyPath]] = {}
 
-    def lender(self, path):
+    def lender(self, path: Sequence[str | int]) -> tuple[Source, KeyPath]:
         """Return (source, path) of the document that gave the value at *path*: this one unless it is borrowed."""
         path = tuple(path)
         for end in range(len(path), 0, -1):
@@ -32,7 +41,7 @@ class Source:
                 return source, there + path[end:]
         return self, path
 
-    def where(self, path, on_key=False):
+    def where(self, path: Sequence[str | int], on_key: bool = False) -> Place:
         """Return (file, line) of the value, or of the key, at *path*."""
         source, path = self.lender(path)
         if source is not self:
@@ -45,7 +54,7 @@ class Source:
                     return table[path[:end]]
         return self.file, None
 
-    def problem(self, path, text, remedy=None, on_key=False):
+    def problem(self, path: Sequence[str | int], text: str, remedy: str | None = None, on_key: bool = False) -> Problem:
         """Return a problem record of :class:`SpecError` for *path*."""
         source, there = self.lender(path)
         if source is not self:
@@ -57,7 +66,7 @@ class Source:
         file, line = self.where(path, on_key)
         return {"file": file, "line": line, "path": dotted(path), "problem": text, "remedy": remedy}
 
-    def under(self, path):
+    def under(self, path: KeyPath) -> Source:
         """Return the source of the part of the document at *path*."""
         size = len(path)
         return Source(
@@ -66,11 +75,11 @@ class Source:
             {key[size:]: place for key, place in self.values.items() if key[:size] == path and len(key) > size},
         )
 
-    def laid_over(self, base):
+    def laid_over(self, base: Source) -> Source:
         """Return the source of a document that was merged on top of one with the source *base*."""
         return Source(self.file or base.file, {**base.keys, **self.keys}, {**base.values, **self.values})
 
-    def copied(self, old, new):
+    def copied(self, old: Sequence[str | int], new: Sequence[str | int]) -> Source:
         """Return this source with the places of *old* and all below it known at *new* too."""
         old, new = tuple(old), tuple(new)
         size = len(old)
@@ -83,7 +92,7 @@ class Source:
 NOWHERE = Source()
 
 
-def dotted(path):
+def dotted(path: Sequence[str | int]) -> str:
     """Return ("a", "b", 0) as ``a.b[0]``."""
     text = ""
     for part in path:
@@ -91,7 +100,7 @@ def dotted(path):
     return text
 
 
-def load_yaml(path):
+def load_yaml(path: str) -> tuple[Json, Source]:
     """Return (document, Source) of the YAML file at *path*; Error when it cannot be read."""
     try:
         with open(path, encoding="utf-8") as stream:
@@ -114,7 +123,7 @@ ODD = re.compile(r"""[^'"#]*[:\-\[{,]\s*(?:"[^"]*|'[^']*)$""")
 MOST_VALUES = 500000
 
 
-def parse_yaml(text, file):
+def parse_yaml(text: str, file: str | None) -> tuple[Json, Source]:
     """Return (document, Source) of YAML *text*; SpecError with the line when it is malformed or repeats a key."""
     # Planning must not need PyYAML on the submit host; only reading job and cluster files does.
     import yaml
@@ -135,39 +144,31 @@ def parse_yaml(text, file):
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         reason = getattr(error, "problem", None) or str(error)
-        remedy = _remedy(error, text)
         if "single document" in str(error):
             reason = "it has more than one document (---); one file holds one, and base with override_* holds variants"
-        raise SpecError(
-            [
-                {
-                    "file": file,
-                    "line": mark.line + 1 if mark else None,
-                    "path": "",
-                    "problem": f"is not YAML: {reason}.",
-                    "remedy": remedy,
-                }
-            ]
-        ) from None
+        line = mark.line + 1 if mark else None
+        fault: Problem = {"file": file, "line": line, "path": "", "problem": f"is not YAML: {reason}."}
+        raise SpecError([{**fault, "remedy": _remedy(error, text)}]) from None
     except RecursionError:
         raise Error(f"{file} is nested too deeply. No job is.") from None
     except (ValueError, OverflowError) as error:
         index.bad_value(node, (), loader.construct_object)
-        problem = {"file": file, "line": None, "path": "", "problem": f"has a bad value: {error}."}
-        raise SpecError(index.problems or [problem]) from None
+        bad: Problem = {"file": file, "line": None, "path": "", "problem": f"has a bad value: {error}."}
+        raise SpecError(index.problems or [bad]) from None
     finally:
         loader.dispose()
     return document, index.source
 
 
-def numbers(text):
+def numbers(text: str) -> dict[tuple[int, int], tuple[str, Json]]:
     """Return ``{(line, column): (text, value)}`` of the numbers in YAML *text*, counted from 1; empty if it is none."""
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
-    found = {}
+    found: dict[tuple[int, int], tuple[str, Json]] = {}
+    seen: set[int] = set()
     try:
-        stack, seen = [loader.get_single_node()], set()
+        stack = [loader.get_single_node()]
         while stack:
             node = stack.pop()
             if node is None or id(node) in seen:
@@ -187,14 +188,14 @@ def numbers(text):
     return found
 
 
-def _remedy(error, text):
+def _remedy(error: Exception, text: str) -> str | None:
     """Return what to do about a YAML *error*, in plain words, or None."""
     mark, begun = getattr(error, "problem_mark", None), getattr(error, "context_mark", None)
     lines = text.splitlines()
     line = lines[mark.line] if mark and mark.line < len(lines) else ""
     if "\t" in line[: len(line) - len(line.lstrip())]:
         return "The line begins with a tab. Indent with spaces."
-    if "quoted scalar" in (getattr(error, "context", None) or ""):
+    if begun and "quoted scalar" in (getattr(error, "context", None) or ""):
         return f"The quote that begins in line {begun.line + 1} is not closed."
     if mark and line[mark.column : mark.column + 1] in ("@", "`", "%"):
         return f"A value that begins with {line[mark.column]} needs quotes."
@@ -212,17 +213,18 @@ def _remedy(error, text):
 class _Index:
     """Walks the nodes of a document: records places in ``source``, and ``problems`` of what no job can hold."""
 
-    def __init__(self, yaml, file):
-        self.yaml, self.source, self.problems = yaml, Source(file), []
-        self.open, self.count = set(), 0
+    def __init__(self, yaml: ModuleType, file: str | None) -> None:
+        self.yaml, self.source, self.count = yaml, Source(file), 0
+        self.problems: list[Problem] = []
+        self.open: set[int] = set()
 
-    def problem(self, node, path, text, remedy):
+    def problem(self, node: Any, path: KeyPath, text: str, remedy: str | None) -> None:
         line = node.start_mark.line + 1
         self.problems.append(
             {"file": self.source.file, "line": line, "path": dotted(path), "problem": text, "remedy": remedy}
         )
 
-    def value(self, node, path):
+    def value(self, node: Any, path: KeyPath) -> None:
         """Record the place of *node* at *path*, and of every key and value below it."""
         self.count += 1
         if id(node) in self.open:
@@ -249,7 +251,7 @@ class _Index:
             self.mapping(node, path)
         self.open.discard(id(node))
 
-    def bad_value(self, node, path, construct):
+    def bad_value(self, node: Any, path: KeyPath, construct: Callable[[Any], Json]) -> None:
         """Report the scalars below *node* that *construct* cannot make a value of, such as the date 2024-13-01."""
         if isinstance(node, self.yaml.ScalarNode):
             try:
@@ -262,7 +264,7 @@ class _Index:
         for index, item in enumerate(node.value if isinstance(node, self.yaml.SequenceNode) else ()):
             self.bad_value(item, (*path, index), construct)
 
-    def tagged(self, node, path):
+    def tagged(self, node: Any, path: KeyPath) -> None:
         """Report a value with a tag that is not plain YAML."""
         tag = node.tag.replace("tag:yaml.org,2002:", "!!")
         remedy = "Write a list, a mapping or text."
@@ -274,7 +276,7 @@ class _Index:
             remedy = "Put it into quotes."
         self.problem(node, path, f"has the YAML tag {tag}, which no job can hold.", remedy)
 
-    def mapping(self, node, path):
+    def mapping(self, node: Any, path: KeyPath) -> None:
         """Record the keys of a mapping; what it merges in comes first, because its own keys replace that."""
         for key_node, value_node in node.value:
             if key_node.tag == MERGE:
@@ -282,7 +284,7 @@ class _Index:
                 several = isinstance(value_node, self.yaml.SequenceNode)
                 for one in reversed(value_node.value) if several else [value_node]:
                     self.merged(one, path)
-        seen = {}
+        seen: dict[str, int] = {}
         for key_node, value_node in node.value:
             if key_node.tag == MERGE:
                 continue
@@ -300,7 +302,7 @@ class _Index:
             self.source.keys[here] = (self.source.file, line)
             self.value(value_node, here)
 
-    def merged(self, node, path):
+    def merged(self, node: Any, path: KeyPath) -> None:
         """Record the keys that ``<<`` brings in."""
         if isinstance(node, self.yaml.MappingNode) and id(node) not in self.open:
             self.open.add(id(node))

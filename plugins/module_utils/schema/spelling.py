@@ -7,19 +7,23 @@ YAML reads 01234567 as 342391, 0.10 as 0.1 and 12:30:00 as 45000. Where text is 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from ..json_types import Json, KeyPath
+
 
 class WrittenInt(int):
     """A whole number whose text is the one in the file."""
 
     text = ""
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.text
 
-    def __format__(self, spec):
+    def __format__(self, spec: str) -> str:
         return format(int(self), spec) if spec else self.text
 
-    def __deepcopy__(self, _memo):
+    def __deepcopy__(self, _memo: object) -> WrittenInt:
         return self
 
 
@@ -28,37 +32,36 @@ class WrittenFloat(float):
 
     text = ""
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.text
 
-    def __format__(self, spec):
+    def __format__(self, spec: str) -> str:
         return format(float(self), spec) if spec else self.text
 
-    def __deepcopy__(self, _memo):
+    def __deepcopy__(self, _memo: object) -> WrittenFloat:
         return self
 
 
-def is_number(value):
+def is_number(value: object) -> bool:
     """Tell whether *value* is a number; a truth value is none."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def written(value, text):
+def written(value: int | float, text: str) -> WrittenInt | WrittenFloat:
     """Return the number *value* as one that was written as *text*."""
-    new = (WrittenInt if isinstance(value, int) else WrittenFloat)(value)
+    new = WrittenInt(value) if isinstance(value, int) else WrittenFloat(value)
     new.text = text
     return new
 
 
-def bare(value):
+def bare(value: Json) -> Json:
     """Return the number *value* without its text; anything else as it is."""
-    for kind in (WrittenInt, WrittenFloat):
-        if isinstance(value, kind):
-            return kind.__base__(value)
-    return value
+    if isinstance(value, WrittenInt):
+        return int(value)
+    return float(value) if isinstance(value, WrittenFloat) else value
 
 
-def spelt(document, texts, path=()):
+def spelt(document: Json, texts: Mapping[KeyPath, str], path: KeyPath = ()) -> Json:
     """Return a copy of *document* in which the numbers know their text: *texts* is ``{path: text}``."""
     if isinstance(document, dict):
         return {key: spelt(item, texts, (*path, str(key))) for key, item in document.items()}

@@ -11,16 +11,19 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Mapping, Sequence
+
+from ..json_types import Json
 
 VARIABLE = re.compile(r"\$(?:(?P<bare>[A-Za-z_]\w*)|\{(?P<name>[A-Za-z_]\w*)(?::-(?P<default>[^}]*))?\})")
 PLAIN = re.compile(r"^(?:[A-Za-z_/]|\.\.?/)[A-Za-z0-9_./ -]*$")
 RESERVED = ("true", "false", "yes", "no", "on", "off", "null", "none", "y", "n", "~", ".inf", ".nan")
 
 
-def expand(text, environ):
+def expand(text: str, environ: Mapping[str, str]) -> str:
     """Replace ``$NAME``, ``${NAME}`` and ``${NAME:-default}``; an unknown name without default raises KeyError."""
 
-    def value(match):
+    def value(match: re.Match[str]) -> str:
         name = match["bare"] or match["name"]
         if environ.get(name):
             return environ[name]
@@ -31,7 +34,7 @@ def expand(text, environ):
     return VARIABLE.sub(value, text)
 
 
-def find_path(text, folders):
+def find_path(text: str, folders: Sequence[str]) -> str:
     """Return *text* as an absolute path: in the first of *folders* in which it exists.
 
     What exists nowhere is taken from the first folder if it begins with a dot (beside the file that names it), from
@@ -45,12 +48,12 @@ def find_path(text, folders):
     return next((path for path in candidates if os.path.exists(path)), fallback)
 
 
-def to_yaml(value):
+def to_yaml(value: Json) -> str:
     """Return *value* (JSON-able) as block-style YAML text, keys in the order they have."""
     return "\n".join(_lines(value)) + "\n"
 
 
-def _lines(value):
+def _lines(value: Json) -> list[str]:
     if isinstance(value, dict) and value:
         lines = []
         for key, item in value.items():
@@ -66,13 +69,13 @@ def _lines(value):
     return [_scalar(value)]
 
 
-def _entry(head, item, indent):
+def _entry(head: str, item: Json, indent: str) -> list[str]:
     if isinstance(item, (dict, list, tuple)) and item:
         return [head] + [indent + line for line in _lines(item)]
     return [f"{head} {_scalar(item)}"]
 
 
-def _scalar(value):
+def _scalar(value: Json) -> str:
     if isinstance(value, str):
         if PLAIN.match(value) and value.lower() not in RESERVED and value == value.strip():
             return value

@@ -13,7 +13,10 @@ from __future__ import annotations
 
 import datetime
 import math
+from collections.abc import Mapping
+from typing import TypeVar
 
+from ..json_types import Json, JsonObject
 from .spelling import bare, is_number
 from .words import nearest, normal
 
@@ -31,13 +34,15 @@ BOTH_WORDS = (*TRUE_WORDS, *FALSE_WORDS)
 # What stands for a parameter of a sweep, in JSON Schemas.
 PARAMETER = r"\{.+\}"
 
+_Number = TypeVar("_Number", int, float)
+
 
 class Type:
     """Base: accepts everything that is plain. YAML's dates and keys that are no text become text."""
 
     name = "anything"
 
-    def coerce(self, value):
+    def coerce(self, value: Json) -> Json:
         """Return *value* in the form that the spec stores."""
         if isinstance(value, UNPLAIN):
             raise ValueError(f"holds {kind_of(value)}, which no job can hold. Write a list, a mapping or text.")
@@ -52,7 +57,7 @@ class Type:
             return value
         return str(value)
 
-    def schema(self):
+    def schema(self) -> JsonObject:
         """Return the JSON Schema of the accepted values."""
         return {}
 
@@ -62,7 +67,7 @@ class Str(Type):
 
     name = "text"
 
-    def coerce(self, value):
+    def coerce(self, value: Json) -> Json:
         if isinstance(value, bool):
             word = "true" if value else "false"
             raise ValueError(
@@ -81,7 +86,7 @@ class Str(Type):
             raise ValueError(f"is {kind_of(value)}, text is expected.")
         return value
 
-    def schema(self):
+    def schema(self) -> JsonObject:
         return {"type": ["string", "number"]}
 
 
@@ -93,12 +98,12 @@ class Option(Str):
 
     name = "option values"
 
-    def coerce(self, value):
+    def coerce(self, value: Json) -> Json:
         if isinstance(value, bool):
             return bool(value)
         return super().coerce(value) or True
 
-    def schema(self):
+    def schema(self) -> JsonObject:
         return {"type": ["string", "number", "boolean"]}
 
 
@@ -107,7 +112,7 @@ class Time(Str):
 
     name = "time limit"
 
-    def coerce(self, value):
+    def coerce(self, value: Json) -> Json:
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             raise ValueError(
                 f"is the number {bare(value)}. YAML reads 4:00:00 without quotes as a number; "
@@ -121,7 +126,7 @@ class Time(Str):
             raise ValueError(f'is "{value}", which is no Slurm time. Write "HH:MM:SS" or "D-HH:MM:SS".')
         return value
 
-    def schema(self):
+    def schema(self) -> JsonObject:
         return {"type": "string", "pattern": rf"^\s*(\d+-)?\d+(:\d+){{0,2}}\s*$|{PARAMETER}"}
 
 
@@ -130,10 +135,10 @@ class Int(Type):
 
     name = "whole number"
 
-    def __init__(self, minimum=None, maximum=None):
+    def __init__(self, minimum: int | None = None, maximum: int | None = None) -> None:
         self.minimum, self.maximum = minimum, maximum
 
-    def coerce(self, value):
+    def coerce(self, value: Json) -> Json:
         number = value
         if isinstance(value, str):
             try:
@@ -146,7 +151,7 @@ class Int(Type):
             raise ValueError(f"is {shown(value)}, a whole number is expected.")
         return within(int(number), self.minimum, self.maximum)
 
-    def schema(self):
+    def schema(self) -> JsonObject:
         return bounded(loose("integer", "-?[0-9_]+"), self.minimum, self.maximum)
 
 
@@ -155,10 +160,10 @@ class Float(Type):
 
     name = "number"
 
-    def __init__(self, minimum=None, maximum=None):
+    def __init__(self, minimum: float | None = None, maximum: float | None = None) -> None:
         self.minimum, self.maximum = minimum, maximum
 
-    def coerce(self, value):
+    def coerce(self, value: Json) -> Json:
         if isinstance(value, bool) or not isinstance(value, (int, float, str)):
             raise ValueError(f"is {shown(value)}, a number is expected.")
         try:
@@ -169,7 +174,7 @@ class Float(Type):
             raise ValueError(f"is {value}, a finite number is expected.")
         return within(number, self.minimum, self.maximum)
 
-    def schema(self):
+    def schema(self) -> JsonObject:
         return bounded(loose("number", "-?[0-9._eE+-]+"), self.minimum, self.maximum)
 
 
@@ -178,7 +183,7 @@ class Bool(Type):
 
     name = "true or false"
 
-    def coerce(self, value):
+    def coerce(self, value: Json) -> Json:
         if isinstance(value, bool):
             return bool(value)
         word = str(bare(value)).strip().lower() if isinstance(value, (str, int)) else ""
@@ -188,7 +193,7 @@ class Bool(Type):
             return False
         raise ValueError(f"is {shown(value)}, true or false is expected.")
 
-    def schema(self):
+    def schema(self) -> JsonObject:
         words = "".join(f"[{one.lower()}{one.upper()}]" if one.isalpha() else one for one in "|".join(BOTH_WORDS))
         return {**loose("boolean", words), "type": ["boolean", "string", "integer"], "minimum": 0, "maximum": 1}
 
@@ -196,34 +201,27 @@ class Bool(Type):
 class Choice(Type):
     """One of a few words."""
 
-    def __init__(self, *words):
-        self.words = words
+    def __init__(self, *words: str) -> None:
+        self.words, self.name = words, "one of " + ", ".join(words)
 
-    @property
-    def name(self):
-        return "one of " + ", ".join(self.words)
-
-    def coerce(self, value):
+    def coerce(self, value: Json) -> Json:
         if value in self.words:
             return str(value)
         hint = nearest(str(value), self.words)
         raise ValueError(f"is {shown(value)}, expected is {self.name}." + (f" Did you mean {hint}?" if hint else ""))
 
-    def schema(self):
+    def schema(self) -> JsonObject:
         return {"anyOf": [{"enum": list(self.words)}, {"type": "string", "pattern": PARAMETER}]}
 
 
 class ListOf(Type):
     """A list whose items have one type; ``fields`` problems name the item."""
 
-    def __init__(self, item=None):
+    def __init__(self, item: Type | None = None) -> None:
         self.item = item or Type()
+        self.name = f"list of {self.item.name}"
 
-    @property
-    def name(self):
-        return f"list of {self.item.name}"
-
-    def schema(self):
+    def schema(self) -> JsonObject:
         return {"type": ["array", "string"], "items": self.item.schema(), "pattern": f"^{PARAMETER}$"}
 
 
@@ -233,19 +231,16 @@ class MapOf(Type):
     :param named: types of certain keys, ``{key with underscores, without leading dashes: Type}``.
     """
 
-    def __init__(self, item=None, named=None):
+    def __init__(self, item: Type | None = None, named: Mapping[str, Type] | None = None) -> None:
         self.item, self.named = item or Type(), named or {}
+        self.name = f"mapping of {self.item.name}"
 
-    def type_of(self, key):
+    def type_of(self, key: object) -> Type:
         """Return the type of the value under *key*."""
         return self.named.get(normal(str(key).lstrip("-")), self.item) if self.named else self.item
 
-    @property
-    def name(self):
-        return f"mapping of {self.item.name}"
-
-    def schema(self):
-        schema = {"type": ["object", "string"], "additionalProperties": nullable(self.item.schema())}
+    def schema(self) -> JsonObject:
+        schema: JsonObject = {"type": ["object", "string"], "additionalProperties": nullable(self.item.schema())}
         for key, type_ in self.named.items():
             for name in dict.fromkeys((key, key.replace("_", "-"))):
                 schema.setdefault("properties", {})[name] = nullable(type_.schema())
@@ -257,24 +252,20 @@ class OptionalSection(Type):
 
     name = "mapping"
 
-    def __init__(self, section):
+    def __init__(self, section: Type) -> None:
         self.section = section
 
-    def schema(self):
+    def schema(self) -> JsonObject:
         return self.section.schema()
 
 
 class OneOf(Type):
     """The first of several types that accepts the value; scalars and containers may be mixed."""
 
-    def __init__(self, *types):
-        self.types = types
+    def __init__(self, *types: Type) -> None:
+        self.types, self.name = types, " or ".join(one.name for one in types)
 
-    @property
-    def name(self):
-        return " or ".join(one.name for one in self.types)
-
-    def schema(self):
+    def schema(self) -> JsonObject:
         return {"anyOf": [one.schema() for one in self.types]}
 
 
@@ -283,7 +274,7 @@ class Concurrencies(Type):
 
     name = 'list of whole numbers, or text such as "4x16"'
 
-    def coerce(self, value):
+    def coerce(self, value: Json) -> Json:
         if isinstance(value, str):
             value = value.split("x")
         elif isinstance(value, int) and not isinstance(value, bool):
@@ -299,13 +290,13 @@ class Concurrencies(Type):
             raise ValueError(f"names a level twice: {levels}.")
         return levels
 
-    def schema(self):
+    def schema(self) -> JsonObject:
         number = Int(1).schema()
         text = {"type": "string", "pattern": rf"^\s*\d+\s*(x\s*\d+\s*)*$|{PARAMETER}"}
         return {"anyOf": [{"type": "array", "items": number, "minItems": 1}, {"type": "integer", "minimum": 1}, text]}
 
 
-def within(number, minimum, maximum):
+def within(number: _Number, minimum: _Number | None, maximum: _Number | None) -> _Number:
     """Return *number* if it is inside the bounds, otherwise raise ValueError."""
     if minimum is not None and number < minimum:
         raise ValueError(f"is {number}, at least {minimum} is expected.")
@@ -314,12 +305,12 @@ def within(number, minimum, maximum):
     return number
 
 
-def loose(type_, pattern):
+def loose(type_: str, pattern: str) -> JsonObject:
     """Return the JSON Schema of *type_*, also written as text that matches *pattern* or holds a ``{placeholder}``."""
     return {"type": [type_, "string"], "pattern": rf"^\s*({pattern})\s*$|{PARAMETER}"}
 
 
-def nullable(schema):
+def nullable(schema: JsonObject) -> JsonObject:
     """Return the JSON Schema *schema*, accepting null too."""
     if "anyOf" in schema:
         return {**schema, "anyOf": [*schema["anyOf"], {"type": "null"}]}
@@ -329,7 +320,7 @@ def nullable(schema):
     return schema
 
 
-def bounded(schema, minimum, maximum):
+def bounded(schema: JsonObject, minimum: float | None, maximum: float | None) -> JsonObject:
     """Add the bounds to a JSON Schema."""
     if minimum is not None:
         schema["minimum"] = minimum
@@ -338,7 +329,7 @@ def bounded(schema, minimum, maximum):
     return schema
 
 
-def kind_of(value):
+def kind_of(value: object) -> str:
     """Say in words what *value* is."""
     if value is None:
         return "empty"
@@ -352,7 +343,7 @@ def kind_of(value):
     return shown(value)
 
 
-def shown(value):
+def shown(value: object) -> str:
     """Return a short text of *value* for messages."""
     if value is None:
         return "empty"

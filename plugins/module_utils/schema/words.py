@@ -5,17 +5,18 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Container, Iterable
 
 # Today's names have both forms, in different sections.
 FORMS = {"agg": "aggregated", "aggregated": "agg"}
 
 
-def normal(word):
+def normal(word: object) -> str:
     """Return *word* as it is compared: dashes and case do not matter."""
     return str(word).replace("-", "_").lower()
 
 
-def nearest(word, words, cutoff=0.7):
+def nearest(word: object, words: Iterable[object], cutoff: float = 0.7) -> str | None:
     """Return the one of *words* that was probably meant, or None."""
     table = {normal(one): str(one) for one in words}
     if normal(word) in table:
@@ -24,7 +25,7 @@ def nearest(word, words, cutoff=0.7):
     return table[found[0]] if found else None
 
 
-def other_form(word, words):
+def other_form(word: object, words: Container[str]) -> str | None:
     """Return the one of *words* that is *word* with agg for aggregated or the other way round, or None."""
     parts = normal(word).split("_")
     swapped = "_".join(FORMS.get(part, part) for part in parts)

@@ -10,8 +10,8 @@ import uuid
 from ..allocation import driver
 from ..allocation.job_end import ending_error
 from ..failures import Error
-from ..plan_file import load_plan
 from ..holder.basics import utc_now
+from ..plan_file import load_plan
 from .evidence import step_error
 
 ARGUMENT_SPEC = {

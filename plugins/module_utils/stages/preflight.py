@@ -14,8 +14,8 @@ import uuid
 from ..allocation import driver
 from ..failures import Error
 from ..files import write_text_atomic
-from ..plan_file import load_plan
 from ..holder.steps import number_of
+from ..plan_file import load_plan
 from ..programs import program_files
 from ..slurm import commands, srun
 from .evidence import step_error

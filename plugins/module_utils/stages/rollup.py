@@ -8,8 +8,8 @@ import json
 import os
 
 from ..files import write_text_atomic
-from ..plan_file import load_plan
 from ..holder.basics import utc_now
+from ..plan_file import load_plan
 from ..results import tables
 from ..results.document import build, chosen_reasons
 from ..results.earlier import standing_for

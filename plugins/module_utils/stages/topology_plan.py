@@ -9,12 +9,12 @@ import os
 
 from ..failures import Error
 from ..files import inside, write_text_atomic
-from ..plan_file import load_plan
 from ..job.preparation import with_content
 from ..plan.build import build, imaginary_allocation, layout_of, spec_notes
 from ..plan.mounts import listed
 from ..plan.printer import node_map, step_lines, summary
 from ..plan.provenance import resolved, sources
+from ..plan_file import load_plan
 from ..secrets import references
 
 ARGUMENT_SPEC = {

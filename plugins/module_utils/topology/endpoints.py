@@ -8,10 +8,13 @@ Where srtctl lets two workers share a GPU or runs past the last node, this refus
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NoReturn
 
 from ..failures import Error
+from ..plan_file import EndpointRecord
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,7 @@ class Demand:
     workers: int
     gpus: int
 
-    def nodes(self, gpus_per_node, spread):
+    def nodes(self, gpus_per_node: int, spread: bool) -> int:
         """Return how many nodes this demand alone fills."""
         if self.gpus >= gpus_per_node:
             return self.workers * -(-self.gpus // gpus_per_node)
@@ -36,14 +39,14 @@ class Endpoint:
     mode: str
     index: int
     gpus: int
-    nodes: tuple
-    gpu_indices: tuple
+    nodes: tuple[str, ...]
+    gpu_indices: tuple[int, ...]
 
     @cached_property
-    def name(self):
+    def name(self) -> str:
         return f"{self.mode}_{self.index}"
 
-    def as_dict(self):
+    def as_dict(self) -> EndpointRecord:
         """Return the endpoint as it stands in plan.json."""
         return {
             "name": self.name,
@@ -55,7 +58,9 @@ class Endpoint:
         }
 
 
-def allocate(demands, nodes, gpus_per_node, spread=False, share=False):
+def allocate(
+    demands: Iterable[Demand], nodes: Iterable[str], gpus_per_node: int, spread: bool = False, share: bool = False
+) -> list[Endpoint]:
     """Return the endpoints of all *demands* in order; Error with the arithmetic when they do not fit.
 
     :param spread: put each worker smaller than a node on a node of its own.
@@ -63,9 +68,10 @@ def allocate(demands, nodes, gpus_per_node, spread=False, share=False):
     """
     nodes = tuple(nodes)
     demands = [demand for demand in demands if demand.workers > 0]
-    cursor, offset, endpoints = 0, 0, []
+    endpoints: list[Endpoint] = []
+    cursor, offset = 0, 0
 
-    def refuse(endpoint, reason):
+    def refuse(endpoint: str, reason: str) -> NoReturn:
         raise Error(does_not_fit(demands, len(nodes), gpus_per_node, spread, f"{endpoint}: {reason}"))
 
     for demand in demands:
@@ -105,7 +111,7 @@ def allocate(demands, nodes, gpus_per_node, spread=False, share=False):
     return endpoints
 
 
-def does_not_fit(demands, nodes, gpus_per_node, spread, reason):
+def does_not_fit(demands: Iterable[Demand], nodes: int, gpus_per_node: int, spread: bool, reason: str) -> str:
     """Return the message of a plan that does not fit, with the sum that a person can check."""
     parts, total_gpus, total_nodes = [], 0, 0
     for demand in demands:

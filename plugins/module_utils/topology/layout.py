@@ -5,15 +5,42 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Callable, NamedTuple, TypedDict
 
 from ..failures import Error
+from ..json_types import JsonObject
+from ..plan_file import Allocation, ProcessRecord
 from .endpoints import Demand, Endpoint, allocate
-from .ports import WORKER_FAMILIES, PortBook
+from .ports import WORKER_FAMILIES, Counter, Family, PortBook
 from .roles import Roles, Wish, assign, frontend_nodes
 
 INFRA_PORTS = ("nats", "etcd", "etcd_peer")
+
+# The processes of an endpoint as (node, GPU indices, first data-parallel rank), in rank order.
+Split = Callable[[Endpoint], list[tuple[str, tuple[int, ...], int]]]
+
+
+class Placed(TypedDict):
+    """What an earlier plan says of the processes of a job."""
+
+    processes: list[ProcessRecord]
+
+
+class Shift(NamedTuple):
+    """The first port of its kind that is not the next one, as the ports of *kind* are in the way.
+
+    *owner* on *node* has *port* instead of *wish*; that happened so many *times*.
+    """
+
+    owner: str
+    node: str
+    wish: int
+    port: int
+    kind: str
+    times: int
 
 
 @dataclass
@@ -27,26 +54,26 @@ class Process:
     endpoint: Endpoint
     rank: int
     node: str
-    ports: dict = field(default_factory=dict)
-    gpu_indices: tuple = ()
+    ports: dict[str, int] = field(default_factory=dict)
+    gpu_indices: tuple[int, ...] = ()
     start: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.gpu_indices = self.gpu_indices or self.endpoint.gpu_indices
 
     @cached_property
-    def name(self):
+    def name(self) -> str:
         return self.endpoint.name + (f"_r{self.rank}" if self.rank else "")
 
     @property
-    def mode(self):
+    def mode(self) -> str:
         return self.endpoint.mode
 
     @property
-    def leader(self):
+    def leader(self) -> bool:
         return self.rank == 0
 
-    def as_dict(self):
+    def as_dict(self) -> ProcessRecord:
         """Return the process as it stands in plan.json."""
         return {
             "name": self.name,
@@ -67,54 +94,54 @@ class Layout:
 
     ``addresses`` maps node names, in allocation order, to addresses. ``served_name`` is the model's public name,
     ``wiring`` the environment that connects a process to the job's infrastructure, ``worker_urls`` where workers with
-    an HTTP side of their own answer, by process name; these are set by the plan. ``shifts`` is what
-    :func:`_shifts` returns.
+    an HTTP side of their own answer, by process name; these are set by the plan.
     """
 
-    spec: dict
+    spec: JsonObject
     job_id: str
     run_dir: str
-    addresses: dict
+    addresses: dict[str, str]
     roles: Roles
-    frontends: tuple
+    frontends: tuple[str, ...]
     nginx: bool
-    endpoints: list
-    processes: list
+    endpoints: list[Endpoint]
+    processes: list[Process]
     served_name: str = ""
-    wiring: dict = field(default_factory=dict)
-    worker_urls: dict = field(default_factory=dict)
-    shifts: list = field(default_factory=list)
+    wiring: dict[str, str] = field(default_factory=dict)
+    worker_urls: dict[str, str] = field(default_factory=dict)
+    shifts: list[Shift] = field(default_factory=list)
 
     @property
-    def ports(self):
+    def ports(self) -> dict[str, int]:
         """The bases and fixed ports of the job."""
-        return self.spec["ports"]
+        bases: dict[str, int] = self.spec["ports"]
+        return bases
 
     @property
-    def contained(self):
+    def contained(self) -> bool:
         """True when the job's steps run in a container."""
-        return self.spec["cluster"]["container_runtime"] != "none"
+        return bool(self.spec["cluster"]["container_runtime"] != "none")
 
     @property
-    def python(self):
+    def python(self) -> str:
         """The Python of workers, frontends and the load client."""
         return "python3" if self.contained else self.spec["python"]
 
-    def program(self, name):
+    def program(self, name: str) -> str:
         """Return *name*, a program that comes with the engine: beside the job's Python if that is a path."""
         folder, slash, _python = self.python.rpartition("/")
         return f"{folder}/{name}" if slash else name
 
     @property
-    def source_model(self):
+    def source_model(self) -> str:
         """The model as every step sees it: /model in a container, an hf id, or the path itself."""
-        path = self.spec["model"]["path"]
+        path: str = self.spec["model"]["path"]
         if path.startswith("hf:"):
             return path[3:]
         return "/model" if self.contained else path
 
     @property
-    def staged_model(self):
+    def staged_model(self) -> str | None:
         """Where workers copy the model to before they start, or None."""
         folder, path = self.spec["model"]["stage_dir"], self.spec["model"]["path"]
         if not folder or path.startswith("hf:"):
@@ -122,34 +149,34 @@ class Layout:
         return f"{folder.rstrip('/')}/{path.rstrip('/').rsplit('/', 1)[-1]}"
 
     @property
-    def model_path(self):
+    def model_path(self) -> str:
         """The model as a worker sees it: its own copy if there is one."""
         return self.staged_model or self.source_model
 
     @property
-    def head_address(self):
+    def head_address(self) -> str:
         return self.addresses[self.roles.head]
 
     @property
-    def infra_address(self):
+    def infra_address(self) -> str:
         return self.addresses[self.roles.infra]
 
     @property
-    def frontend_port(self):
+    def frontend_port(self) -> int:
         """The port each frontend itself listens on."""
         return self.ports["frontend_internal" if self.nginx else "frontend"]
 
     @property
-    def public_url(self):
+    def public_url(self) -> str:
         return f"http://{self.head_address}:{self.ports['frontend']}"
 
-    def address(self, node):
+    def address(self, node: str) -> str:
         return self.addresses[node]
 
-    def observe(self, who):
+    def observe(self, who: str) -> dict[str, str]:
         """Return the environment of tracing for *who*, a mode or "frontend"; the job's own values win over it."""
         wanted = self.spec["observability"]
-        env = {}
+        env: dict[str, str] = {}
         if wanted["enabled"]:
             env.update(DYN_LOGGING_SPAN_EVENTS="true", DYN_LOGGING_JSONL="true", DYN_LOG="debug")
             if who == "frontend":
@@ -165,38 +192,38 @@ class Layout:
         return env
 
     @property
-    def parts(self):
+    def parts(self) -> list[list[str]]:
         """The nodes of each part of the job, as Slurm has it: one part, or two of a heterogeneous job."""
         if not self.spec["resources"]["het_jobs"]:
             return [list(self.addresses)]
         return [[node for node, group in self.het_groups.items() if group == number] for number in ("0", "1")]
 
     @cached_property
-    def het_groups(self):
+    def het_groups(self) -> dict[str, str]:
         """The part of a heterogeneous job that each node is in, as a word: the decode nodes are the second."""
         first = len(self.addresses) - self.spec["resources"]["decode_nodes"]
         return {node: "0" if index < first else "1" for index, node in enumerate(self.addresses)}
 
     @cached_property
-    def node_numbers(self):
+    def node_numbers(self) -> dict[str, int]:
         """The position of each worker node, by name."""
         return {node: index for index, node in enumerate(self.roles.workers)}
 
-    def private_dir(self, step):
+    def private_dir(self, step: str) -> str:
         """Return a directory name for *step* that no other job, cluster or step on the same host uses."""
         run = hashlib.sha256(self.run_dir.encode()).hexdigest()[:8]
         return f"/tmp/srt-{self.job_id}-{run}-{step}"
 
-    def ranks(self, endpoint):
+    def ranks(self, endpoint: Endpoint) -> list[Process]:
         """Return the processes of *endpoint* in rank order."""
         return [process for process in self.processes if process.endpoint is endpoint]
 
-    def of_mode(self, mode):
+    def of_mode(self, mode: str) -> list[Endpoint]:
         """Return the endpoints of *mode*."""
         return [endpoint for endpoint in self.endpoints if endpoint.mode == mode]
 
 
-def demands(resources):
+def demands(resources: JsonObject) -> list[Demand]:
     """Return the workers that the *resources* section asks for, in placing order."""
     return [
         Demand(mode, resources[f"{mode}_workers"] or 0, resources[f"gpus_per_{mode}"] or resources["gpus_per_node"])
@@ -205,7 +232,7 @@ def demands(resources):
     ]
 
 
-def worker_nodes(resources, share=False):
+def worker_nodes(resources: JsonObject, share: bool = False) -> int:
     """Return how many nodes the job has for workers.
 
     :param share: prefill and decode fill nodes together, so that fewer nodes than the job names may do.
@@ -215,7 +242,7 @@ def worker_nodes(resources, share=False):
         most = worker_nodes(resources)
         for count in range(-(-sum(one.workers * one.gpus for one in wanted) // gpus), most):
             try:
-                allocate(wanted, range(count), gpus, resources["spread_workers"], share)
+                allocate(wanted, map(str, range(count)), gpus, resources["spread_workers"], share)
             except Error:
                 continue
             return count
@@ -226,17 +253,17 @@ def worker_nodes(resources, share=False):
 
 
 def build_layout(
-    spec,
-    allocation,
-    multiple=True,
-    infra=INFRA_PORTS,
-    share=False,
-    families=WORKER_FAMILIES,
-    frontend_ports=(),
-    split=None,
-    embedded=False,
-    previous=None,
-):
+    spec: JsonObject,
+    allocation: Allocation,
+    multiple: bool = True,
+    infra: Sequence[str] = INFRA_PORTS,
+    share: bool = False,
+    families: Sequence[Family] = WORKER_FAMILIES,
+    frontend_ports: Sequence[str] = (),
+    split: Split | None = None,
+    embedded: bool = False,
+    previous: Placed | None = None,
+) -> Layout:
     """Return the :class:`Layout` of *spec* on *allocation*.
 
     :param allocation: ``{id, run_dir, nodes: [{name, address}]}``.
@@ -262,9 +289,8 @@ def build_layout(
     if embedded:
         first = endpoints[0].nodes[0]
         roles = Roles(first, roles.bench if roles.bench != roles.head else first, roles.infra, roles.workers)
-        frontends, nginx = (), False
-    else:
-        frontends, nginx = frontend_nodes(roles, multiple, spec["frontend"]["num_additional_frontends"])
+    more = spec["frontend"]["num_additional_frontends"]
+    frontends, nginx = ((), False) if embedded else frontend_nodes(roles, multiple, more)
     processes = [
         Process(endpoint, rank, node, gpu_indices=gpus, start=start)
         for endpoint in endpoints
@@ -289,7 +315,7 @@ def build_layout(
     )
 
 
-def place_workers(resources, workers, share):
+def place_workers(resources: JsonObject, workers: Sequence[str], share: bool) -> list[Endpoint]:
     """Return the endpoints on the *workers* nodes; each half of a heterogeneous job keeps to its own."""
     gpus, spread = resources["gpus_per_node"], resources["spread_workers"]
     wanted = demands(resources)
@@ -299,11 +325,11 @@ def place_workers(resources, workers, share):
     return allocate(wanted[:1], workers[:border], gpus, spread) + allocate(wanted[1:], workers[border:], gpus, spread)
 
 
-def _one_a_node(endpoint):
+def _one_a_node(endpoint: Endpoint) -> list[tuple[str, tuple[int, ...], int]]:
     return [(node, endpoint.gpu_indices, 0) for node in endpoint.nodes]
 
 
-def _placed(roles, spec, endpoints):
+def _placed(roles: Roles, spec: JsonObject, endpoints: list[Endpoint]) -> Roles:
     """Move the public node or the client to the first or last decode leader when the job says so."""
     leaders = [endpoint.nodes[0] for endpoint in endpoints if endpoint.mode == "decode"]
     where = {"first_decode": leaders[:1], "last_decode": leaders[-1:]}
@@ -314,18 +340,29 @@ def _placed(roles, spec, endpoints):
     return Roles(head=head[0], bench=bench[0], infra=roles.infra, workers=roles.workers)
 
 
-def _reserve_fixed(book, roles, frontends, nginx, infra, frontend_ports):
+def _reserve_fixed(
+    book: PortBook,
+    roles: Roles,
+    frontends: Iterable[str],
+    nginx: bool,
+    infra: Iterable[str],
+    frontend_ports: Sequence[str],
+) -> None:
     """Take the ports of infrastructure, nginx and frontends, which are the same in every plan of the job."""
     fixed = [(roles.infra, key) for key in infra]
     fixed.append((roles.head, "frontend"))
-    fixed += [(node, key) for node in frontends for key in (("frontend_internal",) if nginx else ()) + frontend_ports]
+    fixed += [
+        (node, key) for node in frontends for key in (*(("frontend_internal",) if nginx else ()), *frontend_ports)
+    ]
     for node, key in fixed:
         book.reserve(node, book.bases[key], f"ports.{key}")
 
 
-def _give_ports(book, processes, families, previous):
+def _give_ports(
+    book: PortBook, processes: list[Process], families: Sequence[Family], previous: Placed | None
+) -> list[Shift]:
     """Give each process its ports, those of the *previous* plan first; return what :func:`_shifts` says of them."""
-    before, nothing = {one["name"]: one for one in (previous or {}).get("processes", ())}, {}
+    before = {one["name"]: one for one in previous["processes"]} if previous else {}
     leaders = {process.endpoint.name: process for process in processes if process.leader}
     wanted = [
         (process, family, process.node if family.who != "prefill" else leaders[process.endpoint.name].node)
@@ -336,10 +373,10 @@ def _give_ports(book, processes, families, previous):
     # Kept ports first: a new worker must not take the number of one that runs.
     rest = []
     for process, family, node in wanted:
-        old = before.get(process.name, nothing)
-        same = old.get("node") == process.node
+        old = before.get(process.name)
         owner = f"{family.name} of {process.name}"
-        port = book.keep(node, old.get("ports", {}).get(family.name), owner, family.size) if same else None
+        kept = old["ports"].get(family.name) if old and old["node"] == process.node else None
+        port = book.keep(node, kept, owner, family.size)
         if port is None:
             rest.append((process, family, node, owner))
         else:
@@ -355,19 +392,20 @@ def _give_ports(book, processes, families, previous):
     return shifts
 
 
-def _shifts(book, wanted):
-    """Return ``[(owner, node, number, number instead, kind in the way, count)]``: the first port of each kind that is
-    not the next one, because another kind has that number, and how many there are.
+def _shifts(book: PortBook, wanted: Iterable[tuple[Process, Family, str]]) -> list[Shift]:
+    """Return the shifts of *wanted* (process, family, node), one for each family and each kind in its way.
 
     It looks at the ports alone, so that a plan that keeps them says the same about them.
     """
-    following, found = {}, {}
+    following: dict[Counter, int] = {}
+    found: dict[tuple[str, str], Shift] = {}
     for process, family, node in wanted:
         port, counter = process.ports[family.name], (family.name, node if family.scope == "node" else None)
         wish = following.get(counter, book.bases[family.name])
         following[counter] = port + family.size
         if port != wish:
             for kind in book.in_the_way(node, family, wish, port):
-                one = found.setdefault((family.name, kind), [f"{family.name} of {process.name}", node, wish, port, 0])
-                one[4] += 1
-    return [(*one[:4], kind, one[4]) for (_family, kind), one in found.items()]
+                first = Shift(f"{family.name} of {process.name}", node, wish, port, kind, 0)
+                one = found.get((family.name, kind), first)
+                found[family.name, kind] = one._replace(times=one.times + 1)
+    return list(found.values())

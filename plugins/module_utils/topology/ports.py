@@ -4,11 +4,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Optional
 
 from ..failures import Error
 
 HIGHEST = 65535
+
+# A counter of ports: the family's name, and the node, None where it counts through the whole job.
+Counter = tuple[str, Optional[str]]
 
 
 @dataclass(frozen=True)
@@ -40,12 +45,12 @@ WORKER_FAMILIES = (
 class PortBook:
     """Gives out ports and remembers their owners. The order of the calls alone decides the numbers."""
 
-    def __init__(self, bases):
+    def __init__(self, bases: Mapping[str, int]) -> None:
         self.bases = bases
-        self.owners = {}
-        self._next = {}
+        self.owners: dict[tuple[str, int], str] = {}
+        self._next: dict[Counter, int] = {}
 
-    def reserve(self, node, port, owner):
+    def reserve(self, node: str, port: int, owner: str) -> int:
         """Take a fixed *port*; Error when it has another owner on that node."""
         taken = self.owners.setdefault((node, port), owner)
         if taken != owner:
@@ -54,24 +59,24 @@ class PortBook:
             )
         return port
 
-    def free(self, node, port, size=1):
+    def free(self, node: str, port: int, size: int = 1) -> bool:
         """Tell whether *size* ports from *port* on are free on *node*."""
         return self._last_taken(node, port, size) is None
 
-    def _last_taken(self, node, port, size):
+    def _last_taken(self, node: str, port: int, size: int) -> int | None:
         """Return the last of *size* ports from *port* on that is taken on *node*, or None."""
         if size == 1:  # nearly always
             return port if (node, port) in self.owners else None
         numbers = range(port + size - 1, port - 1, -1)
         return next((number for number in numbers if (node, number) in self.owners), None)
 
-    def keep(self, node, port, owner, size=1):
+    def keep(self, node: str, port: int | None, owner: str, size: int = 1) -> int | None:
         """Take a port of an earlier plan if it is still free; return it, else None."""
         if not isinstance(port, int) or port + size - 1 > HIGHEST or not self.free(node, port, size):
             return None
         return self._take(node, port, owner, size)
 
-    def take(self, node, family, owner):
+    def take(self, node: str, family: Family, owner: str) -> int:
         """Return the next free port of *family* on *node*."""
         counter = (family.name, node if family.scope == "node" else None)
         port = self._next.get(counter, self.bases[family.name])
@@ -90,7 +95,7 @@ class PortBook:
         self._next[counter] = port + family.size
         return self._take(node, port, owner, family.size)
 
-    def in_the_way(self, node, family, wish, port):
+    def in_the_way(self, node: str, family: Family, wish: int, port: int) -> list[str]:
         """Return the kinds of the ports for which *family* has *port* on *node* and not *wish*, the next of its own.
 
         Kinds are the names of families, and "ports.frontend" or the like for a fixed port.
@@ -99,7 +104,7 @@ class PortBook:
         owners = (self.owners.get((node, number)) for number in numbers)
         return sorted({owner.partition(" of ")[0] for owner in owners if owner} - {family.name})
 
-    def _take(self, node, port, owner, size):
+    def _take(self, node: str, port: int, owner: str, size: int) -> int:
         self.owners[(node, port)] = owner
         for number in range(port + 1, port + size):
             self.owners[(node, number)] = owner

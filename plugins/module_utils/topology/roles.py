@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..failures import Error
+from ..json_types import JsonObject
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class Wish:
     colocate: bool = True
 
     @classmethod
-    def of(cls, spec):
+    def of(cls, spec: JsonObject) -> Wish:
         """Return the wish that the job's *spec* expresses."""
         return cls(
             infra=spec["infra"]["etcd_nats_dedicated_node"],
@@ -32,7 +34,7 @@ class Wish:
         )
 
     @property
-    def nodes(self):
+    def nodes(self) -> int:
         """The number of nodes beside those of the workers."""
         wanted = self.infra + self.frontend + self.client
         return min(wanted, 1) if self.colocate else wanted
@@ -45,10 +47,10 @@ class Roles:
     head: str
     bench: str
     infra: str
-    workers: tuple
+    workers: tuple[str, ...]
 
 
-def assign(nodes, wish):
+def assign(nodes: Iterable[str], wish: Wish) -> Roles:
     """Return the :class:`Roles` of *nodes* (names in allocation order); Error when there are too few.
 
     A shared dedicated node is the first one, or the last one as soon as the client is on it: the client's
@@ -74,7 +76,7 @@ def assign(nodes, wish):
     return Roles(head=head, bench=client or head, infra=infra or head, workers=tuple(rest))
 
 
-def frontend_nodes(roles, multiple, additional):
+def frontend_nodes(roles: Roles, multiple: bool, additional: int) -> tuple[tuple[str, ...], bool]:
     """Return the nodes of the frontends and whether nginx stands before them.
 
     One frontend on the head node, without nginx, unless *multiple* and there are several worker nodes. Then
