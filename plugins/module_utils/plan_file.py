@@ -91,11 +91,19 @@ class Check(_HttpCheck):
 
 class _Container(TypedDict, total=False):
     gpus: str
+    workdir: str
+    name: str
     remap_root: bool
+    mount_home: bool
+    entrypoint: bool
+    writable: bool
 
 
 class Container(_Container):
-    """The container of a step: the ``runtime`` (pyxis or apptainer) and the image; ``gpus`` is rocm on AMD's GPUs."""
+    """The container of a step: the ``runtime`` (pyxis or apptainer) and the image.
+
+    ``gpus`` is nv or rocm. The other keys are options of pyxis.
+    """
 
     runtime: str
     image: str

@@ -4,12 +4,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from ..json_types import Json
 from .names import looks_secret
 
 REDACTED = "[redacted]"
 
 
-def redact(value, name=""):
+def redact(value: Json, name: str = "") -> Json:
     """Return a copy of *value* (JSON-able) in which secret-looking texts are replaced."""
     if isinstance(value, dict):
         return {key: redact(item, str(key)) for key, item in value.items()}
@@ -18,7 +21,7 @@ def redact(value, name=""):
     return REDACTED if looks_secret(name, value) else value
 
 
-def redact_argv(argv):
+def redact_argv(argv: Iterable[object]) -> list[str]:
     """Return a copy of a command line in which values of secret-looking options are replaced."""
     clean, name = [], ""
     for word in map(str, argv):

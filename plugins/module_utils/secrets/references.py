@@ -4,7 +4,7 @@
 
 A reference is the text ``srt-secret:NAME:MARK``. MARK is a keyed hash of the value, so that a new value starts
 those steps anew while no file tells the value. The holder replaces references when it starts a step, see
-slurm/holder_secrets.py.
+holder/secret_values.py.
 """
 
 from __future__ import annotations
@@ -16,6 +16,10 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Callable
+
+from ..json_types import Json, JsonObject, KeyPath
 
 from .names import is_plain, looks_secret
 
@@ -25,28 +29,28 @@ FOLDER, FILE = ".secrets", "env.json"
 _ENVIRONMENT = re.compile(r"(.*_)?(env|environment)$")
 
 
-def is_secret(name, value):
+def is_secret(name: str, value: object) -> bool:
     """Tell whether *value* of the environment variable *name* looks like a secret, and is no reference to one yet."""
     return not is_reference(value) and looks_secret(name, value)
 
 
-def is_reference(value):
+def is_reference(value: object) -> bool:
     """Tell whether *value* stands for a secret."""
     return isinstance(value, str) and value.startswith(PREFIX)
 
 
-def reference(name, value, key):
+def reference(name: str, value: str, key: bytes | None) -> str:
     """Return the text that stands for *value*; without a *key* it does not depend on the value."""
     mark = hmac.new(key, value.encode(), hashlib.sha256).hexdigest()[:16] if key else ""
     return f"{PREFIX}{name}:{mark}" if mark else f"{PREFIX}{name}"
 
 
-def is_environment(key):
+def is_environment(key: object) -> bool:
     """Tell whether what stands under *key* is an environment, or should be one."""
     return bool(_ENVIRONMENT.fullmatch(str(key).replace("-", "_")))
 
 
-def environments(value, path=()):
+def environments(value: Json, path: KeyPath = ()) -> Iterator[tuple[KeyPath, JsonObject]]:
     """Yield (path, dict) of every environment in the JSON-able *value*: keys env, environment, prefill_environment."""
     if isinstance(value, dict):
         for name, item in value.items():
@@ -59,12 +63,12 @@ def environments(value, path=()):
             yield from environments(item, (*path, index))
 
 
-def _holds(value, vaulted):
+def _holds(value: str, vaulted: Collection[str]) -> bool:
     """Tell whether *value* is one of *vaulted* or has one in it; short ones are in many texts by chance."""
     return value in vaulted or any(len(text) >= 6 and text in value for text in vaulted)
 
 
-def conceal(spec, find_key, vaulted=()):
+def conceal(spec: JsonObject, find_key: Callable[[], bytes | None], vaulted: Collection[str] = ()) -> dict[str, str]:
     """Replace secret values in the environments of *spec*, in place; return ``{reference: value}``.
 
     :param find_key: called once if there is a secret; returns the key of the keyed hash, or None.
@@ -82,10 +86,10 @@ def conceal(spec, find_key, vaulted=()):
     return hidden
 
 
-def exposed(spec, vaulted):
+def exposed(spec: JsonObject, vaulted: Collection[str]) -> Iterator[KeyPath]:
     """Yield the paths of values of *spec* that hold a value of *vaulted* in clear: none of them may be written."""
 
-    def search(value, path):
+    def search(value: Json, path: KeyPath) -> Iterator[KeyPath]:
         if isinstance(value, dict):
             for name, item in value.items():
                 yield from search(item, (*path, name))
@@ -98,7 +102,7 @@ def exposed(spec, vaulted):
     return search(spec, ())
 
 
-def misplaced(job, raw, texts):
+def misplaced(job: JsonObject, raw: Json, texts: Mapping[str, tuple[str, str]]) -> Iterator[tuple[KeyPath, str, str]]:
     """Yield (path, name, file) of values of *job* outside of environments that a template took from encrypted files.
 
     A value as it is written in the job is the job's own, and may be equal to something encrypted by chance.
@@ -107,7 +111,7 @@ def misplaced(job, raw, texts):
     :param texts: ``{text: (name, file)}``, see :func:`telling`.
     """
 
-    def search(value, before, path):
+    def search(value: Json, before: Json, path: KeyPath) -> Iterator[tuple[KeyPath, str, str]]:
         if isinstance(value, dict):
             for name, item in value.items():
                 if not (isinstance(item, dict) and is_environment(name)):
@@ -125,7 +129,9 @@ def misplaced(job, raw, texts):
     return search(job, raw, ())
 
 
-def telling(found, own=None, plain=True):
+def telling(
+    found: Iterable[tuple[str, str, str]], own: str | None = None, plain: bool = True
+) -> dict[str, tuple[str, str]]:
     """Return ``{text: (name, file)}`` of those of *found*, (name, text, file), that must not be shown.
 
     An encrypted file may also hold what is no secret: short words, numbers and truth values count only under a name
@@ -140,7 +146,7 @@ def telling(found, own=None, plain=True):
     }
 
 
-def load_key(output_dir, create):
+def load_key(output_dir: str, create: bool) -> bytes | None:
     """Return this user's key of *output_dir*, made if *create*; None if there is none and none can be made.
 
     It lies beside the runs, so that every machine that sees them comes to the same references.
@@ -178,7 +184,7 @@ def load_key(output_dir, create):
     return None
 
 
-def store(run_dir, values):
+def store(run_dir: str, values: Mapping[str, str]) -> bool:
     """Add *values* (``{reference: value}``) to the private file of a run directory; return True if that changed it."""
     if not values:
         return False
@@ -204,6 +210,6 @@ def store(run_dir, values):
     return True
 
 
-def forget(run_dir):
+def forget(run_dir: str) -> None:
     """Remove the private file of a run directory: no step of it is started any more."""
     shutil.rmtree(os.path.join(run_dir, FOLDER), ignore_errors=True)

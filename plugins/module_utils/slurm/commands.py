@@ -14,6 +14,8 @@ import re
 import shutil
 import subprocess
 import time
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from ..failures import SlurmError
 from ..holder.slurm_calls import FINAL, clean_env, fields_of, record_of
@@ -29,6 +31,8 @@ UNANSWERED = re.compile(
 # What Slurm says of a job that needs no cancelling and no release any more.
 OVER = re.compile(r"Invalid job id|already (?:complet|finish)|no longer pending", re.IGNORECASE)
 SEPARATOR = "\x1f"
+# A job as squeue knows it: {name in JOB_FIELDS: text, "" if there is none}. Times are UTC, ISO 8601.
+QueueEntry = dict[str, str]
 JOB_FIELDS = {
     "id": "%i",
     "state": "%T",
@@ -57,14 +61,16 @@ class Unlisted(SlurmError):
     """squeue does not list a job that is not over: nobody may take it for ended."""
 
 
-def run(argv, timeout_s=None, stdin=None, check=True, **env):
+def run(
+    argv: Sequence[str], timeout_s: float | None = None, stdin: str | None = None, check: bool = True, **env: str
+) -> subprocess.CompletedProcess[str]:
     """Run one command and return its CompletedProcess (text); SlurmError if it fails, NoAnswer if it takes too long.
 
     :param timeout_s: CALL_S if it is not given.
     :param env: variables on top of ours.
     """
     timeout_s = timeout_s or CALL_S
-    source = {"input": stdin} if stdin is not None else {"stdin": subprocess.DEVNULL}
+    source: dict[str, Any] = {"input": stdin} if stdin is not None else {"stdin": subprocess.DEVNULL}
     try:
         done = subprocess.run(
             argv,
@@ -90,12 +96,19 @@ def run(argv, timeout_s=None, stdin=None, check=True, **env):
     return done
 
 
-def _failure(argv, done):
+def _failure(argv: Sequence[str], done: subprocess.CompletedProcess[str]) -> SlurmError:
     text = done.stderr.strip() or done.stdout.strip()
     return SlurmError(f"{argv[0]} failed (rc {done.returncode}): {text}", command=argv)
 
 
-def patiently(argv, patience_s=None, repeatable=True, check=True, **options):
+def patiently(
+    argv: Sequence[str],
+    patience_s: float | None = None,
+    repeatable: bool = True,
+    check: bool = True,
+    timeout_s: float | None = None,
+    stdin: str | None = None,
+) -> subprocess.CompletedProcess[str]:
     """As :func:`run`, but again while slurmctld cannot be reached, or when the command hangs.
 
     :param patience_s: another try begins within this time; PATIENCE_S if it is not given.
@@ -105,7 +118,7 @@ def patiently(argv, patience_s=None, repeatable=True, check=True, **options):
     until = time.monotonic() + (PATIENCE_S if patience_s is None else patience_s)
     while True:
         try:
-            done = run(argv, check=False, **options)
+            done = run(argv, timeout_s=timeout_s, stdin=stdin, check=False)
         except NoAnswer:
             if not repeatable or time.monotonic() >= until:
                 raise
@@ -121,7 +134,12 @@ def patiently(argv, patience_s=None, repeatable=True, check=True, **options):
     return done
 
 
-def jobs(user=None, job_id=None, timeout_s=None, patience_s=None):
+def jobs(
+    user: str | None = None,
+    job_id: str | int | None = None,
+    timeout_s: float | None = None,
+    patience_s: float | None = None,
+) -> list[QueueEntry]:
     """Return the jobs of *user*, or the job of *job_id*, as squeue knows them now: a list of dicts (JOB_FIELDS).
 
     A task of an array has its own number as its id, as its steps and its environment have it.
@@ -142,7 +160,7 @@ def jobs(user=None, job_id=None, timeout_s=None, patience_s=None):
         time.sleep(1.0)
 
 
-def _jobs(user, job_id, timeout_s):
+def _jobs(user: str | None, job_id: str | int | None, timeout_s: float | None) -> list[QueueEntry]:
     argv = ["squeue", "--all", "--noheader", "--format=" + SEPARATOR.join([*JOB_FIELDS.values(), "%A"])]
     argv.append(f"--jobs={job_id}" if job_id else f"--user={user or getpass.getuser()}")
     done = run(argv, timeout_s, check=False, TZ="UTC", SLURM_TIME_FORMAT="%Y-%m-%dT%H:%M:%SZ")
@@ -164,7 +182,7 @@ def _jobs(user, job_id, timeout_s):
     return _whole(found)
 
 
-def _check_over(job_id, timeout_s):
+def _check_over(job_id: str | int, timeout_s: float | None) -> None:
     """Raise Unlisted when scontrol knows the job, which squeue does not list, as one that is not over."""
     argv = ["scontrol", "--all", "--oneliner", "show", "job", str(job_id)]
     if not shutil.which(argv[0]):
@@ -180,11 +198,11 @@ def _check_over(job_id, timeout_s):
         )
 
 
-def _whole(rows):
+def _whole(rows: list[QueueEntry]) -> list[QueueEntry]:
     """Return *rows* with the parts of each heterogeneous job, ``J+0`` and ``J+1``, as one job ``J``."""
     if not any("+" in row["id"] for row in rows):
         return rows
-    whole = {}
+    whole: dict[str, QueueEntry] = {}
     for row in sorted(rows, key=lambda one: int(one["id"].partition("+")[2] or 0)):
         job_id = row["id"].partition("+")[0]
         first = whole.setdefault(job_id, dict(row, id=job_id))
@@ -195,7 +213,7 @@ def _whole(rows):
     return list(whole.values())
 
 
-def step_names(job_id):
+def step_names(job_id: str | int) -> list[str]:
     """Return the names of the steps of a job that run now; SlurmError if Slurm does not say: that is not "none"."""
     argv = ["squeue", "--all", "--noheader", "--steps", f"--jobs={job_id}", "--format=%j"]
     done = patiently(argv, check=False)
@@ -204,17 +222,17 @@ def step_names(job_id):
     return done.stdout.split()
 
 
-def part_ids(job_id):
+def part_ids(job_id: str | int) -> list[str]:
     """Return the ids of the parts of a heterogeneous job, which its steps carry; of any other job its own."""
     return patiently(["squeue", "--all", "--noheader", f"--jobs={job_id}", "--format=%A"]).stdout.split()
 
 
-def job_end(job_id):
+def job_end(job_id: str | int) -> str:
     """Return what Slurm still tells of a job that left the queue, such as ``NODE_FAIL (NodeDown), exit code 0:0``."""
     return end_text(show_job(job_id))
 
 
-def end_text(fields):
+def end_text(fields: Mapping[str, str]) -> str:
     """Return the same from the fields of :func:`show_job`."""
     if "JobState" not in fields:
         return "Slurm no longer knows the job"
@@ -227,12 +245,12 @@ def end_text(fields):
     return text
 
 
-def show_job(job_id):
+def show_job(job_id: str | int) -> dict[str, str]:
     """Return the fields of one word that Slurm shows of a job, such as ``{"JobState": "PREEMPTED"}``; {} if none."""
     return fields_of(_record(job_id))
 
 
-def _record(job_id):
+def _record(job_id: str | int) -> str:
     """Return all that scontrol shows of a job, "" if Slurm knows none; SlurmError if slurmctld does not answer."""
     argv = ["scontrol", "--all", "--oneliner", "show", "job", str(job_id)]
     done = patiently(argv, check=False)
@@ -241,7 +259,7 @@ def _record(job_id):
     return record_of(done.stdout, job_id)
 
 
-def node_states(names):
+def node_states(names: Collection[str]) -> dict[str, tuple[str, str]]:
     """Return {name: (state, reason)} of nodes, such as ``("IDLE+DRAIN", "Prolog error")``."""
     if not names:
         return {}
@@ -250,20 +268,21 @@ def node_states(names):
     return {name: (state, reason) for name, state, reason in rows}
 
 
-def output_folder(job_id):
+def output_folder(job_id: str | int) -> str | None:
     """Return the directory of a job's output as long as Slurm knows the job, else None."""
     match = re.search(r" StdOut=(/.*?)(?: [A-Z][A-Za-z]+=|$)", _record(job_id))
     return os.path.dirname(match.group(1)) if match else None
 
 
-def cluster():
+def cluster() -> str | None:
     """Return a name of the cluster that no other one has, such as ``gpu@login1``; None if Slurm does not tell."""
     text = patiently(["scontrol", "show", "config"], check=False).stdout
     found = [re.search(rf"^{key}\S* *= *([^\s(]+)", text, re.M) for key in ("ClusterName", "SlurmctldHost")]
-    return "@".join(match.group(1) for match in found) if all(found) else None
+    names = [match.group(1) for match in found if match]
+    return "@".join(names) if len(names) == len(found) else None
 
 
-def submit_held(script):
+def submit_held(script: str) -> str:
     """Submit *script* held; return its job id. NoAnswer leaves open whether there is a job now."""
     done = patiently(["sbatch", "--parsable", "--hold"], repeatable=False, stdin=script, timeout_s=60.0)
     # Of a site's wrapper there may be more on it: a banner, a quota.
@@ -273,12 +292,12 @@ def submit_held(script):
     return ids[-1]
 
 
-def release(job_id):
+def release(job_id: str | int) -> None:
     """Let a held job run."""
     _unless_over(["scontrol", "release", str(job_id)])
 
 
-def resume(job_id):
+def resume(job_id: str | int) -> str:
     """Let a suspended job go on; return why Slurm does not want that (only its operators may), "" if it does."""
     argv = ["scontrol", "resume", str(job_id)]
     try:
@@ -288,7 +307,7 @@ def resume(job_id):
     return str(_failure(argv, done)) if done.returncode else ""
 
 
-def go_on(job_id):
+def go_on(job_id: str | int) -> str:
     """Let a job go on that was stopped by a signal; return why that did not work, "" if it did."""
     try:
         cancel(job_id, signal="CONT")  # its steps
@@ -298,7 +317,7 @@ def go_on(job_id):
     return ""
 
 
-def cancel(job_id, signal=None, full=False, patience_s=None):
+def cancel(job_id: str | int, signal: str | None = None, full: bool = False, patience_s: float | None = None) -> None:
     """Cancel one job, or only signal it; SlurmError unless that is done, or the job is over.
 
     :param full: signal its batch script instead of its steps.
@@ -307,12 +326,12 @@ def cancel(job_id, signal=None, full=False, patience_s=None):
     _unless_over(["scancel", *options, str(job_id)], patience_s=patience_s)
 
 
-def _unless_over(argv, **options):
-    done = patiently(argv, check=False, **options)
+def _unless_over(argv: Sequence[str], patience_s: float | None = None) -> None:
+    done = patiently(argv, patience_s, check=False)
     if done.returncode and not OVER.search(done.stderr):
         raise _failure(argv, done)
 
 
-def hostnames(nodelist):
+def hostnames(nodelist: str) -> list[str]:
     """Return the node names of a Slurm node list expression, in its order."""
     return patiently(["scontrol", "show", "hostnames", nodelist]).stdout.split() if nodelist else []

@@ -9,7 +9,12 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Collection, Mapping
 
+from ..json_types import Json, JsonObject
+
+# An option as it was given, what is wrong with it, and what would be right.
+Fault = tuple[str, str, str]
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 # All of Unicode's categories Cc, Zl and Zp: control characters, and what ends a line or a paragraph.
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -117,27 +122,27 @@ SRUN_REFUSED = {
 }
 
 
-def sbatch_name(key):
+def sbatch_name(key: object) -> str:
     """Return the long name of an sbatch option that is written ``--time-min``, ``time_min`` or ``t``."""
     return _long(key, SBATCH_SHORT)
 
 
-def srun_name(key):
+def srun_name(key: object) -> str:
     """Return the long name of an srun option."""
     return _long(key, SRUN_SHORT)
 
 
-def _long(key, short):
+def _long(key: object, short: Mapping[str, str]) -> str:
     name = str(key).lstrip("-").replace("_", "-")
     return ALIASES.get(name, short.get(name, name))
 
 
-def plain(value):
+def plain(value: Json) -> str | None:
     """Return the text of an option's *value*, or None when the option stands alone."""
     return None if value is None or value is True or value == "" else str(value)
 
 
-def requested(allocation):
+def requested(allocation: JsonObject) -> JsonObject:
     """Return what an allocation request asks of Slurm: ordered ``{option: value or None}``."""
     ours = {
         "nodes": allocation["nodes"],
@@ -155,12 +160,14 @@ def requested(allocation):
     return wanted
 
 
-def merge_directives(wanted, given):
+def merge_directives(wanted: JsonObject, given: JsonObject) -> tuple[JsonObject, list[str], list[Fault]]:
     """Return (options, notes, problems) of a job's directives *given* over *wanted*, ours.
 
     ``problems`` are (key as it was given, problem, remedy); those keys are not in ``options``.
     """
-    merged, notes, problems, seen = dict(wanted), [], [], {}
+    merged, notes = dict(wanted), []
+    problems: list[Fault] = []
+    seen: dict[str, str] = {}
     for key, value in given.items():
         name, value = sbatch_name(key), plain(value)
         problem = _bad_name(name, SBATCH, SBATCH_REFUSED, "sbatch") or _bad_value(name, value, SBATCH)
@@ -184,12 +191,14 @@ def merge_directives(wanted, given):
     return merged, notes, problems
 
 
-def srun_problems(given, runtime="pyxis"):
+def srun_problems(given: JsonObject, runtime: str = "pyxis") -> tuple[list[Fault], list[str]]:
     """Return ([(key, problem, remedy)], notes) of a job's srun options *given*.
 
     :param runtime: what runs the containers of the job: pyxis, apptainer or none.
     """
-    notes, problems, seen = [], [], {}
+    notes: list[str] = []
+    problems: list[Fault] = []
+    seen: dict[str, str] = {}
     for key, value in given.items():
         name = srun_name(key)
         problem = _bad_name(name, SRUN, SRUN_REFUSED, "srun") or _bad_value(name, plain(value), SRUN)
@@ -207,7 +216,7 @@ def srun_problems(given, runtime="pyxis"):
     return problems, notes
 
 
-def _of_container(name, runtime):
+def _of_container(name: str, runtime: str) -> str:
     """Return what the option *name* of pyxis, given by a job, does to the container of the plan."""
     if runtime != "pyxis":
         own = "the plan uses no container" if runtime == "none" else f"the plan's container is one of {runtime}"
@@ -217,7 +226,7 @@ def _of_container(name, runtime):
     return "replaces what the plan says of the container, in the steps of workers and the load client."
 
 
-def _bad_name(name, known, refused, command):
+def _bad_name(name: str, known: Collection[str], refused: Mapping[str, str], command: str) -> tuple[str, str] | None:
     """Return (problem, remedy) of an option that cannot work, or None. Plugins of a site may add options."""
     if not NAME.fullmatch(name) or len(name) == 1:
         return f"is no option of {command}.", "Write the option's long name, for example cpus-per-task."
@@ -228,7 +237,7 @@ def _bad_name(name, known, refused, command):
     return (f"is no option of {command}.", f'Did you mean "{near[0]}"?') if near else None
 
 
-def _bad_value(name, value, known):
+def _bad_value(name: str, value: str | None, known: Collection[str]) -> tuple[str, str] | None:
     if value is None and name in known and name not in ALONE:
         return "has no value.", "Give it one, or write false to leave the option out."
     if value and CONTROL.search(value):
@@ -236,7 +245,7 @@ def _bad_value(name, value, known):
     return None
 
 
-def contradictions(options, allocation, gpus):
+def contradictions(options: JsonObject, allocation: JsonObject, gpus: int) -> list[Fault]:
     """Return [(option, problem, remedy)]: where merged *options* ask for another allocation than the plan needs.
 
     :param allocation: the allocation request.
@@ -245,10 +254,10 @@ def contradictions(options, allocation, gpus):
     found, nodes, per_node = [], allocation["nodes"], allocation["ntasks_per_node"]
     text = {key: str(value) for key, value in options.items() if value is not None}
 
-    def say(key, problem, remedy="Leave it out: it follows from resources."):
+    def say(key: str, problem: str, remedy: str = "Leave it out: it follows from resources.") -> None:
         found.append((key, problem, remedy))
 
-    def least(key, needed, why):
+    def least(key: str, needed: int, why: str) -> None:
         number = _count(text[key])
         if number is not None and number < needed:
             say(key, f"is {text[key]}; {why} needs {needed}.", f"Leave it out, or ask for {needed} or more.")
@@ -285,7 +294,7 @@ def contradictions(options, allocation, gpus):
     return found
 
 
-def shortfall(options, allocation):
+def shortfall(options: JsonObject, allocation: JsonObject) -> str | None:
     """Return a note when nodelist names only some of the nodes, or None."""
     listed = hostlist(str(options.get("nodelist") or ""))
     if not listed or len(listed) >= allocation["nodes"]:
@@ -293,13 +302,13 @@ def shortfall(options, allocation):
     return f"sbatch_directives.nodelist names {len(listed)} of the {allocation['nodes']} nodes: Slurm adds the others."
 
 
-def _count(text):
+def _count(text: str) -> int | None:
     """Return the sum of ``[type:]number`` items, or None when *text* is something else."""
     numbers = [one.rpartition(":")[2].partition("(")[0].strip() for one in text.split(",")]
     return sum(map(int, numbers)) if all(number.isdecimal() for number in numbers) else None
 
 
-def hostlist(text):
+def hostlist(text: str) -> list[str] | None:
     """Return the node names of a list such as ``a[1-3,7],b``; None for a file's name or what is no such list."""
     names = []
     for part in re.findall(r"(?:[^,\[\]]|\[[^\[\]]*\])+", text):

@@ -10,7 +10,9 @@ import shlex
 
 from ..failures import Error
 from ..holder import FOLDER
+from ..json_types import JsonObject
 from . import options
+from .commands import QueueEntry
 
 TAG = "srt.slurm:"  # begins the comment of every job of ours
 PLAY = ":play"  # ends the first word of the comment of a job that runs a playbook itself
@@ -18,28 +20,28 @@ PLAY = ":play"  # ends the first word of the comment of a job that runs a playbo
 FIRST_PART = ("output", "error", "open-mode", "chdir", "signal")
 
 
-def comment(allocation, play=False):
+def comment(allocation: JsonObject, play: bool = False) -> str:
     """Return the mark by which a job is found again."""
     return TAG + allocation["digest"] + (PLAY if play else "")
 
 
-def asks_for(job, allocation):
+def asks_for(job: QueueEntry, allocation: JsonObject) -> bool:
     """Tell whether *job* (squeue's record) is one of ours for this request, with or without a playbook."""
     # Blanks at the ends of a name do not come back from squeue.
     same = job["name"] == allocation["name"].strip()
     return same and _mark(job) in (comment(allocation), comment(allocation, True))
 
 
-def has_play(job):
+def has_play(job: QueueEntry) -> bool:
     """Tell whether *job* is one of ours that runs a playbook itself."""
     return _mark(job).startswith(TAG) and _mark(job).endswith(PLAY)
 
 
-def _mark(job):
+def _mark(job: QueueEntry) -> str:
     return job["comment"].split(" ")[0]
 
 
-def directives(allocation, output_dir, play=False):
+def directives(allocation: JsonObject, output_dir: str, play: bool = False) -> tuple[JsonObject, list[str]]:
     """Return (ordered {option: value or None}, notes). What the job's own directives say replaces ours."""
     folder = output_dir.replace("%", "%%")
     wanted = {
@@ -61,7 +63,7 @@ def directives(allocation, output_dir, play=False):
     return wanted, notes
 
 
-def components(allocation, wanted):
+def components(allocation: JsonObject, wanted: JsonObject) -> list[JsonObject]:
     """Return the directives of each part of the job: one, or those of a heterogeneous job.
 
     Parts of a heterogeneous job differ in their nodes alone; what concerns the batch script is in the first.
@@ -81,7 +83,14 @@ def components(allocation, wanted):
     return parts
 
 
-def render(allocation, output_dir, lease_s, play=False, retries=0, tolerant=False):
+def render(
+    allocation: JsonObject,
+    output_dir: str,
+    lease_s: float,
+    play: bool = False,
+    retries: int = 0,
+    tolerant: bool = False,
+) -> tuple[str, list[str]]:
     """Return (script, notes) for an allocation request; *output_dir* is absolute.
 
     :param play: the holder runs the playbook of the run directory.
@@ -119,12 +128,12 @@ def render(allocation, output_dir, lease_s, play=False, retries=0, tolerant=Fals
     return "\n".join(lines), notes
 
 
-def run_dir(output_dir, job_id):
+def run_dir(output_dir: str, job_id: str | int) -> str:
     """Return the run directory of a job."""
     return os.path.join(output_dir, str(job_id))
 
 
-def _quoted(key, value):
+def _quoted(key: str, value: str) -> str:
     """Return *value* as sbatch reads it from a #SBATCH line: it knows double quotes and backslashes, no expansion."""
     if options.CONTROL.search(value):
         raise Error(f"{key}: {value!r} has a line break or control character, which Slurm cannot take.")

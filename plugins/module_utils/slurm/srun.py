@@ -12,8 +12,11 @@ from __future__ import annotations
 import os
 import re
 import shlex
+from collections.abc import Iterable
 
 from ..failures import Error
+from ..json_types import JsonObject
+from ..plan_file import Container, Step
 from .options import SRUN_FIXED, plain, srun_name
 
 CARRIER = "SRT_ENV_"
@@ -30,13 +33,13 @@ PYXIS_FLAGS = {
 OPPOSITE = {one: other for yes, no in PYXIS_FLAGS.values() for one, other in ((yes, no), (no, yes))}
 
 
-def build_srun_argv(step, job_id, run_dir):
+def build_srun_argv(step: Step, job_id: str | int, run_dir: str) -> list[str]:
     """Return the complete command line that starts *step*.
 
     Options of ``step.srun_options`` replace ours of the same name; the ones in SRUN_FIXED are fixed, and mounts of a
     container are added to ours.
     """
-    options = {
+    options: dict[str, str | None] = {
         "jobid": str(job_id),
         "overlap": None,
         "nodes": str(len(step["nodes"])),
@@ -53,15 +56,16 @@ def build_srun_argv(step, job_id, run_dir):
         "kill-on-bad-exit": "1",
         "export": "ALL",
     }
-    if (step.get("container") or {}).get("runtime") == "pyxis":
-        options.update(_pyxis(step))
+    container = step.get("container")
+    if container and container["runtime"] == "pyxis":
+        options.update(_pyxis(step, container))
     for key, value in (step.get("srun_options") or {}).items():
         key = srun_name(key)
         if key in SRUN_FIXED:
             raise Error(
                 f"step {step['name']}: srun_options.{key} is set by the collection and cannot be changed. Remove it."
             )
-        options.pop(OPPOSITE.get(key), None)  # pyxis refuses a flag beside its opposite
+        options.pop(OPPOSITE.get(key, ""), None)  # pyxis refuses a flag beside its opposite
         value = plain(value)
         if key == "container-mounts":
             value = ",".join(filter(None, (options.get(key), value)))
@@ -73,12 +77,13 @@ def build_srun_argv(step, job_id, run_dir):
     return argv + task_argv(step)
 
 
-def task_argv(step):
+def task_argv(step: Step) -> list[str]:
     """Return what srun executes on the nodes: the step's own command, behind a shell prologue if it needs one."""
     argv = [str(word) for word in step["argv"]]
     carried, preamble = carried_names(step), step.get("preamble")
     # srun takes a lone colon for the border between two commands.
-    if not (carried or preamble or ":" in argv or (step.get("container") or {}).get("runtime") == "pyxis"):
+    container = step.get("container")
+    if not (carried or preamble or ":" in argv or container and container["runtime"] == "pyxis"):
         return _contained(step, argv)
     lines = [f'export {name}="${CARRIER}{name}"; unset {CARRIER}{name}' for name in carried]
     command, words = '"$@"', ["srt", *argv]
@@ -90,7 +95,7 @@ def task_argv(step):
     return _contained(step, shell)
 
 
-def srun_env(step):
+def srun_env(step: Step) -> dict[str, str]:
     """Return the variables that the client of *step* gets on top of the holder's environment."""
     env = {str(k): str(v) for k, v in (step.get("env") or {}).items()}
     for name, value in env.items():
@@ -99,13 +104,13 @@ def srun_env(step):
     return dict(env, **{CARRIER + name: env[name] for name in carried_names(step)})
 
 
-def carried_names(step):
+def carried_names(step: Step) -> list[str]:
     """Return the names of variables that have to be set again on the node."""
     contained = bool(step.get("container"))
     return [name for name in (step.get("env") or {}) if contained or name in SET_BY_SLURM]
 
 
-def start_request(step, job_id, run_dir):
+def start_request(step: Step, job_id: str | int, run_dir: str) -> JsonObject:
     """Return *step* as the holder wants it: what it records, and how to start it."""
     kept = ("name", "tier", "digest", "nodes", "log", "critical", "restarts", "stop_grace_s")
     return dict(
@@ -140,7 +145,7 @@ def _origin(known, name, value):
     return f"{place}, instead of {_short(given)} in {lost}" if lost else "plan"
 
 
-def _options(argv):
+def _options(argv: Iterable[object]) -> dict[str, str]:
     """Return ``{--option: its words}`` of the command line *argv*; of an option that is there twice the first."""
     found, flag = {}, None
     for word in map(str, argv):
@@ -153,15 +158,14 @@ def _options(argv):
     return {flag: " ".join(words) for flag, words in found.items()}
 
 
-def _short(text, most=60):
+def _short(text: object, most: int = 60) -> str:
     """Return *text*, cut where it is too long for a remark."""
     text = str(text)
     return text if len(text) <= most else text[: most - 3] + "..."
 
 
-def _pyxis(step):
-    container = step["container"]
-    options = {"container-image": container["image"]}
+def _pyxis(step: Step, container: Container) -> dict[str, str | None]:
+    options: dict[str, str | None] = {"container-image": container["image"]}
     mounts = [str(mount) for mount in step.get("mounts") or []]
     for mount in mounts:
         if "," in mount:
@@ -170,7 +174,7 @@ def _pyxis(step):
         options["container-mounts"] = ",".join(mounts)
     for key in ("workdir", "name"):
         if container.get(key):
-            options[f"container-{key}"] = container[key]
+            options[f"container-{key}"] = str(container.get(key))
     for key, (yes, no) in PYXIS_FLAGS.items():
         default = False if key in ("mount_home", "entrypoint") else None
         if container.get(key, default) is not None:
@@ -178,11 +182,10 @@ def _pyxis(step):
     return options
 
 
-def _contained(step, argv):
+def _contained(step: Step, argv: list[str]) -> list[str]:
     """Return *argv* inside the container runtime that is a program of its own. It takes our environment along."""
-    container = step.get("container") or {}
-    runtime = container.get("runtime")
-    if runtime != "apptainer":
+    container = step.get("container")
+    if not container or container["runtime"] != "apptainer":
         return argv
     gpus = container.get("gpus") or "nv"
     binds = [word for mount in step.get("mounts") or [] for word in ("--bind", str(mount))]
@@ -191,7 +194,7 @@ def _contained(step, argv):
     return ["apptainer", "exec", "--no-home", "--writable-tmpfs", f"--{gpus}", *binds, image, *argv]
 
 
-def apptainer_image(text):
+def apptainer_image(text: str) -> str:
     """Return the image *text* as apptainer reads it: it takes a name without a scheme for a file.
 
     Files and other schemes stay as they are. Of pyxis' form USER@REGISTRY#NAME the user is left out: apptainer has the
