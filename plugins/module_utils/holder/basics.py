@@ -10,13 +10,13 @@ import os
 TAIL_BYTES = 1 << 20
 
 
-def utc_now(ago_s=0.0):
+def utc_now(ago_s: float = 0.0) -> str:
     """Return the present time, or that *ago_s* seconds ago, as ISO 8601 in UTC with milliseconds and a Z."""
     when = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(seconds=ago_s)
     return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def tail(path, size=8192, begin=0):
+def tail(path: str, size: int = 8192, begin: int = 0) -> str:
     """Return the last *size* bytes of a file, none before *begin*, as text; "" if there is no file."""
     try:
         with open(path, "rb") as stream:
@@ -26,7 +26,7 @@ def tail(path, size=8192, begin=0):
         return ""
 
 
-def tail_lines(path, count=None):
+def tail_lines(path: str, count: int | None = None) -> list[str]:
     """Return the last *count* lines of a file, or those of its last MiB; [] if there is no file."""
     lines = tail(path, TAIL_BYTES).splitlines()
     return lines if count is None else lines[-count:]

@@ -16,7 +16,7 @@ LONGEST = 2000  # characters of a line that are looked at and kept
 
 # (rank, kind, pattern), by the program whose words they are. A log has the words of several: a worker's those of its
 # engine, of dynamo, NCCL and MPI. The first of the highest rank that matches a line counts.
-PATTERNS = (
+_PATTERNS = (
     # The node: drivers and CUDA.
     (
         PLAIN,
@@ -104,7 +104,7 @@ PATTERNS = (
     (HINT, "permission", r"(?i:permission denied)"),
     (HINT, "fatal", r"^Killed$|Traceback \(most recent call last\)"),
 )
-PATTERNS = [(rank, kind, re.compile(text)) for rank, kind, text in sorted(PATTERNS, key=lambda row: -row[0])]
+PATTERNS = [(rank, kind, re.compile(text)) for rank, kind, text in sorted(_PATTERNS, key=lambda row: -row[0])]
 
 # One of these is in every line that any pattern may match: most lines of a log have none, and looking is slow.
 WORDS = (
@@ -159,17 +159,17 @@ ENDURED = ("missing", "permission", "port", "connection", "usage", "fatal")
 class Line:
     """A line that may tell of a fault."""
 
-    def __init__(self, rank, kind, text):
+    def __init__(self, rank: float, kind: str, text: str) -> None:
         self.rank, self.kind, self.text = rank, kind, text
 
 
-def level_of(text):
+def level_of(text: str) -> str:
     """Return the level that a logger gave to a line, in capitals; "" if none."""
     found = LEVEL.search(text[:LEVEL_WITHIN])
     return next((word.upper() for word in found.groups() if word), "") if found else ""
 
 
-def rank_of(line):
+def rank_of(line: str) -> tuple[float, str] | None:
     """Return (rank, kind) of what one line tells of, None if it tells of no fault."""
     line = line[:LONGEST]
     small = line.lower()
@@ -197,11 +197,11 @@ def rank_of(line):
     return found or ((HINT, "fatal") if level else None)
 
 
-def _told(text):
+def _told(text: str) -> tuple[float, str] | None:
     return next(((rank, kind) for rank, kind, pattern in PATTERNS if pattern.search(text)), None)
 
 
-def cause(lines, killed=False):
+def cause(lines: list[str], killed: bool = False) -> Line | None:
     """Return the Line that says best why the program that wrote *lines* ended, None if none does.
 
     :param killed: a signal from outside ended it. Then only a fault counts that it had no time to go on after.
@@ -210,12 +210,14 @@ def cause(lines, killed=False):
     after = [0] * (len(lines) + 1)  # lines of ordinary work from there on
     for index in range(len(lines) - 1, -1, -1):
         after[index] = after[index + 1] + (not ranks[index] and _works(lines[index]))
-    found, last, chained = [], None, False
-    for index, line in enumerate(lines):
+    found: list[Line] = []
+    last: Line | None = None
+    chained = False
+    for index, (line, rated) in enumerate(zip(lines, ranks)):
         chained = chained or bool(CHAIN.search(line))
-        if not ranks[index]:
+        if not rated:
             continue
-        rank, kind = ranks[index]
+        rank, kind = rated
         if killed and (rank < OPEN or after[index + 1] > WENT_ON_UNTIL_KILLED):
             continue
         if after[index + 1] > WENT_ON and rank > HINT:
@@ -226,10 +228,10 @@ def cause(lines, killed=False):
             if chained and last:  # the exception before this one led to it: of equal ones the last counts
                 last.rank -= 0.5
             last, chained = one, False
-    best = max((one.rank for one in found), default=None)
-    best = [one for one in found if one.rank == best]
-    if not best:
+    if not found:
         return None
+    highest = max(one.rank for one in found)
+    best = [one for one in found if one.rank == highest]
     one = best[0] if best[0].rank > HINT else best[-1]
     prefix = PREFIX.match(one.text)
     if prefix and EXCEPTION.match(one.text[prefix.end() :]):
@@ -237,5 +239,5 @@ def cause(lines, killed=False):
     return one
 
 
-def _works(line):
+def _works(line: str) -> bool:
     return level_of(line) in WORK or bool(SGLANG_LINE.match(line))

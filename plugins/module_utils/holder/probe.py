@@ -18,11 +18,14 @@ import http.client
 import json
 import socket
 import time
+from typing import Any, Callable
+
+from .records import CheckRecord
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S, HELD_S = 0.05, 2.0, 0.5
 
 
-def dig(value, path):
+def dig(value: Any, path: str | None) -> Any:
     """Return the value at the dotted *path* (digits are list indexes), None where there is none."""
     for part in [p for p in (path or "").split(".") if p]:
         if isinstance(value, list):
@@ -32,7 +35,7 @@ def dig(value, path):
     return value
 
 
-def judge(expect, body):
+def judge(expect: dict[str, Any], body: Any) -> str | None:
     """Return None if *body* fulfils one expectation, otherwise a text such as ``decode 1/2``."""
     label, value = expect.get("label") or expect.get("path") or "answer", dig(body, expect.get("path"))
     if expect.get("where") and isinstance(value, list):
@@ -47,7 +50,7 @@ def judge(expect, body):
     return f"{label} is empty" if expect.get("nonempty") and not value else None
 
 
-def probe(check):
+def probe(check: dict[str, Any]) -> str | None:
     """Return None if *check* is fulfilled now, otherwise why not."""
     limit_s = float(check.get("timeout_s") or 5)
     address = (check["host"], int(check["port"]))
@@ -67,11 +70,11 @@ def probe(check):
         return str(getattr(error, "strerror", None) or error or type(error).__name__)
 
 
-def _ask(address, check, limit_s):
+def _ask(address: tuple[str, int], check: dict[str, Any], limit_s: float) -> tuple[int, str]:
     """Return (status, text) of one HTTP request that as a whole takes no longer than *limit_s*."""
     body, until = check.get("body"), time.monotonic() + limit_s
     headers = {"Content-Type": "application/json"} if body is not None else {}
-    connection = http.client.HTTPConnection(*address, timeout=limit_s)
+    connection = http.client.HTTPConnection(address[0], address[1], timeout=limit_s)
     try:
         connection.request(
             check.get("method") or "GET",
@@ -96,7 +99,9 @@ class Wait:
     :param hold: function of a check; returns why its answer would not count yet, None if it does.
     """
 
-    def __init__(self, checks, hold=lambda check: None):
+    def __init__(
+        self, checks: list[dict[str, Any]], hold: Callable[[dict[str, Any]], str | None] = lambda check: None
+    ) -> None:
         self.began, self.hold = time.monotonic(), hold
         fresh = {
             "done": False,
@@ -109,7 +114,7 @@ class Wait:
         }
         self.checks = {check["name"]: dict(check, **fresh) for check in checks}
 
-    def due(self, now):
+    def due(self, now: float) -> tuple[list[dict[str, Any]], float]:
         """Return the checks to probe now, and the seconds until the next one is due."""
         todo = [
             c
@@ -124,7 +129,7 @@ class Wait:
                 check.update(error=why, attempts=check["attempts"] + 1, due=now + HELD_S)
         return [c for c in todo if c["due"] <= now], min([c["due"] - now for c in todo if c["due"] > now], default=1.0)
 
-    def told(self, check, error):
+    def told(self, check: dict[str, Any], error: str | None) -> None:
         """Take the outcome of one probe: fast at first, slower later."""
         now = time.monotonic()
         check.update(
@@ -137,11 +142,11 @@ class Wait:
         if error is None:
             check.update(done=True, elapsed=now - self.began)
 
-    def left(self):
+    def left(self) -> int:
         """Return how many checks are not done."""
         return sum(not c["done"] for c in self.checks.values())
 
-    def records(self):
+    def records(self) -> list[CheckRecord]:
         """Return {name, done, attempts, elapsed_s, last_error} of each check, in the order of the request."""
         passed = time.monotonic() - self.began
         return [

@@ -10,8 +10,10 @@ import os
 import shlex
 import sys
 import time
+from typing import NoReturn, TextIO
 
 from ..failures import Error
+from ..json_types import Json
 from .cluster import Sandbox
 from .settings import SETTINGS, node_plan
 
@@ -30,12 +32,12 @@ HELP = {
 }
 
 
-def say(text, stream=None):
+def say(text: str, stream: TextIO | None = None) -> None:
     """Write one line for a person; module_utils may not call print."""
     (stream or sys.stdout).write(text + "\n")
 
 
-def _parser():
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="sandbox", description="A real Slurm of many nodes on this machine, for rehearsals. Root is not needed."
     )
@@ -47,7 +49,7 @@ def _parser():
         help="the sandbox's directory (default: $SRT_SANDBOX_DIR, else ./.sandbox)",
     )
 
-    def command(name, text, **options):
+    def command(name: str, text: str, **options: Json) -> argparse.ArgumentParser:
         return commands.add_parser(name, parents=[common], help=text, description=text, **options)
 
     start = command("start", "Start it; if it runs with these settings, only repair what is missing.")
@@ -74,7 +76,7 @@ def _parser():
     return parser
 
 
-def _status(sandbox, as_json):
+def _status(sandbox: Sandbox, as_json: bool) -> None:
     state, record = sandbox.running()
     states = sandbox.node_states(state)
     code, out, _err = sandbox.call("squeue", "-h", "-o", "%i|%j|%T|%M|%N|%r") if states else (None, "", "")
@@ -120,7 +122,7 @@ def _status(sandbox, as_json):
         say(f"job {job['id']:<6} {job['name']:<20} {job['state']:<10} {job['time']:>8}  {where}")
 
 
-def _start(sandbox, options):
+def _start(sandbox: Sandbox, options: argparse.Namespace) -> None:
     began = time.monotonic()
     action = sandbox.start({name: getattr(options, name) for name in SETTINGS}, keep=True)
     state, _record = sandbox.running()
@@ -130,7 +132,7 @@ def _start(sandbox, options):
     say(f"Run commands in it: {os.path.relpath(sys.argv[0])} exec --dir {shlex.quote(options.dir)} -- sinfo")
 
 
-def _exec(sandbox, options):
+def _exec(sandbox: Sandbox, options: argparse.Namespace) -> NoReturn:
     argv = options.argv[1:] if options.argv[:1] == ["--"] else options.argv
     if not argv:
         raise Error("exec needs a command: sandbox exec [--dir DIR] [--node NAME] -- COMMAND...")
@@ -142,7 +144,7 @@ def _exec(sandbox, options):
     os.execv(path, [path, *into, "--", *argv])
 
 
-def main(argv=None):
+def main(argv: list[str] | None = None) -> int:
     """Run one command; return the exit code."""
     options = _parser().parse_args(argv)
     progress = (lambda line: say(f"  {line}", sys.stderr)) if sys.stderr.isatty() else None

@@ -10,13 +10,17 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Iterable, Mapping
+from typing import Callable
 
 from ..failures import Error
+from ..json_types import Json
 from . import making, processes, render
 from .anchor import main as anchor
 from .anchor import netlink
-from .settings import node_plan, settings_from
-from .state import STATE_VERSION, Folder
+from .anchor.main import AnchorRecord
+from .settings import Settings, node_plan, settings_from
+from .state import STATE_VERSION, Folder, State
 
 #: program -> Debian package
 PROGRAMS = {
@@ -31,12 +35,12 @@ SLURMCTLD_PORT = 6817
 GOOD_STATES = ("idle", "mixed", "allocated", "completing", "draining", "drained", "reserved", "planned")
 
 
-def _boot_id():
+def _boot_id() -> str:
     with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as stream:
         return stream.read().strip()
 
 
-def check_programs():
+def check_programs() -> None:
     """Error naming the packages to install, if a program is missing."""
     path = making.search_path()
     missing = sorted({package for program, package in PROGRAMS.items() if not shutil.which(program, path=path)})
@@ -53,14 +57,14 @@ class Sandbox:
     :param progress: called with one line of text at each step of a start or stop.
     """
 
-    def __init__(self, folder, timeout_s=60.0, progress=None):
+    def __init__(self, folder: str, timeout_s: float = 60.0, progress: Callable[[str], None] | None = None) -> None:
         self.folder = Folder(folder)
         self.timeout_s = timeout_s
         self._progress = progress or (lambda line: None)
 
     # ---- what is there
 
-    def read(self):
+    def read(self) -> tuple[State | None, AnchorRecord | None]:
         """Return (state, record): state None without a sandbox, record None unless its anchor runs."""
         state = self.folder.read()
         if state is None:
@@ -70,18 +74,20 @@ class Sandbox:
             record = None
         return state, record
 
-    def running(self):
+    def running(self) -> tuple[State, AnchorRecord]:
         """Return (state, record) of a sandbox that runs; Error if it does not."""
         state, record = self.read()
-        if record is None:
+        if state is None or record is None:
             raise Error(f"No sandbox runs in {self.folder.path}. `sandbox start --dir {self.folder.path}` starts one.")
         return state, record
 
-    def way_in(self, *command, node=None):
+    def way_in(self, *command: str, node: str | None = None) -> list[str]:
         """Return the argument list that runs *command* inside."""
         return [self.folder("exec"), *(["--node", node] if node else []), "--", *command]
 
-    def call(self, *command, node=None, timeout_s=5.0, env=None):
+    def call(
+        self, *command: str, node: str | None = None, timeout_s: float = 5.0, env: Mapping[str, str] | None = None
+    ) -> tuple[int | None, str, str]:
         """Run a command inside; return (exit code, standard output, standard error), code None after *timeout_s*."""
         try:
             done = subprocess.run(
@@ -98,29 +104,29 @@ class Sandbox:
             return None, "", f"no answer in {timeout_s:g} s"
         return done.returncode, done.stdout, done.stderr
 
-    def node_states(self, state, timeout_s=5.0):
+    def node_states(self, state: State, timeout_s: float = 5.0) -> dict[str, str]:
         """Return ``{node: state}`` as Slurm sees it, {} if slurmctld does not run or not answer in time."""
         if not self.daemon("slurmctld", state):
             return {}
         code, out, _err = self.call("sinfo", "-h", "-N", "-o", "%N %T", timeout_s=timeout_s)
         return dict(line.split() for line in out.splitlines() if len(line.split()) == 2) if code == 0 else {}
 
-    def daemon(self, name, state):
+    def daemon(self, name: str, state: State) -> int | None:
         """Return the pid of ``munged``, ``slurmctld`` or a node's slurmd, or None if it does not run."""
         return processes.from_pid_file(self._pid_file(name), state["token"])
 
-    def _pid_file(self, name):
+    def _pid_file(self, name: str) -> str:
         return self.folder("run", f"{name}.pid" if name in ("munged", "slurmctld") else f"slurmd.{name}.pid")
 
-    def _log(self, name):
+    def _log(self, name: str) -> str:
         return self.folder("log", f"{name}.log")
 
-    def _names(self, state):
+    def _names(self, state: State) -> list[str]:
         return [node["name"] for node in node_plan(state["settings"]["nodes"])]
 
     # ---- start
 
-    def plan(self, given, keep=False):
+    def plan(self, given: Mapping[str, Json], keep: bool = False) -> tuple[str, Settings]:
         """Return what start would do: "keep", "repair", "restart" or "start", with the settings it would use."""
         state, record = self.read()
         settings = settings_from(given, state["settings"] if state and keep else None)
@@ -134,7 +140,7 @@ class Sandbox:
             return "repair", settings
         return ("keep" if self._all_good(self.node_states(state), state) else "repair"), settings
 
-    def start(self, given, keep=False):
+    def start(self, given: Mapping[str, Json], keep: bool = False) -> str:
         """Make the sandbox run with these settings; return what was done (see :meth:`plan`)."""
         check_programs()
         self.plan(given, keep)  # finds what is wrong before anything is touched
@@ -152,9 +158,9 @@ class Sandbox:
             finally:
                 self.folder.remove_if_empty()
 
-    def _build(self, settings):
+    def _build(self, settings: Settings) -> None:
         token = secrets.token_hex(16)
-        state = {
+        state: State = {
             "version": STATE_VERSION,
             "token": token,
             "phase": "making",
@@ -180,13 +186,13 @@ class Sandbox:
         state["phase"] = "up"
         self.folder.write(state)
 
-    def _start_daemons(self, state):
+    def _start_daemons(self, state: State) -> None:
         self._progress("starting munged and slurmctld")
         self._start_control(state)
         self._progress(f"starting {state['settings']['nodes']} slurmd")
         self._start_slurmds(state, self._names(state))
 
-    def _start_control(self, state):
+    def _start_control(self, state: State) -> None:
         socket = os.path.join(state["run_folder"], "run", "munge.sock")
         if not self.daemon("munged", state):
             self._daemon(
@@ -204,21 +210,22 @@ class Sandbox:
             self._daemon(state, "slurmctld")
             self._wait(lambda: self._slurmctld_listens(state), "slurmctld")
 
-    def _slurmctld_listens(self, state):
+    def _slurmctld_listens(self, state: State) -> bool:
         pid = self.daemon("slurmctld", state)
-        return pid and processes.listens(pid, SLURMCTLD_PORT)
+        return bool(pid and processes.listens(pid, SLURMCTLD_PORT))
 
-    def _daemon(self, state, *argv):
+    def _daemon(self, state: State, *argv: str) -> None:
         code, _out, err = self.call(*argv, timeout_s=30, env=making.environment(state))
         if code != 0:
             raise Error(
                 f"{argv[0]} did not start (exit code {code}): {err.strip()[-400:]}\n{making.tail(self._log(argv[0]))}"
             )
 
-    def _start_slurmds(self, state, names):
+    def _start_slurmds(self, state: State, names: Iterable[str]) -> None:
         """Start the slurmd of each node named; a few at once, for a start is work for the processor."""
         log = self.folder("log", "start.log")
-        waiting, active = list(names), {}
+        waiting = list(names)
+        active: dict[str, subprocess.Popen[bytes]] = {}
         deadline = time.monotonic() + self.timeout_s
         with open(log, "ab") as stream:
             while waiting or active:
@@ -244,17 +251,17 @@ class Sandbox:
                     )
                 time.sleep(0.005)
 
-    def _wait(self, condition, what):
+    def _wait(self, condition: Callable[[], object], what: str) -> None:
         deadline = time.monotonic() + self.timeout_s
         while not condition():
             if time.monotonic() > deadline:
                 raise Error(f"{what} did not start in {self.timeout_s:g} s: {making.tail(self._log(what))}")
             time.sleep(0.01)
 
-    def _all_good(self, states, state):
+    def _all_good(self, states: Mapping[str, str], state: State) -> bool:
         return all(states.get(name, "gone") in GOOD_STATES for name in self._names(state))
 
-    def _wait_for_nodes(self, state, timeout_s):
+    def _wait_for_nodes(self, state: State, timeout_s: float) -> None:
         """Wait until Slurm can use all nodes; Error with their states after *timeout_s*."""
         deadline = time.monotonic() + timeout_s
         while True:
@@ -268,9 +275,9 @@ class Sandbox:
                 )
             time.sleep(0.02)
 
-    def _repair(self):
+    def _repair(self) -> bool:
         """Put back what is missing while jobs go on; False if a restart is needed."""
-        state = self.folder.read()
+        state = self.folder.state()
         try:
             for name in list(state["cut"]):
                 self._set_link(name, True)
@@ -284,7 +291,7 @@ class Sandbox:
 
     # ---- stop
 
-    def stop(self, keep_log=False):
+    def stop(self, keep_log: bool = False) -> bool:
         """End every process of the sandbox and remove what it made; return True if there was anything."""
         if not self.would_stop(keep_log) and not self.folder.is_bare():
             return False
@@ -296,23 +303,24 @@ class Sandbox:
                 self.folder.remove_if_empty()
             return had
 
-    def would_stop(self, keep_log=False):
+    def would_stop(self, keep_log: bool = False) -> bool:
         """True if :meth:`stop` would change something."""
         state = self.folder.read()
         return state is not None and not (keep_log and state["phase"] == "stopped")
 
-    def _tear_down(self, keep_log=False):
+    def _tear_down(self, keep_log: bool = False) -> None:
         state = self._end_processes()
         self.folder.remove(state["run_folder"], keep_log)
         if keep_log:
             state["phase"] = "stopped"
             self.folder.write(state)
 
-    def _end_processes(self):
+    def _end_processes(self) -> State:
         """End all processes and return the state; Error if some do not end."""
-        state = self.folder.read()
+        state = self.folder.state()
         record = self.folder.record(state)
-        namespaces, pid = set(), None
+        namespaces: set[int] = set()
+        pid = None
         if record and state["boot_id"] == _boot_id():
             namespaces = {spaces["net"]["id"] for spaces in [record["control"], *record["nodes"].values()]}
             pid = record["pid"]
@@ -328,7 +336,7 @@ class Sandbox:
             raise Error(f"Processes of the sandbox do not end: {left}. Try again when they have.", pids=left)
         return state
 
-    def _cancel_jobs(self, limit_s=6.0):
+    def _cancel_jobs(self, limit_s: float = 6.0) -> None:
         """Let jobs end first: their steps remove what they made outside the sandbox, which a kill does not let them."""
         until, cancelled = time.monotonic() + limit_s, False
         while time.monotonic() < until:
@@ -342,11 +350,11 @@ class Sandbox:
 
     # ---- trouble on purpose
 
-    def _node(self, name, state):
+    def _node(self, name: str, state: State) -> None:
         if name not in self._names(state):
             raise Error(f"There is no node {name}; the sandbox has {render.node_range(state['settings']['nodes'])}.")
 
-    def stop_daemon(self, name, how=signal.SIGTERM, timeout_s=10.0):
+    def stop_daemon(self, name: str, how: int = signal.SIGTERM, timeout_s: float = 10.0) -> bool:
         """Stop slurmctld or a node's slurmd; True if it ran. Steps of a node go on."""
         state, _record = self.running()
         if name != "slurmctld":
@@ -362,7 +370,7 @@ class Sandbox:
             time.sleep(0.01)
         return True
 
-    def start_daemon(self, name):
+    def start_daemon(self, name: str) -> bool:
         """Start slurmctld or a node's slurmd; True if it did not run."""
         state, _record = self.running()
         if name != "slurmctld":
@@ -375,7 +383,7 @@ class Sandbox:
             self._start_slurmds(state, [name])
         return True
 
-    def set_link(self, name, up):
+    def set_link(self, name: str, up: bool) -> bool:
         """Connect a node to the network or cut it off; True if that changed something."""
         state, _record = self.running()
         self._node(name, state)
@@ -384,7 +392,7 @@ class Sandbox:
         self._set_link(name, up)
         return True
 
-    def _set_link(self, name, up):
+    def _set_link(self, name: str, up: bool) -> None:
         state, record = self.running()
         before = state["cut"]
         state["cut"] = sorted(set(state["cut"]) - {name} if up else set(state["cut"]) | {name})

@@ -7,13 +7,15 @@ from __future__ import annotations
 import os
 import time
 
+from ..entry import Context
 from ..failures import Error
+from ..json_types import JsonObject
 from .cluster import Sandbox
 from .settings import SETTINGS, node_plan
 
 _TYPES = {int: "int", str: "str"}
 
-ARGUMENT_SPEC = {
+ARGUMENT_SPEC: JsonObject = {
     "state": {"type": "str", "choices": ["started", "absent"], "default": "started"},
     "dir": {"type": "path", "required": True},
     "timeout_s": {"type": "float", "default": 60.0},
@@ -27,7 +29,7 @@ for _name, (_kind, _default) in SETTINGS.items():
     )
 
 
-def run(params, ctx):
+def run(params: JsonObject, ctx: Context) -> JsonObject:
     """Start or remove a sandbox; see the module's documentation for parameters and result."""
     began = time.monotonic()
     if not os.path.isabs(os.path.expanduser(params["dir"])):

@@ -16,19 +16,20 @@ from ..failures import Error
 from ..programs import program_files
 from . import render
 from .anchor import __main__ as anchor_program
+from .anchor.main import AnchorRecord
 from .processes import TOKEN
 from .settings import CONTROL, PREFIX, node_plan
-from .state import ENTRIES, SHORT_ENTRIES
+from .state import ENTRIES, SHORT_ENTRIES, Folder, State
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-def search_path():
+def search_path() -> str:
     """Return PATH with the directories of daemons."""
     return os.environ.get("PATH", "") + ":" + SYSTEM_PATH
 
 
-def tail(path, lines=6):
+def tail(path: str, lines: int = 6) -> str:
     """Return the last lines of a file, or nothing if there is none."""
     try:
         with open(path, encoding="utf-8", errors="replace") as stream:
@@ -37,20 +38,20 @@ def tail(path, lines=6):
         return ""
 
 
-def environment(state):
+def environment(state: State) -> dict[str, str]:
     """Return the environment of daemons: small, so that nothing of the caller's leaks into jobs."""
     kept = {name: os.environ[name] for name in ("LANG", "HOME", "TZ", "LD_LIBRARY_PATH") if name in os.environ}
     return dict(kept, PATH=search_path(), **{TOKEN: state["token"]})
 
 
-def write_file(path, text, mode=0o644):
+def write_file(path: str, text: str, mode: int = 0o644) -> None:
     """Write a file of the sandbox."""
     with open(path, "w", encoding="utf-8") as stream:
         stream.write(text)
     os.chmod(path, mode)
 
 
-def write_files(folder, state):
+def write_files(folder: Folder, state: State) -> None:
     """Make the directories and files of a sandbox, after its state was stored."""
     settings, short = state["settings"], state["run_folder"]
     for name in ENTRIES[:-1]:
@@ -77,14 +78,14 @@ def write_files(folder, state):
         stream.write(secrets.token_bytes(128))
 
 
-def _user_name():
+def _user_name() -> str:
     try:
         return pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:
         return str(os.geteuid())
 
 
-def start_anchor(folder, state, timeout_s):
+def start_anchor(folder: Folder, state: State, timeout_s: float) -> AnchorRecord:
     """Start the anchor and return its record once all namespaces are there; Error if they cannot be made."""
     settings = state["settings"]
     setup = {
@@ -123,7 +124,7 @@ def start_anchor(folder, state, timeout_s):
         time.sleep(0.01)
 
 
-def explain(text):
+def explain(text: str) -> str:
     """Return the anchor's last words and what may help."""
     last = text.splitlines()[-1] if text else "no word from the anchor"
     if any(word in last for word in ("unshare", "mount(", "uid_map", "setgroups", "netlink")):

@@ -13,11 +13,12 @@ import contextlib
 import os
 import signal
 import time
+from collections.abc import Iterable, Set
 
 TOKEN = "SRT_SANDBOX_TOKEN"
 
 
-def _read(pid, name):
+def _read(pid: int | str, name: str) -> bytes:
     try:
         with open(f"/proc/{pid}/{name}", "rb") as stream:
             return stream.read()
@@ -25,23 +26,23 @@ def _read(pid, name):
         return b""
 
 
-def _stat(pid):
+def _stat(pid: int) -> list[bytes]:
     """Return the words of /proc/PID/stat from the third on, or [] if the process has gone."""
     return _read(pid, "stat").rpartition(b")")[2].split()
 
 
-def is_alive(pid, start_ticks=None):
+def is_alive(pid: int, start_ticks: int | None = None) -> bool:
     """True if the process runs (a zombie does not) and, if given, began at *start_ticks*."""
     words = _stat(pid)
     return bool(words) and words[0] not in (b"Z", b"X") and start_ticks in (None, int(words[19]))
 
 
-def has_token(pid, token):
+def has_token(pid: int, token: str) -> bool:
     """True if the process was started with this sandbox's token."""
     return f"{TOKEN}={token}".encode() in _read(pid, "environ").split(b"\0")
 
 
-def network_namespace(pid):
+def network_namespace(pid: int | str) -> int | None:
     """Return the id of the process's network namespace, or None if it has gone or is not ours to see."""
     try:
         return os.stat(f"/proc/{pid}/ns/net").st_ino
@@ -49,7 +50,7 @@ def network_namespace(pid):
         return None
 
 
-def from_pid_file(path, token):
+def from_pid_file(path: str, token: str) -> int | None:
     """Return the pid in the file if that process runs and is this sandbox's, else None."""
     try:
         with open(path, encoding="ascii") as stream:
@@ -59,7 +60,7 @@ def from_pid_file(path, token):
     return pid if is_alive(pid) and has_token(pid, token) else None
 
 
-def listens(pid, port):
+def listens(pid: int, port: int) -> bool:
     """True if something listens on the TCP port in the network namespace of the process."""
     wanted = f":{port:04X}"
     for line in _read(pid, "net/tcp").decode().splitlines()[1:]:
@@ -69,7 +70,7 @@ def listens(pid, port):
     return False
 
 
-def members(token, namespaces):
+def members(token: str, namespaces: Set[int]) -> set[int]:
     """Return the pids of all living processes of a sandbox except this one.
 
     *namespaces* are believed only while a process with the token is in one of them: numbers of
@@ -89,13 +90,15 @@ def members(token, namespaces):
     return {pid for pid in marked | inside if is_alive(pid)}
 
 
-def _signal(pids, number):
+def _signal(pids: Iterable[int], number: int) -> None:
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
 
 
-def end_all(token, namespaces, anchor, grace_s=2.0, kill_s=10.0):
+def end_all(
+    token: str, namespaces: Set[int], anchor: int | None, grace_s: float = 2.0, kill_s: float = 10.0
+) -> list[int]:
     """End every process of a sandbox; return the pids that are still there after *kill_s*.
 
     Tasks and people's commands have *grace_s* after SIGTERM, with the daemons still there, for an srun

@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import shlex
 
-from .settings import CONTROL, node_plan, node_range
+from .anchor.main import AnchorRecord
+from .settings import CONTROL, Settings, node_plan, node_range
 
 
-def slurm_conf(settings, folder, run_folder, user):
+def slurm_conf(settings: Settings, folder: str, run_folder: str, user: str) -> str:
     """Return slurm.conf.
 
     batch_sched_delay=0 makes a batch job begin 0.6 s after sbatch instead of 2.7 s. MinJobAge is long
@@ -72,12 +73,12 @@ def slurm_conf(settings, folder, run_folder, user):
     return "\n".join(lines) + "\n"
 
 
-def gpu_files(settings, folder):
+def gpu_files(settings: Settings, folder: str) -> list[str]:
     """Return the paths that stand for GPUs: inside the sandbox they are character devices (/dev/null, bound over)."""
     return [f"{folder}/dev/gpu{i}" for i in range(settings["gpus_per_node"])]
 
 
-def gres_conf(settings, folder):
+def gres_conf(settings: Settings, folder: str) -> str:
     """Return gres.conf. Only character devices make Slurm set CUDA_VISIBLE_DEVICES."""
     count = settings["gpus_per_node"]
     if not count:
@@ -86,7 +87,7 @@ def gres_conf(settings, folder):
     return f"NodeName={node_range(settings['nodes'])} Name=gpu Type={settings['gpu_type']} File={files}\n"
 
 
-def hosts(settings, host_text):
+def hosts(settings: Settings, host_text: str) -> str:
     """Return the hosts file: this cluster first, then what the machine's own file says about other names."""
     ours = [{"name": "localhost", "address": "127.0.0.1"}, CONTROL, *node_plan(settings["nodes"])]
     names = {entry["name"] for entry in ours}
@@ -107,7 +108,7 @@ use_segment_sbatch_directive: false
 """
 
 
-def way_in(folder, record, boot_id):
+def way_in(folder: str, record: AnchorRecord, boot_id: str) -> str:
     """Return the shell script that runs a command inside: ``exec [--node NAME] [--] COMMAND...``.
 
     It only ever replaces itself, so pid, signals and exit code are the command's. A script and not

@@ -4,10 +4,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TypedDict, cast
+
 from ..failures import Error
+from ..json_types import Json, JsonObject
+from ..plan_file import AllocatedNode
+
+
+class Settings(TypedDict):
+    """What a running sandbox cannot change without a restart; times are in seconds, sizes in MB."""
+
+    nodes: int
+    gpus_per_node: int
+    gpu_type: str
+    cpus_per_node: int
+    memory_mb: int
+    partition: str
+    slurmd_timeout_s: int
+    kill_wait_s: int
+    small_disk_mb: int
+    slurm_conf: list[str]
+    plugstack: list[str]
+
 
 #: name -> (type, default). Everything that a running sandbox cannot change without a restart.
-SETTINGS = {
+SETTINGS: dict[str, tuple[type, Json]] = {
     "nodes": (int, 4),
     "gpus_per_node": (int, 8),
     "gpu_type": (str, "h100"),
@@ -29,17 +51,18 @@ LIMITS = {
     "kill_wait_s": (1, 3600),
     "small_disk_mb": (0, 1 << 20),
 }
-CONTROL = {"name": "login", "address": "10.77.0.1"}
+CONTROL: AllocatedNode = {"name": "login", "address": "10.77.0.1"}
 PREFIX = 16
 
 
-def settings_from(given, base=None):
+def settings_from(given: Mapping[str, Json], base: Settings | None = None) -> Settings:
     """Return complete settings: *given* (None means not given) over *base* over the defaults; Error if one is wrong."""
-    result = {}
+    result: JsonObject = {}
+    before: Mapping[str, Json] = base or {}
     for name, (kind, default) in SETTINGS.items():
-        value = given.get(name)
+        value: Json = given.get(name)
         if value is None:
-            value = (base or {}).get(name, default)
+            value = before.get(name, default)
         if kind is list:
             value = [str(line) for line in value]
             for line in value:
@@ -47,22 +70,22 @@ def settings_from(given, base=None):
                     raise Error(f"{name}: one entry is one line, got {line!r}.")
         else:
             value = kind(value)
-        low, high = LIMITS.get(name, (None, None))
-        if low is not None and not low <= value <= high:
+        low, high = LIMITS.get(name, (0, 0))
+        if name in LIMITS and not low <= value <= high:
             raise Error(f"{name} must be {low} to {high}, got {value}.")
         if kind is str and not value.replace("_", "").replace("-", "").isalnum():
             raise Error(f"{name} must be letters, digits, '-' and '_', got {value!r}.")
         result[name] = value
-    return result
+    return cast(Settings, result)
 
 
-def node_plan(count):
+def node_plan(count: int) -> list[AllocatedNode]:
     """Return ``[{name, address}]``: node001 at 10.77.0.11 and so on, 200 to each third number."""
     width = max(3, len(str(count)))
     return [{"name": f"node{i:0{width}d}", "address": f"10.77.{i // 200}.{i % 200 + 10}"} for i in range(1, count + 1)]
 
 
-def node_range(count):
+def node_range(count: int) -> str:
     """Return Slurm's name for all nodes, such as ``node[001-016]``."""
     names = [node["name"] for node in node_plan(count)]
     return names[0] if count == 1 else f"node[{names[0][4:]}-{names[-1][4:]}]"

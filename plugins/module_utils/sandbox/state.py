@@ -14,9 +14,13 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Iterator
+from typing import TypedDict
 
 from ..failures import Error
 from ..files import write_text_atomic
+from .anchor.main import AnchorRecord
+from .settings import Settings
 
 STATE_VERSION = 1
 #: All that a sandbox ever makes in its directory. The state file goes last, the lock file after it.
@@ -28,28 +32,44 @@ STATE_FILE, LOCK_FILE = "sandbox.json", ".lock"
 LONGEST_FOLDER = 60
 
 
+class State(TypedDict):
+    """What sandbox.json says: the settings, how far it is (making, up, stopping, stopped), and what else was made.
+
+    ``cut`` names the nodes without a network, ``run_folder`` is the directory of the sockets, and ``boot_id`` the boot
+    of this machine in which it runs.
+    """
+
+    version: int
+    token: str
+    phase: str
+    settings: Settings
+    cut: list[str]
+    boot_id: str
+    run_folder: str
+
+
 class Folder:
     """One sandbox directory."""
 
-    def __init__(self, path):
+    def __init__(self, path: str) -> None:
         self.path = os.path.abspath(os.path.expanduser(path))
         if any(c.isspace() or c in "#\"'\\%[]," for c in self.path):
             raise Error(f"The sandbox directory must have no space and none of #\"'\\%[], in its path: {self.path}")
 
-    def __call__(self, *parts):
+    def __call__(self, *parts: str) -> str:
         return os.path.join(self.path, *parts)
 
-    def run_folder(self, token):
+    def run_folder(self, token: str) -> str:
         """Return the directory for sockets: the sandbox directory, or a short one in /tmp where that is too long."""
         if len(self.path) <= LONGEST_FOLDER:
             return self.path
         return f"/tmp/srt-sandbox-{token[:8]}"
 
-    def read(self):
+    def read(self) -> State | None:
         """Return the state, or None where there is no sandbox; Error if the file is not ours."""
         try:
             with open(self(STATE_FILE), encoding="utf-8") as stream:
-                state = json.load(stream)
+                state: State = json.load(stream)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except PermissionError:
@@ -63,20 +83,27 @@ class Folder:
             )
         return state
 
-    def write(self, state):
+    def state(self) -> State:
+        """Return the state; Error where there is no sandbox."""
+        state = self.read()
+        if state is None:
+            raise Error(f"There is no sandbox in {self.path}.")
+        return state
+
+    def write(self, state: State) -> None:
         """Store the state."""
         write_text_atomic(self(STATE_FILE), json.dumps(state, indent=1, sort_keys=True) + "\n", 0o600)
 
-    def record(self, state):
+    def record(self, state: State) -> AnchorRecord | None:
         """Return what the anchor of this very state published, or None."""
         try:
             with open(self("run", "anchor.json"), encoding="ascii") as stream:
-                record = json.load(stream)
+                record: AnchorRecord = json.load(stream)
         except (FileNotFoundError, NotADirectoryError, ValueError):
             return None
         return record if record["token"] == state["token"] else None
 
-    def _foreign(self):
+    def _foreign(self) -> list[str]:
         """Return the names of what is in the directory, without the traces of an interrupted first moment."""
         return sorted(
             name
@@ -84,11 +111,11 @@ class Folder:
             if name != LOCK_FILE and not (name.startswith(".tmp_") and name.endswith("_" + STATE_FILE))
         )
 
-    def is_bare(self):
+    def is_bare(self) -> bool:
         """True for a directory that holds nothing (a start that was interrupted at once leaves one)."""
         return os.path.isdir(self.path) and not self._foreign()
 
-    def check_new(self):
+    def check_new(self) -> None:
         """Error unless the directory can become a sandbox: absent or empty."""
         found = self._foreign() if os.path.isdir(self.path) else []
         if found:
@@ -97,7 +124,7 @@ class Folder:
                 "of its own, or remove that one."
             )
 
-    def remove(self, run_folder, keep_log=False):
+    def remove(self, run_folder: str, keep_log: bool = False) -> None:
         """Remove what a sandbox makes here; the directory itself when nothing else is in it.
 
         With *keep_log* the log folder stays, and with it the state file, which says whose it is.
@@ -112,7 +139,7 @@ class Folder:
             _remove(self(STATE_FILE))
             self.remove_if_empty()
 
-    def remove_if_empty(self):
+    def remove_if_empty(self) -> None:
         """Remove the lock file and the directory if nothing else is there."""
         with contextlib.suppress(FileNotFoundError):
             for name in os.listdir(self.path):
@@ -124,7 +151,7 @@ class Folder:
                     os.rmdir(self.path)
 
     @contextlib.contextmanager
-    def lock(self, timeout_s, make=False):
+    def lock(self, timeout_s: float, make: bool = False) -> Iterator[bool]:
         """Hold the directory for one start or stop; yields False where there is no directory and *make* is not set."""
         parent = os.path.dirname(self.path)
         if not os.path.isdir(parent):
@@ -161,7 +188,7 @@ class Folder:
             os.close(handle)
 
 
-def _remove(path):
+def _remove(path: str) -> None:
     try:
         if os.path.isdir(path) and not os.path.islink(path):
             shutil.rmtree(path)

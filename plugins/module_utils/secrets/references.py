@@ -20,7 +20,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Callable
 
 from ..json_types import Json, JsonObject, KeyPath
-
 from .names import is_plain, looks_secret
 
 PREFIX = "srt-secret:"

@@ -118,7 +118,7 @@ def start_request(step: Step, job_id: str | int, run_dir: str) -> JsonObject:
     )
 
 
-def printable(step, job_id, run_dir, origins=None):
+def printable(step: Step, job_id: str | int, run_dir: str, origins: JsonObject | None = None) -> str:
     """Return what check mode prints of a step: its srun line and its environment.
 
     :param origins: ``{first word of a step's name: {variable or --option: [place, value, lost]}}``, to say where each
@@ -133,12 +133,13 @@ def printable(step, job_id, run_dir, origins=None):
     return "\n".join(lines) + "\n"
 
 
-def _origin(known, name, value):
+def _origin(known: JsonObject, name: str, value: str) -> str:
     """Return where *value* of the variable or option *name* is from.
 
     :param known: ``{name: [place, given, lost]}``. The value is from ``place`` if it is ``given``, or in any case if
         that is None. Otherwise it is the plan's; or it is from ``place`` instead of the one that is given at ``lost``.
     """
+    place: str
     place, given, lost = [*known.get(name, ("plan", None)), None][:3]
     if given is None or str(given) == str(value) or not lost and "{" in str(given) and not name.startswith("--"):
         return place
@@ -147,7 +148,8 @@ def _origin(known, name, value):
 
 def _options(argv: Iterable[object]) -> dict[str, str]:
     """Return ``{--option: its words}`` of the command line *argv*; of an option that is there twice the first."""
-    found, flag = {}, None
+    found: dict[str, list[str]] = {}
+    flag = None
     for word in map(str, argv):
         if word.startswith("--") and len(word) > 2:
             flag, sign, value = word.partition("=")

@@ -14,6 +14,8 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Iterable
+from typing import Any, NoReturn, TypedDict
 
 from .netlink import Netlink
 
@@ -23,16 +25,38 @@ MS_BIND, MS_REC, MS_SLAVE = 4096, 16384, 1 << 19
 PR_SET_NAME, PR_SET_CHILD_SUBREAPER = 15, 36
 BRIDGE = "srt0"
 
+
+class Namespace(TypedDict):
+    """A namespace that the anchor holds open: its descriptor there, and its inode number."""
+
+    fd: int
+    id: int
+
+
+class AnchorRecord(TypedDict):
+    """What the anchor publishes once all is made: who it is, and the namespaces by node and kind.
+
+    ``start_ticks`` is its start time in clock ticks since boot. ``user_namespace``: it needed one of its own.
+    """
+
+    token: str
+    pid: int
+    start_ticks: int
+    user_namespace: bool
+    control: dict[str, Namespace]
+    nodes: dict[str, dict[str, Namespace]]
+
+
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def _call(what, result):
+def _call(what: str, result: int) -> None:
     if result != 0:
         number = ctypes.get_errno()
         raise OSError(number, f"{what}: {os.strerror(number)}")
 
 
-def unshare(*kinds):
+def unshare(*kinds: str) -> None:
     """Move this process into new namespaces of the kinds named."""
     flags = 0
     for kind in kinds:
@@ -40,29 +64,29 @@ def unshare(*kinds):
     _call(f"unshare({', '.join(kinds)})", _libc.unshare(flags))
 
 
-def setns(descriptor, kind):
+def setns(descriptor: int, kind: str) -> None:
     """Move this process into the namespace behind *descriptor*."""
     _call(f"setns({kind})", _libc.setns(descriptor, CLONE[kind]))
 
 
-def mount(source, target, kind=None, flags=0, data=None):
+def mount(source: str, target: str, kind: str | None = None, flags: int = 0, data: str | None = None) -> None:
     """mount(2)."""
     words = [None if text is None else text.encode() for text in (source, target, kind, data)]
     result = _libc.mount(*words[:3], ctypes.c_ulong(flags), words[3])
     _call(f"mount({source}, {target})", result)
 
 
-def link_name(index):
+def link_name(index: int) -> str:
     """Return the name of the bridge's end of the link of node *index* (from 0)."""
     return f"v{index + 1}"
 
 
-def _write(path, text):
+def _write(path: str, text: str) -> None:
     with open(path, "w", encoding="ascii") as stream:
         stream.write(text)
 
 
-def new_user_namespace():
+def new_user_namespace() -> None:
     """Gain the right to make namespaces; the user stays who he is inside."""
     uid, gid = os.geteuid(), os.getegid()
     unshare("user")
@@ -71,11 +95,11 @@ def new_user_namespace():
     _write("/proc/self/gid_map", f"{gid} {gid} 1")
 
 
-def _open_all(kinds):
+def _open_all(kinds: Iterable[str]) -> dict[str, int]:
     return {kind: os.open(f"/proc/self/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC) for kind in kinds}
 
 
-def make_control(setup):
+def make_control(setup: dict[str, Any]) -> bool:
     """Enter the control namespaces and furnish them. Return True if that took a user namespace."""
     by_user_namespace = False
     try:
@@ -100,7 +124,7 @@ def make_control(setup):
     return by_user_namespace
 
 
-def make_node(node, index, prefix, control):
+def make_node(node: dict[str, str], index: int, prefix: int, control: dict[str, int]) -> dict[str, int]:
     """Make one node's namespaces from the control namespaces, return to those, and return the descriptors."""
     unshare(*NODE_KINDS)
     opened = _open_all(NODE_KINDS)
@@ -118,24 +142,24 @@ def make_node(node, index, prefix, control):
     return opened
 
 
-def describe(opened):
+def describe(opened: dict[str, int]) -> dict[str, Namespace]:
     """Return ``{kind: {fd, id}}`` of open namespaces; id is the inode number that /proc/PID/ns shows."""
     return {kind: {"fd": fd, "id": os.fstat(fd).st_ino} for kind, fd in opened.items()}
 
 
-def start_ticks(pid="self"):
+def start_ticks(pid: int | str = "self") -> int:
     """Return the start time of a process in clock ticks since boot: with the pid it names one process for good."""
     with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as stream:
         return int(stream.read().rpartition(")")[2].split()[19])
 
 
-def _publish(path, record):
+def _publish(path: str, record: AnchorRecord) -> None:
     with open(path + ".new", "w", encoding="ascii") as stream:
         json.dump(record, stream)
     os.replace(path + ".new", path)
 
 
-def main(argv=None):
+def main(argv: list[str] | None = None) -> NoReturn:
     """Make everything, publish the record, wait for SIGTERM."""
     (path,) = sys.argv[1:] if argv is None else argv
     with open(path, encoding="utf-8") as stream:

@@ -1,0 +1,88 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""The shapes of what the holder writes down and answers. Times are ISO 8601 in UTC, ends of time spans included."""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict
+
+
+class StepRecord(TypedDict):
+    """What is known of the latest attempt of a step: a line of steps.jsonl has one, and so has every answer.
+
+    ``attempt`` counts from 1. ``state`` is starting, running, unowned (it runs without a client of ours) or ended.
+    ``node`` is the one that it ended on. ``expected``: it ended because somebody wanted that. ``log`` is relative to
+    the run directory, with the first node for ``%N``. What is not known is None.
+    """
+
+    name: str
+    tier: str | None
+    digest: str | None
+    nodes: list[str] | None
+    critical: bool
+    restarts: int | None
+    log: str
+    stop_grace_s: float | None
+    deadline_s: float | None
+    state: str
+    attempt: int
+    step_id: str | None
+    node: str | None
+    started_at: str | None
+    running_at: str | None
+    ended_at: str | None
+    exit_code: int | None
+    signal: int | None
+    reason: str | None
+    expected: bool
+
+
+class CheckRecord(TypedDict):
+    """How far a check is: whether it is done, after so many attempts and seconds, and why the last one failed."""
+
+    name: str
+    done: bool
+    attempts: int
+    last_error: str | None
+    elapsed_s: float
+
+
+class LeaseRecord(TypedDict):
+    """The length of the lease and what is left of it, in seconds."""
+
+    lease_s: float
+    left_s: float
+
+
+class _Answers(TypedDict, total=False):
+    error: str
+    actions: list[dict[str, str]]
+    checks: list[CheckRecord]
+    completed: bool
+    ended: list[StepRecord]
+    progress: dict[str, Any]
+    again: bool
+    restarts: int
+
+
+class Answer(_Answers):
+    """The answer to one request. What depends on the operation may be absent.
+
+    ``seq`` numbers the changes that this holder (``born``) has told; ``steps`` are the records that changed since the
+    answer that the request says is known. ``ending`` says why the job ends. ``trouble`` is what could not be written
+    down. ``pauses`` are ``{"from", "to", "s"}`` of the times in which the holder did not run, ``ends`` those of parts
+    of the service. ``actions`` are ``{"name", "action"}`` for each step of the request.
+    """
+
+    v: int
+    ok: bool
+    job_id: str
+    born: str
+    now: str
+    seq: int
+    ending: str | None
+    trouble: str | None
+    lease: LeaseRecord
+    pauses: list[dict[str, Any]]
+    ends: list[dict[str, Any]]
+    steps: list[StepRecord]
