@@ -10,6 +10,7 @@ from functools import cached_property
 
 from ..failures import Error
 from .endpoints import Demand, Endpoint, allocate
+from .options import Option
 from .ports import WORKER_FAMILIES, PortBook
 from .roles import Roles, Wish, assign, frontend_nodes
 
@@ -65,10 +66,10 @@ class Process:
 class Layout:
     """Everything that backends, frontends and benchmarks may know about where things are.
 
-    ``addresses`` maps node names, in allocation order, to addresses. ``served_name`` is the model's public name,
-    ``wiring`` the environment that connects a process to the job's infrastructure, ``worker_urls`` where workers with
-    an HTTP side of their own answer, by process name; these are set by the plan. ``shifts`` is what
-    :func:`_shifts` returns.
+    ``addresses`` maps node names, in allocation order, to addresses. These are set by the plan: ``served_name``, the
+    model's public name, and ``served_by``, the path of the key that it is from; ``wiring``, the environment that
+    connects a process to the job's infrastructure; ``worker_urls``, where workers with an HTTP side of their own
+    answer, by process name. ``shifts`` is what :func:`_shifts` returns.
     """
 
     spec: dict
@@ -81,6 +82,7 @@ class Layout:
     endpoints: list
     processes: list
     served_name: str = ""
+    served_by: tuple = ()
     wiring: dict = field(default_factory=dict)
     worker_urls: dict = field(default_factory=dict)
     shifts: list = field(default_factory=list)
@@ -127,6 +129,11 @@ class Layout:
         return self.staged_model or self.source_model
 
     @property
+    def model_origin(self):
+        """The path in the spec that a worker's model is from; None where it is a path in a container or a copy."""
+        return ("model", "path") if self.model_path == self.spec["model"]["path"].removeprefix("hf:") else None
+
+    @property
     def head_address(self):
         return self.addresses[self.roles.head]
 
@@ -148,20 +155,20 @@ class Layout:
 
     def observe(self, who):
         """Return the environment of tracing for *who*, a mode or "frontend"; the job's own values win over it."""
-        wanted = self.spec["observability"]
-        env = {}
+        wanted, env = self.spec["observability"], {}
+
+        def add(key, **values):
+            env.update({name: Option(name, value, ("observability", key)) for name, value in values.items()})
+
         if wanted["enabled"]:
-            env.update(DYN_LOGGING_SPAN_EVENTS="true", DYN_LOGGING_JSONL="true", DYN_LOG="debug")
+            add("enabled", DYN_LOGGING_SPAN_EVENTS="true", DYN_LOGGING_JSONL="true", DYN_LOG="debug")
             if who == "frontend":
-                trace = f"{self.run_dir}/logs/dynamo-request-trace"
-                env.update(DYN_REQUEST_TRACE="1", DYN_REQUEST_TRACE_FILE_PATH=trace)
+                add("enabled", DYN_REQUEST_TRACE="1")
+                env["DYN_REQUEST_TRACE_FILE_PATH"] = f"{self.run_dir}/logs/dynamo-request-trace"
         if wanted["enable_otel"] and wanted["otel_endpoint"]:
-            env.update(
-                DYN_LOGGING_JSONL="1",
-                OTEL_EXPORT_ENABLED="1",
-                OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=wanted["otel_endpoint"],
-                OTEL_SERVICE_NAME=f"dynamo-{who}",
-            )
+            add("enable_otel", DYN_LOGGING_JSONL="1", OTEL_EXPORT_ENABLED="1")
+            add("otel_endpoint", OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=wanted["otel_endpoint"])
+            env["OTEL_SERVICE_NAME"] = f"dynamo-{who}"
         return env
 
     @property
@@ -249,15 +256,9 @@ def build_layout(
     :param embedded: the first worker itself is the public side; there is no frontend.
     :param previous: an earlier plan of the same job, whose ports are kept where they still fit.
     """
-    addresses = {node["name"]: node["address"] for node in allocation["nodes"]}
-    needed = worker_nodes(spec["resources"], share) + Wish.of(spec).nodes
-    if len(addresses) < needed:
-        raise Error(f"The job needs {needed} nodes, the allocation {allocation['id']} has {len(addresses)}.")
-    # An adopted allocation may be larger; its further nodes stay idle.
-    addresses = dict(list(addresses.items())[:needed])
+    addresses = _needed_nodes(spec, allocation, share)
     roles = assign(addresses, Wish.of(spec))
-    resources = spec["resources"]
-    endpoints = place_workers(resources, roles.workers, share)
+    endpoints = place_workers(spec["resources"], roles.workers, share)
     roles = _placed(roles, spec, endpoints)
     if embedded:
         first = endpoints[0].nodes[0]
@@ -275,18 +276,18 @@ def build_layout(
     shifts = _give_ports(book, processes, families, previous)
     if embedded:
         processes[0].ports["http"] = spec["ports"]["frontend"]
-    return Layout(
-        spec=spec,
-        job_id=str(allocation["id"]),
-        run_dir=allocation["run_dir"],
-        addresses=addresses,
-        roles=roles,
-        frontends=frontends,
-        nginx=nginx,
-        endpoints=endpoints,
-        processes=processes,
-        shifts=shifts,
-    )
+    job_id, run_dir = str(allocation["id"]), allocation["run_dir"]
+    return Layout(spec, job_id, run_dir, addresses, roles, frontends, nginx, endpoints, processes, shifts=shifts)
+
+
+def _needed_nodes(spec, allocation, share):
+    """Return {node: address} of those nodes of *allocation* that the job uses; Error when there are too few."""
+    addresses = {node["name"]: node["address"] for node in allocation["nodes"]}
+    needed = worker_nodes(spec["resources"], share) + Wish.of(spec).nodes
+    if len(addresses) < needed:
+        raise Error(f"The job needs {needed} nodes, the allocation {allocation['id']} has {len(addresses)}.")
+    # An adopted allocation may be larger; its further nodes stay idle.
+    return dict(list(addresses.items())[:needed])
 
 
 def place_workers(resources, workers, share):
