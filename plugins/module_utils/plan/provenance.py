@@ -14,7 +14,12 @@ class Places:
     """Says for a path of the spec where its value is from."""
 
     def __init__(self, origins):
-        self.origins = origins or {}
+        self.origins, self.inner = origins or {}, {}
+        for name, place in self.origins.items():
+            # A mapping is where its first key is.
+            while "." in name:
+                name = name.rpartition(".")[0]
+                self.inner.setdefault(name, place)
 
     def of(self, path):
         """Return the place, or None for a default."""
@@ -22,7 +27,7 @@ class Places:
             found = self.origins.get(dotted(path[:end]))
             if found:
                 return found
-        return None
+        return self.inner.get(dotted(path))
 
     def text(self, path):
         """Return the place of *path*, or that it is a default."""
@@ -49,14 +54,13 @@ def _leaves(value, path):
         yield path, value
 
 
-def remarks(made_of, origins):
+def remarks(made_of, places):
     """Return ``{variable or --option: where its value is from}`` of a step; what the plan decides is left out.
 
     :param made_of: (words of its command line, table of its environment), with their :class:`options.Option`.
-    :param origins: ``{dotted path: place}`` of the job's values.
+    :param places: the :class:`Places` of the job's values.
     """
-    places, found = Places(origins), {}
-    argv, env = made_of
+    found, (argv, env) = {}, made_of
     named = [(f"--{one.name}", one) for one in argv if isinstance(one, Option)]
     named += [(name, one) for name, one in env.items() if isinstance(one, Option)]
     for name, option in named:
@@ -80,10 +84,14 @@ def _short(text, most=60):
 
 
 def with_remarks(plan, made_of, origins):
-    """Return *plan* with the :func:`remarks` on each step under ``origins``, for what is shown of it."""
+    """Return *plan* with the :func:`remarks` on each step under ``origins``, for what is shown of it.
+
+    :param origins: ``{dotted path: place}`` of the job's values.
+    """
+    places = Places(origins)
 
     def told(step):
-        return {**step, "origins": remarks(made_of[step["name"]], origins)}
+        return {**step, "origins": remarks(made_of[step["name"]], places)}
 
     points = [{**point, "step": told(point["step"])} for point in plan["benchmark"]["points"]]
     return {**plan, "steps": list(map(told, plan["steps"])), "benchmark": {**plan["benchmark"], "points": points}}

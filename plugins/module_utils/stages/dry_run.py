@@ -14,7 +14,7 @@ from ..job.preparation import with_content
 from ..plan.build import build_with_origins, imaginary_allocation, layout_of
 from ..plan.mounts import listed
 from ..plan.printer import node_map, summary
-from ..plan.provenance import remarks, resolved
+from ..plan.provenance import Places, remarks, resolved
 from ..slurm import script, srun
 from .topology_plan import to_text
 
@@ -76,7 +76,7 @@ class Rehearsal:
     """One job, planned on nodes node0001 and so on."""
 
     def __init__(self, job, origins, params):
-        self.job, self.origins, self.spec = job, origins, job["spec"]
+        self.job, self.origins, self.places, self.spec = job, origins, Places(origins), job["spec"]
         output_dir = os.path.abspath(params["output_dir"] or job["output_dir"])
         self.allocation = imaginary_allocation(self.spec, script.run_dir(output_dir, "JOBID"))
         self.plan, self.made_of = build_with_origins(with_content(self.spec), self.allocation)
@@ -104,7 +104,7 @@ class Rehearsal:
 
     def printable(self, step):
         """Return the srun line of *step*, its environment and its options, each with its origin."""
-        known = remarks(self.made_of[step["name"]], self.origins)
+        known = remarks(self.made_of[step["name"]], self.places)
         return srun.printable(step, "JOBID", self.plan["run_dir"], known)
 
     def mounts(self):
