@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from ..schema.source import dotted
-from ..topology.options import Option
 
 PLAN = "plan"
 
@@ -57,13 +56,11 @@ def _leaves(value, path):
 def remarks(made_of, places):
     """Return ``{variable or --option: where its value is from}`` of a step; what the plan decides is left out.
 
-    :param made_of: (words of its command line, table of its environment), with their :class:`options.Option`.
+    :param made_of: (those :class:`options.Option` of its command line that have an origin, those of its environment).
     :param places: the :class:`Places` of the job's values.
     """
-    found, (argv, env) = {}, made_of
-    named = [(f"--{one.name}", one) for one in argv if isinstance(one, Option)]
-    named += [(name, one) for name, one in env.items() if isinstance(one, Option)]
-    for name, option in named:
+    found, (options, variables) = {}, made_of
+    for name, option in [(f"--{one.name}", one) for one in options] + [(one.name, one) for one in variables]:
         # Of an option that is there twice the first counts.
         found.setdefault(name, _origin(option, places))
     return {name: text for name, text in found.items() if text != PLAN}

@@ -123,12 +123,12 @@ class Layout:
             return None
         return f"{folder.rstrip('/')}/{path.rstrip('/').rsplit('/', 1)[-1]}"
 
-    @property
+    @cached_property
     def model_path(self):
         """The model as a worker sees it: its own copy if there is one."""
         return self.staged_model or self.source_model
 
-    @property
+    @cached_property
     def model_origin(self):
         """The path in the spec that a worker's model is from; None where it is a path in a container or a copy."""
         return ("model", "path") if self.model_path == self.spec["model"]["path"].removeprefix("hf:") else None
@@ -155,21 +155,21 @@ class Layout:
 
     def observe(self, who):
         """Return the environment of tracing for *who*, a mode or "frontend"; the job's own values win over it."""
-        wanted, env = self.spec["observability"], {}
-
-        def add(key, **values):
-            env.update({name: Option(name, value, ("observability", key)) for name, value in values.items()})
-
+        wanted, found = self.spec["observability"], []
+        otel = wanted["enable_otel"] and wanted["otel_endpoint"]
         if wanted["enabled"]:
-            add("enabled", DYN_LOGGING_SPAN_EVENTS="true", DYN_LOGGING_JSONL="true", DYN_LOG="debug")
+            values = {"DYN_LOGGING_SPAN_EVENTS": "true", "DYN_LOGGING_JSONL": "true", "DYN_LOG": "debug"}
             if who == "frontend":
-                add("enabled", DYN_REQUEST_TRACE="1")
-                env["DYN_REQUEST_TRACE_FILE_PATH"] = f"{self.run_dir}/logs/dynamo-request-trace"
-        if wanted["enable_otel"] and wanted["otel_endpoint"]:
-            add("enable_otel", DYN_LOGGING_JSONL="1", OTEL_EXPORT_ENABLED="1")
-            add("otel_endpoint", OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=wanted["otel_endpoint"])
-            env["OTEL_SERVICE_NAME"] = f"dynamo-{who}"
-        return env
+                values["DYN_REQUEST_TRACE"] = "1"
+            found += [Option(name, value, ("observability", "enabled")) for name, value in values.items()]
+            if who == "frontend":
+                found.append(Option("DYN_REQUEST_TRACE_FILE_PATH", f"{self.run_dir}/logs/dynamo-request-trace"))
+        if otel:
+            path = ("observability", "enable_otel")
+            found += [Option("DYN_LOGGING_JSONL", "1", path), Option("OTEL_EXPORT_ENABLED", "1", path)]
+            found.append(Option("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", otel, ("observability", "otel_endpoint")))
+            found.append(Option("OTEL_SERVICE_NAME", f"dynamo-{who}"))
+        return {one.name: one for one in found}
 
     @property
     def parts(self):

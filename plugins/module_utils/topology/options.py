@@ -29,17 +29,18 @@ class Option(NamedTuple):
 
         A list is the flag and its items. A mapping is JSON, and so is a list among the items of a list.
         """
-        flag, value = f"--{self.name}", self.value
+        name, value, _path, _lost, tied = self
         if value is None or value is False:
             return []
+        flag = f"--{name}"
         if value is True:
             return [flag]
         if isinstance(value, (list, tuple)):
             return [flag, *map(word, value)]
-        text = word(value)
+        text = value if value.__class__ is str else word(value)
         # A parser takes a value that looks like a flag for one, unless it is tied to its own.
-        looks_like_flag = text.startswith("-") and not text[1:2].isdigit()
-        return [f"{flag}={text}"] if self.tied or looks_like_flag else [flag, text]
+        looks_like_flag = text[:1] == "-" and not text[1:2].isdigit()
+        return [f"{flag}={text}"] if tied or looks_like_flag else [flag, text]
 
     def text(self) -> str:
         """Return the value as a person reads it on the command line; true and false by these words."""
@@ -78,17 +79,20 @@ def variables(table: dict, path: tuple) -> dict[str, Option]:
     return {name: Option(name, value, (*path, name)) for name, value in table.items()}
 
 
-def argv_of(words) -> list[str]:
-    """Return the command line of *words*: texts and options."""
-    argv = []
+def argv_of(words) -> tuple[list[str], list[Option]]:
+    """Return (the command line of *words*, which are texts and options; those options that have an origin)."""
+    argv, known = [], []
     for one in words:
-        if isinstance(one, Option):
+        if one.__class__ is Option:
             argv += one.words()
+            if one.path or one.lost:
+                known.append(one)
         else:
             argv.append(str(one))
-    return argv
+    return argv, known
 
 
-def env_of(table) -> dict[str, str]:
-    """Return the environment of *table*: texts and variables by name."""
-    return {name: one.value if isinstance(one, Option) else one for name, one in table.items()}
+def env_of(table) -> tuple[dict[str, str], list[Option]]:
+    """Return (the environment of *table*, which has texts and variables by name; those variables)."""
+    known = [one for one in table.values() if one.__class__ is Option]
+    return {**table, **{one.name: one.value for one in known}}, known

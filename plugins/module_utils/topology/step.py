@@ -25,7 +25,7 @@ def make_step(name, tier, nodes, argv, env=None, **other):
     """Return a step with every key; *other* overrides the defaults.
 
     ``digest``, ``container``, ``mounts`` and the common ``preamble`` are set by the plan, which knows them. It also
-    takes ``made_of`` away: *argv* and *env* with the origins of their values.
+    takes ``made_of`` away: the options and the variables that have an origin.
 
     ``kind`` says what the step is: worker, frontend, benchmark, or a service by its own name. ``mode`` is that of a
     worker, ``index`` the number of its endpoint, or of a frontend, and ``rank`` that of the process in its endpoint.
@@ -37,7 +37,8 @@ def make_step(name, tier, nodes, argv, env=None, **other):
     :param env: ``{name: text or Option}``.
     :param preamble: shell text that runs before this step's command (after the common preamble).
     """
-    env = dict(env or {})
+    argv, options = argv_of(argv)
+    env, variables = env_of(env or {})
     step = {
         "name": name,
         "kind": name,
@@ -47,9 +48,9 @@ def make_step(name, tier, nodes, argv, env=None, **other):
         "tier": tier,
         "nodes": list(nodes),
         "ntasks": len(nodes),
-        "argv": argv_of(argv),
+        "argv": argv,
         "preamble": None,
-        "env": env_of(env),
+        "env": env,
         "files": [],
         "container": None,
         "mounts": [],
@@ -59,7 +60,7 @@ def make_step(name, tier, nodes, argv, env=None, **other):
         "ready": [],
         "needs": [],
         "stop_grace_s": 10,
-        "made_of": (argv, env),
+        "made_of": (options, variables),
     }
     step.update(other)
     return step

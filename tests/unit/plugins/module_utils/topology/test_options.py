@@ -26,7 +26,7 @@ def test_words():
         "l": {"m": [[1, "x"]]},
         "n": float("inf"),
     }
-    assert options_module.argv_of(Option(name, value) for name, value in options.items()) == [
+    assert options_module.argv_of(Option(name, value) for name, value in options.items())[0] == [
         *("--a", "1"),
         "--b",
         *("--e", "1", "x"),
@@ -59,7 +59,7 @@ def test_a_value_that_looks_like_a_flag_is_tied_to_its_own():
 )
 def test_words_that_are_options(text, wanted):
     assert as_option(text, ("x",)) == wanted
-    assert options_module.argv_of([wanted]) == [text]
+    assert options_module.argv_of([wanted])[0] == [text]
 
 
 def test_the_options_of_the_job_win_and_keep_the_place():
@@ -75,8 +75,11 @@ def test_text(value, text):
 
 
 def test_a_step_has_plain_words_and_keeps_what_they_are_made_of():
-    argv, env = ["serve", Option("port", 1, ("ports", "x"))], {"A": "1", "B": Option("B", "2", ("environment", "B"))}
+    argv, env = (
+        ["serve", Option("port", 1, ("ports", "x")), Option("z", True)],
+        {"A": "1", "B": Option("B", "2", ("environment", "B"))},
+    )
     step = make_step("etcd", "head_infra", ["n1"], argv, env)
-    assert step["argv"] == ["serve", "--port", "1"] and step["env"] == {"A": "1", "B": "2"}
-    assert step["made_of"] == (argv, env)
+    assert step["argv"] == ["serve", "--port", "1", "--z"] and step["env"] == {"A": "1", "B": "2"}
+    assert step["made_of"] == ([argv[1]], [env["B"]])
     assert [step[key] for key in ("kind", "mode", "index", "rank")] == ["etcd", None, None, None]
