@@ -51,7 +51,8 @@ def make_plan(run_dir, concurrencies=(4, 16), backend="mocker", **backend_option
     """Return the plan of a job with two prefill and one decode worker."""
 
     def worker(mode, index, node):
-        return {"name": f"{mode}_{index}", "tier": "worker", "nodes": [node], "ntasks": 1, "critical": True,
+        return {"name": f"{mode}_{index}", "kind": "worker", "mode": mode, "index": index, "rank": 0,
+                "tier": "worker", "nodes": [node], "ntasks": 1, "critical": True,
                 "argv": ["python3", "-m", f"dynamo.{backend}", "--model-path", "/m/tiny", "--tp-size", "8"], "env": {},
                 "log": f"logs/%N_{mode}_{index}.out", "digest": f"w{index}"}  # fmt: skip
 

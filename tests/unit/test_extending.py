@@ -19,7 +19,8 @@ TEXT = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
 PROGRAM = """
 import json, sys
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
-from ansible_collections.srt.slurm.plugins.module_utils.plan import build
+from ansible_collections.srt.slurm.plugins.module_utils.plan import build, provenance
+from ansible_collections.srt.slurm.plugins.module_utils.slurm import srun
 from ansible_collections.srt.slurm.plugins.module_utils.stages import job_spec
 defaults = {key: option.get("default") for key, option in job_spec.ARGUMENT_SPEC.items()}
 try:
@@ -28,7 +29,13 @@ except Error as error:
     print(json.dumps({"error": str(error)}))
 else:
     spec = found["jobs"][0]["spec"]
-    print(json.dumps(build.build(spec, build.imaginary_allocation(spec), assets={})))
+    plan, made_of = build.build_with_origins(spec, build.imaginary_allocation(spec), assets={})
+    places = provenance.Places(found["origins"][0])
+    shown = {
+        step["name"]: srun.printable(step, "1", "/o", provenance.remarks(made_of[step["name"]], places))
+        for step in plan["steps"]
+    }
+    print(json.dumps({**plan, "shown": shown}))
 """
 
 
@@ -87,8 +94,8 @@ def test_the_page_does_what_it_says(tree):
     steps = {step["name"]: step for step in found["steps"]}
     assert list(steps) == ["agg_0", "agg_0_r1", "agg_1", "agg_1_r1", "frontend_0"]
     assert steps["agg_1_r1"]["argv"] == [
-        *("python3", "-m", "toy.engine", "--model", "/models/toy", "--gpus", "0,1,2,3,4,5,6,7", "--layers", "4"),
-        *("--rank", "1", "--leader", "<addr:node0003>", "--colour", "red", "--shape", '{"sides":3}'),
+        *("python3", "-m", "toy.engine", "--model", "/models/toy", "--gpus", "0,1,2,3,4,5,6,7"),
+        *("--rank", "1", "--leader", "<addr:node0003>", "--layers", "4", "--colour", "red", "--shape", '{"sides":3}'),
     ]
     assert steps["frontend_0"]["argv"] == [
         *("python3", "-m", "toy.router", "--port", "8000"),
@@ -96,6 +103,27 @@ def test_the_page_does_what_it_says(tree):
     ]
     assert found["notes"] == ["backend.toy_config.aggregated: port: the plan sets this itself."]
     assert [one["name"] for one in found["checks"]] == ["agg_0", "agg_1", "frontend_0_workers", "token"]
+
+
+def test_the_dry_run_knows_where_the_options_of_a_toy_are_from(tree):
+    (job,) = blocks("yaml")
+    job = job.replace("agg_nodes: 3", "agg_nodes: 4")
+    assert "  --layers  # job.yaml:7\n" in plan(tree, job.replace("colour:", "layers: 9, colour:"))["shown"]["agg_0"]
+    shown = plan(tree, job)["shown"]
+    origins = dict(re.findall(r"^  (--\S+)  # (.*)$", shown["agg_1_r1"], re.M))
+    assert origins == {
+        "--model": "job.yaml:2",
+        "--gpus": "plan",
+        "--rank": "plan",
+        "--leader": "plan",
+        "--layers": "job.yaml:6",
+        "--colour": "job.yaml:7",
+        "--shape": "job.yaml:7",
+    }
+    origins = dict(re.findall(r"^  (--\S+)  # (.*)$", shown["agg_0"], re.M))
+    assert origins["--port"] == "plan, instead of 1 in job.yaml:7"
+    origins = dict(re.findall(r"^  (--\S+)  # (.*)$", shown["frontend_0"], re.M))
+    assert origins == {"--port": "plan", "--workers": "plan", "--policy": "job.yaml:8"}
 
 
 def test_the_toy_backend_refuses_what_it_cannot(tree):

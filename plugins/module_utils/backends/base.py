@@ -11,19 +11,18 @@ from __future__ import annotations
 
 import os
 import shlex
+from dataclasses import dataclass
+from typing import Any
 
 from ..schema.section import TEXTS, Field, Section
 from ..schema.text import to_yaml
-from ..schema.types import Bool, MapOf, OneOf, Type, shown
+from ..schema.types import MapOf, Type
+from ..topology.options import Option, override, variables
 from ..topology.ports import WORKER_FAMILIES
 from ..topology.step import make_step, one_file, tcp_check
-from . import kvbm, profiling, sizes
-from .flags import combine, mapping, settle
+from . import kv_events, kvbm, profiling, sizes
+from .flags import settle
 from .modes import LONG_MODE
-
-KV_EVENTS = Field(
-    OneOf(Bool(), MapOf(Type())), None, "Publish KV events: true, or per mode true or a mapping of settings."
-)
 
 
 def environment_fields():
@@ -42,6 +41,24 @@ def config_field(key, doc):
         None,
         doc,
     )
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What all workers of one mode have in common: worked out once a plan, for any number of them.
+
+    ``config``   the free engine options of the job by their full names: see :meth:`Backend.mode_config`
+    ``options``  the options of each command line: see :meth:`Backend.options`
+    ``env``      the variables that the job says, without those that the plan decides
+    ``lost``     ``{full name: (value, path)}`` of the job's own options and variables that the plan decides
+    ``events``   the option of KV events without an endpoint, or None: see :func:`kv_events.option`
+    """
+
+    config: dict[str, Any]
+    options: list[Option]
+    env: dict[str, Option]
+    lost: dict[str, tuple]
+    events: Option | None = None
 
 
 class Backend:
@@ -68,9 +85,6 @@ class Backend:
     understood = ("served-model-name",)
     fixed_env = ("CUDA_VISIBLE_DEVICES", "DYN_SYSTEM_PORT")
 
-    # The last answers of given(), with the options that they are for: each process of a large job asks.
-    _settled = {}
-
     # ---- before submission
 
     def problems(self, spec):
@@ -78,7 +92,7 @@ class Backend:
 
         An engine adds its own to these: parallel sizes and KV events.
         """
-        return sizes.problems(self, spec) + self._event_problems(spec)
+        return sizes.problems(self, spec) + kv_events.problems(self, spec)
 
     def gpu_factors(self, spec, mode):
         """Return ``{word: parallel size}`` of what multiplies the GPUs that a worker of *mode* uses.
@@ -99,12 +113,15 @@ class Backend:
         found = []
         for mode in self.modes(spec):
             where = f"backend.{self.config_key}.{LONG_MODE[mode]}"
+            options, twice = self.given(spec, mode)
             own = {"disaggregation-mode": None if mode == "agg" else mode}
-            lost = combine(own, self.mode_config(spec, mode), self.fixed)[1]
-            lost = [name for name in lost if name not in self.understood]
+            lost = sorted(
+                name
+                for name, (_key, value) in options.items()
+                if name in self.fixed and name not in self.understood and value != own.get(name)
+            )
             if lost:
                 found.append(f"{where}: {', '.join(lost)}: the plan sets this itself.")
-            options, twice = self.given(spec, mode)
             names = {key: name for name, (key, _value) in options.items()}
             for key, value, winner in twice:
                 if names[winner] not in self.fixed:
@@ -150,12 +167,11 @@ class Backend:
     def given(self, spec, mode):
         """Return the free engine options of *mode* as the job has them: see :func:`flags.settle`."""
         given = spec["backend"].get(self.config_key) if self.config_key else None
-        options = (given or {}).get(LONG_MODE[mode]) or {}
-        before = self._settled.get((self.type, mode))
-        if before is None or before[0] is not options or before[1] != options:
-            before = (options, dict(options), settle(options, self.aliases))
-            self._settled[(self.type, mode)] = before
-        return before[2]
+        return settle((given or {}).get(LONG_MODE[mode]), self.aliases)
+
+    def place(self, mode, *key):
+        """Return the path in the spec of the free engine options of *mode*, or of *key* among them."""
+        return ("backend", self.config_key, LONG_MODE[mode], *key)
 
     def mode_config(self, spec, mode):
         """Return the free engine options of *mode* by their full names, parallel sizes as whole numbers."""
@@ -182,7 +198,7 @@ class Backend:
         for mode in ("prefill", "agg", "decode"):
             key, name = self.given(spec, mode)[0].get("served-model-name", (None, None))
             if name:
-                return ("backend", self.config_key, LONG_MODE[mode], key)
+                return self.place(mode, key)
         return ("model", "path")
 
     # ---- where
@@ -213,26 +229,51 @@ class Backend:
 
     # ---- what
 
-    def command(self, process, layout):
-        """Return the argv of *process*."""
+    def command(self, process, layout, shared):
+        """Return the command line of *process*: words, and options with the origins of their values.
+
+        :param shared: the :class:`Shared` of its mode. What the plan decides need not say what it replaces.
+        """
         raise NotImplementedError
 
     def environment(self, process, layout):
-        """Return the engine's own environment of *process*; the job's wins except for ``fixed_env``."""
+        """Return the engine's own environment of *process*: texts, and variables with the origins of their values.
+
+        The job's wins except for ``fixed_env``.
+        """
         return {}
 
     def fixed_variables(self, spec):
         """Return the environment variables that the plan decides in this job."""
         return self.fixed_env
 
-    def options(self, spec, mode):
-        """Return the engine's options of *mode* without those that the plan decides."""
-        return combine({}, self.mode_config(spec, mode), self.fixed)[0]
+    def options(self, spec, mode, own=()):
+        """Return the engine's options of *mode* without those of one process, each with its origin.
+
+        :param own: what keys of the job's other than the free engine options say; those win.
+        """
+        given = sorted(self.given(spec, mode)[0].items())
+        free = [Option(name, value, self.place(mode, key)) for name, (key, value) in given if name not in self.fixed]
+        return override(own, free)
+
+    def shared(self, spec, mode):
+        """Return the :class:`Shared` of the workers of *mode*."""
+        given, key = self.given(spec, mode)[0], f"{LONG_MODE[mode]}_environment"
+        env = {**variables(spec["backend"][key], ("backend", key)), **variables(spec["environment"], ("environment",))}
+        lost = {name: (value, self.place(mode, key)) for name, (key, value) in given.items() if name in self.fixed}
+        # Also what the plan leaves unset: a value for all would be wrong for some.
+        for name in self.fixed_variables(spec):
+            if name in env:
+                lost[name] = env.pop(name)[1:3]
+        config = {name: value for name, (_key, value) in given.items()}
+        return Shared(config, self.options(spec, mode), env, lost, kv_events.option(self, spec, mode))
 
     def files(self, layout):
         """Return the engine's configuration files (see :func:`topology.step.one_file`)."""
         modes = sorted({endpoint.mode for endpoint in layout.endpoints})
-        options = {LONG_MODE[mode]: self.options(layout.spec, mode) for mode in modes}
+        options = {
+            LONG_MODE[mode]: {option.name: option.value for option in self.options(layout.spec, mode)} for mode in modes
+        }
         return [one_file(f"{self.config_key}.yaml", to_yaml(options))] if self.config_key else []
 
     def infra_steps(self, layout):
@@ -241,7 +282,12 @@ class Backend:
 
     def worker_steps(self, layout):
         """Return the steps of all workers: one a process. An engine that launches by MPI overrides this."""
-        return [self.worker_step(process, layout) for process in layout.processes if self.runs(process)]
+        shared = {mode: self.shared(layout.spec, mode) for mode in self.modes(layout.spec)}
+        return [
+            self.worker_step(process, layout, shared[process.mode])
+            for process in layout.processes
+            if self.runs(process)
+        ]
 
     def runs(self, process):
         """Tell whether *process* is started; a simulated endpoint has only its leader."""
@@ -270,12 +316,32 @@ class Backend:
 
     # ---- shared by all backends
 
-    def worker_step(self, process, layout, nodes=None, **other):
+    def worker_step(self, process, layout, shared, nodes=None, **other):
         """Return the step of *process*; *other* overrides keys of the step.
 
+        :param shared: the :class:`Shared` of its mode.
         :param nodes: all nodes of the step; default: the node of the process.
         """
-        spec, nodes = layout.spec, list(nodes or [process.node])
+        nodes = list(nodes or [process.node])
+        env, lines = self._environment(process, layout, shared, nodes)
+        lines += profiling.preamble(process, layout)
+        step = {
+            "kind": "worker",
+            "mode": process.mode,
+            "index": process.endpoint.index,
+            "rank": process.rank,
+            "preamble": "\n".join(lines) or None,
+            "log": f"logs/%N_{process.endpoint.name}.out",
+            "srun_options": dict(layout.spec["srun_options"]),
+        }
+        step.update(other)
+        argv = self.command(process, layout, shared)
+        if shared.lost:
+            argv = [instead(one, shared.lost.get(one.name)) if isinstance(one, Option) else one for one in argv]
+        return make_step(process.name, "worker", nodes, profiling.wrap(argv, process, layout), env, **step)
+
+    def _environment(self, process, layout, shared, nodes):
+        """Return (environment of *process*, shell lines that set what differs between its *nodes*)."""
         env = {
             "HEAD_NODE_IP": layout.head_address,
             **layout.wiring,
@@ -283,85 +349,40 @@ class Backend:
             **kvbm.environment(process, layout),
             **self.environment(process, layout),
         }
-        ours = set(self.fixed_variables(spec))
-        given = {**spec["backend"][f"{LONG_MODE[process.mode]}_environment"], **spec["environment"]}
         lines = []
-        for name, value in given.items():
-            if name in ours:
-                # Also what the plan leaves unset: a value for all would be wrong for some.
-                continue
+        for name, variable in shared.env.items():
+            value = variable.value
             if "{node" in value:
                 if len(nodes) > 1:
                     lines.append(f"export {name}={on_each_node(value, nodes, layout.node_numbers)}")
                 value = value.replace("{node}", process.node)
-                value = value.replace("{node_id}", str(layout.node_numbers[process.node]))
-            env[name] = value
+                variable = variable._replace(value=value.replace("{node_id}", str(layout.node_numbers[process.node])))
+            env[name] = variable
         env.update(profiling.environment(process, layout))
         if self.sees_only_its_gpus(process, layout):
-            env["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, process.gpu_indices))
+            env["CUDA_VISIBLE_DEVICES"] = gpus = ",".join(map(str, process.gpu_indices))
             # Slurm sets the variable to all GPUs of the step after it has taken over the environment.
-            lines.append(f"export CUDA_VISIBLE_DEVICES={env['CUDA_VISIBLE_DEVICES']}")
+            lines.append(f"export CUDA_VISIBLE_DEVICES={gpus}")
         else:
             env.pop("CUDA_VISIBLE_DEVICES", None)
-        lines += profiling.preamble(process, layout)
-        step = {
-            "preamble": "\n".join(lines) or None,
-            "log": f"logs/%N_{process.endpoint.name}.out",
-            "srun_options": dict(spec["srun_options"]),
-        }
-        step.update(other)
-        argv = profiling.wrap(self.command(process, layout), process, layout)
-        return make_step(process.name, "worker", nodes, argv, env, **step)
+        for name in shared.lost.keys() & env.keys():
+            ours = env[name]
+            env[name] = instead(ours if isinstance(ours, Option) else Option(name, ours), shared.lost[name])
+        return env, lines
 
     def sees_only_its_gpus(self, process, layout):
         """Tell whether the process is kept to its GPUs by CUDA_VISIBLE_DEVICES."""
         return len(process.gpu_indices) < layout.spec["resources"]["gpus_per_node"]
 
-    def kv_events(self, spec, mode):
-        """Return the settings of KV events of *mode* without the endpoint, or None.
 
-        The job says it under ``kv_events_config``, or as an option of the engine.
-        """
-        wanted = spec["backend"].get("kv_events_config")
-        if isinstance(wanted, dict):
-            wanted = wanted.get(LONG_MODE[mode], wanted.get(mode))
-        elif mode == "agg":
-            # Said for all modes at once it means the two that exchange caches.
-            wanted = None
-        if not wanted:
-            wanted = self.mode_config(spec, mode).get("kv-events-config")
-            wanted = mapping(wanted) if isinstance(wanted, str) else wanted
-        if not wanted:
-            return None
-        settings = {"publisher": "zmq", "topic": "kv-events", **(wanted if isinstance(wanted, dict) else {})}
-        settings.pop("endpoint", None)
-        return settings
-
-    def _event_problems(self, spec):
-        """Return the problems of KV events: modes that do not exist, settings that cannot be read."""
-        wanted = spec["backend"].get("kv_events_config")
-        found = []
-        for mode, value in (wanted if isinstance(wanted, dict) else {}).items():
-            path = ("backend", "kv_events_config", mode)
-            if mode not in (*LONG_MODE, *LONG_MODE.values()):
-                found.append((path, "is not a mode.", f"Modes are {', '.join(LONG_MODE.values())}."))
-            elif not isinstance(value, (bool, dict, type(None))):
-                found.append((path, f"is {shown(value)}, true, false or a mapping of settings is expected.", None))
-        for mode in self.modes(spec):
-            key, value = self.given(spec, mode)[0].get("kv-events-config", (None, None))
-            if key and not isinstance(value, (bool, type(None))):
-                path = ("backend", self.config_key, LONG_MODE[mode], key)
-                found += readable(path, value, "Write a mapping, or true for the defaults.")
-        return found
+def config_dump(process, layout):
+    """Return the option that makes a dynamo worker write its whole configuration into the run's logs."""
+    return Option("dump-config-to", f"{layout.run_dir}/logs/{process.node}_{process.name}_config.json")
 
 
-def readable(path, value, remedy):
-    """Return the problem, as a list, of a *value* at *path* that is neither a mapping nor the JSON text of one."""
-    try:
-        mapping(value)
-    except ValueError as error:
-        return [(path, str(error), remedy)]
-    return []
+def instead(ours, lost):
+    """Return the option *ours* with ``(value, path)`` of the job's own, *lost*, that gave way to it; None: as it is."""
+    return ours if lost is None or lost[1] == ours.path else ours._replace(lost=lost)
 
 
 def on_each_node(value, nodes, numbers):

@@ -1,13 +1,12 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
-"""Option tables: one spelling for each option, and turning them into command lines."""
+"""Option tables of engines: one spelling for each option."""
 
 from __future__ import annotations
 
 import json
 
 from ..schema.types import shown
-from ..topology.step import option
 
 TENSOR, PIPELINE, DATA = (f"{word}-parallel-size" for word in ("tensor", "pipeline", "data"))
 
@@ -66,23 +65,6 @@ def settle(options, aliases=None):
     return found, lost
 
 
-def combine(own, given, fixed=()):
-    """Return (options, lost): *given* over *own*, except for the names in *fixed*.
-
-    ``lost`` lists the names that the job set and the plan does not pass on, because it decides them itself.
-
-    :param given: options by their full names, see :func:`settle`.
-    """
-    options, lost = dict(own), []
-    for name, value in sorted(given.items()):
-        if name in fixed:
-            if value != own.get(name):
-                lost.append(name)
-        else:
-            options[name] = value
-    return options, lost
-
-
 def mapping(value):
     """Return *value*, a mapping or the JSON text of one, as a mapping; ValueError when it is neither."""
     if isinstance(value, str):
@@ -95,29 +77,10 @@ def mapping(value):
     return value
 
 
-def to_argv(options):
-    """Return the command line of *options*.
-
-    True is the bare flag, false and null leave the flag out, a list is the flag and its items. A mapping is JSON, and
-    so is a list among the items of a list.
-    """
-    argv = []
-    for name, value in options.items():
-        if value is None or value is False:
-            continue
-        if value is True:
-            argv.append(f"--{name}")
-        elif isinstance(value, (list, tuple)):
-            argv += [f"--{name}", *(word(item) for item in value)]
-        else:
-            argv += option(f"--{name}", word(value))
-    return argv
-
-
-def word(value):
-    """Return one option value as text; whole floats keep their point only where Python prints it."""
-    if isinstance(value, (dict, list, tuple)):
-        return json.dumps(value, separators=(",", ":"))
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
+def readable(path, value, remedy):
+    """Return the problem, as a list, of a *value* at *path* that is neither a mapping nor the JSON text of one."""
+    try:
+        mapping(value)
+    except ValueError as error:
+        return [(path, str(error), remedy)]
+    return []

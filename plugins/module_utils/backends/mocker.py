@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from ..schema.section import Field, Section
 from ..schema.types import Bool, Choice, Float, Int, Str, shown
+from ..topology.options import Option, override
 from .base import Backend, config_field, environment_fields
-from .flags import DATA, combine, is_count, to_argv, whole
+from .flags import DATA, is_count, whole
 from .modes import A_WORKER, LONG_MODE
 
 # What the plan itself decides about a worker: a job's own value would break the wiring.
@@ -106,50 +107,35 @@ class Mocker(Backend):
         return whole(self._mode_options(spec, mode).get(WORKERS, spec["backend"]["num_workers"]))
 
     def _mode_options(self, spec, mode):
+        """Return {name: value} of :meth:`_given`."""
+        return {option.name: option.value for option in self._given(spec, mode)}
+
+    def _given(self, spec, mode):
         """Return what ``mocker_config`` says of *mode*, switches as true or false under their names without "no-"."""
-        options = {}
-        for name, value in self.mode_config(spec, mode).items():
+        options = []
+        for name, (key, value) in sorted(self.given(spec, mode)[0].items()):
             plain = name.removeprefix("no-")
             if plain in SWITCHES and isinstance(value, bool):
-                options[plain] = value is (plain == name)
+                options.append(Option(plain, value is (plain == name), self.place(mode, key)))
             elif value is not None and value is not False:
-                options[name] = value
+                options.append(Option(name, value, self.place(mode, key)))
         return options
 
-    def options(self, spec, mode):
-        """Return the engine's options of *mode* without those of one process."""
-        backend = spec["backend"]
-        own = {
-            "speedup-ratio": backend["speedup_ratio"],
-            "data-parallel-size": backend["data_parallel_size"],
-            "num-gpu-blocks-override": backend["num_gpu_blocks_override"],
-            "max-num-seqs": backend["max_num_seqs"],
-            "max-num-batched-tokens": backend["max_num_batched_tokens"],
-            "decode-speedup-ratio": backend["decode_speedup_ratio"] if backend["decode_speedup_ratio"] != 1 else None,
-            "block-size": backend["block_size"],
-            WORKERS: backend["num_workers"] if backend["num_workers"] > 1 else None,
-            "startup-time": backend["startup_time"],
-            "kv-transfer-bandwidth": backend["kv_transfer_bandwidth"],
-            "kv-cache-dtype": backend["kv_cache_dtype"],
-            # What is on by itself needs no flag.
-            **{name: None if backend[name.replace("-", "_")] else False for name in SWITCHES},
-            "preemption-mode": backend["preemption_mode"],
-        }
-        options = combine(own, self._mode_options(spec, mode), FIXED)[0]
-        off = {name: f"no-{name}" for name in SWITCHES if options[name] is False}
-        return {off.get(name, name): name in off or value for name, value in options.items() if value is not None}
+    def options(self, spec, mode, own=()):
+        given = [option for option in self._given(spec, mode) if option.name not in self.fixed]
+        # What is on by itself needs no flag.
+        return [_switch(option) for option in override(_own(spec["backend"]), given) if option.value is not None]
 
-    def command(self, process, layout):
-        spec = layout.spec
-        fixed = {
-            "model-path": layout.model_path,
-            "model-name": layout.served_name,
-            "engine-type": spec["backend"]["engine_type"],
-            "disaggregation-mode": process.mode if process.mode != "agg" else None,
-            "bootstrap-ports": process.ports.get("bootstrap") if spec["backend"]["bootstrap"] else None,
-        }
-        options = {**fixed, **self.options(spec, process.mode)}
-        return [layout.python, "-m", "dynamo.mocker", *to_argv(options)]
+    def command(self, process, layout, shared):
+        backend, mode = layout.spec["backend"], process.mode
+        own = [
+            Option("model-path", layout.model_path, layout.model_origin),
+            Option("model-name", layout.served_name, layout.served_by),
+            Option("engine-type", backend["engine_type"], ("backend", "engine_type")),
+            Option("disaggregation-mode", mode if mode != "agg" else None),
+            Option("bootstrap-ports", process.ports.get("bootstrap") if backend["bootstrap"] else None),
+        ]
+        return [layout.python, "-m", "dynamo.mocker", *own, *shared.options]
 
     def environment(self, process, layout):
         return {
@@ -157,3 +143,29 @@ class Mocker(Backend):
             # Without it the worker's own /health says 503 for ever.
             "DYN_SYSTEM_STARTING_HEALTH_STATUS": "ready",
         }
+
+
+def _own(backend):
+    """Return the options that keys of the *backend* section stand for."""
+    values = {
+        "speedup-ratio": backend["speedup_ratio"],
+        "data-parallel-size": backend["data_parallel_size"],
+        "num-gpu-blocks-override": backend["num_gpu_blocks_override"],
+        "max-num-seqs": backend["max_num_seqs"],
+        "max-num-batched-tokens": backend["max_num_batched_tokens"],
+        "decode-speedup-ratio": backend["decode_speedup_ratio"] if backend["decode_speedup_ratio"] != 1 else None,
+        "block-size": backend["block_size"],
+        WORKERS: backend["num_workers"] if backend["num_workers"] > 1 else None,
+        "startup-time": backend["startup_time"],
+        "kv-transfer-bandwidth": backend["kv_transfer_bandwidth"],
+        "kv-cache-dtype": backend["kv_cache_dtype"],
+        **{name: None if backend[name.replace("-", "_")] else False for name in SWITCHES},
+        "preemption-mode": backend["preemption_mode"],
+    }
+    return [Option(name, value, ("backend", name.replace("-", "_"))) for name, value in values.items()]
+
+
+def _switch(option):
+    """Return the *option* as the engine has it: a switch that is off is "no-" before its name."""
+    off = option.name in SWITCHES and option.value is False
+    return option._replace(name=f"no-{option.name}", value=True) if off else option

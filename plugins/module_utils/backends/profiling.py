@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 
+from ..topology.options import Option, as_option
 from .modes import LONG_MODE
 
 NSYS = ("nsys", "nsys-time")
@@ -93,25 +94,29 @@ def folder(layout, mode):
 
 
 def environment(process, layout):
-    """Return what profiling adds to a worker's environment."""
-    profiling, mode = layout.spec["profiling"], process.mode
+    """Return what profiling adds to a worker's environment, with the origins of its values."""
+    profiling, mode, long = layout.spec["profiling"], process.mode, LONG_MODE[process.mode]
     kind = profiling["type"]
     if kind == "none":
         return {}
-    env = {"PROFILING_MODE": mode, "PROFILE_TYPE": kind}
+    env = {"PROFILING_MODE": mode}
+
+    def add(name, value, *path):
+        env[name] = Option(name, str(value), ("profiling", *path))
+
+    add("PROFILE_TYPE", kind, "type")
     first, last = steps(layout.spec, mode)
-    if first is not None:
-        env[f"PROFILE_{mode.upper()}_START_STEP"] = str(first)
-    if last is not None:
-        env[f"PROFILE_{mode.upper()}_STOP_STEP"] = str(last)
+    for word, step in (("start", first), ("stop", last)):
+        if step is not None:
+            add(f"PROFILE_{mode.upper()}_{word.upper()}_STEP", step, long, f"{word}_step")
     if kind == "torch":
         name = "VLLM" if layout.spec["backend"]["type"] == "vllm" else "SGLANG"
         env[f"{name}_TORCH_PROFILER_DIR"] = folder(layout, mode)
     elif kind == "nsys-time":
-        env["PROFILE_BENCHMARK_DURATION_SECS"] = str(profiling["benchmark_duration_secs"])
+        add("PROFILE_BENCHMARK_DURATION_SECS", profiling["benchmark_duration_secs"], "benchmark_duration_secs")
     elif layout.spec["backend"]["type"] == "trtllm":
         if first is not None and last is not None:
-            env["TLLM_PROFILE_START_STOP"] = f"{first}-{last}"
+            add("TLLM_PROFILE_START_STOP", f"{first}-{last}", long)
         env["TLLM_LLMAPI_ENABLE_NVTX"] = "1"
     return env
 
@@ -133,8 +138,9 @@ def wrap(argv, process, layout):
     if profiling["type"] == "nsys":
         when = ["-c", "cudaProfilerApi", "--capture-range-end", "stop"]
     else:
-        when = ["--delay", profiling["delay_secs"], "--duration", profiling["duration_secs"]]
-    more = profiling["extra_nsys_args"] or []
+        timed = {"delay": "delay_secs", "duration": "duration_secs"}
+        when = [Option(name, str(profiling[key]), ("profiling", key)) for name, key in timed.items()]
+    more = [as_option(str(word), ("profiling", "extra_nsys_args")) for word in profiling["extra_nsys_args"] or ()]
     gpus = "-".join(map(str, process.gpu_indices))
     stem = f"{folder(layout, process.mode)}/{process.node}_{process.name}_profile"
     words = [spec["environment"].get("SRTCTL_NSYS_BIN", "nsys"), "profile"]
@@ -146,7 +152,7 @@ def wrap(argv, process, layout):
         if spec["frontend"]["type"] == "dynamo":
             words.append("--trace-fork-before-exec=true")
         words += ["-o", f"{stem}_gpu{gpus}"]
-    return [*map(str, words), *argv]
+    return [*words, *argv]
 
 
 def start_argv(layout):

@@ -7,11 +7,12 @@ from __future__ import annotations
 from ..schema.section import Field, Section
 from ..schema.types import Str
 from ..services import mooncake
+from ..topology.options import Option
 from ..topology.ports import WORKER_FAMILIES, Family
 from ..topology.step import http_check, tcp_check
-from . import kvbm
-from .base import KV_EVENTS, Backend, config_field, environment_fields
-from .flags import DATA, PIPELINE, SHORT, TENSOR, is_count, to_argv
+from . import kv_events, kvbm
+from .base import Backend, config_dump, config_field, environment_fields
+from .flags import DATA, PIPELINE, SHORT, TENSOR, is_count
 from .modes import A_WORKER, LONG_MODE
 from .sizes import nodes, not_dividing, uneven
 
@@ -70,7 +71,7 @@ class Sglang(Backend):
             "sglang_config": config_field(
                 "sglang_config", "SGLang's command line options per mode, with dashes or underscores."
             ),
-            "kv_events_config": KV_EVENTS,
+            "kv_events_config": kv_events.FIELD,
             "mooncake_kv_store": mooncake.field(),
         },
         doc="SGLang.",
@@ -99,12 +100,12 @@ class Sglang(Backend):
     def gpu_factors(self, spec, mode):
         options = self.mode_config(spec, mode)
         # Ranks of attention data parallelism share the GPUs of tensor parallelism.
-        data = options.get(DATA) if self.attention_ranks(spec, mode) == 1 else None
+        data = options.get(DATA) if attention_ranks(options) == 1 else None
         return {"tensor": options.get(TENSOR), "pipeline": options.get(PIPELINE), "data": data}
 
     def size_problems(self, spec, mode):
         options, count = self.mode_config(spec, mode), nodes(spec["resources"], mode)
-        attention, data = self.attention_ranks(spec, mode), options.get(DATA) or 1
+        attention, data = attention_ranks(options), options.get(DATA) or 1
         found = []
         if attention > 1:
             found += not_dividing(DATA, options, TENSOR, "With enable-dp-attention its ranks share those GPUs.")
@@ -119,35 +120,29 @@ class Sglang(Backend):
                 found.append((name, *uneven(spec, mode, options[name], ranks)))
         return found
 
-    def attention_ranks(self, spec, mode):
-        """Return the ranks of attention data parallelism of *mode*; 1 without it."""
-        options = self.mode_config(spec, mode)
-        ranks = options.get(DATA)
-        return ranks if options.get("enable-dp-attention") and is_count(ranks) else 1
-
     def port_families(self, spec):
-        ranks = max((self.attention_ranks(spec, mode) for mode in self.modes(spec)), default=1)
-        publishing = [mode for mode in self.modes(spec) if self.kv_events(spec, mode)]
-        events = max((self.attention_ranks(spec, mode) for mode in publishing), default=1)
-        system, http, bootstrap, kv_events = WORKER_FAMILIES
+        each = {mode: attention_ranks(self.mode_config(spec, mode)) for mode in self.modes(spec)}
+        ranks = max(each.values(), default=1)
+        events = max((each[mode] for mode in each if kv_events.option(self, spec, mode)), default=1)
+        system, http, bootstrap, publishing = WORKER_FAMILIES
         return (
             system,
             http,
             bootstrap,
             # Each rank publishes on a port of its own, counted from this one.
-            kv_events if events == 1 else Family("kv_events", size=events),
+            publishing if events == 1 else Family("kv_events", size=events),
             Family("nccl", scope="job"),
             Family("dist_init", who="leader", shared=True, size=1 if ranks == 1 else ranks + ATTENTION_PORTS),
             *kvbm.families(self, spec),
         )
 
     def worker_urls(self, layout):
-        urls = {}
-        for process in layout.processes:
-            if process.leader:
-                scheme = "grpc" if self.grpc(layout.spec, process.mode) else "http"
-                urls[process.name] = f"{scheme}://{layout.address(process.node)}:{process.ports['http']}"
-        return urls
+        schemes = {mode: "grpc" if self.grpc(layout.spec, mode) else "http" for mode in self.modes(layout.spec)}
+        return {
+            process.name: f"{schemes[process.mode]}://{layout.address(process.node)}:{process.ports['http']}"
+            for process in layout.processes
+            if process.leader
+        }
 
     def checks(self, layout):
         if layout.spec["frontend"]["type"] == "dynamo":
@@ -156,40 +151,36 @@ class Sglang(Backend):
 
     def _check(self, process, layout):
         name, host, port = process.name, layout.address(process.node), process.ports["http"]
-        if self.grpc(layout.spec, process.mode):
+        if layout.worker_urls[name].startswith("grpc://"):
             # The router asks the workers over gRPC itself, and its own check waits for that.
             return tcp_check(name, host, port, [name])
         return http_check(name, host, port, "/health", [name])
 
-    def command(self, process, layout):
-        spec, mode, ports = layout.spec, process.mode, process.ports
+    def command(self, process, layout, shared):
+        spec, ports, nodes = layout.spec, process.ports, process.endpoint.nodes
         dynamo = spec["frontend"]["type"] == "dynamo"
-        nodes = process.endpoint.nodes
-        own = {
-            "model-path": layout.model_path,
-            "served-model-name": layout.served_name,
-            "host": "0.0.0.0",
-            "port": ports.get("http", 0),
-            "nccl-port": ports["nccl"],
-        }
-        if mode != "agg":
-            own["disaggregation-mode"] = mode
-        if mode == "prefill":
-            own["disaggregation-bootstrap-port"] = ports["bootstrap"]
-        if len(nodes) > 1 or self.attention_ranks(spec, mode) > 1:
+        own = [
+            Option("model-path", layout.model_path, layout.model_origin),
+            Option("served-model-name", layout.served_name, layout.served_by),
+            Option("host", "0.0.0.0"),
+            Option("port", ports.get("http", 0)),
+            Option("nccl-port", ports["nccl"]),
+            Option("disaggregation-mode", None if process.mode == "agg" else process.mode),
+            Option("disaggregation-bootstrap-port", ports["bootstrap"] if process.mode == "prefill" else None),
+        ]
+        if len(nodes) > 1 or attention_ranks(shared.config) > 1:
             # By itself it would count from the HTTP port, into the range of the next worker on the node.
-            own["dist-init-addr"] = f"{layout.address(nodes[0])}:{ports['dist_init']}"
+            own.append(Option("dist-init-addr", f"{layout.address(nodes[0])}:{ports['dist_init']}"))
         if len(nodes) > 1:
-            own["nnodes"], own["node-rank"] = len(nodes), process.rank
+            own += [Option("nnodes", len(nodes)), Option("node-rank", process.rank)]
+        if dynamo and spec["enable_config_dump"]:
+            own.append(config_dump(process, layout))
+        if shared.events:
+            own.append(kv_events.at(shared.events, f"tcp://*:{ports['kv_events']}"))
         if dynamo:
-            own["dump-config-to"] = f"{layout.run_dir}/logs/{process.node}_{process.name}_config.json"
-        events = self.kv_events(spec, mode)
-        if events:
-            own["kv-events-config"] = {**events, "endpoint": f"tcp://*:{ports['kv_events']}"}
-        if dynamo:
-            own["request-plane"] = spec["dynamo"]["request_plane"]
+            own.append(Option("request-plane", spec["dynamo"]["request_plane"], ("dynamo", "request_plane")))
         module = "dynamo.sglang" if dynamo else "sglang.launch_server"
-        return [layout.python, "-m", module, *to_argv({**own, **self.options(spec, mode)})]
+        return [layout.python, "-m", module, *own, *shared.options]
 
     def environment(self, process, layout):
         env = mooncake.environment(process, layout)
@@ -198,10 +189,16 @@ class Sglang(Backend):
         return env
 
     def fixed_variables(self, spec):
-        return self.fixed_env + mooncake.variables(spec)
+        return self.fixed_env + mooncake.fixed_variables(spec)
 
     def infra_ports(self, spec):
         return mooncake.ports(spec)
 
     def infra_steps(self, layout):
         return mooncake.steps(layout)
+
+
+def attention_ranks(options):
+    """Return the ranks of attention data parallelism, by the engine's *options* (full names); 1 without it."""
+    ranks = options.get(DATA)
+    return ranks if options.get("enable-dp-attention") and is_count(ranks) else 1

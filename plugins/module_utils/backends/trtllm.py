@@ -9,11 +9,12 @@ from math import prod
 from ..schema.section import Field, Section
 from ..schema.text import to_yaml
 from ..schema.types import Bool, Int, Str
+from ..topology.options import Option
 from ..topology.ports import Family
 from ..topology.step import MPI, http_check, one_file
 from . import kvbm
 from .base import Backend, config_field, environment_fields
-from .flags import DATA, PIPELINE, SHORT, TENSOR, to_argv
+from .flags import DATA, PIPELINE, SHORT, TENSOR
 from .sizes import not_dividing, text
 
 FAMILIES = (Family("system", scope="job"), Family("http", who="leader"))
@@ -21,14 +22,14 @@ FAMILIES = (Family("system", scope="job"), Family("http", who="leader"))
 # Kinds of GPU whose memory is a NUMA node of its own, which host allocations must keep out of.
 COHERENT = ("gb200", "gb300")
 
-# Engine options that trtllm-serve takes on the command line; in the configuration alone they would be too late.
-SERVE = ("tensor_parallel_size", "moe_expert_parallel_size", "pipeline_parallel_size")
-
 CONTEXT = "context-parallel-size"
 MOE = {word: f"moe-{word}-parallel-size" for word in ("tensor", "expert", "cluster")}
 
 # What trtllm-serve calls these on its command line; the configuration knows the long names only.
 ALIASES = {short: name for short, name in SHORT.items() if name != DATA}
+
+# Engine options that trtllm-serve takes on the command line; in the configuration alone they would be too late.
+SERVE = (TENSOR, MOE["expert"], PIPELINE)
 ALIASES.update({"cp": CONTEXT, "cp-size": CONTEXT, "ep": MOE["expert"], "ep-size": MOE["expert"]})
 
 # Waits until a worker on the same node is ready. Every rank runs it; Python is there because the engine is Python.
@@ -102,7 +103,7 @@ class Trtllm(Backend):
 
     def engine(self, spec, mode):
         """Return the engine's configuration of *mode*."""
-        options = underscored(self.mode_config(spec, mode))
+        options = {underscored(name): value for name, value in self.mode_config(spec, mode).items()}
         if spec["observability"]["enabled"] and options:
             options = {"enable_iter_perf_stats": True, "return_perf_metrics": True, **options}
         return dict(sorted(options.items()))
@@ -111,7 +112,15 @@ class Trtllm(Backend):
         modes = sorted({endpoint.mode for endpoint in layout.endpoints})
         return [one_file(config_name(mode), to_yaml(self.engine(layout.spec, mode))) for mode in modes]
 
-    def command(self, process, layout):
+    def options(self, spec, mode, own=()):
+        # All else is in the configuration file.
+        if spec["frontend"]["type"] != "trtllm_serve":
+            return []
+        given = self.given(spec, mode)[0]
+        sizes = {name: given[name] for name in SERVE if given.get(name, (None, None))[1]}
+        return [Option(underscored(name), value, self.place(mode, key)) for name, (key, value) in sizes.items()]
+
+    def command(self, process, layout, shared):
         spec, mode = layout.spec, process.mode
         argv = [layout.program("trtllm-llmapi-launch")]
         bind = spec["backend"]["numa_memory_bind"]
@@ -121,20 +130,18 @@ class Trtllm(Backend):
             argv = ["numactl", "-m", "0,1", *argv]
         config = f"{layout.run_dir}/{config_name(mode)}"
         if spec["frontend"]["type"] == "trtllm_serve":
-            engine = self.engine(spec, mode)
-            sizes = [word for key in SERVE if engine.get(key) for word in (f"--{key}", str(engine[key]))]
-            argv += [layout.program("trtllm-serve"), layout.model_path, "--host", "0.0.0.0"]
-            return [*argv, "--port", str(process.ports["http"]), *sizes, "--config", config]
-        own = {
-            "model-path": layout.model_path,
-            "served-model-name": layout.served_name,
-            "disaggregation-mode": None if mode == "agg" else mode,
-            "extra-engine-args": config,
-            "request-plane": spec["dynamo"]["request_plane"],
-            "publish-events-and-metrics": spec["backend"]["publish_events_and_metrics"]
-            or spec["observability"]["enabled"],
-        }
-        return [*argv, layout.python, "-m", "dynamo.trtllm", *to_argv(own)]
+            argv += [layout.program("trtllm-serve"), layout.model_path, Option("host", "0.0.0.0")]
+            return [*argv, Option("port", process.ports["http"]), *shared.options, Option("config", config)]
+        publish = [("backend", "publish_events_and_metrics"), ("observability", "enabled")]
+        own = [
+            Option("model-path", layout.model_path, layout.model_origin),
+            Option("served-model-name", layout.served_name, layout.served_by),
+            Option("disaggregation-mode", None if mode == "agg" else mode),
+            Option("extra-engine-args", config),
+            Option("request-plane", spec["dynamo"]["request_plane"], ("dynamo", "request_plane")),
+            *[Option("publish-events-and-metrics", True, path) for path in publish if spec[path[0]][path[1]]][:1],
+        ]
+        return [*argv, layout.python, "-m", "dynamo.trtllm", *own]
 
     def environment(self, process, layout):
         # Shared memory of the expert balancer: one name for all ranks, and none that another worker uses.
@@ -148,6 +155,7 @@ class Trtllm(Backend):
 
     def worker_steps(self, layout):
         options = {**MPI, **layout.spec["srun_options"]}
+        shared = {mode: self.shared(layout.spec, mode) for mode in self.modes(layout.spec)}
         steps, earlier = [], {}
         for process in layout.processes:
             if not self.runs(process):
@@ -156,6 +164,7 @@ class Trtllm(Backend):
             step = self.worker_step(
                 process,
                 layout,
+                shared[process.mode],
                 nodes=endpoint.nodes,
                 ntasks=len(endpoint.nodes) * len(endpoint.gpu_indices),
                 srun_options=dict(options),
@@ -209,6 +218,6 @@ def config_name(mode):
     return f"trtllm_config_{mode}.yaml"
 
 
-def underscored(options):
-    """Return *options* (by their full names) with the engine's spelling."""
-    return {name.replace("-", "_"): value for name, value in options.items()}
+def underscored(name):
+    """Return the option's full *name* in the engine's spelling."""
+    return name.replace("-", "_")

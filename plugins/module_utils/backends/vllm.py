@@ -8,14 +8,15 @@ from ..schema.section import Field, Section
 from ..schema.types import Bool, Choice, Str, shown
 from ..schema.words import nearest
 from ..services import mooncake
+from ..topology.options import Option
 from ..topology.ports import Family
 from ..topology.step import http_check, tcp_check
-from . import kvbm, profiling
-from .base import KV_EVENTS, Backend, config_field, environment_fields, readable
-from .flags import DATA, PIPELINE, SHORT, TENSOR, combine, to_argv
+from . import kv_events, kvbm, profiling
+from .base import Backend, config_dump, config_field, environment_fields
+from .flags import DATA, PIPELINE, SHORT, TENSOR, readable
 from .modes import LONG_MODE
 from .sizes import allocated
-from .vllm_parallel import forms, parallel_problems, world
+from .vllm_parallel import form, forms, parallel_problems, world
 
 FIXED = (
     "model",
@@ -92,7 +93,7 @@ class Vllm(Backend):
             "vllm_config": config_field("vllm_config", "vLLM's options per mode, with dashes or underscores."),
             "set_cuda_visible_devices": Field(Bool(), False, "Set CUDA_VISIBLE_DEVICES instead of --device-ids."),
             "connector": Field(Str(), "nixl", "KV connector: nixl, lmcache, kvbm, none (or null), or JSON."),
-            "kv_events_config": KV_EVENTS,
+            "kv_events_config": kv_events.FIELD,
             "mooncake_kv_store": mooncake.field(store_config=True),
             "allow_prefill_decode_colocation": Field(Bool(), False, "Prefill and decode may share one node."),
             "allow_prefill_decode_colocation_across_nodes": Field(Bool(), False, "The same on several nodes."),
@@ -151,8 +152,7 @@ class Vllm(Backend):
     def notes(self, spec):
         notes = super().notes(spec)
         for mode in self.modes(spec):
-            given = combine({}, self.mode_config(spec, mode), FIXED)[0]
-            if "kv-transfer-config" in given and self.connector(spec, mode):
+            if "kv-transfer-config" in self.mode_config(spec, mode) and self.connector(spec, mode):
                 where = f"backend.vllm_config.{LONG_MODE[mode]}.kv-transfer-config"
                 notes.append(f"{where} replaces the one that the connector stands for.")
         if spec["frontend"]["type"] == "vllm":
@@ -235,48 +235,51 @@ class Vllm(Backend):
 
     # ---- what
 
-    def options(self, spec, mode):
-        own = {}
+    def options(self, spec, mode, own=()):
+        own = list(own)
         if self.connector(spec, mode) and spec["frontend"]["type"] != "vllm":
-            own["kv-transfer-config"] = self.connector(spec, mode)
+            key = self.given(spec, mode)[0].get("connector", (None,))[0]
+            path = self.place(mode, key) if key else ("backend", "connector")
+            own.append(Option("kv-transfer-config", self.connector(spec, mode), path))
         if spec["profiling"]["type"] == "nsys":
             first, last = profiling.steps(spec, mode)
-            own["profiler-config"] = {
-                "profiler": "cuda",
-                "delay_iterations": first or 0,
-                "max_iterations": (last or 0) - (first or 0),
-            }
-        return combine(own, self.mode_config(spec, mode), FIXED)[0]
+            limits = {"delay_iterations": first or 0, "max_iterations": (last or 0) - (first or 0)}
+            path = ("profiling", LONG_MODE[mode])
+            own.append(Option("profiler-config", {"profiler": "cuda", **limits}, path))
+        return super().options(spec, mode, own)
 
-    def command(self, process, layout):
+    def command(self, process, layout, shared):
         spec, mode = layout.spec, process.mode
         serve = spec["frontend"]["type"] == "vllm"
-        options = self.options(spec, mode)
-        own = {"served-model-name": self.served_names(spec) if serve else layout.served_name}
-        if serve:
-            if process.leader:
-                own.update(host="0.0.0.0", port=process.ports["http"])
-        else:
-            own["model"] = layout.model_path
-            own["disaggregation-mode"] = None if mode == "agg" else mode
+        name = self.served_names(spec) if serve else layout.served_name
+        own = [Option("served-model-name", name, layout.served_by)]
+        if not serve:
+            own.append(Option("model", layout.model_path, layout.model_origin))
+            own.append(Option("disaggregation-mode", None if mode == "agg" else mode))
+        elif process.leader:
+            own += [Option("host", "0.0.0.0"), Option("port", process.ports["http"])]
         if not self.sees_only_its_gpus(process, layout) and super().sees_only_its_gpus(process, layout):
-            own["device-ids"] = ",".join(map(str, process.gpu_indices))
-        form = None if serve else forms(self, spec).get(mode)
-        own.update(form.arguments(process, layout) if form else world(process, layout))
-        if own.get("headless"):
-            options.pop("api-server-count", None)
+            own.append(Option("device-ids", ",".join(map(str, process.gpu_indices))))
+        data = form(spec, mode, shared.config)
+        group = data.arguments(process, layout) if data else world(process, layout)
+        own += [Option(*one) for one in group.items()]
+        options = shared.options
+        if group.get("headless"):
+            options = [option for option in options if option.name != "api-server-count"]
         if serve:
-            return [layout.program("vllm"), "serve", layout.model_path, *to_argv({**own, **options})]
-        own["request-plane"] = spec["dynamo"]["request_plane"]
-        own["dump-config-to"] = f"{layout.run_dir}/logs/{process.node}_{process.name}_config.json"
-        events = self.kv_events(spec, mode)
-        if events:
-            own["kv-events-config"] = {
-                **events,
-                "endpoint": f"tcp://*:{process.ports['kv_events']}",
-                "enable_kv_cache_events": True,
-            }
-        return [layout.python, "-m", "dynamo.vllm", *to_argv({**own, **options})]
+            return [layout.program("vllm"), "serve", layout.model_path, *own, *options]
+        return [layout.python, "-m", "dynamo.vllm", *own, *self._dynamo_options(process, layout, shared), *options]
+
+    def _dynamo_options(self, process, layout, shared):
+        """Return the options that only dynamo's worker has."""
+        spec = layout.spec
+        own = [Option("request-plane", spec["dynamo"]["request_plane"], ("dynamo", "request_plane"))]
+        if spec["enable_config_dump"]:
+            own.append(config_dump(process, layout))
+        if shared.events:
+            endpoint = f"tcp://*:{process.ports['kv_events']}"
+            own.append(kv_events.at(shared.events, endpoint, enable_kv_cache_events=True))
+        return own
 
     def environment(self, process, layout):
         ports, nodes = process.ports, process.endpoint.nodes
@@ -292,29 +295,31 @@ class Vllm(Backend):
         return env
 
     def fixed_variables(self, spec):
-        return self.fixed_env + mooncake.variables(spec)
+        return self.fixed_env + mooncake.fixed_variables(spec)
 
-    def worker_step(self, process, layout, nodes=None, **other):
+    def worker_step(self, process, layout, shared, nodes=None, **other):
         if len(process.gpu_indices) < len(process.endpoint.gpu_indices):
             # Several processes of one endpoint on a node: each has a log of its own.
             other["log"] = f"logs/%N_{process.name}.out"
-        return super().worker_step(process, layout, nodes, **other)
+        return super().worker_step(process, layout, shared, nodes, **other)
 
     def sees_only_its_gpus(self, process, layout):
         return layout.spec["backend"]["set_cuda_visible_devices"] and super().sees_only_its_gpus(process, layout)
 
     # ---- is it up
 
-    def headless(self, process, layout):
-        """Tell whether *process* has no side of its own: a rank of a model that spans nodes."""
-        form = forms(self, layout.spec).get(process.mode) if layout.spec["frontend"]["type"] != "vllm" else None
-        return process.rank > 0 and (form is None or form.spans)
+    def own_sides(self, layout):
+        """Return the processes that have a side of their own: all but the further ranks of a model over nodes."""
+        found = forms(self, layout.spec)
+        return [
+            process
+            for process in layout.processes
+            if process.leader or process.mode in found and not found[process.mode].spans
+        ]
 
     def checks(self, layout):
         checks = []
-        for process in layout.processes:
-            if self.headless(process, layout):
-                continue
+        for process in self.own_sides(layout):
             host = layout.address(process.node)
             if layout.spec["frontend"]["type"] == "vllm":
                 checks.append(http_check(process.name, host, process.ports["http"], "/health", [process.name]))
@@ -323,8 +328,7 @@ class Vllm(Backend):
         return checks
 
     def instances(self, layout):
-        found = super().instances(layout)
+        found, sides = super().instances(layout), self.own_sides(layout)
         for mode in forms(self, layout.spec):
-            count = sum(one.mode == mode and not self.headless(one, layout) for one in layout.processes)
-            found["prefill" if mode == "prefill" else "decode"] = count
+            found["prefill" if mode == "prefill" else "decode"] = sum(one.mode == mode for one in sides)
         return found

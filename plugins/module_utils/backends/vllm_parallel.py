@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from math import prod
 
 from .flags import DATA, PIPELINE, TENSOR, is_count
-from .modes import LONG_MODE
 from .sizes import allocated, nodes, uneven
 
 # What multiplies the GPUs of one replica.
@@ -73,30 +72,29 @@ def replica(options):
     return prod(options.get(name) or 1 for name in REPLICA)
 
 
+def form(spec, mode, options):
+    """Return the :class:`DataParallel` of *mode* with the engine's *options* (full names); None without one."""
+    data = options.get(DATA) or 1
+    # Of sizes that are wrong the job's owner is told elsewhere.
+    right = is_count(data) and all(is_count(options.get(name) or 1) for name in REPLICA)
+    if spec["frontend"]["type"] == "vllm" or not right or data <= 1:
+        return None
+    gpus = allocated(spec["resources"], mode)
+    per_gpu = spec["backend"]["dp_launch_mode"] == "per_gpu"
+    return DataParallel(data, replica(options), min(gpus, spec["resources"]["gpus_per_node"]), per_gpu)
+
+
 def forms(backend, spec):
     """Return ``{mode: DataParallel}`` of the modes that the dynamo frontend runs data-parallel."""
-    if spec["frontend"]["type"] == "vllm":
-        return {}
-    found = {}
-    for mode in LONG_MODE:
-        if not spec["resources"][f"{mode}_workers"]:
-            continue
-        options = backend.mode_config(spec, mode)
-        data = options.get(DATA)
-        # Of sizes that are wrong the job's owner is told elsewhere.
-        if all(is_count(options.get(name) or 1) for name in (DATA, *REPLICA)) and (data or 1) > 1:
-            gpus = allocated(spec["resources"], mode)
-            local = min(gpus, spec["resources"]["gpus_per_node"])
-            per_gpu = spec["backend"]["dp_launch_mode"] == "per_gpu"
-            found[mode] = DataParallel(data, replica(options), local, per_gpu)
-    return found
+    found = {mode: form(spec, mode, backend.mode_config(spec, mode)) for mode in backend.modes(spec)}
+    return {mode: one for mode, one in found.items() if one}
 
 
 def parallel_problems(backend, spec, mode):
     """Return ``[(option, problem, remedy)]`` of the sizes of *mode* among each other (see Backend.size_problems)."""
     options, resources = backend.mode_config(spec, mode), spec["resources"]
-    remedy, form = f"Change the sizes or resources.gpus_per_{mode}.", forms(backend, spec).get(mode)
-    if form is None:
+    remedy, data = f"Change the sizes or resources.gpus_per_{mode}.", form(spec, mode, options)
+    if data is None:
         count, size = nodes(resources, mode), replica(options)
         named = [name for name in REPLICA if options.get(name)]
         if (options.get(DATA) or 1) == 1 and named and size % count:
@@ -104,12 +102,12 @@ def parallel_problems(backend, spec, mode):
         return []
     if options.get("headless"):
         return [("headless", "is decided by the plan for data-parallel workers.", "Leave it out.")]
-    if form.per_gpu and form.replica > 1:
-        problem = f"has replicas of {form.replica} GPUs, and dp_launch_mode per_gpu gives one GPU each."
+    if data.per_gpu and data.replica > 1:
+        problem = f"has replicas of {data.replica} GPUs, and dp_launch_mode per_gpu gives one GPU each."
         return [(None, problem, "Use dp_launch_mode per_node.")]
-    if form.size * form.replica == allocated(resources, mode) and (
-        form.replica % form.local if form.spans else form.local % form.replica
+    if data.size * data.replica == allocated(resources, mode) and (
+        data.replica % data.local if data.spans else data.local % data.replica
     ):
-        problem = f"has replicas of {form.replica} GPUs, which do not divide evenly over nodes of {form.local} GPUs."
+        problem = f"has replicas of {data.replica} GPUs, which do not divide evenly over nodes of {data.local} GPUs."
         return [(None, problem, remedy)]
     return []

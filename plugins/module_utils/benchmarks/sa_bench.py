@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from ..schema.section import Field
 from ..schema.types import Bool, Choice, Concurrencies, Float, Int, OneOf, Str
-from ..topology.step import make_step, one_file, option
+from ..topology.options import Option, variables
+from ..topology.step import make_step, one_file
 from .base import Benchmark, gpu_counts, missing
 
 CLIENT = "load_client"  # its folder in the run directory
@@ -58,9 +59,10 @@ class SaBench(Benchmark):
             )
         if from_hub(spec):
             home = hub_home(spec)
+            where = f"HF_HOME={home.value}" if home else "HF_HOME is not set"
             found.append(
                 f"model.path: the load client takes the tokenizer of {spec['model']['path']} from the Hugging Face "
-                f"cache of its node ({f'HF_HOME={home}' if home else 'HF_HOME is not set'}), or downloads it there; "
+                f"cache of its node ({where}), or downloads it there; "
                 "benchmark.custom_tokenizer can name a directory with a tokenizer.json instead."
             )
         if spec["profiling"]["type"] != "none":
@@ -76,22 +78,16 @@ class SaBench(Benchmark):
         return [self._point(layout, concurrency) for concurrency in layout.spec["benchmark"]["concurrencies"]]
 
     def _point(self, layout, concurrency):
-        options = layout.spec["benchmark"]
-        name = f"bench_c{concurrency}"
-        total, prefill, decode = gpu_counts(layout.spec["resources"])
-        stem = f"results_concurrency_{concurrency}_gpus_{total}"
-        if prefill is not None:
-            stem += f"_ctx_{prefill}_gen_{decode}"
-        folder = f"results/sa-bench_isl_{options['isl']}_osl_{options['osl']}"
-        result, progress = f"{folder}/{stem}.json", f"{folder}/{stem}.progress.json"
+        options, spec = layout.spec["benchmark"], layout.spec
+        name, path = f"bench_c{concurrency}", _result_path(spec, concurrency)
         expect = {
             "num_prompts": concurrency * options["num_prompts_mult"],
             "isl": options["isl"],
             "osl": options["osl"],
         }
-        if layout.spec["profiling"]["type"] != "none":
-            expect["profiled"] = layout.spec["profiling"]["type"]
-        rate, reuse = options["req_rate"], options["reuse_http_connections"]
+        if spec["profiling"]["type"] != "none":
+            expect["profiled"] = spec["profiling"]["type"]
+        rate = options["req_rate"]
         parameters = {
             "type": self.type,
             "endpoint": "/v1/completions",
@@ -101,47 +97,22 @@ class SaBench(Benchmark):
             "request_rate": "inf" if rate in ("inf", 0) else rate,
             "random_range_ratio": options["random_range_ratio"],
             "seed": options["seed"],
-            "reuse_connections": reuse,
+            "reuse_connections": options["reuse_http_connections"],
             **expect,
         }
-        tokenizer = own_tokenizer(options) or layout.source_model
-        home = {}
         if own_tokenizer(options):
-            parameters["tokenizer"] = tokenizer
-        elif from_hub(layout.spec):
-            tokenizer = layout.spec["model"]["path"]
-            home = {"HF_HOME": hub_home(layout.spec)} if hub_home(layout.spec) else {}
-        command = [
-            layout.python,
-            f"{layout.run_dir}/{CLIENT}",
-            *("--base-url", layout.public_url),
-            *("--endpoint", parameters["endpoint"]),
-            *option("--model", layout.served_name),
-            *("--tokenizer", tokenizer),
-            *("--isl", options["isl"]),
-            *("--osl", options["osl"]),
-            *("--concurrency", concurrency),
-            *("--num-prompts", expect["num_prompts"]),
-            *("--num-warmup", parameters["num_warmup"]),
-            *("--request-rate", parameters["request_rate"]),
-            *("--random-range-ratio", options["random_range_ratio"]),
-            *("--seed", options["seed"]),
-            *("--backend", layout.spec["backend"]["type"]),
-            *("--gpus", total),
-            *(("--prefill-gpus", prefill, "--decode-gpus", decode) if prefill is not None else ()),
-            *(() if reuse is None else ("--reuse-connections",) if reuse else ("--no-reuse-connections",)),
-            *("--stall-timeout", options["stall_timeout_s"]),
-            *("--result", f"{layout.run_dir}/{result}"),
-            *("--progress", f"{layout.run_dir}/{progress}"),
-        ]
+            parameters["tokenizer"] = own_tokenizer(options)
+        result, progress = f"{path}.json", f"{path}.progress.json"
+        files = [Option("result", f"{layout.run_dir}/{result}"), Option("progress", f"{layout.run_dir}/{progress}")]
         step = make_step(
             name,
             "benchmark",
             [layout.roles.bench],
-            command,
-            {"PYTHONUNBUFFERED": "1", **home, **layout.spec["environment"], **options["env"]},
+            [layout.python, f"{layout.run_dir}/{CLIENT}", *_client_options(layout, parameters), *files],
+            _environment(spec),
+            kind="benchmark",
             critical=False,
-            srun_options=dict(layout.spec["srun_options"]),
+            srun_options=dict(spec["srun_options"]),
             log=f"logs/%N_{name}.out",
         )
         return {
@@ -157,6 +128,67 @@ class SaBench(Benchmark):
         }
 
 
+def _result_path(spec, concurrency):
+    """Return the path of a point's files in the run directory, without their ends."""
+    options, (total, prefill, decode) = spec["benchmark"], gpu_counts(spec["resources"])
+    stem = f"results_concurrency_{concurrency}_gpus_{total}"
+    if prefill is not None:
+        stem += f"_ctx_{prefill}_gen_{decode}"
+    return f"results/sa-bench_isl_{options['isl']}_osl_{options['osl']}/{stem}"
+
+
+def _client_options(layout, parameters):
+    """Return the options of the load client for the point of *parameters*, each with its origin."""
+    total, prefill, decode = gpu_counts(layout.spec["resources"])
+    reuse = parameters["reuse_connections"]
+
+    def said(name, value, key=None):
+        return Option(name, value, ("benchmark", key or name.replace("-", "_")))
+
+    return [
+        Option("base-url", layout.public_url),
+        Option("endpoint", parameters["endpoint"]),
+        Option("model", layout.served_name, layout.served_by),
+        _tokenizer(layout),
+        said("isl", parameters["isl"]),
+        said("osl", parameters["osl"]),
+        said("concurrency", parameters["concurrency"], "concurrencies"),
+        said("num-prompts", parameters["num_prompts"], "num_prompts_mult"),
+        said("num-warmup", parameters["num_warmup"], "num_warmup_mult"),
+        said("request-rate", str(parameters["request_rate"]), "req_rate"),
+        said("random-range-ratio", str(parameters["random_range_ratio"])),
+        said("seed", parameters["seed"]),
+        Option("backend", layout.spec["backend"]["type"], ("backend", "type")),
+        Option("gpus", total),
+        Option("prefill-gpus", prefill),
+        Option("decode-gpus", decode),
+        said("reuse-connections" if reuse else "no-reuse-connections", reuse is not None, "reuse_http_connections"),
+        said("stall-timeout", layout.spec["benchmark"]["stall_timeout_s"], "stall_timeout_s"),
+    ]
+
+
+def _tokenizer(layout):
+    """Return the option of the tokenizer: a directory of the job's, or the model as the load client sees it."""
+    spec = layout.spec
+    if own_tokenizer(spec["benchmark"]):
+        return Option("tokenizer", own_tokenizer(spec["benchmark"]), ("benchmark", "custom_tokenizer"))
+    given = spec["model"]["path"]
+    # The hub's name of the model, or its directory here; a path in a container is the plan's.
+    name = given if from_hub(spec) else layout.source_model
+    return Option("tokenizer", name, ("model", "path") if name == given else None)
+
+
+def _environment(spec):
+    """Return the environment of the load client, with the origins of its values."""
+    home = hub_home(spec) if from_hub(spec) else None
+    return {
+        "PYTHONUNBUFFERED": "1",
+        **({home.name: home} if home else {}),
+        **variables(spec["environment"], ("environment",)),
+        **variables(spec["benchmark"]["env"], ("benchmark", "env")),
+    }
+
+
 def own_tokenizer(options):
     """Return ``custom_tokenizer`` if it is a directory; public recipes have names of Python classes there."""
     name = options["custom_tokenizer"]
@@ -170,9 +202,12 @@ def from_hub(spec):
 
 def hub_home(spec):
     """Return HF_HOME of the load client: its own, else that of the workers, who have the model there; or None."""
-    modes = [spec["backend"].get(f"{mode}_environment") for mode in ("prefill", "decode", "aggregated")]
-    for table in (spec["benchmark"]["env"], spec["environment"], *modes):
-        home = (table or {}).get("HF_HOME")
+    modes = [("backend", f"{mode}_environment") for mode in ("prefill", "decode", "aggregated")]
+    for path in (("benchmark", "env"), ("environment",), *modes):
+        table = spec
+        for key in path:
+            table = table.get(key) or {}
+        home = table.get("HF_HOME")
         if home and "{" not in home:  # {node} is a worker's
-            return home
+            return Option("HF_HOME", home, (*path, "HF_HOME"))
     return None

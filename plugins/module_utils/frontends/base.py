@@ -7,7 +7,10 @@ from __future__ import annotations
 import json
 
 from ..schema.words import normal
-from ..topology.step import http_check
+from ..topology.options import Option, variables
+from ..topology.step import http_check, make_step
+
+ARGS = ("frontend", "args")
 
 
 class Frontend:
@@ -40,6 +43,33 @@ class Frontend:
     def args(self, spec):
         """Return ``frontend.args`` without what the plan decides."""
         return {key: value for key, value in spec["frontend"]["args"].items() if not _among(key, self.fixed)}
+
+    def options(self, spec, own):
+        """Return the options of the command line: *own*, then ``frontend.args``, which win unless the plan decides."""
+        args = spec["frontend"]["args"]
+        given = [Option(str(key).lstrip("-"), _value(value), (*ARGS, key)) for key, value in args.items()]
+        by_name, found = {normal(option.name): option for option in given}, []
+        for option in own:
+            theirs = by_name.get(normal(option.name))
+            if _among(option.name, self.fixed):
+                found.append(option._replace(lost=theirs and (theirs.value, theirs.path)))
+            elif theirs is None:
+                found.append(option)
+        return found + [option for option in given if not _among(option.name, self.fixed)]
+
+    def environment(self, spec):
+        """Return what the job says of the frontends' environment, with the origins of its values."""
+        return {
+            **variables(spec["environment"], ("environment",)),
+            **variables(spec["frontend"]["env"], ("frontend", "env")),
+        }
+
+    def frontend_steps(self, layout, argv, env, **other):
+        """Return a step for each node of the frontends; *other* overrides keys of the steps."""
+        return [
+            make_step(f"frontend_{index}", "frontend", [node], argv, env, kind="frontend", index=index, **other)
+            for index, node in enumerate(layout.frontends)
+        ]
 
     def notes(self, spec):
         """Return sentences about what the plan decided for the user."""
@@ -154,21 +184,8 @@ def _among(key, names):
     return normal(str(key).lstrip("-")) in {normal(name) for name in names}
 
 
-def merged(own, given):
-    """Return *own* options with those of the job over them; an option is there once, however it is spelt."""
-    names = {normal(str(key).lstrip("-")) for key in given}
-    return {**{key: value for key, value in own.items() if normal(key) not in names}, **given}
-
-
-def arguments(options):
-    """Return ``frontend.args`` as a command line: true is the bare flag, false and null leave it out."""
-    argv = []
-    for key, value in options.items():
-        if value is None or value is False:
-            continue
-        argv.append("--" + str(key).lstrip("-"))
-        if isinstance(value, (dict, list)):
-            argv.append(json.dumps(value))
-        elif value is not True:
-            argv.append(str(value))
-    return argv
+def _value(value):
+    """Return the value of one of ``frontend.args`` as a router reads it: true, false and null stay, JSON else text."""
+    if value is None or isinstance(value, bool):
+        return value
+    return json.dumps(value) if isinstance(value, (dict, list)) else str(value)

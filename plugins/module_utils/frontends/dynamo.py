@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
-from ..topology.step import http_check, make_step
-from .base import Frontend, arguments
+from ..topology.options import Option
+from ..topology.step import http_check
+from .base import Frontend
 
 LEASE_S = 30.0  # what workers of 1.6.1 ask etcd for
 MARGIN_S = 5.0
@@ -25,13 +26,9 @@ class Dynamo(Frontend):
 
     def steps(self, layout):
         spec = layout.spec
-        env = {**layout.wiring, **layout.observe("frontend"), **spec["environment"], **spec["frontend"]["env"]}
-        command = [layout.python, "-m", "dynamo.frontend", "--http-port", str(layout.frontend_port)]
-        command += arguments(self.args(spec))
-        return [
-            make_step(f"frontend_{index}", "frontend", [node], command, env)
-            for index, node in enumerate(layout.frontends)
-        ]
+        env = {**layout.wiring, **layout.observe("frontend"), **self.environment(spec)}
+        options = self.options(spec, [Option("http-port", layout.frontend_port)])
+        return self.frontend_steps(layout, [layout.python, "-m", "dynamo.frontend", *options], env)
 
     def ready_checks(self, layout, instances, index):
         name = f"frontend_{index}"

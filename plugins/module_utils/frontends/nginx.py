@@ -14,47 +14,19 @@ CONFIG = "nginx.conf"
 TIME = "(?=[0-9])" + "".join(f"([0-9]+{unit} *)?" for unit in ("w", "d", "h", "m(?!s)", "s", "ms")) + "([0-9]+)?"
 HEADER = r"[A-Za-z0-9_-]+"
 
+# What nginx keeps in files of its own.
+BUFFERED = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 
-class Word(Str):
-    """Text that goes into nginx.conf: what matches *pattern*, in words *name*, such as *example*."""
-
-    def __init__(self, name, pattern, example):
-        self.name, self.pattern, self.example = name, pattern, example
-
-    def coerce(self, value):
-        text = super().coerce(value).strip()
-        if not re.fullmatch(self.pattern, text):
-            raise ValueError(f"is {shown(text)}, which is no {self.name} of nginx. Write it as in {self.example}.")
-        return text
-
-    def schema(self):
-        return {**super().schema(), "pattern": rf"^\s*({self.pattern})\s*$|{PARAMETER}"}
-
-
-def nginx_file(layout):
-    """Return nginx.conf. It runs for root and for an ordinary user, several times on one host."""
-    options = layout.spec["frontend"]
-    keepalive = options["nginx_keepalive_timeout"]
-    keepalive = f'"{keepalive}"' if " " in keepalive else keepalive  # one argument
-    private = layout.private_dir("nginx")
-    balance, variable = "", ""
-    if options["nginx_session_affinity"]:
-        header = "http_" + options["nginx_session_affinity_header"].lower().replace("-", "_")
-        variable = f"""
+AFFINITY = """
   map ${header} $srt_affinity {{
     ""      $request_id;
     default ${header};
   }}
 """
-        balance = "    hash $srt_affinity consistent;\n"
-    servers = "\n".join(
-        f"    server {layout.address(node)}:{layout.frontend_port} max_fails=0;" for node in layout.frontends
-    )
-    paths = "\n".join(
-        f"  {kind}_temp_path {private}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    limit = "worker_rlimit_nofile 1048576;\n" if options["nginx_raise_ulimit"] else ""
-    text = f"""# Written by srt.slurm for job {layout.job_id}.
+
+# In braces: what nginx_file() fills in.
+TEMPLATE = """\
+# Written by srt.slurm for job {job_id}.
 # Without root the next line is only warned about; with root the workers must reach the private paths.
 user root;
 worker_processes 4;
@@ -82,7 +54,7 @@ http {{
   }}
 
   server {{
-    listen {layout.ports["frontend"]} backlog=4096;
+    listen {port} backlog=4096;
     location / {{
       proxy_pass http://frontends;
       proxy_http_version 1.1;
@@ -96,7 +68,51 @@ http {{
   }}
 }}
 """
+
+
+class Word(Str):
+    """Text that goes into nginx.conf: what matches *pattern*, in words *name*, such as *example*."""
+
+    def __init__(self, name, pattern, example):
+        self.name, self.pattern, self.example = name, pattern, example
+
+    def coerce(self, value):
+        text = super().coerce(value).strip()
+        if not re.fullmatch(self.pattern, text):
+            raise ValueError(f"is {shown(text)}, which is no {self.name} of nginx. Write it as in {self.example}.")
+        return text
+
+    def schema(self):
+        return {**super().schema(), "pattern": rf"^\s*({self.pattern})\s*$|{PARAMETER}"}
+
+
+def nginx_file(layout):
+    """Return nginx.conf. It runs for root and for an ordinary user, several times on one host."""
+    options, private = layout.spec["frontend"], layout.private_dir("nginx")
+    keepalive = options["nginx_keepalive_timeout"]
+    variable, balance = _affinity(options)
+    text = TEMPLATE.format(
+        job_id=layout.job_id,
+        port=layout.ports["frontend"],
+        private=private,
+        limit="worker_rlimit_nofile 1048576;\n" if options["nginx_raise_ulimit"] else "",
+        paths="\n".join(f"  {kind}_temp_path {private}/{kind};" for kind in BUFFERED),
+        keepalive=f'"{keepalive}"' if " " in keepalive else keepalive,  # one argument
+        variable=variable,
+        balance=balance,
+        servers="\n".join(
+            f"    server {layout.address(node)}:{layout.frontend_port} max_fails=0;" for node in layout.frontends
+        ),
+    )
     return one_file(CONFIG, text)
+
+
+def _affinity(options):
+    """Return (the variable that names a session's frontend, the rule that follows it); empty texts without affinity."""
+    if not options["nginx_session_affinity"]:
+        return "", ""
+    header = "http_" + options["nginx_session_affinity_header"].lower().replace("-", "_")
+    return AFFINITY.format(header=header), "    hash $srt_affinity consistent;\n"
 
 
 def nginx_step(layout):

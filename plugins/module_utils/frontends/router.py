@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
-from ..topology.step import http_check, make_step
-from .base import Frontend, arguments, merged
+from ..topology.options import Option
+from ..topology.step import http_check
+from .base import Frontend
 
 # The mode as the router calls it.
 WORKER_TYPE = {"prefill": "prefill", "decode": "decode", "agg": "regular"}
@@ -21,18 +22,17 @@ class SglangRouter(Frontend):
     ports = ("prometheus",)
 
     def steps(self, layout):
-        spec = layout.spec
-        command = [layout.python, "-m", "sglang_router.launch_router", *self._workers(layout)]
-        command += ["--host", "0.0.0.0", "--port", str(layout.frontend_port)]
-        # Two routers on one host would fight for the default port, and the loser dies.
-        command += ["--prometheus-port", str(layout.ports["prometheus"])]
-        # Workers start beside the router: look for them each second, not each half minute.
-        command += arguments(merged({"worker-startup-check-interval": 1}, self.args(spec)))
-        env = {**spec["environment"], **spec["frontend"]["env"]}
-        return [
-            make_step(f"frontend_{index}", "frontend", [node], command, env)
-            for index, node in enumerate(layout.frontends)
+        own = [
+            Option("host", "0.0.0.0"),
+            Option("port", layout.frontend_port),
+            # Two routers on one host would fight for the default port, and the loser dies.
+            Option("prometheus-port", layout.ports["prometheus"]),
+            # Workers start beside the router: look for them each second, not each half minute.
+            Option("worker-startup-check-interval", 1),
         ]
+        command = [layout.python, "-m", "sglang_router.launch_router", *self._workers(layout)]
+        command += self.options(layout.spec, own)
+        return self.frontend_steps(layout, command, self.environment(layout.spec))
 
     def _workers(self, layout):
         words = []

@@ -7,8 +7,9 @@ from __future__ import annotations
 from ..schema.section import Field
 from ..schema.text import to_yaml
 from ..schema.types import MapOf, Type
-from ..topology.step import MPI, http_check, make_step, one_file
-from .base import Frontend, arguments, merged
+from ..topology.options import Option
+from ..topology.step import MPI, http_check, one_file
+from .base import Frontend
 
 CONFIG = "trtllm_serve.yaml"
 
@@ -58,14 +59,14 @@ class TrtllmServe(Frontend):
     def steps(self, layout):
         spec = layout.spec
         limit = spec["health_check"]["max_attempts"] * spec["health_check"]["interval_seconds"]
-        command = [layout.program("trtllm-serve"), "disaggregated", "--config", f"{layout.run_dir}/{CONFIG}"]
-        # Workers load beside it; by itself it would give up on them after three minutes.
-        command += arguments(merged({"server_start_timeout": limit}, self.args(spec)))
-        env = {**layout.observe("frontend"), **spec["environment"], **spec["frontend"]["env"]}
-        return [
-            make_step(f"frontend_{index}", "frontend", [node], command, env, files=[CONFIG], srun_options=dict(MPI))
-            for index, node in enumerate(layout.frontends)
+        own = [
+            Option("config", f"{layout.run_dir}/{CONFIG}"),
+            # Workers load beside it; by itself it would give up on them after three minutes.
+            Option("server_start_timeout", limit),
         ]
+        command = [layout.program("trtllm-serve"), "disaggregated", *self.options(spec, own)]
+        env = {**layout.observe("frontend"), **self.environment(spec)}
+        return self.frontend_steps(layout, command, env, files=[CONFIG], srun_options=dict(MPI))
 
     def files(self, layout):
         if not layout.frontends:

@@ -7,10 +7,11 @@ None of it is part of a digest: a change of policy restarts nothing.
 
 from __future__ import annotations
 
+from collections import Counter
+
 from ..schema.section import Field, Section, optional
 from ..schema.types import Bool, Int
 
-ROLES = ("prefill", "decode", "agg", "frontend")
 ROLE = Section(
     "role",
     {
@@ -39,13 +40,15 @@ def apply(steps, layout):
     """Set ``critical`` and ``restarts`` of the service's *steps*, in place, where the job says something."""
     if not layout.spec.get("faults"):
         return
-    roles = _roles(steps, layout)
+    sizes = Counter((process.mode, process.endpoint.index) for process in layout.processes)
     for step in steps:
-        if step["name"] in roles:
-            said = policy(layout.spec, roles[step["name"]])
+        role = _role(step, layout)
+        if role:
+            said = policy(layout.spec, role)
             step["critical"] = said["critical"]
             # One rank of several cannot join the others again.
-            step["restarts"] = said["restarts"] if _alone(step, layout) else 0
+            alone = sizes[step["mode"], step["index"]] <= 1 or step["ntasks"] > 1
+            step["restarts"] = said["restarts"] if alone else 0
 
 
 def tell_checks(checks, steps, layout):
@@ -53,10 +56,9 @@ def tell_checks(checks, steps, layout):
     if not layout.spec.get("faults"):
         return checks
     members = {"prefill": [], "decode": []}
-    leaders = {process.name for process in layout.processes if process.leader}
-    for name, role in _roles(steps, layout).items():
-        if role in ("prefill", "decode", "agg") and name in leaders:
-            members["prefill" if role == "prefill" else "decode"].append(name)
+    for step in steps:
+        if step["kind"] == "worker" and step["rank"] == 0:
+            members["prefill" if step["mode"] == "prefill" else "decode"].append(step["name"])
     for check in checks:
         for expect in check.get("expect") or ():
             names = members.get(expect.get("label"))
@@ -82,19 +84,8 @@ def notes(spec):
     ]
 
 
-def _roles(steps, layout):
-    """Return {step name: role} of the steps that a policy can be about."""
-    modes = {process.name: process.mode for process in layout.processes}
-    roles = {}
-    for step in steps:
-        if step["tier"] == "worker":
-            roles[step["name"]] = modes.get(step["name"]) or step["name"].split("_")[0]
-        elif step["tier"] == "frontend" and layout.nginx and step["name"].startswith("frontend_"):
-            roles[step["name"]] = "frontend"
-    return {name: role for name, role in roles.items() if role in ROLES}
-
-
-def _alone(step, layout):
-    """Tell whether the step is the only one of its endpoint."""
-    mine = [process.endpoint.name for process in layout.processes if process.name == step["name"]]
-    return not mine or sum(process.endpoint.name == mine[0] for process in layout.processes) == 1 or step["ntasks"] > 1
+def _role(step, layout):
+    """Return the role of a *step* that a policy can be about, else None: of frontends only one behind nginx."""
+    if step["kind"] == "frontend":
+        return "frontend" if layout.nginx else None
+    return step["mode"]

@@ -95,8 +95,8 @@ if [ -n "${{HF_HOME:-}}" ]; then (
 def lines(step, layout):
     """Return the shell texts that come before *step*, in order."""
     spec = layout.spec
-    worker, frontend = step["tier"] == "worker", step["name"].startswith("frontend_")
-    if not worker and not frontend:
+    worker = step["kind"] == "worker"
+    if not worker and step["kind"] != "frontend":
         return []
     found = []
     if spec["setup_script"]:

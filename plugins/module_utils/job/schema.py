@@ -230,7 +230,7 @@ JOB = Section(
         "extra_mount": Field(ListOf(Str()), [], "Further mounts, host:container[:options]."),
         "srun_options": Field(MapOf(Option()), {}, "Further srun options of workers and the load client."),
         "sbatch_directives": Field(DIRECTIVES, {}, "Further sbatch directives."),
-        "enable_config_dump": Field(Bool(), True, "Accepted for old files; has no effect."),
+        "enable_config_dump": Field(Bool(), True, "sglang and vllm behind dynamo write their configuration to logs/."),
         "setup_script": Field(Str(), None, "Script in configs_dir that runs before each worker."),
         "identity": Field(IDENTITY, None, "What the job is expected to run."),
         "reporting": optional(REPORTING, "Reports to others."),

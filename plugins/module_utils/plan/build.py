@@ -58,14 +58,19 @@ def layout_of(spec, allocation, previous=None):
         embedded=frontend.embedded(spec),
         previous=previous,
     )
-    layout.served_name = backend.served_name(spec)
+    layout.served_name, layout.served_by = backend.served_name(spec), backend.served_by(spec)
     layout.wiring = nats_etcd.wiring(layout) if frontend.needs_infra else {}
     layout.worker_urls = backend.worker_urls(layout)
     return layout
 
 
 def build(spec, allocation, previous=None, assets=None):
-    """Return the plan of *spec* on *allocation*.
+    """Return the plan of *spec* on *allocation*: see :func:`build_with_origins`."""
+    return build_with_origins(spec, allocation, previous, assets)[0]
+
+
+def build_with_origins(spec, allocation, previous=None, assets=None):
+    """Return (plan of *spec* on *allocation*, origins of its steps' options: see :func:`provenance.remarks`).
 
     :param spec: what job_spec returned.
     :param allocation: ``{id, run_dir, nodes: [{name, address}]}`` of slurm_job.
@@ -77,8 +82,9 @@ def build(spec, allocation, previous=None, assets=None):
     steps, files = service(layout)
     serving = serving_digest(spec)
     points, more = bench_points(layout, assets, serving)
+    made_of = {step["name"]: step.pop("made_of") for step in [*steps, *(point["step"] for point in points)]}
     members = groups(layout)
-    return {
+    plan = {
         "schema_version": PLAN_SCHEMA_VERSION,
         "job_id": layout.job_id,
         "run_dir": layout.run_dir,
@@ -99,6 +105,7 @@ def build(spec, allocation, previous=None, assets=None):
         "frontend_url": layout.public_url,
         "notes": [*spec_notes(spec), *notes.notes(layout, allocation)],
     }
+    return plan, made_of
 
 
 def spec_notes(spec):
@@ -130,7 +137,7 @@ def service(layout):
 
 def link(steps):
     """Name, in each of *steps*, what it needs: who registers in etcd or talks through NATS is lost without them."""
-    names = [step["name"] for step in steps if step["name"] in ("nats", "etcd")]
+    names = [step["name"] for step in steps if step["kind"] in ("nats", "etcd")]
     for step in steps:
         if {"ETCD_ENDPOINTS", "NATS_SERVER"} & set(step["env"]):
             step["needs"] = names
@@ -182,7 +189,7 @@ def checks(layout, steps):
     """Return what must be true before the service counts as up."""
     spec = layout.spec
     backend, frontend = BACKENDS[spec["backend"]["type"]], FRONTENDS[spec["frontend"]["type"]]
-    workers = [step["name"] for step in steps if step["tier"] == "worker"]
+    workers = [step["name"] for step in steps if step["kind"] == "worker"]
     found = backend.checks(layout) + frontend.checks(layout, backend.instances(layout), workers)
     return fault_policy.tell_checks(found, steps, layout)
 

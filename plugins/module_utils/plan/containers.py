@@ -15,7 +15,7 @@ def surround(step, layout, job_mounts):
     spec = layout.spec
     if layout.contained:
         image = step["container"] or spec["model"]["container"]
-        if step["name"] == "nginx":
+        if step["kind"] == "nginx":
             image = spec["frontend"]["nginx_container"]
         elif step["tier"] == "benchmark":
             image = spec["benchmark"]["container_image"] or image
@@ -23,7 +23,7 @@ def surround(step, layout, job_mounts):
         if spec["resources"]["gpu_type"].lower().startswith("mi"):
             step["container"]["gpus"] = "rocm"
         # Packages are installed and low ports are taken as root of the container.
-        if step["name"] == "nginx" or preparation.installs(spec) and step["tier"] in ("worker", "frontend"):
+        if step["kind"] == "nginx" or preparation.installs(spec) and step["tier"] in ("worker", "frontend"):
             step["container"]["remap_root"] = True
         step["mounts"] = list(job_mounts)
     else:

@@ -40,7 +40,7 @@ def node_map(plan):
         if node["name"] in services:
             lines.append(f"{'':<{width}}  {'  '.join(services[node['name']])}")
     used = {family for process in plan["processes"] for family in process["ports"]} | {"frontend"}
-    used.update(step["name"] for step in plan["steps"])
+    used.update(step["kind"] for step in plan["steps"])
     used.update({"etcd_peer"} if "etcd" in used else (), {"frontend_internal"} if "nginx" in used else ())
     ports = "  ".join(f"{key} {port}" for key, port in plan["spec"]["ports"].items() if key in used)
     lines.append(f"ports begin at  {ports}")
@@ -80,15 +80,12 @@ def seconds(text):
 def _services(plan):
     """Yield (step, node, port) of infrastructure, frontends and nginx."""
     ports = plan["spec"]["ports"]
-    several = any(step["name"] == "nginx" for step in plan["steps"])
+    several = any(step["kind"] == "nginx" for step in plan["steps"])
+    keys = {"nats": "nats", "etcd": "etcd", "nginx": "frontend"}
+    keys["frontend"] = "frontend_internal" if several else "frontend"
     for step in plan["steps"]:
-        name = step["name"]
-        if name in ("nats", "etcd"):
-            yield name, step["nodes"][0], ports[name]
-        elif name == "nginx":
-            yield name, step["nodes"][0], ports["frontend"]
-        elif step["tier"] == "frontend":
-            yield name, step["nodes"][0], ports["frontend_internal" if several else "frontend"]
+        if step["kind"] in keys:
+            yield step["name"], step["nodes"][0], ports[keys[step["kind"]]]
 
 
 def summary(plan):

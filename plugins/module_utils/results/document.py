@@ -9,7 +9,6 @@ and origin; all times are UTC.
 from __future__ import annotations
 
 import os
-import re
 
 from ..benchmarks.sa_bench_result import METRICS, figures
 from ..secrets.redaction import redact
@@ -19,7 +18,6 @@ from .verdict import standing
 ROLLUP_SCHEMA_VERSION = 1
 MODES = ("prefill", "decode", "agg")
 LONG_MODE = {"prefill": "prefill", "decode": "decode", "agg": "aggregated"}
-_WORKER_STEP = re.compile(r"(prefill|decode|agg)_(\d+)(?:_r(\d+))?$")
 
 
 def build(plan, now, failure=None, coming=None, chosen=()):
@@ -171,8 +169,7 @@ def _nodes_summary(plan, backend_type):
     if backend_type not in worker_logs.PARSERS:
         notes.append(f"nodes_summary has no figures: the log of a {backend_type} worker has no batch lines.")
     for step in plan.get("steps") or ():
-        match = _WORKER_STEP.match(step["name"])
-        if step["tier"] != "worker" or not match:
+        if step["kind"] != "worker":
             continue
         for node in step["nodes"]:
             path = os.path.join(plan["run_dir"], step["log"].replace("%N", node))
@@ -180,12 +177,12 @@ def _nodes_summary(plan, backend_type):
             if figures is None:
                 missing.append(path)
                 continue
-            launch = commands.worker_command(step["argv"], match.group(1), backend_type)
+            launch = commands.worker_command(step["argv"], step["mode"], backend_type)
             record = {
                 "node_name": node,
-                "worker_type": match.group(1),
-                "worker_id": int(match.group(2)),
-                "rank": int(match.group(3) or 0),
+                "worker_type": step["mode"],
+                "worker_id": step["index"],
+                "rank": step["rank"],
                 **figures,
                 "launch_command": launch,
             }

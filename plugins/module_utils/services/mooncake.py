@@ -8,9 +8,11 @@ import json
 
 from ..schema.section import TEXTS, Field, Section, optional
 from ..schema.types import ListOf, MapOf, Str, Type
+from ..topology.options import Option, as_option, variables
 from ..topology.step import make_step, one_file, tcp_check
 
 PORTS = ("mooncake", "mooncake_http", "mooncake_metrics")
+WHERE = ("backend", "mooncake_kv_store")
 CONFIG = "mooncake_store_config.json"
 
 # Options of the master that the plan decides, by the ports that they carry.
@@ -50,7 +52,7 @@ def problems(spec, uses):
     ]
 
 
-def variables(spec):
+def fixed_variables(spec):
     """Return the variables of workers that the plan decides; only the store's own ``env`` may name another host."""
     store = wanted(spec)
     if not store:
@@ -80,7 +82,7 @@ def notes(spec):
     lost = [" ".join(words) for name, words in extra(store) if name in PORT_OPTIONS]
     if lost:
         found.append(f"{where}.master_extra_args: {', '.join(lost)}: the plan sets this itself; see ports.mooncake*.")
-    names = [name for name in variables(spec)[1:] if name in store["env"]]
+    names = [name for name in fixed_variables(spec)[1:] if name in store["env"]]
     if names:
         found.append(f"{where}.env: {', '.join(names)}: the plan decides this itself, for each process.")
     return found
@@ -97,6 +99,25 @@ def steps(layout):
     if not store:
         return []
     numbers, address = layout.ports, layout.infra_address
+    return [
+        make_step(
+            "mooncake",
+            "head_infra",
+            [layout.roles.infra],
+            master(store, numbers),
+            variables(store["env"], (*WHERE, "env")),
+            files=[one["path"] for one in files(layout)],
+            container=store["container"],
+            ready=[tcp_check(key, address, numbers[key], ["mooncake"]) for key in PORTS],
+        )
+    ]
+
+
+def master(store, numbers):
+    """Return the command line of the master.
+
+    An option that the job repeats is passed once, with the job's value, unless it is a port.
+    """
     own = {
         "port": numbers["mooncake"],
         "enable_http_metadata_server": "true",
@@ -107,24 +128,14 @@ def steps(layout):
         "enable_metric_reporting": "true",
         "metrics_port": numbers["mooncake_metrics"],
     }
-    # An option that the job repeats is passed once, with the job's value, unless it is a port.
+    paths = {name: ("ports", key) for name, key in PORT_OPTIONS.items()}
     more = [(name, words) for name, words in extra(store) if name not in PORT_OPTIONS]
     given = {name for name, _words in more}
     argv = ["mooncake_master"]
-    argv += [f"--{name}={value}" for name, value in own.items() if not {name, f"no{name}"} & given]
-    argv += [word for _name, words in more for word in words]
-    return [
-        make_step(
-            "mooncake",
-            "head_infra",
-            [layout.roles.infra],
-            argv,
-            dict(store["env"]),
-            files=[one["path"] for one in files(layout)],
-            container=store["container"],
-            ready=[tcp_check(key, address, numbers[key], ["mooncake"]) for key in PORTS],
-        )
-    ]
+    for name, value in own.items():
+        if not {name, f"no{name}"} & given:
+            argv.append(Option(name, value, paths.get(name), tied=True))
+    return argv + [as_option(word, (*WHERE, "master_extra_args")) for _name, words in more for word in words]
 
 
 def files(layout):
@@ -140,13 +151,13 @@ def files(layout):
 
 
 def environment(process, layout):
-    """Return a worker's environment towards the store."""
+    """Return a worker's environment towards the store, with the origins of its values."""
     store = wanted(layout.spec)
     if not store:
         return {}
     env = {
         "MOONCAKE_LOCAL_HOSTNAME": layout.address(process.node),
-        **store["env"],
+        **variables(store["env"], (*WHERE, "env")),
         "MOONCAKE_MASTER": f"{layout.infra_address}:{layout.ports['mooncake']}",
         "MOONCAKE_TE_META_DATA_SERVER": f"http://{layout.infra_address}:{layout.ports['mooncake_http']}/metadata",
     }

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import shlex
 
+from ..topology.options import Option
 from ..topology.step import http_check, in_private_dir, make_step, one_file, tcp_check
 
 NATS_CONFIG = "nats.conf"
@@ -22,18 +23,18 @@ QUIET_LOG = ",".join(
 
 
 def wiring(layout):
-    """Return the environment of every process that joins the dynamo runtime."""
+    """Return the environment of every process that joins the dynamo runtime, with the origins of its values."""
     dynamo = layout.spec["dynamo"]
     env = {
         "ETCD_ENDPOINTS": f"http://{layout.infra_address}:{layout.ports['etcd']}",
         "NATS_SERVER": f"nats://{layout.infra_address}:{layout.ports['nats']}",
-        "DYN_REQUEST_PLANE": dynamo["request_plane"],
+        "DYN_REQUEST_PLANE": Option("DYN_REQUEST_PLANE", dynamo["request_plane"], ("dynamo", "request_plane")),
         "DYN_SDK_DISABLE_ANSI_LOGGING": "1",
         "DYN_LOG": QUIET_LOG,
         "DYN_SKIP_SGLANG_LOG_FORMATTING": "1",
     }
     if dynamo["event_plane"]:
-        env["DYN_EVENT_PLANE"] = dynamo["event_plane"]
+        env["DYN_EVENT_PLANE"] = Option("DYN_EVENT_PLANE", dynamo["event_plane"], ("dynamo", "event_plane"))
     return env
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Iterable
 
 from ..failures import Error
 from ..json_types import JsonObject
@@ -121,49 +120,20 @@ def start_request(step: Step, job_id: str | int, run_dir: str) -> JsonObject:
 def printable(step: Step, job_id: str | int, run_dir: str, origins: JsonObject | None = None) -> str:
     """Return what check mode prints of a step: its srun line and its environment.
 
-    :param origins: ``{first word of a step's name: {variable or --option: [place, value, lost]}}``, to say where each
-        value came from: see :func:`_origin`. None: nothing is said about it.
+    :param origins: ``{variable or --option: where its value is from}``; the plan decides the others. None: nothing is
+        said about it.
     """
-    known = (origins or {}).get(step["name"].partition("_")[0], {})
+
+    def remark(name: str) -> str:
+        return "" if origins is None else f"  # {origins.get(name, 'plan')}"
+
     lines = [f"{step['name']} on {','.join(step['nodes'])}", f"  {shlex.join(build_srun_argv(step, job_id, run_dir))}"]
     for name, value in sorted((step.get("env") or {}).items()):
-        lines.append(f"  {name}={shlex.quote(str(value))}" + (f"  # {_origin(known, name, value)}" if origins else ""))
-    if origins:
-        lines += [f"  {flag}  # {_origin(known, flag, value)}" for flag, value in _options(step["argv"]).items()]
+        lines.append(f"  {name}={shlex.quote(str(value))}{remark(name)}")
+    if origins is not None:
+        flags = [word.partition("=")[0] for word in step["argv"] if word.startswith("--") and word != "--"]
+        lines += [f"  {flag}{remark(flag)}" for flag in dict.fromkeys(flags)]
     return "\n".join(lines) + "\n"
-
-
-def _origin(known: JsonObject, name: str, value: str) -> str:
-    """Return where *value* of the variable or option *name* is from.
-
-    :param known: ``{name: [place, given, lost]}``. The value is from ``place`` if it is ``given``, or in any case if
-        that is None. Otherwise it is the plan's; or it is from ``place`` instead of the one that is given at ``lost``.
-    """
-    place: str
-    place, given, lost = [*known.get(name, ("plan", None)), None][:3]
-    if given is None or str(given) == str(value) or not lost and "{" in str(given) and not name.startswith("--"):
-        return place
-    return f"{place}, instead of {_short(given)} in {lost}" if lost else "plan"
-
-
-def _options(argv: Iterable[object]) -> dict[str, str]:
-    """Return ``{--option: its words}`` of the command line *argv*; of an option that is there twice the first."""
-    found: dict[str, list[str]] = {}
-    flag = None
-    for word in map(str, argv):
-        if word.startswith("--") and len(word) > 2:
-            flag, sign, value = word.partition("=")
-            flag = None if flag in found else flag
-            found.update({flag: [value] if sign else []} if flag else {})
-        elif flag:
-            found[flag].append(word)
-    return {flag: " ".join(words) for flag, words in found.items()}
-
-
-def _short(text: object, most: int = 60) -> str:
-    """Return *text*, cut where it is too long for a remark."""
-    text = str(text)
-    return text if len(text) <= most else text[: most - 3] + "..."
 
 
 def _pyxis(step: Step, container: Container) -> dict[str, str | None]:

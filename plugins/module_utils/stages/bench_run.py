@@ -170,7 +170,7 @@ def _diff(plan, points, records):
     steps = [point["step"] for point, record in zip(points, records) if record["action"] == "measure"]
     return {
         "before": "",
-        "after": "".join(srun.printable(step, plan["job_id"], plan["run_dir"], plan.get("origins")) for step in steps),
+        "after": "".join(srun.printable(one, plan["job_id"], plan["run_dir"], one.get("origins")) for one in steps),
         "before_header": "points that have a result",
         "after_header": "points to measure",
     }

@@ -11,10 +11,10 @@ import time
 
 from ..files import write_text_atomic
 from ..job.preparation import with_content
-from ..plan.build import build, imaginary_allocation, layout_of
+from ..plan.build import build_with_origins, imaginary_allocation, layout_of
 from ..plan.mounts import listed
 from ..plan.printer import node_map, summary
-from ..plan.provenance import resolved, sources
+from ..plan.provenance import Places, remarks, resolved
 from ..slurm import script, srun
 from .topology_plan import to_text
 
@@ -76,12 +76,11 @@ class Rehearsal:
     """One job, planned on nodes node0001 and so on."""
 
     def __init__(self, job, origins, params):
-        self.job, self.origins, self.spec = job, origins, job["spec"]
+        self.job, self.origins, self.places, self.spec = job, origins, Places(origins), job["spec"]
         output_dir = os.path.abspath(params["output_dir"] or job["output_dir"])
         self.allocation = imaginary_allocation(self.spec, script.run_dir(output_dir, "JOBID"))
-        self.plan = build(with_content(self.spec), self.allocation)
+        self.plan, self.made_of = build_with_origins(with_content(self.spec), self.allocation)
         self.script, self.notes = script.render(job["allocation"], output_dir, params["lease_s"])
-        self.sources = sources(self.spec, origins)
 
     @property
     def steps(self):
@@ -94,15 +93,19 @@ class Rehearsal:
 
     def text(self):
         """Return everything about the job for a person."""
-        run_dir = self.plan["run_dir"]
         parts = [("nodes, GPUs and ports", node_map(self.plan)), ("the job", resolved(self.spec, self.origins))]
         parts.append(("notes", "".join(f"{note}\n" for note in [*self.notes, *self.plan["notes"]])))
         parts.append(("sbatch_script.sh", self.script))
         parts += [(one["path"], one["content"]) for one in self.configs()]
         parts.append(("mounts", self.mounts()))
-        parts += [("steps", "".join(srun.printable(one, "JOBID", run_dir, self.sources) for one in self.steps))]
+        parts.append(("steps", "".join(map(self.printable, self.steps))))
         parts.append(("points", self.points()))
         return "".join(f"---- {title}\n{text.rstrip()}\n" for title, text in parts if text)
+
+    def printable(self, step):
+        """Return the srun line of *step*, its environment and its options, each with its origin."""
+        known = remarks(self.made_of[step["name"]], self.places)
+        return srun.printable(step, "JOBID", self.plan["run_dir"], known)
 
     def mounts(self):
         """Return the mounts of the job's containers with the keys that they are from."""

@@ -242,8 +242,9 @@ class _Stage:
             for row in listed
             if row["action"] in ("stop", "stopped", "removed")
         ]
-        origins = self.plan.get("origins")
-        after = [srun.printable(s, self.job_id, self.run_dir, origins) for s in self.steps if s["name"] in fresh]
+        after = [
+            srun.printable(s, self.job_id, self.run_dir, s.get("origins")) for s in self.steps if s["name"] in fresh
+        ]
         return {
             "before": "".join(ended),
             "after": "".join(after),

@@ -10,10 +10,10 @@ import os
 from ..failures import Error
 from ..files import inside, write_text_atomic
 from ..job.preparation import with_content
-from ..plan.build import build, imaginary_allocation, layout_of, spec_notes
+from ..plan.build import build_with_origins, imaginary_allocation, layout_of, spec_notes
 from ..plan.mounts import listed
 from ..plan.printer import node_map, step_lines, summary
-from ..plan.provenance import resolved, sources
+from ..plan.provenance import resolved, with_remarks
 from ..plan_file import load_plan
 from ..secrets import references
 
@@ -42,7 +42,7 @@ def run(params, ctx):
             raise Error(f"The job has no {key}: topology_plan needs an allocation with nodes, as slurm_job returns it.")
     path = os.path.join(job["run_dir"], PLAN)
     previous = load_plan(path) if os.path.exists(path) else None
-    plan = build(with_content(spec), job, previous)
+    plan, made_of = build_with_origins(with_content(spec), job, previous)
     text = to_text(plan)
     before = _present(job["run_dir"], plan) if previous else {}
     wanted = {one["path"]: one["content"] for one in plan["files"]}
@@ -68,7 +68,7 @@ def run(params, ctx):
     }
     if ctx.check_mode:
         # Where values came from is only for what is shown: a line that moves in the job file changes no plan.
-        result["plan_json"] = to_text({**plan, "origins": sources(spec, params.get("origins"))})
+        result["plan_json"] = to_text(with_remarks(plan, made_of, params.get("origins")))
         if params.get("origins"):
             text = resolved(spec, params["origins"])
             result["diff"].append(_record("the job, and where its values are from", "", text))

@@ -14,6 +14,7 @@ from ..failures import Error
 from ..json_types import JsonObject
 from ..plan_file import Allocation, ProcessRecord
 from .endpoints import Demand, Endpoint, allocate
+from .options import Option
 from .ports import WORKER_FAMILIES, Counter, Family, PortBook
 from .roles import Roles, Wish, assign, frontend_nodes
 
@@ -92,9 +93,10 @@ class Process:
 class Layout:
     """Everything that backends, frontends and benchmarks may know about where things are.
 
-    ``addresses`` maps node names, in allocation order, to addresses. ``served_name`` is the model's public name,
-    ``wiring`` the environment that connects a process to the job's infrastructure, ``worker_urls`` where workers with
-    an HTTP side of their own answer, by process name; these are set by the plan.
+    ``addresses`` maps node names, in allocation order, to addresses. These are set by the plan: ``served_name``, the
+    model's public name, and ``served_by``, the path of the key that it is from; ``wiring``, the environment that
+    connects a process to the job's infrastructure; ``worker_urls``, where workers with an HTTP side of their own
+    answer, by process name. ``shifts`` is what :func:`_shifts` returns.
     """
 
     spec: JsonObject
@@ -107,7 +109,8 @@ class Layout:
     endpoints: list[Endpoint]
     processes: list[Process]
     served_name: str = ""
-    wiring: dict[str, str] = field(default_factory=dict)
+    served_by: tuple[str, ...] = ()
+    wiring: dict[str, Option] = field(default_factory=dict)
     worker_urls: dict[str, str] = field(default_factory=dict)
     shifts: list[Shift] = field(default_factory=list)
 
@@ -148,10 +151,15 @@ class Layout:
             return None
         return f"{folder.rstrip('/')}/{path.rstrip('/').rsplit('/', 1)[-1]}"
 
-    @property
+    @cached_property
     def model_path(self) -> str:
         """The model as a worker sees it: its own copy if there is one."""
         return self.staged_model or self.source_model
+
+    @cached_property
+    def model_origin(self) -> tuple[str, ...] | None:
+        """The path in the spec that a worker's model is from; None where it is a path in a container or a copy."""
+        return ("model", "path") if self.model_path == self.spec["model"]["path"].removeprefix("hf:") else None
 
     @property
     def head_address(self) -> str:
@@ -173,23 +181,24 @@ class Layout:
     def address(self, node: str) -> str:
         return self.addresses[node]
 
-    def observe(self, who: str) -> dict[str, str]:
+    def observe(self, who: str) -> dict[str, Option]:
         """Return the environment of tracing for *who*, a mode or "frontend"; the job's own values win over it."""
         wanted = self.spec["observability"]
-        env: dict[str, str] = {}
+        found: list[Option] = []
+        otel = wanted["enable_otel"] and wanted["otel_endpoint"]
         if wanted["enabled"]:
-            env.update(DYN_LOGGING_SPAN_EVENTS="true", DYN_LOGGING_JSONL="true", DYN_LOG="debug")
+            values = {"DYN_LOGGING_SPAN_EVENTS": "true", "DYN_LOGGING_JSONL": "true", "DYN_LOG": "debug"}
             if who == "frontend":
-                trace = f"{self.run_dir}/logs/dynamo-request-trace"
-                env.update(DYN_REQUEST_TRACE="1", DYN_REQUEST_TRACE_FILE_PATH=trace)
-        if wanted["enable_otel"] and wanted["otel_endpoint"]:
-            env.update(
-                DYN_LOGGING_JSONL="1",
-                OTEL_EXPORT_ENABLED="1",
-                OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=wanted["otel_endpoint"],
-                OTEL_SERVICE_NAME=f"dynamo-{who}",
-            )
-        return env
+                values["DYN_REQUEST_TRACE"] = "1"
+            found += [Option(name, value, ("observability", "enabled")) for name, value in values.items()]
+            if who == "frontend":
+                found.append(Option("DYN_REQUEST_TRACE_FILE_PATH", f"{self.run_dir}/logs/dynamo-request-trace"))
+        if otel:
+            path = ("observability", "enable_otel")
+            found += [Option("DYN_LOGGING_JSONL", "1", path), Option("OTEL_EXPORT_ENABLED", "1", path)]
+            found.append(Option("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", otel, ("observability", "otel_endpoint")))
+            found.append(Option("OTEL_SERVICE_NAME", f"dynamo-{who}"))
+        return {one.name: one for one in found}
 
     @property
     def parts(self) -> list[list[str]]:
@@ -276,15 +285,9 @@ def build_layout(
     :param embedded: the first worker itself is the public side; there is no frontend.
     :param previous: an earlier plan of the same job, whose ports are kept where they still fit.
     """
-    addresses = {node["name"]: node["address"] for node in allocation["nodes"]}
-    needed = worker_nodes(spec["resources"], share) + Wish.of(spec).nodes
-    if len(addresses) < needed:
-        raise Error(f"The job needs {needed} nodes, the allocation {allocation['id']} has {len(addresses)}.")
-    # An adopted allocation may be larger; its further nodes stay idle.
-    addresses = dict(list(addresses.items())[:needed])
+    addresses = _needed_nodes(spec, allocation, share)
     roles = assign(addresses, Wish.of(spec))
-    resources = spec["resources"]
-    endpoints = place_workers(resources, roles.workers, share)
+    endpoints = place_workers(spec["resources"], roles.workers, share)
     roles = _placed(roles, spec, endpoints)
     if embedded:
         first = endpoints[0].nodes[0]
@@ -301,18 +304,18 @@ def build_layout(
     shifts = _give_ports(book, processes, families, previous)
     if embedded:
         processes[0].ports["http"] = spec["ports"]["frontend"]
-    return Layout(
-        spec=spec,
-        job_id=str(allocation["id"]),
-        run_dir=allocation["run_dir"],
-        addresses=addresses,
-        roles=roles,
-        frontends=frontends,
-        nginx=nginx,
-        endpoints=endpoints,
-        processes=processes,
-        shifts=shifts,
-    )
+    job_id, run_dir = str(allocation["id"]), allocation["run_dir"]
+    return Layout(spec, job_id, run_dir, addresses, roles, frontends, nginx, endpoints, processes, shifts=shifts)
+
+
+def _needed_nodes(spec: JsonObject, allocation: Allocation, share: bool) -> dict[str, str]:
+    """Return {node: address} of those nodes of *allocation* that the job uses; Error when there are too few."""
+    addresses = {node["name"]: node["address"] for node in allocation["nodes"]}
+    needed = worker_nodes(spec["resources"], share) + Wish.of(spec).nodes
+    if len(addresses) < needed:
+        raise Error(f"The job needs {needed} nodes, the allocation {allocation['id']} has {len(addresses)}.")
+    # An adopted allocation may be larger; its further nodes stay idle.
+    return dict(list(addresses.items())[:needed])
 
 
 def place_workers(resources: JsonObject, workers: Sequence[str], share: bool) -> list[Endpoint]:

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from .options import argv_of, env_of
+
 # Runs a command with a private directory that is empty at the start and gone at the end. The shell stays, so that
 # it can clean up; it passes TERM on and waits for the child, however often a signal interrupts the wait.
 GUARD = """\
@@ -22,21 +24,33 @@ MPI = {"mpi": "pmix", "oversubscribe": None, "cpu-bind": "verbose,none"}
 def make_step(name, tier, nodes, argv, env=None, **other):
     """Return a step with every key; *other* overrides the defaults.
 
-    ``digest``, ``container``, ``mounts`` and the common ``preamble`` are set by the plan, which knows them.
+    ``digest``, ``container``, ``mounts`` and the common ``preamble`` are set by the plan, which knows them. It also
+    takes ``made_of`` away: the options and the variables that have an origin.
+
+    ``kind`` says what the step is: worker, frontend, benchmark, or a service by its own name. ``mode`` is that of a
+    worker, ``index`` the number of its endpoint, or of a frontend, and ``rank`` that of the process in its endpoint.
 
     ``needs`` names steps of an earlier tier without which this one cannot go on: when one of them was started
     anew, this one is started anew too.
 
+    :param argv: words and :class:`options.Option`.
+    :param env: ``{name: text or Option}``.
     :param preamble: shell text that runs before this step's command (after the common preamble).
     """
+    argv, options = argv_of(argv)
+    env, variables = env_of(env or {})
     step = {
         "name": name,
+        "kind": name,
+        "mode": None,
+        "index": None,
+        "rank": None,
         "tier": tier,
         "nodes": list(nodes),
         "ntasks": len(nodes),
-        "argv": [str(word) for word in argv],
+        "argv": argv,
         "preamble": None,
-        "env": dict(env or {}),
+        "env": env,
         "files": [],
         "container": None,
         "mounts": [],
@@ -46,15 +60,10 @@ def make_step(name, tier, nodes, argv, env=None, **other):
         "ready": [],
         "needs": [],
         "stop_grace_s": 10,
+        "made_of": (options, variables),
     }
     step.update(other)
     return step
-
-
-def option(flag, value):
-    """Return the words of an option; a value that looks like a flag is tied to it, or a parser takes it for one."""
-    text = str(value)
-    return [f"{flag}={text}"] if text.startswith("-") and not text[1:2].isdigit() else [flag, text]
 
 
 def http_check(name, host, port, path, steps, **other):

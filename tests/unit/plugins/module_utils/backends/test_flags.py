@@ -2,43 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import jobs
 import pytest
-from ansible_collections.srt.slurm.plugins.module_utils.backends.flags import combine, to_argv, whole
+from ansible_collections.srt.slurm.plugins.module_utils.backends.flags import whole
 
 
-def test_to_argv():
-    options = {
-        "a": 1,
-        "b": True,
-        "c": False,
-        "d": None,
-        "e": [1, "x"],
-        "f": {"k": [1, True]},
-        "g": 0.84,
-        "h": 1000.0,
-        "i": "a b",
-        "j": 0,
-        "k": [["a", "b"], {"c": [1]}, [[True, None]]],
-        "l": {"m": [[1, "x"]]},
-        "n": float("inf"),
-    }
-    assert to_argv(options) == [
-        *("--a", "1"),
-        "--b",
-        *("--e", "1", "x"),
-        *("--f", '{"k":[1,true]}'),
-        *("--g", "0.84"),
-        *("--h", "1000"),
-        *("--i", "a b"),
-        *("--j", "0"),
-        *("--k", '["a","b"]', '{"c":[1]}', "[[true,null]]"),
-        *("--l", '{"m":[[1,"x"]]}'),
-        *("--n", "inf"),
-    ]
+def test_nothing_is_said_of_a_mode_that_the_job_repeats():
+    def notes(mode):
+        section = {"type": "sglang", "sglang_config": {"prefill": {"disaggregation-mode": mode}}}
+        return [note for note in jobs.plan_of(backend=section)["notes"] if "disaggregation-mode" in note]
 
-
-def test_combine_is_silent_about_equal_values():
-    assert combine({"mode": "prefill"}, {"mode": "prefill"}, fixed=("mode",)) == ({"mode": "prefill"}, [])
+    assert notes("prefill") == [] and len(notes("decode")) == 1
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,9 @@ import json
 
 import jobs
 import pytest
+import yaml
 from ansible_collections.srt.slurm.plugins.module_utils.failures import SpecError
+from ansible_collections.srt.slurm.plugins.module_utils.topology.options import Option
 
 BACKEND = {
     "type": "sglang",
@@ -43,6 +45,25 @@ def test_dynamo_prefill_command():
     ]
     env = jobs.step(plan, "prefill_1")["env"]
     assert env["CUDA_VISIBLE_DEVICES"] == "4,5,6,7" and env["DYN_SYSTEM_PORT"] == "8082"
+
+
+def test_the_options_of_each_mode_are_written_beside_the_run():
+    plan = plan_of(frontend={"type": "dynamo"})
+    (text,) = [one["content"] for one in plan["files"] if one["path"] == "sglang_config.yaml"]
+    written = yaml.safe_load(text)
+    assert set(written) == {"prefill", "decode"}
+    for mode, options in written.items():
+        argv = jobs.step(plan, f"{mode}_0")["argv"]
+        # What is one process's own, such as its port, is not there; and no step starts anew because of the file.
+        words = [word for name, value in options.items() for word in Option(name, value).words()]
+        assert words and argv[-len(words) :] == words
+        assert jobs.step(plan, f"{mode}_0")["files"] == []
+
+
+def test_the_configuration_is_dumped_unless_the_job_says_no():
+    argv = jobs.step(plan_of(), "prefill_1")["argv"]
+    assert jobs.option(argv, "--dump-config-to").endswith("_prefill_1_config.json")
+    assert "--dump-config-to" not in jobs.step(plan_of(enable_config_dump=False), "prefill_1")["argv"]
 
 
 def test_worker_over_two_nodes():

@@ -7,7 +7,7 @@ from __future__ import annotations
 import jobs
 import pytest
 import yaml
-from ansible_collections.srt.slurm.plugins.module_utils.backends.flags import combine, settle
+from ansible_collections.srt.slurm.plugins.module_utils.backends.flags import settle
 
 RESOURCES = {**jobs.AGGREGATED, "agg_nodes": 1, "agg_workers": 1}
 
@@ -36,10 +36,12 @@ def test_null_gives_way_and_equal_values_are_no_loss():
     assert settle({"a-b": None, "a_b": None})[0] == {"a-b": ("a_b", None)}
 
 
-def test_combine_passes_nothing_twice():
-    given = {name: value for name, (_key, value) in settle({"x_y": 3, "x-y": 4, "x": 5, "--port": 9})[0].items()}
-    options, lost = combine({"port": 1, "x": 2}, given, fixed=("port",))
-    assert options == {"port": 1, "x": 5, "x-y": 3} and lost == ["port"]
+def test_nothing_is_passed_twice():
+    plan = plan_of("sglang", {"x_y": 3, "x-y": 4, "x": 5, "--port": 9})
+    argv = jobs.step(plan, "agg_0")["argv"]
+    assert jobs.option(argv, "--x") == "5" and jobs.option(argv, "--x-y") == "3"
+    assert argv.count("--port") == 1 and jobs.option(argv, "--port") != "9"
+    assert [note for note in plan["notes"] if note.endswith(": port: the plan sets this itself.")]
 
 
 def test_sglang():

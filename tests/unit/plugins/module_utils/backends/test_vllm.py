@@ -41,6 +41,12 @@ def test_dynamo_command():
     assert channel[1] - channel[0] >= 4
 
 
+def test_the_configuration_is_dumped_unless_the_job_says_no():
+    for wanted in (True, False):
+        argv = jobs.step(jobs.plan_of(spec_of(enable_config_dump=wanted)), "prefill_1")["argv"]
+        assert ("--dump-config-to" in argv) is wanted
+
+
 def test_a_model_over_two_nodes_without_data_parallelism():
     plan = jobs.plan_of(spec_of(modes(decode={"tensor-parallel-size": 16})))
     first, second = jobs.step(plan, "decode_0"), jobs.step(plan, "decode_0_r1")

@@ -15,6 +15,10 @@ from ansible_collections.srt.slurm.plugins.module_utils.stages import job_spec
 STEP_KEYS = {
     "needs",
     "name",
+    "kind",
+    "mode",
+    "index",
+    "rank",
     "tier",
     "nodes",
     "ntasks",
@@ -65,6 +69,25 @@ def test_shape(changes):
     order = ["head_infra", "worker", "frontend", "benchmark"]
     tiers = [order.index(one["tier"]) for one in all_steps(plan)]
     assert tiers == sorted(tiers)
+
+
+def test_a_step_says_what_it_is():
+    resources = {"decode_nodes": 2, "decode_workers": 1}
+    plan = jobs.plan_of(backend={"type": "sglang"}, resources=resources, frontend={"num_additional_frontends": 1})
+    found = {step["name"]: tuple(step[key] for key in ("kind", "mode", "index", "rank")) for step in all_steps(plan)}
+    assert found == {
+        "nats": ("nats", None, None, None),
+        "etcd": ("etcd", None, None, None),
+        "prefill_0": ("worker", "prefill", 0, 0),
+        "prefill_1": ("worker", "prefill", 1, 0),
+        "decode_0": ("worker", "decode", 0, 0),
+        "decode_0_r1": ("worker", "decode", 0, 1),
+        "frontend_0": ("frontend", None, 0, None),
+        "frontend_1": ("frontend", None, 1, None),
+        "nginx": ("nginx", None, None, None),
+        "bench_c4": ("benchmark", None, None, None),
+        "bench_c16": ("benchmark", None, None, None),
+    }
 
 
 def test_nodes_carry_their_groups():

@@ -102,10 +102,11 @@ def origins(tmp_path, text):
     params["cluster_file"] = str(tmp_path / "srtslurm.yaml")
     result = job_spec.run(params, Context(check_mode=True))
     spec = result["jobs"][0]["spec"]
-    plan = build.build(spec, build.imaginary_allocation(spec), assets={})
-    sources, found = provenance.sources(spec, result["origins"][0]), {}
+    plan, made_of = build.build_with_origins(spec, build.imaginary_allocation(spec), assets={})
+    places, found = provenance.Places(result["origins"][0]), {}
     for step in plan["steps"] + [point["step"] for point in plan["benchmark"]["points"]]:
-        shown = srun.printable(step, "JOBID", "/out", sources)
+        assert not {"made_of", "origins"} & set(step)
+        shown = srun.printable(step, "JOBID", "/out", provenance.remarks(made_of[step["name"]], places))
         for name, value, place in re.findall(r"^  (\S+?)(?:=(.*))?  # (.*)$", shown, re.M):
             found[(step["name"], name)] = (value, place)
         # Nothing is left without an origin.
@@ -125,6 +126,7 @@ def origins(tmp_path, text):
         (SGLANG, "prefill_0", "--disaggregation-bootstrap-port", "plan, instead of 30001 in job:12"),
         (SGLANG, "prefill_0", "--port", "plan, instead of 30001 in job:10"),
         (SGLANG, "prefill_0", "--host", "plan"),
+        (SGLANG, "prefill_0", "--disaggregation-transfer-backend", "job:16"),
         (SGLANG, "decode_0", "--host", "plan"),
         (SGLANG, "prefill_0", "--model-path", "plan, instead of /model/ in job:9"),
         (SGLANG, "decode_0", "--model-path", "plan"),
@@ -198,7 +200,19 @@ def test_origin(tmp_path, text, step, name, place):
     assert origins(tmp_path, text)[(step, name)][1] == place
 
 
+def test_settings_of_events_are_from_the_key_that_has_them(tmp_path):
+    text = VLLM.replace("aggregated: true", "prefill: true").replace("dump-config-to: /x", "kv-events-config: {a: 1}")
+    assert origins(tmp_path, text)[("agg_0", "--kv-events-config")][1] == "job:11"
+
+
+def test_what_the_store_says_of_a_host_wins_over_the_environment_of_all(tmp_path):
+    text = SGLANG.replace("MOONCAKE_PROTOCOL: rdma", "MOONCAKE_LOCAL_HOSTNAME: h").replace(
+        "MOONCAKE_TE_META_DATA_SERVER: x", "MOONCAKE_LOCAL_HOSTNAME: y"
+    )
+    assert origins(tmp_path, text)[("prefill_0", "MOONCAKE_LOCAL_HOSTNAME")] == ("h", "job:21, instead of y in job:30")
+
+
 def test_a_long_value_that_lost_is_cut(tmp_path):
     text = MOCKER.replace("engine-type: trtllm", f"model-path: /{'x' * 100}")
     place = origins(tmp_path, text)[("agg_0", "--model-path")][1]
-    assert place == f"plan, instead of /{'x' * 56}... in job:8"
+    assert place == f"job:2, instead of /{'x' * 56}... in job:8"

@@ -1,0 +1,58 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""KV events: what workers publish about their caches, for routers that follow them."""
+
+from __future__ import annotations
+
+from ..schema.section import Field
+from ..schema.types import Bool, MapOf, OneOf, Type, shown
+from ..topology.options import Option
+from .flags import mapping, readable
+from .modes import LONG_MODE
+
+NAME = "kv-events-config"
+FIELD = Field(OneOf(Bool(), MapOf(Type())), None, "Publish KV events: true, or per mode true or a mapping of settings.")
+
+
+def option(backend, spec, mode) -> Option | None:
+    """Return the option of KV events of *mode*, its settings without the endpoint, or None.
+
+    The job says it under ``kv_events_config``, or as an option of the engine.
+    """
+    wanted, path = spec["backend"].get("kv_events_config"), ("backend", "kv_events_config")
+    if isinstance(wanted, dict):
+        word = LONG_MODE[mode] if LONG_MODE[mode] in wanted else mode
+        wanted, path = wanted.get(word), (*path, word)
+    elif mode == "agg":
+        # Said for all modes at once it means the two that exchange caches.
+        wanted = None
+    if not wanted:
+        key, wanted = backend.given(spec, mode)[0].get(NAME, (None, None))
+        wanted, path = mapping(wanted) if isinstance(wanted, str) else wanted, backend.place(mode, key)
+    if not wanted:
+        return None
+    settings = {"publisher": "zmq", "topic": "kv-events", **(wanted if isinstance(wanted, dict) else {})}
+    settings.pop("endpoint", None)
+    return Option(NAME, settings, path)
+
+
+def at(events, endpoint, **more) -> Option:
+    """Return the option *events* of the worker that publishes at *endpoint*."""
+    return events._replace(value={**events.value, "endpoint": endpoint, **more})
+
+
+def problems(backend, spec):
+    """Return ``[(path, problem, remedy)]`` of KV events: modes that do not exist, settings that cannot be read."""
+    wanted = spec["backend"].get("kv_events_config")
+    found = []
+    for mode, value in (wanted if isinstance(wanted, dict) else {}).items():
+        path = ("backend", "kv_events_config", mode)
+        if mode not in (*LONG_MODE, *LONG_MODE.values()):
+            found.append((path, "is not a mode.", f"Modes are {', '.join(LONG_MODE.values())}."))
+        elif not isinstance(value, (bool, dict, type(None))):
+            found.append((path, f"is {shown(value)}, true, false or a mapping of settings is expected.", None))
+    for mode in backend.modes(spec):
+        key, value = backend.given(spec, mode)[0].get(NAME, (None, None))
+        if key and not isinstance(value, (bool, type(None))):
+            found += readable(backend.place(mode, key), value, "Write a mapping, or true for the defaults.")
+    return found
