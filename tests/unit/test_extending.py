@@ -19,7 +19,7 @@ TEXT = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
 PROGRAM = """
 import json, sys
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
-from ansible_collections.srt.slurm.plugins.module_utils.plan import build
+from ansible_collections.srt.slurm.plugins.module_utils.plan import planner
 from ansible_collections.srt.slurm.plugins.module_utils.stages import job_spec
 defaults = {key: option.get("default") for key, option in job_spec.ARGUMENT_SPEC.items()}
 try:
@@ -28,7 +28,7 @@ except Error as error:
     print(json.dumps({"error": str(error)}))
 else:
     spec = found["jobs"][0]["spec"]
-    print(json.dumps(build.build(spec, build.imaginary_allocation(spec), assets={})))
+    print(json.dumps(planner.build(spec, planner.imaginary_allocation(spec), assets={})))
 """
 
 

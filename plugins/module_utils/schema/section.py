@@ -12,7 +12,7 @@ import datetime
 
 from ..secrets.references import is_environment
 from .source import NOWHERE
-from .types import PARAMETER, Choice, ListOf, MapOf, OneOf, OptionalSection, Str, Type, kind_of, nullable, shown
+from .types import PARAMETER, ListOf, MapOf, OneOf, OptionalSection, Str, Type, kind_of, nullable, shown
 from .words import nearest, normal, other_form
 
 
@@ -139,21 +139,21 @@ class Checker:
 
     :param places: what :func:`known_places` returned, to tell where a misplaced key belongs.
 
-    ``wrong`` says of every path whose value is not known ``(the Type that is expected or None, the path that the
-    value belongs to or None)``.
+    ``wrong`` has the path of every value that is not known: it is missing or bad, or its key is misspelt or in the
+    wrong place. ``meant`` has the paths that the misspelt and misplaced keys seem to mean; they are in ``wrong`` too.
     """
 
     def __init__(self, source=NOWHERE, places=None):
-        self.source, self.places, self.problems, self.wrong = source, places or {}, [], {}
-        self.meant = set()
+        self.source, self.places, self.problems = source, places or {}, []
+        self.wrong, self.meant = set(), set()
 
     def problem(self, path, text, remedy=None, on_key=False):
         """Record a problem at *path* (a tuple of keys)."""
         self.problems.append(self.source.problem(path, text, remedy, on_key))
 
-    def bad(self, path, type_, text, remedy=None):
-        """Record a problem of the value at *path*, for which *type_* is expected."""
-        self.wrong[tuple(path)] = (type_, None)
+    def bad(self, path, text, remedy=None):
+        """Record a problem of the value at *path*."""
+        self.wrong.add(tuple(path))
         self.problem(path, text, remedy)
 
     def check(self, type_, value, path=()):
@@ -172,24 +172,24 @@ class Checker:
             return type_.coerce(value)
         except ValueError as error:
             if hidden(value, path):
-                self.bad(path, type_, f"is a number or a date, {type_.name} is expected.", "Write it with quotes.")
+                self.bad(path, f"is a number or a date, {type_.name} is expected.", "Write it with quotes.")
             else:
-                self.bad(path, type_, str(error))
+                self.bad(path, str(error))
             return None
 
     def _section(self, type_, value, path):
         if value is None:
             value = {}
         if not isinstance(value, dict):
-            self.bad(path, type_, f"is {kind_of(value)}, a mapping of keys is expected.")
+            self.bad(path, f"is {kind_of(value)}, a mapping of keys is expected.")
             return None
         section = type_.variant(value)
         if section is None:
             words = list(type_.sections)
             hint = nearest(str(value[type_.key]), words)
+            self.wrong.add(path)  # which keys it has depends on the word
             self.bad(
                 path + (type_.key,),
-                Choice(*words),
                 f"is {shown(value[type_.key])}, expected is one of {', '.join(words)}.",
                 f"Did you mean {hint}?" if hint else None,
             )
@@ -198,18 +198,16 @@ class Checker:
             if key not in section.fields:
                 remedy = self._of_other_type(type_, section, key) or _one_of_these(section, key, value[key])
                 self.unknown(key, path, section.fields, remedy)
-        # Who misspelt a key has not forgotten it.
-        self.meant |= {where for _type, where in self.wrong.values() if where}
         return {key: self._field(field, key, value, path) for key, field in section.fields.items()}
 
     def _field(self, field, key, value, path):
         given = value.get(key)
         if given is None:
-            if field.required and path + (key,) in self.meant:
+            if field.required and path + (key,) in self.meant:  # whoever misspelt a key has not forgotten it
                 return None
             if field.required:
                 problem = f'has no "{key}".' if path else f'The key "{key}" is missing.'
-                self.wrong[path + (key,)] = (field.type, None)
+                self.wrong.add(path + (key,))
                 self.problem(path, problem, f"Add {key}: {field.doc}" if field.doc else None)
                 return None
             if field.default is None and isinstance(field.type, (Section, Variants)):
@@ -228,16 +226,20 @@ class Checker:
             place = None if hint else self._named_after(key, path)
             places = list(self.places.get(normal(key), ()))
             if hint:
-                self.wrong[(*path, key)] = (None, (*path, hint))
+                self._means(path, key, (*path, hint))
             elif place:
-                self.wrong[(*path, key)] = (None, place)
+                self._means(path, key, place)
             elif len(places) == 1:
-                self.wrong[(*path, key)] = (None, (*filter(None, places[0].split(".")), normal(key)))
+                self._means(path, key, (*filter(None, places[0].split(".")), normal(key)))
             same = form or place or hint and normal(hint) == normal(key)
             place = f'Write it as "{place[1]}" under "{place[0]}".' if place else None
             hints = [f'Did you mean "{hint}"?' if hint else place, None if same else self._elsewhere(str(key))]
             remedy = " ".join(filter(None, hints)) or f"Known keys here: {', '.join(sorted(fields))}."
         self.problem(path + (key,), "is not a known key.", remedy, on_key=True)
+
+    def _means(self, path, key, meant):
+        self.wrong |= {(*path, key), meant}
+        self.meant.add(meant)
 
     def _named_after(self, key, path):
         """Return (section, key) when a section is named after *key* and has one after *path*: port of x, ports.x."""
@@ -273,14 +275,14 @@ class Checker:
 
     def _list(self, type_, value, path):
         if not isinstance(value, list):
-            self.bad(path, type_, f"is {kind_of(value)}, a list is expected.")
+            self.bad(path, f"is {kind_of(value)}, a list is expected.")
             return None
         return [self.check(type_.item, item, path + (index,)) for index, item in enumerate(value)]
 
     def _map(self, type_, value, path):
         if not isinstance(value, dict):
             kind = "one value" if hidden(value, path) else kind_of(value)
-            self.bad(path, type_, f"is {kind}, a mapping is expected.")
+            self.bad(path, f"is {kind}, a mapping is expected.")
             return None
         for key in value:
             if isinstance(key, bool):
@@ -296,7 +298,7 @@ class Checker:
             result = trial.check(one, value, path)
             if not trial.problems:
                 return result
-        self.bad(path, type_, f"is {shown(value)}, expected is {type_.name}.")
+        self.bad(path, f"is {shown(value)}, expected is {type_.name}.")
         return None
 
 

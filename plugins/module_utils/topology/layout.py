@@ -68,7 +68,7 @@ class Layout:
     ``addresses`` maps node names, in allocation order, to addresses. ``served_name`` is the model's public name,
     ``wiring`` the environment that connects a process to the job's infrastructure, ``worker_urls`` where workers with
     an HTTP side of their own answer, by process name; these are set by the plan. ``shifts`` is what
-    :func:`_shifts` returns.
+    :func:`_shifts` returns, ``surplus`` the allocation's further nodes, which the job does not need.
     """
 
     spec: dict
@@ -84,6 +84,7 @@ class Layout:
     wiring: dict = field(default_factory=dict)
     worker_urls: dict = field(default_factory=dict)
     shifts: list = field(default_factory=list)
+    surplus: list = field(default_factory=list)
 
     @property
     def ports(self):
@@ -254,7 +255,7 @@ def build_layout(
     if len(addresses) < needed:
         raise Error(f"The job needs {needed} nodes, the allocation {allocation['id']} has {len(addresses)}.")
     # An adopted allocation may be larger; its further nodes stay idle.
-    addresses = dict(list(addresses.items())[:needed])
+    surplus, addresses = list(addresses)[needed:], dict(list(addresses.items())[:needed])
     roles = assign(addresses, Wish.of(spec))
     resources = spec["resources"]
     endpoints = place_workers(resources, roles.workers, share)
@@ -286,6 +287,7 @@ def build_layout(
         endpoints=endpoints,
         processes=processes,
         shifts=shifts,
+        surplus=surplus,
     )
 
 

@@ -11,6 +11,10 @@ from ..failures import Error
 HIGHEST = 65535
 
 
+class PortConflict(Error):
+    """Two services of the job have one fixed port on one node."""
+
+
 @dataclass(frozen=True)
 class Family:
     """A kind of worker port.
@@ -46,10 +50,10 @@ class PortBook:
         self._next = {}
 
     def reserve(self, node, port, owner):
-        """Take a fixed *port*; Error when it has another owner on that node."""
+        """Take a fixed *port*; PortConflict when it has another owner on that node."""
         taken = self.owners.setdefault((node, port), owner)
         if taken != owner:
-            raise Error(
+            raise PortConflict(
                 f"Port {port} on {node} is wanted by {taken} and by {owner}. Change one of them under ports in the job."
             )
         return port

@@ -11,9 +11,8 @@ import random
 import jobs
 import yaml
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
-from ansible_collections.srt.slurm.plugins.module_utils.job import reading
-from ansible_collections.srt.slurm.plugins.module_utils.plan import build
-from ansible_collections.srt.slurm.plugins.module_utils.stages import job_spec
+from ansible_collections.srt.slurm.plugins.module_utils.job import reading, resolve
+from ansible_collections.srt.slurm.plugins.module_utils.plan import planner
 
 NONSENSE = [
     None,
@@ -80,14 +79,14 @@ def test_mutations():
         job = copy.deepcopy(source.choice(originals))
         damage(job, source)
         try:
-            spec = jobs.spec_of(job)
+            found = jobs.resolved(job)
         except Error as error:
             assert error.msg
             outcomes["refused"] += 1
             continue
-        described = job_spec.describe(spec)
+        spec, described = found.spec, resolve.describe(found)
         assert yaml.safe_load(described["config_text"]) == json.loads(json.dumps(spec))
         if described["allocation"]["nodes"] < 50:
-            json.dumps(build.build(spec, build.imaginary_allocation(spec), assets={}))
+            json.dumps(planner.build(spec, planner.imaginary_allocation(spec), assets={}))
         outcomes["planned"] += 1
     assert min(outcomes.values()) > 20
