@@ -10,6 +10,7 @@ import re
 
 from ..backends import BACKENDS
 from ..backends.flags import flag_name
+from ..schema.traced import entries
 from ..schema.types import shown
 from ..secrets.references import environments
 from ..slurm.options import CONTROL, contradictions, merge_directives, requested, sbatch_name, shortfall, srun_problems
@@ -42,7 +43,7 @@ def _environments(section, spec):
     """Return the problems of the environments in one *section*."""
     found = []
     for path, table in environments({section: spec[section]}):
-        for name, value in table.items():
+        for name, value in entries(table):
             if not VARIABLE.fullmatch(name):
                 remedy = "Use letters, digits and _, with no digit first."
                 if "=" in name:  # what follows may be a secret
@@ -83,23 +84,27 @@ def _option_names(path, options):
 
 
 def _srun_options(spec):
-    return [(("srun_options", key), text, remedy) for key, text, remedy in srun_problems(spec["srun_options"])[0]]
+    problems, _notes = srun_problems(dict(entries(spec["srun_options"])))
+    return [(("srun_options", key), text, remedy) for key, text, remedy in problems]
 
 
 def _sbatch_directives(spec):
-    """Return the problems of directives: what sbatch could not take, and what contradicts the plan."""
-    given = spec["sbatch_directives"]
-    if not given:
-        return []
-    known = not mode_problems(spec) and not het_problems(spec)
-    request = allocation_request(spec) if known else {"nodes": 1}
-    options, _notes, problems = merge_directives(requested(request), given)
-    if known:
-        names = {sbatch_name(key): key for key in given}
-        # What follows from the job itself is no directive's fault.
-        found = contradictions(options, request, spec["resources"]["gpus_per_node"])
-        problems += [(names[name], text, remedy) for name, text, remedy in found if name in names]
+    """Return the problems of directives that sbatch could not take."""
+    _options, _notes, problems = merge_directives({"nodes": 1}, dict(entries(spec["sbatch_directives"])))
     return [(("sbatch_directives", key), text, remedy) for key, text, remedy in problems]
+
+
+def _contradictions(spec):
+    """Return the problems of directives that contradict the plan."""
+    given = spec["sbatch_directives"]
+    if not given or mode_problems(spec) or het_problems(spec):
+        return []
+    request = allocation_request(spec)
+    options, _notes, _problems = merge_directives(requested(request), given)
+    names = {sbatch_name(key): key for key in given}
+    # What follows from the job itself is no directive's fault.
+    found = contradictions(options, request, spec["resources"]["gpus_per_node"])
+    return [(("sbatch_directives", names[name]), text, remedy) for name, text, remedy in found if name in names]
 
 
 def notes(spec):
@@ -269,5 +274,5 @@ RULES = (
     mode_problems, het_problems, _pairing, _name,
     *(functools.partial(_environments, section) for section in JOB.fields),
     _frontend_args, _aiperf_args, _engine_options, _srun_options, _sbatch_directives,
-    _dynamo, _placement, _telemetry, _tachometer,
+    _contradictions, _dynamo, _placement, _telemetry, _tachometer,
 )  # fmt: skip

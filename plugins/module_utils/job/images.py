@@ -20,7 +20,7 @@ LATER = tuple(path for path in IMAGES[1:] if path not in (NGINX, CLIENT, STORE))
 
 
 def complete_images(spec, environment):
-    """Make these images concrete, in place; return the problems of those that cannot be any. Others stay as they are."""
+    """Make these images concrete, in place, and return the problems. Unused ones stay as they are."""
     if spec["cluster"]["container_runtime"] == "none":
         return []
     paths = Paths(environment)

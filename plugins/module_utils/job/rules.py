@@ -11,7 +11,7 @@ from ..benchmarks import BENCHMARKS
 from ..failures import Error
 from ..frontends import FRONTENDS
 from ..schema.source import dotted
-from ..schema.traced import Reads, Traced
+from ..schema.traced import Reads, Traced, entries
 from ..topology.layout import demands, place_workers, worker_nodes
 from ..topology.ports import PortConflict
 from . import cross_checks, fault_policy, paths, preparation, unsupported
@@ -82,7 +82,9 @@ def examine(spec, wrong, environment, planner, fit):
 
 def _leave_out_false(key, spec, _environment):
     """Take the options that are false out of the table *key*, in place: false switches one off that has a default."""
-    spec[key] = {name: value for name, value in (spec[key] or {}).items() if value is not False}
+    for name, value in entries(spec[key]):
+        if value is False:
+            del spec[key][name]
     return []
 
 

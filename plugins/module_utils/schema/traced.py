@@ -86,3 +86,9 @@ class Traced(dict):
     def items(self):
         self._all()
         return super().items()
+
+
+def entries(table: dict):
+    """Yield the items of *table* for a reader that looks at each on its own: only those count as read, not all."""
+    for key in list(dict.keys(table)):
+        yield key, table[key]

@@ -161,7 +161,7 @@ class Jobs:
         return references.load_key(folder, create=not self.rehearse)
 
     def check_names(self):
-        """Refuse two jobs of one name: the second would adopt the allocation of the first. And several, if one is due."""
+        """Refuse two jobs of one name: the second would adopt the allocation of the first. Refuse several for one."""
         names = [job["name"] for job in self.jobs]
         twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
         if twice and len({job["allocation"]["digest"] for job in self.jobs if job["name"] == twice[0]}) == 1:

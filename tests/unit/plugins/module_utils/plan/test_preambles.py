@@ -136,9 +136,7 @@ def test_a_model_is_staged_once_and_whole(tmp_path, shell):
     (source / "sub").mkdir(parents=True)
     (source / "a b").write_text("x" * 10)
     (source / "sub" / "c").write_text("y")
-    text = preambles.STAGE.format(
-        source=preambles.shlex.quote(str(source)), target=preparation.shlex.quote(str(target))
-    )
+    text = preambles.STAGE.format(source=preambles.shlex.quote(str(source)), target=preambles.shlex.quote(str(target)))
     first, second = shell(text), shell(text)
     assert "staging 2 files" in first.stdout and second.stdout == "started\n", first.stderr
     assert (target / "a b").read_text() == "x" * 10 and (target / "sub" / "c").read_text() == "y"
