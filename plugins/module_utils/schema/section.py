@@ -183,11 +183,16 @@ class Checker:
         if not isinstance(value, dict):
             self.bad(path, f"is {kind_of(value)}, a mapping of keys is expected.")
             return None
+        slip = self._misspelt_word(type_, value)
+        if slip is not None:
+            self.wrong.add(path)  # which keys it has depends on the word
+            self.unknown(slip, path, [type_.key])
+            return None
         section = type_.variant(value)
         if section is None:
             words = list(type_.sections)
             hint = nearest(str(value[type_.key]), words)
-            self.wrong.add(path)  # which keys it has depends on the word
+            self.wrong.add(path)
             self.bad(
                 path + (type_.key,),
                 f"is {shown(value[type_.key])}, expected is one of {', '.join(words)}.",
@@ -199,6 +204,14 @@ class Checker:
                 remedy = self._of_other_type(type_, section, key) or _one_of_these(section, key, value[key])
                 self.unknown(key, path, section.fields, remedy)
         return {key: self._field(field, key, value, path) for key, field in section.fields.items()}
+
+    @staticmethod
+    def _misspelt_word(type_, value):
+        """Return the key of *value* that is nearly the one whose word selects the variant, if that is not there."""
+        if not isinstance(type_, Variants) or value.get(type_.key) is not None:
+            return None
+        known = {key for section in type_.sections.values() for key in section.fields}
+        return next((key for key in value if key not in known and nearest(str(key), [*known]) == type_.key), None)
 
     def _field(self, field, key, value, path):
         given = value.get(key)
