@@ -63,7 +63,7 @@ def resolved(job, source=NOWHERE, cluster=None, environment=None):
 def example(name):
     """Return the spec of examples/*name*; the first job of several."""
     (document,) = reading.read_jobs(str(ROOT / "examples" / name))
-    _suffix, job, source = document.variants()[0][0]
+    _suffix, job, source = document.variants()[0]
     return spec_of(job, source)
 
 

@@ -117,18 +117,18 @@ class Jobs:
     def read(self, document):
         """Add the jobs of *document*, and its problems."""
         try:
-            variants, notes = document.variants(self.problems)
+            found = document.expand()
         except SpecError as error:
             self.problems += error.problems
             return
-        self.notes += notes
+        self.notes += found.notes
         wrong = []
-        for suffix, job, source in variants:
+        for suffix, job, source in found.variants:
             try:
                 self._add(job, source)
             except SpecError as error:
                 wrong.append((isinstance(job, dict) and job.get("name") or suffix, error.problems))
-        self.problems += of_variants(wrong, len(variants))
+        self.problems += found.problems + of_variants(wrong, len(found.variants))
 
     def _add(self, job, source):
         params, given = self.params, {}

@@ -203,7 +203,7 @@ def test_a_damaged_file_is_a_job_or_a_clear_error(data):
             if kind == "rename":
                 parent[f"{path[-1]}x"] = value
     try:
-        variants, _notes = reading.Document(document).variants()
+        variants = reading.Document(document).variants()
         for _suffix, job, source in variants[:2]:
             spec = jobs.spec_of(job, source)
             if planner.node_count(spec) < 50:
