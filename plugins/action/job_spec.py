@@ -4,18 +4,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import copy
 import os
 
 from ansible.utils.vars import load_extra_vars
-from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 from ansible_collections.srt.slurm.plugins.module_utils.job.extra_vars import READERS, ExtraVars
-from ansible_collections.srt.slurm.plugins.module_utils.schema.source import NOWHERE
+from ansible_collections.srt.slurm.plugins.module_utils.job.reading import Document, read_jobs
 from ansible_collections.srt.slurm.plugins.module_utils.schema.types import UNPLAIN
 from ansible_collections.srt.slurm.plugins.module_utils.secrets import references
 from ansible_collections.srt.slurm.plugins.module_utils.stages import job_spec
-from ansible_collections.srt.slurm.plugins.plugin_utils.remote import existing
+from ansible_collections.srt.slurm.plugins.plugin_utils.remote import RemotePaths
 from ansible_collections.srt.slurm.plugins.plugin_utils.secrets import keep_secrets
 from ansible_collections.srt.slurm.plugins.plugin_utils.spelling import Spelling
 from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction
@@ -43,56 +40,62 @@ class ActionModule(StageAction):
 
     def run(self, tmp=None, task_vars=None):
         """Run the entry; the values of secrets go into a private file that is gone after the run, not the result."""
-        self._hidden = {}
+        self._secrets = {}
         result = super().run(tmp, task_vars)
-        if self._hidden and not result.get("failed"):
-            result["secrets_path"] = keep_secrets(self._hidden)
+        if self._secrets and not result.get("failed"):
+            result["secrets_path"] = keep_secrets(self._secrets)
         return result
 
     def entry(self, params, ctx):
-        """Run the entry here; models and programs are looked for on the submit host, all of them at once."""
-        if self.is_local() or not params.get("check_paths", True) or params.get("frozen"):
-            return job_spec.run(params, ctx)
-        asked = []
-        with contextlib.suppress(Error):  # it is raised again below, together with what is missing
-            # The documents of a job file are changed by a reading, so each has its own.
-            job_spec.run(dict(copy.deepcopy(params), exists=lambda path: asked.append(path) or True), ctx)
-        params.update(exists=existing(self, asked).__contains__, where=f"on {self._host}")
-        return job_spec.run(params, ctx)
+        """Run the entry here; models and programs are looked up on the submit host."""
+        answer = job_spec.answer(params, ctx, self._given)
+        self._secrets = answer.secrets
+        return answer.result
 
     def prepare(self, params, task_vars):
-        self._host = task_vars.get("inventory_hostname", "the submit host")
-        params["hidden"] = self._hidden
+        """Complete *params* from the extra vars, and keep for the entry what else is known of the job."""
+        self._given = job_spec.Given()
         if params.get("frozen"):
             return
         extra = ExtraVars(load_extra_vars(self._loader), place, Spelling(self._loader), self._final)
-        params["problems"] = extra.problems()
-        params["places"] = {name: extra.where(name) for name in READERS if name in extra.values}
+        problems = extra.problems()
         for name in ("job_file", "cluster_file", "setup_script", "check_paths", "job_tags", "output_dir"):
             if name in extra.values and name not in self._task.args:
                 params[name] = self._value(name, extra.values[name])
-        given, raw = params.get("job"), self._argument()
-        if not given and not params.get("job_file"):
-            if extra.form() in ("flat", "job"):
-                given, params["source"] = extra.job()
-                raw = given
-        elif given:
-            params["source"] = extra.source(given, place(given)[0])
-        else:
-            params["documents"] = job_spec.read_jobs(params["job_file"])
-            raw = given = trusted([one.job for one in params["documents"]])
-            params["job_file"] = None
-        params["problems"] += extra.unplain
-        given = without_unplain(given) if extra.unplain else given
-        given = self._templar.template(given) if given else None
-        params["vaulted"] = vaulted(given)
+        documents, raw = self._documents(params, extra)
+        jobs = [without_unplain(one.job) if extra.unplain else one.job for one in documents]
+        jobs = self._templar.template(jobs)
+        found = vaulted(jobs)
         # What a template made of an encrypted variable no longer says where it comes from.
-        vaulted({**scalars(task_vars), **extra.values}, params["vaulted"])
-        given, raw = plain(given), plain(raw)
-        params["problems"] += self._exposed(given, raw, params, task_vars, extra)
-        for document, job in zip(params.get("documents", ()), given or ()):
+        vaulted({**scalars(task_vars), **extra.values}, found)
+        for document, job in zip(documents, plain(jobs)):
             document.job = job
-        params["job"] = None if params.get("documents") else given
+        problems += extra.unplain + self._exposed(documents, plain(raw), task_vars, extra)
+        host = task_vars.get("inventory_hostname", "the submit host")
+        self._given = job_spec.Given(
+            documents,
+            problems,
+            {name: extra.where(name) for name in READERS if name in extra.values},
+            found["inline"],
+            found["file"],
+            None if self.is_local() else RemotePaths(self, host),
+        )
+
+    def _documents(self, params, extra):
+        """Return (the documents that hold the job or jobs, their content before any template was filled in).
+
+        The content of one is None if nobody knows it.
+        """
+        job = params.get("job")
+        if job:
+            return [Document(job, extra.source(job, place(job)[0]))], [self._argument()]
+        if params.get("job_file"):
+            documents = read_jobs(params["job_file"])
+            for one in documents:
+                one.job = trusted(one.job)
+        else:
+            documents = [Document(*extra.job()) if extra.form() in ("flat", "job") else Document(None)]
+        return documents, [one.job for one in documents]
 
     def _argument(self):
         """Return the task's argument ``job`` as it is written; None if it is no mapping, or nobody knows."""
@@ -101,16 +104,17 @@ class ActionModule(StageAction):
                 return arguments["job"]
         return None
 
-    def _exposed(self, given, raw, params, task_vars, extra):
-        """Return the problems of values that the job took from encrypted files and would write where all can read."""
-        documents = params.get("documents")
-        sources = [one.source for one in documents] if documents else [params.get("source") or NOWHERE]
+    def _exposed(self, documents, raw, task_vars, extra):
+        """Return the problems of values that a job took from encrypted files and would write where all can read.
+
+        :param raw: the content of *documents* as it was written.
+        """
         variables = {name: value for name, value in task_vars.items() if name not in MAGIC}
         found = whole_files({**variables, **extra.values})
+        texts = references.telling(found, documents[0].source.file, plain=raw == [None])
         problems = []
-        texts = references.telling(found, sources[0].file, plain=not isinstance(raw, (dict, list)))
-        pairs = zip(given or (), raw, sources) if documents else [(given, raw, sources[0])]
-        for job, before, source in pairs:
+        for document, before in zip(documents, raw):
+            job, source = document.job, document.source
             if isinstance(job, dict) and set(job) == {"job"}:
                 before = before["job"] if isinstance(before, dict) else None  # as a whole from a template
                 job, source = job["job"], source.under(("job",))

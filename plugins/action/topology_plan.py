@@ -20,8 +20,8 @@ class ActionModule(LendsSecrets, StageAction):
     entry = staticmethod(topology_plan.run)
 
     def shown(self, result):
-        """Return the remarks on the nodes and ports, one a line; the job's own notes were told when it was read."""
-        return [f"note: {remark}" for remark in result.get("remarks", ())]
+        """Return the notes on the nodes and ports, one a line; the job's own notes were told when it was read."""
+        return [f"note: {note}" for note in result.get("layout_notes", ())]
 
     def run(self, tmp=None, task_vars=None):
         """Run the entry or the module; in check mode lend the plan to the stages that follow."""

@@ -93,7 +93,7 @@ notes:
   returned: success
   type: list
   elements: str
-remarks:
+layout_notes:
   description:
     - Those of RV(notes) that follow from the nodes - nodes and GPUs without a worker, ports that had to step aside.
     - They are shown as lines, also without C(-v). The others were shown by M(srt.slurm.job_spec).

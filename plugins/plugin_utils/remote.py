@@ -8,21 +8,30 @@ import shlex
 
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 
-AT_ONCE = 200  # paths in one command line
 
+class RemotePaths:
+    """Looks paths up on the host of the task of *action*, each path once.
 
-def existing(action, paths):
-    """Return the set of those of *paths* that exist on the host of the task of *action*."""
-    paths, found = list(dict.fromkeys(paths)), set()
-    for begin in range(0, len(paths), AT_ONCE):
-        some = paths[begin : begin + AT_ONCE]
-        tests = "; ".join(f"test -e {shlex.quote(path)} && echo {index}" for index, path in enumerate(some))
-        done = action._low_level_execute_command(f"{tests}; echo end", sudoable=True)
-        lines = done["stdout"].split()
-        if "end" not in lines:
+    :param host: the name of the host, for messages.
+    """
+
+    def __init__(self, action, host):
+        self.action, self.where = action, f"on {host}"
+        self._known = {}
+
+    def exists(self, path):
+        """Tell whether *path* exists there; Error when the host does not answer."""
+        if path not in self._known:
+            self._known[path] = self._test(path)
+        return self._known[path]
+
+    def _test(self, path):
+        command = f"if test -e {shlex.quote(path)}; then echo there; else echo missing; fi"
+        done = self.action._low_level_execute_command(command, sudoable=True)
+        answer = (done["stdout"].split() or [""])[-1]
+        if answer not in ("there", "missing"):
             raise Error(
                 f"The submit host cannot be asked which paths exist: {done['stderr'].strip() or 'no answer'}. "
-                "Mend the connection, or give -e check_paths=false."
+                "Fix the connection, or give -e check_paths=false."
             )
-        found.update(some[int(line)] for line in lines if line.isdigit())
-    return found
+        return answer == "there"

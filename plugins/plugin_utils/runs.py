@@ -36,7 +36,7 @@ def names_of(extra, final=lambda value: value):
         job, source = extra.job()
         job = job if isinstance(job, dict) else extra.value("job")  # one that comes whole from a template
         documents = [Document(plain(job), source)]
-    found = [job.get("name") for document in documents for _suffix, job, _source in document.variants()[0]]
+    found = [job.get("name") for document in documents for _suffix, job, _source in document.variants()]
     if not all(found):
         raise Error("The job has no name, by which its run could be found. Give it one, or give -e job_id=N.")
     return [str(final(trusted(plain(name)))).strip() for name in found]

@@ -27,7 +27,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "collections"))
 
 import yaml  # noqa: E402
-from ansible_collections.srt.slurm.plugins.module_utils.plan import build  # noqa: E402
+from ansible_collections.srt.slurm.plugins.module_utils.plan import planner  # noqa: E402
 from ansible_collections.srt.slurm.plugins.module_utils.stages import job_spec  # noqa: E402
 
 NUMBERS = itertools.count()
@@ -58,7 +58,7 @@ def many(count):
     """Return (CPU milliseconds for each of *count* mixed jobs, number of different examples)."""
     with tempfile.TemporaryDirectory() as folder:
         paths, kinds = mixed_jobs(count, folder)
-        assets = build.client_assets()
+        assets = planner.client_assets()
         # A plain cluster file: none of this machine is looked for.
         cluster = pathlib.Path(folder) / "srtslurm.cfg"
         cluster.write_text("default_account: team\nmodel_paths: {a: /models/a}\nconfigs_dir: /configs\n")
@@ -73,7 +73,7 @@ def plan_one(path, cluster, assets):
     """Read, check and plan one job file."""
     params = {"job_file": path, "cluster_file": cluster, "check_paths": False, "rehearse": True}
     (job,) = job_spec.run(params, None)["jobs"]
-    return build.build(job["spec"], build.imaginary_allocation(job["spec"]), assets=assets)
+    return planner.build(job["spec"], planner.imaginary_allocation(job["spec"]), assets=assets)
 
 
 def large(nodes, assets):
@@ -93,7 +93,7 @@ def large(nodes, assets):
     gc.collect()
     began = time.process_time()
     (made,) = job_spec.run({"job": job, "check_paths": False, "rehearse": True}, None)["jobs"]
-    plan = build.build(made["spec"], build.imaginary_allocation(made["spec"]), assets=assets)
+    plan = planner.build(made["spec"], planner.imaginary_allocation(made["spec"]), assets=assets)
     spent = time.process_time() - began
     assert len(plan["endpoints"]) == 2 * nodes
     return spent
@@ -130,7 +130,7 @@ def main():
     each, kinds = many(options.jobs)
     name = f"{options.jobs} mixed jobs ({kinds} kinds), CPU each"
     rows.append((name, f"{each:.1f} ms", f"{EACH_MS:g} ms", each / EACH_MS))
-    assets, times = build.client_assets(), {}
+    assets, times = planner.client_assets(), {}
     for nodes in (256, 1024, 4096):
         times[nodes] = min(large(nodes, assets) for _round in range(2))
         rows.append((f"{nodes} nodes, {2 * nodes} workers, CPU", f"{times[nodes]:.2f} s", "", None))

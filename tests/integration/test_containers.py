@@ -22,9 +22,9 @@ def plan_of(runtime, folder, **changes):
     """Return the plan of a container job whose run directory is in *folder*."""
     from ansible_collections.srt.slurm.plugins.module_utils.job import paths
     from ansible_collections.srt.slurm.plugins.module_utils.job.cluster import load_cluster
-    from ansible_collections.srt.slurm.plugins.module_utils.plan import build
+    from ansible_collections.srt.slurm.plugins.module_utils.job.resolve import resolve
+    from ansible_collections.srt.slurm.plugins.module_utils.plan import planner
     from ansible_collections.srt.slurm.plugins.module_utils.schema.source import NOWHERE
-    from ansible_collections.srt.slurm.plugins.module_utils.stages import job_spec
 
     (folder / "site.yaml").write_text(f"container_runtime: {runtime}\nconfigs_dir: {folder}\n")
     job = {
@@ -37,9 +37,9 @@ def plan_of(runtime, folder, **changes):
         **changes,
     }
     cluster = load_cluster(str(folder / "site.yaml"))
-    spec = job_spec.resolve(job, NOWHERE, cluster, paths.Environment({}, [str(folder)], False))
+    spec = resolve(job, NOWHERE, cluster, paths.Environment({}, [str(folder)], False), planner.Planner).spec
     nodes = [{"name": "node001", "address": "10.0.0.1"}]
-    return build.build(spec, {"id": "1", "run_dir": str(folder), "nodes": nodes}, assets={})
+    return planner.build(spec, {"id": "1", "run_dir": str(folder), "nodes": nodes}, assets={})
 
 
 def outside(step):

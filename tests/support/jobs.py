@@ -7,12 +7,11 @@ from __future__ import annotations
 import copy
 import pathlib
 
-from ansible_collections.srt.slurm.plugins.module_utils.job import paths, reading
+from ansible_collections.srt.slurm.plugins.module_utils.job import paths, reading, resolve
 from ansible_collections.srt.slurm.plugins.module_utils.job.cluster import load_cluster
-from ansible_collections.srt.slurm.plugins.module_utils.plan import build
+from ansible_collections.srt.slurm.plugins.module_utils.plan import planner
 from ansible_collections.srt.slurm.plugins.module_utils.schema.merge import deep_merge
 from ansible_collections.srt.slurm.plugins.module_utils.schema.source import NOWHERE
-from ansible_collections.srt.slurm.plugins.module_utils.stages import job_spec
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -52,13 +51,19 @@ def raw(**changes):
 def spec_of(job=None, source=NOWHERE, cluster=None, check_paths=False, folders=None, **changes):
     """Return the spec of *job* (default: the test job with *changes*); nothing of this machine matters."""
     environment = paths.Environment(VARIABLES, folders or ["/work"], check_paths)
-    return job_spec.resolve(job or raw(**changes), source, cluster or load_cluster(None), environment)
+    return resolved(job or raw(**changes), source, cluster, environment).spec
+
+
+def resolved(job, source=NOWHERE, cluster=None, environment=None):
+    """Return what becomes of the raw *job*, with its notes; nothing of this machine matters."""
+    environment = environment or paths.Environment(VARIABLES, ["/work"], check_paths=False)
+    return resolve.resolve(job, source, cluster or load_cluster(None), environment, planner.Planner)
 
 
 def example(name):
     """Return the spec of examples/*name*; the first job of several."""
     (document,) = reading.read_jobs(str(ROOT / "examples" / name))
-    _suffix, job, source = document.variants()[0][0]
+    _suffix, job, source = document.variants()[0]
     return spec_of(job, source)
 
 
@@ -71,8 +76,8 @@ def allocation(count=4, job_id="7", run_dir="/out/7", prefix="n"):
 def plan_of(spec=None, previous=None, assets=None, count=None, **changes):
     """Return the plan of *spec* (default: the test job with *changes*) on made-up nodes."""
     spec = spec or spec_of(**changes)
-    nodes = count or build.node_count(spec)
-    return build.build(spec, allocation(nodes), previous, assets or {"__main__.py": "print()\n"})
+    nodes = count or planner.node_count(spec)
+    return planner.build(spec, allocation(nodes), previous, assets or {"__main__.py": "print()\n"})
 
 
 def step(plan, name):

@@ -19,7 +19,7 @@ TEXT = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
 PROGRAM = """
 import json, sys
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
-from ansible_collections.srt.slurm.plugins.module_utils.plan import build, provenance
+from ansible_collections.srt.slurm.plugins.module_utils.plan import planner, provenance
 from ansible_collections.srt.slurm.plugins.module_utils.slurm import srun
 from ansible_collections.srt.slurm.plugins.module_utils.stages import job_spec
 defaults = {key: option.get("default") for key, option in job_spec.ARGUMENT_SPEC.items()}
@@ -29,7 +29,7 @@ except Error as error:
     print(json.dumps({"error": str(error)}))
 else:
     spec = found["jobs"][0]["spec"]
-    plan, made_of = build.build_with_origins(spec, build.imaginary_allocation(spec), assets={})
+    plan, made_of = planner.build_with_origins(spec, planner.imaginary_allocation(spec), assets={})
     places = provenance.Places(found["origins"][0])
     shown = {
         step["name"]: srun.printable(step, "1", "/o", provenance.remarks(made_of[step["name"]], places))

@@ -4,16 +4,19 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 
 from ..backends import BACKENDS
 from ..backends.flags import flag_name
+from ..schema.traced import entries
 from ..schema.types import shown
 from ..secrets.references import environments
 from ..slurm.options import CONTROL, contradictions, merge_directives, requested, sbatch_name, shortfall, srun_problems
 from . import preparation
 from .allocation_request import allocation_request
+from .schema import JOB
 
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 CARGO_LINE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]* *= *\S[^\r\n]*")
@@ -36,10 +39,11 @@ def _name(spec):
     ]
 
 
-def _environments(spec):
+def _environments(section, spec):
+    """Return the problems of the environments in one *section*."""
     found = []
-    for path, table in environments({key: value for key, value in spec.items() if key != "cluster"}):
-        for name, value in table.items():
+    for path, table in environments({section: spec[section]}):
+        for name, value in entries(table):
             if not VARIABLE.fullmatch(name):
                 remedy = "Use letters, digits and _, with no digit first."
                 if "=" in name:  # what follows may be a secret
@@ -50,46 +54,57 @@ def _environments(spec):
     return found
 
 
-def _option_names(spec):
-    """Return the problems of names in tables that become command lines."""
-    tables = {("frontend", "args"): spec["frontend"]["args"]}
-    tables[("benchmark", "aiperf_args")] = spec["benchmark"].get("aiperf_args")
+def _frontend_args(spec):
+    return _option_names(("frontend", "args"), spec["frontend"]["args"])
+
+
+def _aiperf_args(spec):
+    return _option_names(("benchmark", "aiperf_args"), spec["benchmark"].get("aiperf_args"))
+
+
+def _engine_options(spec):
     key = BACKENDS[spec["backend"]["type"]].config_key
-    for mode, options in ((spec["backend"].get(key) if key else None) or {}).items():
-        tables[("backend", key, mode)] = options
-    found = []
-    for path, options in tables.items():
-        seen = {}
-        for name in options or {}:
-            flag = flag_name(name)
-            if not OPTION.fullmatch(flag):
-                remedy = "Write it as on the command line, without the dashes in front."
-                found.append(((*path, name), "cannot be the name of an option.", remedy))
-            elif flag in seen and path[0] != "backend":
-                # Of an engine's options one spelling wins, and a note says so.
-                found.append(((*path, name), f"is there twice, also as {seen[flag]}.", "Keep one of them."))
-            seen.setdefault(flag, name)
+    tables = (spec["backend"].get(key) if key else None) or {}
+    return [one for mode, options in tables.items() for one in _option_names(("backend", key, mode), options)]
+
+
+def _option_names(path, options):
+    """Return the problems of names in a table that becomes a command line."""
+    found, seen = [], {}
+    for name in options or {}:
+        flag = flag_name(name)
+        if not OPTION.fullmatch(flag):
+            remedy = "Write it as on the command line, without the dashes in front."
+            found.append(((*path, name), "cannot be the name of an option.", remedy))
+        elif flag in seen and path[0] != "backend":
+            # Of an engine's options one spelling wins, and a note says so.
+            found.append(((*path, name), f"is there twice, also as {seen[flag]}.", "Keep one of them."))
+        seen.setdefault(flag, name)
     return found
 
 
 def _srun_options(spec):
-    return [(("srun_options", key), text, remedy) for key, text, remedy in srun_problems(spec["srun_options"])[0]]
+    problems, _notes = srun_problems(dict(entries(spec["srun_options"])))
+    return [(("srun_options", key), text, remedy) for key, text, remedy in problems]
 
 
 def _sbatch_directives(spec):
-    """Return the problems of directives: what sbatch could not take, and what contradicts the plan."""
-    given = spec["sbatch_directives"]
-    if not given:
-        return []
-    known = not mode_problems(spec) and not het_problems(spec)
-    request = allocation_request(spec) if known else {"nodes": 1}
-    options, _notes, problems = merge_directives(requested(request), given)
-    if known:
-        names = {sbatch_name(key): key for key in given}
-        # What follows from the job itself is no directive's fault.
-        found = contradictions(options, request, spec["resources"]["gpus_per_node"])
-        problems += [(names[name], text, remedy) for name, text, remedy in found if name in names]
+    """Return the problems of directives that sbatch could not take."""
+    _options, _notes, problems = merge_directives({"nodes": 1}, dict(entries(spec["sbatch_directives"])))
     return [(("sbatch_directives", key), text, remedy) for key, text, remedy in problems]
+
+
+def _contradictions(spec):
+    """Return the problems of directives that contradict the plan."""
+    given = spec["sbatch_directives"]
+    if not given or mode_problems(spec) or het_problems(spec):
+        return []
+    request = allocation_request(spec)
+    options, _notes, _problems = merge_directives(requested(request), given)
+    names = {sbatch_name(key): key for key in given}
+    # What follows from the job itself is no directive's fault.
+    found = contradictions(options, request, spec["resources"]["gpus_per_node"])
+    return [(("sbatch_directives", names[name]), text, remedy) for name, text, remedy in found if name in names]
 
 
 def notes(spec):
@@ -230,17 +245,20 @@ def mode_problems(spec):
 
 def het_problems(spec):
     """Return ``[(path, problem, remedy)]`` when the job asks for a heterogeneous job and cannot be one."""
+    text = "; ".join(het_obstacles(spec)) if spec["resources"]["het_jobs"] else ""
+    return [(("resources", "het_jobs"), f"is not possible here: {text}.", "Leave it out.")] if text else []
+
+
+def het_obstacles(spec):
+    """Return why the job cannot be a heterogeneous job; empty when it can."""
     resources = spec["resources"]
-    if not resources["het_jobs"]:
-        return []
     broken = [
         (spec["backend"]["type"] != "sglang", "the backend must be sglang"),
         (not resources["prefill_nodes"] or not resources["decode_nodes"], "prefill and decode need nodes of their own"),
         (spec["frontend"]["dedicated_node"], "frontend.dedicated_node has no place in it"),
         (spec["benchmark"]["client_dedicated_node"], "benchmark.client_dedicated_node has no place in it"),
     ]
-    text = "; ".join(reason for is_broken, reason in broken if is_broken)
-    return [(("resources", "het_jobs"), f"is not possible here: {text}.", "Leave it out.")] if text else []
+    return [reason for is_broken, reason in broken if is_broken]
 
 
 def _pairing(spec):
@@ -253,6 +271,8 @@ def _pairing(spec):
 
 
 RULES = (
-    mode_problems, het_problems, _pairing, _name, _environments, _option_names, _srun_options, _sbatch_directives,
-    _dynamo, _placement, _telemetry, _tachometer,
+    mode_problems, het_problems, _pairing, _name,
+    *(functools.partial(_environments, section) for section in JOB.fields),
+    _frontend_args, _aiperf_args, _engine_options, _srun_options, _sbatch_directives,
+    _contradictions, _dynamo, _placement, _telemetry, _tachometer,
 )  # fmt: skip

@@ -186,9 +186,7 @@ class ExtraVars:
     def _index(self, value, path, source):
         file, line = self.place(value)
         if path and line:
-            # A mapping begins with its first key; who looks for it looks for its own key.
-            inside = source.keys.get(path) if isinstance(value, (dict, list)) else None
-            source.values[path] = inside or (file, line)
+            source.put_value(path, line, not isinstance(value, (dict, list)), file)
         text = self.spelling(value) if is_number(value) else None
         if text is not None:
             source.texts[path] = text
@@ -199,7 +197,7 @@ class ExtraVars:
             for key, item in value.items():
                 file, line = self.place(key)
                 if line:
-                    source.keys[(*path, str(key))] = (file, line)
+                    source.put_key((*path, str(key)), line, file)
                 self._index(item, (*path, str(key)), source)
         elif isinstance(value, list):
             for index, item in enumerate(value):

@@ -19,21 +19,22 @@ STORE = ("backend", "mooncake_kv_store", "container")
 LATER = tuple(path for path in IMAGES[1:] if path not in (NGINX, CLIENT, STORE))
 
 
-def complete_images(spec, environment, report):
-    """Make these images concrete, in place, and report those that cannot be any. Unused ones stay as they are."""
+def complete_images(spec, environment):
+    """Make these images concrete, in place, and return the problems. Unused ones stay as they are."""
     if spec["cluster"]["container_runtime"] == "none":
-        return
-    paths = Paths(environment, report)
+        return []
+    paths = Paths(environment)
     for path in used(spec):
         table, text = _at(spec, path)
         if text:
             table[path[-1]] = _image(path, text, paths)
         elif path == NGINX:  # the others are the job's own image then
-            report(path, "is empty.", "Name an image, or leave it out for the default.")
+            paths.report(path, "is empty.", "Name an image, or leave it out for the default.")
     for path in LATER:
         _table, text = _at(spec, path)
         if text and "/" not in text:
             paths.image(path, text)
+    return paths.problems
 
 
 def used(spec):

@@ -25,6 +25,16 @@ ELSEWHERE = "or give -e check_paths=false if only the compute nodes have it."
 WORKSPACE, WORKSPACE_INSIDE = "INFMAX_WORKSPACE", "/infmax-workspace"
 
 
+class Here:
+    """Looks paths up on this machine, which is the submit host."""
+
+    where = "here"  # in messages
+
+    def exists(self, path: str) -> bool:
+        """Tell whether *path* exists."""
+        return os.path.exists(path)
+
+
 class Environment:
     """What resolving paths may look at, so that planning itself stays pure.
 
@@ -33,8 +43,7 @@ class Environment:
     :param check_paths: whether models and programs must exist here; off for paths of compute nodes only.
     :param rehearse: nothing is run, so that what this version cannot run yet is only a note.
     :param cluster_folder: the directory of the cluster file, where the relative paths in it are looked for first.
-    :param exists: tells whether a path exists on the submit host; None: that is this machine.
-    :param where: the submit host, in the words of a message.
+    :param lookup: looks paths up on the submit host, see :class:`Here`.
     """
 
     def __init__(
@@ -44,13 +53,12 @@ class Environment:
         check_paths=True,
         rehearse=False,
         cluster_folder=None,
-        exists=None,
-        where="here",
+        lookup=None,
     ):
         self.variables = os.environ if variables is None else variables
         self.folders, self.cluster_folder = folders or [os.getcwd()], cluster_folder
         self.check_paths, self.rehearse = check_paths, rehearse
-        self.exists, self.where = exists or os.path.exists, where
+        self.lookup = lookup or Here()
         self.models, self.images, self.lent, self.root = (), (), frozenset(), None
 
     def learn(self, settings, given):
@@ -65,10 +73,14 @@ class Environment:
 
 
 class Paths:
-    """Resolves the paths of one job; ``report(path, problem, remedy)`` takes problems."""
+    """Resolves the paths of one job; ``problems`` are ``[(path, problem, remedy)]``."""
 
-    def __init__(self, environment, report):
-        self.environment, self.report = environment, report
+    def __init__(self, environment):
+        self.environment, self.problems = environment, []
+
+    def report(self, path, problem, remedy=None):
+        """Add a problem."""
+        self.problems.append((path, problem, remedy))
 
     def replaced(self, path, text):
         """Return *text* with its variables replaced; as it is when one is not set, which is reported."""
@@ -90,10 +102,10 @@ class Paths:
         if "$" in new or new.startswith("hf:") or program and os.sep not in new:
             return new
         found = find_path(new, self.folders(path))
-        if exists and self.environment.check_paths and not self.environment.exists(found):
+        if exists and self.environment.check_paths and not self.environment.lookup.exists(found):
             hint = nearest(text, names)
             remedy = f"Did you mean {hint}?" if hint else f"Correct it, {ELSEWHERE}"
-            self.report(path, f"is {found}, which does not exist {self.environment.where}.", remedy)
+            self.report(path, f"is {found}, which does not exist {self.environment.lookup.where}.", remedy)
         return found
 
     def image(self, path, text, needed=False):
@@ -109,7 +121,7 @@ class Paths:
         if not text or any(mark in text for mark in ":#@${") or "/" in text and not is_file:
             return text
         found = find_path(text, self.folders(path))
-        is_there = os.path.isfile(found) or self.environment.check_paths and self.environment.exists(found)
+        is_there = os.path.isfile(found) or self.environment.check_paths and self.environment.lookup.exists(found)
         if is_there or not self.environment.check_paths:
             return found if is_there else text
         hint = nearest(text, self.environment.images)
@@ -203,41 +215,67 @@ class Paths:
         return find_path(new, self.folders(path))
 
 
-def complete_paths(spec, environment, report):
-    """Make the paths of *spec* concrete, in place."""
-    paths, model, cluster = Paths(environment, report), spec["model"], spec["cluster"]
-    if model["container"].lower() in ("none", ""):
-        model["container"] = None
-    model["path"] = _model(("model", "path"), model["path"], paths)
-    if model["stage_dir"]:
-        model["stage_dir"] = paths.staging(("model", "stage_dir"), model["stage_dir"])
+def _model(spec, environment):
+    """Make the model an absolute path, or hf: with its name."""
+    paths, path, text = Paths(environment), ("model", "path"), spec["model"]["path"]
+    remedy = "Write a directory, a short name of the cluster file, or hf:ORG/NAME."
+    if not text.strip():
+        return [(path, "is empty.", remedy)]
+    found = paths.absolute(path, text, names=environment.models)
+    if found.startswith("hf:") and not found[3:].strip():
+        paths.report(path, f'is "{found}", without the name of a model.', remedy)
+    spec["model"]["path"] = found
+    return paths.problems
+
+
+def _stage_dir(spec, environment):
+    paths = Paths(environment)
+    if spec["model"]["stage_dir"]:
+        spec["model"]["stage_dir"] = paths.staging(("model", "stage_dir"), spec["model"]["stage_dir"])
+    return paths.problems
+
+
+def _container(spec, environment):
+    """Make the image concrete; None where the job names none."""
+    paths, path, text = Paths(environment), ("model", "container"), spec["model"]["container"]
+    if text.lower() in ("none", ""):
+        text = None
+    else:
+        # A variable may as well hold the name of an image in a registry.
+        text = paths.replaced(path, text)
+        if spec["cluster"]["container_runtime"] != "none":
+            text = paths.image(path, text, needed=True)
+    spec["model"]["container"] = text
+    return paths.problems
+
+
+def _python(spec, environment):
+    paths = Paths(environment)
     if os.sep in spec["python"] or "$" in spec["python"]:
         spec["python"] = paths.absolute(("python",), spec["python"], program=True)
-    if model["container"]:
-        # A variable may as well hold the name of an image in a registry.
-        model["container"] = paths.replaced(("model", "container"), model["container"])
-        if cluster["container_runtime"] != "none":
-            model["container"] = paths.image(("model", "container"), model["container"], needed=True)
+    return paths.problems
+
+
+def _plain(spec, environment):
+    paths = Paths(environment)
     for section, key in PLAIN:
         if spec[section].get(key):
             spec[section][key] = paths.replaced((section, key), spec[section][key])
+    return paths.problems
+
+
+def _cluster(spec, environment):
+    paths, cluster = Paths(environment), spec["cluster"]
     for key in ("configs_dir", "output_dir"):
         if cluster[key]:
             cluster[key] = paths.absolute(("cluster", key), cluster[key], exists=False)
+    return paths.problems
+
+
+def _mounts(spec, environment):
+    paths = Paths(environment)
     paths.mounts(spec)
-    _configs(spec, environment, report)
-
-
-def _model(path, text, paths):
-    """Return the model *text* as an absolute path, or hf: with its name."""
-    remedy = "Write a directory, a short name of the cluster file, or hf:ORG/NAME."
-    if not text.strip():
-        paths.report(path, "is empty.", remedy)
-        return text
-    found = paths.absolute(path, text, names=paths.environment.models)
-    if found.startswith("hf:") and not found[3:].strip():
-        paths.report(path, f'is "{found}", without the name of a model.', remedy)
-    return found
+    return paths.problems
 
 
 def notes(spec, environment):
@@ -245,23 +283,23 @@ def notes(spec, environment):
     root = environment.root
     if not root or spec["cluster"]["configs_dir"]:
         return []
-    where = f"does not exist {environment.where}, so nothing is mounted at /configs"
+    where = f"does not exist {environment.lookup.where}, so nothing is mounted at /configs"
     return [f"srtctl_root: {root}/configs {where}. With -e check_paths=false it is, if only the compute nodes have it."]
 
 
-def _configs(spec, environment, report):
+def _configs(spec, environment):
     """Check configs_dir and the setup script in it; the one that follows from srtctl_root may be missing."""
     cluster = spec["cluster"]
     folder, path = cluster["configs_dir"], ("cluster", "configs_dir")
     known = environment.check_paths and folder and "$" not in folder  # an unset variable is reported already
-    missing = known and not environment.exists(folder)
+    missing = known and not environment.lookup.exists(folder)
     if missing and not environment.root and spec["model"]["container"] and cluster["container_runtime"] != "none":
-        problem = f"is {folder}, which does not exist {environment.where}; no container could mount it."
-        report(path, problem, f"Correct it, {ELSEWHERE}")
-        return
-    _setup_script(spec, environment, report)
+        problem = f"is {folder}, which does not exist {environment.lookup.where}; no container could mount it."
+        return [(path, problem, f"Correct it, {ELSEWHERE}")]
+    found = _setup_script(spec, environment)
     if missing and environment.root:
         cluster["configs_dir"] = None
+    return found
 
 
 def _leads_out(script, folder):
@@ -271,22 +309,35 @@ def _leads_out(script, folder):
     return any(os.path.exists(one) and not os.path.realpath(one).startswith(top + os.sep) for one in found)
 
 
-def _setup_script(spec, environment, report):
-    """Check that the setup script is inside configs_dir, and there."""
+def _setup_script(spec, environment):
+    """Return the problem of a setup script that is not inside configs_dir, or not there, as a list."""
     script, folder = spec["setup_script"], spec["cluster"]["configs_dir"]
     if not script:
-        return
+        return []
     path = ("setup_script",)
     if os.path.isabs(script) or ".." in script.split("/"):
-        report(path, f"is {script}, which leaves configs_dir.", "Name a file below configs_dir.")
-    elif CONTROL.search(script):
-        report(path, f"is {script!r}, which has a control character.", "Rename the script.")
-    elif folder and _leads_out(script, folder):
-        report(path, f"is {script}, a link that leaves configs_dir.", "Name a file below configs_dir.")
-    elif not folder:
-        report(path, "needs configs_dir, the directory it is in.", "Set configs_dir in srtslurm.yaml.")
-    elif environment.check_paths and "$" not in folder:  # an unset variable is reported already
-        places = [os.path.join(folder, script), os.path.join(folder, "patches", script)]
-        if not sum(environment.exists(place) for place in places):  # not any(): both are asked for
-            remedy = f"Correct it, {ELSEWHERE}"
-            report(path, f"is neither {places[0]} nor {places[1]}.", remedy)
+        return [(path, f"is {script}, which leaves configs_dir.", "Name a file below configs_dir.")]
+    if CONTROL.search(script):
+        return [(path, f"is {script!r}, which has a control character.", "Rename the script.")]
+    if folder and _leads_out(script, folder):
+        return [(path, f"is {script}, a link that leaves configs_dir.", "Name a file below configs_dir.")]
+    if not folder:
+        return [(path, "needs configs_dir, the directory it is in.", "Set configs_dir in srtslurm.yaml.")]
+    places = [os.path.join(folder, script), os.path.join(folder, "patches", script)]
+    # An unset variable is reported already.
+    if not environment.check_paths or "$" in folder or any(map(environment.lookup.exists, places)):
+        return []
+    return [(path, f"is neither {places[0]} nor {places[1]}.", f"Correct it, {ELSEWHERE}")]
+
+
+# (rule, paths that it writes): each makes a part of the spec concrete, in place, and returns its problems.
+COMPLETIONS = (
+    (_model, (("model", "path"),)),
+    (_stage_dir, (("model", "stage_dir"),)),
+    (_container, (("model", "container"),)),
+    (_python, (("python",),)),
+    (_plain, PLAIN),
+    (_cluster, (("cluster", "configs_dir"), ("cluster", "output_dir"))),
+    (_mounts, (("cluster", "default_mounts"), ("extra_mount",), ("container_mounts",))),
+    (_configs, (("cluster", "configs_dir"),)),
+)

@@ -1,129 +1,20 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
-"""Shell text that runs before an engine or a frontend: setup script, dynamo, a download or a local copy of the model.
-
-All of it runs inside the step, so that it is logged, ended and retried with it. What is needed once a node or once a
-job is guarded by a lock: the first process does it and the others wait.
-"""
+"""What is prepared before an engine starts: setup script, dynamo, the model. plan/preambles.py has the shell text."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
 import os
-import re
-import shlex
 
 BARE = "the job runs in no container"
-INDEX = "https://pypi.nvidia.com"
-REPOSITORY = "https://github.com/ai-dynamo/dynamo.git"
-CONTENT = "setup_script_sha256"  # in the spec that is planned, where the script could be read
-
-PIP = "python3 -m pip install --quiet --disable-pip-version-check"
-
-# The function is not called in a condition: bash would ignore its `set -e` there.
-INSTALL = """\
-srt_dynamo() (
-  set -e
-  mark="$(python3 -c 'import sys; print(sys.prefix)' 2>/dev/null || echo "$HOME")/.srt-dynamo"
-  mkdir -p "$mark" 2>/dev/null || {{ mark="$HOME/.srt-dynamo"; mkdir -p "$mark"; }}
-  if command -v flock >/dev/null; then exec 9>"$mark/lock"; flock 9; fi
-  [ "$(cat "$mark/done" 2>/dev/null)" != {key} ] || exit 0
-  {body}
-  echo {key} >"$mark/done"
-)
-srt_dynamo
-[ $? = 0 ] || {{ echo "dynamo could not be installed" >&2; exit 1; }}"""
-
-BUILD = """\
-cache={cache}
-  if ! [ -e "$cache/.complete" ]; then
-    mkdir -p "$cache"
-    if command -v flock >/dev/null; then exec 8>"$cache.lock"; flock 8; fi
-    if ! [ -e "$cache/.complete" ]; then
-      if command -v apt-get >/dev/null; then
-        apt-get update -qq
-        apt-get install -y -qq git curl build-essential cmake pkg-config libclang-dev protobuf-compiler libudev-dev
-      fi
-      command -v cargo >/dev/null || curl -sSf https://sh.rustup.rs | sh -s -- -y --profile minimal
-      export PATH="$HOME/.cargo/bin:$PATH"
-      {pip} maturin
-      build=$(mktemp -d)
-      git clone --quiet {repository} "$build/dynamo"
-      cd "$build/dynamo"
-      git checkout --quiet {commit}
-      echo "building dynamo $(git rev-parse HEAD)"
-{patches}      (cd lib/bindings/python && maturin build --release --out "$cache")
-      tar -C "$build" -czf "$cache/dynamo.tar.gz" dynamo
-      cd /
-      rm -rf "$build"
-      touch "$cache/.complete"
-    fi
-  fi
-  source="${{HOME:-/root}}/srt-dynamo-source"
-  rm -rf "$source"
-  mkdir -p "$source"
-  tar -C "$source" -xzf "$cache/dynamo.tar.gz"
-  {pip} "$cache"/*.whl
-  {pip} -e "$source/dynamo\""""
-
-# Copies what differs by name or size, several files at once; other workers of the node wait.
-STAGE = """\
-srt_stage() (
-  from={source} to={target}
-  mkdir -p "$to" || exit 1
-  if command -v flock >/dev/null; then exec 9>"$to.lock"; flock 9; fi
-  list() {{ (cd "$1" && find -L . -type f -printf '%P\\t%s\\n' | LC_ALL=C sort); }}
-  missing=$(LC_ALL=C comm -23 <(list "$from") <(list "$to") | cut -f1)
-  [ -n "$missing" ] || exit 0
-  echo "staging $(printf '%s\\n' "$missing" | wc -l) files of $from to $to"
-  printf '%s\\n' "$missing" | tr '\\n' '\\0' |
-    (cd "$from" && xargs -0 -P "${{STAGE_PARALLEL:-16}}" -n 1 cp -L --parents -t "$to") || exit 1
-  [ -z "$(LC_ALL=C comm -23 <(list "$from") <(list "$to"))" ]
-)
-srt_stage || {{ echo "the model could not be staged to {target}" >&2; exit 1; }}"""
-
-# A failed download only warns: the engine tries by itself and says what is wrong.
-DOWNLOAD = """\
-if [ -n "${{HF_HOME:-}}" ]; then (
-  mkdir -p "$HF_HOME" && find "$HF_HOME" -name '*.lock' -mmin +30 -delete 2>/dev/null
-  if command -v flock >/dev/null; then exec 9>"$HF_HOME/.srt-download"; flock 9; fi
-  python3 -c 'import sys; from huggingface_hub import snapshot_download; snapshot_download(sys.argv[1])' {model}
-) || echo "warning: {model} could not be downloaded beforehand" >&2; fi"""
-
-
-def lines(step, layout):
-    """Return the shell texts that come before *step*, in order."""
-    spec = layout.spec
-    worker = step["kind"] == "worker"
-    if not worker and step["kind"] != "frontend":
-        return []
-    found = []
-    if spec["setup_script"]:
-        found.append(setup(layout))
-    if installs(spec):
-        found.append(install(layout))
-    if worker and layout.staged_model:
-        source, target = shlex.quote(layout.source_model), shlex.quote(layout.staged_model)
-        found.append(STAGE.format(source=source, target=target))
-    if worker and spec["model"]["path"].startswith("hf:"):
-        found.append(DOWNLOAD.format(model=shlex.quote(layout.source_model)))
-    return found
+SCRIPT_DIGEST = "setup_script_sha256"  # in the spec that is planned, where the script could be read
 
 
 def script_path(spec):
     """Return the setup script's path below configs_dir."""
     return os.path.normpath(spec["setup_script"])
-
-
-def setup(layout):
-    """Return the line that runs the setup script; it is in configs_dir or its folder ``patches``."""
-    folder = "/configs" if layout.contained else layout.spec["cluster"]["configs_dir"]
-    name = script_path(layout.spec)
-    first, second = shlex.quote(f"{folder}/{name}"), shlex.quote(f"{folder}/patches/{name}")
-    text = f"if [ -e {first} ]; then bash {first}; else bash {second}; fi || exit 1"
-    content = layout.spec.get(CONTENT)
-    return f"# sha256 {content}\n{text}" if content else text
 
 
 def with_content(spec):
@@ -134,77 +25,42 @@ def with_content(spec):
     folder = spec["cluster"]["configs_dir"]
     if not (spec["setup_script"] and folder):
         return spec
-    for below in ("", "patches"):  # the order of setup()
+    for below in ("", "patches"):  # the order of plan/preambles.py
         with contextlib.suppress(OSError), open(os.path.join(folder, below, script_path(spec)), "rb") as stream:
-            return dict(spec, **{CONTENT: hashlib.sha256(stream.read()).hexdigest()[:16]})
+            return dict(spec, **{SCRIPT_DIGEST: hashlib.sha256(stream.read()).hexdigest()[:16]})
     return spec
 
 
 def installs(spec):
     """Tell whether dynamo is installed: into containers only, never into an environment of the host."""
-    contained = spec["cluster"]["container_runtime"] != "none"
-    return bool(spec["dynamo"]["install"] and spec["frontend"]["type"] == "dynamo" and contained)
+    return _wants_dynamo(spec) and spec["cluster"]["container_runtime"] != "none"
 
 
-def install(layout):
-    """Return the text that installs dynamo as the job's ``dynamo`` section says."""
-    dynamo = layout.spec["dynamo"]
-    if dynamo["wheel"]:
-        version, key = dynamo["wheel"], f"wheel {dynamo['wheel']}"
-        body = f"{PIP} --no-index --no-deps --find-links /configs/wheelhouse/dynamo {_packages(version)}"
-    elif dynamo["hash"] or dynamo["top_of_tree"]:
-        body, key = _build(layout)
-    else:
-        version = dynamo["version"]
-        key = f"version {version}"
-        body = f"{PIP} --extra-index-url {INDEX} {_packages(version)}"
-    return INSTALL.format(key=shlex.quote(key), body=body)
+def _keeps_dynamo(spec):
+    """Tell whether the dynamo of the host is used although the job wants one installed."""
+    return _wants_dynamo(spec) and spec["cluster"]["container_runtime"] == "none"
 
 
-def _packages(version):
-    return " ".join(shlex.quote(f"{name}=={version}") for name in ("ai-dynamo-runtime", "ai-dynamo"))
+def _wants_dynamo(spec):
+    return bool(spec["dynamo"]["install"] and spec["frontend"]["type"] == "dynamo")
 
 
-def _build(layout):
-    """Return (shell text, key) of a build from source.
-
-    A commit is kept in configs_dir for later jobs. What the newest commit is changes: it is built once for this job,
-    in its run directory, so that all of its nodes have the same one and no other job takes it for the newest.
-    """
-    dynamo = layout.spec["dynamo"]
-    patches = dynamo["cargo_patches"] or []
-    commit = name = dynamo["hash"] or "HEAD"
-    if patches:
-        name += "-patch-" + hashlib.sha1("\n".join(patches).encode()).hexdigest()[:8]
-    if not dynamo["hash"]:
-        cache, name = f"{layout.run_dir}/dynamo-build", f"{name} of {layout.private_dir('dynamo')}"
-    elif layout.spec["cluster"]["configs_dir"]:
-        cache = f"/configs/dynamo-wheels/{name}"
-    else:
-        cache = f"/tmp/srt-dynamo-wheels/{name}"
-    seds = ""
-    for patch in patches:
-        crate = re.escape(patch.partition("=")[0].strip())
-        line = patch.replace("\\", "\\\\").replace("|", "\\|").replace("&", "\\&")
-        program = shlex.quote(f"s|^{crate} *=.*|{line}|")
-        seds += f"      find . -name Cargo.toml -exec sed -i {program} {{}} +\n"
-    body = BUILD.format(
-        cache=shlex.quote(cache), pip=PIP, repository=REPOSITORY, commit=shlex.quote(commit), patches=seds
-    )
-    return body, f"commit {name}"
+def _idle_mounts(spec):
+    """Return the keys of mounts without effect, since the job runs in no container."""
+    if spec["cluster"]["container_runtime"] != "none":
+        return []
+    return [key for key in ("extra_mount", "container_mounts") if spec[key]]
 
 
 def notes(spec):
-    """Return sentences about what is prepared, or is not."""
-    found = []
-    dynamo = spec["dynamo"]
-    if dynamo["install"] and spec["frontend"]["type"] == "dynamo" and not installs(spec):
+    """Return notes on what is prepared, or is not."""
+    found, dynamo = [], spec["dynamo"]
+    if _keeps_dynamo(spec):
         found.append(f"dynamo.install: {BARE}, so the dynamo that is there is used as it is.")
     if spec["model"]["container"] and spec["cluster"]["container_runtime"] == "none":
         found.append("model.container: the cluster file says container_runtime none, so the image is not used.")
-    idle = [key for key in ("extra_mount", "container_mounts") if spec[key]]
-    if idle and spec["cluster"]["container_runtime"] == "none":
-        found.append(f"{', '.join(idle)}: no effect, {BARE} and sees the host as it is.")
+    if _idle_mounts(spec):
+        found.append(f"{', '.join(_idle_mounts(spec))}: no effect, {BARE} and sees the host as it is.")
     if installs(spec) and dynamo["wheel"] and not spec["cluster"]["configs_dir"]:
         found.append("dynamo.wheel: the wheels must be in configs_dir/wheelhouse/dynamo, and no configs_dir is set.")
     if spec["model"]["stage_dir"] and spec["model"]["path"].startswith("hf:"):
@@ -212,12 +68,13 @@ def notes(spec):
     return found
 
 
-def bare_notes(job, runtime, found):
-    """Return a sentence, as a list, for the raw *job* that names no image where containers could be run.
+def bare_notes(job, spec, runtime):
+    """Return a note, as a list, for the raw *job* that names no image where containers could be run.
+
+    Not where another note says already that the job runs in no container.
 
     :param runtime: the cluster file's container_runtime.
-    :param found: the notes so far: one of them may have told it.
     """
-    if job["model"].get("container") is not None or runtime == "none" or any(BARE in note for note in found):
+    if job["model"].get("container") is not None or runtime == "none" or _keeps_dynamo(spec) or _idle_mounts(spec):
         return []
     return ["model.container: not given, so workers run on the nodes themselves. Write none if that is meant."]

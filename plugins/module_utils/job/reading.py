@@ -20,8 +20,8 @@ class Document:
     def __init__(self, job, source=NOWHERE, selector=None):
         self.job, self.source, self.selector = job, source, selector
 
-    def variants(self, problems=None):
-        """Return (variants, notes); *problems* is that of :func:`spec.variants.expand`."""
+    def expand(self):
+        """Return its :class:`~.variants.Expanded` jobs."""
         job, source, path = spelt(self.job, self.source.texts), self.source, ()
         if isinstance(job, dict) and set(job) == {"job"}:
             job, source, path = job["job"], source.under(("job",)), ("job",)
@@ -30,7 +30,14 @@ class Document:
         if not isinstance(job, dict) or not job:
             remedy = "A job is a mapping with name, model, resources and more."
             raise SpecError([self.source.problem(path, f"is {kind_of(job) if job else 'empty'}.", remedy)])
-        return expand(job, source, self.selector, problems)
+        return expand(job, source, self.selector)
+
+    def variants(self):
+        """Return its variants; SpecError if anything is wrong with any of them."""
+        found = self.expand()
+        if found.problems:
+            raise SpecError(found.problems)
+        return found.variants
 
 
 def absolute(path):

@@ -4,59 +4,117 @@
 
 from __future__ import annotations
 
+import functools
+
 from ..backends import BACKENDS, profiling
 from ..benchmarks import BENCHMARKS
 from ..failures import Error
 from ..frontends import FRONTENDS
 from ..schema.source import dotted
+from ..schema.traced import Reads, Traced, entries
 from ..topology.layout import demands, place_workers, worker_nodes
+from ..topology.ports import PortConflict
 from . import cross_checks, fault_policy, paths, preparation, unsupported
-from .cross_checks import het_problems
+from .cluster import IMAGES
+from .cross_checks import het_obstacles
 from .images import complete_images
-from .paths import complete_paths
 from .schema import JOB
 
 MODES = ("prefill", "decode", "agg")
-PARTS = ((BACKENDS, "backend"), (FRONTENDS, "frontend"), (BENCHMARKS, "benchmark"))
+COUNTS = {
+    kind: tuple(f"{mode}_{what}" for mode in modes for what in ("nodes", "workers"))
+    for kind, modes in (("split", MODES[:2]), ("agg", MODES[2:]))
+}
 
 
-def complete(spec, environment, report, attempt):
-    """Fill in what follows from other values, in place.
+class Pass:
+    """One pass of rules over a spec: each is called once, and tells what is true whatever becomes of wrong values.
 
-    :param report: ``report(path, problem, remedy)`` takes problems.
-    :param attempt: ``attempt(rule, *arguments)`` calls a rule; it may fail on a section that is wrong already.
+    A rule that has read a value at one of the paths *wrong*, or below one, says nothing: its findings may go away with
+    what is wrong there. So does a rule that reads what such a rule should have written.
     """
-    attempt(complete_paths, spec, environment, report)
-    attempt(_complete_runtime, spec)
-    attempt(_complete_resources, spec)
-    attempt(complete_images, spec, environment, report)
+
+    def __init__(self, spec, wrong=()):
+        self.reads, self.wrong = Reads(), set(wrong)
+        self.spec = Traced(spec, self.reads) if wrong else spec
+
+    def call(self, rule, *arguments, writes=()):
+        """Return what ``rule(spec, *arguments)`` returns, a list.
+
+        :param writes: the paths that the rule may write.
+        """
+        self.reads.clear()
+        try:
+            found = rule(self.spec, *arguments)
+        except Exception:
+            if not self.reads.touch(self.wrong):
+                raise
+        if self.reads.touch(self.wrong):
+            self.wrong.update(writes)
+            return []
+        return found
 
 
-def _complete_runtime(spec):
+def examine(spec, wrong, environment, planner, fit):
+    """Complete *spec* in place and check what crosses its sections; return (problems, notes).
+
+    :param wrong: paths of *spec* that hold no value of the job, since the value there is wrong.
+    :param environment: see :mod:`.paths`.
+    :param planner: ``planner(spec)`` plans the service on made-up nodes.
+    :param fit: look at nodes and ports even if nothing else is wrong. With other problems it always is done.
+    """
+    one, problems = Pass(spec, wrong), []
+    for rule, writes in COMPLETIONS:
+        problems += one.call(rule, environment, writes=writes)
+    for rule in RULES:
+        problems += one.call(rule)
+    unable = [problem for rule in UNABLE for problem in one.call(rule)]
+    notes = one.call(unsupported.notes, JOB) + one.call(paths.notes, environment)
+    if environment.rehearse:
+        notes += [f"{dotted(path)} {problem} The plan is shown all the same." for path, problem, _remedy in unable]
+    else:
+        problems += unable
+    if fit or problems:
+        known = {path[0] for path, *_more in problems}
+        problems += one.call(check_fit, lambda spec: planner(spec).imaginary_layout, known)
+    return list(dict.fromkeys(problems)), notes
+
+
+def _leave_out_false(key, spec, _environment):
+    """Take the options that are false out of the table *key*, in place: false switches one off that has a default."""
+    for name, value in entries(spec[key]):
+        if value is False:
+            del spec[key][name]
+    return []
+
+
+def _complete_runtime(spec, _environment):
     runtime = spec["cluster"]["container_runtime"] or "pyxis"
     spec["cluster"]["container_runtime"] = runtime if spec["model"]["container"] else "none"
+    return []
 
 
-def _complete_resources(spec):
-    resources = spec["resources"]
-    _leave_out_none(resources)
-    for mode in MODES:
-        resources[f"gpus_per_{mode}"] = gpus_per_worker(resources, mode)
-    if resources["het_jobs"] is None:
-        # The cluster's wish is for the jobs that can; the job's own is an error where it cannot.
-        wished = spec["cluster"]["use_het_jobs"]
-        wished = wished and not het_problems({**spec, "resources": {**resources, "het_jobs": True}})
-        resources["het_jobs"] = bool(wished)
-
-
-def _leave_out_none(resources):
+def _leave_out_none(spec, _environment):
     """Take away the counts of the kind of workers, aggregated or not, that the job says it has 0 of, in place."""
-    agg = {key: resources[key] for key in ("agg_nodes", "agg_workers")}
-    split = {f"{mode}_{what}": resources[f"{mode}_{what}"] for mode in MODES[:2] for what in ("nodes", "workers")}
+    resources = spec["resources"]
+    agg, split = ({key: resources[key] for key in COUNTS[kind]} for kind in ("agg", "split"))
     if any(split.values()) and (agg["agg_workers"] == 0 or not any(agg.values())):
         resources.update(dict.fromkeys(agg))
     elif any(agg.values()) and not any(split.values()):
         resources.update(dict.fromkeys(split))
+    return []
+
+
+def _complete_gpus(mode, spec, _environment):
+    spec["resources"][f"gpus_per_{mode}"] = gpus_per_worker(spec["resources"], mode)
+    return []
+
+
+def _complete_het_jobs(spec, _environment):
+    """The cluster's default is for the jobs that can be heterogeneous; the job's own is an error where it cannot."""
+    if spec["resources"]["het_jobs"] is None:
+        spec["resources"]["het_jobs"] = bool(spec["cluster"]["use_het_jobs"] and not het_obstacles(spec))
+    return []
 
 
 def gpus_per_worker(resources, mode):
@@ -72,36 +130,46 @@ def gpus_per_worker(resources, mode):
     return nodes * resources["gpus_per_node"] // workers if nodes else resources["gpus_per_node"]
 
 
-def check(spec, environment, report, attempt):
-    """Report every broken rule that crosses fields to ``report(path, problem, remedy)``; return notes.
+def _part_problems(table, section, spec):
+    """Return the problems that the backend, frontend or benchmark of the job finds."""
+    return table[spec[section]["type"]].problems(spec)
 
-    What this version cannot run yet is a problem, but only a note in a rehearsal.
-    """
-    parts = [table[spec[section]["type"]] for table, section in PARTS if spec[section] and spec[section]["type"]]
-    for rule in (*cross_checks.RULES, *(part.problems for part in parts), profiling.problems):
-        for problem in attempt(rule, spec) or []:
-            report(*problem)
-    unable = [one for part in parts if hasattr(part, "unable") for one in attempt(part.unable, spec) or []]
-    unable += attempt(unsupported.unable, spec) or []
-    notes = attempt(unsupported.notes, spec, JOB) or []
-    notes += paths.notes(spec, environment)
-    if environment.rehearse:
-        notes += [f"{dotted(path)} {problem} The plan is shown all the same." for path, problem, _remedy in unable]
-    else:
-        for problem in unable:
-            report(*problem)
-    return notes
+
+# (rule, paths that it writes): each completes the spec in place, and returns its problems.
+COMPLETIONS = (
+    *((functools.partial(_leave_out_false, key), ((key,),)) for key in ("srun_options", "sbatch_directives")),
+    *paths.COMPLETIONS,
+    (_complete_runtime, (("cluster", "container_runtime"),)),
+    (_leave_out_none, tuple(("resources", key) for keys in COUNTS.values() for key in keys)),
+    *((functools.partial(_complete_gpus, mode), (("resources", f"gpus_per_{mode}"),)) for mode in MODES),
+    (_complete_het_jobs, (("resources", "het_jobs"),)),
+    (complete_images, IMAGES),
+)
+# Each returns its problems.
+RULES = (
+    *cross_checks.RULES,
+    functools.partial(_part_problems, BACKENDS, "backend"),
+    functools.partial(_part_problems, FRONTENDS, "frontend"),
+    functools.partial(_part_problems, BENCHMARKS, "benchmark"),
+    profiling.problems,
+)
+# What this version cannot run yet is a problem, but only a note where nothing is run.
+UNABLE = (
+    lambda spec: BENCHMARKS[spec["benchmark"]["type"]].unable(spec),
+    *(functools.partial(unsupported.unable, path) for path in unsupported.REFUSED_KEYS),
+)
 
 
 def notes(spec):
-    """Return sentences about the spec alone, but for those of the backend."""
+    """Return the notes that follow from *spec* alone."""
     found = FRONTENDS[spec["frontend"]["type"]].notes(spec) + BENCHMARKS[spec["benchmark"]["type"]].notes(spec)
     found += unread(spec) + profiling.notes(spec)
-    return found + preparation.notes(spec) + fault_policy.notes(spec) + cross_checks.notes(spec)
+    found += preparation.notes(spec) + fault_policy.notes(spec) + cross_checks.notes(spec)
+    return found + BACKENDS[spec["backend"]["type"]].notes(spec)
 
 
 def unread(spec):
-    """Return sentences about keys that belong to another frontend or benchmark than the job has."""
+    """Return notes on keys that belong to another frontend or benchmark than the job has."""
     found = []
     for section, table in (("frontend", FRONTENDS), ("benchmark", BENCHMARKS)):
         mine, lost = readers(table[spec[section]["type"]]), {}
@@ -122,29 +190,29 @@ def readers(part):
     return getattr(part, "reads", part.fields)
 
 
-def check_fit(spec, plan, report, found=()):
-    """Report workers that do not fit and ports that collide.
+def check_fit(spec, plan, known=()):
+    """Return the problem of workers that do not fit or of ports that collide, as a list.
 
     :param plan: ``plan(spec)`` plans the service on made-up nodes.
-    :param found: the (path, problem, remedy) that are known, so that nothing is told that only follows from them.
+    :param known: the sections with problems, so that nothing is told that only follows from them.
     """
-    resources, known = spec["resources"], {path[0] for path, *_more in found}
+    resources = spec["resources"]
     if "resources" in known or not demands(resources) or not worker_nodes(resources):
-        return
+        return []
     try:
         share = BACKENDS[spec["backend"]["type"]].shares_nodes(spec)
         place_workers(resources, range(worker_nodes(resources, share)), share)
     except Error as error:
-        report(("resources",), error.msg, None)
-        return
-    if known & {"frontend", "infra", "ports"}:
-        return
+        return [(("resources",), error.msg, None)]
+    if {"frontend", "infra", "ports"} & set(known):
+        return []
     try:
         plan(spec)
     except Error as error:
         # What an engine gets may be wrong here. The ports of the services themselves do not depend on it.
-        if "backend" not in known or error.msg.startswith("Port "):
-            report(("ports",), error.msg, None)
+        if "backend" not in known or isinstance(error, PortConflict):
+            return [(("ports",), error.msg, None)]
     except Exception:
-        if not found:
+        if not known:
             raise
+    return []

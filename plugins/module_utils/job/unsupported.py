@@ -8,7 +8,7 @@ all the same. The rest gets a note.
 
 from __future__ import annotations
 
-# The reference marks the keys by these words (tests/unit/.../plan/test_pending.py).
+# The reference marks the keys by these words (tests/unit/.../plan/test_unsupported.py).
 REFUSED = "Not yet: runs refuse it."
 UNUSED = "Accepted, not used yet."
 
@@ -36,19 +36,15 @@ UNUSED_KEYS = (
 SA_BENCH = ("slow_down_sleep_time", "slow_down_wait_time")
 
 
-def unable(spec):
-    """Return ``[(path, problem, remedy)]`` for what a run of *spec* would have to do and cannot."""
-    problem, found = "asks for something that this version cannot do yet.", []
-    for path in REFUSED_KEYS:
-        if path[-1] in SA_BENCH and (spec["benchmark"] or {}).get("type") != "sa-bench":
-            continue
-        if _value(spec, path):
-            found.append((path, problem, "Leave it out."))
-    return found
+def unable(path, spec):
+    """Return ``[(path, problem, remedy)]`` if *spec* asks at *path*, one of REFUSED_KEYS, for what no run can do."""
+    if path[-1] in SA_BENCH and spec["benchmark"]["type"] != "sa-bench" or not _value(spec, path):
+        return []
+    return [(path, "asks for something that this version cannot do yet.", "Leave it out.")]
 
 
 def notes(spec, section):
-    """Return a sentence about the keys of *spec* that are not used yet, as a list; *section* is the JOB section."""
+    """Return a note on the keys of *spec* that are not used yet, as a list; *section* is the JOB section."""
     given = [path for path in UNUSED_KEYS if _given(spec, path, section)]
     names = ", ".join(".".join(path) for path in given)
     return [f"{names}: accepted, not used yet by this version."] if given else []

@@ -11,6 +11,7 @@ import fnmatch
 import itertools
 import os
 import re
+from typing import NamedTuple
 
 from ..failures import Error, SpecError
 from ..schema.merge import deep_merge
@@ -40,24 +41,24 @@ def has_overrides(document):
     return isinstance(document, dict) and BASE in document
 
 
-def override_variants(document, source, selector=None, problems=None):
-    """Return (variants, notes) of a document with ``base`` that *selector* chooses; see :func:`expand`.
+def override_variants(document, source, selector=None):
+    """Return (variants, problems) of a document with ``base`` that *selector* chooses; see :func:`expand`.
 
     Without selector: all ``override_*``, then all ``zip_override_*``, each in alphabetical order; the base itself
     only when it is asked for. A glob chooses among the same names.
     """
-    problems = [] if problems is None else problems
-    wrong = _check_keys(document, source, problems)
+    wrong = _wrong_keys(document, source)
+    problems = list(wrong.values())
     plain = sorted(key for key in document if str(key).startswith(OVERRIDE))
     names = plain + sorted(key for key in document if str(key).startswith(ZIP))
     base = document[BASE]
     if BASE in wrong:
-        return [], []
+        return [], problems
     base_source = source.under((BASE,))
     if selector == BASE:
-        return [("", base, base_source)], []
+        return [("", base, base_source)], problems
     if not names and wrong:  # a misspelt one is known
-        return [], []
+        return [], problems
     if not names:
         remedy = f"Add one, or choose the base with {source.file}:base."
         raise SpecError([source.problem((BASE,), "has no override_* beside it.", remedy, True)])
@@ -87,29 +88,26 @@ def override_variants(document, source, selector=None, problems=None):
                 raise Error(f"{source.file}: {wanted} has {len(found)} variants, 0 to {len(found) - 1}; not {number}.")
             found = [found[number]]
         variants += [_merged(base, base_source, *variant) for variant in found]
-    return variants, []
+    return variants, problems
 
 
-def _check_keys(document, source, problems):
-    """Report top-level keys that are neither base nor overrides: a misspelt one would silently be left out.
+def _wrong_keys(document, source):
+    """Return ``{key: problem}`` of top-level keys that are no part of such a file, or no mapping.
 
-    Return the keys that are wrong.
+    A misspelt override would silently be left out.
     """
-    wrong = set()
+    wrong = {}
     if not isinstance(document[BASE], dict):
-        wrong.add(BASE)
-        problems.append(source.problem((BASE,), "is no mapping; it is the job that the overrides change."))
+        wrong[BASE] = source.problem((BASE,), "is no mapping; it is the job that the overrides change.")
     for key, value in document.items():
         if key in (BASE, "lock"):
             continue
         if not str(key).startswith((OVERRIDE, ZIP)) or key in (OVERRIDE, ZIP):
             if not str(key).startswith(HOLDERS):
-                wrong.add(key)
                 remedy = f"{_meant(str(key))}A key that only holds an anchor begins with x- or _."
-                problems.append(source.problem((key,), "is no part of a file with base.", remedy, on_key=True))
+                wrong[key] = source.problem((key,), "is no part of a file with base.", remedy, on_key=True)
         elif not isinstance(value, dict):
-            wrong.add(key)
-            problems.append(source.problem((key,), "is no mapping of keys to change."))
+            wrong[key] = source.problem((key,), "is no mapping of keys to change.")
     return wrong
 
 
@@ -178,12 +176,17 @@ def _merged(base, base_source, suffix, over, over_source):
     return suffix, job, over_source.laid_over(base_source)
 
 
-def sweep_variants(job, source, problems=None):
-    """Return the variants of a *job* with ``sweep``: the product of its parameters, the last one fastest.
+def sweep_variants(job, source):
+    """Return (variants, problems) of a *job*: the product of the parameters of its ``sweep``, the last one fastest.
 
-    A parameter that is used nowhere is added to *problems*, if that is a list, and the variants are returned.
+    The problems are parameters that are used nowhere in it; what makes no variants at all is a SpecError. A job
+    without sweep is its only variant.
     """
-    collected, (parameters, zipped, where) = problems, _parameters(job, source)
+    if not isinstance(job, dict) or "sweep" not in job:
+        return [("", job, source)], []
+    if job["sweep"] is None:
+        return [("", {key: value for key, value in job.items() if key != "sweep"}, source)], []
+    parameters, zipped, where = _parameters(job, source)
     rest = {key: value for key, value in job.items() if key != "sweep"}
     names, rows = list(parameters), list(parameters.values())
     count = 1
@@ -203,16 +206,11 @@ def sweep_variants(job, source, problems=None):
         if _is_name(one.get("name")):
             one["name"] = f"{one['name']}_{suffix}"
         variants.append((suffix, one, source))
-    unused = [name for name in names if name not in used]
-    if unused:
-        problems = [
-            source.problem((*where, name), "is used nowhere.", f'Write "{{{name}}}" where its values belong.', True)
-            for name in unused
-        ]
-        if collected is None:
-            raise SpecError(problems)
-        collected += problems
-    return variants
+    return variants, [
+        source.problem((*where, name), "is used nowhere.", f'Write "{{{name}}}" where its values belong.', True)
+        for name in names
+        if name not in used
+    ]
 
 
 def _used(document, source):
@@ -222,9 +220,9 @@ def _used(document, source):
     """
     found = [("", document, source)]
     if has_overrides(document):
-        found = override_variants(document, source, BASE, [])[0]
+        found = override_variants(document, source, BASE)[0]
         if any(str(key).startswith((OVERRIDE, ZIP)) for key in document):
-            found += override_variants(document, source, None, [])[0]
+            found += override_variants(document, source)[0]
     places = set()
     for _suffix, job, where in found:
         if not isinstance(job, dict) or job.get("sweep") is None:
@@ -344,36 +342,34 @@ def _word(value):
     return re.sub(r"[^A-Za-z0-9._-]+", "-", _text(value, bare)).strip("-")
 
 
-def expand(document, source, selector=None, problems=None):
-    """Return (variants, notes) of any job file: one job, overrides, a sweep, or sweeps in overrides.
+class Expanded(NamedTuple):
+    """The jobs of one file: *variants*, with *notes* for the user, and *problems* of those that could not be made."""
 
-    :param problems: takes up what is wrong with some of the variants, so that the others can be looked at all the
-        same. Without it all of that is a SpecError.
+    variants: list
+    notes: list
+    problems: list
+
+
+def expand(document, source, selector=None):
+    """Return the :class:`Expanded` jobs of any job file: one job, overrides, a sweep, or sweeps in overrides.
+
+    SpecError if nothing of it can be made; Error for a *selector* that chooses nothing.
     """
-    notes, found_wrong = [], [] if problems is None else problems
+    found, notes, problems = [("", document, source)], [], []
     if has_overrides(document):
-        found, notes = override_variants(document, source, selector, found_wrong)
-    else:
-        if selector:
-            notes.append(f"The selector {selector} means nothing: {source.file} has no base.")
-        found = [("", document, source)]
-    variants, idle = [], []
+        found, problems = override_variants(document, source, selector)
+    elif selector:
+        notes.append(f"The selector {selector} means nothing: {source.file} has no base.")
+    variants, idle = [], {}
     for suffix, job, places in found:
-        if isinstance(job, dict) and "sweep" in job and job["sweep"] is None:
-            job = {key: value for key, value in job.items() if key != "sweep"}
-        if isinstance(job, dict) and job.get("sweep") is not None:
-            try:
-                more = sweep_variants(job, places, idle)
-            except SpecError as error:
-                found_wrong += error.problems
-                continue
-            variants += [("_".join(filter(None, (suffix, one))), raw, where) for one, raw, where in more]
-        else:
-            variants.append((suffix, job, places))
-    if idle:
-        used = _used(document, source)
+        try:
+            more, unused = sweep_variants(job, places)
+        except SpecError as error:
+            problems += error.problems
+            continue
         # Variants share the sweep of the base.
-        found_wrong += [one for place, one in {_place(one): one for one in idle}.items() if place not in used]
-    if found_wrong and problems is None:
-        raise SpecError(found_wrong)
-    return variants, notes
+        idle.update((_place(one), one) for one in unused)
+        variants += [("_".join(filter(None, (suffix, one))), raw, where) for one, raw, where in more]
+    used = _used(document, source) if idle else ()
+    problems += [one for place, one in idle.items() if place not in used]
+    return Expanded(variants, notes, problems)

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from ..job import preparation
+from ..job.preparation import installs
+from . import preambles
 
 
 def surround(step, layout, job_mounts):
@@ -23,13 +24,13 @@ def surround(step, layout, job_mounts):
         if spec["resources"]["gpu_type"].lower().startswith("mi"):
             step["container"]["gpus"] = "rocm"
         # Packages are installed and low ports are taken as root of the container.
-        if step["kind"] == "nginx" or preparation.installs(spec) and step["tier"] in ("worker", "frontend"):
+        if step["kind"] == "nginx" or installs(spec) and step["tier"] in ("worker", "frontend"):
             step["container"]["remap_root"] = True
         step["mounts"] = list(job_mounts)
     else:
         step["container"] = None
     if spec["resources"]["het_jobs"]:
         step["srun_options"] = {**step["srun_options"], "het-group": layout.het_groups[step["nodes"][0]]}
-    lines = [spec["cluster"]["default_bash_preamble"], *preparation.lines(step, layout), step["preamble"]]
+    lines = [spec["cluster"]["default_bash_preamble"], *preambles.lines(step, layout), step["preamble"]]
     text = "\n".join(line.rstrip("\n") for line in lines if line)
     step["preamble"] = text or None

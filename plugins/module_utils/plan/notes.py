@@ -8,25 +8,24 @@ from __future__ import annotations
 MOST = 8
 
 
-def notes(layout, allocation):
-    """Return sentences about *layout*, which stands on *allocation* (it may have nodes that the job does not use)."""
-    return _idle(layout, allocation) + _shifted(layout)
+def notes(layout):
+    """Return notes on *layout*."""
+    return _idle(layout) + _shifted(layout)
 
 
-def _idle(layout, allocation):
-    """Return sentences about nodes and GPUs that no worker has. Dedicated nodes have something else to do."""
+def _idle(layout):
+    """Return notes about nodes and GPUs that no worker has. Dedicated nodes have something else to do."""
     size, taken = layout.spec["resources"]["gpus_per_node"], {}
     for process in layout.processes:
         taken.setdefault(process.node, set()).update(process.gpu_indices)
     free = {node: [gpu for gpu in range(size) if gpu not in taken.get(node, ())] for node in layout.roles.workers}
-    surplus = [node["name"] for node in allocation["nodes"] if node["name"] not in layout.addresses]
     empty = [node for node in free if node not in taken]
     partly = {node: gpus for node, gpus in free.items() if gpus and node in taken}
     found = []
     if empty:
         found.append(f"No worker is on {_few(empty)}: {len(empty)} of the {len(free)} nodes for workers.")
-    if surplus:
-        found.append(f"The allocation has more nodes than the job needs; nothing runs on {_few(surplus)}.")
+    if layout.surplus:
+        found.append(f"The allocation has more nodes than the job needs; nothing runs on {_few(layout.surplus)}.")
     if partly:
         lost, have = sum(map(len, partly.values())), size * len(free)
         texts = [f"{node} GPU {_ranges(gpus)}" for node, gpus in partly.items()]
@@ -35,7 +34,7 @@ def _idle(layout, allocation):
 
 
 def _shifted(layout):
-    """Return a sentence for each kind of port that had to step over another kind."""
+    """Return a note for each kind of port that had to step over another kind."""
     return [
         f"Ports: {owner} on {node} is {port} instead of {wish}, where {kind} is in the way"
         + (f"; so it is {count - 1} more times." if count > 1 else ".")

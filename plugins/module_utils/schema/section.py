@@ -15,7 +15,7 @@ from ..failures import Problem
 from ..json_types import Json, JsonObject, KeyPath
 from ..secrets.references import is_environment
 from .source import NOWHERE, Source
-from .types import PARAMETER, Choice, ListOf, MapOf, OneOf, OptionalSection, Str, Type, kind_of, nullable, shown
+from .types import PARAMETER, ListOf, MapOf, OneOf, OptionalSection, Str, Type, kind_of, nullable, shown
 from .words import nearest, normal, other_form
 
 # {key as it is compared: {dotted section: the variants that have the key there, () for all}}
@@ -144,23 +144,23 @@ class Checker:
 
     :param places: what :func:`known_places` returned, to tell where a misplaced key belongs.
 
-    ``wrong`` says of every path whose value is not known ``(the Type that is expected or None, the path that the
-    value belongs to or None)``.
+    ``wrong`` has the path of every value that is not known: it is missing or bad, or its key is misspelt or in the
+    wrong place. ``meant`` has the paths that the misspelt and misplaced keys seem to mean; they are in ``wrong`` too.
     """
 
     def __init__(self, source: Source = NOWHERE, places: KnownPlaces | None = None) -> None:
         self.source, self.places = source, places or {}
         self.problems: list[Problem] = []
-        self.wrong: dict[KeyPath, tuple[Type | None, KeyPath | None]] = {}
+        self.wrong: set[KeyPath] = set()
         self.meant: set[KeyPath] = set()
 
     def problem(self, path: Sequence[str | int], text: str, remedy: str | None = None, on_key: bool = False) -> None:
         """Record a problem at *path* (a tuple of keys)."""
         self.problems.append(self.source.problem(path, text, remedy, on_key))
 
-    def bad(self, path: Sequence[str | int], type_: Type, text: str, remedy: str | None = None) -> None:
-        """Record a problem of the value at *path*, for which *type_* is expected."""
-        self.wrong[tuple(path)] = (type_, None)
+    def bad(self, path: Sequence[str | int], text: str, remedy: str | None = None) -> None:
+        """Record a problem of the value at *path*."""
+        self.wrong.add(tuple(path))
         self.problem(path, text, remedy)
 
     def check(self, type_: Type, value: Json, path: KeyPath = ()) -> Json:
@@ -179,16 +179,21 @@ class Checker:
             return type_.coerce(value)
         except ValueError as error:
             if hidden(value, path):
-                self.bad(path, type_, f"is a number or a date, {type_.name} is expected.", "Write it with quotes.")
+                self.bad(path, f"is a number or a date, {type_.name} is expected.", "Write it with quotes.")
             else:
-                self.bad(path, type_, str(error))
+                self.bad(path, str(error))
             return None
 
     def _section(self, type_: Section | Variants, value: Json, path: KeyPath) -> JsonObject | None:
         if value is None:
             value = {}
         if not isinstance(value, dict):
-            self.bad(path, type_, f"is {kind_of(value)}, a mapping of keys is expected.")
+            self.bad(path, f"is {kind_of(value)}, a mapping of keys is expected.")
+            return None
+        slip = self._misspelt_word(type_, value)
+        if slip is not None:
+            self.wrong.add(path)  # which keys it has depends on the word
+            self.unknown(slip, path, [type_.key])
             return None
         section = type_ if isinstance(type_, Section) else self._variant(type_, value, path)
         if section is None:
@@ -197,8 +202,6 @@ class Checker:
             if key not in section.fields:
                 remedy = self._of_other_type(type_, section, key) or _one_of_these(section, key, value[key])
                 self.unknown(key, path, section.fields, remedy)
-        # Who misspelt a key has not forgotten it.
-        self.meant |= {where for _type, where in self.wrong.values() if where}
         return {key: self._field(field, key, value, path) for key, field in section.fields.items()}
 
     def _variant(self, type_: Variants, value: JsonObject, path: KeyPath) -> Section | None:
@@ -208,18 +211,26 @@ class Checker:
             word, words = value[type_.key], list(type_.sections)
             hint = nearest(str(word), words)
             remedy = f"Did you mean {hint}?" if hint else None
-            problem = f"is {shown(word)}, expected is one of {', '.join(words)}."
-            self.bad((*path, type_.key), Choice(*words), problem, remedy)
+            self.wrong.add(path)
+            self.bad((*path, type_.key), f"is {shown(word)}, expected is one of {', '.join(words)}.", remedy)
         return section
+
+    @staticmethod
+    def _misspelt_word(type_: Section | Variants, value: JsonObject) -> str | None:
+        """Return the key of *value* that is nearly the one whose word selects the variant, if that is not there."""
+        if not isinstance(type_, Variants) or value.get(type_.key) is not None:
+            return None
+        known = {key for section in type_.sections.values() for key in section.fields}
+        return next((key for key in value if key not in known and nearest(str(key), [*known]) == type_.key), None)
 
     def _field(self, field: Field, key: str, value: JsonObject, path: KeyPath) -> Json:
         given = value.get(key)
         if given is None:
-            if field.required and path + (key,) in self.meant:
+            if field.required and path + (key,) in self.meant:  # whoever misspelt a key has not forgotten it
                 return None
             if field.required:
                 problem = f'has no "{key}".' if path else f'The key "{key}" is missing.'
-                self.wrong[path + (key,)] = (field.type, None)
+                self.wrong.add(path + (key,))
                 self.problem(path, problem, f"Add {key}: {field.doc}" if field.doc else None)
                 return None
             if field.default is None and isinstance(field.type, (Section, Variants)):
@@ -238,16 +249,20 @@ class Checker:
             named = None if hint else self._named_after(key, path)
             places = list(self.places.get(normal(key), ()))
             if hint:
-                self.wrong[(*path, key)] = (None, (*path, hint))
+                self._means(path, key, (*path, hint))
             elif named:
-                self.wrong[(*path, key)] = (None, named)
+                self._means(path, key, named)
             elif len(places) == 1:
-                self.wrong[(*path, key)] = (None, (*filter(None, places[0].split(".")), normal(key)))
+                self._means(path, key, (*filter(None, places[0].split(".")), normal(key)))
             same = form or named or hint and normal(hint) == normal(key)
             move = f'Write it as "{named[1]}" under "{named[0]}".' if named else None
             hints = [f'Did you mean "{hint}"?' if hint else move, None if same else self._elsewhere(str(key))]
             remedy = " ".join(filter(None, hints)) or f"Known keys here: {', '.join(sorted(fields))}."
         self.problem(path + (key,), "is not a known key.", remedy, on_key=True)
+
+    def _means(self, path: KeyPath, key: str | int, meant: KeyPath) -> None:
+        self.wrong |= {(*path, key), meant}
+        self.meant.add(meant)
 
     def _named_after(self, key: str | int, path: KeyPath) -> tuple[str, str] | None:
         """Return (section, key) when a section is named after *key* and has one after *path*: port of x, ports.x."""
@@ -283,14 +298,14 @@ class Checker:
 
     def _list(self, type_: ListOf, value: Json, path: KeyPath) -> list[Json] | None:
         if not isinstance(value, list):
-            self.bad(path, type_, f"is {kind_of(value)}, a list is expected.")
+            self.bad(path, f"is {kind_of(value)}, a list is expected.")
             return None
         return [self.check(type_.item, item, path + (index,)) for index, item in enumerate(value)]
 
     def _map(self, type_: MapOf, value: Json, path: KeyPath) -> JsonObject | None:
         if not isinstance(value, dict):
             kind = "one value" if hidden(value, path) else kind_of(value)
-            self.bad(path, type_, f"is {kind}, a mapping is expected.")
+            self.bad(path, f"is {kind}, a mapping is expected.")
             return None
         for key in value:
             if isinstance(key, bool):
@@ -306,7 +321,7 @@ class Checker:
             result = trial.check(one, value, path)
             if not trial.problems:
                 return result
-        self.bad(path, type_, f"is {shown(value)}, expected is {type_.name}.")
+        self.bad(path, f"is {shown(value)}, expected is {type_.name}.")
         return None
 
 

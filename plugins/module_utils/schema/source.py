@@ -32,6 +32,16 @@ class Source:
         self.texts: dict[KeyPath, str] = {}
         self.borrowed: dict[KeyPath, tuple[Source, KeyPath]] = {}
 
+    def put_key(self, path: KeyPath, line: int, file: str | None = None) -> None:
+        """Record the line of the key at *path*; *file* is another one than the document's."""
+        self.keys[path] = (file or self.file, line)
+
+    def put_value(self, path: KeyPath, line: int, is_scalar: bool, file: str | None = None) -> None:
+        """Record the line of the value at *path*, after that of its key."""
+        # A mapping or list begins with its first key or item; who looks for it looks for its own key.
+        inside = None if is_scalar else self.keys.get(path)
+        self.values[path] = inside or (file or self.file, line)
+
     def lender(self, path: Sequence[str | int]) -> tuple[Source, KeyPath]:
         """Return (source, path) of the document that gave the value at *path*: this one unless it is borrowed."""
         path = tuple(path)
@@ -238,9 +248,7 @@ class _Index:
             self.tagged(node, path)
             return
         if path:
-            # A mapping begins with its first key; who looks for it looks for its own key.
-            inside = not isinstance(node, self.yaml.ScalarNode) and self.source.keys.get(path)
-            self.source.values[path] = inside or (self.source.file, node.start_mark.line + 1)
+            self.source.put_value(path, node.start_mark.line + 1, isinstance(node, self.yaml.ScalarNode))
         self.open.add(id(node))
         if node.tag in NUMBERS:
             self.source.texts[path] = node.value
@@ -299,7 +307,7 @@ class _Index:
             if key in seen:
                 self.problem(key_node, here, f"is there twice, first in line {seen[key]}.", "Keep one of them.")
             seen[key] = line
-            self.source.keys[here] = (self.source.file, line)
+            self.source.put_key(here, line)
             self.value(value_node, here)
 
     def merged(self, node: Any, path: KeyPath) -> None:

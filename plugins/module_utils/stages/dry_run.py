@@ -11,8 +11,8 @@ import time
 
 from ..files import write_text_atomic
 from ..job.preparation import with_content
-from ..plan.build import build_with_origins, imaginary_allocation, layout_of
 from ..plan.mounts import listed
+from ..plan.planner import Planner, imaginary_allocation
 from ..plan.printer import node_map, summary
 from ..plan.provenance import Places, remarks, resolved
 from ..slurm import script, srun
@@ -78,8 +78,9 @@ class Rehearsal:
     def __init__(self, job, origins, params):
         self.job, self.origins, self.places, self.spec = job, origins, Places(origins), job["spec"]
         output_dir = os.path.abspath(params["output_dir"] or job["output_dir"])
-        self.allocation = imaginary_allocation(self.spec, script.run_dir(output_dir, "JOBID"))
-        self.plan, self.made_of = build_with_origins(with_content(self.spec), self.allocation)
+        planner = Planner(with_content(self.spec))
+        self.layout = planner.layout(imaginary_allocation(self.spec, script.run_dir(output_dir, "JOBID")))
+        self.plan, self.made_of = planner.plan_with_origins(self.layout)
         self.script, self.notes = script.render(job["allocation"], output_dir, params["lease_s"])
 
     @property
@@ -97,7 +98,7 @@ class Rehearsal:
         parts.append(("notes", "".join(f"{note}\n" for note in [*self.notes, *self.plan["notes"]])))
         parts.append(("sbatch_script.sh", self.script))
         parts += [(one["path"], one["content"]) for one in self.configs()]
-        parts.append(("mounts", self.mounts()))
+        parts.append(("mounts", listed(self.layout)))
         parts.append(("steps", "".join(map(self.printable, self.steps))))
         parts.append(("points", self.points()))
         return "".join(f"---- {title}\n{text.rstrip()}\n" for title, text in parts if text)
@@ -106,10 +107,6 @@ class Rehearsal:
         """Return the srun line of *step*, its environment and its options, each with its origin."""
         known = remarks(self.made_of[step["name"]], self.places)
         return srun.printable(step, "JOBID", self.plan["run_dir"], known)
-
-    def mounts(self):
-        """Return the mounts of the job's containers with the keys that they are from."""
-        return listed(layout_of(self.spec, self.allocation))
 
     def points(self):
         """Return one line a point of the benchmark."""

@@ -4,26 +4,18 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import os
+from typing import Any, NamedTuple
 
-from ..backends import BACKENDS
 from ..failures import Error, SpecError
-from ..job import preparation, rules
-from ..job.allocation_request import allocation_request, keeping, metadata
-from ..job.cluster import apply_cluster, find_cluster_file, load_cluster
-from ..job.older_forms import modernise
-from ..job.origins import Origins
+from ..job.allocation_request import keeping
+from ..job.cluster import find_cluster_file, load_cluster
 from ..job.paths import Environment
 from ..job.reading import Document, read_jobs
+from ..job.resolve import Secrets, describe, raise_problems, resolve
 from ..job.run_request import Asked, check_output_dir
-from ..job.schema import JOB, OURS, PLACES
-from ..job.trials import Trial, guessed, independent
-from ..plan.build import imaginary_allocation, layout_of, serving_digest
-from ..schema.section import Checker
-from ..schema.source import NOWHERE, Source
-from ..schema.text import to_yaml
+from ..plan.planner import Planner
 from ..secrets import references
 
 ARGUMENT_SPEC = {
@@ -46,89 +38,140 @@ ARGUMENT_SPEC = {
 TRUE = ("true", "yes", "on", "1")
 
 
-def run(params, ctx):
-    """Return ``{jobs, origins, notes, keep, lease_s, concurrencies, changed: False}``; each job has its origins.
+class Given(NamedTuple):
+    """What the action plugin knows beside the module's parameters.
 
-    The action plugin may set ``params["source"]``, the :class:`Source` of ``params["job"]``, or
-    ``params["documents"]``, all that was read; ``params["problems"]``, what is wrong with the names of the extra
-    vars; ``params["places"]``, ``{name: (file, line)}`` of extra vars; and ``params["vaulted"]``, values from vaults
-    (``inline``: one by one, ``file``: of encrypted files).
-    ``params["hidden"]`` takes up the values of secrets.
+    :param documents: the :class:`Document` s that it has read already, in the place of ``job`` and ``job_file``.
+    :param problems: what is wrong with the extra vars, to be reported together with those of the job.
+    :param places: ``{name: (file, line)}`` of extra vars.
+    :param inline: values that were encrypted one by one.
+    :param whole: values of files that are encrypted as a whole.
+    :param lookup: looks paths up on the submit host, see :class:`Here` of job/paths.py.
     """
+
+    documents: list | None = None
+    problems: list = []
+    places: dict = {}
+    inline: frozenset = frozenset()
+    whole: frozenset = frozenset()
+    lookup: Any = None
+
+
+class Answer(NamedTuple):
+    """The module's *result*, and the values of *secrets*, which are no part of it: ``{reference: value}``."""
+
+    result: dict
+    secrets: dict
+
+
+def run(params, ctx):
+    """Return ``{jobs, origins, notes, keep, lease_s, concurrencies, changed: False}``; each job has its origins."""
+    return answer(params, ctx).result
+
+
+def answer(params, ctx, given=None):
+    """Return the :class:`Answer`; SpecError with all problems of all jobs."""
+    given = given or Given()
     # Problems of extra vars have their places, and are raised below.
-    wish = {} if params.get("problems") else keeping(params.get("keep"), params.get("lease_s"))
-    asked = Asked(params)
-    earlier = [*(params.get("problems") or []), *asked.problems]
+    kept = {} if given.problems else keeping(params.get("keep"), params.get("lease_s"))
+    asked = Asked(dict(params, places=given.places, problems=given.problems))
+    problems = [*given.problems, *asked.problems]
     if params.get("frozen"):
-        raise_problems(earlier)
-        answer = frozen(params["frozen"])
-        for job in answer["jobs"]:
+        raise_problems(problems)
+        found = frozen(params["frozen"])
+        for job in found["jobs"]:
             asked.check(job["spec"])
-        return dict(answer, concurrencies=asked.levels, **wish)
-    documents = params.get("documents")
-    if params.get("job_file"):
-        if params.get("job"):
-            raise Error("job and job_file are both given. Give one of them.")
-        documents = read_jobs(params["job_file"])
-    documents = documents or [Document(params.get("job"), params.get("source") or NOWHERE)]
-    if earlier and not documents[0].job:
-        raise SpecError(earlier)
+        return Answer(dict(found, concurrencies=asked.levels, **kept), {})
+    if params.get("job_file") and params.get("job"):
+        raise Error("job and job_file are both given. Give one of them.")
+    documents = given.documents or documents_of(params)
+    if problems and not documents[0].job:
+        raise SpecError(problems)
     cluster = load_cluster(find_cluster_file(params.get("cluster_file")))
-    jobs, origins, notes, problems = [], [], cluster_notes(cluster), list(earlier)
+    jobs = Jobs(params, ctx, given, cluster, asked)
     for document in documents:
+        jobs.read(document)
+    raise_problems(unique([*problems, *jobs.problems]))
+    jobs.check_names()
+    result = dict(kept, changed=False, jobs=jobs.jobs, origins=jobs.origins, notes=unique(jobs.notes))
+    return Answer(dict(result, concurrencies=asked.levels), jobs.secrets)
+
+
+def documents_of(params):
+    """Return the documents that the module's parameters name."""
+    return read_jobs(params["job_file"]) if params.get("job_file") else [Document(params.get("job"))]
+
+
+class Jobs:
+    """The jobs of all documents: ``jobs``, ``origins``, ``notes``, ``secrets``, and ``problems`` of all of them."""
+
+    def __init__(self, params, ctx, given, cluster, asked):
+        self.params, self.given, self.cluster, self.asked = params, given, cluster, asked
+        check_mode = bool(ctx and ctx.check_mode)
+        # Nothing will be run: then nothing is written, and what cannot be run yet is only a note.
+        self.rehearse = bool(params.get("rehearse") or check_mode)
+        self.single = params.get("single") and not check_mode
+        self.jobs, self.origins, self.problems, self.secrets = [], [], [], {}
+        self.notes = [f"Cluster file: {cluster.path}.", *cluster.notes] if cluster.path else []
+
+    def read(self, document):
+        """Add the jobs of *document*, and its problems."""
         try:
-            variants, more = document.variants(problems)
+            found = document.expand()
         except SpecError as error:
-            problems.extend(error.problems)
-            continue
-        notes += more
+            self.problems += error.problems
+            return
+        self.notes += found.notes
         wrong = []
-        for suffix, job, source in variants:
+        for suffix, job, source in found.variants:
             try:
-                made, found = make(job, source, cluster, params, ctx, notes)
-                asked.check(made["spec"])
-                if not params.get("output_dir"):
-                    check_output_dir(made, cluster)
-                jobs.append(made)
-                origins.append(found.table())
+                self._add(job, source)
             except SpecError as error:
                 wrong.append((isinstance(job, dict) and job.get("name") or suffix, error.problems))
-        problems += of_variants(wrong, len(variants))
-    raise_problems(unique(problems))
-    check_names(jobs)
-    if params.get("single") and len(jobs) > 1 and not (ctx and ctx.check_mode):
-        names = ", ".join(job["name"] for job in jobs[:20]) + (", ..." if len(jobs) > 20 else "")
-        raise Error(
-            f"There are {len(jobs)} jobs: {names}. playbooks/sweep.yml runs them one after the other, "
-            "job_file=FILE:SELECTOR chooses one, and --check shows all."
+        self.problems += found.problems + of_variants(wrong, len(found.variants))
+
+    def _add(self, job, source):
+        params, given = self.params, {}
+        # In the flat form the extra var may as well be the job's own key.
+        if params.get("setup_script") and job.get("setup_script") != params["setup_script"]:
+            job, given = dict(job, setup_script=params["setup_script"]), {("setup_script",): "-e setup_script"}
+        secrets = Secrets(self._key, self.given.inline, self.given.whole)
+        found = resolve(job, source, self.cluster, self._environment(source), Planner, given, secrets)
+        self.notes += found.notes
+        self.secrets.update(found.secrets)
+        made = describe(found, params.get("job_tags") or ())
+        self.asked.check(made["spec"])
+        if not params.get("output_dir"):
+            check_output_dir(made, self.cluster)
+        self.jobs.append(made)
+        self.origins.append(found.origins)
+
+    def _environment(self, source):
+        folders = [os.path.dirname(source.file)] if source.file and os.path.isabs(source.file) else []
+        return Environment(
+            folders=[*folders, os.getcwd()],
+            check_paths=self.params.get("check_paths", True),
+            rehearse=self.rehearse,
+            cluster_folder=os.path.dirname(self.cluster.path) if self.cluster.path else None,
+            lookup=self.given.lookup,
         )
-    return dict(wish, changed=False, jobs=jobs, origins=origins, notes=unique(notes), concurrencies=asked.levels)
 
+    def _key(self, spec):
+        folder = self.params.get("output_dir") or spec["cluster"]["output_dir"] or os.path.abspath("outputs")
+        return references.load_key(folder, create=not self.rehearse)
 
-def make(job, source, cluster, params, ctx, notes):
-    """Return (one job of the result, its Origins); *notes* takes up what a person should know about it."""
-    given = {}
-    # In the flat form the extra var may as well be the job's own key.
-    if params.get("setup_script") and job.get("setup_script") != params["setup_script"]:
-        job, given = dict(job, setup_script=params["setup_script"]), {("setup_script",): "-e setup_script"}
-    folders = [os.path.dirname(source.file)] if source.file and os.path.isabs(source.file) else []
-    environment = Environment(
-        folders=[*folders, os.getcwd()],
-        check_paths=params.get("check_paths", True),
-        rehearse=rehearsal(params, ctx),
-        cluster_folder=os.path.dirname(cluster.path) if cluster.path else None,
-        exists=params.get("exists"),
-        where=params.get("where", "here"),
-    )
-    found = Origins(given)
-    spec = resolve(job, source, cluster, environment, origins=found, notes=notes)
-    hide(spec, params, ctx)
-    return describe(spec, params.get("job_tags") or ()), found
-
-
-def rehearsal(params, ctx):
-    """Tell whether nothing will be run: then nothing is written, and what cannot be run yet is only a note."""
-    return bool(params.get("rehearse") or ctx and ctx.check_mode)
+    def check_names(self):
+        """Refuse two jobs of one name: the second would adopt the allocation of the first. Refuse several for one."""
+        names = [job["name"] for job in self.jobs]
+        twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+        if twice and len({job["allocation"]["digest"] for job in self.jobs if job["name"] == twice[0]}) == 1:
+            raise Error(f"Several jobs are called {', '.join(twice[:5])}. Give each variant a name of its own.")
+        if self.single and len(names) > 1:
+            raise Error(
+                f"There are {len(names)} jobs: {', '.join(names[:20])}{', ...' if len(names) > 20 else ''}. "
+                "playbooks/sweep.yml runs them one after the other, job_file=FILE:SELECTOR chooses one, and --check "
+                "shows all."
+            )
 
 
 def frozen(path):
@@ -138,97 +181,6 @@ def frozen(path):
             return dict(json.load(stream), changed=False)
     except (OSError, ValueError) as error:
         raise Error(f"The frozen job {path} cannot be read: {error}. Submit the job again.") from None
-
-
-def hide(spec, params, ctx):
-    """Replace the secrets of *spec* by references, in place."""
-    vaulted = params.get("vaulted") or {}
-    inline, whole = vaulted.get("inline") or set(), vaulted.get("file") or set()
-    folder = params.get("output_dir") or spec["cluster"]["output_dir"] or os.path.abspath("outputs")
-    hidden = references.conceal(
-        spec, lambda: references.load_key(folder, create=not rehearsal(params, ctx)), inline | whole
-    )
-    problem = "comes from a vault, but only values of an environment are kept out of files and process lists."
-    remedy = "Give it as an environment variable."
-    raise_problems(
-        [
-            {"file": None, "line": None, "path": ".".join(map(str, path)), "problem": problem, "remedy": remedy}
-            for path in references.exposed(spec, inline)
-        ]
-    )
-    params.setdefault("hidden", {}).update(hidden)
-
-
-def resolve(job, source, cluster, environment, earlier=(), origins=None, notes=None):
-    """Return the normalised spec of the raw *job*; SpecError with every problem found, in the order of the lines.
-
-    :param earlier: problems found before, to be reported together with those of the job.
-    :param origins: takes up where each value came from.
-    :param notes: takes up what a person should know.
-    """
-    notes = [] if notes is None else notes
-    job, source, older = modernise(job, source, JOB)
-    notes += older
-    checker = Checker(source, PLACES)
-    checker.problems.extend(earlier)
-    for key in [key for key in job if key in OURS and key not in JOB.fields]:
-        del job[key]
-        checker.problem((key,), "is no part of a job.", f"Give it as -e {key}=... instead.", on_key=True)
-    job, given = apply_cluster(job, cluster)
-    environment.learn(cluster.settings, given)
-    if origins is not None:
-        origins.collect(job, source, {path: cluster.place(there) for path, there in given.items()})
-    checker.source = cluster.lend(source, given)
-    for path in origins.given if origins is not None else ():
-        checker.source.borrowed[path] = (Source("extra vars"), path)
-    spec = checker.check(JOB, job)
-    if spec is None:
-        raise_problems(checker.problems)
-    spec["cluster"] = cluster.kept()
-    examine(spec, job, checker, environment, notes)
-    raise_problems(checker.problems)
-    # Nothing reads it yet, and a plan must not carry the keys and tokens that it may hold.
-    spec.pop("reporting")
-    if not spec["faults"]:
-        del spec["faults"]
-    rules.check_fit(spec, serving_digest, checker.problem)
-    raise_problems(checker.problems)
-    found = rules.notes(spec) + BACKENDS[spec["backend"]["type"]].notes(spec)
-    notes += found + preparation.bare_notes(job, cluster.kept()["container_runtime"], found)
-    return spec
-
-
-def examine(spec, job, checker, environment, notes):
-    """Complete the checked *spec* in place, and report to *checker* what crosses its sections.
-
-    With keys that are wrong already, the rules look at guesses: see :mod:`.trials`.
-    """
-    if not checker.wrong:
-        found = finish(spec, environment, Trial(), notes, fit=bool(checker.problems)).found
-    else:
-        tried = []
-        for guess in guessed(job, checker.wrong):
-            one = Checker(places=PLACES).check(JOB, guess)
-            one["cluster"] = copy.deepcopy(spec["cluster"])
-            tried.append(finish(one, environment, Trial(lenient=True), [], fit=True))
-        places = {path for path, (_type, where) in checker.wrong.items() for path in (path, where) if path}
-        found = independent(tried, places)
-    for problem in found:
-        checker.problem(*problem)
-
-
-def finish(spec, environment, trial, notes, fit=False):
-    """Complete the checked *spec* in place and check what crosses its sections; return *trial*, which has the problems.
-
-    :param fit: look at the nodes and ports even if nothing else is wrong. With other problems it always is done.
-    """
-    for key in ("srun_options", "sbatch_directives"):
-        spec[key] = {name: value for name, value in (spec[key] or {}).items() if value is not False}
-    rules.complete(spec, environment, trial, trial.attempt)
-    notes += rules.check(spec, environment, trial, trial.attempt)
-    if fit or trial.found:
-        trial.attempt(rules.check_fit, spec, lambda one: layout_of(one, imaginary_allocation(one)), trial, trial.found)
-    return trial
 
 
 def of_variants(wrong, count):
@@ -261,36 +213,3 @@ def unique(items):
 def mark(item):
     """Return what tells the note or problem *item* from others."""
     return item if isinstance(item, str) else tuple(sorted((key, str(value)) for key, value in item.items()))
-
-
-def check_names(jobs):
-    """Refuse two jobs of one name in one file: the second would adopt the allocation of the first."""
-    names = [job["name"] for job in jobs]
-    twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
-    if twice and len({job["allocation"]["digest"] for job in jobs if job["name"] == twice[0]}) == 1:
-        raise Error(f"Several jobs are called {', '.join(twice[:5])}. Give each variant a name of its own.")
-
-
-def raise_problems(problems):
-    """Raise SpecError for *problems*, if any, sorted by file and line."""
-    if problems:
-        raise SpecError(sorted(problems, key=lambda one: (str(one.get("file")), one.get("line") or 0)))
-
-
-def describe(spec, tags=()):
-    """Return one job of the result."""
-    request = allocation_request(spec)
-    return {
-        "name": spec["name"],
-        "spec": spec,
-        "allocation": request,
-        "metadata": metadata(spec, tags),
-        "config_text": to_yaml(spec),
-        "output_dir": spec["cluster"]["output_dir"] or os.path.abspath("outputs"),
-        "digests": {"allocation": request["digest"], "serving": serving_digest(spec)},
-    }
-
-
-def cluster_notes(cluster):
-    """Return what a person should know about the cluster file."""
-    return [f"Cluster file: {cluster.path}.", *cluster.notes] if cluster.path else []

@@ -10,8 +10,9 @@ import os
 from ..failures import Error
 from ..files import inside, write_text_atomic
 from ..job.preparation import with_content
-from ..plan.build import build_with_origins, imaginary_allocation, layout_of, spec_notes
+from ..plan import notes
 from ..plan.mounts import listed
+from ..plan.planner import Planner, imaginary_allocation
 from ..plan.printer import node_map, step_lines, summary
 from ..plan.provenance import resolved, with_remarks
 from ..plan_file import load_plan
@@ -29,9 +30,9 @@ PLAN = "plan.json"
 
 
 def run(params, ctx):
-    """Return ``{plan_path, plan, groups, nodes, node_map, frontend_url, notes, remarks, changed, diff}``.
+    """Return ``{plan_path, plan, groups, nodes, node_map, frontend_url, notes, layout_notes, changed, diff}``.
 
-    ``remarks`` are those of ``notes`` that follow from the nodes; the others were told when the job was read.
+    ``layout_notes`` are those of ``notes`` that follow from the nodes; the others were told when the job was read.
     In check mode nothing is written and ``plan_json`` holds the whole plan as text, since no file has it.
     """
     spec = params["spec"]
@@ -42,7 +43,9 @@ def run(params, ctx):
             raise Error(f"The job has no {key}: topology_plan needs an allocation with nodes, as slurm_job returns it.")
     path = os.path.join(job["run_dir"], PLAN)
     previous = load_plan(path) if os.path.exists(path) else None
-    plan, made_of = build_with_origins(with_content(spec), job, previous)
+    planner = Planner(with_content(spec))
+    layout = planner.layout(job, previous)
+    plan, made_of = planner.plan_with_origins(layout)
     text = to_text(plan)
     before = _present(job["run_dir"], plan) if previous else {}
     wanted = {one["path"]: one["content"] for one in plan["files"]}
@@ -63,7 +66,7 @@ def run(params, ctx):
         "node_map": node_map(plan),
         "frontend_url": plan["frontend_url"],
         "notes": plan["notes"],
-        "remarks": plan["notes"][len(spec_notes(spec)) :],
+        "layout_notes": notes.notes(layout),
         "diff": diff(previous, before, plan),
     }
     if ctx.check_mode:
@@ -72,7 +75,7 @@ def run(params, ctx):
         if params.get("origins"):
             text = resolved(spec, params["origins"])
             result["diff"].append(_record("the job, and where its values are from", "", text))
-        mounts = listed(layout_of(spec, job, previous))
+        mounts = listed(layout)
         if mounts:
             result["diff"].append(_record("mounts, and the keys that they are from", "", mounts))
     return result

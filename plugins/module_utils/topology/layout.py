@@ -96,7 +96,8 @@ class Layout:
     ``addresses`` maps node names, in allocation order, to addresses. These are set by the plan: ``served_name``, the
     model's public name, and ``served_by``, the path of the key that it is from; ``wiring``, the environment that
     connects a process to the job's infrastructure; ``worker_urls``, where workers with an HTTP side of their own
-    answer, by process name. ``shifts`` is what :func:`_shifts` returns.
+    answer, by process name. ``shifts`` is what :func:`_shifts` returns, ``surplus`` the allocation's further nodes,
+    which the job does not need.
     """
 
     spec: JsonObject
@@ -113,6 +114,7 @@ class Layout:
     wiring: dict[str, Option] = field(default_factory=dict)
     worker_urls: dict[str, str] = field(default_factory=dict)
     shifts: list[Shift] = field(default_factory=list)
+    surplus: list[str] = field(default_factory=list)
 
     @property
     def ports(self) -> dict[str, int]:
@@ -285,7 +287,7 @@ def build_layout(
     :param embedded: the first worker itself is the public side; there is no frontend.
     :param previous: an earlier plan of the same job, whose ports are kept where they still fit.
     """
-    addresses = _needed_nodes(spec, allocation, share)
+    addresses, surplus = _needed_nodes(spec, allocation, share)
     roles = assign(addresses, Wish.of(spec))
     endpoints = place_workers(spec["resources"], roles.workers, share)
     roles = _placed(roles, spec, endpoints)
@@ -304,18 +306,32 @@ def build_layout(
     shifts = _give_ports(book, processes, families, previous)
     if embedded:
         processes[0].ports["http"] = spec["ports"]["frontend"]
-    job_id, run_dir = str(allocation["id"]), allocation["run_dir"]
-    return Layout(spec, job_id, run_dir, addresses, roles, frontends, nginx, endpoints, processes, shifts=shifts)
+    return Layout(
+        spec=spec,
+        job_id=str(allocation["id"]),
+        run_dir=allocation["run_dir"],
+        addresses=addresses,
+        roles=roles,
+        frontends=frontends,
+        nginx=nginx,
+        endpoints=endpoints,
+        processes=processes,
+        shifts=shifts,
+        surplus=surplus,
+    )
 
 
-def _needed_nodes(spec: JsonObject, allocation: Allocation, share: bool) -> dict[str, str]:
-    """Return {node: address} of those nodes of *allocation* that the job uses; Error when there are too few."""
+def _needed_nodes(spec: JsonObject, allocation: Allocation, share: bool) -> tuple[dict[str, str], list[str]]:
+    """Return ({node: address} of those nodes of *allocation* that the job uses, the names of the others).
+
+    Error when there are too few.
+    """
     addresses = {node["name"]: node["address"] for node in allocation["nodes"]}
     needed = worker_nodes(spec["resources"], share) + Wish.of(spec).nodes
     if len(addresses) < needed:
         raise Error(f"The job needs {needed} nodes, the allocation {allocation['id']} has {len(addresses)}.")
     # An adopted allocation may be larger; its further nodes stay idle.
-    return dict(list(addresses.items())[:needed])
+    return dict(list(addresses.items())[:needed]), list(addresses)[needed:]
 
 
 def place_workers(resources: JsonObject, workers: Sequence[str], share: bool) -> list[Endpoint]:

@@ -16,6 +16,10 @@ HIGHEST = 65535
 Counter = tuple[str, Optional[str]]
 
 
+class PortConflict(Error):
+    """Two services of the job have one fixed port on one node."""
+
+
 @dataclass(frozen=True)
 class Family:
     """A kind of worker port.
@@ -51,10 +55,10 @@ class PortBook:
         self._next: dict[Counter, int] = {}
 
     def reserve(self, node: str, port: int, owner: str) -> int:
-        """Take a fixed *port*; Error when it has another owner on that node."""
+        """Take a fixed *port*; PortConflict when it has another owner on that node."""
         taken = self.owners.setdefault((node, port), owner)
         if taken != owner:
-            raise Error(
+            raise PortConflict(
                 f"Port {port} on {node} is wanted by {taken} and by {owner}. Change one of them under ports in the job."
             )
         return port

@@ -23,20 +23,19 @@ class Action:
         return {"stdout": done.stdout, "stderr": done.stderr}
 
 
-def test_what_is_there_is_told_from_what_is_not(tmp_path, monkeypatch):
-    monkeypatch.setattr(remote, "AT_ONCE", 2)
+def test_what_is_there_is_told_from_what_is_not(tmp_path):
     there = [tmp_path / name for name in ("plain", 'it\'s "odd" $(x)', "-n")]
     for path in there:
         path.touch()
-    asked = [*map(str, there), str(tmp_path / "gone"), str(there[0])]
     action = Action()
-    assert remote.existing(action, asked) == set(map(str, there))
-    assert action.calls == 2  # each path is asked for once
-    assert remote.existing(action, []) == set()
+    paths = remote.RemotePaths(action, "login1")
+    assert all(paths.exists(str(path)) for path in there) and not paths.exists(str(tmp_path / "gone"))
+    assert paths.where == "on login1"
+    assert paths.exists(str(there[0])) and action.calls == 4, "each path is looked up once"
 
 
 def test_a_host_that_does_not_answer(tmp_path):
     with pytest.raises(
-        Error, match="cannot be asked which paths exist: no answer. Mend the connection, or give -e check"
+        Error, match="cannot be asked which paths exist: no answer. Fix the connection, or give -e check"
     ):
-        remote.existing(Action("false"), [str(tmp_path)])
+        remote.RemotePaths(Action("false"), "login1").exists(str(tmp_path))

@@ -6,7 +6,7 @@ import jobs
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.benchmarks import BENCHMARKS
 from ansible_collections.srt.slurm.plugins.module_utils.failures import SpecError
-from ansible_collections.srt.slurm.plugins.module_utils.plan.build import client_assets
+from ansible_collections.srt.slurm.plugins.module_utils.plan.planner import client_assets
 
 
 def test_points():

@@ -128,10 +128,17 @@ def test_configs_are_looked_for_on_the_submit_host(tmp_path):
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "srtslurm.yaml").write_text("srtctl_root: /there\n")
     (tmp_path / "job.yaml").write_text(yaml.safe_dump(jobs.raw(model={"path": "/", "container": "img:1"})))
-    asked = []
+
+    class Remote:
+        where, asked = "on x", []
+
+        def exists(self, path):
+            self.asked.append(path)
+            return True
+
     params = {"job_file": str(tmp_path / "job.yaml"), "cluster_file": str(tmp_path / "site" / "srtslurm.yaml")}
-    found = job_spec.run({**params, "exists": lambda path: asked.append(path) or True, "where": "on x"}, None)
-    assert "/there/configs" in asked and configs(found["jobs"][0]["spec"]) == "/there/configs:/configs"
+    found = job_spec.answer(params, None, job_spec.Given(lookup=Remote())).result
+    assert "/there/configs" in Remote.asked and configs(found["jobs"][0]["spec"]) == "/there/configs:/configs"
 
 
 def test_a_directory_that_the_cluster_file_names_must_be_there(tmp_path):

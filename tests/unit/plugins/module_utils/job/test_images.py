@@ -9,9 +9,7 @@ import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.failures import SpecError
 from ansible_collections.srt.slurm.plugins.module_utils.job import images, paths
 from ansible_collections.srt.slurm.plugins.module_utils.job.cluster import load_cluster
-from ansible_collections.srt.slurm.plugins.module_utils.plan import build
-from ansible_collections.srt.slurm.plugins.module_utils.schema.source import NOWHERE
-from ansible_collections.srt.slurm.plugins.module_utils.stages import job_spec
+from ansible_collections.srt.slurm.plugins.module_utils.plan import planner
 
 STORE = {"type": "sglang", "sglang_config": {"prefill": {"disaggregation-transfer-backend": "mooncake"}}}
 PLACES = {
@@ -38,7 +36,7 @@ def resolved(tmp_path, path, text, check_paths=True, cluster="", **changes):
     job = jobs.raw(model={"path": str(tmp_path), "container": "img:1"})
     job = jobs.deep_merge(jobs.deep_merge(job, PLACES[path](text)), changes)
     site = load_cluster(str(tmp_path / "site" / "srtslurm.yaml"))
-    value = job_spec.resolve(job, NOWHERE, site, environment)
+    value = jobs.resolved(job, cluster=site, environment=environment).spec
     for key in path.split("."):
         value = value[key]
     return value
@@ -130,7 +128,7 @@ def test_an_image_that_no_step_uses_is_not_looked_at(tmp_path, path, changes, te
 )
 def test_nginx_is_used_where_the_plan_starts_it(changes, expected):
     spec = jobs.spec_of(**changes)
-    assert build.layout_of(spec, build.imaginary_allocation(spec)).nginx is expected
+    assert planner.Planner(spec).imaginary_layout.nginx is expected
     assert images.runs_nginx(spec) is expected
 
 

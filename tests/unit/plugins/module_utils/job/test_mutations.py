@@ -9,11 +9,11 @@ import json
 import random
 
 import jobs
+import pytest
 import yaml
-from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
-from ansible_collections.srt.slurm.plugins.module_utils.job import reading
-from ansible_collections.srt.slurm.plugins.module_utils.plan import build
-from ansible_collections.srt.slurm.plugins.module_utils.stages import job_spec
+from ansible_collections.srt.slurm.plugins.module_utils.failures import Error, SpecError
+from ansible_collections.srt.slurm.plugins.module_utils.job import reading, resolve
+from ansible_collections.srt.slurm.plugins.module_utils.plan import planner
 
 NONSENSE = [
     None,
@@ -72,6 +72,35 @@ def damage(job, source):
         parent[path[-1]] = copy.deepcopy(source.choice(NONSENSE))
 
 
+def mappings_only(value, path=()):
+    """Yield the path of every key of the job, but for the free tables of engine options: there every name is right."""
+    for key, item in value.items() if isinstance(value, dict) else ():
+        yield (*path, key)
+        yield from () if str(key).endswith("_config") else mappings_only(item, (*path, key))
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_one_wrong_key_is_all_that_is_told_of_a_right_job(name):
+    """Whatever follows from the wrong key is not told: it is gone when the key is right."""
+    original = reading.read_job(str(jobs.ROOT / "examples" / name))[0]
+    for path in mappings_only(original):
+        for rename in (False, True):
+            job = copy.deepcopy(original)
+            parent = job
+            for key in path[:-1]:
+                parent = parent[key]
+            value = parent.pop(path[-1])
+            if rename:
+                parent[f"{path[-1]}x"] = value
+            else:
+                parent[path[-1]] = [None, {"a": [1]}]
+            try:
+                jobs.resolved(job)
+            except SpecError as error:
+                told = [one["path"] for one in error.problems]
+                assert all(one.startswith(".".join(path)) for one in told), (path, rename, error.msg)
+
+
 def test_mutations():
     source = random.Random(11)
     originals = [reading.read_job(str(jobs.ROOT / "examples" / name))[0] for name in EXAMPLES]
@@ -80,14 +109,14 @@ def test_mutations():
         job = copy.deepcopy(source.choice(originals))
         damage(job, source)
         try:
-            spec = jobs.spec_of(job)
+            found = jobs.resolved(job)
         except Error as error:
             assert error.msg
             outcomes["refused"] += 1
             continue
-        described = job_spec.describe(spec)
+        spec, described = found.spec, resolve.describe(found)
         assert yaml.safe_load(described["config_text"]) == json.loads(json.dumps(spec))
         if described["allocation"]["nodes"] < 50:
-            json.dumps(build.build(spec, build.imaginary_allocation(spec), assets={}))
+            json.dumps(planner.build(spec, planner.imaginary_allocation(spec), assets={}))
         outcomes["planned"] += 1
     assert min(outcomes.values()) > 20

@@ -9,8 +9,6 @@ import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.failures import SpecError
 from ansible_collections.srt.slurm.plugins.module_utils.job import paths
 from ansible_collections.srt.slurm.plugins.module_utils.job.cluster import load_cluster
-from ansible_collections.srt.slurm.plugins.module_utils.schema.source import NOWHERE
-from ansible_collections.srt.slurm.plugins.module_utils.stages import job_spec
 
 VARIABLES = {"MODELS": "/shared/models", "TEAM": "/team", "IMAGE": "nvcr.io/x:1", "HOME": "/home/me"}
 CONTAINER = {"container": "img:1"}
@@ -18,7 +16,7 @@ CONTAINER = {"container": "img:1"}
 
 def spec_of(variables=None, cluster=None, **changes):
     environment = paths.Environment({**VARIABLES, **(variables or {})}, ["/job", "/base"], check_paths=False)
-    return job_spec.resolve(jobs.raw(**changes), NOWHERE, cluster or load_cluster(None), environment)
+    return jobs.resolved(jobs.raw(**changes), cluster=cluster, environment=environment).spec
 
 
 def mounts(spec):

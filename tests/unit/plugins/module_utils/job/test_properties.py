@@ -13,7 +13,7 @@ import yaml
 from ansible_collections.srt.slurm.plugins.module_utils.backends import BACKENDS
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 from ansible_collections.srt.slurm.plugins.module_utils.job import reading
-from ansible_collections.srt.slurm.plugins.module_utils.plan import build
+from ansible_collections.srt.slurm.plugins.module_utils.plan import planner
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
@@ -120,9 +120,9 @@ def test_every_plan(resources, surroundings, backend, further, spare):
     except Error as error:
         assert error.msg
         assume(False)
-    allocation = jobs.allocation(build.node_count(spec) + spare)
-    plan = build.build(spec, allocation, assets={})
-    assert json.dumps(plan) == json.dumps(build.build(spec, allocation, assets={}))
+    allocation = jobs.allocation(planner.node_count(spec) + spare)
+    plan = planner.build(spec, allocation, assets={})
+    assert json.dumps(plan) == json.dumps(planner.build(spec, allocation, assets={}))
 
     # Only given nodes.
     names = {node["name"] for node in allocation["nodes"]}
@@ -203,10 +203,10 @@ def test_a_damaged_file_is_a_job_or_a_clear_error(data):
             if kind == "rename":
                 parent[f"{path[-1]}x"] = value
     try:
-        variants, _notes = reading.Document(document).variants()
+        variants = reading.Document(document).variants()
         for _suffix, job, source in variants[:2]:
             spec = jobs.spec_of(job, source)
-            if build.node_count(spec) < 50:
-                json.dumps(build.build(spec, build.imaginary_allocation(spec), assets={}))
+            if planner.node_count(spec) < 50:
+                json.dumps(planner.build(spec, planner.imaginary_allocation(spec), assets={}))
     except Error as error:
         assert error.msg and "None" not in error.msg.split(":")[0]

@@ -17,10 +17,10 @@ from ansible_collections.srt.slurm.plugins.module_utils.stages import job_spec
 def run(tmp_path):
     """The entry, for a job that has the points 4 and 16 unless *changes* say otherwise."""
 
-    def call(cluster="{}", changes=None, **params):
+    def call(cluster="{}", changes=None, beside=None, **params):
         (tmp_path / "cluster.yaml").write_text(cluster)
         given = {"job": jobs.raw(**(changes or {})), "cluster_file": str(tmp_path / "cluster.yaml"), **params}
-        return job_spec.run(dict(check_paths=False, **given), None)
+        return job_spec.answer(dict(check_paths=False, **given), None, beside).result
 
     return call
 
@@ -35,7 +35,7 @@ def test_a_point_that_the_job_does_not_have(run):
         r"a\.yaml:7: concurrencies: has 5, 6, which the job does not measure\. Its benchmark\.concurrencies are 4, 16"
     )
     with pytest.raises(SpecError, match=told):
-        run(concurrencies="5,4,6", places={"concurrencies": ("a.yaml", 7)})
+        run(concurrencies="5,4,6", beside=job_spec.Given(places={"concurrencies": ("a.yaml", 7)}))
     with pytest.raises(SpecError, match=r"chooses points, and the job has none \(benchmark.type manual\)\. Leave it"):
         run(changes={"benchmark": {"type": "manual", "isl": None, "osl": None, "concurrencies": None}}, concurrencies=4)
 
@@ -46,7 +46,7 @@ def test_what_cannot_be_read_is_told_once(run):
     assert [one["path"] for one in caught.value.problems] == ["concurrencies", "job_id", "output_dir"]
     known = [{"file": "extra vars", "line": None, "path": "concurrencies", "problem": "is bad.", "remedy": None}]
     with pytest.raises(SpecError) as caught:
-        run(concurrencies="c2", problems=known)
+        run(concurrencies="c2", beside=job_spec.Given(problems=known))
     assert caught.value.problems == known
 
 

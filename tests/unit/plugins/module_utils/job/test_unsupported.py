@@ -8,11 +8,8 @@ import jobs
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.failures import SpecError
 from ansible_collections.srt.slurm.plugins.module_utils.job import paths, unsupported
-from ansible_collections.srt.slurm.plugins.module_utils.job.cluster import load_cluster
 from ansible_collections.srt.slurm.plugins.module_utils.job.schema import JOB
-from ansible_collections.srt.slurm.plugins.module_utils.plan import build
-from ansible_collections.srt.slurm.plugins.module_utils.schema.source import NOWHERE
-from ansible_collections.srt.slurm.plugins.module_utils.stages import job_spec
+from ansible_collections.srt.slurm.plugins.module_utils.plan import planner
 
 EXPORTER = {"container_image": "img:1", "port": 9400}
 # A value for each key, with what its section needs beside it.
@@ -38,8 +35,9 @@ GIVEN = {
 
 def resolve(rehearse=False, **changes):
     """Return (spec, notes) of the test job with *changes*."""
-    environment, notes = paths.Environment(jobs.VARIABLES, ["/work"], False, rehearse), []
-    return job_spec.resolve(jobs.raw(**changes), NOWHERE, load_cluster(None), environment, notes=notes), notes
+    environment = paths.Environment(jobs.VARIABLES, ["/work"], False, rehearse)
+    found = jobs.resolved(jobs.raw(**changes), environment=environment)
+    return found.spec, found.notes
 
 
 def test_every_key_is_tried_here():
@@ -55,7 +53,7 @@ def test_what_a_user_waits_for_is_refused_in_a_run_and_shown_in_a_rehearsal(path
     spec, notes = resolve(rehearse=True, **GIVEN[path])
     assert len([note for note in notes if note.startswith(f"{path} ") and "shown all the same" in note]) == 1
     # The rest of the job is planned as ever.
-    assert build.build(spec, build.imaginary_allocation(spec), assets={})["benchmark"]["points"]
+    assert planner.build(spec, planner.imaginary_allocation(spec), assets={})["benchmark"]["points"]
 
 
 @pytest.mark.parametrize("path", [".".join(path) for path in unsupported.UNUSED_KEYS])

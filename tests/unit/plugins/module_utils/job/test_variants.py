@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error, SpecError
+from ansible_collections.srt.slurm.plugins.module_utils.job.reading import Document
 from ansible_collections.srt.slurm.plugins.module_utils.job.variants import expand, split_selector
 from ansible_collections.srt.slurm.plugins.module_utils.schema.source import parse_yaml
 
@@ -26,7 +27,7 @@ zip_override_z:
 
 
 def jobs(text, selector=None):
-    return expand(*parse_yaml(text, "f.yaml"), selector)[0]
+    return Document(*parse_yaml(text, "f.yaml"), selector).variants()
 
 
 def names(text, selector=None):
@@ -151,7 +152,7 @@ def test_overrides_and_sweeps_together():
 
 
 def test_a_plain_job_is_its_only_variant():
-    variants, notes = expand(*parse_yaml("name: s\n", "f.yaml"), "base")
+    variants, notes, _problems = expand(*parse_yaml("name: s\n", "f.yaml"), "base")
     assert [job for _suffix, job, _source in variants] == [{"name": "s"}] and "means nothing" in notes[0]
 
 
@@ -209,8 +210,7 @@ override_g: {x: 2}
 zip_override_h: {x: 3}
 zip_override_i: {x: [4, 5]}
 """
-    problems = []
-    variants, _notes = expand(*parse_yaml(text, "f.yaml"), None, problems)
+    variants, _notes, problems = expand(*parse_yaml(text, "f.yaml"))
     assert [suffix for suffix, _job, _source in variants] == ["e_a1_unused2", "g", "i_0", "i_1"]
     assert sorted((one["line"], one["path"]) for one in problems) == [
         (2, "overide_c"),

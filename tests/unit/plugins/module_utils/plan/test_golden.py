@@ -17,7 +17,7 @@ import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.backends import BACKENDS
 from ansible_collections.srt.slurm.plugins.module_utils.job import reading
 from ansible_collections.srt.slurm.plugins.module_utils.job.cluster import load_cluster
-from ansible_collections.srt.slurm.plugins.module_utils.plan import build
+from ansible_collections.srt.slurm.plugins.module_utils.plan import planner
 from ansible_collections.srt.slurm.plugins.module_utils.slurm import script, srun
 
 GOLDEN = jobs.ROOT / "tests" / "data" / "golden"
@@ -40,13 +40,13 @@ def spec_of(path):
 
 def story(spec):
     """Return the plan of *spec* as text that a person can check."""
-    plan = build.build(spec, build.imaginary_allocation(spec, "/out/JOBID"), assets={"__main__.py": ""})
+    plan = planner.build(spec, planner.imaginary_allocation(spec, "/out/JOBID"), assets={"__main__.py": ""})
     lines = [f"{node['name']}: {' '.join(node['roles'])}" for node in plan["nodes"]]
     for one in plan["processes"]:
         ports = " ".join(f"{family}:{port}" for family, port in one["ports"].items())
         lines.append(f"{one['name']} on {one['node']} GPUs {one['gpu_indices']} {ports}")
     lines += [plan["frontend_url"], "== notes", *plan["notes"]]
-    lines += ["== sbatch", script.render(build.allocation_request(spec), "/out", 120)[0]]
+    lines += ["== sbatch", script.render(planner.allocation_request(spec), "/out", 120)[0]]
     for step in plan["steps"] + [point["step"] for point in plan["benchmark"]["points"]]:
         lines.append(f"== {step['name']} ({step['tier']}, {step['ntasks']} tasks on {' '.join(step['nodes'])})")
         options = srun.build_srun_argv(dict(step, argv=["X"], preamble=None, env={}), "JOBID", "/out/JOBID")
@@ -89,7 +89,7 @@ def test_every_legal_combination_has_an_example():
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_nothing_is_passed_twice(path):
     spec = spec_of(path)
-    plan = build.build(spec, build.imaginary_allocation(spec), assets={})
+    plan = planner.build(spec, planner.imaginary_allocation(spec), assets={})
     for step in plan["steps"]:
         if step["tier"] == "worker":
             flags = [word for word in step["argv"] if word.startswith("--") and "=" not in word]

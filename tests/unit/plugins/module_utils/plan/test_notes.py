@@ -6,8 +6,7 @@ from __future__ import annotations
 
 import jobs
 import pytest
-from ansible_collections.srt.slurm.plugins.module_utils.plan import build
-from ansible_collections.srt.slurm.plugins.module_utils.plan import notes as remarks
+from ansible_collections.srt.slurm.plugins.module_utils.plan import notes, planner
 
 
 def plan_of(previous=None, count=None, **changes):
@@ -52,7 +51,7 @@ def test_a_larger_allocation():
 
 
 def test_ranges():
-    assert remarks._ranges([0, 1, 2, 5, 7, 8]) == "0-2,5,7-8"
+    assert notes._ranges([0, 1, 2, 5, 7, 8]) == "0-2,5,7-8"
 
 
 SHIFTED = {"ports": {"http": 8080}, "frontend": {"num_additional_frontends": 0}}
@@ -89,5 +88,5 @@ def test_many_are_one_note():
 def test_large_jobs_stay_quick_to_describe():
     resources = {**jobs.AGGREGATED, "agg_nodes": 2000, "agg_workers": 1000, "gpus_per_agg": 8}
     spec = jobs.spec_of(jobs.raw(resources=resources))
-    (note,) = build.build(spec, build.imaginary_allocation(spec), assets={})["notes"]
+    (note,) = planner.build(spec, planner.imaginary_allocation(spec), assets={})["notes"]
     assert "and 992 more: 1000 of the 2000 nodes" in note

@@ -27,7 +27,7 @@ benchmark: {type: manual}
 
 
 def specs(text, cluster=None):
-    variants, _notes = reading.Document(*parse_yaml(text, "j.yaml")).variants()
+    variants = reading.Document(*parse_yaml(text, "j.yaml")).variants()
     return [jobs.spec_of(job, source, cluster) for _suffix, job, source in variants]
 
 

@@ -12,7 +12,7 @@ from ansible_collections.srt.slurm.plugins.module_utils.failures import Error, S
 from ansible_collections.srt.slurm.plugins.module_utils.stages import job_spec
 
 
-def run(tmp_path, text=None, cluster="{}", **params):
+def run(tmp_path, text=None, cluster="{}", given=None, **params):
     """Run the entry on a job file with *text*."""
     (tmp_path / "cluster.yaml").write_text(cluster)
     params.setdefault("cluster_file", str(tmp_path / "cluster.yaml"))
@@ -20,7 +20,7 @@ def run(tmp_path, text=None, cluster="{}", **params):
     if text is not None:
         (tmp_path / "job.yaml").write_text(text)
         params["job_file"] = str(tmp_path / "job.yaml")
-    return job_spec.run(params, None)
+    return job_spec.answer(params, None, given).result
 
 
 def text_of(**changes):
@@ -323,6 +323,6 @@ def test_problems_of_many_variants_name_three_and_those_of_all_none(tmp_path):
 def test_a_wrong_extra_var_is_told_with_its_place(tmp_path):
     problem = {"file": "/r/site.yaml", "line": 7, "path": "keep", "problem": "is 5.", "remedy": "Give more."}
     with pytest.raises(SpecError, match="/r/site.yaml:7: keep"):
-        run(tmp_path, text_of(), keep="5", problems=[problem])
+        run(tmp_path, text_of(), keep="5", given=job_spec.Given(problems=[problem]))
     with pytest.raises(Error, match="keep is 5 seconds"):
         run(tmp_path, text_of(), keep="5")

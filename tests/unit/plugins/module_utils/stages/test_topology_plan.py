@@ -9,7 +9,6 @@ import subprocess
 import jobs
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils import plan_file
-from ansible_collections.srt.slurm.plugins.module_utils.backends import BACKENDS
 from ansible_collections.srt.slurm.plugins.module_utils.entry import Context
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 from ansible_collections.srt.slurm.plugins.module_utils.job import allocation_request, rules
@@ -171,20 +170,20 @@ def test_private_directory_is_removed_after_term(tmp_path):
 IDLE = {**jobs.AGGREGATED, "agg_nodes": 2, "agg_workers": 1, "gpus_per_agg": 8}
 
 
-def test_remarks_are_the_notes_that_job_spec_could_not_tell(tmp_path):
+def test_layout_notes_are_those_that_job_spec_could_not_tell(tmp_path):
     changes = {"resources": IDLE, "frontend": {"args": {"http-port": 1}}, "faults": {"prefill": {"restarts": 1}}}
     for check_mode in (True, False):
         result = run(tmp_path, check_mode, **changes)
-        assert result["remarks"] == ["No worker is on n2: 1 of the 2 nodes for workers."]
-        assert result["notes"][-1:] == result["remarks"] and len(result["notes"]) == 3
-    told = rules.notes(jobs.spec_of(**changes)) + BACKENDS["mocker"].notes(jobs.spec_of(**changes))
-    assert set(result["notes"]) - set(told) == set(result["remarks"])
+        assert result["layout_notes"] == ["No worker is on n2: 1 of the 2 nodes for workers."]
+        assert result["notes"][-1:] == result["layout_notes"] and len(result["notes"]) == 3
+    told = rules.notes(jobs.spec_of(**changes))
+    assert set(result["notes"]) - set(told) == set(result["layout_notes"])
 
 
-def test_a_port_that_steps_aside_is_a_remark(tmp_path):
-    remarks = run(tmp_path, ports={"system": 4222})["remarks"]
-    assert len(remarks) == 1 and remarks[0].startswith("Ports: system of prefill_0 on n1 is 4223 instead of 4222")
-    assert run(tmp_path, resources=jobs.AGGREGATED | {"agg_nodes": 2, "gpus_per_agg": 16})["remarks"] == []
+def test_a_port_that_steps_aside_is_a_note(tmp_path):
+    notes = run(tmp_path, ports={"system": 4222})["layout_notes"]
+    assert len(notes) == 1 and notes[0].startswith("Ports: system of prefill_0 on n1 is 4223 instead of 4222")
+    assert run(tmp_path, resources=jobs.AGGREGATED | {"agg_nodes": 2, "gpus_per_agg": 16})["layout_notes"] == []
 
 
 def test_check_mode_shows_the_mounts_with_their_keys(tmp_path):

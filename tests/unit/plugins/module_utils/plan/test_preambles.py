@@ -14,7 +14,7 @@ from ansible_collections.srt.slurm.plugins.module_utils.entry import Context
 from ansible_collections.srt.slurm.plugins.module_utils.failures import SpecError
 from ansible_collections.srt.slurm.plugins.module_utils.job import preparation
 from ansible_collections.srt.slurm.plugins.module_utils.job.cluster import load_cluster
-from ansible_collections.srt.slurm.plugins.module_utils.plan import build
+from ansible_collections.srt.slurm.plugins.module_utils.plan import planner, preambles
 from ansible_collections.srt.slurm.plugins.module_utils.stages import topology_plan
 
 PYTHON = """#!/bin/sh
@@ -33,8 +33,8 @@ def site(tmp_path, text=""):
 
 def install(spec, job_id="7", run_dir="/out/7"):
     """Return the text that installs dynamo for *spec* on made-up nodes."""
-    allocation = jobs.allocation(build.node_count(spec), job_id, run_dir)
-    return preparation.install(build.layout_of(spec, allocation))
+    allocation = jobs.allocation(planner.node_count(spec), job_id, run_dir)
+    return preambles.install(planner.Planner(spec).layout(allocation))
 
 
 def contained(tmp_path, **changes):
@@ -110,7 +110,7 @@ def test_the_newest_commit_is_built_anew_for_each_job(tmp_path, shell):
 
 def test_a_service_with_the_newest_commit_has_one_digest_in_every_allocation(tmp_path):
     spec = contained(tmp_path, dynamo={"install": True, "top_of_tree": True})
-    plans = [build.build(spec, jobs.allocation(2, job_id, f"/out/{job_id}"), assets={}) for job_id in "12"]
+    plans = [planner.build(spec, jobs.allocation(2, job_id, f"/out/{job_id}"), assets={}) for job_id in "12"]
     assert plans[0]["digests"] == plans[1]["digests"] and "/out/2/dynamo-build" in plans[1]["steps"][2]["preamble"]
 
 
@@ -136,9 +136,7 @@ def test_a_model_is_staged_once_and_whole(tmp_path, shell):
     (source / "sub").mkdir(parents=True)
     (source / "a b").write_text("x" * 10)
     (source / "sub" / "c").write_text("y")
-    text = preparation.STAGE.format(
-        source=preparation.shlex.quote(str(source)), target=preparation.shlex.quote(str(target))
-    )
+    text = preambles.STAGE.format(source=preambles.shlex.quote(str(source)), target=preambles.shlex.quote(str(target)))
     first, second = shell(text), shell(text)
     assert "staging 2 files" in first.stdout and second.stdout == "started\n", first.stderr
     assert (target / "a b").read_text() == "x" * 10 and (target / "sub" / "c").read_text() == "y"
@@ -157,7 +155,7 @@ def test_staged_models_are_used_by_workers_and_mounted(tmp_path):
 
 
 def test_a_download_that_fails_only_warns(tmp_path, shell):
-    text = preparation.DOWNLOAD.format(model="org/name")
+    text = preambles.DOWNLOAD.format(model="org/name")
     assert shell(text).stdout == "started\n"
     (tmp_path / "hf").mkdir()
     done = shell(text, HF_HOME=str(tmp_path / "hf"), PATH="/nowhere:/usr/bin:/bin")
@@ -191,7 +189,7 @@ def test_an_edited_setup_script_starts_anew_what_runs_it(tmp_path, shell):
 
     def planned(text, path=folder / "tune.sh"):
         path.write_text(text)
-        params = {"spec": spec, "job": jobs.allocation(build.node_count(spec), "7", str(tmp_path / "7"))}
+        params = {"spec": spec, "job": jobs.allocation(planner.node_count(spec), "7", str(tmp_path / "7"))}
         topology_plan.run(params, Context())
         plan = plan_file.load_plan(str(tmp_path / "7" / "plan.json"))
         steps = plan["steps"] + [point["step"] for point in plan["benchmark"]["points"]]

@@ -9,8 +9,7 @@ import re
 import jobs
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.job.cluster import load_cluster
-from ansible_collections.srt.slurm.plugins.module_utils.plan import build
-from ansible_collections.srt.slurm.plugins.module_utils.stages import job_spec
+from ansible_collections.srt.slurm.plugins.module_utils.plan import planner
 
 STEP_KEYS = {
     "needs",
@@ -109,13 +108,13 @@ def test_same_input_same_plan():
 
 def test_serving_and_point_digests_are_equal_on_every_allocation():
     spec = jobs.spec_of()
-    first = build.build(spec, jobs.allocation(2), assets={})
-    second = build.build(spec, jobs.allocation(2, "8", "/other/8", "m"), assets={"a.py": "x"})
+    first = planner.build(spec, jobs.allocation(2), assets={})
+    second = planner.build(spec, jobs.allocation(2, "8", "/other/8", "m"), assets={"a.py": "x"})
     assert first["digests"] == second["digests"]
     points = [[point["digest"] for point in plan["benchmark"]["points"]] for plan in (first, second)]
     assert points[0] == points[1] and len(set(points[0])) == 2
     assert digests(first) != digests(second)
-    assert first["digests"]["serving"] == build.serving_digest(spec)
+    assert first["digests"]["serving"] == planner.Planner(spec).serving_digest
 
 
 @pytest.mark.parametrize(
@@ -188,7 +187,7 @@ def test_content_of_files_counts():
 
 def test_imaginary_plan():
     spec = jobs.spec_of()
-    plan = build.build(spec, build.imaginary_allocation(spec))
+    plan = planner.build(spec, planner.imaginary_allocation(spec))
     assert plan["job_id"] == "JOBID" and plan["nodes"][1]["name"] == "node0002"
     assert plan["frontend_url"] == "http://<addr:node0001>:8000"
 
@@ -211,10 +210,10 @@ def test_private_directories_differ_by_job_run_and_step():
         return {word for one in plan["steps"] for word in one["argv"] if word.startswith("/tmp/srt-")}
 
     spec = jobs.spec_of()
-    first = folders(build.build(spec, jobs.allocation(2)))
+    first = folders(planner.build(spec, jobs.allocation(2)))
     assert len(first) == 3
-    assert not first & folders(build.build(spec, jobs.allocation(2, run_dir="/elsewhere/7")))
-    assert not first & folders(build.build(spec, jobs.allocation(2, job_id="8")))
+    assert not first & folders(planner.build(spec, jobs.allocation(2, run_dir="/elsewhere/7")))
+    assert not first & folders(planner.build(spec, jobs.allocation(2, job_id="8")))
 
 
 def test_container_and_mounts(tmp_path):
@@ -268,7 +267,7 @@ def test_srun_options_reach_workers_and_the_client():
 def test_quickstart_golden():
     """The whole plan of the quickstart. After a wanted change: SRT_UPDATE_GOLDEN=1, then read the diff."""
     spec = jobs.example("quickstart.yaml")
-    plan = build.build(spec, jobs.allocation(4), assets={"__main__.py": "print()\n"})
+    plan = planner.build(spec, jobs.allocation(4), assets={"__main__.py": "print()\n"})
     path = jobs.ROOT / "tests" / "data" / "quickstart.plan.json"
     text = json.dumps(plan, indent=1) + "\n"
     if os.environ.get("SRT_UPDATE_GOLDEN"):
@@ -282,5 +281,5 @@ def test_examples_plan(path):
         assert load_cluster(str(path)).path
         return
     spec = jobs.example(path.name)
-    assert build.build(spec, build.imaginary_allocation(spec))["steps"]
-    assert job_spec.describe(spec)["allocation"]["nodes"] >= 1
+    assert planner.build(spec, planner.imaginary_allocation(spec))["steps"]
+    assert planner.node_count(spec) >= 1

@@ -1,0 +1,168 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""From the raw job to the spec: cluster defaults, schema, rules, secrets, and the fit on made-up nodes."""
+
+from __future__ import annotations
+
+import copy
+import os
+from typing import Any, Callable, NamedTuple
+
+from ..failures import SpecError
+from ..schema.section import Checker
+from ..schema.source import Source
+from ..schema.text import to_yaml
+from ..secrets import references
+from . import preparation, rules
+from .allocation_request import allocation_request, metadata
+from .cluster import Cluster, apply_cluster
+from .older_forms import modernise
+from .origins import Origins
+from .paths import Environment
+from .schema import JOB, OURS, PLACES
+
+
+class Secrets(NamedTuple):
+    """How secret values of a spec are found, and replaced by references.
+
+    :param find_key: called with the spec if there is one; returns the key of the keyed hash, or None.
+    :param inline: values that were encrypted one by one.
+    :param whole: values of files that are encrypted as a whole.
+    """
+
+    find_key: Callable[[dict], bytes | None] = lambda _spec: None
+    inline: frozenset = frozenset()
+    whole: frozenset = frozenset()
+
+    def conceal(self, spec: dict) -> dict:
+        """Replace the secrets of *spec* by references, in place; return ``{reference: value}``."""
+        hidden = references.conceal(spec, lambda: self.find_key(spec), self.inline | self.whole)
+        problem = "comes from a vault, but only values of an environment are kept out of files and process lists."
+        remedy = "Give it as an environment variable."
+        raise_problems([Source().problem(path, problem, remedy) for path in references.exposed(spec, self.inline)])
+        return hidden
+
+
+class Resolved(NamedTuple):
+    """A checked job.
+
+    :param spec: the spec, JSON-able.
+    :param origins: where each value came from that is no default, ``{dotted path: text}``.
+    :param notes: what a person should know, sentences.
+    :param secrets: the values that were replaced, ``{reference: value}``.
+    :param planner: what *planner* of :func:`resolve` returned for the spec.
+    """
+
+    spec: dict
+    origins: dict
+    notes: list
+    secrets: dict
+    planner: Any
+
+
+def resolve(
+    job: dict,
+    source: Source,
+    cluster: Cluster,
+    environment: Environment,
+    planner: Callable[[dict], Any],
+    given: dict | None = None,
+    secrets: Secrets | None = None,
+) -> Resolved:
+    """Return the normalised spec of the raw *job* with all that goes with it.
+
+    SpecError has every problem that can be known at once, in the order of the lines.
+
+    :param planner: ``planner(spec)`` plans the service on made-up nodes: it has ``imaginary_layout`` and
+        ``serving_digest``, which raise Error if workers do not fit or ports collide.
+    :param given: keys that the command line sets, ``{path: its name there}``.
+    :param secrets: how secret values are replaced; by default they stay.
+    """
+    job, source, notes = modernise(job, source, JOB)
+    checker = Checker(source, PLACES)
+    _leave_out_ours(job, checker)
+    job, lent = apply_cluster(job, cluster)
+    environment.learn(cluster.settings, lent)
+    origins = Origins(given)
+    origins.collect(job, source, {path: cluster.place(there) for path, there in lent.items()})
+    checker.source = cluster.lend(source, lent)
+    for path in given or ():
+        checker.source.borrowed[path] = (Source("extra vars"), path)
+    spec = checker.check(JOB, job)
+    if spec is None:
+        raise_problems(checker.problems)
+    notes = notes + _examine(spec, job, cluster, checker, environment, planner)
+    raise_problems(checker.problems)
+    # Nothing reads it yet, and a plan must not carry the keys and tokens that it may hold.
+    del spec["reporting"]
+    if not spec["faults"]:
+        del spec["faults"]
+    hidden = secrets.conceal(spec) if secrets else {}
+    planned = planner(spec)
+    for problem in rules.check_fit(spec, lambda _spec: planned.serving_digest):
+        checker.problem(*problem)
+    raise_problems(checker.problems)
+    notes += rules.notes(spec) + preparation.bare_notes(job, spec, cluster.kept()["container_runtime"])
+    return Resolved(spec, origins.table(), notes, hidden, planned)
+
+
+def _leave_out_ours(job, checker):
+    """Take away, in place, the keys of *job* that are options of a run, and report them."""
+    for key in [key for key in job if key in OURS and key not in JOB.fields]:
+        del job[key]
+        checker.problem((key,), "is no part of a job.", f"Give it as -e {key}=... instead.", on_key=True)
+
+
+def _examine(spec, job, cluster, checker, environment, planner):
+    """Complete the checked *spec* in place, and report to *checker* what crosses its sections; return notes.
+
+    With values that are wrong already the rules look at the job without them, and tell what does not depend on them.
+    """
+    wrong, bad = set(checker.wrong), bool(checker.problems)
+    if wrong:
+        rest = Checker(places=PLACES)
+        spec = rest.check(JOB, without(job, wrong))
+        wrong |= rest.wrong
+    spec["cluster"] = cluster.kept()
+    problems, notes = rules.examine(spec, wrong, environment, planner, fit=bad)
+    for problem in problems:
+        checker.problem(*problem)
+    return notes
+
+
+def without(job, paths):
+    """Return a copy of the raw *job* without the values at *paths*; of a list with a wrong item nothing is left."""
+    job = copy.deepcopy(job)
+    for path in paths:
+        parent = job
+        for key in path[:-1]:
+            if not isinstance(parent.get(key), dict):
+                break
+            parent = parent[key]
+        else:
+            key = path[-1] if path else None
+        parent.pop(key, None)
+    return job
+
+
+def raise_problems(problems):
+    """Raise SpecError for *problems*, if any, sorted by file and line."""
+    if problems:
+        raise SpecError(sorted(problems, key=lambda one: (str(one.get("file")), one.get("line") or 0)))
+
+
+def describe(resolved, tags=()):
+    """Return the job of *resolved* as one of job_spec's ``jobs``.
+
+    :param tags: words that stay with the run.
+    """
+    spec, request = resolved.spec, allocation_request(resolved.spec)
+    return {
+        "name": spec["name"],
+        "spec": spec,
+        "allocation": request,
+        "metadata": metadata(spec, tags),
+        "config_text": to_yaml(spec),
+        "output_dir": spec["cluster"]["output_dir"] or os.path.abspath("outputs"),
+        "digests": {"allocation": request["digest"], "serving": resolved.planner.serving_digest},
+    }

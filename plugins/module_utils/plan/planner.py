@@ -1,0 +1,259 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""From spec and allocation to the plan. Pure: no clock, no network, no Slurm, nothing random."""
+
+from __future__ import annotations
+
+import shlex
+from functools import cached_property
+
+from ..backends import BACKENDS, profiling
+from ..benchmarks import BENCHMARKS
+from ..benchmarks.load_client import __main__ as load_client
+from ..files import digest
+from ..frontends import FRONTENDS
+from ..frontends.nginx import nginx_file, nginx_step
+from ..job import fault_policy, preparation
+from ..job.allocation_request import allocation_request, hardware, node_count
+from ..plan_file import PLAN_SCHEMA_VERSION
+from ..programs import program_files
+from ..services import nats_etcd
+from ..topology.layout import INFRA_PORTS, build_layout
+from . import containers, mounts, notes
+
+DIGESTED = ("argv", "env", "nodes", "container", "mounts", "preamble", "srun_options", "ntasks")
+
+
+def client_assets():
+    """Return the load client's source files, ``{name: text}``, from this installation."""
+    return program_files(load_client)
+
+
+def imaginary_allocation(spec, run_dir="<run_dir>"):
+    """Return the allocation that plans are made for when there is none: job JOBID on node0001 and so on."""
+    names = [f"node{number:04d}" for number in range(1, node_count(spec) + 1)]
+    return {
+        "id": "JOBID",
+        "name": spec["name"],
+        "run_dir": run_dir,
+        "nodes": [{"name": name, "address": f"<addr:{name}>"} for name in names],
+    }
+
+
+def build(spec, allocation, previous=None, assets=None):
+    """Return the plan of *spec* on *allocation*; see :class:`Planner`."""
+    return build_with_origins(spec, allocation, previous, assets)[0]
+
+
+def build_with_origins(spec, allocation, previous=None, assets=None):
+    """Return (the plan of *spec* on *allocation*, the origins of its steps' options)."""
+    planner = Planner(spec)
+    return planner.plan_with_origins(planner.layout(allocation, previous), assets)
+
+
+class Planner:
+    """Makes the plan of one spec. The spec must not change while its planner is in use.
+
+    :param spec: what job_spec returned.
+    """
+
+    def __init__(self, spec):
+        self.spec = spec
+        self.backend = BACKENDS[spec["backend"]["type"]]
+        self.frontend = FRONTENDS[spec["frontend"]["type"]]
+        self.benchmark = BENCHMARKS[spec["benchmark"]["type"]]
+
+    @cached_property
+    def imaginary_layout(self):
+        """The layout on :func:`imaginary_allocation`; Error when workers do not fit or ports collide."""
+        return self._lay_out(imaginary_allocation(self.spec))
+
+    @cached_property
+    def _imaginary_service(self):
+        return self._service(self.imaginary_layout)
+
+    @cached_property
+    def serving_digest(self):
+        """The digest of the service itself: equal on every allocation, changed by what changes a step."""
+        steps, _files, _origins = self._imaginary_service
+        return digest({step["name"]: step["digest"] for step in steps})
+
+    def layout(self, allocation, previous=None):
+        """Return the layout on *allocation* with names and wiring set.
+
+        :param allocation: ``{id, run_dir, nodes: [{name, address}]}`` of slurm_job.
+        :param previous: the plan that the new one replaces; its ports are kept where they fit.
+        """
+        if not previous and allocation == imaginary_allocation(self.spec):
+            return self.imaginary_layout
+        return self._lay_out(allocation, previous)
+
+    def _lay_out(self, allocation, previous=None):
+        spec, backend, frontend = self.spec, self.backend, self.frontend
+        layout = build_layout(
+            spec,
+            allocation,
+            multiple=frontend.multiple(spec),
+            infra=(INFRA_PORTS if frontend.needs_infra else ()) + backend.infra_ports(spec),
+            share=backend.shares_nodes(spec),
+            families=backend.port_families(spec),
+            frontend_ports=frontend.ports,
+            split=backend.splitter(spec),
+            embedded=frontend.embedded(spec),
+            previous=previous,
+        )
+        layout.served_name, layout.served_by = backend.served_name(spec), backend.served_by(spec)
+        layout.wiring = nats_etcd.wiring(layout) if frontend.needs_infra else {}
+        layout.worker_urls = backend.worker_urls(layout)
+        return layout
+
+    def plan_with_origins(self, layout, assets=None):
+        """Return (the plan on *layout*, which this planner made; the origins of its steps' options, by step name).
+
+        The origins are what :func:`provenance.remarks` takes; they are no part of plan.json.
+
+        :param assets: the load client's files, ``{name: text}``; default: those of this installation.
+        """
+        spec = self.spec
+        assets = client_assets() if assets is None else assets
+        steps, files, made_of = self._imaginary_service if layout is self.imaginary_layout else self._service(layout)
+        points, more, made_of_points = self._points(layout, assets)
+        members = groups(layout)
+        plan = {
+            "schema_version": PLAN_SCHEMA_VERSION,
+            "job_id": layout.job_id,
+            "run_dir": layout.run_dir,
+            "name": spec["name"],
+            "spec": spec,
+            "nodes": node_records(layout, members),
+            "parts": layout.parts,
+            "endpoints": [endpoint.as_dict() for endpoint in layout.endpoints],
+            "processes": [process.as_dict() for process in layout.processes],
+            "steps": steps,
+            "files": files + more,
+            "checks": self._checks(layout, steps),
+            "health_timeout_s": spec["health_check"]["max_attempts"] * spec["health_check"]["interval_seconds"],
+            "benchmark": {"type": spec["benchmark"]["type"], "points": points},
+            "groups": members,
+            "digests": {"allocation": allocation_request(spec)["digest"], "serving": self.serving_digest},
+            "holder_node": next(iter(layout.addresses)),
+            "frontend_url": layout.public_url,
+            "notes": [*self._spec_notes(), *notes.notes(layout)],
+        }
+        return plan, {**made_of, **made_of_points}
+
+    def _spec_notes(self):
+        """Return the notes that follow from the spec alone; job_spec has told them already."""
+        return (
+            self.backend.notes(self.spec)
+            + self.frontend.notes(self.spec)
+            + preparation.notes(self.spec)
+            + fault_policy.notes(self.spec)
+        )
+
+    def _service(self, layout):
+        """Return (steps with their digests, files, origins by step name) of everything but the benchmark."""
+        files = self.backend.files(layout) + self.frontend.files(layout)
+        steps = []
+        if self.frontend.needs_infra:
+            steps += nats_etcd.infra_steps(layout)
+            files += nats_etcd.nats_files(layout)
+        steps += self.backend.infra_steps(layout)
+        steps += self.backend.worker_steps(layout)
+        steps += self.frontend.steps(layout)
+        if layout.nginx:
+            steps.append(nginx_step(layout))
+            files.append(nginx_file(layout))
+        finish(steps, files, layout)
+        link(steps)
+        fault_policy.apply(steps, layout)
+        return steps, files, origins_of(steps)
+
+    def _points(self, layout, assets):
+        """Return (points, files, origins by step name) of the benchmark."""
+        points = self.benchmark.points(layout)
+        files = self.benchmark.files(assets) if points else []
+        steps = [point["step"] for point in points]
+        start = profiling.start_argv(layout)
+        for step in steps:
+            step["files"] = [one["path"] for one in files]
+            if start:
+                step["preamble"] = f"{shlex.join(start)} || true"
+        finish(steps, files, layout)
+        serving = self.serving_digest
+        for point in points:
+            # A measurement that a controller left behind is of the service that it measured, and of no other one.
+            point["step"]["digest"] = digest({"serving": serving, "step": point["step"]["digest"]})
+            # On other hardware the same service runs, and is another one to measure. No step restarts for it.
+            material = {"serving": serving, "parameters": point["parameters"], "hardware": hardware(self.spec)}
+            point["digest"] = digest(material)
+        return points, files, origins_of(steps)
+
+    def _checks(self, layout, steps):
+        """Return what must be true before the service counts as up."""
+        workers = [step["name"] for step in steps if step["kind"] == "worker"]
+        found = self.backend.checks(layout) + self.frontend.checks(layout, self.backend.instances(layout), workers)
+        return fault_policy.tell_checks(found, steps, layout)
+
+
+def origins_of(steps):
+    """Take the origins of their options out of *steps*, which go into plan.json; return them by step name."""
+    return {step["name"]: step.pop("made_of") for step in steps}
+
+
+def link(steps):
+    """Name, in each of *steps*, what it needs: who registers in etcd or talks through NATS is lost without them."""
+    names = [step["name"] for step in steps if step["kind"] in ("nats", "etcd")]
+    for step in steps:
+        if {"ETCD_ENDPOINTS", "NATS_SERVER"} & set(step["env"]):
+            step["needs"] = names
+
+
+def finish(steps, files, layout):
+    """Complete each of *steps* in place: surroundings and digest."""
+    job_mounts = mounts.mounts(layout) if layout.contained else []
+    contents = {one["path"]: digest(one["content"]) for one in files}
+    for step in steps:
+        containers.surround(step, layout, job_mounts)
+        material = {key: step[key] for key in DIGESTED}
+        material["files"] = {path: contents[path] for path in step["files"]}
+        step["digest"] = digest(material)
+
+
+def node_records(layout, members):
+    """Return the nodes with their addresses, roles, inventory groups and number of GPUs."""
+    table = {name: [] for name in layout.addresses}
+    for role, name in (("head", layout.roles.head), ("infra", layout.roles.infra), ("bench", layout.roles.bench)):
+        table[name].append(role)
+    for name in layout.frontends:
+        table[name].append("frontend")
+    for process in layout.processes:
+        if process.mode not in table[process.node]:
+            table[process.node].append(process.mode)
+    gpus = layout.spec["resources"]["gpus_per_node"]
+    inventory = {name: [] for name in layout.addresses}
+    for group, names in members.items():
+        for name in names:
+            inventory[name].append(group)
+    return [
+        {"name": name, "address": address, "roles": table[name], "groups": inventory[name], "gpus": gpus}
+        for name, address in layout.addresses.items()
+    ]
+
+
+def groups(layout):
+    """Return the inventory groups: node names by purpose, in allocation order."""
+    modes = {"prefill": set(), "decode": set(), "agg": set()}
+    for process in layout.processes:
+        modes[process.mode].add(process.node)
+    members = {
+        "srt_nodes": set(layout.addresses),
+        "srt_head": {layout.roles.head},
+        "srt_infra": {layout.roles.infra},
+        "srt_prefill": modes["prefill"],
+        "srt_decode": modes["decode"],
+        "srt_agg": modes["agg"],
+        "srt_frontend": set(layout.frontends) | {layout.roles.head},
+        "srt_bench": {layout.roles.bench},
+    }
+    return {group: [name for name in layout.addresses if name in names] for group, names in members.items()}
