@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 from ansible_collections.srt.slurm.plugins.module_utils.job import reading
 from ansible_collections.srt.slurm.plugins.module_utils.job.cluster import load_cluster
-from ansible_collections.srt.slurm.plugins.module_utils.plan import build
+from ansible_collections.srt.slurm.plugins.module_utils.plan import planner
 from ansible_collections.srt.slurm.plugins.module_utils.plan_file import Allocation, Plan, PlanPoint, load_plan
 from shapes import faults
 
@@ -28,14 +28,14 @@ OPEN = (PlanPoint,)
 def test_a_plan_has_the_declared_shape(path):
     job, source = reading.read_job(str(path))
     spec = jobs.spec_of(job, source, load_cluster(str(GALLERY / "srtslurm.yaml")))
-    allocation = build.imaginary_allocation(spec)
+    allocation = planner.imaginary_allocation(spec)
     assert not list(faults(allocation, Allocation))
-    assert not list(faults(json.loads(json.dumps(build.build(spec, allocation))), Plan, OPEN))
+    assert not list(faults(json.loads(json.dumps(planner.build(spec, allocation))), Plan, OPEN))
 
 
 def test_a_wrong_shape_is_seen():
     spec = jobs.spec_of()
-    plan = build.build(spec, build.imaginary_allocation(spec))
+    plan = planner.build(spec, planner.imaginary_allocation(spec))
     plan["steps"][0].update(critical="yes", surplus=1)
     plan["nodes"][0]["gpus"] = None
     del plan["digests"]["serving"]
