@@ -128,7 +128,7 @@ options:
   reason:
     description:
       - Why O(state=absent) ends the job, in a few words. The user and the host are added. It stands in the output of
-        the job, in RV(srt.slurm.run_status#module:ending), and in the message of a playbook that still works with it.
+        the job, in RV(srt.slurm.run_info#module:ending), and in the message of a playbook that still works with it.
     type: str
   secrets:
     description: Values of secrets by reference, written to a private file of the run directory.

@@ -12,7 +12,7 @@ import types
 
 import pytest
 from ansible.parsing.splitter import parse_kv
-from ansible_collections.srt.slurm.plugins.action.run_status import ActionModule as RunStatus
+from ansible_collections.srt.slurm.plugins.action.run_info import ActionModule as RunInfo
 from ansible_collections.srt.slurm.plugins.action.slurm_job import ActionModule as SlurmJob
 from ansible_collections.srt.slurm.plugins.module_utils.allocation import detached
 from ansible_collections.srt.slurm.plugins.plugin_utils import interrupt, playbook, stays
@@ -50,7 +50,7 @@ def test_the_command_is_for_where_it_is_read(temporary, monkeypatch):
 
 
 def service(**changes):
-    """Return what run_status says of a job that stays up."""
+    """Return what run_info says of a job that stays up."""
     up = {"url": "http://10.1.0.1:8000", "planned": 7, "running": 7, "left_s": 3599.9, "ends_by": "lease"}
     return {"run_dir": "/out/7", "job": {"id": "7"}, "stage": "kept", "service": dict(up, **changes)}
 
@@ -189,7 +189,7 @@ def test_the_last_task_tells_it_instead_of_the_note(act):
         (dict(service(), stage="unknown", service=None), 0, True),
     ):
         stays.remember("7", "/out/7", 120.0)
-        _result, action = act(RunStatus, result, report="service", run_dir="/out/7")
+        _result, action = act(RunInfo, result, report="service", run_dir="/out/7")
         assert (len(action.shown(result)), bool(stays._note())) == (told, noted), result
     action._task.args = {"report": "status"}
     assert action.shown(dict(service(), text="one\ntwo")) == ["one", "two"]

@@ -1,11 +1,11 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
-"""Say how far a run is: the action of the module run_status."""
+"""Say how far a run is: the action of the module run_info."""
 
 from __future__ import annotations
 
 from ansible_collections.srt.slurm.plugins.module_utils.holder import slurm_calls
-from ansible_collections.srt.slurm.plugins.module_utils.stages import run_status
+from ansible_collections.srt.slurm.plugins.module_utils.stages import run_info
 from ansible_collections.srt.slurm.plugins.plugin_utils import stays
 from ansible_collections.srt.slurm.plugins.plugin_utils.runs import RunAction
 
@@ -13,8 +13,8 @@ from ansible_collections.srt.slurm.plugins.plugin_utils.runs import RunAction
 class ActionModule(RunAction):
     """Runs the module's entry in the controller when that is the submit host, otherwise the module."""
 
-    argument_spec = run_status.ARGUMENT_SPEC
-    entry = staticmethod(run_status.run)
+    argument_spec = run_info.ARGUMENT_SPEC
+    entry = staticmethod(run_info.run)
 
     def run(self, tmp=None, task_vars=None):
         """Keep the name of the submit host at hand."""

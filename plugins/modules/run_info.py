@@ -1,13 +1,13 @@
 #!/usr/bin/python
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
-"""Module run_status: documentation and a call."""
+"""Module run_info: documentation and a call."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 ---
-module: run_status
+module: run_info
 short_description: Say how far a run is
 version_added: 0.1.0
 description:
@@ -38,13 +38,13 @@ attributes:
 author:
   - srt.slurm developers (@srt-slurm)
 seealso:
-  - module: srt.slurm.step_log
+  - module: srt.slurm.step_log_info
   - module: srt.slurm.slurm_job
 """
 
 EXAMPLES = r"""
 - name: Look at the newest run
-  srt.slurm.run_status:
+  srt.slurm.run_info:
     output_dir: /shared/outputs
   register: status
 
@@ -148,7 +148,7 @@ text:
 """
 
 from ansible_collections.srt.slurm.plugins.module_utils.entry import run_module
-from ansible_collections.srt.slurm.plugins.module_utils.stages.run_status import ARGUMENT_SPEC, run
+from ansible_collections.srt.slurm.plugins.module_utils.stages.run_info import ARGUMENT_SPEC, run
 
 
 def main():

@@ -7,7 +7,7 @@ from __future__ import annotations
 import types
 
 import pytest
-from ansible_collections.srt.slurm.plugins.module_utils.stages import step_log
+from ansible_collections.srt.slurm.plugins.module_utils.stages import step_log_info
 
 
 @pytest.fixture
@@ -15,17 +15,17 @@ def followed(tmp_path, monkeypatch):
     """Follow a log: each of ``looks`` changes it, the last one ends the step. ``run(lines)`` gives what is shown."""
     made = types.SimpleNamespace(path=tmp_path / "node001_decode_0.out", looks=[], shown=[])
     ctx = types.SimpleNamespace(controller_alive=lambda: True, show=made.shown.append)
-    monkeypatch.setattr(step_log, "LOOK_S", 0.0)
+    monkeypatch.setattr(step_log_info, "LOOK_S", 0.0)
 
     def over(found, name):
         made.looks.pop(0)()
         return not made.looks
 
-    monkeypatch.setattr(step_log, "_over", over)
+    monkeypatch.setattr(step_log_info, "_over", over)
 
     def run(lines):
         params = {"lines": lines, "timeout_s": 20.0}
-        step_log._follow(types.SimpleNamespace(), "decode_0", [str(made.path)], params, ctx)
+        step_log_info._follow(types.SimpleNamespace(), "decode_0", [str(made.path)], params, ctx)
         return made.shown
 
     made.run = run

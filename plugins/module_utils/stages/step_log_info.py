@@ -1,6 +1,6 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
-"""Entry of the module step_log: the last lines of a step's log, or the log as it grows."""
+"""Entry of the module step_log_info: the last lines of a step's log, or the log as it grows."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
 #!/usr/bin/python
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
-"""Module step_log: documentation and a call."""
+"""Module step_log_info: documentation and a call."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 ---
-module: step_log
+module: step_log_info
 short_description: Show the log of a step, also while it grows
 version_added: 0.1.0
 description:
@@ -46,18 +46,18 @@ attributes:
 author:
   - srt.slurm developers (@srt-slurm)
 seealso:
-  - module: srt.slurm.run_status
+  - module: srt.slurm.run_info
 """
 
 EXAMPLES = r"""
 - name: Show the last lines of a worker
-  srt.slurm.step_log:
+  srt.slurm.step_log_info:
     job_id: "4711"
     output_dir: /shared/outputs
     step: decode_0
 
 - name: Follow the newest run to its end
-  srt.slurm.step_log:
+  srt.slurm.step_log_info:
     output_dir: /shared/outputs
     follow: true
 """
@@ -84,7 +84,7 @@ lines:
 """
 
 from ansible_collections.srt.slurm.plugins.module_utils.entry import run_module
-from ansible_collections.srt.slurm.plugins.module_utils.stages.step_log import ARGUMENT_SPEC, run
+from ansible_collections.srt.slurm.plugins.module_utils.stages.step_log_info import ARGUMENT_SPEC, run
 
 
 def main():

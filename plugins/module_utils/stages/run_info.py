@@ -1,6 +1,6 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
-"""Entry of the module run_status: how far a run is, from its directory, Slurm and the holder."""
+"""Entry of the module run_info: how far a run is, from its directory, Slurm and the holder."""
 
 from __future__ import annotations
 

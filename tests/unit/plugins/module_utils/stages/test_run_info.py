@@ -1,6 +1,6 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
-"""What run_status says of a run, from its files."""
+"""What run_info says of a run, from its files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import json
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.allocation import runs
 from ansible_collections.srt.slurm.plugins.module_utils.results.verdict import VERDICT_SCHEMA_VERSION
-from ansible_collections.srt.slurm.plugins.module_utils.stages import run_status
+from ansible_collections.srt.slurm.plugins.module_utils.stages import run_info
 
 
 def step(name, tier, **fields):
@@ -27,7 +27,7 @@ def utc(ago_s):
 
 @pytest.fixture
 def look(tmp_path, monkeypatch):
-    """Return a function that gives run_status of a run with the given events; over, unless *live*."""
+    """Return a function that gives run_info of a run with the given events; over, unless *live*."""
     points = [
         {"name": f"bench_c{n}", "concurrency": n, "digest": "d", "result": f"results/c{n}.json",
          "progress": f"results/c{n}.progress.json", "step": {"name": f"bench_c{n}"}}
@@ -48,7 +48,7 @@ def look(tmp_path, monkeypatch):
         monkeypatch.setattr(runs, "find", lambda params: found)
         monkeypatch.setattr(runs.Run, "holder", lambda self: told)
         monkeypatch.setattr(runs.Run, "_end", lambda self: "FAILED (NonZeroExitCode), exit code 1:0")
-        return run_status.run({"lines": 3}, None)
+        return run_info.run({"lines": 3}, None)
 
     return call
 
