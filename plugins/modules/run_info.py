@@ -14,7 +14,11 @@ description:
   - Reads the run directory, Slurm and, while the job runs, the job's holder. Works on every machine that sees the run
     directory, and also for runs that are over.
   - The lease of the job is not renewed by looking.
-extends_documentation_fragment: [srt.slurm.found_run]
+extends_documentation_fragment:
+  - srt.slurm.found_run
+  - srt.slurm.attributes
+  - srt.slurm.attributes.action
+  - srt.slurm.attributes.info
 options:
   lines:
     description: How many last lines of the log that tells most are returned.
@@ -28,13 +32,6 @@ options:
     type: str
     choices: [status, service]
     default: status
-attributes:
-  check_mode:
-    description: Changes nothing anyway.
-    support: full
-  diff_mode:
-    description: There is nothing that differs.
-    support: none
 author:
   - srt.slurm developers (@srt-slurm)
 seealso:

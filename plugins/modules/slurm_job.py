@@ -21,6 +21,9 @@ description:
 requirements:
   - The Slurm commands on the submit host, and Python 3.8 or newer as C(python3) on the first allocated node.
   - A O(output_dir) that the submit host and the allocated nodes see under the same path.
+extends_documentation_fragment:
+  - srt.slurm.attributes
+  - srt.slurm.attributes.action
 options:
   allocation:
     description:
@@ -138,10 +141,10 @@ options:
     type: path
 attributes:
   check_mode:
-    description: Says what it would do. A new job would have the id V(JOBID) and nodes V(node0001) and so on.
+    details: Says what it would do. A new job would have the id V(JOBID) and nodes V(node0001) and so on.
     support: full
   diff_mode:
-    description: Shows the sbatch script of a job that is submitted.
+    details: Shows the sbatch script of a job that is submitted.
     support: full
 author:
   - srt.slurm developers (@srt-slurm)

@@ -13,7 +13,11 @@ version_added: 0.1.0
 description:
   - Finds the log of a step in the run directory and returns its last lines, or shows new lines until the step ends.
   - New lines are shown when the task runs on the controller itself. Elsewhere only the result tells them, at the end.
-extends_documentation_fragment: [srt.slurm.found_run]
+extends_documentation_fragment:
+  - srt.slurm.found_run
+  - srt.slurm.attributes
+  - srt.slurm.attributes.action
+  - srt.slurm.attributes.info
 options:
   step:
     description:
@@ -38,11 +42,7 @@ options:
     default: 0.0
 attributes:
   check_mode:
-    description: Returns the last lines and follows nothing.
-    support: full
-  diff_mode:
-    description: There is nothing that differs.
-    support: none
+    details: Returns the last lines and follows nothing.
 author:
   - srt.slurm developers (@srt-slurm)
 seealso:
