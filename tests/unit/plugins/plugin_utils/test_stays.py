@@ -14,6 +14,7 @@ import pytest
 from ansible.parsing.splitter import parse_kv
 from ansible_collections.srt.slurm.plugins.action.run_info import ActionModule as RunInfo
 from ansible_collections.srt.slurm.plugins.action.slurm_job import ActionModule as SlurmJob
+from ansible_collections.srt.slurm.plugins.action.slurm_job_info import ActionModule as SlurmJobInfo
 from ansible_collections.srt.slurm.plugins.module_utils.allocation import detached
 from ansible_collections.srt.slurm.plugins.plugin_utils import interrupt, playbook, stays
 from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction
@@ -163,7 +164,7 @@ def test_who_has_a_job_leaves_a_note_and_who_ends_it_removes_it(act):
     assert (stays._note()["waits"], stays._note()["lease_s"]) == (False, 3600.0)
     act(SlurmJob, {}, state="absent", job_id=7, during=lambda self: noted.append(stays._note()))
     assert noted[1] is None, "it is ending while that is waited for"
-    act(SlurmJob, RUNS, state="queried", lease_s=120)
+    act(SlurmJobInfo, RUNS)
     assert stays._note()["lease_s"] is None, "the lease is as an earlier run made it"
     act(SlurmJob, dict(RUNS, failed=True), state="running")
     assert stays._note() is None
