@@ -1,7 +1,6 @@
-"""Stand-in for the get-pip.py that ansible-test would download: pip from this Python's own ensurepip.
-
-SPDX-License-Identifier: Apache-2.0
-"""
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Stand-in for the get-pip.py that ansible-test would download: pip from this Python's own ensurepip."""
 
 from __future__ import annotations
 

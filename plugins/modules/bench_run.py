@@ -27,7 +27,10 @@ description:
     more.
   - An invalid point does not fail the task, so that the next points are measured. M(srt.slurm.rollup) returns whether
     the whole run is valid. The task fails when the service died, with the finished points in the result.
-extends_documentation_fragment: [srt.slurm.plan]
+extends_documentation_fragment:
+  - srt.slurm.plan
+  - srt.slurm.attributes
+  - srt.slurm.attributes.action
 options:
   force:
     description: Measure points that have a valid result already.
@@ -51,12 +54,13 @@ options:
     default: 0.99
 attributes:
   check_mode:
-    description: Returns which points would be measured, kept or taken over. Asks nobody.
+    details: Returns which points would be measured, kept or taken over. Asks nobody.
     support: full
   diff_mode:
-    description: In check mode, the srun line and the environment of each point that would be measured.
+    details:
+      - In check mode, the srun line and the environment of each point that would be measured.
+      - A run that measures shows progress lines instead.
     support: partial
-    details: A run that measures shows progress lines instead.
 author:
   - srt.slurm developers (@srt-slurm)
 seealso:

@@ -19,6 +19,9 @@ description:
 author:
   - srt.slurm developers (@srt-slurm)
 version_added: 0.1.0
+extends_documentation_fragment:
+  - srt.slurm.attributes
+  - srt.slurm.attributes.action
 options:
   jobs:
     description: The jobs, as M(srt.slurm.job_spec) returns them.
@@ -48,10 +51,10 @@ options:
     default: 120.0
 attributes:
   check_mode:
-    description: Writes nothing, shows the same.
+    details: Writes nothing, shows the same.
     support: full
   diff_mode:
-    description: Shows everything about each job.
+    details: Shows everything about each job.
     support: full
 seealso:
   - module: srt.slurm.job_spec

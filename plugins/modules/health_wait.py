@@ -15,7 +15,10 @@ description:
     network. They are tried fast at first and slower later.
   - Ends at once, with evidence, when a critical step of the plan ended.
   - It changes nothing.
-extends_documentation_fragment: [srt.slurm.plan]
+extends_documentation_fragment:
+  - srt.slurm.plan
+  - srt.slurm.attributes
+  - srt.slurm.attributes.action
 options:
   timeout_s:
     description: Seconds that the service may take. V(0) takes what the job's C(health_check) says.
@@ -27,10 +30,10 @@ options:
     default: 5.0
 attributes:
   check_mode:
-    description: Returns at once with all checks not done.
+    details: Returns at once with all checks not done.
     support: full
   diff_mode:
-    description: There is nothing to show.
+    details: There is nothing to show.
     support: none
 author:
   - srt.slurm developers (@srt-slurm)

@@ -25,6 +25,9 @@ description:
 author:
   - srt.slurm developers (@srt-slurm)
 version_added: 0.1.0
+extends_documentation_fragment:
+  - srt.slurm.attributes
+  - srt.slurm.attributes.action
 options:
   job:
     description: The job itself.
@@ -91,10 +94,10 @@ options:
     type: str
 attributes:
   check_mode:
-    description: Gives the same answer in check mode.
+    details: Gives the same answer in check mode.
     support: full
   diff_mode:
-    description: Nothing changes, so there is no diff.
+    details: Nothing changes, so there is no diff.
     support: none
 """
 

@@ -20,7 +20,10 @@ description:
   - While another controller looks at the nodes of the same job it is waited for, for O(timeout_s) at most. Then its
     step is ended.
   - Nothing is done when all steps of the plan run already.
-extends_documentation_fragment: [srt.slurm.plan]
+extends_documentation_fragment:
+  - srt.slurm.plan
+  - srt.slurm.attributes
+  - srt.slurm.attributes.action
 options:
   min_free_mib:
     description: Free space in MiB that the run directory and F(/tmp) must have on every node.
@@ -50,10 +53,10 @@ options:
     default: 120.0
 attributes:
   check_mode:
-    description: Returns at once and looks at nothing.
+    details: Returns at once and looks at nothing.
     support: full
   diff_mode:
-    description: There is nothing to show.
+    details: There is nothing to show.
     support: none
 author:
   - srt.slurm developers (@srt-slurm)

@@ -18,7 +18,10 @@ description:
   - An invalid run does not fail the task. See RV(valid).
 requirements:
   - pandas, for C(rollup.csv). Without it the file is written with the standard library and has the same content.
-extends_documentation_fragment: [srt.slurm.plan]
+extends_documentation_fragment:
+  - srt.slurm.plan
+  - srt.slurm.attributes
+  - srt.slurm.attributes.action
 options:
   failure:
     description:
@@ -41,10 +44,10 @@ options:
     default: []
 attributes:
   check_mode:
-    description: Returns the rollup and writes nothing.
+    details: Returns the rollup and writes nothing.
     support: full
   diff_mode:
-    description: Shows the table of the points before and after.
+    details: Shows the table of the points before and after.
     support: full
 author:
   - srt.slurm developers (@srt-slurm)

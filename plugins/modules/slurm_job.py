@@ -21,6 +21,9 @@ description:
 requirements:
   - The Slurm commands on the submit host, and Python 3.8 or newer as C(python3) on the first allocated node.
   - A O(output_dir) that the submit host and the allocated nodes see under the same path.
+extends_documentation_fragment:
+  - srt.slurm.attributes
+  - srt.slurm.attributes.action
 options:
   allocation:
     description:
@@ -31,7 +34,6 @@ options:
     type: dict
   state:
     description:
-      - V(queried) only looks. RV(job) is null when there is none.
       - V(present) submits the job unless it is there, and does not wait.
       - V(running) does that too and waits until the job runs and its holder answers.
       - V(absent) lets the holder end all steps in order, then the job, and waits until it is gone from the queue.
@@ -40,7 +42,7 @@ options:
         into the queue, and begins again in the same run directory, without the C(exclude) of O(allocation). Nothing
         is changed when O(playbook.retries) is used up.
     type: str
-    choices: [present, running, absent, queried, requeued]
+    choices: [present, running, absent, requeued]
     default: running
   job_id:
     description:
@@ -53,12 +55,11 @@ options:
   output_dir:
     description:
       - Directory of the run directories. The job's own is C(OUTPUT_DIR/JOB_ID), C(latest) is the newest.
-      - A job of the same request that works below another one is an error with V(running) and V(queried), which names
-        that directory. V(present) leaves it as it is, and V(absent) ends it where it works.
+      - A job of the same request that works below another one is an error with V(running), which names that
+        directory. V(present) leaves it as it is, and V(absent) ends it where it works.
       - With O(job_id) and V(absent), a job that works elsewhere while C(OUTPUT_DIR/JOB_ID) is there is left alone. Its
         number has come again, and the run of that directory has ended.
-      - Such a directory is set aside (C(OUTPUT_DIR/JOB_ID.earlier1)) for a job that is submitted or adopted. V(queried)
-        is an error when the job that has its number now was not adopted yet.
+      - Such a directory is set aside (C(OUTPUT_DIR/JOB_ID.earlier1)) for a job that is submitted or adopted.
     type: path
     required: true
   config_text:
@@ -128,7 +129,7 @@ options:
   reason:
     description:
       - Why O(state=absent) ends the job, in a few words. The user and the host are added. It stands in the output of
-        the job, in RV(srt.slurm.run_status#module:ending), and in the message of a playbook that still works with it.
+        the job, in RV(srt.slurm.run_info#module:ending), and in the message of a playbook that still works with it.
     type: str
   secrets:
     description: Values of secrets by reference, written to a private file of the run directory.
@@ -138,15 +139,16 @@ options:
     type: path
 attributes:
   check_mode:
-    description: Says what it would do. A new job would have the id V(JOBID) and nodes V(node0001) and so on.
+    details: Says what it would do. A new job would have the id V(JOBID) and nodes V(node0001) and so on.
     support: full
   diff_mode:
-    description: Shows the sbatch script of a job that is submitted.
+    details: Shows the sbatch script of a job that is submitted.
     support: full
 author:
   - srt.slurm developers (@srt-slurm)
 seealso:
   - module: srt.slurm.job_spec
+  - module: srt.slurm.slurm_job_info
   - module: srt.slurm.topology_plan
 """
 

@@ -16,6 +16,8 @@ description:
   - Root is not needed. An ordinary user's sandbox lives inside one user namespace in which the user stays who they are.
   - Nothing is made in the network of the machine itself, so several sandboxes do not meet, although all use the same
     names and addresses.
+extends_documentation_fragment:
+  - srt.slurm.attributes
 options:
   state:
     description:
@@ -93,10 +95,9 @@ requirements:
   - "Debian or Ubuntu packages: slurm-wlm, munge; libpmix-dev for C(srun --mpi=pmix)"
 attributes:
   check_mode:
-    description: Can run in check mode and return what would change.
     support: full
   diff_mode:
-    description: Returns nothing to compare.
+    details: Returns nothing to compare.
     support: none
 notes:
   - Commands reach the cluster through RV(exec). Inside there is no way to other networks, downloads included.

@@ -17,7 +17,10 @@ description:
   - Steps of the stage that run and are no longer in the plan are ended, unless O(names) is given.
   - V(started) and V(restarted) wait until Slurm runs the steps, and until the steps that have readiness checks of their
     own (such as the ports of NATS and etcd) fulfil them. See M(srt.slurm.health_wait) for the service as a whole.
-extends_documentation_fragment: [srt.slurm.plan]
+extends_documentation_fragment:
+  - srt.slurm.plan
+  - srt.slurm.attributes
+  - srt.slurm.attributes.action
 options:
   tier:
     description: The stage. All steps of the plan if it is not given.
@@ -50,10 +53,10 @@ options:
     default: 600.0
 attributes:
   check_mode:
-    description: Compares the plan with what runs and says V(start), V(keep), V(replace), V(adopt) or V(stop) per step.
+    details: Compares the plan with what runs and says V(start), V(keep), V(replace), V(adopt) or V(stop) per step.
     support: full
   diff_mode:
-    description: Shows the srun line and the environment of each step that is started.
+    details: Shows the srun line and the environment of each step that is started.
     support: full
 author:
   - srt.slurm developers (@srt-slurm)

@@ -20,6 +20,9 @@ description:
 author:
   - srt.slurm developers (@srt-slurm)
 version_added: 0.1.0
+extends_documentation_fragment:
+  - srt.slurm.attributes
+  - srt.slurm.attributes.action
 options:
   jobs:
     description: The jobs, as M(srt.slurm.job_spec) returns them.
@@ -44,10 +47,10 @@ options:
     default: false
 attributes:
   check_mode:
-    description: The playbook of each job runs in check mode.
+    details: The playbook of each job runs in check mode.
     support: full
   diff_mode:
-    description: The playbook of each job shows its own.
+    details: The playbook of each job shows its own.
     support: full
 seealso:
   - module: srt.slurm.job_spec

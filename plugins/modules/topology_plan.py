@@ -18,6 +18,9 @@ description:
 author:
   - srt.slurm developers (@srt-slurm)
 version_added: 0.1.0
+extends_documentation_fragment:
+  - srt.slurm.attributes
+  - srt.slurm.attributes.action
 options:
   spec:
     description: The job, as M(srt.slurm.job_spec) returns it.
@@ -39,10 +42,10 @@ options:
     type: path
 attributes:
   check_mode:
-    description: Plans and writes nothing; RV(plan_path) is then a temporary file of the controller.
+    details: Plans and writes nothing; RV(plan_path) is then a temporary file of the controller.
     support: full
   diff_mode:
-    description:
+    details:
       - Shows node map, steps and configuration files before and after.
       - In check mode also the job and the mounts of its containers, each value with the place where it is from.
     support: full

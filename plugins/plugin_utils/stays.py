@@ -22,7 +22,7 @@ from ansible import constants, context
 from ansible.utils.display import Display
 from ansible_collections.srt.slurm.plugins.module_utils.allocation import detached
 from ansible_collections.srt.slurm.plugins.module_utils.files import write_text_atomic
-from ansible_collections.srt.slurm.plugins.module_utils.stages.run_status import duration
+from ansible_collections.srt.slurm.plugins.module_utils.stages.run_info import duration
 
 STOP = os.path.join("playbooks", "stop.yml")
 HOST = "srt_slurm_submit_host"
@@ -80,7 +80,7 @@ def stop_command(run_dir, submit_host=None):
 
 
 def lines_of(status, submit_host=None):
-    """Return what is said at the end of a run whose job stays, from what run_status returns; [] if it does not."""
+    """Return what is said at the end of a run whose job stays, from what run_info returns; [] if it does not."""
     service = status["service"]
     if not service:
         return []

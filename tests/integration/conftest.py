@@ -65,15 +65,17 @@ def cluster(_doorway, monkeypatch):
 
 @pytest.fixture
 def allocation(cluster, tmp_path):
-    """A function that makes an allocation with its holder and returns it; all are ended after the test."""
+    """A function that makes an allocation with its holder and returns it (``look`` finds it); the test ends them."""
     from ansible_collections.srt.slurm.plugins.module_utils.allocation import slurm_job
     from ansible_collections.srt.slurm.plugins.module_utils.entry import Context
     from ansible_collections.srt.slurm.plugins.module_utils.slurm import commands
+    from ansible_collections.srt.slurm.plugins.module_utils.stages import slurm_job_info
 
     made = []
 
-    def make(nodes=2, state="running", ctx=None, **params):
-        request = {
+    def request(nodes, params):
+        """Return the request of a call, whose parameters lose what is part of it."""
+        return {
             "name": params.pop("name", "test"),
             "nodes": nodes,
             "gpus_per_node": params.pop("gpus_per_node", 8),
@@ -84,9 +86,16 @@ def allocation(cluster, tmp_path):
             "directives": params.pop("directives", {}),
             "environment": {},
         }
+
+    def look(nodes=2, **params):
+        """Return what slurm_job_info finds."""
+        wanted = {"allocation": request(nodes, params), "output_dir": str(tmp_path / "out"), **params}
+        return slurm_job_info.run(wanted, Context())
+
+    def make(nodes=2, state="running", ctx=None, **params):
         defaults = {key: option.get("default") for key, option in slurm_job.ARGUMENT_SPEC.items()}
         wanted = {
-            "allocation": request,
+            "allocation": request(nodes, params),
             "state": state,
             "output_dir": str(tmp_path / "out"),
             "config_text": "{}\n",
@@ -98,6 +107,7 @@ def allocation(cluster, tmp_path):
             made.append(result["job"]["id"])
         return result
 
+    make.look = look
     yield make
     for job_id in made:
         commands.cancel(job_id)

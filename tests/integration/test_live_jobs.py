@@ -36,7 +36,7 @@ def test_a_users_settings_for_slurms_commands_hide_no_job_and_keep_none(allocati
         }.items():
             patch.setenv(name, value)
         job = allocation()["job"]
-        assert allocation(state="queried")["job"]["id"] == job["id"]
+        assert allocation.look()["job"]["id"] == job["id"]
         assert allocation(state="absent")["actions"] == ["ended"]
     assert job["id"] not in slurm("squeue", "-h", "-o", "%i").split()
     assert "ending: its end was asked for" in pathlib.Path(job["run_dir"], f"slurm-{job['id']}.out").read_text()
@@ -47,7 +47,7 @@ def test_a_job_that_is_stopped_by_a_signal_is_ended_in_order(allocation, cluster
     job = allocation()["job"]
     slurm("scancel", *how, "--signal=STOP", job["id"])
     cluster(lambda: shown(job["id"]).startswith("STOPPED"))
-    assert allocation(state="queried")["job"]["id"] == job["id"]
+    assert allocation.look()["job"]["id"] == job["id"]
     result = allocation(state="absent")
     assert (result["actions"], result["notes"]) == (["ended"], [])
     assert job["id"] not in slurm("squeue", "-h", "-o", "%i").split()

@@ -43,7 +43,7 @@ def test_any_name_arrives_whole(allocation):
         ["squeue", "-h", "-j", result["job"]["id"], "-o", "%j"], capture_output=True, text=True, check=True
     )
     assert shown.stdout.rstrip("\n") == name
-    assert allocation(name=name, state="queried")["job"]["id"] == result["job"]["id"]
+    assert allocation.look(name=name)["job"]["id"] == result["job"]["id"]
 
 
 def test_a_name_that_ends_in_a_blank_is_found_again(allocation):
@@ -72,7 +72,7 @@ def test_a_job_that_waits_shows_why_and_is_cancelled(allocation):
     later = {"begin": "now+1hour"}
     with pytest.raises(Error, match="still PENDING after 0.5 s: "):
         allocation(directives=later, wait_timeout_s=0.5)
-    assert allocation(directives=later, state="queried")["job"]["state"] == "PENDING"
+    assert allocation.look(directives=later)["job"]["state"] == "PENDING"
     assert allocation(directives=later, state="absent")["actions"] == ["cancelled"]
 
 
@@ -81,7 +81,7 @@ def test_a_job_that_can_never_start_is_taken_back_at_once(allocation):
 
     with pytest.raises(Error, match=r"will not start job \d+: PartitionNodeLimit. It asks for 99 nodes .* cancelled"):
         allocation(nodes=99)
-    assert allocation(nodes=99, state="queried")["job"] is None
+    assert allocation.look(nodes=99)["job"] is None
 
 
 def test_a_request_that_slurm_refuses(allocation):

@@ -23,7 +23,7 @@ from .unfinished import Leftover, held
 
 ARGUMENT_SPEC = {
     "allocation": {"type": "dict"},
-    "state": {"type": "str", "choices": ["present", "running", "absent", "queried", "requeued"], "default": "running"},
+    "state": {"type": "str", "choices": ["present", "running", "absent", "requeued"], "default": "running"},
     "job_id": {"type": "str"},
     "output_dir": {"type": "path", "required": True},
     "config_text": {"type": "str"},
@@ -37,6 +37,7 @@ ARGUMENT_SPEC = {
     "secrets_path": {"type": "path"},
 }
 OPTIONS = {"required_one_of": [("allocation", "job_id")]}
+QUERIED = "queried"  # the state of slurm_job_info, which only looks
 # What Slurm says of a pending job that no wait will cure.
 HOPELESS = {
     "PartitionNodeLimit", "PartitionTimeLimit", "BadConstraints", "InvalidAccount", "InvalidQOS", "AccountNotAllowed",
@@ -72,7 +73,7 @@ class _Work(Leftover, Ending):
             found = None
         elif state == "requeued":
             self._requeue(found)
-        elif state != "queried":
+        elif state != QUERIED:
             found = self._unless_unusable(found) if found else None
             if not found:
                 found = self._planned() if self.ctx.check_mode else self._at_home(self._submit())
@@ -160,7 +161,7 @@ class _Work(Leftover, Ending):
         Secrets, digests and earlier points belong to an output directory, so a service is not used from another one.
         """
         told, here = ownership.place(job), script.run_dir(self.output_dir, job["id"])
-        if self.params["state"] == "queried":
+        if self.params["state"] == QUERIED:
             adopted.check_place(job, here)
         if not told or ownership.same(told, here) or ownership.is_of(here, job):
             return job
@@ -168,7 +169,7 @@ class _Work(Leftover, Ending):
             if self.params.get("job_id") and os.path.isdir(here):
                 return self._leave_alone(job)
             return self._follow(job, told)
-        if self.params["state"] in ("running", "queried") or job["reason"].startswith("JobHeldUser"):
+        if self.params["state"] in ("running", QUERIED) or job["reason"].startswith("JobHeldUser"):
             raise Error(
                 f"Job {job['id']} ({job['name']}) is there already and works in {job['work_dir']}, not in "
                 f"{self.output_dir}. Go on with it with -e output_dir={shlex.quote(job['work_dir'])}, or end it: "

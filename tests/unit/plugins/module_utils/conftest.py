@@ -52,10 +52,15 @@ def queue(fake, monkeypatch):
 
 @pytest.fixture
 def do(tmp_path):
-    """Return a function that runs the entry of slurm_job for one request."""
+    """Return a function that runs the entry of slurm_job for one request; its ``look`` runs that of slurm_job_info."""
     from ansible_collections.srt.slurm.plugins.module_utils.allocation import slurm_job
     from ansible_collections.srt.slurm.plugins.module_utils.entry import Context
+    from ansible_collections.srt.slurm.plugins.module_utils.stages import slurm_job_info
     from fake_queue import ALLOCATION
+
+    def look(ctx=None, **params):
+        wanted = {"allocation": ALLOCATION, "output_dir": str(tmp_path / "out"), **params}
+        return slurm_job_info.run(wanted, ctx or Context())
 
     def do(state="running", ctx=None, **params):
         defaults = {key: option.get("default") for key, option in slurm_job.ARGUMENT_SPEC.items()}
@@ -70,6 +75,7 @@ def do(tmp_path):
         }
         return slurm_job.run(dict(defaults, **wanted), ctx or Context())
 
+    do.look = look
     return do
 
 

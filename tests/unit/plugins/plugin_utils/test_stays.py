@@ -12,8 +12,9 @@ import types
 
 import pytest
 from ansible.parsing.splitter import parse_kv
-from ansible_collections.srt.slurm.plugins.action.run_status import ActionModule as RunStatus
+from ansible_collections.srt.slurm.plugins.action.run_info import ActionModule as RunInfo
 from ansible_collections.srt.slurm.plugins.action.slurm_job import ActionModule as SlurmJob
+from ansible_collections.srt.slurm.plugins.action.slurm_job_info import ActionModule as SlurmJobInfo
 from ansible_collections.srt.slurm.plugins.module_utils.allocation import detached
 from ansible_collections.srt.slurm.plugins.plugin_utils import interrupt, playbook, stays
 from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction
@@ -50,7 +51,7 @@ def test_the_command_is_for_where_it_is_read(temporary, monkeypatch):
 
 
 def service(**changes):
-    """Return what run_status says of a job that stays up."""
+    """Return what run_info says of a job that stays up."""
     up = {"url": "http://10.1.0.1:8000", "planned": 7, "running": 7, "left_s": 3599.9, "ends_by": "lease"}
     return {"run_dir": "/out/7", "job": {"id": "7"}, "stage": "kept", "service": dict(up, **changes)}
 
@@ -163,7 +164,7 @@ def test_who_has_a_job_leaves_a_note_and_who_ends_it_removes_it(act):
     assert (stays._note()["waits"], stays._note()["lease_s"]) == (False, 3600.0)
     act(SlurmJob, {}, state="absent", job_id=7, during=lambda self: noted.append(stays._note()))
     assert noted[1] is None, "it is ending while that is waited for"
-    act(SlurmJob, RUNS, state="queried", lease_s=120)
+    act(SlurmJobInfo, RUNS)
     assert stays._note()["lease_s"] is None, "the lease is as an earlier run made it"
     act(SlurmJob, dict(RUNS, failed=True), state="running")
     assert stays._note() is None
@@ -189,7 +190,7 @@ def test_the_last_task_tells_it_instead_of_the_note(act):
         (dict(service(), stage="unknown", service=None), 0, True),
     ):
         stays.remember("7", "/out/7", 120.0)
-        _result, action = act(RunStatus, result, report="service", run_dir="/out/7")
+        _result, action = act(RunInfo, result, report="service", run_dir="/out/7")
         assert (len(action.shown(result)), bool(stays._note())) == (told, noted), result
     action._task.args = {"report": "status"}
     assert action.shown(dict(service(), text="one\ntwo")) == ["one", "two"]

@@ -21,7 +21,12 @@ def adopt(queue, do, monkeypatch):
     monkeypatch.setattr(adopted.getpass, "getuser", lambda: "me")
     monkeypatch.setattr(adopted, "lacks_holder", lambda *args: True)
     monkeypatch.setattr(adopted, "start_holder", lambda *args: types.SimpleNamespace(poll=lambda: None))
-    return lambda state="running", **options: do(state, allocation=None, job_id=job_id, **options)
+
+    def adopt(**options):
+        return do(allocation=None, job_id=job_id, **options)
+
+    adopt.look = lambda: do.look(allocation=None, job_id=job_id)
+    return adopt
 
 
 @pytest.fixture
@@ -69,9 +74,9 @@ def test_another_controller_sets_the_directory_aside_in_the_same_moment(adopt, o
 
 def test_a_stage_alone_does_not_work_in_the_directory_of_an_earlier_job(adopt, old):
     with pytest.raises(Error, match="8 is of an earlier job with the number 8, .*Run the stage allocation first"):
-        adopt("queried")
+        adopt.look()
     adopt()
-    assert adopt("queried")["job"]["run_dir"] == str(old)
+    assert adopt.look()["job"]["run_dir"] == str(old)
 
 
 def test_an_output_directory_that_cannot_be_written_is_named(adopt, tmp_path):

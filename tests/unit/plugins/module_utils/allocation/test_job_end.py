@@ -262,7 +262,7 @@ def test_a_job_that_slurm_takes_away_is_followed_by_one_without_the_nodes_that_f
         (Error("no word of it"), {}),
         (Error("lost", curable=True), {"retries": 0}),
         (Error("lost", curable=True), {"job_id": "7"}),
-        (Error("lost", curable=True), {"state": "queried"}),
+        (Error("lost", curable=True), {"state": "present"}),
     ],
 )
 def test_what_is_not_tried_again(error, params):

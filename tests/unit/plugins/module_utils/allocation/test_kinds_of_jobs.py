@@ -73,7 +73,7 @@ def test_a_job_with_the_same_playbook_is_left_as_it_is(queue, submit, do):
     again = submit()
     assert not again["changed"]
     assert again["log"] == first["log"]
-    assert do("queried")["job"]["id"] == do()["job"]["id"] == "8"
+    assert do.look()["job"]["id"] == do()["job"]["id"] == "8"
     assert queue.calls == ["submit", "release 8"]
 
 

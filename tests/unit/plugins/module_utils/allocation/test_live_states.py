@@ -45,7 +45,7 @@ def test_final_states(queue, do, state):
     queue.reason = "Priority"
     do("present")
     queue.queue["8"]["state"] = state
-    assert do("queried")["job"] is None
+    assert do.look()["job"] is None
     queue.ended = {"JobState": state}
     assert job_end.look("8", "/nowhere")["final"] is True
 

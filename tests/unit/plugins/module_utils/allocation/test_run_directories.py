@@ -17,16 +17,16 @@ from ansible_collections.srt.slurm.plugins.module_utils.slurm import commands
 def test_a_job_of_another_output_dir_is_named_and_not_used_from_here(queue, do, tmp_path):
     do()
     there, here = tmp_path / "out", str(tmp_path / "other dir")
-    for state in ("running", "queried"):
+    for use in (do, do.look):
         with pytest.raises(Error, match=f"works in {there}, not in {here}") as caught:
-            do(state, output_dir=here)
+            use(output_dir=here)
         assert f"-e output_dir={there}, or end it" in caught.value.msg
     assert not os.path.exists(here)
     result = do("present", output_dir=here)
     assert not result["changed"]
     assert result["job"]["run_dir"] == f"{there}/8"
     (tmp_path / "link").symlink_to(there)
-    assert do("queried", output_dir=str(tmp_path / "link"))["job"]["id"] == "8"
+    assert do.look(output_dir=str(tmp_path / "link"))["job"]["id"] == "8"
     assert queue.calls == ["submit", "release 8"]
 
 

@@ -57,12 +57,12 @@ def test_submitted_once_with_its_directory_written_before_it_may_run(queue, do, 
     assert queue.calls == ["submit", "release 8"]
 
 
-def test_queried_and_present(queue, do):
-    assert do("queried")["job"] is None and queue.calls == []
+def test_found_and_present(queue, do):
+    assert do.look()["job"] is None and queue.calls == []
     queue.reason = "Priority"
     result = do("present")
     assert result["job"]["state"] == "PENDING" and result["job"]["nodes"] == []
-    assert do("queried")["job"]["id"] == "8"
+    assert do.look()["job"]["id"] == "8"
 
 
 def test_pending_too_long_tells_the_reason(queue, do):
@@ -75,7 +75,7 @@ def test_pending_too_long_tells_the_reason(queue, do):
 def test_another_digest_is_another_job(queue, do):
     queue.add(name="quick", comment="srt.slurm:other")
     queue.add(name="other", comment="srt.slurm:abc123")
-    assert do("queried")["job"] is None
+    assert do.look()["job"] is None
 
 
 def test_several_matches_are_an_error_with_their_ids(queue, do):
@@ -193,7 +193,7 @@ def test_a_job_id_is_taken_or_missed(queue, do):
     assert do(allocation=None, job_id="8")["job"]["id"] == "8"
     with pytest.raises(Error, match="Job 99 is not there: NODE_FAIL"):
         do(job_id="99")
-    assert do("queried", job_id="99")["job"] is None
+    assert do.look(job_id="99")["job"] is None
 
 
 def test_check_mode_says_what_it_would_do(queue, do, tmp_path):

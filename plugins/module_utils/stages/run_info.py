@@ -1,0 +1,234 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Entry of the module run_info: how far a run is, from its directory, Slurm and the holder."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import re
+
+from ..allocation import detached, job_end, runs
+from ..holder.basics import tail_lines
+from ..holder.journal import PASSING
+from ..holder.slurm_calls import STANDS_STILL, WAITING
+from ..results.document import in_words
+from ..results.verdict import read_verdict
+from . import point_files
+
+ARGUMENT_SPEC = dict(
+    runs.ARGUMENT_SPEC,
+    lines={"type": "int", "default": 5},
+    report={"type": "str", "choices": ["status", "service"], "default": "status"},
+)
+STAGE = re.compile(r"^TASK \[srt\.slurm\.(\w+) : ")
+AGAIN = "It begins again "  # the holder's words
+BEGINS = ("PLAY [", AGAIN)
+
+
+def run(params, ctx):
+    """Return ``{run_dir, job, stage, ending, workers, steps, points, lease_left_s, last_lines, log, text}``."""
+    del ctx
+    found = runs.find(params)
+    plan, steps, holder = found.read_json("plan.json"), list(found.steps().values()), found.holder()
+    points = [_point(found, plan, point, steps) for point in (plan["benchmark"]["points"] if plan else ())]
+    played = tail_lines(detached.log_path(found.run_dir), 100000)
+    job = found.describe()
+    job["time_left_s"] = _seconds_until(job["ends_at"]) if found.live else None
+    job["waits_s"] = _seconds_since(found.job["submitted_at"]) if found.waits else None
+    log = _log(found, steps, points)
+    rollup = found.read_json("rollup.json") or {}
+    if found.is_earlier(rollup.get("generated_at")):
+        rollup = {}
+    result = {
+        "changed": False,
+        "run_dir": found.run_dir,
+        "job": job,
+        "live": found.live,
+        "stage": _stage(found, plan, steps, points, played),
+        "ending": holder["ending"] if holder else _last_words(found),
+        "again": _again(found, played),
+        "steps": [_step(record) for record in steps],
+        "workers": _workers(plan, steps),
+        "service": _service(plan, steps, holder, job["time_left_s"]),
+        "points": points,
+        "valid": rollup.get("valid"),
+        "verdict": in_words(rollup),
+        "lease_left_s": holder["lease"]["left_s"] if holder else None,
+        "trouble": holder["trouble"] if holder else None,
+        "log": log,
+        "last_lines": tail_lines(log, params["lines"]) if log else [],
+    }
+    result["text"] = text(result)
+    return result
+
+
+def _step(record):
+    keys = ("name", "tier", "state", "step_id", "node", "nodes", "attempt", "exit_code", "signal", "reason", "expected")
+    return {key: record.get(key) for key in keys}
+
+
+def _workers(plan, steps):
+    wanted = [step["name"] for step in (plan or {"steps": []})["steps"] if step["tier"] == "worker"]
+    running = [record["name"] for record in steps if record["name"] in wanted and record.get("state") == "running"]
+    return {"planned": len(wanted), "running": len(running)}
+
+
+def _service(plan, steps, holder, time_left_s):
+    """Return {url, planned, running, left_s, ends_by} of a service that stays up by itself; None if there is none."""
+    if not holder or holder["ending"]:
+        return None
+    planned = {step["name"]: step.get("critical") for step in (plan or {"steps": []})["steps"]}
+    running = {record["name"] for record in steps if record.get("state") == "running"} & planned.keys()
+    whole = running and not any(critical for name, critical in planned.items() if name not in running)
+    lease_s = holder["lease"]["left_s"]
+    limited = time_left_s is not None and time_left_s < lease_s
+    return {
+        "url": plan["frontend_url"] if whole else None,
+        "planned": len(planned),
+        "running": len(running),
+        "left_s": time_left_s if limited else max(0.0, lease_s),
+        "ends_by": "time limit" if limited else "lease",
+    }
+
+
+def _point(found, plan, point, steps):
+    """Return {name, concurrency, state, reasons, done, total}; state: done, invalid, running, waiting, not_measured."""
+    plan = dict(plan, run_dir=found.run_dir)  # it may have been copied
+    verdict = read_verdict(point_files.result_path(plan, point)) or {}
+    record = next((one for one in steps if one["name"] == point["step"]["name"]), {})
+    told = found.read_json(point["progress"]) or {}
+    state = "waiting" if found.live or found.waits or not found.slurm_said else "not_measured"
+    if not verdict.get("valid") and (found.waits or found.is_earlier(verdict.get("ended_at"))):
+        verdict = {}  # it is measured again
+    if verdict.get("digest", point["digest"]) == point["digest"] and verdict:
+        state = "done" if verdict.get("valid") else "invalid"
+    elif state == "waiting" and record.get("state") in ("starting", "running", "unowned"):
+        state = "running"
+    return {
+        "name": point["name"],
+        "concurrency": point["concurrency"],
+        "state": state,
+        "reasons": verdict.get("reasons") or [],
+        "done": told.get("done") if state == "running" else None,
+        "total": told.get("total") if state == "running" else None,
+    }
+
+
+def _stage(found, plan, steps, points, played):
+    """Return the stage that the run is in; ``ended`` when its job is gone."""
+    if not found.slurm_said:
+        return "unknown"
+    if not found.live:
+        return "ended"
+    if found.job["state"] not in ("RUNNING", *STANDS_STILL):
+        return "allocation"
+    played = _latest(played)
+    told = [match.group(1) for match in map(STAGE.match, played) if match]
+    if told:  # a playbook inside the job says so itself
+        return "kept" if any(line.startswith("PLAY RECAP") for line in played) else told[-1]
+    begun = {record.get("tier") for record in steps if record.get("state") != "ended"}
+    if any(point["state"] == "running" for point in points):
+        return "benchmark"
+    if points and all(point["state"] in ("done", "invalid") for point in points):
+        return "kept"
+    for tier, stage in (("frontend", "health"), ("worker", "frontend"), ("head_infra", "worker")):
+        if tier in begun:
+            return "benchmark" if stage == "health" and any(p["state"] != "waiting" for p in points) else stage
+    return "head_infra" if plan else "allocation"
+
+
+def _latest(played):
+    """Return the lines of the latest playbook: that of a job which began again goes on in the same log."""
+    begins = [number for number, line in enumerate(played) if line.startswith(BEGINS)]
+    earlier = [n for n, line in enumerate(played) if line.startswith("PLAY RECAP") and begins and n < begins[-1]]
+    return played[earlier[-1] + 1 :] if earlier else played
+
+
+def _last_words(found):
+    """Return why the holder ended the job, or the attempt that the job waits to follow; None when it did not."""
+    times = [event.get("t") for event in found.events() if event.get("event") == "holder"]
+    follows = not found.waits and times and found.is_earlier(times[-1])  # its own holder did not begin yet
+    return None if follows else job_end.last_words(found.run_dir)
+
+
+def _again(found, played):
+    """Return how a job that waits begins again, or one that is completing first; None when it does not."""
+    said = next((line for line in reversed(played) if line.startswith(BEGINS)), "")
+    said = said[len(AGAIN) :].split(".")[0] if said.startswith(AGAIN) else ""
+    if found.waits and (said or found.events()):
+        return f"begins again {said or 'when it gets nodes'}"
+    return f"begins again {said}" if said and (found.job or {}).get("state") == "COMPLETING" else None
+
+
+def _log(found, steps, points):
+    """Return the log whose end tells most: the playbook's, the running point's, the failed step's, the job's own."""
+    candidates = [detached.log_path(found.run_dir)]
+    running = {point["name"] for point in points if point["state"] == "running"}
+    failed = [record for record in steps if record.get("state") == "ended" and not record.get("expected")]
+    chosen = [record for record in steps if record["name"] in running] + failed[-1:]
+    candidates += [os.path.join(found.run_dir, record.get("log") or "") for record in chosen]
+    candidates.append(os.path.join(found.run_dir, f"slurm-{found.job_id}.out"))
+    return next((path for path in candidates if os.path.isfile(path)), None)
+
+
+def _seconds_until(when):
+    """Return the whole seconds until a time of Slurm, 0 for one that is over; None for none."""
+    left = _seconds_since(when)
+    return None if left is None else max(0, -left)
+
+
+def _seconds_since(when):
+    try:
+        then = datetime.datetime.strptime(when, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=datetime.timezone.utc)
+    except (TypeError, ValueError):
+        return None
+    return round((datetime.datetime.now(datetime.timezone.utc) - then).total_seconds())
+
+
+def text(status):
+    """Return *status* as a few lines for people."""
+    job, points = status["job"], status["points"]
+    state = f"{job['state']}" + (f" ({job['reason']})" if job["reason"] not in (None, "None") else "")
+    stage = f"in its stage {status['stage']}" if job["state"] in STANDS_STILL else f"stage {status['stage']}"
+    lines = [f"job {job['id']} {job['name'] or ''}: {state}, {stage}"]
+    if job["time_left_s"] is not None:
+        lease = f", lease {status['lease_left_s']:.0f} s" if status["lease_left_s"] is not None else ""
+        lines[0] += f", {duration(job['time_left_s'])} left{lease}"
+    if job["waits_s"] is not None:
+        lines[0] += f", waiting for {duration(max(0, job['waits_s']))}"
+    if status["again"]:
+        before = f"; the attempt before ended: {status['ending']}" if status["ending"] else ""
+        lines.append(f"{status['again']}{before}")
+    elif status["ending"]:
+        lines.append(f"{'is ending' if status['live'] else 'ended'}: {status['ending']}")
+    if status["trouble"]:
+        lines.append(f"trouble: {status['trouble']}")
+    workers = status["workers"]
+    if workers["planned"] and job["state"] not in WAITING:  # else there is nothing to run yet
+        lines.append(f"workers: {workers['running']} of {workers['planned']} running")
+    if status["stage"] == "kept" and status["service"] and status["service"]["url"]:
+        lines.append(f"service: {status['service']['url']}")
+    bad = [one for one in status["steps"] if one["state"] == "ended" and not one["expected"] and not _fine(one)]
+    lines += [f"  {one['name']} on {one['node']}: {one['reason']}" for one in bad]
+    done = sum(point["state"] == "done" for point in points)
+    lines += [f"points: {done} of {len(points)} done"] if points else []
+    for point in points:
+        more = f" {point['done']}/{point['total']}" if point["total"] else ""
+        why = f": {'; '.join(point['reasons'])}" if point["reasons"] else ""
+        lines.append(f"  c={point['concurrency']} {point['state'].replace('_', ' ')}{more}{why}")
+    if status["verdict"]:
+        lines.append(f"results: {status['verdict']}, {status['run_dir']}/rollup.json")
+    lines.append(f"run directory: {status['run_dir']}")
+    if status["log"]:
+        lines += [f"last lines of {os.path.basename(status['log'])}:", *(f"  {line}" for line in status["last_lines"])]
+    return "\n".join(lines)
+
+
+def _fine(step):
+    return step["tier"] in PASSING and step["exit_code"] == 0 or step["reason"] == "ended with the job"
+
+
+def duration(seconds):
+    """Return seconds as ``1:02:03``."""
+    return f"{seconds // 3600}:{seconds % 3600 // 60:02d}:{seconds % 60:02d}"

@@ -1,0 +1,134 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Entry of the module step_log_info: the last lines of a step's log, or the log as it grows."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from ..allocation import detached, runs
+from ..failures import Error
+from ..holder.basics import tail_lines
+from ..slurm import commands
+
+ARGUMENT_SPEC = dict(
+    runs.ARGUMENT_SPEC,
+    step={"type": "str"},
+    node={"type": "str"},
+    lines={"type": "int", "default": 20},
+    follow={"type": "bool", "default": False},
+    timeout_s={"type": "float", "default": 0.0},
+)
+PLAYBOOK, JOB = "playbook", "job"  # logs that are no step's
+LOOK_S = 2.0  # how often it is asked whether the step still runs
+
+
+def run(params, ctx):
+    """Return ``{step, state, paths, lines}``; in check mode nothing is followed."""
+    found = runs.find(params)
+    name = params.get("step") or (PLAYBOOK if os.path.exists(detached.log_path(found.run_dir)) else JOB)
+    paths = _paths(found, name, params.get("node"))
+    if params["follow"] and not ctx.check_mode:
+        _follow(found, name, paths, params, ctx)
+    lines = [line for path in paths for line in tail_lines(path, params["lines"])]
+    return {"changed": False, "step": name, "state": _state(found, name), "paths": paths, "lines": lines}
+
+
+def _paths(found, name, node):
+    if name == PLAYBOOK:
+        return [detached.log_path(found.run_dir)]
+    if name == JOB:
+        return [os.path.join(found.run_dir, f"slurm-{found.job_id}.out")]
+    record = found.steps().get(name)
+    plan = found.read_json("plan.json") or {"steps": [], "benchmark": {"points": []}}
+    steps = plan["steps"] + [point["step"] for point in plan["benchmark"]["points"]]
+    planned = next((step for step in steps if step["name"] == name), None)
+    if not planned and not record:
+        known = ", ".join([PLAYBOOK, JOB, *sorted({step["name"] for step in steps} | set(found.steps()))])
+        raise Error(f"The run has no step {name}. It has: {known}.")
+    if planned:
+        nodes, log = planned["nodes"], planned["log"]
+    else:  # a step of an earlier plan: its record names the log of its first node
+        nodes, log = record["nodes"], record["log"]
+    if node and node not in nodes:
+        raise Error(f"Step {name} is not on {node}. It is on {', '.join(nodes)}.")
+    chosen = [node] if node else nodes
+    return list(dict.fromkeys(os.path.join(found.run_dir, log.replace("%N", one)) for one in chosen))
+
+
+def _state(found, name):
+    """Return the state of what writes the log: running or ended, or another state of a step."""
+    if name in (PLAYBOOK, JOB):
+        return "running" if found.live else "ended"
+    record = found.steps().get(name)
+    if record:
+        return record.get("state")
+    return "waiting" if found.live else "ended"
+
+
+def _follow(found, name, paths, params, ctx):
+    """Show the last lines and then every new one until the step has ended, or the time is over."""
+    places = {path: _start(path, params["lines"]) for path in paths}
+    rest = dict.fromkeys(paths, "")
+    until = time.monotonic() + (params["timeout_s"] or float("inf"))
+    ended, looked = False, 0.0
+    while True:
+        fresh = False
+        for path in paths:
+            fresh = _show_new(path, places, rest, len(paths) > 1, ctx) or fresh
+        if not fresh:
+            if ended or time.monotonic() >= until or not ctx.controller_alive():
+                break
+            if time.monotonic() - looked >= LOOK_S:
+                looked = time.monotonic()
+                ended = _over(found, name)
+                continue
+            time.sleep(0.2)
+    for path in paths:
+        if rest[path]:
+            ctx.show(rest[path])
+
+
+def _over(found, name):
+    if found.stranger:
+        return True
+    try:
+        job = next(iter(commands.jobs(job_id=found.job_id, timeout_s=10.0, patience_s=0.0)), None)
+    except Error:
+        return False  # Slurm may come back
+    found.job, found.slurm_said = job, True
+    return _state(found, name) == "ended"
+
+
+def _start(path, lines):
+    """Return where the last *lines* lines of a file begin: the file's inode, None without one, and bytes."""
+    try:
+        with open(path, "rb") as stream:
+            inode = os.fstat(stream.fileno()).st_ino
+            size = stream.seek(0, os.SEEK_END)
+            first = max(0, size - (1 << 20))
+            stream.seek(first)
+            content = stream.read()
+    except OSError:
+        return None, 0
+    kept = b"".join(content.splitlines(keepends=True)[-lines:]) if lines else b""
+    return inode, first + len(content) - len(kept)
+
+
+def _show_new(path, places, rest, several, ctx):
+    inode, place = places[path]
+    try:
+        with open(path, "rb") as stream:
+            now = os.fstat(stream.fileno())
+            if now.st_ino != inode or now.st_size < place:  # a new attempt: the log of the last one was set aside
+                place = 0
+            stream.seek(place)
+            content = stream.read(1 << 20)
+    except OSError:
+        return False
+    places[path] = now.st_ino, place + len(content)
+    *complete, rest[path] = (rest[path] + content.decode(errors="replace")).split("\n")
+    for line in complete:
+        ctx.show(f"{os.path.basename(path).split('_')[0]}: {line}" if several else line)
+    return bool(content)
