@@ -10,7 +10,8 @@ import os
 
 from ansible.utils.vars import load_extra_vars
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
-from ansible_collections.srt.slurm.plugins.module_utils.job.extra_vars import READERS, ExtraVars
+from ansible_collections.srt.slurm.plugins.module_utils.job.extra_vars import ExtraVars
+from ansible_collections.srt.slurm.plugins.module_utils.run_options import OPTIONS
 from ansible_collections.srt.slurm.plugins.module_utils.schema.source import NOWHERE
 from ansible_collections.srt.slurm.plugins.module_utils.schema.types import UNPLAIN
 from ansible_collections.srt.slurm.plugins.module_utils.secrets import references
@@ -20,8 +21,10 @@ from ansible_collections.srt.slurm.plugins.plugin_utils.secrets import keep_secr
 from ansible_collections.srt.slurm.plugins.plugin_utils.spelling import Spelling
 from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction
 from ansible_collections.srt.slurm.plugins.plugin_utils.values import plain, trusted
-from ansible_collections.srt.slurm.plugins.plugin_utils.vault import place, scalars, vaulted, whole_files
+from ansible_collections.srt.slurm.plugins.plugin_utils.vault import origin, scalars, vaulted, whole_files
 
+# Options of the module that are taken from the extra vars where the task does not name them.
+TAKEN = ("job_file", "cluster_file", "setup_script", "check_paths", "job_tags", "output_dir")
 # Variables that hold all others once more.
 MAGIC = ("vars", "hostvars", "groups")
 
@@ -65,19 +68,20 @@ class ActionModule(StageAction):
         params["hidden"] = self._hidden
         if params.get("frozen"):
             return
-        extra = ExtraVars(load_extra_vars(self._loader), place, Spelling(self._loader), self._final)
+        extra = ExtraVars(load_extra_vars(self._loader), origin, Spelling(self._loader), self._final)
         params["problems"] = extra.problems()
-        params["places"] = {name: extra.where(name) for name in READERS if name in extra.values}
-        for name in ("job_file", "cluster_file", "setup_script", "check_paths", "job_tags", "output_dir"):
-            if name in extra.values and name not in self._task.args:
-                params[name] = self._value(name, extra.values[name])
+        params["places"] = {name: extra.where(name) for name in OPTIONS if name in extra.values}
+        unusable = {problem["path"] for problem in params["problems"]}
+        for name in TAKEN:
+            if name in extra.values and name not in self._task.args and name not in unusable:
+                params[name] = OPTIONS[name].parse(extra.value(name))
         given, raw = params.get("job"), self._argument()
         if not given and not params.get("job_file"):
             if extra.form() in ("flat", "job"):
                 given, params["source"] = extra.job()
                 raw = given
         elif given:
-            params["source"] = extra.source(given, place(given)[0])
+            params["source"] = extra.source(given, origin(given)[0])
         else:
             params["documents"] = job_spec.read_jobs(params["job_file"])
             raw = given = trusted([one.job for one in params["documents"]])
@@ -125,15 +129,6 @@ class ActionModule(StageAction):
 
     def shown(self, result):
         return [f"note: {note}" for note in result.get("notes", ())]
-
-    def _value(self, name, value):
-        """Return an extra var as the option *name* expects it; ``-e name=value`` gives text."""
-        value = self._final(value)
-        if name == "check_paths":
-            return self._templar.template(value) if isinstance(value, bool) else str(value).lower() in job_spec.TRUE
-        if name == "job_tags" and isinstance(value, str):
-            return [tag.strip() for tag in value.split(",") if tag.strip()]
-        return value
 
     def _final(self, value):
         """Return what templates make of an extra var, as plain text, numbers, lists and mappings."""

@@ -8,17 +8,18 @@ import copy
 import json
 import os
 
+from .. import run_options
 from ..backends import BACKENDS
 from ..failures import Error, SpecError
 from ..job import preparation, rules
-from ..job.allocation_request import allocation_request, keeping, metadata
+from ..job.allocation_request import allocation_request, metadata
 from ..job.cluster import apply_cluster, find_cluster_file, load_cluster
 from ..job.older_forms import modernise
 from ..job.origins import Origins
 from ..job.paths import Environment
 from ..job.reading import Document, read_jobs
-from ..job.run_request import Asked, check_output_dir
-from ..job.schema import JOB, OURS, PLACES
+from ..job.run_request import RunRequest, check_output_dir
+from ..job.schema import JOB, PLACES
 from ..job.trials import Trial, guessed, independent
 from ..plan.build import imaginary_allocation, layout_of, serving_digest
 from ..schema.section import Checker
@@ -43,8 +44,6 @@ ARGUMENT_SPEC = {
     "job_id": {"type": "str"},
 }
 
-TRUE = ("true", "yes", "on", "1")
-
 
 def run(params, ctx):
     """Return ``{jobs, origins, notes, keep, lease_s, concurrencies, changed: False}``; each job has its origins.
@@ -55,16 +54,14 @@ def run(params, ctx):
     (``inline``: one by one, ``file``: of encrypted files).
     ``params["hidden"]`` takes up the values of secrets.
     """
-    # Problems of extra vars have their places, and are raised below.
-    wish = {} if params.get("problems") else keeping(params.get("keep"), params.get("lease_s"))
-    asked = Asked(params)
-    earlier = [*(params.get("problems") or []), *asked.problems]
+    request = RunRequest(params)
+    earlier = [*(params.get("problems") or []), *request.problems]
     if params.get("frozen"):
         raise_problems(earlier)
         answer = frozen(params["frozen"])
         for job in answer["jobs"]:
-            asked.check(job["spec"])
-        return dict(answer, concurrencies=asked.levels, **wish)
+            request.check(job["spec"])
+        return dict(answer, **request.options)
     documents = params.get("documents")
     if params.get("job_file"):
         if params.get("job"):
@@ -86,7 +83,7 @@ def run(params, ctx):
         for suffix, job, source in variants:
             try:
                 made, found = make(job, source, cluster, params, ctx, notes)
-                asked.check(made["spec"])
+                request.check(made["spec"])
                 if not params.get("output_dir"):
                     check_output_dir(made, cluster)
                 jobs.append(made)
@@ -102,7 +99,7 @@ def run(params, ctx):
             f"There are {len(jobs)} jobs: {names}. playbooks/sweep.yml runs them one after the other, "
             "job_file=FILE:SELECTOR chooses one, and --check shows all."
         )
-    return dict(wish, changed=False, jobs=jobs, origins=origins, notes=unique(notes), concurrencies=asked.levels)
+    return dict(request.options, changed=False, jobs=jobs, origins=origins, notes=unique(notes))
 
 
 def make(job, source, cluster, params, ctx, notes):
@@ -171,7 +168,7 @@ def resolve(job, source, cluster, environment, earlier=(), origins=None, notes=N
     notes += older
     checker = Checker(source, PLACES)
     checker.problems.extend(earlier)
-    for key in [key for key in job if key in OURS and key not in JOB.fields]:
+    for key in [key for key in job if key in run_options.OF_JOBS and key not in JOB.fields]:
         del job[key]
         checker.problem((key,), "is no part of a job.", f"Give it as -e {key}=... instead.", on_key=True)
     job, given = apply_cluster(job, cluster)
