@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import ast
 import importlib
-import pathlib
 import re
 
 import jinja2
@@ -172,7 +171,9 @@ def test_a_role_has_the_defaults_of_its_module(role):
                 if not variable or variable[1] not in defaults or "{{" in str(defaults[variable[1]]):
                     continue
                 if not spec[name].get("required") and (role, name) not in OTHERWISE:
-                    assert defaults[variable[1]] == (spec[name].get("default") or NOTHING[spec[name]["type"]]), variable[1]
+                    assert defaults[variable[1]] == (spec[name].get("default") or NOTHING[spec[name]["type"]]), (
+                        variable[1]
+                    )
 
 
 # The module's option has another meaning for other states.
@@ -189,7 +190,7 @@ MADE = re.compile(r"ansible_\w+|\w+_result|item|groups|hostvars|omit|playbook_di
 
 def trees(playbook):
     """Yield the text and the document of *playbook* and of the task files that it runs."""
-    names = [f"{playbook}.yml", *((f"tasks/{one.name}" for one in (ROOT / "playbooks/tasks").glob("*.yml")))]
+    names = [f"{playbook}.yml", *(f"tasks/{one.name}" for one in (ROOT / "playbooks/tasks").glob("*.yml"))]
     for name in names if playbook == "bench" else names[:1]:
         text = (ROOT / "playbooks" / name).read_text(encoding="utf-8")
         yield text, yaml.safe_load(text)
@@ -217,7 +218,10 @@ def variables(playbook):
         while open_:
             one = open_.pop()
             if isinstance(one, dict):
-                made |= set(one.get("vars") or ()) | {one.get("register"), (one.get("loop_control") or {}).get("index_var")}
+                made |= set(one.get("vars") or ()) | {
+                    one.get("register"),
+                    (one.get("loop_control") or {}).get("index_var"),
+                }
                 made |= set(one.get("ansible.builtin.set_fact") or ()) | set(one.get("ansible.builtin.add_host") or ())
                 open_ += one.values()
             elif isinstance(one, list):

@@ -204,7 +204,7 @@ JOB = Section(
         "benchmark": Field(benchmarks.SECTION, None, "What is measured."),
         "profiling": Field(PROFILING, None, "Profiling of workers."),
         "output": Field(
-            Section("output", {"log_dir": Field(Str(), None, "Accepted for old files; has no effect.")}),
+            Section("output", {"log_dir": Field(Str(), None, "Directory of the logs. Accepted, not used yet.")}),
             None,
             "Output.",
         ),
