@@ -94,3 +94,53 @@ def test_what_no_output_directory_may_have(value, told):
     with pytest.raises(run_options.Unusable, match=told) as caught:
         run_options.output_dir(value)
     assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(("value", "wanted"), [(0, 0.0), ("90.5", 90.5), ("1e3", 1000.0)])
+def test_seconds(value, wanted):
+    assert run_options.seconds(value) == wanted
+
+
+@pytest.mark.parametrize("value", ["soon", "-1", "nan", "inf", "", None, True])
+def test_what_is_not_a_time(value):
+    with pytest.raises(run_options.Unusable, match="Give seconds"):
+        run_options.seconds(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted"),
+    [
+        (None, (False, None)), ("", (False, None)), ("no", (False, None)), (True, (True, None)), ("1", (True, None)),
+        ("15", (True, 15.0)), (7200, (True, 7200.0)),
+    ],
+)  # fmt: skip
+def test_keep(value, wanted):
+    assert run_options.keep(value) == wanted
+
+
+@pytest.mark.parametrize(
+    ("value", "remedy"),
+    [("banana", "true, false, or the seconds"), ("5", "15 or more"), ("-20", "15 or more"), ("nan", "true, false")],
+)
+def test_what_keep_cannot_be(value, remedy):
+    with pytest.raises(run_options.Unusable, match=f"Give .*{remedy}"):
+        run_options.keep(value)
+
+
+@pytest.mark.parametrize(("value", "wanted"), [("a, b,", ["a", "b"]), (["a b", 3], ["a b", "3"]), ("", []), (None, [])])
+def test_tags(value, wanted):
+    assert run_options.tags(value) == wanted
+
+
+@pytest.mark.parametrize("value", ["-1", "x", "", None, 1.5])
+def test_what_is_not_a_count(value):
+    with pytest.raises(run_options.Unusable, match="whole number, 0 or more"):
+        run_options.count(value)
+    assert run_options.count("20") == 20
+
+
+def test_what_travels_into_a_submitted_job_and_what_changes_a_measurement():
+    names = ("keep", "teardown_timeout_s", "worker_hosts", "srt_mine", "job_id", "srt_slurm_submit_host", "theirs")
+    assert [name for name in names if run_options.travels(name)] == list(names[:4])
+    changing = [name for name in ("force", "benchmark_force", "keep") if run_options.measures(name)]
+    assert changing == ["force", "benchmark_force"]
