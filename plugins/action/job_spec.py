@@ -7,8 +7,9 @@ from __future__ import annotations
 import os
 
 from ansible.utils.vars import load_extra_vars
-from ansible_collections.srt.slurm.plugins.module_utils.job.extra_vars import READERS, ExtraVars
+from ansible_collections.srt.slurm.plugins.module_utils.job.extra_vars import ExtraVars
 from ansible_collections.srt.slurm.plugins.module_utils.job.reading import Document, read_jobs
+from ansible_collections.srt.slurm.plugins.module_utils.run_options import OPTIONS
 from ansible_collections.srt.slurm.plugins.module_utils.schema.types import UNPLAIN
 from ansible_collections.srt.slurm.plugins.module_utils.secrets import references
 from ansible_collections.srt.slurm.plugins.module_utils.stages import job_spec
@@ -17,8 +18,10 @@ from ansible_collections.srt.slurm.plugins.plugin_utils.secrets import keep_secr
 from ansible_collections.srt.slurm.plugins.plugin_utils.spelling import Spelling
 from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction
 from ansible_collections.srt.slurm.plugins.plugin_utils.values import plain, trusted
-from ansible_collections.srt.slurm.plugins.plugin_utils.vault import place, scalars, vaulted, whole_files
+from ansible_collections.srt.slurm.plugins.plugin_utils.vault import origin, scalars, vaulted, whole_files
 
+# Options of the module that are taken from the extra vars where the task does not name them.
+TAKEN = ("job_file", "cluster_file", "setup_script", "check_paths", "job_tags", "output_dir")
 # Variables that hold all others once more.
 MAGIC = ("vars", "hostvars", "groups")
 
@@ -57,11 +60,12 @@ class ActionModule(StageAction):
         self._given = job_spec.Given()
         if params.get("frozen"):
             return
-        extra = ExtraVars(load_extra_vars(self._loader), place, Spelling(self._loader), self._final)
+        extra = ExtraVars(load_extra_vars(self._loader), origin, Spelling(self._loader), self._final)
         problems = extra.problems()
-        for name in ("job_file", "cluster_file", "setup_script", "check_paths", "job_tags", "output_dir"):
-            if name in extra.values and name not in self._task.args:
-                params[name] = self._value(name, extra.values[name])
+        unusable = {problem["path"] for problem in problems}
+        for name in TAKEN:
+            if name in extra.values and name not in self._task.args and name not in unusable:
+                params[name] = OPTIONS[name].parse(extra.value(name))
         documents, raw = self._documents(params, extra)
         jobs = [without_unplain(one.job) if extra.unplain else one.job for one in documents]
         jobs = self._templar.template(jobs)
@@ -75,7 +79,7 @@ class ActionModule(StageAction):
         self._given = job_spec.Given(
             documents,
             problems,
-            {name: extra.where(name) for name in READERS if name in extra.values},
+            {name: extra.where(name) for name in OPTIONS if name in extra.values},
             found["inline"],
             found["file"],
             None if self.is_local() else RemotePaths(self, host),
@@ -88,7 +92,7 @@ class ActionModule(StageAction):
         """
         job = params.get("job")
         if job:
-            return [Document(job, extra.source(job, place(job)[0]))], [self._argument()]
+            return [Document(job, extra.source(job, origin(job)[0]))], [self._argument()]
         if params.get("job_file"):
             documents = read_jobs(params["job_file"])
             for one in documents:
@@ -129,15 +133,6 @@ class ActionModule(StageAction):
 
     def shown(self, result):
         return [f"note: {note}" for note in result.get("notes", ())]
-
-    def _value(self, name, value):
-        """Return an extra var as the option *name* expects it; ``-e name=value`` gives text."""
-        value = self._final(value)
-        if name == "check_paths":
-            return self._templar.template(value) if isinstance(value, bool) else str(value).lower() in job_spec.TRUE
-        if name == "job_tags" and isinstance(value, str):
-            return [tag.strip() for tag in value.split(",") if tag.strip()]
-        return value
 
     def _final(self, value):
         """Return what templates make of an extra var, as plain text, numbers, lists and mappings."""

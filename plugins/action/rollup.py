@@ -7,8 +7,8 @@ from __future__ import annotations
 import json
 
 from ansible_collections.srt.slurm.plugins.module_utils.files import write_text_atomic
+from ansible_collections.srt.slurm.plugins.module_utils.run_options import ROLLUP_TO
 from ansible_collections.srt.slurm.plugins.module_utils.stages import rollup
-from ansible_collections.srt.slurm.plugins.plugin_utils.playbook import ROLLUP_TO
 from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction
 
 

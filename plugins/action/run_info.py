@@ -18,7 +18,7 @@ class ActionModule(RunAction):
 
     def run(self, tmp=None, task_vars=None):
         """Keep the name of the submit host at hand."""
-        self._host = None if self.is_local() else (task_vars or {}).get(stays.HOST)
+        self._host = None if self.is_local() else (task_vars or {}).get(stays.SUBMIT_HOST)
         return super().run(tmp, task_vars)
 
     def shown(self, result):

@@ -11,14 +11,13 @@ from ansible.errors import AnsibleActionFail
 from ansible.utils.vars import load_extra_vars
 from ansible_collections.srt.slurm.plugins.module_utils.allocation import slurm_job
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
-from ansible_collections.srt.slurm.plugins.module_utils.holder.operations import LEASE_S
 from ansible_collections.srt.slurm.plugins.module_utils.job.extra_vars import in_clear, passed_on
-from ansible_collections.srt.slurm.plugins.module_utils.job.schema import OURS
+from ansible_collections.srt.slurm.plugins.module_utils.run_options import LEASE_S, OPTIONS
 from ansible_collections.srt.slurm.plugins.plugin_utils import stays
 from ansible_collections.srt.slurm.plugins.plugin_utils.jobs import JobAction
 from ansible_collections.srt.slurm.plugins.plugin_utils.secrets import LendsSecrets
 from ansible_collections.srt.slurm.plugins.plugin_utils.stage import display
-from ansible_collections.srt.slurm.plugins.plugin_utils.vault import encrypted, place, scalars, vaulted
+from ansible_collections.srt.slurm.plugins.plugin_utils.vault import encrypted, origin, scalars, vaulted
 
 
 def role_variables():
@@ -70,9 +69,9 @@ class ActionModule(LendsSecrets, JobAction):
         """Return the extra vars of the playbook inside the job: it has them from a file, so none of them is secret."""
         raw = passed_on(load_extra_vars(self._loader))
         given = self._templar.template(raw)
-        marked = {name for name, value in raw.items() if encrypted(place(name)[0]) or any(vaulted(value).values())}
+        marked = {name for name, value in raw.items() if encrypted(origin(name)[0]) or any(vaulted(value).values())}
         texts = vaulted({**scalars(self._variables), **raw, " ": given})
-        given, left_out = in_clear(given, texts["inline"] | texts["file"], marked, {*OURS, *role_variables()})
+        given, left_out = in_clear(given, texts["inline"] | texts["file"], marked, {*OPTIONS, *role_variables()})
         if left_out:
             display.display(
                 f"  slurm_job: not passed on to the playbook inside the job, being secret: {', '.join(left_out)}"

@@ -15,7 +15,7 @@ options:
     type: path
   job_id:
     description:
-      - The number of the job. Its run directory is below O(output_dir), or where Slurm says that its output goes.
+      - The id of the job. Its run directory is below O(output_dir), or where Slurm says that its output goes.
     type: str
   output_dir:
     description:

@@ -1,47 +1,53 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
-"""What a person gives beside the job (``-e job_id=N``, ``-e concurrencies=4,16``), read to the letter.
+"""The run options: all that is given beside the job (``-e job_id=N``, ``-e concurrencies=4,16``), in one table.
 
-Each reader takes the value as it came, text or not, and raises :class:`Unusable` for what it could only guess at.
+Values are parsed strictly: each parser takes the value as it came, text or not, and raises :class:`Unusable` for what
+it could only guess at.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from typing import Any, Callable, NamedTuple
+
+from ansible.module_utils.parsing.convert_bool import boolean as ansible_boolean
 
 NUMBER = re.compile(r"[1-9][0-9]*")
-TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 UNSET = "is empty, as an unset variable of the shell is."
 MOST_RETRIES = 1000
+# Seconds for which a job lives on without a sign of life: of a run that ends it, and of one that keeps it.
+LEASE_S, KEPT_S = 120.0, 3600.0
+SHORTEST_LEASE_S = 15.0  # a controller that is at work may be silent for some seconds between two requests
 
 
 class Unusable(ValueError):
     """A value that no run could mean: what is wrong with it, and what to do."""
 
-    def __init__(self, problem, remedy):
+    def __init__(self, problem: str, remedy: str):
         super().__init__(f"{problem} {remedy}")
         self.problem, self.remedy = problem, remedy
 
 
-def job_number(value):
-    """Return the number of a job as text."""
-    text = _text(value, "Give the number of the job, or leave job_id out.")
+def job_id(value: Any) -> str:
+    """Return the job id as text."""
+    text = _text(value, "Give the id of the job, or leave job_id out.")
     if NUMBER.fullmatch(text):
         return text
-    part = re.fullmatch(r"([1-9][0-9]*)\+[0-9]+", text)
-    if part:
-        remedy = f"Give the whole job: job_id={part[1]}."
-        raise Unusable(f"is {text}, one part of the heterogeneous job {part[1]}.", remedy)
+    component = re.fullmatch(r"([1-9][0-9]*)\+[0-9]+", text)
+    if component:
+        remedy = f"Give the whole job: job_id={component[1]}."
+        raise Unusable(f"is {text}, one component of the heterogeneous job {component[1]}.", remedy)
     task = re.fullmatch(r"([1-9][0-9]*)_[0-9]+", text)
     if task:
-        remedy = f"Give the task's own number, which squeue --jobs={text} --format=%A shows."
+        remedy = f"Give the task's own id, which squeue --jobs={text} --format=%A shows."
         raise Unusable(f"is {text}, a task of the job array {task[1]}.", remedy)
-    raise Unusable(f"is {_shown(text)}, which is no number of a job.", "Give the one that squeue shows, such as 4711.")
+    raise Unusable(f"is {_shown(text)}, which is not a valid job id.", "Give the one that squeue shows, such as 4711.")
 
 
-def levels(value):
-    """Return concurrencies as a list of numbers, each once: of one number, "4,16", "4x16" or a list; [] of []."""
+def concurrencies(value: Any) -> list[int]:
+    """Return concurrencies, each once: of one number, "4,16", "4x16" or a list; [] of []."""
     remedy = "Give numbers above 0, such as 4,16."
     if isinstance(value, (list, tuple)):
         items = [_text(item, remedy) for item in value]
@@ -53,34 +59,87 @@ def levels(value):
     if wrong:
         alone = len(items) == 1 and not isinstance(value, (list, tuple))
         problem = f"is {_shown(value)}" if alone else f"has {', '.join(map(_shown, wrong))} in it"
-        raise Unusable(f"{problem}, which is no concurrency.", remedy)
+        raise Unusable(f"{problem}, which is not a concurrency.", remedy)
     return list(dict.fromkeys(map(int, items)))
 
 
-def retries(value):
-    """Return how often a job may begin again."""
+def retries(value: Any) -> int:
+    """Return how often a job may start again."""
     remedy = f"Give a whole number from 0 to {MOST_RETRIES}."
     text = _text(value, remedy)
     if not re.fullmatch("[0-9]{1,4}", text) or int(text) > MOST_RETRIES:
-        raise Unusable(f"is {_shown(text)}, which is no number of retries.", remedy)
+        raise Unusable(f"is {_shown(text)}, which is not a number of retries.", remedy)
     return int(text)
 
 
-def truth(value):
-    """Return a truth value."""
+def count(value: Any) -> int:
+    """Return a whole number, 0 or more."""
+    remedy = "Give a whole number, 0 or more."
+    text = _text(value, remedy)
+    if not re.fullmatch("[0-9]{1,9}", text):
+        raise Unusable(f"is {_shown(text)}.", remedy)
+    return int(text)
+
+
+def boolean(value: Any) -> bool:
+    """Return a truth value by Ansible's own rule."""
     remedy = "Give true or false."
-    word = _text(value, remedy).lower()
-    if word not in (*TRUE, *FALSE):
-        raise Unusable(f"is {_shown(value)}.", remedy)
-    return word in TRUE
+    _text(value, remedy)
+    try:
+        return ansible_boolean(value)
+    except TypeError:
+        raise Unusable(f"is {_shown(value)}.", remedy) from None
 
 
-def given(value):
+def seconds(value: Any, least: str = "") -> float:
+    """Return a time in seconds, 0 or more."""
+    remedy = f"Give seconds{least}."
+    text = _text(value, remedy)
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < float("inf"):
+        raise Unusable(f"is {_shown(text)}, not a time.", remedy)
+    return number
+
+
+def lease(value: Any) -> float:
+    """Return the seconds for which a job lives on without a controller."""
+    number = seconds(value, f", {SHORTEST_LEASE_S:g} or more")
+    if number < SHORTEST_LEASE_S:
+        problem = f"is {value} seconds: a job would end while its playbook is at work."
+        raise Unusable(problem, f"Give {SHORTEST_LEASE_S:g} or more.")
+    return number
+
+
+def keep(value: Any) -> tuple[bool, float | None]:
+    """Return whether the service stays up after the run, and the lease if the value is one, in seconds."""
+    text = "" if value is None else str(value).strip().lower()
+    if text in ("", "none"):
+        return False, None
+    try:
+        return ansible_boolean(text), None
+    except TypeError:
+        pass
+    if not re.search("[0-9]", text):
+        remedy = f"Give true, false, or the seconds to keep the nodes, {SHORTEST_LEASE_S:g} or more."
+        raise Unusable(f"is {_shown(text)}.", remedy)
+    return True, lease(text)
+
+
+def tags(value: Any) -> list[str]:
+    """Return words: of a list, or of text with commas between them."""
+    items = value if isinstance(value, (list, tuple)) else str(value or "").split(",")
+    return [str(item).strip() for item in items if str(item).strip()]
+
+
+def text_value(value: Any) -> str:
     """Return the text *value*, which must not be empty."""
     return _text(value, "Give it a value, or leave it out.")
 
 
-def output_dir(value):
+def output_dir(value: Any) -> str:
     """Return the parent of run directories; Slurm must be able to take it as it is."""
     text = _text(value, "Give a directory, or leave output_dir out.")
     if any(unicodedata.category(one) in ("Cc", "Zl", "Zp") for one in text):
@@ -90,6 +149,11 @@ def output_dir(value):
         problem = f"is {text}, with a backslash: Slurm would take %j in the path of the output as it stands."
         raise Unusable(problem, "Choose a directory without one.")
     return text
+
+
+def unchecked(value: Any) -> Any:
+    """Return *value* as it is: whoever reads it checks it."""
+    return value
 
 
 def _text(value, remedy):
@@ -103,3 +167,163 @@ def _shown(value):
     """Return *value* for a message, on one line and not too long."""
     text = ascii(str(value)) if not str(value).isprintable() or value in ("", " ") else str(value)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+# The type of an option, by its parser, as the manual names it.
+TYPES = {
+    job_id: "job id",
+    concurrencies: "list of whole numbers",
+    retries: f"whole number, {MOST_RETRIES} at most",
+    count: "whole number",
+    boolean: "true or false",
+    seconds: "seconds",
+    lease: f"seconds, {SHORTEST_LEASE_S:g} or more",
+    keep: "true, false, or seconds",
+    tags: "list of text",
+    text_value: "text",
+    output_dir: "directory",
+    unchecked: "anything",
+}
+
+
+class Option(NamedTuple):
+    """One run option.
+
+    :ivar parse: ``parse(value)`` returns the value in its own type; Unusable if it is none.
+    :ivar playbooks: the playbooks that read it, themselves or through their roles and modules.
+    :ivar doc: one line for the manual.
+    :ivar default: what holds when it is not given; a mapping by playbook where they differ; None: see *doc*.
+    :ivar travels: whether the playbook inside a submitted job gets it. All else was settled at submission.
+    :ivar chooses: whether it says which run is meant. A typo in it could end another run.
+    :ivar measures: whether it changes what is measured.
+    :ivar internal: whether only our own programs give it.
+    """
+
+    parse: Callable[[Any], Any]
+    playbooks: tuple[str, ...]
+    doc: str
+    default: Any = None
+    travels: bool = False
+    chooses: bool = False
+    measures: bool = False
+    internal: bool = False
+
+
+BENCH = ("bench", "submit", "sweep")  # run jobs
+JOBS = (*BENCH, "plan")  # read jobs
+RUNS = ("status", "logs", "stop")  # look for a run
+SUBMIT_HOST, ROLLUP_TO = "srt_slurm_submit_host", "srt_slurm_rollup_to"
+
+OPTIONS: dict[str, Option] = {
+    "job": Option(unchecked, JOBS + RUNS, "The job under one key: what a job file has at its top."),
+    "job_file": Option(text_value, JOBS + RUNS, "Job file, `FILE:SELECTOR`, or a directory of job files."),
+    "cluster_file": Option(text_value, JOBS + RUNS, "Cluster file instead of the one that is found."),
+    "setup_script": Option(unchecked, JOBS, "Script in configs_dir that runs before each worker."),
+    "check_paths": Option(boolean, JOBS, "false: the model and other paths exist on compute nodes only.", True),
+    "job_tags": Option(tags, JOBS, "Words that are stored with the run.", ()),
+    "concurrencies": Option(
+        concurrencies,
+        JOBS,
+        "Measure only these points and judge the run by them; `rollup.json` names the others as `left_out`.",
+        travels=True,
+        measures=True,
+    ),
+    "force": Option(
+        boolean, BENCH, "Measure points again that have a valid result.", False, travels=True, measures=True
+    ),
+    "job_id": Option(job_id, ("bench", "sweep", *RUNS), "Work in this allocation, or look at its run.", chooses=True),
+    "run_dir": Option(text_value, RUNS, "Look at the run in this directory.", chooses=True),
+    "output_dir": Option(
+        output_dir, JOBS + RUNS, "Parent of run directories; the cluster file's, else `outputs`.", chooses=True
+    ),
+    "keep": Option(
+        keep, BENCH, "Leave the service up: for an hour, or so many seconds without a controller.", False, travels=True
+    ),
+    "lease_s": Option(
+        lease,
+        BENCH,
+        f"Time without a controller after which the nodes go back; {LEASE_S:g}, {KEPT_S:g} with `keep=true`.",
+        travels=True,
+    ),
+    "job_retries": Option(
+        retries, BENCH, "How often to start again on other nodes after a fault that they can cure.", 0, travels=True
+    ),
+    "wait_timeout_s": Option(seconds, BENCH, "Time to wait for the nodes; 0 waits for ever.", 0, travels=True),
+    "health_timeout_s": Option(
+        seconds, BENCH, "Time for the service to become healthy; 0 takes the job's health_check.", 0, travels=True
+    ),
+    "teardown_timeout_s": Option(
+        seconds, (*BENCH, "stop"), "Time for the steps to end and the job to be gone.", 120, travels=True
+    ),
+    "stop_on_failure": Option(boolean, ("sweep",), "Leave out the jobs after one that failed.", False),
+    "dry_run_dir": Option(text_value, ("plan",), "Where the dry runs are written.", "dry-runs"),
+    "step": Option(text_value, ("logs",), "The step whose log is shown; the playbook's own log if not given."),
+    "node": Option(text_value, ("logs",), "The node whose log is shown, of a step that has several."),
+    "lines": Option(count, ("status", "logs"), "Last lines of a log to show.", {"status": 5, "logs": 20}),
+    "follow": Option(boolean, ("logs",), "Follow the log until the step ends.", True),
+    "runtime_dir": Option(text_value, ("submit", "setup"), "Python environment on shared disk for submitted jobs."),
+    "configs_dir": Option(text_value, ("setup",), "Where nats-server and etcd are put."),
+    "setup_python": Option(text_value, ("setup",), "Python that the environment is made with."),
+    "setup_requirements": Option(text_value, ("setup",), "Requirements file of the environment."),
+    "setup_debian": Option(boolean, ("setup",), "Take the programs from Debian's packages in any case.", False),
+    "sandbox_state": Option(text_value, ("sandbox",), "`started` or `absent`.", "started"),
+    "sandbox_dir": Option(
+        text_value, ("sandbox",), "Its directory; `$SRT_SANDBOX_DIR`, else `.sandbox` in the working directory."
+    ),
+    "sandbox_nodes": Option(count, ("sandbox",), "Number of nodes.", 4),
+    "sandbox_gpus_per_node": Option(count, ("sandbox",), "GPUs that Slurm believes each node has.", 8),
+    "sandbox_slurm_conf": Option(unchecked, ("sandbox",), "More lines for slurm.conf.", ()),
+    "sandbox_plugstack": Option(unchecked, ("sandbox",), "Lines of plugstack.conf.", ()),
+    "sandbox_keep_log": Option(boolean, ("sandbox",), "Leave the logs when it is removed.", False),
+    SUBMIT_HOST: Option(
+        text_value,
+        (*BENCH, *RUNS, "setup", "sandbox"),
+        "Host of the inventory where sbatch and squeue are.",
+        "localhost",
+    ),
+    "srt_slurm_collection_dir": Option(
+        text_value, ("submit",), "Where the collection is on a submit host that is another machine."
+    ),
+    "srt_slurm_frozen": Option(text_value, ("bench",), "The job as it was read before.", internal=True),
+    ROLLUP_TO: Option(text_value, ("bench",), "File for the rollup of this run.", internal=True),
+}
+
+# Whole families of variables that are ours (those of the roles among them), or that certainly are somebody else's.
+ROLES = (
+    "allocation",
+    "benchmark",
+    "frontend",
+    "head_infra",
+    "health",
+    "preflight",
+    "rollup",
+    "slurm_sandbox",
+    "teardown",
+    "worker",
+)
+OUR_PREFIXES = ("srt_", "sandbox_", *(f"{role}_" for role in ROLES))
+FOREIGN_PREFIXES = ("ansible_", "awx_", "tower_", "molecule_", "_")
+
+# What people give for an option although it is no near miss of it.
+MISTAKEN = {"id": "Did you mean job_id?", "job_name": "Give the file of the job (-e @job.yaml), or -e job_id=N."}
+
+
+def names(*playbooks: str) -> tuple[str, ...]:
+    """Return the names of the options that one of *playbooks* reads."""
+    return tuple(name for name, option in OPTIONS.items() if set(playbooks) & set(option.playbooks))
+
+
+OF_JOBS = names(*JOBS)
+# Those of the playbooks that only look at runs.
+OF_RUNS_ALONE = tuple(name for name in names(*RUNS) if name not in OF_JOBS)
+CHOOSING = tuple(name for name, option in OPTIONS.items() if option.chooses)
+
+
+def travels(name: str) -> bool:
+    """Tell whether the playbook inside a submitted job gets the extra var *name*."""
+    return OPTIONS[name].travels if name in OPTIONS else name.startswith(OUR_PREFIXES)
+
+
+def measures(name: str) -> bool:
+    """Tell whether the extra var *name* changes what is measured."""
+    return OPTIONS[name].measures if name in OPTIONS else name.startswith("benchmark_")

@@ -50,7 +50,7 @@ options:
   wait_timeout_s:
     description: Seconds that the steps may take to run and to be ready.
     type: float
-    default: 600.0
+    default: 120.0
 attributes:
   check_mode:
     details: Compares the plan with what runs and says V(start), V(keep), V(replace), V(adopt) or V(stop) per step.

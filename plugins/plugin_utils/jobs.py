@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ansible_collections.srt.slurm.plugins.module_utils.allocation import detached
 from ansible_collections.srt.slurm.plugins.module_utils.holder.slurm_calls import WAITING
+from ansible_collections.srt.slurm.plugins.module_utils.run_options import SUBMIT_HOST
 from ansible_collections.srt.slurm.plugins.plugin_utils import stays
 from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction
 
@@ -37,7 +38,7 @@ class JobAction(StageAction):
     def holds(self, job_id, run_dir, waits=True):
         """Leave a note of the job, for when this run is interrupted. One that we run in ends with this playbook."""
         if not detached.inside(job_id):
-            host = None if self.is_local() else self._variables.get(stays.HOST)
+            host = None if self.is_local() else self._variables.get(SUBMIT_HOST)
             stays.remember(job_id, run_dir, self.lease_s(), waits, host)
 
     def tell(self, line):

@@ -11,8 +11,6 @@ import sys
 from ansible import context
 from ansible_collections.srt.slurm.plugins.plugin_utils import stays
 
-# The variable with the file into which the playbook's rollup goes, for whoever runs the playbook.
-ROLLUP_TO = "srt_slurm_rollup_to"
 # Options of ansible-playbook that hold for each job too, with the attribute that keeps them.
 LISTS = (("inventory", "--inventory"), ("skip_tags", "--skip-tags"), ("vault_ids", "--vault-id"))
 WORDS = (("forks", "--forks"), ("private_key_file", "--private-key"), ("remote_user", "--user"))

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.utils.vars import load_extra_vars
+from ansible_collections.srt.slurm.plugins.module_utils import run_options
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error, SpecError
 from ansible_collections.srt.slurm.plugins.module_utils.job.cluster import find_cluster_file, load_cluster
 from ansible_collections.srt.slurm.plugins.module_utils.job.extra_vars import ExtraVars
@@ -13,13 +14,7 @@ from ansible_collections.srt.slurm.plugins.module_utils.job.reading import Docum
 from ansible_collections.srt.slurm.plugins.module_utils.schema.words import nearest
 from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction
 from ansible_collections.srt.slurm.plugins.plugin_utils.values import plain, trusted
-from ansible_collections.srt.slurm.plugins.plugin_utils.vault import place
-
-# Variables of the playbooks that look at a run, beside those of the playbooks that run jobs.
-LOOKING = ("run_dir", "step", "node", "lines", "follow")
-# What says which run is meant. A slip in it may end another run, so that it is known from less than others are.
-CHOOSING = ("job_id", "run_dir", "output_dir")
-MEANT = {"id": "Did you mean job_id?", "job_name": "Give the file of the job (-e @job.yaml), or -e job_id=N."}
+from ansible_collections.srt.slurm.plugins.plugin_utils.vault import origin
 
 
 def names_of(extra, final=lambda value: value):
@@ -42,21 +37,22 @@ def names_of(extra, final=lambda value: value):
     return [str(final(trusted(plain(name)))).strip() for name in found]
 
 
-def slips(extra):
+def typos(extra):
     """Return the problems of names and values of the extra vars."""
-    found, told = [], extra.values
+    found, given = [], extra.values
     flat = extra.job()[0] if extra.form() == "flat" else ()
-    raw = told.get("job", {})
+    raw = given.get("job", {})
     text = raw if isinstance(raw, dict) else extra.value("job", {})  # its values may be known to a run only
     if not isinstance(text, dict):
         remedy = f"Did you mean job_id={text}?" if str(text).isdigit() else "Give its file, or -e job_id=N."
         found.append(extra.problem("job", "is no job.", remedy))
-    for name in told:
+    for name in given:
         if extra.known(name) or name in flat:
             continue
-        near = nearest(name, CHOOSING, 0.6) or nearest(name, LOOKING, 0.8)
-        if near or name in MEANT:
-            remedy = MEANT.get(name) or f"Did you mean {near}?"
+        # A typo in what chooses a run may end another one, so it is known from less than others are.
+        near = nearest(name, run_options.CHOOSING, 0.6) or nearest(name, run_options.OF_RUNS_ALONE, 0.8)
+        if near or name in run_options.MISTAKEN:
+            remedy = run_options.MISTAKEN.get(name) or f"Did you mean {near}?"
             found.append(extra.problem(name, "is no variable of srt.slurm.", remedy))
     return found or extra.problems()
 
@@ -76,8 +72,8 @@ class RunAction(StageAction):
         """Add to the *args* of the task what only the controller knows."""
         cluster_file = args.pop("cluster_file", None)
         if boolean(args.pop("extra_vars", False)):
-            extra = ExtraVars(load_extra_vars(self._loader), place, final=self._final, more=LOOKING)
-            problems = slips(extra)
+            extra = ExtraVars(load_extra_vars(self._loader), origin, final=self._final, more=run_options.OF_RUNS_ALONE)
+            problems = typos(extra)
             if problems:
                 raise SpecError(problems)
             args["job_names"] = names_of(extra, self._final)

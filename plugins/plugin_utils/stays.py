@@ -22,10 +22,10 @@ from ansible import constants, context
 from ansible.utils.display import Display
 from ansible_collections.srt.slurm.plugins.module_utils.allocation import detached
 from ansible_collections.srt.slurm.plugins.module_utils.files import write_text_atomic
+from ansible_collections.srt.slurm.plugins.module_utils.run_options import SUBMIT_HOST
 from ansible_collections.srt.slurm.plugins.module_utils.stages.run_info import duration
 
 STOP = os.path.join("playbooks", "stop.yml")
-HOST = "srt_slurm_submit_host"
 HANDED = "SRT_SLURM_STAYS_NOTE"  # in the environment of a playbook that another one runs
 
 
@@ -70,7 +70,7 @@ def stop_command(run_dir, submit_host=None):
     words = ["ansible-playbook", STOP if here else "srt.slurm.stop"]
     given = {"run_dir": run_dir}
     if submit_host:
-        given[HOST] = submit_host
+        given[SUBMIT_HOST] = submit_host
         for inventory in context.CLIARGS.get("inventory") or ():
             words += ["-i", inventory]
     for name, value in given.items():

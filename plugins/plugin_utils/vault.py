@@ -15,10 +15,10 @@ except ImportError:  # pragma: no cover
     Origin = VaultedValue = None
 
 
-def place(value):
+def origin(value):
     """Return (file, line) of a value or key that Ansible loaded; (None, None) when it came otherwise."""
-    origin = Origin.get_tag(value) if Origin else None
-    return (origin.path, origin.line_num) if origin else (None, None)
+    tag = Origin.get_tag(value) if Origin else None
+    return (tag.path, tag.line_num) if tag else (None, None)
 
 
 @functools.cache
@@ -45,7 +45,7 @@ def vaulted(value, found=None):
     ):
         with contextlib.suppress(Exception):  # nobody has its password, so nobody has used it either
             found["inline"].add(str(value))
-    elif isinstance(value, str) and encrypted(place(value)[0]):
+    elif isinstance(value, str) and encrypted(origin(value)[0]):
         found["file"].add(str(value))
     return found
 
@@ -62,7 +62,7 @@ def whole_files(variables, name=""):
         for item in variables:
             yield from whole_files(item, name)
     elif isinstance(variables, (str, int, float)) and not isinstance(variables, bool):
-        file = place(variables)[0]
+        file = origin(variables)[0]
         if encrypted(file):
             yield name, str(variables), file
 

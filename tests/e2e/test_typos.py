@@ -1,6 +1,6 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
-"""Slips on the command line: nothing is submitted for one, and no other run is ended for one."""
+"""Typos on the command line: nothing is submitted for one, and no other run is ended for one."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def two(cluster):
         ),
         (("-e", "concurrencies=c2", "-e", "job_retries=-1"), "job_retries: is -1"),
         (("-e", "job_id="), "job_id: is empty"),
-        (("-e", "job_id=3;reboot"), "job_id: is 3;reboot, which is no number"),
+        (("-e", "job_id=3;reboot"), "job_id: is 3;reboot, which is not a valid job id"),
         (("-e", "output_dir=/tmp/a\\\\b"), "output_dir: is /tmp/a\\b, with a backslash"),
         (("-e", '{"output_dir": "/tmp/a\\nb"}'), "output_dir: is '/tmp/a\\nb', with a line break"),
     ],
 )
 @pytest.mark.parametrize("playbook", ["bench.yml", "playbooks/submit.yml"])
-def test_nothing_is_submitted_for_a_slip(cluster, playbook, args, told):
+def test_nothing_is_submitted_for_a_typo(cluster, playbook, args, told):
     argv = cluster.playbook_argv(cluster.job_file("slipped"), *args)
     played = cluster.play([playbook if word == "bench.yml" else word for word in argv])
     assert played.rc != 0

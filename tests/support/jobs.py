@@ -40,6 +40,16 @@ AGGREGATED = {
     "agg_workers": 1,
 }
 
+# The jobs that have a golden file: ours, and those of the tool whose job files are read here.
+SEEDS = ROOT / "tests" / "data" / "seeds"
+GALLERY = ROOT / "examples" / "gallery"
+EXAMPLES = sorted(
+    path
+    for folder in (ROOT / "examples", GALLERY, SEEDS)
+    for path in folder.glob("*.yaml")
+    if not path.name.startswith("srtslurm") and "sweep" not in path.name and "override" not in path.name
+)
+
 VARIABLES = {"SRT_TINY_MODEL": "/models/tiny", "SRT_PYTHON": "/venv/bin/python"}
 
 
@@ -65,6 +75,13 @@ def example(name):
     (document,) = reading.read_jobs(str(ROOT / "examples" / name))
     _suffix, job, source = document.variants()[0]
     return spec_of(job, source)
+
+
+def spec_of_example(path):
+    """Return the spec of the example at *path*, on the site of its folder."""
+    job, source = reading.read_job(str(path))
+    site = (SEEDS if path.parent == SEEDS else GALLERY) / "srtslurm.yaml"
+    return spec_of(job, source, load_cluster(str(site)))
 
 
 def allocation(count=4, job_id="7", run_dir="/out/7", prefix="n"):

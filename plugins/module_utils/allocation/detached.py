@@ -10,6 +10,7 @@ import re
 import shutil
 import sys
 
+from .. import run_options
 from ..failures import Error
 from ..files import write_text_atomic
 from ..holder import playbook as holder_play
@@ -19,7 +20,6 @@ from . import ownership
 OLDEST = (2, 19)  # as meta/runtime.yml says
 REMEDY = "playbooks/setup.yml makes an environment that has it."
 FROZEN, LOG = "frozen", "playbook.log"
-MEASURED = ("concurrencies", "force")  # extra vars that change what is measured
 MARK = "SRT_SLURM_DETACHED"  # in the environment of the playbook: the job that it runs in
 COPIED = ("ansible.cfg", "galaxy.yml", "MANIFEST.json", "inventories", "meta", "playbooks", "plugins", "roles")
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", ".git", "tests")
@@ -112,7 +112,7 @@ def check_found(job, run_dir, wish):
 
 def _measured(job, variables):
     """Return what decides what a playbook measures."""
-    about = {key: str(variables[key]) for key in variables if key in MEASURED or key.startswith("benchmark_")}
+    about = {key: str(variables[key]) for key in variables if run_options.measures(key)}
     return json.dumps([job.get("spec"), about], sort_keys=True)
 
 

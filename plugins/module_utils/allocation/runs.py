@@ -166,9 +166,9 @@ def find(params):
 
 
 def _check(job_id):
-    """Raise Error unless *job_id* is the number of a job."""
+    """Raise Error unless *job_id* is a valid job id."""
     try:
-        run_options.job_number(job_id)
+        run_options.job_id(job_id)
     except run_options.Unusable as error:
         raise Error(f"job_id {error.problem} {error.remedy}") from None
 

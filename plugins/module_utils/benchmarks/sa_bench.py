@@ -27,7 +27,7 @@ class SaBench(Benchmark):
         "dataset_name": Field(Str(), None, "random, or custom with dataset_path."),
         "dataset_path": Field(Str(), None, "File of a custom dataset."),
         "custom_tokenizer": Field(Str(), None, "Tokenizer directory instead of the model's."),
-        "use_chat_template": Field(Bool(), True, "Accepted for old files; prompts are random tokens of exact length."),
+        "use_chat_template": Field(Bool(), True, "Put prompts into the template of the chat. Accepted, not used yet."),
         "reuse_http_connections": Field(Bool(), None, "Keep connections open between requests; default: yes."),
         "point_timeout_s": Field(Int(1), 7200, "A point that takes longer is ended and invalid."),
         "stall_timeout_s": Field(Int(0), 900, "A point without any token for so long is ended; 0: never."),

@@ -5,15 +5,12 @@
 from __future__ import annotations
 
 from ..backends import BACKENDS
-from ..failures import Error
 from ..files import digest
 from ..slurm.options import plain, sbatch_name
 from ..topology.layout import worker_nodes
 from ..topology.roles import Wish
 
 DEFAULT_TIME_LIMIT = "01:00:00"
-# Seconds for which a job lives on without a sign of life: of a run that ends it, and of one that keeps it.
-LEASE_S, KEPT_S = 120.0, 3600.0
 # Options of sbatch by which a job gets one kind of hardware and not another.
 HARDWARE = (
     "clusters",
@@ -30,38 +27,6 @@ HARDWARE = (
     "prefer",
     "tres-per-task",
 )
-SHORTEST_LEASE_S = 15.0  # a controller that is at work may be silent for some seconds between two requests
-
-
-def keeping(keep, lease_s=None):
-    """Return ``{keep: bool, lease_s: float}``: whether the service stays up after the run, and for how long alone.
-
-    :param keep: the text of -e keep=...: true, false (1 and 0 as well), or seconds, which then are the lease.
-    """
-    text = str(keep or "").strip().lower()
-    kept, key = text not in ("", "false", "no", "off", "none", "0"), "lease_s"
-    if lease_s is None:
-        lease_s = KEPT_S if kept else LEASE_S
-        if kept and text not in ("true", "yes", "on", "1"):
-            key, lease_s = "keep", text
-    problem = lease_problem(lease_s)
-    if problem:
-        raise Error(f"{key} {problem[0]} {problem[1]}")
-    return {"keep": kept, "lease_s": float(lease_s)}
-
-
-def lease_problem(value):
-    """Return (problem, remedy) of a lease in seconds, None if there is none."""
-    try:
-        seconds = float(str(value))
-    except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds < float("inf"):
-        return f"is {value}, not a time.", f"Give seconds, {SHORTEST_LEASE_S:g} or more."
-    if seconds < SHORTEST_LEASE_S:
-        why = "a job would end while its playbook is at work"
-        return f"is {value} seconds: {why}.", f"Give {SHORTEST_LEASE_S:g} or more."
-    return None
 
 
 def node_count(spec):

@@ -44,11 +44,11 @@ CLUSTER = Section(
         ),
         "model_paths": Field(TEXTS, {}, "Short names of model directories."),
         "containers": Field(TEXTS, {}, "Short names of container images."),
-        "cloud": Field(TEXTS, {}, "Where results are copied to."),
+        "cloud": Field(TEXTS, {}, "Where results are copied to. Accepted, not used yet."),
         "default_mounts": Field(TEXTS, {}, "Host path to container path, mounted in every job."),
         "default_bash_preamble": Field(Str(), doc="Shell text that runs first in every step."),
-        "reporting": optional(REPORTING, "Status, S3 and analysis settings of the site."),
-        "telemetry": Field(MapOf(Type()), {}, "Telemetry settings of the site."),
+        "reporting": optional(REPORTING, "Status, S3 and analysis settings of the site. Accepted, not used yet."),
+        "telemetry": Field(MapOf(Type()), {}, "Telemetry settings of the site. Accepted, not used yet."),
         "nginx_raise_ulimit": Field(Bool(), doc="Default of frontend.nginx_raise_ulimit."),
     },
     doc="Settings of one cluster that all its jobs share.",
@@ -77,6 +77,8 @@ IMAGES = (
     ("observability", "tachometer", "node_exporter", "container_image"),
 )
 
+# What is accepted, and nothing acts on yet.
+UNUSED = ("cloud", "reporting", "telemetry")
 # What a job's plan may depend on. Site secrets (reporting) and alias tables stay out of the spec.
 KEPT = (
     "cluster",
@@ -174,6 +176,9 @@ def load_cluster(path):
     if health:
         # What the file leaves open is the job's default, and told as such.
         settings["default_health_check"] = {key: health[key] for key in work.document["default_health_check"]}
+    unused = ", ".join(key for key in UNUSED if settings[key])
+    if unused:
+        work.notes.append(f"{path}: {unused}: accepted, not used yet by this version.")
     return Cluster(settings, path, work.checker.source, work.notes)
 
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
-"""Finding the job among the extra vars of a playbook run. Knows nothing of Ansible: places come as a function."""
+"""Finding the job among the extra vars of a playbook run. Knows nothing of Ansible: origins come as a function."""
 
 from __future__ import annotations
 
@@ -12,36 +12,7 @@ from ..schema.types import UNPLAIN, kind_of
 from ..schema.words import nearest
 from ..secrets import references
 from ..secrets.names import is_plain, looks_secret
-from .allocation_request import SHORTEST_LEASE_S, lease_problem
-from .schema import JOB, OURS
-
-# Whole families of variables that we have, or that certainly are somebody else's.
-OUR_PREFIXES = (
-    "srt_",
-    "sandbox_",
-    "slurm_sandbox_",
-    "allocation_",
-    "preflight_",
-    "head_infra_",
-    "worker_",
-    "frontend_",
-    "health_",
-    "benchmark_",
-    "rollup_",
-    "teardown_",
-    "rl_",
-)
-FOREIGN_PREFIXES = ("ansible_", "awx_", "tower_", "molecule_", "_")
-
-# How those of our variables are read that a run must not guess at.
-READERS = {
-    "job_id": run_options.job_number,
-    "concurrencies": run_options.levels,
-    "job_retries": run_options.retries,
-    "force": run_options.truth,
-    "output_dir": run_options.output_dir,
-    **dict.fromkeys(("job_file", "cluster_file", "run_dir"), run_options.given),
-}
+from .schema import JOB
 
 # What stands beside base in a file of several jobs.
 VARIANTS = ("override_", "zip_override_")
@@ -49,29 +20,9 @@ VARIANTS = ("override_", "zip_override_")
 MARKS = ("model", "resources")
 
 
-# What a playbook inside the job is not told: the job and its surroundings were read when it was submitted.
-SETTLED = (
-    "job",
-    "job_file",
-    "job_id",
-    "job_tags",
-    "cluster_file",
-    "setup_script",
-    "check_paths",
-    "output_dir",
-    "runtime_dir",
-    "srt_slurm_submit_host",
-    "srt_slurm_frozen",
-)
-
-
 def passed_on(values):
-    """Return those of the extra vars *values* that playbooks of ours understand and that are still open."""
-    return {
-        name: value
-        for name, value in values.items()
-        if (name in OURS or name.startswith(OUR_PREFIXES)) and name not in SETTLED and name not in JOB.fields
-    }
+    """Return those of the extra vars *values* that the playbook inside a submitted job gets."""
+    return {name: value for name, value in values.items() if run_options.travels(name) and name not in JOB.fields}
 
 
 def in_clear(values, vaulted, marked, used):
@@ -109,33 +60,26 @@ def _named(name, value):
     return looks_secret(name, value)
 
 
-def _number(value):
-    try:
-        return float(str(value))
-    except ValueError:
-        return None
-
-
 class ExtraVars:
-    """The extra vars with their places.
+    """The extra vars with their origins.
 
     :param values: the variables as Ansible loaded them.
-    :param place: ``place(value) -> (origin, line)``; origin is a file path, or None for the command line.
+    :param origin: ``origin(value) -> (file, line)``; file is a path, or None for the command line.
     :param spelling: ``spelling(number) -> text`` says how a number was written; None if nobody knows.
     :param final: ``final(value)`` is what templates make of a value.
     :param more: further names that are known. What is like them is left to whoever gives them.
 
-    ``unplain`` takes up the problems of values that no job can hold, of every job whose places were asked for.
+    ``unplain`` takes up the problems of values that no job can hold, of every job whose source was asked for.
     """
 
-    def __init__(self, values, place, spelling=lambda number: None, final=lambda value: value, more=()):
-        self.values, self.place, self.spelling, self.unplain = values, place, spelling, []
-        self.final, self.ours = final, (*OURS, *more)
+    def __init__(self, values, origin, spelling=lambda number: None, final=lambda value: value, more=()):
+        self.values, self.origin, self.spelling, self.unplain = values, origin, spelling, []
+        self.final, self.ours = final, (*run_options.OF_JOBS, *more)
 
-    def origin(self, name):
+    def file_of(self, name):
         """Return the file that *name* comes from, or None for the command line."""
         key = next(key for key in self.values if key == name)
-        return self.place(key)[0] or self.place(self.values[name])[0]
+        return self.origin(key)[0] or self.origin(self.values[name])[0]
 
     def form(self):
         """Return "job", "job_file", "flat" or None; Error when several are used at once."""
@@ -143,7 +87,7 @@ class ExtraVars:
         if any(mark in self.values for mark in MARKS):
             forms.append("flat")
         if not forms and "base" in self.values and any(name.startswith(VARIANTS) for name in self.values):
-            file = self.origin("base") or "FILE"
+            file = self.file_of("base") or "FILE"
             raise Error(f"The extra vars are a base with overrides. Give the file as -e job_file={file} instead.")
         if len(forms) > 1:
             names = {"flat": "model and resources at the top level"}
@@ -156,13 +100,13 @@ class ExtraVars:
         """Return (raw job, Source) of the forms "flat" and "job"; tags of Ansible are still on the values."""
         if self.form() == "job":
             job = self.values["job"]
-            return job, self.source(job, self.origin("job"))
+            return job, self.source(job, self.file_of("job"))
         file = self._job_file()
         known = set(JOB.fields)
         job = {
             key: value
             for key, value in self.values.items()
-            if (file and self.origin(key) == file) or (key in known and key not in OURS)
+            if (file and self.file_of(key) == file) or (key in known and key not in run_options.OF_JOBS)
         }
         return job, self.source(job, file)
 
@@ -172,19 +116,19 @@ class ExtraVars:
         if missing:
             there = next(mark for mark in MARKS if mark in self.values)
             raise Error(f"The extra vars have {there} but no {missing[0]}. A job needs both, in one file.")
-        files = [self.origin(mark) for mark in MARKS]
+        files = [self.file_of(mark) for mark in MARKS]
         if files[0] != files[1]:
             raise Error(f"model comes from {files[0]}, resources from {files[1]}. Put the job into one file.")
         return files[0]
 
     def source(self, job, file):
-        """Return the :class:`Source` of *job* from the places of its keys and values."""
+        """Return the :class:`Source` of *job* from the origins of its keys and values."""
         source = Source(file)
         self._index(job, (), source)
         return source
 
     def _index(self, value, path, source):
-        file, line = self.place(value)
+        file, line = self.origin(value)
         if path and line:
             source.put_value(path, line, not isinstance(value, (dict, list)), file)
         text = self.spelling(value) if is_number(value) else None
@@ -195,7 +139,7 @@ class ExtraVars:
             self.unplain.append(source.problem(path, problem, "Write a list, a mapping or text."))
         if isinstance(value, dict):
             for key, item in value.items():
-                file, line = self.place(key)
+                file, line = self.origin(key)
                 if line:
                     source.put_key((*path, str(key)), line, file)
                 self._index(item, (*path, str(key)), source)
@@ -209,7 +153,7 @@ class ExtraVars:
         file = self._job_file() if form == "flat" else None
         problems = []
         for name in self.values:
-            if self.known(name) or file and self.origin(name) == file:
+            if self.known(name) or file and self.file_of(name) == file:
                 continue
             if name in JOB.fields:
                 if form != "flat":
@@ -217,32 +161,22 @@ class ExtraVars:
                         self.problem(name, "is a key of the job, outside of the job.", "Put it into the job's file.")
                     )
                 continue
-            hint = nearest(name, (*OURS, *(JOB.fields if form == "flat" else ())), cutoff=0.75)
-            if hint:
-                problems.append(self.problem(name, "is no variable of srt.slurm.", f"Did you mean {hint}?"))
+            near = nearest(name, (*run_options.OF_JOBS, *(JOB.fields if form == "flat" else ())), cutoff=0.75)
+            if near:
+                problems.append(self.problem(name, "is no variable of srt.slurm.", f"Did you mean {near}?"))
         return problems + self.unusable()
 
     def known(self, name):
         """Tell whether *name* is a variable of ours, or certainly one of somebody else."""
-        return name in self.ours or name.startswith(OUR_PREFIXES + FOREIGN_PREFIXES)
+        return name in self.ours or name.startswith(run_options.OUR_PREFIXES + run_options.FOREIGN_PREFIXES)
 
     def unusable(self):
         """Return problems of values of ours that no run could mean."""
         problems = []
-        for name in ("wait_timeout_s", "health_timeout_s"):
-            number = _number(self.value(name, 60))
-            if number is None or not 0 <= number < float("inf"):
-                problems.append(self.problem(name, f"is {self.value(name)!s}, not a time.", "Give seconds."))
-        lease = lease_problem(self.value("lease_s", 60))
-        problems += [self.problem("lease_s", *lease)] if lease else []
-        keep = str(self.value("keep", "")).strip().lower()
-        if keep not in ("", "true", "false", "yes", "no", "on", "off", "none", "0", "1") and lease_problem(keep):
-            text = f"Give true, false, or the seconds to keep the nodes, {SHORTEST_LEASE_S:g} or more."
-            problems.append(self.problem("keep", f"is {keep}.", text))
         for name in self.values:
             try:
-                if name in READERS:
-                    READERS[name](self.value(name))
+                if name in self.ours and name in run_options.OPTIONS:
+                    run_options.OPTIONS[name].parse(self.value(name))
             except run_options.Unusable as error:
                 problems.append(self.problem(name, error.problem, error.remedy))
         return problems
@@ -254,7 +188,7 @@ class ExtraVars:
     def where(self, name):
         """Return (file, line) of the variable *name*; ("extra vars", None) for the command line."""
         key = next(key for key in self.values if key == name)
-        file, line = self.place(key)
+        file, line = self.origin(key)
         return file or "extra vars", line
 
     def problem(self, name, text, remedy):

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 
+from .. import run_options
 from ..backends import BACKENDS
 from ..schema.section import Section, Variants
 from ..schema.types import OptionalSection
@@ -79,6 +80,7 @@ def documents():
     """Return ``{file name: text}`` of the generated documents."""
     return {
         "job-reference.md": page(),
+        "run-options.md": run_options_page(),
         "job.schema.json": json.dumps(json_schema.job_file(), indent=2) + "\n",
         "cluster.schema.json": json.dumps(json_schema.cluster_file(), indent=2) + "\n",
     }
@@ -91,6 +93,38 @@ def page():
     parts += ["in the working directory and upwards. The older form with all under `cluster:` is accepted.\n"]
     parts += _section(CLUSTER, "", heading=False)
     return "".join(parts)
+
+
+RUN_OPTIONS = """\
+<!-- Written by bin/make-job-reference from the table of run options; do not edit. -->
+# Run options
+
+What is given beside the job, as extra vars: `-e name=value`, or in a file (`-e @run.yaml`). Values are parsed strictly,
+and a name that is nearly one of these is an error, before anything is submitted. An option with * also reaches the
+playbook inside a submitted job (`submit.yml`), as all variables of roles do (`ansible-doc -t role srt.slurm.ROLE`);
+everything else was settled at submission. An option in **bold** says which run is meant.
+
+| option | type | default | playbooks | |
+|---|---|---|---|---|
+"""
+
+
+def run_options_page():
+    """Return the page of the run options."""
+    rows = []
+    for name, one in run_options.OPTIONS.items():
+        if not one.internal:
+            shown = (f"**`{name}`**" if one.chooses else f"`{name}`") + (" *" if one.travels else "")
+            cells = (shown, run_options.TYPES[one.parse], _default_of(one), ", ".join(one.playbooks), _escaped(one.doc))
+            rows.append(f"| {' | '.join(cells)} |\n")
+    return RUN_OPTIONS + "".join(rows)
+
+
+def _default_of(option):
+    """Return the default of a run *option* for the page."""
+    if isinstance(option.default, dict):
+        return ", ".join(f"{playbook}: `{json.dumps(value)}`" for playbook, value in option.default.items())
+    return "" if option.default in (None, ()) else f"`{json.dumps(option.default)}`"
 
 
 def _section(section, path, heading=True):

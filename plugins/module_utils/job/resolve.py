@@ -8,6 +8,7 @@ import copy
 import os
 from typing import Any, Callable, NamedTuple
 
+from .. import run_options
 from ..failures import SpecError
 from ..schema.section import Checker
 from ..schema.source import Source
@@ -19,7 +20,7 @@ from .cluster import Cluster, apply_cluster
 from .older_forms import modernise
 from .origins import Origins
 from .paths import Environment
-from .schema import JOB, OURS, PLACES
+from .schema import JOB, PLACES
 
 
 class Secrets(NamedTuple):
@@ -108,7 +109,7 @@ def resolve(
 
 def _leave_out_ours(job, checker):
     """Take away, in place, the keys of *job* that are options of a run, and report them."""
-    for key in [key for key in job if key in OURS and key not in JOB.fields]:
+    for key in [key for key in job if key in run_options.OF_JOBS and key not in JOB.fields]:
         del job[key]
         checker.problem((key,), "is no part of a job.", f"Give it as -e {key}=... instead.", on_key=True)
 

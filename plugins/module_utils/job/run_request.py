@@ -1,6 +1,6 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
-"""What a run is asked for beside its job: an allocation, some of the points. Checked before anything is submitted."""
+"""The run options that job_spec takes: an allocation, some of the points, a lease. Checked before submission."""
 
 from __future__ import annotations
 
@@ -8,35 +8,43 @@ from .. import run_options
 from ..failures import Error, SpecError
 
 
-class Asked:
-    """The wishes among the *params* of job_spec.
+class RunRequest:
+    """The run options among the *params* of job_spec.
 
-    ``levels`` are the concurrencies to measure, [] for all; ``problems`` what is wrong, unless it was reported.
+    ``options`` is ``{concurrencies: [], keep: bool, lease_s: float}``, with [] for all points; ``problems`` what is
+    wrong, but for what *params* has as a problem already.
     """
 
     def __init__(self, params):
-        self.places, self.problems = params.get("places") or {}, []
-        self.told = {one["path"] for one in params.get("problems") or ()}
-        self.levels = self._read("concurrencies", run_options.levels, params.get("concurrencies")) or []
-        self._read("job_id", run_options.job_number, params.get("job_id") or None)
-        self._read("output_dir", run_options.output_dir, params.get("output_dir") or None)
+        self.origins, self.problems, self._params = params.get("places") or {}, [], params
+        self._known = {one["path"] for one in params.get("problems") or ()}
+        kept, lease_s = self._parse("keep") or (False, None)
+        self.options = {
+            "concurrencies": self._parse("concurrencies") or [],
+            "keep": kept,
+            "lease_s": self._parse("lease_s") or lease_s or (run_options.KEPT_S if kept else run_options.LEASE_S),
+        }
+        for name in ("job_id", "output_dir"):
+            if params.get(name):
+                self._parse(name)
 
-    def _read(self, name, reader, value):
+    def _parse(self, name):
         try:
-            return None if value is None or name in self.told else reader(value)
+            value = self._params.get(name)
+            return None if value is None or name in self._known else run_options.OPTIONS[name].parse(value)
         except run_options.Unusable as error:
             self.problems.append(self._problem(name, error.problem, error.remedy))
             return None
 
     def _problem(self, name, problem, remedy):
-        file, line = self.places.get(name) or ("the variables of the playbook", None)
+        file, line = self.origins.get(name) or ("the variables of the playbook", None)
         return {"file": file, "line": line, "path": name, "problem": problem, "remedy": remedy}
 
     def check(self, spec):
         """Raise SpecError if the job of *spec* has no point for one of the chosen concurrencies."""
         benchmark = spec["benchmark"]
         known = benchmark["concurrencies"] or []
-        lost = [level for level in self.levels if level not in known]
+        lost = [one for one in self.options["concurrencies"] if one not in known]
         if not lost:
             return
         problem = f"has {', '.join(map(str, lost))}, which the job does not measure."

@@ -204,7 +204,7 @@ JOB = Section(
         "benchmark": Field(benchmarks.SECTION, None, "What is measured."),
         "profiling": Field(PROFILING, None, "Profiling of workers."),
         "output": Field(
-            Section("output", {"log_dir": Field(Str(), None, "Accepted for old files; has no effect.")}),
+            Section("output", {"log_dir": Field(Str(), None, "Directory of the logs. Accepted, not used yet.")}),
             None,
             "Output.",
         ),
@@ -239,25 +239,3 @@ JOB = Section(
 )
 
 PLACES = known_places(JOB)
-
-# Extra vars of our own playbooks. Whoever adds one to a playbook adds it here, so that its near misses are found.
-OURS = (
-    "job",
-    "job_file",
-    "job_id",
-    "job_tags",
-    "job_retries",
-    "keep",
-    "force",
-    "lease_s",
-    "output_dir",
-    "cluster_file",
-    "setup_script",
-    "check_paths",
-    "dry_run_dir",
-    "stop_on_failure",
-    "concurrencies",
-    "runtime_dir",
-    "wait_timeout_s",
-    "health_timeout_s",
-)

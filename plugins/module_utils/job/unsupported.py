@@ -31,21 +31,23 @@ UNUSED_KEYS = (
     ("reporting", "status"),
     ("reporting", "ai_analysis"),
     ("reporting", "s3"),
+    ("output", "log_dir"),
+    ("benchmark", "use_chat_template"),
 )
 # Keys of benchmark that only this type reads; for the others another note says so.
-SA_BENCH = ("slow_down_sleep_time", "slow_down_wait_time")
+SA_BENCH = ("slow_down_sleep_time", "slow_down_wait_time", "use_chat_template")
 
 
 def unable(path, spec):
     """Return ``[(path, problem, remedy)]`` if *spec* asks at *path*, one of REFUSED_KEYS, for what no run can do."""
-    if path[-1] in SA_BENCH and spec["benchmark"]["type"] != "sa-bench" or not _value(spec, path):
+    if not _value(spec, path) or _of_another(spec, path):
         return []
     return [(path, "asks for something that this version cannot do yet.", "Leave it out.")]
 
 
 def notes(spec, section):
     """Return a note on the keys of *spec* that are not used yet, as a list; *section* is the JOB section."""
-    given = [path for path in UNUSED_KEYS if _given(spec, path, section)]
+    given = [path for path in UNUSED_KEYS if _given(spec, path, section) and not _of_another(spec, path)]
     names = ", ".join(".".join(path) for path in given)
     return [f"{names}: accepted, not used yet by this version."] if given else []
 
@@ -53,12 +55,17 @@ def notes(spec, section):
 def _given(spec, path, section):
     """Tell whether *spec* says something at *path* that is not the default and not switched off."""
     value = _value(spec, path)
-    if not value or isinstance(value, dict) and value.get("enabled") is False:
+    if value is None or isinstance(value, dict) and value.get("enabled") is False:
         return False
     for key in path[:-1]:
         type_ = section.fields[key].type
         section = getattr(type_, "section", type_)
     return value != section.fields[path[-1]].default
+
+
+def _of_another(spec, path):
+    """Tell whether the key at *path* belongs to another benchmark than the job has."""
+    return path[-1] in SA_BENCH and (spec["benchmark"] or {}).get("type") != "sa-bench"
 
 
 def _value(spec, path):

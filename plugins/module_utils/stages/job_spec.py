@@ -9,12 +9,11 @@ import os
 from typing import Any, NamedTuple
 
 from ..failures import Error, SpecError
-from ..job.allocation_request import keeping
 from ..job.cluster import find_cluster_file, load_cluster
 from ..job.paths import Environment
 from ..job.reading import Document, read_jobs
 from ..job.resolve import Secrets, describe, raise_problems, resolve
-from ..job.run_request import Asked, check_output_dir
+from ..job.run_request import RunRequest, check_output_dir
 from ..plan.planner import Planner
 from ..secrets import references
 
@@ -34,8 +33,6 @@ ARGUMENT_SPEC = {
     "concurrencies": {"type": "raw"},
     "job_id": {"type": "str"},
 }
-
-TRUE = ("true", "yes", "on", "1")
 
 
 class Given(NamedTuple):
@@ -72,29 +69,27 @@ def run(params, ctx):
 def answer(params, ctx, given=None):
     """Return the :class:`Answer`; SpecError with all problems of all jobs."""
     given = given or Given()
-    # Problems of extra vars have their places, and are raised below.
-    kept = {} if given.problems else keeping(params.get("keep"), params.get("lease_s"))
-    asked = Asked(dict(params, places=given.places, problems=given.problems))
-    problems = [*given.problems, *asked.problems]
+    request = RunRequest(dict(params, places=given.places, problems=given.problems))
+    problems = [*given.problems, *request.problems]
     if params.get("frozen"):
         raise_problems(problems)
         found = frozen(params["frozen"])
         for job in found["jobs"]:
-            asked.check(job["spec"])
-        return Answer(dict(found, concurrencies=asked.levels, **kept), {})
+            request.check(job["spec"])
+        return Answer(dict(found, **request.options), {})
     if params.get("job_file") and params.get("job"):
         raise Error("job and job_file are both given. Give one of them.")
     documents = given.documents or documents_of(params)
     if problems and not documents[0].job:
         raise SpecError(problems)
     cluster = load_cluster(find_cluster_file(params.get("cluster_file")))
-    jobs = Jobs(params, ctx, given, cluster, asked)
+    jobs = Jobs(params, ctx, given, cluster, request)
     for document in documents:
         jobs.read(document)
     raise_problems(unique([*problems, *jobs.problems]))
     jobs.check_names()
-    result = dict(kept, changed=False, jobs=jobs.jobs, origins=jobs.origins, notes=unique(jobs.notes))
-    return Answer(dict(result, concurrencies=asked.levels), jobs.secrets)
+    result = dict(request.options, changed=False, jobs=jobs.jobs, origins=jobs.origins, notes=unique(jobs.notes))
+    return Answer(result, jobs.secrets)
 
 
 def documents_of(params):
@@ -105,8 +100,8 @@ def documents_of(params):
 class Jobs:
     """The jobs of all documents: ``jobs``, ``origins``, ``notes``, ``secrets``, and ``problems`` of all of them."""
 
-    def __init__(self, params, ctx, given, cluster, asked):
-        self.params, self.given, self.cluster, self.asked = params, given, cluster, asked
+    def __init__(self, params, ctx, given, cluster, request):
+        self.params, self.given, self.cluster, self.request = params, given, cluster, request
         check_mode = bool(ctx and ctx.check_mode)
         # Nothing will be run: then nothing is written, and what cannot be run yet is only a note.
         self.rehearse = bool(params.get("rehearse") or check_mode)
@@ -140,7 +135,7 @@ class Jobs:
         self.notes += found.notes
         self.secrets.update(found.secrets)
         made = describe(found, params.get("job_tags") or ())
-        self.asked.check(made["spec"])
+        self.request.check(made["spec"])
         if not params.get("output_dir"):
             check_output_dir(made, self.cluster)
         self.jobs.append(made)

@@ -23,7 +23,7 @@ ARGUMENT_SPEC = {
     "names": {"type": "list", "elements": "str", "default": []},
     "state": {"type": "str", "choices": ["started", "stopped", "restarted"], "default": "started"},
     "job_id": {"type": "str"},
-    "wait_timeout_s": {"type": "float", "default": 600.0},
+    "wait_timeout_s": {"type": "float", "default": 120.0},
 }
 OPTIONS = {"required_one_of": [("plan_path", "plan")]}
 PLANNED = {

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
-"""What is given beside the job is read to the letter, or refused with a remedy."""
+"""Run options are parsed strictly, or refused with a remedy."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from ansible_collections.srt.slurm.plugins.module_utils import run_options
 
 
 @pytest.mark.parametrize("value", ["31", 31])
-def test_the_number_of_a_job(value):
-    assert run_options.job_number(value) == "31"
+def test_job_ids(value):
+    assert run_options.job_id(value) == "31"
 
 
 @pytest.mark.parametrize(
     ("value", "told"),
     [
         *[(value, "is empty, as an unset variable.* leave job_id out") for value in ("", "  ", None)],
-        *[(value, "no number of a job. Give the one that squeue shows") for value in ("abc", "3.0", 3.0, "3;reboot")],
-        *[(value, "no number of a job") for value in ("-3", "0", "03", " 3", "3\n", "٣", True, "1,2", "1_[2-3]")],
-        ("5+1", r"one part of the heterogeneous job 5\. Give the whole job: job_id=5"),
+        *[(value, "not a valid job id. Give the one that squeue shows") for value in ("abc", "3.0", 3.0, "3;reboot")],
+        *[(value, "not a valid job id") for value in ("-3", "0", "03", " 3", "3\n", "٣", True, "1,2", "1_[2-3]")],
+        ("5+1", r"one component of the heterogeneous job 5\. Give the whole job: job_id=5"),
         ("1_2", r"a task of the job array 1\. .*squeue --jobs=1_2 --format=%A"),
     ],
 )
-def test_what_is_no_number_of_a_job(value, told):
+def test_what_is_not_a_valid_job_id(value, told):
     with pytest.raises(run_options.Unusable, match=told) as caught:
-        run_options.job_number(value)
+        run_options.job_id(value)
     assert "\n" not in str(caught.value)
 
 
@@ -37,7 +37,7 @@ def test_what_is_no_number_of_a_job(value, told):
     ],
 )  # fmt: skip
 def test_concurrencies(value, wanted):
-    assert run_options.levels(value) == wanted
+    assert run_options.concurrencies(value) == wanted
 
 
 @pytest.mark.parametrize(
@@ -47,12 +47,12 @@ def test_concurrencies(value, wanted):
 )  # fmt: skip
 def test_what_is_no_concurrency(value):
     with pytest.raises(run_options.Unusable, match="such as 4,16"):
-        run_options.levels(value)
+        run_options.concurrencies(value)
 
 
 def test_the_wrong_ones_of_several_are_named():
-    with pytest.raises(run_options.Unusable, match="has c2, 1e1 in it, which is no concurrency"):
-        run_options.levels("4,c2,1e1")
+    with pytest.raises(run_options.Unusable, match="has c2, 1e1 in it, which is not a concurrency"):
+        run_options.concurrencies("4,c2,1e1")
 
 
 @pytest.mark.parametrize(("value", "wanted"), [(0, 0), ("3", 3), ("1000", 1000)])
@@ -68,13 +68,13 @@ def test_what_is_no_number_of_retries(value):
 
 @pytest.mark.parametrize(("value", "wanted"), [(True, True), ("Yes", True), (1, True), ("off", False), ("0", False)])
 def test_truth(value, wanted):
-    assert run_options.truth(value) is wanted
+    assert run_options.boolean(value) is wanted
 
 
 @pytest.mark.parametrize("value", ["maybe", "", None, 2, "truee", [True]])
 def test_what_is_no_truth_value(value):
     with pytest.raises(run_options.Unusable, match="Give true or false"):
-        run_options.truth(value)
+        run_options.boolean(value)
 
 
 @pytest.mark.parametrize("value", ["outputs", "/a b/c%d$e/ü", "~/x"])
@@ -94,3 +94,53 @@ def test_what_no_output_directory_may_have(value, told):
     with pytest.raises(run_options.Unusable, match=told) as caught:
         run_options.output_dir(value)
     assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(("value", "wanted"), [(0, 0.0), ("90.5", 90.5), ("1e3", 1000.0)])
+def test_seconds(value, wanted):
+    assert run_options.seconds(value) == wanted
+
+
+@pytest.mark.parametrize("value", ["soon", "-1", "nan", "inf", "", None, True])
+def test_what_is_not_a_time(value):
+    with pytest.raises(run_options.Unusable, match="Give seconds"):
+        run_options.seconds(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted"),
+    [
+        (None, (False, None)), ("", (False, None)), ("no", (False, None)), (True, (True, None)), ("1", (True, None)),
+        ("15", (True, 15.0)), (7200, (True, 7200.0)),
+    ],
+)  # fmt: skip
+def test_keep(value, wanted):
+    assert run_options.keep(value) == wanted
+
+
+@pytest.mark.parametrize(
+    ("value", "remedy"),
+    [("banana", "true, false, or the seconds"), ("5", "15 or more"), ("-20", "15 or more"), ("nan", "true, false")],
+)
+def test_what_keep_cannot_be(value, remedy):
+    with pytest.raises(run_options.Unusable, match=f"Give .*{remedy}"):
+        run_options.keep(value)
+
+
+@pytest.mark.parametrize(("value", "wanted"), [("a, b,", ["a", "b"]), (["a b", 3], ["a b", "3"]), ("", []), (None, [])])
+def test_tags(value, wanted):
+    assert run_options.tags(value) == wanted
+
+
+@pytest.mark.parametrize("value", ["-1", "x", "", None, 1.5])
+def test_what_is_not_a_count(value):
+    with pytest.raises(run_options.Unusable, match="whole number, 0 or more"):
+        run_options.count(value)
+    assert run_options.count("20") == 20
+
+
+def test_what_travels_into_a_submitted_job_and_what_changes_a_measurement():
+    names = ("keep", "teardown_timeout_s", "worker_hosts", "srt_mine", "job_id", "srt_slurm_submit_host", "theirs")
+    assert [name for name in names if run_options.travels(name)] == list(names[:4])
+    changing = [name for name in ("force", "benchmark_force", "keep") if run_options.measures(name)]
+    assert changing == ["force", "benchmark_force"]

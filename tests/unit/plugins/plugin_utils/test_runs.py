@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import pytest
 import yaml
+from ansible_collections.srt.slurm.plugins.module_utils import run_options
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error, SpecError
 from ansible_collections.srt.slurm.plugins.module_utils.job.extra_vars import ExtraVars
 from ansible_collections.srt.slurm.plugins.plugin_utils import runs
@@ -14,7 +15,7 @@ JOB = {"name": "aa", "model": {"path": "/m"}, "resources": {"agg_nodes": 1}}
 
 
 def extra(**values):
-    return ExtraVars(values, lambda value: (None, None), more=runs.LOOKING)
+    return ExtraVars(values, lambda value: (None, None), more=run_options.OF_RUNS_ALONE)
 
 
 @pytest.mark.parametrize(
@@ -25,8 +26,8 @@ def extra(**values):
         ("run_id", "run_dir"), ("nodes", "node"),
     ],
 )  # fmt: skip
-def test_slips_are_told(name, hint):
-    assert [one["remedy"] for one in runs.slips(extra(**{name: "31"}))] == [f"Did you mean {hint}?"]
+def test_typos_are_reported(name, hint):
+    assert [one["remedy"] for one in runs.typos(extra(**{name: "31"}))] == [f"Did you mean {hint}?"]
 
 
 @pytest.mark.parametrize(
@@ -35,22 +36,22 @@ def test_slips_are_told(name, hint):
      {"srt_slurm_submit_host": "login", "ansible_user": "me", "site": "x"}, {"job": JOB, "keep": "true"}],
 )  # fmt: skip
 def test_what_is_right_is_left_alone(values):
-    assert runs.slips(extra(**values)) == []
+    assert runs.typos(extra(**values)) == []
 
 
 @pytest.mark.parametrize("name", ["job_id", "run_dir", "output_dir", "cluster_file", "job_file"])
 def test_an_unset_variable_of_the_shell_is_no_run(name):
-    assert [(one["path"], "is empty" in one["problem"]) for one in runs.slips(extra(**{name: ""}))] == [(name, True)]
+    assert [(one["path"], "is empty" in one["problem"]) for one in runs.typos(extra(**{name: ""}))] == [(name, True)]
 
 
 def test_the_name_of_a_job_is_its_files_to_give():
-    assert [one["path"] for one in runs.slips(extra(name="aa"))] == ["name"]
-    assert "-e @job.yaml" in runs.slips(extra(job_name="aa"))[0]["remedy"]
+    assert [one["path"] for one in runs.typos(extra(name="aa"))] == ["name"]
+    assert "-e @job.yaml" in runs.typos(extra(job_name="aa"))[0]["remedy"]
 
 
 def test_a_number_is_no_job():
-    assert runs.slips(extra(job="31"))[0]["remedy"] == "Did you mean job_id=31?"
-    assert "job_id=N" in runs.slips(extra(job="job.yaml"))[0]["remedy"]
+    assert runs.typos(extra(job="31"))[0]["remedy"] == "Did you mean job_id=31?"
+    assert "job_id=N" in runs.typos(extra(job="job.yaml"))[0]["remedy"]
 
 
 def test_the_names_of_the_jobs_that_are_given(tmp_path):

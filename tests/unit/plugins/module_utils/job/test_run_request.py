@@ -1,6 +1,6 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
-"""What a run is asked for beside its job is held against the job before anything is submitted."""
+"""Run options are held against the job before anything is submitted."""
 
 from __future__ import annotations
 
@@ -80,8 +80,34 @@ def test_a_working_directory_that_slurm_cannot_take(run, tmp_path, monkeypatch):
         run()
 
 
-@pytest.mark.parametrize(("lease", "told"), [("abc", "lease_s is abc, not a time. Give seconds"), ("5", "15 or more")])
-def test_a_lease_that_is_none(run, lease, told):
-    with pytest.raises(Error, match=told):
+@pytest.mark.parametrize(("lease", "told"), [("abc", "lease_s: is abc, not a time. Give seconds"), ("5", "15 or more")])
+def test_an_invalid_lease(run, lease, told):
+    with pytest.raises(SpecError, match=told):
         run(lease_s=lease)
     assert run(lease_s="60")["lease_s"] == 60.0
+
+
+@pytest.mark.parametrize(
+    ("keep", "lease_s", "wanted"),
+    [
+        (None, None, (False, 120.0)),
+        ("false", None, (False, 120.0)),
+        ("0", None, (False, 120.0)),
+        ("True", None, (True, 3600.0)),
+        ("1", None, (True, 3600.0)),
+        ("7200", None, (True, 7200.0)),
+        ("7200", 30, (True, 30.0)),
+        ("15", None, (True, 15.0)),
+        ("90.5", None, (True, 90.5)),
+        ("no", 600.0, (False, 600.0)),
+    ],
+)
+def test_keep_and_lease(run, keep, lease_s, wanted):
+    answer = run(keep=keep, lease_s=lease_s)
+    assert (answer["keep"], answer["lease_s"]) == wanted
+
+
+@pytest.mark.parametrize(("keep", "lease_s", "told"), [("5", None, "keep: is 5 seconds"), ("true", 5, "lease_s: is 5")])
+def test_a_lease_that_is_too_short_is_refused(run, keep, lease_s, told):
+    with pytest.raises(SpecError, match=f"{told}.*Give 15 or more"):
+        run(keep=keep, lease_s=lease_s)

@@ -30,6 +30,8 @@ GIVEN = {
     "reporting.status": {"reporting": {"status": {"endpoint": "http://x"}}},
     "reporting.ai_analysis": {"reporting": {"ai_analysis": {"enabled": True}}},
     "reporting.s3": {"reporting": {"s3": {"bucket": "b"}}},
+    "output.log_dir": {"output": {"log_dir": "/logs"}},
+    "benchmark.use_chat_template": {"benchmark": {"use_chat_template": False}},
 }
 
 

@@ -15,27 +15,10 @@ import shlex
 import jobs
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.backends import BACKENDS
-from ansible_collections.srt.slurm.plugins.module_utils.job import reading
-from ansible_collections.srt.slurm.plugins.module_utils.job.cluster import load_cluster
 from ansible_collections.srt.slurm.plugins.module_utils.plan import planner
 from ansible_collections.srt.slurm.plugins.module_utils.slurm import script, srun
 
 GOLDEN = jobs.ROOT / "tests" / "data" / "golden"
-SEEDS = jobs.ROOT / "tests" / "data" / "seeds"
-GALLERY = jobs.ROOT / "examples" / "gallery"
-EXAMPLES = sorted(
-    path
-    for folder in (jobs.ROOT / "examples", GALLERY, SEEDS)
-    for path in folder.glob("*.yaml")
-    if not path.name.startswith("srtslurm") and "sweep" not in path.name and "override" not in path.name
-)
-
-
-def spec_of(path):
-    """Return the spec of the example at *path*, on the site of its folder."""
-    job, source = reading.read_job(str(path))
-    site = (SEEDS if path.parent == SEEDS else GALLERY) / "srtslurm.yaml"
-    return jobs.spec_of(job, source, load_cluster(str(site)))
 
 
 def story(spec):
@@ -63,9 +46,9 @@ def story(spec):
     return "\n".join(lines) + "\n"
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", jobs.EXAMPLES, ids=lambda path: path.stem)
 def test_example(path):
-    text = story(spec_of(path))
+    text = story(jobs.spec_of_example(path))
     golden = GOLDEN / f"{path.stem}.txt"
     if os.environ.get("SRT_UPDATE_GOLDEN"):
         golden.write_text(text, encoding="utf-8")
@@ -73,22 +56,22 @@ def test_example(path):
 
 
 def test_no_golden_file_is_left_over():
-    assert {path.stem for path in GOLDEN.glob("*.txt")} == {path.stem for path in EXAMPLES}
+    assert {path.stem for path in GOLDEN.glob("*.txt")} == {path.stem for path in jobs.EXAMPLES}
 
 
 def test_every_legal_combination_has_an_example():
     seen = set()
-    for path in EXAMPLES:
-        spec = spec_of(path)
+    for path in jobs.EXAMPLES:
+        spec = jobs.spec_of_example(path)
         mode = "agg" if spec["resources"]["agg_workers"] else "disagg"
         seen.add((spec["backend"]["type"], spec["frontend"]["type"], mode))
     wanted = {(b.type, f, mode) for b in BACKENDS.values() for f in b.frontends for mode in ("agg", "disagg")}
     assert wanted - seen == {("vllm", "vllm", "disagg")}  # which is illegal
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", jobs.EXAMPLES, ids=lambda path: path.stem)
 def test_nothing_is_passed_twice(path):
-    spec = spec_of(path)
+    spec = jobs.spec_of_example(path)
     plan = planner.build(spec, planner.imaginary_allocation(spec), assets={})
     for step in plan["steps"]:
         if step["tier"] == "worker":

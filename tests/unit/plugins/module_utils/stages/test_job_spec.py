@@ -324,5 +324,5 @@ def test_a_wrong_extra_var_is_told_with_its_place(tmp_path):
     problem = {"file": "/r/site.yaml", "line": 7, "path": "keep", "problem": "is 5.", "remedy": "Give more."}
     with pytest.raises(SpecError, match="/r/site.yaml:7: keep"):
         run(tmp_path, text_of(), keep="5", given=job_spec.Given(problems=[problem]))
-    with pytest.raises(Error, match="keep is 5 seconds"):
+    with pytest.raises(Error, match="keep: is 5 seconds"):
         run(tmp_path, text_of(), keep="5")

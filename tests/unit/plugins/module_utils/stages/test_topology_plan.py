@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.srt.slurm.plugins.module_utils import plan_file
 from ansible_collections.srt.slurm.plugins.module_utils.entry import Context
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
-from ansible_collections.srt.slurm.plugins.module_utils.job import allocation_request, rules
+from ansible_collections.srt.slurm.plugins.module_utils.job import rules
 from ansible_collections.srt.slurm.plugins.module_utils.plan import printer
 from ansible_collections.srt.slurm.plugins.module_utils.stages import topology_plan
 from ansible_collections.srt.slurm.plugins.module_utils.topology.step import in_private_dir
@@ -60,31 +60,6 @@ def test_a_job_without_nodes_is_an_error_that_says_what_to_do(job, text):
     with pytest.raises(Error, match=text) as caught:
         topology_plan.run({"spec": jobs.spec_of(), "job": job}, Context())
     assert "--tags" in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("keep", "lease_s", "wanted"),
-    [
-        (None, None, (False, 120.0)),
-        ("false", None, (False, 120.0)),
-        ("0", None, (False, 120.0)),
-        ("True", None, (True, 3600.0)),
-        ("1", None, (True, 3600.0)),
-        ("7200", None, (True, 7200.0)),
-        ("7200", 30, (True, 30.0)),
-        ("15", None, (True, 15.0)),
-        ("90.5", None, (True, 90.5)),
-        ("no", 600.0, (False, 600.0)),
-    ],
-)
-def test_keep_and_lease(keep, lease_s, wanted):
-    assert tuple(allocation_request.keeping(keep, lease_s).values()) == wanted
-
-
-@pytest.mark.parametrize(("keep", "lease_s", "told"), [("5", None, "keep is 5 seconds"), ("true", 5, "lease_s is 5")])
-def test_a_lease_that_is_too_short_is_refused(keep, lease_s, told):
-    with pytest.raises(Error, match=f"{told}.*Give 15 or more"):
-        allocation_request.keeping(keep, lease_s)
 
 
 def test_a_change_shows_its_diff(tmp_path):

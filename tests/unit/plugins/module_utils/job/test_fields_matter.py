@@ -1,0 +1,239 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""Every field of a job and of the cluster file does something.
+
+Each is set to other values than its default, in jobs that have its section, until the allocation request, the plan,
+the metadata, a note or a refusal changes. What changes nothing there is in a list, with the place where it is seen.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+
+import jobs
+import pytest
+import yaml
+from ansible_collections.srt.slurm.plugins.module_utils.failures import SpecError
+from ansible_collections.srt.slurm.plugins.module_utils.job import reading, resolve
+from ansible_collections.srt.slurm.plugins.module_utils.job.cluster import CLUSTER, load_cluster
+from ansible_collections.srt.slurm.plugins.module_utils.job.schema import JOB
+from ansible_collections.srt.slurm.plugins.module_utils.schema import types
+from ansible_collections.srt.slurm.plugins.module_utils.schema.section import Checker, Section, Variants
+
+COLOCATED = {"gpus_per_node": 8, "prefill_nodes": 1, "decode_nodes": 1, "prefill_workers": 1, "decode_workers": 1}
+TORCH = {
+    "profiling.type": "torch",
+    "profiling.prefill": {"start_step": 1, "stop_step": 9},
+    "profiling.decode": {"start_step": 1, "stop_step": 9},
+}
+VLLM = {"backend.type": "vllm"}
+# What only matters beside another setting: path -> what is set with it.
+WITH = {
+    "frontend.nginx_session_affinity_header": {"frontend.nginx_session_affinity": True},
+    "benchmark.colocate_with_frontend": {"benchmark.client_dedicated_node": True, "frontend.dedicated_node": True},
+    "benchmark.dataset_path": {"benchmark.dataset_name": "custom"},
+    **{
+        f"profiling.{mode}.{key}_step": TORCH
+        for mode in ("prefill", "decode", "aggregated")
+        for key in ("start", "stop")
+    },
+    **{f"ports.{key}": VLLM for key in ("nixl", "vllm")},
+    "observability.enable_otel": {"observability.otel_endpoint": "http://collector:4317"},
+    "backend.allow_prefill_decode_colocation": {
+        "resources": {**COLOCATED, "gpus_per_prefill": 4, "gpus_per_decode": 4}
+    },
+    "backend.allow_prefill_decode_colocation_across_nodes": {
+        "resources": {
+            **COLOCATED,
+            "gpus_per_prefill": 4,
+            "gpus_per_decode": 4,
+            "prefill_nodes": 2,
+            "prefill_workers": 3,
+        },
+        "backend.allow_prefill_decode_colocation": True,
+    },
+}
+# Sections of what this version cannot do yet, and the setting that a run refuses, or that gets the note for them all.
+SWITCHED = {
+    "telemetry": "telemetry.enabled",
+    "observability.tachometer": "observability.tachometer.enabled",
+    "reporting.ai_analysis": "reporting.ai_analysis.enabled",
+    "reporting.s3": "reporting.s3.bucket",
+}
+
+
+def leaves(section, path=()):
+    """Yield (path, field, choices) of the fields below *section*; choices are the words that select its variants."""
+    for key, field in section.fields.items():
+        yield from _below(field, field.type, (*path, key), {})
+
+
+def _below(field, type_, path, chosen):
+    type_ = type_.section if isinstance(type_, types.OptionalSection) else type_
+    if isinstance(type_, Section):
+        for key, one in type_.fields.items():
+            yield from _below(one, one.type, (*path, key), chosen)
+    elif isinstance(type_, Variants):
+        for word, section in type_.sections.items():
+            for key, one in section.fields.items():
+                yield from _below(one, one.type, (*path, key), {**chosen, (*path, type_.key): word})
+    else:
+        yield path, field, chosen
+
+
+def values(type_, default=None):
+    """Return values that *type_* accepts, other than *default*."""
+    if isinstance(type_, types.Bool):
+        found = [True, False]
+    elif isinstance(type_, types.Choice):
+        found = list(type_.words)
+    elif isinstance(type_, (types.Int, types.Float)):
+        low = type_.minimum or 0
+        found = [low + 1, 40, low, 4000]
+    elif isinstance(type_, types.Time):
+        found = ["00:31:00", "2-00:00:00"]
+    elif isinstance(type_, types.Concurrencies):
+        found = [[3], "5x7"]
+    elif isinstance(type_, types.ListOf):
+        found = [[one] for one in values(type_.item)]
+    elif isinstance(type_, types.MapOf):
+        named = [{key: one} for key, item in type_.named.items() for one in values(item)]
+        found = [
+            {key: one} for key in ("odd_key", "/odd/path", "max-total-tokens") for one in values(type_.item)
+        ] + named
+    elif isinstance(type_, types.OneOf):
+        found = [one for some in type_.types for one in values(some)]
+    elif isinstance(type_, types.OptionalSection):
+        found = [{}]
+    else:
+        found = ["odd", "/odd/path", "/odd/path:/inside", "odd.sh", 7]
+    return [one for one in found if one != default]
+
+
+def changed(job, path, value):
+    """Return a copy of *job* with *value* at *path*."""
+    job = copy.deepcopy(job)
+    place = job
+    for key in path[:-1]:
+        if not isinstance(place.get(key), dict):
+            place[key] = {}
+        place = place[key]
+    place[path[-1]] = value
+    return job
+
+
+def outcome(job, cluster):
+    """Return what a person, Slurm or the steps see of *job*, as text; its refusal if it is refused."""
+    try:
+        found = jobs.resolved(copy.deepcopy(job), cluster=cluster)
+        made, plan = resolve.describe(found), jobs.plan_of(found.spec)
+    except SpecError as error:
+        return f"refused: {error}"
+    shown = {key: made[key] for key in ("name", "allocation", "metadata", "output_dir")}
+    return json.dumps([found.notes, shown, {key: value for key, value in plan.items() if key != "spec"}])
+
+
+def at(job, path):
+    """Return the value at *path* of *job*, None if it is not there."""
+    for key in path:
+        job = job.get(key) if isinstance(job, dict) else None
+    return job
+
+
+def examples():
+    """Return [(raw job, cluster)] of all examples that are not refused, the plain test job first."""
+    found = [(jobs.raw(), load_cluster(None))]
+    for path in jobs.EXAMPLES:
+        job, _source = reading.read_job(str(path))
+        site = (jobs.SEEDS if path.parent == jobs.SEEDS else jobs.GALLERY) / "srtslurm.yaml"
+        found.append((job, load_cluster(str(site))))
+    return [(job, cluster, before) for job, cluster in found if not (before := outcome(job, cluster)).startswith("ref")]
+
+
+@pytest.fixture(scope="module")
+def bases():
+    return examples()
+
+
+def bases_with(bases, chosen, more):
+    """Yield (job, cluster, outcome) with the words *chosen* and the settings *more*."""
+    there = [one for one in bases if all(str(at(one[0], path)) == word for path, word in chosen.items())]
+    if there and not more:
+        yield from there
+        return
+    job, cluster, _before = (there or bases)[0]
+    for path, value in [
+        *({} if there else chosen).items(),
+        *((tuple(key.split(".")), one) for key, one in more.items()),
+    ]:
+        job = changed(job, path, value)
+    yield job, cluster, outcome(job, cluster)
+
+
+def effect(bases, path, field, chosen):
+    """Return what a value of the field changes in one of the jobs, None if nothing changes anything."""
+    candidates = values(field.type, field.default)
+    if path in chosen:  # the selector of the variants itself
+        candidates, chosen = list(JOB.fields[path[0]].type.sections), {}
+    tried = list(bases_with(bases, chosen, WITH.get(".".join(path), {})))
+    for value in candidates:
+        for job, cluster, before in tried:
+            other = changed(job, path, value)
+            checker = Checker()
+            checker.check(JOB, copy.deepcopy(other))
+            if checker.problems:  # no value of the type; what is refused below is refused for what it means
+                continue
+            after = outcome(other, cluster)
+            if after != before:
+                return after
+    return None
+
+
+def is_switched(name):
+    """Tell whether the field *name* belongs to a section that this version cannot act on yet."""
+    return any(name.startswith(f"{section}.") and name != switch for section, switch in SWITCHED.items())
+
+
+FIELDS = {
+    ".".join(path) + "".join(f" ({word})" for word in chosen.values()): (path, field, chosen)
+    for path, field, chosen in leaves(JOB)
+}
+
+
+@pytest.mark.parametrize("name", [name for name in FIELDS if not is_switched(name)])
+def test_a_field_of_a_job_does_something(bases, name):
+    path, field, chosen = FIELDS[name]
+    seen = effect(bases, path, field, chosen)
+    assert seen is not None or field.doc.endswith("Accepted for old files; has no effect.")
+
+
+def test_the_switches_are_fields():
+    assert set(SWITCHED.values()) <= set(FIELDS)
+
+
+# A field of the cluster file that is only written down: it is in config.yaml of the run directory.
+RECORDED = ("cluster",)
+# Jobs that leave to the cluster file what it can give.
+OPEN = (
+    jobs.raw(model={"container": None}, resources={"gpus_per_node": None}),
+    jobs.raw(model={"path": "odd_key", "container": "odd_key"}),
+    jobs.raw(backend={"type": "sglang"}),
+)
+
+
+@pytest.mark.parametrize("name", CLUSTER.fields)
+def test_a_field_of_the_cluster_file_does_something(tmp_path, name):
+    field, path = CLUSTER.fields[name], tmp_path / "srtslurm.yaml"
+    section = getattr(field.type, "section", None)
+    fields = section.fields.items() if section else ()
+    candidates = [{key: value} for key, one in fields for value in values(one.type, one.default)] or values(field.type)
+    before, seen = [outcome(job, load_cluster(None)) for job in OPEN], False
+    for value in candidates:
+        path.write_text(yaml.safe_dump({name: value}))
+        try:
+            cluster = load_cluster(str(path))
+        except SpecError:  # no value of the type
+            continue
+        seen = seen or bool(cluster.notes) or [outcome(job, cluster) for job in OPEN] != before
+    assert seen != (name in RECORDED)
