@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 
-from ..benchmarks.sa_bench_result import METRICS, figures
+from ..benchmarks.sa_bench.result import METRICS, figures
 from ..secrets.redaction import redact
 from . import commands, worker_logs
 from .verdict import standing

@@ -7,7 +7,7 @@ from __future__ import annotations
 import csv
 import io
 
-from ..benchmarks.sa_bench_result import METRICS, STATISTICS
+from ..benchmarks.sa_bench.result import METRICS, STATISTICS
 from .document import chosen_reasons
 from .verdict import NOT_MEASURED
 

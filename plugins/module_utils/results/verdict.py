@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 
-from ..benchmarks import sa_bench_result
+from ..benchmarks.sa_bench import result as sa_bench_result
 from ..failures import Error
 from ..files import write_text_atomic
 

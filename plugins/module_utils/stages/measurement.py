@@ -11,7 +11,7 @@ import uuid
 
 from ..allocation.driver import age_s, known_of, of_another, stood_still
 from ..allocation.job_end import ending_error
-from ..benchmarks.sa_bench_result import load_result
+from ..benchmarks.sa_bench.result import load_result
 from ..failures import Error
 from ..results.verdict import judge, make_verdict, partial_path, write_verdict
 from ..slurm.srun import start_request

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 
-from ..failures import Error
+from ...failures import Error
 
 METRICS = ("ttft", "tpot", "itl", "e2el")
 STATISTICS = ("mean", "median", "std", "p90", "p95", "p99")

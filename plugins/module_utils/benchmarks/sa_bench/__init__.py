@@ -4,10 +4,10 @@
 
 from __future__ import annotations
 
-from ..schema.section import Field
-from ..schema.types import Bool, Choice, Concurrencies, Float, Int, OneOf, Str
-from ..topology.step import make_step, one_file, option
-from .base import Benchmark, gpu_counts, missing
+from ...schema.section import Field
+from ...schema.types import Bool, Choice, Concurrencies, Float, Int, OneOf, Str
+from ...topology.step import make_step, one_file, option
+from ..base import Benchmark, gpu_counts, missing
 
 CLIENT = "load_client"  # its folder in the run directory
 
