@@ -45,8 +45,8 @@ def node_map(plan):
     ports = "  ".join(f"{key} {port}" for key, port in plan["spec"]["ports"].items() if key in used)
     lines.append(f"ports begin at  {ports}")
     points = plan["benchmark"]["points"]
-    levels = ", ".join(str(point["concurrency"]) for point in points)
-    lines.append(f"benchmark {plan['benchmark']['type']}" + (f": concurrency {levels}" if points else ": no points"))
+    labels = ", ".join(point["label"] for point in points)
+    lines.append(f"benchmark {plan['benchmark']['type']}: {labels or 'no points'}")
     lines.append(cost(plan))
     return "\n".join(lines) + "\n"
 

@@ -112,8 +112,8 @@ class Rehearsal:
         """Return one line a point of the benchmark."""
         lines = []
         for point in self.plan["benchmark"]["points"]:
-            facts = ", ".join(f"{key} {value}" for key, value in point["expect"].items())
-            lines.append(f"{point['name']}: concurrency {point['concurrency']}, {facts} -> {point['result']}\n")
+            facts = ", ".join(f"{key} {value}" for key, value in {**point["key"], **point["expect"]}.items())
+            lines.append(f"{point['name']}: {facts} -> {point['result']}\n")
         return "".join(lines)
 
     def commands(self):
