@@ -26,26 +26,28 @@ ALLOWED = {
     "holder": "",
     "programs": "",
     "run_options": "",
+    "metrics": "",
+    "log_lines": "",
     "files": "failures",
     "entry": "failures",
     "secrets": "",
     "schema": "failures secrets",
     "topology": "failures",
-    "services": "schema topology",
-    "backends": "schema topology services",
-    "frontends": "schema topology",
-    "benchmarks": "failures schema topology",
+    "services": "log_lines schema topology",
+    "backends": "log_lines schema topology services",
+    "frontends": "log_lines schema topology",
+    "benchmarks": "failures metrics schema topology",
     "slurm": "failures holder",
-    "job": "failures files run_options secrets schema topology backends frontends benchmarks slurm",
-    "plan": "files programs schema topology services backends frontends benchmarks job slurm",
-    "results": "failures files secrets backends benchmarks",
+    "job": "failures files metrics run_options secrets schema topology backends frontends benchmarks slurm",
+    "plan": "files log_lines programs schema topology services backends frontends benchmarks job slurm",
+    "results": "failures files metrics secrets backends benchmarks",
     "allocation": "failures files programs run_options secrets holder slurm",
-    "stages": "failures files programs secrets schema backends benchmarks holder slurm job plan results allocation",
+    "stages": "failures files metrics programs secrets schema backends benchmarks holder slurm job plan results allocation",
     "sandbox": "failures files programs",
 }
 ALLOWED = {room: tuple(to.split()) for room, to in ALLOWED.items()}
 # What nearly everybody imports says nothing in a picture.
-UTILITIES = {"failures", "files", "entry", "programs", "run_options", "secrets", "metrics"}
+UTILITIES = {"failures", "files", "entry", "programs", "run_options", "secrets", "metrics", "log_lines"}
 
 
 def name_of(path):

@@ -12,13 +12,14 @@ from __future__ import annotations
 import os
 import shlex
 
+from ..log_lines import LogLines
 from ..schema.section import TEXTS, Field, Section
 from ..schema.text import to_yaml
 from ..schema.types import Bool, MapOf, OneOf, Type, shown
 from ..topology.ports import WORKER_FAMILIES
 from ..topology.step import make_step, one_file, tcp_check
 from . import kvbm, profiling, sizes
-from .flags import combine, mapping, settle
+from .flags import SIZES, combine, mapping, settle, spellings
 from .modes import LONG_MODE
 
 KV_EVENTS = Field(
@@ -56,6 +57,10 @@ class Backend:
     ``fixed``      engine options that the plan decides
     ``understood`` those of ``fixed`` that need no note, because the plan has taken them from there
     ``fixed_env``  environment variables that the plan decides, also where it leaves them unset
+    ``log_lines``  what lines of its log say of its end (:class:`LogLines`)
+    ``read_line``  ``read_line(line, metrics)`` takes the figures in a line of its log, without colours, into
+                   :class:`worker_figures.Metrics`; None: its log has none
+    ``size_options``  ``{parallel size in rollup.json: the option that says it}``
     """
 
     type = ""
@@ -67,6 +72,9 @@ class Backend:
     fixed = ()
     understood = ("served-model-name",)
     fixed_env = ("CUDA_VISIBLE_DEVICES", "DYN_SYSTEM_PORT")
+    log_lines = LogLines()
+    read_line = None
+    size_options = SIZES
 
     # The last answers of given(), with the options that they are for: each process of a large job asks.
     _settled = {}
@@ -266,6 +274,20 @@ class Backend:
         return {
             "prefill": len(layout.of_mode("prefill")),
             "decode": len(layout.of_mode("decode")) + len(layout.of_mode("agg")),
+        }
+
+    # ---- what it left behind
+
+    def command_options(self):
+        """Return ``{key of launch_command in rollup.json: names of the option that says it}``."""
+        return {
+            "model_path": ("model-path", "model"),
+            "served_model_name": ("served-model-name", "model-name"),
+            "disaggregation_mode": ("disaggregation-mode",),
+            **{key: spellings(name, self.aliases) for key, name in self.size_options.items()},
+            "port": ("port", "http-port"),
+            "max_num_seqs": ("max-num-seqs", "max-running-requests", "max-batch-size"),
+            "max_model_len": ("max-model-len", "context-length", "max-seq-len"),
         }
 
     # ---- shared by all backends

@@ -10,7 +10,7 @@ from ..schema.words import nearest
 from ..services import mooncake
 from ..topology.ports import Family
 from ..topology.step import http_check, tcp_check
-from . import kvbm, profiling
+from . import kvbm, profiling, vllm_log
 from .base import KV_EVENTS, Backend, config_field, environment_fields, readable
 from .flags import DATA, PIPELINE, SHORT, TENSOR, combine, to_argv
 from .modes import LONG_MODE
@@ -73,6 +73,7 @@ class Vllm(Backend):
     type = "vllm"
     title = "vLLM"
     aliases = ALIASES
+    log_lines, read_line = vllm_log.LINES, staticmethod(vllm_log.read_line)
     config_key = "vllm_config"
     frontends = ("dynamo", "vllm")
     fixed = FIXED

@@ -6,17 +6,19 @@ from __future__ import annotations
 
 import shlex
 
+from .. import log_lines
 from ..backends import BACKENDS, profiling
 from ..benchmarks import BENCHMARKS
 from ..benchmarks.load_client import __main__ as load_client
 from ..files import PLAN_SCHEMA_VERSION, digest
-from ..frontends import FRONTENDS
+from ..frontends import FRONTENDS, nginx
 from ..frontends.nginx import nginx_file, nginx_step
 from ..job import fault_policy, preparation
 from ..job.allocation_request import allocation_request, hardware, node_count
 from ..programs import program_files
 from ..services import nats_etcd
 from ..topology.layout import INFRA_PORTS, build_layout
+from ..topology.step import one_file
 from . import containers, mounts, notes
 
 DIGESTED = ("argv", "env", "nodes", "container", "mounts", "preamble", "srun_options", "ntasks")
@@ -88,7 +90,7 @@ def build(spec, allocation, previous=None, assets=None):
         "endpoints": [endpoint.as_dict() for endpoint in layout.endpoints],
         "processes": [process.as_dict() for process in layout.processes],
         "steps": steps,
-        "files": files + more,
+        "files": [*files, fatal_lines(layout), *more],
         "checks": checks(layout, steps),
         "health_timeout_s": spec["health_check"]["max_attempts"] * spec["health_check"]["interval_seconds"],
         "benchmark": {"type": spec["benchmark"]["type"], "points": points},
@@ -125,6 +127,16 @@ def service(layout):
     link(steps)
     fault_policy.apply(steps, layout)
     return steps, files
+
+
+def fatal_lines(layout):
+    """Return the file that says what log lines of this service mean; no step's digest has it."""
+    spec = layout.spec
+    backend, frontend = BACKENDS[spec["backend"]["type"]], FRONTENDS[spec["frontend"]["type"]]
+    programs = [backend.log_lines, frontend.log_lines]
+    programs += [nats_etcd.LINES] if frontend.needs_infra else []
+    programs += [nginx.LINES] if layout.nginx else []
+    return one_file(log_lines.FILE, log_lines.to_text(programs))
 
 
 def link(steps):
