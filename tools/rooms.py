@@ -42,7 +42,8 @@ ALLOWED = {
     "plan": "files log_lines programs schema topology services backends frontends benchmarks job slurm",
     "results": "failures files metrics secrets backends benchmarks",
     "allocation": "failures files programs run_options secrets holder slurm",
-    "stages": "failures files metrics programs secrets schema backends benchmarks holder slurm job plan results allocation",
+    "stages": "failures files metrics programs secrets schema backends benchmarks holder slurm job plan results "
+    "allocation",
     "sandbox": "failures files programs",
 }
 ALLOWED = {room: tuple(to.split()) for room, to in ALLOWED.items()}
