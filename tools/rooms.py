@@ -27,28 +27,41 @@ ALLOWED = {
     "holder": "",
     "programs": "",
     "run_options": "",
+    "metrics": "",
+    "log_lines": "",
     "files": "failures json_types",
     "entry": "failures json_types",
     "plan_file": "failures json_types",
     "secrets": "json_types",
     "schema": "failures json_types secrets",
     "topology": "failures json_types plan_file",
-    "services": "schema topology",
-    "backends": "schema topology services",
-    "frontends": "schema topology",
-    "benchmarks": "failures schema topology",
+    "services": "log_lines schema topology",
+    "backends": "log_lines schema topology services",
+    "frontends": "log_lines schema topology",
+    "benchmarks": "failures metrics schema topology",
     "slurm": "failures json_types plan_file holder",
-    "job": "failures files run_options secrets schema topology backends frontends benchmarks slurm",
-    "plan": "files plan_file programs schema topology services backends frontends benchmarks job slurm",
-    "results": "failures files secrets backends benchmarks",
+    "job": "failures files metrics run_options secrets schema topology backends frontends benchmarks slurm",
+    "plan": "files log_lines plan_file programs schema topology services backends frontends benchmarks job slurm",
+    "results": "failures files metrics secrets backends benchmarks",
     "allocation": "failures files programs run_options secrets holder slurm",
-    "stages": "failures files plan_file programs secrets schema backends benchmarks holder slurm job plan results "
-    "allocation",
+    "stages": "failures files metrics plan_file programs secrets schema backends benchmarks holder slurm job plan "
+    "results allocation",
     "sandbox": "failures json_types files entry plan_file programs",
 }
 ALLOWED = {room: tuple(to.split()) for room, to in ALLOWED.items()}
 # What nearly everybody imports says nothing in a picture.
-UTILITIES = {"failures", "json_types", "files", "entry", "programs", "run_options", "plan_file", "secrets", "metrics"}
+UTILITIES = {
+    "failures",
+    "json_types",
+    "files",
+    "entry",
+    "programs",
+    "run_options",
+    "plan_file",
+    "secrets",
+    "metrics",
+    "log_lines",
+}
 
 
 def name_of(path):

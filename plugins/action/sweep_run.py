@@ -10,7 +10,7 @@ import os
 from ansible import constants
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 from ansible_collections.srt.slurm.plugins.module_utils.files import write_text_atomic
-from ansible_collections.srt.slurm.plugins.module_utils.results.document import in_words
+from ansible_collections.srt.slurm.plugins.module_utils.results.outcome import in_words
 from ansible_collections.srt.slurm.plugins.module_utils.run_options import ROLLUP_TO
 from ansible_collections.srt.slurm.plugins.plugin_utils.playbook import play
 from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction, display, show

@@ -11,15 +11,15 @@ module: bench_run
 short_description: Measure the points of a plan, one after the other
 version_added: 0.1.0
 description:
-  - Each point of the plan is one concurrency. Its load client runs as a Slurm step on the bench node, started and
-    watched through the job's holder.
+  - What a point is, the benchmark's type says: for sa-bench, one concurrency. Its load client runs as a Slurm step on
+    the bench node, started and watched through the job's holder.
   - A point is kept when this run has a valid result with the digest of the point (the service and the parameters of
     the benchmark), also one that was set aside for another setting meanwhile, which then is the current result again.
     A valid result with the same digest in another run directory beside this one is taken over, with its origin.
   - A measurement that runs already (its controller went away, or another one is at work) is attached to, never started
-    twice. One that ended unseen is judged. While another point is measured, this one waits for its turn.
-  - Every result is judged. The verdict with its reasons is kept beside the result, as C(*.verdict.json). Results of
-    earlier attempts are renamed, never written over.
+    twice. One that ended unseen is evaluated. While another point is measured, this one waits for its turn.
+  - Every result is evaluated. The verdict with its reasons is kept beside the result, as C(*.verdict.json). Results of
+    earlier measurement attempts are renamed, never written over.
   - A point is valid when enough requests completed, tokens came, the counts of client and server agree, the load
     client ended by itself and no worker, frontend or infrastructure step was lost meanwhile, not even one that was
     started again since.
@@ -37,7 +37,7 @@ options:
     type: bool
     default: false
   concurrencies:
-    description: Measure only the points with these concurrencies. Empty means all.
+    description: Measure only the points with these concurrencies. Empty means all. An error if the points have none.
     type: list
     elements: int
     default: []
@@ -92,8 +92,13 @@ points:
       description: Name of the point and of its step.
       type: str
       sample: bench_c16
+    label:
+      description: What identifies the point, for messages.
+      type: str
+      sample: c=16
     concurrency:
-      description: Requests in flight.
+      description: Requests in flight. Points of other benchmarks than sa-bench have the fields that identify them.
+      returned: for sa-bench
       type: int
       sample: 16
     valid:
@@ -111,8 +116,8 @@ points:
     path:
       description: The result file.
       type: str
-    losses:
-      description: Parts of the service that were lost or missing meanwhile, which the job's C(faults) allow.
+    service_gaps:
+      description: What of the service was lost or missing meanwhile, which the job's C(faults) allow.
       type: list
       elements: str
       sample: ["decode_1 ended during the measurement: killed by signal 9 on node003"]
@@ -124,7 +129,7 @@ points:
       type: str
     action:
       description:
-        - C(measured), C(attached), C(judged), C(kept), C(taken_over) or C(not_measured).
+        - C(measured), C(attached), C(evaluated), C(kept), C(taken_over) or C(not_measured).
         - In check mode C(measure), C(keep) or C(take_over).
       type: str
     attempt:

@@ -112,12 +112,12 @@ chosen_reasons:
   elements: str
 left_out:
   description:
-    - The concurrencies of planned points that O(concurrencies) does not name and that have no valid result. They are in
+    - The labels of planned points that O(concurrencies) does not name and that have no valid result. They are in
       C(rollup.json) as well.
   returned: success
   type: list
-  elements: int
-  sample: [16]
+  elements: str
+  sample: ["c=16"]
 table:
   description: The points as a table, the verdict, and where the rollup and the logs are.
   returned: success

@@ -261,7 +261,7 @@ def test_a_worker_that_is_not_critical_may_be_lost(cluster):
     how = f"killed by signal 9 on {cluster.node_of('decode_1')}"
     rollup = cluster.rollup()
     assert [one["valid"] for one in rollup["results"]] == [True, True]
-    assert [one["losses"] for one in rollup["results"]] == [
+    assert [one["service_gaps"] for one in rollup["results"]] == [
         [f"decode_1 ended during the measurement: {how}"],
         [f"decode_1 was not running: {how}"],
     ]
@@ -278,7 +278,7 @@ def test_a_lost_worker_that_is_not_critical_is_not_waited_for(cluster):
     played = cluster.playbook(cluster.job_file("without", faults={"decode": {"critical": False}}, environment=LEASE))
     assert played.rc == 0, played.text
     assert "is lost and not critical" in played.text
-    assert "losses" in cluster.rollup()["results"][0]
+    assert "service_gaps" in cluster.rollup()["results"][0]
 
 
 def test_a_worker_is_restarted_during_the_run_when_its_policy_says_so(cluster):

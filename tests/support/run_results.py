@@ -39,7 +39,8 @@ def point(concurrency=4, digest="d"):
         "64",
     ]
     return {
-        "name": name, "concurrency": concurrency, "digest": f"{digest}{concurrency}", "result": f"{stem}.json",
+        "name": name, "key": {"concurrency": concurrency}, "label": f"c={concurrency}",
+        "digest": f"{digest}{concurrency}", "result": f"{stem}.json",
         "progress": f"{stem}.progress.json", "deadline_s": 60, "parameters": {"model": "tiny"},
         "expect": {"num_prompts": concurrency * 10, "isl": 64, "osl": 16},
         "step": {"name": name, "tier": "benchmark", "nodes": ["node0001"], "ntasks": 1, "argv": argv, "env": {},
@@ -82,11 +83,12 @@ def make_plan(run_dir, concurrencies=(4, 16), backend="mocker", **backend_option
 def write_point(run_dir, made, raw, reasons=(), origin=None):
     """Write the result and the verdict of a point."""
     # Not above: pytest-ansible wants to be the first to import the collection.
+    from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.sa_bench.result import figures
     from ansible_collections.srt.slurm.plugins.module_utils.results import verdict as verdicts
 
     path = run_dir / made["result"]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(raw))
-    verdict = verdicts.make_verdict(made, list(reasons), raw, str(path), origin=origin)
+    verdict = verdicts.make_verdict(made, list(reasons), figures(raw), str(path), origin=origin)
     verdicts.write_verdict(str(path), verdict)
     return path

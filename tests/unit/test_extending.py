@@ -1,6 +1,6 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
-"""docs/extending.md is true: its text, put where it says, gives a backend and a frontend that plan."""
+"""docs/extending.md is true: its text, put where it says, gives a backend, a frontend and a benchmark that work."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import subprocess
 import sys
 
 import pytest
+from ansible_collections.srt.slurm.plugins.module_utils.holder import fatal_lines
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
@@ -38,6 +39,34 @@ else:
     print(json.dumps({**plan, "shown": shown}))
 """
 
+ROLLUP = """
+import json, os, sys
+from ansible_collections.srt.slurm.plugins.module_utils.benchmarks import of_plan
+from ansible_collections.srt.slurm.plugins.module_utils.entry import Context
+from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
+from ansible_collections.srt.slurm.plugins.module_utils.results import tables, verdict
+from ansible_collections.srt.slurm.plugins.module_utils.stages import bench_run, rollup
+with open(sys.argv[1]) as stream:
+    plan = json.load(stream)
+benchmark = of_plan(plan)
+for point in plan["benchmark"]["points"]:
+    path = os.path.join(plan["run_dir"], point["result"])
+    raw = benchmark.read(path)
+    reasons = benchmark.evaluate(raw, point["expect"], 0.99)
+    verdict.write_verdict(path, verdict.make_verdict(point, reasons, benchmark.figures(raw), path))
+made = rollup.run({"plan_path": None, "plan": plan}, Context())
+point = plan["benchmark"]["points"][0]
+try:
+    bench_run.run({"plan": plan, "concurrencies": [4], "force": False}, Context(check_mode=True))
+except Error as error:
+    refused = str(error)
+dry = bench_run.run({"plan": plan, "concurrencies": [], "force": False}, Context(check_mode=True))
+print(json.dumps({
+    "rollup": made["rollup"], "table": made["table"], "csv": tables.csv_text(made["rollup"]), "refused": refused,
+    "actions": [one["action"] for one in dry["points"]], "progress": benchmark.progress(point, {"found": 7}).line,
+}))
+"""
+
 
 def blocks(language):
     """Return the fenced blocks of *language*, in order."""
@@ -55,10 +84,10 @@ def tree(tmp_path_factory):
             break
         (parent / "__init__.py").touch()
     names = re.findall(r"^`plugins/module_utils/(\S+\.py)`:$", TEXT, re.M)
-    assert names == ["backends/toy.py", "frontends/toy.py"]
+    assert names == ["backends/toy.py", "frontends/toy.py", "benchmarks/toy_search.py"]
     for name, code in zip(names, blocks("python")):
         (utils / name).write_text(code, encoding="utf-8")
-    for room, change in zip(("backends", "frontends"), blocks("diff")):
+    for room, change in zip(("backends", "frontends", "benchmarks"), blocks("diff")):
         path = utils / room / "__init__.py"
         text = path.read_text(encoding="utf-8")
         added, removed, replaced = change.splitlines()
@@ -67,11 +96,9 @@ def tree(tmp_path_factory):
     return folder
 
 
-def plan(tree, job):
-    path = tree / "job.yaml"
-    path.write_text(job, encoding="utf-8")
+def run(tree, program, path):
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(path)],
+        [sys.executable, "-c", program, str(path)],
         cwd=tree,
         env={"PYTHONPATH": str(tree), "PATH": "/usr/bin:/bin"},
         text=True,
@@ -82,15 +109,27 @@ def plan(tree, job):
     return json.loads(done.stdout)
 
 
+def plan(tree, job):
+    path = tree / "job.yaml"
+    path.write_text(job, encoding="utf-8")
+    return run(tree, PROGRAM, path)
+
+
+@pytest.fixture(scope="module")
+def planned(tree):
+    """The plan of the page's job, with the nodes that it needs."""
+    return plan(tree, blocks("yaml")[0].replace("agg_nodes: 3", "agg_nodes: 4"))
+
+
 def test_the_toy_backend_is_short():
     assert len(blocks("python")[0].splitlines()) < 60
 
 
-def test_the_page_does_what_it_says(tree):
+def test_the_page_does_what_it_says(tree, planned):
     (job,) = blocks("yaml")
     refused = plan(tree, job)
     assert "2 x 12 GPUs = 24 GPUs on 4 node(s)" in refused["error"]
-    found = plan(tree, job.replace("agg_nodes: 3", "agg_nodes: 4"))
+    found = planned
     steps = {step["name"]: step for step in found["steps"]}
     assert list(steps) == ["agg_0", "agg_0_r1", "agg_1", "agg_1_r1", "frontend_0"]
     assert steps["agg_1_r1"]["argv"] == [
@@ -130,3 +169,41 @@ def test_the_toy_backend_refuses_what_it_cannot(tree):
     split = "prefill_nodes: 1, prefill_workers: 1, decode_nodes: 1, decode_workers: 1"
     job = blocks("yaml")[0].replace("agg_nodes: 3, agg_workers: 2, gpus_per_agg: 12", split)
     assert "a toy does both" in plan(tree, job)["error"]
+
+
+def test_the_toy_backend_says_what_ended_it(planned):
+    (file,) = [one for one in planned["files"] if one["path"] == "fatal_lines.json"]
+    patterns = fatal_lines.Patterns(json.loads(file["content"]))
+    assert fatal_lines.rank_of("RuntimeError: the toy box is full", patterns) == (fatal_lines.PLAIN, "gpu_memory")
+    assert all(file["path"] not in step["files"] for step in planned["steps"])
+
+
+def test_the_toy_benchmark_is_planned_read_and_evaluated(tree, planned, tmp_path):
+    points = planned["benchmark"]["points"]
+    assert [(one["name"], one["key"], one["step"]["argv"][-3]) for one in points] == [
+        ("search_d2", {"depth": 2}, "2"),
+        ("search_d5", {"depth": 5}, "5"),
+    ]
+    (tmp_path / "results").mkdir()
+    for point, found in zip(points, (100, 60)):
+        (tmp_path / point["result"]).write_text(json.dumps({"found": found, "lost": 100 - found, "seconds": 4.0}))
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "node0001_agg_0.out").write_text("played at 7.5 tok/s\n")
+    (tmp_path / "plan.json").write_text(json.dumps(dict(planned, run_dir=str(tmp_path))))
+    made = run(tree, ROLLUP, tmp_path / "plan.json")
+    rollup = made["rollup"]
+    assert [(one["depth"], one["valid"], one["request_throughput"]) for one in rollup["results"]] == [
+        (2, True, 25.0),
+        (5, False, 15.0),
+    ]
+    assert rollup["invalid_reasons"] == ["depth 5: 40 of 100 searches found nothing"]
+    assert rollup["nodes_summary"]["nodes"][0]["avg_gen_throughput"] == 7.5
+    assert [line.split() for line in made["table"].splitlines()[:3]] == [
+        ["depth", "req/s", "completed", "valid"],
+        ["2", "25.00", "100", "yes"],
+        ["5", "15.00", "60", "NO", "(40", "failed)"],
+    ]
+    assert "depth,valid,invalid_reasons,request_throughput" in made["csv"].splitlines()[0]
+    assert made["actions"] == ["keep", "measure"]
+    assert made["progress"] == "depth 2: 7 found"
+    assert made["refused"] == "The plan has no point with concurrencies 4. It has: depth 2, depth 5."

@@ -14,6 +14,7 @@ import shlex
 from dataclasses import dataclass
 from typing import Any
 
+from ..log_lines import LogLines
 from ..schema.section import TEXTS, Field, Section
 from ..schema.text import to_yaml
 from ..schema.types import MapOf, Type
@@ -21,7 +22,7 @@ from ..topology.options import Option, override, variables
 from ..topology.ports import WORKER_FAMILIES
 from ..topology.step import make_step, one_file, tcp_check
 from . import kv_events, kvbm, profiling, sizes
-from .flags import settle
+from .flags import SIZES, settle, spellings
 from .modes import LONG_MODE
 
 
@@ -73,6 +74,10 @@ class Backend:
     ``fixed``      engine options that the plan decides
     ``understood`` those of ``fixed`` that need no note, because the plan has taken them from there
     ``fixed_env``  environment variables that the plan decides, also where it leaves them unset
+    ``log_lines``  what lines of its log say of its end (:class:`LogLines`)
+    ``read_line``  ``read_line(line, metrics)`` takes the figures in a line of its log, without colours, into
+                   :class:`worker_figures.Metrics`; None: its log has none
+    ``size_options``  ``{parallel size in rollup.json: the option that says it}``
     """
 
     type = ""
@@ -84,6 +89,9 @@ class Backend:
     fixed = ()
     understood = ("served-model-name",)
     fixed_env = ("CUDA_VISIBLE_DEVICES", "DYN_SYSTEM_PORT")
+    log_lines = LogLines()
+    read_line = None
+    size_options = SIZES
 
     # ---- before submission
 
@@ -312,6 +320,20 @@ class Backend:
         return {
             "prefill": len(layout.of_mode("prefill")),
             "decode": len(layout.of_mode("decode")) + len(layout.of_mode("agg")),
+        }
+
+    # ---- what it left behind
+
+    def command_options(self):
+        """Return ``{key of launch_command in rollup.json: names of the option that says it}``."""
+        return {
+            "model_path": ("model-path", "model"),
+            "served_model_name": ("served-model-name", "model-name"),
+            "disaggregation_mode": ("disaggregation-mode",),
+            **{key: spellings(name, self.aliases) for key, name in self.size_options.items()},
+            "port": ("port", "http-port"),
+            "max_num_seqs": ("max-num-seqs", "max-running-requests", "max-batch-size"),
+            "max_model_len": ("max-model-len", "context-length", "max-seq-len"),
         }
 
     # ---- shared by all backends

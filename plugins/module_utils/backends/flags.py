@@ -8,19 +8,28 @@ import json
 
 from ..schema.types import shown
 
-TENSOR, PIPELINE, DATA = (f"{word}-parallel-size" for word in ("tensor", "pipeline", "data"))
+TENSOR, PIPELINE, DATA, EXPERT = (f"{word}-parallel-size" for word in ("tensor", "pipeline", "data", "expert"))
+
+# The parallel sizes of a worker as rollup.json calls them, and the options that they are.
+SIZES = {"tp_size": TENSOR, "pp_size": PIPELINE, "dp_size": DATA, "ep_size": EXPERT}
 
 # Options that say among how many GPUs or ranks something is divided; recipes quote the numbers now and then.
-PARALLEL = {TENSOR, PIPELINE, DATA, "moe-dense-tp-size"} | {
+PARALLEL = {*SIZES.values(), "moe-dense-tp-size"} | {
     f"{word}-parallel-size"
     for word in (
-        *("expert", "moe-expert", "moe-tensor", "moe-cluster", "moe-data"),
+        *("moe-expert", "moe-tensor", "moe-cluster", "moe-data"),
         *("context", "attention-context", "prefill-context", "decode-context"),
     )
 }
 
 # Short forms that all engines share, by the names that they stand for.
 SHORT = {short + end: name for short, name in (("tp", TENSOR), ("pp", PIPELINE), ("dp", DATA)) for end in ("", "-size")}
+SHORT_EXPERT = {"ep": EXPERT, "ep-size": EXPERT}  # not of vLLM, where ep switches it on
+
+
+def spellings(name, aliases):
+    """Return all names of the option *name*: its own, and those of *aliases* that stand for it."""
+    return (name, *(short for short, full in aliases.items() if full == name))
 
 
 def flag_name(key):

@@ -10,9 +10,9 @@ from ..services import mooncake
 from ..topology.options import Option
 from ..topology.ports import WORKER_FAMILIES, Family
 from ..topology.step import http_check, tcp_check
-from . import kv_events, kvbm
+from . import kv_events, kvbm, sglang_log
 from .base import Backend, config_dump, config_field, environment_fields
-from .flags import DATA, PIPELINE, SHORT, TENSOR, is_count
+from .flags import DATA, EXPERT, PIPELINE, SHORT, SHORT_EXPERT, TENSOR, is_count
 from .modes import A_WORKER, LONG_MODE
 from .sizes import nodes, not_dividing, uneven
 
@@ -33,13 +33,10 @@ FIXED = (
     "request-plane",
 )
 
-EXPERT = "expert-parallel-size"
-
 # Names that SGLang's own parser takes for the same option.
 ALIASES = {
     **SHORT,
-    "ep": EXPERT,
-    "ep-size": EXPERT,
+    **SHORT_EXPERT,
     "attn-cp-size": "attention-context-parallel-size",
     "dcp-size": "decode-context-parallel-size",
     "moe-dp-size": "moe-data-parallel-size",
@@ -57,6 +54,7 @@ class Sglang(Backend):
     type = "sglang"
     title = "SGLang"
     aliases = ALIASES
+    log_lines, read_line = sglang_log.LINES, staticmethod(sglang_log.read_line)
     config_key = "sglang_config"
     frontends = ("dynamo", "sglang")
     fixed = FIXED

@@ -12,6 +12,25 @@ from __future__ import annotations
 
 import re
 
+from ..log_lines import HINT, OPEN, PLAIN, LogLines
+from .flags import SHORT, SHORT_EXPERT, SIZES, spellings
+
+# Its parent kills itself with all its children when one of them fails.
+LINES = LogLines(
+    fatal=(
+        (PLAIN, "gpu", r"The memory capacity is unbalanced"),
+        (
+            PLAIN,
+            "gpu_memory",
+            r"Not enough memory\. Please try to increase --mem-fraction-static|runs out of memory\. ",
+        ),
+        (OPEN, "fatal", r"Capture cuda graph failed|(?i:scheduler watchdog timeout)"),
+        (HINT, "fatal", r"Received sigquit from a child process"),
+    ),
+    words=("capture", "sigquit"),
+    work=(r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?: [A-Z]+\d+)*\] ",),
+)
+
 _BATCH = re.compile(r"\b(Prefill|Decode) batch(?:[.,]| \[\d+\],?)")
 _COUNT = re.compile(r"#([a-z][a-z-]*): *(\d+)")
 _INPUT = re.compile(r"input throughput \(token/s\): *([\d.]+)")
@@ -20,10 +39,8 @@ _LOADED = re.compile(r"avail mem=([\d.]+) GB(?:, mem usage=([\d.]+) GB)?")
 _KV_TOKENS = re.compile(r"#tokens: *(\d+)")
 _KV_SIZE = re.compile(r"\b(?:KV|K|V) size: *([\d.]+) GB")
 _SIZES = {
-    "tp_size": re.compile(r"\btp_size=(\d+)|--(?:tp-size|tensor-parallel-size|tp)[ =](\d+)"),
-    "pp_size": re.compile(r"\bpp_size=(\d+)|--(?:pp-size|pipeline-parallel-size|pp)[ =](\d+)"),
-    "dp_size": re.compile(r"\bdp_size=(\d+)|--(?:dp-size|data-parallel-size|dp)[ =](\d+)"),
-    "ep_size": re.compile(r"\bep_size=(\d+)|--(?:ep-size|expert-parallel-size|ep)[ =](\d+)"),
+    key: re.compile(rf"\b{key}=(\d+)|--(?:{'|'.join(spellings(name, {**SHORT, **SHORT_EXPERT}))})[ =](\d+)")
+    for key, name in SIZES.items()
 }
 
 

@@ -12,9 +12,9 @@ from ..schema.types import Bool, Int, Str
 from ..topology.options import Option
 from ..topology.ports import Family
 from ..topology.step import MPI, http_check, one_file
-from . import kvbm
+from . import kvbm, trtllm_log
 from .base import Backend, config_field, environment_fields
-from .flags import DATA, PIPELINE, SHORT, TENSOR
+from .flags import DATA, PIPELINE, SHORT, SIZES, TENSOR
 from .sizes import not_dividing, text
 
 FAMILIES = (Family("system", scope="job"), Family("http", who="leader"))
@@ -50,6 +50,8 @@ class Trtllm(Backend):
     type = "trtllm"
     title = "TensorRT-LLM"
     aliases = ALIASES
+    size_options = {**SIZES, "ep_size": MOE["expert"]}
+    log_lines, read_line = trtllm_log.LINES, staticmethod(trtllm_log.read_line)
     config_key = "trtllm_config"
     frontends = ("dynamo", "trtllm_serve")
     section = Section(

@@ -15,6 +15,11 @@ from __future__ import annotations
 import ast
 import re
 
+from ..log_lines import CLEAR, LogLines
+from .flags import SIZES
+
+LINES = LogLines(fatal=((CLEAR, "crash", r"\[TensorRT-LLM\]\[ERROR\] Assertion failed"),))
+
 _STATES = re.compile(r"states = (\{[^}]*\})")
 _RANK = re.compile(r"global_rank *= *(\d+)|\[RANK (\d+)\]")
 _HOST_MS = re.compile(r"host_step_time *= *([\d.]+) *ms")
@@ -27,9 +32,9 @@ _TOTAL = re.compile(r"device total memory *([\d.]+) GiB")
 _ALLOCATED = re.compile(r"Allocated ([\d.]+) GiB for max tokens[^(]*\((\d+)\)")
 _MPI_SIZE = re.compile(r"tllm_mpi_size: *(\d+)")
 _SIZES = {
-    "tp_size": re.compile(r"(?<!moe_)tensor_parallel_size'?[=:] *(\d+)"),
-    "pp_size": re.compile(r"pipeline_parallel_size'?[=:] *(\d+)"),
-    "ep_size": re.compile(r"expert_parallel_size'?[=:] *(\d+)"),
+    key: re.compile(rf"{'' if key == 'ep_size' else '(?<!moe_)'}{name.replace('-', '_')}'?[=:] *(\d+)")
+    for key, name in SIZES.items()
+    if key != "dp_size"
 }
 
 

@@ -11,7 +11,7 @@ from ..services import mooncake
 from ..topology.options import Option
 from ..topology.ports import Family
 from ..topology.step import http_check, tcp_check
-from . import kv_events, kvbm, profiling
+from . import kv_events, kvbm, profiling, vllm_log
 from .base import Backend, config_dump, config_field, environment_fields
 from .flags import DATA, PIPELINE, SHORT, TENSOR, readable
 from .modes import LONG_MODE
@@ -74,6 +74,7 @@ class Vllm(Backend):
     type = "vllm"
     title = "vLLM"
     aliases = ALIASES
+    log_lines, read_line = vllm_log.LINES, staticmethod(vllm_log.read_line)
     config_key = "vllm_config"
     frontends = ("dynamo", "vllm")
     fixed = FIXED

@@ -9,6 +9,21 @@ from __future__ import annotations
 
 import re
 
+from ..log_lines import PLAIN, LogLines
+from .flags import SIZES
+
+LINES = LogLines(
+    fatal=(
+        (PLAIN, "gpu", r"Free memory on device .* on startup is less than desired"),
+        (
+            PLAIN,
+            "gpu_memory",
+            r"No available memory for the cache blocks|at least one request with the model'?s max seq len",
+        ),
+    ),
+    words=("on startup", "cache blocks", "one request"),
+)
+
 _PROMPT = re.compile(r"Avg prompt throughput: ([\d.]+) tokens/s")
 _GENERATION = re.compile(r"Avg generation throughput: ([\d.]+) tokens/s")
 _RUNNING = re.compile(r"Running: (\d+) reqs")
@@ -17,11 +32,7 @@ _HIT_RATE = re.compile(r"(?<!External )[Pp]refix cache hit rate: (?:GPU: )?([\d.
 _KV_MEMORY = re.compile(r"Available KV cache memory: ([\d.]+) GiB")
 _KV_TOKENS = re.compile(r"KV cache size: ([\d,]+) tokens")
 _MODEL = re.compile(r"Model loading took ([\d.]+) Gi?B")
-_SIZES = {
-    "tp_size": re.compile(r"tensor_parallel_size'?[=:] *(\d+)"),
-    "pp_size": re.compile(r"pipeline_parallel_size'?[=:] *(\d+)"),
-    "dp_size": re.compile(r"data_parallel_size'?[=:] *(\d+)"),
-}
+_SIZES = {key: re.compile(rf"{name.replace('-', '_')}'?[=:] *(\d+)") for key, name in SIZES.items() if key != "ep_size"}
 
 
 def read_line(line, metrics):

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-SIZES = ("tp_size", "pp_size", "dp_size", "ep_size")
+from .flags import SIZES
 
 
 class Mean:

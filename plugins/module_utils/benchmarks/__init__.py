@@ -7,10 +7,17 @@ from __future__ import annotations
 from ..schema.section import TEXTS, Field, Section
 from ..schema.types import Bool, Choice, Str
 from . import unbuilt
+from .base import Benchmark
 from .manual import Manual
 from .sa_bench import SaBench
 
 BENCHMARKS = {one.type: one for one in (Manual(), SaBench(), *map(unbuilt.Unbuilt, unbuilt.TYPES))}
+
+
+def of_plan(plan) -> Benchmark:
+    """Return the benchmark of *plan*, or of a rollup."""
+    return BENCHMARKS[(plan.get("benchmark") or {}).get("type") or plan.get("benchmark_type") or "manual"]
+
 
 SECTION = Section(
     "benchmark",

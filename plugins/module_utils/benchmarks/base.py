@@ -1,32 +1,72 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
-"""What a benchmark is: points to measure, each one step on the bench node."""
+"""What a benchmark is: points to measure, each one step on the bench node, and how what they leave behind reads."""
 
 from __future__ import annotations
 
+import abc
+import os
+from typing import NamedTuple
 
-class Benchmark:
-    """Base class and interface.
+PREPARING, RUNNING, DONE, FAILED = "preparing", "running", "done", "failed"  # phases of a load client
 
-    ``type``    the word under ``benchmark.type``
-    ``fields``  keys of the ``benchmark`` section that only this benchmark reads
+
+class Progress(NamedTuple):
+    """How far the measurement of a point is.
+
+    :ivar phase: PREPARING, RUNNING, DONE or FAILED.
+    :ivar seen: any value that is another one as soon as something has come; a measurement without it stalls.
+    :ivar line: one line for the user.
+    :ivar done: what is done of *total*, such as requests; None where that is not known.
+    """
+
+    phase: str
+    seen: object
+    line: str
+    done: int | None = None
+    total: int | None = None
+
+
+class Benchmark(abc.ABC):
+    """One type of benchmark, both halves of it: what is planned, and what its results say.
+
+    ``type``              the word under ``benchmark.type``
+    ``fields``            keys of the ``benchmark`` section that only this benchmark reads
+    ``key_fields``        fields of what identifies a point, see :meth:`points`; columns of tables and of rollup.csv
+    ``chosen_by``         ``{run option: field of the key}``: the run options that choose points
+    ``described_by``      keys of the ``benchmark`` section that hold for all points; in rollup.json and rollup.csv
+    ``metrics``           names in ``metrics.METRICS`` of what its results have, in the order of rollup.csv
+    ``columns``           those of them in the table at the end of a run
+    ``summary``           those of them in the line about a point that was measured
+    ``command_options``   ``{key in rollup.json: names of the load client's option}``
+    ``measures``          False when it has no points, and so no steps of its own
+    ``preparing_s``       the least that its load client may take until it sends, in seconds
+    ``stall_margin_s``    how much longer than the plan's limit a measurement may stall: its client keeps the limit
+                          itself and says more
     """
 
     type = ""
     fields = {}
+    key_fields = ()
+    chosen_by = {}
+    described_by = ("isl", "osl")
+    metrics = ()
+    columns = ()
+    summary = ()
+    command_options = {}
+    measures = True
+    preparing_s = 600.0
+    stall_margin_s = 15.0
+
+    # ---- before submission
 
     @property
     def reads(self):
         """The keys of the ``benchmark`` section that it reads, beside those that every benchmark has."""
         return tuple(self.fields)
 
-    @property
-    def measures(self):
-        """True when it has points, and so steps of its own."""
-        return type(self).points is not Benchmark.points
-
     def problems(self, spec):
-        """Return ``[(path, problem, remedy)]`` for missing or wrong parameters; called before submission."""
+        """Return ``[(path, problem, remedy)]`` for missing or wrong parameters."""
         return []
 
     def unable(self, spec):
@@ -37,17 +77,139 @@ class Benchmark:
         """Return sentences about what the benchmark does with the job's values."""
         return []
 
+    # ---- the plan
+
     def files(self, assets):
         """Return the files that the steps need; ``assets`` is ``{file name: text}`` of the load client."""
         return []
 
+    @abc.abstractmethod
     def points(self, layout):
-        """Return the points.
+        """Return the points. Each is a dict with these keys:
 
-        Each is ``{name, concurrency, parameters, step, result, progress, expect, deadline_s, stall_timeout_s}``.
-        ``parameters`` is all that the point's result depends on beside the service itself.
+        ``name``             of the point and its step, unique in the plan
+        ``key``              ``{field: value}`` of ``key_fields``, which identifies the point for the user
+        ``label``            the same for messages, such as ``c=16``
+        ``parameters``       all that the point's result depends on beside the service itself
+        ``step``             see :func:`topology.step.make_step`; its program writes the files below
+        ``result``           path of the result file below the run directory
+        ``progress``         path of a file that the load client rewrites while it runs, see :meth:`progress`
+        ``expect``           what a good result has, for :meth:`evaluate`; shown by a dry run
+        ``deadline_s``       seconds after which the measurement is ended
+        ``stall_timeout_s``  seconds without anything new after which it is ended; 0: never
         """
+
+    def choose(self, points, wanted):
+        """Return (points that *wanted* names, texts for what it names and no point is).
+
+        :param wanted: ``{run option: values}``; an option without values chooses nothing, and without any all are.
+        """
+        chosen, unknown = list(points), []
+        for option, values in wanted.items():
+            field = self.chosen_by.get(option)
+            known = [point["key"].get(field) for point in points]
+            unknown += [f"{field or option} {value}" for value in dict.fromkeys(values) if value not in known]
+            chosen = [point for point in chosen if point["key"].get(field) in values] if values else chosen
+        return chosen, unknown
+
+    # ---- while it is measured
+
+    @abc.abstractmethod
+    def progress(self, point, content):
+        """Return the :class:`Progress` of *point*; ``content`` is that of its progress file, a dict."""
+
+    def stalled(self, phase, silent_s, limit_s):
+        """Return why a measurement of which nothing new was seen for *silent_s* seconds must end, or None.
+
+        :param phase: see :class:`Progress`; None when it has shown no progress yet.
+        :param limit_s: seconds that it may stall; 0: for ever.
+        """
+        if phase == RUNNING and 0 < limit_s < silent_s:
+            return f"it was stopped because nothing came for {silent_s:.0f} s"
+        if phase in (None, PREPARING) and silent_s > max(limit_s, self.preparing_s):
+            how = "it still prepares its requests" if phase else "it has shown no progress at all"
+            return f"it was stopped because its load client did not begin in {silent_s:.0f} s: {how}"
+        return None
+
+    # ---- results
+
+    @abc.abstractmethod
+    def read(self, path):
+        """Return the content of the result file at *path* as a dict; Error when it is missing, cut or no result."""
+
+    def read_partial(self, path):
+        """Return what is there of a measurement that did not complete, in the form of :meth:`read`, or None.
+
+        :param path: of the result file that it would have written; see :func:`partial_path`.
+        """
+        return
+
+    def why_partial(self, raw):
+        """Return why the measurement of :meth:`read_partial` did not complete, in the words of its client, or None."""
+        return
+
+    @abc.abstractmethod
+    def figures(self, raw):
+        """Return ``{name of a metric: value}`` of a result, and ``started_at`` and ``ended_at`` (UTC text) if it says.
+
+        Units are those of ``metrics.METRICS``. A figure without a sample is None.
+        """
+
+    @abc.abstractmethod
+    def evaluate(self, raw, expect, min_completed):
+        """Return the reasons why a result is not valid, in plain words; none: it is valid.
+
+        :param raw: content of the result file.
+        :param expect: that of the point.
+        :param min_completed: share of the requests that must have completed, 0 to 1.
+        """
+
+    def evaluate_partial(self, raw, expect, min_completed):
+        """Return further reasons from what is there of a measurement that did not complete."""
         return []
+
+    def facts(self, spec, points):
+        """Return what rollup.json says of all points together: ``described_by``, and srtctl's ``concurrencies``."""
+        section = spec.get("benchmark") or {}
+        keys = [point["key"] for point in points]
+        return {
+            **{key: section.get(key) for key in self.described_by},
+            "concurrencies": [key["concurrency"] for key in keys if "concurrency" in key],
+        }
+
+
+class Unmeasured(Benchmark):
+    """A benchmark without points. Nothing is measured, so there is nothing to read."""
+
+    measures = False
+
+    def points(self, layout):
+        return []
+
+    def progress(self, point, content):
+        raise self._nothing()
+
+    def read(self, path):
+        raise self._nothing()
+
+    def figures(self, raw):
+        raise self._nothing()
+
+    def evaluate(self, raw, expect, min_completed):
+        raise self._nothing()
+
+    def _nothing(self):
+        return NotImplementedError(f"benchmark type {self.type} measures nothing")
+
+
+def partial_path(result):
+    """Return where a load client keeps the figures of a run that did not complete, beside the file *result*."""
+    return os.path.splitext(result)[0] + ".partial.json"
+
+
+def progress_path(result):
+    """Return where a load client says how far it is, beside the file *result*."""
+    return os.path.splitext(result)[0] + ".progress.json"
 
 
 def missing(spec, keys, type_):

@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-from .base import Benchmark
+from .base import Unmeasured
 
 
-class Manual(Benchmark):
+class Manual(Unmeasured):
     type = "manual"

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from ..schema.section import Field
 from ..schema.types import Float, Int, ListOf, MapOf, OneOf, Str, Type
-from .base import Benchmark, missing
+from .base import Unmeasured, missing
 
 WORKLOADS = ("mooncake", "conversation", "synthetic", "toolagent")
 
@@ -34,7 +34,7 @@ READS = {
 }
 
 
-class Unbuilt(Benchmark):
+class Unbuilt(Unmeasured):
     """A benchmark that is refused before submission, after its keys are checked; a rehearsal shows it."""
 
     def __init__(self, type_):

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 
+from ..log_lines import LogLines
 from ..schema.words import normal
 from ..topology.options import Option, variables
 from ..topology.step import http_check, make_step
@@ -22,6 +23,7 @@ class Frontend:
     ``fixed``       command line options that the plan decides: ``frontend.args`` has no say, and a note tells it
     ``refused``     those of ``fixed`` that would make another service of it: ``frontend.args`` must not have them
     ``ports``       keys of the job's ``ports`` that each frontend takes on its node beside its HTTP port
+    ``log_lines``   what lines of its log say of its end (:class:`LogLines`)
     """
 
     type = ""
@@ -30,6 +32,7 @@ class Frontend:
     fixed = ()
     refused = ()
     ports = ()
+    log_lines = LogLines()
 
     def problems(self, spec):
         """Return ``[(path, problem, remedy)]`` for rules that cross fields; called before submission."""

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from ..log_lines import OPEN, LogLines
 from ..topology.options import Option
 from ..topology.step import http_check
 from .base import Frontend
@@ -23,6 +24,13 @@ def _kept_s(spec):
 class Dynamo(Frontend):
     type = "dynamo"
     fixed = ("http-port", "http-host")
+    # Of its runtime, and so of workers as well.
+    log_lines = LogLines(
+        fatal=(
+            (OPEN, "connection", r"(?i:failed to connect to (?:etcd|nats)|\blease\b.* (?:lost|expired|revoked)\b)"),
+        ),
+        words=("lease",),
+    )
 
     def steps(self, layout):
         spec = layout.spec

@@ -6,12 +6,22 @@ from __future__ import annotations
 
 import re
 
+from ..log_lines import CLEAR, PLAIN, LogLines
 from ..schema.types import PARAMETER, Str, shown
 from ..topology.step import in_private_dir, make_step, one_file
 
 CONFIG = "nginx.conf"
 # From the largest unit to the smallest, each at most once; a bare number at the end is seconds.
 TIME = "(?=[0-9])" + "".join(f"([0-9]+{unit} *)?" for unit in ("w", "d", "h", "m(?!s)", "s", "ms")) + "([0-9]+)?"
+LINES = LogLines(
+    fatal=(
+        (PLAIN, "port", r"bind\(\) to \S+ failed"),
+        (CLEAR, "missing", r"\[emerg\].*\(2: No such file"),
+        (CLEAR, "permission", r"\[emerg\].*\(13: Permission denied"),
+        (CLEAR, "usage", r"\[emerg\].*(?:unknown directive|invalid (?:number|parameter|value)|unexpected \")"),
+    ),
+    words=("bind()", "emerg"),
+)
 HEADER = r"[A-Za-z0-9_-]+"
 
 # What nginx keeps in files of its own.

@@ -4,19 +4,26 @@
 
 Every line that may tell has a *rank*. The highest rank wins, and the first line that has it: one fault draws others
 after it. What a program went on after is no cause, and of what loggers call less than an error nothing is.
+
+Here are the patterns that do not belong to one program. Those of engines, frontends and services come in FILE.
 """
 
 from __future__ import annotations
 
+import json
+import os
 import re
+
+FILE = "fatal_lines.json"  # in the run directory: what the plan knows of the programs of this service
 
 # Ranks. What only hints at a fault decides nothing, and of several hints the last one counts.
 PLAIN, CLEAR, OPEN, HINT = 4.0, 3.0, 2.0, 1.0
+RANKS = {"plain": PLAIN, "clear": CLEAR, "open": OPEN, "hint": HINT}
 LONGEST = 2000  # characters of a line that are looked at and kept
 
-# (rank, kind, pattern), by the program whose words they are. A log has the words of several: a worker's those of its
-# engine, of dynamo, NCCL and MPI. The first of the highest rank that matches a line counts.
-_PATTERNS = (
+# (rank, kind, pattern). A log has the words of several programs: a worker's those of its engine, of dynamo, NCCL and
+# MPI. The first of the highest rank that matches a line counts.
+PATTERNS = (
     # The node: drivers and CUDA.
     (
         PLAIN,
@@ -66,20 +73,6 @@ _PATTERNS = (
     ),
     (CLEAR, "mpi", r"PMIX ERROR|OPAL ERROR|ORTE_ERROR|\bMPI_ERR_|PML add procs failed|Failed: MPI error"),
     (HINT, "mpi", r"MPI_ABORT was invoked|Primary job +terminated normally"),
-    # SGLang. Its parent kills itself with all its children when one of them fails.
-    (PLAIN, "gpu", r"The memory capacity is unbalanced"),
-    (PLAIN, "gpu_memory", r"Not enough memory\. Please try to increase --mem-fraction-static|runs out of memory\. "),
-    (OPEN, "fatal", r"Capture cuda graph failed|(?i:scheduler watchdog timeout)"),
-    (HINT, "fatal", r"Received sigquit from a child process"),
-    # vLLM.
-    (PLAIN, "gpu", r"Free memory on device .* on startup is less than desired"),
-    (
-        PLAIN,
-        "gpu_memory",
-        r"No available memory for the cache blocks|at least one request with the model'?s max seq len",
-    ),
-    # TensorRT-LLM.
-    (CLEAR, "crash", r"\[TensorRT-LLM\]\[ERROR\] Assertion failed"),
     # Models.
     (
         CLEAR,
@@ -87,15 +80,6 @@ _PATTERNS = (
         r"RepositoryNotFoundError|is not a local folder and is not a valid model identifier|"
         r"does not appear to have a file named|LocalEntryNotFoundError",
     ),
-    # dynamo, NATS and etcd.
-    (OPEN, "connection", r"(?i:failed to connect to (?:etcd|nats)|\blease\b.* (?:lost|expired|revoked)\b)"),
-    (PLAIN, "port", r"(?i:error listening on port)"),
-    (PLAIN, "disk", r"mvcc: database space exceeded"),
-    # nginx.
-    (PLAIN, "port", r"bind\(\) to \S+ failed"),
-    (CLEAR, "missing", r"\[emerg\].*\(2: No such file"),
-    (CLEAR, "permission", r"\[emerg\].*\(13: Permission denied"),
-    (CLEAR, "usage", r"\[emerg\].*(?:unknown directive|invalid (?:number|parameter|value)|unexpected \")"),
     # Containers.
     (CLEAR, "fatal", r"pyxis: .*(?:[Ff]ailed|[Cc]ouldn't|[Cc]ould not)|enroot-\w+: .*rror"),
     # What a fault elsewhere looks like from here, and words that harmless lines have as well.
@@ -104,18 +88,15 @@ _PATTERNS = (
     (HINT, "permission", r"(?i:permission denied)"),
     (HINT, "fatal", r"^Killed$|Traceback \(most recent call last\)"),
 )
-PATTERNS = [(rank, kind, re.compile(text)) for rank, kind, text in sorted(_PATTERNS, key=lambda row: -row[0])]
-
 # One of these is in every line that any pattern may match: most lines of a log have none, and looking is slow.
 WORDS = (
     "error", "exception", "interrupt", "exit", "timeout", "xid", "uncorrectable", "fallen off", "is lost", "no cuda",
     "unavailable", "nvml", "driver init", "not yet init", "device handle", "memory", "bad_alloc", "oom", "no space",
     "quota", "read-only", "address", "segmentation", "sigsegv", "dumped", "terminate", "panic", "illegal", "assert",
     "launch failure", "unrecognized", "invalid", "unexpected", "unknown", "not defined", "no such", "not found",
-    "can't open", "cannot open", "execve", "denied", "nccl", "collective", "pml add", "mpi", "sigquit", "capture",
-    "watchdog", "on startup", "cache blocks", "one request", "not a local", "not appear", "fail", "lease", "exceeded",
-    "bind()", "emerg", "pyxis", "enroot", "refused", "reset by", "killed", "traceback", "fatal", "crit", "ftl", "[e]",
-    "[err]", "[f]", " c | ", " e | ", "died", "root cause", "stack trace", "background process",
+    "can't open", "cannot open", "execve", "denied", "nccl", "collective", "pml add", "mpi", "watchdog", "not a local",
+    "not appear", "fail", "emerg", "pyxis", "enroot", "refused", "reset by", "killed", "traceback", "fatal", "crit",
+    "ftl", "[e]", "[err]", "[f]", " c | ", " e | ", "died", "root cause", "stack trace", "background process",
 )  # fmt: skip
 # Exceptions that only say that another part has failed.
 ECHO = re.compile(
@@ -148,12 +129,45 @@ LEVEL_WITHIN = 100  # the level of a line is among its first characters
 WARNINGS = ("W", "WRN", "WARN", "WARNING", "NOTICE", "N", "ALERT")
 WORK = ("T", "TRACE", "V", "D", "DEBUG", "DBG", "I", "INF", "INFO")
 LAST_WORDS = ("F", "FTL", "FATAL", "C", "CRIT", "CRITICAL", "EMERG", "PANIC")
-SGLANG_LINE = re.compile(r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?: [A-Z]+\d+)*\] ")
 # A program that logged so many lines of ordinary work after a fault went on after it. Ranks of an engine that lost one
 # of them log some lines, too; what a signal from outside ended had said nothing more than a few.
 WENT_ON, WENT_ON_UNTIL_KILLED = 20, 5
 # Faults that programs get over: such a line is no more than a hint then, while lost hardware stays lost.
 ENDURED = ("missing", "permission", "port", "connection", "usage", "fatal")
+
+
+class Patterns:
+    """What is known of log lines: the general patterns, and those of the programs of a service.
+
+    :param more: ``{patterns, words, work}``, the content of FILE.
+    """
+
+    def __init__(self, more=None):
+        more = more or {"patterns": (), "words": (), "work": ()}
+        rows = [*PATTERNS, *((RANKS[rank], kind, text) for rank, kind, text in more["patterns"])]
+        self.rows = [(rank, kind, re.compile(text)) for rank, kind, text in sorted(rows, key=lambda row: -row[0])]
+        self.words = (*WORDS, *more["words"])
+        self._work = [re.compile(text) for text in more["work"]]
+
+    def find(self, text):
+        """Return (rank, kind) of the first pattern that matches *text*, the highest rank first; None if none does."""
+        return next(((rank, kind) for rank, kind, pattern in self.rows if pattern.search(text)), None)
+
+    def works(self, line):
+        """Tell whether *line* is one of ordinary work."""
+        return level_of(line) in WORK or any(pattern.match(line) for pattern in self._work)
+
+
+GENERAL = Patterns()
+
+
+def load(run_dir):
+    """Return the Patterns for the service of a run; the general ones when FILE is not there or cannot be used."""
+    try:
+        with open(os.path.join(run_dir, FILE), encoding="utf-8") as stream:
+            return Patterns(json.load(stream))
+    except (OSError, ValueError, KeyError, TypeError, re.error):
+        return GENERAL
 
 
 class Line:
@@ -169,11 +183,11 @@ def level_of(text: str) -> str:
     return next((word.upper() for word in found.groups() if word), "") if found else ""
 
 
-def rank_of(line: str) -> tuple[float, str] | None:
+def rank_of(line: str, patterns=GENERAL) -> tuple[float, str] | None:
     """Return (rank, kind) of what one line tells of, None if it tells of no fault."""
     line = line[:LONGEST]
     small = line.lower()
-    if not any(word in small for word in WORDS):
+    if not any(word in small for word in patterns.words):
         return None
     line = COLOUR.sub("", line).rstrip()
     prefix = PREFIX.match(line)
@@ -181,11 +195,11 @@ def rank_of(line: str) -> tuple[float, str] | None:
     exception = EXCEPTION.match(text)
     level = level_of(prefix.group() if exception and prefix else "" if exception else line)
     if "NCCL WARN" in line:  # so NCCL calls its errors, and much that is none
-        found = _told(line)
+        found = patterns.find(line)
         return found if found and found[1] in ("gpu", "gpu_memory") else (HINT, "nccl")
     if level in WARNINGS or level in WORK:
         return None
-    found = _told(text) or (_told(line) if prefix else None)
+    found = patterns.find(text) or (patterns.find(line) if prefix else None)
     if ECHO.search(text):
         return (HINT, found[1] if found else "fatal") if not found or found[0] < PLAIN else found
     if found and found[0] > HINT:
@@ -197,27 +211,22 @@ def rank_of(line: str) -> tuple[float, str] | None:
     return found or ((HINT, "fatal") if level else None)
 
 
-def _told(text: str) -> tuple[float, str] | None:
-    return next(((rank, kind) for rank, kind, pattern in PATTERNS if pattern.search(text)), None)
-
-
-def cause(lines: list[str], killed: bool = False) -> Line | None:
+def cause(lines: list[str], killed: bool = False, patterns=GENERAL) -> Line | None:
     """Return the Line that says best why the program that wrote *lines* ended, None if none does.
 
     :param killed: a signal from outside ended it. Then only a fault counts that it had no time to go on after.
+    :param patterns: those of the service, see :func:`load`.
     """
-    ranks = [rank_of(line) for line in lines]
+    ranks = [rank_of(line, patterns) for line in lines]
     after = [0] * (len(lines) + 1)  # lines of ordinary work from there on
     for index in range(len(lines) - 1, -1, -1):
-        after[index] = after[index + 1] + (not ranks[index] and _works(lines[index]))
-    found: list[Line] = []
-    last: Line | None = None
-    chained = False
-    for index, (line, rated) in enumerate(zip(lines, ranks)):
+        after[index] = after[index + 1] + (not ranks[index] and patterns.works(lines[index]))
+    found, last, chained = [], None, False
+    for index, line in enumerate(lines):
         chained = chained or bool(CHAIN.search(line))
-        if not rated:
+        if not ranks[index]:
             continue
-        rank, kind = rated
+        rank, kind = ranks[index]
         if killed and (rank < OPEN or after[index + 1] > WENT_ON_UNTIL_KILLED):
             continue
         if after[index + 1] > WENT_ON and rank > HINT:
@@ -228,16 +237,12 @@ def cause(lines: list[str], killed: bool = False) -> Line | None:
             if chained and last:  # the exception before this one led to it: of equal ones the last counts
                 last.rank -= 0.5
             last, chained = one, False
-    if not found:
+    best = max((one.rank for one in found), default=None)
+    best = [one for one in found if one.rank == best]
+    if not best:
         return None
-    highest = max(one.rank for one in found)
-    best = [one for one in found if one.rank == highest]
     one = best[0] if best[0].rank > HINT else best[-1]
     prefix = PREFIX.match(one.text)
     if prefix and EXCEPTION.match(one.text[prefix.end() :]):
         one.text = one.text[prefix.end() :]
     return one
-
-
-def _works(line: str) -> bool:
-    return level_of(line) in WORK or bool(SGLANG_LINE.match(line))

@@ -10,7 +10,7 @@ import re
 import signal
 
 from .basics import tail_lines
-from .fatal_lines import HINT, cause
+from .fatal_lines import HINT, cause, load
 
 FOLDER = "evidence"
 READ_BYTES = 1 << 20
@@ -70,8 +70,8 @@ def evidence(record, run_dir):
     lines = tail_lines(log)
     messages = tail_lines(os.path.join(run_dir, "logs", ".srun", f"{record['name']}.{record.get('attempt')}.err"))
     messages = [line for line in messages if NOISE not in line][-8:]
-    killed = killed_from_outside(record)
-    found = [one for one in (cause(lines, killed), cause(messages, killed)) if one]
+    killed, patterns = killed_from_outside(record), load(run_dir)
+    found = [one for one in (cause(text, killed, patterns) for text in (lines, messages)) if one]
     fatal = max(found, key=lambda one: one.rank, default=None)  # of equal ones the log's
     failed = "node failure" in (record.get("reason") or "")
     kind = "node" if failed else fatal.kind if fatal else None

@@ -8,6 +8,7 @@ import json
 
 from .. import run_options
 from ..backends import BACKENDS
+from ..metrics import METRICS
 from ..schema.section import Section, Variants
 from ..schema.types import OptionalSection
 from . import json_schema
@@ -81,9 +82,26 @@ def documents():
     return {
         "job-reference.md": page(),
         "run-options.md": run_options_page(),
+        "metrics.md": metrics_page(),
         "job.schema.json": json.dumps(json_schema.job_file(), indent=2) + "\n",
         "cluster.schema.json": json.dumps(json_schema.cluster_file(), indent=2) + "\n",
     }
+
+
+def metrics_page():
+    """Return the page of all metrics."""
+    lines = [
+        "<!-- Written by bin/make-job-reference from plugins/module_utils/metrics.py; do not edit. -->",
+        "# Metrics",
+        "",
+        "The figures of a point in `results[]` of rollup.json and the columns of rollup.csv. Latencies are over",
+        "completed requests. Which metrics a benchmark has, its type says.",
+        "",
+        "| name | label | formula | better |",
+        "|---|---|---|---|",
+        *(f"| `{one.name}` | {one.label} | {one.formula} | {one.better or ''} |" for one in METRICS.values()),
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def page():

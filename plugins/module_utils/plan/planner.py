@@ -7,11 +7,12 @@ from __future__ import annotations
 import shlex
 from functools import cached_property
 
+from .. import log_lines
 from ..backends import BACKENDS, profiling
 from ..benchmarks import BENCHMARKS
 from ..benchmarks.load_client import __main__ as load_client
 from ..files import digest
-from ..frontends import FRONTENDS
+from ..frontends import FRONTENDS, nginx
 from ..frontends.nginx import nginx_file, nginx_step
 from ..job import fault_policy, preparation
 from ..job.allocation_request import allocation_request, hardware, node_count
@@ -19,6 +20,7 @@ from ..plan_file import PLAN_SCHEMA_VERSION
 from ..programs import program_files
 from ..services import nats_etcd
 from ..topology.layout import INFRA_PORTS, build_layout
+from ..topology.step import one_file
 from . import containers, mounts, notes
 
 DIGESTED = ("argv", "env", "nodes", "container", "mounts", "preamble", "srun_options", "ntasks")
@@ -130,7 +132,7 @@ class Planner:
             "endpoints": [endpoint.as_dict() for endpoint in layout.endpoints],
             "processes": [process.as_dict() for process in layout.processes],
             "steps": steps,
-            "files": files + more,
+            "files": [*files, self._fatal_lines(layout), *more],
             "checks": self._checks(layout, steps),
             "health_timeout_s": spec["health_check"]["max_attempts"] * spec["health_check"]["interval_seconds"],
             "benchmark": {"type": spec["benchmark"]["type"], "points": points},
@@ -168,6 +170,13 @@ class Planner:
         link(steps)
         fault_policy.apply(steps, layout)
         return steps, files, origins_of(steps)
+
+    def _fatal_lines(self, layout):
+        """Return the file that says what log lines of this service mean; no step's digest has it."""
+        programs = [self.backend.log_lines, self.frontend.log_lines]
+        programs += [nats_etcd.LINES] if self.frontend.needs_infra else []
+        programs += [nginx.LINES] if layout.nginx else []
+        return one_file(log_lines.FILE, log_lines.to_text(programs))
 
     def _points(self, layout, assets):
         """Return (points, files, origins by step name) of the benchmark."""

@@ -4,10 +4,19 @@
 
 from __future__ import annotations
 
+from .. import log_lines
+from ..benchmarks.sa_bench import CLIENT
 from ..job.allocation_request import allocation_request
 from ..slurm.options import merge_directives, requested
 
+# Files of a plan that nobody configures: the load client, and what is known of log lines.
+UNREAD = (f"{CLIENT}/", log_lines.FILE)
 LETTER = {"prefill": "P", "decode": "D", "agg": "A"}
+
+
+def configurations(plan):
+    """Return the files of *plan* that a person wants to read: those of engines and services."""
+    return [one for one in plan["files"] if not one["path"].startswith(UNREAD)]
 
 
 def node_map(plan):
@@ -45,8 +54,8 @@ def node_map(plan):
     ports = "  ".join(f"{key} {port}" for key, port in plan["spec"]["ports"].items() if key in used)
     lines.append(f"ports begin at  {ports}")
     points = plan["benchmark"]["points"]
-    levels = ", ".join(str(point["concurrency"]) for point in points)
-    lines.append(f"benchmark {plan['benchmark']['type']}" + (f": concurrency {levels}" if points else ": no points"))
+    labels = ", ".join(point["label"] for point in points)
+    lines.append(f"benchmark {plan['benchmark']['type']}: {labels or 'no points'}")
     lines.append(cost(plan))
     return "\n".join(lines) + "\n"
 

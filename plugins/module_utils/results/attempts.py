@@ -12,7 +12,8 @@ import contextlib
 import os
 import re
 
-from .verdict import partial_path, read_verdict, says_against, seal_against, verdict_path
+from ..benchmarks.base import partial_path, progress_path
+from .verdict import may_stand, read_verdict, verdict_path, why_unsealed
 
 
 def attempt_path(result, number):
@@ -23,8 +24,7 @@ def attempt_path(result, number):
 
 def files_of(result):
     """Return the paths of all files of the measurement whose result file is *result*, the verdict last."""
-    stem, suffix = os.path.splitext(result)
-    return [result, partial_path(result), f"{stem}.progress{suffix}", verdict_path(result)]
+    return [result, partial_path(result), progress_path(result), verdict_path(result)]
 
 
 def numbers(result):
@@ -44,7 +44,7 @@ def newest(point, result):
     It is the newest measurement of its digest beside *result*. If that one is not valid none stands: an older one that
     was, before it was measured anew (``force``), is no proof of the contrary.
     """
-    for when, number in sorted(judged(result), reverse=True):
+    for when, number in sorted(evaluated(result), reverse=True):
         verdict = read_verdict(attempt_path(result, number))
         if verdict and verdict.get("digest") == point["digest"]:
             found = reusable(point, result, number)
@@ -52,7 +52,7 @@ def newest(point, result):
     return None
 
 
-def judged(result):
+def evaluated(result):
     """Return ``[(time of the verdict in seconds, number)]`` of the measurements beside *result* that have one."""
     found = []
     for number in numbers(result):
@@ -65,12 +65,13 @@ def judged(result):
 def reusable(point, result, number):
     """Return (verdict, number of its result) if the verdict *number* beside *result* may stand for *point*, or None.
 
-    It may if it is valid, of the digest of *point*, without losses, and its result is as it was when it was judged.
+    It may if it is valid, of the digest of *point*, without a service gap, and its result is as it
+    was when it was evaluated.
     """
     verdict = read_verdict(attempt_path(result, number))
-    if verdict is None or says_against(point, verdict) or verdict.get("losses"):
+    if verdict is None or not may_stand(point, verdict):
         return None
     for other in (number, *numbers(result)):
-        if not seal_against(verdict, attempt_path(result, other)):
+        if not why_unsealed(verdict, attempt_path(result, other)):
             return verdict, other
     return None

@@ -6,39 +6,22 @@ from __future__ import annotations
 
 import shlex
 
+from ..backends import BACKENDS
+from ..benchmarks import BENCHMARKS
 from ..secrets.redaction import redact_argv
-
-WORKER_OPTIONS = {
-    "model_path": ("model-path", "model"),
-    "served_model_name": ("served-model-name", "model-name"),
-    "disaggregation_mode": ("disaggregation-mode",),
-    "tp_size": ("tp-size", "tensor-parallel-size", "tp"),
-    "pp_size": ("pp-size", "pipeline-parallel-size", "pp"),
-    "dp_size": ("dp-size", "data-parallel-size", "dp"),
-    "ep_size": ("ep-size", "expert-parallel-size", "ep"),
-    "port": ("port", "http-port"),
-    "max_num_seqs": ("max-num-seqs", "max-running-requests", "max-batch-size"),
-    "max_model_len": ("max-model-len", "context-length", "max-seq-len"),
-}
-BENCHMARK_OPTIONS = {
-    "base_url": ("base-url",),
-    "max_concurrency": ("concurrency", "max-concurrency"),
-    "num_prompts": ("num-prompts",),
-    "input_len": ("isl", "random-input-len"),
-    "output_len": ("osl", "random-output-len"),
-}
 
 
 def worker_command(argv, worker_type, backend_type):
     """Return the ``launch_command`` of a worker; options that the command does not have are None."""
     facts = {"worker_type": worker_type, "backend_type": backend_type}
-    return {"raw_command": raw(argv), "command_type": "worker", **facts, **_options(argv, WORKER_OPTIONS)}
+    options = _options(argv, BACKENDS[backend_type].command_options())
+    return {"raw_command": raw(argv), "command_type": "worker", **facts, **options}
 
 
 def benchmark_command(argv, benchmark_type):
     """Return the ``benchmark_command`` of a load client."""
     facts = {"raw_command": raw(argv), "command_type": "benchmark", "benchmark_type": benchmark_type}
-    return {**facts, **_options(argv, BENCHMARK_OPTIONS)}
+    return {**facts, **_options(argv, BENCHMARKS[benchmark_type].command_options)}
 
 
 def raw(argv):

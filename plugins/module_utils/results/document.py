@@ -10,39 +10,37 @@ from __future__ import annotations
 
 import os
 
-from ..benchmarks.sa_bench_result import METRICS, figures
+from .. import metrics
+from ..benchmarks import of_plan
 from ..secrets.redaction import redact
-from . import commands, worker_logs
-from .verdict import standing
+from . import commands, outcome, worker_logs
+from .verdict import VALID, standing
 
 ROLLUP_SCHEMA_VERSION = 1
 MODES = ("prefill", "decode", "agg")
 LONG_MODE = {"prefill": "prefill", "decode": "decode", "agg": "aggregated"}
 
 
-def build(plan, now, failure=None, coming=None, chosen=()):
+def build(plan, now, failure=None, coming=None, wanted=None):
     """Return the rollup of the run that *plan* describes, from the files in its run directory.
 
     :param now: time of generation (UTC).
     :param failure: ``{task or stage, msg}`` of a stage that failed before; makes the run invalid.
-    :param coming: ``{concurrency: earlier.Found}`` of what is not the current result and would stand for a point.
-    :param chosen: concurrencies of the points that this run was to measure; none: all. The others are ``left_out``
-        unless they are valid anyway.
+    :param coming: ``{name of a point: earlier.Found}`` of what is not the current result and would stand for it.
+    :param wanted: ``{run option: values}`` that choose the points which this run was to measure, see
+        :meth:`Benchmark.choose`. The others are ``left_out`` unless they are valid anyway.
     """
-    spec, run_dir = plan["spec"], plan["run_dir"]
-    resources, backend, benchmark = (spec.get(key) or {} for key in ("resources", "backend", "benchmark"))
+    spec, benchmark = plan["spec"], of_plan(plan)
     points = (plan.get("benchmark") or {}).get("points") or []
-    results = [point_record(point, run_dir, _gpus(plan), (coming or {}).get(point["concurrency"])) for point in points]
-    reasons = [f"c={record['concurrency']}: {reason}" for record in results for reason in record["invalid_reasons"]]
-    planned = [point["concurrency"] for point in points]
-    reasons += [f"c={concurrency}: is no point of the plan" for concurrency in chosen if concurrency not in planned]
-    left_out = [one["concurrency"] for one in results if chosen and not (one["valid"] or one["concurrency"] in chosen)]
+    chosen, unknown = benchmark.choose(points, wanted or {})
+    results = [point_record(benchmark, point, plan, (coming or {}).get(point["name"])) for point in points]
+    names = [point["name"] for point in chosen]
+    run_reasons = _failure_reasons(failure) + [f"{text}: is no point of the plan" for text in unknown]
+    reasons = run_reasons + outcome.point_reasons(results)
     notes = list(plan.get("notes") or [])
-    if failure and failure.get("msg"):
-        where = failure.get("task") or failure.get("stage") or "a stage"
-        reasons.insert(0, f"{where}: {failure['msg']}")
     if not points:
-        notes.append(f"Nothing was measured: benchmark type {benchmark.get('type')} has no points.")
+        notes.append(f"Nothing was measured: benchmark type {benchmark.type} has no points.")
+    backend = spec.get("backend") or {}
     summary, more = _nodes_summary(plan, backend.get("type"))
     return {
         "schema_version": ROLLUP_SCHEMA_VERSION,
@@ -52,106 +50,98 @@ def build(plan, now, failure=None, coming=None, chosen=()):
         "timezone": "UTC",
         "valid": not reasons,
         "invalid_reasons": reasons,
-        "left_out": left_out,
-        "model_path": (spec.get("model") or {}).get("path"),
-        "model_name": _model_name(spec, points),
-        "precision": (spec.get("model") or {}).get("precision"),
-        "gpu_type": resources.get("gpu_type"),
-        "gpus_per_node": resources.get("gpus_per_node"),
-        "backend_type": backend.get("type"),
-        "frontend_type": (spec.get("frontend") or {}).get("type"),
-        "is_disaggregated": any(endpoint["mode"] != "agg" for endpoint in plan.get("endpoints") or ()),
-        **_sizes(plan),
-        "benchmark_type": benchmark.get("type"),
-        "isl": benchmark.get("isl"),
-        "osl": benchmark.get("osl"),
-        "concurrencies": planned,
+        "run_reasons": run_reasons,
+        "left_out": [one["label"] for one in results if not one["valid"] and one["name"] not in names],
+        **_job_facts(plan, points),
+        "benchmark_type": benchmark.type,
+        **benchmark.facts(spec, points),
         "results": results,
-        **_extremes([record for record in results if record["valid"]]),
+        **metrics.best([record for record in results if record["valid"]]),
         "started_at": min((record["started_at"] for record in results if record["started_at"]), default=None),
         "ended_at": max((record["ended_at"] for record in results if record["ended_at"]), default=None),
         "nodes_summary": summary,
         "environment_config": _environment_config(plan, spec, backend),
-        "benchmark_command": _benchmark_command(points, benchmark.get("type")),
+        "benchmark_command": _benchmark_command(points, benchmark.type),
         "digests": plan.get("digests"),
         "notes": notes + more,
         "tags": list(spec.get("tags") or []),
     }
 
 
-def chosen_reasons(rollup):
-    """Return the reasons why *rollup* is not valid, without those that only points have which were left out."""
-    left_out = [record for record in rollup["results"] if record["concurrency"] in (rollup.get("left_out") or ())]
-    theirs = {f"c={record['concurrency']}: {reason}" for record in left_out for reason in record["invalid_reasons"]}
-    return [reason for reason in rollup["invalid_reasons"] if reason not in theirs]
+def _failure_reasons(failure):
+    """Return the reason, as a list, of a stage that failed."""
+    if not failure or not failure.get("msg"):
+        return []
+    return [f"{failure.get('task') or failure.get('stage') or 'a stage'}: {failure['msg']}"]
 
 
-def in_words(rollup):
-    """Return the verdict of *rollup* for a line: ``valid``, ``NOT valid``, or what was chosen; None without one."""
-    if not rollup or rollup.get("valid") is None:
-        return None
-    if rollup["valid"]:
-        return "valid"
-    left_out = ", ".join(f"c={concurrency}" for concurrency in rollup.get("left_out") or ())
-    return f"chosen points valid; left out: {left_out}" if left_out and not chosen_reasons(rollup) else "NOT valid"
+def _job_facts(plan, points):
+    """Return what the job is: its model, its engine, its sizes."""
+    spec = plan["spec"]
+    model, resources = spec.get("model") or {}, spec.get("resources") or {}
+    return {
+        "model_path": model.get("path"),
+        "model_name": _model_name(spec, points),
+        "precision": model.get("precision"),
+        "gpu_type": resources.get("gpu_type"),
+        "gpus_per_node": resources.get("gpus_per_node"),
+        "backend_type": (spec.get("backend") or {}).get("type"),
+        "frontend_type": (spec.get("frontend") or {}).get("type"),
+        "is_disaggregated": any(endpoint["mode"] != "agg" for endpoint in plan.get("endpoints") or ()),
+        **_sizes(plan),
+    }
 
 
-def point_record(point, run_dir, gpus, earlier=None):
+def point_record(benchmark, point, plan, earlier=None):
     """Return the entry of ``results[]`` for one planned point, measured or not.
 
     :param earlier: what stands for it instead of its current result (Found).
     """
     if earlier:
-        verdict, reasons = earlier.verdict, []
+        verdict, reasons, state = earlier.verdict, [], VALID
     else:
-        verdict, reasons = standing(point, os.path.join(run_dir, point["result"]))
+        verdict, reasons, state = standing(point, os.path.join(plan["run_dir"], point["result"]))
     verdict = verdict or {}
-    record = dict(figures({}), **(verdict.get("metrics") or {}))
+    record = {**point["key"], **dict.fromkeys(benchmark.metrics), **(verdict.get("metrics") or {}), **point["key"]}
+    share = metrics.derived(record, gpus(plan))
+    record.update({name: value for name, value in share.items() if name in benchmark.metrics})
     record.update(
-        concurrency=point["concurrency"],
+        name=point["name"],
+        label=point["label"],
         valid=not reasons,
+        state=state,
         invalid_reasons=reasons,
-        output_tps_per_gpu=_share(record["output_tps"], gpus),
-        total_tps_per_gpu=_share(record["total_tps"], gpus),
-        output_tps_per_user=_share(1000.0, record["median_tpot_ms"]),
         digest=point["digest"],
         path=point["result"],
         origin=verdict.get("origin"),
         started_at=record.get("started_at") or verdict.get("started_at"),
         ended_at=record.get("ended_at") or verdict.get("ended_at"),
     )
-    if verdict.get("losses"):  # the job's faults allow them
-        record["losses"] = verdict["losses"]
+    if verdict.get("service_gaps"):  # the job's faults allow them
+        record["service_gaps"] = verdict["service_gaps"]
     return record
 
 
-def _gpus(plan):
-    return sum(endpoint.get("gpus") or 0 for endpoint in plan.get("endpoints") or ())
+def gpus(plan):
+    """Return ``{key of metrics.GPUS: number of GPUs}`` of the workers in *plan*."""
+    endpoints = plan.get("endpoints") or ()
+
+    def of(*modes):
+        return sum(endpoint.get("gpus") or 0 for endpoint in endpoints if endpoint["mode"] in modes)
+
+    return {"all": of(*MODES), "prefill": of("prefill"), "decode": of("decode")}
 
 
 def _sizes(plan):
     """Return nodes, workers and GPUs as they are in the plan, not as the job asked for them."""
     endpoints = plan.get("endpoints") or []
-    sizes = {"total_nodes": len(plan["nodes"]), "total_gpus": _gpus(plan)}
+    sizes = {"total_nodes": len(plan["nodes"]), "total_gpus": gpus(plan)["all"]}
     for mode in MODES:
         own = [endpoint for endpoint in endpoints if endpoint["mode"] == mode]
         sizes[f"{mode}_nodes"] = len({node for endpoint in own for node in endpoint["nodes"]})
         sizes[f"{mode}_workers"] = len(own)
         sizes[f"{mode}_gpus"] = sum(endpoint.get("gpus") or 0 for endpoint in own)
     return sizes
-
-
-def _extremes(valid):
-    """Return the best figures over the valid points; None when there are none."""
-
-    def best(choose, key):
-        return choose((record[key] for record in valid if record[key] is not None), default=None)
-
-    return {
-        "max_output_tps": best(max, "output_tps"),
-        "max_total_tps": best(max, "total_tps"),
-        **{f"min_mean_{metric}_ms": best(min, f"mean_{metric}_ms") for metric in METRICS if metric in ("ttft", "itl")},
-    }
 
 
 def _model_name(spec, points):
@@ -166,7 +156,7 @@ def _model_name(spec, points):
 def _nodes_summary(plan, backend_type):
     """Return (nodes_summary, notes): one record for each worker log, in plan order."""
     records, notes, missing = [], [], []
-    if backend_type not in worker_logs.PARSERS:
+    if not worker_logs.has_figures(backend_type):
         notes.append(f"nodes_summary has no figures: the log of a {backend_type} worker has no batch lines.")
     for step in plan.get("steps") or ():
         if step["kind"] != "worker":
@@ -227,7 +217,3 @@ def _environment_config(plan, spec, backend):
 
 def _benchmark_command(points, benchmark_type):
     return commands.benchmark_command(points[0]["step"]["argv"], benchmark_type) if points else None
-
-
-def _share(value, parts):
-    return round(value / parts, 6) if value is not None and parts else None

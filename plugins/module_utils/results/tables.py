@@ -7,8 +7,9 @@ from __future__ import annotations
 import csv
 import io
 
-from ..benchmarks.sa_bench_result import METRICS, STATISTICS
-from .document import chosen_reasons
+from ..benchmarks import of_plan
+from ..metrics import METRICS
+from .outcome import verdict_lines
 from .verdict import NOT_MEASURED
 
 JOB_COLUMNS = (
@@ -24,57 +25,30 @@ JOB_COLUMNS = (
     "total_gpus",
     "prefill_gpus",
     "decode_gpus",
-    "isl",
-    "osl",
 )
-POINT_COLUMNS = (
-    "concurrency",
-    "valid",
-    "invalid_reasons",
-    "request_rate",
-    "request_throughput",
-    "request_goodput",
-    "output_tps",
-    "total_tps",
-    "peak_output_tps",
-    "output_tps_per_gpu",
-    "total_tps_per_gpu",
-    "output_tps_per_user",
-    *(f"{statistic}_{metric}_ms" for metric in METRICS for statistic in STATISTICS),
-    "total_input_tokens",
-    "total_output_tokens",
-    "duration",
-    "completed",
-    "failed",
-    "num_prompts",
-    "usage_source",
-    "started_at",
-    "ended_at",
-    "origin",
-    "losses",
-)
-TABLE = (
-    ("concurrency", "concurrency", "d"),
-    ("req/s", "request_throughput", ".2f"),
-    ("out tok/s", "output_tps", ",.1f"),
-    ("tok/s/GPU", "total_tps_per_gpu", ",.1f"),
-    ("TTFT mean", "mean_ttft_ms", ",.1f"),
-    ("p99 ms", "p99_ttft_ms", ",.1f"),
-    ("TPOT ms", "mean_tpot_ms", ",.2f"),
-    ("E2EL ms", "mean_e2el_ms", ",.1f"),
-)
+STATE_COLUMNS = ("valid", "invalid_reasons")
+ORIGIN_COLUMNS = ("started_at", "ended_at", "origin", "service_gaps")
+
+
+def point_columns(benchmark):
+    """Return the columns of the CSV that are about one point."""
+    return [*benchmark.key_fields, *STATE_COLUMNS, *benchmark.metrics, *ORIGIN_COLUMNS]
+
+
+def job_columns(benchmark):
+    """Return the columns of the CSV that are the same for all points."""
+    return [*JOB_COLUMNS, *benchmark.described_by]
 
 
 def rows(rollup):
     """Return one flat dict for each point, with the columns of the CSV in order."""
-    job = dict(rollup, topology=topology(rollup))
-    flat = []
+    job, benchmark, flat = dict(rollup, topology=topology(rollup)), of_plan(rollup), []
     for record in rollup["results"]:
-        row = {column: job.get(column) for column in JOB_COLUMNS}
-        row.update({column: record.get(column) for column in POINT_COLUMNS})
+        row = {column: job.get(column) for column in job_columns(benchmark)}
+        row.update({column: record.get(column) for column in point_columns(benchmark)})
         row["invalid_reasons"] = "; ".join(record["invalid_reasons"])
         row["origin"] = (record.get("origin") or {}).get("job_id")
-        row["losses"] = "; ".join(record.get("losses") or ())
+        row["service_gaps"] = "; ".join(record.get("service_gaps") or ())
         flat.append(row)
     return flat
 
@@ -88,7 +62,8 @@ def topology(rollup):
 
 def csv_text(rollup):
     """Return the content of rollup.csv."""
-    flat, columns = rows(rollup), [*JOB_COLUMNS, *POINT_COLUMNS]
+    benchmark = of_plan(rollup)
+    flat, columns = rows(rollup), [*job_columns(benchmark), *point_columns(benchmark)]
     try:
         import pandas
     except ImportError:
@@ -105,61 +80,61 @@ def table_text(rollup, dry=False, coming=None):
     """Return the points as a table, the verdict, and why it is what it is.
 
     :param dry: of a dry run: points without a result are no fault, they would be measured.
-    :param coming: ``{concurrency: earlier.Found}`` of points that would be kept although another result is the current
-        one, or taken over from earlier runs.
+    :param coming: ``{name of a point: earlier.Found}`` of points that would be kept although another result is the
+        current one, or taken over from earlier runs.
     """
     if not rollup:
         return ""
-    missing = unmeasured(rollup) if dry else []
-    lines = [[title for title, _key, _format in TABLE] + ["valid"]]
-    for record in rollup["results"]:
-        cells = ["-" if record.get(key) is None else format(record[key], style) for _title, key, style in TABLE]
-        mark = "to be measured" if record in missing else "yes" if record["valid"] else "NO"
-        if record["concurrency"] in (rollup.get("left_out") or ()):
-            mark = "left out" if record["invalid_reasons"] == [NOT_MEASURED] else "NO (left out)"
-        found = (coming or {}).get(record["concurrency"])
-        if found:
-            mark = f"to be kept (attempt {found.attempt})" if found.attempt else "to be taken over"
-        if record.get("failed"):
-            mark += f" ({record['failed']} failed)"
-        if record.get("losses"):
-            mark += " (with losses)"
-        if record.get("origin"):
-            mark += f" (from job {record['origin'].get('job_id')})"
-        lines.append([*cells, mark])
-    widths = [max(len(line[column]) for line in lines) for column in range(len(TABLE))]
-    text = ["  ".join([*(cell.rjust(width) for cell, width in zip(line, widths)), line[-1]]).rstrip() for line in lines]
-    if not rollup["results"]:
-        text = ["No points were planned."]
-    if missing:
+    text = _aligned(rollup, dry, coming or {}) if rollup["results"] else ["No points were planned."]
+    if dry and unmeasured(rollup):
         return "\n".join(text)
     text += verdict_lines(rollup)
-    lost = losses(rollup)
-    if lost:
+    gaps = service_gaps(rollup)
+    if gaps:
         text.append("Not all of the service was there, which the job allows (faults: critical: false):")
-        text += [f"  {line}" for line in lost]
+        text += [f"  {line}" for line in gaps]
     return "\n".join(text)
 
 
-def verdict_lines(rollup):
-    """Return whether the results are valid, and why not, as lines."""
-    left_out = ", ".join(f"c={concurrency}" for concurrency in rollup.get("left_out") or ())
-    reasons = chosen_reasons(rollup)
-    if rollup["valid"]:
-        return ["The results are valid."]
-    if left_out and not reasons:
-        return [f"The chosen points are valid; left out: {left_out}."]
-    left = [f"  left out: {left_out}"] if left_out else []
-    return ["The results are NOT valid:", *(f"  {reason}" for reason in reasons), *left]
+def _aligned(rollup, dry, coming):
+    """Return the lines of the table: what identifies each point, its metrics, and what counts."""
+    benchmark = of_plan(rollup)
+    columns = [METRICS[name] for name in benchmark.columns]
+    lines = [[*benchmark.key_fields, *(one.label for one in columns), "valid"]]
+    for record in rollup["results"]:
+        cells = [*(str(record[field]) for field in benchmark.key_fields)]
+        cells += [one.text(record.get(one.name)) for one in columns]
+        lines.append([*cells, _mark(record, rollup, dry, coming.get(record["name"]))])
+    widths = [max(map(len, column)) for column in list(zip(*lines))[:-1]]
+    return ["  ".join([*(cell.rjust(width) for cell, width in zip(line, widths)), line[-1]]) for line in lines]
 
 
-def losses(rollup):
+def _mark(record, rollup, dry, found):
+    """Return what the last column says of a point; *found*: what would stand for it (Found), or None."""
+    missing = record["state"] == NOT_MEASURED
+    if found:
+        mark = f"to be kept (attempt {found.attempt})" if found.attempt else "to be taken over"
+    elif record["label"] in (rollup.get("left_out") or ()):
+        mark = "left out" if missing else "NO (left out)"
+    elif dry and missing:
+        mark = "to be measured"
+    else:
+        mark = "yes" if record["valid"] else "NO"
+    if record.get("failed"):
+        mark += f" ({record['failed']} failed)"
+    if record.get("service_gaps"):
+        mark += " (with service gaps)"
+    if record.get("origin"):
+        mark += f" (from job {record['origin'].get('job_id')})"
+    return mark
+
+
+def service_gaps(rollup):
     """Return what was missing or lost while points were measured and the job can do without, one line each."""
-    return [f"c={record['concurrency']}: {loss}" for record in rollup["results"] for loss in record.get("losses") or ()]
+    return [f"{one['label']}: {gap}" for one in rollup["results"] for gap in one.get("service_gaps") or ()]
 
 
 def unmeasured(rollup):
     """Return the records of the points that nobody has measured yet, without those that are left out."""
     left_out = rollup.get("left_out") or ()
-    missing = [record for record in rollup["results"] if record["invalid_reasons"] == [NOT_MEASURED]]
-    return [record for record in missing if record["concurrency"] not in left_out]
+    return [one for one in rollup["results"] if one["state"] == NOT_MEASURED and one["label"] not in left_out]

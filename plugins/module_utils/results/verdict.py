@@ -3,7 +3,7 @@
 """Is a measured point valid, and the small file beside its result that says so.
 
 A point without a verdict, with the verdict on another digest, or whose result changed since it was
-judged, is not valid: nothing looks like success by default.
+evaluated, is not valid: nothing looks like success by default.
 """
 
 from __future__ import annotations
@@ -11,104 +11,29 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from typing import NamedTuple
 
-from ..benchmarks import sa_bench_result
 from ..failures import Error
 from ..files import write_text_atomic
 
 VERDICT_SCHEMA_VERSION = 1
-NOT_MEASURED = "was not measured"
-MIN_COMPLETED = 0.99
-PROMPT_TOLERANCE = 0.02  # of the prompt tokens sent ...
-PROMPT_TOLERANCE_TOKENS = 8  # ... or so many tokens a request, whichever is more
+
+# States of a point: how far its measurement is one that counts.
+VALID, INVALID, NOT_MEASURED, NOT_EVALUATED = "valid", "invalid", "not_measured", "not_evaluated"
+OUTDATED, CHANGED = "outdated", "changed"  # of other parameters or another service; another result file
 
 
-def judge(raw, expect, min_completed=MIN_COMPLETED):
-    """Return the reasons why a result is not valid, in plain words; none: it is valid.
+class Standing(NamedTuple):
+    """What the files of a point say.
 
-    :param raw: content of the result file.
-    :param expect: ``{num_prompts, isl, osl, ignore_eos, profiled}`` of the point; ``ignore_eos`` is true unless it says
-        no, ``profiled`` is the profiler that ran beside it, if any.
-    :param min_completed: share of the requests that must have completed.
+    :ivar verdict: the verdict, None when there is none.
+    :ivar reasons: why the point does not count, for the user; empty when it does.
+    :ivar state: one of the states above.
     """
-    reasons = []
-    if expect.get("profiled"):
-        reasons.append(f"the workers were profiled ({expect['profiled']}) while it was measured")
-    if raw.get("interrupted"):
-        reasons.append(f"the measurement did not complete: {raw.get('reason') or 'interrupted'}")
-    reasons += _requests(raw, expect, min_completed)
-    if not (raw.get("duration") or 0) > 0:
-        reasons.append("the measurement took no time")
-    if raw.get("completed"):
-        reasons += _output(raw, expect)
-        reasons += _input(raw, expect)
-    return reasons
 
-
-def _requests(raw, expect, min_completed):
-    planned = expect.get("num_prompts") or raw.get("num_prompts") or 0
-    completed = raw.get("completed") or 0
-    sent = completed + (sa_bench_result.failed(raw) or 0)
-    if planned and sent < planned and not raw.get("interrupted"):
-        return [f"{planned} requests were planned, the result has {sent}"]
-    if not completed:
-        return [f"none of {planned} requests completed{_common_errors(raw)}"]
-    if completed < min_completed * planned:
-        share = 100.0 * completed / planned
-        return [
-            f"{planned - completed} of {planned} requests did not complete ({share:.1f} % completed, "
-            f"{100 * min_completed:g} % are needed){_common_errors(raw)}"
-        ]
-    return []
-
-
-def _common_errors(raw, most=3):
-    """Return the most frequent errors as text to append."""
-    counts = {}
-    for error in raw.get("errors") or ():
-        if error:
-            counts[error] = counts.get(error, 0) + 1
-    common = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:most]
-    return "".join(f"; {count} x {str(error).strip().splitlines()[-1][:200]}" for error, count in common)
-
-
-def _output(raw, expect):
-    total = sa_bench_result.get(raw, "total_output_tokens")
-    if not total:
-        return ["no output token came"]
-    reasons = []
-    lengths = raw.get("output_lens")
-    if isinstance(lengths, list) and sum(lengths) != total:
-        reasons.append(f"the output tokens of the requests are {sum(lengths)} together, the total says {total}")
-    short = raw.get("short_outputs")
-    osl, ratio = expect.get("osl"), raw.get("random_range_ratio", expect.get("random_range_ratio", 1))
-    if short is None and isinstance(lengths, list) and osl and ratio == 1:
-        short = sum(0 < length < osl for length in lengths)
-    if short and expect.get("ignore_eos", raw.get("ignore_eos", True)):
-        reasons.append(f"{short} answers have fewer tokens than asked although the end of text was to be ignored")
-    return reasons
-
-
-def _input(raw, expect):
-    """Compare the server's prompt tokens with those that were sent; a chat template adds the same to each."""
-    sent, counted = sa_bench_result.get(raw, "total_input_tokens"), raw.get("server_input_tokens")
-    completed = raw["completed"]
-    if raw.get("inexact_prompts"):
-        return [f"{raw['inexact_prompts']} prompts could not be made with the exact number of tokens"]
-    isl = expect.get("isl")
-    if isl and sent is not None and sent > isl * completed:
-        return [f"{sent} prompt tokens were sent, {completed} requests of {isl} are at most {isl * completed}"]
-    if counted is None or not sent:
-        return []
-    constant = raw.get("min_input_token_difference") == raw.get("max_input_token_difference")
-    if constant and "chat" in (raw.get("endpoint") or ""):
-        return []
-    if abs(counted - sent) > max(PROMPT_TOLERANCE * sent, PROMPT_TOLERANCE_TOKENS * completed):
-        return [
-            f"the server counted {counted} prompt tokens, {sent} were sent: "
-            "the client's tokenizer is not the one of the served model"
-        ]
-    return []
+    verdict: dict | None
+    reasons: list
+    state: str
 
 
 def verdict_path(result):
@@ -116,24 +41,19 @@ def verdict_path(result):
     return os.path.splitext(result)[0] + ".verdict.json"
 
 
-def partial_path(result):
-    """Return where the load client keeps the figures of a run that did not complete."""
-    return os.path.splitext(result)[0] + ".partial.json"
-
-
-def make_verdict(point, reasons, raw=None, result=None, times=(None, None), origin=None):
+def make_verdict(point, reasons, figures=None, result=None, times=(None, None), origin=None):
     """Return the verdict on *point*.
 
-    :param raw: content of the result (or partial result), or None.
+    :param figures: those of its result (or partial result), see :meth:`Benchmark.figures`, or None.
     :param result: path of the result file whose content is sealed by its hash, or None.
     :param times: start and end (UTC), used when the result does not say.
     :param origin: ``{job_id, path}`` of the run that measured the point, or None for this run.
     """
-    figures = sa_bench_result.figures(raw) if raw else {}
+    figures = figures or {}
     return {
         "schema_version": VERDICT_SCHEMA_VERSION,
         "digest": point["digest"],
-        "concurrency": point["concurrency"],
+        "key": point["key"],
         "valid": not reasons,
         "reasons": list(reasons),
         "metrics": figures,
@@ -168,33 +88,36 @@ def read_verdict(result):
 
 
 def standing(point, result):
-    """Return (verdict, reasons) of *point* as its files say now.
+    """Return the :class:`Standing` of *point* as its files say now.
 
-    The verdict is None when there is none; the reasons are those of the verdict, or why it does not
-    count: no verdict, another digest, a result that is missing or changed.
+    It does not count without a verdict, with one on another digest, or when its result is missing or changed.
     """
     verdict = read_verdict(result)
     if verdict is None:
-        what = "was measured but not judged" if os.path.exists(result) else NOT_MEASURED
-        return None, [what]
-    reasons = says_against(point, verdict)
-    return verdict, reasons or seal_against(verdict, result)
-
-
-def says_against(point, verdict):
-    """Return the reasons why *verdict* does not call *point* valid."""
+        if os.path.exists(result):
+            return Standing(None, ["was measured but not evaluated"], NOT_EVALUATED)
+        return Standing(None, ["was not measured"], NOT_MEASURED)
     if verdict.get("digest") != point["digest"]:
-        return ["was measured with other parameters or another service"]
-    return [] if verdict.get("valid") else list(verdict.get("reasons") or ["is not valid"])
+        return Standing(verdict, ["was measured with other parameters or another service"], OUTDATED)
+    if not verdict.get("valid"):
+        return Standing(verdict, list(verdict.get("reasons") or ["is not valid"]), INVALID)
+    reasons = why_unsealed(verdict, result)
+    return Standing(verdict, reasons, CHANGED if reasons else VALID)
 
 
-def seal_against(verdict, result):
-    """Return the reason, if any, why the file *result* is not the one that *verdict* was passed on."""
+def may_stand(point, verdict):
+    """Tell whether *verdict* calls *point* valid, without a service gap; its result is another matter."""
+    same = verdict.get("digest") == point["digest"]
+    return bool(same and verdict.get("valid") and not verdict.get("service_gaps"))
+
+
+def why_unsealed(verdict, result):
+    """Return the reason, as a list, why the file *result* is not the one that *verdict* was passed on; empty: it is."""
     try:
         intact = file_hash(result) == verdict.get("result_sha256")
     except OSError as error:
         return [f"its result file cannot be read: {error.strerror}"]
-    return [] if intact else ["its result file has changed since it was judged"]
+    return [] if intact else ["its result file has changed since it was evaluated"]
 
 
 def file_hash(path):

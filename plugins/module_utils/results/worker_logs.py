@@ -1,28 +1,31 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
-"""Worker logs to figures. One file per engine, one line in PARSERS; imports are static for AnsiballZ."""
+"""Worker logs to figures; what a line says, the backend knows."""
 
 from __future__ import annotations
 
 import os
 import re
 
-from ..backends import sglang_log, trtllm_log, vllm_log
+from ..backends import BACKENDS
 from ..backends.worker_figures import Metrics, summarise
 
-__all__ = ["PARSERS", "parse_log", "summarise"]
-
-PARSERS = {"sglang": sglang_log.read_line, "trtllm": trtllm_log.read_line, "vllm": vllm_log.read_line}
+__all__ = ["has_figures", "parse_log", "summarise"]
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def parse_log(backend, path):
-    """Return the figures of one worker log as a dict, or None when there is no such log.
+def has_figures(backend: str) -> bool:
+    """Tell whether the log of such a worker has lines with figures."""
+    return BACKENDS[backend].read_line is not None
 
-    :param backend: type of the engine; one without batch lines in its log (mocker) has no parser: all are None.
+
+def parse_log(backend: str, path: str) -> dict | None:
+    """Return the figures of one worker log, or None when there is no such log.
+
+    :param backend: type of the engine; without figures in its log all are None.
     """
-    read_line, metrics = PARSERS.get(backend), Metrics()
+    read_line, metrics = BACKENDS[backend].read_line, Metrics()
     if read_line is None:
         return dict.fromkeys(metrics.record()) if os.path.exists(path) else None
     try:

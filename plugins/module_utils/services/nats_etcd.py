@@ -6,10 +6,18 @@ from __future__ import annotations
 
 import shlex
 
+from ..log_lines import PLAIN, LogLines
 from ..topology.options import Option
 from ..topology.step import http_check, in_private_dir, make_step, one_file, tcp_check
 
 NATS_CONFIG = "nats.conf"
+LINES = LogLines(
+    fatal=(
+        (PLAIN, "port", r"(?i:error listening on port)"),
+        (PLAIN, "disk", r"mvcc: database space exceeded"),
+    ),
+    words=("exceeded",),
+)
 
 # Info, but without the lines that every single request causes in frontends and workers.
 QUIET_LOG = ",".join(

@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 from ..allocation import driver
+from ..benchmarks import of_plan
 from ..failures import Error
+from ..metrics import METRICS
 from ..plan_file import load_plan
 from ..slurm import srun
 from . import health_wait, point_files
@@ -30,7 +32,7 @@ def run(params, ctx):
     An invalid point fails nothing by itself: the next points are measured, and rollup tells the play.
     """
     plan = params.get("plan") or load_plan(params["plan_path"])
-    points = _chosen(plan, params["concurrencies"])
+    points = _chosen(plan, point_files.wanted(params))
     if ctx.check_mode:
         return _planned(plan, points, params["force"], ctx)
     done, session = [], None
@@ -41,7 +43,7 @@ def run(params, ctx):
                 session = session or _open(plan, ctx)
                 record = _reused(session, point, params) or _measure(session, point, params)
             done.append(record)
-            ctx.progress(verdict_line(record))
+            ctx.progress(verdict_line(record, of_plan(plan)))
             if session and session.dead():
                 raise step_error(session.dead(), plan["run_dir"], session.meanwhile(point))
     except Error as error:
@@ -52,16 +54,13 @@ def run(params, ctx):
     return _result(done)
 
 
-def _chosen(plan, concurrencies):
+def _chosen(plan, chosen_by):
     points = (plan.get("benchmark") or {}).get("points") or []
-    known = [point["concurrency"] for point in points]
-    unknown = sorted(set(concurrencies) - set(known))
+    chosen, unknown = of_plan(plan).choose(points, chosen_by)
     if unknown:
-        raise Error(
-            f"The plan has no point with concurrency {', '.join(map(str, unknown))}. "
-            f"It has: {', '.join(map(str, known)) or 'none'}."
-        )
-    return [point for point in points if not concurrencies or point["concurrency"] in concurrencies]
+        known = ", ".join(point["label"] for point in points) or "none"
+        raise Error(f"The plan has no point with {', '.join(unknown)}. It has: {known}.")
+    return chosen
 
 
 def _open(plan, ctx):
@@ -110,14 +109,14 @@ def _runs(session, name):
 
 def _measure(session, point, params):
     if session.dead():
-        raise step_error(session.dead(), session.plan["run_dir"], f"before c={point['concurrency']} was measured")
+        raise step_error(session.dead(), session.plan["run_dir"], f"before {point['label']} was measured")
     measurement = Measurement(session, point, params)
     if not measurement.begun:
         _see_to_the_service(session, tell_s=1.0)
     verdict = measurement.run()
     if not verdict["valid"] and measurement.restarts and not session.dead():
         why = f" ({'; '.join(verdict['reasons'])})"
-        session.ctx.progress(f"c={point['concurrency']} is measured once more when the service is whole again{why}")
+        session.ctx.progress(f"{point['label']} is measured once more when the service is whole again{why}")
         _see_to_the_service(session)
         # The verdict on it is there, so it is measured, unless another controller has done that again.
         measurement = Measurement(session, point, dict(params, force=False))
@@ -158,7 +157,7 @@ def _planned(plan, points, force, ctx):
         else:
             records.append(_record(plan, point, "measure", valid=None))
     for point, record in zip(points, records):
-        ctx.progress(verdict_line(record) if record["action"] != "measure" else _plan_line(point))
+        ctx.progress(verdict_line(record, of_plan(plan)) if record["action"] != "measure" else _plan_line(point))
     result = _result(records)
     if ctx.diff:
         result["diff"] = _diff(plan, points, records)
@@ -177,8 +176,8 @@ def _diff(plan, points, records):
 
 
 def _plan_line(point):
-    facts = [f"{key} {point['expect'][key]}" for key in ("isl", "osl", "num_prompts") if key in point["expect"]]
-    return f"c={point['concurrency']} would be measured ({', '.join(facts)})"
+    facts = [f"{key} {value}" for key, value in point["expect"].items()]
+    return f"{point['label']} would be measured ({', '.join(facts)})"
 
 
 def _record(plan, point, action, verdict=None, reasons=(), valid=False, attempt=None):
@@ -186,12 +185,13 @@ def _record(plan, point, action, verdict=None, reasons=(), valid=False, attempt=
     verdict = verdict or {}
     return {
         "name": point["name"],
-        "concurrency": point["concurrency"],
+        "label": point["label"],
+        **point["key"],
         "valid": verdict.get("valid", valid),
         "reasons": verdict.get("reasons", list(reasons)),
         "metrics": verdict.get("metrics") or {},
         "path": point_files.result_path(plan, point),
-        "losses": verdict.get("losses") or [],
+        "service_gaps": verdict.get("service_gaps") or [],
         "origin": verdict.get("origin"),
         "digest": point["digest"],
         "action": action,
@@ -209,27 +209,17 @@ def _result(records):
     }
 
 
-def verdict_line(record):
+def verdict_line(record, benchmark):
     """Return one line about a point that is done."""
     action = {"keep": "would be kept", "take_over": "would be taken over"}.get(record["action"], record["action"])
-    label = f"c={record['concurrency']} {action.replace('_', ' ')}"
+    label = f"{record['label']} {action.replace('_', ' ')}"
     if record["attempt"] is not None:
         label += f" (attempt {record['attempt']} of this run)"
     if record["origin"]:
         label += f" from job {record['origin'].get('job_id')}"
     if not record["valid"]:
         return f"{label}, NOT valid: {'; '.join(record['reasons'])}"
-    figures = [
-        _figure(record, "output_tps", "{:,.0f} tok/s"),
-        _figure(record, "mean_ttft_ms", "TTFT {:,.1f} ms"),
-        _figure(record, "mean_tpot_ms", "TPOT {:,.2f} ms"),
-        _figure(record, "completed", "{:d} requests"),
-        _figure(record, "failed", "{:d} failed") if record["metrics"].get("failed") else None,
-    ]
-    without = f"; although {'; '.join(record['losses'])}" if record["losses"] else ""
-    return f"{label}, valid: {', '.join(filter(None, figures))}{without}"
-
-
-def _figure(record, key, style):
-    value = record["metrics"].get(key)
-    return None if value is None else style.format(value)
+    told = ((name, record["metrics"].get(name)) for name in benchmark.summary)
+    phrases = [METRICS[name].phrase(value) for name, value in told if value is not None and (value or name != "failed")]
+    without = f"; although {'; '.join(record['service_gaps'])}" if record["service_gaps"] else ""
+    return f"{label}, valid: {', '.join(phrases)}{without}"

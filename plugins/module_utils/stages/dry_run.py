@@ -13,7 +13,7 @@ from ..files import write_text_atomic
 from ..job.preparation import with_content
 from ..plan.mounts import listed
 from ..plan.planner import Planner, imaginary_allocation
-from ..plan.printer import node_map, summary
+from ..plan.printer import configurations, node_map, summary
 from ..plan.provenance import Places, remarks, resolved
 from ..slurm import script, srun
 from .topology_plan import to_text
@@ -26,7 +26,6 @@ ARGUMENT_SPEC = {
     "output_dir": {"type": "path"},
     "lease_s": {"type": "float", "default": 120.0},
 }
-CLIENT = "load_client/"
 
 
 def run(params, ctx):
@@ -90,7 +89,7 @@ class Rehearsal:
 
     def configs(self):
         """Return the engine, NATS and nginx configuration files of the plan."""
-        return [one for one in self.plan["files"] if not one["path"].startswith(CLIENT)]
+        return configurations(self.plan)
 
     def text(self):
         """Return everything about the job for a person."""
@@ -112,8 +111,8 @@ class Rehearsal:
         """Return one line a point of the benchmark."""
         lines = []
         for point in self.plan["benchmark"]["points"]:
-            facts = ", ".join(f"{key} {value}" for key, value in point["expect"].items())
-            lines.append(f"{point['name']}: concurrency {point['concurrency']}, {facts} -> {point['result']}\n")
+            facts = ", ".join(f"{key} {value}" for key, value in {**point["key"], **point["expect"]}.items())
+            lines.append(f"{point['name']}: {facts} -> {point['result']}\n")
         return "".join(lines)
 
     def commands(self):

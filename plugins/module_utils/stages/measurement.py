@@ -1,6 +1,6 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
-"""One point measured: its step started or attached to, watched, and judged."""
+"""One point measured: its step started or attached to, watched, and evaluated."""
 
 from __future__ import annotations
 
@@ -11,19 +11,18 @@ import uuid
 
 from ..allocation.driver import age_s, known_of, of_another, stood_still
 from ..allocation.job_end import ending_error
-from ..benchmarks.sa_bench_result import load_result
+from ..benchmarks import of_plan
+from ..benchmarks.base import FAILED
 from ..failures import Error
-from ..results.verdict import judge, make_verdict, partial_path, write_verdict
+from ..results.verdict import make_verdict, write_verdict
 from ..slurm.srun import start_request
 from . import point_files
 from .evidence import evidence
-from .service_gaps import losses_between
+from .service_gaps import gaps_between
 from .turns import wait_turn
 
 FIRST_SLICE_S, LONGEST_SLICE_S = 1.0, 10.0
 START_WAIT_S = 20.0
-STALL_MARGIN_S = 15.0  # the client keeps the limit of the plan itself and says more; this is for one that cannot
-PREPARING_S = 600.0  # the least that a client may take until it sends: long prompts take a while, and show nothing
 LOOK_S = 8.0  # how long parts of the service may take to answer when a point is not valid
 SHARED_DISK_S = 10.0  # how long a file that another node wrote may stay unseen
 
@@ -101,7 +100,7 @@ class Session:
 
     def meanwhile(self, point):
         """Say what was going on when a part of the service ended in a point: the job may have stood still."""
-        record, doing = self.records.get(point["step"]["name"]), f"while c={point['concurrency']} was measured"
+        record, doing = self.records.get(point["step"]["name"]), f"while {point['label']} was measured"
         seconds = stood_still(self.answer, record["started_at"] or "") if record else 0
         return f"{doing} and the job had stood still for {seconds:.0f} s" if seconds else doing
 
@@ -116,19 +115,20 @@ class Measurement:
 
     Another controller may measure the same point at the same time: its measurement is joined, or its result kept.
 
-    :ivar action: measured, attached (its step ran already), judged (its step had ended unseen) or kept (another
-        controller has measured and judged it meanwhile).
+    :ivar action: measured, attached (its step ran already), evaluated (its step had ended unseen) or kept (another
+        controller has measured and evaluated it meanwhile).
     :ivar restarts: whether a part of the service was started anew meanwhile, or the job stood still, so that another
         try may do better.
     """
 
     def __init__(self, session, point, params):
         self._session, self._point, self._params = session, point, params
-        self._plan, self._ctx = session.plan, session.ctx
+        self._plan, self._ctx, self._benchmark = session.plan, session.ctx, of_plan(session.plan)
         self._name = point["step"]["name"]
         self._result = point_files.result_path(session.plan, point)
         self._seen, self._seen_at = None, time.monotonic()
         self._attempt = self._last_attempt()  # a later one is not of the past, which ``force`` leaves out
+        self._stood_told = False  # whether it was stopped because the job stood still
         self.action, self.restarts = "measured", False
 
     def run(self):
@@ -137,8 +137,9 @@ class Measurement:
         if kept:
             return kept
         while True:
+            self._stood_told = False
             stopped = self._watch()
-            attempt, verdict = self._last_attempt(), self._judge(stopped)
+            attempt, verdict = self._last_attempt(), self._evaluate(stopped)
             if self._last_attempt() == attempt:
                 break
             self.action, self.restarts = "attached", False  # another controller measures it again: that counts
@@ -157,7 +158,7 @@ class Measurement:
 
     @property
     def begun(self):
-        """Whether a measurement of this very point runs now, or has ended and nobody has judged it yet."""
+        """Whether a measurement of this very point runs now, or has ended and nobody has evaluated it yet."""
         record = self._ours()
         return bool(record and record["state"] != "ended") or self._ended_unseen()
 
@@ -172,7 +173,7 @@ class Measurement:
             return False
         if self._last_attempt() > self._attempt:  # just now, on another node
             self._await_file()
-        return point_files.unjudged(self._plan, self._point)
+        return point_files.unevaluated(self._plan, self._point)
 
     def _counts(self):
         """Tell whether what has been measured is not to be measured again."""
@@ -190,7 +191,7 @@ class Measurement:
                 self.action = "attached"  # not started: it may end in this moment, and would be replaced
                 return None
             if self._ended_unseen():
-                self.action = "judged"
+                self.action = "evaluated"
                 return None
             kept = point_files.kept_verdict(self._plan, self._point) if self._counts() else None
             if kept:
@@ -217,11 +218,13 @@ class Measurement:
                 attempt, self._seen_at = self._last_attempt(), time.monotonic()
                 left_s = float(self._point["deadline_s"]) - age_s(self._session.answer, self._record["started_at"])
                 slice_s, until = FIRST_SLICE_S, time.monotonic() + left_s
-            reason = self._stood_still() or self._too_long(until)
             dead = self._session.dead()
+            stood = None if dead else self._stood_still()
+            reason = stood or self._too_long(until)
             if dead:
                 reason = f"it was stopped because {', '.join(record['name'] for record in dead)} ended"
             if reason:
+                self._stood_told = bool(stood)
                 self._session.ask("stop", names=[self._name])
                 return reason
             self._session.wait(self._name, max(0.05, min(slice_s, until - time.monotonic())))
@@ -230,30 +233,27 @@ class Measurement:
 
     def _too_long(self, until):
         """Show the progress; return why the step must be stopped now, or None."""
-        now = time.monotonic()
-        progress = point_files.read_json(os.path.join(self._plan["run_dir"], self._point["progress"])) or {}
-        state = progress.get("state")
-        seen = [state, progress.get("done"), progress.get("tokens")]
+        now, progress = time.monotonic(), self._progress()
+        seen = progress.seen if progress else None
         if seen != self._seen:
             self._seen, self._seen_at = seen, now
         if progress:
-            self._ctx.progress(progress_line(progress))
+            self._ctx.progress(progress.line)
         if now >= until:
             return f"it was stopped because it was not complete after {self._point['deadline_s']:g} s"
-        silent, limit = now - self._seen_at, self._stall_limit()
-        if state in ("warmup", "running") and 0 < limit < silent:
-            return f"it was stopped because nothing came for {silent:.0f} s"
-        if state in (None, "preparing") and silent > max(limit, PREPARING_S):
-            how = "it still prepares its requests" if state else "it has shown no progress at all"
-            return f"it was stopped because its load client did not begin in {silent:.0f} s: {how}"
-        return None
+        return self._benchmark.stalled(progress and progress.phase, now - self._seen_at, self._stall_limit())
+
+    def _progress(self):
+        """Return the Progress that the load client has shown, or None."""
+        content = point_files.read_json(os.path.join(self._plan["run_dir"], self._point["progress"]))
+        return self._benchmark.progress(self._point, content) if content else None
 
     def _stall_limit(self):
         """Return after how many seconds without a new token or answer the step is stopped; 0: never."""
         if self._params["stall_timeout_s"] is not None:
             return self._params["stall_timeout_s"]
         limit = self._point.get("stall_timeout_s")
-        return limit + STALL_MARGIN_S if limit else 0
+        return limit + self._benchmark.stall_margin_s if limit else 0
 
     def _stood_still(self):
         """Return why the point says nothing of the service if its job did not run for a while meanwhile, else None."""
@@ -267,39 +267,38 @@ class Measurement:
             "overloaded"
         )
 
-    def _judge(self, stopped):
+    def _evaluate(self, stopped):
         """Return the verdict from the files, from how the step ended, and from what happened to the service."""
-        record, reasons, raw, sealed = self._record, [], None, None
-        if stopped:
-            reasons.append(stopped)
-        if record["exit_code"] == 0 and not stopped:
-            try:
-                self._await_file()
-                raw, sealed = load_result(self._result), self._result
-            except Error as error:
-                reasons.append(f"the load client ended well, but {error.msg}")
-        else:
-            raw = point_files.read_json(partial_path(self._result))
-            if not stopped:
-                reasons.append(self._how_it_ended(raw))
-        if raw and (sealed or not raw.get("completed")):
-            # Of a run that was cut short only that nothing at all came is worth telling besides.
-            facts = raw if sealed else dict(raw, interrupted=False)
-            reasons += judge(facts, self._point["expect"], self._params["min_completed"])
-        critical, other = self._losses(record)
+        record = self._record
+        reasons, raw, sealed = self._what_came(stopped)
+        critical, allowed = self._service_gaps(record)
         stood = self._stood_still()
-        if stood and stood not in reasons:
-            reasons.append(stood)
+        reasons += [stood] if stood and not self._stood_told else []
         if reasons:  # a step whose client was lost may be on its way out
             critical += self._suspects()
             critical += self._silent()
+        figures = self._benchmark.figures(raw) if raw else None
         times = (record["started_at"], record["ended_at"])
         try:
-            verdict = make_verdict(self._point, reasons + critical, raw, sealed, times)
+            verdict = make_verdict(self._point, reasons + critical, figures, sealed, times)
         except OSError as error:  # another controller, which was faster, has set it aside
             reasons.append(f"its result file cannot be read any more: {error.strerror}")
-            verdict = make_verdict(self._point, reasons + critical, raw, None, times)
-        return dict(verdict, losses=other) if other else verdict
+            verdict = make_verdict(self._point, reasons + critical, figures, None, times)
+        return dict(verdict, service_gaps=allowed) if allowed else verdict
+
+    def _what_came(self, stopped):
+        """Return (reasons, content of the result or of what there is of it, path of the result if it is one)."""
+        benchmark, expect, share = self._benchmark, self._point["expect"], self._params["min_completed"]
+        if self._record["exit_code"] == 0 and not stopped:
+            try:
+                self._await_file()
+                raw = benchmark.read(self._result)
+            except Error as error:
+                return [f"the load client ended well, but {error.msg}"], None, None
+            return benchmark.evaluate(raw, expect, share), raw, self._result
+        raw = benchmark.read_partial(self._result)
+        reasons = [stopped or self._how_it_ended(raw)]
+        return reasons + (benchmark.evaluate_partial(raw, expect, share) if raw else []), raw, None
 
     def _await_file(self):
         """Give a shared disk the time to show a file that another node has written."""
@@ -308,13 +307,17 @@ class Measurement:
             time.sleep(0.2)
 
     def _written(self):
-        progress = point_files.read_json(os.path.join(self._plan["run_dir"], self._point["progress"]))
-        return progress is None or progress.get("state") != "failed"
+        progress = self._progress()
+        return progress is None or progress.phase != FAILED
 
     def _how_it_ended(self, partial):
         found = evidence(self._record, self._plan["run_dir"])
         text = f"the load client {found['reason'] or 'ended'}"
-        why = (partial or {}).get("reason") or found["fatal"] or next(reversed(found["tail"] or found["srun"]), None)
+        why = (
+            (partial and self._benchmark.why_partial(partial))
+            or found["fatal"]
+            or next(reversed(found["tail"] or found["srun"]), None)
+        )
         return f"{text}: {why[:300]}" if why else text
 
     def _suspects(self):
@@ -329,17 +332,17 @@ class Measurement:
             silent = [] if self._session.dead() else self._session.silent()
         return [f"parts of the service did not answer afterwards: {', '.join(silent)}"] if silent else []
 
-    def _losses(self, own):
+    def _service_gaps(self, own):
         """Return how the service was not the planned one while the point was measured.
 
-        First what makes the point invalid, then the losses that the job's ``faults`` allow.
+        First what makes the point invalid, then the gaps that the job's ``faults`` allow.
         """
         begin, end = own["started_at"] or "", own["ended_at"] or "9"
         session, steps = self._session, self._plan["steps"]
-        found = losses_between(steps, session.records, session.answer.get("ends") or (), begin, end)
+        found = gaps_between(steps, session.records, session.answer.get("ends") or (), begin, end)
         # A part that lives again may do better in another try: it is restarted by itself, or by the run that found a
         # measurement which nobody watched.
-        lost = [step for step in steps if step["name"] in found.parts]
+        lost = [step for step in steps if step["name"] in found.steps]
         alive = [step for step in lost if (session.records.get(step["name"]) or {}).get("state", "ended") != "ended"]
         unwatched = self.action != "measured"
         self.restarts = self.restarts or any(step.get("restarts") or unwatched for step in alive)
@@ -355,20 +358,3 @@ class Measurement:
             and (record["started_at"] or "9") < end
             and (record["ended_at"] or "9") > begin
         ]
-
-
-def progress_line(progress):
-    """Return one line such as ``c=16 120/160 done, 812 tok/s, 0 errors, 3 s left``."""
-    label = f"c={progress.get('concurrency')}"
-    if progress.get("state") == "preparing" or not progress.get("done"):
-        return f"{label} starting"
-    errors = progress.get("errors")
-    warmup = "warm-up " if progress.get("state") == "warmup" else ""
-    parts = [
-        f"{label} {warmup}{progress.get('done')}/{progress.get('total')} done",
-        f"{progress.get('output_tok_s') or 0:.0f} tok/s",
-        "1 error" if errors == 1 else f"{errors} errors",
-    ]
-    if progress.get("left_s"):
-        parts.append(f"{progress['left_s']:.0f} s left")
-    return ", ".join(parts)

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The files of a point: what is there already, here or in an earlier run, and what must not be written over.
 
-Nothing that is cut off between two renames counts for what it is not: a result without a verdict would be judged by the
-next run, so a verdict is the last of the files that go and the first that comes.
+Nothing that is cut off between two renames counts for what it is not: a result without a verdict would be evaluated by
+the next run, so a verdict is the last of the files that go and the first that comes.
 """
 
 from __future__ import annotations
@@ -17,10 +17,16 @@ import time
 
 from ..results.attempts import attempt_path, files_of, numbers
 from ..results.earlier import own_attempt, standing_for
-from ..results.verdict import read_verdict, seal_against, standing, write_verdict
+from ..results.verdict import may_stand, read_verdict, standing, why_unsealed, write_verdict
 
 __all__ = ["standing_for"]
+CHOOSING = ("concurrencies",)  # the run options that choose points
 LOCK_S = 10.0  # far longer than some renames take; whoever has the lock then was stopped
+
+
+def wanted(params):
+    """Return ``{run option: values}`` of what chooses points, see :meth:`Benchmark.choose`."""
+    return {option: params.get(option) or [] for option in CHOOSING}
 
 
 def result_path(plan, point):
@@ -30,8 +36,8 @@ def result_path(plan, point):
 
 def kept_verdict(plan, point):
     """Return the verdict on *point* if this run has a valid result of the same digest, else None."""
-    verdict, reasons = standing(point, result_path(plan, point))
-    return None if reasons or verdict.get("losses") else verdict
+    verdict, reasons, _state = standing(point, result_path(plan, point))
+    return None if reasons or not may_stand(point, verdict) else verdict
 
 
 def bring_back(plan, point):
@@ -67,7 +73,7 @@ def take_over(plan, point, found):
     try:
         with contextlib.suppress(FileNotFoundError):
             shutil.copyfile(found.result, temporary)
-        if seal_against(found.verdict, temporary):
+        if why_unsealed(found.verdict, temporary):
             return None
         set_aside(target)
         write_verdict(target, found.verdict)
@@ -134,7 +140,7 @@ def read_json(path):
     return value if isinstance(value, dict) else None
 
 
-def unjudged(plan, point):
+def unevaluated(plan, point):
     """Tell whether *point* has a result but no verdict: its controller went away before the end."""
     result = result_path(plan, point)
     return os.path.exists(result) and read_verdict(result) is None

@@ -11,9 +11,10 @@ from ..files import write_text_atomic
 from ..holder.basics import utc_now
 from ..plan_file import load_plan
 from ..results import tables
-from ..results.document import build, chosen_reasons
-from ..results.earlier import standing_for
-from ..results.verdict import standing
+from ..results.document import build
+from ..results.outcome import chosen_reasons
+from ..results.verdict import may_stand, standing
+from . import point_files
 
 ARGUMENT_SPEC = {
     "plan_path": {"type": "path"},
@@ -37,7 +38,7 @@ def run(params, ctx):
     path, csv_path, text_path = (os.path.join(plan["run_dir"], "rollup." + kind) for kind in ("json", "csv", "txt"))
     before = read_rollup(path)
     coming = _coming(plan) if ctx.check_mode and not params.get("force") else {}
-    rollup = build(plan, utc_now(), params.get("failure"), coming, params.get("concurrencies") or ())
+    rollup = build(plan, utc_now(), params.get("failure"), coming, point_files.wanted(params))
     if _same(before, rollup):
         rollup = before
     changed = rollup is not before or not os.path.exists(csv_path)
@@ -69,13 +70,13 @@ def run(params, ctx):
 
 
 def _coming(plan):
-    """Return ``{concurrency: Found}`` of the points that would be kept from an attempt, or taken over."""
+    """Return ``{name of a point: Found}`` of the points that would be kept from an attempt, or taken over."""
     found = {}
     for point in (plan.get("benchmark") or {}).get("points") or ():
-        verdict, reasons = standing(point, os.path.join(plan["run_dir"], point["result"]))
-        if reasons or verdict.get("losses"):
-            found[point["concurrency"]] = standing_for(plan, point)
-    return {concurrency: one for concurrency, one in found.items() if one}
+        verdict, reasons, _state = standing(point, os.path.join(plan["run_dir"], point["result"]))
+        if reasons or not may_stand(point, verdict):
+            found[point["name"]] = point_files.standing_for(plan, point)
+    return {name: one for name, one in found.items() if one}
 
 
 def read_rollup(path):

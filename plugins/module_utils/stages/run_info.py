@@ -9,10 +9,11 @@ import os
 import re
 
 from ..allocation import detached, job_end, runs
+from ..benchmarks import of_plan
 from ..holder.basics import tail_lines
 from ..holder.journal import PASSING
 from ..holder.slurm_calls import STANDS_STILL, WAITING
-from ..results.document import in_words
+from ..results.outcome import in_words
 from ..results.verdict import read_verdict
 from . import point_files
 
@@ -93,11 +94,13 @@ def _service(plan, steps, holder, time_left_s):
 
 
 def _point(found, plan, point, steps):
-    """Return {name, concurrency, state, reasons, done, total}; state: done, invalid, running, waiting, not_measured."""
+    """Return {name, label, state, reasons, done, total} and what identifies the point.
+
+    state: done, invalid, running, waiting, not_measured.
+    """
     plan = dict(plan, run_dir=found.run_dir)  # it may have been copied
     verdict = read_verdict(point_files.result_path(plan, point)) or {}
     record = next((one for one in steps if one["name"] == point["step"]["name"]), {})
-    told = found.read_json(point["progress"]) or {}
     state = "waiting" if found.live or found.waits or not found.slurm_said else "not_measured"
     if not verdict.get("valid") and (found.waits or found.is_earlier(verdict.get("ended_at"))):
         verdict = {}  # it is measured again
@@ -105,13 +108,16 @@ def _point(found, plan, point, steps):
         state = "done" if verdict.get("valid") else "invalid"
     elif state == "waiting" and record.get("state") in ("starting", "running", "unowned"):
         state = "running"
+    content = found.read_json(point["progress"]) if state == "running" else None
+    progress = of_plan(plan).progress(point, content) if content else None
     return {
         "name": point["name"],
-        "concurrency": point["concurrency"],
+        "label": point["label"],
+        **point["key"],
         "state": state,
         "reasons": verdict.get("reasons") or [],
-        "done": told.get("done") if state == "running" else None,
-        "total": told.get("total") if state == "running" else None,
+        "done": progress.done if progress else None,
+        "total": progress.total if progress else None,
     }
 
 
@@ -216,7 +222,7 @@ def text(status):
     for point in points:
         more = f" {point['done']}/{point['total']}" if point["total"] else ""
         why = f": {'; '.join(point['reasons'])}" if point["reasons"] else ""
-        lines.append(f"  c={point['concurrency']} {point['state'].replace('_', ' ')}{more}{why}")
+        lines.append(f"  {point['label']} {point['state'].replace('_', ' ')}{more}{why}")
     if status["verdict"]:
         lines.append(f"results: {status['verdict']}, {status['run_dir']}/rollup.json")
     lines.append(f"run directory: {status['run_dir']}")

@@ -8,30 +8,30 @@ from dataclasses import dataclass, field
 
 
 @dataclass
-class Losses:
+class ServiceGaps:
     """How it was not.
 
     :ivar critical: what makes the point invalid, in words.
-    :ivar allowed: losses of parts that the job can do without.
-    :ivar parts: names of the parts of either.
+    :ivar allowed: gaps of steps that the job can do without.
+    :ivar steps: names of the steps of either.
     """
 
     critical: list = field(default_factory=list)
     allowed: list = field(default_factory=list)
-    parts: list = field(default_factory=list)
+    steps: list = field(default_factory=list)
 
 
-def losses_between(steps, records, ends, begin, end):
-    """Return the :class:`Losses` between two times (UTC text; all times are the holder's).
+def gaps_between(steps, records, ends, begin, end):
+    """Return the :class:`ServiceGaps` between two times (UTC text; all times are the holder's).
 
-    A part that died and runs again since has a record that tells nothing of it: its ends do. A part whose presence is
+    A step that died and runs again since has a record that tells nothing of it: its ends do. A step whose presence is
     not known for the whole time was not there.
 
     :param steps: the service's steps of the plan.
     :param records: {name: the holder's latest record of the step}.
     :param ends: what the holder remembers of ends, each ``{name, attempt, digest, from, to, reason, ...}``.
     """
-    found, lives = Losses(), {}
+    found, lives = ServiceGaps(), {}
     for one in ends:
         lives.setdefault(one["name"], {})[one["attempt"]] = one
     for step in steps:
@@ -43,12 +43,12 @@ def losses_between(steps, records, ends, begin, end):
         (found.critical if step.get("critical", True) else found.allowed).extend(told)
         found.critical += other
         if told or other:
-            found.parts.append(step["name"])
+            found.steps.append(step["name"])
     return found
 
 
 def _of_one(step, lives, begin, end):
-    """Return (losses of one step, how it was another one); *lives* are its attempts in order, "to" None: it runs."""
+    """Return (gaps of one step, how it was another one); *lives* are its attempts in order, "to" None: it runs."""
     name = step["name"]
     present = [one for one in lives if one["from"] and one["from"] <= end and (one["to"] or "9") >= begin]
     if not present:

@@ -13,7 +13,7 @@ from ..job.preparation import with_content
 from ..plan import notes
 from ..plan.mounts import listed
 from ..plan.planner import Planner, imaginary_allocation
-from ..plan.printer import node_map, step_lines, summary
+from ..plan.printer import configurations, node_map, step_lines, summary
 from ..plan.provenance import resolved, with_remarks
 from ..plan_file import load_plan
 from ..secrets import references
@@ -105,10 +105,9 @@ def diff(previous, before, plan):
     path = os.path.join(plan["run_dir"], PLAN)
     old = node_map(previous) + step_lines(previous) if previous else ""
     records = [_record(path, old, node_map(plan) + step_lines(plan))]
-    for one in plan["files"]:
-        if not one["path"].startswith("load_client/"):
-            name = os.path.join(plan["run_dir"], one["path"])
-            records.append(_record(name, before.get(one["path"], ""), one["content"]))
+    for one in configurations(plan):
+        name = os.path.join(plan["run_dir"], one["path"])
+        records.append(_record(name, before.get(one["path"], ""), one["content"]))
     return [record for record in records if record["before"] != record["after"]]
 
 

@@ -25,7 +25,7 @@ def wait_turn(session, point):
     if late:
         _end(session, late)
     else:
-        session.ctx.progress(f"c={point['concurrency']} waits for {names}, which is being measured")
+        session.ctx.progress(f"{point['label']} waits for {names}, which is being measured")
         session.ask("wait", watch=[record["name"] for record in others], guard=[], slice_s=LOOK_S)
     if session.dead():
         raise step_error(session.dead(), session.plan["run_dir"], f"before {name} was measured")

@@ -53,7 +53,7 @@ def test_aggregated_result_name():
 def test_text_form_and_connections():
     plan = jobs.plan_of(benchmark={"concurrencies": "1x2x3", "reuse_http_connections": False, "req_rate": 2.5})
     points = plan["benchmark"]["points"]
-    assert [point["concurrency"] for point in points] == [1, 2, 3]
+    assert [point["key"] for point in points] == [{"concurrency": n} for n in (1, 2, 3)]
     assert "--no-reuse-connections" in points[0]["step"]["argv"]
     assert jobs.option(points[0]["step"]["argv"], "--request-rate") == "2.5"
 
@@ -120,3 +120,20 @@ def test_a_tokenizer_directory_instead_of_the_hub():
 @pytest.mark.parametrize("name", sorted(BENCHMARKS))
 def test_every_benchmark_has_the_interface(name):
     assert BENCHMARKS[name].type == name
+
+
+@pytest.mark.parametrize(
+    ("progress", "line"),
+    [
+        (
+            {"state": "warmup", "done": 1, "total": 8, "errors": 0, "output_tok_s": None},
+            "c=4 warm-up 1/8 done, 0 tok/s",
+        ),
+        (
+            {"state": "done", "done": 8, "total": 8, "errors": 2, "output_tok_s": 5},
+            "c=4 8/8 done, 5 tok/s, 2 errors",
+        ),
+    ],
+)
+def test_progress_lines(progress, line):
+    assert BENCHMARKS["sa-bench"].progress({"label": "c=4"}, progress).line.startswith(line)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from ansible_collections.srt.slurm.plugins.module_utils.benchmarks import sa_bench_result
+from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.sa_bench import result as sa_bench_result
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 
 

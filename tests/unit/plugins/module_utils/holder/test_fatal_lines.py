@@ -4,11 +4,28 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
+from ansible_collections.srt.slurm.plugins.module_utils import log_lines
+from ansible_collections.srt.slurm.plugins.module_utils.backends import BACKENDS
+from ansible_collections.srt.slurm.plugins.module_utils.frontends import FRONTENDS, nginx
 from ansible_collections.srt.slurm.plugins.module_utils.holder import fatal_lines
-from ansible_collections.srt.slurm.plugins.module_utils.holder.fatal_lines import CLEAR, HINT, OPEN, PLAIN, cause
+from ansible_collections.srt.slurm.plugins.module_utils.holder.fatal_lines import CLEAR, HINT, OPEN, PLAIN, Patterns
+from ansible_collections.srt.slurm.plugins.module_utils.services import nats_etcd
+
+PROGRAMS = [one.log_lines for one in (*BACKENDS.values(), *FRONTENDS.values())] + [nginx.LINES, nats_etcd.LINES]
+ALL = Patterns(json.loads(log_lines.to_text(PROGRAMS)))
+
+
+def rank_of(line):
+    return fatal_lines.rank_of(line, ALL)
+
+
+def cause(lines, killed=False):
+    return fatal_lines.cause(lines, killed, ALL)
+
 
 VLLM = "(EngineCore_DP0 pid=271) ERROR 01-08 11:19:33 [core.py:866]"
 SAMPLES = [
@@ -97,19 +114,19 @@ HARMLESS = [
 
 @pytest.mark.parametrize(("line", "rank", "kind"), SAMPLES)
 def test_what_a_line_tells(line, rank, kind):
-    assert fatal_lines.rank_of(line) == (rank, kind)
+    assert rank_of(line) == (rank, kind)
 
 
 @pytest.mark.parametrize("line", HARMLESS)
 def test_lines_that_loggers_call_less_than_an_error_tell_nothing(line):
-    assert fatal_lines.rank_of(line) is None
+    assert rank_of(line) is None
     assert cause([line, "bye"]) is None
 
 
 def test_no_pattern_is_hidden_by_the_quick_look(monkeypatch):
-    quick = [fatal_lines.rank_of(line) for line, _rank, _kind in SAMPLES]
-    monkeypatch.setattr(fatal_lines, "WORDS", ("",))
-    assert quick == [fatal_lines.rank_of(line) for line, _rank, _kind in SAMPLES]
+    quick = [rank_of(line) for line, _rank, _kind in SAMPLES]
+    monkeypatch.setattr(ALL, "words", ("",))
+    assert quick == [rank_of(line) for line, _rank, _kind in SAMPLES]
 
 
 OOM = "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2 GiB"
@@ -195,3 +212,29 @@ def test_a_very_long_log_is_looked_at_quickly():
     began = time.process_time()
     assert cause([line] * 10000) is None
     assert time.process_time() - began < 2.0
+
+
+SERVICE_LINE = '[7] 2026/01/01 10:00:00.1 [FTL] Error listening on port: 0.0.0.0:4222, "listen tcp: bind: in use"'
+
+
+def test_the_patterns_of_a_service_come_from_its_run_directory(tmp_path):
+    (tmp_path / log_lines.FILE).write_text(log_lines.to_text([nats_etcd.LINES]))
+    assert fatal_lines.rank_of(SERVICE_LINE, fatal_lines.load(str(tmp_path))) == (PLAIN, "port")
+    assert fatal_lines.FILE == log_lines.FILE
+
+
+@pytest.mark.parametrize(
+    "text", [None, "", "[]", '{"patterns": [["plain", "port", "("]], "words": [], "work": []}', "{}"]
+)
+def test_without_them_the_general_patterns_work(tmp_path, text):
+    if text is not None:
+        (tmp_path / log_lines.FILE).write_text(text)
+    patterns = fatal_lines.load(str(tmp_path))
+    assert fatal_lines.rank_of(SERVICE_LINE, patterns) == (OPEN, "fatal")
+    assert fatal_lines.rank_of(OOM, patterns) == (PLAIN, "gpu_memory")
+
+
+def test_every_pattern_of_a_program_has_a_rank_and_a_kind_that_the_holder_knows():
+    kinds = {kind for _rank, kind, _text in fatal_lines.PATTERNS}
+    rows = [row for one in PROGRAMS for row in one.fatal]
+    assert rows and all(rank in fatal_lines.RANKS and kind in kinds for rank, kind, _text in rows)

@@ -15,7 +15,7 @@ import shlex
 import jobs
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.backends import BACKENDS
-from ansible_collections.srt.slurm.plugins.module_utils.plan import planner
+from ansible_collections.srt.slurm.plugins.module_utils.plan import planner, printer
 from ansible_collections.srt.slurm.plugins.module_utils.slurm import script, srun
 
 GOLDEN = jobs.ROOT / "tests" / "data" / "golden"
@@ -36,9 +36,8 @@ def story(spec):
         lines += [shlex.join(options[:-1]), shlex.join(step["argv"])]
         lines += [f"  {name}={value}" for name, value in sorted(step["env"].items())]
         lines += ["-- before", step["preamble"]] if step["preamble"] else []
-    for one in plan["files"]:
-        if not one["path"].startswith("load_client/"):
-            lines += [f"== file {one['path']}", one["content"]]
+    for one in printer.configurations(plan):
+        lines += [f"== file {one['path']}", one["content"]]
     lines.append("== checks")
     for one in plan["checks"]:
         where = f"{one['host']}:{one['port']}{one.get('path', '')}"

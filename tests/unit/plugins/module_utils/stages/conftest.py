@@ -62,7 +62,7 @@ class FakeHolder:
         name = name or self.running()
         point = self.point(name)
         if result:
-            self.write(point["result"], self.helpers.raw_result(point["concurrency"], **other))
+            self.write(point["result"], self.helpers.raw_result(point["key"]["concurrency"], **other))
         self.change(name, state="ended", exit_code=exit_code, ended_at=self.at(3),
                     reason=f"exited with code {exit_code} on node0001")  # fmt: skip
 

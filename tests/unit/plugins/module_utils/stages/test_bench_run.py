@@ -15,7 +15,7 @@ def actions(result):
 
 
 def verdict_of(made, concurrency):
-    point = next(point for point in made.plan["benchmark"]["points"] if point["concurrency"] == concurrency)
+    point = next(point for point in made.plan["benchmark"]["points"] if point["key"]["concurrency"] == concurrency)
     return json.loads((made.run_dir / point["result"].replace(".json", ".verdict.json")).read_text())
 
 
@@ -29,7 +29,7 @@ def test_points_are_measured_in_order(made):
     assert first["metrics"]["output_tps"] == 320.0
     assert first["path"] == str(made.run_dir / made.plan["benchmark"]["points"][0]["result"])
     assert verdict_of(made, 4)["valid"] is True
-    assert made.lines[-1].startswith("c=16 measured, valid: 1,280 tok/s, TTFT 16.0 ms")
+    assert made.lines[-1].startswith("c=16 measured, valid: out 1,280.0 tok/s, TTFT mean 16.0 ms")
 
 
 def test_what_is_sent_to_the_holder(made):
@@ -79,7 +79,7 @@ def test_a_result_that_was_cut_is_measured_again(made):
 
 def test_a_filter_chooses_points_and_names_unknown_ones(made):
     assert [point["concurrency"] for point in made.call(concurrencies=[16])["points"]] == [16]
-    with pytest.raises(Error, match="no point with concurrency 5. It has: 4, 16"):
+    with pytest.raises(Error, match="no point with concurrency 5. It has: c=4, c=16"):
         made.call(concurrencies=[5])
 
 
@@ -179,7 +179,7 @@ def test_a_worker_that_may_be_lost_is_recorded_and_ends_nothing(made):
     made.holder.scenes = [lambda: made.holder.die("prefill_9")]
     result = made.call()
     assert [point["reasons"] for point in result["points"]] == [[], []]
-    assert [verdict_of(made, concurrency)["losses"] for concurrency in (4, 16)] == [
+    assert [verdict_of(made, concurrency)["service_gaps"] for concurrency in (4, 16)] == [
         ["prefill_9 ended during the measurement: killed by signal 9 on node0003"],
         ["prefill_9 was not running: killed by signal 9 on node0003"],
     ]
@@ -203,12 +203,12 @@ def test_a_live_measurement_is_attached_to_and_not_doubled(made):
     assert partial.exists()  # the files of a live measurement are its own
 
 
-def test_a_measurement_that_ended_unseen_is_judged_and_not_repeated(made):
+def test_a_measurement_that_ended_unseen_is_evaluated_and_not_repeated(made):
     step = made.plan["benchmark"]["points"][0]["step"]
     made.holder.put(step, started_at="2026-11-21T10:00:00.000Z")
     made.holder.finish()
     result = made.call(concurrencies=[4])
-    assert actions(result) == ["judged"]
+    assert actions(result) == ["evaluated"]
     assert result["valid"] is True
     assert made.holder.started() == []
 
@@ -317,7 +317,7 @@ def test_failed_requests_are_shown_also_when_they_are_few(made):
         server_input_tokens=64 * 159)]  # fmt: skip
     assert made.call(concurrencies=[16])["valid"] is True
     assert made.lines[-1].startswith("c=16 measured, valid: ")
-    assert made.lines[-1].endswith(", 159 requests, 1 failed")
+    assert made.lines[-1].endswith(", 159 completed, 1 failed")
 
 
 def test_waits_are_short_at_first_and_longer_later(made):
@@ -410,7 +410,7 @@ def test_check_mode_says_what_would_be_done_and_touches_nothing(made):
     assert [point["valid"] for point in result["points"]] == [True, None]
     assert (result["changed"], result["valid"]) == (True, None)
     assert made.holder.asked == []
-    assert made.lines[-1] == "c=16 would be measured (isl 64, osl 16, num_prompts 160)"
+    assert made.lines[-1] == "c=16 would be measured (num_prompts 160, isl 64, osl 16)"
     assert not (made.run_dir / "results").exists()
     made.call()
     again = made.call(check=True)
@@ -450,20 +450,3 @@ def test_setting_aside_keeps_the_files_of_one_attempt_together(tmp_path):
         "r.attempt2.verdict.json",
     ]
     point_files.set_aside(str(tmp_path / "r.json"))
-
-
-@pytest.mark.parametrize(
-    ("progress", "line"),
-    [
-        (
-            {"state": "warmup", "concurrency": 4, "done": 1, "total": 8, "errors": 0, "output_tok_s": None},
-            "c=4 warm-up 1/8 done, 0 tok/s",
-        ),
-        (
-            {"state": "done", "concurrency": 4, "done": 8, "total": 8, "errors": 2, "output_tok_s": 5},
-            "c=4 8/8 done, 5 tok/s, 2 errors",
-        ),
-    ],
-)
-def test_progress_lines(progress, line):
-    assert measurement.progress_line(progress).startswith(line)

@@ -46,16 +46,16 @@ def test_a_part_of_the_service_that_a_second_holder_does_not_know_of_does_not_ru
     assert "decode_0" in first["reasons"][0]
 
 
-def rival(made, judged=None, **facts):
-    """Let another controller begin c=4; with *judged* it has also ended, and has a verdict if that is true."""
+def rival(made, evaluated=None, **facts):
+    """Let another controller begin c=4; with *evaluated* it has also ended, and has a verdict if that is true."""
     point = made.plan["benchmark"]["points"][0]
     made.holder.minute += 1
     made.holder.put(point["step"], **dict({"started_at": made.holder.at(0)}, **facts))
     made.holder.write(point["progress"], {})
-    if judged is None:
+    if evaluated is None:
         return
     made.holder.finish("bench_c4")
-    if judged:
+    if evaluated:
         result = json.loads((made.run_dir / point["result"]).read_text())
         made.helpers.write_point(made.run_dir, point, result)
 
@@ -74,18 +74,18 @@ def test_a_measurement_that_ends_while_it_is_joined_is_not_begun_anew(made):
     assert outcome(made) == ("attached", 1)
 
 
-@pytest.mark.parametrize(("judged", "action"), [(None, "attached"), (False, "judged"), (True, "kept")])
+@pytest.mark.parametrize(("evaluated", "action"), [(None, "attached"), (False, "evaluated"), (True, "kept")])
 @pytest.mark.parametrize("force", [False, True])
-def test_what_another_one_measures_while_the_service_is_seen_to_counts(made, judged, action, force):
+def test_what_another_one_measures_while_the_service_is_seen_to_counts(made, evaluated, action, force):
     made.plan["checks"] = CHECKS
-    made.holder.before["wait"] = lambda: rival(made, judged)
+    made.holder.before["wait"] = lambda: rival(made, evaluated)
     assert outcome(made, force=force) == (action, 1)
     assert made.holder.started() == []
 
 
-@pytest.mark.parametrize(("judged", "action"), [(None, "attached"), (False, "judged"), (True, "kept")])
-def test_what_another_one_begins_at_the_same_moment_counts(made, judged, action):
-    made.holder.before["start"] = lambda: rival(made, judged)
+@pytest.mark.parametrize(("evaluated", "action"), [(None, "attached"), (False, "evaluated"), (True, "kept")])
+def test_what_another_one_begins_at_the_same_moment_counts(made, evaluated, action):
+    made.holder.before["start"] = lambda: rival(made, evaluated)
     assert outcome(made) == (action, 1)
 
 
@@ -165,7 +165,7 @@ def test_another_measurement_that_cannot_be_ended_is_an_error(made, monkeypatch)
 
 
 def test_the_holder_is_told_the_deadline_and_the_last_attempt(made):
-    rival(made, judged=False)
+    rival(made, evaluated=False)
     made.holder.change("bench_c4", exit_code=1)
     made.call(concurrencies=[4])
     (fields,) = [fields for op, fields in made.holder.asked if op == "start"]

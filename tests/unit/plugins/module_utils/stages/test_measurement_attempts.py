@@ -84,14 +84,14 @@ def test_the_newest_of_several_attempts_counts(swap):
     assert swap.run("A")["attempt"] == 2
 
 
-@pytest.mark.parametrize("spoil", ["invalid", "losses", "changed"])
+@pytest.mark.parametrize("spoil", ["invalid", "service_gaps", "changed"])
 def test_attempts_that_do_not_count_are_measured_again(swap, spoil):
     swap.run("A")
-    verdict, _reasons = standing(swap.point, str(swap.path))
+    verdict, _reasons, _state = standing(swap.point, str(swap.path))
     if spoil == "changed":
         swap.path.write_text(swap.path.read_text()[:-5] + "    }")
     else:
-        other = {"valid": False, "reasons": ["slow"]} if spoil == "invalid" else {"losses": ["decode_1"]}
+        other = {"valid": False, "reasons": ["slow"]} if spoil == "invalid" else {"service_gaps": ["decode_1"]}
         write_verdict(str(swap.path), dict(verdict, **other))
     swap.run("B")
     assert swap.run("A")["action"] == "measured"
@@ -179,7 +179,7 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize("renames", range(8))
-def test_a_swap_that_is_cut_off_judges_nothing_wrongly_and_loses_nothing(swap, monkeypatch, renames):
+def test_a_swap_that_is_cut_off_evaluates_nothing_wrongly_and_loses_nothing(swap, monkeypatch, renames):
     """Killed before any of the renames: no result stands for the wrong setting, and the next run has all of them."""
     for setting in "AB":
         swap.run(setting)
@@ -199,9 +199,9 @@ def test_a_swap_that_is_cut_off_judges_nothing_wrongly_and_loses_nothing(swap, m
     monkeypatch.setattr(point_files.os, "rename", rename)
     for setting in "AB":
         swap.use(setting)
-        _verdict, reasons = standing(swap.point, str(swap.path))
+        _verdict, reasons, _state = standing(swap.point, str(swap.path))
         assert reasons or swap.raw() == setting
-        assert not point_files.unjudged(swap.plan, swap.point)
+        assert not point_files.unevaluated(swap.plan, swap.point)
     assert swap.all_raw() == ["A", "B"]
     assert swap.run("A", check=True)["action"] == "keep"
     for setting in "ABA":
@@ -213,7 +213,7 @@ def test_a_swap_that_is_cut_off_judges_nothing_wrongly_and_loses_nothing(swap, m
     assert kept == ["A", "A", "B", "B"]
 
 
-def test_a_take_over_that_is_cut_off_leaves_nothing_to_be_judged(swap, monkeypatch):
+def test_a_take_over_that_is_cut_off_leaves_nothing_to_be_evaluated(swap, monkeypatch):
     swap.run("A")
     later = swap.run_dir.parent / "78"
     plan = dict(swap.plan, run_dir=str(later))
@@ -231,6 +231,6 @@ def test_a_take_over_that_is_cut_off_leaves_nothing_to_be_judged(swap, monkeypat
     with pytest.raises(Killed):
         point_files.take_over(plan, swap.point, found)
     monkeypatch.setattr(os, "replace", replace)
-    assert standing(swap.point, target)[1] and not point_files.unjudged(plan, swap.point)
+    assert standing(swap.point, target)[1] and not point_files.unevaluated(plan, swap.point)
     assert point_files.take_over(plan, swap.point, point_files.standing_for(plan, swap.point))
     assert standing(swap.point, target)[1] == []

@@ -10,7 +10,7 @@ import sys
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.entry import Context
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
-from ansible_collections.srt.slurm.plugins.module_utils.results import document, tables
+from ansible_collections.srt.slurm.plugins.module_utils.results import document, outcome, tables
 from ansible_collections.srt.slurm.plugins.module_utils.stages import rollup
 
 TOP_KEYS = [
@@ -57,7 +57,7 @@ TOP_KEYS = [
 def finished(helpers, run_dir, **options):
     plan = helpers.make_plan(run_dir, **options)
     for point in plan["benchmark"]["points"]:
-        helpers.write_point(run_dir, point, helpers.raw_result(point["concurrency"]))
+        helpers.write_point(run_dir, point, helpers.raw_result(point["key"]["concurrency"]))
     return plan
 
 
@@ -126,19 +126,19 @@ def test_a_point_that_was_not_measured_is_there_and_invalid(helpers, run_dir):
     assert result["rollup"]["max_output_tps"] is None
 
 
-def test_a_run_is_judged_by_the_points_that_were_chosen_and_the_rollup_by_all(helpers, run_dir):
+def test_a_run_is_valid_by_the_points_that_were_chosen_and_the_rollup_by_all(helpers, run_dir):
     plan = helpers.make_plan(run_dir, concurrencies=(4, 16, 64))
     helpers.write_point(run_dir, plan["benchmark"]["points"][0], helpers.raw_result(4))
     result = call(plan, concurrencies=[4])
-    assert (result["chosen_valid"], result["chosen_reasons"], result["left_out"]) == (True, [], [16, 64])
+    assert (result["chosen_valid"], result["chosen_reasons"], result["left_out"]) == (True, [], ["c=16", "c=64"])
     assert (result["valid"], result["reasons"]) == (False, ["c=16: was not measured", "c=64: was not measured"])
     stored = json.loads((run_dir / "rollup.json").read_text())
-    assert (stored["valid"], stored["left_out"]) == (False, [16, 64])
+    assert (stored["valid"], stored["left_out"]) == (False, ["c=16", "c=64"])
     lines = result["table"].splitlines()
     assert [line.split()[-1] for line in lines[1:4]] == ["yes", "out", "out"]
     assert lines[4] == "The chosen points are valid; left out: c=16, c=64."
     assert "NOT" not in result["table"]
-    assert document.in_words(stored) == "chosen points valid; left out: c=16, c=64"
+    assert outcome.in_words(stored) == "chosen points valid; left out: c=16, c=64"
     assert call(plan)["table"].splitlines()[4:6] == ["The results are NOT valid:", "  c=16: was not measured"]
 
 
@@ -146,7 +146,7 @@ def test_a_chosen_point_that_is_missing_or_invalid_still_counts(helpers, run_dir
     plan = helpers.make_plan(run_dir)
     first = plan["benchmark"]["points"][0]
     result = call(plan, concurrencies=[4])
-    assert (result["chosen_reasons"], document.in_words(result["rollup"])) == (["c=4: was not measured"], "NOT valid")
+    assert (result["chosen_reasons"], outcome.in_words(result["rollup"])) == (["c=4: was not measured"], "NOT valid")
     helpers.write_point(run_dir, first, helpers.raw_result(4), ["too many errors"])
     result = call(plan, concurrencies=[4])
     assert (result["chosen_valid"], result["chosen_reasons"]) == (False, ["c=4: too many errors"])
@@ -155,7 +155,7 @@ def test_a_chosen_point_that_is_missing_or_invalid_still_counts(helpers, run_dir
     ]  # fmt: skip
     helpers.write_point(run_dir, first, helpers.raw_result(4))
     assert call(plan, concurrencies=[4], failure={"task": "Health", "msg": "no"})["chosen_reasons"] == ["Health: no"]
-    assert call(plan, concurrencies=[4, 5])["chosen_reasons"] == ["c=5: is no point of the plan"]
+    assert call(plan, concurrencies=[4, 5])["chosen_reasons"] == ["concurrency 5: is no point of the plan"]
     assert call(plan, concurrencies=[16])["chosen_reasons"] == ["c=16: was not measured"]
 
 
@@ -311,28 +311,28 @@ def test_the_table_is_aligned(helpers, run_dir):
 def test_failed_requests_are_told_in_the_table_also_when_they_are_few(helpers, run_dir):
     plan = helpers.make_plan(run_dir)
     for point, failed in zip(plan["benchmark"]["points"], (0, 1)):
-        raw = helpers.raw_result(point["concurrency"])
+        raw = helpers.raw_result(point["key"]["concurrency"])
         helpers.write_point(run_dir, point, dict(raw, failed=failed, completed=raw["completed"] - failed))
     rows = tables.table_text(document.build(plan, "T")).splitlines()
     assert (rows[1].split()[-1], rows[2].split()[-3:]) == ("yes", ["yes", "(1", "failed)"])
 
 
-def test_losses_that_the_job_allows_are_told_in_the_table_and_the_csv(helpers, run_dir):
+def test_service_gaps_that_the_job_allows_are_told_in_the_table_and_the_csv(helpers, run_dir):
     plan = finished(helpers, run_dir)
     path = run_dir / plan["benchmark"]["points"][1]["result"].replace(".json", ".verdict.json")
     lost = "decode_0 ended during the measurement: killed by signal 9 on node003"
-    path.write_text(json.dumps(dict(json.loads(path.read_text()), losses=[lost])))
+    path.write_text(json.dumps(dict(json.loads(path.read_text()), service_gaps=[lost])))
     made = call(plan)
     assert made["valid"] is True
     for text in (made["table"], (run_dir / "rollup.txt").read_text()):
         rows = text.splitlines()
-        assert (rows[1].split()[-1], rows[2].split()[-3:]) == ("yes", ["yes", "(with", "losses)"])
+        assert (rows[1].split()[-1], rows[2].split()[-3:]) == ("yes", ["(with", "service", "gaps)"])
         assert "The results are valid." in rows
         place = rows.index("Not all of the service was there, which the job allows (faults: critical: false):")
         assert rows[place + 1] == f"  c=16: {lost}"
     rows = list(csv.DictReader(io.StringIO((run_dir / "rollup.csv").read_text())))
-    assert [row["losses"] for row in rows] == ["", lost]
+    assert [row["service_gaps"] for row in rows] == ["", lost]
 
 
-def test_without_losses_nothing_is_said_of_them(helpers, run_dir):
+def test_without_service_gaps_nothing_is_said_of_them(helpers, run_dir):
     assert "the job allows" not in call(finished(helpers, run_dir))["table"]

@@ -29,7 +29,8 @@ def utc(ago_s):
 def look(tmp_path, monkeypatch):
     """Return a function that gives run_info of a run with the given events; over, unless *live*."""
     points = [
-        {"name": f"bench_c{n}", "concurrency": n, "digest": "d", "result": f"results/c{n}.json",
+        {"name": f"bench_c{n}", "key": {"concurrency": n}, "label": f"c={n}",
+         "digest": "d", "result": f"results/c{n}.json",
          "progress": f"results/c{n}.progress.json", "step": {"name": f"bench_c{n}"}}
         for n in (2, 4)
     ]  # fmt: skip

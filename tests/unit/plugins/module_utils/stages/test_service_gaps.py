@@ -1,6 +1,6 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
-"""A service that is not whole while it is measured: restarts of the holder, and losses that the job allows."""
+"""A service that is not whole while it is measured: restarts of the holder, and gaps that the job allows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import re
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error, StepError
 from ansible_collections.srt.slurm.plugins.module_utils.stages import bench_run as bench
-from ansible_collections.srt.slurm.plugins.module_utils.stages.service_gaps import losses_between
+from ansible_collections.srt.slurm.plugins.module_utils.stages.service_gaps import gaps_between
 
 
 def test_a_point_during_a_restart_is_measured_once_more_when_the_service_is_whole(made, monkeypatch):
@@ -41,14 +41,14 @@ def test_a_loss_that_the_job_allows_is_recorded_and_the_run_goes_on(made):
     result = made.call()
     assert [point["valid"] for point in result["points"]] == [True, True]
     path = made.plan["benchmark"]["points"][0]["result"].replace(".json", ".verdict.json")
-    losses = json.loads((made.run_dir / path).read_text())["losses"]
-    assert losses == ["decode_0 ended during the measurement: killed by signal 9 on node0003"]
-    assert [point["losses"] for point in result["points"]] == [
-        losses,
+    gaps = json.loads((made.run_dir / path).read_text())["service_gaps"]
+    assert gaps == ["decode_0 ended during the measurement: killed by signal 9 on node0003"]
+    assert [point["service_gaps"] for point in result["points"]] == [
+        gaps,
         ["decode_0 was not running: killed by signal 9 on node0003"],
     ]
     told = [line for line in made.lines if line.startswith("c=4 measured, valid: ")]
-    assert told and told[0].endswith(f"; although {losses[0]}")
+    assert told and told[0].endswith(f"; although {gaps[0]}")
     assert [point["action"] for point in made.call()["points"]] == ["measured", "measured"]
 
 
@@ -151,7 +151,7 @@ def test_a_point_in_which_the_job_stood_still_is_stopped_and_measured_again(made
 
     holder.scenes.append(stand_still)
     made.plan["checks"] = [{"name": "frontend"}]
-    result = made.call(concurrencies=[made.plan["benchmark"]["points"][0]["concurrency"]])
+    result = made.call(concurrencies=[made.plan["benchmark"]["points"][0]["key"]["concurrency"]])
     assert [point["valid"] for point in result["points"]] == [True]
     assert [op for op, _fields in holder.asked].count("stop") == 1
     (first,) = made.run_dir.glob("results/*/*.attempt1.verdict.json")
@@ -168,7 +168,7 @@ def test_a_part_that_does_not_survive_that_the_job_stood_still_is_named_with_it(
 
     holder.scenes.append(stand_still)
     with pytest.raises(StepError) as caught:
-        made.call(concurrencies=[made.plan["benchmark"]["points"][0]["concurrency"]])
+        made.call(concurrencies=[made.plan["benchmark"]["points"][0]["key"]["concurrency"]])
     said = r"Step decode_0 on \w+ ended while c=\d+ was measured and the job had stood still for 14 s: exited with"
     assert re.match(said, caught.value.msg), caught.value.msg
 
@@ -217,9 +217,9 @@ OTHER = "decode_0 is not the one of the plan: it has other options"
 )
 def test_what_counts_is_who_ran_in_all_of_the_time(ends, record, told):
     step, records = {"name": "decode_0", "digest": "d", "critical": True}, {"decode_0": record} if record else {}
-    found = losses_between([step], records, ends, "10:00", "10:05")
-    assert (found.critical, found.allowed, found.parts) == (told, [], ["decode_0"] if told else [])
-    allowed = losses_between([dict(step, critical=False)], records, ends, "10:00", "10:05")
+    found = gaps_between([step], records, ends, "10:00", "10:05")
+    assert (found.critical, found.allowed, found.steps) == (told, [], ["decode_0"] if told else [])
+    allowed = gaps_between([dict(step, critical=False)], records, ends, "10:00", "10:05")
     assert (allowed.critical, allowed.allowed) == ([OTHER] if OTHER in told else [], [t for t in told if t != OTHER])
 
 

@@ -4,17 +4,50 @@
 
 from __future__ import annotations
 
-from ..schema.section import Field
-from ..schema.types import Bool, Choice, Concurrencies, Float, Int, OneOf, Str
-from ..topology.options import Option, variables
-from ..topology.step import make_step, one_file
-from .base import Benchmark, gpu_counts, missing
+from ...metrics import METRICS
+from ...schema.section import Field
+from ...schema.types import Bool, Choice, Concurrencies, Float, Int, OneOf, Str
+from ...topology.options import Option, variables
+from ...topology.step import make_step, one_file
+from ..base import (
+    DONE,
+    FAILED,
+    PREPARING,
+    RUNNING,
+    Benchmark,
+    Progress,
+    gpu_counts,
+    missing,
+    partial_path,
+    progress_path,
+)
+from . import result as result_file
+from .evaluate import evaluate
 
 CLIENT = "load_client"  # its folder in the run directory
 
 
+# What the load client calls its phases.
+PHASES = {"preparing": PREPARING, "warmup": RUNNING, "running": RUNNING, "done": DONE, "failed": FAILED}
+
+
 class SaBench(Benchmark):
     type = "sa-bench"
+    key_fields = ("concurrency",)
+    chosen_by = {"concurrencies": "concurrency"}
+    metrics = tuple(METRICS)
+    columns = (
+        *("request_throughput", "output_tps", "total_tps_per_gpu"),
+        *("mean_ttft_ms", "p99_ttft_ms", "mean_tpot_ms", "mean_e2el_ms"),
+    )
+    summary = ("output_tps", "mean_ttft_ms", "mean_tpot_ms", "completed", "failed")
+    command_options = {
+        "base_url": ("base-url",),
+        "max_concurrency": ("concurrency", "max-concurrency"),
+        "num_prompts": ("num-prompts",),
+        "input_len": ("isl", "random-input-len"),
+        "output_len": ("osl", "random-output-len"),
+    }
     fields = {
         "isl": Field(Int(1), None, "Input tokens of a request."),
         "osl": Field(Int(1), None, "Output tokens of a request."),
@@ -102,7 +135,8 @@ class SaBench(Benchmark):
         }
         if own_tokenizer(options):
             parameters["tokenizer"] = own_tokenizer(options)
-        result, progress = f"{path}.json", f"{path}.progress.json"
+        result = f"{path}.json"
+        progress = progress_path(result)
         files = [Option("result", f"{layout.run_dir}/{result}"), Option("progress", f"{layout.run_dir}/{progress}")]
         step = make_step(
             name,
@@ -117,7 +151,8 @@ class SaBench(Benchmark):
         )
         return {
             "name": name,
-            "concurrency": concurrency,
+            "key": {"concurrency": concurrency},
+            "label": f"c={concurrency}",
             "parameters": parameters,
             "step": step,
             "result": result,
@@ -126,6 +161,47 @@ class SaBench(Benchmark):
             "deadline_s": options["point_timeout_s"],
             "stall_timeout_s": options["stall_timeout_s"],
         }
+
+    def progress(self, point, content):
+        state = content.get("state")
+        seen = [state, content.get("done"), content.get("tokens")]
+        line = progress_line(point["label"], content)
+        return Progress(PHASES.get(state, PREPARING), seen, line, content.get("done"), content.get("total"))
+
+    def read(self, path):
+        return result_file.load_result(path)
+
+    def read_partial(self, path):
+        return result_file.load_partial(partial_path(path))
+
+    def why_partial(self, raw):
+        return raw.get("reason")
+
+    def figures(self, raw):
+        return result_file.figures(raw)
+
+    def evaluate(self, raw, expect, min_completed):
+        return evaluate(raw, expect, min_completed)
+
+    def evaluate_partial(self, raw, expect, min_completed):
+        # Only that nothing at all came is worth telling besides.
+        return [] if raw.get("completed") else self.evaluate(dict(raw, interrupted=False), expect, min_completed)
+
+
+def progress_line(label, content):
+    """Return one line such as ``c=16 120/160 done, 812 tok/s, 0 errors, 3 s left``."""
+    if content.get("state") == "preparing" or not content.get("done"):
+        return f"{label} starting"
+    errors = content.get("errors")
+    warmup = "warm-up " if content.get("state") == "warmup" else ""
+    parts = [
+        f"{label} {warmup}{content.get('done')}/{content.get('total')} done",
+        f"{content.get('output_tok_s') or 0:.0f} tok/s",
+        "1 error" if errors == 1 else f"{errors} errors",
+    ]
+    if content.get("left_s"):
+        parts.append(f"{content['left_s']:.0f} s left")
+    return ", ".join(parts)
 
 
 def _result_path(spec, concurrency):

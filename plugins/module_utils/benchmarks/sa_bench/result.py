@@ -6,10 +6,9 @@ from __future__ import annotations
 
 import json
 
-from ..failures import Error
+from ...failures import Error
+from ...metrics import LATENCIES, STATISTICS
 
-METRICS = ("ttft", "tpot", "itl", "e2el")
-STATISTICS = ("mean", "median", "std", "p90", "p95", "p99")
 ALIASES = {
     "total_input_tokens": ("total_input",),
     "total_output_tokens": ("total_output",),
@@ -33,6 +32,16 @@ def load_result(path):
     return raw
 
 
+def load_partial(path):
+    """Return the content of the file about a run that did not complete, or None when there is none."""
+    try:
+        with open(path, encoding="utf-8") as stream:
+            raw = json.load(stream)
+    except (OSError, ValueError):
+        return None
+    return raw if isinstance(raw, dict) else None
+
+
 def get(raw, key):
     """Return *key* of a result, under its present or an older name; None when it is absent."""
     for name in (key, *ALIASES.get(key, ())):
@@ -42,10 +51,9 @@ def get(raw, key):
 
 
 def figures(raw):
-    """Return the figures of a result as they stand in ``rollup.json``.
+    """Return the metrics of a result, ``concurrency``, and its times.
 
-    Throughputs are per second, ``*_ms`` milliseconds, ``duration`` seconds. A figure without a
-    sample is None; srtctl's client writes 0 there.
+    A figure without a sample is None; srtctl's client writes 0 there.
     """
     completed = get(raw, "completed") or 0
     figure = {
@@ -57,7 +65,7 @@ def figures(raw):
         "request_rate": _rate(raw.get("request_rate")),
         "peak_output_tps": _measured(raw, "peak_output_tokens_per_s", completed),
     }
-    for metric in METRICS:
+    for metric in LATENCIES:
         for statistic in STATISTICS:
             figure[f"{statistic}_{metric}_ms"] = _statistic(raw, statistic, metric, completed)
     figure.update(

@@ -1,0 +1,49 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""What a program's log lines say of its end: data of its backend, frontend or service, which the holder reads.
+
+The plan writes what its programs need into one file of the run directory. How lines are weighed, and the patterns that
+do not belong to one program (CUDA, Python, NCCL, MPI, shells), are in holder/fatal_lines.py.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import NamedTuple
+
+FILE = "fatal_lines.json"  # in the run directory; holder/fatal_lines.py has the same name
+
+# Ranks of a pattern. What only hints at a fault decides nothing.
+PLAIN, CLEAR, OPEN, HINT = "plain", "clear", "open", "hint"
+
+
+class LogLines(NamedTuple):
+    """The lines of one program.
+
+    :ivar fatal: ``(rank, kind, regular expression)`` of lines that tell of a fault; kinds are those of
+        holder/fatal_lines.py.
+    :ivar words: one of these, or of the general ones, is in every line that a pattern of *fatal* matches, in small
+        letters.
+    :ivar work: regular expressions for the beginning of lines of ordinary work, where no level of a logger tells it.
+    """
+
+    fatal: tuple = ()
+    words: tuple = ()
+    work: tuple = ()
+
+
+def to_text(programs: Iterable[LogLines]) -> str:
+    """Return the content of FILE for *programs*."""
+    programs = list(programs)
+    return (
+        json.dumps(
+            {
+                "patterns": [row for one in programs for row in one.fatal],
+                "words": sorted({word for one in programs for word in one.words}),
+                "work": [text for one in programs for text in one.work],
+            },
+            indent=1,
+        )
+        + "\n"
+    )

@@ -1,0 +1,118 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: Apache-2.0
+"""The one table of metrics: what a figure in rollup.json, rollup.csv and the tables means, and how it is shown.
+
+Which of them a benchmark has, its type says (``Benchmark.metrics``). Their names are keys of ``results[]`` in
+rollup.json and columns of rollup.csv.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+HIGHER, LOWER = "higher", "lower"
+GPUS = {"all": "GPU", "prefill": "prefill GPU", "decode": "decode GPU"}  # what a metric may be divided by
+
+
+class Metric(NamedTuple):
+    """One metric.
+
+    :ivar title: what is measured, for labels; "" where the unit says it.
+    :ivar unit: without the GPUs that the metric is divided by.
+    :ivar formula: how it is computed, in words.
+    :ivar better: HIGHER, LOWER, or None where neither is.
+    :ivar digits: digits after the point where people read it; None: it is not a number.
+    :ivar source: name of the metric that is divided, for one with *gpus*.
+    :ivar gpus: which GPUs it is divided by: a key of GPUS, or None.
+    """
+
+    name: str
+    title: str
+    unit: str
+    formula: str
+    better: str | None = None
+    digits: int | None = 1
+    source: str | None = None
+    gpus: str | None = None
+
+    @property
+    def label(self) -> str:
+        """Return the heading of a column or an axis, such as ``TTFT mean ms`` or ``tok/s/GPU``."""
+        unit = f"{self.unit}/{GPUS[self.gpus]}" if self.gpus else self.unit
+        return " ".join(filter(None, (self.title, unit)))
+
+    def text(self, value) -> str:
+        """Return *value* for a cell, without its unit; ``-`` for None."""
+        if value is None:
+            return "-"
+        return str(value) if self.digits is None or isinstance(value, str) else format(value, f",.{self.digits}f")
+
+    def phrase(self, value) -> str:
+        """Return *value* for a sentence, such as ``TTFT mean 16.0 ms``."""
+        return " ".join(filter(None, (self.title, self.text(value), self.label[len(self.title) :].strip())))
+
+
+STATISTICS = ("mean", "median", "std", "p90", "p95", "p99")
+# Latencies of completed requests: {name: (title, digits, formula)}.
+LATENCIES = {
+    "ttft": ("TTFT", 1, "time from sending a request to its first token"),
+    "tpot": ("TPOT", 2, "(time of the last token - time of the first) / (output tokens - 1), per request"),
+    "itl": ("ITL", 2, "time between two tokens that follow each other"),
+    "e2el": ("E2EL", 1, "time from sending a request to its last token"),
+}
+
+_TABLE = (
+    Metric("request_rate", "rate", "req/s", "requests sent per second, as configured; inf: all at once", None, 2),
+    Metric("request_throughput", "", "req/s", "completed requests / duration", HIGHER, 2),
+    Metric("request_goodput", "good", "req/s", "completed requests within the latency limits / duration", HIGHER, 2),
+    Metric("output_tps", "out", "tok/s", "output tokens / duration", HIGHER),
+    Metric("total_tps", "total", "tok/s", "(input + output tokens) / duration", HIGHER),
+    Metric("peak_output_tps", "peak out", "tok/s", "most output tokens per second over ten seconds", HIGHER),
+    Metric(
+        "output_tps_per_gpu", "out", "tok/s", "output_tps / all GPUs of the workers", HIGHER, 1, "output_tps", "all"
+    ),
+    Metric("total_tps_per_gpu", "total", "tok/s", "total_tps / all GPUs of the workers", HIGHER, 1, "total_tps", "all"),
+    Metric("output_tps_per_user", "out", "tok/s/user", "1000 / median_tpot_ms", HIGHER),
+    *(
+        Metric(f"{statistic}_{name}_ms", f"{title} {statistic}", "ms", formula, LOWER, digits)
+        for name, (title, digits, formula) in LATENCIES.items()
+        for statistic in STATISTICS
+    ),
+    Metric("total_input_tokens", "input", "tokens", "input tokens of completed requests", None, 0),
+    Metric("total_output_tokens", "output", "tokens", "output tokens of completed requests", None, 0),
+    Metric("duration", "duration", "s", "from the first request sent to the last one ended", None),
+    Metric("completed", "", "completed", "requests that completed", HIGHER, 0),
+    Metric("failed", "", "failed", "requests that failed", LOWER, 0),
+    Metric("num_prompts", "", "planned", "requests that were planned", None, 0),
+    Metric(
+        "usage_source", "tokens counted by", "", "who counted the output tokens: the server or the client", None, None
+    ),
+)
+METRICS = {one.name: one for one in _TABLE}
+
+# The best figures of a run, as min_<name> or max_<name> in rollup.json.
+BEST = ("output_tps", "total_tps", "mean_ttft_ms", "mean_itl_ms")
+
+
+def derived(figures: dict, gpus: dict) -> dict:
+    """Return the metrics that follow from other *figures*: those per GPU and per user; None where one is missing.
+
+    :param figures: ``{name of a metric: value}``.
+    :param gpus: ``{key of GPUS: number of GPUs}``.
+    """
+    found = {one.name: _share(figures.get(one.source), gpus.get(one.gpus)) for one in METRICS.values() if one.gpus}
+    return dict(found, output_tps_per_user=_share(1000.0, figures.get("median_tpot_ms")))
+
+
+def best(records: list) -> dict:
+    """Return ``{max_<name> or min_<name>: value}`` of the metrics in BEST over *records*; None where none has one."""
+    found = {}
+    for name in BEST:
+        least = METRICS[name].better == LOWER
+        values = (record[name] for record in records if record.get(name) is not None)
+        found[f"{'min' if least else 'max'}_{name}"] = (min if least else max)(values, default=None)
+    return found
+
+
+def _share(value, parts):
+    return round(value / parts, 6) if value is not None and parts else None
