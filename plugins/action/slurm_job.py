@@ -11,7 +11,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.utils.vars import load_extra_vars
 from ansible_collections.srt.slurm.plugins.module_utils.allocation import detached, slurm_job
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
-from ansible_collections.srt.slurm.plugins.module_utils.holder.operations import LEASE_S
+from ansible_collections.srt.slurm.plugins.module_utils.holder.lease import LEASE_S
 from ansible_collections.srt.slurm.plugins.module_utils.holder.slurm_calls import WAITING
 from ansible_collections.srt.slurm.plugins.module_utils.job.extra_vars import in_clear, passed_on
 from ansible_collections.srt.slurm.plugins.module_utils.job.schema import OURS

@@ -146,7 +146,7 @@ bad_nodes:
   returned: failure
   type: list
   elements: str
-curable:
+retryable:
   description: Whether another allocation may do better.
   returned: failure
   type: bool

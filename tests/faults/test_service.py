@@ -156,7 +156,7 @@ def test_a_port_taken_after_preflight_fails_the_step_with_the_reason(cluster, po
         for stranger in strangers:
             stop(stranger)
     found = cluster.evidence(step)
-    assert (found["kind"], found["curable"]) == ("port", True)
+    assert (found["kind"], found["retryable"]) == ("port", True)
     cluster.gone("late")
 
 
@@ -176,7 +176,7 @@ def test_a_port_of_a_worker_taken_after_preflight_fails_the_worker_with_the_reas
     finally:
         stop(stranger)
     found = cluster.evidence("agg_0")
-    assert (found["kind"], found["node"], found["curable"]) == ("port", "node001", True)
+    assert (found["kind"], found["node"], found["retryable"]) == ("port", "node001", True)
     cluster.gone("engine")
 
 

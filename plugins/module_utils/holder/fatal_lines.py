@@ -1,8 +1,8 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
-"""Which line of a log says why its program ended, and what kind of fault it tells of.
+"""Which line of a log says why its program ended, and which kind of fault that is.
 
-Every line that may tell has a *rank*. The highest rank wins, and the first line that has it: one fault draws others
+Every line that may say it has a *rank*. The highest rank wins, and the first line that has it: one fault draws others
 after it. What a program went on after is no cause, and of what loggers call less than an error nothing is.
 """
 
@@ -117,7 +117,7 @@ WORDS = (
     "bind()", "emerg", "pyxis", "enroot", "refused", "reset by", "killed", "traceback", "fatal", "crit", "ftl", "[e]",
     "[err]", "[f]", " c | ", " e | ", "died", "root cause", "stack trace", "background process",
 )  # fmt: skip
-# Exceptions that only say that another part has failed.
+# Exceptions that only say that another process has failed.
 ECHO = re.compile(
     r"[Ss]ee (?:root cause|stack trace|the root cause)|EngineDeadError|died unexpectedly|background process|"
     r"\b(?:EOFError|KeyboardInterrupt|CancelledError|BrokenPipeError|SystemExit)\b|subprocess exited|"
@@ -157,7 +157,7 @@ ENDURED = ("missing", "permission", "port", "connection", "usage", "fatal")
 
 
 class Line:
-    """A line that may tell of a fault."""
+    """A line that may name a fault."""
 
     def __init__(self, rank, kind, text):
         self.rank, self.kind, self.text = rank, kind, text
@@ -170,7 +170,7 @@ def level_of(text):
 
 
 def rank_of(line):
-    """Return (rank, kind) of what one line tells of, None if it tells of no fault."""
+    """Return (rank, kind) of the fault that one line names, None if it names none."""
     line = line[:LONGEST]
     small = line.lower()
     if not any(word in small for word in WORDS):
@@ -181,11 +181,11 @@ def rank_of(line):
     exception = EXCEPTION.match(text)
     level = level_of(prefix.group() if exception and prefix else "" if exception else line)
     if "NCCL WARN" in line:  # so NCCL calls its errors, and much that is none
-        found = _told(line)
+        found = _match(line)
         return found if found and found[1] in ("gpu", "gpu_memory") else (HINT, "nccl")
     if level in WARNINGS or level in WORK:
         return None
-    found = _told(text) or (_told(line) if prefix else None)
+    found = _match(text) or (_match(line) if prefix else None)
     if ECHO.search(text):
         return (HINT, found[1] if found else "fatal") if not found or found[0] < PLAIN else found
     if found and found[0] > HINT:
@@ -197,7 +197,7 @@ def rank_of(line):
     return found or ((HINT, "fatal") if level else None)
 
 
-def _told(text):
+def _match(text):
     return next(((rank, kind) for rank, kind, pattern in PATTERNS if pattern.search(text)), None)
 
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 from ..backends import BACKENDS
 from ..failures import Error
 from ..files import digest
+from ..holder.lease import LEASE_S
 from ..slurm.options import plain, sbatch_name
 from ..topology.layout import worker_nodes
 from ..topology.roles import Wish
 
 DEFAULT_TIME_LIMIT = "01:00:00"
-# Seconds for which a job lives on without a sign of life: of a run that ends it, and of one that keeps it.
-LEASE_S, KEPT_S = 120.0, 3600.0
+KEPT_S = 3600.0  # the lease of a job whose service is kept after its run
 # Options of sbatch by which a job gets one kind of hardware and not another.
 HARDWARE = (
     "clusters",

@@ -4,7 +4,7 @@
 
 A reference is the text ``srt-secret:NAME:MARK``. MARK is a keyed hash of the value, so that a new value starts
 those steps anew while no file tells the value. The holder replaces references when it starts a step, see
-slurm/holder_secrets.py.
+holder/secret_values.py.
 """
 
 from __future__ import annotations
@@ -15,12 +15,9 @@ import hmac
 import json
 import os
 import re
-import shutil
 
+from ..holder.secret_values import FILE, FOLDER, PREFIX
 from .names import is_plain, looks_secret
-
-PREFIX = "srt-secret:"
-FOLDER, FILE = ".secrets", "env.json"
 
 _ENVIRONMENT = re.compile(r"(.*_)?(env|environment)$")
 
@@ -202,8 +199,3 @@ def store(run_dir, values):
         os.fsync(stream.fileno())
     os.replace(temporary, path)
     return True
-
-
-def forget(run_dir):
-    """Remove the private file of a run directory: no step of it is started any more."""
-    shutil.rmtree(os.path.join(run_dir, FOLDER), ignore_errors=True)

@@ -44,7 +44,7 @@ def slurm(program):
 
 
 @pytest.mark.parametrize(
-    ("told", "curable", "bad"),
+    ("told", "retryable", "bad"),
     [
         ({"state": "PREEMPTED"}, True, []),
         ({"state": "PREEMPTED", "drained": "Prolog error"}, True, []),
@@ -57,10 +57,10 @@ def slurm(program):
         ({"state": "COMPLETING"}, False, []),
     ],
 )
-def test_what_another_try_may_cure(slurm, tmp_path, told, curable, bad):
+def test_what_another_try_may_cure(slurm, tmp_path, told, retryable, bad):
     slurm(**told)
     found = job_end.look("42", str(tmp_path))
-    assert (found["curable"], found["bad_nodes"]) == (curable, bad)
+    assert (found["retryable"], found["bad_nodes"]) == (retryable, bad)
     assert found["end"].startswith(told["state"])
     assert found["final"] is (told["state"] != "COMPLETING")
 
@@ -71,8 +71,8 @@ def test_a_job_that_may_begin_again_is_not_over(slurm, tmp_path, state):
     assert job_end.look("42", str(tmp_path))["final"] is False
 
 
-@pytest.mark.parametrize(("state", "curable"), [("CANCELLED", False), ("PREEMPTED", True)])
-def test_what_a_job_was_is_seen_once_it_has_completed(program, tmp_path, monkeypatch, state, curable):
+@pytest.mark.parametrize(("state", "retryable"), [("CANCELLED", False), ("PREEMPTED", True)])
+def test_what_a_job_was_is_seen_once_it_has_completed(program, tmp_path, monkeypatch, state, retryable):
     """Slurm shows COMPLETING in place of it until then."""
     monkeypatch.setattr(job_end, "SETTLED_S", 60.0)
     once = tmp_path / "once"
@@ -83,7 +83,7 @@ def test_what_a_job_was_is_seen_once_it_has_completed(program, tmp_path, monkeyp
         'echo "JobId=42 JobState=$state Reason=None ExitCode=0:0 NodeList=(null)"\n',
     )
     found = job_end.look("42", str(tmp_path))
-    assert (found["end"], found["curable"], found["final"]) == (f"{state} (None), exit code 0:0", curable, True)
+    assert (found["end"], found["retryable"], found["final"]) == (f"{state} (None), exit code 0:0", retryable, True)
 
 
 def test_a_job_of_which_slurm_says_nothing_may_not_be_over(program, tmp_path):
@@ -106,7 +106,7 @@ def test_an_output_that_could_not_be_opened_is_no_fault_of_a_node(program, tmp_p
     assert found["end"].endswith(
         "n1 could not open the job's output. The nodes have to see output_dir under the same path"
     )
-    assert (found["curable"], found["bad_nodes"], found["final"]) == (False, [], True)
+    assert (found["retryable"], found["bad_nodes"], found["final"]) == (False, [], True)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_a_job_that_still_ends_is_told_of_by_its_holder(slurm, tmp_path):
     (tmp_path / "steps.jsonl").write_text(text + '{"event": "hol')
     found = job_end.look("42", str(tmp_path))
     assert found["end"] == "signal 15: cancelled; COMPLETING (None), exit code 0:9"
-    assert found["curable"] is False
+    assert found["retryable"] is False
     (tmp_path / "steps.jsonl").write_text(text + json.dumps(events[0]) + "\n")  # it began again and was killed
     assert job_end.look("42", str(tmp_path))["end"].startswith("COMPLETING")
 
@@ -141,7 +141,7 @@ def test_a_job_that_still_ends_is_told_of_by_its_output(slurm, tmp_path):
     slurm("COMPLETING")
     (tmp_path / "slurm-42.out").write_text(LINE.format("PREEMPTION"))
     found = job_end.look("42", str(tmp_path))
-    assert found["curable"] and found["end"].startswith("preempted, Slurm gave its nodes")
+    assert found["retryable"] and found["end"].startswith("preempted, Slurm gave its nodes")
 
 
 @pytest.mark.parametrize(
@@ -248,7 +248,7 @@ def tries(errors, **params):
 
 
 def test_a_job_that_slurm_takes_away_is_followed_by_one_without_the_nodes_that_failed():
-    lost = [Error("Job 7 is lost.", curable=True, bad_nodes=["n2"]), Error("So is 8.", curable=True, bad_nodes=["n1"])]
+    lost = [Error("Job 7 is lost.", retryable=True, bad_nodes=["n2"]), Error("So is 8.", retryable=True, bad_nodes=["n1"])]
     result, asked = tries(lost)
     assert (result["retried"], result["excluded"]) == (2, ["n1", "n2"])
     assert result["notes"] == ["Job 7 is lost.", "So is 8.", "a note"]
@@ -258,11 +258,11 @@ def test_a_job_that_slurm_takes_away_is_followed_by_one_without_the_nodes_that_f
 @pytest.mark.parametrize(
     ("error", "params"),
     [
-        (Error("cancelled", curable=False), {}),
+        (Error("cancelled", retryable=False), {}),
         (Error("no word of it"), {}),
-        (Error("lost", curable=True), {"retries": 0}),
-        (Error("lost", curable=True), {"job_id": "7"}),
-        (Error("lost", curable=True), {"state": "queried"}),
+        (Error("lost", retryable=True), {"retries": 0}),
+        (Error("lost", retryable=True), {"job_id": "7"}),
+        (Error("lost", retryable=True), {"state": "queried"}),
     ],
 )
 def test_what_is_not_tried_again(error, params):
@@ -292,7 +292,7 @@ def test_a_job_whose_first_node_is_gone_is_taken_back(monkeypatch, tmp_path):
     job, calls = silent(monkeypatch, nodelist="n2")
     with pytest.raises(Error, match="first node n1 was lost before it began") as caught:
         handshake.hello(job, str(tmp_path), 120.0, 60.0, True, Context())
-    assert calls == ["42"] and caught.value.evidence == {"curable": True, "bad_nodes": ["n1"]}
+    assert calls == ["42"] and caught.value.evidence == {"retryable": True, "bad_nodes": ["n1"]}
 
 
 def test_a_job_that_cannot_be_taken_back_is_not_followed_by_another(monkeypatch, tmp_path):
@@ -304,7 +304,7 @@ def test_a_job_that_cannot_be_taken_back_is_not_followed_by_another(monkeypatch,
     monkeypatch.setattr(commands, "cancel", refuse)
     with pytest.raises(Error, match="run scancel 42") as caught:
         handshake.hello(job, str(tmp_path), 120.0, 60.0, True, Context())
-    assert caught.value.evidence["curable"] is False
+    assert caught.value.evidence["retryable"] is False
 
 
 def test_a_job_that_never_begins_is_taken_back(monkeypatch, tmp_path):
