@@ -16,8 +16,8 @@ import time
 
 from ..failures import Error, SlurmError
 from ..holder import FOLDER, journal, slurm_calls, socket_dir
+from ..holder.secret_values import forget
 from ..holder.steps import Steps
-from ..secrets.references import forget
 from ..slurm import commands
 from . import driver, ownership
 

@@ -72,10 +72,10 @@ def log_path(run_dir):
 def check(playbook):
     """Raise Error for what can be known before the job is submitted."""
     collection, python = _collection(playbook), _python(playbook)
-    playbook = os.path.join(collection, "playbooks", f"{playbook['name']}.yml")
-    if not os.path.isfile(playbook):
+    path = os.path.join(collection, "playbooks", f"{playbook['name']}.yml")
+    if not os.path.isfile(path):
         raise Error(
-            f"{playbook} is not there. playbook.collection (-e srt_slurm_collection_dir=DIR) has to name the directory "
+            f"{path} is not there. playbook.collection (-e srt_slurm_collection_dir=DIR) has to name the directory "
             "of the collection srt.slurm on the submit host, playbook.name one of its playbooks."
         )
     if not os.access(python, os.X_OK):

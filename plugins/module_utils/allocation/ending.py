@@ -11,7 +11,7 @@ import time
 
 from ..failures import Error, SlurmError
 from ..holder import FOLDER, slurm_calls
-from ..secrets.references import forget
+from ..holder.secret_values import forget
 from ..slurm import commands, script
 from . import adopted, detached, driver, finding, ownership
 from . import requeue as requeueing

@@ -9,7 +9,7 @@ import shlex
 
 from ..failures import Error, SlurmError
 from ..holder import slurm_calls
-from ..secrets.references import forget
+from ..holder.secret_values import forget
 from ..slurm import commands, script
 from . import adopted, ownership
 from .call import Call

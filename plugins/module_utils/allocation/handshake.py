@@ -11,7 +11,7 @@ import os
 import time
 
 from ..failures import Error, SlurmError
-from ..secrets.references import forget
+from ..holder.secret_values import forget
 from ..slurm import commands
 from . import adopted, driver, job_end
 

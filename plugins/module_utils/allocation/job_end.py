@@ -14,7 +14,7 @@ from ..holder import journal, slurm_calls
 from ..holder.basics import tail_lines
 from ..holder.job_ends import NODE_FAILED, PREEMPTED, REASONS, SIGNAL, TAKEN_AWAY
 from ..holder.job_watch import code_in_output
-from ..secrets.references import forget
+from ..holder.secret_values import forget
 from ..slurm import commands
 
 # Ends of a job that say nothing about the job itself.

@@ -16,7 +16,7 @@ from ..failures import SlurmError
 from ..files import write_text_atomic
 from ..holder import slurm_calls
 from ..holder.basics import utc_now
-from ..secrets.references import FOLDER, forget
+from ..holder.secret_values import FOLDER, forget
 from ..slurm import commands, script
 
 # In ID.json of the run directory.

@@ -12,7 +12,8 @@ import time
 from ..failures import Error, SlurmError
 from ..files import write_text_atomic
 from ..holder.basics import utc_now
-from ..secrets.references import forget, store
+from ..holder.secret_values import forget
+from ..secrets.references import store
 from ..slurm import commands, script
 from . import detached, driver, finding, job_end, ownership
 from .call import Call

@@ -24,7 +24,7 @@ ENDING_S = 180.0  # how long a job that is ending may need to leave the queue
 def held(job: dict) -> str:
     """Return what to do about a job (its queue entry) that waits until somebody releases it, "" if it does not."""
     text = f"{job['state']} {job['reason']}"
-    return f"It is held: scontrol release {job['id']} releases it" if HELD.search(text) else ""
+    return f"It is held; release it with scontrol release {job['id']}" if HELD.search(text) else ""
 
 
 def is_unfinished(call: Call, job: dict) -> bool:

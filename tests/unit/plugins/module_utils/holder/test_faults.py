@@ -22,8 +22,8 @@ def _no_pauses(monkeypatch):
 
 
 def start(fake, *steps, **fields):
-    asks = [srun.start_request(step, "42", fake.run_dir) for step in steps]
-    return fake.request("start", steps=asks, wait_s=10, **fields)
+    specs = [srun.start_request(step, "42", fake.run_dir) for step in steps]
+    return fake.request("start", steps=specs, wait_s=10, **fields)
 
 
 def kept(fake, name, attempt=1):
@@ -105,11 +105,11 @@ def test_a_step_that_is_not_started_any_more_leaves_no_evidence(fake, monkeypatc
     """The job ends in the moment in which its client cannot be started."""
 
     def spawn(*args):
-        fake.holder.end("enough")
+        fake.holder.end("requested", "enough")
         raise OSError("no")
 
     monkeypatch.setattr(fake.slurm, "spawn", spawn)
-    fake.holder.start([srun.start_request(make_step("a", restarts=2), "42", fake.run_dir)])
+    fake.steps.start([srun.start_request(make_step("a", restarts=2), "42", fake.run_dir)])
     record = fake.until(lambda steps: steps["a"]["state"] == "ended")["a"]
     assert (record["attempt"], record["expected"]) == (1, True)
     assert not pathlib.Path(fake.run_dir, "evidence").exists()

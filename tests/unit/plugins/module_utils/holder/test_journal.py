@@ -23,8 +23,8 @@ def service():
 
 
 def start(fake, *steps, **fields):
-    asks = [srun.start_request(step, "42", fake.run_dir) for step in steps]
-    return fake.request("start", steps=asks, wait_s=10, **fields)
+    specs = [srun.start_request(step, "42", fake.run_dir) for step in steps]
+    return fake.request("start", steps=specs, wait_s=10, **fields)
 
 
 def ended(answer):
@@ -102,7 +102,7 @@ def test_the_list_of_ends_has_a_bound():
 @pytest.fixture
 def left(fake, monkeypatch):
     """A holder with a step that goes on while the next one begins."""
-    monkeypatch.setattr(holder_steps, "LOOK_AGAIN_S", 0.01)
+    monkeypatch.setattr(holder_steps, "LOOK_S", 0.01)
     start(fake, make_step("a"))
     return fake
 
