@@ -32,7 +32,7 @@ def meet(job, folder, lease_s, limit_s, ours, ctx, client=None):
     began, first = time.monotonic(), ours and job["batch_host"] or nodes[0]
     while True:
         if ours and first not in nodes:  # Slurm took the node out of the job, and the batch script with it
-            _cancel(job, folder, first, "was lost before it started it")
+            _cancel(job, folder, first, "was lost before it started the holder")
         try:
             talk = driver.connect(job["id"], folder, nodes[0], patience_s=min(ROUND_S, limit_s), nodes=nodes)
             return talk.request("status", lease_s=lease_s)
@@ -48,8 +48,8 @@ def meet(job, folder, lease_s, limit_s, ours, ctx, client=None):
                 adopted.check_concurrent(job, folder, client)
         if not begun:
             if passed > BEGIN_S:
-                _cancel(job, folder, first, f"did not start it in {BEGIN_S:g} s")
-            ctx.progress(f"job {job['id']} has its nodes; {first} has not started it yet")
+                _cancel(job, folder, first, f"did not start the holder in {BEGIN_S:g} s")
+            ctx.progress(f"job {job['id']} has its nodes; {first} has not started the holder yet")
         if not ctx.controller_alive():
             raise Error("The controller is gone.")
         found = commands.jobs(job_id=job["id"])

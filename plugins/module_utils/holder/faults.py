@@ -15,7 +15,7 @@ from .step import CLIENT_KILLED, EXITED, KILLED, NODE_FAILED, SRUN_FAILED
 
 FOLDER = "evidence"
 SIGNALS = {signal.strsignal(number): int(number) for number in signal.Signals}
-NOISE = "cluster configuration lacks support for cpu binding"  # nobody asked for any
+NOISE = "cluster configuration lacks support for cpu binding"  # of no use: none is requested
 
 # Kinds of faults that may not come again on another node. Bad flags, missing files and bugs do.
 RETRYABLE = ("node", "gpu", "nccl", "port")
@@ -125,7 +125,7 @@ def keep(record, run_dir):
 
 
 def may_restart(step, found):
-    """Tell whether the holder starts *step* again by itself: its policy says so, and it is not permanent."""
+    """Tell whether the holder starts *step* again by itself: its policy says so, and the fault is not permanent."""
     left = int(step.spec.get("restarts") or 0) - step.restarted
     return left > 0 and bool(step.spec.get("srun_argv")) and not (found or {}).get("permanent")
 

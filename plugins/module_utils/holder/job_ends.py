@@ -33,7 +33,7 @@ def job_end(code: str, reason: str = "", signal: int | None = None) -> dict:
     """Return the end of a job.
 
     :param reason: in words; those of REASONS if there are none.
-    :param signal: the number of the signal that told of it.
+    :param signal: the number of the signal that announced it.
     """
     words = reason or REASONS.get(code, "")
     if signal is not None:

@@ -43,7 +43,7 @@ class Job:
     :param retries: how often it may be requeued.
     :ivar restarts: how often it was.
     :ivar unsure: Slurm did not answer when it was asked to requeue the job, and may have heard.
-    :ivar not_left_out: nodes that it may get again, against our wish.
+    :ivar not_left_out: nodes that it may get again although they failed.
     """
 
     def __init__(self, job_id, run_dir, retries=0):

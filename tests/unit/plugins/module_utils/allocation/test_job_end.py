@@ -311,7 +311,7 @@ def silent(monkeypatch, nodelist="n[1-2]"):
 
 def test_a_job_whose_first_node_is_gone_is_cancelled(monkeypatch, tmp_path):
     job, calls = silent(monkeypatch, nodelist="n2")
-    with pytest.raises(Error, match="first node n1 was lost before it started it") as caught:
+    with pytest.raises(Error, match="first node n1 was lost before it started the holder") as caught:
         handshake.meet(job, str(tmp_path), 120.0, 60.0, True, Context())
     assert calls == ["42"] and caught.value.evidence == {"retryable": True, "bad_nodes": ["n1"]}
 
@@ -331,7 +331,7 @@ def test_a_job_that_cannot_be_cancelled_is_not_followed_by_another(monkeypatch, 
 def test_a_job_that_never_begins_is_cancelled(monkeypatch, tmp_path):
     job, calls = silent(monkeypatch)
     monkeypatch.setattr(handshake, "BEGIN_S", 0.0)
-    with pytest.raises(Error, match="n1 did not start it in 0 s"):
+    with pytest.raises(Error, match="n1 did not start the holder in 0 s"):
         handshake.meet(job, str(tmp_path), 120.0, 60.0, True, Context())
     assert calls == ["42"]
 
