@@ -35,7 +35,7 @@ class FakeHolder:
             "critical": step["critical"], "log": step["log"].replace("%N", step["nodes"][0]),
             "attempt": self.records.get(step["name"], {}).get("attempt", 0) + 1,
             "step_id": "77.1", "state": "running", "started_at": None, "ended_at": None, "exit_code": None,
-            "signal": None, "reason": None, "expected": False, "node": None, "seq": self.seq,
+            "signal": None, "reason": None, "expected": False, "node": None, "seq": self.seq, "deadline_s": None,
         }  # fmt: skip
         self.records[step["name"]] = dict(record, **facts)
 
