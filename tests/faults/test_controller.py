@@ -141,7 +141,7 @@ esac"""
 def test_two_controllers_that_adopt_one_allocation_at_once_share_its_holder(cluster):
     cluster.run("salloc", "--no-shell", "--job-name=mine", "--nodes=3", "--ntasks=3", "--exclusive", "--time=10")
     (job_id,) = cluster.jobs("mine")
-    job, slow = cluster.job_file("guests"), cluster.commands(srun=TOGETHER.format(folder=cluster.folder / "together"))
+    job, slow = cluster.job_file("adopted"), cluster.commands(srun=TOGETHER.format(folder=cluster.folder / "together"))
     argv = cluster.playbook_argv(job, "-e", f"job_id={job_id}", "-e", "keep=600")
     with concurrent.futures.ThreadPoolExecutor() as pool:
         played = list(pool.map(lambda _turn: cluster.play(argv, slow), range(2)))

@@ -104,7 +104,7 @@ def test_a_job_whose_prolog_fails_is_followed_by_one_without_that_node(cluster, 
 
 
 @pytest.mark.slow
-def test_a_job_whose_first_node_is_lost_before_it_begins_is_taken_back(cluster, heal):
+def test_a_job_whose_first_node_is_lost_before_it_begins_is_cancelled(cluster, heal):
     (cluster.traps / "prolog.node001").write_text("sleep 4\n")
     process = cluster.start_playbook(cluster.job_file("nobody"), "-e", "job_retries=1")
     wait_for(lambda: cluster.jobs("nobody"), "the job")

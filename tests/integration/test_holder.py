@@ -133,7 +133,7 @@ def test_through_slurm_and_through_the_socket(held, cluster):
         (["sleep", "0.3"], {"exit_code": 0, "signal": None}),
     ],
 )
-def test_how_a_step_ended_is_told_at_once(held, argv, said):
+def test_how_a_step_ended_is_answered_at_once(held, argv, said):
     held.start(make_step("a", held.nodes[1], argv))
     began = time.monotonic()
     ended = held.driver.request("wait", checks=[], slice_s=30)["ended"][0]

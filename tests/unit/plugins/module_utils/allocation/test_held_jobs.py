@@ -113,7 +113,7 @@ def test_the_wait_for_a_held_job_says_how_to_release_it(waiting, queue, do, stat
     assert queue.calls == []
 
 
-def test_what_is_written_about_a_job_tells_that_it_was_let_go(queue, do, tmp_path):
+def test_the_record_of_a_job_says_that_it_was_released(queue, do, tmp_path):
     do()
     about = json.loads((tmp_path / "out" / "8" / "8.json").read_text())
     assert about["released_at"].endswith("Z")

@@ -59,7 +59,7 @@ def slurm(program):
         ({"state": "COMPLETING"}, False, []),
     ],
 )
-def test_what_another_try_may_cure(slurm, tmp_path, told, retryable, bad):
+def test_which_ends_are_retryable(slurm, tmp_path, told, retryable, bad):
     slurm(**told)
     found = allocation_end.look("42", str(tmp_path))
     assert (found["retryable"], found["bad_nodes"]) == (retryable, bad)

@@ -31,7 +31,7 @@ def ended(answer):
     return [(one["name"], one["attempt"], one["signal"], one["expected"]) for one in answer["ends"]]
 
 
-def test_every_end_of_a_part_of_the_service_is_told(fake, monkeypatch):
+def test_every_end_of_a_step_of_the_service_is_listed(fake, monkeypatch):
     monkeypatch.setattr(holder_steps, "RESTART_PAUSES_S", (0.01,))
     start(fake, make_step("a", restarts=1), make_step("b"), make_step("load", tier="benchmark"))
     fake.slurm.end("a", 137, "srun: error: node001: task 0: Killed")

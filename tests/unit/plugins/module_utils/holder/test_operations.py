@@ -160,7 +160,7 @@ def test_stop_goes_by_tiers_and_in_one_call_each(fake):
     tiers = {"nats": "head_infra", "w0": "worker", "w1": "worker", "f": "frontend", "load": "benchmark"}
     start(fake, *[make_step(name, tier=tier) for name, tier in tiers.items()])
     names = {s["step_id"]: s["name"] for s in fake.request("status")["steps"]}
-    answer = fake.request("stop", names=list(tiers) + ["stranger"])
+    answer = fake.request("stop", names=list(tiers) + ["unknown"])
     assert [(sig, sorted(names[i] for i in ids)) for sig, ids in fake.slurm.signalled] == [
         ("TERM", ["load"]),
         ("TERM", ["f"]),
@@ -168,7 +168,7 @@ def test_stop_goes_by_tiers_and_in_one_call_each(fake):
         ("TERM", ["nats"]),
     ]
     assert all(s["state"] == "ended" and s["expected"] for s in answer["steps"])
-    assert actions(answer) == dict(dict.fromkeys(tiers, "stopped"), stranger="absent")
+    assert actions(answer) == dict(dict.fromkeys(tiers, "stopped"), unknown="absent")
 
 
 def test_a_step_that_ignores_term_is_killed_after_its_grace(fake):

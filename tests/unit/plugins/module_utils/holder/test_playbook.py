@@ -30,7 +30,7 @@ def make(tmp_path, code, keep=False, argv=None):
     return Play(str(tmp_path), lambda: renewed.append(1), told.append), told, renewed
 
 
-def test_its_end_is_told_with_its_exit_code(tmp_path, monkeypatch):
+def test_its_end_comes_with_its_exit_code(tmp_path, monkeypatch):
     monkeypatch.setenv("SLURM_JOB_ID", "7")
     code = "import os, sys; print(os.environ['MINE'], os.environ.get('SLURM_JOB_ID')); sys.exit(3)"
     play, told, renewed = make(tmp_path, code)
