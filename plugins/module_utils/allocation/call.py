@@ -1,4 +1,5 @@
 # Copyright (c) 2026 srt.slurm developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One call of slurm_job: what is wanted of an allocation, and what was done so far."""
 
@@ -8,6 +9,8 @@ import os
 
 from ..slurm import script
 from . import detached
+
+QUERIED = "queried"  # the state of a call that only looks
 
 
 class Call:

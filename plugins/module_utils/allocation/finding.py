@@ -1,4 +1,5 @@
 # Copyright (c) 2026 srt.slurm developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The job of a call: found by its id, or by user, name and digest of the allocation request. Jobs are queue entries."""
 
@@ -12,7 +13,7 @@ from ..holder import slurm_calls
 from ..holder.secret_values import forget
 from ..slurm import commands, script
 from . import adopted, ownership
-from .call import Call
+from .call import QUERIED, Call
 
 
 def find(call: Call) -> dict | None:
@@ -72,7 +73,7 @@ def at_home(call: Call, job: dict) -> dict | None:
     is not used from another one.
     """
     recorded, here = ownership.recorded_run_dir(job), call.run_dir(job)
-    if call.state == "queried":
+    if call.state == QUERIED:
         adopted.check_run_dir(job, here)
     if not recorded or ownership.same(recorded, here) or ownership.is_of(here, job):
         return job
@@ -80,7 +81,7 @@ def at_home(call: Call, job: dict) -> dict | None:
         if call.job_id and os.path.isdir(here):
             return leave_alone(call, job)
         return _follow(call, job, recorded)
-    if call.state in ("running", "queried") or commands.held_by_user(job):
+    if call.state in ("running", QUERIED) or commands.held_by_user(job):
         raise Error(
             f"Job {job['id']} ({job['name']}) is there already and works in {job['work_dir']}, not in "
             f"{call.output_dir}. Go on with it with -e output_dir={shlex.quote(job['work_dir'])}, or end it: "

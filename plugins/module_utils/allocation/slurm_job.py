@@ -10,7 +10,7 @@ import time
 from ..holder.lease import LEASE_S
 from ..slurm import commands, script
 from . import adopted, description, detached, ending, finding, requeue, submission, unfinished, waiting
-from .call import Call
+from .call import QUERIED, Call
 
 ARGUMENT_SPEC = {
     "allocation": {"type": "dict"},
@@ -49,7 +49,7 @@ def _once(call):
         found = None
     elif call.state == "requeued":
         ending.requeue(call, found)
-    elif call.state != "queried":
+    elif call.state != QUERIED:
         found = _ensure(call, found)
         if call.playbook and not call.actions:
             detached.check_found(found, call.run_dir(found), call.playbook)
