@@ -14,7 +14,7 @@ import uuid
 from ..allocation import driver
 from ..failures import Error
 from ..files import load_plan, write_text_atomic
-from ..holder.steps import number_of
+from ..holder.step import number_of
 from ..programs import program_files
 from ..slurm import commands, srun
 from .evidence import step_error
