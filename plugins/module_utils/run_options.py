@@ -14,11 +14,12 @@ from typing import Any, Callable, NamedTuple
 
 from ansible.module_utils.parsing.convert_bool import boolean as ansible_boolean
 
+from .holder.lease import LEASE_S
+
 NUMBER = re.compile(r"[1-9][0-9]*")
 UNSET = "is empty, as an unset variable of the shell is."
 MOST_RETRIES = 1000
-# Seconds for which a job lives on without a sign of life: of a run that ends it, and of one that keeps it.
-LEASE_S, KEPT_S = 120.0, 3600.0
+KEPT_S = 3600.0  # the lease of a job whose service stays up after its run
 SHORTEST_LEASE_S = 15.0  # a controller that is at work may be silent for some seconds between two requests
 
 

@@ -149,7 +149,7 @@ bad_nodes:
   returned: failure
   type: list
   elements: str
-curable:
+retryable:
   description: Whether another allocation may do better.
   returned: failure
   type: bool

@@ -76,15 +76,26 @@ stage:
 ending:
   description: Why the holder ends or ended the job, null when it does not, or could not write it down.
   returned: success
-  type: str
-  sample: "signal 15: its time limit of 01:00:00 is reached"
-again:
+  type: dict
+  contains:
+    code:
+      description:
+        - V(requested) by a controller, V(lease_expired), V(playbook_ended) for the playbook inside the job, or what
+          Slurm did - V(time_limit), V(preempted), V(node_failed), V(requeued), V(cancelled), V(over) when the job had
+          ended before its holder could know, V(signal) as long as Slurm may still say why, V(unexplained).
+      type: str
+      sample: time_limit
+    reason:
+      description: The same in words.
+      type: str
+      sample: "signal 15: its time limit of 01:00:00 is reached"
+requeue:
   description: >-
-    How a job begins again that waits for that, null when it does not. RV(ending) is then of the attempt before;
-    RV(valid), RV(verdict) and the reasons of RV(points) are not told until this one has its own.
+    What a job waits for that was requeued, null for any other one. RV(ending) is then of the job attempt before;
+    RV(valid), RV(verdict) and the reasons of RV(points) are null until this one has its own.
   returned: success
   type: str
-  sample: begins again when it gets nodes, attempt 2 of 3
+  sample: "requeued: attempt 2 of 3 starts when it gets nodes"
 workers:
   description: Number of workers, C(planned) and C(running).
   returned: success
@@ -100,7 +111,12 @@ service:
   type: dict
   sample: {"url": "http://10.1.0.1:8000", "planned": 7, "running": 7, "left_s": 3600.0, "ends_by": "lease"}
 steps:
-  description: The latest record of every step - name, tier, state, step_id, nodes, attempt, exit_code, signal, reason.
+  description:
+    - The latest record of every step - C(name), C(tier), C(state), C(step_id), C(node), C(nodes), C(attempt),
+      C(expected), and its times C(started_at), C(running_at) and C(ended_at).
+    - How it ended is C(end_code) - V(exited) with C(exit_code), V(killed) by C(signal), V(node_failed), V(srun_failed),
+      V(client_killed), V(stopped_early) before it started, V(unknown) for one without a client, V(unseen) while there
+      was no holder, V(with_job). C(reason) is the same in words.
   returned: success
   type: list
   elements: dict

@@ -39,7 +39,7 @@ options:
       - V(absent) lets the holder end all steps in order, then the job, and waits until it is gone from the queue.
         A suspended job is resumed for that, where Slurm allows it.
       - V(requeued) is for the playbook that runs inside the job (O(playbook)). Once it has ended, the job goes back
-        into the queue, and begins again in the same run directory, without the C(exclude) of O(allocation). Nothing
+        into the queue, and starts again in the same run directory, without the C(exclude) of O(allocation). Nothing
         is changed when O(playbook.retries) is used up.
     type: str
     choices: [present, running, absent, requeued]
@@ -80,6 +80,12 @@ options:
       - After that the job stays in the queue.
     type: float
     default: 0.0
+  end_timeout_s:
+    description:
+      - Seconds in which V(absent) expects the holder to end all steps. After that the job is cancelled, and it is an
+        error when it is still in the queue a minute later. In an adopted allocation it is an error at once.
+    type: float
+    default: 180.0
   retries:
     description:
       - How often V(running) submits another job when Slurm takes a job away before it can be used - a node failed, its
@@ -115,7 +121,7 @@ options:
         default: false
       retries:
         description:
-          - How often the job may begin again by itself, in the same run directory. Slurm does that when it preempts the
+          - How often the job may be requeued by itself, in the same run directory. Slurm does that when it preempts the
             job (where the partition requeues) or a node fails, the playbook with O(state=requeued).
           - Without it the job is submitted with C(--no-requeue).
         type: int

@@ -158,13 +158,16 @@ evidence:
     attempt:
       description: Which attempt of the step it was.
       type: int
+    end_code:
+      description: How it ended, as in RV(srt.slurm.run_status#module:steps).
+      type: str
     kind:
       description: Kind of fault, by the words of the log, such as V(gpu), V(nccl), V(port), V(usage) or V(node).
       type: str
-    curable:
+    retryable:
       description: Whether the same step may do better on another node.
       type: bool
-    hopeless:
+    permanent:
       description: Whether it would end again in the same way where it was, so that the holder does not restart it.
       type: bool
     fatal:
@@ -184,7 +187,7 @@ evidence:
     kept:
       description: Path of the file in which the holder keeps this for good, null if there is none.
       type: str
-curable:
+retryable:
   description: Whether another allocation, without RV(bad_nodes), may do better.
   returned: when a critical step ended
   type: bool

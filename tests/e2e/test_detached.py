@@ -161,7 +161,7 @@ def test_a_run_that_comes_to_its_time_limit_says_what_it_has(cluster):
     assert "c=3 not measured" in status
     assert "PLAY RECAP" in told
     assert json.loads((run_dir / "rollup.json").read_text())["valid"] is False
-    assert '"reason": "ended"' in (run_dir / "steps.jsonl").read_text()
+    assert '"phase": "ended"' in (run_dir / "steps.jsonl").read_text()
 
 
 @pytest.mark.slow

@@ -246,12 +246,12 @@ def test_an_allocation_of_somebody_else_is_adopted_and_left(cluster, allocation)
 def test_an_allocation_with_the_number_of_an_old_run_gets_a_directory_of_its_own(cluster, allocation):
     old = cluster.output / allocation
     (old / "results").mkdir(parents=True)
-    (old / "steps.jsonl").write_text('{"event": "holder", "reason": "begin"}\n')
+    (old / "steps.jsonl").write_text('{"event": "holder", "phase": "begin"}\n')
     (old / f"{allocation}.json").write_text('{"submitted_at": "2020-01-01T00:00:00Z"}')
     job, here = cluster.job_file("second"), ("-e", f"job_id={allocation}", "-e", "keep=600")
     alone = cluster.playbook(job, *here, "--tags", "worker")
     assert alone.rc != 0
-    assert f"is of an earlier job with the number {allocation}" in alone.text
+    assert f"is of an earlier job with the id {allocation}" in alone.text
     assert not (old / "plan.json").exists()
     played = cluster.playbook(job, *here, "--skip-tags", "benchmark,rollup")
     assert played.rc == 0, played.text

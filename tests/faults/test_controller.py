@@ -141,13 +141,13 @@ esac"""
 def test_two_controllers_that_adopt_one_allocation_at_once_share_its_holder(cluster):
     cluster.run("salloc", "--no-shell", "--job-name=mine", "--nodes=3", "--ntasks=3", "--exclusive", "--time=10")
     (job_id,) = cluster.jobs("mine")
-    job, slow = cluster.job_file("guests"), cluster.commands(srun=TOGETHER.format(folder=cluster.folder / "together"))
+    job, slow = cluster.job_file("adopted"), cluster.commands(srun=TOGETHER.format(folder=cluster.folder / "together"))
     argv = cluster.playbook_argv(job, "-e", f"job_id={job_id}", "-e", "keep=600")
     with concurrent.futures.ThreadPoolExecutor() as pool:
         played = list(pool.map(lambda _turn: cluster.play(argv, slow), range(2)))
     assert [one.rc for one in played] == [0, 0], played[0].text + played[1].text
     events = [json.loads(line) for line in (cluster.latest / "steps.jsonl").read_text().splitlines()]
-    assert [event["reason"] for event in events if event["event"] == "holder"] == ["begin"]
+    assert [event["phase"] for event in events if event["event"] == "holder"] == ["begin"]
     starts = [event["name"] for event in events if event["event"] == "start"]
     for name in ("prefill_0", "decode_0", "decode_1", "nginx", "nats", "etcd"):
         assert starts.count(name) == 1, name

@@ -26,17 +26,19 @@ def ended_in_tiers(run_dir):
     return sorted(set(tiers), key=lambda tier: len(tiers) - tiers[::-1].index(tier))
 
 
-def test_a_guest_whose_holder_was_killed_is_ended_by_stop(cluster):
+def test_an_adopted_allocation_whose_holder_was_killed_is_ended_by_stop(cluster):
     cluster.run("salloc", "--no-shell", "--job-name=mine", "--nodes=3", "--ntasks=3", "--exclusive", "--time=10")
     (job_id,) = cluster.jobs("mine")
-    played = cluster.playbook(cluster.job_file("guest"), "-e", f"job_id={job_id}", *UP)
+    played = cluster.playbook(cluster.job_file("adopted"), "-e", f"job_id={job_id}", *UP)
     assert played.rc == 0, played.text
     holder = cluster.steps(job_id)["srt_holder"]
     cluster.kill_holder()
     wait_for(lambda: holder not in cluster.steps(job_id).values(), "the holder to be gone")
     left = cluster.steps(job_id)
     assert {"nats", "etcd", "prefill_0", "decode_0", "frontend_0"} <= set(left), left
-    alone = cluster.playbook(cluster.job_file("guest"), "-e", f"job_id={job_id}", "-e", "keep=600", "--tags", "health")
+    alone = cluster.playbook(
+        cluster.job_file("adopted"), "-e", f"job_id={job_id}", "-e", "keep=600", "--tags", "health"
+    )
     assert f"Job {job_id} has no holder any more" in alone.text, alone.text
     assert set(cluster.steps(job_id)) == set(left)
     played = stop_yml(cluster)

@@ -72,7 +72,8 @@ def test_an_srun_to_the_holder_that_hangs_once_is_run_again(cluster, op):
 @pytest.mark.slow
 def test_a_job_that_can_neither_begin_nor_be_cancelled_is_named(cluster):
     hang = cluster.commands(scontrol=f'[ "$1" = release ] && {HANG}', scancel=HANG)
-    played = failed(cluster.playbook(cluster.job_file("hung-both"), env=hang), "was not begun: scontrol did not answer")
+    job = cluster.job_file("hung-both")
+    played = failed(cluster.playbook(job, env=hang), "was not started: scontrol did not answer")
     (job_id,) = cluster.jobs("hung-both")
     assert re.search(rf"could not be cancelled either .*run scancel {job_id}", " ".join(played.text.split()))
     cluster.run("scancel", job_id)

@@ -28,7 +28,7 @@ def test_a_node_that_lacks_a_gpu_is_left_out_by_the_retry(cluster):
     cluster.gone("seven")
 
 
-def test_a_gpu_that_a_stranger_uses_is_found_before_models_load(cluster):
+def test_a_gpu_that_a_foreign_process_uses_is_found_before_models_load(cluster):
     busy = cluster.gpus(node003="processes='4711, python3, 70000'")
     played = failed(cluster.playbook(cluster.job_file("busy"), env=busy))
     assert "node003: 1 foreign processes use GPUs: 4711, python3, 70000" in flat(played.text)

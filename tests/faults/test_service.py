@@ -131,20 +131,20 @@ def test_results_from_before_the_fault_are_kept_and_taken_over(cluster):
 
 
 @pytest.mark.parametrize(("port", "step"), [(4222, "nats"), (2379, "etcd"), (8081, "prefill_0")])
-def test_a_port_taken_by_a_stranger_is_found_before_models_load(cluster, port, step):
-    strangers = [cluster.listen(f"node00{number}", port) for number in (1, 2, 3)]
+def test_a_port_taken_by_a_foreign_process_is_found_before_models_load(cluster, port, step):
+    listeners = [cluster.listen(f"node00{number}", port) for number in (1, 2, 3)]
     try:
         played = failed(cluster.playbook(cluster.job_file("taken")), rf"node00\d: port {port} of {step} is taken")
     finally:
-        for stranger in strangers:
-            stop(stranger)
+        for listener in listeners:
+            stop(listener)
     assert "srt.slurm.worker :" not in played.text
     cluster.gone("taken")
 
 
 @pytest.mark.parametrize(("port", "step"), [(4222, "nats"), (2379, "etcd")])
 def test_a_port_taken_after_preflight_fails_the_step_with_the_reason(cluster, port, step):
-    strangers = [cluster.listen(f"node00{number}", port) for number in (1, 2, 3)]
+    listeners = [cluster.listen(f"node00{number}", port) for number in (1, 2, 3)]
     try:
         job = cluster.job_file("late", health_check=SHORT)
         failed(
@@ -153,15 +153,15 @@ def test_a_port_taken_after_preflight_fails_the_step_with_the_reason(cluster, po
             "address already in use",
         )
     finally:
-        for stranger in strangers:
-            stop(stranger)
+        for listener in listeners:
+            stop(listener)
     found = cluster.evidence(step)
-    assert (found["kind"], found["curable"]) == ("port", True)
+    assert (found["kind"], found["retryable"]) == ("port", True)
     cluster.gone("late")
 
 
 def test_a_port_of_a_worker_taken_after_preflight_fails_the_worker_with_the_reason(cluster):
-    stranger = cluster.listen("node001", 30000)
+    listener = cluster.listen("node001", 30000)
     try:
         job = cluster.job_file(
             "engine",
@@ -174,19 +174,19 @@ def test_a_port_of_a_worker_taken_after_preflight_fails_the_worker_with_the_reas
         args = ("--skip-tags", "preflight")
         failed(cluster.playbook(job, *args), r"Step agg_0 on node001 ended", "address already in use")
     finally:
-        stop(stranger)
+        stop(listener)
     found = cluster.evidence("agg_0")
-    assert (found["kind"], found["node"], found["curable"]) == ("port", "node001", True)
+    assert (found["kind"], found["node"], found["retryable"]) == ("port", "node001", True)
     cluster.gone("engine")
 
 
 def test_a_status_port_of_a_dynamo_worker_taken_after_preflight_is_no_fault(cluster):
     """Dynamo goes on without it, and whether the worker serves is asked at the frontends."""
-    stranger = cluster.listen("node001", 8081)
+    listener = cluster.listen("node001", 8081)
     try:
         played = cluster.playbook(cluster.job_file("status"), "--skip-tags", "preflight")
     finally:
-        stop(stranger)
+        stop(listener)
     assert (cluster.node_of("prefill_0"), played.rc) == ("node001", 0), played.text
     assert cluster.rollup()["valid"] is True
     cluster.gone("status")
@@ -345,20 +345,20 @@ def test_stale_directories_and_processes_of_ours_are_cleaned(cluster):
         "os.makedirs(f'/tmp/srt-{j}-{m}-nats/x'); os.makedirs(f'/tmp/srt-{j}-00000000-nats')"
     )
     cluster.run(sys.executable, "-c", script, str(old), node="node001")
-    stranger = subprocess.Popen(
+    stale = subprocess.Popen(
         [*cluster.prefix("node001"), "env", "-C", str(old), f"SLURM_JOB_ID={old.name}", "sleep", "600"], cwd=ROOT
     )
     left_alone = subprocess.Popen([*cluster.prefix("node001"), "env", "-C", str(old), "sleep", "601"], cwd=ROOT)
     try:
         played = cluster.playbook(job, "-v")
         assert played.rc == 0, played.text
-        wait_for(lambda: stranger.poll() is not None, "the stale process to be gone")
+        wait_for(lambda: stale.poll() is not None, "the stale process to be gone")
         assert left_alone.poll() is None
         listed = cluster.run("ls", "/tmp", node="node001")
         assert f"srt-{old.name}-00000000-nats" in listed
         assert f"removed /tmp/srt-{old.name}" in played.text
     finally:
-        for process in (stranger, left_alone):
+        for process in (stale, left_alone):
             process.kill()
             process.wait()
         cluster.run("rm", "-rf", f"/tmp/srt-{old.name}-00000000-nats", node="node001")

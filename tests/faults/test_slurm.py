@@ -171,8 +171,8 @@ def test_the_time_limit_ends_the_job_in_order_and_is_named(cluster):
     why = "signal 15: its time limit of 00:02:00 is reached"
     failed(cluster.playbook(job), rf"Job {cluster.latest.name} is ending: {why}\.")
     events = (cluster.latest / "steps.jsonl").read_text()
-    assert f'"reason": "end: {why}"' in events
-    assert '"reason": "ended"' in events
+    assert f'"phase": "ending", "code": "time_limit", "reason": "{why}"' in events
+    assert '"phase": "ended"' in events
     assert list(cluster.latest.glob("evidence/*")) == []  # no step is to blame
     assert why in " ".join(cluster.rollup()["invalid_reasons"])
     assert f"ended: {why}" in look(cluster, cluster.latest.name)

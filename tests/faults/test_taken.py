@@ -1,6 +1,6 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
-"""Jobs that Slurm takes away, before or while they are used, and what begins again. See docs/reliability.md."""
+"""Jobs that Slurm takes away, before or while they are used, and what is requeued. See docs/reliability.md."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_preempted_job_is_named_and_followed_by_another(cluster, partition):
     assert "Attempt 2 of 2, without any exclusion" in played.text
     assert f"c=1 taken over from job {first.name}" in played.text
     assert "c=3 measured, valid" in played.text
-    assert "end: signal 15: preempted" in (first / "steps.jsonl").read_text()
+    assert '"code": "preempted", "reason": "signal 15: preempted' in (first / "steps.jsonl").read_text()
     told = " ".join(cluster.rollup(first)["invalid_reasons"])
     assert "preempted" in told, told
     assert list(first.glob("evidence/*")) == []  # no step is to blame
@@ -104,7 +104,7 @@ def test_a_job_whose_prolog_fails_is_followed_by_one_without_that_node(cluster, 
 
 
 @pytest.mark.slow
-def test_a_job_whose_first_node_is_lost_before_it_begins_is_taken_back(cluster, heal):
+def test_a_job_whose_first_node_is_lost_before_it_begins_is_cancelled(cluster, heal):
     (cluster.traps / "prolog.node001").write_text("sleep 4\n")
     process = cluster.start_playbook(cluster.job_file("nobody"), "-e", "job_retries=1")
     wait_for(lambda: cluster.jobs("nobody"), "the job")
@@ -160,7 +160,7 @@ def test_a_submitted_job_that_is_preempted_begins_again_by_itself(cluster, parti
     assert ended(cluster, job_id)["JobState"] == "COMPLETED", log.read_text()
     text = log.read_text()
     assert f"Job {job_id} ends: signal 15: preempted, Slurm gave its nodes" in text
-    assert "It begins again when it gets nodes, attempt 2 of 2." in text
+    assert "It is requeued: attempt 2 of 2 starts when it gets nodes." in text
     assert "c=1 kept" in text
     assert "c=3 measured, valid" in text
     assert cluster.rollup(run_dir)["valid"] is True
@@ -175,12 +175,12 @@ def test_a_submitted_job_with_a_gpu_fault_begins_again_without_that_node(cluster
     waits = "PENDING BeginTime"
     wait_for(lambda: waits in cluster.run("squeue", "-h", "-j", job_id, "-o%T %r"), "the job to be in the queue again")
     status = cluster.run("ansible-playbook", "playbooks/status.yml", "-e", f"run_dir={run_dir}")
-    assert "begins again when it gets nodes, attempt 2 of 2; the attempt before ended: its playbook ended" in status
+    assert "requeued: attempt 2 of 2 starts when it gets nodes; the attempt before ended: its playbook ended" in status
     assert not re.search("is ending|results:|left|workers:", status.partition("run directory:")[0]), status
     begun(cluster, job_id)
     log = run_dir / "playbook.log"
     wait_for(lambda: "c=2 measured, valid" in log.read_text(), "the point", timeout_s=180)
-    assert "It begins again when it gets nodes, attempt 2 of 2." in log.read_text()
+    assert "It is requeued: attempt 2 of 2 starts when it gets nodes." in log.read_text()
     (evidence,) = [json.loads(path.read_text()) for path in run_dir.glob("evidence/*.json")]
     assert (evidence["node"], evidence["kind"], evidence["attempt"]) == ("node002", "gpu", 1)
     plan = cluster.plan(run_dir)
@@ -267,6 +267,6 @@ def test_a_submitted_job_without_retries_left_ends(cluster, heal):
     job_id, run_dir = cluster.submit(cluster.job_file("sick-twice"), "-e", "job_retries=1")
     begun(cluster, job_id)
     fields = ended(cluster, job_id)
-    assert "It does not begin again: job_retries is used up." not in (run_dir / "playbook.log").read_text()
+    assert "It is not requeued: job_retries is used up." not in (run_dir / "playbook.log").read_text()
     assert (fields["JobState"], fields["Restarts"]) == ("FAILED", "1"), (run_dir / "playbook.log").read_text()
     assert len(list(run_dir.glob("evidence/*.2.json"))) > 0

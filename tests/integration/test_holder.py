@@ -62,8 +62,8 @@ def held(allocation, cluster):
             self.by_slurm = driver.connect(self.id, job["run_dir"], self.nodes[0], direct=False)
 
         def start(self, *steps, **fields):
-            asks = [srun.start_request(step, self.id, str(self.run_dir)) for step in steps]
-            answer = self.driver.request("start", steps=asks, wait_s=20, **fields)
+            specs = [srun.start_request(step, self.id, str(self.run_dir)) for step in steps]
+            answer = self.driver.request("start", steps=specs, wait_s=20, **fields)
             return {action["name"]: action["action"] for action in answer["actions"]}
 
         def records(self):
@@ -133,7 +133,7 @@ def test_through_slurm_and_through_the_socket(held, cluster):
         (["sleep", "0.3"], {"exit_code": 0, "signal": None}),
     ],
 )
-def test_how_a_step_ended_is_told_at_once(held, argv, said):
+def test_how_a_step_ended_is_answered_at_once(held, argv, said):
     held.start(make_step("a", held.nodes[1], argv))
     began = time.monotonic()
     ended = held.driver.request("wait", checks=[], slice_s=30)["ended"][0]
@@ -216,9 +216,9 @@ def test_the_service_outlives_its_controller_and_the_lease_ends_it(held, cluster
     )
     from ansible_collections.srt.slurm.plugins.module_utils.slurm import srun
 
-    asks = [srun.start_request(step, held.id, str(held.run_dir)) for step in steps]
+    specs = [srun.start_request(step, held.id, str(held.run_dir)) for step in steps]
     root = str(pathlib.Path(__file__).resolve().parents[2] / "collections")
-    told = json.dumps([[held.id, str(held.run_dir), held.nodes[0]], {"steps": asks, "wait_s": 20, "lease_s": 6}])
+    told = json.dumps([[held.id, str(held.run_dir), held.nodes[0]], {"steps": specs, "wait_s": 20, "lease_s": 6}])
     assert subprocess.run([sys.executable, "-c", script, root, told], check=False, timeout=60).returncode == -9
     pids = [held.pid(name, 1) for name in tiers]
     time.sleep(0.3)
@@ -229,7 +229,9 @@ def test_the_service_outlives_its_controller_and_the_lease_ends_it(held, cluster
     assert not any(alive(pid) for pid in pids)
     ends = [e["name"] for e in held.events() if e["event"] == "end"]
     assert ends == ["f", "w", "nats"]
-    assert [e["reason"] for e in held.events() if e["event"] == "holder"][1:] == ["end: no controller for 6 s", "ended"]
+    _begin, ending, over = [event for event in held.events() if event["event"] == "holder"]
+    assert (ending["phase"], ending["code"], ending["reason"]) == ("ending", "lease_expired", "no controller for 6 s")
+    assert over["phase"] == "ended"
 
 
 def test_term_to_the_job_ends_it_in_tiers(held, cluster):
@@ -254,7 +256,7 @@ def test_a_killed_holder_takes_the_job_along(held, cluster):
             os.kill(int(path.parent.name), signal.SIGKILL)
     cluster(lambda: not held.in_queue())
     cluster(lambda: not alive(pid))
-    with pytest.raises(driver.HolderGone, match=f"Job {held.id} is over: "):
+    with pytest.raises(driver.JobOver, match=f"Job {held.id} is over: "):
         held.driver.request("status")
     shutil.rmtree(held.folder)  # a holder that is killed cannot do it
 

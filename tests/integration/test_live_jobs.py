@@ -78,7 +78,7 @@ def test_a_job_that_somebody_requeues_and_holds_is_left_as_it_is_and_can_be_ende
         assert shown(job["id"]).startswith(state)
         found = allocation(state="present")
         assert (found["changed"], found["job"]["id"]) == (False, job["id"])
-        assert f"It is held: scontrol release {job['id']} lets it go on." in found["notes"][0]
+        assert f"It is held; release it with scontrol release {job['id']}." in found["notes"][0]
     assert shown(job["id"]) == "PENDING JobHeldUser"
     assert not pathlib.Path(f"{job['run_dir']}.earlier1").exists()
     assert allocation(state="absent")["actions"] == ["cancelled"]

@@ -76,7 +76,7 @@ def test_a_job_that_waits_shows_why_and_is_cancelled(allocation):
     assert allocation(directives=later, state="absent")["actions"] == ["cancelled"]
 
 
-def test_a_job_that_can_never_start_is_taken_back_at_once(allocation):
+def test_a_job_that_can_never_start_is_cancelled_at_once(allocation):
     from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 
     with pytest.raises(Error, match=r"will not start job \d+: PartitionNodeLimit. It asks for 99 nodes .* cancelled"):

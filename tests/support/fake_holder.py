@@ -13,7 +13,8 @@ import threading
 import time
 
 from ansible_collections.srt.slurm.plugins.module_utils.allocation import driver
-from ansible_collections.srt.slurm.plugins.module_utils.holder import server
+from ansible_collections.srt.slurm.plugins.module_utils.holder.holder import Holder
+from ansible_collections.srt.slurm.plugins.module_utils.holder.operations import Operations
 
 
 class FakeClient:
@@ -43,7 +44,7 @@ class FakeClient:
 
 
 class FakeSlurm:
-    """Takes the place of holder_steps.Slurm.
+    """Takes the place of slurm_calls.Slurm.
 
     :ivar mute: commands get no answer, as when slurmctld is down.
     :ivar deaf: so many signals do not arrive, as when a task does not run yet.
@@ -103,20 +104,21 @@ class FakeDriver(driver.Driver):
         self.job_id, self.run_dir = job_id, str(run_dir)
         self.slurm = slurm or FakeSlurm()
         self.patience_s = 0.0
-        self.holder = server.Holder(job_id, self.run_dir, slurm=self.slurm, **options)
+        self.holder = Holder(job_id, self.run_dir, slurm=self.slurm, **options)
+        self.steps, self.operations = self.holder.steps, Operations(self.holder)
 
     def exchange(self, text, timeout_s):
-        return json.dumps(self.holder.handle(json.loads(text)))
+        return json.dumps(self.operations.handle(json.loads(text)))
 
     def until(self, condition, timeout_s=10.0):
         """Wait until *condition* of the steps' records by name holds; return them."""
-        with self.holder.change:
-            fine = self.holder.change.wait_for(lambda: condition(self.records()), timeout_s)
+        with self.steps.change:
+            fine = self.steps.change.wait_for(lambda: condition(self.records()), timeout_s)
         assert fine, self.records()
         return self.records()
 
     def records(self):
-        return {name: step.record() for name, step in self.holder.steps.items()}
+        return {name: step.record() for name, step in self.steps.by_name.items()}
 
 
 def until(condition):

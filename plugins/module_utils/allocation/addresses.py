@@ -18,7 +18,7 @@ from ..files import write_text_atomic
 from ..slurm import commands
 
 FILE = "addresses.json"
-ASK_S = 60.0  # how long the nodes may take to answer
+ANSWER_S = 60.0  # how long the nodes may take to answer
 
 # Prints "srt-address node address" lines, the best guess first. $1 is an interface, or empty.
 SCRIPT = """\
@@ -34,7 +34,7 @@ else
 fi
 exit 0"""
 # A site's TaskProlog may print lines before them, the last one perhaps without an end.
-SAID = re.compile(r"srt-address (\S+) (\S+)$", re.MULTILINE)
+LINE = re.compile(r"srt-address (\S+) (\S+)$", re.MULTILINE)
 
 
 def usable(text):
@@ -57,18 +57,18 @@ def node_addresses(job_id, names, interface=None, groups=None, folder=None):
     """Return ``[{name, address}]`` of the nodes *names*; SlurmError names those without an address.
 
     :param interface: the network interface whose address counts.
-    :param groups: sizes of the parts of a heterogeneous job, in order of *names*.
+    :param groups: sizes of the components of a heterogeneous job, in order of *names*.
     :param folder: run directory, where answers are kept: nodes are asked once.
     """
     if not names:
         return []
-    found = {} if interface else _slurms(names)
+    found = {} if interface else _from_slurm(names)
     if all(name in found for name in names):
         return [{"name": name, "address": found[name]} for name in names]
     kept = _kept(folder, interface, names)
     if kept:
         return kept
-    found.update(_asked(job_id, names, interface, groups))
+    found.update(_from_nodes(job_id, names, interface, groups))
     missing = [name for name in names if name not in found]
     if missing:
         where = f"no usable address on interface {interface}" if interface else "no usable address"
@@ -81,28 +81,30 @@ def node_addresses(job_id, names, interface=None, groups=None, folder=None):
     return records
 
 
-def _slurms(names):
+def _from_slurm(names):
     """Return {name: address} of the nodes for which Slurm itself has an address."""
-    told = commands.patiently(["scontrol", "--oneliner", "show", "node", ",".join(names)], check=False).stdout
-    pairs = re.findall(r"^NodeName=(\S+) .*?NodeAddr=(\S+)", told, re.M)
+    shown = commands.patiently(["scontrol", "--oneliner", "show", "node", ",".join(names)], check=False).stdout
+    pairs = re.findall(r"^NodeName=(\S+) .*?NodeAddr=(\S+)", shown, re.M)
     return {name: address for name, address in pairs if usable(address)}
 
 
-def _asked(job_id, names, interface, groups):
-    """Return {name: address} as the nodes say it: one step over all of them (one a part of a heterogeneous job)."""
-    told, begin = {}, 0
+def _from_nodes(job_id, names, interface, groups):
+    """Return {name: address} as the nodes answer, in one step over all of them, or over those of each component."""
+    answers, begin = {}, 0
     for group, size in enumerate(groups or [len(names)]):
-        part = names[begin : begin + size]
+        component = names[begin : begin + size]
         begin += size
-        argv = ["srun", f"--jobid={job_id}", "--overlap", f"--nodes={len(part)}", f"--ntasks={len(part)}"]
-        argv += ["--ntasks-per-node=1", f"--nodelist={','.join(part)}", "--mpi=none", "--job-name=srt_resolve"]
+        argv = ["srun", f"--jobid={job_id}", "--overlap", f"--nodes={len(component)}", f"--ntasks={len(component)}"]
+        argv += ["--ntasks-per-node=1", f"--nodelist={','.join(component)}", "--mpi=none", "--job-name=srt_resolve"]
         argv += ["--input=none", *([f"--het-group={group}"] if groups else [])]
         argv += ["/bin/sh", "-c", SCRIPT, "addresses", interface or ""]
-        done = commands.patiently(argv, patience_s=ASK_S + 1.0, timeout_s=ASK_S, check=False)  # also if it hangs once
-        for name, address in SAID.findall(done.stdout):
-            if name in part:
-                told.setdefault(name, []).append(address)
-    chosen = {name: best(candidates) for name, candidates in told.items()}
+        done = commands.patiently(
+            argv, patience_s=ANSWER_S + 1.0, timeout_s=ANSWER_S, check=False
+        )  # also if it hangs once
+        for name, address in LINE.findall(done.stdout):
+            if name in component:
+                answers.setdefault(name, []).append(address)
+    chosen = {name: best(candidates) for name, candidates in answers.items()}
     return {name: address for name, address in chosen.items() if address}
 
 

@@ -22,9 +22,9 @@ from ..programs import program_files
 from ..slurm import commands, script
 from . import job_end
 
-MARGIN_S = 30.0  # what a request may take beyond the time that it is told to wait
+MARGIN_S = 30.0  # what a request may take beyond the time that it waits
 STOP_S = 120.0  # what the end of steps may take whose graces are not known here
-GUEST = "srt_holder"  # the step that the holder is in an allocation which something else submitted
+HOLDER_STEP = "srt_holder"  # the step that the holder is in an adopted allocation
 KILLED_S = 10.0  # what the end of a step may take after its grace
 
 
@@ -32,11 +32,15 @@ class HolderGone(SlurmError):
     """Nobody answers for the job any more, or not yet."""
 
 
+class JobOver(HolderGone):
+    """Nobody will answer: the job is over."""
+
+
 class Driver:
     """The interface that the rest of the code sees; subclasses transport one request and bring back the answer."""
 
     job_id = None
-    tell = staticmethod(lambda line: None)  # shows a line to who waits
+    report = staticmethod(lambda line: None)  # shows a line to who waits
     begun = False  # its holder was started before; one that is gone does not come by itself
 
     def exchange(self, text, timeout_s):
@@ -47,8 +51,8 @@ class Driver:
         """Return the answer of the holder to one request; Error if it says no.
 
         :param timeout_s: deadline of the exchange; by default what the request waits for plus a margin.
-        :param known: :func:`known_of` an earlier answer: only steps that changed since are told, but all of them when
-            another holder answers (:func:`of_another`).
+        :param known: :func:`known_of` an earlier answer: the answer has only steps that changed since, but all of them
+            when another holder answers (:func:`is_new_holder`).
         """
         waits_s = sum(float(fields.get(key) or 0) for key in ("wait_s", "slice_s", "grace_s"))
         if op == "start":  # those that are replaced end before
@@ -59,12 +63,9 @@ class Driver:
         request = {"v": operations.PROTOCOL, "op": op, "renew": renew, **fields}
         answer = json.loads(self.exchange(json.dumps(request), timeout_s or waits_s + MARGIN_S))
         if not answer.get("ok"):
-            if op == "start" and answer.get("ending"):  # it came between two requests, and no other answer told of it
+            if op == "start" and answer.get("ending"):  # it came between two requests, and no other answer said so
                 raise job_end.ending_error(self, answer["ending"])
             raise Error(f"The holder of job {self.job_id} refused {op}: {answer.get('error')}")
-        if of_another(fields.get("known"), answer) and not answer.get("born"):
-            # One of an older version took what was known for its own and has told the rest only.
-            answer["steps"] = self.request("status", renew=renew)["steps"]
         return answer
 
 
@@ -72,7 +73,7 @@ class HolderDriver(Driver):
     """Talks to the holder of a running job.
 
     :param node: name of the job's first node, where the holder runs.
-    :param nodes: names of all its nodes: those that failed are told of when the job is lost.
+    :param nodes: names of all its nodes: those that failed are named when the job is lost.
     :param patience_s: how long a holder that cannot be reached is tried again (all operations may be repeated); after
         a try that hung there is another one in any case, unless this is 0.
     """
@@ -91,10 +92,10 @@ class HolderDriver(Driver):
             except SlurmError as error:
                 suspended = self.patience_s and self._check_job(error)
                 # One that hung may have used up the whole time, and says nothing of the holder: once more at least.
-                again = self.patience_s and not hung and isinstance(error, commands.NoAnswer)
-                if not (suspended or again) and time.monotonic() - began + pause > self.patience_s:
+                retry = self.patience_s and not hung and isinstance(error, commands.NoAnswer)
+                if not (suspended or retry) and time.monotonic() - began + pause > self.patience_s:
                     raise
-                hung = hung or again
+                hung = hung or retry
                 began = time.monotonic() if suspended else began
             time.sleep(pause)
             pause = min(2.0, pause * 2)
@@ -103,7 +104,7 @@ class HolderDriver(Driver):
         path = socket_dir.socket_path(self.job_id, self.run_dir)
         if self.direct and os.path.exists(path):
             try:
-                answer = answer_in(socket_dir.ask(path, text, timeout_s))
+                answer = answer_in(socket_dir.exchange(path, text, timeout_s))
             except (ConnectionError, FileNotFoundError):  # left by a holder that was killed, or somebody else's
                 answer = ""
             except socket.timeout:
@@ -131,7 +132,7 @@ class HolderDriver(Driver):
         done = commands.run(argv, timeout_s=timeout_s + 10.0, stdin=text, check=False)
         answer = "" if done.returncode else answer_in(done.stdout)
         if not answer:
-            printed = f"it printed {done.stdout.strip()[-200:]!r}" if done.stdout.strip() else "it said nothing"
+            printed = f"it printed {done.stdout.strip()[-200:]!r}" if done.stdout.strip() else "it printed nothing"
             why = done.stderr.strip()[-500:] or f"srun ended with {done.returncode}, {printed}"
             raise HolderGone(f"The holder of job {self.job_id} on {self.node} cannot be reached: {why}")
         return answer
@@ -144,10 +145,10 @@ class HolderDriver(Driver):
             return False  # Slurm itself does not answer: that may pass
         if not any(slurm_calls.live(job["state"]) for job in found):
             found = job_end.look(self.job_id, self.run_dir, self.nodes)
-            raise HolderGone(
+            raise JobOver(
                 f"Job {self.job_id} is over: {found['end']}. "
                 f"Its output: {os.path.join(self.run_dir, f'slurm-{self.job_id}.out')}",
-                curable=found["curable"],
+                retryable=found["retryable"],
                 bad_nodes=found["bad_nodes"],
             ) from error
         still = [job["state"].lower() for job in found if job["state"] in slurm_calls.STANDS_STILL]
@@ -157,14 +158,14 @@ class HolderDriver(Driver):
                 "--tags, or its stage allocation as well: that starts a holder, which takes over what runs."
             ) from error
         if still:
-            self.tell(f"job {self.job_id} is {still[0]} by Slurm; waiting until it goes on")
+            self.report(f"job {self.job_id} is {still[0]} by Slurm; waiting until it goes on")
         return bool(still)
 
     def _has_lost_holder(self, found):
-        """Tell whether the job (squeue's records) is one that something else submitted, and its holder's step ended."""
+        """Tell whether the job (its queue entries) was adopted, and the step of its holder has ended."""
         try:
-            guest = not any(job["comment"].startswith(script.TAG) for job in found)
-            return guest and GUEST not in commands.step_names(self.job_id)
+            adopted = not any(job["comment"].startswith(script.TAG) for job in found)
+            return adopted and HOLDER_STEP not in commands.step_names(self.job_id)
         except SlurmError:
             return False
 
@@ -188,39 +189,32 @@ def connect(job_id, run_dir, node, **options):
 
 
 def connect_plan(plan, ctx):
-    """Return the driver for the job that *plan* was made for; it tells *ctx* what it waits for."""
+    """Return the driver for the job that *plan* was made for; it reports to *ctx* what it waits for."""
     names = [node["name"] for node in plan["nodes"]]
     talk = connect(plan["job_id"], plan["run_dir"], plan.get("holder_node") or names[0], nodes=names)
-    talk.tell, talk.begun = ctx.progress, True
+    talk.report, talk.begun = ctx.progress, True
     return talk
 
 
 def known_of(answer):
-    """Return what the next request says to be told only what is new since *answer*."""
-    return {"seq": answer["seq"], "born": answer.get("born")}
+    """Return what the next request says to get only what is new since *answer*."""
+    return {"seq": answer["seq"], "instance_id": answer["instance_id"]}
 
 
-def of_another(known, answer):
-    """Tell whether *answer* is from another holder than the one whose answers are *known* (None: none is).
-
-    A holder has a birth mark. Those of older versions have none: of them only a count that went back tells.
-    """
-    seq = (known or {}).get("seq", -1)
-    return seq >= 0 and (answer.get("born") != known.get("born") or answer["seq"] < seq)
+def is_new_holder(known, answer):
+    """Tell whether *answer* is from another holder than the one whose answers are *known* (None: none is)."""
+    return bool(known) and answer["instance_id"] != known["instance_id"]
 
 
 def stood_still(answer, begin="", end="9"):
-    """Return for how many seconds the job of a holder stood still between two times (UTC), as its *answer* tells."""
+    """Return for how many seconds the job of a holder stood still between two times (UTC), by its *answer*."""
     pauses = answer.get("pauses") or ()
     return sum(pause["s"] for pause in pauses if pause["to"] > begin and pause["from"] < end)
 
 
 def age_s(answer, since):
-    """Return for how many seconds the job has run since the time *since* (UTC), as its holder's *answer* tells.
-
-    0 when *since* is None, and for a holder of an older version, which does not tell its time.
-    """
-    if not since or not answer.get("now"):
+    """Return for how many seconds the job has run since *since* (UTC), by its holder's *answer*; 0 if that is None."""
+    if not since:
         return 0.0
     since_at, now_at = (datetime.datetime.strptime(when, "%Y-%m-%dT%H:%M:%S.%fZ") for when in (since, answer["now"]))
     return max(0.0, (now_at - since_at).total_seconds() - stood_still(answer, since))

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
-"""The first word with the holder of a job that runs; a job whose first node never begins with it is taken back.
+"""The handshake with the holder of a job that runs; a job whose first node never starts it is cancelled.
 
 One that Slurm puts back into the queue meanwhile is left there.
 """
@@ -11,7 +11,7 @@ import os
 import time
 
 from ..failures import Error, SlurmError
-from ..secrets.references import forget
+from ..holder.secret_values import forget
 from ..slurm import commands
 from . import adopted, driver, job_end
 
@@ -19,8 +19,8 @@ BEGIN_S = 300.0  # how long the first node may take to begin: a prolog may look 
 ROUND_S = 4.0
 
 
-def hello(job, folder, lease_s, limit_s, ours, ctx, client=None):
-    """Return once the holder of *job* (squeue's record) answers; its lease is *lease_s* from then on.
+def meet(job, folder, lease_s, limit_s, ours, ctx, client=None):
+    """Return once the holder of *job* (its queue entry) answers; its lease is *lease_s* from then on.
 
     An srun that hangs is silence as any other.
 
@@ -32,24 +32,24 @@ def hello(job, folder, lease_s, limit_s, ours, ctx, client=None):
     began, first = time.monotonic(), ours and job["batch_host"] or nodes[0]
     while True:
         if ours and first not in nodes:  # Slurm took the node out of the job, and the batch script with it
-            _take_back(job, folder, first, "was lost before it began with it")
+            _cancel(job, folder, first, "was lost before it started the holder")
         try:
             talk = driver.connect(job["id"], folder, nodes[0], patience_s=min(ROUND_S, limit_s), nodes=nodes)
             return talk.request("status", lease_s=lease_s)
         except (driver.HolderGone, commands.NoAnswer) as error:
             passed = time.monotonic() - began
             begun = os.path.exists(os.path.join(folder, "steps.jsonl"))  # what a holder writes first
-            over = "curable" in error.evidence
+            over = isinstance(error, driver.JobOver)
             if over and job_end.look(job["id"], folder)["final"]:
                 forget(folder)
             if over or passed > limit_s and (begun or not ours):
                 raise
             if client and not over:
-                adopted.check_rival(job, folder, client)
+                adopted.check_concurrent(job, folder, client)
         if not begun:
             if passed > BEGIN_S:
-                _take_back(job, folder, first, f"did not begin with it in {BEGIN_S:g} s")
-            ctx.progress(f"job {job['id']} has its nodes; {first} has not begun with it yet")
+                _cancel(job, folder, first, f"did not start the holder in {BEGIN_S:g} s")
+            ctx.progress(f"job {job['id']} has its nodes; {first} has not started the holder yet")
         if not ctx.controller_alive():
             raise Error("The controller is gone.")
         found = commands.jobs(job_id=job["id"])
@@ -61,7 +61,7 @@ def hello(job, folder, lease_s, limit_s, ours, ctx, client=None):
         nodes = commands.hostnames(found[0]["nodelist"]) if found else nodes
 
 
-def _take_back(job, folder, first, why):
+def _cancel(job, folder, first, why):
     end, cancelled = "The job was cancelled.", True
     try:
         commands.cancel(job["id"])
@@ -71,6 +71,6 @@ def _take_back(job, folder, first, why):
         end = f"It could not be cancelled ({error.msg}): run scancel {job['id']}."
     raise Error(
         f"Job {job['id']} runs, but its first node {first} {why}. {end}",
-        curable=cancelled,  # another one beside it would take twice the nodes
+        retryable=cancelled,  # another one beside it would take twice the nodes
         bad_nodes=[first],
     )

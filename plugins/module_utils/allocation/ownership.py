@@ -16,7 +16,7 @@ from ..failures import SlurmError
 from ..files import write_text_atomic
 from ..holder import slurm_calls
 from ..holder.basics import utc_now
-from ..secrets.references import FOLDER, forget
+from ..holder.secret_values import FOLDER, forget
 from ..slurm import commands, script
 
 # In ID.json of the run directory.
@@ -44,14 +44,14 @@ def marks(job):
 
 
 def note_release(run_dir):
-    """Write into ID.json that the job was let go: from here on whoever finds it held knows that somebody holds it."""
+    """Write into ID.json that the job was released: from here on whoever finds it held knows that somebody holds it."""
     path = os.path.join(run_dir, f"{job_id_of(run_dir)}.json")
     with contextlib.suppress(OSError):  # the job runs on without it
         write_text_atomic(path, json.dumps(dict(record(run_dir), **{RELEASED: utc_now()}), indent=2) + "\n")
 
 
-def place(job):
-    """Return the run directory of a job of ours as Slurm tells it; None for a job that somebody else submitted."""
+def recorded_run_dir(job):
+    """Return the run directory of a job of ours as Slurm has it; None for a job that somebody else submitted."""
     ours = job["comment"].startswith(script.TAG) and job["work_dir"]
     return script.run_dir(job["work_dir"], job["id"]) if ours else None
 
@@ -67,18 +67,22 @@ def same(path, other):
 
 
 def is_of(run_dir, job):
-    """Tell whether *run_dir* is the run directory of *job* (squeue's record)."""
-    told = place(job)
-    if told and (same(told, run_dir) or os.path.exists(told)):
-        return same(told, run_dir)
+    """Tell whether *run_dir* is the run directory of *job* (its queue entry)."""
+    recorded = recorded_run_dir(job)
+    if recorded and (same(recorded, run_dir) or os.path.exists(recorded)):
+        return same(recorded, run_dir)
     # An adopted job works anywhere, and another machine may have another path to the same disk.
     return bool(job["submitted_at"]) and record(run_dir).get(SUBMITTED) == job["submitted_at"]
 
 
-def why_not(job):
+def why_foreign(job):
     """Return why the job that Slurm knows by the id of a run directory is not touched for it."""
-    told = place(job)
-    where = f"works in {told}" if told else f"({job['name']}) was submitted at {job['submitted_at'] or 'another time'}"
+    recorded = recorded_run_dir(job)
+    where = (
+        f"works in {recorded}"
+        if recorded
+        else f"({job['name']}) was submitted at {job['submitted_at'] or 'another time'}"
+    )
     return f"The job {job['id']} that Slurm has now is another one: it {where}. It is left alone"
 
 
@@ -126,6 +130,6 @@ def _with_secrets(output_dir):
 def _is_dead(run_dir, listed):
     job_id = job_id_of(run_dir)
     if job_id in listed:
-        told = place(listed[job_id])  # not seen from here: it may be this very directory
-        return not is_of(run_dir, listed[job_id]) and (not told or os.path.exists(told))
+        recorded = recorded_run_dir(listed[job_id])  # not seen from here: it may be this very directory
+        return not is_of(run_dir, listed[job_id]) and (not recorded or os.path.exists(recorded))
     return commands.show_job(job_id).get("JobState", "") in ("", *slurm_calls.FINAL)

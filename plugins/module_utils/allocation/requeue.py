@@ -1,6 +1,6 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
-"""Another try for a job that Slurm took away: a new one before it was used, or the same one from inside it."""
+"""A job that Slurm took away is followed by another one before it was used, or requeued from inside it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def persist(attempt, params, ctx):
             break
         except Error as error:
             ours = allocation and params["state"] == "running" and not params.get("job_id")
-            if not (ours and error.evidence.get("curable") and len(lost) < params["retries"]):
+            if not (ours and error.evidence.get("retryable") and len(lost) < params["retries"]):
                 error.evidence.update(retried=len(lost), excluded=excluded)
                 raise
             lost.append(error.msg)
@@ -35,11 +35,11 @@ def persist(attempt, params, ctx):
 
 
 def requeue(job, folder, exclude):
-    """Ask the holder to let the job that we run in begin again, once its playbook has ended; return whether it may.
+    """Ask the holder to requeue the job that we run in, once its playbook has ended; return whether it may be.
 
     :param exclude: nodes that it shall not get again.
     """
     if not detached.inside(job["id"]):
-        raise Error(f"Job {job['id']} cannot begin again: only a job that runs its own playbook does (submit.yml).")
+        raise Error(f"Job {job['id']} cannot be requeued: only a job that runs its own playbook is (submit.yml).")
     first = commands.hostnames(job["nodelist"])[0]
-    return driver.connect(job["id"], folder, first).request("again", exclude=list(exclude))["again"]
+    return driver.connect(job["id"], folder, first).request("requeue", exclude=list(exclude))["requeue"]

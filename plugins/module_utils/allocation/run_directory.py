@@ -1,6 +1,6 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
-"""Places of run directories: one of an earlier job is kept aside, and ``latest`` points at the newest."""
+"""Run directories below an output directory: one of an earlier job is kept aside, ``latest`` points at the newest."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from . import job_end, ownership
 
 
 def make_room(folder, job):
-    """Keep *folder* aside if it is of an earlier job that had the number of *job* (squeue's record); see set_aside.
+    """Keep *folder* aside if it is of an earlier job that had the id of *job* (its queue entry); see set_aside.
 
     Return sentences about it. Error when that job is one of another cluster and may still run.
     """

@@ -7,11 +7,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 
 from .. import run_options
 from ..failures import Error, SlurmError
-from ..holder import slurm_calls
+from ..holder import journal, slurm_calls
+from ..holder.step import WITH_JOB
 from ..slurm import commands, script
 from . import driver, ownership
 
@@ -29,14 +29,14 @@ HEARD_S = 15.0  # how long the holder may take to answer
 class Run:
     """One run.
 
-    :ivar job: squeue's record, None when the job is not in the queue.
-    :ivar slurm_said: False if Slurm did not answer, so that nothing is known of the job.
-    :ivar stranger: why the job that Slurm knows by this id is not the run's, or cannot be told of; "" if it is.
+    :ivar job: its queue entry, None when the job is not in the queue.
+    :ivar slurm_answered: False if Slurm did not answer, so that nothing is known of the job.
+    :ivar foreign: why the job that Slurm knows by this id is not the run's, or is not known; "" if it is.
     """
 
-    def __init__(self, run_dir, job_id, job, slurm_said, stranger=""):
-        self.run_dir, self.job_id, self.job, self.slurm_said = run_dir, job_id, job, slurm_said
-        self.stranger = stranger
+    def __init__(self, run_dir, job_id, job, slurm_answered, foreign=""):
+        self.run_dir, self.job_id, self.job, self.slurm_answered = run_dir, job_id, job, slurm_answered
+        self.foreign = foreign
 
     @property
     def live(self):
@@ -45,11 +45,11 @@ class Run:
 
     @property
     def waits(self):
-        """Tell whether the job waits for nodes; what its directory tells is then of an attempt before."""
+        """Tell whether the job waits for nodes; its directory is then of a job attempt before."""
         return bool(self.job and self.job["state"] in slurm_calls.WAITING)
 
     def is_earlier(self, when):
-        """Tell whether *when* (UTC, ISO 8601; None: never) lies before the attempt that the job waits for or is in."""
+        """Tell whether *when* (UTC, ISO 8601; None: never) lies before the job attempt that waits or runs."""
         began = self.live and self.job["started_at"]
         return bool(when) and (self.waits or bool(began) and when[:19] < began[:19])
 
@@ -62,33 +62,20 @@ class Run:
             return None
 
     def events(self):
-        """Return the lines of steps.jsonl as dicts, oldest first."""
-        found = []
-        try:
-            with open(os.path.join(self.run_dir, "steps.jsonl"), encoding="utf-8", errors="replace") as stream:
-                for line in stream:
-                    try:
-                        found.append(json.loads(line))
-                    except ValueError:  # cut by a full disk
-                        continue
-        except OSError:
-            pass
-        return [event for event in found if isinstance(event, dict)]
+        """Return the events of the run's journal, oldest first."""
+        return journal.events(self.run_dir)
 
     def steps(self):
         """Return {name: the latest record} of all steps, in the order in which they were first started."""
-        found = {}
-        for event in self.events():
-            if event.get("name"):
-                found[event["name"]] = event
-        if self.waits or not self.live and self.slurm_said:  # killed with the job, nobody wrote down the end
+        found = journal.remembered(self.run_dir)
+        if self.waits or not self.live and self.slurm_answered:  # killed with the job, nobody wrote down the end
             for record in found.values():
                 if record.get("state") != "ended":
-                    record.update(state="ended", reason="ended with the job")
+                    record.update(state="ended", end_code=WITH_JOB, reason="ended with the job")
         return found
 
     def holder(self):
-        """Return what the holder says of itself ({lease, ending, trouble}), None when there is none to ask."""
+        """Return the holder's status answer, None when there is none to ask."""
         nodes = commands.hostnames(self.job["nodelist"]) if self.job and self.job["state"] in ANSWERS else []
         if not nodes:
             return None
@@ -104,26 +91,25 @@ class Run:
         if self.job:
             guessed = keys[3:] if self.waits else ()  # Slurm's estimate
             return dict({key: key not in guessed and self.job[key] or None for key in keys}, id=self.job_id)
-        state, reason = "UNKNOWN", self.stranger or "Slurm does not answer"
-        told = ""
-        with contextlib.suppress(SlurmError):
-            told = self.slurm_said and (self.stranger or self._end())
-        if told:
-            match = re.match(r"([A-Z_]+) \((.*?)\), (.*)", told)
-            state, reason = "GONE", told
-            if match:
-                state, why, reason = match.groups()
-                reason = reason if why == "None" else f"{why}, {reason}"
+        state, reason = "UNKNOWN", self.foreign or "Slurm does not answer"
+        if self.slurm_answered and self.foreign:
+            state = "GONE"
+        elif self.slurm_answered:
+            with contextlib.suppress(SlurmError):
+                state, reason = self._end()
         about = ownership.record(self.run_dir)
         return dict(dict.fromkeys(keys), id=self.job_id, name=about.get("job_name"), state=state, reason=reason)
 
     def _end(self):
-        """Return what Slurm remembers of the end of the job, and not of another one with its id."""
+        """Return (state, reason) of the end of the job as Slurm remembers it, and not of another one with its id."""
         fields = commands.show_job(self.job_id)
-        told = commands.output_folder(self.job_id) if fields.get("Comment", "").startswith(script.TAG) else None
-        if told and os.path.exists(told) and not ownership.same(told, self.run_dir):
-            return f"Slurm no longer knows the job: {self.job_id} was that of {told} since"
-        return commands.end_text(fields)
+        folder = commands.output_folder(self.job_id) if fields.get("Comment", "").startswith(script.TAG) else None
+        if folder and os.path.exists(folder) and not ownership.same(folder, self.run_dir):
+            return "GONE", f"Slurm no longer knows the job: {self.job_id} was that of {folder} since"
+        if "JobState" not in fields:
+            return "GONE", commands.end_text(fields)
+        reason = commands.exit_text(fields)
+        return fields["JobState"], reason if fields.get("Reason") == "None" else f"{fields.get('Reason')}, {reason}"
 
 
 def find(params):
@@ -139,15 +125,15 @@ def find(params):
     if run_dir:
         run_dir = os.path.realpath(os.path.expanduser(run_dir))
         job_id = job_id or ownership.job_id_of(run_dir)
-    job, said, why = None, True, ""
+    job, answered, why = None, True, ""
     try:
         job = next(iter(commands.jobs(job_id=job_id, timeout_s=10.0, patience_s=0.0)), None)
     except SlurmError as error:
-        said, why = False, error.msg if isinstance(error, commands.Unlisted) else ""
+        answered, why = False, error.msg if isinstance(error, commands.Unlisted) else ""
     if not run_dir:
         run_dir = os.path.join(os.path.realpath(os.path.expanduser(params["output_dir"])), job_id)
         if not os.path.isdir(run_dir):
-            run_dir = (said and commands.output_folder(job_id)) or run_dir
+            run_dir = (answered and commands.output_folder(job_id)) or run_dir
     if not os.path.isdir(run_dir):
         raise Error(f"Job {job_id} has no run directory {run_dir}. Give output_dir, or run_dir.")
     named = _names(run_dir)
@@ -157,12 +143,12 @@ def find(params):
             "given too. Give only one of them."
         )
     ours = job and ownership.is_of(run_dir, job)
-    there = None if ours or not said else ownership.elsewhere(run_dir)
+    there = None if ours or not answered else ownership.elsewhere(run_dir)
     if there:  # the Slurm of this machine knows nothing of the job
         return Run(run_dir, job_id, None, False, f"it was submitted to the cluster {there}, which has to be asked")
     if job and not ours:
-        return Run(run_dir, job_id, None, said, f"{ownership.why_not(job)}; this run is over")
-    return Run(run_dir, job_id, job, said, why)
+        return Run(run_dir, job_id, None, answered, f"{ownership.why_foreign(job)}; this run is over")
+    return Run(run_dir, job_id, job, answered, why)
 
 
 def _check(job_id):

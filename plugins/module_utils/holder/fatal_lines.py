@@ -1,8 +1,8 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
-"""Which line of a log says why its program ended, and what kind of fault it tells of.
+"""Which line of a log says why its program ended, and which kind of fault that is.
 
-Every line that may tell has a *rank*. The highest rank wins, and the first line that has it: one fault draws others
+Every line that may say it has a *rank*. The highest rank wins, and the first line that has it: one fault draws others
 after it. What a program went on after is no cause, and of what loggers call less than an error nothing is.
 
 Here are the patterns that do not belong to one program. Those of engines, frontends and services come in FILE.
@@ -98,7 +98,7 @@ WORDS = (
     "not appear", "fail", "emerg", "pyxis", "enroot", "refused", "reset by", "killed", "traceback", "fatal", "crit",
     "ftl", "[e]", "[err]", "[f]", " c | ", " e | ", "died", "root cause", "stack trace", "background process",
 )  # fmt: skip
-# Exceptions that only say that another part has failed.
+# Exceptions that only say that another process has failed.
 ECHO = re.compile(
     r"[Ss]ee (?:root cause|stack trace|the root cause)|EngineDeadError|died unexpectedly|background process|"
     r"\b(?:EOFError|KeyboardInterrupt|CancelledError|BrokenPipeError|SystemExit)\b|subprocess exited|"
@@ -171,7 +171,7 @@ def load(run_dir):
 
 
 class Line:
-    """A line that may tell of a fault."""
+    """A line that may name a fault."""
 
     def __init__(self, rank: float, kind: str, text: str) -> None:
         self.rank, self.kind, self.text = rank, kind, text

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
-"""Why a step ended when it should not have: its evidence, kept per attempt, and whether another try can cure it."""
+"""Why a step ended when it should not have: its evidence, kept per attempt, and whether another try may do better."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ import signal
 
 from .basics import tail_lines
 from .fatal_lines import HINT, cause, load
+from .step import CLIENT_KILLED, EXITED, KILLED, NODE_FAILED, SRUN_FAILED
 
 FOLDER = "evidence"
-READ_BYTES = 1 << 20
 SIGNALS = {signal.strsignal(number): int(number) for number in signal.Signals}
-NOISE = "cluster configuration lacks support for cpu binding"  # nobody asked for any
+NOISE = "cluster configuration lacks support for cpu binding"  # of no use: none is requested
 
-# What can go well on another node, or the next time. Bad flags, missing files and bugs do not.
-CURABLE = ("node", "gpu", "nccl", "port")
+# Kinds of faults that may not come again on another node. Bad flags, missing files and bugs do.
+RETRYABLE = ("node", "gpu", "nccl", "port")
 # What ends again in the same way when the same step is started on the same node.
-HOPELESS = ("node", "usage", "missing", "permission", "disk")
+PERMANENT = ("node", "usage", "missing", "permission", "disk")
 # Signals that come from outside, or from a parent that gives up: the last line of the log need not say why.
 FROM_OUTSIDE = (int(signal.SIGHUP), int(signal.SIGINT), int(signal.SIGKILL), int(signal.SIGTERM))
 
 
 def read_end(code, messages):
-    """Return {exit_code, signal, node, reason} from a client's exit status and what it printed."""
+    """Return {end_code, exit_code, signal, node, reason} from a client's exit status and what it printed."""
     down = re.search(r"Node failure on ([^\s,]+)", messages)
     if down:  # srun itself exits 0 then
-        return {"node": down.group(1), "reason": f"node failure on {down.group(1)}"}
+        return {"end_code": NODE_FAILED, "node": down.group(1), "reason": f"node failure on {down.group(1)}"}
     if code < 0:
-        return {"reason": f"its srun client was killed by signal {-code}"}
+        return {"end_code": CLIENT_KILLED, "reason": f"its srun client was killed by signal {-code}"}
     task = re.search(r"error: (\S+): tasks? [\d,\- ]+: (.+)", messages)
     end = {"node": task.group(1)} if task else {}
     what = task.group(2).replace(" (core dumped)", "").strip() if task else ""
@@ -39,12 +39,13 @@ def read_end(code, messages):
     # Above 31 it is no signal but how srun itself ends when its job is taken away.
     number = SIGNALS.get(what, code - 128 if 128 < code < 160 and "exit code" not in what else None)
     if number is not None:
-        return dict(end, signal=number, reason=f"killed by signal {number}{where}")
+        return dict(end, end_code=KILLED, signal=number, reason=f"killed by signal {number}{where}")
     status = re.search(r"exit code (\d+)", what)
     code = int(status.group(1)) if status else code
     errors = re.findall(r"^srun: (?:error|fatal): (.+)$", messages, re.M)
-    reason = f"srun failed: {errors[-1]}" if code and errors and not task else f"exited with code {code}{where}"
-    return dict(end, exit_code=code, reason=reason)
+    if code and errors and not task:
+        return dict(end, end_code=SRUN_FAILED, exit_code=code, reason=f"srun failed: {errors[-1]}")
+    return dict(end, end_code=EXITED, exit_code=code, reason=f"exited with code {code}{where}")
 
 
 def first_fatal(lines):
@@ -60,11 +61,11 @@ def killed_from_outside(record):
 
 
 def evidence(record, run_dir):
-    """Return what is known of the attempt of a step that *record* tells of.
+    """Return what is known of the step attempt of a *record*.
 
-    ``{step, step_id, attempt, node, exit_code, signal, reason, kind, curable, hopeless, fatal, tail, srun, log}``;
-    ``kind`` is one of those in holder_lines, ``node`` (the node itself failed), or None. What only hints at a fault
-    gives a kind, and decides nothing: it is neither curable nor hopeless.
+    ``{step, step_id, attempt, node, end_code, exit_code, signal, reason, kind, retryable, permanent, fatal, tail, srun,
+    log}``; ``kind`` is one of those in fatal_lines.py, ``node`` (the node itself failed), or None. What only hints at a
+    fault gives a kind, and decides nothing: it is neither retryable nor permanent.
     """
     log = log_of(record, run_dir)
     lines = tail_lines(log)
@@ -73,7 +74,7 @@ def evidence(record, run_dir):
     killed, patterns = killed_from_outside(record), load(run_dir)
     found = [one for one in (cause(text, killed, patterns) for text in (lines, messages)) if one]
     fatal = max(found, key=lambda one: one.rank, default=None)  # of equal ones the log's
-    failed = "node failure" in (record.get("reason") or "")
+    failed = record.get("end_code") == NODE_FAILED
     kind = "node" if failed else fatal.kind if fatal else None
     sure = failed or bool(fatal and fatal.rank > HINT)
     return {
@@ -81,12 +82,13 @@ def evidence(record, run_dir):
         "step_id": record.get("step_id"),
         "attempt": record.get("attempt"),
         "node": record.get("node") or (record.get("nodes") or [None])[0],
+        "end_code": record.get("end_code"),
         "exit_code": record.get("exit_code"),
         "signal": record.get("signal"),
         "reason": record.get("reason"),
         "kind": kind,
-        "curable": sure and kind in CURABLE,
-        "hopeless": failed or sure and kind in HOPELESS and not killed,
+        "retryable": sure and kind in RETRYABLE,
+        "permanent": failed or sure and kind in PERMANENT and not killed,
         "fatal": fatal.text if fatal else None,
         "tail": lines[-20:],
         "srun": messages,
@@ -123,9 +125,9 @@ def keep(record, run_dir):
 
 
 def may_restart(step, found):
-    """Tell whether the holder starts *step* again by itself: its policy says so, and it is not hopeless."""
-    left = int(step.ask.get("restarts") or 0) - step.restarted
-    return left > 0 and bool(step.ask.get("srun_argv")) and not (found or {}).get("hopeless")
+    """Tell whether the holder starts *step* again by itself: its policy says so, and the fault is not permanent."""
+    left = int(step.spec.get("restarts") or 0) - step.restarted
+    return left > 0 and bool(step.spec.get("srun_argv")) and not (found or {}).get("permanent")
 
 
 def of_slurm(pid):

@@ -1,6 +1,10 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
-"""What has happened to the steps of a job: steps.jsonl, read again, and the ends that a measurement is judged by."""
+"""steps.jsonl, the journal of a run: what happened to its steps and to its holder, written and read again.
+
+An event about a step is its record with ``t``, ``event`` and ``pid``. One about the holder is
+``{"t", "event": "holder", "phase", ...}``; the phases are those named below.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +12,45 @@ import json
 import os
 
 from .basics import tail, utc_now
+from .step import PASSING
 
-PASSING = ("benchmark", "preflight")  # the tiers whose steps end by themselves
+FILE = "steps.jsonl"
+READ_BYTES = 1 << 28
 KILL = 9
 ENDS = 200  # so many ends are kept, the latest
-TOLD = ("name", "tier", "digest", "nodes", "node", "attempt", "critical", "exit_code", "signal", "reason", "expected")
+END_FIELDS = (
+    "name", "tier", "digest", "nodes", "node", "attempt", "critical", "end_code", "exit_code", "signal", "reason",
+    "expected",
+)  # fmt: skip
+
+BEGIN = "begin"  # the first event of each holder
+PLAYBOOK = "playbook"  # it starts the playbook of the job, whose output begins at byte ``log_begin`` of its log
+PAUSED = "paused"  # it did not run ``from`` .. ``to``
+ENDING = "ending"  # the job ends: ``code`` and ``reason``
+REQUEUE = "requeue"  # the job goes back into the queue, for ``attempt`` of ``attempts``
+ENDED = "ended"  # all steps have ended
+
+
+class Journal:
+    """Writes the events of one holder.
+
+    :ivar trouble: what went wrong last when something was written down; None: nothing did.
+    """
+
+    def __init__(self, run_dir):
+        self.run_dir, self.trouble = run_dir, None
+
+    def write(self, event, **facts):
+        """Append one line. A full disk must not cost the service: then answers tell of it."""
+        try:
+            with open(os.path.join(self.run_dir, FILE), "a", encoding="utf-8") as stream:
+                stream.write(json.dumps(dict({"t": utc_now(), "event": event}, **facts)) + "\n")
+        except OSError as error:
+            self.trouble = f"{FILE}: {error}"
+
+    def holder(self, phase, **facts):
+        """Write an event about the holder itself."""
+        self.write("holder", phase=phase, **facts)
 
 
 def json_files(run_dir, paths):
@@ -29,35 +67,51 @@ def json_files(run_dir, paths):
 
 def set_logs_aside(run_dir, step):
     """Keep the log of an earlier attempt of *step*: nothing ever writes over evidence."""
-    for node in step.ask.get("nodes") or []:
-        log, number = os.path.join(run_dir, step.ask["log"].replace("%N", node)), step.attempt - 1
+    for node in step.spec.get("nodes") or []:
+        log, number = os.path.join(run_dir, step.spec["log"].replace("%N", node)), step.attempt - 1
         if os.path.exists(log) and step.started_at is None:
             while os.path.exists(f"{log}.{number}"):
                 number += 1
             os.rename(log, f"{log}.{number}")
 
 
-def events(run_dir):
-    """Yield the events of the steps in a run directory's steps.jsonl, in order."""
-    for line in tail(os.path.join(run_dir, "steps.jsonl"), 1 << 28).splitlines():
+def events(run_dir, size=READ_BYTES):
+    """Return all events of a run directory in order, from the last *size* bytes of its journal."""
+    found = []
+    for line in tail(os.path.join(run_dir, FILE), size).splitlines():
         try:
             event = json.loads(line)
-            if event["name"]:
-                yield event
-        except (ValueError, KeyError, TypeError):
-            continue  # a line that was cut, or one that is not about a step
+        except ValueError:  # cut, as by a full disk
+            continue
+        if isinstance(event, dict):
+            found.append(event)
+    return found
+
+
+def step_events(run_dir):
+    """Return the events about steps, in order."""
+    return [event for event in events(run_dir) if event.get("name")]
+
+
+def holder_events(run_dir):
+    """Return what the latest holder wrote about itself after it began."""
+    found = []
+    for event in events(run_dir, 1 << 20):
+        if event.get("event") == "holder":
+            found = [] if event.get("phase") == BEGIN else [*found, event]
+    return found
 
 
 def remembered(run_dir):
-    """Return {name: the latest event} of the steps in a run directory's steps.jsonl."""
-    return {event["name"]: event for event in events(run_dir)}
+    """Return {name: the latest event} of the steps in a run directory's journal."""
+    return {event["name"]: event for event in step_events(run_dir)}
 
 
 class Ends:
     """How parts of the service ended, also those that run again: a point must not have been measured meanwhile.
 
     :ivar listed: the latest of them, each ``{"from", "to", ...}`` (UTC; "from" is None when it never began) with what
-        TOLD names.
+        END_FIELDS names.
     """
 
     def __init__(self, past=()):
@@ -69,18 +123,18 @@ class Ends:
     def add(self, record):
         """Keep the end of a step, from its record; one that ends by itself is no part of the service."""
         if record.get("tier") not in PASSING:
-            end = {key: record.get(key) for key in TOLD}
+            end = {key: record.get(key) for key in END_FIELDS}
             end.update({"from": record.get("started_at"), "to": record.get("ended_at")})
             self.listed = [*self.listed[1 - ENDS :], end]
 
-    def listed_still(self, listing, began_at):
-        """Return why a *listing* of parts of the service (see holder_probe.py) may name a dead one, else None.
+    def listed_still(self, listing, started_at):
+        """Return why a *listing* of parts of the service (see probe.py) may name a dead one, else None.
 
         One that ended suddenly could not take its leave.
 
-        :param began_at: when the step that keeps the list began (UTC), with an empty list; None: not known.
+        :param started_at: when the step that keeps the list started (UTC), with an empty list; None: not known.
         """
-        since = max(utc_now(listing["kept_s"]), began_at or "")
+        since = max(utc_now(listing["kept_s"]), started_at or "")
         for end in reversed(self.listed):
             sudden = not end["expected"] or end["signal"] == KILL
             if sudden and end["tier"] == listing["tier"] and (end["to"] or "") > since:

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line of the holder.
 
-holder serve --run-dir DIR [--lease S] [--play] [--guest TIME]  serve requests on a Unix socket until the end;
-                                            with play run play.json, as a guest leave it to one that serves
+holder serve --run-dir DIR [--lease S] [--play] [--adopted TIME]  serve requests on a Unix socket until the job ends;
+                                            --play runs play.json, --adopted leaves the job to a holder that serves it
 holder ctl   --run-dir DIR                  one JSON request on stdin, one JSON answer on stdout
 """
 
@@ -14,7 +14,7 @@ import contextlib
 import os
 import sys
 
-from .operations import LEASE_S
+from .lease import LEASE_S
 from .server import ctl, serve
 
 
@@ -25,10 +25,10 @@ def main(argv=None):
     parser.add_argument("--run-dir", required=True)
     parser.add_argument("--lease", type=float, default=LEASE_S)
     parser.add_argument("--play", action="store_true")
-    parser.add_argument("--guest", default="")
+    parser.add_argument("--adopted", default="")
     options = parser.parse_args(argv)
     if options.command == "serve":
-        status = serve(options.run_dir, options.lease, options.play, options.guest)
+        status = serve(options.run_dir, options.lease, options.play, options.adopted)
     else:
         status = ctl(options.run_dir)
     with contextlib.suppress(OSError):  # what could not be written is tried once more here

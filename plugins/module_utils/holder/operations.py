@@ -1,162 +1,135 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
-"""The operations of the holder's protocol on the steps of a job, and the lease.
+"""The operations of the holder's protocol.
 
-A request is ``{"v": 1, "op": "status|start|stop|wait|end|again", "renew": bool, "lease_s": number, ...}``.
+A request is ``{"v": 1, "op": "status|start|stop|wait|end|requeue", "renew": bool, "lease_s": number, "known": {"seq",
+"instance_id"}, ...}``. Every answer has ``{v, ok, error?, job_id, instance_id, now, seq, ending, trouble, lease,
+pauses, ends, steps}``; ``steps`` are the records that changed since the answer that is ``known``.
 """
 
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import hashlib
 import json
 import time
-import uuid
 
 from .basics import utc_now
-from .faults import log_of
-from .job_watch import PREEMPTED, TIME_LIMIT, WITH_THE_JOB, Pulse, told
-from .journal import PASSING, json_files
+from .job_ends import REQUESTED
+from .journal import json_files
 from .probe import Wait, probe
-from .steps import Slurm, Steps
 
 PROTOCOL = 1
-LEASE_S = 120.0
-# How long a playbook may take to write its rollup when the job ends; less when Slurm soon kills what is left.
-LAST_WORDS_S = (30.0, 15.0)
+PROBES_AT_ONCE = 32
+WAITS = 16  # so many waits keep what they know from slice to slice, the latest
 
 
-class Holder(Steps):
-    """The operations of the protocol on the steps of a job, and the lease."""
+class Operations:
+    """Answers requests about *holder*."""
 
-    def __init__(self, job_id, run_dir, lease_s=LEASE_S, slurm=None):
-        super().__init__(run_dir, slurm or Slurm(job_id))
-        self.job_id, self.waits = str(job_id), {}
-        self.born = uuid.uuid4().hex  # what an earlier holder of the job has told says nothing of what we have told
-        self.job = self.play = self.again = None
-        self.probers = concurrent.futures.ThreadPoolExecutor(max_workers=32)
-        self.lease_s, self.renewed, self.pulse = float(lease_s), time.monotonic(), Pulse()
-        self.talks = 0  # requests of controllers that are being answered
-        self.operations = {
-            "status": self._op_status,
-            "start": self._op_start,
-            "stop": self._op_stop,
-            "wait": self._op_wait,
-            "end": self._op_end,
-            "again": self._op_again,
+    def __init__(self, holder):
+        self.holder, self.steps, self.waits = holder, holder.steps, {}
+        self.probers = concurrent.futures.ThreadPoolExecutor(max_workers=PROBES_AT_ONCE)
+        self.by_name = {
+            "status": lambda request: {},
+            "start": self.start,
+            "stop": self.stop,
+            "wait": self.wait,
+            "end": self.end,
+            "requeue": self.requeue,
         }
-        self.write({"event": "holder", "reason": "begin"})
 
     def handle(self, request):
-        """Return the answer to one request; every answer lists the steps."""
+        """Return the answer to one request."""
+        job_id, lease = self.holder.job_id, self.holder.lease
         if request.get("v") != PROTOCOL:
-            return {
-                "v": PROTOCOL,
-                "ok": False,
-                "job_id": self.job_id,
-                "error": (
-                    f"The holder of job {self.job_id} speaks protocol {PROTOCOL}, not {request.get('v')}. "
-                    "Use the version of the collection that started the job, or end the job with stop.yml."
-                ),
-            }
-        with self.change:
-            self.lease_s = float(request.get("lease_s") or self.lease_s)
-            alive = bool(request.get("renew"))
-            self.talks += alive
-        try:
-            answer = dict({"ok": True}, **self.operations[request["op"]](request))
-        except (KeyError, TypeError, ValueError, OSError, RuntimeError) as error:
-            answer = {"ok": False, "error": f"{type(error).__name__}: {error}"}
-        finally:
-            with self.change:
-                self.talks -= alive
-                self.renewed = time.monotonic() if alive else self.renewed
-        with self.change:
-            known = self._known(request.get("known") or {})
-            if self.pulse.felt_at is not None and not self.ending:
-                self._feel()
-            lease = {"lease_s": self.lease_s, "left_s": round(self.left_s(), 1)}
-            steps = [step.record() for step in self.steps.values() if step.seq > known]
-            return dict(
-                {
-                    "v": PROTOCOL,
-                    "job_id": self.job_id,
-                    "born": self.born,
-                    "now": utc_now(),
-                    "seq": self.seq,
-                    "ending": self.ending,
-                    "trouble": self.trouble,
-                    "lease": lease,
-                    "pauses": self.pulse.pauses,
-                    "ends": self.ends.listed,
-                    "steps": steps,
-                },
-                **answer,
+            error = (
+                f"The holder of job {job_id} speaks protocol {PROTOCOL}, not {request.get('v')}. Use the version of "
+                "the collection that started the job, or end the job with stop.yml."
             )
+            return {"v": PROTOCOL, "ok": False, "job_id": job_id, "error": error}
+        lease.lease_s = float(request.get("lease_s") or lease.lease_s)
+        with lease.held() if request.get("renew") else contextlib.nullcontext():
+            try:
+                answer = dict({"ok": True}, **self.by_name[request["op"]](request))
+            except (KeyError, TypeError, ValueError, OSError, RuntimeError) as error:
+                answer = {"ok": False, "error": f"{type(error).__name__}: {error}"}
+        with self.steps.change:
+            return dict(self._about(request.get("known") or {}), **answer)
 
-    def _known(self, known):
-        """Return up to which number our events are *known* to one who may have been told by an earlier holder."""
-        seq, born = known.get("seq", -1), known.get("born", self.born)  # a controller of an older version has no "born"
-        return seq if born == self.born and seq <= self.seq else -1
+    def _about(self, known):
+        """Return what every answer says."""
+        holder, steps = self.holder, self.steps
+        ours = known.get("instance_id") == holder.instance_id
+        since = known.get("seq", -1) if ours else -1
+        if holder.lease.heartbeat.last_at is not None and not holder.ending:
+            holder.beat()
+        return {
+            "v": PROTOCOL,
+            "job_id": holder.job_id,
+            "instance_id": holder.instance_id,
+            "now": utc_now(),
+            "seq": steps.seq,
+            "ending": holder.ending,
+            "trouble": holder.journal.trouble,
+            "lease": holder.lease.record(),
+            "pauses": holder.lease.heartbeat.pauses,
+            "ends": steps.ends.listed,
+            "steps": [step.record() for step in steps.by_name.values() if step.seq > since],
+        }
 
-    def left_s(self):
-        """Return the seconds until the lease ends; it counts from the end of a request, which may wait for long."""
-        return self.lease_s if self.talks else self.renewed + self.lease_s - time.monotonic()
-
-    def renew(self):
-        """Take a sign of life of a controller."""
-        with self.change:
-            self.renewed = time.monotonic()
-
-    def _op_status(self, request):
-        return {}
-
-    def _op_start(self, request):
-        began = time.monotonic()
-        if self.ending:
-            return {"ok": False, "error": f"The job is ending: {self.ending}."}
-        actions = self.start(request["steps"], request.get("restart"), request.get("attempts"))
+    def start(self, request):
+        """Start steps and wait ``wait_s`` at most until they run; see Steps.start."""
+        began, steps = time.monotonic(), self.steps
+        if self.holder.ending:
+            return {"ok": False, "error": f"The job is ending: {self.holder.ending['reason']}."}
+        actions = steps.start(request["steps"], request.get("restart"), request.get("attempts"))
         begun = [name for name, done in actions.items() if done not in ("busy", "overtaken")]
-        with self.change:
-            self.change.wait_for(
-                lambda: self.ending or all(self.steps[name].state != "starting" for name in begun),
+        with steps.change:
+            steps.change.wait_for(
+                lambda: steps.closed or all(steps.by_name[name].state != "starting" for name in begun),
                 max(0.0, began + float(request.get("wait_s") or 0) - time.monotonic()),
             )
-        return {"actions": [{"name": ask["name"], "action": actions[ask["name"]]} for ask in request["steps"]]}
+        return {"actions": [{"name": spec["name"], "action": actions[spec["name"]]} for spec in request["steps"]]}
 
-    def _op_stop(self, request):
-        names, tiers = request.get("names"), request.get("tiers")
-        with self.one_at_a_time:
+    def stop(self, request):
+        """Stop the steps that ``names`` and ``tiers`` choose."""
+        names, tiers, steps = request.get("names"), request.get("tiers"), self.steps
+        with steps.one_at_a_time:
             chosen = [
                 s
-                for s in list(self.steps.values())
-                if (names is None or s.name in names) and (tiers is None or s.ask.get("tier") in tiers)
+                for s in list(steps.by_name.values())
+                if (names is None or s.name in names) and (tiers is None or s.tier in tiers)
             ]
             alive = {s.name for s in chosen if s.alive}
-            self.stop_in_tiers(chosen, request.get("grace_s"))
+            steps.stopper.stop_in_tiers(chosen, request.get("grace_s"))
         listed = names if names is not None else [s.name for s in chosen]
         return {"actions": [{"name": name, "action": "stopped" if name in alive else "absent"} for name in listed]}
 
-    def _op_end(self, request):
-        self.end(request.get("reason") or "a controller asked for it")
+    def end(self, request):
+        """Begin the end of the job."""
+        self.holder.end(REQUESTED, request.get("reason") or "a controller asked for it")
         return {}
 
-    def _op_again(self, request):
-        """Let the job begin again once its playbook has ended, without the nodes in ``exclude``; say whether it may."""
-        may = bool(self.job and self.play and self.job.may_again())
+    def requeue(self, request):
+        """Requeue the job once its playbook has ended, without the nodes in ``exclude``; say whether it may be."""
+        holder = self.holder
+        may = bool(holder.job and holder.play and holder.job.may_requeue())
         if may:
-            self.again, self.play.keep = list(request.get("exclude") or ()), False
-        return {"again": may, "restarts": self.job.restarts if self.job else 0}
+            holder.requeue_without, holder.play.keep = list(request.get("exclude") or ()), False
+        return {"requeue": may, "restarts": holder.job.restarts if holder.job else 0}
 
-    def _op_wait(self, request):
-        checks, began = request.get("checks") or [], time.monotonic()
+    def wait(self, request):
+        """Probe ``checks`` until all are done, a watched step ended or ``slice_s`` is over."""
+        checks, began, steps = request.get("checks") or [], time.monotonic(), self.steps
         slice_s = float(request.get("slice_s") or 5)
         key = request.get("wait_id") or hashlib.sha256(json.dumps(checks).encode()).hexdigest()
-        with self.change:
+        with steps.change:
             wait = self.waits.setdefault(key, Wait(checks, self._hold))
-            while len(self.waits) > 16:
+            while len(self.waits) > WAITS:
                 del self.waits[next(iter(self.waits))]
-            left, shown = wait.left(), json_files(self.run_dir, request.get("progress"))
+            left, shown = wait.left(), json_files(self.holder.run_dir, request.get("progress"))
             while True:
                 now = time.monotonic()
                 due, pause = wait.due(now)
@@ -165,100 +138,36 @@ class Holder(Steps):
                     self.probers.submit(self._probe, wait, check)
                 ended, passed = self._ended(request), now - began
                 due_too = passed >= min(1.0, slice_s)
-                progress = json_files(self.run_dir, request.get("progress")) if due_too else shown
-                # What a person wants to see is told soon, yet not so often that telling is all we do.
+                progress = json_files(self.holder.run_dir, request.get("progress")) if due_too else shown
+                # What a person wants to see is shown soon, yet not so often that showing it is all we do.
                 moved = passed >= 1.0 and (wait.left() < left or progress != shown)
-                if ended or moved or self.ending or passed >= slice_s or (checks and not wait.left()):
+                if ended or moved or steps.closed or passed >= slice_s or (checks and not wait.left()):
                     return {
                         "checks": wait.records(),
                         "completed": not wait.left(),
                         "ended": ended,
                         "progress": progress,
                     }
-                self.change.wait(max(0.01, min(pause, slice_s - passed, 1.0)))
+                steps.change.wait(max(0.01, min(pause, slice_s - passed, 1.0)))
 
     def _hold(self, check):
         listing = check.get("listing")
-        keeper = self.steps.get(listing["by"]) if listing else None
-        return self.ends.listed_still(listing, keeper and keeper.record()["started_at"]) if listing else None
+        keeper = self.steps.by_name.get(listing["by"]) if listing else None
+        return self.steps.ends.listed_still(listing, keeper and keeper.started_at) if listing else None
 
     def _ended(self, request):
         """Return the records of ended steps that matter: watched ones, and critical ones that nobody stopped."""
         watch, guard = request.get("watch") or (), request.get("guard")
-        return [
-            s.record()
-            for s in self.steps.values()
-            if not s.alive
-            and (
-                s.name in watch
-                or (
-                    s.ask.get("critical")
-                    and not s.expected
-                    and s.ask.get("tier") != "benchmark"
-                    and (guard is None or s.name in guard)
-                )
-            )
-        ]
+
+        def failed(step):
+            guarded = guard is None or step.name in guard
+            return step.spec.get("critical") and not step.expected and step.tier != "benchmark" and guarded
+
+        ended = [step for step in self.steps.by_name.values() if not step.alive]
+        return [step.record() for step in ended if step.name in watch or failed(step)]
 
     def _probe(self, wait, check):
         error = probe(check)
-        with self.change:
-            wait.told(check, error)
-            self.change.notify_all()
-
-    def end(self, reason, more=""):
-        """Begin the end of the job; the main thread does the rest."""
-        with self.change:
-            self.ending = self.ending or (f"{reason}: {more}" if more else reason)
-            self.change.notify_all()
-
-    def _over(self, step, **end):
-        """As in Steps. Steps that Slurm ends together with their job may be gone before it tells us."""
-        well = step.ask.get("tier") in PASSING and end.get("exit_code") == 0
-        if not (well or step.expected or self.ending):
-            words = told(log_of(dict(step.record(), **end), self.run_dir))
-            if not words and self.job and self.job.preempted():  # steps go first where jobs have a grace time
-                words = PREEMPTED
-            if words == TIME_LIMIT and self.job:  # a step may have a limit of its own
-                words = self.job.asked()
-            if words in WITH_THE_JOB or words.startswith("its time limit"):
-                self.end("signal 15", words)
-        super()._over(step, **end)
-
-    def look_back(self):
-        """Begin the end of the job if Slurm wanted that before we could hear it."""
-        why = self.job.first_look()
-        if why:
-            self.end("signal 15", why)
-
-    def explain(self):
-        """Say in ``ending`` why a signal came, as far as Slurm tells."""
-        if self.ending.startswith("signal") and ": " not in self.ending:
-            more = self.job.told() or self.job.asked() or "Slurm does not say why"
-            with self.change:
-                self.ending += f": {more}"
-
-    def keep_lease(self):
-        """Return when the job has to end: somebody said so, or nobody renewed the lease in time."""
-        with self.change:
-            self._feel()
-            while not self.ending:
-                if self.left_s() <= 0:
-                    self.end(f"no controller for {self.lease_s:g} s")
-                self.change.wait(max(0.01, min(self.left_s(), 1.0)))
-                self._feel()
-
-    def _feel(self):
-        """Take no time from the lease in which nobody could renew it, and write it down."""
-        now = time.monotonic()
-        pause = self.pulse.feel(now, utc_now)
-        if pause:
-            self.renewed = min(now, self.renewed + pause["s"])
-            self.write(dict(pause, event="holder", reason=f"stood still for {pause['s']:g} s"))
-
-    def finish(self):
-        """End all steps in tiers and say so in steps.jsonl."""
-        self.write({"event": "holder", "reason": f"end: {self.ending}"})
-        # What does not end now ends with the job.
-        self.stop_in_tiers(list(self.steps.values()), give_up_s=10.0)
-        self.write({"event": "holder", "reason": "ended"})
+        with self.steps.change:
+            wait.take(check, error)
+            self.steps.change.notify_all()

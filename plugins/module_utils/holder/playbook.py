@@ -25,9 +25,10 @@ class Play(threading.Thread):
     :param renew: called every second while it runs.
     :param over: called once with one sentence when it ended, unless the service is kept.
     :ivar keep: whether the service stays up after it.
-    :ivar retries: how often the job may begin again.
-    :ivar code: its exit status as a shell tells it; None while it runs.
-    :ivar stopped_it: whether it ran when it was told to stop.
+    :ivar retries: how often the job may be requeued.
+    :ivar log_begin: the size of its log before it starts: a requeued job goes on in the same log.
+    :ivar code: its exit status as a shell shows it; None while it runs.
+    :ivar was_stopped: whether it still ran when it was stopped.
     """
 
     def __init__(self, run_dir, renew, over):
@@ -36,8 +37,10 @@ class Play(threading.Thread):
             self.spec = json.load(stream)
         self.renew, self.over = renew, over
         self.keep, self.retries = self.spec["keep"], int(self.spec.get("retries") or 0)
+        log = self.spec["log"]
+        self.log_begin = os.path.getsize(log) if os.path.exists(log) else 0
         self.code = self.child = None
-        self.stopped_it = False
+        self.was_stopped = False
 
     def run(self):
         """Start the playbook and see its end."""
@@ -67,7 +70,7 @@ class Play(threading.Thread):
                 log.write(f"{text}\n".encode())
                 self.code = 127
                 return self.over(f"its playbook could not be started: {text}")
-        if self.stopped_it:
+        if self.was_stopped:
             self._signal(signal.SIGINT)
         while True:
             self.renew()
@@ -87,7 +90,7 @@ class Play(threading.Thread):
         self.join(last_words_s)
         if self.code is not None:
             return
-        self.stopped_it = True
+        self.was_stopped = True
         for _time in range(2):  # as Ctrl-C, of which Ansible loses the first one when it comes while it forks
             self._signal(signal.SIGINT)
             self.join(GRACE_S / 2)
@@ -99,7 +102,7 @@ class Play(threading.Thread):
                     os.kill(pid, signal.SIGKILL)
             self.join(GRACE_S)
 
-    def tell(self, text):
+    def add_line(self, text):
         """Add a line to the playbook's log: whoever follows it sees what becomes of the job."""
         with contextlib.suppress(OSError), open(self.spec["log"], "a", encoding="utf-8") as log:
             log.write(text + "\n")

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
-"""What the holder asks of a service: is the port open, does it answer, does the answer say enough.
+"""The probes of a service: is the port open, does it answer, does the answer say enough.
 
 A check is data, so that nothing here knows what is being served::
 
@@ -25,7 +25,7 @@ from .records import CheckRecord
 FIRST_PAUSE_S, LONGEST_PAUSE_S, HELD_S = 0.05, 2.0, 0.5
 
 
-def dig(value: Any, path: str | None) -> Any:
+def lookup(value: Any, path: str | None) -> Any:
     """Return the value at the dotted *path* (digits are list indexes), None where there is none."""
     for part in [p for p in (path or "").split(".") if p]:
         if isinstance(value, list):
@@ -35,12 +35,12 @@ def dig(value: Any, path: str | None) -> Any:
     return value
 
 
-def judge(expect: dict[str, Any], body: Any) -> str | None:
+def evaluate(expect: dict[str, Any], body: Any) -> str | None:
     """Return None if *body* fulfils one expectation, otherwise a text such as ``decode 1/2``."""
-    label, value = expect.get("label") or expect.get("path") or "answer", dig(body, expect.get("path"))
+    label, value = expect.get("label") or expect.get("path") or "answer", lookup(body, expect.get("path"))
     if expect.get("where") and isinstance(value, list):
         wanted = [(key, want if isinstance(want, list) else [want]) for key, want in expect["where"].items()]
-        value = [item for item in value if all(dig(item, key) in want for key, want in wanted)]
+        value = [item for item in value if all(lookup(item, key) in want for key, want in wanted)]
     if expect.get("min") is not None:
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
         got = value if number else len(value) if isinstance(value, (list, dict, str)) else 0
@@ -59,10 +59,10 @@ def probe(check: dict[str, Any]) -> str | None:
         if check["kind"] == "tcp":
             socket.create_connection(address, timeout=limit_s).close()
             return None
-        status, text = _ask(address, check, limit_s)
+        status, text = _fetch(address, check, limit_s)
         if status not in (check.get("status") or [200]):
             return f"HTTP {status}: {text[:200]}".rstrip(": \n")
-        faults = [judge(expect, json.loads(text)) for expect in check.get("expect") or ()]
+        faults = [evaluate(expect, json.loads(text)) for expect in check.get("expect") or ()]
         return ", ".join(fault for fault in faults if fault) or None
     except ValueError:
         return f"the answer is not JSON: {text[:200]}"
@@ -70,7 +70,7 @@ def probe(check: dict[str, Any]) -> str | None:
         return str(getattr(error, "strerror", None) or error or type(error).__name__)
 
 
-def _ask(address: tuple[str, int], check: dict[str, Any], limit_s: float) -> tuple[int, str]:
+def _fetch(address: tuple[str, int], check: dict[str, Any], limit_s: float) -> tuple[int, str]:
     """Return (status, text) of one HTTP request that as a whole takes no longer than *limit_s*."""
     body, until = check.get("body"), time.monotonic() + limit_s
     headers = {"Content-Type": "application/json"} if body is not None else {}
@@ -129,7 +129,7 @@ class Wait:
                 check.update(error=why, attempts=check["attempts"] + 1, due=now + HELD_S)
         return [c for c in todo if c["due"] <= now], min([c["due"] - now for c in todo if c["due"] > now], default=1.0)
 
-    def told(self, check: dict[str, Any], error: str | None) -> None:
+    def take(self, check: dict[str, Any], error: str | None) -> None:
         """Take the outcome of one probe: fast at first, slower later."""
         now = time.monotonic()
         check.update(

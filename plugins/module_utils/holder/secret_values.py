@@ -1,6 +1,10 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
-"""Secrets in the holder: references in a step's environment become values when its client is started, not before."""
+"""The private file of a run directory that holds the values of secrets, and references to them.
+
+References in a step's environment become values when its client is started, not before. secrets/references.py writes
+the file.
+"""
 
 from __future__ import annotations
 
@@ -28,11 +32,11 @@ def resolve(env, run_dir, surroundings=None):
     found = {}
     for name, value in env.items():
         if value.startswith(PREFIX):
-            asked = value[len(PREFIX) :].split(":")[0]
-            value = known.get(value, around.get(asked))
+            wanted = value[len(PREFIX) :].split(":")[0]
+            value = known.get(value, around.get(wanted))
             if value is None:
                 raise ValueError(
-                    f"the secret {asked} has no value: neither {FOLDER}/{FILE} of the run directory nor the "
+                    f"the secret {wanted} has no value: neither {FOLDER}/{FILE} of the run directory nor the "
                     f"environment of the batch job has it"
                 )
         found[name] = value

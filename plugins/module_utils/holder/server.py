@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import signal
@@ -14,12 +15,18 @@ import sys
 import threading
 import time
 
+from . import journal
 from .basics import utc_now
-from .job_watch import Job, taken
-from .operations import LAST_WORDS_S, PROTOCOL, Holder
+from .holder import Holder
+from .job_ends import BY_SLURM, LEASE_EXPIRED, PLAYBOOK_ENDED, SIGNAL, TAKEN_AWAY, TIME_LIMIT
+from .job_watch import Job
+from .operations import PROTOCOL, Operations
 from .playbook import Play
 from .secret_values import forget
-from .socket_dir import ask, leave_places, socket_path, take_places
+from .socket_dir import exchange, leave_dirs, socket_path, take_dirs
+
+# How long a playbook may take to write its rollup when the job ends; less when Slurm soon kills what is left.
+LAST_WORDS_S = (30.0, 15.0)
 
 
 class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
@@ -30,75 +37,97 @@ class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     class RequestHandlerClass(socketserver.StreamRequestHandler):
         def handle(self):
             try:
-                answer = self.server.holder.handle(json.loads(self.rfile.read()))
+                answer = self.server.operations.handle(json.loads(self.rfile.read()))
             except ValueError as error:
                 answer = {"v": PROTOCOL, "ok": False, "error": f"The request is not JSON: {error}"}
-            with contextlib.suppress(OSError):  # the one who asked may be gone
+            with contextlib.suppress(OSError):  # the controller may be gone
                 self.wfile.write(json.dumps(answer).encode() + b"\n")
 
-    def __init__(self, path, holder):
-        self.holder = holder
+    def __init__(self, path, operations):
+        self.operations = operations
         super().__init__(path, self.RequestHandlerClass)
 
 
-def serve(run_dir, lease_s, with_play=False, guest=""):
+def serve(run_dir, lease_s, with_play=False, adopted=""):
     """Serve until the end of the job; return the exit status of the batch script.
 
-    :param guest: when the job, which somebody else submitted, was submitted; "" in a batch script. Nothing is done if
-        another holder serves the job, for this run directory or for another one.
+    :param adopted: when an adopted allocation was submitted; "" in a batch script. Nothing is done if another holder
+        serves the job, for this run directory or for another one.
     """
     job_id = os.environ["SLURM_JOB_ID"]
-    places, status = take_places(job_id, run_dir, guest)
-    if not places:
+    socket_dirs, status = take_dirs(job_id, run_dir, adopted)
+    if not socket_dirs:
         return status
-    job = Job(job_id, run_dir)
-    holder = Holder(job_id, run_dir, lease_s)
-    play = holder.play = Play(run_dir, holder.renew, holder.end) if with_play else None
-    holder.job, job.retries = job, play.retries if play else 0
-    server = Server(places[0].path, holder)
+    holder = Holder(job_id, run_dir, lease_s, job=Job(job_id, run_dir))
+    if with_play:
+        holder.play = Play(run_dir, holder.lease.renew, functools.partial(holder.end, PLAYBOOK_ENDED))
+        holder.job.retries = holder.play.retries
+    server = Server(socket_dirs[0].path, Operations(holder))
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda number, frame: holder.end(f"signal {number}", job.told()))
+        signal.signal(number, lambda number, frame: holder.end_by_slurm(holder.job.code_in_output() or SIGNAL, number))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     threading.Thread(target=holder.look_back, daemon=True).start()
-    if play:
-        play.start()
-        threading.Thread(target=job.settle, daemon=True).start()
+    if holder.play:
+        holder.journal.holder(journal.PLAYBOOK, log_begin=holder.play.log_begin)
+        holder.play.start()
+        threading.Thread(target=holder.job.forbid_last_requeue, daemon=True).start()
     holder.keep_lease()
     holder.explain()
-    again = False
+    requeued = False
     try:
-        with contextlib.suppress(OSError):  # a full disk must not cost the end in order
-            sys.stdout.write(f"{utc_now()} ending: {holder.ending}\n")
-            sys.stdout.flush()
-        # A job that is taken away has little time: first things first. One that Slurm has begun again elsewhere, when
-        # it lost this node, has steps with the same ids there: those are not ours to end.
-        moved = job.begins_again()
-        again = (moved or bool(job.retries) and taken(holder.ending)) and job.begin_again((), holder.ending, play.tell)
-        if play:  # it must not start again what ends now, and says before what came of the run
-            if not moved:
-                holder.stop([s for s in holder.steps.values() if s.ask.get("tier") == "benchmark"], 5.0, give_up_s=5.0)
-            sudden = holder.ending.startswith("signal") and "time limit" not in holder.ending
-            play.stop(0.0 if again else LAST_WORDS_S[sudden])
-            if play.stopped_it and not again:
-                play.tell(f"Job {job_id} ended: {holder.ending}.")
-        if not moved:
-            holder.finish()
-        if holder.again is not None and not again and not holder.ending.startswith("signal"):
-            again = job.begin_again(holder.again, holder.ending, play.tell)
+        requeued = end_in_order(holder)
     finally:  # whatever went wrong: no secret and no socket stays behind
-        if not (again or job.unsure):  # a later attempt needs the secrets
+        if not (requeued or holder.job.unsure):  # a later job attempt needs the secrets
             forget(run_dir)
         time.sleep(0.2)  # the answer to the request that asked for the end is on its way
-        leave_places(places)
+        leave_dirs(socket_dirs)
+    return exit_status(holder)
+
+
+def end_in_order(holder):
+    """End the playbook, then all steps; return whether the job is requeued.
+
+    A job that is taken away has little time: first things first. One that Slurm has requeued and started elsewhere,
+    when it lost this node, has steps with the same ids there: those are not ours to end.
+    """
+    job, play, code = holder.job, holder.play, holder.ending["code"]
+    with contextlib.suppress(OSError):  # a full disk must not cost the end in order
+        sys.stdout.write(f"{utc_now()} ending: {holder.ending['reason']}\n")
+        sys.stdout.flush()
+    moved = job.is_requeued()
+    requeued = (moved or bool(job.retries) and code in TAKEN_AWAY) and holder.requeue(())
     if play:
-        return 1 if play.stopped_it else play.code
-    return 1 if holder.ending.startswith(("signal", "no controller")) else 0
+        end_playbook(holder, moved, requeued)
+    if not moved:
+        holder.finish()
+    if holder.requeue_without is not None and not requeued and code not in BY_SLURM:
+        requeued = holder.requeue(holder.requeue_without)
+    return requeued
+
+
+def end_playbook(holder, moved, requeued):
+    """End the playbook: it must not start again what ends now, and writes before what came of the run."""
+    play, code = holder.play, holder.ending["code"]
+    if not moved:
+        measured = [s for s in holder.steps.by_name.values() if s.tier == "benchmark"]
+        holder.steps.stopper.stop(measured, 5.0, give_up_s=5.0)
+    sudden = code in BY_SLURM and code != TIME_LIMIT
+    play.stop(0.0 if requeued else LAST_WORDS_S[sudden])
+    if play.was_stopped and not requeued:
+        play.add_line(f"Job {holder.job_id} ended: {holder.ending['reason']}.")
+
+
+def exit_status(holder):
+    """Return the exit status of the batch script: that of its playbook, if that ended by itself."""
+    if holder.play:
+        return 1 if holder.play.was_stopped else holder.play.code
+    return int(holder.ending["code"] in (*BY_SLURM, LEASE_EXPIRED))
 
 
 def ctl(run_dir):
     """Pass stdin on to the holder on this node and print its answer; return 3 if there is none."""
     try:
-        answer = ask(socket_path(os.environ["SLURM_JOB_ID"], run_dir), sys.stdin.read())
+        answer = exchange(socket_path(os.environ["SLURM_JOB_ID"], run_dir), sys.stdin.read())
     except OSError as error:
         answer, why = "", str(error)
     else:

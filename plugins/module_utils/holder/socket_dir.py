@@ -1,6 +1,6 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
-"""Where a holder listens on its node: a socket in a folder of this user alone, locked as long as the holder lives."""
+"""The socket directory of a holder on its node: it belongs to this user alone, and is locked while the holder lives."""
 
 from __future__ import annotations
 
@@ -12,21 +12,22 @@ import shutil
 import socket
 import stat
 
-GAVE_WAY = 4  # exit status of a guest that leaves the job to one of another run directory
+GAVE_WAY = 4  # exit status of a holder that leaves an adopted allocation to one of another run directory
 
 
 def socket_path(job_id, run_dir):
-    """Return where the holder of *job_id* listens on its node; the folder belongs to the user alone.
+    """Return where the holder of *job_id* listens on its node.
 
-    That of the run directory "/TIME", when the job was submitted, stands for the whole job: no service is there, but
-    its one guest keeps it. Another cluster may have a job of this number here, as on a machine with two sandboxes.
+    That of the run directory "/TIME", when an adopted allocation was submitted, stands for the whole job: nobody
+    listens there, but its one holder keeps it. Another cluster may have a job with this id here, as on a machine with
+    two sandboxes.
     """
     mark = hashlib.sha256(os.path.realpath(run_dir).encode()).hexdigest()[:8]
     return f"/tmp/srt-{os.getuid()}-{job_id}-{mark}/socket"
 
 
-class Place:
-    """The folder of one holder. Its lock is on the folder itself, and the kernel frees it when the holder dies.
+class SocketDir:
+    """The directory of one holder. Its lock is on the directory itself, and the kernel frees it when the holder dies.
 
     :ivar path: of the socket.
     """
@@ -34,11 +35,11 @@ class Place:
     def __init__(self, path):
         self.path, self.folder, self.lock = path, os.path.dirname(path), None
 
-    def take(self, guest):
-        """Make the folder ours and empty; return False if *guest*, and another holder has it.
+    def take(self, adopted):
+        """Make the directory ours and empty; return False if the allocation is *adopted* and another holder has it.
 
-        Several controllers may start a holder in one adopted allocation: one of these *guests* serves them all. A
-        batch script is the only one of its job, so the holder of an earlier attempt makes room for it.
+        Several controllers may start a holder in one adopted allocation: one of these serves them all. A batch script
+        is the only one of its job, so the holder of an earlier job attempt makes room for it.
         """
         while True:
             with contextlib.suppress(FileExistsError):
@@ -56,7 +57,7 @@ class Place:
                 fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 os.close(self.lock)
-                if guest:
+                if adopted:
                     return False
                 with contextlib.suppress(FileNotFoundError):
                     shutil.rmtree(self.folder)
@@ -72,7 +73,7 @@ class Place:
         return True
 
     def leave(self):
-        """Remove the folder, unless it is another holder's by now."""
+        """Remove the folder, unless it belongs to another holder by now."""
         if self._is_ours():
             shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -83,27 +84,27 @@ class Place:
             return False
 
 
-def take_places(job_id, run_dir, guest):
-    """Return (places of a holder that may serve now, the first one to listen in; exit status if it may not).
+def take_dirs(job_id, run_dir, adopted):
+    """Return (socket directories of a holder that may serve now, it listens in the first; exit status if it may not).
 
-    Two services would take each other's GPUs and ports, so one guest serves a job, whatever its run directory.
+    Two services would take each other's GPUs and ports, so one holder serves a job, whatever its run directory.
 
-    :param guest: when its job was submitted; "" for a batch script.
+    :param adopted: when an adopted allocation was submitted; "" in a batch script.
     """
     taken = []
-    for one, status in ((run_dir, 0), *([(f"/{guest}", GAVE_WAY)] if guest else [])):
-        place = Place(socket_path(job_id, one))
-        if not place.take(bool(guest)):
-            leave_places(taken)
+    for one, status in ((run_dir, 0), *([(f"/{adopted}", GAVE_WAY)] if adopted else [])):
+        directory = SocketDir(socket_path(job_id, one))
+        if not directory.take(bool(adopted)):
+            leave_dirs(taken)
             return [], status
-        taken.append(place)
+        taken.append(directory)
     return taken, 0
 
 
-def leave_places(places):
-    """Remove the folders of *places*."""
-    for place in places:
-        place.leave()
+def leave_dirs(dirs):
+    """Remove socket directories."""
+    for directory in dirs:
+        directory.leave()
 
 
 def check_private(folder):
@@ -113,7 +114,7 @@ def check_private(folder):
         raise ConnectionError(f"{folder} is not a directory of ours alone")
 
 
-def ask(path, text, timeout_s=None):
+def exchange(path, text, timeout_s=None):
     """Send one request to the holder on this host and return its answer; OSError if there is none."""
     check_private(os.path.dirname(path))
     with socket.socket(socket.AF_UNIX) as connection:

@@ -15,15 +15,12 @@ import hmac
 import json
 import os
 import re
-import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Callable
 
+from ..holder.secret_values import FILE, FOLDER, PREFIX
 from ..json_types import Json, JsonObject, KeyPath
 from .names import is_plain, looks_secret
-
-PREFIX = "srt-secret:"
-FOLDER, FILE = ".secrets", "env.json"
 
 _ENVIRONMENT = re.compile(r"(.*_)?(env|environment)$")
 
@@ -207,8 +204,3 @@ def store(run_dir: str, values: Mapping[str, str]) -> bool:
         os.fsync(stream.fileno())
     os.replace(temporary, path)
     return True
-
-
-def forget(run_dir: str) -> None:
-    """Remove the private file of a run directory: no step of it is started any more."""
-    shutil.rmtree(os.path.join(run_dir, FOLDER), ignore_errors=True)

@@ -18,16 +18,12 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ..failures import SlurmError
-from ..holder.slurm_calls import FINAL, clean_env, fields_of, record_of
+from ..holder.slurm_calls import FINAL, UNANSWERED, UNREACHED, clean_env, fields_of, record_of
 
 CALL_S = 20.0
 PATIENCE_S = 45.0
+HELD_BY_USER = "JobHeldUser"  # reason of a job that was submitted held, or that its user holds
 NO_OUTPUT = "0:53"  # Slurm's exit code of a job whose output file could not be opened
-UNHEARD = re.compile(r"Unable to contact slurm controller \(connect failure\)|Connection refused")
-UNANSWERED = re.compile(
-    r"Unable to contact slurm|Connection refused|Unexpected message|Socket timed out|Zero Bytes were transmitted|"
-    r"Communication connection failure|Slurm temporarily unable|Transport endpoint is not connected"
-)
 # What Slurm says of a job that needs no cancelling and no release any more.
 OVER = re.compile(r"Invalid job id|already (?:complet|finish)|no longer pending", re.IGNORECASE)
 SEPARATOR = "\x1f"
@@ -124,7 +120,7 @@ def patiently(
                 raise
             continue
         said = done.stderr if done.returncode else ""
-        if not repeatable and UNANSWERED.search(UNHEARD.sub("", said)):
+        if not repeatable and UNANSWERED.search(UNREACHED.sub("", said)):
             raise NoAnswer(f"{_failure(argv, done).msg}.", command=argv)
         if not UNANSWERED.search(said) or time.monotonic() >= until:
             break
@@ -213,6 +209,11 @@ def _whole(rows: list[QueueEntry]) -> list[QueueEntry]:
     return list(whole.values())
 
 
+def held_by_user(job: QueueEntry) -> bool:
+    """Tell whether a job (its queue entry) waits until its user releases it."""
+    return job["reason"].startswith(HELD_BY_USER)
+
+
 def step_names(job_id: str | int) -> list[str]:
     """Return the names of the steps of a job that run now; SlurmError if Slurm does not say: that is not "none"."""
     argv = ["squeue", "--all", "--noheader", "--steps", f"--jobs={job_id}", "--format=%j"]
@@ -236,7 +237,12 @@ def end_text(fields: Mapping[str, str]) -> str:
     """Return the same from the fields of :func:`show_job`."""
     if "JobState" not in fields:
         return "Slurm no longer knows the job"
-    text = f"{fields['JobState']} ({fields.get('Reason')}), exit code {fields.get('ExitCode')}"
+    return f"{fields['JobState']} ({fields.get('Reason')}), {exit_text(fields)}"
+
+
+def exit_text(fields):
+    """Return the exit code from the fields of :func:`show_job`, such as ``exit code 1:0``."""
+    text = f"exit code {fields.get('ExitCode')}"
     if fields.get("ExitCode") == NO_OUTPUT:
         text += (
             f": {fields.get('BatchHost', 'its first node')} could not open the job's output. The nodes have to see "

@@ -10,6 +10,7 @@ import shlex
 import time
 
 from ..files import write_text_atomic
+from ..holder.lease import LEASE_S
 from ..job.preparation import with_content
 from ..plan.mounts import listed
 from ..plan.planner import Planner, imaginary_allocation
@@ -24,7 +25,7 @@ ARGUMENT_SPEC = {
     "notes": {"type": "list", "elements": "str", "default": []},
     "path": {"type": "path", "default": "dry-runs"},
     "output_dir": {"type": "path"},
-    "lease_s": {"type": "float", "default": 120.0},
+    "lease_s": {"type": "float", "default": LEASE_S},
 }
 
 

@@ -15,7 +15,7 @@ __all__ = ["evidence", "first_fatal", "step_error"]
 def step_error(records, run_dir, doing):
     """Return the StepError for steps that ended; the first one is named, all are in ``evidence``.
 
-    ``curable`` tells whether another allocation without the nodes in ``bad_nodes`` may do better.
+    ``retryable`` tells whether another allocation without the nodes in ``bad_nodes`` may do better.
 
     :param doing: what was going on, such as ``while the service was getting ready``.
     """
@@ -37,6 +37,6 @@ def step_error(records, run_dir, doing):
         evidence=found,
         failed_step=first["step"],
         failed_node=first["node"],
-        curable=first["curable"],
-        bad_nodes=sorted({one["node"] for one in found if one["curable"] and one["node"]}),
+        retryable=first["retryable"],
+        bad_nodes=sorted({one["node"] for one in found if one["retryable"] and one["node"]}),
     )

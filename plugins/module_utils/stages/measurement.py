@@ -9,7 +9,7 @@ import os
 import time
 import uuid
 
-from ..allocation.driver import age_s, known_of, of_another, stood_still
+from ..allocation.driver import age_s, is_new_holder, known_of, stood_still
 from ..allocation.job_end import ending_error
 from ..benchmarks import of_plan
 from ..benchmarks.base import FAILED
@@ -45,7 +45,7 @@ class Session:
         if not self.ctx.controller_alive():
             raise Error("The controller is gone. The measurement goes on; the next run attaches to it.")
         answer = self.talk.request(op, known=self._known, **fields)
-        if of_another(self._known, answer):  # it tells all that it knows; what it does not know of is over
+        if is_new_holder(self._known, answer):  # its answer has all steps that it knows; any other one is over
             seen_at = self.answer.get("now")
             gone = {"state": "ended", "expected": True, "ended_at": seen_at, "reason": "was lost with its holder"}
             live = (record for record in self.records.values() if record["state"] != "ended")

@@ -14,7 +14,7 @@ import uuid
 from ..allocation import driver
 from ..failures import Error
 from ..files import write_text_atomic
-from ..holder.steps import number_of
+from ..holder.step import number_of
 from ..plan_file import load_plan
 from ..programs import program_files
 from ..slurm import commands, srun
@@ -80,10 +80,10 @@ def run(params, ctx):
     if bad:
         texts = [f"{problem['node']}: {problem['text']}" for problem in problems if problem["fatal"]]
         more = f" (and {len(texts) - 5} more)" if len(texts) > 5 else ""
-        curable = len(bad) < len(plan["nodes"])
+        retryable = len(bad) < len(plan["nodes"])
         raise Error(
             f"Preflight of job {plan['job_id']}: {'; '.join(texts[:5])}{more}.",
-            **dict(result, curable=curable, bad_nodes=bad if curable else []),
+            **dict(result, retryable=retryable, bad_nodes=bad if retryable else []),
         )
     return result
 
@@ -233,7 +233,7 @@ def _ask(plan, talk, table, params, ctx):
             raise Error(
                 f"Preflight of job {plan['job_id']}: {', '.join(silent[:8])} did not report in "
                 f"{params['timeout_s']:g} s.",
-                curable=0 < len(silent) < len(names),
+                retryable=0 < len(silent) < len(names),
                 bad_nodes=silent if len(silent) < len(names) else [],
             )
         if not ctx.controller_alive():

@@ -10,9 +10,10 @@ import re
 
 from ..allocation import detached, job_end, runs
 from ..benchmarks import of_plan
-from ..holder.basics import tail_lines
-from ..holder.journal import PASSING
+from ..holder import journal
+from ..holder.basics import TAIL_BYTES, tail, tail_lines
 from ..holder.slurm_calls import STANDS_STILL, WAITING
+from ..holder.step import PASSING, STATE_FIELDS, WITH_JOB
 from ..results.outcome import in_words
 from ..results.verdict import read_verdict
 from . import point_files
@@ -23,17 +24,16 @@ ARGUMENT_SPEC = dict(
     report={"type": "str", "choices": ["status", "service"], "default": "status"},
 )
 STAGE = re.compile(r"^TASK \[srt\.slurm\.(\w+) : ")
-AGAIN = "It begins again "  # the holder's words
-BEGINS = ("PLAY [", AGAIN)
 
 
 def run(params, ctx):
-    """Return ``{run_dir, job, stage, ending, workers, steps, points, lease_left_s, last_lines, log, text}``."""
+    """Return how far the run is, and the same as a ``text``; see the module's documentation."""
     del ctx
     found = runs.find(params)
     plan, steps, holder = found.read_json("plan.json"), list(found.steps().values()), found.holder()
     points = [_point(found, plan, point, steps) for point in (plan["benchmark"]["points"] if plan else ())]
-    played = tail_lines(detached.log_path(found.run_dir), 100000)
+    own = journal.holder_events(found.run_dir)
+    played = _played(found.run_dir, own)
     job = found.describe()
     job["time_left_s"] = _seconds_until(job["ends_at"]) if found.live else None
     job["waits_s"] = _seconds_since(found.job["submitted_at"]) if found.waits else None
@@ -47,8 +47,8 @@ def run(params, ctx):
         "job": job,
         "live": found.live,
         "stage": _stage(found, plan, steps, points, played),
-        "ending": holder["ending"] if holder else _last_words(found),
-        "again": _again(found, played),
+        "ending": holder["ending"] if holder else _written_end(found),
+        "requeue": _requeue(found, own),
         "steps": [_step(record) for record in steps],
         "workers": _workers(plan, steps),
         "service": _service(plan, steps, holder, job["time_left_s"]),
@@ -65,8 +65,7 @@ def run(params, ctx):
 
 
 def _step(record):
-    keys = ("name", "tier", "state", "step_id", "node", "nodes", "attempt", "exit_code", "signal", "reason", "expected")
-    return {key: record.get(key) for key in keys}
+    return {key: record.get(key) for key in ("name", "tier", "node", "nodes", *STATE_FIELDS)}
 
 
 def _workers(plan, steps):
@@ -101,7 +100,7 @@ def _point(found, plan, point, steps):
     plan = dict(plan, run_dir=found.run_dir)  # it may have been copied
     verdict = read_verdict(point_files.result_path(plan, point)) or {}
     record = next((one for one in steps if one["name"] == point["step"]["name"]), {})
-    state = "waiting" if found.live or found.waits or not found.slurm_said else "not_measured"
+    state = "waiting" if found.live or found.waits or not found.slurm_answered else "not_measured"
     if not verdict.get("valid") and (found.waits or found.is_earlier(verdict.get("ended_at"))):
         verdict = {}  # it is measured again
     if verdict.get("digest", point["digest"]) == point["digest"] and verdict:
@@ -123,13 +122,12 @@ def _point(found, plan, point, steps):
 
 def _stage(found, plan, steps, points, played):
     """Return the stage that the run is in; ``ended`` when its job is gone."""
-    if not found.slurm_said:
+    if not found.slurm_answered:
         return "unknown"
     if not found.live:
         return "ended"
     if found.job["state"] not in ("RUNNING", *STANDS_STILL):
         return "allocation"
-    played = _latest(played)
     told = [match.group(1) for match in map(STAGE.match, played) if match]
     if told:  # a playbook inside the job says so itself
         return "kept" if any(line.startswith("PLAY RECAP") for line in played) else told[-1]
@@ -144,27 +142,28 @@ def _stage(found, plan, steps, points, played):
     return "head_infra" if plan else "allocation"
 
 
-def _latest(played):
-    """Return the lines of the latest playbook: that of a job which began again goes on in the same log."""
-    begins = [number for number, line in enumerate(played) if line.startswith(BEGINS)]
-    earlier = [n for n, line in enumerate(played) if line.startswith("PLAY RECAP") and begins and n < begins[-1]]
-    return played[earlier[-1] + 1 :] if earlier else played
+def _played(run_dir, events):
+    """Return the lines that the playbook of the latest job attempt printed, given the *events* of its holder."""
+    if any(event.get("phase") == journal.REQUEUE for event in events):
+        return []
+    begin = next((event["log_begin"] for event in events if event.get("phase") == journal.PLAYBOOK), 0)
+    return tail(detached.log_path(run_dir), TAIL_BYTES, begin).splitlines()
 
 
-def _last_words(found):
+def _written_end(found):
     """Return why the holder ended the job, or the attempt that the job waits to follow; None when it did not."""
     times = [event.get("t") for event in found.events() if event.get("event") == "holder"]
     follows = not found.waits and times and found.is_earlier(times[-1])  # its own holder did not begin yet
-    return None if follows else job_end.last_words(found.run_dir)
+    return None if follows else job_end.written_end(found.run_dir)
 
 
-def _again(found, played):
-    """Return how a job that waits begins again, or one that is completing first; None when it does not."""
-    said = next((line for line in reversed(played) if line.startswith(BEGINS)), "")
-    said = said[len(AGAIN) :].split(".")[0] if said.startswith(AGAIN) else ""
-    if found.waits and (said or found.events()):
-        return f"begins again {said or 'when it gets nodes'}"
-    return f"begins again {said}" if said and (found.job or {}).get("state") == "COMPLETING" else None
+def _requeue(found, events):
+    """Return in words that a job waits to start again, or is completing before that; None when it does not."""
+    one = next((event for event in events if event.get("phase") == journal.REQUEUE), None)
+    attempt = f"attempt {one['attempt']} of {one['attempts']}" if one else "it"
+    waits = found.waits and (one or found.events())
+    completes = one and (found.job or {}).get("state") == "COMPLETING"
+    return f"requeued: {attempt} starts when it gets nodes" if waits or completes else None
 
 
 def _log(found, steps, points):
@@ -203,11 +202,11 @@ def text(status):
         lines[0] += f", {duration(job['time_left_s'])} left{lease}"
     if job["waits_s"] is not None:
         lines[0] += f", waiting for {duration(max(0, job['waits_s']))}"
-    if status["again"]:
-        before = f"; the attempt before ended: {status['ending']}" if status["ending"] else ""
-        lines.append(f"{status['again']}{before}")
-    elif status["ending"]:
-        lines.append(f"{'is ending' if status['live'] else 'ended'}: {status['ending']}")
+    end = status["ending"] and status["ending"]["reason"]
+    if status["requeue"]:
+        lines.append(status["requeue"] + (f"; the attempt before ended: {end}" if end else ""))
+    elif end:
+        lines.append(f"{'is ending' if status['live'] else 'ended'}: {end}")
     if status["trouble"]:
         lines.append(f"trouble: {status['trouble']}")
     workers = status["workers"]
@@ -232,7 +231,7 @@ def text(status):
 
 
 def _fine(step):
-    return step["tier"] in PASSING and step["exit_code"] == 0 or step["reason"] == "ended with the job"
+    return step["tier"] in PASSING and step["exit_code"] == 0 or step["end_code"] == WITH_JOB
 
 
 def duration(seconds):

@@ -9,16 +9,16 @@ import uuid
 
 from ..allocation import driver
 from ..failures import Error
+from ..holder.step import TIERS
 from ..plan_file import load_plan
 from ..slurm import srun
 from .evidence import step_error
 from .health_wait import still_there, waiting_line
 
-TIERS = ["head_infra", "worker", "frontend", "benchmark"]
 ARGUMENT_SPEC = {
     "plan_path": {"type": "path"},
     "plan": {"type": "dict"},
-    "tier": {"type": "str", "choices": TIERS},
+    "tier": {"type": "str", "choices": list(TIERS)},
     "hosts": {"type": "list", "elements": "str", "default": []},
     "names": {"type": "list", "elements": "str", "default": []},
     "state": {"type": "str", "choices": ["started", "stopped", "restarted"], "default": "started"},

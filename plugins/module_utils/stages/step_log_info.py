@@ -91,13 +91,13 @@ def _follow(found, name, paths, params, ctx):
 
 
 def _over(found, name):
-    if found.stranger:
+    if found.foreign:
         return True
     try:
         job = next(iter(commands.jobs(job_id=found.job_id, timeout_s=10.0, patience_s=0.0)), None)
     except Error:
         return False  # Slurm may come back
-    found.job, found.slurm_said = job, True
+    found.job, found.slurm_answered = job, True
     return _state(found, name) == "ended"
 
 

@@ -33,8 +33,7 @@ def wait_turn(session, point):
 
 def _overdue_s(session, record):
     """Return for how many seconds a measurement goes on beyond its deadline; -1 if that is not known."""
-    mine = {point["step"]["digest"]: point["deadline_s"] for point in session.plan["benchmark"]["points"]}
-    limit_s = record.get("deadline_s") or mine.get(record["digest"])  # one of an older version tells no deadline
+    limit_s = record["deadline_s"]
     return age_s(session.answer, record["started_at"]) - limit_s if limit_s else -1.0
 
 

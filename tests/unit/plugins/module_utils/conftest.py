@@ -22,7 +22,7 @@ def fake(tmp_path, monkeypatch):
     monkeypatch.setattr(driver, "connect_plan", lambda plan, ctx: fake)
     monkeypatch.setattr(driver, "connect", lambda *args, **options: fake)
     yield fake
-    fake.holder.end("the test is over")
+    fake.holder.end("requested", "the test is over")
     for client in fake.slurm.clients.values():
         if not client.over.is_set():
             client.finish(0)

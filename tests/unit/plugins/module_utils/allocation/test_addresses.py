@@ -64,7 +64,7 @@ def test_each_part_of_a_heterogeneous_job_is_asked(program, tmp_path):
 
 
 def test_nodes_are_asked_again_when_srun_hangs_once(program, monkeypatch, tmp_path):
-    monkeypatch.setattr(addresses, "ASK_S", 0.3)
+    monkeypatch.setattr(addresses, "ANSWER_S", 0.3)
     program("srun", f"mkdir {tmp_path}/once 2>/dev/null && exec sleep 60; " + say("n1 10.0.0.1"))
     assert addresses.node_addresses("5", ["n1"], "eth0") == [{"name": "n1", "address": "10.0.0.1"}]
     assert (tmp_path / "once").exists()
@@ -101,4 +101,4 @@ def test_the_script_is_a_script():
             ["/bin/sh", "-c", addresses.SCRIPT, "x", argument], text=True, capture_output=True, check=False
         )
         assert done.returncode == 0 and not done.stderr
-        assert len(addresses.SAID.findall(done.stdout)) == len(done.stdout.splitlines())
+        assert len(addresses.LINE.findall(done.stdout)) == len(done.stdout.splitlines())

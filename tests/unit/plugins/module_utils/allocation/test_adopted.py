@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.allocation import adopted, driver
 from ansible_collections.srt.slurm.plugins.module_utils.entry import Context
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error, SlurmError
-from ansible_collections.srt.slurm.plugins.module_utils.holder import steps as holder_steps
+from ansible_collections.srt.slurm.plugins.module_utils.holder import journal, slurm_calls, stopping
 from ansible_collections.srt.slurm.plugins.module_utils.slurm import commands
 
 
@@ -23,7 +23,7 @@ def event(name, tier, step_id, state="running", **more):
 
 
 EVENTS = [
-    {"event": "holder", "reason": "begin"},
+    {"event": "holder", "phase": "begin"},
     event("nats", "head_infra", "8.1"),
     event("decode_0", "worker", "8.2", restarts=3, stop_grace_s=0.5),
     event("gone", "worker", "8.3", state="ended"),
@@ -39,16 +39,16 @@ OTHERS = {"8.0": "mine", "8.7": "nats", "8.8": "bench_c4", "8.9": "gone"}  # the
 @pytest.fixture
 def slurm(queue, tmp_path, monkeypatch):
     """An allocation of somebody else that runs steps of ours, without a holder, and other steps."""
-    running, told = dict(OURS, **OTHERS), []
-    made = types.SimpleNamespace(running=running, told=told, stubborn=set(), holders=[], answers=True)
+    running, sent = dict(OURS, **OTHERS), []
+    made = types.SimpleNamespace(running=running, sent=sent, stubborn=set(), holders=[], answers=True)
     made.works = ["KILL"]  # the signals that a stubborn step obeys
 
-    def call(_self, *argv):
+    def call(_timeout_s, *argv):
         if not made.answers:
             return None
         if argv[0] == "scancel":
             signal, step_ids = argv[1].partition("=")[2], argv[2:]
-            told.append((signal, [running.get(step_id) for step_id in step_ids]))
+            sent.append((signal, [running.get(step_id) for step_id in step_ids]))
             for step_id in step_ids:
                 if signal in made.works or running.get(step_id) not in made.stubborn:
                     running.pop(step_id, None)
@@ -65,8 +65,8 @@ def slurm(queue, tmp_path, monkeypatch):
     (made.folder / "holder").mkdir()
     (made.folder / f"{job_id}.json").write_text('{"submitted_at": "2026-01-01T00:00:07Z"}')
     (made.folder / "steps.jsonl").write_text("".join(json.dumps(one) + "\n" for one in EVENTS))
-    monkeypatch.setattr(adopted._Slurm, "_call", call)
-    monkeypatch.setattr(adopted._Slurm, "client_of", lambda _self, step_id: {"8.6": "4711", "8.8": "99"}[step_id])
+    monkeypatch.setattr(slurm_calls, "call", call)
+    monkeypatch.setattr(adopted, "client_of", lambda step_id: {"8.6": "4711", "8.8": "99"}[step_id])
     monkeypatch.setattr(adopted, "GONE_S", 0.2)
     monkeypatch.setattr(commands, "part_ids", lambda job_id: [job_id])
     monkeypatch.setattr(commands, "step_names", lambda job_id: made.holders)
@@ -84,13 +84,13 @@ def test_steps_without_a_holder_end_in_tiers_by_their_ids_and_nothing_else(slurm
     result = absent(do)
     assert (result["changed"], result["actions"]) == (True, ["ended"])
     assert slurm.running == OTHERS
-    assert slurm.told == [
+    assert slurm.sent == [
         ("TERM", ["bench_c2"]), ("TERM", ["frontend_0"]), ("TERM", ["decode_0"]), ("KILL", ["decode_0"]),
         ("TERM", ["nats"]),
     ]  # fmt: skip
     assert list(queue.queue) == ["8"]
     assert not (slurm.folder / ".secrets").exists()
-    last = holder_steps.remembered(str(slurm.folder))
+    last = journal.remembered(str(slurm.folder))
     assert {last[name]["state"] for name in OURS.values()} == {"ended"}
     assert {last[name]["expected"] for name in OURS.values()} == {True}
     assert absent(do)["changed"] is False
@@ -98,7 +98,7 @@ def test_steps_without_a_holder_end_in_tiers_by_their_ids_and_nothing_else(slurm
 
 def test_check_mode_says_that_there_is_something_to_end(slurm, do):
     assert absent(do, ctx=Context(check_mode=True))["actions"] == ["ended"]
-    assert slurm.told == []
+    assert slurm.sent == []
     slurm.running.clear()
     assert absent(do, ctx=Context(check_mode=True))["changed"] is False
     assert (slurm.folder / ".secrets").exists()
@@ -108,13 +108,13 @@ def test_a_holder_that_runs_and_does_not_answer_is_not_passed_by(slurm, do):
     slurm.holders.append("srt_holder")
     with pytest.raises(SlurmError, match=r"A holder runs in job 8 and does not answer .*Nothing was ended"):
         absent(do)
-    assert slurm.told == []
+    assert slurm.sent == []
     assert (slurm.folder / ".secrets").exists()
 
 
 def test_steps_that_do_not_end_are_named(slurm, do, monkeypatch):
     slurm.stubborn, slurm.works = {"decode_0"}, []
-    monkeypatch.setattr(holder_steps.Steps.stop_in_tiers, "__defaults__", (0.1, 0.1))
+    monkeypatch.setattr(stopping.Stopper.stop_in_tiers, "__defaults__", (0.1, 0.1))
     with pytest.raises(SlurmError, match=r"Steps of job 8 do not end: decode_0 \(8\.2\)"):
         absent(do)
     assert (slurm.folder / ".secrets").exists()
@@ -139,7 +139,7 @@ def test_a_suspended_allocation_is_resumed_for_the_end_or_left_alone(
     monkeypatch.setattr(commands, how, lambda job_id: "Access/permission denied")
     with pytest.raises(Error, match=command):
         absent(do)
-    assert slurm.told == []
+    assert slurm.sent == []
     assert (slurm.folder / ".secrets").exists()
 
     def resume(job_id):
@@ -154,37 +154,43 @@ def test_a_suspended_allocation_is_resumed_for_the_end_or_left_alone(
 def test_the_client_of_a_step_as_slurm_tells_it(program):
     program("squeue", "echo 8; echo 9")
     program("scontrol", '[ "$4" = 8.2 ] && echo "StepId=8.2 UserId=0 CPUFreqReq=Default SrunHost:Pid=login-1:6733"')
-    slurm = adopted._Slurm("8")
-    assert slurm.jobs == "8,9"
-    assert (slurm.client_of("8.2"), slurm.client_of("8.3")) == ("6733", "")
+    assert adopted.LeftSteps("8")._slurm.jobs == "8,9"
+    assert (adopted.client_of("8.2"), adopted.client_of("8.3")) == ("6733", "")
 
 
 class Answers:
-    """A holder that says in turn what is in *said*; None: nobody answers."""
+    """A holder that gives one of *answers* after the other; None: nobody answers."""
 
-    def __init__(self, *said):
-        self.said = list(said)
+    def __init__(self, *answers):
+        self.answers = list(answers)
 
     def request(self, op, **_options):
-        told = self.said.pop(0) if len(self.said) > 1 else self.said[0]
-        if told is None:
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if answer is None:
             raise driver.HolderGone("nobody is there")
-        return told
+        return answer
 
 
 @pytest.mark.parametrize(
-    ("said", "steps", "lacks"),
+    ("answers", "steps", "lacks"),
     [
         pytest.param([None], [], True, id="nobody"),
         pytest.param([{"ending": None}], ["srt_holder"], False, id="one that serves"),
         pytest.param([None, None, {"ending": None}], ["srt_holder"], False, id="one that has just begun"),
-        pytest.param([{"ending": "x"}, {"ending": "x"}, None], [], True, id="one that ended"),
+        pytest.param(
+            [{"ending": {"code": "requested", "reason": "x"}}, {"ending": {"code": "requested", "reason": "x"}}, None],
+            [],
+            True,
+            id="one that ended",
+        ),
     ],
 )
-def test_whether_the_allocation_needs_a_holder(slurm, queue, monkeypatch, said, steps, lacks):
-    holder = Answers(*said)
+def test_whether_the_allocation_needs_a_holder(slurm, queue, monkeypatch, answers, steps, lacks):
+    holder = Answers(*answers)
     monkeypatch.setattr(driver, "connect", lambda *args, **options: holder)
-    monkeypatch.setattr(commands, "step_names", lambda job_id: steps or ["srt_holder"] * (holder.said[0] is not None))
+    monkeypatch.setattr(
+        commands, "step_names", lambda job_id: steps or ["srt_holder"] * (holder.answers[0] is not None)
+    )
     assert adopted.lacks_holder(queue.queue["8"], str(slurm.folder), Context()) is lacks
 
 

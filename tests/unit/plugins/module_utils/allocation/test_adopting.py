@@ -1,6 +1,6 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
-"""The run directory of an allocation that is adopted: its own, kept apart from that of an earlier job of its number."""
+"""The run directory of an allocation that is adopted: its own, kept apart from that of an earlier job with its id."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def old(tmp_path):
     path = tmp_path / "out" / "8"
     (path / "results").mkdir(parents=True)
     (path / "8.json").write_text('{"submitted_at": "2025-01-01T00:00:00Z", "slurm_cluster": "here@login"}')
-    (path / "steps.jsonl").write_text('{"event": "holder", "reason": "begin"}\n')
+    (path / "steps.jsonl").write_text('{"event": "holder", "phase": "begin"}\n')
     (path / "results" / "c2.json").write_text("{}")
     return path
 
@@ -73,7 +73,7 @@ def test_another_controller_sets_the_directory_aside_in_the_same_moment(adopt, o
 
 
 def test_a_stage_alone_does_not_work_in_the_directory_of_an_earlier_job(adopt, old):
-    with pytest.raises(Error, match="8 is of an earlier job with the number 8, .*Run the stage allocation first"):
+    with pytest.raises(Error, match="8 is of an earlier job with the id 8, .*Run the stage allocation first"):
         adopt.look()
     adopt()
     assert adopt.look()["job"]["run_dir"] == str(old)

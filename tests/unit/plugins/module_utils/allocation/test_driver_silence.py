@@ -82,7 +82,7 @@ def test_a_start_waits_for_the_graces_of_its_steps_and_no_longer(srun):
 def test_a_socket_that_is_silent_once_is_asked_again(srun, clock, monkeypatch, tmp_path):
     asked = []
 
-    def ask(path, text, timeout_s):
+    def exchange(path, text, timeout_s):
         asked.append(path)
         if len(asked) == 1:
             clock.now += timeout_s
@@ -90,7 +90,7 @@ def test_a_socket_that_is_silent_once_is_asked_again(srun, clock, monkeypatch, t
         return ANSWER
 
     monkeypatch.setattr(socket_dir, "socket_path", lambda job_id, run_dir: str(tmp_path))
-    monkeypatch.setattr(socket_dir, "ask", ask)
+    monkeypatch.setattr(socket_dir, "exchange", exchange)
     assert driver.connect("42", "/run", "n1", patience_s=3.0).request("status")["ok"]
     assert len(asked) == 2
     assert srun.deadlines == []
@@ -111,7 +111,8 @@ def test_a_stage_names_at_once_what_helps_when_an_adopted_job_lost_its_holder(sr
     with pytest.raises(driver.HolderGone, match="no holder any more.*without --tags, or its stage allocation"):
         stage.request("status")
     assert clock.now == began
-    for change in (lambda: steps.append(driver.GUEST), lambda: found.update(comment="srt.slurm:abc"), steps.clear):
+    ours = {"comment": "srt.slurm:abc"}
+    for change in (lambda: steps.append(driver.HOLDER_STEP), lambda: found.update(ours), steps.clear):
         change()
         with pytest.raises(driver.HolderGone, match="cannot be reached: no"):
             stage.request("status")

@@ -12,10 +12,10 @@ from ansible_collections.srt.slurm.plugins.module_utils.entry import Context
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 from ansible_collections.srt.slurm.plugins.module_utils.slurm import commands
 
-WISH = {
+PLAYBOOK = {
     "name": "bench", "job": {"spec": {"benchmark": {"isl": 64}}}, "extra_vars": {}, "keep": False, "python": None,
 }  # fmt: skip
-NOTE = "Job 8 is left as it is. It is held: scontrol release 8 lets it go on."
+NOTE = "Job 8 is left as it is. It is held; release it with scontrol release 8."
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +38,7 @@ def waiting(queue, do):
 
 
 @pytest.mark.parametrize("check_mode", [False, True])
-@pytest.mark.parametrize("playbook", [None, WISH], ids=["bench.yml", "submit.yml"])
+@pytest.mark.parametrize("playbook", [None, PLAYBOOK], ids=["bench.yml", "submit.yml"])
 def test_a_job_that_waits_and_is_held_by_somebody_stays_held(waiting, queue, do, playbook, check_mode):
     waiting(playbook=playbook)
     result = do("present", playbook=playbook, ctx=Context(check_mode=check_mode))
@@ -46,17 +46,17 @@ def test_a_job_that_waits_and_is_held_by_somebody_stays_held(waiting, queue, do,
 
 
 def test_a_job_that_was_requeued_and_is_held_keeps_its_directory(waiting, queue, do, tmp_path):
-    waiting(playbook=WISH)
+    waiting(playbook=PLAYBOOK)
     (tmp_path / "out" / "8" / "steps.jsonl").write_text("{}\n")
     queue.queue["8"]["submitted_at"] = "2026-01-01T02:00:00Z"  # as Slurm has it after a requeue
     queue.ended = {"JobState": "PENDING", "Restarts": "1"}
-    result = do("present", playbook=WISH)
+    result = do("present", playbook=PLAYBOOK)
     assert (result["changed"], result["notes"], queue.calls) == (False, [NOTE], [])
     assert (tmp_path / "out" / "8" / "steps.jsonl").exists()
     assert not (tmp_path / "out" / "8.earlier1").exists()
 
 
-@pytest.mark.parametrize("there, asked", [(None, WISH), (WISH, None)])
+@pytest.mark.parametrize("there, asked", [(None, PLAYBOOK), (PLAYBOOK, None)])
 def test_a_held_job_of_the_other_kind_is_not_taken_for_one_to_withdraw(waiting, queue, do, there, asked):
     waiting(playbook=there)
     if asked:
@@ -105,15 +105,15 @@ def test_a_submission_that_is_finished_while_it_is_looked_at_is_not_released_aga
         ("PENDING", "launch failed requeued held"),
     ],
 )
-def test_who_waits_for_a_held_job_is_told_how_to_let_it_go(waiting, queue, do, state, reason):
+def test_the_wait_for_a_held_job_says_how_to_release_it(waiting, queue, do, state, reason):
     waiting()
     queue.queue["8"].update(state=state, reason=reason)
-    with pytest.raises(Error, match=rf"still {state} after 0.1 s: {reason}. It is held: scontrol release 8 lets it go"):
+    with pytest.raises(Error, match=rf"still {state} after 0.1 s: {reason}. It is held; release it with"):
         do(wait_timeout_s=0.1)
     assert queue.calls == []
 
 
-def test_what_is_written_about_a_job_tells_that_it_was_let_go(queue, do, tmp_path):
+def test_the_record_of_a_job_says_that_it_was_released(queue, do, tmp_path):
     do()
     about = json.loads((tmp_path / "out" / "8" / "8.json").read_text())
     assert about["released_at"].endswith("Z")

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.srt.slurm.plugins.module_utils.holder import steps
+from ansible_collections.srt.slurm.plugins.module_utils.holder import slurm_calls
 from ansible_collections.srt.slurm.plugins.module_utils.slurm import commands
 
 
@@ -37,12 +37,12 @@ def test_parts_are_one_job(program, states, expected):
     assert found["5"]["nodelist"] == "n[1-2],n3"
 
 
-def test_the_holder_asks_for_the_steps_of_all_parts(program, monkeypatch, tmp_path):
+def test_the_holder_asks_for_the_steps_of_all_components(program, monkeypatch, tmp_path):
     program("squeue", f'echo "$@" > {tmp_path}/asked; echo "5.1|prefill_0"; echo "6.2|decode_0"; echo "5.batch|batch"')
     monkeypatch.setenv("SLURM_HET_SIZE", "2")
     monkeypatch.setenv("SLURM_JOB_ID_HET_GROUP_0", "5")
     monkeypatch.setenv("SLURM_JOB_ID_HET_GROUP_1", "6")
-    assert steps.Slurm("5").steps() == {"5.1": "prefill_0", "6.2": "decode_0"}
+    assert slurm_calls.Slurm("5").steps() == {"5.1": "prefill_0", "6.2": "decode_0"}
     assert "--jobs=5,6" in (tmp_path / "asked").read_text()
     monkeypatch.delenv("SLURM_HET_SIZE")
-    assert steps.Slurm("5").jobs == "5"
+    assert slurm_calls.Slurm("5").jobs == "5"

@@ -7,10 +7,12 @@ from __future__ import annotations
 import json
 
 import pytest
-from ansible_collections.srt.slurm.plugins.module_utils.allocation import driver, handshake, job_end, requeue
+from ansible_collections.srt.slurm.plugins.module_utils.allocation import driver, handshake, requeue
+from ansible_collections.srt.slurm.plugins.module_utils.allocation import job_end as allocation_end
 from ansible_collections.srt.slurm.plugins.module_utils.entry import Context
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error, SlurmError
 from ansible_collections.srt.slurm.plugins.module_utils.holder import job_watch
+from ansible_collections.srt.slurm.plugins.module_utils.holder.job_ends import job_end
 from ansible_collections.srt.slurm.plugins.module_utils.slurm import commands
 
 LINE = "slurmstepd-n1: error: *** JOB 42 ON n1 CANCELLED AT 2026-11-22T02:18:41 DUE TO {} ***\n"
@@ -25,7 +27,7 @@ NodeName=n3 Arch=x86_64 State=IDLE+DRAIN ThreadsPerCore=1 Reason={} [root@2026-1
 @pytest.fixture(autouse=True)
 def soon(monkeypatch):
     """Take a job that is completing as it is, without waiting for its final state."""
-    monkeypatch.setattr(job_end, "SETTLED_S", 0.0)
+    monkeypatch.setattr(allocation_end, "SETTLED_S", 0.0)
 
 
 @pytest.fixture
@@ -44,7 +46,7 @@ def slurm(program):
 
 
 @pytest.mark.parametrize(
-    ("told", "curable", "bad"),
+    ("told", "retryable", "bad"),
     [
         ({"state": "PREEMPTED"}, True, []),
         ({"state": "PREEMPTED", "drained": "Prolog error"}, True, []),
@@ -57,10 +59,10 @@ def slurm(program):
         ({"state": "COMPLETING"}, False, []),
     ],
 )
-def test_what_another_try_may_cure(slurm, tmp_path, told, curable, bad):
+def test_which_ends_are_retryable(slurm, tmp_path, told, retryable, bad):
     slurm(**told)
-    found = job_end.look("42", str(tmp_path))
-    assert (found["curable"], found["bad_nodes"]) == (curable, bad)
+    found = allocation_end.look("42", str(tmp_path))
+    assert (found["retryable"], found["bad_nodes"]) == (retryable, bad)
     assert found["end"].startswith(told["state"])
     assert found["final"] is (told["state"] != "COMPLETING")
 
@@ -68,13 +70,13 @@ def test_what_another_try_may_cure(slurm, tmp_path, told, curable, bad):
 @pytest.mark.parametrize("state", ["PENDING", "REQUEUED", "RUNNING"])
 def test_a_job_that_may_begin_again_is_not_over(slurm, tmp_path, state):
     slurm(state)
-    assert job_end.look("42", str(tmp_path))["final"] is False
+    assert allocation_end.look("42", str(tmp_path))["final"] is False
 
 
-@pytest.mark.parametrize(("state", "curable"), [("CANCELLED", False), ("PREEMPTED", True)])
-def test_what_a_job_was_is_seen_once_it_has_completed(program, tmp_path, monkeypatch, state, curable):
+@pytest.mark.parametrize(("state", "retryable"), [("CANCELLED", False), ("PREEMPTED", True)])
+def test_what_a_job_was_is_seen_once_it_has_completed(program, tmp_path, monkeypatch, state, retryable):
     """Slurm shows COMPLETING in place of it until then."""
-    monkeypatch.setattr(job_end, "SETTLED_S", 60.0)
+    monkeypatch.setattr(allocation_end, "SETTLED_S", 60.0)
     once = tmp_path / "once"
     program(
         "scontrol",
@@ -82,31 +84,31 @@ def test_what_a_job_was_is_seen_once_it_has_completed(program, tmp_path, monkeyp
         f"state={state}; [ -e {once} ] || state=COMPLETING; touch {once}\n"
         'echo "JobId=42 JobState=$state Reason=None ExitCode=0:0 NodeList=(null)"\n',
     )
-    found = job_end.look("42", str(tmp_path))
-    assert (found["end"], found["curable"], found["final"]) == (f"{state} (None), exit code 0:0", curable, True)
+    found = allocation_end.look("42", str(tmp_path))
+    assert (found["end"], found["retryable"], found["final"]) == (f"{state} (None), exit code 0:0", retryable, True)
 
 
 def test_a_job_of_which_slurm_says_nothing_may_not_be_over(program, tmp_path):
     program("scontrol", "exit 1\n")
-    assert job_end.look("42", str(tmp_path))["final"] is False
+    assert allocation_end.look("42", str(tmp_path))["final"] is False
 
 
 def test_the_last_word_of_a_holder(tmp_path):
-    events = [json.dumps({"event": "holder", "reason": reason}) + "\n" for reason in ("begin", "end: x", "ended")]
+    events = [json.dumps({"event": "holder", "phase": phase}) + "\n" for phase in ("begin", "ending", "ended")]
     for count, over in ((0, False), (1, False), (2, False), (3, True)):
         (tmp_path / "steps.jsonl").write_text("".join(events[:count]))
-        assert job_end.holder_ended(str(tmp_path)) is over
+        assert allocation_end.holder_ended(str(tmp_path)) is over
     (tmp_path / "steps.jsonl").write_text("".join([*events, events[0]]))
-    assert not job_end.holder_ended(str(tmp_path))
+    assert not allocation_end.holder_ended(str(tmp_path))
 
 
 def test_an_output_that_could_not_be_opened_is_no_fault_of_a_node(program, tmp_path):
     program("scontrol", "echo 'JobState=FAILED Reason=JobLaunchFailure ExitCode=0:53 BatchHost=n1 NodeList=n1'\n")
-    found = job_end.look("42", str(tmp_path))
+    found = allocation_end.look("42", str(tmp_path))
     assert found["end"].endswith(
         "n1 could not open the job's output. The nodes have to see output_dir under the same path"
     )
-    assert (found["curable"], found["bad_nodes"], found["final"]) == (False, [], True)
+    assert (found["retryable"], found["bad_nodes"], found["final"]) == (False, [], True)
 
 
 @pytest.mark.parametrize(
@@ -122,77 +124,91 @@ def test_an_output_that_could_not_be_opened_is_no_fault_of_a_node(program, tmp_p
 )  # fmt: skip
 def test_the_nodes_that_failed_are_named(slurm, tmp_path, told, words):
     slurm(**told)
-    assert job_end.look("42", str(tmp_path))["end"].endswith(words)
+    assert allocation_end.look("42", str(tmp_path))["end"].endswith(words)
 
 
-def test_a_job_that_still_ends_is_told_of_by_its_holder(slurm, tmp_path):
+def test_a_job_that_still_ends_has_the_reason_of_its_holder(slurm, tmp_path):
     slurm("COMPLETING")
-    events = [{"event": "holder", "reason": reason} for reason in ("begin", "end: signal 15: cancelled", "ended")]
+    events = [{"event": "holder", "phase": phase} for phase in ("begin", "ending", "ended")]
+    events[1].update(job_end("cancelled", signal=15))
     text = "".join(json.dumps(event) + "\n" for event in events)
     (tmp_path / "steps.jsonl").write_text(text + '{"event": "hol')
-    found = job_end.look("42", str(tmp_path))
+    found = allocation_end.look("42", str(tmp_path))
     assert found["end"] == "signal 15: cancelled; COMPLETING (None), exit code 0:9"
-    assert found["curable"] is False
-    (tmp_path / "steps.jsonl").write_text(text + json.dumps(events[0]) + "\n")  # it began again and was killed
-    assert job_end.look("42", str(tmp_path))["end"].startswith("COMPLETING")
+    assert found["retryable"] is False
+    (tmp_path / "steps.jsonl").write_text(text + json.dumps(events[0]) + "\n")  # it was requeued and killed
+    assert allocation_end.look("42", str(tmp_path))["end"].startswith("COMPLETING")
 
 
-def test_a_job_that_still_ends_is_told_of_by_its_output(slurm, tmp_path):
+def test_a_job_that_still_ends_has_the_reason_of_its_output(slurm, tmp_path):
     slurm("COMPLETING")
     (tmp_path / "slurm-42.out").write_text(LINE.format("PREEMPTION"))
-    found = job_end.look("42", str(tmp_path))
-    assert found["curable"] and found["end"].startswith("preempted, Slurm gave its nodes")
+    found = allocation_end.look("42", str(tmp_path))
+    assert found["retryable"] and found["end"].startswith("preempted, Slurm gave its nodes")
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "code"),
     [
-        ("PREEMPTION", job_watch.PREEMPTED),
-        ("NODE FAILURE, SEE SLURMCTLD LOG FOR DETAILS", job_watch.FAILED),
-        ("TIME LIMIT", "its time limit is reached"),
-        ("JOB REQUEUE", "it was requeued"),
-        ("SOMETHING NEW", ""),
+        ("PREEMPTION", "preempted"),
+        ("NODE FAILURE, SEE SLURMCTLD LOG FOR DETAILS", "node_failed"),
+        ("TIME LIMIT", "time_limit"),
+        ("JOB REQUEUE", "requeued"),
+        ("SOMETHING NEW", None),
     ],
 )
-def test_slurms_own_line_is_read_from_where_this_holder_began(tmp_path, text, words):
+def test_slurms_own_line_is_read_from_where_this_holder_began(tmp_path, text, code):
     output = tmp_path / "slurm-42.out"
     output.write_text(LINE.format("TIME LIMIT"))
     job = job_watch.Job("42", str(tmp_path))
-    assert job.told() == ""
+    assert job.code_in_output() is None
     with output.open("a") as stream:
         stream.write(LINE.format(text))
-    assert job.told() == words
-    assert job_watch.taken(f"signal 15: {words}") is (words in (job_watch.PREEMPTED, job_watch.FAILED))
+    assert job.code_in_output() == code
 
 
 @pytest.mark.parametrize(
-    ("shown", "words"),
+    ("shown", "code"),
     [
-        ("JobState=RUNNING StartTime=2026-11-22T02:00:00 EndTime=2999-01-01T00:00:00 PreemptTime=None", ""),
-        ("JobState=RUNNING StartTime=2026-11-22T02:00:00 EndTime=2000-01-01T00:00:00", "its time limit is reached"),
-        ("JobState=RUNNING StartTime=2026-11-22T02:00:00 PreemptTime=2026-11-22T02:18:41", job_watch.PREEMPTED),
-        ("JobState=RUNNING StartTime=2026-11-22T02:00:00 EndTime=Unknown PreemptTime=2026-11-22T01:00:00", ""),
-        ("JobState=PREEMPTED", job_watch.PREEMPTED),
+        ("JobState=RUNNING StartTime=2026-11-22T02:00:00 EndTime=2999-01-01T00:00:00 PreemptTime=None", None),
+        ("JobState=RUNNING StartTime=2026-11-22T02:00:00 EndTime=2000-01-01T00:00:00", "time_limit"),
+        ("JobState=RUNNING StartTime=2026-11-22T02:00:00 PreemptTime=2026-11-22T02:18:41", "preempted"),
+        ("JobState=RUNNING StartTime=2026-11-22T02:00:00 EndTime=Unknown PreemptTime=2026-11-22T01:00:00", None),
+        ("JobState=PREEMPTED", "preempted"),
         ("JobState=COMPLETING", "cancelled"),
-        ("", ""),
+        ("", None),
     ],
 )
-def test_slurmctld_is_asked_when_the_output_says_nothing(program, tmp_path, shown, words):
+def test_slurmctld_is_asked_when_the_output_says_nothing(program, tmp_path, shown, code):
     program("scontrol", f"echo '{shown}'\n")
-    assert job_watch.Job("42", str(tmp_path)).asked() == words
+    assert job_watch.Job("42", str(tmp_path)).code_from_slurm() == code
 
 
-def test_the_last_time_is_settled_and_an_earlier_one_begins_again(program, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("code", "words", "expected"),
+    [
+        ("preempted", "other words", True),
+        ("node_failed", "other words", True),
+        ("time_limit", "preempted, Slurm gave its nodes", False),
+        ("cancelled", "a node of the job failed", False),
+    ],
+)
+def test_the_code_of_an_end_decides_and_not_its_words(code, words, expected):
+    error = allocation_end.ending_error(Silent(), {"code": code, "reason": words})
+    assert (error.msg, error.evidence["retryable"]) == (f"Job 42 is ending: {words}.", expected)
+
+
+def test_the_last_job_attempt_is_not_requeued_and_an_earlier_one_is(program, tmp_path, monkeypatch):
     program("scontrol", f'echo "$*" >> {tmp_path}/calls; echo "JobState=RUNNING Restarts=1 ExcNodeList=n7"\n')
     monkeypatch.setattr(job_watch.signal, "signal", lambda *args: None)
     job = job_watch.Job("42", str(tmp_path), retries=1)
-    job.settle()
-    assert job.may_again() and job.begins_again() and not (tmp_path / "calls").read_text().count("update")
-    assert job.requeue(["n9"]) == ""
+    job.forbid_last_requeue()
+    assert job.may_requeue() and job.is_requeued() and not (tmp_path / "calls").read_text().count("update")
+    assert job._requeue(["n9"]) == ""
     monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
     last = job_watch.Job("42", str(tmp_path), retries=1)
-    last.settle()
-    assert not last.may_again() and not last.begins_again()
+    last.forbid_last_requeue()
+    assert not last.may_requeue() and not last.is_requeued()
     calls = (tmp_path / "calls").read_text().splitlines()
     assert calls[-2] == "update JobId=42 Requeue=0"
     assert "requeue 42" in calls and any(call.startswith("update JobId=42 ExcNodeList=") for call in calls)
@@ -222,7 +238,7 @@ def test_a_slurm_that_does_not_answer_may_have_heard(program, tmp_path, monkeypa
     assert job.unsure
 
 
-def test_nodes_that_cannot_be_left_out_do_not_keep_a_job_from_beginning_again(program, tmp_path, monkeypatch):
+def test_a_job_is_requeued_though_a_node_cannot_be_left_out(program, tmp_path, monkeypatch):
     monkeypatch.setattr(job_watch.signal, "signal", lambda *args: None)
     program("scontrol", "case $1 in update) exit 1;; esac\n")
     job = job_watch.Job("42", str(tmp_path), retries=1)
@@ -248,7 +264,10 @@ def tries(errors, **params):
 
 
 def test_a_job_that_slurm_takes_away_is_followed_by_one_without_the_nodes_that_failed():
-    lost = [Error("Job 7 is lost.", curable=True, bad_nodes=["n2"]), Error("So is 8.", curable=True, bad_nodes=["n1"])]
+    lost = [
+        Error("Job 7 is lost.", retryable=True, bad_nodes=["n2"]),
+        Error("So is 8.", retryable=True, bad_nodes=["n1"]),
+    ]
     result, asked = tries(lost)
     assert (result["retried"], result["excluded"]) == (2, ["n1", "n2"])
     assert result["notes"] == ["Job 7 is lost.", "So is 8.", "a note"]
@@ -258,11 +277,11 @@ def test_a_job_that_slurm_takes_away_is_followed_by_one_without_the_nodes_that_f
 @pytest.mark.parametrize(
     ("error", "params"),
     [
-        (Error("cancelled", curable=False), {}),
+        (Error("cancelled", retryable=False), {}),
         (Error("no word of it"), {}),
-        (Error("lost", curable=True), {"retries": 0}),
-        (Error("lost", curable=True), {"job_id": "7"}),
-        (Error("lost", curable=True), {"state": "present"}),
+        (Error("lost", retryable=True), {"retries": 0}),
+        (Error("lost", retryable=True), {"job_id": "7"}),
+        (Error("lost", retryable=True), {"state": "present"}),
     ],
 )
 def test_what_is_not_tried_again(error, params):
@@ -273,6 +292,8 @@ def test_what_is_not_tried_again(error, params):
 
 class Silent:
     """A driver whose holder does not answer."""
+
+    job_id = "42"
 
     def request(self, op, **fields):
         raise driver.HolderGone("no word")
@@ -288,14 +309,14 @@ def silent(monkeypatch, nodelist="n[1-2]"):
     return job, calls
 
 
-def test_a_job_whose_first_node_is_gone_is_taken_back(monkeypatch, tmp_path):
+def test_a_job_whose_first_node_is_gone_is_cancelled(monkeypatch, tmp_path):
     job, calls = silent(monkeypatch, nodelist="n2")
-    with pytest.raises(Error, match="first node n1 was lost before it began") as caught:
-        handshake.hello(job, str(tmp_path), 120.0, 60.0, True, Context())
-    assert calls == ["42"] and caught.value.evidence == {"curable": True, "bad_nodes": ["n1"]}
+    with pytest.raises(Error, match="first node n1 was lost before it started the holder") as caught:
+        handshake.meet(job, str(tmp_path), 120.0, 60.0, True, Context())
+    assert calls == ["42"] and caught.value.evidence == {"retryable": True, "bad_nodes": ["n1"]}
 
 
-def test_a_job_that_cannot_be_taken_back_is_not_followed_by_another(monkeypatch, tmp_path):
+def test_a_job_that_cannot_be_cancelled_is_not_followed_by_another(monkeypatch, tmp_path):
     job, _calls = silent(monkeypatch, nodelist="n2")
 
     def refuse(job_id):
@@ -303,15 +324,15 @@ def test_a_job_that_cannot_be_taken_back_is_not_followed_by_another(monkeypatch,
 
     monkeypatch.setattr(commands, "cancel", refuse)
     with pytest.raises(Error, match="run scancel 42") as caught:
-        handshake.hello(job, str(tmp_path), 120.0, 60.0, True, Context())
-    assert caught.value.evidence["curable"] is False
+        handshake.meet(job, str(tmp_path), 120.0, 60.0, True, Context())
+    assert caught.value.evidence["retryable"] is False
 
 
-def test_a_job_that_never_begins_is_taken_back(monkeypatch, tmp_path):
+def test_a_job_that_never_begins_is_cancelled(monkeypatch, tmp_path):
     job, calls = silent(monkeypatch)
     monkeypatch.setattr(handshake, "BEGIN_S", 0.0)
-    with pytest.raises(Error, match="n1 did not begin with it in 0 s"):
-        handshake.hello(job, str(tmp_path), 120.0, 60.0, True, Context())
+    with pytest.raises(Error, match="n1 did not start the holder in 0 s"):
+        handshake.meet(job, str(tmp_path), 120.0, 60.0, True, Context())
     assert calls == ["42"]
 
 
@@ -320,7 +341,7 @@ def test_a_holder_that_has_begun_and_is_silent_is_no_reason_to_cancel(monkeypatc
     job, calls = silent(monkeypatch)
     (tmp_path / "steps.jsonl").write_text("{}\n")
     with pytest.raises(driver.HolderGone, match="no word"):
-        handshake.hello(job, str(tmp_path), 120.0, 0.0, ours, Context())
+        handshake.meet(job, str(tmp_path), 120.0, 0.0, ours, Context())
     assert calls == []
 
 
@@ -331,12 +352,12 @@ def test_a_job_that_goes_back_into_the_queue_stays_there(monkeypatch, tmp_path, 
     monkeypatch.setattr(commands, "jobs", lambda job_id: [requeue])
     (tmp_path / ".secrets").mkdir()
     with pytest.raises(Error, match=r"put job 42 back into the queue .*PENDING \(BeginTime\)\. It stays") as caught:
-        handshake.hello(job, str(tmp_path), 120.0, 60.0, ours, Context())
+        handshake.meet(job, str(tmp_path), 120.0, 60.0, ours, Context())
     assert (calls, caught.value.evidence) == ([], {})
     assert (tmp_path / ".secrets").exists()
 
 
-def test_an_srun_that_hangs_at_the_first_word_is_silence_and_no_end(monkeypatch, tmp_path):
+def test_an_srun_that_hangs_at_the_handshake_is_silence_and_no_end(monkeypatch, tmp_path):
     job, calls = silent(monkeypatch)
     said = [commands.NoAnswer("srun did not answer in 40 s."), driver.HolderGone("no word"), {"ok": True}]
 
@@ -347,5 +368,5 @@ def test_an_srun_that_hangs_at_the_first_word_is_silence_and_no_end(monkeypatch,
             return said[0]
 
     monkeypatch.setattr(driver, "connect", lambda *args, **options: Late())
-    assert handshake.hello(job, str(tmp_path), 120.0, 60.0, True, Context()) == {"ok": True}
+    assert handshake.meet(job, str(tmp_path), 120.0, 60.0, True, Context()) == {"ok": True}
     assert (len(said), calls) == (1, [])

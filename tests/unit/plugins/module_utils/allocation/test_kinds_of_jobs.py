@@ -7,12 +7,12 @@ from __future__ import annotations
 import json
 
 import pytest
-from ansible_collections.srt.slurm.plugins.module_utils.allocation import detached, slurm_job, unfinished
+from ansible_collections.srt.slurm.plugins.module_utils.allocation import detached, submission, unfinished
 from ansible_collections.srt.slurm.plugins.module_utils.entry import Context
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 from ansible_collections.srt.slurm.plugins.module_utils.slurm import commands
 
-WISH = {
+PLAYBOOK = {
     "name": "bench", "job": {"spec": {"benchmark": {"isl": 64}}}, "extra_vars": {}, "keep": False, "python": None,
 }  # fmt: skip
 
@@ -26,7 +26,7 @@ def at_once(monkeypatch):
 @pytest.fixture
 def submit(do):
     """Return a function that does what submit.yml does."""
-    return lambda wish=WISH, **params: do("present", playbook=wish, **params)
+    return lambda playbook=PLAYBOOK, **params: do("present", playbook=playbook, **params)
 
 
 def die(*args):
@@ -82,14 +82,14 @@ def test_a_job_with_the_same_playbook_is_left_as_it_is(queue, submit, do):
 )
 def test_a_job_with_another_playbook_does_not_measure_what_is_new(queue, submit, news):
     submit()
-    assert not submit(dict(WISH, extra_vars={"wait_timeout_s": 5}))["changed"]
+    assert not submit(dict(PLAYBOOK, extra_vars={"wait_timeout_s": 5}))["changed"]
     with pytest.raises(Error, match="another job in its frozen copy .*would not be measured.*stop.yml -e job_id=8"):
-        submit(dict(WISH, **news))
+        submit(dict(PLAYBOOK, **news))
     assert queue.calls == ["submit", "release 8"]
 
 
 def test_a_held_job_without_a_playbook_is_followed_by_one_with_it(queue, do, submit, die_at, tmp_path):
-    die_at(do, slurm_job, "write_text_atomic")
+    die_at(do, submission, "write_text_atomic")
     assert submit(ctx=Context(check_mode=True))["actions"] == ["submitted"]
     assert list(queue.queue) == ["8"]
     result = submit()
@@ -113,7 +113,7 @@ def test_a_held_job_whose_playbook_was_never_written_gets_it_from_the_next_submi
     assert json.loads((tmp_path / "out" / "8" / "play.json").read_text())["env"]["SRT_SLURM_DETACHED"] == "8"
 
 
-def test_a_held_job_that_has_its_playbook_is_let_go_by_anybody(queue, do, submit, die_at):
+def test_a_held_job_that_has_its_playbook_is_released_by_any_controller(queue, do, submit, die_at):
     die_at(submit, commands, "release")
     assert do()["actions"] == ["released"]
     assert queue.calls == ["submit", "release 8"]

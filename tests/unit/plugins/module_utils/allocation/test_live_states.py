@@ -8,7 +8,7 @@ import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.allocation import driver, ending, job_end, ownership, runs
 from ansible_collections.srt.slurm.plugins.module_utils.entry import Context
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error, SlurmError
-from ansible_collections.srt.slurm.plugins.module_utils.holder import job_watch, slurm_calls, steps
+from ansible_collections.srt.slurm.plugins.module_utils.holder import job_watch, slurm_calls
 from ansible_collections.srt.slurm.plugins.module_utils.slurm import commands
 
 STATES = [
@@ -139,9 +139,9 @@ HIDING = {"SQUEUE_PARTITION": "other", "SCANCEL_STATE": "PENDING", "SCONTROL_ALL
         ("squeue", lambda: commands.step_names("7")),
         ("scontrol", lambda: commands.show_job("7")),
         ("scancel", lambda: commands.cancel("7")),
-        ("squeue", lambda: steps.Slurm("7").steps()),
-        ("scancel", lambda: steps.Slurm("7").signal(["7.1"], "TERM")),
-        ("scontrol", lambda: job_watch.Job("7", "/nowhere").asked()),
+        ("squeue", lambda: slurm_calls.Slurm("7").steps()),
+        ("scancel", lambda: slurm_calls.Slurm("7").signal(["7.1"], "TERM")),
+        ("scontrol", lambda: job_watch.Job("7", "/nowhere").code_from_slurm()),
     ],
 )
 def test_a_users_options_for_the_commands_of_slurm_stay_out(program, monkeypatch, tmp_path, name, ask):
@@ -160,7 +160,7 @@ def test_hidden_partitions_are_asked_for(program, tmp_path):
     commands.jobs(user="me")
     commands.step_names("7")
     commands.part_ids("7")
-    steps.Slurm("7").steps()
+    slurm_calls.Slurm("7").steps()
     assert [line.split()[0] for line in (tmp_path / "asked").read_text().splitlines()] == ["--all"] * 4
 
 

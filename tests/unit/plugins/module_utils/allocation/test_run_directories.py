@@ -8,7 +8,7 @@ import errno
 import os
 
 import pytest
-from ansible_collections.srt.slurm.plugins.module_utils.allocation import ending, ownership, run_directory, slurm_job
+from ansible_collections.srt.slurm.plugins.module_utils.allocation import ending, ownership, run_directory, submission
 from ansible_collections.srt.slurm.plugins.module_utils.entry import Context
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error, SlurmError
 from ansible_collections.srt.slurm.plugins.module_utils.slurm import commands
@@ -34,7 +34,7 @@ def test_the_end_of_a_job_is_where_it_works(queue, do, tmp_path, fake):
     do(secrets={"srt-secret:A": "a"})
     result = do("absent", output_dir=str(tmp_path / "other"))
     assert result["actions"] == ["ended"]
-    assert fake.holder.ending.startswith("its end was asked for (")
+    assert fake.holder.ending["reason"].startswith("its end was asked for (")
     assert not (tmp_path / "out" / "8" / ".secrets").exists()
 
 
@@ -62,12 +62,12 @@ def test_the_number_of_a_run_that_somebody_elses_job_has_now(queue, do, tmp_path
     assert "another one: it (theirs) was submitted at 2026" in result["notes"][0]
 
 
-def test_a_job_that_cannot_be_let_go_is_taken_back(queue, do, tmp_path, monkeypatch):
+def test_a_job_that_cannot_be_released_is_cancelled(queue, do, tmp_path, monkeypatch):
     def hang(job_id):
         raise commands.NoAnswer("scontrol did not answer in 20 s.")
 
     monkeypatch.setattr(commands, "release", hang)
-    with pytest.raises(Error, match="Job 8 was not begun: scontrol did not answer in 20 s. The job was cancelled"):
+    with pytest.raises(Error, match="Job 8 was not started: scontrol did not answer in 20 s. The job was cancelled"):
         do(secrets={"srt-secret:A": "a"})
     assert queue.calls == ["submit", "cancel 8"]
     assert not (tmp_path / "out" / "8" / ".secrets").exists()
@@ -90,7 +90,7 @@ def test_a_job_that_waits_and_cannot_be_cancelled_is_named(queue, do, monkeypatc
 
 @pytest.mark.parametrize("heard", [True, False])
 def test_an_sbatch_that_hangs(queue, do, monkeypatch, heard):
-    monkeypatch.setattr(slurm_job, "LOOKS_S", (0, 0))
+    monkeypatch.setattr(submission, "LOOKS_S", (0, 0))
     submit = queue.submit_held
 
     def hang(script):
@@ -108,7 +108,7 @@ def test_an_sbatch_that_hangs(queue, do, monkeypatch, heard):
 
 
 def test_an_sbatch_that_always_hangs(queue, do, monkeypatch):
-    monkeypatch.setattr(slurm_job, "LOOKS_S", (0,))
+    monkeypatch.setattr(submission, "LOOKS_S", (0,))
 
     def hang(script):
         queue.calls.append("asked")
@@ -120,8 +120,8 @@ def test_an_sbatch_that_always_hangs(queue, do, monkeypatch):
     assert queue.calls == ["asked", "asked"]
 
 
-def test_a_job_that_another_controller_let_go_meanwhile_is_not_written_again(queue, do, tmp_path, monkeypatch):
-    monkeypatch.setattr(slurm_job, "LOOKS_S", (0,))
+def test_a_job_that_another_controller_released_meanwhile_is_not_written_again(queue, do, tmp_path, monkeypatch):
+    monkeypatch.setattr(submission, "LOOKS_S", (0,))
 
     def hang(script):
         queue.submit_held(script)
@@ -217,10 +217,10 @@ def test_secrets_of_jobs_that_may_live_are_kept(queue, do, tmp_path, monkeypatch
     do("present", secrets={"srt-secret:A": "a"})
     kept = tmp_path / "out" / "8" / ".secrets"
     queue.queue["8"]["state"] = "COMPLETING"
-    monkeypatch.setattr(ending, "ABSENT_S", -ending.GONE_S)
+    monkeypatch.setattr(ending, "GONE_S", 0.1)
     for wanted in ({"allocation": None, "job_id": "8"}, {}):
         with pytest.raises(SlurmError, match=r"Job 8 did not leave the queue \(COMPLETING\)\. Look at its nodes"):
-            do("absent", **wanted)
+            do("absent", end_timeout_s=0.1, **wanted)
     assert kept.exists()  # it may be on its way back into the queue
     queue.queue.clear()
     queue.ended = {"JobState": "REQUEUED"}
@@ -247,7 +247,7 @@ def test_the_directory_of_a_job_whose_submitter_died_stays_its_own(queue, do, tm
 def test_the_directory_of_a_run_that_another_cluster_may_still_have_is_not_moved(queue, do, tmp_path):
     do(secrets={"srt-secret:A": "a"})
     there = tmp_path / "out" / "8"
-    (there / "steps.jsonl").write_text('{"event": "holder", "reason": "begin"}\n')
+    (there / "steps.jsonl").write_text('{"event": "holder", "phase": "begin"}\n')
     queue.queue.clear()
     queue.name, queue.next = "there@login", 7
     with pytest.raises(Error, match="of the cluster here@login, which may still run. Give each cluster an output_dir"):
@@ -255,12 +255,12 @@ def test_the_directory_of_a_run_that_another_cluster_may_still_have_is_not_moved
     assert queue.calls[-1] == "cancel 8"
     assert (there / ".secrets").exists() and not (tmp_path / "out" / "8.earlier1").exists()
     with (there / "steps.jsonl").open("a") as stream:
-        stream.write('{"event": "holder", "reason": "ended"}\n')
+        stream.write('{"event": "holder", "phase": "ended"}\n')
     queue.next = 7
     assert "8.earlier1 now" in " ".join(do()["notes"])
 
 
-def test_a_job_is_taken_back_and_named_though_slurm_no_longer_tells_its_name(queue, do, monkeypatch):
+def test_a_job_is_cancelled_and_named_though_slurm_no_longer_has_its_name(queue, do, monkeypatch):
     def hang(*args):
         raise commands.NoAnswer("scontrol did not answer in 20 s.")
 
@@ -269,6 +269,6 @@ def test_a_job_is_taken_back_and_named_though_slurm_no_longer_tells_its_name(que
         hang()
 
     monkeypatch.setattr(commands, "release", release)
-    with pytest.raises(Error, match="Job 8 was not begun: scontrol did not answer in 20 s. The job was cancelled"):
+    with pytest.raises(Error, match="Job 8 was not started: scontrol did not answer in 20 s. The job was cancelled"):
         do(secrets={"srt-secret:A": "a"})
     assert queue.calls == ["submit", "cancel 8"]

@@ -47,7 +47,7 @@ def test_the_job_that_works_in_the_directory(slurm, old, tmp_path):
     slurm.queue = [listed(old.parent)]
     found = runs.find({"run_dir": str(old)})
     assert found.live
-    assert not found.stranger
+    assert not found.foreign
     (tmp_path / "link").symlink_to(old.parent)
     assert runs.find({"run_dir": str(tmp_path / "link" / "7")}).live
     assert runs.find({"job_id": "7", "output_dir": str(tmp_path / "link")}).live

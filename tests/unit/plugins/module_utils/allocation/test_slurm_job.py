@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.allocation import unfinished
 from ansible_collections.srt.slurm.plugins.module_utils.entry import Context
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error, SlurmError
-from ansible_collections.srt.slurm.plugins.module_utils.holder import job_watch
+from ansible_collections.srt.slurm.plugins.module_utils.holder.job_ends import job_end
 from ansible_collections.srt.slurm.plugins.module_utils.slurm import commands
 
 
@@ -136,10 +136,15 @@ def test_a_job_that_ends_before_it_is_used(queue, do, tmp_path, monkeypatch):
         do()
 
 
-@pytest.mark.parametrize("why", ["no controller for 5 s", "the run has finished (me@login)"])
-def test_a_job_that_is_ending_is_waited_for_and_followed_by_another(queue, do, tmp_path, monkeypatch, why):
+@pytest.mark.parametrize(
+    ("code", "why"), [("lease_expired", "no controller for 5 s"), ("requested", "the run has finished (me@login)")]
+)
+def test_a_job_that_is_ending_is_waited_for_and_followed_by_another(queue, do, tmp_path, monkeypatch, code, why):
     first, told = do(), []
-    events = [{"event": "holder", "reason": reason} for reason in ("begin", f"end: {why}")]
+    events = [
+        {"event": "holder", "phase": "begin"},
+        {"event": "holder", "phase": "ending", "code": code, "reason": why},
+    ]
     path = tmp_path / "out" / first["job"]["id"] / "steps.jsonl"
     path.write_text("".join(json.dumps(event) + "\n" for event in events))
     monkeypatch.setattr(unfinished.time, "sleep", lambda seconds: (told.append(seconds), queue.queue.clear()))
@@ -152,7 +157,7 @@ def test_a_job_that_is_ending_is_waited_for_and_followed_by_another(queue, do, t
 def test_a_job_that_slurm_takes_away_is_not_left_for_another(queue, do, tmp_path):
     first = do()
     path = tmp_path / "out" / first["job"]["id"] / "steps.jsonl"
-    path.write_text(json.dumps({"event": "holder", "reason": f"end: signal 15: {job_watch.PREEMPTED}"}) + "\n")
+    path.write_text(json.dumps({"event": "holder", "phase": "ending", **job_end("preempted", signal=15)}) + "\n")
     assert do()["job"]["id"] == first["job"]["id"]
 
 
@@ -160,7 +165,7 @@ def test_absent_asks_the_holder(queue, do, fake):
     do()
     result = do("absent", reason="stopped\nby  hand")
     assert result["changed"] and result["actions"] == ["ended"] and result["job"] is None
-    assert fake.holder.ending == f"stopped by hand ({getpass.getuser()}@{socket.gethostname()})"
+    assert fake.holder.ending["reason"] == f"stopped by hand ({getpass.getuser()}@{socket.gethostname()})"
     assert "cancel 8" not in queue.calls
     assert do("absent") | {"duration_s": 0} == {
         "changed": False,
@@ -173,6 +178,23 @@ def test_absent_asks_the_holder(queue, do, fake):
         "retried": 0,
         "excluded": [],
     }
+
+
+@pytest.mark.parametrize(("timeout_s", "cancelled"), [(0.3, True), (60.0, False)])
+def test_a_job_whose_holder_does_not_end_it_in_time_is_cancelled(queue, do, fake, monkeypatch, timeout_s, cancelled):
+    do()
+    looks = []
+
+    def jobs(job_id=None, **options):
+        looks.append(job_id)
+        if len(looks) > 12:  # some two seconds later it has left the queue
+            queue.queue.clear()
+        return list(queue.queue.values())
+
+    monkeypatch.setattr(commands, "jobs", jobs)
+    assert do("absent", end_timeout_s=timeout_s)["actions"] == ["ended"]
+    assert fake.holder.ending["code"] == "requested"
+    assert ("cancel 8" in queue.calls) is cancelled
 
 
 def test_absent_of_a_job_that_waits_cancels_it(queue, do):

@@ -14,7 +14,7 @@ from ansible_collections.srt.slurm.plugins.module_utils.holder import server
 
 
 @pytest.mark.parametrize("broken", ["its output", "its own end"])
-def test_it_leaves_neither_secrets_nor_its_place(program, tmp_path, broken):
+def test_it_leaves_neither_secrets_nor_its_socket_directory(program, tmp_path, broken):
     """/dev/full is a disk without space: nothing can be written there."""
     for name in ("squeue", "scancel", "scontrol"):
         program(name, "")
@@ -35,6 +35,6 @@ def test_it_leaves_neither_secrets_nor_its_place(program, tmp_path, broken):
         )  # fmt: skip
     assert done.returncode == 1  # nobody renewed its lease
     assert ("Traceback" in done.stderr) is (broken == "its own end")
-    assert ('"reason": "ended"' in (run_dir / "steps.jsonl").read_text()) is (broken == "its output")
+    assert ('"phase": "ended"' in (run_dir / "steps.jsonl").read_text()) is (broken == "its output")
     assert not (run_dir / ".secrets").exists()
     assert not os.path.exists(os.path.dirname(server.socket_path(job_id, str(run_dir))))

@@ -22,8 +22,8 @@ def _no_pauses(monkeypatch):
 
 
 def start(fake, *steps, **fields):
-    asks = [srun.start_request(step, "42", fake.run_dir) for step in steps]
-    return fake.request("start", steps=asks, wait_s=10, **fields)
+    specs = [srun.start_request(step, "42", fake.run_dir) for step in steps]
+    return fake.request("start", steps=specs, wait_s=10, **fields)
 
 
 def kept(fake, name, attempt=1):
@@ -38,7 +38,7 @@ def test_evidence_is_kept_per_attempt_and_never_overwritten(fake):
     fake.until(lambda steps: steps["a"]["state"] == "ended")
     first = kept(fake, "a")
     assert (first["step"], first["node"], first["exit_code"]) == ("a", "node001", 3)
-    assert (first["kind"], first["curable"]) == ("nccl", True)
+    assert (first["kind"], first["retryable"]) == ("nccl", True)
     assert first["fatal"] == "RuntimeError: NCCL error in: x.cpp:1"
     assert first["tail"][0] == "loading"
     start(fake, make_step("a"))
@@ -105,11 +105,11 @@ def test_a_step_that_is_not_started_any_more_leaves_no_evidence(fake, monkeypatc
     """The job ends in the moment in which its client cannot be started."""
 
     def spawn(*args):
-        fake.holder.end("enough")
+        fake.holder.end("requested", "enough")
         raise OSError("no")
 
     monkeypatch.setattr(fake.slurm, "spawn", spawn)
-    fake.holder.start([srun.start_request(make_step("a", restarts=2), "42", fake.run_dir)])
+    fake.steps.start([srun.start_request(make_step("a", restarts=2), "42", fake.run_dir)])
     record = fake.until(lambda steps: steps["a"]["state"] == "ended")["a"]
     assert (record["attempt"], record["expected"]) == (1, True)
     assert not pathlib.Path(fake.run_dir, "evidence").exists()
@@ -129,8 +129,8 @@ def test_bad_flags_and_lost_nodes_are_not_tried_again(fake):
     fake.slurm.end("b", 0, "srun: error: Node failure on node001")
     records = fake.until(lambda steps: steps["a"]["state"] == steps["b"]["state"] == "ended")
     assert records["a"]["attempt"] == records["b"]["attempt"] == 1
-    assert (kept(fake, "a")["kind"], kept(fake, "a")["curable"]) == ("usage", False)
-    assert (kept(fake, "b")["kind"], kept(fake, "b")["curable"]) == ("node", True)
+    assert (kept(fake, "a")["kind"], kept(fake, "a")["retryable"]) == ("usage", False)
+    assert (kept(fake, "b")["kind"], kept(fake, "b")["retryable"]) == ("node", True)
 
 
 KILLED = "srun: error: node001: task 0: Killed"
@@ -153,7 +153,7 @@ def test_what_a_signal_from_outside_ended_is_not_called_hopeless_for_a_line_that
     fake.until(lambda steps: (steps["a"]["attempt"], steps["a"]["state"]) == (2, "running"))
     found = kept(fake, "a")
     assert (found["signal"], found["kind"], found["fatal"]) == (9, None, None)
-    assert (found["curable"], found["hopeless"]) == (False, False)
+    assert (found["retryable"], found["permanent"]) == (False, False)
 
 
 def test_an_engine_that_kills_itself_after_a_fault_tells_of_the_fault_and_may_be_restarted(fake):
@@ -168,7 +168,7 @@ def test_an_engine_that_kills_itself_after_a_fault_tells_of_the_fault_and_may_be
     fake.slurm.end("a", 137, KILLED)
     fake.until(lambda steps: (steps["a"]["attempt"], steps["a"]["state"]) == (2, "running"))
     assert kept(fake, "a")["fatal"] == "FileNotFoundError: [Errno 2] No such file or directory: 'ninja'"
-    assert (kept(fake, "a")["kind"], kept(fake, "a")["hopeless"]) == ("missing", False)
+    assert (kept(fake, "a")["kind"], kept(fake, "a")["permanent"]) == ("missing", False)
 
 
 @pytest.mark.parametrize(("code", "messages"), [(1, "exit code 1"), (137, "exit code 137")])
@@ -177,7 +177,7 @@ def test_a_shell_tells_of_a_signal_by_its_exit_code(fake, code, messages):
     pathlib.Path(fake.run_dir, "logs", "node001_a.out").write_text("bash: nats-server: command not found\n")
     fake.slurm.end("a", code, f"srun: error: node001: task 0: Exited with {messages}")
     fake.until(lambda steps: steps["a"]["state"] == "ended" or steps["a"]["attempt"] == 2)
-    assert kept(fake, "a")["hopeless"] == (code == 1)
+    assert kept(fake, "a")["permanent"] == (code == 1)
     assert fake.records()["a"]["attempt"] == (1 if code == 1 else 2)
 
 
@@ -188,7 +188,7 @@ def test_what_only_hints_at_a_fault_decides_nothing(fake):
     fake.slurm.end("a", 1, "srun: error: node001: task 0: Exited with exit code 1")
     fake.until(lambda steps: steps["a"]["attempt"] == 2)
     found = kept(fake, "a")
-    assert (found["kind"], found["fatal"], found["curable"], found["hopeless"]) == ("nccl", line, False, False)
+    assert (found["kind"], found["fatal"], found["retryable"], found["permanent"]) == ("nccl", line, False, False)
 
 
 def test_what_slurm_says_counts_when_it_says_more_than_the_log(fake):
@@ -200,7 +200,7 @@ def test_what_slurm_says_counts_when_it_says_more_than_the_log(fake):
     fake.slurm.end("b", 2, f"{said}\nsrun: error: node001: task 0: Exited with exit code 2")
     fake.until(lambda steps: steps["a"]["state"] == steps["b"]["state"] == "ended")
     assert (kept(fake, "a")["kind"], kept(fake, "a")["signal"]) == ("memory", 9)
-    assert (kept(fake, "b")["kind"], kept(fake, "b")["hopeless"]) == ("missing", True)
+    assert (kept(fake, "b")["kind"], kept(fake, "b")["permanent"]) == ("missing", True)
 
 
 def test_a_step_that_waits_for_its_restart_can_be_stopped(fake, monkeypatch):

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
-"""A holder that takes the place of one that was killed: who knew the first one hears everything of the second."""
+"""A holder that takes the place of one that was killed: a controller gets all its steps."""
 
 from __future__ import annotations
 
@@ -30,9 +30,8 @@ def later(fake, tmp_path):
     """Two steps that run, what is known of them, and the holder that follows the one that started them."""
     known = driver.known_of(start(fake, make_step("a"), make_step("b")))
     follower = FakeDriver(tmp_path, slurm=fake.slurm)
-    holder = follower.holder
     yield types.SimpleNamespace(known=known, talk=follower)
-    holder.end("the test is over")
+    follower.holder.end("requested", "the test is over")
     fake.slurm.running.clear()
 
 
@@ -40,51 +39,14 @@ def test_news_of_the_same_holder_only(fake):
     known = driver.known_of(start(fake, make_step("a"), make_step("b")))
     answer = fake.request("status", known=known)
     assert names(answer) == []
-    assert not driver.of_another(known, answer)
-    assert names(fake.request("status", known={"seq": known["seq"]})) == []  # a controller of an older version
+    assert not driver.is_new_holder(known, answer)
 
 
-def test_another_holder_tells_all(later):
+def test_another_holder_answers_with_all_steps(later):
     answer = later.talk.request("status", known=later.known)
     assert names(answer) == ["a", "b"]
-    assert driver.of_another(later.known, answer)
+    assert driver.is_new_holder(later.known, answer)
     assert names(later.talk.request("status", known=driver.known_of(answer))) == []
-
-
-def test_a_controller_of_an_older_version_hears_all_from_a_holder_that_counts_anew(later):
-    assert later.known["seq"] > later.talk.holder.seq
-    assert names(later.talk.request("status", known={"seq": later.known["seq"]})) == ["a", "b"]
-
-
-def test_a_controller_that_knew_a_holder_without_a_birth_mark_hears_all(later):
-    assert names(later.talk.request("status", known={"seq": 0, "born": None})) == ["a", "b"]
-
-
-class OlderHolder:
-    """The answers of a holder of a version without birth marks."""
-
-    def __init__(self, holder):
-        self.holder, self.asked = holder, []
-
-    def handle(self, request):
-        seq = (request.get("known") or {}).get("seq", -1)
-        answer = self.holder.handle(dict(request, known={}))
-        del answer["born"]
-        self.asked.append(request["op"])
-        told = [record for record in answer["steps"] if self.holder.steps[record["name"]].seq > seq]
-        return dict(answer, steps=told)
-
-
-def test_an_older_holder_that_follows_is_asked_for_all(later):
-    later.talk.holder = older = OlderHolder(later.talk.holder)
-    answer = later.talk.request("status", known=later.known)
-    assert (names(answer), older.asked) == (["a", "b"], ["status", "status"])
-    assert driver.of_another(later.known, answer)
-    known = driver.known_of(answer)
-    assert known["born"] is None
-    assert names(later.talk.request("status", known=known)) == []
-    assert older.asked == ["status"] * 3
-    assert names(later.talk.request("status", known={"seq": 99, "born": None})) == ["a", "b"]  # older ones, both
 
 
 def test_a_loss_that_another_holder_tells_of_is_no_longer_waited_for(fake, tmp_path, monkeypatch):
@@ -92,7 +54,7 @@ def test_a_loss_that_another_holder_tells_of_is_no_longer_waited_for(fake, tmp_p
     steps = [make_step("a", critical=False), make_step("b", critical=False)]
     start(fake, *steps)
     for number in range(20):
-        fake.holder.note(fake.holder.steps["b"], "busy", reason=f"{number}")
+        fake.steps.note(fake.steps.by_name["b"], "busy", reason=f"{number}")
     check = {"name": "a", "steps": ["a"], "kind": "tcp", "host": "127.0.0.1", "port": 1, "timeout_s": 0.1}
     plan = make_plan(tmp_path, steps, checks=[check], health_timeout_s=5.0)
     follower, lines = FakeDriver(tmp_path, slurm=fake.slurm), []
@@ -101,7 +63,7 @@ def test_a_loss_that_another_holder_tells_of_is_no_longer_waited_for(fake, tmp_p
         lines.append(line)
         if len(lines) == 1:
             monkeypatch.setattr(fake, "exchange", follower.exchange)
-            follower.holder.note(follower.holder.steps["a"], "end", state="ended", reason="exited with code 1")
+            follower.steps.note(follower.steps.by_name["a"], "end", state="ended", reason="exited with code 1")
 
     result = health_wait.wait_for(fake, plan, plan["checks"], 5.0, 0.05, Context(progress=tell))
     assert (result["lost"], result["completed"]) == (["a"], True)
@@ -118,13 +80,13 @@ def test_without_a_loss_it_is_waited_for(fake, tmp_path):
 
 
 def load(fake, attempts=None, **step):
-    """Ask for a measurement with what the asker has seen of its *attempts*; return what was done, and the attempt."""
-    asks = [srun.start_request(make_step("load", tier="benchmark", **step), "42", fake.run_dir)]
-    answer = fake.request("start", steps=[dict(asks[0], deadline_s=60)], wait_s=10, attempts=attempts)
+    """Start a measurement, having seen some of its *attempts*; return what was done, and the attempt."""
+    specs = [srun.start_request(make_step("load", tier="benchmark", **step), "42", fake.run_dir)]
+    answer = fake.request("start", steps=[dict(specs[0], deadline_s=60)], wait_s=10, attempts=attempts)
     return answer["actions"][0]["action"], fake.records()["load"]["attempt"]
 
 
-def test_a_step_of_which_the_asker_has_not_seen_the_last_attempt_is_not_started_again(fake):
+def test_a_step_is_not_started_again_by_a_controller_that_has_not_seen_its_last_attempt(fake):
     assert load(fake, {"load": 0}) == ("started", 1)
     assert load(fake, {"load": 0}) == ("kept", 1)
     fake.slurm.end("load", 0)
@@ -133,7 +95,7 @@ def test_a_step_of_which_the_asker_has_not_seen_the_last_attempt_is_not_started_
     assert fake.records()["load"]["state"] == "ended"
     assert load(fake, {"load": 1}) == ("replaced", 2)
     assert load(fake, {"load": 1}, digest="other") == ("overtaken", 2)
-    assert load(fake, digest="other") == ("replaced", 3)  # a controller of an older version
+    assert load(fake, digest="other") == ("replaced", 3)  # a controller that says nothing of attempts
     assert load(fake, {"load": 9}, digest="another") == ("replaced", 4)  # seen under a holder that was lost
 
 

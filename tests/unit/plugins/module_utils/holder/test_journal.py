@@ -23,15 +23,15 @@ def service():
 
 
 def start(fake, *steps, **fields):
-    asks = [srun.start_request(step, "42", fake.run_dir) for step in steps]
-    return fake.request("start", steps=asks, wait_s=10, **fields)
+    specs = [srun.start_request(step, "42", fake.run_dir) for step in steps]
+    return fake.request("start", steps=specs, wait_s=10, **fields)
 
 
 def ended(answer):
     return [(one["name"], one["attempt"], one["signal"], one["expected"]) for one in answer["ends"]]
 
 
-def test_every_end_of_a_part_of_the_service_is_told(fake, monkeypatch):
+def test_every_end_of_a_step_of_the_service_is_listed(fake, monkeypatch):
     monkeypatch.setattr(holder_steps, "RESTART_PAUSES_S", (0.01,))
     start(fake, make_step("a", restarts=1), make_step("b"), make_step("load", tier="benchmark"))
     fake.slurm.end("a", 137, "srun: error: node001: task 0: Killed")
@@ -102,7 +102,7 @@ def test_the_list_of_ends_has_a_bound():
 @pytest.fixture
 def left(fake, monkeypatch):
     """A holder with a step that goes on while the next one begins."""
-    monkeypatch.setattr(holder_steps, "LOOK_AGAIN_S", 0.01)
+    monkeypatch.setattr(holder_steps, "LOOK_S", 0.01)
     start(fake, make_step("a"))
     return fake
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: Apache-2.0
-"""A holder on a node that Slurm lost and that came back: its job has begun again elsewhere meanwhile."""
+"""A holder on a node that Slurm lost and that came back: its job was requeued and runs elsewhere meanwhile."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ STEP = {"name": "decode_0", "tier": "worker", "digest": "d", "nodes": ["n1"], "l
         "srun_argv": ["srun"], "critical": True}  # fmt: skip
 
 
-@pytest.mark.parametrize("restarts", [0, 1], ids=["still its own", "begun again elsewhere"])
+@pytest.mark.parametrize("restarts", [0, 1], ids=["still its own", "requeued elsewhere"])
 def test_it_does_not_touch_the_steps_of_the_next_attempt(program, tmp_path, restarts):
     job_id, run_dir = f"9{os.getpid()}", tmp_path / "run"
     program("srun", f"echo $$ > {tmp_path}/srun; exec sleep 60\n")
@@ -43,10 +43,10 @@ def test_it_does_not_touch_the_steps_of_the_next_attempt(program, tmp_path, rest
         path = server.socket_path(job_id, str(run_dir))
         until(lambda: os.path.exists(path))
         asked = {"v": 1, "op": "start", "renew": True, "steps": [STEP]}
-        answer = json.loads(server.ask(path, json.dumps(asked), 20))
+        answer = json.loads(server.exchange(path, json.dumps(asked), 20))
         assert answer["ok"], answer
         status = json.dumps({"v": 1, "op": "status"})
-        until(lambda: json.loads(server.ask(path, status, 20))["steps"][0]["step_id"] == f"{job_id}.3")
+        until(lambda: json.loads(server.exchange(path, status, 20))["steps"][0]["step_id"] == f"{job_id}.3")
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=60) == 1
     finally:
@@ -57,4 +57,4 @@ def test_it_does_not_touch_the_steps_of_the_next_attempt(program, tmp_path, rest
     told = pathlib.Path(play["log"]).read_text()
     assert (tmp_path / "scancel").exists() is (restarts == 0)
     assert (run_dir / ".secrets").exists() is (restarts == 1)
-    assert ("It begins again when it gets nodes, attempt 2 of 2." in told) is (restarts == 1)
+    assert ("It is requeued: attempt 2 of 2 starts when it gets nodes." in told) is (restarts == 1)

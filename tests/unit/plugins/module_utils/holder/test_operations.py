@@ -9,16 +9,18 @@ import pathlib
 import threading
 
 import pytest
+from ansible_collections.srt.slurm.plugins.module_utils.allocation import driver
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
-from ansible_collections.srt.slurm.plugins.module_utils.holder import server
+from ansible_collections.srt.slurm.plugins.module_utils.holder import operations, slurm_calls, stopping
 from ansible_collections.srt.slurm.plugins.module_utils.holder import steps as holder_steps
+from ansible_collections.srt.slurm.plugins.module_utils.holder.job_ends import REASONS
 from ansible_collections.srt.slurm.plugins.module_utils.slurm import srun
 from fake_holder import FakeDriver, make_step
 
 
 def start(fake, *steps, **fields):
-    asks = [srun.start_request(step, "42", fake.run_dir) for step in steps]
-    return fake.request("start", steps=asks, wait_s=10, **fields)
+    specs = [srun.start_request(step, "42", fake.run_dir) for step in steps]
+    return fake.request("start", steps=specs, wait_s=10, **fields)
 
 
 def actions(answer):
@@ -74,43 +76,48 @@ def test_log_of_an_earlier_attempt_is_kept(fake, tmp_path):
 @pytest.mark.parametrize(
     ("code", "messages", "end"),
     [
-        (0, "", {"exit_code": 0, "reason": "exited with code 0"}),
+        (0, "", {"end_code": "exited", "exit_code": 0, "reason": "exited with code 0"}),
         (
             5,
             "srun: error: node001: task 0: Exited with exit code 5",
-            {"exit_code": 5, "node": "node001", "reason": "exited with code 5 on node001"},
+            {"end_code": "exited", "exit_code": 5, "node": "node001", "reason": "exited with code 5 on node001"},
         ),
         (
             137,
             "srun: error: node002: task 1: Killed\nsrun: Force Terminated StepId=5.0",
-            {"signal": 9, "node": "node002", "reason": "killed by signal 9 on node002"},
+            {"end_code": "killed", "signal": 9, "node": "node002", "reason": "killed by signal 9 on node002"},
         ),
         (
             139,
             "srun: error: node001: task 0: Segmentation fault (core dumped)",
-            {"signal": 11, "node": "node001", "reason": "killed by signal 11 on node001"},
+            {"end_code": "killed", "signal": 11, "node": "node001", "reason": "killed by signal 11 on node001"},
         ),
         (
             7,
             "srun: error: node001: task 0: Exited with exit code 7\nsrun: error: node002: task 1: Terminated",
-            {"exit_code": 7, "node": "node001", "reason": "exited with code 7 on node001"},
+            {"end_code": "exited", "exit_code": 7, "node": "node001", "reason": "exited with code 7 on node001"},
         ),
-        (0, "srun: error: Node failure on node002", {"node": "node002", "reason": "node failure on node002"}),
+        (
+            0,
+            "srun: error: Node failure on node002",
+            {"end_code": "node_failed", "node": "node002", "reason": "node failure on node002"},
+        ),
         (
             1,
             "srun: error: Unable to create step for job 7: Requested node configuration is not available",
             {
+                "end_code": "srun_failed",
                 "exit_code": 1,
                 "reason": "srun failed: Unable to create step for job 7: Requested node configuration is not available",
             },
         ),
-        (143, "", {"signal": 15, "reason": "killed by signal 15"}),
+        (143, "", {"end_code": "killed", "signal": 15, "reason": "killed by signal 15"}),
         (
             143,
             "srun: error: node001: task 0: Exited with exit code 143",
-            {"exit_code": 143, "node": "node001", "reason": "exited with code 143 on node001"},
+            {"end_code": "exited", "exit_code": 143, "node": "node001", "reason": "exited with code 143 on node001"},
         ),
-        (-9, "", {"reason": "its srun client was killed by signal 9"}),
+        (-9, "", {"end_code": "client_killed", "reason": "its srun client was killed by signal 9"}),
     ],
 )
 def test_how_a_step_ended(code, messages, end):
@@ -153,7 +160,7 @@ def test_stop_goes_by_tiers_and_in_one_call_each(fake):
     tiers = {"nats": "head_infra", "w0": "worker", "w1": "worker", "f": "frontend", "load": "benchmark"}
     start(fake, *[make_step(name, tier=tier) for name, tier in tiers.items()])
     names = {s["step_id"]: s["name"] for s in fake.request("status")["steps"]}
-    answer = fake.request("stop", names=list(tiers) + ["stranger"])
+    answer = fake.request("stop", names=list(tiers) + ["unknown"])
     assert [(sig, sorted(names[i] for i in ids)) for sig, ids in fake.slurm.signalled] == [
         ("TERM", ["load"]),
         ("TERM", ["f"]),
@@ -161,7 +168,7 @@ def test_stop_goes_by_tiers_and_in_one_call_each(fake):
         ("TERM", ["nats"]),
     ]
     assert all(s["state"] == "ended" and s["expected"] for s in answer["steps"])
-    assert actions(answer) == dict(dict.fromkeys(tiers, "stopped"), stranger="absent")
+    assert actions(answer) == dict(dict.fromkeys(tiers, "stopped"), unknown="absent")
 
 
 def test_a_step_that_ignores_term_is_killed_after_its_grace(fake):
@@ -189,8 +196,8 @@ def test_a_stop_waits_for_slurm_to_come_back_and_the_grace_begins_then(fake):
 
 def test_a_step_that_has_no_id_yet_is_withdrawn_by_its_client(fake, monkeypatch):
     monkeypatch.setattr(fake.slurm, "steps", dict)
-    asks = [srun.start_request(make_step("a"), "42", fake.run_dir)]
-    fake.request("start", steps=asks, wait_s=0)
+    specs = [srun.start_request(make_step("a"), "42", fake.run_dir)]
+    fake.request("start", steps=specs, wait_s=0)
     fake.until(lambda steps: steps["a"]["started_at"])
     step = fake.request("stop", names=["a"])["steps"][0]
     assert step["state"] == "ended" and step["expected"] and fake.slurm.clients["a"].signals == [15]
@@ -230,14 +237,14 @@ def test_a_killed_client_takes_its_step_along(fake):
 
 
 def test_a_step_without_a_client_is_adopted_if_its_digest_is_right(fake, monkeypatch):
-    monkeypatch.setattr(fake.holder, "_gone", lambda step, limit_s=None: limit_s is None)
-    monkeypatch.setattr(fake.holder, "_observe", lambda step: None)
+    monkeypatch.setattr(fake.steps, "_is_gone", lambda step, limit_s=None: limit_s is None)
+    monkeypatch.setattr(fake.steps, "_observe", lambda step: None)
     start(fake, make_step("a"), make_step("b"))
     for name in "ab":
         fake.slurm.kill_client(name, task_too=False)
     fake.until(lambda steps: all(s["state"] == "unowned" for s in steps.values()))
     fake.slurm.running = {i: n for i, n in fake.slurm.running.items() if n != "b"}
-    fake.holder.note(fake.holder.steps["b"], "end", state="ended")
+    fake.steps.note(fake.steps.by_name["b"], "end", state="ended")
     assert actions(start(fake, make_step("a"), make_step("b", digest="new"))) == {"a": "adopted", "b": "replaced"}
 
 
@@ -265,9 +272,9 @@ def test_a_controller_that_waits_for_an_answer_is_alive(fake):
     keeper = threading.Thread(target=fake.holder.keep_lease, daemon=True)
     keeper.start()
     assert fake.request("wait", guard=[], watch=["a"], slice_s=0.9)["ending"] is None
-    assert fake.holder.left_s() > 0.1
+    assert fake.holder.lease.left_s() > 0.1
     keeper.join(5.0)
-    assert fake.holder.ending == "no controller for 0.3 s"
+    assert fake.holder.ending == {"code": "lease_expired", "reason": "no controller for 0.3 s"}
 
 
 def test_lease_is_renewed_only_by_who_says_so_and_ends_the_job(fake):
@@ -275,43 +282,43 @@ def test_lease_is_renewed_only_by_who_says_so_and_ends_the_job(fake):
     start(fake, make_step("a"))
     fake.request("status", renew=False)
     fake.holder.keep_lease()
-    assert fake.holder.ending == "no controller for 0.2 s"
+    assert fake.holder.ending == {"code": "lease_expired", "reason": "no controller for 0.2 s"}
     fake.holder.finish()
     assert fake.records()["a"]["expected"]
     with pytest.raises(Error, match="^Job 42 is ending: no controller for 0.2 s"):
         start(fake, make_step("b"))
-    assert [e["reason"] for e in events(fake) if e["event"] == "holder"] == [
-        "begin",
-        "end: no controller for 0.2 s",
-        "ended",
+    assert [(e["phase"], e.get("reason")) for e in events(fake) if e["event"] == "holder"] == [
+        ("begin", None),
+        ("ending", "no controller for 0.2 s"),
+        ("ended", None),
     ]
 
 
 def test_end_is_answered_first(fake):
     start(fake, make_step("a"))
-    assert fake.request("end", reason="enough")["ending"] == "enough"
+    assert fake.request("end", reason="enough")["ending"] == {"code": "requested", "reason": "enough"}
     fake.holder.keep_lease()
     fake.holder.finish()
     assert fake.records()["a"]["state"] == "ended"
 
 
 def test_another_protocol_is_refused_with_what_to_do(fake):
-    answer = fake.holder.handle({"v": 99, "op": "status"})
+    answer = fake.operations.handle({"v": 99, "op": "status"})
     assert not answer["ok"] and "speaks protocol 1" in answer["error"] and "end the job" in answer["error"]
 
 
 @pytest.mark.parametrize("request_", [{"op": "fly"}, {}, {"op": "start"}, {"op": "wait", "checks": [{}]}])
 def test_a_bad_request_gets_an_answer(fake, request_):
-    answer = fake.holder.handle(dict(request_, v=server.PROTOCOL))
+    answer = fake.operations.handle(dict(request_, v=operations.PROTOCOL))
     assert answer["ok"] is False and answer["error"]
 
 
-def test_only_news_when_the_asker_knows_the_rest(fake):
-    seq = start(fake, make_step("a"), make_step("b"))["seq"]
-    assert fake.request("status", known={"seq": seq})["steps"] == []
+def test_an_answer_has_only_what_is_new_to_the_controller(fake):
+    known = driver.known_of(start(fake, make_step("a"), make_step("b")))
+    assert fake.request("status", known=known)["steps"] == []
     fake.slurm.end("b", 3)
     fake.until(lambda steps: steps["b"]["state"] == "ended")
-    assert [s["name"] for s in fake.request("status", known={"seq": seq})["steps"]] == ["b"]
+    assert [s["name"] for s in fake.request("status", known=known)["steps"]] == ["b"]
 
 
 def test_progress_files_are_read_inside_the_run_directory_only(fake, tmp_path):
@@ -343,7 +350,7 @@ def test_the_environment_of_clients_is_clean(monkeypatch, tmp_path):
     for name in ("SLURM_JOB_ID", "SLURM_CONF", "CUDA_VISIBLE_DEVICES", "PMIX_RANK", "HARMLESS"):
         monkeypatch.setenv(name, "x")
     err = tmp_path / "err"
-    client = holder_steps.Slurm("1").spawn(["env"], {"CUDA_VISIBLE_DEVICES": "3"}, str(err))
+    client = slurm_calls.Slurm("1").spawn(["env"], {"CUDA_VISIBLE_DEVICES": "3"}, str(err))
     assert client.wait() == 0
     seen = dict(line.split("=", 1) for line in err.read_text().splitlines() if "=" in line)
     assert seen["SLURM_CONF"] == "x" and seen["HARMLESS"] == "x" and seen["CUDA_VISIBLE_DEVICES"] == "3"
@@ -351,8 +358,9 @@ def test_the_environment_of_clients_is_clean(monkeypatch, tmp_path):
 
 
 def test_a_step_that_cannot_be_ended_is_not_started_twice(fake, monkeypatch):
-    monkeypatch.setattr(holder_steps, "KILL_AGAIN_S", 0.02)
-    monkeypatch.setattr(fake.holder, "stop", lambda steps: holder_steps.Steps.stop(fake.holder, steps, give_up_s=0.1))
+    monkeypatch.setattr(stopping, "KILL_AGAIN_S", 0.02)
+    stop = fake.steps.stopper.stop
+    monkeypatch.setattr(fake.steps.stopper, "stop", lambda steps: stop(steps, give_up_s=0.1))
     monkeypatch.setattr(fake.slurm, "signal", lambda step_ids, name: True)
     start(fake, make_step("a", stop_grace_s=0.01))
     with pytest.raises(Error, match="a could not be ended"):
@@ -375,7 +383,11 @@ class TakenJob:
     restarts = 0
 
     def __init__(self, preempted=True, may=True):
-        self.preempted, self.may_again = lambda: preempted, lambda: may
+        self.preempted, self.may_requeue = lambda: preempted, lambda: may
+
+    @staticmethod
+    def words(code):
+        return REASONS[code]
 
 
 @pytest.mark.parametrize("how", ["its log", "slurmctld"])
@@ -390,7 +402,7 @@ def test_steps_that_slurm_ends_with_the_job_are_not_to_blame(fake, tmp_path, how
     fake.slurm.end("prefill_0", 1)
     records = fake.until(lambda records: records["prefill_0"]["state"] == "ended")
     assert records["prefill_0"]["expected"]
-    assert fake.holder.ending.startswith("signal 15: preempted")
+    assert fake.holder.ending == {"code": "preempted", "reason": f"signal 15: {REASONS['preempted']}"}
     assert not (tmp_path / "evidence").exists()
 
 
@@ -405,15 +417,15 @@ def test_a_step_that_fails_in_a_job_that_goes_on_is_to_blame(fake, tmp_path):
 
 
 @pytest.mark.parametrize("may", [True, False])
-def test_a_playbook_may_ask_for_another_beginning(fake, may):
-    assert fake.request("again", exclude=["n1"])["again"] is False  # no playbook runs here
+def test_a_playbook_may_requeue_its_job(fake, may):
+    assert fake.request("requeue", exclude=["n1"])["requeue"] is False  # no playbook runs here
 
     class Play:
         keep = True
 
     fake.holder.job, fake.holder.play = TakenJob(may=may), Play()
-    assert fake.request("again", exclude=["n1"])["again"] is may
-    assert (fake.holder.again, fake.holder.play.keep) == ((["n1"], False) if may else (None, True))
+    assert fake.request("requeue", exclude=["n1"])["requeue"] is may
+    assert (fake.holder.requeue_without, fake.holder.play.keep) == ((["n1"], False) if may else (None, True))
 
 
 def test_the_past_of_a_requeued_job_is_no_fault_of_today(fake, tmp_path, monkeypatch):

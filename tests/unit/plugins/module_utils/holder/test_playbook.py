@@ -30,14 +30,14 @@ def make(tmp_path, code, keep=False, argv=None):
     return Play(str(tmp_path), lambda: renewed.append(1), told.append), told, renewed
 
 
-def test_its_end_is_told_with_its_exit_code(tmp_path, monkeypatch):
+def test_its_end_comes_with_its_exit_code(tmp_path, monkeypatch):
     monkeypatch.setenv("SLURM_JOB_ID", "7")
     code = "import os, sys; print(os.environ['MINE'], os.environ.get('SLURM_JOB_ID')); sys.exit(3)"
     play, told, renewed = make(tmp_path, code)
     play.start()
     play.join(20)
     assert play.code == 3
-    assert not play.stopped_it
+    assert not play.was_stopped
     assert told == ["its playbook ended with exit code 3"]
     assert renewed
     assert (tmp_path / "playbook.log").read_text() == "yes None\n"
@@ -60,7 +60,7 @@ def test_it_is_stopped_with_its_children(tmp_path):
         assert time.monotonic() < deadline
         time.sleep(0.02)
     play.stop()
-    assert play.stopped_it
+    assert play.was_stopped
     assert play.code in (130, 1)
     assert not play.is_alive()
 
@@ -78,7 +78,7 @@ def test_it_may_say_its_last_words(tmp_path):
     play, _told, _renewed = make(tmp_path, code)
     play.start()
     play.stop(20.0)
-    assert (play.code, play.stopped_it) == (2, False)
+    assert (play.code, play.was_stopped) == (2, False)
     assert (tmp_path / "rollup.json").exists()
 
 
@@ -97,7 +97,7 @@ def test_what_is_deaf_is_killed_with_all_its_children(tmp_path, monkeypatch):
         time.sleep(0.02)
     pid = int((tmp_path / "playbook.log").read_text())
     play.stop(0.1)
-    assert play.stopped_it
+    assert play.was_stopped
     process = pathlib.Path(f"/proc/{pid}")
     while process.exists() and " Z " not in (process / "stat").read_text():
         assert time.monotonic() < deadline, "its child lives on"
@@ -120,9 +120,9 @@ def test_a_python_that_is_not_there(tmp_path, link):
 
 
 def test_what_is_frozen(tmp_path):
-    wish = {"name": "bench", "job": {"name": "x"}, "extra_vars": {"force": True}, "keep": False}
-    detached.check(wish)
-    detached.freeze(str(tmp_path / "7"), "7", wish)
+    wanted = {"name": "bench", "job": {"name": "x"}, "extra_vars": {"force": True}, "keep": False}
+    detached.check(wanted)
+    detached.freeze(str(tmp_path / "7"), "7", wanted)
     copy = tmp_path / "7" / "frozen" / "ansible_collections" / "srt" / "slurm"
     for path in ("playbooks/bench.yml", "plugins/action/job_spec.py", "roles/worker/tasks/start.yml", "ansible.cfg"):
         assert (copy / path).is_file()
@@ -146,12 +146,12 @@ def test_an_environment_is_asked_for_its_ansible(tmp_path, says, why):
     python = tmp_path / "python"
     python.write_text(f"#!/bin/sh\n{says}\n")
     python.chmod(0o755)
-    wish = {"name": "bench", "job": {}, "python": str(python)}
+    wanted = {"name": "bench", "job": {}, "python": str(python)}
     if why:
         with pytest.raises(Error, match=why):
-            detached.check(wish)
+            detached.check(wanted)
     else:
-        detached.check(wish)
+        detached.check(wanted)
 
 
 @pytest.mark.parametrize("wrong", [{"name": "no-such"}, {"python": "/no/such"}, {"collection": "/no/such"}])

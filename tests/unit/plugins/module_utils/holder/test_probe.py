@@ -130,7 +130,7 @@ def test_expectations_over_http(service):
     ],
 )
 def test_one_expectation(expect, body, said):
-    assert holder_probe.judge(expect, body) == said
+    assert holder_probe.evaluate(expect, body) == said
 
 
 def test_checks_wait_for_the_ones_before_and_slow_down():
@@ -141,11 +141,11 @@ def test_checks_wait_for_the_ones_before_and_slow_down():
     assert wait.due(now)[0] == []
     pauses = []
     for _turn in range(20):
-        wait.told(port, "refused")
+        wait.take(port, "refused")
         pauses.append(port["pause"])
     assert pauses == sorted(pauses) and pauses[0] < 0.1 and pauses[-1] == holder_probe.LONGEST_PAUSE_S
     assert wait.left() == 2 and wait.records()[1]["attempts"] == 0
-    wait.told(port, None)
+    wait.take(port, None)
     assert [c["name"] for c in wait.due(now)[0]] == ["request"]
     record = wait.records()[0]
     assert (record["name"], record["done"], record["attempts"], record["last_error"]) == ("port", True, 21, None)

@@ -64,7 +64,7 @@ def test_the_holder_on_this_host_is_asked_directly(listener):
 
 def test_an_answer_that_was_cut_is_none(listener, monkeypatch):
     """A holder that is killed in the middle of it: Slurm says what became of it."""
-    monkeypatch.setattr(socket_dir, "ask", lambda path, text, timeout_s: ANSWER[:-2])
+    monkeypatch.setattr(socket_dir, "exchange", lambda path, text, timeout_s: ANSWER[:-2])
     assert exchange() == ANSWER
     assert listener.heard == ["srun"]
 

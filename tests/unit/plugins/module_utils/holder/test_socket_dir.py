@@ -21,7 +21,7 @@ STEP = {"name": "nats", "tier": "head_infra", "digest": "d", "nodes": ["n1"], "l
         "srun_argv": ["srun"]}  # fmt: skip
 
 
-class Guests:
+class Holders:
     """Holders of one run directory."""
 
     def __init__(self, folder):
@@ -41,23 +41,23 @@ class Guests:
     def ask(self, op, **fields):
         """Return the answer to a request, None if nobody answers."""
         try:
-            return json.loads(socket_dir.ask(self.path, json.dumps(dict({"v": 1, "op": op}, **fields)), 20))
+            return json.loads(socket_dir.exchange(self.path, json.dumps(dict({"v": 1, "op": op}, **fields)), 20))
         except (OSError, ValueError):
             return None
 
     def begun(self):
         """Return how many holders wrote that they begin."""
         text = (self.run_dir / "steps.jsonl").read_text() if (self.run_dir / "steps.jsonl").exists() else ""
-        return text.count('"reason": "begin"')
+        return text.count('"phase": "begin"')
 
 
 @pytest.fixture
-def guests(tmp_path, program):
+def holders(tmp_path, program):
     """Holders whose Slurm has steps that run for ever."""
     program("srun", f"echo $$ > {tmp_path}/srun; exec sleep 600\n")
     for name in ("squeue", "scancel", "scontrol"):
         program(name, "")
-    made = Guests(tmp_path)
+    made = Holders(tmp_path)
     yield made
     for process in made.started:
         process.kill()
@@ -68,73 +68,73 @@ def guests(tmp_path, program):
         socket_dir.shutil.rmtree(os.path.dirname(path), ignore_errors=True)
 
 
-def test_a_second_guest_leaves_everything_to_the_first(guests):
-    first = guests.start("--guest", TIME)
-    until(lambda: guests.ask("status"))
-    second = guests.start("--guest", TIME, "--lease", "0.1")
+def test_a_second_holder_leaves_everything_to_the_first(holders):
+    first = holders.start("--adopted", TIME)
+    until(lambda: holders.ask("status"))
+    second = holders.start("--adopted", TIME, "--lease", "0.1")
     assert second.wait(timeout=20) == 0
-    assert guests.begun() == 1
-    assert guests.ask("status")["ok"]
-    assert (guests.run_dir / ".secrets").exists()
-    guests.ask("end")
+    assert holders.begun() == 1
+    assert holders.ask("status")["ok"]
+    assert (holders.run_dir / ".secrets").exists()
+    holders.ask("end")
     assert first.wait(timeout=20) == 0
-    assert not os.path.exists(os.path.dirname(guests.path))
-    assert not (guests.run_dir / ".secrets").exists()
+    assert not os.path.exists(os.path.dirname(holders.path))
+    assert not (holders.run_dir / ".secrets").exists()
 
 
-def test_of_guests_that_begin_together_one_serves(guests):
+def test_of_holders_that_begin_together_one_serves(holders):
     for _turn in range(4):
-        guests.start("--guest", TIME)
-    until(lambda: sum(one.poll() is not None for one in guests.started) == 3)
-    until(lambda: guests.ask("status"))
-    assert sorted(str(one.poll()) for one in guests.started) == ["0", "0", "0", "None"]
-    assert guests.begun() == 1
+        holders.start("--adopted", TIME)
+    until(lambda: sum(one.poll() is not None for one in holders.started) == 3)
+    until(lambda: holders.ask("status"))
+    assert sorted(str(one.poll()) for one in holders.started) == ["0", "0", "0", "None"]
+    assert holders.begun() == 1
 
 
-def test_a_guest_of_another_run_directory_leaves_the_job_alone(guests, tmp_path):
-    first = guests.start("--guest", TIME)
-    until(lambda: guests.ask("status"))
-    other = Guests(tmp_path / "other")
-    guests.started.append(other.start("--guest", TIME))
-    assert guests.started[-1].wait(timeout=20) == socket_dir.GAVE_WAY
+def test_a_holder_of_another_run_directory_leaves_the_job_alone(holders, tmp_path):
+    first = holders.start("--adopted", TIME)
+    until(lambda: holders.ask("status"))
+    other = Holders(tmp_path / "other")
+    holders.started.append(other.start("--adopted", TIME))
+    assert holders.started[-1].wait(timeout=20) == socket_dir.GAVE_WAY
     assert other.begun() == 0
     assert not os.path.exists(os.path.dirname(other.path))
-    assert guests.ask("end")["ok"]
+    assert holders.ask("end")["ok"]
     assert first.wait(timeout=20) == 0
-    guests.started.append(other.start("--guest", TIME))
+    holders.started.append(other.start("--adopted", TIME))
     until(lambda: other.ask("status"))
     other.ask("end")
-    assert guests.started[-1].wait(timeout=20) == 0
-    assert not os.path.exists(os.path.dirname(server.socket_path(guests.job_id, f"/{TIME}")))
+    assert holders.started[-1].wait(timeout=20) == 0
+    assert not os.path.exists(os.path.dirname(server.socket_path(holders.job_id, f"/{TIME}")))
 
 
-def test_a_guest_follows_one_that_was_killed_though_its_steps_live(guests, tmp_path):
-    first = guests.start("--guest", TIME)
-    until(lambda: guests.ask("status"))
-    guests.ask("start", steps=[STEP])
+def test_a_holder_follows_one_that_was_killed_though_its_steps_live(holders, tmp_path):
+    first = holders.start("--adopted", TIME)
+    until(lambda: holders.ask("status"))
+    holders.ask("start", steps=[STEP])
     until((tmp_path / "srun").exists)
     first.kill()
     first.wait()
-    assert os.path.exists(guests.path)
-    guests.start("--guest", TIME)
-    until(lambda: guests.ask("status"))
-    assert guests.begun() == 2
+    assert os.path.exists(holders.path)
+    holders.start("--adopted", TIME)
+    until(lambda: holders.ask("status"))
+    assert holders.begun() == 2
 
 
-def test_the_batch_script_of_a_job_that_begins_again_takes_the_place(guests):
-    first = guests.start()
-    until(lambda: guests.ask("status"))
-    second = guests.start()
-    until(lambda: guests.begun() == 2)
-    until(lambda: guests.ask("status"))
+def test_the_batch_script_of_a_requeued_job_takes_over_the_socket(holders):
+    first = holders.start()
+    until(lambda: holders.ask("status"))
+    second = holders.start()
+    until(lambda: holders.begun() == 2)
+    until(lambda: holders.ask("status"))
     first.send_signal(signal.SIGTERM)
     assert first.wait(timeout=20) == 1
     assert second.poll() is None
-    assert guests.ask("status")["ok"]  # the first took only its own folder along
+    assert holders.ask("status")["ok"]  # the first took only its own folder along
 
 
 def test_a_folder_that_goes_while_it_is_taken_is_made_anew(tmp_path, monkeypatch):
-    place, lock, turns = socket_dir.Place(str(tmp_path / "srt" / "socket")), fcntl.flock, []
+    directory, lock, turns = socket_dir.SocketDir(str(tmp_path / "srt" / "socket")), fcntl.flock, []
 
     def flock(number, how):
         if not turns:
@@ -143,17 +143,17 @@ def test_a_folder_that_goes_while_it_is_taken_is_made_anew(tmp_path, monkeypatch
         lock(number, how)
 
     monkeypatch.setattr(fcntl, "flock", flock)
-    assert place.take(True)
+    assert directory.take(True)
     assert len(turns) == 2
-    assert not socket_dir.Place(place.path).take(True)
-    place.leave()
+    assert not socket_dir.SocketDir(directory.path).take(True)
+    directory.leave()
     assert list(tmp_path.iterdir()) == []
-    os.close(place.lock)
+    os.close(directory.lock)
 
 
 def test_a_folder_of_somebody_else_is_left_alone(tmp_path):
     (tmp_path / "real").mkdir()
     (tmp_path / "srt").symlink_to(tmp_path / "real")
     with pytest.raises(SystemExit, match="belongs to somebody else"):
-        socket_dir.Place(str(tmp_path / "srt" / "socket")).take(True)
+        socket_dir.SocketDir(str(tmp_path / "srt" / "socket")).take(True)
     assert (tmp_path / "real").exists()

@@ -13,7 +13,7 @@ import time
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.allocation import job_end
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error, SlurmError
-from ansible_collections.srt.slurm.plugins.module_utils.holder import job_watch
+from ansible_collections.srt.slurm.plugins.module_utils.holder import job_ends, job_watch
 from ansible_collections.srt.slurm.plugins.module_utils.slurm import script
 
 LINE = "slurmstepd-n1: error: *** JOB 42 ON n1 CANCELLED AT 2026-11-22T02:18:41 DUE TO TIME LIMIT ***\n"
@@ -29,38 +29,46 @@ LINE = "slurmstepd-n1: error: *** JOB 42 ON n1 CANCELLED AT 2026-11-22T02:18:41 
 )
 def test_the_limit_is_named(program, tmp_path, shown):
     program("scontrol", f"echo '{shown} TimeLimit=00:01:00'\n")
-    assert job_watch.Job("42", str(tmp_path)).asked() == "its time limit of 00:01:00 is reached"
+    job = job_watch.Job("42", str(tmp_path))
+    assert (job.code_from_slurm(), job.words("time_limit")) == ("time_limit", "its time limit of 00:01:00 is reached")
 
 
 def test_the_limit_is_known_when_slurm_is_no_longer_asked(program, tmp_path):
     program("scontrol", "echo 'JobState=RUNNING EndTime=2999-01-01T00:00:00 TimeLimit=01:00:00'\n")
     job = job_watch.Job("42", str(tmp_path))
-    assert job.first_look() == ""
+    assert job.first_look() is None
     (tmp_path / "slurm-42.out").write_text(LINE)
-    assert job.told() == "its time limit of 01:00:00 is reached"
+    assert (job.code_in_output(), job.words("time_limit")) == ("time_limit", "its time limit of 01:00:00 is reached")
 
 
 def test_a_signal_that_hits_the_question_too_is_no_answer(program, tmp_path):
     once = f"[ -e {tmp_path}/hit ] || {{ touch {tmp_path}/hit; kill -TERM $$; }}"
     program("scontrol", f"{once}; echo 'JobState=RUNNING EndTime=2000-01-01T00:00:00 TimeLimit=00:01:00'\n")
-    assert job_watch.Job("42", str(tmp_path)).asked() == "its time limit of 00:01:00 is reached"
+    job = job_watch.Job("42", str(tmp_path))
+    assert (job.code_from_slurm(), job.words("time_limit")) == ("time_limit", "its time limit of 00:01:00 is reached")
 
 
 @pytest.mark.parametrize(
-    ("shown", "why"),
+    ("shown", "code", "why"),
     [
-        ("JobState=RUNNING EndTime=2000-01-01T00:00:00 TimeLimit=00:01:00", ""),  # the signal for that is still to come
-        ("JobState=COMPLETING Reason=None", "cancelled"),
-        ("JobState=COMPLETING Reason=TimeLimit TimeLimit=00:01:00", "its time limit of 00:01:00 is reached"),
-        ("JobState=FAILED Reason=None", "it is FAILED"),
-        ("", ""),
+        # The signal for that is still to come.
+        ("JobState=RUNNING EndTime=2000-01-01T00:00:00 TimeLimit=00:01:00", None, ""),
+        ("JobState=COMPLETING Reason=None", "cancelled", "cancelled"),
+        (
+            "JobState=COMPLETING Reason=TimeLimit TimeLimit=00:01:00",
+            "time_limit",
+            "its time limit of 00:01:00 is reached",
+        ),
+        ("JobState=FAILED Reason=None", "over", "it is FAILED"),
+        ("", None, ""),
     ],
 )
-def test_what_happened_before_the_holder_could_hear_of_it_is_asked_for(program, fake, tmp_path, shown, why):
+def test_what_happened_before_the_holder_could_hear_of_it_is_asked_for(program, fake, tmp_path, shown, code, why):
     program("scontrol", f"echo '{shown}'\n")
     fake.holder.job = job_watch.Job("42", str(tmp_path))
     fake.holder.look_back()
-    assert fake.request("status")["ending"] == (f"signal 15: {why}" if why else None)
+    ending = {"code": code, "reason": f"signal 15: {why}"} if code else None
+    assert fake.request("status")["ending"] == ending
 
 
 def test_a_signal_before_the_holder_is_there_does_not_end_the_batch_script(program, tmp_path):
@@ -105,6 +113,6 @@ def test_the_message_waits_until_the_holder_has_learned_why(monkeypatch):
         raise SlurmError("Slurm does not answer.")
 
     monkeypatch.setattr(job_end, "look", look)
-    why = "signal 15: its time limit of 00:01:00 is reached"
-    assert job_end.ending_error(Talk("signal 15", why), "signal 15").msg == f"Job 42 is ending: {why}."
-    assert job_end.ending_error(Talk(Error("gone")), "signal 15").msg == "Job 42 is ending: signal 15."
+    why, unknown = job_ends.job_end("time_limit", signal=15), job_ends.job_end("signal", signal=15)
+    assert job_end.ending_error(Talk(unknown, why), unknown).msg == f"Job 42 is ending: {why['reason']}."
+    assert job_end.ending_error(Talk(Error("gone")), unknown).msg == "Job 42 is ending: signal 15."

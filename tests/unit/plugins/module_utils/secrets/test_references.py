@@ -145,7 +145,7 @@ def test_the_store_is_private_and_only_grows(tmp_path):
     assert stat.S_IMODE((tmp_path / ".secrets" / "env.json").stat().st_mode) == 0o600
     env = {"X": "srt-secret:A:1", "SRT_ENV_X": "srt-secret:A:1", "B": "srt-secret:B:2", "C": "plain"}
     assert secret_values.resolve(env, str(tmp_path), {}) == {"X": "a", "SRT_ENV_X": "a", "B": "b", "C": "plain"}
-    references.forget(str(tmp_path))
+    secret_values.forget(str(tmp_path))
     assert not (tmp_path / ".secrets").exists()
 
 

@@ -142,7 +142,7 @@ def test_what_a_prolog_of_the_site_prints_is_no_answer(program, printed):
     [
         ("echo '{\"ok\": tr'", "srun ended with 0, it printed '{\"ok\": tr'"),
         ("echo '[1]'; exit 3", r"srun ended with 3, it printed '\[1\]'"),
-        ("exit 3", "srun ended with 3, it said nothing"),
+        ("exit 3", "srun ended with 3, it printed nothing"),
         ("echo Welcome; echo 'no holder on n1' >&2; exit 3", "cannot be reached: no holder on n1"),
         ("""echo '{"ok": true}'; exit 1""", "srun ended with 1"),
     ],

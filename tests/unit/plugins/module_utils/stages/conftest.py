@@ -22,7 +22,7 @@ class FakeHolder:
         self.records, self.seq, self.ending, self.pauses, self.ends = {}, 0, None, [], []
         self.asked, self.scenes, self.minute, self.busy = [], [], 0, []
         self.mute = {}  # checks that fail, with what they say
-        self.born = "first"
+        self.instance_id = "first"
         self.before = {}  # what happens once, right before a request of that kind is answered
         for step in plan["steps"]:
             self.put(step, state="running", started_at="2026-11-21T09:00:00.000Z")
@@ -35,7 +35,7 @@ class FakeHolder:
             "critical": step["critical"], "log": step["log"].replace("%N", step["nodes"][0]),
             "attempt": self.records.get(step["name"], {}).get("attempt", 0) + 1,
             "step_id": "77.1", "state": "running", "started_at": None, "ended_at": None, "exit_code": None,
-            "signal": None, "reason": None, "expected": False, "node": None, "seq": self.seq,
+            "signal": None, "reason": None, "expected": False, "node": None, "seq": self.seq, "deadline_s": None,
         }  # fmt: skip
         self.records[step["name"]] = dict(record, **facts)
 
@@ -81,7 +81,7 @@ class FakeHolder:
     def follow(self, *known):
         """Let another holder take over, which knows of the steps *known* only and counts its events anew."""
         self.records = {name: dict(self.records[name], seq=number) for number, name in enumerate(known, 1)}
-        self.seq, self.born = len(known), f"after {self.born}"
+        self.seq, self.instance_id = len(known), f"after {self.instance_id}"
 
     def write(self, relative, value):
         """Write a JSON file below the run directory."""
@@ -119,8 +119,8 @@ class FakeHolder:
             for name in fields["names"]:
                 self.change(name, state="ended", exit_code=143, expected=True, ended_at=self.at(2),
                             reason="exited with code 143 on node0001")  # fmt: skip
-        since = known["seq"] if known and known["born"] == self.born else -1
-        return {"ok": True, "seq": self.seq, "born": self.born, "now": self.at(1), "ending": self.ending,
+        since = known["seq"] if known and known["instance_id"] == self.instance_id else -1
+        return {"ok": True, "seq": self.seq, "instance_id": self.instance_id, "now": self.at(1), "ending": self.ending,
                 "pauses": self.pauses, "ends": self.ends, "checks": checks, "actions": actions,
                 "completed": all(check["done"] for check in checks), "ended": [], "progress": {},
                 "steps": [record for record in self.records.values() if record["seq"] > since]}  # fmt: skip

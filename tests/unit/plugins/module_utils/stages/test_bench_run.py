@@ -345,7 +345,7 @@ def test_without_a_controller_it_stops_asking_and_leaves_the_measurement_alone(m
 
 
 def test_a_job_that_ends_is_an_error_with_the_points(made):
-    made.holder.ending = "signal 15"
+    made.holder.ending = {"code": "signal", "reason": "signal 15"}
     with pytest.raises(Error, match="is ending: signal 15") as caught:
         made.call()
     assert len(caught.value.evidence["points"]) == 2

@@ -125,7 +125,7 @@ def test_a_port_of_a_stranger_names_node_step_and_port_and_can_be_cured_elsewher
         plan["checks"][0]["port"] = port = stranger.getsockname()[1]
         with pytest.raises(Error, match=f"node001: port {port} of w_0 is taken by another process") as caught:
             call()
-        assert (caught.value.evidence["bad_nodes"], caught.value.evidence["curable"]) == (["node001"], True)
+        assert (caught.value.evidence["bad_nodes"], caught.value.evidence["retryable"]) == (["node001"], True)
         assert call(ignore=["port"])["changed"] is False
 
 
@@ -153,7 +153,7 @@ def test_too_little_space_and_missing_mounts(made):
     assert caught.value.evidence["bad_nodes"] == ["node002"]
     with pytest.raises(Error, match=r"MiB left, 1000000000 are needed") as caught:
         call(min_free_mib=1000000000)
-    assert caught.value.evidence["curable"] is False  # all nodes say so
+    assert caught.value.evidence["retryable"] is False  # all nodes say so
 
 
 def test_a_clock_that_is_off_is_told(made, monkeypatch):
@@ -174,7 +174,7 @@ def test_a_node_that_fails_is_named(made):
     talk.slurm.outcomes["preflight"] = [(0, "srun: error: Node failure on node002")]
     with pytest.raises(StepError, match="Step preflight on node002") as caught:
         call()
-    assert (caught.value.evidence["bad_nodes"], caught.value.evidence["curable"]) == (["node002"], True)
+    assert (caught.value.evidence["bad_nodes"], caught.value.evidence["retryable"]) == (["node002"], True)
 
 
 def test_gpus_are_counted_and_must_be_idle(tmp_path, monkeypatch):

@@ -9,6 +9,7 @@ import json
 
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.allocation import runs
+from ansible_collections.srt.slurm.plugins.module_utils.holder.job_ends import job_end
 from ansible_collections.srt.slurm.plugins.module_utils.results.verdict import VERDICT_SCHEMA_VERSION
 from ansible_collections.srt.slurm.plugins.module_utils.stages import run_info
 
@@ -48,10 +49,15 @@ def look(tmp_path, monkeypatch):
         found = runs.Run(str(tmp_path), "7", job if live else None, True)
         monkeypatch.setattr(runs, "find", lambda params: found)
         monkeypatch.setattr(runs.Run, "holder", lambda self: told)
-        monkeypatch.setattr(runs.Run, "_end", lambda self: "FAILED (NonZeroExitCode), exit code 1:0")
+        monkeypatch.setattr(runs.Run, "_end", lambda self: ("FAILED", "NonZeroExitCode, exit code 1:0"))
         return run_info.run({"lines": 3}, None)
 
     return call
+
+
+def at(phase, **facts):
+    """Return an event of steps.jsonl about the holder."""
+    return dict({"event": "holder", "phase": phase}, **facts)
 
 
 def test_steps_that_end_by_themselves_are_no_faults(look):
@@ -80,14 +86,13 @@ def test_points_of_a_run_that_is_over_do_not_wait(look):
 
 
 def test_why_the_holder_ended_the_job_is_said(look):
-    holder = [{"event": "holder", "reason": reason} for reason in (
-        "begin", "end: signal 15: preempted", "ended", "begin", "end: signal 15: its time limit of 00:01:00 is reached",
-        "ended",
-    )]  # fmt: skip
+    end = {"code": "time_limit", "reason": "signal 15: its time limit of 00:01:00 is reached"}
+    first = [at("begin"), at("ending", **job_end("preempted", signal=15)), at("ended")]
+    holder = [*first, at("begin"), at("ending", **end), at("ended")]
     found = look(*holder)
-    assert found["ending"] == "signal 15: its time limit of 00:01:00 is reached"
+    assert found["ending"] == end
     assert "ended: signal 15: its time limit of 00:01:00 is reached" in found["text"]
-    assert look(*holder[:4])["ending"] is None  # it has begun again and was killed
+    assert look(*holder[:4])["ending"] is None  # it was requeued and killed
 
 
 @pytest.mark.parametrize("state", ["SUSPENDED", "STOPPED"])
@@ -99,18 +104,23 @@ def test_a_suspended_job_stands_still_in_its_stage(look, state):
     assert look(live=True, state="PENDING")["stage"] == "allocation"
 
 
-def test_a_job_that_began_again_is_in_the_stage_of_its_latest_playbook(look, tmp_path):
-    log = tmp_path / "playbook.log"
+def test_a_job_that_was_requeued_is_in_the_stage_of_its_latest_playbook(look, tmp_path):
+    log, events = tmp_path / "playbook.log", [at("begin"), at("playbook", log_begin=0)]
     plays = ["PLAY [Find or get the nodes] ****", "TASK [srt.slurm.allocation : Get the nodes] ****"]
     plays += ["PLAY [Run the stages] ****", "TASK [srt.slurm.benchmark : Measure] ****"]
     stages = []
-    again = "It begins again when it gets nodes, attempt 2 of 2."
-    for line in [*plays, "PLAY RECAP ****", again, *plays, "PLAY RECAP ****"]:
+    requeued = "It is requeued: attempt 2 of 2 starts when it gets nodes."
+    for line in [*plays, "PLAY RECAP ****", requeued, *plays, "PLAY RECAP ****"]:
+        if line == requeued:
+            events.append(at("requeue", attempt=2, attempts=2))
+        elif events[-1]["phase"] == "requeue":
+            events += [at("begin"), at("playbook", log_begin=log.stat().st_size)]
         with log.open("a") as stream:
             stream.write(line + "\n")
-        stages.append(look(live=True)["stage"])
+        stages.append(look(*events, live=True)["stage"])
     once = ["allocation", "allocation", "benchmark", "kept"]
     assert (stages[1:5], stages[7:]) == (once, once)
+    assert stages[5] != "kept"
     assert stages[6] != "kept"
 
 
@@ -126,7 +136,7 @@ def test_a_job_that_has_not_begun_has_no_end_and_nothing_to_count(look, tmp_path
     assert [found["job"][key] for key in ("started_at", "ends_at", "time_left_s")] == [None] * 3
     assert 190 <= found["job"]["waits_s"] < 199
     running = look(live=True, **dict(slurm, started_at=utc(5), ends_at=utc(-600)))
-    assert (running["job"]["waits_s"], running["again"]) == (None, None)
+    assert (running["job"]["waits_s"], running["requeue"]) == (None, None)
     assert "0:09:5" in running["text"] or "0:10:00 left" in running["text"]
 
 
@@ -142,19 +152,19 @@ def attempt_that_failed(tmp_path, ago_s):
     (tmp_path / "rollup.json").write_text(json.dumps(rollup))
     (tmp_path / "playbook.log").write_text(
         "PLAY [Run the stages] ****\nTASK [srt.slurm.rollup : Write] ****\nPLAY RECAP ****\nJob 7 ends: x.\n"
-        "It begins again when it gets nodes, attempt 2 of 3. node002 could not be left out.\n"
     )
-    words = ("begin", "end: its playbook ended with exit code 2", "ended")
+    end = job_end("playbook_ended", "its playbook ended with exit code 2")
     own = dict(step("decode_1", "worker"), state="running", reason=None)
-    return [own, *({"t": when, "event": "holder", "reason": reason} for reason in words)]
+    phases = [at("begin"), at("ending", **end), at("ended"), at("requeue", attempt=2, attempts=3)]
+    return [own, *(dict(event, t=when) for event in phases)]
 
 
-def test_a_job_between_two_attempts_says_that_it_begins_again(look, tmp_path):
+def test_a_job_between_two_attempts_says_that_it_was_requeued(look, tmp_path):
     events = attempt_that_failed(tmp_path, 60)
     found = look(*events, live=True, state="PENDING", reason="BeginTime", submitted_at=utc(60), ends_at=utc(-1300))
     text = found["text"]
     why = "its playbook ended with exit code 2"
-    assert f"begins again when it gets nodes, attempt 2 of 3; the attempt before ended: {why}" in text.splitlines()
+    assert f"requeued: attempt 2 of 3 starts when it gets nodes; the attempt before ended: {why}" in text.splitlines()
     for wrong in ("is ending", "results:", "left", "invalid", "workers"):
         assert wrong not in text.partition("last lines")[0], text
     assert [point["state"] for point in found["points"]] == ["done", "waiting"]
@@ -166,7 +176,7 @@ def test_a_job_between_two_attempts_says_that_it_begins_again(look, tmp_path):
 
 
 def holder(left_s=3600.0, ending=None):
-    """Return what the holder says of itself."""
+    """Return a status answer of the holder."""
     return {"lease": {"lease_s": 3600.0, "left_s": left_s}, "ending": ending, "trouble": None}
 
 
@@ -176,7 +186,7 @@ def holder(left_s=3600.0, ending=None):
         (holder(), 7200, {"url": "http://10.1.0.1:8000", "left_s": 3600.0, "ends_by": "lease"}),
         (holder(), 500, {"url": "http://10.1.0.1:8000", "ends_by": "time limit"}),
         (holder(), None, {"ends_by": "lease"}),
-        (holder(ending="the playbook has finished"), 7200, None),
+        (holder(ending=job_end("requested", "the playbook has finished")), 7200, None),
         (None, 7200, None),
     ],
 )
@@ -199,16 +209,16 @@ def test_what_stays_up_is_told_with_how_long(look, tmp_path, told, time_left_s, 
         assert (lost["url"], lost["running"]) == (None, 0)
 
 
-def test_a_job_that_slurm_put_back_into_the_queue_begins_again_too(look):
+def test_a_job_that_slurm_put_back_into_the_queue_says_so_too(look):
     """Its holder was lost with the node, and could say nothing."""
     own = dict(step("decode_0", "worker"), state="running", reason=None)
-    assert "begins again when it gets nodes" in look(own, live=True, state="PENDING")["text"].splitlines()
+    assert "requeued: it starts when it gets nodes" in look(own, live=True, state="PENDING")["text"].splitlines()
 
 
 def test_what_an_attempt_before_left_is_not_of_the_one_that_runs(look, tmp_path):
     events = attempt_that_failed(tmp_path, 60)
     found = look(*events, live=True, started_at=utc(3))
-    assert (found["ending"], found["again"], found["valid"]) == (None, None, None)
+    assert (found["ending"], found["requeue"], found["valid"]) == (None, None, None)
     assert [point["state"] for point in found["points"]] == ["done", "waiting"]
     same = look(*events, live=True, started_at=utc(100))  # a service that is kept, measured an hour ago
     assert (same["verdict"], [point["state"] for point in same["points"]]) == ("NOT valid", ["done", "invalid"])

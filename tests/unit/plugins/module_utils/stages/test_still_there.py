@@ -5,43 +5,43 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.srt.slurm.plugins.module_utils.allocation import job_end
+from ansible_collections.srt.slurm.plugins.module_utils.allocation import job_end as allocation_end
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
-from ansible_collections.srt.slurm.plugins.module_utils.holder import job_watch
+from ansible_collections.srt.slurm.plugins.module_utils.holder.job_ends import job_end
 from ansible_collections.srt.slurm.plugins.module_utils.stages import health_wait
 
 
 def test_a_job_that_ends_is_named(fake):
     health_wait.still_there(fake)
-    fake.holder.ending = "signal 15"
+    fake.holder.ending = job_end("signal", signal=15)
     with pytest.raises(Error, match="Job 42 is ending: signal 15"):
         health_wait.still_there(fake)
 
 
-@pytest.mark.parametrize(("end", "curable"), [("CANCELLED (None), exit code 0:0", False), ("PREEMPTED (None)", True)])
-def test_what_the_holder_cannot_say_of_a_signal_is_asked_of_slurm(fake, monkeypatch, end, curable):
+@pytest.mark.parametrize(("end", "retryable"), [("CANCELLED (None), exit code 0:0", False), ("PREEMPTED (None)", True)])
+def test_what_the_holder_cannot_say_of_a_signal_is_asked_of_slurm(fake, monkeypatch, end, retryable):
     asked = []
 
     def look(job_id, run_dir, names):
         asked.append((job_id, run_dir))
-        return {"end": end, "curable": curable, "bad_nodes": ["n1"] if curable else [], "final": True}
+        return {"end": end, "retryable": retryable, "bad_nodes": ["n1"] if retryable else [], "final": True}
 
-    monkeypatch.setattr(job_end, "EXPLAINED_S", 0.0)
-    monkeypatch.setattr(job_end, "look", look)
-    fake.holder.ending = "signal 15"
+    monkeypatch.setattr(allocation_end, "EXPLAINED_S", 0.0)
+    monkeypatch.setattr(allocation_end, "look", look)
+    fake.holder.ending = job_end("signal", signal=15)
     with pytest.raises(Error, match=rf"^Job 42 is ending: signal 15: {end[:9]}") as caught:
         health_wait.still_there(fake)
     assert asked == [("42", fake.run_dir)]
-    assert (caught.value.evidence["curable"], caught.value.evidence["bad_nodes"]) == (curable, ["n1"] * curable)
+    assert (caught.value.evidence["retryable"], caught.value.evidence["bad_nodes"]) == (retryable, ["n1"] * retryable)
 
 
 def test_a_start_in_a_job_that_is_taken_away_says_so_and_may_be_cured(fake):
     """It may be the first request that hears of it; that the holder refuses it is not why the run failed."""
-    fake.holder.ending = f"signal 15: {job_watch.PREEMPTED}"
+    fake.holder.ending = job_end("preempted", signal=15)
     with pytest.raises(Error, match="^Job 42 is ending: signal 15: preempted, Slurm gave its nodes") as caught:
         fake.request("start", steps=[])
-    assert caught.value.evidence["curable"] is True
-    fake.holder.ending = "slurm_job state absent"
+    assert caught.value.evidence["retryable"] is True
+    fake.holder.ending = job_end("requested", "slurm_job state absent")
     with pytest.raises(Error, match=r"^Job 42 is ending: slurm_job state absent\.") as caught:
         fake.request("start", steps=[])
-    assert caught.value.evidence["curable"] is False
+    assert caught.value.evidence["retryable"] is False

@@ -1,0 +1,47 @@
+# Copyright (c) 2026 srt.slurm developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One call of slurm_job: what is wanted of an allocation, and what was done so far."""
+
+from __future__ import annotations
+
+import os
+
+from ..slurm import script
+from . import detached
+
+QUERIED = "queried"  # the state of a call that only looks
+
+
+class Call:
+    """What is wanted, as the module's parameters say it, and what was done.
+
+    :ivar allocation: the allocation request; None when only ``job_id`` says which job it is.
+    :ivar output_dir: absolute; that of the job that was found, when it works elsewhere.
+    :ivar script: the sbatch script of the request, None without one.
+    :ivar actions: what was done, see the module's documentation.
+    :ivar notes: sentences for the user.
+    """
+
+    def __init__(self, params: dict, ctx) -> None:
+        self.ctx = ctx
+        self.allocation, self.state, self.job_id = params.get("allocation"), params["state"], params.get("job_id")
+        self.output_dir = os.path.abspath(os.path.expanduser(params["output_dir"]))
+        self.lease_s, self.wait_timeout_s, self.end_timeout_s = (
+            params[name] for name in ("lease_s", "wait_timeout_s", "end_timeout_s")
+        )
+        self.playbook, self.secrets, self.reason = (params.get(name) for name in ("playbook", "secrets", "reason"))
+        self.metadata, self.config_text = params["metadata"] or {}, params.get("config_text")
+        self.actions, self.notes, self.script = [], [], None
+        if self.allocation:
+            options = detached.script_options(self.playbook)
+            self.script, self.notes = script.render(self.allocation, self.output_dir, self.lease_s, **options)
+
+    def run_dir(self, job: dict) -> str:
+        """Return the run directory of *job* below output_dir."""
+        return script.run_dir(self.output_dir, job["id"])
+
+    def tell(self, note: str) -> None:
+        """Keep a note, and show it now."""
+        self.notes.append(note)
+        self.ctx.progress(note)

@@ -1,0 +1,38 @@
+# Copyright (c) 2026 srt.slurm developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The allocation as the other modules take it."""
+
+from __future__ import annotations
+
+from ..slurm import commands
+from . import addresses
+from .call import Call
+
+PLANNED_ID = "JOBID"  # of an allocation that check mode would make
+
+
+def describe(call: Call, job: dict) -> dict:
+    """Return ``{id, name, state, reason, nodes[{name, address}], run_dir, submitted_at, started_at, ends_at}``.
+
+    :param job: a queue entry, or :func:`planned`.
+    """
+    fields = {key: job.get(key) or None for key in ("submitted_at", "started_at", "ends_at")}
+    same = {key: job[key] for key in ("id", "name", "state", "reason")}
+    return dict(fields, **same, nodes=_nodes(call, job), run_dir=call.run_dir(job))
+
+
+def planned(call: Call) -> dict:
+    """Return what stands for the queue entry of an allocation that would be made."""
+    return {"id": PLANNED_ID, "name": call.allocation["name"], "state": "PLANNED", "reason": "", "nodelist": ""}
+
+
+def _nodes(call, job):
+    wanted = call.allocation or {}
+    if job["id"] == PLANNED_ID:
+        names = [f"node{i:04d}" for i in range(1, int(wanted["nodes"]) + 1)]
+        return [{"name": name, "address": f"<addr:{name}>"} for name in names]
+    if job["state"] != "RUNNING":
+        return []
+    names, interface = commands.hostnames(job["nodelist"]), wanted.get("network_interface")
+    return addresses.node_addresses(job["id"], names, interface, wanted.get("components"), call.run_dir(job))

@@ -1,0 +1,119 @@
+# Copyright (c) 2026 srt.slurm developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A job is submitted held; its run directory is written; then it is released, so it never starts without its files."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+
+from ..failures import Error, SlurmError
+from ..files import write_text_atomic
+from ..holder.basics import utc_now
+from ..holder.secret_values import forget
+from ..secrets.references import store
+from ..slurm import commands, script
+from . import detached, driver, finding, job_end, ownership
+from .call import Call
+from .run_directory import check_writable, make_room, point_latest, writing
+
+LOOKS_S = (0.0, 1.0, 2.0, 4.0)  # pauses before the looks for the job of an sbatch without an answer
+
+
+def submit(call: Call) -> dict:
+    """Return the queue entry of the job; that of a concurrent controller, if that one was submitted before."""
+    if call.playbook:
+        detached.check(call.playbook)
+    check_writable(call.output_dir)
+    job = _sbatch(call)
+    job_id = job["id"]
+    if not commands.held_by_user(job):  # another controller has released it already
+        return job
+    try:
+        found = finding.matches(call)
+        oldest = min(found, key=lambda one: int(one["id"]), default=job)
+        if int(oldest["id"]) < int(job_id):
+            end = withdraw(call, job_id, f"job {job_id} was withdrawn.")
+            call.notes.append(f"Job {oldest['id']} was submitted at the same time: {end}")
+            return oldest
+        release(call, next((one for one in found if one["id"] == job_id), job))
+    except OSError as error:
+        text = f"The run directory of job {job_id} cannot be written: {error}. {withdraw(call, job_id)}"
+        raise Error(text) from None
+    except Error as error:
+        text = f"Job {job_id} was not started: {error.msg} {withdraw(call, job_id)}"
+        raise Error(text, **error.evidence) from None
+    except BaseException:
+        call.ctx.show(withdraw(call, job_id))
+        raise
+    call.actions[-1:] = ["submitted"]
+    ownership.forget_dead(call.output_dir)
+    found = commands.jobs(job_id=job_id)
+    if not found:
+        job_end.raise_over(job_id, call.run_dir(job))
+    return found[0]
+
+
+def _sbatch(call):
+    """Submit the job held; return what is known of it. An sbatch that gives no answer may have been heard."""
+    for left in (1, 0):
+        try:
+            return {"id": commands.submit_held(call.script), "reason": commands.HELD_BY_USER}
+        except commands.NoAnswer as error:
+            call.ctx.progress(f"{error.msg} Looking for its job before it is submitted again.")
+            for pause in LOOKS_S:
+                time.sleep(pause)
+                found = [job for job in finding.matches(call) if finding.has_wanted_play(call, job)]
+                found = finding.only(call, found)
+                if found:
+                    call.notes.append(f"sbatch gave no answer, but Slurm has its job {found['id']}.")
+                    return found
+            if not left:
+                text = f"{error.msg} Slurm has no job of it so far. Run again: a job that comes late is found."
+                raise SlurmError(text) from None
+    return None
+
+
+def withdraw(call: Call, job_id: str, done: str = "The job was cancelled before its start.") -> str:
+    """Cancel a job that has not begun; return a sentence on what became of it."""
+    try:
+        commands.cancel(job_id)
+    except SlurmError as error:
+        return f"It could not be cancelled either ({error.msg}) and may stay in the queue: run scancel {job_id}."
+    folder = script.run_dir(call.output_dir, job_id)
+    with contextlib.suppress(SlurmError):  # without an answer the next run removes the secrets
+        if not ownership.elsewhere(folder):
+            forget(folder)
+    return done
+
+
+def release(call: Call, job: dict) -> None:
+    """Write the run directory of a held job, then let the job run."""
+    folder = call.run_dir(job)
+    call.notes += make_room(folder, job)
+    write_run_dir(call, job, {"sbatch_script.sh": call.script})
+    if call.playbook:
+        detached.freeze(folder, job["id"], call.playbook)
+    commands.release(job["id"])
+    ownership.note_release(folder)
+    call.actions.append("released")
+
+
+def write_run_dir(call: Call, job: dict, more: dict) -> None:
+    """Write the files of the run directory, *more* (``{path: text}``) among them."""
+    job_id, folder = job["id"], call.run_dir(job)
+    name = job.get("name") or call.allocation["name"]
+    about = dict(call.metadata, job_id=job_id, job_name=name, generated_at=utc_now(), **ownership.marks(job))
+    files = dict(driver.holder_files(), **more, **{f"{job_id}.json": json.dumps(about, indent=2) + "\n"})
+    if call.config_text is not None:
+        files["config.yaml"] = call.config_text
+    with writing(folder, job_id):
+        for below in ("logs", "results"):
+            os.makedirs(os.path.join(folder, below), exist_ok=True)
+        for path, text in files.items():
+            write_text_atomic(os.path.join(folder, path), text)
+        store(folder, call.secrets)
+        point_latest(call.output_dir, job_id)

@@ -1,0 +1,75 @@
+# Copyright (c) 2026 srt.slurm developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The end of steps: tier by tier, TERM to their processes by Slurm, and KILL after their grace."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+from .step import TIERS
+
+TERM_AGAIN_S, YOUNG_S = 0.2, 15.0  # TERM is sent again so soon to steps so young if scancel says that some lack it
+KILL_AGAIN_S, GIVE_UP_S = 5.0, 60.0  # KILL is repeated, and after so long a step that does not end is left alone
+
+
+class Stopper:
+    """Ends steps.
+
+    :param change: the condition that guards the steps and tells of their changes.
+    """
+
+    def __init__(self, change, slurm):
+        self.change, self.slurm = change, slurm
+
+    def stop_in_tiers(self, steps, grace_s=None, give_up_s=GIVE_UP_S):
+        """End steps tier by tier. One deadline for all: what the first tiers use up is not left for the last."""
+        until = time.monotonic() + max([s.grace_s(grace_s) for s in steps], default=0)
+        for tier in (*reversed(TIERS), *sorted({str(s.tier) for s in steps} - set(TIERS))):
+            self.stop([s for s in steps if str(s.tier) == tier], grace_s, until, give_up_s)
+
+    def stop(self, steps, grace_s=None, until=1e18, give_up_s=GIVE_UP_S):
+        """End steps together; return those that live on, for Slurm may not answer."""
+        with self.change:
+            alive = [s for s in steps if s.alive]
+            for step in alive:
+                step.expected = True
+            self.change.notify_all()
+        alive, heard = self._terminate(alive, give_up_s)
+        now = time.monotonic()
+        due = {s: min(now + s.grace_s(grace_s), until) for s in alive}
+        over, term_at = max(due.values(), default=now) + give_up_s, now + TERM_AGAIN_S
+        while True:
+            with self.change:
+                alive, now = [s for s in alive if s.alive], time.monotonic()
+                late = [s for s in alive if due[s] <= now]
+                # A step whose task does not run yet cannot get a signal, and scancel does not say which one it was.
+                young = [s for s in alive if not heard and s not in late and now - s.made_at < YOUNG_S]
+                due.update(dict.fromkeys(late, now + KILL_AGAIN_S))
+                if not alive or now > over:
+                    return alive
+                if not late and not (young and term_at <= now):
+                    next_s = min([due[s] - now for s in alive] + ([term_at - now] if young else []))
+                    self.change.wait(max(0.01, min(next_s, 1.0)))
+            if young and term_at <= now:
+                heard, term_at = self._signal(young, "TERM"), time.monotonic() + TERM_AGAIN_S
+            self._signal([s for s in late if s.alive], "KILL")
+
+    def _terminate(self, alive, give_up_s):
+        """Send TERM, again as long as Slurm does not answer; return (what is alive, what _signal returned)."""
+        heard, until = self._signal(alive, "TERM"), time.monotonic() + give_up_s
+        while heard is None and time.monotonic() < until:
+            with self.change:
+                self.change.wait(1.0)
+                alive = [s for s in alive if s.alive]
+            heard = self._signal(alive, "TERM")
+        return alive, heard
+
+    def _signal(self, steps, name):
+        """Signal the processes of the steps; False if some did not get it, None when Slurm did not answer."""
+        for step in steps:
+            if step.client and not step.step_id:  # Slurm has not named it yet: its client withdraws it
+                step.client.send_signal(signal.SIGTERM if name == "TERM" else signal.SIGKILL)
+        ids = [s.step_id for s in steps if s.step_id]
+        return self.slurm.signal(ids, name) if ids else True
