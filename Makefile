@@ -1,6 +1,7 @@
 # What a person or CI does with a checkout. Each target makes the machine ready first, once.
 #
-# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: GPL-3.0-or-later
 
 JOB ?= examples/quickstart.yaml
 ARGS ?=

@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # Sourced by the tools: where things are and how they speak.
 #
-# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: GPL-3.0-or-later
 
 ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
 VENV=$ROOT/.venv

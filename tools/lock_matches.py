@@ -1,5 +1,5 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Exit 0 when the running Python has exactly the versions that a lock file asks for.
 
 Usage: lock_matches.py requirements.lock

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The rooms of plugins/module_utils: who may import whom, who does, and how large each is.
 
 Usage: rooms.py             sizes and imports, one room a line

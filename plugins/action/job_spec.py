@@ -1,5 +1,6 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Reads the job from the extra vars themselves and runs the entry of job_spec in the controller."""
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """plan.json: the shapes of what it holds, and how it is read.
 
 All that crosses from planning to doing is here. Times are in seconds, addresses are IPv4 or IPv6 addresses or host

@@ -1,5 +1,6 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Programs of the collection that run elsewhere: folders with a ``__main__.py``, copied whole.
 
 A module's payload has only what is imported. So who ships a program imports its ``__main__``, which names the rest.

@@ -1,5 +1,6 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The run options: all that is given beside the job (``-e job_id=N``, ``-e concurrencies=4,16``), in one table.
 
 Values are parsed strictly: each parser takes the value as it came, text or not, and raises :class:`Unusable` for what

@@ -1,6 +1,7 @@
 #!/usr/bin/python
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Module job_spec: a job description becomes a checked spec."""
 
 from __future__ import annotations

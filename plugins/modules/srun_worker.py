@@ -1,6 +1,7 @@
 #!/usr/bin/python
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Module srun_worker: documentation and a call."""
 
 from __future__ import annotations
@@ -159,7 +160,7 @@ evidence:
       description: Which attempt of the step it was.
       type: int
     end_code:
-      description: How it ended, as in RV(srt.slurm.run_status#module:steps).
+      description: How it ended, as in RV(srt.slurm.run_info#module:steps).
       type: str
     kind:
       description: Kind of fault, by the words of the log, such as V(gpu), V(nccl), V(port), V(usage) or V(node).

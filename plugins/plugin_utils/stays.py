@@ -1,5 +1,6 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What stays up when a playbook is over: its address, how long, and the command that ends it.
 
 A play tells it itself, in its last task. After Ctrl-C, or an error outside of the stages, nothing of it runs any more.

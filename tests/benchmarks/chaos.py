@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Runs of the whole playbook, each with one random fault at a random moment, on a sandbox Slurm.
 
 Counted are finished results that were lost, steps, processes and allocations that were left, runs that reported success

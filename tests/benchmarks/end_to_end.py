@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Time from the allocation granted to the first measured request, all parts real.
 
 Two shapes: 2+2 workers on 5 nodes and 8+8 workers on 17 nodes, each with a dedicated infra node, several

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-3.0-or-later
 """How long it takes to start K steps: through the holder, by K bare background sruns, by one grouped srun.
 
 Time runs from the request (or the first srun) to the moment the last task runs, which the task itself

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-3.0-or-later
 """How fast and how exact the load client is, against a small streaming server of our own on this machine.
 
 Printed: the time from the start of the program to its first measured request, the time to make prompts, requests

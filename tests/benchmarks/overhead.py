@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What the collection costs beside bare commands, as ratios of figures from one run on a sandbox Slurm.
 
     start     allocation granted to last of 32 workers started, against a batch script of 32 background sruns

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-3.0-or-later
 """How fast jobs are read and planned. Prints a table with goals and ratios; exit code 1 when a goal is missed.
 
 Usage: plan.py [--jobs N] [--no-playbook]

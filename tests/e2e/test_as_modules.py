@@ -1,5 +1,5 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The same play with a task environment: then the modules themselves run, as they do on a remote submit host."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Fire and forget: the playbook inside the job, and looking at it, following it and ending it from outside."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Run directories and the jobs that they belong to: other directories, numbers that come again, what is left behind."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Whole runs of the play on other engines than the main job's: real routers, real dynamo, small stand-in workers."""
 
 from __future__ import annotations

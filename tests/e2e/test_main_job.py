@@ -1,5 +1,5 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The main job, as its issue says that it must be: a whole run, keep, rerun, a killed worker, a clean end."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Names, paths, arguments and variables that would hurt if a shell, sbatch, nginx or JSON took them at their word."""
 
 from __future__ import annotations

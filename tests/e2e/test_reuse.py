@@ -1,5 +1,5 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Runs again, and runs elsewhere: what is there is used, and only what changed starts anew."""
 
 from __future__ import annotations

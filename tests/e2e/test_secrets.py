@@ -1,5 +1,5 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Secrets of a job's environment, in a real run: what sees them, and what must not."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Several jobs in one file: shown, written, refused where one is wanted, and run one after the other."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Typos on the command line: nothing is submitted for one, and no other run is ended for one."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Ends that are asked for when the one who would see to them is gone, or stands still. See docs/reliability.md."""
 
 from __future__ import annotations

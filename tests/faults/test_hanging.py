@@ -1,5 +1,5 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Slurm commands that change something and hang: what may be said twice is said again. See docs/reliability.md."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What nodes say of themselves before models load: GPUs and mounts. See docs/reliability.md."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Jobs that Slurm takes away, before or while they are used, and what is requeued. See docs/reliability.md."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A real Slurm for tests of the slurm room: the one around us, otherwise a sandbox of four nodes."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Secrets of jobs in containers, in a real run: they reach the worker, and neither a command line nor a file."""
 
 from __future__ import annotations

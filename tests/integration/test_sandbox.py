@@ -1,5 +1,5 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The sandbox, for real. Every test has its own instances; they may run beside or inside other sandboxes."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Steps on a real Slurm, through srun_worker, health_wait and the modules that carry them."""
 
 from __future__ import annotations

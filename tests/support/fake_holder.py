@@ -1,5 +1,5 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The real holder over a Slurm that exists only here: instant, and it fails as it is told to.
 
 driver = FakeDriver(run_dir)            # the interface of slurm.driver.Driver

@@ -1,5 +1,5 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A real Slurm of six nodes, the playbook, and many ways to break either.
 
 A job's programs go through one script, which does what a *trap* says first: a piece of shell for workers (``mocker``),

@@ -1,3 +1,5 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A run directory with a plan and results, as a whole run leaves it."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 // Copyright (c) 2026 srt.slurm developers
-// SPDX-License-Identifier: Apache-2.0
+// SPDX-License-Identifier: GPL-3.0-or-later
 //
 // A small SPANK plugin for tests. It gives srun the options of the container plugin that clusters have, so that a real
 // srun takes the real command line, and it records on the node what arrived. It runs no container: the command runs on

@@ -1,5 +1,5 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A small, fast server that streams completions as OpenAI style servers do; for tests and benchmarks.
 
 As a program: ``python3 sse_server.py --port 0 --port-file F [--ttft-ms 10 --itl-ms 10 --tokenizer F]``.

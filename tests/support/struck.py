@@ -1,5 +1,5 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Which results of a run are called valid although a part of the service was dead while they were measured.
 
 From the run directory alone: the verdicts say when a point was measured, the holder's steps.jsonl when steps began and

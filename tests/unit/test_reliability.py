@@ -1,5 +1,5 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Each row of docs/reliability.md names a test that exists, and each fault test is named by a row."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What is asked of the Ansible around: its version, which is named in several places, and the strategy of plays."""
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """An adopted allocation: somebody else submitted it, as with salloc. Its holder is a step with its client on this host.
 
 Weaker than a batch job of ours: the holder dies with the allocation and gets Slurm's own warning before the time limit

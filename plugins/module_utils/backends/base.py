@@ -1,5 +1,6 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What a backend is: an inference engine's keys, flags and rules. It knows nothing of Slurm.
 
 Where the job and the plan both say something, one rule decides. What the plan computes for each process (ports,

@@ -1,5 +1,6 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Log lines of vLLM workers: means over ten seconds, not batches, so there are no batch and token counts::
 
 (APIServer pid=1) INFO 11-21 21:27:05 [loggers.py:335] Engine 000: Avg prompt throughput: 369.7 tokens/s, ...

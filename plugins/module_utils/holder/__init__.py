@@ -1,5 +1,6 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The holder: the one long-lived process of a job, run by the batch script on the first node.
 
 A program of its own: this folder is copied into the run directory and run as ``python3 <run_dir>/holder serve``. It

@@ -1,5 +1,6 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Several jobs in one file: a base with overrides, and sweeps over parameters.
 
 A variant is ``(suffix, document, source)``: what its name ends with, and the raw job with the places of its values.

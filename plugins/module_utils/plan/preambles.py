@@ -1,5 +1,6 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Shell text that runs before an engine or a frontend: setup script, dynamo, a download or a local copy of the model.
 
 All of it runs inside the step, so that it is logged, ended and retried with it. What is needed once a node or once a

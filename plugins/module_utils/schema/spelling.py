@@ -1,5 +1,6 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Numbers that remember how they were written.
 
 YAML reads 01234567 as 342391, 0.10 as 0.1 and 12:30:00 as 45000. Where text is expected, what was written counts.

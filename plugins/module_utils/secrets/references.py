@@ -1,5 +1,6 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Secret values of environments: held as references everywhere but in one private file of the run directory.
 
 A reference is the text ``srt-secret:NAME:MARK``. MARK is a keyed hash of the value, so that a new value starts

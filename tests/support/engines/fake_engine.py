@@ -1,5 +1,5 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A small worker that speaks an engine's protocol, without an engine: SGLang's, and enough of the others'.
 
 It takes the real command line and does what depends on it. Ranks meet at ``--dist-init-addr`` and the leader is

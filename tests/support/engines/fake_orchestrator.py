@@ -1,5 +1,5 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Stands in for ``trtllm-serve disaggregated --config FILE``: a request goes to a context, then a generation server."""
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The process that holds a sandbox: it makes the namespaces, writes down what it made, and waits.
 
 Runs as a program of its own (``python3 <sandbox>/lib/anchor SETUP.json``). Namespaces live as long as a process or an

@@ -1,5 +1,6 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What one node says of itself before models load. Runs on every node as a task of one step; prints one JSON line.
 
     node_check TABLE.json      {run_dir, output_dir, job_id, cluster, live: [ids], nodes: {name: {...}}, limits,

@@ -1,3 +1,3 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Stands in for SGLang in tests: see fake_engine.py."""

@@ -1,5 +1,5 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What a run says of a job that stays up when it is over, or was interrupted."""
 
 from __future__ import annotations

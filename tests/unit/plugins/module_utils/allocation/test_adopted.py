@@ -1,5 +1,5 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The end of a service in an allocation of somebody else, with its holder killed: by the ids of its steps only."""
 
 from __future__ import annotations

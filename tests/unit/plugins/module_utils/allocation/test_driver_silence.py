@@ -1,5 +1,5 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Requests to a holder that hang: one more try, deadlines that fit, and no socket where it is not wanted."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-3.0-or-later
 """slurm_job: jobs that somebody holds are no submissions that were never finished."""
 
 from __future__ import annotations

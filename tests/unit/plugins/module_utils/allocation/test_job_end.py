@@ -1,5 +1,5 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Jobs that Slurm takes away: what is told of them, which nodes failed, and what another try may cure."""
 
 from __future__ import annotations

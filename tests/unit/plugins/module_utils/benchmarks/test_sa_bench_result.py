@@ -1,3 +1,5 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Result files of our client, of srtctl's and of older ones."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The end of a holder when something else breaks meanwhile: no secret and no socket stays behind."""
 
 from __future__ import annotations

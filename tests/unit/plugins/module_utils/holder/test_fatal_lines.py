@@ -1,5 +1,5 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Which line of a log is the cause, in the words of engines and of what runs beside them."""
 
 from __future__ import annotations

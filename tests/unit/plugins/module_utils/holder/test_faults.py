@@ -1,5 +1,5 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Evidence of the holder, kept per attempt, and its restarts, over a fake Slurm."""
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ KILLED = "srun: error: node001: task 0: Killed"
         "",
     ],
 )
-def test_what_a_signal_from_outside_ended_is_not_called_hopeless_for_a_line_that_has_nothing_to_do_with_it(fake, log):
+def test_what_a_signal_from_outside_ended_is_not_called_permanent_for_a_line_that_has_nothing_to_do_with_it(fake, log):
     start(fake, make_step("a", restarts=2))
     pathlib.Path(fake.run_dir, "logs", "node001_a.out").write_text(log)
     fake.slurm.end("a", 137, KILLED)

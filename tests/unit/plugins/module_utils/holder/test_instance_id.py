@@ -1,5 +1,5 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A holder that takes the place of one that was killed: a controller gets all its steps."""
 
 from __future__ import annotations

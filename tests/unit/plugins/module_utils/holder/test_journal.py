@@ -1,5 +1,5 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What a holder knows of the past: every end of a part of the service, and what an earlier holder left running."""
 
 from __future__ import annotations

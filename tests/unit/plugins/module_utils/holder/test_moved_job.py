@@ -1,5 +1,5 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A holder on a node that Slurm lost and that came back: its job was requeued and runs elsewhere meanwhile."""
 
 from __future__ import annotations

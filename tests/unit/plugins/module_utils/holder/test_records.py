@@ -1,5 +1,5 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What the holder answers has the declared shape."""
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def test_answers_have_the_declared_shape(fake):
     answers.append(fake.request("wait", checks=[check], slice_s=0.1))
     assert answers[-1]["ended"] and answers[-1]["checks"] and answers[-1]["steps"]
     answers.append(fake.request("stop", names=["b"]))
-    answers.append(fake.request("again"))
+    answers.append(fake.request("requeue"))
     for answer in answers:
         assert not list(faults(answer, Answer))
 

@@ -1,5 +1,5 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Whoever listens in a folder that is not ours alone is no holder: all users of a host can make folders in /tmp."""
 
 from __future__ import annotations

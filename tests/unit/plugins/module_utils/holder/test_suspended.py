@@ -1,5 +1,5 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A job that Slurm suspends: noticed by its holder, waited for by who talks to it, and never held against it."""
 
 from __future__ import annotations

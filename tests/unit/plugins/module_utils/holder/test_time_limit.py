@@ -1,5 +1,5 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A job at its time limit, and a signal of Slurm that comes before the holder can hear it."""
 
 from __future__ import annotations

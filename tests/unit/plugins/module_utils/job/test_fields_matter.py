@@ -1,5 +1,5 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Every field of a job and of the cluster file does something.
 
 Each is set to other values than its default, in jobs that have its section, until the allocation request, the plan,

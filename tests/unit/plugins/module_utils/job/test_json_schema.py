@@ -1,5 +1,5 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The JSON Schemas for editors: they know the types, accept all that the check accepts, and mark what is older."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What holds for every plan, on random resources; and that a damaged file is a job or a clear error."""
 
 from __future__ import annotations

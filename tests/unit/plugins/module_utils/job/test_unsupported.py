@@ -1,5 +1,5 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Keys that are accepted and cannot be acted on yet: none of them is passed over in silence."""
 
 from __future__ import annotations

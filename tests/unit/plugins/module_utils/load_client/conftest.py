@@ -1,3 +1,5 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A tokenizer without a download, and the streaming server of tests/support."""
 
 from __future__ import annotations

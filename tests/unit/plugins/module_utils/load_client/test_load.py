@@ -1,3 +1,5 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The order, concurrency and end of many requests, with a send function of our own: no server, no clock to wait for."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The line and the file that tell how far the load is."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Prompts of exact length, for tokenizers of different kinds."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What the streams of different servers say. Bodies are those that real servers sent."""
 
 from __future__ import annotations

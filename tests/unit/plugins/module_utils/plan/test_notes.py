@@ -1,5 +1,5 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What a plan says about nodes and GPUs without a worker, and about ports that had to make way."""
 
 from __future__ import annotations

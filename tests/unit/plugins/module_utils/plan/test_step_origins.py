@@ -1,5 +1,5 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Where each variable and each option of a step is said to be from: the line of the job that has it, or the plan."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The file beside the result of a point that says whether it counts."""
 
 from __future__ import annotations

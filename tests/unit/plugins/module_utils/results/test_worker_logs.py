@@ -1,3 +1,5 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: GPL-3.0-or-later
 # ruff: noqa: E501  lines of logs are as long as they are
 """Worker logs of all engines and their dialects: lines that real versions printed."""
 

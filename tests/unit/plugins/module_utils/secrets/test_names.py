@@ -1,5 +1,5 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-3.0-or-later
 """One list says what looks secret: in the environment of a step and in what is handed on."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Slurm commands and the driver, with programs of our own in place of Slurm's."""
 
 from __future__ import annotations

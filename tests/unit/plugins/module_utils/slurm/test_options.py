@@ -1,5 +1,5 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Which options of sbatch and srun a job may set, and which of them contradict the plan."""
 
 from __future__ import annotations

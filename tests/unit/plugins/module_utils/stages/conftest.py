@@ -1,3 +1,5 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A holder that plays a script: each wait is one scene. No process, no Slurm, no time."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A setting that goes from A to B and back: what was set aside for B counts again for A."""
 
 from __future__ import annotations

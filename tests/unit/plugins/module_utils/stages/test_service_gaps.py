@@ -1,5 +1,5 @@
 # Copyright (c) 2026 srt.slurm developers
-# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A service that is not whole while it is measured: restarts of the holder, and gaps that the job allows."""
 
 from __future__ import annotations
