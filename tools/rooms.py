@@ -40,7 +40,8 @@ ALLOWED = {
     "plan": "files programs schema topology services backends frontends benchmarks job slurm",
     "results": "failures files secrets backends benchmarks",
     "allocation": "failures files programs run_options secrets holder slurm",
-    "stages": "failures files programs run_options secrets schema backends benchmarks holder slurm job plan results allocation",
+    "stages": "failures files programs run_options secrets schema backends benchmarks holder slurm job plan results "
+    "allocation",
     "sandbox": "failures files programs",
 }
 ALLOWED = {room: tuple(to.split()) for room, to in ALLOWED.items()}
