@@ -118,6 +118,10 @@ class _StepPolicy(TypedDict, total=False):
 class Step(_StepPolicy):
     """One ``srun`` of the plan: ``argv`` as ``ntasks`` tasks on ``nodes``.
 
+    ``kind`` says what it is (nats, etcd, mooncake, worker, frontend, nginx, benchmark). A worker has its ``mode``
+    (prefill, decode, agg), the ``index`` of its endpoint and the ``rank`` of its process in it; a frontend has its
+    ``index``.
+
     ``env`` is the environment of the command and ``preamble`` shell text that runs before it. ``files`` names the files
     of the plan that it reads, ``mounts`` is a list of ``outside:inside[:options]`` and ``srun_options`` is ``{option
     without dashes: value, None if it takes none}``. ``log`` is a path relative to the run directory, in which ``%N`` is
@@ -129,6 +133,10 @@ class Step(_StepPolicy):
     """
 
     name: str
+    kind: str
+    mode: str | None
+    index: int | None
+    rank: int | None
     tier: str
     nodes: list[str]
     ntasks: int

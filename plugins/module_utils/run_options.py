@@ -255,7 +255,7 @@ OPTIONS: dict[str, Option] = {
         seconds, BENCH, "Time for the service to become healthy; 0 takes the job's health_check.", 0, travels=True
     ),
     "teardown_timeout_s": Option(
-        seconds, (*BENCH, "stop"), "Time for the steps to end and the job to be gone.", 120, travels=True
+        seconds, (*BENCH, "stop"), "Time for the steps to end and the job to be gone.", 180, travels=True
     ),
     "stop_on_failure": Option(boolean, ("sweep",), "Leave out the jobs after one that failed.", False),
     "dry_run_dir": Option(text_value, ("plan",), "Where the dry runs are written.", "dry-runs"),

@@ -12,8 +12,8 @@ module: bench_run
 short_description: Measure the points of a plan, one after the other
 version_added: 0.1.0
 description:
-  - What a point is, the benchmark's type says: for sa-bench, one concurrency. Its load client runs as a Slurm step on
-    the bench node, started and watched through the job's holder.
+  - The type of the benchmark says what a point is. For sa-bench it is one concurrency. Its load client runs as a Slurm
+    step on the bench node, started and watched through the job's holder.
   - A point is kept when this run has a valid result with the digest of the point (the service and the parameters of
     the benchmark), also one that was set aside for another setting meanwhile, which then is the current result again.
     A valid result with the same digest in another run directory beside this one is taken over, with its origin.

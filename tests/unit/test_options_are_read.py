@@ -170,14 +170,12 @@ def test_a_role_has_the_defaults_of_its_module(role):
                 variable = re.fullmatch(r"\{\{ (\w+) \}\}", str(value))
                 if not variable or variable[1] not in defaults or "{{" in str(defaults[variable[1]]):
                     continue
-                if not spec[name].get("required") and (role, name) not in OTHERWISE:
+                if not spec[name].get("required"):
                     assert defaults[variable[1]] == (spec[name].get("default") or NOTHING[spec[name]["type"]]), (
                         variable[1]
                     )
 
 
-# The module's option has another meaning for other states.
-OTHERWISE = [("teardown", "wait_timeout_s")]
 # What a role has for a module's option without a default.
 NOTHING = {"str": "", "path": "", "list": [], "dict": {}, "float": 0, "int": 0, "bool": False}
 

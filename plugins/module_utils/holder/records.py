@@ -34,6 +34,7 @@ class StepRecord(TypedDict):
     ended_at: str | None
     exit_code: int | None
     signal: int | None
+    end_code: str | None
     reason: str | None
     expected: bool
 
@@ -62,26 +63,27 @@ class _Answers(TypedDict, total=False):
     completed: bool
     ended: list[StepRecord]
     progress: dict[str, Any]
-    again: bool
+    requeue: bool
     restarts: int
 
 
 class Answer(_Answers):
     """The answer to one request. What depends on the operation may be absent.
 
-    ``seq`` numbers the changes that this holder (``born``) has told; ``steps`` are the records that changed since the
-    answer that the request says is known. ``ending`` says why the job ends. ``trouble`` is what could not be written
-    down. ``pauses`` are ``{"from", "to", "s"}`` of the times in which the holder did not run, ``ends`` those of parts
-    of the service. ``actions`` are ``{"name", "action"}`` for each step of the request.
+    ``seq`` numbers the changes that this holder (``instance_id``) has reported; ``steps`` are the records that changed
+    since the answer that the request says is known. ``ending`` says why the job ends: ``{"code", "reason"}``.
+    ``trouble`` is what could not be written down. ``pauses`` are ``{"from", "to", "s"}`` of the times in which the holder
+    did not run, ``ends`` those of steps of the service. ``actions`` are ``{"name", "action"}`` for each step of the
+    request.
     """
 
     v: int
     ok: bool
     job_id: str
-    born: str
+    instance_id: str
     now: str
     seq: int
-    ending: str | None
+    ending: dict[str, str] | None
     trouble: str | None
     lease: LeaseRecord
     pauses: list[dict[str, Any]]
