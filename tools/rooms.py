@@ -44,8 +44,7 @@ ALLOWED = {
     "plan": "files log_lines plan_file programs schema topology services backends frontends benchmarks job slurm",
     "results": "failures files metrics secrets backends benchmarks",
     "allocation": "failures files programs run_options secrets holder slurm",
-    "stages": "failures files metrics plan_file programs secrets schema backends benchmarks holder slurm job plan "
-    "results allocation",
+    "stages": "failures files metrics plan_file programs secrets benchmarks holder slurm job plan results allocation",
     "sandbox": "failures json_types files entry plan_file programs",
 }
 ALLOWED = {room: tuple(to.split()) for room, to in ALLOWED.items()}
