@@ -8,7 +8,7 @@ from __future__ import annotations
 from ..backends import BACKENDS
 from ..files import digest
 from ..slurm.options import plain, sbatch_name
-from ..topology.layout import worker_nodes
+from ..topology.endpoints import worker_nodes
 from ..topology.roles import Wish
 
 DEFAULT_TIME_LIMIT = "01:00:00"

@@ -1,15 +1,13 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the loss of a step means for the run: the job's ``faults``, put into the plan's steps and checks.
-
-None of it is part of a digest: a change of policy restarts nothing.
-"""
+"""What the loss of a step means for the run: the job's ``faults``."""
 
 from __future__ import annotations
 
-from collections import Counter
+from typing import TypedDict
 
+from ..json_types import JsonObject
 from ..schema.section import Field, Section, optional
 from ..schema.types import Bool, Int
 
@@ -32,43 +30,20 @@ SECTION = Section(
 )
 
 
-def policy(spec, role):
-    """Return {critical, restarts} of *role*."""
-    return dict({"critical": True, "restarts": 0}, **((spec.get("faults") or {}).get(role) or {}))
+class Policy(TypedDict):
+    """What the loss of a step of one role means; see :data:`ROLE`."""
+
+    critical: bool
+    restarts: int
 
 
-def apply(steps, layout):
-    """Set ``critical`` and ``restarts`` of the service's *steps*, in place, where the job says something."""
-    if not layout.spec.get("faults"):
-        return
-    sizes = Counter((process.mode, process.endpoint.index) for process in layout.processes)
-    for step in steps:
-        role = _role(step, layout)
-        if role:
-            said = policy(layout.spec, role)
-            step["critical"] = said["critical"]
-            # One rank of several cannot join the others again.
-            alone = sizes[step["mode"], step["index"]] <= 1 or step["ntasks"] > 1
-            step["restarts"] = said["restarts"] if alone else 0
+def policy(spec: JsonObject, role: str) -> Policy:
+    """Return the policy of *role*: prefill, decode, agg or frontend."""
+    said = (spec.get("faults") or {}).get(role) or {}
+    return {"critical": said.get("critical", True), "restarts": said.get("restarts", 0)}
 
 
-def tell_checks(checks, steps, layout):
-    """Let *checks* that count workers know which steps they count, so that lost ones can be left out."""
-    if not layout.spec.get("faults"):
-        return checks
-    members = {"prefill": [], "decode": []}
-    for step in steps:
-        if step["kind"] == "worker" and step["rank"] == 0:
-            members["prefill" if step["mode"] == "prefill" else "decode"].append(step["name"])
-    for check in checks:
-        for expect in check.get("expect") or ():
-            names = members.get(expect.get("label"))
-            if names and expect.get("min"):
-                expect["of"] = names
-    return checks
-
-
-def notes(spec):
+def notes(spec: JsonObject) -> list[str]:
     """Return what a person should know about the policy."""
     faults = spec.get("faults") or {}
     idle = [
@@ -83,10 +58,3 @@ def notes(spec):
         and spec["resources"][f"{role}_workers"]
         and (spec["resources"].get(f"gpus_per_{role}") or 0) > spec["resources"]["gpus_per_node"]
     ]
-
-
-def _role(step, layout):
-    """Return the role of a *step* that a policy can be about, else None: of frontends only one behind nginx."""
-    if step["kind"] == "frontend":
-        return "frontend" if layout.nginx else None
-    return step["mode"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from ..backends import BACKENDS
 from ..benchmarks import BENCHMARKS
 from ..frontends import FRONTENDS
-from ..topology.layout import worker_nodes
+from ..topology.endpoints import worker_nodes
 from .cluster import IMAGES
 from .cross_checks import mode_problems
 from .paths import Paths

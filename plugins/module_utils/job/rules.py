@@ -13,7 +13,7 @@ from ..failures import Error
 from ..frontends import FRONTENDS
 from ..schema.source import dotted
 from ..schema.traced import Reads, Traced, entries
-from ..topology.layout import demands, place_workers, worker_nodes
+from ..topology.endpoints import demands, place_workers, worker_nodes
 from ..topology.ports import PortConflict
 from . import cross_checks, fault_policy, paths, preparation, unsupported
 from .cluster import IMAGES

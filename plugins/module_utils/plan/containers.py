@@ -6,30 +6,29 @@
 from __future__ import annotations
 
 from ..job.preparation import installs
+from ..plan_file import Container
+from ..topology.layout import Layout
+from ..topology.step import DraftStep
 from . import preambles
 
 
-def surround(step, layout, job_mounts):
-    """Set ``container``, ``mounts`` and the whole ``preamble`` of *step*, in place.
-
-    A step may come with ``container`` set to an image of its own.
-    """
+def surround(step: DraftStep, layout: Layout, job_mounts: list[str]) -> None:
+    """Set ``container``, ``mounts`` and the whole ``preamble`` of *step*, in place."""
     spec = layout.spec
+    own_image = step.pop("image", None)
     if layout.contained:
-        image = step["container"] or spec["model"]["container"]
+        image = own_image or spec["model"]["container"]
         if step["kind"] == "nginx":
             image = spec["frontend"]["nginx_container"]
         elif step["tier"] == "benchmark":
             image = spec["benchmark"]["container_image"] or image
-        step["container"] = {"runtime": spec["cluster"]["container_runtime"], "image": image}
+        container: Container = {"runtime": spec["cluster"]["container_runtime"], "image": image}
         if spec["resources"]["gpu_type"].lower().startswith("mi"):
-            step["container"]["gpus"] = "rocm"
+            container["gpus"] = "rocm"
         # Packages are installed and low ports are taken as root of the container.
         if step["kind"] == "nginx" or installs(spec) and step["tier"] in ("worker", "frontend"):
-            step["container"]["remap_root"] = True
-        step["mounts"] = list(job_mounts)
-    else:
-        step["container"] = None
+            container["remap_root"] = True
+        step["container"], step["mounts"] = container, list(job_mounts)
     if spec["resources"]["het_jobs"]:
         step["srun_options"] = {**step["srun_options"], "het-group": layout.het_groups[step["nodes"][0]]}
     lines = [spec["cluster"]["default_bash_preamble"], *preambles.lines(step, layout), step["preamble"]]

@@ -12,18 +12,20 @@ from __future__ import annotations
 import os
 
 from ..job.paths import PLACEHOLDER
+from ..topology.layout import Layout
 
 
-def mounts(layout):
+def mounts(layout: Layout) -> list[str]:
     """Return ``host:container[:options]`` of the job's containers."""
     return [text for text, _origin in mount_table(layout)]
 
 
-def mount_table(layout):
+def mount_table(layout: Layout) -> list[tuple[str, str]]:
     """Return ``[(mount, the job key it is from)]`` in the order in which their paths were first named."""
-    spec, table = layout.spec, {}
+    spec = layout.spec
+    table: dict[str, tuple[str, str, str]] = {}
 
-    def mount(host, inside, origin):
+    def mount(host: str, inside: str, origin: str) -> None:
         inside, _colon, options = inside.partition(":")
         # A path is compared without its slash, and a mount of "/" stays one.
         table[inside.rstrip("/") or "/"] = (host, options, origin)
@@ -53,12 +55,12 @@ def mount_table(layout):
     ]
 
 
-def listed(layout):
+def listed(layout: Layout) -> str:
     """Return the mounts of the job's containers with the keys that they are from, one a line; empty without any."""
     return "".join(f"{mount}  # {key}\n" for mount, key in mount_table(layout)) if layout.contained else ""
 
 
-def placeholders(layout):
+def placeholders(layout: Layout) -> dict[str, str]:
     """Return the values of the placeholders of container_mounts."""
     spec = layout.spec
     return {
@@ -72,6 +74,6 @@ def placeholders(layout):
     }
 
 
-def fill(text, values):
+def fill(text: str, values: dict[str, str]) -> str:
     """Return *text* with its placeholders replaced."""
     return PLACEHOLDER.sub(lambda match: values[match[1]], text) if "{" in text else text

@@ -5,18 +5,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
+from ..topology.layout import Layout
+
 # So many nodes are named; of the others the number is enough.
 MOST = 8
 
 
-def notes(layout):
+def notes(layout: Layout) -> list[str]:
     """Return notes on *layout*."""
     return _idle(layout) + _shifted(layout)
 
 
-def _idle(layout):
+def _idle(layout: Layout) -> list[str]:
     """Return notes about nodes and GPUs that no worker has. Dedicated nodes have something else to do."""
-    size, taken = layout.spec["resources"]["gpus_per_node"], {}
+    size: int = layout.spec["resources"]["gpus_per_node"]
+    taken: dict[str, set[int]] = {}
     for process in layout.processes:
         taken.setdefault(process.node, set()).update(process.gpu_indices)
     free = {node: [gpu for gpu in range(size) if gpu not in taken.get(node, ())] for node in layout.roles.workers}
@@ -34,7 +39,7 @@ def _idle(layout):
     return found
 
 
-def _shifted(layout):
+def _shifted(layout: Layout) -> list[str]:
     """Return a note for each kind of port that had to step over another kind."""
     return [
         f"Ports: {owner} on {node} is {port} instead of {wish}, where {kind} is in the way"
@@ -43,15 +48,15 @@ def _shifted(layout):
     ]
 
 
-def _few(texts, between=", "):
+def _few(texts: Sequence[str], between: str = ", ") -> str:
     """Return the first of *texts* and the number of the others."""
     more = len(texts) - MOST
     return between.join(texts[:MOST]) + (f"{between}and {more} more" if more > 0 else "")
 
 
-def _ranges(numbers):
+def _ranges(numbers: Iterable[int]) -> str:
     """Return ``0-3,6`` for sorted *numbers*."""
-    parts = []
+    parts: list[list[int]] = []
     for number in numbers:
         if parts and parts[-1][1] == number - 1:
             parts[-1][1] = number

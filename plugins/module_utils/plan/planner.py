@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 
 from .. import log_lines
@@ -15,24 +16,30 @@ from ..benchmarks.load_client import __main__ as load_client
 from ..files import digest
 from ..frontends import FRONTENDS, nginx
 from ..frontends.nginx import nginx_file, nginx_step
-from ..job import fault_policy, preparation
+from ..job import fault_policy as faults
+from ..job import preparation
 from ..job.allocation_request import allocation_request, hardware, node_count
-from ..plan_file import PLAN_SCHEMA_VERSION
+from ..json_types import JsonObject
+from ..plan_file import PLAN_SCHEMA_VERSION, Allocation, Check, Plan, PlanFile, PlanNode, PlanPoint, Step
 from ..programs import program_files
 from ..services import nats_etcd
-from ..topology.layout import INFRA_PORTS, build_layout
-from ..topology.step import one_file
-from . import containers, mounts, notes
+from ..topology.layout import Layout, Placed
+from ..topology.layout_builder import INFRA_PORTS, build_layout
+from ..topology.step import DraftPoint, DraftStep, MadeOf, one_file
+from . import containers, fault_policy, mounts, notes
+
+# Of each step, by name: the options and variables that have an origin.
+MadeOfSteps = dict[str, MadeOf]
 
 DIGESTED = ("argv", "env", "nodes", "container", "mounts", "preamble", "srun_options", "ntasks")
 
 
-def client_assets():
+def client_assets() -> dict[str, str]:
     """Return the load client's source files, ``{name: text}``, from this installation."""
     return program_files(load_client)
 
 
-def imaginary_allocation(spec, run_dir="<run_dir>"):
+def imaginary_allocation(spec: JsonObject, run_dir: str = "<run_dir>") -> Allocation:
     """Return the allocation that plans are made for when there is none: job JOBID on node0001 and so on."""
     names = [f"node{number:04d}" for number in range(1, node_count(spec) + 1)]
     return {
@@ -43,12 +50,16 @@ def imaginary_allocation(spec, run_dir="<run_dir>"):
     }
 
 
-def build(spec, allocation, previous=None, assets=None):
+def build(
+    spec: JsonObject, allocation: Allocation, previous: Placed | None = None, assets: Mapping[str, str] | None = None
+) -> Plan:
     """Return the plan of *spec* on *allocation*; see :class:`Planner`."""
     return build_with_origins(spec, allocation, previous, assets)[0]
 
 
-def build_with_origins(spec, allocation, previous=None, assets=None):
+def build_with_origins(
+    spec: JsonObject, allocation: Allocation, previous: Placed | None = None, assets: Mapping[str, str] | None = None
+) -> tuple[Plan, MadeOfSteps]:
     """Return (the plan of *spec* on *allocation*, the origins of its steps' options)."""
     planner = Planner(spec)
     return planner.plan_with_origins(planner.layout(allocation, previous), assets)
@@ -60,28 +71,28 @@ class Planner:
     :param spec: what job_spec returned.
     """
 
-    def __init__(self, spec):
+    def __init__(self, spec: JsonObject) -> None:
         self.spec = spec
         self.backend = BACKENDS[spec["backend"]["type"]]
         self.frontend = FRONTENDS[spec["frontend"]["type"]]
         self.benchmark = BENCHMARKS[spec["benchmark"]["type"]]
 
     @cached_property
-    def imaginary_layout(self):
+    def imaginary_layout(self) -> Layout:
         """The layout on :func:`imaginary_allocation`; Error when workers do not fit or ports collide."""
         return self._lay_out(imaginary_allocation(self.spec))
 
     @cached_property
-    def _imaginary_service(self):
+    def _imaginary_service(self) -> tuple[list[Step], list[PlanFile], MadeOfSteps]:
         return self._service(self.imaginary_layout)
 
     @cached_property
-    def serving_digest(self):
+    def serving_digest(self) -> str:
         """The digest of the service itself: equal on every allocation, changed by what changes a step."""
         steps, _files, _origins = self._imaginary_service
         return digest({step["name"]: step["digest"] for step in steps})
 
-    def layout(self, allocation, previous=None):
+    def layout(self, allocation: Allocation, previous: Placed | None = None) -> Layout:
         """Return the layout on *allocation* with names and wiring set.
 
         :param allocation: ``{id, run_dir, nodes: [{name, address}]}`` of slurm_job.
@@ -91,7 +102,7 @@ class Planner:
             return self.imaginary_layout
         return self._lay_out(allocation, previous)
 
-    def _lay_out(self, allocation, previous=None):
+    def _lay_out(self, allocation: Allocation, previous: Placed | None = None) -> Layout:
         spec, backend, frontend = self.spec, self.backend, self.frontend
         layout = build_layout(
             spec,
@@ -110,7 +121,7 @@ class Planner:
         layout.worker_urls = backend.worker_urls(layout)
         return layout
 
-    def plan_with_origins(self, layout, assets=None):
+    def plan_with_origins(self, layout: Layout, assets: Mapping[str, str] | None = None) -> tuple[Plan, MadeOfSteps]:
         """Return (the plan on *layout*, which this planner made; the origins of its steps' options, by step name).
 
         The origins are what :func:`provenance.remarks` takes; they are no part of plan.json.
@@ -122,7 +133,7 @@ class Planner:
         steps, files, made_of = self._imaginary_service if layout is self.imaginary_layout else self._service(layout)
         points, more, made_of_points = self._points(layout, assets)
         members = groups(layout)
-        plan = {
+        plan: Plan = {
             "schema_version": PLAN_SCHEMA_VERSION,
             "job_id": layout.job_id,
             "run_dir": layout.run_dir,
@@ -145,19 +156,19 @@ class Planner:
         }
         return plan, {**made_of, **made_of_points}
 
-    def _spec_notes(self):
+    def _spec_notes(self) -> list[str]:
         """Return the notes that follow from the spec alone; job_spec has told them already."""
-        return (
-            self.backend.notes(self.spec)
-            + self.frontend.notes(self.spec)
-            + preparation.notes(self.spec)
-            + fault_policy.notes(self.spec)
-        )
+        return [
+            *self.backend.notes(self.spec),
+            *self.frontend.notes(self.spec),
+            *preparation.notes(self.spec),
+            *faults.notes(self.spec),
+        ]
 
-    def _service(self, layout):
+    def _service(self, layout: Layout) -> tuple[list[Step], list[PlanFile], MadeOfSteps]:
         """Return (steps with their digests, files, origins by step name) of everything but the benchmark."""
         files = self.backend.files(layout) + self.frontend.files(layout)
-        steps = []
+        steps: list[DraftStep] = []
         if self.frontend.needs_infra:
             steps += nats_etcd.infra_steps(layout)
             files += nats_etcd.nats_files(layout)
@@ -170,20 +181,20 @@ class Planner:
         finish(steps, files, layout)
         link(steps)
         fault_policy.apply(steps, layout)
-        return steps, files, origins_of(steps)
+        return [*steps], files, origins_of(steps)
 
-    def _fatal_lines(self, layout):
+    def _fatal_lines(self, layout: Layout) -> PlanFile:
         """Return the file that says what log lines of this service mean; no step's digest has it."""
         programs = [self.backend.log_lines, self.frontend.log_lines]
         programs += [nats_etcd.LINES] if self.frontend.needs_infra else []
         programs += [nginx.LINES] if layout.nginx else []
         return one_file(log_lines.FILE, log_lines.to_text(programs))
 
-    def _points(self, layout, assets):
+    def _points(self, layout: Layout, assets: Mapping[str, str]) -> tuple[list[PlanPoint], list[PlanFile], MadeOfSteps]:
         """Return (points, files, origins by step name) of the benchmark."""
-        points = self.benchmark.points(layout)
-        files = self.benchmark.files(assets) if points else []
-        steps = [point["step"] for point in points]
+        drafts: list[DraftPoint] = self.benchmark.points(layout)
+        files = self.benchmark.files(assets) if drafts else []
+        steps = [draft["step"] for draft in drafts]
         start = profiling.start_argv(layout)
         for step in steps:
             step["files"] = [one["path"] for one in files]
@@ -191,27 +202,31 @@ class Planner:
                 step["preamble"] = f"{shlex.join(start)} || true"
         finish(steps, files, layout)
         serving = self.serving_digest
-        for point in points:
+        points: list[PlanPoint] = []
+        for draft in drafts:
             # A measurement that a controller left behind is of the service that it measured, and of no other one.
-            point["step"]["digest"] = digest({"serving": serving, "step": point["step"]["digest"]})
+            draft["step"]["digest"] = digest({"serving": serving, "step": draft["step"]["digest"]})
             # On other hardware the same service runs, and is another one to measure. No step restarts for it.
-            material = {"serving": serving, "parameters": point["parameters"], "hardware": hardware(self.spec)}
-            point["digest"] = digest(material)
+            material = {"serving": serving, "parameters": draft["parameters"], "hardware": hardware(self.spec)}
+            points.append({**draft, "digest": digest(material)})
         return points, files, origins_of(steps)
 
-    def _checks(self, layout, steps):
+    def _checks(self, layout: Layout, steps: list[Step]) -> list[Check]:
         """Return what must be true before the service counts as up."""
         workers = [step["name"] for step in steps if step["kind"] == "worker"]
-        found = self.backend.checks(layout) + self.frontend.checks(layout, self.backend.instances(layout), workers)
-        return fault_policy.tell_checks(found, steps, layout)
+        found: list[Check] = self.backend.checks(layout) + self.frontend.checks(
+            layout, self.backend.instances(layout), workers
+        )
+        fault_policy.tell_checks(found, steps, layout)
+        return found
 
 
-def origins_of(steps):
+def origins_of(steps: Iterable[DraftStep]) -> MadeOfSteps:
     """Take the origins of their options out of *steps*, which go into plan.json; return them by step name."""
     return {step["name"]: step.pop("made_of") for step in steps}
 
 
-def link(steps):
+def link(steps: Iterable[Step]) -> None:
     """Name, in each of *steps*, what it needs: who registers in etcd or talks through NATS is lost without them."""
     names = [step["name"] for step in steps if step["kind"] in ("nats", "etcd")]
     for step in steps:
@@ -219,20 +234,20 @@ def link(steps):
             step["needs"] = names
 
 
-def finish(steps, files, layout):
+def finish(steps: Iterable[DraftStep], files: Iterable[PlanFile], layout: Layout) -> None:
     """Complete each of *steps* in place: surroundings and digest."""
     job_mounts = mounts.mounts(layout) if layout.contained else []
     contents = {one["path"]: digest(one["content"]) for one in files}
     for step in steps:
         containers.surround(step, layout, job_mounts)
-        material = {key: step[key] for key in DIGESTED}
+        material: JsonObject = {key: value for key, value in step.items() if key in DIGESTED}
         material["files"] = {path: contents[path] for path in step["files"]}
         step["digest"] = digest(material)
 
 
-def node_records(layout, members):
+def node_records(layout: Layout, members: Mapping[str, Iterable[str]]) -> list[PlanNode]:
     """Return the nodes with their addresses, roles, inventory groups and number of GPUs."""
-    table = {name: [] for name in layout.addresses}
+    table: dict[str, list[str]] = {name: [] for name in layout.addresses}
     for role, name in (("head", layout.roles.head), ("infra", layout.roles.infra), ("bench", layout.roles.bench)):
         table[name].append(role)
     for name in layout.frontends:
@@ -241,7 +256,7 @@ def node_records(layout, members):
         if process.mode not in table[process.node]:
             table[process.node].append(process.mode)
     gpus = layout.spec["resources"]["gpus_per_node"]
-    inventory = {name: [] for name in layout.addresses}
+    inventory: dict[str, list[str]] = {name: [] for name in layout.addresses}
     for group, names in members.items():
         for name in names:
             inventory[name].append(group)
@@ -251,9 +266,9 @@ def node_records(layout, members):
     ]
 
 
-def groups(layout):
+def groups(layout: Layout) -> dict[str, list[str]]:
     """Return the inventory groups: node names by purpose, in allocation order."""
-    modes = {"prefill": set(), "decode": set(), "agg": set()}
+    modes: dict[str, set[str]] = {"prefill": set(), "decode": set(), "agg": set()}
     for process in layout.processes:
         modes[process.mode].add(process.node)
     members = {

@@ -14,6 +14,8 @@ import re
 import shlex
 
 from ..job.preparation import SCRIPT_DIGEST, installs, script_path
+from ..plan_file import Step
+from ..topology.layout import Layout
 
 INDEX = "https://pypi.nvidia.com"
 REPOSITORY = "https://github.com/ai-dynamo/dynamo.git"
@@ -91,10 +93,10 @@ if [ -n "${{HF_HOME:-}}" ]; then (
 ) || echo "warning: {model} could not be downloaded beforehand" >&2; fi"""
 
 
-def lines(step, layout):
+def lines(step: Step, layout: Layout) -> list[str]:
     """Return the shell texts that come before *step*, in order."""
     spec = layout.spec
-    worker, frontend = step["tier"] == "worker", step["name"].startswith("frontend_")
+    worker, frontend = step["kind"] == "worker", step["kind"] == "frontend"
     if not worker and not frontend:
         return []
     found = []
@@ -110,7 +112,7 @@ def lines(step, layout):
     return found
 
 
-def setup(layout):
+def setup(layout: Layout) -> str:
     """Return the line that runs the setup script; it is in configs_dir or its folder ``patches``."""
     folder = "/configs" if layout.contained else layout.spec["cluster"]["configs_dir"]
     name = script_path(layout.spec)
@@ -120,7 +122,7 @@ def setup(layout):
     return f"# sha256 {content}\n{text}" if content else text
 
 
-def install(layout):
+def install(layout: Layout) -> str:
     """Return the text that installs dynamo as the job's ``dynamo`` section says."""
     dynamo = layout.spec["dynamo"]
     if dynamo["wheel"]:
@@ -135,11 +137,11 @@ def install(layout):
     return INSTALL.format(key=shlex.quote(key), body=body)
 
 
-def _packages(version):
+def _packages(version: str) -> str:
     return " ".join(shlex.quote(f"{name}=={version}") for name in ("ai-dynamo-runtime", "ai-dynamo"))
 
 
-def _build(layout):
+def _build(layout: Layout) -> tuple[str, str]:
     """Return (shell text, key) of a build from source.
 
     A commit is kept in configs_dir for later jobs. What the newest commit is changes: it is built once for this job,

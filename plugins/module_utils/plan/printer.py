@@ -5,9 +5,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import TypedDict
+
 from .. import log_lines
 from ..benchmarks.sa_bench import CLIENT
 from ..job.allocation_request import allocation_request
+from ..plan_file import Plan, PlanDigests, PlanFile, ProcessRecord
 from ..slurm.options import merge_directives, requested
 
 # Files of a plan that nobody configures: the load client, and what is known of log lines.
@@ -15,23 +19,37 @@ UNREAD = (f"{CLIENT}/", log_lines.FILE)
 LETTER = {"prefill": "P", "decode": "D", "agg": "A"}
 
 
-def configurations(plan):
+class Summary(TypedDict):
+    """The numbers of a plan that a playbook shows: ``steps`` counts those of each tier, ``points`` are names."""
+
+    nodes: int
+    endpoints: int
+    steps: dict[str, int]
+    checks: int
+    points: list[str]
+    frontend_url: str
+    holder_node: str
+    digests: PlanDigests
+
+
+def configurations(plan: Plan) -> list[PlanFile]:
     """Return the files of *plan* that a person wants to read: those of engines and services."""
     return [one for one in plan["files"] if not one["path"].startswith(UNREAD)]
 
 
-def node_map(plan):
+def node_map(plan: Plan) -> str:
     """Return a small picture of *plan*: one line a node with its roles and GPUs, then what runs on it and its ports.
 
     Each GPU shows the worker that owns it (P prefill, D decode, A aggregated, a dot for a free one).
     """
     width = max(len(node["name"]) for node in plan["nodes"])
     address = max(len(node["address"]) for node in plan["nodes"])
-    processes, services = {}, {}
+    processes: dict[str, list[ProcessRecord]] = {}
+    services: dict[str, list[str]] = {}
     for process in plan["processes"]:
         processes.setdefault(process["node"], []).append(process)
-    for name, node, port in _services(plan):
-        services.setdefault(node, []).append(f"{name}:{port}")
+    for name, where, port in _services(plan):
+        services.setdefault(where, []).append(f"{name}:{port}")
     lines = [f"{plan['name']}: {len(plan['nodes'])} nodes, public {plan['frontend_url']}"]
     for node in plan["nodes"]:
         cells = ["."] * node["gpus"]
@@ -61,7 +79,7 @@ def node_map(plan):
     return "\n".join(lines) + "\n"
 
 
-def cost(plan):
+def cost(plan: Plan) -> str:
     """Return the line about GPU hours: the most that the job can use, and what each further minute costs."""
     gpus = sum(node["gpus"] for node in plan["nodes"])
     # A directive may say another time than slurm.time_limit.
@@ -73,7 +91,7 @@ def cost(plan):
     )
 
 
-def seconds(text):
+def seconds(text: str) -> int:
     """Return the seconds of a Slurm time: minutes, MM:SS, HH:MM:SS, D-HH, D-HH:MM, D-HH:MM:SS."""
     days, dash, rest = text.rpartition("-")
     parts = [int(part) for part in rest.split(":")]
@@ -87,7 +105,7 @@ def seconds(text):
     return parts[0] * 3600 + parts[1] * 60 + parts[2]
 
 
-def _services(plan):
+def _services(plan: Plan) -> Iterator[tuple[str, str, int]]:
     """Yield (step, node, port) of infrastructure, frontends and nginx."""
     ports = plan["spec"]["ports"]
     several = any(step["kind"] == "nginx" for step in plan["steps"])
@@ -98,9 +116,9 @@ def _services(plan):
             yield step["name"], step["nodes"][0], ports[keys[step["kind"]]]
 
 
-def summary(plan):
-    """Return the numbers of *plan* that a playbook shows."""
-    tiers = {}
+def summary(plan: Plan) -> Summary:
+    """Return the :class:`Summary` of *plan*."""
+    tiers: dict[str, list[str]] = {}
     for step in plan["steps"]:
         tiers.setdefault(step["tier"], []).append(step["name"])
     return {
@@ -115,7 +133,7 @@ def summary(plan):
     }
 
 
-def step_lines(plan):
+def step_lines(plan: Plan) -> str:
     """Return one line a step, ``name digest nodes``: what a diff of two plans compares."""
     steps = plan["steps"] + [point["step"] for point in plan["benchmark"]["points"]]
     return "".join(f"{step['name']} {step['digest']} {','.join(step['nodes'])}\n" for step in steps)

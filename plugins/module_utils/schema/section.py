@@ -191,11 +191,12 @@ class Checker:
         if not isinstance(value, dict):
             self.bad(path, f"is {kind_of(value)}, a mapping of keys is expected.")
             return None
-        slip = self._misspelt_word(type_, value)
-        if slip is not None:
-            self.wrong.add(path)  # which keys it has depends on the word
-            self.unknown(slip, path, [type_.key])
-            return None
+        if isinstance(type_, Variants):
+            slip = self._misspelt_word(type_, value)
+            if slip is not None:
+                self.wrong.add(path)  # which keys it has depends on the word
+                self.unknown(slip, path, [type_.key])
+                return None
         section = type_ if isinstance(type_, Section) else self._variant(type_, value, path)
         if section is None:
             return None
@@ -217,9 +218,9 @@ class Checker:
         return section
 
     @staticmethod
-    def _misspelt_word(type_: Section | Variants, value: JsonObject) -> str | None:
+    def _misspelt_word(type_: Variants, value: JsonObject) -> str | None:
         """Return the key of *value* that is nearly the one whose word selects the variant, if that is not there."""
-        if not isinstance(type_, Variants) or value.get(type_.key) is not None:
+        if value.get(type_.key) is not None:
             return None
         known = {key for section in type_.sections.values() for key in section.fields}
         return next((key for key in value if key not in known and nearest(str(key), [*known]) == type_.key), None)

@@ -8,20 +8,28 @@ So it can be known of each finding of a rule whether it depends on a value that 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from ..json_types import Json, JsonObject, KeyPath
+
+if TYPE_CHECKING:
+    from _collections_abc import dict_items, dict_keys, dict_values
+
 
 class Reads:
     """The paths that were read: ``deep`` with all that is below them, ``passed`` only on the way to something below."""
 
     def __init__(self) -> None:
-        self.deep: set[tuple] = set()
-        self.passed: set[tuple] = set()
+        self.deep: set[KeyPath] = set()
+        self.passed: set[KeyPath] = set()
 
     def clear(self) -> None:
         """Forget all reads."""
         self.deep.clear()
         self.passed.clear()
 
-    def touch(self, wrong: set[tuple]) -> bool:
+    def touch(self, wrong: set[KeyPath]) -> bool:
         """Tell whether a value at one of the paths *wrong*, or below one, was read."""
         return any(
             path[: len(bad)] == bad or path in self.deep and bad[: len(path)] == path
@@ -30,10 +38,10 @@ class Reads:
         )
 
 
-class Traced(dict):
+class Traced(dict[str, Any]):
     """A copy of the mapping *value*, and of those in it, that records in *reads* what is read."""
 
-    def __init__(self, value: dict, reads: Reads, path: tuple = ()) -> None:
+    def __init__(self, value: JsonObject, reads: Reads, path: KeyPath = ()) -> None:
         super().__init__(
             (key, Traced(item, reads, (*path, key)) if isinstance(item, dict) else item) for key, item in value.items()
         )
@@ -42,16 +50,16 @@ class Traced(dict):
     def _all(self) -> None:
         self._reads.deep.add(self._path)
 
-    def __getitem__(self, key):
+    def __getitem__(self, key: str) -> Json:
         return self.get(key) if key in self else super().__getitem__(key)
 
-    def __contains__(self, key) -> bool:
+    def __contains__(self, key: Json) -> bool:
         there = super().__contains__(key)
         is_mapping = there and isinstance(super().__getitem__(key), Traced)
         (self._reads.passed if is_mapping else self._reads.deep).add((*self._path, key))
         return there
 
-    def get(self, key, default=None):
+    def get(self, key: str, default: Json = None) -> Json:
         return super().get(key, default) if key in self else default
 
     def __bool__(self) -> bool:
@@ -63,33 +71,33 @@ class Traced(dict):
             self._all()
         return super().__len__()
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[str]:
         self._all()
         return super().__iter__()
 
-    def __eq__(self, other) -> bool:
+    def __eq__(self, other: object) -> bool:
         self._all()
         return super().__eq__(other)
 
-    def __ne__(self, other) -> bool:
+    def __ne__(self, other: object) -> bool:
         return not self == other
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None
 
-    def keys(self):
+    def keys(self) -> dict_keys[str, Json]:
         self._all()
         return super().keys()
 
-    def values(self):
+    def values(self) -> dict_values[str, Json]:
         self._all()
         return super().values()
 
-    def items(self):
+    def items(self) -> dict_items[str, Json]:
         self._all()
         return super().items()
 
 
-def entries(table: dict):
+def entries(table: JsonObject) -> Iterator[tuple[str, Json]]:
     """Yield the items of *table* for a reader that looks at each on its own: only those count as read, not all."""
     for key in list(dict.keys(table)):
         yield key, table[key]

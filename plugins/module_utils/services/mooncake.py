@@ -108,7 +108,7 @@ def steps(layout):
             master(store, numbers),
             variables(store["env"], (*WHERE, "env")),
             files=[one["path"] for one in files(layout)],
-            container=store["container"],
+            image=store["container"],
             ready=[tcp_check(key, address, numbers[key], ["mooncake"]) for key in PORTS],
         )
     ]

@@ -9,12 +9,13 @@ Where srtctl lets two workers share a GPU or runs past the last node, this refus
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NoReturn
 
 from ..failures import Error
+from ..json_types import JsonObject
 from ..plan_file import EndpointRecord
 
 
@@ -125,3 +126,42 @@ def does_not_fit(demands: Iterable[Demand], nodes: int, gpus_per_node: int, spre
         f"when each mode has its own. The job has {nodes} node(s) x {gpus_per_node} GPUs = {nodes * gpus_per_node} "
         f"GPUs for workers. {reason} Change the nodes, the workers or gpus_per_* under resources."
     )
+
+
+def demands(resources: JsonObject) -> list[Demand]:
+    """Return the workers that the *resources* section asks for, in placing order."""
+    return [
+        Demand(mode, resources[f"{mode}_workers"] or 0, resources[f"gpus_per_{mode}"] or resources["gpus_per_node"])
+        for mode in ("prefill", "decode", "agg")
+        if resources[f"{mode}_workers"]
+    ]
+
+
+def worker_nodes(resources: JsonObject, share: bool = False) -> int:
+    """Return how many nodes the job has for workers.
+
+    :param share: prefill and decode fill nodes together, so that fewer nodes than the job names may do.
+    """
+    if share:
+        gpus, wanted = resources["gpus_per_node"], demands(resources)
+        most = worker_nodes(resources)
+        for count in range(-(-sum(one.workers * one.gpus for one in wanted) // gpus), most):
+            try:
+                allocate(wanted, map(str, range(count)), gpus, resources["spread_workers"], share)
+            except Error:
+                continue
+            return count
+        return most
+    if resources["prefill_nodes"] is not None or resources["decode_nodes"] is not None:
+        return (resources["prefill_nodes"] or 0) + (resources["decode_nodes"] or 0)
+    return resources["agg_nodes"] or 1
+
+
+def place_workers(resources: JsonObject, workers: Sequence[str], share: bool) -> list[Endpoint]:
+    """Return the endpoints on the *workers* nodes; each half of a heterogeneous job keeps to its own."""
+    gpus, spread = resources["gpus_per_node"], resources["spread_workers"]
+    wanted = demands(resources)
+    if not resources["het_jobs"]:
+        return allocate(wanted, workers, gpus, spread, share)
+    border = resources["prefill_nodes"]
+    return allocate(wanted[:1], workers[:border], gpus, spread) + allocate(wanted[1:], workers[border:], gpus, spread)

@@ -6,20 +6,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Callable, NamedTuple, TypedDict
 
-from ..failures import Error
 from ..json_types import JsonObject
-from ..plan_file import Allocation, ProcessRecord
-from .endpoints import Demand, Endpoint, allocate
+from ..plan_file import ProcessRecord
+from .endpoints import Endpoint
 from .options import Option
-from .ports import WORKER_FAMILIES, Counter, Family, PortBook
-from .roles import Roles, Wish, assign, frontend_nodes
-
-INFRA_PORTS = ("nats", "etcd", "etcd_peer")
+from .ports import Owner
+from .roles import Roles
 
 # The processes of an endpoint as (node, GPU indices, first data-parallel rank), in rank order.
 Split = Callable[[Endpoint], list[tuple[str, tuple[int, ...], int]]]
@@ -37,7 +33,7 @@ class Shift(NamedTuple):
     *owner* on *node* has *port* instead of *wish*; that happened so many *times*.
     """
 
-    owner: str
+    owner: Owner
     node: str
     wish: int
     port: int
@@ -97,8 +93,8 @@ class Layout:
     ``addresses`` maps node names, in allocation order, to addresses. These are set by the plan: ``served_name``, the
     model's public name, and ``served_by``, the path of the key that it is from; ``wiring``, the environment that
     connects a process to the job's infrastructure; ``worker_urls``, where workers with an HTTP side of their own
-    answer, by process name. ``shifts`` is what :func:`_shifts` returns, ``surplus`` the allocation's further nodes,
-    which the job does not need.
+    answer, by process name. ``shifts`` are the ports that are not the next ones, ``surplus`` the allocation's further
+    nodes, which the job does not need.
     """
 
     spec: JsonObject
@@ -233,199 +229,3 @@ class Layout:
     def of_mode(self, mode: str) -> list[Endpoint]:
         """Return the endpoints of *mode*."""
         return [endpoint for endpoint in self.endpoints if endpoint.mode == mode]
-
-
-def demands(resources: JsonObject) -> list[Demand]:
-    """Return the workers that the *resources* section asks for, in placing order."""
-    return [
-        Demand(mode, resources[f"{mode}_workers"] or 0, resources[f"gpus_per_{mode}"] or resources["gpus_per_node"])
-        for mode in ("prefill", "decode", "agg")
-        if resources[f"{mode}_workers"]
-    ]
-
-
-def worker_nodes(resources: JsonObject, share: bool = False) -> int:
-    """Return how many nodes the job has for workers.
-
-    :param share: prefill and decode fill nodes together, so that fewer nodes than the job names may do.
-    """
-    if share:
-        gpus, wanted = resources["gpus_per_node"], demands(resources)
-        most = worker_nodes(resources)
-        for count in range(-(-sum(one.workers * one.gpus for one in wanted) // gpus), most):
-            try:
-                allocate(wanted, map(str, range(count)), gpus, resources["spread_workers"], share)
-            except Error:
-                continue
-            return count
-        return most
-    if resources["prefill_nodes"] is not None or resources["decode_nodes"] is not None:
-        return (resources["prefill_nodes"] or 0) + (resources["decode_nodes"] or 0)
-    return resources["agg_nodes"] or 1
-
-
-def build_layout(
-    spec: JsonObject,
-    allocation: Allocation,
-    multiple: bool = True,
-    infra: Sequence[str] = INFRA_PORTS,
-    share: bool = False,
-    families: Sequence[Family] = WORKER_FAMILIES,
-    frontend_ports: Sequence[str] = (),
-    split: Split | None = None,
-    embedded: bool = False,
-    previous: Placed | None = None,
-) -> Layout:
-    """Return the :class:`Layout` of *spec* on *allocation*.
-
-    :param allocation: ``{id, run_dir, nodes: [{name, address}]}``.
-    :param multiple: several frontends are possible (the frontend's own answer).
-    :param infra: keys of ``ports`` that services on the infra node take.
-    :param share: prefill and decode may share a node.
-    :param families: the kinds of ports that workers get.
-    :param frontend_ports: keys of ``ports`` that each frontend takes beside its HTTP port.
-    :param split: ``split(endpoint)`` returns its processes as ``[(node, gpu_indices, start)]``; default: one a node.
-    :param embedded: the first worker itself is the public side; there is no frontend.
-    :param previous: an earlier plan of the same job, whose ports are kept where they still fit.
-    """
-    addresses, surplus = _needed_nodes(spec, allocation, share)
-    roles = assign(addresses, Wish.of(spec))
-    endpoints = place_workers(spec["resources"], roles.workers, share)
-    roles = _placed(roles, spec, endpoints)
-    if embedded:
-        first = endpoints[0].nodes[0]
-        roles = Roles(first, roles.bench if roles.bench != roles.head else first, roles.infra, roles.workers)
-    more = spec["frontend"]["num_additional_frontends"]
-    frontends, nginx = ((), False) if embedded else frontend_nodes(roles, multiple, more)
-    processes = [
-        Process(endpoint, rank, node, gpu_indices=gpus, start=start)
-        for endpoint in endpoints
-        for rank, (node, gpus, start) in enumerate(split(endpoint) if split else _one_a_node(endpoint))
-    ]
-    book = PortBook(spec["ports"])
-    _reserve_fixed(book, roles, frontends, nginx, infra, frontend_ports)
-    shifts = _give_ports(book, processes, families, previous)
-    if embedded:
-        processes[0].ports["http"] = spec["ports"]["frontend"]
-    return Layout(
-        spec=spec,
-        job_id=str(allocation["id"]),
-        run_dir=allocation["run_dir"],
-        addresses=addresses,
-        roles=roles,
-        frontends=frontends,
-        nginx=nginx,
-        endpoints=endpoints,
-        processes=processes,
-        shifts=shifts,
-        surplus=surplus,
-    )
-
-
-def _needed_nodes(spec: JsonObject, allocation: Allocation, share: bool) -> tuple[dict[str, str], list[str]]:
-    """Return ({node: address} of those nodes of *allocation* that the job uses, the names of the others).
-
-    Error when there are too few.
-    """
-    addresses = {node["name"]: node["address"] for node in allocation["nodes"]}
-    needed = worker_nodes(spec["resources"], share) + Wish.of(spec).nodes
-    if len(addresses) < needed:
-        raise Error(f"The job needs {needed} nodes, the allocation {allocation['id']} has {len(addresses)}.")
-    # An adopted allocation may be larger; its further nodes stay idle.
-    return dict(list(addresses.items())[:needed]), list(addresses)[needed:]
-
-
-def place_workers(resources: JsonObject, workers: Sequence[str], share: bool) -> list[Endpoint]:
-    """Return the endpoints on the *workers* nodes; each half of a heterogeneous job keeps to its own."""
-    gpus, spread = resources["gpus_per_node"], resources["spread_workers"]
-    wanted = demands(resources)
-    if not resources["het_jobs"]:
-        return allocate(wanted, workers, gpus, spread, share)
-    border = resources["prefill_nodes"]
-    return allocate(wanted[:1], workers[:border], gpus, spread) + allocate(wanted[1:], workers[border:], gpus, spread)
-
-
-def _one_a_node(endpoint: Endpoint) -> list[tuple[str, tuple[int, ...], int]]:
-    return [(node, endpoint.gpu_indices, 0) for node in endpoint.nodes]
-
-
-def _placed(roles: Roles, spec: JsonObject, endpoints: list[Endpoint]) -> Roles:
-    """Move the public node or the client to the first or last decode leader when the job says so."""
-    leaders = [endpoint.nodes[0] for endpoint in endpoints if endpoint.mode == "decode"]
-    where = {"first_decode": leaders[:1], "last_decode": leaders[-1:]}
-    head = where.get(spec["frontend"]["orchestrator_placement"]) or [roles.head]
-    bench = where.get(spec["benchmark"]["client_placement"])
-    if not bench:
-        bench = [roles.bench if roles.bench != roles.head else head[0]]
-    return Roles(head=head[0], bench=bench[0], infra=roles.infra, workers=roles.workers)
-
-
-def _reserve_fixed(
-    book: PortBook,
-    roles: Roles,
-    frontends: Iterable[str],
-    nginx: bool,
-    infra: Iterable[str],
-    frontend_ports: Sequence[str],
-) -> None:
-    """Take the ports of infrastructure, nginx and frontends, which are the same in every plan of the job."""
-    fixed = [(roles.infra, key) for key in infra]
-    fixed.append((roles.head, "frontend"))
-    fixed += [
-        (node, key) for node in frontends for key in (*(("frontend_internal",) if nginx else ()), *frontend_ports)
-    ]
-    for node, key in fixed:
-        book.reserve(node, book.bases[key], f"ports.{key}")
-
-
-def _give_ports(
-    book: PortBook, processes: list[Process], families: Sequence[Family], previous: Placed | None
-) -> list[Shift]:
-    """Give each process its ports, those of the *previous* plan first; return what :func:`_shifts` says of them."""
-    before = {one["name"]: one for one in previous["processes"]} if previous else {}
-    leaders = {process.endpoint.name: process for process in processes if process.leader}
-    wanted = [
-        (process, family, process.node if family.who != "prefill" else leaders[process.endpoint.name].node)
-        for process in processes
-        for family in families
-        if family.who == "process" or process.leader and (family.who == "leader" or process.mode == "prefill")
-    ]
-    # Kept ports first: a new worker must not take the number of one that runs.
-    rest = []
-    for process, family, node in wanted:
-        old = before.get(process.name)
-        owner = f"{family.name} of {process.name}"
-        kept = old["ports"].get(family.name) if old and old["node"] == process.node else None
-        port = book.keep(node, kept, owner, family.size)
-        if port is None:
-            rest.append((process, family, node, owner))
-        else:
-            process.ports[family.name] = port
-    for process, family, node, owner in rest:
-        process.ports[family.name] = book.take(node, family, owner)
-    shifts = _shifts(book, wanted)
-    shared = [family.name for family in families if family.shared]
-    for process in processes:
-        leader = leaders[process.endpoint.name]
-        process.ports.update({name: leader.ports[name] for name in shared if name in leader.ports})
-        process.ports = {family.name: process.ports[family.name] for family in families if family.name in process.ports}
-    return shifts
-
-
-def _shifts(book: PortBook, wanted: Iterable[tuple[Process, Family, str]]) -> list[Shift]:
-    """Return the shifts of *wanted* (process, family, node), one for each family and each kind in its way.
-
-    It looks at the ports alone, so that a plan that keeps them says the same about them.
-    """
-    following: dict[Counter, int] = {}
-    found: dict[tuple[str, str], Shift] = {}
-    for process, family, node in wanted:
-        port, counter = process.ports[family.name], (family.name, node if family.scope == "node" else None)
-        wish = following.get(counter, book.bases[family.name])
-        following[counter] = port + family.size
-        if port != wish:
-            for kind in book.in_the_way(node, family, wish, port):
-                first = Shift(f"{family.name} of {process.name}", node, wish, port, kind, 0)
-                one = found.get((family.name, kind), first)
-                found[family.name, kind] = one._replace(times=one.times + 1)
-    return list(found.values())

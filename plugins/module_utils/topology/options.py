@@ -6,7 +6,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple, Union
+
+from ..json_types import Json, JsonObject, KeyPath
 
 
 class Option(NamedTuple):
@@ -20,9 +23,9 @@ class Option(NamedTuple):
     """
 
     name: str
-    value: Any
-    path: tuple | None = None
-    lost: tuple | None = None
+    value: Json
+    path: KeyPath | None = None
+    lost: tuple[Json, KeyPath] | None = None
     tied: bool = False
 
     def words(self) -> list[str]:
@@ -38,7 +41,7 @@ class Option(NamedTuple):
             return [flag]
         if isinstance(value, (list, tuple)):
             return [flag, *map(word, value)]
-        text = value if value.__class__ is str else word(value)
+        text: str = value if value.__class__ is str else word(value)
         # A parser takes a value that looks like a flag for one, unless it is tied to its own.
         looks_like_flag = text[:1] == "-" and not text[1:2].isdigit()
         return [f"{flag}={text}"] if tied or looks_like_flag else [flag, text]
@@ -51,7 +54,11 @@ class Option(NamedTuple):
         return " ".join(map(word, values))
 
 
-def word(value) -> str:
+# One word of a command line before it is text, and one value of an environment.
+Word = Union[str, int, float, Option]
+
+
+def word(value: Json) -> str:
     """Return one option value as text; whole floats keep their point only where Python prints it."""
     if isinstance(value, (dict, list, tuple)):
         return json.dumps(value, separators=(",", ":"))
@@ -60,7 +67,7 @@ def word(value) -> str:
     return str(value)
 
 
-def as_option(text: str, path: tuple):
+def as_option(text: str, path: KeyPath) -> Option | str:
     """Return the :class:`Option` that the word *text* of a command line is; a word that is none as it is."""
     if not text.startswith("--") or text == "--":
         return text
@@ -68,23 +75,24 @@ def as_option(text: str, path: tuple):
     return Option(name, value if sign else True, path, tied=bool(sign))
 
 
-def override(own, given) -> list[Option]:
+def override(own: Iterable[Option], given: Iterable[Option]) -> list[Option]:
     """Return the options *own*, those of *given* over them: an option keeps its place and is there once."""
     table = {option.name: option for option in own}
     table.update({option.name: option for option in given})
     return list(table.values())
 
 
-def variables(table: dict, path: tuple) -> dict[str, Option]:
+def variables(table: JsonObject, path: KeyPath) -> dict[str, Option]:
     """Return the environment *table*, which stands at *path* of the spec, with the origins of its variables."""
     return {name: Option(name, value, (*path, name)) for name, value in table.items()}
 
 
-def argv_of(words) -> tuple[list[str], list[Option]]:
+def argv_of(words: Iterable[Word]) -> tuple[list[str], list[Option]]:
     """Return (the command line of *words*, which are texts and options; those options that have an origin)."""
-    argv, known = [], []
+    argv: list[str] = []
+    known: list[Option] = []
     for one in words:
-        if one.__class__ is Option:
+        if isinstance(one, Option):
             argv += one.words()
             if one.path or one.lost:
                 known.append(one)
@@ -93,7 +101,7 @@ def argv_of(words) -> tuple[list[str], list[Option]]:
     return argv, known
 
 
-def env_of(table) -> tuple[dict[str, str], list[Option]]:
+def env_of(table: Mapping[str, str | Option]) -> tuple[dict[str, str], list[Option]]:
     """Return (the environment of *table*, which has texts and variables by name; those variables)."""
-    known = [one for one in table.values() if one.__class__ is Option]
-    return {**table, **{one.name: one.value for one in known}}, known
+    known = [one for one in table.values() if isinstance(one, Option)]
+    return {name: one.value if isinstance(one, Option) else one for name, one in table.items()}, known

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from ..failures import Error
 
@@ -47,15 +47,25 @@ WORKER_FAMILIES = (
 )
 
 
+class Owner(NamedTuple):
+    """Who has a port: a ``process`` has one of the family ``kind``; a fixed port has its key alone, ports.frontend."""
+
+    kind: str
+    process: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.process}" if self.process else self.kind
+
+
 class PortBook:
     """Gives out ports and remembers their owners. The order of the calls alone decides the numbers."""
 
     def __init__(self, bases: Mapping[str, int]) -> None:
         self.bases = bases
-        self.owners: dict[tuple[str, int], str] = {}
+        self.owners: dict[tuple[str, int], Owner] = {}
         self._next: dict[Counter, int] = {}
 
-    def reserve(self, node: str, port: int, owner: str) -> int:
+    def reserve(self, node: str, port: int, owner: Owner) -> int:
         """Take a fixed *port*; PortConflict when it has another owner on that node."""
         taken = self.owners.setdefault((node, port), owner)
         if taken != owner:
@@ -75,13 +85,13 @@ class PortBook:
         numbers = range(port + size - 1, port - 1, -1)
         return next((number for number in numbers if (node, number) in self.owners), None)
 
-    def keep(self, node: str, port: int | None, owner: str, size: int = 1) -> int | None:
+    def keep(self, node: str, port: int | None, owner: Owner, size: int = 1) -> int | None:
         """Take a port of an earlier plan if it is still free; return it, else None."""
         if not isinstance(port, int) or port + size - 1 > HIGHEST or not self.free(node, port, size):
             return None
         return self._take(node, port, owner, size)
 
-    def take(self, node: str, family: Family, owner: str) -> int:
+    def take(self, node: str, family: Family, owner: Owner) -> int:
         """Return the next free port of *family* on *node*."""
         counter = (family.name, node if family.scope == "node" else None)
         port = self._next.get(counter, self.bases[family.name])
@@ -107,9 +117,9 @@ class PortBook:
         """
         numbers = range(wish, max(port, wish + family.size)) if port > wish else ()
         owners = (self.owners.get((node, number)) for number in numbers)
-        return sorted({owner.partition(" of ")[0] for owner in owners if owner} - {family.name})
+        return sorted({owner.kind for owner in owners if owner} - {family.name})
 
-    def _take(self, node: str, port: int, owner: str, size: int) -> int:
+    def _take(self, node: str, port: int, owner: Owner, size: int) -> int:
         self.owners[(node, port)] = owner
         for number in range(port + 1, port + size):
             self.owners[(node, number)] = owner

@@ -1,11 +1,15 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The shape of a step: all that crosses from planning to doing."""
+"""Makes steps, checks and files of a plan; their shapes are in :mod:`..plan_file`."""
 
 from __future__ import annotations
 
-from .options import argv_of, env_of
+from collections.abc import Iterable, Mapping, Sequence
+
+from ..json_types import Json
+from ..plan_file import Check, Expectation, Listing, PlanFile, PointFields, Step
+from .options import Option, Word, argv_of, env_of
 
 # Runs a command with a private directory that is empty at the start and gone at the end. The shell stays, so that
 # it can clean up; it passes TERM on and waits for the child, however often a signal interrupts the wait.
@@ -19,87 +23,131 @@ while kill -0 "$child" 2>/dev/null; do wait "$child"; code=$?; done
 rm -rf -- "$dir"; exit "$code\""""
 
 # How a step whose tasks are the ranks of one MPI program is launched.
-MPI = {"mpi": "pmix", "oversubscribe": None, "cpu-bind": "verbose,none"}
+MPI: dict[str, str | None] = {"mpi": "pmix", "oversubscribe": None, "cpu-bind": "verbose,none"}
 
 
-def make_step(name, tier, nodes, argv, env=None, **other):
-    """Return a step with every key; *other* overrides the defaults.
+# The options of a step's command line that have an origin, and the variables of its environment that are options.
+MadeOf = tuple[list[Option], list[Option]]
 
-    ``digest``, ``container``, ``mounts`` and the common ``preamble`` are set by the plan, which knows them. It also
-    takes ``made_of`` away: the options and the variables that have an origin.
 
-    ``kind`` says what the step is: worker, frontend, benchmark, or a service by its own name. ``mode`` is that of a
-    worker, ``index`` the number of its endpoint, or of a frontend, and ``rank`` that of the process in its endpoint.
+class DraftStep(Step, total=False):
+    """A step on its way into a plan, which sets ``digest``, ``container``, ``mounts`` and the whole ``preamble``.
 
-    ``needs`` names steps of an earlier tier without which this one cannot go on: when one of them was started
-    anew, this one is started anew too.
-
-    :param argv: words and :class:`options.Option`.
-    :param env: ``{name: text or Option}``.
-    :param preamble: shell text that runs before this step's command (after the common preamble).
+    The plan takes ``image`` away, a container image of the step's own, and ``made_of``.
     """
-    argv, options = argv_of(argv)
-    env, variables = env_of(env or {})
-    step = {
+
+    image: str | None
+    made_of: MadeOf
+
+
+class DraftPoint(PointFields):
+    """A point on its way into a plan, which completes its step and sets its digest."""
+
+    step: DraftStep
+
+
+def make_step(
+    name: str,
+    tier: str,
+    nodes: Sequence[str],
+    argv: Iterable[Word],
+    env: Mapping[str, str | Option] | None = None,
+    *,
+    kind: str | None = None,
+    mode: str | None = None,
+    index: int | None = None,
+    rank: int | None = None,
+    ntasks: int | None = None,
+    preamble: str | None = None,
+    files: Iterable[str] = (),
+    image: str | None = None,
+    srun_options: Mapping[str, str | None] | None = None,
+    log: str | None = None,
+    critical: bool = True,
+    ready: Iterable[Check] = (),
+) -> DraftStep:
+    """Return a step; see :class:`plan_file.Step` for what it holds.
+
+    :param kind: default: *name*.
+    :param ntasks: default: one task a node.
+    :param preamble: shell text that runs before this step's command (after the common preamble).
+    :param log: default: a file of the step's own for each node.
+    """
+    words, options = argv_of(argv)
+    environment, variables = env_of(env or {})
+    return {
         "name": name,
-        "kind": name,
-        "mode": None,
-        "index": None,
-        "rank": None,
+        "kind": kind or name,
+        "mode": mode,
+        "index": index,
+        "rank": rank,
         "tier": tier,
         "nodes": list(nodes),
-        "ntasks": len(nodes),
-        "argv": argv,
-        "preamble": None,
-        "env": env,
-        "files": [],
+        "ntasks": ntasks or len(nodes),
+        "argv": words,
+        "preamble": preamble,
+        "env": environment,
+        "files": list(files),
         "container": None,
         "mounts": [],
-        "srun_options": {},
-        "log": f"logs/%N_{name}.out",
-        "critical": True,
-        "ready": [],
+        "srun_options": dict(srun_options or {}),
+        "log": log or f"logs/%N_{name}.out",
+        "critical": critical,
+        "ready": list(ready),
         "needs": [],
         "stop_grace_s": 10,
+        "digest": "",
+        "image": image,
         "made_of": (options, variables),
     }
-    step.update(other)
-    return step
 
 
-def http_check(name, host, port, path, steps, **other):
-    """Return a check that asks ``http://host:port/path`` until the answer is as expected."""
-    check = {
+def http_check(
+    name: str,
+    host: str,
+    port: int,
+    path: str,
+    steps: Iterable[str],
+    *,
+    method: str = "GET",
+    headers: Mapping[str, str] | None = None,
+    body: Json = None,
+    timeout_s: float = 5,
+    expect: Iterable[Expectation] = (),
+    after: Iterable[str] = (),
+    listing: Listing | None = None,
+) -> Check:
+    """Return a check that asks ``http://host:port/path`` until the answer has status 200 and is as expected."""
+    check: Check = {
         "name": name,
         "kind": "http",
         "host": host,
         "port": port,
-        "method": "GET",
+        "method": method,
         "path": path,
-        "headers": {},
-        "body": None,
+        "headers": dict(headers or {}),
+        "body": body,
         "status": [200],
-        "timeout_s": 5,
-        "expect": [],
+        "timeout_s": timeout_s,
+        "expect": list(expect),
         "steps": list(steps),
-        "after": [],
+        "after": list(after),
     }
-    check.update(other)
+    if listing:
+        check["listing"] = listing
     return check
 
 
-def tcp_check(name, host, port, steps, **other):
+def tcp_check(name: str, host: str, port: int, steps: Iterable[str]) -> Check:
     """Return a check that connects to ``host:port``."""
-    check = {"name": name, "kind": "tcp", "host": host, "port": port, "timeout_s": 2, "steps": list(steps), "after": []}
-    check.update(other)
-    return check
+    return {"name": name, "kind": "tcp", "host": host, "port": port, "timeout_s": 2, "steps": list(steps), "after": []}
 
 
-def one_file(path, content, mode="0644"):
+def one_file(path: str, content: str, mode: str = "0644") -> PlanFile:
     """Return a file of the plan; *path* is relative to the run directory."""
     return {"path": path, "content": content, "mode": mode}
 
 
-def in_private_dir(folder, argv):
+def in_private_dir(folder: str, argv: Iterable[Word]) -> list[Word]:
     """Return *argv* wrapped so that *folder* (0700) exists while it runs and is removed afterwards."""
     return ["sh", "-c", GUARD, "guard", folder, *argv]

@@ -7,7 +7,7 @@ import random
 import jobs
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error, SpecError
-from ansible_collections.srt.slurm.plugins.module_utils.topology.ports import Family, PortBook
+from ansible_collections.srt.slurm.plugins.module_utils.topology.ports import Family, Owner, PortBook
 
 
 def used_ports(plan):
@@ -80,34 +80,34 @@ class Few(dict):
 @pytest.mark.parametrize("size", [70000, 10**9])
 def test_a_size_beyond_all_ports_is_an_error_and_no_search(size):
     book = PortBook({"wide": 100})
-    book.owners = Few({("n", 150): "x"})
+    book.owners = Few({("n", 150): Owner("x")})
     with pytest.raises(Error, match=rf"No wide port \({size} in a row\) is left for w: .* passed 65535"):
-        book.take("n", Family("wide", size=size), "w")
-    assert book.keep("n", 100, "w", size) is None
+        book.take("n", Family("wide", size=size), Owner("w"))
+    assert book.keep("n", 100, Owner("w"), size) is None
 
 
 def test_a_search_for_many_ports_steps_over_what_is_taken():
     book = PortBook({"wide": 100})
-    book.owners = Few({("n", 130): "x", ("n", 135): "y"})
-    assert book.take("n", Family("wide", size=40), "w") == 136
+    book.owners = Few({("n", 130): Owner("x"), ("n", 135): Owner("y")})
+    assert book.take("n", Family("wide", size=40), Owner("w")) == 136
 
 
 def test_port_book():
     book = PortBook({"a": 100, "wide": 100})
     wide = Family("wide", size=4)
-    book.reserve("n", 101, "x")
-    assert book.reserve("n", 101, "x") == 101
-    assert book.take("n", Family("a"), "p") == 100
-    assert book.take("n", Family("a"), "q") == 102
-    assert book.take("m", Family("a"), "p") == 100
-    assert book.take("n", wide, "w") == 103
-    assert book.take("n", wide, "v") == 107
-    assert book.keep("n", 107, "z") is None
-    assert book.keep("n", None, "z") is None
-    assert book.keep("n", 111, "z") == 111
-    assert book.take("n", Family("a", scope="job"), "q") == 112
+    book.reserve("n", 101, Owner("x"))
+    assert book.reserve("n", 101, Owner("x")) == 101
+    assert book.take("n", Family("a"), Owner("p")) == 100
+    assert book.take("n", Family("a"), Owner("q")) == 102
+    assert book.take("m", Family("a"), Owner("p")) == 100
+    assert book.take("n", wide, Owner("w")) == 103
+    assert book.take("n", wide, Owner("v")) == 107
+    assert book.keep("n", 107, Owner("z")) is None
+    assert book.keep("n", None, Owner("z")) is None
+    assert book.keep("n", 111, Owner("z")) == 111
+    assert book.take("n", Family("a", scope="job"), Owner("q")) == 112
     with pytest.raises(Error, match="wanted by x and by y"):
-        book.reserve("n", 101, "y")
+        book.reserve("n", 101, Owner("y"))
 
 
 def test_random_jobs_never_share_a_port():
