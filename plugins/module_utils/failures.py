@@ -10,9 +10,12 @@ the collection needs to know how Ansible reports failures.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TypedDict
+from typing import Optional, TypedDict
 
-from .json_types import Json, JsonObject
+from .json_types import Json, JsonObject, KeyPath
+
+# What a rule finds: the path of a value in a spec, what is wrong with it, and what would be right, if there is a word.
+Finding = tuple[KeyPath, str, Optional[str]]
 
 
 class _Problem(TypedDict, total=False):

@@ -5,8 +5,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from typing import TypedDict
+
 from ..backends import BACKENDS
 from ..files import digest
+from ..json_types import JsonObject
 from ..slurm.options import plain, sbatch_name
 from ..topology.endpoints import worker_nodes
 from ..topology.roles import Wish
@@ -30,18 +34,49 @@ HARDWARE = (
 )
 
 
-def node_count(spec):
+class _Components(TypedDict, total=False):
+    components: list[int]
+
+
+class _Wanted(_Components):
+    name: str
+    nodes: int
+    gpus_per_node: int | None
+    ntasks: int
+    ntasks_per_node: int
+    time_limit: str
+    partition: str | None
+    account: str | None
+    exclusive: bool
+    segment: int | None
+    directives: dict[str, str | None]
+    environment: dict[str, str]
+
+
+class AllocationRequest(_Wanted):
+    """What a job asks of Slurm; None leaves an option out.
+
+    ``components`` are the numbers of nodes of a heterogeneous job. ``directives`` are further options of sbatch,
+    ``{name: value, None if it takes none}``. ``digest`` is over all of it but ``network_interface``, which says how the
+    nodes are addressed, not which ones are wanted.
+    """
+
+    digest: str
+    network_interface: str | None
+
+
+def node_count(spec: JsonObject) -> int:
     """Return how many nodes the job needs."""
     share = BACKENDS[spec["backend"]["type"]].shares_nodes(spec)
     return worker_nodes(spec["resources"], share) + Wish.of(spec).nodes
 
 
-def allocation_request(spec):
+def allocation_request(spec: JsonObject) -> AllocationRequest:
     """Return the allocation request: the only thing that slurm_job sees of a job."""
     cluster, resources = spec["cluster"], spec["resources"]
     nodes = node_count(spec)
     per_node = BACKENDS[spec["backend"]["type"]].tasks_per_node(spec)
-    request = {
+    wanted: _Wanted = {
         "name": spec["name"],
         "nodes": nodes,
         "gpus_per_node": resources["gpus_per_node"] if cluster["use_gpus_per_node_directive"] else None,
@@ -57,14 +92,11 @@ def allocation_request(spec):
     }
     if resources["het_jobs"]:
         # NATS and etcd, if they have a node of their own, are with the prefill workers.
-        request["components"] = [resources["prefill_nodes"] + Wish.of(spec).nodes, resources["decode_nodes"]]
-    request["digest"] = digest(request)[:12]
-    # Says how the nodes are addressed, not which ones are wanted.
-    request["network_interface"] = cluster["network_interface"]
-    return request
+        wanted["components"] = [resources["prefill_nodes"] + Wish.of(spec).nodes, resources["decode_nodes"]]
+    return {**wanted, "digest": digest(wanted)[:12], "network_interface": cluster["network_interface"]}
 
 
-def hardware(spec):
+def hardware(spec: JsonObject) -> dict[str, str]:
     """Return ``{name: value}`` of what decides on which kind of hardware the job runs, as far as the job says."""
     directives = {sbatch_name(key): plain(value) for key, value in spec["sbatch_directives"].items()}
     found = {"gpu_type": spec["resources"]["gpu_type"], "partition": spec["slurm"]["partition"]}
@@ -72,7 +104,7 @@ def hardware(spec):
     return {key: value for key, value in found.items() if value is not None}
 
 
-def metadata(spec, tags=()):
+def metadata(spec: JsonObject, tags: Collection[str] = ()) -> JsonObject:
     """Return ``<job_id>.json`` as srtctl's tools read it, without what only submission knows (id, time)."""
     model, resources, benchmark = spec["model"], spec["resources"], spec["benchmark"]
     keys = ("gpu_type", "gpus_per_node", *(k for k in resources if k.endswith(("_nodes", "_workers"))))

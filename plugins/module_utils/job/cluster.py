@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import copy
 import os
+from collections.abc import Collection, Mapping
 
 from ..failures import Error, SpecError
+from ..json_types import Json, JsonObject, KeyPath
 from ..schema.section import TEXTS, Checker, Field, Section, optional
-from ..schema.source import NOWHERE, dotted, load_yaml
+from ..schema.source import NOWHERE, Source, dotted, load_yaml
 from ..schema.spelling import spelt
 from ..schema.types import Bool, Choice, Int, MapOf, Str, Time, Type, kind_of
 from ..schema.words import normal
@@ -112,15 +114,17 @@ class Cluster:
     ``source`` knows the lines of the file, ``notes`` what a person should know about how it was read.
     """
 
-    def __init__(self, settings, path=None, source=None, notes=()):
+    def __init__(
+        self, settings: JsonObject, path: str | None = None, source: Source | None = None, notes: Collection[str] = ()
+    ) -> None:
         self.settings, self.path, self.source, self.notes = settings, path, source or NOWHERE, list(notes)
 
-    def place(self, path):
+    def place(self, path: KeyPath) -> str:
         """Return ``file:line (key)`` of the setting at *path*, a tuple of keys, for a person."""
         line = self.source.where(path, on_key=True)[1]
         return os.path.basename(self.path or "cluster file") + (f":{line}" if line else "") + f" ({path[0]})"
 
-    def lend(self, source, given):
+    def lend(self, source: Source, given: Mapping[KeyPath, KeyPath]) -> Source:
         """Return *source* of a job as one that knows which values are this file's: *given* of :func:`apply_cluster`.
 
         Problems of such values are then told with the file and line that a person has to change.
@@ -132,7 +136,7 @@ class Cluster:
             source.borrowed[("cluster", "configs_dir")] = (self.source, ("srtctl_root",))
         return source
 
-    def kept(self):
+    def kept(self) -> JsonObject:
         """Return the settings that become part of the spec."""
         kept = {key: self.settings[key] for key in KEPT}
         if not kept["configs_dir"] and self.settings["srtctl_root"]:
@@ -140,7 +144,9 @@ class Cluster:
         return kept
 
 
-def find_cluster_file(given=None, environ=None, start=None):
+def find_cluster_file(
+    given: str | None = None, environ: Mapping[str, str] | None = None, start: str | None = None
+) -> str | None:
     """Return the path of the cluster file, or None.
 
     The order is: *given*, the variable SRTSLURM_CONFIG, then srtslurm.yaml in *start* and upwards. A file that
@@ -164,7 +170,7 @@ def find_cluster_file(given=None, environ=None, start=None):
         folder = parent
 
 
-def load_cluster(path):
+def load_cluster(path: str | None) -> Cluster:
     """Return the :class:`Cluster` of the file at *path* (None: defaults); SpecError names every bad key."""
     document, source = load_yaml(path) if path else ({}, NOWHERE)
     if not isinstance(document, (dict, type(None))):
@@ -186,8 +192,9 @@ def load_cluster(path):
 class _Modern:
     """Puts settings under ``cluster``, and those with dashes, into today's places: ``document``, with ``notes``."""
 
-    def __init__(self, document, source):
-        self.document, self.notes, self.checker = dict(document), [], Checker(source)
+    def __init__(self, document: JsonObject, source: Source) -> None:
+        self.document, self.checker = dict(document), Checker(source)
+        self.notes: list[str] = []
         nested = self.document.get("cluster")
         if isinstance(nested, dict):
             del self.document["cluster"]
@@ -201,9 +208,9 @@ class _Modern:
                 del self.document[key]
                 self.checker.unknown(key, (), CLUSTER.fields, f'Did you mean "{OLDER[new]}"?')
         for name in ("default_health_check", "reporting"):
-            self.dashes((name,), self.document.get(name), CLUSTER.fields[name].type.section)
+            self.dashes((name,), self.document.get(name), CLUSTER.below(name))
 
-    def nested(self, key, value):
+    def nested(self, key: str, value: Json) -> None:
         new = OLDER.get(normal(key), normal(key))
         if new not in CLUSTER.fields:
             fields = [*OLDER, *(name for name in CLUSTER.fields if name not in OLDER)]
@@ -214,14 +221,14 @@ class _Modern:
             file, line = self.checker.source.where(("cluster", key), on_key=True)
             self.notes.append(f"{file}:{line}: cluster.{key} is left out: {new} is there too and wins.")
 
-    def move(self, path, new, value):
+    def move(self, path: KeyPath, new: str, value: Json) -> None:
         """Set *new*, and say that *path* is its older form."""
         file, line = self.checker.source.where(path, True)
         self.notes.append(f"{file}:{line}: {dotted(path)} is the older form of {new}.")
         self.document[new] = value
         self.checker.source = self.checker.source.copied(path, (new,))
 
-    def dashes(self, path, value, section):
+    def dashes(self, path: KeyPath, value: Json, section: Section) -> None:
         """Give the keys of a section underscores, as in job files."""
         for key in list(value) if isinstance(value, dict) else ():
             new = normal(key)
@@ -232,12 +239,13 @@ class _Modern:
                 self.notes.append(f"{file}:{line}: {dotted((*path, key))} is written {dotted((*path, new))} today.")
 
 
-def apply_cluster(job, cluster):
+def apply_cluster(job: JsonObject, cluster: Cluster) -> tuple[JsonObject, dict[KeyPath, KeyPath]]:
     """Return (copy of the raw *job* with the cluster's defaults and aliases, ``{path: path in the cluster file}``).
 
     Values of the job win. A key that the job sets to null stays null: that is how a job refuses a default.
     """
-    settings, given = cluster.settings, {}
+    settings = cluster.settings
+    given: dict[KeyPath, KeyPath] = {}
     job = copy.deepcopy(job)
     for path, key in DEFAULTS:
         _default(job, path, settings[key], (key,), given)
@@ -247,12 +255,12 @@ def apply_cluster(job, cluster):
             if sbatch_name(name) not in own:
                 _default(job, ("sbatch_directives", name), value, ("default_sbatch_directives", name), given)
     _alias(job, ("model", "path"), settings, "model_paths", given)
-    for path in IMAGES:
-        _alias(job, path, settings, "containers", given)
+    for image in IMAGES:
+        _alias(job, image, settings, "containers", given)
     return job, given
 
 
-def _default(job, path, value, there, given):
+def _default(job: Json, path: KeyPath, value: Json, there: KeyPath, given: dict[KeyPath, KeyPath]) -> None:
     if value in (None, {}, False):
         return
     for name in path[:-1]:
@@ -266,7 +274,7 @@ def _default(job, path, value, there, given):
         given[path] = there
 
 
-def _alias(job, path, settings, key, given):
+def _alias(job: Json, path: KeyPath, settings: JsonObject, key: str, given: dict[KeyPath, KeyPath]) -> None:
     for name in path[:-1]:
         job = job.get(name) if isinstance(job, dict) else None
     table = settings[key]

@@ -8,9 +8,13 @@ from __future__ import annotations
 import functools
 import os
 import re
+from collections.abc import Iterable
+from typing import Callable
 
 from ..backends import BACKENDS
 from ..backends.flags import flag_name
+from ..failures import Finding
+from ..json_types import JsonObject, KeyPath
 from ..schema.traced import entries
 from ..schema.types import shown
 from ..secrets.references import environments
@@ -26,7 +30,7 @@ OPTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 LONGEST = 200
 
 
-def _name(spec):
+def _name(spec: JsonObject) -> list[Finding]:
     size = len(spec["name"].encode(errors="surrogatepass"))
     if size > LONGEST:
         problem = f"has {size} bytes. Files are called after it, and file systems take no such names."
@@ -40,9 +44,9 @@ def _name(spec):
     ]
 
 
-def _environments(section, spec):
+def _environments(section: str, spec: JsonObject) -> list[Finding]:
     """Return the problems of the environments in one *section*."""
-    found = []
+    found: list[Finding] = []
     for path, table in environments({section: spec[section]}):
         for name, value in entries(table):
             if not VARIABLE.fullmatch(name):
@@ -55,23 +59,24 @@ def _environments(section, spec):
     return found
 
 
-def _frontend_args(spec):
+def _frontend_args(spec: JsonObject) -> list[Finding]:
     return _option_names(("frontend", "args"), spec["frontend"]["args"])
 
 
-def _aiperf_args(spec):
+def _aiperf_args(spec: JsonObject) -> list[Finding]:
     return _option_names(("benchmark", "aiperf_args"), spec["benchmark"].get("aiperf_args"))
 
 
-def _engine_options(spec):
+def _engine_options(spec: JsonObject) -> list[Finding]:
     key = BACKENDS[spec["backend"]["type"]].config_key
     tables = (spec["backend"].get(key) if key else None) or {}
     return [one for mode, options in tables.items() for one in _option_names(("backend", key, mode), options)]
 
 
-def _option_names(path, options):
+def _option_names(path: KeyPath, options: Iterable[str] | None) -> list[Finding]:
     """Return the problems of names in a table that becomes a command line."""
-    found, seen = [], {}
+    found: list[Finding] = []
+    seen: dict[str, str] = {}
     for name in options or {}:
         flag = flag_name(name)
         if not OPTION.fullmatch(flag):
@@ -84,18 +89,18 @@ def _option_names(path, options):
     return found
 
 
-def _srun_options(spec):
+def _srun_options(spec: JsonObject) -> list[Finding]:
     problems, _notes = srun_problems(dict(entries(spec["srun_options"])))
     return [(("srun_options", key), text, remedy) for key, text, remedy in problems]
 
 
-def _sbatch_directives(spec):
+def _sbatch_directives(spec: JsonObject) -> list[Finding]:
     """Return the problems of directives that sbatch could not take."""
     _options, _notes, problems = merge_directives({"nodes": 1}, dict(entries(spec["sbatch_directives"])))
     return [(("sbatch_directives", key), text, remedy) for key, text, remedy in problems]
 
 
-def _contradictions(spec):
+def _contradictions(spec: JsonObject) -> list[Finding]:
     """Return the problems of directives that contradict the plan."""
     given = spec["sbatch_directives"]
     if not given or mode_problems(spec) or het_problems(spec):
@@ -108,7 +113,7 @@ def _contradictions(spec):
     return [(("sbatch_directives", names[name]), text, remedy) for name, text, remedy in found if name in names]
 
 
-def notes(spec):
+def notes(spec: JsonObject) -> list[str]:
     """Return what a person should know about the options that go to Slurm."""
     request = allocation_request(spec)
     options, found, _problems = merge_directives(requested(request), spec["sbatch_directives"])
@@ -117,8 +122,9 @@ def notes(spec):
     return found + ([short] if short else []) + more
 
 
-def _dynamo(spec):
-    dynamo, found = spec["dynamo"], []
+def _dynamo(spec: JsonObject) -> list[Finding]:
+    dynamo = spec["dynamo"]
+    found: list[Finding] = []
     sources = [key for key in ("hash", "top_of_tree", "wheel") if dynamo[key]]
     if len(sources) > 1:
         found.append((("dynamo",), f"has {' and '.join(sources)}; only one source can be installed.", "Keep one."))
@@ -137,8 +143,9 @@ def _dynamo(spec):
     return found
 
 
-def _placement(spec):
-    frontend, benchmark, found = spec["frontend"], spec["benchmark"], []
+def _placement(spec: JsonObject) -> list[Finding]:
+    frontend, benchmark = spec["frontend"], spec["benchmark"]
+    found: list[Finding] = []
     if frontend["dedicated_node"] and frontend["orchestrator_placement"] != "head":
         path = ("frontend", "dedicated_node")
         found.append((path, "contradicts frontend.orchestrator_placement.", "Keep one of them."))
@@ -152,12 +159,13 @@ def _placement(spec):
     return found
 
 
-def _telemetry(spec):
-    telemetry, found = spec["telemetry"], []
+def _telemetry(spec: JsonObject) -> list[Finding]:
+    telemetry = spec["telemetry"]
+    found: list[Finding] = []
     if not telemetry["enabled"]:
         return found
 
-    def say(key, text, remedy=None):
+    def say(key: str, text: str, remedy: str | None = None) -> None:
         found.append((("telemetry", key), text, remedy))
 
     if not telemetry["dcgm_exporter"]:
@@ -185,8 +193,9 @@ def _telemetry(spec):
     return found
 
 
-def _tachometer(spec):
-    observability, telemetry, found = spec["observability"], spec["telemetry"], []
+def _tachometer(spec: JsonObject) -> list[Finding]:
+    observability, telemetry = spec["observability"], spec["telemetry"]
+    found: list[Finding] = []
     tachometer = observability["tachometer"]
     if not tachometer["enabled"]:
         return found
@@ -205,12 +214,12 @@ def _tachometer(spec):
     return found
 
 
-def _below(path, text, found):
+def _below(path: KeyPath, text: str, found: list[Finding]) -> None:
     if not text.strip() or os.path.isabs(text) or ".." in text.split("/"):
         found.append((path, f'is "{text}", which is no directory below the logs.', "Write a plain relative path."))
 
 
-def mode_problems(spec):
+def mode_problems(spec: JsonObject) -> list[Finding]:
     """Return the problems of the worker counts: which modes there are, and whether each has workers and nodes."""
     resources = spec["resources"]
     disaggregated = resources["prefill_nodes"] is not None or resources["decode_nodes"] is not None
@@ -221,9 +230,10 @@ def mode_problems(spec):
     if not aggregated and not split:
         remedy = "Set agg_nodes and agg_workers, or prefill_nodes, prefill_workers, decode_nodes and decode_workers."
         return [(("resources",), "says nothing about workers.", remedy)]
-    needed, found = ("agg",) if aggregated else ("prefill", "decode"), []
+    needed = ("agg",) if aggregated else ("prefill", "decode")
+    found: list[Finding] = []
 
-    def say(key, text, remedy=None):
+    def say(key: str, text: str, remedy: str | None = None) -> None:
         found.append((("resources", key), text, remedy))
 
     for mode in needed:
@@ -244,13 +254,13 @@ def mode_problems(spec):
     return found
 
 
-def het_problems(spec):
+def het_problems(spec: JsonObject) -> list[Finding]:
     """Return ``[(path, problem, remedy)]`` when the job asks for a heterogeneous job and cannot be one."""
     text = "; ".join(het_obstacles(spec)) if spec["resources"]["het_jobs"] else ""
     return [(("resources", "het_jobs"), f"is not possible here: {text}.", "Leave it out.")] if text else []
 
 
-def het_obstacles(spec):
+def het_obstacles(spec: JsonObject) -> list[str]:
     """Return why the job cannot be a heterogeneous job; empty when it can."""
     resources = spec["resources"]
     broken = [
@@ -262,7 +272,7 @@ def het_obstacles(spec):
     return [reason for is_broken, reason in broken if is_broken]
 
 
-def _pairing(spec):
+def _pairing(spec: JsonObject) -> list[Finding]:
     """Return a problem when the frontend cannot serve the backend."""
     backend, frontend = BACKENDS[spec["backend"]["type"]], spec["frontend"]["type"]
     if frontend in backend.frontends:
@@ -271,7 +281,7 @@ def _pairing(spec):
     return [(("frontend", "type"), f"is {frontend}, which cannot serve backend {backend.type}.", remedy)]
 
 
-RULES = (
+RULES: tuple[Callable[[JsonObject], list[Finding]], ...] = (
     mode_problems, het_problems, _pairing, _name,
     *(functools.partial(_environments, section) for section in JOB.fields),
     _frontend_args, _aiperf_args, _engine_options, _srun_options, _sbatch_directives,

@@ -5,8 +5,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from typing import Callable, Optional
+
 from .. import run_options
-from ..failures import Error, SpecError
+from ..failures import Error, Problem, SpecError
+from ..json_types import Json, JsonObject, KeyPath
 from ..schema.source import Source
 from ..schema.spelling import is_number
 from ..schema.types import UNPLAIN, kind_of
@@ -21,12 +25,18 @@ VARIANTS = ("override_", "zip_override_")
 MARKS = ("model", "resources")
 
 
-def passed_on(values):
+# The file and the line (from 1) of a value; the file is None for the command line.
+Origin = tuple[Optional[str], Optional[int]]
+
+
+def passed_on(values: JsonObject) -> JsonObject:
     """Return those of the extra vars *values* that the playbook inside a submitted job gets."""
     return {name: value for name, value in values.items() if run_options.travels(name) and name not in JOB.fields}
 
 
-def in_clear(values, vaulted, marked, used):
+def in_clear(
+    values: JsonObject, vaulted: Collection[str], marked: Collection[str], used: Collection[str]
+) -> tuple[JsonObject, list[str]]:
     """Return (those of the extra vars *values* that may lie in a file, the names of the others).
 
     SpecError when a playbook of ours reads one that may not.
@@ -36,7 +46,9 @@ def in_clear(values, vaulted, marked, used):
     :param used: names that playbooks and roles of ours read; any other one only the job's templates may have read.
     """
     telling = {text for text in vaulted if not is_plain(text)}
-    kept, left_out, problems = {}, [], []
+    kept: JsonObject = {}
+    left_out: list[str] = []
+    problems: list[Problem] = []
     for name, value in values.items():
         secret = any(references.exposed({name: value}, telling)) or _named(name, value)
         if name not in used and (secret or name in marked):
@@ -52,7 +64,7 @@ def in_clear(values, vaulted, marked, used):
     return kept, left_out
 
 
-def _named(name, value):
+def _named(name: str, value: Json) -> bool:
     """Tell whether *value* has a text whose name looks like that of a secret."""
     if isinstance(value, dict):
         return any(_named(str(key), item) for key, item in value.items())
@@ -73,16 +85,24 @@ class ExtraVars:
     ``unplain`` takes up the problems of values that no job can hold, of every job whose source was asked for.
     """
 
-    def __init__(self, values, origin, spelling=lambda number: None, final=lambda value: value, more=()):
-        self.values, self.origin, self.spelling, self.unplain = values, origin, spelling, []
+    def __init__(
+        self,
+        values: JsonObject,
+        origin: Callable[[Json], Origin],
+        spelling: Callable[[Json], str | None] = lambda number: None,
+        final: Callable[[Json], Json] = lambda value: value,
+        more: Collection[str] = (),
+    ) -> None:
+        self.values, self.origin, self.spelling = values, origin, spelling
+        self.unplain: list[Problem] = []
         self.final, self.ours = final, (*run_options.OF_JOBS, *more)
 
-    def file_of(self, name):
+    def file_of(self, name: str) -> str | None:
         """Return the file that *name* comes from, or None for the command line."""
         key = next(key for key in self.values if key == name)
         return self.origin(key)[0] or self.origin(self.values[name])[0]
 
-    def form(self):
+    def form(self) -> str | None:
         """Return "job", "job_file", "flat" or None; Error when several are used at once."""
         forms = [name for name in ("job", "job_file") if self.values.get(name)]
         if any(mark in self.values for mark in MARKS):
@@ -97,7 +117,7 @@ class ExtraVars:
             )
         return forms[0] if forms else None
 
-    def job(self):
+    def job(self) -> tuple[Json, Source]:
         """Return (raw job, Source) of the forms "flat" and "job"; tags of Ansible are still on the values."""
         if self.form() == "job":
             job = self.values["job"]
@@ -111,7 +131,7 @@ class ExtraVars:
         }
         return job, self.source(job, file)
 
-    def _job_file(self):
+    def _job_file(self) -> str | None:
         """Return the file of the flat form: the one that holds both model and resources."""
         missing = [mark for mark in MARKS if mark not in self.values]
         if missing:
@@ -122,13 +142,13 @@ class ExtraVars:
             raise Error(f"model comes from {files[0]}, resources from {files[1]}. Put the job into one file.")
         return files[0]
 
-    def source(self, job, file):
+    def source(self, job: Json, file: str | None) -> Source:
         """Return the :class:`Source` of *job* from the origins of its keys and values."""
         source = Source(file)
         self._index(job, (), source)
         return source
 
-    def _index(self, value, path, source):
+    def _index(self, value: Json, path: KeyPath, source: Source) -> None:
         file, line = self.origin(value)
         if path and line:
             source.put_value(path, line, not isinstance(value, (dict, list)), file)
@@ -148,7 +168,7 @@ class ExtraVars:
             for index, item in enumerate(value):
                 self._index(item, (*path, index), source)
 
-    def problems(self):
+    def problems(self) -> list[Problem]:
         """Return problems of names that are near misses of ours; other names are somebody else's and left alone."""
         form = self.form()
         file = self._job_file() if form == "flat" else None
@@ -167,11 +187,11 @@ class ExtraVars:
                 problems.append(self.problem(name, "is no variable of srt.slurm.", f"Did you mean {near}?"))
         return problems + self.unusable()
 
-    def known(self, name):
+    def known(self, name: str) -> bool:
         """Tell whether *name* is a variable of ours, or certainly one of somebody else."""
         return name in self.ours or name.startswith(run_options.OUR_PREFIXES + run_options.FOREIGN_PREFIXES)
 
-    def unusable(self):
+    def unusable(self) -> list[Problem]:
         """Return problems of values of ours that no run could mean."""
         problems = []
         for name in self.values:
@@ -182,17 +202,17 @@ class ExtraVars:
                 problems.append(self.problem(name, error.problem, error.remedy))
         return problems
 
-    def value(self, name, default=None):
+    def value(self, name: str, default: Json = None) -> Json:
         """Return what templates make of the variable *name*."""
         return self.final(self.values[name]) if name in self.values else default
 
-    def where(self, name):
+    def where(self, name: str) -> tuple[str, int | None]:
         """Return (file, line) of the variable *name*; ("extra vars", None) for the command line."""
         key = next(key for key in self.values if key == name)
         file, line = self.origin(key)
         return file or "extra vars", line
 
-    def problem(self, name, text, remedy):
+    def problem(self, name: str, text: str, remedy: str | None) -> Problem:
         """Return the record of a problem of the variable *name*."""
         file, line = self.where(name)
         return {"file": file, "line": line, "path": name, "problem": text, "remedy": remedy}

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from ..backends import BACKENDS
 from ..benchmarks import BENCHMARKS
+from ..failures import Finding
 from ..frontends import FRONTENDS
+from ..json_types import Json, JsonObject, KeyPath
 from ..topology.endpoints import worker_nodes
 from .cluster import IMAGES
 from .cross_checks import mode_problems
-from .paths import Paths
+from .paths import Environment, Paths
 
 NGINX = ("frontend", "nginx_container")
 CLIENT = ("benchmark", "container_image")
@@ -20,7 +22,7 @@ STORE = ("backend", "mooncake_kv_store", "container")
 LATER = tuple(path for path in IMAGES[1:] if path not in (NGINX, CLIENT, STORE))
 
 
-def complete_images(spec, environment):
+def complete_images(spec: JsonObject, environment: Environment) -> list[Finding]:
     """Make these images concrete, in place, and return the problems. Unused ones stay as they are."""
     if spec["cluster"]["container_runtime"] == "none":
         return []
@@ -38,14 +40,14 @@ def complete_images(spec, environment):
     return paths.problems
 
 
-def used(spec):
+def used(spec: JsonObject) -> list[KeyPath]:
     """Return the paths of the images that a step of the job runs in."""
     benchmark = BENCHMARKS[spec["benchmark"]["type"]]
     wanted = {NGINX: runs_nginx(spec), CLIENT: benchmark.measures, STORE: _at(spec, STORE)[0] is not None}
     return [path for path, is_used in wanted.items() if is_used]
 
 
-def runs_nginx(spec):
+def runs_nginx(spec: JsonObject) -> bool:
     """Tell whether nginx stands before the frontends; False while the workers are not known."""
     frontend, backend = FRONTENDS[spec["frontend"]["type"]], BACKENDS[spec["backend"]["type"]]
     if not frontend.multiple(spec) or frontend.embedded(spec) or mode_problems(spec):
@@ -53,15 +55,15 @@ def runs_nginx(spec):
     return worker_nodes(spec["resources"], backend.shares_nodes(spec)) > 1
 
 
-def _image(path, text, paths):
+def _image(path: KeyPath, text: str, paths: Paths) -> str:
     text = paths.replaced(path, text)
     # Registries know this word without a tag, too.
     return text if path == NGINX and text == "nginx" else paths.image(path, text, needed=True)
 
 
-def _at(spec, path):
+def _at(spec: JsonObject, path: KeyPath) -> tuple[Json, Json]:
     """Return (the section that *path* ends in, the value there); (None, None) when the section is absent."""
-    table = spec
+    table: Json = spec
     for key in path[:-1]:
         table = (table or {}).get(key)
     return table, (table or {}).get(path[-1])

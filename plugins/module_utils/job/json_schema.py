@@ -8,8 +8,13 @@ What the check accepts with a note, the schema accepts as deprecated.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from ..benchmarks import BENCHMARKS
+from ..benchmarks.base import Benchmark
 from ..frontends import FRONTENDS
+from ..frontends.base import Frontend
+from ..json_types import JsonObject
 from ..schema.section import mapping
 from ..schema.types import nullable
 from . import older_forms
@@ -20,7 +25,7 @@ from .schema import JOB
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
-def job_file():
+def job_file() -> JsonObject:
     """Return the JSON Schema of a job file in all its forms."""
     job, complete = {"$ref": "#/$defs/job"}, {"$ref": "#/$defs/complete"}
     part = _job()
@@ -50,7 +55,7 @@ def job_file():
     }
 
 
-def cluster_file():
+def cluster_file() -> JsonObject:
     """Return the JSON Schema of a cluster file, today's form and the one with all under ``cluster``."""
     schema = CLUSTER.schema()
     nested = dict(schema["properties"])
@@ -62,7 +67,7 @@ def cluster_file():
     return {"$schema": DIALECT, "title": "srt.slurm cluster file", **nullable(schema), **both}
 
 
-def _job():
+def _job() -> JsonObject:
     """Return the JSON Schema of one job that may lack keys."""
     job = JOB.schema()
     job["properties"]["sweep"] = {
@@ -87,19 +92,19 @@ def _job():
     return job
 
 
-def _owned(table):
+def _owned(table: Mapping[str, Frontend] | Mapping[str, Benchmark]) -> dict[tuple[str, ...], list[str]]:
     """Return ``{words: keys}``: the keys that only the types *words* of *table* read; no others are in it."""
-    types = {}
+    types: dict[str, list[str]] = {}
     for word, one in table.items():
         for key in readers(one):
             types.setdefault(key, []).append(word)
-    owned = {}
+    owned: dict[tuple[str, ...], list[str]] = {}
     for key, words in types.items():
         owned.setdefault(tuple(words), []).append(key)
     return owned
 
 
-def _add_older(job, path, new):
+def _add_older(job: JsonObject, path: Sequence[str], new: str | None) -> None:
     for key in path[:-1]:
         job = job["properties"][key]
     text = f"Write {new}." if new else "Leave it out."
@@ -108,5 +113,5 @@ def _add_older(job, path, new):
         branch["then"]["properties"].pop(path[-1], None)
 
 
-def _deprecated(text):
+def _deprecated(text: str) -> JsonObject:
     return {"deprecated": True, "deprecationMessage": text}

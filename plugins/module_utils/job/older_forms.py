@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import copy
+from typing import Callable
 
+from ..json_types import Json, JsonObject, KeyPath
 from ..schema.section import Section, Variants
-from ..schema.source import dotted
-from ..schema.types import OptionalSection
+from ..schema.source import Source, dotted
+from ..schema.types import Type, plain
 from ..schema.words import normal
 from .cluster import KEPT
 
@@ -39,7 +41,7 @@ REPLACED = {
 BENCHMARKS = {"gsm8k-bench": "gsm8k", "profiling": "sa-bench"}
 
 
-def modernise(job, source, schema):
+def modernise(job: JsonObject, source: Source, schema: Section) -> tuple[JsonObject, Source, list[str]]:
     """Return (job, source, notes): the raw *job* with every older form in today's place.
 
     Only forms are moved; whether the values are right is checked afterwards, at their new place and with the line
@@ -58,32 +60,33 @@ def modernise(job, source, schema):
 
 
 class _Work:
-    def __init__(self, job, source):
-        self.job, self.source, self.notes = copy.deepcopy(job), source, []
+    def __init__(self, job: JsonObject, source: Source) -> None:
+        self.job, self.source = copy.deepcopy(job), source
+        self.notes: list[str] = []
 
-    def say(self, path, text):
+    def say(self, path: KeyPath, text: str) -> None:
         file, line = self.source.where(path, on_key=True)
         where = f"{file}:{line}: " if line else ""
         self.notes.append(f"{where}{dotted(path)} {text}")
 
-    def get(self, path):
+    def get(self, path: KeyPath) -> Json:
         """Return the value at *path*, None when there is none."""
-        value = self.job
+        value: Json = self.job
         for key in path:
             value = value.get(key) if isinstance(value, dict) else None
         return value
 
-    def has(self, path):
-        parent = self.get(path[:-1]) if len(path) > 1 else self.job
+    def has(self, path: KeyPath) -> bool:
+        parent = self.get(path[:-1])
         return isinstance(parent, dict) and path[-1] in parent
 
-    def pop(self, path):
-        parent = self.get(path[:-1]) if len(path) > 1 else self.job
+    def pop(self, path: KeyPath) -> Json:
+        parent = self.get(path[:-1])
         return parent.pop(path[-1])
 
-    def put(self, path, value, place):
+    def put(self, path: KeyPath, value: Json, place: KeyPath) -> bool:
         """Set *path*, unless it is set; its problems will show the line of *place*. Return whether it was set."""
-        parent = self.job
+        parent: Json = self.job
         for key in path[:-1]:
             if parent.get(key) is None:
                 parent[key] = {}
@@ -96,7 +99,7 @@ class _Work:
         self.source = self.source.copied(place, path)
         return True
 
-    def move(self, old, *new, convert=lambda value: value):
+    def move(self, old: KeyPath, *new: KeyPath, convert: Callable[[Json], Json] = lambda value: value) -> None:
         """Move the value at *old* to the places *new*; what is there already wins."""
         if not self.has(old):
             return
@@ -110,10 +113,9 @@ class _Work:
         else:
             self.say(old, f"is the older form of {names}, which is there too and wins.")
 
-    def rename_dashes(self, type_, value, path):
+    def rename_dashes(self, type_: Type, value: Json, path: KeyPath) -> None:
         """Give the keys of known sections underscores; free tables keep the spelling that the engine wants."""
-        if isinstance(type_, OptionalSection):
-            type_ = type_.section
+        type_ = plain(type_)
         section = type_.variant(value) if isinstance(type_, (Section, Variants)) and isinstance(value, dict) else None
         if section is None:
             return
@@ -128,7 +130,7 @@ class _Work:
             if isinstance(value.get(key), dict):
                 self.rename_dashes(field.type, value[key], (*path, key))
 
-    def drop_lock(self):
+    def drop_lock(self) -> None:
         """A lock file of srtctl is a recipe with one key more, and so is the config.yaml of a run directory."""
         if self.has(("lock",)):
             self.say(("lock",), "is srtctl's record of an earlier run; it is left out.")
@@ -138,7 +140,7 @@ class _Work:
             self.say(("cluster",), "is the record of an earlier run's cluster file; today's is read instead.")
             del self.job["cluster"]
 
-    def router(self):
+    def router(self) -> None:
         """``use_sglang_router`` chose the frontend before it had a type."""
         old = ("backend", "use_sglang_router")
         if not self.has(old):
@@ -151,20 +153,21 @@ class _Work:
         else:
             self.say(old, f"is the older form of frontend.type, which is {self.get(('frontend', 'type'))} and wins.")
 
-    def connector(self):
+    def connector(self) -> None:
         """``connector: null`` says that there is none; a connector that is not there is the usual one."""
         path = ("backend", "connector")
         if self.get(("backend", "type")) == "vllm" and self.has(path) and self.get(path) is None:
             self.job["backend"]["connector"] = "none"
 
-    def profiling(self):
+    def profiling(self) -> None:
         """Steps were one pair for all workers, and the load was described beside them."""
         self.move(
             ("profiling", "concurrency"),
             ("benchmark", "concurrencies"),
             convert=lambda value: value if isinstance(value, (list, str)) else [value],
         )
-        resources = self.job.get("resources") if isinstance(self.job.get("resources"), dict) else {}
+        resources: Json = self.job.get("resources")
+        resources = resources if isinstance(resources, dict) else {}
         given = [resources.get(key) for key in ("agg_workers", "agg_nodes")]
         # 0 beside prefill and decode says that there are none.
         aggregated = str(next((value for value in given if value is not None), 0)) != "0"
@@ -172,7 +175,7 @@ class _Work:
         for key in ("start_step", "stop_step"):
             self.move(("profiling", key), *(("profiling", phase, key) for phase in phases))
 
-    def benchmark(self):
+    def benchmark(self) -> None:
         """A load that was described under profiling is one of sa-bench now; some types have other names."""
         benchmark = self.job.get("benchmark")
         if not isinstance(benchmark, dict):

@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
-from ..schema.source import dotted
+from ..json_types import Json, JsonObject, KeyPath
+from ..schema.source import Source, dotted
 
 
 class Origins:
@@ -16,14 +18,17 @@ class Origins:
     :param given: origins that are known beforehand, ``{path: text}``.
     """
 
-    def __init__(self, given=None):
-        self.given, self.found = dict(given or {}), {}
+    def __init__(self, given: Mapping[KeyPath, str] | None = None) -> None:
+        self.given = dict(given or {})
+        self.found: dict[KeyPath, str] = {}
 
-    def collect(self, job, source, cluster):
+    def collect(self, job: JsonObject, source: Source, cluster: Mapping[KeyPath, str]) -> None:
         """Record the leaves of the raw *job*; *cluster* says which paths the cluster file set."""
         self._walk(job, (), source, {**cluster, **self.given})
 
-    def _walk(self, value, path, source, known, inherited=None):
+    def _walk(
+        self, value: Json, path: KeyPath, source: Source, known: Mapping[KeyPath, str], inherited: str | None = None
+    ) -> None:
         inherited = known.get(path, inherited)
         if isinstance(value, dict) and value:
             for key, item in value.items():
@@ -31,11 +36,11 @@ class Origins:
         elif value is not None:
             self.found[path] = inherited or self._place(source, path)
 
-    def _place(self, source, path):
+    def _place(self, source: Source, path: KeyPath) -> str:
         file, line = source.where(path)
         name = os.path.basename(file) if file else "the job"
         return f"{name}:{line}" if line else name
 
-    def table(self):
+    def table(self) -> dict[str, str]:
         """Return ``{dotted path: text}``, JSON-able."""
         return {dotted(path): text for path, text in self.found.items()}

@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Callable, Protocol
 
+from ..failures import Finding
+from ..json_types import JsonObject, KeyPath
 from ..schema.text import expand, find_path
 from ..schema.words import nearest
 from ..slurm.options import CONTROL
@@ -24,6 +28,15 @@ PLAIN = (
 )
 ELSEWHERE = "or give -e check_paths=false if only the compute nodes have it."
 WORKSPACE, WORKSPACE_INSIDE = "INFMAX_WORKSPACE", "/infmax-workspace"
+
+
+class Lookup(Protocol):
+    """Looks paths up on the submit host; ``where`` says in messages where that is."""
+
+    where: str
+
+    def exists(self, path: str) -> bool:
+        """Tell whether *path* exists."""
 
 
 class Here:
@@ -49,20 +62,23 @@ class Environment:
 
     def __init__(
         self,
-        variables=None,
-        folders=None,
-        check_paths=True,
-        rehearse=False,
-        cluster_folder=None,
-        lookup=None,
-    ):
+        variables: Mapping[str, str] | None = None,
+        folders: Sequence[str] | None = None,
+        check_paths: bool = True,
+        rehearse: bool = False,
+        cluster_folder: str | None = None,
+        lookup: Lookup | None = None,
+    ) -> None:
         self.variables = os.environ if variables is None else variables
         self.folders, self.cluster_folder = folders or [os.getcwd()], cluster_folder
         self.check_paths, self.rehearse = check_paths, rehearse
         self.lookup = lookup or Here()
-        self.models, self.images, self.lent, self.root = (), (), frozenset(), None
+        self.models: tuple[str, ...] = ()
+        self.images: tuple[str, ...] = ()
+        self.lent: frozenset[KeyPath] = frozenset()
+        self.root: str | None = None
 
-    def learn(self, settings, given):
+    def learn(self, settings: JsonObject, given: Iterable[KeyPath]) -> None:
         """Take what must be known of a cluster file: its short names of models and images, and its own values.
 
         :param settings: those of the cluster file.
@@ -76,14 +92,15 @@ class Environment:
 class Paths:
     """Resolves the paths of one job; ``problems`` are ``[(path, problem, remedy)]``."""
 
-    def __init__(self, environment):
-        self.environment, self.problems = environment, []
+    def __init__(self, environment: Environment) -> None:
+        self.environment = environment
+        self.problems: list[Finding] = []
 
-    def report(self, path, problem, remedy=None):
+    def report(self, path: KeyPath, problem: str, remedy: str | None = None) -> None:
         """Add a problem."""
         self.problems.append((path, problem, remedy))
 
-    def replaced(self, path, text):
+    def replaced(self, path: KeyPath, text: str) -> str:
         """Return *text* with its variables replaced; as it is when one is not set, which is reported."""
         if "$" not in text:
             return text
@@ -94,7 +111,9 @@ class Paths:
             self.report(path, problem, "Set it, or write ${NAME:-default}.")
             return text
 
-    def absolute(self, path, text, program=False, exists=True, names=()):
+    def absolute(
+        self, path: KeyPath, text: str, program: bool = False, exists: bool = True, names: Collection[str] = ()
+    ) -> str:
         """Return *text* as an absolute path; a missing one is reported if it must exist here.
 
         :param names: short names that may have been meant.
@@ -109,7 +128,7 @@ class Paths:
             self.report(path, f"is {found}, which does not exist {self.environment.lookup.where}.", remedy)
         return found
 
-    def image(self, path, text, needed=False):
+    def image(self, path: KeyPath, text: str, needed: bool = False) -> str:
         """Return the image *text*: a name in a registry as it is, a file as an absolute path.
 
         A word that is neither is reported: it would be taken for the name of an image that nobody has.
@@ -131,7 +150,7 @@ class Paths:
             self.report(path, problem, f"Did you mean {hint}?" if hint else f"Correct it, {ELSEWHERE}")
         return text
 
-    def staging(self, path, text):
+    def staging(self, path: KeyPath, text: str) -> str:
         """Return *text*, a directory of the compute nodes, with variables and ~ replaced."""
         new = os.path.expanduser(self.replaced(path, text))
         if "$" in new:
@@ -143,7 +162,7 @@ class Paths:
             self.report(path, "has a comma, colon or control character, by which srun would split the mount.", remedy)
         return new
 
-    def folders(self, path):
+    def folders(self, path: KeyPath) -> Sequence[str]:
         """Return where a relative path is looked for: first beside the file that has it."""
         folders = self.environment.folders
         theirs = path[0] == "cluster" or path in self.environment.lent
@@ -151,12 +170,13 @@ class Paths:
             return [self.environment.cluster_folder, folders[-1]]
         return folders
 
-    def mounts(self, spec):
+    def mounts(self, spec: JsonObject) -> None:
         """Make the mounts of *spec* concrete in place, except for placeholders."""
-        cluster, extra = spec["cluster"], []
+        cluster = spec["cluster"]
+        extra: list[str] = []
         cluster["default_mounts"] = self._table(("cluster", "default_mounts"), cluster["default_mounts"], False)
         for index, text in enumerate(spec["extra_mount"]):
-            path = ("extra_mount", index)
+            path: KeyPath = ("extra_mount", index)
             host, _colon, inside = self.replaced(path, text).partition(":")
             if not host or not (inside or host).startswith("/"):
                 self.report(path, f'is "{text}"; a mount is host:container[:options], both absolute.', None)
@@ -170,9 +190,9 @@ class Paths:
         spec["extra_mount"] = extra
         spec["container_mounts"] = self._table(("container_mounts",), spec["container_mounts"], True)
 
-    def _table(self, where, table, placeholders):
+    def _table(self, where: KeyPath, table: Mapping[str, str], placeholders: bool) -> dict[str, str]:
         """Return the mounts of *table*, ``{host: container}``, made concrete."""
-        found = {}
+        found: dict[str, str] = {}
         for host, inside in table.items():
             path = (*where, host)
             self._braces(path, host + inside, placeholders)
@@ -189,7 +209,7 @@ class Paths:
             found[new_host] = new_inside
         return found
 
-    def _plain(self, path, text, inside):
+    def _plain(self, path: KeyPath, text: str, inside: str) -> None:
         """Report what srun would read otherwise than it is meant."""
         if "," in text:
             self.report(path, "has a comma, by which srun would split it.", "Mount another path.")
@@ -198,7 +218,7 @@ class Paths:
         if CONTROL.search(text):
             self.report(path, "has a line break or control character.", "Rename the path.")
 
-    def _braces(self, path, text, allowed):
+    def _braces(self, path: KeyPath, text: str, allowed: bool) -> None:
         """Report placeholders that nobody would fill in."""
         for word in PLACEHOLDER.findall(text):
             if allowed and word not in PLACEHOLDERS:
@@ -209,14 +229,14 @@ class Paths:
                 problem = f"has {{{word}}}, but only container_mounts may hold placeholders."
                 self.report(path, problem, "Write the mount there.")
 
-    def _host(self, path, text):
+    def _host(self, path: KeyPath, text: str) -> str:
         new = os.path.expanduser(self.replaced(path, text))
         if new.startswith(("/", "{", "$")) or not new:
             return new
         return find_path(new, self.folders(path))
 
 
-def _model(spec, environment):
+def _model(spec: JsonObject, environment: Environment) -> list[Finding]:
     """Make the model an absolute path, or hf: with its name."""
     paths, path, text = Paths(environment), ("model", "path"), spec["model"]["path"]
     remedy = "Write a directory, a short name of the cluster file, or hf:ORG/NAME."
@@ -229,14 +249,14 @@ def _model(spec, environment):
     return paths.problems
 
 
-def _stage_dir(spec, environment):
+def _stage_dir(spec: JsonObject, environment: Environment) -> list[Finding]:
     paths = Paths(environment)
     if spec["model"]["stage_dir"]:
         spec["model"]["stage_dir"] = paths.staging(("model", "stage_dir"), spec["model"]["stage_dir"])
     return paths.problems
 
 
-def _container(spec, environment):
+def _container(spec: JsonObject, environment: Environment) -> list[Finding]:
     """Make the image concrete; None where the job names none."""
     paths, path, text = Paths(environment), ("model", "container"), spec["model"]["container"]
     if text.lower() in ("none", ""):
@@ -250,14 +270,14 @@ def _container(spec, environment):
     return paths.problems
 
 
-def _python(spec, environment):
+def _python(spec: JsonObject, environment: Environment) -> list[Finding]:
     paths = Paths(environment)
     if os.sep in spec["python"] or "$" in spec["python"]:
         spec["python"] = paths.absolute(("python",), spec["python"], program=True)
     return paths.problems
 
 
-def _plain(spec, environment):
+def _plain(spec: JsonObject, environment: Environment) -> list[Finding]:
     paths = Paths(environment)
     for section, key in PLAIN:
         if spec[section].get(key):
@@ -265,7 +285,7 @@ def _plain(spec, environment):
     return paths.problems
 
 
-def _cluster(spec, environment):
+def _cluster(spec: JsonObject, environment: Environment) -> list[Finding]:
     paths, cluster = Paths(environment), spec["cluster"]
     for key in ("configs_dir", "output_dir"):
         if cluster[key]:
@@ -273,13 +293,13 @@ def _cluster(spec, environment):
     return paths.problems
 
 
-def _mounts(spec, environment):
+def _mounts(spec: JsonObject, environment: Environment) -> list[Finding]:
     paths = Paths(environment)
     paths.mounts(spec)
     return paths.problems
 
 
-def notes(spec, environment):
+def notes(spec: JsonObject, environment: Environment) -> list[str]:
     """Return what a person should know about paths that were left out."""
     root = environment.root
     if not root or spec["cluster"]["configs_dir"]:
@@ -288,7 +308,7 @@ def notes(spec, environment):
     return [f"srtctl_root: {root}/configs {where}. With -e check_paths=false it is, if only the compute nodes have it."]
 
 
-def _configs(spec, environment):
+def _configs(spec: JsonObject, environment: Environment) -> list[Finding]:
     """Check configs_dir and the setup script in it; the one that follows from srtctl_root may be missing."""
     cluster = spec["cluster"]
     folder, path = cluster["configs_dir"], ("cluster", "configs_dir")
@@ -303,14 +323,14 @@ def _configs(spec, environment):
     return found
 
 
-def _leads_out(script, folder):
+def _leads_out(script: str, folder: str) -> bool:
     """Tell whether a link leads from *script* to somewhere outside of *folder*."""
     top = os.path.realpath(folder)
     found = [os.path.join(folder, below, script) for below in ("", "patches")]
     return any(os.path.exists(one) and not os.path.realpath(one).startswith(top + os.sep) for one in found)
 
 
-def _setup_script(spec, environment):
+def _setup_script(spec: JsonObject, environment: Environment) -> list[Finding]:
     """Return the problem of a setup script that is not inside configs_dir, or not there, as a list."""
     script, folder = spec["setup_script"], spec["cluster"]["configs_dir"]
     if not script:
@@ -332,7 +352,7 @@ def _setup_script(spec, environment):
 
 
 # (rule, paths that it writes): each makes a part of the spec concrete, in place, and returns its problems.
-COMPLETIONS = (
+COMPLETIONS: tuple[tuple[Callable[[JsonObject, Environment], list[Finding]], tuple[KeyPath, ...]], ...] = (
     (_model, (("model", "path"),)),
     (_stage_dir, (("model", "stage_dir"),)),
     (_container, (("model", "container"),)),

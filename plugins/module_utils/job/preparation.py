@@ -9,16 +9,19 @@ import contextlib
 import hashlib
 import os
 
+from ..json_types import JsonObject
+
 BARE = "the job runs in no container"
 SCRIPT_DIGEST = "setup_script_sha256"  # in the spec that is planned, where the script could be read
 
 
-def script_path(spec):
+def script_path(spec: JsonObject) -> str:
     """Return the setup script's path below configs_dir."""
-    return os.path.normpath(spec["setup_script"])
+    script: str = spec["setup_script"]
+    return os.path.normpath(script)
 
 
-def with_content(spec):
+def with_content(spec: JsonObject) -> JsonObject:
     """Return *spec* with a digest of the setup script's content, so that an edited one starts anew what runs it.
 
     The same spec when there is no setup script, or it cannot be read here. Planning itself reads no files.
@@ -32,30 +35,31 @@ def with_content(spec):
     return spec
 
 
-def installs(spec):
+def installs(spec: JsonObject) -> bool:
     """Tell whether dynamo is installed: into containers only, never into an environment of the host."""
     return _wants_dynamo(spec) and spec["cluster"]["container_runtime"] != "none"
 
 
-def _keeps_dynamo(spec):
+def _keeps_dynamo(spec: JsonObject) -> bool:
     """Tell whether the dynamo of the host is used although the job wants one installed."""
     return _wants_dynamo(spec) and spec["cluster"]["container_runtime"] == "none"
 
 
-def _wants_dynamo(spec):
+def _wants_dynamo(spec: JsonObject) -> bool:
     return bool(spec["dynamo"]["install"] and spec["frontend"]["type"] == "dynamo")
 
 
-def _idle_mounts(spec):
+def _idle_mounts(spec: JsonObject) -> list[str]:
     """Return the keys of mounts without effect, since the job runs in no container."""
     if spec["cluster"]["container_runtime"] != "none":
         return []
     return [key for key in ("extra_mount", "container_mounts") if spec[key]]
 
 
-def notes(spec):
+def notes(spec: JsonObject) -> list[str]:
     """Return notes on what is prepared, or is not."""
-    found, dynamo = [], spec["dynamo"]
+    found: list[str] = []
+    dynamo = spec["dynamo"]
     if _keeps_dynamo(spec):
         found.append(f"dynamo.install: {BARE}, so the dynamo that is there is used as it is.")
     if spec["model"]["container"] and spec["cluster"]["container_runtime"] == "none":
@@ -69,7 +73,7 @@ def notes(spec):
     return found
 
 
-def bare_notes(job, spec, runtime):
+def bare_notes(job: JsonObject, spec: JsonObject, runtime: str) -> list[str]:
     """Return a note, as a list, for the raw *job* that names no image where containers could be run.
 
     Not where another note says already that the job runs in no container.

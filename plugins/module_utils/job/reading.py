@@ -7,23 +7,25 @@ from __future__ import annotations
 
 import os
 
-from ..failures import Error, SpecError
-from ..schema.source import NOWHERE, load_yaml
+from ..failures import Error, Problem, SpecError
+from ..json_types import Json, KeyPath
+from ..schema.source import NOWHERE, Source, load_yaml
 from ..schema.spelling import spelt
 from ..schema.types import kind_of
 from .cluster import FILE_NAME
-from .variants import expand, split_selector
+from .variants import Expanded, Variant, expand, split_selector
 
 
 class Document:
     """One job file as it was read: the raw *job*, the places of its values, and the selector of its variants."""
 
-    def __init__(self, job, source=NOWHERE, selector=None):
+    def __init__(self, job: Json, source: Source = NOWHERE, selector: str | None = None) -> None:
         self.job, self.source, self.selector = job, source, selector
 
-    def expand(self):
+    def expand(self) -> Expanded:
         """Return its :class:`~.variants.Expanded` jobs."""
-        job, source, path = spelt(self.job, self.source.texts), self.source, ()
+        job, source = spelt(self.job, self.source.texts), self.source
+        path: KeyPath = ()
         if isinstance(job, dict) and set(job) == {"job"}:
             job, source, path = job["job"], source.under(("job",)), ("job",)
         if job is None and not source.file:
@@ -33,7 +35,7 @@ class Document:
             raise SpecError([self.source.problem(path, f"is {kind_of(job) if job else 'empty'}.", remedy)])
         return expand(job, source, self.selector)
 
-    def variants(self):
+    def variants(self) -> list[Variant]:
         """Return its variants; SpecError if anything is wrong with any of them."""
         found = self.expand()
         if found.problems:
@@ -41,12 +43,12 @@ class Document:
         return found.variants
 
 
-def absolute(path):
+def absolute(path: str) -> str:
     """Return *path* as an absolute path, with a leading ~ replaced."""
     return os.path.abspath(os.path.expanduser(path))
 
 
-def read_jobs(path):
+def read_jobs(path: str) -> list[Document]:
     """Return the :class:`Document` s of *path*: a file, ``file:selector``, or a directory with files in it."""
     path = str(path)
     selector = None
@@ -63,7 +65,8 @@ def read_jobs(path):
     )
     if not files:
         raise Error(f"{path} has no *.yaml file. Name a job file, or a directory of them.")
-    found, problems = [], []
+    found: list[Document] = []
+    problems: list[Problem] = []
     for file in files:
         try:
             found.append(Document(*load_yaml(file)))
@@ -74,7 +77,7 @@ def read_jobs(path):
     return found
 
 
-def read_job(path):
+def read_job(path: str) -> tuple[Json, Source]:
     """Return (raw job, Source) of the file at *path*: a job, or a job under the one key ``job``."""
     (document,) = read_jobs(path)
     if isinstance(document.job, dict) and set(document.job) == {"job"}:

@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 from .. import run_options
 from ..backends import BACKENDS
 from ..metrics import METRICS
-from ..schema.section import Section, Variants
-from ..schema.types import OptionalSection
+from ..schema.section import Field, Section, Variants
+from ..schema.types import plain
 from . import json_schema
 from .cluster import CLUSTER
 from .paths import PLACEHOLDERS
@@ -78,7 +79,7 @@ staging directory, `/configs`, the cluster file's `default_mounts`, `extra_mount
 """
 
 
-def documents():
+def documents() -> dict[str, str]:
     """Return ``{file name: text}`` of the generated documents."""
     return {
         "job-reference.md": page(),
@@ -89,7 +90,7 @@ def documents():
     }
 
 
-def metrics_page():
+def metrics_page() -> str:
     """Return the page of all metrics."""
     lines = [
         "<!-- Written by bin/make-job-reference from plugins/module_utils/metrics.py; do not edit. -->",
@@ -105,7 +106,7 @@ def metrics_page():
     return "\n".join(lines) + "\n"
 
 
-def page():
+def page() -> str:
     """Return the reference page."""
     parts = [INTRO, "\n# Job\n", *_section(JOB, "")]
     parts += ["\n# Cluster file\n\n`srtslurm.yaml`, found by `-e cluster_file=`, the variable `SRTSLURM_CONFIG`, or "]
@@ -128,7 +129,7 @@ everything else was settled at submission. An option in **bold** says which run 
 """
 
 
-def run_options_page():
+def run_options_page() -> str:
     """Return the page of the run options."""
     rows = []
     for name, one in run_options.OPTIONS.items():
@@ -139,46 +140,41 @@ def run_options_page():
     return RUN_OPTIONS + "".join(rows)
 
 
-def _default_of(option):
+def _default_of(option: run_options.Option) -> str:
     """Return the default of a run *option* for the page."""
     if isinstance(option.default, dict):
         return ", ".join(f"{playbook}: `{json.dumps(value)}`" for playbook, value in option.default.items())
     return "" if option.default in (None, ()) else f"`{json.dumps(option.default)}`"
 
 
-def _section(section, path, heading=True):
+def _section(section: Section, path: str, heading: bool = True) -> Iterator[str]:
     """Yield the table of *section*, then those of the sections in it."""
     if path and heading:
         yield f"\n## {path}\n"
     if section.doc and path:
         yield f"\n{section.doc}\n"
     yield "\n| key | type | default | |\n|---|---|---|---|\n"
-    below = []
+    below: list[tuple[str, Section | Variants]] = []
     for key, field in section.fields.items():
-        type_, name = _plain(field.type), f"{path}.{key}" if path else key
-        inner = isinstance(type_, (Section, Variants))
-        if inner:
+        type_, name = plain(field.type), f"{path}.{key}" if path else key
+        shown, inner = _escaped(type_.name), isinstance(type_, (Section, Variants))
+        if isinstance(type_, (Section, Variants)):
             below.append((name, type_))
-        anchor = name.replace(".", "").lower()
-        shown = f"see [{name}](#{anchor})" if inner else _escaped(type_.name)
+            shown = f"see [{name}](#{name.replace('.', '').lower()})"
         yield f"| `{key}` | {shown} | {_default(field, inner)} | {_escaped(field.doc)} |\n"
-    for name, type_ in below:
-        if isinstance(type_, Variants):
-            yield f"\n## {name}\n\nThe keys depend on `{type_.key}`: {', '.join(type_.sections)}"
-            yield f" (default {type_.default}).\n"
-            for word, one in type_.sections.items():
+    for name, part in below:
+        if isinstance(part, Variants):
+            yield f"\n## {name}\n\nThe keys depend on `{part.key}`: {', '.join(part.sections)}"
+            yield f" (default {part.default}).\n"
+            for word, one in part.sections.items():
                 served = f" Frontends: {', '.join(BACKENDS[word].frontends)}." if word in BACKENDS else ""
                 yield f"\n### {name}: {word}\n" + (f"\n{served.strip()}\n" if served else "")
                 yield from _section(one, f"{name}.{word}", heading=False)
         else:
-            yield from _section(type_, name)
+            yield from _section(part, name)
 
 
-def _plain(type_):
-    return type_.section if isinstance(type_, OptionalSection) else type_
-
-
-def _default(field, inner):
+def _default(field: Field, inner: bool) -> str:
     if field.required:
         return "**required**"
     if field.default is None:
@@ -188,7 +184,7 @@ def _default(field, inner):
     return f"`{json.dumps(field.default)}`"
 
 
-def _escaped(text):
+def _escaped(text: str) -> str:
     text = text.replace("mapping of anything", "mapping, any keys")
     text = text.replace("mapping of option values", "mapping of option values, any keys")
     return text.replace("mapping of text", "mapping of text, any keys").replace("|", "\\|")

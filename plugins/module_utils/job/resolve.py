@@ -7,21 +7,49 @@ from __future__ import annotations
 
 import copy
 import os
-from typing import Any, Callable, NamedTuple
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Callable, Generic, NamedTuple, TypedDict, TypeVar
 
 from .. import run_options
-from ..failures import SpecError
+from ..failures import Problem, SpecError
+from ..json_types import Json, JsonObject, KeyPath
 from ..schema.section import Checker
 from ..schema.source import Source
 from ..schema.text import to_yaml
 from ..secrets import references
 from . import preparation, rules
-from .allocation_request import allocation_request, metadata
+from .allocation_request import AllocationRequest, allocation_request, metadata
 from .cluster import Cluster, apply_cluster
 from .older_forms import modernise
 from .origins import Origins
 from .paths import Environment
 from .schema import JOB, PLACES
+
+_Planned = TypeVar("_Planned", bound=rules.Planned)
+
+
+class JobDigests(TypedDict):
+    """Digests of what is asked of Slurm, and of the service without its place."""
+
+    allocation: str
+    serving: str
+
+
+class JobRecord(TypedDict):
+    """One of job_spec's ``jobs``.
+
+    ``metadata`` is what stays with the run for other tools, ``config_text`` the spec as YAML, and ``output_dir`` the
+    directory below which runs go when none is given.
+    """
+
+    name: str
+    spec: JsonObject
+    allocation: AllocationRequest
+    metadata: JsonObject
+    config_text: str
+    output_dir: str
+    digests: JobDigests
 
 
 class Secrets(NamedTuple):
@@ -32,11 +60,11 @@ class Secrets(NamedTuple):
     :param whole: values of files that are encrypted as a whole.
     """
 
-    find_key: Callable[[dict], bytes | None] = lambda _spec: None
-    inline: frozenset = frozenset()
-    whole: frozenset = frozenset()
+    find_key: Callable[[JsonObject], bytes | None] = lambda _spec: None
+    inline: frozenset[str] = frozenset()
+    whole: frozenset[str] = frozenset()
 
-    def conceal(self, spec: dict) -> dict:
+    def conceal(self, spec: JsonObject) -> dict[str, str]:
         """Replace the secrets of *spec* by references, in place; return ``{reference: value}``."""
         hidden = references.conceal(spec, lambda: self.find_key(spec), self.inline | self.whole)
         problem = "comes from a vault, but only values of an environment are kept out of files and process lists."
@@ -45,7 +73,8 @@ class Secrets(NamedTuple):
         return hidden
 
 
-class Resolved(NamedTuple):
+@dataclass(frozen=True)
+class Resolved(Generic[_Planned]):
     """A checked job.
 
     :param spec: the spec, JSON-able.
@@ -55,28 +84,27 @@ class Resolved(NamedTuple):
     :param planner: what *planner* of :func:`resolve` returned for the spec.
     """
 
-    spec: dict
-    origins: dict
-    notes: list
-    secrets: dict
-    planner: Any
+    spec: JsonObject
+    origins: dict[str, str]
+    notes: list[str]
+    secrets: dict[str, str]
+    planner: _Planned
 
 
 def resolve(
-    job: dict,
+    job: JsonObject,
     source: Source,
     cluster: Cluster,
     environment: Environment,
-    planner: Callable[[dict], Any],
-    given: dict | None = None,
+    planner: Callable[[JsonObject], _Planned],
+    given: Mapping[KeyPath, str] | None = None,
     secrets: Secrets | None = None,
-) -> Resolved:
+) -> Resolved[_Planned]:
     """Return the normalised spec of the raw *job* with all that goes with it.
 
     SpecError has every problem that can be known at once, in the order of the lines.
 
-    :param planner: ``planner(spec)`` plans the service on made-up nodes: it has ``imaginary_layout`` and
-        ``serving_digest``, which raise Error if workers do not fit or ports collide.
+    :param planner: ``planner(spec)`` plans the service on made-up nodes.
     :param given: keys that the command line sets, ``{path: its name there}``.
     :param secrets: how secret values are replaced; by default they stay.
     """
@@ -108,14 +136,21 @@ def resolve(
     return Resolved(spec, origins.table(), notes, hidden, planned)
 
 
-def _leave_out_ours(job, checker):
+def _leave_out_ours(job: JsonObject, checker: Checker) -> None:
     """Take away, in place, the keys of *job* that are options of a run, and report them."""
     for key in [key for key in job if key in run_options.OF_JOBS and key not in JOB.fields]:
         del job[key]
         checker.problem((key,), "is no part of a job.", f"Give it as -e {key}=... instead.", on_key=True)
 
 
-def _examine(spec, job, cluster, checker, environment, planner):
+def _examine(
+    spec: JsonObject,
+    job: JsonObject,
+    cluster: Cluster,
+    checker: Checker,
+    environment: Environment,
+    planner: Callable[[JsonObject], rules.Planned],
+) -> list[str]:
     """Complete the checked *spec* in place, and report to *checker* what crosses its sections; return notes.
 
     With values that are wrong already the rules look at the job without them, and tell what does not depend on them.
@@ -132,28 +167,28 @@ def _examine(spec, job, cluster, checker, environment, planner):
     return notes
 
 
-def without(job, paths):
+def without(job: JsonObject, paths: Iterable[KeyPath]) -> JsonObject:
     """Return a copy of the raw *job* without the values at *paths*; of a list with a wrong item nothing is left."""
     job = copy.deepcopy(job)
-    for path in paths:
-        parent = job
+    for path in filter(None, paths):
+        parent: Json = job
         for key in path[:-1]:
             if not isinstance(parent.get(key), dict):
                 break
             parent = parent[key]
         else:
-            key = path[-1] if path else None
+            key = path[-1]
         parent.pop(key, None)
     return job
 
 
-def raise_problems(problems):
+def raise_problems(problems: Collection[Problem]) -> None:
     """Raise SpecError for *problems*, if any, sorted by file and line."""
     if problems:
         raise SpecError(sorted(problems, key=lambda one: (str(one.get("file")), one.get("line") or 0)))
 
 
-def describe(resolved, tags=()):
+def describe(resolved: Resolved[_Planned], tags: Collection[str] = ()) -> JobRecord:
     """Return the job of *resolved* as one of job_spec's ``jobs``.
 
     :param tags: words that stay with the run.

@@ -6,11 +6,17 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Collection, Iterable, Mapping
+from typing import Callable, Protocol, TypeVar
 
 from ..backends import BACKENDS, profiling
+from ..backends.base import Backend
 from ..benchmarks import BENCHMARKS
-from ..failures import Error
+from ..benchmarks.base import Benchmark
+from ..failures import Error, Finding
 from ..frontends import FRONTENDS
+from ..frontends.base import Frontend
+from ..json_types import JsonObject, KeyPath
 from ..schema.source import dotted
 from ..schema.traced import Reads, Traced, entries
 from ..topology.endpoints import demands, place_workers, worker_nodes
@@ -19,6 +25,7 @@ from . import cross_checks, fault_policy, paths, preparation, unsupported
 from .cluster import IMAGES
 from .cross_checks import het_obstacles
 from .images import complete_images
+from .paths import Environment
 from .schema import JOB
 
 MODES = ("prefill", "decode", "agg")
@@ -28,6 +35,21 @@ COUNTS = {
 }
 
 
+_Found = TypeVar("_Found")
+
+
+class Planned(Protocol):
+    """The plan of a spec on made-up nodes; both raise Error if workers do not fit or ports collide."""
+
+    @property
+    def imaginary_layout(self) -> object:
+        """The layout."""
+
+    @property
+    def serving_digest(self) -> str:
+        """The digest of the service."""
+
+
 class Pass:
     """One pass of rules over a spec: each is called once, and tells what is true whatever becomes of wrong values.
 
@@ -35,11 +57,13 @@ class Pass:
     what is wrong there. So does a rule that reads what such a rule should have written.
     """
 
-    def __init__(self, spec, wrong=()):
+    def __init__(self, spec: JsonObject, wrong: Iterable[KeyPath] = ()) -> None:
         self.reads, self.wrong = Reads(), set(wrong)
-        self.spec = Traced(spec, self.reads) if wrong else spec
+        self.spec: JsonObject = Traced(spec, self.reads) if wrong else spec
 
-    def call(self, rule, *arguments, writes=()):
+    def call(
+        self, rule: Callable[..., list[_Found]], *arguments: object, writes: Iterable[KeyPath] = ()
+    ) -> list[_Found]:
         """Return what ``rule(spec, *arguments)`` returns, a list.
 
         :param writes: the paths that the rule may write.
@@ -56,7 +80,13 @@ class Pass:
         return found
 
 
-def examine(spec, wrong, environment, planner, fit):
+def examine(
+    spec: JsonObject,
+    wrong: Collection[KeyPath],
+    environment: Environment,
+    planner: Callable[[JsonObject], Planned],
+    fit: bool,
+) -> tuple[list[Finding], list[str]]:
     """Complete *spec* in place and check what crosses its sections; return (problems, notes).
 
     :param wrong: paths of *spec* that hold no value of the job, since the value there is wrong.
@@ -64,9 +94,10 @@ def examine(spec, wrong, environment, planner, fit):
     :param planner: ``planner(spec)`` plans the service on made-up nodes.
     :param fit: look at nodes and ports even if nothing else is wrong. With other problems it always is done.
     """
-    one, problems = Pass(spec, wrong), []
-    for rule, writes in COMPLETIONS:
-        problems += one.call(rule, environment, writes=writes)
+    one = Pass(spec, wrong)
+    problems: list[Finding] = []
+    for completion, writes in COMPLETIONS:
+        problems += one.call(completion, environment, writes=writes)
     for rule in RULES:
         problems += one.call(rule)
     unable = [problem for rule in UNABLE for problem in one.call(rule)]
@@ -81,7 +112,7 @@ def examine(spec, wrong, environment, planner, fit):
     return list(dict.fromkeys(problems)), notes
 
 
-def _leave_out_false(key, spec, _environment):
+def _leave_out_false(key: str, spec: JsonObject, _environment: Environment) -> list[Finding]:
     """Take the options that are false out of the table *key*, in place: false switches one off that has a default."""
     for name, value in entries(spec[key]):
         if value is False:
@@ -89,13 +120,13 @@ def _leave_out_false(key, spec, _environment):
     return []
 
 
-def _complete_runtime(spec, _environment):
+def _complete_runtime(spec: JsonObject, _environment: Environment) -> list[Finding]:
     runtime = spec["cluster"]["container_runtime"] or "pyxis"
     spec["cluster"]["container_runtime"] = runtime if spec["model"]["container"] else "none"
     return []
 
 
-def _leave_out_none(spec, _environment):
+def _leave_out_none(spec: JsonObject, _environment: Environment) -> list[Finding]:
     """Take away the counts of the kind of workers, aggregated or not, that the job says it has 0 of, in place."""
     resources = spec["resources"]
     agg, split = ({key: resources[key] for key in COUNTS[kind]} for kind in ("agg", "split"))
@@ -106,38 +137,42 @@ def _leave_out_none(spec, _environment):
     return []
 
 
-def _complete_gpus(mode, spec, _environment):
+def _complete_gpus(mode: str, spec: JsonObject, _environment: Environment) -> list[Finding]:
     spec["resources"][f"gpus_per_{mode}"] = gpus_per_worker(spec["resources"], mode)
     return []
 
 
-def _complete_het_jobs(spec, _environment):
+def _complete_het_jobs(spec: JsonObject, _environment: Environment) -> list[Finding]:
     """The cluster's default is for the jobs that can be heterogeneous; the job's own is an error where it cannot."""
     if spec["resources"]["het_jobs"] is None:
         spec["resources"]["het_jobs"] = bool(spec["cluster"]["use_het_jobs"] and not het_obstacles(spec))
     return []
 
 
-def gpus_per_worker(resources, mode):
+def gpus_per_worker(resources: JsonObject, mode: str) -> int | None:
     """Return the GPUs of one worker of *mode*: as given, or the mode's nodes divided among its workers."""
-    given = resources[f"gpus_per_{mode}"]
-    nodes, workers = resources[f"{mode}_nodes"], resources[f"{mode}_workers"]
+    given: int | None = resources[f"gpus_per_{mode}"]
+    per_node: int = resources["gpus_per_node"]
+    nodes: int | None = resources[f"{mode}_nodes"]
+    workers: int | None = resources[f"{mode}_workers"]
     if given or not workers:
         return given
     if mode == "decode" and nodes == 0:
-        return gpus_per_worker(resources, "prefill") or resources["gpus_per_node"]
+        return gpus_per_worker(resources, "prefill") or per_node
     if mode == "agg":
         nodes = nodes or 1
-    return nodes * resources["gpus_per_node"] // workers if nodes else resources["gpus_per_node"]
+    return nodes * per_node // workers if nodes else per_node
 
 
-def _part_problems(table, section, spec):
+def _part_problems(
+    table: Mapping[str, Backend] | Mapping[str, Frontend] | Mapping[str, Benchmark], section: str, spec: JsonObject
+) -> list[Finding]:
     """Return the problems that the backend, frontend or benchmark of the job finds."""
     return table[spec[section]["type"]].problems(spec)
 
 
 # (rule, paths that it writes): each completes the spec in place, and returns its problems.
-COMPLETIONS = (
+COMPLETIONS: tuple[tuple[Callable[[JsonObject, Environment], list[Finding]], tuple[KeyPath, ...]], ...] = (
     *((functools.partial(_leave_out_false, key), ((key,),)) for key in ("srun_options", "sbatch_directives")),
     *paths.COMPLETIONS,
     (_complete_runtime, (("cluster", "container_runtime"),)),
@@ -147,7 +182,7 @@ COMPLETIONS = (
     (complete_images, IMAGES),
 )
 # Each returns its problems.
-RULES = (
+RULES: tuple[Callable[[JsonObject], list[Finding]], ...] = (
     *cross_checks.RULES,
     functools.partial(_part_problems, BACKENDS, "backend"),
     functools.partial(_part_problems, FRONTENDS, "frontend"),
@@ -155,28 +190,35 @@ RULES = (
     profiling.problems,
 )
 # What this version cannot run yet is a problem, but only a note where nothing is run.
-UNABLE = (
+UNABLE: tuple[Callable[[JsonObject], list[Finding]], ...] = (
     lambda spec: BENCHMARKS[spec["benchmark"]["type"]].unable(spec),
     *(functools.partial(unsupported.unable, path) for path in unsupported.REFUSED_KEYS),
 )
 
 
-def notes(spec):
+def notes(spec: JsonObject) -> list[str]:
     """Return the notes that follow from *spec* alone."""
-    found = FRONTENDS[spec["frontend"]["type"]].notes(spec) + BENCHMARKS[spec["benchmark"]["type"]].notes(spec)
-    found += unread(spec) + profiling.notes(spec)
-    found += preparation.notes(spec) + fault_policy.notes(spec) + cross_checks.notes(spec)
-    return found + BACKENDS[spec["backend"]["type"]].notes(spec)
+    return [
+        *FRONTENDS[spec["frontend"]["type"]].notes(spec),
+        *BENCHMARKS[spec["benchmark"]["type"]].notes(spec),
+        *unread(spec),
+        *profiling.notes(spec),
+        *preparation.notes(spec),
+        *fault_policy.notes(spec),
+        *cross_checks.notes(spec),
+        *BACKENDS[spec["backend"]["type"]].notes(spec),
+    ]
 
 
-def unread(spec):
+def unread(spec: JsonObject) -> list[str]:
     """Return notes on keys that belong to another frontend or benchmark than the job has."""
-    found = []
+    found: list[str] = []
     for section, table in (("frontend", FRONTENDS), ("benchmark", BENCHMARKS)):
-        mine, lost = readers(table[spec[section]["type"]]), {}
+        mine = readers(table[spec[section]["type"]])
+        lost: dict[str, list[str]] = {}
         for one in table.values():
             for key in readers(one):
-                given, default = spec[section][key], JOB.fields[section].type.fields[key].default
+                given, default = spec[section][key], JOB.below(section).fields[key].default
                 if key not in mine and given is not None and given != default:
                     lost.setdefault(key, []).append(one.type)
         found += [
@@ -186,12 +228,13 @@ def unread(spec):
     return found
 
 
-def readers(part):
+def readers(part: Frontend | Benchmark) -> Collection[str]:
     """Return the keys that only this frontend or benchmark, and perhaps a few others, read."""
-    return getattr(part, "reads", part.fields)
+    keys: Collection[str] = getattr(part, "reads", part.fields)
+    return keys
 
 
-def check_fit(spec, plan, known=()):
+def check_fit(spec: JsonObject, plan: Callable[[JsonObject], object], known: Collection[object] = ()) -> list[Finding]:
     """Return the problem of workers that do not fit or of ports that collide, as a list.
 
     :param plan: ``plan(spec)`` plans the service on made-up nodes.
@@ -202,7 +245,7 @@ def check_fit(spec, plan, known=()):
         return []
     try:
         share = BACKENDS[spec["backend"]["type"]].shares_nodes(spec)
-        place_workers(resources, range(worker_nodes(resources, share)), share)
+        place_workers(resources, [*map(str, range(worker_nodes(resources, share)))], share)
     except Error as error:
         return [(("resources",), error.msg, None)]
     if {"frontend", "infra", "ports"} & set(known):

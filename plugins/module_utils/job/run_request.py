@@ -5,22 +5,35 @@
 
 from __future__ import annotations
 
+from typing import TypedDict
+
 from .. import run_options
-from ..failures import Error, SpecError
+from ..failures import Error, Problem, SpecError
+from ..json_types import Json, JsonObject
+from .cluster import Cluster
+from .resolve import JobRecord
+
+
+class Chosen(TypedDict):
+    """The run options of one job: the points to measure, [] for all, and the lease that an idle job gets."""
+
+    concurrencies: list[int]
+    keep: bool
+    lease_s: float
 
 
 class RunRequest:
     """The run options among the *params* of job_spec.
 
-    ``options`` is ``{concurrencies: [], keep: bool, lease_s: float}``, with [] for all points; ``problems`` what is
-    wrong, but for what *params* has as a problem already.
+    ``options`` are the chosen ones; ``problems`` what is wrong, but for what *params* has as a problem already.
     """
 
-    def __init__(self, params):
-        self.origins, self.problems, self._params = params.get("places") or {}, [], params
+    def __init__(self, params: JsonObject) -> None:
+        self.origins, self._params = params.get("places") or {}, params
+        self.problems: list[Problem] = []
         self._known = {one["path"] for one in params.get("problems") or ()}
         kept, lease_s = self._parse("keep") or (False, None)
-        self.options = {
+        self.options: Chosen = {
             "concurrencies": self._parse("concurrencies") or [],
             "keep": kept,
             "lease_s": self._parse("lease_s") or lease_s or (run_options.KEPT_S if kept else run_options.LEASE_S),
@@ -29,7 +42,7 @@ class RunRequest:
             if params.get(name):
                 self._parse(name)
 
-    def _parse(self, name):
+    def _parse(self, name: str) -> Json:
         try:
             value = self._params.get(name)
             return None if value is None or name in self._known else run_options.OPTIONS[name].parse(value)
@@ -37,11 +50,11 @@ class RunRequest:
             self.problems.append(self._problem(name, error.problem, error.remedy))
             return None
 
-    def _problem(self, name, problem, remedy):
+    def _problem(self, name: str, problem: str, remedy: str | None) -> Problem:
         file, line = self.origins.get(name) or ("the variables of the playbook", None)
         return {"file": file, "line": line, "path": name, "problem": problem, "remedy": remedy}
 
-    def check(self, spec):
+    def check(self, spec: JsonObject) -> None:
         """Raise SpecError if the job of *spec* has no point for one of the chosen concurrencies."""
         benchmark = spec["benchmark"]
         known = benchmark["concurrencies"] or []
@@ -56,7 +69,7 @@ class RunRequest:
         raise SpecError([self._problem("concurrencies", problem, remedy)])
 
 
-def check_output_dir(job, cluster):
+def check_output_dir(job: JobRecord, cluster: Cluster) -> None:
     """Raise an Error if Slurm could not take the directory below which runs of *job* go when none is given."""
     try:
         run_options.output_dir(job["output_dir"])

@@ -9,6 +9,10 @@ all the same. The rest gets a note.
 
 from __future__ import annotations
 
+from ..failures import Finding
+from ..json_types import Json, JsonObject, KeyPath
+from ..schema.section import Section
+
 # The reference marks the keys by these words (tests/unit/.../plan/test_unsupported.py).
 REFUSED = "Not yet: runs refuse it."
 UNUSED = "Accepted, not used yet."
@@ -39,38 +43,39 @@ UNUSED_KEYS = (
 SA_BENCH = ("slow_down_sleep_time", "slow_down_wait_time", "use_chat_template")
 
 
-def unable(path, spec):
+def unable(path: KeyPath, spec: JsonObject) -> list[Finding]:
     """Return ``[(path, problem, remedy)]`` if *spec* asks at *path*, one of REFUSED_KEYS, for what no run can do."""
     if not _value(spec, path) or _of_another(spec, path):
         return []
     return [(path, "asks for something that this version cannot do yet.", "Leave it out.")]
 
 
-def notes(spec, section):
+def notes(spec: JsonObject, section: Section) -> list[str]:
     """Return a note on the keys of *spec* that are not used yet, as a list; *section* is the JOB section."""
     given = [path for path in UNUSED_KEYS if _given(spec, path, section) and not _of_another(spec, path)]
     names = ", ".join(".".join(path) for path in given)
     return [f"{names}: accepted, not used yet by this version."] if given else []
 
 
-def _given(spec, path, section):
+def _given(spec: JsonObject, path: KeyPath, section: Section) -> bool:
     """Tell whether *spec* says something at *path* that is not the default and not switched off."""
     value = _value(spec, path)
     if value is None or isinstance(value, dict) and value.get("enabled") is False:
         return False
-    for key in path[:-1]:
-        type_ = section.fields[key].type
-        section = getattr(type_, "section", type_)
-    return value != section.fields[path[-1]].default
+    *sections, last = path
+    for key in sections:
+        section = section.below(str(key))
+    return bool(value != section.fields[str(last)].default)
 
 
-def _of_another(spec, path):
+def _of_another(spec: JsonObject, path: KeyPath) -> bool:
     """Tell whether the key at *path* belongs to another benchmark than the job has."""
     return path[-1] in SA_BENCH and (spec["benchmark"] or {}).get("type") != "sa-bench"
 
 
-def _value(spec, path):
+def _value(spec: JsonObject, path: KeyPath) -> Json:
     """Return what is at *path*, or None."""
+    value: Json = spec
     for key in path:
-        spec = (spec or {}).get(key)
-    return spec
+        value = (value or {}).get(key)
+    return value

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Several jobs in one file: a base with overrides, and sweeps over parameters.
 
-A variant is ``(suffix, document, source)``: what its name ends with, and the raw job with the places of its values.
+A :data:`Variant` is one of them.
 """
 
 from __future__ import annotations
@@ -12,12 +12,20 @@ import fnmatch
 import itertools
 import os
 import re
-from typing import NamedTuple
+from collections.abc import Collection, Iterator, Mapping
+from typing import Callable, NamedTuple, Optional
 
-from ..failures import Error, SpecError
+from ..failures import Error, Problem, SpecError
+from ..json_types import Json, JsonObject, KeyPath
 from ..schema.merge import deep_merge
+from ..schema.source import Source
 from ..schema.spelling import bare, is_number
 from ..schema.words import nearest
+
+# What its name ends with, and the raw job with the places of its values.
+Variant = tuple[str, Json, Source]
+# The file, line and path of a problem.
+Place = tuple[Optional[str], Optional[int], str]
 
 BASE, OVERRIDE, ZIP = "base", "override_", "zip_override_"
 # Keys beside base that may hold anything, such as an anchor.
@@ -30,19 +38,21 @@ NOT_OURS = ("node", "node_id", "job_id", "run_name", "head_node_ip", "log_dir", 
 MOST = 10000
 
 
-def split_selector(text, is_file=os.path.isfile):
+def split_selector(text: str, is_file: Callable[[str], bool] = os.path.isfile) -> tuple[str, str | None]:
     """Return (path, selector or None) of ``file.yaml:selector``."""
     path, colon, selector = text.rpartition(":")
     split = colon and path and (SELECTOR.fullmatch(selector) or is_file(path))
     return (path, selector) if split else (text, None)
 
 
-def has_overrides(document):
+def has_overrides(document: Json) -> bool:
     """Tell whether *document* is a base with overrides."""
     return isinstance(document, dict) and BASE in document
 
 
-def override_variants(document, source, selector=None):
+def override_variants(
+    document: JsonObject, source: Source, selector: str | None = None
+) -> tuple[list[Variant], list[Problem]]:
     """Return (variants, problems) of a document with ``base`` that *selector* chooses; see :func:`expand`.
 
     Without selector: all ``override_*``, then all ``zip_override_*``, each in alphabetical order; the base itself
@@ -75,7 +85,7 @@ def override_variants(document, source, selector=None):
             f"{source.file} has no {wanted}. " + (f"Did you mean {hint}? " if hint else "")
             + f"It has: {', '.join([BASE, *names])}."
         )  # fmt: skip
-    variants = []
+    variants: list[Variant] = []
     for name in chosen:
         if name in wrong:
             continue
@@ -92,12 +102,12 @@ def override_variants(document, source, selector=None):
     return variants, problems
 
 
-def _wrong_keys(document, source):
+def _wrong_keys(document: JsonObject, source: Source) -> dict[str, Problem]:
     """Return ``{key: problem}`` of top-level keys that are no part of such a file, or no mapping.
 
     A misspelt override would silently be left out.
     """
-    wrong = {}
+    wrong: dict[str, Problem] = {}
     if not isinstance(document[BASE], dict):
         wrong[BASE] = source.problem((BASE,), "is no mapping; it is the job that the overrides change.")
     for key, value in document.items():
@@ -112,7 +122,7 @@ def _wrong_keys(document, source):
     return wrong
 
 
-def _meant(key):
+def _meant(key: str) -> str:
     """Return a sentence about what *key* may have been meant to be."""
     for start in (ZIP, OVERRIDE):
         for size in (len(start), len(start) - 1, len(start) + 1):
@@ -121,11 +131,11 @@ def _meant(key):
     return "Such a file has base, override_<name> and zip_override_<name>. "
 
 
-def _one(document, source, name):
+def _one(document: JsonObject, source: Source, name: str) -> Variant:
     return name[len(OVERRIDE) :], document[name], source.under((name,))
 
 
-def _zip(document, source, name):
+def _zip(document: JsonObject, source: Source, name: str) -> list[Variant]:
     """Return one variant for each position of the lists in a zip override."""
     over, under = document[name], source.under((name,))
     lists = dict(_lists(over, ()))
@@ -140,7 +150,7 @@ def _zip(document, source, name):
         problem = f"has lists of different lengths: {shown}. Give them one length, or one item for all variants."
     if problem:
         raise SpecError([source.problem((name,), problem)])
-    variants = []
+    variants: list[Variant] = []
     for index in range(max(lengths, default=1)):
         places = under
         for path, found in lists.items():
@@ -152,7 +162,7 @@ def _zip(document, source, name):
     return variants
 
 
-def _lists(value, path):
+def _lists(value: Json, path: KeyPath) -> Iterator[tuple[KeyPath, list[Json]]]:
     if isinstance(value, list):
         yield path, value
     elif isinstance(value, dict):
@@ -160,7 +170,7 @@ def _lists(value, path):
             yield from _lists(item, (*path, key))
 
 
-def _picked(value, index):
+def _picked(value: Json, index: int) -> Json:
     """Return *value* with each list replaced by its item at *index*; the only item of a list goes for all."""
     if isinstance(value, list):
         return value[index if len(value) > 1 else 0]
@@ -169,7 +179,7 @@ def _picked(value, index):
     return value
 
 
-def _merged(base, base_source, suffix, over, over_source):
+def _merged(base: JsonObject, base_source: Source, suffix: str, over: JsonObject, over_source: Source) -> Variant:
     job = deep_merge(base, over)
     if "name" not in over and base.get("name"):
         job["name"] = f"{base['name']}_{suffix}"
@@ -177,7 +187,7 @@ def _merged(base, base_source, suffix, over, over_source):
     return suffix, job, over_source.laid_over(base_source)
 
 
-def sweep_variants(job, source):
+def sweep_variants(job: Json, source: Source) -> tuple[list[Variant], list[Problem]]:
     """Return (variants, problems) of a *job*: the product of the parameters of its ``sweep``, the last one fastest.
 
     The problems are parameters that are used nowhere in it; what makes no variants at all is a SpecError. A job
@@ -199,7 +209,8 @@ def sweep_variants(job, source):
     if problems:
         raise SpecError(problems)
     combinations = zip(*rows) if zipped else itertools.product(*rows)
-    variants, used = [], set()
+    variants: list[Variant] = []
+    used: set[str] = set()
     for values in combinations:
         chosen = dict(zip(names, values))
         suffix = "_".join(f"{key}{_word(value)}" for key, value in chosen.items())
@@ -214,17 +225,17 @@ def sweep_variants(job, source):
     ]
 
 
-def _used(document, source):
+def _used(document: Json, source: Source) -> set[Place]:
     """Return the places of the parameters that something in the file uses: any of its variants, or the base itself.
 
     An override may well replace the only text with a parameter of the base.
     """
-    found = [("", document, source)]
+    found: list[Variant] = [("", document, source)]
     if has_overrides(document):
         found = override_variants(document, source, BASE)[0]
         if any(str(key).startswith((OVERRIDE, ZIP)) for key in document):
             found += override_variants(document, source)[0]
-    places = set()
+    places: set[Place] = set()
     for _suffix, job, where in found:
         if not isinstance(job, dict) or job.get("sweep") is None:
             continue
@@ -232,19 +243,21 @@ def _used(document, source):
             parameters, _zipped, path = _parameters(job, where)
         except SpecError:  # told by expand
             continue
-        rest, used = {key: value for key, value in job.items() if key != "sweep"}, set()
+        rest = {key: value for key, value in job.items() if key != "sweep"}
+        used: set[str] = set()
         _filled(rest, {name: values[0] for name, values in parameters.items()}, used)
         places |= {_place(where.problem((*path, name), "", None, True)) for name in used}
     return places
 
 
-def _place(problem):
+def _place(problem: Problem) -> Place:
     return problem["file"], problem["line"], problem["path"]
 
 
-def _parameters(job, source):
+def _parameters(job: JsonObject, source: Source) -> tuple[dict[str, list[Json]], bool, KeyPath]:
     """Return ({name: values}, zipped, path of the parameters)."""
-    sweep, where, zipped = job["sweep"], ("sweep",), False
+    sweep, zipped = job["sweep"], False
+    where: KeyPath = ("sweep",)
     if isinstance(sweep, dict) and isinstance(sweep.get("parameters"), dict):
         extra = [key for key in sweep if key not in ("mode", "parameters")]
         mode = sweep.get("mode", "grid")
@@ -274,7 +287,7 @@ def _parameters(job, source):
     return sweep, zipped, where
 
 
-def _misspelt(value, path, names, source):
+def _misspelt(value: Json, path: KeyPath, names: Collection[str], source: Source) -> Iterator[Problem]:
     """Yield the problems of texts below *value* that name nearly, but not quite, a parameter of the sweep."""
     if isinstance(value, dict):
         for key, item in value.items():
@@ -290,7 +303,7 @@ def _misspelt(value, path, names, source):
                 yield source.problem(path, problem, f"Did you mean {{{hint}}}?")
 
 
-def _filled(value, chosen, used):
+def _filled(value: Json, chosen: Mapping[str, Json], used: set[str]) -> Json:
     """Return *value* with each ``{parameter}`` replaced; a text that is nothing else takes the value itself."""
     name = _alone(value, chosen)
     if name is not None:
@@ -316,7 +329,7 @@ def _filled(value, chosen, used):
     return value
 
 
-def _alone(value, chosen):
+def _alone(value: Json, chosen: Mapping[str, Json]) -> str | None:
     """Return the parameter that *value* is: "{name}", or {name} without quotes, which YAML reads as a mapping."""
     if isinstance(value, dict) and len(value) == 1:
         key, item = next(iter(value.items()))
@@ -326,7 +339,7 @@ def _alone(value, chosen):
     return None
 
 
-def _text(value, form=lambda number: number):
+def _text(value: Json, form: Callable[[Json], Json] = lambda number: number) -> str:
     if isinstance(value, list):
         return ",".join(_text(item, form) for item in value)
     if isinstance(value, bool) or value is None:
@@ -334,11 +347,11 @@ def _text(value, form=lambda number: number):
     return str(form(value))
 
 
-def _is_name(value):
+def _is_name(value: object) -> bool:
     return isinstance(value, str) or is_number(value)
 
 
-def _word(value):
+def _word(value: Json) -> str:
     """Return *value* as a part of a job's name."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", _text(value, bare)).strip("-")
 
@@ -346,22 +359,25 @@ def _word(value):
 class Expanded(NamedTuple):
     """The jobs of one file: *variants*, with *notes* for the user, and *problems* of those that could not be made."""
 
-    variants: list
-    notes: list
-    problems: list
+    variants: list[Variant]
+    notes: list[str]
+    problems: list[Problem]
 
 
-def expand(document, source, selector=None):
+def expand(document: Json, source: Source, selector: str | None = None) -> Expanded:
     """Return the :class:`Expanded` jobs of any job file: one job, overrides, a sweep, or sweeps in overrides.
 
     SpecError if nothing of it can be made; Error for a *selector* that chooses nothing.
     """
-    found, notes, problems = [("", document, source)], [], []
+    found: list[Variant] = [("", document, source)]
+    notes: list[str] = []
+    problems: list[Problem] = []
     if has_overrides(document):
         found, problems = override_variants(document, source, selector)
     elif selector:
         notes.append(f"The selector {selector} means nothing: {source.file} has no base.")
-    variants, idle = [], {}
+    variants: list[Variant] = []
+    idle: dict[Place, Problem] = {}
     for suffix, job, places in found:
         try:
             more, unused = sweep_variants(job, places)

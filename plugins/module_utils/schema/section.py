@@ -16,7 +16,7 @@ from ..failures import Problem
 from ..json_types import Json, JsonObject, KeyPath
 from ..secrets.references import is_environment
 from .source import NOWHERE, Source
-from .types import PARAMETER, ListOf, MapOf, OneOf, OptionalSection, Str, Type, kind_of, nullable, shown
+from .types import PARAMETER, ListOf, MapOf, OneOf, OptionalSection, Str, Type, kind_of, nullable, plain, shown
 from .words import nearest, normal, other_form
 
 # {key as it is compared: {dotted section: the variants that have the key there, () for all}}
@@ -49,6 +49,13 @@ class Section(Type):
     def __init__(self, name: str, fields: dict[str, Field], doc: str = "") -> None:
         self.title, self.fields, self.doc = name, fields, doc
 
+    def below(self, key: str) -> Section:
+        """Return the section that the field *key* holds."""
+        section = plain(self.fields[key].type)
+        if not isinstance(section, Section):
+            raise TypeError(f"{self.title}.{key} is no section")
+        return section
+
     def variant(self, _value: JsonObject) -> Section:
         """Return the section that describes *_value*: this one."""
         return self
@@ -62,7 +69,7 @@ class Section(Type):
         required = [key for key, field in self.fields.items() if field.required]
         below: dict[str, JsonObject] = {}
         for key, field in self.fields.items():
-            type_ = field.type.section if isinstance(field.type, OptionalSection) else field.type
+            type_ = plain(field.type)
             found = type_.complete() if isinstance(type_, (Section, Variants)) else {}
             if field.required:
                 found = {"not": {"type": "null"}, **found}

@@ -260,6 +260,11 @@ class OptionalSection(Type):
         return self.section.schema()
 
 
+def plain(type_: Type) -> Type:
+    """Return *type_*, or what an optional section is when it is there."""
+    return type_.section if isinstance(type_, OptionalSection) else type_
+
+
 class OneOf(Type):
     """The first of several types that accepts the value; scalars and containers may be mixed."""
 

@@ -143,7 +143,7 @@ def plain(value: Json) -> str | None:
     return None if value is None or value is True or value == "" else str(value)
 
 
-def requested(allocation: JsonObject) -> JsonObject:
+def requested(allocation: Mapping[str, Json]) -> JsonObject:
     """Return what an allocation request asks of Slurm: ordered ``{option: value or None}``."""
     ours = {
         "nodes": allocation["nodes"],
@@ -246,7 +246,7 @@ def _bad_value(name: str, value: str | None, known: Collection[str]) -> tuple[st
     return None
 
 
-def contradictions(options: JsonObject, allocation: JsonObject, gpus: int) -> list[Fault]:
+def contradictions(options: JsonObject, allocation: Mapping[str, Json], gpus: int) -> list[Fault]:
     """Return [(option, problem, remedy)]: where merged *options* ask for another allocation than the plan needs.
 
     :param allocation: the allocation request.
@@ -295,7 +295,7 @@ def contradictions(options: JsonObject, allocation: JsonObject, gpus: int) -> li
     return found
 
 
-def shortfall(options: JsonObject, allocation: JsonObject) -> str | None:
+def shortfall(options: JsonObject, allocation: Mapping[str, Json]) -> str | None:
     """Return a note when nodelist names only some of the nodes, or None."""
     listed = hostlist(str(options.get("nodelist") or ""))
     if not listed or len(listed) >= allocation["nodes"]:
