@@ -8,8 +8,11 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from argparse import Namespace
+from collections.abc import Awaitable, Callable, Sequence
+from random import Random
 
-from .request import Record
+from .request import Record, Request
 
 TICK_S = 0.5
 UNREACHABLE_MIN = 8  # that many refused connections, and not one answer, prove that nobody is there
@@ -22,30 +25,30 @@ class State:
     :ivar settled: output tokens that need no more waiting: arrived, or of a request that is over.
     """
 
-    def __init__(self, options):
+    def __init__(self, options: Namespace) -> None:
         self.concurrency = options.concurrency
         self.total = options.num_prompts
         self.warmup_total = options.num_warmup
         self.phase = "preparing"
-        self.started = None  # monotonic, start of the measurement
+        self.started: float | None = None  # monotonic, start of the measurement
         self.expected_tokens = 0
         self.last_arrival_s = 0.0
         self.reset()
 
-    def reset(self):
+    def reset(self) -> None:
         """Start counting anew (the measurement after the warm-up)."""
         self.done = self.errors = self.running = self.tokens = self.settled = 0
         self.answers = getattr(self, "answers", 0)
         self.refused = getattr(self, "refused", 0)
         self.active_at = time.perf_counter()
 
-    def activity(self, now, chunks):
+    def activity(self, now: float, chunks: int) -> None:
         """Bytes of an answer arrived."""
         self.active_at = now
         self.tokens += chunks
         self.settled += chunks
 
-    def over(self, record):
+    def over(self, record: Record) -> None:
         """A request is over."""
         self.done += 1
         self.settled += max(0, record.request.max_tokens - record.chunks)
@@ -65,19 +68,20 @@ class Stop(Exception):
     :param exit_code: of the program.
     """
 
-    def __init__(self, phase, exit_code, reason):
+    def __init__(self, phase: str, exit_code: int, reason: str) -> None:
         super().__init__(reason)
         self.phase, self.exit_code, self.reason = phase, exit_code, reason
 
 
-def arrival_times(rng, count, rate, burstiness):
+def arrival_times(rng: Random, count: int, rate: float, burstiness: float) -> list[float] | None:
     """Return when to send each request, in seconds from the start, or None for at once (rate inf).
 
     The gaps are gamma distributed with mean 1/rate and shape *burstiness*; 1 is a Poisson process.
     """
     if math.isinf(rate):
         return None
-    times, now = [], 0.0
+    times: list[float] = []
+    now = 0.0
     for _unused in range(count):
         times.append(now)
         now += rng.gammavariate(burstiness, 1.0 / (rate * burstiness))
@@ -92,31 +96,40 @@ class Load:
     :param stall_timeout: seconds without any byte after which the run has failed; 0: never.
     """
 
-    def __init__(self, state, send, tick=lambda: None, stall_timeout=0.0, clock=time.perf_counter):
+    def __init__(
+        self,
+        state: State,
+        send: Callable[[Record], Awaitable[None]],
+        tick: Callable[[], None] = lambda: None,
+        stall_timeout: float = 0.0,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
         self.state = state
-        self.records = []
-        self.ended = None  # monotonic, end of the measurement
+        self.records: list[Record] = []
+        self.ended: float | None = None  # monotonic, end of the measurement
         self._send = send
         self._tick = tick
         self._stall_timeout = stall_timeout
         self._clock = clock
-        self._stop = None
+        self._stop: asyncio.Future[Stop] | None = None
 
-    def stop(self, stop):
+    def stop(self, stop: Stop) -> None:
         """End the run from outside (signals) with :class:`Stop` *stop*."""
         if self._stop is not None and not self._stop.done():
             self._stop.set_result(stop)
 
-    async def run(self, warmup, requests, arrivals=None):
+    async def run(
+        self, warmup: Sequence[Request], requests: Sequence[Request], arrivals: Sequence[float] | None = None
+    ) -> Stop | None:
         """Send *warmup*, then measure *requests*; return the :class:`Stop` that ended it early, or None.
 
         Records of the measured requests that were sent are in :attr:`records`, in order of sending.
         """
-        self._stop = asyncio.get_running_loop().create_future()
+        self._stop = stopped = asyncio.get_running_loop().create_future()
         work = asyncio.ensure_future(self._phases(warmup, requests, arrivals))
         watch = asyncio.ensure_future(self._watch())
         try:
-            await asyncio.wait({work, self._stop}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self.ended = self._clock()
             work.cancel()
@@ -125,11 +138,13 @@ class Load:
         for outcome in outcomes:
             if isinstance(outcome, Exception):
                 raise outcome
-        if self._stop.done():
-            return self._stop.result()
+        if stopped.done():
+            return stopped.result()
         return self._nobody() if self.state.refused and not self.state.answers else None
 
-    async def _phases(self, warmup, requests, arrivals):
+    async def _phases(
+        self, warmup: Sequence[Request], requests: Sequence[Request], arrivals: Sequence[float] | None
+    ) -> None:
         state = self.state
         if warmup:
             state.phase = "warmup"
@@ -144,13 +159,15 @@ class Load:
         self._tick()
         await self._send_all(requests, arrivals, self.records)
 
-    async def _send_all(self, requests, arrivals, records):
+    async def _send_all(
+        self, requests: Sequence[Request], arrivals: Sequence[float] | None, records: list[Record]
+    ) -> None:
         """Share *requests* among ``concurrency`` workers, in order; a late worker sends at once."""
         begin = self._clock()
         queue = iter(zip(requests, arrivals) if arrivals else ((request, 0.0) for request in requests))
         state, send, clock = self.state, self._send, self._clock
 
-        async def worker():
+        async def worker() -> None:
             for request, due in queue:
                 wait = begin + due - clock()
                 if due and wait > 0:
@@ -168,7 +185,7 @@ class Load:
 
         await asyncio.gather(*(worker() for _unused in range(min(state.concurrency, len(requests)))))
 
-    async def _watch(self):
+    async def _watch(self) -> None:
         state = self.state
         while True:
             await asyncio.sleep(TICK_S)
@@ -184,9 +201,9 @@ class Load:
                     )
                 )
 
-    def _refusals_allowed(self):
+    def _refusals_allowed(self) -> int:
         return max(UNREACHABLE_MIN, self.state.concurrency)
 
-    def _nobody(self, record=None):
+    def _nobody(self, record: Record | None = None) -> Stop:
         record = record or next(record for record in self.records if record.unreachable)
         return Stop("failed", 1, f"nothing could be sent: {record.error}")

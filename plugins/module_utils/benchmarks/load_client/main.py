@@ -13,6 +13,11 @@ import os
 import random
 import signal
 import sys
+from argparse import Namespace
+from collections import Counter
+from collections.abc import Sequence
+from types import FrameType
+from typing import Any
 
 from .load import Load, State, Stop, arrival_times
 from .options import parse_options
@@ -24,7 +29,7 @@ from .stats import build_result
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the program and return its exit code (see ``--help``)."""
     options = parse_options(argv)
     state = State(options)
@@ -38,7 +43,7 @@ def main(argv=None):
             signal.signal(number, handler)
 
 
-def partial_path(result):
+def partial_path(result: str) -> str:
     """Return where the figures of a run that did not complete are kept: beside *result*."""
     return os.path.splitext(result)[0] + ".partial.json"
 
@@ -46,37 +51,38 @@ def partial_path(result):
 class Run:
     """One run of the program."""
 
-    def __init__(self, options, state, progress):
+    def __init__(self, options: Namespace, state: State, progress: Progress) -> None:
         self._options = options
         self._state = state
         self._progress = progress
-        self._load = None
-        self._facts = {}
+        self._load: Load | None = None
+        self._facts: dict[str, Any] = {}
 
-    def on_signal(self, number, _frame=None):
+    def on_signal(self, number: int, _frame: FrameType | None = None) -> None:
         """End the run: at once while nothing is measured, else in order."""
         stop = Stop("interrupted", 128 + number, f"interrupted by {signal.Signals(number).name}")
         if self._load is None:
             raise stop
         self._load.stop(stop)
 
-    def whole(self):
+    def whole(self) -> int:
         """Prepare, measure, write; return the exit code."""
         self._progress.tick()
         try:
             warmup, requests, arrivals = self._prepare()
             stop = self._measure(warmup, requests, arrivals)
         except (PromptError, ImportError) as error:
+            reason = str(error)
             if isinstance(error, ImportError):
-                error = f"{error}: the load client needs aiohttp and tokenizers for {sys.executable}"
-            say(f"load_client: {error}", sys.stderr)
-            self._progress.final("failed", 2, str(error))
+                reason += f": the load client needs aiohttp and tokenizers for {sys.executable}"
+            say(f"load_client: {reason}", sys.stderr)
+            self._progress.final("failed", 2, reason)
             return 2
         except Stop as early:
             stop = early
         return self._write(stop)
 
-    def _prepare(self):
+    def _prepare(self) -> tuple[list[Request], list[Request], list[float] | None]:
         """Return warm-up requests, measured requests and arrival times; the seed decides them all."""
         options = self._options
         maker = PromptMaker(load_tokenizer(options.tokenizer), options.seed)
@@ -89,14 +95,14 @@ class Run:
         self._facts["inexact_prompts"] = maker.inexact
         return warmup, requests, arrivals
 
-    def _requests(self, maker, count, seed):
+    def _requests(self, maker: PromptMaker, count: int, seed: str) -> list[Request]:
         options, rng = self._options, random.Random(f"{seed}/lengths")
         inputs = sample_lengths(rng, count, options.isl, options.random_range_ratio)
         outputs = sample_lengths(rng, count, options.osl, options.random_range_ratio)
         prompts = maker.make(inputs, f"{seed}/prompts")
         return [Request(index, *rest) for index, rest in enumerate(zip(prompts, inputs, outputs))]
 
-    def _measure(self, warmup, requests, arrivals):
+    def _measure(self, warmup: list[Request], requests: list[Request], arrivals: list[float] | None) -> Stop | None:
         loop = _new_loop()
         try:
             asyncio.set_event_loop(loop)
@@ -106,7 +112,13 @@ class Run:
             asyncio.set_event_loop(None)
             loop.close()
 
-    async def _run(self, loop, warmup, requests, arrivals):
+    async def _run(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        warmup: list[Request],
+        requests: list[Request],
+        arrivals: list[float] | None,
+    ) -> Stop | None:
         options = self._options
         async with Client(options, self._state.activity) as client:
             load = Load(self._state, client.send, self._tick, options.stall_timeout)
@@ -122,16 +134,17 @@ class Run:
                 gc.enable()
                 gc.unfreeze()
 
-    def _tick(self):
+    def _tick(self) -> None:
         if self._state.phase == "running":
             self._facts.setdefault("started_at", utc_now())
         self._progress.tick()
 
-    def _write(self, stop):
+    def _write(self, stop: Stop | None) -> int:
         """Write the result file, or the partial one after a *stop*; return the exit code."""
         options, state = self._options, self._state
         records = self._load.records if self._load else []
-        duration = self._load.ended - state.started if state.started is not None else 0.0
+        ended = self._load.ended if self._load else None
+        duration = 0.0 if state.started is None or ended is None else ended - state.started
         result = build_result(
             options,
             records,
@@ -156,13 +169,13 @@ class Run:
         return 0
 
 
-def format_result(result):
+def format_result(result: dict[str, Any]) -> str:
     """Return the JSON text of a result: one key on a line, never NaN."""
     lines = (f"{json.dumps(key)}: {json.dumps(value, allow_nan=False)}" for key, value in result.items())
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
-def format_report(result):
+def format_report(result: dict[str, Any]) -> str:
     """Return the figures as text, in the words of sa-bench."""
     rows = [
         ("Successful requests:", result["completed"]),
@@ -180,14 +193,12 @@ def format_report(result):
             if value is not None:
                 rows.append((f"{figure.capitalize()} {name.upper()} (ms):", value))
     lines = [f"{label:<34}{'-' if value is None else f'{value:,.2f}'.replace('.00', '')}" for label, value in rows]
-    counts = {}
-    for error in filter(None, result["errors"]):
-        counts[error] = counts.get(error, 0) + 1
-    lines += [f"  {count} x {error}" for error, count in sorted(counts.items(), key=lambda item: -item[1])[:5]]
+    counts = Counter(filter(None, result["errors"]))
+    lines += [f"  {count} x {error}" for error, count in counts.most_common(5)]
     return "\n".join(lines)
 
 
-def _new_loop():
+def _new_loop() -> asyncio.AbstractEventLoop:
     try:
         import uvloop
     except ImportError:

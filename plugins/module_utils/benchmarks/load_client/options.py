@@ -8,11 +8,13 @@ from __future__ import annotations
 import argparse
 import json
 import math
+from collections.abc import Sequence
+from typing import Any
 
 SLO_METRICS = ("ttft", "tpot", "e2el")
 
 
-def parse_options(argv=None):
+def parse_options(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Return the options as a namespace; wrong ones end the program with exit code 2 and a line that says why."""
     parser = _parser()
     options = parser.parse_args(argv)
@@ -22,13 +24,21 @@ def parse_options(argv=None):
     return options
 
 
-def _parser():
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="load_client",
         description="Measure an OpenAI style server: random prompts of exact token length, streamed answers.",
         epilog="Exit codes: 0 the run completed (also when requests failed), 1 nothing could be sent or the run "
         "stalled, 2 wrong options, 130 and 143 after SIGINT and SIGTERM.",
     )
+    _add_load(parser)
+    _add_requests(parser)
+    _add_result(parser)
+    return parser
+
+
+def _add_load(parser: argparse.ArgumentParser) -> None:
+    """Add what is sent: to whom, how much of it and when."""
     add = parser.add_argument
     add("--base-url", required=True, help="where the server answers, for example http://10.0.0.1:8000")
     add("--endpoint", default="/v1/completions", choices=["/v1/completions", "/v1/chat/completions"])
@@ -66,6 +76,11 @@ def _parser():
         default=True,
         help="ask the server for exactly osl tokens (default); some servers refuse a request that says ignore_eos",
     )
+
+
+def _add_requests(parser: argparse.ArgumentParser) -> None:
+    """Add how a single request is sent, and how long it may take."""
+    add = parser.add_argument
     add("--temperature", type=float, default=0.0)
     add("--extra-body", type=_json_object, default={}, metavar="JSON", help="further keys of each request body")
     add(
@@ -88,6 +103,11 @@ def _parser():
         metavar="S",
         help="give up when no token and no answer came for so long; 0 (default): never",
     )
+
+
+def _add_result(parser: argparse.ArgumentParser) -> None:
+    """Add what is written, and what is recorded there."""
+    add = parser.add_argument
     add("--result", required=True, metavar="FILE", help="result file, written when the run is complete")
     add("--progress", metavar="FILE", help="progress as JSON, replaced about once a second")
     add(
@@ -112,10 +132,9 @@ def _parser():
         help="recorded in the result (repeatable)",
     )
     add("--save-texts", action="store_true", help="store the generated texts in the result")
-    return parser
 
 
-def _problem(options):
+def _problem(options: argparse.Namespace) -> str | None:
     """Return what is wrong with the options taken together, or None."""
     for name in ("isl", "osl", "num_prompts", "concurrency"):
         if getattr(options, name) < 1:
@@ -131,14 +150,14 @@ def _problem(options):
     return None
 
 
-def _rate(text):
+def _rate(text: str) -> float:
     rate = math.inf if text in ("inf", "Infinity") else float(text)
     if not rate > 0:
         raise argparse.ArgumentTypeError("must be above 0, or inf")
     return rate
 
 
-def _json_object(text):
+def _json_object(text: str) -> dict[str, Any]:
     try:
         value = json.loads(text)
     except ValueError as error:
@@ -148,7 +167,7 @@ def _json_object(text):
     return value
 
 
-def _slo(text):
+def _slo(text: str) -> tuple[str, float]:
     name, _colon, limit = text.partition(":")
     try:
         value = float(limit)
@@ -159,7 +178,7 @@ def _slo(text):
     return name, value
 
 
-def _percentiles(text):
+def _percentiles(text: str) -> list[float]:
     try:
         values = [float(part) for part in text.split(",") if part]
     except ValueError:
@@ -169,7 +188,7 @@ def _percentiles(text):
     return [int(value) if value == int(value) else value for value in values]
 
 
-def _pair(text):
+def _pair(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not equals or not key:
         raise argparse.ArgumentTypeError("must be KEY=VALUE")

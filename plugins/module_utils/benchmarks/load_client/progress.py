@@ -11,24 +11,29 @@ import os
 import sys
 import time
 from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from .load import State
 
 LINE_EVERY_S = 1.0
 WINDOW_S = 5.0  # throughput is that of the last seconds
 
 
-def utc_now():
+def utc_now() -> str:
     """Return the present time as ISO 8601 in UTC, with milliseconds and a Z."""
     now = datetime.datetime.now(datetime.timezone.utc)
     return now.strftime("%Y-%m-%dT%H:%M:%S.") + f"{now.microsecond // 1000:03d}Z"
 
 
-def say(text, stream):
+def say(text: str, stream: TextIO) -> None:
     """Write one line (or several) and let it be seen at once."""
     stream.write(text + "\n")
     stream.flush()
 
 
-def write_atomic(path, text):
+def write_atomic(path: str, text: str) -> None:
     """Replace *path* by *text*: a reader sees the old or the new file, never a part."""
     os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
     temporary = f"{path}.tmp{os.getpid()}"
@@ -50,18 +55,24 @@ class Progress:
     :param path: of the progress file, or None.
     """
 
-    def __init__(self, state, path=None, stream=None, clock=time.perf_counter):
+    def __init__(
+        self,
+        state: State,
+        path: str | None = None,
+        stream: TextIO | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
         self._state = state
         self._path = path
         self._stream = stream or sys.stdout
         self._clock = clock
-        self._line = None
-        self._printed_at = None
-        self._phase = None
-        self._window = deque()
+        self._line: str | None = None
+        self._printed_at: float | None = None
+        self._phase: str | None = None
+        self._window: deque[tuple[float, int]] = deque()
         self._broken = False
 
-    def tick(self):
+    def tick(self) -> None:
         """Show the state if it is time; a change of phase is always shown."""
         now = self._clock()
         same_phase = self._state.phase == self._phase
@@ -69,12 +80,12 @@ class Progress:
             return
         self._show(now)
 
-    def final(self, phase, exit_code, reason=None):
+    def final(self, phase: str, exit_code: int, reason: str | None = None) -> None:
         """Show how the run ended."""
         self._state.phase = phase
         self._show(self._clock(), exit_code=exit_code, reason=reason)
 
-    def data(self, now):
+    def data(self, now: float) -> dict[str, Any]:
         """Return the state as JSON-able dict; rates in tokens per second, times in seconds."""
         state = self._state
         elapsed = now - state.started if state.started is not None else None
@@ -93,7 +104,7 @@ class Progress:
             "updated_at": utc_now(),
         }
 
-    def _show(self, now, **more):
+    def _show(self, now: float, **more: Any) -> None:
         data = dict(self.data(now), **more)
         line = format_line(data)
         if line != self._line:
@@ -108,7 +119,7 @@ class Progress:
                 self._broken = True  # a full disk must not end the measurement
                 say(f"progress file: {error}", sys.stderr)
 
-    def _rate(self, now):
+    def _rate(self, now: float) -> float:
         window = self._window
         if window and self._state.tokens < window[-1][1]:
             window.clear()  # the measurement began
@@ -118,7 +129,7 @@ class Progress:
         begin, tokens = window[0]
         return round((self._state.tokens - tokens) / (now - begin), 1) if now > begin else 0.0
 
-    def _left(self, elapsed):
+    def _left(self, elapsed: float | None) -> float | None:
         state = self._state
         if not elapsed or not state.settled or state.phase != "running":
             return 0.0 if state.phase == "done" else None
@@ -126,7 +137,7 @@ class Progress:
         return round(max(0.0, by_tokens, state.last_arrival_s - elapsed), 1)
 
 
-def format_line(data):
+def format_line(data: dict[str, Any]) -> str:
     """Return the progress *data* as one line of text."""
     if data["state"] == "preparing":
         return f"c={data['concurrency']} preparing prompts"

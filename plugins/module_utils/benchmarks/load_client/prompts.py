@@ -13,6 +13,11 @@ from __future__ import annotations
 
 import os
 import random
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 SAMPLE_IDS = 6000  # vocabulary entries looked at for words
 ENOUGH_WORDS = 256
@@ -26,7 +31,7 @@ class PromptError(Exception):
     """The tokenizer cannot be read, or makes no usable words."""
 
 
-def load_tokenizer(path):
+def load_tokenizer(path: str) -> Tokenizer:
     """Return the tokenizer of a model folder (or of a tokenizer.json), or of the hub's ``hf:ORG/NAME``."""
     from tokenizers import Tokenizer
 
@@ -45,7 +50,7 @@ def load_tokenizer(path):
     return _plain(tokenizer)
 
 
-def _from_hub(kind, name):
+def _from_hub(kind: type[Tokenizer], name: str) -> Tokenizer:
     """Return the tokenizer of a model of the hub: from the cache in HF_HOME, otherwise downloaded."""
     try:
         return kind.from_pretrained(name)
@@ -57,13 +62,13 @@ def _from_hub(kind, name):
         ) from None
 
 
-def _plain(tokenizer):
+def _plain(tokenizer: Tokenizer) -> Tokenizer:
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer
 
 
-def sample_lengths(rng, count, length, ratio):
+def sample_lengths(rng: random.Random, count: int, length: int, ratio: float) -> list[int]:
     """Return *count* lengths, uniform in [int(length*ratio), length] and at least 1."""
     low = max(1, int(length * ratio))
     if low >= length:
@@ -78,7 +83,7 @@ class PromptMaker:
     :ivar verified: prompts that were encoded again.
     """
 
-    def __init__(self, tokenizer, seed):
+    def __init__(self, tokenizer: Tokenizer, seed: object) -> None:
         self._encode_batch = getattr(tokenizer, "encode_batch_fast", tokenizer.encode_batch)
         self._tokenizer = tokenizer
         self.special = len(tokenizer.encode("").ids)
@@ -88,11 +93,11 @@ class PromptMaker:
         self.inexact = 0
         self.verified = 0
 
-    def count(self, texts):
+    def count(self, texts: list[str]) -> list[int]:
         """Return the number of tokens of each text, special tokens included."""
         return [len(encoding.ids) for encoding in self._encode_batch(texts)]
 
-    def make(self, lengths, seed):
+    def make(self, lengths: list[int], seed: str) -> list[str]:
         """Return one prompt for each of *lengths* (tokens). The same *seed* makes the same prompts."""
         rng = random.Random(seed)
         texts = [self._text(rng, max(0, length - self.special)) for length in lengths]
@@ -107,14 +112,14 @@ class PromptMaker:
                     texts[index] = self._fix(rng, texts[index], have, want)
         return texts
 
-    def _text(self, rng, words):
+    def _text(self, rng: random.Random, words: int) -> str:
         phrases, rest = divmod(words, PHRASE_WORDS)
         parts = rng.choices(self._phrases, k=phrases)
         if rest:
             parts.append(" ".join(rng.choices(self._words, k=rest)))
         return self._lead + " ".join(parts)
 
-    def _fix(self, rng, text, have, want):
+    def _fix(self, rng: random.Random, text: str, have: int, want: int) -> str:
         """Add or drop words until *text* has *want* tokens; count it as inexact if that fails."""
         best = (abs(have - want), text)
         words = text.split(" ")
@@ -132,7 +137,9 @@ class PromptMaker:
         return best[1]
 
 
-def _find_words(tokenizer, count, rng):
+def _find_words(
+    tokenizer: Tokenizer, count: Callable[[list[str]], list[int]], rng: random.Random
+) -> tuple[str, list[str]]:
     """Return (lead, words): each word is one token at the start (after *lead*) and after a space."""
     size = tokenizer.get_vocab_size()
     ids = rng.sample(range(size), min(size, SAMPLE_IDS))
@@ -140,7 +147,7 @@ def _find_words(tokenizer, count, rng):
     plain = sorted(word for word in decoded if len(word) > 1 and word.isascii() and word.isalpha())
     other = sorted(word for word in decoded if word and not any(char.isspace() or char == "\ufffd" for char in word))
     special = len(tokenizer.encode("").ids)
-    best = ("", [])
+    best: tuple[str, list[str]] = ("", [])
     for candidates, lead in ((plain, ""), (plain, " "), (other, ""), (other, " ")):
         counts = count([f"{lead}{word} {word}" for word in candidates]) if candidates else []
         words = [word for word, tokens in zip(candidates, counts) if tokens == special + 2]
@@ -153,7 +160,7 @@ def _find_words(tokenizer, count, rng):
     return best
 
 
-def _prefix(lengths, tokens):
+def _prefix(lengths: list[int], tokens: int) -> int:
     """Return how many of the first prompts hold at most *tokens* tokens together, at least one."""
     total = 0
     for index, length in enumerate(lengths):

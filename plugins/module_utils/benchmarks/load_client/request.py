@@ -10,14 +10,25 @@ import contextlib
 import json
 import socket
 import time
-from collections import namedtuple
+from argparse import Namespace
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    import aiohttp
 
 from .sse import StreamParser, error_text
 
 CLIENT_IDLE_S = 4.0  # below the 5 s after which common servers close an idle connection
 
-Request = namedtuple("Request", "index prompt prompt_tokens max_tokens")
-Request.__doc__ = """What to send: text, its number of tokens, and how many tokens to ask for."""
+
+class Request(NamedTuple):
+    """What to send: text, its number of tokens, and how many tokens to ask for."""
+
+    number: int
+    prompt: str
+    prompt_tokens: int
+    max_tokens: int
 
 
 class Record:
@@ -49,18 +60,22 @@ class Record:
         "texts",
     )
 
-    def __init__(self, request):
+    def __init__(self, request: Request) -> None:
         self.request = request
-        self.start = self.first = self.last = self.end = None
-        self.itl = []
+        # Whoever reads one of these knows from the others that it is there.
+        self.start: Any = None
+        self.first: Any = None
+        self.last: Any = None
+        self.end: Any = None
+        self.itl: list[float] = []
         self.chunks = 0
         self.tokens_out = 0
-        self.tokens_in = None
+        self.tokens_in: int | None = None
         self.counted = False
-        self.error = None
+        self.error: str | None = None
         self.unreachable = False
-        self.finish_reason = None
-        self.texts = None
+        self.finish_reason: str | None = None
+        self.texts: list[str] | None = None
 
 
 class Client:
@@ -70,7 +85,9 @@ class Client:
     :param activity: called as ``activity(now, chunks)`` whenever bytes of an answer arrive.
     """
 
-    def __init__(self, options, activity, clock=time.perf_counter):
+    def __init__(
+        self, options: Namespace, activity: Callable[[float, int], None], clock: Callable[[], float] = time.perf_counter
+    ) -> None:
         self._options = options
         self._activity = activity
         self._clock = clock
@@ -85,21 +102,23 @@ class Client:
         if options.ignore_eos:
             self._base["ignore_eos"] = True
         self._base.update(options.extra_body)
-        self._session = None
-        self._errors = ()
-        self._no_connection = ()
+        # Set as it is entered: aiohttp is imported late, and absent where only the options are read.
+        self._session: aiohttp.ClientSession
+        self._errors: tuple[type[Exception], ...] = ()
+        self._no_connection: tuple[type[Exception], ...] = ()
 
-    async def __aenter__(self):
+    async def __aenter__(self) -> Client:
         import aiohttp
 
         self._errors = (aiohttp.ClientError, OSError, ValueError)
         self._no_connection = (aiohttp.ClientConnectorError,)
         reuse = self._options.reuse_connections
+        idle: dict[str, Any] = {"keepalive_timeout": CLIENT_IDLE_S} if reuse else {}
         connector = aiohttp.TCPConnector(
             limit=0,
             force_close=not reuse,
             ttl_dns_cache=None,
-            **({"keepalive_timeout": CLIENT_IDLE_S} if reuse else {}),
+            **idle,
         )
         self._session = aiohttp.ClientSession(
             connector=connector,
@@ -110,18 +129,19 @@ class Client:
         )
         return self
 
-    async def __aexit__(self, *_exc):
+    async def __aexit__(self, *_exc: object) -> None:
         await self._session.close()
 
-    def body(self, request):
+    def body(self, request: Request) -> bytes:
         """Return the bytes that are sent for *request*."""
+        prompt: dict[str, Any]
         if self._chat:
             prompt = {"messages": [{"role": "user", "content": request.prompt}]}
         else:
             prompt = {"prompt": request.prompt}
         return json.dumps({**prompt, **self._base, "max_tokens": request.max_tokens}).encode()
 
-    async def send(self, record):
+    async def send(self, record: Record) -> None:
         """Send the request of *record* and fill *record* as the answer comes; never raises for a failed request."""
         body = self.body(record.request)
         record.start = self._clock()
@@ -147,11 +167,11 @@ class Client:
         finally:
             record.end = self._clock()
 
-    async def _read(self, record, response):
+    async def _read(self, record: Record, response: aiohttp.ClientResponse) -> None:
         parser = StreamParser(keep_texts=self._options.save_texts)
         clock, activity, itl, content = self._clock, self._activity, record.itl, response.content
         acknowledge = _acknowledger(response) if self._options.quick_ack else _nothing
-        last = None
+        last: float | None = None
         acknowledge()
         while True:
             data = await content.readany()
@@ -172,7 +192,7 @@ class Client:
         _conclude(record, parser, now)
 
 
-def _conclude(record, parser, now):
+def _conclude(record: Record, parser: StreamParser, now: float) -> None:
     """Read the counts of a finished stream into *record*."""
     record.finish_reason = parser.finish_reason
     record.texts = parser.texts
@@ -190,7 +210,7 @@ def _conclude(record, parser, now):
         record.first = record.last = now
 
 
-def _acknowledger(response):
+def _acknowledger(response: aiohttp.ClientResponse) -> Callable[[], None]:
     """Return a function that makes the kernel acknowledge at once what has arrived.
 
     On a connection that is used again Linux delays acknowledgements by 40 ms. A server without
@@ -204,18 +224,18 @@ def _acknowledger(response):
     if option is None or peer is None:
         return _nothing
 
-    def acknowledge():
+    def acknowledge() -> None:
         with contextlib.suppress(OSError):
             peer.setsockopt(socket.IPPROTO_TCP, option, 1)
 
     return acknowledge
 
 
-def _nothing():
+def _nothing() -> None:
     pass
 
 
-async def _refusal(response):
+async def _refusal(response: aiohttp.ClientResponse) -> str:
     text = (await response.content.read(4096)).decode("utf-8", "replace").strip()
     with contextlib.suppress(ValueError, AttributeError):
         text = error_text(json.loads(text))

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 
 class StreamParser:
@@ -20,17 +21,17 @@ class StreamParser:
     :ivar texts: these texts, when *keep_texts*.
     """
 
-    def __init__(self, keep_texts=False):
-        self.usage = None
-        self.finish_reason = None
-        self.error = None
+    def __init__(self, keep_texts: bool = False) -> None:
+        self.usage: dict[str, int] | None = None
+        self.finish_reason: str | None = None
+        self.error: str | None = None
         self.done = False
         self.chunks = 0
-        self.texts = [] if keep_texts else None
+        self.texts: list[str] | None = [] if keep_texts else None
         self._rest = b""
         self._event_name = b""
 
-    def feed(self, data):
+    def feed(self, data: bytes) -> int:
         """Take the next bytes; return how many chunks with text they completed.
 
         A chunk that only names the role, or whose text is empty, is no sign of a token: it does not count.
@@ -54,11 +55,11 @@ class StreamParser:
                 self._event_name = b""
         return self.chunks - before
 
-    def finish(self):
+    def finish(self) -> int:
         """Take the end of the stream: a last line may lack its newline. Returns like :meth:`feed`."""
         return self.feed(b"\n\n") if self._rest else 0
 
-    def problem(self):
+    def problem(self) -> str | None:
         """Return why the answer is not whole, or None.
 
         Servers differ in how they end: any of a finish reason, usage or ``[DONE]`` is an end.
@@ -69,7 +70,7 @@ class StreamParser:
             return "the stream ended early: no finish reason, usage or [DONE]"
         return None
 
-    def _data(self, payload):
+    def _data(self, payload: bytes) -> None:
         if payload == b"[DONE]":
             self.done = True
             return
@@ -93,7 +94,7 @@ class StreamParser:
         for choice in event.get("choices") or ():
             self._choice(choice)
 
-    def _choice(self, choice):
+    def _choice(self, choice: dict[str, Any]) -> None:
         if choice.get("finish_reason"):
             self.finish_reason = choice["finish_reason"]
         text = choice.get("text")
@@ -106,7 +107,7 @@ class StreamParser:
                 self.texts.append(text)
 
 
-def error_text(body):
+def error_text(body: dict[str, Any]) -> str:
     """Return the message inside an error *body* (any of the shapes that servers use)."""
     inner = body.get("error", body)
     if isinstance(inner, dict):
@@ -114,7 +115,7 @@ def error_text(body):
     return _text(str(inner))
 
 
-def _text(value):
+def _text(value: bytes | str) -> str:
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
     return value[:300]

@@ -11,12 +11,17 @@ of a failed request.
 from __future__ import annotations
 
 import math
+from argparse import Namespace
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from .request import Record
 
 RESULT_SCHEMA_VERSION = 1
 PEAK_BUCKETS = 10  # the peak is the best mean of ten seconds, in buckets of one second
 
 
-def build_result(options, records, duration_s, **facts):
+def build_result(options: Namespace, records: Sequence[Record], duration_s: float, **facts: Any) -> dict[str, Any]:
     """Return the content of a result file.
 
     :param records: :class:`~.http.Record` of the measured requests.
@@ -28,7 +33,7 @@ def build_result(options, records, duration_s, **facts):
     tokens_in = sum(record.request.prompt_tokens for record in good)
     tokens_out = sum(record.tokens_out for record in good)
 
-    def per_second(value):
+    def per_second(value: float) -> float | None:
         return round(value / duration_s, 6) if duration_s > 0 and good else None
 
     result = {
@@ -76,38 +81,35 @@ def build_result(options, records, duration_s, **facts):
     return result
 
 
-def ttft(record):
+def ttft(record: Record) -> float:
     """Return the time to the first text in seconds."""
     return record.first - record.start
 
 
-def tpot(record):
+def tpot(record: Record) -> float | None:
     """Return the seconds per output token after the first, or None for an answer of one token."""
     return (record.last - record.first) / (record.tokens_out - 1) if record.tokens_out > 1 else None
 
 
-def e2el(record):
+def e2el(record: Record) -> float:
     """Return the seconds from sending to the last text."""
     return record.last - record.start
 
 
-def summary(name, values, percentiles):
-    """Return the statistics of *values* (seconds) as ``mean_<name>_ms`` and so on; null without values."""
+def summary(name: str, values: Iterable[float], percentiles: Iterable[float]) -> dict[str, float | None]:
+    """Return the statistics of *values* (seconds) as ``mean_<name>_ms`` and so on; None without values."""
     values = sorted(values)
-    figures = {f"mean_{name}_ms": None, f"median_{name}_ms": None, f"std_{name}_ms": None}
-    figures.update({f"p{number}_{name}_ms": None for number in percentiles})
-    if not values:
-        return figures
-    mean = math.fsum(values) / len(values)
-    figures[f"mean_{name}_ms"] = mean
-    figures[f"median_{name}_ms"] = percentile(values, 50)
-    figures[f"std_{name}_ms"] = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / len(values))
-    for number in percentiles:
-        figures[f"p{number}_{name}_ms"] = percentile(values, number)
-    return {key: round(value * 1000, 6) for key, value in figures.items()}
+    words = ["mean", "median", "std", *(f"p{number}" for number in percentiles)]
+    figures: Sequence[float | None] = [None] * len(words)
+    if values:
+        mean = math.fsum(values) / len(values)
+        deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / len(values))
+        seconds = [mean, percentile(values, 50), deviation, *(percentile(values, number) for number in percentiles)]
+        figures = [round(value * 1000, 6) for value in seconds]
+    return {f"{word}_{name}_ms": figure for word, figure in zip(words, figures)}
 
 
-def percentile(ordered, number):
+def percentile(ordered: Sequence[float], number: float) -> float:
     """Return the percentile of an *ordered*, non-empty list, interpolated between neighbours as numpy does."""
     place = (len(ordered) - 1) * number / 100
     low = math.floor(place)
@@ -115,7 +117,7 @@ def percentile(ordered, number):
     return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
 
 
-def peak_rate(good, begin, duration_s):
+def peak_rate(good: Sequence[Record], begin: float, duration_s: float) -> float | None:
     """Return the most output tokens per second over ten seconds (or over the whole run if that is shorter)."""
     if not good or duration_s <= 0:
         return None
@@ -137,7 +139,7 @@ def peak_rate(good, begin, duration_s):
     return round(best / PEAK_BUCKETS, 6)
 
 
-def _samples(good):
+def _samples(good: Sequence[Record]) -> dict[str, list[float]]:
     return {
         "ttft": [ttft(record) for record in good],
         "tpot": [value for value in map(tpot, good) if value is not None],
@@ -146,20 +148,20 @@ def _samples(good):
     }
 
 
-def _goodput(good, limits):
+def _goodput(good: Sequence[Record], limits: Sequence[tuple[str, float]]) -> int:
     """Return how many requests keep all limits; an answer of one token has a TPOT of 0."""
     figures = {"ttft": ttft, "tpot": lambda record: tpot(record) or 0.0, "e2el": e2el}
     return sum(all(figures[name](record) * 1000 <= limit for name, limit in limits) for record in good)
 
 
-def _usage_source(good):
+def _usage_source(good: Sequence[Record]) -> str | None:
     counted = {record.counted for record in good}
     if not counted:
         return None
     return "mixed" if len(counted) == 2 else ("chunks" if True in counted else "server")
 
 
-def _prompt_counts(good):
+def _prompt_counts(good: Sequence[Record]) -> dict[str, int | None]:
     """Return how the server's prompt tokens compare with ours; null when it does not say."""
     differences = [record.tokens_in - record.request.prompt_tokens for record in good if record.tokens_in is not None]
     return {
@@ -172,8 +174,8 @@ def _prompt_counts(good):
     }
 
 
-def _single_requests(records, begin, texts):
-    lists = {
+def _single_requests(records: Sequence[Record], begin: float, texts: bool) -> dict[str, list[Any]]:
+    lists: dict[str, list[Any]] = {
         "input_lens": [record.request.prompt_tokens for record in records],
         "output_lens": [record.tokens_out if record.error is None else 0 for record in records],
         "start_times": [_seconds(record.start, begin) for record in records],
@@ -187,5 +189,5 @@ def _single_requests(records, begin, texts):
     return lists
 
 
-def _seconds(moment, begin):
+def _seconds(moment: float | None, begin: float | None) -> float | None:
     return None if moment is None or begin is None else round(moment - begin, 6)
