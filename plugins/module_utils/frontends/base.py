@@ -5,18 +5,26 @@
 
 from __future__ import annotations
 
+import abc
 import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import ClassVar
 
+from ..failures import Finding
+from ..json_types import Json, JsonObject
 from ..log_lines import LogLines
+from ..plan_file import Check, PlanFile
+from ..schema.section import Field
 from ..schema.words import normal
-from ..topology.options import Option, variables
-from ..topology.step import http_check, make_step
+from ..topology.layout import Layout
+from ..topology.options import Option, Word, variables
+from ..topology.step import DraftStep, http_check, make_step
 
 ARGS = ("frontend", "args")
 
 
-class Frontend:
-    """Base class and interface.
+class Frontend(abc.ABC):
+    """One type of frontend: what it runs, and what must be true before it counts as up.
 
     ``type``        the word under ``frontend.type``
     ``fields``      keys of the ``frontend`` section that only this frontend reads
@@ -27,15 +35,17 @@ class Frontend:
     ``log_lines``   what lines of its log say of its end (:class:`LogLines`)
     """
 
-    type = ""
-    fields = {}
-    needs_infra = True
-    fixed = ()
-    refused = ()
-    ports = ()
-    log_lines = LogLines()
+    type: ClassVar[str]
+    fields: ClassVar[dict[str, Field]] = {}
+    needs_infra: ClassVar[bool] = True
+    fixed: ClassVar[tuple[str, ...]] = ()
+    refused: ClassVar[tuple[str, ...]] = ()
+    ports: ClassVar[tuple[str, ...]] = ()
+    log_lines: ClassVar[LogLines] = LogLines()
 
-    def problems(self, spec):
+    # ---- before submission
+
+    def problems(self, spec: JsonObject) -> list[Finding]:
         """Return ``[(path, problem, remedy)]`` for rules that cross fields; called before submission."""
         remedy = "Leave it out; workers follow from resources, other settings are keys of the job."
         return [
@@ -44,38 +54,57 @@ class Frontend:
             if _among(key, self.refused) and value is not None and value is not False
         ]
 
-    def args(self, spec):
+    def args(self, spec: JsonObject) -> JsonObject:
         """Return ``frontend.args`` without what the plan decides."""
         return {key: value for key, value in spec["frontend"]["args"].items() if not _among(key, self.fixed)}
 
-    def options(self, spec, own):
+    def options(self, spec: JsonObject, own: Iterable[Option]) -> list[Option]:
         """Return the options of the command line: *own*, then ``frontend.args``, which win unless the plan decides."""
         args = spec["frontend"]["args"]
         given = [Option(str(key).lstrip("-"), _value(value), (*ARGS, key)) for key, value in args.items()]
-        by_name, found = {normal(option.name): option for option in given}, []
+        by_name = {normal(option.name): option for option in given}
+        found = []
         for option in own:
             theirs = by_name.get(normal(option.name))
             if _among(option.name, self.fixed):
-                found.append(option._replace(lost=theirs and (theirs.value, theirs.path)))
+                found.append(option._replace(lost=(theirs.value, theirs.path) if theirs and theirs.path else None))
             elif theirs is None:
                 found.append(option)
         return found + [option for option in given if not _among(option.name, self.fixed)]
 
-    def environment(self, spec):
+    def environment(self, spec: JsonObject) -> dict[str, Option]:
         """Return what the job says of the frontends' environment, with the origins of its values."""
         return {
             **variables(spec["environment"], ("environment",)),
             **variables(spec["frontend"]["env"], ("frontend", "env")),
         }
 
-    def frontend_steps(self, layout, argv, env, **other):
-        """Return a step for each node of the frontends; *other* overrides keys of the steps."""
+    def frontend_steps(
+        self,
+        layout: Layout,
+        argv: Sequence[Word],
+        env: Mapping[str, str | Option],
+        *,
+        files: Iterable[str] = (),
+        srun_options: Mapping[str, str | None] | None = None,
+    ) -> list[DraftStep]:
+        """Return a step for each node of the frontends, with one command line; see :func:`topology.step.make_step`."""
         return [
-            make_step(f"frontend_{index}", "frontend", [node], argv, env, kind="frontend", index=index, **other)
+            make_step(
+                f"frontend_{index}",
+                "frontend",
+                [node],
+                argv,
+                env,
+                kind="frontend",
+                index=index,
+                files=files,
+                srun_options=srun_options,
+            )
             for index, node in enumerate(layout.frontends)
         ]
 
-    def notes(self, spec):
+    def notes(self, spec: JsonObject) -> list[str]:
         """Return sentences about what the plan decided for the user."""
         given = spec["frontend"]["args"]
         lost = [str(key) for key in given if _among(key, self.fixed) and given[key] not in (None, False)]
@@ -84,7 +113,7 @@ class Frontend:
             found.append(f"frontend.args: {', '.join(lost)}: the plan sets this itself; ports are set under ports.")
         return found + self._embedded_notes(spec)
 
-    def _embedded_notes(self, spec):
+    def _embedded_notes(self, spec: JsonObject) -> list[str]:
         """Return sentences about what has no effect because the worker itself is the public side."""
         if not self.embedded(spec):
             return []
@@ -102,43 +131,50 @@ class Frontend:
             found.append("frontend.dedicated_node: the worker itself is the public side, so that node stays empty.")
         return found
 
-    def _infra_notes(self, spec):
+    def _infra_notes(self, spec: JsonObject) -> list[str]:
         if spec["infra"]["etcd_nats_dedicated_node"] and not self.needs_infra:
             if spec["backend"].get("mooncake_kv_store"):
                 return []
             return [f"infra.etcd_nats_dedicated_node: frontend {self.type} needs neither, so that node stays empty."]
         return []
 
-    def embedded(self, spec):
+    def embedded(self, spec: JsonObject) -> bool:
         """Tell whether the one worker itself is the public side, so that no frontend runs."""
         return False
 
-    def multiple(self, spec):
+    def multiple(self, spec: JsonObject) -> bool:
         """Tell whether several frontends may stand behind nginx."""
-        return spec["frontend"]["enable_multiple_frontends"]
+        return bool(spec["frontend"]["enable_multiple_frontends"])
 
-    def steps(self, layout):
-        """Return the frontends' steps, without nginx."""
-        raise NotImplementedError
+    # ---- the plan
 
-    def files(self, layout):
-        """Return the frontends' configuration files."""
+    @abc.abstractmethod
+    def steps(self, layout: Layout) -> list[DraftStep]:
+        """Return the frontends' steps, without nginx: one on each of ``layout.frontends``, in this order."""
+
+    def files(self, layout: Layout) -> list[PlanFile]:
+        """Return the frontends' configuration files, with paths below the run directory."""
         return []
 
-    def ready_checks(self, layout, instances, index):
-        """Return the checks of frontend *index*; ``instances`` says how many workers it must see per mode.
+    @abc.abstractmethod
+    def ready_checks(self, layout: Layout, instances: Mapping[str, int], index: int) -> list[Check]:
+        """Return the checks of frontend *index*, which counts ``layout.frontends`` from 0.
 
         When the worker itself is the public side there is no frontend, and this is asked once, for index 0.
-        """
-        raise NotImplementedError
 
-    def checks(self, layout, instances, workers):
+        :param instances: how many workers it must see, see :meth:`backends.base.Backend.instances`.
+        """
+
+    def checks(self, layout: Layout, instances: Mapping[str, int], workers: Sequence[str]) -> list[Check]:
         """Return all checks of the HTTP side.
+
+        :param instances: see :meth:`ready_checks`.
+        :param workers: names of the workers' steps.
 
         Each frontend must see the workers and the model and must answer a request of its own: a router can say
         ready and still answer 503. The public port is asked last.
         """
-        checks = []
+        checks: list[Check] = []
         for index in range(len(layout.frontends)):
             checks.extend(self.ready_checks(layout, instances, index))
         direct = []
@@ -162,9 +198,10 @@ class Frontend:
         return checks + direct + [last]
 
 
-def completion(name, layout, host, port, steps, after):
+def completion(name: str, layout: Layout, host: str, port: int, steps: Sequence[str], after: Sequence[str]) -> Check:
     """Return the check that asks for one real token."""
-    path, prompt = "/v1/completions", {"prompt": "Hello"}
+    path: str = "/v1/completions"
+    prompt: JsonObject = {"prompt": "Hello"}
     if any(url.startswith("grpc://") for url in layout.worker_urls.values()):
         # Before workers that speak gRPC the router has chat only; it says 501 to the other.
         path, prompt = "/v1/chat/completions", {"messages": [{"role": "user", "content": "Hello"}]}
@@ -183,12 +220,12 @@ def completion(name, layout, host, port, steps, after):
     )
 
 
-def _among(key, names):
+def _among(key: str, names: Iterable[str]) -> bool:
     """Tell whether the option *key* is one of *names*, however it is spelt."""
     return normal(str(key).lstrip("-")) in {normal(name) for name in names}
 
 
-def _value(value):
+def _value(value: Json) -> Json:
     """Return the value of one of ``frontend.args`` as a router reads it: true, false and null stay, JSON else text."""
     if value is None or isinstance(value, bool):
         return value

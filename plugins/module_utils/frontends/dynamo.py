@@ -5,16 +5,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from ..json_types import JsonObject
 from ..log_lines import OPEN, LogLines
+from ..plan_file import Check
+from ..topology.layout import Layout
 from ..topology.options import Option
-from ..topology.step import http_check
+from ..topology.step import DraftStep, http_check
 from .base import Frontend
 
 LEASE_S = 30.0  # what workers of 1.6.1 ask etcd for
 MARGIN_S = 5.0
 
 
-def _kept_s(spec):
+def _kept_s(spec: JsonObject) -> float:
     """Return for how many seconds etcd lists a worker that was killed: until its lease, a variable of it, ends."""
     environments = [value for key, value in spec["backend"].items() if key.endswith("_environment")]
     given = [env["ETCD_LEASE_TTL"] for env in [spec["environment"], *environments] if "ETCD_LEASE_TTL" in (env or {})]
@@ -33,16 +38,16 @@ class Dynamo(Frontend):
         words=("lease",),
     )
 
-    def steps(self, layout):
+    def steps(self, layout: Layout) -> list[DraftStep]:
         spec = layout.spec
         env = {**layout.wiring, **layout.observe("frontend"), **self.environment(spec)}
         options = self.options(spec, [Option("http-port", layout.frontend_port)])
         return self.frontend_steps(layout, [layout.python, "-m", "dynamo.frontend", *options], env)
 
-    def ready_checks(self, layout, instances, index):
+    def ready_checks(self, layout: Layout, instances: Mapping[str, int], index: int) -> list[Check]:
         name = f"frontend_{index}"
         host, port = layout.address(layout.frontends[index]), layout.frontend_port
-        components = {"prefill": "prefill", "decode": ["backend", "decode", "tensorrt_llm"]}
+        components: dict[str, str | list[str]] = {"prefill": "prefill", "decode": ["backend", "decode", "tensorrt_llm"]}
         return [
             http_check(
                 f"{name}_workers",

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import re
 
+from ..json_types import Json, JsonObject
 from ..log_lines import CLEAR, PLAIN, LogLines
+from ..plan_file import PlanFile
 from ..schema.types import PARAMETER, Str, shown
-from ..topology.step import in_private_dir, make_step, one_file
+from ..topology.layout import Layout
+from ..topology.step import DraftStep, in_private_dir, make_step, one_file
 
 CONFIG = "nginx.conf"
 # From the largest unit to the smallest, each at most once; a bare number at the end is seconds.
@@ -84,20 +87,20 @@ http {{
 class Word(Str):
     """Text that goes into nginx.conf: what matches *pattern*, in words *name*, such as *example*."""
 
-    def __init__(self, name, pattern, example):
+    def __init__(self, name: str, pattern: str, example: str) -> None:
         self.name, self.pattern, self.example = name, pattern, example
 
-    def coerce(self, value):
+    def coerce(self, value: Json) -> Json:
         text = super().coerce(value).strip()
         if not re.fullmatch(self.pattern, text):
             raise ValueError(f"is {shown(text)}, which is no {self.name} of nginx. Write it as in {self.example}.")
         return text
 
-    def schema(self):
+    def schema(self) -> JsonObject:
         return {**super().schema(), "pattern": rf"^\s*({self.pattern})\s*$|{PARAMETER}"}
 
 
-def nginx_file(layout):
+def nginx_file(layout: Layout) -> PlanFile:
     """Return nginx.conf. It runs for root and for an ordinary user, several times on one host."""
     options, private = layout.spec["frontend"], layout.private_dir("nginx")
     keepalive = options["nginx_keepalive_timeout"]
@@ -118,7 +121,7 @@ def nginx_file(layout):
     return one_file(CONFIG, text)
 
 
-def _affinity(options):
+def _affinity(options: JsonObject) -> tuple[str, str]:
     """Return (the variable that names a session's frontend, the rule that follows it); empty texts without affinity."""
     if not options["nginx_session_affinity"]:
         return "", ""
@@ -126,7 +129,7 @@ def _affinity(options):
     return AFFINITY.format(header=header), "    hash $srt_affinity consistent;\n"
 
 
-def nginx_step(layout):
+def nginx_step(layout: Layout) -> DraftStep:
     """Return the step of nginx on the head node."""
     command = ["nginx", "-c", f"{layout.run_dir}/{CONFIG}", "-e", "stderr", "-g", "daemon off;"]
     raised = layout.spec["frontend"]["nginx_raise_ulimit"]

@@ -5,8 +5,12 @@
 
 from __future__ import annotations
 
-from ..topology.options import Option
-from ..topology.step import http_check
+from collections.abc import Mapping
+
+from ..plan_file import Check
+from ..topology.layout import Layout
+from ..topology.options import Option, Word
+from ..topology.step import DraftStep, http_check
 from .base import Frontend
 
 # The mode as the router calls it.
@@ -22,7 +26,7 @@ class SglangRouter(Frontend):
     refused = ("worker-urls", "prefill", "decode")
     ports = ("prometheus",)
 
-    def steps(self, layout):
+    def steps(self, layout: Layout) -> list[DraftStep]:
         own = [
             Option("host", "0.0.0.0"),
             Option("port", layout.frontend_port),
@@ -31,11 +35,11 @@ class SglangRouter(Frontend):
             # Workers start beside the router: look for them each second, not each half minute.
             Option("worker-startup-check-interval", 1),
         ]
-        command = [layout.python, "-m", "sglang_router.launch_router", *self._workers(layout)]
+        command: list[Word] = [layout.python, "-m", "sglang_router.launch_router", *self._workers(layout)]
         command += self.options(layout.spec, own)
         return self.frontend_steps(layout, command, self.environment(layout.spec))
 
-    def _workers(self, layout):
+    def _workers(self, layout: Layout) -> list[str]:
         words = []
         leaders = [process for process in layout.processes if process.leader]
         if not any(process.mode == "prefill" for process in leaders):
@@ -46,7 +50,7 @@ class SglangRouter(Frontend):
                 words.append(str(process.ports["bootstrap"]))
         return ["--pd-disaggregation", *words]
 
-    def ready_checks(self, layout, instances, index):
+    def ready_checks(self, layout: Layout, instances: Mapping[str, int], index: int) -> list[Check]:
         name = f"frontend_{index}"
         host, port = layout.address(layout.frontends[index]), layout.frontend_port
         modes = [mode for mode in ("prefill", "decode", "agg") if layout.of_mode(mode)]

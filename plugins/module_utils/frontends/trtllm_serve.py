@@ -5,11 +5,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from ..failures import Finding
+from ..json_types import JsonObject
+from ..plan_file import Check, PlanFile
 from ..schema.section import Field
 from ..schema.text import to_yaml
 from ..schema.types import MapOf, Type
-from ..topology.options import Option
-from ..topology.step import MPI, http_check, one_file
+from ..topology.layout import Layout
+from ..topology.options import Option, Word
+from ..topology.step import MPI, DraftStep, http_check, one_file
 from .base import Frontend
 
 CONFIG = "trtllm_serve.yaml"
@@ -31,33 +37,33 @@ class TrtllmServe(Frontend):
         "server_config_extra": Field(MapOf(Type()), None, "trtllm_serve: further keys of the server configuration."),
     }
 
-    def problems(self, spec):
+    def problems(self, spec: JsonObject) -> list[Finding]:
         problems = super().problems(spec)
         workers = spec["resources"]["agg_workers"]
         if workers and workers != 1:
-            path = ("resources", "agg_workers")
-            problems.append((path, f"is {workers}; trtllm_serve has no router before aggregated workers.", "Use 1."))
+            problem = f"is {workers}; trtllm_serve has no router before aggregated workers."
+            problems.append((("resources", "agg_workers"), problem, "Use 1."))
         for key in spec["frontend"]["server_config_extra"] or {}:
             if key in WORKERS:
                 path = ("frontend", "server_config_extra", key)
                 problems.append((path, "is decided by the plan.", "Leave it out; workers follow from resources."))
         return problems
 
-    def notes(self, spec):
+    def notes(self, spec: JsonObject) -> list[str]:
         found, options = super().notes(spec), spec["frontend"]
         lost = [key for key in options["server_config_extra"] or {} if key in OURS]
         if lost:
             found.append(f"frontend.server_config_extra: {', '.join(lost)}: the plan sets this itself.")
         return found
 
-    def embedded(self, spec):
+    def embedded(self, spec: JsonObject) -> bool:
         return bool(spec["resources"]["agg_workers"])
 
-    def multiple(self, spec):
+    def multiple(self, spec: JsonObject) -> bool:
         # Its orchestrator keeps what it knows of the workers to itself: there can be only one.
         return False
 
-    def steps(self, layout):
+    def steps(self, layout: Layout) -> list[DraftStep]:
         spec = layout.spec
         limit = spec["health_check"]["max_attempts"] * spec["health_check"]["interval_seconds"]
         own = [
@@ -65,11 +71,11 @@ class TrtllmServe(Frontend):
             # Workers load beside it; by itself it would give up on them after three minutes.
             Option("server_start_timeout", limit),
         ]
-        command = [layout.program("trtllm-serve"), "disaggregated", *self.options(spec, own)]
+        command: list[Word] = [layout.program("trtllm-serve"), "disaggregated", *self.options(spec, own)]
         env = {**layout.observe("frontend"), **self.environment(spec)}
-        return self.frontend_steps(layout, command, env, files=[CONFIG], srun_options=dict(MPI))
+        return self.frontend_steps(layout, command, env, files=[CONFIG], srun_options=MPI)
 
-    def files(self, layout):
+    def files(self, layout: Layout) -> list[PlanFile]:
         if not layout.frontends:
             return []
         options = layout.spec["frontend"]
@@ -83,7 +89,7 @@ class TrtllmServe(Frontend):
             content[key] = {"num_instances": len(urls), "urls": urls, **({"router": router} if router else {})}
         return [one_file(CONFIG, to_yaml(content))]
 
-    def ready_checks(self, layout, instances, index):
+    def ready_checks(self, layout: Layout, instances: Mapping[str, int], index: int) -> list[Check]:
         if not layout.frontends:
             return []
         host = layout.address(layout.frontends[index])

@@ -5,7 +5,13 @@
 
 from __future__ import annotations
 
-from ..topology.step import http_check
+from collections.abc import Mapping
+
+from ..failures import Finding
+from ..json_types import JsonObject
+from ..plan_file import Check
+from ..topology.layout import Layout
+from ..topology.step import DraftStep, http_check
 from .base import Frontend
 
 
@@ -14,7 +20,7 @@ class VllmServe(Frontend):
     needs_infra = False
     fixed = ("host", "port")
 
-    def problems(self, spec):
+    def problems(self, spec: JsonObject) -> list[Finding]:
         problems = super().problems(spec)
         if spec["resources"]["agg_workers"] != 1:
             problems.append(
@@ -29,16 +35,16 @@ class VllmServe(Frontend):
             problems.append((path, "has no program to go to.", "Move them to backend.vllm_config.aggregated."))
         return problems
 
-    def embedded(self, spec):
+    def embedded(self, spec: JsonObject) -> bool:
         return True
 
-    def multiple(self, spec):
+    def multiple(self, spec: JsonObject) -> bool:
         return False
 
-    def steps(self, layout):
+    def steps(self, layout: Layout) -> list[DraftStep]:
         return []
 
-    def ready_checks(self, layout, instances, index):
+    def ready_checks(self, layout: Layout, instances: Mapping[str, int], index: int) -> list[Check]:
         leader = layout.processes[0]
         return [
             http_check(

@@ -6,11 +6,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from typing import Callable
 
+from ..failures import Finding
+from ..json_types import Json, JsonObject
+from ..plan_file import PlanFile
 from ..schema.section import TEXTS, Field, Section, optional
 from ..schema.types import ListOf, MapOf, Str, Type
-from ..topology.options import Option, as_option, variables
-from ..topology.step import make_step, one_file, tcp_check
+from ..topology.layout import Layout, Process
+from ..topology.options import Option, Word, as_option, variables
+from ..topology.step import DraftStep, make_step, one_file, tcp_check
 
 PORTS = ("mooncake", "mooncake_http", "mooncake_metrics")
 WHERE = ("backend", "mooncake_kv_store")
@@ -20,7 +26,7 @@ CONFIG = "mooncake_store_config.json"
 PORT_OPTIONS = dict(zip(("port", "http_metadata_server_port", "metrics_port"), PORTS))
 
 
-def field(store_config=False):
+def field(store_config: bool = False) -> Field:
     """Return the field ``mooncake_kv_store``; *store_config*: with the table of that name."""
     fields = {
         "container": Field(Str(), None, "Image of the store; default: the job's."),
@@ -32,12 +38,13 @@ def field(store_config=False):
     return optional(Section("mooncake_kv_store", fields), "A Mooncake KV store beside the workers.")
 
 
-def wanted(spec):
+def wanted(spec: JsonObject) -> JsonObject | None:
     """Return the settings of the store, or None."""
-    return spec["backend"].get("mooncake_kv_store")
+    store: JsonObject | None = spec["backend"].get("mooncake_kv_store")
+    return store
 
 
-def problems(spec, uses):
+def problems(spec: JsonObject, uses: Callable[[str], bool]) -> list[Finding]:
     """Return a problem when a disaggregated job has a store and no mode transfers through it.
 
     :param uses: ``uses(mode)`` tells whether the options of that mode name mooncake.
@@ -53,7 +60,7 @@ def problems(spec, uses):
     ]
 
 
-def fixed_variables(spec):
+def fixed_variables(spec: JsonObject) -> tuple[str, ...]:
     """Return the variables of workers that the plan decides; only the store's own ``env`` may name another host."""
     store = wanted(spec)
     if not store:
@@ -62,9 +69,9 @@ def fixed_variables(spec):
     return (*names, "MOONCAKE_CONFIG_PATH") if "store_config" in store else names
 
 
-def extra(store):
+def extra(store: JsonObject) -> list[tuple[str, list[str]]]:
     """Return ``[(option's name, its words)]`` of ``master_extra_args``: a value may be a word of its own."""
-    found = []
+    found: list[tuple[str, list[str]]] = []
     for word in store["master_extra_args"]:
         if word.startswith("-") and not word[1:2].isdigit():
             found.append((word.lstrip("-").partition("=")[0].replace("-", "_"), [word]))
@@ -75,11 +82,12 @@ def extra(store):
     return found
 
 
-def notes(spec):
+def notes(spec: JsonObject) -> list[str]:
     """Return sentences about what the job says of the store and the plan decides."""
-    store, where, found = wanted(spec), "backend.mooncake_kv_store", []
+    store, where = wanted(spec), "backend.mooncake_kv_store"
     if not store:
         return []
+    found = []
     lost = [" ".join(words) for name, words in extra(store) if name in PORT_OPTIONS]
     if lost:
         found.append(f"{where}.master_extra_args: {', '.join(lost)}: the plan sets this itself; see ports.mooncake*.")
@@ -89,12 +97,12 @@ def notes(spec):
     return found
 
 
-def ports(spec):
+def ports(spec: JsonObject) -> tuple[str, ...]:
     """Return the keys of ``ports`` that the master takes."""
     return PORTS if wanted(spec) else ()
 
 
-def steps(layout):
+def steps(layout: Layout) -> list[DraftStep]:
     """Return the step of the master, with checks of its three ports."""
     store = wanted(layout.spec)
     if not store:
@@ -114,12 +122,12 @@ def steps(layout):
     ]
 
 
-def master(store, numbers):
+def master(store: JsonObject, numbers: Mapping[str, int]) -> list[Word]:
     """Return the command line of the master.
 
     An option that the job repeats is passed once, with the job's value, unless it is a port.
     """
-    own = {
+    own: JsonObject = {
         "port": numbers["mooncake"],
         "enable_http_metadata_server": "true",
         "http_metadata_server_port": numbers["mooncake_http"],
@@ -132,14 +140,14 @@ def master(store, numbers):
     paths = {name: ("ports", key) for name, key in PORT_OPTIONS.items()}
     more = [(name, words) for name, words in extra(store) if name not in PORT_OPTIONS]
     given = {name for name, _words in more}
-    argv = ["mooncake_master"]
+    argv: list[Word] = ["mooncake_master"]
     for name, value in own.items():
         if not {name, f"no{name}"} & given:
             argv.append(Option(name, value, paths.get(name), tied=True))
     return argv + [as_option(word, (*WHERE, "master_extra_args")) for _name, words in more for word in words]
 
 
-def files(layout):
+def files(layout: Layout) -> list[PlanFile]:
     """Return the store's configuration file, for engines that read one."""
     store = wanted(layout.spec)
     if not store or "store_config" not in store:
@@ -151,12 +159,12 @@ def files(layout):
     return [one_file(CONFIG, json.dumps(content, indent=1) + "\n")]
 
 
-def environment(process, layout):
+def environment(process: Process, layout: Layout) -> dict[str, str | Option]:
     """Return a worker's environment towards the store, with the origins of its values."""
     store = wanted(layout.spec)
     if not store:
         return {}
-    env = {
+    env: dict[str, str | Option] = {
         "MOONCAKE_LOCAL_HOSTNAME": layout.address(process.node),
         **variables(store["env"], (*WHERE, "env")),
         "MOONCAKE_MASTER": f"{layout.infra_address}:{layout.ports['mooncake']}",
@@ -167,6 +175,6 @@ def environment(process, layout):
     return env
 
 
-def names_mooncake(options, key):
+def names_mooncake(options: Mapping[str, Json], key: str) -> bool:
     """Tell whether option *key* of *options* (by their full names) names mooncake."""
     return "mooncake" in str(options.get(key, "")).lower()

@@ -8,8 +8,10 @@ from __future__ import annotations
 import shlex
 
 from ..log_lines import PLAIN, LogLines
+from ..plan_file import PlanFile
+from ..topology.layout import Layout
 from ..topology.options import Option
-from ..topology.step import http_check, in_private_dir, make_step, one_file, tcp_check
+from ..topology.step import DraftStep, http_check, in_private_dir, make_step, one_file, tcp_check
 
 NATS_CONFIG = "nats.conf"
 LINES = LogLines(
@@ -31,10 +33,10 @@ QUIET_LOG = ",".join(
 )
 
 
-def wiring(layout):
+def wiring(layout: Layout) -> dict[str, str | Option]:
     """Return the environment of every process that joins the dynamo runtime, with the origins of its values."""
     dynamo = layout.spec["dynamo"]
-    env = {
+    env: dict[str, str | Option] = {
         "ETCD_ENDPOINTS": f"http://{layout.infra_address}:{layout.ports['etcd']}",
         "NATS_SERVER": f"nats://{layout.infra_address}:{layout.ports['nats']}",
         "DYN_REQUEST_PLANE": Option("DYN_REQUEST_PLANE", dynamo["request_plane"], ("dynamo", "request_plane")),
@@ -47,7 +49,7 @@ def wiring(layout):
     return env
 
 
-def infra_steps(layout):
+def infra_steps(layout: Layout) -> list[DraftStep]:
     """Return the steps ``nats`` and ``etcd``.
 
     Their data lives in a private directory on the node itself: it is worth nothing after the job, and a shared
@@ -101,7 +103,7 @@ def infra_steps(layout):
     ]
 
 
-def nats_files(layout):
+def nats_files(layout: Layout) -> list[PlanFile]:
     """Return nats.conf when the job changes what has no option: the largest message."""
     megabytes = layout.spec["infra"]["nats_max_payload_mb"]
     if not megabytes:
@@ -111,7 +113,7 @@ def nats_files(layout):
     return [one_file(NATS_CONFIG, text)]
 
 
-def _search_path(layout):
+def _search_path(layout: Layout) -> str:
     """Return the line that finds the programs: the site's own first, and Debian's directory last."""
     configs = layout.spec["cluster"]["configs_dir"]
     own = ("/configs" if layout.contained else configs) if configs else None
