@@ -30,7 +30,7 @@ class Sender:
         self.sent, self.most, self.flying, self.phases = [], 0, 0, []
 
     async def __call__(self, record):
-        self.sent.append(record.request.index)
+        self.sent.append(record.request.number)
         self.phases.append(self.state.phase)
         self.flying += 1
         self.most = max(self.most, self.flying)
@@ -52,7 +52,7 @@ def test_requests_are_sent_in_order_and_never_more_than_allowed():
     assert run(made, (), requests(6)) is None
     assert sender.sent == list(range(6))
     assert sender.most == 2
-    assert [record.request.index for record in made.records] == list(range(6))
+    assert [record.request.number for record in made.records] == list(range(6))
     assert (current.done, current.errors, current.running) == (6, 0, 0)
     assert made.ended >= current.started
 
