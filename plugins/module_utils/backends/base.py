@@ -10,24 +10,36 @@ is the job's. Nothing is passed twice.
 
 from __future__ import annotations
 
+import abc
 import os
 import shlex
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Callable, ClassVar
 
+from ..failures import Finding
+from ..json_types import Json, JsonObject, KeyPath
 from ..log_lines import LogLines
+from ..plan_file import Check, PlanFile
 from ..schema.section import TEXTS, Field, Section
 from ..schema.text import to_yaml
 from ..schema.types import MapOf, Type
-from ..topology.options import Option, override, variables
-from ..topology.ports import WORKER_FAMILIES
-from ..topology.step import make_step, one_file, tcp_check
-from . import kv_events, kvbm, profiling, sizes
-from .flags import SIZES, settle, spellings
+from ..topology.layout import Layout, Process, Split
+from ..topology.options import Option, Word, override, variables
+from ..topology.ports import WORKER_FAMILIES, Family
+from ..topology.step import DraftStep, make_step, one_file, tcp_check
+from . import kv_events, kvbm, notes, profiling, sizes
+from .flags import SIZES, Given, settle, spellings
 from .modes import LONG_MODE
+from .worker_figures import Metrics
+
+# Takes the figures in one line of a worker's log, without colours, into its metrics.
+LineReader = Callable[[str, Metrics], None]
+# A value of the job's that gives way to the plan's, and its path in the spec.
+Lost = tuple[Json, KeyPath]
 
 
-def environment_fields():
+def environment_fields() -> dict[str, Field]:
     """Return the three per-mode environment fields that every backend has."""
     return {
         f"{mode}_environment": Field(TEXTS, {}, f"Environment of {mode} workers; {{node}} and {{node_id}} are set.")
@@ -35,7 +47,7 @@ def environment_fields():
     }
 
 
-def config_field(key, doc):
+def config_field(key: str, doc: str) -> Field:
     """Return the field of free engine options per mode, called *key*."""
     options = MapOf(Type())
     return Field(
@@ -56,15 +68,17 @@ class Shared:
     ``events``   the option of KV events without an endpoint, or None: see :func:`kv_events.option`
     """
 
-    config: dict[str, Any]
+    config: JsonObject
     options: list[Option]
     env: dict[str, Option]
-    lost: dict[str, tuple]
+    lost: dict[str, Lost]
     events: Option | None = None
 
 
-class Backend:
-    """Base class and interface. A subclass sets the class attributes and overrides what differs.
+class Backend(abc.ABC):
+    """One inference engine. A subclass sets the class attributes and overrides what differs.
+
+    Everywhere ``spec`` is the job's spec, and ``mode`` is prefill, decode or agg.
 
     ``type``       the word under ``backend.type``
     ``title``      the engine's name in sentences
@@ -76,121 +90,72 @@ class Backend:
     ``understood`` those of ``fixed`` that need no note, because the plan has taken them from there
     ``fixed_env``  environment variables that the plan decides, also where it leaves them unset
     ``log_lines``  what lines of its log say of its end (:class:`LogLines`)
-    ``read_line``  ``read_line(line, metrics)`` takes the figures in a line of its log, without colours, into
-                   :class:`worker_figures.Metrics`; None: its log has none
     ``size_options``  ``{parallel size in rollup.json: the option that says it}``
     """
 
-    type = ""
-    title = "the engine"
-    section = None
-    config_key = None
-    frontends = ("dynamo",)
-    aliases = {}
-    fixed = ()
-    understood = ("served-model-name",)
-    fixed_env = ("CUDA_VISIBLE_DEVICES", "DYN_SYSTEM_PORT")
-    log_lines = LogLines()
-    read_line = None
-    size_options = SIZES
+    type: ClassVar[str]
+    title: ClassVar[str] = "the engine"
+    section: ClassVar[Section]
+    config_key: ClassVar[str] = ""
+    frontends: ClassVar[tuple[str, ...]] = ("dynamo",)
+    aliases: ClassVar[Mapping[str, str]] = {}
+    fixed: ClassVar[Collection[str]] = ()
+    understood: ClassVar[Collection[str]] = ("served-model-name",)
+    fixed_env: ClassVar[tuple[str, ...]] = ("CUDA_VISIBLE_DEVICES", "DYN_SYSTEM_PORT")
+    log_lines: ClassVar[LogLines] = LogLines()
+    size_options: ClassVar[Mapping[str, str]] = SIZES
 
     # ---- before submission
 
-    def problems(self, spec):
+    def problems(self, spec: JsonObject) -> list[Finding]:
         """Return ``[(path, problem, remedy)]`` for rules that cross fields; called before submission.
 
         An engine adds its own to these: parallel sizes and KV events.
         """
         return sizes.problems(self, spec) + kv_events.problems(self, spec)
 
-    def gpu_factors(self, spec, mode):
+    def gpu_factors(self, spec: JsonObject, mode: str) -> dict[str, int | None] | None:
         """Return ``{word: parallel size}`` of what multiplies the GPUs that a worker of *mode* uses.
 
         A size that the job does not name is None. None instead of a table: the engine does not count GPUs.
         """
+        return None
 
-    def uses_all(self, spec, mode):
+    def uses_all(self, spec: JsonObject, mode: str) -> bool:
         """Tell whether a worker of *mode* starts only when its sizes use all GPUs that it has."""
         return False
 
-    def size_problems(self, spec, mode):
+    def size_problems(self, spec: JsonObject, mode: str) -> list[sizes.SizeFinding]:
         """Return ``[(option, problem, remedy)]`` of sizes of *mode* that contradict each other; all are above 0."""
         return []
 
-    def notes(self, spec):
+    def notes(self, spec: JsonObject) -> list[str]:
         """Return sentences about what the plan decided for the user."""
-        found = []
-        for mode in self.modes(spec):
-            where = f"backend.{self.config_key}.{LONG_MODE[mode]}"
-            options, twice = self.given(spec, mode)
-            own = {"disaggregation-mode": None if mode == "agg" else mode}
-            lost = sorted(
-                name
-                for name, (_key, value) in options.items()
-                if name in self.fixed and name not in self.understood and value != own.get(name)
-            )
-            if lost:
-                found.append(f"{where}: {', '.join(lost)}: the plan sets this itself.")
-            names = {key: name for name, (key, _value) in options.items()}
-            for key, value, winner in twice:
-                if names[winner] not in self.fixed:
-                    found.append(f"{where}: {winner} replaces {key} {value}; both are names of one option.")
-        for key in [f"backend.{LONG_MODE[mode]}_environment" for mode in self.modes(spec)] + ["environment"]:
-            given = spec["backend"][key[8:]] if key.startswith("backend.") else spec["environment"]
-            lost = [name for name in self.fixed_variables(spec) if name in given]
-            if lost:
-                found.append(f"{key}: {', '.join(lost)}: the plan decides this itself, for each process.")
-        return found + self._name_notes(spec) + sizes.notes(self, spec) + self._idle_notes(spec)
+        own = notes.decided(self, spec) + notes.names(self, spec)
+        return own + sizes.notes(self, spec) + notes.idle(self, spec)
 
-    def _name_notes(self, spec):
-        """Return a sentence when the job gives the model several names and the service has only the first."""
-        lost = self.served_names(spec)[1:]
-        if not lost or self.many_names(spec):
-            return []
-        return [f"{'.'.join(map(str, self.served_by(spec)))}: only the first name is served, not {', '.join(lost)}."]
-
-    def _idle_notes(self, spec):
-        """Return a sentence for each mode that the job has no workers of and says something about."""
-        backend, found = spec["backend"], []
-        for mode, word in LONG_MODE.items():
-            if spec["resources"][f"{mode}_workers"]:
-                continue
-            keys = [f"resources.gpus_per_{mode}"] if spec["resources"][f"gpus_per_{mode}"] else []
-            keys += [f"backend.{self.config_key}.{word}"] if self.given(spec, mode)[0] else []
-            keys += [f"backend.{word}_environment"] if backend[f"{word}_environment"] else []
-            events = backend.get("kv_events_config")
-            if isinstance(events, dict) and (events.get(word) or events.get(mode)):
-                keys.append(f"backend.kv_events_config.{word}")
-            if keys:
-                found.append(f"{', '.join(keys)}: no effect, the job has no {word} workers.")
-        if backend.get("kv_events_config") is True and self.modes(spec) == ["agg"]:
-            found.append(
-                "backend.kv_events_config: true means prefill and decode workers; write {aggregated: true} for these."
-            )
-        return found
-
-    def modes(self, spec):
+    def modes(self, spec: JsonObject) -> list[str]:
         """Return the modes that the job has workers of."""
         return [mode for mode in LONG_MODE if spec["resources"][f"{mode}_workers"]]
 
-    def given(self, spec, mode):
+    def given(self, spec: JsonObject, mode: str) -> tuple[Given, list[tuple[str, Json, str]]]:
         """Return the free engine options of *mode* as the job has them: see :func:`flags.settle`."""
-        given = spec["backend"].get(self.config_key) if self.config_key else None
+        given = spec["backend"].get(self.config_key)
         return settle((given or {}).get(LONG_MODE[mode]), self.aliases)
 
-    def place(self, mode, *key):
+    def place(self, mode: str, *key: str) -> KeyPath:
         """Return the path in the spec of the free engine options of *mode*, or of *key* among them."""
         return ("backend", self.config_key, LONG_MODE[mode], *key)
 
-    def mode_config(self, spec, mode):
+    def mode_config(self, spec: JsonObject, mode: str) -> JsonObject:
         """Return the free engine options of *mode* by their full names, parallel sizes as whole numbers."""
         return {name: value for name, (_key, value) in self.given(spec, mode)[0].items()}
 
-    def served_name(self, spec):
+    def served_name(self, spec: JsonObject) -> str:
         """Return the model's public name: an option of the first mode that names one, else the path's last part."""
         return self.served_names(spec)[0]
 
-    def served_names(self, spec):
+    def served_names(self, spec: JsonObject) -> list[str]:
         """Return all names that the job gives the model, the public one first."""
         for mode in ("prefill", "agg", "decode"):
             name = self.mode_config(spec, mode).get("served-model-name")
@@ -198,65 +163,69 @@ class Backend:
                 return [str(one) for one in name] if isinstance(name, list) else [str(name)]
         return [os.path.basename(spec["model"]["path"].rstrip("/"))]
 
-    def many_names(self, spec):
+    def many_names(self, spec: JsonObject) -> bool:
         """Tell whether the service answers to all of :meth:`served_names`."""
         return False
 
-    def served_by(self, spec):
+    def served_by(self, spec: JsonObject) -> KeyPath:
         """Return the path of the key that the model's public name is from."""
         for mode in ("prefill", "agg", "decode"):
-            key, name = self.given(spec, mode)[0].get("served-model-name", (None, None))
+            key, name = self.given(spec, mode)[0].get("served-model-name", ("", None))
             if name:
                 return self.place(mode, key)
         return ("model", "path")
 
     # ---- where
 
-    def tasks_per_node(self, spec):
+    def tasks_per_node(self, spec: JsonObject) -> int:
         """Return how many Slurm tasks a node of the allocation must offer."""
         return 1
 
-    def shares_nodes(self, spec):
+    def shares_nodes(self, spec: JsonObject) -> bool:
         """Tell whether prefill and decode workers may be placed on one node."""
         return False
 
-    def port_families(self, spec):
+    def port_families(self, spec: JsonObject) -> tuple[Family, ...]:
         """Return the kinds of ports that workers get."""
         return WORKER_FAMILIES + kvbm.families(self, spec)
 
-    def uses_kvbm(self, spec, mode):
+    def uses_kvbm(self, spec: JsonObject, mode: str) -> bool:
         """Tell whether workers of *mode* run dynamo's KV block manager."""
         given = {**spec["backend"][f"{LONG_MODE[mode]}_environment"], **spec["environment"]}
         return str(given.get("DYN_CONNECTOR", "")).lower() == "kvbm"
 
-    def splitter(self, spec):
-        """Return ``split(endpoint) -> [(node, gpu_indices, start)]``, or None for one process a node."""
+    def splitter(self, spec: JsonObject) -> Split | None:
+        """Return what splits an endpoint into processes: ``split(endpoint) -> [(node, gpu_indices, start)]``.
 
-    def infra_ports(self, spec):
+        ``start`` is the first data-parallel rank of the process. None: one process a node.
+        """
+        return None
+
+    def infra_ports(self, spec: JsonObject) -> tuple[str, ...]:
         """Return the keys of ``ports`` that :meth:`infra_steps` take on the infra node."""
         return ()
 
     # ---- what
 
-    def command(self, process, layout, shared):
+    @abc.abstractmethod
+    def command(self, process: Process, layout: Layout, shared: Shared) -> list[Word]:
         """Return the command line of *process*: words, and options with the origins of their values.
 
         :param shared: the :class:`Shared` of its mode. What the plan decides need not say what it replaces.
         """
-        raise NotImplementedError
 
-    def environment(self, process, layout):
+    def environment(self, process: Process, layout: Layout) -> dict[str, str | Option]:
         """Return the engine's own environment of *process*: texts, and variables with the origins of their values.
 
         The job's wins except for ``fixed_env``.
         """
         return {}
 
-    def fixed_variables(self, spec):
+    def fixed_variables(self, spec: JsonObject) -> tuple[str, ...]:
         """Return the environment variables that the plan decides in this job."""
         return self.fixed_env
 
-    def options(self, spec, mode, own=()):
+    def options(self, spec: JsonObject, mode: str, own: Iterable[Option] = ()) -> list[Option]:
         """Return the engine's options of *mode* without those of one process, each with its origin.
 
         :param own: what keys of the job's other than the free engine options say; those win.
@@ -265,19 +234,22 @@ class Backend:
         free = [Option(name, value, self.place(mode, key)) for name, (key, value) in given if name not in self.fixed]
         return override(own, free)
 
-    def shared(self, spec, mode):
+    def shared(self, spec: JsonObject, mode: str) -> Shared:
         """Return the :class:`Shared` of the workers of *mode*."""
         given, key = self.given(spec, mode)[0], f"{LONG_MODE[mode]}_environment"
         env = {**variables(spec["backend"][key], ("backend", key)), **variables(spec["environment"], ("environment",))}
-        lost = {name: (value, self.place(mode, key)) for name, (key, value) in given.items() if name in self.fixed}
+        lost: dict[str, Lost] = {
+            name: (value, self.place(mode, key)) for name, (key, value) in given.items() if name in self.fixed
+        }
         # Also what the plan leaves unset: a value for all would be wrong for some.
         for name in self.fixed_variables(spec):
-            if name in env:
-                lost[name] = env.pop(name)[1:3]
+            variable = env.pop(name, None)
+            if variable and variable.path:
+                lost[name] = (variable.value, variable.path)
         config = {name: value for name, (_key, value) in given.items()}
         return Shared(config, self.options(spec, mode), env, lost, kv_events.option(self, spec, mode))
 
-    def files(self, layout):
+    def files(self, layout: Layout) -> list[PlanFile]:
         """Return the engine's configuration files (see :func:`topology.step.one_file`)."""
         modes = sorted({endpoint.mode for endpoint in layout.endpoints})
         options = {
@@ -285,11 +257,11 @@ class Backend:
         }
         return [one_file(f"{self.config_key}.yaml", to_yaml(options))] if self.config_key else []
 
-    def infra_steps(self, layout):
+    def infra_steps(self, layout: Layout) -> list[DraftStep]:
         """Return steps that run on the infra node before the workers, in tier head_infra."""
         return []
 
-    def worker_steps(self, layout):
+    def worker_steps(self, layout: Layout) -> list[DraftStep]:
         """Return the steps of all workers: one a process. An engine that launches by MPI overrides this."""
         shared = {mode: self.shared(layout.spec, mode) for mode in self.modes(layout.spec)}
         return [
@@ -298,13 +270,13 @@ class Backend:
             if self.runs(process)
         ]
 
-    def runs(self, process):
+    def runs(self, process: Process) -> bool:
         """Tell whether *process* is started; a simulated endpoint has only its leader."""
         return True
 
     # ---- is it up
 
-    def checks(self, layout):
+    def checks(self, layout: Layout) -> list[Check]:
         """Return one check a process that runs: its system port is open."""
         return [
             tcp_check(process.name, layout.address(process.node), process.ports["system"], [process.name])
@@ -312,11 +284,11 @@ class Backend:
             if self.runs(process)
         ]
 
-    def worker_urls(self, layout):
+    def worker_urls(self, layout: Layout) -> dict[str, str]:
         """Return ``{process name: URL}`` of the leaders that answer HTTP themselves."""
         return {}
 
-    def instances(self, layout):
+    def instances(self, layout: Layout) -> dict[str, int]:
         """Return ``{"prefill": n, "decode": n}``: how many workers the frontend must see. agg counts as decode."""
         return {
             "prefill": len(layout.of_mode("prefill")),
@@ -325,7 +297,12 @@ class Backend:
 
     # ---- what it left behind
 
-    def command_options(self):
+    @property
+    def read_line(self) -> LineReader | None:
+        """What takes the figures in a line of its log, without colours, into :class:`Metrics`; None: it has none."""
+        return None
+
+    def command_options(self) -> dict[str, tuple[str, ...]]:
         """Return ``{key of launch_command in rollup.json: names of the option that says it}``."""
         return {
             "model_path": ("model-path", "model"),
@@ -339,33 +316,57 @@ class Backend:
 
     # ---- shared by all backends
 
-    def worker_step(self, process, layout, shared, nodes=None, **other):
-        """Return the step of *process*; *other* overrides keys of the step.
+    def log(self, process: Process) -> str:
+        """Return the path of the log of *process* below the run directory; ``%N`` is its node."""
+        return f"logs/%N_{process.endpoint.name}.out"
+
+    def worker_step(
+        self,
+        process: Process,
+        layout: Layout,
+        shared: Shared,
+        *,
+        nodes: Sequence[str] = (),
+        ntasks: int | None = None,
+        files: Iterable[str] = (),
+        srun_options: Mapping[str, str | None] | None = None,
+    ) -> DraftStep:
+        """Return the step of *process*.
 
         :param shared: the :class:`Shared` of its mode.
         :param nodes: all nodes of the step; default: the node of the process.
+        :param ntasks: default: one task a node.
+        :param files: paths below the run directory of files of the plan that it reads.
+        :param srun_options: default: the job's.
         """
-        nodes = list(nodes or [process.node])
+        nodes = nodes or [process.node]
         env, lines = self._environment(process, layout, shared, nodes)
         lines += profiling.preamble(process, layout)
-        step = {
-            "kind": "worker",
-            "mode": process.mode,
-            "index": process.endpoint.index,
-            "rank": process.rank,
-            "preamble": "\n".join(lines) or None,
-            "log": f"logs/%N_{process.endpoint.name}.out",
-            "srun_options": dict(layout.spec["srun_options"]),
-        }
-        step.update(other)
         argv = self.command(process, layout, shared)
         if shared.lost:
             argv = [instead(one, shared.lost.get(one.name)) if isinstance(one, Option) else one for one in argv]
-        return make_step(process.name, "worker", nodes, profiling.wrap(argv, process, layout), env, **step)
+        return make_step(
+            process.name,
+            "worker",
+            nodes,
+            profiling.wrap(argv, process, layout),
+            env,
+            kind="worker",
+            mode=process.mode,
+            index=process.endpoint.index,
+            rank=process.rank,
+            ntasks=ntasks,
+            preamble="\n".join(lines) or None,
+            files=files,
+            srun_options=layout.spec["srun_options"] if srun_options is None else srun_options,
+            log=self.log(process),
+        )
 
-    def _environment(self, process, layout, shared, nodes):
+    def _environment(
+        self, process: Process, layout: Layout, shared: Shared, nodes: Sequence[str]
+    ) -> tuple[dict[str, str | Option], list[str]]:
         """Return (environment of *process*, shell lines that set what differs between its *nodes*)."""
-        env = {
+        env: dict[str, str | Option] = {
             "HEAD_NODE_IP": layout.head_address,
             **layout.wiring,
             **layout.observe(process.mode),
@@ -393,22 +394,22 @@ class Backend:
             env[name] = instead(ours if isinstance(ours, Option) else Option(name, ours), shared.lost[name])
         return env, lines
 
-    def sees_only_its_gpus(self, process, layout):
+    def sees_only_its_gpus(self, process: Process, layout: Layout) -> bool:
         """Tell whether the process is kept to its GPUs by CUDA_VISIBLE_DEVICES."""
-        return len(process.gpu_indices) < layout.spec["resources"]["gpus_per_node"]
+        return bool(len(process.gpu_indices) < layout.spec["resources"]["gpus_per_node"])
 
 
-def config_dump(process, layout):
+def config_dump(process: Process, layout: Layout) -> Option:
     """Return the option that makes a dynamo worker write its whole configuration into the run's logs."""
     return Option("dump-config-to", f"{layout.run_dir}/logs/{process.node}_{process.name}_config.json")
 
 
-def instead(ours, lost):
+def instead(ours: Option, lost: Lost | None) -> Option:
     """Return the option *ours* with ``(value, path)`` of the job's own, *lost*, that gave way to it; None: as it is."""
     return ours if lost is None or lost[1] == ours.path else ours._replace(lost=lost)
 
 
-def on_each_node(value, nodes, numbers):
+def on_each_node(value: str, nodes: Sequence[str], numbers: Mapping[str, int]) -> str:
     """Return shell text for *value*, whose {node} and {node_id} differ on each of *nodes*."""
     text = shlex.quote(value.replace("{node}", "\0").replace("{node_id}", "\1"))
     table_ = " ".join(f"{node}) echo {numbers[node]};;" for node in nodes)

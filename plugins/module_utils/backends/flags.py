@@ -6,8 +6,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
+from ..failures import Finding
+from ..json_types import Json, JsonObject, KeyPath
 from ..schema.types import shown
+
+# Options of an engine by their full names: (the key as the job has it, its value).
+Given = dict[str, tuple[str, Json]]
 
 TENSOR, PIPELINE, DATA, EXPERT = (f"{word}-parallel-size" for word in ("tensor", "pipeline", "data", "expert"))
 
@@ -28,17 +34,17 @@ SHORT = {short + end: name for short, name in (("tp", TENSOR), ("pp", PIPELINE),
 SHORT_EXPERT = {"ep": EXPERT, "ep-size": EXPERT}  # not of vLLM, where ep switches it on
 
 
-def spellings(name, aliases):
+def spellings(name: str, aliases: Mapping[str, str]) -> tuple[str, ...]:
     """Return all names of the option *name*: its own, and those of *aliases* that stand for it."""
     return (name, *(short for short, full in aliases.items() if full == name))
 
 
-def flag_name(key):
+def flag_name(key: object) -> str:
     """Return ``mem_fraction_static`` and ``mem-fraction-static`` as ``mem-fraction-static``."""
     return str(key).replace("_", "-").lstrip("-")
 
 
-def whole(value):
+def whole(value: Json) -> Json:
     """Return ``"8"`` and ``8.0`` as 8, anything else as it is."""
     try:
         number = float(value) if isinstance(value, (str, float)) else value
@@ -47,12 +53,14 @@ def whole(value):
     return int(number) if isinstance(number, float) and number.is_integer() else value
 
 
-def is_count(value):
+def is_count(value: Json) -> bool:
     """Tell whether *value* is a whole number; true and false are none."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def settle(options, aliases=None):
+def settle(
+    options: JsonObject | None, aliases: Mapping[str, str] | None = None
+) -> tuple[Given, list[tuple[str, Json, str]]]:
     """Return (options, lost): each option once, under its full name.
 
     ``options`` is ``{full name: (key as written, value)}``; parallel sizes are whole numbers where they can be. Of
@@ -62,12 +70,15 @@ def settle(options, aliases=None):
 
     :param aliases: ``{short form: full name}``.
     """
-    aliases, spelt = aliases or {}, {}
-    for key in sorted(options or (), key=str):
+    aliases = aliases or {}
+    spelt: dict[str, list[tuple[str, Json]]] = {}
+    options = options or {}
+    for key in sorted(options, key=str):
         name = flag_name(key)
         name = aliases.get(name, name)
         spelt.setdefault(name, []).append((key, whole(options[key]) if name in PARALLEL else options[key]))
-    found, lost = {}, []
+    found: Given = {}
+    lost: list[tuple[str, Json, str]] = []
     for name, ways in spelt.items():
         given = [one for one in ways if one[1] is not None] or ways
         found[name] = winner = given[-1]
@@ -75,7 +86,7 @@ def settle(options, aliases=None):
     return found, lost
 
 
-def mapping(value):
+def mapping(value: Json) -> JsonObject:
     """Return *value*, a mapping or the JSON text of one, as a mapping; ValueError when it is neither."""
     if isinstance(value, str):
         try:
@@ -87,7 +98,7 @@ def mapping(value):
     return value
 
 
-def readable(path, value, remedy):
+def readable(path: KeyPath, value: Json, remedy: str) -> list[Finding]:
     """Return the problem, as a list, of a *value* at *path* that is neither a mapping nor the JSON text of one."""
     try:
         mapping(value)

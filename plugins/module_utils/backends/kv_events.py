@@ -5,22 +5,30 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from ..failures import Finding
+from ..json_types import Json, JsonObject, KeyPath
 from ..schema.section import Field
 from ..schema.types import Bool, MapOf, OneOf, Type, shown
 from ..topology.options import Option
 from .flags import mapping, readable
 from .modes import LONG_MODE
 
+if TYPE_CHECKING:
+    from .base import Backend
+
 NAME = "kv-events-config"
 FIELD = Field(OneOf(Bool(), MapOf(Type())), None, "Publish KV events: true, or per mode true or a mapping of settings.")
 
 
-def option(backend, spec, mode) -> Option | None:
+def option(backend: Backend, spec: JsonObject, mode: str) -> Option | None:
     """Return the option of KV events of *mode*, its settings without the endpoint, or None.
 
     The job says it under ``kv_events_config``, or as an option of the engine.
     """
-    wanted, path = spec["backend"].get("kv_events_config"), ("backend", "kv_events_config")
+    path: KeyPath = ("backend", "kv_events_config")
+    wanted = spec["backend"].get("kv_events_config")
     if isinstance(wanted, dict):
         word = LONG_MODE[mode] if LONG_MODE[mode] in wanted else mode
         wanted, path = wanted.get(word), (*path, word)
@@ -28,7 +36,7 @@ def option(backend, spec, mode) -> Option | None:
         # Said for all modes at once it means the two that exchange caches.
         wanted = None
     if not wanted:
-        key, wanted = backend.given(spec, mode)[0].get(NAME, (None, None))
+        key, wanted = backend.given(spec, mode)[0].get(NAME, ("", None))
         wanted, path = mapping(wanted) if isinstance(wanted, str) else wanted, backend.place(mode, key)
     if not wanted:
         return None
@@ -37,15 +45,15 @@ def option(backend, spec, mode) -> Option | None:
     return Option(NAME, settings, path)
 
 
-def at(events, endpoint, **more) -> Option:
+def at(events: Option, endpoint: str, **more: Json) -> Option:
     """Return the option *events* of the worker that publishes at *endpoint*."""
     return events._replace(value={**events.value, "endpoint": endpoint, **more})
 
 
-def problems(backend, spec):
+def problems(backend: Backend, spec: JsonObject) -> list[Finding]:
     """Return ``[(path, problem, remedy)]`` of KV events: modes that do not exist, settings that cannot be read."""
     wanted = spec["backend"].get("kv_events_config")
-    found = []
+    found: list[Finding] = []
     for mode, value in (wanted if isinstance(wanted, dict) else {}).items():
         path = ("backend", "kv_events_config", mode)
         if mode not in (*LONG_MODE, *LONG_MODE.values()):
@@ -53,7 +61,7 @@ def problems(backend, spec):
         elif not isinstance(value, (bool, dict, type(None))):
             found.append((path, f"is {shown(value)}, true, false or a mapping of settings is expected.", None))
     for mode in backend.modes(spec):
-        key, value = backend.given(spec, mode)[0].get(NAME, (None, None))
+        key, value = backend.given(spec, mode)[0].get(NAME, ("", None))
         if key and not isinstance(value, (bool, type(None))):
             found += readable(backend.place(mode, key), value, "Write a mapping, or true for the defaults.")
     return found

@@ -5,10 +5,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from ..failures import Finding
+from ..json_types import JsonObject
 from ..schema.section import Field, Section
 from ..schema.types import Bool, Choice, Float, Int, Str, shown
-from ..topology.options import Option, override
-from .base import Backend, config_field, environment_fields
+from ..topology.layout import Layout, Process
+from ..topology.options import Option, Word, override
+from .base import Backend, Shared, config_field, environment_fields
 from .flags import DATA, is_count, whole
 from .modes import A_WORKER, LONG_MODE
 
@@ -59,23 +64,23 @@ class Mocker(Backend):
         doc="dynamo.mocker; needs frontend.type dynamo.",
     )
 
-    def problems(self, spec):
+    def problems(self, spec: JsonObject) -> list[Finding]:
         backend, problems = spec["backend"], super().problems(spec)
         if backend["speedup_ratio"] == 0:
             problem = "is 0, which dynamo.mocker 1.6 treats like 1 and not like infinity."
             problems.append((("backend", "speedup_ratio"), problem, "Write 1000 for almost no delay."))
         for mode in self.modes(spec):
-            key, value = self.given(spec, mode)[0].get(WORKERS, (None, None))
+            key, value = self.given(spec, mode)[0].get(WORKERS, ("", None))
             number = 1 if value is None or value is False else whole(value)
             if not is_count(number) or number < 1:
-                path, problem = ("backend", self.config_key, LONG_MODE[mode], key), f"is {shown(value)}, a whole number"
-                problems.append((path, f"{problem} from 1 on is expected.", "Write the number, or leave it out."))
+                problem = f"is {shown(value)}, a whole number from 1 on is expected."
+                problems.append((self.place(mode, key), problem, "Write the number, or leave it out."))
             elif backend["bootstrap"] and mode == "prefill" and self.workers(spec, mode) > 1:
                 problem = f"needs a port for each worker, and {key or 'num_workers'} puts several into one process."
                 problems.append((("backend", "bootstrap"), problem, "Leave one of them out."))
         return problems
 
-    def notes(self, spec):
+    def notes(self, spec: JsonObject) -> list[str]:
         notes = super().notes(spec)
         fields = self.section.fields
         for mode in self.modes(spec):
@@ -95,23 +100,24 @@ class Mocker(Backend):
                 notes.append(f"{worker} spans nodes; the mocker simulates it on its first node only.")
         return notes
 
-    def runs(self, process):
+    def runs(self, process: Process) -> bool:
         # One simulation is one process; a copy on each node would register as further workers.
         return process.leader
 
-    def instances(self, layout):
+    def instances(self, layout: Layout) -> dict[str, int]:
         counts = {mode: len(layout.of_mode(mode)) * self.workers(layout.spec, mode) for mode in LONG_MODE}
         return {"prefill": counts["prefill"], "decode": counts["decode"] + counts["agg"]}
 
-    def workers(self, spec, mode):
+    def workers(self, spec: JsonObject, mode: str) -> int:
         """Return how many workers are in one process of *mode*."""
-        return whole(self._mode_options(spec, mode).get(WORKERS, spec["backend"]["num_workers"]))
+        count: int = whole(self._mode_options(spec, mode).get(WORKERS, spec["backend"]["num_workers"]))
+        return count
 
-    def _mode_options(self, spec, mode):
+    def _mode_options(self, spec: JsonObject, mode: str) -> JsonObject:
         """Return {name: value} of :meth:`_given`."""
         return {option.name: option.value for option in self._given(spec, mode)}
 
-    def _given(self, spec, mode):
+    def _given(self, spec: JsonObject, mode: str) -> list[Option]:
         """Return what ``mocker_config`` says of *mode*, switches as true or false under their names without "no-"."""
         options = []
         for name, (key, value) in sorted(self.given(spec, mode)[0].items()):
@@ -122,12 +128,12 @@ class Mocker(Backend):
                 options.append(Option(name, value, self.place(mode, key)))
         return options
 
-    def options(self, spec, mode, own=()):
+    def options(self, spec: JsonObject, mode: str, own: Iterable[Option] = ()) -> list[Option]:
         given = [option for option in self._given(spec, mode) if option.name not in self.fixed]
         # What is on by itself needs no flag.
         return [_switch(option) for option in override(_own(spec["backend"]), given) if option.value is not None]
 
-    def command(self, process, layout, shared):
+    def command(self, process: Process, layout: Layout, shared: Shared) -> list[Word]:
         backend, mode = layout.spec["backend"], process.mode
         own = [
             Option("model-path", layout.model_path, layout.model_origin),
@@ -138,7 +144,7 @@ class Mocker(Backend):
         ]
         return [layout.python, "-m", "dynamo.mocker", *own, *shared.options]
 
-    def environment(self, process, layout):
+    def environment(self, process: Process, layout: Layout) -> dict[str, str | Option]:
         return {
             "DYN_SYSTEM_PORT": str(process.ports["system"]),
             # Without it the worker's own /health says 503 for ever.
@@ -146,7 +152,7 @@ class Mocker(Backend):
         }
 
 
-def _own(backend):
+def _own(backend: JsonObject) -> list[Option]:
     """Return the options that keys of the *backend* section stand for."""
     values = {
         "speedup-ratio": backend["speedup_ratio"],
@@ -166,7 +172,7 @@ def _own(backend):
     return [Option(name, value, ("backend", name.replace("-", "_"))) for name, value in values.items()]
 
 
-def _switch(option):
+def _switch(option: Option) -> Option:
     """Return the *option* as the engine has it: a switch that is off is "no-" before its name."""
     off = option.name in SWITCHES and option.value is False
     return option._replace(name=f"no-{option.name}", value=True) if off else option

@@ -9,8 +9,12 @@ Profiles are written to ``logs/profiles/<mode>/`` of the run directory, in conta
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 
-from ..topology.options import Option, as_option
+from ..failures import Finding
+from ..json_types import JsonObject
+from ..topology.layout import Layout, Process
+from ..topology.options import Option, Word, as_option
 from .modes import LONG_MODE
 
 NSYS = ("nsys", "nsys-time")
@@ -28,10 +32,11 @@ for url, body in json.loads(sys.argv[1]):
 """
 
 
-def problems(spec):
+def problems(spec: JsonObject) -> list[Finding]:
     """Return ``[(path, problem, remedy)]`` of the profiling section."""
     profiling, resources, backend = spec["profiling"], spec["resources"], spec["backend"]
-    kind, found = profiling["type"], []
+    kind = profiling["type"]
+    found: list[Finding] = []
     if kind == "none":
         return found
     if kind == "torch" and backend["type"] == "trtllm":
@@ -65,7 +70,7 @@ def problems(spec):
     return found
 
 
-def notes(spec):
+def notes(spec: JsonObject) -> list[str]:
     """Return sentences about profiling that nobody starts."""
     kind = spec["profiling"]["type"]
     if spec["benchmark"]["type"] != "manual" or not _started(spec):
@@ -77,32 +82,32 @@ def notes(spec):
     ]
 
 
-def _started(spec):
+def _started(spec: JsonObject) -> bool:
     """Tell whether the engines profile only after they were asked to."""
     kind, backend = spec["profiling"]["type"], spec["backend"]["type"]
     return kind in ("torch", "nsys") and backend != "trtllm" and (kind, backend) != ("nsys", "vllm")
 
 
-def steps(spec, mode):
+def steps(spec: JsonObject, mode: str) -> tuple[int | None, int | None]:
     """Return (first, last) profiled step of *mode*; None for what the job leaves open."""
     phase = spec["profiling"][LONG_MODE[mode]] or {}
     return phase.get("start_step"), phase.get("stop_step")
 
 
-def folder(layout, mode):
+def folder(layout: Layout, mode: str) -> str:
     """Return the directory of the profiles of *mode*."""
     return f"{layout.run_dir}/logs/profiles/{mode}"
 
 
-def environment(process, layout):
+def environment(process: Process, layout: Layout) -> dict[str, str | Option]:
     """Return what profiling adds to a worker's environment, with the origins of its values."""
     profiling, mode, long = layout.spec["profiling"], process.mode, LONG_MODE[process.mode]
     kind = profiling["type"]
     if kind == "none":
         return {}
-    env = {"PROFILING_MODE": mode}
+    env: dict[str, str | Option] = {"PROFILING_MODE": mode}
 
-    def add(name, value, *path):
+    def add(name: str, value: object, *path: str) -> None:
         env[name] = Option(name, str(value), ("profiling", *path))
 
     add("PROFILE_TYPE", kind, "type")
@@ -122,29 +127,29 @@ def environment(process, layout):
     return env
 
 
-def preamble(process, layout):
+def preamble(process: Process, layout: Layout) -> list[str]:
     """Return shell lines before a profiled worker."""
     if layout.spec["profiling"]["type"] == "none":
         return []
     return [f"mkdir -p '{folder(layout, process.mode)}'"]
 
 
-def wrap(argv, process, layout):
+def wrap(argv: Iterable[Word], process: Process, layout: Layout) -> list[Word]:
     """Return *argv* under nsys when the job asks for it."""
     spec = layout.spec
     profiling = spec["profiling"]
     if profiling["type"] not in NSYS:
-        return argv
+        return list(argv)
     mpi = spec["backend"]["type"] == "trtllm"
     if profiling["type"] == "nsys":
-        when = ["-c", "cudaProfilerApi", "--capture-range-end", "stop"]
+        when: list[Word] = ["-c", "cudaProfilerApi", "--capture-range-end", "stop"]
     else:
         timed = {"delay": "delay_secs", "duration": "duration_secs"}
         when = [Option(name, str(profiling[key]), ("profiling", key)) for name, key in timed.items()]
     more = [as_option(str(word), ("profiling", "extra_nsys_args")) for word in profiling["extra_nsys_args"] or ()]
     gpus = "-".join(map(str, process.gpu_indices))
     stem = f"{folder(layout, process.mode)}/{process.node}_{process.name}_profile"
-    words = [spec["environment"].get("SRTCTL_NSYS_BIN", "nsys"), "profile"]
+    words: list[Word] = [spec["environment"].get("SRTCTL_NSYS_BIN", "nsys"), "profile"]
     if mpi:
         words += ["-t", "cuda,nvtx,ucx", "--sample=none", "--cuda-graph-trace=node", *when, *more]
         words += ["--kill", "none", "--wait", "all", "--force-overwrite", "true", "-o", stem + "_rank%q{SLURM_PROCID}"]
@@ -156,7 +161,7 @@ def wrap(argv, process, layout):
     return [*words, *argv]
 
 
-def start_argv(layout):
+def start_argv(layout: Layout) -> list[str] | None:
     """Return the argv that starts profiling in the leaders, or None when the engines start by themselves."""
     spec = layout.spec
     kind = spec["profiling"]["type"]
@@ -169,7 +174,7 @@ def start_argv(layout):
         if not process.leader or layout.worker_urls.get(process.name, "").startswith("grpc://"):
             continue
         first, last = steps(spec, process.mode)
-        body = {
+        body: JsonObject = {
             "output_dir": folder(layout, process.mode),
             "activities": ["CPU", "GPU"] if kind == "torch" else ["CUDA_PROFILER"],
         }

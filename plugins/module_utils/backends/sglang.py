@@ -5,17 +5,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from ..failures import Finding
+from ..json_types import Json, JsonObject
+from ..plan_file import Check
 from ..schema.section import Field, Section
 from ..schema.types import Str
 from ..services import mooncake
-from ..topology.options import Option
+from ..topology.layout import Layout, Process
+from ..topology.options import Option, Word
 from ..topology.ports import WORKER_FAMILIES, Family
-from ..topology.step import http_check, tcp_check
+from ..topology.step import DraftStep, http_check, tcp_check
 from . import kv_events, kvbm, sglang_log
-from .base import Backend, config_dump, config_field, environment_fields
+from .base import Backend, Shared, config_dump, config_field, environment_fields
 from .flags import DATA, EXPERT, PIPELINE, SHORT, SHORT_EXPERT, TENSOR, is_count
 from .modes import A_WORKER, LONG_MODE
-from .sizes import nodes, not_dividing, uneven
+from .sizes import SizeFinding, nodes, not_dividing, uneven
 
 # What the plan decides about each process. A recipe's own value would break the wiring or collide on a node.
 FIXED = (
@@ -76,13 +82,13 @@ class Sglang(Backend):
         doc="SGLang.",
     )
 
-    def problems(self, spec):
+    def problems(self, spec: JsonObject) -> list[Finding]:
         return super().problems(spec) + mooncake.problems(
             spec,
             lambda mode: mooncake.names_mooncake(self.mode_config(spec, mode), "disaggregation-transfer-backend"),
         )
 
-    def notes(self, spec):
+    def notes(self, spec: JsonObject) -> list[str]:
         found = super().notes(spec) + mooncake.notes(spec)
         modes = [LONG_MODE[mode] for mode in self.modes(spec) if self.grpc(spec, mode)]
         if modes and spec["profiling"]["type"] in ("torch", "nsys"):
@@ -92,20 +98,20 @@ class Sglang(Backend):
             found.append("benchmark: sa-bench asks /v1/completions; with grpc-mode many routers say 501 to that.")
         return found
 
-    def grpc(self, spec, mode):
+    def grpc(self, spec: JsonObject, mode: str) -> bool:
         """Tell whether workers of *mode* speak gRPC with the router; they answer no HTTP then."""
         return spec["frontend"]["type"] == "sglang" and bool(self.mode_config(spec, mode).get("grpc-mode"))
 
-    def gpu_factors(self, spec, mode):
+    def gpu_factors(self, spec: JsonObject, mode: str) -> dict[str, int | None]:
         options = self.mode_config(spec, mode)
         # Ranks of attention data parallelism share the GPUs of tensor parallelism.
         data = options.get(DATA) if attention_ranks(options) == 1 else None
         return {"tensor": options.get(TENSOR), "pipeline": options.get(PIPELINE), "data": data}
 
-    def size_problems(self, spec, mode):
+    def size_problems(self, spec: JsonObject, mode: str) -> list[SizeFinding]:
         options, count = self.mode_config(spec, mode), nodes(spec["resources"], mode)
         attention, data = attention_ranks(options), options.get(DATA) or 1
-        found = []
+        found: list[SizeFinding] = []
         if attention > 1:
             found += not_dividing(DATA, options, TENSOR, "With enable-dp-attention its ranks share those GPUs.")
         found += not_dividing(EXPERT, options, TENSOR, "Experts are spread over those GPUs.")
@@ -119,7 +125,7 @@ class Sglang(Backend):
                 found.append((name, *uneven(spec, mode, options[name], ranks)))
         return found
 
-    def port_families(self, spec):
+    def port_families(self, spec: JsonObject) -> tuple[Family, ...]:
         each = {mode: attention_ranks(self.mode_config(spec, mode)) for mode in self.modes(spec)}
         ranks = max(each.values(), default=1)
         events = max((each[mode] for mode in each if kv_events.option(self, spec, mode)), default=1)
@@ -135,7 +141,7 @@ class Sglang(Backend):
             *kvbm.families(self, spec),
         )
 
-    def worker_urls(self, layout):
+    def worker_urls(self, layout: Layout) -> dict[str, str]:
         schemes = {mode: "grpc" if self.grpc(layout.spec, mode) else "http" for mode in self.modes(layout.spec)}
         return {
             process.name: f"{schemes[process.mode]}://{layout.address(process.node)}:{process.ports['http']}"
@@ -143,19 +149,19 @@ class Sglang(Backend):
             if process.leader
         }
 
-    def checks(self, layout):
+    def checks(self, layout: Layout) -> list[Check]:
         if layout.spec["frontend"]["type"] == "dynamo":
             return super().checks(layout)
         return [self._check(process, layout) for process in layout.processes if process.leader]
 
-    def _check(self, process, layout):
+    def _check(self, process: Process, layout: Layout) -> Check:
         name, host, port = process.name, layout.address(process.node), process.ports["http"]
         if layout.worker_urls[name].startswith("grpc://"):
             # The router asks the workers over gRPC itself, and its own check waits for that.
             return tcp_check(name, host, port, [name])
         return http_check(name, host, port, "/health", [name])
 
-    def command(self, process, layout, shared):
+    def command(self, process: Process, layout: Layout, shared: Shared) -> list[Word]:
         spec, ports, nodes = layout.spec, process.ports, process.endpoint.nodes
         dynamo = spec["frontend"]["type"] == "dynamo"
         own = [
@@ -181,23 +187,23 @@ class Sglang(Backend):
         module = "dynamo.sglang" if dynamo else "sglang.launch_server"
         return [layout.python, "-m", module, *own, *shared.options]
 
-    def environment(self, process, layout):
+    def environment(self, process: Process, layout: Layout) -> dict[str, str | Option]:
         env = mooncake.environment(process, layout)
         if layout.spec["frontend"]["type"] == "dynamo":
             env["DYN_SYSTEM_PORT"] = str(process.ports["system"])
         return env
 
-    def fixed_variables(self, spec):
+    def fixed_variables(self, spec: JsonObject) -> tuple[str, ...]:
         return self.fixed_env + mooncake.fixed_variables(spec)
 
-    def infra_ports(self, spec):
+    def infra_ports(self, spec: JsonObject) -> tuple[str, ...]:
         return mooncake.ports(spec)
 
-    def infra_steps(self, layout):
+    def infra_steps(self, layout: Layout) -> list[DraftStep]:
         return mooncake.steps(layout)
 
 
-def attention_ranks(options):
+def attention_ranks(options: Mapping[str, Json]) -> int:
     """Return the ranks of attention data parallelism, by the engine's *options* (full names); 1 without it."""
-    ranks = options.get(DATA)
+    ranks: Json = options.get(DATA)
     return ranks if options.get("enable-dp-attention") and is_count(ranks) else 1

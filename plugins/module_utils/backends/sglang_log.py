@@ -15,6 +15,7 @@ import re
 
 from ..log_lines import HINT, OPEN, PLAIN, LogLines
 from .flags import SHORT, SHORT_EXPERT, SIZES, spellings
+from .worker_figures import Metrics
 
 # Its parent kills itself with all its children when one of them fails.
 LINES = LogLines(
@@ -45,7 +46,7 @@ _SIZES = {
 }
 
 
-def read_line(line, metrics):
+def read_line(line: str, metrics: Metrics) -> None:
     """Take one line of the log (without colours) into *metrics*."""
     batch = _BATCH.search(line)
     if batch:
@@ -84,6 +85,6 @@ def read_line(line, metrics):
                 metrics.size(name, found.group(1) or found.group(2))
 
 
-def _number(pattern, line):
+def _number(pattern: re.Pattern[str], line: str) -> float | None:
     found = pattern.search(line)
     return float(found.group(1)) if found else None

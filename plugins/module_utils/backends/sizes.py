@@ -5,36 +5,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import prod
+from typing import TYPE_CHECKING, Optional
 
+from ..failures import Finding
+from ..json_types import Json, JsonObject
 from ..schema.types import shown
 from .flags import PARALLEL, is_count
 from .modes import A_WORKER, LONG_MODE
+
+if TYPE_CHECKING:
+    from .base import Backend
+
+# What is wrong with a size: (full name of the option, or None for all of them, the problem, the remedy).
+SizeFinding = tuple[Optional[str], str, Optional[str]]
 
 # The most GPUs that the section resources takes for one worker.
 MANY = 65536
 
 
-def allocated(resources, mode):
+def allocated(resources: JsonObject, mode: str) -> int:
     """Return the GPUs that a worker of *mode* really gets: whole nodes as soon as it needs one."""
-    gpus, node = resources[f"gpus_per_{mode}"] or resources["gpus_per_node"], resources["gpus_per_node"]
+    node: int = resources["gpus_per_node"]
+    gpus: int = resources[f"gpus_per_{mode}"] or node
     return gpus if gpus < node else -(-gpus // node) * node
 
 
-def nodes(resources, mode):
+def nodes(resources: JsonObject, mode: str) -> int:
     """Return on how many nodes a worker of *mode* is."""
-    return -(-allocated(resources, mode) // resources["gpus_per_node"])
+    count: int = -(-allocated(resources, mode) // resources["gpus_per_node"])
+    return count
 
 
-def problems(backend, spec):
+def problems(backend: Backend, spec: JsonObject) -> list[Finding]:
     """Return ``[(path, problem, remedy)]`` of the parallel sizes of all modes that have workers."""
-    found = []
+    found: list[Finding] = []
     for mode in backend.modes(spec):
         found += _wrong(backend, spec, mode) or _misfits(backend, spec, mode)
     return found
 
 
-def notes(backend, spec):
+def notes(backend: Backend, spec: JsonObject) -> list[str]:
     """Return sentences about GPUs of a worker that its engine will not use; the sizes are known to be right."""
     found = []
     for mode in backend.modes(spec):
@@ -50,32 +62,32 @@ def notes(backend, spec):
     return found
 
 
-def text(factors):
+def text(factors: Mapping[str, int]) -> str:
     """Return ``tensor 8 x pipeline 2``."""
     return " x ".join(f"{word} {number}" for word, number in factors.items())
 
 
-def _factors(backend, spec, mode):
+def _factors(backend: Backend, spec: JsonObject, mode: str) -> dict[str, int] | None:
     """Return ``{word: number}`` of the named sizes that multiply the GPUs of a worker, or None."""
     found = backend.gpu_factors(spec, mode)
     return None if found is None else {word: number for word, number in found.items() if number is not None}
 
 
-def _wrong(backend, spec, mode):
+def _wrong(backend: Backend, spec: JsonObject, mode: str) -> list[Finding]:
     """Return the problems of sizes that are no whole numbers, or none above 0."""
     problem, remedy = "is {}, a whole number from 1 on is expected.", "Write the number, or leave it out."
     return [
-        (("backend", backend.config_key, LONG_MODE[mode], key), problem.format(shown(value)), remedy)
+        (backend.place(mode, key), problem.format(shown(value)), remedy)
         for name, (key, value) in backend.given(spec, mode)[0].items()
         if name in PARALLEL and value is not None and not (is_count(value) and value > 0)
     ]
 
 
-def _misfits(backend, spec, mode):
+def _misfits(backend: Backend, spec: JsonObject, mode: str) -> list[Finding]:
     """Return the problems of sizes that do not go with each other or with the GPUs of a worker."""
-    where = ("backend", backend.config_key, LONG_MODE[mode])
+    where = backend.place(mode)
     keys = {name: key for name, (key, _value) in backend.given(spec, mode)[0].items()}
-    found = [
+    found: list[Finding] = [
         ((*where, keys[name]) if name in keys else where, problem, remedy)
         for name, problem, remedy in backend.size_problems(spec, mode)
     ]
@@ -89,7 +101,7 @@ def _misfits(backend, spec, mode):
     return found
 
 
-def _remedy(backend, spec, mode, total):
+def _remedy(backend: Backend, spec: JsonObject, mode: str, total: int) -> str:
     """Return what to do for sizes that need *total* GPUs: a worker can have a part of one node, or whole nodes."""
     node = spec["resources"]["gpus_per_node"]
     whole = total if total < node else -(-total // node) * node
@@ -100,7 +112,7 @@ def _remedy(backend, spec, mode, total):
     return f"Change the sizes, or set resources.gpus_per_{mode} to {whole}."
 
 
-def not_dividing(name, options, whole_name, why):
+def not_dividing(name: str, options: Mapping[str, Json], whole_name: str, why: str) -> list[SizeFinding]:
     """Return the problem, as a list, of a size *name* that does not divide the one called *whole_name*.
 
     :param options: options by their full names; a size that is not there is 1.
@@ -113,7 +125,7 @@ def not_dividing(name, options, whole_name, why):
     return [(name, problem, f"Choose a number that divides {whole}.")]
 
 
-def uneven(spec, mode, size, ranks):
+def uneven(spec: JsonObject, mode: str, size: int, ranks: int) -> tuple[str, str]:
     """Return (problem, remedy) of *size*, with which there are *ranks* ranks, not the same number on each node."""
     count = nodes(spec["resources"], mode)
     problem = f"is {size}; {ranks} rank(s) cannot be divided among the {count} nodes of {A_WORKER[mode]}."

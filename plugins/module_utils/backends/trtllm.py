@@ -5,18 +5,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from math import prod
 
+from ..json_types import JsonObject, KeyPath
+from ..plan_file import Check, PlanFile
 from ..schema.section import Field, Section
 from ..schema.text import to_yaml
 from ..schema.types import Bool, Int, Str
-from ..topology.options import Option
+from ..topology.layout import Layout, Process
+from ..topology.options import Option, Word
 from ..topology.ports import Family
-from ..topology.step import MPI, http_check, one_file
+from ..topology.step import MPI, DraftStep, http_check, one_file
 from . import kvbm, trtllm_log
-from .base import Backend, config_field, environment_fields
+from .base import Backend, Shared, config_field, environment_fields
 from .flags import DATA, PIPELINE, SHORT, SIZES, TENSOR
-from .sizes import not_dividing, text
+from .sizes import SizeFinding, not_dividing, text
 
 FAMILIES = (Family("system", scope="job"), Family("http", who="leader"))
 
@@ -68,19 +72,20 @@ class Trtllm(Backend):
         doc="TensorRT-LLM, launched with MPI.",
     )
 
-    def gpu_factors(self, spec, mode):
+    def gpu_factors(self, spec: JsonObject, mode: str) -> dict[str, int | None]:
         options = self.mode_config(spec, mode)
         return {"tensor": options.get(TENSOR), "pipeline": options.get(PIPELINE), "context": options.get(CONTEXT)}
 
-    def uses_all(self, spec, mode):
+    def uses_all(self, spec: JsonObject, mode: str) -> bool:
         # MPI starts a rank on each GPU, and the engine refuses any other number of them.
         return True
 
-    def size_problems(self, spec, mode):
+    def size_problems(self, spec: JsonObject, mode: str) -> list[SizeFinding]:
         options = self.mode_config(spec, mode)
         # Some kinds of context parallelism lend their GPUs to the experts.
         worlds = {options.get(TENSOR) or 1, (options.get(TENSOR) or 1) * (options.get(CONTEXT) or 1)}
-        why, found = "Experts are spread over those GPUs.", []
+        why = "Experts are spread over those GPUs."
+        found: list[SizeFinding] = []
         for name in MOE.values():
             if all(world % (options.get(name) or 1) for world in worlds):
                 found += not_dividing(name, options, TENSOR, why)
@@ -90,42 +95,43 @@ class Trtllm(Backend):
             found.append((MOE["expert"], f"is {given['expert']}: of experts, {problem}", "Leave one of them out."))
         return found
 
-    def tasks_per_node(self, spec):
-        return spec["resources"]["gpus_per_node"]
+    def tasks_per_node(self, spec: JsonObject) -> int:
+        tasks: int = spec["resources"]["gpus_per_node"]
+        return tasks
 
-    def port_families(self, spec):
+    def port_families(self, spec: JsonObject) -> tuple[Family, ...]:
         return FAMILIES + kvbm.families(self, spec)
 
-    def uses_kvbm(self, spec, mode):
+    def uses_kvbm(self, spec: JsonObject, mode: str) -> bool:
         connector = self.mode_config(spec, mode).get("kv-connector-config")
         return super().uses_kvbm(spec, mode) or "kvbm" in str(connector).lower()
 
-    def runs(self, process):
+    def runs(self, process: Process) -> bool:
         # The leader's step covers all nodes of the endpoint.
         return process.leader
 
-    def engine(self, spec, mode):
+    def engine(self, spec: JsonObject, mode: str) -> JsonObject:
         """Return the engine's configuration of *mode*."""
         options = {underscored(name): value for name, value in self.mode_config(spec, mode).items()}
         if spec["observability"]["enabled"] and options:
             options = {"enable_iter_perf_stats": True, "return_perf_metrics": True, **options}
         return dict(sorted(options.items()))
 
-    def files(self, layout):
+    def files(self, layout: Layout) -> list[PlanFile]:
         modes = sorted({endpoint.mode for endpoint in layout.endpoints})
         return [one_file(config_name(mode), to_yaml(self.engine(layout.spec, mode))) for mode in modes]
 
-    def options(self, spec, mode, own=()):
+    def options(self, spec: JsonObject, mode: str, own: Iterable[Option] = ()) -> list[Option]:
         # All else is in the configuration file.
         if spec["frontend"]["type"] != "trtllm_serve":
             return []
         given = self.given(spec, mode)[0]
-        sizes = {name: given[name] for name in SERVE if given.get(name, (None, None))[1]}
+        sizes = {name: given[name] for name in SERVE if given.get(name, ("", None))[1]}
         return [Option(underscored(name), value, self.place(mode, key)) for name, (key, value) in sizes.items()]
 
-    def command(self, process, layout, shared):
+    def command(self, process: Process, layout: Layout, shared: Shared) -> list[Word]:
         spec, mode = layout.spec, process.mode
-        argv = [layout.program("trtllm-llmapi-launch")]
+        argv: list[Word] = [layout.program("trtllm-llmapi-launch")]
         bind = spec["backend"]["numa_memory_bind"]
         if bind is None:
             bind = spec["resources"]["gpu_type"].lower() in COHERENT
@@ -146,9 +152,9 @@ class Trtllm(Backend):
         ]
         return [*argv, layout.python, "-m", "dynamo.trtllm", *own]
 
-    def environment(self, process, layout):
+    def environment(self, process: Process, layout: Layout) -> dict[str, str | Option]:
         # Shared memory of the expert balancer: one name for all ranks, and none that another worker uses.
-        env = {"TRTLLM_EPLB_SHM_NAME": f"moe_shared_{layout.job_id}_{process.endpoint.name}"}
+        env: dict[str, str | Option] = {"TRTLLM_EPLB_SHM_NAME": f"moe_shared_{layout.job_id}_{process.endpoint.name}"}
         if layout.spec["frontend"]["type"] == "dynamo":
             env["DYN_SYSTEM_PORT"] = str(process.ports["system"])
             if layout.spec["backend"]["sequential_node_start"]:
@@ -156,10 +162,11 @@ class Trtllm(Backend):
                 env["DYN_SYSTEM_USE_ENDPOINT_HEALTH_STATUS"] = '["generate"]'
         return env
 
-    def worker_steps(self, layout):
+    def worker_steps(self, layout: Layout) -> list[DraftStep]:
         options = {**MPI, **layout.spec["srun_options"]}
         shared = {mode: self.shared(layout.spec, mode) for mode in self.modes(layout.spec)}
-        steps, earlier = [], {}
+        steps: list[DraftStep] = []
+        earlier: dict[str, list[Process]] = {}
         for process in layout.processes:
             if not self.runs(process):
                 continue
@@ -170,7 +177,7 @@ class Trtllm(Backend):
                 shared[process.mode],
                 nodes=endpoint.nodes,
                 ntasks=len(endpoint.nodes) * len(endpoint.gpu_indices),
-                srun_options=dict(options),
+                srun_options=options,
                 files=[config_name(process.mode)],
             )
             before = earlier.setdefault(process.node, [])
@@ -179,7 +186,7 @@ class Trtllm(Backend):
             steps.append(step)
         return steps
 
-    def _turn(self, before, layout):
+    def _turn(self, before: Sequence[Process], layout: Layout) -> list[str]:
         """Return shell lines that wait for the batch before; *before* are the workers that the node already has."""
         size = layout.spec["backend"]["sequential_node_start"]
         if not size or len(before) < size:
@@ -191,14 +198,14 @@ class Trtllm(Backend):
             for one in before[first : first + size]
         ]
 
-    def worker_urls(self, layout):
+    def worker_urls(self, layout: Layout) -> dict[str, str]:
         return {
             process.name: f"{layout.address(process.node)}:{process.ports['http']}"
             for process in layout.processes
             if process.leader
         }
 
-    def checks(self, layout):
+    def checks(self, layout: Layout) -> list[Check]:
         if layout.spec["frontend"]["type"] == "dynamo":
             return super().checks(layout)
         return [
@@ -207,20 +214,20 @@ class Trtllm(Backend):
             if process.leader
         ]
 
-    def served_names(self, spec):
+    def served_names(self, spec: JsonObject) -> list[str]:
         # The engine's configuration has no such key, and trtllm-serve calls the model by its directory.
-        path = spec["model"]["path"].rstrip("/")
+        path: str = spec["model"]["path"].rstrip("/")
         return [(path[3:] if path.startswith("hf:") else path).rsplit("/", 1)[-1]]
 
-    def served_by(self, spec):
+    def served_by(self, spec: JsonObject) -> KeyPath:
         return ("model", "path")
 
 
-def config_name(mode):
+def config_name(mode: str) -> str:
     """Return the file name of the engine configuration of *mode*."""
     return f"trtllm_config_{mode}.yaml"
 
 
-def underscored(name):
+def underscored(name: str) -> str:
     """Return the option's full *name* in the engine's spelling."""
     return name.replace("-", "_")

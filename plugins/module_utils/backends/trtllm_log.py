@@ -15,9 +15,11 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Callable
 
 from ..log_lines import CLEAR, LogLines
 from .flags import SIZES
+from .worker_figures import Metrics
 
 LINES = LogLines(fatal=((CLEAR, "crash", r"\[TensorRT-LLM\]\[ERROR\] Assertion failed"),))
 
@@ -39,7 +41,7 @@ _SIZES = {
 }
 
 
-def read_line(line, metrics):
+def read_line(line: str, metrics: Metrics) -> None:
     """Take one line of the log into *metrics*. Sizes in GiB are stored as the engine prints them."""
     if "iter = " in line and "states = " in line:
         _iteration(line, metrics)
@@ -64,7 +66,7 @@ def read_line(line, metrics):
             metrics.size("tp_size", found.group(1))
 
 
-def _iteration(line, metrics):
+def _iteration(line: str, metrics: Metrics) -> None:
     rank = _RANK.search(line)
     if rank and int(rank.group(1) or rank.group(2)):
         return
@@ -86,10 +88,10 @@ def _iteration(line, metrics):
         metrics.decode(_throughput(generated, milliseconds), None if context else running, queue)
 
 
-def _throughput(tokens, milliseconds):
+def _throughput(tokens: int, milliseconds: float) -> float | None:
     return round(tokens * 1000 / milliseconds, 3) if milliseconds else None
 
 
-def _number(pattern, line, kind=float):
+def _number(pattern: re.Pattern[str], line: str, kind: Callable[[str], float] = float) -> float | None:
     found = pattern.search(line)
     return kind(found.group(1)) if found else None

@@ -5,18 +5,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from ..failures import Finding
+from ..json_types import Json, JsonObject, KeyPath
+from ..plan_file import Check, PlanFile
 from ..schema.section import Field, Section
 from ..schema.types import Bool, Choice, Str, shown
 from ..schema.words import nearest
 from ..services import mooncake
-from ..topology.options import Option
+from ..topology.endpoints import Endpoint
+from ..topology.layout import Layout, Process, Split
+from ..topology.options import Option, Word
 from ..topology.ports import Family
-from ..topology.step import http_check, tcp_check
+from ..topology.step import DraftStep, http_check, tcp_check
 from . import kv_events, kvbm, profiling, vllm_log
-from .base import Backend, config_dump, config_field, environment_fields
+from .base import Backend, Shared, config_dump, config_field, environment_fields
 from .flags import DATA, PIPELINE, SHORT, TENSOR, readable
 from .modes import LONG_MODE
-from .sizes import allocated
+from .sizes import SizeFinding, allocated
 from .vllm_parallel import form, forms, parallel_problems, world
 
 FIXED = (
@@ -106,7 +113,7 @@ class Vllm(Backend):
 
     # ---- before submission
 
-    def problems(self, spec):
+    def problems(self, spec: JsonObject) -> list[Finding]:
         return [
             *super().problems(spec),
             *self._connector_problems(spec),
@@ -115,31 +122,33 @@ class Vllm(Backend):
             ),
         ]
 
-    def gpu_factors(self, spec, mode):
+    def gpu_factors(self, spec: JsonObject, mode: str) -> dict[str, int | None]:
         options = self.mode_config(spec, mode)
         context = options.get("prefill-context-parallel-size")
         factors = {"tensor": options.get(TENSOR), "pipeline": options.get(PIPELINE), "prefill-context": context}
         return {**factors, "data": options.get(DATA)}
 
-    def uses_all(self, spec, mode):
+    def uses_all(self, spec: JsonObject, mode: str) -> bool:
         return mode in forms(self, spec)
 
-    def size_problems(self, spec, mode):
+    def size_problems(self, spec: JsonObject, mode: str) -> list[SizeFinding]:
         return parallel_problems(self, spec, mode)
 
-    def _connector_problems(self, spec):
+    def _connector_problems(self, spec: JsonObject) -> list[Finding]:
         """Return the problems of connectors that are no known word, and of settings that cannot be read."""
-        given = [(("backend", "connector"), spec["backend"]["connector"])]
-        found, words = [], ", ".join((*CONNECTORS, "none"))
+        given: list[tuple[KeyPath, Json]] = [(("backend", "connector"), spec["backend"]["connector"])]
+        found: list[Finding] = []
+        words = ", ".join((*CONNECTORS, "none"))
         for mode in self.modes(spec):
             options = self.given(spec, mode)[0]
-            where = ("backend", self.config_key, LONG_MODE[mode])
             if "connector" in options:
                 key, value = options["connector"]
-                given.append(((*where, key), value))
-            key, value = options.get("kv-transfer-config", (None, None))
+                given.append((self.place(mode, key), value))
+            key, value = options.get("kv-transfer-config", ("", None))
             if value is not None:
-                found += readable((*where, key), value, 'Write a mapping such as {"kv_connector": "NixlConnector"}.')
+                found += readable(
+                    self.place(mode, key), value, 'Write a mapping such as {"kv_connector": "NixlConnector"}.'
+                )
         for path, value in given:
             if value is None or str(value).lower() in (*NO_CONNECTOR, *CONNECTORS):
                 continue
@@ -151,7 +160,7 @@ class Vllm(Backend):
                 found += readable(path, value, f"Write one of {words}, or JSON of the connector's settings.")
         return found
 
-    def notes(self, spec):
+    def notes(self, spec: JsonObject) -> list[str]:
         notes = super().notes(spec)
         for mode in self.modes(spec):
             if "kv-transfer-config" in self.mode_config(spec, mode) and self.connector(spec, mode):
@@ -164,7 +173,7 @@ class Vllm(Backend):
             notes.append("backend.dp_launch_mode: per_gpu starts a process a GPU; per_node needs fewer of them.")
         return notes
 
-    def _serve_notes(self, spec):
+    def _serve_notes(self, spec: JsonObject) -> list[str]:
         """Return sentences about what `vllm serve` is not told, because no dynamo is there to make use of it."""
         lost = ["backend.connector"] if spec["backend"]["connector"] not in (None, "nixl", *NO_CONNECTOR) else []
         lost += ["backend.kv_events_config"] if spec["backend"]["kv_events_config"] else []
@@ -176,10 +185,10 @@ class Vllm(Backend):
             return []
         return [f"{', '.join(lost)}: no effect with frontend vllm. A connector of its own is kv-transfer-config there."]
 
-    def many_names(self, spec):
-        return spec["frontend"]["type"] == "vllm"
+    def many_names(self, spec: JsonObject) -> bool:
+        return bool(spec["frontend"]["type"] == "vllm")
 
-    def connector(self, spec, mode):
+    def connector(self, spec: JsonObject, mode: str) -> Json:
         """Return the KV connector of *mode*: a mapping, JSON text, or None."""
         word = self.mode_config(spec, mode).get("connector", spec["backend"]["connector"])
         if word is None or str(word).lower() in NO_CONNECTOR:
@@ -188,25 +197,25 @@ class Vllm(Backend):
 
     # ---- where
 
-    def shares_nodes(self, spec):
+    def shares_nodes(self, spec: JsonObject) -> bool:
         backend, resources = spec["backend"], spec["resources"]
         if not backend["allow_prefill_decode_colocation"] or not resources["prefill_workers"]:
             return False
         gpus = sum(resources[f"{mode}_workers"] * resources[f"gpus_per_{mode}"] for mode in ("prefill", "decode"))
-        return gpus <= resources["gpus_per_node"] or backend["allow_prefill_decode_colocation_across_nodes"]
+        return bool(gpus <= resources["gpus_per_node"] or backend["allow_prefill_decode_colocation_across_nodes"])
 
-    def splitter(self, spec):
+    def splitter(self, spec: JsonObject) -> Split | None:
         found = forms(self, spec)
         if not found:
             return None
 
-        def split(endpoint):
+        def split(endpoint: Endpoint) -> list[tuple[str, tuple[int, ...], int]]:
             form = found.get(endpoint.mode)
             return form.split(endpoint) if form else [(node, endpoint.gpu_indices, 0) for node in endpoint.nodes]
 
         return split
 
-    def port_families(self, spec):
+    def port_families(self, spec: JsonObject) -> tuple[Family, ...]:
         found = forms(self, spec)
         ranks = max((form.size for form in found.values()), default=1)
         gpus = max((allocated(spec["resources"], mode) for mode in self.modes(spec)), default=1)
@@ -222,25 +231,25 @@ class Vllm(Backend):
             families.append(Family("dp_rpc", who="leader", shared=True))
         return (*families, *kvbm.families(self, spec))
 
-    def uses_kvbm(self, spec, mode):
+    def uses_kvbm(self, spec: JsonObject, mode: str) -> bool:
         served = spec["frontend"]["type"] == "dynamo"
         return super().uses_kvbm(spec, mode) or served and self.connector(spec, mode) is CONNECTORS["kvbm"]
 
-    def infra_ports(self, spec):
+    def infra_ports(self, spec: JsonObject) -> tuple[str, ...]:
         return mooncake.ports(spec)
 
-    def infra_steps(self, layout):
+    def infra_steps(self, layout: Layout) -> list[DraftStep]:
         return mooncake.steps(layout)
 
-    def files(self, layout):
+    def files(self, layout: Layout) -> list[PlanFile]:
         return super().files(layout) + mooncake.files(layout)
 
     # ---- what
 
-    def options(self, spec, mode, own=()):
+    def options(self, spec: JsonObject, mode: str, own: Iterable[Option] = ()) -> list[Option]:
         own = list(own)
         if self.connector(spec, mode) and spec["frontend"]["type"] != "vllm":
-            key = self.given(spec, mode)[0].get("connector", (None,))[0]
+            key, _value = self.given(spec, mode)[0].get("connector", ("", None))
             path = self.place(mode, key) if key else ("backend", "connector")
             own.append(Option("kv-transfer-config", self.connector(spec, mode), path))
         if spec["profiling"]["type"] == "nsys":
@@ -250,7 +259,7 @@ class Vllm(Backend):
             own.append(Option("profiler-config", {"profiler": "cuda", **limits}, path))
         return super().options(spec, mode, own)
 
-    def command(self, process, layout, shared):
+    def command(self, process: Process, layout: Layout, shared: Shared) -> list[Word]:
         spec, mode = layout.spec, process.mode
         serve = spec["frontend"]["type"] == "vllm"
         name = self.served_names(spec) if serve else layout.served_name
@@ -272,7 +281,7 @@ class Vllm(Backend):
             return [layout.program("vllm"), "serve", layout.model_path, *own, *options]
         return [layout.python, "-m", "dynamo.vllm", *own, *self._dynamo_options(process, layout, shared), *options]
 
-    def _dynamo_options(self, process, layout, shared):
+    def _dynamo_options(self, process: Process, layout: Layout, shared: Shared) -> list[Option]:
         """Return the options that only dynamo's worker has."""
         spec = layout.spec
         own = [Option("request-plane", spec["dynamo"]["request_plane"], ("dynamo", "request_plane"))]
@@ -283,7 +292,7 @@ class Vllm(Backend):
             own.append(kv_events.at(shared.events, endpoint, enable_kv_cache_events=True))
         return own
 
-    def environment(self, process, layout):
+    def environment(self, process: Process, layout: Layout) -> dict[str, str | Option]:
         ports, nodes = process.ports, process.endpoint.nodes
         env = mooncake.environment(process, layout)
         env["VLLM_NIXL_SIDE_CHANNEL_PORT"] = str(ports["nixl"])
@@ -296,21 +305,22 @@ class Vllm(Backend):
             env["DYN_VLLM_KV_EVENT_PORT"] = str(ports["kv_events"])
         return env
 
-    def fixed_variables(self, spec):
+    def fixed_variables(self, spec: JsonObject) -> tuple[str, ...]:
         return self.fixed_env + mooncake.fixed_variables(spec)
 
-    def worker_step(self, process, layout, shared, nodes=None, **other):
+    def log(self, process: Process) -> str:
         if len(process.gpu_indices) < len(process.endpoint.gpu_indices):
             # Several processes of one endpoint on a node: each has a log of its own.
-            other["log"] = f"logs/%N_{process.name}.out"
-        return super().worker_step(process, layout, shared, nodes, **other)
+            return f"logs/%N_{process.name}.out"
+        return super().log(process)
 
-    def sees_only_its_gpus(self, process, layout):
-        return layout.spec["backend"]["set_cuda_visible_devices"] and super().sees_only_its_gpus(process, layout)
+    def sees_only_its_gpus(self, process: Process, layout: Layout) -> bool:
+        kept = bool(layout.spec["backend"]["set_cuda_visible_devices"])
+        return kept and super().sees_only_its_gpus(process, layout)
 
     # ---- is it up
 
-    def own_sides(self, layout):
+    def own_sides(self, layout: Layout) -> list[Process]:
         """Return the processes that have a side of their own: all but the further ranks of a model over nodes."""
         found = forms(self, layout.spec)
         return [
@@ -319,7 +329,7 @@ class Vllm(Backend):
             if process.leader or process.mode in found and not found[process.mode].spans
         ]
 
-    def checks(self, layout):
+    def checks(self, layout: Layout) -> list[Check]:
         checks = []
         for process in self.own_sides(layout):
             host = layout.address(process.node)
@@ -329,7 +339,7 @@ class Vllm(Backend):
                 checks.append(tcp_check(process.name, host, process.ports["system"], [process.name]))
         return checks
 
-    def instances(self, layout):
+    def instances(self, layout: Layout) -> dict[str, int]:
         found, sides = super().instances(layout), self.own_sides(layout)
         for mode in forms(self, layout.spec):
             found["prefill" if mode == "prefill" else "decode"] = sum(one.mode == mode for one in sides)

@@ -9,9 +9,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from ..log_lines import PLAIN, LogLines
 from .flags import SIZES
+from .worker_figures import Metrics
 
 LINES = LogLines(
     fatal=(
@@ -36,7 +38,7 @@ _MODEL = re.compile(r"Model loading took ([\d.]+) Gi?B")
 _SIZES = {key: re.compile(rf"{name.replace('-', '_')}'?[=:] *(\d+)") for key, name in SIZES.items() if key != "ep_size"}
 
 
-def read_line(line, metrics):
+def read_line(line: str, metrics: Metrics) -> None:
     """Take one line of the log into *metrics*. Sizes in GiB are stored as the engine prints them."""
     if "Avg prompt throughput" in line:
         metrics.input_throughput.add(_number(_PROMPT, line), keep_zero=False)
@@ -60,6 +62,6 @@ def read_line(line, metrics):
                 metrics.size(name, found.group(1))
 
 
-def _number(pattern, line, kind=float):
+def _number(pattern: re.Pattern[str], line: str, kind: Callable[[str], float] = float) -> float | None:
     found = pattern.search(line)
     return kind(found.group(1)) if found else None

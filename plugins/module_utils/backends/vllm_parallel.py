@@ -5,11 +5,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
+from typing import TYPE_CHECKING
 
+from ..json_types import Json, JsonObject
+from ..topology.endpoints import Endpoint
+from ..topology.layout import Layout, Process
 from .flags import DATA, PIPELINE, TENSOR, is_count
-from .sizes import allocated, nodes, uneven
+from .sizes import SizeFinding, allocated, nodes, uneven
+
+if TYPE_CHECKING:
+    from .base import Backend
 
 # What multiplies the GPUs of one replica.
 REPLICA = (TENSOR, PIPELINE, "prefill-context-parallel-size")
@@ -25,11 +33,11 @@ class DataParallel:
     per_gpu: bool
 
     @property
-    def spans(self):
+    def spans(self) -> bool:
         """True when one replica is larger than a node's part of the endpoint."""
         return not self.per_gpu and self.replica > self.local
 
-    def split(self, endpoint):
+    def split(self, endpoint: Endpoint) -> list[tuple[str, tuple[int, ...], int]]:
         """Return the processes of *endpoint*: ``[(node, gpu_indices, first data-parallel rank)]``."""
         if self.per_gpu:
             pairs = [(node, gpu) for node in endpoint.nodes for gpu in endpoint.gpu_indices]
@@ -37,9 +45,9 @@ class DataParallel:
         ranks = 0 if self.spans else self.local // self.replica
         return [(node, endpoint.gpu_indices, index * ranks) for index, node in enumerate(endpoint.nodes)]
 
-    def arguments(self, process, layout):
+    def arguments(self, process: Process, layout: Layout) -> JsonObject:
         """Return the options that join *process* to its data-parallel group."""
-        own = {
+        own: JsonObject = {
             "data-parallel-address": layout.address(process.endpoint.nodes[0]),
             "data-parallel-rpc-port": process.ports["dp_rpc"],
         }
@@ -55,7 +63,7 @@ class DataParallel:
         }
 
 
-def world(process, layout):
+def world(process: Process, layout: Layout) -> JsonObject:
     """Return the options of one model over several nodes; nothing for a single node."""
     nodes = process.endpoint.nodes
     if len(nodes) == 1:
@@ -68,12 +76,12 @@ def world(process, layout):
     }
 
 
-def replica(options):
+def replica(options: Mapping[str, Json]) -> int:
     """Return the GPUs of one replica: the product of its parallel sizes, by their full names in *options*."""
     return prod(options.get(name) or 1 for name in REPLICA)
 
 
-def form(spec, mode, options):
+def form(spec: JsonObject, mode: str, options: Mapping[str, Json]) -> DataParallel | None:
     """Return the :class:`DataParallel` of *mode* with the engine's *options* (full names); None without one."""
     data = options.get(DATA) or 1
     # Of sizes that are wrong the job's owner is told elsewhere.
@@ -85,13 +93,13 @@ def form(spec, mode, options):
     return DataParallel(data, replica(options), min(gpus, spec["resources"]["gpus_per_node"]), per_gpu)
 
 
-def forms(backend, spec):
+def forms(backend: Backend, spec: JsonObject) -> dict[str, DataParallel]:
     """Return ``{mode: DataParallel}`` of the modes that the dynamo frontend runs data-parallel."""
     found = {mode: form(spec, mode, backend.mode_config(spec, mode)) for mode in backend.modes(spec)}
     return {mode: one for mode, one in found.items() if one}
 
 
-def parallel_problems(backend, spec, mode):
+def parallel_problems(backend: Backend, spec: JsonObject, mode: str) -> list[SizeFinding]:
     """Return ``[(option, problem, remedy)]`` of the sizes of *mode* among each other (see Backend.size_problems)."""
     options, resources = backend.mode_config(spec, mode), spec["resources"]
     remedy, data = f"Change the sizes or resources.gpus_per_{mode}.", form(spec, mode, options)

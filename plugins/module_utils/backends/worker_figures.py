@@ -5,17 +5,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TypeVar
+
+from ..json_types import JsonObject
 from .flags import SIZES
+
+_Number = TypeVar("_Number", int, float)
 
 
 class Mean:
     """Mean and maximum of numbers that come one by one."""
 
-    def __init__(self):
-        self.count = self.total = 0
-        self.largest = None
+    def __init__(self) -> None:
+        self.count = 0
+        self.total: float = 0
+        self.largest: float | None = None
 
-    def add(self, value, keep_zero=True):
+    def add(self, value: float | None, keep_zero: bool = True) -> None:
         """Take a number; None is no number, and without *keep_zero* neither is 0 (an idle interval)."""
         if value is None or not (value or keep_zero):
             return
@@ -23,7 +30,7 @@ class Mean:
         self.total += value
         self.largest = value if self.largest is None else max(self.largest, value)
 
-    def mean(self):
+    def mean(self) -> float | None:
         """Return the mean, or None without numbers."""
         return round(self.total / self.count, 3) if self.count else None
 
@@ -31,16 +38,27 @@ class Mean:
 class Metrics:
     """What a worker's log says. Throughputs are tokens per second, as the engine logs them (per rank)."""
 
-    def __init__(self):
-        self.sizes = dict.fromkeys(SIZES)
-        self.avail_mem_gb = self.mem_usage_gb = self.kv_cache_gb = self.kv_tokens = None
+    def __init__(self) -> None:
+        self.sizes: dict[str, int | None] = dict.fromkeys(SIZES)
+        self.avail_mem_gb: float | None = None
+        self.mem_usage_gb: float | None = None
+        self.kv_cache_gb: float | None = None
+        self.kv_tokens: int | None = None
         self.batches = self.prefill_batches = self.decode_batches = 0
         self.new_tokens = self.cached_tokens = 0
-        self.hit_rate = None  # percent, from engines that log no token counts
+        self.hit_rate: float | None = None  # percent, from engines that log no token counts
         self.input_throughput, self.gen_throughput, self.running = Mean(), Mean(), Mean()
         self.queue, self.inflight, self.transfer = Mean(), Mean(), Mean()
 
-    def prefill(self, new=0, cached=0, throughput=None, running=None, queue=None, inflight=None):
+    def prefill(
+        self,
+        new: int = 0,
+        cached: int = 0,
+        throughput: float | None = None,
+        running: float | None = None,
+        queue: float | None = None,
+        inflight: float | None = None,
+    ) -> None:
         """Take a prefill batch."""
         self.prefill_batches += 1
         self.new_tokens += new
@@ -49,18 +67,30 @@ class Metrics:
         self._requests(running, queue)
         self.inflight.add(inflight)
 
-    def decode(self, throughput=None, running=None, queue=None, transfer=None):
+    def decode(
+        self,
+        throughput: float | None = None,
+        running: float | None = None,
+        queue: float | None = None,
+        transfer: float | None = None,
+    ) -> None:
         """Take a decode batch (or the interval that a line about decoding stands for)."""
         self.decode_batches += 1
         self.gen_throughput.add(throughput, keep_zero=False)
         self._requests(running, queue)
         self.transfer.add(transfer)
 
-    def _requests(self, running, queue):
+    def _requests(self, running: float | None, queue: float | None) -> None:
         self.running.add(running)
         self.queue.add(queue)
 
-    def memory(self, avail_gb=None, usage_gb=None, kv_gb=None, kv_tokens=None):
+    def memory(
+        self,
+        avail_gb: float | None = None,
+        usage_gb: float | None = None,
+        kv_gb: float | None = None,
+        kv_tokens: int | None = None,
+    ) -> None:
         """Take memory figures: of the first two the first counts, of the last two the largest."""
         if self.avail_mem_gb is None:
             self.avail_mem_gb = avail_gb
@@ -69,17 +99,17 @@ class Metrics:
         self.kv_cache_gb = _larger(self.kv_cache_gb, kv_gb)
         self.kv_tokens = _larger(self.kv_tokens, kv_tokens)
 
-    def size(self, name, value):
+    def size(self, name: str, value: str) -> None:
         """Take a parallel size; the first one counts."""
         if self.sizes[name] is None:
             self.sizes[name] = int(value)
 
-    def cache_hit_rate(self):
+    def cache_hit_rate(self) -> float | None:
         """Return the share of prompt tokens found in the cache, in percent, or None."""
         seen = self.new_tokens + self.cached_tokens
         return round(100.0 * self.cached_tokens / seen, 3) if seen else self.hit_rate
 
-    def record(self):
+    def record(self) -> JsonObject:
         """Return the figures with the keys of ``nodes[]`` in rollup.json."""
         return {
             **self.sizes,
@@ -105,10 +135,10 @@ class Metrics:
         }
 
 
-def summarise(nodes):
+def summarise(nodes: Sequence[JsonObject]) -> JsonObject:
     """Return ``nodes_summary`` over the records of workers (``nodes[]``); figures nobody has are None."""
 
-    def of(worker_type, key):
+    def of(worker_type: str, key: str) -> list[float]:
         return [node[key] for node in nodes if node["worker_type"] == worker_type and node[key]]
 
     input_means, input_peaks = of("prefill", "avg_input_throughput"), of("prefill", "max_input_throughput")
@@ -133,9 +163,9 @@ def summarise(nodes):
     }
 
 
-def _mean(values):
+def _mean(values: Sequence[float]) -> float | None:
     return round(sum(values) / len(values), 3) if values else None
 
 
-def _larger(old, new):
+def _larger(old: _Number | None, new: _Number | None) -> _Number | None:
     return new if old is None or (new is not None and new > old) else old

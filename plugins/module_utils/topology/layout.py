@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Callable, NamedTuple, TypedDict
 
-from ..json_types import JsonObject
+from ..json_types import JsonObject, KeyPath
 from ..plan_file import ProcessRecord
 from .endpoints import Endpoint
 from .options import Option
@@ -107,8 +107,8 @@ class Layout:
     endpoints: list[Endpoint]
     processes: list[Process]
     served_name: str = ""
-    served_by: tuple[str, ...] = ()
-    wiring: dict[str, Option] = field(default_factory=dict)
+    served_by: KeyPath = ()
+    wiring: dict[str, str | Option] = field(default_factory=dict)
     worker_urls: dict[str, str] = field(default_factory=dict)
     shifts: list[Shift] = field(default_factory=list)
     surplus: list[str] = field(default_factory=list)
