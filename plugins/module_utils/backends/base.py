@@ -11,15 +11,13 @@ is the job's. Nothing is passed twice.
 from __future__ import annotations
 
 import abc
-import os
 import shlex
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Callable, ClassVar
+from typing import Callable
 
 from ..failures import Finding
 from ..json_types import Json, JsonObject, KeyPath
-from ..log_lines import LogLines
 from ..plan_file import Check, PlanFile
 from ..schema.section import TEXTS, Field, Section
 from ..schema.text import to_yaml
@@ -29,7 +27,8 @@ from ..topology.options import Option, Word, override, variables
 from ..topology.ports import WORKER_FAMILIES, Family
 from ..topology.step import DraftStep, make_step, one_file, tcp_check
 from . import kv_events, kvbm, notes, profiling, sizes
-from .flags import SIZES, Given, settle, spellings
+from .engine import Engine
+from .flags import spellings
 from .modes import LONG_MODE
 from .worker_figures import Metrics
 
@@ -75,35 +74,8 @@ class Shared:
     events: Option | None = None
 
 
-class Backend(abc.ABC):
-    """One inference engine. A subclass sets the class attributes and overrides what differs.
-
-    Everywhere ``spec`` is the job's spec, and ``mode`` is prefill, decode or agg.
-
-    ``type``       the word under ``backend.type``
-    ``title``      the engine's name in sentences
-    ``section``    the :class:`Section` of ``backend``
-    ``config_key`` the key that holds free engine options per mode, for example ``mocker_config``
-    ``frontends``  the frontend types that can serve it
-    ``aliases``    short forms of engine options, ``{short form: full name}``; names have dashes here
-    ``fixed``      engine options that the plan decides
-    ``understood`` those of ``fixed`` that need no note, because the plan has taken them from there
-    ``fixed_env``  environment variables that the plan decides, also where it leaves them unset
-    ``log_lines``  what lines of its log say of its end (:class:`LogLines`)
-    ``size_options``  ``{parallel size in rollup.json: the option that says it}``
-    """
-
-    type: ClassVar[str]
-    title: ClassVar[str] = "the engine"
-    section: ClassVar[Section]
-    config_key: ClassVar[str] = ""
-    frontends: ClassVar[tuple[str, ...]] = ("dynamo",)
-    aliases: ClassVar[Mapping[str, str]] = {}
-    fixed: ClassVar[Collection[str]] = ()
-    understood: ClassVar[Collection[str]] = ("served-model-name",)
-    fixed_env: ClassVar[tuple[str, ...]] = ("CUDA_VISIBLE_DEVICES", "DYN_SYSTEM_PORT")
-    log_lines: ClassVar[LogLines] = LogLines()
-    size_options: ClassVar[Mapping[str, str]] = SIZES
+class Backend(Engine):
+    """One inference engine: the :class:`Engine`, and what the plan runs of it. A subclass overrides what differs."""
 
     # ---- before submission
 
@@ -114,66 +86,10 @@ class Backend(abc.ABC):
         """
         return sizes.problems(self, spec) + kv_events.problems(self, spec)
 
-    def gpu_factors(self, spec: JsonObject, mode: str) -> dict[str, int | None] | None:
-        """Return ``{word: parallel size}`` of what multiplies the GPUs that a worker of *mode* uses.
-
-        A size that the job does not name is None. None instead of a table: the engine does not count GPUs.
-        """
-        return None
-
-    def uses_all(self, spec: JsonObject, mode: str) -> bool:
-        """Tell whether a worker of *mode* starts only when its sizes use all GPUs that it has."""
-        return False
-
-    def size_problems(self, spec: JsonObject, mode: str) -> list[sizes.SizeFinding]:
-        """Return ``[(option, problem, remedy)]`` of sizes of *mode* that contradict each other; all are above 0."""
-        return []
-
     def notes(self, spec: JsonObject) -> list[str]:
         """Return sentences about what the plan decided for the user."""
         own = notes.decided(self, spec) + notes.names(self, spec)
         return own + sizes.notes(self, spec) + notes.idle(self, spec)
-
-    def modes(self, spec: JsonObject) -> list[str]:
-        """Return the modes that the job has workers of."""
-        return [mode for mode in LONG_MODE if spec["resources"][f"{mode}_workers"]]
-
-    def given(self, spec: JsonObject, mode: str) -> tuple[Given, list[tuple[str, Json, str]]]:
-        """Return the free engine options of *mode* as the job has them: see :func:`flags.settle`."""
-        given = spec["backend"].get(self.config_key)
-        return settle((given or {}).get(LONG_MODE[mode]), self.aliases)
-
-    def place(self, mode: str, *key: str) -> KeyPath:
-        """Return the path in the spec of the free engine options of *mode*, or of *key* among them."""
-        return ("backend", self.config_key, LONG_MODE[mode], *key)
-
-    def mode_config(self, spec: JsonObject, mode: str) -> JsonObject:
-        """Return the free engine options of *mode* by their full names, parallel sizes as whole numbers."""
-        return {name: value for name, (_key, value) in self.given(spec, mode)[0].items()}
-
-    def served_name(self, spec: JsonObject) -> str:
-        """Return the model's public name: an option of the first mode that names one, else the path's last part."""
-        return self.served_names(spec)[0]
-
-    def served_names(self, spec: JsonObject) -> list[str]:
-        """Return all names that the job gives the model, the public one first."""
-        for mode in ("prefill", "agg", "decode"):
-            name = self.mode_config(spec, mode).get("served-model-name")
-            if name:
-                return [str(one) for one in name] if isinstance(name, list) else [str(name)]
-        return [os.path.basename(spec["model"]["path"].rstrip("/"))]
-
-    def many_names(self, spec: JsonObject) -> bool:
-        """Tell whether the service answers to all of :meth:`served_names`."""
-        return False
-
-    def served_by(self, spec: JsonObject) -> KeyPath:
-        """Return the path of the key that the model's public name is from."""
-        for mode in ("prefill", "agg", "decode"):
-            key, name = self.given(spec, mode)[0].get("served-model-name", ("", None))
-            if name:
-                return self.place(mode, key)
-        return ("model", "path")
 
     # ---- where
 
@@ -188,11 +104,6 @@ class Backend(abc.ABC):
     def port_families(self, spec: JsonObject) -> tuple[Family, ...]:
         """Return the kinds of ports that workers get."""
         return WORKER_FAMILIES + kvbm.families(self, spec)
-
-    def uses_kvbm(self, spec: JsonObject, mode: str) -> bool:
-        """Tell whether workers of *mode* run dynamo's KV block manager."""
-        given = {**spec["backend"][f"{LONG_MODE[mode]}_environment"], **spec["environment"]}
-        return str(given.get("DYN_CONNECTOR", "")).lower() == "kvbm"
 
     def splitter(self, spec: JsonObject) -> Split | None:
         """Return what splits an endpoint into processes: ``split(endpoint) -> [(node, gpu_indices, start)]``.
@@ -220,10 +131,6 @@ class Backend(abc.ABC):
         The job's wins except for ``fixed_env``.
         """
         return {}
-
-    def fixed_variables(self, spec: JsonObject) -> tuple[str, ...]:
-        """Return the environment variables that the plan decides in this job."""
-        return self.fixed_env
 
     def options(self, spec: JsonObject, mode: str, own: Iterable[Option] = ()) -> list[Option]:
         """Return the engine's options of *mode* without those of one process, each with its origin.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import Optional
 
 from ..failures import Finding
 from ..json_types import Json, JsonObject, KeyPath
@@ -14,6 +15,8 @@ from ..schema.types import shown
 
 # Options of an engine by their full names: (the key as the job has it, its value).
 Given = dict[str, tuple[str, Json]]
+# What is wrong with a size: (full name of the option, or None for all of them, the problem, the remedy).
+SizeFinding = tuple[Optional[str], str, Optional[str]]
 
 TENSOR, PIPELINE, DATA, EXPERT = (f"{word}-parallel-size" for word in ("tensor", "pipeline", "data", "expert"))
 

@@ -5,24 +5,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ..failures import Finding
 from ..json_types import Json, JsonObject, KeyPath
 from ..schema.section import Field
 from ..schema.types import Bool, MapOf, OneOf, Type, shown
 from ..topology.options import Option
+from .engine import Engine
 from .flags import mapping, readable
 from .modes import LONG_MODE
-
-if TYPE_CHECKING:
-    from .base import Backend
 
 NAME = "kv-events-config"
 FIELD = Field(OneOf(Bool(), MapOf(Type())), None, "Publish KV events: true, or per mode true or a mapping of settings.")
 
 
-def option(backend: Backend, spec: JsonObject, mode: str) -> Option | None:
+def option(backend: Engine, spec: JsonObject, mode: str) -> Option | None:
     """Return the option of KV events of *mode*, its settings without the endpoint, or None.
 
     The job says it under ``kv_events_config``, or as an option of the engine.
@@ -50,7 +46,7 @@ def at(events: Option, endpoint: str, **more: Json) -> Option:
     return events._replace(value={**events.value, "endpoint": endpoint, **more})
 
 
-def problems(backend: Backend, spec: JsonObject) -> list[Finding]:
+def problems(backend: Engine, spec: JsonObject) -> list[Finding]:
     """Return ``[(path, problem, remedy)]`` of KV events: modes that do not exist, settings that cannot be read."""
     wanted = spec["backend"].get("kv_events_config")
     found: list[Finding] = []

@@ -5,17 +5,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ..json_types import JsonObject
 from ..topology.layout import Layout, Process
 from ..topology.ports import Family
-
-if TYPE_CHECKING:
-    from .base import Backend
+from .engine import Engine
 
 
-def families(backend: Backend, spec: JsonObject) -> tuple[Family, ...]:
+def families(backend: Engine, spec: JsonObject) -> tuple[Family, ...]:
     """Return the kinds of ports that the block manager adds to those of *backend*."""
     if any(backend.uses_kvbm(spec, mode) for mode in backend.modes(spec)):
         return (Family("kvbm", who="leader", shared=True, size=2),)

@@ -5,16 +5,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ..json_types import JsonObject
+from .engine import Engine
 from .modes import LONG_MODE
 
-if TYPE_CHECKING:
-    from .base import Backend
 
-
-def decided(backend: Backend, spec: JsonObject) -> list[str]:
+def decided(backend: Engine, spec: JsonObject) -> list[str]:
     """Return sentences about values of the job that give way: to the plan's, or to another spelling of an option."""
     found = []
     for mode in backend.modes(spec):
@@ -40,7 +36,7 @@ def decided(backend: Backend, spec: JsonObject) -> list[str]:
     return found
 
 
-def names(backend: Backend, spec: JsonObject) -> list[str]:
+def names(backend: Engine, spec: JsonObject) -> list[str]:
     """Return a sentence when the job gives the model several names and the service has only the first."""
     lost = backend.served_names(spec)[1:]
     if not lost or backend.many_names(spec):
@@ -48,7 +44,7 @@ def names(backend: Backend, spec: JsonObject) -> list[str]:
     return [f"{'.'.join(map(str, backend.served_by(spec)))}: only the first name is served, not {', '.join(lost)}."]
 
 
-def idle(backend: Backend, spec: JsonObject) -> list[str]:
+def idle(backend: Engine, spec: JsonObject) -> list[str]:
     """Return a sentence for each mode that the job has no workers of and says something about."""
     section = spec["backend"]
     found = []

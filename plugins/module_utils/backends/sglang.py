@@ -19,9 +19,9 @@ from ..topology.ports import WORKER_FAMILIES, Family
 from ..topology.step import DraftStep, http_check, tcp_check
 from . import kv_events, kvbm, sglang_log
 from .base import Backend, Shared, config_dump, config_field, environment_fields
-from .flags import DATA, EXPERT, PIPELINE, SHORT, SHORT_EXPERT, TENSOR, is_count
+from .flags import DATA, EXPERT, PIPELINE, SHORT, SHORT_EXPERT, TENSOR, SizeFinding, is_count
 from .modes import A_WORKER, LONG_MODE
-from .sizes import SizeFinding, nodes, not_dividing, uneven
+from .sizes import nodes, not_dividing, uneven
 
 # What the plan decides about each process. A recipe's own value would break the wiring or collide on a node.
 FIXED = (

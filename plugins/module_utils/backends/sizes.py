@@ -7,19 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import prod
-from typing import TYPE_CHECKING, Optional
 
 from ..failures import Finding
 from ..json_types import Json, JsonObject
 from ..schema.types import shown
-from .flags import PARALLEL, is_count
+from .engine import Engine
+from .flags import PARALLEL, SizeFinding, is_count
 from .modes import A_WORKER, LONG_MODE
-
-if TYPE_CHECKING:
-    from .base import Backend
-
-# What is wrong with a size: (full name of the option, or None for all of them, the problem, the remedy).
-SizeFinding = tuple[Optional[str], str, Optional[str]]
 
 # The most GPUs that the section resources takes for one worker.
 MANY = 65536
@@ -38,7 +32,7 @@ def nodes(resources: JsonObject, mode: str) -> int:
     return count
 
 
-def problems(backend: Backend, spec: JsonObject) -> list[Finding]:
+def problems(backend: Engine, spec: JsonObject) -> list[Finding]:
     """Return ``[(path, problem, remedy)]`` of the parallel sizes of all modes that have workers."""
     found: list[Finding] = []
     for mode in backend.modes(spec):
@@ -46,7 +40,7 @@ def problems(backend: Backend, spec: JsonObject) -> list[Finding]:
     return found
 
 
-def notes(backend: Backend, spec: JsonObject) -> list[str]:
+def notes(backend: Engine, spec: JsonObject) -> list[str]:
     """Return sentences about GPUs of a worker that its engine will not use; the sizes are known to be right."""
     found = []
     for mode in backend.modes(spec):
@@ -67,13 +61,13 @@ def text(factors: Mapping[str, int]) -> str:
     return " x ".join(f"{word} {number}" for word, number in factors.items())
 
 
-def _factors(backend: Backend, spec: JsonObject, mode: str) -> dict[str, int] | None:
+def _factors(backend: Engine, spec: JsonObject, mode: str) -> dict[str, int] | None:
     """Return ``{word: number}`` of the named sizes that multiply the GPUs of a worker, or None."""
     found = backend.gpu_factors(spec, mode)
     return None if found is None else {word: number for word, number in found.items() if number is not None}
 
 
-def _wrong(backend: Backend, spec: JsonObject, mode: str) -> list[Finding]:
+def _wrong(backend: Engine, spec: JsonObject, mode: str) -> list[Finding]:
     """Return the problems of sizes that are no whole numbers, or none above 0."""
     problem, remedy = "is {}, a whole number from 1 on is expected.", "Write the number, or leave it out."
     return [
@@ -83,7 +77,7 @@ def _wrong(backend: Backend, spec: JsonObject, mode: str) -> list[Finding]:
     ]
 
 
-def _misfits(backend: Backend, spec: JsonObject, mode: str) -> list[Finding]:
+def _misfits(backend: Engine, spec: JsonObject, mode: str) -> list[Finding]:
     """Return the problems of sizes that do not go with each other or with the GPUs of a worker."""
     where = backend.place(mode)
     keys = {name: key for name, (key, _value) in backend.given(spec, mode)[0].items()}
@@ -101,7 +95,7 @@ def _misfits(backend: Backend, spec: JsonObject, mode: str) -> list[Finding]:
     return found
 
 
-def _remedy(backend: Backend, spec: JsonObject, mode: str, total: int) -> str:
+def _remedy(backend: Engine, spec: JsonObject, mode: str, total: int) -> str:
     """Return what to do for sizes that need *total* GPUs: a worker can have a part of one node, or whole nodes."""
     node = spec["resources"]["gpus_per_node"]
     whole = total if total < node else -(-total // node) * node

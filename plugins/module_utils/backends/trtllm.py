@@ -19,8 +19,8 @@ from ..topology.ports import Family
 from ..topology.step import MPI, DraftStep, http_check, one_file
 from . import kvbm, trtllm_log
 from .base import Backend, Shared, config_field, environment_fields
-from .flags import DATA, PIPELINE, SHORT, SIZES, TENSOR
-from .sizes import SizeFinding, not_dividing, text
+from .flags import DATA, PIPELINE, SHORT, SIZES, TENSOR, SizeFinding
+from .sizes import not_dividing, text
 
 FAMILIES = (Family("system", scope="job"), Family("http", who="leader"))
 

@@ -21,9 +21,9 @@ from ..topology.ports import Family
 from ..topology.step import DraftStep, http_check, tcp_check
 from . import kv_events, kvbm, profiling, vllm_log
 from .base import Backend, Shared, config_dump, config_field, environment_fields
-from .flags import DATA, PIPELINE, SHORT, TENSOR, readable
+from .flags import DATA, PIPELINE, SHORT, TENSOR, SizeFinding, readable
 from .modes import LONG_MODE
-from .sizes import SizeFinding, allocated
+from .sizes import allocated
 from .vllm_parallel import form, forms, parallel_problems, world
 
 FIXED = (

@@ -8,16 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING
 
 from ..json_types import Json, JsonObject
 from ..topology.endpoints import Endpoint
 from ..topology.layout import Layout, Process
-from .flags import DATA, PIPELINE, TENSOR, is_count
-from .sizes import SizeFinding, allocated, nodes, uneven
-
-if TYPE_CHECKING:
-    from .base import Backend
+from .engine import Engine
+from .flags import DATA, PIPELINE, TENSOR, SizeFinding, is_count
+from .sizes import allocated, nodes, uneven
 
 # What multiplies the GPUs of one replica.
 REPLICA = (TENSOR, PIPELINE, "prefill-context-parallel-size")
@@ -93,13 +90,13 @@ def form(spec: JsonObject, mode: str, options: Mapping[str, Json]) -> DataParall
     return DataParallel(data, replica(options), min(gpus, spec["resources"]["gpus_per_node"]), per_gpu)
 
 
-def forms(backend: Backend, spec: JsonObject) -> dict[str, DataParallel]:
+def forms(backend: Engine, spec: JsonObject) -> dict[str, DataParallel]:
     """Return ``{mode: DataParallel}`` of the modes that the dynamo frontend runs data-parallel."""
     found = {mode: form(spec, mode, backend.mode_config(spec, mode)) for mode in backend.modes(spec)}
     return {mode: one for mode, one in found.items() if one}
 
 
-def parallel_problems(backend: Backend, spec: JsonObject, mode: str) -> list[SizeFinding]:
+def parallel_problems(backend: Engine, spec: JsonObject, mode: str) -> list[SizeFinding]:
     """Return ``[(option, problem, remedy)]`` of the sizes of *mode* among each other (see Backend.size_problems)."""
     options, resources = backend.mode_config(spec, mode), spec["resources"]
     remedy, data = f"Change the sizes or resources.gpus_per_{mode}.", form(spec, mode, options)

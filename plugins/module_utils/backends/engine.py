@@ -1,0 +1,119 @@
+# Copyright (c) 2026 srt.slurm developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an inference engine is, and what it reads of a job: its keys, its options by their full names, its sizes."""
+
+from __future__ import annotations
+
+import abc
+import os
+from collections.abc import Collection, Mapping
+from typing import ClassVar
+
+from ..json_types import Json, JsonObject, KeyPath
+from ..log_lines import LogLines
+from ..schema.section import Section
+from .flags import SIZES, Given, SizeFinding, settle
+from .modes import LONG_MODE
+
+
+class Engine(abc.ABC):
+    """What an inference engine is, and what it reads of a job.
+
+    Everywhere ``spec`` is the job's spec, and ``mode`` is prefill, decode or agg.
+
+    ``type``       the word under ``backend.type``
+    ``title``      the engine's name in sentences
+    ``section``    the :class:`Section` of ``backend``
+    ``config_key`` the key that holds free engine options per mode, for example ``mocker_config``
+    ``frontends``  the frontend types that can serve it
+    ``aliases``    short forms of engine options, ``{short form: full name}``; names have dashes here
+    ``fixed``      engine options that the plan decides
+    ``understood`` those of ``fixed`` that need no note, because the plan has taken them from there
+    ``fixed_env``  environment variables that the plan decides, also where it leaves them unset
+    ``log_lines``  what lines of its log say of its end (:class:`LogLines`)
+    ``size_options``  ``{parallel size in rollup.json: the option that says it}``
+    """
+
+    type: ClassVar[str]
+    title: ClassVar[str] = "the engine"
+    section: ClassVar[Section]
+    config_key: ClassVar[str] = ""
+    frontends: ClassVar[tuple[str, ...]] = ("dynamo",)
+    aliases: ClassVar[Mapping[str, str]] = {}
+    fixed: ClassVar[Collection[str]] = ()
+    understood: ClassVar[Collection[str]] = ("served-model-name",)
+    fixed_env: ClassVar[tuple[str, ...]] = ("CUDA_VISIBLE_DEVICES", "DYN_SYSTEM_PORT")
+    log_lines: ClassVar[LogLines] = LogLines()
+    size_options: ClassVar[Mapping[str, str]] = SIZES
+
+    # ---- its options
+
+    def modes(self, spec: JsonObject) -> list[str]:
+        """Return the modes that the job has workers of."""
+        return [mode for mode in LONG_MODE if spec["resources"][f"{mode}_workers"]]
+
+    def given(self, spec: JsonObject, mode: str) -> tuple[Given, list[tuple[str, Json, str]]]:
+        """Return the free engine options of *mode* as the job has them: see :func:`flags.settle`."""
+        given = spec["backend"].get(self.config_key)
+        return settle((given or {}).get(LONG_MODE[mode]), self.aliases)
+
+    def place(self, mode: str, *key: str) -> KeyPath:
+        """Return the path in the spec of the free engine options of *mode*, or of *key* among them."""
+        return ("backend", self.config_key, LONG_MODE[mode], *key)
+
+    def mode_config(self, spec: JsonObject, mode: str) -> JsonObject:
+        """Return the free engine options of *mode* by their full names, parallel sizes as whole numbers."""
+        return {name: value for name, (_key, value) in self.given(spec, mode)[0].items()}
+
+    def fixed_variables(self, spec: JsonObject) -> tuple[str, ...]:
+        """Return the environment variables that the plan decides in this job."""
+        return self.fixed_env
+
+    # ---- its sizes
+
+    def gpu_factors(self, spec: JsonObject, mode: str) -> dict[str, int | None] | None:
+        """Return ``{word: parallel size}`` of what multiplies the GPUs that a worker of *mode* uses.
+
+        A size that the job does not name is None. None instead of a table: the engine does not count GPUs.
+        """
+        return None
+
+    def uses_all(self, spec: JsonObject, mode: str) -> bool:
+        """Tell whether a worker of *mode* starts only when its sizes use all GPUs that it has."""
+        return False
+
+    def size_problems(self, spec: JsonObject, mode: str) -> list[SizeFinding]:
+        """Return ``[(option, problem, remedy)]`` of sizes of *mode* that contradict each other; all are above 0."""
+        return []
+
+    def uses_kvbm(self, spec: JsonObject, mode: str) -> bool:
+        """Tell whether workers of *mode* run dynamo's KV block manager."""
+        given = {**spec["backend"][f"{LONG_MODE[mode]}_environment"], **spec["environment"]}
+        return str(given.get("DYN_CONNECTOR", "")).lower() == "kvbm"
+
+    # ---- the model's name
+
+    def served_name(self, spec: JsonObject) -> str:
+        """Return the model's public name: an option of the first mode that names one, else the path's last part."""
+        return self.served_names(spec)[0]
+
+    def served_names(self, spec: JsonObject) -> list[str]:
+        """Return all names that the job gives the model, the public one first."""
+        for mode in ("prefill", "agg", "decode"):
+            name = self.mode_config(spec, mode).get("served-model-name")
+            if name:
+                return [str(one) for one in name] if isinstance(name, list) else [str(name)]
+        return [os.path.basename(spec["model"]["path"].rstrip("/"))]
+
+    def many_names(self, spec: JsonObject) -> bool:
+        """Tell whether the service answers to all of :meth:`served_names`."""
+        return False
+
+    def served_by(self, spec: JsonObject) -> KeyPath:
+        """Return the path of the key that the model's public name is from."""
+        for mode in ("prefill", "agg", "decode"):
+            key, name = self.given(spec, mode)[0].get("served-model-name", ("", None))
+            if name:
+                return self.place(mode, key)
+        return ("model", "path")
