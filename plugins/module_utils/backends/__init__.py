@@ -6,12 +6,11 @@
 from __future__ import annotations
 
 from ..schema.section import Variants
-from .base import Backend
 from .mocker import Mocker
 from .sglang import Sglang
 from .trtllm import Trtllm
 from .vllm import Vllm
 
-BACKENDS: dict[str, Backend] = {one.type: one for one in (Sglang(), Trtllm(), Vllm(), Mocker())}
+BACKENDS = {one.type: one for one in (Sglang(), Trtllm(), Vllm(), Mocker())}
 
 SECTION = Variants("type", "sglang", {name: one.section for name, one in BACKENDS.items()})

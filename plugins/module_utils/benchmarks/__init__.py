@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from ..json_types import Json
 from ..schema.section import TEXTS, Field, Section
 from ..schema.types import Bool, Choice, Str
 from . import unbuilt
@@ -15,7 +18,7 @@ from .sa_bench import SaBench
 BENCHMARKS = {one.type: one for one in (Manual(), SaBench(), *map(unbuilt.Unbuilt, unbuilt.TYPES))}
 
 
-def of_plan(plan) -> Benchmark:
+def of_plan(plan: Mapping[str, Json]) -> Benchmark:
     """Return the benchmark of *plan*, or of a rollup."""
     return BENCHMARKS[(plan.get("benchmark") or {}).get("type") or plan.get("benchmark_type") or "manual"]
 

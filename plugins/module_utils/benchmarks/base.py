@@ -7,9 +7,26 @@ from __future__ import annotations
 
 import abc
 import os
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import ClassVar, NamedTuple
+
+from ..failures import Finding
+from ..json_types import Json, JsonObject
+from ..plan_file import PlanFile, PlanPoint, PointFields
+from ..schema.section import Field
+from ..topology.layout import Layout
+from ..topology.step import DraftStep
 
 PREPARING, RUNNING, DONE, FAILED = "preparing", "running", "done", "failed"  # phases of a load client
+
+# What a result says: {name of a metric in metrics.METRICS: value, in the unit of that table}.
+Figures = JsonObject
+
+
+class Point(PointFields):
+    """A point as its type of benchmark plans it. The plan completes the step, and adds digests."""
+
+    step: DraftStep
 
 
 class Progress(NamedTuple):
@@ -46,68 +63,63 @@ class Benchmark(abc.ABC):
                           itself and says more
     """
 
-    type = ""
-    fields = {}
-    key_fields = ()
-    chosen_by = {}
-    described_by = ("isl", "osl")
-    metrics = ()
-    columns = ()
-    summary = ()
-    command_options = {}
-    measures = True
-    preparing_s = 600.0
-    stall_margin_s = 15.0
+    type: str
+    fields: ClassVar[dict[str, Field]] = {}
+    key_fields: ClassVar[tuple[str, ...]] = ()
+    chosen_by: ClassVar[dict[str, str]] = {}
+    described_by: ClassVar[tuple[str, ...]] = ("isl", "osl")
+    metrics: ClassVar[tuple[str, ...]] = ()
+    columns: ClassVar[tuple[str, ...]] = ()
+    summary: ClassVar[tuple[str, ...]] = ()
+    command_options: ClassVar[dict[str, tuple[str, ...]]] = {}
+    measures: ClassVar[bool] = True
+    preparing_s: ClassVar[float] = 600.0
+    stall_margin_s: ClassVar[float] = 15.0
 
     # ---- before submission
 
     @property
-    def reads(self):
+    def reads(self) -> tuple[str, ...]:
         """The keys of the ``benchmark`` section that it reads, beside those that every benchmark has."""
         return tuple(self.fields)
 
-    def problems(self, spec):
+    def problems(self, spec: JsonObject) -> list[Finding]:
         """Return ``[(path, problem, remedy)]`` for missing or wrong parameters."""
         return []
 
-    def unable(self, spec):
+    def unable(self, spec: JsonObject) -> list[Finding]:
         """Return ``[(path, problem, remedy)]`` for what is right, but what this version cannot run yet."""
         return []
 
-    def notes(self, spec):
+    def notes(self, spec: JsonObject) -> list[str]:
         """Return sentences about what the benchmark does with the job's values."""
         return []
 
     # ---- the plan
 
-    def files(self, assets):
-        """Return the files that the steps need; ``assets`` is ``{file name: text}`` of the load client."""
+    def files(self, assets: Mapping[str, str]) -> list[PlanFile]:
+        """Return the files that the steps need; *assets* is ``{file name: text}`` of the load client."""
         return []
 
     @abc.abstractmethod
-    def points(self, layout):
-        """Return the points. Each is a dict with these keys:
+    def points(self, layout: Layout) -> list[Point]:
+        """Return the points in the order in which they are measured; see :class:`plan_file.PointFields`.
 
-        ``name``             of the point and its step, unique in the plan
-        ``key``              ``{field: value}`` of ``key_fields``, which identifies the point for the user
-        ``label``            the same for messages, such as ``c=16``
-        ``parameters``       all that the point's result depends on beside the service itself
-        ``step``             see :func:`topology.step.make_step`; its program writes the files below
-        ``result``           path of the result file below the run directory
-        ``progress``         path of a file that the load client rewrites while it runs, see :meth:`progress`
-        ``expect``           what a good result has, for :meth:`evaluate`; shown by a dry run
-        ``deadline_s``       seconds after which the measurement is ended
-        ``stall_timeout_s``  seconds without anything new after which it is ended; 0: never
+        The name is that of the step too, and unique in the plan. The step's program writes the result file, and
+        rewrites the progress file while it runs, see :meth:`progress`. ``expect`` is for :meth:`evaluate`.
         """
 
-    def choose(self, points, wanted):
+    def choose(
+        self, points: Sequence[PlanPoint], wanted: Mapping[str, Collection[Json]]
+    ) -> tuple[list[PlanPoint], list[str]]:
         """Return (points that *wanted* names, texts for what it names and no point is).
 
         :param wanted: ``{run option: values}``; an option without values chooses nothing, and without any all are.
         """
-        chosen, unknown = list(points), []
+        chosen = list(points)
+        unknown: list[str] = []
         for option, values in wanted.items():
-            field = self.chosen_by.get(option)
+            field = self.chosen_by.get(option, "")
             known = [point["key"].get(field) for point in points]
             unknown += [f"{field or option} {value}" for value in dict.fromkeys(values) if value not in known]
             chosen = [point for point in chosen if point["key"].get(field) in values] if values else chosen
@@ -116,10 +128,10 @@ class Benchmark(abc.ABC):
     # ---- while it is measured
 
     @abc.abstractmethod
-    def progress(self, point, content):
-        """Return the :class:`Progress` of *point*; ``content`` is that of its progress file, a dict."""
+    def progress(self, point: PointFields, content: JsonObject) -> Progress:
+        """Return the :class:`Progress` of *point*; *content* is that of its progress file."""
 
-    def stalled(self, phase, silent_s, limit_s):
+    def stalled(self, phase: str | None, silent_s: float, limit_s: float) -> str | None:
         """Return why a measurement of which nothing new was seen for *silent_s* seconds must end, or None.
 
         :param phase: see :class:`Progress`; None when it has shown no progress yet.
@@ -135,29 +147,29 @@ class Benchmark(abc.ABC):
     # ---- results
 
     @abc.abstractmethod
-    def read(self, path):
-        """Return the content of the result file at *path* as a dict; Error when it is missing, cut or no result."""
+    def read(self, path: str) -> JsonObject:
+        """Return the content of the result file at *path*; Error when it is missing, cut or no result."""
 
-    def read_partial(self, path):
+    def read_partial(self, path: str) -> JsonObject | None:
         """Return what is there of a measurement that did not complete, in the form of :meth:`read`, or None.
 
         :param path: of the result file that it would have written; see :func:`partial_path`.
         """
-        return
+        return None
 
-    def why_partial(self, raw):
+    def why_partial(self, raw: JsonObject) -> str | None:
         """Return why the measurement of :meth:`read_partial` did not complete, in the words of its client, or None."""
-        return
+        return None
 
     @abc.abstractmethod
-    def figures(self, raw):
+    def figures(self, raw: JsonObject) -> Figures:
         """Return ``{name of a metric: value}`` of a result, and ``started_at`` and ``ended_at`` (UTC text) if it says.
 
         Units are those of ``metrics.METRICS``. A figure without a sample is None.
         """
 
     @abc.abstractmethod
-    def evaluate(self, raw, expect, min_completed):
+    def evaluate(self, raw: JsonObject, expect: JsonObject, min_completed: float) -> list[str]:
         """Return the reasons why a result is not valid, in plain words; none: it is valid.
 
         :param raw: content of the result file.
@@ -165,11 +177,11 @@ class Benchmark(abc.ABC):
         :param min_completed: share of the requests that must have completed, 0 to 1.
         """
 
-    def evaluate_partial(self, raw, expect, min_completed):
+    def evaluate_partial(self, raw: JsonObject, expect: JsonObject, min_completed: float) -> list[str]:
         """Return further reasons from what is there of a measurement that did not complete."""
         return []
 
-    def facts(self, spec, points):
+    def facts(self, spec: JsonObject, points: Iterable[PointFields]) -> JsonObject:
         """Return what rollup.json says of all points together: ``described_by``, and srtctl's ``concurrencies``."""
         section = spec.get("benchmark") or {}
         keys = [point["key"] for point in points]
@@ -184,36 +196,36 @@ class Unmeasured(Benchmark):
 
     measures = False
 
-    def points(self, layout):
+    def points(self, layout: Layout) -> list[Point]:
         return []
 
-    def progress(self, point, content):
+    def progress(self, point: PointFields, content: JsonObject) -> Progress:
         raise self._nothing()
 
-    def read(self, path):
+    def read(self, path: str) -> JsonObject:
         raise self._nothing()
 
-    def figures(self, raw):
+    def figures(self, raw: JsonObject) -> Figures:
         raise self._nothing()
 
-    def evaluate(self, raw, expect, min_completed):
+    def evaluate(self, raw: JsonObject, expect: JsonObject, min_completed: float) -> list[str]:
         raise self._nothing()
 
-    def _nothing(self):
+    def _nothing(self) -> NotImplementedError:
         return NotImplementedError(f"benchmark type {self.type} measures nothing")
 
 
-def partial_path(result):
+def partial_path(result: str) -> str:
     """Return where a load client keeps the figures of a run that did not complete, beside the file *result*."""
     return os.path.splitext(result)[0] + ".partial.json"
 
 
-def progress_path(result):
+def progress_path(result: str) -> str:
     """Return where a load client says how far it is, beside the file *result*."""
     return os.path.splitext(result)[0] + ".progress.json"
 
 
-def missing(spec, keys, type_):
+def missing(spec: JsonObject, keys: Iterable[str], type_: str) -> list[Finding]:
     """Return a problem for each of *keys* that the benchmark section leaves empty."""
     return [
         (("benchmark", key), f"is missing; benchmark type {type_} needs it.", None)
@@ -222,7 +234,7 @@ def missing(spec, keys, type_):
     ]
 
 
-def gpu_counts(resources):
+def gpu_counts(resources: JsonObject) -> tuple[int, int | None, int | None]:
     """Return (total, prefill, decode) GPUs of the workers; prefill and decode are None for aggregated jobs."""
     if resources["agg_workers"]:
         return (resources["agg_nodes"] or 1) * resources["gpus_per_node"], None, None

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from ..failures import Finding
+from ..json_types import JsonObject
 from ..schema.section import Field
 from ..schema.types import Float, Int, ListOf, MapOf, OneOf, Str, Type
 from .base import Unmeasured, missing
@@ -12,7 +14,7 @@ from .base import Unmeasured, missing
 WORKLOADS = ("mooncake", "conversation", "synthetic", "toolagent")
 
 # Keys without which a type cannot run.
-NEEDED = {
+NEEDED: dict[str, tuple[str, ...]] = {
     "sglang-bench": ("isl", "osl", "concurrencies"),
     "trace-replay": ("trace_file", "concurrencies"),
     "custom": ("command",),
@@ -21,7 +23,7 @@ NEEDED = {
 
 ACCURACY = ("num_examples", "max_tokens", "repeat", "num_threads")
 AIPERF = ("ttft_threshold_ms", "itl_threshold_ms", "aiperf_package", "aiperf_args")
-READS = {
+READS: dict[str, tuple[str, ...]] = {
     "sglang-bench": ("isl", "osl", "concurrencies", "req_rate"),
     "mmlu": ACCURACY,
     "gpqa": ACCURACY,
@@ -38,14 +40,14 @@ READS = {
 class Unbuilt(Unmeasured):
     """A benchmark that is refused before submission, after its keys are checked; a rehearsal shows it."""
 
-    def __init__(self, type_):
+    def __init__(self, type_: str) -> None:
         self.type = type_
 
     @property
-    def reads(self):
+    def reads(self) -> tuple[str, ...]:
         return READS[self.type]
 
-    def problems(self, spec):
+    def problems(self, spec: JsonObject) -> list[Finding]:
         problems, options = missing(spec, NEEDED.get(self.type, ()), self.type), spec["benchmark"]
         if self.type == "router" and spec["frontend"]["type"] != "sglang":
             problem = f"is router, which measures frontend sglang; the job has {spec['frontend']['type']}."
@@ -58,7 +60,7 @@ class Unbuilt(Unmeasured):
             problems.append((("benchmark", "command"), "is empty.", None))
         return problems
 
-    def unable(self, spec):
+    def unable(self, spec: JsonObject) -> list[Finding]:
         problem = f"is {self.type}, which this version cannot run yet."
         return [(("benchmark", "type"), problem, "Use sa-bench or manual.")]
 

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from ..schema.section import TEXTS, Field, Section
 from ..schema.types import Bool, Choice, Int, MapOf, Str, Type
-from .base import Frontend
 from .dynamo import Dynamo
 from .nginx import HEADER, TIME, Word
 from .router import SglangRouter
 from .trtllm_serve import TrtllmServe
 from .vllm import VllmServe
 
-FRONTENDS: dict[str, Frontend] = {one.type: one for one in (Dynamo(), SglangRouter(), TrtllmServe(), VllmServe())}
+FRONTENDS = {one.type: one for one in (Dynamo(), SglangRouter(), TrtllmServe(), VllmServe())}
 
 SECTION = Section(
     "frontend",

@@ -25,7 +25,7 @@ from ..programs import program_files
 from ..services import nats_etcd
 from ..topology.layout import Layout, Placed
 from ..topology.layout_builder import INFRA_PORTS, build_layout
-from ..topology.step import DraftPoint, DraftStep, MadeOf, one_file
+from ..topology.step import DraftStep, MadeOf, one_file
 from . import containers, fault_policy, mounts, notes
 
 # Of each step, by name: the options and variables that have an origin.
@@ -192,7 +192,7 @@ class Planner:
 
     def _points(self, layout: Layout, assets: Mapping[str, str]) -> tuple[list[PlanPoint], list[PlanFile], MadeOfSteps]:
         """Return (points, files, origins by step name) of the benchmark."""
-        drafts: list[DraftPoint] = self.benchmark.points(layout)
+        drafts = self.benchmark.points(layout)
         files = self.benchmark.files(assets) if drafts else []
         steps = [draft["step"] for draft in drafts]
         start = profiling.start_argv(layout)

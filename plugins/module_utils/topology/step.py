@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from ..json_types import Json
-from ..plan_file import Check, Expectation, Listing, PlanFile, PointFields, Step
+from ..plan_file import Check, Expectation, Listing, PlanFile, Step
 from .options import Option, Word, argv_of, env_of
 
 # Runs a command with a private directory that is empty at the start and gone at the end. The shell stays, so that
@@ -38,12 +38,6 @@ class DraftStep(Step, total=False):
 
     image: str | None
     made_of: MadeOf
-
-
-class DraftPoint(PointFields):
-    """A point on its way into a plan, which completes its step and sets its digest."""
-
-    step: DraftStep
 
 
 def make_step(

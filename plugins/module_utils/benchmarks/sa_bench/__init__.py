@@ -5,9 +5,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from ...failures import Finding
+from ...json_types import Json, JsonObject
 from ...metrics import METRICS
+from ...plan_file import PlanFile, PointFields
 from ...schema.section import Field
 from ...schema.types import Bool, Choice, Concurrencies, Float, Int, OneOf, Str
+from ...topology.layout import Layout
 from ...topology.options import Option, variables
 from ...topology.step import make_step, one_file
 from ..base import (
@@ -16,6 +22,8 @@ from ..base import (
     PREPARING,
     RUNNING,
     Benchmark,
+    Figures,
+    Point,
     Progress,
     gpu_counts,
     missing,
@@ -69,7 +77,7 @@ class SaBench(Benchmark):
         "slow_down_wait_time": Field(Float(0), None, "sglang: seconds before the slow-down. Not yet: runs refuse it."),
     }
 
-    def problems(self, spec):
+    def problems(self, spec: JsonObject) -> list[Finding]:
         options = spec["benchmark"]
         if options["dataset_name"] not in (None, "random", "custom"):
             problem = f"is {options['dataset_name']}, expected is random or custom."
@@ -78,13 +86,12 @@ class SaBench(Benchmark):
             return missing(spec, ("dataset_path", "concurrencies"), self.type)
         return missing(spec, ("isl", "osl", "concurrencies"), self.type)
 
-    def unable(self, spec):
-        options, found = spec["benchmark"], []
-        if options["dataset_name"] == "custom":
-            found.append((("benchmark", "dataset_name"), "can only be random in this version.", None))
-        return found
+    def unable(self, spec: JsonObject) -> list[Finding]:
+        if spec["benchmark"]["dataset_name"] == "custom":
+            return [(("benchmark", "dataset_name"), "can only be random in this version.", None)]
+        return []
 
-    def notes(self, spec):
+    def notes(self, spec: JsonObject) -> list[str]:
         options, found = spec["benchmark"], []
         if options["custom_tokenizer"] and not own_tokenizer(options):
             found.append(
@@ -103,18 +110,18 @@ class SaBench(Benchmark):
             found.append("profiling: every point is measured under a profiler, and marked as not valid for that.")
         return found
 
-    def files(self, assets):
+    def files(self, assets: Mapping[str, str]) -> list[PlanFile]:
         return [one_file(f"{CLIENT}/{name}", text) for name, text in sorted(assets.items())]
 
-    def points(self, layout):
+    def points(self, layout: Layout) -> list[Point]:
         if self.unable(layout.spec):
             return []
         return [self._point(layout, concurrency) for concurrency in layout.spec["benchmark"]["concurrencies"]]
 
-    def _point(self, layout, concurrency):
+    def _point(self, layout: Layout, concurrency: int) -> Point:
         options, spec = layout.spec["benchmark"], layout.spec
         name, path = f"bench_c{concurrency}", _result_path(spec, concurrency)
-        expect = {
+        expect: JsonObject = {
             "num_prompts": concurrency * options["num_prompts_mult"],
             "isl": options["isl"],
             "osl": options["osl"],
@@ -163,33 +170,33 @@ class SaBench(Benchmark):
             "stall_timeout_s": options["stall_timeout_s"],
         }
 
-    def progress(self, point, content):
-        state = content.get("state")
+    def progress(self, point: PointFields, content: JsonObject) -> Progress:
+        state = content.get("state", "")
         seen = [state, content.get("done"), content.get("tokens")]
         line = progress_line(point["label"], content)
         return Progress(PHASES.get(state, PREPARING), seen, line, content.get("done"), content.get("total"))
 
-    def read(self, path):
+    def read(self, path: str) -> JsonObject:
         return result_file.load_result(path)
 
-    def read_partial(self, path):
+    def read_partial(self, path: str) -> JsonObject | None:
         return result_file.load_partial(partial_path(path))
 
-    def why_partial(self, raw):
+    def why_partial(self, raw: JsonObject) -> str | None:
         return raw.get("reason")
 
-    def figures(self, raw):
+    def figures(self, raw: JsonObject) -> Figures:
         return result_file.figures(raw)
 
-    def evaluate(self, raw, expect, min_completed):
+    def evaluate(self, raw: JsonObject, expect: JsonObject, min_completed: float) -> list[str]:
         return evaluate(raw, expect, min_completed)
 
-    def evaluate_partial(self, raw, expect, min_completed):
+    def evaluate_partial(self, raw: JsonObject, expect: JsonObject, min_completed: float) -> list[str]:
         # Only that nothing at all came is worth telling besides.
         return [] if raw.get("completed") else self.evaluate(dict(raw, interrupted=False), expect, min_completed)
 
 
-def progress_line(label, content):
+def progress_line(label: str, content: JsonObject) -> str:
     """Return one line such as ``c=16 120/160 done, 812 tok/s, 0 errors, 3 s left``."""
     if content.get("state") == "preparing" or not content.get("done"):
         return f"{label} starting"
@@ -205,21 +212,22 @@ def progress_line(label, content):
     return ", ".join(parts)
 
 
-def _result_path(spec, concurrency):
+def _result_path(spec: JsonObject, concurrency: int) -> str:
     """Return the path of a point's files in the run directory, without their ends."""
-    options, (total, prefill, decode) = spec["benchmark"], gpu_counts(spec["resources"])
+    options = spec["benchmark"]
+    total, prefill, decode = gpu_counts(spec["resources"])
     stem = f"results_concurrency_{concurrency}_gpus_{total}"
     if prefill is not None:
         stem += f"_ctx_{prefill}_gen_{decode}"
     return f"results/sa-bench_isl_{options['isl']}_osl_{options['osl']}/{stem}"
 
 
-def _client_options(layout, parameters):
+def _client_options(layout: Layout, parameters: JsonObject) -> list[Option]:
     """Return the options of the load client for the point of *parameters*, each with its origin."""
     total, prefill, decode = gpu_counts(layout.spec["resources"])
     reuse = parameters["reuse_connections"]
 
-    def said(name, value, key=None):
+    def said(name: str, value: Json, key: str | None = None) -> Option:
         return Option(name, value, ("benchmark", key or name.replace("-", "_")))
 
     return [
@@ -244,7 +252,7 @@ def _client_options(layout, parameters):
     ]
 
 
-def _tokenizer(layout):
+def _tokenizer(layout: Layout) -> Option:
     """Return the option of the tokenizer: a directory of the job's, or the model as the load client sees it."""
     spec = layout.spec
     if own_tokenizer(spec["benchmark"]):
@@ -255,7 +263,7 @@ def _tokenizer(layout):
     return Option("tokenizer", name, ("model", "path") if name == given else None)
 
 
-def _environment(spec):
+def _environment(spec: JsonObject) -> dict[str, str | Option]:
     """Return the environment of the load client, with the origins of its values."""
     home = hub_home(spec) if from_hub(spec) else None
     return {
@@ -266,18 +274,19 @@ def _environment(spec):
     }
 
 
-def own_tokenizer(options):
+def own_tokenizer(options: JsonObject) -> str | None:
     """Return ``custom_tokenizer`` if it is a directory; public recipes have names of Python classes there."""
-    name = options["custom_tokenizer"]
+    name: str | None = options["custom_tokenizer"]
     return name if name and "/" in name else None
 
 
-def from_hub(spec):
+def from_hub(spec: JsonObject) -> bool:
     """Tell whether the load client gets its tokenizer from the hub or its cache, as no directory is named."""
-    return spec["model"]["path"].startswith("hf:") and not own_tokenizer(spec["benchmark"])
+    path: str = spec["model"]["path"]
+    return path.startswith("hf:") and not own_tokenizer(spec["benchmark"])
 
 
-def hub_home(spec):
+def hub_home(spec: JsonObject) -> Option | None:
     """Return HF_HOME of the load client: its own, else that of the workers, who have the model there; or None."""
     modes = [("backend", f"{mode}_environment") for mode in ("prefill", "decode", "aggregated")]
     for path in (("benchmark", "env"), ("environment",), *modes):

@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
+from ...json_types import JsonObject
 from .result import failed, get
 
 PROMPT_TOLERANCE = 0.02  # of the prompt tokens sent ...
 PROMPT_TOLERANCE_TOKENS = 8  # ... or so many tokens a request, whichever is more
 
 
-def evaluate(raw, expect, min_completed):
+def evaluate(raw: JsonObject, expect: JsonObject, min_completed: float) -> list[str]:
     """Return the reasons why a result is not valid, in plain words; none: it is valid.
 
     :param raw: content of the result file.
@@ -33,7 +36,7 @@ def evaluate(raw, expect, min_completed):
     return reasons
 
 
-def _requests(raw, expect, min_completed):
+def _requests(raw: JsonObject, expect: JsonObject, min_completed: float) -> list[str]:
     planned = expect.get("num_prompts") or raw.get("num_prompts") or 0
     completed = raw.get("completed") or 0
     sent = completed + (failed(raw) or 0)
@@ -50,17 +53,14 @@ def _requests(raw, expect, min_completed):
     return []
 
 
-def _common_errors(raw, most=3):
+def _common_errors(raw: JsonObject, most: int = 3) -> str:
     """Return the most frequent errors as text to append."""
-    counts = {}
-    for error in raw.get("errors") or ():
-        if error:
-            counts[error] = counts.get(error, 0) + 1
+    counts = Counter(filter(None, raw.get("errors") or ()))
     common = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:most]
     return "".join(f"; {count} x {str(error).strip().splitlines()[-1][:200]}" for error, count in common)
 
 
-def _output(raw, expect):
+def _output(raw: JsonObject, expect: JsonObject) -> list[str]:
     total = get(raw, "total_output_tokens")
     if not total:
         return ["no output token came"]
@@ -77,7 +77,7 @@ def _output(raw, expect):
     return reasons
 
 
-def _input(raw, expect):
+def _input(raw: JsonObject, expect: JsonObject) -> list[str]:
     """Compare the server's prompt tokens with those that were sent; a chat template adds the same to each."""
     sent, counted = get(raw, "total_input_tokens"), raw.get("server_input_tokens")
     completed = raw["completed"]

@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 
 from ...failures import Error
+from ...json_types import Json, JsonObject
 from ...metrics import LATENCIES, STATISTICS
+from ..base import Figures
 
 ALIASES = {
     "total_input_tokens": ("total_input",),
@@ -19,7 +21,7 @@ ALIASES = {
 }
 
 
-def load_result(path):
+def load_result(path: str) -> JsonObject:
     """Return the content of a result file as a dict; Error when it is missing, cut or no result."""
     try:
         with open(path, encoding="utf-8") as stream:
@@ -33,7 +35,7 @@ def load_result(path):
     return raw
 
 
-def load_partial(path):
+def load_partial(path: str) -> JsonObject | None:
     """Return the content of the file about a run that did not complete, or None when there is none."""
     try:
         with open(path, encoding="utf-8") as stream:
@@ -43,7 +45,7 @@ def load_partial(path):
     return raw if isinstance(raw, dict) else None
 
 
-def get(raw, key):
+def get(raw: JsonObject, key: str) -> Json:
     """Return *key* of a result, under its present or an older name; None when it is absent."""
     for name in (key, *ALIASES.get(key, ())):
         if raw.get(name) is not None:
@@ -51,13 +53,13 @@ def get(raw, key):
     return None
 
 
-def figures(raw):
+def figures(raw: JsonObject) -> Figures:
     """Return the metrics of a result, ``concurrency``, and its times.
 
     A figure without a sample is None; srtctl's client writes 0 there.
     """
     completed = get(raw, "completed") or 0
-    figure = {
+    figure: Figures = {
         "concurrency": get(raw, "max_concurrency"),
         "output_tps": _measured(raw, "output_throughput", completed),
         "total_tps": _measured(raw, "total_token_throughput", completed),
@@ -83,23 +85,24 @@ def figures(raw):
     return figure
 
 
-def failed(raw):
+def failed(raw: JsonObject) -> int | None:
     """Return how many requests failed, or None when the file does not say."""
-    if raw.get("failed") is not None:
-        return raw["failed"]
+    count: int | None = raw.get("failed")
+    if count is not None:
+        return count
     if isinstance(raw.get("errors"), list):
         return sum(bool(error) for error in raw["errors"])
     if raw.get("num_prompts") is not None and raw.get("completed") is not None:
-        return raw["num_prompts"] - raw["completed"]
-    return None
+        count = raw["num_prompts"] - raw["completed"]
+    return count
 
 
-def _measured(raw, key, completed):
+def _measured(raw: JsonObject, key: str, completed: int) -> float | None:
     value = get(raw, key)
     return value if completed and isinstance(value, (int, float)) else None
 
 
-def _statistic(raw, statistic, metric, completed):
+def _statistic(raw: JsonObject, statistic: str, metric: str, completed: int) -> float | None:
     if not completed:
         return None
     value = raw.get(f"{statistic}_{metric}_ms")
@@ -109,6 +112,6 @@ def _statistic(raw, statistic, metric, completed):
     return value
 
 
-def _rate(value):
+def _rate(value: Json) -> float | str | None:
     """Return a request rate as number or "inf": older files hold the JSON extension Infinity."""
     return "inf" if value in ("inf", float("inf"), "Infinity") else value
