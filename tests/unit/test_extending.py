@@ -12,6 +12,9 @@ import subprocess
 import sys
 
 import pytest
+from ansible_collections.srt.slurm.plugins.module_utils.backends.base import Backend
+from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.base import Benchmark
+from ansible_collections.srt.slurm.plugins.module_utils.frontends.base import Frontend
 from ansible_collections.srt.slurm.plugins.module_utils.holder import fatal_lines
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -123,6 +126,22 @@ def planned(tree):
 
 def test_the_toy_backend_is_short():
     assert len(blocks("python")[0].splitlines()) < 65
+
+
+@pytest.mark.parametrize(
+    ("interface", "methods"),
+    [
+        (Backend, ("command",)),
+        (Frontend, ("steps", "ready_checks")),
+        (Benchmark, ("points", "progress", "read", "figures", "evaluate")),
+    ],
+)
+def test_a_type_without_a_method_that_it_must_have_is_refused(interface, methods):
+    whole = {name: lambda self: None for name in methods}
+    assert type("Whole", (interface,), whole)()
+    for name in methods:
+        with pytest.raises(TypeError, match=rf"abstract method.* '?{name}'?"):
+            type("Part", (interface,), {key: value for key, value in whole.items() if key != name})()
 
 
 def test_the_page_does_what_it_says(tree, planned):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import abc
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, Union
 
 from ..failures import Finding
 from ..json_types import Json, JsonObject
@@ -19,8 +19,8 @@ from ..topology.step import DraftStep
 
 PREPARING, RUNNING, DONE, FAILED = "preparing", "running", "done", "failed"  # phases of a load client
 
-# What a result says: {name of a metric in metrics.METRICS: value, in the unit of that table}.
-Figures = JsonObject
+# What a result says: {name of a metric in metrics.METRICS: value in the unit of that table; None: no sample}.
+Figures = dict[str, Union[float, str, None]]
 
 
 class Point(PointFields):

@@ -70,11 +70,10 @@ def _add_load(parser: argparse.ArgumentParser) -> None:
         help="gamma shape of the gaps between arrivals; 1.0 (default) is a Poisson process",
     )
     add("--seed", type=int, default=0, help="same seed and same lengths: same prompts")
-    add(
-        "--ignore-eos",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="ask the server for exactly osl tokens (default); some servers refuse a request that says ignore_eos",
+    _add_switch(
+        parser,
+        "ignore-eos",
+        "ask the server for exactly osl tokens (default); some servers refuse a request that says ignore_eos",
     )
 
 
@@ -83,17 +82,15 @@ def _add_requests(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--temperature", type=float, default=0.0)
     add("--extra-body", type=_json_object, default={}, metavar="JSON", help="further keys of each request body")
-    add(
-        "--reuse-connections",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="keep connections between requests (default); without, each request pays for a new one in its TTFT",
+    _add_switch(
+        parser,
+        "reuse-connections",
+        "keep connections between requests (default); without, each request pays for a new one in its TTFT",
     )
-    add(
-        "--quick-ack",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="acknowledge each packet at once (default); without, a server that lacks TCP_NODELAY looks 40 ms slower",
+    _add_switch(
+        parser,
+        "quick-ack",
+        "acknowledge each packet at once (default); without, a server that lacks TCP_NODELAY looks 40 ms slower",
     )
     add("--request-timeout", type=float, default=3600.0, metavar="S", help="a request that takes longer has failed")
     add(
@@ -132,6 +129,13 @@ def _add_result(parser: argparse.ArgumentParser) -> None:
         help="recorded in the result (repeatable)",
     )
     add("--save-texts", action="store_true", help="store the generated texts in the result")
+
+
+def _add_switch(parser: argparse.ArgumentParser, name: str, text: str) -> None:
+    """Add ``--name``, which is on by itself, and ``--no-name``."""
+    key = name.replace("-", "_")
+    parser.add_argument(f"--{name}", action="store_true", default=True, help=text)
+    parser.add_argument(f"--no-{name}", action="store_false", dest=key, help=f"turn --{name} off")
 
 
 def _problem(options: argparse.Namespace) -> str | None:
