@@ -94,7 +94,7 @@ if [ -n "${{HF_HOME:-}}" ]; then (
 def lines(step, layout):
     """Return the shell texts that come before *step*, in order."""
     spec = layout.spec
-    worker, frontend = step["tier"] == "worker", step["name"].startswith("frontend_")
+    worker, frontend = step["tier"] == "worker", step["kind"] == "frontend"
     if not worker and not frontend:
         return []
     found = []
