@@ -62,6 +62,7 @@ class _Work:
     def __init__(self, job: JsonObject, source: Source) -> None:
         self.job, self.source = copy.deepcopy(job), source
         self.notes: list[str] = []
+        self.moved: set[tuple[KeyPath, KeyPath]] = set()  # (old path, new path)
 
     def say(self, path: KeyPath, text: str) -> None:
         file, line = self.source.where(path, on_key=True)
@@ -106,6 +107,7 @@ class _Work:
         if value is None:
             return
         names = " and ".join(dotted(path) for path in new)
+        self.moved |= {(old, path) for path in new}
         done = [self.put(path, convert(value), old) for path in new]
         if any(done):
             self.say(old, f"is the older form of {names}.")
@@ -184,7 +186,7 @@ class _Work:
             return
         old = benchmark.get("type")
         described = all(benchmark.get(key) is not None for key in ("isl", "osl", "concurrencies"))
-        from_profiling = any(note.partition("profiling.")[1] and "benchmark.isl" in note for note in self.notes)
+        from_profiling = (("profiling", "isl"), ("benchmark", "isl")) in self.moved
         if isinstance(old, str) and old in BENCHMARKS:
             benchmark["type"] = BENCHMARKS[old]
             self.say(("benchmark", "type"), f"{old} is now called {BENCHMARKS[old]}.")
