@@ -41,7 +41,8 @@ ALLOWED = {
     "benchmarks": "failures json_types metrics plan_file schema topology",
     "slurm": "failures json_types plan_file holder",
     "job": "failures json_types files metrics run_options secrets schema topology backends frontends benchmarks slurm",
-    "plan": "json_types files log_lines plan_file programs schema topology services backends frontends benchmarks job slurm",
+    "plan": "json_types files log_lines plan_file programs schema topology services backends frontends benchmarks job "
+    "slurm",
     "results": "failures files metrics secrets backends benchmarks",
     "allocation": "failures files programs run_options secrets holder slurm",
     "stages": "failures files metrics plan_file programs secrets benchmarks holder slurm job plan results allocation",

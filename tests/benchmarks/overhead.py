@@ -44,12 +44,12 @@ SRUN = "srun --overlap --nodes=1 --ntasks=1 --mpi=none --cpu-bind=none --input=n
 STOP = """
 import json, sys, time
 sys.path.insert(0, sys.argv[1])
-from ansible_collections.srt.slurm.plugins.module_utils.runner import Context
-from ansible_collections.srt.slurm.plugins.module_utils.slurm import worker
-params = {key: option.get("default") for key, option in worker.ARGUMENT_SPEC.items()}
+from ansible_collections.srt.slurm.plugins.module_utils.entry import Context
+from ansible_collections.srt.slurm.plugins.module_utils.stages import srun_worker
+params = {key: option.get("default") for key, option in srun_worker.ARGUMENT_SPEC.items()}
 params.update(plan_path=sys.argv[2], tier="worker", state="stopped")
 began = time.time()
-worker.run(params, Context())
+srun_worker.run(params, Context())
 print(time.time() - began)
 """
 

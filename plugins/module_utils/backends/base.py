@@ -1,11 +1,11 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a backend is: an inference engine's keys, flags and rules. It knows nothing of Slurm.
+"""The interface of a backend: an inference engine's keys, flags and rules. Independent of Slurm.
 
-Where the job and the plan both say something, one rule decides. What the plan computes for each process (ports,
-ranks, GPUs, addresses, the model's path) is the plan's, and a note names the job's value that was left out. All else
-is the job's. Nothing is passed twice.
+Where the job and the plan both set a value, one rule decides. The plan sets what it computes for each process (ports,
+ranks, GPUs, addresses, the model's path), and a note names the job's value that is ignored. The job sets all other
+values. No option is passed twice.
 """
 
 from __future__ import annotations
@@ -58,12 +58,12 @@ def config_field(key: str, doc: str) -> Field:
 
 @dataclass(frozen=True)
 class Shared:
-    """What all workers of one mode have in common: worked out once a plan, for any number of them.
+    """What all workers of one mode have in common, computed once per plan.
 
     ``config``   the free engine options of the job by their full names: see :meth:`Backend.mode_config`
     ``options``  the options of each command line: see :meth:`Backend.options`
-    ``env``      the variables that the job says, without those that the plan decides
-    ``lost``     ``{full name: (value, path)}`` of the job's own options and variables that the plan decides
+    ``env``      the variables from the job, without those that the plan sets
+    ``lost``     ``{full name: (value, path)}`` of the job's options and variables that the plan overrides
     ``events``   the option of KV events without an endpoint, or None: see :func:`kv_events.option`
     """
 
@@ -80,29 +80,29 @@ class Backend(Engine):
     # ---- before submission
 
     def problems(self, spec: JsonObject) -> list[Finding]:
-        """Return ``[(path, problem, remedy)]`` for rules that cross fields; called before submission.
+        """Return ``[(path, problem, remedy)]`` for cross-field rules; called before submission.
 
-        An engine adds its own to these: parallel sizes and KV events.
+        An engine adds its own problems to these, which cover parallel sizes and KV events.
         """
         return sizes.problems(self, spec) + kv_events.problems(self, spec)
 
     def notes(self, spec: JsonObject) -> list[str]:
-        """Return sentences about what the plan decided for the user."""
+        """Return notes on what the plan decided for the user."""
         own = notes.decided(self, spec) + notes.names(self, spec)
         return own + sizes.notes(self, spec) + notes.idle(self, spec)
 
-    # ---- where
+    # ---- placement
 
     def tasks_per_node(self, spec: JsonObject) -> int:
-        """Return how many Slurm tasks a node of the allocation must offer."""
+        """Return the number of Slurm tasks per node that the allocation must allow."""
         return 1
 
     def shares_nodes(self, spec: JsonObject) -> bool:
-        """Tell whether prefill and decode workers may be placed on one node."""
+        """Return whether prefill and decode workers may be placed on one node."""
         return False
 
     def port_families(self, spec: JsonObject) -> tuple[Family, ...]:
-        """Return the kinds of ports that workers get."""
+        """Return the families of ports that workers get."""
         return WORKER_FAMILIES + kvbm.families(self, spec)
 
     def splitter(self, spec: JsonObject) -> Split | None:
@@ -116,26 +116,26 @@ class Backend(Engine):
         """Return the keys of ``ports`` that :meth:`infra_steps` take on the infra node."""
         return ()
 
-    # ---- what
+    # ---- steps
 
     @abc.abstractmethod
     def command(self, process: Process, layout: Layout, shared: Shared) -> list[Word]:
         """Return the command line of *process*: words, and options with the origins of their values.
 
-        :param shared: the :class:`Shared` of its mode. What the plan decides need not say what it replaces.
+        :param shared: the :class:`Shared` of its mode. Options that the plan sets need not name what they replace.
         """
 
     def environment(self, process: Process, layout: Layout) -> dict[str, str | Option]:
         """Return the engine's own environment of *process*: texts, and variables with the origins of their values.
 
-        The job's wins except for ``fixed_env``.
+        The job takes precedence except for ``fixed_env``.
         """
         return {}
 
     def options(self, spec: JsonObject, mode: str, own: Iterable[Option] = ()) -> list[Option]:
-        """Return the engine's options of *mode* without those of one process, each with its origin.
+        """Return the engine's options of *mode* without per-process ones, each with its origin.
 
-        :param own: what keys of the job's other than the free engine options say; those win.
+        :param own: options from other keys of the job; the free engine options take precedence.
         """
         given = sorted(self.given(spec, mode)[0].items())
         free = [Option(name, value, self.place(mode, key)) for name, (key, value) in given if name not in self.fixed]
@@ -148,7 +148,7 @@ class Backend(Engine):
         lost: dict[str, Lost] = {
             name: (value, self.place(mode, key)) for name, (key, value) in given.items() if name in self.fixed
         }
-        # Also what the plan leaves unset: a value for all would be wrong for some.
+        # Also variables that the plan leaves unset: one value for all would be wrong for some.
         for name in self.fixed_variables(spec):
             variable = env.pop(name, None)
             if variable and variable.path:
@@ -169,7 +169,7 @@ class Backend(Engine):
         return []
 
     def worker_steps(self, layout: Layout) -> list[DraftStep]:
-        """Return the steps of all workers: one a process. An engine that launches by MPI overrides this."""
+        """Return the steps of all workers: one per process. An engine that launches with MPI overrides this."""
         shared = {mode: self.shared(layout.spec, mode) for mode in self.modes(layout.spec)}
         return [
             self.worker_step(process, layout, shared[process.mode])
@@ -178,13 +178,13 @@ class Backend(Engine):
         ]
 
     def runs(self, process: Process) -> bool:
-        """Tell whether *process* is started; a simulated endpoint has only its leader."""
+        """Return whether *process* is started; of a simulated endpoint only the leader is."""
         return True
 
-    # ---- is it up
+    # ---- readiness
 
     def checks(self, layout: Layout) -> list[Check]:
-        """Return one check a process that runs: its system port is open."""
+        """Return one check per running process: its system port is open."""
         return [
             tcp_check(process.name, layout.address(process.node), process.ports["system"], [process.name])
             for process in layout.processes
@@ -192,17 +192,17 @@ class Backend(Engine):
         ]
 
     def worker_urls(self, layout: Layout) -> dict[str, str]:
-        """Return ``{process name: URL}`` of the leaders that answer HTTP themselves."""
+        """Return ``{process name: URL}`` of the leaders that have an HTTP server."""
         return {}
 
     def instances(self, layout: Layout) -> dict[str, int]:
-        """Return ``{"prefill": n, "decode": n}``: how many workers the frontend must see. agg counts as decode."""
+        """Return ``{"prefill": n, "decode": n}``: the number of workers the frontend must see. agg counts as decode."""
         return {
             "prefill": len(layout.of_mode("prefill")),
             "decode": len(layout.of_mode("decode")) + len(layout.of_mode("agg")),
         }
 
-    # ---- what it left behind
+    # ---- results
 
     @property
     def read_line(self) -> LineReader | None:
@@ -210,7 +210,7 @@ class Backend(Engine):
         return None
 
     def command_options(self) -> dict[str, tuple[str, ...]]:
-        """Return ``{key of launch_command in rollup.json: names of the option that says it}``."""
+        """Return ``{key of launch_command in rollup.json: names of the option with its value}``."""
         return {
             "model_path": ("model-path", "model"),
             "served_model_name": ("served-model-name", "model-name"),
@@ -272,7 +272,7 @@ class Backend(Engine):
     def _environment(
         self, process: Process, layout: Layout, shared: Shared, nodes: Sequence[str]
     ) -> tuple[dict[str, str | Option], list[str]]:
-        """Return (environment of *process*, shell lines that set what differs between its *nodes*)."""
+        """Return (environment of *process*, shell lines for the values that differ between its *nodes*)."""
         env: dict[str, str | Option] = {
             "HEAD_NODE_IP": layout.head_address,
             **layout.wiring,
@@ -292,7 +292,7 @@ class Backend(Engine):
         env.update(profiling.environment(process, layout))
         if self.sees_only_its_gpus(process, layout):
             env["CUDA_VISIBLE_DEVICES"] = gpus = ",".join(map(str, process.gpu_indices))
-            # Slurm sets the variable to all GPUs of the step after it has taken over the environment.
+            # Slurm sets the variable to all GPUs of the step after it has applied the environment.
             lines.append(f"export CUDA_VISIBLE_DEVICES={gpus}")
         else:
             env.pop("CUDA_VISIBLE_DEVICES", None)
@@ -302,22 +302,22 @@ class Backend(Engine):
         return env, lines
 
     def sees_only_its_gpus(self, process: Process, layout: Layout) -> bool:
-        """Tell whether the process is kept to its GPUs by CUDA_VISIBLE_DEVICES."""
+        """Return whether CUDA_VISIBLE_DEVICES restricts the process to its GPUs."""
         return bool(len(process.gpu_indices) < layout.spec["resources"]["gpus_per_node"])
 
 
 def config_dump(process: Process, layout: Layout) -> Option:
-    """Return the option that makes a dynamo worker write its whole configuration into the run's logs."""
+    """Return the option that makes a dynamo worker write its configuration to the run's logs."""
     return Option("dump-config-to", f"{layout.run_dir}/logs/{process.node}_{process.name}_config.json")
 
 
 def instead(ours: Option, lost: Lost | None) -> Option:
-    """Return the option *ours* with ``(value, path)`` of the job's own, *lost*, that gave way to it; None: as it is."""
+    """Return the option *ours* with ``(value, path)`` of the job's value that it replaces, *lost*, if any."""
     return ours if lost is None or lost[1] == ours.path else ours._replace(lost=lost)
 
 
 def on_each_node(value: str, nodes: Sequence[str], numbers: Mapping[str, int]) -> str:
-    """Return shell text for *value*, whose {node} and {node_id} differ on each of *nodes*."""
+    """Return shell text for *value* with {node} and {node_id}, which differ between *nodes*."""
     text = shlex.quote(value.replace("{node}", "\0").replace("{node_id}", "\1"))
     table_ = " ".join(f"{node}) echo {numbers[node]};;" for node in nodes)
     number = f'$(case "$SLURMD_NODENAME" in {table_} esac)'

@@ -28,11 +28,11 @@ class Engine(abc.ABC):
     ``config_key`` the key that holds free engine options per mode, for example ``mocker_config``
     ``frontends``  the frontend types that can serve it
     ``aliases``    short forms of engine options, ``{short form: full name}``; names have dashes here
-    ``fixed``      engine options that the plan decides
-    ``understood`` those of ``fixed`` that need no note, because the plan has taken them from there
-    ``fixed_env``  environment variables that the plan decides, also where it leaves them unset
-    ``log_lines``  what lines of its log say of its end (:class:`LogLines`)
-    ``size_options``  ``{parallel size in rollup.json: the option that says it}``
+    ``fixed``      engine options that the plan sets
+    ``understood`` those of ``fixed`` that need no note, because the plan uses the job's value
+    ``fixed_env``  environment variables that the plan sets or leaves unset
+    ``log_lines``  the lines of its log that explain a failure (:class:`LogLines`)
+    ``size_options``  ``{parallel size in rollup.json: the option with its value}``
     """
 
     type: ClassVar[str]
@@ -50,11 +50,11 @@ class Engine(abc.ABC):
     # ---- its options
 
     def modes(self, spec: JsonObject) -> list[str]:
-        """Return the modes that the job has workers of."""
+        """Return the modes of the job's workers."""
         return [mode for mode in LONG_MODE if spec["resources"][f"{mode}_workers"]]
 
     def given(self, spec: JsonObject, mode: str) -> tuple[Given, list[tuple[str, Json, str]]]:
-        """Return the free engine options of *mode* as the job has them: see :func:`flags.settle`."""
+        """Return the free engine options of *mode* as written in the job: see :func:`flags.settle`."""
         given = spec["backend"].get(self.config_key)
         return settle((given or {}).get(LONG_MODE[mode]), self.aliases)
 
@@ -67,20 +67,20 @@ class Engine(abc.ABC):
         return {name: value for name, (_key, value) in self.given(spec, mode)[0].items()}
 
     def fixed_variables(self, spec: JsonObject) -> tuple[str, ...]:
-        """Return the environment variables that the plan decides in this job."""
+        """Return the environment variables that the plan sets in this job."""
         return self.fixed_env
 
     # ---- its sizes
 
     def gpu_factors(self, spec: JsonObject, mode: str) -> dict[str, int | None] | None:
-        """Return ``{word: parallel size}`` of what multiplies the GPUs that a worker of *mode* uses.
+        """Return ``{word: parallel size}`` of the factors of the number of GPUs that a worker of *mode* uses.
 
-        A size that the job does not name is None. None instead of a table: the engine does not count GPUs.
+        A size that the job does not set is None. Without a table (None) the engine does not count GPUs.
         """
         return None
 
     def uses_all(self, spec: JsonObject, mode: str) -> bool:
-        """Tell whether a worker of *mode* starts only when its sizes use all GPUs that it has."""
+        """Return whether a worker of *mode* starts only if its sizes use all of its GPUs."""
         return False
 
     def size_problems(self, spec: JsonObject, mode: str) -> list[SizeFinding]:
@@ -88,14 +88,14 @@ class Engine(abc.ABC):
         return []
 
     def uses_kvbm(self, spec: JsonObject, mode: str) -> bool:
-        """Tell whether workers of *mode* run dynamo's KV block manager."""
+        """Return whether workers of *mode* run dynamo's KV block manager."""
         given = {**spec["backend"][f"{LONG_MODE[mode]}_environment"], **spec["environment"]}
         return str(given.get("DYN_CONNECTOR", "")).lower() == "kvbm"
 
     # ---- the model's name
 
     def served_name(self, spec: JsonObject) -> str:
-        """Return the model's public name: an option of the first mode that names one, else the path's last part."""
+        """Return the model's public name: an option of the first mode that has one, else the last part of the path."""
         return self.served_names(spec)[0]
 
     def served_names(self, spec: JsonObject) -> list[str]:
@@ -107,11 +107,11 @@ class Engine(abc.ABC):
         return [os.path.basename(spec["model"]["path"].rstrip("/"))]
 
     def many_names(self, spec: JsonObject) -> bool:
-        """Tell whether the service answers to all of :meth:`served_names`."""
+        """Return whether the service answers to all of :meth:`served_names`."""
         return False
 
     def served_by(self, spec: JsonObject) -> KeyPath:
-        """Return the path of the key that the model's public name is from."""
+        """Return the path in the spec of the model's public name."""
         for mode in ("prefill", "agg", "decode"):
             key, name = self.given(spec, mode)[0].get("served-model-name", ("", None))
             if name:

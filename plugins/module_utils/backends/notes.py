@@ -11,7 +11,7 @@ from .modes import LONG_MODE
 
 
 def decided(backend: Engine, spec: JsonObject) -> list[str]:
-    """Return sentences about values of the job that give way: to the plan's, or to another spelling of an option."""
+    """Return notes on values of the job that the plan sets itself, or that another spelling of an option replaces."""
     found = []
     for mode in backend.modes(spec):
         where = f"backend.{backend.config_key}.{LONG_MODE[mode]}"
@@ -23,21 +23,21 @@ def decided(backend: Engine, spec: JsonObject) -> list[str]:
             if name in backend.fixed and name not in backend.understood and value != own.get(name)
         )
         if lost:
-            found.append(f"{where}: {', '.join(lost)}: the plan sets this itself.")
+            found.append(f"{where}: {', '.join(lost)}: ignored, the plan sets this.")
         full = {key: name for name, (key, _value) in options.items()}
         for key, value, winner in twice:
             if full[winner] not in backend.fixed:
-                found.append(f"{where}: {winner} replaces {key} {value}; both are names of one option.")
+                found.append(f"{where}: {winner} replaces {key} {value}. Both are names of the same option.")
     for key in [f"backend.{LONG_MODE[mode]}_environment" for mode in backend.modes(spec)] + ["environment"]:
         given = spec["backend"][key[8:]] if key.startswith("backend.") else spec["environment"]
         lost = [name for name in backend.fixed_variables(spec) if name in given]
         if lost:
-            found.append(f"{key}: {', '.join(lost)}: the plan decides this itself, for each process.")
+            found.append(f"{key}: {', '.join(lost)}: ignored, the plan sets this for each process.")
     return found
 
 
 def names(backend: Engine, spec: JsonObject) -> list[str]:
-    """Return a sentence when the job gives the model several names and the service has only the first."""
+    """Return a note if the job gives the model several names and the service has only the first."""
     lost = backend.served_names(spec)[1:]
     if not lost or backend.many_names(spec):
         return []
@@ -45,7 +45,7 @@ def names(backend: Engine, spec: JsonObject) -> list[str]:
 
 
 def idle(backend: Engine, spec: JsonObject) -> list[str]:
-    """Return a sentence for each mode that the job has no workers of and says something about."""
+    """Return a note for each mode that the job configures but has no workers of."""
     section = spec["backend"]
     found = []
     for mode, word in LONG_MODE.items():
@@ -61,6 +61,6 @@ def idle(backend: Engine, spec: JsonObject) -> list[str]:
             found.append(f"{', '.join(keys)}: no effect, the job has no {word} workers.")
     if section.get("kv_events_config") is True and backend.modes(spec) == ["agg"]:
         found.append(
-            "backend.kv_events_config: true means prefill and decode workers; write {aggregated: true} for these."
+            "backend.kv_events_config: true applies to prefill and decode workers. Write {aggregated: true} for these."
         )
     return found

@@ -15,7 +15,7 @@ _Number = TypeVar("_Number", int, float)
 
 
 class Mean:
-    """Mean and maximum of numbers that come one by one."""
+    """Running mean and maximum."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -23,7 +23,7 @@ class Mean:
         self.largest: float | None = None
 
     def add(self, value: float | None, keep_zero: bool = True) -> None:
-        """Take a number; None is no number, and without *keep_zero* neither is 0 (an idle interval)."""
+        """Add a number. None is skipped, and so is 0 (an idle interval) without *keep_zero*."""
         if value is None or not (value or keep_zero):
             return
         self.count += 1
@@ -36,7 +36,7 @@ class Mean:
 
 
 class Metrics:
-    """What a worker's log says. Throughputs are tokens per second, as the engine logs them (per rank)."""
+    """The figures in a worker's log. Throughputs are tokens per second, as the engine logs them (per rank)."""
 
     def __init__(self) -> None:
         self.sizes: dict[str, int | None] = dict.fromkeys(SIZES)
@@ -59,7 +59,7 @@ class Metrics:
         queue: float | None = None,
         inflight: float | None = None,
     ) -> None:
-        """Take a prefill batch."""
+        """Add a prefill batch."""
         self.prefill_batches += 1
         self.new_tokens += new
         self.cached_tokens += cached
@@ -74,7 +74,7 @@ class Metrics:
         queue: float | None = None,
         transfer: float | None = None,
     ) -> None:
-        """Take a decode batch (or the interval that a line about decoding stands for)."""
+        """Add a decode batch, or the interval that a line about decoding covers."""
         self.decode_batches += 1
         self.gen_throughput.add(throughput, keep_zero=False)
         self._requests(running, queue)
@@ -91,7 +91,7 @@ class Metrics:
         kv_gb: float | None = None,
         kv_tokens: int | None = None,
     ) -> None:
-        """Take memory figures: of the first two the first counts, of the last two the largest."""
+        """Add memory figures: the first value of the first two counts, the largest of the last two."""
         if self.avail_mem_gb is None:
             self.avail_mem_gb = avail_gb
         if self.mem_usage_gb is None:
@@ -100,7 +100,7 @@ class Metrics:
         self.kv_tokens = _larger(self.kv_tokens, kv_tokens)
 
     def size(self, name: str, value: str) -> None:
-        """Take a parallel size; the first one counts."""
+        """Record a parallel size; the first one counts."""
         if self.sizes[name] is None:
             self.sizes[name] = int(value)
 
@@ -136,7 +136,7 @@ class Metrics:
 
 
 def summarise(nodes: Sequence[JsonObject]) -> JsonObject:
-    """Return ``nodes_summary`` over the records of workers (``nodes[]``); figures nobody has are None."""
+    """Return ``nodes_summary`` over the records of workers (``nodes[]``); missing figures are None."""
 
     def of(worker_type: str, key: str) -> list[float]:
         return [node[key] for node in nodes if node["worker_type"] == worker_type and node[key]]

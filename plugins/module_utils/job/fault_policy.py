@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the loss of a step means for the run: the job's ``faults``."""
+"""The fault policy of a job: its ``faults``."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from ..schema.types import Bool, Int
 ROLE = Section(
     "role",
     {
-        "critical": Field(Bool(), True, "Whether its loss ends the run. If not, the loss is recorded."),
-        "restarts": Field(Int(0, 1000), 0, "How often each of its steps is started again when it ends by itself."),
+        "critical": Field(Bool(), True, "Whether a lost step ends the run. If not, the loss is recorded."),
+        "restarts": Field(Int(0, 1000), 0, "How often each of its steps is restarted when it ends unexpectedly."),
     },
 )
 SECTION = Section(
@@ -26,7 +26,7 @@ SECTION = Section(
         "agg": optional(ROLE, "Aggregated workers."),
         "frontend": optional(ROLE, "Frontends behind nginx."),
     },
-    doc="What the loss of a worker or a frontend means.",
+    doc="What happens when a worker or a frontend is lost.",
 )
 
 
@@ -44,7 +44,7 @@ def policy(spec: JsonObject, role: str) -> Policy:
 
 
 def notes(spec: JsonObject) -> list[str]:
-    """Return what a person should know about the policy."""
+    """Return what the user should know about the policy."""
     faults = spec.get("faults") or {}
     idle = [
         f"faults.{role}: no effect, the job has no {role} workers."
@@ -52,7 +52,7 @@ def notes(spec: JsonObject) -> list[str]:
         if faults.get(role) and not spec["resources"][f"{role}_workers"]
     ]
     return idle + [
-        f"faults.{role}: these workers span nodes, so they are not restarted one by one."
+        f"faults.{role}: these workers span nodes, so they are not restarted individually."
         for role in ("prefill", "decode", "agg")
         if (faults.get(role) or {}).get("restarts")
         and spec["resources"][f"{role}_workers"]

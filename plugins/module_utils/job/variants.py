@@ -22,7 +22,7 @@ from ..schema.source import Source
 from ..schema.spelling import bare, is_number
 from ..schema.words import nearest
 
-# What its name ends with, and the raw job with the places of its values.
+# The end of its name, and the raw job with the lines of its values.
 Variant = tuple[str, Json, Source]
 # The file, line and path of a problem.
 Place = tuple[Optional[str], Optional[int], str]
@@ -32,9 +32,9 @@ BASE, OVERRIDE, ZIP = "base", "override_", "zip_override_"
 HOLDERS = ("x-", "_")
 SELECTOR = re.compile(r"base|(zip_)?override_[^:/]*|[^:/]*[*?\[][^:/]*")
 PARAMETER = re.compile(r"(?<!\$)\{(\w+)\}")
-# Placeholders that others fill in.
+# Placeholders that are filled in elsewhere.
 NOT_OURS = ("node", "node_id", "job_id", "run_name", "head_node_ip", "log_dir", "model_path", "gpus_per_node")
-# A slip of the keyboard must not make a million jobs.
+# A typo must not make a million jobs.
 MOST = 10000
 
 
@@ -46,17 +46,17 @@ def split_selector(text: str, is_file: Callable[[str], bool] = os.path.isfile) -
 
 
 def has_overrides(document: Json) -> bool:
-    """Tell whether *document* is a base with overrides."""
+    """Return whether *document* is a base with overrides."""
     return isinstance(document, dict) and BASE in document
 
 
 def override_variants(
     document: JsonObject, source: Source, selector: str | None = None
 ) -> tuple[list[Variant], list[Problem]]:
-    """Return (variants, problems) of a document with ``base`` that *selector* chooses; see :func:`expand`.
+    """Return (variants, problems) of a document with ``base`` that *selector* selects; see :func:`expand`.
 
     Without selector: all ``override_*``, then all ``zip_override_*``, each in alphabetical order; the base itself
-    only when it is asked for. A glob chooses among the same names.
+    only if it is requested. A glob selects among the same names.
     """
     wrong = _wrong_keys(document, source)
     problems = list(wrong.values())
@@ -68,10 +68,10 @@ def override_variants(
     base_source = source.under((BASE,))
     if selector == BASE:
         return [("", base, base_source)], problems
-    if not names and wrong:  # a misspelt one is known
+    if not names and wrong:  # a misspelt override is already reported
         return [], problems
     if not names:
-        remedy = f"Add one, or choose the base with {source.file}:base."
+        remedy = f"Add one, or select the base with {source.file}:base."
         raise SpecError([source.problem((BASE,), "has no override_* beside it.", remedy, True)])
     wanted, number = selector, None
     match = re.fullmatch(r"(zip_override_.*)\[(\d+)\]", selector or "")
@@ -103,27 +103,27 @@ def override_variants(
 
 
 def _wrong_keys(document: JsonObject, source: Source) -> dict[str, Problem]:
-    """Return ``{key: problem}`` of top-level keys that are no part of such a file, or no mapping.
+    """Return ``{key: problem}`` of top-level keys that such a file cannot have, or that are not mappings.
 
-    A misspelt override would silently be left out.
+    A misspelt override would otherwise be ignored silently.
     """
     wrong: dict[str, Problem] = {}
     if not isinstance(document[BASE], dict):
-        wrong[BASE] = source.problem((BASE,), "is no mapping; it is the job that the overrides change.")
+        wrong[BASE] = source.problem((BASE,), "is not a mapping. It must be the job that the overrides change.")
     for key, value in document.items():
         if key in (BASE, "lock"):
             continue
         if not str(key).startswith((OVERRIDE, ZIP)) or key in (OVERRIDE, ZIP):
             if not str(key).startswith(HOLDERS):
                 remedy = f"{_meant(str(key))}A key that only holds an anchor begins with x- or _."
-                wrong[key] = source.problem((key,), "is no part of a file with base.", remedy, on_key=True)
+                wrong[key] = source.problem((key,), "is not allowed in a file with base.", remedy, on_key=True)
         elif not isinstance(value, dict):
-            wrong[key] = source.problem((key,), "is no mapping of keys to change.")
+            wrong[key] = source.problem((key,), "is not a mapping of keys to change.")
     return wrong
 
 
 def _meant(key: str) -> str:
-    """Return a sentence about what *key* may have been meant to be."""
+    """Return a sentence that suggests what *key* should be."""
     for start in (ZIP, OVERRIDE):
         for size in (len(start), len(start) - 1, len(start) + 1):
             if key[size:] and nearest(key[:size], [start], 0.85):
@@ -142,7 +142,7 @@ def _zip(document: JsonObject, source: Source, name: str) -> list[Variant]:
     lengths = {len(found) for found in lists.values()} - {1}
     problem = None
     if not lists:
-        problem = "has no list; each list is a row of values, one for each variant."
+        problem = "has no list. Each list is a row of values, one for each variant."
     elif 0 in lengths:
         problem = "has an empty list."
     elif len(lengths) > 1:
@@ -156,7 +156,7 @@ def _zip(document: JsonObject, source: Source, name: str) -> list[Variant]:
         for path, found in lists.items():
             places = places.copied((*path, index if len(found) > 1 else 0), path)
         chosen = _picked(over, index)
-        if _is_name(over.get("name")):  # one name for all of them would be one job
+        if _is_name(over.get("name")):  # variants with the same name would be one job
             chosen["name"] = f"{over['name']}_{index}"
         variants.append((f"{name[len(ZIP) :]}_{index}", chosen, places))
     return variants
@@ -171,7 +171,7 @@ def _lists(value: Json, path: KeyPath) -> Iterator[tuple[KeyPath, list[Json]]]:
 
 
 def _picked(value: Json, index: int) -> Json:
-    """Return *value* with each list replaced by its item at *index*; the only item of a list goes for all."""
+    """Return *value* with each list replaced by its item at *index*; the only item of a list applies to all."""
     if isinstance(value, list):
         return value[index if len(value) > 1 else 0]
     if isinstance(value, dict):
@@ -183,15 +183,15 @@ def _merged(base: JsonObject, base_source: Source, suffix: str, over: JsonObject
     job = deep_merge(base, over)
     if "name" not in over and base.get("name"):
         job["name"] = f"{base['name']}_{suffix}"
-    # A key that the override names comes from there, and so does all that it replaces.
+    # A key in the override, and everything it replaces, originates there.
     return suffix, job, over_source.laid_over(base_source)
 
 
 def sweep_variants(job: Json, source: Source) -> tuple[list[Variant], list[Problem]]:
     """Return (variants, problems) of a *job*: the product of the parameters of its ``sweep``, the last one fastest.
 
-    The problems are parameters that are used nowhere in it; what makes no variants at all is a SpecError. A job
-    without sweep is its only variant.
+    The problems are unused parameters; a sweep without any variants is a SpecError. A job without a sweep is its
+    only variant.
     """
     if not isinstance(job, dict) or "sweep" not in job:
         return [("", job, source)], []
@@ -204,7 +204,7 @@ def sweep_variants(job: Json, source: Source) -> tuple[list[Variant], list[Probl
     for row in rows:
         count = count if zipped else count * len(row)
     if count > MOST:
-        raise SpecError([source.problem(("sweep",), f"makes {count} jobs; {MOST} is the most.")])
+        raise SpecError([source.problem(("sweep",), f"makes {count} jobs; at most {MOST} are allowed.")])
     problems = list(_misspelt(rest, (), names, source))
     if problems:
         raise SpecError(problems)
@@ -219,16 +219,16 @@ def sweep_variants(job: Json, source: Source) -> tuple[list[Variant], list[Probl
             one["name"] = f"{one['name']}_{suffix}"
         variants.append((suffix, one, source))
     return variants, [
-        source.problem((*where, name), "is used nowhere.", f'Write "{{{name}}}" where its values belong.', True)
+        source.problem((*where, name), "is not used.", f'Write "{{{name}}}" where its values belong.', True)
         for name in names
         if name not in used
     ]
 
 
 def _used(document: Json, source: Source) -> set[Place]:
-    """Return the places of the parameters that something in the file uses: any of its variants, or the base itself.
+    """Return the origins of the parameters that are used in the file: in any variant, or in the base.
 
-    An override may well replace the only text with a parameter of the base.
+    An override may replace the only use of a parameter in the base.
     """
     found: list[Variant] = [("", document, source)]
     if has_overrides(document):
@@ -241,7 +241,7 @@ def _used(document: Json, source: Source) -> set[Place]:
             continue
         try:
             parameters, _zipped, path = _parameters(job, where)
-        except SpecError:  # told by expand
+        except SpecError:  # reported by expand
             continue
         rest = {key: value for key, value in job.items() if key != "sweep"}
         used: set[str] = set()
@@ -262,14 +262,14 @@ def _parameters(job: JsonObject, source: Source) -> tuple[dict[str, list[Json]],
         extra = [key for key in sweep if key not in ("mode", "parameters")]
         mode = sweep.get("mode", "grid")
         if mode not in ("grid", "zip"):
-            raise SpecError([source.problem(("sweep", "mode"), f'is "{mode}", expected is grid or zip.')])
+            raise SpecError([source.problem(("sweep", "mode"), f'is "{mode}"; expected grid or zip.')])
         if extra:
             raise SpecError([source.problem(("sweep", extra[0]), "is not a known key beside parameters.", None, True)])
         sweep, where, zipped = sweep["parameters"], ("sweep", "parameters"), mode == "zip"
     if not isinstance(sweep, dict) or not sweep:
-        raise SpecError([source.problem(where, "is no mapping of parameters to lists of values.")])
+        raise SpecError([source.problem(where, "is not a mapping of parameters to lists of values.")])
     problems = [
-        source.problem((*where, name), "is no list with values.", "Write for example [1, 2].")
+        source.problem((*where, name), "is not a non-empty list.", "Write for example [1, 2].")
         for name, values in sweep.items()
         if not isinstance(values, list) or not values
     ]
@@ -288,7 +288,7 @@ def _parameters(job: JsonObject, source: Source) -> tuple[dict[str, list[Json]],
 
 
 def _misspelt(value: Json, path: KeyPath, names: Collection[str], source: Source) -> Iterator[Problem]:
-    """Yield the problems of texts below *value* that name nearly, but not quite, a parameter of the sweep."""
+    """Yield the problems of texts below *value* that contain a near miss of a sweep parameter."""
     if isinstance(value, dict):
         for key, item in value.items():
             yield from _misspelt(item, (*path, key), names, source)
@@ -299,12 +299,12 @@ def _misspelt(value: Json, path: KeyPath, names: Collection[str], source: Source
         for word in PARAMETER.findall(value):
             hint = None if word in names or word in NOT_OURS else nearest(word, names)
             if hint:
-                problem = f"has {{{word}}}, which is no parameter of the sweep."
+                problem = f"has {{{word}}}, which is not a parameter of the sweep."
                 yield source.problem(path, problem, f"Did you mean {{{hint}}}?")
 
 
 def _filled(value: Json, chosen: Mapping[str, Json], used: set[str]) -> Json:
-    """Return *value* with each ``{parameter}`` replaced; a text that is nothing else takes the value itself."""
+    """Return *value* with each ``{parameter}`` replaced; text that consists only of it becomes the value itself."""
     name = _alone(value, chosen)
     if name is not None:
         used.add(name)
@@ -323,7 +323,7 @@ def _filled(value: Json, chosen: Mapping[str, Json], used: set[str]) -> Json:
         items = []
         for item in value:
             new = _filled(item, chosen, used)
-            # A list in the place of one item becomes several.
+            # A list in place of one item becomes several items.
             items.extend(new if isinstance(new, list) and _alone(item, chosen) is not None else [new])
         return items
     return value
@@ -352,12 +352,12 @@ def _is_name(value: object) -> bool:
 
 
 def _word(value: Json) -> str:
-    """Return *value* as a part of a job's name."""
+    """Return *value* as part of a job name."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", _text(value, bare)).strip("-")
 
 
 class Expanded(NamedTuple):
-    """The jobs of one file: *variants*, with *notes* for the user, and *problems* of those that could not be made."""
+    """The jobs of one file: *variants*, with *notes* for the user, and *problems* of the others."""
 
     variants: list[Variant]
     notes: list[str]
@@ -367,7 +367,7 @@ class Expanded(NamedTuple):
 def expand(document: Json, source: Source, selector: str | None = None) -> Expanded:
     """Return the :class:`Expanded` jobs of any job file: one job, overrides, a sweep, or sweeps in overrides.
 
-    SpecError if nothing of it can be made; Error for a *selector* that chooses nothing.
+    SpecError if no job can be made; Error if *selector* matches nothing.
     """
     found: list[Variant] = [("", document, source)]
     notes: list[str] = []
@@ -375,7 +375,7 @@ def expand(document: Json, source: Source, selector: str | None = None) -> Expan
     if has_overrides(document):
         found, problems = override_variants(document, source, selector)
     elif selector:
-        notes.append(f"The selector {selector} means nothing: {source.file} has no base.")
+        notes.append(f"The selector {selector} has no effect: {source.file} has no base.")
     variants: list[Variant] = []
     idle: dict[Place, Problem] = {}
     for suffix, job, places in found:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What surrounds a step's command: container, mounts, and the shell text that runs before it."""
+"""The surroundings of a step's command: container, mounts, and the shell text that runs before it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def surround(step: DraftStep, layout: Layout, job_mounts: list[str]) -> None:
         container: Container = {"runtime": spec["cluster"]["container_runtime"], "image": image}
         if spec["resources"]["gpu_type"].lower().startswith("mi"):
             container["gpus"] = "rocm"
-        # Packages are installed and low ports are taken as root of the container.
+        # Installing packages and binding low ports needs root in the container.
         if step["kind"] == "nginx" or installs(spec) and step["tier"] in ("worker", "frontend"):
             container["remap_root"] = True
         step["container"], step["mounts"] = container, list(job_mounts)

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Puts the job's ``faults``, what the loss of a step means, into the plan's steps and checks.
+"""Applies the fault policy (``faults`` of the job) to the plan's steps and checks.
 
-None of it is part of a digest: a change of policy restarts nothing.
+It is not part of a digest: a change of policy restarts nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..topology.layout import Layout
 
 
 def apply(steps: Iterable[Step], layout: Layout) -> None:
-    """Set ``critical`` and ``restarts`` of the service's *steps*, in place, where the job says something."""
+    """Set ``critical`` and ``restarts`` of the service's *steps*, in place, as the job says."""
     if not layout.spec.get("faults"):
         return
     sizes: Counter[tuple[str | None, int | None]] = Counter(
@@ -28,13 +28,13 @@ def apply(steps: Iterable[Step], layout: Layout) -> None:
         if role:
             said = policy(layout.spec, role)
             step["critical"] = said["critical"]
-            # One rank of several cannot join the others again.
+            # A single rank cannot rejoin the others.
             alone = sizes[step["mode"], step["index"]] <= 1 or step["ntasks"] > 1
             step["restarts"] = said["restarts"] if alone else 0
 
 
 def tell_checks(checks: Iterable[Check], steps: Iterable[Step], layout: Layout) -> None:
-    """Let *checks* that count workers know which steps they count, so that lost ones can be left out."""
+    """Record in *checks* that count workers which steps they count, so that lost steps can be excluded."""
     if not layout.spec.get("faults"):
         return
     members: dict[str, list[str]] = {"prefill": [], "decode": []}
@@ -49,7 +49,7 @@ def tell_checks(checks: Iterable[Check], steps: Iterable[Step], layout: Layout) 
 
 
 def _role(step: Step, layout: Layout) -> str | None:
-    """Return the role of a *step* that a policy can be about, else None: of frontends only one behind nginx."""
+    """Return the role of *step* if a policy can apply to it, else None. Frontends need nginx before them."""
     if step["kind"] == "frontend":
         return "frontend" if layout.nginx else None
     return step["mode"]

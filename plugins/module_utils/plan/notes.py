@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a person should know about a layout: nodes and GPUs without a worker, ports that are not the next ones."""
+"""Notes on a layout: nodes and GPUs without a worker, and ports that are not the next number."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from ..topology.layout import Layout
 
-# So many nodes are named; of the others the number is enough.
+# The number of nodes that a note names; the others are counted.
 MOST = 8
 
 
@@ -19,7 +19,7 @@ def notes(layout: Layout) -> list[str]:
 
 
 def _idle(layout: Layout) -> list[str]:
-    """Return notes about nodes and GPUs that no worker has. Dedicated nodes have something else to do."""
+    """Return notes on nodes and GPUs without a worker, except for dedicated nodes."""
     size: int = layout.spec["resources"]["gpus_per_node"]
     taken: dict[str, set[int]] = {}
     for process in layout.processes:
@@ -31,7 +31,7 @@ def _idle(layout: Layout) -> list[str]:
     if empty:
         found.append(f"No worker is on {_few(empty)}: {len(empty)} of the {len(free)} nodes for workers.")
     if layout.surplus:
-        found.append(f"The allocation has more nodes than the job needs; nothing runs on {_few(layout.surplus)}.")
+        found.append(f"The allocation has more nodes than the job needs. Nothing runs on {_few(layout.surplus)}.")
     if partly:
         lost, have = sum(map(len, partly.values())), size * len(free)
         texts = [f"{node} GPU {_ranges(gpus)}" for node, gpus in partly.items()]
@@ -40,10 +40,10 @@ def _idle(layout: Layout) -> list[str]:
 
 
 def _shifted(layout: Layout) -> list[str]:
-    """Return a note for each kind of port that had to step over another kind."""
+    """Return a note for each kind of port that skips ports of another kind."""
     return [
-        f"Ports: {owner} on {node} is {port} instead of {wish}, where {kind} is in the way"
-        + (f"; so it is {count - 1} more times." if count > 1 else ".")
+        f"Ports: {owner} on {node} is {port} instead of {wish}, which {kind} uses"
+        + (f"; {count - 1} more like this." if count > 1 else ".")
         for owner, node, wish, port, kind, count in layout.shifts
     ]
 

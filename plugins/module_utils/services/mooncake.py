@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The Mooncake KV store: one master on the infra node, which workers find by their environment."""
+"""The Mooncake KV store: one master on the infra node; workers get its address in their environment."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PORTS = ("mooncake", "mooncake_http", "mooncake_metrics")
 WHERE = ("backend", "mooncake_kv_store")
 CONFIG = "mooncake_store_config.json"
 
-# Options of the master that the plan decides, by the ports that they carry.
+# Options of the master that the plan sets, by their ports.
 PORT_OPTIONS = dict(zip(("port", "http_metadata_server_port", "metrics_port"), PORTS))
 
 
@@ -30,12 +30,14 @@ def field(store_config: bool = False) -> Field:
     """Return the field ``mooncake_kv_store``; *store_config*: with the table of that name."""
     fields = {
         "container": Field(Str(), None, "Image of the store; default: the job's."),
-        "env": Field(TEXTS, {}, "Environment of the store and of the workers towards it."),
+        "env": Field(TEXTS, {}, "Environment of the store and of its clients, the workers."),
         "master_extra_args": Field(ListOf(Str()), [], "Further options of mooncake_master."),
     }
     if store_config:
-        fields["store_config"] = Field(MapOf(Type()), None, f"Content of {CONFIG}, beside the master's address.")
-    return optional(Section("mooncake_kv_store", fields), "A Mooncake KV store beside the workers.")
+        fields["store_config"] = Field(
+            MapOf(Type()), None, f"Content of {CONFIG}, in addition to the master's address."
+        )
+    return optional(Section("mooncake_kv_store", fields), "A Mooncake KV store for the workers.")
 
 
 def wanted(spec: JsonObject) -> JsonObject | None:
@@ -45,23 +47,23 @@ def wanted(spec: JsonObject) -> JsonObject | None:
 
 
 def problems(spec: JsonObject, uses: Callable[[str], bool]) -> list[Finding]:
-    """Return a problem when a disaggregated job has a store and no mode transfers through it.
+    """Return a problem if a disaggregated job has a store but no mode transfers through it.
 
-    :param uses: ``uses(mode)`` tells whether the options of that mode name mooncake.
+    :param uses: ``uses(mode)`` returns whether the options of that mode name mooncake.
     """
     if not wanted(spec) or spec["resources"]["agg_workers"] or uses("prefill") or uses("decode"):
         return []
     return [
         (
             ("backend", "mooncake_kv_store"),
-            "is given, but neither prefill nor decode transfers through mooncake.",
+            "is set, but neither prefill nor decode transfers through mooncake.",
             "Set the transfer backend (sglang) or kv-transfer-config (vllm) to mooncake.",
         )
     ]
 
 
 def fixed_variables(spec: JsonObject) -> tuple[str, ...]:
-    """Return the variables of workers that the plan decides; only the store's own ``env`` may name another host."""
+    """Return the variables of workers that the plan sets; only the store's ``env`` may name another host."""
     store = wanted(spec)
     if not store:
         return ()
@@ -70,7 +72,7 @@ def fixed_variables(spec: JsonObject) -> tuple[str, ...]:
 
 
 def extra(store: JsonObject) -> list[tuple[str, list[str]]]:
-    """Return ``[(option's name, its words)]`` of ``master_extra_args``: a value may be a word of its own."""
+    """Return ``[(option's name, its words)]`` of ``master_extra_args``: a value may be a separate word."""
     found: list[tuple[str, list[str]]] = []
     for word in store["master_extra_args"]:
         if word.startswith("-") and not word[1:2].isdigit():
@@ -83,22 +85,22 @@ def extra(store: JsonObject) -> list[tuple[str, list[str]]]:
 
 
 def notes(spec: JsonObject) -> list[str]:
-    """Return sentences about what the job says of the store and the plan decides."""
+    """Return notes on settings of the store that the plan overrides."""
     store, where = wanted(spec), "backend.mooncake_kv_store"
     if not store:
         return []
     found = []
     lost = [" ".join(words) for name, words in extra(store) if name in PORT_OPTIONS]
     if lost:
-        found.append(f"{where}.master_extra_args: {', '.join(lost)}: the plan sets this itself; see ports.mooncake*.")
+        found.append(f"{where}.master_extra_args: {', '.join(lost)}: ignored, the plan sets this; see ports.mooncake*.")
     names = [name for name in fixed_variables(spec)[1:] if name in store["env"]]
     if names:
-        found.append(f"{where}.env: {', '.join(names)}: the plan decides this itself, for each process.")
+        found.append(f"{where}.env: {', '.join(names)}: ignored, the plan sets this for each process.")
     return found
 
 
 def ports(spec: JsonObject) -> tuple[str, ...]:
-    """Return the keys of ``ports`` that the master takes."""
+    """Return the keys of ``ports`` that the master uses."""
     return PORTS if wanted(spec) else ()
 
 
@@ -125,7 +127,7 @@ def steps(layout: Layout) -> list[DraftStep]:
 def master(store: JsonObject, numbers: Mapping[str, int]) -> list[Word]:
     """Return the command line of the master.
 
-    An option that the job repeats is passed once, with the job's value, unless it is a port.
+    An option that the job also sets is passed once, with the job's value, unless it is a port.
     """
     own: JsonObject = {
         "port": numbers["mooncake"],
@@ -148,7 +150,7 @@ def master(store: JsonObject, numbers: Mapping[str, int]) -> list[Word]:
 
 
 def files(layout: Layout) -> list[PlanFile]:
-    """Return the store's configuration file, for engines that read one."""
+    """Return the store's configuration file, for engines that need it."""
     store = wanted(layout.spec)
     if not store or "store_config" not in store:
         return []
@@ -160,7 +162,7 @@ def files(layout: Layout) -> list[PlanFile]:
 
 
 def environment(process: Process, layout: Layout) -> dict[str, str | Option]:
-    """Return a worker's environment towards the store, with the origins of its values."""
+    """Return a worker's environment for the store, with the origins of its values."""
     store = wanted(layout.spec)
     if not store:
         return {}
@@ -176,5 +178,5 @@ def environment(process: Process, layout: Layout) -> dict[str, str | Option]:
 
 
 def names_mooncake(options: Mapping[str, Json], key: str) -> bool:
-    """Tell whether option *key* of *options* (by their full names) names mooncake."""
+    """Return whether option *key* of *options* (by their full names) names mooncake."""
     return "mooncake" in str(options.get(key, "")).lower()

@@ -22,15 +22,15 @@ Split = Callable[[Endpoint], list[tuple[str, tuple[int, ...], int]]]
 
 
 class Placed(TypedDict):
-    """What an earlier plan says of the processes of a job."""
+    """The processes of a job in an earlier plan."""
 
     processes: list[ProcessRecord]
 
 
 class Shift(NamedTuple):
-    """The first port of its kind that is not the next one, as the ports of *kind* are in the way.
+    """The first port of a family that is not the next number because of the ports of *kind*.
 
-    *owner* on *node* has *port* instead of *wish*; that happened so many *times*.
+    *owner* on *node* has *port* instead of *wish*; this happened *times* times.
     """
 
     owner: Owner
@@ -88,13 +88,13 @@ class Process:
 
 @dataclass
 class Layout:
-    """Everything that backends, frontends and benchmarks may know about where things are.
+    """Everything that backends, frontends and benchmarks may know about the placement.
 
-    ``addresses`` maps node names, in allocation order, to addresses. These are set by the plan: ``served_name``, the
-    model's public name, and ``served_by``, the path of the key that it is from; ``wiring``, the environment that
-    connects a process to the job's infrastructure; ``worker_urls``, where workers with an HTTP side of their own
-    answer, by process name. ``shifts`` are the ports that are not the next ones, ``surplus`` the allocation's further
-    nodes, which the job does not need.
+    ``addresses`` maps node names, in allocation order, to addresses. The plan sets ``served_name``, the
+    model's public name; ``served_by``, the path of its key in the spec; ``wiring``, the environment that
+    connects a process to the job's infrastructure; ``worker_urls``, the URLs of workers with their own HTTP server, by
+    process name. ``shifts`` are the ports that other families displaced, ``surplus`` the nodes of the allocation that
+    the job does not need.
     """
 
     spec: JsonObject
@@ -121,7 +121,7 @@ class Layout:
 
     @property
     def contained(self) -> bool:
-        """True when the job's steps run in a container."""
+        """True if the job's steps run in a container."""
         return bool(self.spec["cluster"]["container_runtime"] != "none")
 
     @property
@@ -144,7 +144,7 @@ class Layout:
 
     @property
     def staged_model(self) -> str | None:
-        """Where workers copy the model to before they start, or None."""
+        """The directory to which workers copy the model before they start, or None."""
         folder, path = self.spec["model"]["stage_dir"], self.spec["model"]["path"]
         if not folder or path.startswith("hf:"):
             return None
@@ -152,12 +152,12 @@ class Layout:
 
     @cached_property
     def model_path(self) -> str:
-        """The model as a worker sees it: its own copy if there is one."""
+        """The model as a worker sees it: its local copy if there is one."""
         return self.staged_model or self.source_model
 
     @cached_property
     def model_origin(self) -> tuple[str, ...] | None:
-        """The path in the spec that a worker's model is from; None where it is a path in a container or a copy."""
+        """The path in the spec of a worker's model; None for a path in a container or a copy."""
         return ("model", "path") if self.model_path == self.spec["model"]["path"].removeprefix("hf:") else None
 
     @property
@@ -170,7 +170,7 @@ class Layout:
 
     @property
     def frontend_port(self) -> int:
-        """The port each frontend itself listens on."""
+        """The port that each frontend listens on."""
         return self.ports["frontend_internal" if self.nginx else "frontend"]
 
     @property
@@ -181,7 +181,7 @@ class Layout:
         return self.addresses[node]
 
     def observe(self, who: str) -> dict[str, Option]:
-        """Return the environment of tracing for *who*, a mode or "frontend"; the job's own values win over it."""
+        """Return the tracing environment of *who*, a mode or "frontend"; values of the job take precedence."""
         wanted = self.spec["observability"]
         found: list[Option] = []
         otel = wanted["enable_otel"] and wanted["otel_endpoint"]
@@ -201,24 +201,24 @@ class Layout:
 
     @property
     def parts(self) -> list[list[str]]:
-        """The nodes of each part of the job, as Slurm has it: one part, or two of a heterogeneous job."""
+        """The nodes of each component of the Slurm job: one, or two in a heterogeneous job."""
         if not self.spec["resources"]["het_jobs"]:
             return [list(self.addresses)]
         return [[node for node, group in self.het_groups.items() if group == number] for number in ("0", "1")]
 
     @cached_property
     def het_groups(self) -> dict[str, str]:
-        """The part of a heterogeneous job that each node is in, as a word: the decode nodes are the second."""
+        """The component of a heterogeneous job of each node, as text: the decode nodes are the second."""
         first = len(self.addresses) - self.spec["resources"]["decode_nodes"]
         return {node: "0" if index < first else "1" for index, node in enumerate(self.addresses)}
 
     @cached_property
     def node_numbers(self) -> dict[str, int]:
-        """The position of each worker node, by name."""
+        """The index of each worker node, by name."""
         return {node: index for index, node in enumerate(self.roles.workers)}
 
     def private_dir(self, step: str) -> str:
-        """Return a directory name for *step* that no other job, cluster or step on the same host uses."""
+        """Return a directory name for *step* that is unique on the host across jobs, clusters and steps."""
         run = hashlib.sha256(self.run_dir.encode()).hexdigest()[:8]
         return f"/tmp/srt-{self.job_id}-{run}-{step}"
 

@@ -33,14 +33,14 @@ def build_layout(
     """Return the :class:`Layout` of *spec* on *allocation*.
 
     :param allocation: ``{id, run_dir, nodes: [{name, address}]}``.
-    :param multiple: several frontends are possible (the frontend's own answer).
-    :param infra: keys of ``ports`` that services on the infra node take.
+    :param multiple: the frontend supports several instances.
+    :param infra: keys of ``ports`` that services on the infra node use.
     :param share: prefill and decode may share a node.
-    :param families: the kinds of ports that workers get.
-    :param frontend_ports: keys of ``ports`` that each frontend takes beside its HTTP port.
-    :param split: ``split(endpoint)`` returns its processes as ``[(node, gpu_indices, start)]``; default: one a node.
-    :param embedded: the first worker itself is the public side; there is no frontend.
-    :param previous: an earlier plan of the same job, whose ports are kept where they still fit.
+    :param families: the families of ports that workers get.
+    :param frontend_ports: keys of ``ports`` that each frontend uses in addition to its HTTP port.
+    :param split: ``split(endpoint)`` returns its processes as ``[(node, gpu_indices, start)]``; default: one per node.
+    :param embedded: the first worker is the public endpoint; there is no frontend.
+    :param previous: an earlier plan of the same job, whose ports are kept if they are still free.
     """
     addresses, surplus = _needed_nodes(spec, allocation, share)
     roles = assign(addresses, Wish.of(spec))
@@ -77,15 +77,15 @@ def build_layout(
 
 
 def _needed_nodes(spec: JsonObject, allocation: Allocation, share: bool) -> tuple[dict[str, str], list[str]]:
-    """Return ({node: address} of those nodes of *allocation* that the job uses, the names of the others).
+    """Return ({node: address} of the nodes of *allocation* that the job uses, the names of the others).
 
-    Error when there are too few.
+    Error if there are too few.
     """
     addresses = {node["name"]: node["address"] for node in allocation["nodes"]}
     needed = worker_nodes(spec["resources"], share) + Wish.of(spec).nodes
     if len(addresses) < needed:
         raise Error(f"The job needs {needed} nodes, the allocation {allocation['id']} has {len(addresses)}.")
-    # An adopted allocation may be larger; its further nodes stay idle.
+    # An adopted allocation may be larger; its other nodes stay idle.
     return dict(list(addresses.items())[:needed]), list(addresses)[needed:]
 
 
@@ -94,7 +94,7 @@ def _one_a_node(endpoint: Endpoint) -> list[tuple[str, tuple[int, ...], int]]:
 
 
 def _placed(roles: Roles, spec: JsonObject, endpoints: list[Endpoint]) -> Roles:
-    """Move the public node or the client to the first or last decode leader when the job says so."""
+    """Move the public node or the client to the first or last decode leader as the job requests."""
     leaders = [endpoint.nodes[0] for endpoint in endpoints if endpoint.mode == "decode"]
     where = {"first_decode": leaders[:1], "last_decode": leaders[-1:]}
     head = where.get(spec["frontend"]["orchestrator_placement"]) or [roles.head]
@@ -112,7 +112,7 @@ def _reserve_fixed(
     infra: Iterable[str],
     frontend_ports: Sequence[str],
 ) -> None:
-    """Take the ports of infrastructure, nginx and frontends, which are the same in every plan of the job."""
+    """Reserve the ports of infrastructure, nginx and frontends, which are the same in every plan of the job."""
     fixed = [(roles.infra, key) for key in infra]
     fixed.append((roles.head, "frontend"))
     fixed += [
@@ -125,7 +125,7 @@ def _reserve_fixed(
 def _give_ports(
     book: PortBook, processes: list[Process], families: Sequence[Family], previous: Placed | None
 ) -> list[Shift]:
-    """Give each process its ports, those of the *previous* plan first; return what :func:`_shifts` says of them."""
+    """Assign ports to each process, those of the *previous* plan first; return the result of :func:`_shifts`."""
     before = {one["name"]: one for one in previous["processes"]} if previous else {}
     leaders = {process.endpoint.name: process for process in processes if process.leader}
     wanted = [
@@ -134,7 +134,7 @@ def _give_ports(
         for family in families
         if family.who == "process" or process.leader and (family.who == "leader" or process.mode == "prefill")
     ]
-    # Kept ports first: a new worker must not take the number of one that runs.
+    # Kept ports first: a new worker must not take the port of a running one.
     rest = []
     for process, family, node in wanted:
         old = before.get(process.name)
@@ -157,9 +157,9 @@ def _give_ports(
 
 
 def _shifts(book: PortBook, wanted: Iterable[tuple[Process, Family, str]]) -> list[Shift]:
-    """Return the shifts of *wanted* (process, family, node), one for each family and each kind in its way.
+    """Return the shifts of *wanted* (process, family, node), one for each family and each kind that displaces it.
 
-    It looks at the ports alone, so that a plan that keeps them says the same about them.
+    It depends on the ports alone, so a plan that keeps them returns the same shifts.
     """
     following: dict[Counter, int] = {}
     found: dict[tuple[str, str], Shift] = {}

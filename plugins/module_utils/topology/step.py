@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Makes steps, checks and files of a plan; their shapes are in :mod:`..plan_file`."""
+"""Builds steps, checks and files of a plan; their types are in :mod:`..plan_file`."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from ..json_types import Json
 from ..plan_file import Check, Expectation, Listing, PlanFile, Step
 from .options import Option, Word, argv_of, env_of
 
-# Runs a command with a private directory that is empty at the start and gone at the end. The shell stays, so that
-# it can clean up; it passes TERM on and waits for the child, however often a signal interrupts the wait.
+# Runs a command with a private directory that is empty at the start and removed at the end. The shell keeps running
+# to clean up; it forwards TERM and waits for the child, however often a signal interrupts the wait.
 GUARD = """\
 dir=$1; shift
 umask 077; rm -rf -- "$dir"; mkdir -p -- "$dir" || exit 1
@@ -22,7 +22,7 @@ wait "$child"; code=$?
 while kill -0 "$child" 2>/dev/null; do wait "$child"; code=$?; done
 rm -rf -- "$dir"; exit "$code\""""
 
-# How a step whose tasks are the ranks of one MPI program is launched.
+# Launch options of a step whose tasks are the ranks of one MPI program.
 MPI: dict[str, str | None] = {"mpi": "pmix", "oversubscribe": None, "cpu-bind": "verbose,none"}
 
 
@@ -31,9 +31,9 @@ MadeOf = tuple[list[Option], list[Option]]
 
 
 class DraftStep(Step, total=False):
-    """A step on its way into a plan, which sets ``digest``, ``container``, ``mounts`` and the whole ``preamble``.
+    """A step before the planner sets ``digest``, ``container``, ``mounts`` and the common ``preamble``.
 
-    The plan takes ``image`` away, a container image of the step's own, and ``made_of``.
+    The planner removes ``image``, a container image for this step alone, and ``made_of``.
     """
 
     image: str | None
@@ -60,12 +60,12 @@ def make_step(
     critical: bool = True,
     ready: Iterable[Check] = (),
 ) -> DraftStep:
-    """Return a step; see :class:`plan_file.Step` for what it holds.
+    """Return a step; :class:`plan_file.Step` describes its keys.
 
     :param kind: default: *name*.
-    :param ntasks: default: one task a node.
-    :param preamble: shell text that runs before this step's command (after the common preamble).
-    :param log: default: a file of the step's own for each node.
+    :param ntasks: default: one task per node.
+    :param preamble: shell text that runs before the command, after the common preamble.
+    :param log: default: one file per node, named after the step.
     """
     words, options = argv_of(argv)
     environment, variables = env_of(env or {})
@@ -111,7 +111,7 @@ def http_check(
     after: Iterable[str] = (),
     listing: Listing | None = None,
 ) -> Check:
-    """Return a check that asks ``http://host:port/path`` until the answer has status 200 and is as expected."""
+    """Return a check that polls ``http://host:port/path`` until the response has status 200 and is as expected."""
     check: Check = {
         "name": name,
         "kind": "http",

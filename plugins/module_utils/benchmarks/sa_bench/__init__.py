@@ -80,7 +80,7 @@ class SaBench(Benchmark):
     def problems(self, spec: JsonObject) -> list[Finding]:
         options = spec["benchmark"]
         if options["dataset_name"] not in (None, "random", "custom"):
-            problem = f"is {options['dataset_name']}, expected is random or custom."
+            problem = f"is {options['dataset_name']}; expected random or custom."
             return [(("benchmark", "dataset_name"), problem, None)]
         if options["dataset_name"] == "custom":
             return missing(spec, ("dataset_path", "concurrencies"), self.type)
@@ -281,7 +281,7 @@ def own_tokenizer(options: JsonObject) -> str | None:
 
 
 def from_hub(spec: JsonObject) -> bool:
-    """Tell whether the load client gets its tokenizer from the hub or its cache, as no directory is named."""
+    """Return whether the load client gets its tokenizer from the hub or its cache, as no directory is named."""
     path: str = spec["model"]["path"]
     return path.startswith("hf:") and not own_tokenizer(spec["benchmark"])
 

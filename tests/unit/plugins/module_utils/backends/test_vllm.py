@@ -92,7 +92,7 @@ def test_data_parallel_per_gpu():
     assert jobs.option(steps[9]["argv"], "--device-ids") == "1" and steps[9]["nodes"] == ["n3"]
     assert len({step["log"] for step in steps}) == 16
     assert {jobs.option(step["argv"], "--data-parallel-rpc-port") for step in steps} == {"8400"}
-    assert any("data-parallel-rpc-port: the plan sets this itself" in note for note in plan["notes"])
+    assert any("data-parallel-rpc-port: ignored, the plan sets thisf" in note for note in plan["notes"])
     assert any("per_gpu" in note for note in plan["notes"])
 
 
@@ -114,7 +114,7 @@ def test_connectors(word, expected):
 
 
 def flag_given(**backend):
-    """Tell whether a decode worker gets a connector; the job is read like a file, where null is a value."""
+    """Return whether a decode worker gets a connector; the job is read like a file, where null is a value."""
     text = yaml.safe_dump(jobs.raw(backend={"type": "vllm"}, resources=SPLIT))
     job, source = parse_yaml(text, "j.yaml")
     job["backend"].update(backend)
@@ -133,9 +133,9 @@ def test_a_connector_of_null_is_none_and_an_absent_one_is_the_default():
     "backend, path, words",
     [
         ({"connector": "nixll"}, "connector", "Did you mean nixl?"),
-        ({"connector": "moon"}, "connector", "expected is one of nixl, lmcache, kvbm, none, or JSON"),
+        ({"connector": "moon"}, "connector", "expected one of nixl, lmcache, kvbm, none, or JSON"),
         ({"connector": '{"kv_connector": '}, "connector", "which is not JSON"),
-        ({"connector": "[1]"}, "connector", "expected is one of nixl"),
+        ({"connector": "[1]"}, "connector", "expected one of nixl"),
         (modes(decode={"connector": "x"}), "vllm_config.decode.connector", "or JSON"),
         (modes(decode={"connector": 5}), "vllm_config.decode.connector", "a mapping or the JSON text of one"),
         (modes(decode={"kv-transfer-config": "Nixl"}), "vllm_config.decode.kv-transfer-config", "not JSON"),
@@ -230,18 +230,18 @@ def test_vllm_serve():
             {},
             "needs 4 GPUs (data 4), a decode worker has 16, and vLLM must use all of them.",
         ),
-        (modes(decode={"data-parallel-size": 16, "headless": True}), {}, "decided by the plan for data-parallel"),
+        (modes(decode={"data-parallel-size": 16, "headless": True}), {}, "set by the plan for data-parallel"),
         (
             {**modes(decode={"data-parallel-size": 8, "tensor-parallel-size": 2}), "dp_launch_mode": "per_gpu"},
             {},
-            "gives one GPU each",
+            "gives each one GPU",
         ),
         ({}, {"frontend": {"type": "vllm"}}, "exactly one aggregated worker"),
         ({"mooncake_kv_store": {}}, {}, "neither prefill nor decode transfers through mooncake"),
         (
             modes(decode={"profiler_config.x": 1}),
             {"profiling": {"type": "nsys", "prefill": {"start_step": 1}, "decode": {"start_step": 1}}},
-            "nsys profiling sets itself",
+            "set by nsys profiling",
         ),
     ],
 )
@@ -287,7 +287,7 @@ def test_a_worker_over_nodes_has_no_port_of_the_jobs_either(value):
         step = jobs.step(plan, name)
         assert "VLLM_PORT" not in step["env"] and step["env"]["OTHER"] == "1"
     told = [note for note in plan["notes"] if "VLLM_PORT" in note]
-    assert told == ["backend.decode_environment: VLLM_PORT: the plan decides this itself, for each process."]
+    assert told == ["backend.decode_environment: VLLM_PORT: ignored, the plan sets this for each process."]
 
 
 def test_several_names():

@@ -87,14 +87,16 @@ def test_times_of_nginx(text):
 
 @pytest.mark.parametrize("text", ["", "600s; evil", "600S", "1m 1h", "s", "1 h", "5 30s", "1y", "10s\n5"])
 def test_times_that_nginx_would_not_read(text):
-    with pytest.raises(SpecError, match="keepalive_timeout: (?s:.*) no time of nginx. Write it as in 600s") as caught:
+    with pytest.raises(
+        SpecError, match="keepalive_timeout: (?s:.*) not a valid time for nginx. Write it as in 600s"
+    ) as caught:
         jobs.spec_of(frontend={"nginx_keepalive_timeout": text})
     assert len(caught.value.problems) == 1
 
 
 @pytest.mark.parametrize("text", ["", "X; evil", "X Y", "{}"])
 def test_headers_that_nginx_would_not_read(text):
-    with pytest.raises(SpecError, match="no header of nginx. Write it as in X-Session-ID"):
+    with pytest.raises(SpecError, match="not a valid header for nginx. Write it as in X-Session-ID"):
         jobs.spec_of(frontend={"nginx_session_affinity_header": text})
 
 
@@ -157,7 +159,7 @@ def test_an_option_of_ours_that_the_job_sets_is_passed_once(key):
 def test_an_empty_infra_node_is_pointed_out():
     changes = {"backend": {"type": "sglang"}, "frontend": {"type": "sglang"}}
     plan = jobs.plan_of(**changes, infra={"etcd_nats_dedicated_node": True})
-    assert any("that node stays empty" in note for note in plan["notes"])
+    assert any("that node stays idle" in note for note in plan["notes"])
 
 
 @pytest.mark.parametrize(
@@ -174,7 +176,11 @@ def test_a_port_of_the_frontends_own_gives_way_with_a_note(kind, backend, args, 
     argv = jobs.step(plan, "frontend_0")["argv"]
     assert argv.count(flag) == 1 and jobs.option(argv, flag) == value and "--http_port" not in argv
     assert jobs.option(argv, "--router-mode") == "kv" and not {"9", "h", "::"} & set(argv)
-    told = [note for note in plan["notes"] if note.startswith(f"frontend.args: {', '.join(args)}: the plan sets this")]
+    told = [
+        note
+        for note in plan["notes"]
+        if note.startswith(f"frontend.args: {', '.join(args)}: ignored, the plan sets this")
+    ]
     assert len(told) == 1
 
 
@@ -190,17 +196,17 @@ def test_host_and_port_of_trtllm_serve_give_way_with_a_note():
     plan = jobs.plan_of(**changes)
     text = next(one["content"] for one in plan["files"] if one["path"] == "trtllm_serve.yaml")
     assert text.startswith('hostname: "0.0.0.0"\nport: 8000\nmax_retries: 3\n')
-    assert "frontend.server_config_extra: port, hostname: the plan sets this itself." in plan["notes"]
+    assert "frontend.server_config_extra: port, hostname: ignored, the plan sets this." in plan["notes"]
     plan = jobs.plan_of(resources=jobs.AGGREGATED, **changes)
     (note,) = [note for note in plan["notes"] if "no effect" in note]
-    assert note.startswith("frontend.server_config_extra: no effect, the worker itself")
+    assert note.startswith("frontend.server_config_extra: no effect, the worker is")
 
 
 def test_vllm_serve_takes_no_options_but_says_that_host_and_port_are_the_plans():
     changes = {"resources": jobs.AGGREGATED, "backend": {"type": "vllm"}}
     plan = jobs.plan_of(**changes, frontend={"type": "vllm", "args": {"host": "x", "port": 1}})
     assert any(note.startswith("frontend.args: host, port: the plan sets this") for note in plan["notes"])
-    with pytest.raises(SpecError, match="has no program to go to"):
+    with pytest.raises(SpecError, match="is not used: no frontend program runs"):
         jobs.plan_of(**changes, frontend={"type": "vllm", "args": {"router-mode": "kv"}})
 
 
@@ -208,9 +214,9 @@ def test_vllm_serve_takes_no_options_but_says_that_host_and_port_are_the_plans()
 def test_what_has_no_effect_without_a_frontend_is_a_note(kind):
     frontend = {"type": "vllm" if kind == "vllm" else "trtllm_serve", "env": {"A": "1"}, "dedicated_node": True}
     changes = {"resources": jobs.AGGREGATED, "backend": {"type": kind}, "frontend": frontend}
-    stays = "frontend.dedicated_node: the worker itself is the public side, so that node stays empty."
+    stays = "frontend.dedicated_node: the worker is the public endpoint, so that node stays idle."
     notes = jobs.plan_of(**changes)["notes"]
-    assert stays in notes and any(note.startswith("frontend.env: no effect, the worker itself") for note in notes)
+    assert stays in notes and any(note.startswith("frontend.env: no effect, the worker is") for note in notes)
     # The client is on it.
     assert stays not in jobs.plan_of(**changes, benchmark={"client_dedicated_node": True})["notes"]
     apart = {"client_dedicated_node": True, "colocate_with_frontend": False}

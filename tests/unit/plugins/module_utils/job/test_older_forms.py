@@ -26,7 +26,7 @@ def modern(text):
         ("backend: {num_additional_frontends: 3}", "frontend.num_additional_frontends", 3, None),
         ("backend: {gpu_type: gb200}", "resources.gpu_type", "gb200", None),
         ("backend: {use_sglang_router: true}", "frontend.type", "sglang", "frontend.type: sglang"),
-        ("backend: {use_sglang_router: false}", "frontend.type", None, "frontend.type, which is dynamo"),
+        ("backend: {use_sglang_router: false}", "frontend.type", None, "frontend.type, which defaults to dynamo"),
         ("profiling: {isl: 7}", "benchmark.isl", 7, None),
         ("profiling: {osl: 7}", "benchmark.osl", 7, None),
         ("profiling: {concurrency: 24}", "benchmark.concurrencies", [24], None),
@@ -35,10 +35,10 @@ def modern(text):
         ("resources: {agg_workers: 0}\nprofiling: {stop_step: 5}", "profiling.decode.stop_step", 5, None),
         ("resources: {agg_nodes: 0}\nprofiling: {stop_step: 5}", "profiling.decode.stop_step", 5, None),
         ("resources: {gpus-per-node: 8}", "resources.gpus_per_node", 8, None),
-        ("health-check: {max-attempts: 8}", "health_check.max_attempts", 8, "health_check today"),
-        ("benchmark: {type: gsm8k-bench}", "benchmark.type", "gsm8k", "is called gsm8k"),
+        ("health-check: {max-attempts: 8}", "health_check.max_attempts", 8, "now written health_check"),
+        ("benchmark: {type: gsm8k-bench}", "benchmark.type", "gsm8k", "is now called gsm8k"),
         ("benchmark: {sweep: {mode: grid}}", "benchmark.sweep", None, "at the top level"),
-        ("lock: {version: 2}", "lock", None, "left out"),
+        ("lock: {version: 2}", "lock", None, "ignored"),
     ],
 )
 def test_today(text, path, value, note):
