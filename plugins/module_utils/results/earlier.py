@@ -28,7 +28,7 @@ class Found(NamedTuple):
     result_number: int = 0
 
 
-def own_attempt(plan, point):
+def own_attempt(plan: Plan, point: PlanPoint) -> Found | None:
     """Return the newest valid measurement of *point* that its run has set aside (Found), or None."""
     result = os.path.join(plan["run_dir"], point["result"])
     _time, number, verdict, other = newest(point, result) or (None, 0, None, 0)
@@ -37,7 +37,7 @@ def own_attempt(plan, point):
     return Found(attempt_path(result, other), verdict, max(number, other), number, other)
 
 
-def earlier_result(plan, point):
+def earlier_result(plan: Plan, point: PlanPoint) -> Found | None:
     """Return the newest valid measurement of *point* in the runs beside this one (Found), or None."""
     output_dir, own = os.path.split(os.path.normpath(plan["run_dir"]))
     found = []
@@ -59,6 +59,6 @@ def earlier_result(plan, point):
     return Found(path, dict(verdict, origin=verdict.get("origin") or {"job_id": job_id, "path": path}))
 
 
-def standing_for(plan, point):
+def standing_for(plan: Plan, point: PlanPoint) -> Found | None:
     """Return what stands for *point* if its current result does not: own_attempt, or else earlier_result."""
     return own_attempt(plan, point) or earlier_result(plan, point)

@@ -31,17 +31,17 @@ STATE_COLUMNS = ("valid", "invalid_reasons")
 ORIGIN_COLUMNS = ("started_at", "ended_at", "origin", "service_gaps")
 
 
-def point_columns(benchmark):
+def point_columns(benchmark: Benchmark) -> list[str]:
     """Return the columns of the CSV that are about one point."""
     return [*benchmark.key_fields, *STATE_COLUMNS, *benchmark.metrics, *ORIGIN_COLUMNS]
 
 
-def job_columns(benchmark):
+def job_columns(benchmark: Benchmark) -> list[str]:
     """Return the columns of the CSV that are the same for all points."""
     return [*JOB_COLUMNS, *benchmark.described_by]
 
 
-def rows(rollup):
+def rows(rollup: Rollup) -> list[JsonObject]:
     """Return one flat dict for each point, with the columns of the CSV in order."""
     job, benchmark, flat = dict(rollup, topology=topology(rollup)), of_plan(rollup), []
     for record in rollup["results"]:
@@ -54,14 +54,14 @@ def rows(rollup):
     return flat
 
 
-def topology(rollup):
+def topology(rollup: Rollup) -> str:
     """Return the short name of the workers: 2P/4D, or 3A."""
     if rollup["is_disaggregated"]:
         return f"{rollup['prefill_workers']}P/{rollup['decode_workers']}D"
     return f"{rollup['agg_workers']}A"
 
 
-def csv_text(rollup):
+def csv_text(rollup: Rollup) -> str:
     """Return the content of rollup.csv."""
     benchmark = of_plan(rollup)
     flat, columns = rows(rollup), [*job_columns(benchmark), *point_columns(benchmark)]
@@ -77,7 +77,7 @@ def csv_text(rollup):
     return pandas.DataFrame(flat, columns=columns, dtype=object).to_csv(index=False, lineterminator="\n")
 
 
-def table_text(rollup, dry=False, coming=None):
+def table_text(rollup: Rollup | None, dry: bool=False, coming: Mapping[str, Found] | None=None) -> str:
     """Return the points as a table, the verdict, and why it is what it is.
 
     :param dry: of a dry run: points without a result are no fault, they would be measured.
@@ -97,7 +97,7 @@ def table_text(rollup, dry=False, coming=None):
     return "\n".join(text)
 
 
-def _aligned(rollup, dry, coming):
+def _aligned(rollup: Rollup, dry: bool, coming: Mapping[str, Found]) -> list[str]:
     """Return the lines of the table: what identifies each point, its metrics, and what counts."""
     benchmark = of_plan(rollup)
     columns = [METRICS[name] for name in benchmark.columns]
@@ -110,7 +110,7 @@ def _aligned(rollup, dry, coming):
     return ["  ".join([*(cell.rjust(width) for cell, width in zip(line, widths)), line[-1]]) for line in lines]
 
 
-def _mark(record, rollup, dry, found):
+def _mark(record: PointRecord, rollup: Rollup, dry: bool, found: Found | None) -> str:
     """Return what the last column says of a point; *found*: what would stand for it (Found), or None."""
     missing = record["state"] == NOT_MEASURED
     if found:
@@ -130,12 +130,12 @@ def _mark(record, rollup, dry, found):
     return mark
 
 
-def service_gaps(rollup):
+def service_gaps(rollup: Rollup) -> list[str]:
     """Return what was missing or lost while points were measured and the job can do without, one line each."""
     return [f"{one['label']}: {gap}" for one in rollup["results"] for gap in one.get("service_gaps") or ()]
 
 
-def unmeasured(rollup):
+def unmeasured(rollup: Rollup) -> list[PointRecord]:
     """Return the records of the points that nobody has measured yet, without those that are left out."""
     left_out = rollup.get("left_out") or ()
     return [one for one in rollup["results"] if one["state"] == NOT_MEASURED and one["label"] not in left_out]

@@ -37,12 +37,12 @@ class Standing(NamedTuple):
     state: str
 
 
-def verdict_path(result):
+def verdict_path(result: str) -> str:
     """Return the path of the verdict on the result file *result*."""
     return os.path.splitext(result)[0] + ".verdict.json"
 
 
-def make_verdict(point, reasons, figures=None, result=None, times=(None, None), origin=None):
+def make_verdict(point: PlanPoint, reasons: Iterable[str], figures: JsonObject | None=None, result: str | None=None, times: tuple[str | None, str | None]=(None, None), origin: Origin | None=None) -> Verdict:
     """Return the verdict on *point*.
 
     :param figures: those of its result (or partial result), see :meth:`Benchmark.figures`, or None.
@@ -65,7 +65,7 @@ def make_verdict(point, reasons, figures=None, result=None, times=(None, None), 
     }
 
 
-def write_verdict(result, verdict):
+def write_verdict(result: str, verdict: Verdict) -> None:
     """Write *verdict* beside the result file *result*; Error when that is not possible."""
     path = verdict_path(result)
     try:
@@ -77,7 +77,7 @@ def write_verdict(result, verdict):
         ) from None
 
 
-def read_verdict(result):
+def read_verdict(result: str) -> Verdict | None:
     """Return the verdict on the result file *result*, or None when there is none that can be read."""
     try:
         with open(verdict_path(result), encoding="utf-8") as stream:
@@ -88,7 +88,7 @@ def read_verdict(result):
     return verdict if good else None
 
 
-def standing(point, result):
+def standing(point: PlanPoint, result: str) -> Standing:
     """Return the :class:`Standing` of *point* as its files say now.
 
     It does not count without a verdict, with one on another digest, or when its result is missing or changed.
@@ -106,13 +106,13 @@ def standing(point, result):
     return Standing(verdict, reasons, CHANGED if reasons else VALID)
 
 
-def may_stand(point, verdict):
+def may_stand(point: PlanPoint, verdict: Verdict) -> bool:
     """Tell whether *verdict* calls *point* valid, without a service gap; its result is another matter."""
     same = verdict.get("digest") == point["digest"]
     return bool(same and verdict.get("valid") and not verdict.get("service_gaps"))
 
 
-def why_unsealed(verdict, result):
+def why_unsealed(verdict: Verdict, result: str) -> list[str]:
     """Return the reason, as a list, why the file *result* is not the one that *verdict* was passed on; empty: it is."""
     try:
         intact = file_hash(result) == verdict.get("result_sha256")
@@ -121,7 +121,7 @@ def why_unsealed(verdict, result):
     return [] if intact else ["its result file has changed since it was evaluated"]
 
 
-def file_hash(path):
+def file_hash(path: str) -> str:
     """Return the SHA-256 of a file in hex; OSError when it cannot be read."""
     sha = hashlib.sha256()
     with open(path, "rb") as stream:
