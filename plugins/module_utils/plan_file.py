@@ -200,7 +200,8 @@ class ProcessRecord(TypedDict):
 
 
 class PlanPoint(TypedDict):
-    """One point of a benchmark. A type of benchmark may add what identifies it, such as ``concurrency``.
+    """One point of a benchmark. ``key`` identifies it for the user, by the ``key_fields`` of its type of benchmark,
+    such as ``concurrency``; ``label`` is the same for messages.
 
     ``parameters`` is all that the result depends on beside the service itself; ``digest`` is over both. ``result`` and
     ``progress`` are paths relative to the run directory. ``expect`` is what a valid result has, ``{name: value}``. The
@@ -208,6 +209,8 @@ class PlanPoint(TypedDict):
     """
 
     name: str
+    key: JsonObject
+    label: str
     parameters: JsonObject
     step: Step
     result: str

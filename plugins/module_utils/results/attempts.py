@@ -14,7 +14,8 @@ import os
 import re
 
 from ..benchmarks.base import partial_path, progress_path
-from .verdict import may_stand, read_verdict, verdict_path, why_unsealed
+from ..plan_file import PlanPoint
+from .verdict import Verdict, may_stand, read_verdict, verdict_path, why_unsealed
 
 
 def attempt_path(result: str, number: int) -> str:
@@ -49,7 +50,7 @@ def newest(point: PlanPoint, result: str) -> tuple[float, int, Verdict, int] | N
         verdict = read_verdict(attempt_path(result, number))
         if verdict and verdict.get("digest") == point["digest"]:
             found = reusable(point, result, number)
-            return (when, number, *found) if found else None
+            return (when, number, found[0], found[1]) if found else None
     return None
 
 

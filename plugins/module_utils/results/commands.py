@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable, Mapping
 
 from ..backends import BACKENDS
 from ..benchmarks import BENCHMARKS
+from ..json_types import JsonObject
 from ..secrets.redaction import redact_argv
 
 
@@ -31,7 +33,8 @@ def raw(argv: Iterable[str]) -> str:
 
 
 def _options(argv: Iterable[str], table: Mapping[str, Iterable[str]]) -> dict[str, str | int | None]:
-    given, words = {}, list(map(str, argv))
+    given: dict[str, str] = {}
+    words = list(map(str, argv))
     for index, word in enumerate(words):
         if word.startswith("--"):
             name, equals, value = word[2:].partition("=")

@@ -10,19 +10,32 @@ and origin; all times are UTC.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
+from typing import cast
 
 from .. import metrics
 from ..benchmarks import of_plan
+from ..benchmarks.base import Benchmark
+from ..json_types import Json, JsonObject
+from ..plan_file import Plan, PlanPoint
 from ..secrets.redaction import redact
 from . import commands, outcome, worker_logs
-from .verdict import VALID, standing
+from .earlier import Found
+from .rollup_file import PointRecord, Rollup
+from .verdict import VALID, Standing, standing
 
 ROLLUP_SCHEMA_VERSION = 1
 MODES = ("prefill", "decode", "agg")
 LONG_MODE = {"prefill": "prefill", "decode": "decode", "agg": "aggregated"}
 
 
-def build(plan: Plan, now: str, failure: Mapping[str, str] | None=None, coming: Mapping[str, Found] | None=None, wanted: Mapping[str, Sequence[Json]] | None=None) -> Rollup:
+def build(
+    plan: Plan,
+    now: str,
+    failure: Mapping[str, str] | None = None,
+    coming: Mapping[str, Found] | None = None,
+    wanted: Mapping[str, Sequence[Json]] | None = None,
+) -> Rollup:
     """Return the rollup of the run that *plan* describes, from the files in its run directory.
 
     :param now: time of generation (UTC).
@@ -42,8 +55,8 @@ def build(plan: Plan, now: str, failure: Mapping[str, str] | None=None, coming: 
     if not points:
         notes.append(f"Nothing was measured: benchmark type {benchmark.type} has no points.")
     backend = spec.get("backend") or {}
-    summary, more = _nodes_summary(plan, backend.get("type"))
-    return {
+    summary, more = _nodes_summary(plan, backend["type"])
+    rollup = {
         "schema_version": ROLLUP_SCHEMA_VERSION,
         "job_id": str(plan["job_id"]),
         "job_name": plan.get("name") or spec.get("name"),
@@ -67,6 +80,7 @@ def build(plan: Plan, now: str, failure: Mapping[str, str] | None=None, coming: 
         "notes": notes + more,
         "tags": list(spec.get("tags") or []),
     }
+    return cast("Rollup", rollup)
 
 
 def _failure_reasons(failure: Mapping[str, str] | None) -> list[str]:
@@ -93,25 +107,26 @@ def _job_facts(plan: Plan, points: Sequence[PlanPoint]) -> JsonObject:
     }
 
 
-def point_record(benchmark: Benchmark, point: PlanPoint, plan: Plan, earlier: Found | None=None) -> PointRecord:
+def point_record(benchmark: Benchmark, point: PlanPoint, plan: Plan, earlier: Found | None = None) -> PointRecord:
     """Return the entry of ``results[]`` for one planned point, measured or not.
 
     :param earlier: what stands for it instead of its current result (Found).
     """
     if earlier:
-        verdict, reasons, state = earlier.verdict, [], VALID
+        found = Standing(earlier.verdict, [], VALID)
     else:
-        verdict, reasons, state = standing(point, os.path.join(plan["run_dir"], point["result"]))
-    verdict = verdict or {}
-    record = {**point["key"], **dict.fromkeys(benchmark.metrics), **(verdict.get("metrics") or {}), **point["key"]}
+        found = standing(point, os.path.join(plan["run_dir"], point["result"]))
+    verdict: JsonObject = {**(found.verdict or {})}
+    record: PointRecord = {**point["key"], **dict.fromkeys(benchmark.metrics)}
+    record.update(verdict.get("metrics") or {}, **point["key"])
     share = metrics.derived(record, gpus(plan))
     record.update({name: value for name, value in share.items() if name in benchmark.metrics})
     record.update(
         name=point["name"],
         label=point["label"],
-        valid=not reasons,
-        state=state,
-        invalid_reasons=reasons,
+        valid=not found.reasons,
+        state=found.state,
+        invalid_reasons=found.reasons,
         digest=point["digest"],
         path=point["result"],
         origin=verdict.get("origin"),
@@ -147,11 +162,12 @@ def _sizes(plan: Plan) -> dict[str, int]:
 
 def _model_name(spec: JsonObject, points: Sequence[PlanPoint]) -> str | None:
     for point in points:
-        name = (point.get("parameters") or {}).get("model")
+        name: str | None = (point.get("parameters") or {}).get("model")
         if name:
             return name
     model = spec.get("model") or {}
-    return model.get("served_name") or os.path.basename((model.get("path") or "").rstrip("/")) or None
+    name = model.get("served_name")
+    return name or os.path.basename((model.get("path") or "").rstrip("/")) or None
 
 
 def _nodes_summary(plan: Plan, backend_type: str) -> tuple[JsonObject, list[str]]:

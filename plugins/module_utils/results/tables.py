@@ -7,10 +7,15 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Mapping
 
 from ..benchmarks import of_plan
+from ..benchmarks.base import Benchmark
+from ..json_types import JsonObject
 from ..metrics import METRICS
+from .earlier import Found
 from .outcome import verdict_lines
+from .rollup_file import PointRecord, Rollup
 from .verdict import NOT_MEASURED
 
 JOB_COLUMNS = (
@@ -74,10 +79,10 @@ def csv_text(rollup: Rollup) -> str:
         writer.writerows(flat)
         return stream.getvalue()
     # Objects, so that a column of whole numbers with a gap does not turn into fractions.
-    return pandas.DataFrame(flat, columns=columns, dtype=object).to_csv(index=False, lineterminator="\n")
+    return str(pandas.DataFrame(flat, columns=columns, dtype=object).to_csv(index=False, lineterminator="\n"))
 
 
-def table_text(rollup: Rollup | None, dry: bool=False, coming: Mapping[str, Found] | None=None) -> str:
+def table_text(rollup: Rollup | None, dry: bool = False, coming: Mapping[str, Found] | None = None) -> str:
     """Return the points as a table, the verdict, and why it is what it is.
 
     :param dry: of a dry run: points without a result are no fault, they would be measured.
@@ -101,7 +106,7 @@ def _aligned(rollup: Rollup, dry: bool, coming: Mapping[str, Found]) -> list[str
     """Return the lines of the table: what identifies each point, its metrics, and what counts."""
     benchmark = of_plan(rollup)
     columns = [METRICS[name] for name in benchmark.columns]
-    lines = [[*benchmark.key_fields, *(one.label for one in columns), "valid"]]
+    lines: list[list[str]] = [[*benchmark.key_fields, *(one.label for one in columns), "valid"]]
     for record in rollup["results"]:
         cells = [*(str(record[field]) for field in benchmark.key_fields)]
         cells += [one.text(record.get(one.name)) for one in columns]

@@ -12,16 +12,50 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple, TypedDict
 
 from ..failures import Error
 from ..files import write_text_atomic
+from ..json_types import JsonObject
+from ..plan_file import PlanPoint
 
 VERDICT_SCHEMA_VERSION = 1
 
 # States of a point: how far its measurement is one that counts.
 VALID, INVALID, NOT_MEASURED, NOT_EVALUATED = "valid", "invalid", "not_measured", "not_evaluated"
 OUTDATED, CHANGED = "outdated", "changed"  # of other parameters or another service; another result file
+
+
+class Origin(TypedDict):
+    """The run that measured a point which was taken over: its job id, and the path of the result file in it."""
+
+    job_id: str
+    path: str
+
+
+class _Verdict(TypedDict, total=False):
+    service_gaps: list[str]
+
+
+class Verdict(_Verdict):
+    """The verdict on one point.
+
+    ``digest`` and ``key`` are those of the point, ``metrics`` the figures of its result, times
+    are UTC. ``origin`` is None for a point that this run measured, ``result_sha256`` without a result.
+    ``service_gaps`` says what of the service was missing although the job's ``faults`` allow that.
+    """
+
+    schema_version: int
+    digest: str
+    key: JsonObject
+    valid: bool
+    reasons: list[str]
+    metrics: JsonObject
+    started_at: str | None
+    ended_at: str | None
+    origin: Origin | None
+    result_sha256: str | None
 
 
 class Standing(NamedTuple):
@@ -32,8 +66,8 @@ class Standing(NamedTuple):
     :ivar state: one of the states above.
     """
 
-    verdict: dict | None
-    reasons: list
+    verdict: Verdict | None
+    reasons: list[str]
     state: str
 
 
@@ -42,7 +76,14 @@ def verdict_path(result: str) -> str:
     return os.path.splitext(result)[0] + ".verdict.json"
 
 
-def make_verdict(point: PlanPoint, reasons: Iterable[str], figures: JsonObject | None=None, result: str | None=None, times: tuple[str | None, str | None]=(None, None), origin: Origin | None=None) -> Verdict:
+def make_verdict(
+    point: PlanPoint,
+    reasons: Iterable[str],
+    figures: JsonObject | None = None,
+    result: str | None = None,
+    times: tuple[str | None, str | None] = (None, None),
+    origin: Origin | None = None,
+) -> Verdict:
     """Return the verdict on *point*.
 
     :param figures: those of its result (or partial result), see :meth:`Benchmark.figures`, or None.
@@ -81,7 +122,7 @@ def read_verdict(result: str) -> Verdict | None:
     """Return the verdict on the result file *result*, or None when there is none that can be read."""
     try:
         with open(verdict_path(result), encoding="utf-8") as stream:
-            verdict = json.load(stream)
+            verdict: Verdict = json.load(stream)
     except (OSError, ValueError):
         return None
     good = isinstance(verdict, dict) and verdict.get("schema_version") == VERDICT_SCHEMA_VERSION
