@@ -29,9 +29,9 @@ class LogLines(NamedTuple):
     :ivar work: regular expressions for the beginning of lines of ordinary work, where no level of a logger tells it.
     """
 
-    fatal: tuple = ()
-    words: tuple = ()
-    work: tuple = ()
+    fatal: tuple[tuple[str, str, str], ...] = ()
+    words: tuple[str, ...] = ()
+    work: tuple[str, ...] = ()
 
 
 def to_text(programs: Iterable[LogLines]) -> str:
