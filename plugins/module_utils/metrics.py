@@ -104,7 +104,11 @@ def derived(figures: Mapping[str, Json], gpus: Mapping[str, int]) -> dict[str, f
     :param figures: ``{name of a metric: value}``.
     :param gpus: ``{key of GPUS: number of GPUs}``.
     """
-    found = {one.name: _share(figures.get(one.source), gpus.get(one.gpus)) for one in METRICS.values() if one.source and one.gpus}
+    found = {
+        one.name: _share(figures.get(one.source), gpus.get(one.gpus))
+        for one in METRICS.values()
+        if one.source and one.gpus
+    }
     return dict(found, output_tps_per_user=_share(1000.0, figures.get("median_tpot_ms")))
 
 

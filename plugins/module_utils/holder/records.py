@@ -118,6 +118,13 @@ class _Answers(TypedDict, total=False):
     restarts: int
 
 
+class Known(TypedDict):
+    """What a controller knows already: the holder's answer (``instance_id``) up to its ``seq``."""
+
+    seq: int
+    instance_id: str
+
+
 class Refusal(TypedDict):
     """The answer to a request of another protocol."""
 
