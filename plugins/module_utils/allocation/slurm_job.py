@@ -16,7 +16,7 @@ from ..slurm.commands import QueueEntry
 from . import adopted, description, detached, ending, finding, requeue, submission, unfinished, waiting
 from .call import QUERIED, Call
 
-ARGUMENT_SPEC = {
+ARGUMENT_SPEC: JsonObject = {
     "allocation": {"type": "dict"},
     "state": {"type": "str", "choices": ["present", "running", "absent", "requeued"], "default": "running"},
     "job_id": {"type": "str"},

@@ -147,10 +147,10 @@ def standing(point: PlanPoint, result: str) -> Standing:
     return Standing(verdict, reasons, CHANGED if reasons else VALID)
 
 
-def may_stand(point: PlanPoint, verdict: Verdict) -> bool:
+def may_stand(point: PlanPoint, verdict: Verdict | None) -> bool:
     """Tell whether *verdict* calls *point* valid, without a service gap; its result is another matter."""
-    same = verdict.get("digest") == point["digest"]
-    return bool(same and verdict.get("valid") and not verdict.get("service_gaps"))
+    same = verdict is not None and verdict.get("digest") == point["digest"]
+    return bool(verdict and same and verdict.get("valid") and not verdict.get("service_gaps"))
 
 
 def why_unsealed(verdict: Verdict, result: str) -> list[str]:
