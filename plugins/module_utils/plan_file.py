@@ -200,25 +200,30 @@ class ProcessRecord(TypedDict):
     ports: dict[str, int]
 
 
-class PlanPoint(TypedDict):
-    """One point of a benchmark. ``key`` identifies it for the user, by the ``key_fields`` of its type of benchmark,
-    such as ``concurrency``; ``label`` is the same for messages.
+class PointFields(TypedDict):
+    """What a type of benchmark says of a point beside its step.
 
-    ``parameters`` is all that the result depends on beside the service itself; ``digest`` is over both. ``result`` and
-    ``progress`` are paths relative to the run directory. ``expect`` is what a valid result has, ``{name: value}``. The
-    point ends after ``deadline_s``, and after ``stall_timeout_s`` without any progress (0: never).
+    ``key`` is what tells it from the other points, such as ``{"concurrency": 4}``, and ``label`` that for people.
+    ``parameters`` is all that the result depends on beside the service itself. ``result`` and ``progress`` are paths
+    relative to the run directory. ``expect`` is what a valid result has, ``{name: value}``. The point ends after
+    ``deadline_s``, and after ``stall_timeout_s`` without any progress (0: never).
     """
 
     name: str
     key: JsonObject
     label: str
     parameters: JsonObject
-    step: Step
     result: str
     progress: str
     expect: JsonObject
     deadline_s: float
     stall_timeout_s: float
+
+
+class PlanPoint(PointFields):
+    """One point of a benchmark; ``digest`` is over its parameters, the service and the hardware."""
+
+    step: Step
     digest: str
 
 

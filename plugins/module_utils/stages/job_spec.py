@@ -17,7 +17,7 @@ from ..job.paths import Environment
 from ..job.reading import Document, read_jobs
 from ..job.resolve import Secrets, describe, raise_problems, resolve
 from ..job.run_request import RunRequest, check_output_dir
-from ..json_types import JsonObject
+from ..json_types import Json, JsonObject, KeyPath
 from ..plan.planner import Planner
 from ..schema.source import Source
 from ..secrets import references
@@ -115,7 +115,7 @@ class Jobs:
         # Nothing will be run: then nothing is written, and what cannot be run yet is only a note.
         self.rehearse = bool(params.get("rehearse") or check_mode)
         self.single = params.get("single") and not check_mode
-        self.jobs: list[JsonObject] = []
+        self.jobs: list[Json] = []
         self.origins: list[JsonObject] = []
         self.problems: list[Problem] = []
         self.secrets: dict[str, str] = {}
@@ -138,7 +138,8 @@ class Jobs:
         self.problems += found.problems + of_variants(wrong, len(found.variants))
 
     def _add(self, job: JsonObject, source: Source) -> None:
-        params, given = self.params, {}
+        params = self.params
+        given: dict[KeyPath, str] = {}
         # In the flat form the extra var may as well be the job's own key.
         if params.get("setup_script") and job.get("setup_script") != params["setup_script"]:
             job, given = dict(job, setup_script=params["setup_script"]), {("setup_script",): "-e setup_script"}

@@ -217,9 +217,9 @@ class Measurement:
             except Error as error:
                 return [f"the load client ended well, but {error.msg}"], None, None
             return benchmark.evaluate(raw, expect, share), raw, self._result
-        raw = benchmark.read_partial(self._result)
-        reasons = [stopped or self._how_it_ended(raw)]
-        return reasons + (benchmark.evaluate_partial(raw, expect, share) if raw else []), raw, None
+        partial = benchmark.read_partial(self._result)
+        reasons = [stopped or self._how_it_ended(partial)]
+        return reasons + (benchmark.evaluate_partial(partial, expect, share) if partial else []), partial, None
 
     def _await_file(self) -> None:
         """Give a shared disk the time to show a file that another node has written."""

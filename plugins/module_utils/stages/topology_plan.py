@@ -61,7 +61,7 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
             write_text_atomic(inside(job["run_dir"], one["path"]), one["content"], int(one["mode"], 8))
         # Last: a reader that sees the plan finds its files.
         write_text_atomic(path, text)
-    result = {
+    result: JsonObject = {
         "changed": changed,
         "plan_path": path,
         "plan": summary(plan),
@@ -85,7 +85,7 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
     return result
 
 
-def _has_nodes(job: JsonObject, name: str) -> None:
+def _has_nodes(job: Mapping[str, object], name: str) -> None:
     """Raise Error for a job that is not there, or that waits for its nodes."""
     if not job:
         raise Error(
