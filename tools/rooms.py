@@ -26,8 +26,8 @@ ALLOWED = {
     "failures": "json_types",
     "holder": "",
     "programs": "",
-    "run_options": "holder",
-    "metrics": "",
+    "run_options": "json_types holder",
+    "metrics": "json_types",
     "log_lines": "",
     "files": "failures json_types",
     "entry": "failures json_types",
@@ -40,12 +40,14 @@ ALLOWED = {
     "frontends": "failures json_types log_lines plan_file schema topology",
     "benchmarks": "failures json_types metrics plan_file schema topology",
     "slurm": "failures json_types plan_file holder",
-    "job": "failures json_types files metrics run_options secrets schema topology backends frontends benchmarks slurm",
-    "plan": "json_types files log_lines plan_file programs schema topology services backends frontends benchmarks job "
-    "slurm",
-    "results": "failures files metrics secrets backends benchmarks",
-    "allocation": "failures files programs run_options secrets holder slurm",
-    "stages": "failures files metrics plan_file programs secrets benchmarks holder slurm job plan results allocation",
+    "job": "failures files metrics run_options secrets schema topology backends frontends benchmarks slurm",
+    "plan": "files log_lines plan_file programs schema topology services backends frontends benchmarks job slurm",
+    "results": "failures json_types files metrics plan_file secrets backends benchmarks",
+    "allocation": "failures json_types files entry plan_file programs run_options secrets holder slurm",
+    "stages": (
+        "failures json_types files entry metrics plan_file programs secrets schema benchmarks holder slurm job plan "
+        "results allocation"
+    ),
     "sandbox": "failures json_types files entry plan_file programs",
 }
 ALLOWED = {room: tuple(to.split()) for room, to in ALLOWED.items()}

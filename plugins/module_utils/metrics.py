@@ -9,7 +9,10 @@ rollup.json and columns of rollup.csv.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
+
+from .json_types import Json
 
 HIGHER, LOWER = "higher", "lower"
 GPUS = {"all": "GPU", "prefill": "prefill GPU", "decode": "decode GPU"}  # what a metric may be divided by
@@ -42,13 +45,13 @@ class Metric(NamedTuple):
         unit = f"{self.unit}/{GPUS[self.gpus]}" if self.gpus else self.unit
         return " ".join(filter(None, (self.title, unit)))
 
-    def text(self, value) -> str:
+    def text(self, value: Json) -> str:
         """Return *value* for a cell, without its unit; ``-`` for None."""
         if value is None:
             return "-"
         return str(value) if self.digits is None or isinstance(value, str) else format(value, f",.{self.digits}f")
 
-    def phrase(self, value) -> str:
+    def phrase(self, value: Json) -> str:
         """Return *value* for a sentence, such as ``TTFT mean 16.0 ms``."""
         return " ".join(filter(None, (self.title, self.text(value), self.label[len(self.title) :].strip())))
 
@@ -95,17 +98,21 @@ METRICS = {one.name: one for one in _TABLE}
 BEST = ("output_tps", "total_tps", "mean_ttft_ms", "mean_itl_ms")
 
 
-def derived(figures: dict, gpus: dict) -> dict:
+def derived(figures: Mapping[str, Json], gpus: Mapping[str, int]) -> dict[str, float | None]:
     """Return the metrics that follow from other *figures*: those per GPU and per user; None where one is missing.
 
     :param figures: ``{name of a metric: value}``.
     :param gpus: ``{key of GPUS: number of GPUs}``.
     """
-    found = {one.name: _share(figures.get(one.source), gpus.get(one.gpus)) for one in METRICS.values() if one.gpus}
+    found = {
+        one.name: _share(figures.get(one.source), gpus.get(one.gpus))
+        for one in METRICS.values()
+        if one.source and one.gpus
+    }
     return dict(found, output_tps_per_user=_share(1000.0, figures.get("median_tpot_ms")))
 
 
-def best(records: list) -> dict:
+def best(records: Sequence[Mapping[str, Json]]) -> dict[str, Json]:
     """Return ``{max_<name> or min_<name>: value}`` of the metrics in BEST over *records*; None where none has one."""
     found = {}
     for name in BEST:
@@ -115,5 +122,5 @@ def best(records: list) -> dict:
     return found
 
 
-def _share(value, parts):
+def _share(value: float | None, parts: float | None) -> float | None:
     return round(value / parts, 6) if value is not None and parts else None

@@ -113,6 +113,7 @@ class Container(_Container):
 class _StepPolicy(TypedDict, total=False):
     restarts: int
     deadline_s: float
+    origins: dict[str, str]
 
 
 class Step(_StepPolicy):
@@ -129,7 +130,7 @@ class Step(_StepPolicy):
     earlier tier; when one of those is started anew, this one is started anew too. ``digest`` changes with everything
     that a running step would have to be started anew for. ``critical``: without it the service is lost. ``restarts``
     says how often the holder starts it again. ``stop_grace_s`` is the time between TERM and KILL; a measurement ends
-    after ``deadline_s``.
+    after ``deadline_s``. ``origins``, where a plan is only shown, is {variable or option: where its value is from}.
     """
 
     name: str

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import Any, Callable, NamedTuple
+from typing import Callable, NamedTuple
 
 from ansible.module_utils.parsing.convert_bool import boolean as ansible_boolean
 
 from .holder.lease import LEASE_S
+from .json_types import Json
 
 NUMBER = re.compile(r"[1-9][0-9]*")
 UNSET = "is empty, as an unset variable of the shell is."
@@ -27,12 +28,12 @@ SHORTEST_LEASE_S = 15.0  # a controller that is at work may be silent for some s
 class Unusable(ValueError):
     """A value that no run could mean: what is wrong with it, and what to do."""
 
-    def __init__(self, problem: str, remedy: str):
+    def __init__(self, problem: str, remedy: str) -> None:
         super().__init__(f"{problem} {remedy}")
         self.problem, self.remedy = problem, remedy
 
 
-def job_id(value: Any) -> str:
+def job_id(value: Json) -> str:
     """Return the job id as text."""
     text = _text(value, "Give the id of the job, or leave job_id out.")
     if NUMBER.fullmatch(text):
@@ -48,7 +49,7 @@ def job_id(value: Any) -> str:
     raise Unusable(f"is {_shown(text)}, which is not a valid job id.", "Give the one that squeue shows, such as 4711.")
 
 
-def concurrencies(value: Any) -> list[int]:
+def concurrencies(value: Json) -> list[int]:
     """Return concurrencies, each once: of one number, "4,16", "4x16" or a list; [] of []."""
     remedy = "Give numbers above 0, such as 4,16."
     if isinstance(value, (list, tuple)):
@@ -65,7 +66,7 @@ def concurrencies(value: Any) -> list[int]:
     return list(dict.fromkeys(map(int, items)))
 
 
-def retries(value: Any) -> int:
+def retries(value: Json) -> int:
     """Return how often a job may start again."""
     remedy = f"Give a whole number from 0 to {MOST_RETRIES}."
     text = _text(value, remedy)
@@ -74,7 +75,7 @@ def retries(value: Any) -> int:
     return int(text)
 
 
-def count(value: Any) -> int:
+def count(value: Json) -> int:
     """Return a whole number, 0 or more."""
     remedy = "Give a whole number, 0 or more."
     text = _text(value, remedy)
@@ -83,7 +84,7 @@ def count(value: Any) -> int:
     return int(text)
 
 
-def boolean(value: Any) -> bool:
+def boolean(value: Json) -> bool:
     """Return a truth value by Ansible's own rule."""
     remedy = "Give true or false."
     _text(value, remedy)
@@ -93,7 +94,7 @@ def boolean(value: Any) -> bool:
         raise Unusable(f"is {_shown(value)}.", remedy) from None
 
 
-def seconds(value: Any, least: str = "") -> float:
+def seconds(value: Json, least: str = "") -> float:
     """Return a time in seconds, 0 or more."""
     remedy = f"Give seconds{least}."
     text = _text(value, remedy)
@@ -106,7 +107,7 @@ def seconds(value: Any, least: str = "") -> float:
     return number
 
 
-def lease(value: Any) -> float:
+def lease(value: Json) -> float:
     """Return the seconds for which a job lives on without a controller."""
     number = seconds(value, f", {SHORTEST_LEASE_S:g} or more")
     if number < SHORTEST_LEASE_S:
@@ -115,7 +116,7 @@ def lease(value: Any) -> float:
     return number
 
 
-def keep(value: Any) -> tuple[bool, float | None]:
+def keep(value: Json) -> tuple[bool, float | None]:
     """Return whether the service stays up after the run, and the lease if the value is one, in seconds."""
     text = "" if value is None else str(value).strip().lower()
     if text in ("", "none"):
@@ -130,18 +131,18 @@ def keep(value: Any) -> tuple[bool, float | None]:
     return True, lease(text)
 
 
-def tags(value: Any) -> list[str]:
+def tags(value: Json) -> list[str]:
     """Return words: of a list, or of text with commas between them."""
     items = value if isinstance(value, (list, tuple)) else str(value or "").split(",")
     return [str(item).strip() for item in items if str(item).strip()]
 
 
-def text_value(value: Any) -> str:
+def text_value(value: Json) -> str:
     """Return the text *value*, which must not be empty."""
     return _text(value, "Give it a value, or leave it out.")
 
 
-def output_dir(value: Any) -> str:
+def output_dir(value: Json) -> str:
     """Return the parent of run directories; Slurm must be able to take it as it is."""
     text = _text(value, "Give a directory, or leave output_dir out.")
     if any(unicodedata.category(one) in ("Cc", "Zl", "Zp") for one in text):
@@ -153,26 +154,26 @@ def output_dir(value: Any) -> str:
     return text
 
 
-def unchecked(value: Any) -> Any:
+def unchecked(value: Json) -> Json:
     """Return *value* as it is: whoever reads it checks it."""
     return value
 
 
-def _text(value, remedy):
+def _text(value: Json, remedy: str) -> str:
     """Return *value* as text; Unusable if there is none."""
     if value is None or isinstance(value, str) and not value.strip():
         raise Unusable(UNSET, remedy)
     return str(value)
 
 
-def _shown(value):
+def _shown(value: Json) -> str:
     """Return *value* for a message, on one line and not too long."""
     text = ascii(str(value)) if not str(value).isprintable() or value in ("", " ") else str(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 
 # The type of an option, by its parser, as the manual names it.
-TYPES = {
+TYPES: dict[Callable[[Json], Json], str] = {
     job_id: "job id",
     concurrencies: "list of whole numbers",
     retries: f"whole number, {MOST_RETRIES} at most",
@@ -201,10 +202,10 @@ class Option(NamedTuple):
     :ivar internal: whether only our own programs give it.
     """
 
-    parse: Callable[[Any], Any]
+    parse: Callable[[Json], Json]
     playbooks: tuple[str, ...]
     doc: str
-    default: Any = None
+    default: Json = None
     travels: bool = False
     chooses: bool = False
     measures: bool = False

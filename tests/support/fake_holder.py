@@ -14,6 +14,7 @@ import time
 
 from ansible_collections.srt.slurm.plugins.module_utils.allocation import driver
 from ansible_collections.srt.slurm.plugins.module_utils.holder.holder import Holder
+from ansible_collections.srt.slurm.plugins.module_utils.holder.job_ends import REASONS, TIME_LIMIT
 from ansible_collections.srt.slurm.plugins.module_utils.holder.operations import Operations
 
 
@@ -97,6 +98,25 @@ class FakeSlurm:
         self.clients[name].finish(-9)
 
 
+class FakeJob:
+    """Takes the place of job_watch.Job: Slurm leaves it alone."""
+
+    def __init__(self, job_id):
+        self.job_id, self.restarts, self.retries = job_id, 0, 0
+
+    def words(self, code):
+        return REASONS.get(code, "")
+
+    def preempted(self):
+        return False
+
+    def code_from_slurm(self):
+        return TIME_LIMIT
+
+    def may_requeue(self):
+        return False
+
+
 class FakeDriver(driver.Driver):
     """A driver whose requests reach a holder in this process, as JSON both ways."""
 
@@ -104,7 +124,7 @@ class FakeDriver(driver.Driver):
         self.job_id, self.run_dir = job_id, str(run_dir)
         self.slurm = slurm or FakeSlurm()
         self.patience_s = 0.0
-        self.holder = Holder(job_id, self.run_dir, slurm=self.slurm, **options)
+        self.holder = Holder(FakeJob(job_id), self.run_dir, slurm=self.slurm, **options)
         self.steps, self.operations = self.holder.steps, Operations(self.holder)
 
     def exchange(self, text, timeout_s):

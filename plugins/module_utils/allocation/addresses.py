@@ -13,9 +13,11 @@ import ipaddress
 import json
 import os
 import re
+from collections.abc import Iterable
 
 from ..failures import SlurmError
 from ..files import write_text_atomic
+from ..plan_file import AllocatedNode
 from ..slurm import commands
 
 FILE = "addresses.json"
@@ -38,7 +40,7 @@ exit 0"""
 LINE = re.compile(r"srt-address (\S+) (\S+)$", re.MULTILINE)
 
 
-def usable(text):
+def usable(text: str) -> bool:
     """Return whether *text* is an address that other nodes can reach."""
     try:
         address = ipaddress.ip_address(text)
@@ -47,14 +49,20 @@ def usable(text):
     return not (address.is_loopback or address.is_link_local or address.is_unspecified or address.is_multicast)
 
 
-def best(candidates):
+def best(candidates: Iterable[str]) -> str | None:
     """Return the best of *candidates*: the first private IPv4 address, else the first usable one, else None."""
     good = [text for text in candidates if usable(text)]
     private = [text for text in good if ":" not in text and ipaddress.ip_address(text).is_private]
-    return (private or good or [None])[0]
+    return next(iter(private or good), None)
 
 
-def node_addresses(job_id, names, interface=None, groups=None, folder=None):
+def node_addresses(
+    job_id: str,
+    names: list[str],
+    interface: str | None = None,
+    groups: list[int] | None = None,
+    folder: str | None = None,
+) -> list[AllocatedNode]:
     """Return ``[{name, address}]`` of the nodes *names*; SlurmError names those without an address.
 
     :param interface: the network interface whose address counts.
@@ -75,23 +83,24 @@ def node_addresses(job_id, names, interface=None, groups=None, folder=None):
         where = f"no usable address on interface {interface}" if interface else "no usable address"
         verb = "Correct" if interface else "Set"
         raise SlurmError(f"{', '.join(missing[:8])}: {where}. {verb} network_interface in srtslurm.yaml.")
-    records = [{"name": name, "address": found[name]} for name in names]
+    records: list[AllocatedNode] = [{"name": name, "address": found[name]} for name in names]
     if folder and os.path.isdir(folder):
         text = json.dumps({"interface": interface, "nodes": records}, indent=1) + "\n"
         write_text_atomic(os.path.join(folder, FILE), text)
     return records
 
 
-def _from_slurm(names):
+def _from_slurm(names: list[str]) -> dict[str, str]:
     """Return {name: address} of the nodes for which Slurm itself has an address."""
     shown = commands.patiently(["scontrol", "--oneliner", "show", "node", ",".join(names)], check=False).stdout
     pairs = re.findall(r"^NodeName=(\S+) .*?NodeAddr=(\S+)", shown, re.M)
     return {name: address for name, address in pairs if usable(address)}
 
 
-def _from_nodes(job_id, names, interface, groups):
+def _from_nodes(job_id: str, names: list[str], interface: str | None, groups: list[int] | None) -> dict[str, str]:
     """Return {name: address} as the nodes answer, in one step over all of them, or over those of each component."""
-    answers, begin = {}, 0
+    answers: dict[str, list[str]] = {}
+    begin = 0
     for group, size in enumerate(groups or [len(names)]):
         component = names[begin : begin + size]
         begin += size
@@ -109,7 +118,7 @@ def _from_nodes(job_id, names, interface, groups):
     return {name: address for name, address in chosen.items() if address}
 
 
-def _kept(folder, interface, names):
+def _kept(folder: str | None, interface: str | None, names: list[str]) -> list[AllocatedNode] | None:
     """Return the records of an earlier call for the same nodes and interface, or None."""
     try:
         with open(os.path.join(folder or "", FILE), encoding="utf-8") as stream:

@@ -15,11 +15,15 @@ import re
 import subprocess
 import time
 
+from ..entry import Context
 from ..failures import Error, SlurmError
 from ..holder import FOLDER, journal, slurm_calls, socket_dir
+from ..holder.records import Answer
 from ..holder.secret_values import forget
 from ..holder.steps import Steps
+from ..json_types import JsonObject
 from ..slurm import commands
+from ..slurm.commands import QueueEntry
 from . import driver, ownership
 
 STOPPED_S = 120.0
@@ -28,7 +32,7 @@ GONE_S = 5.0  # how long the step of a holder that was killed may still be liste
 BEGUN_S = 20.0  # how long one that a concurrent controller has just started may need until it answers
 
 
-def check(job, allocation):
+def check(job: QueueEntry, allocation: JsonObject | None) -> None:
     """Raise Error when *job* (its queue entry) cannot be used for the *allocation* that is wanted."""
     if job["user"] != getpass.getuser():
         raise Error(f"Job {job['id']} belongs to {job['user']}. Give a job_id of your own.")
@@ -42,7 +46,7 @@ def check(job, allocation):
         )
 
 
-def in_words(job):
+def in_words(job: QueueEntry) -> str:
     """Return what the user should know of an allocation that was adopted."""
     return (
         f"Job {job['id']} was not submitted by srt.slurm. Its holder is a step whose client runs on this host, and the "
@@ -50,7 +54,7 @@ def in_words(job):
     )
 
 
-def check_run_dir(job, run_dir):
+def check_run_dir(job: QueueEntry, run_dir: str) -> None:
     """Raise Error when *run_dir* is of an earlier job that had the id of one which somebody else submitted.
 
     What ran there is over, and a stage would write over its plan.
@@ -62,12 +66,12 @@ def check_run_dir(job, run_dir):
         )
 
 
-def answers(job, run_dir):
+def answers(job: QueueEntry, run_dir: str) -> bool:
     """Return whether a holder serves the allocation already."""
     return bool(_status(job, run_dir))
 
 
-def _status(job, run_dir):
+def _status(job: QueueEntry, run_dir: str) -> Answer | None:
     """Return the status of the holder of *run_dir*, None if nobody answers."""
     if job["state"] != "RUNNING" or not os.path.exists(os.path.join(run_dir, FOLDER)):
         return None
@@ -78,7 +82,7 @@ def _status(job, run_dir):
         return None
 
 
-def check_silent(job, run_dir):
+def check_silent(job: QueueEntry, run_dir: str) -> None:
     """Raise Error when some holder runs in the allocation, though none answered for *run_dir*."""
     until = time.monotonic() + GONE_S
     while driver.HOLDER_STEP in commands.step_names(job["id"]):
@@ -91,7 +95,7 @@ def check_silent(job, run_dir):
         time.sleep(0.2)
 
 
-def lacks_holder(job, run_dir, ctx):
+def lacks_holder(job: QueueEntry, run_dir: str, ctx: Context) -> bool:
     """Return whether the allocation has no holder; False if one serves *run_dir*, though it may have begun just now.
 
     Error when a holder runs that does not answer here: that of another run directory.
@@ -113,7 +117,7 @@ def lacks_holder(job, run_dir, ctx):
         time.sleep(0.2)
 
 
-def check_concurrent(job, run_dir, client):
+def check_concurrent(job: QueueEntry, run_dir: str, client: subprocess.Popen[bytes]) -> None:
     """Raise Error when our holder, whose srun is *client*, left the job to that of a concurrent controller.
 
     Nobody will use our secrets any more.
@@ -123,14 +127,14 @@ def check_concurrent(job, run_dir, client):
         raise _served(job, run_dir)
 
 
-def _served(job, run_dir):
+def _served(job: QueueEntry, run_dir: str) -> Error:
     return Error(
         f"Job {job['id']} has a service whose run directory is not {run_dir}. Use the output_dir of that run: two "
         "services would take each other's GPUs and ports."
     )
 
 
-def start_holder(job, run_dir, lease_s):
+def start_holder(job: QueueEntry, run_dir: str, lease_s: float) -> subprocess.Popen[bytes]:
     """Start the holder as a step; return its client, which outlives us. The caller waits for the holder's answer.
 
     If another controller does the same now, one of the two holders serves, and the other one ends at once.
@@ -158,7 +162,7 @@ def start_holder(job, run_dir, lease_s):
         )
 
 
-def stop_holder(job, run_dir, ctx, reason, timeout_s):
+def stop_holder(job: QueueEntry, run_dir: str, ctx: Context, reason: str, timeout_s: float) -> bool:
     """End the service and its holder, and see the holder's step gone; return False if there was none.
 
     :param reason: why, for who looks at the run later.
@@ -178,44 +182,44 @@ def stop_holder(job, run_dir, ctx, reason, timeout_s):
     return True
 
 
-class LeftSteps:
+class LeftSteps(slurm_calls.Slurm):
     """Slurm as the steps of a killed holder need it, from the submit host.
 
     :ivar only: ids of the steps that count, None for all.
     :ivar patient: the next answer is waited for, as much rests on it.
     """
 
-    def __init__(self, job_id):
-        self._slurm, self.job_id = slurm_calls.Slurm(job_id, jobs=commands.part_ids(job_id)), job_id
-        self.only, self.patient = None, True
-        self.node, self.signal = self._slurm.node, self._slurm.signal
+    def __init__(self, job_id: str) -> None:
+        super().__init__(job_id, jobs=commands.part_ids(job_id))
+        self.only: set[str] | None = None
+        self.patient = True
 
-    def steps(self):
+    def steps(self) -> dict[str, str] | None:
         """Return {step id: name} of what runs; None if Slurm does not say, SlurmError if it was waited for."""
         until = time.monotonic() + commands.PATIENCE_S
-        found = self._slurm.steps()
+        found = super().steps()
         while found is None and self.patient:
             if time.monotonic() > until:
                 raise SlurmError(f"Slurm does not say which steps job {self.job_id} has. Run again.")
             time.sleep(1.0)
-            found = self._slurm.steps()
+            found = super().steps()
         self.patient = False
         return found and {step_id: name for step_id, name in found.items() if self.only is None or step_id in self.only}
 
 
-def client_of(step_id):
+def client_of(step_id: str) -> str:
     """Return the process id of a step's srun, "" if it is not known."""
     done = commands.patiently(["scontrol", "--oneliner", "show", "step", step_id], check=False)
     return (re.findall(r"SrunHost:Pid=\S*:(\d+)", done.stdout) or [""])[0]
 
 
-def orphans(job, run_dir, slurm=None):
+def orphans(job: QueueEntry, run_dir: str, slurm: LeftSteps | None = None) -> dict[str, str]:
     """Return {step id: name} of what runs of the service in *run_dir*, by its journal and Slurm. Reads only."""
     last = {name: event for name, event in journal.remembered(run_dir).items() if event.get("state") != "ended"}
     if not last:
         return {}
     found = {}
-    for step_id, name in (slurm or LeftSteps(job["id"])).steps().items():
+    for step_id, name in ((slurm or LeftSteps(job["id"])).steps() or {}).items():
         event = last.get(name) or {}
         # A holder that was killed right after the start of a step did not know its id yet, but its client.
         young = event.get("pid") and not event.get("step_id")
@@ -224,7 +228,7 @@ def orphans(job, run_dir, slurm=None):
     return found
 
 
-def stop_orphans(job, run_dir, ctx):
+def stop_orphans(job: QueueEntry, run_dir: str, ctx: Context) -> bool:
     """End what lives on of a service whose holder was killed; return False if there was nothing.
 
     The steps end as their holder would have ended them: in tiers, by their ids, TERM and after their graces KILL.

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import os
 
+from ..entry import Context
+from ..json_types import JsonObject
 from ..slurm import script
+from ..slurm.commands import QueueEntry
 from . import detached
 
 QUERIED = "queried"  # the state of a call that only looks
@@ -16,28 +19,31 @@ QUERIED = "queried"  # the state of a call that only looks
 class Call:
     """What is wanted, as the module's parameters say it, and what was done.
 
-    :ivar allocation: the allocation request; None when only ``job_id`` says which job it is.
+    :ivar allocation: the allocation request; empty when only ``job_id`` says which job it is.
     :ivar output_dir: absolute; that of the job that was found, when it works elsewhere.
-    :ivar script: the sbatch script of the request, None without one.
+    :ivar script: the sbatch script of the request, "" without one.
     :ivar actions: what was done, see the module's documentation.
     :ivar notes: sentences for the user.
     """
 
-    def __init__(self, params: dict, ctx) -> None:
+    def __init__(self, params: JsonObject, ctx: Context) -> None:
         self.ctx = ctx
-        self.allocation, self.state, self.job_id = params.get("allocation"), params["state"], params.get("job_id")
+        self.allocation: JsonObject = params.get("allocation") or {}
+        self.state, self.job_id = params["state"], params.get("job_id")
         self.output_dir = os.path.abspath(os.path.expanduser(params["output_dir"]))
         self.lease_s, self.wait_timeout_s, self.end_timeout_s = (
             params[name] for name in ("lease_s", "wait_timeout_s", "end_timeout_s")
         )
         self.playbook, self.secrets, self.reason = (params.get(name) for name in ("playbook", "secrets", "reason"))
         self.metadata, self.config_text = params["metadata"] or {}, params.get("config_text")
-        self.actions, self.notes, self.script = [], [], None
+        self.actions: list[str] = []
+        self.notes: list[str] = []
+        self.script = ""
         if self.allocation:
             options = detached.script_options(self.playbook)
             self.script, self.notes = script.render(self.allocation, self.output_dir, self.lease_s, **options)
 
-    def run_dir(self, job: dict) -> str:
+    def run_dir(self, job: QueueEntry) -> str:
         """Return the run directory of *job* below output_dir."""
         return script.run_dir(self.output_dir, job["id"])
 

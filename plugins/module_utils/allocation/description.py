@@ -5,14 +5,17 @@
 
 from __future__ import annotations
 
+from ..json_types import JsonObject
+from ..plan_file import AllocatedNode
 from ..slurm import commands
+from ..slurm.commands import QueueEntry
 from . import addresses
 from .call import Call
 
 PLANNED_ID = "JOBID"  # of an allocation that check mode would make
 
 
-def describe(call: Call, job: dict) -> dict:
+def describe(call: Call, job: QueueEntry) -> JsonObject:
     """Return ``{id, name, state, reason, nodes[{name, address}], run_dir, submitted_at, started_at, ends_at}``.
 
     :param job: a queue entry, or :func:`planned`.
@@ -22,12 +25,12 @@ def describe(call: Call, job: dict) -> dict:
     return dict(fields, **same, nodes=_nodes(call, job), run_dir=call.run_dir(job))
 
 
-def planned(call: Call) -> dict:
+def planned(call: Call) -> QueueEntry:
     """Return what stands for the queue entry of an allocation that would be made."""
     return {"id": PLANNED_ID, "name": call.allocation["name"], "state": "PLANNED", "reason": "", "nodelist": ""}
 
 
-def _nodes(call, job):
+def _nodes(call: Call, job: QueueEntry) -> list[AllocatedNode]:
     wanted = call.allocation or {}
     if job["id"] == PLANNED_ID:
         names = [f"node{i:04d}" for i in range(1, int(wanted["nodes"]) + 1)]

@@ -15,7 +15,9 @@ from .. import run_options
 from ..failures import Error
 from ..files import write_text_atomic
 from ..holder import playbook as holder_play
+from ..json_types import JsonObject
 from ..slurm import commands, script
+from ..slurm.commands import QueueEntry
 from . import ownership
 
 OLDEST = (2, 19)  # as meta/runtime.yml says
@@ -36,12 +38,12 @@ OPTIONS = {
 }
 
 
-def inside(job_id):
+def inside(job_id: str | int) -> bool:
     """Return whether this process belongs to the playbook that runs inside *job_id*."""
     return os.environ.get(MARK) == str(job_id)
 
 
-def _check_ansible(python):
+def _check_ansible(python: str) -> None:
     """Raise Error unless *python* has an ansible-core that the playbooks work with."""
     code = "from ansible.release import __version__; print(__version__)"
     done = commands.run([python, "-c", code], timeout_s=60.0, check=False)
@@ -56,7 +58,7 @@ def _check_ansible(python):
         )
 
 
-def script_options(playbook):
+def script_options(playbook: JsonObject | None) -> JsonObject:
     """Return the options of :func:`script.render` for a job with this playbook (None: without one)."""
     if not playbook:
         return {}
@@ -65,12 +67,12 @@ def script_options(playbook):
     return {"play": True, "retries": int(playbook.get("retries") or 0), "tolerant": tolerant}
 
 
-def log_path(run_dir):
+def log_path(run_dir: str) -> str:
     """Return where the playbook's output goes."""
     return os.path.join(run_dir, LOG)
 
 
-def check(playbook):
+def check(playbook: JsonObject) -> None:
     """Raise Error for what can be known before the job is submitted."""
     collection, python = _collection(playbook), _python(playbook)
     path = os.path.join(collection, "playbooks", f"{playbook['name']}.yml")
@@ -87,7 +89,7 @@ def check(playbook):
         _check_ansible(python)
 
 
-def check_found(job, run_dir, playbook):
+def check_found(job: QueueEntry, run_dir: str, playbook: JsonObject) -> None:
     """Raise Error unless *job* (its queue entry), which is there already, runs the same *playbook*."""
     how = f"Job {job['id']} ({job['name']}) is there already ({job['state']})"
     go_on = (
@@ -111,19 +113,19 @@ def check_found(job, run_dir, playbook):
         )
 
 
-def _measured(job, variables):
+def _measured(job: JsonObject, variables: JsonObject) -> str:
     """Return what decides what a playbook measures."""
     about = {key: str(variables[key]) for key in variables if run_options.measures(key)}
     return json.dumps([job.get("spec"), about], sort_keys=True)
 
 
-def is_frozen(job, run_dir):
+def is_frozen(job: QueueEntry, run_dir: str) -> bool:
     """Return whether the playbook of *job* lies in *run_dir*: its submitter came that far."""
     known = job.get("submitted_at") and ownership.record(run_dir).get(ownership.SUBMITTED) == job["submitted_at"]
     return bool(known) and os.path.exists(os.path.join(run_dir, holder_play.FILE))
 
 
-def freeze(run_dir, job_id, playbook):
+def freeze(run_dir: str, job_id: str, playbook: JsonObject) -> None:
     """Write into *run_dir* all that the playbook needs, so that later changes of collection and job do not matter."""
     root = os.path.join(run_dir, FROZEN)
     target = os.path.join(root, "ansible_collections", "srt", "slurm")
@@ -167,11 +169,11 @@ def freeze(run_dir, job_id, playbook):
         log.write(f"Job {job_id} was submitted; {playbook['name']}.yml begins when it has its nodes.\n")
 
 
-def _collection(playbook):
+def _collection(playbook: JsonObject) -> str:
     """Return the collection's directory: the one that this file belongs to, unless it is a module's payload."""
     here = os.path.join(os.path.dirname(os.path.abspath(__file__)), *[os.pardir] * 3)
     return os.path.realpath(playbook.get("collection") or here)
 
 
-def _python(playbook):
+def _python(playbook: JsonObject) -> str:
     return os.path.abspath(playbook.get("python") or sys.executable)

@@ -15,12 +15,18 @@ import os
 import re
 import socket
 import time
+from collections.abc import Callable, Sequence
 
+from ..entry import Context
 from ..failures import Error, SlurmError
 from ..holder import FOLDER, operations, slurm_calls, socket_dir
 from ..holder import __main__ as holder
+from ..holder.records import Answer, Known
+from ..json_types import Json
+from ..plan_file import Plan
 from ..programs import program_files
 from ..slurm import commands, script
+from ..slurm.commands import QueueEntry
 from . import job_end
 
 MARGIN_S = 30.0  # what a request may take beyond the time that it waits
@@ -40,15 +46,16 @@ class JobOver(HolderGone):
 class Driver:
     """The interface that the rest of the code sees; subclasses transport one request and bring back the answer."""
 
-    job_id = None
-    report = staticmethod(lambda line: None)  # shows a line to who waits
+    job_id: str
+    run_dir: str
+    report: Callable[[str], None] = staticmethod(lambda line: None)  # shows a line to who waits
     begun = False  # its holder was started before; one that is gone does not come by itself
 
-    def exchange(self, text, timeout_s):
+    def exchange(self, text: str, timeout_s: float) -> str:
         """Send *text*, return the answer's text; HolderGone if there is no holder, NoAnswer if it is silent."""
         raise NotImplementedError
 
-    def request(self, op, timeout_s=None, renew=True, **fields):
+    def request(self, op: str, timeout_s: float | None = None, renew: bool = True, **fields: Json) -> Answer:
         """Return the answer of the holder to one request; Error if it says no.
 
         :param timeout_s: deadline of the exchange; by default what the request waits for plus a margin.
@@ -62,10 +69,11 @@ class Driver:
         elif op == "stop":
             waits_s += STOP_S
         request = {"v": operations.PROTOCOL, "op": op, "renew": renew, **fields}
-        answer = json.loads(self.exchange(json.dumps(request), timeout_s or waits_s + MARGIN_S))
+        answer: Answer = json.loads(self.exchange(json.dumps(request), timeout_s or waits_s + MARGIN_S))
         if not answer.get("ok"):
-            if op == "start" and answer.get("ending"):  # it came between two requests, and no other answer said so
-                raise job_end.ending_error(self, answer["ending"])
+            ending = answer.get("ending")
+            if op == "start" and ending:  # it came between two requests, and no other answer said so
+                raise job_end.ending_error(self, ending)
             raise Error(f"The holder of job {self.job_id} refused {op}: {answer.get('error')}")
         return answer
 
@@ -79,21 +87,29 @@ class HolderDriver(Driver):
         a try that hung there is another one in any case, unless this is 0.
     """
 
-    def __init__(self, job_id, run_dir, node, direct=True, patience_s=60.0, nodes=()):
+    def __init__(
+        self,
+        job_id: str | int,
+        run_dir: str,
+        node: str,
+        direct: bool = True,
+        patience_s: float = 60.0,
+        nodes: Sequence[str] = (),
+    ) -> None:
         self.job_id, self.run_dir, self.node, self.nodes = str(job_id), run_dir, node, nodes or (node,)
         # Tests, and sites where the socket is no way, let everything go through Slurm.
         self.direct = direct and os.environ.get("SRT_SLURM_TRANSPORT") != "srun"
         self.patience_s = patience_s
 
-    def exchange(self, text, timeout_s):
+    def exchange(self, text: str, timeout_s: float) -> str:
         began, pause, hung = time.monotonic(), 0.1, False
         while True:
             try:
                 return self._exchange(text, timeout_s)
             except SlurmError as error:
-                suspended = self.patience_s and self._check_job(error)
+                suspended = bool(self.patience_s) and self._check_job(error)
                 # One that hung may have used up the whole time, and says nothing of the holder: once more at least.
-                retry = self.patience_s and not hung and isinstance(error, commands.NoAnswer)
+                retry = bool(self.patience_s) and not hung and isinstance(error, commands.NoAnswer)
                 if not (suspended or retry) and time.monotonic() - began + pause > self.patience_s:
                     raise
                 hung = hung or retry
@@ -101,7 +117,7 @@ class HolderDriver(Driver):
             time.sleep(pause)
             pause = min(2.0, pause * 2)
 
-    def _exchange(self, text, timeout_s):
+    def _exchange(self, text: str, timeout_s: float) -> str:
         path = socket_dir.socket_path(self.job_id, self.run_dir)
         if self.direct and os.path.exists(path):
             try:
@@ -138,19 +154,19 @@ class HolderDriver(Driver):
             raise HolderGone(f"The holder of job {self.job_id} on {self.node} cannot be reached: {why}")
         return answer
 
-    def _check_job(self, error):
+    def _check_job(self, error: SlurmError) -> bool:
         """Raise at once when the job is over: then trying again is of no use. Return whether it is suspended."""
         try:
             found = commands.jobs(job_id=self.job_id, patience_s=0.0)
         except SlurmError:
             return False  # Slurm itself does not answer: that may pass
         if not any(slurm_calls.live(job["state"]) for job in found):
-            found = job_end.look(self.job_id, self.run_dir, self.nodes)
+            over = job_end.look(self.job_id, self.run_dir, self.nodes)
             raise JobOver(
-                f"Job {self.job_id} is over: {found['end']}. "
+                f"Job {self.job_id} is over: {over['end']}. "
                 f"Its output: {os.path.join(self.run_dir, f'slurm-{self.job_id}.out')}",
-                retryable=found["retryable"],
-                bad_nodes=found["bad_nodes"],
+                retryable=over["retryable"],
+                bad_nodes=over["bad_nodes"],
             ) from error
         still = [job["state"].lower() for job in found if job["state"] in slurm_calls.STANDS_STILL]
         if self.begun and not still and self._has_lost_holder(found):
@@ -162,7 +178,7 @@ class HolderDriver(Driver):
             self.report(f"job {self.job_id} is {still[0]} by Slurm; waiting until it goes on")
         return bool(still)
 
-    def _has_lost_holder(self, found):
+    def _has_lost_holder(self, found: list[QueueEntry]) -> bool:
         """Return whether the job (its queue entries) was adopted, and the step of its holder has ended."""
         try:
             adopted = not any(job["comment"].startswith(script.TAG) for job in found)
@@ -171,7 +187,7 @@ class HolderDriver(Driver):
             return False
 
 
-def answer_in(text):
+def answer_in(text: str) -> str:
     """Return the last line of *text* that is an answer of a holder, "" if none is whole.
 
     A site's TaskProlog may print lines before it, the last one perhaps without an end; a holder that is killed may
@@ -184,12 +200,12 @@ def answer_in(text):
     return ""
 
 
-def connect(job_id, run_dir, node, **options):
+def connect(job_id: str, run_dir: str, node: str, **options: Json) -> HolderDriver:
     """Return the driver of a job's holder. *node* is the first node of the allocation."""
     return HolderDriver(job_id, run_dir, node, **options)
 
 
-def connect_plan(plan, ctx):
+def connect_plan(plan: Plan, ctx: Context) -> HolderDriver:
     """Return the driver for the job that *plan* was made for; it reports to *ctx* what it waits for."""
     names = [node["name"] for node in plan["nodes"]]
     talk = connect(plan["job_id"], plan["run_dir"], plan.get("holder_node") or names[0], nodes=names)
@@ -197,23 +213,23 @@ def connect_plan(plan, ctx):
     return talk
 
 
-def known_of(answer):
+def known_of(answer: Answer) -> Known:
     """Return what the next request says to get only what is new since *answer*."""
     return {"seq": answer["seq"], "instance_id": answer["instance_id"]}
 
 
-def is_new_holder(known, answer):
+def is_new_holder(known: Known | None, answer: Answer) -> bool:
     """Return whether *answer* is from another holder than the one whose answers are *known* (None: none is)."""
-    return bool(known) and answer["instance_id"] != known["instance_id"]
+    return known is not None and answer["instance_id"] != known["instance_id"]
 
 
-def stood_still(answer, begin="", end="9"):
+def stood_still(answer: Answer, begin: str = "", end: str = "9") -> float:
     """Return for how many seconds the job of a holder stood still between two times (UTC), by its *answer*."""
     pauses = answer.get("pauses") or ()
     return sum(pause["s"] for pause in pauses if pause["to"] > begin and pause["from"] < end)
 
 
-def age_s(answer, since):
+def age_s(answer: Answer, since: str | None) -> float:
     """Return for how many seconds the job has run since *since* (UTC), by its holder's *answer*; 0 if that is None."""
     if not since:
         return 0.0
@@ -221,6 +237,6 @@ def age_s(answer, since):
     return max(0.0, (now_at - since_at).total_seconds() - stood_still(answer, since))
 
 
-def holder_files():
+def holder_files() -> dict[str, str]:
     """Return ``{path in the run directory: source text}`` of the holder."""
     return {f"{FOLDER}/{name}": text for name, text in program_files(holder).items()}

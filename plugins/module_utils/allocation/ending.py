@@ -14,6 +14,7 @@ from ..failures import Error, SlurmError
 from ..holder import FOLDER, slurm_calls
 from ..holder.secret_values import forget
 from ..slurm import commands, script
+from ..slurm.commands import QueueEntry
 from . import adopted, detached, driver, finding, ownership
 from . import requeue as requeueing
 from .call import Call
@@ -22,14 +23,14 @@ GONE_S = 60.0  # how long a cancelled job may need to leave the queue
 RESUMED_S = 10.0  # how long Slurm may take to let a job go on that it agreed to resume
 
 
-def requeue(call: Call, job: dict | None) -> None:
+def requeue(call: Call, job: QueueEntry | None) -> None:
     """Requeue the job that we run in once its playbook has ended, if it may be."""
     if job and not call.ctx.check_mode:
         exclude = (call.allocation or {}).get("exclude") or ()
         call.actions += ["requeued"] if requeueing.requeue(job, call.run_dir(job), exclude) else []
 
 
-def end(call: Call, job: dict | None) -> None:
+def end(call: Call, job: QueueEntry | None) -> None:
     """Ask the holder to end all steps in tiers, then see that the job is gone; cancel it if it does not go.
 
     SlurmError when it is still there ``end_timeout_s`` and GONE_S later.
@@ -58,7 +59,7 @@ def end(call: Call, job: dict | None) -> None:
     return _see_gone(call, job, folder, began, asked)
 
 
-def _see_gone(call, job, folder, began, asked=False):
+def _see_gone(call: Call, job: QueueEntry, folder: str, began: float, asked: bool = False) -> None:
     """Wait until the job has left the queue, then remove its secrets.
 
     :param asked: its holder ends it: it is cancelled if that takes too long.
@@ -85,7 +86,7 @@ def _see_gone(call, job, folder, began, asked=False):
     raise SlurmError(f"Job {job_id} did not leave the queue ({state}). {remedy}")
 
 
-def _awake(call, job):
+def _awake(call: Call, job: QueueEntry) -> QueueEntry:
     """Return *job*, going on if it was suspended: what is stopped can neither end in tiers nor clean up."""
     if job["state"] not in slurm_calls.STANDS_STILL or call.ctx.check_mode:
         return job
@@ -104,7 +105,7 @@ def _awake(call, job):
     return job
 
 
-def _cancel(job_id):
+def _cancel(job_id: str) -> None:
     try:
         commands.cancel(job_id)
     except SlurmError as error:
@@ -114,7 +115,7 @@ def _cancel(job_id):
         ) from None
 
 
-def _clear_up(call):
+def _clear_up(call: Call) -> None:
     """Remove the secrets of jobs that ended without us, as one that was cancelled while it waited."""
     job_id = call.job_id
     if call.ctx.check_mode or job_id and detached.inside(job_id):
@@ -131,20 +132,20 @@ def _clear_up(call):
     ownership.forget_dead(call.output_dir)
 
 
-def _completing(call, folder):
+def _completing(call: Call, folder: str) -> list[QueueEntry]:
     """Return what Slurm still ends of the jobs that were to be ended, as after an scancel by hand."""
     found = [job for job in commands.jobs(job_id=call.job_id) if job["state"] in slurm_calls.LEAVING]
     return [job for job in found if (ownership.is_of(folder, job) if folder else finding.is_ours(call, job))]
 
 
-def _end_steps(call, job):
+def _end_steps(call: Call, job: QueueEntry) -> None:
     """End all steps of the job that we run in ourselves."""
     call.actions.append("ended")
     if not call.ctx.check_mode:
         driver.connect(job["id"], call.run_dir(job), commands.hostnames(job["nodelist"])[0]).request("stop")
 
 
-def _end_adopted(call, job):
+def _end_adopted(call: Call, job: QueueEntry) -> None:
     """End the service in an adopted allocation, which its owner keeps."""
     job, folder = _awake(call, job), call.run_dir(job)
     running = job["state"] == "RUNNING"
@@ -167,13 +168,13 @@ def _end_adopted(call, job):
     call.notes.append(f"Job {job['id']} was not submitted by srt.slurm and is left running.")
 
 
-def _reason(call):
+def _reason(call: Call) -> str:
     """Return in one line why the job ends and who wants it, for those who look at the run later."""
     words = " ".join((call.reason or "").split()) or "its end was asked for"
     return f"{words} ({getpass.getuser()}@{socket.gethostname()})"
 
 
-def _request_end(call, job):
+def _request_end(call: Call, job: QueueEntry) -> bool:
     """Ask the holder to end the job; False if there is none (any more): then Slurm ends what there is."""
     first = commands.hostnames(job["nodelist"])[0]
     try:

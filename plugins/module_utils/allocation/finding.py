@@ -12,18 +12,23 @@ from ..failures import Error, SlurmError
 from ..holder import slurm_calls
 from ..holder.secret_values import forget
 from ..slurm import commands, script
+from ..slurm.commands import QueueEntry
 from . import adopted, ownership
 from .call import QUERIED, Call
 
 
-def find(call: Call) -> dict | None:
+def find(call: Call) -> QueueEntry | None:
     """Return the job, None if there is none; Error if a job_id to be used is not there, or if several jobs fit."""
     check_mode, job_id = call.ctx.check_mode, call.job_id
-    limits = {"timeout_s": 5.0, "patience_s": 0.0} if check_mode else {}
+    timeout_s, patience_s = (5.0, 0.0) if check_mode else (None, None)
     try:
         if not job_id:
-            return only(call, matches(call, **limits))
-        found = [job for job in commands.jobs(job_id=job_id, **limits) if slurm_calls.live(job["state"])]
+            return only(call, matches(call, timeout_s, patience_s))
+        found = [
+            job
+            for job in commands.jobs(job_id=job_id, timeout_s=timeout_s, patience_s=patience_s)
+            if slurm_calls.live(job["state"])
+        ]
         if not found and call.state in ("present", "running") and not check_mode:
             raise Error(
                 f"Job {job_id} is not there: {commands.job_end(job_id)}. Leave job_id out for a new one; if none was "
@@ -36,24 +41,28 @@ def find(call: Call) -> dict | None:
         raise
 
 
-def matches(call: Call, **limits) -> list:
-    """Return the jobs that wait or run and are ours; *limits* are options of commands.jobs."""
-    return [job for job in commands.jobs(**limits) if slurm_calls.live(job["state"]) and is_ours(call, job)]
+def matches(call: Call, timeout_s: float | None = None, patience_s: float | None = None) -> list[QueueEntry]:
+    """Return the jobs that wait or run and are ours; see commands.jobs for the limits."""
+    return [
+        job
+        for job in commands.jobs(timeout_s=timeout_s, patience_s=patience_s)
+        if slurm_calls.live(job["state"]) and is_ours(call, job)
+    ]
 
 
-def is_ours(call: Call, job: dict) -> bool:
+def is_ours(call: Call, job: QueueEntry) -> bool:
     """Return whether this collection submitted *job*, and for the request of the call if it has one."""
     if not call.allocation:
         return job["comment"].startswith(script.TAG)
     return script.asks_for(job, call.allocation)
 
 
-def has_wanted_play(call: Call, job: dict) -> bool:
+def has_wanted_play(call: Call, job: QueueEntry) -> bool:
     """Return whether a job runs a playbook itself if, and only if, that is what we would submit."""
     return script.has_play(job) == bool(call.playbook)
 
 
-def only(call: Call, found: list) -> dict | None:
+def only(call: Call, found: list[QueueEntry]) -> QueueEntry | None:
     """Return the one job; of several the oldest, if the others are submissions that are about to withdraw."""
     found = sorted(found, key=lambda job: int(job["id"]))
     if [job for job in found[1:] if not commands.held_by_user(job)]:
@@ -66,7 +75,7 @@ def only(call: Call, found: list) -> dict | None:
     return found[0] if found else None
 
 
-def at_home(call: Call, job: dict) -> dict | None:
+def at_home(call: Call, job: QueueEntry) -> QueueEntry | None:
     """Return *job*, and let the call use its output directory; None if it is a foreign job with our job's id.
 
     Error where that would mix two output directories: secrets, digests and earlier points belong to one, so a service
@@ -79,7 +88,8 @@ def at_home(call: Call, job: dict) -> dict | None:
         return job
     if call.state == "absent":
         if call.job_id and os.path.isdir(here):
-            return leave_alone(call, job)
+            leave_alone(call, job)
+            return None
         return _follow(call, job, recorded)
     if call.state in ("running", QUERIED) or commands.held_by_user(job):
         raise Error(
@@ -91,13 +101,13 @@ def at_home(call: Call, job: dict) -> dict | None:
     return _follow(call, job, recorded)
 
 
-def _follow(call, job, run_dir):
+def _follow(call: Call, job: QueueEntry, run_dir: str) -> QueueEntry:
     call.output_dir = job["work_dir"]
     call.notes.append(f"Job {job['id']} works in {run_dir}.")
     return job
 
 
-def leave_alone(call: Call, job: dict) -> None:
+def leave_alone(call: Call, job: QueueEntry) -> None:
     """Take the run of the directory as ended: the job with its id is a foreign one."""
     folder = call.run_dir(job)
     call.tell(f"{ownership.why_foreign(job)}, and the run of {folder} is over.")

@@ -9,18 +9,31 @@ One that Slurm puts back into the queue meanwhile is left there.
 from __future__ import annotations
 
 import os
+import subprocess
 import time
+from typing import NoReturn
 
+from ..entry import Context
 from ..failures import Error, SlurmError
+from ..holder.records import Answer
 from ..holder.secret_values import forget
 from ..slurm import commands
+from ..slurm.commands import QueueEntry
 from . import adopted, driver, job_end
 
 BEGIN_S = 300.0  # how long the first node may take to begin: a prolog may look at all its GPUs
 ROUND_S = 4.0
 
 
-def meet(job, folder, lease_s, limit_s, ours, ctx, client=None):
+def meet(
+    job: QueueEntry,
+    folder: str,
+    lease_s: float,
+    limit_s: float,
+    ours: bool,
+    ctx: Context,
+    client: subprocess.Popen[bytes] | None = None,
+) -> Answer:
     """Return once the holder of *job* (its queue entry) answers; its lease is *lease_s* from then on.
 
     An srun that hangs is silence as any other.
@@ -62,7 +75,7 @@ def meet(job, folder, lease_s, limit_s, ours, ctx, client=None):
         nodes = commands.hostnames(found[0]["nodelist"]) if found else nodes
 
 
-def _cancel(job, folder, first, why):
+def _cancel(job: QueueEntry, folder: str, first: str, why: str) -> NoReturn:
     end, cancelled = "The job was cancelled.", True
     try:
         commands.cancel(job["id"])

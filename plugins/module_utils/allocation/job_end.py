@@ -9,13 +9,17 @@ import contextlib
 import os
 import re
 import time
+from collections.abc import Iterable
+from typing import NoReturn, Protocol, TypedDict
 
 from ..failures import Error, SlurmError
 from ..holder import journal, slurm_calls
 from ..holder.basics import tail_lines
 from ..holder.job_ends import NODE_FAILED, PREEMPTED, REASONS, SIGNAL, TAKEN_AWAY
 from ..holder.job_watch import code_in_output
+from ..holder.records import Answer, JobEnd
 from ..holder.secret_values import forget
+from ..json_types import Json
 from ..slurm import commands
 
 # Ends of a job that say nothing about the job itself.
@@ -31,7 +35,25 @@ EXPLAINED_S = 6.0  # a holder that got a signal may need so long to learn from S
 SETTLED_S = 15.0  # how long a job that is completing is looked at for its final state; an epilog may take longer
 
 
-def look(job_id, run_dir, names=()):
+class Outcome(TypedDict):
+    """What became of a job, see :func:`look`."""
+
+    end: str
+    retryable: bool
+    bad_nodes: list[str]
+    final: bool
+
+
+class Talk(Protocol):
+    """A driver of the holder (see driver.Driver), as far as it is needed here."""
+
+    job_id: str
+    run_dir: str
+
+    def request(self, op: str, timeout_s: float | None = None) -> Answer: ...
+
+
+def look(job_id: str | int, run_dir: str, names: Iterable[str] = ()) -> Outcome:
     """Return ``{end: text, retryable: bool, bad_nodes: [name], final: bool}`` of a job that is over, or completing.
 
     A cancelled job is somebody's wish and is not retryable, unless Slurm itself cancelled it for a node that failed:
@@ -64,7 +86,7 @@ def look(job_id, run_dir, names=()):
     return {"end": end, "retryable": retryable, "bad_nodes": sorted(bad), "final": state in slurm_calls.FINAL}
 
 
-def _settled(job_id, output):
+def _settled(job_id: str | int, output: str) -> tuple[dict[str, str], str | None]:
     """Return what Slurm shows of a job, and why it ends (a code, None) by its output.
 
     As long as a job is completing Slurm hides what it was: cancelled, preempted or lost.
@@ -77,23 +99,25 @@ def _settled(job_id, output):
         time.sleep(0.5)
 
 
-def written_end(run_dir):
+def written_end(run_dir: str) -> JobEnd | None:
     """Return why the holder ended the job, ``{code, reason}``; None when it did not, or could not write it down."""
-    written = (one for one in journal.holder_events(run_dir) if one.get("phase") == journal.ENDING)
-    return next(({key: event.get(key) for key in ("code", "reason")} for event in written), None)
+    for event in journal.holder_events(run_dir):
+        if event.get("phase") == journal.ENDING:
+            return {"code": event["code"], "reason": event["reason"]}
+    return None
 
 
-def holder_ended(run_dir):
+def holder_ended(run_dir: str) -> bool:
     """Return whether the holder wrote down that all steps have ended."""
     return any(event.get("phase") == journal.ENDED for event in journal.holder_events(run_dir))
 
 
-def _node(name, state, why, down):
+def _node(name: str, state: str, why: str, down: bool) -> str:
     """Say what is wrong with a node. One that is up again looks like one whose batch script, the holder, was lost."""
     return f"{name} is {state}" + (f" ({why})" if why else "") if down else f"{name} or the holder on it was lost"
 
 
-def raise_over(job_id, run_dir):
+def raise_over(job_id: str, run_dir: str) -> NoReturn:
     """Raise the Error that says why a job ended before it was used; SlurmError if it is not certainly over."""
     log, found = os.path.join(run_dir, f"slurm-{job_id}.out"), look(job_id, run_dir)
     state = "" if found["final"] else commands.show_job(job_id).get("JobState")
@@ -110,7 +134,7 @@ def raise_over(job_id, run_dir):
     )
 
 
-def ending_error(talk, ending, **evidence):
+def ending_error(talk: Talk, ending: JobEnd, **evidence: Json) -> Error:
     """Return the Error that says why the job of the driver *talk* is ending.
 
     :param ending: as the holder answers it, ``{code, reason}``.
@@ -122,10 +146,12 @@ def ending_error(talk, ending, **evidence):
             ending = talk.request("status", timeout_s=5.0)["ending"] or ending
         except Error:  # it has ended meanwhile
             break
-    reason, found = ending["reason"], {"retryable": ending["code"] in TAKEN_AWAY, "bad_nodes": []}
+    reason, retryable = ending["reason"], ending["code"] in TAKEN_AWAY
+    bad_nodes: list[str] = []
     if ending["code"] == SIGNAL:  # the holder could not learn why, or nobody hears it any more
         with contextlib.suppress(SlurmError):
             found = look(talk.job_id, talk.run_dir, getattr(talk, "nodes", ()))
             reason = found["end"] if found["end"].startswith(reason) else f"{reason}: {found['end']}"
-    known = dict(evidence, retryable=found["retryable"], bad_nodes=found["bad_nodes"])
+            retryable, bad_nodes = found["retryable"], found["bad_nodes"]
+    known = dict(evidence, retryable=retryable, bad_nodes=bad_nodes)
     return Error(f"Job {talk.job_id} is ending: {reason}.", **known)

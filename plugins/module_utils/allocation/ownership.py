@@ -12,19 +12,22 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+from collections.abc import Mapping
 
 from ..failures import SlurmError
 from ..files import write_text_atomic
 from ..holder import slurm_calls
 from ..holder.basics import utc_now
 from ..holder.secret_values import FOLDER, forget
+from ..json_types import JsonObject
 from ..slurm import commands, script
+from ..slurm.commands import QueueEntry
 
 # In ID.json of the run directory.
 CLUSTER, SUBMITTED, RELEASED = "slurm_cluster", "submitted_at", "released_at"
 
 
-def record(run_dir):
+def record(run_dir: str) -> JsonObject:
     """Return what was written into ID.json of a run directory when its job was submitted or adopted, {} if nothing."""
     try:
         with open(os.path.join(run_dir, f"{job_id_of(run_dir)}.json"), encoding="utf-8") as stream:
@@ -34,30 +37,30 @@ def record(run_dir):
     return about if isinstance(about, dict) else {}
 
 
-def job_id_of(run_dir):
+def job_id_of(run_dir: str) -> str:
     """Return ``7`` for the run directories ``7`` and ``7.earlier1``."""
     return os.path.basename(run_dir.rstrip("/")).partition(".")[0]
 
 
-def marks(job):
+def marks(job: QueueEntry) -> dict[str, str | None]:
     """Return what is written into ID.json, so that this job is known from others with its id."""
     return {SUBMITTED: job.get("submitted_at") or None, CLUSTER: commands.cluster()}
 
 
-def note_release(run_dir):
+def note_release(run_dir: str) -> None:
     """Write into ID.json that the job was released: from here on whoever finds it held knows that somebody holds it."""
     path = os.path.join(run_dir, f"{job_id_of(run_dir)}.json")
     with contextlib.suppress(OSError):  # the job runs on without it
         write_text_atomic(path, json.dumps(dict(record(run_dir), **{RELEASED: utc_now()}), indent=2) + "\n")
 
 
-def recorded_run_dir(job):
+def recorded_run_dir(job: QueueEntry) -> str | None:
     """Return the run directory of a job of ours as Slurm has it; None for a job that somebody else submitted."""
     ours = job["comment"].startswith(script.TAG) and job["work_dir"]
     return script.run_dir(job["work_dir"], job["id"]) if ours else None
 
 
-def same(path, other):
+def same(path: str, other: str) -> bool:
     """Return whether two paths are one directory, also by links and mounts."""
     if os.path.realpath(path) == os.path.realpath(other):
         return True
@@ -67,7 +70,7 @@ def same(path, other):
         return False
 
 
-def is_of(run_dir, job):
+def is_of(run_dir: str, job: QueueEntry) -> bool:
     """Return whether *run_dir* is the run directory of *job* (its queue entry)."""
     recorded = recorded_run_dir(job)
     if recorded and (same(recorded, run_dir) or os.path.exists(recorded)):
@@ -76,7 +79,7 @@ def is_of(run_dir, job):
     return bool(job["submitted_at"]) and record(run_dir).get(SUBMITTED) == job["submitted_at"]
 
 
-def why_foreign(job):
+def why_foreign(job: QueueEntry) -> str:
     """Return why the job that Slurm knows by the id of a run directory is not touched for it."""
     recorded = recorded_run_dir(job)
     where = (
@@ -87,7 +90,7 @@ def why_foreign(job):
     return f"The job {job['id']} that Slurm has now is another one: it {where}. It is left alone"
 
 
-def elsewhere(run_dir):
+def elsewhere(run_dir: str) -> str | None:
     """Return the name of the cluster that the job of *run_dir* was submitted to if it is not this one, else None."""
     there = record(run_dir).get(CLUSTER)
     if not there:
@@ -96,7 +99,7 @@ def elsewhere(run_dir):
     return there if here and here != there else None
 
 
-def forget_dead(output_dir):
+def forget_dead(output_dir: str) -> list[str]:
     """Remove the secrets that jobs left in their run directories when they were cancelled or killed.
 
     Only where it is certain that the job is over: a job of this user, of this cluster, that Slurm does not list.
@@ -115,7 +118,7 @@ def forget_dead(output_dir):
     return dead
 
 
-def _with_secrets(output_dir):
+def _with_secrets(output_dir: str) -> list[str]:
     found = []
     try:
         with os.scandir(output_dir) as entries:
@@ -128,7 +131,7 @@ def _with_secrets(output_dir):
     return found
 
 
-def _is_dead(run_dir, listed):
+def _is_dead(run_dir: str, listed: Mapping[str, QueueEntry]) -> bool:
     job_id = job_id_of(run_dir)
     if job_id in listed:
         recorded = recorded_run_dir(listed[job_id])  # not seen from here: it may be this very directory

@@ -5,18 +5,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Callable
+
+from ..entry import Context
 from ..failures import Error
+from ..json_types import JsonObject
 from ..slurm import commands
+from ..slurm.commands import QueueEntry
 from . import detached, driver
 
 
-def persist(attempt, params, ctx):
+def persist(attempt: Callable[[JsonObject], JsonObject], params: JsonObject, ctx: Context) -> JsonObject:
     """Return the result of ``attempt(params)``, called again while Slurm takes the job away before it can be used.
 
     ``params["retries"]`` says how often; nodes that failed are left out. The result has ``retried``, how often that
     was, and ``excluded``, the nodes.
     """
-    allocation, lost, excluded = params.get("allocation"), [], []
+    allocation: JsonObject = params.get("allocation") or {}
+    lost: list[str] = []
+    excluded: list[str] = []
     while True:
         try:
             result = attempt(params)
@@ -35,7 +43,7 @@ def persist(attempt, params, ctx):
     return dict(result, notes=[*lost, *result["notes"]], retried=len(lost), excluded=excluded)
 
 
-def requeue(job, folder, exclude):
+def requeue(job: QueueEntry, folder: str, exclude: Iterable[str]) -> bool:
     """Ask the holder to requeue the job that we run in, once its playbook has ended; return whether it may be.
 
     :param exclude: nodes that it shall not get again.

@@ -10,12 +10,14 @@ import errno
 import os
 import pathlib
 import tempfile
+from collections.abc import Iterator
 
 from ..failures import Error
+from ..slurm.commands import QueueEntry
 from . import job_end, ownership
 
 
-def make_room(folder, job):
+def make_room(folder: str, job: QueueEntry) -> list[str]:
     """Keep *folder* aside if it is of an earlier job that had the id of *job* (its queue entry); see set_aside.
 
     Return sentences about it. Error when that job is one of another cluster and may still run.
@@ -34,7 +36,7 @@ def make_room(folder, job):
     return []
 
 
-def set_aside(folder):
+def set_aside(folder: str) -> str | None:
     """Keep the directory of an earlier job of this id: a Slurm that was set up anew counts from 1 again.
 
     Return a sentence about it, None if there was none.
@@ -48,7 +50,7 @@ def set_aside(folder):
     return f"{folder} was of an earlier job with this id; it is {folder}.earlier{number} now."
 
 
-def check_writable(output_dir):
+def check_writable(output_dir: str) -> None:
     """Make *output_dir* and see that run directories can be made in it; Error says why not, before any submission."""
     what = "made"
     try:
@@ -62,7 +64,7 @@ def check_writable(output_dir):
 
 
 @contextlib.contextmanager
-def writing(folder, job_id):
+def writing(folder: str, job_id: str) -> Iterator[None]:
     """Turn an OSError of the body, which writes into the run directory *folder*, into an Error with its remedy."""
     try:
         yield
@@ -73,11 +75,11 @@ def writing(folder, job_id):
         ) from None
 
 
-def _remedy(error):
+def _remedy(error: OSError) -> str:
     return "Free some space, or choose another" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "Choose another"
 
 
-def point_latest(output_dir, job_id):
+def point_latest(output_dir: str, job_id: str) -> None:
     """Let ``latest`` point at the newest run directory; never removes anything that is not a link."""
     link = os.path.join(output_dir, "latest")
     if os.path.lexists(link) and not os.path.islink(link):

@@ -8,12 +8,16 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+from collections.abc import Collection
 
 from .. import run_options
 from ..failures import Error, SlurmError
 from ..holder import journal, slurm_calls
+from ..holder.records import Answer, Event
 from ..holder.step import WITH_JOB
+from ..json_types import Json, JsonObject
 from ..slurm import commands, script
+from ..slurm.commands import QueueEntry
 from . import driver, ownership
 
 ARGUMENT_SPEC = {
@@ -35,26 +39,30 @@ class Run:
     :ivar foreign: why the job that Slurm knows by this id is not the run's, or is not known; "" if it is.
     """
 
-    def __init__(self, run_dir, job_id, job, slurm_answered, foreign=""):
+    def __init__(
+        self, run_dir: str, job_id: str, job: QueueEntry | None, slurm_answered: bool, foreign: str = ""
+    ) -> None:
         self.run_dir, self.job_id, self.job, self.slurm_answered = run_dir, job_id, job, slurm_answered
         self.foreign = foreign
 
     @property
-    def live(self):
+    def live(self) -> bool:
         """Return whether the job waits or runs."""
         return bool(self.job and slurm_calls.live(self.job["state"]))
 
     @property
-    def waits(self):
+    def waits(self) -> bool:
         """Return whether the job waits for nodes; its directory is then of a job attempt before."""
         return bool(self.job and self.job["state"] in slurm_calls.WAITING)
 
-    def is_earlier(self, when):
+    def is_earlier(self, when: str | None) -> bool:
         """Return whether *when* (UTC, ISO 8601; None: never) lies before the job attempt that waits or runs."""
-        began = self.live and self.job["started_at"]
-        return bool(when) and (self.waits or bool(began) and when[:19] < began[:19])
+        if not when or self.waits:
+            return bool(when)
+        began = self.job["started_at"] if self.job and self.live else ""
+        return bool(began) and when[:19] < began[:19]
 
-    def read_json(self, name):
+    def read_json(self, name: str) -> Json:
         """Return the JSON value of a file of the run directory, None if there is none (yet)."""
         try:
             with open(os.path.join(self.run_dir, name), encoding="utf-8") as stream:
@@ -62,11 +70,11 @@ class Run:
         except (OSError, ValueError):
             return None
 
-    def events(self):
+    def events(self) -> list[Event]:
         """Return the events of the run's journal, oldest first."""
         return journal.events(self.run_dir)
 
-    def steps(self):
+    def steps(self) -> dict[str, Event]:
         """Return {name: the latest record} of all steps, in the order in which they were first started."""
         found = journal.remembered(self.run_dir)
         if self.waits or not self.live and self.slurm_answered:  # killed with the job, nobody wrote down the end
@@ -75,7 +83,7 @@ class Run:
                     record.update(state="ended", end_code=WITH_JOB, reason="ended with the job")
         return found
 
-    def holder(self):
+    def holder(self) -> Answer | None:
         """Return the holder's status answer, None when there is none to ask."""
         nodes = commands.hostnames(self.job["nodelist"]) if self.job and self.job["state"] in ANSWERS else []
         if not nodes:
@@ -86,7 +94,7 @@ class Run:
         except Error:
             return None
 
-    def describe(self):
+    def describe(self) -> dict[str, str | None]:
         """Return {id, name, state, reason, started_at, ends_at}: of the queue, else of what Slurm remembers."""
         keys = ("name", "state", "reason", "started_at", "ends_at")
         if self.job:
@@ -101,7 +109,7 @@ class Run:
         about = ownership.record(self.run_dir)
         return dict(dict.fromkeys(keys), id=self.job_id, name=about.get("job_name"), state=state, reason=reason)
 
-    def _end(self):
+    def _end(self) -> tuple[str, str]:
         """Return (state, reason) of the end of the job as Slurm remembers it, and not of another one with its id."""
         fields = commands.show_job(self.job_id)
         folder = commands.output_folder(self.job_id) if fields.get("Comment", "").startswith(script.TAG) else None
@@ -113,14 +121,15 @@ class Run:
         return fields["JobState"], reason if fields.get("Reason") == "None" else f"{fields.get('Reason')}, {reason}"
 
 
-def find(params):
+def find(params: JsonObject) -> Run:
     """Return the Run that run_dir, or job_id, or else the newest below output_dir, stands for; Error if none is.
 
     With ``job_names`` it is the newest of these jobs, and no other run is taken for one of them.
     """
-    run_dir, job_id, wanted = params.get("run_dir"), params.get("job_id"), params.get("job_names") or ()
-    if job_id is not None:
-        _check(job_id)
+    run_dir, wanted = params.get("run_dir"), params.get("job_names") or ()
+    if params.get("job_id") is not None:
+        _check(params["job_id"])
+    job_id: str = params.get("job_id") or ""
     if not run_dir and not job_id:
         run_dir = _newest(os.path.abspath(os.path.expanduser(params["output_dir"])), wanted)
     if run_dir:
@@ -152,7 +161,7 @@ def find(params):
     return Run(run_dir, job_id, job, answered, why)
 
 
-def _check(job_id):
+def _check(job_id: str) -> None:
     """Raise Error unless *job_id* is a valid job id."""
     try:
         run_options.job_id(job_id)
@@ -160,13 +169,13 @@ def _check(job_id):
         raise Error(f"job_id {error.problem} {error.remedy}") from None
 
 
-def _newest(output_dir, wanted):
+def _newest(output_dir: str, wanted: Collection[str]) -> str:
     """Return the newest run directory below *output_dir*, of a job with one of the names *wanted* if there are any."""
     if not wanted:
-        found = os.path.join(output_dir, "latest")
-        if not os.path.isdir(found):
+        latest = os.path.join(output_dir, "latest")
+        if not os.path.isdir(latest):
             raise Error(f"There is no run below {output_dir}. Give job_id or output_dir.")
-        return found
+        return latest
     try:
         numbers = [name for name in os.listdir(output_dir) if name.isdigit()]
     except OSError:
@@ -178,12 +187,12 @@ def _newest(output_dir, wanted):
     return max(found, key=_age)
 
 
-def _age(run_dir):
+def _age(run_dir: str) -> tuple[str, int]:
     """Return what is greater for a newer run: when its directory was written, and its number."""
     return str(ownership.record(run_dir).get("generated_at") or ""), int(os.path.basename(run_dir))
 
 
-def _names(run_dir):
+def _names(run_dir: str) -> set[str]:
     """Return the names of the job of *run_dir*: its own, and that of the allocation it was given."""
     found = {ownership.record(run_dir).get("job_name")}
     try:

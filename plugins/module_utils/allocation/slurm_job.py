@@ -8,12 +8,15 @@ from __future__ import annotations
 import os
 import time
 
+from ..entry import Context
 from ..holder.lease import LEASE_S
+from ..json_types import JsonObject
 from ..slurm import commands, script
+from ..slurm.commands import QueueEntry
 from . import adopted, description, detached, ending, finding, requeue, submission, unfinished, waiting
 from .call import QUERIED, Call
 
-ARGUMENT_SPEC = {
+ARGUMENT_SPEC: JsonObject = {
     "allocation": {"type": "dict"},
     "state": {"type": "str", "choices": ["present", "running", "absent", "requeued"], "default": "running"},
     "job_id": {"type": "str"},
@@ -33,7 +36,7 @@ OPTIONS = {"required_one_of": [("allocation", "job_id")]}
 CHANGING = ("submitted", "released", "adopted", "ended", "cancelled", "requeued")
 
 
-def run(params, ctx):
+def run(params: JsonObject, ctx: Context) -> JsonObject:
     """Bring the allocation to the wanted state; see the module's documentation for parameters and result."""
     began = time.monotonic()
     result = requeue.persist(lambda params: _once(Call(params, ctx)), params, ctx)
@@ -41,7 +44,7 @@ def run(params, ctx):
     return result
 
 
-def _once(call):
+def _once(call: Call) -> JsonObject:
     """Return the result of one try."""
     found = finding.find(call)
     found = finding.at_home(call, found) if found else None
@@ -59,7 +62,7 @@ def _once(call):
     return _result(call, found)
 
 
-def _ensure(call, found):
+def _ensure(call: Call, found: QueueEntry | None) -> QueueEntry:
     """Return the job that there is from now on, given the one that was *found*."""
     check_mode = call.ctx.check_mode
     found = unfinished.usable(call, found) if found else None
@@ -81,16 +84,17 @@ def _ensure(call, found):
     return found
 
 
-def _submit(call):
-    return finding.at_home(call, submission.submit(call))
+def _submit(call: Call) -> QueueEntry:
+    job = submission.submit(call)
+    return finding.at_home(call, job) or job
 
 
-def _result(call, found):
+def _result(call: Call, found: QueueEntry | None) -> JsonObject:
     result = {
         "changed": any(action in CHANGING for action in call.actions),
         "actions": call.actions,
         "notes": call.notes,
-        "script": call.script,
+        "script": call.script or None,
         "log": _log(call, found),
         "job": description.describe(call, found) if found else None,
     }
@@ -104,7 +108,7 @@ def _result(call, found):
     return result
 
 
-def _log(call, found):
+def _log(call: Call, found: QueueEntry | None) -> str | None:
     """Return where the output of a playbook in the job is, None if there is none."""
     path = detached.log_path(call.run_dir(found)) if found else ""
     return path if os.path.exists(path) or call.playbook and "submitted" in call.actions else None

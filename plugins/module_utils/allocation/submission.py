@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import time
+from collections.abc import Mapping
 
 from ..failures import Error, SlurmError
 from ..files import write_text_atomic
@@ -16,6 +17,7 @@ from ..holder.basics import utc_now
 from ..holder.secret_values import forget
 from ..secrets.references import store
 from ..slurm import commands, script
+from ..slurm.commands import QueueEntry
 from . import detached, driver, finding, job_end, ownership
 from .call import Call
 from .run_directory import check_writable, make_room, point_latest, writing
@@ -23,7 +25,7 @@ from .run_directory import check_writable, make_room, point_latest, writing
 LOOKS_S = (0.0, 1.0, 2.0, 4.0)  # pauses before the looks for the job of an sbatch without an answer
 
 
-def submit(call: Call) -> dict:
+def submit(call: Call) -> QueueEntry:
     """Return the queue entry of the job; that of a concurrent controller, if that one was submitted before."""
     if call.playbook:
         detached.check(call.playbook)
@@ -57,9 +59,11 @@ def submit(call: Call) -> dict:
     return found[0]
 
 
-def _sbatch(call):
+def _sbatch(call: Call) -> QueueEntry:
     """Submit the job held; return what is known of it. An sbatch that gives no answer may have been heard."""
-    for left in (1, 0):
+    left = 2
+    while True:
+        left -= 1
         try:
             return {"id": commands.submit_held(call.script), "reason": commands.HELD_BY_USER}
         except commands.NoAnswer as error:
@@ -67,14 +71,13 @@ def _sbatch(call):
             for pause in LOOKS_S:
                 time.sleep(pause)
                 found = [job for job in finding.matches(call) if finding.has_wanted_play(call, job)]
-                found = finding.only(call, found)
-                if found:
-                    call.notes.append(f"sbatch gave no answer, but Slurm has its job {found['id']}.")
-                    return found
+                job = finding.only(call, found)
+                if job:
+                    call.notes.append(f"sbatch gave no answer, but Slurm has its job {job['id']}.")
+                    return job
             if not left:
                 text = f"{error.msg} Slurm has no job of it so far. Run again: a job that comes late is found."
                 raise SlurmError(text) from None
-    return None
 
 
 def withdraw(call: Call, job_id: str, done: str = "The job was cancelled before its start.") -> str:
@@ -90,7 +93,7 @@ def withdraw(call: Call, job_id: str, done: str = "The job was cancelled before 
     return done
 
 
-def release(call: Call, job: dict) -> None:
+def release(call: Call, job: QueueEntry) -> None:
     """Write the run directory of a held job, then let the job run."""
     folder = call.run_dir(job)
     call.notes += make_room(folder, job)
@@ -102,7 +105,7 @@ def release(call: Call, job: dict) -> None:
     call.actions.append("released")
 
 
-def write_run_dir(call: Call, job: dict, more: dict) -> None:
+def write_run_dir(call: Call, job: QueueEntry, more: Mapping[str, str]) -> None:
     """Write the files of the run directory, *more* (``{path: text}``) among them."""
     job_id, folder = job["id"], call.run_dir(job)
     name = job.get("name") or call.allocation["name"]
@@ -115,5 +118,5 @@ def write_run_dir(call: Call, job: dict, more: dict) -> None:
             os.makedirs(os.path.join(folder, below), exist_ok=True)
         for path, text in files.items():
             write_text_atomic(os.path.join(folder, path), text)
-        store(folder, call.secrets)
+        store(folder, call.secrets or {})
         point_latest(call.output_dir, job_id)

@@ -12,6 +12,7 @@ from ..failures import Error
 from ..holder import slurm_calls
 from ..holder.job_ends import TAKEN_AWAY
 from ..slurm import commands, script
+from ..slurm.commands import QueueEntry
 from . import detached, finding, job_end, ownership, submission
 from .call import Call
 
@@ -22,13 +23,13 @@ UNFINISHED_S = 10.0  # how long the submitter of a held job may need to release 
 ENDING_S = 180.0  # how long a job that is ending may need to leave the queue
 
 
-def held(job: dict) -> str:
+def held(job: QueueEntry) -> str:
     """Return what to do about a job (its queue entry) that waits until somebody releases it, "" if it does not."""
     text = f"{job['state']} {job['reason']}"
     return f"It is held; release it with scontrol release {job['id']}" if HELD.search(text) else ""
 
 
-def is_unfinished(call: Call, job: dict) -> bool:
+def is_unfinished(call: Call, job: QueueEntry) -> bool:
     """Return whether *job* is one of ours that is held because its submitter has not released it, or died before.
 
     Otherwise somebody holds it: it was released before, or has even begun, as one that was requeued.
@@ -44,7 +45,7 @@ def is_unfinished(call: Call, job: dict) -> bool:
     return about.get(ownership.SUBMITTED) != job["submitted_at"] or not about.get(ownership.RELEASED)
 
 
-def release_unfinished(call: Call, job: dict) -> dict | None:
+def release_unfinished(call: Call, job: QueueEntry) -> QueueEntry | None:
     """Release a job whose submitter died before it did so; return its queue entry, None if it is gone.
 
     A submitter that is at work releases it itself, or withdraws it.
@@ -55,13 +56,14 @@ def release_unfinished(call: Call, job: dict) -> dict | None:
             submission.release(call, job)
             break
         time.sleep(min(0.2, AT_WORK_S))
-        job = _present(job)
-        if not job:
+        found = _present(job)
+        if not found:
             return None
+        job = found
     return job
 
 
-def usable(call: Call, job: dict) -> dict | None:
+def usable(call: Call, job: QueueEntry) -> QueueEntry | None:
     """Return *job*; None if it is ending, or if its submitter died and it cannot be released as what we want.
 
     The latter is withdrawn. One without a playbook never gets one, and one with a playbook needs the file that only its
@@ -83,13 +85,14 @@ def usable(call: Call, job: dict) -> dict | None:
             call.notes.append(f"The submission of job {job['id']} was not finished. {end}")
             return None
         time.sleep(min(1.0, UNFINISHED_S))  # its submitter may be at work
-        job = _present(job)
-        if not job:
+        found = _present(job)
+        if not found:
             return None
+        job = found
     return _unless_ending(call, job)
 
 
-def _unless_ending(call, job):
+def _unless_ending(call: Call, job: QueueEntry) -> QueueEntry | None:
     """Return *job*; None once it is gone, if its holder was ending it already.
 
     Nothing begins in such a job any more: its lease ran out, or the controller that ended it went away meanwhile.
@@ -113,7 +116,7 @@ def _unless_ending(call, job):
     return job
 
 
-def _present(job):
+def _present(job: QueueEntry) -> QueueEntry | None:
     """Return the queue entry of *job* as it is now, None if it is over."""
     found = commands.jobs(job_id=job["id"])
     return found[0] if found and slurm_calls.live(found[0]["state"]) else None

@@ -10,6 +10,7 @@ import time
 from ..failures import Error, SlurmError
 from ..holder import slurm_calls
 from ..slurm import commands, script
+from ..slurm.commands import QueueEntry
 from . import adopted, description, handshake, job_end, submission
 from .call import Call
 from .run_directory import check_writable, make_room
@@ -21,7 +22,7 @@ PERMANENT = {
 }  # fmt: skip
 
 
-def wait_until_running(call: Call, job_id: str) -> dict:
+def wait_until_running(call: Call, job_id: str) -> QueueEntry:
     """Return the queue entry of the job once it runs and its holder answers; Error if that takes too long."""
     pause, began = 0.05, time.monotonic()
     until = began + (call.wait_timeout_s or float("inf"))
@@ -50,7 +51,7 @@ def wait_until_running(call: Call, job_id: str) -> dict:
     return job
 
 
-def _look(call, job):
+def _look(call: Call, job: QueueEntry) -> QueueEntry:
     """Return the present queue entry of *job*, *job* itself if Slurm does not answer; Error if it is over."""
     try:
         found = commands.jobs(job_id=job["id"])
@@ -64,7 +65,7 @@ def _look(call, job):
     return job
 
 
-def _give_up(call, job):
+def _give_up(call: Call, job: QueueEntry) -> None:
     """Fail for a job that Slurm will never start as it was requested; cancel it if it was submitted just now."""
     stays = "It stays in the queue."
     if "submitted" in call.actions:
@@ -77,7 +78,7 @@ def _give_up(call, job):
     )
 
 
-def _meet_holder(call, job, limit_s):
+def _meet_holder(call: Call, job: QueueEntry, limit_s: float) -> None:
     """See that the holder answers, with the wanted lease; start one if it is an adopted allocation without any."""
     folder, client, ours = call.run_dir(job), None, job["comment"].startswith(script.TAG)
     if not ours and adopted.lacks_holder(job, folder, call.ctx):
@@ -91,7 +92,7 @@ def _meet_holder(call, job, limit_s):
     handshake.meet(job, folder, call.lease_s, limit_s, ours, call.ctx, client)
 
 
-def _hint(job):
+def _hint(job: QueueEntry) -> str:
     """Return what helps a job that waits: it is held, or a job of its name, kept perhaps, has the nodes."""
     if held(job):
         return f". {held(job)}"

@@ -14,6 +14,8 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Mapping
+from typing import Any
 
 FILE = "fatal_lines.json"  # in the run directory: what the plan knows of the programs of this service
 
@@ -143,18 +145,18 @@ class Patterns:
     :param more: ``{patterns, words, work}``, the content of FILE.
     """
 
-    def __init__(self, more=None):
+    def __init__(self, more: Mapping[str, Any] | None = None) -> None:
         more = more or {"patterns": (), "words": (), "work": ()}
         rows = [*PATTERNS, *((RANKS[rank], kind, text) for rank, kind, text in more["patterns"])]
         self.rows = [(rank, kind, re.compile(text)) for rank, kind, text in sorted(rows, key=lambda row: -row[0])]
         self.words = (*WORDS, *more["words"])
         self._work = [re.compile(text) for text in more["work"]]
 
-    def find(self, text):
+    def find(self, text: str) -> tuple[float, str] | None:
         """Return (rank, kind) of the first pattern that matches *text*, the highest rank first; None if none does."""
         return next(((rank, kind) for rank, kind, pattern in self.rows if pattern.search(text)), None)
 
-    def works(self, line):
+    def works(self, line: str) -> bool:
         """Return whether *line* is one of ordinary work."""
         return level_of(line) in WORK or any(pattern.match(line) for pattern in self._work)
 
@@ -162,7 +164,7 @@ class Patterns:
 GENERAL = Patterns()
 
 
-def load(run_dir):
+def load(run_dir: str) -> Patterns:
     """Return the Patterns for the service of a run; the general ones when FILE is not there or cannot be used."""
     try:
         with open(os.path.join(run_dir, FILE), encoding="utf-8") as stream:
@@ -184,7 +186,7 @@ def level_of(text: str) -> str:
     return next((word.upper() for word in found.groups() if word), "") if found else ""
 
 
-def rank_of(line: str, patterns=GENERAL) -> tuple[float, str] | None:
+def rank_of(line: str, patterns: Patterns = GENERAL) -> tuple[float, str] | None:
     """Return (rank, kind) of what one line tells of, None if it tells of no fault."""
     line = line[:LONGEST]
     small = line.lower()
@@ -212,7 +214,7 @@ def rank_of(line: str, patterns=GENERAL) -> tuple[float, str] | None:
     return found or ((HINT, "fatal") if level else None)
 
 
-def cause(lines: list[str], killed: bool = False, patterns=GENERAL) -> Line | None:
+def cause(lines: list[str], killed: bool = False, patterns: Patterns = GENERAL) -> Line | None:
     """Return the Line that says best why the program that wrote *lines* ended, None if none does.
 
     :param killed: a signal from outside ended it. Then only a fault counts that it had no time to go on after.
@@ -222,12 +224,14 @@ def cause(lines: list[str], killed: bool = False, patterns=GENERAL) -> Line | No
     after = [0] * (len(lines) + 1)  # lines of ordinary work from there on
     for index in range(len(lines) - 1, -1, -1):
         after[index] = after[index + 1] + (not ranks[index] and patterns.works(lines[index]))
-    found, last, chained = [], None, False
+    found: list[Line] = []
+    last, chained = None, False
     for index, line in enumerate(lines):
         chained = chained or bool(CHAIN.search(line))
-        if not ranks[index]:
+        named = ranks[index]
+        if not named:
             continue
-        rank, kind = ranks[index]
+        rank, kind = named
         if killed and (rank < OPEN or after[index + 1] > WENT_ON_UNTIL_KILLED):
             continue
         if after[index + 1] > WENT_ON and rank > HINT:
@@ -238,8 +242,8 @@ def cause(lines: list[str], killed: bool = False, patterns=GENERAL) -> Line | No
             if chained and last:  # the exception before this one led to it: of equal ones the last counts
                 last.rank -= 0.5
             last, chained = one, False
-    best = max((one.rank for one in found), default=None)
-    best = [one for one in found if one.rank == best]
+    highest = max((one.rank for one in found), default=None)
+    best = [one for one in found if one.rank == highest]
     if not best:
         return None
     one = best[0] if best[0].rank > HINT else best[-1]

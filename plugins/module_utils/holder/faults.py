@@ -9,10 +9,13 @@ import json
 import os
 import re
 import signal
+from collections.abc import Mapping
+from typing import Any
 
 from .basics import tail_lines
 from .fatal_lines import HINT, cause, load
-from .step import CLIENT_KILLED, EXITED, KILLED, NODE_FAILED, SRUN_FAILED
+from .records import EndFacts, Evidence, StepEnd
+from .step import CLIENT_KILLED, EXITED, KILLED, NODE_FAILED, SRUN_FAILED, Step
 
 FOLDER = "evidence"
 SIGNALS = {signal.strsignal(number): int(number) for number in signal.Signals}
@@ -26,7 +29,7 @@ PERMANENT = ("node", "usage", "missing", "permission", "disk")
 FROM_OUTSIDE = (int(signal.SIGHUP), int(signal.SIGINT), int(signal.SIGKILL), int(signal.SIGTERM))
 
 
-def read_end(code, messages):
+def read_end(code: int, messages: str) -> StepEnd:
     """Return {end_code, exit_code, signal, node, reason} from a client's exit status and what it printed."""
     down = re.search(r"Node failure on ([^\s,]+)", messages)
     if down:  # srun itself exits 0 then
@@ -34,34 +37,34 @@ def read_end(code, messages):
     if code < 0:
         return {"end_code": CLIENT_KILLED, "reason": f"its srun client was killed by signal {-code}"}
     task = re.search(r"error: (\S+): tasks? [\d,\- ]+: (.+)", messages)
-    end = {"node": task.group(1)} if task else {}
+    end: EndFacts = {"node": task.group(1)} if task else {}
     what = task.group(2).replace(" (core dumped)", "").strip() if task else ""
-    where = f" on {end['node']}" if task else ""
+    where = f" on {task.group(1)}" if task else ""
     # Above 31 it is no signal but how srun itself ends when its job is taken away.
     number = SIGNALS.get(what, code - 128 if 128 < code < 160 and "exit code" not in what else None)
     if number is not None:
-        return dict(end, end_code=KILLED, signal=number, reason=f"killed by signal {number}{where}")
+        return {**end, "end_code": KILLED, "signal": number, "reason": f"killed by signal {number}{where}"}
     status = re.search(r"exit code (\d+)", what)
     code = int(status.group(1)) if status else code
     errors = re.findall(r"^srun: (?:error|fatal): (.+)$", messages, re.M)
     if code and errors and not task:
-        return dict(end, end_code=SRUN_FAILED, exit_code=code, reason=f"srun failed: {errors[-1]}")
-    return dict(end, end_code=EXITED, exit_code=code, reason=f"exited with code {code}{where}")
+        return {**end, "end_code": SRUN_FAILED, "exit_code": code, "reason": f"srun failed: {errors[-1]}"}
+    return {**end, "end_code": EXITED, "exit_code": code, "reason": f"exited with code {code}{where}"}
 
 
-def first_fatal(lines):
+def first_fatal(lines: list[str]) -> str | None:
     """Return the line that says best what went wrong, None if none does."""
     found = cause(lines)
     return found.text if found else None
 
 
-def killed_from_outside(record):
+def killed_from_outside(record: Mapping[str, Any]) -> bool:
     """Return whether a signal ended the step, or its command below a shell, that it did not bring upon itself."""
     number, code = record.get("signal"), record.get("exit_code")
     return (number if number is not None else (code or 0) - 128) in FROM_OUTSIDE
 
 
-def evidence(record, run_dir):
+def evidence(record: Mapping[str, Any], run_dir: str) -> Evidence:
     """Return what is known of the step attempt of a *record*.
 
     ``{step, step_id, attempt, node, end_code, exit_code, signal, reason, kind, retryable, permanent, fatal, tail, srun,
@@ -97,7 +100,7 @@ def evidence(record, run_dir):
     }
 
 
-def log_of(record, run_dir):
+def log_of(record: Mapping[str, Any], run_dir: str) -> str:
     """Return the log of a step on the node where it ended, on its first node if that is not known."""
     log = os.path.join(run_dir, record.get("log") or "")
     if record.get("node") and record.get("nodes"):
@@ -105,12 +108,12 @@ def log_of(record, run_dir):
     return log
 
 
-def path_of(run_dir, name, attempt):
+def path_of(run_dir: str, name: str, attempt: int | None) -> str:
     """Return where the evidence of one attempt is kept."""
     return os.path.join(run_dir, FOLDER, f"{name}.{attempt}.json")
 
 
-def keep(record, run_dir):
+def keep(record: Mapping[str, Any], run_dir: str) -> Evidence:
     """Write the evidence of an attempt, once and for all; return it. OSError when it cannot be written."""
     found = evidence(record, run_dir)
     path = path_of(run_dir, record["name"], record.get("attempt"))
@@ -125,19 +128,19 @@ def keep(record, run_dir):
     return found
 
 
-def may_restart(step, found):
+def may_restart(step: Step, found: Evidence | None) -> bool:
     """Return whether the holder starts *step* again by itself: its policy says so, and the fault is not permanent."""
     left = int(step.spec.get("restarts") or 0) - step.restarted
-    return left > 0 and bool(step.spec.get("srun_argv")) and not (found or {}).get("permanent")
+    return left > 0 and bool(step.spec.get("srun_argv")) and not (found and found["permanent"])
 
 
-def of_slurm(pid):
+def of_slurm(pid: str) -> bool:
     """Return whether a process is a part of Slurm itself, which ends by itself."""
     with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as stream:
         return stream.read().startswith(("slurm", "srun"))
 
 
-def orphans(paths):
+def orphans(paths: set[str]) -> list[int]:
     """Return the pids of our processes on this node whose output goes to one of the log files *paths*.
 
     Slurm loses a process when its parent dies and it tracks processes by their parents, as one of nginx that was
@@ -155,7 +158,7 @@ def orphans(paths):
     return found
 
 
-def sweep(paths):
+def sweep(paths: set[str]) -> list[int]:
     """Kill the orphans of steps that are over; return their pids."""
     found = orphans(paths)
     for pid in found:

@@ -6,13 +6,17 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from . import journal
 from .faults import log_of
-from .job_ends import LEASE_EXPIRED, PREEMPTED, REASONS, SIGNAL, TIME_LIMIT, UNEXPLAINED, WITH_STEPS, job_end
-from .job_watch import code_in_output
+from .job_ends import LEASE_EXPIRED, PREEMPTED, SIGNAL, TIME_LIMIT, UNEXPLAINED, WITH_STEPS, job_end
+from .job_watch import Job, code_in_output
 from .lease import LEASE_S, Lease
-from .slurm_calls import Slurm
+from .playbook import Play
+from .records import JobEnd
+from .slurm_calls import Slurm, StepCalls
 from .steps import Steps
 
 TERM = 15
@@ -22,46 +26,56 @@ class Holder:
     """What lives as long as the job.
 
     :param slurm: see slurm_calls.Slurm.
-    :param job: the job as Slurm has it, see job_watch.Job; None in an allocation whose end is not watched.
+    :param job: the job as Slurm has it.
     :ivar play: the playbook that runs inside the job, see playbook.Play; None if there is none.
     :ivar ending: why the job ends, see job_ends; None as long as it does not.
     :ivar requeue_without: the nodes that the job shall not get again when it is requeued after its playbook; None: it
         is not.
     """
 
-    def __init__(self, job_id, run_dir, lease_s=LEASE_S, slurm=None, job=None):
-        self.job_id, self.run_dir, self.job = str(job_id), run_dir, job
+    def __init__(self, job: Job, run_dir: str, lease_s: float = LEASE_S, slurm: StepCalls | None = None) -> None:
+        self.job_id, self.run_dir, self.job = job.job_id, run_dir, job
         self.instance_id = uuid.uuid4().hex  # events of an earlier holder of the job are none of ours
-        self.play = self.ending = self.requeue_without = None
+        self.play: Play | None = None
+        self.ending: JobEnd | None = None
+        self.requeue_without: list[str] | None = None
         self.journal, self.lease = journal.Journal(run_dir), Lease(lease_s)
         self.steps = Steps(run_dir, slurm or Slurm(self.job_id), self.journal, self._before_failure)
         self.journal.holder(journal.BEGIN)
 
-    def end(self, code, reason="", signal=None):
+    @property
+    def job_end(self) -> JobEnd:
+        """Why the job ends, once it does."""
+        if self.ending is None:
+            raise RuntimeError(f"job {self.job_id} does not end")
+        return self.ending
+
+    def end(self, code: str, reason: str = "", signal: int | None = None) -> None:
         """Begin the end of the job, if it has not begun; the main thread does the rest. See job_ends.job_end."""
         with self.steps.change:
             self.ending = self.ending or job_end(code, reason, signal)
             self.steps.close()
 
-    def end_by_slurm(self, code, signal=TERM):
+    def end_by_slurm(self, code: str, signal: int = TERM) -> None:
         """The same for what Slurm does; with the code SIGNAL it may still say why."""
-        self.end(code, self._words(code), signal)
+        self.end(code, self.job.words(code), signal)
 
-    def look_back(self):
+    def look_back(self) -> None:
         """Begin the end of the job if Slurm wanted that before we could hear it."""
         code = self.job.first_look()
         if code:
             self.end_by_slurm(code)
 
-    def explain(self):
+    def explain(self) -> None:
         """Say in ``ending`` why a signal came, as far as Slurm tells."""
-        if self.ending["code"] == SIGNAL:
+        ending = self.job_end
+        if ending["code"] == SIGNAL:
             code = self.job.code_in_output() or self.job.code_from_slurm() or UNEXPLAINED
-            words = self._words(code) or "Slurm does not say why"
+            words = self.job.words(code) or "Slurm does not say why"
             with self.steps.change:
-                self.ending = job_end(code, f"{self.ending['reason']}: {words}")
+                self.ending = job_end(code, f"{ending['reason']}: {words}")
 
-    def keep_lease(self):
+    def keep_lease(self) -> None:
         """Return when the job has to end: somebody said so, or nobody renewed the lease in time."""
         with self.steps.change:
             self.beat()
@@ -72,41 +86,42 @@ class Holder:
                 self.steps.change.wait(max(0.01, min(left_s, 1.0)))
                 self.beat()
 
-    def beat(self):
+    def beat(self) -> None:
         """Take no time from the lease in which this process stood still, and write that down."""
         pause = self.lease.beat()
         if pause:
             self.journal.holder(journal.PAUSED, reason=f"stood still for {pause['s']:g} s", **pause)
 
-    def finish(self):
+    def finish(self) -> None:
         """End all steps in tiers and write that down."""
-        self.journal.holder(journal.ENDING, **self.ending)
+        self.journal.holder(journal.ENDING, **self.job_end)
         # What does not end now ends with the job.
         self.steps.stopper.stop_in_tiers(list(self.steps.by_name.values()), give_up_s=10.0)
         self.journal.holder(journal.ENDED)
 
-    def requeue(self, exclude):
+    def requeue(self, exclude: Iterable[str]) -> bool:
         """Send the job back into the queue for other nodes than *exclude*, say so, and return whether it is."""
         trouble, job = self.job.requeue(exclude), self.job
-        self.play.add_line(f"Job {self.job_id} ends: {self.ending['reason']}.")
+        self._tell(f"Job {self.job_id} ends: {self.job_end['reason']}.")
         if trouble:
-            self.play.add_line(f"It is not requeued: {trouble}.")
+            self._tell(f"It is not requeued: {trouble}.")
             return False
         attempt, attempts = job.restarts + 2, job.retries + 1
         left = f" {', '.join(job.not_left_out)} could not be left out." if job.not_left_out else ""
-        self.play.add_line(f"It is requeued: attempt {attempt} of {attempts} starts when it gets nodes.{left}")
+        self._tell(f"It is requeued: attempt {attempt} of {attempts} starts when it gets nodes.{left}")
         self.journal.holder(journal.REQUEUE, attempt=attempt, attempts=attempts)
         return True
 
-    def _words(self, code):
-        return self.job.words(code) if self.job else REASONS.get(code, "")
+    def _tell(self, line: str) -> None:
+        if self.play:
+            self.play.add_line(line)
 
-    def _before_failure(self, record):
+    def _before_failure(self, record: Mapping[str, Any]) -> None:
         """Begin the end of the job if Slurm ends it: its steps may be gone before it signals us."""
         code = code_in_output(log_of(record, self.run_dir))
-        if not code and self.job and self.job.preempted():  # steps go first where jobs have a grace time
+        if not code and self.job.preempted():  # steps go first where jobs have a grace time
             code = PREEMPTED
-        if code == TIME_LIMIT and self.job:  # a step may have a limit of its own
+        if code == TIME_LIMIT:  # a step may have a limit of its own
             code = self.job.code_from_slurm()
         if code in WITH_STEPS:
             self.end_by_slurm(code)

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from .records import JobEnd
+
 REQUESTED = "requested"  # a controller wants it
 LEASE_EXPIRED = "lease_expired"  # no controller was heard of
 PLAYBOOK_ENDED = "playbook_ended"  # the playbook inside the job, also one that could not be started
@@ -30,7 +32,7 @@ REASONS = {
 }
 
 
-def job_end(code: str, reason: str = "", signal: int | None = None) -> dict:
+def job_end(code: str, reason: str = "", signal: int | None = None) -> JobEnd:
     """Return the end of a job.
 
     :param reason: in words; those of REASONS if there are none.

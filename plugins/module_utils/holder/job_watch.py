@@ -9,8 +9,10 @@ import datetime
 import os
 import re
 import signal
+import subprocess
 import threading
 import time
+from collections.abc import Iterable, Mapping
 
 from .basics import tail
 from .job_ends import CANCELLED, NODE_FAILED, OVER, PREEMPTED, REASONS, REQUEUED, TIME_LIMIT
@@ -47,20 +49,22 @@ class Job:
     :ivar not_left_out: nodes that it may get again although they failed.
     """
 
-    def __init__(self, job_id, run_dir, retries=0):
+    def __init__(self, job_id: str | int, run_dir: str, retries: int = 0) -> None:
         self.job_id, self.retries = str(job_id), retries
-        self.unsure, self.not_left_out = False, []
+        self.unsure = False
+        self.not_left_out: list[str] = []
         self.restarts = int(os.environ.get("SLURM_RESTART_COUNT") or 0)
         self.output = os.path.join(run_dir, f"slurm-{job_id}.out")
         self.begin = os.path.getsize(self.output) if os.path.exists(self.output) else 0
-        self._limit = self._state = None  # as Slurm showed them last
+        self._limit: str | None = None  # as Slurm showed it last
+        self._state: str | None = None
         self._lock, self._preempted, self._shown_at = threading.Lock(), False, -1e9
 
-    def code_in_output(self):
+    def code_in_output(self) -> str | None:
         """Return why Slurm ends the job as far as the job's output has it, None if it has not."""
         return code_in_output(self.output, self.begin)
 
-    def code_from_slurm(self):
+    def code_from_slurm(self) -> str | None:
         """Return the same as far as slurmctld knows."""
         fields = self._show()
         state = fields.get("JobState", "")
@@ -71,7 +75,7 @@ class Job:
             return TIME_LIMIT
         return CANCELLED if state in ("COMPLETING", "CANCELLED") else None
 
-    def first_look(self):
+    def first_look(self) -> str | None:
         """Learn the time limit; return why Slurm ends the job already, None if it does not.
 
         Slurm gives its signal at a fixed time before the limit, or up to half a minute earlier: a short job gets it
@@ -80,13 +84,13 @@ class Job:
         state = self._show().get("JobState")
         return (self.code_from_slurm() or OVER) if state and state not in ALIVE else None
 
-    def words(self, code):
+    def words(self, code: str) -> str:
         """Return the reason of a code for people."""
         if code == TIME_LIMIT and self._limit:
             return f"its time limit of {self._limit} is reached"
         return f"it is {self._state}" if code == OVER else REASONS.get(code, "")
 
-    def preempted(self):
+    def preempted(self) -> bool:
         """Return whether Slurm has chosen the job to make room for another one; many at once ask one question."""
         wanted_at = time.monotonic()
         with self._lock:
@@ -94,27 +98,27 @@ class Job:
                 self._shown_at, self._preempted = time.monotonic(), _preempted(self._show())
             return self._preempted
 
-    def is_requeued(self):
+    def is_requeued(self) -> bool:
         """Return whether Slurm has put the job back into the queue."""
         return bool(self.retries) and int(self._show().get("Restarts") or 0) > self.restarts
 
-    def may_requeue(self):
+    def may_requeue(self) -> bool:
         """Return whether a fault may still send it back into the queue."""
         return self.restarts < self.retries
 
-    def requeue(self, exclude):
+    def requeue(self, exclude: Iterable[str]) -> str:
         """See that the job is requeued, for other nodes than *exclude*; return why it is not, "" if it is."""
         # A node that Slurm could not reach may have gone on with a job that runs elsewhere by now.
         if self.is_requeued():
             return ""
         return self._requeue(exclude) if self.may_requeue() else "job_retries is used up"
 
-    def forbid_last_requeue(self):
+    def forbid_last_requeue(self) -> None:
         """Keep Slurm from requeueing a job that has no retries left, whatever happens."""
         if self.retries and not self.may_requeue():
             _call("scontrol", "update", f"JobId={self.job_id}", "Requeue=0")
 
-    def _requeue(self, exclude):
+    def _requeue(self, exclude: Iterable[str]) -> str:
         """Put the job back into the queue; Slurm ends this process a moment later, so signals are for others now."""
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the commands below inherit it
         exclude = list(dict.fromkeys([*self._left_out(), *exclude]))
@@ -128,13 +132,13 @@ class Job:
             self.not_left_out = exclude if done is None or done.returncode else []
         return ""
 
-    def _left_out(self):
+    def _left_out(self) -> list[str]:
         """Return the nodes that the job leaves out already."""
         text = self._show().get("ExcNodeList", "(null)")
         done = _call("scontrol", "show", "hostnames", text) if text != "(null)" else None
         return done.stdout.split() if done else []
 
-    def _show(self):
+    def _show(self) -> dict[str, str]:
         done = _call("scontrol", "--oneliner", "show", "job", self.job_id)
         if done and done.returncode < 0:  # Slurm's signal is for all processes of the batch script, this one too
             time.sleep(RETRY_S)
@@ -144,18 +148,18 @@ class Job:
         return fields
 
 
-def _preempted(fields):
+def _preempted(fields: Mapping[str, str]) -> bool:
     preempted_at = fields.get("PreemptTime", "None")  # of this run of the job, not of one before it was requeued
     known = preempted_at != "None" and preempted_at >= fields.get("StartTime", "")
     return known or fields.get("JobState") == "PREEMPTED"
 
 
-def _left_s(end):
+def _left_s(end: str) -> float:
     try:
         return (datetime.datetime.strptime(end, "%Y-%m-%dT%H:%M:%S") - datetime.datetime.now()).total_seconds()
     except ValueError:  # no limit
         return 1e9
 
 
-def _call(*argv):
+def _call(*argv: str) -> subprocess.CompletedProcess[str] | None:
     return call(CALL_S, *argv)

@@ -11,9 +11,12 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from .basics import tail, utc_now
-from .step import PASSING
+from .records import Event
+from .step import PASSING, Step
 
 FILE = "steps.jsonl"
 READ_BYTES = 1 << 28
@@ -38,10 +41,11 @@ class Journal:
     :ivar trouble: what went wrong last when something was written down; None: nothing did.
     """
 
-    def __init__(self, run_dir):
-        self.run_dir, self.trouble = run_dir, None
+    def __init__(self, run_dir: str) -> None:
+        self.run_dir = run_dir
+        self.trouble: str | None = None
 
-    def write(self, event, **facts):
+    def write(self, event: str, **facts: Any) -> None:
         """Append one line. A full disk must not cost the service: then answers tell of it."""
         try:
             with open(os.path.join(self.run_dir, FILE), "a", encoding="utf-8") as stream:
@@ -49,14 +53,15 @@ class Journal:
         except OSError as error:
             self.trouble = f"{FILE}: {error}"
 
-    def holder(self, phase, **facts):
+    def holder(self, phase: str, **facts: Any) -> None:
         """Write an event about the holder itself."""
         self.write("holder", phase=phase, **facts)
 
 
-def json_files(run_dir, paths):
+def json_files(run_dir: str, paths: Iterable[str] | None) -> dict[str, Any]:
     """Return {path: JSON value} of files in a run directory; None for what is no JSON, not there or not inside it."""
-    root, found = os.path.realpath(run_dir), {}
+    root = os.path.realpath(run_dir)
+    found: dict[str, Any] = {}
     for path in paths or ():
         full = os.path.realpath(os.path.join(root, path))
         try:
@@ -66,7 +71,7 @@ def json_files(run_dir, paths):
     return found
 
 
-def set_logs_aside(run_dir, step):
+def set_logs_aside(run_dir: str, step: Step) -> None:
     """Keep the log of an earlier attempt of *step*: nothing ever writes over evidence."""
     for node in step.spec.get("nodes") or []:
         log, number = os.path.join(run_dir, step.spec["log"].replace("%N", node)), step.attempt - 1
@@ -76,7 +81,7 @@ def set_logs_aside(run_dir, step):
             os.rename(log, f"{log}.{number}")
 
 
-def events(run_dir, size=READ_BYTES):
+def events(run_dir: str, size: int = READ_BYTES) -> list[Event]:
     """Return all events of a run directory in order, from the last *size* bytes of its journal."""
     found = []
     for line in tail(os.path.join(run_dir, FILE), size).splitlines():
@@ -89,21 +94,21 @@ def events(run_dir, size=READ_BYTES):
     return found
 
 
-def step_events(run_dir):
+def step_events(run_dir: str) -> list[Event]:
     """Return the events about steps, in order."""
     return [event for event in events(run_dir) if event.get("name")]
 
 
-def holder_events(run_dir):
+def holder_events(run_dir: str) -> list[Event]:
     """Return what the latest holder wrote about itself after it began."""
-    found = []
+    found: list[Event] = []
     for event in events(run_dir, 1 << 20):
         if event.get("event") == "holder":
             found = [] if event.get("phase") == BEGIN else [*found, event]
     return found
 
 
-def remembered(run_dir):
+def remembered(run_dir: str) -> dict[str, Event]:
     """Return {name: the latest event} of the steps in a run directory's journal."""
     return {event["name"]: event for event in step_events(run_dir)}
 
@@ -115,20 +120,20 @@ class Ends:
         END_FIELDS names.
     """
 
-    def __init__(self, past=()):
-        self.listed = []
+    def __init__(self, past: Iterable[Event] = ()) -> None:
+        self.listed: list[dict[str, Any]] = []
         for event in past:
             if event.get("event") == "end":
                 self.add(event)
 
-    def add(self, record):
+    def add(self, record: Mapping[str, Any]) -> None:
         """Keep the end of a step, from its record; one that ends by itself is no part of the service."""
         if record.get("tier") not in PASSING:
             end = {key: record.get(key) for key in END_FIELDS}
             end.update({"from": record.get("started_at"), "to": record.get("ended_at")})
             self.listed = [*self.listed[1 - ENDS :], end]
 
-    def listed_still(self, listing, started_at):
+    def listed_still(self, listing: Mapping[str, Any], started_at: str | None) -> str | None:
         """Return why a *listing* of parts of the service (see probe.py) may name a dead one, else None.
 
         One that ended suddenly could not take its leave.

@@ -8,8 +8,10 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from collections.abc import Callable, Iterator
 
 from .basics import utc_now
+from .records import LeaseRecord, Pause
 
 LEASE_S = 120.0  # unless somebody wants another one
 STOOD_S = 4.0  # a process that looks every second and comes so late did not run meanwhile
@@ -22,9 +24,10 @@ class Heartbeat:
     """
 
     def __init__(self) -> None:
-        self.pauses, self.last_at = [], None
+        self.pauses: list[Pause] = []
+        self.last_at: float | None = None
 
-    def beat(self, now: float, utc) -> dict | None:
+    def beat(self, now: float, utc: Callable[[float], str]) -> Pause | None:
         """Return the pause that ends now, None if there was none; to be called every second or so.
 
         :param now: what the monotonic clock says, which does not stand still.
@@ -34,7 +37,7 @@ class Heartbeat:
         self.last_at = now
         if gap < STOOD_S:
             return None
-        pause = {"from": utc(gap), "to": utc(0.0), "s": round(gap, 1)}
+        pause: Pause = {"from": utc(gap), "to": utc(0.0), "s": round(gap, 1)}
         self.pauses = [*self.pauses[-99:], pause]
         return pause
 
@@ -60,7 +63,7 @@ class Lease:
             self.renewed_at = time.monotonic()
 
     @contextlib.contextmanager
-    def held(self):
+    def held(self) -> Iterator[None]:
         """Keep the lease as long as a request of a controller is answered."""
         with self._lock:
             self._requests += 1
@@ -71,7 +74,7 @@ class Lease:
                 self._requests -= 1
                 self.renew()
 
-    def beat(self) -> dict | None:
+    def beat(self) -> Pause | None:
         """Take no time from the lease in which nobody could renew it; return that pause, None if there was none."""
         with self._lock:
             now = time.monotonic()
@@ -80,6 +83,6 @@ class Lease:
                 self.renewed_at = min(now, self.renewed_at + pause["s"])
             return pause
 
-    def record(self) -> dict:
+    def record(self) -> LeaseRecord:
         """Return ``{"lease_s", "left_s"}`` in seconds."""
         return {"lease_s": self.lease_s, "left_s": round(self.left_s(), 1)}

@@ -14,12 +14,13 @@ import argparse
 import contextlib
 import os
 import sys
+from typing import NoReturn
 
 from .lease import LEASE_S
 from .server import ctl, serve
 
 
-def main(argv=None):
+def main(argv: list[str] | None = None) -> NoReturn:
     """Run one of the two commands."""
     parser = argparse.ArgumentParser(prog="holder", description=__doc__.splitlines()[0])
     parser.add_argument("command", choices=["serve", "ctl"])

@@ -15,11 +15,16 @@ import contextlib
 import hashlib
 import json
 import time
+from collections.abc import Mapping
+from typing import Any, cast
 
 from .basics import utc_now
+from .holder import Holder
 from .job_ends import REQUESTED
 from .journal import json_files
 from .probe import Wait, probe
+from .records import Answer, Refusal, Request, StepRecord
+from .step import Step
 
 PROTOCOL = 1
 PROBES_AT_ONCE = 32
@@ -29,8 +34,9 @@ WAITS = 16  # so many waits keep what they know from slice to slice, the latest
 class Operations:
     """Answers requests about *holder*."""
 
-    def __init__(self, holder):
-        self.holder, self.steps, self.waits = holder, holder.steps, {}
+    def __init__(self, holder: Holder) -> None:
+        self.holder, self.steps = holder, holder.steps
+        self.waits: dict[str, Wait] = {}
         self.probers = concurrent.futures.ThreadPoolExecutor(max_workers=PROBES_AT_ONCE)
         self.by_name = {
             "status": lambda request: {},
@@ -41,7 +47,7 @@ class Operations:
             "requeue": self.requeue,
         }
 
-    def handle(self, request):
+    def handle(self, request: Request) -> Answer | Refusal:
         """Return the answer to one request."""
         job_id, lease = self.holder.job_id, self.holder.lease
         if request.get("v") != PROTOCOL:
@@ -57,9 +63,9 @@ class Operations:
             except (KeyError, TypeError, ValueError, OSError, RuntimeError) as error:
                 answer = {"ok": False, "error": f"{type(error).__name__}: {error}"}
         with self.steps.change:
-            return dict(self._about(request.get("known") or {}), **answer)
+            return cast("Answer", dict(self._about(request.get("known") or {}), **answer))
 
-    def _about(self, known):
+    def _about(self, known: Mapping[str, Any]) -> dict[str, Any]:
         """Return what every answer says."""
         holder, steps = self.holder, self.steps
         ours = known.get("instance_id") == holder.instance_id
@@ -80,12 +86,12 @@ class Operations:
             "steps": [step.record() for step in steps.by_name.values() if step.seq > since],
         }
 
-    def start(self, request):
+    def start(self, request: Request) -> dict[str, Any]:
         """Start steps and wait ``wait_s`` at most until they run; see Steps.start."""
         began, steps = time.monotonic(), self.steps
         if self.holder.ending:
             return {"ok": False, "error": f"The job is ending: {self.holder.ending['reason']}."}
-        actions = steps.start(request["steps"], request.get("restart"), request.get("attempts"))
+        actions = steps.start(request["steps"], bool(request.get("restart")), request.get("attempts"))
         begun = [name for name, done in actions.items() if done not in ("busy", "overtaken")]
         with steps.change:
             steps.change.wait_for(
@@ -94,7 +100,7 @@ class Operations:
             )
         return {"actions": [{"name": spec["name"], "action": actions[spec["name"]]} for spec in request["steps"]]}
 
-    def stop(self, request):
+    def stop(self, request: Request) -> dict[str, Any]:
         """Stop the steps that ``names`` and ``tiers`` choose."""
         names, tiers, steps = request.get("names"), request.get("tiers"), self.steps
         with steps.one_at_a_time:
@@ -108,20 +114,20 @@ class Operations:
         listed = names if names is not None else [s.name for s in chosen]
         return {"actions": [{"name": name, "action": "stopped" if name in alive else "absent"} for name in listed]}
 
-    def end(self, request):
+    def end(self, request: Request) -> dict[str, Any]:
         """Begin the end of the job."""
         self.holder.end(REQUESTED, request.get("reason") or "a controller asked for it")
         return {}
 
-    def requeue(self, request):
+    def requeue(self, request: Request) -> dict[str, Any]:
         """Requeue the job once its playbook has ended, without the nodes in ``exclude``; say whether it may be."""
         holder = self.holder
-        may = bool(holder.job and holder.play and holder.job.may_requeue())
-        if may:
+        may = bool(holder.play and holder.job.may_requeue())
+        if holder.play and may:
             holder.requeue_without, holder.play.keep = list(request.get("exclude") or ()), False
-        return {"requeue": may, "restarts": holder.job.restarts if holder.job else 0}
+        return {"requeue": may, "restarts": holder.job.restarts}
 
-    def wait(self, request):
+    def wait(self, request: Request) -> dict[str, Any]:
         """Probe ``checks`` until all are done, a watched step ended or ``slice_s`` is over."""
         checks, began, steps = request.get("checks") or [], time.monotonic(), self.steps
         slice_s = float(request.get("slice_s") or 5)
@@ -151,23 +157,23 @@ class Operations:
                     }
                 steps.change.wait(max(0.01, min(pause, slice_s - passed, 1.0)))
 
-    def _hold(self, check):
+    def _hold(self, check: dict[str, Any]) -> str | None:
         listing = check.get("listing")
         keeper = self.steps.by_name.get(listing["by"]) if listing else None
-        return self.steps.ends.listed_still(listing, keeper and keeper.started_at) if listing else None
+        return self.steps.ends.listed_still(listing, keeper.started_at if keeper else None) if listing else None
 
-    def _ended(self, request):
+    def _ended(self, request: Request) -> list[StepRecord]:
         """Return the records of ended steps that matter: watched ones, and critical ones that nobody stopped."""
         watch, guard = request.get("watch") or (), request.get("guard")
 
-        def failed(step):
+        def failed(step: Step) -> bool:
             guarded = guard is None or step.name in guard
-            return step.spec.get("critical") and not step.expected and step.tier != "benchmark" and guarded
+            return bool(step.spec.get("critical")) and not step.expected and step.tier != "benchmark" and guarded
 
         ended = [step for step in self.steps.by_name.values() if not step.alive]
         return [step.record() for step in ended if step.name in watch or failed(step)]
 
-    def _probe(self, wait, check):
+    def _probe(self, wait: Wait, check: dict[str, Any]) -> None:
         error = probe(check)
         with self.steps.change:
             wait.take(check, error)

@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import threading
+from collections.abc import Callable
 
 from .slurm_calls import clean_env
 
@@ -32,7 +33,7 @@ class Play(threading.Thread):
     :ivar was_stopped: whether it still ran when it was stopped.
     """
 
-    def __init__(self, run_dir, renew, over):
+    def __init__(self, run_dir: str, renew: Callable[[], None], over: Callable[[str], None]) -> None:
         super().__init__(daemon=True)
         with open(os.path.join(run_dir, FILE), encoding="utf-8") as stream:
             self.spec = json.load(stream)
@@ -40,10 +41,11 @@ class Play(threading.Thread):
         self.keep, self.retries = self.spec["keep"], int(self.spec.get("retries") or 0)
         log = self.spec["log"]
         self.log_begin = os.path.getsize(log) if os.path.exists(log) else 0
-        self.code = self.child = None
+        self.code: int | None = None
+        self.child: subprocess.Popen[bytes] | None = None
         self.was_stopped = False
 
-    def run(self):
+    def run(self) -> None:
         """Start the playbook and see its end."""
         spec = self.spec
         with open(spec["log"], "ab") as log:
@@ -83,7 +85,7 @@ class Play(threading.Thread):
             self.over(f"its playbook ended with exit code {self.code}")
         return None
 
-    def stop(self, last_words_s=0.0):
+    def stop(self, last_words_s: float = 0.0) -> None:
         """End the playbook and its children if they still run, after so many seconds to end by themselves.
 
         A playbook notices that its job is ending: each answer of the holder says so.
@@ -103,20 +105,21 @@ class Play(threading.Thread):
                     os.kill(pid, signal.SIGKILL)
             self.join(GRACE_S)
 
-    def add_line(self, text):
+    def add_line(self, text: str) -> None:
         """Add a line to the playbook's log: whoever follows it sees what becomes of the job."""
         with contextlib.suppress(OSError), open(self.spec["log"], "a", encoding="utf-8") as log:
             log.write(text + "\n")
 
-    def _signal(self, number):
+    def _signal(self, number: int) -> None:
         if self.child:
             with contextlib.suppress(OSError):
                 os.killpg(self.child.pid, number)
 
 
-def descendants(pid):
+def descendants(pid: int) -> list[int]:
     """Return the pids of the children of a process, of their children, and so on."""
-    children, found = {}, []
+    children: dict[int, list[int]] = {}
+    found: list[int] = []
     for name in filter(str.isdigit, os.listdir("/proc")):
         with contextlib.suppress(OSError):  # it has ended
             parent = pathlib.Path("/proc", name, "stat").read_bytes().rpartition(b")")[2].split()[1]

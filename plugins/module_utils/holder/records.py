@@ -5,7 +5,58 @@
 
 from __future__ import annotations
 
-from typing import Any, TypedDict
+from typing import Any, Dict, TypedDict
+
+# A line of steps.jsonl: ``t`` (UTC), ``event``, and what belongs to it. One about a step has its whole StepRecord.
+Event = Dict[str, Any]
+# A request of a controller: ``v``, ``op``, and the fields of its operation (see operations.py).
+Request = Dict[str, Any]
+# How to start a step, see slurm/srun.py: what its record has of it, ``srun_argv`` and ``srun_env``.
+StepRequest = Dict[str, Any]
+# A time in which the holder did not run (UTC), and its length in seconds.
+Pause = TypedDict("Pause", {"from": str, "to": str, "s": float})
+
+
+class JobEnd(TypedDict):
+    """Why a job ends: a code of job_ends.py, and the same for people."""
+
+    code: str
+    reason: str
+
+
+class EndFacts(TypedDict, total=False):
+    """What is known of the end of some step attempts only."""
+
+    node: str
+    exit_code: int
+    signal: int
+
+
+class StepEnd(EndFacts):
+    """How a step attempt ended: a code of step.py, and the same for people. ``node`` is the one that it ended on."""
+
+    end_code: str
+    reason: str
+
+
+class Evidence(TypedDict):
+    """What is known of a step attempt that ended, see faults.evidence."""
+
+    step: str
+    step_id: str | None
+    attempt: int | None
+    node: str | None
+    end_code: str | None
+    exit_code: int | None
+    signal: int | None
+    reason: str | None
+    kind: str | None
+    retryable: bool
+    permanent: bool
+    fatal: str | None
+    tail: list[str]
+    srun: list[str]
+    log: str
 
 
 class StepRecord(TypedDict):
@@ -67,13 +118,30 @@ class _Answers(TypedDict, total=False):
     restarts: int
 
 
+class Known(TypedDict):
+    """What a controller knows already: the holder's answer (``instance_id``) up to its ``seq``."""
+
+    seq: int
+    instance_id: str
+
+
+class Refusal(TypedDict):
+    """The answer to a request of another protocol."""
+
+    v: int
+    ok: bool
+    job_id: str
+    error: str
+
+
 class Answer(_Answers):
     """The answer to one request. What depends on the operation may be absent.
 
     ``seq`` numbers the changes that this holder (``instance_id``) has reported; ``steps`` are the records that changed
     since the answer that the request says is known. ``ending`` says why the job ends: ``{"code", "reason"}``.
-    ``trouble`` is what could not be recorded. ``pauses`` are ``{"from", "to", "s"}`` of the times in which the holder
-    did not run, ``ends`` those of steps of the service. ``actions`` are ``{"name", "action"}`` for each requested step.
+    ``trouble`` is what could not be written down. ``pauses`` are ``{"from", "to", "s"}`` of the times in which the
+    holder did not run, ``ends`` those of steps of the service. ``actions`` are ``{"name", "action"}`` for each step of
+    the request.
     """
 
     v: int
@@ -82,9 +150,9 @@ class Answer(_Answers):
     instance_id: str
     now: str
     seq: int
-    ending: dict[str, str] | None
+    ending: JobEnd | None
     trouble: str | None
     lease: LeaseRecord
-    pauses: list[dict[str, Any]]
+    pauses: list[Pause]
     ends: list[dict[str, Any]]
     steps: list[StepRecord]

@@ -12,12 +12,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Mapping
 
 PREFIX = "srt-secret:"
 FOLDER, FILE = ".secrets", "env.json"
 
 
-def resolve(env, run_dir, surroundings=None):
+def resolve(env: dict[str, str], run_dir: str, surroundings: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return *env* with the values of its references: from the run directory, else from the batch job's environment.
 
     ValueError names the first one that has no value.
@@ -44,6 +45,6 @@ def resolve(env, run_dir, surroundings=None):
     return found
 
 
-def forget(run_dir):
+def forget(run_dir: str) -> None:
     """Remove the values: no step is started any more."""
     shutil.rmtree(os.path.join(run_dir, FOLDER), ignore_errors=True)

@@ -15,6 +15,7 @@ import socketserver
 import sys
 import threading
 import time
+from collections.abc import Mapping
 
 from . import journal
 from .basics import utc_now
@@ -36,20 +37,22 @@ class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     daemon_threads, request_queue_size = True, 128
 
     class RequestHandlerClass(socketserver.StreamRequestHandler):
-        def handle(self):
+        server: Server
+
+        def handle(self) -> None:
             try:
-                answer = self.server.operations.handle(json.loads(self.rfile.read()))
+                answer: Mapping[str, object] = self.server.operations.handle(json.loads(self.rfile.read()))
             except ValueError as error:
                 answer = {"v": PROTOCOL, "ok": False, "error": f"The request is not JSON: {error}"}
             with contextlib.suppress(OSError):  # the controller may be gone
                 self.wfile.write(json.dumps(answer).encode() + b"\n")
 
-    def __init__(self, path, operations):
+    def __init__(self, path: str, operations: Operations) -> None:
         self.operations = operations
         super().__init__(path, self.RequestHandlerClass)
 
 
-def serve(run_dir, lease_s, with_play=False, adopted=""):
+def serve(run_dir: str, lease_s: float, with_play: bool = False, adopted: str = "") -> int:
     """Serve until the end of the job; return the exit status of the batch script.
 
     :param adopted: when an adopted allocation was submitted; "" in a batch script. Nothing is done if another holder
@@ -59,7 +62,7 @@ def serve(run_dir, lease_s, with_play=False, adopted=""):
     socket_dirs, status = take_dirs(job_id, run_dir, adopted)
     if not socket_dirs:
         return status
-    holder = Holder(job_id, run_dir, lease_s, job=Job(job_id, run_dir))
+    holder = Holder(Job(job_id, run_dir), run_dir, lease_s)
     if with_play:
         holder.play = Play(run_dir, holder.lease.renew, functools.partial(holder.end, PLAYBOOK_ENDED))
         holder.job.retries = holder.play.retries
@@ -85,20 +88,20 @@ def serve(run_dir, lease_s, with_play=False, adopted=""):
     return exit_status(holder)
 
 
-def end_in_order(holder):
+def end_in_order(holder: Holder) -> bool:
     """End the playbook, then all steps; return whether the job is requeued.
 
     A job that is taken away has little time: first things first. One that Slurm has requeued and started elsewhere,
     when it lost this node, has steps with the same ids there: those are not ours to end.
     """
-    job, play, code = holder.job, holder.play, holder.ending["code"]
+    job, code = holder.job, holder.job_end["code"]
     with contextlib.suppress(OSError):  # a full disk must not cost the end in order
-        sys.stdout.write(f"{utc_now()} ending: {holder.ending['reason']}\n")
+        sys.stdout.write(f"{utc_now()} ending: {holder.job_end['reason']}\n")
         sys.stdout.flush()
     moved = job.is_requeued()
     requeued = (moved or bool(job.retries) and code in TAKEN_AWAY) and holder.requeue(())
-    if play:
-        end_playbook(holder, moved, requeued)
+    if holder.play:
+        end_playbook(holder, holder.play, moved, requeued)
     if not moved:
         holder.finish()
     if holder.requeue_without is not None and not requeued and code not in BY_SLURM:
@@ -106,26 +109,26 @@ def end_in_order(holder):
     return requeued
 
 
-def end_playbook(holder, moved, requeued):
+def end_playbook(holder: Holder, play: Play, moved: bool, requeued: bool) -> None:
     """End the playbook: it must not start again what ends now, and writes before what came of the run."""
-    play, code = holder.play, holder.ending["code"]
+    code = holder.job_end["code"]
     if not moved:
         measured = [s for s in holder.steps.by_name.values() if s.tier == "benchmark"]
         holder.steps.stopper.stop(measured, 5.0, give_up_s=5.0)
     sudden = code in BY_SLURM and code != TIME_LIMIT
     play.stop(0.0 if requeued else LAST_WORDS_S[sudden])
     if play.was_stopped and not requeued:
-        play.add_line(f"Job {holder.job_id} ended: {holder.ending['reason']}.")
+        play.add_line(f"Job {holder.job_id} ended: {holder.job_end['reason']}.")
 
 
-def exit_status(holder):
+def exit_status(holder: Holder) -> int:
     """Return the exit status of the batch script: that of its playbook, if that ended by itself."""
     if holder.play:
-        return 1 if holder.play.was_stopped else holder.play.code
-    return int(holder.ending["code"] in (*BY_SLURM, LEASE_EXPIRED))
+        return 1 if holder.play.was_stopped or holder.play.code is None else holder.play.code
+    return int(holder.job_end["code"] in (*BY_SLURM, LEASE_EXPIRED))
 
 
-def ctl(run_dir):
+def ctl(run_dir: str) -> int:
     """Pass stdin on to the holder on this node and print its answer; return 3 if there is none."""
     try:
         answer = exchange(socket_path(os.environ["SLURM_JOB_ID"], run_dir), sys.stdin.read())

@@ -10,6 +10,8 @@ import re
 import subprocess
 import threading
 import time
+from collections.abc import Iterable, Mapping
+from typing import Protocol
 
 CALL_S = 10.0  # the longest that one command about steps may take
 
@@ -48,17 +50,17 @@ UNANSWERED = re.compile(
 NOT_YET_FREE = re.compile("Memory required by task is not available")
 
 
-def live(state):
+def live(state: str | None) -> bool:
     """Return whether a job of this state waits or runs; False for "" and None, which say nothing."""
     return bool(state) and state not in FINAL and state not in LEAVING
 
 
-def clean_env():
+def clean_env() -> dict[str, str]:
     """Return our environment without what changes what a command of Slurm does."""
     return {name: value for name, value in os.environ.items() if not FOREIGN.match(name)}
 
 
-def call(timeout_s, *argv):
+def call(timeout_s: float, *argv: str) -> subprocess.CompletedProcess[str] | None:
     """Return what a command of Slurm said (CompletedProcess, text), None if it could not be run or took too long."""
     try:
         return subprocess.run(
@@ -75,7 +77,7 @@ def call(timeout_s, *argv):
         return None
 
 
-def record_of(text, job_id):
+def record_of(text: str, job_id: str | int) -> str:
     """Return the part of what ``scontrol --oneliner show job`` printed that is of *job_id*, else the first one.
 
     Of the first task of an array it prints the others too.
@@ -84,7 +86,7 @@ def record_of(text, job_id):
     return next((part for part in parts if part.startswith(f"JobId={job_id} ")), parts[0])
 
 
-def fields_of(record):
+def fields_of(record: str) -> dict[str, str]:
     """Return the fields of one word in such a part, such as ``{"JobState": "RUNNING"}``.
 
     What a job is called, and its comment near the end, may look like fields and are none.
@@ -93,21 +95,33 @@ def fields_of(record):
     return dict(reversed(re.findall(r"(?:^| )([A-Za-z]+)=(\S+)", plain)))
 
 
+class StepCalls(Protocol):
+    """All that steps want from Slurm; see :class:`Slurm` for what its functions return."""
+
+    node: str | None
+
+    def spawn(self, argv: list[str], env: Mapping[str, str], err_path: str) -> subprocess.Popen[bytes]: ...
+
+    def steps(self) -> dict[str, str] | None: ...
+
+    def signal(self, step_ids: Iterable[str], name: str) -> bool | None: ...
+
+
 class Slurm:
-    """All that steps want from Slurm; tests put another one in its place.
+    """Slurm itself, as steps want it.
 
     :param jobs: ids of the parts of a heterogeneous job, by which its steps are known; by default as the environment
         of its batch script has them.
     :ivar node: the node that this runs on; None outside of a job.
     """
 
-    def __init__(self, job_id, jobs=None):
+    def __init__(self, job_id: str, jobs: list[str] | None = None) -> None:
         self.job_id, self.node = job_id, os.environ.get("SLURMD_NODENAME")
         parts = range(int(os.environ.get("SLURM_HET_SIZE") or 0))
         ours = [os.environ.get(f"SLURM_JOB_ID_HET_GROUP_{part}", job_id) for part in parts]
         self.jobs = ",".join(jobs or ours) or job_id
 
-    def spawn(self, argv, env, err_path):
+    def spawn(self, argv: list[str], env: Mapping[str, str], err_path: str) -> subprocess.Popen[bytes]:
         """Start a client in a session of its own, with nothing of ours but a file for its messages."""
         base = {k: v for k, v in clean_env().items() if not SCRUBBED.match(k)}
         with open(err_path, "ab") as err:
@@ -115,7 +129,7 @@ class Slurm:
                 argv, env=dict(base, **env), stdin=subprocess.DEVNULL, stdout=err, stderr=err, start_new_session=True
             )
 
-    def steps(self):
+    def steps(self) -> dict[str, str] | None:
         """Return {step id: name} of what runs now, or None when Slurm does not say."""
         done = call(CALL_S, "squeue", "--all", "--noheader", "--steps", f"--jobs={self.jobs}", "--format=%i|%j")
         if done is None or done.returncode:
@@ -123,7 +137,7 @@ class Slurm:
         lines = [line.strip().split("|", 1) for line in done.stdout.split("\n") if "|" in line]
         return {step_id: name for step_id, name in lines if step_id.rsplit(".", 1)[-1].isdigit()}
 
-    def signal(self, step_ids, name):
+    def signal(self, step_ids: Iterable[str], name: str) -> bool | None:
         """Signal the processes of the steps; False if some did not get it, None when Slurm did not answer."""
         done = call(CALL_S, "scancel", f"--signal={name}", *step_ids)
         return None if done is None else done.returncode == 0
@@ -132,10 +146,11 @@ class Slurm:
 class Listing:
     """What runs of a job as *slurm* lists it, asked for once for all who want to know it at the same time."""
 
-    def __init__(self, slurm):
-        self._slurm, self._lock, self._seen, self._seen_at = slurm, threading.Lock(), None, -1e9
+    def __init__(self, slurm: StepCalls) -> None:
+        self._slurm, self._lock, self._seen_at = slurm, threading.Lock(), -1e9
+        self._seen: dict[str, str] | None = None
 
-    def look(self, max_age_s):
+    def look(self, max_age_s: float) -> dict[str, str] | None:
         """Return {step id: name} of what runs, not older than *max_age_s*; None when Slurm does not say."""
         with self._lock:
             if time.monotonic() - self._seen_at > max_age_s:

@@ -12,11 +12,12 @@ import os
 import shutil
 import socket
 import stat
+from collections.abc import Iterable
 
 GAVE_WAY = 4  # exit status of a holder that leaves an adopted allocation to one of another run directory
 
 
-def socket_path(job_id, run_dir):
+def socket_path(job_id: str | int, run_dir: str) -> str:
     """Return where the holder of *job_id* listens on its node.
 
     That of the run directory "/TIME", when an adopted allocation was submitted, stands for the whole job: nobody
@@ -33,10 +34,10 @@ class SocketDir:
     :ivar path: of the socket.
     """
 
-    def __init__(self, path):
-        self.path, self.folder, self.lock = path, os.path.dirname(path), None
+    def __init__(self, path: str) -> None:
+        self.path, self.folder, self.lock = path, os.path.dirname(path), -1
 
-    def take(self, adopted):
+    def take(self, adopted: bool) -> bool:
         """Make the directory ours and empty; return False if the allocation is *adopted* and another holder has it.
 
         Several controllers may start a holder in one adopted allocation: one of these serves them all. A batch script
@@ -73,26 +74,26 @@ class SocketDir:
             os.unlink(self.path)  # of a holder that was killed
         return True
 
-    def leave(self):
+    def leave(self) -> None:
         """Remove the folder, unless it belongs to another holder by now."""
         if self._is_ours():
             shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _is_ours(self):
+    def _is_ours(self) -> bool:
         try:
             return os.path.samestat(os.fstat(self.lock), os.lstat(self.folder))
         except FileNotFoundError:
             return False
 
 
-def take_dirs(job_id, run_dir, adopted):
+def take_dirs(job_id: str, run_dir: str, adopted: str) -> tuple[list[SocketDir], int]:
     """Return (socket directories of a holder that may serve now, it listens in the first; exit status if it may not).
 
     Two services would take each other's GPUs and ports, so one holder serves a job, whatever its run directory.
 
     :param adopted: when an adopted allocation was submitted; "" in a batch script.
     """
-    taken = []
+    taken: list[SocketDir] = []
     for one, status in ((run_dir, 0), *([(f"/{adopted}", GAVE_WAY)] if adopted else [])):
         directory = SocketDir(socket_path(job_id, one))
         if not directory.take(bool(adopted)):
@@ -102,20 +103,20 @@ def take_dirs(job_id, run_dir, adopted):
     return taken, 0
 
 
-def leave_dirs(dirs):
+def leave_dirs(dirs: Iterable[SocketDir]) -> None:
     """Remove socket directories."""
     for directory in dirs:
         directory.leave()
 
 
-def check_private(folder):
+def check_private(folder: str) -> None:
     """Raise ConnectionError unless *folder* is a directory of ours that nobody else can put a socket into."""
     facts = os.lstat(folder)
     if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.getuid() or facts.st_mode & 0o022:
         raise ConnectionError(f"{folder} is not a directory of ours alone")
 
 
-def exchange(path, text, timeout_s=None):
+def exchange(path: str, text: str, timeout_s: float | None = None) -> str:
     """Send one request to the holder on this host and return its answer; OSError if there is none."""
     check_private(os.path.dirname(path))
     with socket.socket(socket.AF_UNIX) as connection:

@@ -5,7 +5,11 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
+from typing import cast
+
+from .records import StepRecord, StepRequest
 
 TIERS = ("head_infra", "worker", "frontend", "benchmark")  # in the order in which they start
 PASSING = ("benchmark", "preflight")  # the tiers whose steps end by themselves
@@ -41,32 +45,41 @@ class Step:
     :param newer_than: the number of the step id of the attempt before.
     """
 
-    def __init__(self, spec, attempt=1, newer_than=-1):
+    def __init__(self, spec: StepRequest, attempt: int = 1, newer_than: int = -1) -> None:
         self.spec, self.name, self.attempt, self.newer_than = spec, spec["name"], attempt, newer_than
-        self.client, self.seq, self.made_at, self.restarted = None, 0, time.monotonic(), 0
+        self.client: subprocess.Popen[bytes] | None = None
+        self.seq, self.made_at, self.restarted = 0, time.monotonic(), 0
         self.state, self.expected = "starting", False
-        self.step_id = self.node = self.end_code = self.exit_code = self.signal = self.reason = None
-        self.started_at = self.running_at = self.ended_at = None
+        self.step_id: str | None = None
+        self.node: str | None = None
+        self.end_code: str | None = None
+        self.exit_code: int | None = None
+        self.signal: int | None = None
+        self.reason: str | None = None
+        self.started_at: str | None = None
+        self.running_at: str | None = None
+        self.ended_at: str | None = None
 
     @property
-    def alive(self):
+    def alive(self) -> bool:
         return self.state != "ended"
 
     @property
-    def tier(self):
+    def tier(self) -> str | None:
         return self.spec.get("tier")
 
-    def next_attempt(self, spec=None):
+    def next_attempt(self, spec: StepRequest | None = None) -> Step:
         """Return the attempt that follows this one."""
         return Step(spec or self.spec, self.attempt + 1, number_of(self.step_id))
 
-    def record(self):
+    def record(self) -> StepRecord:
         """Return the record of the protocol: SPEC_FIELDS and STATE_FIELDS."""
         spec, nodes = self.spec, self.spec.get("nodes") or []
         log = (spec.get("log") or "").replace("%N", nodes[0] if nodes else "%N")
         state = {key: getattr(self, key) for key in STATE_FIELDS}
-        return dict({key: spec.get(key) for key in SPEC_FIELDS}, **state, critical=bool(spec.get("critical")), log=log)
+        kept = {key: spec.get(key) for key in SPEC_FIELDS}
+        return cast("StepRecord", dict(kept, **state, critical=bool(spec.get("critical")), log=log))
 
-    def grace_s(self, wanted=None):
+    def grace_s(self, wanted: float | None = None) -> float:
         """Return the seconds between TERM and KILL."""
         return float(wanted if wanted is not None else self.spec.get("stop_grace_s") or 10)

@@ -6,15 +6,19 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import threading
 import time
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from . import step as codes
 from .basics import tail, utc_now
 from .faults import keep, may_restart, read_end, sweep
 from .journal import Ends, Journal, remembered, set_logs_aside, step_events
+from .records import StepRequest
 from .secret_values import resolve
-from .slurm_calls import NOT_YET_FREE, UNANSWERED, Listing
+from .slurm_calls import NOT_YET_FREE, UNANSWERED, Listing, StepCalls
 from .step import PASSING, SPEC_FIELDS, STATE_FIELDS, Step, number_of
 from .stopping import Stopper
 
@@ -36,24 +40,35 @@ class Steps:
     :ivar closed: no step starts any more, and every end is expected.
     """
 
-    def __init__(self, run_dir, slurm, journal=None, before_failure=None, look_s=LOOK_S):
+    def __init__(
+        self,
+        run_dir: str,
+        slurm: StepCalls,
+        journal: Journal | None = None,
+        before_failure: Callable[[Mapping[str, Any]], None] | None = None,
+        look_s: float = LOOK_S,
+    ) -> None:
         self.run_dir, self.slurm, self.journal = run_dir, slurm, journal or Journal(run_dir)
         self.listing, self.look_s = Listing(slurm), look_s
         self.change = threading.Condition()
         self.one_at_a_time = threading.Lock()  # start and stop of two controllers never mix
-        self.by_name, self.seq, self.ends, self.closed = {}, 0, Ends(step_events(run_dir)), False
+        self.by_name: dict[str, Step] = {}
+        self.seq, self.ends, self.closed = 0, Ends(step_events(run_dir)), False
         self.stopper = Stopper(self.change, slurm)
-        self._before_failure, self._finder = before_failure or (lambda record: None), None
+        self._before_failure = before_failure or (lambda record: None)
+        self._finder: threading.Thread | None = None
         os.makedirs(os.path.join(run_dir, "logs", ".srun"), exist_ok=True)
         self._remember()
 
-    def close(self):
+    def close(self) -> None:
         """Start nothing any more; whatever ends from here on is expected to."""
         with self.change:
             self.closed = True
             self.change.notify_all()
 
-    def start(self, specs, restart=False, attempts=None):
+    def start(
+        self, specs: list[StepRequest], restart: bool = False, attempts: Mapping[str, int] | None = None
+    ) -> dict[str, str]:
         """Start what does not run with the requested digest.
 
         Return {name: kept|adopted|started|replaced|busy|overtaken}. A benchmark is busy as long as another one runs:
@@ -67,16 +82,16 @@ class Steps:
                 actions = {spec["name"]: self._action(spec, restart, attempts or {}) for spec in specs}
                 new = [spec for spec in specs if actions[spec["name"]] in ("started", "replaced")]
                 old = [self.by_name[spec["name"]] for spec in new if spec["name"] in self.by_name]
-                new = [self._attempt(spec) for spec in new]
+                fresh = [self._attempt(spec) for spec in new]
             left = self.stopper.stop([step for step in old if step.alive])
             if left:
                 raise RuntimeError(f"{', '.join(s.name for s in left)} could not be ended and is not started again")
             with self.change:
-                for step in new:
+                for step in fresh:
                     self._begin(step)
         return actions
 
-    def _action(self, spec, restart, attempts):
+    def _action(self, spec: StepRequest, restart: bool, attempts: Mapping[str, int]) -> str:
         """Return what is done for one request, which takes the place of that of a step that is kept."""
         step = self.by_name.get(spec["name"])
         if step and step.alive and step.spec.get("digest") == spec["digest"] and not (restart or spec.get("restart")):
@@ -91,15 +106,15 @@ class Steps:
             return "busy"
         return "replaced" if step else "started"
 
-    def _attempt(self, spec):
+    def _attempt(self, spec: StepRequest) -> Step:
         step = self.by_name.get(spec["name"])
         return step.next_attempt(spec) if step else Step(spec)
 
-    def _measured(self, name):
+    def _measured(self, name: str) -> list[Step]:
         """Return the benchmark steps that run, but for the one called *name*."""
         return [s for s in self.by_name.values() if s.alive and s.tier == "benchmark" and s.name != name]
 
-    def _begin(self, step):
+    def _begin(self, step: Step) -> None:
         """Start a thread that owns *step*, and one that learns the ids of new steps if there is none."""
         self.by_name[step.name] = step
         threading.Thread(target=self._own, args=(step,), daemon=True).start()
@@ -107,7 +122,7 @@ class Steps:
             self._finder = threading.Thread(target=self._find, daemon=True)
             self._finder.start()
 
-    def _own(self, step):
+    def _own(self, step: Step) -> None:
         """The life of one attempt, in a thread of its own: start, wait for its client, write down how it ended."""
         err = os.path.join(self.run_dir, "logs", ".srun", f"{step.name}.{step.attempt}.err")
         if step.restarted:
@@ -115,10 +130,11 @@ class Steps:
                 pause = RESTART_PAUSES_S[min(step.restarted, len(RESTART_PAUSES_S)) - 1]
                 self.change.wait_for(lambda: step.expected or self.closed, pause)
         for pause in (*RETRY_PAUSES_S, 0):
-            begin = self._spawn(step, err)
-            if begin is None:
+            spawned = self._spawn(step, err)
+            if spawned is None:
                 return None
-            code = step.client.wait()
+            client, begin = spawned
+            code = client.wait()
             messages = tail(err, begin=begin)
             with self.change:
                 passing = [one for one in messages.splitlines() if UNANSWERED.search(one) or NOT_YET_FREE.search(one)]
@@ -133,32 +149,33 @@ class Steps:
                 return self._observe(step)
         return self._end(step, **read_end(code, messages))
 
-    def _spawn(self, step, err):
-        """Start the client of *step*; return the size of *err* before it, None if it ended at once without one."""
+    def _spawn(self, step: Step, err: str) -> tuple[subprocess.Popen[bytes], int] | None:
+        """Start the client of *step*; return it and the size of *err* before it, None if the step ended without one."""
         with self.change:
             if step.expected or self.closed:
                 reason = "stopped before it started"
-                return self.note(step, "end", state="ended", end_code=codes.STOPPED_EARLY, reason=reason)
+                self.note(step, "end", state="ended", end_code=codes.STOPPED_EARLY, reason=reason)
+                return None
             try:
                 set_logs_aside(self.run_dir, step)
                 begin = os.path.getsize(err) if os.path.exists(err) else 0
                 env = resolve(step.spec.get("srun_env") or {}, self.run_dir)
-                step.client = self.slurm.spawn(step.spec["srun_argv"], env, err)
+                step.client = client = self.slurm.spawn(step.spec["srun_argv"], env, err)
             except (OSError, ValueError) as error:  # a full disk, a secret without a value
                 reason = f"srun could not be started: {error}"
             else:
-                self.note(step, "start", started_at=utc_now(), pid=step.client.pid)
-                return begin
+                self.note(step, "start", started_at=utc_now(), pid=client.pid)
+                return client, begin
         self._end(step, end_code=codes.SRUN_FAILED, reason=reason)
         return None
 
-    def _observe(self, step):
+    def _observe(self, step: Step) -> None:
         """See the end of a step that has no client."""
         self._is_gone(step)
         if step.alive:
             self._end(step, end_code=codes.UNKNOWN, reason="ended without a client, so its exit code is not known")
 
-    def _sweep(self, step):
+    def _sweep(self, step: Step) -> None:
         """End what outlived its step on this node, so that its ports are free again."""
         folder, node = os.path.realpath(self.run_dir), self.slurm.node
         with self.change:
@@ -169,12 +186,12 @@ class Steps:
             if pids:
                 self.journal.write("orphans", step=step.name, reason=f"killed processes {pids}")
 
-    def _is_failure(self, step, end):
+    def _is_failure(self, step: Step, end: Mapping[str, Any]) -> bool:
         """Return whether nobody wanted that *step* ends in this way."""
         passed = step.tier in PASSING and end.get("exit_code") == 0
         return not (step.expected or self.closed or passed)
 
-    def _end(self, step, **end):
+    def _end(self, step: Step, **end: Any) -> None:
         """Write down that a step ended. If nobody wanted that: keep its evidence first, and restart it if it may."""
         if self._is_failure(step, end):
             self._before_failure(dict(step.record(), **end))
@@ -194,7 +211,7 @@ class Steps:
                 self.note(following, "restart", reason=f"restart {count}: {end['reason']}")
                 self._begin(following)
 
-    def _is_gone(self, step, limit_s=1e9):
+    def _is_gone(self, step: Step, limit_s: float = 1e9) -> bool:
         """Wait until Slurm no longer runs the step, *limit_s* at most; True if it is gone."""
         until = time.monotonic() + limit_s
         while time.monotonic() < until and step.alive:
@@ -205,7 +222,7 @@ class Steps:
                 self.change.wait(self.look_s)
         return not step.alive
 
-    def _find(self):
+    def _find(self) -> None:
         """Learn the ids of steps that start: one question for all of them, asked gently when they are many."""
         while True:
             with self.change:
@@ -221,7 +238,7 @@ class Steps:
                     if step and step.client and step.state == "starting" and number_of(step_id) > step.newer_than:
                         self.note(step, "running", state="running", step_id=step_id, running_at=utc_now(), reason=None)
 
-    def _remember(self):
+    def _remember(self) -> None:
         """Learn from the journal what an earlier holder of this run directory started."""
         last = remembered(self.run_dir)
         requeued = int(os.environ.get("SLURM_RESTART_COUNT") or 0) > 0
@@ -243,7 +260,7 @@ class Steps:
                 reason = "ended before this holder began"
                 self.note(step, "end", state="ended", expected=True, end_code=codes.UNSEEN, reason=reason)
 
-    def _present(self):
+    def _present(self) -> dict[str, str]:
         """Return {step id: name} of what Slurm runs; RuntimeError when it does not say, which is not "nothing"."""
         until = time.monotonic() + PATIENCE_S
         while True:
@@ -255,7 +272,7 @@ class Steps:
                     raise RuntimeError("Slurm does not say which steps run, and none is to be started twice")
                 self.change.wait(LOOK_S)
 
-    def note(self, step, event, pid=None, **news) -> None:
+    def note(self, step: Step, event: str, pid: int | None = None, **news: Any) -> None:
         """Change a step, write the event, tell everybody who waits."""
         with self.change:
             step.__dict__.update(news)

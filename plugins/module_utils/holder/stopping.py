@@ -6,9 +6,12 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
+from collections.abc import Iterable
 
-from .step import TIERS
+from .slurm_calls import StepCalls
+from .step import TIERS, Step
 
 TERM_AGAIN_S, YOUNG_S = 0.2, 15.0  # TERM is sent again so soon to steps so young if scancel says that some lack it
 KILL_AGAIN_S, GIVE_UP_S = 5.0, 60.0  # KILL is repeated, and after so long a step that does not end is left alone
@@ -20,16 +23,18 @@ class Stopper:
     :param change: the condition that guards the steps and tells of their changes.
     """
 
-    def __init__(self, change, slurm):
+    def __init__(self, change: threading.Condition, slurm: StepCalls) -> None:
         self.change, self.slurm = change, slurm
 
-    def stop_in_tiers(self, steps, grace_s=None, give_up_s=GIVE_UP_S):
+    def stop_in_tiers(self, steps: list[Step], grace_s: float | None = None, give_up_s: float = GIVE_UP_S) -> None:
         """End steps tier by tier. One deadline for all: what the first tiers use up is not left for the last."""
         until = time.monotonic() + max([s.grace_s(grace_s) for s in steps], default=0)
         for tier in (*reversed(TIERS), *sorted({str(s.tier) for s in steps} - set(TIERS))):
             self.stop([s for s in steps if str(s.tier) == tier], grace_s, until, give_up_s)
 
-    def stop(self, steps, grace_s=None, until=1e18, give_up_s=GIVE_UP_S):
+    def stop(
+        self, steps: list[Step], grace_s: float | None = None, until: float = 1e18, give_up_s: float = GIVE_UP_S
+    ) -> list[Step]:
         """End steps together; return those that live on, for Slurm may not answer."""
         with self.change:
             alive = [s for s in steps if s.alive]
@@ -56,7 +61,7 @@ class Stopper:
                 heard, term_at = self._signal(young, "TERM"), time.monotonic() + TERM_AGAIN_S
             self._signal([s for s in late if s.alive], "KILL")
 
-    def _terminate(self, alive, give_up_s):
+    def _terminate(self, alive: list[Step], give_up_s: float) -> tuple[list[Step], bool | None]:
         """Send TERM, again as long as Slurm does not answer; return (what is alive, what _signal returned)."""
         heard, until = self._signal(alive, "TERM"), time.monotonic() + give_up_s
         while heard is None and time.monotonic() < until:
@@ -66,7 +71,7 @@ class Stopper:
             heard = self._signal(alive, "TERM")
         return alive, heard
 
-    def _signal(self, steps, name):
+    def _signal(self, steps: Iterable[Step], name: str) -> bool | None:
         """Signal the processes of the steps; False if some did not get it, None when Slurm did not answer."""
         for step in steps:
             if step.client and not step.step_id:  # Slurm has not named it yet: its client withdraws it

@@ -36,7 +36,7 @@ class Lookup(Protocol):
     where: str
 
     def exists(self, path: str) -> bool:
-        """Tell whether *path* exists."""
+        """Return whether *path* exists."""
 
 
 class Here:

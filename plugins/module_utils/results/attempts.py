@@ -14,21 +14,22 @@ import os
 import re
 
 from ..benchmarks.base import partial_path, progress_path
-from .verdict import may_stand, read_verdict, verdict_path, why_unsealed
+from ..plan_file import PlanPoint
+from .verdict import Verdict, may_stand, read_verdict, verdict_path, why_unsealed
 
 
-def attempt_path(result, number):
+def attempt_path(result: str, number: int) -> str:
     """Return the path of the result file that was set aside as *number*; 0: of the current one, *result* itself."""
     stem, suffix = os.path.splitext(result)
     return f"{stem}.attempt{number}{suffix}" if number else result
 
 
-def files_of(result):
+def files_of(result: str) -> list[str]:
     """Return the paths of all files of the measurement whose result file is *result*, the verdict last."""
     return [result, partial_path(result), progress_path(result), verdict_path(result)]
 
 
-def numbers(result):
+def numbers(result: str) -> list[int]:
     """Return the numbers that measurements beside *result* have, in order; 0 is the current one."""
     folder, name = os.path.split(os.path.splitext(result)[0])
     pattern = re.compile(rf"{re.escape(name)}(?:\.attempt([1-9][0-9]*))?(?:\.\w+)?\.\w+")
@@ -39,7 +40,7 @@ def numbers(result):
     return sorted({int(match.group(1) or 0) for match in found if match})
 
 
-def newest(point, result):
+def newest(point: PlanPoint, result: str) -> tuple[float, int, Verdict, int] | None:
     """Return (time of the verdict, its number, verdict, number of its result) of what may stand for *point*, or None.
 
     It is the newest measurement of its digest beside *result*. If that one is not valid none stands: an older one that
@@ -49,11 +50,11 @@ def newest(point, result):
         verdict = read_verdict(attempt_path(result, number))
         if verdict and verdict.get("digest") == point["digest"]:
             found = reusable(point, result, number)
-            return (when, number, *found) if found else None
+            return (when, number, found[0], found[1]) if found else None
     return None
 
 
-def evaluated(result):
+def evaluated(result: str) -> list[tuple[float, int]]:
     """Return ``[(time of the verdict in seconds, number)]`` of the measurements beside *result* that have one."""
     found = []
     for number in numbers(result):
@@ -63,7 +64,7 @@ def evaluated(result):
     return found
 
 
-def reusable(point, result, number):
+def reusable(point: PlanPoint, result: str, number: int) -> tuple[Verdict, int] | None:
     """Return (verdict, number of its result) if the verdict *number* beside *result* may stand for *point*, or None.
 
     It may if it is valid, of the digest of *point*, without a service gap, and its result is as it

@@ -6,32 +6,35 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable, Mapping
 
 from ..backends import BACKENDS
 from ..benchmarks import BENCHMARKS
+from ..json_types import JsonObject
 from ..secrets.redaction import redact_argv
 
 
-def worker_command(argv, worker_type, backend_type):
+def worker_command(argv: Iterable[str], worker_type: str | None, backend_type: str) -> JsonObject:
     """Return the ``launch_command`` of a worker; options that the command does not have are None."""
     facts = {"worker_type": worker_type, "backend_type": backend_type}
     options = _options(argv, BACKENDS[backend_type].command_options())
     return {"raw_command": raw(argv), "command_type": "worker", **facts, **options}
 
 
-def benchmark_command(argv, benchmark_type):
+def benchmark_command(argv: Iterable[str], benchmark_type: str) -> JsonObject:
     """Return the ``benchmark_command`` of a load client."""
     facts = {"raw_command": raw(argv), "command_type": "benchmark", "benchmark_type": benchmark_type}
     return {**facts, **_options(argv, BENCHMARKS[benchmark_type].command_options)}
 
 
-def raw(argv):
+def raw(argv: Iterable[str]) -> str:
     """Return the command line as text, without secrets."""
     return " ".join(shlex.quote(word) for word in redact_argv(argv))
 
 
-def _options(argv, table):
-    given, words = {}, list(map(str, argv))
+def _options(argv: Iterable[str], table: Mapping[str, Iterable[str]]) -> dict[str, str | int | None]:
+    given: dict[str, str] = {}
+    words = list(map(str, argv))
     for index, word in enumerate(words):
         if word.startswith("--"):
             name, equals, value = word[2:].partition("=")
@@ -40,5 +43,5 @@ def _options(argv, table):
     return {key: next((_number(given[name]) for name in names if name in given), None) for key, names in table.items()}
 
 
-def _number(text):
+def _number(text: str) -> str | int:
     return int(text) if text.isdigit() else text

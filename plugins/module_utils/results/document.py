@@ -10,19 +10,32 @@ and origin; all times are UTC.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
+from typing import cast
 
 from .. import metrics
 from ..benchmarks import of_plan
+from ..benchmarks.base import Benchmark
+from ..json_types import Json, JsonObject
+from ..plan_file import Plan, PlanPoint
 from ..secrets.redaction import redact
 from . import commands, outcome, worker_logs
-from .verdict import VALID, standing
+from .earlier import Found
+from .rollup_file import PointRecord, Rollup
+from .verdict import VALID, Standing, standing
 
 ROLLUP_SCHEMA_VERSION = 1
 MODES = ("prefill", "decode", "agg")
 LONG_MODE = {"prefill": "prefill", "decode": "decode", "agg": "aggregated"}
 
 
-def build(plan, now, failure=None, coming=None, wanted=None):
+def build(
+    plan: Plan,
+    now: str,
+    failure: Mapping[str, str] | None = None,
+    coming: Mapping[str, Found] | None = None,
+    wanted: Mapping[str, Sequence[Json]] | None = None,
+) -> Rollup:
     """Return the rollup of the run that *plan* describes, from the files in its run directory.
 
     :param now: time of generation (UTC).
@@ -42,8 +55,8 @@ def build(plan, now, failure=None, coming=None, wanted=None):
     if not points:
         notes.append(f"Nothing was measured: benchmark type {benchmark.type} has no points.")
     backend = spec.get("backend") or {}
-    summary, more = _nodes_summary(plan, backend.get("type"))
-    return {
+    summary, more = _nodes_summary(plan, backend["type"])
+    rollup = {
         "schema_version": ROLLUP_SCHEMA_VERSION,
         "job_id": str(plan["job_id"]),
         "job_name": plan.get("name") or spec.get("name"),
@@ -67,16 +80,17 @@ def build(plan, now, failure=None, coming=None, wanted=None):
         "notes": notes + more,
         "tags": list(spec.get("tags") or []),
     }
+    return cast("Rollup", rollup)
 
 
-def _failure_reasons(failure):
+def _failure_reasons(failure: Mapping[str, str] | None) -> list[str]:
     """Return the reason, as a list, of a stage that failed."""
     if not failure or not failure.get("msg"):
         return []
     return [f"{failure.get('task') or failure.get('stage') or 'a stage'}: {failure['msg']}"]
 
 
-def _job_facts(plan, points):
+def _job_facts(plan: Plan, points: Sequence[PlanPoint]) -> JsonObject:
     """Return what the job is: its model, its engine, its sizes."""
     spec = plan["spec"]
     model, resources = spec.get("model") or {}, spec.get("resources") or {}
@@ -93,25 +107,26 @@ def _job_facts(plan, points):
     }
 
 
-def point_record(benchmark, point, plan, earlier=None):
+def point_record(benchmark: Benchmark, point: PlanPoint, plan: Plan, earlier: Found | None = None) -> PointRecord:
     """Return the entry of ``results[]`` for one planned point, measured or not.
 
     :param earlier: what stands for it instead of its current result (Found).
     """
     if earlier:
-        verdict, reasons, state = earlier.verdict, [], VALID
+        found = Standing(earlier.verdict, [], VALID)
     else:
-        verdict, reasons, state = standing(point, os.path.join(plan["run_dir"], point["result"]))
-    verdict = verdict or {}
-    record = {**point["key"], **dict.fromkeys(benchmark.metrics), **(verdict.get("metrics") or {}), **point["key"]}
+        found = standing(point, os.path.join(plan["run_dir"], point["result"]))
+    verdict: JsonObject = {**(found.verdict or {})}
+    record: PointRecord = {**point["key"], **dict.fromkeys(benchmark.metrics)}
+    record.update(verdict.get("metrics") or {}, **point["key"])
     share = metrics.derived(record, gpus(plan))
     record.update({name: value for name, value in share.items() if name in benchmark.metrics})
     record.update(
         name=point["name"],
         label=point["label"],
-        valid=not reasons,
-        state=state,
-        invalid_reasons=reasons,
+        valid=not found.reasons,
+        state=found.state,
+        invalid_reasons=found.reasons,
         digest=point["digest"],
         path=point["result"],
         origin=verdict.get("origin"),
@@ -123,17 +138,17 @@ def point_record(benchmark, point, plan, earlier=None):
     return record
 
 
-def gpus(plan):
+def gpus(plan: Plan) -> dict[str, int]:
     """Return ``{key of metrics.GPUS: number of GPUs}`` of the workers in *plan*."""
     endpoints = plan.get("endpoints") or ()
 
-    def of(*modes):
+    def of(*modes: str) -> int:
         return sum(endpoint.get("gpus") or 0 for endpoint in endpoints if endpoint["mode"] in modes)
 
     return {"all": of(*MODES), "prefill": of("prefill"), "decode": of("decode")}
 
 
-def _sizes(plan):
+def _sizes(plan: Plan) -> dict[str, int]:
     """Return nodes, workers and GPUs as they are in the plan, not as the job asked for them."""
     endpoints = plan.get("endpoints") or []
     sizes = {"total_nodes": len(plan["nodes"]), "total_gpus": gpus(plan)["all"]}
@@ -145,16 +160,17 @@ def _sizes(plan):
     return sizes
 
 
-def _model_name(spec, points):
+def _model_name(spec: JsonObject, points: Sequence[PlanPoint]) -> str | None:
     for point in points:
-        name = (point.get("parameters") or {}).get("model")
+        name: str | None = (point.get("parameters") or {}).get("model")
         if name:
             return name
     model = spec.get("model") or {}
-    return model.get("served_name") or os.path.basename((model.get("path") or "").rstrip("/")) or None
+    name = model.get("served_name")
+    return name or os.path.basename((model.get("path") or "").rstrip("/")) or None
 
 
-def _nodes_summary(plan, backend_type):
+def _nodes_summary(plan: Plan, backend_type: str) -> tuple[JsonObject, list[str]]:
     """Return (nodes_summary, notes): one record for each worker log, in plan order."""
     records, notes, missing = [], [], []
     if not worker_logs.has_figures(backend_type):
@@ -185,7 +201,7 @@ def _nodes_summary(plan, backend_type):
     return worker_logs.summarise(records), notes
 
 
-def _engine_configs(plan, backend):
+def _engine_configs(plan: Plan, backend: JsonObject) -> JsonObject:
     """Return {mode: options}: what the plan wrote for the engine, or else what the job said."""
     name = f"{backend.get('type')}_config"
     said = backend.get(name) or {}
@@ -204,7 +220,7 @@ def _engine_configs(plan, backend):
     return found or said
 
 
-def _environment_config(plan, spec, backend):
+def _environment_config(plan: Plan, spec: JsonObject, backend: JsonObject) -> Json:
     """Return environment and engine configuration per mode, without secrets."""
     engine = _engine_configs(plan, backend)
     config = {f"{mode}_environment": dict(backend.get(f"{mode}_environment") or {}) for mode in LONG_MODE.values()}
@@ -216,5 +232,5 @@ def _environment_config(plan, spec, backend):
     return redact(config)
 
 
-def _benchmark_command(points, benchmark_type):
+def _benchmark_command(points: Sequence[PlanPoint], benchmark_type: str) -> JsonObject | None:
     return commands.benchmark_command(points[0]["step"]["argv"], benchmark_type) if points else None

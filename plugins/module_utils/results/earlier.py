@@ -8,7 +8,9 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
+from ..plan_file import Plan, PlanPoint
 from .attempts import attempt_path, newest
+from .verdict import Verdict
 
 
 class Found(NamedTuple):
@@ -22,22 +24,22 @@ class Found(NamedTuple):
     """
 
     result: str
-    verdict: dict
+    verdict: Verdict
     attempt: int | None = None
     verdict_number: int = 0
     result_number: int = 0
 
 
-def own_attempt(plan, point):
+def own_attempt(plan: Plan, point: PlanPoint) -> Found | None:
     """Return the newest valid measurement of *point* that its run has set aside (Found), or None."""
     result = os.path.join(plan["run_dir"], point["result"])
-    _time, number, verdict, other = newest(point, result) or (None, 0, None, 0)
-    if not (number or other):
+    _time, number, verdict, other = newest(point, result) or (0.0, 0, None, 0)
+    if verdict is None or not (number or other):
         return None
     return Found(attempt_path(result, other), verdict, max(number, other), number, other)
 
 
-def earlier_result(plan, point):
+def earlier_result(plan: Plan, point: PlanPoint) -> Found | None:
     """Return the newest valid measurement of *point* in the runs beside this one (Found), or None."""
     output_dir, own = os.path.split(os.path.normpath(plan["run_dir"]))
     found = []
@@ -49,16 +51,17 @@ def earlier_result(plan, point):
         if entry.name == own or entry.is_symlink() or not entry.is_dir():
             continue
         result = os.path.join(entry.path, point["result"])
-        when, _number, verdict, other = newest(point, result) or (None, 0, None, 0)
-        if verdict:
+        one = newest(point, result)
+        if one:
+            when, _number, verdict, other = one
             found.append((when, attempt_path(result, other), entry.name, verdict))
     if not found:
         return None
     _time, path, job_id, verdict = max(found, key=lambda one: one[:3])
     # The first run that measured it, also over several take-overs.
-    return Found(path, dict(verdict, origin=verdict.get("origin") or {"job_id": job_id, "path": path}))
+    return Found(path, {**verdict, "origin": verdict["origin"] or {"job_id": job_id, "path": path}})
 
 
-def standing_for(plan, point):
+def standing_for(plan: Plan, point: PlanPoint) -> Found | None:
     """Return what stands for *point* if its current result does not: own_attempt, or else earlier_result."""
     return own_attempt(plan, point) or earlier_result(plan, point)

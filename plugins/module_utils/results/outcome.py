@@ -5,20 +5,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 
-def point_reasons(records: list) -> list:
+from .rollup_file import PointRecord, Rollup
+
+
+def point_reasons(records: Iterable[PointRecord]) -> list[str]:
     """Return why points are not valid, one line each, from records of ``results[]``."""
     return [f"{record['label']}: {reason}" for record in records for reason in record["invalid_reasons"]]
 
 
-def chosen_reasons(rollup: dict) -> list:
+def chosen_reasons(rollup: Rollup) -> list[str]:
     """Return the reasons why *rollup* is not valid, without those that only points have which were left out."""
     left_out = rollup.get("left_out") or ()
     chosen = [record for record in rollup["results"] if record["label"] not in left_out]
     return [*(rollup.get("run_reasons") or ()), *point_reasons(chosen)]
 
 
-def in_words(rollup: dict | None) -> str | None:
+def in_words(rollup: Rollup | None) -> str | None:
     """Return the verdict of *rollup* for a line: ``valid``, ``NOT valid``, or what was chosen; None without one."""
     if not rollup or rollup.get("valid") is None:
         return None
@@ -28,7 +32,7 @@ def in_words(rollup: dict | None) -> str | None:
     return f"chosen points valid; left out: {left_out}" if left_out and not chosen_reasons(rollup) else "NOT valid"
 
 
-def verdict_lines(rollup: dict) -> list:
+def verdict_lines(rollup: Rollup) -> list[str]:
     """Return whether the results are valid, and why not, as lines."""
     left_out, reasons = ", ".join(rollup.get("left_out") or ()), chosen_reasons(rollup)
     if rollup["valid"]:

@@ -7,10 +7,15 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Mapping
 
 from ..benchmarks import of_plan
+from ..benchmarks.base import Benchmark
+from ..json_types import JsonObject
 from ..metrics import METRICS
+from .earlier import Found
 from .outcome import verdict_lines
+from .rollup_file import PointRecord, Rollup
 from .verdict import NOT_MEASURED
 
 JOB_COLUMNS = (
@@ -31,17 +36,17 @@ STATE_COLUMNS = ("valid", "invalid_reasons")
 ORIGIN_COLUMNS = ("started_at", "ended_at", "origin", "service_gaps")
 
 
-def point_columns(benchmark):
+def point_columns(benchmark: Benchmark) -> list[str]:
     """Return the columns of the CSV that are about one point."""
     return [*benchmark.key_fields, *STATE_COLUMNS, *benchmark.metrics, *ORIGIN_COLUMNS]
 
 
-def job_columns(benchmark):
+def job_columns(benchmark: Benchmark) -> list[str]:
     """Return the columns of the CSV that are the same for all points."""
     return [*JOB_COLUMNS, *benchmark.described_by]
 
 
-def rows(rollup):
+def rows(rollup: Rollup) -> list[JsonObject]:
     """Return one flat dict for each point, with the columns of the CSV in order."""
     job, benchmark, flat = dict(rollup, topology=topology(rollup)), of_plan(rollup), []
     for record in rollup["results"]:
@@ -54,14 +59,14 @@ def rows(rollup):
     return flat
 
 
-def topology(rollup):
+def topology(rollup: Rollup) -> str:
     """Return the short name of the workers: 2P/4D, or 3A."""
     if rollup["is_disaggregated"]:
         return f"{rollup['prefill_workers']}P/{rollup['decode_workers']}D"
     return f"{rollup['agg_workers']}A"
 
 
-def csv_text(rollup):
+def csv_text(rollup: Rollup) -> str:
     """Return the content of rollup.csv."""
     benchmark = of_plan(rollup)
     flat, columns = rows(rollup), [*job_columns(benchmark), *point_columns(benchmark)]
@@ -74,10 +79,10 @@ def csv_text(rollup):
         writer.writerows(flat)
         return stream.getvalue()
     # Objects, so that a column of whole numbers with a gap does not turn into fractions.
-    return pandas.DataFrame(flat, columns=columns, dtype=object).to_csv(index=False, lineterminator="\n")
+    return str(pandas.DataFrame(flat, columns=columns, dtype=object).to_csv(index=False, lineterminator="\n"))
 
 
-def table_text(rollup, dry=False, coming=None):
+def table_text(rollup: Rollup | None, dry: bool = False, coming: Mapping[str, Found] | None = None) -> str:
     """Return the points as a table, the verdict, and why it is what it is.
 
     :param dry: of a dry run: points without a result are no fault, they would be measured.
@@ -97,11 +102,11 @@ def table_text(rollup, dry=False, coming=None):
     return "\n".join(text)
 
 
-def _aligned(rollup, dry, coming):
+def _aligned(rollup: Rollup, dry: bool, coming: Mapping[str, Found]) -> list[str]:
     """Return the lines of the table: what identifies each point, its metrics, and what counts."""
     benchmark = of_plan(rollup)
     columns = [METRICS[name] for name in benchmark.columns]
-    lines = [[*benchmark.key_fields, *(one.label for one in columns), "valid"]]
+    lines: list[list[str]] = [[*benchmark.key_fields, *(one.label for one in columns), "valid"]]
     for record in rollup["results"]:
         cells = [*(str(record[field]) for field in benchmark.key_fields)]
         cells += [one.text(record.get(one.name)) for one in columns]
@@ -110,7 +115,7 @@ def _aligned(rollup, dry, coming):
     return ["  ".join([*(cell.rjust(width) for cell, width in zip(line, widths)), line[-1]]) for line in lines]
 
 
-def _mark(record, rollup, dry, found):
+def _mark(record: PointRecord, rollup: Rollup, dry: bool, found: Found | None) -> str:
     """Return what the last column says of a point; *found*: what would stand for it (Found), or None."""
     missing = record["state"] == NOT_MEASURED
     if found:
@@ -130,12 +135,12 @@ def _mark(record, rollup, dry, found):
     return mark
 
 
-def service_gaps(rollup):
+def service_gaps(rollup: Rollup) -> list[str]:
     """Return what was missing or lost while points were measured and the job can do without, one line each."""
     return [f"{one['label']}: {gap}" for one in rollup["results"] for gap in one.get("service_gaps") or ()]
 
 
-def unmeasured(rollup):
+def unmeasured(rollup: Rollup) -> list[PointRecord]:
     """Return the records of the points that nobody has measured yet, without those that are left out."""
     left_out = rollup.get("left_out") or ()
     return [one for one in rollup["results"] if one["state"] == NOT_MEASURED and one["label"] not in left_out]

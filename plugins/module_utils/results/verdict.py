@@ -12,16 +12,50 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple, TypedDict
 
 from ..failures import Error
 from ..files import write_text_atomic
+from ..json_types import JsonObject
+from ..plan_file import PlanPoint
 
 VERDICT_SCHEMA_VERSION = 1
 
 # States of a point: how far its measurement is one that counts.
 VALID, INVALID, NOT_MEASURED, NOT_EVALUATED = "valid", "invalid", "not_measured", "not_evaluated"
 OUTDATED, CHANGED = "outdated", "changed"  # of other parameters or another service; another result file
+
+
+class Origin(TypedDict):
+    """The run that measured a point which was taken over: its job id, and the path of the result file in it."""
+
+    job_id: str
+    path: str
+
+
+class _Verdict(TypedDict, total=False):
+    service_gaps: list[str]
+
+
+class Verdict(_Verdict):
+    """The verdict on one point.
+
+    ``digest`` and ``key`` are those of the point, ``metrics`` the figures of its result, times
+    are UTC. ``origin`` is None for a point that this run measured, ``result_sha256`` without a result.
+    ``service_gaps`` says what of the service was missing although the job's ``faults`` allow that.
+    """
+
+    schema_version: int
+    digest: str
+    key: JsonObject
+    valid: bool
+    reasons: list[str]
+    metrics: JsonObject
+    started_at: str | None
+    ended_at: str | None
+    origin: Origin | None
+    result_sha256: str | None
 
 
 class Standing(NamedTuple):
@@ -32,17 +66,24 @@ class Standing(NamedTuple):
     :ivar state: one of the states above.
     """
 
-    verdict: dict | None
-    reasons: list
+    verdict: Verdict | None
+    reasons: list[str]
     state: str
 
 
-def verdict_path(result):
+def verdict_path(result: str) -> str:
     """Return the path of the verdict on the result file *result*."""
     return os.path.splitext(result)[0] + ".verdict.json"
 
 
-def make_verdict(point, reasons, figures=None, result=None, times=(None, None), origin=None):
+def make_verdict(
+    point: PlanPoint,
+    reasons: Iterable[str],
+    figures: JsonObject | None = None,
+    result: str | None = None,
+    times: tuple[str | None, str | None] = (None, None),
+    origin: Origin | None = None,
+) -> Verdict:
     """Return the verdict on *point*.
 
     :param figures: those of its result (or partial result), see :meth:`Benchmark.figures`, or None.
@@ -65,7 +106,7 @@ def make_verdict(point, reasons, figures=None, result=None, times=(None, None), 
     }
 
 
-def write_verdict(result, verdict):
+def write_verdict(result: str, verdict: Verdict) -> None:
     """Write *verdict* beside the result file *result*; Error when that is not possible."""
     path = verdict_path(result)
     try:
@@ -77,18 +118,18 @@ def write_verdict(result, verdict):
         ) from None
 
 
-def read_verdict(result):
+def read_verdict(result: str) -> Verdict | None:
     """Return the verdict on the result file *result*, or None when there is none that can be read."""
     try:
         with open(verdict_path(result), encoding="utf-8") as stream:
-            verdict = json.load(stream)
+            verdict: Verdict = json.load(stream)
     except (OSError, ValueError):
         return None
     good = isinstance(verdict, dict) and verdict.get("schema_version") == VERDICT_SCHEMA_VERSION
     return verdict if good else None
 
 
-def standing(point, result):
+def standing(point: PlanPoint, result: str) -> Standing:
     """Return the :class:`Standing` of *point* as its files say now.
 
     It does not count without a verdict, with one on another digest, or when its result is missing or changed.
@@ -106,13 +147,13 @@ def standing(point, result):
     return Standing(verdict, reasons, CHANGED if reasons else VALID)
 
 
-def may_stand(point, verdict):
+def may_stand(point: PlanPoint, verdict: Verdict | None) -> bool:
     """Return whether *verdict* calls *point* valid, without a service gap; its result is another matter."""
-    same = verdict.get("digest") == point["digest"]
-    return bool(same and verdict.get("valid") and not verdict.get("service_gaps"))
+    same = verdict is not None and verdict.get("digest") == point["digest"]
+    return bool(verdict and same and verdict.get("valid") and not verdict.get("service_gaps"))
 
 
-def why_unsealed(verdict, result):
+def why_unsealed(verdict: Verdict, result: str) -> list[str]:
     """Return the reason, as a list, why the file *result* is not the one that *verdict* was passed on; empty: it is."""
     try:
         intact = file_hash(result) == verdict.get("result_sha256")
@@ -121,7 +162,7 @@ def why_unsealed(verdict, result):
     return [] if intact else ["its result file has changed since it was evaluated"]
 
 
-def file_hash(path):
+def file_hash(path: str) -> str:
     """Return the SHA-256 of a file in hex; OSError when it cannot be read."""
     sha = hashlib.sha256()
     with open(path, "rb") as stream:

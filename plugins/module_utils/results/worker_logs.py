@@ -10,6 +10,7 @@ import re
 
 from ..backends import BACKENDS
 from ..backends.worker_figures import Metrics, summarise
+from ..json_types import JsonObject
 
 __all__ = ["has_figures", "parse_log", "summarise"]
 
@@ -21,7 +22,7 @@ def has_figures(backend: str) -> bool:
     return BACKENDS[backend].read_line is not None
 
 
-def parse_log(backend: str, path: str) -> dict | None:
+def parse_log(backend: str, path: str) -> JsonObject | None:
     """Return the figures of one worker log, or None when there is no such log.
 
     :param backend: type of the engine; without figures in its log all are None.

@@ -17,6 +17,7 @@ from ..failures import Error
 from ..json_types import Json
 from .cluster import Sandbox
 from .settings import SETTINGS, node_plan
+from .trouble import Trouble
 
 HELP = {
     "nodes": "nodes (default 4)",
@@ -151,6 +152,7 @@ def main(argv: list[str] | None = None) -> int:
     progress = (lambda line: say(f"  {line}", sys.stderr)) if sys.stderr.isatty() else None
     try:
         sandbox = Sandbox(options.dir, timeout_s=getattr(options, "timeout", 60.0), progress=progress)
+        trouble = Trouble(sandbox)
         if options.command == "start":
             _start(sandbox, options)
         elif options.command == "stop":
@@ -165,9 +167,9 @@ def main(argv: list[str] | None = None) -> int:
             _exec(sandbox, options)
         elif options.command == "slurmctld" or options.action in ("stop", "start"):
             name = "slurmctld" if options.command == "slurmctld" else options.name
-            (sandbox.stop_daemon if options.action == "stop" else sandbox.start_daemon)(name)
+            (trouble.stop_daemon if options.action == "stop" else trouble.start_daemon)(name)
         else:
-            sandbox.set_link(options.name, options.action == "heal")
+            trouble.set_link(options.name, options.action == "heal")
     except Error as error:
         say(f"sandbox: {error.msg}", sys.stderr)
         return 1

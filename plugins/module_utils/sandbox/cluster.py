@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import signal
 import subprocess
 import time
 from collections.abc import Iterable, Mapping
@@ -16,9 +15,8 @@ from typing import Callable
 
 from ..failures import Error
 from ..json_types import Json
-from . import making, processes, render
+from . import links, making, processes, render
 from .anchor import main as anchor
-from .anchor import netlink
 from .anchor.main import AnchorRecord
 from .settings import Settings, node_plan, settings_from
 from .state import STATE_VERSION, Folder, State
@@ -122,7 +120,8 @@ class Sandbox:
     def _log(self, name: str) -> str:
         return self.folder("log", f"{name}.log")
 
-    def _names(self, state: State) -> list[str]:
+    def names(self, state: State) -> list[str]:
+        """Return the names of its nodes, in order."""
         return [node["name"] for node in node_plan(state["settings"]["nodes"])]
 
     # ---- start
@@ -136,7 +135,7 @@ class Sandbox:
             return "start", settings
         if record is None or state["phase"] != "up" or state["settings"] != settings:
             return "restart", settings
-        names = ["munged", "slurmctld", *self._names(state)]
+        names = ["munged", "slurmctld", *self.names(state)]
         if state["cut"] or not all(self.daemon(name, state) for name in names):
             return "repair", settings
         return ("keep" if self._all_good(self.node_states(state), state) else "repair"), settings
@@ -189,11 +188,12 @@ class Sandbox:
 
     def _start_daemons(self, state: State) -> None:
         self._progress("starting munged and slurmctld")
-        self._start_control(state)
+        self.start_control(state)
         self._progress(f"starting {state['settings']['nodes']} slurmd")
-        self._start_slurmds(state, self._names(state))
+        self.start_slurmds(state, self.names(state))
 
-    def _start_control(self, state: State) -> None:
+    def start_control(self, state: State) -> None:
+        """Start munged and slurmctld, as far as they do not run."""
         socket = os.path.join(state["run_folder"], "run", "munge.sock")
         if not self.daemon("munged", state):
             self._daemon(
@@ -222,7 +222,7 @@ class Sandbox:
                 f"{argv[0]} did not start (exit code {code}): {err.strip()[-400:]}\n{making.tail(self._log(argv[0]))}"
             )
 
-    def _start_slurmds(self, state: State, names: Iterable[str]) -> None:
+    def start_slurmds(self, state: State, names: Iterable[str]) -> None:
         """Start the slurmd of each node named; a few at once, for a start is work for the processor."""
         log = self.folder("log", "start.log")
         waiting = list(names)
@@ -260,7 +260,7 @@ class Sandbox:
             time.sleep(0.01)
 
     def _all_good(self, states: Mapping[str, str], state: State) -> bool:
-        return all(states.get(name, "gone") in GOOD_STATES for name in self._names(state))
+        return all(states.get(name, "gone") in GOOD_STATES for name in self.names(state))
 
     def _wait_for_nodes(self, state: State, timeout_s: float) -> None:
         """Wait until Slurm can use all nodes; Error with their states after *timeout_s*."""
@@ -276,14 +276,25 @@ class Sandbox:
                 )
             time.sleep(0.02)
 
+    def set_link(self, name: str, up: bool) -> None:
+        """Connect a node to the network or cut it off, and write that down; Error if that fails."""
+        state, record = self.running()
+        before = state["cut"]
+        state["cut"] = sorted(set(before) - {name} if up else set(before) | {name})
+        self.folder.write(state)
+        if not links.changed(record, anchor.link_name(self.names(state).index(name)), up):
+            state["cut"] = before
+            self.folder.write(state)
+            raise Error(f"The link of {name} could not be changed. Do it from outside the sandbox.")
+
     def _repair(self) -> bool:
         """Put back what is missing while jobs go on; False if a restart is needed."""
         state = self.folder.state()
         try:
             for name in list(state["cut"]):
-                self._set_link(name, True)
-            self._start_control(state)
-            self._start_slurmds(state, [name for name in self._names(state) if not self.daemon(name, state)])
+                self.set_link(name, True)
+            self.start_control(state)
+            self.start_slurmds(state, [name for name in self.names(state) if not self.daemon(name, state)])
             self._wait_for_nodes(state, self.timeout_s / 2)
         except (Error, OSError) as error:
             self._progress(f"repair failed, starting anew: {error}")
@@ -348,74 +359,3 @@ class Sandbox:
                 self._progress("cancelling jobs")
                 cancelled = self.call("scancel", *out.split())[0] == 0
             time.sleep(0.1)
-
-    # ---- trouble on purpose
-
-    def _node(self, name: str, state: State) -> None:
-        if name not in self._names(state):
-            raise Error(f"There is no node {name}; the sandbox has {render.node_range(state['settings']['nodes'])}.")
-
-    def stop_daemon(self, name: str, how: int = signal.SIGTERM, timeout_s: float = 10.0) -> bool:
-        """Stop slurmctld or a node's slurmd; True if it ran. Steps of a node go on."""
-        state, _record = self.running()
-        if name != "slurmctld":
-            self._node(name, state)
-        pid = self.daemon(name, state)
-        if not pid:
-            return False
-        os.kill(pid, how)
-        deadline = time.monotonic() + timeout_s
-        while processes.is_alive(pid):
-            if time.monotonic() > deadline:
-                raise Error(f"{name} (pid {pid}) did not end in {timeout_s:g} s.")
-            time.sleep(0.01)
-        return True
-
-    def start_daemon(self, name: str) -> bool:
-        """Start slurmctld or a node's slurmd; True if it did not run."""
-        state, _record = self.running()
-        if name != "slurmctld":
-            self._node(name, state)
-        if self.daemon(name, state):
-            return False
-        if name == "slurmctld":
-            self._start_control(state)
-        else:
-            self._start_slurmds(state, [name])
-        return True
-
-    def set_link(self, name: str, up: bool) -> bool:
-        """Connect a node to the network or cut it off; True if that changed something."""
-        state, _record = self.running()
-        self._node(name, state)
-        if (name not in state["cut"]) == up:
-            return False
-        self._set_link(name, up)
-        return True
-
-    def _set_link(self, name: str, up: bool) -> None:
-        state, record = self.running()
-        before = state["cut"]
-        state["cut"] = sorted(set(state["cut"]) - {name} if up else set(state["cut"]) | {name})
-        self.folder.write(state)
-        link = anchor.link_name(self._names(state).index(name))
-        child = os.fork()
-        if child == 0:
-            code = 1
-            try:
-                control = record["control"]
-                for kind in ("user", "net"):
-                    if kind in control:
-                        handle = os.open(f"/proc/{record['pid']}/fd/{control[kind]['fd']}", os.O_RDONLY)
-                        anchor.setns(handle, kind)
-                with netlink.Netlink() as links:
-                    links.set_link(link, up)
-                code = 0
-            except OSError as error:
-                os.write(2, f"sandbox: {error}\n".encode())
-            finally:
-                os._exit(code)
-        if os.waitpid(child, 0)[1] != 0:
-            state["cut"] = before
-            self.folder.write(state)
-            raise Error(f"The link of {name} could not be changed. Do it from outside the sandbox.")

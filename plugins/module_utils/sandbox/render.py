@@ -19,13 +19,6 @@ def slurm_conf(settings: Settings, folder: str, run_folder: str, user: str) -> s
 
     :param folder: the sandbox directory. :param run_folder: a short directory for sockets.
     """
-    gpus = f" Gres=gpu:{settings['gpu_type']}:{settings['gpus_per_node']}" if settings["gpus_per_node"] else ""
-    cpus = settings["cpus_per_node"] // 2 * 2
-    nodes = [
-        f"NodeName={node['name']} NodeAddr={node['address']} CPUs={cpus} Sockets=2 CoresPerSocket={cpus // 2} "
-        f"ThreadsPerCore=1 RealMemory={settings['memory_mb']}{gpus} State=UNKNOWN"
-        for node in node_plan(settings["nodes"])
-    ]
     lines = [
         "# Made by the sandbox; a start with other settings replaces it.",
         "ClusterName=sandbox",
@@ -67,11 +60,22 @@ def slurm_conf(settings: Settings, folder: str, run_folder: str, user: str) -> s
         "MinJobAge=3600",
         "MaxStepCount=100000",
         *settings["slurm_conf"],
-        *nodes,
+        *_nodes(settings),
         f"PartitionName={settings['partition']} Nodes={node_range(settings['nodes'])} "
         "Default=YES MaxTime=INFINITE State=UP",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _nodes(settings: Settings) -> list[str]:
+    """Return the lines of slurm.conf that declare the nodes."""
+    gpus = f" Gres=gpu:{settings['gpu_type']}:{settings['gpus_per_node']}" if settings["gpus_per_node"] else ""
+    cpus = settings["cpus_per_node"] // 2 * 2
+    return [
+        f"NodeName={node['name']} NodeAddr={node['address']} CPUs={cpus} Sockets=2 CoresPerSocket={cpus // 2} "
+        f"ThreadsPerCore=1 RealMemory={settings['memory_mb']}{gpus} State=UNKNOWN"
+        for node in node_plan(settings["nodes"])
+    ]
 
 
 def gpu_files(settings: Settings, folder: str) -> list[str]:

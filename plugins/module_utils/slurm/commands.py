@@ -241,7 +241,7 @@ def end_text(fields: Mapping[str, str]) -> str:
     return f"{fields['JobState']} ({fields.get('Reason')}), {exit_text(fields)}"
 
 
-def exit_text(fields):
+def exit_text(fields: Mapping[str, str]) -> str:
     """Return the exit code from the fields of :func:`show_job`, such as ``exit code 1:0``."""
     text = f"exit code {fields.get('ExitCode')}"
     if fields.get("ExitCode") == NO_OUTPUT:

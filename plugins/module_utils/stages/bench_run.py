@@ -5,15 +5,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+
 from ..allocation import driver
 from ..benchmarks import of_plan
+from ..benchmarks.base import Benchmark
+from ..entry import Context
 from ..failures import Error
+from ..json_types import Json, JsonObject
 from ..metrics import METRICS
-from ..plan_file import load_plan
+from ..plan_file import Plan, PlanPoint, load_plan
+from ..results.verdict import Verdict
 from ..slurm import srun
 from . import health_wait, point_files
 from .evidence import step_error
-from .measurement import Measurement, Session
+from .measurement import Measurement
+from .session import Session
 
 ARGUMENT_SPEC = {
     "plan_path": {"type": "path"},
@@ -27,7 +34,7 @@ OPTIONS = {"required_one_of": [("plan_path", "plan")]}
 STILL_WHOLE_S = 30.0  # how long a service that was healthy may take to answer before the next point
 
 
-def run(params, ctx):
+def run(params: JsonObject, ctx: Context) -> JsonObject:
     """Return ``{changed, points, valid}``; StepError (with the points in its evidence) when the service died.
 
     An invalid point fails nothing by itself: the next points are measured, and rollup tells the play.
@@ -41,7 +48,7 @@ def run(params, ctx):
         for point in points:
             record = None if params["force"] else _kept(plan, point)
             if record is None:
-                session = session or _open(plan, ctx)
+                session = session or Session(plan, driver.connect_plan(plan, ctx), ctx)
                 record = _reused(session, point, params) or _measure(session, point, params)
             done.append(record)
             ctx.progress(verdict_line(record, of_plan(plan)))
@@ -55,7 +62,7 @@ def run(params, ctx):
     return _result(done)
 
 
-def _chosen(plan, chosen_by):
+def _chosen(plan: Plan, chosen_by: Mapping[str, Sequence[Json]]) -> list[PlanPoint]:
     points = (plan.get("benchmark") or {}).get("points") or []
     chosen, unknown = of_plan(plan).choose(points, chosen_by)
     if unknown:
@@ -64,19 +71,13 @@ def _chosen(plan, chosen_by):
     return chosen
 
 
-def _open(plan, ctx):
-    session = Session(plan, driver.connect_plan(plan, ctx), ctx)
-    session.ask("status")
-    return session
-
-
-def _kept(plan, point):
+def _kept(plan: Plan, point: PlanPoint) -> JsonObject | None:
     """Return the record of a point that has a valid result in this run, or None."""
     verdict = point_files.kept_verdict(plan, point)
     return _record(plan, point, "kept", verdict) if verdict else None
 
 
-def _reused(session, point, params):
+def _reused(session: Session, point: PlanPoint, params: JsonObject) -> JsonObject | None:
     """Return the record of a point that was measured before, here or by an earlier run, or None.
 
     Never while it is measured here: its load client writes to the same places.
@@ -93,22 +94,18 @@ def _reused(session, point, params):
     return _record(plan, point, "kept", found.verdict, attempt=found.attempt) if found else _kept(plan, point)
 
 
-def _idle(session, point, params):
+def _idle(session: Session, point: PlanPoint, params: JsonObject) -> bool:
     """Return whether nobody measures this very point; a measurement of another one that goes by its name is ended."""
     name = point["step"]["name"]
     session.ask("status")
     if Measurement(session, point, params).begun:
         return False
-    if _runs(session, name):
+    if session.runs(name):
         session.ask("stop", names=[name])
-    return not _runs(session, name)
+    return not session.runs(name)
 
 
-def _runs(session, name):
-    return (session.records.get(name) or {}).get("state", "ended") != "ended"
-
-
-def _measure(session, point, params):
+def _measure(session: Session, point: PlanPoint, params: JsonObject) -> JsonObject:
     if session.dead():
         raise step_error(session.dead(), session.plan["run_dir"], f"before {point['label']} was measured")
     measurement = Measurement(session, point, params)
@@ -127,7 +124,7 @@ def _measure(session, point, params):
     return _record(session.plan, point, measurement.action, verdict)
 
 
-def _see_to_the_service(session, tell_s=0.0):
+def _see_to_the_service(session: Session, tell_s: float = 0.0) -> None:
     """Return once the service that runs is the planned one, and whole; Error when it is another one."""
     plan, wrong = session.plan, session.unplanned()
     if wrong:
@@ -144,7 +141,7 @@ def _see_to_the_service(session, tell_s=0.0):
     session.seen_whole = True
 
 
-def _planned(plan, points, force, ctx):
+def _planned(plan: Plan, points: Sequence[PlanPoint], force: bool, ctx: Context) -> JsonObject:
     """Return what check mode reports: which points would be measured."""
     records = []
     for point in points:
@@ -165,7 +162,7 @@ def _planned(plan, points, force, ctx):
     return result
 
 
-def _diff(plan, points, records):
+def _diff(plan: Plan, points: Sequence[PlanPoint], records: Sequence[JsonObject]) -> dict[str, str]:
     """Show the srun line and the environment of each point that would be measured."""
     steps = [point["step"] for point, record in zip(points, records) if record["action"] == "measure"]
     return {
@@ -176,24 +173,32 @@ def _diff(plan, points, records):
     }
 
 
-def _plan_line(point):
+def _plan_line(point: PlanPoint) -> str:
     facts = [f"{key} {value}" for key, value in point["expect"].items()]
     return f"{point['label']} would be measured ({', '.join(facts)})"
 
 
-def _record(plan, point, action, verdict=None, reasons=(), valid=False, attempt=None):
+def _record(
+    plan: Plan,
+    point: PlanPoint,
+    action: str,
+    verdict: Verdict | None = None,
+    reasons: Iterable[str] = (),
+    valid: bool | None = False,
+    attempt: int | None = None,
+) -> JsonObject:
     """Return the record of one point for the caller; *attempt*: the number that its result had been set aside under."""
-    verdict = verdict or {}
+    known: JsonObject = {**(verdict or {})}
     return {
         "name": point["name"],
         "label": point["label"],
         **point["key"],
-        "valid": verdict.get("valid", valid),
-        "reasons": verdict.get("reasons", list(reasons)),
-        "metrics": verdict.get("metrics") or {},
+        "valid": known.get("valid", valid),
+        "reasons": known.get("reasons", list(reasons)),
+        "metrics": known.get("metrics") or {},
         "path": point_files.result_path(plan, point),
-        "service_gaps": verdict.get("service_gaps") or [],
-        "origin": verdict.get("origin"),
+        "service_gaps": known.get("service_gaps") or [],
+        "origin": known.get("origin"),
         "digest": point["digest"],
         "action": action,
         "attempt": attempt,
@@ -201,7 +206,7 @@ def _record(plan, point, action, verdict=None, reasons=(), valid=False, attempt=
     }
 
 
-def _result(records):
+def _result(records: list[JsonObject]) -> JsonObject:
     valid = [record["valid"] for record in records]
     return {
         "changed": any(record["changed"] for record in records),
@@ -210,9 +215,10 @@ def _result(records):
     }
 
 
-def verdict_line(record, benchmark):
+def verdict_line(record: JsonObject, benchmark: Benchmark) -> str:
     """Return one line about a point that is done."""
-    action = {"keep": "would be kept", "take_over": "would be taken over"}.get(record["action"], record["action"])
+    action: str = record["action"]
+    action = {"keep": "would be kept", "take_over": "would be taken over"}.get(action, action)
     label = f"{record['label']} {action.replace('_', ' ')}"
     if record["attempt"] is not None:
         label += f" (attempt {record['attempt']} of this run)"

@@ -9,14 +9,18 @@ import os
 import re
 import shlex
 import time
+from collections.abc import Iterable, Iterator
 
+from ..entry import Context
 from ..files import write_text_atomic
 from ..holder.lease import LEASE_S
 from ..job.preparation import with_content
+from ..json_types import JsonObject
 from ..plan.mounts import listed
 from ..plan.planner import Planner, imaginary_allocation
 from ..plan.printer import configurations, node_map, summary
 from ..plan.provenance import Places, remarks, resolved
+from ..plan_file import PlanFile, Step
 from ..slurm import script, srun
 from .topology_plan import to_text
 
@@ -30,7 +34,7 @@ ARGUMENT_SPEC = {
 }
 
 
-def run(params, ctx):
+def run(params: JsonObject, ctx: Context) -> JsonObject:
     """Return ``{changed, jobs: [{name, path, plan, files}], diff}``; in check mode nothing is written.
 
     ``diff`` has one record a job, with everything that a person wants to read before a job costs GPU hours.
@@ -63,7 +67,7 @@ def run(params, ctx):
     return result
 
 
-def free_folder(parent, name, stamp):
+def free_folder(parent: str, name: str, stamp: str) -> str:
     """Return ``parent/<name>_<stamp>``, with a number if that is taken already."""
     base = os.path.join(parent, f"{re.sub(r'[^A-Za-z0-9._-]+', '-', name)}_{stamp}")
     path, number = base, 1
@@ -76,7 +80,7 @@ def free_folder(parent, name, stamp):
 class Rehearsal:
     """One job, planned on nodes node0001 and so on."""
 
-    def __init__(self, job, origins, params):
+    def __init__(self, job: JsonObject, origins: JsonObject, params: JsonObject) -> None:
         self.job, self.origins, self.places, self.spec = job, origins, Places(origins), job["spec"]
         output_dir = os.path.abspath(params["output_dir"] or job["output_dir"])
         planner = Planner(with_content(self.spec))
@@ -85,15 +89,15 @@ class Rehearsal:
         self.script, self.notes = script.render(job["allocation"], output_dir, params["lease_s"])
 
     @property
-    def steps(self):
+    def steps(self) -> list[Step]:
         """All steps, those of the benchmark's points last."""
         return self.plan["steps"] + [point["step"] for point in self.plan["benchmark"]["points"]]
 
-    def configs(self):
+    def configs(self) -> list[PlanFile]:
         """Return the engine, NATS and nginx configuration files of the plan."""
         return configurations(self.plan)
 
-    def text(self):
+    def text(self) -> str:
         """Return everything about the job for a person."""
         parts = [("nodes, GPUs and ports", node_map(self.plan)), ("the job", resolved(self.spec, self.origins))]
         parts.append(("notes", "".join(f"{note}\n" for note in [*self.notes, *self.plan["notes"]])))
@@ -104,12 +108,12 @@ class Rehearsal:
         parts.append(("points", self.points()))
         return "".join(f"---- {title}\n{text.rstrip()}\n" for title, text in parts if text)
 
-    def printable(self, step):
+    def printable(self, step: Step) -> str:
         """Return the srun line of *step*, its environment and its options, each with its origin."""
         known = remarks(self.made_of[step["name"]], self.places)
         return srun.printable(step, "JOBID", self.plan["run_dir"], known)
 
-    def points(self):
+    def points(self) -> str:
         """Return one line a point of the benchmark."""
         lines = []
         for point in self.plan["benchmark"]["points"]:
@@ -117,7 +121,7 @@ class Rehearsal:
             lines.append(f"{point['name']}: {facts} -> {point['result']}\n")
         return "".join(lines)
 
-    def commands(self):
+    def commands(self) -> str:
         """Return commands.sh: every step as the holder would start it, one after the other."""
         about = f"# The steps of {self.job['name']}, as the holder starts them; id, nodes and addresses are made up."
         lines = ["#!/bin/bash", about]
@@ -127,7 +131,7 @@ class Rehearsal:
             lines.append(shlex.join(srun.build_srun_argv(step, "JOBID", self.plan["run_dir"])) + " &")
         return "\n".join([*lines, "wait", ""])
 
-    def files(self, notes):
+    def files(self, notes: Iterable[str]) -> Iterator[tuple[str, str, int]]:
         """Yield (name, text, mode) of the directory's files."""
         yield "config.yaml", self.job["config_text"], 0o644
         yield "sbatch_script.sh", self.script, 0o755

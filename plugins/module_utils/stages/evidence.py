@@ -6,14 +6,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 
 from ..failures import StepError
 from ..holder.faults import evidence, first_fatal, path_of
+from ..holder.records import StepRecord
+from ..json_types import JsonObject
 
 __all__ = ["evidence", "first_fatal", "step_error"]
 
 
-def step_error(records, run_dir, doing):
+def step_error(records: Iterable[StepRecord], run_dir: str, doing: str) -> StepError:
     """Return the StepError for steps that ended; the first one is named, all are in ``evidence``.
 
     ``retryable`` tells whether another allocation without the nodes in ``bad_nodes`` may do better.
@@ -21,7 +24,7 @@ def step_error(records, run_dir, doing):
     :param doing: what was going on, such as ``while the service was getting ready``.
     """
     records = sorted(records, key=lambda record: record.get("ended_at") or "")
-    found = [evidence(record, run_dir) for record in records[:8]]
+    found: list[JsonObject] = [{**evidence(record, run_dir)} for record in records[:8]]
     for one in found:
         kept = path_of(run_dir, one["step"], one["attempt"])
         one["kept"] = kept if os.path.exists(kept) else None

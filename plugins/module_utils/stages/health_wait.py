@@ -7,12 +7,17 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Iterable, Mapping, Sequence
 
 from ..allocation import driver
+from ..allocation.driver import Driver
 from ..allocation.job_end import ending_error
+from ..entry import Context
 from ..failures import Error
 from ..holder.basics import utc_now
-from ..plan_file import load_plan
+from ..holder.records import CheckRecord, StepRecord
+from ..json_types import JsonObject
+from ..plan_file import Check, Expectation, Plan, load_plan
 from .evidence import step_error
 
 ARGUMENT_SPEC = {
@@ -24,7 +29,7 @@ ARGUMENT_SPEC = {
 OPTIONS = {"required_one_of": [("plan_path", "plan")]}
 
 
-def run(params, ctx):
+def run(params: JsonObject, ctx: Context) -> JsonObject:
     """Wait for all checks of a plan; StepError when a critical step ended, Error with all checks at the timeout."""
     plan = params.get("plan") or load_plan(params["plan_path"])
     checks = plan["checks"]
@@ -37,7 +42,9 @@ def run(params, ctx):
     return wait_for(driver.connect_plan(plan, ctx), plan, checks, timeout_s, params["slice_s"], ctx)
 
 
-def wait_for(talk, plan, checks, timeout_s, slice_s, ctx, tell_s=0.0):
+def wait_for(
+    talk: Driver, plan: Plan, checks: list[Check], timeout_s: float, slice_s: float, ctx: Context, tell_s: float = 0.0
+) -> JsonObject:
     """Return {changed, checks, completed, elapsed_s} once all *checks* are done.
 
     :param talk: driver of the job's holder.
@@ -46,7 +53,8 @@ def wait_for(talk, plan, checks, timeout_s, slice_s, ctx, tell_s=0.0):
     began, began_at, allowed_s = time.monotonic(), utc_now(), timeout_s
     guard = [step["name"] for step in plan["steps"] if step.get("critical")]
     wait_id, known = uuid.uuid4().hex, None  # a wait of its own: what was healthy before a restart does not count
-    planned, lost, where = checks, {}, nodes_of(checks, plan)
+    planned, where = checks, nodes_of(checks, plan)
+    lost: dict[str, StepRecord] = {}
     while True:
         left_s = allowed_s - (time.monotonic() - began)
         answer = talk.request(
@@ -66,7 +74,7 @@ def wait_for(talk, plan, checks, timeout_s, slice_s, ctx, tell_s=0.0):
                 ctx.progress(f"{record['name']} is lost and not critical: {record['reason']}")
             checks, wait_id = without(planned, lost, plan), uuid.uuid4().hex
             continue
-        outcome = {
+        outcome: JsonObject = {
             "lost": sorted(lost),
             "checks": records,
             "completed": answer["completed"],
@@ -94,44 +102,49 @@ def wait_for(talk, plan, checks, timeout_s, slice_s, ctx, tell_s=0.0):
         ctx.progress(waiting_line(records, where))
 
 
-def still_there(talk):
+def still_there(talk: Driver) -> None:
     """Raise Error when the job itself is over or ends: that says more than the steps that it takes along."""
     ending = talk.request("status").get("ending")
     if ending:
         raise ending_error(talk, ending)
 
 
-def losses(records, plan):
+def losses(records: Iterable[StepRecord], plan: Plan) -> dict[str, StepRecord]:
     """Return {name: record} of the steps of *plan* that ended by themselves and that the run can do without."""
     names = {step["name"] for step in plan["steps"] if not step.get("critical")}
     return {r["name"]: r for r in records if r["name"] in names and r["state"] == "ended" and not r["expected"]}
 
 
-def without(checks, lost, plan):
+def without(checks: Iterable[Check], lost: Mapping[str, StepRecord], plan: Plan) -> list[Check]:
     """Return *checks* without those of lost steps, and with workers counted that are left; Error if none is."""
-    kept = []
+    kept: list[Check] = []
     for check in checks:
-        if (check.get("steps") or [None])[0] in lost:
+        if first_step(check) in lost:
             continue
-        expects = []
+        expects: list[Expectation] = []
         for expect in check.get("expect") or ():
             counted = expect.get("of") or []
             left = sum(name not in lost for name in counted)
             if counted and not left:
                 raise step_error(list(lost.values()), plan["run_dir"], "and no other worker of its kind is left")
-            expects.append(dict(expect, min=expect["min"] * left // len(counted)) if counted else expect)
-        kept.append(dict(check, expect=expects) if check.get("expect") else check)
+            expects.append({**expect, "min": expect["min"] * left // len(counted)} if counted else expect)
+        kept.append({**check, "expect": expects} if check.get("expect") else check)
     return kept
 
 
-def nodes_of(checks, plan):
+def first_step(check: Check) -> str | None:
+    """Return the name of the step that answers a check, None if none of the plan does."""
+    return next(iter(check.get("steps") or ()), None)
+
+
+def nodes_of(checks: Iterable[Check], plan: Plan) -> dict[str, str]:
     """Return {name of a check: the first node of the step that answers it}."""
     nodes = {step["name"]: step["nodes"][0] for step in plan["steps"]}
-    asked = {check["name"]: (check.get("steps") or [None])[0] for check in checks}
+    asked = {check["name"]: first_step(check) for check in checks}
     return {name: nodes[step] for name, step in asked.items() if step in nodes}
 
 
-def waiting_line(records, where=None):
+def waiting_line(records: Sequence[CheckRecord], where: Mapping[str, str] | None = None) -> str:
     """Return one line such as ``12/16 ready, waiting for frontend_0_model on node001: decode 6/8``.
 
     :param where: {name of a check: node}, for those whose node is known.

@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any, NamedTuple
+from collections.abc import Hashable, Iterable, Sequence
+from typing import Any, NamedTuple, TypeVar
 
-from ..failures import Error, SpecError
-from ..job.cluster import find_cluster_file, load_cluster
+from ..entry import Context
+from ..failures import Error, Problem, SpecError
+from ..job.cluster import Cluster, find_cluster_file, load_cluster
 from ..job.paths import Environment
 from ..job.reading import Document, read_jobs
 from ..job.resolve import Secrets, describe, raise_problems, resolve
 from ..job.run_request import RunRequest, check_output_dir
+from ..json_types import Json, JsonObject, KeyPath
 from ..plan.planner import Planner
+from ..schema.source import Source
 from ..secrets import references
 
 ARGUMENT_SPEC = {
@@ -35,6 +39,8 @@ ARGUMENT_SPEC = {
     "job_id": {"type": "str"},
 }
 
+Item = TypeVar("Item", str, Problem)
+
 
 class Given(NamedTuple):
     """What the action plugin knows beside the module's parameters.
@@ -47,27 +53,27 @@ class Given(NamedTuple):
     :param lookup: looks paths up on the submit host, see :class:`Here` of job/paths.py.
     """
 
-    documents: list | None = None
-    problems: list = []
-    places: dict = {}
-    inline: frozenset = frozenset()
-    whole: frozenset = frozenset()
+    documents: list[Document] | None = None
+    problems: list[Problem] = []
+    places: dict[str, tuple[str, int]] = {}
+    inline: frozenset[str] = frozenset()
+    whole: frozenset[str] = frozenset()
     lookup: Any = None
 
 
 class Answer(NamedTuple):
     """The module's *result*, and the values of *secrets*, which are no part of it: ``{reference: value}``."""
 
-    result: dict
-    secrets: dict
+    result: JsonObject
+    secrets: dict[str, str]
 
 
-def run(params, ctx):
+def run(params: JsonObject, ctx: Context) -> JsonObject:
     """Return ``{jobs, origins, notes, keep, lease_s, concurrencies, changed: False}``; each job has its origins."""
     return answer(params, ctx).result
 
 
-def answer(params, ctx, given=None):
+def answer(params: JsonObject, ctx: Context | None, given: Given | None = None) -> Answer:
     """Return the :class:`Answer`; SpecError with all problems of all jobs."""
     given = given or Given()
     request = RunRequest(dict(params, places=given.places, problems=given.problems))
@@ -93,7 +99,7 @@ def answer(params, ctx, given=None):
     return Answer(result, jobs.secrets)
 
 
-def documents_of(params):
+def documents_of(params: JsonObject) -> list[Document]:
     """Return the documents that the module's parameters name."""
     return read_jobs(params["job_file"]) if params.get("job_file") else [Document(params.get("job"))]
 
@@ -101,16 +107,21 @@ def documents_of(params):
 class Jobs:
     """The jobs of all documents: ``jobs``, ``origins``, ``notes``, ``secrets``, and ``problems`` of all of them."""
 
-    def __init__(self, params, ctx, given, cluster, request):
+    def __init__(
+        self, params: JsonObject, ctx: Context | None, given: Given, cluster: Cluster, request: RunRequest
+    ) -> None:
         self.params, self.given, self.cluster, self.request = params, given, cluster, request
         check_mode = bool(ctx and ctx.check_mode)
         # Nothing will be run: then nothing is written, and what cannot be run yet is only a note.
         self.rehearse = bool(params.get("rehearse") or check_mode)
         self.single = params.get("single") and not check_mode
-        self.jobs, self.origins, self.problems, self.secrets = [], [], [], {}
+        self.jobs: list[Json] = []
+        self.origins: list[JsonObject] = []
+        self.problems: list[Problem] = []
+        self.secrets: dict[str, str] = {}
         self.notes = [f"Cluster file: {cluster.path}.", *cluster.notes] if cluster.path else []
 
-    def read(self, document):
+    def read(self, document: Document) -> None:
         """Add the jobs of *document*, and its problems."""
         try:
             found = document.expand()
@@ -126,8 +137,9 @@ class Jobs:
                 wrong.append((isinstance(job, dict) and job.get("name") or suffix, error.problems))
         self.problems += found.problems + of_variants(wrong, len(found.variants))
 
-    def _add(self, job, source):
-        params, given = self.params, {}
+    def _add(self, job: JsonObject, source: Source) -> None:
+        params = self.params
+        given: dict[KeyPath, str] = {}
         # In the flat form the extra var may as well be the job's own key.
         if params.get("setup_script") and job.get("setup_script") != params["setup_script"]:
             job, given = dict(job, setup_script=params["setup_script"]), {("setup_script",): "-e setup_script"}
@@ -142,7 +154,7 @@ class Jobs:
         self.jobs.append(made)
         self.origins.append(found.origins)
 
-    def _environment(self, source):
+    def _environment(self, source: Source) -> Environment:
         folders = [os.path.dirname(source.file)] if source.file and os.path.isabs(source.file) else []
         return Environment(
             folders=[*folders, os.getcwd()],
@@ -152,11 +164,11 @@ class Jobs:
             lookup=self.given.lookup,
         )
 
-    def _key(self, spec):
+    def _key(self, spec: JsonObject) -> bytes | None:
         folder = self.params.get("output_dir") or spec["cluster"]["output_dir"] or os.path.abspath("outputs")
         return references.load_key(folder, create=not self.rehearse)
 
-    def check_names(self):
+    def check_names(self) -> None:
         """Refuse two jobs of one name: the second would adopt the allocation of the first. Refuse several for one."""
         names = [job["name"] for job in self.jobs]
         twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
@@ -170,7 +182,7 @@ class Jobs:
             )
 
 
-def frozen(path):
+def frozen(path: str) -> JsonObject:
     """Return the answer that was kept in the file at *path* when the job was submitted: nothing is read anew."""
     try:
         with open(path, encoding="utf-8") as stream:
@@ -179,33 +191,33 @@ def frozen(path):
         raise Error(f"The frozen job {path} cannot be read: {error}. Submit the job again.") from None
 
 
-def of_variants(wrong, count):
+def of_variants(wrong: Iterable[tuple[str, list[Problem]]], count: int) -> list[Problem]:
     """Return the problems of the variants of one file, each once; those of only some say of which, as ``jobs``.
 
     :param wrong: ``[(name, problems)]`` of the variants that have problems.
     :param count: the number of all variants.
     """
-    table = {}
+    table: dict[Hashable, tuple[Problem, list[str]]] = {}
     for name, problems in wrong:
         for one in unique(problems):
             table.setdefault(mark(one), (one, []))[1].append(str(name))
-    return [one if len(names) == count else dict(one, jobs=first(names)) for one, names in table.values()]
+    return [one if len(names) == count else {**one, "jobs": first(names)} for one, names in table.values()]
 
 
-def first(names, most=3):
+def first(names: Sequence[str], most: int = 3) -> str:
     """Return the first of *names* and the number of the others."""
     more = len(names) - most
     return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
-def unique(items):
+def unique(items: Iterable[Item]) -> list[Item]:
     """Return *items* without repetitions, in their order: variants of one file share their notes and problems."""
-    kept = {}
+    kept: dict[Hashable, Item] = {}
     for item in items:
         kept.setdefault(mark(item), item)
     return list(kept.values())
 
 
-def mark(item):
+def mark(item: str | Problem) -> Hashable:
     """Return what tells the note or problem *item* from others."""
     return item if isinstance(item, str) else tuple(sorted((key, str(value)) for key, value in item.items()))

@@ -8,107 +8,25 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-import uuid
 
-from ..allocation.driver import age_s, is_new_holder, known_of, stood_still
-from ..allocation.job_end import ending_error
+from ..allocation.driver import age_s, stood_still
 from ..benchmarks import of_plan
-from ..benchmarks.base import FAILED
+from ..benchmarks.base import FAILED, Progress
 from ..failures import Error
-from ..results.verdict import make_verdict, write_verdict
+from ..holder.records import StepRecord
+from ..json_types import JsonObject
+from ..plan_file import PlanPoint
+from ..results.verdict import Verdict, make_verdict, write_verdict
 from ..slurm.srun import start_request
 from . import point_files
 from .evidence import evidence
 from .service_gaps import gaps_between
+from .session import Session
 from .turns import wait_turn
 
 FIRST_SLICE_S, LONGEST_SLICE_S = 1.0, 10.0
 START_WAIT_S = 20.0
-LOOK_S = 8.0  # how long parts of the service may take to answer when a point is not valid
 SHARED_DISK_S = 10.0  # how long a file that another node wrote may stay unseen
-
-
-class Session:
-    """The conversation with the job's holder; knows the latest record of every step.
-
-    :param talk: driver of the holder.
-    :ivar seen_whole: whether the service has been healthy in this conversation.
-    """
-
-    def __init__(self, plan, talk, ctx):
-        self.plan, self.ctx = plan, ctx
-        self.records, self.answer, self.seen_whole = {}, {}, False
-        self.talk, self._known = talk, None
-        self._guard = [step["name"] for step in plan["steps"] if step.get("critical")]
-
-    def ask(self, op, **fields):
-        """Return the holder's answer; Error when nobody waits for ours any more or the job ends."""
-        if not self.ctx.controller_alive():
-            raise Error("The controller is gone. The measurement goes on; the next run attaches to it.")
-        answer = self.talk.request(op, known=self._known, **fields)
-        if is_new_holder(self._known, answer):  # its answer has all steps that it knows; any other one is over
-            seen_at = self.answer.get("now")
-            gone = {"state": "ended", "expected": True, "ended_at": seen_at, "reason": "was lost with its holder"}
-            live = (record for record in self.records.values() if record["state"] != "ended")
-            self.records.update({record["name"]: dict(record, **gone) for record in live})
-        self._known, self.answer = known_of(answer), answer
-        self.records.update({record["name"]: record for record in answer["steps"]})
-        if answer.get("ending"):
-            raise ending_error(self.talk, answer["ending"])
-        return answer
-
-    def measured(self, name):
-        """Return the records of the benchmark steps that run, but for *name*."""
-        live = (r for r in self.records.values() if r["tier"] == "benchmark" and r["state"] != "ended")
-        return [record for record in live if record["name"] != name]
-
-    def wait(self, name, slice_s):
-        """Wait until the step *name* or a critical step ended, *slice_s* seconds at most."""
-        self.ask("wait", watch=[name], guard=self._guard, slice_s=slice_s)
-
-    def silent(self):
-        """Return what parts of the service do not answer now, such as ``decode_1 on node003 (timed out)``."""
-        # Whom a list names does not matter here.
-        checks = [dict(check, listing=None) for check in self.plan.get("checks") or () if not check.get("after")]
-        nodes = {step["name"]: step["nodes"][0] for step in self.plan["steps"]}
-        wait_id, until, told = uuid.uuid4().hex, time.monotonic() + LOOK_S, []
-        while checks and time.monotonic() < until:
-            told = self.ask("wait", wait_id=wait_id, checks=checks, guard=[], slice_s=1.0)["checks"]
-            if all(one["done"] or one["last_error"] for one in told):
-                break
-        where = {check["name"]: nodes.get((check.get("steps") or [None])[0]) for check in checks}
-        return [
-            f"{one['name']} on {where[one['name']]} ({one['last_error'] or 'no answer'})"
-            for one in told
-            if not one["done"]
-        ]
-
-    def unplanned(self):
-        """Return how the service that runs is not the planned one, such as ``decode_1 does not run``."""
-        told = []
-        for step in self.plan["steps"]:
-            record = self.records.get(step["name"])
-            if record and record["state"] != "ended":
-                same = record["digest"] == step["digest"]
-                told += [] if same else [f"{step['name']} was started with other options or on other nodes"]
-            elif step.get("critical"):
-                told.append(f"{step['name']} does not run")
-        return told
-
-    def may_load(self):
-        """Return whether parts of the service may be loading now: nobody has seen it healthy, or they start again."""
-        return not self.seen_whole or any(step.get("restarts") for step in self.plan["steps"])
-
-    def meanwhile(self, point):
-        """Say what was going on when a part of the service ended in a point: the job may have stood still."""
-        record, doing = self.records.get(point["step"]["name"]), f"while {point['label']} was measured"
-        seconds = stood_still(self.answer, record["started_at"] or "") if record else 0
-        return f"{doing} and the job had stood still for {seconds:.0f} s" if seconds else doing
-
-    def dead(self):
-        """Return the records of critical steps of the service that ended and should not have."""
-        ended = (self.records.get(name) for name in self._guard)
-        return [record for record in ended if record and record["state"] == "ended" and not record["expected"]]
 
 
 class Measurement:
@@ -122,17 +40,18 @@ class Measurement:
         try may do better.
     """
 
-    def __init__(self, session, point, params):
+    def __init__(self, session: Session, point: PlanPoint, params: JsonObject) -> None:
         self._session, self._point, self._params = session, point, params
         self._plan, self._ctx, self._benchmark = session.plan, session.ctx, of_plan(session.plan)
         self._name = point["step"]["name"]
         self._result = point_files.result_path(session.plan, point)
-        self._seen, self._seen_at = None, time.monotonic()
+        self._seen: object = None
+        self._seen_at = time.monotonic()
         self._attempt = self._last_attempt()  # a later one is not of the past, which ``force`` leaves out
         self._stood_told = False  # whether it was stopped because the job stood still
         self.action, self.restarts = "measured", False
 
-    def run(self):
+    def run(self) -> Verdict:
         """Return the verdict, which is also beside the result."""
         kept = self._start()
         if kept:
@@ -149,25 +68,26 @@ class Measurement:
         return verdict
 
     @property
-    def _record(self):
+    def _record(self) -> StepRecord:
         return self._session.records[self._name]
 
-    def _ours(self):
+    def _ours(self) -> StepRecord | None:
         """Return the record of the step if it was started for this very point, else None."""
         record = self._session.records.get(self._name)
         return record if record and record["digest"] == self._point["step"]["digest"] else None
 
     @property
-    def begun(self):
+    def begun(self) -> bool:
         """Whether a measurement of this very point runs now, or has ended and nobody has evaluated it yet."""
         record = self._ours()
         return bool(record and record["state"] != "ended") or self._ended_unseen()
 
-    def _last_attempt(self):
+    def _last_attempt(self) -> int:
         """Return the number of the step's latest attempt, whatever it was started for; 0: there is none."""
-        return (self._session.records.get(self._name) or {}).get("attempt", 0)
+        record = self._session.records.get(self._name)
+        return record["attempt"] if record else 0
 
-    def _ended_unseen(self):
+    def _ended_unseen(self) -> bool:
         record = self._ours()
         ended = record and record["state"] == "ended" and record["exit_code"] == 0
         if not ended or not self._counts():
@@ -176,11 +96,11 @@ class Measurement:
             self._await_file()
         return point_files.unevaluated(self._plan, self._point)
 
-    def _counts(self):
+    def _counts(self) -> bool:
         """Return whether what has been measured is not to be measured again."""
         return not self._params["force"] or self._last_attempt() > self._attempt
 
-    def _start(self):
+    def _start(self) -> Verdict | None:
         """Start the step if no other controller has; return the verdict when there is nothing left to do."""
         if not self.begun:
             self._session.ask("status")  # seeing to the service may have taken a while
@@ -208,7 +128,7 @@ class Measurement:
                 self.action = "attached" if action in ("kept", "adopted") else "measured"
                 return None
 
-    def _watch(self):
+    def _watch(self) -> str | None:
         """Wait for the end of the step; return why it had to be stopped, or None."""
         slice_s, until, attempt = FIRST_SLICE_S, 0.0, None
         while self._record["state"] != "ended":
@@ -232,7 +152,7 @@ class Measurement:
             slice_s = min(2 * slice_s, LONGEST_SLICE_S)
         return None
 
-    def _too_long(self, until):
+    def _too_long(self, until: float) -> str | None:
         """Show the progress; return why the step must be stopped now, or None."""
         now, progress = time.monotonic(), self._progress()
         seen = progress.seen if progress else None
@@ -244,19 +164,19 @@ class Measurement:
             return f"it was stopped because it was not complete after {self._point['deadline_s']:g} s"
         return self._benchmark.stalled(progress and progress.phase, now - self._seen_at, self._stall_limit())
 
-    def _progress(self):
+    def _progress(self) -> Progress | None:
         """Return the Progress that the load client has shown, or None."""
         content = point_files.read_json(os.path.join(self._plan["run_dir"], self._point["progress"]))
         return self._benchmark.progress(self._point, content) if content else None
 
-    def _stall_limit(self):
+    def _stall_limit(self) -> float:
         """Return after how many seconds without a new token or answer the step is stopped; 0: never."""
         if self._params["stall_timeout_s"] is not None:
             return self._params["stall_timeout_s"]
         limit = self._point.get("stall_timeout_s")
         return limit + self._benchmark.stall_margin_s if limit else 0
 
-    def _stood_still(self):
+    def _stood_still(self) -> str | None:
         """Return why the point says nothing of the service if its job did not run for a while meanwhile, else None."""
         begin, end = self._record["started_at"] or "", self._record["ended_at"] or "9"
         seconds = stood_still(self._session.answer, begin, end)
@@ -268,7 +188,7 @@ class Measurement:
             "overloaded"
         )
 
-    def _evaluate(self, stopped):
+    def _evaluate(self, stopped: str | None) -> Verdict:
         """Return the verdict from the files, from how the step ended, and from what happened to the service."""
         record = self._record
         reasons, raw, sealed = self._what_came(stopped)
@@ -285,9 +205,9 @@ class Measurement:
         except OSError as error:  # another controller, which was faster, has set it aside
             reasons.append(f"its result file cannot be read any more: {error.strerror}")
             verdict = make_verdict(self._point, reasons + critical, figures, None, times)
-        return dict(verdict, service_gaps=allowed) if allowed else verdict
+        return {**verdict, "service_gaps": allowed} if allowed else verdict
 
-    def _what_came(self, stopped):
+    def _what_came(self, stopped: str | None) -> tuple[list[str], JsonObject | None, str | None]:
         """Return (reasons, content of the result or of what there is of it, path of the result if it is one)."""
         benchmark, expect, share = self._benchmark, self._point["expect"], self._params["min_completed"]
         if self._record["exit_code"] == 0 and not stopped:
@@ -297,21 +217,21 @@ class Measurement:
             except Error as error:
                 return [f"the load client ended well, but {error.msg}"], None, None
             return benchmark.evaluate(raw, expect, share), raw, self._result
-        raw = benchmark.read_partial(self._result)
-        reasons = [stopped or self._how_it_ended(raw)]
-        return reasons + (benchmark.evaluate_partial(raw, expect, share) if raw else []), raw, None
+        partial = benchmark.read_partial(self._result)
+        reasons = [stopped or self._how_it_ended(partial)]
+        return reasons + (benchmark.evaluate_partial(partial, expect, share) if partial else []), partial, None
 
-    def _await_file(self):
+    def _await_file(self) -> None:
         """Give a shared disk the time to show a file that another node has written."""
         until = time.monotonic() + SHARED_DISK_S
         while not os.path.exists(self._result) and time.monotonic() < until and self._written():
             time.sleep(0.2)
 
-    def _written(self):
+    def _written(self) -> bool:
         progress = self._progress()
         return progress is None or progress.phase != FAILED
 
-    def _how_it_ended(self, partial):
+    def _how_it_ended(self, partial: JsonObject | None) -> str:
         found = evidence(self._record, self._plan["run_dir"])
         text = f"the load client {found['reason'] or 'ended'}"
         why = (
@@ -321,19 +241,19 @@ class Measurement:
         )
         return f"{text}: {why[:300]}" if why else text
 
-    def _suspects(self):
+    def _suspects(self) -> list[str]:
         """Return what is odd about steps that still count as running."""
-        records = (self._session.records.get(step["name"]) or {} for step in self._plan["steps"])
+        records = (self._session.records.get(step["name"]) for step in self._plan["steps"])
         return [f"{r['name']}: {r['reason']}" for r in records if r and r["state"] != "ended" and r["reason"]]
 
-    def _silent(self):
+    def _silent(self) -> list[str]:
         """Return what does not answer although its step has not ended, as on a node that was cut off."""
         silent = []
         with contextlib.suppress(Error):  # the job may be ending, which the next request tells
             silent = [] if self._session.dead() else self._session.silent()
         return [f"parts of the service did not answer afterwards: {', '.join(silent)}"] if silent else []
 
-    def _service_gaps(self, own):
+    def _service_gaps(self, own: StepRecord) -> tuple[list[str], list[str]]:
         """Return how the service was not the planned one while the point was measured.
 
         First what makes the point invalid, then the gaps that the job's ``faults`` allow.
@@ -344,12 +264,12 @@ class Measurement:
         # A part that lives again may do better in another try: it is restarted by itself, or by the run that found a
         # measurement which nobody watched.
         lost = [step for step in steps if step["name"] in found.steps]
-        alive = [step for step in lost if (session.records.get(step["name"]) or {}).get("state", "ended") != "ended"]
+        alive = [step for step in lost if session.runs(step["name"])]
         unwatched = self.action != "measured"
         self.restarts = self.restarts or any(step.get("restarts") or unwatched for step in alive)
         return self._beside(begin, end) + found.critical, found.allowed
 
-    def _beside(self, begin, end):
+    def _beside(self, begin: str, end: str) -> list[str]:
         """Return which other points were measured between two times."""
         return [
             f"{record['name']} was measured at the same time"

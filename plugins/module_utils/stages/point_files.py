@@ -15,33 +15,36 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Iterator
 
+from ..json_types import Json, JsonObject
+from ..plan_file import Plan, PlanPoint
 from ..results.attempts import attempt_path, files_of, numbers
-from ..results.earlier import own_attempt, standing_for
-from ..results.verdict import may_stand, read_verdict, standing, why_unsealed, write_verdict
+from ..results.earlier import Found, own_attempt, standing_for
+from ..results.verdict import Verdict, may_stand, read_verdict, standing, why_unsealed, write_verdict
 
 __all__ = ["standing_for"]
 CHOOSING = ("concurrencies",)  # the run options that choose points
 LOCK_S = 10.0  # far longer than some renames take; whoever has the lock then was stopped
 
 
-def wanted(params):
+def wanted(params: JsonObject) -> dict[str, list[Json]]:
     """Return ``{run option: values}`` of what chooses points, see :meth:`Benchmark.choose`."""
     return {option: params.get(option) or [] for option in CHOOSING}
 
 
-def result_path(plan, point):
+def result_path(plan: Plan, point: PlanPoint) -> str:
     """Return the absolute path of the result file of *point*."""
     return os.path.join(plan["run_dir"], point["result"])
 
 
-def kept_verdict(plan, point):
+def kept_verdict(plan: Plan, point: PlanPoint) -> Verdict | None:
     """Return the verdict on *point* if this run has a valid result of the same digest, else None."""
     verdict, reasons, _state = standing(point, result_path(plan, point))
     return None if reasons or not may_stand(point, verdict) else verdict
 
 
-def bring_back(plan, point):
+def bring_back(plan: Plan, point: PlanPoint) -> Found | None:
     """Make the newest valid measurement of *point* that was set aside the current one again, and set that one aside.
 
     Return it (Found), or None: there is none any more, or another controller was faster.
@@ -54,7 +57,8 @@ def bring_back(plan, point):
         aside = _set_aside(target)
         # A half of it that was left at the current names has gone along.
         verdict, result = (
-            files_of(attempt_path(target, number or aside)) for number in (found.verdict_number, found.result_number)
+            files_of(attempt_path(target, number or aside or 0))
+            for number in (found.verdict_number, found.result_number)
         )
         moved = [verdict[-1], *result[:-1]]
         names = files_of(target)
@@ -63,7 +67,7 @@ def bring_back(plan, point):
         return found if kept_verdict(plan, point) else None
 
 
-def take_over(plan, point, found):
+def take_over(plan: Plan, point: PlanPoint, found: Found) -> Verdict | None:
     """Copy a valid result of an earlier run (Found) into this one; return the verdict, which names its origin.
 
     None if that run has changed its files meanwhile.
@@ -85,13 +89,13 @@ def take_over(plan, point, found):
     return found.verdict
 
 
-def set_aside(result):
+def set_aside(result: str) -> None:
     """Rename what an earlier measurement left at *result*: evidence is never written over."""
     with _alone(os.path.dirname(result)):
         _set_aside(result)
 
 
-def _set_aside(result):
+def _set_aside(result: str) -> int | None:
     """Do it; return the number that it has now, None if nothing was there."""
     known = numbers(result)
     number = next(number for number in range(1, len(known) + 2) if number not in known)
@@ -99,7 +103,7 @@ def _set_aside(result):
     return number if any(moved) else None
 
 
-def _rename(old, new):
+def _rename(old: str, new: str) -> bool:
     """Rename a file; return False if it is not there."""
     try:
         os.rename(old, new)
@@ -109,7 +113,7 @@ def _rename(old, new):
 
 
 @contextlib.contextmanager
-def _alone(folder):
+def _alone(folder: str) -> Iterator[None]:
     """Keep other controllers from renaming files in *folder* meanwhile, where its file system knows locks."""
     try:
         lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -131,7 +135,7 @@ def _alone(folder):
         os.close(lock)
 
 
-def read_json(path):
+def read_json(path: str) -> JsonObject | None:
     """Return the JSON object stored at *path*, or None when there is none."""
     try:
         with open(path, encoding="utf-8") as stream:
@@ -141,7 +145,7 @@ def read_json(path):
     return value if isinstance(value, dict) else None
 
 
-def unevaluated(plan, point):
+def unevaluated(plan: Plan, point: PlanPoint) -> bool:
     """Return whether *point* has a result but no verdict: its controller went away before the end."""
     result = result_path(plan, point)
     return os.path.exists(result) and read_verdict(result) is None

@@ -11,17 +11,24 @@ import json
 import os
 import time
 import uuid
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import cast
 
 from ..allocation import driver
+from ..allocation.driver import Driver
+from ..entry import Context
 from ..failures import Error
 from ..files import write_text_atomic
+from ..holder.records import StepRecord
 from ..holder.step import number_of
-from ..plan_file import load_plan
+from ..json_types import JsonObject
+from ..plan_file import Plan, Step, load_plan
 from ..programs import program_files
 from ..slurm import commands, srun
 from .evidence import step_error
-from .health_wait import still_there
+from .health_wait import first_step, still_there
 from .node_check import __main__ as node_check
+from .node_check.main import Report
 
 ARGUMENT_SPEC = {
     "plan_path": {"type": "path"},
@@ -44,7 +51,7 @@ OLD_S = 3600.0  # no preflight takes so long: a table of this age is nobody's an
 SHARED_DISK_S = 10.0  # how long a report that another node wrote may stay unseen
 
 
-def run(params, ctx):
+def run(params: JsonObject, ctx: Context) -> JsonObject:
     """Return ``{changed, nodes, problems, notes, cleaned, duration_s, skipped_because}``; Error names the bad nodes.
 
     Nothing is done when all steps of the service run already.
@@ -59,14 +66,14 @@ def run(params, ctx):
     if not found:
         return dict(none, skipped_because="all steps run already")
     reports, sent, back = found
-    problems = [dict(problem, node=one["node"]) for one in reports for problem in one["problems"]]
+    problems: list[JsonObject] = [{**problem, "node": one["node"]} for one in reports for problem in one["problems"]]
     if any(problem["check"] == "port" for problem in problems):  # perhaps another controller started them meanwhile
         alive = {record["name"] for record in talk.request("status")["steps"] if record["state"] != "ended"}
         problems = [problem for problem in problems if problem.get("step") not in alive]
     problems += _clocks(reports, sent, back, params["clock_skew_s"])
     problems = [problem for problem in problems if problem["check"] not in params["ignore"]]
     cleaned = sorted({f"{one['node']}: {text}" for one in reports for text in one["cleaned"]})
-    result = {
+    result: JsonObject = {
         "changed": bool(cleaned),
         "nodes": reports,
         "problems": problems,
@@ -89,7 +96,7 @@ def run(params, ctx):
     return result
 
 
-def _look(plan, talk, params, ctx):
+def _look(plan: Plan, talk: Driver, params: JsonObject, ctx: Context) -> tuple[list[Report], float, float] | None:
     """Return (reports in the order of the nodes, when they were asked for, when all were back).
 
     None when there is nothing to look for, as all steps run.
@@ -113,11 +120,11 @@ def _look(plan, talk, params, ctx):
             raise Error(f"Other controllers looked at the nodes of job {plan['job_id']} all the time. Try again.")
 
 
-def _runs(step, record):
+def _runs(step: Step, record: StepRecord | None) -> bool:
     return bool(record and record["state"] != "ended" and record["digest"] == step["digest"])
 
 
-def _records(talk, until, ctx):
+def _records(talk: Driver, until: float, ctx: Context) -> dict[str, StepRecord]:
     """Return the records of the steps by name once no preflight of another controller runs.
 
     Each controller looks by itself: what it wants to know, and may clean, is in its own table. After *until* (monotonic
@@ -141,25 +148,26 @@ def _records(talk, until, ctx):
         answer = talk.request("wait", watch=others, guard=[], slice_s=min(2.0, max(0.1, left_s)))
 
 
-def _table(plan, waiting, records, params):
+def _table(plan: Plan, waiting: Iterable[Step], records: Mapping[str, StepRecord], params: JsonObject) -> JsonObject:
     """Return what every node has to look at."""
     names = {step["name"] for step in waiting}
     alive = {r["name"] for r in records.values() if r["state"] != "ended"}
     used = {node for step in plan["steps"] if step["name"] in alive for node in step["nodes"]}
-    nodes = {
+    nodes: dict[str, JsonObject] = {
         one["name"]: {"ports": [], "mounts": [], "gpus": one.get("gpus"), "idle": one["name"] not in used}
         for one in plan["nodes"]
     }
     busy = {(node, r["log"]) for r in records.values() if r["state"] != "ended" for node in r["nodes"] or ()}
     for record in (one for one in records.values() if one["tier"] != NAME):  # we write to our own log right now
-        for node in record["nodes"] or () if record["state"] == "ended" else ():
-            log = record["log"].replace(record["nodes"][0], node, 1)
+        own = record["nodes"] or []
+        for node in own if record["state"] == "ended" else ():
+            log = record["log"].replace(own[0], node, 1)
             if node in nodes and (node, record["log"]) not in busy:
                 nodes[node].setdefault("dead", []).append(os.path.join(os.path.realpath(plan["run_dir"]), log))
     by_address = {one["address"]: one["name"] for one in plan["nodes"]}
     seen = set()
 
-    def add(node, port, step, sure):
+    def add(node: str | None, port: int, step: str | None, sure: bool) -> None:
         # What a step that is about to be replaced holds now is free once it ends.
         if node in nodes and step in names - alive and (node, port) not in seen:
             seen.add((node, port))
@@ -174,7 +182,7 @@ def _table(plan, waiting, records, params):
                 if node in nodes and path not in nodes[node]["mounts"]:
                     nodes[node]["mounts"].append(path)
     for check in checks:
-        add(by_address.get(check["host"]), check["port"], (check.get("steps") or [None])[0], True)
+        add(by_address.get(check["host"]), check["port"], first_step(check), True)
     for process in plan.get("processes") or ():
         for port in (process.get("ports") or {}).values():
             if isinstance(port, int):
@@ -197,7 +205,9 @@ def _table(plan, waiting, records, params):
     }
 
 
-def _ask(plan, talk, table, params, ctx):
+def _ask(
+    plan: Plan, talk: Driver, table: JsonObject, params: JsonObject, ctx: Context
+) -> tuple[dict[str, Report], float, float] | None:
     """Run the step; return ({node: report} as far as they are seen, when it was sent, when all were back).
 
     None when another controller was faster, so that its step runs.
@@ -249,12 +259,12 @@ def _ask(plan, talk, table, params, ctx):
     return _read(plan, names, nonce, attempts), sent, back
 
 
-def _remove(path):
+def _remove(path: str) -> None:
     with contextlib.suppress(OSError):
         os.unlink(path)
 
 
-def _remove_old(run_dir, path):
+def _remove_old(run_dir: str, path: str) -> None:
     """Remove the tables of controllers that were killed, by the clock that gave *path*, the newest one, its time."""
     newest = os.stat(path).st_mtime
     for other in glob.glob(os.path.join(glob.escape(run_dir), TABLE.format(nonce="*"))):
@@ -263,10 +273,10 @@ def _remove_old(run_dir, path):
                 os.unlink(other)
 
 
-def _steps(plan, names, table):
+def _steps(plan: Plan, names: list[str], table: str) -> list[Step]:
     """Return the step over all nodes, or one for each part of a heterogeneous job: no step spans two of them."""
     parts = plan.get("parts") or [names]
-    return [
+    steps = [
         {
             "name": f"{NAME}_{number}" if number else NAME,
             "tier": NAME,
@@ -281,11 +291,13 @@ def _steps(plan, names, table):
         }
         for number, nodes in enumerate(parts)
     ]
+    return cast("list[Step]", steps)  # the other keys may be absent
 
 
-def _read(plan, names, nonce, attempts):
+def _read(plan: Plan, names: Sequence[str], nonce: str, attempts: Collection[int]) -> dict[str, Report]:
     """Return {node: report} of those that are seen, for which it waits a while."""
-    reports, until = {}, time.monotonic() + SHARED_DISK_S
+    reports: dict[str, Report] = {}
+    until = time.monotonic() + SHARED_DISK_S
     while True:
         for name in set(names) - set(reports):
             found = _report(plan, name, nonce, attempts)
@@ -296,7 +308,7 @@ def _read(plan, names, nonce, attempts):
         time.sleep(0.05)
 
 
-def _report(plan, name, nonce, attempts):
+def _report(plan: Plan, name: str, nonce: str, attempts: Iterable[int]) -> Report | None:
     """Return the report with *nonce* of the node *name*, None if there is none yet.
 
     :param attempts: numbers under which the holder sets the log aside when another controller starts its own step.
@@ -310,9 +322,9 @@ def _report(plan, name, nonce, attempts):
     return None
 
 
-def _notes(reports, ignore):
+def _notes(reports: Iterable[Report], ignore: Collection[str]) -> list[str]:
     """Return a line on each check that nodes could not do, so that nobody takes it for one that went well."""
-    found = {}
+    found: dict[tuple[str, str], list[str]] = {}
     for one in reports:
         for left in one["unchecked"]:
             if left["check"] not in ignore:
@@ -323,14 +335,14 @@ def _notes(reports, ignore):
     ]
 
 
-def _left(reports, clean):
+def _left(reports: Iterable[Report], clean: bool) -> list[str]:
     """Return a line on each thing that a node would have removed, had it been told to."""
     if clean:
         return []
     return [f"{one['node']}: left behind and not removed: {what}" for one in reports for what in one["stale"]]
 
 
-def _clocks(reports, sent, back, limit_s):
+def _clocks(reports: Iterable[Report], sent: float, back: float, limit_s: float) -> list[JsonObject]:
     """Return the problems of clocks: each was read between *sent* and *back*, by the clock of this host."""
     found = []
     for one in reports:

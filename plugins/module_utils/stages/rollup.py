@@ -8,12 +8,16 @@ from __future__ import annotations
 import json
 import os
 
+from ..entry import Context
 from ..files import write_text_atomic
 from ..holder.basics import utc_now
-from ..plan_file import load_plan
+from ..json_types import JsonObject
+from ..plan_file import Plan, load_plan
 from ..results import tables
 from ..results.document import build
+from ..results.earlier import Found
 from ..results.outcome import chosen_reasons
+from ..results.rollup_file import Rollup
 from ..results.verdict import may_stand, standing
 from . import point_files
 
@@ -28,7 +32,7 @@ OPTIONS = {"required_one_of": [("plan_path", "plan")]}
 ALWAYS_NEW = ("generated_at",)
 
 
-def run(params, ctx):
+def run(params: JsonObject, ctx: Context) -> JsonObject:
     """Return ``{changed, rollup, path, csv_path, text_path, valid, reasons, chosen_valid, ..., table, diff}``.
 
     ``valid`` and ``reasons`` are about all points of the plan; ``chosen_valid`` and ``chosen_reasons`` about those in
@@ -40,7 +44,7 @@ def run(params, ctx):
     before = read_rollup(path)
     coming = _coming(plan) if ctx.check_mode and not params.get("force") else {}
     rollup = build(plan, utc_now(), params.get("failure"), coming, point_files.wanted(params))
-    if _same(before, rollup):
+    if before and _content(before) == _content(rollup):
         rollup = before
     changed = rollup is not before or not os.path.exists(csv_path)
     table = tables.table_text(rollup, dry=ctx.check_mode, coming=coming)
@@ -70,7 +74,7 @@ def run(params, ctx):
     return result
 
 
-def _coming(plan):
+def _coming(plan: Plan) -> dict[str, Found]:
     """Return ``{name of a point: Found}`` of the points that would be kept from an attempt, or taken over."""
     found = {}
     for point in (plan.get("benchmark") or {}).get("points") or ():
@@ -80,22 +84,16 @@ def _coming(plan):
     return {name: one for name, one in found.items() if one}
 
 
-def read_rollup(path):
+def read_rollup(path: str) -> Rollup | None:
     """Return the rollup stored at *path*, or None when there is none that can be read."""
     try:
         with open(path, encoding="utf-8") as stream:
-            rollup = json.load(stream)
+            rollup: Rollup = json.load(stream)
     except (OSError, ValueError):
         return None
     return rollup if isinstance(rollup, dict) and "results" in rollup else None
 
 
-def _same(before, after):
-    """Return whether two rollups say the same, apart from when they were made."""
-    if before is None:
-        return False
-    return _content(before) == _content(after)
-
-
-def _content(rollup):
+def _content(rollup: Rollup) -> str:
+    """Return what a rollup says, apart from when it was made."""
     return json.dumps({key: value for key, value in rollup.items() if key not in ALWAYS_NEW}, sort_keys=True)

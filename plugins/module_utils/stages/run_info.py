@@ -10,11 +10,16 @@ import os
 import re
 
 from ..allocation import detached, job_end, runs
+from ..allocation.runs import Run
 from ..benchmarks import of_plan
+from ..entry import Context
 from ..holder import journal
 from ..holder.basics import TAIL_BYTES, tail, tail_lines
+from ..holder.records import Answer, Event, JobEnd
 from ..holder.slurm_calls import STANDS_STILL, WAITING
 from ..holder.step import PASSING, STATE_FIELDS, WITH_JOB
+from ..json_types import Json, JsonObject
+from ..plan_file import Plan, PlanPoint
 from ..results.outcome import in_words
 from ..results.verdict import read_verdict
 from . import point_files
@@ -27,7 +32,7 @@ ARGUMENT_SPEC = dict(
 STAGE = re.compile(r"^TASK \[srt\.slurm\.(\w+) : ")
 
 
-def run(params, ctx):
+def run(params: JsonObject, ctx: Context) -> JsonObject:
     """Return how far the run is, and the same as a ``text``; see the module's documentation."""
     del ctx
     found = runs.find(params)
@@ -35,11 +40,11 @@ def run(params, ctx):
     points = [_point(found, plan, point, steps) for point in (plan["benchmark"]["points"] if plan else ())]
     own = journal.holder_events(found.run_dir)
     played = _played(found.run_dir, own)
-    job = found.describe()
+    job: JsonObject = {**found.describe()}
     job["time_left_s"] = _seconds_until(job["ends_at"]) if found.live else None
-    job["waits_s"] = _seconds_since(found.job["submitted_at"]) if found.waits else None
+    job["waits_s"] = _seconds_since(found.job["submitted_at"]) if found.job and found.waits else None
     log = _log(found, steps, points)
-    rollup = found.read_json("rollup.json") or {}
+    rollup: Json = found.read_json("rollup.json") or {}
     if found.is_earlier(rollup.get("generated_at")):
         rollup = {}
     result = {
@@ -65,17 +70,19 @@ def run(params, ctx):
     return result
 
 
-def _step(record):
+def _step(record: Event) -> JsonObject:
     return {key: record.get(key) for key in ("name", "tier", "node", "nodes", *STATE_FIELDS)}
 
 
-def _workers(plan, steps):
+def _workers(plan: Plan | None, steps: list[Event]) -> dict[str, int]:
     wanted = [step["name"] for step in (plan or {"steps": []})["steps"] if step["tier"] == "worker"]
     running = [record["name"] for record in steps if record["name"] in wanted and record.get("state") == "running"]
     return {"planned": len(wanted), "running": len(running)}
 
 
-def _service(plan, steps, holder, time_left_s):
+def _service(
+    plan: Plan | None, steps: list[Event], holder: Answer | None, time_left_s: int | None
+) -> JsonObject | None:
     """Return {url, planned, running, left_s, ends_by} of a service that stays up by itself; None if there is none."""
     if not holder or holder["ending"]:
         return None
@@ -85,7 +92,7 @@ def _service(plan, steps, holder, time_left_s):
     lease_s = holder["lease"]["left_s"]
     limited = time_left_s is not None and time_left_s < lease_s
     return {
-        "url": plan["frontend_url"] if whole else None,
+        "url": plan["frontend_url"] if plan and whole else None,
         "planned": len(planned),
         "running": len(running),
         "left_s": time_left_s if limited else max(0.0, lease_s),
@@ -93,13 +100,13 @@ def _service(plan, steps, holder, time_left_s):
     }
 
 
-def _point(found, plan, point, steps):
+def _point(found: Run, plan: Plan, point: PlanPoint, steps: list[Event]) -> JsonObject:
     """Return {name, label, state, reasons, done, total} and what identifies the point.
 
     state: done, invalid, running, waiting, not_measured.
     """
-    plan = dict(plan, run_dir=found.run_dir)  # it may have been copied
-    verdict = read_verdict(point_files.result_path(plan, point)) or {}
+    plan = {**plan, "run_dir": found.run_dir}  # it may have been copied
+    verdict: JsonObject = {**(read_verdict(point_files.result_path(plan, point)) or {})}
     record = next((one for one in steps if one["name"] == point["step"]["name"]), {})
     state = "waiting" if found.live or found.waits or not found.slurm_answered else "not_measured"
     if not verdict.get("valid") and (found.waits or found.is_earlier(verdict.get("ended_at"))):
@@ -121,11 +128,11 @@ def _point(found, plan, point, steps):
     }
 
 
-def _stage(found, plan, steps, points, played):
+def _stage(found: Run, plan: Plan | None, steps: list[Event], points: list[JsonObject], played: list[str]) -> str:
     """Return the stage that the run is in; ``ended`` when its job is gone."""
     if not found.slurm_answered:
         return "unknown"
-    if not found.live:
+    if not found.job or not found.live:
         return "ended"
     if found.job["state"] not in ("RUNNING", *STANDS_STILL):
         return "allocation"
@@ -143,7 +150,7 @@ def _stage(found, plan, steps, points, played):
     return "head_infra" if plan else "allocation"
 
 
-def _played(run_dir, events):
+def _played(run_dir: str, events: list[Event]) -> list[str]:
     """Return the lines that the playbook of the latest job attempt printed, given the *events* of its holder."""
     if any(event.get("phase") == journal.REQUEUE for event in events):
         return []
@@ -151,14 +158,14 @@ def _played(run_dir, events):
     return tail(detached.log_path(run_dir), TAIL_BYTES, begin).splitlines()
 
 
-def _written_end(found):
+def _written_end(found: Run) -> JobEnd | None:
     """Return why the holder ended the job, or the attempt that the job waits to follow; None when it did not."""
     times = [event.get("t") for event in found.events() if event.get("event") == "holder"]
     follows = not found.waits and times and found.is_earlier(times[-1])  # its own holder did not begin yet
     return None if follows else job_end.written_end(found.run_dir)
 
 
-def _requeue(found, events):
+def _requeue(found: Run, events: list[Event]) -> str | None:
     """Return in words that a job waits to start again, or is completing before that; None when it does not."""
     one = next((event for event in events if event.get("phase") == journal.REQUEUE), None)
     attempt = f"attempt {one['attempt']} of {one['attempts']}" if one else "it"
@@ -167,7 +174,7 @@ def _requeue(found, events):
     return f"requeued: {attempt} starts when it gets nodes" if waits or completes else None
 
 
-def _log(found, steps, points):
+def _log(found: Run, steps: list[Event], points: list[JsonObject]) -> str | None:
     """Return the log whose end tells most: the playbook's, the running point's, the failed step's, the job's own."""
     candidates = [detached.log_path(found.run_dir)]
     running = {point["name"] for point in points if point["state"] == "running"}
@@ -178,21 +185,21 @@ def _log(found, steps, points):
     return next((path for path in candidates if os.path.isfile(path)), None)
 
 
-def _seconds_until(when):
+def _seconds_until(when: str | None) -> int | None:
     """Return the whole seconds until a time of Slurm, 0 for one that is over; None for none."""
     left = _seconds_since(when)
     return None if left is None else max(0, -left)
 
 
-def _seconds_since(when):
+def _seconds_since(when: str | None) -> int | None:
     try:
-        then = datetime.datetime.strptime(when, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=datetime.timezone.utc)
-    except (TypeError, ValueError):
+        then = datetime.datetime.strptime(when or "", "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=datetime.timezone.utc)
+    except ValueError:
         return None
     return round((datetime.datetime.now(datetime.timezone.utc) - then).total_seconds())
 
 
-def text(status):
+def text(status: JsonObject) -> str:
     """Return *status* as a few lines for people."""
     job, points = status["job"], status["points"]
     state = f"{job['state']}" + (f" ({job['reason']})" if job["reason"] not in (None, "None") else "")
@@ -231,10 +238,10 @@ def text(status):
     return "\n".join(lines)
 
 
-def _fine(step):
+def _fine(step: JsonObject) -> bool:
     return step["tier"] in PASSING and step["exit_code"] == 0 or step["end_code"] == WITH_JOB
 
 
-def duration(seconds):
+def duration(seconds: int) -> str:
     """Return seconds as ``1:02:03``."""
     return f"{seconds // 3600}:{seconds % 3600 // 60:02d}:{seconds % 60:02d}"

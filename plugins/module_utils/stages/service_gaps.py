@@ -5,7 +5,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+
+from ..holder.records import StepRecord
+from ..json_types import JsonObject
+from ..plan_file import Step
 
 
 @dataclass
@@ -17,12 +22,14 @@ class ServiceGaps:
     :ivar steps: names of the steps of either.
     """
 
-    critical: list = field(default_factory=list)
-    allowed: list = field(default_factory=list)
-    steps: list = field(default_factory=list)
+    critical: list[str] = field(default_factory=list)
+    allowed: list[str] = field(default_factory=list)
+    steps: list[str] = field(default_factory=list)
 
 
-def gaps_between(steps, records, ends, begin, end):
+def gaps_between(
+    steps: Iterable[Step], records: Mapping[str, StepRecord], ends: Iterable[JsonObject], begin: str, end: str
+) -> ServiceGaps:
     """Return the :class:`ServiceGaps` between two times (UTC text; all times are the holder's).
 
     A step that died and runs again since has a record that tells nothing of it: its ends do. A step whose presence is
@@ -32,7 +39,8 @@ def gaps_between(steps, records, ends, begin, end):
     :param records: {name: the holder's latest record of the step}.
     :param ends: what the holder remembers of ends, each ``{name, attempt, digest, from, to, reason, ...}``.
     """
-    found, lives = ServiceGaps(), {}
+    found = ServiceGaps()
+    lives: dict[str, dict[int, JsonObject]] = {}
     for one in ends:
         lives.setdefault(one["name"], {})[one["attempt"]] = one
     for step in steps:
@@ -48,7 +56,7 @@ def gaps_between(steps, records, ends, begin, end):
     return found
 
 
-def _of_one(step, lives, begin, end):
+def _of_one(step: Step, lives: list[JsonObject], begin: str, end: str) -> tuple[list[str], list[str]]:
     """Return (gaps of one step, how it was another one); *lives* are its attempts in order, "to" None: it runs."""
     name = step["name"]
     present = [one for one in lives if one["from"] and one["from"] <= end and (one["to"] or "9") >= begin]

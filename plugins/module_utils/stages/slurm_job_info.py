@@ -6,13 +6,15 @@
 from __future__ import annotations
 
 from ..allocation import slurm_job
+from ..entry import Context
+from ..json_types import JsonObject
 
 ARGUMENT_SPEC = {name: slurm_job.ARGUMENT_SPEC[name] for name in ("allocation", "job_id", "output_dir")}
 OPTIONS = slurm_job.OPTIONS
 RETURNED = ("job", "log", "notes")
 
 
-def run(params: dict, ctx) -> dict:
+def run(params: JsonObject, ctx: Context) -> JsonObject:
     """Return ``{changed, job, log, notes}`` of the allocation; ``job`` is None when there is none.
 
     Raises Error if several jobs match, or if the job belongs to another output directory.

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Iterable, Mapping
 
 from ..allocation import driver
+from ..entry import Context
 from ..failures import Error
+from ..holder.records import Answer, StepRecord
 from ..holder.step import TIERS
-from ..plan_file import load_plan
+from ..json_types import Json, JsonObject
+from ..plan_file import Step, load_plan
 from ..slurm import srun
 from .evidence import step_error
 from .health_wait import still_there, waiting_line
@@ -37,14 +41,14 @@ PLANNED = {
 }
 
 
-def run(params, ctx):
+def run(params: JsonObject, ctx: Context) -> JsonObject:
     """Bring the chosen steps of a plan to the wanted state; see the module's documentation."""
     stage = _Stage(params, ctx)
     return stage.stop() if params["state"] == "stopped" else stage.start()
 
 
 class _Stage:
-    def __init__(self, params, ctx):
+    def __init__(self, params: JsonObject, ctx: Context) -> None:
         self.params, self.ctx = params, ctx
         self.plan = params.get("plan") or load_plan(params["plan_path"])
         self.job_id, self.run_dir = self.plan["job_id"], self.plan["run_dir"]
@@ -60,9 +64,9 @@ class _Stage:
                 f"{', '.join(s['name'] for s in self.plan['steps'][:40])}."
             )
         self.planned = ctx.check_mode
-        self.driver = None if self.job_id == "JOBID" else driver.connect_plan(self.plan, ctx)
+        self.driver = driver.connect_plan(self.plan, ctx)
 
-    def _chosen(self, name, tier, nodes):
+    def _chosen(self, name: str, tier: str | None, nodes: list[str] | None) -> bool:
         wanted, hosts, names = self.params["tier"], self.params["hosts"], self.params["names"]
         return (
             (not wanted or tier == wanted)
@@ -70,7 +74,7 @@ class _Stage:
             and (not names or name in names)
         )
 
-    def _leftover(self, records):
+    def _leftover(self, records: Iterable[StepRecord]) -> list[StepRecord]:
         """Return the live steps of this stage that the plan no longer has: they would keep GPUs and ports."""
         if self.params["names"]:
             return []
@@ -84,7 +88,7 @@ class _Stage:
             and self._chosen(r["name"], r["tier"], r["nodes"])
         ]
 
-    def _stale(self, records):
+    def _stale(self, records: Mapping[str, StepRecord]) -> set[str]:
         """Return the names of live steps that are older than a step they need: what they registered there is lost."""
         stale = set()
         for step in self.steps:
@@ -96,15 +100,17 @@ class _Stage:
                 stale.add(step["name"])
         return stale
 
-    def _records(self):
+    def _records(self) -> list[StepRecord]:
         """Return the holder's records in check mode; none where nobody can be asked."""
+        if self.job_id == "JOBID":
+            return []
         try:
             self.driver.patience_s = 0.0
             return self.driver.request("status", renew=False, timeout_s=10.0)["steps"]
-        except (Error, AttributeError):
+        except Error:
             return []
 
-    def start(self):
+    def start(self) -> JsonObject:
         """Start what does not run as planned, keep the rest, wait until all run and are ready."""
         restart = self.params["state"] == "restarted"
         asks = [srun.start_request(step, self.job_id, self.run_dir) for step in self.steps]
@@ -136,7 +142,7 @@ class _Stage:
         self._wait_until_ready(until)
         return self._result(actions, records, leftover)
 
-    def _wait_until_running(self, answer, until):
+    def _wait_until_running(self, answer: Answer, until: float) -> dict[str, StepRecord]:
         names = [s["name"] for s in self.steps]
         while True:
             records = {r["name"]: r for r in answer["steps"] if r["name"] in names}
@@ -155,7 +161,7 @@ class _Stage:
             self.driver.request("wait", watch=names, guard=[], slice_s=1.0)
             answer = self.driver.request("status")
 
-    def _wait_until_ready(self, until):
+    def _wait_until_ready(self, until: float) -> None:
         checks = [check for step in self.steps for check in step.get("ready") or []]
         wait_id = uuid.uuid4().hex
         while checks:
@@ -178,13 +184,13 @@ class _Stage:
                 checks=answer["checks"],
             )
 
-    def _go_on(self, until, msg, **evidence):
+    def _go_on(self, until: float, msg: str, **evidence: Json) -> None:
         if not self.ctx.controller_alive():
             raise Error("The controller is gone.")
         if time.monotonic() >= until:
             raise Error(f"Job {self.job_id}: {msg} Logs are in {self.run_dir}/logs.", **evidence)
 
-    def stop(self):
+    def stop(self) -> JsonObject:
         """End the chosen steps, and what else runs in the stage; nothing to do when the job is gone."""
         names = [s["name"] for s in self.steps]
         try:
@@ -204,10 +210,12 @@ class _Stage:
                 raise Error(f"Job {self.job_id}: {', '.join(left)} did not end.")
         return self._result(actions, records, leftover)
 
-    def _result(self, actions, records, leftover):
+    def _result(
+        self, actions: Mapping[str, str], records: Mapping[str, StepRecord], leftover: list[StepRecord]
+    ) -> JsonObject:
         listed = []
         for step in self.steps:
-            name, record = step["name"], records.get(step["name"]) or {}
+            name, record = step["name"], records.get(step["name"])
             listed.append(self._row(name, step["tier"], step["nodes"], step["log"], record, actions[name]))
         listed += [self._row(r["name"], r["tier"], r["nodes"], r["log"], r, "removed") for r in leftover]
         result = {"steps": listed, "changed": any(row["changed"] for row in listed)}
@@ -215,16 +223,19 @@ class _Stage:
             result["diff"] = self._diff(listed)
         return result
 
-    def _row(self, name, tier, nodes, log, record, action):
+    def _row(
+        self, name: str, tier: str | None, nodes: list[str] | None, log: str, record: StepRecord | None, action: str
+    ) -> JsonObject:
         node = nodes[0] if nodes else None
+        known: JsonObject = {**(record or {})}
         row = {
             "name": name,
             "tier": tier,
             "node": node,
             "nodes": nodes,
-            "step_id": record.get("step_id"),
-            "state": record.get("state", "absent"),
-            "attempt": record.get("attempt"),
+            "step_id": known.get("step_id"),
+            "state": known.get("state", "absent"),
+            "attempt": known.get("attempt"),
             "log": f"{self.run_dir}/{log}".replace("%N", node or "%N"),
             "changed": action not in ("kept", "adopted", "absent"),
             "action": action,
@@ -235,7 +246,7 @@ class _Stage:
             row["state"] = "ended"
         return row
 
-    def _diff(self, listed):
+    def _diff(self, listed: list[JsonObject]) -> dict[str, str]:
         """Show the srun line and the environment of each step that is started."""
         fresh = {row["name"] for row in listed if row["action"] in ("start", "replace", "started", "replaced")}
         ended = [
@@ -254,7 +265,7 @@ class _Stage:
         }
 
 
-def _action(step, record, restart):
+def _action(step: Step, record: StepRecord | None, restart: bool) -> str:
     if not record:
         return "started"
     if record["state"] == "ended" or restart or record["digest"] != step["digest"]:

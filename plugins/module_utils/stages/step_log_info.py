@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import os
 import time
+from typing import Optional
 
 from ..allocation import detached, runs
+from ..allocation.runs import Run
+from ..entry import Context
 from ..failures import Error
 from ..holder.basics import tail_lines
+from ..json_types import JsonObject
 from ..slurm import commands
 
 ARGUMENT_SPEC = dict(
@@ -24,8 +28,11 @@ ARGUMENT_SPEC = dict(
 PLAYBOOK, JOB = "playbook", "job"  # logs that are no step's
 LOOK_S = 2.0  # how often it is asked whether the step still runs
 
+# How far a log was shown: the inode of the file, None without one, and bytes of it.
+Place = tuple[Optional[int], int]
 
-def run(params, ctx):
+
+def run(params: JsonObject, ctx: Context) -> JsonObject:
     """Return ``{step, state, paths, lines}``; in check mode nothing is followed."""
     found = runs.find(params)
     name = params.get("step") or (PLAYBOOK if os.path.exists(detached.log_path(found.run_dir)) else JOB)
@@ -36,7 +43,7 @@ def run(params, ctx):
     return {"changed": False, "step": name, "state": _state(found, name), "paths": paths, "lines": lines}
 
 
-def _paths(found, name, node):
+def _paths(found: Run, name: str, node: str | None) -> list[str]:
     if name == PLAYBOOK:
         return [detached.log_path(found.run_dir)]
     if name == JOB:
@@ -45,20 +52,20 @@ def _paths(found, name, node):
     plan = found.read_json("plan.json") or {"steps": [], "benchmark": {"points": []}}
     steps = plan["steps"] + [point["step"] for point in plan["benchmark"]["points"]]
     planned = next((step for step in steps if step["name"] == name), None)
-    if not planned and not record:
-        known = ", ".join([PLAYBOOK, JOB, *sorted({step["name"] for step in steps} | set(found.steps()))])
-        raise Error(f"The run has no step {name}. It has: {known}.")
     if planned:
         nodes, log = planned["nodes"], planned["log"]
-    else:  # a step of an earlier plan: its record names the log of its first node
+    elif record:  # a step of an earlier plan: its record names the log of its first node
         nodes, log = record["nodes"], record["log"]
+    else:
+        known = ", ".join([PLAYBOOK, JOB, *sorted({step["name"] for step in steps} | set(found.steps()))])
+        raise Error(f"The run has no step {name}. It has: {known}.")
     if node and node not in nodes:
         raise Error(f"Step {name} is not on {node}. It is on {', '.join(nodes)}.")
     chosen = [node] if node else nodes
     return list(dict.fromkeys(os.path.join(found.run_dir, log.replace("%N", one)) for one in chosen))
 
 
-def _state(found, name):
+def _state(found: Run, name: str) -> str | None:
     """Return the state of what writes the log: running or ended, or another state of a step."""
     if name in (PLAYBOOK, JOB):
         return "running" if found.live else "ended"
@@ -68,7 +75,7 @@ def _state(found, name):
     return "waiting" if found.live else "ended"
 
 
-def _follow(found, name, paths, params, ctx):
+def _follow(found: Run, name: str, paths: list[str], params: JsonObject, ctx: Context) -> None:
     """Show the last lines and then every new one until the step has ended, or the time is over."""
     places = {path: _start(path, params["lines"]) for path in paths}
     rest = dict.fromkeys(paths, "")
@@ -91,7 +98,7 @@ def _follow(found, name, paths, params, ctx):
             ctx.show(rest[path])
 
 
-def _over(found, name):
+def _over(found: Run, name: str) -> bool:
     if found.foreign:
         return True
     try:
@@ -102,7 +109,7 @@ def _over(found, name):
     return _state(found, name) == "ended"
 
 
-def _start(path, lines):
+def _start(path: str, lines: int) -> Place:
     """Return where the last *lines* lines of a file begin: the file's inode, None without one, and bytes."""
     try:
         with open(path, "rb") as stream:
@@ -117,7 +124,7 @@ def _start(path, lines):
     return inode, first + len(content) - len(kept)
 
 
-def _show_new(path, places, rest, several, ctx):
+def _show_new(path: str, places: dict[str, Place], rest: dict[str, str], several: bool, ctx: Context) -> bool:
     inode, place = places[path]
     try:
         with open(path, "rb") as stream:

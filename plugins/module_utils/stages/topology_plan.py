@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 
+from ..entry import Context
 from ..failures import Error
 from ..files import inside, write_text_atomic
 from ..job.preparation import with_content
+from ..json_types import JsonObject
 from ..plan import notes
 from ..plan.mounts import listed
 from ..plan.planner import Planner, imaginary_allocation
 from ..plan.printer import configurations, node_map, step_lines, summary
 from ..plan.provenance import resolved, with_remarks
-from ..plan_file import load_plan
+from ..plan_file import Plan, load_plan
 from ..secrets import references
 
 ARGUMENT_SPEC = {
@@ -30,7 +33,7 @@ ARGUMENT_SPEC = {
 PLAN = "plan.json"
 
 
-def run(params, ctx):
+def run(params: JsonObject, ctx: Context) -> JsonObject:
     """Return ``{plan_path, plan, groups, nodes, node_map, frontend_url, notes, layout_notes, changed, diff}``.
 
     ``layout_notes`` are those of ``notes`` that follow from the nodes; the others were told when the job was read.
@@ -52,13 +55,13 @@ def run(params, ctx):
     wanted = {one["path"]: one["content"] for one in plan["files"]}
     changed = not previous or to_text(previous) != text or before != wanted
     if not ctx.check_mode:
-        references.store(job["run_dir"], params.get("secrets"))
+        references.store(job["run_dir"], params.get("secrets") or {})
     if changed and not ctx.check_mode:
         for one in plan["files"]:
             write_text_atomic(inside(job["run_dir"], one["path"]), one["content"], int(one["mode"], 8))
         # Last: a reader that sees the plan finds its files.
         write_text_atomic(path, text)
-    result = {
+    result: JsonObject = {
         "changed": changed,
         "plan_path": path,
         "plan": summary(plan),
@@ -82,7 +85,7 @@ def run(params, ctx):
     return result
 
 
-def _has_nodes(job, name):
+def _has_nodes(job: Mapping[str, object], name: str) -> None:
     """Raise Error for a job that is not there, or that waits for its nodes."""
     if not job:
         raise Error(
@@ -96,12 +99,12 @@ def _has_nodes(job, name):
         )
 
 
-def to_text(plan):
+def to_text(plan: Mapping[str, object]) -> str:
     """Return plan.json; the contents of the files are in files of their own, but small plans stay self-contained."""
     return json.dumps(plan, indent=1, ensure_ascii=False) + "\n"
 
 
-def diff(previous, before, plan):
+def diff(previous: Plan | None, before: Mapping[str, str], plan: Plan) -> list[dict[str, str]]:
     """Return Ansible's diff records: the picture with the steps, and every configuration file that differs."""
     path = os.path.join(plan["run_dir"], PLAN)
     old = node_map(previous) + step_lines(previous) if previous else ""
@@ -112,11 +115,11 @@ def diff(previous, before, plan):
     return [record for record in records if record["before"] != record["after"]]
 
 
-def _record(name, before, after):
+def _record(name: str, before: str, after: str) -> dict[str, str]:
     return {"before_header": name, "after_header": name, "before": before, "after": after}
 
 
-def _present(run_dir, plan):
+def _present(run_dir: str, plan: Plan) -> dict[str, str]:
     """Return the text of those files of *plan* that exist."""
     present = {}
     for one in plan["files"]:

@@ -5,15 +5,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ..allocation.driver import age_s
 from ..failures import Error
+from ..holder.records import StepRecord
+from ..plan_file import PlanPoint
 from .evidence import step_error
+from .session import Session
 
 LOOK_S = 10.0  # the longest that one request waits
 OVERTIME_S = 60.0  # what the controller of a measurement has to end it at its deadline, before somebody else does
 
 
-def wait_turn(session, point):
+def wait_turn(session: Session, point: PlanPoint) -> None:
     """Wait a while for the measurements that keep *point* from being started; end those that nobody else ends.
 
     Error when a part of the service died meanwhile, or when such a measurement cannot be ended.
@@ -32,13 +37,13 @@ def wait_turn(session, point):
         raise step_error(session.dead(), session.plan["run_dir"], f"before {name} was measured")
 
 
-def _overdue_s(session, record):
+def _overdue_s(session: Session, record: StepRecord) -> float:
     """Return for how many seconds a measurement goes on beyond its deadline; -1 if that is not known."""
     limit_s = record["deadline_s"]
     return age_s(session.answer, record["started_at"]) - limit_s if limit_s else -1.0
 
 
-def _end(session, late):
+def _end(session: Session, late: Mapping[str, StepRecord]) -> None:
     """End measurements, *late* by name, whose controller is gone; Error if one of them lives on."""
     for record in late.values():
         age = f"{age_s(session.answer, record['started_at']):.0f} s"
@@ -49,5 +54,5 @@ def _end(session, late):
     if left:
         raise Error(
             f"{', '.join(left)} is beyond its deadline and cannot be ended, so that nothing else can be measured. Look "
-            f"at {', '.join(late[left[0]]['nodes'])}, or end the job (playbooks/stop.yml)."
+            f"at {', '.join(late[left[0]]['nodes'] or [])}, or end the job (playbooks/stop.yml)."
         )

@@ -23,6 +23,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
+from typing import Any, TypedDict
 
 MIB = 1 << 20
 NVIDIA_SMI_S = 30.0
@@ -30,7 +32,32 @@ HOLDER_DIR = re.compile(r"srt-(?P<uid>\d+)-(?P<job>\d+)-(?P<mark>[0-9a-f]{8})$")
 STEP_DIR = re.compile(r"srt-(?P<job>\d+)-(?P<mark>[0-9a-f]{8})-[a-z0-9_]+$")
 
 
-def taken(port):
+class _Step(TypedDict, total=False):
+    step: str
+
+
+class Problem(_Step):
+    """What is wrong with a node: ``check`` is the kind of it, ``step`` the one that needs what is missing."""
+
+    check: str
+    fatal: bool
+    text: str
+
+
+class Report(TypedDict):
+    """What a node says of itself; ``time`` is that of its clock when it looked, ``gpus`` None if it cannot see them."""
+
+    node: str
+    time: float
+    problems: list[Problem]
+    gpus: int | None
+    cleaned: list[str]
+    unchecked: list[dict[str, str]]
+    nonce: str
+    stale: list[str]
+
+
+def taken(port: int) -> str | None:
     """Return why the TCP *port* cannot be listened on, None if it can."""
     with socket.socket() as one:
         one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -41,9 +68,9 @@ def taken(port):
     return None
 
 
-def ports(wanted):
+def ports(wanted: Iterable[tuple[int, str, bool]]) -> list[Problem]:
     """Return the problems of the ports ``[[port, step, sure]]`` of this node."""
-    found = []
+    found: list[Problem] = []
     for port, step, sure in wanted:
         why = taken(port)
         if why:
@@ -52,9 +79,9 @@ def ports(wanted):
     return found
 
 
-def disks(paths, least_mib):
+def disks(paths: Iterable[str], least_mib: int) -> list[Problem]:
     """Return the problems of the file systems at *paths*: missing, read-only, full."""
-    found = []
+    found: list[Problem] = []
     for path in paths:
         try:
             about = os.statvfs(path)
@@ -70,13 +97,15 @@ def disks(paths, least_mib):
     return found
 
 
-def shared_memory(least_mib, uid):
+def shared_memory(least_mib: int, uid: int) -> list[Problem]:
     """Return the problems of /dev/shm: missing, small, or full of our own old files."""
     try:
         about = os.statvfs("/dev/shm")
     except OSError as error:
         return [{"check": "shm", "fatal": True, "text": f"/dev/shm: {error.strerror}"}]
-    found, old, size = [], [], 0
+    found: list[Problem] = []
+    old: list[str] = []
+    size = 0
     if about.f_bavail * about.f_frsize < least_mib * MIB:
         free = about.f_bavail * about.f_frsize // MIB
         text = f"/dev/shm has {free} MiB left, {least_mib} are advised"
@@ -94,13 +123,13 @@ def shared_memory(least_mib, uid):
     return found
 
 
-def nvidia_smi(query):
+def nvidia_smi(query: str) -> subprocess.CompletedProcess[str]:
     """Ask nvidia-smi; SubprocessError if it hangs, as it does where a driver is broken."""
     argv = ["nvidia-smi", "--format=csv,noheader,nounits", query]
     return subprocess.run(argv, capture_output=True, text=True, timeout=NVIDIA_SMI_S, check=False)
 
 
-def gpus(number, idle):
+def gpus(number: int | None, idle: bool) -> tuple[list[Problem], int | None]:
     """Return (problems, count) of the GPUs: *number* must be visible, and nobody may use them if they are to be *idle*.
 
     Without nvidia-smi nothing is known: :func:`unchecked` says so.
@@ -112,7 +141,7 @@ def gpus(number, idle):
     except (OSError, subprocess.SubprocessError) as error:
         return [{"check": "gpu", "fatal": True, "text": f"nvidia-smi does not answer: {error}"}], None
     rows = [[cell.strip() for cell in line.split(",")] for line in done.stdout.splitlines() if line.count(",") == 2]
-    found = []
+    found: list[Problem] = []
     if done.returncode or len(rows) < number:
         said = (done.stderr or done.stdout).strip().splitlines()
         why = f": {said[-1][:200]}" if done.returncode and said else ""
@@ -134,12 +163,12 @@ def gpus(number, idle):
     return found, len(rows)
 
 
-def unchecked(number):
+def unchecked(number: int | None) -> list[dict[str, str]]:
     """Return [{check, why}] of what cannot be looked at on a node of which *number* GPUs are wanted."""
     return [{"check": "gpu", "why": "no nvidia-smi"}] if number and not shutil.which("nvidia-smi") else []
 
 
-def mounts(paths):
+def mounts(paths: Iterable[str]) -> list[Problem]:
     """Return the problems of the host sides of mounts."""
     return [
         {"check": "mount", "fatal": True, "text": f"{path} is to be mounted and does not exist"}
@@ -148,14 +177,14 @@ def mounts(paths):
     ]
 
 
-def mark_of(output_dir, job):
+def mark_of(output_dir: str, job: str) -> set[str]:
     """Return the marks that *job* leaves in names below /tmp: both of its run directory, and that of the whole job."""
     run_dir = os.path.join(output_dir, job)
     whole = f"/{about(run_dir).get('submitted_at')}"  # see holder_place.py
     return {hashlib.sha256(path.encode()).hexdigest()[:8] for path in (run_dir, os.path.realpath(run_dir), whole)}
 
 
-def about(run_dir):
+def about(run_dir: str) -> dict[str, Any]:
     """Return what its ID.json says of the job of a run directory, {} if nothing."""
     try:
         with open(os.path.join(run_dir, f"{os.path.basename(run_dir)}.json"), encoding="utf-8") as stream:
@@ -165,7 +194,7 @@ def about(run_dir):
     return told if isinstance(told, dict) else {}
 
 
-def is_over(job, table, uid):
+def is_over(job: str, table: dict[str, Any], uid: int) -> bool:
     """Return whether *job* is certainly over, so that what it left may be cleaned.
 
     Slurm does not list it, though it is older than the job that we run in: a younger one may have been submitted since
@@ -181,7 +210,9 @@ def is_over(job, table, uid):
     return ours and about(run_dir).get("slurm_cluster") == table["cluster"]
 
 
-def stale(table, uid, folder="/tmp", dead=()):
+def stale(
+    table: dict[str, Any], uid: int, folder: str = "/tmp", dead: Iterable[str] = ()
+) -> tuple[list[str], list[tuple[int, str]]]:
     """Return (directories, [(pid, job)]) that finished jobs of this output directory left on this node.
 
     Only what carries the mark of a run directory of ours, belongs to us, and whose job :func:`is_over`.
@@ -190,7 +221,7 @@ def stale(table, uid, folder="/tmp", dead=()):
     """
     output_dir, folders, processes, known = table["output_dir"], [], [], {}
 
-    def over(job):
+    def over(job: str) -> bool:
         if job not in known:
             known[job] = is_over(job, table, uid)
         return known[job]
@@ -216,7 +247,7 @@ def stale(table, uid, folder="/tmp", dead=()):
     return folders, processes
 
 
-def outlived(pid, table):
+def outlived(pid: int | str, table: dict[str, Any]) -> bool:
     """Return whether a process that writes to the log of a step that is over belongs to that one, and to no later one.
 
     Another controller may have started the step anew after the table was made. Slurm numbers the steps of a job, from 0
@@ -232,7 +263,7 @@ def outlived(pid, table):
     return (life, int(step)) <= (int(os.environ.get("SLURM_RESTART_COUNT") or 0), table["newest_step"])
 
 
-def facts_of(pid):
+def facts_of(pid: int | str) -> tuple[bytes, int, int]:
     """Return (name, parent's pid, ticks from boot to start) of a process."""
     with open(f"/proc/{pid}/stat", "rb") as stream:
         head, _bracket, rest = stream.read().rpartition(b")")
@@ -240,12 +271,12 @@ def facts_of(pid):
     return head.partition(b"(")[2], int(fields[1]), int(fields[19])
 
 
-def age_s(pid):
+def age_s(pid: int | str) -> float:
     """Return how long ago a process was started, in seconds."""
     return time.clock_gettime(time.CLOCK_BOOTTIME) - facts_of(pid)[2] / os.sysconf("SC_CLK_TCK")
 
 
-def in_a_step(pid):
+def in_a_step(pid: int | str) -> bool:
     """Return whether a process is below one that Slurm has for each step that runs on a node."""
     pid = int(pid)
     while pid > 1:
@@ -255,7 +286,7 @@ def in_a_step(pid):
     return False
 
 
-def _job_of(pid, root):
+def _job_of(pid: int | str, root: str) -> str:
     """Return the job that a process was a step of, by its output in the job's logs, or its folder and environment."""
     for number in (1, 2):
         with contextlib.suppress(OSError):
@@ -270,7 +301,7 @@ def _job_of(pid, root):
         return job if f"SLURM_JOB_ID={job}".encode() in stream.read().split(b"\0") else ""
 
 
-def clean(folders, processes):
+def clean(folders: Iterable[str], processes: list[tuple[int, str]]) -> list[str]:
     """Remove what is stale; return what was done, in words."""
     done = []
     for pid, job in processes:
@@ -286,7 +317,7 @@ def clean(folders, processes):
     return done
 
 
-def main(argv=None):
+def main(argv: list[str] | None = None) -> int:
     """Print the report of this node."""
     (path,) = sys.argv[1:] if argv is None else argv
     with open(path, encoding="utf-8") as stream:
@@ -299,8 +330,16 @@ def main(argv=None):
     problems = ports(mine.get("ports") or [])
     problems += disks([table["run_dir"], "/tmp"], limits["free_mib"]) + shared_memory(limits["shm_mib"], uid)
     problems += mounts(mine.get("mounts") or [])
-    found, count = gpus(mine.get("gpus"), mine.get("idle"))
-    report = {"node": name, "time": now, "problems": problems + found, "gpus": count, "cleaned": cleaned}
-    report.update(unchecked=unchecked(mine.get("gpus")), nonce=table["nonce"])
-    report["stale"] = left[0] + [f"process {pid} of job {job}" for pid, job in left[1]]
+    found, count = gpus(mine.get("gpus"), bool(mine.get("idle")))
+    report: Report = {
+        "node": name,
+        "time": now,
+        "problems": problems + found,
+        "gpus": count,
+        "cleaned": cleaned,
+        "unchecked": unchecked(mine.get("gpus")),
+        "nonce": table["nonce"],
+        "stale": left[0] + [f"process {pid} of job {job}" for pid, job in left[1]],
+    }
     sys.stdout.write(json.dumps(report) + "\n")
+    return 0

@@ -154,7 +154,7 @@ def test_a_suspended_allocation_is_resumed_for_the_end_or_left_alone(
 def test_the_client_of_a_step_as_slurm_tells_it(program):
     program("squeue", "echo 8; echo 9")
     program("scontrol", '[ "$4" = 8.2 ] && echo "StepId=8.2 UserId=0 CPUFreqReq=Default SrunHost:Pid=login-1:6733"')
-    assert adopted.LeftSteps("8")._slurm.jobs == "8,9"
+    assert adopted.LeftSteps("8").jobs == "8,9"
     assert (adopted.client_of("8.2"), adopted.client_of("8.3")) == ("6733", "")
 
 

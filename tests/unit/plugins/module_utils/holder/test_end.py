@@ -24,7 +24,9 @@ def test_it_leaves_neither_secrets_nor_its_socket_directory(program, tmp_path, b
     (run_dir / "holder").mkdir()
     for name, text in driver.holder_files().items():
         if broken == "its own end":
-            text = text.replace("def finish(self):\n", "def finish(self):\n        raise KeyError('a bug')\n")
+            text = text.replace(
+                "def finish(self) -> None:\n", "def finish(self) -> None:\n        raise KeyError('a bug')\n"
+            )
         (run_dir / name).write_text(text)
     output = "/dev/full" if broken == "its output" else "/dev/null"
     with open(output, "w", encoding="utf-8") as stream:

@@ -1,0 +1,64 @@
+# Copyright (c) 2026 srt.slurm developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The shape of rollup.json. All times are UTC in ISO 8601."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+from ..json_types import Json, JsonObject
+from ..plan_file import PlanDigests
+
+# One entry of ``results[]``, a point of the plan: ``name``, ``label``, the fields of its key, the metrics of its
+# benchmark by name (None without a result), ``valid``, ``state`` (see verdict.py), ``invalid_reasons``, ``digest``,
+# ``path``, ``origin``, ``started_at``, ``ended_at``, and ``service_gaps`` if there were some.
+PointRecord = JsonObject
+
+
+class Rollup(TypedDict):
+    """What is always in rollup.json. ``Benchmark.facts`` and ``metrics.best`` add to it.
+
+    ``run_reasons`` are those of ``invalid_reasons`` that are not about a point. ``left_out`` has the labels of points
+    that this run was not to measure and that are not valid. Numbers of nodes, workers and GPUs are those of the plan.
+    ``benchmark_command`` is None without points.
+    """
+
+    schema_version: int
+    job_id: str
+    job_name: str
+    generated_at: str
+    timezone: str
+    valid: bool
+    invalid_reasons: list[str]
+    run_reasons: list[str]
+    left_out: list[str]
+    model_path: str | None
+    model_name: str | None
+    precision: str | None
+    gpu_type: str | None
+    gpus_per_node: int | None
+    backend_type: str
+    frontend_type: str | None
+    is_disaggregated: bool
+    total_nodes: int
+    total_gpus: int
+    prefill_nodes: int
+    prefill_workers: int
+    prefill_gpus: int
+    decode_nodes: int
+    decode_workers: int
+    decode_gpus: int
+    agg_nodes: int
+    agg_workers: int
+    agg_gpus: int
+    benchmark_type: str
+    results: list[PointRecord]
+    started_at: str | None
+    ended_at: str | None
+    nodes_summary: JsonObject
+    environment_config: Json
+    benchmark_command: JsonObject | None
+    digests: PlanDigests | None
+    notes: list[str]
+    tags: list[str]

@@ -1,0 +1,118 @@
+# Copyright (c) 2026 srt.slurm developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The conversation of a measurement with the holder of its job."""
+
+from __future__ import annotations
+
+import time
+import uuid
+
+from ..allocation.driver import Driver, is_new_holder, known_of, stood_still
+from ..allocation.job_end import ending_error
+from ..entry import Context
+from ..failures import Error
+from ..holder.records import Answer, CheckRecord, Known, StepRecord
+from ..json_types import Json, JsonObject
+from ..plan_file import Plan, PlanPoint
+
+LOOK_S = 8.0  # how long parts of the service may take to answer when a point is not valid
+
+
+class Session:
+    """The conversation with the job's holder; knows the latest record of every step.
+
+    :param talk: driver of the holder.
+    :ivar seen_whole: whether the service has been healthy in this conversation.
+    """
+
+    def __init__(self, plan: Plan, talk: Driver, ctx: Context) -> None:
+        self.plan, self.ctx = plan, ctx
+        self.records: dict[str, StepRecord] = {}
+        self.talk, self.seen_whole = talk, False
+        self._known: Known | None = None
+        self._guard = [step["name"] for step in plan["steps"] if step.get("critical")]
+        self.answer: Answer = self.ask("status")
+
+    def ask(self, op: str, **fields: Json) -> Answer:
+        """Return the holder's answer; Error when nobody waits for ours any more or the job ends."""
+        if not self.ctx.controller_alive():
+            raise Error("The controller is gone. The measurement goes on; the next run attaches to it.")
+        answer = self.talk.request(op, known=self._known, **fields)
+        if is_new_holder(self._known, answer):  # its answer has all steps that it knows; any other one is over
+            seen_at, reason = self.answer["now"], "was lost with its holder"
+            for name in filter(self.runs, list(self.records)):
+                gone: StepRecord = {
+                    **self.records[name],
+                    "state": "ended",
+                    "expected": True,
+                    "ended_at": seen_at,
+                    "reason": reason,
+                }
+                self.records[name] = gone
+        self._known, self.answer = known_of(answer), answer
+        self.records.update({record["name"]: record for record in answer["steps"]})
+        ending = answer.get("ending")
+        if ending:
+            raise ending_error(self.talk, ending)
+        return answer
+
+    def runs(self, name: str) -> bool:
+        """Return whether the step *name* was running in the latest answer."""
+        return name in self.records and self.records[name]["state"] != "ended"
+
+    def measured(self, name: str) -> list[StepRecord]:
+        """Return the records of the benchmark steps that run, but for *name*."""
+        live = (r for r in self.records.values() if r["tier"] == "benchmark" and r["state"] != "ended")
+        return [record for record in live if record["name"] != name]
+
+    def wait(self, name: str, slice_s: float) -> None:
+        """Wait until the step *name* or a critical step ended, *slice_s* seconds at most."""
+        self.ask("wait", watch=[name], guard=self._guard, slice_s=slice_s)
+
+    def silent(self) -> list[str]:
+        """Return what parts of the service do not answer now, such as ``decode_1 on node003 (timed out)``."""
+        # Whom a list names does not matter here.
+        checks: list[JsonObject] = [
+            {**check, "listing": None} for check in self.plan.get("checks") or () if not check.get("after")
+        ]
+        nodes = {step["name"]: step["nodes"][0] for step in self.plan["steps"]}
+        wait_id, until = uuid.uuid4().hex, time.monotonic() + LOOK_S
+        told: list[CheckRecord] = []
+        while checks and time.monotonic() < until:
+            told = self.ask("wait", wait_id=wait_id, checks=checks, guard=[], slice_s=1.0)["checks"]
+            if all(one["done"] or one["last_error"] for one in told):
+                break
+        where = {check["name"]: nodes.get((check.get("steps") or [None])[0]) for check in checks}
+        return [
+            f"{one['name']} on {where[one['name']]} ({one['last_error'] or 'no answer'})"
+            for one in told
+            if not one["done"]
+        ]
+
+    def unplanned(self) -> list[str]:
+        """Return how the service that runs is not the planned one, such as ``decode_1 does not run``."""
+        told = []
+        for step in self.plan["steps"]:
+            record = self.records.get(step["name"])
+            if record and record["state"] != "ended":
+                same = record["digest"] == step["digest"]
+                told += [] if same else [f"{step['name']} was started with other options or on other nodes"]
+            elif step.get("critical"):
+                told.append(f"{step['name']} does not run")
+        return told
+
+    def may_load(self) -> bool:
+        """Return whether parts of the service may be loading now: nobody has seen it healthy, or they start again."""
+        return not self.seen_whole or any(step.get("restarts") for step in self.plan["steps"])
+
+    def meanwhile(self, point: PlanPoint) -> str:
+        """Say what was going on when a part of the service ended in a point: the job may have stood still."""
+        record, doing = self.records.get(point["step"]["name"]), f"while {point['label']} was measured"
+        seconds = stood_still(self.answer, record["started_at"] or "") if record else 0
+        return f"{doing} and the job had stood still for {seconds:.0f} s" if seconds else doing
+
+    def dead(self) -> list[StepRecord]:
+        """Return the records of critical steps of the service that ended and should not have."""
+        ended = (self.records.get(name) for name in self._guard)
+        return [record for record in ended if record and record["state"] == "ended" and not record["expected"]]
