@@ -46,5 +46,5 @@ def resolve(env: dict[str, str], run_dir: str, surroundings: Mapping[str, str] |
 
 
 def forget(run_dir: str) -> None:
-    """Remove the values: no step is started any more."""
+    """Remove the values: no further step will start."""
     shutil.rmtree(os.path.join(run_dir, FOLDER), ignore_errors=True)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Valid measurements that stand for a point instead of a new one: set aside in its run, or made by earlier runs."""
+"""Valid measurements that are used for a point instead of a new one: set aside in its run, or from earlier runs."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from .verdict import Verdict
 
 
 class Found(NamedTuple):
-    """A measurement that may stand for a point.
+    """A measurement that may be used for a point.
 
     :ivar result: path of its result file.
     :ivar verdict: its verdict, which names the origin if another run measured it.
     :ivar attempt: the number under which this run has set it aside; None for another run.
-    :ivar verdict_number: that of its verdict. It is another one where a rename was cut off.
+    :ivar verdict_number: that of its verdict, which differs after an interrupted rename.
     :ivar result_number: that of its result.
     """
 
@@ -63,5 +63,5 @@ def earlier_result(plan: Plan, point: PlanPoint) -> Found | None:
 
 
 def standing_for(plan: Plan, point: PlanPoint) -> Found | None:
-    """Return what stands for *point* if its current result does not: own_attempt, or else earlier_result."""
+    """Return what is used for *point* instead of its current result: own_attempt, or else earlier_result."""
     return own_attempt(plan, point) or earlier_result(plan, point)

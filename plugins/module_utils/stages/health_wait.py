@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Wait until the service is healthy: the holder probes, this asks it slice by slice and tells what is missing."""
+"""Wait until the service is healthy: the holder probes; this polls it and reports what is missing."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ OPTIONS = {"required_one_of": [("plan_path", "plan")]}
 
 
 def run(params: JsonObject, ctx: Context) -> JsonObject:
-    """Wait for all checks of a plan; StepError when a critical step ended, Error with all checks at the timeout."""
+    """Wait for all checks of a plan; StepError if a critical step ended, Error with all checks at the timeout."""
     plan = params.get("plan") or load_plan(params["plan_path"])
     checks = plan["checks"]
     if ctx.check_mode or not checks:
@@ -48,7 +48,7 @@ def wait_for(
     """Return {changed, checks, completed, elapsed_s} once all *checks* are done.
 
     :param talk: driver of the job's holder.
-    :param tell_s: a wait that is shorter is not worth a line at its end.
+    :param tell_s: a shorter wait prints no line at its end.
     """
     began, began_at, allowed_s = time.monotonic(), utc_now(), timeout_s
     guard = [step["name"] for step in plan["steps"] if step.get("critical")]
@@ -66,9 +66,9 @@ def wait_for(
             known=known,
         )
         records, known = answer["checks"], driver.known_of(answer)
-        allowed_s = timeout_s + driver.stood_still(answer, began_at)  # a suspended worker loads nothing
+        allowed_s = timeout_s + driver.stood_still(answer, began_at)  # a suspended worker does not load
         gone = losses(answer["steps"], plan)
-        if gone.keys() - lost.keys():  # the service is asked again, without what it can do without
+        if gone.keys() - lost.keys():  # check the service again, without lost steps that are not critical
             lost.update(gone)
             for record in gone.values():
                 ctx.progress(f"{record['name']} is lost and not critical: {record['reason']}")
@@ -92,7 +92,7 @@ def wait_for(
         if answer["ending"]:
             raise ending_error(talk, answer["ending"], **outcome)
         if not ctx.controller_alive():
-            raise Error("The controller is gone.", **outcome)
+            raise Error("The controller has ended.", **outcome)
         if time.monotonic() - began >= allowed_s:
             raise Error(
                 f"The service is not healthy after {timeout_s:g} s: {waiting_line(records, where)}. "
@@ -103,20 +103,20 @@ def wait_for(
 
 
 def still_there(talk: Driver) -> None:
-    """Raise Error when the job itself is over or ends: that says more than the steps that it takes along."""
+    """Raise Error if the job is over or ending: this is a better reason than the end of its steps."""
     ending = talk.request("status").get("ending")
     if ending:
         raise ending_error(talk, ending)
 
 
 def losses(records: Iterable[StepRecord], plan: Plan) -> dict[str, StepRecord]:
-    """Return {name: record} of the steps of *plan* that ended by themselves and that the run can do without."""
+    """Return {name: record} of the lost steps of *plan* that are not critical."""
     names = {step["name"] for step in plan["steps"] if not step.get("critical")}
     return {r["name"]: r for r in records if r["name"] in names and r["state"] == "ended" and not r["expected"]}
 
 
 def without(checks: Iterable[Check], lost: Mapping[str, StepRecord], plan: Plan) -> list[Check]:
-    """Return *checks* without those of lost steps, and with workers counted that are left; Error if none is."""
+    """Return *checks* without those of lost steps, and with the remaining workers counted; Error if none remain."""
     kept: list[Check] = []
     for check in checks:
         if first_step(check) in lost:
@@ -147,12 +147,12 @@ def nodes_of(checks: Iterable[Check], plan: Plan) -> dict[str, str]:
 def waiting_line(records: Sequence[CheckRecord], where: Mapping[str, str] | None = None) -> str:
     """Return one line such as ``12/16 ready, waiting for frontend_0_model on node001: decode 6/8``.
 
-    :param where: {name of a check: node}, for those whose node is known.
+    :param where: {name of a check: node}, for checks whose node is known.
     """
     missing = [record for record in records if not record["done"]]
     if not missing:
         return f"{len(records)}/{len(records)} ready"
-    # A check that was never tried waits for the ones before it: those tell more.
+    # A check that was never tried waits for earlier ones, which explain more.
     first = next((record for record in missing if record["attempts"]), missing[0])
     more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
     error = f": {first['last_error']}" if first["last_error"] else ""

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Entry of the module ``rollup``: write rollup.json and rollup.csv, unless they say the same already."""
+"""Entry of the module ``rollup``: writes rollup.json and rollup.csv if their content changes."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
     """Return ``{changed, rollup, path, csv_path, text_path, valid, reasons, chosen_valid, ..., table, diff}``.
 
     ``valid`` and ``reasons`` are about all points of the plan; ``chosen_valid`` and ``chosen_reasons`` about those in
-    ``concurrencies``, and ``left_out`` names the others. In check mode nothing is written: ``table`` is what the rollup
-    would say, ``diff`` has it before and after, and both verdicts are None while there are points to measure.
+    ``concurrencies``, and ``left_out`` names the others. In check mode nothing is written: ``table`` is of the future
+    rollup, ``diff`` has it before and after, and both verdicts are None while there are points to measure.
     """
     plan = params.get("plan") or load_plan(params["plan_path"])
     path, csv_path, text_path = (os.path.join(plan["run_dir"], "rollup." + kind) for kind in ("json", "csv", "txt"))
@@ -75,7 +75,7 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
 
 
 def _coming(plan: Plan) -> dict[str, Found]:
-    """Return ``{name of a point: Found}`` of the points that would be kept from an attempt, or taken over."""
+    """Return ``{name of a point: Found}`` of the points that would be restored or taken over."""
     found = {}
     for point in (plan.get("benchmark") or {}).get("points") or ():
         verdict, reasons, _state = standing(point, os.path.join(plan["run_dir"], point["result"]))
@@ -85,7 +85,7 @@ def _coming(plan: Plan) -> dict[str, Found]:
 
 
 def read_rollup(path: str) -> Rollup | None:
-    """Return the rollup stored at *path*, or None when there is none that can be read."""
+    """Return the rollup stored at *path*, or None if it cannot be read."""
     try:
         with open(path, encoding="utf-8") as stream:
             rollup: Rollup = json.load(stream)

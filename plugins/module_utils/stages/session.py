@@ -37,7 +37,7 @@ class Session:
     def ask(self, op: str, **fields: Json) -> Answer:
         """Return the holder's answer; Error when nobody waits for ours any more or the job ends."""
         if not self.ctx.controller_alive():
-            raise Error("The controller is gone. The measurement goes on; the next run attaches to it.")
+            raise Error("The controller has ended. The measurement continues; the next run attaches to it.")
         answer = self.talk.request(op, known=self._known, **fields)
         if is_new_holder(self._known, answer):  # its answer has all steps that it knows; any other one is over
             seen_at, reason = self.answer["now"], "was lost with its holder"
@@ -110,7 +110,7 @@ class Session:
         """Say what was going on when a part of the service ended in a point: the job may have stood still."""
         record, doing = self.records.get(point["step"]["name"]), f"while {point['label']} was measured"
         seconds = stood_still(self.answer, record["started_at"] or "") if record else 0
-        return f"{doing} and the job had stood still for {seconds:.0f} s" if seconds else doing
+        return f"{doing} and the job had been paused for {seconds:.0f} s" if seconds else doing
 
     def dead(self) -> list[StepRecord]:
         """Return the records of critical steps of the service that ended and should not have."""
