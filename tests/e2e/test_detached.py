@@ -81,7 +81,7 @@ def test_status_and_stop_of_a_run_that_goes_on(cluster):
     long = dict(BENCHMARK, concurrencies=[1, 2], osl=200, num_prompts_mult=2000)
     slow = {"type": "mocker", "speedup_ratio": 10}
     job_id, run_dir = submit(cluster, cluster.job_file("fired-long", benchmark=long, backend=slow))
-    assert "is there already (" in other(cluster, "submit", "-e", f"@{cluster.folder}/fired-long.yaml")
+    assert "already exists (" in other(cluster, "submit", "-e", f"@{cluster.folder}/fired-long.yaml")
 
     def measuring():
         text = other(cluster, "status", "-e", f"job_id={job_id}", node="node007")
