@@ -217,66 +217,76 @@ RUNS = ("status", "logs", "stop")  # look for a run
 SUBMIT_HOST, ROLLUP_TO = "srt_slurm_submit_host", "srt_slurm_rollup_to"
 
 OPTIONS: dict[str, Option] = {
-    "job": Option(unchecked, JOBS + RUNS, "The job under one key: what a job file has at its top."),
+    "job": Option(unchecked, JOBS + RUNS, "The job under one key, instead of its keys at the top level."),
     "job_file": Option(text_value, JOBS + RUNS, "Job file, `FILE:SELECTOR`, or a directory of job files."),
-    "cluster_file": Option(text_value, JOBS + RUNS, "Cluster file instead of the one that is found."),
+    "cluster_file": Option(text_value, JOBS + RUNS, "The cluster file; by default `srtslurm.yaml` is looked up."),
     "setup_script": Option(unchecked, JOBS, "Script in configs_dir that runs before each worker."),
     "check_paths": Option(boolean, JOBS, "false: the model and other paths exist on compute nodes only.", True),
     "job_tags": Option(tags, JOBS, "Words that are stored with the run.", ()),
     "concurrencies": Option(
         concurrencies,
         JOBS,
-        "Measure only these points and judge the run by them; `rollup.json` names the others as `left_out`.",
+        "Measure only these points and evaluate the run by them; `rollup.json` names the others as `left_out`.",
         travels=True,
         measures=True,
     ),
     "force": Option(
         boolean, BENCH, "Measure points again that have a valid result.", False, travels=True, measures=True
     ),
-    "job_id": Option(job_id, ("bench", "sweep", *RUNS), "Work in this allocation, or look at its run.", chooses=True),
-    "run_dir": Option(text_value, RUNS, "Look at the run in this directory.", chooses=True),
+    "job_id": Option(job_id, ("bench", "sweep", *RUNS), "Work in this allocation, or find its run.", chooses=True),
+    "run_dir": Option(text_value, RUNS, "Find the run in this directory.", chooses=True),
     "output_dir": Option(
         output_dir, JOBS + RUNS, "Parent of run directories; the cluster file's, else `outputs`.", chooses=True
     ),
     "keep": Option(
-        keep, BENCH, "Leave the service up: for an hour, or so many seconds without a controller.", False, travels=True
+        keep,
+        BENCH,
+        "Keep the service up: for an hour, or for this many seconds, without a controller.",
+        False,
+        travels=True,
     ),
     "lease_s": Option(
         lease,
         BENCH,
-        f"Time without a controller after which the nodes go back; {LEASE_S:g}, {KEPT_S:g} with `keep=true`.",
+        f"Time without a controller after which the job ends; {LEASE_S:g}, {KEPT_S:g} with `keep=true`.",
         travels=True,
     ),
     "job_retries": Option(
-        retries, BENCH, "How often to start again on other nodes after a fault that they can cure.", 0, travels=True
+        retries, BENCH, "How often to start again on other nodes after a retryable fault.", 0, travels=True
     ),
-    "wait_timeout_s": Option(seconds, BENCH, "Time to wait for the nodes; 0 waits for ever.", 0, travels=True),
+    "wait_timeout_s": Option(seconds, BENCH, "Time to wait for the nodes; 0 means no limit.", 0, travels=True),
     "health_timeout_s": Option(
-        seconds, BENCH, "Time for the service to become healthy; 0 takes the job's health_check.", 0, travels=True
+        seconds,
+        BENCH,
+        "Time for the service to become healthy; 0 means the time in the job's health_check.",
+        0,
+        travels=True,
     ),
     "teardown_timeout_s": Option(
         seconds, (*BENCH, "stop"), "Time for the steps to end and the job to be gone.", 180, travels=True
     ),
-    "stop_on_failure": Option(boolean, ("sweep",), "Leave out the jobs after one that failed.", False),
-    "dry_run_dir": Option(text_value, ("plan",), "Where the dry runs are written.", "dry-runs"),
+    "stop_on_failure": Option(boolean, ("sweep",), "Skip the remaining jobs after one that failed.", False),
+    "dry_run_dir": Option(text_value, ("plan",), "Parent of the dry runs.", "dry-runs"),
     "step": Option(text_value, ("logs",), "The step whose log is shown; the playbook's own log if not given."),
-    "node": Option(text_value, ("logs",), "The node whose log is shown, of a step that has several."),
+    "node": Option(text_value, ("logs",), "The node whose log is shown, for a step on several nodes."),
     "lines": Option(count, ("status", "logs"), "Last lines of a log to show.", {"status": 5, "logs": 20}),
     "follow": Option(boolean, ("logs",), "Follow the log until the step ends.", True),
     "runtime_dir": Option(text_value, ("submit", "setup"), "Python environment on shared disk for submitted jobs."),
-    "configs_dir": Option(text_value, ("setup",), "Where nats-server and etcd are put."),
-    "setup_python": Option(text_value, ("setup",), "Python that the environment is made with."),
+    "configs_dir": Option(text_value, ("setup",), "Directory for nats-server and etcd."),
+    "setup_python": Option(text_value, ("setup",), "Python that creates the environment."),
     "setup_requirements": Option(text_value, ("setup",), "Requirements file of the environment."),
-    "setup_debian": Option(boolean, ("setup",), "Take the programs from Debian's packages in any case.", False),
+    "setup_debian": Option(boolean, ("setup",), "Always take the programs from Debian's packages.", False),
     "sandbox_state": Option(text_value, ("sandbox",), "`started` or `absent`.", "started"),
     "sandbox_dir": Option(
-        text_value, ("sandbox",), "Its directory; `$SRT_SANDBOX_DIR`, else `.sandbox` in the working directory."
+        text_value,
+        ("sandbox",),
+        "Directory of the sandbox; `$SRT_SANDBOX_DIR`, else `.sandbox` in the working directory.",
     ),
     "sandbox_nodes": Option(count, ("sandbox",), "Number of nodes.", 4),
-    "sandbox_gpus_per_node": Option(count, ("sandbox",), "GPUs that Slurm believes each node has.", 8),
-    "sandbox_slurm_conf": Option(unchecked, ("sandbox",), "More lines for slurm.conf.", ()),
+    "sandbox_gpus_per_node": Option(count, ("sandbox",), "GPUs of each node, as Slurm sees them.", 8),
+    "sandbox_slurm_conf": Option(unchecked, ("sandbox",), "Additional lines of slurm.conf.", ()),
     "sandbox_plugstack": Option(unchecked, ("sandbox",), "Lines of plugstack.conf.", ()),
-    "sandbox_keep_log": Option(boolean, ("sandbox",), "Leave the logs when it is removed.", False),
+    "sandbox_keep_log": Option(boolean, ("sandbox",), "Keep the logs when the sandbox is removed.", False),
     SUBMIT_HOST: Option(
         text_value,
         (*BENCH, *RUNS, "setup", "sandbox"),

@@ -30,7 +30,9 @@ from .modes import LONG_MODE
 def environment_fields():
     """Return the three per-mode environment fields that every backend has."""
     return {
-        f"{mode}_environment": Field(TEXTS, {}, f"Environment of {mode} workers; {{node}} and {{node_id}} are set.")
+        f"{mode}_environment": Field(
+            TEXTS, {}, f"Environment of {mode} workers; {{node}} and {{node_id}} are replaced."
+        )
         for mode in LONG_MODE.values()
     }
 

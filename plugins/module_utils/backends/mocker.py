@@ -33,7 +33,7 @@ class Mocker(Backend):
             "type": Field(Str(), "mocker", "The engine."),
             "engine_type": Field(Choice("vllm", "sglang", "trtllm"), "vllm", "The engine that is simulated."),
             "speedup_ratio": Field(Float(0), 100.0, "How much faster than the simulated engine. 0 is not infinite."),
-            "decode_speedup_ratio": Field(Float(0), 1.0, "Further speed-up of decode steps."),
+            "decode_speedup_ratio": Field(Float(0), 1.0, "Additional speed-up of decode steps."),
             "num_gpu_blocks_override": Field(Int(1), 16384, "KV cache blocks per data-parallel rank."),
             "max_num_seqs": Field(Int(1), 256, "Sequences per iteration."),
             "max_num_batched_tokens": Field(Int(1), 8192, "Tokens per iteration."),
@@ -49,11 +49,11 @@ class Mocker(Backend):
             "bootstrap": Field(
                 Bool(),
                 False,
-                "Prefill and decode meet at the bootstrap ports, as real engines do. Costs about 45 ms a request.",
+                "Prefill and decode meet at the bootstrap ports, as real engines do. Costs about 45 ms per request.",
             ),
             **environment_fields(),
             "mocker_config": config_field(
-                "mocker_config", "Further dynamo.mocker options per mode, with dashes or underscores."
+                "mocker_config", "Additional dynamo.mocker options per mode, with dashes or underscores."
             ),
         },
         doc="dynamo.mocker; needs frontend.type dynamo.",

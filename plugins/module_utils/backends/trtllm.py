@@ -62,7 +62,9 @@ class Trtllm(Backend):
             **environment_fields(),
             "trtllm_config": config_field("trtllm_config", "Engine configuration per mode, as TensorRT-LLM reads it."),
             "publish_events_and_metrics": Field(Bool(), False, "Publish KV events and metrics."),
-            "sequential_node_start": Field(Int(0), 0, "Workers of a node start in batches of this size; 0: together."),
+            "sequential_node_start": Field(
+                Int(0), 0, "Workers of a node start in batches of this size; 0: all at once."
+            ),
             "numa_memory_bind": Field(Bool(), None, "Bind memory to NUMA nodes 0 and 1; default: on gb200 and gb300."),
         },
         doc="TensorRT-LLM, launched with MPI.",

@@ -16,8 +16,8 @@ from ..schema.types import Bool, Int
 ROLE = Section(
     "role",
     {
-        "critical": Field(Bool(), True, "Whether its loss ends the run. If not, the loss is recorded."),
-        "restarts": Field(Int(0, 1000), 0, "How often each of its steps is started again when it ends by itself."),
+        "critical": Field(Bool(), True, "Whether its loss ends the run. Otherwise the loss is recorded."),
+        "restarts": Field(Int(0, 1000), 0, "How often each of its steps is restarted after an unrequested end."),
     },
 )
 SECTION = Section(

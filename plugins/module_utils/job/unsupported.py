@@ -9,8 +9,8 @@ all the same. The rest gets a note.
 
 from __future__ import annotations
 
-# The reference marks the keys by these words (tests/unit/.../plan/test_unsupported.py).
-REFUSED = "Not yet: runs refuse it."
+# The reference marks the keys by these words (tests/unit/.../job/test_unsupported.py).
+REFUSED = "Not supported yet: runs refuse it."
 UNUSED = "Accepted, not used yet."
 
 REFUSED_KEYS = (

@@ -24,11 +24,11 @@ def field(store_config=False):
     """Return the field ``mooncake_kv_store``; *store_config*: with the table of that name."""
     fields = {
         "container": Field(Str(), None, "Image of the store; default: the job's."),
-        "env": Field(TEXTS, {}, "Environment of the store and of the workers towards it."),
-        "master_extra_args": Field(ListOf(Str()), [], "Further options of mooncake_master."),
+        "env": Field(TEXTS, {}, "Environment of the store and of the workers that use it."),
+        "master_extra_args": Field(ListOf(Str()), [], "Additional options of mooncake_master."),
     }
     if store_config:
-        fields["store_config"] = Field(MapOf(Type()), None, f"Content of {CONFIG}, beside the master's address.")
+        fields["store_config"] = Field(MapOf(Type()), None, f"Content of {CONFIG} besides the master's address.")
     return optional(Section("mooncake_kv_store", fields), "A Mooncake KV store beside the workers.")
 
 

@@ -54,19 +54,27 @@ class SaBench(Benchmark):
         "osl": Field(Int(1), None, "Output tokens of a request."),
         "concurrencies": Field(Concurrencies(), None, 'Requests in flight, one point each: [4, 16] or "4x16".'),
         "req_rate": Field(OneOf(Float(0), Choice("inf")), "inf", "Requests per second, or inf."),
-        "random_range_ratio": Field(Float(0.000001, 1), 0.8, "Lengths vary between this share of isl and osl and all."),
+        "random_range_ratio": Field(
+            Float(0.000001, 1), 0.8, "Lengths vary between this share of isl and osl and the full length."
+        ),
         "num_prompts_mult": Field(Int(1), 10, "Requests of a point: this times its concurrency."),
         "num_warmup_mult": Field(Int(0), 2, "Warm-up requests: this times the concurrency."),
         "seed": Field(Int(0), 0, "Seed of the random prompts."),
         "dataset_name": Field(Str(), None, "random, or custom with dataset_path."),
         "dataset_path": Field(Str(), None, "File of a custom dataset."),
         "custom_tokenizer": Field(Str(), None, "Tokenizer directory instead of the model's."),
-        "use_chat_template": Field(Bool(), True, "Put prompts into the template of the chat. Accepted, not used yet."),
+        "use_chat_template": Field(Bool(), True, "Apply the model's chat template to prompts. Accepted, not used yet."),
         "reuse_http_connections": Field(Bool(), None, "Keep connections open between requests; default: yes."),
-        "point_timeout_s": Field(Int(1), 7200, "A point that takes longer is ended and invalid."),
-        "stall_timeout_s": Field(Int(0), 900, "A point without any token for so long is ended; 0: never."),
-        "slow_down_sleep_time": Field(Float(0), None, "sglang: seconds between slowed steps. Not yet: runs refuse it."),
-        "slow_down_wait_time": Field(Float(0), None, "sglang: seconds before the slow-down. Not yet: runs refuse it."),
+        "point_timeout_s": Field(Int(1), 7200, "Seconds after which a point is ended and invalid."),
+        "stall_timeout_s": Field(
+            Int(0), 900, "Seconds without any token after which a point is ended and invalid; 0: never."
+        ),
+        "slow_down_sleep_time": Field(
+            Float(0), None, "sglang: seconds between slowed steps. Not supported yet: runs refuse it."
+        ),
+        "slow_down_wait_time": Field(
+            Float(0), None, "sglang: seconds before the slow-down. Not supported yet: runs refuse it."
+        ),
     }
 
     def problems(self, spec):
