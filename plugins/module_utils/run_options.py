@@ -222,7 +222,7 @@ OPTIONS: dict[str, Option] = {
     "cluster_file": Option(text_value, JOBS + RUNS, "The cluster file; by default `srtslurm.yaml` is looked up."),
     "setup_script": Option(unchecked, JOBS, "Script in configs_dir that runs before each worker."),
     "check_paths": Option(boolean, JOBS, "false: the model and other paths exist on compute nodes only.", True),
-    "job_tags": Option(tags, JOBS, "Words that are stored with the run.", ()),
+    "job_tags": Option(tags, JOBS, "Tags that are stored with the run.", ()),
     "concurrencies": Option(
         concurrencies,
         JOBS,

@@ -51,7 +51,7 @@ options:
     description: A script below C(configs_dir) that runs before each worker; replaces the job's own.
     type: str
   job_tags:
-    description: Words that are stored with the run.
+    description: Tags that are stored with the run.
     type: list
     elements: str
     default: []
