@@ -18,7 +18,7 @@ attributes:
     membership:
       - srt.slurm.all
   check_mode:
-    description: Can run in C(check_mode) and say what it would do, without changing anything.
+    description: Can run in C(check_mode) and return what it would do, without changing anything.
   diff_mode:
     description: Shows in C(diff_mode) what changes, or would change in C(check_mode).
   platform:
@@ -31,7 +31,7 @@ attributes:
 options: {}
 attributes:
   action:
-    description: Has an action plugin, which does the work in the controller where that is the submit host.
+    description: Has an action plugin, which does the work on the controller if that is the submit host.
     support: full
   async:
     description: Can be used with C(async).
@@ -43,7 +43,7 @@ options: {}
 attributes:
   check_mode:
     support: full
-    details: Changes nothing anyway.
+    details: Never changes anything.
   diff_mode:
     support: N/A
     details: Changes nothing, so there is no diff.

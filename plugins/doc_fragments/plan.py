@@ -12,9 +12,9 @@ class ModuleDocFragment:
     DOCUMENTATION = r"""
 options:
   plan_path:
-    description: Path of C(plan.json), as RV(srt.slurm.topology_plan#module:plan_path) gives it.
+    description: Path of C(plan.json), as in RV(srt.slurm.topology_plan#module:plan_path).
     type: path
   plan:
-    description: The plan itself, in place of O(plan_path).
+    description: The plan itself, instead of O(plan_path).
     type: dict
 """

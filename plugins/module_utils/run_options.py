@@ -223,19 +223,19 @@ OPTIONS: dict[str, Option] = {
     "cluster_file": Option(text_value, JOBS + RUNS, "Cluster file, instead of the default lookup."),
     "setup_script": Option(unchecked, JOBS, "Script in configs_dir that runs before each worker."),
     "check_paths": Option(boolean, JOBS, "false: the model and other paths exist on compute nodes only.", True),
-    "job_tags": Option(tags, JOBS, "Words that are stored with the run.", ()),
+    "job_tags": Option(tags, JOBS, "Tags that are stored with the run.", ()),
     "concurrencies": Option(
         concurrencies,
         JOBS,
-        "Measure only these points and judge the run by them; `rollup.json` names the others as `left_out`.",
+        "Measure only these points and evaluate the run by them; `rollup.json` names the others as `left_out`.",
         travels=True,
         measures=True,
     ),
     "force": Option(
         boolean, BENCH, "Measure points again that have a valid result.", False, travels=True, measures=True
     ),
-    "job_id": Option(job_id, ("bench", "sweep", *RUNS), "Work in this allocation, or look at its run.", chooses=True),
-    "run_dir": Option(text_value, RUNS, "Look at the run in this directory.", chooses=True),
+    "job_id": Option(job_id, ("bench", "sweep", *RUNS), "Work in this allocation, or find its run.", chooses=True),
+    "run_dir": Option(text_value, RUNS, "Find the run in this directory.", chooses=True),
     "output_dir": Option(
         output_dir, JOBS + RUNS, "Parent of run directories; the cluster file's, else `outputs`.", chooses=True
     ),
@@ -249,7 +249,7 @@ OPTIONS: dict[str, Option] = {
     "lease_s": Option(
         lease,
         BENCH,
-        f"Time without a controller after which the nodes go back; {LEASE_S:g}, {KEPT_S:g} with `keep=true`.",
+        f"Time without a controller after which the job ends; {LEASE_S:g}, {KEPT_S:g} with `keep=true`.",
         travels=True,
     ),
     "job_retries": Option(
@@ -257,7 +257,11 @@ OPTIONS: dict[str, Option] = {
     ),
     "wait_timeout_s": Option(seconds, BENCH, "Time to wait for the nodes; 0 waits without limit.", 0, travels=True),
     "health_timeout_s": Option(
-        seconds, BENCH, "Time for the service to become healthy; 0 takes the job's health_check.", 0, travels=True
+        seconds,
+        BENCH,
+        "Time for the service to become healthy; 0 means the time in the job's health_check.",
+        0,
+        travels=True,
     ),
     "teardown_timeout_s": Option(
         seconds, (*BENCH, "stop"), "Time for the steps to end and the job to be gone.", 180, travels=True
@@ -265,7 +269,7 @@ OPTIONS: dict[str, Option] = {
     "stop_on_failure": Option(boolean, ("sweep",), "Skip the jobs after one that failed.", False),
     "dry_run_dir": Option(text_value, ("plan",), "Where the dry runs are written.", "dry-runs"),
     "step": Option(text_value, ("logs",), "The step whose log is shown; the playbook's own log if not given."),
-    "node": Option(text_value, ("logs",), "The node whose log is shown, of a step that has several."),
+    "node": Option(text_value, ("logs",), "The node whose log is shown, for a step on several nodes."),
     "lines": Option(count, ("status", "logs"), "Last lines of a log to show.", {"status": 5, "logs": 20}),
     "follow": Option(boolean, ("logs",), "Follow the log until the step ends.", True),
     "runtime_dir": Option(text_value, ("submit", "setup"), "Python environment on shared disk for submitted jobs."),
@@ -275,7 +279,9 @@ OPTIONS: dict[str, Option] = {
     "setup_debian": Option(boolean, ("setup",), "Always take the programs from Debian's packages.", False),
     "sandbox_state": Option(text_value, ("sandbox",), "`started` or `absent`.", "started"),
     "sandbox_dir": Option(
-        text_value, ("sandbox",), "Its directory; `$SRT_SANDBOX_DIR`, else `.sandbox` in the working directory."
+        text_value,
+        ("sandbox",),
+        "Directory of the sandbox; `$SRT_SANDBOX_DIR`, else `.sandbox` in the working directory.",
     ),
     "sandbox_nodes": Option(count, ("sandbox",), "Number of nodes.", 4),
     "sandbox_gpus_per_node": Option(count, ("sandbox",), "Simulated GPUs of each node.", 8),

@@ -12,42 +12,45 @@ module: bench_run
 short_description: Measure the points of a plan, one after the other
 version_added: 0.1.0
 description:
-  - The type of the benchmark says what a point is. For sa-bench it is one concurrency. Its load client runs as a Slurm
-    step on the bench node, started and watched through the job's holder.
+  - The type of the benchmark defines what a point is. For sa-bench it is one concurrency. The load client runs as a
+    Slurm step on the bench node. The job's holder starts and watches it.
   - A point is kept when this run has a valid result with the digest of the point (the service and the parameters of
-    the benchmark), also one that was set aside for another setting meanwhile, which then is the current result again.
+    the benchmark). This includes a result that was set aside for another setting; it becomes the current one again.
     A valid result with the same digest in another run directory beside this one is taken over, with its origin.
-  - A measurement that runs already (its controller went away, or another one is at work) is attached to, never started
-    twice. One that ended unseen is evaluated. While another point is measured, this one waits for its turn.
+  - The module attaches to a measurement that already runs (its controller is gone, or a concurrent controller started
+    it) and never starts it twice. It evaluates a measurement that ended without a controller. While another point is
+    measured, it waits.
   - Every result is evaluated. The verdict with its reasons is kept beside the result, as C(*.verdict.json). Results of
-    earlier measurement attempts are renamed, never written over.
-  - A point is valid when enough requests completed, tokens came, the counts of client and server agree, the load
-    client ended by itself and no worker, frontend or infrastructure step was lost meanwhile, not even one that was
-    started again since.
-  - A point that nobody watched, and during which a part of the service was lost that runs again now, is measured once
-    more.
+    earlier measurement attempts are renamed, never overwritten.
+  - A point is valid when enough requests completed, tokens arrived, the counts of client and server agree, the load
+    client ended on its own, and no worker, frontend or infrastructure step was lost during the measurement, even if it
+    has been restarted since.
+  - A point that was measured without a controller is measured once more if a step of the service was lost during the
+    measurement and runs again now.
   - An invalid point does not fail the task, so that the next points are measured. M(srt.slurm.rollup) returns whether
-    the whole run is valid. The task fails when the service died, with the finished points in the result.
+    the whole run is valid. The task fails when the service died; the result has the finished points.
 extends_documentation_fragment:
   - srt.slurm.plan
   - srt.slurm.attributes
   - srt.slurm.attributes.action
 options:
   force:
-    description: Measure points that have a valid result already.
+    description: Measure points again that already have a valid result.
     type: bool
     default: false
   concurrencies:
-    description: Measure only the points with these concurrencies. Empty means all. An error if the points have none.
+    description: >-
+      Measure only the points with these concurrencies. Empty means all. It is an error if the points of the benchmark
+      have no concurrency.
     type: list
     elements: int
     default: []
   stall_timeout_s:
     description:
-      - A measurement without a new token or answer for so many seconds is stopped, and its point is not valid.
+      - A measurement without a new token or answer for this many seconds is stopped, and its point is not valid.
       - V(0) waits until the deadline of the point.
-      - By default it is the job's C(benchmark.stall_timeout_s), which the plan knows.
-      - A load client that has not begun to send may take as long, and never less than 600 seconds.
+      - The default is the job's C(benchmark.stall_timeout_s), from the plan.
+      - A load client may take as long, and at least 600 seconds, before it sends its first request.
     type: float
   min_completed:
     description: Share of the requests of a point that must complete for it to be valid.
@@ -55,11 +58,11 @@ options:
     default: 0.99
 attributes:
   check_mode:
-    details: Returns which points would be measured, kept or taken over. Asks nobody.
+    details: Returns which points would be measured, kept or taken over. Asks neither Slurm nor the holder.
     support: full
   diff_mode:
     details:
-      - In check mode, the srun line and the environment of each point that would be measured.
+      - In check mode, shows the srun line and the environment of each point that would be measured.
       - A run that measures shows progress lines instead.
     support: partial
 author:
@@ -70,7 +73,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Measure what has no valid result yet
+- name: Measure the points that have no valid result yet
   srt.slurm.bench_run:
     plan_path: "{{ plan.plan_path }}"
   register: bench
@@ -103,7 +106,7 @@ points:
       type: int
       sample: 16
     valid:
-      description: Whether the result may be believed. Null in check mode for a point that would be measured.
+      description: Whether the result is valid. Null in check mode for a point that would be measured.
       type: bool
     reasons:
       description: Why it is not valid.
@@ -118,7 +121,7 @@ points:
       description: The result file.
       type: str
     service_gaps:
-      description: What of the service was lost or missing meanwhile, which the job's C(faults) allow.
+      description: Steps of the service that were lost or missing during the measurement, as the job's C(faults) allow.
       type: list
       elements: str
       sample: ["decode_1 ended during the measurement: killed by signal 9 on node003"]
@@ -135,8 +138,8 @@ points:
       type: str
     attempt:
       description:
-        - The number (C(.attemptN)) under which a C(kept) result had been set aside. It is the current one again, and
-          what was current is set aside. Null when it was current.
+        - The number (C(.attemptN)) under which a C(kept) result had been set aside. That result is the current one
+          again, and the other one is set aside. Null when it was the current one.
       type: int
     changed:
       description: Whether there is a new result, or an earlier one is the current one again.
@@ -146,7 +149,7 @@ valid:
   returned: always, also when the service died
   type: bool
 evidence:
-  description: Of steps that ended, as in RV(srt.slurm.srun_worker#module:evidence).
+  description: Evidence of the steps that ended, as in RV(srt.slurm.srun_worker#module:evidence).
   returned: when a critical step ended
   type: list
   elements: dict

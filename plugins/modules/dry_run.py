@@ -11,10 +11,10 @@ DOCUMENTATION = r"""
 module: dry_run
 short_description: Show and write what jobs would do
 description:
-  - Plans each job on made-up nodes C(node0001) and so on, with job id C(JOBID) and addresses C(<addr:node0001>).
-  - With C(--diff) it shows, for each job, the node map with GPUs and ports, the resolved job with the place where each
-    value came from, the sbatch script, every configuration file, the mounts, every srun line with its environment, the
-    points of the benchmark and the GPU hours that the job can cost.
+  - Plans each job on placeholder nodes C(node0001) and so on, with job id C(JOBID) and addresses C(<addr:node0001>).
+  - With C(--diff) it shows, for each job, the node map with GPUs and ports, the resolved job with the origin of each
+    value, the sbatch script, every configuration file, the mounts, every srun line with its environment, the points of
+    the benchmark and the maximum cost of the job in GPU hours.
   - Writes the same into a directory for each job, unless in check mode. Asks neither Slurm nor the nodes.
   - Always runs on the controller.
 author:
@@ -30,32 +30,32 @@ options:
     elements: dict
     required: true
   origins:
-    description: Where the values of each job came from, as M(srt.slurm.job_spec) returns it.
+    description: The origins of the values of each job, as M(srt.slurm.job_spec) returns them.
     type: list
     elements: dict
     default: []
   notes:
-    description: Further lines for C(plan.txt), for example the notes of M(srt.slurm.job_spec).
+    description: Additional lines for C(plan.txt), for example the notes of M(srt.slurm.job_spec).
     type: list
     elements: str
     default: []
   path:
-    description: Directory in which C(<name>_<time>/) is made for each job.
+    description: Directory in which the module creates C(<name>_<time>/) for each job.
     type: path
     default: dry-runs
   output_dir:
-    description: Where run directories would be made. By default where the job and the cluster file say.
+    description: Parent of the run directories. The default is that of the job or the cluster file.
     type: path
   lease_s:
-    description: The lease that the sbatch script gives to the holder, in seconds.
+    description: The lease in the sbatch script, in seconds.
     type: float
     default: 120.0
 attributes:
   check_mode:
-    details: Writes nothing, shows the same.
+    details: Shows the same and writes nothing.
     support: full
   diff_mode:
-    details: Shows everything about each job.
+    details: Shows the whole dry run of each job.
     support: full
 seealso:
   - module: srt.slurm.job_spec
@@ -69,7 +69,7 @@ EXAMPLES = r"""
     check_paths: false
   register: prelude
 
-- name: Write what they would do
+- name: Write their dry runs
   srt.slurm.dry_run:
     jobs: "{{ prelude.jobs }}"
     origins: "{{ prelude.origins }}"
@@ -93,11 +93,11 @@ jobs:
       type: str
       returned: always
     plan:
-      description: Numbers of the plan, as RV(srt.slurm.topology_plan#module:plan).
+      description: Summary of the plan, as in RV(srt.slurm.topology_plan#module:plan).
       type: dict
       returned: always
     node_map:
-      description: A small picture of who sits where, with ports and cost.
+      description: Map of nodes, GPUs, workers and ports, with the cost.
       type: str
       returned: always
     files:

@@ -9,29 +9,31 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: health_wait
-short_description: Wait until a service answers, or stop at once when a part of it died
+short_description: Wait until a service answers, or fail at once when a critical step ended
 version_added: 0.1.0
 description:
-  - The checks of the plan (ports, models, one real request) are made by the job's holder, inside the compute
-    network. They are tried fast at first and slower later.
-  - Ends at once, with evidence, when a critical step of the plan ended.
-  - It changes nothing.
+  - The job's holder runs the checks of the plan (ports, models, one real request) inside the compute network, at
+    short intervals first and at longer ones later.
+  - Fails at once, with evidence, when a critical step of the plan has ended.
+  - Changes nothing.
 extends_documentation_fragment:
   - srt.slurm.plan
   - srt.slurm.attributes
   - srt.slurm.attributes.action
 options:
   timeout_s:
-    description: Seconds that the service may take. V(0) takes what the job's C(health_check) says.
+    description: Seconds that the service may take. V(0) means the time in the job's C(health_check).
     type: float
     default: 0.0
   slice_s:
-    description: The longest time that one request to the holder waits. After each the caller's life is looked at.
+    description: >-
+      The longest time in seconds that one request to the holder waits. After each request the module checks that its
+      controller is still alive.
     type: float
     default: 5.0
 attributes:
   check_mode:
-    details: Returns at once with all checks not done.
+    details: Returns at once, with no check done.
     support: full
   diff_mode:
     details: There is nothing to show.
@@ -61,37 +63,37 @@ checks:
       type: str
       sample: workers_registered
     done:
-      description: Whether it was fulfilled.
+      description: Whether it passed.
       type: bool
     attempts:
       description: How often it was tried.
       type: int
       sample: 12
     elapsed_s:
-      description: Seconds until it was fulfilled, or until now.
+      description: Seconds until it passed, or until now.
       type: float
       sample: 3.4
     last_error:
-      description: Why it was not fulfilled when it was last tried.
+      description: Why it did not pass when it was last tried.
       type: str
       sample: "HTTP 503: no workers"
 lost:
-  description: Steps that ended by themselves and that the run can do without (the job's C(faults)).
+  description: Lost steps that the run can do without (the job's C(faults)).
   returned: always, also on failure
   type: list
   elements: str
   sample: []
 completed:
-  description: Whether all checks were fulfilled.
+  description: Whether all checks passed.
   returned: always, also on failure
   type: bool
 elapsed_s:
-  description: Seconds that it took.
+  description: Duration of the wait in seconds.
   returned: always, also on failure
   type: float
   sample: 3.9
 evidence:
-  description: Of steps that ended, as in RV(srt.slurm.srun_worker#module:evidence).
+  description: Evidence of the steps that ended, as in RV(srt.slurm.srun_worker#module:evidence).
   returned: when a critical step ended
   type: list
   elements: dict

@@ -9,19 +9,20 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: job_spec
-short_description: Check a job description and complete it
+short_description: Validate a job file and fill in its defaults
 description:
-  - Reads a job, lays the cluster file's defaults under it, checks it and fills in every default.
-  - Every problem of a file is reported at once, with file, line, path and, where possible, the right key.
+  - Reads a job, merges it over the cluster file's defaults, validates it and fills in every default.
+  - Reports all problems of a file at once, with file, line, path and, where possible, the correct key.
   - The job comes from O(job), from O(job_file), or from the extra vars of the run. There it is either a variable
-    C(job), a variable C(job_file), or the top-level keys of the extra vars file that holds C(model) and C(resources).
+    C(job), a variable C(job_file), or the top-level keys of the extra vars file that has C(model) and C(resources).
     All forms give the same spec.
   - In the flat form a variable on the command line replaces the top-level key of the same name, for example
     C(-e name=other).
-  - Extra vars that are nearly one of this collection's variables are errors that name the right one.
-  - Values of environment variables whose names look secret (C(HF_TOKEN), C(STORE_PASSWORD)), whose values do (a URL
-    with a password), or that come from a vault are replaced by references. Anything else from a vault is an error, but
-    for short words, numbers and truth values of a file that is encrypted as a whole, and for such a job file itself.
+  - A misspelt run option among the extra vars is an error that names the correct one.
+  - Replaces secret values of environment variables by references. A value is secret if its name says so (C(HF_TOKEN),
+    C(STORE_PASSWORD)), if the value says so (a URL with a password), or if it comes from a vault. Any other value from
+    a vault is an error, except for short words, numbers and truth values of a file that is encrypted as a whole, and
+    for the content of such a job file itself.
   - Always runs on the controller, and never changes anything.
 author:
   - srt.slurm developers (@srt-slurm)
@@ -35,67 +36,73 @@ options:
     type: dict
   job_file:
     description:
-      - A file with the job. A job may be the keys themselves, or stand under one key C(job).
-      - A file with C(base) holds variants; C(file:override_name), C(file:zip_override_name[2]), C(file:base) or a glob
-        after the colon chooses among them. Without it all variants are returned, the base not among them.
+      - A file with the job. Its keys are at the top level, or under one key C(job).
+      - A file with C(base) has variants. C(file:override_name), C(file:zip_override_name[2]), C(file:base) or a glob
+        after the colon selects among them. Without a selector all variants are returned, but not the base.
       - A job with C(sweep) becomes one job for each combination of its parameters.
-      - Of a directory all files C(*.yaml) and C(*.yml) below it are read.
+      - A directory stands for all files C(*.yaml) and C(*.yml) below it.
     type: path
   cluster_file:
     description:
-      - The cluster file. By default the file named by the environment variable E(SRTSLURM_CONFIG), otherwise the
-        first C(srtslurm.yaml) in the working directory and the directories above it.
+      - The cluster file. The default is the file in the environment variable E(SRTSLURM_CONFIG), otherwise the first
+        C(srtslurm.yaml) in the working directory and the directories above it.
     type: path
   setup_script:
     description: A script below C(configs_dir) that runs before each worker; replaces the job's own.
     type: str
   job_tags:
-    description: Words that are stored with the run.
+    description: Tags that are stored with the run.
     type: list
     elements: str
     default: []
   check_paths:
-    description: Whether model, container and Python must exist here. Turn it off for paths of compute nodes only.
+    description: >-
+      Whether model, container and Python must exist on the submit host. Set it to V(false) if they exist on compute
+      nodes only.
     type: bool
     default: true
   output_dir:
     description:
-      - Parent of the run directories; by default that of the cluster file, else C(outputs).
-      - When the job has secrets it gets a private file with a random key, so that a secret has the same reference in
-        every run and on every machine.
+      - Parent of the run directories. The default is that of the cluster file, else C(outputs).
+      - If the job has secrets, the module creates a private file with a random key there, so that a secret has the same
+        reference in every run and on every machine.
     type: path
   single:
-    description: More than one job is an error, unless in check mode, where all are shown.
+    description: Whether more than one job is an error. In check mode all are shown.
     type: bool
     default: false
   rehearse:
     description:
-      - Nothing will be run. What this version cannot run yet is then a note instead of an error, as in check mode.
+      - Whether the jobs are only planned. Features that this version cannot run yet are then notes instead of errors,
+        as in check mode.
     type: bool
     default: false
   frozen:
-    description: A file with an earlier answer of this module, which is given again. Nothing else is read.
+    description: A file with an earlier result of this module. The module returns that result and reads nothing else.
     type: path
   keep:
-    description: Whether the service stays up after the run - C(true), C(false), or the seconds that it stays up alone.
+    description: >-
+      Whether the service stays up after the run - C(true), C(false), or the seconds that it stays up without a
+      controller.
     type: str
     default: "false"
   lease_s:
     description:
-      - Seconds after which the job ends itself without a sign of life of a controller. By default the number in
-        O(keep), else 3600 with O(keep) and 120 without. 15 is the least.
+      - Seconds without a heartbeat of a controller after which the job ends. The default is the number in O(keep), else
+        3600 with O(keep) and 120 without. The minimum is 15.
     type: str
   concurrencies:
     description:
-      - The points to measure - one number, text such as V(4,16), or a list. One that the job does not have is an error.
-      - By default all points of the job.
+      - The points to measure - one number, text such as V(4,16), or a list. A point that the job does not have is an
+        error.
+      - The default is all points of the job.
     type: raw
   job_id:
-    description: The allocation that the run is to work in. Only its form is checked - the number of one whole job.
+    description: The allocation that the run works in. The module only checks that it is a valid id of a whole job.
     type: str
 attributes:
   check_mode:
-    details: Gives the same answer in check mode.
+    details: Returns the same in check mode.
     support: full
   diff_mode:
     details: Nothing changes, so there is no diff.
@@ -107,13 +114,13 @@ EXAMPLES = r"""
   srt.slurm.job_spec:
   register: prelude
 
-- name: Read a certain file
+- name: Read a given file
   srt.slurm.job_spec:
     job_file: recipes/deepseek.yaml
     check_paths: false
   register: prelude
 
-- name: Show what Slurm will be asked for
+- name: Show the allocation request
   ansible.builtin.debug:
     var: prelude.jobs[0].allocation
 """
@@ -121,8 +128,8 @@ EXAMPLES = r"""
 RETURN = r"""
 secrets_path:
   description:
-    - A private file with the values of the secrets, which lives as long as this playbook run.
-    - M(srt.slurm.slurm_job) and M(srt.slurm.topology_plan) take it.
+    - A private file with the values of the secrets, for M(srt.slurm.slurm_job) and M(srt.slurm.topology_plan).
+    - It exists as long as this playbook run.
   returned: when the job has secrets
   type: str
 jobs:
@@ -136,15 +143,15 @@ jobs:
       type: str
       returned: always
     spec:
-      description: The complete job; M(srt.slurm.topology_plan) takes it.
+      description: The complete job, for M(srt.slurm.topology_plan).
       type: dict
       returned: always
     allocation:
-      description: What Slurm is asked for; M(srt.slurm.slurm_job) takes it.
+      description: The allocation request, for M(srt.slurm.slurm_job).
       type: dict
       returned: always
     metadata:
-      description: What is stored as C(<job_id>.json), without the id.
+      description: The content of C(<job_id>.json), without the id.
       type: dict
       returned: always
     config_text:
@@ -152,7 +159,7 @@ jobs:
       type: str
       returned: always
     output_dir:
-      description: Where the cluster file wants run directories, or null.
+      description: Parent of the run directories in the cluster file, or null.
       type: str
       returned: always
     digests:
@@ -164,7 +171,7 @@ keep:
   returned: success
   type: bool
 lease_s:
-  description: Seconds after which the job ends itself without a sign of life of a controller.
+  description: Seconds without a heartbeat of a controller after which the job ends.
   returned: success
   type: float
 concurrencies:
@@ -174,20 +181,20 @@ concurrencies:
   elements: int
 origins:
   description:
-    - Where the values of each job came from, in the order of RV(jobs) - the path of each value that is no default, and
-      a line of the job file, a setting of the cluster file, or an extra var.
+    - The origins of the values of each job, in the order of RV(jobs) - for the path of each value that is not a
+      default, a line of the job file, a setting of the cluster file, or an extra var.
   returned: success
   type: list
   elements: dict
 notes:
-  description: What a person should know about how the job was read.
+  description: Notes to the user about the job.
   returned: success
   type: list
   elements: str
 problems:
   description:
-    - All problems, each with file, line, path, problem and remedy. What only some variants of a file have says in
-      C(jobs) which.
+    - All problems, each with file, line, path, problem and remedy. A problem of only some variants of a file names them
+      in C(jobs).
   returned: when the job or the cluster file is wrong
   type: list
   elements: dict

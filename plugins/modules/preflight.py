@@ -9,18 +9,18 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: preflight
-short_description: Look at the nodes of a job before models load
+short_description: Check the nodes of a job before models load
 version_added: 0.1.0
 description:
-  - One step over all nodes of the job, in which each node reports whether its GPUs are visible and idle, whether the
-    ports that the plan wants are free, whether F(/dev/shm), disks and mounts are as they should be, and its clock.
-  - What finished jobs of the same output directory left on a node (directories below F(/tmp), processes) is reported
-    and removed. Only what carries the mark of such a run directory, belongs to the user, and whose job Slurm no longer
-    lists is touched.
-  - What outlived a step of this job is removed as well, unless a later step started it.
-  - While another controller looks at the nodes of the same job it is waited for, for O(timeout_s) at most. Then its
-    step is ended.
-  - Nothing is done when all steps of the plan run already.
+  - Runs one step over all nodes of the job. Each node reports whether its GPUs are visible and idle, whether the ports
+    of the plan are free, whether F(/dev/shm), disks and mounts are in order, and its clock.
+  - Reports and removes the leftovers of finished jobs of the same output directory on a node (directories below
+    F(/tmp), processes). It touches only leftovers that carry the mark of such a run directory, belong to the user, and
+    whose job Slurm no longer lists.
+  - Also removes processes that outlived a step of this job, unless a later step started them.
+  - If a concurrent controller checks the nodes of the same job, waits for it, O(timeout_s) at most, and then ends its
+    step.
+  - Does nothing when all steps of the plan run already.
 extends_documentation_fragment:
   - srt.slurm.plan
   - srt.slurm.attributes
@@ -31,30 +31,31 @@ options:
     type: int
     default: 256
   min_shm_mib:
-    description: Free space in MiB that F(/dev/shm) should have. Less is told, but does not fail.
+    description: Free space in MiB that F(/dev/shm) should have. Less is a warning, not an error.
     type: int
     default: 1024
   clock_skew_s:
-    description: Seconds that a node's clock may be off. More is told, but does not fail.
+    description: >-
+      Seconds by which a node's clock may differ from that of the submit host. More is a warning, not an error.
     type: float
     default: 5.0
   clean:
-    description: Whether to remove what finished jobs of ours left. If not, it is told in RV(notes).
+    description: Whether to remove the leftovers of finished jobs of the collection. If not, RV(notes) names them.
     type: bool
     default: true
   ignore:
-    description: Checks whose problems do not matter.
+    description: Checks whose problems are ignored.
     type: list
     elements: str
     choices: [clock, disk, gpu, mount, port, shm]
     default: []
   timeout_s:
-    description: Seconds until all nodes must have reported.
+    description: Seconds in which all nodes must report.
     type: float
     default: 120.0
 attributes:
   check_mode:
-    details: Returns at once and looks at nothing.
+    details: Returns at once and checks nothing.
     support: full
   diff_mode:
     details: There is nothing to show.
@@ -66,11 +67,11 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Look at the nodes
+- name: Check the nodes
   srt.slurm.preflight:
     plan_path: "{{ plan.plan_path }}"
 
-- name: Look at nodes whose ports somebody else may use
+- name: Check nodes whose ports foreign processes may use
   srt.slurm.preflight:
     plan_path: "{{ plan.plan_path }}"
     ignore: [port]
@@ -79,7 +80,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 nodes:
-  description: What each node said, in the order of the plan. Empty when nothing was done.
+  description: The reports of the nodes, in the order of the plan. Empty when nothing was done.
   returned: always, also on failure
   type: list
   elements: dict
@@ -95,14 +96,14 @@ nodes:
       description: How many GPUs nvidia-smi shows; null where there is no nvidia-smi.
       type: int
     unchecked:
-      description: What the node could not look at, each with C(check) and C(why).
+      description: What the node could not check, each with C(check) and C(why).
       type: list
       elements: dict
     nonce:
-      description: What tells this report from those of earlier looks and other controllers.
+      description: Distinguishes this report from those of earlier checks and of concurrent controllers.
       type: str
     stale:
-      description: What finished jobs left.
+      description: Leftovers of finished jobs.
       type: list
       elements: str
     cleaned:
@@ -126,7 +127,7 @@ problems:
       description: V(clock), V(disk), V(gpu), V(mount), V(port) or V(shm).
       type: str
     fatal:
-      description: Whether it fails the module.
+      description: Whether it fails the task.
       type: bool
     text:
       description: What is wrong.
@@ -134,7 +135,7 @@ problems:
       sample: port 8081 of decode_0 is taken by another process (Address already in use)
 notes:
   description:
-    - Checks that nodes could not do, and with O(clean=false) each thing that is left on a node. They fail nothing.
+    - Checks that nodes could not do, and with O(clean=false) the leftovers on each node. They do not fail the task.
     - They are shown as lines, also without C(-v).
   returned: always, also on failure
   type: list
@@ -146,16 +147,16 @@ cleaned:
   type: list
   elements: str
 bad_nodes:
-  description: The nodes with faults, which another try leaves out.
+  description: The faulty nodes, which a retry leaves out.
   returned: failure
   type: list
   elements: str
 retryable:
-  description: Whether another allocation may do better.
+  description: Whether a retry in another allocation may succeed.
   returned: failure
   type: bool
 duration_s:
-  description: Seconds that it took.
+  description: Duration in seconds.
   returned: always, also on failure
   type: float
   sample: 0.3

@@ -9,13 +9,13 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: rollup
-short_description: Consolidate what a run left behind into rollup.json and rollup.csv
+short_description: Consolidate the results of a run into rollup.json and rollup.csv
 version_added: 0.1.0
 description:
   - Reads the plan, the results with their verdicts, the worker logs and the configuration of a run. Writes one file
-    that says what was measured, on what, with what settings, and whether it may be believed.
-  - Maxima are taken over valid points only. Values that look secret are replaced. Times are UTC.
-  - A rollup that would say the same as the one that is there is not written again.
+    that says what was measured, on what hardware, with what settings, and whether it is valid.
+  - Maxima are over valid points only. Secret values are redacted. Times are in UTC.
+  - Does not write a rollup whose content equals that of the existing one.
   - An invalid run does not fail the task. See RV(valid).
 requirements:
   - pandas, for C(rollup.csv). Without it the file is written with the standard library and has the same content.
@@ -32,14 +32,14 @@ options:
     default: {}
   force:
     description:
-      - All points are measured anew (O(srt.slurm.bench_run#module:force)), so that in check mode none counts as taken
+      - All points are measured again (O(srt.slurm.bench_run#module:force)). In check mode none then counts as taken
         over from an earlier run.
     type: bool
     default: false
   concurrencies:
     description:
-      - The points that this run was to measure (O(srt.slurm.bench_run#module:concurrencies)). Empty means all.
-      - RV(chosen_valid) is about these. RV(valid) and C(rollup.json) stay about the whole job.
+      - The points that this run measures (O(srt.slurm.bench_run#module:concurrencies)). Empty means all.
+      - RV(chosen_valid) covers these. RV(valid) and C(rollup.json) still cover the whole job.
     type: list
     elements: int
     default: []
@@ -66,7 +66,7 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     msg: "{{ rollup.table.splitlines() }}"
 
-- name: Fail when the results cannot be believed
+- name: Fail when the results are not valid
   ansible.builtin.assert:
     that: rollup.valid
     fail_msg: "{{ rollup.reasons | join('; ') }}"
@@ -87,7 +87,7 @@ csv_path:
   returned: success
   type: str
 text_path:
-  description: Path of C(rollup.txt), the table for people.
+  description: Path of C(rollup.txt), the table as text.
   returned: success
   type: str
 valid:
@@ -107,7 +107,7 @@ chosen_valid:
   returned: success
   type: bool
 chosen_reasons:
-  description: Those of RV(reasons) that count for RV(chosen_valid).
+  description: The RV(reasons) that apply to RV(chosen_valid).
   returned: success
   type: list
   elements: str

@@ -9,12 +9,12 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: run_info
-short_description: Say how far a run is
+short_description: Show the progress of a run
 version_added: 0.1.0
 description:
   - Reads the run directory, Slurm and, while the job runs, the job's holder. Works on every machine that sees the run
     directory, and also for runs that are over.
-  - The lease of the job is not renewed by looking.
+  - Does not renew the lease of the job.
 extends_documentation_fragment:
   - srt.slurm.found_run
   - srt.slurm.attributes
@@ -22,14 +22,14 @@ extends_documentation_fragment:
   - srt.slurm.attributes.info
 options:
   lines:
-    description: How many last lines of the log that tells most are returned.
+    description: How many of the last lines of the most informative log are returned.
     type: int
     default: 5
   report:
     description:
-      - What is shown. V(status) shows all that is returned.
-      - V(service) shows only what stays up when a run is over - its address, how long, and the command that ends it -
-        and nothing when the job ends.
+      - What is shown. V(status) shows everything that is returned.
+      - V(service) shows only the service that stays up after a run (its address, how long, and the command that ends
+        it), and nothing when the job ends.
     type: str
     choices: [status, service]
     default: status
@@ -41,7 +41,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Look at the newest run
+- name: Get the progress of the newest run
   srt.slurm.run_info:
     output_dir: /shared/outputs
   register: status
@@ -58,8 +58,8 @@ run_dir:
   type: str
 job:
   description: >-
-    The job - id, name, state and reason in Slurm's words, C(started_at), C(ends_at), C(time_left_s), which are null as
-    long as it waits for nodes, and C(waits_s), how long it has waited for them, null when it does not.
+    The job - its id and name, Slurm's state and reason, C(started_at), C(ends_at) and C(time_left_s), which are null
+    while it waits for nodes, and C(waits_s), the seconds that it has waited for them, null when it does not wait.
   returned: success
   type: dict
   sample: {"id": "4711", "name": "quickstart", "state": "RUNNING", "time_left_s": 3240}
@@ -69,13 +69,13 @@ live:
   type: bool
 stage:
   description:
-    - V(allocation) while the job waits, then the stage that is going on, V(kept) when all is measured and the
-      service is still up, V(ended) when the job is gone, V(unknown) when Slurm does not answer.
+    - V(allocation) while the job waits, then the current stage, V(kept) when everything is measured and the service is
+      still up, V(ended) when the job is gone, V(unknown) when Slurm does not answer.
   returned: success
   type: str
   sample: benchmark
 ending:
-  description: Why the holder ends or ended the job, null when it does not, or could not write it down.
+  description: Why the holder ends or ended the job, null when it does not, or could not record it.
   returned: success
   type: dict
   contains:
@@ -83,7 +83,7 @@ ending:
       description:
         - V(requested) by a controller, V(lease_expired), V(playbook_ended) for the playbook inside the job, or what
           Slurm did - V(time_limit), V(preempted), V(node_failed), V(requeued), V(cancelled), V(over) when the job had
-          ended before its holder could know, V(signal) as long as Slurm may still say why, V(unexplained).
+          ended before its holder could know why, V(signal) while Slurm may still report why, V(unexplained).
       type: str
       sample: time_limit
     reason:
@@ -92,8 +92,8 @@ ending:
       sample: "signal 15: its time limit of 01:00:00 is reached"
 requeue:
   description: >-
-    What a job waits for that was requeued, null for any other one. RV(ending) is then of the job attempt before;
-    RV(valid), RV(verdict) and the reasons of RV(points) are null until this one has its own.
+    What a requeued job waits for, null for any other job. RV(ending) is then about the previous job attempt; RV(valid),
+    RV(verdict) and the reasons of RV(points) are null until this job attempt has its own.
   returned: success
   type: str
   sample: "requeued: attempt 2 of 3 starts when it gets nodes"
@@ -104,10 +104,10 @@ workers:
   sample: {"planned": 4, "running": 4}
 service:
   description:
-    - The service that a job keeps up, null when its holder does not answer or ends it.
+    - The service of the job, null when its holder does not answer or ends it.
     - C(url) as the nodes see it, null unless all critical steps of the plan run; the number of C(planned) and
-      C(running) steps; C(left_s), the seconds until the job ends if no run renews its lease, by C(ends_by), V(lease) or
-      V(time limit).
+      C(running) steps; C(left_s), the seconds until the job ends if no run renews its lease; and what ends it then,
+      C(ends_by), V(lease) or V(time limit).
   returned: success
   type: dict
   sample: {"url": "http://10.1.0.1:8000", "planned": 7, "running": 7, "left_s": 3600.0, "ends_by": "lease"}
@@ -115,16 +115,16 @@ steps:
   description:
     - The latest record of every step - C(name), C(tier), C(state), C(step_id), C(node), C(nodes), C(attempt),
       C(expected), and its times C(started_at), C(running_at) and C(ended_at).
-    - How it ended is C(end_code) - V(exited) with C(exit_code), V(killed) by C(signal), V(node_failed), V(srun_failed),
-      V(client_killed), V(stopped_early) before it started, V(unknown) for one without a client, V(unseen) while there
-      was no holder, V(with_job). C(reason) is the same in words.
+    - C(end_code) says how it ended - V(exited) with C(exit_code), V(killed) by C(signal), V(node_failed),
+      V(srun_failed), V(client_killed), V(stopped_early) before it started, V(unknown) for one without a client,
+      V(unseen) while there was no holder, V(with_job). C(reason) is the same in words.
   returned: success
   type: list
   elements: dict
 points:
   description:
-    - The points, each with C(state) V(waiting), V(running), V(done), V(invalid) or, when the job is gone without a
-      verdict on it, V(not_measured), with reasons, and requests done.
+    - The points, each with the number of completed requests, reasons, and its C(state) - V(waiting), V(running),
+      V(done), V(invalid), or V(not_measured) when the job is gone without a verdict on the point.
   returned: success
   type: list
   elements: dict
@@ -139,15 +139,15 @@ verdict:
   returned: success
   type: str
 lease_left_s:
-  description: Seconds until the job ends unless a controller is heard of. Null when there is no holder to ask.
+  description: Seconds until the job ends unless a controller renews its lease. Null when no holder answers.
   returned: success
   type: float
 trouble:
-  description: What troubles the holder, such as a full disk.
+  description: Problem of the holder, such as a full disk.
   returned: success
   type: str
 log:
-  description: Path of the log that tells most.
+  description: Path of the most informative log.
   returned: success
   type: str
 last_lines:
@@ -156,7 +156,7 @@ last_lines:
   type: list
   elements: str
 text:
-  description: All this as a few lines for people.
+  description: All this as readable text.
   returned: success
   type: str
 """

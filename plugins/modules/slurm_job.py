@@ -12,13 +12,13 @@ module: slurm_job
 short_description: Find, submit or end one Slurm allocation for a service
 version_added: 0.1.0
 description:
-  - An allocation is known by its user, its job name and the digest of what was asked for, which is kept in the job's
-    comment (C(srt.slurm:DIGEST), with C(:play) behind it for a job that runs a O(playbook)). Slurm is asked each time;
-    nothing is believed from a file.
-  - A job is submitted held. Its run directory is written, then it is released, so it never starts without its files.
-  - A job that was released and is held now stays held. RV(notes) says how to let it go.
+  - An allocation is identified by its user, its job name and the digest of its request, which is in the job's comment
+    (C(srt.slurm:DIGEST), with the suffix C(:play) for a job that runs a O(playbook)). The module asks Slurm each time
+    and trusts no file for this.
+  - Submits a job held, writes its run directory, then releases it, so that it never starts without its files.
+  - A job that is held after its release stays held. RV(notes) says how to release it.
   - The batch script runs the holder, which owns all processes of the job until the job ends.
-  - Two submitters of the same request at the same time end up with one job. The younger one is withdrawn.
+  - Two concurrent controllers that submit the same request get one job. The younger job is withdrawn.
 requirements:
   - The Slurm commands on the submit host, and Python 3.8 or newer as C(python3) on the first allocated node.
   - A O(output_dir) that the submit host and the allocated nodes see under the same path.
@@ -28,43 +28,43 @@ extends_documentation_fragment:
 options:
   allocation:
     description:
-      - The request, as RV(srt.slurm.job_spec#module:jobs) gives it - C(name), C(nodes), C(gpus_per_node), C(ntasks),
-        C(ntasks_per_node), C(time_limit), C(partition), C(account), C(exclusive), C(segment), C(directives),
-        C(environment) and C(digest); further C(exclude), the nodes that failed an earlier attempt.
-      - A directive replaces an option of ours with the same name. RV(notes) says so.
+      - The allocation request, as in RV(srt.slurm.job_spec#module:jobs) - C(name), C(nodes), C(gpus_per_node),
+        C(ntasks), C(ntasks_per_node), C(time_limit), C(partition), C(account), C(exclusive), C(segment),
+        C(directives), C(environment) and C(digest), also C(exclude), the nodes that failed in an earlier job attempt.
+      - A directive replaces an option of the module with the same name. RV(notes) says so.
     type: dict
   state:
     description:
-      - V(present) submits the job unless it is there, and does not wait.
-      - V(running) does that too and waits until the job runs and its holder answers.
-      - V(absent) lets the holder end all steps in order, then the job, and waits until it is gone from the queue.
-        A suspended job is resumed for that, where Slurm allows it.
-      - V(requeued) is for the playbook that runs inside the job (O(playbook)). Once it has ended, the job goes back
-        into the queue, and starts again in the same run directory, without the C(exclude) of O(allocation). Nothing
-        is changed when O(playbook.retries) is used up.
+      - V(present) submits the job unless it exists, and does not wait.
+      - V(running) does the same and waits until the job runs and its holder answers.
+      - V(absent) lets the holder end all steps in order, then the job, and waits until it is gone from the queue. It
+        resumes a suspended job first, where Slurm allows it.
+      - V(requeued) is for the playbook that runs inside the job (O(playbook)). When the playbook has ended, the job is
+        requeued and starts again in the same run directory, without the nodes in C(exclude) of O(allocation). Nothing
+        changes when O(playbook.retries) is used up.
     type: str
     choices: [present, running, absent, requeued]
     default: running
   job_id:
     description:
-      - Take this job instead of looking for one. It is never submitted.
+      - Use this job instead of looking for one. Nothing is submitted.
       - An allocation that something else submitted, such as C(salloc --no-shell), is adopted with O(state=running). Its
         holder becomes a step whose client runs on the submit host, and O(state=absent) ends that, not the allocation.
-        When the holder was killed, O(state=absent) ends the steps that it left by their ids.
-      - A task of a job array is given by its own number, which it has as C(SLURM_JOB_ID).
+        If the holder was killed, O(state=absent) ends its remaining steps by their ids.
+      - A task of a job array is given by its own job id, which it has as C(SLURM_JOB_ID).
     type: str
   output_dir:
     description:
-      - Directory of the run directories. The job's own is C(OUTPUT_DIR/JOB_ID), C(latest) is the newest.
-      - A job of the same request that works below another one is an error with V(running), which names that
-        directory. V(present) leaves it as it is, and V(absent) ends it where it works.
-      - With O(job_id) and V(absent), a job that works elsewhere while C(OUTPUT_DIR/JOB_ID) is there is left alone. Its
-        number has come again, and the run of that directory has ended.
+      - Parent of the run directories. That of the job is C(OUTPUT_DIR/JOB_ID), C(latest) is the newest.
+      - With V(running), a job of the same request that works below another output directory is an error that names that
+        directory. V(present) leaves the job as it is, and V(absent) ends it where it works.
+      - With O(job_id) and V(absent), a job that works elsewhere is left alone if C(OUTPUT_DIR/JOB_ID) exists. Slurm has
+        reused its id, and the run of that directory has ended.
       - Such a directory is set aside (C(OUTPUT_DIR/JOB_ID.earlier1)) for a job that is submitted or adopted.
     type: path
     required: true
   config_text:
-    description: Text of C(config.yaml) in the run directory, the configuration as it was at submission.
+    description: Text of C(config.yaml) in the run directory, the configuration at submission.
     type: str
   metadata:
     description:
@@ -72,34 +72,34 @@ options:
     type: dict
     default: {}
   lease_s:
-    description: Seconds without a sign of life of a controller after which the holder ends the job.
+    description: Seconds without a heartbeat of a controller after which the holder ends the job.
     type: float
     default: 120.0
   wait_timeout_s:
     description:
-      - Seconds that V(running) waits for the job to start. V(0) waits for ever.
+      - Seconds that V(running) waits for the job to start. V(0) means no limit.
       - After that the job stays in the queue.
     type: float
     default: 0.0
   end_timeout_s:
     description:
-      - Seconds in which V(absent) expects the holder to end all steps. After that the job is cancelled, and it is an
-        error when it is still in the queue a minute later. In an adopted allocation it is an error at once.
+      - Seconds that the holder has to end all steps with V(absent). After that the job is cancelled, and it is an error
+        if it is still in the queue a minute later. In an adopted allocation it is an error at once.
     type: float
     default: 180.0
   retries:
     description:
       - How often V(running) submits another job when Slurm takes a job away before it can be used - a node failed, its
-        prolog failed, the job was preempted, or its first node never began with it. Nodes that failed are left out.
-      - A job that somebody cancelled is not followed by another one, nor is one that O(job_id) names.
+        prolog failed, the job was preempted, or its first node never started it. Nodes that failed are left out.
+      - A job that somebody cancelled is not replaced, nor is the job in O(job_id).
     type: int
     default: 0
   playbook:
     description:
       - A playbook of this collection that the holder runs inside the job, from a frozen copy of the collection and of
         the job in the run directory. Its output goes to RV(log), and its exit code becomes that of the job.
-      - Only for a job that this call submits. One that is there already with the same playbook and job is left as it
-        is. One without a playbook, or with another job, is an error.
+      - Only for a job that this call submits. An existing job with the same playbook and job is left as it is. An
+        existing one without a playbook, or with another job, is an error.
     type: dict
     suboptions:
       name:
@@ -112,8 +112,8 @@ options:
         required: true
       extra_vars:
         description:
-          - Extra vars of the playbook. On the controller those of the running playbook that mean something to playbooks
-            of this collection are added.
+          - Extra vars of the playbook. On the controller the module adds those extra vars of the running playbook that
+            travel into the job.
         type: dict
         default: {}
       keep:
@@ -122,21 +122,23 @@ options:
         default: false
       retries:
         description:
-          - How often the job may be requeued by itself, in the same run directory. Slurm does that when it preempts the
-            job (where the partition requeues) or a node fails, the playbook with O(state=requeued).
+          - How often the job may be requeued, in the same run directory. Slurm requeues it when it preempts the job
+            (where the partition requeues) or a node fails, the playbook with O(state=requeued).
           - Without it the job is submitted with C(--no-requeue).
         type: int
         default: 0
       python:
-        description: A Python that has ansible-core, under a path that the nodes see. By default the one that runs this.
+        description: >-
+          A Python with ansible-core, under a path that the nodes see. The default is the Python that runs the module.
         type: path
       collection:
         description: The collection's directory on the submit host. Needed when that is not the controller.
         type: path
   reason:
     description:
-      - Why O(state=absent) ends the job, in a few words. The user and the host are added. It stands in the output of
-        the job, in RV(srt.slurm.run_info#module:ending), and in the message of a playbook that still works with it.
+      - Why O(state=absent) ends the job, in a few words. The module adds the user and the host. The reason is in the
+        output of the job, in RV(srt.slurm.run_info#module:ending), and in the error of a playbook that still works with
+        the job.
     type: str
   secrets:
     description: Values of secrets by reference, written to a private file of the run directory.
@@ -146,7 +148,7 @@ options:
     type: path
 attributes:
   check_mode:
-    details: Says what it would do. A new job would have the id V(JOBID) and nodes V(node0001) and so on.
+    details: Returns what it would do. A new job has the id V(JOBID) and nodes V(node0001) and so on.
     support: full
   diff_mode:
     details: Shows the sbatch script of a job that is submitted.
@@ -167,7 +169,7 @@ EXAMPLES = r"""
     state: running
   register: allocation
 
-- name: Say where it is
+- name: Show its nodes
   ansible.builtin.debug:
     msg: "Job {{ allocation.job.id }} on {{ allocation.job.nodes | map(attribute='name') | join(', ') }}"
 
@@ -177,7 +179,7 @@ EXAMPLES = r"""
     output_dir: /shared/outputs
     lease_s: 3600
 
-- name: End it and see it gone
+- name: End it and verify that it is gone
   srt.slurm.slurm_job:
     allocation: "{{ spec.jobs[0].allocation }}"
     output_dir: /shared/outputs
@@ -200,7 +202,7 @@ job:
       type: str
       sample: quickstart
     state:
-      description: State in Slurm's words, V(PLANNED) in check mode.
+      description: Slurm's state of the job, V(PLANNED) in check mode.
       type: str
       sample: RUNNING
     reason:
@@ -244,8 +246,8 @@ actions:
   sample: [submitted]
 notes:
   description:
-    - What a person should know, such as directives that replace ours, a run directory that was set aside, or a job
-      that is left running. They are shown, too.
+    - Notes to the user, such as directives that replace options of the module, a run directory that was set aside, or a
+      job that is left running. They are shown, too.
   returned: always
   type: list
   elements: str
@@ -254,12 +256,12 @@ script:
   returned: always
   type: str
 retried:
-  description: How many jobs Slurm took away before they could be used. RV(notes) says what became of them.
+  description: How many jobs Slurm took away before they could be used. RV(notes) has the reasons.
   returned: always
   type: int
   sample: 0
 excluded:
-  description: Nodes that RV(job) leaves out because they failed one of those.
+  description: Nodes that RV(job) excludes because they failed such a job.
   returned: always
   type: list
   elements: str
@@ -270,7 +272,7 @@ log:
   type: str
   sample: /shared/outputs/4711/playbook.log
 duration_s:
-  description: Seconds that it took.
+  description: Duration in seconds.
   returned: always
   type: float
   sample: 1.2

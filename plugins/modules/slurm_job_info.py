@@ -13,7 +13,7 @@ short_description: Find the Slurm allocation of a service
 version_added: 0.1.0
 description:
   - Finds the job that M(srt.slurm.slurm_job) would find, by its user, its name and the digest of its request, or by its
-    id. Neither the job nor its lease is changed.
+    id. Changes neither the job nor its lease.
 requirements:
   - The Slurm commands on the submit host.
 extends_documentation_fragment:
@@ -22,17 +22,17 @@ extends_documentation_fragment:
   - srt.slurm.attributes.info
 options:
   allocation:
-    description: The request, as for O(srt.slurm.slurm_job#module:allocation). Needed without O(job_id).
+    description: The allocation request, as for O(srt.slurm.slurm_job#module:allocation). Required without O(job_id).
     type: dict
   job_id:
     description: Look for this job instead. RV(job) is null when it is over.
     type: str
   output_dir:
     description:
-      - Directory of the run directories.
-      - It is an error when the job works below another one. The message names that directory.
-      - It is also an error when C(OUTPUT_DIR/JOB_ID) is that of an earlier job with the same id, and this job was not
-        adopted yet.
+      - Parent of the run directories.
+      - It is an error if the job works below another output directory. The error names that directory.
+      - It is also an error if C(OUTPUT_DIR/JOB_ID) belongs to an earlier job with the same id, and this job has not
+        been adopted yet.
     type: path
     required: true
 author:
@@ -49,7 +49,7 @@ EXAMPLES = r"""
     output_dir: /shared/outputs
   register: found
 
-- name: Say whether it runs
+- name: Show whether it runs
   ansible.builtin.debug:
     msg: "{{ 'no job' if not found.job else found.job.state }}"
 """
@@ -65,7 +65,7 @@ log:
   returned: success
   type: str
 notes:
-  description: What a person should know. They are shown, too.
+  description: Notes to the user. They are shown, too.
   returned: success
   type: list
   elements: str

@@ -14,24 +14,24 @@ version_added: 0.1.0
 description:
   - Starts munged, slurmctld and one slurmd per node from the distribution's packages, each node in network, host name,
     mount and IPC namespaces of its own, with its own address, name and ports. Or removes all of it.
-  - Root is not needed. An ordinary user's sandbox lives inside one user namespace in which the user stays who they are.
-  - Nothing is made in the network of the machine itself, so several sandboxes do not meet, although all use the same
-    names and addresses.
+  - Does not need root. An ordinary user's sandbox lives inside one user namespace in which the user id stays the same.
+  - Creates nothing in the network of the machine itself, so several sandboxes do not interfere, although all use the
+    same names and addresses.
 extends_documentation_fragment:
   - srt.slurm.attributes
 options:
   state:
     description:
-      - V(started) starts it, repairs what is missing (a daemon, a cut link) while jobs go on, and starts it anew if it
-        has other settings, which ends its jobs.
-      - V(absent) ends every process in it, also commands that somebody runs inside, and removes its directory.
+      - V(started) starts it, repairs missing parts (a daemon, a cut link) while jobs continue, and restarts it for
+        other settings, which ends its jobs.
+      - V(absent) ends every process in it, including other commands that run inside, and removes its directory.
     type: str
     choices: [started, absent]
     default: started
   dir:
     description:
       - Absolute path of the sandbox's own directory. It must not exist yet, be empty, or be a sandbox's.
-      - Its parent must exist. On removal also the directory goes, unless something else was put there.
+      - Its parent must exist. Removal deletes the directory too, unless it contains other files.
     type: path
     required: true
   nodes:
@@ -40,20 +40,20 @@ options:
     default: 4
   gpus_per_node:
     description:
-      - GPUs that Slurm believes each node has. They are character devices, so C(CUDA_VISIBLE_DEVICES) is set as on a
+      - GPUs of each node, as Slurm sees them. They are character devices, so C(CUDA_VISIBLE_DEVICES) is set as on a
         real node, but they compute nothing.
     type: int
     default: 8
   gpu_type:
-    description: Type of the GPUs in Slurm's words.
+    description: Slurm's name for the type of the GPUs.
     type: str
     default: h100
   cpus_per_node:
-    description: Processors that Slurm believes each node has.
+    description: Processors of each node, as Slurm sees them.
     type: int
     default: 64
   memory_mb:
-    description: Memory that Slurm believes each node has, in MB.
+    description: Memory of each node in MB, as Slurm sees it.
     type: int
     default: 512000
   partition:
@@ -61,7 +61,7 @@ options:
     type: str
     default: gpu
   slurmd_timeout_s:
-    description: Seconds after which Slurm calls a silent node down.
+    description: Seconds after which Slurm sets a silent node down.
     type: int
     default: 60
   kill_wait_s:
@@ -70,26 +70,26 @@ options:
     default: 2
   small_disk_mb:
     description:
-      - Size in MB of a disk that all nodes share, the folder C(disk) of O(dir), to rehearse a disk that is full.
-      - It is in memory and goes with the sandbox. V(0) makes none.
+      - Size in MB of a disk that all nodes share, the folder C(disk) of O(dir), to rehearse a full disk.
+      - It is in memory and disappears with the sandbox. V(0) means none.
     type: int
     default: 0
   slurm_conf:
-    description: More lines for slurm.conf. They come after the sandbox's own and before the nodes.
+    description: Additional lines of C(slurm.conf), after the sandbox's own and before the nodes.
     type: list
     elements: str
     default: []
   plugstack:
-    description: Lines of plugstack.conf, such as C(required /path/to/plugin.so).
+    description: Lines of C(plugstack.conf), such as C(required /path/to/plugin.so).
     type: list
     elements: str
     default: []
   timeout_s:
-    description: Seconds that the nodes may take to become usable.
+    description: Seconds in which the nodes must become usable.
     type: float
     default: 60.0
   keep_log:
-    description: With O(state=absent), leave the directory's C(log) folder.
+    description: Whether O(state=absent) keeps the C(log) folder of the directory.
     type: bool
     default: false
 requirements:
@@ -98,22 +98,22 @@ attributes:
   check_mode:
     support: full
   diff_mode:
-    details: Returns nothing to compare.
+    details: Has no diff.
     support: none
 notes:
-  - Commands reach the cluster through RV(exec). Inside there is no way to other networks, downloads included.
+  - Commands reach the cluster through RV(exec). Inside there is no route to other networks, so downloads fail.
 author:
   - srt.slurm developers (@srt-slurm)
 """
 
 EXAMPLES = r"""
-- name: Have a Slurm of 16 nodes on this machine
+- name: Start a Slurm of 16 nodes on this machine
   srt.slurm.slurm_sandbox:
     dir: /home/ada/.sandbox
     nodes: 16
   register: sandbox
 
-- name: Look at it
+- name: Show its nodes
   ansible.builtin.command:
     argv: "{{ sandbox.exec + ['sinfo', '-N'] }}"
   changed_when: false
@@ -141,7 +141,7 @@ nodes:
   elements: dict
   contains:
     name:
-      description: Slurm's name of the node, its host name also.
+      description: Slurm's name of the node, which is also its host name.
       type: str
     address:
       description: Its IPv4 address inside the sandbox.
@@ -152,13 +152,13 @@ slurm_conf_path:
   returned: success
   type: str
 exec:
-  description: Words to put before a command to run it inside.
+  description: Prefix of a command to run it inside.
   returned: success
   type: list
   elements: str
   sample: [/home/ada/.sandbox/exec, --]
 duration_s:
-  description: Seconds that this took.
+  description: Duration in seconds.
   returned: success
   type: float
 """

@@ -13,18 +13,18 @@ short_description: Start, stop or restart the steps of one stage of a job
 version_added: 0.1.0
 description:
   - Takes all steps of a stage at once and starts those that do not run as planned. A step that runs with the same
-    digest is kept, one with another digest is replaced, one that ended is started again.
-  - The processes live inside the job under its holder. They go on when this module, or the controller, ends.
-  - Steps of the stage that run and are no longer in the plan are ended, unless O(names) is given.
-  - V(started) and V(restarted) wait until Slurm runs the steps, and until the steps that have readiness checks of their
-    own (such as the ports of NATS and etcd) fulfil them. See M(srt.slurm.health_wait) for the service as a whole.
+    digest is kept, one with another digest is replaced, one that has ended is started again.
+  - The processes live inside the job under its holder. They continue when this module, or the controller, ends.
+  - Ends running steps of the stage that are no longer in the plan, unless O(names) is given.
+  - V(started) and V(restarted) wait until Slurm runs the steps, and until their own readiness checks (such as the ports
+    of NATS and etcd) pass. See M(srt.slurm.health_wait) for the service as a whole.
 extends_documentation_fragment:
   - srt.slurm.plan
   - srt.slurm.attributes
   - srt.slurm.attributes.action
 options:
   tier:
-    description: The stage. All steps of the plan if it is not given.
+    description: The stage. The default is all steps of the plan.
     type: str
     choices: [head_infra, worker, frontend, benchmark]
   hosts:
@@ -33,20 +33,20 @@ options:
     elements: str
     default: []
   names:
-    description: Only the steps of these names. Empty means all.
+    description: Only steps with these names. Empty means all.
     type: list
     elements: str
     default: []
   state:
     description:
       - V(started) starts what does not run as planned.
-      - V(stopped) ends the steps. Their processes get SIGTERM, after their grace SIGKILL.
+      - V(stopped) ends the steps. Their processes get SIGTERM, and SIGKILL after their grace period.
       - V(restarted) replaces the steps even if they run as planned.
     type: str
     choices: [started, stopped, restarted]
     default: started
   job_id:
-    description: The job that the plan must be for. An error if it is for another one.
+    description: The job of the plan. It is an error if the plan is for another job.
     type: str
   wait_timeout_s:
     description: Seconds that the steps may take to run and to be ready.
@@ -54,7 +54,8 @@ options:
     default: 120.0
 attributes:
   check_mode:
-    details: Compares the plan with what runs and says V(start), V(keep), V(replace), V(adopt) or V(stop) per step.
+    details: >-
+      Compares the plan with the running steps and returns V(start), V(keep), V(replace), V(adopt) or V(stop) for each.
     support: full
   diff_mode:
     details: Shows the srun line and the environment of each step that is started.
@@ -89,7 +90,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 steps:
-  description: One record per chosen step, in the order of the plan; then steps that were removed.
+  description: One record per chosen step, in the order of the plan, then the steps that were removed.
   returned: success
   type: list
   elements: dict
@@ -119,7 +120,7 @@ steps:
       type: str
       sample: running
     attempt:
-      description: Counts from 1, one more for each time the step was started in this job.
+      description: Number of the step attempt in this job, from 1.
       type: int
       sample: 1
     log:
@@ -127,7 +128,7 @@ steps:
       type: str
       sample: /shared/outputs/4711/logs/node003_decode_0.out
     changed:
-      description: Whether something was done to it.
+      description: Whether the module changed the step.
       type: bool
     action:
       description: >-
@@ -136,7 +137,7 @@ steps:
       type: str
       sample: kept
 evidence:
-  description: Of steps that ended when they should not have.
+  description: Evidence of the critical steps that ended.
   returned: when a critical step ended
   type: list
   elements: dict
@@ -157,39 +158,39 @@ evidence:
       description: How it ended, in words.
       type: str
     attempt:
-      description: Which attempt of the step it was.
+      description: Number of the step attempt.
       type: int
     end_code:
       description: How it ended, as in RV(srt.slurm.run_info#module:steps).
       type: str
     kind:
-      description: Kind of fault, by the words of the log, such as V(gpu), V(nccl), V(port), V(usage) or V(node).
+      description: Kind of fault according to the log, such as V(gpu), V(nccl), V(port), V(usage) or V(node).
       type: str
     retryable:
-      description: Whether the same step may do better on another node.
+      description: Whether the same step may succeed on another node.
       type: bool
     permanent:
-      description: Whether it would end again in the same way where it was, so that the holder does not restart it.
+      description: Whether it would end in the same way again, so that the holder does not restart it.
       type: bool
     fatal:
-      description: The line of the log that says best what went wrong, null if none does.
+      description: The line of the log that explains the fault best, null if none does.
       type: str
     tail:
       description: The last 20 lines of the log.
       type: list
       elements: str
     srun:
-      description: The last lines that srun itself printed.
+      description: The last lines of the output of srun itself.
       type: list
       elements: str
     log:
       description: Path of the log.
       type: str
     kept:
-      description: Path of the file in which the holder keeps this for good, null if there is none.
+      description: Path of the file in which the holder keeps this evidence, null if there is none.
       type: str
 retryable:
-  description: Whether another allocation, without RV(bad_nodes), may do better.
+  description: Whether a retry in another allocation, without RV(bad_nodes), may succeed.
   returned: when a critical step ended
   type: bool
 bad_nodes:

@@ -9,11 +9,11 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: step_log_info
-short_description: Show the log of a step, also while it grows
+short_description: Show or follow the log of a step
 version_added: 0.1.0
 description:
   - Finds the log of a step in the run directory and returns its last lines, or shows new lines until the step ends.
-  - New lines are shown when the task runs on the controller itself. Elsewhere only the result tells them, at the end.
+  - Shows new lines only if the task runs on the controller itself. Elsewhere the result has them, at the end.
 extends_documentation_fragment:
   - srt.slurm.found_run
   - srt.slurm.attributes
@@ -27,10 +27,10 @@ options:
       - The default is V(playbook) where there is one, else V(job).
     type: str
   node:
-    description: Only the log of this node, of a step on several nodes.
+    description: The node whose log is shown, for a step on several nodes.
     type: str
   lines:
-    description: How many of the last lines are returned, and shown first.
+    description: How many of the last lines are returned and shown first.
     type: int
     default: 20
   follow:
@@ -38,7 +38,7 @@ options:
     type: bool
     default: false
   timeout_s:
-    description: Follow for so long at most. V(0) follows to the end.
+    description: Seconds to follow the log at most. V(0) follows it until the step ends.
     type: float
     default: 0.0
 attributes:

@@ -11,12 +11,12 @@ DOCUMENTATION = r"""
 module: sweep_run
 short_description: Run several jobs one after the other
 description:
-  - Runs a playbook for each job, to its end, before the next one starts. Each job has an allocation, a service, results
-    and a clean end of its own; a job that fails does not keep the next one from running.
-  - The playbook gets the job as it was read, in the variable C(srt_slurm_frozen), with the inventory, the extra vars,
-    the tags, C(--check) and C(--diff) of the present run.
-  - The results of a job are what M(srt.slurm.rollup) returned in that playbook. A job that ended before that, or ran in
-    check mode, has none, whatever earlier runs left behind.
+  - Runs a playbook for each job, to its end, before the next one starts. Each job has its own allocation, service,
+    results and clean end. A job that fails does not prevent the next one.
+  - The playbook gets the resolved job in the variable C(srt_slurm_frozen), and the inventory, the extra vars, the tags,
+    C(--check) and C(--diff) of the present run.
+  - The results of a job are those that M(srt.slurm.rollup) returned in that playbook. A job that ended before that, or
+    ran in check mode, has none, even if earlier runs have results.
   - Always runs on the controller.
 author:
   - srt.slurm developers (@srt-slurm)
@@ -31,19 +31,19 @@ options:
     elements: dict
     required: true
   origins:
-    description: Where the values of each job came from, as M(srt.slurm.job_spec) returns it.
+    description: The origins of the values of each job, as M(srt.slurm.job_spec) returns them.
     type: list
     elements: dict
     default: []
   secrets_path:
-    description: The file with the values of secrets that M(srt.slurm.job_spec) names.
+    description: The same as RV(srt.slurm.job_spec#module:secrets_path).
     type: path
   playbook:
     description: The playbook to run for each job.
     type: path
     required: true
   stop_on_failure:
-    description: Leave the other jobs out after one that failed.
+    description: Whether to skip the remaining jobs after one that failed.
     type: bool
     default: false
 attributes:
@@ -51,7 +51,7 @@ attributes:
     details: The playbook of each job runs in check mode.
     support: full
   diff_mode:
-    details: The playbook of each job shows its own.
+    details: The playbook of each job shows its own diff.
     support: full
 seealso:
   - module: srt.slurm.job_spec
@@ -71,7 +71,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 jobs:
-  description: The jobs in the order of O(jobs). On failure too.
+  description: The jobs in the order of O(jobs).
   returned: always
   type: list
   elements: dict
@@ -81,23 +81,24 @@ jobs:
       type: str
       returned: always
     rc:
-      description: Exit code of its playbook; null when the job was left out.
+      description: Exit code of its playbook, null when the job was skipped.
       type: int
       returned: always
     job_id:
-      description: Slurm's id of the job; null when it left no results.
+      description: Slurm's id of the job, null when it has no results.
       type: str
       returned: always
     valid:
-      description: Whether all its points are valid; null when it left no results.
+      description: Whether all its points are valid, null when it has no results.
       type: bool
       returned: always
     verdict:
-      description: The same in words; C(chosen points valid) with the others' names when it measured chosen points only.
+      description: >-
+        The same in words. C(chosen points valid) with the names of the others when it measured chosen points only.
       type: str
       returned: always
     path:
-      description: Its run directory; null when it left no results.
+      description: Its run directory, null when it has no results.
       type: str
       returned: always
     points:

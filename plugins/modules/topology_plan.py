@@ -9,13 +9,13 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: topology_plan
-short_description: Plan which process runs where
+short_description: Plan the steps of a job on its nodes
 description:
-  - Places workers on nodes and GPUs, gives out ports, and writes the plan with all steps, configuration files and
-    health checks into the run directory.
-  - The same input gives the same plan. A plan that is made again keeps the ports of the one before, so that running
-    workers stay as they are.
-  - Workers that do not fit, and ports that collide, are errors that show the sum.
+  - Places workers on nodes and GPUs, assigns ports, and writes the plan with all steps, configuration files and health
+    checks into the run directory.
+  - The same input gives the same plan. A new plan keeps the ports of the previous one, so that running workers stay as
+    they are.
+  - It is an error if workers do not fit or ports collide. The error shows the calculation.
 author:
   - srt.slurm developers (@srt-slurm)
 version_added: 0.1.0
@@ -30,10 +30,10 @@ options:
   job:
     description:
       - The allocation, as M(srt.slurm.slurm_job) returns it, with C(id), C(run_dir) and C(nodes).
-      - Without it the plan is made for a job C(JOBID) on nodes C(node0001) and so on.
+      - Without it the plan is for a job C(JOBID) on nodes C(node0001) and so on.
     type: dict
   origins:
-    description: Where each value of the job came from, as M(srt.slurm.job_spec) returns it; shown in check mode.
+    description: The origins of the values of the job, as M(srt.slurm.job_spec) returns them, shown in check mode.
     type: dict
   secrets:
     description: Values of secrets by reference, written to a private file of the run directory.
@@ -43,35 +43,35 @@ options:
     type: path
 attributes:
   check_mode:
-    details: Plans and writes nothing; RV(plan_path) is then a temporary file of the controller.
+    details: Plans and writes nothing to the run directory. RV(plan_path) is a temporary file on the controller.
     support: full
   diff_mode:
     details:
       - Shows node map, steps and configuration files before and after.
-      - In check mode also the job and the mounts of its containers, each value with the place where it is from.
+      - In check mode also the job and the mounts of its containers, each value with its origin.
     support: full
 """
 
 EXAMPLES = r"""
-- name: Plan the service on the nodes that Slurm gave
+- name: Plan the service on the allocated nodes
   srt.slurm.topology_plan:
     spec: "{{ prelude.jobs[0].spec }}"
     job: "{{ allocated.job }}"
   register: planned
 
-- name: Show who sits where
+- name: Show the node map
   ansible.builtin.debug:
     msg: "{{ planned.node_map }}"
 """
 
 RETURN = r"""
 plan_path:
-  description: The plan's file, which the stages read. In check mode a file that is gone after the run.
+  description: The file of the plan, which the stages read. In check mode a file that is removed after the run.
   returned: success
   type: str
   sample: /shared/outputs/4711/plan.json
 plan:
-  description: Numbers of the plan - nodes, endpoints, steps per tier, checks, points, frontend_url, digests.
+  description: Summary of the plan - nodes, endpoints, steps per tier, checks, points, frontend_url, digests.
   returned: success
   type: dict
 groups:
@@ -85,22 +85,22 @@ nodes:
   type: list
   elements: dict
 node_map:
-  description: A small picture of nodes, GPUs, workers and ports.
+  description: Map of nodes, GPUs, workers and ports.
   returned: success
   type: str
 frontend_url:
-  description: Where the service answers.
+  description: URL of the service.
   returned: success
   type: str
 notes:
-  description: What the plan decided for the user.
+  description: Notes to the user about decisions of the plan.
   returned: success
   type: list
   elements: str
 layout_notes:
   description:
-    - Those of RV(notes) that follow from the nodes - nodes and GPUs without a worker, ports that had to step aside.
-    - They are shown as lines, also without C(-v). The others were shown by M(srt.slurm.job_spec).
+    - The RV(notes) that follow from the nodes - nodes and GPUs without a worker, ports that moved to avoid a collision.
+    - They are shown as lines, also without C(-v). M(srt.slurm.job_spec) has shown the others.
   returned: success
   type: list
   elements: str

@@ -59,7 +59,7 @@ def test_a_failing_stage_is_named_torn_down_and_fails_the_play(cluster):
     assert played.rc != 0
     assert re.search(r"Step prefill_0 on node\d+ ended", played.text), played.text
     assert "no-such-flag" in played.text
-    assert "srt.slurm.teardown : End the service and give the nodes back" in played.tasks
+    assert "srt.slurm.teardown : End the service and release the nodes" in played.tasks
     assert cluster.jobs("failing") == []
     rollup = json.loads((cluster.latest / "rollup.json").read_text())
     assert rollup["valid"] is False

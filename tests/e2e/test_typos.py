@@ -58,7 +58,7 @@ def test_submit_takes_no_allocation(cluster):
     argv = [*cluster.prefix(), "ansible-playbook", "playbooks/submit.yml", "-e", f"@{cluster.job_file('slipped')}"]
     played = cluster.play([*argv, "-e", f"output_dir={cluster.output}", "-e", "job_id=9"])
     assert played.rc != 0
-    assert "gets a job of its own, and job_id is given (9). Leave it out" in played.text
+    assert "always gets a job of its own, and job_id is given (9). Leave it out" in played.text
     assert cluster.jobs("slipped") == []
 
 

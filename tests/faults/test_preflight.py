@@ -19,7 +19,7 @@ def flat(text):
 def test_a_node_that_lacks_a_gpu_is_left_out_by_the_retry(cluster):
     played = cluster.playbook(cluster.job_file("seven"), "-e", "job_retries=1", env=cluster.gpus(node002="gpus=7"))
     assert played.rc == 0, played.text
-    first, second = re.split(r"Attempt 2 of 2", played.text)
+    first, second = re.split(r"Job attempt 2 of 2", played.text)
     assert "node002: 7 of 8 GPUs are visible" in first
     assert "srt.slurm.worker :" not in first
     assert second.strip().startswith(", without node002")

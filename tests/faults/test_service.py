@@ -321,7 +321,7 @@ def test_a_node_with_a_gpu_fault_is_left_out_by_the_retry(cluster):
     cluster.trap("mocker", f'[ "$SLURMD_NODENAME" = node002 ] && {{ {GPU_FAULT}; }}')
     played = cluster.playbook(cluster.job_file("retried"), "-e", "job_retries=2")
     assert played.rc == 0, played.text
-    assert "Attempt 2 of 3, without node002" in " ".join(played.text.split())
+    assert "Job attempt 2 of 3, without node002" in " ".join(played.text.split())
     assert "node002" not in [node["name"] for node in cluster.plan()["nodes"]]
     assert len(list(cluster.output.glob("*/evidence/*"))) > 0
     cluster.gone("retried")
@@ -330,7 +330,7 @@ def test_a_node_with_a_gpu_fault_is_left_out_by_the_retry(cluster):
 def test_bad_flags_are_not_retried(cluster):
     backend = {"type": "mocker", "mocker_config": {"prefill": {"no-such-flag": 1}}}
     played = failed(cluster.playbook(cluster.job_file("flags", backend=backend), "-e", "job_retries=2"), "no-such-flag")
-    assert "Attempt 2" not in played.text
+    assert "Job attempt 2" not in played.text
     assert cluster.evidence("prefill_0")["kind"] == "usage"
 
 

@@ -57,7 +57,7 @@ def test_a_preempted_job_is_named_and_followed_by_another(cluster, partition):
     # Whoever hears of it first says so: the holder while it ends, or Slurm once the job is gone.
     said = rf"Job {first.name} is (ending|over): .*preempted, Slurm gave its nodes to a job of higher"
     assert re.search(said, played.text), played.text
-    assert "Attempt 2 of 2, without any exclusion" in played.text
+    assert "Job attempt 2 of 2, on any nodes" in played.text
     assert f"c=1 taken over from job {first.name}" in played.text
     assert "c=3 measured, valid" in played.text
     assert '"code": "preempted", "reason": "signal 15: preempted' in (first / "steps.jsonl").read_text()

@@ -41,7 +41,9 @@ Lost = tuple[Json, KeyPath]
 def environment_fields() -> dict[str, Field]:
     """Return the three per-mode environment fields that every backend has."""
     return {
-        f"{mode}_environment": Field(TEXTS, {}, f"Environment of {mode} workers; {{node}} and {{node_id}} are set.")
+        f"{mode}_environment": Field(
+            TEXTS, {}, f"Environment of {mode} workers; {{node}} and {{node_id}} are replaced."
+        )
         for mode in LONG_MODE.values()
     }
 

@@ -54,11 +54,11 @@ class Mocker(Backend):
             "bootstrap": Field(
                 Bool(),
                 False,
-                "Prefill and decode meet at the bootstrap ports, as real engines do. Costs about 45 ms a request.",
+                "Prefill and decode meet at the bootstrap ports, as real engines do. Costs about 45 ms per request.",
             ),
             **environment_fields(),
             "mocker_config": config_field(
-                "mocker_config", "Further dynamo.mocker options per mode, with dashes or underscores."
+                "mocker_config", "Additional dynamo.mocker options per mode, with dashes or underscores."
             ),
         },
         doc="dynamo.mocker; needs frontend.type dynamo.",

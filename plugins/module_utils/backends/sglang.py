@@ -71,7 +71,7 @@ class Sglang(Backend):
         "sglang",
         {
             "type": Field(Str(), "sglang", "The engine."),
-            "gpu_type": Field(Str(), None, "Accepted for old files; has no effect."),
+            "gpu_type": Field(Str(), None, "Accepted for older files; has no effect."),
             **environment_fields(),
             "sglang_config": config_field(
                 "sglang_config", "SGLang's command line options per mode, with dashes or underscores."

@@ -34,7 +34,9 @@ SECTION = Section(
         "colocate_with_frontend": Field(Bool(), True, "The dedicated services share one node."),
         "container_image": Field(Str(), None, "Image of the client instead of the job's."),
         "env": Field(TEXTS, {}, "Environment of the client."),
-        "export_node_metrics": Field(Bool(), False, "Write the metrics of the nodes as CSV. Not yet: runs refuse it."),
+        "export_node_metrics": Field(
+            Bool(), False, "Write the metrics of the nodes as CSV. Not supported yet: runs refuse it."
+        ),
     },
     doc="What is measured once the service is up.",
 )

@@ -69,7 +69,7 @@ TYPES = tuple(READS)
 
 # Keys that these types share; each will own its keys in a file of its own.
 FIELDS = {
-    "num_examples": Field(Int(1), None, "Accuracy: examples to ask."),
+    "num_examples": Field(Int(1), None, "Accuracy: number of examples."),
     "max_tokens": Field(Int(1), None, "Accuracy: longest answer."),
     "repeat": Field(Int(1), None, "Accuracy: repetitions."),
     "num_threads": Field(Int(1), None, "Accuracy: requests in flight."),
@@ -81,13 +81,13 @@ FIELDS = {
     "top_k": Field(Int(), None, "Sampling top k."),
     "num_requests": Field(Int(1), None, "router: requests."),
     "concurrency": Field(Int(1), None, "router: requests in flight."),
-    "prefix_ratios": Field(OneOf(ListOf(Float(0, 1)), Str()), None, "router: shares of common prefix."),
+    "prefix_ratios": Field(OneOf(ListOf(Float(0, 1)), Str()), None, "router: shares of the common prefix."),
     "mooncake_workload": Field(Str(), None, "mooncake-router: workload."),
     "ttft_threshold_ms": Field(Int(1), None, "Goodput: longest time to first token."),
     "itl_threshold_ms": Field(Int(1), None, "Goodput: longest time between tokens."),
     "trace_file": Field(Str(), None, "trace-replay: the trace."),
     "command": Field(Str(), None, "custom: the command."),
     "aiperf_package": Field(Str(), None, "aiperf to install."),
-    "aiperf_args": Field(MapOf(Type()), {}, "Further aiperf options."),
-    "sweep": Field(MapOf(Type()), None, "Accepted for old files; has no effect."),
+    "aiperf_args": Field(MapOf(Type()), {}, "Additional aiperf options."),
+    "sweep": Field(MapOf(Type()), None, "Accepted for older files; has no effect."),
 }

@@ -20,7 +20,7 @@ SECTION = Section(
     {
         "type": Field(Choice(*FRONTENDS), "dynamo", "The HTTP side of the service."),
         "enable_multiple_frontends": Field(Bool(), True, "Several frontends behind nginx on several nodes."),
-        "num_additional_frontends": Field(Int(0), 9, "Frontends beyond the first; at most one a worker node."),
+        "num_additional_frontends": Field(Int(0), 9, "Frontends beyond the first; at most one per worker node."),
         "nginx_container": Field(Str(), "nginx:1.27.4", "Image of nginx when the job runs in containers."),
         "nginx_raise_ulimit": Field(Bool(), False, "Raise nginx's open-file limit to 1048576."),
         "nginx_session_affinity": Field(Bool(), False, "Send all requests of a session to the same frontend."),

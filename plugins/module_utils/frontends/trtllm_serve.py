@@ -34,7 +34,7 @@ class TrtllmServe(Frontend):
     fields = {
         "ctx_router": Field(MapOf(Type()), None, "trtllm_serve: router options of context servers."),
         "gen_router": Field(MapOf(Type()), None, "trtllm_serve: router options of generation servers."),
-        "server_config_extra": Field(MapOf(Type()), None, "trtllm_serve: further keys of the server configuration."),
+        "server_config_extra": Field(MapOf(Type()), None, "trtllm_serve: additional keys of the server configuration."),
     }
 
     def problems(self, spec: JsonObject) -> list[Finding]:

@@ -11,8 +11,8 @@ from ..schema.types import Bool, Int, ListOf, MapOf, Option, Str, Time
 HEALTH_CHECK = Section(
     "health_check",
     {
-        "max_attempts": Field(Int(1), 180, "With interval_seconds: how long to wait for the service."),
-        "interval_seconds": Field(Int(1), 10, "With max_attempts: how long to wait for the service."),
+        "max_attempts": Field(Int(1), 180, "Times interval_seconds: how long to wait for the service."),
+        "interval_seconds": Field(Int(1), 10, "Times max_attempts: how long to wait for the service."),
     },
     doc="How long to wait for the service.",
 )
@@ -26,7 +26,7 @@ REPORTING = Section(
         "status": optional(
             Section(
                 "status",
-                {"endpoint": Field(Str(), None, "URL."), "endpoints": Field(ListOf(Str()), None, "Further URLs.")},
+                {"endpoint": Field(Str(), None, "URL."), "endpoints": Field(ListOf(Str()), None, "Additional URLs.")},
             ),
             "Status API. Accepted, not used yet.",
         ),
@@ -61,5 +61,5 @@ REPORTING = Section(
             "Where results are copied. Accepted, not used yet.",
         ),
     },
-    doc="Reports to others.",
+    doc="Reports to other systems.",
 )

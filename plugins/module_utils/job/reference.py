@@ -22,59 +22,57 @@ INTRO = f"""\
 <!-- Written by bin/make-job-reference from the schema; do not edit. -->
 # Job files and the cluster file
 
-A job file is YAML. The keys below stand at the top level, or under one key `job`. Editors find mistakes with
+A job file is YAML. The keys below stand at the top level, or under one key `job`. Editors find errors with
 [job.schema.json](job.schema.json): begin the file with `# yaml-language-server: $schema=<path of job.schema.json>`.
-They know which keys belong to which backend and mark older spellings and keys that nothing reads. For srtslurm.yaml
-there is [cluster.schema.json](cluster.schema.json).
+The schema knows which keys belong to which backend, and marks older spellings and keys without effect. For
+srtslurm.yaml there is [cluster.schema.json](cluster.schema.json).
 
-* An unknown key is an error that names the line and the right key. Keys may be written with dashes; a note names the
-  right spelling. Free tables (marked "any keys") go to the engine as they are.
-* `null` means that the key is not set. In a key that the cluster file would fill, it refuses that default.
-* A number may be written as text, and 8.0 is 8; 8.5 is no whole number. `on`, `off`, `yes` and `no` are truth values
-  unless they are in quotes; as keys they are words.
-* Where text is expected, a number is taken as it is written: `010`, `0.10` and `12:30:00` stay what they are, except
-  for time limits, which need quotes. Quotes are needed too where nobody knows how a broken number was written, as in
-  JSON on the command line.
+* An unknown key is an error that names the line and the correct key. Keys may be written with dashes; a note names the
+  correct spelling. Mappings with "any keys" go to the engine as they are.
+* `null` means that the key is not set. For a key with a default in the cluster file, `null` rejects that default.
+* A number may be written as text, and 8.0 is 8; 8.5 is not a whole number. `on`, `off`, `yes` and `no` are truth values
+  unless they are in quotes; as keys they are text.
+* Where text is expected, a number keeps its spelling: `010`, `0.10` and `12:30:00` stay as they are, except for time
+  limits, which need quotes. Fractions also need quotes where their spelling is lost, as in JSON on the command line.
 * `$NAME`, `${{NAME}}` and `${{NAME:-default}}` are replaced in paths, mounts and images; an unset one is an error.
   Values of environment tables stay as they are, except for `{{node}}` and `{{node_id}}` in those of workers.
 * `container_mounts` may hold {", ".join(f"`{{{name}}}`" for name in PLACEHOLDERS)}.
 * An image is a short name of the cluster file, a file, or a name in a registry: `NAME:TAG`, `ORG/NAME`,
   `REGISTRY#NAME:TAG`, `docker://...`. A single word that is none of them is an error, unless `check_paths` is false.
-  Of the images other than the model's only those are looked at that a step of the job uses. Apptainer gets the same
-  names as `docker://REGISTRY/NAME:TAG`.
-* A relative path is looked for beside the file that it is in, the job file or the cluster file, then in the working
-  directory. One that is in neither is taken from the working directory; if it begins with a dot, from beside the file.
-* `model.stage_dir` is an absolute path of the compute nodes. `configs_dir` must exist for a job in containers; the
-  `configs` of `srtctl_root` may be missing, and a note says so. With `check_paths` false nothing is looked for.
-* In `sbatch_directives` and `srun_options` a value is text; `true` or `""` is an option that stands alone, `false` or
-  `null` leaves it out. A directive that contradicts the plan (nodes, tasks, too few GPUs) or cannot work (`array`,
-  `wrap`) is an error, and so is a misspelt option. What the collection decides itself (`output`, `requeue`, ...) is
-  left out with a note. Options that are not known here may be those of a plugin of the site: a note says that they are
-  passed on.
+  Images other than the model's are only checked if a step of the job uses them. Apptainer gets the same names as
+  `docker://REGISTRY/NAME:TAG`.
+* A relative path is looked up beside the file that names it (the job file or the cluster file), then in the working
+  directory. If it exists in neither, it is relative to the working directory, or to that file if it begins with a dot.
+* `model.stage_dir` is an absolute path on the compute nodes. `configs_dir` must exist for a job in containers; the
+  `configs` of `srtctl_root` may be missing, and a note says so. With `check_paths` false no path is checked.
+* In `sbatch_directives` and `srun_options` a value is text; `true` or `""` is an option without a value, `false` or
+  `null` omits the option. A directive that contradicts the plan (nodes, tasks, too few GPUs) or cannot work (`array`,
+  `wrap`) is an error, and so is a misspelt option. Options that the collection sets itself (`output`, `requeue`, ...)
+  are dropped with a note. An unknown option may belong to a plugin of the site: it is passed on, with a note.
 * A value is text, a number, true or false, null, a list or a mapping: YAML tags such as `!!set` and `!!binary` are
   errors, and a date needs quotes where text is meant. `!vault` works in files that are given as `-e @FILE`.
-* A problem in what the cluster file says is told with the cluster file's line, also when only the job shows it.
+* An error in the cluster file names the line of the cluster file, also when only the job makes it an error.
 
 ## Several jobs in one file
 
 * `base:` with `override_<x>:` makes one job for each override: base with the override merged in, called
   `<name>_<x>`. Mappings merge, everything else replaces, `null` deletes.
-* `zip_override_<x>:` makes one job for each position of its lists, called `<name>_<x>_<i>`. A list of one item holds
-  for all; a list of lists gives lists.
+* `zip_override_<x>:` makes one job for each position of its lists, called `<name>_<x>_<i>`. A list of one item applies
+  to all; a list of lists gives lists.
 * `sweep: {{a: [1, 2], b: [3, 4]}}` makes one job for each combination. `"{{a}}"` anywhere in a value stands for the
-  parameter; alone it keeps the type, in a longer text it becomes text. `sweep: {{mode: grid, parameters: {{...}}}}` is
-  the same; `mode: zip` takes the lists side by side.
+  parameter; alone it keeps its type, in a longer text it becomes text. `sweep: {{mode: grid, parameters: {{...}}}}` is
+  the same; `mode: zip` combines the lists position by position.
 * A base or an override may have a sweep too.
 * Beside `base` a key that begins with `x-` or `_` may hold anything, such as an anchor for the others.
 
-`-e job_file=FILE` takes all variants, `FILE:override_x`, `FILE:zip_override_x[2]`, `FILE:base` and globs such as
-`'FILE:override_*'` choose. A directory stands for all files in it. `playbooks/sweep.yml` runs several jobs,
+`-e job_file=FILE` selects all variants; `FILE:override_x`, `FILE:zip_override_x[2]`, `FILE:base` and globs such as
+`'FILE:override_*'` select some. A directory stands for all files in it. `playbooks/sweep.yml` runs several jobs,
 `bench.yml` runs one; `--check --diff` shows all.
 
 ## Mounts
 
-A path inside the container has one source. In this order, the later wins: run directory and `/logs`, `/model`, the
-staging directory, `/configs`, the cluster file's `default_mounts`, `extra_mount`, `$INFMAX_WORKSPACE` at
+A path inside the container has one source. Later sources in this list override earlier ones: run directory and `/logs`,
+`/model`, the staging directory, `/configs`, the cluster file's `default_mounts`, `extra_mount`, `$INFMAX_WORKSPACE` at
 `/infmax-workspace`, `container_mounts`.
 """
 
@@ -97,7 +95,7 @@ def metrics_page() -> str:
         "# Metrics",
         "",
         "The figures of a point in `results[]` of rollup.json and the columns of rollup.csv. Latencies are over",
-        "completed requests. Which metrics a benchmark has, its type says.",
+        "completed requests. The type of a benchmark defines which metrics it has.",
         "",
         "| name | label | formula | better |",
         "|---|---|---|---|",
@@ -110,7 +108,7 @@ def page() -> str:
     """Return the reference page."""
     parts = [INTRO, "\n# Job\n", *_section(JOB, "")]
     parts += ["\n# Cluster file\n\n`srtslurm.yaml`, found by `-e cluster_file=`, the variable `SRTSLURM_CONFIG`, or "]
-    parts += ["in the working directory and upwards. The older form with all under `cluster:` is accepted.\n"]
+    parts += ["in the working directory and above it. The older form with all keys under `cluster:` is accepted.\n"]
     parts += _section(CLUSTER, "", heading=False)
     return "".join(parts)
 
@@ -119,10 +117,10 @@ RUN_OPTIONS = """\
 <!-- Written by bin/make-job-reference from the table of run options; do not edit. -->
 # Run options
 
-What is given beside the job, as extra vars: `-e name=value`, or in a file (`-e @run.yaml`). Values are parsed strictly,
-and a name that is nearly one of these is an error, before anything is submitted. An option with * also reaches the
-playbook inside a submitted job (`submit.yml`), as all variables of roles do (`ansible-doc -t role srt.slurm.ROLE`);
-everything else was settled at submission. An option in **bold** says which run is meant.
+Run options are extra vars beside the job: `-e name=value`, or in a file (`-e @run.yaml`). Values are parsed strictly,
+and a misspelt name is an error, before anything is submitted. An option with * also reaches the playbook inside a
+submitted job (`submit.yml`), as all variables of roles do (`ansible-doc -t role srt.slurm.ROLE`); the other options
+take effect at submission. An option in **bold** selects the run.
 
 | option | type | default | playbooks | |
 |---|---|---|---|---|

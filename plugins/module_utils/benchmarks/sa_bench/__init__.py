@@ -71,7 +71,7 @@ class SaBench(Benchmark):
         "dataset_name": Field(Str(), None, "random, or custom with dataset_path."),
         "dataset_path": Field(Str(), None, "File of a custom dataset."),
         "custom_tokenizer": Field(Str(), None, "Tokenizer directory instead of the model's."),
-        "use_chat_template": Field(Bool(), True, "Put prompts into the template of the chat. Accepted, not used yet."),
+        "use_chat_template": Field(Bool(), True, "Apply the model's chat template to prompts. Accepted, not used yet."),
         "reuse_http_connections": Field(Bool(), None, "Keep connections open between requests; default: yes."),
         "point_timeout_s": Field(Int(1), 7200, "Time limit of a point; a point that exceeds it is invalid."),
         "stall_timeout_s": Field(Int(0), 900, "Time limit without any token; 0: none."),
