@@ -11,11 +11,11 @@ there (uvloop is used when present) and nothing of this collection.
 options        the command line
 prompts        texts of exactly so many tokens
 sse            the bytes of one streamed answer
-http           one request, timed
+request        one request, timed
 load           many requests: warm-up, concurrency, arrival times, stall
 progress       the line on the screen and the progress file
 stats          records to the figures of a result file
-cli            all of it together; signals and exit codes
+main           all of it together; signals and exit codes
 =============  ==========================================================
 """
 
