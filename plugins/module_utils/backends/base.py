@@ -32,9 +32,9 @@ from .flags import spellings
 from .modes import LONG_MODE
 from .worker_figures import Metrics
 
-# Takes the figures in one line of a worker's log, without colours, into its metrics.
+# Adds the figures in one line of a worker's log, without colours, to its metrics.
 LineReader = Callable[[str, Metrics], None]
-# A value of the job's that gives way to the plan's, and its path in the spec.
+# A value of the job that the plan overrides, and its path in the spec.
 Lost = tuple[Json, KeyPath]
 
 
@@ -77,7 +77,7 @@ class Shared:
 
 
 class Backend(Engine):
-    """One inference engine: the :class:`Engine`, and what the plan runs of it. A subclass overrides what differs."""
+    """An :class:`Engine` and what the plan runs of it. A subclass overrides methods as needed."""
 
     # ---- before submission
 
@@ -110,7 +110,7 @@ class Backend(Engine):
     def splitter(self, spec: JsonObject) -> Split | None:
         """Return what splits an endpoint into processes: ``split(endpoint) -> [(node, gpu_indices, start)]``.
 
-        ``start`` is the first data-parallel rank of the process. None: one process a node.
+        ``start`` is the first data-parallel rank of the process. None: one process per node.
         """
         return None
 
@@ -208,7 +208,7 @@ class Backend(Engine):
 
     @property
     def read_line(self) -> LineReader | None:
-        """What takes the figures in a line of its log, without colours, into :class:`Metrics`; None: it has none."""
+        """What adds the figures in a line of its log, without colours, to :class:`Metrics`; None: its log has none."""
         return None
 
     def command_options(self) -> dict[str, tuple[str, ...]]:
@@ -244,7 +244,7 @@ class Backend(Engine):
 
         :param shared: the :class:`Shared` of its mode.
         :param nodes: all nodes of the step; default: the node of the process.
-        :param ntasks: default: one task a node.
+        :param ntasks: default: one task per node.
         :param files: paths below the run directory of files of the plan that it reads.
         :param srun_options: default: the job's.
         """

@@ -162,7 +162,7 @@ class Frontend(abc.ABC):
 
         If the worker is the public endpoint there is no frontend, and this is called once, for index 0.
 
-        :param instances: how many workers it must see, see :meth:`backends.base.Backend.instances`.
+        :param instances: the number of workers per mode that it must see (:meth:`backends.base.Backend.instances`).
         """
 
     def checks(self, layout: Layout, instances: Mapping[str, int], workers: Sequence[str]) -> list[Check]:

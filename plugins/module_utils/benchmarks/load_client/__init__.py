@@ -15,7 +15,7 @@ http           one request, timed
 load           many requests: warm-up, concurrency, arrival times, stall
 progress       the line on the screen and the progress file
 stats          records to the figures of a result file
-cli            all of it together; signals and exit codes
+main           all of it together; signals and exit codes
 =============  ==========================================================
 """
 

@@ -91,7 +91,7 @@ def arrival_times(rng: Random, count: int, rate: float, burstiness: float) -> li
 class Load:
     """Sends requests with at most ``state.concurrency`` of them in flight.
 
-    :param send: coroutine function that fills one :class:`~.http.Record`.
+    :param send: coroutine function that fills one :class:`~.request.Record`.
     :param tick: called without arguments about twice a second, and at changes of phase.
     :param stall_timeout: seconds without any byte after which the run has failed; 0: never.
     """

@@ -24,7 +24,7 @@ PEAK_BUCKETS = 10  # the peak is the best mean of ten seconds, in buckets of one
 def build_result(options: Namespace, records: Sequence[Record], duration_s: float, **facts: Any) -> dict[str, Any]:
     """Return the content of a result file.
 
-    :param records: :class:`~.http.Record` of the measured requests.
+    :param records: :class:`~.request.Record` of the measured requests.
     :param duration_s: from the first request to the end of the last.
     :param facts: further keys (started_at, ended_at, interrupted, ...).
     """
