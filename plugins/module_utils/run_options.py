@@ -322,10 +322,10 @@ CHOOSING = tuple(name for name, option in OPTIONS.items() if option.chooses)
 
 
 def travels(name: str) -> bool:
-    """Tell whether the playbook inside a submitted job gets the extra var *name*."""
+    """Return whether the playbook inside a submitted job gets the extra var *name*."""
     return OPTIONS[name].travels if name in OPTIONS else name.startswith(OUR_PREFIXES)
 
 
 def measures(name: str) -> bool:
-    """Tell whether the extra var *name* changes what is measured."""
+    """Return whether the extra var *name* changes what is measured."""
     return OPTIONS[name].measures if name in OPTIONS else name.startswith("benchmark_")

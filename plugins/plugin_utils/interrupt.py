@@ -27,7 +27,7 @@ TEXT = "Ctrl-C came while Ansible started this task and was lost in it. The run 
 
 
 def lost(pid):
-    """Tell whether the process *pid* neither catches nor ignores SIGINT, as no Ansible does before it got one."""
+    """Return whether the process *pid* neither catches nor ignores SIGINT, as no Ansible does before it got one."""
     try:
         status = pathlib.Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
     except OSError:  # no /proc, or it has ended

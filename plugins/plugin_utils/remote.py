@@ -21,7 +21,7 @@ class RemotePaths:
         self._known = {}
 
     def exists(self, path):
-        """Tell whether *path* exists there; Error when the host does not answer."""
+        """Return whether *path* exists there; Error when the host does not answer."""
         if path not in self._known:
             self._known[path] = self._test(path)
         return self._known[path]

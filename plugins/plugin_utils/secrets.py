@@ -45,7 +45,7 @@ def remove_left():
 
 
 def _ours(entry, is_kind):
-    """Tell whether a directory entry is of this user and of a kind, itself and not by a link."""
+    """Return whether a directory entry is of this user and of a kind, itself and not by a link."""
     facts = entry.stat(follow_symlinks=False)
     return facts.st_uid == os.getuid() and is_kind(facts.st_mode)
 

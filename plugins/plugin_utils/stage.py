@@ -112,7 +112,7 @@ class StageAction(ActionBase):
         return []
 
     def is_local(self):
-        """Tell whether the submit host is this machine."""
+        """Return whether the submit host is this machine."""
         return self._connection.transport in ("local", "ansible.builtin.local")
 
     def _needs_module(self):

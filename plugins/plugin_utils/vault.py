@@ -24,7 +24,7 @@ def origin(value):
 
 @functools.cache
 def encrypted(path):
-    """Tell whether the file at *path* is encrypted as a whole."""
+    """Return whether the file at *path* is encrypted as a whole."""
     try:
         with open(path or "", "rb") as stream:
             return stream.read(14) == b"$ANSIBLE_VAULT"

@@ -214,11 +214,11 @@ class Chaos:
         return found
 
     def intact(self, path, digest):
-        """Tell whether a finished result still counts."""
+        """Return whether a finished result still counts."""
         return not standing({"digest": digest}, str(path))[1]
 
     def true_success(self, name):
-        """Tell whether a run that reports success has complete results of what was asked, from the files alone."""
+        """Return whether a run that reports success has complete results of what was asked, from the files alone."""
         run_dir = self.run_dir(name)
         for point in self.cluster.plan(run_dir)["benchmark"]["points"]:
             path = run_dir / point["result"]
@@ -234,7 +234,7 @@ class Chaos:
         return falsely_valid(self.cluster.output / str(target["job"]), since) if target["job"] else []
 
     def names(self, fault, target, message):
-        """Tell whether the last message or the kept evidence names what was hit, and for a job, why it ended."""
+        """Return whether the last message or the kept evidence names what was hit, and for a job, why it ended."""
         kept = [json.loads(path.read_text()) for path in self.cluster.output.glob(f"{target['job']}/evidence/*.json")]
         step, node = target["step"], target["node"]
         if step:

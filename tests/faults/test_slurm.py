@@ -34,7 +34,7 @@ def heal(cluster):
 
 
 def idle(cluster, node):
-    """Tell whether a node is up and nothing runs on it."""
+    """Return whether a node is up and nothing runs on it."""
     return re.search(r"\bState=IDLE ", cluster.run("scontrol", "show", "node", node))
 
 

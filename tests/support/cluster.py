@@ -161,7 +161,7 @@ class Cluster:
         return found
 
     def _ours(self, path):
-        """Tell whether the process with this folder in /proc belongs to a run; OSError if that cannot be seen."""
+        """Return whether the process with this folder in /proc belongs to a run; OSError if that cannot be seen."""
         output = str(self.output)
         if output.encode() in (path / "cmdline").read_bytes():
             return True

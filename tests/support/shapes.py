@@ -28,7 +28,7 @@ def faults(value, shape, open_=(), path=""):
             yield from faults(value[key], known[key], open_, f"{path}.{key}")
     elif origin is types.UnionType:
         if all(list(faults(value, one, open_, path)) for one in arguments):
-            yield f"{path} is {value!r}, expected is {shape}"
+            yield f"{path} is {value!r}; expected {shape}"
     elif origin is list and isinstance(value, list):
         for index, item in enumerate(value):
             yield from faults(item, arguments[0], open_, f"{path}[{index}]")
@@ -39,4 +39,4 @@ def faults(value, shape, open_=(), path=""):
     elif shape is float and type(value) in (int, float):
         return
     elif not isinstance(value, origin or shape) or isinstance(value, bool) and shape is not bool:
-        yield f"{path} is {value!r}, expected is {shape}"
+        yield f"{path} is {value!r}; expected {shape}"

@@ -41,7 +41,7 @@ def files():
 
 
 def lacks_header(path):
-    """Tell whether the first lines of a file lack our copyright or our licence."""
+    """Return whether the first lines of a file lack our copyright or our licence."""
     with open(ROOT / path, encoding="utf-8") as stream:
         head = "".join(line for line, _number in zip(stream, range(HEADER_LINES)))
     return IDENTIFIER.findall(head) != [LICENCE] or "Copyright (c)" not in head

@@ -89,7 +89,7 @@ def imported(path, node):
 
 
 def is_reader(path):
-    """Tell whether code in *path* may see a module's arguments."""
+    """Return whether code in *path* may see a module's arguments."""
     room = path.relative_to(ROOT / "plugins").parts
     return room[0] in ("plugin_utils", "action") or room[1] in ("stages", "allocation", "sandbox", "job")
 

@@ -39,7 +39,7 @@ LINE = re.compile(r"srt-address (\S+) (\S+)$", re.MULTILINE)
 
 
 def usable(text):
-    """Tell whether *text* is an address that other nodes can reach."""
+    """Return whether *text* is an address that other nodes can reach."""
     try:
         address = ipaddress.ip_address(text)
     except ValueError:

@@ -43,7 +43,7 @@ def check(job, allocation):
 
 
 def in_words(job):
-    """Return what a person should know of an allocation that was adopted."""
+    """Return what the user should know of an allocation that was adopted."""
     return (
         f"Job {job['id']} was not submitted by srt.slurm. Its holder is a step whose client runs on this host, and the "
         "job is left running when the service ends."
@@ -63,7 +63,7 @@ def check_run_dir(job, run_dir):
 
 
 def answers(job, run_dir):
-    """Tell whether a holder serves the allocation already."""
+    """Return whether a holder serves the allocation already."""
     return bool(_status(job, run_dir))
 
 
@@ -92,7 +92,7 @@ def check_silent(job, run_dir):
 
 
 def lacks_holder(job, run_dir, ctx):
-    """Tell whether the allocation has no holder; False if one serves *run_dir*, though it may have begun just now.
+    """Return whether the allocation has no holder; False if one serves *run_dir*, though it may have begun just now.
 
     Error when a holder runs that does not answer here: that of another run directory.
     """

@@ -37,7 +37,7 @@ OPTIONS = {
 
 
 def inside(job_id):
-    """Tell whether this process belongs to the playbook that runs inside *job_id*."""
+    """Return whether this process belongs to the playbook that runs inside *job_id*."""
     return os.environ.get(MARK) == str(job_id)
 
 
@@ -118,7 +118,7 @@ def _measured(job, variables):
 
 
 def is_frozen(job, run_dir):
-    """Tell whether the playbook of *job* lies in *run_dir*: its submitter came that far."""
+    """Return whether the playbook of *job* lies in *run_dir*: its submitter came that far."""
     known = job.get("submitted_at") and ownership.record(run_dir).get(ownership.SUBMITTED) == job["submitted_at"]
     return bool(known) and os.path.exists(os.path.join(run_dir, holder_play.FILE))
 

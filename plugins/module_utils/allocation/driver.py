@@ -163,7 +163,7 @@ class HolderDriver(Driver):
         return bool(still)
 
     def _has_lost_holder(self, found):
-        """Tell whether the job (its queue entries) was adopted, and the step of its holder has ended."""
+        """Return whether the job (its queue entries) was adopted, and the step of its holder has ended."""
         try:
             adopted = not any(job["comment"].startswith(script.TAG) for job in found)
             return adopted and HOLDER_STEP not in commands.step_names(self.job_id)
@@ -203,7 +203,7 @@ def known_of(answer):
 
 
 def is_new_holder(known, answer):
-    """Tell whether *answer* is from another holder than the one whose answers are *known* (None: none is)."""
+    """Return whether *answer* is from another holder than the one whose answers are *known* (None: none is)."""
     return bool(known) and answer["instance_id"] != known["instance_id"]
 
 

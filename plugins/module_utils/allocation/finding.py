@@ -42,14 +42,14 @@ def matches(call: Call, **limits) -> list:
 
 
 def is_ours(call: Call, job: dict) -> bool:
-    """Tell whether this collection submitted *job*, and for the request of the call if it has one."""
+    """Return whether this collection submitted *job*, and for the request of the call if it has one."""
     if not call.allocation:
         return job["comment"].startswith(script.TAG)
     return script.asks_for(job, call.allocation)
 
 
 def has_wanted_play(call: Call, job: dict) -> bool:
-    """Tell whether a job runs a playbook itself if, and only if, that is what we would submit."""
+    """Return whether a job runs a playbook itself if, and only if, that is what we would submit."""
     return script.has_play(job) == bool(call.playbook)
 
 

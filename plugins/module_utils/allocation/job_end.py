@@ -84,7 +84,7 @@ def written_end(run_dir):
 
 
 def holder_ended(run_dir):
-    """Tell whether the holder wrote down that all steps have ended."""
+    """Return whether the holder wrote down that all steps have ended."""
     return any(event.get("phase") == journal.ENDED for event in journal.holder_events(run_dir))
 
 

@@ -58,7 +58,7 @@ def recorded_run_dir(job):
 
 
 def same(path, other):
-    """Tell whether two paths are one directory, also by links and mounts."""
+    """Return whether two paths are one directory, also by links and mounts."""
     if os.path.realpath(path) == os.path.realpath(other):
         return True
     try:
@@ -68,7 +68,7 @@ def same(path, other):
 
 
 def is_of(run_dir, job):
-    """Tell whether *run_dir* is the run directory of *job* (its queue entry)."""
+    """Return whether *run_dir* is the run directory of *job* (its queue entry)."""
     recorded = recorded_run_dir(job)
     if recorded and (same(recorded, run_dir) or os.path.exists(recorded)):
         return same(recorded, run_dir)

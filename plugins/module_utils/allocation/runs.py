@@ -41,16 +41,16 @@ class Run:
 
     @property
     def live(self):
-        """Tell whether the job waits or runs."""
+        """Return whether the job waits or runs."""
         return bool(self.job and slurm_calls.live(self.job["state"]))
 
     @property
     def waits(self):
-        """Tell whether the job waits for nodes; its directory is then of a job attempt before."""
+        """Return whether the job waits for nodes; its directory is then of a job attempt before."""
         return bool(self.job and self.job["state"] in slurm_calls.WAITING)
 
     def is_earlier(self, when):
-        """Tell whether *when* (UTC, ISO 8601; None: never) lies before the job attempt that waits or runs."""
+        """Return whether *when* (UTC, ISO 8601; None: never) lies before the job attempt that waits or runs."""
         began = self.live and self.job["started_at"]
         return bool(when) and (self.waits or bool(began) and when[:19] < began[:19])
 

@@ -29,7 +29,7 @@ def held(job: dict) -> str:
 
 
 def is_unfinished(call: Call, job: dict) -> bool:
-    """Tell whether *job* is one of ours that is held because its submitter has not released it, or died before.
+    """Return whether *job* is one of ours that is held because its submitter has not released it, or died before.
 
     Otherwise somebody holds it: it was released before, or has even begun, as one that was requeued.
     """

@@ -110,7 +110,7 @@ class Backend:
         """
 
     def uses_all(self, spec, mode):
-        """Tell whether a worker of *mode* starts only when its sizes use all GPUs that it has."""
+        """Return whether a worker of *mode* starts only when its sizes use all GPUs that it has."""
         return False
 
     def size_problems(self, spec, mode):
@@ -199,7 +199,7 @@ class Backend:
         return [os.path.basename(spec["model"]["path"].rstrip("/"))]
 
     def many_names(self, spec):
-        """Tell whether the service answers to all of :meth:`served_names`."""
+        """Return whether the service answers to all of :meth:`served_names`."""
         return False
 
     def served_by(self, spec):
@@ -217,7 +217,7 @@ class Backend:
         return 1
 
     def shares_nodes(self, spec):
-        """Tell whether prefill and decode workers may be placed on one node."""
+        """Return whether prefill and decode workers may be placed on one node."""
         return False
 
     def port_families(self, spec):
@@ -225,7 +225,7 @@ class Backend:
         return WORKER_FAMILIES + kvbm.families(self, spec)
 
     def uses_kvbm(self, spec, mode):
-        """Tell whether workers of *mode* run dynamo's KV block manager."""
+        """Return whether workers of *mode* run dynamo's KV block manager."""
         given = {**spec["backend"][f"{LONG_MODE[mode]}_environment"], **spec["environment"]}
         return str(given.get("DYN_CONNECTOR", "")).lower() == "kvbm"
 
@@ -299,7 +299,7 @@ class Backend:
         ]
 
     def runs(self, process):
-        """Tell whether *process* is started; a simulated endpoint has only its leader."""
+        """Return whether *process* is started; a simulated endpoint has only its leader."""
         return True
 
     # ---- is it up
@@ -394,7 +394,7 @@ class Backend:
         return env, lines
 
     def sees_only_its_gpus(self, process, layout):
-        """Tell whether the process is kept to its GPUs by CUDA_VISIBLE_DEVICES."""
+        """Return whether the process is kept to its GPUs by CUDA_VISIBLE_DEVICES."""
         return len(process.gpu_indices) < layout.spec["resources"]["gpus_per_node"]
 
 

@@ -48,7 +48,7 @@ def whole(value):
 
 
 def is_count(value):
-    """Tell whether *value* is a whole number; true and false are none."""
+    """Return whether *value* is a whole number; true and false are none."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
@@ -83,7 +83,7 @@ def mapping(value):
         except ValueError as error:
             raise ValueError(f"is {shown(value)}, which is not JSON ({error}).") from None
     if not isinstance(value, dict):
-        raise ValueError(f"is {shown(value)}, a mapping or the JSON text of one is expected.")
+        raise ValueError(f"is {shown(value)}; expected a mapping or the JSON text of one.")
     return value
 
 

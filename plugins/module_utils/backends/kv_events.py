@@ -51,7 +51,7 @@ def problems(backend, spec):
         if mode not in (*LONG_MODE, *LONG_MODE.values()):
             found.append((path, "is not a mode.", f"Modes are {', '.join(LONG_MODE.values())}."))
         elif not isinstance(value, (bool, dict, type(None))):
-            found.append((path, f"is {shown(value)}, true, false or a mapping of settings is expected.", None))
+            found.append((path, f"is {shown(value)}; expected true, false or a mapping of settings.", None))
     for mode in backend.modes(spec):
         key, value = backend.given(spec, mode)[0].get(NAME, (None, None))
         if key and not isinstance(value, (bool, type(None))):

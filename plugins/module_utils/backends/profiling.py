@@ -78,7 +78,7 @@ def notes(spec):
 
 
 def _started(spec):
-    """Tell whether the engines profile only after they were asked to."""
+    """Return whether the engines profile only after they were asked to."""
     kind, backend = spec["profiling"]["type"], spec["backend"]["type"]
     return kind in ("torch", "nsys") and backend != "trtllm" and (kind, backend) != ("nsys", "vllm")
 

@@ -93,7 +93,7 @@ class Sglang(Backend):
         return found
 
     def grpc(self, spec, mode):
-        """Tell whether workers of *mode* speak gRPC with the router; they answer no HTTP then."""
+        """Return whether workers of *mode* speak gRPC with the router; they answer no HTTP then."""
         return spec["frontend"]["type"] == "sglang" and bool(self.mode_config(spec, mode).get("grpc-mode"))
 
     def gpu_factors(self, spec, mode):

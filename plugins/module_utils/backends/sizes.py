@@ -63,7 +63,7 @@ def _factors(backend, spec, mode):
 
 def _wrong(backend, spec, mode):
     """Return the problems of sizes that are no whole numbers, or none above 0."""
-    problem, remedy = "is {}, a whole number from 1 on is expected.", "Write the number, or leave it out."
+    problem, remedy = "is {}; expected a whole number from 1 on.", "Write the number, or leave it out."
     return [
         (("backend", backend.config_key, LONG_MODE[mode], key), problem.format(shown(value)), remedy)
         for name, (key, value) in backend.given(spec, mode)[0].items()

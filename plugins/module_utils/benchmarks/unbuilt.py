@@ -52,7 +52,7 @@ class Unbuilt(Unmeasured):
             problems.append((("benchmark", "type"), problem, None))
         workload = options["mooncake_workload"]
         if self.type == "mooncake-router" and workload is not None and workload not in WORKLOADS:
-            problem = f"is {workload}, expected is one of {', '.join(WORKLOADS)}."
+            problem = f"is {workload}; expected one of {', '.join(WORKLOADS)}."
             problems.append((("benchmark", "mooncake_workload"), problem, None))
         if self.type == "custom" and options["command"] is not None and not options["command"].strip():
             problems.append((("benchmark", "command"), "is empty.", None))

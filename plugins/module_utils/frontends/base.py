@@ -110,11 +110,11 @@ class Frontend:
         return []
 
     def embedded(self, spec):
-        """Tell whether the one worker itself is the public side, so that no frontend runs."""
+        """Return whether the one worker itself is the public side, so that no frontend runs."""
         return False
 
     def multiple(self, spec):
-        """Tell whether several frontends may stand behind nginx."""
+        """Return whether several frontends may stand behind nginx."""
         return spec["frontend"]["enable_multiple_frontends"]
 
     def steps(self, layout):
@@ -184,7 +184,7 @@ def completion(name, layout, host, port, steps, after):
 
 
 def _among(key, names):
-    """Tell whether the option *key* is one of *names*, however it is spelt."""
+    """Return whether the option *key* is one of *names*, however it is spelt."""
     return normal(str(key).lstrip("-")) in {normal(name) for name in names}
 
 

@@ -155,7 +155,7 @@ class Patterns:
         return next(((rank, kind) for rank, kind, pattern in self.rows if pattern.search(text)), None)
 
     def works(self, line):
-        """Tell whether *line* is one of ordinary work."""
+        """Return whether *line* is one of ordinary work."""
         return level_of(line) in WORK or any(pattern.match(line) for pattern in self._work)
 
 

@@ -56,7 +56,7 @@ def first_fatal(lines):
 
 
 def killed_from_outside(record):
-    """Tell whether a signal ended the step, or its command below a shell, that it did not bring upon itself."""
+    """Return whether a signal ended the step, or its command below a shell, that it did not bring upon itself."""
     number, code = record.get("signal"), record.get("exit_code")
     return (number if number is not None else (code or 0) - 128) in FROM_OUTSIDE
 
@@ -126,13 +126,13 @@ def keep(record, run_dir):
 
 
 def may_restart(step, found):
-    """Tell whether the holder starts *step* again by itself: its policy says so, and the fault is not permanent."""
+    """Return whether the holder starts *step* again by itself: its policy says so, and the fault is not permanent."""
     left = int(step.spec.get("restarts") or 0) - step.restarted
     return left > 0 and bool(step.spec.get("srun_argv")) and not (found or {}).get("permanent")
 
 
 def of_slurm(pid):
-    """Tell whether a process is a part of Slurm itself, which ends by itself."""
+    """Return whether a process is a part of Slurm itself, which ends by itself."""
     with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as stream:
         return stream.read().startswith(("slurm", "srun"))
 

@@ -87,7 +87,7 @@ class Job:
         return f"it is {self._state}" if code == OVER else REASONS.get(code, "")
 
     def preempted(self):
-        """Tell whether Slurm has chosen the job to make room for another one; many at once ask one question."""
+        """Return whether Slurm has chosen the job to make room for another one; many at once ask one question."""
         wanted_at = time.monotonic()
         with self._lock:
             if self._shown_at < wanted_at:
@@ -95,11 +95,11 @@ class Job:
             return self._preempted
 
     def is_requeued(self):
-        """Tell whether Slurm has put the job back into the queue."""
+        """Return whether Slurm has put the job back into the queue."""
         return bool(self.retries) and int(self._show().get("Restarts") or 0) > self.restarts
 
     def may_requeue(self):
-        """Tell whether a fault may still send it back into the queue."""
+        """Return whether a fault may still send it back into the queue."""
         return self.restarts < self.retries
 
     def requeue(self, exclude):

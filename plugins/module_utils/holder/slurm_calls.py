@@ -49,7 +49,7 @@ NOT_YET_FREE = re.compile("Memory required by task is not available")
 
 
 def live(state):
-    """Tell whether a job of this state waits or runs; False for "" and None, which say nothing."""
+    """Return whether a job of this state waits or runs; False for "" and None, which say nothing."""
     return bool(state) and state not in FINAL and state not in LEAVING
 
 

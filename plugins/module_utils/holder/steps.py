@@ -170,7 +170,7 @@ class Steps:
                 self.journal.write("orphans", step=step.name, reason=f"killed processes {pids}")
 
     def _is_failure(self, step, end):
-        """Tell whether nobody wanted that *step* ends in this way."""
+        """Return whether nobody wanted that *step* ends in this way."""
         passed = step.tier in PASSING and end.get("exit_code") == 0
         return not (step.expected or self.closed or passed)
 

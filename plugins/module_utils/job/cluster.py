@@ -109,7 +109,7 @@ OLDER = {
 class Cluster:
     """A checked cluster file. ``settings`` holds every key with its default; ``path`` is None without a file.
 
-    ``source`` knows the lines of the file, ``notes`` what a person should know about how it was read.
+    ``source`` knows the lines of the file, ``notes`` what the user should know about how it was read.
     """
 
     def __init__(self, settings, path=None, source=None, notes=()):

@@ -79,7 +79,7 @@ def _option_names(path, options):
             found.append(((*path, name), "cannot be the name of an option.", remedy))
         elif flag in seen and path[0] != "backend":
             # Of an engine's options one spelling wins, and a note says so.
-            found.append(((*path, name), f"is there twice, also as {seen[flag]}.", "Keep one of them."))
+            found.append(((*path, name), f"appears twice,  also as {seen[flag]}.", "Keep one of them."))
         seen.setdefault(flag, name)
     return found
 
@@ -109,7 +109,7 @@ def _contradictions(spec):
 
 
 def notes(spec):
-    """Return what a person should know about the options that go to Slurm."""
+    """Return what the user should know about the options that go to Slurm."""
     request = allocation_request(spec)
     options, found, _problems = merge_directives(requested(request), spec["sbatch_directives"])
     short = shortfall(options, request) if spec["sbatch_directives"] else None
@@ -164,9 +164,9 @@ def _telemetry(spec):
         say("enabled", "needs telemetry.dcgm_exporter with container_image and port.")
     for key in ("default_frequency", "startup_timeout_seconds", "request_timeout_seconds"):
         if telemetry[key] is not None and telemetry[key] <= 0:
-            say(key, f"is {telemetry[key]:g}, more than 0 is expected.")
+            say(key, f"is {telemetry[key]:g}; expected more than 0.")
     if (telemetry["default_frequency"] or 0) > 3:
-        say("default_frequency", f"is {telemetry['default_frequency']:g}, at most 3 readings a second are expected.")
+        say("default_frequency", f"is {telemetry['default_frequency']:g}; expected at most 3 readings a second.")
     shortest = 2 * (2 * (telemetry["request_timeout_seconds"] or 0) + 1)
     join = telemetry["collector_join_timeout_seconds"]
     if join is not None and join <= shortest:
@@ -200,7 +200,7 @@ def _tachometer(spec):
     if not tachometer["binary_path"].strip():
         found.append(((*where, "binary_path"), "is empty.", None))
     if tachometer["default_frequency"] <= 0:
-        found.append(((*where, "default_frequency"), "is 0, more than 0 is expected.", None))
+        found.append(((*where, "default_frequency"), "is 0; expected more than 0.", None))
     _below((*where, "storage_subdir"), tachometer["storage_subdir"], found)
     return found
 

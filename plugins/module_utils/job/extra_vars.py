@@ -53,7 +53,7 @@ def in_clear(values, vaulted, marked, used):
 
 
 def _named(name, value):
-    """Tell whether *value* has a text whose name looks like that of a secret."""
+    """Return whether *value* has a text whose name looks like that of a secret."""
     if isinstance(value, dict):
         return any(_named(str(key), item) for key, item in value.items())
     if isinstance(value, list):
@@ -136,7 +136,7 @@ class ExtraVars:
         if text is not None:
             source.texts[path] = text
         if isinstance(value, UNPLAIN):  # a template would make a list of it, in any order
-            problem = f"is {kind_of(value)}, which no job can hold."
+            problem = f"is {kind_of(value)}, which a job cannot hold."
             self.unplain.append(source.problem(path, problem, "Write a list, a mapping or text."))
         if isinstance(value, dict):
             for key, item in value.items():
@@ -168,7 +168,7 @@ class ExtraVars:
         return problems + self.unusable()
 
     def known(self, name):
-        """Tell whether *name* is a variable of ours, or certainly one of somebody else."""
+        """Return whether *name* is a variable of ours, or certainly one of somebody else."""
         return name in self.ours or name.startswith(run_options.OUR_PREFIXES + run_options.FOREIGN_PREFIXES)
 
     def unusable(self):

@@ -69,7 +69,7 @@ def tell_checks(checks, steps, layout):
 
 
 def notes(spec):
-    """Return what a person should know about the policy."""
+    """Return what the user should know about the policy."""
     faults = spec.get("faults") or {}
     idle = [
         f"faults.{role}: no effect, the job has no {role} workers."

@@ -46,7 +46,7 @@ def used(spec):
 
 
 def runs_nginx(spec):
-    """Tell whether nginx stands before the frontends; False while the workers are not known."""
+    """Return whether nginx stands before the frontends; False while the workers are not known."""
     frontend, backend = FRONTENDS[spec["frontend"]["type"]], BACKENDS[spec["backend"]["type"]]
     if not frontend.multiple(spec) or frontend.embedded(spec) or mode_problems(spec):
         return False

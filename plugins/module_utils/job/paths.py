@@ -32,7 +32,7 @@ class Here:
     where = "here"  # in messages
 
     def exists(self, path: str) -> bool:
-        """Tell whether *path* exists."""
+        """Return whether *path* exists."""
         return os.path.exists(path)
 
 
@@ -280,7 +280,7 @@ def _mounts(spec, environment):
 
 
 def notes(spec, environment):
-    """Return what a person should know about paths that were left out."""
+    """Return what the user should know about paths that were left out."""
     root = environment.root
     if not root or spec["cluster"]["configs_dir"]:
         return []
@@ -304,7 +304,7 @@ def _configs(spec, environment):
 
 
 def _leads_out(script, folder):
-    """Tell whether a link leads from *script* to somewhere outside of *folder*."""
+    """Return whether a link leads from *script* to somewhere outside of *folder*."""
     top = os.path.realpath(folder)
     found = [os.path.join(folder, below, script) for below in ("", "patches")]
     return any(os.path.exists(one) and not os.path.realpath(one).startswith(top + os.sep) for one in found)

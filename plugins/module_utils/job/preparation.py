@@ -33,12 +33,12 @@ def with_content(spec):
 
 
 def installs(spec):
-    """Tell whether dynamo is installed: into containers only, never into an environment of the host."""
+    """Return whether dynamo is installed: into containers only, never into an environment of the host."""
     return _wants_dynamo(spec) and spec["cluster"]["container_runtime"] != "none"
 
 
 def _keeps_dynamo(spec):
-    """Tell whether the dynamo of the host is used although the job wants one installed."""
+    """Return whether the dynamo of the host is used although the job wants one installed."""
     return _wants_dynamo(spec) and spec["cluster"]["container_runtime"] == "none"
 
 

@@ -50,7 +50,7 @@ class Resolved(NamedTuple):
 
     :param spec: the spec, JSON-able.
     :param origins: where each value came from that is no default, ``{dotted path: text}``.
-    :param notes: what a person should know, sentences.
+    :param notes: what the user should know, sentences.
     :param secrets: the values that were replaced, ``{reference: value}``.
     :param planner: what *planner* of :func:`resolve` returned for the spec.
     """

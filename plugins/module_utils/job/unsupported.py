@@ -54,7 +54,7 @@ def notes(spec, section):
 
 
 def _given(spec, path, section):
-    """Tell whether *spec* says something at *path* that is not the default and not switched off."""
+    """Return whether *spec* says something at *path* that is not the default and not switched off."""
     value = _value(spec, path)
     if value is None or isinstance(value, dict) and value.get("enabled") is False:
         return False
@@ -65,7 +65,7 @@ def _given(spec, path, section):
 
 
 def _of_another(spec, path):
-    """Tell whether the key at *path* belongs to another benchmark than the job has."""
+    """Return whether the key at *path* belongs to another benchmark than the job has."""
     return path[-1] in SA_BENCH and (spec["benchmark"] or {}).get("type") != "sa-bench"
 
 

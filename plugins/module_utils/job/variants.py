@@ -38,7 +38,7 @@ def split_selector(text, is_file=os.path.isfile):
 
 
 def has_overrides(document):
-    """Tell whether *document* is a base with overrides."""
+    """Return whether *document* is a base with overrides."""
     return isinstance(document, dict) and BASE in document
 
 
@@ -249,7 +249,7 @@ def _parameters(job, source):
         extra = [key for key in sweep if key not in ("mode", "parameters")]
         mode = sweep.get("mode", "grid")
         if mode not in ("grid", "zip"):
-            raise SpecError([source.problem(("sweep", "mode"), f'is "{mode}", expected is grid or zip.')])
+            raise SpecError([source.problem(("sweep", "mode"), f'is "{mode}"; expected grid or zip.')])
         if extra:
             raise SpecError([source.problem(("sweep", extra[0]), "is not a known key beside parameters.", None, True)])
         sweep, where, zipped = sweep["parameters"], ("sweep", "parameters"), mode == "zip"

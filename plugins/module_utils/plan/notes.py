@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a person should know about a layout: nodes and GPUs without a worker, ports that are not the next ones."""
+"""what the user should know about a layout: nodes and GPUs without a worker, ports that are not the next ones."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ def standing(point, result):
 
 
 def may_stand(point, verdict):
-    """Tell whether *verdict* calls *point* valid, without a service gap; its result is another matter."""
+    """Return whether *verdict* calls *point* valid, without a service gap; its result is another matter."""
     same = verdict.get("digest") == point["digest"]
     return bool(same and verdict.get("valid") and not verdict.get("service_gaps"))
 

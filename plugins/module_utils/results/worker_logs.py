@@ -17,7 +17,7 @@ _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def has_figures(backend: str) -> bool:
-    """Tell whether the log of such a worker has lines with figures."""
+    """Return whether the log of such a worker has lines with figures."""
     return BACKENDS[backend].read_line is not None
 
 

@@ -11,7 +11,7 @@ from ..json_types import Json
 
 
 def deep_merge(base: Json, over: Json) -> Json:
-    """Return *base* with *over* laid on top: mappings merge, everything else replaces, null deletes a key."""
+    """Return *base* overridden by *over*: mappings merge, any other value replaces the old one, null deletes a key."""
     if not isinstance(base, dict) or not isinstance(over, dict):
         return copy.deepcopy(over)
     merged = {key: value for key, value in base.items() if over.get(key, "") is not None}

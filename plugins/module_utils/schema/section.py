@@ -19,7 +19,7 @@ from .source import NOWHERE, Source
 from .types import PARAMETER, ListOf, MapOf, OneOf, OptionalSection, Str, Type, kind_of, nullable, shown
 from .words import nearest, normal, other_form
 
-# {key as it is compared: {dotted section: the variants that have the key there, () for all}}
+# {normalised key: {dotted section: the variants that have the key there, () for all}}
 KnownPlaces = dict[str, dict[str, tuple[str, ...]]]
 
 
@@ -28,7 +28,7 @@ class Field:
 
     :param type: a :class:`Type`, :class:`Section` or :class:`Variants`.
     :param default: value when the key is absent; a section without default is filled from its own fields.
-    :param required: absence (or null) is a problem.
+    :param required: an absent or null value is a problem.
     :param doc: one or two sentences for the reference page.
     """
 
@@ -58,7 +58,7 @@ class Section(Type):
         return mapping({key: field.schema() for key, field in self.fields.items()})
 
     def complete(self) -> JsonObject:
-        """Return the JSON Schema of what must be there, on top of :meth:`schema`; empty when nothing must."""
+        """Return the JSON Schema of the required keys, in addition to :meth:`schema`; empty if there are none."""
         required = [key for key, field in self.fields.items() if field.required]
         below: dict[str, JsonObject] = {}
         for key, field in self.fields.items():
@@ -92,7 +92,7 @@ class Variants(Type):
         return self.sections.get(self.default if word is None else str(word))
 
     def schema(self) -> JsonObject:
-        """Return the JSON Schema: all keys of all variants, and for each variant which of them it has not."""
+        """Return the JSON Schema: all keys of all variants, and for each variant the keys that it does not have."""
         tables = {
             word: {key: field.schema() for key, field in section.fields.items()}
             for word, section in self.sections.items()
@@ -115,7 +115,7 @@ class Variants(Type):
         return {**mapping(union), "allOf": branches}
 
     def complete(self) -> JsonObject:
-        """Return the JSON Schema of the default variant, for a mapping that names none."""
+        """Return the JSON Schema of the default variant, for a mapping that does not select one."""
         forbidden = self._then(self.default, {word: one.fields for word, one in self.sections.items()}, ())
         absent = {"anyOf": [{"not": {"required": [self.key]}}, {"properties": {self.key: {"type": "null"}}}]}
         return {"if": {"type": "object", **absent}, "then": forbidden}
@@ -131,7 +131,7 @@ class Variants(Type):
 
 
 def mapping(properties: JsonObject) -> JsonObject:
-    """Return the JSON Schema of a mapping with *properties* and no others, save for their older spelling."""
+    """Return the JSON Schema of a mapping with *properties* only, also in their older spelling."""
     schema: JsonObject = {"type": "object", "additionalProperties": False, "properties": properties}
     dashed = "|".join(key.replace("_", "-") for key in properties if "_" in key)
     if dashed:
@@ -143,10 +143,10 @@ def mapping(properties: JsonObject) -> JsonObject:
 class Checker:
     """Checks one document; ``problems`` fills up while it walks.
 
-    :param places: what :func:`known_places` returned, to tell where a misplaced key belongs.
+    :param places: what :func:`known_places` returned, to find where a misplaced key belongs.
 
-    ``wrong`` has the path of every value that is not known: it is missing or bad, or its key is misspelt or in the
-    wrong place. ``meant`` has the paths that the misspelt and misplaced keys seem to mean; they are in ``wrong`` too.
+    ``wrong`` has the path of every unusable value: it is missing or invalid, or its key is misspelt or misplaced.
+    ``meant`` has the paths that the misspelt and misplaced keys probably mean; they are in ``wrong`` too.
     """
 
     def __init__(self, source: Source = NOWHERE, places: KnownPlaces | None = None) -> None:
@@ -160,7 +160,7 @@ class Checker:
         self.problems.append(self.source.problem(path, text, remedy, on_key))
 
     def bad(self, path: Sequence[str | int], text: str, remedy: str | None = None) -> None:
-        """Record a problem of the value at *path*."""
+        """Record an invalid value at *path*."""
         self.wrong.add(tuple(path))
         self.problem(path, text, remedy)
 
@@ -180,7 +180,7 @@ class Checker:
             return type_.coerce(value)
         except ValueError as error:
             if hidden(value, path):
-                self.bad(path, f"is a number or a date, {type_.name} is expected.", "Write it with quotes.")
+                self.bad(path, f"is a number or a date; expected {type_.name}.", "Write it with quotes.")
             else:
                 self.bad(path, str(error))
             return None
@@ -189,11 +189,11 @@ class Checker:
         if value is None:
             value = {}
         if not isinstance(value, dict):
-            self.bad(path, f"is {kind_of(value)}, a mapping of keys is expected.")
+            self.bad(path, f"is {kind_of(value)}; expected a mapping of keys.")
             return None
         slip = self._misspelt_word(type_, value)
         if slip is not None:
-            self.wrong.add(path)  # which keys it has depends on the word
+            self.wrong.add(path)  # its keys depend on the word
             self.unknown(slip, path, [type_.key])
             return None
         section = type_ if isinstance(type_, Section) else self._variant(type_, value, path)
@@ -206,19 +206,19 @@ class Checker:
         return {key: self._field(field, key, value, path) for key, field in section.fields.items()}
 
     def _variant(self, type_: Variants, value: JsonObject, path: KeyPath) -> Section | None:
-        """Return the section that *value* selects; a problem and None when there is none."""
+        """Return the section that *value* selects; None, with a problem, if the word is unknown."""
         section = type_.variant(value)
         if section is None:
             word, words = value[type_.key], list(type_.sections)
             hint = nearest(str(word), words)
             remedy = f"Did you mean {hint}?" if hint else None
             self.wrong.add(path)
-            self.bad((*path, type_.key), f"is {shown(word)}, expected is one of {', '.join(words)}.", remedy)
+            self.bad((*path, type_.key), f"is {shown(word)}; expected one of {', '.join(words)}.", remedy)
         return section
 
     @staticmethod
     def _misspelt_word(type_: Section | Variants, value: JsonObject) -> str | None:
-        """Return the key of *value* that is nearly the one whose word selects the variant, if that is not there."""
+        """Return a misspelling in *value* of the key that selects the variant, if that key is absent."""
         if not isinstance(type_, Variants) or value.get(type_.key) is not None:
             return None
         known = {key for section in type_.sections.values() for key in section.fields}
@@ -227,10 +227,10 @@ class Checker:
     def _field(self, field: Field, key: str, value: JsonObject, path: KeyPath) -> Json:
         given = value.get(key)
         if given is None:
-            if field.required and path + (key,) in self.meant:  # whoever misspelt a key has not forgotten it
+            if field.required and path + (key,) in self.meant:  # a misspelt key is not missing
                 return None
             if field.required:
-                problem = f'has no "{key}".' if path else f'The key "{key}" is missing.'
+                problem = f'lacks the key "{key}".' if path else f'The key "{key}" is missing.'
                 self.wrong.add(path + (key,))
                 self.problem(path, problem, f"Add {key}: {field.doc}" if field.doc else None)
                 return None
@@ -266,7 +266,7 @@ class Checker:
         self.meant.add(meant)
 
     def _named_after(self, key: str | int, path: KeyPath) -> tuple[str, str] | None:
-        """Return (section, key) when a section is named after *key* and has one after *path*: port of x, ports.x."""
+        """Return (section, key) if the names are the other way round: port in section x means ports.x."""
         section, name = f"{normal(key)}s", normal(path[-1]) if path else ""
         return (section, name) if section in self.places.get(name, ()) else None
 
@@ -279,13 +279,13 @@ class Checker:
         return f"It is a key of {type_.key} {' or '.join(words)}; the {type_.key} here is {here}." if words else None
 
     def _truth(self, key: bool, path: KeyPath) -> None:
-        """Report a key that YAML took for a truth value."""
+        """Report a key that YAML read as a truth value."""
         problem = f"has a key that YAML reads as {'true' if key else 'false'}."
-        remedy = "Put it in quotes; without them on, off, yes and no are truth values."
+        remedy = "Put it in quotes. YAML reads unquoted on, off, yes and no as truth values."
         self.problem((*path, str(key)), problem, remedy, on_key=True)
 
     def _elsewhere(self, key: str) -> str | None:
-        """Return a sentence with the places where *key* is known, or None when there is none or too many."""
+        """Return a sentence with the sections that have *key*, or None if there are none or too many."""
         places = self.places.get(normal(key), {})
         if not 0 < len(places) < 5:
             return None
@@ -299,20 +299,20 @@ class Checker:
 
     def _list(self, type_: ListOf, value: Json, path: KeyPath) -> list[Json] | None:
         if not isinstance(value, list):
-            self.bad(path, f"is {kind_of(value)}, a list is expected.")
+            self.bad(path, f"is {kind_of(value)}; expected a list.")
             return None
         return [self.check(type_.item, item, path + (index,)) for index, item in enumerate(value)]
 
     def _map(self, type_: MapOf, value: Json, path: KeyPath) -> JsonObject | None:
         if not isinstance(value, dict):
             kind = "one value" if hidden(value, path) else kind_of(value)
-            self.bad(path, f"is {kind}, a mapping is expected.")
+            self.bad(path, f"is {kind}; expected a mapping.")
             return None
         for key in value:
             if isinstance(key, bool):
                 self._truth(key, path)
         if isinstance(type_.item, Str):
-            # Null says that there is nothing under this name, as in an override that takes it away.
+            # Null removes the entry, as in an override.
             value = {key: item for key, item in value.items() if item is not None}
         return {str(key): self.check(type_.type_of(key), item, path + (key,)) for key, item in value.items()}
 
@@ -322,14 +322,14 @@ class Checker:
             result = trial.check(one, value, path)
             if not trial.problems:
                 return result
-        self.bad(path, f"is {shown(value)}, expected is {type_.name}.")
+        self.bad(path, f"is {shown(value)}; expected {type_.name}.")
         return None
 
 
 def _one_of_these(section: Section, key: str | int, value: Json) -> str | None:
-    """Return the remedy for an unknown *key* with a mapping in a *section* that holds nothing but sections, or None.
+    """Return the remedy for an unknown *key* with a mapping in a *section* that holds only sections, or None.
 
-    Such a key is one of its kind and no slip, and not one that belongs to another place by its name.
+    Such a key is meant as a section, not as a key of another section with the same name.
     """
     below = [field.type for field in section.fields.values()]
     if not isinstance(value, dict) or not all(isinstance(one, (OptionalSection, Section)) for one in below):
@@ -340,7 +340,7 @@ def _one_of_these(section: Section, key: str | int, value: Json) -> str | None:
 
 
 def hidden(value: Json, path: KeyPath) -> bool:
-    """Tell whether *value* at *path* is of an environment and must not be told: it may be a secret."""
+    """Return whether *value* at *path* belongs to an environment. It may be a secret and must not be printed."""
     kinds = (str, int, float, datetime.date)
     return isinstance(value, kinds) and not isinstance(value, bool) and any(map(is_environment, path))
 

@@ -14,18 +14,18 @@ from typing import Any, Callable, Optional
 from ..failures import Error, Problem, SpecError
 from ..json_types import Json, KeyPath
 
-# The file and the line (from 1) of a key or a value; None where it is not known.
+# The file and the line (from 1) of a key or a value; None if unknown.
 Place = tuple[Optional[str], Optional[int]]
 Places = dict[KeyPath, Place]
 
 
 class Source:
-    """The places of one document.
+    """The file and line of each key and value in one document.
 
-    ``keys`` and ``values`` map a path (tuple of keys and indexes) to ``(file, line)``. A path that is not
-    there takes the place of its nearest parent. ``texts`` says of the numbers in the document how they are written,
-    ``{path: text}``. ``borrowed`` maps a path whose value another document gave to
-    ``(that document's Source, path in it)``: problems of such a value are problems of the other document.
+    ``keys`` and ``values`` map a path (tuple of keys and indexes) to ``(file, line)``. A path that is
+    absent has the line of its nearest parent. ``texts`` is ``{path: text}``: how the numbers are written.
+    ``borrowed`` maps a path whose value comes from another document to ``(that document's Source, path in it)``:
+    problems with such a value are reported against the other document.
     """
 
     def __init__(self, file: str | None = None, keys: Places | None = None, values: Places | None = None) -> None:
@@ -34,17 +34,17 @@ class Source:
         self.borrowed: dict[KeyPath, tuple[Source, KeyPath]] = {}
 
     def put_key(self, path: KeyPath, line: int, file: str | None = None) -> None:
-        """Record the line of the key at *path*; *file* is another one than the document's."""
+        """Record the line of the key at *path*; *file* if it is not the document's own."""
         self.keys[path] = (file or self.file, line)
 
     def put_value(self, path: KeyPath, line: int, is_scalar: bool, file: str | None = None) -> None:
-        """Record the line of the value at *path*, after that of its key."""
-        # A mapping or list begins with its first key or item; who looks for it looks for its own key.
+        """Record the line of the value at *path*; record its key first."""
+        # A mapping or list begins with its first key or item, but users look for the key above it.
         inside = None if is_scalar else self.keys.get(path)
         self.values[path] = inside or (file or self.file, line)
 
     def lender(self, path: Sequence[str | int]) -> tuple[Source, KeyPath]:
-        """Return (source, path) of the document that gave the value at *path*: this one unless it is borrowed."""
+        """Return (source, path) of the document that has the value at *path*: this one unless it is borrowed."""
         path = tuple(path)
         for end in range(len(path), 0, -1):
             if path[:end] in self.borrowed:
@@ -70,7 +70,7 @@ class Source:
         source, there = self.lender(path)
         if source is not self:
             place = self.values.get(tuple(path))
-            if place and there != tuple(path):  # this document names what the other one defines
+            if place and there != tuple(path):  # this document refers to what the other one defines
                 user = f"{os.path.basename(place[0] or 'the job')}:{place[1]}"
                 text = f"{text.rstrip('.')} (used by {dotted(path)}, {user})."
             return source.problem(there, text, remedy, on_key)
@@ -87,11 +87,11 @@ class Source:
         )
 
     def laid_over(self, base: Source) -> Source:
-        """Return the source of a document that was merged on top of one with the source *base*."""
+        """Return the source of a document merged over one with the source *base*."""
         return Source(self.file or base.file, {**base.keys, **self.keys}, {**base.values, **self.values})
 
     def copied(self, old: Sequence[str | int], new: Sequence[str | int]) -> Source:
-        """Return this source with the places of *old* and all below it known at *new* too."""
+        """Return this source with the lines at and below *old* copied to *new*."""
         old, new = tuple(old), tuple(new)
         size = len(old)
         keys, values = dict(self.keys), dict(self.values)
@@ -128,9 +128,9 @@ PLAIN_TAGS = tuple(
 )
 NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 MERGE = "tag:yaml.org,2002:merge"
-# A value that begins with a quote and has no other one.
+# A value that begins with a quote and has no closing one.
 ODD = re.compile(r"""[^'"#]*[:\-\[{,]\s*(?:"[^"]*|'[^']*)$""")
-# Aliases of aliases can make a small file larger than any memory.
+# Nested aliases can make a small file larger than memory.
 MOST_VALUES = 500000
 
 
@@ -140,8 +140,8 @@ def parse_yaml(text: str, file: str | None) -> tuple[Json, Source]:
     import yaml
 
     if text.startswith("$ANSIBLE_VAULT"):
-        raise Error(f"{file} is encrypted. Give it as -e @{file} with the vault's password: Ansible decrypts it.")
-    # The one in C is ten times as fast, and not everywhere.
+        raise Error(f"{file} is encrypted. Pass it as -e @{file} with the vault password; Ansible decrypts it.")
+    # The C loader is ten times as fast, but not always built.
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
     index = _Index(yaml, file)
     try:
@@ -156,12 +156,12 @@ def parse_yaml(text: str, file: str | None) -> tuple[Json, Source]:
         mark = getattr(error, "problem_mark", None)
         reason = getattr(error, "problem", None) or str(error)
         if "single document" in str(error):
-            reason = "it has more than one document (---); one file holds one, and base with override_* holds variants"
+            reason = "it has more than one document (---). A file holds one; use base with override_* for variants"
         line = mark.line + 1 if mark else None
         fault: Problem = {"file": file, "line": line, "path": "", "problem": f"is not YAML: {reason}."}
         raise SpecError([{**fault, "remedy": _remedy(error, text)}]) from None
     except RecursionError:
-        raise Error(f"{file} is nested too deeply. No job is.") from None
+        raise Error(f"{file} is nested too deeply for a job file.") from None
     except (ValueError, OverflowError) as error:
         index.bad_value(node, (), loader.construct_object)
         bad: Problem = {"file": file, "line": None, "path": "", "problem": f"has a bad value: {error}."}
@@ -172,7 +172,7 @@ def parse_yaml(text: str, file: str | None) -> tuple[Json, Source]:
 
 
 def numbers(text: str) -> dict[tuple[int, int], tuple[str, Json]]:
-    """Return ``{(line, column): (text, value)}`` of the numbers in YAML *text*, counted from 1; empty if it is none."""
+    """Return ``{(line, column): (text, value)}`` of the numbers in *text*, counted from 1; empty if it is not YAML."""
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
@@ -200,7 +200,7 @@ def numbers(text: str) -> dict[tuple[int, int], tuple[str, Json]]:
 
 
 def _remedy(error: Exception, text: str) -> str | None:
-    """Return what to do about a YAML *error*, in plain words, or None."""
+    """Return the remedy for a YAML *error*, or None."""
     mark, begun = getattr(error, "problem_mark", None), getattr(error, "context_mark", None)
     lines = text.splitlines()
     line = lines[mark.line] if mark and mark.line < len(lines) else ""
@@ -211,18 +211,18 @@ def _remedy(error: Exception, text: str) -> str | None:
     if mark and line[mark.column : mark.column + 1] in ("@", "`", "%"):
         return f"A value that begins with {line[mark.column]} needs quotes."
     if "mapping values" in str(error):
-        return "A text with a colon and a space in it needs quotes; a key stands on a line of its own."
-    # A quote that is open swallows the lines up to the next one, and what follows makes no sense.
+        return "Quote text that contains a colon and a space. Write each key on its own line."
+    # An unclosed quote extends to the next quote, so the error appears later.
     opened = [number for number in range(mark.line if mark else 0) if ODD.match(lines[number])]
     if "expected" in str(error) and opened:
-        return f"The quote in line {opened[-1] + 1} may not be closed."
+        return f"The quote in line {opened[-1] + 1} may be unclosed."
     if "expected" in str(error):
-        return "Look at the indentation and the brackets of this line and of those before it."
+        return "Check the indentation and the brackets of this line and the lines before it."
     return None
 
 
 class _Index:
-    """Walks the nodes of a document: records places in ``source``, and ``problems`` of what no job can hold."""
+    """Walks the nodes of a document: records lines in ``source``, and ``problems`` with values that a job cannot hold."""
 
     def __init__(self, yaml: ModuleType, file: str | None) -> None:
         self.yaml, self.source, self.count = yaml, Source(file), 0
@@ -236,14 +236,14 @@ class _Index:
         )
 
     def value(self, node: Any, path: KeyPath) -> None:
-        """Record the place of *node* at *path*, and of every key and value below it."""
+        """Record the line of *node* at *path*, and of every key and value below it."""
         self.count += 1
         if id(node) in self.open:
             self.problem(node, path, "contains itself.", "Write out what it refers to.")
             return
         if self.count > MOST_VALUES:
             if self.count == MOST_VALUES + 1:
-                self.problem(node, path, f"brings the file to over {MOST_VALUES} values.", "Use fewer aliases.")
+                self.problem(node, path, f"expands the file to more than {MOST_VALUES} values.", "Use fewer aliases.")
             return
         if node.tag not in PLAIN_TAGS:
             self.tagged(node, path)
@@ -261,13 +261,13 @@ class _Index:
         self.open.discard(id(node))
 
     def bad_value(self, node: Any, path: KeyPath, construct: Callable[[Any], Json]) -> None:
-        """Report the scalars below *node* that *construct* cannot make a value of, such as the date 2024-13-01."""
+        """Report the scalars below *node* that *construct* cannot convert, such as the date 2024-13-01."""
         if isinstance(node, self.yaml.ScalarNode):
             try:
                 construct(node)
             except (ValueError, OverflowError, self.yaml.YAMLError):
-                text = f"is {node.value}, which YAML takes for a number or a date, but there is no such one."
-                self.problem(node, path, text, "Put it into quotes if it is text.")
+                text = f"is {node.value}, which YAML reads as a number or a date, but it is not a valid one."
+                self.problem(node, path, text, "Put it in quotes if it is text.")
         for key, item in node.value if isinstance(node, self.yaml.MappingNode) else ():
             self.bad_value(item, (*path, key.value), construct)
         for index, item in enumerate(node.value if isinstance(node, self.yaml.SequenceNode) else ()):
@@ -282,8 +282,8 @@ class _Index:
         elif tag.startswith("!unsafe"):
             remedy = "Give the file as -e @FILE, or write the text without the tag."
         elif tag in ("!!merge", "!!value"):  # << and = stand for something in YAML 1.1
-            remedy = "Put it into quotes."
-        self.problem(node, path, f"has the YAML tag {tag}, which no job can hold.", remedy)
+            remedy = "Put it in quotes."
+        self.problem(node, path, f"has the YAML tag {tag}, which a job cannot hold.", remedy)
 
     def mapping(self, node: Any, path: KeyPath) -> None:
         """Record the keys of a mapping; what it merges in comes first, because its own keys replace that."""
@@ -298,7 +298,7 @@ class _Index:
             if key_node.tag == MERGE:
                 continue
             if not isinstance(key_node, self.yaml.ScalarNode):
-                self.problem(key_node, path, "has a key that is no text.", None)
+                self.problem(key_node, path, "has a key that is not text.", None)
                 continue
             # A key is the word that was written: YAML 1.1 would read on, yes, no and null as values.
             key_node.tag = "tag:yaml.org,2002:str"
@@ -306,7 +306,7 @@ class _Index:
             here = path + (key,)
             line = key_node.start_mark.line + 1
             if key in seen:
-                self.problem(key_node, here, f"is there twice, first in line {seen[key]}.", "Keep one of them.")
+                self.problem(key_node, here, f"appears twice,  first in line {seen[key]}.", "Keep one of them.")
             seen[key] = line
             self.source.put_key(here, line)
             self.value(value_node, here)

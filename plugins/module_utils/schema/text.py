@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Text habits of job files: environment variables, paths, and a small YAML writer.
+"""Text in job files: environment variables, paths, and a small YAML writer.
 
 The writer exists because planning is stdlib only: the same code runs inside a module on a submit host
 that may have no PyYAML.
@@ -38,8 +38,8 @@ def expand(text: str, environ: Mapping[str, str]) -> str:
 def find_path(text: str, folders: Sequence[str]) -> str:
     """Return *text* as an absolute path: in the first of *folders* in which it exists.
 
-    What exists nowhere is taken from the first folder if it begins with a dot (beside the file that names it), from
-    the last one (the working directory) otherwise.
+    If it exists in none of them, it is relative to the first folder (of the file that names it) if it begins with a
+    dot, otherwise to the last one (the working directory).
     """
     text = os.path.expanduser(text)
     if os.path.isabs(text):
@@ -50,7 +50,7 @@ def find_path(text: str, folders: Sequence[str]) -> str:
 
 
 def to_yaml(value: Json) -> str:
-    """Return *value* (JSON-able) as block-style YAML text, keys in the order they have."""
+    """Return *value* (JSON-able) as block-style YAML text; keys keep their order."""
     return "\n".join(_lines(value)) + "\n"
 
 
@@ -86,5 +86,5 @@ def _scalar(value: Json) -> str:
     if value == {} or value == [] or value == ():
         return "{}" if isinstance(value, dict) else "[]"
     text = json.dumps(value)
-    # YAML 1.1 readers take 1e-06 for text; a dot makes it a number.
+    # YAML 1.1 reads 1e-06 as text; with a dot it is a number.
     return text.replace("e", ".0e") if isinstance(value, float) and "e" in text and "." not in text else text

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A document that records which of its values are read.
 
-So it can be known of each finding of a rule whether it depends on a value that is wrong already.
+This shows whether a rule's finding depends on a value that is already known to be wrong.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Reads:
         self.passed.clear()
 
     def touch(self, wrong: set[tuple]) -> bool:
-        """Tell whether a value at one of the paths *wrong*, or below one, was read."""
+        """Return whether a value at one of the paths *wrong*, or below one, was read."""
         return any(
             path[: len(bad)] == bad or path in self.deep and bad[: len(path)] == path
             for path in self.deep | self.passed
@@ -55,7 +55,7 @@ class Traced(dict):
         return super().get(key, default) if key in self else default
 
     def __bool__(self) -> bool:
-        # With something in it that is right, it is not empty, whatever becomes of the rest.
+        # One correct entry is enough to make it non-empty, whatever the wrong ones become.
         return bool(len(self))
 
     def __len__(self) -> int:
@@ -90,6 +90,6 @@ class Traced(dict):
 
 
 def entries(table: dict):
-    """Yield the items of *table* for a reader that looks at each on its own: only those count as read, not all."""
+    """Yield the items of *table* for a reader that handles each separately: only the items it reaches count as read."""
     for key in list(dict.keys(table)):
         yield key, table[key]

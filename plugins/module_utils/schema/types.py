@@ -7,7 +7,7 @@ A type is an object with ``name`` (for people), ``coerce(value) -> value`` (rais
 one sentence that says what is wrong) and ``schema() -> dict`` (its part of a JSON Schema).
 
 Coercion follows plain rules and never loses anything: a number may be written as text and a whole
-float as an integer, ``8.5`` is no integer, and a truth value is no text.
+float as an integer; ``8.5`` is not an integer, and a truth value is not text.
 """
 
 from __future__ import annotations
@@ -26,27 +26,27 @@ UNPLAIN = (set, frozenset, bytes, bytearray)
 KINDS = (
     ((set, frozenset), "a set (YAML's tag !!set)"),
     ((bytes, bytearray), "binary data (YAML's tag !!binary)"),
-    (datetime.datetime, "what YAML reads as a time"),
-    (datetime.date, "what YAML reads as a date"),
+    (datetime.datetime, "a YAML timestamp"),
+    (datetime.date, "a YAML date"),
 )
 TRUE_WORDS = ("true", "yes", "on", "1")
 FALSE_WORDS = ("false", "no", "off", "0")
 BOTH_WORDS = (*TRUE_WORDS, *FALSE_WORDS)
-# What stands for a parameter of a sweep, in JSON Schemas.
+# A sweep parameter, in JSON Schemas.
 PARAMETER = r"\{.+\}"
 
 _Number = TypeVar("_Number", int, float)
 
 
 class Type:
-    """Base: accepts everything that is plain. YAML's dates and keys that are no text become text."""
+    """Base: accepts plain data. YAML dates and keys that are not text become text."""
 
     name = "anything"
 
     def coerce(self, value: Json) -> Json:
         """Return *value* in the form that the spec stores."""
         if isinstance(value, UNPLAIN):
-            raise ValueError(f"holds {kind_of(value)}, which no job can hold. Write a list, a mapping or text.")
+            raise ValueError(f"holds {kind_of(value)}, which a job cannot hold. Write a list, a mapping or text.")
         if isinstance(value, dict):
             return {str(key): Type.coerce(self, item) for key, item in value.items()}
         if isinstance(value, (list, tuple)):
@@ -72,19 +72,19 @@ class Str(Type):
         if isinstance(value, bool):
             word = "true" if value else "false"
             raise ValueError(
-                f'is a truth value, text is expected. Write "{word}" with quotes if that is meant; '
-                "YAML reads on, off, yes and no without quotes as truth values too."
+                f'is a truth value; expected text. Write "{word}" with quotes if you mean text. '
+                "YAML reads unquoted on, off, yes and no as truth values."
             )
         if isinstance(value, float) and bare(value) is value:
             # It may have been 0.10 as well as 0.1.
-            problem = f"is the number {value}; how it was written is not known, and text is expected."
+            problem = f"is the number {value}; expected text. Its original spelling is unknown."
             raise ValueError(f'{problem} Write it with quotes, for example "{value}".')
         if is_number(value):
             return str(value)
         if isinstance(value, datetime.date):
-            raise ValueError(f'is {kind_of(value)}, text is expected. Write "{value}" with quotes.')
+            raise ValueError(f'is {kind_of(value)}; expected text. Write "{value}" with quotes.')
         if not isinstance(value, str):
-            raise ValueError(f"is {kind_of(value)}, text is expected.")
+            raise ValueError(f"is {kind_of(value)}; expected text.")
         return value
 
     def schema(self) -> JsonObject:
@@ -92,9 +92,9 @@ class Str(Type):
 
 
 class Option(Str):
-    """The value of a command line's option: text, true for an option without a value, false for none at all.
+    """The value of a command line option: text, true for a bare option, false to omit it.
 
-    Empty text stands for true, as in srtctl's files.
+    Empty text means true, as in srtctl's files.
     """
 
     name = "option values"
@@ -116,15 +116,15 @@ class Time(Str):
     def coerce(self, value: Json) -> Json:
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             raise ValueError(
-                f"is the number {bare(value)}. YAML reads 4:00:00 without quotes as a number; "
-                'write it with quotes, for example "4:00:00" or "240" (minutes).'
+                f"is the number {bare(value)}. YAML reads an unquoted 4:00:00 as a number. "
+                'Write it with quotes, for example "4:00:00" or "240" (minutes).'
             )
         value = super().coerce(value).strip()
         days, dash, rest = value.rpartition("-")
         parts = rest.split(":")
         numbers = parts + ([days] if dash else [])
         if not all(part.isdigit() for part in numbers) or len(parts) > 3:
-            raise ValueError(f'is "{value}", which is no Slurm time. Write "HH:MM:SS" or "D-HH:MM:SS".')
+            raise ValueError(f'is "{value}", which is not a Slurm time. Write "HH:MM:SS" or "D-HH:MM:SS".')
         return value
 
     def schema(self) -> JsonObject:
@@ -145,11 +145,11 @@ class Int(Type):
             try:
                 number = int(value.strip().replace("_", ""), 10)
             except ValueError:
-                raise ValueError(f'is "{value}", a whole number is expected.') from None
+                raise ValueError(f'is "{value}"; expected a whole number.') from None
         if isinstance(number, float) and math.isfinite(number) and number == int(number):
             number = int(number)
         if isinstance(number, bool) or not isinstance(number, int):
-            raise ValueError(f"is {shown(value)}, a whole number is expected.")
+            raise ValueError(f"is {shown(value)}; expected a whole number.")
         return within(int(number), self.minimum, self.maximum)
 
     def schema(self) -> JsonObject:
@@ -166,13 +166,13 @@ class Float(Type):
 
     def coerce(self, value: Json) -> Json:
         if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-            raise ValueError(f"is {shown(value)}, a number is expected.")
+            raise ValueError(f"is {shown(value)}; expected a number.")
         try:
             number = float(value)
         except ValueError:
-            raise ValueError(f'is "{value}", a number is expected.') from None
+            raise ValueError(f'is "{value}"; expected a number.') from None
         if not math.isfinite(number):
-            raise ValueError(f"is {value}, a finite number is expected.")
+            raise ValueError(f"is {value}; expected a finite number.")
         return within(number, self.minimum, self.maximum)
 
     def schema(self) -> JsonObject:
@@ -180,7 +180,7 @@ class Float(Type):
 
 
 class Bool(Type):
-    """true or false; the words and digits that YAML and people use for them are accepted."""
+    """true or false; YAML's words and 0 and 1 are accepted."""
 
     name = "true or false"
 
@@ -192,7 +192,7 @@ class Bool(Type):
             return True
         if word in FALSE_WORDS:
             return False
-        raise ValueError(f"is {shown(value)}, true or false is expected.")
+        raise ValueError(f"is {shown(value)}; expected true or false.")
 
     def schema(self) -> JsonObject:
         words = "".join(f"[{one.lower()}{one.upper()}]" if one.isalpha() else one for one in "|".join(BOTH_WORDS))
@@ -209,7 +209,7 @@ class Choice(Type):
         if value in self.words:
             return str(value)
         hint = nearest(str(value), self.words)
-        raise ValueError(f"is {shown(value)}, expected is {self.name}." + (f" Did you mean {hint}?" if hint else ""))
+        raise ValueError(f"is {shown(value)}; expected {self.name}." + (f" Did you mean {hint}?" if hint else ""))
 
     def schema(self) -> JsonObject:
         return {"anyOf": [{"enum": list(self.words)}, {"type": "string", "pattern": PARAMETER}]}
@@ -281,12 +281,12 @@ class Concurrencies(Type):
         elif isinstance(value, int) and not isinstance(value, bool):
             value = [value]
         if not isinstance(value, list) or not value:
-            raise ValueError(f'is {shown(value)}, expected is a list such as [4, 16] or text such as "4x16".')
+            raise ValueError(f'is {shown(value)}; expected a list such as [4, 16] or text such as "4x16".')
         number = Int(minimum=1)
         try:
             levels = [number.coerce(item) for item in value]
         except ValueError as error:
-            raise ValueError(f'has an item that {error} Expected is a list such as [4, 16] or "4x16".') from None
+            raise ValueError(f'has an item that {error} Write a list such as [4, 16] or text such as "4x16".') from None
         if len(set(levels)) != len(levels):
             raise ValueError(f"names a level twice: {levels}.")
         return levels
@@ -300,14 +300,14 @@ class Concurrencies(Type):
 def within(number: _Number, minimum: _Number | None, maximum: _Number | None) -> _Number:
     """Return *number* if it is inside the bounds, otherwise raise ValueError."""
     if minimum is not None and number < minimum:
-        raise ValueError(f"is {number}, at least {minimum} is expected.")
+        raise ValueError(f"is {number}; expected at least {minimum}.")
     if maximum is not None and number > maximum:
-        raise ValueError(f"is {number}, at most {maximum} is expected.")
+        raise ValueError(f"is {number}; expected at most {maximum}.")
     return number
 
 
 def loose(type_: str, pattern: str) -> JsonObject:
-    """Return the JSON Schema of *type_*, also written as text that matches *pattern* or holds a ``{placeholder}``."""
+    """Return the JSON Schema of *type_*, or text that matches *pattern* or has a ``{placeholder}``."""
     return {"type": [type_, "string"], "pattern": rf"^\s*({pattern})\s*$|{PARAMETER}"}
 
 
@@ -331,7 +331,7 @@ def bounded(schema: JsonObject, minimum: float | None, maximum: float | None) ->
 
 
 def kind_of(value: object) -> str:
-    """Say in words what *value* is."""
+    """Return the kind of *value* in words."""
     if value is None:
         return "empty"
     for kind, words in KINDS:

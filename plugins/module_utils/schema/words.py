@@ -1,24 +1,24 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Finding the word that was meant."""
+"""Finding the intended word."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Container, Iterable
 
-# Today's names have both forms, in different sections.
+# Current names use both forms, in different sections.
 FORMS = {"agg": "aggregated", "aggregated": "agg"}
 
 
 def normal(word: object) -> str:
-    """Return *word* as it is compared: dashes and case do not matter."""
+    """Return *word* normalised for comparison: dashes and case do not matter."""
     return str(word).replace("-", "_").lower()
 
 
 def nearest(word: object, words: Iterable[object], cutoff: float = 0.7) -> str | None:
-    """Return the one of *words* that was probably meant, or None."""
+    """Return the closest of *words*, or None."""
     table = {normal(one): str(one) for one in words}
     if normal(word) in table:
         return table[normal(word)]
@@ -27,7 +27,7 @@ def nearest(word: object, words: Iterable[object], cutoff: float = 0.7) -> str |
 
 
 def other_form(word: object, words: Container[str]) -> str | None:
-    """Return the one of *words* that is *word* with agg for aggregated or the other way round, or None."""
+    """Return *word* with agg and aggregated exchanged if that is in *words*, or None."""
     parts = normal(word).split("_")
     swapped = "_".join(FORMS.get(part, part) for part in parts)
     return swapped if swapped != normal(word) and swapped in words else None

@@ -42,12 +42,12 @@ _VALUE = re.compile(
 
 
 def is_plain(value: object) -> bool:
-    """Tell whether *value* is a number, a truth value or nothing, also as text: no token and no key."""
+    """Return whether *value* is a number, a truth value or nothing, also as text: no token and no key."""
     return value is None or isinstance(value, (bool, int, float)) or bool(_PLAIN.fullmatch(str(value)))
 
 
 def looks_secret(name: str, value: object) -> bool:
-    """Tell whether the text *value* under *name* (a variable, an option, a key) looks like a secret."""
+    """Return whether the text *value* under *name* (a variable, an option, a key) looks like a secret."""
     if not isinstance(value, str) or not value:
         return False
     if _VALUE.search(value):

@@ -27,12 +27,12 @@ _ENVIRONMENT = re.compile(r"(.*_)?(env|environment)$")
 
 
 def is_secret(name: str, value: object) -> bool:
-    """Tell whether *value* of the environment variable *name* looks like a secret, and is no reference to one yet."""
+    """Return whether *value* of the environment variable *name* looks like a secret, and is no reference to one yet."""
     return not is_reference(value) and looks_secret(name, value)
 
 
 def is_reference(value: object) -> bool:
-    """Tell whether *value* stands for a secret."""
+    """Return whether *value* stands for a secret."""
     return isinstance(value, str) and value.startswith(PREFIX)
 
 
@@ -43,7 +43,7 @@ def reference(name: str, value: str, key: bytes | None) -> str:
 
 
 def is_environment(key: object) -> bool:
-    """Tell whether what stands under *key* is an environment, or should be one."""
+    """Return whether what stands under *key* is an environment, or should be one."""
     return bool(_ENVIRONMENT.fullmatch(str(key).replace("-", "_")))
 
 
@@ -61,7 +61,7 @@ def environments(value: Json, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Jso
 
 
 def _holds(value: str, vaulted: Collection[str]) -> bool:
-    """Tell whether *value* is one of *vaulted* or has one in it; short ones are in many texts by chance."""
+    """Return whether *value* is one of *vaulted* or has one in it; short ones are in many texts by chance."""
     return value in vaulted or any(len(text) >= 6 and text in value for text in vaulted)
 
 

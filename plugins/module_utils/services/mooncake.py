@@ -168,5 +168,5 @@ def environment(process, layout):
 
 
 def names_mooncake(options, key):
-    """Tell whether option *key* of *options* (by their full names) names mooncake."""
+    """Return whether option *key* of *options* (by their full names) names mooncake."""
     return "mooncake" in str(options.get(key, "")).lower()

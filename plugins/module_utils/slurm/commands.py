@@ -211,7 +211,7 @@ def _whole(rows: list[QueueEntry]) -> list[QueueEntry]:
 
 
 def held_by_user(job: QueueEntry) -> bool:
-    """Tell whether a job (its queue entry) waits until its user releases it."""
+    """Return whether a job (its queue entry) waits until its user releases it."""
     return job["reason"].startswith(HELD_BY_USER)
 
 

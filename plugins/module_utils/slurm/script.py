@@ -27,14 +27,14 @@ def comment(allocation: JsonObject, play: bool = False) -> str:
 
 
 def asks_for(job: QueueEntry, allocation: JsonObject) -> bool:
-    """Tell whether *job* (squeue's record) is one of ours for this request, with or without a playbook."""
+    """Return whether *job* (squeue's record) is one of ours for this request, with or without a playbook."""
     # Blanks at the ends of a name do not come back from squeue.
     same = job["name"] == allocation["name"].strip()
     return same and _mark(job) in (comment(allocation), comment(allocation, True))
 
 
 def has_play(job: QueueEntry) -> bool:
-    """Tell whether *job* is one of ours that runs a playbook itself."""
+    """Return whether *job* is one of ours that runs a playbook itself."""
     return _mark(job).startswith(TAG) and _mark(job).endswith(PLAY)
 
 

@@ -94,7 +94,7 @@ def _reused(session, point, params):
 
 
 def _idle(session, point, params):
-    """Tell whether nobody measures this very point; a measurement of another one that goes by its name is ended."""
+    """Return whether nobody measures this very point; a measurement of another one that goes by its name is ended."""
     name = point["step"]["name"]
     session.ask("status")
     if Measurement(session, point, params).begun:

@@ -96,7 +96,7 @@ class Session:
         return told
 
     def may_load(self):
-        """Tell whether parts of the service may be loading now: nobody has seen it healthy, or they start again."""
+        """Return whether parts of the service may be loading now: nobody has seen it healthy, or they start again."""
         return not self.seen_whole or any(step.get("restarts") for step in self.plan["steps"])
 
     def meanwhile(self, point):
@@ -177,7 +177,7 @@ class Measurement:
         return point_files.unevaluated(self._plan, self._point)
 
     def _counts(self):
-        """Tell whether what has been measured is not to be measured again."""
+        """Return whether what has been measured is not to be measured again."""
         return not self._params["force"] or self._last_attempt() > self._attempt
 
     def _start(self):

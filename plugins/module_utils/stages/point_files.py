@@ -142,6 +142,6 @@ def read_json(path):
 
 
 def unevaluated(plan, point):
-    """Tell whether *point* has a result but no verdict: its controller went away before the end."""
+    """Return whether *point* has a result but no verdict: its controller went away before the end."""
     result = result_path(plan, point)
     return os.path.exists(result) and read_verdict(result) is None

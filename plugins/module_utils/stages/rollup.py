@@ -91,7 +91,7 @@ def read_rollup(path):
 
 
 def _same(before, after):
-    """Tell whether two rollups say the same, apart from when they were made."""
+    """Return whether two rollups say the same, apart from when they were made."""
     if before is None:
         return False
     return _content(before) == _content(after)

@@ -65,7 +65,7 @@ class PortBook:
         return port
 
     def free(self, node: str, port: int, size: int = 1) -> bool:
-        """Tell whether *size* ports from *port* on are free on *node*."""
+        """Return whether *size* ports from *port* on are free on *node*."""
         return self._last_taken(node, port, size) is None
 
     def _last_taken(self, node: str, port: int, size: int) -> int | None:

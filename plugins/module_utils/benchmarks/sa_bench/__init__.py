@@ -72,7 +72,7 @@ class SaBench(Benchmark):
     def problems(self, spec):
         options = spec["benchmark"]
         if options["dataset_name"] not in (None, "random", "custom"):
-            problem = f"is {options['dataset_name']}, expected is random or custom."
+            problem = f"is {options['dataset_name']}; expected random or custom."
             return [(("benchmark", "dataset_name"), problem, None)]
         if options["dataset_name"] == "custom":
             return missing(spec, ("dataset_path", "concurrencies"), self.type)
@@ -273,7 +273,7 @@ def own_tokenizer(options):
 
 
 def from_hub(spec):
-    """Tell whether the load client gets its tokenizer from the hub or its cache, as no directory is named."""
+    """Return whether the load client gets its tokenizer from the hub or its cache, as no directory is named."""
     return spec["model"]["path"].startswith("hf:") and not own_tokenizer(spec["benchmark"])
 
 

@@ -166,7 +166,7 @@ def about(run_dir):
 
 
 def is_over(job, table, uid):
-    """Tell whether *job* is certainly over, so that what it left may be cleaned.
+    """Return whether *job* is certainly over, so that what it left may be cleaned.
 
     Slurm does not list it, though it is older than the job that we run in: a younger one may have been submitted since
     Slurm was asked. Its run directory is ours and of this cluster: jobs of another one are in no list of this Slurm.
@@ -217,7 +217,7 @@ def stale(table, uid, folder="/tmp", dead=()):
 
 
 def outlived(pid, table):
-    """Tell whether a process that writes to the log of a step that is over belongs to that one, and to no later one.
+    """Return whether a process that writes to the log of a step that is over belongs to that one, and to no later one.
 
     Another controller may have started the step anew after the table was made. Slurm numbers the steps of a job, from 0
     again when it requeues the job. Who has overwritten its environment, as nginx does, outlived its step if nothing of
@@ -246,7 +246,7 @@ def age_s(pid):
 
 
 def in_a_step(pid):
-    """Tell whether a process is below one that Slurm has for each step that runs on a node."""
+    """Return whether a process is below one that Slurm has for each step that runs on a node."""
     pid = int(pid)
     while pid > 1:
         name, pid, _ticks = facts_of(pid)

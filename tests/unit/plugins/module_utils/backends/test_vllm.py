@@ -114,7 +114,7 @@ def test_connectors(word, expected):
 
 
 def flag_given(**backend):
-    """Tell whether a decode worker gets a connector; the job is read like a file, where null is a value."""
+    """Return whether a decode worker gets a connector; the job is read like a file, where null is a value."""
     text = yaml.safe_dump(jobs.raw(backend={"type": "vllm"}, resources=SPLIT))
     job, source = parse_yaml(text, "j.yaml")
     job["backend"].update(backend)

@@ -246,7 +246,7 @@ def test_values_of_an_environment_are_in_no_message(changes, path):
 
 
 def test_other_values_are_told():
-    assert problems(container_mounts="/a:/b")["container_mounts"] == 'is "/a:/b", a mapping is expected.'
+    assert problems(container_mounts="/a:/b")["container_mounts"] == 'is "/a:/b"; expected a mapping.'
 
 
 BARE = "model.container: not given, so workers run on the nodes themselves. Write none if that is meant."

@@ -191,7 +191,7 @@ def effect(bases, path, field, chosen):
 
 
 def is_switched(name):
-    """Tell whether the field *name* belongs to a section that this version cannot act on yet."""
+    """Return whether the field *name* belongs to a section that this version cannot act on yet."""
     return any(name.startswith(f"{section}.") and name != switch for section, switch in SWITCHED.items())
 
 

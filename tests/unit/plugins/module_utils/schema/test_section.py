@@ -161,14 +161,14 @@ def test_a_section_among_sections_is_one_of_them():
 
 
 def test_values_that_are_not_plain():
-    for value, words in (({"x"}, "a set"), (b"x", "binary data"), (datetime.date(2024, 1, 2), "a date")):
+    for value, words in (({"x"}, "a set"), (b"x", "binary data"), (datetime.date(2024, 1, 2), "a YAML date")):
         checker = Checker()
         checker.check(TOP, {"name": value})
         assert words in checker.problems[0]["problem"]
     for value in ({"x"}, {"a": [b"x"]}):
         checker = Checker()
         checker.check(Section("s", {"free": Field(MapOf())}), {"free": {"a": value}})
-        assert "no job can hold" in checker.problems[0]["problem"]
+        assert "a job cannot hold" in checker.problems[0]["problem"]
 
 
 def test_types_of_certain_keys_of_a_table():

@@ -46,12 +46,12 @@ def test_merged_keys_have_the_line_that_they_are_written_in():
         ("a: !!binary aGk=", 1, "a", "!!binary"),
         ("a: [1, !!omap [b: c]]", 1, "a[1]", "!!omap"),
         ("a: !vault |\n  $ANSIBLE_VAULT;1.1", 1, "a", "-e @FILE"),
-        ("a: !!python/object:os.system {}", 1, "a", "no job can hold"),
+        ("a: !!python/object:os.system {}", 1, "a", "a job cannot hold"),
         ("a: =", 1, "a", "quotes"),
         ("x: 1\na: &a {b: *a}", 2, "a.b", "contains itself"),
-        ("? [a]\n: b", 1, "", "no text"),
+        ("? [a]\n: b", 1, "", "not text"),
         ("a: b\n---\nc: d", 2, "", "more than one document"),
-        ("a:\n - {x: 2024-13-01}", 2, "a[0].x", "there is no such one"),
+        ("a:\n - {x: 2024-13-01}", 2, "a[0].x", "it is not a valid one"),
     ],
 )
 def test_values_that_no_job_can_hold(text, line, path, words):
@@ -78,7 +78,7 @@ def test_files_that_would_fill_the_memory_or_the_stack():
 
 
 def test_an_encrypted_file():
-    with pytest.raises(Error, match="f.yaml is encrypted. Give it as -e @f.yaml"):
+    with pytest.raises(Error, match="f.yaml is encrypted. Pass it as -e @f.yaml"):
         parse_yaml("$ANSIBLE_VAULT;1.1;AES256\n3132\n", "f.yaml")
 
 
@@ -113,9 +113,9 @@ def test_malformed_yaml_names_a_line(text):
         ("a: 1\n\tb: 2\n", "begins with a tab. Indent with spaces"),
         ("a:\n\tb: 2\n", "begins with a tab. Indent with spaces"),
         ("x: 1\na: 'x\nb: 1\n", "quote that begins in line 2 is not closed"),
-        ('x: 1\na: "x\nb: 1\nc: "z"\n', "quote in line 2 may not be closed"),
+        ('x: 1\na: "x\nb: 1\nc: "z"\n', "quote in line 2 may be unclosed"),
         ("a: @x\n", "begins with @ needs quotes"),
-        ("a: b: c\n", "needs quotes"),
+        ("a: b: c\n", "Quote text that contains a colon"),
         ("a:\n  b: 1\n c: 2\n", "indentation"),
     ],
 )

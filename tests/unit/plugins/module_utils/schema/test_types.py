@@ -58,7 +58,7 @@ def test_accepts(type_, value, result):
         (types.Bool(), 2, "true or false"),
         (types.Str(), True, "quotes"),
         (types.Str(), ["a"], "text"),
-        (types.Str(), 0.1, "how it was written is not known"),
+        (types.Str(), 0.1, "original spelling is unknown"),
         (types.Time(), 14400, "quotes"),
         (types.Time(), "an hour", "Slurm time"),
         (types.Time(), "-5", "Slurm time"),
