@@ -76,7 +76,7 @@ def test_a_shell_that_outlived_its_allocation_is_told_so(cluster):
 def test_only_the_run_that_is_meant_is_ended(cluster, two):
     ids = {name: job_id for name, (_job, job_id) in two.items()}
     for args, told in (
-        (["-e", f"jobid={ids['slip-aa']}"], "jobid: is no variable of srt.slurm. Did you mean job_id?"),
+        (["-e", f"jobid={ids['slip-aa']}"], "jobid: is not a variable of srt.slurm. Did you mean job_id?"),
         (["-e", "job_id="], "job_id: is empty"),
         (["-e", f"@{cluster.job_file('slipped')}"], "There is no run of slipped below"),
         (

@@ -91,7 +91,7 @@ def allocation(count=4, job_id="7", run_dir="/out/7", prefix="n"):
 
 
 def plan_of(spec=None, previous=None, assets=None, count=None, **changes):
-    """Return the plan of *spec* (default: the test job with *changes*) on made-up nodes."""
+    """Return the plan of *spec* (default: the test job with *changes*) on imaginary nodes."""
     spec = spec or spec_of(**changes)
     nodes = count or planner.node_count(spec)
     return planner.build(spec, allocation(nodes), previous, assets or {"__main__.py": "print()\n"})

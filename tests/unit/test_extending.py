@@ -140,7 +140,7 @@ def test_the_page_does_what_it_says(tree, planned):
         *("python3", "-m", "toy.router", "--port", "8000"),
         *("--workers", "http://<addr:node0001>:30000", "http://<addr:node0003>:30000", "--policy", "random"),
     ]
-    assert found["notes"] == ["backend.toy_config.aggregated: port: the plan sets this itself."]
+    assert found["notes"] == ["backend.toy_config.aggregated: port: ignored, the plan sets this."]
     assert [one["name"] for one in found["checks"]] == ["agg_0", "agg_1", "frontend_0_workers", "token"]
 
 

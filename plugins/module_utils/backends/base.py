@@ -1,11 +1,11 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a backend is: an inference engine's keys, flags and rules. It knows nothing of Slurm.
+"""The interface of a backend: an inference engine's keys, flags and rules. Independent of Slurm.
 
-Where the job and the plan both say something, one rule decides. What the plan computes for each process (ports,
-ranks, GPUs, addresses, the model's path) is the plan's, and a note names the job's value that was left out. All else
-is the job's. Nothing is passed twice.
+Where the job and the plan both set a value, one rule decides. The plan sets what it computes for each process (ports,
+ranks, GPUs, addresses, the model's path), and a note names the job's value that is ignored. The job sets all other
+values. No option is passed twice.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ def config_field(key, doc):
 
 @dataclass(frozen=True)
 class Shared:
-    """What all workers of one mode have in common: worked out once a plan, for any number of them.
+    """What all workers of one mode have in common, computed once per plan.
 
     ``config``   the free engine options of the job by their full names: see :meth:`Backend.mode_config`
     ``options``  the options of each command line: see :meth:`Backend.options`
-    ``env``      the variables that the job says, without those that the plan decides
-    ``lost``     ``{full name: (value, path)}`` of the job's own options and variables that the plan decides
+    ``env``      the variables from the job, without those that the plan sets
+    ``lost``     ``{full name: (value, path)}`` of the job's options and variables that the plan overrides
     ``events``   the option of KV events without an endpoint, or None: see :func:`kv_events.option`
     """
 
@@ -64,7 +64,7 @@ class Shared:
 
 
 class Backend:
-    """Base class and interface. A subclass sets the class attributes and overrides what differs.
+    """Base class and interface. A subclass sets the class attributes and overrides methods as needed.
 
     ``type``       the word under ``backend.type``
     ``title``      the engine's name in sentences
@@ -72,13 +72,13 @@ class Backend:
     ``config_key`` the key that holds free engine options per mode, for example ``mocker_config``
     ``frontends``  the frontend types that can serve it
     ``aliases``    short forms of engine options, ``{short form: full name}``; names have dashes here
-    ``fixed``      engine options that the plan decides
-    ``understood`` those of ``fixed`` that need no note, because the plan has taken them from there
-    ``fixed_env``  environment variables that the plan decides, also where it leaves them unset
-    ``log_lines``  what lines of its log say of its end (:class:`LogLines`)
-    ``read_line``  ``read_line(line, metrics)`` takes the figures in a line of its log, without colours, into
-                   :class:`worker_figures.Metrics`; None: its log has none
-    ``size_options``  ``{parallel size in rollup.json: the option that says it}``
+    ``fixed``      engine options that the plan sets
+    ``understood`` those of ``fixed`` that need no note, because the plan uses the job's value
+    ``fixed_env``  environment variables that the plan sets or leaves unset
+    ``log_lines``  the lines of its log that explain a failure (:class:`LogLines`)
+    ``read_line``  ``read_line(line, metrics)`` adds the figures in a line of its log, without colours, to
+                   :class:`worker_figures.Metrics`; None: its log has no figures
+    ``size_options``  ``{parallel size in rollup.json: the option with its value}``
     """
 
     type = ""
@@ -97,20 +97,20 @@ class Backend:
     # ---- before submission
 
     def problems(self, spec):
-        """Return ``[(path, problem, remedy)]`` for rules that cross fields; called before submission.
+        """Return ``[(path, problem, remedy)]`` for cross-field rules; called before submission.
 
-        An engine adds its own to these: parallel sizes and KV events.
+        An engine adds its own problems to these, which cover parallel sizes and KV events.
         """
         return sizes.problems(self, spec) + kv_events.problems(self, spec)
 
     def gpu_factors(self, spec, mode):
-        """Return ``{word: parallel size}`` of what multiplies the GPUs that a worker of *mode* uses.
+        """Return ``{word: parallel size}`` of the factors of the number of GPUs that a worker of *mode* uses.
 
-        A size that the job does not name is None. None instead of a table: the engine does not count GPUs.
+        A size that the job does not set is None. Without a table (None) the engine does not count GPUs.
         """
 
     def uses_all(self, spec, mode):
-        """Return whether a worker of *mode* starts only when its sizes use all GPUs that it has."""
+        """Return whether a worker of *mode* starts only if its sizes use all of its GPUs."""
         return False
 
     def size_problems(self, spec, mode):
@@ -118,7 +118,7 @@ class Backend:
         return []
 
     def notes(self, spec):
-        """Return sentences about what the plan decided for the user."""
+        """Return notes on what the plan decided for the user."""
         found = []
         for mode in self.modes(spec):
             where = f"backend.{self.config_key}.{LONG_MODE[mode]}"
@@ -130,27 +130,27 @@ class Backend:
                 if name in self.fixed and name not in self.understood and value != own.get(name)
             )
             if lost:
-                found.append(f"{where}: {', '.join(lost)}: the plan sets this itself.")
+                found.append(f"{where}: {', '.join(lost)}: ignored, the plan sets this.")
             names = {key: name for name, (key, _value) in options.items()}
             for key, value, winner in twice:
                 if names[winner] not in self.fixed:
-                    found.append(f"{where}: {winner} replaces {key} {value}; both are names of one option.")
+                    found.append(f"{where}: {winner} replaces {key} {value}. Both are names of the same option.")
         for key in [f"backend.{LONG_MODE[mode]}_environment" for mode in self.modes(spec)] + ["environment"]:
             given = spec["backend"][key[8:]] if key.startswith("backend.") else spec["environment"]
             lost = [name for name in self.fixed_variables(spec) if name in given]
             if lost:
-                found.append(f"{key}: {', '.join(lost)}: the plan decides this itself, for each process.")
+                found.append(f"{key}: {', '.join(lost)}: ignored, the plan sets this for each process.")
         return found + self._name_notes(spec) + sizes.notes(self, spec) + self._idle_notes(spec)
 
     def _name_notes(self, spec):
-        """Return a sentence when the job gives the model several names and the service has only the first."""
+        """Return a note if the job gives the model several names and the service has only the first."""
         lost = self.served_names(spec)[1:]
         if not lost or self.many_names(spec):
             return []
         return [f"{'.'.join(map(str, self.served_by(spec)))}: only the first name is served, not {', '.join(lost)}."]
 
     def _idle_notes(self, spec):
-        """Return a sentence for each mode that the job has no workers of and says something about."""
+        """Return a note for each mode that the job configures but has no workers of."""
         backend, found = spec["backend"], []
         for mode, word in LONG_MODE.items():
             if spec["resources"][f"{mode}_workers"]:
@@ -165,16 +165,16 @@ class Backend:
                 found.append(f"{', '.join(keys)}: no effect, the job has no {word} workers.")
         if backend.get("kv_events_config") is True and self.modes(spec) == ["agg"]:
             found.append(
-                "backend.kv_events_config: true means prefill and decode workers; write {aggregated: true} for these."
+                "backend.kv_events_config: true applies to prefill and decode workers. Write {aggregated: true} for aggregated workers."
             )
         return found
 
     def modes(self, spec):
-        """Return the modes that the job has workers of."""
+        """Return the modes of the job's workers."""
         return [mode for mode in LONG_MODE if spec["resources"][f"{mode}_workers"]]
 
     def given(self, spec, mode):
-        """Return the free engine options of *mode* as the job has them: see :func:`flags.settle`."""
+        """Return the free engine options of *mode* as written in the job: see :func:`flags.settle`."""
         given = spec["backend"].get(self.config_key) if self.config_key else None
         return settle((given or {}).get(LONG_MODE[mode]), self.aliases)
 
@@ -187,7 +187,7 @@ class Backend:
         return {name: value for name, (_key, value) in self.given(spec, mode)[0].items()}
 
     def served_name(self, spec):
-        """Return the model's public name: an option of the first mode that names one, else the path's last part."""
+        """Return the model's public name: an option of the first mode that has one, else the last part of the path."""
         return self.served_names(spec)[0]
 
     def served_names(self, spec):
@@ -203,17 +203,17 @@ class Backend:
         return False
 
     def served_by(self, spec):
-        """Return the path of the key that the model's public name is from."""
+        """Return the path in the spec of the model's public name."""
         for mode in ("prefill", "agg", "decode"):
             key, name = self.given(spec, mode)[0].get("served-model-name", (None, None))
             if name:
                 return self.place(mode, key)
         return ("model", "path")
 
-    # ---- where
+    # ---- placement
 
     def tasks_per_node(self, spec):
-        """Return how many Slurm tasks a node of the allocation must offer."""
+        """Return the number of Slurm tasks per node that the allocation must allow."""
         return 1
 
     def shares_nodes(self, spec):
@@ -221,7 +221,7 @@ class Backend:
         return False
 
     def port_families(self, spec):
-        """Return the kinds of ports that workers get."""
+        """Return the families of ports that workers get."""
         return WORKER_FAMILIES + kvbm.families(self, spec)
 
     def uses_kvbm(self, spec, mode):
@@ -230,36 +230,36 @@ class Backend:
         return str(given.get("DYN_CONNECTOR", "")).lower() == "kvbm"
 
     def splitter(self, spec):
-        """Return ``split(endpoint) -> [(node, gpu_indices, start)]``, or None for one process a node."""
+        """Return ``split(endpoint) -> [(node, gpu_indices, start)]``, or None for one process per node."""
 
     def infra_ports(self, spec):
         """Return the keys of ``ports`` that :meth:`infra_steps` take on the infra node."""
         return ()
 
-    # ---- what
+    # ---- steps
 
     def command(self, process, layout, shared):
         """Return the command line of *process*: words, and options with the origins of their values.
 
-        :param shared: the :class:`Shared` of its mode. What the plan decides need not say what it replaces.
+        :param shared: the :class:`Shared` of its mode. Options that the plan sets need not name what they replace.
         """
         raise NotImplementedError
 
     def environment(self, process, layout):
         """Return the engine's own environment of *process*: texts, and variables with the origins of their values.
 
-        The job's wins except for ``fixed_env``.
+        The job takes precedence except for ``fixed_env``.
         """
         return {}
 
     def fixed_variables(self, spec):
-        """Return the environment variables that the plan decides in this job."""
+        """Return the environment variables that the plan sets in this job."""
         return self.fixed_env
 
     def options(self, spec, mode, own=()):
-        """Return the engine's options of *mode* without those of one process, each with its origin.
+        """Return the engine's options of *mode* without per-process ones, each with its origin.
 
-        :param own: what keys of the job's other than the free engine options say; those win.
+        :param own: options from other keys of the job; the free engine options take precedence.
         """
         given = sorted(self.given(spec, mode)[0].items())
         free = [Option(name, value, self.place(mode, key)) for name, (key, value) in given if name not in self.fixed]
@@ -270,7 +270,7 @@ class Backend:
         given, key = self.given(spec, mode)[0], f"{LONG_MODE[mode]}_environment"
         env = {**variables(spec["backend"][key], ("backend", key)), **variables(spec["environment"], ("environment",))}
         lost = {name: (value, self.place(mode, key)) for name, (key, value) in given.items() if name in self.fixed}
-        # Also what the plan leaves unset: a value for all would be wrong for some.
+        # Also variables that the plan leaves unset: one value for all would be wrong for some.
         for name in self.fixed_variables(spec):
             if name in env:
                 lost[name] = env.pop(name)[1:3]
@@ -290,7 +290,7 @@ class Backend:
         return []
 
     def worker_steps(self, layout):
-        """Return the steps of all workers: one a process. An engine that launches by MPI overrides this."""
+        """Return the steps of all workers: one per process. An engine that launches with MPI overrides this."""
         shared = {mode: self.shared(layout.spec, mode) for mode in self.modes(layout.spec)}
         return [
             self.worker_step(process, layout, shared[process.mode])
@@ -299,13 +299,13 @@ class Backend:
         ]
 
     def runs(self, process):
-        """Return whether *process* is started; a simulated endpoint has only its leader."""
+        """Return whether *process* is started; of a simulated endpoint only the leader is."""
         return True
 
-    # ---- is it up
+    # ---- readiness
 
     def checks(self, layout):
-        """Return one check a process that runs: its system port is open."""
+        """Return one check per running process: its system port is open."""
         return [
             tcp_check(process.name, layout.address(process.node), process.ports["system"], [process.name])
             for process in layout.processes
@@ -313,20 +313,20 @@ class Backend:
         ]
 
     def worker_urls(self, layout):
-        """Return ``{process name: URL}`` of the leaders that answer HTTP themselves."""
+        """Return ``{process name: URL}`` of the leaders that have an HTTP server."""
         return {}
 
     def instances(self, layout):
-        """Return ``{"prefill": n, "decode": n}``: how many workers the frontend must see. agg counts as decode."""
+        """Return ``{"prefill": n, "decode": n}``: the number of workers the frontend must see. agg counts as decode."""
         return {
             "prefill": len(layout.of_mode("prefill")),
             "decode": len(layout.of_mode("decode")) + len(layout.of_mode("agg")),
         }
 
-    # ---- what it left behind
+    # ---- results
 
     def command_options(self):
-        """Return ``{key of launch_command in rollup.json: names of the option that says it}``."""
+        """Return ``{key of launch_command in rollup.json: names of the option with its value}``."""
         return {
             "model_path": ("model-path", "model"),
             "served_model_name": ("served-model-name", "model-name"),
@@ -364,7 +364,7 @@ class Backend:
         return make_step(process.name, "worker", nodes, profiling.wrap(argv, process, layout), env, **step)
 
     def _environment(self, process, layout, shared, nodes):
-        """Return (environment of *process*, shell lines that set what differs between its *nodes*)."""
+        """Return (environment of *process*, shell lines for the values that differ between its *nodes*)."""
         env = {
             "HEAD_NODE_IP": layout.head_address,
             **layout.wiring,
@@ -384,7 +384,7 @@ class Backend:
         env.update(profiling.environment(process, layout))
         if self.sees_only_its_gpus(process, layout):
             env["CUDA_VISIBLE_DEVICES"] = gpus = ",".join(map(str, process.gpu_indices))
-            # Slurm sets the variable to all GPUs of the step after it has taken over the environment.
+            # Slurm sets the variable to all GPUs of the step after it has applied the environment.
             lines.append(f"export CUDA_VISIBLE_DEVICES={gpus}")
         else:
             env.pop("CUDA_VISIBLE_DEVICES", None)
@@ -394,22 +394,22 @@ class Backend:
         return env, lines
 
     def sees_only_its_gpus(self, process, layout):
-        """Return whether the process is kept to its GPUs by CUDA_VISIBLE_DEVICES."""
+        """Return whether CUDA_VISIBLE_DEVICES restricts the process to its GPUs."""
         return len(process.gpu_indices) < layout.spec["resources"]["gpus_per_node"]
 
 
 def config_dump(process, layout):
-    """Return the option that makes a dynamo worker write its whole configuration into the run's logs."""
+    """Return the option that makes a dynamo worker write its configuration to the run's logs."""
     return Option("dump-config-to", f"{layout.run_dir}/logs/{process.node}_{process.name}_config.json")
 
 
 def instead(ours, lost):
-    """Return the option *ours* with ``(value, path)`` of the job's own, *lost*, that gave way to it; None: as it is."""
+    """Return the option *ours* with ``(value, path)`` of the job's value that it replaces, *lost*; unchanged for None."""
     return ours if lost is None or lost[1] == ours.path else ours._replace(lost=lost)
 
 
 def on_each_node(value, nodes, numbers):
-    """Return shell text for *value*, whose {node} and {node_id} differ on each of *nodes*."""
+    """Return shell text for *value* with {node} and {node_id}, which differ between *nodes*."""
     text = shlex.quote(value.replace("{node}", "\0").replace("{node_id}", "\1"))
     table_ = " ".join(f"{node}) echo {numbers[node]};;" for node in nodes)
     number = f'$(case "$SLURMD_NODENAME" in {table_} esac)'

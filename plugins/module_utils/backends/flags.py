@@ -11,10 +11,10 @@ from ..schema.types import shown
 
 TENSOR, PIPELINE, DATA, EXPERT = (f"{word}-parallel-size" for word in ("tensor", "pipeline", "data", "expert"))
 
-# The parallel sizes of a worker as rollup.json calls them, and the options that they are.
+# The parallel sizes of a worker by their names in rollup.json, and their options.
 SIZES = {"tp_size": TENSOR, "pp_size": PIPELINE, "dp_size": DATA, "ep_size": EXPERT}
 
-# Options that say among how many GPUs or ranks something is divided; recipes quote the numbers now and then.
+# Options with numbers of GPUs or ranks; recipes sometimes quote the numbers.
 PARALLEL = {*SIZES.values(), "moe-dense-tp-size"} | {
     f"{word}-parallel-size"
     for word in (
@@ -23,13 +23,13 @@ PARALLEL = {*SIZES.values(), "moe-dense-tp-size"} | {
     )
 }
 
-# Short forms that all engines share, by the names that they stand for.
+# Short forms that all engines share, by full name.
 SHORT = {short + end: name for short, name in (("tp", TENSOR), ("pp", PIPELINE), ("dp", DATA)) for end in ("", "-size")}
-SHORT_EXPERT = {"ep": EXPERT, "ep-size": EXPERT}  # not of vLLM, where ep switches it on
+SHORT_EXPERT = {"ep": EXPERT, "ep-size": EXPERT}  # not in vLLM, where ep is a switch
 
 
 def spellings(name, aliases):
-    """Return all names of the option *name*: its own, and those of *aliases* that stand for it."""
+    """Return all names of the option *name*: its own, and its *aliases*."""
     return (name, *(short for short, full in aliases.items() if full == name))
 
 
@@ -39,7 +39,7 @@ def flag_name(key):
 
 
 def whole(value):
-    """Return ``"8"`` and ``8.0`` as 8, anything else as it is."""
+    """Return ``"8"`` and ``8.0`` as 8, any other value unchanged."""
     try:
         number = float(value) if isinstance(value, (str, float)) else value
     except ValueError:
@@ -48,17 +48,17 @@ def whole(value):
 
 
 def is_count(value):
-    """Return whether *value* is a whole number; true and false are none."""
+    """Return whether *value* is a whole number; true and false are not."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def settle(options, aliases=None):
     """Return (options, lost): each option once, under its full name.
 
-    ``options`` is ``{full name: (key as written, value)}``; parallel sizes are whole numbers where they can be. Of
-    several spellings of one option the last one in alphabetical order wins: that does not depend on the order of the
-    file, and it is the order in which srtctl wrote command lines, of which parsers take the last word. Null gives way
-    to a value. ``lost`` is ``[(key that lost, its value, key that won)]``, without those of the winner's value.
+    ``options`` is ``{full name: (key as written, value)}``; parallel sizes are whole numbers if possible. Of
+    several spellings of one option the last one in alphabetical order is used. This does not depend on the order in
+    the file, and it is the order in which srtctl wrote command lines, where the last value counts. A value overrides
+    null. ``lost`` is ``[(unused key, its value, used key)]``, without keys of the same value.
 
     :param aliases: ``{short form: full name}``.
     """
@@ -76,7 +76,7 @@ def settle(options, aliases=None):
 
 
 def mapping(value):
-    """Return *value*, a mapping or the JSON text of one, as a mapping; ValueError when it is neither."""
+    """Return *value*, a mapping or the JSON text of one, as a mapping; ValueError if it is neither."""
     if isinstance(value, str):
         try:
             value = json.loads(value)

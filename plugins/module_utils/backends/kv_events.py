@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""KV events: what workers publish about their caches, for routers that follow them."""
+"""KV events: cache updates that workers publish for routers."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ FIELD = Field(OneOf(Bool(), MapOf(Type())), None, "Publish KV events: true, or p
 def option(backend, spec, mode) -> Option | None:
     """Return the option of KV events of *mode*, its settings without the endpoint, or None.
 
-    The job says it under ``kv_events_config``, or as an option of the engine.
+    The job sets it under ``kv_events_config`` or as an engine option.
     """
     wanted, path = spec["backend"].get("kv_events_config"), ("backend", "kv_events_config")
     if isinstance(wanted, dict):
         word = LONG_MODE[mode] if LONG_MODE[mode] in wanted else mode
         wanted, path = wanted.get(word), (*path, word)
     elif mode == "agg":
-        # Said for all modes at once it means the two that exchange caches.
+        # Set for all modes at once it applies to the two that exchange caches.
         wanted = None
     if not wanted:
         key, wanted = backend.given(spec, mode)[0].get(NAME, (None, None))
@@ -38,18 +38,18 @@ def option(backend, spec, mode) -> Option | None:
 
 
 def at(events, endpoint, **more) -> Option:
-    """Return the option *events* of the worker that publishes at *endpoint*."""
+    """Return the option *events* for a worker that publishes at *endpoint*."""
     return events._replace(value={**events.value, "endpoint": endpoint, **more})
 
 
 def problems(backend, spec):
-    """Return ``[(path, problem, remedy)]`` of KV events: modes that do not exist, settings that cannot be read."""
+    """Return ``[(path, problem, remedy)]`` of KV events: unknown modes and invalid settings."""
     wanted = spec["backend"].get("kv_events_config")
     found = []
     for mode, value in (wanted if isinstance(wanted, dict) else {}).items():
         path = ("backend", "kv_events_config", mode)
         if mode not in (*LONG_MODE, *LONG_MODE.values()):
-            found.append((path, "is not a mode.", f"Modes are {', '.join(LONG_MODE.values())}."))
+            found.append((path, "is not a mode.", f"The modes are {', '.join(LONG_MODE.values())}."))
         elif not isinstance(value, (bool, dict, type(None))):
             found.append((path, f"is {shown(value)}; expected true, false or a mapping of settings.", None))
     for mode in backend.modes(spec):

@@ -12,12 +12,12 @@ from .base import Backend, config_field, environment_fields
 from .flags import DATA, is_count, whole
 from .modes import A_WORKER, LONG_MODE
 
-# What the plan itself decides about a worker: a job's own value would break the wiring.
+# The plan sets these for each worker: other values would break the wiring.
 FIXED = ("model-path", "model-name", "served-model-name", "disaggregation-mode", "bootstrap-ports", "engine-type")
 
 WORKERS = "num-workers"
 
-# Options that are on by themselves, and that a "no-" before the name turns off.
+# Options that are on by default; the prefix "no-" turns them off.
 SWITCHES = ("enable-prefix-caching", "enable-chunked-prefill")
 
 
@@ -32,7 +32,7 @@ class Mocker(Backend):
         {
             "type": Field(Str(), "mocker", "The engine."),
             "engine_type": Field(Choice("vllm", "sglang", "trtllm"), "vllm", "The engine that is simulated."),
-            "speedup_ratio": Field(Float(0), 100.0, "How much faster than the simulated engine. 0 is not infinite."),
+            "speedup_ratio": Field(Float(0), 100.0, "Speed-up over the simulated engine. 0 does not mean infinite."),
             "decode_speedup_ratio": Field(Float(0), 1.0, "Further speed-up of decode steps."),
             "num_gpu_blocks_override": Field(Int(1), 16384, "KV cache blocks per data-parallel rank."),
             "max_num_seqs": Field(Int(1), 256, "Sequences per iteration."),
@@ -62,14 +62,17 @@ class Mocker(Backend):
     def problems(self, spec):
         backend, problems = spec["backend"], super().problems(spec)
         if backend["speedup_ratio"] == 0:
-            problem = "is 0, which dynamo.mocker 1.6 treats like 1 and not like infinity."
+            problem = "is 0, which dynamo.mocker 1.6 treats as 1, not as infinity."
             problems.append((("backend", "speedup_ratio"), problem, "Write 1000 for almost no delay."))
         for mode in self.modes(spec):
             key, value = self.given(spec, mode)[0].get(WORKERS, (None, None))
             number = 1 if value is None or value is False else whole(value)
             if not is_count(number) or number < 1:
-                path, problem = ("backend", self.config_key, LONG_MODE[mode], key), f"is {shown(value)}, a whole number"
-                problems.append((path, f"{problem} from 1 on is expected.", "Write the number, or leave it out."))
+                path, problem = (
+                    ("backend", self.config_key, LONG_MODE[mode], key),
+                    f"is {shown(value)}; expected a positive whole",
+                )
+                problems.append((path, f"{problem} number.", "Write the number, or leave it out."))
             elif backend["bootstrap"] and mode == "prefill" and self.workers(spec, mode) > 1:
                 problem = f"needs a port for each worker, and {key or 'num_workers'} puts several into one process."
                 problems.append((("backend", "bootstrap"), problem, "Leave one of them out."))
@@ -87,16 +90,16 @@ class Mocker(Backend):
                     texts = f"{name} {shown(value)} replaces backend.{key} {shown(general)}"
                     notes.append(f"{where}: {texts} for these workers.")
                 if name == "speedup-ratio" and value == 0:
-                    notes.append(f"{where}: {name} 0: dynamo.mocker 1.6 treats it like 1 and not like infinity.")
+                    notes.append(f"{where}: {name} 0: dynamo.mocker 1.6 treats it as 1, not as infinity.")
         resources = spec["resources"]
         for mode in LONG_MODE:
             if (resources[f"gpus_per_{mode}"] or 0) > resources["gpus_per_node"] and resources[f"{mode}_workers"]:
                 worker = A_WORKER[mode].capitalize()
-                notes.append(f"{worker} spans nodes; the mocker simulates it on its first node only.")
+                notes.append(f"{worker} spans nodes. The mocker simulates it on its first node only.")
         return notes
 
     def runs(self, process):
-        # One simulation is one process; a copy on each node would register as further workers.
+        # One simulation is one process; a copy on each node would register as another worker.
         return process.leader
 
     def instances(self, layout):
@@ -104,7 +107,7 @@ class Mocker(Backend):
         return {"prefill": counts["prefill"], "decode": counts["decode"] + counts["agg"]}
 
     def workers(self, spec, mode):
-        """Return how many workers are in one process of *mode*."""
+        """Return the number of workers in one process of *mode*."""
         return whole(self._mode_options(spec, mode).get(WORKERS, spec["backend"]["num_workers"]))
 
     def _mode_options(self, spec, mode):
@@ -112,7 +115,7 @@ class Mocker(Backend):
         return {option.name: option.value for option in self._given(spec, mode)}
 
     def _given(self, spec, mode):
-        """Return what ``mocker_config`` says of *mode*, switches as true or false under their names without "no-"."""
+        """Return ``mocker_config`` of *mode*, with switches as true or false under their names without "no-"."""
         options = []
         for name, (key, value) in sorted(self.given(spec, mode)[0].items()):
             plain = name.removeprefix("no-")
@@ -124,7 +127,7 @@ class Mocker(Backend):
 
     def options(self, spec, mode, own=()):
         given = [option for option in self._given(spec, mode) if option.name not in self.fixed]
-        # What is on by itself needs no flag.
+        # Options that are on by default need no flag.
         return [_switch(option) for option in override(_own(spec["backend"]), given) if option.value is not None]
 
     def command(self, process, layout, shared):
@@ -141,13 +144,13 @@ class Mocker(Backend):
     def environment(self, process, layout):
         return {
             "DYN_SYSTEM_PORT": str(process.ports["system"]),
-            # Without it the worker's own /health says 503 for ever.
+            # Without it the worker's /health always answers 503.
             "DYN_SYSTEM_STARTING_HEALTH_STATUS": "ready",
         }
 
 
 def _own(backend):
-    """Return the options that keys of the *backend* section stand for."""
+    """Return the options for the keys of the *backend* section."""
     values = {
         "speedup-ratio": backend["speedup_ratio"],
         "data-parallel-size": backend["data_parallel_size"],
@@ -167,6 +170,6 @@ def _own(backend):
 
 
 def _switch(option):
-    """Return the *option* as the engine has it: a switch that is off is "no-" before its name."""
+    """Return *option* in the engine's form: a switch that is off has the prefix "no-"."""
     off = option.name in SWITCHES and option.value is False
     return option._replace(name=f"no-{option.name}", value=True) if off else option

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-# The mode's name in job files where it differs from the one in step names.
+# The mode's name in job files if it differs from the one in step names.
 LONG_MODE = {"prefill": "prefill", "decode": "decode", "agg": "aggregated"}
 
 # A worker of each mode, in sentences.

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Profiling of workers: the rules of the ``profiling`` section, the nsys command line, the environment.
 
-Profiles are written to ``logs/profiles/<mode>/`` of the run directory, in containers too.
+Profiles are written to ``logs/profiles/<mode>/`` of the run directory, also in containers.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .modes import LONG_MODE
 
 NSYS = ("nsys", "nsys-time")
 
-# Sent by the load client's step before it measures: engines profile a number of steps from there.
+# Sent by the load client's step before it measures: engines then profile a number of steps.
 START = """\
 import json, sys, urllib.request
 for url, body in json.loads(sys.argv[1]):
@@ -35,25 +35,29 @@ def problems(spec):
     if kind == "none":
         return found
     if kind == "torch" and backend["type"] == "trtllm":
-        found.append((("profiling", "type"), "is torch, which trtllm cannot do.", "Use nsys or nsys-time."))
+        found.append((("profiling", "type"), "is torch, which trtllm does not support.", "Use nsys or nsys-time."))
     if backend["type"] == "mocker":
-        found.append((("profiling", "type"), f"is {kind}; the mocker runs no kernels.", "Leave it out."))
+        found.append((("profiling", "type"), f"is {kind}, but the mocker runs no kernels.", "Leave it out."))
     if kind == "nsys-time":
         for key in ("delay_secs", "duration_secs"):
             if profiling[key] is None:
-                found.append((("profiling", key), "is missing; nsys-time needs it.", None))
+                found.append((("profiling", key), "is missing. nsys-time needs it.", None))
         return found
     wanted = ("aggregated",) if resources["agg_workers"] else ("prefill", "decode")
     for phase in LONG_MODE.values():
         if phase in wanted and not profiling[phase]:
-            found.append((("profiling", phase), f"is missing; the job has {phase} workers.", "Name its steps."))
+            found.append((("profiling", phase), f"is missing, but the job has {phase} workers.", "Name its steps."))
         elif phase not in wanted and profiling[phase]:
-            found.append((("profiling", phase), f"is given, and the job has no {phase} workers.", "Leave it out."))
+            found.append((("profiling", phase), f"is set, but the job has no {phase} workers.", "Leave it out."))
         elif phase in wanted:
             first, last = profiling[phase]["start_step"], profiling[phase]["stop_step"]
             if first is not None and last is not None and last <= first:
                 found.append(
-                    (("profiling", phase, "stop_step"), f"is {last}, not after start_step {first}.", "Correct one.")
+                    (
+                        ("profiling", phase, "stop_step"),
+                        f"is {last}, which is not after start_step {first}.",
+                        "Correct one.",
+                    )
                 )
     if kind == "nsys" and backend["type"] == "vllm":
         for phase in wanted:
@@ -61,30 +65,30 @@ def problems(spec):
             for key in given:
                 if str(key).replace("_", "-").startswith("profiler-config"):
                     path = ("backend", "vllm_config", phase, key)
-                    found.append((path, "is what nsys profiling sets itself.", "Leave one of them out."))
+                    found.append((path, "is set by nsys profiling.", "Leave one of them out."))
     return found
 
 
 def notes(spec):
-    """Return sentences about profiling that nobody starts."""
+    """Return notes on profiling that is not started automatically."""
     kind = spec["profiling"]["type"]
     if spec["benchmark"]["type"] != "manual" or not _started(spec):
         return []
     path = "/engine/start_profile (system port)" if spec["frontend"]["type"] == "dynamo" else "/start_profile"
     return [
-        f"profiling: the load client starts {kind} profiling, and benchmark type manual has none: "
-        f"POST {path} to each worker, or name another benchmark."
+        f"profiling: the load client starts {kind} profiling, but benchmark type manual has none: "
+        f"POST {path} to each worker, or use another benchmark."
     ]
 
 
 def _started(spec):
-    """Return whether the engines profile only after they were asked to."""
+    """Return whether the engines profile only on request."""
     kind, backend = spec["profiling"]["type"], spec["backend"]["type"]
     return kind in ("torch", "nsys") and backend != "trtllm" and (kind, backend) != ("nsys", "vllm")
 
 
 def steps(spec, mode):
-    """Return (first, last) profiled step of *mode*; None for what the job leaves open."""
+    """Return (first, last) profiled step of *mode*; None for values that the job does not set."""
     phase = spec["profiling"][LONG_MODE[mode]] or {}
     return phase.get("start_step"), phase.get("stop_step")
 
@@ -95,7 +99,7 @@ def folder(layout, mode):
 
 
 def environment(process, layout):
-    """Return what profiling adds to a worker's environment, with the origins of its values."""
+    """Return a worker's environment for profiling, with the origins of its values."""
     profiling, mode, long = layout.spec["profiling"], process.mode, LONG_MODE[process.mode]
     kind = profiling["type"]
     if kind == "none":
@@ -130,7 +134,7 @@ def preamble(process, layout):
 
 
 def wrap(argv, process, layout):
-    """Return *argv* under nsys when the job asks for it."""
+    """Return *argv* under nsys if the job requests it."""
     spec = layout.spec
     profiling = spec["profiling"]
     if profiling["type"] not in NSYS:
@@ -157,7 +161,7 @@ def wrap(argv, process, layout):
 
 
 def start_argv(layout):
-    """Return the argv that starts profiling in the leaders, or None when the engines start by themselves."""
+    """Return the argv that starts profiling in the leaders, or None if the engines start it themselves."""
     spec = layout.spec
     kind = spec["profiling"]["type"]
     if not _started(spec):
@@ -165,7 +169,7 @@ def start_argv(layout):
     dynamo = spec["frontend"]["type"] == "dynamo"
     calls = []
     for process in layout.processes:
-        # Who speaks gRPC does not answer HTTP; a note says so.
+        # gRPC workers do not answer HTTP; a note says so.
         if not process.leader or layout.worker_urls.get(process.name, "").startswith("grpc://"):
             continue
         first, last = steps(spec, process.mode)

@@ -17,7 +17,7 @@ from .flags import DATA, EXPERT, PIPELINE, SHORT, SHORT_EXPERT, TENSOR, is_count
 from .modes import A_WORKER, LONG_MODE
 from .sizes import nodes, not_dividing, uneven
 
-# What the plan decides about each process. A recipe's own value would break the wiring or collide on a node.
+# The plan sets these for each process. A recipe's value would break the wiring or collide on a node.
 FIXED = (
     "model-path",
     "served-model-name",
@@ -34,7 +34,7 @@ FIXED = (
     "request-plane",
 )
 
-# Names that SGLang's own parser takes for the same option.
+# Names that SGLang's parser accepts for the same option.
 ALIASES = {
     **SHORT,
     **SHORT_EXPERT,
@@ -47,7 +47,7 @@ ALIASES = {
     "speculative-draft-model": "speculative-draft-model-path",
 }
 
-# Beside each of its data-parallel ranks, attention data parallelism takes so many ports after the rendezvous port.
+# Attention data parallelism uses one port per data-parallel rank and this many more after the rendezvous port.
 ATTENTION_PORTS = 8
 
 
@@ -59,7 +59,7 @@ class Sglang(Backend):
     config_key = "sglang_config"
     frontends = ("dynamo", "sglang")
     fixed = FIXED
-    # Recipes repeat the path inside the container; events are read as if they stood under kv_events_config.
+    # Recipes repeat the path inside the container; events are treated as if under kv_events_config.
     understood = ("served-model-name", "model-path", "kv-events-config")
     section = Section(
         "sglang",
@@ -87,13 +87,13 @@ class Sglang(Backend):
         modes = [LONG_MODE[mode] for mode in self.modes(spec) if self.grpc(spec, mode)]
         if modes and spec["profiling"]["type"] in ("torch", "nsys"):
             words = " and ".join(modes)
-            found.append(f"profiling: {words} workers have grpc-mode, so it cannot be started in them over HTTP.")
+            found.append(f"profiling: {words} workers have grpc-mode, so profiling cannot be started over HTTP.")
         if modes and spec["benchmark"]["type"] == "sa-bench":
-            found.append("benchmark: sa-bench asks /v1/completions; with grpc-mode many routers say 501 to that.")
+            found.append("benchmark: sa-bench uses /v1/completions, for which many routers answer 501 with grpc-mode.")
         return found
 
     def grpc(self, spec, mode):
-        """Return whether workers of *mode* speak gRPC with the router; they answer no HTTP then."""
+        """Return whether workers of *mode* use gRPC with the router; they do not answer HTTP then."""
         return spec["frontend"]["type"] == "sglang" and bool(self.mode_config(spec, mode).get("grpc-mode"))
 
     def gpu_factors(self, spec, mode):
@@ -111,8 +111,8 @@ class Sglang(Backend):
         found += not_dividing(EXPERT, options, TENSOR, "Experts are spread over those GPUs.")
         if count > 1 and data > 1 and attention == 1:
             problem = f"is {data} without enable-dp-attention, and {A_WORKER[mode]} has {count} nodes."
-            remedy = "Set enable-dp-attention, or ask for more workers, each on one node."
-            found.append((DATA, f"{problem} SGLang replicates a model on one node only.", remedy))
+            remedy = "Set enable-dp-attention, or request more workers, each on one node."
+            found.append((DATA, f"{problem} SGLang replicates a model within one node only.", remedy))
         ranks = (options.get(TENSOR) or 1) * (options.get(PIPELINE) or 1)
         for name in [name for name in (TENSOR, PIPELINE) if options.get(name)][:1]:
             if ranks % count:
@@ -128,7 +128,7 @@ class Sglang(Backend):
             system,
             http,
             bootstrap,
-            # Each rank publishes on a port of its own, counted from this one.
+            # Each rank publishes on its own port, counted from this one.
             publishing if events == 1 else Family("kv_events", size=events),
             Family("nccl", scope="job"),
             Family("dist_init", who="leader", shared=True, size=1 if ranks == 1 else ranks + ATTENTION_PORTS),
@@ -151,7 +151,7 @@ class Sglang(Backend):
     def _check(self, process, layout):
         name, host, port = process.name, layout.address(process.node), process.ports["http"]
         if layout.worker_urls[name].startswith("grpc://"):
-            # The router asks the workers over gRPC itself, and its own check waits for that.
+            # The router checks the workers over gRPC, and the check of the router waits for that.
             return tcp_check(name, host, port, [name])
         return http_check(name, host, port, "/health", [name])
 
@@ -168,7 +168,7 @@ class Sglang(Backend):
             Option("disaggregation-bootstrap-port", ports["bootstrap"] if process.mode == "prefill" else None),
         ]
         if len(nodes) > 1 or attention_ranks(shared.config) > 1:
-            # By itself it would count from the HTTP port, into the range of the next worker on the node.
+            # By default it would count from the HTTP port, into the range of the next worker on the node.
             own.append(Option("dist-init-addr", f"{layout.address(nodes[0])}:{ports['dist_init']}"))
         if len(nodes) > 1:
             own += [Option("nnodes", len(nodes)), Option("node-rank", process.rank)]
@@ -198,6 +198,6 @@ class Sglang(Backend):
 
 
 def attention_ranks(options):
-    """Return the ranks of attention data parallelism, by the engine's *options* (full names); 1 without it."""
+    """Return the ranks of attention data parallelism, from the engine's *options* (full names); 1 without it."""
     ranks = options.get(DATA)
     return ranks if options.get("enable-dp-attention") and is_count(ranks) else 1

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Log lines of SGLang workers.
 
-Fields come, go and change places with every version, so each is looked up by its name::
+Fields are added, removed and reordered between versions, so each is looked up by name::
 
     [2026-01-16 06:20:17 DP0 TP0] Prefill batch, #new-seq: 18, #new-token: 16384, #cached-token: 0, ...
     Decode batch, #running-req: 7, #full token: 7040, ..., gen throughput (token/s): 6.73, #queue-req: 0,
@@ -16,7 +16,7 @@ import re
 from ..log_lines import HINT, OPEN, PLAIN, LogLines
 from .flags import SHORT, SHORT_EXPERT, SIZES, spellings
 
-# Its parent kills itself with all its children when one of them fails.
+# The parent process kills itself and all its children if one of them fails.
 LINES = LogLines(
     fatal=(
         (PLAIN, "gpu", r"The memory capacity is unbalanced"),
@@ -46,7 +46,7 @@ _SIZES = {
 
 
 def read_line(line, metrics):
-    """Take one line of the log (without colours) into *metrics*."""
+    """Add one line of the log (without colours) to *metrics*."""
     batch = _BATCH.search(line)
     if batch:
         counts = {name: int(number) for name, number in _COUNT.findall(line, batch.end())}

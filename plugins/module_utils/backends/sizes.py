@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Parallel sizes: whole numbers above 0 that fit the GPUs of a worker. What they add up to, each engine says."""
+"""Parallel sizes: whole numbers above 0 that fit the GPUs of a worker. Each engine defines how they combine."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from ..schema.types import shown
 from .flags import PARALLEL, is_count
 from .modes import A_WORKER, LONG_MODE
 
-# The most GPUs that the section resources takes for one worker.
+# The most GPUs that the section resources allows for one worker.
 MANY = 65536
 
 
 def allocated(resources, mode):
-    """Return the GPUs that a worker of *mode* really gets: whole nodes as soon as it needs one."""
+    """Return the GPUs that a worker of *mode* gets: whole nodes if it needs one or more."""
     gpus, node = resources[f"gpus_per_{mode}"] or resources["gpus_per_node"], resources["gpus_per_node"]
     return gpus if gpus < node else -(-gpus // node) * node
 
 
 def nodes(resources, mode):
-    """Return on how many nodes a worker of *mode* is."""
+    """Return the number of nodes of a worker of *mode*."""
     return -(-allocated(resources, mode) // resources["gpus_per_node"])
 
 
 def problems(backend, spec):
-    """Return ``[(path, problem, remedy)]`` of the parallel sizes of all modes that have workers."""
+    """Return ``[(path, problem, remedy)]`` of the parallel sizes of all modes with workers."""
     found = []
     for mode in backend.modes(spec):
         found += _wrong(backend, spec, mode) or _misfits(backend, spec, mode)
@@ -35,7 +35,7 @@ def problems(backend, spec):
 
 
 def notes(backend, spec):
-    """Return sentences about GPUs of a worker that its engine will not use; the sizes are known to be right."""
+    """Return notes on GPUs of a worker that its engine will not use; the sizes are already validated."""
     found = []
     for mode in backend.modes(spec):
         factors, gpus = _factors(backend, spec, mode), allocated(spec["resources"], mode)
@@ -46,7 +46,7 @@ def notes(backend, spec):
         if factors:
             found.append(f"{where}: {text(factors)} uses {used}.")
         else:
-            found.append(f"{where}: no parallel size is named, so {backend.title} uses {used}.")
+            found.append(f"{where}: no parallel size is set, so {backend.title} uses {used}.")
     return found
 
 
@@ -56,14 +56,14 @@ def text(factors):
 
 
 def _factors(backend, spec, mode):
-    """Return ``{word: number}`` of the named sizes that multiply the GPUs of a worker, or None."""
+    """Return ``{word: number}`` of the sizes that are set and multiply the GPUs of a worker, or None."""
     found = backend.gpu_factors(spec, mode)
     return None if found is None else {word: number for word, number in found.items() if number is not None}
 
 
 def _wrong(backend, spec, mode):
-    """Return the problems of sizes that are no whole numbers, or none above 0."""
-    problem, remedy = "is {}; expected a whole number from 1 on.", "Write the number, or leave it out."
+    """Return the problems of sizes that are not positive whole numbers."""
+    problem, remedy = "is {}; expected a positive whole number.", "Write the number, or leave it out."
     return [
         (("backend", backend.config_key, LONG_MODE[mode], key), problem.format(shown(value)), remedy)
         for name, (key, value) in backend.given(spec, mode)[0].items()
@@ -72,7 +72,7 @@ def _wrong(backend, spec, mode):
 
 
 def _misfits(backend, spec, mode):
-    """Return the problems of sizes that do not go with each other or with the GPUs of a worker."""
+    """Return the problems of sizes that contradict each other or the GPUs of a worker."""
     where = ("backend", backend.config_key, LONG_MODE[mode])
     keys = {name: key for name, (key, _value) in backend.given(spec, mode)[0].items()}
     found = [
@@ -83,28 +83,28 @@ def _misfits(backend, spec, mode):
     if factors and spec["resources"][f"gpus_per_{mode}"] != 0:
         total = prod(factors.values())
         if total > gpus or total < gpus and backend.uses_all(spec, mode):
-            problem = f"needs {total} GPUs ({text(factors)}), {A_WORKER[mode]} has {gpus}"
+            problem = f"needs {total} GPUs ({text(factors)}), but {A_WORKER[mode]} has {gpus}"
             problem += "." if total > gpus else f", and {backend.title} must use all of them."
             found.append((where, problem, _remedy(backend, spec, mode, total)))
     return found
 
 
 def _remedy(backend, spec, mode, total):
-    """Return what to do for sizes that need *total* GPUs: a worker can have a part of one node, or whole nodes."""
+    """Return the remedy for sizes that need *total* GPUs: a worker has part of one node, or whole nodes."""
     node = spec["resources"]["gpus_per_node"]
     whole = total if total < node else -(-total // node) * node
     if whole > MANY:
         return "Change the sizes."
     if whole != total and backend.uses_all(spec, mode):
-        return f"Change the sizes: beyond one node a worker has whole nodes of {node} GPUs."
+        return f"Change the sizes: a worker larger than one node has whole nodes of {node} GPUs."
     return f"Change the sizes, or set resources.gpus_per_{mode} to {whole}."
 
 
 def not_dividing(name, options, whole_name, why):
-    """Return the problem, as a list, of a size *name* that does not divide the one called *whole_name*.
+    """Return the problem, as a list, of a size *name* that does not divide *whole_name*.
 
-    :param options: options by their full names; a size that is not there is 1.
-    :param why: a sentence that says why it must.
+    :param options: options by their full names; an absent size is 1.
+    :param why: a sentence with the reason.
     """
     part, whole = options.get(name) or 1, options.get(whole_name) or 1
     if whole % part == 0:
@@ -114,7 +114,7 @@ def not_dividing(name, options, whole_name, why):
 
 
 def uneven(spec, mode, size, ranks):
-    """Return (problem, remedy) of *size*, with which there are *ranks* ranks, not the same number on each node."""
+    """Return (problem, remedy) of *size*, whose *ranks* ranks do not divide evenly over the nodes."""
     count = nodes(spec["resources"], mode)
-    problem = f"is {size}; {ranks} rank(s) cannot be divided among the {count} nodes of {A_WORKER[mode]}."
+    problem = f"is {size}; {ranks} rank(s) do not divide evenly over the {count} nodes of {A_WORKER[mode]}."
     return problem, f"Change the sizes or resources.gpus_per_{mode}."

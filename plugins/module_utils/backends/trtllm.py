@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""TensorRT-LLM: one MPI launch an endpoint, behind dynamo (dynamo.trtllm) or trtllm-serve."""
+"""TensorRT-LLM: one MPI launch per endpoint, behind dynamo (dynamo.trtllm) or trtllm-serve."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from .sizes import not_dividing, text
 
 FAMILIES = (Family("system", scope="job"), Family("http", who="leader"))
 
-# Kinds of GPU whose memory is a NUMA node of its own, which host allocations must keep out of.
+# Kinds of GPU whose memory is a separate NUMA node, which host allocations must avoid.
 COHERENT = ("gb200", "gb300")
 
 CONTEXT = "context-parallel-size"
 MOE = {word: f"moe-{word}-parallel-size" for word in ("tensor", "expert", "cluster")}
 
-# What trtllm-serve calls these on its command line; the configuration knows the long names only.
+# Names of these on the command line of trtllm-serve; the configuration has the long names only.
 ALIASES = {short: name for short, name in SHORT.items() if name != DATA}
 
-# Engine options that trtllm-serve takes on the command line; in the configuration alone they would be too late.
+# Engine options that trtllm-serve takes on the command line; in the configuration they would be read too late.
 SERVE = (TENSOR, MOE["expert"], PIPELINE)
 ALIASES.update({"cp": CONTEXT, "cp-size": CONTEXT, "ep": MOE["expert"], "ep-size": MOE["expert"]})
 
-# Waits until a worker on the same node is ready. Every rank runs it; Python is there because the engine is Python.
+# Waits until a worker on the same node is ready. Every rank runs it; the engine needs Python anyway.
 WAIT = """\
 {python} - {url} <<'EOF'
 import sys, time, urllib.request
@@ -62,7 +62,9 @@ class Trtllm(Backend):
             **environment_fields(),
             "trtllm_config": config_field("trtllm_config", "Engine configuration per mode, as TensorRT-LLM reads it."),
             "publish_events_and_metrics": Field(Bool(), False, "Publish KV events and metrics."),
-            "sequential_node_start": Field(Int(0), 0, "Workers of a node start in batches of this size; 0: together."),
+            "sequential_node_start": Field(
+                Int(0), 0, "Workers of a node start in batches of this size; 0: all at once."
+            ),
             "numa_memory_bind": Field(Bool(), None, "Bind memory to NUMA nodes 0 and 1; default: on gb200 and gb300."),
         },
         doc="TensorRT-LLM, launched with MPI.",
@@ -73,12 +75,12 @@ class Trtllm(Backend):
         return {"tensor": options.get(TENSOR), "pipeline": options.get(PIPELINE), "context": options.get(CONTEXT)}
 
     def uses_all(self, spec, mode):
-        # MPI starts a rank on each GPU, and the engine refuses any other number of them.
+        # MPI starts a rank on each GPU, and the engine accepts no other number.
         return True
 
     def size_problems(self, spec, mode):
         options = self.mode_config(spec, mode)
-        # Some kinds of context parallelism lend their GPUs to the experts.
+        # Some kinds of context parallelism share their GPUs with the experts.
         worlds = {options.get(TENSOR) or 1, (options.get(TENSOR) or 1) * (options.get(CONTEXT) or 1)}
         why, found = "Experts are spread over those GPUs.", []
         for name in MOE.values():
@@ -87,7 +89,7 @@ class Trtllm(Backend):
         given = {word: options[name] for word, name in MOE.items() if options.get(name)}
         if not found and len(given) > 1 and {"tensor", "expert"} <= set(given) and prod(given.values()) not in worlds:
             problem = f"{text(given)} = {prod(given.values())} is not {TENSOR} {options.get(TENSOR) or 1}. {why}"
-            found.append((MOE["expert"], f"is {given['expert']}: of experts, {problem}", "Leave one of them out."))
+            found.append((MOE["expert"], f"is {given['expert']}. For experts, {problem}", "Leave one of them out."))
         return found
 
     def tasks_per_node(self, spec):
@@ -116,7 +118,7 @@ class Trtllm(Backend):
         return [one_file(config_name(mode), to_yaml(self.engine(layout.spec, mode))) for mode in modes]
 
     def options(self, spec, mode, own=()):
-        # All else is in the configuration file.
+        # All other options are in the configuration file.
         if spec["frontend"]["type"] != "trtllm_serve":
             return []
         given = self.given(spec, mode)[0]
@@ -147,12 +149,12 @@ class Trtllm(Backend):
         return [*argv, layout.python, "-m", "dynamo.trtllm", *own]
 
     def environment(self, process, layout):
-        # Shared memory of the expert balancer: one name for all ranks, and none that another worker uses.
+        # Shared memory of the expert balancer: the same name for all ranks, unique among workers.
         env = {"TRTLLM_EPLB_SHM_NAME": f"moe_shared_{layout.job_id}_{process.endpoint.name}"}
         if layout.spec["frontend"]["type"] == "dynamo":
             env["DYN_SYSTEM_PORT"] = str(process.ports["system"])
             if layout.spec["backend"]["sequential_node_start"]:
-                # Without it the worker's own /health says 503 for ever, and the next batch would wait as long.
+                # Without it the worker's /health always answers 503, and the next batch would wait forever.
                 env["DYN_SYSTEM_USE_ENDPOINT_HEALTH_STATUS"] = '["generate"]'
         return env
 
@@ -180,7 +182,7 @@ class Trtllm(Backend):
         return steps
 
     def _turn(self, before, layout):
-        """Return shell lines that wait for the batch before; *before* are the workers that the node already has."""
+        """Return shell lines that wait for the previous batch; *before* are the workers already on the node."""
         size = layout.spec["backend"]["sequential_node_start"]
         if not size or len(before) < size:
             return []
@@ -208,7 +210,7 @@ class Trtllm(Backend):
         ]
 
     def served_names(self, spec):
-        # The engine's configuration has no such key, and trtllm-serve calls the model by its directory.
+        # The engine's configuration has no such key, and trtllm-serve names the model after its directory.
         path = spec["model"]["path"].rstrip("/")
         return [(path[3:] if path.startswith("hf:") else path).rsplit("/", 1)[-1]]
 

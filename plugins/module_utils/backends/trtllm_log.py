@@ -1,9 +1,9 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Log lines of TensorRT-LLM workers (``print_iter_log: true``), all dialects since 2025.
+"""Log lines of TensorRT-LLM workers (``print_iter_log: true``), all formats since 2025.
 
-One line stands for one iteration of rank 0::
+Each line describes one iteration of rank 0::
 
     iter = 2, global_rank = 0, ..., host_step_time = 4.08ms, ..., states = {'num_ctx_tokens': 4, ...}
 
@@ -40,7 +40,7 @@ _SIZES = {
 
 
 def read_line(line, metrics):
-    """Take one line of the log into *metrics*. Sizes in GiB are stored as the engine prints them."""
+    """Add one line of the log to *metrics*. Sizes in GiB are stored as the engine prints them."""
     if "iter = " in line and "states = " in line:
         _iteration(line, metrics)
     elif "Peak memory during memory usage profiling" in line:
@@ -52,7 +52,7 @@ def read_line(line, metrics):
         if found:
             metrics.memory(kv_gb=float(found.group(1)), kv_tokens=int(found.group(2)))
     elif "parallel_size" in line:
-        if "engine args" in line:  # what was asked for in the end beats the defaults printed before
+        if "engine args" in line:  # the final arguments override the defaults printed before
             metrics.sizes.update(dict.fromkeys(_SIZES))
         for name, pattern in _SIZES.items():
             found = pattern.search(line)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""vLLM, behind dynamo (dynamo.vllm) or serving by itself (vllm serve)."""
+"""vLLM, behind dynamo (dynamo.vllm) or standalone (vllm serve)."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ FIXED = (
     "data-parallel-hybrid-lb",
 )
 
-# Short forms that vLLM's own parser takes, and names that other engines have for the same thing.
+# Short forms that vLLM's parser accepts, and the names of the same options in other engines.
 ALIASES = {
     **SHORT,
     "pcp": "prefill-context-parallel-size",
@@ -98,7 +98,7 @@ class Vllm(Backend):
             "kv_events_config": kv_events.FIELD,
             "mooncake_kv_store": mooncake.field(store_config=True),
             "allow_prefill_decode_colocation": Field(Bool(), False, "Prefill and decode may share one node."),
-            "allow_prefill_decode_colocation_across_nodes": Field(Bool(), False, "The same on several nodes."),
+            "allow_prefill_decode_colocation_across_nodes": Field(Bool(), False, "Also on several nodes."),
             "dp_launch_mode": Field(Choice("per_node", "per_gpu"), "per_node", "Processes of data-parallel workers."),
         },
         doc="vLLM.",
@@ -128,7 +128,7 @@ class Vllm(Backend):
         return parallel_problems(self, spec, mode)
 
     def _connector_problems(self, spec):
-        """Return the problems of connectors that are no known word, and of settings that cannot be read."""
+        """Return the problems of unknown connectors and of invalid settings."""
         given = [(("backend", "connector"), spec["backend"]["connector"])]
         found, words = [], ", ".join((*CONNECTORS, "none"))
         for mode in self.modes(spec):
@@ -156,16 +156,16 @@ class Vllm(Backend):
         for mode in self.modes(spec):
             if "kv-transfer-config" in self.mode_config(spec, mode) and self.connector(spec, mode):
                 where = f"backend.vllm_config.{LONG_MODE[mode]}.kv-transfer-config"
-                notes.append(f"{where} replaces the one that the connector stands for.")
+                notes.append(f"{where} replaces the settings of the connector.")
         if spec["frontend"]["type"] == "vllm":
             notes += self._serve_notes(spec)
         notes += mooncake.notes(spec)
         if spec["backend"]["dp_launch_mode"] == "per_gpu" and forms(self, spec):
-            notes.append("backend.dp_launch_mode: per_gpu starts a process a GPU; per_node needs fewer of them.")
+            notes.append("backend.dp_launch_mode: per_gpu starts a process per GPU. per_node needs fewer.")
         return notes
 
     def _serve_notes(self, spec):
-        """Return sentences about what `vllm serve` is not told, because no dynamo is there to make use of it."""
+        """Return notes on options that `vllm serve` does not get, because only dynamo uses them."""
         lost = ["backend.connector"] if spec["backend"]["connector"] not in (None, "nixl", *NO_CONNECTOR) else []
         lost += ["backend.kv_events_config"] if spec["backend"]["kv_events_config"] else []
         where = f"backend.{self.config_key}.{LONG_MODE['agg']}"
@@ -174,7 +174,7 @@ class Vllm(Backend):
                 lost.append(f"{where}.{key}")
         if not lost:
             return []
-        return [f"{', '.join(lost)}: no effect with frontend vllm. A connector of its own is kv-transfer-config there."]
+        return [f"{', '.join(lost)}: no effect with frontend vllm. Use kv-transfer-config to set a connector."]
 
     def many_names(self, spec):
         return spec["frontend"]["type"] == "vllm"
@@ -186,7 +186,7 @@ class Vllm(Backend):
             return None
         return CONNECTORS.get(str(word).lower(), word)
 
-    # ---- where
+    # ---- placement
 
     def shares_nodes(self, spec):
         backend, resources = spec["backend"], spec["resources"]
@@ -213,7 +213,7 @@ class Vllm(Backend):
         families = [
             Family("system", scope="job"),
             Family("http", who="leader"),
-            # vLLM adds the data-parallel rank to this port, and further ranks to the next.
+            # vLLM adds the data-parallel rank to this port; further ranks use the following ports.
             Family("kv_events", scope="job") if ranks == 1 else Family("kv_events", size=ranks),
             Family("nixl", who="leader", shared=True, size=gpus),
             Family("vllm", size=50),
@@ -235,7 +235,7 @@ class Vllm(Backend):
     def files(self, layout):
         return super().files(layout) + mooncake.files(layout)
 
-    # ---- what
+    # ---- steps
 
     def options(self, spec, mode, own=()):
         own = list(own)
@@ -289,7 +289,7 @@ class Vllm(Backend):
         env["VLLM_NIXL_SIDE_CHANNEL_PORT"] = str(ports["nixl"])
         env["VLLM_NIXL_SIDE_CHANNEL_HOST"] = layout.address(process.node)
         if len(nodes) == 1:
-            # A worker over several nodes agrees on its ports by itself; a fixed one would contradict that.
+            # A worker over several nodes negotiates its ports; a fixed one would conflict.
             env["VLLM_PORT"] = str(ports["vllm"])
         if layout.spec["frontend"]["type"] == "dynamo":
             env["DYN_SYSTEM_PORT"] = str(ports["system"])
@@ -301,17 +301,17 @@ class Vllm(Backend):
 
     def worker_step(self, process, layout, shared, nodes=None, **other):
         if len(process.gpu_indices) < len(process.endpoint.gpu_indices):
-            # Several processes of one endpoint on a node: each has a log of its own.
+            # Several processes of one endpoint on a node: each has its own log.
             other["log"] = f"logs/%N_{process.name}.out"
         return super().worker_step(process, layout, shared, nodes, **other)
 
     def sees_only_its_gpus(self, process, layout):
         return layout.spec["backend"]["set_cuda_visible_devices"] and super().sees_only_its_gpus(process, layout)
 
-    # ---- is it up
+    # ---- readiness
 
     def own_sides(self, layout):
-        """Return the processes that have a side of their own: all but the further ranks of a model over nodes."""
+        """Return the processes with their own server: all but the further ranks of a model over several nodes."""
         found = forms(self, layout.spec)
         return [
             process

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Log lines of vLLM workers: means over ten seconds, not batches, so there are no batch and token counts::
+"""Log lines of vLLM workers: averages over ten seconds, not batches, so there are no batch or token counts::
 
 (APIServer pid=1) INFO 11-21 21:27:05 [loggers.py:335] Engine 000: Avg prompt throughput: 369.7 tokens/s, ...
 """
@@ -37,7 +37,7 @@ _SIZES = {key: re.compile(rf"{name.replace('-', '_')}'?[=:] *(\d+)") for key, na
 
 
 def read_line(line, metrics):
-    """Take one line of the log into *metrics*. Sizes in GiB are stored as the engine prints them."""
+    """Add one line of the log to *metrics*. Sizes in GiB are stored as the engine prints them."""
     if "Avg prompt throughput" in line:
         metrics.input_throughput.add(_number(_PROMPT, line), keep_zero=False)
         metrics.gen_throughput.add(_number(_GENERATION, line), keep_zero=False)

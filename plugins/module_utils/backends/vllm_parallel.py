@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""vLLM's parallel forms: which processes an endpoint has, and what each is told about the others."""
+"""vLLM's parallel forms: the processes of an endpoint, and their options."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from math import prod
 from .flags import DATA, PIPELINE, TENSOR, is_count
 from .sizes import allocated, nodes, uneven
 
-# What multiplies the GPUs of one replica.
+# The factors of the number of GPUs of one replica.
 REPLICA = (TENSOR, PIPELINE, "prefill-context-parallel-size")
 
 
@@ -26,7 +26,7 @@ class DataParallel:
 
     @property
     def spans(self):
-        """True when one replica is larger than a node's part of the endpoint."""
+        """True if one replica is larger than a node's share of the endpoint."""
         return not self.per_gpu and self.replica > self.local
 
     def split(self, endpoint):
@@ -76,7 +76,7 @@ def replica(options):
 def form(spec, mode, options):
     """Return the :class:`DataParallel` of *mode* with the engine's *options* (full names); None without one."""
     data = options.get(DATA) or 1
-    # Of sizes that are wrong the job's owner is told elsewhere.
+    # Wrong sizes are reported elsewhere.
     right = is_count(data) and all(is_count(options.get(name) or 1) for name in REPLICA)
     if spec["frontend"]["type"] == "vllm" or not right or data <= 1:
         return None
@@ -86,13 +86,13 @@ def form(spec, mode, options):
 
 
 def forms(backend, spec):
-    """Return ``{mode: DataParallel}`` of the modes that the dynamo frontend runs data-parallel."""
+    """Return ``{mode: DataParallel}`` of the data-parallel modes behind the dynamo frontend."""
     found = {mode: form(spec, mode, backend.mode_config(spec, mode)) for mode in backend.modes(spec)}
     return {mode: one for mode, one in found.items() if one}
 
 
 def parallel_problems(backend, spec, mode):
-    """Return ``[(option, problem, remedy)]`` of the sizes of *mode* among each other (see Backend.size_problems)."""
+    """Return ``[(option, problem, remedy)]`` of contradictory sizes of *mode* (see Backend.size_problems)."""
     options, resources = backend.mode_config(spec, mode), spec["resources"]
     remedy, data = f"Change the sizes or resources.gpus_per_{mode}.", form(spec, mode, options)
     if data is None:
@@ -102,9 +102,9 @@ def parallel_problems(backend, spec, mode):
             return [(named[0], *uneven(spec, mode, options[named[0]], size))]
         return []
     if options.get("headless"):
-        return [("headless", "is decided by the plan for data-parallel workers.", "Leave it out.")]
+        return [("headless", "is set by the plan for data-parallel workers.", "Leave it out.")]
     if data.per_gpu and data.replica > 1:
-        problem = f"has replicas of {data.replica} GPUs, and dp_launch_mode per_gpu gives one GPU each."
+        problem = f"has replicas of {data.replica} GPUs, but dp_launch_mode per_gpu gives each one GPU."
         return [(None, problem, "Use dp_launch_mode per_node.")]
     if data.size * data.replica == allocated(resources, mode) and (
         data.replica % data.local if data.spans else data.local % data.replica

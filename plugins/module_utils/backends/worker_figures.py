@@ -9,14 +9,14 @@ from .flags import SIZES
 
 
 class Mean:
-    """Mean and maximum of numbers that come one by one."""
+    """Running mean and maximum."""
 
     def __init__(self):
         self.count = self.total = 0
         self.largest = None
 
     def add(self, value, keep_zero=True):
-        """Take a number; None is no number, and without *keep_zero* neither is 0 (an idle interval)."""
+        """Add a number. None is skipped, and so is 0 (an idle interval) without *keep_zero*."""
         if value is None or not (value or keep_zero):
             return
         self.count += 1
@@ -29,7 +29,7 @@ class Mean:
 
 
 class Metrics:
-    """What a worker's log says. Throughputs are tokens per second, as the engine logs them (per rank)."""
+    """The figures in a worker's log. Throughputs are tokens per second, as the engine logs them (per rank)."""
 
     def __init__(self):
         self.sizes = dict.fromkeys(SIZES)
@@ -41,7 +41,7 @@ class Metrics:
         self.queue, self.inflight, self.transfer = Mean(), Mean(), Mean()
 
     def prefill(self, new=0, cached=0, throughput=None, running=None, queue=None, inflight=None):
-        """Take a prefill batch."""
+        """Add a prefill batch."""
         self.prefill_batches += 1
         self.new_tokens += new
         self.cached_tokens += cached
@@ -50,7 +50,7 @@ class Metrics:
         self.inflight.add(inflight)
 
     def decode(self, throughput=None, running=None, queue=None, transfer=None):
-        """Take a decode batch (or the interval that a line about decoding stands for)."""
+        """Add a decode batch, or the interval that a line about decoding covers."""
         self.decode_batches += 1
         self.gen_throughput.add(throughput, keep_zero=False)
         self._requests(running, queue)
@@ -61,7 +61,7 @@ class Metrics:
         self.queue.add(queue)
 
     def memory(self, avail_gb=None, usage_gb=None, kv_gb=None, kv_tokens=None):
-        """Take memory figures: of the first two the first counts, of the last two the largest."""
+        """Add memory figures: the first value of the first two counts, the largest of the last two."""
         if self.avail_mem_gb is None:
             self.avail_mem_gb = avail_gb
         if self.mem_usage_gb is None:
@@ -70,7 +70,7 @@ class Metrics:
         self.kv_tokens = _larger(self.kv_tokens, kv_tokens)
 
     def size(self, name, value):
-        """Take a parallel size; the first one counts."""
+        """Record a parallel size; the first one counts."""
         if self.sizes[name] is None:
             self.sizes[name] = int(value)
 
@@ -106,7 +106,7 @@ class Metrics:
 
 
 def summarise(nodes):
-    """Return ``nodes_summary`` over the records of workers (``nodes[]``); figures nobody has are None."""
+    """Return ``nodes_summary`` over the records of workers (``nodes[]``); missing figures are None."""
 
     def of(worker_type, key):
         return [node[key] for node in nodes if node["worker_type"] == worker_type and node[key]]

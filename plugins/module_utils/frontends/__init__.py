@@ -23,7 +23,7 @@ SECTION = Section(
         "num_additional_frontends": Field(Int(0), 9, "Frontends beyond the first; at most one a worker node."),
         "nginx_container": Field(Str(), "nginx:1.27.4", "Image of nginx when the job runs in containers."),
         "nginx_raise_ulimit": Field(Bool(), False, "Raise nginx's open-file limit to 1048576."),
-        "nginx_session_affinity": Field(Bool(), False, "Requests of one session go to one frontend."),
+        "nginx_session_affinity": Field(Bool(), False, "Send all requests of a session to the same frontend."),
         "nginx_session_affinity_header": Field(
             Word("header", HEADER, "X-Session-ID"), "X-Dynamo-Session-ID", "The header that names the session."
         ),
@@ -35,7 +35,7 @@ SECTION = Section(
         "orchestrator_placement": Field(
             Choice("head", "first_decode", "last_decode"), "head", "Node of the public port."
         ),
-        "dedicated_node": Field(Bool(), False, "A node for the frontend alone."),
+        "dedicated_node": Field(Bool(), False, "A dedicated node for the frontend."),
         **{key: field for one in FRONTENDS.values() for key, field in one.fields.items()},
     },
     doc="The HTTP side of the service.",

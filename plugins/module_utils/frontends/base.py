@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a frontend is: the HTTP side of the service. It knows nothing of Slurm."""
+"""The interface of a frontend, the HTTP side of the service. Independent of Slurm."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class Frontend:
     ``type``        the word under ``frontend.type``
     ``fields``      keys of the ``frontend`` section that only this frontend reads
     ``needs_infra`` whether NATS and etcd must run
-    ``fixed``       command line options that the plan decides: ``frontend.args`` has no say, and a note tells it
-    ``refused``     those of ``fixed`` that would make another service of it: ``frontend.args`` must not have them
-    ``ports``       keys of the job's ``ports`` that each frontend takes on its node beside its HTTP port
-    ``log_lines``   what lines of its log say of its end (:class:`LogLines`)
+    ``fixed``       command line options that the plan sets: those in ``frontend.args`` are ignored with a note
+    ``refused``     those of ``fixed`` that would change the service: ``frontend.args`` must not have them
+    ``ports``       keys of the job's ``ports`` that each frontend uses on its node in addition to its HTTP port
+    ``log_lines``   the lines of its log that explain a failure (:class:`LogLines`)
     """
 
     type = ""
@@ -36,20 +36,20 @@ class Frontend:
     log_lines = LogLines()
 
     def problems(self, spec):
-        """Return ``[(path, problem, remedy)]`` for rules that cross fields; called before submission."""
-        remedy = "Leave it out; workers follow from resources, other settings are keys of the job."
+        """Return ``[(path, problem, remedy)]`` for cross-field rules; called before submission."""
+        remedy = "Leave it out. Workers follow from resources; other settings are keys of the job."
         return [
-            (("frontend", "args", key), "is decided by the plan, and without it this is another service.", remedy)
+            (("frontend", "args", key), "is set by the plan; another value would change the service.", remedy)
             for key, value in spec["frontend"]["args"].items()
             if _among(key, self.refused) and value is not None and value is not False
         ]
 
     def args(self, spec):
-        """Return ``frontend.args`` without what the plan decides."""
+        """Return ``frontend.args`` without the options that the plan sets."""
         return {key: value for key, value in spec["frontend"]["args"].items() if not _among(key, self.fixed)}
 
     def options(self, spec, own):
-        """Return the options of the command line: *own*, then ``frontend.args``, which win unless the plan decides."""
+        """Return the options of the command line: *own*, then ``frontend.args``, which take precedence unless the plan sets them."""
         args = spec["frontend"]["args"]
         given = [Option(str(key).lstrip("-"), _value(value), (*ARGS, key)) for key, value in args.items()]
         by_name, found = {normal(option.name): option for option in given}, []
@@ -62,30 +62,30 @@ class Frontend:
         return found + [option for option in given if not _among(option.name, self.fixed)]
 
     def environment(self, spec):
-        """Return what the job says of the frontends' environment, with the origins of its values."""
+        """Return the frontends' environment from the job, with the origins of its values."""
         return {
             **variables(spec["environment"], ("environment",)),
             **variables(spec["frontend"]["env"], ("frontend", "env")),
         }
 
     def frontend_steps(self, layout, argv, env, **other):
-        """Return a step for each node of the frontends; *other* overrides keys of the steps."""
+        """Return a step for each frontend node; *other* overrides keys of the steps."""
         return [
             make_step(f"frontend_{index}", "frontend", [node], argv, env, kind="frontend", index=index, **other)
             for index, node in enumerate(layout.frontends)
         ]
 
     def notes(self, spec):
-        """Return sentences about what the plan decided for the user."""
+        """Return notes on what the plan decided for the user."""
         given = spec["frontend"]["args"]
         lost = [str(key) for key in given if _among(key, self.fixed) and given[key] not in (None, False)]
         found = self._infra_notes(spec)
         if lost:
-            found.append(f"frontend.args: {', '.join(lost)}: the plan sets this itself; ports are set under ports.")
+            found.append(f"frontend.args: {', '.join(lost)}: ignored, the plan sets this; set ports under ports.")
         return found + self._embedded_notes(spec)
 
     def _embedded_notes(self, spec):
-        """Return sentences about what has no effect because the worker itself is the public side."""
+        """Return notes on settings that have no effect because the worker is the public endpoint."""
         if not self.embedded(spec):
             return []
         options, found = spec["frontend"], []
@@ -94,27 +94,27 @@ class Frontend:
             idle.insert(0, "frontend.args")
         if idle:
             keys = ", ".join(idle)
-            found.append(f"{keys}: no effect, the worker itself is the public side and no frontend runs.")
+            found.append(f"{keys}: no effect, the worker is the public endpoint and no frontend runs.")
         shared = spec["benchmark"]["colocate_with_frontend"] and (
             spec["benchmark"]["client_dedicated_node"] or spec["infra"]["etcd_nats_dedicated_node"]
         )
         if options["dedicated_node"] and not shared:
-            found.append("frontend.dedicated_node: the worker itself is the public side, so that node stays empty.")
+            found.append("frontend.dedicated_node: the worker is the public endpoint, so that node stays idle.")
         return found
 
     def _infra_notes(self, spec):
         if spec["infra"]["etcd_nats_dedicated_node"] and not self.needs_infra:
             if spec["backend"].get("mooncake_kv_store"):
                 return []
-            return [f"infra.etcd_nats_dedicated_node: frontend {self.type} needs neither, so that node stays empty."]
+            return [f"infra.etcd_nats_dedicated_node: frontend {self.type} needs neither, so that node stays idle."]
         return []
 
     def embedded(self, spec):
-        """Return whether the one worker itself is the public side, so that no frontend runs."""
+        """Return whether the only worker is the public endpoint, so that no frontend runs."""
         return False
 
     def multiple(self, spec):
-        """Return whether several frontends may stand behind nginx."""
+        """Return whether several frontends may run behind nginx."""
         return spec["frontend"]["enable_multiple_frontends"]
 
     def steps(self, layout):
@@ -126,17 +126,17 @@ class Frontend:
         return []
 
     def ready_checks(self, layout, instances, index):
-        """Return the checks of frontend *index*; ``instances`` says how many workers it must see per mode.
+        """Return the checks of frontend *index*; ``instances`` is the number of workers it must see per mode.
 
-        When the worker itself is the public side there is no frontend, and this is asked once, for index 0.
+        If the worker is the public endpoint there is no frontend, and this is called once, for index 0.
         """
         raise NotImplementedError
 
     def checks(self, layout, instances, workers):
         """Return all checks of the HTTP side.
 
-        Each frontend must see the workers and the model and must answer a request of its own: a router can say
-        ready and still answer 503. The public port is asked last.
+        Each frontend must see the workers and the model and must answer a request: a router can report ready and
+        still answer 503. The public port is checked last.
         """
         checks = []
         for index in range(len(layout.frontends)):
@@ -163,10 +163,10 @@ class Frontend:
 
 
 def completion(name, layout, host, port, steps, after):
-    """Return the check that asks for one real token."""
+    """Return the check that requests one token."""
     path, prompt = "/v1/completions", {"prompt": "Hello"}
     if any(url.startswith("grpc://") for url in layout.worker_urls.values()):
-        # Before workers that speak gRPC the router has chat only; it says 501 to the other.
+        # With gRPC workers the router supports chat only; it answers 501 to the other.
         path, prompt = "/v1/chat/completions", {"messages": [{"role": "user", "content": "Hello"}]}
     return http_check(
         name,
@@ -189,7 +189,7 @@ def _among(key, names):
 
 
 def _value(value):
-    """Return the value of one of ``frontend.args`` as a router reads it: true, false and null stay, JSON else text."""
+    """Return the value of one of ``frontend.args`` as a router reads it: true, false and null are kept, other values become JSON text."""
     if value is None or isinstance(value, bool):
         return value
     return json.dumps(value) if isinstance(value, (dict, list)) else str(value)

@@ -10,12 +10,12 @@ from ..topology.options import Option
 from ..topology.step import http_check
 from .base import Frontend
 
-LEASE_S = 30.0  # what workers of 1.6.1 ask etcd for
+LEASE_S = 30.0  # the lease that workers of 1.6.1 request from etcd
 MARGIN_S = 5.0
 
 
 def _kept_s(spec):
-    """Return for how many seconds etcd lists a worker that was killed: until its lease, a variable of it, ends."""
+    """Return for how many seconds etcd lists a killed worker: the length of its lease, which is a variable."""
     environments = [value for key, value in spec["backend"].items() if key.endswith("_environment")]
     given = [env["ETCD_LEASE_TTL"] for env in [spec["environment"], *environments] if "ETCD_LEASE_TTL" in (env or {})]
     numbers = [float(text) for text in given if str(text).isdigit()]
@@ -25,7 +25,7 @@ def _kept_s(spec):
 class Dynamo(Frontend):
     type = "dynamo"
     fixed = ("http-port", "http-host")
-    # Of its runtime, and so of workers as well.
+    # Lines of its runtime, and so of workers as well.
     log_lines = LogLines(
         fatal=(
             (OPEN, "connection", r"(?i:failed to connect to (?:etcd|nats)|\blease\b.* (?:lost|expired|revoked)\b)"),
@@ -50,7 +50,7 @@ class Dynamo(Frontend):
                 port,
                 "/health",
                 [name],
-                # Only "generate" endpoints are workers; a worker lists further endpoints of its own.
+                # Only "generate" endpoints are workers; a worker registers further endpoints.
                 expect=[
                     {
                         "label": mode,

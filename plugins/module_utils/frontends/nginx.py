@@ -12,7 +12,7 @@ from ..schema.types import PARAMETER, Str, shown
 from ..topology.step import in_private_dir, make_step, one_file
 
 CONFIG = "nginx.conf"
-# From the largest unit to the smallest, each at most once; a bare number at the end is seconds.
+# From the largest unit to the smallest, each at most once; a final number without a unit is seconds.
 TIME = "(?=[0-9])" + "".join(f"([0-9]+{unit} *)?" for unit in ("w", "d", "h", "m(?!s)", "s", "ms")) + "([0-9]+)?"
 LINES = LogLines(
     fatal=(
@@ -25,7 +25,7 @@ LINES = LogLines(
 )
 HEADER = r"[A-Za-z0-9_-]+"
 
-# What nginx keeps in files of its own.
+# What nginx keeps in temporary files.
 BUFFERED = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 
 AFFINITY = """
@@ -82,7 +82,7 @@ http {{
 
 
 class Word(Str):
-    """Text that goes into nginx.conf: what matches *pattern*, in words *name*, such as *example*."""
+    """Text for nginx.conf that matches *pattern*: a *name* such as *example*."""
 
     def __init__(self, name, pattern, example):
         self.name, self.pattern, self.example = name, pattern, example
@@ -90,7 +90,9 @@ class Word(Str):
     def coerce(self, value):
         text = super().coerce(value).strip()
         if not re.fullmatch(self.pattern, text):
-            raise ValueError(f"is {shown(text)}, which is no {self.name} of nginx. Write it as in {self.example}.")
+            raise ValueError(
+                f"is {shown(text)}, which is not a valid {self.name} for nginx. Write it as in {self.example}."
+            )
         return text
 
     def schema(self):
@@ -98,7 +100,7 @@ class Word(Str):
 
 
 def nginx_file(layout):
-    """Return nginx.conf. It runs for root and for an ordinary user, several times on one host."""
+    """Return nginx.conf. It works for root and for an ordinary user, and several times on one host."""
     options, private = layout.spec["frontend"], layout.private_dir("nginx")
     keepalive = options["nginx_keepalive_timeout"]
     variable, balance = _affinity(options)

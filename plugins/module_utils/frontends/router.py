@@ -9,16 +9,16 @@ from ..topology.options import Option
 from ..topology.step import http_check
 from .base import Frontend
 
-# The mode as the router calls it.
+# The router's names of the modes.
 WORKER_TYPE = {"prefill": "prefill", "decode": "decode", "agg": "regular"}
 
 
 class SglangRouter(Frontend):
     type = "sglang"
-    # It talks to the workers' HTTP ports; nothing registers anywhere.
+    # It connects to the workers' HTTP ports; there is no registration.
     needs_infra = False
     fixed = ("host", "port", "prometheus-port", "worker-urls", "prefill", "decode", "pd-disaggregation")
-    # Workers of another job would take a part of the load.
+    # Workers of another job would take part of the load.
     refused = ("worker-urls", "prefill", "decode")
     ports = ("prometheus",)
 
@@ -26,9 +26,9 @@ class SglangRouter(Frontend):
         own = [
             Option("host", "0.0.0.0"),
             Option("port", layout.frontend_port),
-            # Two routers on one host would fight for the default port, and the loser dies.
+            # Two routers on one host would compete for the default port, and one would exit.
             Option("prometheus-port", layout.ports["prometheus"]),
-            # Workers start beside the router: look for them each second, not each half minute.
+            # Workers start at the same time as the router: check for them every second, not every 30 s.
             Option("worker-startup-check-interval", 1),
         ]
         command = [layout.python, "-m", "sglang_router.launch_router", *self._workers(layout)]
@@ -57,7 +57,7 @@ class SglangRouter(Frontend):
                 port,
                 "/workers",
                 [name],
-                # The router's own statistics count workers that registered, whether or not they are well.
+                # The router's own statistics count registered workers, healthy or not.
                 expect=[
                     {
                         "label": mode,

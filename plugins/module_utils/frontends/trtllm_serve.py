@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""trtllm-serve: workers with an HTTP side of their own; disaggregated ones behind its orchestrator."""
+"""trtllm-serve: workers with their own HTTP server; disaggregated ones behind its orchestrator."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .base import Frontend
 
 CONFIG = "trtllm_serve.yaml"
 
-# Keys of the server configuration that the plan decides: a note says that the job's are left out, or they are refused.
+# Keys of the server configuration that the plan sets: those of the job are ignored with a note, or are an error.
 OURS = ("hostname", "port")
 WORKERS = ("context_servers", "generation_servers")
 
@@ -23,7 +23,7 @@ class TrtllmServe(Frontend):
     type = "trtllm_serve"
     needs_infra = False
     fixed = ("config", "c", "config_file")
-    # Its other settings would be lost without a word; server_config_extra takes them.
+    # Its other settings would be lost silently; server_config_extra has them.
     refused = fixed
     fields = {
         "ctx_router": Field(MapOf(Type()), None, "trtllm_serve: router options of context servers."),
@@ -36,25 +36,25 @@ class TrtllmServe(Frontend):
         workers = spec["resources"]["agg_workers"]
         if workers and workers != 1:
             path = ("resources", "agg_workers")
-            problems.append((path, f"is {workers}; trtllm_serve has no router before aggregated workers.", "Use 1."))
+            problems.append((path, f"is {workers}; trtllm_serve has no router for aggregated workers.", "Use 1."))
         for key in spec["frontend"]["server_config_extra"] or {}:
             if key in WORKERS:
                 path = ("frontend", "server_config_extra", key)
-                problems.append((path, "is decided by the plan.", "Leave it out; workers follow from resources."))
+                problems.append((path, "is set by the plan.", "Leave it out. Workers follow from resources."))
         return problems
 
     def notes(self, spec):
         found, options = super().notes(spec), spec["frontend"]
         lost = [key for key in options["server_config_extra"] or {} if key in OURS]
         if lost:
-            found.append(f"frontend.server_config_extra: {', '.join(lost)}: the plan sets this itself.")
+            found.append(f"frontend.server_config_extra: {', '.join(lost)}: ignored, the plan sets this.")
         return found
 
     def embedded(self, spec):
         return bool(spec["resources"]["agg_workers"])
 
     def multiple(self, spec):
-        # Its orchestrator keeps what it knows of the workers to itself: there can be only one.
+        # Its orchestrator does not share its state of the workers: there can be only one.
         return False
 
     def steps(self, layout):
@@ -62,7 +62,7 @@ class TrtllmServe(Frontend):
         limit = spec["health_check"]["max_attempts"] * spec["health_check"]["interval_seconds"]
         own = [
             Option("config", f"{layout.run_dir}/{CONFIG}"),
-            # Workers load beside it; by itself it would give up on them after three minutes.
+            # Workers load in parallel; by default it would give up on them after three minutes.
             Option("server_start_timeout", limit),
         ]
         command = [layout.program("trtllm-serve"), "disaggregated", *self.options(spec, own)]

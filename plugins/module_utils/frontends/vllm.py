@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""vllm serve: the one aggregated worker is itself the public side, also over several nodes."""
+"""vllm serve: the only aggregated worker is the public endpoint, also over several nodes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ class VllmServe(Frontend):
             )
         if self.args(spec):
             path = ("frontend", "args")
-            problems.append((path, "has no program to go to.", "Move them to backend.vllm_config.aggregated."))
+            problems.append(
+                (path, "is not used: no frontend program runs.", "Move them to backend.vllm_config.aggregated.")
+            )
         return problems
 
     def embedded(self, spec):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the job asks of Slurm, and the metadata that stays with the run."""
+"""The allocation request of a job, and the metadata stored with the run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..topology.layout import worker_nodes
 from ..topology.roles import Wish
 
 DEFAULT_TIME_LIMIT = "01:00:00"
-# Options of sbatch by which a job gets one kind of hardware and not another.
+# Options of sbatch that select the hardware.
 HARDWARE = (
     "clusters",
     "cluster-constraint",
@@ -37,7 +37,7 @@ def node_count(spec):
 
 
 def allocation_request(spec):
-    """Return the allocation request: the only thing that slurm_job sees of a job."""
+    """Return the allocation request: the only part of a job that slurm_job sees."""
     cluster, resources = spec["cluster"], spec["resources"]
     nodes = node_count(spec)
     per_node = BACKENDS[spec["backend"]["type"]].tasks_per_node(spec)
@@ -56,16 +56,16 @@ def allocation_request(spec):
         "environment": {},
     }
     if resources["het_jobs"]:
-        # NATS and etcd, if they have a node of their own, are with the prefill workers.
+        # A dedicated node of NATS and etcd is in the component of the prefill workers.
         request["components"] = [resources["prefill_nodes"] + Wish.of(spec).nodes, resources["decode_nodes"]]
     request["digest"] = digest(request)[:12]
-    # Says how the nodes are addressed, not which ones are wanted.
+    # This changes how the nodes are addressed, not which ones are requested.
     request["network_interface"] = cluster["network_interface"]
     return request
 
 
 def hardware(spec):
-    """Return ``{name: value}`` of what decides on which kind of hardware the job runs, as far as the job says."""
+    """Return ``{name: value}`` of the settings that select the hardware of the job."""
     directives = {sbatch_name(key): plain(value) for key, value in spec["sbatch_directives"].items()}
     found = {"gpu_type": spec["resources"]["gpu_type"], "partition": spec["slurm"]["partition"]}
     found.update({key: value for key, value in directives.items() if key in HARDWARE})
@@ -73,7 +73,7 @@ def hardware(spec):
 
 
 def metadata(spec, tags=()):
-    """Return ``<job_id>.json`` as srtctl's tools read it, without what only submission knows (id, time)."""
+    """Return ``<job_id>.json`` as srtctl's tools read it, without what submission adds (id, time)."""
     model, resources, benchmark = spec["model"], spec["resources"], spec["benchmark"]
     keys = ("gpu_type", "gpus_per_node", *(k for k in resources if k.endswith(("_nodes", "_workers"))))
     record = {

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The cluster file (srtslurm.yaml): found, checked, and laid under a job."""
+"""The cluster file (srtslurm.yaml): found, checked and merged under a job."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ CLUSTER = Section(
     doc="Settings of one cluster that all its jobs share.",
 )
 
-# Which setting is the default of which key of a job.
+# The keys of a job and the settings that are their defaults.
 DEFAULTS = (
     (("slurm", "account"), "default_account"),
     (("slurm", "partition"), "default_partition"),
@@ -67,7 +67,7 @@ DEFAULTS = (
     (("health_check",), "default_health_check"),
 )
 
-# Where a job names a container image, and so may use a short name.
+# The keys of a job that name a container image, possibly by a short name.
 IMAGES = (
     ("model", "container"),
     ("frontend", "nginx_container"),
@@ -78,9 +78,9 @@ IMAGES = (
     ("observability", "tachometer", "node_exporter", "container_image"),
 )
 
-# What is accepted, and nothing acts on yet.
+# Keys that are accepted but not used yet.
 UNUSED = ("cloud", "reporting", "telemetry")
-# What a job's plan may depend on. Site secrets (reporting) and alias tables stay out of the spec.
+# The settings that a plan may depend on. Site secrets (reporting) and alias tables stay out of the spec.
 KEPT = (
     "cluster",
     "network_interface",
@@ -96,7 +96,7 @@ KEPT = (
 )
 
 
-# Older names, of the form in which these settings stood under one key ``cluster``.
+# Older names, from the form in which these settings were under the key ``cluster``.
 OLDER = {
     "name": "cluster",
     "account": "default_account",
@@ -116,14 +116,14 @@ class Cluster:
         self.settings, self.path, self.source, self.notes = settings, path, source or NOWHERE, list(notes)
 
     def place(self, path):
-        """Return ``file:line (key)`` of the setting at *path*, a tuple of keys, for a person."""
+        """Return ``file:line (key)`` of the setting at *path*, a tuple of keys, for messages."""
         line = self.source.where(path, on_key=True)[1]
         return os.path.basename(self.path or "cluster file") + (f":{line}" if line else "") + f" ({path[0]})"
 
     def lend(self, source, given):
-        """Return *source* of a job as one that knows which values are this file's: *given* of :func:`apply_cluster`.
+        """Return *source* of a job that knows which values come from this file: *given* of :func:`apply_cluster`.
 
-        Problems of such values are then told with the file and line that a person has to change.
+        Problems with such values then name the line of the cluster file.
         """
         source = source.copied((), ())
         source.borrowed = {path: (self.source, there) for path, there in given.items()}
@@ -133,7 +133,7 @@ class Cluster:
         return source
 
     def kept(self):
-        """Return the settings that become part of the spec."""
+        """Return the settings that go into the spec."""
         kept = {key: self.settings[key] for key in KEPT}
         if not kept["configs_dir"] and self.settings["srtctl_root"]:
             kept["configs_dir"] = os.path.join(self.settings["srtctl_root"], "configs")
@@ -143,8 +143,8 @@ class Cluster:
 def find_cluster_file(given=None, environ=None, start=None):
     """Return the path of the cluster file, or None.
 
-    The order is: *given*, the variable SRTSLURM_CONFIG, then srtslurm.yaml in *start* and upwards. A file that
-    was named but does not exist is an Error, never silently ignored.
+    The order is: *given*, the variable SRTSLURM_CONFIG, then srtslurm.yaml in *start* and upwards. A
+    missing file that was named is an Error, never ignored.
     """
     environ = os.environ if environ is None else environ
     for path, origin in ((given, "cluster_file"), (environ.get(VARIABLE), f"the variable {VARIABLE}")):
@@ -175,16 +175,16 @@ def load_cluster(path):
         raise SpecError(sorted(work.checker.problems, key=lambda one: one["line"] or 0))
     health = settings["default_health_check"]
     if health:
-        # What the file leaves open is the job's default, and told as such.
+        # Anything the file does not set is a default of the job and is reported as such.
         settings["default_health_check"] = {key: health[key] for key in work.document["default_health_check"]}
     unused = ", ".join(key for key in UNUSED if settings[key])
     if unused:
-        work.notes.append(f"{path}: {unused}: accepted, not used yet by this version.")
+        work.notes.append(f"{path}: {unused}: accepted, but not used by this version.")
     return Cluster(settings, path, work.checker.source, work.notes)
 
 
 class _Modern:
-    """Puts settings under ``cluster``, and those with dashes, into today's places: ``document``, with ``notes``."""
+    """Puts settings under ``cluster``, and keys with dashes, into their current form: ``document``, with ``notes``."""
 
     def __init__(self, document, source):
         self.document, self.notes, self.checker = dict(document), [], Checker(source)
@@ -212,10 +212,10 @@ class _Modern:
             self.move(("cluster", key), new, value)
         else:
             file, line = self.checker.source.where(("cluster", key), on_key=True)
-            self.notes.append(f"{file}:{line}: cluster.{key} is left out: {new} is there too and wins.")
+            self.notes.append(f"{file}:{line}: cluster.{key} is ignored because {new} is set too.")
 
     def move(self, path, new, value):
-        """Set *new*, and say that *path* is its older form."""
+        """Set *new*, and note that *path* is its older form."""
         file, line = self.checker.source.where(path, True)
         self.notes.append(f"{file}:{line}: {dotted(path)} is the older form of {new}.")
         self.document[new] = value
@@ -229,13 +229,13 @@ class _Modern:
                 value[new] = value.pop(key)
                 self.checker.source = self.checker.source.copied((*path, key), (*path, new))
                 file, line = self.checker.source.where((*path, key), True)
-                self.notes.append(f"{file}:{line}: {dotted((*path, key))} is written {dotted((*path, new))} today.")
+                self.notes.append(f"{file}:{line}: {dotted((*path, key))} is now written {dotted((*path, new))}.")
 
 
 def apply_cluster(job, cluster):
     """Return (copy of the raw *job* with the cluster's defaults and aliases, ``{path: path in the cluster file}``).
 
-    Values of the job win. A key that the job sets to null stays null: that is how a job refuses a default.
+    Values of the job take precedence. A job refuses a default by setting the key to null.
     """
     settings, given = cluster.settings, {}
     job = copy.deepcopy(job)

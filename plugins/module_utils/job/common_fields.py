@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the job file and the cluster file both have: sections and tables that stand in either."""
+"""Sections and tables that both the job file and the cluster file have."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HEALTH_CHECK = Section(
     doc="How long to wait for the service.",
 )
 
-# YAML reads 4:00:00 without quotes as the number 14400, which would be minutes to Slurm.
+# YAML reads an unquoted 4:00:00 as the number 14400, which Slurm would take as minutes.
 DIRECTIVES = MapOf(Option(), {"time": Time(), "t": Time(), "time_min": Time()})
 
 REPORTING = Section(

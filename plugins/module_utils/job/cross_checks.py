@@ -22,19 +22,19 @@ from .schema import JOB
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 CARGO_LINE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]* *= *\S[^\r\n]*")
 OPTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
-# Bytes of a name: file systems take 255, and files of a job have more in their names.
+# Bytes of a name: file systems allow 255, and the file names of a job add to it.
 LONGEST = 200
 
 
 def _name(spec):
     size = len(spec["name"].encode(errors="surrogatepass"))
     if size > LONGEST:
-        problem = f"has {size} bytes. Files are called after it, and file systems take no such names."
-        return [(("name",), problem, f"Use at most {LONGEST}; a variant adds to the name of the base.")]
+        problem = f"has {size} bytes. Files are named after it, and file systems do not allow such long names."
+        return [(("name",), problem, f"Use at most {LONGEST}. A variant adds to the name of the base.")]
     if not spec["name"].strip() or CONTROL.search(spec["name"]):
         return [(("name",), "is empty or has a line break or control character.", "Use letters, digits, - and _.")]
     return [
-        (("slurm", key), "has a line break or control character, which Slurm cannot take.", "Write it on one line.")
+        (("slurm", key), "has a line break or control character, which Slurm does not accept.", "Write it on one line.")
         for key in ("account", "partition")
         if CONTROL.search(spec["slurm"][key] or "")
     ]
@@ -47,11 +47,11 @@ def _environments(section, spec):
         for name, value in entries(table):
             if not VARIABLE.fullmatch(name):
                 remedy = "Use letters, digits and _, with no digit first."
-                if "=" in name:  # what follows may be a secret
+                if "=" in name:  # the rest may be a secret
                     name, remedy = name.partition("=")[0] + "=...", "Write NAME: value, with a colon and a space."
-                found.append(((*path, name), "cannot be the name of an environment variable.", remedy))
+                found.append(((*path, name), "is not a valid name for an environment variable.", remedy))
             elif "\0" in str(value):
-                found.append(((*path, name), "has a zero byte, which no environment can hold.", "Take it out."))
+                found.append(((*path, name), "has a zero byte, which an environment cannot hold.", "Remove it."))
     return found
 
 
@@ -75,11 +75,11 @@ def _option_names(path, options):
     for name in options or {}:
         flag = flag_name(name)
         if not OPTION.fullmatch(flag):
-            remedy = "Write it as on the command line, without the dashes in front."
-            found.append(((*path, name), "cannot be the name of an option.", remedy))
+            remedy = "Write it as on the command line, without the leading dashes."
+            found.append(((*path, name), "is not a valid option name.", remedy))
         elif flag in seen and path[0] != "backend":
-            # Of an engine's options one spelling wins, and a note says so.
-            found.append(((*path, name), f"appears twice,  also as {seen[flag]}.", "Keep one of them."))
+            # For engine options one spelling takes precedence, with a note.
+            found.append(((*path, name), f"appears twice, also as {seen[flag]}.", "Keep one of them."))
         seen.setdefault(flag, name)
     return found
 
@@ -90,7 +90,7 @@ def _srun_options(spec):
 
 
 def _sbatch_directives(spec):
-    """Return the problems of directives that sbatch could not take."""
+    """Return the problems of directives that sbatch does not accept."""
     _options, _notes, problems = merge_directives({"nodes": 1}, dict(entries(spec["sbatch_directives"])))
     return [(("sbatch_directives", key), text, remedy) for key, text, remedy in problems]
 
@@ -103,7 +103,7 @@ def _contradictions(spec):
     request = allocation_request(spec)
     options, _notes, _problems = merge_directives(requested(request), given)
     names = {sbatch_name(key): key for key in given}
-    # What follows from the job itself is no directive's fault.
+    # Conflicts that follow from the job itself are not the directives' fault.
     found = contradictions(options, request, spec["resources"]["gpus_per_node"])
     return [(("sbatch_directives", names[name]), text, remedy) for name, text, remedy in found if name in names]
 
@@ -126,14 +126,14 @@ def _dynamo(spec):
         found.append((("dynamo", "cargo_patches"), "needs dynamo.hash.", None))
     for index, line in enumerate(dynamo["cargo_patches"] or ()):
         if not CARGO_LINE.fullmatch(line):
-            problem = f"is {shown(line)}, a line of Cargo.toml is expected."
+            problem = f"is {shown(line)}; expected a line of Cargo.toml."
             found.append((("dynamo", "cargo_patches", index), problem, "Write CRATE = ..., on one line."))
     if not sources and not dynamo["version"].strip() and preparation.installs(spec):
         remedy = "Name a version, or leave it out for the default."
-        found.append((("dynamo", "version"), "is empty, so that nothing can be installed.", remedy))
+        found.append((("dynamo", "version"), "is empty, so nothing can be installed.", remedy))
     wheel = dynamo["wheel"]
     if wheel is not None and (not wheel.strip() or "/" in wheel or wheel.endswith(".whl")):
-        found.append((("dynamo", "wheel"), f'is "{wheel}", a version such as 0.8.1 is expected, no file.', None))
+        found.append((("dynamo", "wheel"), f'is "{wheel}"; expected a version such as 0.8.1, not a file.', None))
     return found
 
 
@@ -173,7 +173,7 @@ def _telemetry(spec):
         say(
             "collector_join_timeout_seconds",
             f"is {join:g}; the collector may need 2 x (2 x request_timeout_seconds + 1) = {shortest:g} seconds.",
-            "Give it more, or leave it out.",
+            "Increase it, or leave it out.",
         )
     _below(("telemetry", "storage_subdir"), telemetry["storage_subdir"], found)
     if spec["benchmark"]["type"] != "sa-bench":
@@ -207,7 +207,7 @@ def _tachometer(spec):
 
 def _below(path, text, found):
     if not text.strip() or os.path.isabs(text) or ".." in text.split("/"):
-        found.append((path, f'is "{text}", which is no directory below the logs.', "Write a plain relative path."))
+        found.append((path, f'is "{text}", which is not a directory below the logs.', "Write a plain relative path."))
 
 
 def mode_problems(spec):
@@ -220,7 +220,7 @@ def mode_problems(spec):
         return [(("resources",), "has agg_* keys and prefill_*/decode_* keys.", "Keep one kind.")]
     if not aggregated and not split:
         remedy = "Set agg_nodes and agg_workers, or prefill_nodes, prefill_workers, decode_nodes and decode_workers."
-        return [(("resources",), "says nothing about workers.", remedy)]
+        return [(("resources",), "does not define any workers.", remedy)]
     needed, found = ("agg",) if aggregated else ("prefill", "decode"), []
 
     def say(key, text, remedy=None):
@@ -232,32 +232,32 @@ def mode_problems(spec):
     if split and not resources["prefill_nodes"]:
         say("prefill_nodes", "is missing or 0; prefill workers need nodes.")
     if split and resources["decode_nodes"] is None:
-        say("decode_nodes", "is missing.", "Write 0 to put decode workers on prefill's free GPUs.")
+        say("decode_nodes", "is missing.", "Write 0 to place decode workers on GPUs that prefill leaves free.")
     for mode in needed:
         if resources[f"gpus_per_{mode}"] == 0:
             say(
                 f"{mode}_workers",
                 f"is {resources[f'{mode}_workers']}, more than the {resources[f'{mode}_nodes']} node(s) x "
-                f"{resources['gpus_per_node']} GPUs of {mode}: less than one GPU a worker.",
-                "Ask for more nodes or fewer workers.",
+                f"{resources['gpus_per_node']} GPUs of {mode}: less than one GPU per worker.",
+                "Request more nodes or fewer workers.",
             )
     return found
 
 
 def het_problems(spec):
-    """Return ``[(path, problem, remedy)]`` when the job asks for a heterogeneous job and cannot be one."""
+    """Return ``[(path, problem, remedy)]`` if the job requests a heterogeneous job but cannot be one."""
     text = "; ".join(het_obstacles(spec)) if spec["resources"]["het_jobs"] else ""
-    return [(("resources", "het_jobs"), f"is not possible here: {text}.", "Leave it out.")] if text else []
+    return [(("resources", "het_jobs"), f"is not possible: {text}.", "Leave it out.")] if text else []
 
 
 def het_obstacles(spec):
-    """Return why the job cannot be a heterogeneous job; empty when it can."""
+    """Return the reason why the job cannot be heterogeneous; empty if it can."""
     resources = spec["resources"]
     broken = [
         (spec["backend"]["type"] != "sglang", "the backend must be sglang"),
-        (not resources["prefill_nodes"] or not resources["decode_nodes"], "prefill and decode need nodes of their own"),
-        (spec["frontend"]["dedicated_node"], "frontend.dedicated_node has no place in it"),
-        (spec["benchmark"]["client_dedicated_node"], "benchmark.client_dedicated_node has no place in it"),
+        (not resources["prefill_nodes"] or not resources["decode_nodes"], "prefill and decode need separate nodes"),
+        (spec["frontend"]["dedicated_node"], "frontend.dedicated_node is not supported"),
+        (spec["benchmark"]["client_dedicated_node"], "benchmark.client_dedicated_node is not supported"),
     ]
     return [reason for is_broken, reason in broken if is_broken]
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Finding the job among the extra vars of a playbook run. Knows nothing of Ansible: origins come as a function."""
+"""Finding the job among the extra vars of a playbook run. Independent of Ansible: origins come from a function."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from ..secrets import references
 from ..secrets.names import is_plain, looks_secret
 from .schema import JOB
 
-# What stands beside base in a file of several jobs.
+# Keys beside base in a file of several jobs.
 VARIANTS = ("override_", "zip_override_")
-# The keys that every job has, by which the file of a flat job is known.
+# Keys that every job has; they identify the file of a flat job.
 MARKS = ("model", "resources")
 
 
 def passed_on(values):
-    """Return those of the extra vars *values* that the playbook inside a submitted job gets."""
+    """Return the extra vars in *values* that are passed to the playbook inside a submitted job."""
     return {name: value for name, value in values.items() if run_options.travels(name) and name not in JOB.fields}
 
 
 def in_clear(values, vaulted, marked, used):
-    """Return (those of the extra vars *values* that may lie in a file, the names of the others).
+    """Return (the extra vars in *values* that may be written to a file, the names of the others).
 
-    SpecError when a playbook of ours reads one that may not.
+    SpecError if one of our playbooks reads one that may not.
 
-    :param vaulted: texts that came from a vault, wherever they are used.
-    :param marked: names of variables that came from a vault themselves.
-    :param used: names that playbooks and roles of ours read; any other one only the job's templates may have read.
+    :param vaulted: texts that come from a vault, wherever they are used.
+    :param marked: names of variables that come from a vault.
+    :param used: names that our playbooks and roles read; only the job's templates can have read the others.
     """
     telling = {text for text in vaulted if not is_plain(text)}
     kept, left_out, problems = {}, [], []
@@ -42,8 +42,10 @@ def in_clear(values, vaulted, marked, used):
         if name not in used and (secret or name in marked):
             left_out.append(name)
         elif secret or name in marked and not is_plain(value):
-            problem = "is a secret or comes from a vault; the playbook in the job would have it from a file, in clear."
-            remedy = "Give it outside of the vault if it is none, else as a value of an environment of the job."
+            problem = (
+                "is a secret or comes from a vault. The playbook in the job would read it from an unencrypted file."
+            )
+            remedy = "If it is not a secret, set it outside the vault; otherwise set it in an environment of the job."
             problems.append({"file": "extra vars", "line": None, "path": name, "problem": problem, "remedy": remedy})
         else:
             kept[name] = value
@@ -53,7 +55,7 @@ def in_clear(values, vaulted, marked, used):
 
 
 def _named(name, value):
-    """Return whether *value* has a text whose name looks like that of a secret."""
+    """Return whether *value* contains text under a name that looks like a secret's."""
     if isinstance(value, dict):
         return any(_named(str(key), item) for key, item in value.items())
     if isinstance(value, list):
@@ -66,9 +68,9 @@ class ExtraVars:
 
     :param values: the variables as Ansible loaded them.
     :param origin: ``origin(value) -> (file, line)``; file is a path, or None for the command line.
-    :param spelling: ``spelling(number) -> text`` says how a number was written; None if nobody knows.
-    :param final: ``final(value)`` is what templates make of a value.
-    :param more: further names that are known. What is like them is left to whoever gives them.
+    :param spelling: ``spelling(number) -> text`` returns how a number was written, or None if unknown.
+    :param final: ``final(value)`` returns the value after templating.
+    :param more: further known names. Near misses of them are not reported.
 
     ``unplain`` takes up the problems of values that no job can hold, of every job whose source was asked for.
     """
@@ -83,13 +85,13 @@ class ExtraVars:
         return self.origin(key)[0] or self.origin(self.values[name])[0]
 
     def form(self):
-        """Return "job", "job_file", "flat" or None; Error when several are used at once."""
+        """Return "job", "job_file", "flat" or None; Error if several are used at once."""
         forms = [name for name in ("job", "job_file") if self.values.get(name)]
         if any(mark in self.values for mark in MARKS):
             forms.append("flat")
         if not forms and "base" in self.values and any(name.startswith(VARIANTS) for name in self.values):
             file = self.file_of("base") or "FILE"
-            raise Error(f"The extra vars are a base with overrides. Give the file as -e job_file={file} instead.")
+            raise Error(f"The extra vars are a base with overrides. Pass the file as -e job_file={file} instead.")
         if len(forms) > 1:
             names = {"flat": "model and resources at the top level"}
             raise Error(
@@ -98,7 +100,7 @@ class ExtraVars:
         return forms[0] if forms else None
 
     def job(self):
-        """Return (raw job, Source) of the forms "flat" and "job"; tags of Ansible are still on the values."""
+        """Return (raw job, Source) of the forms "flat" and "job"; the values still carry Ansible's tags."""
         if self.form() == "job":
             job = self.values["job"]
             return job, self.source(job, self.file_of("job"))
@@ -119,7 +121,7 @@ class ExtraVars:
             raise Error(f"The extra vars have {there} but no {missing[0]}. A job needs both, in one file.")
         files = [self.file_of(mark) for mark in MARKS]
         if files[0] != files[1]:
-            raise Error(f"model comes from {files[0]}, resources from {files[1]}. Put the job into one file.")
+            raise Error(f"model comes from {files[0]}, resources from {files[1]}. Put the job in one file.")
         return files[0]
 
     def source(self, job, file):
@@ -135,7 +137,7 @@ class ExtraVars:
         text = self.spelling(value) if is_number(value) else None
         if text is not None:
             source.texts[path] = text
-        if isinstance(value, UNPLAIN):  # a template would make a list of it, in any order
+        if isinstance(value, UNPLAIN):  # a template would turn it into a list in arbitrary order
             problem = f"is {kind_of(value)}, which a job cannot hold."
             self.unplain.append(source.problem(path, problem, "Write a list, a mapping or text."))
         if isinstance(value, dict):
@@ -149,7 +151,7 @@ class ExtraVars:
                 self._index(item, (*path, index), source)
 
     def problems(self):
-        """Return problems of names that are near misses of ours; other names are somebody else's and left alone."""
+        """Return the problems of names that are near misses of ours; other names are ignored."""
         form = self.form()
         file = self._job_file() if form == "flat" else None
         problems = []
@@ -159,20 +161,20 @@ class ExtraVars:
             if name in JOB.fields:
                 if form != "flat":
                     problems.append(
-                        self.problem(name, "is a key of the job, outside of the job.", "Put it into the job's file.")
+                        self.problem(name, "is a key of a job, but is not in the job.", "Move it into the job file.")
                     )
                 continue
             near = nearest(name, (*run_options.OF_JOBS, *(JOB.fields if form == "flat" else ())), cutoff=0.75)
             if near:
-                problems.append(self.problem(name, "is no variable of srt.slurm.", f"Did you mean {near}?"))
+                problems.append(self.problem(name, "is not a variable of srt.slurm.", f"Did you mean {near}?"))
         return problems + self.unusable()
 
     def known(self, name):
-        """Return whether *name* is a variable of ours, or certainly one of somebody else."""
+        """Return whether *name* is one of our variables, or clearly not a misspelling of one."""
         return name in self.ours or name.startswith(run_options.OUR_PREFIXES + run_options.FOREIGN_PREFIXES)
 
     def unusable(self):
-        """Return problems of values of ours that no run could mean."""
+        """Return the problems of invalid values of our variables."""
         problems = []
         for name in self.values:
             try:
@@ -183,7 +185,7 @@ class ExtraVars:
         return problems
 
     def value(self, name, default=None):
-        """Return what templates make of the variable *name*."""
+        """Return the variable *name* after templating."""
         return self.final(self.values[name]) if name in self.values else default
 
     def where(self, name):

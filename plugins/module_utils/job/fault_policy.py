@@ -1,9 +1,9 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the loss of a step means for the run: the job's ``faults``, put into the plan's steps and checks.
+"""The fault policy (``faults`` of the job), applied to the plan's steps and checks.
 
-None of it is part of a digest: a change of policy restarts nothing.
+It is not part of a digest: a change of policy restarts nothing.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from ..schema.types import Bool, Int
 ROLE = Section(
     "role",
     {
-        "critical": Field(Bool(), True, "Whether its loss ends the run. If not, the loss is recorded."),
-        "restarts": Field(Int(0, 1000), 0, "How often each of its steps is started again when it ends by itself."),
+        "critical": Field(Bool(), True, "Whether a lost step ends the run. If not, the loss is recorded."),
+        "restarts": Field(Int(0, 1000), 0, "How often each of its steps is restarted when it ends unexpectedly."),
     },
 )
 SECTION = Section(
@@ -28,7 +28,7 @@ SECTION = Section(
         "agg": optional(ROLE, "Aggregated workers."),
         "frontend": optional(ROLE, "Frontends behind nginx."),
     },
-    doc="What the loss of a worker or a frontend means.",
+    doc="What happens when a worker or a frontend is lost.",
 )
 
 
@@ -38,7 +38,7 @@ def policy(spec, role):
 
 
 def apply(steps, layout):
-    """Set ``critical`` and ``restarts`` of the service's *steps*, in place, where the job says something."""
+    """Set ``critical`` and ``restarts`` of the service's *steps*, in place, as the job says."""
     if not layout.spec.get("faults"):
         return
     sizes = Counter((process.mode, process.endpoint.index) for process in layout.processes)
@@ -47,13 +47,13 @@ def apply(steps, layout):
         if role:
             said = policy(layout.spec, role)
             step["critical"] = said["critical"]
-            # One rank of several cannot join the others again.
+            # A single rank cannot rejoin the others.
             alone = sizes[step["mode"], step["index"]] <= 1 or step["ntasks"] > 1
             step["restarts"] = said["restarts"] if alone else 0
 
 
 def tell_checks(checks, steps, layout):
-    """Let *checks* that count workers know which steps they count, so that lost ones can be left out."""
+    """Record in *checks* that count workers which steps they count, so that lost steps can be excluded."""
     if not layout.spec.get("faults"):
         return checks
     members = {"prefill": [], "decode": []}
@@ -77,7 +77,7 @@ def notes(spec):
         if faults.get(role) and not spec["resources"][f"{role}_workers"]
     ]
     return idle + [
-        f"faults.{role}: these workers span nodes, so they are not restarted one by one."
+        f"faults.{role}: these workers span nodes, so they are not restarted individually."
         for role in ("prefill", "decode", "agg")
         if (faults.get(role) or {}).get("restarts")
         and spec["resources"][f"{role}_workers"]
@@ -86,7 +86,7 @@ def notes(spec):
 
 
 def _role(step, layout):
-    """Return the role of a *step* that a policy can be about, else None: of frontends only one behind nginx."""
+    """Return the role of *step* if a policy can apply to it, else None. Frontends need nginx before them."""
     if step["kind"] == "frontend":
         return "frontend" if layout.nginx else None
     return step["mode"]

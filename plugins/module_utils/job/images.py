@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The images of steps that do not run in the model's: which of them the job uses, and what they are."""
+"""The images of steps that do not use the model's image: which ones the job needs, and their full names."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from .paths import Paths
 NGINX = ("frontend", "nginx_container")
 CLIENT = ("benchmark", "container_image")
 STORE = ("backend", "mooncake_kv_store", "container")
-# Those of services that no step starts yet: there is only a hint when one looks like a short name.
+# Images of services that no step starts yet: only a near miss of a short name is reported.
 LATER = tuple(path for path in IMAGES[1:] if path not in (NGINX, CLIENT, STORE))
 
 
 def complete_images(spec, environment):
-    """Make these images concrete, in place, and return the problems. Unused ones stay as they are."""
+    """Resolve these images in place, and return the problems. Unused ones are unchanged."""
     if spec["cluster"]["container_runtime"] == "none":
         return []
     paths = Paths(environment)
@@ -29,7 +29,7 @@ def complete_images(spec, environment):
         table, text = _at(spec, path)
         if text:
             table[path[-1]] = _image(path, text, paths)
-        elif path == NGINX:  # the others are the job's own image then
+        elif path == NGINX:  # the others then use the job's own image
             paths.report(path, "is empty.", "Name an image, or leave it out for the default.")
     for path in LATER:
         _table, text = _at(spec, path)
@@ -39,14 +39,14 @@ def complete_images(spec, environment):
 
 
 def used(spec):
-    """Return the paths of the images that a step of the job runs in."""
+    """Return the paths in the spec of the images that the job's steps use."""
     benchmark = BENCHMARKS[spec["benchmark"]["type"]]
     wanted = {NGINX: runs_nginx(spec), CLIENT: benchmark.measures, STORE: _at(spec, STORE)[0] is not None}
     return [path for path, is_used in wanted.items() if is_used]
 
 
 def runs_nginx(spec):
-    """Return whether nginx stands before the frontends; False while the workers are not known."""
+    """Return whether nginx runs before the frontends; False while the workers are unknown."""
     frontend, backend = FRONTENDS[spec["frontend"]["type"]], BACKENDS[spec["backend"]["type"]]
     if not frontend.multiple(spec) or frontend.embedded(spec) or mode_problems(spec):
         return False
@@ -55,7 +55,7 @@ def runs_nginx(spec):
 
 def _image(path, text, paths):
     text = paths.replaced(path, text)
-    # Registries know this word without a tag, too.
+    # Registries also have this name without a tag.
     return text if path == NGINX and text == "nginx" else paths.image(path, text, needed=True)
 
 

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The JSON Schemas of job files and cluster files, for editors, from the schema that the check itself uses.
+"""The JSON Schemas of job files and cluster files, for editors, from the schema that validation uses.
 
-What the check accepts with a note, the schema accepts as deprecated.
+Anything validation accepts with a note is deprecated here.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def job_file():
     overrides = {
         "properties": {"base": job, "lock": {}},
         "patternProperties": {
-            "^(x-|_)": {"description": "Holds an anchor for the others."},
+            "^(x-|_)": {"description": "Holds an anchor for other keys."},
             "^override_.": {**job, "description": "What to change in the base; null deletes."},
             "^zip_override_.": {
                 "type": "object",
@@ -51,7 +51,7 @@ def job_file():
 
 
 def cluster_file():
-    """Return the JSON Schema of a cluster file, today's form and the one with all under ``cluster``."""
+    """Return the JSON Schema of a cluster file, in the current form and the one with everything under ``cluster``."""
     schema = CLUSTER.schema()
     nested = dict(schema["properties"])
     nested.update({old: schema["properties"][new] for old, new in OLDER.items()})
@@ -82,13 +82,13 @@ def _job():
         ]
     kinds = job["properties"]["benchmark"]["properties"]["type"]["anyOf"]
     kinds.extend(
-        {"const": old, **_deprecated(f"It is called {new} today.")} for old, new in older_forms.BENCHMARKS.items()
+        {"const": old, **_deprecated(f"It is now called {new}.")} for old, new in older_forms.BENCHMARKS.items()
     )
     return job
 
 
 def _owned(table):
-    """Return ``{words: keys}``: the keys that only the types *words* of *table* read; no others are in it."""
+    """Return ``{words: keys}``: the keys that only the types *words* of *table* read, and no others."""
     types = {}
     for word, one in table.items():
         for key in readers(one):
@@ -104,7 +104,7 @@ def _add_older(job, path, new):
         job = job["properties"][key]
     text = f"Write {new}." if new else "Leave it out."
     job["properties"][path[-1]] = {**job["properties"].get(path[-1], {}), **_deprecated(text)}
-    for branch in job.get("allOf", ()):  # it is moved whatever the type is
+    for branch in job.get("allOf", ()):  # it is moved for every type
         branch["then"]["properties"].pop(path[-1], None)
 
 

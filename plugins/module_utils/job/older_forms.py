@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Older forms of job files, each moved to today's place with one note that names the new key."""
+"""Older forms of job files, each moved to its current key, with one note that names it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..schema.types import OptionalSection
 from ..schema.words import normal
 from .cluster import KEPT
 
-# Today's place of keys that only moved.
+# The current path of keys that only moved.
 MOVED = (
     (("enable_multiple_frontends",), ("frontend", "enable_multiple_frontends")),
     (("num_additional_frontends",), ("frontend", "num_additional_frontends")),
@@ -24,7 +24,7 @@ MOVED = (
     (("profiling", "osl"), ("benchmark", "osl")),
 )
 
-# Today's place of the other older keys, for people and for editors.
+# The current form of the other older keys, for messages and editors.
 REPLACED = {
     ("backend", "use_sglang_router"): "frontend.type",
     ("profiling", "concurrency"): "benchmark.concurrencies",
@@ -35,15 +35,14 @@ REPLACED = {
     ("benchmark", "sweep"): "sweep at the top level",
 }
 
-# Names that public recipes give to benchmarks which are called otherwise.
+# Names of benchmarks in public recipes that have changed.
 BENCHMARKS = {"gsm8k-bench": "gsm8k", "profiling": "sa-bench"}
 
 
 def modernise(job, source, schema):
-    """Return (job, source, notes): the raw *job* with every older form in today's place.
+    """Return (job, source, notes): the raw *job* with every older form replaced by the current one.
 
-    Only forms are moved; whether the values are right is checked afterwards, at their new place and with the line
-    that they were written in.
+    The values are validated afterwards, at their new path and with their original line.
     """
     work = _Work(job, source)
     work.rename_dashes(schema, work.job, ())
@@ -68,7 +67,7 @@ class _Work:
         self.notes.append(f"{where}{dotted(path)} {text}")
 
     def get(self, path):
-        """Return the value at *path*, None when there is none."""
+        """Return the value at *path*, or None."""
         value = self.job
         for key in path:
             value = value.get(key) if isinstance(value, dict) else None
@@ -83,7 +82,7 @@ class _Work:
         return parent.pop(path[-1])
 
     def put(self, path, value, place):
-        """Set *path*, unless it is set; its problems will show the line of *place*. Return whether it was set."""
+        """Set *path* unless it is set already; its problems show the line of *place*. Return whether it was set."""
         parent = self.job
         for key in path[:-1]:
             if parent.get(key) is None:
@@ -98,7 +97,7 @@ class _Work:
         return True
 
     def move(self, old, *new, convert=lambda value: value):
-        """Move the value at *old* to the places *new*; what is there already wins."""
+        """Move the value at *old* to the paths *new*; existing values take precedence."""
         if not self.has(old):
             return
         value = self.pop(old)
@@ -110,10 +109,10 @@ class _Work:
         if any(done):
             self.say(old, f"is the older form of {names}.")
         else:
-            self.say(old, f"is the older form of {names}, which is there too and wins.")
+            self.say(old, f"is the older form of {names}, which is set too and takes precedence.")
 
     def rename_dashes(self, type_, value, path):
-        """Give the keys of known sections underscores; free tables keep the spelling that the engine wants."""
+        """Give the keys of known sections underscores; free tables keep the engine's spelling."""
         if isinstance(type_, OptionalSection):
             type_ = type_.section
         section = type_.variant(value) if isinstance(type_, (Section, Variants)) and isinstance(value, dict) else None
@@ -125,42 +124,45 @@ class _Work:
             if key not in section.fields and new and new not in value and not isinstance(key, bool):
                 value[new] = value.pop(key)
                 self.source = self.source.copied((*path, key), (*path, new))
-                self.say((*path, key), f"is written {dotted((*path, new))} today.")
+                self.say((*path, key), f"is now written {dotted((*path, new))}.")
         for key, field in section.fields.items():
             if isinstance(value.get(key), dict):
                 self.rename_dashes(field.type, value[key], (*path, key))
 
     def drop_lock(self):
-        """A lock file of srtctl is a recipe with one key more, and so is the config.yaml of a run directory."""
+        """Drop the extra key of an srtctl lock file or of the config.yaml of a run directory."""
         if self.has(("lock",)):
-            self.say(("lock",), "is srtctl's record of an earlier run; it is left out.")
+            self.say(("lock",), "is srtctl's record of an earlier run. It is ignored.")
             del self.job["lock"]
         record = self.get(("cluster",))
         if isinstance(record, dict) and set(record) <= set(KEPT):
-            self.say(("cluster",), "is the record of an earlier run's cluster file; today's is read instead.")
+            self.say(("cluster",), "is the cluster file of an earlier run. The current one is used instead.")
             del self.job["cluster"]
 
     def router(self):
-        """``use_sglang_router`` chose the frontend before it had a type."""
+        """Replace ``use_sglang_router``, which selected the frontend before ``frontend.type`` existed."""
         old = ("backend", "use_sglang_router")
         if not self.has(old):
             return
         value = self.pop(old)
         if value in (False, None) or str(value).lower() in ("false", "no", "off", "0"):
-            self.say(old, "is the older form of frontend.type, which is dynamo unless it is set.")
+            self.say(old, "is the older form of frontend.type, which defaults to dynamo.")
         elif self.put(("frontend", "type"), "sglang", old) or self.get(("frontend", "type")) == "sglang":
             self.say(old, "is the older form of frontend.type: sglang.")
         else:
-            self.say(old, f"is the older form of frontend.type, which is {self.get(('frontend', 'type'))} and wins.")
+            self.say(
+                old,
+                f"is the older form of frontend.type, which is {self.get(('frontend', 'type'))} and takes precedence.",
+            )
 
     def connector(self):
-        """``connector: null`` says that there is none; a connector that is not there is the usual one."""
+        """Keep ``connector: null`` as no connector; an absent connector means the default one."""
         path = ("backend", "connector")
         if self.get(("backend", "type")) == "vllm" and self.has(path) and self.get(path) is None:
             self.job["backend"]["connector"] = "none"
 
     def profiling(self):
-        """Steps were one pair for all workers, and the load was described beside them."""
+        """Move the steps, once one pair for all workers, and the load described beside them."""
         self.move(
             ("profiling", "concurrency"),
             ("benchmark", "concurrencies"),
@@ -168,14 +170,14 @@ class _Work:
         )
         resources = self.job.get("resources") if isinstance(self.job.get("resources"), dict) else {}
         given = [resources.get(key) for key in ("agg_workers", "agg_nodes")]
-        # 0 beside prefill and decode says that there are none.
+        # 0 beside prefill and decode means no aggregated workers.
         aggregated = str(next((value for value in given if value is not None), 0)) != "0"
         phases = ("aggregated",) if aggregated else ("prefill", "decode")
         for key in ("start_step", "stop_step"):
             self.move(("profiling", key), *(("profiling", phase, key) for phase in phases))
 
     def benchmark(self):
-        """A load that was described under profiling is one of sa-bench now; some types have other names."""
+        """Move a load described under profiling to sa-bench, and rename benchmark types."""
         benchmark = self.job.get("benchmark")
         if not isinstance(benchmark, dict):
             return
@@ -184,10 +186,10 @@ class _Work:
         from_profiling = (("profiling", "isl"), ("benchmark", "isl")) in self.moved
         if isinstance(old, str) and old in BENCHMARKS:
             benchmark["type"] = BENCHMARKS[old]
-            self.say(("benchmark", "type"), f"{old} is called {BENCHMARKS[old]} today.")
+            self.say(("benchmark", "type"), f"{old} is now called {BENCHMARKS[old]}.")
         elif old in (None, "manual") and described and from_profiling:
             benchmark["type"] = "sa-bench"
-            self.say(("benchmark", "type"), "is sa-bench: it sends the load that stood under profiling.")
+            self.say(("benchmark", "type"), "is set to sa-bench, for the load described under profiling.")
         if benchmark.get("sweep") is not None:
-            self.say(("benchmark", "sweep"), "never had an effect; write sweep at the top level.")
+            self.say(("benchmark", "sweep"), "never had an effect. Write sweep at the top level.")
             del benchmark["sweep"]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where each value of a job came from: a line of the job file, a setting of the cluster file, the command line."""
+"""The origin of each value of a job: a line of the job file, a setting of the cluster file, or the command line."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from ..schema.source import dotted
 
 
 class Origins:
-    """The origin of every value that is no default, by path.
+    """The origin of every value that is not a default, by path.
 
-    :param given: origins that are known beforehand, ``{path: text}``.
+    :param given: origins that are already known, ``{path: text}``.
     """
 
     def __init__(self, given=None):
         self.given, self.found = dict(given or {}), {}
 
     def collect(self, job, source, cluster):
-        """Record the leaves of the raw *job*; *cluster* says which paths the cluster file set."""
+        """Record the leaves of the raw *job*; *cluster* knows which paths the cluster file set."""
         self._walk(job, (), source, {**cluster, **self.given})
 
     def _walk(self, value, path, source, known, inherited=None):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Paths of a job made concrete: environment variables, ~, relative paths, placeholders, and whether they exist."""
+"""Resolving the paths of a job: environment variables, ~, relative paths, placeholders, and whether they exist."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from ..schema.text import expand, find_path
 from ..schema.words import nearest
 from ..slurm.options import CONTROL
 
-# What container_mounts may name; the plan knows the values.
+# Placeholders in container_mounts; the plan fills them in.
 PLACEHOLDERS = ("job_id", "run_name", "head_node_ip", "log_dir", "model_path", "container_image", "gpus_per_node")
 PLACEHOLDER = re.compile(r"(?<!\$)\{([^{}]*)\}")
 
-# Further paths in which variables are replaced, but which may exist on compute nodes only.
+# Further paths in which variables are replaced; they may exist on compute nodes only.
 PLAIN = (
     ("benchmark", "custom_tokenizer"),
     ("benchmark", "dataset_path"),
     ("benchmark", "trace_file"),
 )
-ELSEWHERE = "or give -e check_paths=false if only the compute nodes have it."
+ELSEWHERE = "or set -e check_paths=false if it exists on the compute nodes only."
 WORKSPACE, WORKSPACE_INSIDE = "INFMAX_WORKSPACE", "/infmax-workspace"
 
 
 class Here:
-    """Looks paths up on this machine, which is the submit host."""
+    """Looks up paths on this machine, the submit host."""
 
     where = "here"  # in messages
 
@@ -37,14 +37,14 @@ class Here:
 
 
 class Environment:
-    """What resolving paths may look at, so that planning itself stays pure.
+    """What path resolution depends on, so that planning itself stays pure.
 
     :param variables: environment variables.
     :param folders: where relative paths are looked for: the job file's directory, then the working directory.
-    :param check_paths: whether models and programs must exist here; off for paths of compute nodes only.
-    :param rehearse: nothing is run, so that what this version cannot run yet is only a note.
-    :param cluster_folder: the directory of the cluster file, where the relative paths in it are looked for first.
-    :param lookup: looks paths up on the submit host, see :class:`Here`.
+    :param check_paths: whether models and programs must exist here; off for paths that exist on compute nodes only.
+    :param rehearse: nothing is run, so a feature that is not supported yet is only a note.
+    :param cluster_folder: the directory of the cluster file, the first base of the relative paths in it.
+    :param lookup: looks up paths on the submit host, see :class:`Here`.
     """
 
     def __init__(
@@ -63,10 +63,10 @@ class Environment:
         self.models, self.images, self.lent, self.root = (), (), frozenset(), None
 
     def learn(self, settings, given):
-        """Take what must be known of a cluster file: its short names of models and images, and its own values.
+        """Record the short names of a cluster file, and which values come from it.
 
-        :param settings: those of the cluster file.
-        :param given: the paths of the job's values that are the cluster file's.
+        :param settings: the settings of the cluster file.
+        :param given: the paths of the job's values that come from the cluster file.
         """
         self.models, self.images = tuple(settings["model_paths"]), tuple(settings["containers"])
         self.lent = frozenset(given)
@@ -84,7 +84,7 @@ class Paths:
         self.problems.append((path, problem, remedy))
 
     def replaced(self, path, text):
-        """Return *text* with its variables replaced; as it is when one is not set, which is reported."""
+        """Return *text* with its variables replaced; unchanged, with a problem, if one is not set."""
         if "$" not in text:
             return text
         try:
@@ -97,7 +97,7 @@ class Paths:
     def absolute(self, path, text, program=False, exists=True, names=()):
         """Return *text* as an absolute path; a missing one is reported if it must exist here.
 
-        :param names: short names that may have been meant.
+        :param names: short names, to suggest a near one.
         """
         new = self.replaced(path, text)
         if "$" in new or new.startswith("hf:") or program and os.sep not in new:
@@ -110,11 +110,11 @@ class Paths:
         return found
 
     def image(self, path, text, needed=False):
-        """Return the image *text*: a name in a registry as it is, a file as an absolute path.
+        """Return the image *text*: a registry name unchanged, a file as an absolute path.
 
-        A word that is neither is reported: it would be taken for the name of an image that nobody has.
+        A word that is neither is reported: it would be read as the name of an image that does not exist.
 
-        :param needed: a step uses the image; otherwise only what is like a short name is reported.
+        :param needed: a step uses the image; otherwise only a near miss of a short name is reported.
         """
         if text.startswith(("/", "./", "../", "~")):
             return self.absolute(path, text, names=self.environment.images)
@@ -127,7 +127,7 @@ class Paths:
             return found if is_there else text
         hint = nearest(text, self.environment.images)
         if hint or needed:
-            problem = f'is "{text}": no short name in the cluster file, no file, and no image with a tag (NAME:TAG).'
+            problem = f'is "{text}", which is not a short name in the cluster file, a file, or an image with a tag (NAME:TAG).'
             self.report(path, problem, f"Did you mean {hint}?" if hint else f"Correct it, {ELSEWHERE}")
         return text
 
@@ -138,13 +138,13 @@ class Paths:
             return new
         remedy = "Write a directory such as /scratch/models."
         if not new.startswith("/") or not new.strip("/"):
-            self.report(path, f'is "{new}"; an absolute path below the root of the compute nodes is expected.', remedy)
+            self.report(path, f'is "{new}"; expected an absolute path on the compute nodes below /.', remedy)
         elif re.search("[,:]", new) or CONTROL.search(new):
-            self.report(path, "has a comma, colon or control character, by which srun would split the mount.", remedy)
+            self.report(path, "has a comma, colon or control character, at which srun would split the mount.", remedy)
         return new
 
     def folders(self, path):
-        """Return where a relative path is looked for: first beside the file that has it."""
+        """Return the directories to look for a relative path in: first that of its file."""
         folders = self.environment.folders
         theirs = path[0] == "cluster" or path in self.environment.lent
         if theirs and self.environment.cluster_folder:
@@ -152,14 +152,14 @@ class Paths:
         return folders
 
     def mounts(self, spec):
-        """Make the mounts of *spec* concrete in place, except for placeholders."""
+        """Resolve the mounts of *spec* in place, except for placeholders."""
         cluster, extra = spec["cluster"], []
         cluster["default_mounts"] = self._table(("cluster", "default_mounts"), cluster["default_mounts"], False)
         for index, text in enumerate(spec["extra_mount"]):
             path = ("extra_mount", index)
             host, _colon, inside = self.replaced(path, text).partition(":")
             if not host or not (inside or host).startswith("/"):
-                self.report(path, f'is "{text}"; a mount is host:container[:options], both absolute.', None)
+                self.report(path, f'is "{text}"; expected host:container[:options], both absolute.', None)
             self._plain(path, text, inside)
             self._braces(path, text, False)
             host = self._host(path, host)
@@ -171,7 +171,7 @@ class Paths:
         spec["container_mounts"] = self._table(("container_mounts",), spec["container_mounts"], True)
 
     def _table(self, where, table, placeholders):
-        """Return the mounts of *table*, ``{host: container}``, made concrete."""
+        """Return the mounts of *table*, ``{host: container}``, resolved."""
         found = {}
         for host, inside in table.items():
             path = (*where, host)
@@ -184,27 +184,27 @@ class Paths:
             if ":" in new_host:
                 self.report(path, "has a colon in the host's path, where srun splits it.", "Mount another path.")
             if new_host in found and found[new_host] != new_inside:
-                problem = f"is {new_host}, which is mounted at {found[new_host]} already under another spelling."
+                problem = f"is {new_host}, which is already mounted at {found[new_host]} under another spelling."
                 self.report(path, problem, "Keep one here; extra_mount can mount a path twice.")
             found[new_host] = new_inside
         return found
 
     def _plain(self, path, text, inside):
-        """Report what srun would read otherwise than it is meant."""
+        """Report paths that srun would misread."""
         if "," in text:
-            self.report(path, "has a comma, by which srun would split it.", "Mount another path.")
+            self.report(path, "has a comma, at which srun would split it.", "Mount another path.")
         if inside.count(":") > 1:
-            self.report(path, f'has "{inside}" inside the container; a path and :options are expected.', None)
+            self.report(path, f'has "{inside}" inside the container; expected a path and :options.', None)
         if CONTROL.search(text):
             self.report(path, "has a line break or control character.", "Rename the path.")
 
     def _braces(self, path, text, allowed):
-        """Report placeholders that nobody would fill in."""
+        """Report unknown placeholders."""
         for word in PLACEHOLDER.findall(text):
             if allowed and word not in PLACEHOLDERS:
                 hint = nearest(word, PLACEHOLDERS)
-                remedy = f"Did you mean {{{hint}}}?" if hint else f"Known are: {', '.join(PLACEHOLDERS)}."
-                self.report(path, f"has {{{word}}}, which is no placeholder.", remedy)
+                remedy = f"Did you mean {{{hint}}}?" if hint else f"Known placeholders: {', '.join(PLACEHOLDERS)}."
+                self.report(path, f"has {{{word}}}, which is not a known placeholder.", remedy)
             elif not allowed and word in PLACEHOLDERS:
                 problem = f"has {{{word}}}, but only container_mounts may hold placeholders."
                 self.report(path, problem, "Write the mount there.")
@@ -217,7 +217,7 @@ class Paths:
 
 
 def _model(spec, environment):
-    """Make the model an absolute path, or hf: with its name."""
+    """Resolve the model to an absolute path, or hf: with its name."""
     paths, path, text = Paths(environment), ("model", "path"), spec["model"]["path"]
     remedy = "Write a directory, a short name of the cluster file, or hf:ORG/NAME."
     if not text.strip():
@@ -237,12 +237,12 @@ def _stage_dir(spec, environment):
 
 
 def _container(spec, environment):
-    """Make the image concrete; None where the job names none."""
+    """Resolve the image; None if the job has none."""
     paths, path, text = Paths(environment), ("model", "container"), spec["model"]["container"]
     if text.lower() in ("none", ""):
         text = None
     else:
-        # A variable may as well hold the name of an image in a registry.
+        # A variable may also hold the name of an image in a registry.
         text = paths.replaced(path, text)
         if spec["cluster"]["container_runtime"] != "none":
             text = paths.image(path, text, needed=True)
@@ -285,17 +285,17 @@ def notes(spec, environment):
     if not root or spec["cluster"]["configs_dir"]:
         return []
     where = f"does not exist {environment.lookup.where}, so nothing is mounted at /configs"
-    return [f"srtctl_root: {root}/configs {where}. With -e check_paths=false it is, if only the compute nodes have it."]
+    return [f"srtctl_root: {root}/configs {where}. Set -e check_paths=false if it exists on the compute nodes only."]
 
 
 def _configs(spec, environment):
-    """Check configs_dir and the setup script in it; the one that follows from srtctl_root may be missing."""
+    """Check configs_dir and the setup script in it; the one derived from srtctl_root may be missing."""
     cluster = spec["cluster"]
     folder, path = cluster["configs_dir"], ("cluster", "configs_dir")
-    known = environment.check_paths and folder and "$" not in folder  # an unset variable is reported already
+    known = environment.check_paths and folder and "$" not in folder  # an unset variable is already reported
     missing = known and not environment.lookup.exists(folder)
     if missing and not environment.root and spec["model"]["container"] and cluster["container_runtime"] != "none":
-        problem = f"is {folder}, which does not exist {environment.lookup.where}; no container could mount it."
+        problem = f"is {folder}, which does not exist {environment.lookup.where}, so containers could not mount it."
         return [(path, problem, f"Correct it, {ELSEWHERE}")]
     found = _setup_script(spec, environment)
     if missing and environment.root:
@@ -304,14 +304,14 @@ def _configs(spec, environment):
 
 
 def _leads_out(script, folder):
-    """Return whether a link leads from *script* to somewhere outside of *folder*."""
+    """Return whether *script* is a link that leads outside *folder*."""
     top = os.path.realpath(folder)
     found = [os.path.join(folder, below, script) for below in ("", "patches")]
     return any(os.path.exists(one) and not os.path.realpath(one).startswith(top + os.sep) for one in found)
 
 
 def _setup_script(spec, environment):
-    """Return the problem of a setup script that is not inside configs_dir, or not there, as a list."""
+    """Return the problem of a setup script that is outside configs_dir or does not exist, as a list."""
     script, folder = spec["setup_script"], spec["cluster"]["configs_dir"]
     if not script:
         return []
@@ -323,15 +323,15 @@ def _setup_script(spec, environment):
     if folder and _leads_out(script, folder):
         return [(path, f"is {script}, a link that leaves configs_dir.", "Name a file below configs_dir.")]
     if not folder:
-        return [(path, "needs configs_dir, the directory it is in.", "Set configs_dir in srtslurm.yaml.")]
+        return [(path, "needs configs_dir, its directory.", "Set configs_dir in srtslurm.yaml.")]
     places = [os.path.join(folder, script), os.path.join(folder, "patches", script)]
-    # An unset variable is reported already.
+    # An unset variable is already reported.
     if not environment.check_paths or "$" in folder or any(map(environment.lookup.exists, places)):
         return []
     return [(path, f"is neither {places[0]} nor {places[1]}.", f"Correct it, {ELSEWHERE}")]
 
 
-# (rule, paths that it writes): each makes a part of the spec concrete, in place, and returns its problems.
+# (rule, paths that it writes): each resolves a part of the spec in place, and returns its problems.
 COMPLETIONS = (
     (_model, (("model", "path"),)),
     (_stage_dir, (("model", "stage_dir"),)),

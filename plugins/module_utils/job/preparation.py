@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is prepared before an engine starts: setup script, dynamo, the model. plan/preambles.py has the shell text."""
+"""Preparation before an engine starts: setup script, dynamo, the model. The shell text is in plan/preambles.py."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import contextlib
 import hashlib
 import os
 
-BARE = "the job runs in no container"
-SCRIPT_DIGEST = "setup_script_sha256"  # in the spec that is planned, where the script could be read
+BARE = "the job does not run in a container"
+SCRIPT_DIGEST = "setup_script_sha256"  # in the planned spec, if the script could be read
 
 
 def script_path(spec):
@@ -19,9 +19,9 @@ def script_path(spec):
 
 
 def with_content(spec):
-    """Return *spec* with a digest of the setup script's content, so that an edited one starts anew what runs it.
+    """Return *spec* with a digest of the setup script's content, so that an edited script restarts the steps that run it.
 
-    The same spec when there is no setup script, or it cannot be read here. Planning itself reads no files.
+    The spec is unchanged if there is no setup script or it cannot be read here. Planning itself reads no files.
     """
     folder = spec["cluster"]["configs_dir"]
     if not (spec["setup_script"] and folder):
@@ -33,12 +33,12 @@ def with_content(spec):
 
 
 def installs(spec):
-    """Return whether dynamo is installed: into containers only, never into an environment of the host."""
+    """Return whether dynamo is installed: only in containers, never on the host."""
     return _wants_dynamo(spec) and spec["cluster"]["container_runtime"] != "none"
 
 
 def _keeps_dynamo(spec):
-    """Return whether the dynamo of the host is used although the job wants one installed."""
+    """Return whether the host's dynamo is used although the job requests an installation."""
     return _wants_dynamo(spec) and spec["cluster"]["container_runtime"] == "none"
 
 
@@ -47,21 +47,21 @@ def _wants_dynamo(spec):
 
 
 def _idle_mounts(spec):
-    """Return the keys of mounts without effect, since the job runs in no container."""
+    """Return the keys of mounts that have no effect because the job does not run in a container."""
     if spec["cluster"]["container_runtime"] != "none":
         return []
     return [key for key in ("extra_mount", "container_mounts") if spec[key]]
 
 
 def notes(spec):
-    """Return notes on what is prepared, or is not."""
+    """Return notes on the preparation."""
     found, dynamo = [], spec["dynamo"]
     if _keeps_dynamo(spec):
-        found.append(f"dynamo.install: {BARE}, so the dynamo that is there is used as it is.")
+        found.append(f"dynamo.install: {BARE}, so the installed dynamo is used.")
     if spec["model"]["container"] and spec["cluster"]["container_runtime"] == "none":
-        found.append("model.container: the cluster file says container_runtime none, so the image is not used.")
+        found.append("model.container: the cluster file sets container_runtime to none, so the image is not used.")
     if _idle_mounts(spec):
-        found.append(f"{', '.join(_idle_mounts(spec))}: no effect, {BARE} and sees the host as it is.")
+        found.append(f"{', '.join(_idle_mounts(spec))}: no effect, {BARE} and sees the host's file system.")
     if installs(spec) and dynamo["wheel"] and not spec["cluster"]["configs_dir"]:
         found.append("dynamo.wheel: the wheels must be in configs_dir/wheelhouse/dynamo, and no configs_dir is set.")
     if spec["model"]["stage_dir"] and spec["model"]["path"].startswith("hf:"):
@@ -70,12 +70,12 @@ def notes(spec):
 
 
 def bare_notes(job, spec, runtime):
-    """Return a note, as a list, for the raw *job* that names no image where containers could be run.
+    """Return a note, as a list, for the raw *job* that names no image although containers are available.
 
-    Not where another note says already that the job runs in no container.
+    There is none if another note already says that the job does not run in a container.
 
     :param runtime: the cluster file's container_runtime.
     """
     if job["model"].get("container") is not None or runtime == "none" or _keeps_dynamo(spec) or _idle_mounts(spec):
         return []
-    return ["model.container: not given, so workers run on the nodes themselves. Write none if that is meant."]
+    return ["model.container: not set, so workers run directly on the nodes. Write none to confirm."]

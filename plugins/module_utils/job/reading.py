@@ -16,7 +16,7 @@ from .variants import expand, split_selector
 
 
 class Document:
-    """One job file as it was read: the raw *job*, the places of its values, and the selector of its variants."""
+    """One job file as it was read: the raw *job*, the lines of its values, and the selector of its variants."""
 
     def __init__(self, job, source=NOWHERE, selector=None):
         self.job, self.source, self.selector = job, source, selector
@@ -27,14 +27,14 @@ class Document:
         if isinstance(job, dict) and set(job) == {"job"}:
             job, source, path = job["job"], source.under(("job",)), ("job",)
         if job is None and not source.file:
-            raise Error("There is no job. Give -e @job.yaml, or -e job_file=job.yaml, or the job under one key job.")
+            raise Error("No job was given. Pass -e @job.yaml, or -e job_file=job.yaml, or the job under the key job.")
         if not isinstance(job, dict) or not job:
             remedy = "A job is a mapping with name, model, resources and more."
             raise SpecError([self.source.problem(path, f"is {kind_of(job) if job else 'empty'}.", remedy)])
         return expand(job, source, self.selector)
 
     def variants(self):
-        """Return its variants; SpecError if anything is wrong with any of them."""
+        """Return its variants; SpecError if any of them is invalid."""
         found = self.expand()
         if found.problems:
             raise SpecError(found.problems)
@@ -47,7 +47,7 @@ def absolute(path):
 
 
 def read_jobs(path):
-    """Return the :class:`Document` s of *path*: a file, ``file:selector``, or a directory with files in it."""
+    """Return the :class:`Document` s of *path*: a file, ``file:selector``, or a directory of files."""
     path = str(path)
     selector = None
     if not os.path.exists(absolute(path)):
@@ -62,7 +62,7 @@ def read_jobs(path):
         if name.endswith((".yaml", ".yml")) and name != FILE_NAME
     )
     if not files:
-        raise Error(f"{path} has no *.yaml file. Name a job file, or a directory of them.")
+        raise Error(f"{path} has no *.yaml file. Name a job file or a directory of job files.")
     found, problems = [], []
     for file in files:
         try:

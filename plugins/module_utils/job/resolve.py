@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From the raw job to the spec: cluster defaults, schema, rules, secrets, and the fit on made-up nodes."""
+"""From the raw job to the spec: cluster defaults, schema, rules, secrets, and a trial plan on imaginary nodes."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from .schema import JOB, PLACES
 
 
 class Secrets(NamedTuple):
-    """How secret values of a spec are found, and replaced by references.
+    """Finds the secret values of a spec and replaces them by references.
 
-    :param find_key: called with the spec if there is one; returns the key of the keyed hash, or None.
-    :param inline: values that were encrypted one by one.
+    :param find_key: called with the spec if it has secrets; returns the key of the keyed hash, or None.
+    :param inline: values that were encrypted individually.
     :param whole: values of files that are encrypted as a whole.
     """
 
@@ -39,8 +39,8 @@ class Secrets(NamedTuple):
     def conceal(self, spec: dict) -> dict:
         """Replace the secrets of *spec* by references, in place; return ``{reference: value}``."""
         hidden = references.conceal(spec, lambda: self.find_key(spec), self.inline | self.whole)
-        problem = "comes from a vault, but only values of an environment are kept out of files and process lists."
-        remedy = "Give it as an environment variable."
+        problem = "comes from a vault, but only environment variables are kept out of files and process lists."
+        remedy = "Set it as an environment variable."
         raise_problems([Source().problem(path, problem, remedy) for path in references.exposed(spec, self.inline)])
         return hidden
 
@@ -49,9 +49,9 @@ class Resolved(NamedTuple):
     """A checked job.
 
     :param spec: the spec, JSON-able.
-    :param origins: where each value came from that is no default, ``{dotted path: text}``.
-    :param notes: what the user should know, sentences.
-    :param secrets: the values that were replaced, ``{reference: value}``.
+    :param origins: the origin of each value that is not a default, ``{dotted path: text}``.
+    :param notes: what the user should know, as sentences.
+    :param secrets: the replaced values, ``{reference: value}``.
     :param planner: what *planner* of :func:`resolve` returned for the spec.
     """
 
@@ -71,14 +71,14 @@ def resolve(
     given: dict | None = None,
     secrets: Secrets | None = None,
 ) -> Resolved:
-    """Return the normalised spec of the raw *job* with all that goes with it.
+    """Return the normalised spec of the raw *job* with its notes, origins and secrets.
 
-    SpecError has every problem that can be known at once, in the order of the lines.
+    SpecError has every problem that can be found in one pass, sorted by line.
 
-    :param planner: ``planner(spec)`` plans the service on made-up nodes: it has ``imaginary_layout`` and
+    :param planner: ``planner(spec)`` plans the service on imaginary nodes: it has ``imaginary_layout`` and
         ``serving_digest``, which raise Error if workers do not fit or ports collide.
-    :param given: keys that the command line sets, ``{path: its name there}``.
-    :param secrets: how secret values are replaced; by default they stay.
+    :param given: keys set on the command line, ``{path: option name}``.
+    :param secrets: how secret values are replaced; by default they are kept.
     """
     job, source, notes = modernise(job, source, JOB)
     checker = Checker(source, PLACES)
@@ -95,7 +95,7 @@ def resolve(
         raise_problems(checker.problems)
     notes = notes + _examine(spec, job, cluster, checker, environment, planner)
     raise_problems(checker.problems)
-    # Nothing reads it yet, and a plan must not carry the keys and tokens that it may hold.
+    # Nothing reads it yet, and a plan must not contain the keys and tokens in it.
     del spec["reporting"]
     if not spec["faults"]:
         del spec["faults"]
@@ -109,16 +109,16 @@ def resolve(
 
 
 def _leave_out_ours(job, checker):
-    """Take away, in place, the keys of *job* that are options of a run, and report them."""
+    """Remove the keys of *job* that are run options, in place, and report them."""
     for key in [key for key in job if key in run_options.OF_JOBS and key not in JOB.fields]:
         del job[key]
-        checker.problem((key,), "is no part of a job.", f"Give it as -e {key}=... instead.", on_key=True)
+        checker.problem((key,), "is not a key of a job.", f"Pass it as -e {key}=... instead.", on_key=True)
 
 
 def _examine(spec, job, cluster, checker, environment, planner):
-    """Complete the checked *spec* in place, and report to *checker* what crosses its sections; return notes.
+    """Complete the checked *spec* in place, report cross-section problems to *checker*, and return notes.
 
-    With values that are wrong already the rules look at the job without them, and tell what does not depend on them.
+    The rules see the job without its wrong values, and report only what does not depend on them.
     """
     wrong, bad = set(checker.wrong), bool(checker.problems)
     if wrong:
@@ -133,7 +133,7 @@ def _examine(spec, job, cluster, checker, environment, planner):
 
 
 def without(job, paths):
-    """Return a copy of the raw *job* without the values at *paths*; of a list with a wrong item nothing is left."""
+    """Return a copy of the raw *job* without the values at *paths*; a list with a wrong item is removed as a whole."""
     job = copy.deepcopy(job)
     for path in paths:
         parent = job
@@ -156,7 +156,7 @@ def raise_problems(problems):
 def describe(resolved, tags=()):
     """Return the job of *resolved* as one of job_spec's ``jobs``.
 
-    :param tags: words that stay with the run.
+    :param tags: words stored with the run.
     """
     spec, request = resolved.spec, allocation_request(resolved.spec)
     return {

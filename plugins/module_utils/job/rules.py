@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Values that follow from others, and the rules that cross sections."""
+"""Derived values, and rules across sections."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ COUNTS = {
 
 
 class Pass:
-    """One pass of rules over a spec: each is called once, and tells what is true whatever becomes of wrong values.
+    """One pass of rules over a spec; only findings that do not depend on wrong values are reported.
 
-    A rule that has read a value at one of the paths *wrong*, or below one, says nothing: its findings may go away with
-    what is wrong there. So does a rule that reads what such a rule should have written.
+    The findings of a rule that reads a value at or below one of the paths *wrong* are dropped: they may disappear
+    with the error. So are those of a rule that reads what such a rule should have written.
     """
 
     def __init__(self, spec, wrong=()):
@@ -57,12 +57,12 @@ class Pass:
 
 
 def examine(spec, wrong, environment, planner, fit):
-    """Complete *spec* in place and check what crosses its sections; return (problems, notes).
+    """Complete *spec* in place and run the cross-section checks; return (problems, notes).
 
-    :param wrong: paths of *spec* that hold no value of the job, since the value there is wrong.
+    :param wrong: paths of *spec* whose values were wrong and have been removed.
     :param environment: see :mod:`.paths`.
-    :param planner: ``planner(spec)`` plans the service on made-up nodes.
-    :param fit: look at nodes and ports even if nothing else is wrong. With other problems it always is done.
+    :param planner: ``planner(spec)`` plans the service on imaginary nodes.
+    :param fit: check nodes and ports even if nothing else is wrong. With other problems this is always done.
     """
     one, problems = Pass(spec, wrong), []
     for rule, writes in COMPLETIONS:
@@ -72,7 +72,7 @@ def examine(spec, wrong, environment, planner, fit):
     unable = [problem for rule in UNABLE for problem in one.call(rule)]
     notes = one.call(unsupported.notes, JOB) + one.call(paths.notes, environment)
     if environment.rehearse:
-        notes += [f"{dotted(path)} {problem} The plan is shown all the same." for path, problem, _remedy in unable]
+        notes += [f"{dotted(path)} {problem} The plan is shown anyway." for path, problem, _remedy in unable]
     else:
         problems += unable
     if fit or problems:
@@ -82,7 +82,7 @@ def examine(spec, wrong, environment, planner, fit):
 
 
 def _leave_out_false(key, spec, _environment):
-    """Take the options that are false out of the table *key*, in place: false switches one off that has a default."""
+    """Remove the options that are false from the table *key*, in place: false turns off an option with a default."""
     for name, value in entries(spec[key]):
         if value is False:
             del spec[key][name]
@@ -96,7 +96,7 @@ def _complete_runtime(spec, _environment):
 
 
 def _leave_out_none(spec, _environment):
-    """Take away the counts of the kind of workers, aggregated or not, that the job says it has 0 of, in place."""
+    """Remove, in place, the counts of the kind of workers (aggregated or not) of which the job has 0."""
     resources = spec["resources"]
     agg, split = ({key: resources[key] for key in COUNTS[kind]} for kind in ("agg", "split"))
     if any(split.values()) and (agg["agg_workers"] == 0 or not any(agg.values())):
@@ -112,7 +112,7 @@ def _complete_gpus(mode, spec, _environment):
 
 
 def _complete_het_jobs(spec, _environment):
-    """The cluster's default is for the jobs that can be heterogeneous; the job's own is an error where it cannot."""
+    """Apply the cluster's het_jobs to jobs that can be heterogeneous; the job's own setting is an error if it cannot."""
     if spec["resources"]["het_jobs"] is None:
         spec["resources"]["het_jobs"] = bool(spec["cluster"]["use_het_jobs"] and not het_obstacles(spec))
     return []
@@ -154,7 +154,7 @@ RULES = (
     functools.partial(_part_problems, BENCHMARKS, "benchmark"),
     profiling.problems,
 )
-# What this version cannot run yet is a problem, but only a note where nothing is run.
+# A feature that is not supported yet is a problem, but only a note in a dry run.
 UNABLE = (
     lambda spec: BENCHMARKS[spec["benchmark"]["type"]].unable(spec),
     *(functools.partial(unsupported.unable, path) for path in unsupported.REFUSED_KEYS),
@@ -170,7 +170,7 @@ def notes(spec):
 
 
 def unread(spec):
-    """Return notes on keys that belong to another frontend or benchmark than the job has."""
+    """Return notes on keys that belong to a frontend or benchmark that the job does not use."""
     found = []
     for section, table in (("frontend", FRONTENDS), ("benchmark", BENCHMARKS)):
         mine, lost = readers(table[spec[section]["type"]]), {}
@@ -180,22 +180,22 @@ def unread(spec):
                 if key not in mine and given is not None and given != default:
                     lost.setdefault(key, []).append(one.type)
         found += [
-            f"{section}.{key}: {spec[section]['type']} does not read it; it is for {', '.join(words)}."
+            f"{section}.{key}: {spec[section]['type']} does not use it; it is for {', '.join(words)}."
             for key, words in lost.items()
         ]
     return found
 
 
 def readers(part):
-    """Return the keys that only this frontend or benchmark, and perhaps a few others, read."""
+    """Return the keys that only some frontends or benchmarks, including this one, read."""
     return getattr(part, "reads", part.fields)
 
 
 def check_fit(spec, plan, known=()):
-    """Return the problem of workers that do not fit or of ports that collide, as a list.
+    """Return the problem of workers that do not fit or ports that collide, as a list.
 
-    :param plan: ``plan(spec)`` plans the service on made-up nodes.
-    :param known: the sections with problems, so that nothing is told that only follows from them.
+    :param plan: ``plan(spec)`` plans the service on imaginary nodes.
+    :param known: the sections with problems, so that their consequences are not reported.
     """
     resources = spec["resources"]
     if "resources" in known or not demands(resources) or not worker_nodes(resources):
@@ -210,7 +210,7 @@ def check_fit(spec, plan, known=()):
     try:
         plan(spec)
     except Error as error:
-        # What an engine gets may be wrong here. The ports of the services themselves do not depend on it.
+        # The engine options may be wrong here, but the ports of the services do not depend on them.
         if "backend" not in known or isinstance(error, PortConflict):
             return [(("ports",), error.msg, None)]
     except Exception:

@@ -12,8 +12,8 @@ from ..failures import Error, SpecError
 class RunRequest:
     """The run options among the *params* of job_spec.
 
-    ``options`` is ``{concurrencies: [], keep: bool, lease_s: float}``, with [] for all points; ``problems`` what is
-    wrong, but for what *params* has as a problem already.
+    ``options`` is ``{concurrencies: [], keep: bool, lease_s: float}``, with [] for all points. ``problems`` excludes
+    those already in *params*.
     """
 
     def __init__(self, params):
@@ -38,29 +38,29 @@ class RunRequest:
             return None
 
     def _problem(self, name, problem, remedy):
-        file, line = self.origins.get(name) or ("the variables of the playbook", None)
+        file, line = self.origins.get(name) or ("the playbook's variables", None)
         return {"file": file, "line": line, "path": name, "problem": problem, "remedy": remedy}
 
     def check(self, spec):
-        """Raise SpecError if the job of *spec* has no point for one of the chosen concurrencies."""
+        """Raise SpecError if *spec* lacks a point for one of the selected concurrencies."""
         benchmark = spec["benchmark"]
         known = benchmark["concurrencies"] or []
         lost = [one for one in self.options["concurrencies"] if one not in known]
         if not lost:
             return
         problem = f"has {', '.join(map(str, lost))}, which the job does not measure."
-        remedy = f"Its benchmark.concurrencies are {', '.join(map(str, known))}: choose among them, or add it there."
+        remedy = f"Its benchmark.concurrencies are {', '.join(map(str, known))}: select among them, or add it there."
         if not known:
-            problem = f"chooses points, and the job has none (benchmark.type {benchmark['type']})."
+            problem = f"selects points, but the job has none (benchmark.type {benchmark['type']})."
             remedy = "Leave it out."
         raise SpecError([self._problem("concurrencies", problem, remedy)])
 
 
 def check_output_dir(job, cluster):
-    """Raise an Error if Slurm could not take the directory below which runs of *job* go when none is given."""
+    """Raise an Error if Slurm does not accept the default directory for the runs of *job*."""
     try:
         run_options.output_dir(job["output_dir"])
     except run_options.Unusable as error:
         if job["spec"]["cluster"]["output_dir"]:
             raise SpecError([cluster.source.problem(("output_dir",), error.problem, error.remedy)]) from None
-        raise Error(f"output_dir {error.problem} Give another one with -e output_dir=DIR.") from None
+        raise Error(f"output_dir {error.problem} Set another one with -e output_dir=DIR.") from None

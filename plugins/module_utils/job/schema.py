@@ -12,7 +12,7 @@ from . import fault_policy
 from .common_fields import DIRECTIVES, HEALTH_CHECK, REPORTING
 
 COUNT = Int(0)
-# Larger numbers are slips of the keyboard, and a plan for them would fill the memory.
+# Larger numbers are typos, and a plan for them would exhaust the memory.
 MANY = Int(0, 65536)
 
 MODEL = Section(

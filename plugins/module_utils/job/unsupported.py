@@ -1,10 +1,10 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Keys that recipes have and that this version accepts, but cannot act on yet.
+"""Keys of recipes that this version accepts but does not support yet.
 
-What would change the results, or write files that somebody waits for, is refused in a run; a rehearsal shows the plan
-all the same. The rest gets a note.
+A run refuses those that would change the results or write files; a dry run still shows the plan. The others get a
+note.
 """
 
 from __future__ import annotations
@@ -35,26 +35,26 @@ UNUSED_KEYS = (
     ("output", "log_dir"),
     ("benchmark", "use_chat_template"),
 )
-# Keys of benchmark that only this type reads; for the others another note says so.
+# Keys of benchmark that only this type reads; other types get another note.
 SA_BENCH = ("slow_down_sleep_time", "slow_down_wait_time", "use_chat_template")
 
 
 def unable(path, spec):
-    """Return ``[(path, problem, remedy)]`` if *spec* asks at *path*, one of REFUSED_KEYS, for what no run can do."""
+    """Return ``[(path, problem, remedy)]`` if *spec* uses *path*, one of REFUSED_KEYS, which no run supports."""
     if not _value(spec, path) or _of_another(spec, path):
         return []
-    return [(path, "asks for something that this version cannot do yet.", "Leave it out.")]
+    return [(path, "is not supported by this version yet.", "Leave it out.")]
 
 
 def notes(spec, section):
-    """Return a note on the keys of *spec* that are not used yet, as a list; *section* is the JOB section."""
+    """Return a note on the unused keys of *spec*, as a list; *section* is the JOB section."""
     given = [path for path in UNUSED_KEYS if _given(spec, path, section) and not _of_another(spec, path)]
     names = ", ".join(".".join(path) for path in given)
-    return [f"{names}: accepted, not used yet by this version."] if given else []
+    return [f"{names}: accepted, but not used by this version."] if given else []
 
 
 def _given(spec, path, section):
-    """Return whether *spec* says something at *path* that is not the default and not switched off."""
+    """Return whether *spec* has a value at *path* that is not the default and not turned off."""
     value = _value(spec, path)
     if value is None or isinstance(value, dict) and value.get("enabled") is False:
         return False
@@ -65,12 +65,12 @@ def _given(spec, path, section):
 
 
 def _of_another(spec, path):
-    """Return whether the key at *path* belongs to another benchmark than the job has."""
+    """Return whether the key at *path* belongs to another benchmark than the job's."""
     return path[-1] in SA_BENCH and (spec["benchmark"] or {}).get("type") != "sa-bench"
 
 
 def _value(spec, path):
-    """Return what is at *path*, or None."""
+    """Return the value at *path*, or None."""
     for key in path:
         spec = (spec or {}).get(key)
     return spec

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Several jobs in one file: a base with overrides, and sweeps over parameters.
 
-A variant is ``(suffix, document, source)``: what its name ends with, and the raw job with the places of its values.
+A variant is ``(suffix, document, source)``: the end of its name, and the raw job with the lines of its values.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ BASE, OVERRIDE, ZIP = "base", "override_", "zip_override_"
 HOLDERS = ("x-", "_")
 SELECTOR = re.compile(r"base|(zip_)?override_[^:/]*|[^:/]*[*?\[][^:/]*")
 PARAMETER = re.compile(r"(?<!\$)\{(\w+)\}")
-# Placeholders that others fill in.
+# Placeholders that are filled in elsewhere.
 NOT_OURS = ("node", "node_id", "job_id", "run_name", "head_node_ip", "log_dir", "model_path", "gpus_per_node")
-# A slip of the keyboard must not make a million jobs.
+# A typo must not make a million jobs.
 MOST = 10000
 
 
@@ -43,10 +43,10 @@ def has_overrides(document):
 
 
 def override_variants(document, source, selector=None):
-    """Return (variants, problems) of a document with ``base`` that *selector* chooses; see :func:`expand`.
+    """Return (variants, problems) of a document with ``base`` that *selector* selects; see :func:`expand`.
 
     Without selector: all ``override_*``, then all ``zip_override_*``, each in alphabetical order; the base itself
-    only when it is asked for. A glob chooses among the same names.
+    only if it is requested. A glob selects among the same names.
     """
     wrong = _wrong_keys(document, source)
     problems = list(wrong.values())
@@ -58,10 +58,10 @@ def override_variants(document, source, selector=None):
     base_source = source.under((BASE,))
     if selector == BASE:
         return [("", base, base_source)], problems
-    if not names and wrong:  # a misspelt one is known
+    if not names and wrong:  # a misspelt override is already reported
         return [], problems
     if not names:
-        remedy = f"Add one, or choose the base with {source.file}:base."
+        remedy = f"Add one, or select the base with {source.file}:base."
         raise SpecError([source.problem((BASE,), "has no override_* beside it.", remedy, True)])
     wanted, number = selector, None
     match = re.fullmatch(r"(zip_override_.*)\[(\d+)\]", selector or "")
@@ -93,27 +93,27 @@ def override_variants(document, source, selector=None):
 
 
 def _wrong_keys(document, source):
-    """Return ``{key: problem}`` of top-level keys that are no part of such a file, or no mapping.
+    """Return ``{key: problem}`` of top-level keys that such a file cannot have, or that are not mappings.
 
-    A misspelt override would silently be left out.
+    A misspelt override would otherwise be ignored silently.
     """
     wrong = {}
     if not isinstance(document[BASE], dict):
-        wrong[BASE] = source.problem((BASE,), "is no mapping; it is the job that the overrides change.")
+        wrong[BASE] = source.problem((BASE,), "is not a mapping. It must be the job that the overrides change.")
     for key, value in document.items():
         if key in (BASE, "lock"):
             continue
         if not str(key).startswith((OVERRIDE, ZIP)) or key in (OVERRIDE, ZIP):
             if not str(key).startswith(HOLDERS):
                 remedy = f"{_meant(str(key))}A key that only holds an anchor begins with x- or _."
-                wrong[key] = source.problem((key,), "is no part of a file with base.", remedy, on_key=True)
+                wrong[key] = source.problem((key,), "is not allowed in a file with base.", remedy, on_key=True)
         elif not isinstance(value, dict):
-            wrong[key] = source.problem((key,), "is no mapping of keys to change.")
+            wrong[key] = source.problem((key,), "is not a mapping of keys to change.")
     return wrong
 
 
 def _meant(key):
-    """Return a sentence about what *key* may have been meant to be."""
+    """Return a sentence that suggests what *key* should be."""
     for start in (ZIP, OVERRIDE):
         for size in (len(start), len(start) - 1, len(start) + 1):
             if key[size:] and nearest(key[:size], [start], 0.85):
@@ -132,7 +132,7 @@ def _zip(document, source, name):
     lengths = {len(found) for found in lists.values()} - {1}
     problem = None
     if not lists:
-        problem = "has no list; each list is a row of values, one for each variant."
+        problem = "has no list. Each list is a row of values, one for each variant."
     elif 0 in lengths:
         problem = "has an empty list."
     elif len(lengths) > 1:
@@ -146,7 +146,7 @@ def _zip(document, source, name):
         for path, found in lists.items():
             places = places.copied((*path, index if len(found) > 1 else 0), path)
         chosen = _picked(over, index)
-        if _is_name(over.get("name")):  # one name for all of them would be one job
+        if _is_name(over.get("name")):  # variants with the same name would be one job
             chosen["name"] = f"{over['name']}_{index}"
         variants.append((f"{name[len(ZIP) :]}_{index}", chosen, places))
     return variants
@@ -161,7 +161,7 @@ def _lists(value, path):
 
 
 def _picked(value, index):
-    """Return *value* with each list replaced by its item at *index*; the only item of a list goes for all."""
+    """Return *value* with each list replaced by its item at *index*; the only item of a list applies to all."""
     if isinstance(value, list):
         return value[index if len(value) > 1 else 0]
     if isinstance(value, dict):
@@ -173,15 +173,15 @@ def _merged(base, base_source, suffix, over, over_source):
     job = deep_merge(base, over)
     if "name" not in over and base.get("name"):
         job["name"] = f"{base['name']}_{suffix}"
-    # A key that the override names comes from there, and so does all that it replaces.
+    # A key in the override, and everything it replaces, originates there.
     return suffix, job, over_source.laid_over(base_source)
 
 
 def sweep_variants(job, source):
     """Return (variants, problems) of a *job*: the product of the parameters of its ``sweep``, the last one fastest.
 
-    The problems are parameters that are used nowhere in it; what makes no variants at all is a SpecError. A job
-    without sweep is its only variant.
+    The problems are unused parameters; a sweep without any variants is a SpecError. A job without a sweep is its
+    only variant.
     """
     if not isinstance(job, dict) or "sweep" not in job:
         return [("", job, source)], []
@@ -194,7 +194,7 @@ def sweep_variants(job, source):
     for row in rows:
         count = count if zipped else count * len(row)
     if count > MOST:
-        raise SpecError([source.problem(("sweep",), f"makes {count} jobs; {MOST} is the most.")])
+        raise SpecError([source.problem(("sweep",), f"makes {count} jobs; at most {MOST} are allowed.")])
     problems = list(_misspelt(rest, (), names, source))
     if problems:
         raise SpecError(problems)
@@ -208,16 +208,16 @@ def sweep_variants(job, source):
             one["name"] = f"{one['name']}_{suffix}"
         variants.append((suffix, one, source))
     return variants, [
-        source.problem((*where, name), "is used nowhere.", f'Write "{{{name}}}" where its values belong.', True)
+        source.problem((*where, name), "is not used.", f'Write "{{{name}}}" where its values belong.', True)
         for name in names
         if name not in used
     ]
 
 
 def _used(document, source):
-    """Return the places of the parameters that something in the file uses: any of its variants, or the base itself.
+    """Return the origins of the parameters that are used in the file: in any variant, or in the base.
 
-    An override may well replace the only text with a parameter of the base.
+    An override may replace the only use of a parameter in the base.
     """
     found = [("", document, source)]
     if has_overrides(document):
@@ -230,7 +230,7 @@ def _used(document, source):
             continue
         try:
             parameters, _zipped, path = _parameters(job, where)
-        except SpecError:  # told by expand
+        except SpecError:  # reported by expand
             continue
         rest, used = {key: value for key, value in job.items() if key != "sweep"}, set()
         _filled(rest, {name: values[0] for name, values in parameters.items()}, used)
@@ -254,9 +254,9 @@ def _parameters(job, source):
             raise SpecError([source.problem(("sweep", extra[0]), "is not a known key beside parameters.", None, True)])
         sweep, where, zipped = sweep["parameters"], ("sweep", "parameters"), mode == "zip"
     if not isinstance(sweep, dict) or not sweep:
-        raise SpecError([source.problem(where, "is no mapping of parameters to lists of values.")])
+        raise SpecError([source.problem(where, "is not a mapping of parameters to lists of values.")])
     problems = [
-        source.problem((*where, name), "is no list with values.", "Write for example [1, 2].")
+        source.problem((*where, name), "is not a non-empty list.", "Write for example [1, 2].")
         for name, values in sweep.items()
         if not isinstance(values, list) or not values
     ]
@@ -275,7 +275,7 @@ def _parameters(job, source):
 
 
 def _misspelt(value, path, names, source):
-    """Yield the problems of texts below *value* that name nearly, but not quite, a parameter of the sweep."""
+    """Yield the problems of texts below *value* that contain a near miss of a sweep parameter."""
     if isinstance(value, dict):
         for key, item in value.items():
             yield from _misspelt(item, (*path, key), names, source)
@@ -286,12 +286,12 @@ def _misspelt(value, path, names, source):
         for word in PARAMETER.findall(value):
             hint = None if word in names or word in NOT_OURS else nearest(word, names)
             if hint:
-                problem = f"has {{{word}}}, which is no parameter of the sweep."
+                problem = f"has {{{word}}}, which is not a parameter of the sweep."
                 yield source.problem(path, problem, f"Did you mean {{{hint}}}?")
 
 
 def _filled(value, chosen, used):
-    """Return *value* with each ``{parameter}`` replaced; a text that is nothing else takes the value itself."""
+    """Return *value* with each ``{parameter}`` replaced; text that consists only of it becomes the value itself."""
     name = _alone(value, chosen)
     if name is not None:
         used.add(name)
@@ -310,7 +310,7 @@ def _filled(value, chosen, used):
         items = []
         for item in value:
             new = _filled(item, chosen, used)
-            # A list in the place of one item becomes several.
+            # A list in place of one item becomes several items.
             items.extend(new if isinstance(new, list) and _alone(item, chosen) is not None else [new])
         return items
     return value
@@ -339,12 +339,12 @@ def _is_name(value):
 
 
 def _word(value):
-    """Return *value* as a part of a job's name."""
+    """Return *value* as part of a job name."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", _text(value, bare)).strip("-")
 
 
 class Expanded(NamedTuple):
-    """The jobs of one file: *variants*, with *notes* for the user, and *problems* of those that could not be made."""
+    """The jobs of one file: *variants*, with *notes* for the user, and *problems* of the others."""
 
     variants: list
     notes: list
@@ -354,13 +354,13 @@ class Expanded(NamedTuple):
 def expand(document, source, selector=None):
     """Return the :class:`Expanded` jobs of any job file: one job, overrides, a sweep, or sweeps in overrides.
 
-    SpecError if nothing of it can be made; Error for a *selector* that chooses nothing.
+    SpecError if no job can be made; Error if *selector* matches nothing.
     """
     found, notes, problems = [("", document, source)], [], []
     if has_overrides(document):
         found, problems = override_variants(document, source, selector)
     elif selector:
-        notes.append(f"The selector {selector} means nothing: {source.file} has no base.")
+        notes.append(f"The selector {selector} has no effect: {source.file} has no base.")
     variants, idle = [], {}
     for suffix, job, places in found:
         try:

@@ -1,4 +1,4 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From spec and allocation to the plan: steps, files, checks, digests, and how they are shown."""
+"""From spec and allocation to the plan: steps, files, checks, digests, and their presentation."""

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What surrounds a step's command: container, mounts, and the shell text that runs before it."""
+"""The surroundings of a step's command: container, mounts, and the shell text that runs before it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from . import preambles
 def surround(step, layout, job_mounts):
     """Set ``container``, ``mounts`` and the whole ``preamble`` of *step*, in place.
 
-    A step may come with ``container`` set to an image of its own.
+    A step may already have ``container`` set to another image.
     """
     spec = layout.spec
     if layout.contained:
@@ -24,7 +24,7 @@ def surround(step, layout, job_mounts):
         step["container"] = {"runtime": spec["cluster"]["container_runtime"], "image": image}
         if spec["resources"]["gpu_type"].lower().startswith("mi"):
             step["container"]["gpus"] = "rocm"
-        # Packages are installed and low ports are taken as root of the container.
+        # Installing packages and binding low ports needs root in the container.
         if step["kind"] == "nginx" or installs(spec) and step["tier"] in ("worker", "frontend"):
             step["container"]["remap_root"] = True
         step["mounts"] = list(job_mounts)

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the job's containers see of the host. A path inside has one source: the later in this order wins.
+"""The mounts of the job's containers. Each path inside has one source, the last one in this order:
 
-The run directory and its logs, the model, the directory it is staged to, configs_dir, the cluster file's
+the run directory and its logs, the model, the directory it is staged to, configs_dir, the cluster file's
 default_mounts, the job's extra_mount, and last its container_mounts.
 """
 
@@ -20,12 +20,12 @@ def mounts(layout):
 
 
 def mount_table(layout):
-    """Return ``[(mount, the job key it is from)]`` in the order in which their paths were first named."""
+    """Return ``[(mount, its key in the job)]`` in the order in which their paths first appear."""
     spec, table = layout.spec, {}
 
     def mount(host, inside, origin):
         inside, _colon, options = inside.partition(":")
-        # A path is compared without its slash, and a mount of "/" stays one.
+        # Paths are compared without the final slash, except for "/".
         table[inside.rstrip("/") or "/"] = (host, options, origin)
 
     mount(layout.run_dir, layout.run_dir, "the run directory")
@@ -33,7 +33,7 @@ def mount_table(layout):
     if not spec["model"]["path"].startswith("hf:"):
         mount(spec["model"]["path"], "/model", "model.path")
     if layout.staged_model:
-        # The directory itself may not be there yet; its parent is, unless that is the root of everything.
+        # The directory may not exist yet; its parent does, unless that is /.
         folder = spec["model"]["stage_dir"].rstrip("/")
         folder = os.path.dirname(folder) if os.path.dirname(folder) != "/" else folder
         mount(folder, folder, "model.stage_dir")
@@ -54,7 +54,7 @@ def mount_table(layout):
 
 
 def listed(layout):
-    """Return the mounts of the job's containers with the keys that they are from, one a line; empty without any."""
+    """Return the mounts of the job's containers with their keys in the job, one per line; empty without mounts."""
     return "".join(f"{mount}  # {key}\n" for mount, key in mount_table(layout)) if layout.contained else ""
 
 

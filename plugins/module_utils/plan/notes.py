@@ -1,11 +1,11 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""what the user should know about a layout: nodes and GPUs without a worker, ports that are not the next ones."""
+"""Notes on a layout: nodes and GPUs without a worker, and ports that are not the next number."""
 
 from __future__ import annotations
 
-# So many nodes are named; of the others the number is enough.
+# The number of nodes that a note names; the others are counted.
 MOST = 8
 
 
@@ -15,7 +15,7 @@ def notes(layout):
 
 
 def _idle(layout):
-    """Return notes about nodes and GPUs that no worker has. Dedicated nodes have something else to do."""
+    """Return notes on nodes and GPUs without a worker, except for dedicated nodes."""
     size, taken = layout.spec["resources"]["gpus_per_node"], {}
     for process in layout.processes:
         taken.setdefault(process.node, set()).update(process.gpu_indices)
@@ -26,7 +26,7 @@ def _idle(layout):
     if empty:
         found.append(f"No worker is on {_few(empty)}: {len(empty)} of the {len(free)} nodes for workers.")
     if layout.surplus:
-        found.append(f"The allocation has more nodes than the job needs; nothing runs on {_few(layout.surplus)}.")
+        found.append(f"The allocation has more nodes than the job needs. Nothing runs on {_few(layout.surplus)}.")
     if partly:
         lost, have = sum(map(len, partly.values())), size * len(free)
         texts = [f"{node} GPU {_ranges(gpus)}" for node, gpus in partly.items()]
@@ -35,10 +35,10 @@ def _idle(layout):
 
 
 def _shifted(layout):
-    """Return a note for each kind of port that had to step over another kind."""
+    """Return a note for each kind of port that skips ports of another kind."""
     return [
-        f"Ports: {owner} on {node} is {port} instead of {wish}, where {kind} is in the way"
-        + (f"; so it is {count - 1} more times." if count > 1 else ".")
+        f"Ports: {owner} on {node} is {port} instead of {wish}, which {kind} uses"
+        + (f"; {count - 1} more like this." if count > 1 else ".")
         for owner, node, wish, port, kind, count in layout.shifts
     ]
 

@@ -33,7 +33,7 @@ def client_assets():
 
 
 def imaginary_allocation(spec, run_dir="<run_dir>"):
-    """Return the allocation that plans are made for when there is none: job JOBID on node0001 and so on."""
+    """Return the allocation that plans use without a job: job JOBID on node0001 and so on."""
     names = [f"node{number:04d}" for number in range(1, node_count(spec) + 1)]
     return {
         "id": "JOBID",
@@ -68,7 +68,7 @@ class Planner:
 
     @cached_property
     def imaginary_layout(self):
-        """The layout on :func:`imaginary_allocation`; Error when workers do not fit or ports collide."""
+        """The layout on :func:`imaginary_allocation`; Error if workers do not fit or ports collide."""
         return self._lay_out(imaginary_allocation(self.spec))
 
     @cached_property
@@ -77,7 +77,7 @@ class Planner:
 
     @cached_property
     def serving_digest(self):
-        """The digest of the service itself: equal on every allocation, changed by what changes a step."""
+        """The digest of the service: independent of the allocation, changed by any change of a step."""
         steps, _files, _origins = self._imaginary_service
         return digest({step["name"]: step["digest"] for step in steps})
 
@@ -113,7 +113,7 @@ class Planner:
     def plan_with_origins(self, layout, assets=None):
         """Return (the plan on *layout*, which this planner made; the origins of its steps' options, by step name).
 
-        The origins are what :func:`provenance.remarks` takes; they are no part of plan.json.
+        The origins are the input of :func:`provenance.remarks`; they are not part of plan.json.
 
         :param assets: the load client's files, ``{name: text}``; default: those of this installation.
         """
@@ -146,7 +146,7 @@ class Planner:
         return plan, {**made_of, **made_of_points}
 
     def _spec_notes(self):
-        """Return the notes that follow from the spec alone; job_spec has told them already."""
+        """Return the notes that follow from the spec alone; job_spec has already returned them."""
         return (
             self.backend.notes(self.spec)
             + self.frontend.notes(self.spec)
@@ -155,7 +155,7 @@ class Planner:
         )
 
     def _service(self, layout):
-        """Return (steps with their digests, files, origins by step name) of everything but the benchmark."""
+        """Return (steps with their digests, files, origins by step name) of all but the benchmark."""
         files = self.backend.files(layout) + self.frontend.files(layout)
         steps = []
         if self.frontend.needs_infra:
@@ -173,7 +173,7 @@ class Planner:
         return steps, files, origins_of(steps)
 
     def _fatal_lines(self, layout):
-        """Return the file that says what log lines of this service mean; no step's digest has it."""
+        """Return the file of the known log lines of this service; it is not part of any step's digest."""
         programs = [self.backend.log_lines, self.frontend.log_lines]
         programs += [nats_etcd.LINES] if self.frontend.needs_infra else []
         programs += [nginx.LINES] if layout.nginx else []
@@ -192,27 +192,27 @@ class Planner:
         finish(steps, files, layout)
         serving = self.serving_digest
         for point in points:
-            # A measurement that a controller left behind is of the service that it measured, and of no other one.
+            # A measurement that a controller left behind belongs to the service that it measured.
             point["step"]["digest"] = digest({"serving": serving, "step": point["step"]["digest"]})
-            # On other hardware the same service runs, and is another one to measure. No step restarts for it.
+            # On other hardware the same service must be measured again, but no step restarts.
             material = {"serving": serving, "parameters": point["parameters"], "hardware": hardware(self.spec)}
             point["digest"] = digest(material)
         return points, files, origins_of(steps)
 
     def _checks(self, layout, steps):
-        """Return what must be true before the service counts as up."""
+        """Return the conditions for the service to be up."""
         workers = [step["name"] for step in steps if step["kind"] == "worker"]
         found = self.backend.checks(layout) + self.frontend.checks(layout, self.backend.instances(layout), workers)
         return fault_policy.tell_checks(found, steps, layout)
 
 
 def origins_of(steps):
-    """Take the origins of their options out of *steps*, which go into plan.json; return them by step name."""
+    """Remove the origins of the options from *steps*, which go into plan.json; return them by step name."""
     return {step["name"]: step.pop("made_of") for step in steps}
 
 
 def link(steps):
-    """Name, in each of *steps*, what it needs: who registers in etcd or talks through NATS is lost without them."""
+    """Set the dependencies of each of *steps*: clients of etcd or NATS do not work without them."""
     names = [step["name"] for step in steps if step["kind"] in ("nats", "etcd")]
     for step in steps:
         if {"ETCD_ENDPOINTS", "NATS_SERVER"} & set(step["env"]):
@@ -220,7 +220,7 @@ def link(steps):
 
 
 def finish(steps, files, layout):
-    """Complete each of *steps* in place: surroundings and digest."""
+    """Complete each of *steps* in place: container, mounts, preamble and digest."""
     job_mounts = mounts.mounts(layout) if layout.contained else []
     contents = {one["path"]: digest(one["content"]) for one in files}
     for step in steps:

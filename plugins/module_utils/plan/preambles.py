@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Shell text that runs before an engine or a frontend: setup script, dynamo, a download or a local copy of the model.
 
-All of it runs inside the step, so that it is logged, ended and retried with it. What is needed once a node or once a
+All of it runs inside the step, so that it is logged, ended and retried with it. Work that is needed once per node or
 job is guarded by a lock: the first process does it and the others wait.
 """
 
@@ -66,7 +66,7 @@ cache={cache}
   {pip} "$cache"/*.whl
   {pip} -e "$source/dynamo\""""
 
-# Copies what differs by name or size, several files at once; other workers of the node wait.
+# Copies files that differ by name or size, in parallel; other workers of the node wait.
 STAGE = """\
 srt_stage() (
   from={source} to={target}
@@ -82,7 +82,7 @@ srt_stage() (
 )
 srt_stage || {{ echo "the model could not be staged to {target}" >&2; exit 1; }}"""
 
-# A failed download only warns: the engine tries by itself and says what is wrong.
+# A failed download only warns: the engine tries again and reports the cause.
 DOWNLOAD = """\
 if [ -n "${{HF_HOME:-}}" ]; then (
   mkdir -p "$HF_HOME" && find "$HF_HOME" -name '*.lock' -mmin +30 -delete 2>/dev/null
@@ -92,7 +92,7 @@ if [ -n "${{HF_HOME:-}}" ]; then (
 
 
 def lines(step, layout):
-    """Return the shell texts that come before *step*, in order."""
+    """Return the shell texts that run before *step*, in order."""
     spec = layout.spec
     worker, frontend = step["tier"] == "worker", step["kind"] == "frontend"
     if not worker and not frontend:
@@ -121,7 +121,7 @@ def setup(layout):
 
 
 def install(layout):
-    """Return the text that installs dynamo as the job's ``dynamo`` section says."""
+    """Return the text that installs dynamo according to the job's ``dynamo`` section."""
     dynamo = layout.spec["dynamo"]
     if dynamo["wheel"]:
         version, key = dynamo["wheel"], f"wheel {dynamo['wheel']}"
@@ -142,8 +142,8 @@ def _packages(version):
 def _build(layout):
     """Return (shell text, key) of a build from source.
 
-    A commit is kept in configs_dir for later jobs. What the newest commit is changes: it is built once for this job,
-    in its run directory, so that all of its nodes have the same one and no other job takes it for the newest.
+    A build of a commit is kept in configs_dir for later jobs. The newest commit changes, so it is built once per job, in
+    the run directory: all nodes have the same build, and no other job uses it as the newest.
     """
     dynamo = layout.spec["dynamo"]
     patches = dynamo["cargo_patches"] or []

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The plan as text for people: who sits where, which ports, what is measured."""
+"""The plan as text: placement, ports and points."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from ..benchmarks.sa_bench import CLIENT
 from ..job.allocation_request import allocation_request
 from ..slurm.options import merge_directives, requested
 
-# Files of a plan that nobody configures: the load client, and what is known of log lines.
+# Files of a plan that do not depend on configuration: the load client and the known log lines.
 UNREAD = (f"{CLIENT}/", log_lines.FILE)
 LETTER = {"prefill": "P", "decode": "D", "agg": "A"}
 
 
 def configurations(plan):
-    """Return the files of *plan* that a person wants to read: those of engines and services."""
+    """Return the files of *plan* that are worth reading: those of engines and services."""
     return [one for one in plan["files"] if not one["path"].startswith(UNREAD)]
 
 
 def node_map(plan):
-    """Return a small picture of *plan*: one line a node with its roles and GPUs, then what runs on it and its ports.
+    """Return an overview of *plan*: for each node its roles and GPUs, its processes and their ports.
 
     Each GPU shows the worker that owns it (P prefill, D decode, A aggregated, a dot for a free one).
     """
@@ -62,9 +62,9 @@ def node_map(plan):
 
 
 def cost(plan):
-    """Return the line about GPU hours: the most that the job can use, and what each further minute costs."""
+    """Return the line about GPU hours: the job's maximum, and the cost per minute."""
     gpus = sum(node["gpus"] for node in plan["nodes"])
-    # A directive may say another time than slurm.time_limit.
+    # A directive may override slurm.time_limit.
     limit = merge_directives(requested(allocation_request(plan["spec"])), plan["spec"]["sbatch_directives"])[0]["time"]
     hours = seconds(limit) / 3600
     return (
@@ -99,7 +99,7 @@ def _services(plan):
 
 
 def summary(plan):
-    """Return the numbers of *plan* that a playbook shows."""
+    """Return the figures of *plan* that a playbook shows."""
     tiers = {}
     for step in plan["steps"]:
         tiers.setdefault(step["tier"], []).append(step["name"])
@@ -116,6 +116,6 @@ def summary(plan):
 
 
 def step_lines(plan):
-    """Return one line a step, ``name digest nodes``: what a diff of two plans compares."""
+    """Return one line per step, ``name digest nodes``, for the diff of two plans."""
     steps = plan["steps"] + [point["step"] for point in plan["benchmark"]["points"]]
     return "".join(f"{step['name']} {step['digest']} {','.join(step['nodes'])}\n" for step in steps)

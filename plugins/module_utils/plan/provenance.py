@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where the values of a plan came from, for people: the resolved job, and each step's environment and options."""
+"""The origins of the values of a plan: of the resolved job, and of each step's environment and options."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ PLAN = "plan"
 
 
 class Places:
-    """Says for a path of the spec where its value is from."""
+    """Finds the origin of the value at a path of the spec."""
 
     def __init__(self, origins):
         self.origins, self.inner = origins or {}, {}
         for name, place in self.origins.items():
-            # A mapping is where its first key is.
+            # A mapping has the origin of its first key.
             while "." in name:
                 name = name.rpartition(".")[0]
                 self.inner.setdefault(name, place)
 
     def of(self, path):
-        """Return the place, or None for a default."""
+        """Return the origin, or None for a default."""
         for end in range(len(path), 0, -1):
             found = self.origins.get(dotted(path[:end]))
             if found:
@@ -30,12 +30,12 @@ class Places:
         return self.inner.get(dotted(path))
 
     def text(self, path):
-        """Return the place of *path*, or that it is a default."""
+        """Return the origin of *path* as text, also for a default."""
         return self.of(path) or f"default of {dotted(path)}"
 
 
 def resolved(spec, origins):
-    """Return the values of *spec* that are no defaults, one a line, each with its place."""
+    """Return the values of *spec* that are not defaults, one per line, each with its origin."""
     rows = []
     for path, value in _leaves(spec, ()):
         name = dotted(path)
@@ -55,20 +55,20 @@ def _leaves(value, path):
 
 
 def remarks(made_of, places):
-    """Return ``{variable or --option: where its value is from}`` of a step; what the plan decides is left out.
+    """Return ``{variable or --option: origin}`` of a step, without those that the plan sets.
 
-    :param made_of: (those :class:`options.Option` of its command line that have an origin, those of its environment).
+    :param made_of: (the :class:`options.Option` with an origin on its command line, those in its environment).
     :param places: the :class:`Places` of the job's values.
     """
     found, (options, variables) = {}, made_of
     for name, option in [(f"--{one.name}", one) for one in options] + [(one.name, one) for one in variables]:
-        # Of an option that is there twice the first counts.
+        # If an option appears twice, the first one counts.
         found.setdefault(name, _origin(option, places))
     return {name: text for name, text in found.items() if text != PLAN}
 
 
 def _origin(option, places):
-    """Return where the value of *option* is from, and which value of the job gave way to it if that is another one."""
+    """Return the origin of *option*, and the job's value that it replaces if that differs."""
     origin = places.text(option.path) if option.path else PLAN
     value, path = option.lost or (None, None)
     if value is None or option._replace(value=value).text() == option.text():
@@ -77,14 +77,14 @@ def _origin(option, places):
 
 
 def _short(text, most=60):
-    """Return *text*, cut where it is too long for a remark."""
+    """Return *text*, shortened if it is too long for a note."""
     return text if len(text) <= most else text[: most - 3] + "..."
 
 
 def with_remarks(plan, made_of, origins):
-    """Return *plan* with the :func:`remarks` on each step under ``origins``, for what is shown of it.
+    """Return *plan* with the :func:`remarks` on each step under ``origins``, for display.
 
-    :param origins: ``{dotted path: place}`` of the job's values.
+    :param origins: ``{dotted path: origin}`` of the job's values.
     """
     places = Places(origins)
 

@@ -222,7 +222,7 @@ def _remedy(error: Exception, text: str) -> str | None:
 
 
 class _Index:
-    """Walks the nodes of a document: records lines in ``source``, and ``problems`` with values that a job cannot hold."""
+    """Walks the nodes of a document: records lines in ``source``, and ``problems`` with values that jobs cannot hold."""
 
     def __init__(self, yaml: ModuleType, file: str | None) -> None:
         self.yaml, self.source, self.count = yaml, Source(file), 0
@@ -306,7 +306,7 @@ class _Index:
             here = path + (key,)
             line = key_node.start_mark.line + 1
             if key in seen:
-                self.problem(key_node, here, f"appears twice,  first in line {seen[key]}.", "Keep one of them.")
+                self.problem(key_node, here, f"appears twice, first in line {seen[key]}.", "Keep one of them.")
             seen[key] = line
             self.source.put_key(here, line)
             self.value(value_node, here)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The Mooncake KV store: one master on the infra node, which workers find by their environment."""
+"""The Mooncake KV store: one master on the infra node; workers get its address in their environment."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PORTS = ("mooncake", "mooncake_http", "mooncake_metrics")
 WHERE = ("backend", "mooncake_kv_store")
 CONFIG = "mooncake_store_config.json"
 
-# Options of the master that the plan decides, by the ports that they carry.
+# Options of the master that the plan sets, by their ports.
 PORT_OPTIONS = dict(zip(("port", "http_metadata_server_port", "metrics_port"), PORTS))
 
 
@@ -24,12 +24,14 @@ def field(store_config=False):
     """Return the field ``mooncake_kv_store``; *store_config*: with the table of that name."""
     fields = {
         "container": Field(Str(), None, "Image of the store; default: the job's."),
-        "env": Field(TEXTS, {}, "Environment of the store and of the workers towards it."),
+        "env": Field(TEXTS, {}, "Environment of the store and of its clients, the workers."),
         "master_extra_args": Field(ListOf(Str()), [], "Further options of mooncake_master."),
     }
     if store_config:
-        fields["store_config"] = Field(MapOf(Type()), None, f"Content of {CONFIG}, beside the master's address.")
-    return optional(Section("mooncake_kv_store", fields), "A Mooncake KV store beside the workers.")
+        fields["store_config"] = Field(
+            MapOf(Type()), None, f"Content of {CONFIG}, in addition to the master's address."
+        )
+    return optional(Section("mooncake_kv_store", fields), "A Mooncake KV store for the workers.")
 
 
 def wanted(spec):
@@ -38,23 +40,23 @@ def wanted(spec):
 
 
 def problems(spec, uses):
-    """Return a problem when a disaggregated job has a store and no mode transfers through it.
+    """Return a problem if a disaggregated job has a store but no mode transfers through it.
 
-    :param uses: ``uses(mode)`` tells whether the options of that mode name mooncake.
+    :param uses: ``uses(mode)`` returns whether the options of that mode name mooncake.
     """
     if not wanted(spec) or spec["resources"]["agg_workers"] or uses("prefill") or uses("decode"):
         return []
     return [
         (
             ("backend", "mooncake_kv_store"),
-            "is given, but neither prefill nor decode transfers through mooncake.",
+            "is set, but neither prefill nor decode transfers through mooncake.",
             "Set the transfer backend (sglang) or kv-transfer-config (vllm) to mooncake.",
         )
     ]
 
 
 def fixed_variables(spec):
-    """Return the variables of workers that the plan decides; only the store's own ``env`` may name another host."""
+    """Return the variables of workers that the plan sets; only the store's ``env`` may name another host."""
     store = wanted(spec)
     if not store:
         return ()
@@ -63,7 +65,7 @@ def fixed_variables(spec):
 
 
 def extra(store):
-    """Return ``[(option's name, its words)]`` of ``master_extra_args``: a value may be a word of its own."""
+    """Return ``[(option's name, its words)]`` of ``master_extra_args``: a value may be a separate word."""
     found = []
     for word in store["master_extra_args"]:
         if word.startswith("-") and not word[1:2].isdigit():
@@ -76,21 +78,21 @@ def extra(store):
 
 
 def notes(spec):
-    """Return sentences about what the job says of the store and the plan decides."""
+    """Return notes on settings of the store that the plan overrides."""
     store, where, found = wanted(spec), "backend.mooncake_kv_store", []
     if not store:
         return []
     lost = [" ".join(words) for name, words in extra(store) if name in PORT_OPTIONS]
     if lost:
-        found.append(f"{where}.master_extra_args: {', '.join(lost)}: the plan sets this itself; see ports.mooncake*.")
+        found.append(f"{where}.master_extra_args: {', '.join(lost)}: ignored, the plan sets this; see ports.mooncake*.")
     names = [name for name in fixed_variables(spec)[1:] if name in store["env"]]
     if names:
-        found.append(f"{where}.env: {', '.join(names)}: the plan decides this itself, for each process.")
+        found.append(f"{where}.env: {', '.join(names)}: ignored, the plan sets this for each process.")
     return found
 
 
 def ports(spec):
-    """Return the keys of ``ports`` that the master takes."""
+    """Return the keys of ``ports`` that the master uses."""
     return PORTS if wanted(spec) else ()
 
 
@@ -117,7 +119,7 @@ def steps(layout):
 def master(store, numbers):
     """Return the command line of the master.
 
-    An option that the job repeats is passed once, with the job's value, unless it is a port.
+    An option that the job also sets is passed once, with the job's value, unless it is a port.
     """
     own = {
         "port": numbers["mooncake"],
@@ -140,7 +142,7 @@ def master(store, numbers):
 
 
 def files(layout):
-    """Return the store's configuration file, for engines that read one."""
+    """Return the store's configuration file, for engines that need it."""
     store = wanted(layout.spec)
     if not store or "store_config" not in store:
         return []
@@ -152,7 +154,7 @@ def files(layout):
 
 
 def environment(process, layout):
-    """Return a worker's environment towards the store, with the origins of its values."""
+    """Return a worker's environment for the store, with the origins of its values."""
     store = wanted(layout.spec)
     if not store:
         return {}

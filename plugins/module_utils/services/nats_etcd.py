@@ -20,7 +20,7 @@ LINES = LogLines(
     words=("exceeded",),
 )
 
-# Info, but without the lines that every single request causes in frontends and workers.
+# Info, but without the lines that each request causes in frontends and workers.
 QUIET_LOG = ",".join(
     [
         "info",
@@ -50,8 +50,8 @@ def wiring(layout):
 def infra_steps(layout):
     """Return the steps ``nats`` and ``etcd``.
 
-    Their data lives in a private directory on the node itself: it is worth nothing after the job, and a shared
-    disk would slow every etcd write down.
+    Their data is in a private directory on the node: it is not needed after the job, and a shared disk would slow
+    down every etcd write.
     """
     address, node = layout.infra_address, layout.roles.infra
     preamble = _search_path(layout)
@@ -66,7 +66,7 @@ def infra_steps(layout):
         *("--data-dir", layout.private_dir("etcd")),
         *("--listen-client-urls", f"http://0.0.0.0{client}"),
         *("--advertise-client-urls", f"http://{address}{client}"),
-        # A single member: its peer port must be somewhere, but nobody needs to reach it.
+        # A single member: it needs a peer port, but nothing connects to it.
         *("--listen-peer-urls", peer),
         *("--initial-advertise-peer-urls", peer),
         *("--initial-cluster", f"default={peer}"),
@@ -102,7 +102,7 @@ def infra_steps(layout):
 
 
 def nats_files(layout):
-    """Return nats.conf when the job changes what has no option: the largest message."""
+    """Return nats.conf if the job sets the largest message, for which there is no option."""
     megabytes = layout.spec["infra"]["nats_max_payload_mb"]
     if not megabytes:
         return []
@@ -112,7 +112,7 @@ def nats_files(layout):
 
 
 def _search_path(layout):
-    """Return the line that finds the programs: the site's own first, and Debian's directory last."""
+    """Return the line that sets PATH: the site's programs first, Debian's directory last."""
     configs = layout.spec["cluster"]["configs_dir"]
     own = ("/configs" if layout.contained else configs) if configs else None
     first = shlex.quote(own) + ":" if own else ""

@@ -173,7 +173,7 @@ def merge_directives(wanted: JsonObject, given: JsonObject) -> tuple[JsonObject,
         name, value = sbatch_name(key), plain(value)
         problem = _bad_name(name, SBATCH, SBATCH_REFUSED, "sbatch") or _bad_value(name, value, SBATCH)
         if not problem and name in seen:
-            problem = (f"appears twice,  also as {seen[name]}.", "Keep one of them.")
+            problem = (f"appears twice, also as {seen[name]}.", "Keep one of them.")
         seen.setdefault(name, key)
         if problem:
             problems.append((key, *problem))
@@ -206,7 +206,7 @@ def srun_problems(given: JsonObject, runtime: str = "pyxis") -> tuple[list[Fault
         if name in SRUN_FIXED:
             problem = ("is set by the plan and cannot be changed.", "Leave it out.")
         elif not problem and name in seen:
-            problem = (f"appears twice,  also as {seen[name]}.", "Keep one of them.")
+            problem = (f"appears twice, also as {seen[name]}.", "Keep one of them.")
         elif not problem and name not in SRUN:
             notes.append(f"srun_options.{key}: no option of srun that is known here; it is passed on.")
         seen.setdefault(name, key)

@@ -1,4 +1,4 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Nodes, endpoints, processes, ports: who runs where. Knows no engine and no Slurm."""
+"""Nodes, endpoints, processes, ports: the placement of a job. Independent of engines and of Slurm."""

@@ -4,7 +4,7 @@
 """Placing workers (endpoints) on nodes and GPUs.
 
 The rules are srtctl's: prefill, then decode, then aggregated workers, with one cursor over nodes and GPUs.
-Where srtctl lets two workers share a GPU or runs past the last node, this refuses and shows the sum.
+Where srtctl would share a GPU between workers or run past the last node, this raises an error with the sum.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Demand:
     gpus: int
 
     def nodes(self, gpus_per_node: int, spread: bool) -> int:
-        """Return how many nodes this demand alone fills."""
+        """Return the number of nodes that this demand fills."""
         if self.gpus >= gpus_per_node:
             return self.workers * -(-self.gpus // gpus_per_node)
         return self.workers if spread else -(-self.workers // (gpus_per_node // self.gpus))
@@ -64,7 +64,7 @@ def allocate(
 ) -> list[Endpoint]:
     """Return the endpoints of all *demands* in order; Error with the arithmetic when they do not fit.
 
-    :param spread: put each worker smaller than a node on a node of its own.
+    :param spread: give each worker smaller than a node its own node.
     :param share: let decode start on a node that prefill has not filled.
     """
     nodes = tuple(nodes)
@@ -76,7 +76,7 @@ def allocate(
         raise Error(does_not_fit(demands, len(nodes), gpus_per_node, spread, f"{endpoint}: {reason}"))
 
     for demand in demands:
-        # Modes keep to nodes of their own, unless there is no further node (decode_nodes: 0).
+        # Modes have separate nodes, unless there is no further node (decode_nodes: 0).
         if demand.mode == "decode" and offset and not share and cursor + 1 < len(nodes):
             cursor, offset = cursor + 1, 0
         for index in range(demand.workers):
@@ -113,7 +113,7 @@ def allocate(
 
 
 def does_not_fit(demands: Iterable[Demand], nodes: int, gpus_per_node: int, spread: bool, reason: str) -> str:
-    """Return the message of a plan that does not fit, with the sum that a person can check."""
+    """Return the error for a plan that does not fit, with the arithmetic."""
     parts, total_gpus, total_nodes = [], 0, 0
     for demand in demands:
         count = demand.nodes(gpus_per_node, spread)
@@ -121,7 +121,7 @@ def does_not_fit(demands: Iterable[Demand], nodes: int, gpus_per_node: int, spre
         parts.append(f"{demand.mode} {demand.workers} x {demand.gpus} GPUs = {gpus} GPUs on {count} node(s)")
         total_gpus, total_nodes = total_gpus + gpus, total_nodes + count
     return (
-        f"The workers do not fit the nodes. {'; '.join(parts)}; together {total_gpus} GPUs on {total_nodes} node(s) "
-        f"when each mode has its own. The job has {nodes} node(s) x {gpus_per_node} GPUs = {nodes * gpus_per_node} "
+        f"The workers do not fit the nodes. {'; '.join(parts)}. The total is {total_gpus} GPUs on {total_nodes} "
+        f"node(s) if each mode has its own. The job has {nodes} node(s) x {gpus_per_node} GPUs = {nodes * gpus_per_node} "
         f"GPUs for workers. {reason} Change the nodes, the workers or gpus_per_* under resources."
     )

@@ -26,15 +26,15 @@ Split = Callable[[Endpoint], list[tuple[str, tuple[int, ...], int]]]
 
 
 class Placed(TypedDict):
-    """What an earlier plan says of the processes of a job."""
+    """The processes of a job in an earlier plan."""
 
     processes: list[ProcessRecord]
 
 
 class Shift(NamedTuple):
-    """The first port of its kind that is not the next one, as the ports of *kind* are in the way.
+    """The first port of a family that is not the next number because of the ports of *kind*.
 
-    *owner* on *node* has *port* instead of *wish*; that happened so many *times*.
+    *owner* on *node* has *port* instead of *wish*; this happened *times* times.
     """
 
     owner: str
@@ -92,13 +92,13 @@ class Process:
 
 @dataclass
 class Layout:
-    """Everything that backends, frontends and benchmarks may know about where things are.
+    """Everything that backends, frontends and benchmarks may know about the placement.
 
-    ``addresses`` maps node names, in allocation order, to addresses. These are set by the plan: ``served_name``, the
-    model's public name, and ``served_by``, the path of the key that it is from; ``wiring``, the environment that
-    connects a process to the job's infrastructure; ``worker_urls``, where workers with an HTTP side of their own
-    answer, by process name. ``shifts`` is what :func:`_shifts` returns, ``surplus`` the allocation's further nodes,
-    which the job does not need.
+    ``addresses`` maps node names, in allocation order, to addresses. The plan sets ``served_name``, the
+    model's public name; ``served_by``, the path of its key in the spec; ``wiring``, the environment that
+    connects a process to the job's infrastructure; ``worker_urls``, the URLs of
+    workers with their own HTTP server, by process name. ``shifts`` is what :func:`_shifts` returns, ``surplus`` the nodes of the
+    allocation that the job does not need.
     """
 
     spec: JsonObject
@@ -125,7 +125,7 @@ class Layout:
 
     @property
     def contained(self) -> bool:
-        """True when the job's steps run in a container."""
+        """True if the job's steps run in a container."""
         return bool(self.spec["cluster"]["container_runtime"] != "none")
 
     @property
@@ -148,7 +148,7 @@ class Layout:
 
     @property
     def staged_model(self) -> str | None:
-        """Where workers copy the model to before they start, or None."""
+        """The directory to which workers copy the model before they start, or None."""
         folder, path = self.spec["model"]["stage_dir"], self.spec["model"]["path"]
         if not folder or path.startswith("hf:"):
             return None
@@ -156,12 +156,12 @@ class Layout:
 
     @cached_property
     def model_path(self) -> str:
-        """The model as a worker sees it: its own copy if there is one."""
+        """The model as a worker sees it: its local copy if there is one."""
         return self.staged_model or self.source_model
 
     @cached_property
     def model_origin(self) -> tuple[str, ...] | None:
-        """The path in the spec that a worker's model is from; None where it is a path in a container or a copy."""
+        """The path in the spec of a worker's model; None for a path in a container or a copy."""
         return ("model", "path") if self.model_path == self.spec["model"]["path"].removeprefix("hf:") else None
 
     @property
@@ -174,7 +174,7 @@ class Layout:
 
     @property
     def frontend_port(self) -> int:
-        """The port each frontend itself listens on."""
+        """The port that each frontend listens on."""
         return self.ports["frontend_internal" if self.nginx else "frontend"]
 
     @property
@@ -185,7 +185,7 @@ class Layout:
         return self.addresses[node]
 
     def observe(self, who: str) -> dict[str, Option]:
-        """Return the environment of tracing for *who*, a mode or "frontend"; the job's own values win over it."""
+        """Return the tracing environment of *who*, a mode or "frontend"; values of the job take precedence."""
         wanted = self.spec["observability"]
         found: list[Option] = []
         otel = wanted["enable_otel"] and wanted["otel_endpoint"]
@@ -205,24 +205,24 @@ class Layout:
 
     @property
     def parts(self) -> list[list[str]]:
-        """The nodes of each part of the job, as Slurm has it: one part, or two of a heterogeneous job."""
+        """The nodes of each component of the Slurm job: one, or two in a heterogeneous job."""
         if not self.spec["resources"]["het_jobs"]:
             return [list(self.addresses)]
         return [[node for node, group in self.het_groups.items() if group == number] for number in ("0", "1")]
 
     @cached_property
     def het_groups(self) -> dict[str, str]:
-        """The part of a heterogeneous job that each node is in, as a word: the decode nodes are the second."""
+        """The component of a heterogeneous job of each node, as text: the decode nodes are the second."""
         first = len(self.addresses) - self.spec["resources"]["decode_nodes"]
         return {node: "0" if index < first else "1" for index, node in enumerate(self.addresses)}
 
     @cached_property
     def node_numbers(self) -> dict[str, int]:
-        """The position of each worker node, by name."""
+        """The index of each worker node, by name."""
         return {node: index for index, node in enumerate(self.roles.workers)}
 
     def private_dir(self, step: str) -> str:
-        """Return a directory name for *step* that no other job, cluster or step on the same host uses."""
+        """Return a directory name for *step* that is unique on the host across jobs, clusters and steps."""
         run = hashlib.sha256(self.run_dir.encode()).hexdigest()[:8]
         return f"/tmp/srt-{self.job_id}-{run}-{step}"
 
@@ -236,7 +236,7 @@ class Layout:
 
 
 def demands(resources: JsonObject) -> list[Demand]:
-    """Return the workers that the *resources* section asks for, in placing order."""
+    """Return the workers that the *resources* section requests, in order of placement."""
     return [
         Demand(mode, resources[f"{mode}_workers"] or 0, resources[f"gpus_per_{mode}"] or resources["gpus_per_node"])
         for mode in ("prefill", "decode", "agg")
@@ -245,9 +245,9 @@ def demands(resources: JsonObject) -> list[Demand]:
 
 
 def worker_nodes(resources: JsonObject, share: bool = False) -> int:
-    """Return how many nodes the job has for workers.
+    """Return the number of nodes for workers.
 
-    :param share: prefill and decode fill nodes together, so that fewer nodes than the job names may do.
+    :param share: prefill and decode share nodes, so fewer nodes than the job names may suffice.
     """
     if share:
         gpus, wanted = resources["gpus_per_node"], demands(resources)
@@ -279,14 +279,14 @@ def build_layout(
     """Return the :class:`Layout` of *spec* on *allocation*.
 
     :param allocation: ``{id, run_dir, nodes: [{name, address}]}``.
-    :param multiple: several frontends are possible (the frontend's own answer).
-    :param infra: keys of ``ports`` that services on the infra node take.
+    :param multiple: the frontend supports several instances.
+    :param infra: keys of ``ports`` that services on the infra node use.
     :param share: prefill and decode may share a node.
-    :param families: the kinds of ports that workers get.
-    :param frontend_ports: keys of ``ports`` that each frontend takes beside its HTTP port.
-    :param split: ``split(endpoint)`` returns its processes as ``[(node, gpu_indices, start)]``; default: one a node.
-    :param embedded: the first worker itself is the public side; there is no frontend.
-    :param previous: an earlier plan of the same job, whose ports are kept where they still fit.
+    :param families: the families of ports that workers get.
+    :param frontend_ports: keys of ``ports`` that each frontend uses in addition to its HTTP port.
+    :param split: ``split(endpoint)`` returns its processes as ``[(node, gpu_indices, start)]``; default: one per node.
+    :param embedded: the first worker is the public endpoint; there is no frontend.
+    :param previous: an earlier plan of the same job, whose ports are kept if they are still free.
     """
     addresses, surplus = _needed_nodes(spec, allocation, share)
     roles = assign(addresses, Wish.of(spec))
@@ -323,20 +323,20 @@ def build_layout(
 
 
 def _needed_nodes(spec: JsonObject, allocation: Allocation, share: bool) -> tuple[dict[str, str], list[str]]:
-    """Return ({node: address} of those nodes of *allocation* that the job uses, the names of the others).
+    """Return ({node: address} of the nodes of *allocation* that the job uses, the names of the others).
 
-    Error when there are too few.
+    Error if there are too few.
     """
     addresses = {node["name"]: node["address"] for node in allocation["nodes"]}
     needed = worker_nodes(spec["resources"], share) + Wish.of(spec).nodes
     if len(addresses) < needed:
         raise Error(f"The job needs {needed} nodes, the allocation {allocation['id']} has {len(addresses)}.")
-    # An adopted allocation may be larger; its further nodes stay idle.
+    # An adopted allocation may be larger; its other nodes stay idle.
     return dict(list(addresses.items())[:needed]), list(addresses)[needed:]
 
 
 def place_workers(resources: JsonObject, workers: Sequence[str], share: bool) -> list[Endpoint]:
-    """Return the endpoints on the *workers* nodes; each half of a heterogeneous job keeps to its own."""
+    """Return the endpoints on the *workers* nodes; each component of a heterogeneous job has its own nodes."""
     gpus, spread = resources["gpus_per_node"], resources["spread_workers"]
     wanted = demands(resources)
     if not resources["het_jobs"]:
@@ -350,7 +350,7 @@ def _one_a_node(endpoint: Endpoint) -> list[tuple[str, tuple[int, ...], int]]:
 
 
 def _placed(roles: Roles, spec: JsonObject, endpoints: list[Endpoint]) -> Roles:
-    """Move the public node or the client to the first or last decode leader when the job says so."""
+    """Move the public node or the client to the first or last decode leader as the job requests."""
     leaders = [endpoint.nodes[0] for endpoint in endpoints if endpoint.mode == "decode"]
     where = {"first_decode": leaders[:1], "last_decode": leaders[-1:]}
     head = where.get(spec["frontend"]["orchestrator_placement"]) or [roles.head]
@@ -368,7 +368,7 @@ def _reserve_fixed(
     infra: Iterable[str],
     frontend_ports: Sequence[str],
 ) -> None:
-    """Take the ports of infrastructure, nginx and frontends, which are the same in every plan of the job."""
+    """Reserve the ports of infrastructure, nginx and frontends, which are the same in every plan of the job."""
     fixed = [(roles.infra, key) for key in infra]
     fixed.append((roles.head, "frontend"))
     fixed += [
@@ -381,7 +381,7 @@ def _reserve_fixed(
 def _give_ports(
     book: PortBook, processes: list[Process], families: Sequence[Family], previous: Placed | None
 ) -> list[Shift]:
-    """Give each process its ports, those of the *previous* plan first; return what :func:`_shifts` says of them."""
+    """Assign ports to each process, those of the *previous* plan first; return the result of :func:`_shifts`."""
     before = {one["name"]: one for one in previous["processes"]} if previous else {}
     leaders = {process.endpoint.name: process for process in processes if process.leader}
     wanted = [
@@ -390,7 +390,7 @@ def _give_ports(
         for family in families
         if family.who == "process" or process.leader and (family.who == "leader" or process.mode == "prefill")
     ]
-    # Kept ports first: a new worker must not take the number of one that runs.
+    # Kept ports first: a new worker must not take the port of a running one.
     rest = []
     for process, family, node in wanted:
         old = before.get(process.name)
@@ -413,9 +413,9 @@ def _give_ports(
 
 
 def _shifts(book: PortBook, wanted: Iterable[tuple[Process, Family, str]]) -> list[Shift]:
-    """Return the shifts of *wanted* (process, family, node), one for each family and each kind in its way.
+    """Return the shifts of *wanted* (process, family, node), one for each family and each kind that displaces it.
 
-    It looks at the ports alone, so that a plan that keeps them says the same about them.
+    It depends on the ports alone, so a plan that keeps them returns the same shifts.
     """
     following: dict[Counter, int] = {}
     found: dict[tuple[str, str], Shift] = {}

@@ -14,9 +14,9 @@ class Option(NamedTuple):
 
     ``name``    an option's name without its dashes, or a variable's name
     ``value``   true is the bare flag; false and null leave an option out
-    ``path``    the path in the spec that the value is from; None: the plan decides it
-    ``lost``    ``(value, path)`` of the job's own value that gave way to this one, or None
-    ``tied``    name and value are one word of the command line, ``--name=value``
+    ``path``    the path of the value in the spec; None: the plan sets it
+    ``lost``    ``(value, path)`` of the job's value that this one replaces, or None
+    ``tied``    name and value are one word on the command line, ``--name=value``
     """
 
     name: str
@@ -39,12 +39,12 @@ class Option(NamedTuple):
         if isinstance(value, (list, tuple)):
             return [flag, *map(word, value)]
         text = value if value.__class__ is str else word(value)
-        # A parser takes a value that looks like a flag for one, unless it is tied to its own.
+        # A parser reads a value that looks like a flag as one, unless it is joined to its option.
         looks_like_flag = text[:1] == "-" and not text[1:2].isdigit()
         return [f"{flag}={text}"] if tied or looks_like_flag else [flag, text]
 
     def text(self) -> str:
-        """Return the value as a person reads it on the command line; true and false by these words."""
+        """Return the value as on the command line; true and false as these words."""
         if isinstance(self.value, bool):
             return str(self.value).lower()
         values = self.value if isinstance(self.value, (list, tuple)) else [self.value]
@@ -52,7 +52,7 @@ class Option(NamedTuple):
 
 
 def word(value) -> str:
-    """Return one option value as text; whole floats keep their point only where Python prints it."""
+    """Return one option value as text; whole floats keep the point that Python prints."""
     if isinstance(value, (dict, list, tuple)):
         return json.dumps(value, separators=(",", ":"))
     if isinstance(value, float) and value.is_integer():
@@ -61,7 +61,7 @@ def word(value) -> str:
 
 
 def as_option(text: str, path: tuple):
-    """Return the :class:`Option` that the word *text* of a command line is; a word that is none as it is."""
+    """Return the :class:`Option` for the word *text* of a command line; other words unchanged."""
     if not text.startswith("--") or text == "--":
         return text
     name, sign, value = text[2:].partition("=")
@@ -69,19 +69,19 @@ def as_option(text: str, path: tuple):
 
 
 def override(own, given) -> list[Option]:
-    """Return the options *own*, those of *given* over them: an option keeps its place and is there once."""
+    """Return the options *own*, overridden by *given*; each option keeps its position and appears once."""
     table = {option.name: option for option in own}
     table.update({option.name: option for option in given})
     return list(table.values())
 
 
 def variables(table: dict, path: tuple) -> dict[str, Option]:
-    """Return the environment *table*, which stands at *path* of the spec, with the origins of its variables."""
+    """Return the environment *table*, at *path* of the spec, with the origins of its variables."""
     return {name: Option(name, value, (*path, name)) for name, value in table.items()}
 
 
 def argv_of(words) -> tuple[list[str], list[Option]]:
-    """Return (the command line of *words*, which are texts and options; those options that have an origin)."""
+    """Return (the command line of *words*, texts and options; the options that have an origin)."""
     argv, known = [], []
     for one in words:
         if one.__class__ is Option:
@@ -94,6 +94,6 @@ def argv_of(words) -> tuple[list[str], list[Option]]:
 
 
 def env_of(table) -> tuple[dict[str, str], list[Option]]:
-    """Return (the environment of *table*, which has texts and variables by name; those variables)."""
+    """Return (the environment of *table*, texts and variables by name; the variables)."""
     known = [one for one in table.values() if one.__class__ is Option]
     return {**table, **{one.name: one.value for one in known}}, known

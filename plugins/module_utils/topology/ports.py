@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Port numbers: fixed ones of the services, counted ones of the workers, none twice on a node."""
+"""Port numbers: fixed ones for services, counted ones for workers, each used once per node."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ..failures import Error
 
 HIGHEST = 65535
 
-# A counter of ports: the family's name, and the node, None where it counts through the whole job.
+# A counter of ports: the family's name and the node, or None if it counts across the job.
 Counter = tuple[str, Optional[str]]
 
 
 class PortConflict(Error):
-    """Two services of the job have one fixed port on one node."""
+    """Two services of the job have the same fixed port on one node."""
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,10 @@ class Family:
     """A kind of worker port.
 
     :param name: the base's key in the job's ``ports`` section.
-    :param scope: "node" counts from the base on each node; "job" counts once through the whole job.
-    :param who: who gets one: each "process", each "leader", or the leaders of "prefill" endpoints.
-    :param shared: the other ranks of the endpoint are told the leader's number.
-    :param size: consecutive ports that one owner gets.
+    :param scope: "node" counts from the base on each node; "job" counts across the job.
+    :param who: the owners: each "process", each "leader", or the leaders of "prefill" endpoints.
+    :param shared: the other ranks of the endpoint get the leader's number.
+    :param size: consecutive ports per owner.
     """
 
     name: str
@@ -48,7 +48,7 @@ WORKER_FAMILIES = (
 
 
 class PortBook:
-    """Gives out ports and remembers their owners. The order of the calls alone decides the numbers."""
+    """Assigns ports and records their owners. The numbers depend only on the order of the calls."""
 
     def __init__(self, bases: Mapping[str, int]) -> None:
         self.bases = bases
@@ -56,11 +56,11 @@ class PortBook:
         self._next: dict[Counter, int] = {}
 
     def reserve(self, node: str, port: int, owner: str) -> int:
-        """Take a fixed *port*; PortConflict when it has another owner on that node."""
+        """Reserve a fixed *port*; PortConflict if it has another owner on that node."""
         taken = self.owners.setdefault((node, port), owner)
         if taken != owner:
             raise PortConflict(
-                f"Port {port} on {node} is wanted by {taken} and by {owner}. Change one of them under ports in the job."
+                f"Port {port} on {node} is used by both {taken} and {owner}. Change one of them under ports in the job."
             )
         return port
 
@@ -70,13 +70,13 @@ class PortBook:
 
     def _last_taken(self, node: str, port: int, size: int) -> int | None:
         """Return the last of *size* ports from *port* on that is taken on *node*, or None."""
-        if size == 1:  # nearly always
+        if size == 1:  # the usual case
             return port if (node, port) in self.owners else None
         numbers = range(port + size - 1, port - 1, -1)
         return next((number for number in numbers if (node, number) in self.owners), None)
 
     def keep(self, node: str, port: int | None, owner: str, size: int = 1) -> int | None:
-        """Take a port of an earlier plan if it is still free; return it, else None."""
+        """Reserve the port of an earlier plan if it is still free; return it, else None."""
         if not isinstance(port, int) or port + size - 1 > HIGHEST or not self.free(node, port, size):
             return None
         return self._take(node, port, owner, size)
@@ -85,7 +85,7 @@ class PortBook:
         """Return the next free port of *family* on *node*."""
         counter = (family.name, node if family.scope == "node" else None)
         port = self._next.get(counter, self.bases[family.name])
-        # The size may be any number of a job: ports beyond the last one are never looked at.
+        # The size comes from the job and may be any number: ports beyond the last one are never checked.
         while port + family.size - 1 <= HIGHEST:
             taken = self._last_taken(node, port, family.size)
             if taken is None:
@@ -101,7 +101,7 @@ class PortBook:
         return self._take(node, port, owner, family.size)
 
     def in_the_way(self, node: str, family: Family, wish: int, port: int) -> list[str]:
-        """Return the kinds of the ports for which *family* has *port* on *node* and not *wish*, the next of its own.
+        """Return the kinds of ports because of which *family* has *port* on *node* instead of *wish*, the next number.
 
         Kinds are the names of families, and "ports.frontend" or the like for a fixed port.
         """

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What each node of an allocation is for."""
+"""The roles of the nodes of an allocation."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from ..json_types import JsonObject
 
 @dataclass(frozen=True)
 class Wish:
-    """Which services want nodes of their own.
+    """Which services request dedicated nodes.
 
-    :param colocate: the dedicated services share one node instead of having one each.
+    :param colocate: the dedicated services share one node.
     """
 
     infra: bool = False
@@ -26,7 +26,7 @@ class Wish:
 
     @classmethod
     def of(cls, spec: JsonObject) -> Wish:
-        """Return the wish that the job's *spec* expresses."""
+        """Return what the job's *spec* requests."""
         return cls(
             infra=spec["infra"]["etcd_nats_dedicated_node"],
             frontend=spec["frontend"]["dedicated_node"],
@@ -36,7 +36,7 @@ class Wish:
 
     @property
     def nodes(self) -> int:
-        """The number of nodes beside those of the workers."""
+        """The number of nodes in addition to the workers' nodes."""
         wanted = self.infra + self.frontend + self.client
         return min(wanted, 1) if self.colocate else wanted
 
@@ -54,13 +54,13 @@ class Roles:
 def assign(nodes: Iterable[str], wish: Wish) -> Roles:
     """Return the :class:`Roles` of *nodes* (names in allocation order); Error when there are too few.
 
-    A shared dedicated node is the first one, or the last one as soon as the client is on it: the client's
-    node is always the last. Separate dedicated nodes come first, infra before frontend.
+    The client's node is always the last one. A dedicated node shared with the client is therefore the last, otherwise
+    the first. Separate dedicated nodes come first, infra before frontend.
     """
     nodes = tuple(nodes)
     if len(nodes) <= wish.nodes:
         raise Error(
-            f"{wish.nodes} dedicated node(s) and at least 1 node for workers are needed, the job has {len(nodes)}."
+            f"{wish.nodes} dedicated node(s) and at least 1 node for workers are needed, but the job has {len(nodes)}."
         )
     infra = frontend = client = None
     rest = list(nodes)
@@ -78,11 +78,11 @@ def assign(nodes: Iterable[str], wish: Wish) -> Roles:
 
 
 def frontend_nodes(roles: Roles, multiple: bool, additional: int) -> tuple[tuple[str, ...], bool]:
-    """Return the nodes of the frontends and whether nginx stands before them.
+    """Return the nodes of the frontends and whether nginx runs before them.
 
     One frontend on the head node, without nginx, unless *multiple* and there are several worker nodes. Then
-    nginx takes the public port of the head node and *additional* + 1 frontends (at most one a node) go to the
-    worker nodes that are not the head: on the head they would compete with nginx and the infrastructure.
+    nginx takes the public port of the head node and *additional* + 1 frontends (at most one per node) go to the
+    worker nodes other than the head, where they would compete with nginx and the infrastructure.
     """
     others = [node for node in roles.workers if node != roles.head]
     if not multiple or len(roles.workers) < 2 or not others:

@@ -1,14 +1,14 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The shape of a step: all that crosses from planning to doing."""
+"""The structure of a step, the interface between planning and execution."""
 
 from __future__ import annotations
 
 from .options import argv_of, env_of
 
-# Runs a command with a private directory that is empty at the start and gone at the end. The shell stays, so that
-# it can clean up; it passes TERM on and waits for the child, however often a signal interrupts the wait.
+# Runs a command with a private directory that is empty at the start and removed at the end. The shell keeps running
+# to clean up; it forwards TERM and waits for the child, however often a signal interrupts the wait.
 GUARD = """\
 dir=$1; shift
 umask 077; rm -rf -- "$dir"; mkdir -p -- "$dir" || exit 1
@@ -18,25 +18,24 @@ wait "$child"; code=$?
 while kill -0 "$child" 2>/dev/null; do wait "$child"; code=$?; done
 rm -rf -- "$dir"; exit "$code\""""
 
-# How a step whose tasks are the ranks of one MPI program is launched.
+# Launch options of a step whose tasks are the ranks of one MPI program.
 MPI = {"mpi": "pmix", "oversubscribe": None, "cpu-bind": "verbose,none"}
 
 
 def make_step(name, tier, nodes, argv, env=None, **other):
     """Return a step with every key; *other* overrides the defaults.
 
-    ``digest``, ``container``, ``mounts`` and the common ``preamble`` are set by the plan, which knows them. It also
-    takes ``made_of`` away: the options and the variables that have an origin.
+    ``digest``, ``container``, ``mounts`` and the common ``preamble`` are set by the planner. It also
+    removes ``made_of``: the options and variables that have an origin.
 
-    ``kind`` says what the step is: worker, frontend, benchmark, or a service by its own name. ``mode`` is that of a
-    worker, ``index`` the number of its endpoint, or of a frontend, and ``rank`` that of the process in its endpoint.
+    ``kind`` is worker, frontend, benchmark, or a service by its own name. ``mode`` is a worker's
+    mode, ``index`` the number of its endpoint or of a frontend, ``rank`` that of the process in its endpoint.
 
-    ``needs`` names steps of an earlier tier without which this one cannot go on: when one of them was started
-    anew, this one is started anew too.
+    ``needs`` names steps of an earlier tier that this one depends on: if one of them is restarted, so is this one.
 
     :param argv: words and :class:`options.Option`.
     :param env: ``{name: text or Option}``.
-    :param preamble: shell text that runs before this step's command (after the common preamble).
+    :param preamble: shell text that runs before the command, after the common preamble.
     """
     argv, options = argv_of(argv)
     env, variables = env_of(env or {})
@@ -68,7 +67,7 @@ def make_step(name, tier, nodes, argv, env=None, **other):
 
 
 def http_check(name, host, port, path, steps, **other):
-    """Return a check that asks ``http://host:port/path`` until the answer is as expected."""
+    """Return a check that polls ``http://host:port/path`` until the response is as expected."""
     check = {
         "name": name,
         "kind": "http",

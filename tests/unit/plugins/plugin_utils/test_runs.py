@@ -94,7 +94,7 @@ def completed(monkeypatch, tmp_path):
 def test_the_task_says_whether_extra_vars_count(completed):
     assert completed({"job_id": "5"}, jobid="31", **JOB) == {"job_id": "5"}
     assert completed({"extra_vars": True}, **JOB) == {"job_names": ["aa"]}
-    with pytest.raises(SpecError, match="jobid: is no variable of srt.slurm. Did you mean job_id"):
+    with pytest.raises(SpecError, match="jobid: is not a variable of srt.slurm. Did you mean job_id"):
         completed({"extra_vars": True}, jobid="31")
 
 

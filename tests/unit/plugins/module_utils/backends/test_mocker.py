@@ -164,7 +164,9 @@ def test_workers_of_a_modes_own_options_count():
 
 @pytest.mark.parametrize("value", [0, -1, 1.5, "x", True])
 def test_workers_of_a_mode_must_be_a_number(value):
-    with pytest.raises(SpecError, match=r"backend.mocker_config.decode.num-workers: is .*, a whole number from 1 on"):
+    with pytest.raises(
+        SpecError, match=r"backend.mocker_config.decode.num-workers: is .*; expected a positive whole number"
+    ):
         jobs.spec_of(backend={"mocker_config": {"decode": {"num-workers": value}}})
 
 

@@ -277,7 +277,7 @@ def test_a_worker_that_speaks_grpc_is_asked_no_http():
     assert token["path"] == "/v1/chat/completions" and token["body"]["messages"] and "prompt" not in token["body"]
     assert any(note.startswith("benchmark: sa-bench asks /v1/completions") for note in plan["notes"])
     (note,) = [note for note in plan["notes"] if note.startswith("profiling")]
-    assert note == "profiling: prefill workers have grpc-mode, so it cannot be started in them over HTTP."
+    assert note == "profiling: prefill workers have grpc-mode, so profiling cannot be started over HTTP."
     before = plan["benchmark"]["points"][0]["step"]["preamble"]
     assert "http://10.0.0.2:30000/start_profile" in before and "30001" not in before and "10.0.0.1" not in before
     # Nobody is left to be asked.
@@ -295,7 +295,7 @@ def test_a_port_that_the_plan_leaves_unset_is_not_the_jobs():
     plan = plan_of("sglang", environment=environment)
     env = jobs.step(plan, "prefill_0")["env"]
     assert "DYN_SYSTEM_PORT" not in env and env["OTHER"] == "1"
-    assert "environment: DYN_SYSTEM_PORT: the plan decides this itself, for each process." in plan["notes"]
+    assert "environment: DYN_SYSTEM_PORT: ignored, the plan sets this for each process." in plan["notes"]
 
 
 def test_the_store_is_found_where_the_plan_put_it():
@@ -310,8 +310,8 @@ def test_the_store_is_found_where_the_plan_put_it():
     assert env["MOONCAKE_LOCAL_HOSTNAME"] == "ib0-host"
     told = [note for note in plan["notes"] if "MOONCAKE" in note]
     assert told == [
-        "environment: MOONCAKE_LOCAL_HOSTNAME, MOONCAKE_MASTER: the plan decides this itself, for each process.",
-        "backend.mooncake_kv_store.env: MOONCAKE_MASTER: the plan decides this itself, for each process.",
+        "environment: MOONCAKE_LOCAL_HOSTNAME, MOONCAKE_MASTER: ignored, the plan sets this for each process.",
+        "backend.mooncake_kv_store.env: MOONCAKE_MASTER: ignored, the plan sets this for each process.",
     ]
     # Without a store of the job's, it may use another one.
     plan = plan_of("sglang", backend={"type": "sglang"}, environment=given)
@@ -343,7 +343,7 @@ def test_options_of_the_mooncake_master(extra, passed, note):
     names = [word.lstrip("-").partition("=")[0].removeprefix("no") for word in argv[1:] if word.startswith("--")]
     assert len(names) == len(set(names))
     told = [one.partition("master_extra_args: ")[2] for one in plan["notes"] if "master_extra_args" in one]
-    assert told == ([f"{note}: the plan sets this itself; see ports.mooncake*."] if note else [])
+    assert told == ([f"{note}: ignored, the plan sets thisf; see ports.mooncake*."] if note else [])
 
 
 @pytest.mark.parametrize("kind", ["sglang", "trtllm", "vllm", "mocker"])

@@ -36,7 +36,7 @@ def notes(*arguments, **changes):
 def test_a_size_is_a_whole_number_from_1_on(backend, value):
     key = "data_parallel_size" if backend == "mocker" else "tensor_parallel_size"
     found = problems(backend, {key: value})
-    assert list(found) == [key] and "a whole number from 1 on is expected" in found[key]
+    assert list(found) == [key] and "expected a positive whole number" in found[key]
 
 
 @pytest.mark.parametrize(

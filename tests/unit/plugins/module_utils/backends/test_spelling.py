@@ -41,7 +41,7 @@ def test_nothing_is_passed_twice():
     argv = jobs.step(plan, "agg_0")["argv"]
     assert jobs.option(argv, "--x") == "5" and jobs.option(argv, "--x-y") == "3"
     assert argv.count("--port") == 1 and jobs.option(argv, "--port") != "9"
-    assert [note for note in plan["notes"] if note.endswith(": port: the plan sets this itself.")]
+    assert [note for note in plan["notes"] if note.endswith(": port: ignored, the plan sets this.")]
 
 
 def test_sglang():
@@ -61,9 +61,9 @@ def test_sglang():
     ]
     assert jobs.option(argv, "--tensor-parallel-size") == "8" and jobs.option(argv, "--data-parallel-size") == "4"
     assert replaced(plan) == [
-        "dp_size replaces dp-size 2; both are names of one option.",
-        "tp-size replaces tensor-parallel-size 4; both are names of one option.",
-        "tp-size replaces tp 2; both are names of one option.",
+        "dp_size replaces dp-size 2. Both are names of the same option.",
+        "tp-size replaces tensor-parallel-size 4. Both are names of the same option.",
+        "tp-size replaces tp 2. Both are names of the same option.",
     ]
     # The ports of attention ranks are counted from the same value.
     assert jobs.plan_of(spec=plan["spec"])["processes"][0]["ports"] == plan["processes"][0]["ports"]
@@ -92,7 +92,9 @@ def test_trtllm_writes_the_engines_spelling_once():
     plan = plan_of("trtllm", options)
     text = next(one["content"] for one in plan["files"] if one["path"] == "trtllm_config_agg.yaml")
     assert yaml.safe_load(text) == {"max_batch_size": 3, "moe_expert_parallel_size": 2, "tensor_parallel_size": 8}
-    assert replaced(plan) == ["tensor_parallel_size replaces tensor-parallel-size 4; both are names of one option."]
+    assert replaced(plan) == [
+        "tensor_parallel_size replaces tensor-parallel-size 4. Both are names of the same option."
+    ]
 
 
 def test_vllm_knows_only_the_full_names():
@@ -105,7 +107,7 @@ def test_mocker():
     plan = plan_of("mocker", {"dp-size": 2, "data_parallel_size": 4})
     argv = jobs.step(plan, "agg_0")["argv"]
     assert argv.count("--data-parallel-size") == 1 and jobs.option(argv, "--data-parallel-size") == "2"
-    assert replaced(plan) == ["dp-size replaces data_parallel_size 4; both are names of one option."]
+    assert replaced(plan) == ["dp-size replaces data_parallel_size 4. Both are names of the same option."]
 
 
 def test_equal_digests_mean_equal_command_lines():

@@ -92,7 +92,7 @@ def test_data_parallel_per_gpu():
     assert jobs.option(steps[9]["argv"], "--device-ids") == "1" and steps[9]["nodes"] == ["n3"]
     assert len({step["log"] for step in steps}) == 16
     assert {jobs.option(step["argv"], "--data-parallel-rpc-port") for step in steps} == {"8400"}
-    assert any("data-parallel-rpc-port: the plan sets this itself" in note for note in plan["notes"])
+    assert any("data-parallel-rpc-port: ignored, the plan sets thisf" in note for note in plan["notes"])
     assert any("per_gpu" in note for note in plan["notes"])
 
 
@@ -133,9 +133,9 @@ def test_a_connector_of_null_is_none_and_an_absent_one_is_the_default():
     "backend, path, words",
     [
         ({"connector": "nixll"}, "connector", "Did you mean nixl?"),
-        ({"connector": "moon"}, "connector", "expected is one of nixl, lmcache, kvbm, none, or JSON"),
+        ({"connector": "moon"}, "connector", "expected one of nixl, lmcache, kvbm, none, or JSON"),
         ({"connector": '{"kv_connector": '}, "connector", "which is not JSON"),
-        ({"connector": "[1]"}, "connector", "expected is one of nixl"),
+        ({"connector": "[1]"}, "connector", "expected one of nixl"),
         (modes(decode={"connector": "x"}), "vllm_config.decode.connector", "or JSON"),
         (modes(decode={"connector": 5}), "vllm_config.decode.connector", "a mapping or the JSON text of one"),
         (modes(decode={"kv-transfer-config": "Nixl"}), "vllm_config.decode.kv-transfer-config", "not JSON"),
@@ -287,7 +287,7 @@ def test_a_worker_over_nodes_has_no_port_of_the_jobs_either(value):
         step = jobs.step(plan, name)
         assert "VLLM_PORT" not in step["env"] and step["env"]["OTHER"] == "1"
     told = [note for note in plan["notes"] if "VLLM_PORT" in note]
-    assert told == ["backend.decode_environment: VLLM_PORT: the plan decides this itself, for each process."]
+    assert told == ["backend.decode_environment: VLLM_PORT: ignored, the plan sets this for each process."]
 
 
 def test_several_names():

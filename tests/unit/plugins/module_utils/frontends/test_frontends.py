@@ -190,7 +190,7 @@ def test_host_and_port_of_trtllm_serve_give_way_with_a_note():
     plan = jobs.plan_of(**changes)
     text = next(one["content"] for one in plan["files"] if one["path"] == "trtllm_serve.yaml")
     assert text.startswith('hostname: "0.0.0.0"\nport: 8000\nmax_retries: 3\n')
-    assert "frontend.server_config_extra: port, hostname: the plan sets this itself." in plan["notes"]
+    assert "frontend.server_config_extra: port, hostname: ignored, the plan sets this." in plan["notes"]
     plan = jobs.plan_of(resources=jobs.AGGREGATED, **changes)
     (note,) = [note for note in plan["notes"] if "no effect" in note]
     assert note.startswith("frontend.server_config_extra: no effect, the worker itself")
@@ -200,7 +200,7 @@ def test_vllm_serve_takes_no_options_but_says_that_host_and_port_are_the_plans()
     changes = {"resources": jobs.AGGREGATED, "backend": {"type": "vllm"}}
     plan = jobs.plan_of(**changes, frontend={"type": "vllm", "args": {"host": "x", "port": 1}})
     assert any(note.startswith("frontend.args: host, port: the plan sets this") for note in plan["notes"])
-    with pytest.raises(SpecError, match="has no program to go to"):
+    with pytest.raises(SpecError, match="is not used: no frontend program runs"):
         jobs.plan_of(**changes, frontend={"type": "vllm", "args": {"router-mode": "kv"}})
 
 
@@ -208,7 +208,7 @@ def test_vllm_serve_takes_no_options_but_says_that_host_and_port_are_the_plans()
 def test_what_has_no_effect_without_a_frontend_is_a_note(kind):
     frontend = {"type": "vllm" if kind == "vllm" else "trtllm_serve", "env": {"A": "1"}, "dedicated_node": True}
     changes = {"resources": jobs.AGGREGATED, "backend": {"type": kind}, "frontend": frontend}
-    stays = "frontend.dedicated_node: the worker itself is the public side, so that node stays empty."
+    stays = "frontend.dedicated_node: the worker is the public endpoint, so that node stays idle."
     notes = jobs.plan_of(**changes)["notes"]
     assert stays in notes and any(note.startswith("frontend.env: no effect, the worker itself") for note in notes)
     # The client is on it.

@@ -43,7 +43,7 @@ def problems(**changes):
         ({"name": "n" * 201}, "name", "has 201 bytes"),
         ({"name": "é" * 101}, "name", "has 202 bytes"),
         ({"slurm": {"account": "a\n#SBATCH --uid=0"}}, "slurm.account", "line break"),
-        ({"environment": {"a-b": "1"}}, "environment.a-b", "name of an environment variable"),
+        ({"environment": {"a-b": "1"}}, "environment.a-b", "name for an environment variable"),
         ({"backend": {"prefill_environment": {"1A": "1"}}}, "backend.prefill_environment.1A", "environment variable"),
         ({"frontend": {"env": {"": "1"}}}, "frontend.env.", "environment variable"),
         ({"environment": {"A": "x\0y"}}, "environment.A", "zero byte"),
@@ -62,20 +62,20 @@ def problems(**changes):
         ({"sbatch_directives": {"gpus-per-node": 4}}, "sbatch_directives.gpus-per-node", "needs 8"),
         ({"sbatch_directives": {"nodelist": "n[1-3]"}}, "sbatch_directives.nodelist", "names 3 nodes"),
         ({"sbatch_directives": {"time": 14400}}, "sbatch_directives.time", "with quotes"),
-        ({"sbatch_directives": {"time": "soon"}}, "sbatch_directives.time", "no Slurm time"),
+        ({"sbatch_directives": {"time": "soon"}}, "sbatch_directives.time", "not a Slurm time"),
         ({"sbatch_directives": {"cpus-per-taks": 4}}, "sbatch_directives.cpus-per-taks", "no option of sbatch"),
         (
             {"backend": {"mocker_config": {"prefill": {"max num seqs": 4}}}},
             "backend.mocker_config.prefill.max num seqs",
-            "name of an option",
+            "not a valid option name",
         ),
-        ({"frontend": {"args": {"--router mode": "kv"}}}, "frontend.args.--router mode", "name of an option"),
+        ({"frontend": {"args": {"--router mode": "kv"}}}, "frontend.args.--router mode", "not a valid option name"),
         (
             {"frontend": {"args": {"router-mode": "kv", "router_mode": "kv"}}},
             "frontend.args.router_mode",
             "also as router-mode",
         ),
-        ({"benchmark": {"aiperf_args": {"": 1}}}, "benchmark.aiperf_args.", "name of an option"),
+        ({"benchmark": {"aiperf_args": {"": 1}}}, "benchmark.aiperf_args.", "not a valid option name"),
         ({"dynamo": {"wheel": "a/b.whl"}}, "dynamo.wheel", "a version such as"),
         ({"dynamo": {"wheel": " "}}, "dynamo.wheel", "a version such as"),
         ({**INSTALLED, "dynamo": {"install": True, "version": ""}}, "dynamo.version", "is empty"),
@@ -143,7 +143,7 @@ def test_what_cannot_be_run_yet_is_refused_but_can_be_rehearsed(changes):
     with pytest.raises(SpecError):
         jobs.spec_of(**changes)
     spec, notes = rehearse(jobs.raw(**changes))
-    assert any("The plan is shown all the same" in note for note in notes)
+    assert any("The plan is shown anyway" in note for note in notes)
     assert jobs.plan_of(spec)["steps"]
 
 
@@ -249,7 +249,7 @@ def test_other_values_are_told():
     assert problems(container_mounts="/a:/b")["container_mounts"] == 'is "/a:/b"; expected a mapping.'
 
 
-BARE = "model.container: not given, so workers run on the nodes themselves. Write none if that is meant."
+BARE = "model.container: not set, so workers run directly on the nodes. Write none to confirm."
 
 
 @pytest.mark.parametrize("runtime, told", [("", True), ("pyxis", True), ("apptainer", True), ("none", False)])
@@ -264,7 +264,7 @@ def test_a_job_without_an_image_where_containers_run(tmp_path, runtime, told):
     assert BARE not in notes(jobs.raw(model={"container": "image:1"}))
     # There is a note already.
     found = notes(jobs.raw(model={"container": None}, dynamo={"install": True}))
-    assert BARE not in found and any("the job runs in no container" in note for note in found)
+    assert BARE not in found and any("the job does not run in a container" in note for note in found)
 
 
 @pytest.mark.parametrize(

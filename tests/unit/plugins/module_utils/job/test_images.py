@@ -68,8 +68,8 @@ def test_names_in_registries_stay(tmp_path, path, text):
         ("/nope/i.sqsh", "/nope/i.sqsh, which does not exist here", False),
         ("./i.sqsh", "/job/i.sqsh, which does not exist here", False),
         ("~/i.sqsh", "/home/i.sqsh, which does not exist here", False),
-        ("below/i.sqsh", "no short name in the cluster file, no file, and no image with a tag", False),
-        ("foo", "no short name in the cluster file, no file, and no image with a tag", False),
+        ("below/i.sqsh", "not a short name in the cluster file, a file, or an image with a tag", False),
+        ("foo", "not a short name in the cluster file, a file, or an image with a tag", False),
         ("$NOPE/i.sqsh", "names the variable NOPE, which is not set", True),
     ],
 )

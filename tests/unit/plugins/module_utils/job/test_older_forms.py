@@ -26,7 +26,7 @@ def modern(text):
         ("backend: {num_additional_frontends: 3}", "frontend.num_additional_frontends", 3, None),
         ("backend: {gpu_type: gb200}", "resources.gpu_type", "gb200", None),
         ("backend: {use_sglang_router: true}", "frontend.type", "sglang", "frontend.type: sglang"),
-        ("backend: {use_sglang_router: false}", "frontend.type", None, "frontend.type, which is dynamo"),
+        ("backend: {use_sglang_router: false}", "frontend.type", None, "frontend.type, which defaults to dynamo"),
         ("profiling: {isl: 7}", "benchmark.isl", 7, None),
         ("profiling: {osl: 7}", "benchmark.osl", 7, None),
         ("profiling: {concurrency: 24}", "benchmark.concurrencies", [24], None),

@@ -59,14 +59,14 @@ def test_placeholders_of_mounts():
 @pytest.mark.parametrize(
     "table, words",
     [
-        ({"/a": "/b/{job_di}"}, "has {job_di}, which is no placeholder. Did you mean {job_id}"),
-        ({"/a/{x y}": "/b"}, "Known are: job_id"),
+        ({"/a": "/b/{job_di}"}, "has {job_di}, which is not a known placeholder. Did you mean {job_id}"),
+        ({"/a/{x y}": "/b"}, "Known placeholders: job_id"),
         ({"/a": "/b/$UNSET"}, "UNSET, which is not set"),
         ({"/a": ""}, "that path must be absolute"),
         ({"/a": "$REL/x"}, 'has "rel/x" inside the container; that path must be absolute'),
         ({"/a,b": "/c"}, "has a comma"),
         ({"/a:b": "/c"}, "has a colon in the host's path"),
-        ({"/a": "/b:ro:rw"}, "a path and :options are expected"),
+        ({"/a": "/b:ro:rw"}, "expected a path and :options"),
         ({"/a\n": "/b"}, "control character"),
         ({"/a\u2028": "/b"}, "control character"),
         ({"$TEAM": "/b", "/team": "/c"}, "is mounted at /b already"),
@@ -80,13 +80,13 @@ def test_bad_mounts(table, words):
 
 @pytest.mark.parametrize("text", ["", "x", "/a:b"])
 def test_bad_extra_mounts(text):
-    with pytest.raises(SpecError, match="a mount is host:container"):
+    with pytest.raises(SpecError, match="expected host:container"):
         spec_of(extra_mount=[text])
 
 
 @pytest.mark.parametrize(
     "text, words",
-    [("/a:/b:ro:x", ":options are expected"), ("/a,b:/c", "comma"), ("/{job_id}:/a", "only container_mounts")],
+    [("/a:/b:ro:x", "a path and :options"), ("/a,b:/c", "comma"), ("/{job_id}:/a", "only container_mounts")],
 )
 def test_extra_mounts_that_srun_would_read_otherwise(text, words):
     with pytest.raises(SpecError) as caught:
@@ -198,9 +198,9 @@ def test_where_a_model_is_staged(monkeypatch, text, new):
     "text, words",
     [
         ("scratch/m", 'is "scratch/m"; an absolute path'),
-        ("./m", "an absolute path"),
-        ("/", "below the root"),
-        ("~nobody-such/m", "an absolute path"),
+        ("./m", "expected an absolute path"),
+        ("/", "on the compute nodes below /"),
+        ("~nobody-such/m", "expected an absolute path"),
         ("/a:b/m", "colon"),
         ("/a,b", "comma"),
         ("$UNSET/m", "UNSET, which is not set"),

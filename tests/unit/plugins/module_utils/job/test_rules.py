@@ -19,7 +19,7 @@ def problems(**changes):
     "changes, path, words",
     [
         ({"resources": {"agg_workers": 1}}, "resources", "agg_* keys and prefill"),
-        ({"resources": dict.fromkeys(jobs.AGGREGATED)}, "resources", "nothing about workers"),
+        ({"resources": dict.fromkeys(jobs.AGGREGATED)}, "resources", "does not define any workers"),
         ({"resources": {"decode_workers": 0}}, "resources.decode_workers", "at least 1"),
         ({"resources": {"prefill_nodes": 0}}, "resources.prefill_nodes", "need nodes"),
         ({"resources": {"decode_nodes": None}}, "resources.decode_nodes", "missing"),
@@ -56,7 +56,7 @@ def problems(**changes):
         ({"setup_script": "../x.sh"}, "setup_script", "leaves configs_dir"),
         ({"setup_script": "x.sh"}, "setup_script", "needs configs_dir"),
         ({"profiling": {"type": "torch"}}, "profiling.type", "runs no kernels"),
-        ({"telemetry": {"enabled": True}}, "telemetry.enabled", "cannot do yet"),
+        ({"telemetry": {"enabled": True}}, "telemetry.enabled", "not supported by this version yet"),
         ({"model": {"path": "$NOT_SET_ANYWHERE/m"}}, "model.path", "NOT_SET_ANYWHERE, which is not set"),
     ],
 )

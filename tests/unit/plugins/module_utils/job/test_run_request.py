@@ -36,7 +36,7 @@ def test_a_point_that_the_job_does_not_have(run):
     )
     with pytest.raises(SpecError, match=told):
         run(concurrencies="5,4,6", beside=job_spec.Given(places={"concurrencies": ("a.yaml", 7)}))
-    with pytest.raises(SpecError, match=r"chooses points, and the job has none \(benchmark.type manual\)\. Leave it"):
+    with pytest.raises(SpecError, match=r"selects points, but the job has none \(benchmark.type manual\)\. Leave it"):
         run(changes={"benchmark": {"type": "manual", "isl": None, "osl": None, "concurrencies": None}}, concurrencies=4)
 
 

@@ -51,9 +51,13 @@ def test_what_a_user_waits_for_is_refused_in_a_run_and_shown_in_a_rehearsal(path
     with pytest.raises(SpecError) as caught:
         resolve(**GIVEN[path])
     (problem,) = caught.value.problems
-    assert problem["path"] == path and "cannot do yet" in problem["problem"] and problem["remedy"] == "Leave it out."
+    assert (
+        problem["path"] == path
+        and "not supported by this version yet" in problem["problem"]
+        and problem["remedy"] == "Leave it out."
+    )
     spec, notes = resolve(rehearse=True, **GIVEN[path])
-    assert len([note for note in notes if note.startswith(f"{path} ") and "shown all the same" in note]) == 1
+    assert len([note for note in notes if note.startswith(f"{path} ") and "shown anyway" in note]) == 1
     # The rest of the job is planned as ever.
     assert planner.build(spec, planner.imaginary_allocation(spec), assets={})["benchmark"]["points"]
 
@@ -62,7 +66,9 @@ def test_what_a_user_waits_for_is_refused_in_a_run_and_shown_in_a_rehearsal(path
 @pytest.mark.parametrize("rehearse", [True, False])
 def test_what_is_harmless_gets_one_note(path, rehearse):
     notes = resolve(rehearse=rehearse, **GIVEN[path])[1]
-    assert [note for note in notes if "not used yet" in note] == [f"{path}: accepted, not used yet by this version."]
+    assert [note for note in notes if "not used by this version" in note] == [
+        f"{path}: accepted, but not used by this version."
+    ]
 
 
 @pytest.mark.parametrize(
@@ -80,7 +86,7 @@ def test_what_is_off_or_the_default_is_not_mentioned(changes):
 
 def test_slow_down_of_another_benchmark_is_that_ones_note():
     notes = resolve(benchmark={"type": "manual", "slow_down_sleep_time": 1})[1]
-    assert any("slow_down_sleep_time: manual does not read it" in note for note in notes)
+    assert any("slow_down_sleep_time: manual does not use it" in note for note in notes)
 
 
 @pytest.mark.parametrize("path", unsupported.REFUSED_KEYS + unsupported.UNUSED_KEYS, ids=".".join)

@@ -89,9 +89,9 @@ def test_places_of_merged_values():
         (FILE, "override_tow", "Did you mean override_two"),
         (FILE, "zip_override_z[3]", "has 3 variants"),
         ("base: {name: b}\n", None, "no override_"),
-        ("base: {name: b}\noveride_x: {}\n", None, "is no part of a file with base"),
-        ("base: 3\noverride_x: {}\n", None, "is no mapping"),
-        ("base: {}\noverride_x: 3\n", None, "is no mapping of keys"),
+        ("base: {name: b}\noveride_x: {}\n", None, "is not allowed in a file with base"),
+        ("base: 3\noverride_x: {}\n", None, "is not a mapping"),
+        ("base: {}\noverride_x: 3\n", None, "is not a mapping of keys"),
         ("base: {}\nzip_override_x: {a: 1}\n", None, "has no list"),
         ("base: {}\nzip_override_x: {a: []}\n", None, "empty list"),
         ("base: {}\nzip_override_x: {a: [1, 2], b: [1, 2, 3]}\n", None, "a has 2, b has 3"),
@@ -129,12 +129,12 @@ def test_braces_that_are_no_parameter_stay():
 @pytest.mark.parametrize(
     "sweep, words",
     [
-        ("3", "no mapping of parameters"),
-        ("{}", "no mapping of parameters"),
-        ("{p: 3}", "no list with values"),
-        ("{p: []}", "no list with values"),
-        ("{p: [1], pp: [2]}", "sweep.pp: is used nowhere"),
-        ("{mode: gird, parameters: {p: [1]}}", "expected is grid or zip"),
+        ("3", "not a mapping of parameters"),
+        ("{}", "not a mapping of parameters"),
+        ("{p: 3}", "not a non-empty list"),
+        ("{p: []}", "not a non-empty list"),
+        ("{p: [1], pp: [2]}", "sweep.pp: is not used"),
+        ("{mode: gird, parameters: {p: [1]}}", "expected grid or zip"),
         ("{mode: zip, parameters: {p: [1], q: [1, 2]}}", "different lengths"),
         ("{p: %s, q: %s, r: %s}" % ((list(range(50)),) * 3), "makes 125000 jobs"),
     ],
@@ -263,5 +263,5 @@ def test_a_parameter_is_used_if_anything_in_the_file_uses_it(selector):
 
 
 def test_a_parameter_of_one_override_is_not_used_by_the_text_of_another():
-    with pytest.raises(SpecError, match="f.yaml:2: sweep.c: is used nowhere"):
+    with pytest.raises(SpecError, match="f.yaml:2: sweep.c: is not used"):
         jobs("base: {name: b}\noverride_a: {sweep: {c: [1]}}\noverride_b: {x: '{c}'}\n")

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every example, planned on made-up nodes, beside the plan that a person has read (tests/data/golden).
+"""Every example, planned on imaginary nodes, beside the plan that a person has read (tests/data/golden).
 
 tests/data/seeds has the examples of the tool whose job files are read here, as that tool's pages have them.
 

@@ -47,7 +47,7 @@ def test_dedicated_nodes_are_not_idle():
 
 def test_a_larger_allocation():
     plan = plan_of(count=4)
-    assert plan["notes"] == ["The allocation has more nodes than the job needs; nothing runs on n3, n4."]
+    assert plan["notes"] == ["The allocation has more nodes than the job needs. Nothing runs on n3, n4."]
 
 
 def test_ranges():

@@ -32,7 +32,7 @@ def site(tmp_path, text=""):
 
 
 def install(spec, job_id="7", run_dir="/out/7"):
-    """Return the text that installs dynamo for *spec* on made-up nodes."""
+    """Return the text that installs dynamo for *spec* on imaginary nodes."""
     allocation = jobs.allocation(planner.node_count(spec), job_id, run_dir)
     return preambles.install(planner.Planner(spec).layout(allocation))
 
@@ -117,7 +117,7 @@ def test_a_service_with_the_newest_commit_has_one_digest_in_every_allocation(tmp
 def test_nothing_is_installed_on_the_host_or_unasked(tmp_path):
     plan = jobs.plan_of(jobs.spec_of(dynamo={"install": True}))
     assert all("dynamo" not in (step["preamble"] or "") for step in plan["steps"])
-    assert any(note.startswith("dynamo.install: the job runs in no container") for note in plan["notes"])
+    assert any(note.startswith("dynamo.install: the job does not run in a container") for note in plan["notes"])
     plan = jobs.plan_of(contained(tmp_path, dynamo={"install": False}))
     assert all("srt_dynamo" not in (step["preamble"] or "") for step in plan["steps"])
 
@@ -214,6 +214,8 @@ def test_a_setup_script_stays_in_its_directory(tmp_path, name):
 @pytest.mark.parametrize("image", ["none", None])
 def test_mounts_without_a_container_are_pointed_out(tmp_path, image):
     changes = {"extra_mount": ["/data:/data"], "container_mounts": {"/a": "/b"}}
-    note = "extra_mount, container_mounts: no effect, the job runs in no container and sees the host as it is."
+    note = (
+        "extra_mount, container_mounts: no effect, the job does not run in a container and sees the host's file system."
+    )
     assert note in preparation.notes(jobs.spec_of(model={"container": image}, **changes))
     assert not [one for one in preparation.notes(contained(tmp_path, **changes)) if "mount" in one]

@@ -110,7 +110,7 @@ def test_lines_of_problems(tmp_path):
 
 
 def test_missing_job(tmp_path):
-    with pytest.raises(Error, match="There is no job"):
+    with pytest.raises(Error, match="No job was given"):
         run(tmp_path)
     with pytest.raises(SpecError, match="job.yaml: is empty. A job is a mapping"):
         run(tmp_path, "# empty\n")
@@ -265,16 +265,16 @@ def test_the_snapshot_of_a_run_is_a_job_again(tmp_path):
     job = run(tmp_path, text, cluster="cluster: c1\noutput_dir: /out\n")["jobs"][0]
     again = run(tmp_path, job["config_text"], cluster="output_dir: /out\ncluster: c1\n")
     assert again["jobs"][0]["digests"] == job["digests"] and again["jobs"][0]["spec"] == job["spec"]
-    assert any("cluster is the record of an earlier run" in note for note in again["notes"])
+    assert any("cluster is the cluster file of an earlier run" in note for note in again["notes"])
 
 
 def test_keys_that_the_type_does_not_read_are_noted(tmp_path):
     text = text_of(frontend={"ctx_router": {"a": 1}}, benchmark={"num_shots": 5, "prefix_ratios": [0.5]})
     notes = run(tmp_path, text)["notes"]
-    assert "frontend.ctx_router: dynamo does not read it; it is for trtllm_serve." in notes
-    assert "benchmark.num_shots: sa-bench does not read it; it is for gsm8k." in notes
-    assert "benchmark.prefix_ratios: sa-bench does not read it; it is for router." in notes
-    assert not any("does not read it" in note for note in run(tmp_path, text_of())["notes"])
+    assert "frontend.ctx_router: dynamo does not use it; it is for trtllm_serve." in notes
+    assert "benchmark.num_shots: sa-bench does not use it; it is for gsm8k." in notes
+    assert "benchmark.prefix_ratios: sa-bench does not use it; it is for router." in notes
+    assert not any("does not use it" in note for note in run(tmp_path, text_of())["notes"])
 
 
 VARIANTS = """\
