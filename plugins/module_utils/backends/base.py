@@ -165,7 +165,7 @@ class Backend:
                 found.append(f"{', '.join(keys)}: no effect, the job has no {word} workers.")
         if backend.get("kv_events_config") is True and self.modes(spec) == ["agg"]:
             found.append(
-                "backend.kv_events_config: true applies to prefill and decode workers. Write {aggregated: true} for aggregated workers."
+                "backend.kv_events_config: true applies to prefill and decode workers. Write {aggregated: true} for these."
             )
         return found
 
@@ -404,7 +404,7 @@ def config_dump(process, layout):
 
 
 def instead(ours, lost):
-    """Return the option *ours* with ``(value, path)`` of the job's value that it replaces, *lost*; unchanged for None."""
+    """Return the option *ours* with ``(value, path)`` of the job's value that it replaces, *lost*, if any."""
     return ours if lost is None or lost[1] == ours.path else ours._replace(lost=lost)
 
 

@@ -49,7 +49,7 @@ class Frontend:
         return {key: value for key, value in spec["frontend"]["args"].items() if not _among(key, self.fixed)}
 
     def options(self, spec, own):
-        """Return the options of the command line: *own*, then ``frontend.args``, which take precedence unless the plan sets them."""
+        """Return the command line options: *own*, overridden by ``frontend.args`` unless the plan sets them."""
         args = spec["frontend"]["args"]
         given = [Option(str(key).lstrip("-"), _value(value), (*ARGS, key)) for key, value in args.items()]
         by_name, found = {normal(option.name): option for option in given}, []
@@ -189,7 +189,7 @@ def _among(key, names):
 
 
 def _value(value):
-    """Return the value of one of ``frontend.args`` as a router reads it: true, false and null are kept, other values become JSON text."""
+    """Return a value of ``frontend.args`` as a router reads it: true, false and null unchanged, others as JSON text."""
     if value is None or isinstance(value, bool):
         return value
     return json.dumps(value) if isinstance(value, (dict, list)) else str(value)

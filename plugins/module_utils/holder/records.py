@@ -72,9 +72,8 @@ class Answer(_Answers):
 
     ``seq`` numbers the changes that this holder (``instance_id``) has reported; ``steps`` are the records that changed
     since the answer that the request says is known. ``ending`` says why the job ends: ``{"code", "reason"}``.
-    ``trouble`` is what could not be written down. ``pauses`` are ``{"from", "to", "s"}`` of the times in which the
-    holder did not run, ``ends`` those of steps of the service. ``actions`` are ``{"name", "action"}`` for each step of the
-    request.
+    ``trouble`` is what could not be recorded. ``pauses`` are ``{"from", "to", "s"}`` of the times in which the holder
+    did not run, ``ends`` those of steps of the service. ``actions`` are ``{"name", "action"}`` for each requested step.
     """
 
     v: int

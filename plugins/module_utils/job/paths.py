@@ -127,7 +127,7 @@ class Paths:
             return found if is_there else text
         hint = nearest(text, self.environment.images)
         if hint or needed:
-            problem = f'is "{text}", which is not a short name in the cluster file, a file, or an image with a tag (NAME:TAG).'
+            problem = f'is "{text}", not a short name in the cluster file, a file, or an image with a tag (NAME:TAG).'
             self.report(path, problem, f"Did you mean {hint}?" if hint else f"Correct it, {ELSEWHERE}")
         return text
 

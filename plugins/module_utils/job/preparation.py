@@ -19,7 +19,7 @@ def script_path(spec):
 
 
 def with_content(spec):
-    """Return *spec* with a digest of the setup script's content, so that an edited script restarts the steps that run it.
+    """Return *spec* with a digest of the setup script, so that an edited script restarts the steps that run it.
 
     The spec is unchanged if there is no setup script or it cannot be read here. Planning itself reads no files.
     """

@@ -112,7 +112,7 @@ def _complete_gpus(mode, spec, _environment):
 
 
 def _complete_het_jobs(spec, _environment):
-    """Apply the cluster's het_jobs to jobs that can be heterogeneous; the job's own setting is an error if it cannot."""
+    """Apply the cluster's het_jobs to jobs that can be heterogeneous; the job's own setting is an error otherwise."""
     if spec["resources"]["het_jobs"] is None:
         spec["resources"]["het_jobs"] = bool(spec["cluster"]["use_het_jobs"] and not het_obstacles(spec))
     return []

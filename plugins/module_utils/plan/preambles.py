@@ -142,8 +142,8 @@ def _packages(version):
 def _build(layout):
     """Return (shell text, key) of a build from source.
 
-    A build of a commit is kept in configs_dir for later jobs. The newest commit changes, so it is built once per job, in
-    the run directory: all nodes have the same build, and no other job uses it as the newest.
+    A build of a commit is kept in configs_dir for later jobs. The newest commit changes, so it is built once per job,
+    in the run directory: all nodes have the same build, and no other job uses it as the newest.
     """
     dynamo = layout.spec["dynamo"]
     patches = dynamo["cargo_patches"] or []

@@ -97,8 +97,8 @@ class Layout:
     ``addresses`` maps node names, in allocation order, to addresses. The plan sets ``served_name``, the
     model's public name; ``served_by``, the path of its key in the spec; ``wiring``, the environment that
     connects a process to the job's infrastructure; ``worker_urls``, the URLs of
-    workers with their own HTTP server, by process name. ``shifts`` is what :func:`_shifts` returns, ``surplus`` the nodes of the
-    allocation that the job does not need.
+    workers with their own HTTP server, by process name. ``shifts`` is the result of :func:`_shifts`, ``surplus`` the
+    nodes of the allocation that the job does not need.
     """
 
     spec: JsonObject

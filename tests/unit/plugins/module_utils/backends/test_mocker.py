@@ -130,7 +130,7 @@ def test_served_name():
 
 
 def test_zero_speedup_is_refused():
-    with pytest.raises(SpecError, match="not like infinity"):
+    with pytest.raises(SpecError, match="not as infinity"):
         jobs.spec_of(backend={"speedup_ratio": 0})
 
 

@@ -124,7 +124,7 @@ def test_router_before_aggregated_workers():
 
 @pytest.mark.parametrize("name", ["worker-urls", "prefill", "--decode", "worker_urls"])
 def test_workers_of_another_job_are_refused_in_frontend_args(name):
-    with pytest.raises(SpecError, match=f"frontend.args.{name}: is decided by the plan"):
+    with pytest.raises(SpecError, match=f"frontend.args.{name}: is set by the plan"):
         plan_of(frontend={"type": "sglang", "args": {name: "http://x:1"}})
 
 
@@ -219,7 +219,7 @@ def test_what_is_said_about_absent_modes_is_a_note():
         "faults.decode: no effect, the job has no decode workers.",
     ]
     plan = plan_of(backend={**backend, "kv_events_config": True}, resources=jobs.AGGREGATED)
-    assert any("write {aggregated: true}" in note for note in plan["notes"])
+    assert any("Write {aggregated: true}" in note for note in plan["notes"])
     aggregated = {"sglang_config": {"aggregated": {"x": 1}, "prefill": {"tp": 4}, "decode": {"tp": 16}}}
     (note,) = plan_of(backend={"type": "sglang", **aggregated})["notes"]
     assert note == "backend.sglang_config.aggregated: no effect, the job has no aggregated workers."
@@ -275,7 +275,7 @@ def test_a_worker_that_speaks_grpc_is_asked_no_http():
     # The router offers chat only there.
     token = checks["token"]
     assert token["path"] == "/v1/chat/completions" and token["body"]["messages"] and "prompt" not in token["body"]
-    assert any(note.startswith("benchmark: sa-bench asks /v1/completions") for note in plan["notes"])
+    assert any(note.startswith("benchmark: sa-bench uses /v1/completions") for note in plan["notes"])
     (note,) = [note for note in plan["notes"] if note.startswith("profiling")]
     assert note == "profiling: prefill workers have grpc-mode, so profiling cannot be started over HTTP."
     before = plan["benchmark"]["points"][0]["step"]["preamble"]

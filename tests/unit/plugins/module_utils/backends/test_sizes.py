@@ -42,8 +42,8 @@ def test_a_size_is_a_whole_number_from_1_on(backend, value):
 @pytest.mark.parametrize(
     "backend, gpus, total, remedy",
     [
-        ("trtllm", None, 12, "Change the sizes: beyond one node a worker has whole nodes of 8 GPUs."),
-        ("trtllm", 12, 12, "Change the sizes: beyond one node a worker has whole nodes of 8 GPUs."),
+        ("trtllm", None, 12, "Change the sizes: a worker larger than one node has whole nodes of 8 GPUs."),
+        ("trtllm", 12, 12, "Change the sizes: a worker larger than one node has whole nodes of 8 GPUs."),
         ("trtllm", None, 6, "Change the sizes, or set resources.gpus_per_agg to 6."),
         ("trtllm", None, 16, "Change the sizes, or set resources.gpus_per_agg to 16."),
         # SGLang may leave GPUs alone.
@@ -104,8 +104,8 @@ def test_quoted_and_whole_broken_numbers_are_sizes():
         ("sglang", {"tp": 8, "ep-size": 16}, None, "ep-size", "does not divide tensor-parallel-size 8"),
         ("sglang", {"tp": 8, "ep-size": 3}, None, "ep-size", "does not divide"),
         ("sglang", {"tp": 8, "dp": 2}, TWO_NODES, "dp", "one node only"),
-        ("sglang", {"tp": 3, "pp": 3}, TWO_NODES, "tp", "9 rank(s) cannot be divided among the 2 nodes"),
-        ("sglang", {"pp": 1}, TWO_NODES, "pp", "1 rank(s) cannot be divided"),
+        ("sglang", {"tp": 3, "pp": 3}, TWO_NODES, "tp", "9 rank(s) do not divide evenly over the 2 nodes"),
+        ("sglang", {"pp": 1}, TWO_NODES, "pp", "1 rank(s) do not divide evenly"),
         ("trtllm", {"tensor_parallel_size": 16}, None, "", "needs 16 GPUs (tensor 16), an aggregated worker has 8."),
         ("trtllm", {"tensor_parallel_size": 4}, None, "", "needs 4 GPUs (tensor 4), an aggregated worker has 8, and"),
         (
@@ -140,7 +140,7 @@ def test_quoted_and_whole_broken_numbers_are_sizes():
         ("vllm", {"tp": 8, "pcp": 2}, None, "", "needs 16 GPUs (tensor 8 x prefill-context 2)"),
         ("vllm", {"tp": 4, "dp": 4}, None, "", "needs 16 GPUs (tensor 4 x data 4)"),
         ("vllm", {"tp": 2, "dp": 2}, None, "", "an aggregated worker has 8, and vLLM must use all of them."),
-        ("vllm", {"tp": 3, "pp": 3}, TWO_NODES, "tp", "cannot be divided among the 2 nodes"),
+        ("vllm", {"tp": 3, "pp": 3}, TWO_NODES, "tp", "do not divide evenly over the 2 nodes"),
         ("vllm", {"tp": 3, "dp": 5, "pp": 1}, TWO_NODES, "", "needs 15 GPUs"),
     ],
 )
@@ -186,18 +186,18 @@ def test_sizes_that_can_run_say_nothing(backend, options, resources):
     "backend, options, text",
     [
         ("sglang", {"tp": 4}, "tensor 4 uses 4 of the 8 GPUs that an aggregated worker has."),
-        ("sglang", {}, "no parallel size is named, so SGLang uses 1 of the 8 GPUs that an aggregated worker has."),
+        ("sglang", {}, "no parallel size is set, so SGLang uses 1 of the 8 GPUs that an aggregated worker has."),
         (
             "sglang",
             {"tp": 4, "dp": 4, "enable-dp-attention": True},
             "tensor 4 uses 4 of the 8 GPUs that an aggregated worker has.",
         ),
         ("vllm", {"tp": 2, "pp": 2}, "tensor 2 x pipeline 2 uses 4 of the 8 GPUs that an aggregated worker has."),
-        ("vllm", {}, "no parallel size is named, so vLLM uses 1 of the 8 GPUs that an aggregated worker has."),
+        ("vllm", {}, "no parallel size is set, so vLLM uses 1 of the 8 GPUs that an aggregated worker has."),
         (
             "trtllm",
             {},
-            "no parallel size is named, so TensorRT-LLM uses 1 of the 8 GPUs that an aggregated worker has.",
+            "no parallel size is set, so TensorRT-LLM uses 1 of the 8 GPUs that an aggregated worker has.",
         ),
     ],
 )

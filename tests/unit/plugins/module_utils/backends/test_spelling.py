@@ -18,7 +18,7 @@ def plan_of(backend, options, **changes):
 
 
 def replaced(plan):
-    return [note.partition(": ")[2] for note in plan["notes"] if "names of one option" in note]
+    return [note.partition(": ")[2] for note in plan["notes"] if "names of the same option" in note]
 
 
 def test_settle():

@@ -124,7 +124,7 @@ def test_trtllm_serve_aggregated_is_the_worker_itself():
     assert jobs.option(jobs.step(plan, "agg_0")["argv"], "--port") == "8000"
     assert [one["name"] for one in plan["checks"]] == ["agg_0", "token"]
     changes["resources"] = {**jobs.AGGREGATED, "agg_workers": 2}
-    with pytest.raises(SpecError, match="no router before aggregated workers"):
+    with pytest.raises(SpecError, match="no router for aggregated workers"):
         spec_of({"trtllm_config": {}}, **changes)
 
 
@@ -135,12 +135,12 @@ def test_trtllm_serve_aggregated_is_the_worker_itself():
             {"backend": {"trtllm_config": {"prefill": {"tensor_parallel_size": 8}}}},
             "needs 8 GPUs (tensor 8), a prefill worker has 4.",
         ),
-        ({"frontend": {"type": "trtllm_serve", "args": {"config": "x"}}}, "is decided by the plan"),
+        ({"frontend": {"type": "trtllm_serve", "args": {"config": "x"}}}, "is set by the plan"),
         (
             {"frontend": {"type": "trtllm_serve", "server_config_extra": {"context_servers": {}}}},
-            "is decided by the plan",
+            "is set by the plan",
         ),
-        ({"profiling": {"type": "torch", "prefill": {}, "decode": {}}}, "which trtllm cannot do"),
+        ({"profiling": {"type": "torch", "prefill": {}, "decode": {}}}, "which trtllm does not support"),
     ],
 )
 def test_problems(changes, words):

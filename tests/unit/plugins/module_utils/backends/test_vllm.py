@@ -230,18 +230,18 @@ def test_vllm_serve():
             {},
             "needs 4 GPUs (data 4), a decode worker has 16, and vLLM must use all of them.",
         ),
-        (modes(decode={"data-parallel-size": 16, "headless": True}), {}, "decided by the plan for data-parallel"),
+        (modes(decode={"data-parallel-size": 16, "headless": True}), {}, "set by the plan for data-parallel"),
         (
             {**modes(decode={"data-parallel-size": 8, "tensor-parallel-size": 2}), "dp_launch_mode": "per_gpu"},
             {},
-            "gives one GPU each",
+            "gives each one GPU",
         ),
         ({}, {"frontend": {"type": "vllm"}}, "exactly one aggregated worker"),
         ({"mooncake_kv_store": {}}, {}, "neither prefill nor decode transfers through mooncake"),
         (
             modes(decode={"profiler_config.x": 1}),
             {"profiling": {"type": "nsys", "prefill": {"start_step": 1}, "decode": {"start_step": 1}}},
-            "nsys profiling sets itself",
+            "set by nsys profiling",
         ),
     ],
 )

@@ -87,14 +87,14 @@ def test_times_of_nginx(text):
 
 @pytest.mark.parametrize("text", ["", "600s; evil", "600S", "1m 1h", "s", "1 h", "5 30s", "1y", "10s\n5"])
 def test_times_that_nginx_would_not_read(text):
-    with pytest.raises(SpecError, match="keepalive_timeout: (?s:.*) no time of nginx. Write it as in 600s") as caught:
+    with pytest.raises(SpecError, match="keepalive_timeout: (?s:.*) not a valid time for nginx. Write it as in 600s") as caught:
         jobs.spec_of(frontend={"nginx_keepalive_timeout": text})
     assert len(caught.value.problems) == 1
 
 
 @pytest.mark.parametrize("text", ["", "X; evil", "X Y", "{}"])
 def test_headers_that_nginx_would_not_read(text):
-    with pytest.raises(SpecError, match="no header of nginx. Write it as in X-Session-ID"):
+    with pytest.raises(SpecError, match="not a valid header for nginx. Write it as in X-Session-ID"):
         jobs.spec_of(frontend={"nginx_session_affinity_header": text})
 
 
@@ -157,7 +157,7 @@ def test_an_option_of_ours_that_the_job_sets_is_passed_once(key):
 def test_an_empty_infra_node_is_pointed_out():
     changes = {"backend": {"type": "sglang"}, "frontend": {"type": "sglang"}}
     plan = jobs.plan_of(**changes, infra={"etcd_nats_dedicated_node": True})
-    assert any("that node stays empty" in note for note in plan["notes"])
+    assert any("that node stays idle" in note for note in plan["notes"])
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_a_port_of_the_frontends_own_gives_way_with_a_note(kind, backend, args, 
     argv = jobs.step(plan, "frontend_0")["argv"]
     assert argv.count(flag) == 1 and jobs.option(argv, flag) == value and "--http_port" not in argv
     assert jobs.option(argv, "--router-mode") == "kv" and not {"9", "h", "::"} & set(argv)
-    told = [note for note in plan["notes"] if note.startswith(f"frontend.args: {', '.join(args)}: the plan sets this")]
+    told = [note for note in plan["notes"] if note.startswith(f"frontend.args: {', '.join(args)}: ignored, the plan sets this")]
     assert len(told) == 1
 
 
@@ -193,7 +193,7 @@ def test_host_and_port_of_trtllm_serve_give_way_with_a_note():
     assert "frontend.server_config_extra: port, hostname: ignored, the plan sets this." in plan["notes"]
     plan = jobs.plan_of(resources=jobs.AGGREGATED, **changes)
     (note,) = [note for note in plan["notes"] if "no effect" in note]
-    assert note.startswith("frontend.server_config_extra: no effect, the worker itself")
+    assert note.startswith("frontend.server_config_extra: no effect, the worker is")
 
 
 def test_vllm_serve_takes_no_options_but_says_that_host_and_port_are_the_plans():
@@ -210,7 +210,7 @@ def test_what_has_no_effect_without_a_frontend_is_a_note(kind):
     changes = {"resources": jobs.AGGREGATED, "backend": {"type": kind}, "frontend": frontend}
     stays = "frontend.dedicated_node: the worker is the public endpoint, so that node stays idle."
     notes = jobs.plan_of(**changes)["notes"]
-    assert stays in notes and any(note.startswith("frontend.env: no effect, the worker itself") for note in notes)
+    assert stays in notes and any(note.startswith("frontend.env: no effect, the worker is") for note in notes)
     # The client is on it.
     assert stays not in jobs.plan_of(**changes, benchmark={"client_dedicated_node": True})["notes"]
     apart = {"client_dedicated_node": True, "colocate_with_frontend": False}

@@ -292,5 +292,5 @@ def test_profiling_that_nobody_starts(backend, kind, benchmark, told):
     if backend == "trtllm":
         changes["backend"]["trtllm_config"] = {"aggregated": {"tensor_parallel_size": 8}}
     _spec, notes = rehearse({**jobs.raw(**changes), "benchmark": load})
-    words = f"profiling: the load client starts {kind} profiling, and benchmark type manual has none"
+    words = f"profiling: the load client starts {kind} profiling, but benchmark type manual has none"
     assert any(note.startswith(words) for note in notes) == told

@@ -35,10 +35,10 @@ def modern(text):
         ("resources: {agg_workers: 0}\nprofiling: {stop_step: 5}", "profiling.decode.stop_step", 5, None),
         ("resources: {agg_nodes: 0}\nprofiling: {stop_step: 5}", "profiling.decode.stop_step", 5, None),
         ("resources: {gpus-per-node: 8}", "resources.gpus_per_node", 8, None),
-        ("health-check: {max-attempts: 8}", "health_check.max_attempts", 8, "health_check today"),
-        ("benchmark: {type: gsm8k-bench}", "benchmark.type", "gsm8k", "is called gsm8k"),
+        ("health-check: {max-attempts: 8}", "health_check.max_attempts", 8, "now written health_check"),
+        ("benchmark: {type: gsm8k-bench}", "benchmark.type", "gsm8k", "is now called gsm8k"),
         ("benchmark: {sweep: {mode: grid}}", "benchmark.sweep", None, "at the top level"),
-        ("lock: {version: 2}", "lock", None, "left out"),
+        ("lock: {version: 2}", "lock", None, "ignored"),
     ],
 )
 def test_today(text, path, value, note):

@@ -61,8 +61,8 @@ def test_ports_that_make_way():
     plan = plan_of(**SHIFTED)
     assert [one["ports"]["http"] for one in plan["processes"]] == [8080, 8083, 8081, 8082]
     assert plan["notes"] == [
-        "Ports: http of prefill_1 on n1 is 8083 instead of 8081, where system is in the way.",
-        "Ports: http of decode_0 on n2 is 8081 instead of 8080, where ports.frontend_internal is in the way.",
+        "Ports: http of prefill_1 on n1 is 8083 instead of 8081, which system uses.",
+        "Ports: http of decode_0 on n2 is 8081 instead of 8080, which ports.frontend_internal uses.",
     ]
 
 
@@ -80,8 +80,8 @@ def test_many_are_one_note():
     resources = {**jobs.AGGREGATED, "agg_nodes": 2, "agg_workers": 16}
     notes = [note for note in plan_of(**changes, resources=resources)["notes"] if note.startswith("Ports:")]
     assert notes == [
-        "Ports: nccl of agg_0 on n1 is 8082 instead of 8081, where system is in the way; so it is 14 more times.",
-        "Ports: system of agg_1 on n1 is 8083 instead of 8082, where nccl is in the way; so it is 13 more times.",
+        "Ports: nccl of agg_0 on n1 is 8082 instead of 8081, which system uses; 14 more like this.",
+        "Ports: system of agg_1 on n1 is 8083 instead of 8082, which nccl uses; 13 more like this.",
     ]
 
 

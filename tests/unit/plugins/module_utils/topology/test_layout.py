@@ -57,7 +57,7 @@ def test_fixed_ports_are_left_out():
 
 @pytest.mark.parametrize("ports", [{"nats": 2379}, {"frontend": 4222}, {"etcd": 2380}])
 def test_colliding_fixed_ports_are_an_error(ports):
-    with pytest.raises(SpecError, match="is wanted by ports"):
+    with pytest.raises(SpecError, match="is used by both ports"):
         jobs.spec_of(ports=ports)
 
 
@@ -106,7 +106,7 @@ def test_port_book():
     assert book.keep("n", None, "z") is None
     assert book.keep("n", 111, "z") == 111
     assert book.take("n", Family("a", scope="job"), "q") == 112
-    with pytest.raises(Error, match="wanted by x and by y"):
+    with pytest.raises(Error, match="used by both x and y"):
         book.reserve("n", 101, "y")
 
 

@@ -120,7 +120,7 @@ def test_parts_do_not_borrow_from_each_other():
     "changes, words",
     [
         ({"backend": {"type": "mocker"}}, "must be sglang"),
-        ({"resources": split((2, 2), (0, 1), gpus_per_prefill=4, het_jobs=True)}, "nodes of their own"),
+        ({"resources": split((2, 2), (0, 1), gpus_per_prefill=4, het_jobs=True)}, "separate nodes"),
         ({"frontend": {"dedicated_node": True}}, "frontend.dedicated_node"),
         ({"benchmark": {"client_dedicated_node": True}}, "client_dedicated_node"),
     ],
