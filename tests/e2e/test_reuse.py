@@ -251,7 +251,7 @@ def test_an_allocation_with_the_number_of_an_old_run_gets_a_directory_of_its_own
     job, here = cluster.job_file("second"), ("-e", f"job_id={allocation}", "-e", "keep=600")
     alone = cluster.playbook(job, *here, "--tags", "worker")
     assert alone.rc != 0
-    assert f"is of an earlier job with the id {allocation}" in alone.text
+    assert f"belongs to an earlier job with the id {allocation}" in alone.text
     assert not (old / "plan.json").exists()
     played = cluster.playbook(job, *here, "--skip-tags", "benchmark,rollup")
     assert played.rc == 0, played.text

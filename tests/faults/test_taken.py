@@ -251,7 +251,7 @@ def test_an_output_directory_that_the_nodes_do_not_see_is_named(cluster, hidden)
     folder.mkdir()
     hidden(folder)
     where = json.dumps({"output_dir": str(folder)})
-    why = "node001 could not open the job's output. The nodes have to see output_dir under the same path"
+    why = "node001 could not open the job's output. The nodes must see output_dir under the same path"
     played = failed(cluster.playbook(cluster.job_file("unseen-output"), "-e", where, "-e", "job_retries=1"), why)
     assert "Try 2 of 2" not in played.text  # it is for no other node to cure
     assert cluster.jobs("unseen-output") == []

@@ -32,7 +32,7 @@ def test_submitted_found_again_and_ended(allocation):
     ended = allocation(state="absent")
     assert ended["actions"] == ["ended"] and ended["job"] is None
     assert job["id"] not in squeue("-o", "%i")
-    assert "ending: its end was asked for (" in (folder / f"slurm-{job['id']}.out").read_text()
+    assert "ending: its end was requested (" in (folder / f"slurm-{job['id']}.out").read_text()
     assert not allocation(state="absent")["changed"]
 
 

@@ -165,7 +165,7 @@ class Backend:
                 found.append(f"{', '.join(keys)}: no effect, the job has no {word} workers.")
         if backend.get("kv_events_config") is True and self.modes(spec) == ["agg"]:
             found.append(
-                "backend.kv_events_config: true applies to prefill and decode workers. Write {aggregated: true} for these."
+                "backend.kv_events_config: true is for prefill and decode workers. Write {aggregated: true} for these."
             )
         return found
 

@@ -123,5 +123,6 @@ def does_not_fit(demands: Iterable[Demand], nodes: int, gpus_per_node: int, spre
     return (
         f"The workers do not fit the nodes. {'; '.join(parts)}. The total is {total_gpus} GPUs on {total_nodes} "
         f"node(s) if each mode has its own. The job has {nodes} node(s) x {gpus_per_node} GPUs "
-        f"= {nodes * gpus_per_node} GPUs for workers. {reason} Change the nodes, the workers or gpus_per_* under resources."
+        f"= {nodes * gpus_per_node} GPUs for workers. {reason} "
+        "Change the nodes, the workers or gpus_per_* under resources."
     )

@@ -13,7 +13,7 @@ SLO_METRICS = ("ttft", "tpot", "e2el")
 
 
 def parse_options(argv=None):
-    """Return the options as a namespace; wrong ones end the program with exit code 2 and a line that says why."""
+    """Return the options as a namespace; invalid ones end the program with exit code 2 and a line with the reason."""
     parser = _parser()
     options = parser.parse_args(argv)
     problem = _problem(options)
@@ -25,7 +25,7 @@ def parse_options(argv=None):
 def _parser():
     parser = argparse.ArgumentParser(
         prog="load_client",
-        description="Measure an OpenAI style server: random prompts of exact token length, streamed answers.",
+        description="Measure an OpenAI-compatible server: random prompts of exact token length, streamed responses.",
         epilog="Exit codes: 0 the run completed (also when requests failed), 1 nothing could be sent or the run "
         "stalled, 2 wrong options, 130 and 143 after SIGINT and SIGTERM.",
     )
@@ -72,13 +72,13 @@ def _parser():
         "--reuse-connections",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="keep connections between requests (default); without, each request pays for a new one in its TTFT",
+        help="keep connections between requests (default); otherwise each TTFT includes a new connection",
     )
     add(
         "--quick-ack",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="acknowledge each packet at once (default); without, a server that lacks TCP_NODELAY looks 40 ms slower",
+        help="acknowledge each packet at once (default); otherwise a server without TCP_NODELAY appears 40 ms slower",
     )
     add("--request-timeout", type=float, default=3600.0, metavar="S", help="a request that takes longer has failed")
     add(
@@ -86,7 +86,7 @@ def _parser():
         type=float,
         default=0.0,
         metavar="S",
-        help="give up when no token and no answer came for so long; 0 (default): never",
+        help="give up after S seconds without a token or response; 0 (default): never",
     )
     add("--result", required=True, metavar="FILE", help="result file, written when the run is complete")
     add("--progress", metavar="FILE", help="progress as JSON, replaced about once a second")
@@ -96,7 +96,7 @@ def _parser():
         action="append",
         default=[],
         metavar="METRIC:MS",
-        help="limit that a good request keeps: ttft:2000, tpot:25, e2el:10000 (repeatable)",
+        help="limit for a good request: ttft:2000, tpot:25, e2el:10000 (repeatable)",
     )
     add("--percentiles", type=_percentiles, default=[90, 95, 99], metavar="P,P", help="default 90,95,99")
     add("--backend", default="dynamo", help="name of the backend, recorded in the result")
@@ -116,7 +116,7 @@ def _parser():
 
 
 def _problem(options):
-    """Return what is wrong with the options taken together, or None."""
+    """Return a contradiction between the options, or None."""
     for name in ("isl", "osl", "num_prompts", "concurrency"):
         if getattr(options, name) < 1:
             return f"--{name.replace('_', '-')} must be at least 1"

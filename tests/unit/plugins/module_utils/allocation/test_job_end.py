@@ -106,7 +106,7 @@ def test_an_output_that_could_not_be_opened_is_no_fault_of_a_node(program, tmp_p
     program("scontrol", "echo 'JobState=FAILED Reason=JobLaunchFailure ExitCode=0:53 BatchHost=n1 NodeList=n1'\n")
     found = allocation_end.look("42", str(tmp_path))
     assert found["end"].endswith(
-        "n1 could not open the job's output. The nodes have to see output_dir under the same path"
+        "n1 could not open the job's output. The nodes must see output_dir under the same path"
     )
     assert (found["retryable"], found["bad_nodes"], found["final"]) == (False, [], True)
 

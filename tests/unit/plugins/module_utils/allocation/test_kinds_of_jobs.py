@@ -135,6 +135,6 @@ def test_of_two_submissions_at_once_the_one_without_a_playbook_may_win(queue, su
         return held(script)
 
     monkeypatch.setattr(commands, "submit_held", both)
-    with pytest.raises(Error, match=r"Job 8 .* runs no playbook"):
+    with pytest.raises(Error, match=r"Job 8 .* does not run a playbook"):
         submit()
     assert list(queue.queue) == ["8"]

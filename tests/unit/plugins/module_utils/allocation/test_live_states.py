@@ -79,7 +79,9 @@ def test_a_job_that_squeue_hides_is_not_called_over(program, tmp_path, do, state
     left = tmp_path / "out" / "7" / ".secrets"
     left.mkdir(parents=True)
     for wanted in ("absent", "running", "present"):
-        with pytest.raises(commands.Unlisted, match=f"Job 7 is {state}, as scontrol .* but squeue does not list it"):
+        with pytest.raises(
+            commands.Unlisted, match=f"Job 7 is {state}according to scontrol .* but squeue does not list it"
+        ):
             do(wanted, allocation=None, job_id="7")
     found = runs.find({"job_id": "7", "output_dir": str(tmp_path / "out")})
     assert found.describe()["state"] == "UNKNOWN"

@@ -87,7 +87,9 @@ def test_times_of_nginx(text):
 
 @pytest.mark.parametrize("text", ["", "600s; evil", "600S", "1m 1h", "s", "1 h", "5 30s", "1y", "10s\n5"])
 def test_times_that_nginx_would_not_read(text):
-    with pytest.raises(SpecError, match="keepalive_timeout: (?s:.*) not a valid time for nginx. Write it as in 600s") as caught:
+    with pytest.raises(
+        SpecError, match="keepalive_timeout: (?s:.*) not a valid time for nginx. Write it as in 600s"
+    ) as caught:
         jobs.spec_of(frontend={"nginx_keepalive_timeout": text})
     assert len(caught.value.problems) == 1
 
@@ -174,7 +176,11 @@ def test_a_port_of_the_frontends_own_gives_way_with_a_note(kind, backend, args, 
     argv = jobs.step(plan, "frontend_0")["argv"]
     assert argv.count(flag) == 1 and jobs.option(argv, flag) == value and "--http_port" not in argv
     assert jobs.option(argv, "--router-mode") == "kv" and not {"9", "h", "::"} & set(argv)
-    told = [note for note in plan["notes"] if note.startswith(f"frontend.args: {', '.join(args)}: ignored, the plan sets this")]
+    told = [
+        note
+        for note in plan["notes"]
+        if note.startswith(f"frontend.args: {', '.join(args)}: ignored, the plan sets this")
+    ]
     assert len(told) == 1
 
 

@@ -39,7 +39,7 @@ class Holders:
         return self.started[-1]
 
     def ask(self, op, **fields):
-        """Return the answer to a request, None if nobody answers."""
+        """Return the answer to a request, None if there is no answer."""
         try:
             return json.loads(socket_dir.exchange(self.path, json.dumps(dict({"v": 1, "op": op}, **fields)), 20))
         except (OSError, ValueError):

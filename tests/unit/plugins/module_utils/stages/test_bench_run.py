@@ -288,8 +288,8 @@ def test_a_point_without_progress_is_stopped_at_the_limit_of_its_plan(made, monk
 @pytest.mark.parametrize(
     ("progress", "how"),
     [
-        ({"state": "preparing"}, "it still prepares its requests"),
-        (None, "it has shown no progress at all"),
+        ({"state": "preparing"}, "it was still preparing its requests"),
+        (None, "it reported no progress"),
     ],
 )
 @pytest.mark.parametrize(("limit_s", "seconds"), [(900, 920), (30, 610), (0, 610)])
@@ -341,7 +341,7 @@ def test_progress_is_shown(made):
 
 
 def test_without_a_controller_it_stops_asking_and_leaves_the_measurement_alone(made):
-    with pytest.raises(Error, match="The controller is gone"):
+    with pytest.raises(Error, match="The controller has ended"):
         made.call(alive=False)
     assert made.holder.asked == []
 
