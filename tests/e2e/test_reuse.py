@@ -64,7 +64,7 @@ def test_a_run_with_chosen_points_is_valid_by_them(cluster, up):
     two = dict(BENCHMARK, osl=9, concurrencies=[2, 3])
     new, played = changed_by(cluster, up, "-e", "concurrencies=2", benchmark=two)
     assert new == set()
-    assert "The chosen points are valid; left out: c=3." in played.text
+    assert "The selected points are valid; left out: c=3." in played.text
     rollup = json.loads((cluster.latest / "rollup.json").read_text())
     assert (rollup["valid"], rollup["left_out"]) == (False, ["c=3"])
     played = cluster.playbook(
@@ -91,7 +91,7 @@ def test_a_service_of_other_options_is_not_measured_for_the_plan(cluster, up):
     played = cluster.playbook(changed, "-e", "keep=600", "--tags", "benchmark,rollup")
     text = " ".join(played.text.split())
     assert played.rc != 0
-    assert "What runs is not what the plan says: decode_0 was started with other options" in text
+    assert "The running service does not match the plan: decode_0 was started with other options" in text
     assert cluster.steps(up) == before
 
 

@@ -26,8 +26,8 @@ def find(call: Call) -> dict | None:
         found = [job for job in commands.jobs(job_id=job_id, **limits) if slurm_calls.live(job["state"])]
         if not found and call.state in ("present", "running") and not check_mode:
             raise Error(
-                f"Job {job_id} does not exist: {commands.job_end(job_id)}. Leave job_id out for a new one. If you did not "
-                "set it, it comes from the variable SLURM_JOB_ID of this shell: unset it."
+                f"Job {job_id} does not exist: {commands.job_end(job_id)}. Leave job_id out for a new one. If you did "
+                "not set it, it comes from the variable SLURM_JOB_ID of this shell: unset it."
             )
         return found[0] if found else None
     except SlurmError:

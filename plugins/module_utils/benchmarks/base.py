@@ -101,7 +101,7 @@ class Benchmark(abc.ABC):
         """
 
     def choose(self, points, wanted):
-        """Return (points that *wanted* selects, texts for values without a point).
+        """Return (the points that *wanted* selects, texts for values without a point).
 
         :param wanted: ``{run option: values}``; an option without values selects nothing; without any, all points are selected.
         """
