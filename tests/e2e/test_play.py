@@ -209,7 +209,7 @@ def test_an_interrupted_run_leaves_the_service_up_and_the_next_run_adopts_it(clu
     rest = process.stdout.read()
     assert process.wait(timeout=60) != 0, rest
     job_id = cluster.latest.name
-    told = f"Job {job_id} stays up for its lease of 0:02:00. The same command goes on with it. To end it now: "
+    told = f"Job {job_id} stays up for its lease of 0:02:00. The same command continues it. To end it now: "
     told += f"ansible-playbook playbooks/stop.yml -e run_dir={cluster.latest.resolve()}"
     assert rest.count(told) == (number == signal.SIGINT), rest
     assert job_id in cluster.jobs(), rest

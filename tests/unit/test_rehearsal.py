@@ -40,7 +40,7 @@ def test_one_job_is_shown_with_each_note_once_and_with_its_mounts(tmp_path):
     text = check(tmp_path, JOB)
     read, planned = text.split("TASK [Plan the steps]")
     for note, part in (
-        ("note: frontend.args: http-port: ignored, the plan sets thisf", read),
+        ("note: frontend.args: http-port: ignored, the plan sets this", read),
         ("note: No worker is on node0002, node0003: 2 of the 3 nodes for workers.", planned),
         ("note: Ports: system of agg_0 on node0001 is 4223 instead of 4222", planned),
     ):

@@ -103,7 +103,7 @@ class Benchmark(abc.ABC):
     def choose(self, points, wanted):
         """Return (the points that *wanted* selects, texts for values without a point).
 
-        :param wanted: ``{run option: values}``; an option without values selects nothing; without any, all points are selected.
+        :param wanted: ``{run option: values}``; an option without values selects nothing; default: all points.
         """
         chosen, unknown = list(points), []
         for option, values in wanted.items():

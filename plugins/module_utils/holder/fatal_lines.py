@@ -215,7 +215,7 @@ def rank_of(line: str, patterns=GENERAL) -> tuple[float, str] | None:
 def cause(lines: list[str], killed: bool = False, patterns=GENERAL) -> Line | None:
     """Return the Line that says best why the program that wrote *lines* ended, or None.
 
-    :param killed: an external signal ended it. Then a fault only counts if the program had no time to continue after it.
+    :param killed: an external signal ended it. Then a fault only counts if the program did not continue after it.
     :param patterns: those of the service, see :func:`load`.
     """
     ranks = [rank_of(line, patterns) for line in lines]

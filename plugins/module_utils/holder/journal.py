@@ -55,7 +55,7 @@ class Journal:
 
 
 def json_files(run_dir, paths):
-    """Return {path: JSON value} of files in a run directory; None for files that are missing, outside it, or not JSON."""
+    """Return {path: JSON value} of files in a run directory; None for files that are missing, outside or not JSON."""
     root, found = os.path.realpath(run_dir), {}
     for path in paths or ():
         full = os.path.realpath(os.path.join(root, path))

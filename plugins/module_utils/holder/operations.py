@@ -114,7 +114,7 @@ class Operations:
         return {}
 
     def requeue(self, request):
-        """Requeue the job once its playbook has ended, without the nodes in ``exclude``; answer whether it is allowed."""
+        """Requeue the job once its playbook has ended, without the nodes in ``exclude``; say whether it may be."""
         holder = self.holder
         may = bool(holder.job and holder.play and holder.job.may_requeue())
         if may:

@@ -61,7 +61,7 @@ class Play(threading.Thread):
                     start_new_session=True,
                 )
             except OSError as error:
-                # The usual reason is a path that only the submit host has, possibly the target of an environment's link.
+                # The usual reason is a path, or the target of an environment's link, that only the submit host has.
                 python = spec["argv"][0]
                 behind = f" (which is {os.path.realpath(python)})" if os.path.islink(python) else ""
                 text = (

@@ -40,7 +40,7 @@ def numbers(result):
 
 
 def newest(point, result):
-    """Return (time of the verdict, its number, verdict, number of its result) of the measurement that may be used for *point*, or None.
+    """Return (time of the verdict, its number, verdict, number of its result) of the usable measurement, or None.
 
     It is the newest measurement of its digest beside *result*. If that one is not valid, none is used: an older valid
     one from before a new measurement (``force``) does not outweigh it.

@@ -19,7 +19,7 @@ def chosen_reasons(rollup: dict) -> list:
 
 
 def in_words(rollup: dict | None) -> str | None:
-    """Return the verdict of *rollup* in one line: ``valid``, ``NOT valid``, or that of the selected points; None if unknown."""
+    """Return the verdict of *rollup* in one line: ``valid``, ``NOT valid``, or that of the selected points, or None."""
     if not rollup or rollup.get("valid") is None:
         return None
     if rollup["valid"]:

@@ -180,7 +180,7 @@ def frozen(path):
 
 
 def of_variants(wrong, count):
-    """Return the problems of the variants of one file, each once; a problem of only some variants names them in ``jobs``.
+    """Return the problems of the variants of one file, each once; ``jobs`` names the affected ones if not all are.
 
     :param wrong: ``[(name, problems)]`` of the variants that have problems.
     :param count: the number of all variants.

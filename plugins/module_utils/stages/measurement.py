@@ -114,7 +114,7 @@ class Session:
 class Measurement:
     """One point.
 
-    Another controller may measure the same point at the same time: then its measurement is attached to, or its result is kept.
+    Another controller may measure the same point at the same time: its measurement is joined, or its result is kept.
 
     :ivar action: measured, attached (its step ran already), evaluated (its step had ended unseen) or kept (another
         controller has measured and evaluated it meanwhile).

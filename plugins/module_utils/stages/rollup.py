@@ -32,7 +32,7 @@ def run(params, ctx):
     """Return ``{changed, rollup, path, csv_path, text_path, valid, reasons, chosen_valid, ..., table, diff}``.
 
     ``valid`` and ``reasons`` are about all points of the plan; ``chosen_valid`` and ``chosen_reasons`` about those in
-    ``concurrencies``, and ``left_out`` names the others. In check mode nothing is written: ``table`` is that of the future
+    ``concurrencies``, and ``left_out`` names the others. In check mode nothing is written: ``table`` is of the future
     rollup, ``diff`` has it before and after, and both verdicts are None while there are points to measure.
     """
     plan = params.get("plan") or load_plan(params["plan_path"])

@@ -15,7 +15,7 @@ from ansible_collections.srt.slurm.plugins.module_utils.slurm import commands
 PLAYBOOK = {
     "name": "bench", "job": {"spec": {"benchmark": {"isl": 64}}}, "extra_vars": {}, "keep": False, "python": None,
 }  # fmt: skip
-NOTE = "Job 8 is left as it is. It is held; release it with scontrol release 8."
+NOTE = "Job 8 was left alone. It is held; release it with scontrol release 8."
 
 
 @pytest.fixture(autouse=True)

@@ -351,7 +351,7 @@ def test_a_job_that_goes_back_into_the_queue_stays_there(monkeypatch, tmp_path, 
     requeue = dict(job, state="PENDING", reason="BeginTime", nodelist="", batch_host="")
     monkeypatch.setattr(commands, "jobs", lambda job_id: [requeue])
     (tmp_path / ".secrets").mkdir()
-    with pytest.raises(Error, match=r"put job 42 back into the queue .*PENDING \(BeginTime\)\. It stays") as caught:
+    with pytest.raises(Error, match=r"requeued job 42 before .*PENDING \(BeginTime\)\. It stays") as caught:
         handshake.meet(job, str(tmp_path), 120.0, 60.0, ours, Context())
     assert (calls, caught.value.evidence) == ([], {})
     assert (tmp_path / ".secrets").exists()

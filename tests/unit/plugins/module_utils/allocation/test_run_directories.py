@@ -115,7 +115,7 @@ def test_an_sbatch_that_always_hangs(queue, do, monkeypatch):
         raise commands.NoAnswer("sbatch did not answer in 60 s.")
 
     monkeypatch.setattr(commands, "submit_held", hang)
-    with pytest.raises(SlurmError, match="Slurm has no job of it so far. Run again"):
+    with pytest.raises(SlurmError, match="Slurm has does not have the job so far. Run again"):
         do()
     assert queue.calls == ["asked", "asked"]
 
@@ -250,7 +250,9 @@ def test_the_directory_of_a_run_that_another_cluster_may_still_have_is_not_moved
     (there / "steps.jsonl").write_text('{"event": "holder", "phase": "begin"}\n')
     queue.queue.clear()
     queue.name, queue.next = "there@login", 7
-    with pytest.raises(Error, match="of the cluster here@login, which may still run. Give each cluster an output_dir"):
+    with pytest.raises(
+        Error, match="of the cluster here@login, which may still run. Use a separate output_dir for each cluster"
+    ):
         do()
     assert queue.calls[-1] == "cancel 8"
     assert (there / ".secrets").exists() and not (tmp_path / "out" / "8.earlier1").exists()

@@ -133,7 +133,7 @@ def test_the_newest_run_of_a_job(slurm, several, names, number):
 
 def test_a_job_that_has_no_run(slurm, several, tmp_path):
     for folder in (several, str(tmp_path / "no-such")):
-        with pytest.raises(Error, match=f"no run of dd below {folder}. Give job_id or output_dir"):
+        with pytest.raises(Error, match=f"no run of dd below {folder}. Set job_id or output_dir"):
             runs.find({"output_dir": folder, "job_names": ["dd"]})
 
 

@@ -282,7 +282,7 @@ RUNNING = {"state": "running", "done": 3, "tokens": 5}
 def test_a_point_without_progress_is_stopped_at_the_limit_of_its_plan(made, monkeypatch, limit_s, params, seconds):
     """The load client keeps the limit itself and is left some seconds to say so."""
     reason = stalling(made, monkeypatch, RUNNING, limit_s, **params)
-    assert reason == (f"it was stopped after {seconds} s" if seconds else "")
+    assert reason == (f"it was stopped after {seconds} s without progress" if seconds else "")
 
 
 @pytest.mark.parametrize(

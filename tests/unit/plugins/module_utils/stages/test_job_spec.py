@@ -297,11 +297,11 @@ def test_problems_of_some_variants_name_them(tmp_path):
         run(tmp_path, VARIANTS)
     found = {one["problem"]: one["jobs"] for one in caught.value.problems}
     assert found == {
-        "needs 16 GPUs (tensor 16), an aggregated worker has 8.": "bench_a_tp16",
-        "needs 32 GPUs (tensor 32), an aggregated worker has 8.": "bench_a_tp32",
-        "needs 64 GPUs (tensor 64), an aggregated worker has 8.": "bench_a_tp64",
-        "needs 32 GPUs (tensor 32), an aggregated worker has 16.": "other_tp32",
-        "needs 64 GPUs (tensor 64), an aggregated worker has 16.": "other_tp64",
+        "needs 16 GPUs (tensor 16), but an aggregated worker has 8.": "bench_a_tp16",
+        "needs 32 GPUs (tensor 32), but an aggregated worker has 8.": "bench_a_tp32",
+        "needs 64 GPUs (tensor 64), but an aggregated worker has 8.": "bench_a_tp64",
+        "needs 32 GPUs (tensor 32), but an aggregated worker has 16.": "other_tp32",
+        "needs 64 GPUs (tensor 64), but an aggregated worker has 16.": "other_tp64",
     }
     where = "job.yaml:9: backend.sglang_config.aggregated: in other_tp64: needs 64 GPUs"
     assert where in caught.value.msg
