@@ -28,7 +28,7 @@ MAGIC = ("vars", "hostvars", "groups")
 
 
 def without_unplain(value):
-    """Return *value* with null in the place of what no job can hold: it is reported, and a template would change it."""
+    """Return *value* with null for values that a job cannot hold: they are reported, and templates would change them."""
     if isinstance(value, dict):
         return {key: without_unplain(item) for key, item in value.items()}
     if isinstance(value, list):

@@ -75,6 +75,6 @@ class ActionModule(LendsSecrets, JobAction):
         given, left_out = in_clear(given, texts["inline"] | texts["file"], marked, {*OPTIONS, *role_variables()})
         if left_out:
             display.display(
-                f"  slurm_job: not passed on to the playbook inside the job, because they are secret: {', '.join(left_out)}"
+                f"  slurm_job: not passed to the playbook in the job, because they are secret: {', '.join(left_out)}"
             )
         return dict(given, **(playbook.get("extra_vars") or {}))

@@ -126,9 +126,9 @@ class Step(_StepPolicy):
     of the plan that it reads, ``mounts`` is a list of ``outside:inside[:options]`` and ``srun_options`` is ``{option
     without dashes: value, None if it takes none}``. ``log`` is a path relative to the run directory, in which ``%N`` is
     the node. ``ready`` lists the checks that must be true before the next tier starts. ``needs`` names steps of an
-    earlier tier; if one of those is restarted, so is this one. ``digest`` changes with everything that requires a
-    restart of the step. ``critical``: without it the service is lost. ``restarts`` limits its restarts by the holder. ``stop_grace_s`` is the time between TERM and KILL; a measurement ends
-    after ``deadline_s``.
+    earlier tier; if one is restarted, so is this one. ``digest`` changes with everything that requires a restart of
+    the step. ``critical``: without it the service is lost. ``restarts`` limits its restarts by the holder.
+    ``stop_grace_s`` is the time between TERM and KILL; a measurement ends after ``deadline_s``.
     """
 
     name: str
@@ -201,8 +201,8 @@ class ProcessRecord(TypedDict):
 class PlanPoint(TypedDict):
     """One point of a benchmark. A type of benchmark may add what identifies it, such as ``concurrency``.
 
-    ``parameters`` is everything that the result depends on apart from the service; ``digest`` covers both. ``result`` and
-    ``progress`` are paths relative to the run directory. ``expect`` has the properties of a valid result, ``{name: value}``. The
+    ``parameters`` is all that the result depends on except the service; ``digest`` covers both. ``result`` and
+    ``progress`` are paths relative to the run directory. ``expect`` describes a valid result, ``{name: value}``. The
     point ends after ``deadline_s``, and after ``stall_timeout_s`` without any progress (0: never).
     """
 

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Programs of the collection that run elsewhere: folders with a ``__main__.py``, copied whole.
 
-A module's payload has only what is imported. Code that ships a program therefore imports its ``__main__``, which names the other files.
+A module's payload has only imported files. So code that ships a program imports its ``__main__``, which names the rest.
 """
 
 from __future__ import annotations

@@ -204,7 +204,7 @@ def test_from_another_host_and_another_directory(cluster, up):
 def test_a_job_id_that_is_not_there_is_an_error(cluster):
     played = cluster.playbook(cluster.job_file("nowhere"), "-e", "job_id=999999")
     assert played.rc != 0
-    assert "Job 999999 is not there" in played.text
+    assert "Job 999999 does not exist" in played.text
     assert cluster.jobs("nowhere") == []
 
 

@@ -89,7 +89,7 @@ def test_a_point_in_which_the_job_was_suspended_is_measured_again(cluster):
     assert "c=2 measured, valid" in played.text
     (first,) = cluster.latest.glob("results/*/*_concurrency_2_*.attempt1.verdict.json")
     assert re.search(r"the job was paused for \d\d", first.read_text())
-    assert re.search(r'"reason": "stood still for \d\d', (cluster.latest / "steps.jsonl").read_text())
+    assert re.search(r'"reason": "paused for \d\d', (cluster.latest / "steps.jsonl").read_text())
     cluster.gone("suspended")
 
 

@@ -213,7 +213,7 @@ def rank_of(line: str, patterns=GENERAL) -> tuple[float, str] | None:
 
 
 def cause(lines: list[str], killed: bool = False, patterns=GENERAL) -> Line | None:
-    """Return the Line that says best why the program that wrote *lines* ended, or None.
+    """Return the Line that best explains why the program that wrote *lines* ended, or None.
 
     :param killed: an external signal ended it. Then a fault only counts if the program did not continue after it.
     :param patterns: those of the service, see :func:`load`.

@@ -17,7 +17,7 @@ def test_job_ids(value):
     ("value", "told"),
     [
         *[(value, "is empty, as an unset variable.* leave job_id out") for value in ("", "  ", None)],
-        *[(value, "not a valid job id. Give the one that squeue shows") for value in ("abc", "3.0", 3.0, "3;reboot")],
+        *[(value, "not a valid job id. Use the id that squeue shows") for value in ("abc", "3.0", 3.0, "3;reboot")],
         *[(value, "not a valid job id") for value in ("-3", "0", "03", " 3", "3\n", "٣", True, "1,2", "1_[2-3]")],
         ("5+1", r"one component of the heterogeneous job 5\. Use the whole job: job_id=5"),
         ("1_2", r"a task of the job array 1\. .*squeue --jobs=1_2 --format=%A"),
@@ -103,7 +103,7 @@ def test_seconds(value, wanted):
 
 @pytest.mark.parametrize("value", ["soon", "-1", "nan", "inf", "", None, True])
 def test_what_is_not_a_time(value):
-    with pytest.raises(run_options.Unusable, match="Give seconds"):
+    with pytest.raises(run_options.Unusable, match="Use seconds"):
         run_options.seconds(value)
 
 

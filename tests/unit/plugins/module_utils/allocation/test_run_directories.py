@@ -104,7 +104,7 @@ def test_an_sbatch_that_hangs(queue, do, monkeypatch, heard):
     assert result["actions"] == ["submitted"]
     assert queue.calls == ["submit", "release 8"]
     assert list(queue.queue) == ["8"]
-    assert any("sbatch gave no answer, but Slurm has its job 8" in note for note in result["notes"]) == heard
+    assert any("sbatch did not answer, but Slurm has its job 8" in note for note in result["notes"]) == heard
 
 
 def test_an_sbatch_that_always_hangs(queue, do, monkeypatch):

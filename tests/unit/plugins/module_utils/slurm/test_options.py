@@ -135,7 +135,7 @@ def test_options_of_the_container_say_what_they_do_to_the_plans():
     given = {"container_mounts": "/a:/b", "container-image": "x", "no-container-remap-root": True}
     problems, notes = slurm_options.srun_problems(given)
     assert not problems and [note.partition(",")[0] for note in notes] == [
-        "srun_options.container_mounts: added to the plan's mounts. The keys for mounts are of them are container_mounts and "
+        "srun_options.container_mounts: added to the plan's mounts. The keys for mounts are container_mounts and "
         "extra_mount.",
         "srun_options.container-image: replaces the plan's setting of the container",
         "srun_options.no-container-remap-root: replaces the plan's setting of the container",
