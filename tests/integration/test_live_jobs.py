@@ -66,7 +66,7 @@ def test_a_service_in_an_adopted_allocation_that_is_stopped_is_ended(allocation,
     assert shown(job_id).startswith("RUNNING")
 
 
-def test_a_job_that_a_user_requeues_and_holds_is_left_as_it_is_and_can_be_ended(allocation, cluster):
+def test_a_job_that_a_user_requeues_and_holds_is_left_alone_and_can_be_ended(allocation, cluster):
     job = allocation()["job"]
     slurm("scontrol", "update", f"JobId={job['id']}", "Requeue=1")
     slurm("scontrol", "requeuehold", "State=SpecialExit", job["id"])

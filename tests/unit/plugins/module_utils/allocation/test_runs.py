@@ -145,6 +145,6 @@ def test_a_run_of_another_job_is_not_taken_for_it(slurm, several):
 
 
 @pytest.mark.parametrize("job_id", ["", "abc", "3.0", "31;reboot", "31_1"])
-def test_what_is_not_a_number_of_a_job_finds_no_run(slurm, several, job_id):
+def test_an_invalid_job_id_finds_no_run(slurm, several, job_id):
     with pytest.raises(Error, match="^job_id is .* Give "):
         runs.find({"output_dir": several, "job_id": job_id})

@@ -267,7 +267,7 @@ def test_what_is_not_certainly_over_is_left_alone(tmp_path, job, there, live, he
         process.wait()
 
 
-def test_the_nodes_are_reported_what_may_be_cleaned(made):
+def test_the_nodes_get_what_may_be_cleaned(made):
     plan, talk, call = made
     talk.request("start", steps=[srun.start_request(plan["steps"][0], "42", plan["run_dir"])], wait_s=10)
     call(timeout_s=60.0)
@@ -277,7 +277,7 @@ def test_the_nodes_are_reported_what_may_be_cleaned(made):
     assert not list(pathlib.Path(plan["run_dir"]).glob(preflight.TABLE.format(nonce="*")))
 
 
-def test_the_place_that_a_adopted_allocation_had_for_its_whole_job_is_stale_with_the_job(tmp_path):
+def test_the_socket_directory_of_an_adopted_allocation_is_stale_with_the_job(tmp_path):
     run_dir, uid, time_ = make_run_dir(tmp_path / "out", "7"), os.getuid(), "2026-11-22T12:00:00"
     (run_dir / "7.json").write_text(json.dumps({"slurm_cluster": "here@login", "submitted_at": time_}))
     for one in (time_, "2026-11-22T12:00:01"):  # the other one is of another cluster's job
