@@ -132,7 +132,7 @@ def test_wrong_keys_of_both_forms_get_a_hint_with_their_path(tmp_path):
 def test_a_health_check_of_the_site_leaves_the_rest_to_the_job(tmp_path):
     cluster = load(tmp_path, "default_health_check: {interval-seconds: 5}\n")
     assert apply_cluster({}, cluster)[0]["health_check"] == {"interval_seconds": 5}
-    assert "default_health_check.interval_seconds today" in cluster.notes[0]
+    assert "is now written default_health_check.interval_seconds" in cluster.notes[0]
     assert "health_check" not in apply_cluster({}, load(tmp_path, "default_health_check: null\n"))[0]
 
 

@@ -81,7 +81,7 @@ def test_a_result_that_was_cut_is_measured_again(made):
 
 def test_a_filter_chooses_points_and_names_unknown_ones(made):
     assert [point["concurrency"] for point in made.call(concurrencies=[16])["points"]] == [16]
-    with pytest.raises(Error, match="no point with concurrency 5. It has: c=4, c=16"):
+    with pytest.raises(Error, match="no point with concurrency 5. Its points: c=4, c=16"):
         made.call(concurrencies=[5])
 
 

@@ -252,7 +252,7 @@ def test_what_submission_only_notes_is_among_the_notes(tmp_path):
     text = text_of(sbatch_directives=given, srun_options={"our_plugin": "1"})
     notes = run(tmp_path, text)["notes"]
     for words in (
-        "sbatch_directives.output is left out: the run directory holds the output",
+        "sbatch_directives.output is ignored: the run directory holds the output",
         "sbatch_directives.t=2:00:00 replaces 01:00:00",
         "nodelist names 1 of the 2 nodes",
         "srun_options.our_plugin: not a known srun option",

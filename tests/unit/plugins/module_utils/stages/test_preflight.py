@@ -123,7 +123,7 @@ def test_a_port_of_a_foreign_process_names_node_step_and_port_and_is_retryable_e
         stranger.bind(("", 0))
         stranger.listen()
         plan["checks"][0]["port"] = port = stranger.getsockname()[1]
-        with pytest.raises(Error, match=f"node001: port {port} of w_0 is taken by another process") as caught:
+        with pytest.raises(Error, match=f"node001: port {port} of w_0 is in use by another process") as caught:
             call()
         assert (caught.value.evidence["bad_nodes"], caught.value.evidence["retryable"]) == (["node001"], True)
         assert call(ignore=["port"])["changed"] is False
@@ -151,7 +151,7 @@ def test_too_little_space_and_missing_mounts(made):
     with pytest.raises(Error, match=r"node002: /no/such/model is to be mounted but does not exist") as caught:
         call()
     assert caught.value.evidence["bad_nodes"] == ["node002"]
-    with pytest.raises(Error, match=r"MiB left, 1000000000 are needed") as caught:
+    with pytest.raises(Error, match=r"MiB left, but 1000000000 are needed") as caught:
         call(min_free_mib=1000000000)
     assert caught.value.evidence["retryable"] is False  # all nodes say so
 
