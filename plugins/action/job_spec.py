@@ -28,7 +28,7 @@ MAGIC = ("vars", "hostvars", "groups")
 
 
 def without_unplain(value):
-    """Return *value* with null in the place of what no job can hold: it is reported, and a template would change it."""
+    """Return *value* with null for values that a job cannot hold: they are reported, and templates would change them."""
     if isinstance(value, dict):
         return {key: without_unplain(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -89,7 +89,7 @@ class ActionModule(StageAction):
     def _documents(self, params, extra):
         """Return (the documents that hold the job or jobs, their content before any template was filled in).
 
-        The content of one is None if nobody knows it.
+        The content of one is None if unknown.
         """
         job = params.get("job")
         if job:
@@ -103,7 +103,7 @@ class ActionModule(StageAction):
         return documents, [one.job for one in documents]
 
     def _argument(self):
-        """Return the task's argument ``job`` as it is written; None if it is no mapping, or nobody knows."""
+        """Return the task's argument ``job`` as it is written; None if it is not a mapping, or unknown."""
         for arguments in (getattr(self._task, "_ds", None) or {}).values():
             if isinstance(arguments, dict) and isinstance(arguments.get("job"), dict):
                 return arguments["job"]
@@ -125,10 +125,10 @@ class ActionModule(StageAction):
                 job, source = job["job"], source.under(("job",))
             for path, name, file in references.misplaced(job, before, texts):
                 problem = (
-                    f"has the value of {name} in it, from {os.path.basename(file)}, which is encrypted as a whole. "
-                    "Only values of an environment are kept out of files and process lists."
+                    f"contains the value of {name} from {os.path.basename(file)}, which is encrypted as a whole. "
+                    "Only environment variables are kept out of files and process lists."
                 )
-                remedy = "Give it as an environment variable, or from a file that is not encrypted if it is no secret."
+                remedy = "Set it as an environment variable, or in an unencrypted file if it is not secret."
                 problems.append(source.problem(path, problem, remedy))
         return problems
 
@@ -136,5 +136,5 @@ class ActionModule(StageAction):
         return [f"note: {note}" for note in result.get("notes", ())]
 
     def _final(self, value):
-        """Return what templates make of an extra var, as plain text, numbers, lists and mappings."""
+        """Return an extra var after templating, as plain text, numbers, lists and mappings."""
         return plain(self._templar.template(value))

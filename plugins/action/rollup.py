@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Consolidate what a run left behind: the action of the module rollup."""
+"""Consolidate the results of a run: the action of the module rollup."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ActionModule(StageAction):
     entry = staticmethod(rollup.run)
 
     def run(self, tmp=None, task_vars=None):
-        """Hand the rollup to the sweep, if this is one of its jobs: whatever else lies about may be an older run's."""
+        """Pass the rollup to the sweep, if this is one of its jobs: other files may belong to an older run."""
         result = super().run(tmp, task_vars)
         place = (task_vars or {}).get(ROLLUP_TO)
         if place and result.get("rollup") and not self._task.check_mode:
@@ -29,5 +29,5 @@ class ActionModule(StageAction):
         return result
 
     def shown(self, result):
-        """The table is what people wait for."""
+        """Show the table."""
         return (result.get("table") or "").splitlines()

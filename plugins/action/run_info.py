@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Say how far a run is: the action of the module run_info."""
+"""Show the state of a run: the action of the module run_info."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ActionModule(RunAction):
         return super().run(tmp, task_vars)
 
     def shown(self, result):
-        """The text is what people ask for, or what stays up."""
+        """Show the text, or what stays up."""
         if self._task.args.get("report") != "service":
             return (result.get("text") or "").splitlines()
         if result.get("failed") or result.get("stage") == "unknown":  # then the note is told, which nobody verified

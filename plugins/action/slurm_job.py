@@ -42,7 +42,7 @@ class ActionModule(LendsSecrets, JobAction):
         return super().run(tmp, task_vars)
 
     def uses_job(self):
-        """Only who waits for the job goes on with it."""
+        """Only a task that waits for the job uses it."""
         return self._task.args.get("state", "running") == "running"
 
     def lease_s(self):
@@ -75,6 +75,6 @@ class ActionModule(LendsSecrets, JobAction):
         given, left_out = in_clear(given, texts["inline"] | texts["file"], marked, {*OPTIONS, *role_variables()})
         if left_out:
             display.display(
-                f"  slurm_job: not passed on to the playbook inside the job, being secret: {', '.join(left_out)}"
+                f"  slurm_job: not passed to the playbook in the job, because they are secret: {', '.join(left_out)}"
             )
         return dict(given, **(playbook.get("extra_vars") or {}))

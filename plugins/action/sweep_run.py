@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run several jobs, each by a playbook of its own: the action of the module sweep_run."""
+"""Run several jobs, each with its own playbook: the action of the module sweep_run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ARGUMENT_SPEC = {
 
 
 def run(params, ctx):
-    """Run each job to its end; Error with all of them in its evidence when one failed."""
+    """Run each job to its end; Error with all of them in its evidence if one failed."""
     rows, origins = [], params["origins"] or [{}] * len(params["jobs"])
     for number, (job, places) in enumerate(zip(params["jobs"], origins), 1):
         if rows and params["stop_on_failure"] and rows[-1]["rc"]:

@@ -21,7 +21,7 @@ class ActionModule(LendsSecrets, StageAction):
     entry = staticmethod(topology_plan.run)
 
     def shown(self, result):
-        """Return the notes on the nodes and ports, one a line; the job's own notes were told when it was read."""
+        """Return the notes on the nodes and ports, one a line; the job's notes were shown when it was read."""
         return [f"note: {note}" for note in result.get("layout_notes", ())]
 
     def run(self, tmp=None, task_vars=None):

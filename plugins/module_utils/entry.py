@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How an entry function runs, whether a module or an action plugin calls it.
+"""Running an entry function from a module or an action plugin.
 
 Every module of the collection is documentation plus an *entry*: ``run(params, ctx) -> result``.
 The action plugin of the same name calls the entry inside the controller when the submit host is
@@ -19,12 +19,12 @@ from .json_types import Json, JsonObject
 
 
 class Context:
-    """What an entry may know of its caller.
+    """What an entry knows about its caller.
 
-    :param check_mode: report what would be done, touch nothing.
-    :param diff: the caller wants before and after texts.
-    :param progress: called with one line of text when something changed that a person wants to see.
-    :param holds: called with the id and the run directory of a job that stays if the caller goes away from here on.
+    :param check_mode: report what would be done, and change nothing.
+    :param diff: the caller requests before and after texts.
+    :param progress: called with one line of text for the user when something changed.
+    :param holds: called with the id and run directory of a job that continues if the caller ends after this point.
     """
 
     def __init__(
@@ -50,12 +50,12 @@ class Context:
             self._progress(line)
 
     def show(self, line: str) -> None:
-        """Show *line*, also when it is the same as the one before."""
+        """Show *line*, even if it is the same as the last one."""
         if self._progress:
             self._progress(line)
 
     def controller_alive(self) -> bool:
-        """False once the process that started us is gone: then nobody reads our answer any more."""
+        """False once the process that started us has ended, and nobody reads our answer."""
         return os.getppid() == self._parent
 
 

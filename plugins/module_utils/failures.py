@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The one family of errors that code below the modules raises.
+"""The errors that code below the modules raises.
 
 A module or action catches :class:`Error` once and turns it into a failed result; nothing else in
 the collection needs to know how Ansible reports failures.
@@ -24,9 +24,9 @@ class _Problem(TypedDict, total=False):
 
 
 class Problem(_Problem):
-    """One thing that is wrong in a file: in ``line`` (from 1), under the dotted ``path``; None is not known.
+    """One problem in a file: in ``line`` (from 1), at the dotted ``path``; None if unknown.
 
-    ``remedy`` says what would be right. ``jobs`` names the variants of a file that have it, if the others have not.
+    ``remedy`` says how to fix it. ``jobs`` names the variants of a file that have it, if not all do.
     """
 
     file: str | None
@@ -36,7 +36,7 @@ class Problem(_Problem):
 
 
 class Error(Exception):
-    """Something a user can act on: what happened, where, and what to do.
+    """An error that a user can act on: what happened, where, and what to do.
 
     :param msg: one or more sentences for the user.
     :param evidence: JSON-able values that are added to the failed result (steps, checks, log tails).
@@ -55,7 +55,7 @@ class Error(Exception):
 class SpecError(Error):
     """Bad input. All problems of a file are reported at once.
 
-    :param problems: what is wrong, in the order of the file.
+    :param problems: the problems, in the order of the file.
     """
 
     def __init__(self, problems: Iterable[Problem]) -> None:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The few file and digest habits that every room shares."""
+"""File and digest functions that every room shares."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ def digest(value: Json) -> str:
 
 
 def inside(root: str, path: str) -> str:
-    """Return the absolute path of *path* below *root*; Error if it would leave it, also by links that are there."""
+    """Return the absolute path of *path* below *root*; Error if it would leave it, also through links."""
     whole, top = os.path.realpath(os.path.join(root, path.replace("\0", "/"))), os.path.realpath(root)
     if "\0" in path or not whole.startswith(top + os.sep):
-        raise Error(f"The path {path!r} leaves {root}. Give one below it.")
+        raise Error(f"The path {path!r} is outside {root}. Use a path below it.")
     return os.path.join(root, os.path.normpath(path))
 
 
 def write_text_atomic(path: str, text: str, mode: int = 0o644) -> bool:
-    """Write *text* so that a reader sees the old or the new file, never a part; return True if it changed."""
+    """Write *text* atomically; return True if it changed."""
     try:
         with open(path, encoding="utf-8") as stream:
             if stream.read() == text:

@@ -1,14 +1,14 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Types of what JSON and YAML files hold, where a file's content has no shape of its own."""
+"""Types of what JSON and YAML files hold, where a file's content has no fixed shape."""
 
 from __future__ import annotations
 
 from typing import Any, Union
 
-# A value that JSON can hold: null, a truth value, a number, text, or a list or mapping of such values. Whoever takes
-# one apart knows or checks what it is, so it is not spelled out as a union.
+# A value that JSON can hold: null, a truth value, a number, text, or a list or mapping of such values. Code that uses
+# one knows or checks its type, so it is not a union.
 Json = Any
 # A JSON object whose keys are not fixed, or are those of a section of a spec.
 JsonObject = dict[str, Any]

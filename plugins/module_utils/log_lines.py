@@ -1,9 +1,9 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a program's log lines say of its end: data of its backend, frontend or service, which the holder reads.
+"""Log lines that explain a failure: data of a backend, frontend or service, which the holder reads.
 
-The plan writes what its programs need into one file of the run directory. How lines are weighed, and the patterns that
+The plan writes those of its programs to one file of the run directory. How lines are weighed, and the patterns that
 do not belong to one program (CUDA, Python, NCCL, MPI, shells), are in holder/fatal_lines.py.
 """
 
@@ -15,18 +15,18 @@ from typing import NamedTuple
 
 FILE = "fatal_lines.json"  # in the run directory; holder/fatal_lines.py has the same name
 
-# Ranks of a pattern. What only hints at a fault decides nothing.
+# Ranks of a pattern. A mere hint of a fault decides nothing.
 PLAIN, CLEAR, OPEN, HINT = "plain", "clear", "open", "hint"
 
 
 class LogLines(NamedTuple):
     """The lines of one program.
 
-    :ivar fatal: ``(rank, kind, regular expression)`` of lines that tell of a fault; kinds are those of
+    :ivar fatal: ``(rank, kind, regular expression)`` of lines that report a fault; kinds are those of
         holder/fatal_lines.py.
     :ivar words: one of these, or of the general ones, is in every line that a pattern of *fatal* matches, in small
         letters.
-    :ivar work: regular expressions for the beginning of lines of ordinary work, where no level of a logger tells it.
+    :ivar work: regular expressions for the beginning of lines of ordinary work, if they have no log level.
     """
 
     fatal: tuple[tuple[str, str, str], ...] = ()

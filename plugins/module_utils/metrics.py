@@ -1,9 +1,9 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The one table of metrics: what a figure in rollup.json, rollup.csv and the tables means, and how it is shown.
+"""The one table of metrics: the meaning and format of the figures in rollup.json, rollup.csv and the tables.
 
-Which of them a benchmark has, its type says (``Benchmark.metrics``). Their names are keys of ``results[]`` in
+``Benchmark.metrics`` lists the metrics of a benchmark. Their names are keys of ``results[]`` in
 rollup.json and columns of rollup.csv.
 """
 
@@ -18,11 +18,11 @@ GPUS = {"all": "GPU", "prefill": "prefill GPU", "decode": "decode GPU"}  # what 
 class Metric(NamedTuple):
     """One metric.
 
-    :ivar title: what is measured, for labels; "" where the unit says it.
+    :ivar title: what is measured, for labels; "" if the unit says it.
     :ivar unit: without the GPUs that the metric is divided by.
     :ivar formula: how it is computed, in words.
     :ivar better: HIGHER, LOWER, or None where neither is.
-    :ivar digits: digits after the point where people read it; None: it is not a number.
+    :ivar digits: digits after the point for display; None: not a number.
     :ivar source: name of the metric that is divided, for one with *gpus*.
     :ivar gpus: which GPUs it is divided by: a key of GPUS, or None.
     """
@@ -58,7 +58,7 @@ STATISTICS = ("mean", "median", "std", "p90", "p95", "p99")
 LATENCIES = {
     "ttft": ("TTFT", 1, "time from sending a request to its first token"),
     "tpot": ("TPOT", 2, "(time of the last token - time of the first) / (output tokens - 1), per request"),
-    "itl": ("ITL", 2, "time between two tokens that follow each other"),
+    "itl": ("ITL", 2, "time between two consecutive tokens"),
     "e2el": ("E2EL", 1, "time from sending a request to its last token"),
 }
 

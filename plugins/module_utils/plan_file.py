@@ -1,9 +1,9 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""plan.json: the shapes of what it holds, and how it is read.
+"""plan.json: its types, and how it is read.
 
-All that crosses from planning to doing is here. Times are in seconds, addresses are IPv4 or IPv6 addresses or host
+It is the interface between planning and execution. Times are in seconds, addresses are IPv4 or IPv6 addresses or host
 names, paths are absolute unless the key says otherwise.
 """
 
@@ -26,7 +26,7 @@ class AllocatedNode(TypedDict):
 
 
 class Allocation(TypedDict):
-    """What Slurm gave: the part of slurm_job's result that a plan is made from. ``nodes`` is in Slurm's order."""
+    """The allocation: the part of slurm_job's result that a plan is made from. ``nodes`` is in Slurm's order."""
 
     id: str
     name: str
@@ -43,10 +43,10 @@ class _Expectation(TypedDict, total=False):
 
 
 class Expectation(_Expectation):
-    """What the JSON answer of an HTTP check has to say at the dotted ``path``, called ``label`` in messages.
+    """A condition on the JSON answer of an HTTP check at the dotted ``path``, called ``label`` in messages.
 
     ``where`` keeps the items of a list whose values, ``{dotted path: value or values}``, fit. ``min`` is a number, or a
-    number of items; ``of`` names the steps that it counts, so that lost ones can be left out.
+    number of items; ``of`` names the steps that it counts, so that lost ones can be excluded.
     """
 
     label: str
@@ -54,9 +54,9 @@ class Expectation(_Expectation):
 
 
 class Listing(TypedDict):
-    """Says that a check's answer lists the parts of the service in ``tier``, and the step ``by`` keeps the list.
+    """Marks a check whose answer lists the parts of the service in ``tier``; the step ``by`` keeps the list.
 
-    A part that ended suddenly may stand in it for ``kept_s`` seconds more.
+    A part that ended suddenly may remain listed for ``kept_s`` seconds.
     """
 
     tier: str
@@ -75,10 +75,10 @@ class _HttpCheck(TypedDict, total=False):
 
 
 class Check(_HttpCheck):
-    """What must be true of a service: ``host:port`` takes a connection (``kind`` tcp) or answers a request (http).
+    """A condition on a service: ``host:port`` accepts a connection (``kind`` tcp) or answers a request (http).
 
-    ``timeout_s`` limits one try. ``steps`` names the steps that have to live for it, ``after`` the checks that have to
-    be true before. ``status`` lists the HTTP codes that count.
+    ``timeout_s`` limits one try. ``steps`` names the steps that it needs, ``after`` the checks that must be
+    true before it. ``status`` lists the HTTP codes that count.
     """
 
     name: str
@@ -126,10 +126,9 @@ class Step(_StepPolicy):
     of the plan that it reads, ``mounts`` is a list of ``outside:inside[:options]`` and ``srun_options`` is ``{option
     without dashes: value, None if it takes none}``. ``log`` is a path relative to the run directory, in which ``%N`` is
     the node. ``ready`` lists the checks that must be true before the next tier starts. ``needs`` names steps of an
-    earlier tier; when one of those is started anew, this one is started anew too. ``digest`` changes with everything
-    that a running step would have to be started anew for. ``critical``: without it the service is lost. ``restarts``
-    says how often the holder starts it again. ``stop_grace_s`` is the time between TERM and KILL; a measurement ends
-    after ``deadline_s``.
+    earlier tier; if one is restarted, so is this one. ``digest`` changes with everything that requires a restart of
+    the step. ``critical``: without it the service is lost. ``restarts`` limits its restarts by the holder.
+    ``stop_grace_s`` is the time between TERM and KILL; a measurement ends after ``deadline_s``.
     """
 
     name: str
@@ -164,7 +163,7 @@ class PlanFile(TypedDict):
 
 
 class PlanNode(AllocatedNode):
-    """A node of the plan: what it is for (head, infra, bench, frontend, prefill, decode, agg) and its groups.
+    """A node of the plan: its roles (head, infra, bench, frontend, prefill, decode, agg) and its groups.
 
     ``groups`` are those of the inventory; ``gpus`` is the number of its GPUs.
     """
@@ -202,10 +201,10 @@ class ProcessRecord(TypedDict):
 class PointFields(TypedDict):
     """What a type of benchmark says of a point beside its step.
 
-    ``key`` is what tells it from the other points, such as ``{"concurrency": 4}``, and ``label`` that for people.
-    ``parameters`` is all that the result depends on beside the service itself. ``result`` and ``progress`` are paths
-    relative to the run directory. ``expect`` is what a valid result has, ``{name: value}``. The point ends after
-    ``deadline_s``, and after ``stall_timeout_s`` without any progress (0: never).
+    ``key`` identifies it among the other points, such as ``{"concurrency": 4}``, and ``label`` does so for people.
+    ``parameters`` is all that the result depends on except the service. ``result`` and ``progress`` are paths relative
+    to the run directory. ``expect`` describes a valid result, ``{name: value}``. The point ends after ``deadline_s``,
+    and after ``stall_timeout_s`` without any progress (0: never).
     """
 
     name: str
@@ -234,7 +233,7 @@ class PlanBenchmark(TypedDict):
 
 
 class PlanDigests(TypedDict):
-    """Digests of what was asked of Slurm, and of the service without its place: equal on every allocation."""
+    """Digests of the allocation request, and of the service independent of its nodes: equal on every allocation."""
 
     allocation: str
     serving: str
@@ -275,7 +274,7 @@ def load_plan(path: str) -> Plan:
         with open(path, encoding="utf-8") as stream:
             plan: Plan = json.load(stream)
         if not isinstance(plan, dict):
-            raise ValueError("it is no JSON object")
+            raise ValueError("it is not a JSON object")
     except FileNotFoundError:
         raise Error(f"There is no plan at {path}. Run the playbook without --tags, or topology_plan, first.") from None
     except OSError as error:

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Programs of the collection that run elsewhere: folders with a ``__main__.py``, copied whole.
 
-A module's payload has only what is imported. So who ships a program imports its ``__main__``, which names the rest.
+A module's payload has only imported files. So code that ships a program imports its ``__main__``, which names the rest.
 """
 
 from __future__ import annotations
@@ -22,6 +22,6 @@ def program_files(main: ModuleType) -> dict[str, str]:
 
 def _text(package: str, name: str) -> str:
     data = pkgutil.get_data(package, name)
-    if data is None:  # a loader that keeps no files; Ansible's and Python's own do
+    if data is None:  # a loader without access to files; Ansible's and Python's have it
         raise FileNotFoundError(f"{name} of {package}")
     return data.decode()

@@ -1,10 +1,10 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The run options: all that is given beside the job (``-e job_id=N``, ``-e concurrencies=4,16``), in one table.
+"""The run options: everything that is set beside the job (``-e job_id=N``, ``-e concurrencies=4,16``), in one table.
 
-Values are parsed strictly: each parser takes the value as it came, text or not, and raises :class:`Unusable` for what
-it could only guess at.
+Values are parsed strictly: each parser takes the raw value, text or not, and raises :class:`Unusable` for anything
+ambiguous.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ NUMBER = re.compile(r"[1-9][0-9]*")
 UNSET = "is empty, as an unset variable of the shell is."
 MOST_RETRIES = 1000
 KEPT_S = 3600.0  # the lease of a job whose service stays up after its run
-SHORTEST_LEASE_S = 15.0  # a controller that is at work may be silent for some seconds between two requests
+SHORTEST_LEASE_S = 15.0  # a working controller may send no request for some seconds
 
 
 class Unusable(ValueError):
-    """A value that no run could mean: what is wrong with it, and what to do."""
+    """An invalid value: the problem and the remedy."""
 
     def __init__(self, problem: str, remedy: str):
         super().__init__(f"{problem} {remedy}")
@@ -34,27 +34,27 @@ class Unusable(ValueError):
 
 def job_id(value: Any) -> str:
     """Return the job id as text."""
-    text = _text(value, "Give the id of the job, or leave job_id out.")
+    text = _text(value, "Set the id of the job, or leave job_id out.")
     if NUMBER.fullmatch(text):
         return text
     component = re.fullmatch(r"([1-9][0-9]*)\+[0-9]+", text)
     if component:
-        remedy = f"Give the whole job: job_id={component[1]}."
+        remedy = f"Use the whole job: job_id={component[1]}."
         raise Unusable(f"is {text}, one component of the heterogeneous job {component[1]}.", remedy)
     task = re.fullmatch(r"([1-9][0-9]*)_[0-9]+", text)
     if task:
-        remedy = f"Give the task's own id, which squeue --jobs={text} --format=%A shows."
+        remedy = f"Use the task's own id, which squeue --jobs={text} --format=%A shows."
         raise Unusable(f"is {text}, a task of the job array {task[1]}.", remedy)
-    raise Unusable(f"is {_shown(text)}, which is not a valid job id.", "Give the one that squeue shows, such as 4711.")
+    raise Unusable(f"is {_shown(text)}, which is not a valid job id.", "Use the id that squeue shows, such as 4711.")
 
 
 def concurrencies(value: Any) -> list[int]:
     """Return concurrencies, each once: of one number, "4,16", "4x16" or a list; [] of []."""
-    remedy = "Give numbers above 0, such as 4,16."
+    remedy = "Use positive numbers, such as 4,16."
     if isinstance(value, (list, tuple)):
         items = [_text(item, remedy) for item in value]
     else:
-        text = _text(value, "Give the concurrencies to measure, such as 4,16, or leave it out to measure all.")
+        text = _text(value, "Set the concurrencies to measure, such as 4,16, or leave it out to measure all.")
         inner = re.fullmatch(r"\[(.*)\]", text)
         items = [item.strip() for item in re.split("[,x]", inner[1] if inner else text)]
     wrong = [item for item in items if not NUMBER.fullmatch(item)]
@@ -67,7 +67,7 @@ def concurrencies(value: Any) -> list[int]:
 
 def retries(value: Any) -> int:
     """Return how often a job may start again."""
-    remedy = f"Give a whole number from 0 to {MOST_RETRIES}."
+    remedy = f"Use a whole number from 0 to {MOST_RETRIES}."
     text = _text(value, remedy)
     if not re.fullmatch("[0-9]{1,4}", text) or int(text) > MOST_RETRIES:
         raise Unusable(f"is {_shown(text)}, which is not a number of retries.", remedy)
@@ -76,7 +76,7 @@ def retries(value: Any) -> int:
 
 def count(value: Any) -> int:
     """Return a whole number, 0 or more."""
-    remedy = "Give a whole number, 0 or more."
+    remedy = "Use a whole number, 0 or more."
     text = _text(value, remedy)
     if not re.fullmatch("[0-9]{1,9}", text):
         raise Unusable(f"is {_shown(text)}.", remedy)
@@ -85,7 +85,7 @@ def count(value: Any) -> int:
 
 def boolean(value: Any) -> bool:
     """Return a truth value by Ansible's own rule."""
-    remedy = "Give true or false."
+    remedy = "Use true or false."
     _text(value, remedy)
     try:
         return ansible_boolean(value)
@@ -95,7 +95,7 @@ def boolean(value: Any) -> bool:
 
 def seconds(value: Any, least: str = "") -> float:
     """Return a time in seconds, 0 or more."""
-    remedy = f"Give seconds{least}."
+    remedy = f"Use seconds{least}."
     text = _text(value, remedy)
     try:
         number = float(text)
@@ -107,11 +107,11 @@ def seconds(value: Any, least: str = "") -> float:
 
 
 def lease(value: Any) -> float:
-    """Return the seconds for which a job lives on without a controller."""
+    """Return the seconds for which a job continues without a controller."""
     number = seconds(value, f", {SHORTEST_LEASE_S:g} or more")
     if number < SHORTEST_LEASE_S:
-        problem = f"is {value} seconds: a job would end while its playbook is at work."
-        raise Unusable(problem, f"Give {SHORTEST_LEASE_S:g} or more.")
+        problem = f"is {value} seconds, so that a job could end while its playbook is running."
+        raise Unusable(problem, f"Use {SHORTEST_LEASE_S:g} or more.")
     return number
 
 
@@ -125,7 +125,7 @@ def keep(value: Any) -> tuple[bool, float | None]:
     except TypeError:
         pass
     if not re.search("[0-9]", text):
-        remedy = f"Give true, false, or the seconds to keep the nodes, {SHORTEST_LEASE_S:g} or more."
+        remedy = f"Use true, false, or the seconds to keep the nodes, {SHORTEST_LEASE_S:g} or more."
         raise Unusable(f"is {_shown(text)}.", remedy)
     return True, lease(text)
 
@@ -138,28 +138,28 @@ def tags(value: Any) -> list[str]:
 
 def text_value(value: Any) -> str:
     """Return the text *value*, which must not be empty."""
-    return _text(value, "Give it a value, or leave it out.")
+    return _text(value, "Set a value, or leave it out.")
 
 
 def output_dir(value: Any) -> str:
-    """Return the parent of run directories; Slurm must be able to take it as it is."""
-    text = _text(value, "Give a directory, or leave output_dir out.")
+    """Return the parent of run directories; Slurm must accept it literally."""
+    text = _text(value, "Set a directory, or leave output_dir out.")
     if any(unicodedata.category(one) in ("Cc", "Zl", "Zp") for one in text):
-        problem = f"is {text!r}, with a line break or control character, which Slurm cannot take."
+        problem = f"is {text!r}, with a line break or control character, which Slurm does not accept."
         raise Unusable(problem, "Choose a directory without one.")
     if "\\" in text:
-        problem = f"is {text}, with a backslash: Slurm would take %j in the path of the output as it stands."
+        problem = f"is {text}, with a backslash: Slurm would not replace %j in the path of the output."
         raise Unusable(problem, "Choose a directory without one.")
     return text
 
 
 def unchecked(value: Any) -> Any:
-    """Return *value* as it is: whoever reads it checks it."""
+    """Return *value* unchanged: its reader validates it."""
     return value
 
 
 def _text(value, remedy):
-    """Return *value* as text; Unusable if there is none."""
+    """Return *value* as text; Unusable if it is empty."""
     if value is None or isinstance(value, str) and not value.strip():
         raise Unusable(UNSET, remedy)
     return str(value)
@@ -191,14 +191,14 @@ TYPES = {
 class Option(NamedTuple):
     """One run option.
 
-    :ivar parse: ``parse(value)`` returns the value in its own type; Unusable if it is none.
+    :ivar parse: ``parse(value)`` returns the value in its own type; Unusable if it is invalid.
     :ivar playbooks: the playbooks that read it, themselves or through their roles and modules.
     :ivar doc: one line for the manual.
-    :ivar default: what holds when it is not given; a mapping by playbook where they differ; None: see *doc*.
-    :ivar travels: whether the playbook inside a submitted job gets it. All else was settled at submission.
-    :ivar chooses: whether it says which run is meant. A typo in it could end another run.
+    :ivar default: its default; a mapping by playbook if they differ; None: see *doc*.
+    :ivar travels: whether the playbook inside a submitted job gets it. All others take effect at submission.
+    :ivar chooses: whether it selects a run. A typo in it could end another run.
     :ivar measures: whether it changes what is measured.
-    :ivar internal: whether only our own programs give it.
+    :ivar internal: whether only our programs set it.
     """
 
     parse: Callable[[Any], Any]
@@ -217,9 +217,9 @@ RUNS = ("status", "logs", "stop")  # look for a run
 SUBMIT_HOST, ROLLUP_TO = "srt_slurm_submit_host", "srt_slurm_rollup_to"
 
 OPTIONS: dict[str, Option] = {
-    "job": Option(unchecked, JOBS + RUNS, "The job under one key: what a job file has at its top."),
+    "job": Option(unchecked, JOBS + RUNS, "The job under one key, with the content of a job file."),
     "job_file": Option(text_value, JOBS + RUNS, "Job file, `FILE:SELECTOR`, or a directory of job files."),
-    "cluster_file": Option(text_value, JOBS + RUNS, "Cluster file instead of the one that is found."),
+    "cluster_file": Option(text_value, JOBS + RUNS, "Cluster file, instead of the default lookup."),
     "setup_script": Option(unchecked, JOBS, "Script in configs_dir that runs before each worker."),
     "check_paths": Option(boolean, JOBS, "false: the model and other paths exist on compute nodes only.", True),
     "job_tags": Option(tags, JOBS, "Words that are stored with the run.", ()),
@@ -239,7 +239,11 @@ OPTIONS: dict[str, Option] = {
         output_dir, JOBS + RUNS, "Parent of run directories; the cluster file's, else `outputs`.", chooses=True
     ),
     "keep": Option(
-        keep, BENCH, "Leave the service up: for an hour, or so many seconds without a controller.", False, travels=True
+        keep,
+        BENCH,
+        "Leave the service up: for an hour, or this many seconds without a controller.",
+        False,
+        travels=True,
     ),
     "lease_s": Option(
         lease,
@@ -248,35 +252,35 @@ OPTIONS: dict[str, Option] = {
         travels=True,
     ),
     "job_retries": Option(
-        retries, BENCH, "How often to start again on other nodes after a fault that they can cure.", 0, travels=True
+        retries, BENCH, "How often to retry on other nodes after a retryable fault.", 0, travels=True
     ),
-    "wait_timeout_s": Option(seconds, BENCH, "Time to wait for the nodes; 0 waits for ever.", 0, travels=True),
+    "wait_timeout_s": Option(seconds, BENCH, "Time to wait for the nodes; 0 waits without limit.", 0, travels=True),
     "health_timeout_s": Option(
         seconds, BENCH, "Time for the service to become healthy; 0 takes the job's health_check.", 0, travels=True
     ),
     "teardown_timeout_s": Option(
         seconds, (*BENCH, "stop"), "Time for the steps to end and the job to be gone.", 180, travels=True
     ),
-    "stop_on_failure": Option(boolean, ("sweep",), "Leave out the jobs after one that failed.", False),
+    "stop_on_failure": Option(boolean, ("sweep",), "Skip the jobs after one that failed.", False),
     "dry_run_dir": Option(text_value, ("plan",), "Where the dry runs are written.", "dry-runs"),
     "step": Option(text_value, ("logs",), "The step whose log is shown; the playbook's own log if not given."),
     "node": Option(text_value, ("logs",), "The node whose log is shown, of a step that has several."),
     "lines": Option(count, ("status", "logs"), "Last lines of a log to show.", {"status": 5, "logs": 20}),
     "follow": Option(boolean, ("logs",), "Follow the log until the step ends.", True),
     "runtime_dir": Option(text_value, ("submit", "setup"), "Python environment on shared disk for submitted jobs."),
-    "configs_dir": Option(text_value, ("setup",), "Where nats-server and etcd are put."),
-    "setup_python": Option(text_value, ("setup",), "Python that the environment is made with."),
+    "configs_dir": Option(text_value, ("setup",), "Directory for nats-server and etcd."),
+    "setup_python": Option(text_value, ("setup",), "Python to create the environment with."),
     "setup_requirements": Option(text_value, ("setup",), "Requirements file of the environment."),
-    "setup_debian": Option(boolean, ("setup",), "Take the programs from Debian's packages in any case.", False),
+    "setup_debian": Option(boolean, ("setup",), "Always take the programs from Debian's packages.", False),
     "sandbox_state": Option(text_value, ("sandbox",), "`started` or `absent`.", "started"),
     "sandbox_dir": Option(
         text_value, ("sandbox",), "Its directory; `$SRT_SANDBOX_DIR`, else `.sandbox` in the working directory."
     ),
     "sandbox_nodes": Option(count, ("sandbox",), "Number of nodes.", 4),
-    "sandbox_gpus_per_node": Option(count, ("sandbox",), "GPUs that Slurm believes each node has.", 8),
+    "sandbox_gpus_per_node": Option(count, ("sandbox",), "Simulated GPUs of each node.", 8),
     "sandbox_slurm_conf": Option(unchecked, ("sandbox",), "More lines for slurm.conf.", ()),
     "sandbox_plugstack": Option(unchecked, ("sandbox",), "Lines of plugstack.conf.", ()),
-    "sandbox_keep_log": Option(boolean, ("sandbox",), "Leave the logs when it is removed.", False),
+    "sandbox_keep_log": Option(boolean, ("sandbox",), "Keep the logs when it is removed.", False),
     SUBMIT_HOST: Option(
         text_value,
         (*BENCH, *RUNS, "setup", "sandbox"),
@@ -290,7 +294,7 @@ OPTIONS: dict[str, Option] = {
     ROLLUP_TO: Option(text_value, ("bench",), "File for the rollup of this run.", internal=True),
 }
 
-# Whole families of variables that are ours (those of the roles among them), or that certainly are somebody else's.
+# Families of variables that are ours (including those of the roles), or certainly not ours.
 ROLES = (
     "allocation",
     "benchmark",
@@ -306,8 +310,8 @@ ROLES = (
 OUR_PREFIXES = ("srt_", "sandbox_", *(f"{role}_" for role in ROLES))
 FOREIGN_PREFIXES = ("ansible_", "awx_", "tower_", "molecule_", "_")
 
-# What people give for an option although it is no near miss of it.
-MISTAKEN = {"id": "Did you mean job_id?", "job_name": "Give the file of the job (-e @job.yaml), or -e job_id=N."}
+# Common mistakes for an option that are not near misses of it.
+MISTAKEN = {"id": "Did you mean job_id?", "job_name": "Use the file of the job (-e @job.yaml), or -e job_id=N."}
 
 
 def names(*playbooks: str) -> tuple[str, ...]:
@@ -316,7 +320,7 @@ def names(*playbooks: str) -> tuple[str, ...]:
 
 
 OF_JOBS = names(*JOBS)
-# Those of the playbooks that only look at runs.
+# The options of the playbooks that only look at runs.
 OF_RUNS_ALONE = tuple(name for name in names(*RUNS) if name not in OF_JOBS)
 CHOOSING = tuple(name for name, option in OPTIONS.items() if option.chooses)
 

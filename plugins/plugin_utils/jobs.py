@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the actions of slurm_job and slurm_job_info share: notes are shown, and a job that stays is remembered."""
+"""What the actions of slurm_job and slurm_job_info share: they show notes, and record a job that stays up."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class JobAction(StageAction):
             found = {} if result.get("failed") else result.get("job") or {}
             if found:
                 self.holds(found["id"], found["run_dir"], waits=found["state"] in WAITING)
-            else:  # it is over, or the error says what becomes of it
+            else:  # it is over, or the error reports its state
                 stays.forget()
         return result
 

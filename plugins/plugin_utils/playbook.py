@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Running a playbook of ours as a process of its own, with what this run was given on its command line."""
+"""Running one of our playbooks as a separate process, with the command line options of this run."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def play(playbook, extra, show):
             show(line.rstrip("\n"))
         return process.wait()
     except BaseException:
-        # Ctrl-C reaches the playbook as well, which then ends by itself.
+        # Ctrl-C reaches the playbook as well, which then ends.
         process.stdout.close()
         process.wait()
         raise

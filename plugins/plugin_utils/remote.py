@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an action looks up on the submit host when that is another machine."""
+"""Lookups on a remote submit host by an action."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 
 
 class RemotePaths:
-    """Looks paths up on the host of the task of *action*, each path once.
+    """Looks up paths on the host of the task of *action*, each path once.
 
     :param host: the name of the host, for messages.
     """
@@ -21,7 +21,7 @@ class RemotePaths:
         self._known = {}
 
     def exists(self, path):
-        """Return whether *path* exists there; Error when the host does not answer."""
+        """Return whether *path* exists there; Error if the host does not answer."""
         if path not in self._known:
             self._known[path] = self._test(path)
         return self._known[path]
@@ -32,7 +32,7 @@ class RemotePaths:
         answer = (done["stdout"].split() or [""])[-1]
         if answer not in ("there", "missing"):
             raise Error(
-                f"The submit host cannot be asked which paths exist: {done['stderr'].strip() or 'no answer'}. "
-                "Fix the connection, or give -e check_paths=false."
+                f"Cannot check paths on the submit host: {done['stderr'].strip() or 'no answer'}. "
+                "Fix the connection, or set -e check_paths=false."
             )
         return answer == "there"

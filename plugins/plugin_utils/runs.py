@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""For actions that look at runs: where runs are when nobody says it, and which one the extra vars mean."""
+"""For actions that look at runs: the default directory of runs, and the run that the extra vars select."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def names_of(extra, final=lambda value: value):
         documents = [Document(plain(job), source)]
     found = [job.get("name") for document in documents for _suffix, job, _source in document.variants()]
     if not all(found):
-        raise Error("The job has no name, by which its run could be found. Give it one, or give -e job_id=N.")
+        raise Error("The job has no name, so its run cannot be found. Set its name, or set -e job_id=N.")
     return [str(final(trusted(plain(name)))).strip() for name in found]
 
 
@@ -45,8 +45,8 @@ def typos(extra):
     raw = given.get("job", {})
     text = raw if isinstance(raw, dict) else extra.value("job", {})  # its values may be known to a run only
     if not isinstance(text, dict):
-        remedy = f"Did you mean job_id={text}?" if str(text).isdigit() else "Give its file, or -e job_id=N."
-        found.append(extra.problem("job", "is no job.", remedy))
+        remedy = f"Did you mean job_id={text}?" if str(text).isdigit() else "Use its file, or -e job_id=N."
+        found.append(extra.problem("job", "is not a job.", remedy))
     for name in given:
         if extra.known(name) or name in flat:
             continue
@@ -54,7 +54,7 @@ def typos(extra):
         near = nearest(name, run_options.CHOOSING, 0.6) or nearest(name, run_options.OF_RUNS_ALONE, 0.8)
         if near or name in run_options.MISTAKEN:
             remedy = run_options.MISTAKEN.get(name) or f"Did you mean {near}?"
-            found.append(extra.problem(name, "is no variable of srt.slurm.", remedy))
+            found.append(extra.problem(name, "is not a variable of srt.slurm.", remedy))
     return found or extra.problems()
 
 

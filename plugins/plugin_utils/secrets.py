@@ -32,7 +32,7 @@ def keep_secrets(values):
 
 
 def remove_left():
-    """Remove what earlier runs of this user left that were killed on this machine: they could not do it themselves."""
+    """Remove the files of earlier runs of this user that were killed on this machine."""
     beside, prefix = os.path.dirname(os.path.abspath(constants.DEFAULT_LOCAL_TMP)), _prefix()
     with contextlib.suppress(OSError), os.scandir(beside) as folders:
         for folder in folders:
@@ -65,8 +65,8 @@ def read_secrets(path):
             return json.load(stream)
     except (OSError, ValueError) as error:
         raise Error(
-            f"The values of the secrets, {path}, are gone: {error}. They live as long as one playbook run; "
-            "job_spec has to be part of it."
+            f"The values of the secrets, {path}, are gone: {error}. They exist during one playbook run only, "
+            "which must include job_spec."
         ) from None
 
 

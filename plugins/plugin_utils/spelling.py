@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How a number that Ansible loaded was written, as Ansible itself keeps only the number."""
+"""The spelling of a number that Ansible loaded; Ansible keeps only the number."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ansible_collections.srt.slurm.plugins.plugin_utils.vault import Origin
 
 
 class Spelling:
-    """Looks numbers up in the files, and on the command line, that they came from.
+    """Looks up numbers in their files and on the command line.
 
     :param loader: Ansible's DataLoader; it decrypts files.
     """
@@ -21,7 +21,7 @@ class Spelling:
         self.loader, self.tables, self.options = loader, {}, None
 
     def __call__(self, value):
-        """Return the text of the number *value*, or None when it is not known."""
+        """Return the text of the number *value*, or None if unknown."""
         origin = Origin.get_tag(value) if Origin else None
         if not origin or not origin.line_num or not origin.col_num:
             return None

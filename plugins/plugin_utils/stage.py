@@ -24,7 +24,7 @@ display = Display()
 
 
 def too_old(version):
-    """Return what to say of an ansible-core of this *version* that the collection does not work with, else None."""
+    """Return the error for an unsupported *version* of ansible-core, else None."""
     if tuple(map(int, version.split(".")[:2])) >= OLDEST:
         return None
     needed = ".".join(map(str, OLDEST))

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What stays up when a playbook is over: its address, how long, and the command that ends it.
+"""The note on a service that stays up after a playbook: its address, how long, and the command that ends it.
 
 A play tells it itself, in its last task. After Ctrl-C, or an error outside of the stages, nothing of it runs any more.
 So the action that gets a job leaves a note in Ansible's temporary directory of this run, and the main process reads
@@ -43,7 +43,7 @@ def remember(job_id, run_dir, lease_s=None, waits=False, submit_host=None):
     :param submit_host: None when it is this machine.
     """
     note = {"job_id": job_id, "lease_s": lease_s, "waits": waits, "command": stop_command(run_dir, submit_host)}
-    with contextlib.suppress(OSError):  # a full disk has other ways to be heard of
+    with contextlib.suppress(OSError):  # a full disk is reported elsewhere
         write_text_atomic(path(), json.dumps(note), 0o600)
 
 
@@ -81,7 +81,7 @@ def stop_command(run_dir, submit_host=None):
 
 
 def lines_of(status, submit_host=None):
-    """Return what is said at the end of a run whose job stays, from what run_info returns; [] if it does not."""
+    """Return the lines about a job that stays up after a run, from the result of run_info; [] if it does not."""
     service = status["service"]
     if not service:
         return []
@@ -96,14 +96,14 @@ def lines_of(status, submit_host=None):
 
 
 def left():
-    """Return the line on what stays, and remove the note; None when nobody is known to stay."""
+    """Return the line on what stays, and remove the note; None if there is none."""
     note = _note()
     if not note:
         return None
     forget()
     lease = "its lease" + (f" of {duration(int(note['lease_s']))}" if note["lease_s"] else "")
     up = f"stays in the queue, and once it has begun up for {lease}" if note["waits"] else f"stays up for {lease}"
-    return f"Job {note['job_id']} {up}. The same command goes on with it. To end it now: {note['command']}"
+    return f"Job {note['job_id']} {up}. The same command continues it. To end it now: {note['command']}"
 
 
 def _tell_at_exit():

@@ -125,7 +125,7 @@ class Chaos:
             print(row["text"], flush=True)
 
     def run_dir(self, name):
-        """Return the newest run directory of the job called *name*, None if there is none."""
+        """Return the newest run directory of the job called *name*, or None."""
         found = []
         for path in self.cluster.output.glob("[0-9]*/[0-9]*.json"):
             if path.stem == path.parent.name and json.loads(path.read_text()).get("job_name") == name:

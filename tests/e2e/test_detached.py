@@ -81,7 +81,7 @@ def test_status_and_stop_of_a_run_that_goes_on(cluster):
     long = dict(BENCHMARK, concurrencies=[1, 2], osl=200, num_prompts_mult=2000)
     slow = {"type": "mocker", "speedup_ratio": 10}
     job_id, run_dir = submit(cluster, cluster.job_file("fired-long", benchmark=long, backend=slow))
-    assert "is there already (" in other(cluster, "submit", "-e", f"@{cluster.folder}/fired-long.yaml")
+    assert "already exists (" in other(cluster, "submit", "-e", f"@{cluster.folder}/fired-long.yaml")
 
     def measuring():
         text = other(cluster, "status", "-e", f"job_id={job_id}", node="node007")
@@ -236,7 +236,7 @@ def test_a_job_of_bench_is_no_place_for_a_submitted_playbook(cluster):
     (job_id,) = cluster.jobs("fired-taken")
     assert rest.count(f"Job {job_id} stays in the queue, and once it has begun up for its lease of 0:02:00.") == 1, rest
     text = " ".join(other(cluster, "submit", "-e", f"@{job}", rc=2).split())
-    assert f"Job {job_id} (fired-taken) is there already (PENDING) and runs no playbook" in text, text
+    assert f"Job {job_id} (fired-taken) already exists (PENDING) but does not run a playbook" in text, text
     assert f"playbooks/stop.yml -e job_id={job_id}" in text
     assert cluster.jobs("fired-taken") == [job_id]
     other(cluster, "stop", "-e", f"job_id={job_id}")
@@ -326,7 +326,7 @@ def test_a_runtime_environment_of_its_own(cluster):
     other(cluster, "setup", *options)
     assert (folder / "bin" / "python").exists()
     assert "changed=0" in other(cluster, "setup", *options)
-    wishes = {folder: "bin/python has no ansible-core", "/no/such": "/no/such/bin/python cannot be executed"}
+    wishes = {folder: "bin/python has no ansible-core", "/no/such": "/no/such/bin/python is not executable"}
     for runtime, why in wishes.items():
         job = cluster.job_file("fired-nowhere")
         assert why in other(cluster, "submit", "-e", f"@{job}", "-e", f"runtime_dir={runtime}", rc=2)

@@ -53,10 +53,10 @@ def test_a_live_job_with_the_number_of_an_old_run_is_left_alone(cluster, old):
     where = ("-e", f"output_dir={folder.parent}")
     status = playbook(cluster, "status", *where)
     assert f"job {job_id} long-ago: GONE" in status
-    assert f"is another one: it works in {run_dir}. It is left alone" in status
+    assert f"is a foreign job: it works in {run_dir}. It was left alone" in status
     for more in ((), ("-e", f"job_id={job_id}")):
         text = playbook(cluster, "stop", *where, *more)
-        assert f"is another one: it works in {run_dir}. It is left alone" in text
+        assert f"is a foreign job: it works in {run_dir}. It was left alone" in text
         assert "changed=0" in text
     # One of the same output directory that was set aside.
     aside = run_dir.with_name(f"{job_id}.earlier1")
@@ -75,7 +75,7 @@ def test_somebody_elses_job_with_the_number_of_an_old_run_is_left_alone(cluster,
     job_id = cluster.run(*argv).strip()
     folder = old(job_id)
     text = playbook(cluster, "stop", "-e", f"output_dir={folder.parent}")
-    assert "is another one: it (theirs) was submitted at" in text
+    assert "is a foreign job: it (theirs) was submitted at" in text
     assert job_id in cluster.jobs()
     cluster.run("scancel", job_id)
 
@@ -89,7 +89,7 @@ def test_a_service_is_not_used_from_another_output_directory(cluster, tmp_path):
         other = cluster.playbook(job, "-e", f"output_dir={tmp_path}/out2", *tags)
         assert other.rc != 0
         text = " ".join(other.text.split())
-        assert f"Job {job_id} (elsewhere) is there already and works in {cluster.output}, not in" in text
+        assert f"Job {job_id} (elsewhere) already exists and works in {cluster.output}, not in" in text
         assert f"-e output_dir={cluster.output}" in text
     # As the message says; here from another working directory.
     argv = cluster.playbook_argv(job, "--tags", "benchmark")
@@ -100,7 +100,7 @@ def test_a_service_is_not_used_from_another_output_directory(cluster, tmp_path):
     assert again.rc == 0, again.text
     assert again.changed == 0, again.text
     text = playbook(cluster, "submit", "-e", f"@{job}", "-e", f"output_dir={tmp_path}/out2", check=False)
-    assert f"Job {job_id} (elsewhere) is there already (RUNNING) and runs no playbook" in text
+    assert f"Job {job_id} (elsewhere) already exists (RUNNING) but does not run a playbook" in text
     assert "changed=0" in text
     assert "failed=1" in text
     assert not (tmp_path / "out2" / job_id).exists()

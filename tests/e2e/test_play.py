@@ -209,7 +209,7 @@ def test_an_interrupted_run_leaves_the_service_up_and_the_next_run_adopts_it(clu
     rest = process.stdout.read()
     assert process.wait(timeout=60) != 0, rest
     job_id = cluster.latest.name
-    told = f"Job {job_id} stays up for its lease of 0:02:00. The same command goes on with it. To end it now: "
+    told = f"Job {job_id} stays up for its lease of 0:02:00. The same command continues it. To end it now: "
     told += f"ansible-playbook playbooks/stop.yml -e run_dir={cluster.latest.resolve()}"
     assert rest.count(told) == (number == signal.SIGINT), rest
     assert job_id in cluster.jobs(), rest
@@ -268,7 +268,7 @@ def test_a_ctrl_c_that_ansible_loses_ends_the_run_all_the_same(cluster, tmp_path
     }
     played = cluster.play(cluster.playbook_argv(job), env)
     assert played.rc in (-signal.SIGINT, 128 + signal.SIGINT), played.text
-    assert "health_wait: Ctrl-C came while Ansible started this task" in played.text
+    assert "health_wait: Ansible lost a Ctrl-C while it started this task" in played.text
     assert played.text.count("stays up for its lease of 0:02:00.") == 1, played.text
     assert "srt.slurm.teardown : End the service" not in played.text.partition("PLAY [Run the stages]")[2]
     assert cluster.jobs("lost-ctrl-c") == [cluster.latest.name]

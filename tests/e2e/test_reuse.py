@@ -64,7 +64,7 @@ def test_a_run_with_chosen_points_is_valid_by_them(cluster, up):
     two = dict(BENCHMARK, osl=9, concurrencies=[2, 3])
     new, played = changed_by(cluster, up, "-e", "concurrencies=2", benchmark=two)
     assert new == set()
-    assert "The chosen points are valid; left out: c=3." in played.text
+    assert "The selected points are valid; left out: c=3." in played.text
     rollup = json.loads((cluster.latest / "rollup.json").read_text())
     assert (rollup["valid"], rollup["left_out"]) == (False, ["c=3"])
     played = cluster.playbook(
@@ -91,7 +91,7 @@ def test_a_service_of_other_options_is_not_measured_for_the_plan(cluster, up):
     played = cluster.playbook(changed, "-e", "keep=600", "--tags", "benchmark,rollup")
     text = " ".join(played.text.split())
     assert played.rc != 0
-    assert "What runs is not what the plan says: decode_0 was started with other options" in text
+    assert "The running service does not match the plan: decode_0 was started with other options" in text
     assert cluster.steps(up) == before
 
 
@@ -204,7 +204,7 @@ def test_from_another_host_and_another_directory(cluster, up):
 def test_a_job_id_that_is_not_there_is_an_error(cluster):
     played = cluster.playbook(cluster.job_file("nowhere"), "-e", "job_id=999999")
     assert played.rc != 0
-    assert "Job 999999 is not there" in played.text
+    assert "Job 999999 does not exist" in played.text
     assert cluster.jobs("nowhere") == []
 
 
@@ -251,7 +251,7 @@ def test_an_allocation_with_the_number_of_an_old_run_gets_a_directory_of_its_own
     job, here = cluster.job_file("second"), ("-e", f"job_id={allocation}", "-e", "keep=600")
     alone = cluster.playbook(job, *here, "--tags", "worker")
     assert alone.rc != 0
-    assert f"is of an earlier job with the id {allocation}" in alone.text
+    assert f"belongs to an earlier job with the id {allocation}" in alone.text
     assert not (old / "plan.json").exists()
     played = cluster.playbook(job, *here, "--skip-tags", "benchmark,rollup")
     assert played.rc == 0, played.text

@@ -161,7 +161,7 @@ def test_a_value_of_an_encrypted_file_elsewhere_is_refused(cluster, changes, ref
     assert VAULTED not in played.text
     if refused:
         assert played.rc != 0
-        line = next(line for line in played.text.splitlines() if f"{refused}: has the value of" in line)
+        line = next(line for line in played.text.splitlines() if f"{refused}: contains the value of" in line)
         assert "from vault-whole.yaml, which is encrypted as a whole" in line and "/whole.yaml: " in line
     else:
         assert played.rc == 0, played.text
@@ -179,7 +179,7 @@ def test_an_encrypted_job_file_is_the_job(cluster):
     options = encrypted_file(cluster, "own.yaml", json.dumps(beside))
     played = cluster.playbook(cluster.folder / "own.yaml", "--check", "--diff", *options[2:])
     assert played.rc != 0 and OTHER not in played.text
-    assert "srun_options.comment: has the value of my_password in it" in played.text
+    assert "srun_options.comment: contains the value of my_password" in played.text
 
 
 def test_a_wrapped_job_that_comes_whole_from_a_template_is_read_and_looked_through(cluster):
@@ -195,5 +195,5 @@ def test_a_wrapped_job_that_comes_whole_from_a_template_is_read_and_looked_throu
         argv = [*cluster.prefix(), "ansible-playbook", str(book), *options]
         done = subprocess.run(argv, env=cluster.environment, capture_output=True, text=True, check=False, timeout=60)
         assert done.returncode == rc, done.stdout + done.stderr
-    assert "frontend.args.api-key: has the value of" in done.stdout + done.stderr
+    assert "frontend.args.api-key: contains the value of" in done.stdout + done.stderr
     assert VAULTED not in done.stdout + done.stderr

@@ -65,8 +65,8 @@ def test_submit_takes_no_allocation(cluster):
 def test_a_shell_that_outlived_its_allocation_is_told_so(cluster):
     played = cluster.playbook(cluster.job_file("slipped"), env={"SLURM_JOB_ID": "999999"})
     assert played.rc != 0
-    assert "Job 999999 is not there" in played.text
-    assert "it is that of the variable SLURM_JOB_ID of this shell: unset it" in played.text
+    assert "Job 999999 does not exist" in played.text
+    assert "it comes from the variable SLURM_JOB_ID of this shell: unset it" in played.text
     single = cluster.playbook(cluster.job_file("slipped"), "--tags", "worker", env={"SLURM_JOB_ID": "999999"})
     assert single.rc != 0
     assert "The variable SLURM_JOB_ID of this shell names job 999999, which is over. Unset it" in single.text

@@ -39,7 +39,7 @@ def test_a_controller_hears_from_a_second_holder_that_its_measurement_is_over(cl
     second = cluster.playbook(job, *adopt, "-e", "keep=600", "--tags", "allocation")
     assert second.rc == 0, second.text
     cluster.clear()
-    failed(cluster.rest(process, seen), "c=2 measured, NOT valid: the load client ended before this holder began")
+    failed(cluster.rest(process, seen), "c=2 measured, NOT valid: the load client ended before this holder started")
 
 
 @pytest.mark.slow
@@ -53,6 +53,6 @@ def test_a_measurement_that_hangs_without_a_controller_is_ended_by_who_waits_for
     played = cluster.playbook(job, "-e", "keep=600")
     assert played.rc == 0, played.text
     assert "c=3 waits for bench_c2, which is being measured" in played.text
-    assert "bench_c2 is ended: it is not complete after " in played.text
+    assert "bench_c2 was ended: it was not complete after " in played.text
     assert "c=3 measured, valid" in played.text
     cluster.end(job)

@@ -264,7 +264,7 @@ def test_a_worker_that_died_in_a_point_without_a_controller_makes_it_invalid(clu
     how = f"decode_1 ended during the measurement: killed by signal 9 on {cluster.node_of('decode_1')}"
     played = cluster.playbook(job, "-e", "keep=600")
     assert played.rc == 0, played.text
-    assert f"c=2 is measured once more when the service is whole again ({how})" in played.text
+    assert f"c=2 will be measured again when the service is complete ({how})" in played.text
     assert "c=2 measured, valid" in played.text
     first = json.loads(result.with_name(result.name.replace(".json", ".attempt1.verdict.json")).read_text())
     assert (first["valid"], first["reasons"]) == (False, [how])

@@ -50,7 +50,9 @@ def test_little_shared_memory_is_told(cluster):
     few = ("-e", "preflight_min_shm_mib=100000000", "--skip-tags", "benchmark,rollup")
     played = cluster.playbook(cluster.job_file("shared"), *few)
     assert played.rc == 0, played.text
-    assert re.search(r"node002: /dev/shm has \d+ MiB left, 100000000 are advised", flat(played.text)), played.text
+    assert re.search(r"node002: /dev/shm has \d+ MiB left, but 100000000 are recommended", flat(played.text)), (
+        played.text
+    )
     cluster.gone("shared")
 
 
@@ -73,7 +75,7 @@ def test_a_mount_that_a_node_lacks_is_found_before_models_load(cluster):
     finally:
         for node in places:
             cluster.run("rmdir", data, node=node, check=False)
-    assert f"node003: {data} is to be mounted and does not exist" in flat(played.text)
+    assert f"node003: {data} is to be mounted but does not exist" in flat(played.text)
     assert "node001: /" not in played.text and "node002: /" not in played.text
     assert "srt.slurm.worker :" not in played.text
     cluster.gone("mounts")

@@ -294,7 +294,7 @@ def test_a_worker_is_restarted_during_the_run_when_its_policy_says_so(cluster):
     log = cluster.latest / "logs" / f"{cluster.node_of('decode_1')}_decode_1.out.1"
     assert "WARNING tuned.json: No such file or directory, using defaults" in log.read_text()
     assert "restart 1 of 2" in (cluster.latest / "steps.jsonl").read_text()
-    assert "c=2 is measured once more" in played.text
+    assert "c=2 will be measured again" in played.text
     (first,) = cluster.latest.glob("results/*/*_concurrency_2_*.attempt1.verdict.json")
     assert "decode_1 " in " ".join(json.loads(first.read_text())["reasons"])
     # The frontend lists the dead worker for as long as its lease lasts, and would send it requests.

@@ -85,11 +85,11 @@ def test_a_point_in_which_the_job_was_suspended_is_measured_again(cluster):
     cluster.run("scontrol", "resume", job_id)
     played = cluster.rest(process, seen)
     assert played.rc == 0, played.text
-    assert "c=2 is measured once more" in played.text
+    assert "c=2 will be measured again" in played.text
     assert "c=2 measured, valid" in played.text
     (first,) = cluster.latest.glob("results/*/*_concurrency_2_*.attempt1.verdict.json")
-    assert re.search(r"the job stood still for \d\d", first.read_text())
-    assert re.search(r'"reason": "stood still for \d\d', (cluster.latest / "steps.jsonl").read_text())
+    assert re.search(r"the job was paused for \d\d", first.read_text())
+    assert re.search(r'"reason": "paused for \d\d', (cluster.latest / "steps.jsonl").read_text())
     cluster.gone("suspended")
 
 
@@ -160,7 +160,7 @@ def test_a_submitted_job_that_is_preempted_begins_again_by_itself(cluster, parti
     assert ended(cluster, job_id)["JobState"] == "COMPLETED", log.read_text()
     text = log.read_text()
     assert f"Job {job_id} ends: signal 15: preempted, Slurm gave its nodes" in text
-    assert "It is requeued: attempt 2 of 2 starts when it gets nodes." in text
+    assert "The job is requeued: attempt 2 of 2 starts when it gets nodes." in text
     assert "c=1 kept" in text
     assert "c=3 measured, valid" in text
     assert cluster.rollup(run_dir)["valid"] is True
@@ -175,12 +175,15 @@ def test_a_submitted_job_with_a_gpu_fault_begins_again_without_that_node(cluster
     waits = "PENDING BeginTime"
     wait_for(lambda: waits in cluster.run("squeue", "-h", "-j", job_id, "-o%T %r"), "the job to be in the queue again")
     status = cluster.run("ansible-playbook", "playbooks/status.yml", "-e", f"run_dir={run_dir}")
-    assert "requeued: attempt 2 of 2 starts when it gets nodes; the attempt before ended: its playbook ended" in status
+    assert (
+        "requeued: attempt 2 of 2 starts when it gets nodes; the previous job attempt ended: its playbook ended"
+        in status
+    )
     assert not re.search("is ending|results:|left|workers:", status.partition("run directory:")[0]), status
     begun(cluster, job_id)
     log = run_dir / "playbook.log"
     wait_for(lambda: "c=2 measured, valid" in log.read_text(), "the point", timeout_s=180)
-    assert "It is requeued: attempt 2 of 2 starts when it gets nodes." in log.read_text()
+    assert "The job is requeued: attempt 2 of 2 starts when it gets nodes." in log.read_text()
     (evidence,) = [json.loads(path.read_text()) for path in run_dir.glob("evidence/*.json")]
     assert (evidence["node"], evidence["kind"], evidence["attempt"]) == ("node002", "gpu", 1)
     plan = cluster.plan(run_dir)
@@ -251,7 +254,7 @@ def test_an_output_directory_that_the_nodes_do_not_see_is_named(cluster, hidden)
     folder.mkdir()
     hidden(folder)
     where = json.dumps({"output_dir": str(folder)})
-    why = "node001 could not open the job's output. The nodes have to see output_dir under the same path"
+    why = "node001 could not open the job's output. The nodes must see output_dir under the same path"
     played = failed(cluster.playbook(cluster.job_file("unseen-output"), "-e", where, "-e", "job_retries=1"), why)
     assert "Try 2 of 2" not in played.text  # it is for no other node to cure
     assert cluster.jobs("unseen-output") == []

@@ -178,7 +178,7 @@ def test_a_step_that_lost_both_clients_is_adopted(held, cluster):
     assert held.records()["a"]["step_id"] == before and held.records()["a"]["state"] == "running"
     os.kill(pid, signal.SIGKILL)
     ended = held.driver.request("wait", checks=[], slice_s=30)["ended"][0]
-    assert "exit code is not known" in ended["reason"]
+    assert "exit code is unknown" in ended["reason"]
 
 
 def test_a_step_that_ignores_term_is_killed(held, cluster):

@@ -39,7 +39,7 @@ def test_a_users_settings_for_slurms_commands_hide_no_job_and_keep_none(allocati
         assert allocation.look()["job"]["id"] == job["id"]
         assert allocation(state="absent")["actions"] == ["ended"]
     assert job["id"] not in slurm("squeue", "-h", "-o", "%i").split()
-    assert "ending: its end was asked for" in pathlib.Path(job["run_dir"], f"slurm-{job['id']}.out").read_text()
+    assert "ending: its end was requested" in pathlib.Path(job["run_dir"], f"slurm-{job['id']}.out").read_text()
 
 
 @pytest.mark.parametrize("how", [(), ("--full",)], ids=["steps", "all"])
@@ -51,7 +51,7 @@ def test_a_job_that_is_stopped_by_a_signal_is_ended_in_order(allocation, cluster
     result = allocation(state="absent")
     assert (result["actions"], result["notes"]) == (["ended"], [])
     assert job["id"] not in slurm("squeue", "-h", "-o", "%i").split()
-    assert "ending: its end was asked for" in pathlib.Path(job["run_dir"], f"slurm-{job['id']}.out").read_text()
+    assert "ending: its end was requested" in pathlib.Path(job["run_dir"], f"slurm-{job['id']}.out").read_text()
 
 
 def test_a_service_in_a_job_of_somebody_else_that_is_stopped_is_ended(allocation, cluster, tmp_path):

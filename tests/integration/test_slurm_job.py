@@ -32,7 +32,7 @@ def test_submitted_found_again_and_ended(allocation):
     ended = allocation(state="absent")
     assert ended["actions"] == ["ended"] and ended["job"] is None
     assert job["id"] not in squeue("-o", "%i")
-    assert "ending: its end was asked for (" in (folder / f"slurm-{job['id']}.out").read_text()
+    assert "ending: its end was requested (" in (folder / f"slurm-{job['id']}.out").read_text()
     assert not allocation(state="absent")["changed"]
 
 
@@ -79,7 +79,7 @@ def test_a_job_that_waits_shows_why_and_is_cancelled(allocation):
 def test_a_job_that_can_never_start_is_cancelled_at_once(allocation):
     from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 
-    with pytest.raises(Error, match=r"will not start job \d+: PartitionNodeLimit. It asks for 99 nodes .* cancelled"):
+    with pytest.raises(Error, match=r"will not start job \d+: PartitionNodeLimit. It requests 99 nodes .* cancelled"):
         allocation(nodes=99)
     assert allocation.look(nodes=99)["job"] is None
 

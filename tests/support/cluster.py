@@ -156,7 +156,7 @@ class Cluster:
                 if program not in SLURM and int(path.name) != os.getpid() and self._ours(path):
                     line = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
                     found.append(f"{path.name} {program}: {line}")
-            except OSError:  # it has ended, or belongs to somebody else
+            except OSError:  # it has ended, or belongs to another user
                 continue
         return found
 

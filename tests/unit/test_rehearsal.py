@@ -40,7 +40,7 @@ def test_one_job_is_shown_with_each_note_once_and_with_its_mounts(tmp_path):
     text = check(tmp_path, JOB)
     read, planned = text.split("TASK [Plan the steps]")
     for note, part in (
-        ("note: frontend.args: http-port: ignored, the plan sets thisf", read),
+        ("note: frontend.args: http-port: ignored, the plan sets this", read),
         ("note: No worker is on node0002, node0003: 2 of the 3 nodes for workers.", planned),
         ("note: Ports: system of agg_0 on node0001 is 4223 instead of 4222", planned),
     ):
@@ -53,6 +53,6 @@ def test_one_job_is_shown_with_each_note_once_and_with_its_mounts(tmp_path):
 def test_several_jobs_are_shown_without_a_warning_about_nodes(tmp_path):
     base = "".join(f"  {line}\n" for line in JOB.splitlines())
     text = check(tmp_path, f"base:\n{base}override_a: {{}}\noverride_b: {{}}\n")
-    assert "shown_a: nothing is submitted" in text and "shown_b: nothing is submitted" in text
+    assert "shown_a: nothing was submitted" in text and "shown_b: nothing was submitted" in text
     assert "Could not match" not in text
     assert "TASK [Plan the steps]" not in text

@@ -1,10 +1,10 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The addresses of a job's nodes: found once, all nodes in one step, checked, and kept in the run directory.
+"""The addresses of a job's nodes: found once in one step over all nodes, validated, and kept in the run directory.
 
-Slurm's own address of a node does when it is one. Otherwise, and when the site names the interface that services
-use, every node says which addresses it has.
+Slurm's address of a node is used if it is valid. Otherwise, or if the site names the interface for services, every
+node reports its addresses.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..files import write_text_atomic
 from ..slurm import commands
 
 FILE = "addresses.json"
-ANSWER_S = 60.0  # how long the nodes may take to answer
+ANSWER_S = 60.0  # time limit for the nodes' answers
 
 # Prints "srt-address node address" lines, the best guess first. $1 is an interface, or empty.
 SCRIPT = """\
@@ -34,7 +34,7 @@ else
   say $(hostname -I 2>/dev/null)
 fi
 exit 0"""
-# A site's TaskProlog may print lines before them, the last one perhaps without an end.
+# A site's TaskProlog may print lines before them, the last one perhaps unterminated.
 LINE = re.compile(r"srt-address (\S+) (\S+)$", re.MULTILINE)
 
 
@@ -57,9 +57,9 @@ def best(candidates):
 def node_addresses(job_id, names, interface=None, groups=None, folder=None):
     """Return ``[{name, address}]`` of the nodes *names*; SlurmError names those without an address.
 
-    :param interface: the network interface whose address counts.
+    :param interface: the network interface whose address is used.
     :param groups: sizes of the components of a heterogeneous job, in order of *names*.
-    :param folder: run directory, where answers are kept: nodes are asked once.
+    :param folder: run directory, where answers are kept so that nodes are queried once.
     """
     if not names:
         return []
@@ -83,7 +83,7 @@ def node_addresses(job_id, names, interface=None, groups=None, folder=None):
 
 
 def _from_slurm(names):
-    """Return {name: address} of the nodes for which Slurm itself has an address."""
+    """Return {name: address} of the nodes for which Slurm has an address."""
     shown = commands.patiently(["scontrol", "--oneliner", "show", "node", ",".join(names)], check=False).stdout
     pairs = re.findall(r"^NodeName=(\S+) .*?NodeAddr=(\S+)", shown, re.M)
     return {name: address for name, address in pairs if usable(address)}

@@ -1,10 +1,10 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An adopted allocation: somebody else submitted it, as with salloc. Its holder is a step with its client on this host.
+"""An adopted allocation, submitted by other means such as salloc. Its holder is a step with its client on this host.
 
-Weaker than a batch job of ours: the holder dies with the allocation and gets Slurm's own warning before the time limit
-only. The allocation itself is never ended: it stays with the one who made it.
+This is weaker than our batch job: the holder ends with the allocation, and only gets Slurm's warning before the time
+limit. The allocation is never ended: it belongs to its submitter.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ from . import driver, ownership
 
 STOPPED_S = 120.0
 LOOK_S = 0.2
-GONE_S = 5.0  # how long the step of a holder that was killed may still be listed
-BEGUN_S = 20.0  # how long one that a concurrent controller has just started may need until it answers
+GONE_S = 5.0  # how long the step of a killed holder may still be listed
+BEGUN_S = 20.0  # how long a holder just started by a concurrent controller may take to answer
 
 
 def check(job, allocation):
-    """Raise Error when *job* (its queue entry) cannot be used for the *allocation* that is wanted."""
+    """Raise Error when *job* (its queue entry) cannot be used for the requested *allocation*."""
     if job["user"] != getpass.getuser():
-        raise Error(f"Job {job['id']} belongs to {job['user']}. Give a job_id of your own.")
+        raise Error(f"Job {job['id']} belongs to {job['user']}. Use the job_id of one of your jobs.")
     if job["state"] != "RUNNING":
         return
     nodes, wanted = len(commands.hostnames(job["nodelist"])), int((allocation or {}).get("nodes") or 0)
     if nodes < wanted:
         raise Error(
-            f"Job {job['id']} has {nodes} nodes, but {wanted} are needed. Give another job_id, or leave it out for a "
+            f"Job {job['id']} has {nodes} nodes, but {wanted} are needed. Use another job_id, or leave it out for a "
             "new allocation."
         )
 
 
 def in_words(job):
-    """Return what the user should know of an allocation that was adopted."""
+    """Return what the user should know about an adopted allocation."""
     return (
         f"Job {job['id']} was not submitted by srt.slurm. Its holder is a step whose client runs on this host, and the "
         "job is left running when the service ends."
@@ -51,24 +51,24 @@ def in_words(job):
 
 
 def check_run_dir(job, run_dir):
-    """Raise Error when *run_dir* is of an earlier job that had the id of one which somebody else submitted.
+    """Raise Error if *run_dir* belongs to an earlier job with the id of an adopted one.
 
-    What ran there is over, and a stage would write over its plan.
+    That run is over, and a stage would overwrite its plan.
     """
     if not ownership.recorded_run_dir(job) and os.path.isdir(run_dir) and not ownership.is_of(run_dir, job):
         raise Error(
-            f"{run_dir} is of an earlier job with the id {job['id']}, and nothing of ours runs in this one yet. "
-            "Run the stage allocation first, which keeps that directory aside: leave --tags out."
+            f"{run_dir} belongs to an earlier job with the id {job['id']}, and this job has no service yet. Run "
+            "without --tags: the stage allocation moves that directory aside first."
         )
 
 
 def answers(job, run_dir):
-    """Return whether a holder serves the allocation already."""
+    """Return whether a holder already serves the allocation."""
     return bool(_status(job, run_dir))
 
 
 def _status(job, run_dir):
-    """Return the status of the holder of *run_dir*, None if nobody answers."""
+    """Return the status of the holder of *run_dir*, None if there is no answer."""
     if job["state"] != "RUNNING" or not os.path.exists(os.path.join(run_dir, FOLDER)):
         return None
     node = commands.hostnames(job["nodelist"])[0]
@@ -79,24 +79,24 @@ def _status(job, run_dir):
 
 
 def check_silent(job, run_dir):
-    """Raise Error when some holder runs in the allocation, though none answered for *run_dir*."""
+    """Raise Error if a holder runs in the allocation although none answered for *run_dir*."""
     until = time.monotonic() + GONE_S
     while driver.HOLDER_STEP in commands.step_names(job["id"]):
         if time.monotonic() > until:
             raise SlurmError(
-                f"A holder runs in job {job['id']} and does not answer for {run_dir}. Nothing was ended. Run again; "
-                f"if that does not help, end the step {driver.HOLDER_STEP} (squeue --steps --jobs={job['id']}, then "
+                f"A holder runs in job {job['id']} but does not answer for {run_dir}. Nothing was ended. Run again; "
+                f"if that fails, end the step {driver.HOLDER_STEP} (squeue --steps --jobs={job['id']}, then "
                 "scancel its id) and run again."
             )
         time.sleep(0.2)
 
 
 def lacks_holder(job, run_dir, ctx):
-    """Return whether the allocation has no holder; False if one serves *run_dir*, though it may have begun just now.
+    """Return whether the allocation has no holder; False if one serves *run_dir*, even if it has only just started.
 
-    Error when a holder runs that does not answer here: that of another run directory.
+    Error if a running holder does not answer here: it serves another run directory.
     """
-    begun = os.path.exists(os.path.join(run_dir, FOLDER))  # what a controller writes before it starts one
+    begun = os.path.exists(os.path.join(run_dir, FOLDER))  # written by a controller before it starts a holder
     began = time.monotonic()
     until = began + (BEGUN_S if begun else GONE_S)
     while True:
@@ -105,7 +105,7 @@ def lacks_holder(job, run_dir, ctx):
             return False
         if driver.HOLDER_STEP not in commands.step_names(job["id"]):
             return True
-        if status and time.monotonic() < began + STOPPED_S:  # it ends its steps, and then itself
+        if status and time.monotonic() < began + STOPPED_S:  # it ends its steps, then exits
             ctx.progress(f"the service in job {job['id']} is ending")
             until = time.monotonic() + GONE_S
         if time.monotonic() > until:
@@ -114,9 +114,9 @@ def lacks_holder(job, run_dir, ctx):
 
 
 def check_concurrent(job, run_dir, client):
-    """Raise Error when our holder, whose srun is *client*, left the job to that of a concurrent controller.
+    """Raise Error if our holder, whose srun is *client*, yielded to that of a concurrent controller.
 
-    Nobody will use our secrets any more.
+    Our secrets are removed, as they are no longer used.
     """
     if client.poll() == socket_dir.GAVE_WAY:
         forget(run_dir)
@@ -126,14 +126,14 @@ def check_concurrent(job, run_dir, client):
 def _served(job, run_dir):
     return Error(
         f"Job {job['id']} has a service whose run directory is not {run_dir}. Use the output_dir of that run: two "
-        "services would take each other's GPUs and ports."
+        "services would compete for GPUs and ports."
     )
 
 
 def start_holder(job, run_dir, lease_s):
     """Start the holder as a step; return its client, which outlives us. The caller waits for the holder's answer.
 
-    If another controller does the same now, one of the two holders serves, and the other one ends at once.
+    If another controller does the same, one of the two holders serves, and the other one ends at once.
     """
     node = commands.hostnames(job["nodelist"])[0]
     argv = [
@@ -159,10 +159,10 @@ def start_holder(job, run_dir, lease_s):
 
 
 def stop_holder(job, run_dir, ctx, reason, timeout_s):
-    """End the service and its holder, and see the holder's step gone; return False if there was none.
+    """End the service and its holder, and wait until the holder's step is gone; return False if there was none.
 
-    :param reason: why, for who looks at the run later.
-    :param timeout_s: SlurmError when the holder is still there after so many seconds.
+    :param reason: why, for the record of the run.
+    :param timeout_s: SlurmError if the holder is still there after this many seconds.
     """
     node = commands.hostnames(job["nodelist"])[0]
     try:
@@ -179,10 +179,10 @@ def stop_holder(job, run_dir, ctx, reason, timeout_s):
 
 
 class LeftSteps:
-    """Slurm as the steps of a killed holder need it, from the submit host.
+    """Slurm access for the steps of a killed holder, from the submit host.
 
     :ivar only: ids of the steps that count, None for all.
-    :ivar patient: the next answer is waited for, as much rests on it.
+    :ivar patient: wait for the next answer, because a decision depends on it.
     """
 
     def __init__(self, job_id):
@@ -191,12 +191,12 @@ class LeftSteps:
         self.node, self.signal = self._slurm.node, self._slurm.signal
 
     def steps(self):
-        """Return {step id: name} of what runs; None if Slurm does not say, SlurmError if it was waited for."""
+        """Return {step id: name} of the running steps; None, or SlurmError after a wait, if Slurm is silent."""
         until = time.monotonic() + commands.PATIENCE_S
         found = self._slurm.steps()
         while found is None and self.patient:
             if time.monotonic() > until:
-                raise SlurmError(f"Slurm does not say which steps job {self.job_id} has. Run again.")
+                raise SlurmError(f"Slurm does not list the steps of job {self.job_id}. Run again.")
             time.sleep(1.0)
             found = self._slurm.steps()
         self.patient = False
@@ -210,14 +210,14 @@ def client_of(step_id):
 
 
 def orphans(job, run_dir, slurm=None):
-    """Return {step id: name} of what runs of the service in *run_dir*, by its journal and Slurm. Reads only."""
+    """Return {step id: name} of the running steps of the service in *run_dir*, from its journal and Slurm."""
     last = {name: event for name, event in journal.remembered(run_dir).items() if event.get("state") != "ended"}
     if not last:
         return {}
     found = {}
     for step_id, name in (slurm or LeftSteps(job["id"])).steps().items():
         event = last.get(name) or {}
-        # A holder that was killed right after the start of a step did not know its id yet, but its client.
+        # A holder killed right after it started a step recorded the client, but not yet the id of the step.
         young = event.get("pid") and not event.get("step_id")
         if event.get("step_id") == step_id or young and client_of(step_id) == str(event["pid"]):
             found[step_id] = name
@@ -225,18 +225,18 @@ def orphans(job, run_dir, slurm=None):
 
 
 def stop_orphans(job, run_dir, ctx):
-    """End what lives on of a service whose holder was killed; return False if there was nothing.
+    """End the remaining steps of a service whose holder was killed; return False if there are none.
 
-    The steps end as their holder would have ended them: in tiers, by their ids, TERM and after their graces KILL.
+    The steps end as the holder would have ended them: in tiers, by their ids, with TERM, then KILL after their graces.
     """
     slurm = LeftSteps(job["id"])
     left = orphans(job, run_dir, slurm)
     if not left:
         return False
     check_silent(job, run_dir)
-    ctx.progress(f"no holder answers for {len(left)} steps in job {job['id']}: they are ended from here")
+    ctx.progress(f"no holder answers for {len(left)} steps in job {job['id']}; ending them from this host")
     slurm.only, slurm.patient = set(left), True
-    steps = Steps(run_dir, slurm, look_s=LOOK_S)  # no client tells of an end, and all tiers have one deadline
+    steps = Steps(run_dir, slurm, look_s=LOOK_S)  # no client reports an end, and all tiers share a deadline
     steps.close()
     steps.stopper.stop_in_tiers(list(steps.by_name.values()))
     until = time.monotonic() + GONE_S
@@ -247,5 +247,5 @@ def stop_orphans(job, run_dir, ctx):
             return True
         if time.monotonic() > until:
             names = ", ".join(f"{name} ({step_id})" for step_id, name in sorted(alive.items()))
-            raise SlurmError(f"Steps of job {job['id']} do not end: {names}. Look at their nodes, then run again.")
+            raise SlurmError(f"Steps of job {job['id']} do not end: {names}. Check their nodes, then run again.")
         time.sleep(0.2)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One call of slurm_job: what is wanted of an allocation, and what was done so far."""
+"""One call of slurm_job: the request, and the actions so far."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ QUERIED = "queried"  # the state of a call that only looks
 
 
 class Call:
-    """What is wanted, as the module's parameters say it, and what was done.
+    """The request in the module's parameters, and the actions so far.
 
-    :ivar allocation: the allocation request; None when only ``job_id`` says which job it is.
-    :ivar output_dir: absolute; that of the job that was found, when it works elsewhere.
+    :ivar allocation: the allocation request; None if the job is given by ``job_id`` only.
+    :ivar output_dir: absolute; that of the job found, if it differs.
     :ivar script: the sbatch script of the request, None without one.
-    :ivar actions: what was done, see the module's documentation.
+    :ivar actions: the actions, see the module's documentation.
     :ivar notes: sentences for the user.
     """
 
@@ -42,6 +42,6 @@ class Call:
         return script.run_dir(self.output_dir, job["id"])
 
     def tell(self, note: str) -> None:
-        """Keep a note, and show it now."""
+        """Record a note, and show it now."""
         self.notes.append(note)
         self.ctx.progress(note)

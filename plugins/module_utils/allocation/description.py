@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The allocation as the other modules take it."""
+"""The description of an allocation for the other modules."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..slurm import commands
 from . import addresses
 from .call import Call
 
-PLANNED_ID = "JOBID"  # of an allocation that check mode would make
+PLANNED_ID = "JOBID"  # id of the allocation that check mode would request
 
 
 def describe(call: Call, job: dict) -> dict:
@@ -23,7 +23,7 @@ def describe(call: Call, job: dict) -> dict:
 
 
 def planned(call: Call) -> dict:
-    """Return what stands for the queue entry of an allocation that would be made."""
+    """Return a substitute for the queue entry of an allocation that would be requested."""
     return {"id": PLANNED_ID, "name": call.allocation["name"], "state": "PLANNED", "reason": "", "nodelist": ""}
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The playbook inside the job: a frozen copy of the collection and of the job, and what the holder runs."""
+"""The playbook inside the job: a frozen copy of the collection and of the job, and the command that the holder runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..slurm import commands, script
 from . import ownership
 
 OLDEST = (2, 19)  # as meta/runtime.yml says
-REMEDY = "playbooks/setup.yml makes an environment that has it."
+REMEDY = "playbooks/setup.yml creates an environment with it."
 FROZEN, LOG = "frozen", "playbook.log"
 MARK = "SRT_SLURM_DETACHED"  # in the environment of the playbook: the job that it runs in
 COPIED = ("ansible.cfg", "galaxy.yml", "MANIFEST.json", "inventories", "meta", "playbooks", "plugins", "roles")
@@ -42,12 +42,12 @@ def inside(job_id):
 
 
 def _check_ansible(python):
-    """Raise Error unless *python* has an ansible-core that the playbooks work with."""
+    """Raise Error unless *python* has a supported ansible-core."""
     code = "from ansible.release import __version__; print(__version__)"
     done = commands.run([python, "-c", code], timeout_s=60.0, check=False)
     version = re.match(r"(\d+)\.(\d+)", done.stdout)
     if done.returncode or not version:
-        last = (done.stderr.strip().splitlines() or ["it prints nothing"])[-1]
+        last = (done.stderr.strip().splitlines() or ["no output"])[-1]
         raise Error(f"playbook.python {python} has no ansible-core ({last}). {REMEDY}")
     if tuple(map(int, version.groups())) < OLDEST:
         needed = ".".join(map(str, OLDEST))
@@ -66,65 +66,65 @@ def script_options(playbook):
 
 
 def log_path(run_dir):
-    """Return where the playbook's output goes."""
+    """Return the path of the playbook's output."""
     return os.path.join(run_dir, LOG)
 
 
 def check(playbook):
-    """Raise Error for what can be known before the job is submitted."""
+    """Raise Error for problems that can be detected before submission."""
     collection, python = _collection(playbook), _python(playbook)
     path = os.path.join(collection, "playbooks", f"{playbook['name']}.yml")
     if not os.path.isfile(path):
         raise Error(
-            f"{path} is not there. playbook.collection (-e srt_slurm_collection_dir=DIR) has to name the directory "
-            "of the collection srt.slurm on the submit host, playbook.name one of its playbooks."
+            f"{path} does not exist. Set playbook.collection (-e srt_slurm_collection_dir=DIR) to the directory "
+            "of the collection srt.slurm on the submit host, and playbook.name to one of its playbooks."
         )
     if not os.access(python, os.X_OK):
         raise Error(
-            f"playbook.python {python} cannot be executed. Make an environment on shared disk with playbooks/setup.yml."
+            f"playbook.python {python} is not executable. Create an environment on shared disk: playbooks/setup.yml."
         )
-    if playbook.get("python"):  # the one that runs this has it
+    if playbook.get("python"):  # our own Python has it
         _check_ansible(python)
 
 
 def check_found(job, run_dir, playbook):
-    """Raise Error unless *job* (its queue entry), which is there already, runs the same *playbook*."""
-    how = f"Job {job['id']} ({job['name']}) is there already ({job['state']})"
+    """Raise Error unless *job* (its queue entry), which already exists, runs the same *playbook*."""
+    how = f"Job {job['id']} ({job['name']}) already exists ({job['state']})"
     go_on = (
-        "Go on with it: bench.yml with this job measures in it from outside. Or end it (ansible-playbook "
+        "Continue it: bench.yml with this job measures in it from outside. Or end it (ansible-playbook "
         f"playbooks/stop.yml -e job_id={job['id']}) and submit again."
     )
     if not script.has_play(job):
-        raise Error(f"{how} and runs no playbook: it was not submitted by submit.yml. {go_on}", run_dir=run_dir)
+        raise Error(f"{how} but does not run a playbook: it was not submitted by submit.yml. {go_on}", run_dir=run_dir)
     frozen = []
     for name in ("job.json", "vars.json"):
         try:
             with open(os.path.join(run_dir, FROZEN, name), encoding="utf-8") as stream:
                 frozen.append(json.load(stream))
-        except (OSError, ValueError):  # a disk that is not seen from here
+        except (OSError, ValueError):  # a disk that is not mounted here
             return
     if _measured(frozen[0]["jobs"][0], frozen[1]) != _measured(playbook["job"], playbook["extra_vars"]):
         raise Error(
-            f"{how}, with another job in its frozen copy ({run_dir}/{FROZEN}): what has changed since then "
-            f"would not be measured. {go_on}",
+            f"{how}, with another job in its frozen copy ({run_dir}/{FROZEN}): later changes would "
+            f"not be measured. {go_on}",
             run_dir=run_dir,
         )
 
 
 def _measured(job, variables):
-    """Return what decides what a playbook measures."""
+    """Return the files that determine what a playbook measures."""
     about = {key: str(variables[key]) for key in variables if run_options.measures(key)}
     return json.dumps([job.get("spec"), about], sort_keys=True)
 
 
 def is_frozen(job, run_dir):
-    """Return whether the playbook of *job* lies in *run_dir*: its submitter came that far."""
+    """Return whether the playbook of *job* is in *run_dir*, so its submitter got that far."""
     known = job.get("submitted_at") and ownership.record(run_dir).get(ownership.SUBMITTED) == job["submitted_at"]
     return bool(known) and os.path.exists(os.path.join(run_dir, holder_play.FILE))
 
 
 def freeze(run_dir, job_id, playbook):
-    """Write into *run_dir* all that the playbook needs, so that later changes of collection and job do not matter."""
+    """Copy everything that the playbook needs to *run_dir*, so that later changes do not matter."""
     root = os.path.join(run_dir, FROZEN)
     target = os.path.join(root, "ansible_collections", "srt", "slurm")
     source = _collection(playbook)
@@ -162,9 +162,9 @@ def freeze(run_dir, job_id, playbook):
         "retries": int(playbook.get("retries") or 0),
     }
     write_text_atomic(os.path.join(run_dir, holder_play.FILE), json.dumps(play, indent=1) + "\n")
-    # There from the beginning, so that it can be followed before the nodes are there.
+    # Created at submission, so that it can be followed before the job has nodes.
     with open(log_path(run_dir), "a", encoding="utf-8") as log:
-        log.write(f"Job {job_id} was submitted; {playbook['name']}.yml begins when it has its nodes.\n")
+        log.write(f"Job {job_id} was submitted. {playbook['name']}.yml starts when the job has its nodes.\n")
 
 
 def _collection(playbook):

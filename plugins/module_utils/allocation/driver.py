@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How a module talks to the holder of a job: over its socket on this host, otherwise through a Slurm step.
+"""Communication with the holder of a job: over its socket on this host, otherwise through a Slurm step.
 
 Slurm is the transport: no open port, no polling of shared files, authenticated by Slurm.
 """
@@ -23,40 +23,40 @@ from ..programs import program_files
 from ..slurm import commands, script
 from . import job_end
 
-MARGIN_S = 30.0  # what a request may take beyond the time that it waits
-STOP_S = 120.0  # what the end of steps may take whose graces are not known here
-HOLDER_STEP = "srt_holder"  # the step that the holder is in an adopted allocation
-KILLED_S = 10.0  # what the end of a step may take after its grace
+MARGIN_S = 30.0  # time limit of a request in addition to its own wait
+STOP_S = 120.0  # time limit for the end of steps with unknown graces
+HOLDER_STEP = "srt_holder"  # the holder's step in an adopted allocation
+KILLED_S = 10.0  # time limit for the end of a step after its grace
 
 
 class HolderGone(SlurmError):
-    """Nobody answers for the job any more, or not yet."""
+    """There is no holder, or not yet."""
 
 
 class JobOver(HolderGone):
-    """Nobody will answer: the job is over."""
+    """There will be no answer: the job is over."""
 
 
 class Driver:
-    """The interface that the rest of the code sees; subclasses transport one request and bring back the answer."""
+    """The interface that the rest of the code sees; subclasses transport one request and its answer."""
 
     job_id = None
-    report = staticmethod(lambda line: None)  # shows a line to who waits
-    begun = False  # its holder was started before; one that is gone does not come by itself
+    report = staticmethod(lambda line: None)  # shows a progress line
+    begun = False  # its holder was started before; if it is gone, nothing restarts it
 
     def exchange(self, text, timeout_s):
-        """Send *text*, return the answer's text; HolderGone if there is no holder, NoAnswer if it is silent."""
+        """Send *text*, return the answer's text; HolderGone if there is no holder, NoAnswer if it does not answer."""
         raise NotImplementedError
 
     def request(self, op, timeout_s=None, renew=True, **fields):
-        """Return the answer of the holder to one request; Error if it says no.
+        """Return the holder's answer to one request; Error if it refuses.
 
-        :param timeout_s: deadline of the exchange; by default what the request waits for plus a margin.
-        :param known: :func:`known_of` an earlier answer: the answer has only steps that changed since, but all of them
-            when another holder answers (:func:`is_new_holder`).
+        :param timeout_s: deadline of the exchange; default: the wait of the request plus a margin.
+        :param known: :func:`known_of` an earlier answer: the answer has only the steps that changed since, or all
+            if another holder answers (:func:`is_new_holder`).
         """
         waits_s = sum(float(fields.get(key) or 0) for key in ("wait_s", "slice_s", "grace_s"))
-        if op == "start":  # those that are replaced end before
+        if op == "start":  # replaced steps end first
             graces = [float(step.get("stop_grace_s") or 10) for step in fields.get("steps") or ()]
             waits_s += max(graces, default=0.0) + KILLED_S
         elif op == "stop":
@@ -64,7 +64,7 @@ class Driver:
         request = {"v": operations.PROTOCOL, "op": op, "renew": renew, **fields}
         answer = json.loads(self.exchange(json.dumps(request), timeout_s or waits_s + MARGIN_S))
         if not answer.get("ok"):
-            if op == "start" and answer.get("ending"):  # it came between two requests, and no other answer said so
+            if op == "start" and answer.get("ending"):  # the end began between two requests
                 raise job_end.ending_error(self, answer["ending"])
             raise Error(f"The holder of job {self.job_id} refused {op}: {answer.get('error')}")
         return answer
@@ -74,14 +74,14 @@ class HolderDriver(Driver):
     """Talks to the holder of a running job.
 
     :param node: name of the job's first node, where the holder runs.
-    :param nodes: names of all its nodes: those that failed are named when the job is lost.
-    :param patience_s: how long a holder that cannot be reached is tried again (all operations may be repeated); after
-        a try that hung there is another one in any case, unless this is 0.
+    :param nodes: names of all its nodes: failed ones are named if the job is lost.
+    :param patience_s: how long to retry while the holder cannot be reached (all operations may be repeated); a try
+        that hung is always repeated, unless this is 0.
     """
 
     def __init__(self, job_id, run_dir, node, direct=True, patience_s=60.0, nodes=()):
         self.job_id, self.run_dir, self.node, self.nodes = str(job_id), run_dir, node, nodes or (node,)
-        # Tests, and sites where the socket is no way, let everything go through Slurm.
+        # Tests, and sites where the socket does not work, send everything through Slurm.
         self.direct = direct and os.environ.get("SRT_SLURM_TRANSPORT") != "srun"
         self.patience_s = patience_s
 
@@ -92,7 +92,7 @@ class HolderDriver(Driver):
                 return self._exchange(text, timeout_s)
             except SlurmError as error:
                 suspended = self.patience_s and self._check_job(error)
-                # One that hung may have used up the whole time, and says nothing of the holder: once more at least.
+                # A try that hung may have used all the time without reaching the holder: repeat it at least once.
                 retry = self.patience_s and not hung and isinstance(error, commands.NoAnswer)
                 if not (suspended or retry) and time.monotonic() - began + pause > self.patience_s:
                     raise
@@ -106,7 +106,7 @@ class HolderDriver(Driver):
         if self.direct and os.path.exists(path):
             try:
                 answer = answer_in(socket_dir.exchange(path, text, timeout_s))
-            except (ConnectionError, FileNotFoundError):  # left by a holder that was killed, or somebody else's
+            except (ConnectionError, FileNotFoundError):  # left by a killed holder, or owned by another user
                 answer = ""
             except socket.timeout:
                 raise commands.NoAnswer(f"The holder of job {self.job_id} did not answer in {timeout_s:g} s.") from None
@@ -139,11 +139,11 @@ class HolderDriver(Driver):
         return answer
 
     def _check_job(self, error):
-        """Raise at once when the job is over: then trying again is of no use. Return whether it is suspended."""
+        """Raise at once if the job is over, as retries are then useless. Return whether it is suspended."""
         try:
             found = commands.jobs(job_id=self.job_id, patience_s=0.0)
         except SlurmError:
-            return False  # Slurm itself does not answer: that may pass
+            return False  # Slurm does not answer; this may be temporary
         if not any(slurm_calls.live(job["state"]) for job in found):
             found = job_end.look(self.job_id, self.run_dir, self.nodes)
             raise JobOver(
@@ -155,11 +155,11 @@ class HolderDriver(Driver):
         still = [job["state"].lower() for job in found if job["state"] in slurm_calls.STANDS_STILL]
         if self.begun and not still and self._has_lost_holder(found):
             raise HolderGone(
-                f"Job {self.job_id} has no holder any more; what it started may run on. Run the playbook without "
-                "--tags, or its stage allocation as well: that starts a holder, which takes over what runs."
+                f"Job {self.job_id} no longer has a holder; its steps may still run. Run the playbook without "
+                "--tags, or include its stage allocation: it starts a holder, which takes over the running steps."
             ) from error
         if still:
-            self.report(f"job {self.job_id} is {still[0]} by Slurm; waiting until it goes on")
+            self.report(f"job {self.job_id} is {still[0]} by Slurm; waiting until it continues")
         return bool(still)
 
     def _has_lost_holder(self, found):
@@ -172,10 +172,10 @@ class HolderDriver(Driver):
 
 
 def answer_in(text):
-    """Return the last line of *text* that is an answer of a holder, "" if none is whole.
+    """Return the last line of *text* that is a complete answer of a holder, or "".
 
-    A site's TaskProlog may print lines before it, the last one perhaps without an end; a holder that is killed may
-    leave it cut.
+    A site's TaskProlog may print lines before it, the last one perhaps unterminated; a killed holder may leave it
+    truncated.
     """
     for line in reversed(re.split("[\n\0]", text)):
         with contextlib.suppress(ValueError):
@@ -190,7 +190,7 @@ def connect(job_id, run_dir, node, **options):
 
 
 def connect_plan(plan, ctx):
-    """Return the driver for the job that *plan* was made for; it reports to *ctx* what it waits for."""
+    """Return the driver for the job of *plan*; it reports its waits to *ctx*."""
     names = [node["name"] for node in plan["nodes"]]
     talk = connect(plan["job_id"], plan["run_dir"], plan.get("holder_node") or names[0], nodes=names)
     talk.report, talk.begun = ctx.progress, True
@@ -198,23 +198,23 @@ def connect_plan(plan, ctx):
 
 
 def known_of(answer):
-    """Return what the next request says to get only what is new since *answer*."""
+    """Return the parameters with which the next request gets only changes since *answer*."""
     return {"seq": answer["seq"], "instance_id": answer["instance_id"]}
 
 
 def is_new_holder(known, answer):
-    """Return whether *answer* is from another holder than the one whose answers are *known* (None: none is)."""
+    """Return whether *answer* is from another holder than the *known* answers (None: there are none)."""
     return bool(known) and answer["instance_id"] != known["instance_id"]
 
 
 def stood_still(answer, begin="", end="9"):
-    """Return for how many seconds the job of a holder stood still between two times (UTC), by its *answer*."""
+    """Return for how many seconds a job was paused between two times (UTC), according to its holder's *answer*."""
     pauses = answer.get("pauses") or ()
     return sum(pause["s"] for pause in pauses if pause["to"] > begin and pause["from"] < end)
 
 
 def age_s(answer, since):
-    """Return for how many seconds the job has run since *since* (UTC), by its holder's *answer*; 0 if that is None."""
+    """Return for how many seconds the job has run since *since* (UTC), from its holder's *answer*; 0 if None."""
     if not since:
         return 0.0
     since_at, now_at = (datetime.datetime.strptime(when, "%Y-%m-%dT%H:%M:%S.%fZ") for when in (since, answer["now"]))

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The end of an allocation: its steps in tiers by the holder, then the job, then what it left behind."""
+"""The end of an allocation: its steps in tiers by the holder, then the job, then its leftovers."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from . import adopted, detached, driver, finding, ownership
 from . import requeue as requeueing
 from .call import Call
 
-GONE_S = 60.0  # how long a cancelled job may need to leave the queue
-RESUMED_S = 10.0  # how long Slurm may take to let a job go on that it agreed to resume
+GONE_S = 60.0  # how long a cancelled job may take to leave the queue
+RESUMED_S = 10.0  # how long Slurm may take to resume a job
 
 
 def requeue(call: Call, job: dict | None) -> None:
@@ -30,14 +30,14 @@ def requeue(call: Call, job: dict | None) -> None:
 
 
 def end(call: Call, job: dict | None) -> None:
-    """Ask the holder to end all steps in tiers, then see that the job is gone; cancel it if it does not go.
+    """Request the end of all steps in tiers, then wait until the job is gone; cancel it if it stays.
 
-    SlurmError when it is still there ``end_timeout_s`` and GONE_S later.
+    SlurmError if it is still there after ``end_timeout_s`` and GONE_S.
     """
     if not job:
         return _clear_up(call)
     folder, check_mode = call.run_dir(job), call.ctx.check_mode
-    if detached.inside(job["id"]):  # the holder ends the job after the playbook that asks for it here
+    if detached.inside(job["id"]):  # the holder ends the job after this playbook
         return _end_steps(call, job)
     if not job["comment"].startswith(script.TAG) and (check_mode or os.path.exists(os.path.join(folder, FOLDER))):
         if os.path.isdir(folder) and not ownership.is_of(folder, job):
@@ -45,8 +45,7 @@ def end(call: Call, job: dict | None) -> None:
         return _end_adopted(call, job)
     if not finding.is_ours(call, job):
         raise Error(
-            f"Job {job['id']} ({job['name']}) is not one that this collection submitted for this request. "
-            "It is left alone."
+            f"Job {job['id']} ({job['name']}) was not submitted by this collection for this request. It was left alone."
         )
     call.actions.append("ended" if job["state"] in ("RUNNING", *slurm_calls.STANDS_STILL) else "cancelled")
     if check_mode:
@@ -61,7 +60,7 @@ def end(call: Call, job: dict | None) -> None:
 def _see_gone(call, job, folder, began, asked=False):
     """Wait until the job has left the queue, then remove its secrets.
 
-    :param asked: its holder ends it: it is cancelled if that takes too long.
+    :param asked: its holder is ending it; it is cancelled if that takes too long.
     """
     job_id, state, pause = job["id"], job["state"], 0.05
     late = began + call.end_timeout_s
@@ -71,22 +70,22 @@ def _see_gone(call, job, folder, began, asked=False):
             if not found:
                 return forget(folder)
             state = found[0]["state"]
-            if job["state"] in slurm_calls.LEAVING and slurm_calls.live(state):  # it goes back into the queue
+            if job["state"] in slurm_calls.LEAVING and slurm_calls.live(state):  # it returns to the queue
                 return end(call, found[0])
             if asked and time.monotonic() > late:
                 commands.cancel(job_id)
                 asked = False
-        except SlurmError as error:  # slurmctld may come back
+        except SlurmError as error:  # slurmctld may be back later
             state = error.msg
         call.ctx.progress(f"job {job_id} is ending ({state})")
         time.sleep(pause)
         pause = min(1.0, pause * 1.5)
-    remedy = "Look at its nodes." if state in slurm_calls.LEAVING else f"Cancel it: scancel {job_id}"
+    remedy = "Check its nodes." if state in slurm_calls.LEAVING else f"Cancel it: scancel {job_id}"
     raise SlurmError(f"Job {job_id} did not leave the queue ({state}). {remedy}")
 
 
 def _awake(call, job):
-    """Return *job*, going on if it was suspended: what is stopped can neither end in tiers nor clean up."""
+    """Return *job*, resumed if it was suspended: stopped steps can neither end in tiers nor clean up."""
     if job["state"] not in slurm_calls.STANDS_STILL or call.ctx.check_mode:
         return job
     resume = commands.resume if job["state"] == "SUSPENDED" else commands.go_on
@@ -115,14 +114,14 @@ def _cancel(job_id):
 
 
 def _clear_up(call):
-    """Remove the secrets of jobs that ended without us, as one that was cancelled while it waited."""
+    """Remove the secrets of jobs that ended without us, for example cancelled while pending."""
     job_id = call.job_id
     if call.ctx.check_mode or job_id and detached.inside(job_id):
         return
     folder = script.run_dir(call.output_dir, job_id) if job_id else ""
     there = ownership.elsewhere(folder) if os.path.isdir(folder) else None
     if there:
-        call.tell(f"Job {job_id} was submitted to the cluster {there}. Ask there: nothing was ended.")
+        call.tell(f"Job {job_id} was submitted to the cluster {there}. Run there; nothing was ended.")
     else:
         for job in _completing(call, folder):
             _see_gone(call, job, ownership.recorded_run_dir(job) or folder, time.monotonic())
@@ -132,20 +131,20 @@ def _clear_up(call):
 
 
 def _completing(call, folder):
-    """Return what Slurm still ends of the jobs that were to be ended, as after an scancel by hand."""
+    """Return the jobs to be ended that Slurm is already ending, for example after a manual scancel."""
     found = [job for job in commands.jobs(job_id=call.job_id) if job["state"] in slurm_calls.LEAVING]
     return [job for job in found if (ownership.is_of(folder, job) if folder else finding.is_ours(call, job))]
 
 
 def _end_steps(call, job):
-    """End all steps of the job that we run in ourselves."""
+    """End all steps of the job that we run in."""
     call.actions.append("ended")
     if not call.ctx.check_mode:
         driver.connect(job["id"], call.run_dir(job), commands.hostnames(job["nodelist"])[0]).request("stop")
 
 
 def _end_adopted(call, job):
-    """End the service in an adopted allocation, which its owner keeps."""
+    """End the service in an adopted allocation, which stays with its owner."""
     job, folder = _awake(call, job), call.run_dir(job)
     running = job["state"] == "RUNNING"
     if call.ctx.check_mode:
@@ -153,7 +152,7 @@ def _end_adopted(call, job):
     elif job["state"] in slurm_calls.STANDS_STILL:
         remedy = "scontrol resume" if job["state"] == "SUSPENDED" else "scancel --signal=CONT"
         raise Error(
-            f"Nothing in job {job['id']} can be ended in order while it is {job['state'].lower()}. Let it go on "
+            f"The steps of job {job['id']} cannot end in order while it is {job['state'].lower()}. Continue it "
             f"({remedy} {job['id']}) and run again, or end the allocation (scancel {job['id']})."
         )
     else:
@@ -164,17 +163,17 @@ def _end_adopted(call, job):
         forget(folder)
     if ended:
         call.actions.append("ended")
-    call.notes.append(f"Job {job['id']} was not submitted by srt.slurm and is left running.")
+    call.notes.append(f"Job {job['id']} was not submitted by srt.slurm and keeps running.")
 
 
 def _reason(call):
-    """Return in one line why the job ends and who wants it, for those who look at the run later."""
-    words = " ".join((call.reason or "").split()) or "its end was asked for"
+    """Return in one line why the job ends and who requested it, for the record of the run."""
+    words = " ".join((call.reason or "").split()) or "its end was requested"
     return f"{words} ({getpass.getuser()}@{socket.gethostname()})"
 
 
 def _request_end(call, job):
-    """Ask the holder to end the job; False if there is none (any more): then Slurm ends what there is."""
+    """Request the end of the job from its holder; False if there is no holder, and Slurm must end the job."""
     first = commands.hostnames(job["nodelist"])[0]
     try:
         driver.connect(job["id"], call.run_dir(job), first, patience_s=3.0).request("end", reason=_reason(call))

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Jobs that Slurm takes away: why they end, which nodes failed, and whether another job may do better."""
+"""Jobs that Slurm ends: why they end, which nodes failed, and whether a retry makes sense."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ from ..holder.job_watch import code_in_output
 from ..holder.secret_values import forget
 from ..slurm import commands
 
-# Ends of a job that say nothing about the job itself.
+# Job ends that are not the fault of the job.
 LOST_STATES = ("NODE_FAIL", "BOOT_FAIL", "PREEMPTED", "REVOKED")
 LOST_REASONS = ("JobLaunchFailure", "NodeDown")  # of a job that FAILED: its first node was lost
 DOWN = re.compile(r"DOWN|FAIL|NOT_RESPONDING|\*")
-# What slurmctld and slurmd write into the state of a node that cannot run jobs; a person writes something else.
+# Reasons that slurmctld and slurmd set for a node that cannot run jobs, unlike those of an administrator.
 SICK = re.compile(
     "prolog error|batch job complete failure|not responding|unexpectedly rebooted|kill task failed|duplicate jobid",
     re.IGNORECASE,
 )
-EXPLAINED_S = 6.0  # a holder that got a signal may need so long to learn from Slurm why
-SETTLED_S = 15.0  # how long a job that is completing is looked at for its final state; an epilog may take longer
+EXPLAINED_S = 6.0  # a signalled holder may take this long to learn the reason from Slurm
+SETTLED_S = 15.0  # how long to wait for the final state of a completing job; an epilog may take longer
 
 
 def look(job_id, run_dir, names=()):
     """Return ``{end: text, retryable: bool, bad_nodes: [name], final: bool}`` of a job that is over, or completing.
 
-    A cancelled job is somebody's wish and is not retryable, unless Slurm itself cancelled it for a node that failed:
-    that is how a job ends whose prolog fails. Nor is one whose output could not be opened: that is for output_dir to
-    blame, not for a node. ``final`` is false as long as the job may still begin (again).
+    A cancelled job is not retryable, because a user requested it, unless Slurm cancelled it for a failed node, as after
+    a failed prolog. Neither is one whose output could not be opened: output_dir is at fault, not a node. ``final`` is
+    false while the job may still be requeued.
 
-    :param names: nodes that it had, for Slurm forgets those that failed.
+    :param names: nodes that it had, because Slurm drops failed ones.
     """
     fields, code = _settled(job_id, os.path.join(run_dir, f"slurm-{job_id}.out"))
     state, reason, first = (fields.get(key, "") for key in ("JobState", "Reason", "BatchHost"))
     end = commands.end_text(fields)
     written = written_end(run_dir)
     why = REASONS[code] if code else written and written["reason"]
-    if why and state not in LOST_STATES:  # it is completing and has no final state yet, or only failed
+    if why and state not in LOST_STATES:  # it is completing without a final state, or has only failed
         end = f"{why}; {end}"
     listed = commands.hostnames(fields["NodeList"]) if fields.get("NodeList") not in (None, "", "(null)") else []
     states = commands.node_states(list(dict.fromkeys([*names, *listed, *filter(None, [first])])))
@@ -65,9 +65,9 @@ def look(job_id, run_dir, names=()):
 
 
 def _settled(job_id, output):
-    """Return what Slurm shows of a job, and why it ends (a code, None) by its output.
+    """Return Slurm's fields of a job, and the code of its end from its output, or None.
 
-    As long as a job is completing Slurm hides what it was: cancelled, preempted or lost.
+    While a job is completing, Slurm does not show whether it was cancelled, preempted or lost.
     """
     until = time.monotonic() + SETTLED_S
     while True:
@@ -78,27 +78,27 @@ def _settled(job_id, output):
 
 
 def written_end(run_dir):
-    """Return why the holder ended the job, ``{code, reason}``; None when it did not, or could not write it down."""
+    """Return why the holder ended the job, ``{code, reason}``; None if it did not, or could not record it."""
     written = (one for one in journal.holder_events(run_dir) if one.get("phase") == journal.ENDING)
     return next(({key: event.get(key) for key in ("code", "reason")} for event in written), None)
 
 
 def holder_ended(run_dir):
-    """Return whether the holder wrote down that all steps have ended."""
+    """Return whether the holder recorded that all steps have ended."""
     return any(event.get("phase") == journal.ENDED for event in journal.holder_events(run_dir))
 
 
 def _node(name, state, why, down):
-    """Say what is wrong with a node. One that is up again looks like one whose batch script, the holder, was lost."""
+    """Return the fault of a node. A node that is up again looks like one whose batch script, the holder, was lost."""
     return f"{name} is {state}" + (f" ({why})" if why else "") if down else f"{name} or the holder on it was lost"
 
 
 def raise_over(job_id, run_dir):
-    """Raise the Error that says why a job ended before it was used; SlurmError if it is not certainly over."""
+    """Raise the Error with the reason why a job ended before it was used; SlurmError if it may not be over."""
     log, found = os.path.join(run_dir, f"slurm-{job_id}.out"), look(job_id, run_dir)
     state = "" if found["final"] else commands.show_job(job_id).get("JobState")
-    if slurm_calls.live(state):  # it went back into the queue meanwhile, or squeue does not list it
-        raise SlurmError(f"Job {job_id} is not over, as scontrol says: it is {state}. scancel {job_id} ends it.")
+    if slurm_calls.live(state):  # it was requeued meanwhile, or squeue does not list it
+        raise SlurmError(f"Job {job_id} is not over: it is {state} according to scontrol. scancel {job_id} ends it.")
     if found["final"]:
         forget(run_dir)
     raise Error(
@@ -111,9 +111,9 @@ def raise_over(job_id, run_dir):
 
 
 def ending_error(talk, ending, **evidence):
-    """Return the Error that says why the job of the driver *talk* is ending.
+    """Return the Error with the reason why the job of the driver *talk* is ending.
 
-    :param ending: as the holder answers it, ``{code, reason}``.
+    :param ending: the holder's answer, ``{code, reason}``.
     """
     until = time.monotonic() + EXPLAINED_S
     while ending["code"] == SIGNAL and time.monotonic() < until:
@@ -123,7 +123,7 @@ def ending_error(talk, ending, **evidence):
         except Error:  # it has ended meanwhile
             break
     reason, found = ending["reason"], {"retryable": ending["code"] in TAKEN_AWAY, "bad_nodes": []}
-    if ending["code"] == SIGNAL:  # the holder could not learn why, or nobody hears it any more
+    if ending["code"] == SIGNAL:  # the holder could not learn the reason, or nobody reads its answer any more
         with contextlib.suppress(SlurmError):
             found = look(talk.job_id, talk.run_dir, getattr(talk, "nodes", ()))
             reason = found["end"] if found["end"].startswith(reason) else f"{reason}: {found['end']}"

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which job a run directory belongs to.
 
-Its name is a job id, and ids come again: on a second cluster that shares the disk, or when a Slurm is set up anew. So
-the name alone is no reason to touch a job: the job itself has to say that it works there.
+Its name is a job id, and ids repeat: on a second cluster with the same disk, or after a new setup of Slurm. So the
+name is not enough to act on a job: the job must have this run directory.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ CLUSTER, SUBMITTED, RELEASED = "slurm_cluster", "submitted_at", "released_at"
 
 
 def record(run_dir):
-    """Return what was written into ID.json of a run directory when its job was submitted or adopted, {} if nothing."""
+    """Return the record in ID.json of a run directory from the submission or adoption of its job, or {}."""
     try:
         with open(os.path.join(run_dir, f"{job_id_of(run_dir)}.json"), encoding="utf-8") as stream:
             about = json.load(stream)
@@ -40,25 +40,25 @@ def job_id_of(run_dir):
 
 
 def marks(job):
-    """Return what is written into ID.json, so that this job is known from others with its id."""
+    """Return the record for ID.json that distinguishes this job from others with its id."""
     return {SUBMITTED: job.get("submitted_at") or None, CLUSTER: commands.cluster()}
 
 
 def note_release(run_dir):
-    """Write into ID.json that the job was released: from here on whoever finds it held knows that somebody holds it."""
+    """Record in ID.json that the job was released: if it is held later, a user has held it."""
     path = os.path.join(run_dir, f"{job_id_of(run_dir)}.json")
-    with contextlib.suppress(OSError):  # the job runs on without it
+    with contextlib.suppress(OSError):  # the job does not depend on it
         write_text_atomic(path, json.dumps(dict(record(run_dir), **{RELEASED: utc_now()}), indent=2) + "\n")
 
 
 def recorded_run_dir(job):
-    """Return the run directory of a job of ours as Slurm has it; None for a job that somebody else submitted."""
+    """Return the run directory of our job according to Slurm; None for a job submitted by other means."""
     ours = job["comment"].startswith(script.TAG) and job["work_dir"]
     return script.run_dir(job["work_dir"], job["id"]) if ours else None
 
 
 def same(path, other):
-    """Return whether two paths are one directory, also by links and mounts."""
+    """Return whether two paths are the same directory, also through links and mounts."""
     if os.path.realpath(path) == os.path.realpath(other):
         return True
     try:
@@ -72,19 +72,19 @@ def is_of(run_dir, job):
     recorded = recorded_run_dir(job)
     if recorded and (same(recorded, run_dir) or os.path.exists(recorded)):
         return same(recorded, run_dir)
-    # An adopted job works anywhere, and another machine may have another path to the same disk.
+    # An adopted job may work anywhere, and another machine may mount the disk elsewhere.
     return bool(job["submitted_at"]) and record(run_dir).get(SUBMITTED) == job["submitted_at"]
 
 
 def why_foreign(job):
-    """Return why the job that Slurm knows by the id of a run directory is not touched for it."""
+    """Return why the Slurm job with the id of a run directory is not the job of that run."""
     recorded = recorded_run_dir(job)
     where = (
         f"works in {recorded}"
         if recorded
         else f"({job['name']}) was submitted at {job['submitted_at'] or 'another time'}"
     )
-    return f"The job {job['id']} that Slurm has now is another one: it {where}. It is left alone"
+    return f"The present job {job['id']} is a foreign job: it {where}. It was left alone"
 
 
 def elsewhere(run_dir):
@@ -97,10 +97,9 @@ def elsewhere(run_dir):
 
 
 def forget_dead(output_dir):
-    """Remove the secrets that jobs left in their run directories when they were cancelled or killed.
+    """Remove the secrets that cancelled or killed jobs left in their run directories; return these directories.
 
-    Only where it is certain that the job is over: a job of this user, of this cluster, that Slurm does not list.
-    Return the run directories.
+    Only if the job is certainly over: a job of this user, of this cluster, that Slurm does not list.
     """
     left = [path for path in _with_secrets(output_dir) if record(path).get(CLUSTER)]
     if not left:
@@ -109,7 +108,7 @@ def forget_dead(output_dir):
         listed, here = {job["id"]: job for job in commands.jobs()}, commands.cluster()
         dead = [path for path in left if record(path)[CLUSTER] == here and _is_dead(path, listed)]
     except SlurmError:
-        return []  # the next run does it
+        return []  # the next run retries
     for path in dead:
         forget(path)
     return dead
@@ -131,6 +130,6 @@ def _with_secrets(output_dir):
 def _is_dead(run_dir, listed):
     job_id = job_id_of(run_dir)
     if job_id in listed:
-        recorded = recorded_run_dir(listed[job_id])  # not seen from here: it may be this very directory
+        recorded = recorded_run_dir(listed[job_id])  # not visible here: it may be this directory
         return not is_of(run_dir, listed[job_id]) and (not recorded or os.path.exists(recorded))
     return commands.show_job(job_id).get("JobState", "") in ("", *slurm_calls.FINAL)

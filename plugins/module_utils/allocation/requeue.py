@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A job that Slurm took away is followed by another one before it was used, or requeued from inside it."""
+"""Retries of a job that Slurm ended before it was used, and the requeue of a job from inside."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from . import detached, driver
 
 
 def persist(attempt, params, ctx):
-    """Return the result of ``attempt(params)``, called again while Slurm takes the job away before it can be used.
+    """Return the result of ``attempt(params)``, called again if Slurm ends the job before it is used.
 
-    ``params["retries"]`` says how often; nodes that failed are left out. The result has ``retried``, how often that
-    was, and ``excluded``, the nodes.
+    ``params["retries"]`` limits the retries; failed nodes are excluded. The result has ``retried``, their number, and
+    ``excluded``, the nodes.
     """
     allocation, lost, excluded = params.get("allocation"), [], []
     while True:
@@ -36,11 +36,11 @@ def persist(attempt, params, ctx):
 
 
 def requeue(job, folder, exclude):
-    """Ask the holder to requeue the job that we run in, once its playbook has ended; return whether it may be.
+    """Request the requeue of the job that we run in after its playbook; return whether this is allowed.
 
-    :param exclude: nodes that it shall not get again.
+    :param exclude: nodes to exclude.
     """
     if not detached.inside(job["id"]):
-        raise Error(f"Job {job['id']} cannot be requeued: only a job that runs its own playbook is (submit.yml).")
+        raise Error(f"Job {job['id']} cannot be requeued: only a job that runs its own playbook can (submit.yml).")
     first = commands.hostnames(job["nodelist"])[0]
     return driver.connect(job["id"], folder, first).request("requeue", exclude=list(exclude))["requeue"]

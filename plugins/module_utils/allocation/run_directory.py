@@ -26,7 +26,7 @@ def make_room(folder, job):
     if there:
         raise Error(
             f"{folder} is the run directory of the job {job['id']} of the cluster {there}, which may still run. "
-            "Give each cluster an output_dir of its own (-e output_dir=...), or end that run there first."
+            "Use a separate output_dir for each cluster (-e output_dir=...), or end that run there first."
         )
     with writing(folder, job["id"]), contextlib.suppress(FileNotFoundError):  # another controller was faster
         aside = set_aside(folder)
@@ -37,7 +37,7 @@ def make_room(folder, job):
 def set_aside(folder):
     """Keep the directory of an earlier job of this id: a Slurm that was set up anew counts from 1 again.
 
-    Return a sentence about it, None if there was none.
+    Return a note about it, or None.
     """
     if not os.path.exists(os.path.join(folder, "steps.jsonl")):  # what a holder writes first
         return None
@@ -49,13 +49,13 @@ def set_aside(folder):
 
 
 def check_writable(output_dir):
-    """Make *output_dir* and see that run directories can be made in it; Error says why not, before any submission."""
+    """Create *output_dir* and check, before submission, that run directories can be created in it; Error if not."""
     what = "made"
     try:
         os.makedirs(output_dir, exist_ok=True)
         what = "written"
         with tempfile.TemporaryDirectory(dir=output_dir, prefix=".srt-probe-") as probe:
-            # About what the files take that a job cannot begin without: a full disk has room for a directory.
+            # About the size of the files that a job needs to start: a full disk still has room for a directory.
             pathlib.Path(probe, "file").write_bytes(bytes(1 << 18))
     except OSError as error:
         raise Error(f"output_dir {output_dir} cannot be {what}: {error.strerror}. {_remedy(error)} one.") from None
@@ -63,7 +63,7 @@ def check_writable(output_dir):
 
 @contextlib.contextmanager
 def writing(folder, job_id):
-    """Turn an OSError of the body, which writes into the run directory *folder*, into an Error with its remedy."""
+    """Turn an OSError while writing to the run directory *folder* into an Error with a remedy."""
     try:
         yield
     except OSError as error:
@@ -78,7 +78,7 @@ def _remedy(error):
 
 
 def point_latest(output_dir, job_id):
-    """Let ``latest`` point at the newest run directory; never removes anything that is not a link."""
+    """Point ``latest`` at the newest run directory; only a link is ever replaced."""
     link = os.path.join(output_dir, "latest")
     if os.path.lexists(link) and not os.path.islink(link):
         return

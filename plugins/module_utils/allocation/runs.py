@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A run that is there, going on or finished: its directory, its job, its steps. Reads only."""
+"""A running or finished run: its directory, its job, its steps. Read-only."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ ARGUMENT_SPEC = {
     "job_id": {"type": "str"},
     "output_dir": {"type": "path", "default": "outputs"},
     "job_names": {"type": "list", "elements": "str", "default": []},
-    "extra_vars": {"type": "bool", "default": False},  # the action's, which hands over what it found in them
+    "extra_vars": {"type": "bool", "default": False},  # used by the action, which passes on what it found in them
 }
-ANSWERS = ("RUNNING", "STOPPED")  # states in which a holder may; its steps may be stopped without it
-HEARD_S = 15.0  # how long the holder may take to answer
+ANSWERS = ("RUNNING", "STOPPED")  # states in which a holder may answer; its steps may be stopped without it
+HEARD_S = 15.0  # time limit for the holder's answer
 
 
 class Run:
     """One run.
 
-    :ivar job: its queue entry, None when the job is not in the queue.
-    :ivar slurm_answered: False if Slurm did not answer, so that nothing is known of the job.
-    :ivar foreign: why the job that Slurm knows by this id is not the run's, or is not known; "" if it is.
+    :ivar job: its queue entry, None if the job is not in the queue.
+    :ivar slurm_answered: False if Slurm did not answer, so the state of the job is unknown.
+    :ivar foreign: why Slurm's job with this id is not the run's, or is unknown; "" if it is the run's.
     """
 
     def __init__(self, run_dir, job_id, job, slurm_answered, foreign=""):
@@ -41,21 +41,21 @@ class Run:
 
     @property
     def live(self):
-        """Return whether the job waits or runs."""
+        """Return whether the job is pending or running."""
         return bool(self.job and slurm_calls.live(self.job["state"]))
 
     @property
     def waits(self):
-        """Return whether the job waits for nodes; its directory is then of a job attempt before."""
+        """Return whether the job is pending; its directory is then that of an earlier job attempt."""
         return bool(self.job and self.job["state"] in slurm_calls.WAITING)
 
     def is_earlier(self, when):
-        """Return whether *when* (UTC, ISO 8601; None: never) lies before the job attempt that waits or runs."""
+        """Return whether *when* (UTC, ISO 8601; None: never) is before the current job attempt."""
         began = self.live and self.job["started_at"]
         return bool(when) and (self.waits or bool(began) and when[:19] < began[:19])
 
     def read_json(self, name):
-        """Return the JSON value of a file of the run directory, None if there is none (yet)."""
+        """Return the JSON value of a file of the run directory, None if it does not exist (yet)."""
         try:
             with open(os.path.join(self.run_dir, name), encoding="utf-8") as stream:
                 return json.load(stream)
@@ -69,14 +69,14 @@ class Run:
     def steps(self):
         """Return {name: the latest record} of all steps, in the order in which they were first started."""
         found = journal.remembered(self.run_dir)
-        if self.waits or not self.live and self.slurm_answered:  # killed with the job, nobody wrote down the end
+        if self.waits or not self.live and self.slurm_answered:  # killed with the job, so the end was not recorded
             for record in found.values():
                 if record.get("state") != "ended":
                     record.update(state="ended", end_code=WITH_JOB, reason="ended with the job")
         return found
 
     def holder(self):
-        """Return the holder's status answer, None when there is none to ask."""
+        """Return the holder's status answer, None without a holder."""
         nodes = commands.hostnames(self.job["nodelist"]) if self.job and self.job["state"] in ANSWERS else []
         if not nodes:
             return None
@@ -87,7 +87,7 @@ class Run:
             return None
 
     def describe(self):
-        """Return {id, name, state, reason, started_at, ends_at}: of the queue, else of what Slurm remembers."""
+        """Return {id, name, state, reason, started_at, ends_at}: from the queue, or from Slurm's records."""
         keys = ("name", "state", "reason", "started_at", "ends_at")
         if self.job:
             guessed = keys[3:] if self.waits else ()  # Slurm's estimate
@@ -102,11 +102,11 @@ class Run:
         return dict(dict.fromkeys(keys), id=self.job_id, name=about.get("job_name"), state=state, reason=reason)
 
     def _end(self):
-        """Return (state, reason) of the end of the job as Slurm remembers it, and not of another one with its id."""
+        """Return (state, reason) of the end of the job from Slurm's records, not those of another job with its id."""
         fields = commands.show_job(self.job_id)
         folder = commands.output_folder(self.job_id) if fields.get("Comment", "").startswith(script.TAG) else None
         if folder and os.path.exists(folder) and not ownership.same(folder, self.run_dir):
-            return "GONE", f"Slurm no longer knows the job: {self.job_id} was that of {folder} since"
+            return "GONE", f"Slurm no longer knows the job: {self.job_id} now belongs to {folder}"
         if "JobState" not in fields:
             return "GONE", commands.end_text(fields)
         reason = commands.exit_text(fields)
@@ -114,9 +114,9 @@ class Run:
 
 
 def find(params):
-    """Return the Run that run_dir, or job_id, or else the newest below output_dir, stands for; Error if none is.
+    """Return the Run of run_dir, of job_id, or the newest below output_dir; Error if there is none.
 
-    With ``job_names`` it is the newest of these jobs, and no other run is taken for one of them.
+    With ``job_names`` it is the newest run of these jobs, never another one.
     """
     run_dir, job_id, wanted = params.get("run_dir"), params.get("job_id"), params.get("job_names") or ()
     if job_id is not None:
@@ -136,17 +136,17 @@ def find(params):
         if not os.path.isdir(run_dir):
             run_dir = (answered and commands.output_folder(job_id)) or run_dir
     if not os.path.isdir(run_dir):
-        raise Error(f"Job {job_id} has no run directory {run_dir}. Give output_dir, or run_dir.")
+        raise Error(f"Job {job_id} has no run directory {run_dir}. Set output_dir or run_dir.")
     named = _names(run_dir)
     if wanted and named and not named & set(wanted):
         raise Error(
-            f"Job {job_id} is a run of {' or '.join(sorted(named))}, not of {' or '.join(wanted)}, the job that is "
-            "given too. Give only one of them."
+            f"Job {job_id} is a run of {' or '.join(sorted(named))}, not of {' or '.join(wanted)}, the job that was "
+            "also given. Use only one of them."
         )
     ours = job and ownership.is_of(run_dir, job)
     there = None if ours or not answered else ownership.elsewhere(run_dir)
-    if there:  # the Slurm of this machine knows nothing of the job
-        return Run(run_dir, job_id, None, False, f"it was submitted to the cluster {there}, which has to be asked")
+    if there:  # Slurm on this machine does not know the job
+        return Run(run_dir, job_id, None, False, f"it was submitted to the cluster {there}; run there")
     if job and not ours:
         return Run(run_dir, job_id, None, answered, f"{ownership.why_foreign(job)}; this run is over")
     return Run(run_dir, job_id, job, answered, why)
@@ -165,7 +165,7 @@ def _newest(output_dir, wanted):
     if not wanted:
         found = os.path.join(output_dir, "latest")
         if not os.path.isdir(found):
-            raise Error(f"There is no run below {output_dir}. Give job_id or output_dir.")
+            raise Error(f"There is no run below {output_dir}. Set job_id or output_dir.")
         return found
     try:
         numbers = [name for name in os.listdir(output_dir) if name.isdigit()]
@@ -174,17 +174,17 @@ def _newest(output_dir, wanted):
     folders = [os.path.join(output_dir, name) for name in numbers]
     found = [folder for folder in folders if _names(folder) & set(wanted)]
     if not found:
-        raise Error(f"There is no run of {' or '.join(wanted)} below {output_dir}. Give job_id or output_dir.")
+        raise Error(f"There is no run of {' or '.join(wanted)} below {output_dir}. Set job_id or output_dir.")
     return max(found, key=_age)
 
 
 def _age(run_dir):
-    """Return what is greater for a newer run: when its directory was written, and its number."""
+    """Return the sort key of a run, greater for newer ones: the time of its directory, and its number."""
     return str(ownership.record(run_dir).get("generated_at") or ""), int(os.path.basename(run_dir))
 
 
 def _names(run_dir):
-    """Return the names of the job of *run_dir*: its own, and that of the allocation it was given."""
+    """Return the names of the job of *run_dir*: its own, and that of its allocation."""
     found = {ownership.record(run_dir).get("job_name")}
     try:
         with open(os.path.join(run_dir, "config.yaml"), encoding="utf-8") as stream:

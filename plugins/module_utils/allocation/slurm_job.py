@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Entry of the module slurm_job: one allocation found again or submitted, waited for, or ended."""
+"""Entry of the module slurm_job: finds, submits, awaits or ends one allocation."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _once(call):
 
 
 def _ensure(call, found):
-    """Return the job that there is from now on, given the one that was *found*."""
+    """Return the current job, given the one that was *found*."""
     check_mode = call.ctx.check_mode
     found = unfinished.usable(call, found) if found else None
     if not found:
@@ -77,7 +77,7 @@ def _ensure(call, found):
     elif unfinished.held(found):
         found = next(iter(commands.jobs(job_id=found["id"])), found)  # another controller may have released it
         held = unfinished.held(found)
-        call.notes += [f"Job {found['id']} is left as it is. {held}."] if held else []
+        call.notes += [f"Job {found['id']} was left alone. {held}."] if held else []
     return found
 
 
@@ -105,6 +105,6 @@ def _result(call, found):
 
 
 def _log(call, found):
-    """Return where the output of a playbook in the job is, None if there is none."""
+    """Return the path of the output of a playbook in the job, or None."""
     path = detached.log_path(call.run_dir(found)) if found else ""
     return path if os.path.exists(path) or call.playbook and "submitted" in call.actions else None

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A job is submitted held; its run directory is written; then it is released, so it never starts without its files."""
+"""Submission: a job is submitted held and released after its run directory is written, so it never lacks its files."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from . import detached, driver, finding, job_end, ownership
 from .call import Call
 from .run_directory import check_writable, make_room, point_latest, writing
 
-LOOKS_S = (0.0, 1.0, 2.0, 4.0)  # pauses before the looks for the job of an sbatch without an answer
+LOOKS_S = (0.0, 1.0, 2.0, 4.0)  # pauses before each lookup of the job of an sbatch without an answer
 
 
 def submit(call: Call) -> dict:
-    """Return the queue entry of the job; that of a concurrent controller, if that one was submitted before."""
+    """Return the queue entry of the job; that of a concurrent controller if it was submitted first."""
     if call.playbook:
         detached.check(call.playbook)
     check_writable(call.output_dir)
     job = _sbatch(call)
     job_id = job["id"]
-    if not commands.held_by_user(job):  # another controller has released it already
+    if not commands.held_by_user(job):  # another controller has already released it
         return job
     try:
         found = finding.matches(call)
@@ -58,40 +58,40 @@ def submit(call: Call) -> dict:
 
 
 def _sbatch(call):
-    """Submit the job held; return what is known of it. An sbatch that gives no answer may have been heard."""
+    """Submit the job held; return the known facts. An sbatch without an answer may have submitted it."""
     for left in (1, 0):
         try:
             return {"id": commands.submit_held(call.script), "reason": commands.HELD_BY_USER}
         except commands.NoAnswer as error:
-            call.ctx.progress(f"{error.msg} Looking for its job before it is submitted again.")
+            call.ctx.progress(f"{error.msg} Looking for its job before submitting again.")
             for pause in LOOKS_S:
                 time.sleep(pause)
                 found = [job for job in finding.matches(call) if finding.has_wanted_play(call, job)]
                 found = finding.only(call, found)
                 if found:
-                    call.notes.append(f"sbatch gave no answer, but Slurm has its job {found['id']}.")
+                    call.notes.append(f"sbatch did not answer, but Slurm has its job {found['id']}.")
                     return found
             if not left:
-                text = f"{error.msg} Slurm has no job of it so far. Run again: a job that comes late is found."
+                text = f"{error.msg} Slurm does not have the job so far. Run again: a job that appears later is found."
                 raise SlurmError(text) from None
     return None
 
 
 def withdraw(call: Call, job_id: str, done: str = "The job was cancelled before its start.") -> str:
-    """Cancel a job that has not begun; return a sentence on what became of it."""
+    """Cancel a job that has not started; return a sentence with the outcome."""
     try:
         commands.cancel(job_id)
     except SlurmError as error:
         return f"It could not be cancelled either ({error.msg}) and may stay in the queue: run scancel {job_id}."
     folder = script.run_dir(call.output_dir, job_id)
-    with contextlib.suppress(SlurmError):  # without an answer the next run removes the secrets
+    with contextlib.suppress(SlurmError):  # if Slurm does not answer, the next run removes the secrets
         if not ownership.elsewhere(folder):
             forget(folder)
     return done
 
 
 def release(call: Call, job: dict) -> None:
-    """Write the run directory of a held job, then let the job run."""
+    """Write the run directory of a held job, then release the job."""
     folder = call.run_dir(job)
     call.notes += make_room(folder, job)
     write_run_dir(call, job, {"sbatch_script.sh": call.script})
@@ -103,7 +103,7 @@ def release(call: Call, job: dict) -> None:
 
 
 def write_run_dir(call: Call, job: dict, more: dict) -> None:
-    """Write the files of the run directory, *more* (``{path: text}``) among them."""
+    """Write the files of the run directory, *more* (``{path: text}``) included."""
     job_id, folder = job["id"], call.run_dir(job)
     name = job.get("name") or call.allocation["name"]
     about = dict(call.metadata, job_id=job_id, job_name=name, generated_at=utc_now(), **ownership.marks(job))

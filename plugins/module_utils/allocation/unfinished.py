@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Jobs that are there and may be of no use: held ones whose submitter died, and those that are ending."""
+"""Jobs that may be unusable: held ones whose submitter was killed, and those that are ending."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from ..slurm import commands, script
 from . import detached, finding, job_end, ownership, submission
 from .call import Call
 
-# States and reasons of a job that waits until somebody releases it.
+# States and reasons of a held job.
 HELD = re.compile("JobHeld|REQUEUE_HOLD|SPECIAL_EXIT|RESV_DEL_HOLD|requeued (?:in )?held")
-AT_WORK_S = 3.0  # how long a submitter may need to release its job, if it lives
-UNFINISHED_S = 10.0  # how long the submitter of a held job may need to release it
-ENDING_S = 180.0  # how long a job that is ending may need to leave the queue
+AT_WORK_S = 3.0  # how long a live submitter may take to release its job
+UNFINISHED_S = 10.0  # how long the submitter of a held job may take to release it
+ENDING_S = 180.0  # how long an ending job may take to leave the queue
 
 
 def held(job: dict) -> str:
-    """Return what to do about a job (its queue entry) that waits until somebody releases it, "" if it does not."""
+    """Return the remedy for a held job (its queue entry), "" if it is not held."""
     text = f"{job['state']} {job['reason']}"
     return f"It is held; release it with scontrol release {job['id']}" if HELD.search(text) else ""
 
 
 def is_unfinished(call: Call, job: dict) -> bool:
-    """Return whether *job* is one of ours that is held because its submitter has not released it, or died before.
+    """Return whether *job* is one of ours that its submitter has not released yet, or was killed before it could.
 
-    Otherwise somebody holds it: it was released before, or has even begun, as one that was requeued.
+    Otherwise a user holds it: it was released before, or has even started, like a requeued job.
     """
     if not commands.held_by_user(job) or not finding.is_ours(call, job):
         return False
     folder = call.run_dir(job)
-    # Nothing is written of this submission yet; or the job was requeued, and counts as submitted anew.
+    # This submission has no record yet; or the job was requeued, and counts as a new submission.
     unknown = ownership.record(folder).get(ownership.SUBMITTED) != job["submitted_at"]
     if unknown and commands.show_job(job["id"]).get("Restarts", "0") != "0":
         return False
@@ -45,9 +45,9 @@ def is_unfinished(call: Call, job: dict) -> bool:
 
 
 def release_unfinished(call: Call, job: dict) -> dict | None:
-    """Release a job whose submitter died before it did so; return its queue entry, None if it is gone.
+    """Release a job whose submitter was killed before it could; return its queue entry, None if it is gone.
 
-    A submitter that is at work releases it itself, or withdraws it.
+    A live submitter releases or withdraws it.
     """
     until = time.monotonic() + AT_WORK_S
     while is_unfinished(call, job):
@@ -62,10 +62,10 @@ def release_unfinished(call: Call, job: dict) -> dict | None:
 
 
 def usable(call: Call, job: dict) -> dict | None:
-    """Return *job*; None if it is ending, or if its submitter died and it cannot be released as what we want.
+    """Return *job*; None if it is ending, or if its submitter was killed and it does not match the request.
 
-    The latter is withdrawn. One without a playbook never gets one, and one with a playbook needs the file that only its
-    submitter writes.
+    The latter is withdrawn. A job without a playbook never gets one, and one with a playbook needs the file that only
+    its submitter writes.
     """
     until = time.monotonic() + UNFINISHED_S
     while not finding.has_wanted_play(call, job) and is_unfinished(call, job):
@@ -73,7 +73,7 @@ def usable(call: Call, job: dict) -> dict | None:
             return job
         if call.job_id:
             raise Error(
-                f"Job {job['id']} is held: its submission was not finished. End it: ansible-playbook "
+                f"Job {job['id']} is held because its submission did not finish. End it: ansible-playbook "
                 f"playbooks/stop.yml -e job_id={job['id']}, and leave job_id out for a new one."
             )
         if call.ctx.check_mode:
@@ -92,7 +92,7 @@ def usable(call: Call, job: dict) -> dict | None:
 def _unless_ending(call, job):
     """Return *job*; None once it is gone, if its holder was ending it already.
 
-    Nothing begins in such a job any more: its lease ran out, or the controller that ended it went away meanwhile.
+    Nothing new starts in such a job: its lease ended, or the controller that was ending it has gone.
     """
     until, pause, folder = time.monotonic() + ENDING_S, 0.1, call.run_dir(job)
     ours = job["comment"].startswith(script.TAG) and not call.job_id

@@ -15,7 +15,7 @@ from .call import Call
 from .run_directory import check_writable, make_room
 from .unfinished import held
 
-# What Slurm says of a pending job that no wait will help.
+# Slurm's reasons of a pending job that will never start.
 PERMANENT = {
     "PartitionNodeLimit", "PartitionTimeLimit", "BadConstraints", "InvalidAccount", "InvalidQOS", "AccountNotAllowed",
 }  # fmt: skip
@@ -51,7 +51,7 @@ def wait_until_running(call: Call, job_id: str) -> dict:
 
 
 def _look(call, job):
-    """Return the present queue entry of *job*, *job* itself if Slurm does not answer; Error if it is over."""
+    """Return the current queue entry of *job*, or *job* if Slurm does not answer; Error if it is over."""
     try:
         found = commands.jobs(job_id=job["id"])
         if not found or not slurm_calls.live(found[0]["state"]):
@@ -71,7 +71,7 @@ def _give_up(call, job):
         stays = submission.withdraw(call, job["id"], "It was cancelled.")
     wanted = call.allocation or {}
     raise Error(
-        f"Slurm will not start job {job['id']}: {job['reason']}. It asks for {wanted.get('nodes')} nodes with "
+        f"Slurm will not start job {job['id']}: {job['reason']}. It requests {wanted.get('nodes')} nodes with "
         f"{wanted.get('gpus_per_node') or 'any'} GPUs for {wanted.get('time_limit')} in partition "
         f"{wanted.get('partition') or '(default)'}; compare with sinfo and scontrol show partition. {stays}"
     )

@@ -30,7 +30,7 @@ SECTION = Section(
         **{key: field for one in BENCHMARKS.values() for key, field in one.fields.items()},
         **unbuilt.FIELDS,
         "client_placement": Field(Choice("head", "first_decode", "last_decode"), "head", "Node of the load client."),
-        "client_dedicated_node": Field(Bool(), False, "A node for the load client alone."),
+        "client_dedicated_node": Field(Bool(), False, "A dedicated node for the load client."),
         "colocate_with_frontend": Field(Bool(), True, "The dedicated services share one node."),
         "container_image": Field(Str(), None, "Image of the client instead of the job's."),
         "env": Field(TEXTS, {}, "Environment of the client."),

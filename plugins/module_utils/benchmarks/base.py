@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a benchmark is: points to measure, each one step on the bench node, and how what they leave behind reads."""
+"""The interface of a benchmark: its points, each one step on the bench node, and how their results are read."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class Point(PointFields):
 
 
 class Progress(NamedTuple):
-    """How far the measurement of a point is.
+    """The progress of the measurement of a point.
 
     :ivar phase: PREPARING, RUNNING, DONE or FAILED.
-    :ivar seen: any value that is another one as soon as something has come; a measurement without it stalls.
+    :ivar seen: any value that changes with progress; a measurement in which it does not change stalls.
     :ivar line: one line for the user.
-    :ivar done: what is done of *total*, such as requests; None where that is not known.
+    :ivar done: the finished part of *total*, such as requests; None if unknown.
     """
 
     phase: str
@@ -46,21 +46,21 @@ class Progress(NamedTuple):
 
 
 class Benchmark(abc.ABC):
-    """One type of benchmark, both halves of it: what is planned, and what its results say.
+    """One type of benchmark: its planning and the reading of its results.
 
     ``type``              the word under ``benchmark.type``
     ``fields``            keys of the ``benchmark`` section that only this benchmark reads
     ``key_fields``        fields of what identifies a point, see :meth:`points`; columns of tables and of rollup.csv
-    ``chosen_by``         ``{run option: field of the key}``: the run options that choose points
-    ``described_by``      keys of the ``benchmark`` section that hold for all points; in rollup.json and rollup.csv
-    ``metrics``           names in ``metrics.METRICS`` of what its results have, in the order of rollup.csv
-    ``columns``           those of them in the table at the end of a run
-    ``summary``           those of them in the line about a point that was measured
+    ``chosen_by``         ``{run option: field of the key}``: the run options that select points
+    ``described_by``      keys of the ``benchmark`` section that apply to all points; in rollup.json and rollup.csv
+    ``metrics``           names in ``metrics.METRICS`` of its metrics, in the order of rollup.csv
+    ``columns``           the metrics in the table at the end of a run
+    ``summary``           the metrics in the line about a measured point
     ``command_options``   ``{key in rollup.json: names of the load client's option}``
-    ``measures``          False when it has no points, and so no steps of its own
-    ``preparing_s``       the least that its load client may take until it sends, in seconds
-    ``stall_margin_s``    how much longer than the plan's limit a measurement may stall: its client keeps the limit
-                          itself and says more
+    ``measures``          False if it has no points, and so no steps
+    ``preparing_s``       the minimum time limit for its load client to start sending, in seconds
+    ``stall_margin_s``    how much longer than the plan's limit a measurement may stall: its client also enforces
+                          the limit and reports more
     """
 
     type: str
@@ -80,7 +80,7 @@ class Benchmark(abc.ABC):
 
     @property
     def reads(self) -> tuple[str, ...]:
-        """The keys of the ``benchmark`` section that it reads, beside those that every benchmark has."""
+        """The keys of the ``benchmark`` section that it reads, in addition to the common ones."""
         return tuple(self.fields)
 
     def problems(self, spec: JsonObject) -> list[Finding]:
@@ -88,11 +88,11 @@ class Benchmark(abc.ABC):
         return []
 
     def unable(self, spec: JsonObject) -> list[Finding]:
-        """Return ``[(path, problem, remedy)]`` for what is right, but what this version cannot run yet."""
+        """Return ``[(path, problem, remedy)]`` for valid values that this version cannot run yet."""
         return []
 
     def notes(self, spec: JsonObject) -> list[str]:
-        """Return sentences about what the benchmark does with the job's values."""
+        """Return notes on how the benchmark uses the job's values."""
         return []
 
     # ---- the plan
@@ -112,9 +112,9 @@ class Benchmark(abc.ABC):
     def choose(
         self, points: Sequence[PlanPoint], wanted: Mapping[str, Collection[Json]]
     ) -> tuple[list[PlanPoint], list[str]]:
-        """Return (points that *wanted* names, texts for what it names and no point is).
+        """Return (the points that *wanted* selects, texts for values without a point).
 
-        :param wanted: ``{run option: values}``; an option without values chooses nothing, and without any all are.
+        :param wanted: ``{run option: values}``; an option without values selects nothing; default: all points.
         """
         chosen = list(points)
         unknown: list[str] = []
@@ -132,45 +132,45 @@ class Benchmark(abc.ABC):
         """Return the :class:`Progress` of *point*; *content* is that of its progress file."""
 
     def stalled(self, phase: str | None, silent_s: float, limit_s: float) -> str | None:
-        """Return why a measurement of which nothing new was seen for *silent_s* seconds must end, or None.
+        """Return why a measurement without progress for *silent_s* seconds must end, or None.
 
-        :param phase: see :class:`Progress`; None when it has shown no progress yet.
-        :param limit_s: seconds that it may stall; 0: for ever.
+        :param phase: see :class:`Progress`; None if it has not reported any progress yet.
+        :param limit_s: seconds that it may stall; 0: no limit.
         """
         if phase == RUNNING and 0 < limit_s < silent_s:
-            return f"it was stopped because nothing came for {silent_s:.0f} s"
+            return f"it was stopped after {silent_s:.0f} s without progress"
         if phase in (None, PREPARING) and silent_s > max(limit_s, self.preparing_s):
-            how = "it still prepares its requests" if phase else "it has shown no progress at all"
-            return f"it was stopped because its load client did not begin in {silent_s:.0f} s: {how}"
+            how = "it was still preparing its requests" if phase else "it reported no progress"
+            return f"it was stopped because its load client did not start in {silent_s:.0f} s: {how}"
         return None
 
     # ---- results
 
     @abc.abstractmethod
     def read(self, path: str) -> JsonObject:
-        """Return the content of the result file at *path*; Error when it is missing, cut or no result."""
+        """Return the content of the result file at *path*; Error if it is not usable."""
 
     def read_partial(self, path: str) -> JsonObject | None:
-        """Return what is there of a measurement that did not complete, in the form of :meth:`read`, or None.
+        """Return the partial result of a measurement that did not complete, in the form of :meth:`read`, or None.
 
         :param path: of the result file that it would have written; see :func:`partial_path`.
         """
         return None
 
     def why_partial(self, raw: JsonObject) -> str | None:
-        """Return why the measurement of :meth:`read_partial` did not complete, in the words of its client, or None."""
+        """Return the client's reason why the measurement of :meth:`read_partial` did not complete, or None."""
         return None
 
     @abc.abstractmethod
     def figures(self, raw: JsonObject) -> Figures:
-        """Return ``{name of a metric: value}`` of a result, and ``started_at`` and ``ended_at`` (UTC text) if it says.
+        """Return ``{name of a metric: value}`` of a result, and ``started_at`` and ``ended_at`` (UTC text) if known.
 
         Units are those of ``metrics.METRICS``. A figure without a sample is None.
         """
 
     @abc.abstractmethod
     def evaluate(self, raw: JsonObject, expect: JsonObject, min_completed: float) -> list[str]:
-        """Return the reasons why a result is not valid, in plain words; none: it is valid.
+        """Return the reasons why a result is not valid; an empty list if it is valid.
 
         :param raw: content of the result file.
         :param expect: that of the point.
@@ -178,11 +178,11 @@ class Benchmark(abc.ABC):
         """
 
     def evaluate_partial(self, raw: JsonObject, expect: JsonObject, min_completed: float) -> list[str]:
-        """Return further reasons from what is there of a measurement that did not complete."""
+        """Return further reasons from the partial result of a measurement that did not complete."""
         return []
 
     def facts(self, spec: JsonObject, points: Iterable[PointFields]) -> JsonObject:
-        """Return what rollup.json says of all points together: ``described_by``, and srtctl's ``concurrencies``."""
+        """Return the data on all points for rollup.json: ``described_by``, and srtctl's ``concurrencies``."""
         section = spec.get("benchmark") or {}
         keys = [point["key"] for point in points]
         return {
@@ -212,23 +212,23 @@ class Unmeasured(Benchmark):
         raise self._nothing()
 
     def _nothing(self) -> NotImplementedError:
-        return NotImplementedError(f"benchmark type {self.type} measures nothing")
+        return NotImplementedError(f"benchmark type {self.type} has no measurements")
 
 
 def partial_path(result: str) -> str:
-    """Return where a load client keeps the figures of a run that did not complete, beside the file *result*."""
+    """Return the path of a load client's partial result, beside the file *result*."""
     return os.path.splitext(result)[0] + ".partial.json"
 
 
 def progress_path(result: str) -> str:
-    """Return where a load client says how far it is, beside the file *result*."""
+    """Return the path of a load client's progress file, beside the file *result*."""
     return os.path.splitext(result)[0] + ".progress.json"
 
 
 def missing(spec: JsonObject, keys: Iterable[str], type_: str) -> list[Finding]:
-    """Return a problem for each of *keys* that the benchmark section leaves empty."""
+    """Return a problem for each of *keys* that the benchmark section does not set."""
     return [
-        (("benchmark", key), f"is missing; benchmark type {type_} needs it.", None)
+        (("benchmark", key), f"is missing. Benchmark type {type_} needs it.", None)
         for key in keys
         if spec["benchmark"][key] is None
     ]

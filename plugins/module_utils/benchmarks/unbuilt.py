@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Benchmarks whose keys are known and checked, but which this version cannot run yet."""
+"""Benchmarks whose keys are validated, but which this version cannot run yet."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .base import Unmeasured, missing
 
 WORKLOADS = ("mooncake", "conversation", "synthetic", "toolagent")
 
-# Keys without which a type cannot run.
+# Required keys by type.
 NEEDED: dict[str, tuple[str, ...]] = {
     "sglang-bench": ("isl", "osl", "concurrencies"),
     "trace-replay": ("trace_file", "concurrencies"),
@@ -38,7 +38,7 @@ READS: dict[str, tuple[str, ...]] = {
 
 
 class Unbuilt(Unmeasured):
-    """A benchmark that is refused before submission, after its keys are checked; a rehearsal shows it."""
+    """A benchmark that is refused before submission, after its keys are validated; a dry run shows it."""
 
     def __init__(self, type_: str) -> None:
         self.type = type_
@@ -50,7 +50,7 @@ class Unbuilt(Unmeasured):
     def problems(self, spec: JsonObject) -> list[Finding]:
         problems, options = missing(spec, NEEDED.get(self.type, ()), self.type), spec["benchmark"]
         if self.type == "router" and spec["frontend"]["type"] != "sglang":
-            problem = f"is router, which measures frontend sglang; the job has {spec['frontend']['type']}."
+            problem = f"is router, which measures frontend sglang, but the job has {spec['frontend']['type']}."
             problems.append((("benchmark", "type"), problem, None))
         workload = options["mooncake_workload"]
         if self.type == "mooncake-router" and workload is not None and workload not in WORKLOADS:

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The holder: the one long-lived process of a job, run by the batch script on the first node.
 
-A program of its own: this folder is copied into the run directory and run as ``python3 <run_dir>/holder serve``. It
+A separate program: this folder is copied into the run directory and run as ``python3 <run_dir>/holder serve``. It
 needs the standard library of Python 3.8 and imports nothing above it.
 """
 

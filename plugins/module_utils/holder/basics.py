@@ -12,7 +12,7 @@ TAIL_BYTES = 1 << 20
 
 
 def utc_now(ago_s: float = 0.0) -> str:
-    """Return the present time, or that *ago_s* seconds ago, as ISO 8601 in UTC with milliseconds and a Z."""
+    """Return the current time, or that *ago_s* seconds ago, as ISO 8601 in UTC with milliseconds and a Z."""
     when = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(seconds=ago_s)
     return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 

@@ -1,12 +1,12 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which line of a log says why its program ended, and which kind of fault that is.
+"""Finding the log line that explains why a program ended, and the kind of fault.
 
-Every line that may say it has a *rank*. The highest rank wins, and the first line that has it: one fault draws others
-after it. What a program went on after is no cause, and of what loggers call less than an error nothing is.
+Every candidate has a *rank*. The first line of the highest rank counts, because one fault causes others. A line after
+which the program continued is not the cause, and neither is one below the log level error.
 
-Here are the patterns that do not belong to one program. Those of engines, frontends and services come in FILE.
+Here are the general patterns. Those of engines, frontends and services are in FILE.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ import json
 import os
 import re
 
-FILE = "fatal_lines.json"  # in the run directory: what the plan knows of the programs of this service
+FILE = "fatal_lines.json"  # in the run directory: the plan's patterns for the programs of this service
 
-# Ranks. What only hints at a fault decides nothing, and of several hints the last one counts.
+# Ranks. A mere hint of a fault decides nothing, and of several hints the last one counts.
 PLAIN, CLEAR, OPEN, HINT = 4.0, 3.0, 2.0, 1.0
 RANKS = {"plain": PLAIN, "clear": CLEAR, "open": OPEN, "hint": HINT}
-LONGEST = 2000  # characters of a line that are looked at and kept
+LONGEST = 2000  # characters of a line that are searched and kept
 
-# (rank, kind, pattern). A log has the words of several programs: a worker's those of its engine, of dynamo, NCCL and
-# MPI. The first of the highest rank that matches a line counts.
+# (rank, kind, pattern). A log has lines of several programs: a worker's has those of its engine, dynamo, NCCL and
+# MPI. The first match of the highest rank counts.
 PATTERNS = (
     # The node: drivers and CUDA.
     (
@@ -83,13 +83,13 @@ PATTERNS = (
     ),
     # Containers.
     (CLEAR, "fatal", r"pyxis: .*(?:[Ff]ailed|[Cc]ouldn't|[Cc]ould not)|enroot-\w+: .*rror"),
-    # What a fault elsewhere looks like from here, and words that harmless lines have as well.
+    # Symptoms of faults elsewhere, and words that also appear in harmless lines.
     (HINT, "connection", r"(?i:connection refused|connection reset by peer)|Connection\w*Error\b|BrokenPipeError"),
     (HINT, "missing", r"No such file or directory"),
     (HINT, "permission", r"(?i:permission denied)"),
     (HINT, "fatal", r"^Killed$|Traceback \(most recent call last\)"),
 )
-# One of these is in every line that any pattern may match: most lines of a log have none, and looking is slow.
+# Every line that a pattern may match has one of these words: most lines have none, and matching is slow.
 WORDS = (
     "error", "exception", "interrupt", "exit", "timeout", "xid", "uncorrectable", "fallen off", "is lost", "no cuda",
     "unavailable", "nvml", "driver init", "not yet init", "device handle", "memory", "bad_alloc", "oom", "no space",
@@ -99,7 +99,7 @@ WORDS = (
     "not appear", "fail", "emerg", "pyxis", "enroot", "refused", "reset by", "killed", "traceback", "fatal", "crit",
     "ftl", "[e]", "[err]", "[f]", " c | ", " e | ", "died", "root cause", "stack trace", "background process",
 )  # fmt: skip
-# Exceptions that only say that another process has failed.
+# Exceptions that only report that another process has failed.
 ECHO = re.compile(
     r"[Ss]ee (?:root cause|stack trace|the root cause)|EngineDeadError|died unexpectedly|background process|"
     r"\b(?:EOFError|KeyboardInterrupt|CancelledError|BrokenPipeError|SystemExit)\b|subprocess exited|"
@@ -107,7 +107,7 @@ ECHO = re.compile(
 )
 EXCEPTION = re.compile(r"(?:[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit|Timeout)|Error|Exception)(?:: |:?$)")
 CHAIN = re.compile("During handling of the above exception|The above exception was the direct cause")
-# What a multi-process engine, a launcher or a logger puts before the words of a process.
+# Prefixes of a multi-process engine, a launcher or a logger.
 PREFIX = re.compile(
     r"(?:\d+: |"  # srun --label
     r"\[(?:rank)?\d+(?:,\d+)?\](?:<std(?:out|err)>)?: ?|"  # torchrun, mpirun
@@ -126,19 +126,19 @@ LEVEL = re.compile(
     r"|^[\d :.-]+ ([TDINWEC]) \| "  # older etcd
     r"|^(?:\S+:\d+: )?[A-Z]\w*(Warning): "  # Python's warnings
 )
-LEVEL_WITHIN = 100  # the level of a line is among its first characters
+LEVEL_WITHIN = 100  # the log level is among this many first characters
 WARNINGS = ("W", "WRN", "WARN", "WARNING", "NOTICE", "N", "ALERT")
 WORK = ("T", "TRACE", "V", "D", "DEBUG", "DBG", "I", "INF", "INFO")
 LAST_WORDS = ("F", "FTL", "FATAL", "C", "CRIT", "CRITICAL", "EMERG", "PANIC")
-# A program that logged so many lines of ordinary work after a fault went on after it. Ranks of an engine that lost one
-# of them log some lines, too; what a signal from outside ended had said nothing more than a few.
+# A program that logged this many lines of ordinary work after a fault survived it. The ranks of an engine that lost one
+# also log some lines; a program ended by an external signal logs only a few.
 WENT_ON, WENT_ON_UNTIL_KILLED = 20, 5
-# Faults that programs get over: such a line is no more than a hint then, while lost hardware stays lost.
+# Faults that programs can survive: then such a line is only a hint. Lost hardware stays lost.
 ENDURED = ("missing", "permission", "port", "connection", "usage", "fatal")
 
 
 class Patterns:
-    """What is known of log lines: the general patterns, and those of the programs of a service.
+    """The patterns of log lines: the general ones, and those of the programs of a service.
 
     :param more: ``{patterns, words, work}``, the content of FILE.
     """
@@ -151,7 +151,7 @@ class Patterns:
         self._work = [re.compile(text) for text in more["work"]]
 
     def find(self, text):
-        """Return (rank, kind) of the first pattern that matches *text*, the highest rank first; None if none does."""
+        """Return (rank, kind) of the first pattern that matches *text*, the highest rank first; or None."""
         return next(((rank, kind) for rank, kind, pattern in self.rows if pattern.search(text)), None)
 
     def works(self, line):
@@ -163,7 +163,7 @@ GENERAL = Patterns()
 
 
 def load(run_dir):
-    """Return the Patterns for the service of a run; the general ones when FILE is not there or cannot be used."""
+    """Return the Patterns for the service of a run; the general ones if FILE is missing or unusable."""
     try:
         with open(os.path.join(run_dir, FILE), encoding="utf-8") as stream:
             return Patterns(json.load(stream))
@@ -172,20 +172,20 @@ def load(run_dir):
 
 
 class Line:
-    """A line that may name a fault."""
+    """A line that may describe a fault."""
 
     def __init__(self, rank: float, kind: str, text: str) -> None:
         self.rank, self.kind, self.text = rank, kind, text
 
 
 def level_of(text: str) -> str:
-    """Return the level that a logger gave to a line, in capitals; "" if none."""
+    """Return the log level of a line, in capitals; "" without one."""
     found = LEVEL.search(text[:LEVEL_WITHIN])
     return next((word.upper() for word in found.groups() if word), "") if found else ""
 
 
 def rank_of(line: str, patterns=GENERAL) -> tuple[float, str] | None:
-    """Return (rank, kind) of what one line tells of, None if it tells of no fault."""
+    """Return (rank, kind) of the fault in a line, or None."""
     line = line[:LONGEST]
     small = line.lower()
     if not any(word in small for word in patterns.words):
@@ -195,7 +195,7 @@ def rank_of(line: str, patterns=GENERAL) -> tuple[float, str] | None:
     text = line[prefix.end() :] if prefix else line
     exception = EXCEPTION.match(text)
     level = level_of(prefix.group() if exception and prefix else "" if exception else line)
-    if "NCCL WARN" in line:  # so NCCL calls its errors, and much that is none
+    if "NCCL WARN" in line:  # NCCL's level for its errors, but also for harmless lines
         found = patterns.find(line)
         return found if found and found[1] in ("gpu", "gpu_memory") else (HINT, "nccl")
     if level in WARNINGS or level in WORK:
@@ -213,9 +213,9 @@ def rank_of(line: str, patterns=GENERAL) -> tuple[float, str] | None:
 
 
 def cause(lines: list[str], killed: bool = False, patterns=GENERAL) -> Line | None:
-    """Return the Line that says best why the program that wrote *lines* ended, None if none does.
+    """Return the Line that best explains why the program that wrote *lines* ended, or None.
 
-    :param killed: a signal from outside ended it. Then only a fault counts that it had no time to go on after.
+    :param killed: an external signal ended it. Then a fault only counts if the program did not continue after it.
     :param patterns: those of the service, see :func:`load`.
     """
     ranks = [rank_of(line, patterns) for line in lines]
@@ -235,7 +235,7 @@ def cause(lines: list[str], killed: bool = False, patterns=GENERAL) -> Line | No
         one = Line(rank, kind, COLOUR.sub("", line[:LONGEST]).strip())
         found.append(one)
         if rank > HINT:
-            if chained and last:  # the exception before this one led to it: of equal ones the last counts
+            if chained and last:  # this exception was caused by the one before: of equal ones the last counts
                 last.rank -= 0.5
             last, chained = one, False
     best = max((one.rank for one in found), default=None)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Why a step ended when it should not have: its evidence, kept per attempt, and whether another try may do better."""
+"""Why a step ended unexpectedly: its evidence, kept per step attempt, and whether a retry may succeed."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from .step import CLIENT_KILLED, EXITED, KILLED, NODE_FAILED, SRUN_FAILED
 
 FOLDER = "evidence"
 SIGNALS = {signal.strsignal(number): int(number) for number in signal.Signals}
-NOISE = "cluster configuration lacks support for cpu binding"  # of no use: none is requested
+NOISE = "cluster configuration lacks support for cpu binding"  # irrelevant: no CPU binding is requested
 
-# Kinds of faults that may not come again on another node. Bad flags, missing files and bugs do.
+# Kinds of faults that may not recur on another node. Bad flags, missing files and bugs do.
 RETRYABLE = ("node", "gpu", "nccl", "port")
-# What ends again in the same way when the same step is started on the same node.
+# Kinds of faults that recur if the same step is started on the same node.
 PERMANENT = ("node", "usage", "missing", "permission", "disk")
-# Signals that come from outside, or from a parent that gives up: the last line of the log need not say why.
+# Signals from outside, or from a parent that gives up: the last line of the log may not explain them.
 FROM_OUTSIDE = (int(signal.SIGHUP), int(signal.SIGINT), int(signal.SIGKILL), int(signal.SIGTERM))
 
 
@@ -37,7 +37,7 @@ def read_end(code, messages):
     end = {"node": task.group(1)} if task else {}
     what = task.group(2).replace(" (core dumped)", "").strip() if task else ""
     where = f" on {end['node']}" if task else ""
-    # Above 31 it is no signal but how srun itself ends when its job is taken away.
+    # Above 31 it is not a signal, but srun's own exit when Slurm ends its job.
     number = SIGNALS.get(what, code - 128 if 128 < code < 160 and "exit code" not in what else None)
     if number is not None:
         return dict(end, end_code=KILLED, signal=number, reason=f"killed by signal {number}{where}")
@@ -50,23 +50,23 @@ def read_end(code, messages):
 
 
 def first_fatal(lines):
-    """Return the line that says best what went wrong, None if none does."""
+    """Return the line that best explains the fault, or None."""
     found = cause(lines)
     return found.text if found else None
 
 
 def killed_from_outside(record):
-    """Return whether a signal ended the step, or its command below a shell, that it did not bring upon itself."""
+    """Return whether an external signal ended the step, or its command below a shell."""
     number, code = record.get("signal"), record.get("exit_code")
     return (number if number is not None else (code or 0) - 128) in FROM_OUTSIDE
 
 
 def evidence(record, run_dir):
-    """Return what is known of the step attempt of a *record*.
+    """Return the evidence of the step attempt of a *record*.
 
     ``{step, step_id, attempt, node, end_code, exit_code, signal, reason, kind, retryable, permanent, fatal, tail, srun,
-    log}``; ``kind`` is one of those in fatal_lines.py, ``node`` (the node itself failed), or None. What only hints at a
-    fault gives a kind, and decides nothing: it is neither retryable nor permanent.
+    log}``; ``kind`` is one of those in fatal_lines.py, ``node`` (the node itself failed), or None. A mere hint of a
+    fault gives a kind but decides nothing: it is neither retryable nor permanent.
     """
     log = log_of(record, run_dir)
     lines = tail_lines(log)
@@ -98,7 +98,7 @@ def evidence(record, run_dir):
 
 
 def log_of(record, run_dir):
-    """Return the log of a step on the node where it ended, on its first node if that is not known."""
+    """Return the log of a step on the node where it ended, or on its first node if unknown."""
     log = os.path.join(run_dir, record.get("log") or "")
     if record.get("node") and record.get("nodes"):
         return os.path.join(os.path.dirname(log), os.path.basename(log).replace(record["nodes"][0], record["node"], 1))
@@ -111,7 +111,7 @@ def path_of(run_dir, name, attempt):
 
 
 def keep(record, run_dir):
-    """Write the evidence of an attempt, once and for all; return it. OSError when it cannot be written."""
+    """Write the evidence of an attempt, once; return it. OSError if it cannot be written."""
     found = evidence(record, run_dir)
     path = path_of(run_dir, record["name"], record.get("attempt"))
     os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -126,13 +126,13 @@ def keep(record, run_dir):
 
 
 def may_restart(step, found):
-    """Return whether the holder starts *step* again by itself: its policy says so, and the fault is not permanent."""
+    """Return whether the holder restarts *step*: its policy allows it, and the fault is not permanent."""
     left = int(step.spec.get("restarts") or 0) - step.restarted
     return left > 0 and bool(step.spec.get("srun_argv")) and not (found or {}).get("permanent")
 
 
 def of_slurm(pid):
-    """Return whether a process is a part of Slurm itself, which ends by itself."""
+    """Return whether a process belongs to Slurm, and so ends without us."""
     with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as stream:
         return stream.read().startswith(("slurm", "srun"))
 
@@ -140,7 +140,7 @@ def of_slurm(pid):
 def orphans(paths):
     """Return the pids of our processes on this node whose output goes to one of the log files *paths*.
 
-    Slurm loses a process when its parent dies and it tracks processes by their parents, as one of nginx that was
+    Slurm loses a process whose parent has died if it tracks processes by their parents, such as a process of nginx
     respawned while the step was killed.
     """
     found, uid = [], os.getuid()

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What Slurm does to the job of a holder: why it ends the job, and whether the job is requeued."""
+"""Slurm's actions on the job of a holder: why it ends the job, and whether the job is requeued."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from .job_ends import CANCELLED, NODE_FAILED, OVER, PREEMPTED, REASONS, REQUEUED
 from .slurm_calls import call, fields_of, record_of
 
 CALL_S = 5.0
-RETRY_S = 0.3  # until a command that a signal ended is run again
+RETRY_S = 0.3  # pause before repeating a command that a signal ended
 READ_BYTES = 1 << 18
-NEAR_S = 90.0  # a job that has less time left was signalled for it by sbatch's --signal, 60 s before its end
-# Slurm's own line in the output of the job, from before it signals us.
+NEAR_S = 90.0  # with less time left, the signal is that of sbatch's --signal, 60 s before the time limit
+# Slurm's line in the output of the job, written before it signals us.
 CANCELLED_DUE_TO = re.compile(r"\*\*\* (?:JOB|STEP) \S+ ON \S+ CANCELLED AT \S+ DUE TO ([A-Z ]+)")
 MEANING = {
     "PREEMPTION": PREEMPTED,
@@ -28,23 +28,23 @@ MEANING = {
     "TIME LIMIT": TIME_LIMIT,
     "JOB REQUEUE": REQUEUED,
 }
-# States of a job whose batch script runs on.
+# States of a job whose batch script keeps running.
 ALIVE = ("RUNNING", "CONFIGURING", "SUSPENDED", "STOPPED", "RESIZING", "SIGNALING")
 
 
 def code_in_output(path: str, begin: int = 0) -> str | None:
-    """Return why Slurm ends a job (a code of job_ends), from an output of it after byte *begin*; None: it is silent."""
+    """Return why Slurm ends a job (a code of job_ends) from its output after byte *begin*, or None."""
     found = CANCELLED_DUE_TO.findall(tail(path, READ_BYTES, begin))
     return next((code for mark, code in MEANING.items() if found and found[-1].startswith(mark)), None)
 
 
 class Job:
-    """The job as its holder sees it. Codes are those of job_ends.
+    """The job from the point of view of its holder. Codes are those of job_ends.
 
     :param retries: how often it may be requeued.
     :ivar restarts: how often it was.
-    :ivar unsure: Slurm did not answer when it was asked to requeue the job, and may have heard.
-    :ivar not_left_out: nodes that it may get again although they failed.
+    :ivar unsure: Slurm did not answer the request to requeue the job, and may have accepted it.
+    :ivar not_left_out: failed nodes that could not be excluded.
     """
 
     def __init__(self, job_id, run_dir, retries=0):
@@ -53,15 +53,15 @@ class Job:
         self.restarts = int(os.environ.get("SLURM_RESTART_COUNT") or 0)
         self.output = os.path.join(run_dir, f"slurm-{job_id}.out")
         self.begin = os.path.getsize(self.output) if os.path.exists(self.output) else 0
-        self._limit = self._state = None  # as Slurm showed them last
+        self._limit = self._state = None  # the latest values from Slurm
         self._lock, self._preempted, self._shown_at = threading.Lock(), False, -1e9
 
     def code_in_output(self):
-        """Return why Slurm ends the job as far as the job's output has it, None if it has not."""
+        """Return why Slurm ends the job according to the job's output, or None."""
         return code_in_output(self.output, self.begin)
 
     def code_from_slurm(self):
-        """Return the same as far as slurmctld knows."""
+        """Return the same according to slurmctld."""
         fields = self._show()
         state = fields.get("JobState", "")
         if _preempted(fields):
@@ -72,22 +72,22 @@ class Job:
         return CANCELLED if state in ("COMPLETING", "CANCELLED") else None
 
     def first_look(self):
-        """Learn the time limit; return why Slurm ends the job already, None if it does not.
+        """Read the time limit; return why Slurm is already ending the job, or None.
 
-        Slurm gives its signal at a fixed time before the limit, or up to half a minute earlier: a short job gets it
-        when this process has hardly begun, and then it is lost.
+        Slurm sends its signal at a fixed time before the limit, or up to half a minute earlier: a short job gets it
+        while this process is starting, and then it is lost.
         """
         state = self._show().get("JobState")
         return (self.code_from_slurm() or OVER) if state and state not in ALIVE else None
 
     def words(self, code):
-        """Return the reason of a code for people."""
+        """Return the reason of a code for the user."""
         if code == TIME_LIMIT and self._limit:
             return f"its time limit of {self._limit} is reached"
         return f"it is {self._state}" if code == OVER else REASONS.get(code, "")
 
     def preempted(self):
-        """Return whether Slurm has chosen the job to make room for another one; many at once ask one question."""
+        """Return whether Slurm is preempting the job; concurrent calls share one query."""
         wanted_at = time.monotonic()
         with self._lock:
             if self._shown_at < wanted_at:
@@ -95,31 +95,31 @@ class Job:
             return self._preempted
 
     def is_requeued(self):
-        """Return whether Slurm has put the job back into the queue."""
+        """Return whether Slurm has requeued the job."""
         return bool(self.retries) and int(self._show().get("Restarts") or 0) > self.restarts
 
     def may_requeue(self):
-        """Return whether a fault may still send it back into the queue."""
+        """Return whether the job may still be requeued after a fault."""
         return self.restarts < self.retries
 
     def requeue(self, exclude):
-        """See that the job is requeued, for other nodes than *exclude*; return why it is not, "" if it is."""
-        # A node that Slurm could not reach may have gone on with a job that runs elsewhere by now.
+        """Requeue the job without the nodes *exclude*; return why that failed, "" on success."""
+        # A node that Slurm could not reach may still run a job that now runs elsewhere.
         if self.is_requeued():
             return ""
         return self._requeue(exclude) if self.may_requeue() else "job_retries is used up"
 
     def forbid_last_requeue(self):
-        """Keep Slurm from requeueing a job that has no retries left, whatever happens."""
+        """Prevent Slurm from requeueing a job that has no retries left."""
         if self.retries and not self.may_requeue():
             _call("scontrol", "update", f"JobId={self.job_id}", "Requeue=0")
 
     def _requeue(self, exclude):
-        """Put the job back into the queue; Slurm ends this process a moment later, so signals are for others now."""
+        """Requeue the job. Slurm ends this process a moment later, so it ignores signals from here on."""
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the commands below inherit it
         exclude = list(dict.fromkeys([*self._left_out(), *exclude]))
         done = _call("scontrol", "requeue", self.job_id) or _call("scontrol", "requeue", self.job_id)
-        # A command that was heard may fail all the same, or end too late; Slurm itself knows.
+        # An accepted command may still fail or time out; check with Slurm.
         if (done is None or done.returncode) and not self.is_requeued():
             self.unsure = done is None
             return "Slurm did not answer" if done is None else done.stderr.strip()
@@ -129,14 +129,14 @@ class Job:
         return ""
 
     def _left_out(self):
-        """Return the nodes that the job leaves out already."""
+        """Return the nodes that the job already excludes."""
         text = self._show().get("ExcNodeList", "(null)")
         done = _call("scontrol", "show", "hostnames", text) if text != "(null)" else None
         return done.stdout.split() if done else []
 
     def _show(self):
         done = _call("scontrol", "--oneliner", "show", "job", self.job_id)
-        if done and done.returncode < 0:  # Slurm's signal is for all processes of the batch script, this one too
+        if done and done.returncode < 0:  # Slurm signals all processes of the batch script, including this command
             time.sleep(RETRY_S)
             done = _call("scontrol", "--oneliner", "show", "job", self.job_id)
         fields = fields_of(record_of(done.stdout, self.job_id)) if done else {}
@@ -145,7 +145,7 @@ class Job:
 
 
 def _preempted(fields):
-    preempted_at = fields.get("PreemptTime", "None")  # of this run of the job, not of one before it was requeued
+    preempted_at = fields.get("PreemptTime", "None")  # of this job attempt, not of one before a requeue
     known = preempted_at != "None" and preempted_at >= fields.get("StartTime", "")
     return known or fields.get("JobState") == "PREEMPTED"
 

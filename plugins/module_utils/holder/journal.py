@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""steps.jsonl, the journal of a run: what happened to its steps and to its holder, written and read again.
+"""steps.jsonl, the journal of a run: writing and reading the events of its steps and its holder.
 
 An event about a step is its record with ``t``, ``event`` and ``pid``. One about the holder is
 ``{"t", "event": "holder", "phase", ...}``; the phases are those named below.
@@ -18,7 +18,7 @@ from .step import PASSING
 FILE = "steps.jsonl"
 READ_BYTES = 1 << 28
 KILL = 9
-ENDS = 200  # so many ends are kept, the latest
+ENDS = 200  # number of the latest ends to keep
 END_FIELDS = (
     "name", "tier", "digest", "nodes", "node", "attempt", "critical", "end_code", "exit_code", "signal", "reason",
     "expected",
@@ -28,21 +28,21 @@ BEGIN = "begin"  # the first event of each holder
 PLAYBOOK = "playbook"  # it starts the playbook of the job, whose output begins at byte ``log_begin`` of its log
 PAUSED = "paused"  # it did not run ``from`` .. ``to``
 ENDING = "ending"  # the job ends: ``code`` and ``reason``
-REQUEUE = "requeue"  # the job goes back into the queue, for ``attempt`` of ``attempts``
+REQUEUE = "requeue"  # the job is requeued, for ``attempt`` of ``attempts``
 ENDED = "ended"  # all steps have ended
 
 
 class Journal:
     """Writes the events of one holder.
 
-    :ivar trouble: what went wrong last when something was written down; None: nothing did.
+    :ivar trouble: the latest error while recording something, or None.
     """
 
     def __init__(self, run_dir):
         self.run_dir, self.trouble = run_dir, None
 
     def write(self, event, **facts):
-        """Append one line. A full disk must not cost the service: then answers tell of it."""
+        """Append one line. A full disk must not end the service: answers report it instead."""
         try:
             with open(os.path.join(self.run_dir, FILE), "a", encoding="utf-8") as stream:
                 stream.write(json.dumps(dict({"t": utc_now(), "event": event}, **facts)) + "\n")
@@ -50,12 +50,12 @@ class Journal:
             self.trouble = f"{FILE}: {error}"
 
     def holder(self, phase, **facts):
-        """Write an event about the holder itself."""
+        """Write an event about the holder."""
         self.write("holder", phase=phase, **facts)
 
 
 def json_files(run_dir, paths):
-    """Return {path: JSON value} of files in a run directory; None for what is no JSON, not there or not inside it."""
+    """Return {path: JSON value} of files in a run directory; None for files that are missing, outside or not JSON."""
     root, found = os.path.realpath(run_dir), {}
     for path in paths or ():
         full = os.path.realpath(os.path.join(root, path))
@@ -67,7 +67,7 @@ def json_files(run_dir, paths):
 
 
 def set_logs_aside(run_dir, step):
-    """Keep the log of an earlier attempt of *step*: nothing ever writes over evidence."""
+    """Keep the log of an earlier attempt of *step*: evidence is never overwritten."""
     for node in step.spec.get("nodes") or []:
         log, number = os.path.join(run_dir, step.spec["log"].replace("%N", node)), step.attempt - 1
         if os.path.exists(log) and step.started_at is None:
@@ -82,7 +82,7 @@ def events(run_dir, size=READ_BYTES):
     for line in tail(os.path.join(run_dir, FILE), size).splitlines():
         try:
             event = json.loads(line)
-        except ValueError:  # cut, as by a full disk
+        except ValueError:  # truncated, for example by a full disk
             continue
         if isinstance(event, dict):
             found.append(event)
@@ -95,7 +95,7 @@ def step_events(run_dir):
 
 
 def holder_events(run_dir):
-    """Return what the latest holder wrote about itself after it began."""
+    """Return the events of the latest holder about itself."""
     found = []
     for event in events(run_dir, 1 << 20):
         if event.get("event") == "holder":
@@ -109,10 +109,10 @@ def remembered(run_dir):
 
 
 class Ends:
-    """How parts of the service ended, also those that run again: a point must not have been measured meanwhile.
+    """The ends of parts of the service, also of restarted ones: a point must not be measured across them.
 
-    :ivar listed: the latest of them, each ``{"from", "to", ...}`` (UTC; "from" is None when it never began) with what
-        END_FIELDS names.
+    :ivar listed: the latest ends, each ``{"from", "to", ...}`` (UTC; "from" is None if it never started) with the
+        fields END_FIELDS.
     """
 
     def __init__(self, past=()):
@@ -122,7 +122,7 @@ class Ends:
                 self.add(event)
 
     def add(self, record):
-        """Keep the end of a step, from its record; one that ends by itself is no part of the service."""
+        """Keep the end of a step, from its record, unless its tier is expected to end."""
         if record.get("tier") not in PASSING:
             end = {key: record.get(key) for key in END_FIELDS}
             end.update({"from": record.get("started_at"), "to": record.get("ended_at")})
@@ -131,9 +131,9 @@ class Ends:
     def listed_still(self, listing, started_at):
         """Return why a *listing* of parts of the service (see probe.py) may name a dead one, else None.
 
-        One that ended suddenly could not take its leave.
+        A part that ended suddenly could not deregister.
 
-        :param started_at: when the step that keeps the list started (UTC), with an empty list; None: not known.
+        :param started_at: when the step that keeps the list started (UTC), with an empty list; None: unknown.
         """
         since = max(utc_now(listing["kept_s"]), started_at or "")
         for end in reversed(self.listed):

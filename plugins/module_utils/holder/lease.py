@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lease of a job: how long it lives on without a sign of life of a controller."""
+"""The lease of a job: how long it continues without a heartbeat of a controller."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import time
 
 from .basics import utc_now
 
-LEASE_S = 120.0  # unless somebody wants another one
-STOOD_S = 4.0  # a process that looks every second and comes so late did not run meanwhile
+LEASE_S = 120.0  # default
+STOOD_S = 4.0  # a process that checks every second and is this late was paused
 
 
 class Heartbeat:
-    """Notices when this process did not run for a while: Slurm suspended the job, or its first node stood still.
+    """Detects pauses of this process: Slurm suspended the job, or its first node was stopped.
 
     :ivar pauses: ``{"from", "to", "s"}`` of each such time: UTC, and its length in seconds.
     """
@@ -25,9 +25,9 @@ class Heartbeat:
         self.pauses, self.last_at = [], None
 
     def beat(self, now: float, utc) -> dict | None:
-        """Return the pause that ends now, None if there was none; to be called every second or so.
+        """Return the pause that has just ended, or None; call it about every second.
 
-        :param now: what the monotonic clock says, which does not stand still.
+        :param now: the time of the monotonic clock, which does not pause.
         :param utc: function of a number of seconds; returns the time that long ago as text.
         """
         gap = now - self.last_at if self.last_at is not None else 0.0
@@ -55,13 +55,13 @@ class Lease:
             return self.lease_s if self._requests else self.renewed_at + self.lease_s - time.monotonic()
 
     def renew(self) -> None:
-        """Take a sign of life of a controller."""
+        """Record a heartbeat of a controller."""
         with self._lock:
             self.renewed_at = time.monotonic()
 
     @contextlib.contextmanager
     def held(self):
-        """Keep the lease as long as a request of a controller is answered."""
+        """Keep the lease while a request of a controller is being answered."""
         with self._lock:
             self._requests += 1
         try:
@@ -72,7 +72,7 @@ class Lease:
                 self.renew()
 
     def beat(self) -> dict | None:
-        """Take no time from the lease in which nobody could renew it; return that pause, None if there was none."""
+        """Exclude from the lease a pause in which it could not be renewed; return that pause, or None."""
         with self._lock:
             now = time.monotonic()
             pause = self.heartbeat.beat(now, utc_now)

@@ -32,6 +32,6 @@ def main(argv=None):
         status = serve(options.run_dir, options.lease, options.play, options.adopted)
     else:
         status = ctl(options.run_dir)
-    with contextlib.suppress(OSError):  # what could not be written is tried once more here
+    with contextlib.suppress(OSError):  # a failed write is repeated here
         sys.stdout.flush()
-    os._exit(status)  # threads that still probe are of no interest
+    os._exit(status)  # threads that are still probing do not matter

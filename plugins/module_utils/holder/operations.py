@@ -23,7 +23,7 @@ from .probe import Wait, probe
 
 PROTOCOL = 1
 PROBES_AT_ONCE = 32
-WAITS = 16  # so many waits keep what they know from slice to slice, the latest
+WAITS = 16  # number of the latest waits that keep their state between slices
 
 
 class Operations:
@@ -60,7 +60,7 @@ class Operations:
             return dict(self._about(request.get("known") or {}), **answer)
 
     def _about(self, known):
-        """Return what every answer says."""
+        """Return the fields of every answer."""
         holder, steps = self.holder, self.steps
         ours = known.get("instance_id") == holder.instance_id
         since = known.get("seq", -1) if ours else -1
@@ -95,7 +95,7 @@ class Operations:
         return {"actions": [{"name": spec["name"], "action": actions[spec["name"]]} for spec in request["steps"]]}
 
     def stop(self, request):
-        """Stop the steps that ``names`` and ``tiers`` choose."""
+        """Stop the steps selected by ``names`` and ``tiers``."""
         names, tiers, steps = request.get("names"), request.get("tiers"), self.steps
         with steps.one_at_a_time:
             chosen = [
@@ -109,8 +109,8 @@ class Operations:
         return {"actions": [{"name": name, "action": "stopped" if name in alive else "absent"} for name in listed]}
 
     def end(self, request):
-        """Begin the end of the job."""
-        self.holder.end(REQUESTED, request.get("reason") or "a controller asked for it")
+        """Start the end of the job."""
+        self.holder.end(REQUESTED, request.get("reason") or "a controller requested it")
         return {}
 
     def requeue(self, request):
@@ -140,7 +140,7 @@ class Operations:
                 ended, passed = self._ended(request), now - began
                 due_too = passed >= min(1.0, slice_s)
                 progress = json_files(self.holder.run_dir, request.get("progress")) if due_too else shown
-                # What a person wants to see is shown soon, yet not so often that showing it is all we do.
+                # Show progress soon, but not too often.
                 moved = passed >= 1.0 and (wait.left() < left or progress != shown)
                 if ended or moved or steps.closed or passed >= slice_s or (checks and not wait.left()):
                     return {
@@ -157,7 +157,7 @@ class Operations:
         return self.steps.ends.listed_still(listing, keeper and keeper.started_at) if listing else None
 
     def _ended(self, request):
-        """Return the records of ended steps that matter: watched ones, and critical ones that nobody stopped."""
+        """Return the records of ended steps that matter: watched ones, and critical ones that ended unexpectedly."""
         watch, guard = request.get("watch") or (), request.get("guard")
 
         def failed(step):

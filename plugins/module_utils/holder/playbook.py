@@ -24,11 +24,11 @@ class Play(threading.Thread):
     """The playbook of ``play.json``: ``{argv, env, cwd, log, keep, retries}``, paths absolute.
 
     :param renew: called every second while it runs.
-    :param over: called once with one sentence when it ended, unless the service is kept.
+    :param over: called once with a sentence after its end, unless the service is kept.
     :ivar keep: whether the service stays up after it.
     :ivar retries: how often the job may be requeued.
-    :ivar log_begin: the size of its log before it starts: a requeued job goes on in the same log.
-    :ivar code: its exit status as a shell shows it; None while it runs.
+    :ivar log_begin: the size of its log before it starts: a requeued job appends to the same log.
+    :ivar code: its exit status as in a shell; None while it runs.
     :ivar was_stopped: whether it still ran when it was stopped.
     """
 
@@ -44,11 +44,11 @@ class Play(threading.Thread):
         self.was_stopped = False
 
     def run(self):
-        """Start the playbook and see its end."""
+        """Start the playbook and wait for its end."""
         spec = self.spec
         with open(spec["log"], "ab") as log:
-            # A cancelled job has its TERM sent to all processes of the batch script. The playbook shall live on for
-            # its last words, so it inherits that TERM is blocked; the mask of this thread is of no other use.
+            # When a job is cancelled, all processes of the batch script get TERM. The playbook must continue for
+            # its last output, so it inherits a mask that blocks TERM; the mask of this thread has no other use.
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
             try:
                 self.child = subprocess.Popen(
@@ -61,7 +61,7 @@ class Play(threading.Thread):
                     start_new_session=True,
                 )
             except OSError as error:
-                # A path that only the submit host has is the usual reason. Of an environment it may be its origin.
+                # The usual reason is a path, or the target of an environment's link, that only the submit host has.
                 python = spec["argv"][0]
                 behind = f" (which is {os.path.realpath(python)})" if os.path.islink(python) else ""
                 text = (
@@ -84,19 +84,19 @@ class Play(threading.Thread):
         return None
 
     def stop(self, last_words_s=0.0):
-        """End the playbook and its children if they still run, after so many seconds to end by themselves.
+        """End the playbook and its children after a time limit for their own end.
 
-        A playbook notices that its job is ending: each answer of the holder says so.
+        A playbook notices that its job is ending from the holder's answers.
         """
         self.join(last_words_s)
         if self.code is not None:
             return
         self.was_stopped = True
-        for _time in range(2):  # as Ctrl-C, of which Ansible loses the first one when it comes while it forks
+        for _time in range(2):  # like Ctrl-C, which Ansible loses if it arrives during a fork
             self._signal(signal.SIGINT)
             self.join(GRACE_S / 2)
         if self.is_alive():
-            left = descendants(self.child.pid) if self.child else []  # its workers have sessions of their own
+            left = descendants(self.child.pid) if self.child else []  # its workers have separate sessions
             self._signal(signal.SIGKILL)
             for pid in left:
                 with contextlib.suppress(OSError):
@@ -104,7 +104,7 @@ class Play(threading.Thread):
             self.join(GRACE_S)
 
     def add_line(self, text):
-        """Add a line to the playbook's log: whoever follows it sees what becomes of the job."""
+        """Add a line to the playbook's log, for users who follow it."""
         with contextlib.suppress(OSError), open(self.spec["log"], "a", encoding="utf-8") as log:
             log.write(text + "\n")
 

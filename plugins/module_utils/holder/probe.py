@@ -1,16 +1,16 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The probes of a service: is the port open, does it answer, does the answer say enough.
+"""The probes of a service: open ports, HTTP responses and their content.
 
-A check is data, so that nothing here knows what is being served::
+A check is data, so that this file is independent of the service::
 
     {name, kind: tcp|http, host, port, timeout_s, after: [names],
      method, path, headers, body, status: [200], expect: [{label, path, where, min|nonempty|equals}],
      listing: {tier, by, kept_s}}
 
-``listing``: the answer is a list of the parts in a tier, kept by the step *by*, in which one that ended suddenly stands
-for *kept_s* seconds more.
+``listing``: the answer is a list of the parts in a tier, kept by the step *by*. A part that ended suddenly remains
+listed for *kept_s* seconds.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S, HELD_S = 0.05, 2.0, 0.5
 
 
 def lookup(value: Any, path: str | None) -> Any:
-    """Return the value at the dotted *path* (digits are list indexes), None where there is none."""
+    """Return the value at the dotted *path* (digits are list indexes), or None."""
     for part in [p for p in (path or "").split(".") if p]:
         if isinstance(value, list):
             value = value[int(part)] if part.isdigit() and int(part) < len(value) else None
@@ -52,7 +52,7 @@ def evaluate(expect: dict[str, Any], body: Any) -> str | None:
 
 
 def probe(check: dict[str, Any]) -> str | None:
-    """Return None if *check* is fulfilled now, otherwise why not."""
+    """Return None if *check* is fulfilled now, otherwise the reason."""
     limit_s = float(check.get("timeout_s") or 5)
     address = (check["host"], int(check["port"]))
     text = ""
@@ -72,7 +72,7 @@ def probe(check: dict[str, Any]) -> str | None:
 
 
 def _fetch(address: tuple[str, int], check: dict[str, Any], limit_s: float) -> tuple[int, str]:
-    """Return (status, text) of one HTTP request that as a whole takes no longer than *limit_s*."""
+    """Return (status, text) of one HTTP request, limited to *limit_s* in total."""
     body, until = check.get("body"), time.monotonic() + limit_s
     headers = {"Content-Type": "application/json"} if body is not None else {}
     connection = http.client.HTTPConnection(address[0], address[1], timeout=limit_s)
@@ -97,7 +97,7 @@ def _fetch(address: tuple[str, int], check: dict[str, Any], limit_s: float) -> t
 class Wait:
     """The checks that one long poll waits for; its state lives from slice to slice.
 
-    :param hold: function of a check; returns why its answer would not count yet, None if it does.
+    :param hold: function of a check; returns why its answer does not count yet, or None.
     """
 
     def __init__(
@@ -131,7 +131,7 @@ class Wait:
         return [c for c in todo if c["due"] <= now], min([c["due"] - now for c in todo if c["due"] > now], default=1.0)
 
     def take(self, check: dict[str, Any], error: str | None) -> None:
-        """Take the outcome of one probe: fast at first, slower later."""
+        """Record the outcome of one probe; the pauses grow from probe to probe."""
         now = time.monotonic()
         check.update(
             busy=False,
@@ -144,7 +144,7 @@ class Wait:
             check.update(done=True, elapsed=now - self.began)
 
     def left(self) -> int:
-        """Return how many checks are not done."""
+        """Return the number of checks that are not done."""
         return sum(not c["done"] for c in self.checks.values())
 
     def records(self) -> list[CheckRecord]:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The shapes of what the holder writes down and answers. Times are ISO 8601 in UTC, ends of time spans included."""
+"""The types of the holder's records and answers. Times are ISO 8601 in UTC, also in time spans."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any, TypedDict
 
 
 class StepRecord(TypedDict):
-    """What is known of the latest attempt of a step: a line of steps.jsonl has one, and so has every answer.
+    """The latest attempt of a step, as in steps.jsonl and in every answer.
 
     ``attempt`` counts from 1. ``state`` is starting, running, unowned (it runs without a client of ours) or ended.
-    ``node`` is the one that it ended on. ``expected``: it ended because somebody wanted that. ``log`` is relative to
-    the run directory, with the first node for ``%N``. What is not known is None.
+    ``node`` is the one that it ended on. ``expected``: its end was requested. ``log`` is relative to
+    the run directory, with the first node for ``%N``. Unknown values are None.
     """
 
     name: str
@@ -50,7 +50,7 @@ class CheckRecord(TypedDict):
 
 
 class LeaseRecord(TypedDict):
-    """The length of the lease and what is left of it, in seconds."""
+    """The length of the lease and the time left, in seconds."""
 
     lease_s: float
     left_s: float

@@ -45,5 +45,5 @@ def resolve(env, run_dir, surroundings=None):
 
 
 def forget(run_dir):
-    """Remove the values: no step is started any more."""
+    """Remove the values: no further step will start."""
     shutil.rmtree(os.path.join(run_dir, FOLDER), ignore_errors=True)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The holder serves requests on a Unix socket until the end of the job, and ends it in order."""
+"""The holder serves requests on a Unix socket until the end of the job, which it ends in order."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .playbook import Play
 from .secret_values import forget
 from .socket_dir import exchange, leave_dirs, socket_path, take_dirs
 
-# How long a playbook may take to write its rollup when the job ends; less when Slurm soon kills what is left.
+# How long a playbook may take to write its rollup when the job ends; less if Slurm is about to kill the job.
 LAST_WORDS_S = (30.0, 15.0)
 
 
@@ -41,7 +41,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
                 answer = self.server.operations.handle(json.loads(self.rfile.read()))
             except ValueError as error:
                 answer = {"v": PROTOCOL, "ok": False, "error": f"The request is not JSON: {error}"}
-            with contextlib.suppress(OSError):  # the controller may be gone
+            with contextlib.suppress(OSError):  # the controller may have ended
                 self.wfile.write(json.dumps(answer).encode() + b"\n")
 
     def __init__(self, path, operations):
@@ -77,10 +77,10 @@ def serve(run_dir, lease_s, with_play=False, adopted=""):
     requeued = False
     try:
         requeued = end_in_order(holder)
-    finally:  # whatever went wrong: no secret and no socket stays behind
+    finally:  # after any error: remove secrets and socket
         if not (requeued or holder.job.unsure):  # a later job attempt needs the secrets
             forget(run_dir)
-        time.sleep(0.2)  # the answer to the request that asked for the end is on its way
+        time.sleep(0.2)  # let the answer to the request for the end be sent
         leave_dirs(socket_dirs)
     return exit_status(holder)
 
@@ -88,11 +88,11 @@ def serve(run_dir, lease_s, with_play=False, adopted=""):
 def end_in_order(holder):
     """End the playbook, then all steps; return whether the job is requeued.
 
-    A job that is taken away has little time: first things first. One that Slurm has requeued and started elsewhere,
-    when it lost this node, has steps with the same ids there: those are not ours to end.
+    A job that Slurm ends has little time. One that Slurm has requeued and started elsewhere, because it lost this node,
+    has steps with the same ids there: those must not be ended.
     """
     job, play, code = holder.job, holder.play, holder.ending["code"]
-    with contextlib.suppress(OSError):  # a full disk must not cost the end in order
+    with contextlib.suppress(OSError):  # a full disk must not prevent an orderly end
         sys.stdout.write(f"{utc_now()} ending: {holder.ending['reason']}\n")
         sys.stdout.flush()
     moved = job.is_requeued()
@@ -107,7 +107,7 @@ def end_in_order(holder):
 
 
 def end_playbook(holder, moved, requeued):
-    """End the playbook: it must not start again what ends now, and writes before what came of the run."""
+    """End the playbook first: it must not restart ending steps, and it writes the results of the run."""
     play, code = holder.play, holder.ending["code"]
     if not moved:
         measured = [s for s in holder.steps.by_name.values() if s.tier == "benchmark"]
@@ -119,14 +119,14 @@ def end_playbook(holder, moved, requeued):
 
 
 def exit_status(holder):
-    """Return the exit status of the batch script: that of its playbook, if that ended by itself."""
+    """Return the exit status of the batch script: that of its playbook, unless that was stopped."""
     if holder.play:
         return 1 if holder.play.was_stopped else holder.play.code
     return int(holder.ending["code"] in (*BY_SLURM, LEASE_EXPIRED))
 
 
 def ctl(run_dir):
-    """Pass stdin on to the holder on this node and print its answer; return 3 if there is none."""
+    """Pass stdin to the holder on this node and print its answer; return 3 if there is no holder."""
     try:
         answer = exchange(socket_path(os.environ["SLURM_JOB_ID"], run_dir), sys.stdin.read())
     except OSError as error:

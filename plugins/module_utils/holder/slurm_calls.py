@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How Slurm is asked and what its answers mean: states of a job, its fields, messages, the environment of a command."""
+"""Slurm commands of the holder, and the meaning of their output: job states, fields, messages, environment."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import subprocess
 import threading
 import time
 
-CALL_S = 10.0  # the longest that one command about steps may take
+CALL_S = 10.0  # time limit of one command about steps
 
-# Every state that a job never leaves, unless somebody requeues it. All others are of a job that waits, runs or ends:
-# the flags that Slurm shows in the place of a state (SPECIAL_EXIT, STOPPED, RESV_DEL_HOLD) become more with time.
+# The final states of a job, unless it is requeued. All others are those of a pending, running or ending job: new
+# versions of Slurm add flags that are shown instead of a state (SPECIAL_EXIT, STOPPED, RESV_DEL_HOLD).
 FINAL = (
     "BOOT_FAIL",
     "CANCELLED",
@@ -27,39 +27,39 @@ FINAL = (
     "REVOKED",
     "TIMEOUT",
 )
-# Variables that choose the GPUs of the holder: a step has its own.
+# Variables that select the GPUs of the holder: a step has its own.
 SCRUBBED = re.compile("(CUDA|ROCR)_VISIBLE_DEVICES$|GPU_DEVICE_ORDINAL$|ZE_AFFINITY_MASK$")
-# Of a job that has no nodes yet, or none any more until it begins again.
+# States of a job without nodes, before its start or after a requeue.
 WAITING = ("LAUNCH_FAILED", "PENDING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "RESV_DEL_HOLD", "SPECIAL_EXIT")
-STANDS_STILL = ("SUSPENDED", "STOPPED")  # by Slurm, or by a signal that somebody sent through Slurm
-LEAVING = ("COMPLETING", "STAGE_OUT")  # of a job that ends, or that goes back into the queue
-# Variables of a job that we may run in ourselves, and a user's options for Slurm's commands: squeue hides jobs for
-# some, scancel leaves jobs alone or asks back.
+STANDS_STILL = ("SUSPENDED", "STOPPED")  # by Slurm, or by a signal sent through Slurm
+LEAVING = ("COMPLETING", "STAGE_OUT")  # of a job that is ending or being requeued
+# Variables of a job that we may run in, and a user's options for Slurm's commands: some make squeue hide jobs, or
+# make scancel skip jobs or ask for confirmation.
 FOREIGN = re.compile("(SLURM|SBATCH|SRUN|SALLOC|SQUEUE|SCANCEL|SCONTROL|SINFO|PMI|PMIX)_(?!CONF$)")
 
-# What a command prints when slurmctld was not reached, so that nothing was done.
+# The output of a command that did not reach slurmctld, so that nothing was done.
 UNREACHED = re.compile(r"Unable to contact slurm controller \(connect failure\)|Connection refused")
-# What it prints when slurmctld gave no answer: what was asked for may have happened or not. It may answer soon.
+# Its output if slurmctld did not answer: the request may or may not have been carried out. A retry may succeed.
 UNANSWERED = re.compile(
     r"Unable to contact slurm|Connection refused|Unexpected message|Socket timed out|Zero Bytes were transmitted|"
     r"Communication connection failure|Slurm temporarily unable|Transport endpoint is not connected"
 )
-# What srun prints when the memory of a step that ended is not free yet.
+# srun's message if the memory of an ended step is not free yet.
 NOT_YET_FREE = re.compile("Memory required by task is not available")
 
 
 def live(state):
-    """Return whether a job of this state waits or runs; False for "" and None, which say nothing."""
+    """Return whether a job in this state is active; False for "" and None (unknown)."""
     return bool(state) and state not in FINAL and state not in LEAVING
 
 
 def clean_env():
-    """Return our environment without what changes what a command of Slurm does."""
+    """Return our environment without variables that change the behaviour of Slurm's commands."""
     return {name: value for name, value in os.environ.items() if not FOREIGN.match(name)}
 
 
 def call(timeout_s, *argv):
-    """Return what a command of Slurm said (CompletedProcess, text), None if it could not be run or took too long."""
+    """Return the CompletedProcess (text) of a Slurm command, None if it could not be run or timed out."""
     try:
         return subprocess.run(
             argv,
@@ -76,28 +76,28 @@ def call(timeout_s, *argv):
 
 
 def record_of(text, job_id):
-    """Return the part of what ``scontrol --oneliner show job`` printed that is of *job_id*, else the first one.
+    """Return the record of *job_id* in the output of ``scontrol --oneliner show job``, else the first one.
 
-    Of the first task of an array it prints the others too.
+    For the first task of an array the output also has the others.
     """
     parts = re.split(r"\n(?=JobId=\d)", text.strip("\n"))
     return next((part for part in parts if part.startswith(f"JobId={job_id} ")), parts[0])
 
 
 def fields_of(record):
-    """Return the fields of one word in such a part, such as ``{"JobState": "RUNNING"}``.
+    """Return the one-word fields in such a record, such as ``{"JobState": "RUNNING"}``.
 
-    What a job is called, and its comment near the end, may look like fields and are none.
+    The job's name, and its comment near the end, may look like fields and are skipped.
     """
     plain = re.sub(r" JobName=.*? (?=UserId=\S+ GroupId=\S+ MCS_label=)", " ", record, count=1, flags=re.DOTALL)
     return dict(reversed(re.findall(r"(?:^| )([A-Za-z]+)=(\S+)", plain)))
 
 
 class Slurm:
-    """All that steps want from Slurm; tests put another one in its place.
+    """The Slurm interface of steps; tests replace it.
 
-    :param jobs: ids of the parts of a heterogeneous job, by which its steps are known; by default as the environment
-        of its batch script has them.
+    :param jobs: ids of the components of a heterogeneous job, which its steps have; default: from the environment of
+        its batch script.
     :ivar node: the node that this runs on; None outside of a job.
     """
 
@@ -108,7 +108,7 @@ class Slurm:
         self.jobs = ",".join(jobs or ours) or job_id
 
     def spawn(self, argv, env, err_path):
-        """Start a client in a session of its own, with nothing of ours but a file for its messages."""
+        """Start a client in a new session, which shares only a file for its messages with us."""
         base = {k: v for k, v in clean_env().items() if not SCRUBBED.match(k)}
         with open(err_path, "ab") as err:
             return subprocess.Popen(
@@ -116,7 +116,7 @@ class Slurm:
             )
 
     def steps(self):
-        """Return {step id: name} of what runs now, or None when Slurm does not say."""
+        """Return {step id: name} of the running steps, or None if Slurm does not answer."""
         done = call(CALL_S, "squeue", "--all", "--noheader", "--steps", f"--jobs={self.jobs}", "--format=%i|%j")
         if done is None or done.returncode:
             return None
@@ -124,19 +124,19 @@ class Slurm:
         return {step_id: name for step_id, name in lines if step_id.rsplit(".", 1)[-1].isdigit()}
 
     def signal(self, step_ids, name):
-        """Signal the processes of the steps; False if some did not get it, None when Slurm did not answer."""
+        """Signal the processes of the steps; False if some did not get it, None if Slurm did not answer."""
         done = call(CALL_S, "scancel", f"--signal={name}", *step_ids)
         return None if done is None else done.returncode == 0
 
 
 class Listing:
-    """What runs of a job as *slurm* lists it, asked for once for all who want to know it at the same time."""
+    """The running steps of a job according to *slurm*; concurrent callers share one query."""
 
     def __init__(self, slurm):
         self._slurm, self._lock, self._seen, self._seen_at = slurm, threading.Lock(), None, -1e9
 
     def look(self, max_age_s):
-        """Return {step id: name} of what runs, not older than *max_age_s*; None when Slurm does not say."""
+        """Return {step id: name} of the running steps, not older than *max_age_s*; None if Slurm does not answer."""
         with self._lock:
             if time.monotonic() - self._seen_at > max_age_s:
                 self._seen, self._seen_at = self._slurm.steps(), time.monotonic()

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The socket directory of a holder on its node: it belongs to this user alone, and is locked while the holder lives."""
+"""The socket directory of a holder on its node: owned by this user, and locked while the holder runs."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ import shutil
 import socket
 import stat
 
-GAVE_WAY = 4  # exit status of a holder that leaves an adopted allocation to one of another run directory
+GAVE_WAY = 4  # exit status of a holder that yields an adopted allocation to one of another run directory
 
 
 def socket_path(job_id, run_dir):
-    """Return where the holder of *job_id* listens on its node.
+    """Return the socket directory of the holder of *job_id* on its node.
 
-    That of the run directory "/TIME", when an adopted allocation was submitted, stands for the whole job: nobody
-    listens there, but its one holder keeps it. Another cluster may have a job with this id here, as on a machine with
-    two sandboxes.
+    The directory for the run directory "/TIME", the submission time of an adopted allocation, is for the whole job: it
+    has no socket, but the only holder of the job locks it. Another cluster may have a job with this id on the same
+    machine, for example in a second sandbox.
     """
     mark = hashlib.sha256(os.path.realpath(run_dir).encode()).hexdigest()[:8]
     return f"/tmp/srt-{os.getuid()}-{job_id}-{mark}/socket"
 
 
 class SocketDir:
-    """The directory of one holder. Its lock is on the directory itself, and the kernel frees it when the holder dies.
+    """The directory of one holder. The directory is locked, and the kernel frees the lock when the holder ends.
 
     :ivar path: of the socket.
     """
@@ -37,23 +37,23 @@ class SocketDir:
         self.path, self.folder, self.lock = path, os.path.dirname(path), None
 
     def take(self, adopted):
-        """Make the directory ours and empty; return False if the allocation is *adopted* and another holder has it.
+        """Take over the directory, emptied; return False if the allocation is *adopted* and another holder has it.
 
-        Several controllers may start a holder in one adopted allocation: one of these serves them all. A batch script
-        is the only one of its job, so the holder of an earlier job attempt makes room for it.
+        Several controllers may start a holder in an adopted allocation: one of these serves them all. A batch script
+        is unique in its job, so it replaces the holder of an earlier job attempt.
         """
         while True:
             with contextlib.suppress(FileExistsError):
                 os.mkdir(self.folder, 0o700)
             try:
-                # No process that we start inherits it (PEP 446), so the lock is gone as soon as we are.
+                # Our children do not inherit it (PEP 446), so the lock ends with this process.
                 self.lock = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
             except FileNotFoundError:  # its holder has just removed it
                 continue
             except OSError:
-                raise SystemExit(f"{self.folder} belongs to somebody else") from None
+                raise SystemExit(f"{self.folder} belongs to another user") from None
             if os.fstat(self.lock).st_uid != os.getuid():
-                raise SystemExit(f"{self.folder} belongs to somebody else")
+                raise SystemExit(f"{self.folder} belongs to another user")
             try:
                 fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -63,18 +63,18 @@ class SocketDir:
                 with contextlib.suppress(FileNotFoundError):
                     shutil.rmtree(self.folder)
                 continue
-            except OSError:  # a file system that knows no locks
+            except OSError:  # a file system without locks
                 pass
             if self._is_ours():
                 break
-            os.close(self.lock)  # removed between the two calls: this lock keeps nobody out
+            os.close(self.lock)  # removed between the two calls: this lock has no effect
         os.fchmod(self.lock, 0o700)
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(self.path)  # of a holder that was killed
+            os.unlink(self.path)  # of a killed holder
         return True
 
     def leave(self):
-        """Remove the folder, unless it belongs to another holder by now."""
+        """Remove the folder, unless another holder owns it now."""
         if self._is_ours():
             shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -86,11 +86,11 @@ class SocketDir:
 
 
 def take_dirs(job_id, run_dir, adopted):
-    """Return (socket directories of a holder that may serve now, it listens in the first; exit status if it may not).
+    """Return (socket directories of a holder that may serve, the first one for its socket; exit status if it may not).
 
-    Two services would take each other's GPUs and ports, so one holder serves a job, whatever its run directory.
+    Two services would compete for GPUs and ports, so a job has one holder, whatever its run directory.
 
-    :param adopted: when an adopted allocation was submitted; "" in a batch script.
+    :param adopted: the submission time of an adopted allocation; "" in a batch script.
     """
     taken = []
     for one, status in ((run_dir, 0), *([(f"/{adopted}", GAVE_WAY)] if adopted else [])):
@@ -109,10 +109,10 @@ def leave_dirs(dirs):
 
 
 def check_private(folder):
-    """Raise ConnectionError unless *folder* is a directory of ours that nobody else can put a socket into."""
+    """Raise ConnectionError unless *folder* is our directory, and no other user can write to it."""
     facts = os.lstat(folder)
     if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.getuid() or facts.st_mode & 0o022:
-        raise ConnectionError(f"{folder} is not a directory of ours alone")
+        raise ConnectionError(f"{folder} is not a private directory of this user")
 
 
 def exchange(path, text, timeout_s=None):

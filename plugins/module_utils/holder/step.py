@@ -1,32 +1,32 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One attempt of a step, and what is written down of it."""
+"""One attempt of a step, and its record."""
 
 from __future__ import annotations
 
 import time
 
 TIERS = ("head_infra", "worker", "frontend", "benchmark")  # in the order in which they start
-PASSING = ("benchmark", "preflight")  # the tiers whose steps end by themselves
+PASSING = ("benchmark", "preflight")  # the tiers whose steps are expected to end
 # Fields of a record from the request that started the step.
 SPEC_FIELDS = ("name", "tier", "digest", "nodes", "critical", "restarts", "log", "stop_grace_s", "deadline_s")
-# Fields that change while it lives.
+# Fields that change during the attempt.
 STATE_FIELDS = (
     "state", "attempt", "step_id", "node", "started_at", "running_at", "ended_at", "end_code", "exit_code", "signal",
     "reason", "expected",
 )  # fmt: skip
 
-# How a step ended (``end_code``); ``reason`` tells the same to people.
+# How a step ended (``end_code``); ``reason`` is the text for the user.
 EXITED = "exited"  # with ``exit_code``
 KILLED = "killed"  # by ``signal``
 NODE_FAILED = "node_failed"
-SRUN_FAILED = "srun_failed"  # srun could not be run, or failed itself
-STOPPED_EARLY = "stopped_early"  # nobody wanted it any more before it started
+SRUN_FAILED = "srun_failed"  # srun could not be run, or failed
+STOPPED_EARLY = "stopped_early"  # stopped before it started
 CLIENT_KILLED = "client_killed"  # a signal ended its srun, and the step with it
 UNKNOWN = "unknown"  # it had no client
 UNSEEN = "unseen"  # it ended while no holder was there
-WITH_JOB = "with_job"  # nobody wrote its end down: the job ended first
+WITH_JOB = "with_job"  # the job ended before its end was recorded
 
 
 def number_of(step_id: str | None) -> int:
@@ -35,7 +35,7 @@ def number_of(step_id: str | None) -> int:
 
 
 class Step:
-    """One attempt of a step: what was requested and what is known of it.
+    """One attempt of a step: its request and its state.
 
     :param spec: the request that started it.
     :param newer_than: the number of the step id of the attempt before.

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The life of steps: their clients, their ends, their restarts, and what runs of them without a client."""
+"""The life of steps: their clients, their ends, their restarts, and steps without a client."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from .slurm_calls import NOT_YET_FREE, UNANSWERED, Listing
 from .step import PASSING, SPEC_FIELDS, STATE_FIELDS, Step, number_of
 from .stopping import Stopper
 
-PATIENCE_S = 40.0  # so long a new holder asks what of an earlier one still runs
-LOOK_S = 1.0  # pause between two looks at a step that has no client
+PATIENCE_S = 40.0  # how long a new holder queries the steps of an earlier one
+LOOK_S = 1.0  # pause between two checks of a step without a client
 RETRY_PAUSES_S = (0.5, 1, 2, 3, 3, 3, 3, 3, 3, 3, 3)
 RESTART_PAUSES_S = (0.5, 2, 5, 10, 30)  # before the first restart of a step, the second, and so on
-CLIENT_LOST_S = 8.0  # how long a step may outlive its client before it counts as one without a client
+CLIENT_LOST_S = 8.0  # how long a step may outlive its client before it counts as unowned
 
 
 class Steps:
-    """The steps of a job. One condition guards them and tells of every change; a thread owns the client of each.
+    """The steps of a job. One condition guards them and signals every change; a thread owns the client of each.
 
     :param slurm: see slurm_calls.Slurm.
-    :param before_failure: called with the record of a step that nobody wanted to end, before its end is written down.
-        It may close the steps, as when Slurm ends the whole job.
-    :param look_s: pause between two looks at what has no client.
+    :param before_failure: called with the record of a step that ended unexpectedly, before its end is recorded.
+        It may close the steps, for example if Slurm ends the whole job.
+    :param look_s: pause between two checks of a step without a client.
     :ivar by_name: {name: latest attempt}.
     :ivar closed: no step starts any more, and every end is expected.
     """
@@ -40,7 +40,7 @@ class Steps:
         self.run_dir, self.slurm, self.journal = run_dir, slurm, journal or Journal(run_dir)
         self.listing, self.look_s = Listing(slurm), look_s
         self.change = threading.Condition()
-        self.one_at_a_time = threading.Lock()  # start and stop of two controllers never mix
+        self.one_at_a_time = threading.Lock()  # start and stop of two controllers never overlap
         self.by_name, self.seq, self.ends, self.closed = {}, 0, Ends(step_events(run_dir)), False
         self.stopper = Stopper(self.change, slurm)
         self._before_failure, self._finder = before_failure or (lambda record: None), None
@@ -48,19 +48,19 @@ class Steps:
         self._remember()
 
     def close(self):
-        """Start nothing any more; whatever ends from here on is expected to."""
+        """Start no further steps; every end is expected from here on."""
         with self.change:
             self.closed = True
             self.change.notify_all()
 
     def start(self, specs, restart=False, attempts=None):
-        """Start what does not run with the requested digest.
+        """Start the steps that do not run with the requested digest.
 
-        Return {name: kept|adopted|started|replaced|busy|overtaken}. A benchmark is busy as long as another one runs:
-        two at once would measure each other. RuntimeError if a step that is replaced cannot be ended.
+        Return {name: kept|adopted|started|replaced|busy|overtaken}. A benchmark is busy while another one runs:
+        two at once would disturb each other. RuntimeError if a step to replace cannot be ended.
 
         :param attempts: {name: the last attempt of the step that the controller has seen, 0 for none}. A step with a
-            later one that does not run is overtaken: the controller shall see first what came of it.
+            later one that does not run is overtaken: the controller must first read its outcome.
         """
         with self.one_at_a_time:
             with self.change:
@@ -77,7 +77,7 @@ class Steps:
         return actions
 
     def _action(self, spec, restart, attempts):
-        """Return what is done for one request, which takes the place of that of a step that is kept."""
+        """Return the action for one request, which replaces the request of a kept step."""
         step = self.by_name.get(spec["name"])
         if step and step.alive and step.spec.get("digest") == spec["digest"] and not (restart or spec.get("restart")):
             step.spec = spec
@@ -96,11 +96,11 @@ class Steps:
         return step.next_attempt(spec) if step else Step(spec)
 
     def _measured(self, name):
-        """Return the benchmark steps that run, but for the one called *name*."""
+        """Return the running benchmark steps except *name*."""
         return [s for s in self.by_name.values() if s.alive and s.tier == "benchmark" and s.name != name]
 
     def _begin(self, step):
-        """Start a thread that owns *step*, and one that learns the ids of new steps if there is none."""
+        """Start a thread that owns *step*, and one that finds the ids of new steps if there is none."""
         self.by_name[step.name] = step
         threading.Thread(target=self._own, args=(step,), daemon=True).start()
         if not self._finder:
@@ -108,7 +108,7 @@ class Steps:
             self._finder.start()
 
     def _own(self, step):
-        """The life of one attempt, in a thread of its own: start, wait for its client, write down how it ended."""
+        """Run one attempt in its thread: start, wait for its client, record its end."""
         err = os.path.join(self.run_dir, "logs", ".srun", f"{step.name}.{step.attempt}.err")
         if step.restarted:
             with self.change:
@@ -134,7 +134,7 @@ class Steps:
         return self._end(step, **read_end(code, messages))
 
     def _spawn(self, step, err):
-        """Start the client of *step*; return the size of *err* before it, None if it ended at once without one."""
+        """Start the client of *step*; return the size of *err* before it, None if it ended at once without a client."""
         with self.change:
             if step.expected or self.closed:
                 reason = "stopped before it started"
@@ -153,13 +153,13 @@ class Steps:
         return None
 
     def _observe(self, step):
-        """See the end of a step that has no client."""
+        """Wait for the end of a step without a client."""
         self._is_gone(step)
         if step.alive:
-            self._end(step, end_code=codes.UNKNOWN, reason="ended without a client, so its exit code is not known")
+            self._end(step, end_code=codes.UNKNOWN, reason="ended without a client, so its exit code is unknown")
 
     def _sweep(self, step):
-        """End what outlived its step on this node, so that its ports are free again."""
+        """End processes that outlived the step on this node, to free its ports."""
         folder, node = os.path.realpath(self.run_dir), self.slurm.node
         with self.change:
             alive = {s.spec.get("log") for s in self.by_name.values() if s.alive and s is not step}
@@ -170,12 +170,12 @@ class Steps:
                 self.journal.write("orphans", step=step.name, reason=f"killed processes {pids}")
 
     def _is_failure(self, step, end):
-        """Return whether nobody wanted that *step* ends in this way."""
+        """Return whether this end of *step* is unexpected."""
         passed = step.tier in PASSING and end.get("exit_code") == 0
         return not (step.expected or self.closed or passed)
 
     def _end(self, step, **end):
-        """Write down that a step ended. If nobody wanted that: keep its evidence first, and restart it if it may."""
+        """Record the end of a step. If it is unexpected, keep its evidence first, and restart it if allowed."""
         if self._is_failure(step, end):
             self._before_failure(dict(step.record(), **end))
         self._sweep(step)
@@ -185,7 +185,7 @@ class Steps:
                 found = keep(dict(step.record(), **end), self.run_dir)
             except OSError as error:
                 self.journal.trouble = f"evidence of {step.name}: {error}"
-        with self.change:  # nobody sees the end of a step that lives on as another attempt
+        with self.change:  # the end of a step that is restarted is not visible in between
             self.note(step, "end", state="ended", **end)
             if failed and not step.expected and self.by_name.get(step.name) is step and may_restart(step, found):
                 following = step.next_attempt()
@@ -206,7 +206,7 @@ class Steps:
         return not step.alive
 
     def _find(self):
-        """Learn the ids of steps that start: one question for all of them, asked gently when they are many."""
+        """Find the ids of starting steps with one query for all, less often if there are many."""
         while True:
             with self.change:
                 young = {s.name: s for s in self.by_name.values() if s.state == "starting"}
@@ -222,16 +222,16 @@ class Steps:
                         self.note(step, "running", state="running", step_id=step_id, running_at=utc_now(), reason=None)
 
     def _remember(self):
-        """Learn from the journal what an earlier holder of this run directory started."""
+        """Read the steps of an earlier holder of this run directory from the journal."""
         last = remembered(self.run_dir)
         requeued = int(os.environ.get("SLURM_RESTART_COUNT") or 0) > 0
         lived = any(event.get("state") != "ended" for event in last.values())
-        # Nothing of before runs in a job that was requeued.
+        # Earlier steps do not run in a requeued job.
         present = self._present() if lived and not requeued else {}
         for name, event in last.items():
             step = self.by_name[name] = Step({key: event.get(key) for key in SPEC_FIELDS}, event.get("attempt") or 1)
             step.__dict__.update({key: event[key] for key in STATE_FIELDS if key in event})
-            if requeued:  # the steps of a requeued job are counted from 0 again, and its past is no fault of today
+            if requeued:  # a requeued job numbers its steps from 0 again, and earlier ends are not current faults
                 step.step_id, step.expected = None, True
             if not step.alive:
                 continue
@@ -240,11 +240,11 @@ class Steps:
                 self.note(step, "unowned", state="unowned", reason="started by an earlier holder")
                 threading.Thread(target=self._observe, args=(step,), daemon=True).start()
             else:
-                reason = "ended before this holder began"
+                reason = "ended before this holder started"
                 self.note(step, "end", state="ended", expected=True, end_code=codes.UNSEEN, reason=reason)
 
     def _present(self):
-        """Return {step id: name} of what Slurm runs; RuntimeError when it does not say, which is not "nothing"."""
+        """Return {step id: name} of the running steps; RuntimeError if Slurm does not answer, which is not "none"."""
         until = time.monotonic() + PATIENCE_S
         while True:
             present = self.listing.look(0.0)
@@ -252,11 +252,11 @@ class Steps:
                 return present
             with self.change:
                 if time.monotonic() > until:
-                    raise RuntimeError("Slurm does not say which steps run, and none is to be started twice")
+                    raise RuntimeError("Slurm does not list the running steps, and none must be started twice")
                 self.change.wait(LOOK_S)
 
     def note(self, step, event, pid=None, **news) -> None:
-        """Change a step, write the event, tell everybody who waits."""
+        """Change a step, write the event, and notify all waiters."""
         with self.change:
             step.__dict__.update(news)
             self.seq += 1

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The end of steps: tier by tier, TERM to their processes by Slurm, and KILL after their grace."""
+"""The end of steps: tier by tier, TERM through Slurm, and KILL after their grace."""
 
 from __future__ import annotations
 
@@ -10,27 +10,30 @@ import time
 
 from .step import TIERS
 
-TERM_AGAIN_S, YOUNG_S = 0.2, 15.0  # TERM is sent again so soon to steps so young if scancel says that some lack it
-KILL_AGAIN_S, GIVE_UP_S = 5.0, 60.0  # KILL is repeated, and after so long a step that does not end is left alone
+TERM_AGAIN_S, YOUNG_S = (
+    0.2,
+    15.0,
+)  # TERM is repeated after this time, to steps up to this age, if scancel reports that some did not get it
+KILL_AGAIN_S, GIVE_UP_S = 5.0, 60.0  # KILL is repeated; after GIVE_UP_S a step that does not end is left alone
 
 
 class Stopper:
     """Ends steps.
 
-    :param change: the condition that guards the steps and tells of their changes.
+    :param change: the condition that guards the steps and signals their changes.
     """
 
     def __init__(self, change, slurm):
         self.change, self.slurm = change, slurm
 
     def stop_in_tiers(self, steps, grace_s=None, give_up_s=GIVE_UP_S):
-        """End steps tier by tier. One deadline for all: what the first tiers use up is not left for the last."""
+        """End steps tier by tier. All tiers share one deadline."""
         until = time.monotonic() + max([s.grace_s(grace_s) for s in steps], default=0)
         for tier in (*reversed(TIERS), *sorted({str(s.tier) for s in steps} - set(TIERS))):
             self.stop([s for s in steps if str(s.tier) == tier], grace_s, until, give_up_s)
 
     def stop(self, steps, grace_s=None, until=1e18, give_up_s=GIVE_UP_S):
-        """End steps together; return those that live on, for Slurm may not answer."""
+        """End steps together; return those that keep running, for example if Slurm does not answer."""
         with self.change:
             alive = [s for s in steps if s.alive]
             for step in alive:
@@ -44,7 +47,7 @@ class Stopper:
             with self.change:
                 alive, now = [s for s in alive if s.alive], time.monotonic()
                 late = [s for s in alive if due[s] <= now]
-                # A step whose task does not run yet cannot get a signal, and scancel does not say which one it was.
+                # A step whose task does not run yet cannot be signalled, and scancel does not report which one it was.
                 young = [s for s in alive if not heard and s not in late and now - s.made_at < YOUNG_S]
                 due.update(dict.fromkeys(late, now + KILL_AGAIN_S))
                 if not alive or now > over:
@@ -57,7 +60,7 @@ class Stopper:
             self._signal([s for s in late if s.alive], "KILL")
 
     def _terminate(self, alive, give_up_s):
-        """Send TERM, again as long as Slurm does not answer; return (what is alive, what _signal returned)."""
+        """Send TERM, with retries while Slurm does not answer; return (running steps, the result of _signal)."""
         heard, until = self._signal(alive, "TERM"), time.monotonic() + give_up_s
         while heard is None and time.monotonic() < until:
             with self.change:
@@ -69,7 +72,7 @@ class Stopper:
     def _signal(self, steps, name):
         """Signal the processes of the steps; False if some did not get it, None when Slurm did not answer."""
         for step in steps:
-            if step.client and not step.step_id:  # Slurm has not named it yet: its client withdraws it
+            if step.client and not step.step_id:  # it has no step id yet: its client withdraws it
                 step.client.send_signal(signal.SIGTERM if name == "TERM" else signal.SIGKILL)
         ids = [s.step_id for s in steps if s.step_id]
         return self.slurm.signal(ids, name) if ids else True

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The measurements of one point in a run: the current one, and those that were set aside as ``.attemptN``.
 
-All are whole: a verdict and its result keep one number, 0 for the current ones. Only who was killed between two
-renames leaves them under two numbers; the hash in the verdict tells which belong together.
+A verdict and its result have the same number, 0 for the current ones. Only a process killed between two renames leaves
+them under different numbers; the hash in the verdict shows which belong together.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .verdict import may_stand, read_verdict, verdict_path, why_unsealed
 
 
 def attempt_path(result, number):
-    """Return the path of the result file that was set aside as *number*; 0: of the current one, *result* itself."""
+    """Return the path of the result file that was set aside as *number*; 0: the current one, *result*."""
     stem, suffix = os.path.splitext(result)
     return f"{stem}.attempt{number}{suffix}" if number else result
 
@@ -29,7 +29,7 @@ def files_of(result):
 
 
 def numbers(result):
-    """Return the numbers that measurements beside *result* have, in order; 0 is the current one."""
+    """Return the numbers of the measurements beside *result*, in order; 0 is the current one."""
     folder, name = os.path.split(os.path.splitext(result)[0])
     pattern = re.compile(rf"{re.escape(name)}(?:\.attempt([1-9][0-9]*))?(?:\.\w+)?\.\w+")
     try:
@@ -40,10 +40,10 @@ def numbers(result):
 
 
 def newest(point, result):
-    """Return (time of the verdict, its number, verdict, number of its result) of what may stand for *point*, or None.
+    """Return (time of the verdict, its number, verdict, number of its result) of the usable measurement, or None.
 
-    It is the newest measurement of its digest beside *result*. If that one is not valid none stands: an older one that
-    was, before it was measured anew (``force``), is no proof of the contrary.
+    It is the newest measurement of its digest beside *result*. If that one is not valid, none is used: an older valid
+    one from before a new measurement (``force``) does not outweigh it.
     """
     for when, number in sorted(evaluated(result), reverse=True):
         verdict = read_verdict(attempt_path(result, number))
@@ -54,20 +54,20 @@ def newest(point, result):
 
 
 def evaluated(result):
-    """Return ``[(time of the verdict in seconds, number)]`` of the measurements beside *result* that have one."""
+    """Return ``[(time of the verdict in seconds, number)]`` of the measurements beside *result* with a verdict."""
     found = []
     for number in numbers(result):
-        # One that another controller renames meanwhile is not there.
+        # Another controller may rename one meanwhile.
         with contextlib.suppress(OSError):
             found.append((os.stat(verdict_path(attempt_path(result, number))).st_mtime, number))
     return found
 
 
 def reusable(point, result, number):
-    """Return (verdict, number of its result) if the verdict *number* beside *result* may stand for *point*, or None.
+    """Return (verdict, number of its result) if the verdict *number* beside *result* may be used for *point*, or None.
 
-    It may if it is valid, of the digest of *point*, without a service gap, and its result is as it
-    was when it was evaluated.
+    It may if it is valid, of the digest of *point*, without a service gap, and its result is
+    unchanged since it was evaluated.
     """
     verdict = read_verdict(attempt_path(result, number))
     if verdict is None or not may_stand(point, verdict):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a command line of a worker or of the load client says, for rollup.json."""
+"""The settings in the command lines of workers and the load client, for rollup.json."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..secrets.redaction import redact_argv
 
 
 def worker_command(argv, worker_type, backend_type):
-    """Return the ``launch_command`` of a worker; options that the command does not have are None."""
+    """Return the ``launch_command`` of a worker; absent options are None."""
     facts = {"worker_type": worker_type, "backend_type": backend_type}
     options = _options(argv, BACKENDS[backend_type].command_options())
     return {"raw_command": raw(argv), "command_type": "worker", **facts, **options}

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The content of rollup.json: everything a run has to say, and whether it may be believed.
+"""The content of rollup.json: all results of a run and their validity.
 
-The keys are those that srt-slurm's rollups have had since 2026, plus ``schema_version``, validity
+The keys are those of srt-slurm's rollups since 2026, plus ``schema_version``, validity
 and origin; all times are UTC.
 """
 
@@ -26,17 +26,17 @@ def build(plan, now, failure=None, coming=None, wanted=None):
     """Return the rollup of the run that *plan* describes, from the files in its run directory.
 
     :param now: time of generation (UTC).
-    :param failure: ``{task or stage, msg}`` of a stage that failed before; makes the run invalid.
-    :param coming: ``{name of a point: earlier.Found}`` of what is not the current result and would stand for it.
-    :param wanted: ``{run option: values}`` that choose the points which this run was to measure, see
-        :meth:`Benchmark.choose`. The others are ``left_out`` unless they are valid anyway.
+    :param failure: ``{task or stage, msg}`` of a failed stage; makes the run invalid.
+    :param coming: ``{name of a point: earlier.Found}`` of results other than the current one that would be used.
+    :param wanted: ``{run option: values}`` that select the points for this run to measure, see
+        :meth:`Benchmark.choose`. The others are ``left_out`` unless they are valid.
     """
     spec, benchmark = plan["spec"], of_plan(plan)
     points = (plan.get("benchmark") or {}).get("points") or []
     chosen, unknown = benchmark.choose(points, wanted or {})
     results = [point_record(benchmark, point, plan, (coming or {}).get(point["name"])) for point in points]
     names = [point["name"] for point in chosen]
-    run_reasons = _failure_reasons(failure) + [f"{text}: is no point of the plan" for text in unknown]
+    run_reasons = _failure_reasons(failure) + [f"{text}: is not a point of the plan" for text in unknown]
     reasons = run_reasons + outcome.point_reasons(results)
     notes = list(plan.get("notes") or [])
     if not points:
@@ -77,7 +77,7 @@ def _failure_reasons(failure):
 
 
 def _job_facts(plan, points):
-    """Return what the job is: its model, its engine, its sizes."""
+    """Return the job's model, engine and sizes."""
     spec = plan["spec"]
     model, resources = spec.get("model") or {}, spec.get("resources") or {}
     return {
@@ -96,7 +96,7 @@ def _job_facts(plan, points):
 def point_record(benchmark, point, plan, earlier=None):
     """Return the entry of ``results[]`` for one planned point, measured or not.
 
-    :param earlier: what stands for it instead of its current result (Found).
+    :param earlier: what is used instead of its current result (Found).
     """
     if earlier:
         verdict, reasons, state = earlier.verdict, [], VALID
@@ -118,7 +118,7 @@ def point_record(benchmark, point, plan, earlier=None):
         started_at=record.get("started_at") or verdict.get("started_at"),
         ended_at=record.get("ended_at") or verdict.get("ended_at"),
     )
-    if verdict.get("service_gaps"):  # the job's faults allow them
+    if verdict.get("service_gaps"):  # allowed by the job's faults
         record["service_gaps"] = verdict["service_gaps"]
     return record
 
@@ -134,7 +134,7 @@ def gpus(plan):
 
 
 def _sizes(plan):
-    """Return nodes, workers and GPUs as they are in the plan, not as the job asked for them."""
+    """Return nodes, workers and GPUs as in the plan, not as requested in the job."""
     endpoints = plan.get("endpoints") or []
     sizes = {"total_nodes": len(plan["nodes"]), "total_gpus": gpus(plan)["all"]}
     for mode in MODES:
@@ -186,12 +186,12 @@ def _nodes_summary(plan, backend_type):
 
 
 def _engine_configs(plan, backend):
-    """Return {mode: options}: what the plan wrote for the engine, or else what the job said."""
+    """Return {mode: options}: the plan's engine configuration, or else the job's."""
     name = f"{backend.get('type')}_config"
     said = backend.get(name) or {}
     try:
         import yaml
-    except ImportError:  # a submit host without it
+    except ImportError:  # a submit host without PyYAML
         return said
     found = {}
     for one in plan.get("files") or ():

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Valid measurements that stand for a point instead of a new one: set aside in its run, or made by earlier runs."""
+"""Valid measurements that are used for a point instead of a new one: set aside in its run, or from earlier runs."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from .attempts import attempt_path, newest
 
 
 class Found(NamedTuple):
-    """A measurement that may stand for a point.
+    """A measurement that may be used for a point.
 
     :ivar result: path of its result file.
     :ivar verdict: its verdict, which names the origin if another run measured it.
     :ivar attempt: the number under which this run has set it aside; None for another run.
-    :ivar verdict_number: that of its verdict. It is another one where a rename was cut off.
+    :ivar verdict_number: that of its verdict, which differs after an interrupted rename.
     :ivar result_number: that of its result.
     """
 
@@ -55,10 +55,10 @@ def earlier_result(plan, point):
     if not found:
         return None
     _time, path, job_id, verdict = max(found, key=lambda one: one[:3])
-    # The first run that measured it, also over several take-overs.
+    # The run that measured it first, also after several take-overs.
     return Found(path, dict(verdict, origin=verdict.get("origin") or {"job_id": job_id, "path": path}))
 
 
 def standing_for(plan, point):
-    """Return what stands for *point* if its current result does not: own_attempt, or else earlier_result."""
+    """Return what is used for *point* instead of its current result: own_attempt, or else earlier_result."""
     return own_attempt(plan, point) or earlier_result(plan, point)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""rollup.csv and the table that a run ends with."""
+"""rollup.csv and the table at the end of a run."""
 
 from __future__ import annotations
 
@@ -73,16 +73,16 @@ def csv_text(rollup):
         writer.writeheader()
         writer.writerows(flat)
         return stream.getvalue()
-    # Objects, so that a column of whole numbers with a gap does not turn into fractions.
+    # Objects, so that a column of whole numbers with gaps does not become floats.
     return pandas.DataFrame(flat, columns=columns, dtype=object).to_csv(index=False, lineterminator="\n")
 
 
 def table_text(rollup, dry=False, coming=None):
-    """Return the points as a table, the verdict, and why it is what it is.
+    """Return the points as a table, the verdict and its reasons.
 
-    :param dry: of a dry run: points without a result are no fault, they would be measured.
-    :param coming: ``{name of a point: earlier.Found}`` of points that would be kept although another result is the
-        current one, or taken over from earlier runs.
+    :param dry: in a dry run: points without a result would be measured, and are not a fault.
+    :param coming: ``{name of a point: earlier.Found}`` of points that would be restored or taken over from
+        earlier runs.
     """
     if not rollup:
         return ""
@@ -92,13 +92,13 @@ def table_text(rollup, dry=False, coming=None):
     text += verdict_lines(rollup)
     gaps = service_gaps(rollup)
     if gaps:
-        text.append("Not all of the service was there, which the job allows (faults: critical: false):")
+        text.append("The service was incomplete, which the job allows (faults: critical: false):")
         text += [f"  {line}" for line in gaps]
     return "\n".join(text)
 
 
 def _aligned(rollup, dry, coming):
-    """Return the lines of the table: what identifies each point, its metrics, and what counts."""
+    """Return the lines of the table: the key of each point, its metrics and its status."""
     benchmark = of_plan(rollup)
     columns = [METRICS[name] for name in benchmark.columns]
     lines = [[*benchmark.key_fields, *(one.label for one in columns), "valid"]]
@@ -111,7 +111,7 @@ def _aligned(rollup, dry, coming):
 
 
 def _mark(record, rollup, dry, found):
-    """Return what the last column says of a point; *found*: what would stand for it (Found), or None."""
+    """Return the status of a point for the last column; *found*: what would be used for it (Found), or None."""
     missing = record["state"] == NOT_MEASURED
     if found:
         mark = f"to be kept (attempt {found.attempt})" if found.attempt else "to be taken over"
@@ -131,11 +131,11 @@ def _mark(record, rollup, dry, found):
 
 
 def service_gaps(rollup):
-    """Return what was missing or lost while points were measured and the job can do without, one line each."""
+    """Return the service gaps that the job allows during measurements, one line each."""
     return [f"{one['label']}: {gap}" for one in rollup["results"] for gap in one.get("service_gaps") or ()]
 
 
 def unmeasured(rollup):
-    """Return the records of the points that nobody has measured yet, without those that are left out."""
+    """Return the records of the points that are not measured yet, without those that are left out."""
     left_out = rollup.get("left_out") or ()
     return [one for one in rollup["results"] if one["state"] == NOT_MEASURED and one["label"] not in left_out]

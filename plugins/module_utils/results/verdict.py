@@ -1,10 +1,10 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Is a measured point valid, and the small file beside its result that says so.
+"""The verdict on a measured point: the file beside its result that says whether it is valid.
 
-A point without a verdict, with the verdict on another digest, or whose result changed since it was
-evaluated, is not valid: nothing looks like success by default.
+A point without a verdict, with a verdict on another digest, or whose result changed since it was
+evaluated, is not valid: there is no success by default.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from ..files import write_text_atomic
 
 VERDICT_SCHEMA_VERSION = 1
 
-# States of a point: how far its measurement is one that counts.
+# States of the measurement of a point.
 VALID, INVALID, NOT_MEASURED, NOT_EVALUATED = "valid", "invalid", "not_measured", "not_evaluated"
 OUTDATED, CHANGED = "outdated", "changed"  # of other parameters or another service; another result file
 
 
 class Standing(NamedTuple):
-    """What the files of a point say.
+    """The state of a point according to its files.
 
-    :ivar verdict: the verdict, None when there is none.
-    :ivar reasons: why the point does not count, for the user; empty when it does.
+    :ivar verdict: the verdict, or None.
+    :ivar reasons: why the point does not count, for the user; empty if it does.
     :ivar state: one of the states above.
     """
 
@@ -47,7 +47,7 @@ def make_verdict(point, reasons, figures=None, result=None, times=(None, None), 
 
     :param figures: those of its result (or partial result), see :meth:`Benchmark.figures`, or None.
     :param result: path of the result file whose content is sealed by its hash, or None.
-    :param times: start and end (UTC), used when the result does not say.
+    :param times: start and end (UTC), used if the result lacks them.
     :param origin: ``{job_id, path}`` of the run that measured the point, or None for this run.
     """
     figures = figures or {}
@@ -66,19 +66,19 @@ def make_verdict(point, reasons, figures=None, result=None, times=(None, None), 
 
 
 def write_verdict(result, verdict):
-    """Write *verdict* beside the result file *result*; Error when that is not possible."""
+    """Write *verdict* beside the result file *result*; Error if that fails."""
     path = verdict_path(result)
     try:
         write_text_atomic(path, json.dumps(verdict, indent=2) + "\n")
     except OSError as error:
         raise Error(
-            f"The verdict {path} cannot be written: {error.strerror}. Mend that, and run again: a result without a "
+            f"The verdict {path} cannot be written: {error.strerror}. Fix this and run again. A result without a "
             "verdict does not count."
         ) from None
 
 
 def read_verdict(result):
-    """Return the verdict on the result file *result*, or None when there is none that can be read."""
+    """Return the verdict on the result file *result*, or None if it cannot be read."""
     try:
         with open(verdict_path(result), encoding="utf-8") as stream:
             verdict = json.load(stream)
@@ -89,7 +89,7 @@ def read_verdict(result):
 
 
 def standing(point, result):
-    """Return the :class:`Standing` of *point* as its files say now.
+    """Return the :class:`Standing` of *point* according to its files.
 
     It does not count without a verdict, with one on another digest, or when its result is missing or changed.
     """
@@ -107,13 +107,13 @@ def standing(point, result):
 
 
 def may_stand(point, verdict):
-    """Return whether *verdict* calls *point* valid, without a service gap; its result is another matter."""
+    """Return whether *verdict* calls *point* valid, without a service gap; the result is not checked."""
     same = verdict.get("digest") == point["digest"]
     return bool(same and verdict.get("valid") and not verdict.get("service_gaps"))
 
 
 def why_unsealed(verdict, result):
-    """Return the reason, as a list, why the file *result* is not the one that *verdict* was passed on; empty: it is."""
+    """Return the reason, as a list, why *verdict* is not about the file *result*; empty if it is."""
     try:
         intact = file_hash(result) == verdict.get("result_sha256")
     except OSError as error:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Worker logs to figures; what a line says, the backend knows."""
+"""Worker logs to figures; the backend parses the lines."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def has_figures(backend: str) -> bool:
-    """Return whether the log of such a worker has lines with figures."""
+    """Return whether logs of this backend have lines with figures."""
     return BACKENDS[backend].read_line is not None
 
 
 def parse_log(backend: str, path: str) -> dict | None:
-    """Return the figures of one worker log, or None when there is no such log.
+    """Return the figures of one worker log, or None if it does not exist.
 
-    :param backend: type of the engine; without figures in its log all are None.
+    :param backend: type of the engine; if its log has no figures, all are None.
     """
     read_line, metrics = BACKENDS[backend].read_line, Metrics()
     if read_line is None:

@@ -222,7 +222,7 @@ def _remedy(error: Exception, text: str) -> str | None:
 
 
 class _Index:
-    """Walks the nodes of a document: records lines in ``source``, and values that no job can hold in ``problems``."""
+    """Walks the nodes of a document: records lines in ``source``, and ``problems`` with unusable values."""
 
     def __init__(self, yaml: ModuleType, file: str | None) -> None:
         self.yaml, self.source, self.count = yaml, Source(file), 0

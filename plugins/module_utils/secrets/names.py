@@ -1,26 +1,26 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What looks like a secret, by its name or by itself: the one list for environments, options and configurations."""
+"""Detection of secrets by name or value: the one list for environments, options and configurations."""
 
 from __future__ import annotations
 
 import re
 
-# Whole words of a name, between anything that is no letter or digit.
+# Whole words of a name, between characters other than letters and digits.
 _WORDS = {"token", "tokens", "key", "keys", "auth", "authorization", "bearer", "cookie", "pat", "jwt"}
-# Words that a password goes by, which may be a number too. PWD alone is a directory.
+# Words for a password, which may also be a number. PWD alone is a directory.
 _PASSWORDS = {"pass", "pwd", "passphrase", "passcode", "pw", "cred", "creds", "sshpass"}
-# Parts of a name wherever they are: MYAPIKEY, WANDB_APIKEY, DBPASSWORD.
+# Parts anywhere in a name: MYAPIKEY, WANDB_APIKEY, DBPASSWORD.
 _PARTS = re.compile(
     "secret|password|passwd|credential|connection[_.-]?string|(api|private|access|account|signing)[_.-]?key|"
     "(api|auth|access|bearer|refresh|hf|hub|wandb|github|gitlab)token"
 )
-# Names that end so say where something is, or how much; they are not the thing itself.
+# Names with these endings are a location or an amount, not the secret.
 _ABOUT = re.compile(
     "(^|[_.-])(path|file|dir|url|host|port|name|type|mode|method|size|len|length|count|limit|enabled?|disabled?)$"
 )
-# Words of tokenizers, schedulers, caches and compilers: they are taken out of a name, the rest of it counts.
+# Words of tokenizers, schedulers, caches and compilers: they are removed from a name before it is checked.
 _HARMLESS = re.compile(
     r"(?<![a-z0-9])(?:"
     r"(?:bos|eos|pad|unk|sep|cls|mask|stop|special|image|per|num|new|cached|max|min|total|batched|input|output|draft|"
@@ -42,7 +42,7 @@ _VALUE = re.compile(
 
 
 def is_plain(value: object) -> bool:
-    """Return whether *value* is a number, a truth value or nothing, also as text: no token and no key."""
+    """Return whether *value* is a number, a truth value or null, also as text, and so not a token or key."""
     return value is None or isinstance(value, (bool, int, float)) or bool(_PLAIN.fullmatch(str(value)))
 
 

@@ -1,10 +1,10 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Secret values of environments: held as references everywhere but in one private file of the run directory.
+"""Secret values of environments: stored as references, except in one private file of the run directory.
 
-A reference is the text ``srt-secret:NAME:MARK``. MARK is a keyed hash of the value, so that a new value starts
-those steps anew while no file tells the value. The holder replaces references when it starts a step, see
+A reference is the text ``srt-secret:NAME:MARK``. MARK is a keyed hash of the value, so that a new value
+restarts its steps although no other file contains the value. The holder replaces references when it starts a step, see
 holder/secret_values.py.
 """
 
@@ -27,23 +27,23 @@ _ENVIRONMENT = re.compile(r"(.*_)?(env|environment)$")
 
 
 def is_secret(name: str, value: object) -> bool:
-    """Return whether *value* of the environment variable *name* looks like a secret, and is no reference to one yet."""
+    """Return whether *value* of the environment variable *name* looks like a secret and is not already a reference."""
     return not is_reference(value) and looks_secret(name, value)
 
 
 def is_reference(value: object) -> bool:
-    """Return whether *value* stands for a secret."""
+    """Return whether *value* is a reference to a secret."""
     return isinstance(value, str) and value.startswith(PREFIX)
 
 
 def reference(name: str, value: str, key: bytes | None) -> str:
-    """Return the text that stands for *value*; without a *key* it does not depend on the value."""
+    """Return the reference for *value*; without a *key* it does not depend on the value."""
     mark = hmac.new(key, value.encode(), hashlib.sha256).hexdigest()[:16] if key else ""
     return f"{PREFIX}{name}:{mark}" if mark else f"{PREFIX}{name}"
 
 
 def is_environment(key: object) -> bool:
-    """Return whether what stands under *key* is an environment, or should be one."""
+    """Return whether the value of *key* is, or should be, an environment."""
     return bool(_ENVIRONMENT.fullmatch(str(key).replace("-", "_")))
 
 
@@ -61,7 +61,7 @@ def environments(value: Json, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Jso
 
 
 def _holds(value: str, vaulted: Collection[str]) -> bool:
-    """Return whether *value* is one of *vaulted* or has one in it; short ones are in many texts by chance."""
+    """Return whether *value* is or contains one of *vaulted*; short ones appear in many texts by chance."""
     return value in vaulted or any(len(text) >= 6 and text in value for text in vaulted)
 
 
@@ -69,7 +69,7 @@ def conceal(spec: JsonObject, find_key: Callable[[], bytes | None], vaulted: Col
     """Replace secret values in the environments of *spec*, in place; return ``{reference: value}``.
 
     :param find_key: called once if there is a secret; returns the key of the keyed hash, or None.
-    :param vaulted: values that came from a vault: secret whatever their names are.
+    :param vaulted: values from a vault: secret under any name.
     """
     hidden, key, asked = {}, None, False
     for _path, env in environments(spec):
@@ -84,7 +84,7 @@ def conceal(spec: JsonObject, find_key: Callable[[], bytes | None], vaulted: Col
 
 
 def exposed(spec: JsonObject, vaulted: Collection[str]) -> Iterator[KeyPath]:
-    """Yield the paths of values of *spec* that hold a value of *vaulted* in clear: none of them may be written."""
+    """Yield the paths of values of *spec* that contain a value of *vaulted*: they must not be written."""
 
     def search(value: Json, path: KeyPath) -> Iterator[KeyPath]:
         if isinstance(value, dict):
@@ -100,11 +100,11 @@ def exposed(spec: JsonObject, vaulted: Collection[str]) -> Iterator[KeyPath]:
 
 
 def misplaced(job: JsonObject, raw: Json, texts: Mapping[str, tuple[str, str]]) -> Iterator[tuple[KeyPath, str, str]]:
-    """Yield (path, name, file) of values of *job* outside of environments that a template took from encrypted files.
+    """Yield (path, name, file) of values of *job* outside environments that a template read from encrypted files.
 
-    A value as it is written in the job is the job's own, and may be equal to something encrypted by chance.
+    A value that is written in the job may be equal to an encrypted one by chance.
 
-    :param raw: the job before its templates were filled in; None: nobody knows, and any value may be from one.
+    :param raw: the job before templating; None: unknown, and any value may come from a template.
     :param texts: ``{text: (name, file)}``, see :func:`telling`.
     """
 
@@ -131,9 +131,9 @@ def telling(
 ) -> dict[str, tuple[str, str]]:
     """Return ``{text: (name, file)}`` of those of *found*, (name, text, file), that must not be shown.
 
-    An encrypted file may also hold what is no secret: short words, numbers and truth values count only under a name
-    that looks secret. So does everything in the job's *own* file, and nothing if its values may be those of the job
-    itself (*plain*).
+    An encrypted file may also hold values that are not secret: short words, numbers and truth values count only under a
+    name that looks secret. The same applies to everything in the job's *own* file; nothing counts if its values may be
+    those of the job (*plain*).
     """
     return {
         text: (name, file)
@@ -144,9 +144,9 @@ def telling(
 
 
 def load_key(output_dir: str, create: bool) -> bytes | None:
-    """Return this user's key of *output_dir*, made if *create*; None if there is none and none can be made.
+    """Return this user's key of *output_dir*, created if *create*; None if it does not exist and cannot be created.
 
-    It lies beside the runs, so that every machine that sees them comes to the same references.
+    It is stored beside the runs, so that every machine that sees them makes the same references.
     """
     path = os.path.join(output_dir, f".srt-key-{os.getuid()}")
     for _attempt in range(2):
@@ -155,7 +155,7 @@ def load_key(output_dir: str, create: bool) -> bytes | None:
                 key = stream.read()
             if len(key) >= 32:
                 return key
-            os.unlink(path)  # its writer died
+            os.unlink(path)  # its writer was killed
         except FileNotFoundError:
             pass
         except OSError:
@@ -169,7 +169,7 @@ def load_key(output_dir: str, create: bool) -> bytes | None:
             with os.fdopen(handle, "wb") as stream:
                 stream.write(os.urandom(32))
             try:
-                os.link(temporary, path)  # the first one wins, and nobody reads a part of it
+                os.link(temporary, path)  # the first one is kept, and is never read in part
             except OSError as error:
                 if error.errno != errno.EEXIST:
                     os.replace(temporary, path)  # a file system without hard links

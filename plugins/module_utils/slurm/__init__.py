@@ -1,4 +1,4 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What Slurm is: options, commands, the sbatch script, the srun line. Knows no job of ours."""
+"""Slurm: options, commands, the sbatch script and the srun line. Independent of our jobs."""

@@ -1,10 +1,10 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The Slurm commands that modules run, each with a deadline of its own and a message that says what to do.
+"""The Slurm commands that modules run, each with a deadline and errors with a remedy.
 
-With the controller down a Slurm client retries for half a minute before it says so; nothing here
-waits for that longer than it wants to.
+If slurmctld is down, a Slurm client retries for half a minute before it fails. The deadlines here
+limit that wait.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ CALL_S = 20.0
 PATIENCE_S = 45.0
 HELD_BY_USER = "JobHeldUser"  # reason of a job that was submitted held, or that its user holds
 NO_OUTPUT = "0:53"  # Slurm's exit code of a job whose output file could not be opened
-# What Slurm says of a job that needs no cancelling and no release any more.
+# Slurm's answers for a job that no longer needs cancelling or releasing.
 OVER = re.compile(r"Invalid job id|already (?:complet|finish)|no longer pending", re.IGNORECASE)
 SEPARATOR = "\x1f"
 # A job as squeue knows it: {name in JOB_FIELDS: text, "" if there is none}. Times are UTC, ISO 8601.
@@ -44,18 +44,18 @@ JOB_FIELDS = {
     "batch_host": "%B",
     "work_dir": "%Z",
 }
-# One job in squeue's answer; its own number comes last. A name and a comment may hold any character.
+# One job in squeue's output; its id comes last. A name and a comment may contain any character.
 ROW = re.compile(SEPARATOR.join([r"([^\x1f\n]*)", *[r"([^\x1f]*)"] * (len(JOB_FIELDS) - 1), r"(\d+)(?:\n|$)"]))
 ARRAY_TASK = re.compile(r"\d+_[\d\[]")
-PASSING = {"SIGNALING": "RUNNING", "RESIZING": "RUNNING"}  # a job that is signalled runs meanwhile
+PASSING = {"SIGNALING": "RUNNING", "RESIZING": "RUNNING"}  # a job that is being signalled runs
 
 
 class NoAnswer(SlurmError):
-    """A Slurm command hung, or said nothing of use: what it was asked for may have happened or not."""
+    """A Slurm command hung or gave no usable answer: the request may or may not have been carried out."""
 
 
 class Unlisted(SlurmError):
-    """squeue does not list a job that is not over: nobody may take it for ended."""
+    """squeue does not list a job that is not over. It must not count as ended."""
 
 
 def run(
@@ -63,8 +63,8 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """Run one command and return its CompletedProcess (text); SlurmError if it fails, NoAnswer if it takes too long.
 
-    :param timeout_s: CALL_S if it is not given.
-    :param env: variables on top of ours.
+    :param timeout_s: default: CALL_S.
+    :param env: variables in addition to ours.
     """
     timeout_s = timeout_s or CALL_S
     source: dict[str, Any] = {"input": stdin} if stdin is not None else {"stdin": subprocess.DEVNULL}
@@ -82,7 +82,7 @@ def run(
     except FileNotFoundError:
         raise SlurmError(
             f"{argv[0]} is not on this machine's PATH. Run on a submit host of the cluster (srt_slurm_submit_host), "
-            "or start the sandbox (make bench does)."
+            "or start the sandbox (as make bench does)."
         ) from None
     except subprocess.TimeoutExpired:
         raise NoAnswer(
@@ -106,11 +106,11 @@ def patiently(
     timeout_s: float | None = None,
     stdin: str | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """As :func:`run`, but again while slurmctld cannot be reached, or when the command hangs.
+    """Like :func:`run`, with retries while slurmctld cannot be reached or the command hangs.
 
-    :param patience_s: another try begins within this time; PATIENCE_S if it is not given.
-    :param repeatable: doing it twice is no harm; otherwise it is only repeated when it certainly was not heard, and
-        NoAnswer tells of a failure that leaves this open.
+    :param patience_s: retries begin within this time; default: PATIENCE_S.
+    :param repeatable: running it twice is harmless; otherwise it is repeated only if Slurm certainly did not receive
+        it, and NoAnswer reports a failure that leaves this open.
     """
     until = time.monotonic() + (PATIENCE_S if patience_s is None else patience_s)
     while True:
@@ -139,10 +139,10 @@ def jobs(
 ) -> list[QueueEntry]:
     """Return the jobs of *user*, or the job of *job_id*, as squeue knows them now: a list of dicts (JOB_FIELDS).
 
-    A task of an array has its own number as its id, as its steps and its environment have it.
+    The id of an array task is its own job number, as in its steps and its environment.
 
-    :param job_id: the list is only empty if Slurm knows of no job of this id that is not over; else Unlisted.
-    :param patience_s: how long a slurmctld that does not answer, as when it is restarted, is asked again.
+    :param job_id: the list is only empty if no job with this id is active; otherwise Unlisted is raised.
+    :param patience_s: how long to retry while slurmctld does not answer, for example during a restart.
     """
     until = time.monotonic() + (PATIENCE_S if patience_s is None else patience_s)
     while True:
@@ -162,7 +162,7 @@ def _jobs(user: str | None, job_id: str | int | None, timeout_s: float | None) -
     argv.append(f"--jobs={job_id}" if job_id else f"--user={user or getpass.getuser()}")
     done = run(argv, timeout_s, check=False, TZ="UTC", SLURM_TIME_FORMAT="%Y-%m-%dT%H:%M:%SZ")
     if done.returncode:
-        if "Invalid job id" in done.stderr:  # it ended so long ago that Slurm has forgotten it
+        if "Invalid job id" in done.stderr:  # it ended long ago, and Slurm has purged it
             return []
         raise SlurmError(f"squeue failed (rc {done.returncode}): {done.stderr.strip()}", command=argv)
     found = []
@@ -172,7 +172,7 @@ def _jobs(user: str | None, job_id: str | int | None, timeout_s: float | None) -
         row = {key: "" if value in ("N/A", "(null)") and key != "name" else value for key, value in row.items()}
         row["state"] = PASSING.get(row["state"], row["state"])
         if ARRAY_TASK.match(row["id"]):
-            if job_id and job_id not in (row["id"], number):  # the number of the last task is that of the array
+            if job_id and job_id not in (row["id"], number):  # the last task has the number of the array
                 continue
             row["id"] = number
         found.append(row)
@@ -180,7 +180,7 @@ def _jobs(user: str | None, job_id: str | int | None, timeout_s: float | None) -
 
 
 def _check_over(job_id: str | int, timeout_s: float | None) -> None:
-    """Raise Unlisted when scontrol knows the job, which squeue does not list, as one that is not over."""
+    """Raise Unlisted if scontrol shows the job as active although squeue does not list it."""
     argv = ["scontrol", "--all", "--oneliner", "show", "job", str(job_id)]
     if not shutil.which(argv[0]):
         return
@@ -190,13 +190,13 @@ def _check_over(job_id: str | int, timeout_s: float | None) -> None:
     state = fields_of(record_of(done.stdout, job_id)).get("JobState", "")
     if state and state not in FINAL:
         raise Unlisted(
-            f"Job {job_id} is {state}, as scontrol show job {job_id} says, but squeue does not list it. It is left as "
-            f"it is. See what squeue --jobs={job_id} says; scancel {job_id} ends the job."
+            f"Job {job_id} is {state} according to scontrol show job {job_id}, but squeue does not list it. It was "
+            f"left alone. Check squeue --jobs={job_id}; scancel {job_id} ends the job."
         )
 
 
 def _whole(rows: list[QueueEntry]) -> list[QueueEntry]:
-    """Return *rows* with the parts of each heterogeneous job, ``J+0`` and ``J+1``, as one job ``J``."""
+    """Return *rows* with the components of each heterogeneous job, ``J+0`` and ``J+1``, as one job ``J``."""
     if not any("+" in row["id"] for row in rows):
         return rows
     whole: dict[str, QueueEntry] = {}
@@ -205,7 +205,7 @@ def _whole(rows: list[QueueEntry]) -> list[QueueEntry]:
         first = whole.setdefault(job_id, dict(row, id=job_id))
         if row["id"] != f"{job_id}+0" and first["id"] != row["id"]:
             first["nodelist"] = ",".join(filter(None, [first["nodelist"], row["nodelist"]]))
-            if first["state"] == "RUNNING":  # it runs when all parts do
+            if first["state"] == "RUNNING":  # it runs when all components do
                 first.update(state=row["state"], reason=row["reason"])
     return list(whole.values())
 
@@ -216,7 +216,7 @@ def held_by_user(job: QueueEntry) -> bool:
 
 
 def step_names(job_id: str | int) -> list[str]:
-    """Return the names of the steps of a job that run now; SlurmError if Slurm does not say: that is not "none"."""
+    """Return the names of the running steps of a job; SlurmError if Slurm does not answer, which is not "none"."""
     argv = ["squeue", "--all", "--noheader", "--steps", f"--jobs={job_id}", "--format=%j"]
     done = patiently(argv, check=False)
     if done.returncode and not OVER.search(done.stderr):
@@ -225,12 +225,12 @@ def step_names(job_id: str | int) -> list[str]:
 
 
 def part_ids(job_id: str | int) -> list[str]:
-    """Return the ids of the parts of a heterogeneous job, which its steps carry; of any other job its own."""
+    """Return the ids of the components of a heterogeneous job, which its steps have; of any other job its own id."""
     return patiently(["squeue", "--all", "--noheader", f"--jobs={job_id}", "--format=%A"]).stdout.split()
 
 
 def job_end(job_id: str | int) -> str:
-    """Return what Slurm still tells of a job that left the queue, such as ``NODE_FAIL (NodeDown), exit code 0:0``."""
+    """Return Slurm's information on a job that left the queue, such as ``NODE_FAIL (NodeDown), exit code 0:0``."""
     return end_text(show_job(job_id))
 
 
@@ -246,19 +246,19 @@ def exit_text(fields):
     text = f"exit code {fields.get('ExitCode')}"
     if fields.get("ExitCode") == NO_OUTPUT:
         text += (
-            f": {fields.get('BatchHost', 'its first node')} could not open the job's output. The nodes have to see "
+            f": {fields.get('BatchHost', 'its first node')} could not open the job's output. The nodes must see "
             "output_dir under the same path"
         )
     return text
 
 
 def show_job(job_id: str | int) -> dict[str, str]:
-    """Return the fields of one word that Slurm shows of a job, such as ``{"JobState": "PREEMPTED"}``; {} if none."""
+    """Return the one-word fields of a job in scontrol, such as ``{"JobState": "PREEMPTED"}``; {} if there are none."""
     return fields_of(_record(job_id))
 
 
 def _record(job_id: str | int) -> str:
-    """Return all that scontrol shows of a job, "" if Slurm knows none; SlurmError if slurmctld does not answer."""
+    """Return scontrol's output for a job, "" if it is unknown; SlurmError if slurmctld does not answer."""
     argv = ["scontrol", "--all", "--oneliner", "show", "job", str(job_id)]
     done = patiently(argv, check=False)
     if done.returncode and UNANSWERED.search(done.stderr):
@@ -282,7 +282,7 @@ def output_folder(job_id: str | int) -> str | None:
 
 
 def cluster() -> str | None:
-    """Return a name of the cluster that no other one has, such as ``gpu@login1``; None if Slurm does not tell."""
+    """Return a unique name of the cluster, such as ``gpu@login1``; None if Slurm does not report it."""
     text = patiently(["scontrol", "show", "config"], check=False).stdout
     found = [re.search(rf"^{key}\S* *= *([^\s(]+)", text, re.M) for key in ("ClusterName", "SlurmctldHost")]
     names = [match.group(1) for match in found if match]
@@ -290,9 +290,9 @@ def cluster() -> str | None:
 
 
 def submit_held(script: str) -> str:
-    """Submit *script* held; return its job id. NoAnswer leaves open whether there is a job now."""
+    """Submit *script* held; return its job id. After NoAnswer there may or may not be a job."""
     done = patiently(["sbatch", "--parsable", "--hold"], repeatable=False, stdin=script, timeout_s=60.0)
-    # Of a site's wrapper there may be more on it: a banner, a quota.
+    # A site's wrapper may print more, such as a banner or a quota.
     ids = re.findall(r"^(\d+)(?:;\S+)?\s*?$", done.stdout, re.MULTILINE)
     if not ids:
         raise NoAnswer(f"sbatch printed no job id: {done.stdout.strip()!r} {done.stderr.strip()}".rstrip() + ".")
@@ -305,7 +305,7 @@ def release(job_id: str | int) -> None:
 
 
 def resume(job_id: str | int) -> str:
-    """Let a suspended job go on; return why Slurm does not want that (only its operators may), "" if it does."""
+    """Resume a suspended job; return why Slurm refused (only operators may), "" on success."""
     argv = ["scontrol", "resume", str(job_id)]
     try:
         done = patiently(argv, check=False)
@@ -315,17 +315,17 @@ def resume(job_id: str | int) -> str:
 
 
 def go_on(job_id: str | int) -> str:
-    """Let a job go on that was stopped by a signal; return why that did not work, "" if it did."""
+    """Continue a job that was stopped by a signal; return why that failed, "" on success."""
     try:
         cancel(job_id, signal="CONT")  # its steps
-        cancel(job_id, signal="CONT", full=True)  # its batch script and what that started
+        cancel(job_id, signal="CONT", full=True)  # its batch script and the children of that
     except SlurmError as error:
         return error.msg
     return ""
 
 
 def cancel(job_id: str | int, signal: str | None = None, full: bool = False, patience_s: float | None = None) -> None:
-    """Cancel one job, or only signal it; SlurmError unless that is done, or the job is over.
+    """Cancel one job, or only signal it; SlurmError unless this succeeds or the job is over.
 
     :param full: signal its batch script instead of its steps.
     """

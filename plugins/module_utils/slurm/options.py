@@ -1,9 +1,9 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Options of sbatch and srun that a job may set, as far as planning and submission must agree on them.
+"""Options of sbatch and srun that a job may set, for both planning and submission.
 
-Planning reports with file and line what could not work; submission writes the same options into its script.
+Planning reports invalid ones with file and line; submission writes the same options to its script.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from collections.abc import Collection, Mapping
 
 from ..json_types import Json, JsonObject
 
-# An option as it was given, what is wrong with it, and what would be right.
+# An option as given, the problem and the remedy.
 Fault = tuple[str, str, str]
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
-# All of Unicode's categories Cc, Zl and Zp: control characters, and what ends a line or a paragraph.
+# Unicode categories Cc, Zl and Zp: control characters, line and paragraph separators.
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 SHORT = {
@@ -60,7 +60,7 @@ container-save container-workdir disable-status epilog exact external het-group 
 kill-on-bad-exit label mpi msg-timeout multi-prog no-allocate overlap preserve-env prolog pty quit-on-interrupt
 relative send-libs slurmd-debug task-epilog task-prolog threads unbuffered
 """
-# Options that may stand alone; every other one needs a value.
+# Options that may be used without a value; all others need one.
 _ALONE = """
 bcast compress consolidate-segments contiguous disable-status exact exclusive export external get-user-env help hold
 ignore-pbs immediate interactive kill-on-bad-exit kill-on-invalid-dep label multi-prog nice no-allocate no-kill
@@ -72,7 +72,7 @@ SBATCH = set(_BOTH.split() + _SBATCH.split())
 SRUN = set(_BOTH.split() + _SRUN.split() + _PYXIS_FLAGS.split())
 ALONE = set(_ALONE.split() + _PYXIS_FLAGS.split())
 
-# What the collection relies on; a directive of these names is left out and a note says so.
+# Options that the collection sets; a directive with one of these names is ignored with a note.
 LEFT_OUT = {
     "output": "the run directory holds the output",
     "error": "the run directory holds the output",
@@ -80,31 +80,31 @@ LEFT_OUT = {
     "chdir": "the job starts in its output folder",
     "job-name": "the job's name is the top-level key name",
     "signal": "the holder ends the steps on this signal",
-    "requeue": "a job that begins again would begin in a used run directory",
+    "requeue": "a requeued job would start in a used run directory",
     "hold": "the job is released once its run directory is written",
-    "wait": "the collection waits by itself",
+    "wait": "the collection does the waiting",
     "parsable": "the collection reads sbatch's answer",
     "quiet": "the collection reads sbatch's answer",
     "verbose": "the collection reads sbatch's answer",
 }
-NO_JOB = "sbatch would submit nothing"
+NO_JOB = "sbatch would not submit a job"
 SBATCH_REFUSED = {
     "array": "one job is one allocation: use a sweep",
     "wrap": "the batch script is the holder",
-    "container": "the batch script is the holder, on the node itself: model.container names the image",
-    "clusters": "jobs are looked for on the cluster of the submit host",
+    "container": "the batch script is the holder, which runs on the node; set the image in model.container",
+    "clusters": "jobs are looked up on the cluster of the submit host",
     "test-only": NO_JOB,
     "help": NO_JOB,
     "usage": NO_JOB,
     "version": NO_JOB,
 }
 
-# srun options of a step that nobody may change: the holder knows the step by them.
+# srun options of a step that must not change: the holder identifies the step by them.
 SRUN_FIXED = (
     "jobid", "nodes", "ntasks", "nodelist", "job-name", "output", "error", "open-mode", "input", "overlap", "export",
     "chdir",
 )  # fmt: skip
-NODES = "the plan chooses the nodes of a step"
+NODES = "the plan sets the nodes of a step"
 SRUN_REFUSED = {
     "het-group": NODES,
     "nodefile": NODES,
@@ -113,13 +113,13 @@ SRUN_REFUSED = {
     "clusters": NODES,
     "pty": "a step has no terminal",
     "interactive": "a step has no terminal",
-    "multi-prog": "the step's command is the plan's",
+    "multi-prog": "the plan sets the step's command",
     "no-allocate": "a step runs in the job's allocation",
-    "immediate": "the step would give up while others of the job start",
-    "test-only": "srun would start nothing",
-    "help": "srun would start nothing",
-    "usage": "srun would start nothing",
-    "version": "srun would start nothing",
+    "immediate": "the step would give up while other steps of the job start",
+    "test-only": "srun would not start a step",
+    "help": "srun would not start a step",
+    "usage": "srun would not start a step",
+    "version": "srun would not start a step",
 }
 
 
@@ -139,12 +139,12 @@ def _long(key: object, short: Mapping[str, str]) -> str:
 
 
 def plain(value: Json) -> str | None:
-    """Return the text of an option's *value*, or None when the option stands alone."""
+    """Return the text of an option's *value*, or None if the option has no value."""
     return None if value is None or value is True or value == "" else str(value)
 
 
 def requested(allocation: Mapping[str, Json]) -> JsonObject:
-    """Return what an allocation request asks of Slurm: ordered ``{option: value or None}``."""
+    """Return the sbatch options of an allocation request: ordered ``{option: value or None}``."""
     ours = {
         "nodes": allocation["nodes"],
         "ntasks": allocation.get("ntasks"),
@@ -162,9 +162,9 @@ def requested(allocation: Mapping[str, Json]) -> JsonObject:
 
 
 def merge_directives(wanted: JsonObject, given: JsonObject) -> tuple[JsonObject, list[str], list[Fault]]:
-    """Return (options, notes, problems) of a job's directives *given* over *wanted*, ours.
+    """Return (options, notes, problems) of a job's directives *given* merged over *wanted*, ours.
 
-    ``problems`` are (key as it was given, problem, remedy); those keys are not in ``options``.
+    ``problems`` are (key as given, problem, remedy); those keys are not in ``options``.
     """
     merged, notes = dict(wanted), []
     problems: list[Fault] = []
@@ -178,12 +178,12 @@ def merge_directives(wanted: JsonObject, given: JsonObject) -> tuple[JsonObject,
         if problem:
             problems.append((key, *problem))
         elif name in LEFT_OUT:
-            notes.append(f"sbatch_directives.{key} is left out: {LEFT_OUT[name]}.")
+            notes.append(f"sbatch_directives.{key} is ignored: {LEFT_OUT[name]}.")
         elif name == "comment":
             merged[name] = " ".join(filter(None, [merged.get(name), value]))
         else:
             if name not in SBATCH:
-                notes.append(f"sbatch_directives.{key}: no option of sbatch that is known here; it is passed on.")
+                notes.append(f"sbatch_directives.{key}: not a known sbatch option; passed on.")
             if name in merged and str(merged[name]) != str(value):
                 notes.append(f"sbatch_directives.{key}={value} replaces {merged[name]}.")
             merged[name] = value
@@ -195,7 +195,7 @@ def merge_directives(wanted: JsonObject, given: JsonObject) -> tuple[JsonObject,
 def srun_problems(given: JsonObject, runtime: str = "pyxis") -> tuple[list[Fault], list[str]]:
     """Return ([(key, problem, remedy)], notes) of a job's srun options *given*.
 
-    :param runtime: what runs the containers of the job: pyxis, apptainer or none.
+    :param runtime: the container runtime of the job: pyxis, apptainer or none.
     """
     notes: list[str] = []
     problems: list[Fault] = []
@@ -208,7 +208,7 @@ def srun_problems(given: JsonObject, runtime: str = "pyxis") -> tuple[list[Fault
         elif not problem and name in seen:
             problem = (f"appears twice, also as {seen[name]}.", "Keep one of them.")
         elif not problem and name not in SRUN:
-            notes.append(f"srun_options.{key}: no option of srun that is known here; it is passed on.")
+            notes.append(f"srun_options.{key}: not a known srun option; passed on.")
         seen.setdefault(name, key)
         if problem:
             problems.append((key, *problem))
@@ -218,24 +218,24 @@ def srun_problems(given: JsonObject, runtime: str = "pyxis") -> tuple[list[Fault
 
 
 def _of_container(name: str, runtime: str) -> str:
-    """Return what the option *name* of pyxis, given by a job, does to the container of the plan."""
+    """Return the effect of the pyxis option *name*, set by a job, on the container of the plan."""
     if runtime != "pyxis":
-        own = "the plan uses no container" if runtime == "none" else f"the plan's container is one of {runtime}"
-        return f"an option of pyxis, passed on to srun; {own}, and that is not changed by it."
+        own = "the plan uses no container" if runtime == "none" else f"the plan's container runs in {runtime}"
+        return f"an option of pyxis, passed on to srun without further effect: {own}."
     if name == "container-mounts":
-        return "added to the plan's mounts; keys for more of them are container_mounts and extra_mount."
-    return "replaces what the plan says of the container, in the steps of workers and the load client."
+        return "added to the plan's mounts. The keys for mounts are container_mounts and extra_mount."
+    return "replaces the plan's setting of the container, in the steps of workers and the load client."
 
 
 def _bad_name(name: str, known: Collection[str], refused: Mapping[str, str], command: str) -> tuple[str, str] | None:
-    """Return (problem, remedy) of an option that cannot work, or None. Plugins of a site may add options."""
+    """Return (problem, remedy) of an option that cannot work, or None. Site plugins may add options."""
     if not NAME.fullmatch(name) or len(name) == 1:
-        return f"is no option of {command}.", "Write the option's long name, for example cpus-per-task."
+        return f"is not an option of {command}.", "Write the option's long name, for example cpus-per-task."
     reason = refused.get(name) or refused.get(name.partition("container-")[1].rstrip("-"))
     if reason:
         return f"cannot be used: {reason}.", "Leave it out."
     near = [] if name in known else difflib.get_close_matches(name.lower(), known, 1, 0.85)
-    return (f"is no option of {command}.", f'Did you mean "{near[0]}"?') if near else None
+    return (f"is not an option of {command}.", f'Did you mean "{near[0]}"?') if near else None
 
 
 def _bad_value(name: str, value: str | None, known: Collection[str]) -> tuple[str, str] | None:
@@ -300,17 +300,17 @@ def shortfall(options: JsonObject, allocation: Mapping[str, Json]) -> str | None
     listed = hostlist(str(options.get("nodelist") or ""))
     if not listed or len(listed) >= allocation["nodes"]:
         return None
-    return f"sbatch_directives.nodelist names {len(listed)} of the {allocation['nodes']} nodes: Slurm adds the others."
+    return f"sbatch_directives.nodelist names {len(listed)} of the {allocation['nodes']} nodes. Slurm adds the others."
 
 
 def _count(text: str) -> int | None:
-    """Return the sum of ``[type:]number`` items, or None when *text* is something else."""
+    """Return the sum of ``[type:]number`` items, or None for any other text."""
     numbers = [one.rpartition(":")[2].partition("(")[0].strip() for one in text.split(",")]
     return sum(map(int, numbers)) if all(number.isdecimal() for number in numbers) else None
 
 
 def hostlist(text: str) -> list[str] | None:
-    """Return the node names of a list such as ``a[1-3,7],b``; None for a file's name or what is no such list."""
+    """Return the node names of a list such as ``a[1-3,7],b``; None for a file name or any other text."""
     names = []
     for part in re.findall(r"(?:[^,\[\]]|\[[^\[\]]*\])+", text):
         found = [""]

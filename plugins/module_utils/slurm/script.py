@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The sbatch script of an allocation: what Slurm is asked for, and the holder as the batch process."""
+"""The sbatch script of an allocation: the allocation request, and the holder as the batch process."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from ..json_types import JsonObject
 from . import options
 from .commands import QueueEntry
 
-TAG = "srt.slurm:"  # begins the comment of every job of ours
-PLAY = ":play"  # ends the first word of the comment of a job that runs a playbook itself
-# What belongs to the batch script, which only the first part of a heterogeneous job has.
+TAG = "srt.slurm:"  # begins the comment of each of our jobs
+PLAY = ":play"  # ends the first word of the comment of a job that runs a playbook
+# Options of the batch script, which only the first component of a heterogeneous job has.
 FIRST_PART = ("output", "error", "open-mode", "chdir", "signal")
 
 
 def comment(allocation: JsonObject, play: bool = False) -> str:
-    """Return the mark by which a job is found again."""
+    """Return the comment that identifies a job."""
     return TAG + allocation["digest"] + (PLAY if play else "")
 
 
 def asks_for(job: QueueEntry, allocation: JsonObject) -> bool:
     """Return whether *job* (squeue's record) is one of ours for this request, with or without a playbook."""
-    # Blanks at the ends of a name do not come back from squeue.
+    # squeue strips blanks at the ends of a name.
     same = job["name"] == allocation["name"].strip()
     return same and _mark(job) in (comment(allocation), comment(allocation, True))
 
 
 def has_play(job: QueueEntry) -> bool:
-    """Return whether *job* is one of ours that runs a playbook itself."""
+    """Return whether *job* is one of ours that runs a playbook."""
     return _mark(job).startswith(TAG) and _mark(job).endswith(PLAY)
 
 
@@ -43,7 +43,7 @@ def _mark(job: QueueEntry) -> str:
 
 
 def directives(allocation: JsonObject, output_dir: str, play: bool = False) -> tuple[JsonObject, list[str]]:
-    """Return (ordered {option: value or None}, notes). What the job's own directives say replaces ours."""
+    """Return (ordered {option: value or None}, notes). The job's directives override ours."""
     folder = output_dir.replace("%", "%%")
     wanted = {
         "job-name": allocation["name"],
@@ -59,15 +59,15 @@ def directives(allocation: JsonObject, output_dir: str, play: bool = False) -> t
     wanted, notes, problems = options.merge_directives(wanted, allocation.get("directives") or {})
     if problems:
         raise Error("\n".join(f"sbatch_directives.{key} {text} {remedy}" for key, text, remedy in problems))
-    if allocation.get("exclude"):  # nodes that failed an earlier attempt, beside those that the job leaves out
+    if allocation.get("exclude"):  # nodes that failed an earlier attempt, in addition to those that the job excludes
         wanted["exclude"] = ",".join(dict.fromkeys([*filter(None, [wanted.get("exclude")]), *allocation["exclude"]]))
     return wanted, notes
 
 
 def components(allocation: JsonObject, wanted: JsonObject) -> list[JsonObject]:
-    """Return the directives of each part of the job: one, or those of a heterogeneous job.
+    """Return the directives of each component of the job: one, or more for a heterogeneous job.
 
-    Parts of a heterogeneous job differ in their nodes alone; what concerns the batch script is in the first.
+    Components differ only in their nodes; options of the batch script are in the first.
     """
     sizes = allocation.get("components")
     if not sizes:
@@ -95,14 +95,14 @@ def render(
     """Return (script, notes) for an allocation request; *output_dir* is absolute.
 
     :param play: the holder runs the playbook of the run directory.
-    :param retries: how often the job may begin again by itself (only with *play*).
-    :param tolerant: the run goes on without some of its nodes.
+    :param retries: how often the job may be requeued from inside (only with *play*).
+    :param tolerant: the run continues without some of its nodes.
     """
     wanted, notes = directives(allocation, output_dir, play)
     if retries:
         del wanted["no-requeue"]
         wanted["requeue"] = None
-        if not tolerant:  # Slurm begins a job again only when it does not go on without the node that failed
+        if not tolerant:  # Slurm requeues a job only if it does not continue without the failed node
             wanted.pop("no-kill", None)
     lines = ["#!/bin/bash"]
     for number, part in enumerate(components(allocation, wanted)):
@@ -117,7 +117,7 @@ def render(
     ]
     for name, value in (allocation.get("environment") or {}).items():
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", str(name)):
-            raise Error(f"environment: {name!r} cannot be an environment variable.")
+            raise Error(f"environment: {name!r} is not a valid name for an environment variable.")
         lines.append(f"export {name}={shlex.quote(str(value))}")
     lines += [
         f'RUN_DIR={shlex.quote(output_dir)}/"$SLURM_JOB_ID"',
@@ -135,9 +135,9 @@ def run_dir(output_dir: str, job_id: str | int) -> str:
 
 
 def _quoted(key: str, value: str) -> str:
-    """Return *value* as sbatch reads it from a #SBATCH line: it knows double quotes and backslashes, no expansion."""
+    """Return *value* as sbatch reads it from a #SBATCH line: with double quotes and backslashes, without expansion."""
     if options.CONTROL.search(value):
-        raise Error(f"{key}: {value!r} has a line break or control character, which Slurm cannot take.")
+        raise Error(f"{key}: {value!r} has a line break or control character, which Slurm does not accept.")
     if re.fullmatch(r"[A-Za-z0-9_./:,@%+=\[\]-]+", value):
         return value
     return '"' + re.sub(r'(["\\])', r"\\\1", value) + '"'

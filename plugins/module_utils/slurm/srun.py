@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From a step to the srun command line and its environment; nobody else knows srun's options.
+"""From a step to the srun command line and its environment. srun's options are known only here.
 
 No value of the step's environment is ever on a command line. srun passes the environment of its
 client on, with two exceptions that a small shell prologue puts right: Slurm sets the variables of
@@ -21,7 +21,7 @@ from .options import SRUN_FIXED, plain, srun_name
 
 CARRIER = "SRT_ENV_"
 SET_BY_SLURM = ("CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "ZE_AFFINITY_MASK", "GPU_DEVICE_ORDINAL")
-# What is no name in a registry for apptainer.
+# Images that are not registry names for apptainer.
 OTHER_SCHEME = re.compile(r"[a-z-]+://|(docker-daemon|docker-archive|oci|oci-archive):")
 FILES = (".sif", ".sqsh", ".squashfs", ".simg", ".img", ".tar")
 PYXIS_FLAGS = {
@@ -47,7 +47,7 @@ def build_srun_argv(step: Step, job_id: str | int, run_dir: str) -> list[str]:
         "nodelist": ",".join(step["nodes"]),
         "job-name": step["name"],
         "chdir": run_dir,
-        # slurmstepd opens the file itself because of %N, so the log goes on without the client.
+        # Because of %N slurmstepd opens the file, so the log continues without the client.
         "output": os.path.join(run_dir.replace("%", "%%"), step["log"]),
         "open-mode": "append",
         "input": "none",
@@ -65,7 +65,7 @@ def build_srun_argv(step: Step, job_id: str | int, run_dir: str) -> list[str]:
             raise Error(
                 f"step {step['name']}: srun_options.{key} is set by the collection and cannot be changed. Remove it."
             )
-        options.pop(OPPOSITE.get(key, ""), None)  # pyxis refuses a flag beside its opposite
+        options.pop(OPPOSITE.get(key, ""), None)  # pyxis refuses a flag together with its opposite
         value = plain(value)
         if key == "container-mounts":
             value = ",".join(filter(None, (options.get(key), value)))
@@ -78,16 +78,16 @@ def build_srun_argv(step: Step, job_id: str | int, run_dir: str) -> list[str]:
 
 
 def task_argv(step: Step) -> list[str]:
-    """Return what srun executes on the nodes: the step's own command, behind a shell prologue if it needs one."""
+    """Return the command that srun executes on the nodes: the step's command, with a shell prologue if needed."""
     argv = [str(word) for word in step["argv"]]
     carried, preamble = carried_names(step), step.get("preamble")
-    # srun takes a lone colon for the border between two commands.
+    # srun reads a lone colon as the separator of two commands.
     container = step.get("container")
     if not (carried or preamble or ":" in argv or container and container["runtime"] == "pyxis"):
         return _contained(step, argv)
     lines = [f'export {name}="${CARRIER}{name}"; unset {CARRIER}{name}' for name in carried]
     command, words = '"$@"', ["srt", *argv]
-    if preamble:  # it is free to use the positional parameters
+    if preamble:  # it may use the positional parameters
         lines, command = ['srt_argv=("$@")', *lines, preamble], '"${srt_argv[@]}"'
     if ":" in argv:
         command, words = shlex.join(argv), []
@@ -96,7 +96,7 @@ def task_argv(step: Step) -> list[str]:
 
 
 def srun_env(step: Step) -> dict[str, str]:
-    """Return the variables that the client of *step* gets on top of the holder's environment."""
+    """Return the variables that the client of *step* gets in addition to the holder's environment."""
     env = {str(k): str(v) for k, v in (step.get("env") or {}).items()}
     for name, value in env.items():
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) or "\0" in value:
@@ -111,7 +111,7 @@ def carried_names(step: Step) -> list[str]:
 
 
 def start_request(step: Step, job_id: str | int, run_dir: str) -> JsonObject:
-    """Return *step* as the holder wants it: what it records, and how to start it."""
+    """Return the holder's request for *step*: the data to record, and how to start it."""
     kept = ("name", "tier", "digest", "nodes", "log", "critical", "restarts", "stop_grace_s")
     return dict(
         {key: step.get(key) for key in kept}, srun_argv=build_srun_argv(step, job_id, run_dir), srun_env=srun_env(step)
@@ -119,10 +119,9 @@ def start_request(step: Step, job_id: str | int, run_dir: str) -> JsonObject:
 
 
 def printable(step: Step, job_id: str | int, run_dir: str, origins: JsonObject | None = None) -> str:
-    """Return what check mode prints of a step: its srun line and its environment.
+    """Return the text of a step in check mode: its srun line and its environment.
 
-    :param origins: ``{variable or --option: where its value is from}``; the plan decides the others. None: nothing is
-        said about it.
+    :param origins: ``{variable or --option: origin}``; the plan sets the others. None: origins are not shown.
     """
 
     def remark(name: str) -> str:
@@ -142,7 +141,7 @@ def _pyxis(step: Step, container: Container) -> dict[str, str | None]:
     mounts = [str(mount) for mount in step.get("mounts") or []]
     for mount in mounts:
         if "," in mount:
-            raise Error(f"step {step['name']}: mount {mount!r} has a comma, which pyxis takes for the end of it.")
+            raise Error(f"step {step['name']}: mount {mount!r} has a comma, at which pyxis would split it.")
     if mounts:
         options["container-mounts"] = ",".join(mounts)
     for key in ("workdir", "name"):
@@ -156,19 +155,19 @@ def _pyxis(step: Step, container: Container) -> dict[str, str | None]:
 
 
 def _contained(step: Step, argv: list[str]) -> list[str]:
-    """Return *argv* inside the container runtime that is a program of its own. It takes our environment along."""
+    """Return *argv* in a container runtime that is a separate program. It passes our environment on."""
     container = step.get("container")
     if not container or container["runtime"] != "apptainer":
         return argv
     gpus = container.get("gpus") or "nv"
     binds = [word for mount in step.get("mounts") or [] for word in ("--bind", str(mount))]
-    # Drivers of the node's GPUs come in, and what a setup script writes goes to memory: images are read-only.
+    # The node's GPU drivers are mounted, and a setup script writes to memory: images are read-only.
     image = apptainer_image(container["image"])
     return ["apptainer", "exec", "--no-home", "--writable-tmpfs", f"--{gpus}", *binds, image, *argv]
 
 
 def apptainer_image(text: str) -> str:
-    """Return the image *text* as apptainer reads it: it takes a name without a scheme for a file.
+    """Return the image *text* as apptainer reads it: it reads a name without a scheme as a file.
 
     Files and other schemes stay as they are. Of pyxis' form USER@REGISTRY#NAME the user is left out: apptainer has the
     accounts of its registries from ``apptainer registry login``.

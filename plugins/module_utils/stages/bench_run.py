@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Entry of the module ``bench_run``: every point of the plan measured, unless it has a valid result already."""
+"""Entry of the module ``bench_run``: measures every point of the plan that has no valid result yet."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ ARGUMENT_SPEC = {
     "min_completed": {"type": "float", "default": 0.99},
 }
 OPTIONS = {"required_one_of": [("plan_path", "plan")]}
-STILL_WHOLE_S = 30.0  # how long a service that was healthy may take to answer before the next point
+STILL_WHOLE_S = 30.0  # how long a healthy service may take to answer before the next point
 
 
 def run(params, ctx):
-    """Return ``{changed, points, valid}``; StepError (with the points in its evidence) when the service died.
+    """Return ``{changed, points, valid}``; StepError (with the points in its evidence) if the service failed.
 
-    An invalid point fails nothing by itself: the next points are measured, and rollup tells the play.
+    An invalid point is not a failure: the next points are measured, and rollup reports it.
     """
     plan = params.get("plan") or load_plan(params["plan_path"])
     points = _chosen(plan, point_files.wanted(params))
@@ -60,7 +60,7 @@ def _chosen(plan, chosen_by):
     chosen, unknown = of_plan(plan).choose(points, chosen_by)
     if unknown:
         known = ", ".join(point["label"] for point in points) or "none"
-        raise Error(f"The plan has no point with {', '.join(unknown)}. It has: {known}.")
+        raise Error(f"The plan has no point with {', '.join(unknown)}. Its points: {known}.")
     return chosen
 
 
@@ -79,7 +79,7 @@ def _kept(plan, point):
 def _reused(session, point, params):
     """Return the record of a point that was measured before, here or by an earlier run, or None.
 
-    Never while it is measured here: its load client writes to the same places.
+    Not while it is being measured here: its load client writes to the same files.
     """
     plan = session.plan
     found = None if params["force"] else point_files.standing_for(plan, point)
@@ -89,12 +89,12 @@ def _reused(session, point, params):
         verdict = point_files.take_over(plan, point, found)
         return _record(plan, point, "taken_over", verdict) if verdict else None
     found = point_files.bring_back(plan, point)
-    # Without it another controller may have brought it back in the same moment.
+    # If there is none, another controller may just have restored it.
     return _record(plan, point, "kept", found.verdict, attempt=found.attempt) if found else _kept(plan, point)
 
 
 def _idle(session, point, params):
-    """Return whether nobody measures this very point; a measurement of another one that goes by its name is ended."""
+    """Return whether this point is not being measured; a measurement of another point with its name is ended."""
     name = point["step"]["name"]
     session.ask("status")
     if Measurement(session, point, params).begun:
@@ -117,26 +117,26 @@ def _measure(session, point, params):
     verdict = measurement.run()
     if not verdict["valid"] and measurement.restarts and not session.dead():
         why = f" ({'; '.join(verdict['reasons'])})"
-        session.ctx.progress(f"{point['label']} is measured once more when the service is whole again{why}")
+        session.ctx.progress(f"{point['label']} will be measured again when the service is complete{why}")
         _see_to_the_service(session)
-        # The verdict on it is there, so it is measured, unless another controller has done that again.
+        # It has a verdict, so it was measured, unless another controller measures it again.
         measurement = Measurement(session, point, dict(params, force=False))
         verdict = measurement.run()
     if not verdict["valid"]:
-        session.ask("status")  # a job that was taken away says so better than the client that it took along
+        session.ask("status")  # the end of the job is a better reason than the end of its client
     return _record(session.plan, point, measurement.action, verdict)
 
 
 def _see_to_the_service(session, tell_s=0.0):
-    """Return once the service that runs is the planned one, and whole; Error when it is another one."""
+    """Return once the running service is the planned one, and complete; Error if it is another one."""
     plan, wrong = session.plan, session.unplanned()
     if wrong:
         raise Error(
-            f"What runs is not what the plan says: {'; '.join(wrong)}. It is not measured for it. Run the whole "
+            f"The running service does not match the plan: {'; '.join(wrong)}. It was not measured. Run the whole "
             "playbook, or the stages before this one (--tags head_infra,worker,frontend)."
         )
     if plan.get("checks"):
-        # What was healthy before and does not answer now is broken, unless it is being started again.
+        # A part that was healthy before and does not answer now is broken, unless it is restarting.
         held_s = max(check["listing"]["kept_s"] if check.get("listing") else 0.0 for check in plan["checks"])
         whole_s = plan["health_timeout_s"]
         whole_s = whole_s if session.may_load() else min(STILL_WHOLE_S + held_s, whole_s)
@@ -145,7 +145,7 @@ def _see_to_the_service(session, tell_s=0.0):
 
 
 def _planned(plan, points, force, ctx):
-    """Return what check mode reports: which points would be measured."""
+    """Return the result in check mode: the points that would be measured."""
     records = []
     for point in points:
         verdict = None if force else point_files.kept_verdict(plan, point)
@@ -182,7 +182,7 @@ def _plan_line(point):
 
 
 def _record(plan, point, action, verdict=None, reasons=(), valid=False, attempt=None):
-    """Return the record of one point for the caller; *attempt*: the number that its result had been set aside under."""
+    """Return the record of one point for the caller; *attempt*: the number under which its result was set aside."""
     verdict = verdict or {}
     return {
         "name": point["name"],
@@ -211,7 +211,7 @@ def _result(records):
 
 
 def verdict_line(record, benchmark):
-    """Return one line about a point that is done."""
+    """Return one line about a finished point."""
     action = {"keep": "would be kept", "take_over": "would be taken over"}.get(record["action"], record["action"])
     label = f"{record['label']} {action.replace('_', ' ')}"
     if record["attempt"] is not None:
@@ -222,5 +222,5 @@ def verdict_line(record, benchmark):
         return f"{label}, NOT valid: {'; '.join(record['reasons'])}"
     told = ((name, record["metrics"].get(name)) for name in benchmark.summary)
     phrases = [METRICS[name].phrase(value) for name, value in told if value is not None and (value or name != "failed")]
-    without = f"; although {'; '.join(record['service_gaps'])}" if record["service_gaps"] else ""
+    without = f", with service gaps: {'; '.join(record['service_gaps'])}" if record["service_gaps"] else ""
     return f"{label}, valid: {', '.join(phrases)}{without}"

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Entry of the module dry_run: each job planned on made-up nodes, as text and as a directory of files."""
+"""Entry of the module dry_run: plans each job on imaginary nodes, as text and as a directory of files."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ARGUMENT_SPEC = {
 def run(params, ctx):
     """Return ``{changed, jobs: [{name, path, plan, files}], diff}``; in check mode nothing is written.
 
-    ``diff`` has one record a job, with everything that a person wants to read before a job costs GPU hours.
+    ``diff`` has one record per job, with everything worth reading before a job uses GPU hours.
     """
     shown, rows, stamp = [], [], time.strftime("%Y%m%d_%H%M%S")
     origins = params["origins"] or [{}] * len(params["jobs"])
@@ -54,9 +54,9 @@ def run(params, ctx):
             }
         )
         if ctx.diff:
-            header = path or f"{job['name']}: nothing is submitted or written"
+            header = path or f"{job['name']}: nothing was submitted or written"
             shown.append({"before": "", "after": rehearsal.text(), "before_header": "", "after_header": header})
-    # Ansible shows the diff of what changes only.
+    # Ansible shows the diff of changed tasks only.
     result = {"changed": True, "jobs": rows}
     if ctx.diff:
         result["diff"] = shown
@@ -64,7 +64,7 @@ def run(params, ctx):
 
 
 def free_folder(parent, name, stamp):
-    """Return ``parent/<name>_<stamp>``, with a number if that is taken already."""
+    """Return ``parent/<name>_<stamp>``, with a number if that exists."""
     base = os.path.join(parent, f"{re.sub(r'[^A-Za-z0-9._-]+', '-', name)}_{stamp}")
     path, number = base, 1
     while os.path.exists(path):
@@ -94,7 +94,7 @@ class Rehearsal:
         return configurations(self.plan)
 
     def text(self):
-        """Return everything about the job for a person."""
+        """Return the text about the job for the user."""
         parts = [("nodes, GPUs and ports", node_map(self.plan)), ("the job", resolved(self.spec, self.origins))]
         parts.append(("notes", "".join(f"{note}\n" for note in [*self.notes, *self.plan["notes"]])))
         parts.append(("sbatch_script.sh", self.script))
@@ -110,7 +110,7 @@ class Rehearsal:
         return srun.printable(step, "JOBID", self.plan["run_dir"], known)
 
     def points(self):
-        """Return one line a point of the benchmark."""
+        """Return one line per point of the benchmark."""
         lines = []
         for point in self.plan["benchmark"]["points"]:
             facts = ", ".join(f"{key} {value}" for key, value in {**point["key"], **point["expect"]}.items())
@@ -119,7 +119,7 @@ class Rehearsal:
 
     def commands(self):
         """Return commands.sh: every step as the holder would start it, one after the other."""
-        about = f"# The steps of {self.job['name']}, as the holder starts them; id, nodes and addresses are made up."
+        about = f"# The steps of {self.job['name']}, as the holder starts them; id, nodes and addresses are imaginary."
         lines = ["#!/bin/bash", about]
         for step in self.steps:
             lines += ["", f"# {step['tier']}: {step['name']} on {','.join(step['nodes'])}"]

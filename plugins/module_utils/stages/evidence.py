@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a failed step leaves behind for a person: who, where, how it ended, the first fatal line, the last lines."""
+"""The evidence of a failed step: its name and node, how it ended, the first fatal line, the last lines."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ __all__ = ["evidence", "first_fatal", "step_error"]
 def step_error(records, run_dir, doing):
     """Return the StepError for steps that ended; the first one is named, all are in ``evidence``.
 
-    ``retryable`` tells whether another allocation without the nodes in ``bad_nodes`` may do better.
+    ``retryable`` is whether another allocation, without the nodes in ``bad_nodes``, may succeed.
 
-    :param doing: what was going on, such as ``while the service was getting ready``.
+    :param doing: the activity at that time, such as ``while the service was getting ready``.
     """
     records = sorted(records, key=lambda record: record.get("ended_at") or "")
     found = [evidence(record, run_dir) for record in records[:8]]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Wait until the service is healthy: the holder probes, this asks it slice by slice and tells what is missing."""
+"""Wait until the service is healthy: the holder probes; this polls it and reports what is missing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ OPTIONS = {"required_one_of": [("plan_path", "plan")]}
 
 
 def run(params, ctx):
-    """Wait for all checks of a plan; StepError when a critical step ended, Error with all checks at the timeout."""
+    """Wait for all checks of a plan; StepError if a critical step ended, Error with all checks at the timeout."""
     plan = params.get("plan") or load_plan(params["plan_path"])
     checks = plan["checks"]
     if ctx.check_mode or not checks:
@@ -41,11 +41,11 @@ def wait_for(talk, plan, checks, timeout_s, slice_s, ctx, tell_s=0.0):
     """Return {changed, checks, completed, elapsed_s} once all *checks* are done.
 
     :param talk: driver of the job's holder.
-    :param tell_s: a wait that is shorter is not worth a line at its end.
+    :param tell_s: a shorter wait prints no line at its end.
     """
     began, began_at, allowed_s = time.monotonic(), utc_now(), timeout_s
     guard = [step["name"] for step in plan["steps"] if step.get("critical")]
-    wait_id, known = uuid.uuid4().hex, None  # a wait of its own: what was healthy before a restart does not count
+    wait_id, known = uuid.uuid4().hex, None  # a new wait: health before a restart does not count
     planned, lost, where = checks, {}, nodes_of(checks, plan)
     while True:
         left_s = allowed_s - (time.monotonic() - began)
@@ -58,9 +58,9 @@ def wait_for(talk, plan, checks, timeout_s, slice_s, ctx, tell_s=0.0):
             known=known,
         )
         records, known = answer["checks"], driver.known_of(answer)
-        allowed_s = timeout_s + driver.stood_still(answer, began_at)  # a suspended worker loads nothing
+        allowed_s = timeout_s + driver.stood_still(answer, began_at)  # a suspended worker does not load
         gone = losses(answer["steps"], plan)
-        if gone.keys() - lost.keys():  # the service is asked again, without what it can do without
+        if gone.keys() - lost.keys():  # check the service again, without lost steps that are not critical
             lost.update(gone)
             for record in gone.values():
                 ctx.progress(f"{record['name']} is lost and not critical: {record['reason']}")
@@ -84,7 +84,7 @@ def wait_for(talk, plan, checks, timeout_s, slice_s, ctx, tell_s=0.0):
         if answer["ending"]:
             raise ending_error(talk, answer["ending"], **outcome)
         if not ctx.controller_alive():
-            raise Error("The controller is gone.", **outcome)
+            raise Error("The controller has ended.", **outcome)
         if time.monotonic() - began >= allowed_s:
             raise Error(
                 f"The service is not healthy after {timeout_s:g} s: {waiting_line(records, where)}. "
@@ -95,20 +95,20 @@ def wait_for(talk, plan, checks, timeout_s, slice_s, ctx, tell_s=0.0):
 
 
 def still_there(talk):
-    """Raise Error when the job itself is over or ends: that says more than the steps that it takes along."""
+    """Raise Error if the job is over or ending: this is a better reason than the end of its steps."""
     ending = talk.request("status").get("ending")
     if ending:
         raise ending_error(talk, ending)
 
 
 def losses(records, plan):
-    """Return {name: record} of the steps of *plan* that ended by themselves and that the run can do without."""
+    """Return {name: record} of the lost steps of *plan* that are not critical."""
     names = {step["name"] for step in plan["steps"] if not step.get("critical")}
     return {r["name"]: r for r in records if r["name"] in names and r["state"] == "ended" and not r["expected"]}
 
 
 def without(checks, lost, plan):
-    """Return *checks* without those of lost steps, and with workers counted that are left; Error if none is."""
+    """Return *checks* without those of lost steps, and with the remaining workers counted; Error if none remain."""
     kept = []
     for check in checks:
         if (check.get("steps") or [None])[0] in lost:
@@ -134,12 +134,12 @@ def nodes_of(checks, plan):
 def waiting_line(records, where=None):
     """Return one line such as ``12/16 ready, waiting for frontend_0_model on node001: decode 6/8``.
 
-    :param where: {name of a check: node}, for those whose node is known.
+    :param where: {name of a check: node}, for checks whose node is known.
     """
     missing = [record for record in records if not record["done"]]
     if not missing:
         return f"{len(records)}/{len(records)} ready"
-    # A check that was never tried waits for the ones before it: those tell more.
+    # A check that was never tried waits for earlier ones, which explain more.
     first = next((record for record in missing if record["attempts"]), missing[0])
     more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
     error = f": {first['last_error']}" if first["last_error"] else ""

@@ -37,14 +37,14 @@ ARGUMENT_SPEC = {
 
 
 class Given(NamedTuple):
-    """What the action plugin knows beside the module's parameters.
+    """What the action plugin knows in addition to the module's parameters.
 
-    :param documents: the :class:`Document` s that it has read already, in the place of ``job`` and ``job_file``.
-    :param problems: what is wrong with the extra vars, to be reported together with those of the job.
+    :param documents: the :class:`Document` s that it has already read, instead of ``job`` and ``job_file``.
+    :param problems: the problems of the extra vars, reported together with those of the job.
     :param places: ``{name: (file, line)}`` of extra vars.
-    :param inline: values that were encrypted one by one.
+    :param inline: values that were encrypted individually.
     :param whole: values of files that are encrypted as a whole.
-    :param lookup: looks paths up on the submit host, see :class:`Here` of job/paths.py.
+    :param lookup: looks up paths on the submit host, see :class:`Here` of job/paths.py.
     """
 
     documents: list | None = None
@@ -56,7 +56,7 @@ class Given(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """The module's *result*, and the values of *secrets*, which are no part of it: ``{reference: value}``."""
+    """The module's *result*, and the values of *secrets*, which are not part of it: ``{reference: value}``."""
 
     result: dict
     secrets: dict
@@ -79,7 +79,7 @@ def answer(params, ctx, given=None):
             request.check(job["spec"])
         return Answer(dict(found, **request.options), {})
     if params.get("job_file") and params.get("job"):
-        raise Error("job and job_file are both given. Give one of them.")
+        raise Error("Both job and job_file are set. Use one of them.")
     documents = given.documents or documents_of(params)
     if problems and not documents[0].job:
         raise SpecError(problems)
@@ -104,7 +104,7 @@ class Jobs:
     def __init__(self, params, ctx, given, cluster, request):
         self.params, self.given, self.cluster, self.request = params, given, cluster, request
         check_mode = bool(ctx and ctx.check_mode)
-        # Nothing will be run: then nothing is written, and what cannot be run yet is only a note.
+        # Without a run nothing is written, and a feature that is not supported yet is only a note.
         self.rehearse = bool(params.get("rehearse") or check_mode)
         self.single = params.get("single") and not check_mode
         self.jobs, self.origins, self.problems, self.secrets = [], [], [], {}
@@ -128,7 +128,7 @@ class Jobs:
 
     def _add(self, job, source):
         params, given = self.params, {}
-        # In the flat form the extra var may as well be the job's own key.
+        # In the flat form the extra var may also be the job's own key.
         if params.get("setup_script") and job.get("setup_script") != params["setup_script"]:
             job, given = dict(job, setup_script=params["setup_script"]), {("setup_script",): "-e setup_script"}
         secrets = Secrets(self._key, self.given.inline, self.given.whole)
@@ -157,21 +157,21 @@ class Jobs:
         return references.load_key(folder, create=not self.rehearse)
 
     def check_names(self):
-        """Refuse two jobs of one name: the second would adopt the allocation of the first. Refuse several for one."""
+        """Refuse jobs with the same name (the second would reuse the first's allocation), and several jobs for one."""
         names = [job["name"] for job in self.jobs]
         twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
         if twice and len({job["allocation"]["digest"] for job in self.jobs if job["name"] == twice[0]}) == 1:
-            raise Error(f"Several jobs are called {', '.join(twice[:5])}. Give each variant a name of its own.")
+            raise Error(f"Several jobs have the name {', '.join(twice[:5])}. Give each variant its own name.")
         if self.single and len(names) > 1:
             raise Error(
                 f"There are {len(names)} jobs: {', '.join(names[:20])}{', ...' if len(names) > 20 else ''}. "
-                "playbooks/sweep.yml runs them one after the other, job_file=FILE:SELECTOR chooses one, and --check "
+                "playbooks/sweep.yml runs them one after the other, job_file=FILE:SELECTOR selects one, and --check "
                 "shows all."
             )
 
 
 def frozen(path):
-    """Return the answer that was kept in the file at *path* when the job was submitted: nothing is read anew."""
+    """Return the answer that was frozen in the file at *path* at submission; the job is not read again."""
     try:
         with open(path, encoding="utf-8") as stream:
             return dict(json.load(stream), changed=False)
@@ -180,7 +180,7 @@ def frozen(path):
 
 
 def of_variants(wrong, count):
-    """Return the problems of the variants of one file, each once; those of only some say of which, as ``jobs``.
+    """Return the problems of the variants of one file, each once; ``jobs`` names the affected ones if not all are.
 
     :param wrong: ``[(name, problems)]`` of the variants that have problems.
     :param count: the number of all variants.
@@ -207,5 +207,5 @@ def unique(items):
 
 
 def mark(item):
-    """Return what tells the note or problem *item* from others."""
+    """Return what identifies the note or problem *item*."""
     return item if isinstance(item, str) else tuple(sorted((key, str(value)) for key, value in item.items()))

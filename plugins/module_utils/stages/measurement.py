@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One point measured: its step started or attached to, watched, and evaluated."""
+"""One point measured: its step is started or attached to, watched, and evaluated."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from .turns import wait_turn
 
 FIRST_SLICE_S, LONGEST_SLICE_S = 1.0, 10.0
 START_WAIT_S = 20.0
-LOOK_S = 8.0  # how long parts of the service may take to answer when a point is not valid
-SHARED_DISK_S = 10.0  # how long a file that another node wrote may stay unseen
+LOOK_S = 8.0  # how long parts of the service may take to answer after an invalid point
+SHARED_DISK_S = 10.0  # how long a file from another node may stay invisible
 
 
 class Session:
-    """The conversation with the job's holder; knows the latest record of every step.
+    """A session with the job's holder; has the latest record of every step.
 
     :param talk: driver of the holder.
-    :ivar seen_whole: whether the service has been healthy in this conversation.
+    :ivar seen_whole: whether the service has been healthy in this session.
     """
 
     def __init__(self, plan, talk, ctx):
@@ -42,11 +42,11 @@ class Session:
         self._guard = [step["name"] for step in plan["steps"] if step.get("critical")]
 
     def ask(self, op, **fields):
-        """Return the holder's answer; Error when nobody waits for ours any more or the job ends."""
+        """Return the holder's answer; Error if our controller has ended or the job is ending."""
         if not self.ctx.controller_alive():
-            raise Error("The controller is gone. The measurement goes on; the next run attaches to it.")
+            raise Error("The controller has ended. The measurement continues; the next run attaches to it.")
         answer = self.talk.request(op, known=self._known, **fields)
-        if is_new_holder(self._known, answer):  # its answer has all steps that it knows; any other one is over
+        if is_new_holder(self._known, answer):  # its answer has all steps that it knows; all others are over
             seen_at = self.answer.get("now")
             gone = {"state": "ended", "expected": True, "ended_at": seen_at, "reason": "was lost with its holder"}
             live = (record for record in self.records.values() if record["state"] != "ended")
@@ -58,7 +58,7 @@ class Session:
         return answer
 
     def measured(self, name):
-        """Return the records of the benchmark steps that run, but for *name*."""
+        """Return the records of the running benchmark steps except *name*."""
         live = (r for r in self.records.values() if r["tier"] == "benchmark" and r["state"] != "ended")
         return [record for record in live if record["name"] != name]
 
@@ -67,8 +67,8 @@ class Session:
         self.ask("wait", watch=[name], guard=self._guard, slice_s=slice_s)
 
     def silent(self):
-        """Return what parts of the service do not answer now, such as ``decode_1 on node003 (timed out)``."""
-        # Whom a list names does not matter here.
+        """Return the parts of the service that do not answer now, such as ``decode_1 on node003 (timed out)``."""
+        # The steps that the checks list do not matter here.
         checks = [dict(check, listing=None) for check in self.plan.get("checks") or () if not check.get("after")]
         nodes = {step["name"]: step["nodes"][0] for step in self.plan["steps"]}
         wait_id, until, told = uuid.uuid4().hex, time.monotonic() + LOOK_S, []
@@ -84,7 +84,7 @@ class Session:
         ]
 
     def unplanned(self):
-        """Return how the service that runs is not the planned one, such as ``decode_1 does not run``."""
+        """Return how the running service differs from the plan, such as ``decode_1 does not run``."""
         told = []
         for step in self.plan["steps"]:
             record = self.records.get(step["name"])
@@ -96,17 +96,17 @@ class Session:
         return told
 
     def may_load(self):
-        """Return whether parts of the service may be loading now: nobody has seen it healthy, or they start again."""
+        """Return whether parts of the service may be loading: it has not been healthy yet, or they are restarting."""
         return not self.seen_whole or any(step.get("restarts") for step in self.plan["steps"])
 
     def meanwhile(self, point):
-        """Say what was going on when a part of the service ended in a point: the job may have stood still."""
+        """Return the activity when a part of the service ended during a point, including a pause of the job."""
         record, doing = self.records.get(point["step"]["name"]), f"while {point['label']} was measured"
         seconds = stood_still(self.answer, record["started_at"] or "") if record else 0
-        return f"{doing} and the job had stood still for {seconds:.0f} s" if seconds else doing
+        return f"{doing} and the job had been paused for {seconds:.0f} s" if seconds else doing
 
     def dead(self):
-        """Return the records of critical steps of the service that ended and should not have."""
+        """Return the records of critical steps of the service that ended unexpectedly."""
         ended = (self.records.get(name) for name in self._guard)
         return [record for record in ended if record and record["state"] == "ended" and not record["expected"]]
 
@@ -114,12 +114,12 @@ class Session:
 class Measurement:
     """One point.
 
-    Another controller may measure the same point at the same time: its measurement is joined, or its result kept.
+    Another controller may measure the same point at the same time: its measurement is joined, or its result is kept.
 
     :ivar action: measured, attached (its step ran already), evaluated (its step had ended unseen) or kept (another
         controller has measured and evaluated it meanwhile).
-    :ivar restarts: whether a part of the service was started anew meanwhile, or the job stood still, so that another
-        try may do better.
+    :ivar restarts: whether a part of the service was restarted meanwhile, or the job was paused, so that another
+        attempt may succeed.
     """
 
     def __init__(self, session, point, params):
@@ -128,12 +128,12 @@ class Measurement:
         self._name = point["step"]["name"]
         self._result = point_files.result_path(session.plan, point)
         self._seen, self._seen_at = None, time.monotonic()
-        self._attempt = self._last_attempt()  # a later one is not of the past, which ``force`` leaves out
-        self._stood_told = False  # whether it was stopped because the job stood still
+        self._attempt = self._last_attempt()  # ``force`` ignores earlier attempts only
+        self._stood_told = False  # whether it was stopped because the job was paused
         self.action, self.restarts = "measured", False
 
     def run(self):
-        """Return the verdict, which is also beside the result."""
+        """Return the verdict, which is also stored beside the result."""
         kept = self._start()
         if kept:
             return kept
@@ -143,8 +143,11 @@ class Measurement:
             attempt, verdict = self._last_attempt(), self._evaluate(stopped)
             if self._last_attempt() == attempt:
                 break
-            self.action, self.restarts = "attached", False  # another controller measures it again: that counts
-        if self._ours():  # otherwise the files are those of another measurement by now
+            self.action, self.restarts = (
+                "attached",
+                False,
+            )  # another controller measures it again, and that attempt counts
+        if self._ours():  # otherwise the files now belong to another measurement
             write_verdict(self._result, verdict)
         return verdict
 
@@ -153,13 +156,13 @@ class Measurement:
         return self._session.records[self._name]
 
     def _ours(self):
-        """Return the record of the step if it was started for this very point, else None."""
+        """Return the record of the step if it was started for this point, else None."""
         record = self._session.records.get(self._name)
         return record if record and record["digest"] == self._point["step"]["digest"] else None
 
     @property
     def begun(self):
-        """Whether a measurement of this very point runs now, or has ended and nobody has evaluated it yet."""
+        """Whether a measurement of this point is running, or has ended without an evaluation."""
         record = self._ours()
         return bool(record and record["state"] != "ended") or self._ended_unseen()
 
@@ -177,19 +180,19 @@ class Measurement:
         return point_files.unevaluated(self._plan, self._point)
 
     def _counts(self):
-        """Return whether what has been measured is not to be measured again."""
+        """Return whether the existing measurement must not be repeated."""
         return not self._params["force"] or self._last_attempt() > self._attempt
 
     def _start(self):
-        """Start the step if no other controller has; return the verdict when there is nothing left to do."""
+        """Start the step if no other controller has; return the verdict if nothing is left to do."""
         if not self.begun:
-            self._session.ask("status")  # seeing to the service may have taken a while
+            self._session.ask("status")  # the check of the service may have taken a while
         step = start_request(self._point["step"], self._plan["job_id"], self._plan["run_dir"])
         step["deadline_s"] = self._point["deadline_s"]
         while True:
             record = self._ours()
             if record and record["state"] != "ended":
-                self.action = "attached"  # not started: it may end in this moment, and would be replaced
+                self.action = "attached"  # not started: it may end at this moment, and would be replaced
                 return None
             if self._ended_unseen():
                 self.action = "evaluated"
@@ -213,8 +216,8 @@ class Measurement:
         slice_s, until, attempt = FIRST_SLICE_S, 0.0, None
         while self._record["state"] != "ended":
             if not self._ours():
-                return "another controller has begun to measure it with other options or for another service"
-            if self._last_attempt() != attempt:  # ours, or one that another controller has begun meanwhile
+                return "another controller started to measure it with other options or for another service"
+            if self._last_attempt() != attempt:  # ours, or one that another controller started meanwhile
                 self.action = "attached" if attempt else self.action
                 attempt, self._seen_at = self._last_attempt(), time.monotonic()
                 left_s = float(self._point["deadline_s"]) - age_s(self._session.answer, self._record["started_at"])
@@ -245,64 +248,64 @@ class Measurement:
         return self._benchmark.stalled(progress and progress.phase, now - self._seen_at, self._stall_limit())
 
     def _progress(self):
-        """Return the Progress that the load client has shown, or None."""
+        """Return the Progress of the load client, or None."""
         content = point_files.read_json(os.path.join(self._plan["run_dir"], self._point["progress"]))
         return self._benchmark.progress(self._point, content) if content else None
 
     def _stall_limit(self):
-        """Return after how many seconds without a new token or answer the step is stopped; 0: never."""
+        """Return after how many seconds without a new token or response the step is stopped; 0: never."""
         if self._params["stall_timeout_s"] is not None:
             return self._params["stall_timeout_s"]
         limit = self._point.get("stall_timeout_s")
         return limit + self._benchmark.stall_margin_s if limit else 0
 
     def _stood_still(self):
-        """Return why the point says nothing of the service if its job did not run for a while meanwhile, else None."""
+        """Return why the point is not representative if its job was paused meanwhile, else None."""
         begin, end = self._record["started_at"] or "", self._record["ended_at"] or "9"
         seconds = stood_still(self._session.answer, begin, end)
         if not seconds:
             return None
         self.restarts = True
         return (
-            f"the job stood still for {seconds:.0f} s meanwhile: Slurm suspended it, or its first node was stopped or "
+            f"the job was paused for {seconds:.0f} s meanwhile: Slurm suspended it, or its first node was stopped or "
             "overloaded"
         )
 
     def _evaluate(self, stopped):
-        """Return the verdict from the files, from how the step ended, and from what happened to the service."""
+        """Return the verdict from the files, the end of the step, and the events of the service."""
         record = self._record
         reasons, raw, sealed = self._what_came(stopped)
         critical, allowed = self._service_gaps(record)
         stood = self._stood_still()
         reasons += [stood] if stood and not self._stood_told else []
-        if reasons:  # a step whose client was lost may be on its way out
+        if reasons:  # a step whose client was lost may be ending
             critical += self._suspects()
             critical += self._silent()
         figures = self._benchmark.figures(raw) if raw else None
         times = (record["started_at"], record["ended_at"])
         try:
             verdict = make_verdict(self._point, reasons + critical, figures, sealed, times)
-        except OSError as error:  # another controller, which was faster, has set it aside
-            reasons.append(f"its result file cannot be read any more: {error.strerror}")
+        except OSError as error:  # another controller has set it aside first
+            reasons.append(f"its result file can no longer be read: {error.strerror}")
             verdict = make_verdict(self._point, reasons + critical, figures, None, times)
         return dict(verdict, service_gaps=allowed) if allowed else verdict
 
     def _what_came(self, stopped):
-        """Return (reasons, content of the result or of what there is of it, path of the result if it is one)."""
+        """Return (reasons, content of the result or partial result, path of the result if complete)."""
         benchmark, expect, share = self._benchmark, self._point["expect"], self._params["min_completed"]
         if self._record["exit_code"] == 0 and not stopped:
             try:
                 self._await_file()
                 raw = benchmark.read(self._result)
             except Error as error:
-                return [f"the load client ended well, but {error.msg}"], None, None
+                return [f"the load client succeeded, but {error.msg}"], None, None
             return benchmark.evaluate(raw, expect, share), raw, self._result
         raw = benchmark.read_partial(self._result)
         reasons = [stopped or self._how_it_ended(raw)]
         return reasons + (benchmark.evaluate_partial(raw, expect, share) if raw else []), raw, None
 
     def _await_file(self):
-        """Give a shared disk the time to show a file that another node has written."""
+        """Wait until a shared disk shows a file from another node."""
         until = time.monotonic() + SHARED_DISK_S
         while not os.path.exists(self._result) and time.monotonic() < until and self._written():
             time.sleep(0.2)
@@ -322,27 +325,27 @@ class Measurement:
         return f"{text}: {why[:300]}" if why else text
 
     def _suspects(self):
-        """Return what is odd about steps that still count as running."""
+        """Return the anomalies of steps that still count as running."""
         records = (self._session.records.get(step["name"]) or {} for step in self._plan["steps"])
         return [f"{r['name']}: {r['reason']}" for r in records if r and r["state"] != "ended" and r["reason"]]
 
     def _silent(self):
-        """Return what does not answer although its step has not ended, as on a node that was cut off."""
+        """Return the parts that do not answer although their step has not ended, as on an unreachable node."""
         silent = []
-        with contextlib.suppress(Error):  # the job may be ending, which the next request tells
+        with contextlib.suppress(Error):  # the job may be ending, which the next request reports
             silent = [] if self._session.dead() else self._session.silent()
         return [f"parts of the service did not answer afterwards: {', '.join(silent)}"] if silent else []
 
     def _service_gaps(self, own):
-        """Return how the service was not the planned one while the point was measured.
+        """Return how the service differed from the plan while the point was measured.
 
-        First what makes the point invalid, then the gaps that the job's ``faults`` allow.
+        First the reasons that make the point invalid, then the gaps that the job's ``faults`` allow.
         """
         begin, end = own["started_at"] or "", own["ended_at"] or "9"
         session, steps = self._session, self._plan["steps"]
         found = gaps_between(steps, session.records, session.answer.get("ends") or (), begin, end)
-        # A part that lives again may do better in another try: it is restarted by itself, or by the run that found a
-        # measurement which nobody watched.
+        # A restarted part may succeed in another attempt: the holder restarts it, or the run that found an abandoned
+        # measurement.
         lost = [step for step in steps if step["name"] in found.steps]
         alive = [step for step in lost if (session.records.get(step["name"]) or {}).get("state", "ended") != "ended"]
         unwatched = self.action != "measured"
@@ -350,7 +353,7 @@ class Measurement:
         return self._beside(begin, end) + found.critical, found.allowed
 
     def _beside(self, begin, end):
-        """Return which other points were measured between two times."""
+        """Return the other points that were measured between two times."""
         return [
             f"{record['name']} was measured at the same time"
             for record in self._session.records.values()

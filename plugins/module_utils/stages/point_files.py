@@ -1,10 +1,10 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The files of a point: what is there already, here or in an earlier run, and what must not be written over.
+"""The files of a point: existing ones, here or in an earlier run, and their protection against overwriting.
 
-Nothing that is cut off between two renames counts for what it is not: a result without a verdict would be evaluated by
-the next run, so a verdict is the last of the files that go and the first that comes.
+An interruption between two renames is harmless: a result without a verdict would be evaluated by the next run, so the
+verdict is the last file to be moved away and the first to be restored.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from ..results.earlier import own_attempt, standing_for
 from ..results.verdict import may_stand, read_verdict, standing, why_unsealed, write_verdict
 
 __all__ = ["standing_for"]
-CHOOSING = ("concurrencies",)  # the run options that choose points
-LOCK_S = 10.0  # far longer than some renames take; whoever has the lock then was stopped
+CHOOSING = ("concurrencies",)  # the run options that select points
+LOCK_S = 10.0  # far longer than a few renames take; a process that still has the lock was stopped
 
 
 def wanted(params):
-    """Return ``{run option: values}`` of what chooses points, see :meth:`Benchmark.choose`."""
+    """Return ``{run option: values}`` of the options that select points, see :meth:`Benchmark.choose`."""
     return {option: params.get(option) or [] for option in CHOOSING}
 
 
@@ -42,9 +42,9 @@ def kept_verdict(plan, point):
 
 
 def bring_back(plan, point):
-    """Make the newest valid measurement of *point* that was set aside the current one again, and set that one aside.
+    """Restore the newest valid measurement of *point* that was set aside, and set the current one aside.
 
-    Return it (Found), or None: there is none any more, or another controller was faster.
+    Return it (Found), or None if there is none or another controller was faster.
     """
     target = result_path(plan, point)
     with _alone(os.path.dirname(target)):
@@ -52,7 +52,7 @@ def bring_back(plan, point):
         if not found:
             return None
         aside = _set_aside(target)
-        # A half of it that was left at the current names has gone along.
+        # A partial measurement at the current names has been moved with it.
         verdict, result = (
             files_of(attempt_path(target, number or aside)) for number in (found.verdict_number, found.result_number)
         )
@@ -86,13 +86,13 @@ def take_over(plan, point, found):
 
 
 def set_aside(result):
-    """Rename what an earlier measurement left at *result*: evidence is never written over."""
+    """Rename what an earlier measurement left at *result*: evidence is never overwritten."""
     with _alone(os.path.dirname(result)):
         _set_aside(result)
 
 
 def _set_aside(result):
-    """Do it; return the number that it has now, None if nothing was there."""
+    """Set a measurement aside; return its number, None if there was nothing."""
     known = numbers(result)
     number = next(number for number in range(1, len(known) + 2) if number not in known)
     moved = [_rename(old, new) for old, new in zip(files_of(result), files_of(attempt_path(result, number)))]
@@ -100,7 +100,7 @@ def _set_aside(result):
 
 
 def _rename(old, new):
-    """Rename a file; return False if it is not there."""
+    """Rename a file; return False if it does not exist."""
     try:
         os.rename(old, new)
     except FileNotFoundError:
@@ -110,10 +110,10 @@ def _rename(old, new):
 
 @contextlib.contextmanager
 def _alone(folder):
-    """Keep other controllers from renaming files in *folder* meanwhile, where its file system knows locks."""
+    """Prevent other controllers from renaming files in *folder*, if its file system supports locks."""
     try:
         lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    except FileNotFoundError:  # then nothing is in it
+    except FileNotFoundError:  # then it has no files
         yield
         return
     until = time.monotonic() + LOCK_S
@@ -124,7 +124,7 @@ def _alone(folder):
                 break
             except BlockingIOError:
                 time.sleep(0.05)
-            except OSError:  # a file system that knows no locks
+            except OSError:  # a file system without locks
                 break
         yield
     finally:
@@ -132,7 +132,7 @@ def _alone(folder):
 
 
 def read_json(path):
-    """Return the JSON object stored at *path*, or None when there is none."""
+    """Return the JSON object stored at *path*, or None."""
     try:
         with open(path, encoding="utf-8") as stream:
             value = json.load(stream)
@@ -142,6 +142,6 @@ def read_json(path):
 
 
 def unevaluated(plan, point):
-    """Return whether *point* has a result but no verdict: its controller went away before the end."""
+    """Return whether *point* has a result but no verdict: its controller ended too early."""
     result = result_path(plan, point)
     return os.path.exists(result) and read_verdict(result) is None

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Look at the nodes before models load: one step over all of them, in which every node reports on itself."""
+"""Check the nodes before models load: one step over all of them, in which every node reports on itself."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ ARGUMENT_SPEC = {
 }
 OPTIONS = {"required_one_of": [("plan_path", "plan")]}
 NAME, TABLE, PROGRAM = "preflight", ".preflight-{nonce}.json", "node_check"
-OLD_S = 3600.0  # no preflight takes so long: a table of this age is nobody's any more
-SHARED_DISK_S = 10.0  # how long a report that another node wrote may stay unseen
+OLD_S = 3600.0  # no preflight takes this long: an older table is abandoned
+SHARED_DISK_S = 10.0  # how long a report from another node may stay invisible
 
 
 def run(params, ctx):
     """Return ``{changed, nodes, problems, notes, cleaned, duration_s, skipped_because}``; Error names the bad nodes.
 
-    Nothing is done when all steps of the service run already.
+    Nothing is done if all steps of the service are running.
     """
     began = time.monotonic()
     plan = params.get("plan") or load_plan(params["plan_path"])
@@ -60,7 +60,7 @@ def run(params, ctx):
         return dict(none, skipped_because="all steps run already")
     reports, sent, back = found
     problems = [dict(problem, node=one["node"]) for one in reports for problem in one["problems"]]
-    if any(problem["check"] == "port" for problem in problems):  # perhaps another controller started them meanwhile
+    if any(problem["check"] == "port" for problem in problems):  # another controller may have started them meanwhile
         alive = {record["name"] for record in talk.request("status")["steps"] if record["state"] != "ended"}
         problems = [problem for problem in problems if problem.get("step") not in alive]
     problems += _clocks(reports, sent, back, params["clock_skew_s"])
@@ -90,9 +90,9 @@ def run(params, ctx):
 
 
 def _look(plan, talk, params, ctx):
-    """Return (reports in the order of the nodes, when they were asked for, when all were back).
+    """Return (reports in the order of the nodes, the times of the request and of the last report).
 
-    None when there is nothing to look for, as all steps run.
+    None if all steps are running, so that no check is needed.
     """
     until, looks = time.monotonic() + params["timeout_s"], 0
     while True:
@@ -107,10 +107,10 @@ def _look(plan, talk, params, ctx):
             if not missing:
                 return [reports[one["name"]] for one in plan["nodes"]], sent, back
             looks += 1
-            if looks > 1:  # the first time another controller's look, or a shared disk, may have got in the way
+            if looks > 1:  # the first time another controller's preflight, or a shared disk, may be the cause
                 raise Error(f"Preflight of job {plan['job_id']}: no report of {', '.join(missing[:8])} was found.")
         elif time.monotonic() > until:
-            raise Error(f"Other controllers looked at the nodes of job {plan['job_id']} all the time. Try again.")
+            raise Error(f"Other controllers checked the nodes of job {plan['job_id']} continuously. Run again.")
 
 
 def _runs(step, record):
@@ -120,8 +120,8 @@ def _runs(step, record):
 def _records(talk, until, ctx):
     """Return the records of the steps by name once no preflight of another controller runs.
 
-    Each controller looks by itself: what it wants to know, and may clean, is in its own table. After *until* (monotonic
-    seconds) the other's step is ended: whoever started it is gone, or would have ended it.
+    Each controller runs its own preflight: its table has its questions, and what it may clean. After *until* (monotonic
+    seconds) the other's step is ended: its controller has gone, or would have ended it.
     """
     answer, told = talk.request("status"), False
     while True:
@@ -136,13 +136,13 @@ def _records(talk, until, ctx):
             answer = talk.request("stop", names=others)
             return {record["name"]: record for record in answer["steps"]}
         if not told:
-            ctx.progress("another controller looks at the nodes; waiting for it")
+            ctx.progress("another controller checks the nodes; waiting for it")
             told = True
         answer = talk.request("wait", watch=others, guard=[], slice_s=min(2.0, max(0.1, left_s)))
 
 
 def _table(plan, waiting, records, params):
-    """Return what every node has to look at."""
+    """Return the table of checks for every node."""
     names = {step["name"] for step in waiting}
     alive = {r["name"] for r in records.values() if r["state"] != "ended"}
     used = {node for step in plan["steps"] if step["name"] in alive for node in step["nodes"]}
@@ -151,7 +151,7 @@ def _table(plan, waiting, records, params):
         for one in plan["nodes"]
     }
     busy = {(node, r["log"]) for r in records.values() if r["state"] != "ended" for node in r["nodes"] or ()}
-    for record in (one for one in records.values() if one["tier"] != NAME):  # we write to our own log right now
+    for record in (one for one in records.values() if one["tier"] != NAME):  # we are writing to our own log
         for node in record["nodes"] or () if record["state"] == "ended" else ():
             log = record["log"].replace(record["nodes"][0], node, 1)
             if node in nodes and (node, record["log"]) not in busy:
@@ -160,7 +160,7 @@ def _table(plan, waiting, records, params):
     seen = set()
 
     def add(node, port, step, sure):
-        # What a step that is about to be replaced holds now is free once it ends.
+        # Resources of a step that will be replaced are free once it ends.
         if node in nodes and step in names - alive and (node, port) not in seen:
             seen.add((node, port))
             nodes[node]["ports"].append([port, step, sure])
@@ -182,25 +182,25 @@ def _table(plan, waiting, records, params):
     return {
         "run_dir": plan["run_dir"],
         "output_dir": os.path.dirname(plan["run_dir"]),
-        # What a job that is over left behind is cleaned on the nodes, where preflight_node.is_over() says so.
+        # The nodes clean up after jobs that are over, see is_over() in node_check/main.py.
         "job_id": plan["job_id"],
         "live": [job["id"] for job in commands.jobs()],
         "cluster": commands.cluster(),
         "nodes": nodes,
         "limits": {"free_mib": params["min_free_mib"], "shm_mib": params["min_shm_mib"]},
         "clean": params["clean"],
-        # A report without it is of another look: cached by a shared disk, or another controller's.
+        # A report without it is from another preflight: cached by a shared disk, or another controller's.
         "nonce": uuid.uuid4().hex,
-        # What a later step than this one started is none of the leftovers.
+        # Processes of later steps than this one are not leftovers.
         "newest_step": max((number_of(record["step_id"]) for record in records.values()), default=-1),
         "longest_s": params["timeout_s"],
     }
 
 
 def _ask(plan, talk, table, params, ctx):
-    """Run the step; return ({node: report} as far as they are seen, when it was sent, when all were back).
+    """Run the step; return ({node: report} as far as visible, the times of the request and of the last report).
 
-    None when another controller was faster, so that its step runs.
+    None if another controller was faster, so that its step runs.
     """
     names, nonce = [one["name"] for one in plan["nodes"]], table["nonce"]
     path = os.path.join(plan["run_dir"], TABLE.format(nonce=nonce))
@@ -245,7 +245,7 @@ def _ask(plan, talk, table, params, ctx):
     failed = [record for record in records if record["exit_code"] != 0]
     if failed:
         still_there(talk)
-        raise step_error(failed, plan["run_dir"], "while the nodes were looked at")
+        raise step_error(failed, plan["run_dir"], "while the nodes were checked")
     return _read(plan, names, nonce, attempts), sent, back
 
 
@@ -255,7 +255,7 @@ def _remove(path):
 
 
 def _remove_old(run_dir, path):
-    """Remove the tables of controllers that were killed, by the clock that gave *path*, the newest one, its time."""
+    """Remove the tables of killed controllers, by the clock that dated *path*, the newest one."""
     newest = os.stat(path).st_mtime
     for other in glob.glob(os.path.join(glob.escape(run_dir), TABLE.format(nonce="*"))):
         with contextlib.suppress(OSError):
@@ -264,7 +264,7 @@ def _remove_old(run_dir, path):
 
 
 def _steps(plan, names, table):
-    """Return the step over all nodes, or one for each part of a heterogeneous job: no step spans two of them."""
+    """Return the step over all nodes, or one for each component of a heterogeneous job: a step cannot span them."""
     parts = plan.get("parts") or [names]
     return [
         {
@@ -277,14 +277,14 @@ def _steps(plan, names, table):
             "log": f"logs/%N_{NAME}.out",
             "critical": False,
             "stop_grace_s": 2,
-            "digest": NAME,  # one that runs already, for another controller, is left alone
+            "digest": NAME,  # a running one of another controller is left alone
         }
         for number, nodes in enumerate(parts)
     ]
 
 
 def _read(plan, names, nonce, attempts):
-    """Return {node: report} of those that are seen, for which it waits a while."""
+    """Return {node: report} of the visible reports, after a short wait."""
     reports, until = {}, time.monotonic() + SHARED_DISK_S
     while True:
         for name in set(names) - set(reports):
@@ -297,7 +297,7 @@ def _read(plan, names, nonce, attempts):
 
 
 def _report(plan, name, nonce, attempts):
-    """Return the report with *nonce* of the node *name*, None if there is none yet.
+    """Return the report with *nonce* of the node *name*, None if it does not exist yet.
 
     :param attempts: numbers under which the holder sets the log aside when another controller starts its own step.
     """
@@ -305,13 +305,13 @@ def _report(plan, name, nonce, attempts):
     for path in (log, *(f"{log}.{attempt}" for attempt in attempts)):
         with contextlib.suppress(OSError, ValueError), open(path, encoding="utf-8", errors="replace") as stream:
             for line in stream:
-                if nonce in line:  # after what a site's TaskProlog prints, perhaps without an end of its line
+                if nonce in line:  # after output of a site's TaskProlog, perhaps on the same line
                     return json.loads(line[line.index('{"node"') :])
     return None
 
 
 def _notes(reports, ignore):
-    """Return a line on each check that nodes could not do, so that nobody takes it for one that went well."""
+    """Return a line on each check that nodes could not do, so that it does not count as passed."""
     found = {}
     for one in reports:
         for left in one["unchecked"]:
@@ -324,18 +324,18 @@ def _notes(reports, ignore):
 
 
 def _left(reports, clean):
-    """Return a line on each thing that a node would have removed, had it been told to."""
+    """Return a line on each leftover that a node would have removed if requested."""
     if clean:
         return []
     return [f"{one['node']}: left behind and not removed: {what}" for one in reports for what in one["stale"]]
 
 
 def _clocks(reports, sent, back, limit_s):
-    """Return the problems of clocks: each was read between *sent* and *back*, by the clock of this host."""
+    """Return the problems of clocks: each was read between *sent* and *back*, on this host's clock."""
     found = []
     for one in reports:
         skew = max(sent - one["time"], one["time"] - back, 0.0)
         if skew > limit_s:
-            text = f"its clock is {skew:.0f} s off that of the submit host"
+            text = f"its clock differs from that of the submit host by {skew:.0f} s"
             found.append({"check": "clock", "fatal": False, "text": text, "node": one["node"]})
     return found

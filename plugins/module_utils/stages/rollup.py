@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Entry of the module ``rollup``: write rollup.json and rollup.csv, unless they say the same already."""
+"""Entry of the module ``rollup``: writes rollup.json and rollup.csv if their content changes."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def run(params, ctx):
     """Return ``{changed, rollup, path, csv_path, text_path, valid, reasons, chosen_valid, ..., table, diff}``.
 
     ``valid`` and ``reasons`` are about all points of the plan; ``chosen_valid`` and ``chosen_reasons`` about those in
-    ``concurrencies``, and ``left_out`` names the others. In check mode nothing is written: ``table`` is what the rollup
-    would say, ``diff`` has it before and after, and both verdicts are None while there are points to measure.
+    ``concurrencies``, and ``left_out`` names the others. In check mode nothing is written: ``table`` is of the future
+    rollup, ``diff`` has it before and after, and both verdicts are None while there are points to measure.
     """
     plan = params.get("plan") or load_plan(params["plan_path"])
     path, csv_path, text_path = (os.path.join(plan["run_dir"], "rollup." + kind) for kind in ("json", "csv", "txt"))
@@ -71,7 +71,7 @@ def run(params, ctx):
 
 
 def _coming(plan):
-    """Return ``{name of a point: Found}`` of the points that would be kept from an attempt, or taken over."""
+    """Return ``{name of a point: Found}`` of the points that would be restored or taken over."""
     found = {}
     for point in (plan.get("benchmark") or {}).get("points") or ():
         verdict, reasons, _state = standing(point, os.path.join(plan["run_dir"], point["result"]))
@@ -81,7 +81,7 @@ def _coming(plan):
 
 
 def read_rollup(path):
-    """Return the rollup stored at *path*, or None when there is none that can be read."""
+    """Return the rollup stored at *path*, or None if it cannot be read."""
     try:
         with open(path, encoding="utf-8") as stream:
             rollup = json.load(stream)
@@ -91,7 +91,7 @@ def read_rollup(path):
 
 
 def _same(before, after):
-    """Return whether two rollups say the same, apart from when they were made."""
+    """Return whether two rollups are equal apart from their time."""
     if before is None:
         return False
     return _content(before) == _content(after)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Entry of the module run_info: how far a run is, from its directory, Slurm and the holder."""
+"""Entry of the module run_info: the state of a run, from its directory, Slurm and the holder."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ STAGE = re.compile(r"^TASK \[srt\.slurm\.(\w+) : ")
 
 
 def run(params, ctx):
-    """Return how far the run is, and the same as a ``text``; see the module's documentation."""
+    """Return the state of the run, also as ``text``; see the module's documentation."""
     del ctx
     found = runs.find(params)
     plan, steps, holder = found.read_json("plan.json"), list(found.steps().values()), found.holder()
@@ -76,7 +76,7 @@ def _workers(plan, steps):
 
 
 def _service(plan, steps, holder, time_left_s):
-    """Return {url, planned, running, left_s, ends_by} of a service that stays up by itself; None if there is none."""
+    """Return {url, planned, running, left_s, ends_by} of a service that stays up without a controller, or None."""
     if not holder or holder["ending"]:
         return None
     planned = {step["name"]: step.get("critical") for step in (plan or {"steps": []})["steps"]}
@@ -98,12 +98,12 @@ def _point(found, plan, point, steps):
 
     state: done, invalid, running, waiting, not_measured.
     """
-    plan = dict(plan, run_dir=found.run_dir)  # it may have been copied
+    plan = dict(plan, run_dir=found.run_dir)  # the directory may have been copied
     verdict = read_verdict(point_files.result_path(plan, point)) or {}
     record = next((one for one in steps if one["name"] == point["step"]["name"]), {})
     state = "waiting" if found.live or found.waits or not found.slurm_answered else "not_measured"
     if not verdict.get("valid") and (found.waits or found.is_earlier(verdict.get("ended_at"))):
-        verdict = {}  # it is measured again
+        verdict = {}  # it is being measured again
     if verdict.get("digest", point["digest"]) == point["digest"] and verdict:
         state = "done" if verdict.get("valid") else "invalid"
     elif state == "waiting" and record.get("state") in ("starting", "running", "unowned"):
@@ -122,7 +122,7 @@ def _point(found, plan, point, steps):
 
 
 def _stage(found, plan, steps, points, played):
-    """Return the stage that the run is in; ``ended`` when its job is gone."""
+    """Return the stage of the run; ``ended`` if its job is gone."""
     if not found.slurm_answered:
         return "unknown"
     if not found.live:
@@ -130,7 +130,7 @@ def _stage(found, plan, steps, points, played):
     if found.job["state"] not in ("RUNNING", *STANDS_STILL):
         return "allocation"
     told = [match.group(1) for match in map(STAGE.match, played) if match]
-    if told:  # a playbook inside the job says so itself
+    if told:  # from the output of a playbook inside the job
         return "kept" if any(line.startswith("PLAY RECAP") for line in played) else told[-1]
     begun = {record.get("tier") for record in steps if record.get("state") != "ended"}
     if any(point["state"] == "running" for point in points):
@@ -152,14 +152,14 @@ def _played(run_dir, events):
 
 
 def _written_end(found):
-    """Return why the holder ended the job, or the attempt that the job waits to follow; None when it did not."""
+    """Return why the holder ended the job, or the job attempt before the one that is pending; None if it did not."""
     times = [event.get("t") for event in found.events() if event.get("event") == "holder"]
-    follows = not found.waits and times and found.is_earlier(times[-1])  # its own holder did not begin yet
+    follows = not found.waits and times and found.is_earlier(times[-1])  # its own holder has not started yet
     return None if follows else job_end.written_end(found.run_dir)
 
 
 def _requeue(found, events):
-    """Return in words that a job waits to start again, or is completing before that; None when it does not."""
+    """Return in words that a job is pending again, or completing before that, or None."""
     one = next((event for event in events if event.get("phase") == journal.REQUEUE), None)
     attempt = f"attempt {one['attempt']} of {one['attempts']}" if one else "it"
     waits = found.waits and (one or found.events())
@@ -168,7 +168,7 @@ def _requeue(found, events):
 
 
 def _log(found, steps, points):
-    """Return the log whose end tells most: the playbook's, the running point's, the failed step's, the job's own."""
+    """Return the most relevant log: the playbook's, the running point's, the failed step's or the job's."""
     candidates = [detached.log_path(found.run_dir)]
     running = {point["name"] for point in points if point["state"] == "running"}
     failed = [record for record in steps if record.get("state") == "ended" and not record.get("expected")]
@@ -179,7 +179,7 @@ def _log(found, steps, points):
 
 
 def _seconds_until(when):
-    """Return the whole seconds until a time of Slurm, 0 for one that is over; None for none."""
+    """Return the whole seconds until a time of Slurm, 0 if it has passed, None without one."""
     left = _seconds_since(when)
     return None if left is None else max(0, -left)
 
@@ -193,7 +193,7 @@ def _seconds_since(when):
 
 
 def text(status):
-    """Return *status* as a few lines for people."""
+    """Return *status* as a few lines of text."""
     job, points = status["job"], status["points"]
     state = f"{job['state']}" + (f" ({job['reason']})" if job["reason"] not in (None, "None") else "")
     stage = f"in its stage {status['stage']}" if job["state"] in STANDS_STILL else f"stage {status['stage']}"
@@ -205,13 +205,13 @@ def text(status):
         lines[0] += f", waiting for {duration(max(0, job['waits_s']))}"
     end = status["ending"] and status["ending"]["reason"]
     if status["requeue"]:
-        lines.append(status["requeue"] + (f"; the attempt before ended: {end}" if end else ""))
+        lines.append(status["requeue"] + (f"; the previous job attempt ended: {end}" if end else ""))
     elif end:
         lines.append(f"{'is ending' if status['live'] else 'ended'}: {end}")
     if status["trouble"]:
         lines.append(f"trouble: {status['trouble']}")
     workers = status["workers"]
-    if workers["planned"] and job["state"] not in WAITING:  # else there is nothing to run yet
+    if workers["planned"] and job["state"] not in WAITING:  # otherwise nothing runs yet
         lines.append(f"workers: {workers['running']} of {workers['planned']} running")
     if status["stage"] == "kept" and status["service"] and status["service"]["url"]:
         lines.append(f"service: {status['service']['url']}")

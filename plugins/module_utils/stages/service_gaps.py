@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Was the service that of the plan, and whole, for all of the time in which a point was measured? Knows no holder."""
+"""Service gaps: whether the service matched the plan and was complete during a measurement."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 
 @dataclass
 class ServiceGaps:
-    """How it was not.
+    """The gaps of a measurement.
 
-    :ivar critical: what makes the point invalid, in words.
-    :ivar allowed: gaps of steps that the job can do without.
-    :ivar steps: names of the steps of either.
+    :ivar critical: reasons that make the point invalid, in words.
+    :ivar allowed: gaps of steps that are not critical.
+    :ivar steps: names of the affected steps.
     """
 
     critical: list = field(default_factory=list)
@@ -25,12 +25,12 @@ class ServiceGaps:
 def gaps_between(steps, records, ends, begin, end):
     """Return the :class:`ServiceGaps` between two times (UTC text; all times are the holder's).
 
-    A step that died and runs again since has a record that tells nothing of it: its ends do. A step whose presence is
-    not known for the whole time was not there.
+    The record of a restarted step does not show that it was lost; its ends do. A step counts as absent unless it is
+    known to have run all the time.
 
     :param steps: the service's steps of the plan.
     :param records: {name: the holder's latest record of the step}.
-    :param ends: what the holder remembers of ends, each ``{name, attempt, digest, from, to, reason, ...}``.
+    :param ends: the ends recorded by the holder, each ``{name, attempt, digest, from, to, reason, ...}``.
     """
     found, lives = ServiceGaps(), {}
     for one in ends:
@@ -49,7 +49,7 @@ def gaps_between(steps, records, ends, begin, end):
 
 
 def _of_one(step, lives, begin, end):
-    """Return (gaps of one step, how it was another one); *lives* are its attempts in order, "to" None: it runs."""
+    """Return (gaps of one step, its differences from the plan); *lives* are its attempts, "to" None: running."""
     name = step["name"]
     present = [one for one in lives if one["from"] and one["from"] <= end and (one["to"] or "9") >= begin]
     if not present:
@@ -58,9 +58,9 @@ def _of_one(step, lives, begin, end):
     told, other = [], []
     for one in present:
         if one["digest"] != step["digest"]:
-            other = [f"{name} is not the one of the plan: it has other options"]
+            other = [f"{name} does not match the plan: it has other options"]
         if one["from"] >= begin:
-            told.append(f"{name} was started anew during the measurement")
+            told.append(f"{name} was restarted during the measurement")
         if one["to"] and one["to"] <= end:
             told.append(f"{name} ended during the measurement: {one['reason']}")
     return told, other

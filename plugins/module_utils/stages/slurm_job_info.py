@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Entry of the module slurm_job_info: the allocation that slurm_job would find, without any change."""
+"""Entry of the module slurm_job_info: finds the allocation as slurm_job does, without any change."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ RETURNED = ("job", "log", "notes")
 
 
 def run(params: dict, ctx) -> dict:
-    """Return ``{changed, job, log, notes}`` of the allocation; ``job`` is None when there is none.
+    """Return ``{changed, job, log, notes}`` of the allocation; ``job`` is None if there is none.
 
     Raises Error if several jobs match, or if the job belongs to another output directory.
     """

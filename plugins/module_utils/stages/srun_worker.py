@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One stage of steps: started where they do not run as planned, stopped, or started anew."""
+"""Entry of the module srun_worker: starts, stops or restarts the steps of one stage."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ PLANNED = {
 
 
 def run(params, ctx):
-    """Bring the chosen steps of a plan to the wanted state; see the module's documentation."""
+    """Bring the selected steps of a plan to the requested state; see the module's documentation."""
     stage = _Stage(params, ctx)
     return stage.stop() if params["state"] == "stopped" else stage.start()
 
@@ -56,7 +56,7 @@ class _Stage:
         unknown = set(params["names"]) - {s["name"] for s in self.plan["steps"]}
         if unknown:
             raise Error(
-                f"The plan has no step {', '.join(sorted(unknown))}. It has: "
+                f"The plan has no step {', '.join(sorted(unknown))}. Its steps: "
                 f"{', '.join(s['name'] for s in self.plan['steps'][:40])}."
             )
         self.planned = ctx.check_mode
@@ -71,7 +71,7 @@ class _Stage:
         )
 
     def _leftover(self, records):
-        """Return the live steps of this stage that the plan no longer has: they would keep GPUs and ports."""
+        """Return the running steps of this stage that are no longer in the plan: they would keep GPUs and ports."""
         if self.params["names"]:
             return []
         planned = {s["name"] for s in self.plan["steps"]}
@@ -85,7 +85,7 @@ class _Stage:
         ]
 
     def _stale(self, records):
-        """Return the names of live steps that are older than a step they need: what they registered there is lost."""
+        """Return the names of running steps that are older than a step they need: their registration there is lost."""
         stale = set()
         for step in self.steps:
             record = records.get(step["name"])
@@ -97,7 +97,7 @@ class _Stage:
         return stale
 
     def _records(self):
-        """Return the holder's records in check mode; none where nobody can be asked."""
+        """Return the holder's records in check mode; none without a holder."""
         try:
             self.driver.patience_s = 0.0
             return self.driver.request("status", renew=False, timeout_s=10.0)["steps"]
@@ -105,7 +105,7 @@ class _Stage:
             return []
 
     def start(self):
-        """Start what does not run as planned, keep the rest, wait until all run and are ready."""
+        """Start steps that do not run as planned, keep the others, and wait until all are running and ready."""
         restart = self.params["state"] == "restarted"
         asks = [srun.start_request(step, self.job_id, self.run_dir) for step in self.steps]
         if self.planned:
@@ -121,7 +121,7 @@ class _Stage:
         for ask in asks:
             ask["restart"] = ask["name"] in stale
         if stale:
-            self.ctx.progress(f"started anew after what they need: {', '.join(sorted(stale))}")
+            self.ctx.progress(f"restarted after the steps that they need: {', '.join(sorted(stale))}")
         leftover = self._leftover(known)
         if leftover:
             self.driver.request("stop", names=[r["name"] for r in leftover])
@@ -185,7 +185,7 @@ class _Stage:
             raise Error(f"Job {self.job_id}: {msg} Logs are in {self.run_dir}/logs.", **evidence)
 
     def stop(self):
-        """End the chosen steps, and what else runs in the stage; nothing to do when the job is gone."""
+        """End the selected steps, and others running in the stage; there is nothing to do if the job is gone."""
         names = [s["name"] for s in self.steps]
         try:
             records = {
@@ -236,7 +236,7 @@ class _Stage:
         return row
 
     def _diff(self, listed):
-        """Show the srun line and the environment of each step that is started."""
+        """Show the srun line and the environment of each step to start."""
         fresh = {row["name"] for row in listed if row["action"] in ("start", "replace", "started", "replaced")}
         ended = [
             f"{row['name']} on {','.join(row['nodes'] or [])}\n"

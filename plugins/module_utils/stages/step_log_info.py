@@ -21,8 +21,8 @@ ARGUMENT_SPEC = dict(
     follow={"type": "bool", "default": False},
     timeout_s={"type": "float", "default": 0.0},
 )
-PLAYBOOK, JOB = "playbook", "job"  # logs that are no step's
-LOOK_S = 2.0  # how often it is asked whether the step still runs
+PLAYBOOK, JOB = "playbook", "job"  # logs that do not belong to a step
+LOOK_S = 2.0  # how often to check whether the step is still running
 
 
 def run(params, ctx):
@@ -47,19 +47,19 @@ def _paths(found, name, node):
     planned = next((step for step in steps if step["name"] == name), None)
     if not planned and not record:
         known = ", ".join([PLAYBOOK, JOB, *sorted({step["name"] for step in steps} | set(found.steps()))])
-        raise Error(f"The run has no step {name}. It has: {known}.")
+        raise Error(f"The run has no step {name}. Its steps: {known}.")
     if planned:
         nodes, log = planned["nodes"], planned["log"]
     else:  # a step of an earlier plan: its record names the log of its first node
         nodes, log = record["nodes"], record["log"]
     if node and node not in nodes:
-        raise Error(f"Step {name} is not on {node}. It is on {', '.join(nodes)}.")
+        raise Error(f"Step {name} is not on {node}. Its nodes: {', '.join(nodes)}.")
     chosen = [node] if node else nodes
     return list(dict.fromkeys(os.path.join(found.run_dir, log.replace("%N", one)) for one in chosen))
 
 
 def _state(found, name):
-    """Return the state of what writes the log: running or ended, or another state of a step."""
+    """Return the state of the log's writer: running or ended, or another state of a step."""
     if name in (PLAYBOOK, JOB):
         return "running" if found.live else "ended"
     record = found.steps().get(name)
@@ -69,7 +69,7 @@ def _state(found, name):
 
 
 def _follow(found, name, paths, params, ctx):
-    """Show the last lines and then every new one until the step has ended, or the time is over."""
+    """Show the last lines and then new ones until the step has ended, or the time limit."""
     places = {path: _start(path, params["lines"]) for path in paths}
     rest = dict.fromkeys(paths, "")
     until = time.monotonic() + (params["timeout_s"] or float("inf"))
@@ -97,13 +97,13 @@ def _over(found, name):
     try:
         job = next(iter(commands.jobs(job_id=found.job_id, timeout_s=10.0, patience_s=0.0)), None)
     except Error:
-        return False  # Slurm may come back
+        return False  # Slurm may be back later
     found.job, found.slurm_answered = job, True
     return _state(found, name) == "ended"
 
 
 def _start(path, lines):
-    """Return where the last *lines* lines of a file begin: the file's inode, None without one, and bytes."""
+    """Return (inode, None without a file; offset in bytes) of the start of the last *lines* lines of a file."""
     try:
         with open(path, "rb") as stream:
             inode = os.fstat(stream.fileno()).st_ino
@@ -122,7 +122,7 @@ def _show_new(path, places, rest, several, ctx):
     try:
         with open(path, "rb") as stream:
             now = os.fstat(stream.fileno())
-            if now.st_ino != inode or now.st_size < place:  # a new attempt: the log of the last one was set aside
+            if now.st_ino != inode or now.st_size < place:  # a new step attempt: the log of the last one was set aside
                 place = 0
             stream.seek(place)
             content = stream.read(1 << 20)

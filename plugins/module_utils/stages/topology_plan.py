@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Entry of the module topology_plan: builds the plan and writes it into the run directory."""
+"""Entry of the module topology_plan: makes the plan and writes it to the run directory."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PLAN = "plan.json"
 def run(params, ctx):
     """Return ``{plan_path, plan, groups, nodes, node_map, frontend_url, notes, layout_notes, changed, diff}``.
 
-    ``layout_notes`` are those of ``notes`` that follow from the nodes; the others were told when the job was read.
+    ``layout_notes`` are those of ``notes`` that follow from the nodes; the others were shown when the job was read.
     In check mode nothing is written and ``plan_json`` holds the whole plan as text, since no file has it.
     """
     spec = params["spec"]
@@ -56,7 +56,7 @@ def run(params, ctx):
     if changed and not ctx.check_mode:
         for one in plan["files"]:
             write_text_atomic(inside(job["run_dir"], one["path"]), one["content"], int(one["mode"], 8))
-        # Last: a reader that sees the plan finds its files.
+        # Last, so that a reader of the plan finds its files.
         write_text_atomic(path, text)
     result = {
         "changed": changed,
@@ -71,38 +71,38 @@ def run(params, ctx):
         "diff": diff(previous, before, plan),
     }
     if ctx.check_mode:
-        # Where values came from is only for what is shown: a line that moves in the job file changes no plan.
+        # Origins are for display only: a moved line in the job file does not change the plan.
         result["plan_json"] = to_text(with_remarks(plan, made_of, params.get("origins")))
         if params.get("origins"):
             text = resolved(spec, params["origins"])
-            result["diff"].append(_record("the job, and where its values are from", "", text))
+            result["diff"].append(_record("the job, with the origins of its values", "", text))
         mounts = listed(layout)
         if mounts:
-            result["diff"].append(_record("mounts, and the keys that they are from", "", mounts))
+            result["diff"].append(_record("mounts, with their keys in the job", "", mounts))
     return result
 
 
 def _has_nodes(job, name):
-    """Raise Error for a job that is not there, or that waits for its nodes."""
+    """Raise Error for a missing or pending job."""
     if not job:
         raise Error(
             f"No running job was found for {name}. A single stage works against a job that is up: run the playbook "
-            "without --tags and with -e keep=true first, or give -e job_id=N."
+            "without --tags and with -e keep=true first, or set -e job_id=N."
         )
     if job.get("id") and not job.get("nodes"):
         raise Error(
             f"Job {job['id']} is {job.get('state')} ({job.get('reason')}): it has no nodes to work on. Run the "
-            "playbook without --tags to wait for them, or --tags teardown to take the job back."
+            "playbook without --tags to wait for them, or --tags teardown to cancel the job."
         )
 
 
 def to_text(plan):
-    """Return plan.json; the contents of the files are in files of their own, but small plans stay self-contained."""
+    """Return plan.json; the files have their own contents, but small plans stay self-contained."""
     return json.dumps(plan, indent=1, ensure_ascii=False) + "\n"
 
 
 def diff(previous, before, plan):
-    """Return Ansible's diff records: the picture with the steps, and every configuration file that differs."""
+    """Return Ansible's diff records: the overview with the steps, and every configuration file that differs."""
     path = os.path.join(plan["run_dir"], PLAN)
     old = node_map(previous) + step_lines(previous) if previous else ""
     records = [_record(path, old, node_map(plan) + step_lines(plan))]

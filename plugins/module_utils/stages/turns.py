@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Two points at once would measure each other: one waits for the other, as long as that one may take."""
+"""Turns of concurrent controllers: two points at once would disturb each other, so one waits for the other."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from ..allocation.driver import age_s
 from ..failures import Error
 from .evidence import step_error
 
-LOOK_S = 10.0  # the longest that one request waits
-OVERTIME_S = 60.0  # what the controller of a measurement has to end it at its deadline, before somebody else does
+LOOK_S = 10.0  # the longest wait of one request
+OVERTIME_S = 60.0  # time for the controller of a measurement to end it after its deadline, before another one does
 
 
 def wait_turn(session, point):
-    """Wait a while for the measurements that keep *point* from being started; end those that nobody else ends.
+    """Wait a while for the measurements that block *point*; end abandoned ones.
 
-    Error when a part of the service died meanwhile, or when such a measurement cannot be ended.
+    Error if a part of the service failed meanwhile, or if such a measurement cannot be ended.
     """
     name, others = point["step"]["name"], session.measured(point["step"]["name"])
     if not others:  # it has ended since
@@ -33,21 +33,23 @@ def wait_turn(session, point):
 
 
 def _overdue_s(session, record):
-    """Return for how many seconds a measurement goes on beyond its deadline; -1 if that is not known."""
+    """Return for how many seconds a measurement has exceeded its deadline; -1 if unknown."""
     limit_s = record["deadline_s"]
     return age_s(session.answer, record["started_at"]) - limit_s if limit_s else -1.0
 
 
 def _end(session, late):
-    """End measurements, *late* by name, whose controller is gone; Error if one of them lives on."""
+    """End measurements, *late* by name, whose controller has ended; Error if one of them keeps running."""
     for record in late.values():
         age = f"{age_s(session.answer, record['started_at']):.0f} s"
-        session.ctx.progress(f"{record['name']} is ended: it is not complete after {age}, and nobody else has ended it")
+        session.ctx.progress(
+            f"{record['name']} was ended: it was not complete after {age}, and its controller did not end it"
+        )
     session.ask("stop", names=list(late))
     now = (session.records[name] for name in late)
     left = [one["name"] for one in now if one["state"] != "ended" and one["attempt"] == late[one["name"]]["attempt"]]
     if left:
         raise Error(
-            f"{', '.join(left)} is beyond its deadline and cannot be ended, so that nothing else can be measured. Look "
-            f"at {', '.join(late[left[0]]['nodes'])}, or end the job (playbooks/stop.yml)."
+            f"{', '.join(left)} exceeded its deadline and cannot be ended, so nothing else can be measured. Check "
+            f" {', '.join(late[left[0]]['nodes'])}, or end the job (playbooks/stop.yml)."
         )

@@ -1,16 +1,16 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The load client: sends random prompts of exact length to an OpenAI style server and times the answers.
+"""The load client: sends random prompts of exact length to an OpenAI-compatible server and times the responses.
 
-It is a program of its own: the files of this folder are copied into the run directory and run on
+It is a separate program: the files of this folder are copied into the run directory and run on
 the bench node as ``python3 <run_dir>/load_client --base-url ...``. It needs aiohttp and tokenizers
 there (uvloop is used when present) and nothing of this collection.
 
 =============  ==========================================================
 options        the command line
-prompts        texts of exactly so many tokens
-sse            the bytes of one streamed answer
+prompts        texts with an exact number of tokens
+sse            the bytes of one streamed response
 request        one request, timed
 load           many requests: warm-up, concurrency, arrival times, stall
 progress       the line on the screen and the progress file

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Many requests: warm-up, concurrency, arrival times, and when to give up. Knows no HTTP."""
+"""Many requests: warm-up, concurrency, arrival times, and when to give up. Independent of HTTP."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from random import Random
 from .request import Record, Request
 
 TICK_S = 0.5
-UNREACHABLE_MIN = 8  # that many refused connections, and not one answer, prove that nobody is there
+UNREACHABLE_MIN = 8  # this many refused connections without a response mean that there is no server
 
 
 class State:
-    """The counts that a person watches, always current.
+    """The live counts of a run.
 
     :ivar phase: preparing, warmup, running; then done, failed or interrupted.
-    :ivar settled: output tokens that need no more waiting: arrived, or of a request that is over.
+    :ivar settled: output tokens that are no longer awaited: received, or of a finished request.
     """
 
     def __init__(self, options: Namespace) -> None:
@@ -36,20 +36,20 @@ class State:
         self.reset()
 
     def reset(self) -> None:
-        """Start counting anew (the measurement after the warm-up)."""
+        """Reset the counts (the measurement after the warm-up)."""
         self.done = self.errors = self.running = self.tokens = self.settled = 0
         self.answers = getattr(self, "answers", 0)
         self.refused = getattr(self, "refused", 0)
         self.active_at = time.perf_counter()
 
     def activity(self, now: float, chunks: int) -> None:
-        """Bytes of an answer arrived."""
+        """Record that bytes of a response arrived."""
         self.active_at = now
         self.tokens += chunks
         self.settled += chunks
 
     def over(self, record: Record) -> None:
-        """A request is over."""
+        """Record that a request finished."""
         self.done += 1
         self.settled += max(0, record.request.max_tokens - record.chunks)
         if record.error:
@@ -196,8 +196,8 @@ class Load:
                     Stop(
                         "failed",
                         1,
-                        f"no progress for {silent:.0f} s: {state.running} requests wait for an "
-                        f"answer, {state.done} are over",
+                        f"no progress for {silent:.0f} s: {state.running} requests wait for a "
+                        f"response, {state.done} have finished",
                     )
                 )
 

@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def partial_path(result: str) -> str:
-    """Return where the figures of a run that did not complete are kept: beside *result*."""
+    """Return the path of a partial result, beside *result*."""
     return os.path.splitext(result)[0] + ".partial.json"
 
 
@@ -86,7 +86,7 @@ class Run:
         """Return warm-up requests, measured requests and arrival times; the seed decides them all."""
         options = self._options
         maker = PromptMaker(load_tokenizer(options.tokenizer), options.seed)
-        # The concurrency is part of the seed: points with common prompts would find each other's in the prefix cache.
+        # The concurrency is part of the seed: otherwise points would share prompts, and hit each other's prefix cache.
         seed = f"{options.seed}/{options.concurrency}"
         warmup = self._requests(maker, options.num_warmup, f"{seed}/warmup")
         requests = self._requests(maker, options.num_prompts, f"{seed}/measured")
@@ -126,7 +126,7 @@ class Run:
                 loop.add_signal_handler(number, self.on_signal, number)
             self._load = load
             gc.collect()
-            gc.freeze()  # a full collection over all prompts would be a pause in somebody's TTFT
+            gc.freeze()  # a full collection over all prompts would delay the TTFT of a request
             gc.disable()
             try:
                 return await load.run(warmup, requests, arrivals)
@@ -159,7 +159,7 @@ class Run:
         partial = partial_path(options.result)
         write_atomic(partial if stop else options.result, format_result(result))
         if stop:
-            say(f"load_client: {stop.reason}; what was measured is in {partial}", sys.stderr)
+            say(f"load_client: {stop.reason}; the partial result is in {partial}", sys.stderr)
             self._progress.final(stop.phase, stop.exit_code, stop.reason)
             return stop.exit_code
         if os.path.exists(partial):

@@ -15,7 +15,7 @@ SLO_METRICS = ("ttft", "tpot", "e2el")
 
 
 def parse_options(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Return the options as a namespace; wrong ones end the program with exit code 2 and a line that says why."""
+    """Return the options as a namespace; invalid ones end the program with exit code 2 and a line with the reason."""
     parser = _parser()
     options = parser.parse_args(argv)
     problem = _problem(options)
@@ -27,7 +27,7 @@ def parse_options(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="load_client",
-        description="Measure an OpenAI style server: random prompts of exact token length, streamed answers.",
+        description="Measure an OpenAI-compatible server: random prompts of exact token length, streamed responses.",
         epilog="Exit codes: 0 the run completed (also when requests failed), 1 nothing could be sent or the run "
         "stalled, 2 wrong options, 130 and 143 after SIGINT and SIGTERM.",
     )
@@ -85,12 +85,12 @@ def _add_requests(parser: argparse.ArgumentParser) -> None:
     _add_switch(
         parser,
         "reuse-connections",
-        "keep connections between requests (default); without, each request pays for a new one in its TTFT",
+        "keep connections between requests (default); otherwise each TTFT includes a new connection",
     )
     _add_switch(
         parser,
         "quick-ack",
-        "acknowledge each packet at once (default); without, a server that lacks TCP_NODELAY looks 40 ms slower",
+        "acknowledge each packet at once (default); otherwise a server without TCP_NODELAY appears 40 ms slower",
     )
     add("--request-timeout", type=float, default=3600.0, metavar="S", help="a request that takes longer has failed")
     add(
@@ -98,7 +98,7 @@ def _add_requests(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=0.0,
         metavar="S",
-        help="give up when no token and no answer came for so long; 0 (default): never",
+        help="give up after S seconds without a token or response; 0 (default): never",
     )
 
 
@@ -113,7 +113,7 @@ def _add_result(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="METRIC:MS",
-        help="limit that a good request keeps: ttft:2000, tpot:25, e2el:10000 (repeatable)",
+        help="limit for a good request: ttft:2000, tpot:25, e2el:10000 (repeatable)",
     )
     add("--percentiles", type=_percentiles, default=[90, 95, 99], metavar="P,P", help="default 90,95,99")
     add("--backend", default="dynamo", help="name of the backend, recorded in the result")
@@ -139,7 +139,7 @@ def _add_switch(parser: argparse.ArgumentParser, name: str, text: str) -> None:
 
 
 def _problem(options: argparse.Namespace) -> str | None:
-    """Return what is wrong with the options taken together, or None."""
+    """Return a contradiction between the options, or None."""
     for name in ("isl", "osl", "num_prompts", "concurrency"):
         if getattr(options, name) < 1:
             return f"--{name.replace('_', '-')} must be at least 1"

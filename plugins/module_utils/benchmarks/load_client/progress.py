@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a person and a waiting program see while the load runs."""
+"""The progress line and the progress file."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def utc_now() -> str:
 
 
 def say(text: str, stream: TextIO) -> None:
-    """Write one line (or several) and let it be seen at once."""
+    """Write one or more lines and flush."""
     stream.write(text + "\n")
     stream.flush()
 
 
 def write_atomic(path: str, text: str) -> None:
-    """Replace *path* by *text*: a reader sees the old or the new file, never a part."""
+    """Replace *path* by *text*: atomically."""
     os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
     temporary = f"{path}.tmp{os.getpid()}"
     try:

@@ -1,12 +1,11 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Random prompts whose text is exactly so many tokens long.
+"""Random prompts with an exact number of tokens.
 
-A text made of random token ids does not survive decoding and encoding again: neighbours merge. So
-prompts are made of words that the tokenizer keeps as one token each, also next to each other, and
-the result is encoded again to prove it. Special tokens that the tokenizer adds by itself (such as
-a begin-of-text token) count, because servers count them.
+Text decoded from random token ids has other tokens when it is encoded again: neighbours merge. So prompts are made of
+words that each stay one token, also next to each other, and the result is encoded again to verify it. Special tokens
+that the tokenizer adds (such as a begin-of-text token) count, because servers count them.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-SAMPLE_IDS = 6000  # vocabulary entries looked at for words
+SAMPLE_IDS = 6000  # vocabulary entries to search for words
 ENOUGH_WORDS = 256
 PHRASE_WORDS = 8  # phrases make long prompts fast: one choice instead of eight
 PHRASES = 4096
@@ -28,7 +27,7 @@ FIX_ROUNDS = 8
 
 
 class PromptError(Exception):
-    """The tokenizer cannot be read, or makes no usable words."""
+    """The tokenizer cannot be read, or has no usable words."""
 
 
 def load_tokenizer(path: str) -> Tokenizer:
@@ -40,7 +39,7 @@ def load_tokenizer(path: str) -> Tokenizer:
     name = path if os.path.isfile(path) else os.path.join(path, "tokenizer.json")
     if not os.path.isfile(name):
         raise PromptError(
-            f"there is no {name}: --tokenizer wants a model folder with a tokenizer.json "
+            f"{name} does not exist: --tokenizer needs a model folder with a tokenizer.json "
             "(AutoTokenizer.from_pretrained(MODEL).save_pretrained(FOLDER) writes one)"
         )
     try:
@@ -54,10 +53,10 @@ def _from_hub(kind: type[Tokenizer], name: str) -> Tokenizer:
     """Return the tokenizer of a model of the hub: from the cache in HF_HOME, otherwise downloaded."""
     try:
         return kind.from_pretrained(name)
-    except Exception as error:  # the hub's library has many kinds, and without a network they say little
+    except Exception as error:  # the hub's library has many kinds, with little detail when there is no network
         raise PromptError(
             f"the tokenizer of {name} is neither in the Hugging Face cache of {os.uname().nodename} "
-            f"(HF_HOME is {os.environ.get('HF_HOME', 'not set')}) nor to be had from the hub: {error} "
+            f"(HF_HOME is {os.environ.get('HF_HOME', 'not set')}) nor available from the hub: {error} "
             "Set benchmark.custom_tokenizer to a folder with a tokenizer.json."
         ) from None
 
@@ -156,7 +155,7 @@ def _find_words(
         if len(words) >= ENOUGH_WORDS:
             break
     if not best[1]:
-        raise PromptError("the tokenizer has no word that stays one token: prompts of exact length cannot be made")
+        raise PromptError("the tokenizer has no words that stay one token, so prompts of exact length cannot be made")
     return best
 
 

@@ -32,11 +32,11 @@ class Request(NamedTuple):
 
 
 class Record:
-    """What became of one request. Times are seconds of the monotonic clock.
+    """The outcome of one request. Times are seconds of the monotonic clock.
 
     :ivar start: just before the request is sent.
-    :ivar first, last: arrival of the first and last chunk with text; None when none came.
-    :ivar end: the answer is complete, or has failed; None while it runs.
+    :ivar first, last: arrival of the first and last chunk with text; None without any.
+    :ivar end: the time at which the response completed or failed; None while it runs.
     :ivar itl: gaps between chunks with text (a chunk may hold several tokens).
     :ivar tokens_out: the server's count of output tokens, else the number of chunks (``counted``).
     :ivar tokens_in: the server's count of prompt tokens, or None.
@@ -79,7 +79,7 @@ class Record:
 
 
 class Client:
-    """Sends requests over one pool of connections without a limit of its own.
+    """Sends requests over one pool of connections without a limit on their number.
 
     :param options: see :mod:`.options`.
     :param activity: called as ``activity(now, chunks)`` whenever bytes of an answer arrive.
@@ -158,7 +158,7 @@ class Client:
             record.error = "interrupted"
             raise
         except asyncio.TimeoutError:
-            record.error = f"no complete answer within {self._options.request_timeout:g} s"
+            record.error = f"no complete response within {self._options.request_timeout:g} s"
         except self._no_connection as error:
             record.unreachable = True
             record.error = f"cannot connect: {error}"
@@ -204,14 +204,14 @@ def _conclude(record: Record, parser: StreamParser, now: float) -> None:
     else:
         record.tokens_out = usage["completion_tokens"]
     if record.error is None and not record.tokens_out:
-        record.error = "the answer holds no token"
+        record.error = "the response has no tokens"
     if record.error is None and record.first is None:
-        # Tokens that are no text yet (half a character): all that is known is when the answer was there.
+        # Tokens without text (half a character): only the end of the response is known.
         record.first = record.last = now
 
 
 def _acknowledger(response: aiohttp.ClientResponse) -> Callable[[], None]:
-    """Return a function that makes the kernel acknowledge at once what has arrived.
+    """Return a function that makes the kernel acknowledge received data at once.
 
     On a connection that is used again Linux delays acknowledgements by 40 ms. A server without
     TCP_NODELAY (dynamo's frontend is one) holds its next small packet until then: 43 ms instead of

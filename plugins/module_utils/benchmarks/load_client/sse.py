@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a streamed completion says: text, usage, end, error. Knows bytes, not connections or clocks."""
+"""Parser of streamed completions: text, usage, end, error. Works on bytes, without connections or clocks."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 
 
 class StreamParser:
-    """Reads the server-sent events of one answer.
+    """Reads the server-sent events of one response.
 
-    After the last byte, :meth:`problem` says whether the answer is whole.
+    After the last byte, :meth:`problem` returns whether the response is complete.
 
     :ivar usage: dict of the server's token counts, or None.
     :ivar finish_reason: as sent, or None.
@@ -34,7 +34,7 @@ class StreamParser:
     def feed(self, data: bytes) -> int:
         """Take the next bytes; return how many chunks with text they completed.
 
-        A chunk that only names the role, or whose text is empty, is no sign of a token: it does not count.
+        A chunk that only names the role, or whose text is empty, does not count as a token.
         """
         if self._rest:
             data = self._rest + data
@@ -60,7 +60,7 @@ class StreamParser:
         return self.feed(b"\n\n") if self._rest else 0
 
     def problem(self) -> str | None:
-        """Return why the answer is not whole, or None.
+        """Return why the response is incomplete, or None.
 
         Servers differ in how they end: any of a finish reason, usage or ``[DONE]`` is an end.
         """

@@ -162,7 +162,7 @@ def _usage_source(good: Sequence[Record]) -> str | None:
 
 
 def _prompt_counts(good: Sequence[Record]) -> dict[str, int | None]:
-    """Return how the server's prompt tokens compare with ours; null when it does not say."""
+    """Return how the server's prompt tokens compare with ours; null if it does not report them."""
     differences = [record.tokens_in - record.request.prompt_tokens for record in good if record.tokens_in is not None]
     return {
         "server_input_tokens": sum(record.tokens_in for record in good if record.tokens_in is not None)
@@ -184,7 +184,7 @@ def _single_requests(records: Sequence[Record], begin: float, texts: bool) -> di
         "itls": [[round(gap, 6) for gap in record.itl] if record.error is None else [] for record in records],
         "errors": [record.error or "" for record in records],
     }
-    # The key is part of the format; the texts are big and seldom wanted.
+    # The key is part of the format; the texts are large and rarely needed.
     lists["generated_texts"] = ["".join(record.texts or ()) for record in records] if texts else []
     return lists
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""sa-bench: random prompts of a given length at several concurrencies, sent by our own load client."""
+"""sa-bench: random prompts of a given length at several concurrencies, sent by our load client."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from .evaluate import evaluate
 CLIENT = "load_client"  # its folder in the run directory
 
 
-# What the load client calls its phases.
+# The load client's names of its phases.
 PHASES = {"preparing": PREPARING, "warmup": RUNNING, "running": RUNNING, "done": DONE, "failed": FAILED}
 
 
@@ -62,7 +62,9 @@ class SaBench(Benchmark):
         "osl": Field(Int(1), None, "Output tokens of a request."),
         "concurrencies": Field(Concurrencies(), None, 'Requests in flight, one point each: [4, 16] or "4x16".'),
         "req_rate": Field(OneOf(Float(0), Choice("inf")), "inf", "Requests per second, or inf."),
-        "random_range_ratio": Field(Float(0.000001, 1), 0.8, "Lengths vary between this share of isl and osl and all."),
+        "random_range_ratio": Field(
+            Float(0.000001, 1), 0.8, "Lengths vary from this share of isl and osl to the full length."
+        ),
         "num_prompts_mult": Field(Int(1), 10, "Requests of a point: this times its concurrency."),
         "num_warmup_mult": Field(Int(0), 2, "Warm-up requests: this times the concurrency."),
         "seed": Field(Int(0), 0, "Seed of the random prompts."),
@@ -71,8 +73,8 @@ class SaBench(Benchmark):
         "custom_tokenizer": Field(Str(), None, "Tokenizer directory instead of the model's."),
         "use_chat_template": Field(Bool(), True, "Put prompts into the template of the chat. Accepted, not used yet."),
         "reuse_http_connections": Field(Bool(), None, "Keep connections open between requests; default: yes."),
-        "point_timeout_s": Field(Int(1), 7200, "A point that takes longer is ended and invalid."),
-        "stall_timeout_s": Field(Int(0), 900, "A point without any token for so long is ended; 0: never."),
+        "point_timeout_s": Field(Int(1), 7200, "Time limit of a point; a point that exceeds it is invalid."),
+        "stall_timeout_s": Field(Int(0), 900, "Time limit without any token; 0: none."),
         "slow_down_sleep_time": Field(Float(0), None, "sglang: seconds between slowed steps. Not yet: runs refuse it."),
         "slow_down_wait_time": Field(Float(0), None, "sglang: seconds before the slow-down. Not yet: runs refuse it."),
     }
@@ -88,26 +90,26 @@ class SaBench(Benchmark):
 
     def unable(self, spec: JsonObject) -> list[Finding]:
         if spec["benchmark"]["dataset_name"] == "custom":
-            return [(("benchmark", "dataset_name"), "can only be random in this version.", None)]
+            return [(("benchmark", "dataset_name"), "must be random in this version.", None)]
         return []
 
     def notes(self, spec: JsonObject) -> list[str]:
         options, found = spec["benchmark"], []
         if options["custom_tokenizer"] and not own_tokenizer(options):
             found.append(
-                f"benchmark.custom_tokenizer: {options['custom_tokenizer']} names Python code of another client; "
-                "prompts are made with the model's own tokenizer."
+                f"benchmark.custom_tokenizer: {options['custom_tokenizer']} names Python code of another client. "
+                "Prompts are made with the model's tokenizer."
             )
         if from_hub(spec):
             home = hub_home(spec)
             where = f"HF_HOME={home.value}" if home else "HF_HOME is not set"
             found.append(
-                f"model.path: the load client takes the tokenizer of {spec['model']['path']} from the Hugging Face "
-                f"cache of its node ({where}), or downloads it there; "
-                "benchmark.custom_tokenizer can name a directory with a tokenizer.json instead."
+                f"model.path: the load client reads the tokenizer of {spec['model']['path']} from the Hugging Face "
+                f"cache of its node ({where}), or downloads it there. "
+                "You can set benchmark.custom_tokenizer to a directory with a tokenizer.json instead."
             )
         if spec["profiling"]["type"] != "none":
-            found.append("profiling: every point is measured under a profiler, and marked as not valid for that.")
+            found.append("profiling: every point is measured under a profiler, and is therefore not valid.")
         return found
 
     def files(self, assets: Mapping[str, str]) -> list[PlanFile]:
@@ -192,7 +194,7 @@ class SaBench(Benchmark):
         return evaluate(raw, expect, min_completed)
 
     def evaluate_partial(self, raw: JsonObject, expect: JsonObject, min_completed: float) -> list[str]:
-        # Only that nothing at all came is worth telling besides.
+        # Only a total lack of tokens is worth reporting in addition.
         return [] if raw.get("completed") else self.evaluate(dict(raw, interrupted=False), expect, min_completed)
 
 
@@ -213,7 +215,7 @@ def progress_line(label: str, content: JsonObject) -> str:
 
 
 def _result_path(spec: JsonObject, concurrency: int) -> str:
-    """Return the path of a point's files in the run directory, without their ends."""
+    """Return the path of a point's files in the run directory, without suffixes."""
     options = spec["benchmark"]
     total, prefill, decode = gpu_counts(spec["resources"])
     stem = f"results_concurrency_{concurrency}_gpus_{total}"
@@ -258,7 +260,7 @@ def _tokenizer(layout: Layout) -> Option:
     if own_tokenizer(spec["benchmark"]):
         return Option("tokenizer", own_tokenizer(spec["benchmark"]), ("benchmark", "custom_tokenizer"))
     given = spec["model"]["path"]
-    # The hub's name of the model, or its directory here; a path in a container is the plan's.
+    # The hub's name of the model, or its directory here; a path in a container comes from the plan.
     name = given if from_hub(spec) else layout.source_model
     return Option("tokenizer", name, ("model", "path") if name == given else None)
 
@@ -275,19 +277,19 @@ def _environment(spec: JsonObject) -> dict[str, str | Option]:
 
 
 def own_tokenizer(options: JsonObject) -> str | None:
-    """Return ``custom_tokenizer`` if it is a directory; public recipes have names of Python classes there."""
+    """Return ``custom_tokenizer`` if it is a directory; public recipes set it to Python classes."""
     name: str | None = options["custom_tokenizer"]
     return name if name and "/" in name else None
 
 
 def from_hub(spec: JsonObject) -> bool:
-    """Return whether the load client gets its tokenizer from the hub or its cache, as no directory is named."""
+    """Return whether the load client gets its tokenizer from the hub or its cache, because no directory is set."""
     path: str = spec["model"]["path"]
     return path.startswith("hf:") and not own_tokenizer(spec["benchmark"])
 
 
 def hub_home(spec: JsonObject) -> Option | None:
-    """Return HF_HOME of the load client: its own, else that of the workers, who have the model there; or None."""
+    """Return HF_HOME of the load client: its own, else the workers', where the model is cached; or None."""
     modes = [("backend", f"{mode}_environment") for mode in ("prefill", "decode", "aggregated")]
     for path in (("benchmark", "env"), ("environment",), *modes):
         table = spec

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Is a result of sa-bench valid: enough requests completed, and they were the ones that were planned."""
+"""Validity of a result of sa-bench: enough requests completed, and they match the plan."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from ...json_types import JsonObject
 from .result import failed, get
 
 PROMPT_TOLERANCE = 0.02  # of the prompt tokens sent ...
-PROMPT_TOLERANCE_TOKENS = 8  # ... or so many tokens a request, whichever is more
+PROMPT_TOLERANCE_TOKENS = 8  # ... or this many tokens per request, whichever is more
 
 
 def evaluate(raw: JsonObject, expect: JsonObject, min_completed: float) -> list[str]:
-    """Return the reasons why a result is not valid, in plain words; none: it is valid.
+    """Return the reasons why a result is not valid; an empty list if it is valid.
 
     :param raw: content of the result file.
-    :param expect: ``{num_prompts, isl, osl, ignore_eos, profiled}`` of the point; ``ignore_eos`` is true unless it says
-        no, ``profiled`` is the profiler that ran beside it, if any.
+    :param expect: ``{num_prompts, isl, osl, ignore_eos, profiled}`` of the point; ``ignore_eos`` defaults
+        to true, ``profiled`` is the profiler that ran, if any.
     :param min_completed: share of the requests that must have completed.
     """
     reasons = []
     if expect.get("profiled"):
-        reasons.append(f"the workers were profiled ({expect['profiled']}) while it was measured")
+        reasons.append(f"the workers were profiled ({expect['profiled']}) during the measurement")
     if raw.get("interrupted"):
         reasons.append(f"the measurement did not complete: {raw.get('reason') or 'interrupted'}")
     reasons += _requests(raw, expect, min_completed)
     if not (raw.get("duration") or 0) > 0:
-        reasons.append("the measurement took no time")
+        reasons.append("the duration of the measurement is 0")
     if raw.get("completed"):
         reasons += _output(raw, expect)
         reasons += _input(raw, expect)
@@ -41,7 +41,7 @@ def _requests(raw: JsonObject, expect: JsonObject, min_completed: float) -> list
     completed = raw.get("completed") or 0
     sent = completed + (failed(raw) or 0)
     if planned and sent < planned and not raw.get("interrupted"):
-        return [f"{planned} requests were planned, the result has {sent}"]
+        return [f"{planned} requests were planned, but the result has {sent}"]
     if not completed:
         return [f"none of {planned} requests completed{_common_errors(raw)}"]
     if completed < min_completed * planned:
@@ -63,17 +63,19 @@ def _common_errors(raw: JsonObject, most: int = 3) -> str:
 def _output(raw: JsonObject, expect: JsonObject) -> list[str]:
     total = get(raw, "total_output_tokens")
     if not total:
-        return ["no output token came"]
+        return ["no output tokens were received"]
     reasons = []
     lengths = raw.get("output_lens")
     if isinstance(lengths, list) and sum(lengths) != total:
-        reasons.append(f"the output tokens of the requests are {sum(lengths)} together, the total says {total}")
+        reasons.append(f"the output tokens of the requests add up to {sum(lengths)}, but the total is {total}")
     short = raw.get("short_outputs")
     osl, ratio = expect.get("osl"), raw.get("random_range_ratio", expect.get("random_range_ratio", 1))
     if short is None and isinstance(lengths, list) and osl and ratio == 1:
         short = sum(0 < length < osl for length in lengths)
     if short and expect.get("ignore_eos", raw.get("ignore_eos", True)):
-        reasons.append(f"{short} answers have fewer tokens than asked although the end of text was to be ignored")
+        reasons.append(
+            f"{short} responses have fewer tokens than requested, although the end of text was to be ignored"
+        )
     return reasons
 
 
@@ -82,10 +84,10 @@ def _input(raw: JsonObject, expect: JsonObject) -> list[str]:
     sent, counted = get(raw, "total_input_tokens"), raw.get("server_input_tokens")
     completed = raw["completed"]
     if raw.get("inexact_prompts"):
-        return [f"{raw['inexact_prompts']} prompts could not be made with the exact number of tokens"]
+        return [f"{raw['inexact_prompts']} prompts do not have the exact number of tokens"]
     isl = expect.get("isl")
     if isl and sent is not None and sent > isl * completed:
-        return [f"{sent} prompt tokens were sent, {completed} requests of {isl} are at most {isl * completed}"]
+        return [f"{sent} prompt tokens were sent, but {completed} requests of {isl} have at most {isl * completed}"]
     if counted is None or not sent:
         return []
     constant = raw.get("min_input_token_difference") == raw.get("max_input_token_difference")
@@ -93,7 +95,7 @@ def _input(raw: JsonObject, expect: JsonObject) -> list[str]:
         return []
     if abs(counted - sent) > max(PROMPT_TOLERANCE * sent, PROMPT_TOLERANCE_TOKENS * completed):
         return [
-            f"the server counted {counted} prompt tokens, {sent} were sent: "
-            "the client's tokenizer is not the one of the served model"
+            f"the server counted {counted} prompt tokens, but {sent} were sent: "
+            "the client's tokenizer is not that of the served model"
         ]
     return []

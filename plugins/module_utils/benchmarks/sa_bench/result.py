@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Result files of sa-bench: those of our load client, of srtctl's, and of older versions of both."""
+"""Result files of sa-bench: from our load client, srtctl's, and older versions of both."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ ALIASES = {
 
 
 def load_result(path: str) -> JsonObject:
-    """Return the content of a result file as a dict; Error when it is missing, cut or no result."""
+    """Return the content of a result file as a dict; Error if it is missing, truncated or not a result."""
     try:
         with open(path, encoding="utf-8") as stream:
             raw = json.load(stream)
     except FileNotFoundError:
-        raise Error(f"there is no result file {path}") from None
+        raise Error(f"the result file {path} does not exist") from None
     except (ValueError, OSError) as error:
         raise Error(f"the result file {path} cannot be read: {error}") from None
     if not isinstance(raw, dict) or get(raw, "max_concurrency") is None:
-        raise Error(f"{path} is not a result of sa-bench: it has no max_concurrency")
+        raise Error(f"{path} is not a result of sa-bench: max_concurrency is missing")
     return raw
 
 
 def load_partial(path: str) -> JsonObject | None:
-    """Return the content of the file about a run that did not complete, or None when there is none."""
+    """Return the content of the file about a run that did not complete, or None."""
     try:
         with open(path, encoding="utf-8") as stream:
             raw = json.load(stream)
@@ -86,7 +86,7 @@ def figures(raw: JsonObject) -> Figures:
 
 
 def failed(raw: JsonObject) -> int | None:
-    """Return how many requests failed, or None when the file does not say."""
+    """Return how many requests failed, or None if the file does not have it."""
     count: int | None = raw.get("failed")
     if count is not None:
         return count

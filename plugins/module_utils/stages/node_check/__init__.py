@@ -1,4 +1,4 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The node check: what one node says of itself before models load. A program that runs on every node."""
+"""The node check: the report of each node before models load. A program that runs on every node."""

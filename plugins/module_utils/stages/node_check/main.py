@@ -1,12 +1,12 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What one node says of itself before models load. Runs on every node as a task of one step; prints one JSON line.
+"""The report of one node before models load. Runs on every node as a task of one step; prints one JSON line.
 
     node_check TABLE.json      {run_dir, output_dir, job_id, cluster, live: [ids], nodes: {name: {...}}, limits,
                                 nonce, newest_step, longest_s}
 
-A program of its own, copied into the run directory: standard library, Python 3.8.
+A separate program, copied into the run directory: standard library, Python 3.8.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ STEP_DIR = re.compile(r"srt-(?P<job>\d+)-(?P<mark>[0-9a-f]{8})-[a-z0-9_]+$")
 
 
 def taken(port):
-    """Return why the TCP *port* cannot be listened on, None if it can."""
+    """Return why the TCP *port* is not available, None if it is."""
     with socket.socket() as one:
         one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -47,7 +47,7 @@ def ports(wanted):
     for port, step, sure in wanted:
         why = taken(port)
         if why:
-            text = f"port {port} of {step} is taken by another process ({why})"
+            text = f"port {port} of {step} is in use by another process ({why})"
             found.append({"check": "port", "fatal": sure, "text": text, "step": step})
     return found
 
@@ -63,15 +63,15 @@ def disks(paths, least_mib):
             continue
         free = about.f_bavail * about.f_frsize // MIB
         if not os.access(path, os.W_OK):
-            found.append({"check": "disk", "fatal": True, "text": f"{path} cannot be written"})
+            found.append({"check": "disk", "fatal": True, "text": f"{path} is not writable"})
         elif free < least_mib or about.f_files and not about.f_favail:
-            text = f"{path} has {free} MiB left, {least_mib} are needed"
+            text = f"{path} has {free} MiB left, but {least_mib} are needed"
             found.append({"check": "disk", "fatal": True, "text": text})
     return found
 
 
 def shared_memory(least_mib, uid):
-    """Return the problems of /dev/shm: missing, small, or full of our own old files."""
+    """Return the problems of /dev/shm: missing, small, or full of our old files."""
     try:
         about = os.statvfs("/dev/shm")
     except OSError as error:
@@ -79,7 +79,7 @@ def shared_memory(least_mib, uid):
     found, old, size = [], [], 0
     if about.f_bavail * about.f_frsize < least_mib * MIB:
         free = about.f_bavail * about.f_frsize // MIB
-        text = f"/dev/shm has {free} MiB left, {least_mib} are advised"
+        text = f"/dev/shm has {free} MiB left, but {least_mib} are recommended"
         found.append({"check": "shm", "fatal": False, "text": text})
     with contextlib.suppress(OSError):
         for entry in os.scandir("/dev/shm"):
@@ -95,15 +95,15 @@ def shared_memory(least_mib, uid):
 
 
 def nvidia_smi(query):
-    """Ask nvidia-smi; SubprocessError if it hangs, as it does where a driver is broken."""
+    """Run nvidia-smi; SubprocessError if it hangs, as with a broken driver."""
     argv = ["nvidia-smi", "--format=csv,noheader,nounits", query]
     return subprocess.run(argv, capture_output=True, text=True, timeout=NVIDIA_SMI_S, check=False)
 
 
 def gpus(number, idle):
-    """Return (problems, count) of the GPUs: *number* must be visible, and nobody may use them if they are to be *idle*.
+    """Return (problems, count) of the GPUs: *number* must be visible, and unused if they are to be *idle*.
 
-    Without nvidia-smi nothing is known: :func:`unchecked` says so.
+    Without nvidia-smi there is no check: :func:`unchecked` reports this.
     """
     if not number or not shutil.which("nvidia-smi"):
         return [], None
@@ -121,7 +121,7 @@ def gpus(number, idle):
         try:
             used = nvidia_smi("--query-compute-apps=pid,process_name,used_memory").stdout.splitlines()
         except (OSError, subprocess.SubprocessError) as error:
-            text = f"nvidia-smi does not say which processes use GPUs: {error}"
+            text = f"nvidia-smi does not list the processes that use GPUs: {error}"
             return [*found, {"check": "gpu", "fatal": True, "text": text}], len(rows)
         foreign = [line.strip() for line in used if line.strip()[:1].isdigit()]
         if foreign:
@@ -129,34 +129,34 @@ def gpus(number, idle):
             found.append({"check": "gpu", "fatal": True, "text": text})
         busy = [row[0] for row in rows if row[2].isdigit() and int(row[2]) > 2048]
         if busy and not foreign:
-            text = f"memory of GPU {', '.join(busy)} is in use by nobody who can be seen"
+            text = f"memory of GPU {', '.join(busy)} is in use by an invisible process"
             found.append({"check": "gpu", "fatal": False, "text": text})
     return found, len(rows)
 
 
 def unchecked(number):
-    """Return [{check, why}] of what cannot be looked at on a node of which *number* GPUs are wanted."""
+    """Return [{check, why}] of the checks that are not possible on a node of which *number* GPUs are needed."""
     return [{"check": "gpu", "why": "no nvidia-smi"}] if number and not shutil.which("nvidia-smi") else []
 
 
 def mounts(paths):
     """Return the problems of the host sides of mounts."""
     return [
-        {"check": "mount", "fatal": True, "text": f"{path} is to be mounted and does not exist"}
+        {"check": "mount", "fatal": True, "text": f"{path} is to be mounted but does not exist"}
         for path in paths
         if not os.path.exists(path)
     ]
 
 
 def mark_of(output_dir, job):
-    """Return the marks that *job* leaves in names below /tmp: both of its run directory, and that of the whole job."""
+    """Return the marks of *job* in names below /tmp: that of its run directory, and that of the whole job."""
     run_dir = os.path.join(output_dir, job)
-    whole = f"/{about(run_dir).get('submitted_at')}"  # see holder_place.py
+    whole = f"/{about(run_dir).get('submitted_at')}"  # see holder/socket_dir.py
     return {hashlib.sha256(path.encode()).hexdigest()[:8] for path in (run_dir, os.path.realpath(run_dir), whole)}
 
 
 def about(run_dir):
-    """Return what its ID.json says of the job of a run directory, {} if nothing."""
+    """Return the record of the job in ID.json of a run directory, or {}."""
     try:
         with open(os.path.join(run_dir, f"{os.path.basename(run_dir)}.json"), encoding="utf-8") as stream:
             told = json.load(stream)
@@ -166,10 +166,10 @@ def about(run_dir):
 
 
 def is_over(job, table, uid):
-    """Return whether *job* is certainly over, so that what it left may be cleaned.
+    """Return whether *job* is certainly over, so that its leftovers may be removed.
 
-    Slurm does not list it, though it is older than the job that we run in: a younger one may have been submitted since
-    Slurm was asked. Its run directory is ours and of this cluster: jobs of another one are in no list of this Slurm.
+    Slurm does not list it although it is older than our job: a younger one may have been submitted since the query. Its
+    run directory is ours and of this cluster: Slurm does not list jobs of other clusters.
     """
     if job in table["live"] or not table.get("cluster") or int(job) >= int(table["job_id"]):
         return False
@@ -184,9 +184,9 @@ def is_over(job, table, uid):
 def stale(table, uid, folder="/tmp", dead=()):
     """Return (directories, [(pid, job)]) that finished jobs of this output directory left on this node.
 
-    Only what carries the mark of a run directory of ours, belongs to us, and whose job :func:`is_over`.
+    Only those with the mark of one of our run directories that belong to us and whose job :func:`is_over`.
 
-    :param dead: logs of steps of a live job that were over when the table was made: see :func:`outlived`.
+    :param dead: logs of steps of a live job that had ended when the table was made: see :func:`outlived`.
     """
     output_dir, folders, processes, known = table["output_dir"], [], [], {}
 
@@ -208,7 +208,7 @@ def stale(table, uid, folder="/tmp", dead=()):
             with contextlib.suppress(OSError, ValueError):
                 job = _job_of(name, root) if os.stat(f"/proc/{name}").st_uid == uid else ""
                 with open(f"/proc/{name}/comm", encoding="utf-8", errors="replace") as stream:
-                    if stream.read().startswith(("slurm", "srun")):  # parts of Slurm itself
+                    if stream.read().startswith(("slurm", "srun")):  # processes of Slurm
                         continue
                 logs = {os.readlink(f"/proc/{name}/fd/{n}") for n in (1, 2)} if job else set()
                 if job and (over(job) or not logs.isdisjoint(dead) and outlived(name, table)):
@@ -217,11 +217,11 @@ def stale(table, uid, folder="/tmp", dead=()):
 
 
 def outlived(pid, table):
-    """Return whether a process that writes to the log of a step that is over belongs to that one, and to no later one.
+    """Return whether a process that writes to the log of an ended step belongs to that step, not to a later one.
 
-    Another controller may have started the step anew after the table was made. Slurm numbers the steps of a job, from 0
-    again when it requeues the job. Who has overwritten its environment, as nginx does, outlived its step if nothing of
-    Slurm is above it, or if it is older than a table may be (``longest_s``). No clock of another host is asked.
+    Another controller may have restarted the step after the table was made. Slurm numbers the steps of a job, from 0
+    again after a requeue. A process that has overwritten its environment, as nginx does, outlived its step if it has no
+    parent of Slurm, or if it is older than a table may be (``longest_s``). Clocks of other hosts are not used.
     """
     with open(f"/proc/{pid}/environ", "rb") as stream:
         env = dict(line.partition(b"=")[::2] for line in stream.read().split(b"\0"))
@@ -271,7 +271,7 @@ def _job_of(pid, root):
 
 
 def clean(folders, processes):
-    """Remove what is stale; return what was done, in words."""
+    """Remove leftovers; return the actions, in words."""
     done = []
     for pid, job in processes:
         with contextlib.suppress(OSError):

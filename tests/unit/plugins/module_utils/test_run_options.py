@@ -17,9 +17,9 @@ def test_job_ids(value):
     ("value", "told"),
     [
         *[(value, "is empty, as an unset variable.* leave job_id out") for value in ("", "  ", None)],
-        *[(value, "not a valid job id. Give the one that squeue shows") for value in ("abc", "3.0", 3.0, "3;reboot")],
+        *[(value, "not a valid job id. Use the id that squeue shows") for value in ("abc", "3.0", 3.0, "3;reboot")],
         *[(value, "not a valid job id") for value in ("-3", "0", "03", " 3", "3\n", "٣", True, "1,2", "1_[2-3]")],
-        ("5+1", r"one component of the heterogeneous job 5\. Give the whole job: job_id=5"),
+        ("5+1", r"one component of the heterogeneous job 5\. Use the whole job: job_id=5"),
         ("1_2", r"a task of the job array 1\. .*squeue --jobs=1_2 --format=%A"),
     ],
 )
@@ -62,7 +62,7 @@ def test_retries(value, wanted):
 
 @pytest.mark.parametrize("value", [-1, "-1", "abc", "", None, 1.5, "1001", "99999", True])
 def test_what_is_no_number_of_retries(value):
-    with pytest.raises(run_options.Unusable, match="Give a whole number from 0 to 1000"):
+    with pytest.raises(run_options.Unusable, match="Use a whole number from 0 to 1000"):
         run_options.retries(value)
 
 
@@ -73,7 +73,7 @@ def test_truth(value, wanted):
 
 @pytest.mark.parametrize("value", ["maybe", "", None, 2, "truee", [True]])
 def test_what_is_no_truth_value(value):
-    with pytest.raises(run_options.Unusable, match="Give true or false"):
+    with pytest.raises(run_options.Unusable, match="Use true or false"):
         run_options.boolean(value)
 
 
@@ -103,7 +103,7 @@ def test_seconds(value, wanted):
 
 @pytest.mark.parametrize("value", ["soon", "-1", "nan", "inf", "", None, True])
 def test_what_is_not_a_time(value):
-    with pytest.raises(run_options.Unusable, match="Give seconds"):
+    with pytest.raises(run_options.Unusable, match="Use seconds"):
         run_options.seconds(value)
 
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A Ctrl-C that Ansible lost is seen in how its main process treats the signal."""
+"""Detection of a Ctrl-C that Ansible lost is seen in how its main process treats the signal."""
 
 from __future__ import annotations
 

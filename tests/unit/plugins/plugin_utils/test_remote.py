@@ -36,6 +36,6 @@ def test_what_is_there_is_told_from_what_is_not(tmp_path):
 
 def test_a_host_that_does_not_answer(tmp_path):
     with pytest.raises(
-        Error, match="cannot be asked which paths exist: no answer. Fix the connection, or give -e check"
+        Error, match="Cannot check paths on the submit host: no answer. Fix the connection, or set -e check"
     ):
         remote.RemotePaths(Action("false"), "login1").exists(str(tmp_path))

@@ -19,7 +19,7 @@ from ansible_collections.srt.slurm.plugins.module_utils.allocation import detach
 from ansible_collections.srt.slurm.plugins.plugin_utils import interrupt, playbook, stays
 from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction
 
-LINE = "Job 7 stays up for its lease of 0:02:00. The same command goes on with it. To end it now: "
+LINE = "Job 7 stays up for its lease of 0:02:00. The same command continues it. To end it now: "
 
 
 @pytest.fixture(autouse=True)

@@ -106,7 +106,7 @@ def test_check_mode_says_that_there_is_something_to_end(slurm, do):
 
 def test_a_holder_that_runs_and_does_not_answer_is_not_passed_by(slurm, do):
     slurm.holders.append("srt_holder")
-    with pytest.raises(SlurmError, match=r"A holder runs in job 8 and does not answer .*Nothing was ended"):
+    with pytest.raises(SlurmError, match=r"A holder runs in job 8 but does not answer .*Nothing was ended"):
         absent(do)
     assert slurm.sent == []
     assert (slurm.folder / ".secrets").exists()
@@ -123,7 +123,7 @@ def test_steps_that_do_not_end_are_named(slurm, do, monkeypatch):
 def test_a_slurm_that_does_not_answer_is_no_end(slurm, do, monkeypatch):
     monkeypatch.setattr(commands, "PATIENCE_S", 0.1)
     slurm.answers = False
-    with pytest.raises(SlurmError, match="does not say which steps job 8 has"):
+    with pytest.raises(SlurmError, match="does not list the steps of job 8"):
         absent(do)
     assert (slurm.folder / ".secrets").exists()
 

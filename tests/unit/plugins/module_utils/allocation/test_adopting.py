@@ -73,7 +73,10 @@ def test_another_controller_sets_the_directory_aside_in_the_same_moment(adopt, o
 
 
 def test_a_stage_alone_does_not_work_in_the_directory_of_an_earlier_job(adopt, old):
-    with pytest.raises(Error, match="8 is of an earlier job with the id 8, .*Run the stage allocation first"):
+    with pytest.raises(
+        Error,
+        match="8 belongs to an earlier job with the id 8, .*the stage allocation moves that directory aside first",
+    ):
         adopt.look()
     adopt()
     assert adopt.look()["job"]["run_dir"] == str(old)

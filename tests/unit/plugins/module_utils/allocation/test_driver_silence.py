@@ -108,7 +108,9 @@ def test_a_stage_names_at_once_what_helps_when_an_adopted_job_lost_its_holder(sr
     stage, began = driver.connect_plan(plan, Context()), clock.now
     stage.direct = False
     srun.does = ["refuse"] * 999
-    with pytest.raises(driver.HolderGone, match="no holder any more.*without --tags, or its stage allocation"):
+    with pytest.raises(
+        driver.HolderGone, match="no longer has a holder.*without --tags, or include its stage allocation"
+    ):
         stage.request("status")
     assert clock.now == began
     ours = {"comment": "srt.slurm:abc"}

@@ -15,7 +15,7 @@ from ansible_collections.srt.slurm.plugins.module_utils.slurm import commands
 PLAYBOOK = {
     "name": "bench", "job": {"spec": {"benchmark": {"isl": 64}}}, "extra_vars": {}, "keep": False, "python": None,
 }  # fmt: skip
-NOTE = "Job 8 is left as it is. It is held; release it with scontrol release 8."
+NOTE = "Job 8 was left alone. It is held; release it with scontrol release 8."
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +60,7 @@ def test_a_job_that_was_requeued_and_is_held_keeps_its_directory(waiting, queue,
 def test_a_held_job_of_the_other_kind_is_not_taken_for_one_to_withdraw(waiting, queue, do, there, asked):
     waiting(playbook=there)
     if asked:
-        with pytest.raises(Error, match="Job 8 .* is there already .* and runs no playbook"):
+        with pytest.raises(Error, match="Job 8 .* already exists .* but does not run a playbook"):
             do("present", playbook=asked)
     else:
         assert do("present")["notes"] == [NOTE]

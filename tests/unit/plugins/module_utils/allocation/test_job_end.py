@@ -106,7 +106,7 @@ def test_an_output_that_could_not_be_opened_is_no_fault_of_a_node(program, tmp_p
     program("scontrol", "echo 'JobState=FAILED Reason=JobLaunchFailure ExitCode=0:53 BatchHost=n1 NodeList=n1'\n")
     found = allocation_end.look("42", str(tmp_path))
     assert found["end"].endswith(
-        "n1 could not open the job's output. The nodes have to see output_dir under the same path"
+        "n1 could not open the job's output. The nodes must see output_dir under the same path"
     )
     assert (found["retryable"], found["bad_nodes"], found["final"]) == (False, [], True)
 
@@ -351,7 +351,7 @@ def test_a_job_that_goes_back_into_the_queue_stays_there(monkeypatch, tmp_path, 
     requeue = dict(job, state="PENDING", reason="BeginTime", nodelist="", batch_host="")
     monkeypatch.setattr(commands, "jobs", lambda job_id: [requeue])
     (tmp_path / ".secrets").mkdir()
-    with pytest.raises(Error, match=r"put job 42 back into the queue .*PENDING \(BeginTime\)\. It stays") as caught:
+    with pytest.raises(Error, match=r"requeued job 42 before .*PENDING \(BeginTime\)\. It stays") as caught:
         handshake.meet(job, str(tmp_path), 120.0, 60.0, ours, Context())
     assert (calls, caught.value.evidence) == ([], {})
     assert (tmp_path / ".secrets").exists()

@@ -61,7 +61,9 @@ def test_a_job_without_a_playbook_is_no_place_for_one(queue, do, submit, reason)
     do("present")
     state = "PENDING" if reason else "RUNNING"
     for ctx in (None, Context(check_mode=True)):
-        with pytest.raises(Error, match=rf"Job 8 \(quick\) is there already \({state}\) and runs no playbook") as told:
+        with pytest.raises(
+            Error, match=rf"Job 8 \(quick\) already exists \({state}\) but does not run a playbook"
+        ) as told:
             submit(ctx=ctx)
     assert "playbooks/stop.yml -e job_id=8" in told.value.msg
     assert "bench.yml" in told.value.msg
@@ -101,7 +103,7 @@ def test_a_held_job_without_a_playbook_is_followed_by_one_with_it(queue, do, sub
 
 def test_a_held_job_whose_playbook_was_never_written_is_followed_by_one_without(queue, do, submit, die_at):
     die_at(submit, detached, "freeze")
-    with pytest.raises(Error, match="Job 8 is held: its submission was not finished.*stop.yml -e job_id=8"):
+    with pytest.raises(Error, match="Job 8 is held because its submission did not finish.*stop.yml -e job_id=8"):
         do(job_id="8")
     assert do()["job"]["id"] == "9"
     assert queue.calls == ["submit", "cancel 8", "submit", "release 9"]
@@ -135,6 +137,6 @@ def test_of_two_submissions_at_once_the_one_without_a_playbook_may_win(queue, su
         return held(script)
 
     monkeypatch.setattr(commands, "submit_held", both)
-    with pytest.raises(Error, match=r"Job 8 .* runs no playbook"):
+    with pytest.raises(Error, match=r"Job 8 .* does not run a playbook"):
         submit()
     assert list(queue.queue) == ["8"]

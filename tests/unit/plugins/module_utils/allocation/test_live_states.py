@@ -79,7 +79,9 @@ def test_a_job_that_squeue_hides_is_not_called_over(program, tmp_path, do, state
     left = tmp_path / "out" / "7" / ".secrets"
     left.mkdir(parents=True)
     for wanted in ("absent", "running", "present"):
-        with pytest.raises(commands.Unlisted, match=f"Job 7 is {state}, as scontrol .* but squeue does not list it"):
+        with pytest.raises(
+            commands.Unlisted, match=f"Job 7 is {state} according to scontrol .* but squeue does not list it"
+        ):
             do(wanted, allocation=None, job_id="7")
     found = runs.find({"job_id": "7", "output_dir": str(tmp_path / "out")})
     assert found.describe()["state"] == "UNKNOWN"
@@ -125,7 +127,7 @@ def test_a_job_that_goes_back_into_the_queue_is_waited_for_with_its_secrets(queu
     monkeypatch.setattr(commands, "jobs", look)
     with pytest.raises(Error, match="Job 8 is still unknown after 0.2 s"):
         do(wait_timeout_s=0.2, ctx=Told())
-    assert "Job 8 is not over, as scontrol says: it is PENDING. scancel 8 ends it." in lines
+    assert "Job 8 is not over: it is PENDING according to scontrol. scancel 8 ends it." in lines
     assert (tmp_path / "out" / "8" / ".secrets").exists()
 
 

@@ -34,7 +34,7 @@ def test_the_end_of_a_job_is_where_it_works(queue, do, tmp_path, fake):
     do(secrets={"srt-secret:A": "a"})
     result = do("absent", output_dir=str(tmp_path / "other"))
     assert result["actions"] == ["ended"]
-    assert fake.holder.ending["reason"].startswith("its end was asked for (")
+    assert fake.holder.ending["reason"].startswith("its end was requested (")
     assert not (tmp_path / "out" / "8" / ".secrets").exists()
 
 
@@ -44,7 +44,7 @@ def test_a_run_whose_number_another_job_has_now_ends_nothing(queue, do, tmp_path
     (old / ".secrets").mkdir(parents=True)
     result = do("absent", output_dir=str(tmp_path / "old"), allocation=None, job_id="8")
     assert (result["changed"], result["actions"], result["job"]) == (False, [], None)
-    assert f"is another one: it works in {tmp_path}/out/8. It is left alone" in result["notes"][0]
+    assert f"is a foreign job: it works in {tmp_path}/out/8. It was left alone" in result["notes"][0]
     assert not (old / ".secrets").exists()
     assert not fake.holder.ending
     assert list(queue.queue) == ["8"]
@@ -59,7 +59,7 @@ def test_the_number_of_a_run_that_somebody_elses_job_has_now(queue, do, tmp_path
     queue.queue["8"].update(state="RUNNING", nodelist="n[1-2]")
     result = do("absent", allocation=None, job_id="8")
     assert not result["changed"]
-    assert "another one: it (theirs) was submitted at 2026" in result["notes"][0]
+    assert "a foreign job: it (theirs) was submitted at 2026" in result["notes"][0]
 
 
 def test_a_job_that_cannot_be_released_is_cancelled(queue, do, tmp_path, monkeypatch):
@@ -104,7 +104,7 @@ def test_an_sbatch_that_hangs(queue, do, monkeypatch, heard):
     assert result["actions"] == ["submitted"]
     assert queue.calls == ["submit", "release 8"]
     assert list(queue.queue) == ["8"]
-    assert any("sbatch gave no answer, but Slurm has its job 8" in note for note in result["notes"]) == heard
+    assert any("sbatch did not answer, but Slurm has its job 8" in note for note in result["notes"]) == heard
 
 
 def test_an_sbatch_that_always_hangs(queue, do, monkeypatch):
@@ -115,7 +115,7 @@ def test_an_sbatch_that_always_hangs(queue, do, monkeypatch):
         raise commands.NoAnswer("sbatch did not answer in 60 s.")
 
     monkeypatch.setattr(commands, "submit_held", hang)
-    with pytest.raises(SlurmError, match="Slurm has no job of it so far. Run again"):
+    with pytest.raises(SlurmError, match="Slurm has does not have the job so far. Run again"):
         do()
     assert queue.calls == ["asked", "asked"]
 
@@ -219,7 +219,7 @@ def test_secrets_of_jobs_that_may_live_are_kept(queue, do, tmp_path, monkeypatch
     queue.queue["8"]["state"] = "COMPLETING"
     monkeypatch.setattr(ending, "GONE_S", 0.1)
     for wanted in ({"allocation": None, "job_id": "8"}, {}):
-        with pytest.raises(SlurmError, match=r"Job 8 did not leave the queue \(COMPLETING\)\. Look at its nodes"):
+        with pytest.raises(SlurmError, match=r"Job 8 did not leave the queue \(COMPLETING\)\. Check its nodes"):
             do("absent", end_timeout_s=0.1, **wanted)
     assert kept.exists()  # it may be on its way back into the queue
     queue.queue.clear()
@@ -228,7 +228,7 @@ def test_secrets_of_jobs_that_may_live_are_kept(queue, do, tmp_path, monkeypatch
     assert kept.exists()
     queue.ended, queue.name = {}, "there@login"
     result = do("absent", allocation=None, job_id="8")
-    assert "was submitted to the cluster here@login. Ask there" in result["notes"][0]
+    assert "was submitted to the cluster here@login. Run there" in result["notes"][0]
     do("absent")
     assert kept.exists()
 
@@ -250,7 +250,9 @@ def test_the_directory_of_a_run_that_another_cluster_may_still_have_is_not_moved
     (there / "steps.jsonl").write_text('{"event": "holder", "phase": "begin"}\n')
     queue.queue.clear()
     queue.name, queue.next = "there@login", 7
-    with pytest.raises(Error, match="of the cluster here@login, which may still run. Give each cluster an output_dir"):
+    with pytest.raises(
+        Error, match="of the cluster here@login, which may still run. Use a separate output_dir for each cluster"
+    ):
         do()
     assert queue.calls[-1] == "cancel 8"
     assert (there / ".secrets").exists() and not (tmp_path / "out" / "8.earlier1").exists()

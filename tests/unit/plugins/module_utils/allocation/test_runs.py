@@ -63,7 +63,7 @@ def test_a_job_that_works_elsewhere_is_not_the_runs(slurm, old, tmp_path):
         assert found.steps()["decode_0"]["state"] == "ended"
         about = found.describe()
         assert (about["state"], about["name"]) == ("GONE", "mine")
-        assert f"works in {tmp_path}/out/7. It is left alone; this run is over" in about["reason"]
+        assert f"works in {tmp_path}/out/7. It was left alone; this run is over" in about["reason"]
 
 
 def test_the_memory_of_slurm_may_be_of_another_job(slurm, old, tmp_path):
@@ -84,7 +84,7 @@ def test_a_run_of_another_cluster_is_not_called_ended(slurm, old):
     assert found.steps()["decode_0"]["state"] == "running"
     assert found.describe() | {"name": ""} == dict(
         dict.fromkeys(("started_at", "ends_at")), id="7", name="", state="UNKNOWN",
-        reason="it was submitted to the cluster here@login, which has to be asked",
+        reason="it was submitted to the cluster here@login; run there",
     )  # fmt: skip
 
 
@@ -133,7 +133,7 @@ def test_the_newest_run_of_a_job(slurm, several, names, number):
 
 def test_a_job_that_has_no_run(slurm, several, tmp_path):
     for folder in (several, str(tmp_path / "no-such")):
-        with pytest.raises(Error, match=f"no run of dd below {folder}. Give job_id or output_dir"):
+        with pytest.raises(Error, match=f"no run of dd below {folder}. Set job_id or output_dir"):
             runs.find({"output_dir": folder, "job_names": ["dd"]})
 
 

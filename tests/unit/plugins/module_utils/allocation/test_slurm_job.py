@@ -213,7 +213,7 @@ def test_somebody_elses_job_is_never_cancelled(queue, do):
 def test_a_job_id_is_taken_or_missed(queue, do):
     do()
     assert do(allocation=None, job_id="8")["job"]["id"] == "8"
-    with pytest.raises(Error, match="Job 99 is not there: NODE_FAIL"):
+    with pytest.raises(Error, match="Job 99 does not exist: NODE_FAIL"):
         do(job_id="99")
     assert do.look(job_id="99")["job"] is None
 

@@ -150,7 +150,7 @@ def test_kv_events(given, prefill, agg):
 
 
 def test_parallel_size_must_fit():
-    with pytest.raises(SpecError, match=r"needs 16 GPUs \(tensor 8 x pipeline 2\), a decode worker has 8\."):
+    with pytest.raises(SpecError, match=r"needs 16 GPUs \(tensor 8 x pipeline 2\), but a decode worker has 8\."):
         jobs.spec_of(
             backend={"type": "sglang", "sglang_config": {"decode": {"tp-size": 8, "pp-size": 2}}},
             resources={"decode_workers": 1},
@@ -343,7 +343,7 @@ def test_options_of_the_mooncake_master(extra, passed, note):
     names = [word.lstrip("-").partition("=")[0].removeprefix("no") for word in argv[1:] if word.startswith("--")]
     assert len(names) == len(set(names))
     told = [one.partition("master_extra_args: ")[2] for one in plan["notes"] if "master_extra_args" in one]
-    assert told == ([f"{note}: ignored, the plan sets thisf; see ports.mooncake*."] if note else [])
+    assert told == ([f"{note}: ignored, the plan sets this; see ports.mooncake*."] if note else [])
 
 
 @pytest.mark.parametrize("kind", ["sglang", "trtllm", "vllm", "mocker"])

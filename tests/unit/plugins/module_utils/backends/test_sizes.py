@@ -95,7 +95,7 @@ def test_quoted_and_whole_broken_numbers_are_sizes():
 @pytest.mark.parametrize(
     "backend, options, resources, key, words",
     [
-        ("sglang", {"tp-size": 16}, None, "", "needs 16 GPUs (tensor 16), an aggregated worker has 8."),
+        ("sglang", {"tp-size": 16}, None, "", "needs 16 GPUs (tensor 16), but an aggregated worker has 8."),
         ("sglang", {"tp": 4, "dp": 4}, None, "", "needs 16 GPUs (tensor 4 x data 4)"),
         ("sglang", {"tp": 4, "pp": 2, "dp-size": 2}, None, "", "needs 16 GPUs (tensor 4 x pipeline 2 x data 2)"),
         ("sglang", {"tp": 8, "dp": 3, "enable-dp-attention": True}, None, "dp", "does not divide tensor-parallel-size"),
@@ -106,8 +106,20 @@ def test_quoted_and_whole_broken_numbers_are_sizes():
         ("sglang", {"tp": 8, "dp": 2}, TWO_NODES, "dp", "one node only"),
         ("sglang", {"tp": 3, "pp": 3}, TWO_NODES, "tp", "9 rank(s) do not divide evenly over the 2 nodes"),
         ("sglang", {"pp": 1}, TWO_NODES, "pp", "1 rank(s) do not divide evenly"),
-        ("trtllm", {"tensor_parallel_size": 16}, None, "", "needs 16 GPUs (tensor 16), an aggregated worker has 8."),
-        ("trtllm", {"tensor_parallel_size": 4}, None, "", "needs 4 GPUs (tensor 4), an aggregated worker has 8, and"),
+        (
+            "trtllm",
+            {"tensor_parallel_size": 16},
+            None,
+            "",
+            "needs 16 GPUs (tensor 16), but an aggregated worker has 8.",
+        ),
+        (
+            "trtllm",
+            {"tensor_parallel_size": 4},
+            None,
+            "",
+            "needs 4 GPUs (tensor 4), but an aggregated worker has 8, and",
+        ),
         (
             "trtllm",
             {"tensor_parallel_size": 4, "pipeline_parallel_size": 2, "context_parallel_size": 2},
@@ -136,7 +148,7 @@ def test_quoted_and_whole_broken_numbers_are_sizes():
             "moe_expert_parallel_size",
             "tensor 2 x expert 2 = 4 is not tensor-parallel-size 8",
         ),
-        ("vllm", {"tensor-parallel-size": 16}, None, "", "needs 16 GPUs (tensor 16), an aggregated worker has 8."),
+        ("vllm", {"tensor-parallel-size": 16}, None, "", "needs 16 GPUs (tensor 16), but an aggregated worker has 8."),
         ("vllm", {"tp": 8, "pcp": 2}, None, "", "needs 16 GPUs (tensor 8 x prefill-context 2)"),
         ("vllm", {"tp": 4, "dp": 4}, None, "", "needs 16 GPUs (tensor 4 x data 4)"),
         ("vllm", {"tp": 2, "dp": 2}, None, "", "an aggregated worker has 8, and vLLM must use all of them."),

@@ -133,7 +133,7 @@ def test_trtllm_serve_aggregated_is_the_worker_itself():
     [
         (
             {"backend": {"trtllm_config": {"prefill": {"tensor_parallel_size": 8}}}},
-            "needs 8 GPUs (tensor 8), a prefill worker has 4.",
+            "needs 8 GPUs (tensor 8), but a prefill worker has 4.",
         ),
         ({"frontend": {"type": "trtllm_serve", "args": {"config": "x"}}}, "is set by the plan"),
         (

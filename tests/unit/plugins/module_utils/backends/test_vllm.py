@@ -92,7 +92,7 @@ def test_data_parallel_per_gpu():
     assert jobs.option(steps[9]["argv"], "--device-ids") == "1" and steps[9]["nodes"] == ["n3"]
     assert len({step["log"] for step in steps}) == 16
     assert {jobs.option(step["argv"], "--data-parallel-rpc-port") for step in steps} == {"8400"}
-    assert any("data-parallel-rpc-port: ignored, the plan sets thisf" in note for note in plan["notes"])
+    assert any("data-parallel-rpc-port: ignored, the plan sets this" in note for note in plan["notes"])
     assert any("per_gpu" in note for note in plan["notes"])
 
 
@@ -224,11 +224,11 @@ def test_vllm_serve():
 @pytest.mark.parametrize(
     "backend, changes, words",
     [
-        (modes(decode={"tensor-parallel-size": 32}), {}, "needs 32 GPUs (tensor 32), a decode worker has 16."),
+        (modes(decode={"tensor-parallel-size": 32}), {}, "needs 32 GPUs (tensor 32), but a decode worker has 16."),
         (
             modes(decode={"data-parallel-size": 4}),
             {},
-            "needs 4 GPUs (data 4), a decode worker has 16, and vLLM must use all of them.",
+            "needs 4 GPUs (data 4), but a decode worker has 16, and vLLM must use all of them.",
         ),
         (modes(decode={"data-parallel-size": 16, "headless": True}), {}, "set by the plan for data-parallel"),
         (

@@ -34,15 +34,15 @@ def errors(count, text="HTTP 503: no workers"):
             {"completed": 39, "failed": 1, "errors": errors(1)},
             "1 of 40 requests did not complete (97.5 % completed, 99 % are",
         ),
-        ({"completed": 20, "failed": 0, "num_prompts": 20}, "40 requests were planned, the result has 20"),
-        ({"duration": 0}, "the measurement took no time"),
-        ({"duration": None}, "the measurement took no time"),
-        ({"total_output_tokens": 0, "output_lens": [0] * 40}, "no output token came"),
-        ({"total_output_tokens": 641}, "640 together, the total says 641"),
-        ({"short_outputs": 3}, "3 answers have fewer tokens than asked"),
+        ({"completed": 20, "failed": 0, "num_prompts": 20}, "40 requests were planned, but the result has 20"),
+        ({"duration": 0}, "the duration of the measurement is 0"),
+        ({"duration": None}, "the duration of the measurement is 0"),
+        ({"total_output_tokens": 0, "output_lens": [0] * 40}, "no output tokens were received"),
+        ({"total_output_tokens": 641}, "add up to 640, but the total is 641"),
+        ({"short_outputs": 3}, "3 responses have fewer tokens than requested"),
         ({"server_input_tokens": 64 * 40 * 2}, "the server counted 5120 prompt tokens, 2560 were sent"),
-        ({"inexact_prompts": 2}, "2 prompts could not be made"),
-        ({"total_input_tokens": 65 * 40, "server_input_tokens": 65 * 40}, "requests of 64 are at most 2560"),
+        ({"inexact_prompts": 2}, "2 prompts do not have"),
+        ({"total_input_tokens": 65 * 40, "server_input_tokens": 65 * 40}, "requests of 64 have at most 2560"),
     ],
 )
 def test_what_makes_a_result_invalid(helpers, change, words):
@@ -73,7 +73,7 @@ def test_chat_with_differences_that_vary_is_not_a_template(helpers):
 
 def test_a_profiled_point_is_never_valid(helpers):
     assert reasons_of(helpers.raw_result(), profiled="torch") == [
-        "the workers were profiled (torch) while it was measured"
+        "the workers were profiled (torch) during the measurement"
     ]
 
 

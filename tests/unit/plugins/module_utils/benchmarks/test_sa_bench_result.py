@@ -47,7 +47,7 @@ def test_infinity_of_older_files(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "message"), [('{"a": ', "cannot be read"), ("[]", "no result of"), ("{}", "no max_concurrency")]
+    ("text", "message"), [('{"a": ', "cannot be read"), ("[]", "no result of"), ("{}", "max_concurrency is missing")]
 )
 def test_what_is_no_result(tmp_path, text, message):
     path = tmp_path / "r.json"
@@ -58,5 +58,5 @@ def test_what_is_no_result(tmp_path, text, message):
 
 
 def test_a_missing_file(tmp_path):
-    with pytest.raises(Error, match="there is no result file"):
+    with pytest.raises(Error, match="result file .* does not exist"):
         sa_bench_result.load_result(str(tmp_path / "r.json"))

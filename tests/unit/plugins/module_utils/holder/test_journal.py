@@ -120,7 +120,7 @@ def test_a_slurm_that_stays_silent_is_not_taken_for_one_that_runs_nothing(left, 
     monkeypatch.setattr(holder_steps, "PATIENCE_S", 0.03)
     before = pathlib.Path(tmp_path, "steps.jsonl").read_text()
     left.slurm.mute = True
-    with pytest.raises(RuntimeError, match="Slurm does not say which steps run"):
+    with pytest.raises(RuntimeError, match="Slurm does not list the running steps"):
         FakeDriver(tmp_path, slurm=left.slurm)
     assert pathlib.Path(tmp_path, "steps.jsonl").read_text() == before
 

@@ -57,4 +57,4 @@ def test_it_does_not_touch_the_steps_of_the_next_attempt(program, tmp_path, rest
     told = pathlib.Path(play["log"]).read_text()
     assert (tmp_path / "scancel").exists() is (restarts == 0)
     assert (run_dir / ".secrets").exists() is (restarts == 1)
-    assert ("It is requeued: attempt 2 of 2 starts when it gets nodes." in told) is (restarts == 1)
+    assert ("The job is requeued: attempt 2 of 2 starts when it gets nodes." in told) is (restarts == 1)

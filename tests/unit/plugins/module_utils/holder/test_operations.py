@@ -262,7 +262,7 @@ def test_a_new_holder_finds_what_an_earlier_one_started(fake, tmp_path):
     assert later.records()["b"]["attempt"] == 2
     fake.slurm.running.clear()
     gone = later.until(lambda steps: steps["a"]["state"] == "ended")["a"]
-    assert "exit code is not known" in gone["reason"] and not gone["expected"]
+    assert "exit code is unknown" in gone["reason"] and not gone["expected"]
 
 
 def test_a_controller_that_waits_for_an_answer_is_alive(fake):

@@ -70,7 +70,7 @@ def test_an_answer_that_was_cut_is_none(listener, monkeypatch):
 
 
 def theirs(listener, monkeypatch):
-    """The folder belongs to somebody else: to all but this user."""
+    """The folder belongs to another user: to all but this user."""
     monkeypatch.setattr(os, "getuid", lambda: listener.folder.stat().st_uid + 1)
 
 
@@ -93,5 +93,5 @@ def test_somebody_who_poses_as_the_holder_is_never_asked(listener, monkeypatch, 
     monkeypatch.setenv("SLURM_JOB_ID", "42")
     monkeypatch.setattr("sys.stdin", io.StringIO("{}"))
     assert server.ctl("/run") == 3
-    assert "is not a directory of ours alone" in capsys.readouterr().err
+    assert "is not a private directory of this user" in capsys.readouterr().err
     assert listener.heard == ["srun"]

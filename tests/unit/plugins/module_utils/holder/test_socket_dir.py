@@ -39,7 +39,7 @@ class Holders:
         return self.started[-1]
 
     def ask(self, op, **fields):
-        """Return the answer to a request, None if nobody answers."""
+        """Return the answer to a request, None if there is no answer."""
         try:
             return json.loads(socket_dir.exchange(self.path, json.dumps(dict({"v": 1, "op": op}, **fields)), 20))
         except (OSError, ValueError):
@@ -154,6 +154,6 @@ def test_a_folder_that_goes_while_it_is_taken_is_made_anew(tmp_path, monkeypatch
 def test_a_folder_of_somebody_else_is_left_alone(tmp_path):
     (tmp_path / "real").mkdir()
     (tmp_path / "srt").symlink_to(tmp_path / "real")
-    with pytest.raises(SystemExit, match="belongs to somebody else"):
+    with pytest.raises(SystemExit, match="belongs to another user"):
         socket_dir.SocketDir(str(tmp_path / "srt" / "socket")).take(True)
     assert (tmp_path / "real").exists()

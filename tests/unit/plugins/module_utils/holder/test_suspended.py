@@ -70,7 +70,7 @@ def test_a_holder_that_is_suspended_is_waited_for_beyond_all_patience(monkeypatc
     monkeypatch.setattr(talk, "_exchange", exchange)
     monkeypatch.setattr(commands, "jobs", lambda job_id, patience_s: [{"state": states.pop(0)}])
     assert talk.exchange("", 1.0) == "{}"
-    assert lines == [f"job 42 is {still} by Slurm; waiting until it goes on"] * 3
+    assert lines == [f"job 42 is {still} by Slurm; waiting until it continues"] * 3
     states[:] = ["RUNNING"] * 9
     with pytest.raises(driver.HolderGone):
         talk.exchange("", 1.0)
@@ -107,7 +107,7 @@ def test_the_end_of_a_suspended_job_is_an_ordinary_one(suspended, do, fake, monk
     result = do("absent")
     assert (result["actions"], result["notes"]) == (["ended"], [])
     assert suspended.calls == ["resume 8"]
-    assert fake.holder.ending["reason"].startswith("its end was asked for (")
+    assert fake.holder.ending["reason"].startswith("its end was requested (")
 
 
 @pytest.mark.parametrize(

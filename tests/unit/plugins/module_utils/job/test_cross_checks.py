@@ -63,7 +63,7 @@ def problems(**changes):
         ({"sbatch_directives": {"nodelist": "n[1-3]"}}, "sbatch_directives.nodelist", "names 3 nodes"),
         ({"sbatch_directives": {"time": 14400}}, "sbatch_directives.time", "with quotes"),
         ({"sbatch_directives": {"time": "soon"}}, "sbatch_directives.time", "not a Slurm time"),
-        ({"sbatch_directives": {"cpus-per-taks": 4}}, "sbatch_directives.cpus-per-taks", "no option of sbatch"),
+        ({"sbatch_directives": {"cpus-per-taks": 4}}, "sbatch_directives.cpus-per-taks", "not an option of sbatch"),
         (
             {"backend": {"mocker_config": {"prefill": {"max num seqs": 4}}}},
             "backend.mocker_config.prefill.max num seqs",

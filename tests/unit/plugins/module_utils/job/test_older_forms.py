@@ -55,7 +55,7 @@ def test_today(text, path, value, note):
 
 def test_todays_key_wins():
     job, _source, notes = modern("backend: {num_additional_frontends: 3}\nfrontend: {num_additional_frontends: 1}\n")
-    assert job["frontend"]["num_additional_frontends"] == 1 and "wins" in notes[0]
+    assert job["frontend"]["num_additional_frontends"] == 1 and "takes precedence" in notes[0]
 
 
 def test_a_profile_of_old_becomes_a_load_that_is_marked():

@@ -69,7 +69,7 @@ def test_placeholders_of_mounts():
         ({"/a": "/b:ro:rw"}, "expected a path and :options"),
         ({"/a\n": "/b"}, "control character"),
         ({"/a\u2028": "/b"}, "control character"),
-        ({"$TEAM": "/b", "/team": "/c"}, "is mounted at /b already"),
+        ({"$TEAM": "/b", "/team": "/c"}, "is already mounted at /b"),
     ],
 )
 def test_bad_mounts(table, words):
@@ -197,7 +197,7 @@ def test_where_a_model_is_staged(monkeypatch, text, new):
 @pytest.mark.parametrize(
     "text, words",
     [
-        ("scratch/m", 'is "scratch/m"; an absolute path'),
+        ("scratch/m", 'is "scratch/m"; expected an absolute path'),
         ("./m", "expected an absolute path"),
         ("/", "on the compute nodes below /"),
         ("~nobody-such/m", "expected an absolute path"),

@@ -80,7 +80,7 @@ def test_a_working_directory_that_slurm_cannot_take(run, tmp_path, monkeypatch):
         run()
 
 
-@pytest.mark.parametrize(("lease", "told"), [("abc", "lease_s: is abc, not a time. Give seconds"), ("5", "15 or more")])
+@pytest.mark.parametrize(("lease", "told"), [("abc", "lease_s: is abc, not a time. Use seconds"), ("5", "15 or more")])
 def test_an_invalid_lease(run, lease, told):
     with pytest.raises(SpecError, match=told):
         run(lease_s=lease)

@@ -153,7 +153,7 @@ def test_overrides_and_sweeps_together():
 
 def test_a_plain_job_is_its_only_variant():
     variants, notes, _problems = expand(*parse_yaml("name: s\n", "f.yaml"), "base")
-    assert [job for _suffix, job, _source in variants] == [{"name": "s"}] and "means nothing" in notes[0]
+    assert [job for _suffix, job, _source in variants] == [{"name": "s"}] and "has no effect" in notes[0]
 
 
 def test_a_single_name_of_a_zip_is_numbered():

@@ -158,7 +158,7 @@ def test_a_request_that_takes_too_long_has_failed(sse, measure):
     with sse.running(sse.Behaviour(hang_after=12)) as server:
         _code, result = measure(server.url, "--request-timeout", "0.2")
     assert (result["completed"], result["failed"]) == (11, 1)
-    assert "no complete answer within 0.2 s" in "".join(result["errors"])
+    assert "no complete response within 0.2 s" in "".join(result["errors"])
 
 
 def test_arrivals_are_spread_over_time(sse, measure):

@@ -114,7 +114,7 @@ def test_a_missing_or_broken_tokenizer_says_what_is_needed(tmp_path):
 
 def test_a_tokenizer_without_words_is_refused():
     made = tokenizers.Tokenizer(tokenizers.models.WordLevel({"?": 0}, unk_token="?"))
-    with pytest.raises(prompts.PromptError, match="no word that stays one token"):
+    with pytest.raises(prompts.PromptError, match="no words that stay one token"):
         maker = prompts.PromptMaker(made, 0)
         maker.make([3], "seed")
 

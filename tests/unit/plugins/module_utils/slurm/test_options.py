@@ -31,10 +31,10 @@ def found(given, gpus=8, **request):
         ({"wrap": "ls"}, "wrap", "the holder"),
         ({"M": "other"}, "M", "cluster of the submit host"),
         ({"container-image": "x.sqsh"}, "container-image", "model.container"),
-        ({"test_only": True}, "test_only", "submit nothing"),
-        ({"x y": "1"}, "x y", "no option of sbatch"),
-        ({"Z": "1"}, "Z", "no option of sbatch"),
-        ({"cpu-per-task": "3"}, "cpu-per-task", "no option of sbatch"),
+        ({"test_only": True}, "test_only", "would not submit a job"),
+        ({"x y": "1"}, "x y", "not an option of sbatch"),
+        ({"Z": "1"}, "Z", "not an option of sbatch"),
+        ({"cpu-per-task": "3"}, "cpu-per-task", "not an option of sbatch"),
         ({"mem": True}, "mem", "has no value"),
         ({"mail-user": "a\n#SBATCH --uid=0"}, "mail-user", "line break"),
         ({"A": "x", "account": "y"}, "account", "twice, also as A"),
@@ -113,9 +113,9 @@ def test_a_short_nodelist_is_only_a_note():
         ({"job_name": "x"}, "set by the plan"),
         ({"--nodelist": "x"}, "set by the plan"),
         ({"pty": True}, "no terminal"),
-        ({"x": "n1"}, "chooses the nodes"),
-        ({"b@d": "x"}, "no option of srun"),
-        ({"cpu-bnd": "x"}, "no option of srun"),
+        ({"x": "n1"}, "sets the nodes"),
+        ({"b@d": "x"}, "not an option of srun"),
+        ({"cpu-bnd": "x"}, "not an option of srun"),
         ({"mpi": True}, "has no value"),
         ({"c": "2", "cpus-per-task": "3"}, "twice, also as c"),
     ],
@@ -128,17 +128,17 @@ def test_srun_options_that_cannot_be(given, words):
 def test_srun_options_that_can():
     given = {"mpi": "pmix", "cpu_bind": "none", "oversubscribe": "", "K": "0", "site": "1"}
     problems, notes = slurm_options.srun_problems(given)
-    assert not problems and notes == ["srun_options.site: no option of srun that is known here; it is passed on."]
+    assert not problems and notes == ["srun_options.site: not a known srun option; passed on."]
 
 
 def test_options_of_the_container_say_what_they_do_to_the_plans():
     given = {"container_mounts": "/a:/b", "container-image": "x", "no-container-remap-root": True}
     problems, notes = slurm_options.srun_problems(given)
     assert not problems and [note.partition(",")[0] for note in notes] == [
-        "srun_options.container_mounts: added to the plan's mounts; keys for more of them are container_mounts and "
+        "srun_options.container_mounts: added to the plan's mounts. The keys for mounts are container_mounts and "
         "extra_mount.",
-        "srun_options.container-image: replaces what the plan says of the container",
-        "srun_options.no-container-remap-root: replaces what the plan says of the container",
+        "srun_options.container-image: replaces the plan's setting of the container",
+        "srun_options.no-container-remap-root: replaces the plan's setting of the container",
     ]
     for runtime, words in (("apptainer", "is one of apptainer"), ("none", "uses no container")):
         assert all(words in note for note in slurm_options.srun_problems(given, runtime)[1])

@@ -96,7 +96,7 @@ def test_what_slurm_cannot_take():
         script.render(request(name="a\n#SBATCH --uid=0"), "/out", 120)
     with pytest.raises(Error, match="line break"):
         script.render(request(name="a\u2028b"), "/out", 120)
-    with pytest.raises(Error, match="is no option of sbatch"):
+    with pytest.raises(Error, match="is not an option of sbatch"):
         script.render(request(directives={"x y": "1"}), "/out", 120)
 
 

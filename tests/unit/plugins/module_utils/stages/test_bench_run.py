@@ -132,7 +132,7 @@ def test_a_client_that_ends_well_without_a_result(made, monkeypatch):
     monkeypatch.setattr(measurement, "SHARED_DISK_S", 0.0)
     made.holder.scenes = [lambda: made.holder.finish(result=False)]
     (point,) = made.call(concurrencies=[4])["points"]
-    assert "ended well, but there is no result file" in point["reasons"][0]
+    assert "succeeded, but the result file" in point["reasons"][0]
 
 
 def test_a_dead_service_ends_it_at_once_and_keeps_what_was_finished(made):
@@ -164,13 +164,13 @@ def test_a_service_that_died_before_is_not_measured(made):
 
 def test_a_step_that_we_stopped_is_no_death_but_the_service_is_not_the_planned_one(made):
     made.holder.change("prefill_1", state="ended", expected=True, ended_at="2026-11-21T09:30:00.000Z", reason="stopped")
-    with pytest.raises(Error, match="What runs is not what the plan says: prefill_1 does not run"):
+    with pytest.raises(Error, match="The running service does not match the plan: prefill_1 does not run"):
         made.call()
 
 
 def test_a_step_that_the_holder_never_saw_was_not_running(made):
     del made.holder.records["decode_0"]
-    with pytest.raises(Error, match="decode_0 does not run. It is not measured"):
+    with pytest.raises(Error, match="decode_0 does not run. It was not measured"):
         made.call(concurrencies=[4])
 
 
@@ -190,7 +190,7 @@ def test_a_worker_that_may_be_lost_is_recorded_and_ends_nothing(made):
 def test_a_worker_that_was_started_anew_is_a_reason(made):
     made.holder.scenes = [lambda: made.holder.change("decode_0", started_at=made.holder.at(1), attempt=2)]
     (point,) = made.call(concurrencies=[4])["points"]
-    assert point["reasons"] == ["decode_0 was started anew during the measurement"]
+    assert point["reasons"] == ["decode_0 was restarted during the measurement"]
 
 
 def test_a_live_measurement_is_attached_to_and_not_doubled(made):
@@ -245,7 +245,7 @@ def test_a_point_without_progress_is_stopped(made, monkeypatch):
     made.holder.scenes = [scene] * 6
     made.plan["benchmark"]["points"][0]["deadline_s"] = 1000.0
     (point,) = made.call(concurrencies=[4], stall_timeout_s=25.0)["points"]
-    assert point["reasons"][0] == "it was stopped because nothing came for 30 s"
+    assert point["reasons"][0] == "it was stopped after 30 s without progress"
 
 
 def stalling(made, monkeypatch, progress, limit_s, **params):
@@ -282,20 +282,20 @@ RUNNING = {"state": "running", "done": 3, "tokens": 5}
 def test_a_point_without_progress_is_stopped_at_the_limit_of_its_plan(made, monkeypatch, limit_s, params, seconds):
     """The load client keeps the limit itself and is left some seconds to say so."""
     reason = stalling(made, monkeypatch, RUNNING, limit_s, **params)
-    assert reason == (f"it was stopped because nothing came for {seconds} s" if seconds else "")
+    assert reason == (f"it was stopped after {seconds} s without progress" if seconds else "")
 
 
 @pytest.mark.parametrize(
     ("progress", "how"),
     [
-        ({"state": "preparing"}, "it still prepares its requests"),
-        (None, "it has shown no progress at all"),
+        ({"state": "preparing"}, "it was still preparing its requests"),
+        (None, "it reported no progress"),
     ],
 )
 @pytest.mark.parametrize(("limit_s", "seconds"), [(900, 920), (30, 610), (0, 610)])
 def test_a_client_that_never_begins_is_stopped(made, monkeypatch, progress, how, limit_s, seconds):
     reason = stalling(made, monkeypatch, progress, limit_s)
-    assert reason == f"it was stopped because its load client did not begin in {seconds} s: {how}"
+    assert reason == f"it was stopped because its load client did not start in {seconds} s: {how}"
 
 
 def test_preparation_is_no_stall(made, monkeypatch):
@@ -341,7 +341,7 @@ def test_progress_is_shown(made):
 
 
 def test_without_a_controller_it_stops_asking_and_leaves_the_measurement_alone(made):
-    with pytest.raises(Error, match="The controller is gone"):
+    with pytest.raises(Error, match="The controller has ended"):
         made.call(alive=False)
     assert made.holder.asked == []
 

@@ -20,12 +20,12 @@ def waits(made):
 def test_a_measurement_that_a_second_holder_calls_ended_is_not_waited_for_any_longer(made):
     def scene():
         made.holder.change("bench_c4", state="ended", expected=True, ended_at=made.holder.at(2),
-                           reason="ended before this holder began")  # fmt: skip
+                           reason="ended before this holder started")  # fmt: skip
         made.holder.follow(*made.holder.records)
 
     made.holder.scenes = [lambda: None, scene]
     (point,) = made.call(concurrencies=[4])["points"]
-    assert point["reasons"] == ["the load client ended before this holder began"]
+    assert point["reasons"] == ["the load client ended before this holder started"]
     assert waits(made) == 2
 
 
@@ -39,7 +39,7 @@ def test_a_measurement_that_a_second_holder_does_not_know_of_is_over(made):
 
 def test_a_part_of_the_service_that_a_second_holder_does_not_know_of_does_not_run(made):
     made.holder.scenes = [lambda: (made.holder.finish(), made.holder.follow("prefill_0", "prefill_1", "bench_c4"))]
-    with pytest.raises(Error, match="What runs is not what the plan says: decode_0 does not run") as caught:
+    with pytest.raises(Error, match="The running service does not match the plan: decode_0 does not run") as caught:
         made.call()
     first, second = caught.value.evidence["points"]
     assert (first["valid"], second["action"]) == (False, "not_measured")
@@ -112,7 +112,7 @@ def test_a_verdict_is_not_written_on_what_another_one_measures_by_then(made):
 def test_a_measurement_with_other_options_is_not_taken_for_this_one(made):
     made.holder.scenes = [lambda: rival(made, digest="other")]
     (point,) = made.call(concurrencies=[4])["points"]
-    assert point["reasons"][0].startswith("another controller has begun to measure it with other options")
+    assert point["reasons"][0].startswith("another controller started to measure it with other options")
     assert [op for op, _fields in made.holder.asked if op == "stop"] == []
     assert list((made.run_dir / "results").rglob("*.verdict.json")) == []
 
@@ -139,7 +139,7 @@ def test_another_measurement_that_nobody_ends_is_ended_after_its_deadline(made):
     other_point(made, deadline_s=90)
     (point,) = made.call(concurrencies=[4])["points"]
     assert (point["action"], point["valid"]) == ("measured", True)
-    assert "bench_c99 is ended: it is not complete after 181 s, and nobody else has ended it" in made.lines
+    assert "bench_c99 was ended: it was not complete after 181 s, and its controller did not end it" in made.lines
     assert [fields["names"] for op, fields in made.holder.asked if op == "stop"] == [["bench_c99"]]
 
 
@@ -159,7 +159,7 @@ def test_another_measurement_that_may_go_on_is_waited_for(made, facts):
 def test_another_measurement_that_cannot_be_ended_is_an_error(made, monkeypatch):
     other_point(made, deadline_s=60)
     monkeypatch.setattr(made.holder, "change", lambda *args, **facts: None)
-    with pytest.raises(Error, match="bench_c99 is beyond its deadline and cannot be ended.* Look at node0001"):
+    with pytest.raises(Error, match="bench_c99 exceeded its deadline and cannot be ended.* Check node0001"):
         made.call(concurrencies=[4])
 
 

@@ -114,7 +114,7 @@ def test_missing_job(tmp_path):
         run(tmp_path)
     with pytest.raises(SpecError, match="job.yaml: is empty. A job is a mapping"):
         run(tmp_path, "# empty\n")
-    with pytest.raises(Error, match="both given"):
+    with pytest.raises(Error, match="Use one of them"):
         run(tmp_path, text_of(), job=jobs.raw())
 
 
@@ -196,7 +196,7 @@ def test_a_directory_of_jobs(tmp_path):
     (folder.parent / "notes.txt").write_text("no job")
     assert names(run(tmp_path, job_file=str(folder.parent))) == ["b_x_n8", "b_x_n16", "b_y", "a"]
     (folder / "c.yaml").write_text(text_of(name="a"))
-    with pytest.raises(Error, match="Several jobs are called a"):
+    with pytest.raises(Error, match="Several jobs have the name a"):
         run(tmp_path, job_file=str(folder.parent))
     with pytest.raises(Error, match="has no"):
         (tmp_path / "empty").mkdir()
@@ -255,7 +255,7 @@ def test_what_submission_only_notes_is_among_the_notes(tmp_path):
         "sbatch_directives.output is left out: the run directory holds the output",
         "sbatch_directives.t=2:00:00 replaces 01:00:00",
         "nodelist names 1 of the 2 nodes",
-        "srun_options.our_plugin: no option of srun that is known here",
+        "srun_options.our_plugin: not a known srun option",
     ):
         assert any(words in note for note in notes), (words, notes)
 
@@ -297,11 +297,11 @@ def test_problems_of_some_variants_name_them(tmp_path):
         run(tmp_path, VARIANTS)
     found = {one["problem"]: one["jobs"] for one in caught.value.problems}
     assert found == {
-        "needs 16 GPUs (tensor 16), an aggregated worker has 8.": "bench_a_tp16",
-        "needs 32 GPUs (tensor 32), an aggregated worker has 8.": "bench_a_tp32",
-        "needs 64 GPUs (tensor 64), an aggregated worker has 8.": "bench_a_tp64",
-        "needs 32 GPUs (tensor 32), an aggregated worker has 16.": "other_tp32",
-        "needs 64 GPUs (tensor 64), an aggregated worker has 16.": "other_tp64",
+        "needs 16 GPUs (tensor 16), but an aggregated worker has 8.": "bench_a_tp16",
+        "needs 32 GPUs (tensor 32), but an aggregated worker has 8.": "bench_a_tp32",
+        "needs 64 GPUs (tensor 64), but an aggregated worker has 8.": "bench_a_tp64",
+        "needs 32 GPUs (tensor 32), but an aggregated worker has 16.": "other_tp32",
+        "needs 64 GPUs (tensor 64), but an aggregated worker has 16.": "other_tp64",
     }
     where = "job.yaml:9: backend.sglang_config.aggregated: in other_tp64: needs 64 GPUs"
     assert where in caught.value.msg

@@ -148,7 +148,7 @@ def test_a_port_that_another_controller_s_step_took_meanwhile_is_fine(made, monk
 def test_too_little_space_and_missing_mounts(made):
     plan, _talk, call = made
     plan["steps"][1]["mounts"] = ["/no/such/model:/model"]
-    with pytest.raises(Error, match=r"node002: /no/such/model is to be mounted and does not exist") as caught:
+    with pytest.raises(Error, match=r"node002: /no/such/model is to be mounted but does not exist") as caught:
         call()
     assert caught.value.evidence["bad_nodes"] == ["node002"]
     with pytest.raises(Error, match=r"MiB left, 1000000000 are needed") as caught:
@@ -217,7 +217,7 @@ def test_an_nvidia_smi_that_hangs_is_a_finding(program, monkeypatch):
     monkeypatch.setattr(node_check, "NVIDIA_SMI_S", 0.2)
     (problem,), count = node_check.gpus(1, True)
     assert (problem["check"], problem["fatal"], count) == ("gpu", True, 1)
-    assert problem["text"].startswith("nvidia-smi does not say which processes use GPUs: ")
+    assert problem["text"].startswith("nvidia-smi does not list the processes that use GPUs: ")
     assert "timed out" in problem["text"]
     program("nvidia-smi", "exec sleep 60\n")
     (problem,), count = node_check.gpus(1, True)
@@ -372,7 +372,7 @@ def test_the_look_of_another_controller_is_waited_for_and_not_taken_for_ours(mad
     start_of_another(talk, plan)
     call.heard = lambda line: talk.slurm.end("preflight") if "another controller" in line else None
     assert [one["nonce"] for one in call()["nodes"]] == [talk.slurm.tables[0]["nonce"]] * 2
-    assert call.lines.count("another controller looks at the nodes; waiting for it") == 1
+    assert call.lines.count("another controller checks the nodes; waiting for it") == 1
     assert [name for name, _argv, _env in talk.slurm.spawned] == ["preflight", "preflight"]
     assert talk.slurm.signalled == []
 

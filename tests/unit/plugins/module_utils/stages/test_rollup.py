@@ -138,9 +138,9 @@ def test_a_run_is_valid_by_the_points_that_were_chosen_and_the_rollup_by_all(hel
     assert (stored["valid"], stored["left_out"]) == (False, ["c=16", "c=64"])
     lines = result["table"].splitlines()
     assert [line.split()[-1] for line in lines[1:4]] == ["yes", "out", "out"]
-    assert lines[4] == "The chosen points are valid; left out: c=16, c=64."
+    assert lines[4] == "The selected points are valid; left out: c=16, c=64."
     assert "NOT" not in result["table"]
-    assert outcome.in_words(stored) == "chosen points valid; left out: c=16, c=64"
+    assert outcome.in_words(stored) == "selected points valid; left out: c=16, c=64"
     assert call(plan)["table"].splitlines()[4:6] == ["The results are NOT valid:", "  c=16: was not measured"]
 
 
@@ -157,7 +157,7 @@ def test_a_chosen_point_that_is_missing_or_invalid_still_counts(helpers, run_dir
     ]  # fmt: skip
     helpers.write_point(run_dir, first, helpers.raw_result(4))
     assert call(plan, concurrencies=[4], failure={"task": "Health", "msg": "no"})["chosen_reasons"] == ["Health: no"]
-    assert call(plan, concurrencies=[4, 5])["chosen_reasons"] == ["concurrency 5: is no point of the plan"]
+    assert call(plan, concurrencies=[4, 5])["chosen_reasons"] == ["concurrency 5: is not a point of the plan"]
     assert call(plan, concurrencies=[16])["chosen_reasons"] == ["c=16: was not measured"]
 
 
@@ -330,7 +330,7 @@ def test_service_gaps_that_the_job_allows_are_told_in_the_table_and_the_csv(help
         rows = text.splitlines()
         assert (rows[1].split()[-1], rows[2].split()[-3:]) == ("yes", ["(with", "service", "gaps)"])
         assert "The results are valid." in rows
-        place = rows.index("Not all of the service was there, which the job allows (faults: critical: false):")
+        place = rows.index("The service was incomplete, which the job allows (faults: critical: false):")
         assert rows[place + 1] == f"  c=16: {lost}"
     rows = list(csv.DictReader(io.StringIO((run_dir / "rollup.csv").read_text())))
     assert [row["service_gaps"] for row in rows] == ["", lost]

@@ -109,7 +109,7 @@ def test_a_job_that_was_requeued_is_in_the_stage_of_its_latest_playbook(look, tm
     plays = ["PLAY [Find or get the nodes] ****", "TASK [srt.slurm.allocation : Get the nodes] ****"]
     plays += ["PLAY [Run the stages] ****", "TASK [srt.slurm.benchmark : Measure] ****"]
     stages = []
-    requeued = "It is requeued: attempt 2 of 2 starts when it gets nodes."
+    requeued = "The job is requeued: attempt 2 of 2 starts when it gets nodes."
     for line in [*plays, "PLAY RECAP ****", requeued, *plays, "PLAY RECAP ****"]:
         if line == requeued:
             events.append(at("requeue", attempt=2, attempts=2))
@@ -164,7 +164,10 @@ def test_a_job_between_two_attempts_says_that_it_was_requeued(look, tmp_path):
     found = look(*events, live=True, state="PENDING", reason="BeginTime", submitted_at=utc(60), ends_at=utc(-1300))
     text = found["text"]
     why = "its playbook ended with exit code 2"
-    assert f"requeued: attempt 2 of 3 starts when it gets nodes; the attempt before ended: {why}" in text.splitlines()
+    assert (
+        f"requeued: attempt 2 of 3 starts when it gets nodes; the previous job attempt ended: {why}"
+        in text.splitlines()
+    )
     for wrong in ("is ending", "results:", "left", "invalid", "workers"):
         assert wrong not in text.partition("last lines")[0], text
     assert [point["state"] for point in found["points"]] == ["done", "waiting"]

@@ -48,7 +48,7 @@ def test_a_loss_that_the_job_allows_is_recorded_and_the_run_goes_on(made):
         ["decode_0 was not running: killed by signal 9 on node0003"],
     ]
     told = [line for line in made.lines if line.startswith("c=4 measured, valid: ")]
-    assert told and told[0].endswith(f"; although {gaps[0]}")
+    assert told and told[0].endswith(f", with service gaps: {gaps[0]}")
     assert [point["action"] for point in made.call()["points"]] == ["measured", "measured"]
 
 
@@ -100,7 +100,7 @@ def test_a_worker_that_may_be_lost_is_waited_for_until_nobody_lists_it_any_more(
 
 def test_a_service_that_is_not_the_planned_one_is_not_measured_for_it(made):
     made.holder.records["decode_0"]["digest"] = "of other options"
-    with pytest.raises(Error, match="decode_0 was started with other options or on other nodes. It is not measured"):
+    with pytest.raises(Error, match="decode_0 was started with other options or on other nodes. It was not measured"):
         made.call()
     assert made.holder.started() == []
 
@@ -112,7 +112,7 @@ def test_a_part_that_another_run_replaces_meanwhile_makes_the_point_invalid(made
 
     made.holder.scenes = [scene]
     (point,) = made.call(concurrencies=[4])["points"]
-    assert point["reasons"] == ["decode_0 is not the one of the plan: it has other options"]
+    assert point["reasons"] == ["decode_0 does not match the plan: it has other options"]
 
 
 def test_two_points_are_never_measured_at_once(made):
@@ -155,7 +155,7 @@ def test_a_point_in_which_the_job_stood_still_is_stopped_and_measured_again(made
     assert [point["valid"] for point in result["points"]] == [True]
     assert [op for op, _fields in holder.asked].count("stop") == 1
     (first,) = made.run_dir.glob("results/*/*.attempt1.verdict.json")
-    assert "the job stood still for 14 s meanwhile: Slurm suspended it" in first.read_text()
+    assert "the job was paused for 14 s meanwhile: Slurm suspended it" in first.read_text()
 
 
 def test_a_part_that_does_not_survive_that_the_job_stood_still_is_named_with_it(made):
@@ -169,7 +169,7 @@ def test_a_part_that_does_not_survive_that_the_job_stood_still_is_named_with_it(
     holder.scenes.append(stand_still)
     with pytest.raises(StepError) as caught:
         made.call(concurrencies=[made.plan["benchmark"]["points"][0]["key"]["concurrency"]])
-    said = r"Step decode_0 on \w+ ended while c=\d+ was measured and the job had stood still for 14 s: exited with"
+    said = r"Step decode_0 on \w+ ended while c=\d+ was measured and the job had been paused for 14 s: exited with"
     assert re.match(said, caught.value.msg), caught.value.msg
 
 
@@ -182,8 +182,8 @@ def life(attempt, begin, end=None, **more):
 
 
 ENDED = "decode_0 ended during the measurement: killed"
-ANEW = "decode_0 was started anew during the measurement"
-OTHER = "decode_0 is not the one of the plan: it has other options"
+ANEW = "decode_0 was restarted during the measurement"
+OTHER = "decode_0 does not match the plan: it has other options"
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,7 @@ def test_a_worker_that_died_in_an_unwatched_point_and_runs_again_makes_it_invali
     why = "decode_0 ended during the measurement: killed by signal 9 on node0003"
     path = made.run_dir / made.plan["benchmark"]["points"][0]["result"].replace(".json", ".attempt1.verdict.json")
     assert json.loads(path.read_text())["reasons"] == [why]
-    assert f"c=4 is measured once more when the service is whole again ({why})" in made.lines
+    assert f"c=4 will be measured again when the service is complete ({why})" in made.lines
     assert (point["valid"], point["action"], made.holder.started()) == (True, "measured", ["bench_c4"])
 
 
@@ -260,6 +260,6 @@ def test_a_part_that_another_run_replaces_by_the_same_makes_a_watched_point_inva
     (point,) = made.call(concurrencies=[4])["points"]
     assert point["reasons"] == [
         "decode_0 ended during the measurement: killed by signal 15 on node0003",
-        "decode_0 was started anew during the measurement",
+        "decode_0 was restarted during the measurement",
     ]
     assert made.holder.started() == ["bench_c4"]
