@@ -28,7 +28,7 @@ MAGIC = ("vars", "hostvars", "groups")
 
 
 def without_unplain(value):
-    """Return *value* with null for values that a job cannot hold: they are reported, and templates would change them."""
+    """Return *value* with null for values that a job cannot hold; templating would alter them."""
     if isinstance(value, dict):
         return {key: without_unplain(item) for key, item in value.items()}
     if isinstance(value, list):

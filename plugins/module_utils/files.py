@@ -24,7 +24,7 @@ def inside(root: str, path: str) -> str:
     """Return the absolute path of *path* below *root*; Error if it would leave it, also through links."""
     whole, top = os.path.realpath(os.path.join(root, path.replace("\0", "/"))), os.path.realpath(root)
     if "\0" in path or not whole.startswith(top + os.sep):
-        raise Error(f"The path {path!r} is outside {root}. Use a path below it.")
+        raise Error(f"The path {path!r} is not inside {root}. Use a path below it.")
     return os.path.join(root, os.path.normpath(path))
 
 

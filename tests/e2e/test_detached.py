@@ -226,7 +226,7 @@ def test_a_run_that_waits_for_its_nodes_shows_why_and_can_be_stopped(cluster):
     assert not (run_dir / ".secrets").exists()
 
 
-def test_a_job_of_bench_is_no_place_for_a_submitted_playbook(cluster):
+def test_a_job_of_bench_is_not_a_place_for_a_submitted_playbook(cluster):
     """Its bench.yml was interrupted while it waited: nobody would ever measure in it."""
     job = cluster.job_file("fired-taken", sbatch_directives={"begin": "now+1hour"})
     process = cluster.start_playbook(job)

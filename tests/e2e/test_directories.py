@@ -70,7 +70,7 @@ def test_a_live_job_with_the_number_of_an_old_run_is_left_alone(cluster, old):
     assert job_id not in cluster.jobs()
 
 
-def test_somebody_elses_job_with_the_number_of_an_old_run_is_left_alone(cluster, old):
+def test_a_foreign_job_with_the_number_of_an_old_run_is_left_alone(cluster, old):
     argv = ["sbatch", "--parsable", "--hold", "--job-name=theirs", "--output=/dev/null", "--wrap=sleep 600"]
     job_id = cluster.run(*argv).strip()
     folder = old(job_id)

@@ -258,7 +258,7 @@ class CallbackModule(CallbackBase):
 """
 
 
-def test_a_ctrl_c_that_ansible_loses_ends_the_run_all_the_same(cluster, tmp_path):
+def test_a_ctrl_c_that_ansible_loses_still_ends_the_run(cluster, tmp_path):
     (tmp_path / "loses_ctrl_c.py").write_text(LOSES_CTRL_C)
     job = cluster.job_file("lost-ctrl-c")
     env = {

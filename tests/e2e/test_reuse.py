@@ -218,7 +218,7 @@ def allocation(cluster):
     wait_for(lambda: cluster.jobs("mine") == [], "the allocation to be gone")
 
 
-def test_an_allocation_of_somebody_else_is_adopted_and_left(cluster, allocation):
+def test_an_allocation_of_another_user_is_adopted_and_left(cluster, allocation):
     job = cluster.job_file("guest")
     checked = cluster.playbook(job, "-e", f"job_id={allocation}", "--check")
     assert checked.rc == 0, checked.text

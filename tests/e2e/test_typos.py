@@ -62,7 +62,7 @@ def test_submit_takes_no_allocation(cluster):
     assert cluster.jobs("slipped") == []
 
 
-def test_a_shell_that_outlived_its_allocation_is_told_so(cluster):
+def test_a_shell_that_outlived_its_allocation_is_reported_so(cluster):
     played = cluster.playbook(cluster.job_file("slipped"), env={"SLURM_JOB_ID": "999999"})
     assert played.rc != 0
     assert "Job 999999 does not exist" in played.text

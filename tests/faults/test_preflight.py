@@ -36,7 +36,7 @@ def test_a_gpu_that_a_foreign_process_uses_is_found_before_models_load(cluster):
     cluster.gone("busy")
 
 
-def test_gpus_that_no_node_can_look_at_are_told(cluster):
+def test_gpus_that_no_node_can_look_at_are_reported(cluster):
     """A node without nvidia-smi is no fault, and not taken for one whose GPUs are fine either."""
     hidden = cluster.commands()  # no real one is in the way
     played = cluster.playbook(cluster.job_file("blind"), "--skip-tags", "benchmark,rollup", env=hidden)
@@ -45,7 +45,7 @@ def test_gpus_that_no_node_can_look_at_are_told(cluster):
     cluster.gone("blind")
 
 
-def test_little_shared_memory_is_told(cluster):
+def test_little_shared_memory_is_reported(cluster):
     """Each node has a /dev/shm of its own, of half its memory; that one has more is not likely."""
     few = ("-e", "preflight_min_shm_mib=100000000", "--skip-tags", "benchmark,rollup")
     played = cluster.playbook(cluster.job_file("shared"), *few)

@@ -180,7 +180,7 @@ def test_a_port_of_a_worker_taken_after_preflight_fails_the_worker_with_the_reas
     cluster.gone("engine")
 
 
-def test_a_status_port_of_a_dynamo_worker_taken_after_preflight_is_no_fault(cluster):
+def test_a_status_port_of_a_dynamo_worker_taken_after_preflight_is_not_a_fault(cluster):
     """Dynamo goes on without it, and whether the worker serves is asked at the frontends."""
     listener = cluster.listen("node001", 8081)
     try:
@@ -281,7 +281,7 @@ def test_a_lost_worker_that_is_not_critical_is_not_waited_for(cluster):
     assert "service_gaps" in cluster.rollup()["results"][0]
 
 
-def test_a_worker_is_restarted_during_the_run_when_its_policy_says_so(cluster):
+def test_a_worker_is_restarted_during_the_run_as_its_policy_says(cluster):
     cluster.trap("mocker", decode('echo "WARNING tuned.json: No such file or directory, using defaults"'))
     benchmark = dict(LONG, concurrencies=[2, 4], num_prompts_mult=200)
     job = cluster.job_file("restarted", faults={"decode": {"restarts": 2}}, benchmark=benchmark, environment=LEASE)

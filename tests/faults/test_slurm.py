@@ -66,7 +66,7 @@ def test_a_node_set_down_is_named_and_left_out_by_the_retry(cluster, heal):
 
 
 @pytest.mark.slow
-def test_a_draining_node_is_no_fault(cluster, heal):
+def test_a_draining_node_is_not_a_fault(cluster, heal):
     job = cluster.job_file("drain", benchmark=dict(LONG, num_prompts_mult=300))
     process, _job_id, seen = cluster.measuring(job)
     node = cluster.node_of("decode_1")
@@ -96,7 +96,7 @@ def test_a_node_cut_from_the_network_while_measuring_is_named(cluster, heal):
 
 
 @pytest.mark.slow
-def test_a_node_whose_slurmd_stops_is_no_fault_for_what_runs(cluster, heal):
+def test_a_node_whose_slurmd_stops_is_not_a_fault_for_what_runs(cluster, heal):
     job = cluster.job_file("slurmd", benchmark=dict(LONG, num_prompts_mult=600))
     process, _job_id, seen = cluster.measuring(job)
     node = cluster.node_of("decode_1")

@@ -132,7 +132,7 @@ def test_the_first_node_set_down_while_measuring_is_named_and_left_out_by_the_re
 
 
 @pytest.mark.slow
-def test_a_job_that_somebody_cancels_while_it_waits_is_not_followed_by_another(cluster):
+def test_a_job_that_a_user_cancels_while_it_waits_is_not_followed_by_another(cluster):
     cluster.preempt(seconds=60)
     wait_for(lambda: cluster.run("squeue", "-h", "--name=urgent", "-o%t").strip() == "R", "the nodes to be taken")
     process = cluster.start_playbook(cluster.job_file("unwanted"), "-e", "job_retries=2")
@@ -145,7 +145,7 @@ def test_a_job_that_somebody_cancels_while_it_waits_is_not_followed_by_another(c
 
 @pytest.mark.slow
 @pytest.mark.parametrize("partition", ["gpu", "spot", "grace"])
-def test_a_submitted_job_that_is_preempted_begins_again_by_itself(cluster, partition):
+def test_a_submitted_job_that_is_preempted_is_requeued(cluster, partition):
     """By Slurm where the partition requeues what it preempts, else by its holder."""
     job = cluster.job_file(
         f"twice-{partition}", slurm={"partition": partition}, benchmark=TWO_POINTS,
@@ -208,7 +208,7 @@ def test_a_submitted_job_whose_node_fails_begins_again(cluster, heal, which):
 
 
 @pytest.mark.slow
-def test_a_submitted_job_that_somebody_cancels_does_not_begin_again(cluster):
+def test_a_submitted_job_that_a_user_cancels_is_not_requeued(cluster):
     job_id, run_dir = cluster.submit(cluster.job_file("unwanted-inside", benchmark=LONG), "-e", "job_retries=1")
     wait_for(lambda: "c=2 starting" in (run_dir / "playbook.log").read_text(), "the first point", timeout_s=180)
     cluster.run("scancel", job_id)

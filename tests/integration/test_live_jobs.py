@@ -54,7 +54,7 @@ def test_a_job_that_is_stopped_by_a_signal_is_ended_in_order(allocation, cluster
     assert "ending: its end was requested" in pathlib.Path(job["run_dir"], f"slurm-{job['id']}.out").read_text()
 
 
-def test_a_service_in_a_job_of_somebody_else_that_is_stopped_is_ended(allocation, cluster, tmp_path):
+def test_a_service_in_an_adopted_allocation_that_is_stopped_is_ended(allocation, cluster, tmp_path):
     wrapped = ("--wrap", "exec sleep 600", f"--output={tmp_path}/theirs")
     job_id = slurm("sbatch", "--parsable", "--nodes=2", "--ntasks=2", "--exclusive", *wrapped)
     cluster(lambda: shown(job_id).startswith("RUNNING"))
@@ -66,7 +66,7 @@ def test_a_service_in_a_job_of_somebody_else_that_is_stopped_is_ended(allocation
     assert shown(job_id).startswith("RUNNING")
 
 
-def test_a_job_that_somebody_requeues_and_holds_is_left_as_it_is_and_can_be_ended(allocation, cluster):
+def test_a_job_that_a_user_requeues_and_holds_is_left_alone_and_can_be_ended(allocation, cluster):
     job = allocation()["job"]
     slurm("scontrol", "update", f"JobId={job['id']}", "Requeue=1")
     slurm("scontrol", "requeuehold", "State=SpecialExit", job["id"])

@@ -224,7 +224,7 @@ def _alive(pid):
         return False
 
 
-def test_other_settings_start_it_anew(folder):
+def test_other_settings_start_it_again(folder):
     instance = Instance(folder / "sb")
     instance.do("start", "--nodes", "1", "--gpus-per-node", "0")
     assert "started anew: 2 nodes" in instance.do("start", "--nodes", "2")
@@ -246,7 +246,7 @@ def test_the_small_disk_is_one_for_all_nodes_and_can_be_full(folder, user, reque
     assert not pathlib.Path(instance.dir).exists()
 
 
-def test_a_wrong_line_is_told_and_leaves_no_process(folder):
+def test_a_wrong_line_is_reported_and_leaves_no_process(folder):
     instance = Instance(folder / "sb")
     assert "unrecognized key: Nonsense" in instance.do("start", "--slurm-conf", "Nonsense=1", code=1)
     assert instance.pids()[0] == set()

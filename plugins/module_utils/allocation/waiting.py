@@ -43,7 +43,7 @@ def wait_until_running(call: Call, job_id: str) -> dict:
                 job=description.describe(call, job),
             )
         if not call.ctx.controller_alive():
-            raise Error("The controller is gone.")
+            raise Error("The controller has ended.")
         time.sleep(min(pause, max(0.0, until - time.monotonic())))
         pause = min(2.0, pause * 1.5)
     _meet_holder(call, job, max(10.0, min(60.0, until - time.monotonic())))

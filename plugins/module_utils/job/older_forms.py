@@ -63,6 +63,7 @@ class _Work:
         self.job, self.source = copy.deepcopy(job), source
         self.notes: list[str] = []
         self.moved: set[tuple[KeyPath, KeyPath]] = set()  # (old path, new path)
+        self.moved = set()  # (old path, new path)
 
     def say(self, path: KeyPath, text: str) -> None:
         file, line = self.source.where(path, on_key=True)

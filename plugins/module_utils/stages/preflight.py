@@ -130,7 +130,7 @@ def _records(talk, until, ctx):
         if not others:
             return records
         if not ctx.controller_alive():
-            raise Error("The controller is gone.")
+            raise Error("The controller has ended.")
         left_s = until - time.monotonic()
         if left_s <= 0:
             answer = talk.request("stop", names=others)
@@ -238,7 +238,7 @@ def _ask(plan, talk, table, params, ctx):
                 bad_nodes=silent if len(silent) < len(names) else [],
             )
         if not ctx.controller_alive():
-            raise Error("The controller is gone.")
+            raise Error("The controller has ended.")
         answer = talk.request("wait", watch=running, guard=[], slice_s=min(2.0, max(0.1, until - time.monotonic())))
     back = time.time()
     _remove(path)

@@ -180,7 +180,7 @@ class _Stage:
 
     def _go_on(self, until, msg, **evidence):
         if not self.ctx.controller_alive():
-            raise Error("The controller is gone.")
+            raise Error("The controller has ended.")
         if time.monotonic() >= until:
             raise Error(f"Job {self.job_id}: {msg} Logs are in {self.run_dir}/logs.", **evidence)
 

@@ -51,5 +51,5 @@ def _end(session, late):
     if left:
         raise Error(
             f"{', '.join(left)} exceeded its deadline and cannot be ended, so nothing else can be measured. Check "
-            f" {', '.join(late[left[0]]['nodes'])}, or end the job (playbooks/stop.yml)."
+            f"{', '.join(late[left[0]]['nodes'])}, or end the job (playbooks/stop.yml)."
         )

@@ -61,7 +61,7 @@ def test_retries(value, wanted):
 
 
 @pytest.mark.parametrize("value", [-1, "-1", "abc", "", None, 1.5, "1001", "99999", True])
-def test_what_is_no_number_of_retries(value):
+def test_an_invalid_number_of_retries(value):
     with pytest.raises(run_options.Unusable, match="Use a whole number from 0 to 1000"):
         run_options.retries(value)
 

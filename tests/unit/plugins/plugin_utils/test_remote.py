@@ -23,7 +23,7 @@ class Action:
         return {"stdout": done.stdout, "stderr": done.stderr}
 
 
-def test_what_is_there_is_told_from_what_is_not(tmp_path):
+def test_existing_and_missing_paths_are_distinguished(tmp_path):
     there = [tmp_path / name for name in ("plain", 'it\'s "odd" $(x)', "-n")]
     for path in there:
         path.touch()

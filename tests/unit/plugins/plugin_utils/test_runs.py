@@ -40,7 +40,7 @@ def test_what_is_right_is_left_alone(values):
 
 
 @pytest.mark.parametrize("name", ["job_id", "run_dir", "output_dir", "cluster_file", "job_file"])
-def test_an_unset_variable_of_the_shell_is_no_run(name):
+def test_an_unset_variable_of_the_shell_is_not_a_run(name):
     assert [(one["path"], "is empty" in one["problem"]) for one in runs.typos(extra(**{name: ""}))] == [(name, True)]
 
 
@@ -49,7 +49,7 @@ def test_the_name_of_a_job_is_its_files_to_give():
     assert "-e @job.yaml" in runs.typos(extra(job_name="aa"))[0]["remedy"]
 
 
-def test_a_number_is_no_job():
+def test_a_number_is_not_a_job():
     assert runs.typos(extra(job="31"))[0]["remedy"] == "Did you mean job_id=31?"
     assert "job_id=N" in runs.typos(extra(job="job.yaml"))[0]["remedy"]
 

@@ -78,7 +78,7 @@ def test_nothing_else_is_touched(home, dead):
     assert all(path.exists() for path in [*files, far])
 
 
-def test_files_of_somebody_else_are_left_alone(home, dead, monkeypatch):
+def test_files_of_another_user_are_left_alone(home, dead, monkeypatch):
     path = left(home, f"ansible-local-{dead}00000000")
     monkeypatch.setattr(secrets.os, "getuid", lambda: os.geteuid() + 1)
     secrets.remove_left()

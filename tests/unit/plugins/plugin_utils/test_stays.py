@@ -67,7 +67,7 @@ def test_the_end_of_a_kept_run():
     assert stays.lines_of(dict(service(), service=None)) == []
 
 
-def test_a_note_is_told_once():
+def test_a_note_is_reported_once():
     assert stays.left() is None
     stays.remember("7", "/out/7", 120.0)
     assert stays.left() == LINE + "ansible-playbook playbooks/stop.yml -e run_dir=/out/7"
@@ -121,7 +121,7 @@ print("ended")
     assert stays.left().startswith(LINE)
 
 
-def test_a_ctrl_c_that_was_lost_tells_it_too(monkeypatch, temporary):
+def test_a_ctrl_c_that_was_lost_reports_it_too(monkeypatch, temporary):
     lines = []
     monkeypatch.setattr(interrupt.multiprocessing, "parent_process", lambda: types.SimpleNamespace(pid=1))
     monkeypatch.setattr(interrupt.os, "getppid", lambda: 1)

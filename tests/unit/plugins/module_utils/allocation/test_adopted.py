@@ -120,7 +120,7 @@ def test_steps_that_do_not_end_are_named(slurm, do, monkeypatch):
     assert (slurm.folder / ".secrets").exists()
 
 
-def test_a_slurm_that_does_not_answer_is_no_end(slurm, do, monkeypatch):
+def test_a_slurm_that_does_not_answer_is_not_an_end(slurm, do, monkeypatch):
     monkeypatch.setattr(commands, "PATIENCE_S", 0.1)
     slurm.answers = False
     with pytest.raises(SlurmError, match="does not list the steps of job 8"):

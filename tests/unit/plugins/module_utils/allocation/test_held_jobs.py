@@ -39,7 +39,7 @@ def waiting(queue, do):
 
 @pytest.mark.parametrize("check_mode", [False, True])
 @pytest.mark.parametrize("playbook", [None, PLAYBOOK], ids=["bench.yml", "submit.yml"])
-def test_a_job_that_waits_and_is_held_by_somebody_stays_held(waiting, queue, do, playbook, check_mode):
+def test_a_job_that_waits_and_is_held_by_a_user_stays_held(waiting, queue, do, playbook, check_mode):
     waiting(playbook=playbook)
     result = do("present", playbook=playbook, ctx=Context(check_mode=check_mode))
     assert (result["changed"], result["actions"], result["notes"], queue.calls) == (False, [], [NOTE], [])

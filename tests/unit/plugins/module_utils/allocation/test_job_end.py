@@ -102,7 +102,7 @@ def test_the_last_word_of_a_holder(tmp_path):
     assert not allocation_end.holder_ended(str(tmp_path))
 
 
-def test_an_output_that_could_not_be_opened_is_no_fault_of_a_node(program, tmp_path):
+def test_an_output_that_could_not_be_opened_is_not_a_fault_of_a_node(program, tmp_path):
     program("scontrol", "echo 'JobState=FAILED Reason=JobLaunchFailure ExitCode=0:53 BatchHost=n1 NodeList=n1'\n")
     found = allocation_end.look("42", str(tmp_path))
     assert found["end"].endswith(
@@ -222,7 +222,7 @@ def test_what_cannot_be_requeued_is_said(program, tmp_path, monkeypatch):
     assert not job.unsure
 
 
-def test_a_requeue_that_was_heard_though_its_command_failed(program, tmp_path, monkeypatch):
+def test_a_requeue_that_was_received_though_its_command_failed(program, tmp_path, monkeypatch):
     monkeypatch.setattr(job_watch.signal, "signal", lambda *args: None)
     program("scontrol", f"case $1 in requeue) touch {tmp_path}/heard; exit 1;; esac; "
             f"[ -e {tmp_path}/heard ] && echo JobState=COMPLETING Restarts=1\n")  # fmt: skip
@@ -337,7 +337,7 @@ def test_a_job_that_never_begins_is_cancelled(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("ours", [True, False])
-def test_a_holder_that_has_begun_and_is_silent_is_no_reason_to_cancel(monkeypatch, tmp_path, ours):
+def test_a_holder_that_has_begun_and_is_silent_is_not_a_reason_to_cancel(monkeypatch, tmp_path, ours):
     job, calls = silent(monkeypatch)
     (tmp_path / "steps.jsonl").write_text("{}\n")
     with pytest.raises(driver.HolderGone, match="no word"):

@@ -55,7 +55,7 @@ def test_the_comment_tells_which_jobs_have_a_playbook(queue, do, submit):
 
 
 @pytest.mark.parametrize("reason", ["Priority", None])
-def test_a_job_without_a_playbook_is_no_place_for_one(queue, do, submit, reason):
+def test_a_job_without_a_playbook_is_not_a_place_for_one(queue, do, submit, reason):
     """It waits, its bench.yml was interrupted; or it runs, its service was kept."""
     queue.reason = reason
     do("present")

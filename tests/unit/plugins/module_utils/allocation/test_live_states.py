@@ -157,7 +157,7 @@ def test_a_users_options_for_the_commands_of_slurm_stay_out(program, monkeypatch
     assert "SLURM_CONF=/c" in seen
 
 
-def test_hidden_partitions_are_asked_for(program, tmp_path):
+def test_hidden_partitions_are_requested(program, tmp_path):
     program("squeue", f'echo "$@" >> {tmp_path}/asked')
     commands.jobs(user="me")
     commands.step_names("7")

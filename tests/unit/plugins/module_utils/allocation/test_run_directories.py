@@ -50,7 +50,7 @@ def test_a_run_whose_number_another_job_has_now_ends_nothing(queue, do, tmp_path
     assert list(queue.queue) == ["8"]
 
 
-def test_the_number_of_a_run_that_somebody_elses_job_has_now(queue, do, tmp_path):
+def test_the_number_of_a_run_that_a_foreign_job_has_now(queue, do, tmp_path):
     path = tmp_path / "out" / "8"
     path.mkdir(parents=True)
     (path / "holder").mkdir()

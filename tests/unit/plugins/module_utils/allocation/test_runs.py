@@ -88,7 +88,7 @@ def test_a_run_of_another_cluster_is_not_called_ended(slurm, old):
     )  # fmt: skip
 
 
-def test_a_directory_that_was_set_aside_is_no_jobs(slurm, old):
+def test_a_directory_that_was_set_aside_belongs_to_no_job(slurm, old):
     aside = old.rename(f"{old}.earlier1")
     slurm.queue = [listed(old.parent)]
     found = runs.find({"run_dir": str(aside)})
@@ -145,6 +145,6 @@ def test_a_run_of_another_job_is_not_taken_for_it(slurm, several):
 
 
 @pytest.mark.parametrize("job_id", ["", "abc", "3.0", "31;reboot", "31_1"])
-def test_what_is_no_number_of_a_job_finds_no_run(slurm, several, job_id):
+def test_an_invalid_job_id_finds_no_run(slurm, several, job_id):
     with pytest.raises(Error, match="^job_id is .* Give "):
         runs.find({"output_dir": several, "job_id": job_id})

@@ -203,7 +203,7 @@ def test_absent_of_a_job_that_waits_cancels_it(queue, do):
     assert do("absent")["actions"] == ["cancelled"] and queue.calls[-1] == "cancel 8"
 
 
-def test_somebody_elses_job_is_never_cancelled(queue, do):
+def test_a_foreign_job_is_never_cancelled(queue, do):
     foreign = queue.add(name="theirs", comment="")
     with pytest.raises(Error, match="left alone"):
         do("absent", allocation=None, job_id=foreign)

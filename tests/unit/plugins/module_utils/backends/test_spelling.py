@@ -30,7 +30,7 @@ def test_settle():
     assert settle(backwards, {"tp": "tensor-parallel-size", "tp-size": "tensor-parallel-size"}) == (found, lost)
 
 
-def test_null_gives_way_and_equal_values_are_no_loss():
+def test_null_gives_way_and_equal_values_are_not_lost():
     assert settle({"a-b": 1, "a_b": None}) == ({"a-b": ("a-b", 1)}, [])
     assert settle({"a-b": 1, "a_b": 1}) == ({"a-b": ("a_b", 1)}, [])
     assert settle({"a-b": None, "a_b": None})[0] == {"a-b": ("a_b", None)}

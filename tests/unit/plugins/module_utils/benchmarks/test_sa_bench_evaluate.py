@@ -40,7 +40,7 @@ def errors(count, text="HTTP 503: no workers"):
         ({"total_output_tokens": 0, "output_lens": [0] * 40}, "no output tokens were received"),
         ({"total_output_tokens": 641}, "add up to 640, but the total is 641"),
         ({"short_outputs": 3}, "3 responses have fewer tokens than requested"),
-        ({"server_input_tokens": 64 * 40 * 2}, "the server counted 5120 prompt tokens, 2560 were sent"),
+        ({"server_input_tokens": 64 * 40 * 2}, "the server counted 5120 prompt tokens, but 2560 were sent"),
         ({"inexact_prompts": 2}, "2 prompts do not have"),
         ({"total_input_tokens": 65 * 40, "server_input_tokens": 65 * 40}, "requests of 64 have at most 2560"),
     ],
@@ -84,7 +84,7 @@ def test_short_answers_are_fine_when_the_end_of_text_counts(helpers):
 def test_short_answers_are_found_in_files_that_do_not_count_them(helpers):
     raw = helpers.raw_result(output_lens=[16] * 38 + [3, 3], total_output_tokens=16 * 38 + 6)
     del raw["short_outputs"]
-    assert "2 answers" in reasons_of(raw)[0]
+    assert "2 responses" in reasons_of(raw)[0]
 
 
 def test_the_needed_share_is_a_choice(helpers):

@@ -118,7 +118,7 @@ def test_what_a_line_tells(line, rank, kind):
 
 
 @pytest.mark.parametrize("line", HARMLESS)
-def test_lines_that_loggers_call_less_than_an_error_tell_nothing(line):
+def test_lines_that_loggers_call_less_than_an_error_are_ignored(line):
     assert rank_of(line) is None
     assert cause([line, "bye"]) is None
 

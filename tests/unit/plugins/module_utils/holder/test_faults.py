@@ -156,7 +156,7 @@ def test_what_a_signal_from_outside_ended_is_not_called_permanent_for_a_line_tha
     assert (found["retryable"], found["permanent"]) == (False, False)
 
 
-def test_an_engine_that_kills_itself_after_a_fault_tells_of_the_fault_and_may_be_restarted(fake):
+def test_an_engine_that_kills_itself_after_a_fault_reports_the_fault_and_may_be_restarted(fake):
     start(fake, make_step("a", restarts=1))
     log = (
         "[2026-01-01 00:00:00 TP3] Scheduler hit an exception: Traceback (most recent call last):\n"
@@ -172,7 +172,7 @@ def test_an_engine_that_kills_itself_after_a_fault_tells_of_the_fault_and_may_be
 
 
 @pytest.mark.parametrize(("code", "messages"), [(1, "exit code 1"), (137, "exit code 137")])
-def test_a_shell_tells_of_a_signal_by_its_exit_code(fake, code, messages):
+def test_a_shell_reports_a_signal_by_its_exit_code(fake, code, messages):
     start(fake, make_step("a", restarts=1))
     pathlib.Path(fake.run_dir, "logs", "node001_a.out").write_text("bash: nats-server: command not found\n")
     fake.slurm.end("a", code, f"srun: error: node001: task 0: Exited with {messages}")

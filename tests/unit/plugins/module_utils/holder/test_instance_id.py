@@ -49,7 +49,7 @@ def test_another_holder_answers_with_all_steps(later):
     assert names(later.talk.request("status", known=driver.known_of(answer))) == []
 
 
-def test_a_loss_that_another_holder_tells_of_is_no_longer_waited_for(fake, tmp_path, monkeypatch):
+def test_a_loss_that_another_holder_reports_is_no_longer_waited_for(fake, tmp_path, monkeypatch):
     """Its own number is lower than what the first holder had counted."""
     steps = [make_step("a", critical=False), make_step("b", critical=False)]
     start(fake, *steps)

@@ -428,7 +428,7 @@ def test_a_playbook_may_requeue_its_job(fake, may):
     assert (fake.holder.requeue_without, fake.holder.play.keep) == ((["n1"], False) if may else (None, True))
 
 
-def test_the_past_of_a_requeued_job_is_no_fault_of_today(fake, tmp_path, monkeypatch):
+def test_the_past_of_a_requeued_job_is_not_a_fault_of_today(fake, tmp_path, monkeypatch):
     start(fake, make_step())
     fake.until(lambda records: records["prefill_0"]["state"] == "running")
     fake.slurm.end("prefill_0", 1)

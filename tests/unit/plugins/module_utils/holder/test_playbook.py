@@ -142,7 +142,7 @@ def test_what_is_frozen(tmp_path):
     ("says", "why"),
     [("exit 1", "has no ansible-core"), ("echo 2.16.3", "has ansible-core 2.16.3; 2.19 or newer"), ("echo 2.19.1", "")],
 )
-def test_an_environment_is_asked_for_its_ansible(tmp_path, says, why):
+def test_an_environment_is_queried_for_its_ansible(tmp_path, says, why):
     python = tmp_path / "python"
     python.write_text(f"#!/bin/sh\n{says}\n")
     python.chmod(0o755)

@@ -86,7 +86,7 @@ def open_to_all(listener, monkeypatch):
 
 
 @pytest.mark.parametrize("how", [theirs, link, open_to_all])
-def test_somebody_who_poses_as_the_holder_is_never_asked(listener, monkeypatch, capsys, how):
+def test_a_user_who_poses_as_the_holder_is_never_asked(listener, monkeypatch, capsys, how):
     how(listener, monkeypatch)
     assert exchange() == ANSWER
     assert listener.heard == ["srun"]

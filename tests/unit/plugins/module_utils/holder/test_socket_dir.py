@@ -133,7 +133,7 @@ def test_the_batch_script_of_a_requeued_job_takes_over_the_socket(holders):
     assert holders.ask("status")["ok"]  # the first took only its own folder along
 
 
-def test_a_folder_that_goes_while_it_is_taken_is_made_anew(tmp_path, monkeypatch):
+def test_a_folder_that_goes_while_it_is_taken_is_made_again(tmp_path, monkeypatch):
     directory, lock, turns = socket_dir.SocketDir(str(tmp_path / "srt" / "socket")), fcntl.flock, []
 
     def flock(number, how):
@@ -151,7 +151,7 @@ def test_a_folder_that_goes_while_it_is_taken_is_made_anew(tmp_path, monkeypatch
     os.close(directory.lock)
 
 
-def test_a_folder_of_somebody_else_is_left_alone(tmp_path):
+def test_a_folder_of_another_user_is_left_alone(tmp_path):
     (tmp_path / "real").mkdir()
     (tmp_path / "srt").symlink_to(tmp_path / "real")
     with pytest.raises(SystemExit, match="belongs to another user"):

@@ -25,7 +25,7 @@ def test_a_heartbeat_that_stops_is_noticed():
     assert len(heartbeat.pauses) == 1
 
 
-def test_the_lease_does_not_run_while_the_holder_stands_still(fake):
+def test_the_lease_does_not_run_while_the_holder_is_paused(fake):
     lease = fake.holder.lease
     lease.heartbeat.last_at = time.monotonic() - 50.0
     lease.renewed_at, lease.lease_s = time.monotonic() - 52.0, 10.0
@@ -43,7 +43,7 @@ def test_the_lease_does_not_run_while_the_holder_stands_still(fake):
         ("", "2026-11-22T05:59:00.000Z", 0),
     ],
 )
-def test_how_long_the_job_stood_still(begin, end, seconds):
+def test_how_long_the_job_was_paused(begin, end, seconds):
     assert driver.stood_still({"pauses": [PAUSE]}, begin, end) == seconds
     assert driver.stood_still({}, begin, end) == 0
 
@@ -76,7 +76,7 @@ def test_a_holder_that_is_suspended_is_waited_for_beyond_all_patience(monkeypatc
         talk.exchange("", 1.0)
 
 
-def test_health_waits_longer_by_what_the_job_stood_still(fake, monkeypatch):
+def test_health_waits_longer_by_what_the_job_was_paused(fake, monkeypatch):
     plan = {"steps": [], "run_dir": fake.run_dir, "job_id": "42",
             "checks": [{"name": "x", "kind": "tcp", "host": "127.0.0.1", "port": 1}]}  # fmt: skip
     fake.holder.lease.heartbeat.pauses = [{"from": "2026", "to": "2999", "s": 0.5}]

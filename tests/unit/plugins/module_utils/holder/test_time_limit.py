@@ -41,7 +41,7 @@ def test_the_limit_is_known_when_slurm_is_no_longer_asked(program, tmp_path):
     assert (job.code_in_output(), job.words("time_limit")) == ("time_limit", "its time limit of 01:00:00 is reached")
 
 
-def test_a_signal_that_hits_the_question_too_is_no_answer(program, tmp_path):
+def test_a_signal_that_hits_the_question_too_is_not_an_answer(program, tmp_path):
     once = f"[ -e {tmp_path}/hit ] || {{ touch {tmp_path}/hit; kill -TERM $$; }}"
     program("scontrol", f"{once}; echo 'JobState=RUNNING EndTime=2000-01-01T00:00:00 TimeLimit=00:01:00'\n")
     job = job_watch.Job("42", str(tmp_path))

@@ -137,7 +137,7 @@ def test_a_health_check_of_the_site_leaves_the_rest_to_the_job(tmp_path):
 
 
 @pytest.mark.parametrize("text, words", [("[1]", "is a list"), ("3", "is 3"), ("x", 'is "x"')])
-def test_a_file_that_is_no_mapping(tmp_path, text, words):
+def test_a_file_that_is_not_a_mapping(tmp_path, text, words):
     with pytest.raises(Error, match="a cluster file is a mapping") as caught:
         load(tmp_path, text)
     assert words in str(caught.value)

@@ -156,7 +156,7 @@ def test_two_spellings_of_one_host_path_lose_no_mount(tmp_path):
 
 
 @pytest.mark.parametrize("given", [None, "other.sh"])
-def test_a_missing_setup_script_is_told_once(tmp_path, given):
+def test_a_missing_setup_script_is_reported_once(tmp_path, given):
     changes = {"setup_script": "gone.sh", "model": {"path": "/"}}
     (one,) = problems(tmp_path, "configs_dir: .\n", check_paths=True, told=given, **changes)
     assert one["path"] == "setup_script" and "is neither" in one["problem"]

@@ -245,7 +245,7 @@ def test_values_of_an_environment_are_in_no_message(changes, path):
     assert not any(word in str(caught.value.as_result()) for word in ("hidden", "4711", "47.11"))
 
 
-def test_other_values_are_told():
+def test_other_values_are_reported():
     assert problems(container_mounts="/a:/b")["container_mounts"] == 'is "/a:/b"; expected a mapping.'
 
 

@@ -101,7 +101,7 @@ def test_problems_name_file_and_line_in_every_form(tmp_path, form):
 
 
 @pytest.mark.parametrize("form", ["flat", "job_file"])
-def test_values_that_no_job_can_hold_are_told_with_their_line(tmp_path, form):
+def test_values_that_no_job_can_hold_are_reported_with_their_line(tmp_path, form):
     text = JOB.replace('WHERE: "{node}"', "WHERE: !!set {a, b}").replace('C: "4"', "C: 2024-01-02")
     file = write(tmp_path, "odd.yaml", text)
     result = play(tmp_path, "-e", f"job_file={file}" if form == "job_file" else f"@{file}")

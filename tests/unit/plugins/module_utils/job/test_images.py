@@ -73,7 +73,7 @@ def test_names_in_registries_stay(tmp_path, path, text):
         ("$NOPE/i.sqsh", "names the variable NOPE, which is not set", True),
     ],
 )
-def test_what_is_no_image_is_an_error(tmp_path, path, text, words, always):
+def test_what_is_not_an_image_is_an_error(tmp_path, path, text, words, always):
     with pytest.raises(SpecError) as caught:
         resolved(tmp_path, path, text)
     (one,) = caught.value.problems

@@ -80,7 +80,7 @@ def mappings_only(value, path=()):
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_one_wrong_key_is_all_that_is_told_of_a_right_job(name):
+def test_one_wrong_key_is_all_that_is_reported_of_a_right_job(name):
     """Whatever follows from the wrong key is not told: it is gone when the key is right."""
     original = reading.read_job(str(jobs.ROOT / "examples" / name))[0]
     for path in mappings_only(original):

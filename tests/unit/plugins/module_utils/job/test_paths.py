@@ -147,7 +147,7 @@ def checked(tmp_path, **changes):
 
 
 @pytest.mark.parametrize("name, hint", [("dynamo-sglan", "Did you mean dynamo-sglang?"), ("other", "Correct it")])
-def test_an_image_that_is_no_image(tmp_path, name, hint):
+def test_an_image_that_is_not_an_image(tmp_path, name, hint):
     found = checked(tmp_path, model={"container": name})
     assert list(found) == ["model.container"] and hint in found["model.container"]
     # Without path checks a word stays what it is.

@@ -40,7 +40,7 @@ def test_a_point_that_the_job_does_not_have(run):
         run(changes={"benchmark": {"type": "manual", "isl": None, "osl": None, "concurrencies": None}}, concurrencies=4)
 
 
-def test_what_cannot_be_read_is_told_once(run):
+def test_what_cannot_be_read_is_reported_once(run):
     with pytest.raises(SpecError) as caught:
         run(concurrencies="c2", job_id="3;reboot", output_dir="/a\\b")
     assert [one["path"] for one in caught.value.problems] == ["concurrencies", "job_id", "output_dir"]

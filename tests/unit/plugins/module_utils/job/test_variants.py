@@ -121,7 +121,7 @@ def test_the_older_form_of_a_sweep():
     assert [(job["a"], job["b"]) for _s, job, _p in jobs(text % "zip")] == [(1, 3), (2, 4)]
 
 
-def test_braces_that_are_no_parameter_stay():
+def test_braces_that_are_not_a_parameter_stay():
     text = "name: s\na: '{p}'\nb: '{\"json\": {\"p\": 1}} {node}'\nsweep: {p: [1]}\n"
     assert jobs(text)[0][1]["b"] == '{"json": {"p": 1}} {node}'
 
@@ -174,7 +174,7 @@ def test_a_base_without_overrides_names_the_line():
         jobs("# c\nbase: {name: b}\n")
 
 
-def test_a_sweep_of_nothing_is_no_sweep():
+def test_a_sweep_of_nothing_is_not_a_sweep():
     assert jobs("name: a\nsweep:\n")[0][1] == {"name": "a"}
 
 

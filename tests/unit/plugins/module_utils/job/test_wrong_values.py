@@ -102,7 +102,7 @@ SPEC = {"a": {"x": 1, "y": {"z": 2}, "table": {"k": 1}, "list": [1]}, "b": 3, "e
         (lambda spec: bool(spec["a"]), ("a", "wrong"), True),
     ],
 )
-def test_a_finding_is_told_if_the_rule_read_nothing_wrong(rule, wrong, told):
+def test_a_finding_is_reported_if_the_rule_read_nothing_wrong(rule, wrong, told):
     def finds(spec):
         rule(spec)
         return ["found"]

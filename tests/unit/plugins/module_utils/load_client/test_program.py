@@ -117,7 +117,7 @@ def test_servers_that_end_in_other_ways(sse, measure, behaviour, source):
         ({"cut": True}, "ended early"),
     ],
 )
-def test_failed_requests_are_told_and_the_run_completes(sse, measure, behaviour, error):
+def test_failed_requests_are_reported_and_the_run_completes(sse, measure, behaviour, error):
     with sse.running(sse.Behaviour(**behaviour)) as server:
         code, result = measure(server.url)
     assert code == 0
@@ -131,7 +131,7 @@ def test_some_failed_requests(sse, measure):
     assert (result["completed"], result["failed"]) == (9, 3)
 
 
-def test_tokens_that_are_no_text_count_and_are_timed_by_the_end(sse, measure):
+def test_tokens_that_are_not_text_count_and_are_timed_by_the_end(sse, measure):
     with sse.running(sse.Behaviour(empty_text=True)) as server:
         _code, result = measure(server.url)
     assert (result["completed"], result["total_output_tokens"]) == (12, 96)

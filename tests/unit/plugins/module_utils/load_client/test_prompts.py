@@ -71,7 +71,7 @@ def test_a_tokenizer_like_llama_2(tokenizer):
     assert maker.inexact == 0
 
 
-def test_a_wrong_prompt_is_mended(tokenizer):
+def test_a_wrong_prompt_is_fixed(tokenizer):
     """Words that merge with their neighbours now and then: every prompt is looked at and mended."""
     maker = prompts.PromptMaker(tokenizer, 0)
     maker._words = [*maker._words[:20], "zzqj"]  # several tokens

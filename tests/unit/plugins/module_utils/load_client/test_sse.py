@@ -41,7 +41,7 @@ def test_dynamo_completions():
     assert "".join(parser.texts) == "the end"
 
 
-def test_a_role_chunk_is_no_token():
+def test_a_role_chunk_is_not_a_token():
     parser, counts = parse(chat({"role": "assistant", "content": ""}), chat({"content": "hi"}), chat({}, "stop"), DONE)
     assert counts == [0, 1, 0, 0]
     assert parser.problem() is None

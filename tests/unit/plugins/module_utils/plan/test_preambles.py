@@ -180,7 +180,7 @@ def test_setup_scripts(tmp_path, shell):
     assert done.returncode == 1 and done.stdout == "mine\n"
 
 
-def test_an_edited_setup_script_starts_anew_what_runs_it(tmp_path, shell):
+def test_an_edited_setup_script_restarts_the_steps_that_run_it(tmp_path, shell):
     spec = jobs.spec_of(cluster=site(tmp_path), setup_script="tune.sh")
     assert preparation.with_content(spec) is spec, "it cannot be read"
     folder = tmp_path / "configs" / "patches"

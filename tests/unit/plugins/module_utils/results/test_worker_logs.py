@@ -174,7 +174,7 @@ def test_colours_are_taken_off(tmp_path):
     assert worker_logs.parse_log("sglang", str(log))["total_new_tokens"] == 5
 
 
-def test_bytes_that_are_no_text_do_not_hurt(tmp_path):
+def test_bytes_that_are_not_text_do_not_hurt(tmp_path):
     log = tmp_path / "x.out"
     log.write_bytes(b"\xff\xfe\nDecode batch, #running-req: 2, gen throughput (token/s): 5.0, \xff\n")
     assert worker_logs.parse_log("sglang", str(log))["max_gen_throughput"] == 5.0

@@ -72,7 +72,7 @@ def test_start_time_tells_one_process(started):
     assert not processes.is_alive(process.pid), "a zombie is not alive"
 
 
-def test_pid_file_of_a_stranger(tmp_path, started, token):
+def test_pid_file_of_a_foreign_process(tmp_path, started, token):
     path = tmp_path / "x.pid"
     assert processes.from_pid_file(path, token) is None
     path.write_text(f"{os.getpid()}\n")

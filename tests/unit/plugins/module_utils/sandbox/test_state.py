@@ -31,7 +31,7 @@ def test_write_and_read(folder):
 
 
 @pytest.mark.parametrize(("text", "said"), [("{", "is not a sandbox's state"), ('{"version": 99}', "has version 99")])
-def test_state_of_somebody_else(folder, text, said):
+def test_state_of_another_user(folder, text, said):
     os.mkdir(folder.path)
     with open(folder("sandbox.json"), "w", encoding="ascii") as stream:
         stream.write(text)

@@ -104,7 +104,7 @@ def test_all_problems_at_once_with_lines():
     assert 'key "name"' in [problem["problem"] for problem in problems if not problem["path"]][0]
 
 
-def test_misplaced_key_names_its_place():
+def test_misplaced_key_names_its_section():
     _value, problems = check("name: x\ndelay: 4\n")
     assert problems[0]["remedy"] == 'This key belongs under "engine" of type slow.'
 

@@ -82,7 +82,7 @@ def test_an_encrypted_file():
         parse_yaml("$ANSIBLE_VAULT;1.1;AES256\n3132\n", "f.yaml")
 
 
-def test_a_borrowed_value_is_told_where_it_was_written():
+def test_a_borrowed_value_is_reported_where_it_was_written():
     _document, source = parse_yaml("model: {path: r1}\n", "/d/job.yaml")
     _document, lender = parse_yaml("# site\npaths:\n  r1: /m\n", "/d/site.yaml")
     source.borrowed[("model", "path")] = (lender, ("paths", "r1"))

@@ -48,7 +48,7 @@ def test_jobs_are_read_with_any_name_in_it(program):
     assert commands.jobs(job_id="5") == [dict(zip(commands.JOB_FIELDS, [v if v != "N/A" else "" for v in fields]))]
 
 
-def test_a_forgotten_job_is_no_job_and_another_failure_is_one(program):
+def test_a_forgotten_job_is_not_a_job_and_another_failure_is_one(program):
     program("squeue", "echo 'slurm_load_jobs error: Invalid job id specified' >&2; exit 1")
     assert commands.jobs(job_id="5") == []
     program("squeue", "echo 'slurm_load_jobs error: Unable to contact slurm controller (connect failure)' >&2; exit 1")
@@ -78,7 +78,7 @@ def test_sbatch_says_no(program):
         ("77\\r\\n2 jobs of yours wait\\n", "77"),
     ],
 )
-def test_what_a_wrapper_of_sbatch_prints_is_no_job_id(program, told, job_id):
+def test_what_a_wrapper_of_sbatch_prints_is_not_a_job_id(program, told, job_id):
     program("sbatch", f"printf '{told}'")
     assert commands.submit_held("#!/bin/sh") == job_id
 
@@ -98,7 +98,7 @@ def test_an_sbatch_that_prints_no_job_id_may_have_been_heard(program, says):
         "Unable to contact slurm controller (connect failure)\nsbatch: error: Socket timed out on send/recv operation",
     ],
 )
-def test_a_failure_that_leaves_open_whether_sbatch_was_heard_is_no_answer(program, tmp_path, says):
+def test_a_failure_that_leaves_open_whether_sbatch_was_received_is_not_an_answer(program, tmp_path, says):
     program("sbatch", f"echo asked >> {tmp_path}/asked; echo 'sbatch: error: {says}' >&2; exit 1")
     with pytest.raises(commands.NoAnswer, match="sbatch failed"):
         commands.submit_held("#!/bin/sh")
@@ -132,7 +132,7 @@ def test_driver_goes_through_slurm_and_tries_again(program, tmp_path):
     "printed",
     ["Welcome to n1\\n{\\n{}\\n{answer}\\n", "{answer}\\nbye\\n", "be nice\\000{answer}\\n", '\\303\\050{"\\n{answer}'],
 )
-def test_what_a_prolog_of_the_site_prints_is_no_answer(program, printed):
+def test_what_a_prolog_of_the_site_prints_is_not_an_answer(program, printed):
     program("srun", "printf '" + printed.replace("{answer}", '{"ok": true, "seq": 7}') + "'")
     assert driver.connect("5", "/out/5", "n1", patience_s=0.0).request("status") == {"ok": True, "seq": 7}
 

@@ -81,7 +81,7 @@ def test_a_result_that_was_cut_is_measured_again(made):
 
 def test_a_filter_chooses_points_and_names_unknown_ones(made):
     assert [point["concurrency"] for point in made.call(concurrencies=[16])["points"]] == [16]
-    with pytest.raises(Error, match="no point with concurrency 5. It has: c=4, c=16"):
+    with pytest.raises(Error, match="no point with concurrency 5. Its points: c=4, c=16"):
         made.call(concurrencies=[5])
 
 
@@ -103,7 +103,7 @@ def test_the_needed_share_is_passed_on(made):
     assert made.call(concurrencies=[4], min_completed=0.9)["valid"] is True
 
 
-def test_a_client_that_failed_is_told_with_its_reason(made):
+def test_a_client_that_failed_is_reported_with_its_reason(made):
     partial = made.plan["benchmark"]["points"][0]["result"].replace(".json", ".partial.json")
 
     def scene():
@@ -119,7 +119,7 @@ def test_a_client_that_failed_is_told_with_its_reason(made):
     assert verdict_of(made, 4)["result_sha256"] is None
 
 
-def test_a_client_that_could_not_run_is_told_with_its_last_words(made):
+def test_a_client_that_could_not_run_is_reported_with_its_last_output(made):
     (made.run_dir / "logs" / "node0001_bench_c4.out").write_text(
         "Traceback (most recent call last):\n  x\nImportError: no aiohttp\n"
     )
@@ -162,7 +162,7 @@ def test_a_service_that_died_before_is_not_measured(made):
     assert "was not measured: Step prefill_1" in caught.value.evidence["points"][0]["reasons"][0]
 
 
-def test_a_step_that_we_stopped_is_no_death_but_the_service_is_not_the_planned_one(made):
+def test_a_step_that_we_stopped_is_not_lost_but_the_service_is_not_the_planned_one(made):
     made.holder.change("prefill_1", state="ended", expected=True, ended_at="2026-11-21T09:30:00.000Z", reason="stopped")
     with pytest.raises(Error, match="The running service does not match the plan: prefill_1 does not run"):
         made.call()
@@ -187,7 +187,7 @@ def test_a_worker_that_may_be_lost_is_recorded_and_ends_nothing(made):
     ]
 
 
-def test_a_worker_that_was_started_anew_is_a_reason(made):
+def test_a_worker_that_was_restarted_is_a_reason(made):
     made.holder.scenes = [lambda: made.holder.change("decode_0", started_at=made.holder.at(1), attempt=2)]
     (point,) = made.call(concurrencies=[4])["points"]
     assert point["reasons"] == ["decode_0 was restarted during the measurement"]

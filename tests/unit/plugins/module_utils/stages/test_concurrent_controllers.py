@@ -68,7 +68,7 @@ def outcome(made, **params):
     return point["action"], made.holder.minute
 
 
-def test_a_measurement_that_ends_while_it_is_joined_is_not_begun_anew(made):
+def test_a_measurement_that_ends_while_it_is_joined_is_not_begun_again(made):
     rival(made)
     made.holder.before["start"] = made.holder.finish
     assert outcome(made) == ("attached", 1)
@@ -163,7 +163,7 @@ def test_another_measurement_that_cannot_be_ended_is_an_error(made, monkeypatch)
         made.call(concurrencies=[4])
 
 
-def test_the_holder_is_told_the_deadline_and_the_last_attempt(made):
+def test_the_holder_gets_the_deadline_and_the_last_attempt(made):
     rival(made, evaluated=False)
     made.holder.change("bench_c4", exit_code=1)
     made.call(concurrencies=[4])

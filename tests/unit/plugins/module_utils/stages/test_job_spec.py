@@ -224,7 +224,7 @@ def test_origins(tmp_path):
         ("job: 5", 1, "job", "is 5."),
     ],
 )
-def test_a_file_that_is_no_job(tmp_path, text, line, path, words):
+def test_a_file_that_is_not_a_job(tmp_path, text, line, path, words):
     with pytest.raises(SpecError) as caught:
         run(tmp_path, text)
     (one,) = caught.value.problems
@@ -252,7 +252,7 @@ def test_what_submission_only_notes_is_among_the_notes(tmp_path):
     text = text_of(sbatch_directives=given, srun_options={"our_plugin": "1"})
     notes = run(tmp_path, text)["notes"]
     for words in (
-        "sbatch_directives.output is left out: the run directory holds the output",
+        "sbatch_directives.output is ignored: the run directory holds the output",
         "sbatch_directives.t=2:00:00 replaces 01:00:00",
         "nodelist names 1 of the 2 nodes",
         "srun_options.our_plugin: not a known srun option",
@@ -320,7 +320,7 @@ def test_problems_of_many_variants_name_three_and_those_of_all_none(tmp_path):
     ]
 
 
-def test_a_wrong_extra_var_is_told_with_its_place(tmp_path):
+def test_a_wrong_extra_var_is_reported_with_its_origin(tmp_path):
     problem = {"file": "/r/site.yaml", "line": 7, "path": "keep", "problem": "is 5.", "remedy": "Give more."}
     with pytest.raises(SpecError, match="/r/site.yaml:7: keep"):
         run(tmp_path, text_of(), keep="5", given=job_spec.Given(problems=[problem]))

@@ -62,7 +62,7 @@ def test_a_setting_that_comes_back_finds_its_result_again(swap):
         assert swap.raw() == setting and swap.all_raw() == ["A", "B"]
 
 
-def test_force_measures_anew_all_the_same(swap):
+def test_force_measures_again(swap):
     for setting in "AB":
         swap.run(setting)
     assert swap.run("A", force=True)["action"] == "measured"

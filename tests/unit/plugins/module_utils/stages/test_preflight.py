@@ -117,13 +117,13 @@ def test_nothing_is_done_in_check_mode_or_when_all_runs(made):
     assert sorted(name for name, _argv, _env in talk.slurm.spawned) == ["w_0", "w_1"]
 
 
-def test_a_port_of_a_stranger_names_node_step_and_port_and_can_be_cured_elsewhere(made):
+def test_a_port_of_a_foreign_process_names_node_step_and_port_and_is_retryable_elsewhere(made):
     plan, _talk, call = made
     with socket.socket() as stranger:
         stranger.bind(("", 0))
         stranger.listen()
         plan["checks"][0]["port"] = port = stranger.getsockname()[1]
-        with pytest.raises(Error, match=f"node001: port {port} of w_0 is taken by another process") as caught:
+        with pytest.raises(Error, match=f"node001: port {port} of w_0 is in use by another process") as caught:
             call()
         assert (caught.value.evidence["bad_nodes"], caught.value.evidence["retryable"]) == (["node001"], True)
         assert call(ignore=["port"])["changed"] is False
@@ -151,12 +151,12 @@ def test_too_little_space_and_missing_mounts(made):
     with pytest.raises(Error, match=r"node002: /no/such/model is to be mounted but does not exist") as caught:
         call()
     assert caught.value.evidence["bad_nodes"] == ["node002"]
-    with pytest.raises(Error, match=r"MiB left, 1000000000 are needed") as caught:
+    with pytest.raises(Error, match=r"MiB left, but 1000000000 are needed") as caught:
         call(min_free_mib=1000000000)
     assert caught.value.evidence["retryable"] is False  # all nodes say so
 
 
-def test_a_clock_that_is_off_is_told(made, monkeypatch):
+def test_a_clock_that_is_off_is_reported(made, monkeypatch):
     _plan, _talk, call = made
     real = preflight._ask
 
@@ -267,7 +267,7 @@ def test_what_is_not_certainly_over_is_left_alone(tmp_path, job, there, live, he
         process.wait()
 
 
-def test_the_nodes_are_told_what_may_be_cleaned(made):
+def test_the_nodes_get_what_may_be_cleaned(made):
     plan, talk, call = made
     talk.request("start", steps=[srun.start_request(plan["steps"][0], "42", plan["run_dir"])], wait_s=10)
     call(timeout_s=60.0)
@@ -277,7 +277,7 @@ def test_the_nodes_are_told_what_may_be_cleaned(made):
     assert not list(pathlib.Path(plan["run_dir"]).glob(preflight.TABLE.format(nonce="*")))
 
 
-def test_the_place_that_a_guest_had_for_its_whole_job_is_stale_with_the_job(tmp_path):
+def test_the_socket_directory_of_an_adopted_allocation_is_stale_with_the_job(tmp_path):
     run_dir, uid, time_ = make_run_dir(tmp_path / "out", "7"), os.getuid(), "2026-11-22T12:00:00"
     (run_dir / "7.json").write_text(json.dumps({"slurm_cluster": "here@login", "submitted_at": time_}))
     for one in (time_, "2026-11-22T12:00:01"):  # the other one is of another cluster's job
@@ -333,7 +333,7 @@ def test_a_report_of_an_earlier_look_is_not_taken_for_one_of_today(made, monkeyp
     assert len({table["nonce"] for table in talk.slurm.tables}) == len(talk.slurm.tables) == 3  # it looks twice
 
 
-def test_a_report_that_is_missing_once_is_no_failure(made, monkeypatch):
+def test_a_report_that_is_missing_once_is_not_a_failure(made, monkeypatch):
     plan, talk, call = made
     call()
     talk.slurm.cached["node002"] = pathlib.Path(plan["run_dir"], "logs", "node002_preflight.out").read_text()
@@ -420,7 +420,7 @@ def test_the_look_of_a_controller_that_is_gone_is_not_waited_for_for_ever(made):
     assert talk.slurm.signalled == [("TERM", ("42.0",))]
 
 
-def test_what_is_left_is_told_when_nothing_is_cleaned(made):
+def test_what_is_left_is_reported_when_nothing_is_cleaned(made):
     plan, _talk, call = made
     run_dir = make_run_dir(pathlib.Path(plan["run_dir"]).parent, "7")
     mark = hashlib.sha256(str(run_dir).encode()).hexdigest()[:8]
@@ -450,7 +450,7 @@ def test_what_is_left_is_told_when_nothing_is_cleaned(made):
         ({}, "0", 5, 120.0, False, True),
     ],
 )
-def test_a_step_started_meanwhile_is_no_leftover(tmp_path, monkeypatch, env, life, newest, longest_s, above, over):
+def test_a_step_started_meanwhile_is_not_a_leftover(tmp_path, monkeypatch, env, life, newest, longest_s, above, over):
     log = make_run_dir(tmp_path / "out", "42") / "logs" / "node001_w_0.out"
     log.parent.mkdir()
     monkeypatch.setenv("SLURM_RESTART_COUNT", life)

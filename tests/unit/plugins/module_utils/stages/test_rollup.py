@@ -275,7 +275,7 @@ def test_without_a_plan(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}"])
-def test_a_rollup_that_was_cut_is_written_anew(helpers, run_dir, text):
+def test_a_rollup_that_was_cut_is_rewritten(helpers, run_dir, text):
     (run_dir / "rollup.json").write_text(text)
     assert call(finished(helpers, run_dir))["changed"] is True
     assert json.loads((run_dir / "rollup.json").read_text())["valid"] is True
@@ -310,7 +310,7 @@ def test_the_table_is_aligned(helpers, run_dir):
     assert tables.table_text(None) == ""
 
 
-def test_failed_requests_are_told_in_the_table_also_when_they_are_few(helpers, run_dir):
+def test_failed_requests_are_reported_in_the_table_also_when_they_are_few(helpers, run_dir):
     plan = helpers.make_plan(run_dir)
     for point, failed in zip(plan["benchmark"]["points"], (0, 1)):
         raw = helpers.raw_result(point["key"]["concurrency"])
@@ -319,7 +319,7 @@ def test_failed_requests_are_told_in_the_table_also_when_they_are_few(helpers, r
     assert (rows[1].split()[-1], rows[2].split()[-3:]) == ("yes", ["yes", "(1", "failed)"])
 
 
-def test_service_gaps_that_the_job_allows_are_told_in_the_table_and_the_csv(helpers, run_dir):
+def test_service_gaps_that_the_job_allows_are_reported_in_the_table_and_the_csv(helpers, run_dir):
     plan = finished(helpers, run_dir)
     path = run_dir / plan["benchmark"]["points"][1]["result"].replace(".json", ".verdict.json")
     lost = "decode_0 ended during the measurement: killed by signal 9 on node003"

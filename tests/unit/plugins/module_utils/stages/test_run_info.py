@@ -96,7 +96,7 @@ def test_why_the_holder_ended_the_job_is_said(look):
 
 
 @pytest.mark.parametrize("state", ["SUSPENDED", "STOPPED"])
-def test_a_suspended_job_stands_still_in_its_stage(look, state):
+def test_a_suspended_job_is_paused_in_its_stage(look, state):
     running = dict(step("bench_c2", "benchmark"), state="running", reason=None)
     found = look(running, live=True, state=state)
     assert (found["stage"], found["job"]["state"]) == ("benchmark", state)
@@ -193,7 +193,7 @@ def holder(left_s=3600.0, ending=None):
         (None, 7200, None),
     ],
 )
-def test_what_stays_up_is_told_with_how_long(look, tmp_path, told, time_left_s, expected):
+def test_what_stays_up_is_reported_with_how_long(look, tmp_path, told, time_left_s, expected):
     ends_at = time_left_s and utc(-time_left_s)
     plan = json.loads((tmp_path / "plan.json").read_text())
     critical = {"name": "decode_0", "tier": "worker", "critical": True}
@@ -212,7 +212,7 @@ def test_what_stays_up_is_told_with_how_long(look, tmp_path, told, time_left_s, 
         assert (lost["url"], lost["running"]) == (None, 0)
 
 
-def test_a_job_that_slurm_put_back_into_the_queue_says_so_too(look):
+def test_a_job_that_slurm_requeued_says_so_too(look):
     """Its holder was lost with the node, and could say nothing."""
     own = dict(step("decode_0", "worker"), state="running", reason=None)
     assert "requeued: it starts when it gets nodes" in look(own, live=True, state="PENDING")["text"].splitlines()

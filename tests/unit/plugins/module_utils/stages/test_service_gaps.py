@@ -143,7 +143,7 @@ def test_a_point_that_failed_on_a_service_that_answers_says_nothing_of_that(made
     assert not point["valid"] and "did not answer" not in str(point["reasons"])
 
 
-def test_a_point_in_which_the_job_stood_still_is_stopped_and_measured_again(made):
+def test_a_point_in_which_the_job_was_paused_is_stopped_and_measured_again(made):
     holder = made.holder
 
     def stand_still():
@@ -158,7 +158,7 @@ def test_a_point_in_which_the_job_stood_still_is_stopped_and_measured_again(made
     assert "the job was paused for 14 s meanwhile: Slurm suspended it" in first.read_text()
 
 
-def test_a_part_that_does_not_survive_that_the_job_stood_still_is_named_with_it(made):
+def test_a_part_that_does_not_survive_that_the_job_was_paused_is_named_with_it(made):
     """As a worker whose lease etcd took for over."""
     holder = made.holder
 

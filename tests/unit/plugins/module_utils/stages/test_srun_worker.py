@@ -211,7 +211,7 @@ def test_health_stops_with_its_controller_and_with_the_job(fake, plan, monkeypat
     unreachable(plan)
     ctx = Context()
     monkeypatch.setattr(ctx, "controller_alive", lambda: False)
-    with pytest.raises(Error, match="controller is gone"):
+    with pytest.raises(Error, match="controller has ended"):
         health_wait.run({"plan": plan, "timeout_s": 60.0, "slice_s": 0.05}, ctx)
     fake.holder.end("lease_expired", "no controller for 5 s")
     with pytest.raises(Error, match="Job 42 is ending: no controller for 5 s"):

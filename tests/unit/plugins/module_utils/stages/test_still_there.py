@@ -35,7 +35,7 @@ def test_what_the_holder_cannot_say_of_a_signal_is_asked_of_slurm(fake, monkeypa
     assert (caught.value.evidence["retryable"], caught.value.evidence["bad_nodes"]) == (retryable, ["n1"] * retryable)
 
 
-def test_a_start_in_a_job_that_is_taken_away_says_so_and_may_be_cured(fake):
+def test_a_start_in_a_job_that_is_taken_away_says_so_and_is_retryable(fake):
     """It may be the first request that hears of it; that the holder refuses it is not why the run failed."""
     fake.holder.ending = job_end("preempted", signal=15)
     with pytest.raises(Error, match="^Job 42 is ending: signal 15: preempted, Slurm gave its nodes") as caught:
