@@ -225,4 +225,4 @@ def test_the_toy_benchmark_is_planned_read_and_evaluated(tree, planned, tmp_path
     assert "depth,valid,invalid_reasons,request_throughput" in made["csv"].splitlines()[0]
     assert made["actions"] == ["keep", "measure"]
     assert made["progress"] == "depth 2: 7 found"
-    assert made["refused"] == "The plan has no point with concurrencies 4. It has: depth 2, depth 5."
+    assert made["refused"] == "The plan has no point with concurrencies 4. Its points: depth 2, depth 5."
