@@ -61,6 +61,6 @@ def idle(backend: Engine, spec: JsonObject) -> list[str]:
             found.append(f"{', '.join(keys)}: no effect, the job has no {word} workers.")
     if section.get("kv_events_config") is True and backend.modes(spec) == ["agg"]:
         found.append(
-            "backend.kv_events_config: true applies to prefill and decode workers. Write {aggregated: true} for these."
+            "backend.kv_events_config: true is for prefill and decode workers. Write {aggregated: true} for these."
         )
     return found

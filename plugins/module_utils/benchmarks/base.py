@@ -112,7 +112,7 @@ class Benchmark(abc.ABC):
     def choose(
         self, points: Sequence[PlanPoint], wanted: Mapping[str, Collection[Json]]
     ) -> tuple[list[PlanPoint], list[str]]:
-        """Return (points that *wanted* names, texts for what it names and no point is).
+        """Return (the points that *wanted* selects, texts for values without a point).
 
         :param wanted: ``{run option: values}``; an option without values selects nothing; default: all points.
         """
@@ -148,7 +148,7 @@ class Benchmark(abc.ABC):
 
     @abc.abstractmethod
     def read(self, path: str) -> JsonObject:
-        """Return the content of the result file at *path*; Error when it is missing, cut or no result."""
+        """Return the content of the result file at *path*; Error if it is not usable."""
 
     def read_partial(self, path: str) -> JsonObject | None:
         """Return the partial result of a measurement that did not complete, in the form of :meth:`read`, or None.

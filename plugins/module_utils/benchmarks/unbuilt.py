@@ -13,7 +13,7 @@ from .base import Unmeasured, missing
 
 WORKLOADS = ("mooncake", "conversation", "synthetic", "toolagent")
 
-# Keys without which a type cannot run.
+# Required keys by type.
 NEEDED: dict[str, tuple[str, ...]] = {
     "sglang-bench": ("isl", "osl", "concurrencies"),
     "trace-replay": ("trace_file", "concurrencies"),

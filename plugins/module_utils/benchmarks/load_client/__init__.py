@@ -11,7 +11,7 @@ there (uvloop is used when present) and nothing of this collection.
 options        the command line
 prompts        texts with an exact number of tokens
 sse            the bytes of one streamed response
-http           one request, timed
+request        one request, timed
 load           many requests: warm-up, concurrency, arrival times, stall
 progress       the line on the screen and the progress file
 stats          records to the figures of a result file

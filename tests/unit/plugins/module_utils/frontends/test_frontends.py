@@ -205,7 +205,7 @@ def test_host_and_port_of_trtllm_serve_give_way_with_a_note():
 def test_vllm_serve_takes_no_options_but_says_that_host_and_port_are_the_plans():
     changes = {"resources": jobs.AGGREGATED, "backend": {"type": "vllm"}}
     plan = jobs.plan_of(**changes, frontend={"type": "vllm", "args": {"host": "x", "port": 1}})
-    assert any(note.startswith("frontend.args: host, port: the plan sets this") for note in plan["notes"])
+    assert any(note.startswith("frontend.args: host, port: ignored, the plan sets this") for note in plan["notes"])
     with pytest.raises(SpecError, match="is not used: no frontend program runs"):
         jobs.plan_of(**changes, frontend={"type": "vllm", "args": {"router-mode": "kv"}})
 
