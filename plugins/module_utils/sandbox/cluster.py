@@ -286,7 +286,7 @@ class Sandbox:
             self._start_slurmds(state, [name for name in self._names(state) if not self.daemon(name, state)])
             self._wait_for_nodes(state, self.timeout_s / 2)
         except (Error, OSError) as error:
-            self._progress(f"repair failed, starting anew: {error}")
+            self._progress(f"repair failed, restarting: {error}")
             return False
         return True
 
@@ -326,7 +326,7 @@ class Sandbox:
             namespaces = {spaces["net"]["id"] for spaces in [record["control"], *record["nodes"].values()]}
             pid = record["pid"]
         if processes.network_namespace("self") in namespaces:
-            raise Error(f"This process is inside the sandbox in {self.folder.path}: it can be ended from outside only.")
+            raise Error(f"This process is inside the sandbox in {self.folder.path}: run this outside the sandbox.")
         if namespaces and state["phase"] == "up":
             self._cancel_jobs()
         state["phase"] = "stopping"
@@ -334,7 +334,7 @@ class Sandbox:
         self._progress("ending all processes")
         left = processes.end_all(state["token"], namespaces, pid)
         if left:
-            raise Error(f"Processes of the sandbox do not end: {left}. Try again when they have.", pids=left)
+            raise Error(f"Processes of the sandbox do not end: {left}. Try again once they have ended.", pids=left)
         return state
 
     def _cancel_jobs(self, limit_s: float = 6.0) -> None:
@@ -353,7 +353,7 @@ class Sandbox:
 
     def _node(self, name: str, state: State) -> None:
         if name not in self._names(state):
-            raise Error(f"There is no node {name}; the sandbox has {render.node_range(state['settings']['nodes'])}.")
+            raise Error(f"There is no node {name}. The sandbox has {render.node_range(state['settings']['nodes'])}.")
 
     def stop_daemon(self, name: str, how: int = signal.SIGTERM, timeout_s: float = 10.0) -> bool:
         """Stop slurmctld or a node's slurmd; True if it ran. Steps of a node go on."""
@@ -418,4 +418,4 @@ class Sandbox:
         if os.waitpid(child, 0)[1] != 0:
             state["cut"] = before
             self.folder.write(state)
-            raise Error(f"The link of {name} could not be changed. Do it from outside the sandbox.")
+            raise Error(f"The link of {name} could not be changed. Run this outside the sandbox.")
