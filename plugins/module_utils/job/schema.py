@@ -214,7 +214,7 @@ JOB = Section(
             "Output.",
         ),
         "health_check": Field(HEALTH_CHECK, None, "How long to wait for the service."),
-        "faults": optional(fault_policy.SECTION, "What the loss of a worker or a frontend means."),
+        "faults": optional(fault_policy.SECTION, "What happens when a worker or a frontend is lost."),
         "infra": Field(
             Section(
                 "infra",

@@ -35,7 +35,7 @@ HELP = {
 
 
 def say(text: str, stream: TextIO | None = None) -> None:
-    """Write one line for a person; module_utils may not call print."""
+    """Write one line for the user; module_utils may not call print."""
     (stream or sys.stdout).write(text + "\n")
 
 

@@ -297,7 +297,7 @@ class Sandbox:
             self.start_slurmds(state, [name for name in self.names(state) if not self.daemon(name, state)])
             self._wait_for_nodes(state, self.timeout_s / 2)
         except (Error, OSError) as error:
-            self._progress(f"repair failed, starting anew: {error}")
+            self._progress(f"repair failed, restarting: {error}")
             return False
         return True
 
@@ -337,7 +337,7 @@ class Sandbox:
             namespaces = {spaces["net"]["id"] for spaces in [record["control"], *record["nodes"].values()]}
             pid = record["pid"]
         if processes.network_namespace("self") in namespaces:
-            raise Error(f"This process is inside the sandbox in {self.folder.path}: it can be ended from outside only.")
+            raise Error(f"This process is inside the sandbox in {self.folder.path}: run this outside the sandbox.")
         if namespaces and state["phase"] == "up":
             self._cancel_jobs()
         state["phase"] = "stopping"
@@ -345,7 +345,7 @@ class Sandbox:
         self._progress("ending all processes")
         left = processes.end_all(state["token"], namespaces, pid)
         if left:
-            raise Error(f"Processes of the sandbox do not end: {left}. Try again when they have.", pids=left)
+            raise Error(f"Processes of the sandbox do not end: {left}. Try again once they have ended.", pids=left)
         return state
 
     def _cancel_jobs(self, limit_s: float = 6.0) -> None:

@@ -34,7 +34,7 @@ LONGEST_FOLDER = 60
 
 
 class State(TypedDict):
-    """What sandbox.json says: the settings, how far it is (making, up, stopping, stopped), and what else was made.
+    """The content of sandbox.json: the settings, the state (making, up, stopping, stopped), and what else was made.
 
     ``cut`` names the nodes without a network, ``run_folder`` is the directory of the sockets, and ``boot_id`` the boot
     of this machine in which it runs.
@@ -67,7 +67,7 @@ class Folder:
         return f"/tmp/srt-sandbox-{token[:8]}"
 
     def read(self) -> State | None:
-        """Return the state, or None where there is no sandbox; Error if the file is not ours."""
+        """Return the state, or None without a sandbox; Error if the file is not ours."""
         try:
             with open(self(STATE_FILE), encoding="utf-8") as stream:
                 state: State = json.load(stream)
@@ -85,7 +85,7 @@ class Folder:
         return state
 
     def state(self) -> State:
-        """Return the state; Error where there is no sandbox."""
+        """Return the state; Error without a sandbox."""
         state = self.read()
         if state is None:
             raise Error(f"There is no sandbox in {self.path}.")
@@ -121,8 +121,8 @@ class Folder:
         found = self._foreign() if os.path.isdir(self.path) else []
         if found:
             raise Error(
-                f"{self.path} is no sandbox and not empty (it holds {found[0]}). Give the sandbox a directory "
-                "of its own, or remove that one."
+                f"{self.path} is not a sandbox and not empty (it contains {found[0]}). Use another "
+                "directory, or remove this one."
             )
 
     def remove(self, run_folder: str, keep_log: bool = False) -> None:
@@ -156,7 +156,7 @@ class Folder:
         """Hold the directory for one start or stop; yields False where there is no directory and *make* is not set."""
         parent = os.path.dirname(self.path)
         if not os.path.isdir(parent):
-            raise Error(f"There is no directory {parent} to make the sandbox directory in.")
+            raise Error(f"There is no directory {parent} for the sandbox directory.")
         deadline = time.monotonic() + timeout_s
         while True:
             try:

@@ -123,7 +123,7 @@ def test_keep(value, wanted):
     [("banana", "true, false, or the seconds"), ("5", "15 or more"), ("-20", "15 or more"), ("nan", "true, false")],
 )
 def test_what_keep_cannot_be(value, remedy):
-    with pytest.raises(run_options.Unusable, match=f"Give .*{remedy}"):
+    with pytest.raises(run_options.Unusable, match=f"Use .*{remedy}"):
         run_options.keep(value)
 
 

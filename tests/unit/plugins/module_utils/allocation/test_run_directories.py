@@ -115,7 +115,7 @@ def test_an_sbatch_that_always_hangs(queue, do, monkeypatch):
         raise commands.NoAnswer("sbatch did not answer in 60 s.")
 
     monkeypatch.setattr(commands, "submit_held", hang)
-    with pytest.raises(SlurmError, match="Slurm has does not have the job so far. Run again"):
+    with pytest.raises(SlurmError, match="Slurm does not have the job so far. Run again"):
         do()
     assert queue.calls == ["asked", "asked"]
 

@@ -146,5 +146,5 @@ def test_a_run_of_another_job_is_not_taken_for_it(slurm, several):
 
 @pytest.mark.parametrize("job_id", ["", "abc", "3.0", "31;reboot", "31_1"])
 def test_an_invalid_job_id_finds_no_run(slurm, several, job_id):
-    with pytest.raises(Error, match="^job_id is .* Give "):
+    with pytest.raises(Error, match="^job_id is .* (?:Set|Use) the "):
         runs.find({"output_dir": several, "job_id": job_id})

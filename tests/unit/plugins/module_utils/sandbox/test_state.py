@@ -51,7 +51,7 @@ def test_directory_in_use_is_refused(folder):
     folder.check_new()
     with open(folder("notes.txt"), "w", encoding="ascii"):
         pass
-    with pytest.raises(Error, match=r"not empty \(it holds notes.txt\)"):
+    with pytest.raises(Error, match=r"not empty \(it contains notes.txt\)"):
         folder.check_new()
 
 

@@ -140,7 +140,7 @@ def test_options_of_the_container_say_what_they_do_to_the_plans():
         "srun_options.container-image: replaces the plan's setting of the container",
         "srun_options.no-container-remap-root: replaces the plan's setting of the container",
     ]
-    for runtime, words in (("apptainer", "is one of apptainer"), ("none", "uses no container")):
+    for runtime, words in (("apptainer", "runs in apptainer"), ("none", "uses no container")):
         assert all(words in note for note in slurm_options.srun_problems(given, runtime)[1])
 
 
