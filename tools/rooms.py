@@ -40,8 +40,9 @@ ALLOWED = {
     "frontends": "failures json_types log_lines plan_file schema topology",
     "benchmarks": "failures json_types metrics plan_file schema topology",
     "slurm": "failures json_types plan_file holder",
-    "job": "failures files metrics run_options secrets schema topology backends frontends benchmarks slurm",
-    "plan": "files log_lines plan_file programs schema topology services backends frontends benchmarks job slurm",
+    "job": "failures json_types files metrics run_options secrets schema topology backends frontends benchmarks slurm",
+    "plan": "json_types files log_lines plan_file programs schema topology services backends frontends benchmarks job "
+    "slurm",
     "results": "failures json_types files metrics plan_file secrets backends benchmarks",
     "allocation": "failures json_types files entry plan_file programs run_options secrets holder slurm",
     "stages": (

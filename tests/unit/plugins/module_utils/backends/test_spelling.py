@@ -84,7 +84,9 @@ def test_short_names_of_what_the_plan_decides():
     plan = plan_of("vllm", {"dpp": 1, "dpa": "h", "tp": 4, "dp": 2})
     argv = jobs.step(plan, "agg_0")["argv"]
     assert "--dpp" not in argv and "--dpa" not in argv and jobs.option(argv, "--data-parallel-rpc-port") == "8400"
-    assert any("data-parallel-address, data-parallel-rpc-port: ignored, the plan sets" in note for note in plan["notes"])
+    assert any(
+        "data-parallel-address, data-parallel-rpc-port: ignored, the plan sets" in note for note in plan["notes"]
+    )
 
 
 def test_trtllm_writes_the_engines_spelling_once():
