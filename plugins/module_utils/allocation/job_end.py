@@ -66,6 +66,7 @@ def look(job_id: str | int, run_dir: str, names: Iterable[str] = ()) -> Outcome:
     state, reason, first = (fields.get(key, "") for key in ("JobState", "Reason", "BatchHost"))
     end = commands.end_text(fields)
     written = written_end(run_dir)
+    ended = code or written and written["code"]  # the output may lack what the holder heard from Slurm
     why = REASONS[code] if code else written and written["reason"]
     if why and state not in LOST_STATES:  # it is completing without a final state, or has only failed
         end = f"{why}; {end}"
@@ -75,9 +76,9 @@ def look(job_id: str | int, run_dir: str, names: Iterable[str] = ()) -> Outcome:
     sick = {name for name, (_node, why) in states.items() if SICK.search(why)}
     retryable, bad = False, set()
     node_failed = reason in LOST_REASONS and fields.get("ExitCode") != commands.NO_OUTPUT
-    if state == "PREEMPTED" or code == PREEMPTED:
+    if state == "PREEMPTED" or ended == PREEMPTED:
         retryable = True
-    elif state in LOST_STATES or node_failed or code == NODE_FAILED:
+    elif state in LOST_STATES or node_failed or ended == NODE_FAILED:
         retryable, bad = True, down | ({first} if reason == LOST_REASONS[0] else set())
         end += "".join(f"; {_node(name, *states.get(name, ('unknown', '')), name in down)}" for name in sorted(bad))
     elif state == "CANCELLED" and sick:

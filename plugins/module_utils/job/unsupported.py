@@ -14,7 +14,7 @@ from ..json_types import Json, JsonObject, KeyPath
 from ..schema.section import Section
 
 # The reference marks the keys by these words (tests/unit/.../plan/test_unsupported.py).
-REFUSED = "Not yet: runs refuse it."
+REFUSED = "Not supported yet: runs refuse it."
 UNUSED = "Accepted, not used yet."
 
 REFUSED_KEYS = (

@@ -75,8 +75,12 @@ class SaBench(Benchmark):
         "reuse_http_connections": Field(Bool(), None, "Keep connections open between requests; default: yes."),
         "point_timeout_s": Field(Int(1), 7200, "Time limit of a point; a point that exceeds it is invalid."),
         "stall_timeout_s": Field(Int(0), 900, "Time limit without any token; 0: none."),
-        "slow_down_sleep_time": Field(Float(0), None, "sglang: seconds between slowed steps. Not yet: runs refuse it."),
-        "slow_down_wait_time": Field(Float(0), None, "sglang: seconds before the slow-down. Not yet: runs refuse it."),
+        "slow_down_sleep_time": Field(
+            Float(0), None, "sglang: seconds between slowed steps. Not supported yet: runs refuse it."
+        ),
+        "slow_down_wait_time": Field(
+            Float(0), None, "sglang: seconds before the slow-down. Not supported yet: runs refuse it."
+        ),
     }
 
     def problems(self, spec: JsonObject) -> list[Finding]:

@@ -88,6 +88,16 @@ def test_what_a_job_was_is_seen_once_it_has_completed(program, tmp_path, monkeyp
     assert (found["end"], found["retryable"], found["final"]) == (f"{state} (None), exit code 0:0", retryable, True)
 
 
+def test_what_the_holder_recorded_counts_where_slurm_wrote_nothing(slurm, tmp_path):
+    """The steps of a preempted job end first where jobs have a grace time; then Slurm calls the job failed."""
+    slurm("FAILED", "NonZeroExitCode")
+    end = job_end("preempted")
+    events = [{"event": "holder", "phase": "begin"}, {"event": "holder", "phase": "ending", **end}]
+    (tmp_path / "steps.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
+    found = allocation_end.look("42", str(tmp_path))
+    assert found["retryable"] and found["end"].startswith(end["reason"])
+
+
 def test_a_job_of_which_slurm_says_nothing_may_not_be_over(program, tmp_path):
     program("scontrol", "exit 1\n")
     assert allocation_end.look("42", str(tmp_path))["final"] is False

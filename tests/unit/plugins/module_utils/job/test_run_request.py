@@ -109,5 +109,5 @@ def test_keep_and_lease(run, keep, lease_s, wanted):
 
 @pytest.mark.parametrize(("keep", "lease_s", "told"), [("5", None, "keep: is 5 seconds"), ("true", 5, "lease_s: is 5")])
 def test_a_lease_that_is_too_short_is_refused(run, keep, lease_s, told):
-    with pytest.raises(SpecError, match=f"{told}.*Give 15 or more"):
+    with pytest.raises(SpecError, match=f"{told}.*Use 15 or more"):
         run(keep=keep, lease_s=lease_s)
