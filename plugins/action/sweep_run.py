@@ -9,6 +9,7 @@ import json
 import os
 
 from ansible import constants
+from ansible_collections.srt.slurm.plugins.module_utils.benchmarks import of_plan
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 from ansible_collections.srt.slurm.plugins.module_utils.files import write_text_atomic
 from ansible_collections.srt.slurm.plugins.module_utils.results.outcome import in_words
@@ -68,14 +69,15 @@ def row(job, rc, answer=None):
         rollup = answer["rollup"]
         record.update(job_id=rollup.get("job_id"), valid=rollup.get("valid"), verdict=in_words(rollup))
         record["path"] = os.path.dirname(answer["path"])
-        keys = ("concurrency", "valid", "output_tps", "mean_ttft_ms")
+        benchmark = of_plan(rollup)
+        keys = ("label", *benchmark.key_fields, "valid", *benchmark.summary)
         record["points"] = [{key: point.get(key) for key in keys} for point in rollup.get("results") or ()]
     return record
 
 
 def line(record):
     """Return one line about a job that is done."""
-    best = max((point["output_tps"] or 0 for point in record["points"]), default=0)
+    best = max((point.get("output_tps") or 0 for point in record["points"]), default=0)
     verdict = record["verdict"] or "no results"
     text = f"{record['name']}: {'done' if record['rc'] == 0 else 'FAILED'}, {verdict}"
     return text + (f", up to {best:,.0f} tok/s, {record['path']}" if best else "")

@@ -13,8 +13,6 @@ import json
 from collections.abc import Iterable
 from typing import NamedTuple
 
-FILE = "fatal_lines.json"  # in the run directory; holder/fatal_lines.py has the same name
-
 # Ranks of a pattern. A mere hint of a fault decides nothing.
 PLAIN, CLEAR, OPEN, HINT = "plain", "clear", "open", "hint"
 
@@ -35,7 +33,7 @@ class LogLines(NamedTuple):
 
 
 def to_text(programs: Iterable[LogLines]) -> str:
-    """Return the content of FILE for *programs*."""
+    """Return the content of the file fatal_lines.json for *programs*."""
     programs = list(programs)
     return (
         json.dumps(

@@ -102,7 +102,7 @@ jobs:
       type: str
       returned: always
     points:
-      description: Concurrency, validity, output tokens per second and mean TTFT of each point.
+      description: What identifies each point, whether it is valid, and the figures in its summary.
       type: list
       elements: dict
       returned: always

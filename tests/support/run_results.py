@@ -74,7 +74,7 @@ def make_plan(run_dir, concurrencies=(4, 16), backend="mocker", **backend_option
             "backend": {"type": backend, "speedup_ratio": 100.0, "prefill_environment": {"A": "1", "HF_TOKEN": "hf_x"},
                         **backend_options},
             "frontend": {"type": "dynamo"}, "benchmark": {"type": "sa-bench", "isl": 64, "osl": 16},
-            "environment": {"B": "2"}, "tags": ["x"],
+            "environment": {"B": "2"},
         },
         "endpoints": [endpoint(*one) for one in workers], "processes": [], "steps": [worker(*one) for one in workers],
         "files": [], "checks": [], "digests": {"serving": "srv"}, "notes": ["a note"], "holder_node": "node0001",

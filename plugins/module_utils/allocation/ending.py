@@ -141,7 +141,9 @@ def _end_steps(call: Call, job: QueueEntry) -> None:
     """End all steps of the job that we run in."""
     call.actions.append("ended")
     if not call.ctx.check_mode:
-        driver.connect(job["id"], call.run_dir(job), commands.hostnames(job["nodelist"])[0]).request("stop")
+        driver.connect(job["id"], call.run_dir(job), commands.hostnames(job["nodelist"])[0]).request(
+            "stop", timeout_s=call.end_timeout_s + driver.MARGIN_S
+        )
 
 
 def _end_adopted(call: Call, job: QueueEntry) -> None:

@@ -109,6 +109,13 @@ class Benchmark(abc.ABC):
         rewrites the progress file while it runs, see :meth:`progress`. ``expect`` is for :meth:`evaluate`.
         """
 
+    def choices(self, spec: JsonObject) -> dict[str, list[Json]]:
+        """Return ``{run option: values that a point has}`` of the options in ``chosen_by``, before there is a plan.
+
+        By default the option's values are those of the ``benchmark`` key of the same name.
+        """
+        return {option: list(spec["benchmark"].get(option) or ()) for option in self.chosen_by}
+
     def choose(
         self, points: Sequence[PlanPoint], wanted: Mapping[str, Collection[Json]]
     ) -> tuple[list[PlanPoint], list[str]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TypedDict
 
 from .. import run_options
+from ..benchmarks import BENCHMARKS
 from ..failures import Error, Problem, SpecError
 from ..json_types import Json, JsonObject
 from .cluster import Cluster
@@ -56,15 +57,15 @@ class RunRequest:
 
     def check(self, spec: JsonObject) -> None:
         """Raise SpecError if *spec* lacks a point for one of the selected concurrencies."""
-        benchmark = spec["benchmark"]
-        known = benchmark["concurrencies"] or []
+        benchmark = BENCHMARKS[spec["benchmark"]["type"]]
+        known = benchmark.choices(spec).get("concurrencies") or []
         lost = [one for one in self.options["concurrencies"] if one not in known]
         if not lost:
             return
         problem = f"has {', '.join(map(str, lost))}, which the job does not measure."
         remedy = f"Its benchmark.concurrencies are {', '.join(map(str, known))}: select among them, or add it there."
         if not known:
-            problem = f"selects points, but the job has none (benchmark.type {benchmark['type']})."
+            problem = f"selects points, but the job has none (benchmark.type {benchmark.type})."
             remedy = "Leave it out."
         raise SpecError([self._problem("concurrencies", problem, remedy)])
 

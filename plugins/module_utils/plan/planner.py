@@ -16,6 +16,7 @@ from ..benchmarks.load_client import __main__ as load_client
 from ..files import digest
 from ..frontends import FRONTENDS, nginx
 from ..frontends.nginx import nginx_file, nginx_step
+from ..holder import fatal_lines
 from ..job import fault_policy as faults
 from ..job import preparation
 from ..job.allocation_request import allocation_request, hardware, node_count
@@ -188,7 +189,7 @@ class Planner:
         programs = [self.backend.log_lines, self.frontend.log_lines]
         programs += [nats_etcd.LINES] if self.frontend.needs_infra else []
         programs += [nginx.LINES] if layout.nginx else []
-        return one_file(log_lines.FILE, log_lines.to_text(programs))
+        return one_file(fatal_lines.FILE, log_lines.to_text(programs))
 
     def _points(self, layout: Layout, assets: Mapping[str, str]) -> tuple[list[PlanPoint], list[PlanFile], MadeOfSteps]:
         """Return (points, files, origins by step name) of the benchmark."""

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TypedDict
 
-from .. import log_lines
 from ..benchmarks.sa_bench import CLIENT
+from ..holder import fatal_lines
 from ..job.allocation_request import allocation_request
 from ..plan_file import Plan, PlanDigests, PlanFile, ProcessRecord
 from ..slurm.options import merge_directives, requested
 
 # Files of a plan that do not depend on configuration: the load client and the known log lines.
-UNREAD = (f"{CLIENT}/", log_lines.FILE)
+UNREAD = (f"{CLIENT}/", fatal_lines.FILE)
 LETTER = {"prefill": "P", "decode": "D", "agg": "A"}
 
 

@@ -9,6 +9,7 @@ and origin; all times are UTC.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from typing import cast
@@ -78,9 +79,18 @@ def build(
         "benchmark_command": _benchmark_command(points, benchmark.type),
         "digests": plan.get("digests"),
         "notes": notes + more,
-        "tags": list(spec.get("tags") or []),
+        "tags": _tags(plan),
     }
     return cast("Rollup", rollup)
+
+
+def _tags(plan: Plan) -> list[str]:
+    """Return the tags that were stored with the run when its job was submitted, in ``<job id>.json``."""
+    try:
+        with open(os.path.join(plan["run_dir"], f"{plan['job_id']}.json"), encoding="utf-8") as stream:
+            return [str(tag) for tag in json.load(stream).get("tags") or ()]
+    except (OSError, ValueError, AttributeError):
+        return []
 
 
 def _failure_reasons(failure: Mapping[str, str] | None) -> list[str]:

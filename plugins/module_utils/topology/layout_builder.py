@@ -165,7 +165,7 @@ def _shifts(book: PortBook, wanted: Iterable[tuple[Process, Family, str]]) -> li
     found: dict[tuple[str, str], Shift] = {}
     for process, family, node in wanted:
         port, counter = process.ports[family.name], (family.name, node if family.scope == "node" else None)
-        wish = following.get(counter, book.bases[family.name])
+        wish = following.get(counter, book.bases.get(family.name, family.base))
         following[counter] = port + family.size
         if port != wish:
             for kind in book.in_the_way(node, family, wish, port):

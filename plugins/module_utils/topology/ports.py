@@ -30,6 +30,7 @@ class Family:
     :param who: the owners: each "process", each "leader", or the leaders of "prefill" endpoints.
     :param shared: the other ranks of the endpoint get the leader's number.
     :param size: consecutive ports per owner.
+    :param base: the first port where the job's ``ports`` section has no such key.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Family:
     who: str = "process"
     shared: bool = False
     size: int = 1
+    base: int = 20000
 
 
 WORKER_FAMILIES = (
@@ -94,7 +96,8 @@ class PortBook:
     def take(self, node: str, family: Family, owner: Owner) -> int:
         """Return the next free port of *family* on *node*."""
         counter = (family.name, node if family.scope == "node" else None)
-        port = self._next.get(counter, self.bases[family.name])
+        base = self.bases.get(family.name, family.base)
+        port = self._next.get(counter, base)
         # The size comes from the job and may be any number: ports beyond the last one are never checked.
         while port + family.size - 1 <= HIGHEST:
             taken = self._last_taken(node, port, family.size)
@@ -104,7 +107,7 @@ class PortBook:
         else:
             row = f" ({family.size} in a row)" if family.size > 1 else ""
             raise Error(
-                f"No {family.name} port{row} is left for {owner}: counting from {self.bases[family.name]} passed "
+                f"No {family.name} port{row} is left for {owner}: counting from {base} passed "
                 f"{HIGHEST}. Lower ports.{family.name} in the job."
             )
         self._next[counter] = port + family.size

@@ -16,8 +16,15 @@ from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction
 
 
 def rollup_of(name, job_id, tps):
-    point = {"concurrency": 4, "valid": True, "output_tps": tps, "mean_ttft_ms": 1.0, "more": 1}
-    return {"job_name": name, "job_id": job_id, "valid": True, "results": [point], "invalid_reasons": []}
+    point = {"label": "c=4", "concurrency": 4, "valid": True, "output_tps": tps, "mean_ttft_ms": 1.0, "more": 1}
+    return {
+        "job_name": name,
+        "job_id": job_id,
+        "benchmark_type": "sa-bench",
+        "valid": True,
+        "results": [point],
+        "invalid_reasons": [],
+    }
 
 
 @pytest.fixture
@@ -66,7 +73,9 @@ def test_the_rollup_of_the_run_is_shown(sweep, monkeypatch, rc):
 
     first, second = sweep(playbook, lambda _variables: 0)
     assert (first["rc"], first["job_id"], first["path"], first["valid"]) == (rc, "8", "/o/8", True)
-    assert first["points"] == [{"concurrency": 4, "valid": True, "output_tps": 2.0, "mean_ttft_ms": 1.0}]
+    (point,) = first["points"]
+    assert point.items() >= {"label": "c=4", "concurrency": 4, "valid": True, "output_tps": 2.0}.items()
+    assert "more" not in point
     assert second["job_id"] is None
 
 

@@ -9,6 +9,7 @@ import json
 import jobs
 import pytest
 import yaml
+from ansible_collections.srt.slurm.plugins.module_utils.benchmarks import BENCHMARKS
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error, SpecError
 from ansible_collections.srt.slurm.plugins.module_utils.stages import job_spec
 
@@ -38,6 +39,13 @@ def test_a_point_that_the_job_does_not_have(run):
         run(concurrencies="5,4,6", beside=job_spec.Given(places={"concurrencies": ("a.yaml", 7)}))
     with pytest.raises(SpecError, match=r"selects points, but the job has none \(benchmark.type manual\)\. Leave it"):
         run(changes={"benchmark": {"type": "manual", "isl": None, "osl": None, "concurrencies": None}}, concurrencies=4)
+
+
+def test_a_type_of_benchmark_says_which_points_it_has(run, monkeypatch):
+    monkeypatch.setattr(BENCHMARKS["sa-bench"], "choices", lambda spec: {"concurrencies": [2]})
+    assert run(concurrencies=2)["concurrencies"] == [2]
+    with pytest.raises(SpecError, match=r"has 4, which the job does not measure"):
+        run(concurrencies=4)
 
 
 def test_what_cannot_be_read_is_reported_once(run):

@@ -58,6 +58,7 @@ TOP_KEYS = [
 
 def finished(helpers, run_dir, **options):
     plan = helpers.make_plan(run_dir, **options)
+    (run_dir / "77.json").write_text(json.dumps({"job_name": "job", "tags": ["x"]}))
     for point in plan["benchmark"]["points"]:
         helpers.write_point(run_dir, point, helpers.raw_result(point["key"]["concurrency"]))
     return plan
