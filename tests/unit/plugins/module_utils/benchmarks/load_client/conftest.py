@@ -9,7 +9,7 @@ import random
 
 import pytest
 
-CLIENT = pathlib.Path(__file__).resolve().parents[5] / "plugins" / "module_utils" / "benchmarks" / "load_client"
+CLIENT = pathlib.Path(__file__).resolve().parents[6] / "plugins" / "module_utils" / "benchmarks" / "load_client"
 
 
 def corpus():
