@@ -108,7 +108,7 @@ def test_a_task_of_an_array_is_used_by_its_own_number(allocation, cluster, tmp_p
             assert allocation(nodes=1, job_id=number)["actions"] == []
             ended = allocation(nodes=1, job_id=number, state="absent")
             assert ended["actions"] == ["ended"]
-            assert "is left running" in ended["notes"][-1]
+            assert "keeps running" in ended["notes"][-1]
         assert tasks(array) == numbers
     finally:
         slurm("scancel", array)
