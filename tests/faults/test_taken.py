@@ -139,7 +139,7 @@ def test_a_job_that_a_user_cancels_while_it_waits_is_not_followed_by_another(clu
     seen = cluster.until(process, "is PENDING (")
     cluster.run("scancel", "--name=unwanted")
     played = failed(cluster.rest(process, seen), "ended before it could be used: CANCELLED")
-    assert "Try 2" not in played.text
+    assert "Job attempt 2" not in played.text
     assert cluster.jobs("unwanted") == []
 
 
@@ -256,7 +256,7 @@ def test_an_output_directory_that_the_nodes_do_not_see_is_named(cluster, hidden)
     where = json.dumps({"output_dir": str(folder)})
     why = "node001 could not open the job's output. The nodes must see output_dir under the same path"
     played = failed(cluster.playbook(cluster.job_file("unseen-output"), "-e", where, "-e", "job_retries=1"), why)
-    assert "Try 2 of 2" not in played.text  # it is for no other node to cure
+    assert "Job attempt 2 of 2" not in played.text  # it is for no other node to cure
     assert cluster.jobs("unseen-output") == []
     job = cluster.job_file("unseen-inside")
     cluster.run("ansible-playbook", "playbooks/submit.yml", "-e", f"@{job}", "-e", where)
@@ -270,6 +270,6 @@ def test_a_submitted_job_without_retries_left_ends(cluster, heal):
     job_id, run_dir = cluster.submit(cluster.job_file("sick-twice"), "-e", "job_retries=1")
     begun(cluster, job_id)
     fields = ended(cluster, job_id)
-    assert "It is not requeued: job_retries is used up." not in (run_dir / "playbook.log").read_text()
+    assert "The job is not requeued: job_retries is used up." not in (run_dir / "playbook.log").read_text()
     assert (fields["JobState"], fields["Restarts"]) == ("FAILED", "1"), (run_dir / "playbook.log").read_text()
     assert len(list(run_dir.glob("evidence/*.2.json"))) > 0
