@@ -97,7 +97,7 @@ def test_a_job_whose_prolog_fails_is_followed_by_one_without_that_node(cluster, 
     (cluster.traps / "prolog.node001").write_text("exit 1\n")
     played = cluster.playbook(cluster.job_file("prologue"), "-e", "job_retries=1")
     assert played.rc == 0, played.text
-    told = re.search(r"Job \d+ .*: CANCELLED .*node001: Prolog error.* Try 2 of 2 without node001\.", played.text)
+    told = re.search(r"Job \d+ .*: CANCELLED .*node001: Prolog error.* Job attempt 2 of 2 without node001\.", played.text)
     assert told, played.text
     assert "node001" not in [node["name"] for node in cluster.plan()["nodes"]]
     cluster.gone("prologue")
@@ -113,7 +113,7 @@ def test_a_job_whose_first_node_is_lost_before_it_begins_is_cancelled(cluster, h
     (cluster.traps / "prolog.node001").unlink()
     played = cluster.rest(process)
     assert played.rc == 0, played.text
-    assert re.search(r"Try 2 of 2 without node001", played.text), played.text
+    assert re.search(r"Job attempt 2 of 2 without node001", played.text), played.text
     assert "node001" not in [node["name"] for node in cluster.plan()["nodes"]]
     cluster.gone("nobody")
 

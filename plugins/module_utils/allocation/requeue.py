@@ -37,7 +37,7 @@ def persist(attempt: Callable[[JsonObject], JsonObject], params: JsonObject, ctx
             lost.append(error.msg)
             excluded = sorted({*excluded, *error.evidence.get("bad_nodes", ())})
             without = f" without {', '.join(excluded)}" if excluded else ""
-            ctx.progress(f"{error.msg} Try {len(lost) + 1} of {params['retries'] + 1}{without}.")
+            ctx.progress(f"{error.msg} Job attempt {len(lost) + 1} of {params['retries'] + 1}{without}.")
             known = allocation.get("exclude") or ()
             params = dict(params, allocation=dict(allocation, exclude=[*known, *excluded]))
     return dict(result, notes=[*lost, *result["notes"]], retried=len(lost), excluded=excluded)

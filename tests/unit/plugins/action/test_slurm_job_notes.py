@@ -40,11 +40,11 @@ def action(monkeypatch):
 
 
 def test_notes_are_shown_unless_they_were_told_already(action):
-    action.said = ["Job 8 is suspended.", "Job 7 is lost. Try 2 of 3."]
+    action.said = ["Job 8 is suspended.", "Job 7 is lost. Job attempt 2 of 3."]
     action.run()
     assert action.lines == [
         "  slurm_job: Job 8 is suspended.",
-        "  slurm_job: Job 7 is lost. Try 2 of 3.",
+        "  slurm_job: Job 7 is lost. Job attempt 2 of 3.",
         "  note: /out/8 was of an earlier job.",
     ]
     action.lines.clear()
