@@ -128,7 +128,7 @@ def resolve(
     if not spec["faults"]:
         del spec["faults"]
     hidden = secrets.conceal(spec) if secrets else {}
-    planned = planner(spec)
+    planned = planner(preparation.with_content(spec))
     for problem in rules.check_fit(spec, lambda _spec: planned.serving_digest):
         checker.problem(*problem)
     raise_problems(checker.problems)

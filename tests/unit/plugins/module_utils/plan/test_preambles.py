@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.srt.slurm.plugins.module_utils import plan_file
 from ansible_collections.srt.slurm.plugins.module_utils.entry import Context
 from ansible_collections.srt.slurm.plugins.module_utils.failures import SpecError
-from ansible_collections.srt.slurm.plugins.module_utils.job import preparation
+from ansible_collections.srt.slurm.plugins.module_utils.job import preparation, resolve
 from ansible_collections.srt.slurm.plugins.module_utils.job.cluster import load_cluster
 from ansible_collections.srt.slurm.plugins.module_utils.plan import planner, preambles
 from ansible_collections.srt.slurm.plugins.module_utils.stages import topology_plan
@@ -219,3 +219,13 @@ def test_mounts_without_a_container_are_pointed_out(tmp_path, image):
     )
     assert note in preparation.notes(jobs.spec_of(model={"container": image}, **changes))
     assert not [one for one in preparation.notes(contained(tmp_path, **changes)) if "mount" in one]
+
+
+def test_the_digest_of_a_job_is_that_of_its_plan_also_with_a_setup_script(tmp_path):
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "setup.sh").write_text("echo hello\n")
+    made = jobs.resolved(jobs.raw(setup_script="setup.sh"), cluster=site(tmp_path))
+    spec = preparation.with_content(made.spec)
+    assert spec is not made.spec
+    plan = planner.build(spec, planner.imaginary_allocation(spec), assets={})
+    assert resolve.describe(made)["digests"]["serving"] == plan["digests"]["serving"]
