@@ -14,7 +14,7 @@ import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LICENCE = "GPL-3.0-or-later"
-IDENTIFIER = re.compile(r"SPDX-License-Identifier" r": (\S+)")  # in two parts, or the tool reuse takes it for one
+IDENTIFIER = re.compile(r"SPDX-License-[I]dentifier: (\S+)")  # in brackets, or the tool reuse takes it for one
 HEADER_LINES = 8
 
 

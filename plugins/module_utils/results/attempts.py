@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+from typing import NamedTuple
 
 from ..benchmarks.base import partial_path, progress_path
 from ..plan_file import PlanPoint
@@ -40,8 +41,17 @@ def numbers(result: str) -> list[int]:
     return sorted({int(match.group(1) or 0) for match in found if match})
 
 
-def newest(point: PlanPoint, result: str) -> tuple[float, int, Verdict, int] | None:
-    """Return (time of the verdict, its number, verdict, number of its result) of the usable measurement, or None.
+class Usable(NamedTuple):
+    """A usable measurement: ``when`` its verdict was written, in seconds, and the numbers of its verdict and result."""
+
+    when: float
+    number: int
+    verdict: Verdict
+    result_number: int
+
+
+def newest(point: PlanPoint, result: str) -> Usable | None:
+    """Return the usable measurement of *point*, or None.
 
     It is the newest measurement of its digest beside *result*. If that one is not valid, none is used: an older valid
     one from before a new measurement (``force``) does not outweigh it.
@@ -50,7 +60,7 @@ def newest(point: PlanPoint, result: str) -> tuple[float, int, Verdict, int] | N
         verdict = read_verdict(attempt_path(result, number))
         if verdict and verdict.get("digest") == point["digest"]:
             found = reusable(point, result, number)
-            return (when, number, found[0], found[1]) if found else None
+            return Usable(when, number, found[0], found[1]) if found else None
     return None
 
 

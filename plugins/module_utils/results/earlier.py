@@ -33,10 +33,11 @@ class Found(NamedTuple):
 def own_attempt(plan: Plan, point: PlanPoint) -> Found | None:
     """Return the newest valid measurement of *point* that its run has set aside (Found), or None."""
     result = os.path.join(plan["run_dir"], point["result"])
-    _time, number, verdict, other = newest(point, result) or (0.0, 0, None, 0)
-    if verdict is None or not (number or other):
+    one = newest(point, result)
+    if one is None or not (one.number or one.result_number):
         return None
-    return Found(attempt_path(result, other), verdict, max(number, other), number, other)
+    path = attempt_path(result, one.result_number)
+    return Found(path, one.verdict, max(one.number, one.result_number), one.number, one.result_number)
 
 
 def earlier_result(plan: Plan, point: PlanPoint) -> Found | None:
@@ -53,8 +54,7 @@ def earlier_result(plan: Plan, point: PlanPoint) -> Found | None:
         result = os.path.join(entry.path, point["result"])
         one = newest(point, result)
         if one:
-            when, _number, verdict, other = one
-            found.append((when, attempt_path(result, other), entry.name, verdict))
+            found.append((one.when, attempt_path(result, one.result_number), entry.name, one.verdict))
     if not found:
         return None
     _time, path, job_id, verdict = max(found, key=lambda one: one[:3])
