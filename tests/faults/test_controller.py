@@ -202,7 +202,7 @@ def test_an_output_directory_that_cannot_be_written_fails_before_anything_is_sub
 def test_a_disk_with_too_little_space_is_found_before_models_load(cluster):
     played = failed(
         cluster.playbook(cluster.job_file("full"), "-e", "preflight_min_free_mib=100000000"),
-        r"node\d+: /.* has \d+ MiB left, 100000000 are needed",
+        r"node\d+: /.* has \d+ MiB left, but 100000000 are needed",
     )
     assert "srt.slurm.worker :" not in played.text
     cluster.gone("full")
