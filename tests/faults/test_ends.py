@@ -39,7 +39,7 @@ def test_an_adopted_allocation_whose_holder_was_killed_is_ended_by_stop(cluster)
     alone = cluster.playbook(
         cluster.job_file("adopted"), "-e", f"job_id={job_id}", "-e", "keep=600", "--tags", "health"
     )
-    assert f"Job {job_id}no longer has a holder" in alone.text, alone.text
+    assert f"Job {job_id} no longer has a holder" in alone.text, alone.text
     assert set(cluster.steps(job_id)) == set(left)
     played = stop_yml(cluster)
     assert played.rc == 0, played.text
