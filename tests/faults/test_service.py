@@ -134,7 +134,8 @@ def test_results_from_before_the_fault_are_kept_and_taken_over(cluster):
 def test_a_port_taken_by_a_foreign_process_is_found_before_models_load(cluster, port, step):
     listeners = [cluster.listen(f"node00{number}", port) for number in (1, 2, 3)]
     try:
-        played = failed(cluster.playbook(cluster.job_file("taken")), rf"node00\d: port {port} of {step} is in use by another process")
+        why = rf"node00\d: port {port} of {step} is in use by another process"
+        played = failed(cluster.playbook(cluster.job_file("taken")), why)
     finally:
         for listener in listeners:
             stop(listener)

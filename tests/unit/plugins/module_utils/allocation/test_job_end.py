@@ -292,6 +292,7 @@ def test_a_job_that_slurm_takes_away_is_followed_by_one_without_the_nodes_that_f
         (Error("lost", retryable=True), {"retries": 0}),
         (Error("lost", retryable=True), {"job_id": "7"}),
         (Error("lost", retryable=True), {"state": "present"}),
+        (Error("lost", retryable=True), {"state": "queried"}),
     ],
 )
 def test_what_is_not_tried_again(error, params):
