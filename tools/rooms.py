@@ -49,7 +49,7 @@ ALLOWED = {
         "failures json_types files entry metrics plan_file programs secrets schema benchmarks holder slurm job plan "
         "results allocation"
     ),
-    "sandbox": "failures json_types files entry plan_file programs",
+    "sandbox": "failures json_types files entry plan_file programs holder",
 }
 ALLOWED = {room: tuple(to.split()) for room, to in ALLOWED.items()}
 # What nearly everybody imports says nothing in a picture.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ansible_collections.srt.slurm.plugins.module_utils.holder import slurm_calls
 from ansible_collections.srt.slurm.plugins.module_utils.stages import run_info
-from ansible_collections.srt.slurm.plugins.plugin_utils import stays
+from ansible_collections.srt.slurm.plugins.plugin_utils import kept_job_note
 from ansible_collections.srt.slurm.plugins.plugin_utils.runs import RunAction
 
 
@@ -19,7 +19,7 @@ class ActionModule(RunAction):
 
     def run(self, tmp=None, task_vars=None):
         """Keep the name of the submit host at hand."""
-        self._host = None if self.is_local() else (task_vars or {}).get(stays.SUBMIT_HOST)
+        self._host = None if self.is_local() else (task_vars or {}).get(kept_job_note.SUBMIT_HOST)
         return super().run(tmp, task_vars)
 
     def shown(self, result):
@@ -28,7 +28,7 @@ class ActionModule(RunAction):
             return (result.get("text") or "").splitlines()
         if result.get("failed") or result.get("stage") == "unknown":  # then the note is told, which nobody verified
             return []
-        lines = stays.lines_of(result, self._host)
+        lines = kept_job_note.lines_of(result, self._host)
         if lines or not slurm_calls.live((result.get("job") or {}).get("state") or "") or result.get("ending"):
-            stays.forget()  # else nobody answered, and the note says more than nothing
+            kept_job_note.forget()  # else nobody answered, and the note says more than nothing
         return lines

@@ -14,7 +14,7 @@ from ansible_collections.srt.slurm.plugins.module_utils.allocation import slurm_
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 from ansible_collections.srt.slurm.plugins.module_utils.job.extra_vars import in_clear, passed_on
 from ansible_collections.srt.slurm.plugins.module_utils.run_options import LEASE_S, OPTIONS
-from ansible_collections.srt.slurm.plugins.plugin_utils import stays
+from ansible_collections.srt.slurm.plugins.plugin_utils import kept_job_note
 from ansible_collections.srt.slurm.plugins.plugin_utils.jobs import JobAction
 from ansible_collections.srt.slurm.plugins.plugin_utils.secrets import LendsSecrets
 from ansible_collections.srt.slurm.plugins.plugin_utils.stage import display
@@ -38,7 +38,7 @@ class ActionModule(LendsSecrets, JobAction):
         """Forget a job before its end is waited for."""
         args = self._task.args
         if args.get("state") in ("absent", "requeued") and not self._task.check_mode:
-            stays.forget(str(args["job_id"]) if args.get("job_id") else None)
+            kept_job_note.forget(str(args["job_id"]) if args.get("job_id") else None)
         return super().run(tmp, task_vars)
 
     def uses_job(self):

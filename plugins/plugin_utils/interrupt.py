@@ -20,7 +20,7 @@ import time
 
 from ansible import constants
 from ansible.errors import AnsibleError
-from ansible_collections.srt.slurm.plugins.plugin_utils import stays
+from ansible_collections.srt.slurm.plugins.plugin_utils import kept_job_note
 
 SHOWN_S = 0.3  # the main process prints what a worker shows
 TEXT = "Ansible lost a Ctrl-C while it started this task. The run ends here; running services stay up."
@@ -45,7 +45,7 @@ def obey(show):
     if forked_by is None or forked_by.pid != parent or not lost(parent):
         return
     show(TEXT)
-    more = stays.left()  # the main process ends silently
+    more = kept_job_note.take_line()  # the main process ends silently
     if more:
         show(more)
     time.sleep(SHOWN_S)

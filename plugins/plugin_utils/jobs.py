@@ -8,7 +8,7 @@ from __future__ import annotations
 from ansible_collections.srt.slurm.plugins.module_utils.allocation import detached
 from ansible_collections.srt.slurm.plugins.module_utils.holder.slurm_calls import WAITING
 from ansible_collections.srt.slurm.plugins.module_utils.run_options import SUBMIT_HOST
-from ansible_collections.srt.slurm.plugins.plugin_utils import stays
+from ansible_collections.srt.slurm.plugins.plugin_utils import kept_job_note
 from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction
 
 
@@ -24,7 +24,7 @@ class JobAction(StageAction):
             if found:
                 self.holds(found["id"], found["run_dir"], waits=found["state"] in WAITING)
             else:  # it is over, or the error reports its state
-                stays.forget()
+                kept_job_note.forget()
         return result
 
     def uses_job(self) -> bool:
@@ -39,7 +39,7 @@ class JobAction(StageAction):
         """Leave a note of the job, for when this run is interrupted. One that we run in ends with this playbook."""
         if not detached.inside(job_id):
             host = None if self.is_local() else self._variables.get(SUBMIT_HOST)
-            stays.remember(job_id, run_dir, self.lease_s(), waits, host)
+            kept_job_note.remember(job_id, run_dir, self.lease_s(), waits, host)
 
     def tell(self, line):
         """Show one line while the entry works, and remember it."""

@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 from ansible import context
-from ansible_collections.srt.slurm.plugins.plugin_utils import stays
+from ansible_collections.srt.slurm.plugins.plugin_utils import kept_job_note
 
 # Options of ansible-playbook that hold for each job too, with the attribute that keeps them.
 LISTS = (("inventory", "--inventory"), ("skip_tags", "--skip-tags"), ("vault_ids", "--vault-id"))
@@ -45,7 +45,7 @@ def play(playbook, extra, show):
     """Run *playbook* to its end and hand each line of its output to *show*; return its exit code."""
     process = subprocess.Popen(
         command(playbook, extra),
-        env={**os.environ, stays.HANDED: stays.path()},
+        env={**os.environ, kept_job_note.PATH_VARIABLE: kept_job_note.path()},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -30,8 +30,8 @@ sys.path[:0] = [str(ROOT / "tests" / "support"), str(ROOT / "collections")]
 
 from ansible_collections.srt.slurm.plugins.module_utils.results.verdict import standing  # noqa: E402
 from cluster import Played, interrupt  # noqa: E402
+from false_successes import falsely_valid  # noqa: E402
 from faults import BENCHMARK, Faults  # noqa: E402
-from struck import falsely_valid  # noqa: E402
 
 STEPS = ("prefill_0", "decode_0", "decode_1", "frontend_0", "frontend_1", "nginx", "nats", "etcd")
 FAULTS = (

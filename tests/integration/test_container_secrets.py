@@ -11,7 +11,7 @@ import sys
 
 import pytest
 from cluster import ROOT, Cluster
-from watch import Watch, holders_of
+from secret_watch import Watch, holders_of
 
 NAMED, PLAIN = "Marker-inside-4be1", "a plain value"
 # Workers live for a while and do nothing; everything else is the real program.

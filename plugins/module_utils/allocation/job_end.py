@@ -14,11 +14,11 @@ from typing import NoReturn, Protocol, TypedDict
 
 from ..failures import Error, SlurmError
 from ..holder import journal, slurm_calls
-from ..holder.basics import tail_lines
 from ..holder.job_ends import NODE_FAILED, PREEMPTED, REASONS, SIGNAL, TAKEN_AWAY
 from ..holder.job_watch import code_in_output
 from ..holder.records import Answer, JobEnd
 from ..holder.secret_values import forget
+from ..holder.tails import tail_lines
 from ..json_types import Json
 from ..slurm import commands
 

@@ -17,8 +17,8 @@ from collections.abc import Mapping
 from ..failures import SlurmError
 from ..files import write_text_atomic
 from ..holder import slurm_calls
-from ..holder.basics import utc_now
 from ..holder.secret_values import FOLDER, forget
+from ..holder.utc import utc_now
 from ..json_types import JsonObject
 from ..slurm import commands, script
 from ..slurm.commands import QueueEntry

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 
 from ..failures import Error, SlurmError
 from ..files import write_text_atomic
-from ..holder.basics import utc_now
 from ..holder.secret_values import forget
+from ..holder.utc import utc_now
 from ..secrets.references import store
 from ..slurm import commands, script
 from ..slurm.commands import QueueEntry

@@ -12,10 +12,10 @@ import signal
 from collections.abc import Mapping
 from typing import Any
 
-from .basics import tail_lines
 from .fatal_lines import HINT, cause, load
 from .records import EndFacts, Evidence, StepEnd
 from .step import CLIENT_KILLED, EXITED, KILLED, NODE_FAILED, SRUN_FAILED, Step
+from .tails import tail_lines
 
 FOLDER = "evidence"
 SIGNALS = {signal.strsignal(number): int(number) for number in signal.Signals}

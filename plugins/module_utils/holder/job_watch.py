@@ -14,9 +14,9 @@ import threading
 import time
 from collections.abc import Iterable, Mapping
 
-from .basics import tail
 from .job_ends import CANCELLED, NODE_FAILED, OVER, PREEMPTED, REASONS, REQUEUED, TIME_LIMIT
 from .slurm_calls import call, fields_of, record_of
+from .tails import tail
 
 CALL_S = 5.0
 RETRY_S = 0.3  # pause before repeating a command that a signal ended

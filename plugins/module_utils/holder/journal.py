@@ -14,9 +14,10 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .basics import tail, utc_now
 from .records import Event
 from .step import PASSING, Step
+from .tails import tail
+from .utc import utc_now
 
 FILE = "steps.jsonl"
 READ_BYTES = 1 << 28

@@ -10,8 +10,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-from .basics import utc_now
 from .records import LeaseRecord, Pause
+from .utc import utc_now
 
 LEASE_S = 120.0  # default
 STOOD_S = 4.0  # a process that checks every second and is this late was paused

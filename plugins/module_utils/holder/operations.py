@@ -18,13 +18,13 @@ import time
 from collections.abc import Mapping
 from typing import Any, cast
 
-from .basics import utc_now
 from .holder import Holder
 from .job_ends import REQUESTED
 from .journal import json_files
 from .probe import Wait, probe
 from .records import Answer, Refusal, Request, StepRecord
 from .step import Step
+from .utc import utc_now
 
 PROTOCOL = 1
 PROBES_AT_ONCE = 32

@@ -18,7 +18,6 @@ import time
 from collections.abc import Mapping
 
 from . import journal
-from .basics import utc_now
 from .holder import Holder
 from .job_ends import BY_SLURM, LEASE_EXPIRED, PLAYBOOK_ENDED, SIGNAL, TAKEN_AWAY, TIME_LIMIT
 from .job_watch import Job
@@ -26,6 +25,7 @@ from .operations import PROTOCOL, Operations
 from .playbook import Play
 from .secret_values import forget
 from .socket_dir import exchange, leave_dirs, socket_path, take_dirs
+from .utc import utc_now
 
 # How long a playbook may take to write its rollup when the job ends; less if Slurm is about to kill the job.
 LAST_WORDS_S = (30.0, 15.0)

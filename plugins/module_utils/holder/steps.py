@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from . import step as codes
-from .basics import tail, utc_now
 from .faults import keep, may_restart, read_end, sweep
 from .journal import Ends, Journal, remembered, set_logs_aside, step_events
 from .records import StepRequest
@@ -21,6 +20,8 @@ from .secret_values import resolve
 from .slurm_calls import NOT_YET_FREE, UNANSWERED, Listing, StepCalls
 from .step import PASSING, SPEC_FIELDS, STATE_FIELDS, Step, number_of
 from .stopping import Stopper
+from .tails import tail
+from .utc import utc_now
 
 PATIENCE_S = 40.0  # how long a new holder queries the steps of an earlier one
 LOOK_S = 1.0  # pause between two checks of a step without a client

@@ -219,7 +219,7 @@ class Sandbox:
         code, _out, err = self.call(*argv, timeout_s=30, env=making.environment(state))
         if code != 0:
             raise Error(
-                f"{argv[0]} did not start (exit code {code}): {err.strip()[-400:]}\n{making.tail(self._log(argv[0]))}"
+                f"{argv[0]} did not start (exit code {code}): {err.strip()[-400:]}\n{making.last_lines(self._log(argv[0]))}"
             )
 
     def start_slurmds(self, state: State, names: Iterable[str]) -> None:
@@ -245,10 +245,10 @@ class Sandbox:
                         continue
                     del active[name]
                     if process.returncode != 0:
-                        raise Error(f"slurmd of {name} did not start: {making.tail(log)}")
+                        raise Error(f"slurmd of {name} did not start: {making.last_lines(log)}")
                 if time.monotonic() > deadline:
                     raise Error(
-                        f"slurmd of {', '.join(active)} did not start in {self.timeout_s:g} s: {making.tail(log)}"
+                        f"slurmd of {', '.join(active)} did not start in {self.timeout_s:g} s: {making.last_lines(log)}"
                     )
                 time.sleep(0.005)
 
@@ -256,7 +256,7 @@ class Sandbox:
         deadline = time.monotonic() + self.timeout_s
         while not condition():
             if time.monotonic() > deadline:
-                raise Error(f"{what} did not start in {self.timeout_s:g} s: {making.tail(self._log(what))}")
+                raise Error(f"{what} did not start in {self.timeout_s:g} s: {making.last_lines(self._log(what))}")
             time.sleep(0.01)
 
     def _all_good(self, states: Mapping[str, str], state: State) -> bool:

@@ -14,6 +14,7 @@ import sys
 import time
 
 from ..failures import Error
+from ..holder.tails import tail_lines
 from ..programs import program_files
 from . import render
 from .anchor import __main__ as anchor_program
@@ -30,13 +31,9 @@ def search_path() -> str:
     return os.environ.get("PATH", "") + ":" + SYSTEM_PATH
 
 
-def tail(path: str, lines: int = 6) -> str:
-    """Return the last lines of a file, or nothing if there is none."""
-    try:
-        with open(path, encoding="utf-8", errors="replace") as stream:
-            return "".join(stream.readlines()[-lines:]).strip()
-    except OSError:
-        return ""
+def last_lines(path: str) -> str:
+    """Return the last lines of a log, for a message."""
+    return "\n".join(tail_lines(path, 6)).strip()
 
 
 def environment(state: State) -> dict[str, str]:
@@ -121,7 +118,7 @@ def start_anchor(folder: Folder, state: State, timeout_s: float) -> AnchorRecord
         if record:
             return record
         if process.poll() is not None or time.monotonic() > deadline:
-            raise Error("The namespaces of the sandbox could not be made: " + explain(tail(log)))
+            raise Error("The namespaces of the sandbox could not be made: " + explain(last_lines(log)))
         time.sleep(0.01)
 
 

@@ -14,8 +14,8 @@ from ..allocation.driver import Driver
 from ..allocation.job_end import ending_error
 from ..entry import Context
 from ..failures import Error
-from ..holder.basics import utc_now
 from ..holder.records import CheckRecord, StepRecord
+from ..holder.utc import utc_now
 from ..json_types import JsonObject
 from ..plan_file import Check, Expectation, Plan, load_plan
 from .evidence import step_error

@@ -19,10 +19,10 @@ from ..plan_file import PlanPoint
 from ..results.verdict import Verdict, make_verdict, write_verdict
 from ..slurm.srun import start_request
 from . import point_files
+from .concurrent_measurements import wait_for_others
 from .evidence import evidence
 from .service_gaps import gaps_between
 from .session import Session
-from .turns import wait_turn
 
 FIRST_SLICE_S, LONGEST_SLICE_S = 1.0, 10.0
 START_WAIT_S = 20.0
@@ -126,7 +126,7 @@ class Measurement:
             answer = self._session.ask("start", steps=[step], attempts=last, wait_s=START_WAIT_S)
             action = next((one["action"] for one in answer.get("actions") or ()), None)
             if action == "busy":
-                wait_turn(self._session, self._point)
+                wait_for_others(self._session, self._point)
             elif action != "overtaken":
                 self.action = "attached" if action in ("kept", "adopted") else "measured"
                 return None

@@ -10,7 +10,7 @@ import os
 
 from ..entry import Context
 from ..files import write_text_atomic
-from ..holder.basics import utc_now
+from ..holder.utc import utc_now
 from ..json_types import JsonObject
 from ..plan_file import Plan, load_plan
 from ..results import tables

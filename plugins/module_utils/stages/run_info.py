@@ -14,10 +14,10 @@ from ..allocation.runs import Run
 from ..benchmarks import of_plan
 from ..entry import Context
 from ..holder import journal
-from ..holder.basics import TAIL_BYTES, tail, tail_lines
 from ..holder.records import Answer, Event, JobEnd
 from ..holder.slurm_calls import STANDS_STILL, WAITING
 from ..holder.step import PASSING, STATE_FIELDS, WITH_JOB
+from ..holder.tails import TAIL_BYTES, tail, tail_lines
 from ..json_types import Json, JsonObject
 from ..plan_file import Plan, PlanPoint
 from ..results.outcome import in_words

@@ -13,7 +13,7 @@ from ..allocation import detached, runs
 from ..allocation.runs import Run
 from ..entry import Context
 from ..failures import Error
-from ..holder.basics import tail_lines
+from ..holder.tails import tail_lines
 from ..json_types import JsonObject
 from ..slurm import commands
 

@@ -9,7 +9,7 @@ import pathlib
 import socket
 
 import pytest
-from ansible_collections.srt.slurm.plugins.module_utils.holder import basics, journal
+from ansible_collections.srt.slurm.plugins.module_utils.holder import journal, utc
 from ansible_collections.srt.slurm.plugins.module_utils.holder import steps as holder_steps
 from ansible_collections.srt.slurm.plugins.module_utils.slurm import srun
 from fake_holder import FakeDriver, make_step
@@ -75,8 +75,8 @@ LISTING = {"tier": "worker", "by": "etcd", "kept_s": 30.0}
 )
 def test_a_list_of_the_service_may_name_one_that_is_dead(end, began_ago_s, held):
     ends, ago_s = journal.Ends(), end.pop("ago_s")
-    ends.add({"name": "a", "tier": "worker", "ended_at": basics.utc_now(ago_s), **end})
-    began_at = None if began_ago_s is None else basics.utc_now(began_ago_s)
+    ends.add({"name": "a", "tier": "worker", "ended_at": utc.utc_now(ago_s), **end})
+    began_at = None if began_ago_s is None else utc.utc_now(began_ago_s)
     why = ends.listed_still(LISTING, began_at)
     assert why == ("a has ended, and may be listed for up to 30 s" if held else None)
 

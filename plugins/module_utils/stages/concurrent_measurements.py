@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Turns of concurrent controllers: two points at once would disturb each other, so one waits for the other."""
+"""Measurements of concurrent controllers: two at once would disturb each other, so one waits for the other."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from ..plan_file import PlanPoint
 from .evidence import step_error
 from .session import Session
 
-LOOK_S = 10.0  # the longest wait of one request
+SLICE_S = 10.0  # the longest wait of one request
 OVERTIME_S = 60.0  # time for the controller of a measurement to end it after its deadline, before another one does
 
 
-def wait_turn(session: Session, point: PlanPoint) -> None:
+def wait_for_others(session: Session, point: PlanPoint) -> None:
     """Wait a while for the measurements that block *point*; end abandoned ones.
 
     Error if a part of the service failed meanwhile, or if such a measurement cannot be ended.
@@ -32,7 +32,7 @@ def wait_turn(session: Session, point: PlanPoint) -> None:
         _end(session, late)
     else:
         session.ctx.progress(f"{point['label']} waits for {names}, which is being measured")
-        session.ask("wait", watch=[record["name"] for record in others], guard=[], slice_s=LOOK_S)
+        session.ask("wait", watch=[record["name"] for record in others], guard=[], slice_s=SLICE_S)
     if session.dead():
         raise step_error(session.dead(), session.plan["run_dir"], f"before {name} was measured")
 

@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The note on a service that stays up after a playbook: its address, how long, and the command that ends it.
 
-A play tells it itself, in its last task. After Ctrl-C, or an error outside of the stages, nothing of it runs any more.
-So the action that gets a job leaves a note in Ansible's temporary directory of this run, and the main process reads
-that at its exit: it loads the actions, and this file with them, before it forks the first worker. Who ends the job, or
-tells of it, removes the note.
+A play shows it in its last task. After Ctrl-C, or an error outside of the stages, no task runs any more. So the action
+that gets a job leaves a note in Ansible's temporary directory of this run, and the main process shows it at exit: it
+loads the actions, and this file with them, before it forks the first worker. The action that ends the job, or shows the
+service, removes the note.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from ansible_collections.srt.slurm.plugins.module_utils.run_options import SUBMI
 from ansible_collections.srt.slurm.plugins.module_utils.stages.run_info import duration
 
 STOP = os.path.join("playbooks", "stop.yml")
-HANDED = "SRT_SLURM_STAYS_NOTE"  # in the environment of a playbook that another one runs
+PATH_VARIABLE = "SRT_SLURM_KEPT_JOB_NOTE"  # in the environment of a playbook that another one runs
 
 
 def path():
-    """Return where the note is: a playbook that another one runs leaves it to that one, whose screen is read."""
-    return os.environ.get(HANDED) or os.path.join(constants.DEFAULT_LOCAL_TMP, "srt-stays.json")
+    """Return the path of the note: a playbook that another one runs writes that one's, whose output is read."""
+    return os.environ.get(PATH_VARIABLE) or os.path.join(constants.DEFAULT_LOCAL_TMP, "srt-kept-job.json")
 
 
 def remember(job_id, run_dir, lease_s=None, waits=False, submit_host=None):
-    """Leave the note that a job stays when this playbook goes away now.
+    """Write the note that a job stays up if this playbook ends now.
 
     :param lease_s: seconds; None when it is not known.
     :param waits: whether it has no nodes yet.
@@ -64,9 +64,9 @@ def _note():
 
 
 def stop_command(run_dir, submit_host=None):
-    """Return the command that ends the job of *run_dir*, as a shell takes it."""
-    # From a checkout, as the manual has it; else by the name of the installed collection. What runs inside the job does
-    # not know where it is read.
+    """Return the command that ends the job of *run_dir*, quoted for a shell."""
+    # In a checkout the playbook's path, elsewhere its name in the installed collection. Inside a job nobody knows from
+    # where the output is read.
     here = os.path.isfile(STOP) or detached.MARK in os.environ
     words = ["ansible-playbook", STOP if here else "srt.slurm.stop"]
     given = {"run_dir": run_dir}
@@ -95,8 +95,8 @@ def lines_of(status, submit_host=None):
     ]
 
 
-def left():
-    """Return the line on what stays, and remove the note; None if there is none."""
+def take_line():
+    """Return the line about the job that stays up, and remove the note; None if there is none."""
     note = _note()
     if not note:
         return None
@@ -106,11 +106,11 @@ def left():
     return f"Job {note['job_id']} {up}. The same command continues it. To end it now: {note['command']}"
 
 
-def _tell_at_exit():
-    if multiprocessing.parent_process() is None and HANDED not in os.environ:
-        line = left()
+def _show_at_exit():
+    if multiprocessing.parent_process() is None and PATH_VARIABLE not in os.environ:
+        line = take_line()
         if line:
             Display().display(line, stderr=True)
 
 
-atexit.register(_tell_at_exit)
+atexit.register(_show_at_exit)

@@ -1,20 +1,13 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Times in UTC and the ends of files: what the holder and the rooms above it share."""
+"""The ends of files: logs and journals are read from the back."""
 
 from __future__ import annotations
 
-import datetime
 import os
 
 TAIL_BYTES = 1 << 20
-
-
-def utc_now(ago_s: float = 0.0) -> str:
-    """Return the current time, or that *ago_s* seconds ago, as ISO 8601 in UTC with milliseconds and a Z."""
-    when = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(seconds=ago_s)
-    return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def tail(path: str, size: int = 8192, begin: int = 0) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from struck import falsely_valid, moment
+from false_successes import falsely_valid, moment
 
 
 def at(second):

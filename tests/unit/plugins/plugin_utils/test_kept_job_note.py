@@ -16,7 +16,7 @@ from ansible_collections.srt.slurm.plugins.action.run_info import ActionModule a
 from ansible_collections.srt.slurm.plugins.action.slurm_job import ActionModule as SlurmJob
 from ansible_collections.srt.slurm.plugins.action.slurm_job_info import ActionModule as SlurmJobInfo
 from ansible_collections.srt.slurm.plugins.module_utils.allocation import detached
-from ansible_collections.srt.slurm.plugins.plugin_utils import interrupt, playbook, stays
+from ansible_collections.srt.slurm.plugins.plugin_utils import interrupt, kept_job_note, playbook
 from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction
 
 LINE = "Job 7 stays up for its lease of 0:02:00. The same command continues it. To end it now: "
@@ -25,8 +25,8 @@ LINE = "Job 7 stays up for its lease of 0:02:00. The same command continues it. 
 @pytest.fixture(autouse=True)
 def temporary(tmp_path, monkeypatch):
     """Ansible's temporary directory of this run; the working directory is a checkout."""
-    monkeypatch.setattr(stays.constants, "DEFAULT_LOCAL_TMP", str(tmp_path))
-    monkeypatch.setattr(stays.context, "CLIARGS", {"inventory": ("/etc/two words",)})
+    monkeypatch.setattr(kept_job_note.constants, "DEFAULT_LOCAL_TMP", str(tmp_path))
+    monkeypatch.setattr(kept_job_note.context, "CLIARGS", {"inventory": ("/etc/two words",)})
     monkeypatch.chdir(tmp_path)
     (tmp_path / "playbooks").mkdir()
     (tmp_path / "playbooks" / "stop.yml").touch()
@@ -35,19 +35,19 @@ def temporary(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("run_dir", ["/out/7", '/o ut/it\'s "odd" $(x)/7', "/größe/7", "/a=b/7", "/back\\slash/7"])
 def test_the_command_that_ends_it_survives_the_shell_and_ansible(run_dir):
-    program, playbook, option, given = shlex.split(stays.stop_command(run_dir))
+    program, playbook, option, given = shlex.split(kept_job_note.stop_command(run_dir))
     assert (program, playbook, option) == ("ansible-playbook", "playbooks/stop.yml", "-e")
     assert (json.loads(given) if given.startswith("{") else parse_kv(given)) == {"run_dir": run_dir}
-    assert stays.stop_command("/out/7") == "ansible-playbook playbooks/stop.yml -e run_dir=/out/7"
+    assert kept_job_note.stop_command("/out/7") == "ansible-playbook playbooks/stop.yml -e run_dir=/out/7"
 
 
 def test_the_command_is_for_where_it_is_read(temporary, monkeypatch):
-    words = shlex.split(stays.stop_command("/out/7", "login"))
+    words = shlex.split(kept_job_note.stop_command("/out/7", "login"))
     assert words[2:] == ["-i", "/etc/two words", "-e", "run_dir=/out/7", "-e", "srt_slurm_submit_host=login"]
     (temporary / "playbooks" / "stop.yml").unlink()
-    assert stays.stop_command("/out/7") == "ansible-playbook srt.slurm.stop -e run_dir=/out/7"
+    assert kept_job_note.stop_command("/out/7") == "ansible-playbook srt.slurm.stop -e run_dir=/out/7"
     monkeypatch.setenv(detached.MARK, "7")  # its log is read elsewhere
-    assert "playbooks/stop.yml" in stays.stop_command("/out/7")
+    assert "playbooks/stop.yml" in kept_job_note.stop_command("/out/7")
 
 
 def service(**changes):
@@ -57,41 +57,43 @@ def service(**changes):
 
 
 def test_the_end_of_a_kept_run():
-    assert stays.lines_of(service()) == [
+    assert kept_job_note.lines_of(service()) == [
         "The service of job 7 stays up at http://10.1.0.1:8000, for 1:00:00 "
         "(its lease: runs of bench.yml renew it, status.yml does not).",
         "To end it now: ansible-playbook playbooks/stop.yml -e run_dir=/out/7",
     ]
-    part = stays.lines_of(service(url=None, running=3, left_s=61, ends_by="time limit"))
+    part = kept_job_note.lines_of(service(url=None, running=3, left_s=61, ends_by="time limit"))
     assert part[0] == "Job 7 stays up, with 3 of 7 steps of its service, for 0:01:01 (its time limit)."
-    assert stays.lines_of(dict(service(), service=None)) == []
+    assert kept_job_note.lines_of(dict(service(), service=None)) == []
 
 
 def test_a_note_is_reported_once():
-    assert stays.left() is None
-    stays.remember("7", "/out/7", 120.0)
-    assert stays.left() == LINE + "ansible-playbook playbooks/stop.yml -e run_dir=/out/7"
-    assert stays.left() is None
-    stays.remember("7", "/out/7", waits=True)
-    assert stays.left().startswith("Job 7 stays in the queue, and once it has begun up for its lease. The same")
-    stays.remember("7", "/out/7")
-    stays.forget("8")
-    assert stays.left()
-    stays.remember("7", "/out/7")
-    stays.forget("7")
-    assert stays.left() is None
+    assert kept_job_note.take_line() is None
+    kept_job_note.remember("7", "/out/7", 120.0)
+    assert kept_job_note.take_line() == LINE + "ansible-playbook playbooks/stop.yml -e run_dir=/out/7"
+    assert kept_job_note.take_line() is None
+    kept_job_note.remember("7", "/out/7", waits=True)
+    assert kept_job_note.take_line().startswith(
+        "Job 7 stays in the queue, and once it has begun up for its lease. The same"
+    )
+    kept_job_note.remember("7", "/out/7")
+    kept_job_note.forget("8")
+    assert kept_job_note.take_line()
+    kept_job_note.remember("7", "/out/7")
+    kept_job_note.forget("7")
+    assert kept_job_note.take_line() is None
 
 
 @pytest.mark.parametrize("ends", ["sys.exit(99)", "os._exit(0)"])
 def test_the_main_process_tells_it_at_its_exit(temporary, ends):
     """Its workers, which end in os._exit, do not."""
-    stays.remember("7", "/out/7", 120.0)
+    kept_job_note.remember("7", "/out/7", 120.0)
     code = f"""
 import os, sys
 sys.path[:] = {sys.path!r}
 from ansible import constants
 constants.DEFAULT_LOCAL_TMP = {str(temporary)!r}
-from ansible_collections.srt.slurm.plugins.plugin_utils import stays
+from ansible_collections.srt.slurm.plugins.plugin_utils import kept_job_note
 {ends}
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -108,9 +110,9 @@ def test_a_playbook_that_another_one_runs_leaves_it_to_that_one(monkeypatch, tem
         f"""
 import sys
 sys.path[:] = {sys.path!r}
-from ansible_collections.srt.slurm.plugins.plugin_utils import stays
-stays.context.CLIARGS = {{}}
-stays.remember("7", "/out/7", 120.0)
+from ansible_collections.srt.slurm.plugins.plugin_utils import kept_job_note
+kept_job_note.context.CLIARGS = {{}}
+kept_job_note.remember("7", "/out/7", 120.0)
 print("ended")
 """,
     ]
@@ -118,7 +120,7 @@ print("ended")
     monkeypatch.setattr(playbook, "command", lambda name, extra: command)
     assert playbook.play("bench.yml", [], lines.append) == 0
     assert lines == ["ended"]
-    assert stays.left().startswith(LINE)
+    assert kept_job_note.take_line().startswith(LINE)
 
 
 def test_a_ctrl_c_that_was_lost_reports_it_too(monkeypatch, temporary):
@@ -129,7 +131,7 @@ def test_a_ctrl_c_that_was_lost_reports_it_too(monkeypatch, temporary):
     monkeypatch.setattr(interrupt, "SHOWN_S", 0)
     monkeypatch.setattr(interrupt.os, "kill", lambda *signalled: None)
     monkeypatch.setattr(interrupt.constants, "DEFAULT_LOCAL_TMP", str(temporary))
-    stays.remember("7", "/out/7", 120.0)
+    kept_job_note.remember("7", "/out/7", 120.0)
     with pytest.raises(interrupt.AnsibleError):
         interrupt.obey(lines.append)
     assert [line.partition(" -e")[0] for line in lines[1:]] == [LINE + "ansible-playbook playbooks/stop.yml"]
@@ -159,27 +161,32 @@ RUNS = {"job": {"id": "7", "run_dir": "/out/7", "state": "RUNNING"}}
 
 def test_who_has_a_job_leaves_a_note_and_who_ends_it_removes_it(act):
     noted = []
-    act(SlurmJob, RUNS, during=lambda self: (self.holds("7", "/out/7"), noted.append(stays._note())), lease_s=3600)
+    act(
+        SlurmJob,
+        RUNS,
+        during=lambda self: (self.holds("7", "/out/7"), noted.append(kept_job_note._note())),
+        lease_s=3600,
+    )
     assert noted[0]["waits"]
-    assert (stays._note()["waits"], stays._note()["lease_s"]) == (False, 3600.0)
-    act(SlurmJob, {}, state="absent", job_id=7, during=lambda self: noted.append(stays._note()))
+    assert (kept_job_note._note()["waits"], kept_job_note._note()["lease_s"]) == (False, 3600.0)
+    act(SlurmJob, {}, state="absent", job_id=7, during=lambda self: noted.append(kept_job_note._note()))
     assert noted[1] is None, "it is ending while that is waited for"
     act(SlurmJobInfo, RUNS)
-    assert stays._note()["lease_s"] is None, "the lease is as an earlier run made it"
+    assert kept_job_note._note()["lease_s"] is None, "the lease is as an earlier run made it"
     act(SlurmJob, dict(RUNS, failed=True), state="running")
-    assert stays._note() is None
+    assert kept_job_note._note() is None
 
 
 @pytest.mark.parametrize("args", [{"check_mode": True}, {"state": "present"}])
 def test_what_only_looks_or_leaves_the_job_to_itself_leaves_no_note(act, args):
     act(SlurmJob, RUNS, **args)
-    assert stays._note() is None
+    assert kept_job_note._note() is None
 
 
 def test_the_playbook_inside_a_job_leaves_no_note(act, monkeypatch):
     monkeypatch.setenv(detached.MARK, "7")
     act(SlurmJob, RUNS)
-    assert stays._note() is None
+    assert kept_job_note._note() is None
 
 
 def test_the_last_task_tells_it_instead_of_the_note(act):
@@ -189,8 +196,8 @@ def test_the_last_task_tells_it_instead_of_the_note(act):
         ({"failed": True}, 0, True),
         (dict(service(), stage="unknown", service=None), 0, True),
     ):
-        stays.remember("7", "/out/7", 120.0)
+        kept_job_note.remember("7", "/out/7", 120.0)
         _result, action = act(RunInfo, result, report="service", run_dir="/out/7")
-        assert (len(action.shown(result)), bool(stays._note())) == (told, noted), result
+        assert (len(action.shown(result)), bool(kept_job_note._note())) == (told, noted), result
     action._task.args = {"report": "status"}
     assert action.shown(dict(service(), text="one\ntwo")) == ["one", "two"]
