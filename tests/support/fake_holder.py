@@ -1,14 +1,15 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The real holder over a Slurm that exists only here: instant, and it fails as it is told to.
+"""The real holder over a Slurm that exists only here: instant, and it fails on request.
 
-driver = FakeDriver(run_dir)            # the interface of slurm.driver.Driver
+driver = FakeDriver(run_dir)            # the interface of allocation.driver.Driver
 driver.slurm.end("prefill_0", code=1)   # the step's process ends
 """
 
 from __future__ import annotations
 
 import json
+import pathlib
 import threading
 import time
 
@@ -16,6 +17,7 @@ from ansible_collections.srt.slurm.plugins.module_utils.allocation import driver
 from ansible_collections.srt.slurm.plugins.module_utils.holder.holder import Holder
 from ansible_collections.srt.slurm.plugins.module_utils.holder.job_ends import REASONS, TIME_LIMIT
 from ansible_collections.srt.slurm.plugins.module_utils.holder.operations import Operations
+from ansible_collections.srt.slurm.plugins.module_utils.slurm import srun
 
 
 class FakeClient:
@@ -188,3 +190,20 @@ def make_plan(run_dir, steps, **more):
         "checks": [],
     }
     return dict(plan, **more)
+
+
+def start(fake, *steps, **fields):
+    """Let the holder start *steps*; return its answer."""
+    specs = [srun.start_request(step, fake.job_id, fake.run_dir) for step in steps]
+    return fake.request("start", steps=specs, wait_s=10, **fields)
+
+
+def actions(answer):
+    """Return what the holder did with each step, by name."""
+    return {action["name"]: action["action"] for action in answer["actions"]}
+
+
+def events(fake, name=None):
+    """Return the events in the holder's journal, or those of the step *name*."""
+    lines = pathlib.Path(fake.run_dir, "steps.jsonl").read_text().splitlines()
+    return [event for event in map(json.loads, lines) if name is None or event.get("name") == name]

@@ -218,9 +218,8 @@ class Sandbox:
     def _daemon(self, state: State, *argv: str) -> None:
         code, _out, err = self.call(*argv, timeout_s=30, env=making.environment(state))
         if code != 0:
-            raise Error(
-                f"{argv[0]} did not start (exit code {code}): {err.strip()[-400:]}\n{making.last_lines(self._log(argv[0]))}"
-            )
+            log = making.last_lines(self._log(argv[0]))
+            raise Error(f"{argv[0]} did not start (exit code {code}): {err.strip()[-400:]}\n{log}")
 
     def start_slurmds(self, state: State, names: Iterable[str]) -> None:
         """Start the slurmd of each node named; a few at once, for a start is work for the processor."""

@@ -13,17 +13,12 @@ from ansible_collections.srt.slurm.plugins.module_utils.holder import faults
 from ansible_collections.srt.slurm.plugins.module_utils.holder import steps as holder_steps
 from ansible_collections.srt.slurm.plugins.module_utils.slurm import srun
 from ansible_collections.srt.slurm.plugins.module_utils.stages import evidence
-from fake_holder import make_step
+from fake_holder import make_step, start
 
 
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch):
     monkeypatch.setattr(holder_steps, "RESTART_PAUSES_S", (0.01,))
-
-
-def start(fake, *steps, **fields):
-    specs = [srun.start_request(step, "42", fake.run_dir) for step in steps]
-    return fake.request("start", steps=specs, wait_s=10, **fields)
 
 
 def kept(fake, name, attempt=1):

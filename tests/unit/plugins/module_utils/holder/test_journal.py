@@ -11,8 +11,7 @@ import socket
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.holder import journal, utc
 from ansible_collections.srt.slurm.plugins.module_utils.holder import steps as holder_steps
-from ansible_collections.srt.slurm.plugins.module_utils.slurm import srun
-from fake_holder import FakeDriver, make_step
+from fake_holder import FakeDriver, make_step, start
 
 
 @pytest.fixture
@@ -20,11 +19,6 @@ def service():
     """The port of a service that listens."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
-
-
-def start(fake, *steps, **fields):
-    specs = [srun.start_request(step, "42", fake.run_dir) for step in steps]
-    return fake.request("start", steps=specs, wait_s=10, **fields)
 
 
 def ended(answer):

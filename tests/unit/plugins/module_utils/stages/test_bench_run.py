@@ -224,94 +224,6 @@ def test_an_unseen_end_of_something_else_is_measured_again(made, facts):
     assert actions(made.call(concurrencies=[4])) == ["measured"]
 
 
-def test_a_point_that_hangs_is_stopped_at_its_deadline(made):
-    made.plan["benchmark"]["points"][0]["deadline_s"] = 0.0
-    result = made.call()
-    assert result["points"][0]["reasons"][0] == "it was stopped because it was not complete after 0 s"
-    assert result["points"][1]["valid"] is True
-
-
-def test_a_point_without_progress_is_stopped(made, monkeypatch):
-    now = [0.0]
-    monkeypatch.setattr(measurement.time, "monotonic", lambda: now[0])
-    path = made.plan["benchmark"]["points"][0]["progress"]
-
-    def scene():
-        now[0] += 10.0
-        made.holder.write(
-            path, {"state": "running", "done": 3, "total": 40, "tokens": 5, "concurrency": 4, "errors": 0}
-        )
-
-    made.holder.scenes = [scene] * 6
-    made.plan["benchmark"]["points"][0]["deadline_s"] = 1000.0
-    (point,) = made.call(concurrencies=[4], stall_timeout_s=25.0)["points"]
-    assert point["reasons"][0] == "it was stopped after 30 s without progress"
-
-
-def stalling(made, monkeypatch, progress, limit_s, **params):
-    """Measure c=4, whose progress stays *progress* and whose plan has the limit *limit_s*; return its first reason.
-
-    Ten seconds go by between two looks, an hour at most.
-    """
-    now, point = [0.0], made.plan["benchmark"]["points"][0]
-    monkeypatch.setattr(measurement.time, "monotonic", lambda: now[0])
-    point.update(deadline_s=7200.0, stall_timeout_s=limit_s)
-
-    def scene():
-        now[0] += 10.0
-        if progress:
-            made.holder.write(point["progress"], dict(progress, total=40, concurrency=4, errors=0))
-
-    made.holder.scenes = [scene] * 360
-    return "".join(made.call(concurrencies=[4], **params)["points"][0]["reasons"][:1])
-
-
-RUNNING = {"state": "running", "done": 3, "tokens": 5}
-
-
-@pytest.mark.parametrize(
-    ("limit_s", "params", "seconds"),
-    [
-        (900, {}, 920),
-        (30, {}, 50),
-        (0, {}, None),
-        (900, {"stall_timeout_s": 25.0}, 30),
-        (900, {"stall_timeout_s": 0}, None),
-    ],
-)
-def test_a_point_without_progress_is_stopped_at_the_limit_of_its_plan(made, monkeypatch, limit_s, params, seconds):
-    """The load client keeps the limit itself and is left some seconds to say so."""
-    reason = stalling(made, monkeypatch, RUNNING, limit_s, **params)
-    assert reason == (f"it was stopped after {seconds} s without progress" if seconds else "")
-
-
-@pytest.mark.parametrize(
-    ("progress", "how"),
-    [
-        ({"state": "preparing"}, "it was still preparing its requests"),
-        (None, "it reported no progress"),
-    ],
-)
-@pytest.mark.parametrize(("limit_s", "seconds"), [(900, 920), (30, 610), (0, 610)])
-def test_a_client_that_never_begins_is_stopped(made, monkeypatch, progress, how, limit_s, seconds):
-    reason = stalling(made, monkeypatch, progress, limit_s)
-    assert reason == f"it was stopped because its load client did not start in {seconds} s: {how}"
-
-
-def test_preparation_is_no_stall(made, monkeypatch):
-    now = [0.0]
-    monkeypatch.setattr(measurement.time, "monotonic", lambda: now[0])
-
-    def scene():
-        now[0] += 100.0
-        made.holder.write(made.plan["benchmark"]["points"][0]["progress"], {"state": "preparing", "concurrency": 4})
-
-    made.holder.scenes = [scene] * 4
-    made.plan["benchmark"]["points"][0]["deadline_s"] = 1000.0
-    assert made.call(concurrencies=[4], stall_timeout_s=25.0)["valid"] is True
-    assert "c=4 starting" in made.lines
-
-
 def test_failed_requests_are_shown_also_when_they_are_few(made):
     lengths = [16] * 159 + [0]
     made.holder.scenes = [lambda: made.holder.finish(
@@ -320,24 +232,6 @@ def test_failed_requests_are_shown_also_when_they_are_few(made):
     assert made.call(concurrencies=[16])["valid"] is True
     assert made.lines[-1].startswith("c=16 measured, valid: ")
     assert made.lines[-1].endswith(", 159 completed, 1 failed")
-
-
-def test_waits_are_short_at_first_and_longer_later(made):
-    made.plan["benchmark"]["points"][0]["deadline_s"] = 1000.0
-    made.holder.scenes = [lambda: None] * 6
-    made.call(concurrencies=[4])
-    slices = [fields["slice_s"] for op, fields in made.holder.asked if op == "wait"]
-    assert slices == [1.0, 2.0, 4.0, 8.0, 10.0, 10.0, 10.0]
-
-
-def test_progress_is_shown(made):
-    path = made.plan["benchmark"]["points"][0]["progress"]
-    made.holder.scenes = [lambda: made.holder.write(path, {
-        "state": "running", "done": 12, "total": 40, "tokens": 5, "concurrency": 4, "errors": 1,
-        "output_tok_s": 812.4, "left_s": 3.2,
-    })]  # fmt: skip
-    made.call(concurrencies=[4])
-    assert "c=4 12/40 done, 812 tok/s, 1 error, 3 s left" in made.lines
 
 
 def test_without_a_controller_it_stops_asking_and_leaves_the_measurement_alone(made):
