@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import pathlib
 import random
 import re
@@ -34,8 +35,9 @@ from false_successes import falsely_valid  # noqa: E402
 from faults import BENCHMARK, Faults  # noqa: E402
 
 STEPS = ("prefill_0", "decode_0", "decode_1", "frontend_0", "frontend_1", "nginx", "nats", "etcd")
+KILLS = {f"kill {step}": step for step in STEPS}
 FAULTS = (
-    *[f"kill {step}" for step in STEPS],
+    *KILLS,
     "kill client",
     "kill srun",
     "kill holder",
@@ -94,14 +96,14 @@ class Chaos:
         row = {"run": self.number, "fault": fault, "moment_s": round(moment, 1), "named": None}
         hit = None
         while not hit and process.poll() is None:
-            struck_at = time.time()
+            hit_at = time.time()
             hit = self.strike(fault, name, process)
             time.sleep(0.0 if hit else 0.1)  # what is to be hit is not there yet
         row["target"] = hit
         finished = self.finished(name)
         played = self.rest(process)
         row["rc"] = played.rc
-        row["falsely_valid"] = self.falsely_valid(hit, struck_at) if hit else []
+        row["falsely_valid"] = self.falsely_valid(hit, hit_at) if hit else []
         # A run that does well although it was hit by what it cannot survive was over already: no point shows the hit.
         row["hit"] = bool(hit and (played.rc or row["falsely_valid"] or fault in (*HARMLESS, "kill srun")))
         if fault in LEFT:  # the next run goes on
@@ -110,7 +112,7 @@ class Chaos:
         row["message"] = failure(played)
         if hit and played.rc > 0 and fault not in HARMLESS:
             row["named"] = self.names(fault, hit, row["message"])
-        row["falsely_valid"] = self.falsely_valid(hit, struck_at) if hit else []  # the next run may have more points
+        row["falsely_valid"] = self.falsely_valid(hit, hit_at) if hit else []  # the next run may have more points
         row["false_success"] = bool(row["falsely_valid"]) or played.rc == 0 and not self.true_success(name)
         row["lost"] = sum(not self.intact(path, digest) for path, digest in finished)
         row["left"] = self.left(name)
@@ -147,7 +149,10 @@ class Chaos:
             return target
         if not jobs or not run_dir or not (run_dir / "plan.json").exists():
             return None
-        steps = {n: i for n, i in cluster.steps(jobs[0]).items() if not n.startswith(("srt_", "preflight"))}
+        plan, running = cluster.plan(run_dir), cluster.steps(jobs[0])
+        service = [step for step in plan["steps"] if step["name"] in running]
+        parts = [step["name"] for step in service]
+        clients = [point["step"]["name"] for point in plan["benchmark"]["points"] if point["step"]["name"] in running]
         if fault == "cancel job":
             cluster.run("scancel", jobs[0], check=False)
             return target
@@ -160,29 +165,29 @@ class Chaos:
         if fault == "kill holder":
             return target if self.kill_process(run_dir, "holder", "serve") else None
         if fault == "node down":
-            nodes = sorted({step["nodes"][0] for step in cluster.plan(run_dir)["steps"] if step["name"] in steps})
+            nodes = sorted({step["nodes"][0] for step in service})
             if not nodes:
                 return None
             target["node"] = self.dice.choice(nodes)
             cluster.run("scontrol", "update", f"nodename={target['node']}", "state=down", "reason=chaos")
             return target
         if fault == "kill client":
-            names = [n for n in steps if n.startswith("bench")]
+            names = clients
         elif fault in ("kill srun", "kill controller + part"):
-            names = [n for n in steps if not n.startswith("bench")]
+            names = parts
         else:
-            names = [n for n in steps if n == fault.split()[1]]
+            names = [name for name in parts if name == KILLS[fault]]
         if not names:
             return None
         if fault == "kill controller + part":
-            if not any(n.startswith("bench") for n in steps):
+            if not clients:
                 return None
             interrupt(process, signal.SIGKILL)
             process.wait()
         target["step"] = self.dice.choice(sorted(names))
         if fault == "kill srun":
             return target if self.kill_process(run_dir, "srun", f"--job-name={target['step']}") else None
-        cluster.run("scancel", "--signal=KILL", steps[target["step"]], check=False)
+        cluster.run("scancel", "--signal=KILL", running[target["step"]], check=False)
         return target
 
     def kill_process(self, run_dir, *words):
@@ -193,7 +198,7 @@ class Chaos:
             except OSError:
                 continue
             if str(run_dir) in line and all(word in line for word in words):
-                signal.pidfd_send_signal(_pidfd(int(path.parent.name)), signal.SIGKILL)
+                signal.pidfd_send_signal(os.pidfd_open(int(path.parent.name)), signal.SIGKILL)
                 return True
         return False
 
@@ -218,7 +223,7 @@ class Chaos:
         return not standing({"digest": digest}, str(path))[1]
 
     def true_success(self, name):
-        """Return whether a run that reports success has complete results of what was asked, from the files alone."""
+        """Return whether a run that reports success has complete results of all points, from the files alone."""
         run_dir = self.run_dir(name)
         for point in self.cluster.plan(run_dir)["benchmark"]["points"]:
             path = run_dir / point["result"]
@@ -271,12 +276,6 @@ def failure(played):
     """Return the message of the last task that failed, "" if none did."""
     found = re.findall(r"^fatal: \[.*?\]: FAILED! => (\{.*\})$", played.text, re.M)
     return json.loads(found[-1]).get("msg", "") if found else ""
-
-
-def _pidfd(pid):
-    import os
-
-    return os.pidfd_open(pid)
 
 
 def main():
