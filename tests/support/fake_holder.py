@@ -106,7 +106,7 @@ class FakeJob:
     def __init__(self, job_id):
         self.job_id, self.restarts, self.retries = job_id, 0, 0
 
-    def words(self, code):
+    def reason_for(self, code):
         return REASONS.get(code, "")
 
     def preempted(self):

@@ -215,7 +215,7 @@ def client_of(step_id: str) -> str:
 
 def orphans(job: QueueEntry, run_dir: str, slurm: LeftSteps | None = None) -> dict[str, str]:
     """Return {step id: name} of the running steps of the service in *run_dir*, from its journal and Slurm."""
-    last = {name: event for name, event in journal.remembered(run_dir).items() if event.get("state") != "ended"}
+    last = {name: event for name, event in journal.latest_events(run_dir).items() if event.get("state") != "ended"}
     if not last:
         return {}
     found = {}

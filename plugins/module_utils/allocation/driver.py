@@ -168,7 +168,7 @@ class HolderDriver(Driver):
                 retryable=over["retryable"],
                 bad_nodes=over["bad_nodes"],
             ) from error
-        still = [job["state"].lower() for job in found if job["state"] in slurm_calls.STANDS_STILL]
+        still = [job["state"].lower() for job in found if job["state"] in slurm_calls.SUSPENDED_STATES]
         if self.begun and not still and self._has_lost_holder(found):
             raise HolderGone(
                 f"Job {self.job_id} no longer has a holder; its steps may still run. Run the playbook without "

@@ -48,7 +48,7 @@ def end(call: Call, job: QueueEntry | None) -> None:
         raise Error(
             f"Job {job['id']} ({job['name']}) was not submitted by this collection for this request. It was left alone."
         )
-    call.actions.append("ended" if job["state"] in ("RUNNING", *slurm_calls.STANDS_STILL) else "cancelled")
+    call.actions.append("ended" if job["state"] in ("RUNNING", *slurm_calls.SUSPENDED_STATES) else "cancelled")
     if check_mode:
         return None
     job, began = _awake(call, job), time.monotonic()
@@ -87,14 +87,14 @@ def _see_gone(call: Call, job: QueueEntry, folder: str, began: float, asked: boo
 
 def _awake(call: Call, job: QueueEntry) -> QueueEntry:
     """Return *job*, resumed if it was suspended: stopped steps can neither end in tiers nor clean up."""
-    if job["state"] not in slurm_calls.STANDS_STILL or call.ctx.check_mode:
+    if job["state"] not in slurm_calls.SUSPENDED_STATES or call.ctx.check_mode:
         return job
     resume = commands.resume if job["state"] == "SUSPENDED" else commands.go_on
     why, until = resume(job["id"]), time.monotonic() + RESUMED_S
     while not why:
         found = commands.jobs(job_id=job["id"])
         job = found[0] if found else dict(job, state="COMPLETED")
-        if job["state"] not in slurm_calls.STANDS_STILL:
+        if job["state"] not in slurm_calls.SUSPENDED_STATES:
             return job
         if time.monotonic() > until:
             why = f"it is still {job['state'].lower()} after {RESUMED_S:g} s"
@@ -152,7 +152,7 @@ def _end_adopted(call: Call, job: QueueEntry) -> None:
     running = job["state"] == "RUNNING"
     if call.ctx.check_mode:
         ended = running and (adopted.answers(job, folder) or bool(adopted.orphans(job, folder)))
-    elif job["state"] in slurm_calls.STANDS_STILL:
+    elif job["state"] in slurm_calls.SUSPENDED_STATES:
         remedy = "scontrol resume" if job["state"] == "SUSPENDED" else "scancel --signal=CONT"
         raise Error(
             f"The steps of job {job['id']} cannot end in order while it is {job['state'].lower()}. Continue it "

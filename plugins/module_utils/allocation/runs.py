@@ -76,7 +76,7 @@ class Run:
 
     def steps(self) -> dict[str, Event]:
         """Return {name: the latest record} of all steps, in the order in which they were first started."""
-        found = journal.remembered(self.run_dir)
+        found = journal.latest_events(self.run_dir)
         if self.waits or not self.live and self.slurm_answered:  # killed with the job, so the end was not recorded
             for record in found.values():
                 if record.get("state") != "ended":

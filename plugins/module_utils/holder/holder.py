@@ -58,11 +58,11 @@ class Holder:
 
     def end_by_slurm(self, code: str, signal: int = TERM) -> None:
         """The same for an end by Slurm; with the code SIGNAL the reason may follow."""
-        self.end(code, self.job.words(code), signal)
+        self.end(code, self.job.reason_for(code), signal)
 
-    def look_back(self) -> None:
+    def check_missed_end(self) -> None:
         """Start the end of the job if Slurm requested it before we could receive the signal."""
-        code = self.job.first_look()
+        code = self.job.missed_end()
         if code:
             self.end_by_slurm(code)
 
@@ -71,9 +71,9 @@ class Holder:
         ending = self.job_end
         if ending["code"] == SIGNAL:
             code = self.job.code_in_output() or self.job.code_from_slurm() or UNEXPLAINED
-            words = self.job.words(code) or "Slurm does not report the reason"
+            reason = self.job.reason_for(code) or "Slurm does not report the reason"
             with self.steps.change:
-                self.ending = job_end(code, f"{ending['reason']}: {words}")
+                self.ending = job_end(code, f"{ending['reason']}: {reason}")
 
     def keep_lease(self) -> None:
         """Return once the job must end: on request, or because the lease was not renewed in time."""
@@ -102,17 +102,17 @@ class Holder:
     def requeue(self, exclude: Iterable[str]) -> bool:
         """Requeue the job without the nodes *exclude*, report it, and return whether it succeeded."""
         trouble, job = self.job.requeue(exclude), self.job
-        self._tell(f"Job {self.job_id} ends: {self.job_end['reason']}.")
+        self._log(f"Job {self.job_id} ends: {self.job_end['reason']}.")
         if trouble:
-            self._tell(f"The job is not requeued: {trouble}.")
+            self._log(f"The job is not requeued: {trouble}.")
             return False
         attempt, attempts = job.restarts + 2, job.retries + 1
-        left = f" {', '.join(job.not_left_out)} could not be excluded." if job.not_left_out else ""
-        self._tell(f"The job is requeued: attempt {attempt} of {attempts} starts when it gets nodes.{left}")
+        left = f" {', '.join(job.not_excluded)} could not be excluded." if job.not_excluded else ""
+        self._log(f"The job is requeued: attempt {attempt} of {attempts} starts when it gets nodes.{left}")
         self.journal.holder(journal.REQUEUE, attempt=attempt, attempts=attempts)
         return True
 
-    def _tell(self, line: str) -> None:
+    def _log(self, line: str) -> None:
         if self.play:
             self.play.add_line(line)
 

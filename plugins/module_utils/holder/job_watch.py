@@ -46,13 +46,13 @@ class Job:
     :param retries: how often it may be requeued.
     :ivar restarts: how often it was.
     :ivar unsure: Slurm did not answer the request to requeue the job, and may have accepted it.
-    :ivar not_left_out: failed nodes that could not be excluded.
+    :ivar not_excluded: failed nodes that could not be excluded.
     """
 
     def __init__(self, job_id: str | int, run_dir: str, retries: int = 0) -> None:
         self.job_id, self.retries = str(job_id), retries
         self.unsure = False
-        self.not_left_out: list[str] = []
+        self.not_excluded: list[str] = []
         self.restarts = int(os.environ.get("SLURM_RESTART_COUNT") or 0)
         self.output = os.path.join(run_dir, f"slurm-{job_id}.out")
         self.begin = os.path.getsize(self.output) if os.path.exists(self.output) else 0
@@ -75,8 +75,8 @@ class Job:
             return TIME_LIMIT
         return CANCELLED if state in ("COMPLETING", "CANCELLED") else None
 
-    def first_look(self) -> str | None:
-        """Read the time limit; return why Slurm is already ending the job, or None.
+    def missed_end(self) -> str | None:
+        """Read the time limit; return why Slurm is already ending the job, whose signal was missed, or None.
 
         Slurm sends its signal at a fixed time before the limit, or up to half a minute earlier: a short job gets it
         while this process is starting, and then it is lost.
@@ -84,7 +84,7 @@ class Job:
         state = self._show().get("JobState")
         return (self.code_from_slurm() or OVER) if state and state not in ALIVE else None
 
-    def words(self, code: str) -> str:
+    def reason_for(self, code: str) -> str:
         """Return the reason of a code for the user."""
         if code == TIME_LIMIT and self._limit:
             return f"its time limit of {self._limit} is reached"
@@ -121,7 +121,7 @@ class Job:
     def _requeue(self, exclude: Iterable[str]) -> str:
         """Requeue the job. Slurm ends this process a moment later, so it ignores signals from here on."""
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the commands below inherit it
-        exclude = list(dict.fromkeys([*self._left_out(), *exclude]))
+        exclude = list(dict.fromkeys([*self._excluded(), *exclude]))
         done = _call("scontrol", "requeue", self.job_id) or _call("scontrol", "requeue", self.job_id)
         # An accepted command may still fail or time out; check with Slurm.
         if (done is None or done.returncode) and not self.is_requeued():
@@ -129,10 +129,10 @@ class Job:
             return "Slurm did not answer" if done is None else done.stderr.strip()
         if exclude:
             done = _call("scontrol", "update", f"JobId={self.job_id}", f"ExcNodeList={','.join(exclude)}")
-            self.not_left_out = exclude if done is None or done.returncode else []
+            self.not_excluded = exclude if done is None or done.returncode else []
         return ""
 
-    def _left_out(self) -> list[str]:
+    def _excluded(self) -> list[str]:
         """Return the nodes that the job already excludes."""
         text = self._show().get("ExcNodeList", "(null)")
         done = _call("scontrol", "show", "hostnames", text) if text != "(null)" else None

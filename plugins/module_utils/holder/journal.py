@@ -16,7 +16,7 @@ from typing import Any
 
 from .records import Event
 from .step import PASSING, Step
-from .tails import tail
+from .tails import TAIL_BYTES, tail
 from .utc import utc_now
 
 FILE = "steps.jsonl"
@@ -66,7 +66,7 @@ def json_files(run_dir: str, paths: Iterable[str] | None) -> dict[str, Any]:
     for path in paths or ():
         full = os.path.realpath(os.path.join(root, path))
         try:
-            found[path] = json.loads(tail(full, 1 << 20)) if full.startswith(root + os.sep) else None
+            found[path] = json.loads(tail(full, TAIL_BYTES)) if full.startswith(root + os.sep) else None
         except ValueError:
             found[path] = None
     return found
@@ -103,13 +103,13 @@ def step_events(run_dir: str) -> list[Event]:
 def holder_events(run_dir: str) -> list[Event]:
     """Return the events of the latest holder about itself."""
     found: list[Event] = []
-    for event in events(run_dir, 1 << 20):
+    for event in events(run_dir, TAIL_BYTES):
         if event.get("event") == "holder":
             found = [] if event.get("phase") == BEGIN else [*found, event]
     return found
 
 
-def remembered(run_dir: str) -> dict[str, Event]:
+def latest_events(run_dir: str) -> dict[str, Event]:
     """Return {name: the latest event} of the steps in a run directory's journal."""
     return {event["name"]: event for event in step_events(run_dir)}
 

@@ -14,7 +14,7 @@ from .records import LeaseRecord, Pause
 from .utc import utc_now
 
 LEASE_S = 120.0  # default
-STOOD_S = 4.0  # a process that checks every second and is this late was paused
+PAUSED_S = 4.0  # a process that checks every second and is this late was paused
 
 
 class Heartbeat:
@@ -35,7 +35,7 @@ class Heartbeat:
         """
         gap = now - self.last_at if self.last_at is not None else 0.0
         self.last_at = now
-        if gap < STOOD_S:
+        if gap < PAUSED_S:
             return None
         pause: Pause = {"from": utc(gap), "to": utc(0.0), "s": round(gap, 1)}
         self.pauses = [*self.pauses[-99:], pause]

@@ -25,7 +25,7 @@ class Play(threading.Thread):
     """The playbook of ``play.json``: ``{argv, env, cwd, log, keep, retries}``, paths absolute.
 
     :param renew: called every second while it runs.
-    :param over: called once with a sentence after its end, unless the service is kept.
+    :param on_end: called once with the reason after its end, unless the service is kept.
     :ivar keep: whether the service stays up after it.
     :ivar retries: how often the job may be requeued.
     :ivar log_begin: the size of its log before it starts: a requeued job appends to the same log.
@@ -33,11 +33,11 @@ class Play(threading.Thread):
     :ivar was_stopped: whether it still ran when it was stopped.
     """
 
-    def __init__(self, run_dir: str, renew: Callable[[], None], over: Callable[[str], None]) -> None:
+    def __init__(self, run_dir: str, renew: Callable[[], None], on_end: Callable[[str], None]) -> None:
         super().__init__(daemon=True)
         with open(os.path.join(run_dir, FILE), encoding="utf-8") as stream:
             self.spec = json.load(stream)
-        self.renew, self.over = renew, over
+        self.renew, self.on_end = renew, on_end
         self.keep, self.retries = self.spec["keep"], int(self.spec.get("retries") or 0)
         log = self.spec["log"]
         self.log_begin = os.path.getsize(log) if os.path.exists(log) else 0
@@ -72,7 +72,7 @@ class Play(threading.Thread):
                 )
                 log.write(f"{text}\n".encode())
                 self.code = 127
-                return self.over(f"its playbook could not be started: {text}")
+                return self.on_end(f"its playbook could not be started: {text}")
         if self.was_stopped:
             self._signal(signal.SIGINT)
         while True:
@@ -82,15 +82,15 @@ class Play(threading.Thread):
                 break
         self.code = 128 - code if code < 0 else code
         if not self.keep:
-            self.over(f"its playbook ended with exit code {self.code}")
+            self.on_end(f"its playbook ended with exit code {self.code}")
         return None
 
-    def stop(self, last_words_s: float = 0.0) -> None:
-        """End the playbook and its children after a time limit for their own end.
+    def stop(self, rollup_s: float = 0.0) -> None:
+        """End the playbook and its children, which first get *rollup_s* seconds to end on their own.
 
         A playbook notices that its job is ending from the holder's answers.
         """
-        self.join(last_words_s)
+        self.join(rollup_s)
         if self.code is not None:
             return
         self.was_stopped = True

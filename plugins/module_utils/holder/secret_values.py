@@ -18,7 +18,7 @@ PREFIX = "srt-secret:"
 FOLDER, FILE = ".secrets", "env.json"
 
 
-def resolve(env: dict[str, str], run_dir: str, surroundings: Mapping[str, str] | None = None) -> dict[str, str]:
+def resolve(env: dict[str, str], run_dir: str, environ: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return *env* with the values of its references: from the run directory, else from the batch job's environment.
 
     ValueError names the first one that has no value.
@@ -30,12 +30,12 @@ def resolve(env: dict[str, str], run_dir: str, surroundings: Mapping[str, str] |
             known = json.load(stream)
     except (OSError, ValueError):
         known = {}
-    around = os.environ if surroundings is None else surroundings
+    environ = os.environ if environ is None else environ
     found = {}
     for name, value in env.items():
         if value.startswith(PREFIX):
             wanted = value[len(PREFIX) :].split(":")[0]
-            value = known.get(value, around.get(wanted))
+            value = known.get(value, environ.get(wanted))
             if value is None:
                 raise ValueError(
                     f"the secret {wanted} has no value: neither {FOLDER}/{FILE} of the run directory nor the "

@@ -24,11 +24,11 @@ from .job_watch import Job
 from .operations import PROTOCOL, Operations
 from .playbook import Play
 from .secret_values import forget
-from .socket_dir import exchange, leave_dirs, socket_path, take_dirs
+from .socket_dir import acquire_dirs, exchange, release_dirs, socket_path
 from .utc import utc_now
 
 # How long a playbook may take to write its rollup when the job ends; less if Slurm is about to kill the job.
-LAST_WORDS_S = (30.0, 15.0)
+ROLLUP_S = (30.0, 15.0)
 
 
 class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
@@ -59,7 +59,7 @@ def serve(run_dir: str, lease_s: float, with_play: bool = False, adopted: str = 
         serves the job, for this run directory or for another one.
     """
     job_id = os.environ["SLURM_JOB_ID"]
-    socket_dirs, status = take_dirs(job_id, run_dir, adopted)
+    socket_dirs, status = acquire_dirs(job_id, run_dir, adopted)
     if not socket_dirs:
         return status
     holder = Holder(Job(job_id, run_dir), run_dir, lease_s)
@@ -70,7 +70,7 @@ def serve(run_dir: str, lease_s: float, with_play: bool = False, adopted: str = 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, frame: holder.end_by_slurm(holder.job.code_in_output() or SIGNAL, number))
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    threading.Thread(target=holder.look_back, daemon=True).start()
+    threading.Thread(target=holder.check_missed_end, daemon=True).start()
     if holder.play:
         holder.journal.holder(journal.PLAYBOOK, log_begin=holder.play.log_begin)
         holder.play.start()
@@ -84,7 +84,7 @@ def serve(run_dir: str, lease_s: float, with_play: bool = False, adopted: str = 
         if not (requeued or holder.job.unsure):  # a later job attempt needs the secrets
             forget(run_dir)
         time.sleep(0.2)  # let the answer to the request for the end be sent
-        leave_dirs(socket_dirs)
+        release_dirs(socket_dirs)
     return exit_status(holder)
 
 
@@ -116,7 +116,7 @@ def end_playbook(holder: Holder, play: Play, moved: bool, requeued: bool) -> Non
         measured = [s for s in holder.steps.by_name.values() if s.tier == "benchmark"]
         holder.steps.stopper.stop(measured, 5.0, give_up_s=5.0)
     sudden = code in BY_SLURM and code != TIME_LIMIT
-    play.stop(0.0 if requeued else LAST_WORDS_S[sudden])
+    play.stop(0.0 if requeued else ROLLUP_S[sudden])
     if play.was_stopped and not requeued:
         play.add_line(f"Job {holder.job_id} ended: {holder.job_end['reason']}.")
 

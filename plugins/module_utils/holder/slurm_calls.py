@@ -33,7 +33,7 @@ FINAL = (
 SCRUBBED = re.compile("(CUDA|ROCR)_VISIBLE_DEVICES$|GPU_DEVICE_ORDINAL$|ZE_AFFINITY_MASK$")
 # States of a job without nodes, before its start or after a requeue.
 WAITING = ("LAUNCH_FAILED", "PENDING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "RESV_DEL_HOLD", "SPECIAL_EXIT")
-STANDS_STILL = ("SUSPENDED", "STOPPED")  # by Slurm, or by a signal sent through Slurm
+SUSPENDED_STATES = ("SUSPENDED", "STOPPED")  # by Slurm, or by a signal sent through Slurm
 LEAVING = ("COMPLETING", "STAGE_OUT")  # of a job that is ending or being requeued
 # Variables of a job that we may run in, and a user's options for Slurm's commands: some make squeue hide jobs, or
 # make scancel skip jobs or ask for confirmation.

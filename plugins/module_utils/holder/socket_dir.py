@@ -37,7 +37,7 @@ class SocketDir:
     def __init__(self, path: str) -> None:
         self.path, self.folder, self.lock = path, os.path.dirname(path), -1
 
-    def take(self, adopted: bool) -> bool:
+    def acquire(self, adopted: bool) -> bool:
         """Take over the directory, emptied; return False if the allocation is *adopted* and another holder has it.
 
         Several controllers may start a holder in an adopted allocation: one of these serves them all. A batch script
@@ -74,7 +74,7 @@ class SocketDir:
             os.unlink(self.path)  # of a killed holder
         return True
 
-    def leave(self) -> None:
+    def release(self) -> None:
         """Remove the folder, unless another holder owns it now."""
         if self._is_ours():
             shutil.rmtree(self.folder, ignore_errors=True)
@@ -86,27 +86,27 @@ class SocketDir:
             return False
 
 
-def take_dirs(job_id: str, run_dir: str, adopted: str) -> tuple[list[SocketDir], int]:
+def acquire_dirs(job_id: str, run_dir: str, adopted: str) -> tuple[list[SocketDir], int]:
     """Return (socket directories of a holder that may serve, the first one for its socket; exit status if it may not).
 
     Two services would compete for GPUs and ports, so a job has one holder, whatever its run directory.
 
     :param adopted: the submission time of an adopted allocation; "" in a batch script.
     """
-    taken: list[SocketDir] = []
+    acquired: list[SocketDir] = []
     for one, status in ((run_dir, 0), *([(f"/{adopted}", GAVE_WAY)] if adopted else [])):
         directory = SocketDir(socket_path(job_id, one))
-        if not directory.take(bool(adopted)):
-            leave_dirs(taken)
+        if not directory.acquire(bool(adopted)):
+            release_dirs(acquired)
             return [], status
-        taken.append(directory)
-    return taken, 0
+        acquired.append(directory)
+    return acquired, 0
 
 
-def leave_dirs(dirs: Iterable[SocketDir]) -> None:
+def release_dirs(dirs: Iterable[SocketDir]) -> None:
     """Remove socket directories."""
     for directory in dirs:
-        directory.leave()
+        directory.release()
 
 
 def check_private(folder: str) -> None:

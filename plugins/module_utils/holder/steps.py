@@ -14,7 +14,7 @@ from typing import Any
 
 from . import step as codes
 from .faults import keep, may_restart, read_end, sweep
-from .journal import Ends, Journal, remembered, set_logs_aside, step_events
+from .journal import Ends, Journal, latest_events, set_logs_aside, step_events
 from .records import StepRequest
 from .secret_values import resolve
 from .slurm_calls import NOT_YET_FREE, UNANSWERED, Listing, StepCalls
@@ -59,7 +59,7 @@ class Steps:
         self._before_failure = before_failure or (lambda record: None)
         self._finder: threading.Thread | None = None
         os.makedirs(os.path.join(run_dir, "logs", ".srun"), exist_ok=True)
-        self._remember()
+        self._recover()
 
     def close(self) -> None:
         """Start no further steps; every end is expected from here on."""
@@ -239,9 +239,9 @@ class Steps:
                     if step and step.client and step.state == "starting" and number_of(step_id) > step.newer_than:
                         self.note(step, "running", state="running", step_id=step_id, running_at=utc_now(), reason=None)
 
-    def _remember(self) -> None:
+    def _recover(self) -> None:
         """Read the steps of an earlier holder of this run directory from the journal."""
-        last = remembered(self.run_dir)
+        last = latest_events(self.run_dir)
         requeued = int(os.environ.get("SLURM_RESTART_COUNT") or 0) > 0
         lived = any(event.get("state") != "ended" for event in last.values())
         # Earlier steps do not run in a requeued job.

@@ -13,10 +13,8 @@ from collections.abc import Iterable
 from .slurm_calls import StepCalls
 from .step import TIERS, Step
 
-TERM_AGAIN_S, YOUNG_S = (
-    0.2,
-    15.0,
-)  # TERM is repeated after this time, to steps up to this age, if scancel reports that some did not get it
+# TERM is repeated after this time, to steps up to this age, if scancel reports that some did not get it.
+TERM_AGAIN_S, YOUNG_S = 0.2, 15.0
 KILL_AGAIN_S, GIVE_UP_S = 5.0, 60.0  # KILL is repeated; after GIVE_UP_S a step that does not end is left alone
 
 
@@ -44,7 +42,7 @@ class Stopper:
             for step in alive:
                 step.expected = True
             self.change.notify_all()
-        alive, heard = self._terminate(alive, give_up_s)
+        alive, delivered = self._terminate(alive, give_up_s)
         now = time.monotonic()
         due = {s: min(now + s.grace_s(grace_s), until) for s in alive}
         over, term_at = max(due.values(), default=now) + give_up_s, now + TERM_AGAIN_S
@@ -53,7 +51,7 @@ class Stopper:
                 alive, now = [s for s in alive if s.alive], time.monotonic()
                 late = [s for s in alive if due[s] <= now]
                 # A step whose task does not run yet cannot be signalled, and scancel does not report which one it was.
-                young = [s for s in alive if not heard and s not in late and now - s.made_at < YOUNG_S]
+                young = [s for s in alive if not delivered and s not in late and now - s.made_at < YOUNG_S]
                 due.update(dict.fromkeys(late, now + KILL_AGAIN_S))
                 if not alive or now > over:
                     return alive
@@ -61,18 +59,18 @@ class Stopper:
                     next_s = min([due[s] - now for s in alive] + ([term_at - now] if young else []))
                     self.change.wait(max(0.01, min(next_s, 1.0)))
             if young and term_at <= now:
-                heard, term_at = self._signal(young, "TERM"), time.monotonic() + TERM_AGAIN_S
+                delivered, term_at = self._signal(young, "TERM"), time.monotonic() + TERM_AGAIN_S
             self._signal([s for s in late if s.alive], "KILL")
 
     def _terminate(self, alive: list[Step], give_up_s: float) -> tuple[list[Step], bool | None]:
         """Send TERM, with retries while Slurm does not answer; return (running steps, the result of _signal)."""
-        heard, until = self._signal(alive, "TERM"), time.monotonic() + give_up_s
-        while heard is None and time.monotonic() < until:
+        delivered, until = self._signal(alive, "TERM"), time.monotonic() + give_up_s
+        while delivered is None and time.monotonic() < until:
             with self.change:
                 self.change.wait(1.0)
                 alive = [s for s in alive if s.alive]
-            heard = self._signal(alive, "TERM")
-        return alive, heard
+            delivered = self._signal(alive, "TERM")
+        return alive, delivered
 
     def _signal(self, steps: Iterable[Step], name: str) -> bool | None:
         """Signal the processes of the steps; False if some did not get it, None when Slurm did not answer."""

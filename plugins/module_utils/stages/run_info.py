@@ -15,7 +15,7 @@ from ..benchmarks import of_plan
 from ..entry import Context
 from ..holder import journal
 from ..holder.records import Answer, Event, JobEnd
-from ..holder.slurm_calls import STANDS_STILL, WAITING
+from ..holder.slurm_calls import SUSPENDED_STATES, WAITING
 from ..holder.step import PASSING, STATE_FIELDS, WITH_JOB
 from ..holder.tails import TAIL_BYTES, tail, tail_lines
 from ..json_types import Json, JsonObject
@@ -134,7 +134,7 @@ def _stage(found: Run, plan: Plan | None, steps: list[Event], points: list[JsonO
         return "unknown"
     if not found.job or not found.live:
         return "ended"
-    if found.job["state"] not in ("RUNNING", *STANDS_STILL):
+    if found.job["state"] not in ("RUNNING", *SUSPENDED_STATES):
         return "allocation"
     told = [match.group(1) for match in map(STAGE.match, played) if match]
     if told:  # from the output of a playbook inside the job
@@ -203,7 +203,7 @@ def text(status: JsonObject) -> str:
     """Return *status* as a few lines of text."""
     job, points = status["job"], status["points"]
     state = f"{job['state']}" + (f" ({job['reason']})" if job["reason"] not in (None, "None") else "")
-    stage = f"in its stage {status['stage']}" if job["state"] in STANDS_STILL else f"stage {status['stage']}"
+    stage = f"in its stage {status['stage']}" if job["state"] in SUSPENDED_STATES else f"stage {status['stage']}"
     lines = [f"job {job['id']} {job['name'] or ''}: {state}, {stage}"]
     if job["time_left_s"] is not None:
         lease = f", lease {status['lease_left_s']:.0f} s" if status["lease_left_s"] is not None else ""

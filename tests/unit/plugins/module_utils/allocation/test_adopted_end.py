@@ -90,7 +90,7 @@ def test_steps_without_a_holder_end_in_tiers_by_their_ids_and_nothing_else(slurm
     ]  # fmt: skip
     assert list(queue.queue) == ["8"]
     assert not (slurm.folder / ".secrets").exists()
-    last = journal.remembered(str(slurm.folder))
+    last = journal.latest_events(str(slurm.folder))
     assert {last[name]["state"] for name in OURS.values()} == {"ended"}
     assert {last[name]["expected"] for name in OURS.values()} == {True}
     assert absent(do)["changed"] is False

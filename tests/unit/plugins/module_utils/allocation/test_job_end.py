@@ -253,7 +253,7 @@ def test_a_job_is_requeued_though_a_node_cannot_be_left_out(program, tmp_path, m
     program("scontrol", "case $1 in update) exit 1;; esac\n")
     job = job_watch.Job("42", str(tmp_path), retries=1)
     assert job.requeue(["n9"]) == ""
-    assert job.not_left_out == ["n9"]
+    assert job.not_excluded == ["n9"]
 
 
 def tries(errors, **params):

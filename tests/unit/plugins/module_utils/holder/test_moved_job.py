@@ -32,7 +32,7 @@ def test_it_does_not_touch_the_steps_of_the_next_attempt(program, tmp_path, rest
     (run_dir / ".secrets" / "env.json").write_text("{}")
     (run_dir / "holder").mkdir()
     for name, text in driver.holder_files().items():
-        (run_dir / name).write_text(text.replace("LAST_WORDS_S = (30.0, 15.0)", "LAST_WORDS_S = (0.0, 0.0)"))
+        (run_dir / name).write_text(text.replace("ROLLUP_S = (30.0, 15.0)", "ROLLUP_S = (0.0, 0.0)"))
     play = {"argv": ["sleep", "60"], "env": {}, "cwd": str(tmp_path), "log": str(tmp_path / "log"), "keep": False}
     (run_dir / "play.json").write_text(json.dumps(dict(play, retries=1)))
     process = subprocess.Popen(

@@ -73,7 +73,7 @@ def test_a_term_for_all_processes_of_the_job_does_not_end_it(tmp_path):
     assert (tmp_path / "playbook.log").read_text() == "goes on\n"
 
 
-def test_it_may_say_its_last_words(tmp_path):
+def test_it_may_write_its_rollup(tmp_path):
     code = "import pathlib, time; time.sleep(0.5); pathlib.Path('rollup.json').write_text('{}'); raise SystemExit(2)"
     play, _told, _renewed = make(tmp_path, code)
     play.start()

@@ -143,10 +143,10 @@ def test_a_folder_that_goes_while_it_is_taken_is_made_again(tmp_path, monkeypatc
         lock(number, how)
 
     monkeypatch.setattr(fcntl, "flock", flock)
-    assert directory.take(True)
+    assert directory.acquire(True)
     assert len(turns) == 2
-    assert not socket_dir.SocketDir(directory.path).take(True)
-    directory.leave()
+    assert not socket_dir.SocketDir(directory.path).acquire(True)
+    directory.release()
     assert list(tmp_path.iterdir()) == []
     os.close(directory.lock)
 
@@ -155,5 +155,5 @@ def test_a_folder_of_another_user_is_left_alone(tmp_path):
     (tmp_path / "real").mkdir()
     (tmp_path / "srt").symlink_to(tmp_path / "real")
     with pytest.raises(SystemExit, match="belongs to another user"):
-        socket_dir.SocketDir(str(tmp_path / "srt" / "socket")).take(True)
+        socket_dir.SocketDir(str(tmp_path / "srt" / "socket")).acquire(True)
     assert (tmp_path / "real").exists()

@@ -166,7 +166,7 @@ class EndingJob:
         self.preempted, self.may_requeue = lambda: preempted, lambda: may
 
     @staticmethod
-    def words(code):
+    def reason_for(code):
         return REASONS[code]
 
 

@@ -30,22 +30,31 @@ LINE = "slurmstepd-n1: error: *** JOB 42 ON n1 CANCELLED AT 2026-11-22T02:18:41 
 def test_the_limit_is_named(program, tmp_path, shown):
     program("scontrol", f"echo '{shown} TimeLimit=00:01:00'\n")
     job = job_watch.Job("42", str(tmp_path))
-    assert (job.code_from_slurm(), job.words("time_limit")) == ("time_limit", "its time limit of 00:01:00 is reached")
+    assert (job.code_from_slurm(), job.reason_for("time_limit")) == (
+        "time_limit",
+        "its time limit of 00:01:00 is reached",
+    )
 
 
 def test_the_limit_is_known_when_slurm_is_no_longer_asked(program, tmp_path):
     program("scontrol", "echo 'JobState=RUNNING EndTime=2999-01-01T00:00:00 TimeLimit=01:00:00'\n")
     job = job_watch.Job("42", str(tmp_path))
-    assert job.first_look() is None
+    assert job.missed_end() is None
     (tmp_path / "slurm-42.out").write_text(LINE)
-    assert (job.code_in_output(), job.words("time_limit")) == ("time_limit", "its time limit of 01:00:00 is reached")
+    assert (job.code_in_output(), job.reason_for("time_limit")) == (
+        "time_limit",
+        "its time limit of 01:00:00 is reached",
+    )
 
 
 def test_a_signal_that_hits_the_question_too_is_not_an_answer(program, tmp_path):
     once = f"[ -e {tmp_path}/hit ] || {{ touch {tmp_path}/hit; kill -TERM $$; }}"
     program("scontrol", f"{once}; echo 'JobState=RUNNING EndTime=2000-01-01T00:00:00 TimeLimit=00:01:00'\n")
     job = job_watch.Job("42", str(tmp_path))
-    assert (job.code_from_slurm(), job.words("time_limit")) == ("time_limit", "its time limit of 00:01:00 is reached")
+    assert (job.code_from_slurm(), job.reason_for("time_limit")) == (
+        "time_limit",
+        "its time limit of 00:01:00 is reached",
+    )
 
 
 @pytest.mark.parametrize(
@@ -66,7 +75,7 @@ def test_a_signal_that_hits_the_question_too_is_not_an_answer(program, tmp_path)
 def test_what_happened_before_the_holder_could_hear_of_it_is_asked_for(program, fake, tmp_path, shown, code, why):
     program("scontrol", f"echo '{shown}'\n")
     fake.holder.job = job_watch.Job("42", str(tmp_path))
-    fake.holder.look_back()
+    fake.holder.check_missed_end()
     ending = {"code": code, "reason": f"signal 15: {why}"} if code else None
     assert fake.request("status")["ending"] == ending
 
