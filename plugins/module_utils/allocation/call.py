@@ -47,7 +47,7 @@ class Call:
         """Return the run directory of *job* below output_dir."""
         return script.run_dir(self.output_dir, job["id"])
 
-    def tell(self, note: str) -> None:
+    def note(self, note: str) -> None:
         """Record a note, and show it now."""
         self.notes.append(note)
         self.ctx.progress(note)

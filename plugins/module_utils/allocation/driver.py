@@ -161,7 +161,7 @@ class HolderDriver(Driver):
         except SlurmError:
             return False  # Slurm does not answer; this may be temporary
         if not any(slurm_calls.live(job["state"]) for job in found):
-            over = job_end.look(self.job_id, self.run_dir, self.nodes)
+            over = job_end.outcome(self.job_id, self.run_dir, self.nodes)
             raise JobOver(
                 f"Job {self.job_id} is over: {over['end']}. "
                 f"Its output: {os.path.join(self.run_dir, f'slurm-{self.job_id}.out')}",
@@ -223,7 +223,7 @@ def is_new_holder(known: Known | None, answer: Answer) -> bool:
     return known is not None and answer["instance_id"] != known["instance_id"]
 
 
-def stood_still(answer: Answer, begin: str = "", end: str = "9") -> float:
+def paused_s(answer: Answer, begin: str = "", end: str = "9") -> float:
     """Return for how many seconds a job was paused between two times (UTC), according to its holder's *answer*."""
     pauses = answer.get("pauses") or ()
     return sum(pause["s"] for pause in pauses if pause["to"] > begin and pause["from"] < end)
@@ -234,7 +234,7 @@ def age_s(answer: Answer, since: str | None) -> float:
     if not since:
         return 0.0
     since_at, now_at = (datetime.datetime.strptime(when, "%Y-%m-%dT%H:%M:%S.%fZ") for when in (since, answer["now"]))
-    return max(0.0, (now_at - since_at).total_seconds() - stood_still(answer, since))
+    return max(0.0, (now_at - since_at).total_seconds() - paused_s(answer, since))
 
 
 def holder_files() -> dict[str, str]:

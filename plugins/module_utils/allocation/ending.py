@@ -51,17 +51,17 @@ def end(call: Call, job: QueueEntry | None) -> None:
     call.actions.append("ended" if job["state"] in ("RUNNING", *slurm_calls.SUSPENDED_STATES) else "cancelled")
     if check_mode:
         return None
-    job, began = _awake(call, job), time.monotonic()
-    asked = job["state"] == "RUNNING" and _request_end(call, job)
-    if not asked:
+    job, began = _resumed(call, job), time.monotonic()
+    requested = job["state"] == "RUNNING" and _request_end(call, job)
+    if not requested:
         _cancel(job["id"])
-    return _see_gone(call, job, folder, began, asked)
+    return _see_gone(call, job, folder, began, requested)
 
 
-def _see_gone(call: Call, job: QueueEntry, folder: str, began: float, asked: bool = False) -> None:
+def _see_gone(call: Call, job: QueueEntry, folder: str, began: float, requested: bool = False) -> None:
     """Wait until the job has left the queue, then remove its secrets.
 
-    :param asked: its holder is ending it; it is cancelled if that takes too long.
+    :param requested: its holder is ending it; it is cancelled if that takes too long.
     """
     job_id, state, pause = job["id"], job["state"], 0.05
     late = began + call.end_timeout_s
@@ -73,9 +73,9 @@ def _see_gone(call: Call, job: QueueEntry, folder: str, began: float, asked: boo
             state = found[0]["state"]
             if job["state"] in slurm_calls.LEAVING and slurm_calls.live(state):  # it returns to the queue
                 return end(call, found[0])
-            if asked and time.monotonic() > late:
+            if requested and time.monotonic() > late:
                 commands.cancel(job_id)
-                asked = False
+                requested = False
         except SlurmError as error:  # slurmctld may be back later
             state = error.msg
         call.ctx.progress(f"job {job_id} is ending ({state})")
@@ -85,7 +85,7 @@ def _see_gone(call: Call, job: QueueEntry, folder: str, began: float, asked: boo
     raise SlurmError(f"Job {job_id} did not leave the queue ({state}). {remedy}")
 
 
-def _awake(call: Call, job: QueueEntry) -> QueueEntry:
+def _resumed(call: Call, job: QueueEntry) -> QueueEntry:
     """Return *job*, resumed if it was suspended: stopped steps can neither end in tiers nor clean up."""
     if job["state"] not in slurm_calls.SUSPENDED_STATES or call.ctx.check_mode:
         return job
@@ -100,7 +100,7 @@ def _awake(call: Call, job: QueueEntry) -> QueueEntry:
             why = f"it is still {job['state'].lower()} after {RESUMED_S:g} s"
         time.sleep(0.1)
     was = job["state"].lower()
-    call.tell(f"Job {job['id']} is {was} and could not be resumed for an orderly end: {why}")
+    call.note(f"Job {job['id']} is {was} and could not be resumed for an orderly end: {why}")
     return job
 
 
@@ -122,7 +122,7 @@ def _clear_up(call: Call) -> None:
     folder = script.run_dir(call.output_dir, job_id) if job_id else ""
     there = ownership.elsewhere(folder) if os.path.isdir(folder) else None
     if there:
-        call.tell(f"Job {job_id} was submitted to the cluster {there}. Run there; nothing was ended.")
+        call.note(f"Job {job_id} was submitted to the cluster {there}. Run there; nothing was ended.")
     else:
         for job in _completing(call, folder):
             _see_gone(call, job, ownership.recorded_run_dir(job) or folder, time.monotonic())
@@ -148,7 +148,7 @@ def _end_steps(call: Call, job: QueueEntry) -> None:
 
 def _end_adopted(call: Call, job: QueueEntry) -> None:
     """End the service in an adopted allocation, which stays with its owner."""
-    job, folder = _awake(call, job), call.run_dir(job)
+    job, folder = _resumed(call, job), call.run_dir(job)
     running = job["state"] == "RUNNING"
     if call.ctx.check_mode:
         ended = running and (adopted.answers(job, folder) or bool(adopted.orphans(job, folder)))
@@ -171,8 +171,8 @@ def _end_adopted(call: Call, job: QueueEntry) -> None:
 
 def _reason(call: Call) -> str:
     """Return in one line why the job ends and who requested it, for the record of the run."""
-    words = " ".join((call.reason or "").split()) or "its end was requested"
-    return f"{words} ({getpass.getuser()}@{socket.gethostname()})"
+    reason = " ".join((call.reason or "").split()) or "its end was requested"
+    return f"{reason} ({getpass.getuser()}@{socket.gethostname()})"
 
 
 def _request_end(call: Call, job: QueueEntry) -> bool:

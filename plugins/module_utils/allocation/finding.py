@@ -75,7 +75,7 @@ def only(call: Call, found: list[QueueEntry]) -> QueueEntry | None:
     return found[0] if found else None
 
 
-def at_home(call: Call, job: QueueEntry) -> QueueEntry | None:
+def with_its_directory(call: Call, job: QueueEntry) -> QueueEntry | None:
     """Return *job*, and make the call use its output directory; None if it is a foreign job with the same id.
 
     Error if that would mix two output directories: secrets, digests and earlier points belong to one, so a service is
@@ -90,7 +90,7 @@ def at_home(call: Call, job: QueueEntry) -> QueueEntry | None:
         if call.job_id and os.path.isdir(here):
             leave_alone(call, job)
             return None
-        return _follow(call, job, recorded)
+        return _use_its_directory(call, job, recorded)
     if call.state in ("running", QUERIED) or commands.held_by_user(job):
         raise Error(
             f"Job {job['id']} ({job['name']}) already exists and works in {job['work_dir']}, not in "
@@ -98,10 +98,10 @@ def at_home(call: Call, job: QueueEntry) -> QueueEntry | None:
             f"ansible-playbook playbooks/stop.yml -e run_dir={shlex.quote(recorded)}",
             run_dir=recorded,
         )
-    return _follow(call, job, recorded)
+    return _use_its_directory(call, job, recorded)
 
 
-def _follow(call: Call, job: QueueEntry, run_dir: str) -> QueueEntry:
+def _use_its_directory(call: Call, job: QueueEntry, run_dir: str) -> QueueEntry:
     call.output_dir = job["work_dir"]
     call.notes.append(f"Job {job['id']} works in {run_dir}.")
     return job
@@ -110,6 +110,6 @@ def _follow(call: Call, job: QueueEntry, run_dir: str) -> QueueEntry:
 def leave_alone(call: Call, job: QueueEntry) -> None:
     """Treat the run of the directory as ended: the job with its id is a foreign job."""
     folder = call.run_dir(job)
-    call.tell(f"{ownership.why_foreign(job)}, and the run of {folder} is over.")
+    call.note(f"{ownership.why_foreign(job)}, and the run of {folder} is over.")
     if not call.ctx.check_mode and not ownership.elsewhere(folder):
         forget(folder)

@@ -25,7 +25,7 @@ BEGIN_S = 300.0  # how long the first node may take to start: a prolog may check
 ROUND_S = 4.0
 
 
-def meet(
+def wait_for_holder(
     job: QueueEntry,
     folder: str,
     lease_s: float,
@@ -54,7 +54,7 @@ def meet(
             passed = time.monotonic() - began
             begun = os.path.exists(os.path.join(folder, "steps.jsonl"))  # the first file that a holder writes
             over = isinstance(error, driver.JobOver)
-            if over and job_end.look(job["id"], folder)["final"]:
+            if over and job_end.outcome(job["id"], folder)["final"]:
                 forget(folder)
             if over or passed > limit_s and (begun or not ours):
                 raise

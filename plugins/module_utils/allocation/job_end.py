@@ -36,7 +36,7 @@ SETTLED_S = 15.0  # how long to wait for the final state of a completing job; an
 
 
 class Outcome(TypedDict):
-    """What became of a job, see :func:`look`."""
+    """What became of a job, see :func:`outcome`."""
 
     end: str
     retryable: bool
@@ -44,7 +44,7 @@ class Outcome(TypedDict):
     final: bool
 
 
-class Talk(Protocol):
+class HolderRequests(Protocol):
     """A driver of the holder (see driver.Driver), as far as it is needed here."""
 
     job_id: str
@@ -53,7 +53,7 @@ class Talk(Protocol):
     def request(self, op: str, timeout_s: float | None = None) -> Answer: ...
 
 
-def look(job_id: str | int, run_dir: str, names: Iterable[str] = ()) -> Outcome:
+def outcome(job_id: str | int, run_dir: str, names: Iterable[str] = ()) -> Outcome:
     """Return ``{end: text, retryable: bool, bad_nodes: [name], final: bool}`` of a job that is over, or completing.
 
     A cancelled job is not retryable, because a user requested it, unless Slurm cancelled it for a failed node, as after
@@ -66,7 +66,7 @@ def look(job_id: str | int, run_dir: str, names: Iterable[str] = ()) -> Outcome:
     state, reason, first = (fields.get(key, "") for key in ("JobState", "Reason", "BatchHost"))
     end = commands.end_text(fields)
     written = written_end(run_dir)
-    ended = code or written and written["code"]  # the output may lack what the holder heard from Slurm
+    ended = code or written and written["code"]  # the output may lack what the holder learned from Slurm
     why = REASONS[code] if code else written and written["reason"]
     if why and state not in LOST_STATES:  # it is completing without a final state, or has only failed
         end = f"{why}; {end}"
@@ -120,7 +120,7 @@ def _node(name: str, state: str, why: str, down: bool) -> str:
 
 def raise_over(job_id: str, run_dir: str) -> NoReturn:
     """Raise the Error with the reason why a job ended before it was used; SlurmError if it may not be over."""
-    log, found = os.path.join(run_dir, f"slurm-{job_id}.out"), look(job_id, run_dir)
+    log, found = os.path.join(run_dir, f"slurm-{job_id}.out"), outcome(job_id, run_dir)
     state = "" if found["final"] else commands.show_job(job_id).get("JobState")
     if slurm_calls.live(state):  # it was requeued meanwhile, or squeue does not list it
         raise SlurmError(f"Job {job_id} is not over: it is {state} according to scontrol. scancel {job_id} ends it.")
@@ -135,7 +135,7 @@ def raise_over(job_id: str, run_dir: str) -> NoReturn:
     )
 
 
-def ending_error(talk: Talk, ending: JobEnd, **evidence: Json) -> Error:
+def ending_error(talk: HolderRequests, ending: JobEnd, **evidence: Json) -> Error:
     """Return the Error with the reason why the job of the driver *talk* is ending.
 
     :param ending: the holder's answer, ``{code, reason}``.
@@ -149,9 +149,9 @@ def ending_error(talk: Talk, ending: JobEnd, **evidence: Json) -> Error:
             break
     reason, retryable = ending["reason"], ending["code"] in TAKEN_AWAY
     bad_nodes: list[str] = []
-    if ending["code"] == SIGNAL:  # the holder could not learn why, or nobody hears it any more
+    if ending["code"] == SIGNAL:  # the holder could not learn why, or it no longer answers
         with contextlib.suppress(SlurmError):
-            found = look(talk.job_id, talk.run_dir, getattr(talk, "nodes", ()))
+            found = outcome(talk.job_id, talk.run_dir, getattr(talk, "nodes", ()))
             reason = found["end"] if found["end"].startswith(reason) else f"{reason}: {found['end']}"
             retryable, bad_nodes = found["retryable"], found["bad_nodes"]
     known = dict(evidence, retryable=retryable, bad_nodes=bad_nodes)

@@ -42,7 +42,7 @@ def job_id_of(run_dir: str) -> str:
     return os.path.basename(run_dir.rstrip("/")).partition(".")[0]
 
 
-def marks(job: QueueEntry) -> dict[str, str | None]:
+def identity(job: QueueEntry) -> dict[str, str | None]:
     """Return the record for ID.json that distinguishes this job from others with its id."""
     return {SUBMITTED: job.get("submitted_at") or None, CLUSTER: commands.cluster()}
 

@@ -16,7 +16,7 @@ from ..slurm.commands import QueueEntry
 from . import detached, driver
 
 
-def persist(attempt: Callable[[JsonObject], JsonObject], params: JsonObject, ctx: Context) -> JsonObject:
+def with_retries(attempt: Callable[[JsonObject], JsonObject], params: JsonObject, ctx: Context) -> JsonObject:
     """Return the result of ``attempt(params)``, called again if Slurm ends the job before it is used.
 
     ``params["retries"]`` limits the retries; failed nodes are excluded. The result has ``retried``, their number, and

@@ -28,7 +28,7 @@ ARGUMENT_SPEC = {
     "extra_vars": {"type": "bool", "default": False},  # used by the action, which passes on what it found in them
 }
 ANSWERS = ("RUNNING", "STOPPED")  # states in which a holder may answer; its steps may be stopped without it
-HEARD_S = 15.0  # time limit for the holder's answer
+ANSWER_S = 15.0  # time limit for the holder's answer
 
 
 class Run:
@@ -90,7 +90,7 @@ class Run:
             return None
         try:
             talk = driver.connect(self.job_id, self.run_dir, nodes[0], patience_s=0.0)
-            return talk.request("status", renew=False, timeout_s=HEARD_S)
+            return talk.request("status", renew=False, timeout_s=ANSWER_S)
         except Error:
             return None
 

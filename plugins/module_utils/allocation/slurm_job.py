@@ -39,7 +39,7 @@ CHANGING = ("submitted", "released", "adopted", "ended", "cancelled", "requeued"
 def run(params: JsonObject, ctx: Context) -> JsonObject:
     """Bring the allocation to the wanted state; see the module's documentation for parameters and result."""
     began = time.monotonic()
-    result = requeue.persist(lambda params: _once(Call(params, ctx)), params, ctx)
+    result = requeue.with_retries(lambda params: _once(Call(params, ctx)), params, ctx)
     result["duration_s"] = round(time.monotonic() - began, 3)
     return result
 
@@ -47,7 +47,7 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
 def _once(call: Call) -> JsonObject:
     """Return the result of one try."""
     found = finding.find(call)
-    found = finding.at_home(call, found) if found else None
+    found = finding.with_its_directory(call, found) if found else None
     if call.state == "absent":
         ending.end(call, found)
         found = None
@@ -86,7 +86,7 @@ def _ensure(call: Call, found: QueueEntry | None) -> QueueEntry:
 
 def _submit(call: Call) -> QueueEntry:
     job = submission.submit(call)
-    return finding.at_home(call, job) or job
+    return finding.with_its_directory(call, job) or job
 
 
 def _result(call: Call, found: QueueEntry | None) -> JsonObject:

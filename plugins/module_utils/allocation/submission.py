@@ -109,7 +109,7 @@ def write_run_dir(call: Call, job: QueueEntry, more: Mapping[str, str]) -> None:
     """Write the files of the run directory, *more* (``{path: text}``) included."""
     job_id, folder = job["id"], call.run_dir(job)
     name = job.get("name") or call.allocation["name"]
-    about = dict(call.metadata, job_id=job_id, job_name=name, generated_at=utc_now(), **ownership.marks(job))
+    about = dict(call.metadata, job_id=job_id, job_name=name, generated_at=utc_now(), **ownership.identity(job))
     files = dict(driver.holder_files(), **more, **{f"{job_id}.json": json.dumps(about, indent=2) + "\n"})
     if call.config_text is not None:
         files["config.yaml"] = call.config_text

@@ -47,7 +47,7 @@ def wait_until_running(call: Call, job_id: str) -> QueueEntry:
             raise Error("The controller has ended.")
         time.sleep(min(pause, max(0.0, until - time.monotonic())))
         pause = min(2.0, pause * 1.5)
-    _meet_holder(call, job, max(10.0, min(60.0, until - time.monotonic())))
+    _handshake(call, job, max(10.0, min(60.0, until - time.monotonic())))
     return job
 
 
@@ -78,7 +78,7 @@ def _give_up(call: Call, job: QueueEntry) -> None:
     )
 
 
-def _meet_holder(call: Call, job: QueueEntry, limit_s: float) -> None:
+def _handshake(call: Call, job: QueueEntry, limit_s: float) -> None:
     """See that the holder answers, with the wanted lease; start one if it is an adopted allocation without any."""
     folder, client, ours = call.run_dir(job), None, job["comment"].startswith(script.TAG)
     if not ours and adopted.lacks_holder(job, folder, call.ctx):
@@ -89,7 +89,7 @@ def _meet_holder(call: Call, job: QueueEntry, limit_s: float) -> None:
         client = adopted.start_holder(job, folder, call.lease_s)
         call.actions.append("adopted")
         call.notes.append(adopted.in_words(job))
-    handshake.meet(job, folder, call.lease_s, limit_s, ours, call.ctx, client)
+    handshake.wait_for_holder(job, folder, call.lease_s, limit_s, ours, call.ctx, client)
 
 
 def _hint(job: QueueEntry) -> str:

@@ -15,7 +15,7 @@ def slurm_conf(settings: Settings, folder: str, run_folder: str, user: str) -> s
     """Return slurm.conf.
 
     batch_sched_delay=0 makes a batch job begin 0.6 s after sbatch instead of 2.7 s. MinJobAge is long
-    because without accounting an ended job can be asked about only while slurmctld remembers it.
+    because without accounting an ended job can be looked up only while slurmctld remembers it.
 
     :param folder: the sandbox directory. :param run_folder: a short directory for sockets.
     """

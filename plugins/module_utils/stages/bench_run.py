@@ -110,7 +110,7 @@ def _measure(session: Session, point: PlanPoint, params: JsonObject) -> JsonObje
         raise step_error(session.dead(), session.plan["run_dir"], f"before {point['label']} was measured")
     measurement = Measurement(session, point, params)
     if not measurement.begun:
-        _see_to_the_service(session, tell_s=1.0)
+        _see_to_the_service(session, quiet_s=1.0)
     verdict = measurement.run()
     if not verdict["valid"] and measurement.restarts and not session.dead():
         why = f" ({'; '.join(verdict['reasons'])})"
@@ -124,7 +124,7 @@ def _measure(session: Session, point: PlanPoint, params: JsonObject) -> JsonObje
     return _record(session.plan, point, measurement.action, verdict)
 
 
-def _see_to_the_service(session: Session, tell_s: float = 0.0) -> None:
+def _see_to_the_service(session: Session, quiet_s: float = 0.0) -> None:
     """Return once the running service is the planned one, and complete; Error if it is another one."""
     plan, wrong = session.plan, session.unplanned()
     if wrong:
@@ -137,8 +137,8 @@ def _see_to_the_service(session: Session, tell_s: float = 0.0) -> None:
         held_s = max(check["listing"]["kept_s"] if check.get("listing") else 0.0 for check in plan["checks"])
         whole_s = plan["health_timeout_s"]
         whole_s = whole_s if session.may_load() else min(STILL_WHOLE_S + held_s, whole_s)
-        health_wait.wait_for(session.talk, plan, plan["checks"], whole_s, 5.0, session.ctx, tell_s)
-    session.seen_whole = True
+        health_wait.wait_for(session.talk, plan, plan["checks"], whole_s, 5.0, session.ctx, quiet_s)
+    session.seen_healthy = True
 
 
 def _planned(plan: Plan, points: Sequence[PlanPoint], force: bool, ctx: Context) -> JsonObject:

@@ -41,8 +41,8 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
     """
     shown, rows, stamp = [], [], time.strftime("%Y%m%d_%H%M%S")
     origins = params["origins"] or [{}] * len(params["jobs"])
-    for job, places in zip(params["jobs"], origins):
-        rehearsal = Rehearsal(job, places, params)
+    for job, job_origins in zip(params["jobs"], origins):
+        rehearsal = Rehearsal(job, job_origins, params)
         path = None
         if not ctx.check_mode:
             path = free_folder(os.path.abspath(params["path"]), job["name"], stamp)

@@ -43,12 +43,12 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
 
 
 def wait_for(
-    talk: Driver, plan: Plan, checks: list[Check], timeout_s: float, slice_s: float, ctx: Context, tell_s: float = 0.0
+    talk: Driver, plan: Plan, checks: list[Check], timeout_s: float, slice_s: float, ctx: Context, quiet_s: float = 0.0
 ) -> JsonObject:
     """Return {changed, checks, completed, elapsed_s} once all *checks* are done.
 
     :param talk: driver of the job's holder.
-    :param tell_s: a shorter wait prints no line at its end.
+    :param quiet_s: a shorter wait prints no line at its end.
     """
     began, began_at, allowed_s = time.monotonic(), utc_now(), timeout_s
     guard = [step["name"] for step in plan["steps"] if step.get("critical")]
@@ -66,7 +66,7 @@ def wait_for(
             known=known,
         )
         records, known = answer["checks"], driver.known_of(answer)
-        allowed_s = timeout_s + driver.stood_still(answer, began_at)  # a suspended worker does not load
+        allowed_s = timeout_s + driver.paused_s(answer, began_at)  # a suspended worker does not load
         gone = losses(answer["steps"], plan)
         if gone.keys() - lost.keys():  # check the service again, without lost steps that are not critical
             lost.update(gone)
@@ -86,7 +86,7 @@ def wait_for(
             error.evidence.update(outcome)
             raise error
         if answer["completed"]:
-            if outcome["elapsed_s"] >= tell_s:
+            if outcome["elapsed_s"] >= quiet_s:
                 ctx.progress(f"{len(records)}/{len(records)} ready after {outcome['elapsed_s']:.1f} s")
             return dict(outcome, changed=False)
         if answer["ending"]:
@@ -140,8 +140,8 @@ def first_step(check: Check) -> str | None:
 def nodes_of(checks: Iterable[Check], plan: Plan) -> dict[str, str]:
     """Return {name of a check: the first node of the step that answers it}."""
     nodes = {step["name"]: step["nodes"][0] for step in plan["steps"]}
-    asked = {check["name"]: first_step(check) for check in checks}
-    return {name: nodes[step] for name, step in asked.items() if step in nodes}
+    steps = {check["name"]: first_step(check) for check in checks}
+    return {name: nodes[step] for name, step in steps.items() if step in nodes}
 
 
 def waiting_line(records: Sequence[CheckRecord], where: Mapping[str, str] | None = None) -> str:

@@ -9,7 +9,7 @@ import contextlib
 import os
 import time
 
-from ..allocation.driver import age_s, stood_still
+from ..allocation.driver import age_s, paused_s
 from ..benchmarks import of_plan
 from ..benchmarks.base import FAILED, Progress
 from ..failures import Error
@@ -48,7 +48,7 @@ class Measurement:
         self._seen: object = None
         self._seen_at = time.monotonic()
         self._attempt = self._last_attempt()  # a later one is not of the past, which ``force`` leaves out
-        self._stood_told = False  # whether it was stopped because the job stood still
+        self._pause_reported = False  # whether it was stopped because the job was paused
         self.action, self.restarts = "measured", False
 
     def run(self) -> Verdict:
@@ -57,15 +57,13 @@ class Measurement:
         if kept:
             return kept
         while True:
-            self._stood_told = False
+            self._pause_reported = False
             stopped = self._watch()
             attempt, verdict = self._last_attempt(), self._evaluate(stopped)
             if self._last_attempt() == attempt:
                 break
-            self.action, self.restarts = (
-                "attached",
-                False,
-            )  # another controller measures it again, and that attempt counts
+            # Another controller measures it again, and that attempt counts.
+            self.action, self.restarts = "attached", False
         if self._ours():  # otherwise the files now belong to another measurement
             write_verdict(self._result, verdict)
         return verdict
@@ -143,12 +141,12 @@ class Measurement:
                 left_s = float(self._point["deadline_s"]) - age_s(self._session.answer, self._record["started_at"])
                 slice_s, until = FIRST_SLICE_S, time.monotonic() + left_s
             dead = self._session.dead()
-            stood = None if dead else self._stood_still()
-            reason = stood or self._too_long(until)
+            pause = None if dead else self._pause()
+            reason = pause or self._too_long(until)
             if dead:
                 reason = f"it was stopped because {', '.join(record['name'] for record in dead)} ended"
             if reason:
-                self._stood_told = bool(stood)
+                self._pause_reported = bool(pause)
                 self._session.ask("stop", names=[self._name])
                 return reason
             self._session.wait(self._name, max(0.05, min(slice_s, until - time.monotonic())))
@@ -179,10 +177,10 @@ class Measurement:
         limit = self._point.get("stall_timeout_s")
         return limit + self._benchmark.stall_margin_s if limit else 0
 
-    def _stood_still(self) -> str | None:
+    def _pause(self) -> str | None:
         """Return why the point is not representative if its job was paused meanwhile, else None."""
         begin, end = self._record["started_at"] or "", self._record["ended_at"] or "9"
-        seconds = stood_still(self._session.answer, begin, end)
+        seconds = paused_s(self._session.answer, begin, end)
         if not seconds:
             return None
         self.restarts = True
@@ -194,10 +192,10 @@ class Measurement:
     def _evaluate(self, stopped: str | None) -> Verdict:
         """Return the verdict from the files, the end of the step, and the events of the service."""
         record = self._record
-        reasons, raw, sealed = self._what_came(stopped)
+        reasons, raw, sealed = self._outcome(stopped)
         critical, allowed = self._service_gaps(record)
-        stood = self._stood_still()
-        reasons += [stood] if stood and not self._stood_told else []
+        pause = self._pause()
+        reasons += [pause] if pause and not self._pause_reported else []
         if reasons:  # a step whose client was lost may be ending
             critical += self._suspects()
             critical += self._silent()
@@ -210,7 +208,7 @@ class Measurement:
             verdict = make_verdict(self._point, reasons + critical, figures, None, times)
         return {**verdict, "service_gaps": allowed} if allowed else verdict
 
-    def _what_came(self, stopped: str | None) -> tuple[list[str], JsonObject | None, str | None]:
+    def _outcome(self, stopped: str | None) -> tuple[list[str], JsonObject | None, str | None]:
         """Return (reasons, content of the result or partial result, path of the result if complete)."""
         benchmark, expect, share = self._benchmark, self._point["expect"], self._params["min_completed"]
         if self._record["exit_code"] == 0 and not stopped:

@@ -130,7 +130,7 @@ def _records(talk: Driver, until: float, ctx: Context) -> dict[str, StepRecord]:
     Each controller runs its own preflight: its table has its questions, and what it may clean. After *until* (monotonic
     seconds) the other's step is ended: its controller has gone, or would have ended it.
     """
-    answer, told = talk.request("status"), False
+    answer, reported = talk.request("status"), False
     while True:
         records = {record["name"]: record for record in answer["steps"]}
         others = [one["name"] for one in records.values() if one["tier"] == NAME and one["state"] != "ended"]
@@ -142,9 +142,9 @@ def _records(talk: Driver, until: float, ctx: Context) -> dict[str, StepRecord]:
         if left_s <= 0:
             answer = talk.request("stop", names=others)
             return {record["name"]: record for record in answer["steps"]}
-        if not told:
+        if not reported:
             ctx.progress("another controller checks the nodes; waiting for it")
-            told = True
+            reported = True
         answer = talk.request("wait", watch=others, guard=[], slice_s=min(2.0, max(0.1, left_s)))
 
 

@@ -48,11 +48,11 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
         rollup = before
     changed = rollup is not before or not os.path.exists(csv_path)
     table = tables.table_text(rollup, dry=ctx.check_mode, coming=coming)
-    places = f"rollup: {path}\nlogs:   {os.path.join(plan['run_dir'], 'logs')}"
+    paths = f"rollup: {path}\nlogs:   {os.path.join(plan['run_dir'], 'logs')}"
     if changed and not ctx.check_mode:
         write_text_atomic(path, json.dumps(rollup, indent=2) + "\n")
         write_text_atomic(csv_path, tables.csv_text(rollup))
-        write_text_atomic(text_path, f"{table}\n{places}\n")
+        write_text_atomic(text_path, f"{table}\n{paths}\n")
     open_yet = ctx.check_mode and tables.unmeasured(rollup)
     result = {
         "changed": changed,
@@ -65,7 +65,7 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
         "chosen_valid": None if open_yet else not chosen_reasons(rollup),
         "chosen_reasons": chosen_reasons(rollup),
         "left_out": rollup["left_out"],
-        "table": table if ctx.check_mode else f"{table}\n{places}",
+        "table": table if ctx.check_mode else f"{table}\n{paths}",
     }
     if ctx.diff:
         old = tables.table_text(before)

@@ -40,35 +40,35 @@ def gaps_between(
     :param ends: the ends recorded by the holder, each ``{name, attempt, digest, from, to, reason, ...}``.
     """
     found = ServiceGaps()
-    lives: dict[str, dict[int, JsonObject]] = {}
+    attempts: dict[str, dict[int, JsonObject]] = {}
     for one in ends:
-        lives.setdefault(one["name"], {})[one["attempt"]] = one
+        attempts.setdefault(one["name"], {})[one["attempt"]] = one
     for step in steps:
-        its, record = lives.get(step["name"], {}), records.get(step["name"])
+        by_number, record = attempts.get(step["name"], {}), records.get(step["name"])
         if record:
             to = record["ended_at"] if record["state"] == "ended" else None
-            its[record["attempt"]] = dict(record, to=to, **{"from": record["started_at"]})
-        told, other = _of_one(step, [its[attempt] for attempt in sorted(its)], begin, end)
-        (found.critical if step.get("critical", True) else found.allowed).extend(told)
-        found.critical += other
-        if told or other:
+            by_number[record["attempt"]] = dict(record, to=to, **{"from": record["started_at"]})
+        gaps, differences = _of_one(step, [by_number[number] for number in sorted(by_number)], begin, end)
+        (found.critical if step.get("critical", True) else found.allowed).extend(gaps)
+        found.critical += differences
+        if gaps or differences:
             found.steps.append(step["name"])
     return found
 
 
-def _of_one(step: Step, lives: list[JsonObject], begin: str, end: str) -> tuple[list[str], list[str]]:
-    """Return (gaps of one step, its differences from the plan); *lives* are its attempts, "to" None: running."""
+def _of_one(step: Step, attempts: list[JsonObject], begin: str, end: str) -> tuple[list[str], list[str]]:
+    """Return (gaps of one step, its differences from the plan); "to" of *attempts* is None for one that runs."""
     name = step["name"]
-    present = [one for one in lives if one["from"] and one["from"] <= end and (one["to"] or "9") >= begin]
+    present = [one for one in attempts if one["from"] and one["from"] <= end and (one["to"] or "9") >= begin]
     if not present:
-        why = next((one["reason"] for one in reversed(lives) if one["to"] and one["to"] <= end), None)
+        why = next((one["reason"] for one in reversed(attempts) if one["to"] and one["to"] <= end), None)
         return [f"{name} was not running" + (f": {why}" if why else "")], []
-    told, other = [], []
+    gaps, differences = [], []
     for one in present:
         if one["digest"] != step["digest"]:
-            other = [f"{name} does not match the plan: it has other options"]
+            differences = [f"{name} does not match the plan: it has other options"]
         if one["from"] >= begin:
-            told.append(f"{name} was restarted during the measurement")
+            gaps.append(f"{name} was restarted during the measurement")
         if one["to"] and one["to"] <= end:
-            told.append(f"{name} ended during the measurement: {one['reason']}")
-    return told, other
+            gaps.append(f"{name} ended during the measurement: {one['reason']}")
+    return gaps, differences

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 import uuid
 
-from ..allocation.driver import Driver, is_new_holder, known_of, stood_still
+from ..allocation.driver import Driver, is_new_holder, known_of, paused_s
 from ..allocation.job_end import ending_error
 from ..entry import Context
 from ..failures import Error
@@ -16,26 +16,26 @@ from ..holder.records import Answer, CheckRecord, Known, StepRecord
 from ..json_types import Json, JsonObject
 from ..plan_file import Plan, PlanPoint
 
-LOOK_S = 8.0  # how long parts of the service may take to answer when a point is not valid
+ANSWER_S = 8.0  # how long parts of the service may take to answer when a point is not valid
 
 
 class Session:
     """The conversation with the job's holder; knows the latest record of every step.
 
     :param talk: driver of the holder.
-    :ivar seen_whole: whether the service has been healthy in this conversation.
+    :ivar seen_healthy: whether the service has been healthy in this conversation.
     """
 
     def __init__(self, plan: Plan, talk: Driver, ctx: Context) -> None:
         self.plan, self.ctx = plan, ctx
         self.records: dict[str, StepRecord] = {}
-        self.talk, self.seen_whole = talk, False
+        self.talk, self.seen_healthy = talk, False
         self._known: Known | None = None
         self._guard = [step["name"] for step in plan["steps"] if step.get("critical")]
         self.answer: Answer = self.ask("status")
 
     def ask(self, op: str, **fields: Json) -> Answer:
-        """Return the holder's answer; Error when nobody waits for ours any more or the job ends."""
+        """Return the holder's answer; Error if the controller has ended, or if the job is ending."""
         if not self.ctx.controller_alive():
             raise Error("The controller has ended. The measurement continues; the next run attaches to it.")
         answer = self.talk.request(op, known=self._known, **fields)
@@ -72,44 +72,44 @@ class Session:
 
     def silent(self) -> list[str]:
         """Return what parts of the service do not answer now, such as ``decode_1 on node003 (timed out)``."""
-        # Whom a list names does not matter here.
+        # Which parts a list names does not matter here.
         checks: list[JsonObject] = [
             {**check, "listing": None} for check in self.plan.get("checks") or () if not check.get("after")
         ]
         nodes = {step["name"]: step["nodes"][0] for step in self.plan["steps"]}
-        wait_id, until = uuid.uuid4().hex, time.monotonic() + LOOK_S
-        told: list[CheckRecord] = []
+        wait_id, until = uuid.uuid4().hex, time.monotonic() + ANSWER_S
+        answers: list[CheckRecord] = []
         while checks and time.monotonic() < until:
-            told = self.ask("wait", wait_id=wait_id, checks=checks, guard=[], slice_s=1.0)["checks"]
-            if all(one["done"] or one["last_error"] for one in told):
+            answers = self.ask("wait", wait_id=wait_id, checks=checks, guard=[], slice_s=1.0)["checks"]
+            if all(one["done"] or one["last_error"] for one in answers):
                 break
         where = {check["name"]: nodes.get((check.get("steps") or [None])[0]) for check in checks}
         return [
             f"{one['name']} on {where[one['name']]} ({one['last_error'] or 'no answer'})"
-            for one in told
+            for one in answers
             if not one["done"]
         ]
 
     def unplanned(self) -> list[str]:
         """Return how the service that runs is not the planned one, such as ``decode_1 does not run``."""
-        told = []
+        differences = []
         for step in self.plan["steps"]:
             record = self.records.get(step["name"])
             if record and record["state"] != "ended":
                 same = record["digest"] == step["digest"]
-                told += [] if same else [f"{step['name']} was started with other options or on other nodes"]
+                differences += [] if same else [f"{step['name']} was started with other options or on other nodes"]
             elif step.get("critical"):
-                told.append(f"{step['name']} does not run")
-        return told
+                differences.append(f"{step['name']} does not run")
+        return differences
 
     def may_load(self) -> bool:
         """Return whether parts of the service may be loading now: nobody has seen it healthy, or they start again."""
-        return not self.seen_whole or any(step.get("restarts") for step in self.plan["steps"])
+        return not self.seen_healthy or any(step.get("restarts") for step in self.plan["steps"])
 
     def meanwhile(self, point: PlanPoint) -> str:
-        """Say what was going on when a part of the service ended in a point: the job may have stood still."""
+        """Return what happened when a part of the service ended in a point: the job may have been paused."""
         record, doing = self.records.get(point["step"]["name"]), f"while {point['label']} was measured"
-        seconds = stood_still(self.answer, record["started_at"] or "") if record else 0
+        seconds = paused_s(self.answer, record["started_at"] or "") if record else 0
         return f"{doing} and the job had been paused for {seconds:.0f} s" if seconds else doing
 
     def dead(self) -> list[StepRecord]:

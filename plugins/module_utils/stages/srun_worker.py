@@ -113,7 +113,7 @@ class _Stage:
     def start(self) -> JsonObject:
         """Start steps that do not run as planned, keep the others, and wait until all are running and ready."""
         restart = self.params["state"] == "restarted"
-        asks = [srun.start_request(step, self.job_id, self.run_dir) for step in self.steps]
+        requests = [srun.start_request(step, self.job_id, self.run_dir) for step in self.steps]
         if self.planned:
             records = {r["name"]: r for r in self._records()}
             leftover = self._leftover(records.values())
@@ -124,18 +124,18 @@ class _Stage:
             return self._result({}, {}, [])
         known = self.driver.request("status")["steps"]
         stale = self._stale({r["name"]: r for r in known})
-        for ask in asks:
-            ask["restart"] = ask["name"] in stale
+        for request in requests:
+            request["restart"] = request["name"] in stale
         if stale:
             self.ctx.progress(f"restarted after the steps that they need: {', '.join(sorted(stale))}")
         leftover = self._leftover(known)
         if leftover:
             self.driver.request("stop", names=[r["name"] for r in leftover])
-        if not asks:
+        if not requests:
             return self._result({}, {}, leftover)
         until = time.monotonic() + self.params["wait_timeout_s"]
         answer = self.driver.request(
-            "start", steps=asks, restart=restart, wait_s=min(20.0, self.params["wait_timeout_s"])
+            "start", steps=requests, restart=restart, wait_s=min(20.0, self.params["wait_timeout_s"])
         )
         actions = {a["name"]: a["action"] for a in answer["actions"]}
         records = self._wait_until_running(answer, until)
@@ -157,7 +157,7 @@ class _Stage:
                 f"{len(names) - len(waiting)}/{len(names)} running, waiting for {waiting[0]}"
                 + (f": {records[waiting[0]]['reason']}" if records[waiting[0]]["reason"] else "")
             )
-            self._go_on(until, f"{', '.join(waiting[:5])} did not start in {self.params['wait_timeout_s']:g} s.")
+            self._check_time(until, f"{', '.join(waiting[:5])} did not start in {self.params['wait_timeout_s']:g} s.")
             self.driver.request("wait", watch=names, guard=[], slice_s=1.0)
             answer = self.driver.request("status")
 
@@ -178,13 +178,13 @@ class _Stage:
             if answer["completed"]:
                 return
             self.ctx.progress(waiting_line(answer["checks"]))
-            self._go_on(
+            self._check_time(
                 until,
                 waiting_line(answer["checks"]) + f", after {self.params['wait_timeout_s']:g} s.",
                 checks=answer["checks"],
             )
 
-    def _go_on(self, until: float, msg: str, **evidence: Json) -> None:
+    def _check_time(self, until: float, msg: str, **evidence: Json) -> None:
         if not self.ctx.controller_alive():
             raise Error("The controller has ended.")
         if time.monotonic() >= until:

@@ -26,10 +26,10 @@ ARGUMENT_SPEC = dict(
     timeout_s={"type": "float", "default": 0.0},
 )
 PLAYBOOK, JOB = "playbook", "job"  # logs that do not belong to a step
-LOOK_S = 2.0  # how often to check whether the step is still running
+CHECK_S = 2.0  # how often to check whether the step is still running
 
 # How far a log was shown: the inode of the file, None without one, and bytes of it.
-Place = tuple[Optional[int], int]
+Position = tuple[Optional[int], int]
 
 
 def run(params: JsonObject, ctx: Context) -> JsonObject:
@@ -77,18 +77,18 @@ def _state(found: Run, name: str) -> str | None:
 
 def _follow(found: Run, name: str, paths: list[str], params: JsonObject, ctx: Context) -> None:
     """Show the last lines and then new ones until the step has ended, or the time limit."""
-    places = {path: _start(path, params["lines"]) for path in paths}
+    positions = {path: _start(path, params["lines"]) for path in paths}
     rest = dict.fromkeys(paths, "")
     until = time.monotonic() + (params["timeout_s"] or float("inf"))
     ended, looked = False, 0.0
     while True:
         fresh = False
         for path in paths:
-            fresh = _show_new(path, places, rest, len(paths) > 1, ctx) or fresh
+            fresh = _show_new(path, positions, rest, len(paths) > 1, ctx) or fresh
         if not fresh:
             if ended or time.monotonic() >= until or not ctx.controller_alive():
                 break
-            if time.monotonic() - looked >= LOOK_S:
+            if time.monotonic() - looked >= CHECK_S:
                 looked = time.monotonic()
                 ended = _over(found, name)
                 continue
@@ -109,7 +109,7 @@ def _over(found: Run, name: str) -> bool:
     return _state(found, name) == "ended"
 
 
-def _start(path: str, lines: int) -> Place:
+def _start(path: str, lines: int) -> Position:
     """Return (inode, None without a file; offset in bytes) of the start of the last *lines* lines of a file."""
     try:
         with open(path, "rb") as stream:
@@ -124,18 +124,18 @@ def _start(path: str, lines: int) -> Place:
     return inode, first + len(content) - len(kept)
 
 
-def _show_new(path: str, places: dict[str, Place], rest: dict[str, str], several: bool, ctx: Context) -> bool:
-    inode, place = places[path]
+def _show_new(path: str, positions: dict[str, Position], rest: dict[str, str], several: bool, ctx: Context) -> bool:
+    inode, offset = positions[path]
     try:
         with open(path, "rb") as stream:
             now = os.fstat(stream.fileno())
-            if now.st_ino != inode or now.st_size < place:  # a new step attempt: the log of the last one was set aside
-                place = 0
-            stream.seek(place)
+            if now.st_ino != inode or now.st_size < offset:  # a new step attempt: the log of the last one was set aside
+                offset = 0
+            stream.seek(offset)
             content = stream.read(1 << 20)
     except OSError:
         return False
-    places[path] = now.st_ino, place + len(content)
+    positions[path] = now.st_ino, offset + len(content)
     *complete, rest[path] = (rest[path] + content.decode(errors="replace")).split("\n")
     for line in complete:
         ctx.show(f"{os.path.basename(path).split('_')[0]}: {line}" if several else line)

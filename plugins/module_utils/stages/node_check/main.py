@@ -57,7 +57,7 @@ class Report(TypedDict):
     stale: list[str]
 
 
-def taken(port: int) -> str | None:
+def why_in_use(port: int) -> str | None:
     """Return why the TCP *port* is not available, None if it is."""
     with socket.socket() as one:
         one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -72,7 +72,7 @@ def ports(wanted: Iterable[tuple[int, str, bool]]) -> list[Problem]:
     """Return the problems of the ports ``[[port, step, sure]]`` of this node."""
     found: list[Problem] = []
     for port, step, sure in wanted:
-        why = taken(port)
+        why = why_in_use(port)
         if why:
             text = f"port {port} of {step} is in use by another process ({why})"
             found.append({"check": "port", "fatal": sure, "text": text, "step": step})
@@ -188,10 +188,10 @@ def about(run_dir: str) -> dict[str, Any]:
     """Return the record of the job in ID.json of a run directory, or {}."""
     try:
         with open(os.path.join(run_dir, f"{os.path.basename(run_dir)}.json"), encoding="utf-8") as stream:
-            told = json.load(stream)
+            record = json.load(stream)
     except (OSError, ValueError):
         return {}
-    return told if isinstance(told, dict) else {}
+    return record if isinstance(record, dict) else {}
 
 
 def is_over(job: str, table: dict[str, Any], uid: int) -> bool:

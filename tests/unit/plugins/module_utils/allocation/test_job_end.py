@@ -61,7 +61,7 @@ def slurm(program):
 )
 def test_which_ends_are_retryable(slurm, tmp_path, told, retryable, bad):
     slurm(**told)
-    found = allocation_end.look("42", str(tmp_path))
+    found = allocation_end.outcome("42", str(tmp_path))
     assert (found["retryable"], found["bad_nodes"]) == (retryable, bad)
     assert found["end"].startswith(told["state"])
     assert found["final"] is (told["state"] != "COMPLETING")
@@ -70,7 +70,7 @@ def test_which_ends_are_retryable(slurm, tmp_path, told, retryable, bad):
 @pytest.mark.parametrize("state", ["PENDING", "REQUEUED", "RUNNING"])
 def test_a_job_that_may_begin_again_is_not_over(slurm, tmp_path, state):
     slurm(state)
-    assert allocation_end.look("42", str(tmp_path))["final"] is False
+    assert allocation_end.outcome("42", str(tmp_path))["final"] is False
 
 
 @pytest.mark.parametrize(("state", "retryable"), [("CANCELLED", False), ("PREEMPTED", True)])
@@ -84,7 +84,7 @@ def test_what_a_job_was_is_seen_once_it_has_completed(program, tmp_path, monkeyp
         f"state={state}; [ -e {once} ] || state=COMPLETING; touch {once}\n"
         'echo "JobId=42 JobState=$state Reason=None ExitCode=0:0 NodeList=(null)"\n',
     )
-    found = allocation_end.look("42", str(tmp_path))
+    found = allocation_end.outcome("42", str(tmp_path))
     assert (found["end"], found["retryable"], found["final"]) == (f"{state} (None), exit code 0:0", retryable, True)
 
 
@@ -94,13 +94,13 @@ def test_what_the_holder_recorded_counts_where_slurm_wrote_nothing(slurm, tmp_pa
     end = job_end("preempted")
     events = [{"event": "holder", "phase": "begin"}, {"event": "holder", "phase": "ending", **end}]
     (tmp_path / "steps.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
-    found = allocation_end.look("42", str(tmp_path))
+    found = allocation_end.outcome("42", str(tmp_path))
     assert found["retryable"] and found["end"].startswith(end["reason"])
 
 
 def test_a_job_of_which_slurm_says_nothing_may_not_be_over(program, tmp_path):
     program("scontrol", "exit 1\n")
-    assert allocation_end.look("42", str(tmp_path))["final"] is False
+    assert allocation_end.outcome("42", str(tmp_path))["final"] is False
 
 
 def test_the_last_word_of_a_holder(tmp_path):
@@ -114,7 +114,7 @@ def test_the_last_word_of_a_holder(tmp_path):
 
 def test_an_output_that_could_not_be_opened_is_not_a_fault_of_a_node(program, tmp_path):
     program("scontrol", "echo 'JobState=FAILED Reason=JobLaunchFailure ExitCode=0:53 BatchHost=n1 NodeList=n1'\n")
-    found = allocation_end.look("42", str(tmp_path))
+    found = allocation_end.outcome("42", str(tmp_path))
     assert found["end"].endswith(
         "n1 could not open the job's output. The nodes must see output_dir under the same path"
     )
@@ -134,7 +134,7 @@ def test_an_output_that_could_not_be_opened_is_not_a_fault_of_a_node(program, tm
 )  # fmt: skip
 def test_the_nodes_that_failed_are_named(slurm, tmp_path, told, words):
     slurm(**told)
-    assert allocation_end.look("42", str(tmp_path))["end"].endswith(words)
+    assert allocation_end.outcome("42", str(tmp_path))["end"].endswith(words)
 
 
 def test_a_job_that_still_ends_has_the_reason_of_its_holder(slurm, tmp_path):
@@ -143,17 +143,17 @@ def test_a_job_that_still_ends_has_the_reason_of_its_holder(slurm, tmp_path):
     events[1].update(job_end("cancelled", signal=15))
     text = "".join(json.dumps(event) + "\n" for event in events)
     (tmp_path / "steps.jsonl").write_text(text + '{"event": "hol')
-    found = allocation_end.look("42", str(tmp_path))
+    found = allocation_end.outcome("42", str(tmp_path))
     assert found["end"] == "signal 15: cancelled; COMPLETING (None), exit code 0:9"
     assert found["retryable"] is False
     (tmp_path / "steps.jsonl").write_text(text + json.dumps(events[0]) + "\n")  # it was requeued and killed
-    assert allocation_end.look("42", str(tmp_path))["end"].startswith("COMPLETING")
+    assert allocation_end.outcome("42", str(tmp_path))["end"].startswith("COMPLETING")
 
 
 def test_a_job_that_still_ends_has_the_reason_of_its_output(slurm, tmp_path):
     slurm("COMPLETING")
     (tmp_path / "slurm-42.out").write_text(LINE.format("PREEMPTION"))
-    found = allocation_end.look("42", str(tmp_path))
+    found = allocation_end.outcome("42", str(tmp_path))
     assert found["retryable"] and found["end"].startswith("preempted, Slurm gave its nodes")
 
 
@@ -268,7 +268,7 @@ def tries(errors, **params):
 
     base = {"allocation": {"name": "x", "exclude": ["n0"]}, "state": "running", "job_id": "", "retries": 2}
     try:
-        return requeue.persist(attempt, dict(base, **params), Context()), asked
+        return requeue.with_retries(attempt, dict(base, **params), Context()), asked
     except Error as error:
         return error, asked
 
@@ -323,7 +323,7 @@ def silent(monkeypatch, nodelist="n[1-2]"):
 def test_a_job_whose_first_node_is_gone_is_cancelled(monkeypatch, tmp_path):
     job, calls = silent(monkeypatch, nodelist="n2")
     with pytest.raises(Error, match="first node n1 was lost before it started the holder") as caught:
-        handshake.meet(job, str(tmp_path), 120.0, 60.0, True, Context())
+        handshake.wait_for_holder(job, str(tmp_path), 120.0, 60.0, True, Context())
     assert calls == ["42"] and caught.value.evidence == {"retryable": True, "bad_nodes": ["n1"]}
 
 
@@ -335,7 +335,7 @@ def test_a_job_that_cannot_be_cancelled_is_not_followed_by_another(monkeypatch, 
 
     monkeypatch.setattr(commands, "cancel", refuse)
     with pytest.raises(Error, match="run scancel 42") as caught:
-        handshake.meet(job, str(tmp_path), 120.0, 60.0, True, Context())
+        handshake.wait_for_holder(job, str(tmp_path), 120.0, 60.0, True, Context())
     assert caught.value.evidence["retryable"] is False
 
 
@@ -343,7 +343,7 @@ def test_a_job_that_never_begins_is_cancelled(monkeypatch, tmp_path):
     job, calls = silent(monkeypatch)
     monkeypatch.setattr(handshake, "BEGIN_S", 0.0)
     with pytest.raises(Error, match="n1 did not start the holder in 0 s"):
-        handshake.meet(job, str(tmp_path), 120.0, 60.0, True, Context())
+        handshake.wait_for_holder(job, str(tmp_path), 120.0, 60.0, True, Context())
     assert calls == ["42"]
 
 
@@ -352,7 +352,7 @@ def test_a_holder_that_has_begun_and_is_silent_is_not_a_reason_to_cancel(monkeyp
     job, calls = silent(monkeypatch)
     (tmp_path / "steps.jsonl").write_text("{}\n")
     with pytest.raises(driver.HolderGone, match="no word"):
-        handshake.meet(job, str(tmp_path), 120.0, 0.0, ours, Context())
+        handshake.wait_for_holder(job, str(tmp_path), 120.0, 0.0, ours, Context())
     assert calls == []
 
 
@@ -363,7 +363,7 @@ def test_a_job_that_goes_back_into_the_queue_stays_there(monkeypatch, tmp_path, 
     monkeypatch.setattr(commands, "jobs", lambda job_id: [requeue])
     (tmp_path / ".secrets").mkdir()
     with pytest.raises(Error, match=r"requeued job 42 before .*PENDING \(BeginTime\)\. It stays") as caught:
-        handshake.meet(job, str(tmp_path), 120.0, 60.0, ours, Context())
+        handshake.wait_for_holder(job, str(tmp_path), 120.0, 60.0, ours, Context())
     assert (calls, caught.value.evidence) == ([], {})
     assert (tmp_path / ".secrets").exists()
 
@@ -379,5 +379,5 @@ def test_an_srun_that_hangs_at_the_handshake_is_silence_and_no_end(monkeypatch, 
             return said[0]
 
     monkeypatch.setattr(driver, "connect", lambda *args, **options: Late())
-    assert handshake.meet(job, str(tmp_path), 120.0, 60.0, True, Context()) == {"ok": True}
+    assert handshake.wait_for_holder(job, str(tmp_path), 120.0, 60.0, True, Context()) == {"ok": True}
     assert (len(said), calls) == (1, [])

@@ -32,7 +32,7 @@ def test_a_job_is_live_unless_it_is_certainly_over(queue, do, state, monkeypatch
     monkeypatch.setattr(ending, "RESUMED_S", 0.0)
     assert do("present")["job"]["id"] == "8"
     queue.ended = {"JobState": state}
-    assert job_end.look("8", "/nowhere")["final"] is False
+    assert job_end.outcome("8", "/nowhere")["final"] is False
     assert runs.Run("/nowhere", "8", {"state": state}, True).live
     monkeypatch.setattr(commands, "resume", lambda job_id: "no")
     monkeypatch.setattr(commands, "go_on", lambda job_id: "no")
@@ -47,7 +47,7 @@ def test_final_states(queue, do, state):
     queue.queue["8"]["state"] = state
     assert do.look()["job"] is None
     queue.ended = {"JobState": state}
-    assert job_end.look("8", "/nowhere")["final"] is True
+    assert job_end.outcome("8", "/nowhere")["final"] is True
 
 
 @pytest.mark.parametrize("mark", ["\u2028", "\u0085", "\n", "JobState=FAILED "])

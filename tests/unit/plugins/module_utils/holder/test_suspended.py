@@ -44,8 +44,8 @@ def test_the_lease_does_not_run_while_the_holder_is_paused(fake):
     ],
 )
 def test_how_long_the_job_was_paused(begin, end, seconds):
-    assert driver.stood_still({"pauses": [PAUSE]}, begin, end) == seconds
-    assert driver.stood_still({}, begin, end) == 0
+    assert driver.paused_s({"pauses": [PAUSE]}, begin, end) == seconds
+    assert driver.paused_s({}, begin, end) == 0
 
 
 def test_how_long_something_has_had_the_time_of_the_job():

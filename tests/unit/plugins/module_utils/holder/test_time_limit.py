@@ -121,7 +121,7 @@ def test_the_message_waits_until_the_holder_has_learned_why(monkeypatch):
     def look(job_id, run_dir, names):
         raise SlurmError("Slurm does not answer.")
 
-    monkeypatch.setattr(job_end, "look", look)
+    monkeypatch.setattr(job_end, "outcome", look)
     why, unknown = job_ends.job_end("time_limit", signal=15), job_ends.job_end("signal", signal=15)
     assert job_end.ending_error(Talk(unknown, why), unknown).msg == f"Job 42 is ending: {why['reason']}."
     assert job_end.ending_error(Talk(Error("gone")), unknown).msg == "Job 42 is ending: signal 15."

@@ -27,7 +27,7 @@ def test_what_the_holder_cannot_say_of_a_signal_is_asked_of_slurm(fake, monkeypa
         return {"end": end, "retryable": retryable, "bad_nodes": ["n1"] if retryable else [], "final": True}
 
     monkeypatch.setattr(allocation_end, "EXPLAINED_S", 0.0)
-    monkeypatch.setattr(allocation_end, "look", look)
+    monkeypatch.setattr(allocation_end, "outcome", look)
     fake.holder.ending = job_end("signal", signal=15)
     with pytest.raises(Error, match=rf"^Job 42 is ending: signal 15: {end[:9]}") as caught:
         health_wait.still_there(fake)

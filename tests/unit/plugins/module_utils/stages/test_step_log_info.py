@@ -15,7 +15,7 @@ def followed(tmp_path, monkeypatch):
     """Follow a log: each of ``looks`` changes it, the last one ends the step. ``run(lines)`` gives what is shown."""
     made = types.SimpleNamespace(path=tmp_path / "node001_decode_0.out", looks=[], shown=[])
     ctx = types.SimpleNamespace(controller_alive=lambda: True, show=made.shown.append)
-    monkeypatch.setattr(step_log_info, "LOOK_S", 0.0)
+    monkeypatch.setattr(step_log_info, "CHECK_S", 0.0)
 
     def over(found, name):
         made.looks.pop(0)()
