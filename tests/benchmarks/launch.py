@@ -200,10 +200,10 @@ class Bench:
             last = self.last(k)
             return last - float(pathlib.Path(f"{self.marks}.began").read_text())
         finally:
-            told = subprocess.run(
+            output = subprocess.run(
                 ["squeue", "-hs", "-j", self.job_id, "-o", "%i|%j"], capture_output=True, text=True, check=True
             )
-            ours = [line.split("|")[0].strip() for line in told.stdout.splitlines() if "|w_" in line]
+            ours = [line.split("|")[0].strip() for line in output.stdout.splitlines() if "|w_" in line]
             if ours:
                 subprocess.run(["scancel", "--signal=TERM", *ours], stderr=subprocess.DEVNULL, check=False)
             child.wait(timeout=60)

@@ -41,8 +41,8 @@ def submit(cluster, job, *args):
 def exit_code(cluster, job_id):
     """Wait for the end of the job; return (state, exit code)."""
     wait_for(lambda: job_id not in cluster.jobs(), f"the end of job {job_id}", timeout_s=180)
-    told = cluster.run("scontrol", "show", "job", job_id)
-    return re.search(r"JobState=(\w+)", told).group(1), int(re.search(r"ExitCode=(\d+):", told).group(1))
+    output = cluster.run("scontrol", "show", "job", job_id)
+    return re.search(r"JobState=(\w+)", output).group(1), int(re.search(r"ExitCode=(\d+):", output).group(1))
 
 
 def test_a_submitted_run_measures_what_it_was_given_and_ends(cluster):
@@ -121,9 +121,9 @@ def test_a_run_that_is_stopped_in_the_middle_has_failed_and_says_what_it_has(clu
     never = "PD DependencyNeverSatisfied"  # Slurm looks at its queue now and then
     wait_for(lambda: never in cluster.run("squeue", "-h", "-j", follower, "-o%t %r"), never, timeout_s=90)
     cluster.run("scancel", follower)
-    told = words_of(run_dir)
-    assert f"Job {job_id} is ending: stopped with stop.yml (" in told
-    assert "PLAY RECAP" in told
+    output = words_of(run_dir)
+    assert f"Job {job_id} is ending: stopped with stop.yml (" in output
+    assert "PLAY RECAP" in output
     rollup = json.loads((run_dir / "rollup.json").read_text())
     assert rollup["valid"] is False
     assert {one["concurrency"]: one["valid"] for one in rollup["results"]} == {1: True, 2: False}
@@ -138,9 +138,9 @@ def test_a_run_whose_job_is_cancelled_with_scancel_says_what_it_has(cluster):
     measured(run_dir)
     cluster.run("scancel", job_id)
     wait_for(lambda: job_id not in cluster.jobs(), "the end of the job")
-    told = words_of(run_dir)
-    assert f"Job {job_id} is ending: signal 15: cancelled" in told
-    assert "PLAY RECAP" in told
+    output = words_of(run_dir)
+    assert f"Job {job_id} is ending: signal 15: cancelled" in output
+    assert "PLAY RECAP" in output
     rollup = json.loads((run_dir / "rollup.json").read_text())
     assert {one["concurrency"]: one["valid"] for one in rollup["results"]} == {1: True, 2: False}
     assert processes_of(run_dir) == []
@@ -152,14 +152,14 @@ def test_a_run_that_comes_to_its_time_limit_says_what_it_has(cluster):
     job = cluster.job_file("fired-long-limit", benchmark=long, slurm={"time_limit": "00:02:00"})
     job_id, run_dir = submit(cluster, job)
     wait_for(lambda: job_id not in cluster.jobs(), "the time limit", timeout_s=180)
-    told = words_of(run_dir)
-    assert exit_code(cluster, job_id) == ("FAILED", 2), told
+    output = words_of(run_dir)
+    assert exit_code(cluster, job_id) == ("FAILED", 2), output
     why = "signal 15: its time limit of 00:02:00 is reached"
-    assert why in told
+    assert why in output
     status = other(cluster, "status", "-e", f"job_id={job_id}")
     assert f"ended: {why}" in status
     assert "c=3 not measured" in status
-    assert "PLAY RECAP" in told
+    assert "PLAY RECAP" in output
     assert json.loads((run_dir / "rollup.json").read_text())["valid"] is False
     assert '"phase": "ended"' in (run_dir / "steps.jsonl").read_text()
 
@@ -287,7 +287,7 @@ def test_secrets_reach_the_workers_of_a_submitted_run(cluster):
 
 
 def test_vaulted_variables_lie_in_no_file_of_a_submitted_run(cluster):
-    """Names of ours: a playbook inside the job would be told them if they were not secret."""
+    """Names of ours: a playbook inside the job would get them if they were not secret."""
     password, whole, single = (cluster.folder / name for name in ("vault-pw", "vault-file.yaml", "vault-single.yaml"))
     password.write_text("open sesame\n")
     lines = ("srt_hf_value: Marker-whole-61c0", "worker_note: about Marker-whole-61c0", "benchmark_number: 6102961")

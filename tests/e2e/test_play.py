@@ -209,9 +209,9 @@ def test_an_interrupted_run_leaves_the_service_up_and_the_next_run_adopts_it(clu
     rest = process.stdout.read()
     assert process.wait(timeout=60) != 0, rest
     job_id = cluster.latest.name
-    told = f"Job {job_id} stays up for its lease of 0:02:00. The same command continues it. To end it now: "
-    told += f"ansible-playbook playbooks/stop.yml -e run_dir={cluster.latest.resolve()}"
-    assert rest.count(told) == (number == signal.SIGINT), rest
+    output = f"Job {job_id} stays up for its lease of 0:02:00. The same command continues it. To end it now: "
+    output += f"ansible-playbook playbooks/stop.yml -e run_dir={cluster.latest.resolve()}"
+    assert rest.count(output) == (number == signal.SIGINT), rest
     assert job_id in cluster.jobs(), rest
     before = cluster.steps(job_id)
     played = cluster.playbook(job, "-e", "keep=600")
@@ -223,7 +223,7 @@ def test_an_interrupted_run_leaves_the_service_up_and_the_next_run_adopts_it(clu
 
 
 def test_a_run_whose_service_stays_up_says_where_for_how_long_and_how_it_is_ended(cluster):
-    job = cluster.job_file("told")
+    job = cluster.job_file("kept-service")
     played = cluster.playbook(job, "-e", "keep=600")
     assert played.rc == 0, played.text
     where = re.search(r"The service of job \d+ stays up at (\S+), for 0:(\d\d):\d\d \(its lease: ", played.text)
@@ -237,7 +237,7 @@ def test_a_run_whose_service_stays_up_says_where_for_how_long_and_how_it_is_ende
     assert one.count("The service of job") == one.count("To end it now: ") == 1, one
     ended = cluster.play([*cluster.prefix(), "sh", "-c", command])
     assert ended.rc == 0, ended.text
-    assert cluster.jobs("told") == []
+    assert cluster.jobs("kept-service") == []
     again = cluster.playbook(job)
     assert again.rc == 0, again.text
     assert "To end it now" not in again.text

@@ -219,14 +219,14 @@ def allocation(cluster):
 
 
 def test_an_allocation_of_another_user_is_adopted_and_left(cluster, allocation):
-    job = cluster.job_file("guest")
+    job = cluster.job_file("adopted")
     checked = cluster.playbook(job, "-e", f"job_id={allocation}", "--check")
     assert checked.rc == 0, checked.text
     played = cluster.playbook(job, "-e", f"job_id={allocation}", "-e", "keep=600")
     assert played.rc == 0, played.text
     assert cluster.latest.name == allocation
     assert f"note: Job {allocation} was not submitted by srt.slurm. Its holder is a step" in played.text
-    assert cluster.jobs("guest") == []
+    assert cluster.jobs("adopted") == []
     before = cluster.steps(allocation)
     assert {"prefill_0", "srt_holder"} <= set(before)
     again = cluster.playbook(job, "-e", "keep=600", env={"SLURM_JOB_ID": allocation})

@@ -31,7 +31,7 @@ def two(cluster):
 
 
 @pytest.mark.parametrize(
-    ("args", "told"),
+    ("args", "output"),
     [
         (
             ("-e", "concurrencies=5"),
@@ -45,12 +45,12 @@ def two(cluster):
     ],
 )
 @pytest.mark.parametrize("playbook", ["bench.yml", "playbooks/submit.yml"])
-def test_nothing_is_submitted_for_a_typo(cluster, playbook, args, told):
+def test_nothing_is_submitted_for_a_typo(cluster, playbook, args, output):
     argv = cluster.playbook_argv(cluster.job_file("slipped"), *args)
     played = cluster.play([playbook if word == "bench.yml" else word for word in argv])
     assert played.rc != 0
     refused = playbook.endswith("submit.yml") and args[1].startswith("job_id=")  # it takes none at all
-    assert ("gets a job of its own" if refused else told) in played.text, played.text
+    assert ("gets a job of its own" if refused else output) in played.text, played.text
     assert cluster.jobs("slipped") == []
 
 
@@ -75,7 +75,7 @@ def test_a_shell_that_outlived_its_allocation_is_reported_so(cluster):
 
 def test_only_the_run_that_is_meant_is_ended(cluster, two):
     ids = {name: job_id for name, (_job, job_id) in two.items()}
-    for args, told in (
+    for args, output in (
         (["-e", f"jobid={ids['slip-aa']}"], "jobid: is not a variable of srt.slurm. Did you mean job_id?"),
         (["-e", "job_id="], "job_id: is empty"),
         (["-e", f"@{cluster.job_file('slipped')}"], "There is no run of slipped below"),
@@ -86,7 +86,7 @@ def test_only_the_run_that_is_meant_is_ended(cluster, two):
     ):
         played = stop(cluster, *args)
         assert played.rc != 0
-        assert told in played.text, played.text
+        assert output in played.text, played.text
     assert set(ids.values()) <= set(cluster.jobs())
     played = stop(cluster, "-e", f"@{two['slip-aa'][0]}")
     assert played.rc == 0, played.text

@@ -90,8 +90,8 @@ def test_a_controller_that_goes_away_at_any_stage_is_followed_by_the_next(cluste
         assert process.returncode != 0, rest
         jobs = cluster.jobs(job.stem)
         assert len(jobs) == 1, rest
-        told = re.findall(r"Job (\d+) stays .* To end it now: ", rest)
-        assert told == (jobs if number == signal.SIGINT and stage != "teardown" else []), rest
+        output = re.findall(r"Job (\d+) stays .* To end it now: ", rest)
+        assert output == (jobs if number == signal.SIGINT and stage != "teardown" else []), rest
         before = {name: step for name, step in cluster.steps(jobs[0]).items() if name in ALL_STEPS}
         assert UP.get(stage, set()) <= set(before), rest
     played = cluster.playbook(job, "-e", "keep=600")

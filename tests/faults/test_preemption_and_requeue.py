@@ -1,6 +1,6 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Jobs that Slurm takes away, before or while they are used, and what is requeued. See docs/reliability.md."""
+"""Jobs that Slurm preempts, suspends, cancels or requeues, before or during their use. See docs/reliability.md."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ def test_a_preempted_job_is_named_and_followed_by_another(cluster, partition):
     assert f"c=1 taken over from job {first.name}" in played.text
     assert "c=3 measured, valid" in played.text
     assert '"code": "preempted", "reason": "signal 15: preempted' in (first / "steps.jsonl").read_text()
-    told = " ".join(cluster.rollup(first)["invalid_reasons"])
-    assert "preempted" in told, told
+    output = " ".join(cluster.rollup(first)["invalid_reasons"])
+    assert "preempted" in output, output
     assert list(first.glob("evidence/*")) == []  # no step is to blame
     cluster.gone(job.stem)
 

@@ -184,7 +184,7 @@ def test_a_time_limit_that_is_over_before_the_holder_begins_is_named(cluster, he
     """Its signal comes before there is anybody to hear it; the job still ends in order."""
     (cluster.traps / "prolog.node001").write_text("sleep 35\n")
     job = cluster.job_file("limit-0", slurm={"time_limit": "00:01:00"}, benchmark=dict(LONG, num_prompts_mult=200000))
-    # The holder tells the limit, too, as long as it can be asked.
+    # The holder also reports the limit, as long as it answers.
     failed(cluster.playbook(job), "its time limit( of 00:01:00)? is reached")
     cluster.gone("limit-0")
 

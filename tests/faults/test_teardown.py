@@ -1,6 +1,6 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ends that are asked for when the one who would see to them is gone, or stands still. See docs/reliability.md."""
+"""Requested ends of runs whose holder was killed, or whose job is suspended. See docs/reliability.md."""
 
 from __future__ import annotations
 
@@ -60,13 +60,13 @@ def test_a_suspended_job_is_ended_in_order(cluster):
     mark = f"-{job_id}-{hashlib.sha256(str(cluster.latest).encode()).hexdigest()[:8]}"
     assert mark in cluster.run("ls", "/tmp", node=nodes[0])
     cluster.run("scontrol", "suspend", job_id)
-    told = cluster.run("ansible-playbook", "playbooks/status.yml", "-e", f"output_dir={cluster.output}")
-    assert "SUSPENDED, in its stage health" in told, told
+    output = cluster.run("ansible-playbook", "playbooks/status.yml", "-e", f"output_dir={cluster.output}")
+    assert "SUSPENDED, in its stage health" in output, output
     played = stop_yml(cluster)
     assert (played.rc, played.changed) == (0, 1), played.text
     cluster.gone("paused")
-    told = cluster.run("ansible-playbook", "playbooks/status.yml", "-e", f"output_dir={cluster.output}")
-    assert "ended: stopped with stop.yml (" in told, told
+    output = cluster.run("ansible-playbook", "playbooks/status.yml", "-e", f"output_dir={cluster.output}")
+    assert "ended: stopped with stop.yml (" in output, output
     assert ended_in_tiers(cluster.latest) == ["frontend", "worker", "head_infra"]
     for node in nodes:
         assert [name for name in cluster.run("ls", "/tmp", node=node).split() if mark in name] == []

@@ -79,6 +79,6 @@ def test_secrets_reach_the_container_and_nothing_else(cluster, runtime):
     assert NAMED not in played.text
     assert holders_of(cluster.latest, [NAMED]) == [".secrets/env.json"]
     assert holders_of(cluster.folder / "records", [NAMED, PLAIN]) == []
-    told = cluster.run("scontrol", "show", "job", cluster.latest.name) + cluster.run("scontrol", "show", "steps")
-    assert NAMED not in told
+    output = cluster.run("scontrol", "show", "job", cluster.latest.name) + cluster.run("scontrol", "show", "steps")
+    assert NAMED not in output
     cluster.end(job)

@@ -218,8 +218,8 @@ def test_the_service_outlives_its_controller_and_the_lease_ends_it(held, cluster
 
     specs = [srun.start_request(step, held.id, str(held.run_dir)) for step in steps]
     root = str(pathlib.Path(__file__).resolve().parents[2] / "collections")
-    told = json.dumps([[held.id, str(held.run_dir), held.nodes[0]], {"steps": specs, "wait_s": 20, "lease_s": 6}])
-    assert subprocess.run([sys.executable, "-c", script, root, told], check=False, timeout=60).returncode == -9
+    request = json.dumps([[held.id, str(held.run_dir), held.nodes[0]], {"steps": specs, "wait_s": 20, "lease_s": 6}])
+    assert subprocess.run([sys.executable, "-c", script, root, request], check=False, timeout=60).returncode == -9
     pids = [held.pid(name, 1) for name in tiers]
     time.sleep(0.3)
     answer = held.driver.request("status", renew=False)

@@ -14,7 +14,7 @@ ALLOCATION = {"name": "quick", "nodes": 2, "digest": "abc123", "directives": {},
 
 
 class Queue:
-    """Takes the place of slurm.commands: jobs start as soon as they are released and end when they are told to."""
+    """Takes the place of slurm.commands: jobs start as soon as they are released and end on request."""
 
     def __init__(self, monkeypatch, holder):
         self.queue, self.next, self.calls, self.holder, self.broken = {}, 7, [], holder, None

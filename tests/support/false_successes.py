@@ -29,10 +29,10 @@ def events(run_dir):
     return found
 
 
-def deaths(told, since):
+def deaths(journal, since):
     """Return {(name, tier, ended)} of steps that ended at or after *since* and should not have."""
     found = set()
-    for event in told:
+    for event in journal:
         if event.get("state") == "ended" and event.get("ended_at") and not event.get("expected"):
             passed = event["tier"] in ("benchmark", "preflight") and event.get("exit_code") == 0
             if not passed and moment(event["ended_at"]) >= since:
@@ -49,8 +49,8 @@ def falsely_valid(run_dir, since):
     path = run_dir / "plan.json"
     if not path.exists():
         return []
-    told, found = events(run_dir), []
-    starts = [(e["name"], moment(e["started_at"])) for e in told if e.get("started_at")]
+    journal, found = events(run_dir), []
+    starts = [(e["name"], moment(e["started_at"])) for e in journal if e.get("started_at")]
     for point in json.loads(path.read_text(encoding="utf-8"))["benchmark"]["points"]:
         try:
             verdict = json.loads((run_dir / point["result"]).with_suffix(".verdict.json").read_text(encoding="utf-8"))
@@ -59,7 +59,7 @@ def falsely_valid(run_dir, since):
         if not (verdict["valid"] and verdict["started_at"] and verdict["ended_at"]) or verdict.get("origin"):
             continue
         begin, end = moment(verdict["started_at"]), moment(verdict["ended_at"])
-        for name, tier, died in sorted(deaths(told, since)):
+        for name, tier, died in sorted(deaths(journal, since)):
             if tier == "preflight" or tier == "benchmark" and name != point["step"]["name"]:
                 continue
             again = any(one == name and died < started <= begin for one, started in starts)

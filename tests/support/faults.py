@@ -48,7 +48,7 @@ case "$*" in
 esac
 """
 # Jobs of "urgent" take the nodes of others: those of "gpu" go back into the queue if they may, those of "spot" do not,
-# and those of "grace" are told before.
+# and those of "grace" get a signal before.
 SLURM_CONF = (
     "Prolog={prolog}",
     "TaskProlog={task_prolog}",
@@ -211,7 +211,7 @@ class Faults(Cluster):
         self.alone()
 
     def listen(self, node, port):
-        """Let a stranger listen on *port* of *node*; return its process."""
+        """Let a foreign process listen on *port* of *node*; return its process."""
         code = f"import socket,time; s=socket.socket(); s.setsockopt(1,2,1); s.bind(('',{port})); s.listen(); "
         code += "print('ready',flush=True); time.sleep(600)"
         process = subprocess.Popen(
