@@ -132,7 +132,7 @@ problems:
     text:
       description: What is wrong.
       type: str
-      sample: port 8081 of decode_0 is taken by another process (Address already in use)
+      sample: port 8081 of decode_0 is in use by another process (Address already in use)
 notes:
   description:
     - Checks that nodes could not do, and with O(clean=false) the leftovers on each node. They do not fail the task.

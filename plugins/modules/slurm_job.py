@@ -219,7 +219,7 @@ job:
           type: str
           sample: node001
         address:
-          description: Its address, or its name when no address could be found.
+          description: Its address.
           type: str
           sample: 10.1.0.11
     run_dir:
