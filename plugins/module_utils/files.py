@@ -11,7 +11,7 @@ import os
 import tempfile
 
 from .failures import Error
-from .json_types import Json
+from .json_types import Json, JsonObject
 
 
 def digest(value: Json) -> str:
@@ -26,6 +26,16 @@ def inside(root: str, path: str) -> str:
     if "\0" in path or not whole.startswith(top + os.sep):
         raise Error(f"The path {path!r} is not inside {root}. Use a path below it.")
     return os.path.join(root, os.path.normpath(path))
+
+
+def read_object(path: str) -> JsonObject | None:
+    """Return the JSON object stored at *path*; None if there is none, or if it cannot be read."""
+    try:
+        with open(path, encoding="utf-8") as stream:
+            value = json.load(stream)
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def write_text_atomic(path: str, text: str, mode: int = 0o644) -> bool:

@@ -22,7 +22,7 @@ import shlex
 from ansible import constants, context
 from ansible.utils.display import Display
 from ansible_collections.srt.slurm.plugins.module_utils.allocation import detached
-from ansible_collections.srt.slurm.plugins.module_utils.files import write_text_atomic
+from ansible_collections.srt.slurm.plugins.module_utils.files import read_object, write_text_atomic
 from ansible_collections.srt.slurm.plugins.module_utils.run_options import SUBMIT_HOST
 from ansible_collections.srt.slurm.plugins.module_utils.stages.run_info import duration
 
@@ -33,6 +33,11 @@ PATH_VARIABLE = "SRT_SLURM_KEPT_JOB_NOTE"  # in the environment of a playbook th
 def path():
     """Return the path of the note: a playbook that another one runs writes that one's, whose output is read."""
     return os.environ.get(PATH_VARIABLE) or os.path.join(constants.DEFAULT_LOCAL_TMP, "srt-kept-job.json")
+
+
+def read():
+    """Return the note, None if there is none."""
+    return read_object(path())
 
 
 def remember(job_id, run_dir, lease_s=None, waits=False, submit_host=None):
@@ -49,18 +54,10 @@ def remember(job_id, run_dir, lease_s=None, waits=False, submit_host=None):
 
 def forget(job_id=None):
     """Remove the note, if there is one, and if it is of *job_id* (None: of any job)."""
-    note = _note()
+    note = read()
     if note and job_id in (None, note["job_id"]):
         with contextlib.suppress(OSError):
             os.unlink(path())
-
-
-def _note():
-    try:
-        with open(path(), encoding="utf-8") as stream:
-            return json.load(stream)
-    except (OSError, ValueError):
-        return None
 
 
 def stop_command(run_dir, submit_host=None):
@@ -97,7 +94,7 @@ def lines_of(status, submit_host=None):
 
 def take_line():
     """Return the line about the job that stays up, and remove the note; None if there is none."""
-    note = _note()
+    note = read()
     if not note:
         return None
     forget()

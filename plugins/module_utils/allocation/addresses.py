@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterable
 
 from ..failures import SlurmError
-from ..files import write_text_atomic
+from ..files import read_object, write_text_atomic
 from ..plan_file import AllocatedNode
 from ..slurm import commands
 
@@ -120,11 +120,7 @@ def _from_nodes(job_id: str, names: list[str], interface: str | None, groups: li
 
 def _kept(folder: str | None, interface: str | None, names: list[str]) -> list[AllocatedNode] | None:
     """Return the records of an earlier call for the same nodes and interface, or None."""
-    try:
-        with open(os.path.join(folder or "", FILE), encoding="utf-8") as stream:
-            kept = json.load(stream)
-        records = kept["nodes"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    kept = read_object(os.path.join(folder or "", FILE)) or {}
+    records = kept.get("nodes") or []
     same = kept.get("interface") == interface and [one.get("name") for one in records] == names
     return records if same and all(usable(one.get("address")) for one in records) else None

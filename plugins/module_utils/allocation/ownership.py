@@ -15,7 +15,7 @@ import os
 from collections.abc import Mapping
 
 from ..failures import SlurmError
-from ..files import write_text_atomic
+from ..files import read_object, write_text_atomic
 from ..holder import slurm_calls
 from ..holder.secret_values import FOLDER, forget
 from ..holder.utc import utc_now
@@ -29,12 +29,7 @@ CLUSTER, SUBMITTED, RELEASED = "slurm_cluster", "submitted_at", "released_at"
 
 def record(run_dir: str) -> JsonObject:
     """Return the record in ID.json of a run directory from the submission or adoption of its job, or {}."""
-    try:
-        with open(os.path.join(run_dir, f"{job_id_of(run_dir)}.json"), encoding="utf-8") as stream:
-            about = json.load(stream)
-    except (OSError, ValueError):
-        return {}
-    return about if isinstance(about, dict) else {}
+    return read_object(os.path.join(run_dir, f"{job_id_of(run_dir)}.json")) or {}
 
 
 def job_id_of(run_dir: str) -> str:

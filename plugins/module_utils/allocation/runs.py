@@ -12,6 +12,7 @@ from collections.abc import Collection
 
 from .. import run_options
 from ..failures import Error, SlurmError
+from ..files import read_object
 from ..holder import journal, slurm_calls
 from ..holder.records import Answer, Event
 from ..holder.step import WITH_JOB
@@ -63,12 +64,8 @@ class Run:
         return bool(began) and when[:19] < began[:19]
 
     def read_json(self, name: str) -> Json:
-        """Return the JSON value of a file of the run directory, None if it does not exist (yet)."""
-        try:
-            with open(os.path.join(self.run_dir, name), encoding="utf-8") as stream:
-                return json.load(stream)
-        except (OSError, ValueError):
-            return None
+        """Return the JSON object in a file of the run directory, None if it does not exist (yet)."""
+        return read_object(os.path.join(self.run_dir, name))
 
     def events(self) -> list[Event]:
         """Return the events of the run's journal, oldest first."""

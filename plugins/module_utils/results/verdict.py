@@ -13,10 +13,10 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable
-from typing import NamedTuple, TypedDict
+from typing import NamedTuple, TypedDict, cast
 
 from ..failures import Error
-from ..files import write_text_atomic
+from ..files import read_object, write_text_atomic
 from ..json_types import JsonObject
 from ..plan_file import PlanPoint
 
@@ -120,13 +120,8 @@ def write_verdict(result: str, verdict: Verdict) -> None:
 
 def read_verdict(result: str) -> Verdict | None:
     """Return the verdict on the result file *result*, or None if it cannot be read."""
-    try:
-        with open(verdict_path(result), encoding="utf-8") as stream:
-            verdict: Verdict = json.load(stream)
-    except (OSError, ValueError):
-        return None
-    good = isinstance(verdict, dict) and verdict.get("schema_version") == VERDICT_SCHEMA_VERSION
-    return verdict if good else None
+    verdict = cast("Verdict | None", read_object(verdict_path(result)))
+    return verdict if verdict and verdict.get("schema_version") == VERDICT_SCHEMA_VERSION else None
 
 
 def standing(point: PlanPoint, result: str) -> Standing:

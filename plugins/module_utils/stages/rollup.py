@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 import os
+from typing import cast
 
 from ..entry import Context
-from ..files import write_text_atomic
+from ..files import read_object, write_text_atomic
 from ..holder.utc import utc_now
 from ..json_types import JsonObject
 from ..plan_file import Plan, load_plan
@@ -86,12 +87,8 @@ def _coming(plan: Plan) -> dict[str, Found]:
 
 def read_rollup(path: str) -> Rollup | None:
     """Return the rollup stored at *path*, or None if it cannot be read."""
-    try:
-        with open(path, encoding="utf-8") as stream:
-            rollup: Rollup = json.load(stream)
-    except (OSError, ValueError):
-        return None
-    return rollup if isinstance(rollup, dict) and "results" in rollup else None
+    rollup = cast("Rollup | None", read_object(path))
+    return rollup if rollup and "results" in rollup else None
 
 
 def _content(rollup: Rollup) -> str:

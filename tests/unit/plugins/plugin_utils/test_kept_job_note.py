@@ -164,29 +164,29 @@ def test_who_has_a_job_leaves_a_note_and_who_ends_it_removes_it(act):
     act(
         SlurmJob,
         RUNS,
-        during=lambda self: (self.holds("7", "/out/7"), noted.append(kept_job_note._note())),
+        during=lambda self: (self.holds("7", "/out/7"), noted.append(kept_job_note.read())),
         lease_s=3600,
     )
     assert noted[0]["waits"]
-    assert (kept_job_note._note()["waits"], kept_job_note._note()["lease_s"]) == (False, 3600.0)
-    act(SlurmJob, {}, state="absent", job_id=7, during=lambda self: noted.append(kept_job_note._note()))
+    assert (kept_job_note.read()["waits"], kept_job_note.read()["lease_s"]) == (False, 3600.0)
+    act(SlurmJob, {}, state="absent", job_id=7, during=lambda self: noted.append(kept_job_note.read()))
     assert noted[1] is None, "it is ending while that is waited for"
     act(SlurmJobInfo, RUNS)
-    assert kept_job_note._note()["lease_s"] is None, "the lease is as an earlier run made it"
+    assert kept_job_note.read()["lease_s"] is None, "the lease is as an earlier run made it"
     act(SlurmJob, dict(RUNS, failed=True), state="running")
-    assert kept_job_note._note() is None
+    assert kept_job_note.read() is None
 
 
 @pytest.mark.parametrize("args", [{"check_mode": True}, {"state": "present"}])
 def test_what_only_looks_or_leaves_the_job_to_itself_leaves_no_note(act, args):
     act(SlurmJob, RUNS, **args)
-    assert kept_job_note._note() is None
+    assert kept_job_note.read() is None
 
 
 def test_the_playbook_inside_a_job_leaves_no_note(act, monkeypatch):
     monkeypatch.setenv(detached.MARK, "7")
     act(SlurmJob, RUNS)
-    assert kept_job_note._note() is None
+    assert kept_job_note.read() is None
 
 
 def test_the_last_task_tells_it_instead_of_the_note(act):
@@ -198,6 +198,6 @@ def test_the_last_task_tells_it_instead_of_the_note(act):
     ):
         kept_job_note.remember("7", "/out/7", 120.0)
         _result, action = act(RunInfo, result, report="service", run_dir="/out/7")
-        assert (len(action.shown(result)), bool(kept_job_note._note())) == (told, noted), result
+        assert (len(action.shown(result)), bool(kept_job_note.read())) == (told, noted), result
     action._task.args = {"report": "status"}
     assert action.shown(dict(service(), text="one\ntwo")) == ["one", "two"]
