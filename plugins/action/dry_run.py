@@ -20,5 +20,10 @@ class ActionModule(StageAction):
         lines = []
         for job in result.get("jobs", ()):
             head, *rest = job["node_map"].splitlines()
-            lines += [head] + [f"  {line}" for line in rest[-2:]] + ([f"  {job['path']}"] if job["path"] else [])
+            more = rest[-2:]
+            if job["left_out"]:
+                more.append(f"measures {', '.join(job['points'])} only")
+            if job["tags"]:
+                more.append(f"tags {', '.join(job['tags'])}")
+            lines += [head] + [f"  {line}" for line in [*more, *([job["path"]] if job["path"] else [])]]
         return lines

@@ -14,7 +14,7 @@ description:
   - Plans each job on placeholder nodes C(node0001) and so on, with job id C(JOBID) and addresses C(<addr:node0001>).
   - With C(--diff) it shows, for each job, the node map with GPUs and ports, the resolved job with the origin of each
     value, the sbatch script, every configuration file, the mounts, every srun line with its environment, the points of
-    the benchmark and the maximum cost of the job in GPU hours.
+    the benchmark, the tags of the run and the maximum cost of the job in GPU hours.
   - Writes the same into a directory for each job, unless in check mode. Asks neither Slurm nor the nodes.
   - Always runs on the controller.
 author:
@@ -50,6 +50,11 @@ options:
     description: The lease in the sbatch script, in seconds.
     type: float
     default: 120.0
+  concurrencies:
+    description: Points that would be measured. C(plan.json) has the others as well. Empty means all.
+    type: list
+    elements: int
+    default: []
 attributes:
   check_mode:
     details: Shows the same and writes nothing.
@@ -99,6 +104,22 @@ jobs:
     node_map:
       description: Map of nodes, GPUs, workers and ports, with the cost.
       type: str
+      returned: always
+    points:
+      description: Labels of the points that would be measured.
+      type: list
+      elements: str
+      returned: always
+      sample: [c=4, c=16]
+    left_out:
+      description: Labels of the points that O(concurrencies) leaves out.
+      type: list
+      elements: str
+      returned: always
+    tags:
+      description: Tags that would be stored with the run.
+      type: list
+      elements: str
       returned: always
     files:
       description: Names of the files in RV(jobs[].path).

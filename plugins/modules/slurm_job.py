@@ -84,7 +84,8 @@ options:
   end_timeout_s:
     description:
       - Seconds that the holder has to end all steps with V(absent). After that the job is cancelled, and it is an error
-        if it is still in the queue a minute later. In an adopted allocation it is an error at once.
+        if it is still in the queue a minute later.
+      - In an adopted allocation it is an error at once. Steps whose holder was killed are killed after that.
     type: float
     default: 180.0
   retries:

@@ -49,7 +49,7 @@ options:
     description: The job of the plan. It is an error if the plan is for another job.
     type: str
   wait_timeout_s:
-    description: Seconds that the steps may take to run and to be ready.
+    description: Seconds that the steps may take to run and to be ready. Not used with O(state=stopped).
     type: float
     default: 120.0
 attributes:

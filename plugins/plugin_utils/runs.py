@@ -71,14 +71,14 @@ class RunAction(StageAction):
 
     def _complete(self, args):
         """Add to the *args* of the task what only the controller knows."""
-        cluster_file = args.pop("cluster_file", None)
+        cluster_file = None
         if boolean(args.pop("extra_vars", False)):
             extra = ExtraVars(load_extra_vars(self._loader), origin, final=self._final, more=run_options.OF_RUNS_ALONE)
             problems = typos(extra)
             if problems:
                 raise SpecError(problems)
             args["job_names"] = names_of(extra, self._final)
-            cluster_file = cluster_file or extra.value("cluster_file")
+            cluster_file = extra.value("cluster_file")
         if not any(args.get(name) for name in ("output_dir", "run_dir")):
             folder = load_cluster(find_cluster_file(cluster_file)).kept().get("output_dir")
             if folder:

@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -314,6 +315,28 @@ def test_vaulted_variables_lie_in_no_file_of_a_submitted_run(cluster):
     wrong = other(cluster, "submit", "-e", f"@{cluster.job_file('fired-vaulted-need')}", *given, rc=2)
     assert "preflight_ignore: is a secret or comes from a vault" in " ".join(wrong.split()), wrong
     assert cluster.jobs("fired-vaulted-need") == []
+
+
+def test_a_run_is_submitted_from_an_installed_collection(cluster):
+    """It consists of four folders; the job runs a copy of them, and takes nothing from this checkout."""
+    parent = cluster.folder / "installed"
+    collection = parent / "ansible_collections" / "srt" / "slurm"
+    for part in ("meta", "playbooks", "plugins", "roles"):
+        shutil.copytree(ROOT / part, collection / part, ignore=shutil.ignore_patterns("__pycache__"))
+    (cluster.folder / "empty.cfg").write_text("[defaults]\n")
+    env = {"ANSIBLE_COLLECTIONS_PATH": parent, "ANSIBLE_CONFIG": cluster.folder / "empty.cfg"}
+    job = cluster.job_file("fired-installed", benchmark=dict(BENCHMARK, isl=67))
+    played = cluster.play(
+        [*cluster.prefix(), "ansible-playbook", "srt.slurm.submit", "-e", f"output_dir={cluster.output}",
+         "-e", f"@{job}"], env,
+    )  # fmt: skip
+    assert played.rc == 0, played.text
+    (job_id,) = re.findall(r"Job (\d+) \(fired-installed\) was submitted", played.text)
+    run_dir = cluster.output / job_id
+    shutil.rmtree(parent)
+    assert exit_code(cluster, job_id) == ("COMPLETED", 0), words_of(run_dir)
+    assert "c=2 measured, valid" in words_of(run_dir) and "WARNING" not in words_of(run_dir)
+    assert str(ROOT) not in (run_dir / "play.json").read_text().replace(sys.executable, "")
 
 
 def test_a_runtime_environment_of_its_own(cluster):

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pathlib
 import shutil
@@ -11,6 +12,8 @@ import subprocess
 import sys
 
 import pytest
+from ansible_collections.srt.slurm.plugins.module_utils.allocation import detached
+from ansible_collections.srt.slurm.plugins.module_utils.holder import playbook as holder_play
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PARTS = ("meta", "playbooks", "plugins", "roles")
@@ -78,3 +81,22 @@ def test_defaults_of_the_action_group_reach_a_module(play, tmp_path):
     code, text = play("look.yml")
     assert code == 2, text
     assert "/no/such/run" in text.partition("fatal:")[2]
+
+
+def test_a_submitted_playbook_reads_no_configuration_of_its_node(installed, tmp_path):
+    """The collection has none of its own, and Ansible would take that of the home directory."""
+    (tmp_path / ".ansible.cfg").write_text("this is not a configuration file", encoding="utf-8")
+    run_dir = tmp_path / "outputs" / "7"
+    run_dir.mkdir(parents=True)
+    collection = installed / "ansible_collections" / "srt" / "slurm"
+    given = {"name": "bench", "job": {}, "extra_vars": {}, "keep": False, "collection": str(collection)}
+    detached.check(given)
+    detached.freeze(str(run_dir), "7", given)
+    play = json.loads((run_dir / holder_play.FILE).read_text(encoding="utf-8"))
+    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "LC_ALL": "C.UTF-8", **play["env"]}
+    done = subprocess.run(
+        [*play["argv"], "--syntax-check"], cwd=play["cwd"], env=env, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    assert "WARNING" not in done.stdout and "playbook: " in done.stdout

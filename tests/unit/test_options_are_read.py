@@ -6,19 +6,22 @@ from __future__ import annotations
 
 import ast
 import importlib
+import pathlib
 import re
+import shutil
 
 import jinja2
 import jobs
+import plays
 import pytest
+import reads
 import yaml
-from ansible_collections.srt.slurm.plugins.action import job_spec as job_spec_action
 from ansible_collections.srt.slurm.plugins.module_utils import run_options
 from ansible_collections.srt.slurm.plugins.module_utils.sandbox import entry
 from ansible_collections.srt.slurm.plugins.module_utils.schema.words import nearest
 
 ROOT = jobs.ROOT
-UTILS = ROOT / "plugins" / "module_utils"
+UTILS = pathlib.Path("plugins", "module_utils")
 MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py"))
 ROLES = sorted(path.name for path in (ROOT / "roles").iterdir())
 PLAYBOOKS = sorted(path.stem for path in (ROOT / "playbooks").glob("*.yml"))
@@ -60,64 +63,90 @@ def test_the_manual_of_a_module_has_its_options(module):
     assert documented_as(documentation(module)) == documented_as(argument_spec(module))
 
 
-def sources(module):
-    """Return the files whose code reads the arguments of *module*: its action, its entry, and what they import."""
-    first = ROOT / "plugins" / "action" / f"{module}.py"
-    found, open_ = set(), [first if first.is_file() else UTILS / "sandbox" / "entry.py"]
-    while open_:
-        path = open_.pop()
-        if path in found:
-            continue
-        found.add(path)
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom):
-                open_ += [one for one in imported(path, node) if one.is_file() and is_reader(one)]
-    return found
+# The file of a module's entry, where it is not stages/<module>.py.
+ENTRIES = {
+    "slurm_job": UTILS / "allocation" / "slurm_job.py",
+    "slurm_sandbox": UTILS / "sandbox" / "entry.py",
+    "sweep_run": pathlib.Path("plugins", "action", "sweep_run.py"),
+}
 
 
-def imported(path, node):
-    """Yield the files that an import statement in *path* may mean."""
-    if node.level:
-        base = path.parents[node.level - 1].joinpath(*(node.module or "").split("."))
-    elif (node.module or "").startswith("ansible_collections.srt.slurm."):
-        base = ROOT.joinpath(*node.module.split(".")[3:])
-    else:
-        return
-    yield base.with_suffix(".py")
-    for alias in node.names:
-        yield base / f"{alias.name}.py"
-
-
-def is_reader(path):
-    """Return whether code in *path* may see a module's arguments."""
-    room = path.relative_to(ROOT / "plugins").parts
-    return room[0] in ("plugin_utils", "action") or room[1] in ("stages", "allocation", "sandbox", "job")
-
-
-def read_keys(path):
-    """Return the text constants by which the code of *path* looks something up: x["key"], x.get("key"), f("key")."""
-    keys = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
-            keys.add(node.slice.value)
-        elif isinstance(node, ast.Call):
-            keys |= {one.value for one in node.args if isinstance(one, ast.Constant)}
-        elif isinstance(node, (ast.Tuple, ast.List)):
-            keys |= {one.value for one in node.elts if isinstance(one, ast.Constant)}
-    return keys
+def read_of(module, changed=None):
+    """Return the keys of its parameters that the entry or the action of *module* reads."""
+    code = reads.Code(changed)
+    keys = code.keys(ENTRIES.get(module, UTILS / "stages" / f"{module}.py"), "run")
+    action = pathlib.Path("plugins", "action", f"{module}.py")
+    return keys | (code.keys(action, "ActionModule") if (ROOT / action).is_file() else set())
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_every_option_of_a_module_is_read(module):
-    read = set().union(*map(read_keys, sources(module)))
+    assert set(argument_spec(module)) - read_of(module) == set()
 
-    def unread(spec, path=""):
-        for name, one in spec.items():
-            if name not in read:
-                yield path + name
-            yield from unread(one.get("options") or {}, f"{path}{name}.")
 
-    assert list(unread(argument_spec(module))) == []
+# What the entries of these modules get from the action or from each other.
+HANDED_ON = {"job_spec": {"places", "problems"}, "slurm_job_info": set(argument_spec("slurm_job"))}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_option_that_is_read_is_documented(module):
+    assert read_of(module) - set(argument_spec(module)) - HANDED_ON.get(module, set()) == set()
+
+
+@pytest.mark.parametrize(
+    ("module", "option", "file", "text", "without"),
+    [
+        ("health_wait", "slice_s", "module_utils/stages/health_wait.py", r'params\["slice_s"\]', "5.0"),
+        (
+            "srun_worker",
+            "wait_timeout_s",
+            "module_utils/stages/srun_worker.py",
+            r"self.params\[.wait_timeout_s.\]",
+            "1",
+        ),
+        ("dry_run", "concurrencies", "module_utils/stages/dry_run.py", r"chosen\(self.plan, params\)", "self.plan"),
+        ("bench_run", "min_completed", "module_utils/stages/measurement.py", r'self._params\["min_completed"\]', "1"),
+        ("slurm_job", "end_timeout_s", "module_utils/allocation/call.py", r', "end_timeout_s"\)', ")"),
+        ("slurm_job", "retries", "module_utils/allocation/slurm_job.py", r"requeue.persist\(", "print("),
+        ("topology_plan", "secrets_path", "plugin_utils/secrets.py", '"secrets_path"', '"something_else"'),
+    ],
+)
+def test_an_option_that_only_dead_code_would_read_is_not_read(module, option, file, text, without):
+    path = ROOT / "plugins" / file
+    source, count = re.subn(text, without, path.read_text(encoding="utf-8"))
+    assert count and option in read_of(module)
+    source += f"\n\ndef nobody_calls_this(params):\n    return params[{option!r}]\n"
+    assert option not in read_of(module, {str(path.relative_to(ROOT)): source})
+
+
+def of_calls(code):
+    """Return (the attributes in which a call of slurm_job keeps its parameters, those that the room allocation reads).
+
+    Reading them for the same object's other attributes does not count.
+    """
+    _path, made = code.definition(UTILS / "allocation" / "call.py", "Call")
+    (init,) = (node for node in made.body if getattr(node, "name", "") == "__init__")
+    kept = {node.attr for node in ast.walk(init) if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)}
+    read = set()
+    for path in sorted((ROOT / UTILS / "allocation").glob("*.py")):
+        for node in ast.walk(code.tree(path.relative_to(ROOT))):
+            if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "call":
+                read.add(node.attr)
+    return kept, read
+
+
+def test_what_a_call_of_slurm_job_keeps_is_read():
+    kept, read = of_calls(reads.Code())
+    assert "end_timeout_s" in kept and kept - read == set()
+
+
+def test_every_option_of_the_playbook_in_a_job_is_read():
+    code = reads.Code(names=("playbook",))
+    keys = code.keys(pathlib.Path("plugins", "action", "slurm_job.py"), "ActionModule")
+    for name in ("slurm_job", "submission", "call"):
+        path = UTILS / "allocation" / f"{name}.py"
+        keys |= code.keys(path, *(one.name for one in code.tree(path).body if isinstance(one, reads.DEFINITIONS)))
+    assert keys == set(argument_spec("slurm_job")["playbook"]["options"])
 
 
 # Roles.
@@ -133,15 +162,64 @@ def role_tasks(role):
         yield from yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("role", ROLES)
-def test_every_option_of_a_role_is_used(role):
-    for point, spec in role_yaml(role, "meta/argument_specs.yml")["argument_specs"].items():
-        text = (ROOT / "roles" / role / "tasks" / f"{point}.yml").read_text(encoding="utf-8")
-        parts = [f"{found}.yml" for found in re.findall(r"(?:include|import)_tasks: \"?(\S+)\.yml", text)]
-        if "{{" in text and "_tasks:" in text and not parts:
-            parts = [path.name for path in (ROOT / "roles" / role / "tasks").glob("*.yml")]
-        text += "".join((ROOT / "roles" / role / "tasks" / name).read_text(encoding="utf-8") for name in parts)
-        assert [name for name in spec["options"] if not re.search(rf"\b{name}\b", text)] == [], point
+POINTS = [(role, point) for role in ROLES for point in role_yaml(role, "meta/argument_specs.yml")["argument_specs"]]
+
+
+def two_values(name, option):
+    """Return the default of a role's option, or some value, and another one."""
+    default = option.get("default")
+    if "choices" in option:
+        values = [default, next(one for one in option["choices"] if one != default)]
+        return [[], [values[1]]] if option["type"] == "list" else values
+    some = {"str": "one", "path": "/one", "int": 41, "float": 41.5, "bool": True, "dict": {"one": 1}}
+    some["list"] = [7] if option.get("elements") == "int" else ["one"]
+    if option["type"] == "bool":
+        return [default, not default]
+    if default is None:
+        return [f"/another/{name}" if option["type"] in ("str", "path") else {"another": 1}, some[option["type"]]]
+    return [default, some[option["type"]]]
+
+
+def without_effect(role, point, folder, root=ROOT):
+    """Return the options of an entry point of *role* that change nothing in the calls of its modules."""
+    options = role_yaml(role, "meta/argument_specs.yml")["argument_specs"][point]["options"]
+    values = {name: two_values(name, option) for name, option in options.items()}
+    base = {name: value for name, (value, _other) in values.items()}
+
+    def calls(**changed):
+        return plays.Play({}, folder, root).role(role, point, {**base, **changed})
+
+    # What removes a sandbox has options that what starts it lacks.
+    states = [{f"{role}_state": one} for one in options.get(f"{role}_state", {}).get("choices", ())] or [{}]
+    return [
+        name
+        for name, (_value, other) in values.items()
+        if all(calls(**state) == calls(**{**state, name: other}) for state in states if name not in state)
+        and not (states[0] and name in states[0] and calls(**states[0]) != calls(**states[1]))
+    ]
+
+
+@pytest.mark.parametrize(("role", "point"), POINTS)
+def test_every_option_of_a_role_takes_effect(tmp_path, role, point):
+    assert without_effect(role, point, tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("role", "point", "option", "argument"),
+    [
+        ("worker", "main", "worker_names", "names"),
+        ("worker", "main", "worker_state", "state"),
+        ("allocation", "stop", "allocation_end_timeout_s", "end_timeout_s"),
+        ("allocation", "start", "allocation_secrets_path", "secrets_path"),
+        ("preflight", "main", "preflight_clean", "clean"),
+    ],
+)
+def test_an_option_that_a_role_does_not_pass_on_takes_no_effect(tmp_path, role, point, option, argument):
+    shutil.copytree(ROOT / "roles" / role, tmp_path / "roles" / role)
+    path = tmp_path / "roles" / role / "tasks" / f"{point}.yml"
+    text, count = re.subn(rf'( {argument}): "{{{{ {option}\b.*', r"\1: always", path.read_text(encoding="utf-8"))
+    path.write_text(f"{text}\n# {option}\n", encoding="utf-8")
+    assert count == 1 and without_effect(role, point, tmp_path, tmp_path) == [option]
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -241,17 +319,6 @@ def test_what_a_playbook_reads_is_a_run_option(playbook):
 def role_variables():
     """Return the names of the variables of all roles."""
     return {name for role in ROLES for name in role_yaml(role, "defaults/main.yml")}
-
-
-@pytest.mark.parametrize("name", [name for name in PUBLIC if name != "job"])
-def test_every_run_option_is_read_by_its_playbooks(name):
-    """By the playbook, by its action from the extra vars, by a role's variable of this name, or by what it runs."""
-    from_extra_vars = {*job_spec_action.TAKEN, "job_file", "cluster_file"}
-    for playbook in PUBLIC[name].playbooks:
-        # sweep.yml runs bench.yml with its own extra vars, submit.yml sends them along.
-        inside = playbook in ("sweep", "submit") and (PUBLIC[name].travels or playbook == "sweep")
-        read = variables(playbook) | (variables("bench") if inside else set())
-        assert name in read or name in from_extra_vars or name in role_variables(), playbook
 
 
 def test_a_job_is_read_by_its_form():

@@ -228,10 +228,12 @@ def orphans(job: QueueEntry, run_dir: str, slurm: LeftSteps | None = None) -> di
     return found
 
 
-def stop_orphans(job: QueueEntry, run_dir: str, ctx: Context) -> bool:
+def stop_orphans(job: QueueEntry, run_dir: str, ctx: Context, timeout_s: float) -> bool:
     """End the remaining steps of a service whose holder was killed; return False if there are none.
 
     The steps end as the holder would have ended them: in tiers, by their ids, with TERM, then KILL after their graces.
+
+    :param timeout_s: KILL after this many seconds at the latest.
     """
     slurm = LeftSteps(job["id"])
     left = orphans(job, run_dir, slurm)
@@ -242,6 +244,8 @@ def stop_orphans(job: QueueEntry, run_dir: str, ctx: Context) -> bool:
     slurm.only, slurm.patient = set(left), True
     steps = Steps(run_dir, slurm, look_s=LOOK_S)  # no client reports an end, and all tiers share a deadline
     steps.close()
+    for step in steps.by_name.values():
+        step.spec["stop_grace_s"] = min(step.grace_s(), max(timeout_s, LOOK_S))
     steps.stopper.stop_in_tiers(list(steps.by_name.values()))
     until = time.monotonic() + GONE_S
     while True:

@@ -143,6 +143,9 @@ def freeze(run_dir: str, job_id: str, playbook: JsonObject) -> None:
     variables = dict(playbook["extra_vars"], **own)
     write_text_atomic(own["srt_slurm_frozen"], json.dumps(answer, indent=1) + "\n", 0o600)
     write_text_atomic(os.path.join(root, "vars.json"), json.dumps(variables, indent=1) + "\n", 0o600)
+    config = os.path.join(target, "ansible.cfg")
+    if not os.path.exists(config):  # an installed collection has none, and Ansible would take that of the node
+        write_text_atomic(config, "[defaults]\n")
     play = {
         "argv": [
             _python(playbook),
@@ -152,8 +155,10 @@ def freeze(run_dir: str, job_id: str, playbook: JsonObject) -> None:
         "env": {
             MARK: str(job_id),
             "ANSIBLE_COLLECTIONS_PATH": root,
-            "ANSIBLE_CONFIG": os.path.join(target, "ansible.cfg"),
+            "ANSIBLE_CONFIG": config,
             "ANSIBLE_FORCE_COLOR": "0",
+            "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false",
+            "ANSIBLE_LOCALHOST_WARNING": "false",
             "ANSIBLE_NOCOLOR": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONUNBUFFERED": "1",

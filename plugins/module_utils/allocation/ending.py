@@ -161,7 +161,7 @@ def _end_adopted(call: Call, job: QueueEntry) -> None:
     else:
         ended = running and (
             adopted.stop_holder(job, folder, call.ctx, _reason(call), call.end_timeout_s)
-            or adopted.stop_orphans(job, folder, call.ctx)
+            or adopted.stop_orphans(job, folder, call.ctx, call.end_timeout_s)
         )
         forget(folder)
     if ended:

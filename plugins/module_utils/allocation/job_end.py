@@ -14,7 +14,7 @@ from typing import NoReturn, Protocol, TypedDict
 
 from ..failures import Error, SlurmError
 from ..holder import journal, slurm_calls
-from ..holder.job_ends import NODE_FAILED, PREEMPTED, REASONS, SIGNAL, TAKEN_AWAY
+from ..holder.job_ends import BY_SLURM, NODE_FAILED, PREEMPTED, SIGNAL, TAKEN_AWAY, job_end
 from ..holder.job_watch import code_in_output
 from ..holder.records import Answer, JobEnd
 from ..holder.secret_values import forget
@@ -57,19 +57,20 @@ def outcome(job_id: str | int, run_dir: str, names: Iterable[str] = ()) -> Outco
     """Return ``{end: text, retryable: bool, bad_nodes: [name], final: bool}`` of a job that is over, or completing.
 
     A cancelled job is not retryable, because a user requested it, unless Slurm cancelled it for a failed node, as after
-    a failed prolog. Neither is one whose output could not be opened: output_dir is at fault, not a node. ``final`` is
-    false while the job may still be requeued.
+    a failed prolog. Neither is one that its holder was already ending, for example on request, whatever Slurm did to it
+    then, nor one whose output could not be opened: output_dir is at fault, not a node. ``final`` is false while the job
+    may still be requeued.
 
     :param names: nodes that it had, because Slurm drops failed ones.
     """
-    fields, code = _settled(job_id, os.path.join(run_dir, f"slurm-{job_id}.out"))
+    fields, code = _settled(job_id, run_dir)
     state, reason, first = (fields.get(key, "") for key in ("JobState", "Reason", "BatchHost"))
     end = commands.end_text(fields)
-    written = written_end(run_dir)
-    ended = code or written and written["code"]  # the output may lack what the holder learned from Slurm
-    why = REASONS[code] if code else written and written["reason"]
-    if why and state not in LOST_STATES:  # it is completing without a final state, or has only failed
-        end = f"{why}; {end}"
+    cause = _cause(code, run_dir)
+    if cause and state not in LOST_STATES:  # it is completing without a final state, or has only failed
+        end = f"{cause['reason']}; {end}"
+    by_slurm = not cause or cause["code"] in BY_SLURM
+    ended = cause["code"] if cause and state != "CANCELLED" else None  # Slurm calls a preempted job PREEMPTED
     listed = commands.hostnames(fields["NodeList"]) if fields.get("NodeList") not in (None, "", "(null)") else []
     states = commands.node_states(list(dict.fromkeys([*names, *listed, *filter(None, [first])])))
     down = {name for name, (node, why) in states.items() if DOWN.search(node) or SICK.search(why)}
@@ -84,17 +85,31 @@ def outcome(job_id: str | int, run_dir: str, names: Iterable[str] = ()) -> Outco
     elif state == "CANCELLED" and sick:
         retryable, bad = True, sick
         end += "; " + "; ".join(f"{name}: {states[name][1]}" for name in sorted(sick))
+    retryable = retryable and by_slurm
     return {"end": end, "retryable": retryable, "bad_nodes": sorted(bad), "final": state in slurm_calls.FINAL}
 
 
-def _settled(job_id: str | int, output: str) -> tuple[dict[str, str], str | None]:
+def _cause(code: str | None, run_dir: str) -> JobEnd | None:
+    """Return why the job ended, None if neither Slurm's line in its output (*code*) nor its holder says so.
+
+    What the holder decided without Slurm came first. Of Slurm's reasons the line counts before the holder's record; it
+    may be missing where the holder knew the reason from slurmctld.
+    """
+    requeued = any(event.get("phase") == journal.REQUEUE for event in journal.holder_events(run_dir))
+    written = None if requeued else written_end(run_dir)  # that of an earlier job attempt
+    return job_end(code) if code and (not written or written["code"] in BY_SLURM) else written
+
+
+def _settled(job_id: str | int, run_dir: str) -> tuple[dict[str, str], str | None]:
     """Return Slurm's fields of a job, and the code of its end from its output, or None.
 
     While a job is completing, Slurm does not show whether it was cancelled, preempted or lost.
     """
-    until = time.monotonic() + SETTLED_S
+    output, until = os.path.join(run_dir, f"slurm-{job_id}.out"), time.monotonic() + SETTLED_S
+    begins = [event for event in journal.events(run_dir, 1 << 20) if event.get("phase") == journal.BEGIN]
+    begin = begins[-1].get("output_begin", 0) if begins else 0
     while True:
-        fields, code = commands.show_job(job_id), code_in_output(output)
+        fields, code = commands.show_job(job_id), code_in_output(output, begin)
         if code or fields.get("JobState") != "COMPLETING" or time.monotonic() >= until:
             return fields, code
         time.sleep(0.5)

@@ -41,7 +41,7 @@ class Holder:
         self.requeue_without: list[str] | None = None
         self.journal, self.lease = journal.Journal(run_dir), Lease(lease_s)
         self.steps = Steps(run_dir, slurm or Slurm(self.job_id), self.journal, self._before_failure)
-        self.journal.holder(journal.BEGIN)
+        self.journal.holder(journal.BEGIN, output_begin=job.begin if job.restarts else 0)
 
     @property
     def job_end(self) -> JobEnd:

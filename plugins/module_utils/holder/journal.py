@@ -28,7 +28,7 @@ END_FIELDS = (
     "expected",
 )  # fmt: skip
 
-BEGIN = "begin"  # the first event of each holder
+BEGIN = "begin"  # the first event of each holder; earlier job attempts wrote ``output_begin`` bytes of the output
 PLAYBOOK = "playbook"  # it starts the playbook of the job, whose output begins at byte ``log_begin`` of its log
 PAUSED = "paused"  # it did not run ``from`` .. ``to``
 ENDING = "ending"  # the job ends: ``code`` and ``reason``

@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from ..allocation import driver
 from ..benchmarks import of_plan
 from ..benchmarks.base import Benchmark
 from ..entry import Context
 from ..failures import Error
-from ..json_types import Json, JsonObject
+from ..json_types import JsonObject
 from ..metrics import METRICS
 from ..plan_file import Plan, PlanPoint, load_plan
 from ..results.verdict import Verdict
@@ -40,7 +40,7 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
     An invalid point is not a failure: the next points are measured, and rollup reports it.
     """
     plan = params.get("plan") or load_plan(params["plan_path"])
-    points = _chosen(plan, point_files.wanted(params))
+    points = point_files.chosen(plan, params)
     if ctx.check_mode:
         return _planned(plan, points, params["force"], ctx)
     done, session = [], None
@@ -60,15 +60,6 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
         error.evidence.update(_result(done))
         raise
     return _result(done)
-
-
-def _chosen(plan: Plan, chosen_by: Mapping[str, Sequence[Json]]) -> list[PlanPoint]:
-    points = (plan.get("benchmark") or {}).get("points") or []
-    chosen, unknown = of_plan(plan).choose(points, chosen_by)
-    if unknown:
-        known = ", ".join(point["label"] for point in points) or "none"
-        raise Error(f"The plan has no point with {', '.join(unknown)}. Its points: {known}.")
-    return chosen
 
 
 def _kept(plan: Plan, point: PlanPoint) -> JsonObject | None:

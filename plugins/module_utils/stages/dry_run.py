@@ -22,6 +22,7 @@ from ..plan.printer import configurations, node_map, summary
 from ..plan.provenance import Places, remarks, resolved
 from ..plan_file import PlanFile, Step
 from ..slurm import script, srun
+from .point_files import chosen
 from .topology_plan import to_text
 
 ARGUMENT_SPEC = {
@@ -31,11 +32,12 @@ ARGUMENT_SPEC = {
     "path": {"type": "path", "default": "dry-runs"},
     "output_dir": {"type": "path"},
     "lease_s": {"type": "float", "default": LEASE_S},
+    "concurrencies": {"type": "list", "elements": "int", "default": []},
 }
 
 
 def run(params: JsonObject, ctx: Context) -> JsonObject:
-    """Return ``{changed, jobs: [{name, path, plan, files}], diff}``; in check mode nothing is written.
+    """Return ``{changed, jobs: [{name, path, plan, points, tags, files}], diff}``; in check mode nothing is written.
 
     ``diff`` has one record per job, with everything worth reading before a job uses GPU hours.
     """
@@ -54,6 +56,9 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
                 "path": path,
                 "plan": summary(rehearsal.plan),
                 "node_map": node_map(rehearsal.plan),
+                "points": [point["label"] for point in rehearsal.points],
+                "left_out": rehearsal.left_out,
+                "tags": rehearsal.tags,
                 "files": [name for name, _text, _mode in rehearsal.files(())],
             }
         )
@@ -78,7 +83,11 @@ def free_folder(parent: str, name: str, stamp: str) -> str:
 
 
 class Rehearsal:
-    """One job, planned on nodes node0001 and so on."""
+    """One job, planned on nodes node0001 and so on.
+
+    :ivar points: the points that would be measured.
+    :ivar left_out: the labels of the others.
+    """
 
     def __init__(self, job: JsonObject, origins: JsonObject, params: JsonObject) -> None:
         self.job, self.origins, self.places, self.spec = job, origins, Places(origins), job["spec"]
@@ -87,11 +96,13 @@ class Rehearsal:
         self.layout = planner.layout(imaginary_allocation(self.spec, script.run_dir(output_dir, "JOBID")))
         self.plan, self.made_of = planner.plan_with_origins(self.layout)
         self.script, self.notes = script.render(job["allocation"], output_dir, params["lease_s"])
+        self.points, self.tags = chosen(self.plan, params), job["metadata"].get("tags") or []
+        self.left_out = [point["label"] for point in self.plan["benchmark"]["points"] if point not in self.points]
 
     @property
     def steps(self) -> list[Step]:
-        """All steps, those of the benchmark's points last."""
-        return self.plan["steps"] + [point["step"] for point in self.plan["benchmark"]["points"]]
+        """All steps that would run, those of the benchmark's points last."""
+        return self.plan["steps"] + [point["step"] for point in self.points]
 
     def configs(self) -> list[PlanFile]:
         """Return the engine, NATS and nginx configuration files of the plan."""
@@ -105,7 +116,8 @@ class Rehearsal:
         parts += [(one["path"], one["content"]) for one in self.configs()]
         parts.append(("mounts", listed(self.layout)))
         parts.append(("steps", "".join(map(self.printable, self.steps))))
-        parts.append(("points", self.points()))
+        parts.append(("points", self.point_lines()))
+        parts.append(("tags", "".join(f"{tag}\n" for tag in self.tags)))
         return "".join(f"---- {title}\n{text.rstrip()}\n" for title, text in parts if text)
 
     def printable(self, step: Step) -> str:
@@ -113,13 +125,13 @@ class Rehearsal:
         known = remarks(self.made_of[step["name"]], self.places)
         return srun.printable(step, "JOBID", self.plan["run_dir"], known)
 
-    def points(self) -> str:
-        """Return one line per point of the benchmark."""
+    def point_lines(self) -> str:
+        """Return one line per point of the benchmark, and one about those that are left out."""
         lines = []
-        for point in self.plan["benchmark"]["points"]:
+        for point in self.points:
             facts = ", ".join(f"{key} {value}" for key, value in {**point["key"], **point["expect"]}.items())
             lines.append(f"{point['name']}: {facts} -> {point['result']}\n")
-        return "".join(lines)
+        return "".join([*lines, f"left out: {', '.join(self.left_out)}\n" if self.left_out else ""])
 
     def commands(self) -> str:
         """Return commands.sh: every step as the holder would start it, one after the other."""

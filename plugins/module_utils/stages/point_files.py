@@ -17,6 +17,8 @@ import shutil
 import time
 from collections.abc import Iterator
 
+from ..benchmarks import of_plan
+from ..failures import Error
 from ..json_types import Json, JsonObject
 from ..plan_file import Plan, PlanPoint
 from ..results.attempts import attempt_path, files_of, numbers
@@ -31,6 +33,16 @@ LOCK_S = 10.0  # far longer than a few renames take; a process that still has th
 def wanted(params: JsonObject) -> dict[str, list[Json]]:
     """Return ``{run option: values}`` of the options that select points, see :meth:`Benchmark.choose`."""
     return {option: params.get(option) or [] for option in CHOOSING}
+
+
+def chosen(plan: Plan, params: JsonObject) -> list[PlanPoint]:
+    """Return the points of *plan* that the options in *params* select; Error if there is none for one of the values."""
+    points = (plan.get("benchmark") or {}).get("points") or []
+    found, unknown = of_plan(plan).choose(points, wanted(params))
+    if unknown:
+        known = ", ".join(point["label"] for point in points) or "none"
+        raise Error(f"The plan has no point with {', '.join(unknown)}. Its points: {known}.")
+    return found
 
 
 def result_path(plan: Plan, point: PlanPoint) -> str:

@@ -96,6 +96,14 @@ def test_steps_without_a_holder_end_in_tiers_by_their_ids_and_nothing_else(slurm
     assert absent(do)["changed"] is False
 
 
+def test_steps_without_a_holder_are_killed_when_end_timeout_s_is_over(slurm, do):
+    patient = [dict(one, stop_grace_s=3600) if one.get("name") else one for one in EVENTS]
+    (slurm.folder / "steps.jsonl").write_text("".join(json.dumps(one) + "\n" for one in patient))
+    slurm.stubborn = {"frontend_0"}
+    assert absent(do, end_timeout_s=0.1)["actions"] == ["ended"]
+    assert ("KILL", ["frontend_0"]) in slurm.sent and slurm.running == OTHERS
+
+
 def test_check_mode_says_that_there_is_something_to_end(slurm, do):
     assert absent(do, ctx=Context(check_mode=True))["actions"] == ["ended"]
     assert slurm.sent == []

@@ -88,14 +88,92 @@ def test_what_a_job_was_is_seen_once_it_has_completed(program, tmp_path, monkeyp
     assert (found["end"], found["retryable"], found["final"]) == (f"{state} (None), exit code 0:0", retryable, True)
 
 
-def test_what_the_holder_recorded_counts_where_slurm_wrote_nothing(slurm, tmp_path):
-    """The steps of a preempted job end first where jobs have a grace time; then Slurm calls the job failed."""
-    slurm("FAILED", "NonZeroExitCode")
-    end = job_end("preempted")
-    events = [{"event": "holder", "phase": "begin"}, {"event": "holder", "phase": "ending", **end}]
-    (tmp_path / "steps.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
+def record(run_dir, code=None, **begin):
+    """Write the journal of a holder that ends for *code*, None: that has begun only."""
+    events = [{"event": "holder", "phase": "begin", **begin}]
+    events += [{"event": "holder", "phase": "ending", **job_end(code, "its words")}] if code else []
+    with (run_dir / "steps.jsonl").open("a") as stream:
+        stream.write("".join(json.dumps(event) + "\n" for event in events))
+
+
+# Whether a job is retryable: a row for Slurm's final state, or for Slurm's line in the output of a job that FAILED, and
+# a column for what the holder recorded.
+RETRYABLE_BY_STATE = """
+            nothing preempted node_failed time_limit cancelled signal unexplained requested lease_expired playbook_ended
+PREEMPTED   yes     yes       yes         yes        yes       yes    yes         no        no            no
+NODE_FAIL   yes     yes       yes         yes        yes       yes    yes         no        no            no
+FAILED      no      yes       yes         no         no        no     no          no        no            no
+COMPLETED   no      yes       yes         no         no        no     no          no        no            no
+COMPLETING  no      yes       yes         no         no        no     no          no        no            no
+TIMEOUT     no      yes       yes         no         no        no     no          no        no            no
+CANCELLED   no      no        no          no         no        no     no          no        no            no
+"""
+RETRYABLE_BY_LINE = """
+             nothing preempted node_failed time_limit cancelled signal unexplained requested lease_expired
+PREEMPTION   yes     yes       yes         yes        yes       yes    yes         no        no
+NODE_FAILURE yes     yes       yes         yes        yes       yes    yes         no        no
+TIME_LIMIT   no      no        no          no         no        no     no          no        no
+JOB_REQUEUE  no      no        no          no         no        no     no          no        no
+"""
+
+
+def cells(table):
+    """Return [(row, column, whether its cell says yes)] of a table."""
+    (_empty, head, *rows) = table.rstrip().split("\n")
+    return [
+        (row.split()[0], column, cell == "yes")
+        for row in rows
+        for column, cell in zip(head.split(), row.split()[1:], strict=True)
+    ]
+
+
+@pytest.mark.parametrize(("state", "recorded", "retryable"), cells(RETRYABLE_BY_STATE))
+def test_slurms_state_and_the_holders_record_decide_whether_a_job_is_retryable(
+    slurm, tmp_path, state, recorded, retryable
+):
+    """The steps of a preempted job end first where jobs have a grace time; then Slurm calls the job FAILED."""
+    slurm(state)
+    record(tmp_path, None if recorded == "nothing" else recorded)
     found = allocation_end.outcome("42", str(tmp_path))
-    assert found["retryable"] and found["end"].startswith(end["reason"])
+    assert found["retryable"] is retryable
+    shown = recorded != "nothing" and state not in ("PREEMPTED", "NODE_FAIL")
+    assert found["end"].startswith(f"its words; {state}" if shown else state)
+
+
+@pytest.mark.parametrize(("line", "recorded", "retryable"), cells(RETRYABLE_BY_LINE))
+def test_slurms_line_and_the_holders_record_decide_whether_a_failed_job_is_retryable(
+    slurm, tmp_path, line, recorded, retryable
+):
+    slurm("FAILED", "NonZeroExitCode")
+    record(tmp_path, None if recorded == "nothing" else recorded)
+    (tmp_path / "slurm-42.out").write_text(LINE.format(line.replace("_", " ")))
+    found = allocation_end.outcome("42", str(tmp_path))
+    assert found["retryable"] is retryable
+    assert found["end"].startswith("its words") is (recorded in ("requested", "lease_expired"))
+
+
+@pytest.mark.parametrize("line", ["PREEMPTION", "NODE FAILURE, SEE SLURMCTLD LOG FOR DETAILS"])
+def test_a_job_that_a_user_cancelled_is_not_retryable_whatever_came_before(slurm, tmp_path, line):
+    slurm("CANCELLED")
+    (tmp_path / "slurm-42.out").write_text(LINE.format(line))
+    assert allocation_end.outcome("42", str(tmp_path))["retryable"] is False
+
+
+def test_the_reasons_of_an_earlier_job_attempt_do_not_count(slurm, tmp_path):
+    slurm("FAILED", "NonZeroExitCode")
+    (tmp_path / "slurm-42.out").write_text(LINE.format("PREEMPTION"))
+    record(tmp_path, "preempted")
+    record(tmp_path, output_begin=(tmp_path / "slurm-42.out").stat().st_size)
+    found = allocation_end.outcome("42", str(tmp_path))
+    assert (found["retryable"], found["end"]) == (False, "FAILED (NonZeroExitCode), exit code 0:9")
+
+
+def test_a_requeued_job_that_loses_a_node_before_its_holder_starts_is_retryable(slurm, tmp_path):
+    slurm("NODE_FAIL")
+    record(tmp_path, "playbook_ended")
+    with (tmp_path / "steps.jsonl").open("a") as stream:
+        stream.write('{"event": "holder", "phase": "requeue", "attempt": 2, "attempts": 2}\n')
+    assert allocation_end.outcome("42", str(tmp_path))["retryable"] is True
 
 
 def test_a_job_of_which_slurm_says_nothing_may_not_be_over(program, tmp_path):

@@ -9,12 +9,14 @@ import json
 import os
 import socket
 
+import plays
 import pytest
-from ansible_collections.srt.slurm.plugins.module_utils.allocation import unfinished
+from ansible_collections.srt.slurm.plugins.module_utils.allocation import call, slurm_job, unfinished
 from ansible_collections.srt.slurm.plugins.module_utils.entry import Context
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error, SlurmError
 from ansible_collections.srt.slurm.plugins.module_utils.holder.job_ends import job_end
 from ansible_collections.srt.slurm.plugins.module_utils.slurm import commands
+from fake_queue import ALLOCATION
 
 
 def test_submitted_once_with_its_directory_written_before_it_may_run(queue, do, tmp_path, monkeypatch):
@@ -238,3 +240,41 @@ def test_latest_never_removes_what_is_not_a_link(queue, do, tmp_path):
     (tmp_path / "out" / "latest").mkdir(parents=True)
     do()
     assert (tmp_path / "out" / "latest").is_dir() and not (tmp_path / "out" / "latest").is_symlink()
+
+
+class ReadCall(call.Call):
+    """A call that remembers which of what it keeps was read later."""
+
+    names = None
+
+    def __init__(self, params, ctx):
+        super().__init__(params, ctx)
+        self.names = set()
+
+    def __getattribute__(self, name):
+        names = super().__getattribute__("names")
+        if names is not None:
+            names.add(name)
+        return super().__getattribute__(name)
+
+
+@pytest.mark.parametrize(
+    ("role", "point", "elsewhere"),
+    [
+        # Read where a job is lost, and by the action.
+        ("allocation", "start", {"retries", "secrets_path"}),
+        ("allocation", "stop", set()),
+        ("teardown", "main", set()),
+    ],
+)
+def test_what_a_role_passes_on_is_read_in_the_state_that_it_asks_for(
+    queue, do, tmp_path, monkeypatch, role, point, elsewhere
+):
+    job_id = do()["job"]["id"] if point != "start" else ""
+    given = {"output_dir": str(tmp_path / "out"), "request": ALLOCATION, "job_id": job_id, "config_text": "a: 1\n"}
+    play = plays.Play({}, tmp_path).role(role, point, {f"{role}_{name}": value for name, value in given.items()})
+    calls = []
+    monkeypatch.setattr(slurm_job, "Call", lambda *args: calls.append(ReadCall(*args)) or calls[0])
+    defaults = {key: option.get("default") for key, option in slurm_job.ARGUMENT_SPEC.items()}
+    assert slurm_job.run({**defaults, **play[0][1]}, Context())["changed"]
+    assert set(play[0][1]) - calls[0].names - elsewhere == set()

@@ -11,6 +11,8 @@ import socket
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.holder import journal, utc
 from ansible_collections.srt.slurm.plugins.module_utils.holder import steps as holder_steps
+from ansible_collections.srt.slurm.plugins.module_utils.holder.holder import Holder
+from ansible_collections.srt.slurm.plugins.module_utils.holder.job_watch import Job
 from fake_holder import FakeDriver, make_step, start
 
 
@@ -23,6 +25,14 @@ def service():
 
 def ended(answer):
     return [(one["name"], one["attempt"], one["signal"], one["expected"]) for one in answer["ends"]]
+
+
+@pytest.mark.parametrize(("restarts", "size"), [(0, 0), (1, 5)])
+def test_a_holder_records_where_the_output_of_its_job_attempt_begins(tmp_path, monkeypatch, restarts, size):
+    (tmp_path / "slurm-42.out").write_text("error")
+    monkeypatch.setenv("SLURM_RESTART_COUNT", str(restarts))
+    Holder(Job("42", str(tmp_path)), str(tmp_path))
+    assert journal.events(str(tmp_path))[-1]["output_begin"] == size
 
 
 def test_every_end_of_a_step_of_the_service_is_listed(fake, monkeypatch):

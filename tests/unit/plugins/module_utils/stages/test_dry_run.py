@@ -43,16 +43,23 @@ default_mounts: {/data: /data}
 
 
 @pytest.fixture
-def prelude(tmp_path):
+def read(tmp_path):
+    """Return a function that reads the jobs with some options more."""
     (tmp_path / "j.yaml").write_text(FILE)
     (tmp_path / "srtslurm.yaml").write_text(CLUSTER)
     params = {"job_file": str(tmp_path / "j.yaml"), "cluster_file": str(tmp_path / "srtslurm.yaml")}
-    return job_spec.run({**params, "check_paths": False}, Context(check_mode=True))
+    return lambda **more: job_spec.run({**params, "check_paths": False, **more}, Context(check_mode=True))
+
+
+@pytest.fixture
+def prelude(read):
+    return read()
 
 
 def call(prelude, tmp_path, **ctx):
     params = {"jobs": prelude["jobs"], "origins": prelude["origins"], "notes": ["a note"], "lease_s": 120.0}
     params.update(path=str(tmp_path / "dry-runs"), output_dir=str(tmp_path / "out"))
+    params["concurrencies"] = prelude["concurrencies"]
     return dryrun.run(params, Context(**ctx))
 
 
@@ -118,6 +125,26 @@ def test_the_directory(prelude, tmp_path):
     # What was resolved is a job again.
     config.pop("cluster")
     assert jobs.spec_of(config)["environment"] == plan["spec"]["environment"]
+
+
+def test_selected_points_and_tags_are_shown_and_written(read, tmp_path):
+    (job, _other) = call(read(concurrencies="4", job_tags=["nightly", "h100"]), tmp_path)["jobs"]
+    assert (job["points"], job["left_out"], job["tags"]) == (["c=4"], ["c=2"], ["nightly", "h100"])
+    texts = {}
+    for name in ("plan.txt", "commands.sh", "plan.json"):
+        with open(f"{job['path']}/{name}", encoding="utf-8") as stream:
+            texts[name] = stream.read()
+    points = texts["plan.txt"].partition("---- points\n")[2]
+    assert points.startswith("bench_c4: concurrency 4, ")
+    assert "\nleft out: c=2\n---- tags\nnightly\nh100\n" in points
+    assert "bench_c2" not in texts["commands.sh"] and "bench_c4" in texts["commands.sh"]
+    assert [point["label"] for point in json.loads(texts["plan.json"])["benchmark"]["points"]] == ["c=2", "c=4"]
+
+
+def test_without_a_choice_all_points_are_measured(prelude, tmp_path):
+    result = call(prelude, tmp_path, check_mode=True, diff=True)
+    assert [(job["points"], job["left_out"], job["tags"]) for job in result["jobs"]] == [(["c=2", "c=4"], [], [])] * 2
+    assert "left out" not in result["diff"][0]["after"] and "---- tags" not in result["diff"][0]["after"]
 
 
 def test_commands_hold_the_environment_that_srun_passes_on(prelude, tmp_path):

@@ -8,6 +8,7 @@ import json
 import socket
 import threading
 
+import plays
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.entry import Context
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error, StepError
@@ -236,3 +237,31 @@ def test_line_of_what_is_missing():
         "waiting for models on node002: decode 6/8 (and 1 more)"
     )
     assert health_wait.waiting_line([done]) == "1/1 ready"
+
+
+class Read(dict):
+    """Parameters that remember which of them were read."""
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.keys_read = set()
+
+    def __getitem__(self, key):
+        self.keys_read.add(key)
+        return super().__getitem__(key)
+
+    def get(self, key, default=None):
+        self.keys_read.add(key)
+        return super().get(key, default)
+
+
+@pytest.mark.parametrize("point", ["main", "start", "stop"])
+@pytest.mark.parametrize("role", ["head_infra", "worker", "frontend"])
+def test_what_a_role_passes_on_is_read_in_the_state_that_it_asks_for(fake, plan, tmp_path, role, point):
+    path = tmp_path / "plan.json"
+    path.write_text(json.dumps(plan))
+    (call,) = plays.Play({}, tmp_path).role(role, point, {f"{role}_plan_path": str(path)})
+    defaults = {key: option.get("default") for key, option in srun_worker.ARGUMENT_SPEC.items()}
+    params = Read({**defaults, **call[1]})
+    srun_worker.run(params, Context())
+    assert set(call[1]) - params.keys_read == set()
