@@ -19,7 +19,7 @@ from ansible_collections.srt.slurm.plugins.plugin_utils.secrets import keep_secr
 from ansible_collections.srt.slurm.plugins.plugin_utils.spelling import Spelling
 from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction
 from ansible_collections.srt.slurm.plugins.plugin_utils.values import plain, trusted
-from ansible_collections.srt.slurm.plugins.plugin_utils.vault import origin, scalars, vaulted, whole_files
+from ansible_collections.srt.slurm.plugins.plugin_utils.vault import Vaults, origin, scalars
 
 # Options of the module that are taken from the extra vars where the task does not name them.
 TAKEN = ("job_file", "cluster_file", "setup_script", "check_paths", "job_tags", "output_dir")
@@ -56,11 +56,11 @@ class ActionModule(StageAction):
         self._secrets = answer.secrets
         return answer.result
 
-    def prepare(self, params, task_vars):
-        """Complete *params* from the extra vars, and keep for the entry what else is known of the job."""
-        self._given = job_spec.Given()
+    def completed(self, params, task_vars):
+        """Return *params* with what the extra vars say, and keep for the entry what else is known of the job."""
+        self._given, params = job_spec.Given(), dict(params)
         if params.get("frozen"):
-            return
+            return params
         extra = ExtraVars(load_extra_vars(self._loader), origin, Spelling(self._loader), self._final)
         problems = extra.problems()
         unusable = {problem["path"] for problem in problems}
@@ -70,21 +70,25 @@ class ActionModule(StageAction):
         documents, raw = self._documents(params, extra)
         jobs = [without_unplain(one.job) if extra.unplain else one.job for one in documents]
         jobs = self._templar.template(jobs)
-        found = vaulted(jobs)
+        vaults = Vaults()
         # What a template made of an encrypted variable no longer says where it comes from.
-        vaulted({**scalars(task_vars), **extra.values}, found)
+        inline, whole = vaults.texts([jobs, scalars(task_vars), extra.values])
         for document, job in zip(documents, plain(jobs)):
             document.job = job
-        problems += extra.unplain + self._exposed(documents, plain(raw), task_vars, extra)
+        variables = {name: value for name, value in task_vars.items() if name not in MAGIC}
+        problems += extra.unplain + self._exposed(
+            documents, plain(raw), vaults.whole_files({**variables, **extra.values})
+        )
         host = task_vars.get("inventory_hostname", "the submit host")
         self._given = job_spec.Given(
             documents,
             problems,
             {name: extra.where(name) for name in OPTIONS if name in extra.values},
-            found["inline"],
-            found["file"],
+            inline,
+            whole,
             None if self.is_local() else RemotePaths(self, host),
         )
+        return params
 
     def _documents(self, params, extra):
         """Return (the documents that hold the job or jobs, their content before any template was filled in).
@@ -109,13 +113,12 @@ class ActionModule(StageAction):
                 return arguments["job"]
         return None
 
-    def _exposed(self, documents, raw, task_vars, extra):
+    def _exposed(self, documents, raw, found):
         """Return the problems of values that a job took from encrypted files and would write where all can read.
 
         :param raw: the content of *documents* as it was written.
+        :param found: (name, text, file) of the values of such files.
         """
-        variables = {name: value for name, value in task_vars.items() if name not in MAGIC}
-        found = whole_files({**variables, **extra.values})
         texts = references.telling(found, documents[0].source.file, plain=raw == [None])
         problems = []
         for document, before in zip(documents, raw):
@@ -129,7 +132,7 @@ class ActionModule(StageAction):
                     "Only environment variables are kept out of files and process lists."
                 )
                 remedy = "Set it as an environment variable, or in an unencrypted file if it is not secret."
-                problems.append(source.problem(path, problem, remedy))
+                problems.append(source.problem(path, "secret", problem, remedy))
         return problems
 
     def shown(self, result):

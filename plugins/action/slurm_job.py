@@ -8,17 +8,15 @@ from __future__ import annotations
 import pathlib
 
 import yaml
-from ansible.errors import AnsibleActionFail
 from ansible.utils.vars import load_extra_vars
 from ansible_collections.srt.slurm.plugins.module_utils.allocation import slurm_job
-from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 from ansible_collections.srt.slurm.plugins.module_utils.job.extra_vars import in_clear, passed_on
 from ansible_collections.srt.slurm.plugins.module_utils.run_options import LEASE_S, OPTIONS
 from ansible_collections.srt.slurm.plugins.plugin_utils import kept_job_note
 from ansible_collections.srt.slurm.plugins.plugin_utils.jobs import JobAction
-from ansible_collections.srt.slurm.plugins.plugin_utils.secrets import LendsSecrets
+from ansible_collections.srt.slurm.plugins.plugin_utils.secrets import with_secrets
 from ansible_collections.srt.slurm.plugins.plugin_utils.stage import display
-from ansible_collections.srt.slurm.plugins.plugin_utils.vault import encrypted, origin, scalars, vaulted
+from ansible_collections.srt.slurm.plugins.plugin_utils.vault import Vaults, origin, scalars
 
 
 def role_variables():
@@ -27,7 +25,7 @@ def role_variables():
     return {name for path in roles.glob("*/defaults/main.yml") for name in yaml.safe_load(path.read_text()) or ()}
 
 
-class ActionModule(LendsSecrets, JobAction):
+class ActionModule(JobAction):
     """Runs the module's entry in the controller when that is the submit host, otherwise the module."""
 
     argument_spec = slurm_job.ARGUMENT_SPEC
@@ -49,30 +47,18 @@ class ActionModule(LendsSecrets, JobAction):
         """Return the lease of the task or its default."""
         return float(self._task.args.get("lease_s") or LEASE_S)
 
-    def prepare(self, params, task_vars):
+    def completed(self, params, task_vars):
         """Let a playbook inside the job have the extra vars that are meant for playbooks of ours."""
-        super().prepare(params, task_vars)
-        if params.get("playbook"):
-            params["playbook"]["extra_vars"] = self._extra_vars(params["playbook"])
-
-    def arguments(self):
-        """The same for the module."""
-        arguments = super().arguments()
-        if arguments.get("playbook"):
-            try:
-                given = self._extra_vars(arguments["playbook"])
-            except Error as error:
-                raise AnsibleActionFail(error.msg) from None
-            arguments["playbook"] = dict(arguments["playbook"], extra_vars=given)
-        return arguments
+        params, playbook = with_secrets(params), params.get("playbook")
+        return dict(params, playbook=dict(playbook, extra_vars=self._extra_vars(playbook))) if playbook else params
 
     def _extra_vars(self, playbook):
         """Return the extra vars of the playbook inside the job: it has them from a file, so none of them is secret."""
-        raw = passed_on(load_extra_vars(self._loader))
+        raw, vaults = passed_on(load_extra_vars(self._loader)), Vaults()
         given = self._templar.template(raw)
-        marked = {name for name, value in raw.items() if encrypted(origin(name)[0]) or any(vaulted(value).values())}
-        texts = vaulted({**scalars(self._variables), **raw, " ": given})
-        given, left_out = in_clear(given, texts["inline"] | texts["file"], marked, {*OPTIONS, *role_variables()})
+        marked = {name for name, value in raw.items() if vaults.encrypted(origin(name)[0]) or any(vaults.texts(value))}
+        inline, whole = vaults.texts([scalars(self._variables), raw, given])
+        given, left_out = in_clear(given, inline | whole, marked, {*OPTIONS, *role_variables()})
         if left_out:
             display.display(
                 f"  slurm_job: secret, so not passed on to the playbook inside the job: {', '.join(left_out)}"

@@ -10,15 +10,18 @@ import os
 from ansible import constants
 from ansible_collections.srt.slurm.plugins.module_utils.files import write_text_atomic
 from ansible_collections.srt.slurm.plugins.module_utils.stages import topology_plan
-from ansible_collections.srt.slurm.plugins.plugin_utils.secrets import LendsSecrets
+from ansible_collections.srt.slurm.plugins.plugin_utils.secrets import with_secrets
 from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction
 
 
-class ActionModule(LendsSecrets, StageAction):
+class ActionModule(StageAction):
     """See the documentation of the module topology_plan."""
 
     argument_spec = topology_plan.ARGUMENT_SPEC
     entry = staticmethod(topology_plan.run)
+
+    def completed(self, params, task_vars):
+        return with_secrets(params)
 
     def shown(self, result):
         """Return the notes on the nodes and ports, one a line; the job's notes were shown when it was read."""

@@ -25,6 +25,7 @@ class Context:
     :param diff: the caller requests before and after texts.
     :param progress: called with one line of text for the user when something changed.
     :param holds: called with the id and run directory of a job that continues if the caller ends after this point.
+    :ivar shows: whether somebody sees the progress.
     """
 
     def __init__(
@@ -36,7 +37,7 @@ class Context:
     ) -> None:
         self.check_mode = check_mode
         self.diff = diff
-        self._progress = progress
+        self._progress, self.shows = progress, progress is not None
         self.holds = holds or (lambda job_id, run_dir: None)
         self._parent = os.getppid()
         self._last_line: str | None = None

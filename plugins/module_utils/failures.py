@@ -10,12 +10,35 @@ the collection needs to know how Ansible reports failures.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Optional, TypedDict
+from typing import Literal, Optional, TypedDict, Union
 
 from .json_types import Json, JsonObject, KeyPath
 
-# What a rule finds: the path of a value in a spec, what is wrong with it, and what would be right, if there is a word.
-Finding = tuple[KeyPath, str, Optional[str]]
+Code = Literal[
+    "conflict", "duplicate", "invalid", "missing", "no_room", "not_a_choice", "not_found", "not_supported", "not_yaml",
+    "out_of_range", "secret", "unknown_key", "unknown_name", "unused", "wrong_type",
+]  # fmt: skip
+# The kinds of problems. Other programs may rely on these words, not on the text of a problem.
+CODES: dict[Code, str] = {
+    "conflict": "The value contradicts another one, or what the plan, the engine, the frontend or Slurm can do.",
+    "duplicate": "The key, the name or the value is there twice.",
+    "invalid": "The value has the right type, but the key does not take it in this form.",
+    "missing": "A key or value that is needed is absent or empty.",
+    "no_room": "The workers do not fit on the nodes, or ports collide.",
+    "not_a_choice": "The value is not one of the words or numbers that can be chosen here.",
+    "not_found": "The path does not exist.",
+    "not_supported": "This version cannot do it yet.",
+    "not_yaml": "The file is not valid YAML, or uses more of YAML than a job may.",
+    "out_of_range": "The number is too small or too large, or there are too many of something.",
+    "secret": "The value is secret, and would be written where others can read it.",
+    "unknown_key": "The key, or the variable of `-e`, is not known at this place.",
+    "unknown_name": "The text names a variable, a placeholder or a parameter that does not exist.",
+    "unused": "Nothing uses the parameter.",
+    "wrong_type": "The value has another type, for example text where a number is expected.",
+}
+# What a rule finds: the path of a value in a spec, what is wrong with it, what would be right, if there is a word, and
+# the code, if it is not "conflict".
+Finding = Union[tuple[KeyPath, str, Optional[str]], tuple[KeyPath, str, Optional[str], Code]]
 
 
 class _Problem(TypedDict, total=False):
@@ -26,12 +49,14 @@ class _Problem(TypedDict, total=False):
 class Problem(_Problem):
     """One problem in a file: in ``line`` (from 1), at the dotted ``path``; None if unknown.
 
-    ``remedy`` says how to fix it. ``jobs`` names the variants of a file that have it, if not all do.
+    ``code`` is its kind, see CODES, and ``problem`` says it in words. ``remedy`` says how to fix it. ``jobs`` names the
+    variants of a file that have it, if not all do.
     """
 
     file: str | None
     line: int | None
     path: str
+    code: Code
     problem: str
 
 

@@ -193,11 +193,37 @@ notes:
   elements: str
 problems:
   description:
-    - All problems, each with file, line, path, problem and remedy. A problem of only some variants of a file names them
-      in C(jobs).
-  returned: when the job or the cluster file is wrong
+    - All problems. The same list is in a failed result of M(srt.slurm.run_info) and M(srt.slurm.step_log_info) when
+      extra vars are wrong.
+  returned: when the job, the cluster file or an extra var is wrong
   type: list
   elements: dict
+  contains:
+    file:
+      description: Path of the file, or C(extra vars) for the command line, null if unknown.
+      type: str
+    line:
+      description: Number of the line, from 1, null if unknown.
+      type: int
+    path:
+      description: The key, such as C(benchmark.concurrencies[0]).
+      type: str
+    code:
+      description:
+        - The kind of problem, one of the words in the table C(Kinds of problems) of C(docs/job-reference.md). Unlike
+          RV(problems[].problem) it stays the same when a text is improved.
+      type: str
+      sample: unknown_key
+    problem:
+      description: What is wrong, in words.
+      type: str
+    remedy:
+      description: What to do about it, null if that is clear.
+      type: str
+    jobs:
+      description: The variants that have the problem.
+      returned: when only some variants of a file have it
+      type: str
 """
 
 from ansible_collections.srt.slurm.plugins.module_utils.entry import run_module

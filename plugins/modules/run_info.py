@@ -107,7 +107,7 @@ service:
     - The service of the job, null when its holder does not answer or ends it.
     - C(url) as the nodes see it, null unless all critical steps of the plan run; the number of C(planned) and
       C(running) steps; C(left_s), the seconds until the job ends if no run renews its lease; and what ends it then,
-      C(ends_by), V(lease) or V(time limit).
+      C(ends_by), V(lease) or V(time_limit).
   returned: success
   type: dict
   sample: {"url": "http://10.1.0.1:8000", "planned": 7, "running": 7, "left_s": 3600.0, "ends_by": "lease"}

@@ -17,8 +17,9 @@ class JobAction(StageAction):
 
     def run(self, tmp=None, task_vars=None):
         """Keep the variables at hand, and remember the job that was found."""
-        self._variables, self._told = task_vars or {}, []
+        self._variables = task_vars or {}
         result = super().run(tmp, task_vars)
+        result.pop("unshown_notes", None)
         if self.uses_job() and not self._task.check_mode:
             found = {} if result.get("failed") else result.get("job") or {}
             if found:
@@ -41,12 +42,6 @@ class JobAction(StageAction):
             host = None if self.is_local() else self._variables.get(SUBMIT_HOST)
             kept_job_note.remember(job_id, run_dir, self.lease_s(), waits, host)
 
-    def tell(self, line):
-        """Show one line while the entry works, and remember it."""
-        self._told.append(line)
-        super().tell(line)
-
     def shown(self, result):
-        """Return the notes, without those that were shown while the entry worked; a module can show none."""
-        notes = result.get("notes") or ()
-        return [f"note: {note}" for note in notes if not any(note in line for line in self._told)]
+        """Return the notes that were not shown while the entry worked; a module can show none."""
+        return [f"note: {note}" for note in result.get("unshown_notes") or ()]

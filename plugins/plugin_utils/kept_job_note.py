@@ -85,7 +85,7 @@ def lines_of(status, submit_host=None):
     whole = service["url"] and f"The service of job {status['job']['id']} stays up at {service['url']}"
     part = f"Job {status['job']['id']} stays up, with {service['running']} of {service['planned']} steps of its service"
     why = "its lease: runs of bench.yml renew it, status.yml does not"
-    why = "its time limit" if service["ends_by"] == "time limit" else why
+    why = "its time limit" if service["ends_by"] == "time_limit" else why
     return [
         f"{whole or part}, for {duration(round(service['left_s']))} ({why}).",
         f"To end it now: {stop_command(status['run_dir'], submit_host)}",

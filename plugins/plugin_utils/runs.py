@@ -46,7 +46,7 @@ def typos(extra):
     text = raw if isinstance(raw, dict) else extra.value("job", {})  # its values may be known to a run only
     if not isinstance(text, dict):
         remedy = f"Did you mean job_id={text}?" if str(text).isdigit() else "Use its file, or -e job_id=N."
-        found.append(extra.problem("job", "is not a job.", remedy))
+        found.append(extra.problem("job", "wrong_type", "is not a job.", remedy))
     for name in given:
         if extra.known(name) or name in flat:
             continue
@@ -54,7 +54,7 @@ def typos(extra):
         near = nearest(name, run_options.CHOOSING, 0.6) or nearest(name, run_options.OF_RUNS_ALONE, 0.8)
         if near or name in run_options.MISTAKEN:
             remedy = run_options.MISTAKEN.get(name) or f"Did you mean {near}?"
-            found.append(extra.problem(name, "is not a variable of srt.slurm.", remedy))
+            found.append(extra.unknown(name, remedy))
     return found or extra.problems()
 
 
@@ -64,15 +64,16 @@ class RunAction(StageAction):
     def run(self, tmp=None, task_vars=None):
         """Take output_dir from the cluster file, as the job does, unless it is given."""
         try:
-            self._complete(self._task.args)
+            self._task.args = self._with_output_dir(self._task.args)
         except Error as error:
             return dict(error.as_result(), failed=True)
         return super().run(tmp, task_vars)
 
-    def _complete(self, args):
-        """Add to the *args* of the task what only the controller knows."""
-        cluster_file = None
-        if boolean(args.pop("extra_vars", False)):
+    def _with_output_dir(self, args):
+        """Return the *args* of the module: those of the task, with what only the controller knows."""
+        cluster_file, chosen = args.get("cluster_file"), boolean(args.get("extra_vars", False))
+        args = {name: value for name, value in args.items() if name not in ("cluster_file", "extra_vars")}
+        if chosen:
             extra = ExtraVars(load_extra_vars(self._loader), origin, final=self._final, more=run_options.OF_RUNS_ALONE)
             problems = typos(extra)
             if problems:
@@ -83,6 +84,7 @@ class RunAction(StageAction):
             folder = load_cluster(find_cluster_file(cluster_file)).kept().get("output_dir")
             if folder:
                 args["output_dir"] = folder
+        return args
 
     def _final(self, value):
         return plain(self._templar.template(value))

@@ -77,19 +77,8 @@ class Hidden(dict):
         return f"({len(self)} values are not shown)"
 
 
-class LendsSecrets:
-    """Mixin of an action whose module takes ``secrets``; on the controller they are given as ``secrets_path``."""
-
-    def prepare(self, params, task_vars):
-        """Read the values when the entry runs here."""
-        super().prepare(params, task_vars)
-        if params.get("secrets_path"):
-            params["secrets"] = read_secrets(params["secrets_path"])
-
-    def arguments(self):
-        """Return the module's arguments with the values; the task's own, which callbacks see, stay without."""
-        arguments = super().arguments() or dict(self._task.args)
-        path = arguments.pop("secrets_path", None)
-        if path:
-            arguments["secrets"] = Hidden(read_secrets(path))
-        return arguments
+def with_secrets(arguments):
+    """Return *arguments* with ``secrets``, the values that only the controller has, instead of ``secrets_path``."""
+    rest = {name: value for name, value in arguments.items() if name != "secrets_path"}
+    path = arguments.get("secrets_path")
+    return dict(rest, secrets=Hidden(read_secrets(path))) if path else rest

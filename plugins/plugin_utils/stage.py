@@ -10,6 +10,9 @@ case (ssh, become, another interpreter, a task environment) the module itself ru
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
 import signal
 
 from ansible.plugins.action import ActionBase
@@ -18,8 +21,11 @@ from ansible.utils.display import Display
 from ansible_collections.srt.slurm.plugins.module_utils.allocation.detached import OLDEST
 from ansible_collections.srt.slurm.plugins.module_utils.entry import Context
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
+from ansible_collections.srt.slurm.plugins.module_utils.files import write_text_atomic
+from ansible_collections.srt.slurm.plugins.module_utils.holder import playbook as holder_play
 from ansible_collections.srt.slurm.plugins.plugin_utils.interrupt import obey
 
+COLLECTION = "srt.slurm."  # the names of our roles begin with it
 display = Display()
 
 
@@ -32,6 +38,14 @@ def too_old(version):
         f"This is ansible-core {version}; srt.slurm needs {needed} or newer. Install it (pip install "
         f"'ansible-core>={needed}', which needs Python 3.11), or run the ansible-playbook of another environment."
     )
+
+
+def record_stage(role):
+    """Record that the playbook inside a job has reached a stage, the *role* of its task (None: it has none)."""
+    path, name = os.environ.get(holder_play.STAGE_VARIABLE), role.get_name() if role else ""
+    if path and name.startswith(COLLECTION):
+        with contextlib.suppress(OSError):  # a full disk is reported elsewhere
+            write_text_atomic(path, json.dumps({"stage": name[len(COLLECTION) :]}))
 
 
 def show(line):
@@ -71,11 +85,16 @@ class StageAction(ActionBase):
         if too_old(__version__):
             return dict(result, failed=True, msg=too_old(__version__))
         obey(self.tell)
+        record_stage(self._task._role)
         task_vars = task_vars or {}
-        if self._needs_module():
-            result.update(self._execute_module(task_vars=task_vars, module_args=self.arguments()))
-        else:
-            result.update(self._run_here(task_vars))
+        try:
+            if self._needs_module():
+                arguments = self.completed(self._task.args, task_vars)
+                result.update(self._execute_module(task_vars=task_vars, module_args=arguments))
+            else:
+                result.update(self._run_here(task_vars))
+        except Error as error:
+            result.update(error.as_result(), failed=True)
         for line in self.shown(result):
             show(f"  {line}")
         return result
@@ -88,17 +107,11 @@ class StageAction(ActionBase):
             progress=self.tell,
             holds=self.holds,
         )
-        try:
-            self.prepare(params, task_vars)
-            return self.entry(params, ctx)
-        except Error as error:
-            return dict(error.as_result(), failed=True)
+        return self.entry(self.completed(params, task_vars), ctx)
 
-    def prepare(self, params, task_vars):
-        """Hook for subclasses: complete *params* in place from what only the controller knows."""
-
-    def arguments(self):
-        """Hook: return the module's arguments where they differ from the task's, else None."""
+    def completed(self, params, task_vars):
+        """Hook for subclasses: return the arguments of the task with what only the controller knows."""
+        return params
 
     def holds(self, job_id, run_dir):
         """Hook for subclasses: the entry has a job that stays if it is interrupted."""

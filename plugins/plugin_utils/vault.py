@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 
 try:
     # Private, but the only place that knows the line of a value; without it errors name no lines, and a value is
@@ -22,53 +21,56 @@ def origin(value):
     return (tag.path, tag.line_num) if tag else (None, None)
 
 
-@functools.cache
-def encrypted(path):
-    """Return whether the file at *path* is encrypted as a whole."""
-    try:
-        with open(path or "", "rb") as stream:
-            return stream.read(14) == b"$ANSIBLE_VAULT"
-    except OSError:
-        return False
+def _still_encrypted(value):
+    return type(value).__name__ == "EncryptedString"
 
 
-def vaulted(value, found=None):
-    """Return ``{inline, file}``: the texts below *value* that were encrypted one by one, and with their whole file."""
-    found = {"inline": set(), "file": set()} if found is None else found
-    if isinstance(value, dict):
-        for item in value.values():
-            vaulted(item, found)
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            vaulted(item, found)
-    elif type(value).__name__ in ("EncryptedString", "AnsibleVaultEncryptedUnicode") or (
-        VaultedValue and VaultedValue.is_tagged_on(value)
-    ):
-        with contextlib.suppress(Exception):  # nobody has its password, so nobody has used it either
-            found["inline"].add(str(value))
-    elif isinstance(value, str) and encrypted(origin(value)[0]):
-        found["file"].add(str(value))
-    return found
+class Vaults:
+    """Tells what comes from vaults. It remembers which files are encrypted as a whole, for one task."""
 
+    def __init__(self):
+        self._known = {}
 
-def whole_files(variables, name=""):
-    """Yield (name, text, file) of all texts and numbers below *variables* that are from files encrypted as a whole.
+    def encrypted(self, path):
+        """Return whether the file at *path* is encrypted as a whole."""
+        if path not in self._known:
+            self._known[path] = False
+            with contextlib.suppress(OSError), open(path or "", "rb") as stream:
+                self._known[path] = stream.read(14) == b"$ANSIBLE_VAULT"
+        return self._known[path]
 
-    The name is that of the variable, with the keys in it: ``database.password``.
-    """
-    if isinstance(variables, dict):
-        for key, item in variables.items():
-            yield from whole_files(item, f"{name}.{key}" if name else str(key))
-    elif isinstance(variables, (list, tuple)):
-        for item in variables:
-            yield from whole_files(item, name)
-    elif isinstance(variables, (str, int, float)) and not isinstance(variables, bool):
-        file = origin(variables)[0]
-        if encrypted(file):
-            yield name, str(variables), file
+    def texts(self, value):
+        """Return (the texts below *value* that were encrypted one by one, those from files encrypted as a whole)."""
+        inline, whole = set(), set()
+        if isinstance(value, (dict, list, tuple)):
+            for item in value.values() if isinstance(value, dict) else value:
+                more = self.texts(item)
+                inline |= more[0]
+                whole |= more[1]
+        elif _still_encrypted(value) or (VaultedValue and VaultedValue.is_tagged_on(value)):
+            with contextlib.suppress(Exception):  # nobody has its password, so nobody has used it either
+                inline.add(str(value))
+        elif isinstance(value, str) and self.encrypted(origin(value)[0]):
+            whole.add(str(value))
+        return inline, whole
+
+    def whole_files(self, variables, name=""):
+        """Yield (name, text, file) of all texts and numbers below *variables* from files encrypted as a whole.
+
+        The name is that of the variable, with the keys in it: ``database.password``.
+        """
+        if isinstance(variables, dict):
+            for key, item in variables.items():
+                yield from self.whole_files(item, f"{name}.{key}" if name else str(key))
+        elif isinstance(variables, (list, tuple)):
+            for item in variables:
+                yield from self.whole_files(item, name)
+        elif isinstance(variables, (str, int, float)) and not isinstance(variables, bool):
+            file = origin(variables)[0]
+            if self.encrypted(file):
+                yield name, str(variables), file
 
 
 def scalars(variables):
     """Return the texts among *variables*: a vault of a whole structure is seen where the job uses it."""
-    kinds = ("EncryptedString", "AnsibleVaultEncryptedUnicode")
-    return {n: value for n, value in variables.items() if isinstance(value, str) or type(value).__name__ in kinds}
+    return {n: value for n, value in variables.items() if isinstance(value, str) or _still_encrypted(value)}

@@ -24,6 +24,7 @@ class Call:
     :ivar script: the sbatch script of the request, "" without one.
     :ivar actions: what was done, see the module's documentation.
     :ivar notes: sentences for the user.
+    :ivar shown: the indexes of the notes that were shown at once.
     """
 
     def __init__(self, params: JsonObject, ctx: Context) -> None:
@@ -38,6 +39,7 @@ class Call:
         self.metadata, self.config_text = params["metadata"] or {}, params.get("config_text")
         self.actions: list[str] = []
         self.notes: list[str] = []
+        self.shown: set[int] = set()
         self.script = ""
         if self.allocation:
             options = detached.script_options(self.playbook)
@@ -49,5 +51,7 @@ class Call:
 
     def note(self, note: str) -> None:
         """Record a note, and show it now."""
+        if self.ctx.shows:
+            self.shown.add(len(self.notes))
         self.notes.append(note)
         self.ctx.progress(note)

@@ -40,7 +40,9 @@ def with_retries(attempt: Callable[[JsonObject], JsonObject], params: JsonObject
             ctx.progress(f"{error.msg} Job attempt {len(lost) + 1} of {params['retries'] + 1}{without}.")
             known = allocation.get("exclude") or ()
             params = dict(params, allocation=dict(allocation, exclude=[*known, *excluded]))
-    return dict(result, notes=[*lost, *result["notes"]], retried=len(lost), excluded=excluded)
+    unshown = [*([] if ctx.shows else lost), *result["unshown_notes"]]
+    result = dict(result, notes=[*lost, *result["notes"]], unshown_notes=unshown)
+    return dict(result, retried=len(lost), excluded=excluded)
 
 
 def requeue(job: QueueEntry, folder: str, exclude: Iterable[str]) -> bool:

@@ -94,6 +94,7 @@ def _result(call: Call, found: QueueEntry | None) -> JsonObject:
         "changed": any(action in CHANGING for action in call.actions),
         "actions": call.actions,
         "notes": call.notes,
+        "unshown_notes": [note for index, note in enumerate(call.notes) if index not in call.shown],
         "script": call.script or None,
         "log": _log(call, found),
         "job": description.describe(call, found) if found else None,

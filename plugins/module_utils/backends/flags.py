@@ -106,5 +106,5 @@ def readable(path: KeyPath, value: Json, remedy: str) -> list[Finding]:
     try:
         mapping(value)
     except ValueError as error:
-        return [(path, str(error), remedy)]
+        return [(path, str(error), remedy, "wrong_type")]
     return []

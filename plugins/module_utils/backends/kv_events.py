@@ -53,9 +53,10 @@ def problems(backend: Engine, spec: JsonObject) -> list[Finding]:
     for mode, value in (wanted if isinstance(wanted, dict) else {}).items():
         path = ("backend", "kv_events_config", mode)
         if mode not in (*LONG_MODE, *LONG_MODE.values()):
-            found.append((path, "is not a mode.", f"The modes are {', '.join(LONG_MODE.values())}."))
+            found.append((path, "is not a mode.", f"The modes are {', '.join(LONG_MODE.values())}.", "unknown_key"))
         elif not isinstance(value, (bool, dict, type(None))):
-            found.append((path, f"is {shown(value)}; expected true, false or a mapping of settings.", None))
+            text = f"is {shown(value)}; expected true, false or a mapping of settings."
+            found.append((path, text, None, "wrong_type"))
     for mode in backend.modes(spec):
         key, value = backend.given(spec, mode)[0].get(NAME, ("", None))
         if key and not isinstance(value, (bool, type(None))):

@@ -71,7 +71,7 @@ def _wrong(backend: Engine, spec: JsonObject, mode: str) -> list[Finding]:
     """Return the problems of sizes that are not positive whole numbers."""
     problem, remedy = "is {}; expected a positive whole number.", "Write the number, or leave it out."
     return [
-        (backend.place(mode, key), problem.format(shown(value)), remedy)
+        (backend.place(mode, key), problem.format(shown(value)), remedy, "wrong_type")
         for name, (key, value) in backend.given(spec, mode)[0].items()
         if name in PARALLEL and value is not None and not (is_count(value) and value > 0)
     ]

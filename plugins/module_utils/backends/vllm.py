@@ -155,7 +155,7 @@ class Vllm(Backend):
             if isinstance(value, str) and not value.lstrip().startswith("{"):
                 hint = nearest(value, CONNECTORS)
                 remedy = f"Did you mean {hint}?" if hint else "Other connectors are written as JSON."
-                found.append((path, f"is {shown(value)}; expected one of {words}, or JSON.", remedy))
+                found.append((path, f"is {shown(value)}; expected one of {words}, or JSON.", remedy, "not_a_choice"))
             else:
                 found += readable(path, value, f"Write one of {words}, or JSON of the connector's settings.")
         return found

@@ -235,7 +235,7 @@ def progress_path(result: str) -> str:
 def missing(spec: JsonObject, keys: Iterable[str], type_: str) -> list[Finding]:
     """Return a problem for each of *keys* that the benchmark section does not set."""
     return [
-        (("benchmark", key), f"is missing. Benchmark type {type_} needs it.", None)
+        (("benchmark", key), f"is missing. Benchmark type {type_} needs it.", None, "missing")
         for key in keys
         if spec["benchmark"][key] is None
     ]

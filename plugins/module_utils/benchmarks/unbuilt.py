@@ -55,9 +55,9 @@ class Unbuilt(Unmeasured):
         workload = options["mooncake_workload"]
         if self.type == "mooncake-router" and workload is not None and workload not in WORKLOADS:
             problem = f"is {workload}; expected one of {', '.join(WORKLOADS)}."
-            problems.append((("benchmark", "mooncake_workload"), problem, None))
+            problems.append((("benchmark", "mooncake_workload"), problem, None, "not_a_choice"))
         if self.type == "custom" and options["command"] is not None and not options["command"].strip():
-            problems.append((("benchmark", "command"), "is empty.", None))
+            problems.append((("benchmark", "command"), "is empty.", None, "missing"))
         return problems
 
     def unable(self, spec: JsonObject) -> list[Finding]:

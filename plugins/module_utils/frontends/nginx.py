@@ -10,7 +10,7 @@ import re
 from ..json_types import Json, JsonObject
 from ..log_lines import CLEAR, PLAIN, LogLines
 from ..plan_file import PlanFile
-from ..schema.types import PARAMETER, Str, shown
+from ..schema.types import PARAMETER, Str, Unfit, shown
 from ..topology.layout import Layout
 from ..topology.step import DraftStep, in_private_dir, make_step, one_file
 
@@ -93,9 +93,8 @@ class Word(Str):
     def coerce(self, value: Json) -> Json:
         text = super().coerce(value).strip()
         if not re.fullmatch(self.pattern, text):
-            raise ValueError(
-                f"is {shown(text)}, which is not a valid {self.name} for nginx. Write it as in {self.example}."
-            )
+            problem = f"is {shown(text)}, which is not a valid {self.name} for nginx. Write it as in {self.example}."
+            raise Unfit(problem, "invalid")
         return text
 
     def schema(self) -> JsonObject:

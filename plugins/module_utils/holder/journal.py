@@ -29,7 +29,6 @@ END_FIELDS = (
 )  # fmt: skip
 
 BEGIN = "begin"  # the first event of each holder; earlier job attempts wrote ``output_begin`` bytes of the output
-PLAYBOOK = "playbook"  # it starts the playbook of the job, whose output begins at byte ``log_begin`` of its log
 PAUSED = "paused"  # it did not run ``from`` .. ``to``
 ENDING = "ending"  # the job ends: ``code`` and ``reason``
 REQUEUE = "requeue"  # the job is requeued, for ``attempt`` of ``attempts``

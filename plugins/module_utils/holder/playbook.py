@@ -18,6 +18,9 @@ from collections.abc import Callable
 from .slurm_calls import clean_env
 
 FILE = "play.json"
+# The stage that the playbook has reached, {"stage": name}: its actions write it, to the path in this variable.
+STAGE_FILE, STAGE_VARIABLE = "stage.json", "SRT_SLURM_STAGE_FILE"
+KEPT = "kept"  # the stage after the playbook, if the service stays up
 GRACE_S = 10.0
 
 
@@ -28,7 +31,6 @@ class Play(threading.Thread):
     :param on_end: called once with the reason after its end, unless the service is kept.
     :ivar keep: whether the service stays up after it.
     :ivar retries: how often the job may be requeued.
-    :ivar log_begin: the size of its log before it starts: a requeued job appends to the same log.
     :ivar code: its exit status as in a shell; None while it runs.
     :ivar was_stopped: whether it still ran when it was stopped.
     """
@@ -39,8 +41,7 @@ class Play(threading.Thread):
             self.spec = json.load(stream)
         self.renew, self.on_end = renew, on_end
         self.keep, self.retries = self.spec["keep"], int(self.spec.get("retries") or 0)
-        log = self.spec["log"]
-        self.log_begin = os.path.getsize(log) if os.path.exists(log) else 0
+        self.stage_path = os.path.join(run_dir, STAGE_FILE)
         self.code: int | None = None
         self.child: subprocess.Popen[bytes] | None = None
         self.was_stopped = False
@@ -48,6 +49,8 @@ class Play(threading.Thread):
     def run(self) -> None:
         """Start the playbook and wait for its end."""
         spec = self.spec
+        with contextlib.suppress(OSError):
+            os.unlink(self.stage_path)  # of an earlier job attempt
         with open(spec["log"], "ab") as log:
             # When a job is cancelled, all processes of the batch script get TERM. The playbook must continue for
             # its last output, so it inherits a mask that blocks TERM; the mask of this thread has no other use.
@@ -56,7 +59,7 @@ class Play(threading.Thread):
                 self.child = subprocess.Popen(
                     spec["argv"],
                     cwd=spec["cwd"],
-                    env=dict(clean_env(), **spec["env"]),
+                    env=dict(clean_env(), **spec["env"], **{STAGE_VARIABLE: self.stage_path}),
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
@@ -81,7 +84,10 @@ class Play(threading.Thread):
                 code = self.child.wait(1.0)
                 break
         self.code = 128 - code if code < 0 else code
-        if not self.keep:
+        if self.keep:
+            with contextlib.suppress(OSError), open(self.stage_path, "w", encoding="utf-8") as stream:
+                json.dump({"stage": KEPT}, stream)
+        else:
             self.on_end(f"its playbook ended with exit code {self.code}")
         return None
 

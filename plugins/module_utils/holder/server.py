@@ -17,7 +17,6 @@ import threading
 import time
 from collections.abc import Mapping
 
-from . import journal
 from .holder import Holder
 from .job_ends import BY_SLURM, LEASE_EXPIRED, PLAYBOOK_ENDED, SIGNAL, TAKEN_AWAY, TIME_LIMIT
 from .job_watch import Job
@@ -72,7 +71,6 @@ def serve(run_dir: str, lease_s: float, with_play: bool = False, adopted: str = 
     threading.Thread(target=server.serve_forever, daemon=True).start()
     threading.Thread(target=holder.check_missed_end, daemon=True).start()
     if holder.play:
-        holder.journal.holder(journal.PLAYBOOK, log_begin=holder.play.log_begin)
         holder.play.start()
         threading.Thread(target=holder.job.forbid_last_requeue, daemon=True).start()
     holder.keep_lease()

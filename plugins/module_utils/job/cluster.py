@@ -248,36 +248,42 @@ def apply_cluster(job: JsonObject, cluster: Cluster) -> tuple[JsonObject, dict[K
     given: dict[KeyPath, KeyPath] = {}
     job = copy.deepcopy(job)
     for path, key in DEFAULTS:
-        _default(job, path, settings[key], (key,), given)
+        given.update(_default(job, path, settings[key], (key,)))
     if settings["default_sbatch_directives"] and isinstance(job.get("sbatch_directives") or {}, dict):
         own = {sbatch_name(name) for name in job.get("sbatch_directives") or {}}
         for name, value in settings["default_sbatch_directives"].items():
             if sbatch_name(name) not in own:
-                _default(job, ("sbatch_directives", name), value, ("default_sbatch_directives", name), given)
-    _alias(job, ("model", "path"), settings, "model_paths", given)
+                there = ("default_sbatch_directives", name)
+                given.update(_default(job, ("sbatch_directives", name), value, there))
+    given.update(_alias(job, ("model", "path"), settings, "model_paths"))
     for image in IMAGES:
-        _alias(job, image, settings, "containers", given)
+        given.update(_alias(job, image, settings, "containers"))
     return job, given
 
 
-def _default(job: Json, path: KeyPath, value: Json, there: KeyPath, given: dict[KeyPath, KeyPath]) -> None:
+def _default(job: Json, path: KeyPath, value: Json, there: KeyPath) -> dict[KeyPath, KeyPath]:
+    """Set *path* of *job*, in place, to the setting *value* unless it is set; return ``{path: there}`` if it was."""
     if value in (None, {}, False):
-        return
+        return {}
     for name in path[:-1]:
         if job.get(name) is None:
             job[name] = {}
         job = job[name]
         if not isinstance(job, dict):
-            return
-    if path[-1] not in job:
-        job[path[-1]] = copy.deepcopy(value)
-        given[path] = there
+            return {}
+    if path[-1] in job:
+        return {}
+    job[path[-1]] = copy.deepcopy(value)
+    return {path: there}
 
 
-def _alias(job: Json, path: KeyPath, settings: JsonObject, key: str, given: dict[KeyPath, KeyPath]) -> None:
+def _alias(job: Json, path: KeyPath, settings: JsonObject, key: str) -> dict[KeyPath, KeyPath]:
+    """Replace a short name at *path* of *job*, in place; return ``{path: its place in the table}`` if there is one."""
     for name in path[:-1]:
         job = job.get(name) if isinstance(job, dict) else None
     table = settings[key]
-    if isinstance(job, dict) and isinstance(job.get(path[-1]), str) and job[path[-1]] in table:
-        given[path] = (key, job[path[-1]])
-        job[path[-1]] = table[job[path[-1]]]
+    short = job.get(path[-1]) if isinstance(job, dict) else None
+    if not isinstance(short, str) or short not in table:
+        return {}
+    job[path[-1]] = table[short]
+    return {path: (key, short)}

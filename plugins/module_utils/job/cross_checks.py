@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Rules about sections that no backend, frontend or benchmark owns. Each returns ``[(path, problem, remedy)]``."""
+"""Rules about sections that no backend, frontend or benchmark owns. Each returns a list of findings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Callable
 
 from ..backends import BACKENDS
 from ..backends.flags import flag_name
-from ..failures import Finding
+from ..failures import Code, Finding
 from ..json_types import JsonObject, KeyPath
 from ..schema.traced import entries
 from ..schema.types import shown
@@ -34,11 +34,14 @@ def _name(spec: JsonObject) -> list[Finding]:
     size = len(spec["name"].encode(errors="surrogatepass"))
     if size > LONGEST:
         problem = f"has {size} bytes. Files are named after it, and file systems do not allow such long names."
-        return [(("name",), problem, f"Use at most {LONGEST}. A variant adds to the name of the base.")]
+        remedy = f"Use at most {LONGEST}. A variant adds to the name of the base."
+        return [(("name",), problem, remedy, "out_of_range")]
     if not spec["name"].strip() or CONTROL.search(spec["name"]):
-        return [(("name",), "is empty or has a line break or control character.", "Use letters, digits, - and _.")]
+        problem = "is empty or has a line break or control character."
+        return [(("name",), problem, "Use letters, digits, - and _.", "invalid")]
+    problem = "has a line break or control character, which Slurm does not accept."
     return [
-        (("slurm", key), "has a line break or control character, which Slurm does not accept.", "Write it on one line.")
+        (("slurm", key), problem, "Write it on one line.", "invalid")
         for key in ("account", "partition")
         if CONTROL.search(spec["slurm"][key] or "")
     ]
@@ -53,9 +56,10 @@ def _environments(section: str, spec: JsonObject) -> list[Finding]:
                 remedy = "Use letters, digits and _, with no digit first."
                 if "=" in name:  # the rest may be a secret
                     name, remedy = name.partition("=")[0] + "=...", "Write NAME: value, with a colon and a space."
-                found.append(((*path, name), "is not a valid name for an environment variable.", remedy))
+                found.append(((*path, name), "is not a valid name for an environment variable.", remedy, "invalid"))
             elif "\0" in str(value):
-                found.append(((*path, name), "has a zero byte, which an environment cannot hold.", "Remove it."))
+                problem = "has a zero byte, which an environment cannot hold."
+                found.append(((*path, name), problem, "Remove it.", "invalid"))
     return found
 
 
@@ -81,10 +85,10 @@ def _option_names(path: KeyPath, options: Iterable[str] | None) -> list[Finding]
         flag = flag_name(name)
         if not OPTION.fullmatch(flag):
             remedy = "Write it as on the command line, without the leading dashes."
-            found.append(((*path, name), "is not a valid option name.", remedy))
+            found.append(((*path, name), "is not a valid option name.", remedy, "invalid"))
         elif flag in seen and path[0] != "backend":
             # For engine options one spelling takes precedence, with a note.
-            found.append(((*path, name), f"appears twice, also as {seen[flag]}.", "Keep one of them."))
+            found.append(((*path, name), f"appears twice, also as {seen[flag]}.", "Keep one of them.", "duplicate"))
         seen.setdefault(flag, name)
     return found
 
@@ -165,16 +169,17 @@ def _telemetry(spec: JsonObject) -> list[Finding]:
     if not telemetry["enabled"]:
         return found
 
-    def say(key: str, text: str, remedy: str | None = None) -> None:
-        found.append((("telemetry", key), text, remedy))
+    def say(key: str, text: str, remedy: str | None = None, code: Code = "conflict") -> None:
+        found.append((("telemetry", key), text, remedy, code))
 
     if not telemetry["dcgm_exporter"]:
         say("enabled", "needs telemetry.dcgm_exporter with container_image and port.")
     for key in ("default_frequency", "startup_timeout_seconds", "request_timeout_seconds"):
         if telemetry[key] is not None and telemetry[key] <= 0:
-            say(key, f"is {telemetry[key]:g}; expected more than 0.")
+            say(key, f"is {telemetry[key]:g}; expected more than 0.", code="out_of_range")
     if (telemetry["default_frequency"] or 0) > 3:
-        say("default_frequency", f"is {telemetry['default_frequency']:g}; expected at most 3 readings a second.")
+        text = f"is {telemetry['default_frequency']:g}; expected at most 3 readings a second."
+        say("default_frequency", text, code="out_of_range")
     shortest = 2 * (2 * (telemetry["request_timeout_seconds"] or 0) + 1)
     join = telemetry["collector_join_timeout_seconds"]
     if join is not None and join <= shortest:
@@ -183,7 +188,7 @@ def _telemetry(spec: JsonObject) -> list[Finding]:
             f"is {join:g}; the collector may need 2 x (2 x request_timeout_seconds + 1) = {shortest:g} seconds.",
             "Increase it, or leave it out.",
         )
-    _below(("telemetry", "storage_subdir"), telemetry["storage_subdir"], found)
+    found += _below(("telemetry", "storage_subdir"), telemetry["storage_subdir"])
     if spec["benchmark"]["type"] != "sa-bench":
         say("enabled", f"needs benchmark type sa-bench, the job has {spec['benchmark']['type']}.")
     if spec["benchmark"]["client_placement"] != "head":
@@ -207,16 +212,16 @@ def _tachometer(spec: JsonObject) -> list[Finding]:
     if telemetry["enabled"] and telemetry["storage_subdir"] == tachometer["storage_subdir"]:
         found.append(((*where, "storage_subdir"), "is the directory of telemetry too.", "Choose another one."))
     if not tachometer["binary_path"].strip():
-        found.append(((*where, "binary_path"), "is empty.", None))
+        found.append(((*where, "binary_path"), "is empty.", None, "missing"))
     if tachometer["default_frequency"] <= 0:
-        found.append(((*where, "default_frequency"), "is 0; expected more than 0.", None))
-    _below((*where, "storage_subdir"), tachometer["storage_subdir"], found)
-    return found
+        found.append(((*where, "default_frequency"), "is 0; expected more than 0.", None, "out_of_range"))
+    return found + _below((*where, "storage_subdir"), tachometer["storage_subdir"])
 
 
-def _below(path: KeyPath, text: str, found: list[Finding]) -> None:
-    if not text.strip() or os.path.isabs(text) or ".." in text.split("/"):
-        found.append((path, f'is "{text}", which is not a directory below the logs.', "Write a plain relative path."))
+def _below(path: KeyPath, text: str) -> list[Finding]:
+    if text.strip() and not os.path.isabs(text) and ".." not in text.split("/"):
+        return []
+    return [(path, f'is "{text}", which is not a directory below the logs.', "Write a plain relative path.", "invalid")]
 
 
 def mode_problems(spec: JsonObject) -> list[Finding]:
@@ -229,12 +234,12 @@ def mode_problems(spec: JsonObject) -> list[Finding]:
         return [(("resources",), "has agg_* keys and prefill_*/decode_* keys.", "Keep one kind.")]
     if not aggregated and not split:
         remedy = "Set agg_nodes and agg_workers, or prefill_nodes, prefill_workers, decode_nodes and decode_workers."
-        return [(("resources",), "does not define any workers.", remedy)]
+        return [(("resources",), "does not define any workers.", remedy, "missing")]
     needed = ("agg",) if aggregated else ("prefill", "decode")
     found: list[Finding] = []
 
-    def say(key: str, text: str, remedy: str | None = None) -> None:
-        found.append((("resources", key), text, remedy))
+    def say(key: str, text: str, remedy: str | None = None, code: Code = "missing") -> None:
+        found.append((("resources", key), text, remedy, code))
 
     for mode in needed:
         if not resources[f"{mode}_workers"]:
@@ -250,12 +255,13 @@ def mode_problems(spec: JsonObject) -> list[Finding]:
                 f"is {resources[f'{mode}_workers']}, more than the {resources[f'{mode}_nodes']} node(s) x "
                 f"{resources['gpus_per_node']} GPUs of {mode}: less than one GPU per worker.",
                 "Request more nodes or fewer workers.",
+                "no_room",
             )
     return found
 
 
 def het_problems(spec: JsonObject) -> list[Finding]:
-    """Return ``[(path, problem, remedy)]`` if the job requests a heterogeneous job but cannot be one."""
+    """Return a finding if the job requests a heterogeneous job but cannot be one."""
     text = "; ".join(het_obstacles(spec)) if spec["resources"]["het_jobs"] else ""
     return [(("resources", "het_jobs"), f"is not possible: {text}.", "Leave it out.")] if text else []
 

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from typing import Callable, Optional
 
 from .. import run_options
-from ..failures import Error, Problem, SpecError
+from ..failures import Code, Error, Problem, SpecError
 from ..json_types import Json, JsonObject, KeyPath
 from ..schema.source import Source
 from ..schema.spelling import is_number
@@ -58,7 +58,7 @@ def in_clear(
                 "is a secret or comes from a vault. The playbook in the job would read it from an unencrypted file."
             )
             remedy = "If it is not a secret, set it outside the vault; otherwise set it in an environment of the job."
-            problems.append({"file": "extra vars", "line": None, "path": name, "problem": problem, "remedy": remedy})
+            problems.append(Source("extra vars").problem((name,), "secret", problem, remedy))
         else:
             kept[name] = value
     if problems:
@@ -159,7 +159,7 @@ class ExtraVars:
             source.texts[path] = text
         if isinstance(value, UNPLAIN):  # a template would turn it into a list in arbitrary order
             problem = f"is {kind_of(value)}, which a job cannot hold."
-            self.unplain.append(source.problem(path, problem, "Write a list, a mapping or text."))
+            self.unplain.append(source.problem(path, "wrong_type", problem, "Write a list, a mapping or text."))
         if isinstance(value, dict):
             for key, item in value.items():
                 file, line = self.origin(key)
@@ -180,13 +180,12 @@ class ExtraVars:
                 continue
             if name in JOB.fields:
                 if form != "flat":
-                    problems.append(
-                        self.problem(name, "is a key of a job, but is not in the job.", "Move it into the job file.")
-                    )
+                    text, remedy = "is a key of a job, but is not in the job.", "Move it into the job file."
+                    problems.append(self.problem(name, "unknown_key", text, remedy))
                 continue
             near = nearest(name, (*run_options.OF_JOBS, *(JOB.fields if form == "flat" else ())), cutoff=0.75)
             if near:
-                problems.append(self.problem(name, "is not a variable of srt.slurm.", f"Did you mean {near}?"))
+                problems.append(self.unknown(name, f"Did you mean {near}?"))
         return problems + self.unusable()
 
     def known(self, name: str) -> bool:
@@ -201,7 +200,7 @@ class ExtraVars:
                 if name in self.ours and name in run_options.OPTIONS:
                     run_options.OPTIONS[name].parse(self.value(name))
             except run_options.Unusable as error:
-                problems.append(self.problem(name, error.problem, error.remedy))
+                problems.append(self.problem(name, "invalid", error.problem, error.remedy))
         return problems
 
     def value(self, name: str, default: Json = None) -> Json:
@@ -214,7 +213,11 @@ class ExtraVars:
         file, line = self.origin(key)
         return file or "extra vars", line
 
-    def problem(self, name: str, text: str, remedy: str | None) -> Problem:
+    def problem(self, name: str, code: Code, text: str, remedy: str | None) -> Problem:
         """Return the record of a problem of the variable *name*."""
         file, line = self.where(name)
-        return {"file": file, "line": line, "path": name, "problem": text, "remedy": remedy}
+        return {"file": file, "line": line, "path": name, "code": code, "problem": text, "remedy": remedy}
+
+    def unknown(self, name: str, remedy: str) -> Problem:
+        """Return the record of a variable *name* that is none of ours."""
+        return self.problem(name, "unknown_key", "is not a variable of srt.slurm.", remedy)

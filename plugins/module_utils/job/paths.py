@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Callable, Protocol
 
-from ..failures import Finding
+from ..failures import Code, Finding
 from ..json_types import JsonObject, KeyPath
 from ..schema.text import expand, find_path
 from ..schema.words import nearest
@@ -96,9 +96,9 @@ class Paths:
         self.environment = environment
         self.problems: list[Finding] = []
 
-    def report(self, path: KeyPath, problem: str, remedy: str | None = None) -> None:
+    def report(self, path: KeyPath, problem: str, remedy: str | None = None, code: Code = "invalid") -> None:
         """Add a problem."""
-        self.problems.append((path, problem, remedy))
+        self.problems.append((path, problem, remedy, code))
 
     def replaced(self, path: KeyPath, text: str) -> str:
         """Return *text* with its variables replaced; unchanged, with a problem, if one is not set."""
@@ -108,7 +108,7 @@ class Paths:
             return expand(text, self.environment.variables)
         except KeyError as error:
             problem = f"names the variable {error.args[0]}, which is not set."
-            self.report(path, problem, "Set it, or write ${NAME:-default}.")
+            self.report(path, problem, "Set it, or write ${NAME:-default}.", "unknown_name")
             return text
 
     def absolute(
@@ -125,7 +125,8 @@ class Paths:
         if exists and self.environment.check_paths and not self.environment.lookup.exists(found):
             hint = nearest(text, names)
             remedy = f"Did you mean {hint}?" if hint else f"Correct it, {ELSEWHERE}"
-            self.report(path, f"is {found}, which does not exist {self.environment.lookup.where}.", remedy)
+            problem = f"is {found}, which does not exist {self.environment.lookup.where}."
+            self.report(path, problem, remedy, "not_found")
         return found
 
     def image(self, path: KeyPath, text: str, needed: bool = False) -> str:
@@ -147,7 +148,7 @@ class Paths:
         hint = nearest(text, self.environment.images)
         if hint or needed:
             problem = f'is "{text}", not a short name in the cluster file, a file, or an image with a tag (NAME:TAG).'
-            self.report(path, problem, f"Did you mean {hint}?" if hint else f"Correct it, {ELSEWHERE}")
+            self.report(path, problem, f"Did you mean {hint}?" if hint else f"Correct it, {ELSEWHERE}", "not_found")
         return text
 
     def staging(self, path: KeyPath, text: str) -> str:
@@ -205,7 +206,7 @@ class Paths:
                 self.report(path, "has a colon in the host's path, where srun splits it.", "Mount another path.")
             if new_host in found and found[new_host] != new_inside:
                 problem = f"is {new_host}, which is already mounted at {found[new_host]} under another spelling."
-                self.report(path, problem, "Keep one here; extra_mount can mount a path twice.")
+                self.report(path, problem, "Keep one here; extra_mount can mount a path twice.", "duplicate")
             found[new_host] = new_inside
         return found
 
@@ -224,7 +225,7 @@ class Paths:
             if allowed and word not in PLACEHOLDERS:
                 hint = nearest(word, PLACEHOLDERS)
                 remedy = f"Did you mean {{{hint}}}?" if hint else f"Known placeholders: {', '.join(PLACEHOLDERS)}."
-                self.report(path, f"has {{{word}}}, which is not a known placeholder.", remedy)
+                self.report(path, f"has {{{word}}}, which is not a known placeholder.", remedy, "unknown_name")
             elif not allowed and word in PLACEHOLDERS:
                 problem = f"has {{{word}}}, but only container_mounts may hold placeholders."
                 self.report(path, problem, "Write the mount there.")
@@ -241,7 +242,7 @@ def _model(spec: JsonObject, environment: Environment) -> list[Finding]:
     paths, path, text = Paths(environment), ("model", "path"), spec["model"]["path"]
     remedy = "Write a directory, a short name of the cluster file, or hf:ORG/NAME."
     if not text.strip():
-        return [(path, "is empty.", remedy)]
+        return [(path, "is empty.", remedy, "missing")]
     found = paths.absolute(path, text, names=environment.models)
     if found.startswith("hf:") and not found[3:].strip():
         paths.report(path, f'is "{found}", without the name of a model.', remedy)
@@ -316,7 +317,7 @@ def _configs(spec: JsonObject, environment: Environment) -> list[Finding]:
     missing = known and not environment.lookup.exists(folder)
     if missing and not environment.root and spec["model"]["container"] and cluster["container_runtime"] != "none":
         problem = f"is {folder}, which does not exist {environment.lookup.where}, so containers could not mount it."
-        return [(path, problem, f"Correct it, {ELSEWHERE}")]
+        return [(path, problem, f"Correct it, {ELSEWHERE}", "not_found")]
     found = _setup_script(spec, environment)
     if missing and environment.root:
         cluster["configs_dir"] = None
@@ -337,18 +338,18 @@ def _setup_script(spec: JsonObject, environment: Environment) -> list[Finding]:
         return []
     path = ("setup_script",)
     if os.path.isabs(script) or ".." in script.split("/"):
-        return [(path, f"is {script}, which leaves configs_dir.", "Name a file below configs_dir.")]
+        return [(path, f"is {script}, which leaves configs_dir.", "Name a file below configs_dir.", "invalid")]
     if CONTROL.search(script):
-        return [(path, f"is {script!r}, which has a control character.", "Rename the script.")]
+        return [(path, f"is {script!r}, which has a control character.", "Rename the script.", "invalid")]
     if folder and _leads_out(script, folder):
-        return [(path, f"is {script}, a link that leaves configs_dir.", "Name a file below configs_dir.")]
+        return [(path, f"is {script}, a link that leaves configs_dir.", "Name a file below configs_dir.", "invalid")]
     if not folder:
         return [(path, "needs configs_dir, its directory.", "Set configs_dir in srtslurm.yaml.")]
     places = [os.path.join(folder, script), os.path.join(folder, "patches", script)]
     # An unset variable is already reported.
     if not environment.check_paths or "$" in folder or any(map(environment.lookup.exists, places)):
         return []
-    return [(path, f"is neither {places[0]} nor {places[1]}.", f"Correct it, {ELSEWHERE}")]
+    return [(path, f"is neither {places[0]} nor {places[1]}.", f"Correct it, {ELSEWHERE}", "not_found")]
 
 
 # (rule, paths that it writes): each resolves a part of the spec in place, and returns its problems.

@@ -32,7 +32,8 @@ class Document:
             raise Error("No job was given. Pass -e @job.yaml, or -e job_file=job.yaml, or the job under the key job.")
         if not isinstance(job, dict) or not job:
             remedy = "A job is a mapping with name, model, resources and more."
-            raise SpecError([self.source.problem(path, f"is {kind_of(job) if job else 'empty'}.", remedy)])
+            text = f"is {kind_of(job) if job else 'empty'}."
+            raise SpecError([self.source.problem(path, "wrong_type" if job else "missing", text, remedy)])
         return expand(job, source, self.selector)
 
     def variants(self) -> list[Variant]:

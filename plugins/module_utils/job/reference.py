@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from .. import run_options
 from ..backends import BACKENDS
+from ..failures import CODES
 from ..metrics import METRICS
 from ..schema.section import Field, Section, Variants
 from ..schema.types import plain
@@ -75,6 +76,16 @@ A path inside the container has one source. Later sources in this list override 
 `/model`, the staging directory, `/configs`, the cluster file's `default_mounts`, `extra_mount`, `$INFMAX_WORKSPACE` at
 `/infmax-workspace`, `container_mounts`.
 """
+KINDS = """
+## Kinds of problems
+
+All problems of a job, its variants and the cluster file are reported together. The failed result of the module
+`job_spec` has them in `problems`, each with `file`, `line`, `path`, `code`, `problem` and `remedy`. The text may change
+with any version; the code does not:
+
+| code | |
+|---|---|
+"""
 
 
 def documents() -> dict[str, str]:
@@ -106,7 +117,8 @@ def metrics_page() -> str:
 
 def page() -> str:
     """Return the reference page."""
-    parts = [INTRO, "\n# Job\n", *_section(JOB, "")]
+    kinds = (f"| `{code}` | {text} |\n" for code, text in CODES.items())
+    parts = [INTRO, KINDS, *kinds, "\n# Job\n", *_section(JOB, "")]
     parts += ["\n# Cluster file\n\n`srtslurm.yaml`, found by `-e cluster_file=`, the variable `SRTSLURM_CONFIG`, or "]
     parts += ["in the working directory and above it. The older form with all keys under `cluster:` is accepted.\n"]
     parts += _section(CLUSTER, "", heading=False)

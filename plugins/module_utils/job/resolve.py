@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Callable, Generic, NamedTuple, TypedDict, TypeVar
 
 from .. import run_options
-from ..failures import Problem, SpecError
+from ..failures import Finding, Problem, SpecError
 from ..json_types import Json, JsonObject, KeyPath
 from ..schema.section import Checker
 from ..schema.source import Source
@@ -69,7 +69,8 @@ class Secrets(NamedTuple):
         hidden = references.conceal(spec, lambda: self.find_key(spec), self.inline | self.whole)
         problem = "comes from a vault, but only environment variables are kept out of files and process lists."
         remedy = "Set it as an environment variable."
-        raise_problems([Source().problem(path, problem, remedy) for path in references.exposed(spec, self.inline)])
+        exposed = references.exposed(spec, self.inline)
+        raise_problems([Source().problem(path, "secret", problem, remedy) for path in exposed])
         return hidden
 
 
@@ -110,8 +111,7 @@ def resolve(
     """
     job, source, notes = modernise(job, source, JOB)
     checker = Checker(source, PLACES)
-    _leave_out_ours(job, checker)
-    job, lent = apply_cluster(job, cluster)
+    job, lent = apply_cluster(_without_run_options(job, checker), cluster)
     environment.learn(cluster.settings, lent)
     origins = Origins(given)
     origins.collect(job, source, {path: cluster.place(there) for path, there in lent.items()})
@@ -129,18 +129,19 @@ def resolve(
         del spec["faults"]
     hidden = secrets.conceal(spec) if secrets else {}
     planned = planner(preparation.with_content(spec))
-    for problem in rules.check_fit(spec, lambda _spec: planned.serving_digest):
-        checker.problem(*problem)
+    _report(rules.check_fit(spec, lambda _spec: planned.serving_digest), checker)
     raise_problems(checker.problems)
     notes += rules.notes(spec) + preparation.bare_notes(job, spec, cluster.kept()["container_runtime"])
     return Resolved(spec, origins.table(), notes, hidden, planned)
 
 
-def _leave_out_ours(job: JsonObject, checker: Checker) -> None:
-    """Remove the keys of *job* that are run options, in place, and report them."""
-    for key in [key for key in job if key in run_options.OF_JOBS and key not in JOB.fields]:
-        del job[key]
-        checker.problem((key,), "is not a key of a job.", f"Pass it as -e {key}=... instead.", on_key=True)
+def _without_run_options(job: JsonObject, checker: Checker) -> JsonObject:
+    """Return *job* without the keys that are run options, and report those."""
+    ours = [key for key in job if key in run_options.OF_JOBS and key not in JOB.fields]
+    for key in ours:
+        remedy = f"Pass it as -e {key}=... instead."
+        checker.problem((key,), "unknown_key", "is not a key of a job.", remedy, on_key=True)
+    return {key: value for key, value in job.items() if key not in ours}
 
 
 def _examine(
@@ -162,9 +163,14 @@ def _examine(
         wrong |= rest.wrong
     spec["cluster"] = cluster.kept()
     problems, notes = rules.examine(spec, wrong, environment, planner, fit=bad)
-    for problem in problems:
-        checker.problem(*problem)
+    _report(problems, checker)
     return notes
+
+
+def _report(findings: Iterable[Finding], checker: Checker) -> None:
+    """Add what rules have found to the problems of *checker*."""
+    for path, text, remedy, *code in findings:
+        checker.problem(path, code[0] if code else "conflict", text, remedy)
 
 
 def without(job: JsonObject, paths: Iterable[KeyPath]) -> JsonObject:

@@ -103,9 +103,9 @@ def examine(
     unable = [problem for rule in UNABLE for problem in one.call(rule)]
     notes = one.call(unsupported.notes, JOB) + one.call(paths.notes, environment)
     if environment.rehearse:
-        notes += [f"{dotted(path)} {problem} The plan is shown anyway." for path, problem, _remedy in unable]
+        notes += [f"{dotted(path)} {problem} The plan is shown anyway." for path, problem, *_more in unable]
     else:
-        problems += unable
+        problems += [(path, text, remedy, "not_supported") for path, text, remedy, *_code in unable]
     if fit or problems:
         known = {path[0] for path, *_more in problems}
         problems += one.call(check_fit, lambda spec: planner(spec).imaginary_layout, known)
@@ -247,7 +247,7 @@ def check_fit(spec: JsonObject, plan: Callable[[JsonObject], object], known: Col
         share = BACKENDS[spec["backend"]["type"]].shares_nodes(spec)
         place_workers(resources, [*map(str, range(worker_nodes(resources, share)))], share)
     except Error as error:
-        return [(("resources",), error.msg, None)]
+        return [(("resources",), error.msg, None, "no_room")]
     if {"frontend", "infra", "ports"} & set(known):
         return []
     try:
@@ -255,7 +255,7 @@ def check_fit(spec: JsonObject, plan: Callable[[JsonObject], object], known: Col
     except Error as error:
         # The engine options may be wrong here, but the ports of the services do not depend on them.
         if "backend" not in known or isinstance(error, PortConflict):
-            return [(("ports",), error.msg, None)]
+            return [(("ports",), error.msg, None, "no_room")]
     except Exception:
         if not known:
             raise

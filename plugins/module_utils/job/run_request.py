@@ -9,7 +9,7 @@ from typing import TypedDict
 
 from .. import run_options
 from ..benchmarks import BENCHMARKS
-from ..failures import Error, Problem, SpecError
+from ..failures import Code, Error, Problem, SpecError
 from ..json_types import Json, JsonObject
 from .cluster import Cluster
 from .resolve import JobRecord
@@ -48,12 +48,12 @@ class RunRequest:
             value = self._params.get(name)
             return None if value is None or name in self._known else run_options.OPTIONS[name].parse(value)
         except run_options.Unusable as error:
-            self.problems.append(self._problem(name, error.problem, error.remedy))
+            self.problems.append(self._problem(name, "invalid", error.problem, error.remedy))
             return None
 
-    def _problem(self, name: str, problem: str, remedy: str | None) -> Problem:
+    def _problem(self, name: str, code: Code, problem: str, remedy: str | None) -> Problem:
         file, line = self.origins.get(name) or ("the playbook's variables", None)
-        return {"file": file, "line": line, "path": name, "problem": problem, "remedy": remedy}
+        return {"file": file, "line": line, "path": name, "code": code, "problem": problem, "remedy": remedy}
 
     def check(self, spec: JsonObject) -> None:
         """Raise SpecError if *spec* lacks a point for one of the selected concurrencies."""
@@ -67,7 +67,7 @@ class RunRequest:
         if not known:
             problem = f"selects points, but the job has none (benchmark.type {benchmark.type})."
             remedy = "Leave it out."
-        raise SpecError([self._problem("concurrencies", problem, remedy)])
+        raise SpecError([self._problem("concurrencies", "not_a_choice", problem, remedy)])
 
 
 def check_output_dir(job: JobRecord, cluster: Cluster) -> None:
@@ -76,5 +76,6 @@ def check_output_dir(job: JobRecord, cluster: Cluster) -> None:
         run_options.output_dir(job["output_dir"])
     except run_options.Unusable as error:
         if job["spec"]["cluster"]["output_dir"]:
-            raise SpecError([cluster.source.problem(("output_dir",), error.problem, error.remedy)]) from None
+            problem = cluster.source.problem(("output_dir",), "invalid", error.problem, error.remedy)
+            raise SpecError([problem]) from None
         raise Error(f"output_dir {error.problem} Set another one with -e output_dir=DIR.") from None

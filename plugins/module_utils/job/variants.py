@@ -18,7 +18,7 @@ from typing import Callable, NamedTuple, Optional
 from ..failures import Error, Problem, SpecError
 from ..json_types import Json, JsonObject, KeyPath
 from ..schema.merge import deep_merge
-from ..schema.source import Source
+from ..schema.source import Source, dotted
 from ..schema.spelling import bare, is_number
 from ..schema.words import nearest
 
@@ -72,7 +72,7 @@ def override_variants(
         return [], problems
     if not names:
         remedy = f"Add one, or select the base with {source.file}:base."
-        raise SpecError([source.problem((BASE,), "has no override_* beside it.", remedy, True)])
+        raise SpecError([source.problem((BASE,), "missing", "has no override_* beside it.", remedy, True)])
     wanted, number = selector, None
     match = re.fullmatch(r"(zip_override_.*)\[(\d+)\]", selector or "")
     if match:
@@ -109,16 +109,18 @@ def _wrong_keys(document: JsonObject, source: Source) -> dict[str, Problem]:
     """
     wrong: dict[str, Problem] = {}
     if not isinstance(document[BASE], dict):
-        wrong[BASE] = source.problem((BASE,), "is not a mapping. It must be the job that the overrides change.")
+        text = "is not a mapping. It must be the job that the overrides change."
+        wrong[BASE] = source.problem((BASE,), "wrong_type", text)
     for key, value in document.items():
         if key in (BASE, "lock"):
             continue
         if not str(key).startswith((OVERRIDE, ZIP)) or key in (OVERRIDE, ZIP):
             if not str(key).startswith(HOLDERS):
                 remedy = f"{_meant(str(key))}A key that only holds an anchor begins with x- or _."
-                wrong[key] = source.problem((key,), "is not allowed in a file with base.", remedy, on_key=True)
+                text = "is not allowed in a file with base."
+                wrong[key] = source.problem((key,), "unknown_key", text, remedy, on_key=True)
         elif not isinstance(value, dict):
-            wrong[key] = source.problem((key,), "is not a mapping of keys to change.")
+            wrong[key] = source.problem((key,), "wrong_type", "is not a mapping of keys to change.")
     return wrong
 
 
@@ -140,16 +142,13 @@ def _zip(document: JsonObject, source: Source, name: str) -> list[Variant]:
     over, under = document[name], source.under((name,))
     lists = dict(_lists(over, ()))
     lengths = {len(found) for found in lists.values()} - {1}
-    problem = None
-    if not lists:
-        problem = "has no list. Each list is a row of values, one for each variant."
-    elif 0 in lengths:
-        problem = "has an empty list."
-    elif len(lengths) > 1:
+    if not lists or 0 in lengths:
+        text = "has an empty list." if lists else "has no list. Each list is a row of values, one for each variant."
+        raise SpecError([source.problem((name,), "missing", text)])
+    if len(lengths) > 1:
         shown = ", ".join(f"{'.'.join(map(str, path))} has {len(found)}" for path, found in lists.items())
-        problem = f"has lists of different lengths: {shown}. Give them one length, or one item for all variants."
-    if problem:
-        raise SpecError([source.problem((name,), problem)])
+        text = f"has lists of different lengths: {shown}. Give them one length, or one item for all variants."
+        raise SpecError([source.problem((name,), "conflict", text)])
     variants: list[Variant] = []
     for index in range(max(lengths, default=1)):
         places = under
@@ -204,7 +203,8 @@ def sweep_variants(job: Json, source: Source) -> tuple[list[Variant], list[Probl
     for row in rows:
         count = count if zipped else count * len(row)
     if count > MOST:
-        raise SpecError([source.problem(("sweep",), f"makes {count} jobs; at most {MOST} are allowed.")])
+        text = f"makes {count} jobs; at most {MOST} are allowed."
+        raise SpecError([source.problem(("sweep",), "out_of_range", text)])
     problems = list(_misspelt(rest, (), names, source))
     if problems:
         raise SpecError(problems)
@@ -214,12 +214,13 @@ def sweep_variants(job: Json, source: Source) -> tuple[list[Variant], list[Probl
     for values in combinations:
         chosen = dict(zip(names, values))
         suffix = "_".join(f"{key}{_word(value)}" for key, value in chosen.items())
-        one = _filled(rest, chosen, used)
+        one, found = _filled(rest, chosen)
+        used.update(found)
         if _is_name(one.get("name")):
             one["name"] = f"{one['name']}_{suffix}"
         variants.append((suffix, one, source))
     return variants, [
-        source.problem((*where, name), "is not used.", f'Write "{{{name}}}" where its values belong.', True)
+        source.problem((*where, name), "unused", "is not used.", f'Write "{{{name}}}" where its values belong.', True)
         for name in names
         if name not in used
     ]
@@ -244,9 +245,8 @@ def _used(document: Json, source: Source) -> set[Place]:
         except SpecError:  # reported by expand
             continue
         rest = {key: value for key, value in job.items() if key != "sweep"}
-        used: set[str] = set()
-        _filled(rest, {name: values[0] for name, values in parameters.items()}, used)
-        places |= {_place(where.problem((*path, name), "", None, True)) for name in used}
+        _filled_in, used = _filled(rest, {name: values[0] for name, values in parameters.items()})
+        places |= {(*where.where((*path, name), on_key=True), dotted((*path, name))) for name in used}
     return places
 
 
@@ -262,26 +262,29 @@ def _parameters(job: JsonObject, source: Source) -> tuple[dict[str, list[Json]],
         extra = [key for key in sweep if key not in ("mode", "parameters")]
         mode = sweep.get("mode", "grid")
         if mode not in ("grid", "zip"):
-            raise SpecError([source.problem(("sweep", "mode"), f'is "{mode}"; expected grid or zip.')])
+            raise SpecError([source.problem(("sweep", "mode"), "not_a_choice", f'is "{mode}"; expected grid or zip.')])
         if extra:
-            raise SpecError([source.problem(("sweep", extra[0]), "is not a known key beside parameters.", None, True)])
+            text = "is not a known key beside parameters."
+            raise SpecError([source.problem(("sweep", extra[0]), "unknown_key", text, None, True)])
         sweep, where, zipped = sweep["parameters"], ("sweep", "parameters"), mode == "zip"
     if not isinstance(sweep, dict) or not sweep:
-        raise SpecError([source.problem(where, "is not a mapping of parameters to lists of values.")])
+        raise SpecError([source.problem(where, "wrong_type", "is not a mapping of parameters to lists of values.")])
     problems = [
-        source.problem((*where, name), "is not a non-empty list.", "Write for example [1, 2].")
+        source.problem((*where, name), "wrong_type", "is not a non-empty list.", "Write for example [1, 2].")
         for name, values in sweep.items()
         if not isinstance(values, list) or not values
     ]
-    lengths = [f"{name} has {len(values)}" for name, values in sweep.items() if isinstance(values, list)]
-    if zipped and not problems and len({text.rpartition(" ")[2] for text in lengths}) > 1:
-        problem = f"has lists of different lengths: {', '.join(lengths)}."
-        problems.append(source.problem(where, problem, "Give them one length."))
+    lengths = {name: len(values) for name, values in sweep.items() if isinstance(values, list)}
+    if zipped and not problems and len(set(lengths.values())) > 1:
+        shown = ", ".join(f"{name} has {length}" for name, length in lengths.items())
+        text = f"has lists of different lengths: {shown}."
+        problems.append(source.problem(where, "conflict", text, "Give them one length."))
     for name, values in [] if zipped or problems else sweep.items():
         texts = [_text(value, bare) for value in values]
         twice = [text for index, text in enumerate(texts) if text in texts[:index]]
         if twice:
-            problems.append(source.problem((*where, name), f"names {twice[0]} twice.", "Two jobs would be the same."))
+            text, remedy = f"names {twice[0]} twice.", "Two jobs would be the same."
+            problems.append(source.problem((*where, name), "duplicate", text, remedy))
     if problems:
         raise SpecError(problems)
     return sweep, zipped, where
@@ -300,33 +303,36 @@ def _misspelt(value: Json, path: KeyPath, names: Collection[str], source: Source
             hint = None if word in names or word in NOT_OURS else nearest(word, names)
             if hint:
                 problem = f"has {{{word}}}, which is not a parameter of the sweep."
-                yield source.problem(path, problem, f"Did you mean {{{hint}}}?")
+                yield source.problem(path, "unknown_name", problem, f"Did you mean {{{hint}}}?")
 
 
-def _filled(value: Json, chosen: Mapping[str, Json], used: set[str]) -> Json:
-    """Return *value* with each ``{parameter}`` replaced; text that consists only of it becomes the value itself."""
+def _filled(value: Json, chosen: Mapping[str, Json]) -> tuple[Json, Collection[str]]:
+    """Return *value* with each ``{parameter}`` replaced, and the names of those that it has.
+
+    Text that consists only of a parameter becomes the value itself.
+    """
     name = _alone(value, chosen)
     if name is not None:
-        used.add(name)
-        return chosen[name]
-    if isinstance(value, str):
-        if "{" not in value:
-            return value
+        return chosen[name], (name,)
+    used: set[str] = set()
+    if isinstance(value, str) and "{" in value:
         for key in chosen:
             if f"{{{key}}}" in value:
                 used.add(key)
                 value = value.replace(f"{{{key}}}", _text(chosen[key]))
-        return value
+        return value, used
     if isinstance(value, dict):
-        return {key: _filled(item, chosen, used) for key, item in value.items()}
+        table = {key: _filled(item, chosen) for key, item in value.items()}
+        return {key: new for key, (new, _names) in table.items()}, used.union(*(one[1] for one in table.values()))
     if isinstance(value, list):
         items = []
         for item in value:
-            new = _filled(item, chosen, used)
+            new, more = _filled(item, chosen)
+            used.update(more)
             # A list in place of one item becomes several items.
             items.extend(new if isinstance(new, list) and _alone(item, chosen) is not None else [new])
-        return items
-    return value
+        return items, used
+    return value, used
 
 
 def _alone(value: Json, chosen: Mapping[str, Json]) -> str | None:

@@ -12,11 +12,11 @@ import copy
 import datetime
 from collections.abc import Collection, Mapping, Sequence
 
-from ..failures import Problem
+from ..failures import Code, Problem
 from ..json_types import Json, JsonObject, KeyPath
 from ..secrets.references import is_environment
 from .source import NOWHERE, Source
-from .types import PARAMETER, ListOf, MapOf, OneOf, OptionalSection, Str, Type, kind_of, nullable, plain, shown
+from .types import PARAMETER, ListOf, MapOf, OneOf, OptionalSection, Str, Type, Unfit, kind_of, nullable, plain, shown
 from .words import nearest, normal, other_form
 
 # {normalised key: {dotted section: the variants that have the key there, () for all}}
@@ -162,14 +162,16 @@ class Checker:
         self.wrong: set[KeyPath] = set()
         self.meant: set[KeyPath] = set()
 
-    def problem(self, path: Sequence[str | int], text: str, remedy: str | None = None, on_key: bool = False) -> None:
+    def problem(
+        self, path: Sequence[str | int], code: Code, text: str, remedy: str | None = None, on_key: bool = False
+    ) -> None:
         """Record a problem at *path* (a tuple of keys)."""
-        self.problems.append(self.source.problem(path, text, remedy, on_key))
+        self.problems.append(self.source.problem(path, code, text, remedy, on_key))
 
-    def bad(self, path: Sequence[str | int], text: str, remedy: str | None = None) -> None:
+    def bad(self, path: Sequence[str | int], code: Code, text: str, remedy: str | None = None) -> None:
         """Record an invalid value at *path*."""
         self.wrong.add(tuple(path))
-        self.problem(path, text, remedy)
+        self.problem(path, code, text, remedy)
 
     def check(self, type_: Type, value: Json, path: KeyPath = ()) -> Json:
         """Return *value* coerced to *type_* with all defaults; problems go to ``self.problems``."""
@@ -185,18 +187,18 @@ class Checker:
             return self._one_of(type_, value, path)
         try:
             return type_.coerce(value)
-        except ValueError as error:
+        except Unfit as error:
             if hidden(value, path):
-                self.bad(path, f"is a number or a date; expected {type_.name}.", "Write it with quotes.")
+                self.bad(path, error.code, f"is a number or a date; expected {type_.name}.", "Write it with quotes.")
             else:
-                self.bad(path, str(error))
+                self.bad(path, error.code, str(error))
             return None
 
     def _section(self, type_: Section | Variants, value: Json, path: KeyPath) -> JsonObject | None:
         if value is None:
             value = {}
         if not isinstance(value, dict):
-            self.bad(path, f"is {kind_of(value)}; expected a mapping of keys.")
+            self.bad(path, "wrong_type", f"is {kind_of(value)}; expected a mapping of keys.")
             return None
         if isinstance(type_, Variants):
             slip = self._misspelt_word(type_, value)
@@ -221,7 +223,8 @@ class Checker:
             hint = nearest(str(word), words)
             remedy = f"Did you mean {hint}?" if hint else None
             self.wrong.add(path)
-            self.bad((*path, type_.key), f"is {shown(word)}; expected one of {', '.join(words)}.", remedy)
+            text = f"is {shown(word)}; expected one of {', '.join(words)}."
+            self.bad((*path, type_.key), "not_a_choice", text, remedy)
         return section
 
     @staticmethod
@@ -240,7 +243,7 @@ class Checker:
             if field.required:
                 problem = f'lacks the key "{key}".' if path else f'The key "{key}" is missing.'
                 self.wrong.add(path + (key,))
-                self.problem(path, problem, f"Add {key}: {field.doc}" if field.doc else None)
+                self.problem(path, "missing", problem, f"Add {key}: {field.doc}" if field.doc else None)
                 return None
             if field.default is None and isinstance(field.type, (Section, Variants)):
                 return fill(field.type)
@@ -267,7 +270,7 @@ class Checker:
             move = f'Write it as "{named[1]}" under "{named[0]}".' if named else None
             hints = [f'Did you mean "{hint}"?' if hint else move, None if same else self._elsewhere(str(key))]
             remedy = " ".join(filter(None, hints)) or f"Known keys here: {', '.join(sorted(fields))}."
-        self.problem(path + (key,), "is not a known key.", remedy, on_key=True)
+        self.problem(path + (key,), "unknown_key", "is not a known key.", remedy, on_key=True)
 
     def _means(self, path: KeyPath, key: str | int, meant: KeyPath) -> None:
         self.wrong |= {(*path, key), meant}
@@ -290,7 +293,7 @@ class Checker:
         """Report a key that YAML read as a truth value."""
         problem = f"has a key that YAML reads as {'true' if key else 'false'}."
         remedy = "Put it in quotes. YAML reads unquoted on, off, yes and no as truth values."
-        self.problem((*path, str(key)), problem, remedy, on_key=True)
+        self.problem((*path, str(key)), "wrong_type", problem, remedy, on_key=True)
 
     def _elsewhere(self, key: str) -> str | None:
         """Return a sentence with the sections that have *key*, or None if there are none or too many."""
@@ -307,14 +310,14 @@ class Checker:
 
     def _list(self, type_: ListOf, value: Json, path: KeyPath) -> list[Json] | None:
         if not isinstance(value, list):
-            self.bad(path, f"is {kind_of(value)}; expected a list.")
+            self.bad(path, "wrong_type", f"is {kind_of(value)}; expected a list.")
             return None
         return [self.check(type_.item, item, path + (index,)) for index, item in enumerate(value)]
 
     def _map(self, type_: MapOf, value: Json, path: KeyPath) -> JsonObject | None:
         if not isinstance(value, dict):
             kind = "one value" if hidden(value, path) else kind_of(value)
-            self.bad(path, f"is {kind}; expected a mapping.")
+            self.bad(path, "wrong_type", f"is {kind}; expected a mapping.")
             return None
         for key in value:
             if isinstance(key, bool):
@@ -330,7 +333,7 @@ class Checker:
             result = trial.check(one, value, path)
             if not trial.problems:
                 return result
-        self.bad(path, f"is {shown(value)}; expected {type_.name}.")
+        self.bad(path, "wrong_type", f"is {shown(value)}; expected {type_.name}.")
         return None
 
 

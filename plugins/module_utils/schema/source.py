@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any, Callable, Optional
 
-from ..failures import Error, Problem, SpecError
+from ..failures import Code, Error, Problem, SpecError
 from ..json_types import Json, KeyPath
 
 # The file and the line (from 1) of a key or a value; None if unknown.
@@ -65,7 +65,9 @@ class Source:
                     return table[path[:end]]
         return self.file, None
 
-    def problem(self, path: Sequence[str | int], text: str, remedy: str | None = None, on_key: bool = False) -> Problem:
+    def problem(
+        self, path: Sequence[str | int], code: Code, text: str, remedy: str | None = None, on_key: bool = False
+    ) -> Problem:
         """Return a problem record of :class:`SpecError` for *path*."""
         source, there = self.lender(path)
         if source is not self:
@@ -73,9 +75,9 @@ class Source:
             if place and there != tuple(path):  # this document refers to what the other one defines
                 user = f"{os.path.basename(place[0] or 'the job')}:{place[1]}"
                 text = f"{text.rstrip('.')} (used by {dotted(path)}, {user})."
-            return source.problem(there, text, remedy, on_key)
+            return source.problem(there, code, text, remedy, on_key)
         file, line = self.where(path, on_key)
-        return {"file": file, "line": line, "path": dotted(path), "problem": text, "remedy": remedy}
+        return {"file": file, "line": line, "path": dotted(path), "code": code, "problem": text, "remedy": remedy}
 
     def under(self, path: KeyPath) -> Source:
         """Return the source of the part of the document at *path*."""
@@ -158,17 +160,20 @@ def parse_yaml(text: str, file: str | None) -> tuple[Json, Source]:
         if "single document" in str(error):
             reason = "it has more than one document (---). A file holds one; use base with override_* for variants"
         line = mark.line + 1 if mark else None
-        fault: Problem = {"file": file, "line": line, "path": "", "problem": f"is not YAML: {reason}."}
+        fault = _not_yaml(file, line, f"is not YAML: {reason}.")
         raise SpecError([{**fault, "remedy": _remedy(error, text)}]) from None
     except RecursionError:
         raise Error(f"{file} is nested too deeply for a job file.") from None
     except (ValueError, OverflowError) as error:
         index.bad_value(node, (), loader.construct_object)
-        bad: Problem = {"file": file, "line": None, "path": "", "problem": f"has a bad value: {error}."}
-        raise SpecError(index.problems or [bad]) from None
+        raise SpecError(index.problems or [_not_yaml(file, None, f"has a bad value: {error}.")]) from None
     finally:
         loader.dispose()
     return document, index.source
+
+
+def _not_yaml(file: str | None, line: int | None, text: str) -> Problem:
+    return {"file": file, "line": line, "path": "", "code": "not_yaml", "problem": text}
 
 
 def numbers(text: str) -> dict[tuple[int, int], tuple[str, Json]]:
@@ -229,11 +234,9 @@ class _Index:
         self.problems: list[Problem] = []
         self.open: set[int] = set()
 
-    def problem(self, node: Any, path: KeyPath, text: str, remedy: str | None) -> None:
-        line = node.start_mark.line + 1
-        self.problems.append(
-            {"file": self.source.file, "line": line, "path": dotted(path), "problem": text, "remedy": remedy}
-        )
+    def problem(self, node: Any, path: KeyPath, text: str, remedy: str | None, code: Code = "not_yaml") -> None:
+        fault = _not_yaml(self.source.file, node.start_mark.line + 1, text)
+        self.problems.append({**fault, "path": dotted(path), "code": code, "remedy": remedy})
 
     def value(self, node: Any, path: KeyPath) -> None:
         """Record the line of *node* at *path*, and of every key and value below it."""
@@ -243,7 +246,8 @@ class _Index:
             return
         if self.count > MOST_VALUES:
             if self.count == MOST_VALUES + 1:
-                self.problem(node, path, f"expands the file to more than {MOST_VALUES} values.", "Use fewer aliases.")
+                text = f"expands the file to more than {MOST_VALUES} values."
+                self.problem(node, path, text, "Use fewer aliases.", "out_of_range")
             return
         if node.tag not in PLAIN_TAGS:
             self.tagged(node, path)
@@ -267,7 +271,7 @@ class _Index:
                 construct(node)
             except (ValueError, OverflowError, self.yaml.YAMLError):
                 text = f"is {node.value}, which YAML reads as a number or a date, but it is not a valid one."
-                self.problem(node, path, text, "Put it in quotes if it is text.")
+                self.problem(node, path, text, "Put it in quotes if it is text.", "invalid")
         for key, item in node.value if isinstance(node, self.yaml.MappingNode) else ():
             self.bad_value(item, (*path, key.value), construct)
         for index, item in enumerate(node.value if isinstance(node, self.yaml.SequenceNode) else ()):
@@ -306,7 +310,8 @@ class _Index:
             here = path + (key,)
             line = key_node.start_mark.line + 1
             if key in seen:
-                self.problem(key_node, here, f"appears twice, first in line {seen[key]}.", "Keep one of them.")
+                text = f"appears twice, first in line {seen[key]}."
+                self.problem(key_node, here, text, "Keep one of them.", "duplicate")
             seen[key] = line
             self.source.put_key(here, line)
             self.value(value_node, here)

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The types a field can have.
 
-A type is an object with ``name`` (for people), ``coerce(value) -> value`` (raises ``ValueError`` with
+A type is an object with ``name`` (for people), ``coerce(value) -> value`` (raises :class:`Unfit` with
 one sentence that says what is wrong) and ``schema() -> dict`` (its part of a JSON Schema).
 
 Coercion follows plain rules and never loses anything: a number may be written as text and a whole
@@ -17,6 +17,7 @@ import math
 from collections.abc import Mapping
 from typing import TypeVar
 
+from ..failures import Code
 from ..json_types import Json, JsonObject
 from .spelling import bare, is_number
 from .words import nearest, normal
@@ -38,6 +39,14 @@ PARAMETER = r"\{.+\}"
 _Number = TypeVar("_Number", int, float)
 
 
+class Unfit(ValueError):
+    """A value that a type does not accept: one sentence that says why, and its *code* (see failures.py)."""
+
+    def __init__(self, text: str, code: Code = "wrong_type") -> None:
+        super().__init__(text)
+        self.code = code
+
+
 class Type:
     """Base: accepts plain data. YAML dates and keys that are not text become text."""
 
@@ -46,7 +55,7 @@ class Type:
     def coerce(self, value: Json) -> Json:
         """Return *value* in the form that the spec stores."""
         if isinstance(value, UNPLAIN):
-            raise ValueError(f"holds {kind_of(value)}, which a job cannot hold. Write a list, a mapping or text.")
+            raise Unfit(f"holds {kind_of(value)}, which a job cannot hold. Write a list, a mapping or text.")
         if isinstance(value, dict):
             return {str(key): Type.coerce(self, item) for key, item in value.items()}
         if isinstance(value, (list, tuple)):
@@ -71,20 +80,20 @@ class Str(Type):
     def coerce(self, value: Json) -> Json:
         if isinstance(value, bool):
             word = "true" if value else "false"
-            raise ValueError(
+            raise Unfit(
                 f'is a truth value; expected text. Write "{word}" with quotes if you mean text. '
                 "YAML reads unquoted on, off, yes and no as truth values."
             )
         if isinstance(value, float) and bare(value) is value:
             # It may have been 0.10 as well as 0.1.
             problem = f"is the number {value}; expected text. Its original spelling is unknown."
-            raise ValueError(f'{problem} Write it with quotes, for example "{value}".')
+            raise Unfit(f'{problem} Write it with quotes, for example "{value}".')
         if is_number(value):
             return str(value)
         if isinstance(value, datetime.date):
-            raise ValueError(f'is {kind_of(value)}; expected text. Write "{value}" with quotes.')
+            raise Unfit(f'is {kind_of(value)}; expected text. Write "{value}" with quotes.')
         if not isinstance(value, str):
-            raise ValueError(f"is {kind_of(value)}; expected text.")
+            raise Unfit(f"is {kind_of(value)}; expected text.")
         return value
 
     def schema(self) -> JsonObject:
@@ -115,7 +124,7 @@ class Time(Str):
 
     def coerce(self, value: Json) -> Json:
         if isinstance(value, (int, float)) and not isinstance(value, bool):
-            raise ValueError(
+            raise Unfit(
                 f"is the number {bare(value)}. YAML reads an unquoted 4:00:00 as a number. "
                 'Write it with quotes, for example "4:00:00" or "240" (minutes).'
             )
@@ -124,7 +133,7 @@ class Time(Str):
         parts = rest.split(":")
         numbers = parts + ([days] if dash else [])
         if not all(part.isdigit() for part in numbers) or len(parts) > 3:
-            raise ValueError(f'is "{value}", which is not a Slurm time. Write "HH:MM:SS" or "D-HH:MM:SS".')
+            raise Unfit(f'is "{value}", which is not a Slurm time. Write "HH:MM:SS" or "D-HH:MM:SS".', "invalid")
         return value
 
     def schema(self) -> JsonObject:
@@ -145,11 +154,11 @@ class Int(Type):
             try:
                 number = int(value.strip().replace("_", ""), 10)
             except ValueError:
-                raise ValueError(f'is "{value}"; expected a whole number.') from None
+                raise Unfit(f'is "{value}"; expected a whole number.') from None
         if isinstance(number, float) and math.isfinite(number) and number == int(number):
             number = int(number)
         if isinstance(number, bool) or not isinstance(number, int):
-            raise ValueError(f"is {shown(value)}; expected a whole number.")
+            raise Unfit(f"is {shown(value)}; expected a whole number.")
         return within(int(number), self.minimum, self.maximum)
 
     def schema(self) -> JsonObject:
@@ -166,13 +175,13 @@ class Float(Type):
 
     def coerce(self, value: Json) -> Json:
         if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-            raise ValueError(f"is {shown(value)}; expected a number.")
+            raise Unfit(f"is {shown(value)}; expected a number.")
         try:
             number = float(value)
         except ValueError:
-            raise ValueError(f'is "{value}"; expected a number.') from None
+            raise Unfit(f'is "{value}"; expected a number.') from None
         if not math.isfinite(number):
-            raise ValueError(f"is {value}; expected a finite number.")
+            raise Unfit(f"is {value}; expected a finite number.", "out_of_range")
         return within(number, self.minimum, self.maximum)
 
     def schema(self) -> JsonObject:
@@ -192,7 +201,7 @@ class Bool(Type):
             return True
         if word in FALSE_WORDS:
             return False
-        raise ValueError(f"is {shown(value)}; expected true or false.")
+        raise Unfit(f"is {shown(value)}; expected true or false.")
 
     def schema(self) -> JsonObject:
         words = "".join(f"[{one.lower()}{one.upper()}]" if one.isalpha() else one for one in "|".join(BOTH_WORDS))
@@ -209,7 +218,8 @@ class Choice(Type):
         if value in self.words:
             return str(value)
         hint = nearest(str(value), self.words)
-        raise ValueError(f"is {shown(value)}; expected {self.name}." + (f" Did you mean {hint}?" if hint else ""))
+        text = f"is {shown(value)}; expected {self.name}." + (f" Did you mean {hint}?" if hint else "")
+        raise Unfit(text, "not_a_choice")
 
     def schema(self) -> JsonObject:
         return {"anyOf": [{"enum": list(self.words)}, {"type": "string", "pattern": PARAMETER}]}
@@ -286,14 +296,15 @@ class Concurrencies(Type):
         elif isinstance(value, int) and not isinstance(value, bool):
             value = [value]
         if not isinstance(value, list) or not value:
-            raise ValueError(f'is {shown(value)}; expected a list such as [4, 16] or text such as "4x16".')
+            raise Unfit(f'is {shown(value)}; expected a list such as [4, 16] or text such as "4x16".')
         number = Int(minimum=1)
         try:
             levels = [number.coerce(item) for item in value]
-        except ValueError as error:
-            raise ValueError(f'has an item that {error} Write a list such as [4, 16] or text such as "4x16".') from None
+        except Unfit as error:
+            text = f'has an item that {error} Write a list such as [4, 16] or text such as "4x16".'
+            raise Unfit(text, error.code) from None
         if len(set(levels)) != len(levels):
-            raise ValueError(f"names a level twice: {levels}.")
+            raise Unfit(f"names a level twice: {levels}.", "duplicate")
         return levels
 
     def schema(self) -> JsonObject:
@@ -303,11 +314,11 @@ class Concurrencies(Type):
 
 
 def within(number: _Number, minimum: _Number | None, maximum: _Number | None) -> _Number:
-    """Return *number* if it is inside the bounds, otherwise raise ValueError."""
+    """Return *number* if it is inside the bounds, otherwise raise Unfit."""
     if minimum is not None and number < minimum:
-        raise ValueError(f"is {number}; expected at least {minimum}.")
+        raise Unfit(f"is {number}; expected at least {minimum}.", "out_of_range")
     if maximum is not None and number > maximum:
-        raise ValueError(f"is {number}; expected at most {maximum}.")
+        raise Unfit(f"is {number}; expected at most {maximum}.", "out_of_range")
     return number
 
 
@@ -327,12 +338,9 @@ def nullable(schema: JsonObject) -> JsonObject:
 
 
 def bounded(schema: JsonObject, minimum: float | None, maximum: float | None) -> JsonObject:
-    """Add the bounds to a JSON Schema."""
-    if minimum is not None:
-        schema["minimum"] = minimum
-    if maximum is not None:
-        schema["maximum"] = maximum
-    return schema
+    """Return the JSON Schema *schema* with the bounds."""
+    bounds = {"minimum": minimum, "maximum": maximum}
+    return {**schema, **{word: bound for word, bound in bounds.items() if bound is not None}}
 
 
 def kind_of(value: object) -> str:

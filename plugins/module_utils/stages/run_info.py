@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import datetime
 import os
-import re
 
 from ..allocation import detached, job_end, runs
 from ..allocation.runs import Run
 from ..benchmarks import of_plan
 from ..entry import Context
 from ..holder import journal
+from ..holder import playbook as holder_play
 from ..holder.records import Answer, Event, JobEnd
 from ..holder.slurm_calls import SUSPENDED_STATES, WAITING
 from ..holder.step import PASSING, STATE_FIELDS, WITH_JOB
-from ..holder.tails import TAIL_BYTES, tail, tail_lines
+from ..holder.tails import tail_lines
 from ..json_types import Json, JsonObject
 from ..plan_file import Plan, PlanPoint
 from ..results.outcome import in_words
@@ -29,7 +29,6 @@ ARGUMENT_SPEC = dict(
     lines={"type": "int", "default": 5},
     report={"type": "str", "choices": ["status", "service"], "default": "status"},
 )
-STAGE = re.compile(r"^TASK \[srt\.slurm\.(\w+) : ")
 
 
 def run(params: JsonObject, ctx: Context) -> JsonObject:
@@ -39,7 +38,6 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
     plan, steps, holder = found.read_json("plan.json"), list(found.steps().values()), found.holder()
     points = [_point(found, plan, point, steps) for point in (plan["benchmark"]["points"] if plan else ())]
     own = journal.holder_events(found.run_dir)
-    played = _played(found.run_dir, own)
     job: JsonObject = {**found.describe()}
     job["time_left_s"] = _seconds_until(job["ends_at"]) if found.live else None
     job["waits_s"] = _seconds_since(found.job["submitted_at"]) if found.job and found.waits else None
@@ -52,7 +50,7 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
         "run_dir": found.run_dir,
         "job": job,
         "live": found.live,
-        "stage": _stage(found, plan, steps, points, played),
+        "stage": _stage(found, plan, steps, points, own),
         "ending": holder["ending"] if holder else _written_end(found),
         "requeue": _requeue(found, own),
         "steps": [_step(record) for record in steps],
@@ -96,7 +94,7 @@ def _service(
         "planned": len(planned),
         "running": len(running),
         "left_s": time_left_s if limited else max(0.0, lease_s),
-        "ends_by": "time limit" if limited else "lease",
+        "ends_by": "time_limit" if limited else "lease",
     }
 
 
@@ -128,7 +126,7 @@ def _point(found: Run, plan: Plan, point: PlanPoint, steps: list[Event]) -> Json
     }
 
 
-def _stage(found: Run, plan: Plan | None, steps: list[Event], points: list[JsonObject], played: list[str]) -> str:
+def _stage(found: Run, plan: Plan | None, steps: list[Event], points: list[JsonObject], own: list[Event]) -> str:
     """Return the stage of the run; ``ended`` if its job is gone."""
     if not found.slurm_answered:
         return "unknown"
@@ -136,26 +134,23 @@ def _stage(found: Run, plan: Plan | None, steps: list[Event], points: list[JsonO
         return "ended"
     if found.job["state"] not in ("RUNNING", *SUSPENDED_STATES):
         return "allocation"
-    told = [match.group(1) for match in map(STAGE.match, played) if match]
-    if told:  # from the output of a playbook inside the job
-        return "kept" if any(line.startswith("PLAY RECAP") for line in played) else told[-1]
+    played: str | None = (found.read_json(holder_play.STAGE_FILE) or {}).get("stage")
+    if played and not _requeued(own):  # by the playbook inside the job
+        return played
     begun = {record.get("tier") for record in steps if record.get("state") != "ended"}
     if any(point["state"] == "running" for point in points):
         return "benchmark"
     if points and all(point["state"] in ("done", "invalid") for point in points):
-        return "kept"
+        return holder_play.KEPT
     for tier, stage in (("frontend", "health"), ("worker", "frontend"), ("head_infra", "worker")):
         if tier in begun:
             return "benchmark" if stage == "health" and any(p["state"] != "waiting" for p in points) else stage
     return "head_infra" if plan else "allocation"
 
 
-def _played(run_dir: str, events: list[Event]) -> list[str]:
-    """Return the lines that the playbook of the latest job attempt printed, given the *events* of its holder."""
-    if any(event.get("phase") == journal.REQUEUE for event in events):
-        return []
-    begin = next((event["log_begin"] for event in events if event.get("phase") == journal.PLAYBOOK), 0)
-    return tail(detached.log_path(run_dir), TAIL_BYTES, begin).splitlines()
+def _requeued(own: list[Event]) -> Event | None:
+    """Return the event of the requeue among those of the latest holder about itself, or None."""
+    return next((event for event in own if event.get("phase") == journal.REQUEUE), None)
 
 
 def _written_end(found: Run) -> JobEnd | None:
@@ -165,9 +160,9 @@ def _written_end(found: Run) -> JobEnd | None:
     return None if follows else job_end.written_end(found.run_dir)
 
 
-def _requeue(found: Run, events: list[Event]) -> str | None:
+def _requeue(found: Run, own: list[Event]) -> str | None:
     """Return in words that a job is pending again, or completing before that, or None."""
-    one = next((event for event in events if event.get("phase") == journal.REQUEUE), None)
+    one = _requeued(own)
     attempt = f"attempt {one['attempt']} of {one['attempts']}" if one else "it"
     waits = found.waits and (one or found.events())
     completes = one and (found.job or {}).get("state") == "COMPLETING"
@@ -220,7 +215,7 @@ def text(status: JsonObject) -> str:
     workers = status["workers"]
     if workers["planned"] and job["state"] not in WAITING:  # otherwise nothing runs yet
         lines.append(f"workers: {workers['running']} of {workers['planned']} running")
-    if status["stage"] == "kept" and status["service"] and status["service"]["url"]:
+    if status["stage"] == holder_play.KEPT and status["service"] and status["service"]["url"]:
         lines.append(f"service: {status['service']['url']}")
     bad = [one for one in status["steps"] if one["state"] == "ended" and not one["expected"] and not _fine(one)]
     lines += [f"  {one['name']} on {one['node']}: {one['reason']}" for one in bad]

@@ -11,7 +11,7 @@ from ..json_types import JsonObject
 
 ARGUMENT_SPEC = {name: slurm_job.ARGUMENT_SPEC[name] for name in ("allocation", "job_id", "output_dir")}
 OPTIONS = slurm_job.OPTIONS
-RETURNED = ("job", "log", "notes")
+RETURNED = ("job", "log", "notes", "unshown_notes")
 
 
 def run(params: JsonObject, ctx: Context) -> JsonObject:

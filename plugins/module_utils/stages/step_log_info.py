@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Optional
 
 from ..allocation import detached, runs
 from ..allocation.runs import Run
@@ -27,9 +26,6 @@ ARGUMENT_SPEC = dict(
 )
 PLAYBOOK, JOB = "playbook", "job"  # logs that do not belong to a step
 CHECK_S = 2.0  # how often to check whether the step is still running
-
-# How far a log was shown: the inode of the file, None without one, and bytes of it.
-Position = tuple[Optional[int], int]
 
 
 def run(params: JsonObject, ctx: Context) -> JsonObject:
@@ -77,15 +73,12 @@ def _state(found: Run, name: str) -> str | None:
 
 def _follow(found: Run, name: str, paths: list[str], params: JsonObject, ctx: Context) -> None:
     """Show the last lines and then new ones until the step has ended, or the time limit."""
-    positions = {path: _start(path, params["lines"]) for path in paths}
-    rest = dict.fromkeys(paths, "")
+    logs = [_Log(path, params["lines"]) for path in paths]
     until = time.monotonic() + (params["timeout_s"] or float("inf"))
     ended, looked = False, 0.0
     while True:
-        fresh = False
-        for path in paths:
-            fresh = _show_new(path, positions, rest, len(paths) > 1, ctx) or fresh
-        if not fresh:
+        fresh = [log.show_new(ctx, several=len(logs) > 1) for log in logs]
+        if not any(fresh):
             if ended or time.monotonic() >= until or not ctx.controller_alive():
                 break
             if time.monotonic() - looked >= CHECK_S:
@@ -93,9 +86,9 @@ def _follow(found: Run, name: str, paths: list[str], params: JsonObject, ctx: Co
                 ended = _over(found, name)
                 continue
             time.sleep(0.2)
-    for path in paths:
-        if rest[path]:
-            ctx.show(rest[path])
+    for log in logs:
+        if log.rest:
+            ctx.show(log.rest)
 
 
 def _over(found: Run, name: str) -> bool:
@@ -109,7 +102,7 @@ def _over(found: Run, name: str) -> bool:
     return _state(found, name) == "ended"
 
 
-def _start(path: str, lines: int) -> Position:
+def _start(path: str, lines: int) -> tuple[int | None, int]:
     """Return (inode, None without a file; offset in bytes) of the start of the last *lines* lines of a file."""
     try:
         with open(path, "rb") as stream:
@@ -124,19 +117,32 @@ def _start(path: str, lines: int) -> Position:
     return inode, first + len(content) - len(kept)
 
 
-def _show_new(path: str, positions: dict[str, Position], rest: dict[str, str], several: bool, ctx: Context) -> bool:
-    inode, offset = positions[path]
-    try:
-        with open(path, "rb") as stream:
-            now = os.fstat(stream.fileno())
-            if now.st_ino != inode or now.st_size < offset:  # a new step attempt: the log of the last one was set aside
-                offset = 0
-            stream.seek(offset)
-            content = stream.read(1 << 20)
-    except OSError:
-        return False
-    positions[path] = now.st_ino, offset + len(content)
-    *complete, rest[path] = (rest[path] + content.decode(errors="replace")).split("\n")
-    for line in complete:
-        ctx.show(f"{os.path.basename(path).split('_')[0]}: {line}" if several else line)
-    return bool(content)
+class _Log:
+    """A log that is shown as it grows, from its last *lines* lines on.
+
+    :ivar rest: the beginning of its last line, which is not complete yet.
+    """
+
+    def __init__(self, path: str, lines: int) -> None:
+        self.path, self.rest = path, ""
+        self._inode, self._shown = _start(path, lines)
+
+    def show_new(self, ctx: Context, several: bool) -> bool:
+        """Show the new lines; return whether there is anything new.
+
+        :param several: other logs are shown too, so each line names the node.
+        """
+        try:
+            with open(self.path, "rb") as stream:
+                now = os.fstat(stream.fileno())
+                if now.st_ino != self._inode or now.st_size < self._shown:
+                    self._shown = 0  # a new step attempt: the log of the last one was set aside
+                stream.seek(self._shown)
+                content = stream.read(1 << 20)
+        except OSError:
+            return False
+        self._inode, self._shown = now.st_ino, self._shown + len(content)
+        *complete, self.rest = (self.rest + content.decode(errors="replace")).split("\n")
+        for line in complete:
+            ctx.show(f"{os.path.basename(self.path).split('_')[0]}: {line}" if several else line)
+        return bool(content)

@@ -87,7 +87,7 @@ class SaBench(Benchmark):
         options = spec["benchmark"]
         if options["dataset_name"] not in (None, "random", "custom"):
             problem = f"is {options['dataset_name']}; expected random or custom."
-            return [(("benchmark", "dataset_name"), problem, None)]
+            return [(("benchmark", "dataset_name"), problem, None, "not_a_choice")]
         if options["dataset_name"] == "custom":
             return missing(spec, ("dataset_path", "concurrencies"), self.type)
         return missing(spec, ("isl", "osl", "concurrencies"), self.type)

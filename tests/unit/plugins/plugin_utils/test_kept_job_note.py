@@ -62,7 +62,7 @@ def test_the_end_of_a_kept_run():
         "(its lease: runs of bench.yml renew it, status.yml does not).",
         "To end it now: ansible-playbook playbooks/stop.yml -e run_dir=/out/7",
     ]
-    part = kept_job_note.lines_of(service(url=None, running=3, left_s=61, ends_by="time limit"))
+    part = kept_job_note.lines_of(service(url=None, running=3, left_s=61, ends_by="time_limit"))
     assert part[0] == "Job 7 stays up, with 3 of 7 steps of its service, for 0:01:01 (its time limit)."
     assert kept_job_note.lines_of(dict(service(), service=None)) == []
 

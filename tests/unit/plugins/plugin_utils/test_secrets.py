@@ -45,11 +45,8 @@ def test_the_values_lie_in_a_private_file(home):
 
 
 def test_a_module_gets_the_values_and_nothing_shows_them(home):
-    class Base:
-        def arguments(self):
-            return {"secrets_path": secrets.keep_secrets({"srt-secret:A": "Marker-a"}), "state": "running"}
-
-    given = type("Lending", (secrets.LendsSecrets, Base), {})().arguments()
+    path = secrets.keep_secrets({"srt-secret:A": "Marker-a"})
+    given = secrets.with_secrets({"secrets_path": path, "state": "running"})
     assert json.loads(json.dumps(given)) == {"secrets": {"srt-secret:A": "Marker-a"}, "state": "running"}
     for shown in (f"{given}", f"{given!r}", str([given])):
         assert "Marker-a" not in shown

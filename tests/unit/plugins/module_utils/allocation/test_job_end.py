@@ -342,7 +342,7 @@ def tries(errors, **params):
         asked.append(wanted)
         if errors:
             raise errors.pop(0)
-        return {"notes": ["a note"]}
+        return {"notes": ["a note"], "unshown_notes": ["a note"]}
 
     base = {"allocation": {"name": "x", "exclude": ["n0"]}, "state": "running", "job_id": "", "retries": 2}
     try:
@@ -358,7 +358,7 @@ def test_a_job_that_slurm_takes_away_is_followed_by_one_without_the_nodes_that_f
     ]
     result, asked = tries(lost)
     assert (result["retried"], result["excluded"]) == (2, ["n1", "n2"])
-    assert result["notes"] == ["Job 7 is lost.", "So is 8.", "a note"]
+    assert result["notes"] == result["unshown_notes"] == ["Job 7 is lost.", "So is 8.", "a note"]
     assert [one["allocation"]["exclude"] for one in asked] == [["n0"], ["n0", "n2"], ["n0", "n1", "n2"]]
 
 

@@ -48,6 +48,17 @@ def test_a_kept_service_is_not_ended_by_it(tmp_path):
     play.start()
     play.join(20)
     assert (play.code, told) == (0, [])
+    assert (tmp_path / "stage.json").read_text() == '{"stage": "kept"}'
+
+
+def test_the_stage_of_an_earlier_job_attempt_is_gone_when_it_starts(tmp_path):
+    path = tmp_path / "stage.json"
+    path.write_text('{"stage": "rollup"}')
+    code = "import os; path = os.environ['SRT_SLURM_STAGE_FILE']; print(path, os.path.exists(path))"
+    play, _told, _renewed = make(tmp_path, code)
+    play.start()
+    play.join(20)
+    assert (tmp_path / "playbook.log").read_text() == f"{path} False\n"
 
 
 def test_it_is_stopped_with_its_children(tmp_path):

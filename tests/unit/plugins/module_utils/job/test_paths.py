@@ -68,7 +68,6 @@ def test_placeholders_of_mounts():
         ({"/a:b": "/c"}, "has a colon in the host's path"),
         ({"/a": "/b:ro:rw"}, "expected a path and :options"),
         ({"/a\n": "/b"}, "control character"),
-        ({"/a\u2028": "/b"}, "control character"),
         ({"$TEAM": "/b", "/team": "/c"}, "is already mounted at /b"),
     ],
 )
@@ -198,7 +197,6 @@ def test_where_a_model_is_staged(monkeypatch, text, new):
     "text, words",
     [
         ("scratch/m", 'is "scratch/m"; expected an absolute path'),
-        ("./m", "expected an absolute path"),
         ("/", "on the compute nodes below /"),
         ("~nobody-such/m", "expected an absolute path"),
         ("/a:b/m", "colon"),

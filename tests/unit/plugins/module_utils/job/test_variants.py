@@ -130,9 +130,7 @@ def test_braces_that_are_not_a_parameter_stay():
     "sweep, words",
     [
         ("3", "not a mapping of parameters"),
-        ("{}", "not a mapping of parameters"),
         ("{p: 3}", "not a non-empty list"),
-        ("{p: []}", "not a non-empty list"),
         ("{p: [1], pp: [2]}", "sweep.pp: is not used"),
         ("{mode: gird, parameters: {p: [1]}}", "expected grid or zip"),
         ("{mode: zip, parameters: {p: [1], q: [1, 2]}}", "different lengths"),

@@ -87,10 +87,10 @@ def test_a_borrowed_value_is_reported_where_it_was_written():
     _document, lender = parse_yaml("# site\npaths:\n  r1: /m\n", "/d/site.yaml")
     source.borrowed[("model", "path")] = (lender, ("paths", "r1"))
     source.borrowed[("time",)] = (lender, ("default_time",))
-    problem = source.problem(("model", "path"), "is gone.", "Find it.")
+    problem = source.problem(("model", "path"), "not_found", "is gone.", "Find it.")
     assert (problem["file"], problem["line"], problem["path"]) == ("/d/site.yaml", 3, "paths.r1")
     assert problem["problem"] == "is gone (used by model.path, job.yaml:1)." and problem["remedy"] == "Find it."
-    assert source.problem(("time",), "is long.")["path"] == "default_time", "the job does not name it"
+    assert source.problem(("time",), "invalid", "is long.")["path"] == "default_time", "the job does not name it"
     assert source.where(("model",)) == ("/d/job.yaml", 1)
 
 
