@@ -125,7 +125,7 @@ def planned(tree):
 
 
 def test_the_toy_backend_is_short():
-    assert len(blocks("python")[0].splitlines()) < 65
+    assert len(blocks("python")[0].splitlines()) < 55
 
 
 @pytest.mark.parametrize(
