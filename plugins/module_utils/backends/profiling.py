@@ -39,17 +39,14 @@ def problems(backend: Engine, spec: JsonObject) -> list[Finding]:
     profiling, kind, able = spec["profiling"], spec["profiling"]["type"], list(backend.profilers)
     if kind == "none":
         return []
+    found: list[Finding] = []
     if kind not in able:
         remedy = f"Use {' or '.join(able)}." if able else "Leave it out."
-        return [(("profiling", "type"), f"is {kind}, which {backend.type} does not support.", remedy)]
+        found.append((("profiling", "type"), f"is {kind}, which {backend.type} does not support.", remedy))
     if kind == "nsys-time":
-        return [
-            (("profiling", key), "is missing. nsys-time needs it.", None)
-            for key in ("delay_secs", "duration_secs")
-            if profiling[key] is None
-        ]
+        missing = [key for key in ("delay_secs", "duration_secs") if profiling[key] is None]
+        return found + [(("profiling", key), "is missing. nsys-time needs it.", None) for key in missing]
     wanted = ("aggregated",) if spec["resources"]["agg_workers"] else ("prefill", "decode")
-    found: list[Finding] = []
     for phase in LONG_MODE.values():
         if phase in wanted and not profiling[phase]:
             found.append((("profiling", phase), f"is missing, but the job has {phase} workers.", "Name its steps."))

@@ -15,7 +15,6 @@ from ..json_types import JsonObject
 from ..services import dynamo_install
 from ..services.base import Service
 
-BARE = "the job does not run in a container"
 SCRIPT_DIGEST = "setup_script_sha256"  # in the planned spec, if the script could be read
 
 
@@ -58,14 +57,12 @@ def notes(spec: JsonObject) -> list[str]:
     if spec["infra"]["etcd_nats_dedicated_node"] and not services(spec):
         idle = f"frontend {spec['frontend']['type']} needs neither, so that node stays idle."
         found.append(f"infra.etcd_nats_dedicated_node: {idle}")
-    if dynamo_install.keeps_host(spec):
-        found.append(f"dynamo.install: {BARE}, so the installed dynamo is used.")
+    found += dynamo_install.notes(spec)
     if spec["model"]["container"] and spec["cluster"]["container_runtime"] == "none":
         found.append("model.container: the cluster file sets container_runtime to none, so the image is not used.")
     if _idle_mounts(spec):
-        found.append(f"{', '.join(_idle_mounts(spec))}: no effect, {BARE} and sees the host's file system.")
-    if dynamo_install.installs(spec) and spec["dynamo"]["wheel"] and not spec["cluster"]["configs_dir"]:
-        found.append("dynamo.wheel: the wheels must be in configs_dir/wheelhouse/dynamo, and no configs_dir is set.")
+        why = "the job does not run in a container and sees the host's file system"
+        found.append(f"{', '.join(_idle_mounts(spec))}: no effect, {why}.")
     if spec["model"]["stage_dir"] and spec["model"]["path"].startswith("hf:"):
         found.append("model.stage_dir: the model is downloaded by its hf: id, so nothing is staged.")
     return found

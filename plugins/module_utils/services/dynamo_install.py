@@ -105,6 +105,15 @@ def problems(spec: JsonObject) -> list[Finding]:
     return found
 
 
+def notes(spec: JsonObject) -> list[str]:
+    """Return notes on an installation that is left out, or that will lack its files."""
+    if keeps_host(spec):
+        return ["dynamo.install: the job does not run in a container, so the installed dynamo is used."]
+    if installs(spec) and spec["dynamo"]["wheel"] and not spec["cluster"]["configs_dir"]:
+        return ["dynamo.wheel: the wheels must be in configs_dir/wheelhouse/dynamo, and no configs_dir is set."]
+    return []
+
+
 def script(layout: Layout) -> str:
     """Return the text that installs dynamo according to the job's ``dynamo`` section."""
     dynamo = layout.spec["dynamo"]
