@@ -85,18 +85,14 @@ class Backend(Engine):
     def problems(self, spec: JsonObject) -> list[Finding]:
         """Return ``[(path, problem, remedy)]`` for cross-field rules; called before submission.
 
-        An engine adds its own problems to these, which cover parallel sizes, KV events and side services.
+        An engine adds its own problems to these, which cover parallel sizes and KV events.
         """
-        found = sizes.problems(self, spec) + kv_events.problems(self, spec)
-        for one in self.wanted_services(spec):
-            found += one.problems(spec, lambda mode: self.mode_config(spec, mode))
-        return found
+        return sizes.problems(self, spec) + kv_events.problems(self, spec)
 
     def notes(self, spec: JsonObject) -> list[str]:
         """Return notes on what the plan decided for the user."""
         own = notes.decided(self, spec) + notes.names(self, spec)
-        theirs = [note for one in self.wanted_services(spec) for note in one.notes(spec)]
-        return own + sizes.notes(self, spec) + notes.idle(self, spec) + theirs
+        return own + sizes.notes(self, spec) + notes.idle(self, spec)
 
     # ---- placement
 

@@ -10,6 +10,7 @@ import hashlib
 import os
 
 from ..backends import BACKENDS
+from ..failures import Finding
 from ..frontends import FRONTENDS
 from ..json_types import JsonObject
 from ..services import dynamo_install
@@ -44,6 +45,16 @@ def services(spec: JsonObject) -> list[Service]:
     return [service for part in parts for service in part.services if service.wanted(spec)]
 
 
+def problems(spec: JsonObject) -> list[Finding]:
+    """Return ``[(path, problem, remedy)]`` of the side services."""
+    backend = BACKENDS[spec["backend"]["type"]]
+    return [
+        problem
+        for service in services(spec)
+        for problem in service.problems(spec, lambda mode: backend.mode_config(spec, mode))
+    ]
+
+
 def _idle_mounts(spec: JsonObject) -> list[str]:
     """Return the keys of mounts that have no effect because the job does not run in a container."""
     if spec["cluster"]["container_runtime"] != "none":
@@ -53,7 +64,7 @@ def _idle_mounts(spec: JsonObject) -> list[str]:
 
 def notes(spec: JsonObject) -> list[str]:
     """Return notes on the preparation."""
-    found: list[str] = []
+    found = [note for service in services(spec) for note in service.notes(spec)]
     if spec["infra"]["etcd_nats_dedicated_node"] and not services(spec):
         idle = f"frontend {spec['frontend']['type']} needs neither, so that node stays idle."
         found.append(f"infra.etcd_nats_dedicated_node: {idle}")

@@ -187,6 +187,7 @@ RULES: tuple[Callable[[JsonObject], list[Finding]], ...] = (
     functools.partial(_part_problems, BACKENDS, "backend"),
     functools.partial(_part_problems, FRONTENDS, "frontend"),
     functools.partial(_part_problems, BENCHMARKS, "benchmark"),
+    preparation.problems,
     lambda spec: profiling.problems(BACKENDS[spec["backend"]["type"]], spec),
 )
 # A feature that is not supported yet is a problem, but only a note in a dry run.

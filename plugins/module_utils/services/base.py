@@ -20,7 +20,9 @@ from ..topology.step import DraftStep
 
 
 class Service(abc.ABC):
-    """A program on the infra node that runs before the workers; other methods than ``wanted`` are for jobs that do.
+    """Programs that run on the infra node before the workers, for a backend or a frontend.
+
+    Other methods than ``wanted`` are called only for jobs that want it.
 
     ``fields``     the keys of the job that it reads, by name
     ``ports``      the keys of the job's ``ports`` that it uses on the infra node, with their fields
@@ -47,11 +49,11 @@ class Service(abc.ABC):
         return []
 
     def fixed_variables(self, spec: JsonObject) -> tuple[str, ...]:
-        """Return the variables of workers that the plan sets."""
+        """Return the variables that the plan sets for the workers of a backend with this service."""
         return ()
 
     def environment(self, process: Process, layout: Layout) -> dict[str, str | Option]:
-        """Return what a backend's worker needs in its environment, with the origins of the values."""
+        """Return what a worker of a backend with this service has in its environment, with the origins of values."""
         return {}
 
     @abc.abstractmethod
