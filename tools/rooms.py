@@ -37,13 +37,14 @@ ALLOWED = {
     "topology": "failures json_types plan_file",
     "services": "failures json_types log_lines plan_file schema topology",
     "backends": "failures json_types log_lines plan_file schema topology services",
-    "frontends": "failures json_types log_lines plan_file schema topology",
+    "frontends": "failures json_types log_lines plan_file schema topology services",
     "benchmarks": "failures json_types metrics plan_file schema topology",
     "slurm": "failures json_types plan_file holder",
-    "job": "failures json_types files metrics run_options secrets schema topology backends frontends benchmarks slurm",
+    "job": "failures json_types files metrics run_options secrets schema topology services backends frontends "
+    "benchmarks slurm",
     "plan": "json_types files log_lines plan_file programs schema topology services backends frontends benchmarks job "
     "holder slurm",
-    "results": "failures json_types files metrics plan_file secrets backends benchmarks",
+    "results": "failures json_types files metrics plan_file secrets topology backends benchmarks",
     "allocation": "failures json_types files entry plan_file programs run_options secrets holder slurm",
     "stages": (
         "failures json_types files entry metrics plan_file programs secrets schema benchmarks holder slurm job plan "

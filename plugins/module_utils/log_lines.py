@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Log lines that explain a failure: data of a backend, frontend or service, which the holder reads.
 
-The plan writes those of its programs to one file of the run directory. How lines are weighed, and the patterns that
-do not belong to one program (CUDA, Python, NCCL, MPI, shells), are in holder/fatal_lines.py.
+The plan writes those of its programs to one file of the run directory. How lines are weighed, and what does not belong
+to one program (CUDA, Python, NCCL, MPI, shells), is in holder/fatal_lines.py.
 """
 
 from __future__ import annotations
@@ -25,24 +25,21 @@ class LogLines(NamedTuple):
     :ivar words: one of these, or of the general ones, is in every line that a pattern of *fatal* matches, in small
         letters.
     :ivar work: regular expressions for the beginning of lines of ordinary work, if they have no log level.
+    :ivar prefixes: regular expressions for what its logger writes before the text of a line.
+    :ivar levels: regular expressions for a log level, which is the only group.
+    :ivar echoes: regular expressions for lines that only report that another process has failed.
     """
 
     fatal: tuple[tuple[str, str, str], ...] = ()
     words: tuple[str, ...] = ()
     work: tuple[str, ...] = ()
+    prefixes: tuple[str, ...] = ()
+    levels: tuple[str, ...] = ()
+    echoes: tuple[str, ...] = ()
 
 
 def to_text(programs: Iterable[LogLines]) -> str:
     """Return the content of the file fatal_lines.json for *programs*."""
     programs = list(programs)
-    return (
-        json.dumps(
-            {
-                "patterns": [row for one in programs for row in one.fatal],
-                "words": sorted({word for one in programs for word in one.words}),
-                "work": [text for one in programs for text in one.work],
-            },
-            indent=1,
-        )
-        + "\n"
-    )
+    content = {name: [row for one in programs for row in getattr(one, name)] for name in LogLines._fields}
+    return json.dumps(content, indent=1) + "\n"

@@ -13,4 +13,4 @@ from .vllm import Vllm
 
 BACKENDS = {one.type: one for one in (Sglang(), Trtllm(), Vllm(), Mocker())}
 
-SECTION = Variants("type", "sglang", {name: one.section for name, one in BACKENDS.items()})
+SECTION = Variants("type", Sglang.type, {name: one.section for name, one in BACKENDS.items()})

@@ -22,14 +22,15 @@ from ..plan_file import Check, PlanFile
 from ..schema.section import TEXTS, Field, Section
 from ..schema.text import to_yaml
 from ..schema.types import MapOf, Type
+from ..services import dynamo, kvbm
 from ..topology.layout import Layout, Process, Split
+from ..topology.modes import LONG_MODE
 from ..topology.options import Option, Word, override, variables
 from ..topology.ports import WORKER_FAMILIES, Family
-from ..topology.step import DraftStep, make_step, one_file, tcp_check
-from . import kv_events, kvbm, notes, profiling, sizes
+from ..topology.step import DraftStep, http_check, make_step, one_file, tcp_check
+from . import kv_events, notes, profiling, sizes
 from .engine import Engine
 from .flags import spellings
-from .modes import LONG_MODE
 from .worker_figures import Metrics
 
 # Adds the figures in one line of a worker's log, without colours, to its metrics.
@@ -104,8 +105,13 @@ class Backend(Engine):
         return False
 
     def port_families(self, spec: JsonObject) -> tuple[Family, ...]:
-        """Return the families of ports that workers get."""
-        return WORKER_FAMILIES + kvbm.families(self, spec)
+        """Return the families of ports that workers get, without those of :meth:`families`."""
+        return WORKER_FAMILIES
+
+    def families(self, spec: JsonObject) -> tuple[Family, ...]:
+        """Return all families of ports that workers get: the engine's, and that of dynamo's KV block manager."""
+        wanted = any(self.uses_kvbm(spec, mode) for mode in self.modes(spec))
+        return self.port_families(spec) + ((kvbm.FAMILY,) if wanted else ())
 
     def splitter(self, spec: JsonObject) -> Split | None:
         """Return what splits an endpoint into processes: ``split(endpoint) -> [(node, gpu_indices, start)]``.
@@ -113,10 +119,6 @@ class Backend(Engine):
         ``start`` is the first data-parallel rank of the process. None: one process per node.
         """
         return None
-
-    def infra_ports(self, spec: JsonObject) -> tuple[str, ...]:
-        """Return the keys of ``ports`` that :meth:`infra_steps` take on the infra node."""
-        return ()
 
     # ---- steps
 
@@ -132,6 +134,10 @@ class Backend(Engine):
 
         The job takes precedence except for ``fixed_env``.
         """
+        return {}
+
+    def profiler_environment(self, process: Process, layout: Layout) -> dict[str, str | Option]:
+        """Return what the engine's own profiler needs in the environment of *process*, if the job profiles."""
         return {}
 
     def options(self, spec: JsonObject, mode: str, own: Iterable[Option] = ()) -> list[Option]:
@@ -160,15 +166,17 @@ class Backend(Engine):
 
     def files(self, layout: Layout) -> list[PlanFile]:
         """Return the engine's configuration files (see :func:`topology.step.one_file`)."""
-        modes = sorted({endpoint.mode for endpoint in layout.endpoints})
-        options = {
-            LONG_MODE[mode]: {option.name: option.value for option in self.options(layout.spec, mode)} for mode in modes
-        }
-        return [one_file(f"{self.config_key}.yaml", to_yaml(options))] if self.config_key else []
+        if not self.config_key:
+            return []
+        content = {mode: self.configuration(layout.spec, mode) for mode in sorted(self.modes(layout.spec))}
+        if self.config_per_mode:
+            return [one_file(self.config_file(mode), to_yaml(one)) for mode, one in content.items()]
+        whole = {LONG_MODE[mode]: one for mode, one in content.items()}
+        return [one_file(self.config_file(), to_yaml(whole))]
 
-    def infra_steps(self, layout: Layout) -> list[DraftStep]:
-        """Return steps that run on the infra node before the workers, in tier head_infra."""
-        return []
+    def configuration(self, spec: JsonObject, mode: str) -> JsonObject:
+        """Return the engine's configuration of *mode*, as :meth:`files` writes it."""
+        return {option.name: option.value for option in self.options(spec, mode)}
 
     def worker_steps(self, layout: Layout) -> list[DraftStep]:
         """Return the steps of all workers: one per process. An engine that launches with MPI overrides this."""
@@ -185,17 +193,29 @@ class Backend(Engine):
 
     # ---- readiness
 
+    def own_sides(self, layout: Layout) -> list[Process]:
+        """Return the processes with their own server: behind dynamo all that run, otherwise leaders."""
+        behind = dynamo.serves(layout.spec)
+        return [process for process in layout.processes if (self.runs(process) if behind else process.leader)]
+
     def checks(self, layout: Layout) -> list[Check]:
-        """Return one check per running process: its system port is open."""
-        return [
-            tcp_check(process.name, layout.address(process.node), process.ports["system"], [process.name])
-            for process in layout.processes
-            if self.runs(process)
-        ]
+        """Return one check for each of :meth:`own_sides`: its system port is open, or without dynamo it is healthy."""
+        checks = []
+        for process in self.own_sides(layout):
+            name, host, ports = process.name, layout.address(process.node), process.ports
+            if dynamo.serves(layout.spec):
+                checks.append(tcp_check(name, host, ports["system"], [name]))
+            else:
+                checks.append(http_check(name, host, ports["http"], "/health", [name]))
+        return checks
 
     def worker_urls(self, layout: Layout) -> dict[str, str]:
-        """Return ``{process name: URL}`` of the leaders that have an HTTP server."""
-        return {}
+        """Return ``{process name: URL}`` of the leaders that have an HTTP port."""
+        return {
+            process.name: f"http://{layout.address(process.node)}:{process.ports['http']}"
+            for process in layout.processes
+            if process.leader and "http" in process.ports
+        }
 
     def instances(self, layout: Layout) -> dict[str, int]:
         """Return ``{"prefill": n, "decode": n}``: the number of workers the frontend must see. agg counts as decode."""
@@ -258,7 +278,7 @@ class Backend(Engine):
             process.name,
             "worker",
             nodes,
-            profiling.wrap(argv, process, layout),
+            profiling.wrap(self, argv, process, layout),
             env,
             kind="worker",
             mode=process.mode,
@@ -278,10 +298,12 @@ class Backend(Engine):
         env: dict[str, str | Option] = {
             "HEAD_NODE_IP": layout.head_address,
             **layout.wiring,
-            **layout.observe(process.mode),
+            **dynamo.observe(layout, process.mode),
             **kvbm.environment(process, layout),
-            **self.environment(process, layout),
         }
+        for one in self.wanted_services(layout.spec):
+            env.update(one.environment(process, layout))
+        env.update({**self.environment(process, layout), **dynamo.worker_environment(process, layout)})
         lines = []
         for name, variable in shared.env.items():
             value = variable.value
@@ -291,7 +313,8 @@ class Backend(Engine):
                 value = value.replace("{node}", process.node)
                 variable = variable._replace(value=value.replace("{node_id}", str(layout.node_numbers[process.node])))
             env[name] = variable
-        env.update(profiling.environment(process, layout))
+        if layout.spec["profiling"]["type"] != "none":
+            env.update({**profiling.environment(process, layout), **self.profiler_environment(process, layout)})
         if self.sees_only_its_gpus(process, layout):
             env["CUDA_VISIBLE_DEVICES"] = gpus = ",".join(map(str, process.gpu_indices))
             # Slurm sets the variable to all GPUs of the step after it has applied the environment.
@@ -306,11 +329,6 @@ class Backend(Engine):
     def sees_only_its_gpus(self, process: Process, layout: Layout) -> bool:
         """Return whether CUDA_VISIBLE_DEVICES restricts the process to its GPUs."""
         return bool(len(process.gpu_indices) < layout.spec["resources"]["gpus_per_node"])
-
-
-def config_dump(process: Process, layout: Layout) -> Option:
-    """Return the option that makes a dynamo worker write its configuration to the run's logs."""
-    return Option("dump-config-to", f"{layout.run_dir}/logs/{process.node}_{process.name}_config.json")
 
 
 def instead(ours: Option, lost: Lost | None) -> Option:

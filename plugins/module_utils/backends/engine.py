@@ -12,9 +12,11 @@ from typing import ClassVar
 
 from ..json_types import Json, JsonObject, KeyPath
 from ..log_lines import LogLines
-from ..schema.section import Section
+from ..schema.section import Field, Section
+from ..services import dynamo, kvbm
+from ..services.base import Service
+from ..topology.modes import LONG_MODE
 from .flags import SIZES, Given, SizeFinding, settle
-from .modes import LONG_MODE
 
 
 class Engine(abc.ABC):
@@ -26,11 +28,18 @@ class Engine(abc.ABC):
     ``title``      the engine's name in sentences
     ``section``    the :class:`Section` of ``backend``
     ``config_key`` the key that holds free engine options per mode, for example ``mocker_config``
+    ``config_per_mode``  whether its configuration is written to one file per mode instead of one with all modes
     ``frontends``  the frontend types that can serve it
     ``aliases``    short forms of engine options, ``{short form: full name}``; names have dashes here
     ``fixed``      engine options that the plan sets
     ``understood`` those of ``fixed`` that need no note, because the plan uses the job's value
-    ``fixed_env``  environment variables that the plan sets or leaves unset
+    ``fixed_env``  environment variables that the plan sets or leaves unset, besides those of every engine
+    ``services``   the side services that it may need (:class:`Service`); their ``fields`` are in its section
+    ``ports``      keys of the job's ``ports`` for :meth:`Backend.port_families` of its own, with their fields
+    ``components`` the names under which dynamo lists its workers, but for prefill workers
+    ``het_jobs``   whether its workers can be in two components of a heterogeneous Slurm job
+    ``mpi``        whether a worker is one MPI launch with a task per GPU
+    ``profilers``  the values of ``profiling.type`` that it supports, with whether it profiles only when asked over HTTP
     ``log_lines``  the lines of its log that explain a failure (:class:`LogLines`)
     ``size_options``  ``{parallel size in rollup.json: the option with its value}``
     """
@@ -39,11 +48,18 @@ class Engine(abc.ABC):
     title: ClassVar[str] = "the engine"
     section: ClassVar[Section]
     config_key: ClassVar[str] = ""
-    frontends: ClassVar[tuple[str, ...]] = ("dynamo",)
+    config_per_mode: ClassVar[bool] = False
+    frontends: ClassVar[tuple[str, ...]] = (dynamo.FRONTEND,)
     aliases: ClassVar[Mapping[str, str]] = {}
     fixed: ClassVar[Collection[str]] = ()
     understood: ClassVar[Collection[str]] = ("served-model-name",)
-    fixed_env: ClassVar[tuple[str, ...]] = ("CUDA_VISIBLE_DEVICES", "DYN_SYSTEM_PORT")
+    fixed_env: ClassVar[tuple[str, ...]] = ()
+    services: ClassVar[tuple[Service, ...]] = ()
+    ports: ClassVar[Mapping[str, Field]] = {}
+    components: ClassVar[tuple[str, ...]] = dynamo.COMPONENTS
+    het_jobs: ClassVar[bool] = False
+    mpi: ClassVar[bool] = False
+    profilers: ClassVar[Mapping[str, bool]] = {"nsys-time": False}
     log_lines: ClassVar[LogLines] = LogLines()
     size_options: ClassVar[Mapping[str, str]] = SIZES
 
@@ -68,7 +84,16 @@ class Engine(abc.ABC):
 
     def fixed_variables(self, spec: JsonObject) -> tuple[str, ...]:
         """Return the environment variables that the plan sets in this job."""
-        return self.fixed_env
+        theirs = [name for one in self.wanted_services(spec) for name in one.fixed_variables(spec)]
+        return ("CUDA_VISIBLE_DEVICES", *dynamo.FIXED, *self.fixed_env, *theirs)
+
+    def wanted_services(self, spec: JsonObject) -> list[Service]:
+        """Return those of its side services that the job has."""
+        return [one for one in self.services if one.wanted(spec)]
+
+    def config_file(self, mode: str = "") -> str:
+        """Return the name of the file in the run directory with the engine's configuration of *mode*."""
+        return f"{self.config_key}_{mode}.yaml" if self.config_per_mode else f"{self.config_key}.yaml"
 
     # ---- its sizes
 
@@ -89,8 +114,7 @@ class Engine(abc.ABC):
 
     def uses_kvbm(self, spec: JsonObject, mode: str) -> bool:
         """Return whether workers of *mode* run dynamo's KV block manager."""
-        given = {**spec["backend"][f"{LONG_MODE[mode]}_environment"], **spec["environment"]}
-        return str(given.get("DYN_CONNECTOR", "")).lower() == "kvbm"
+        return kvbm.named_in({**spec["backend"][f"{LONG_MODE[mode]}_environment"], **spec["environment"]})
 
     # ---- the model's name
 

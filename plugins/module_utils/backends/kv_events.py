@@ -9,10 +9,10 @@ from ..failures import Finding
 from ..json_types import Json, JsonObject, KeyPath
 from ..schema.section import Field
 from ..schema.types import Bool, MapOf, OneOf, Type, shown
+from ..topology.modes import LONG_MODE
 from ..topology.options import Option
 from .engine import Engine
 from .flags import mapping, readable
-from .modes import LONG_MODE
 
 NAME = "kv-events-config"
 FIELD = Field(OneOf(Bool(), MapOf(Type())), None, "Publish KV events: true, or per mode true or a mapping of settings.")

@@ -12,10 +12,10 @@ from ..json_types import JsonObject
 from ..schema.section import Field, Section
 from ..schema.types import Bool, Choice, Float, Int, Str, shown
 from ..topology.layout import Layout, Process
+from ..topology.modes import A_WORKER, LONG_MODE
 from ..topology.options import Option, Word, override
 from .base import Backend, Shared, config_field, environment_fields
 from .flags import DATA, is_count, whole
-from .modes import A_WORKER, LONG_MODE
 
 # The plan sets these for each worker: other values would break the wiring.
 FIXED = ("model-path", "model-name", "served-model-name", "disaggregation-mode", "bootstrap-ports", "engine-type")
@@ -32,6 +32,7 @@ class Mocker(Backend):
     aliases = {"dp": DATA, "dp-size": DATA}
     config_key = "mocker_config"
     fixed = FIXED
+    profilers = {}  # it runs no kernels
     section = Section(
         "mocker",
         {
@@ -145,11 +146,8 @@ class Mocker(Backend):
         return [layout.python, "-m", "dynamo.mocker", *own, *shared.options]
 
     def environment(self, process: Process, layout: Layout) -> dict[str, str | Option]:
-        return {
-            "DYN_SYSTEM_PORT": str(process.ports["system"]),
-            # Without it the worker's /health always answers 503.
-            "DYN_SYSTEM_STARTING_HEALTH_STATUS": "ready",
-        }
+        # Without it the worker's /health always answers 503.
+        return {"DYN_SYSTEM_STARTING_HEALTH_STATUS": "ready"}
 
 
 def _own(backend: JsonObject) -> list[Option]:

@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 from ..json_types import JsonObject
+from ..topology.modes import LONG_MODE
 from .engine import Engine
-from .modes import LONG_MODE
 
 
 def decided(backend: Engine, spec: JsonObject) -> list[str]:

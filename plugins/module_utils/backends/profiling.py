@@ -13,9 +13,11 @@ from collections.abc import Iterable
 
 from ..failures import Finding
 from ..json_types import JsonObject
+from ..services import dynamo
 from ..topology.layout import Layout, Process
+from ..topology.modes import LONG_MODE
 from ..topology.options import Option, Word, as_option
-from .modes import LONG_MODE
+from .engine import Engine
 
 NSYS = ("nsys", "nsys-time")
 
@@ -32,23 +34,19 @@ for url, body in json.loads(sys.argv[1]):
 """
 
 
-def problems(spec: JsonObject) -> list[Finding]:
+def problems(backend: Engine, spec: JsonObject) -> list[Finding]:
     """Return ``[(path, problem, remedy)]`` of the profiling section."""
-    profiling, resources, backend = spec["profiling"], spec["resources"], spec["backend"]
-    kind = profiling["type"]
-    found: list[Finding] = []
+    profiling, kind, able = spec["profiling"], spec["profiling"]["type"], list(backend.profilers)
     if kind == "none":
-        return found
-    if kind == "torch" and backend["type"] == "trtllm":
-        found.append((("profiling", "type"), "is torch, which trtllm does not support.", "Use nsys or nsys-time."))
-    if backend["type"] == "mocker":
-        found.append((("profiling", "type"), f"is {kind}, but the mocker runs no kernels.", "Leave it out."))
+        return []
+    found: list[Finding] = []
+    if kind not in able:
+        remedy = f"Use {' or '.join(able)}." if able else "Leave it out."
+        found.append((("profiling", "type"), f"is {kind}, which {backend.type} does not support.", remedy))
     if kind == "nsys-time":
-        for key in ("delay_secs", "duration_secs"):
-            if profiling[key] is None:
-                found.append((("profiling", key), "is missing. nsys-time needs it.", None))
-        return found
-    wanted = ("aggregated",) if resources["agg_workers"] else ("prefill", "decode")
+        missing = [key for key in ("delay_secs", "duration_secs") if profiling[key] is None]
+        return found + [(("profiling", key), "is missing. nsys-time needs it.", None) for key in missing]
+    wanted = ("aggregated",) if spec["resources"]["agg_workers"] else ("prefill", "decode")
     for phase in LONG_MODE.values():
         if phase in wanted and not profiling[phase]:
             found.append((("profiling", phase), f"is missing, but the job has {phase} workers.", "Name its steps."))
@@ -57,39 +55,21 @@ def problems(spec: JsonObject) -> list[Finding]:
         elif phase in wanted:
             first, last = profiling[phase]["start_step"], profiling[phase]["stop_step"]
             if first is not None and last is not None and last <= first:
-                found.append(
-                    (
-                        ("profiling", phase, "stop_step"),
-                        f"is {last}, which is not after start_step {first}.",
-                        "Correct one.",
-                    )
-                )
-    if kind == "nsys" and backend["type"] == "vllm":
-        for phase in wanted:
-            given = (backend["vllm_config"] or {}).get(phase) or {}
-            for key in given:
-                if str(key).replace("_", "-").startswith("profiler-config"):
-                    path = ("backend", "vllm_config", phase, key)
-                    found.append((path, "is set by nsys profiling.", "Leave one of them out."))
+                problem = f"is {last}, which is not after start_step {first}."
+                found.append((("profiling", phase, "stop_step"), problem, "Correct one."))
     return found
 
 
-def notes(spec: JsonObject) -> list[str]:
+def notes(backend: Engine, spec: JsonObject) -> list[str]:
     """Return notes on profiling that is not started automatically."""
     kind = spec["profiling"]["type"]
-    if spec["benchmark"]["type"] != "manual" or not _started(spec):
+    if spec["benchmark"]["type"] != "manual" or not backend.profilers.get(kind):
         return []
-    path = "/engine/start_profile (system port)" if spec["frontend"]["type"] == "dynamo" else "/start_profile"
+    path = "/engine/start_profile (system port)" if dynamo.serves(spec) else "/start_profile"
     return [
         f"profiling: the load client starts {kind} profiling, but benchmark type manual has none: "
         f"POST {path} to each worker, or use another benchmark."
     ]
-
-
-def _started(spec: JsonObject) -> bool:
-    """Return whether the engines profile only on request."""
-    kind, backend = spec["profiling"]["type"], spec["backend"]["type"]
-    return kind in ("torch", "nsys") and backend != "trtllm" and (kind, backend) != ("nsys", "vllm")
 
 
 def steps(spec: JsonObject, mode: str) -> tuple[int | None, int | None]:
@@ -104,11 +84,9 @@ def folder(layout: Layout, mode: str) -> str:
 
 
 def environment(process: Process, layout: Layout) -> dict[str, str | Option]:
-    """Return a worker's environment for profiling, with the origins of its values."""
+    """Return a worker's environment if the job profiles, whatever its engine, with the origins of its values."""
     profiling, mode, long = layout.spec["profiling"], process.mode, LONG_MODE[process.mode]
     kind = profiling["type"]
-    if kind == "none":
-        return {}
     env: dict[str, str | Option] = {"PROFILING_MODE": mode}
 
     def add(name: str, value: object, *path: str) -> None:
@@ -119,15 +97,8 @@ def environment(process: Process, layout: Layout) -> dict[str, str | Option]:
     for word, step in (("start", first), ("stop", last)):
         if step is not None:
             add(f"PROFILE_{mode.upper()}_{word.upper()}_STEP", step, long, f"{word}_step")
-    if kind == "torch":
-        name = "VLLM" if layout.spec["backend"]["type"] == "vllm" else "SGLANG"
-        env[f"{name}_TORCH_PROFILER_DIR"] = folder(layout, mode)
-    elif kind == "nsys-time":
+    if kind == "nsys-time":
         add("PROFILE_BENCHMARK_DURATION_SECS", profiling["benchmark_duration_secs"], "benchmark_duration_secs")
-    elif layout.spec["backend"]["type"] == "trtllm":
-        if first is not None and last is not None:
-            add("TLLM_PROFILE_START_STOP", f"{first}-{last}", long)
-        env["TLLM_LLMAPI_ENABLE_NVTX"] = "1"
     return env
 
 
@@ -138,13 +109,12 @@ def preamble(process: Process, layout: Layout) -> list[str]:
     return [f"mkdir -p '{folder(layout, process.mode)}'"]
 
 
-def wrap(argv: Iterable[Word], process: Process, layout: Layout) -> list[Word]:
+def wrap(backend: Engine, argv: Iterable[Word], process: Process, layout: Layout) -> list[Word]:
     """Return *argv* under nsys if the job requests it."""
     spec = layout.spec
     profiling = spec["profiling"]
     if profiling["type"] not in NSYS:
         return list(argv)
-    mpi = spec["backend"]["type"] == "trtllm"
     if profiling["type"] == "nsys":
         when: list[Word] = ["-c", "cudaProfilerApi", "--capture-range-end", "stop"]
     else:
@@ -154,24 +124,24 @@ def wrap(argv: Iterable[Word], process: Process, layout: Layout) -> list[Word]:
     gpus = "-".join(map(str, process.gpu_indices))
     stem = f"{folder(layout, process.mode)}/{process.node}_{process.name}_profile"
     words: list[Word] = [spec["environment"].get("SRTCTL_NSYS_BIN", "nsys"), "profile"]
-    if mpi:
+    if backend.mpi:
         words += ["-t", "cuda,nvtx,ucx", "--sample=none", "--cuda-graph-trace=node", *when, *more]
         words += ["--kill", "none", "--wait", "all", "--force-overwrite", "true", "-o", stem + "_rank%q{SLURM_PROCID}"]
     else:
         words += ["-t", "cuda,nvtx", "--cuda-graph-trace=node", *when, "--force-overwrite", "true", *more]
-        if spec["frontend"]["type"] == "dynamo":
+        if dynamo.serves(spec):
             words.append("--trace-fork-before-exec=true")
         words += ["-o", f"{stem}_gpu{gpus}"]
     return [*words, *argv]
 
 
-def start_argv(layout: Layout) -> list[str] | None:
+def start_argv(backend: Engine, layout: Layout) -> list[str] | None:
     """Return the argv that starts profiling in the leaders, or None if the engines start it themselves."""
     spec = layout.spec
     kind = spec["profiling"]["type"]
-    if not _started(spec):
+    if not backend.profilers.get(kind):
         return None
-    dynamo = spec["frontend"]["type"] == "dynamo"
+    served = dynamo.serves(spec)
     calls = []
     for process in layout.processes:
         # gRPC workers do not answer HTTP; a note says so.
@@ -186,7 +156,7 @@ def start_argv(layout: Layout) -> list[str] | None:
             body["start_step"] = first
         if last is not None:
             body["num_steps"] = last - (first or 0)
-        port = process.ports["system" if dynamo else "http"]
-        path = "/engine/start_profile" if dynamo else "/start_profile"
+        port = process.ports["system" if served else "http"]
+        path = "/engine/start_profile" if served else "/start_profile"
         calls.append([f"http://{layout.address(process.node)}:{port}{path}", body])
     return [layout.python, "-c", START, json.dumps(calls)] if calls else None

@@ -7,20 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..failures import Finding
 from ..json_types import Json, JsonObject
 from ..plan_file import Check
-from ..schema.section import Field, Section
+from ..schema.section import Field, Section, port
 from ..schema.types import Str
-from ..services import mooncake
+from ..services import dynamo
+from ..services.mooncake import Mooncake
 from ..topology.layout import Layout, Process
+from ..topology.modes import A_WORKER, LONG_MODE
 from ..topology.options import Option, Word
 from ..topology.ports import WORKER_FAMILIES, Family
-from ..topology.step import DraftStep, http_check, tcp_check
-from . import kv_events, kvbm, sglang_log
-from .base import Backend, Shared, config_dump, config_field, environment_fields
+from ..topology.step import tcp_check
+from . import kv_events, profiling, sglang_log
+from .base import Backend, Shared, config_field, environment_fields
 from .flags import DATA, EXPERT, PIPELINE, SHORT, SHORT_EXPERT, TENSOR, SizeFinding, is_count
-from .modes import A_WORKER, LONG_MODE
 from .sizes import nodes, not_dividing, uneven
 
 # The plan sets these for each process. A recipe's value would break the wiring or collide on a node.
@@ -56,6 +56,8 @@ ALIASES = {
 # Attention data parallelism uses one port per data-parallel rank and this many more after the rendezvous port.
 ATTENTION_PORTS = 8
 
+MOONCAKE = Mooncake("disaggregation-transfer-backend")
+
 
 class Sglang(Backend):
     type = "sglang"
@@ -63,7 +65,14 @@ class Sglang(Backend):
     aliases = ALIASES
     log_lines, read_line = sglang_log.LINES, staticmethod(sglang_log.read_line)
     config_key = "sglang_config"
-    frontends = ("dynamo", "sglang")
+    frontends = (dynamo.FRONTEND, "sglang")
+    services = (MOONCAKE,)
+    ports = {
+        "nccl": port(17500, "sglang: first NCCL port; numbered across the job."),
+        "dist_init": port(8300, "sglang: first rendezvous port of workers over several nodes."),
+    }
+    het_jobs = True
+    profilers = {"torch": True, "nsys": True, "nsys-time": False}
     fixed = FIXED
     # Recipes repeat the path inside the container; events are treated as if under kv_events_config.
     understood = ("served-model-name", "model-path", "kv-events-config")
@@ -77,19 +86,13 @@ class Sglang(Backend):
                 "sglang_config", "SGLang's command line options per mode, with dashes or underscores."
             ),
             "kv_events_config": kv_events.FIELD,
-            "mooncake_kv_store": mooncake.field(),
+            **MOONCAKE.fields,
         },
         doc="SGLang.",
     )
 
-    def problems(self, spec: JsonObject) -> list[Finding]:
-        return super().problems(spec) + mooncake.problems(
-            spec,
-            lambda mode: mooncake.names_mooncake(self.mode_config(spec, mode), "disaggregation-transfer-backend"),
-        )
-
     def notes(self, spec: JsonObject) -> list[str]:
-        found = super().notes(spec) + mooncake.notes(spec)
+        found = super().notes(spec)
         modes = [LONG_MODE[mode] for mode in self.modes(spec) if self.grpc(spec, mode)]
         if modes and spec["profiling"]["type"] in ("torch", "nsys"):
             words = " and ".join(modes)
@@ -138,32 +141,27 @@ class Sglang(Backend):
             publishing if events == 1 else Family("kv_events", size=events),
             Family("nccl", scope="job"),
             Family("dist_init", who="leader", shared=True, size=1 if ranks == 1 else ranks + ATTENTION_PORTS),
-            *kvbm.families(self, spec),
         )
 
     def worker_urls(self, layout: Layout) -> dict[str, str]:
-        schemes = {mode: "grpc" if self.grpc(layout.spec, mode) else "http" for mode in self.modes(layout.spec)}
-        return {
-            process.name: f"{schemes[process.mode]}://{layout.address(process.node)}:{process.ports['http']}"
-            for process in layout.processes
-            if process.leader
-        }
+        urls = super().worker_urls(layout)
+        for mode in self.modes(layout.spec):
+            if self.grpc(layout.spec, mode):
+                urls.update({one.name: urls[one.name].replace("http", "grpc", 1) for one in layout.of_mode(mode)})
+        return urls
 
     def checks(self, layout: Layout) -> list[Check]:
-        if layout.spec["frontend"]["type"] == "dynamo":
-            return super().checks(layout)
-        return [self._check(process, layout) for process in layout.processes if process.leader]
-
-    def _check(self, process: Process, layout: Layout) -> Check:
-        name, host, port = process.name, layout.address(process.node), process.ports["http"]
-        if layout.worker_urls[name].startswith("grpc://"):
-            # The router checks the workers over gRPC, and the check of the router waits for that.
-            return tcp_check(name, host, port, [name])
-        return http_check(name, host, port, "/health", [name])
+        # The router checks such workers over gRPC, and the check of the router waits for that.
+        return [
+            tcp_check(one["name"], one["host"], one["port"], one["steps"])
+            if layout.worker_urls.get(one["name"], "").startswith("grpc://")
+            else one
+            for one in super().checks(layout)
+        ]
 
     def command(self, process: Process, layout: Layout, shared: Shared) -> list[Word]:
         spec, ports, nodes = layout.spec, process.ports, process.endpoint.nodes
-        dynamo = spec["frontend"]["type"] == "dynamo"
+        serves = dynamo.serves(spec)
         own = [
             Option("model-path", layout.model_path, layout.model_origin),
             Option("served-model-name", layout.served_name, layout.served_by),
@@ -178,29 +176,18 @@ class Sglang(Backend):
             own.append(Option("dist-init-addr", f"{layout.address(nodes[0])}:{ports['dist_init']}"))
         if len(nodes) > 1:
             own += [Option("nnodes", len(nodes)), Option("node-rank", process.rank)]
-        if dynamo and spec["enable_config_dump"]:
-            own.append(config_dump(process, layout))
+        if serves and spec["enable_config_dump"]:
+            own.append(dynamo.config_dump(process, layout))
         if shared.events:
             own.append(kv_events.at(shared.events, f"tcp://*:{ports['kv_events']}"))
-        if dynamo:
-            own.append(Option("request-plane", spec["dynamo"]["request_plane"], ("dynamo", "request_plane")))
-        module = "dynamo.sglang" if dynamo else "sglang.launch_server"
+        if serves:
+            own.append(dynamo.request_plane(layout))
+        module = "dynamo.sglang" if serves else "sglang.launch_server"
         return [layout.python, "-m", module, *own, *shared.options]
 
-    def environment(self, process: Process, layout: Layout) -> dict[str, str | Option]:
-        env = mooncake.environment(process, layout)
-        if layout.spec["frontend"]["type"] == "dynamo":
-            env["DYN_SYSTEM_PORT"] = str(process.ports["system"])
-        return env
-
-    def fixed_variables(self, spec: JsonObject) -> tuple[str, ...]:
-        return self.fixed_env + mooncake.fixed_variables(spec)
-
-    def infra_ports(self, spec: JsonObject) -> tuple[str, ...]:
-        return mooncake.ports(spec)
-
-    def infra_steps(self, layout: Layout) -> list[DraftStep]:
-        return mooncake.steps(layout)
+    def profiler_environment(self, process: Process, layout: Layout) -> dict[str, str | Option]:
+        torch = layout.spec["profiling"]["type"] == "torch"
+        return {"SGLANG_TORCH_PROFILER_DIR": profiling.folder(layout, process.mode)} if torch else {}
 
 
 def attention_ranks(options: Mapping[str, Json]) -> int:

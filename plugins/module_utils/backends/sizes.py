@@ -11,9 +11,9 @@ from math import prod
 from ..failures import Finding
 from ..json_types import Json, JsonObject
 from ..schema.types import shown
+from ..topology.modes import A_WORKER, LONG_MODE
 from .engine import Engine
 from .flags import PARALLEL, SizeFinding, is_count
-from .modes import A_WORKER, LONG_MODE
 
 # The most GPUs that the section resources allows for one worker.
 MANY = 65536

@@ -9,15 +9,15 @@ from collections.abc import Iterable, Sequence
 from math import prod
 
 from ..json_types import JsonObject, KeyPath
-from ..plan_file import Check, PlanFile
 from ..schema.section import Field, Section
-from ..schema.text import to_yaml
 from ..schema.types import Bool, Int, Str
+from ..services import dynamo
 from ..topology.layout import Layout, Process
+from ..topology.modes import LONG_MODE
 from ..topology.options import Option, Word
 from ..topology.ports import Family
-from ..topology.step import MPI, DraftStep, http_check, one_file
-from . import kvbm, trtllm_log
+from ..topology.step import MPI, DraftStep
+from . import profiling, trtllm_log
 from .base import Backend, Shared, config_field, environment_fields
 from .flags import DATA, PIPELINE, SHORT, SIZES, TENSOR, SizeFinding
 from .sizes import not_dividing, text
@@ -58,7 +58,10 @@ class Trtllm(Backend):
     size_options = {**SIZES, "ep_size": MOE["expert"]}
     log_lines, read_line = trtllm_log.LINES, staticmethod(trtllm_log.read_line)
     config_key = "trtllm_config"
-    frontends = ("dynamo", "trtllm_serve")
+    config_per_mode = True
+    frontends = (dynamo.FRONTEND, "trtllm_serve")
+    mpi = True
+    profilers = {"nsys": False, "nsys-time": False}
     section = Section(
         "trtllm",
         {
@@ -102,7 +105,7 @@ class Trtllm(Backend):
         return tasks
 
     def port_families(self, spec: JsonObject) -> tuple[Family, ...]:
-        return FAMILIES + kvbm.families(self, spec)
+        return FAMILIES
 
     def uses_kvbm(self, spec: JsonObject, mode: str) -> bool:
         connector = self.mode_config(spec, mode).get("kv-connector-config")
@@ -112,16 +115,11 @@ class Trtllm(Backend):
         # The leader's step covers all nodes of the endpoint.
         return process.leader
 
-    def engine(self, spec: JsonObject, mode: str) -> JsonObject:
-        """Return the engine's configuration of *mode*."""
+    def configuration(self, spec: JsonObject, mode: str) -> JsonObject:
         options = {underscored(name): value for name, value in self.mode_config(spec, mode).items()}
         if spec["observability"]["enabled"] and options:
             options = {"enable_iter_perf_stats": True, "return_perf_metrics": True, **options}
         return dict(sorted(options.items()))
-
-    def files(self, layout: Layout) -> list[PlanFile]:
-        modes = sorted({endpoint.mode for endpoint in layout.endpoints})
-        return [one_file(config_name(mode), to_yaml(self.engine(layout.spec, mode))) for mode in modes]
 
     def options(self, spec: JsonObject, mode: str, own: Iterable[Option] = ()) -> list[Option]:
         # All other options are in the configuration file.
@@ -139,7 +137,7 @@ class Trtllm(Backend):
             bind = spec["resources"]["gpu_type"].lower() in COHERENT
         if bind and mode != "agg":
             argv = ["numactl", "-m", "0,1", *argv]
-        config = f"{layout.run_dir}/{config_name(mode)}"
+        config = f"{layout.run_dir}/{self.config_file(mode)}"
         if spec["frontend"]["type"] == "trtllm_serve":
             argv += [layout.program("trtllm-serve"), layout.model_path, Option("host", "0.0.0.0")]
             return [*argv, Option("port", process.ports["http"]), *shared.options, Option("config", config)]
@@ -149,7 +147,7 @@ class Trtllm(Backend):
             Option("served-model-name", layout.served_name, layout.served_by),
             Option("disaggregation-mode", None if mode == "agg" else mode),
             Option("extra-engine-args", config),
-            Option("request-plane", spec["dynamo"]["request_plane"], ("dynamo", "request_plane")),
+            dynamo.request_plane(layout),
             *[Option("publish-events-and-metrics", True, path) for path in publish if spec[path[0]][path[1]]][:1],
         ]
         return [*argv, layout.python, "-m", "dynamo.trtllm", *own]
@@ -157,11 +155,19 @@ class Trtllm(Backend):
     def environment(self, process: Process, layout: Layout) -> dict[str, str | Option]:
         # Shared memory of the expert balancer: the same name for all ranks, unique among workers.
         env: dict[str, str | Option] = {"TRTLLM_EPLB_SHM_NAME": f"moe_shared_{layout.job_id}_{process.endpoint.name}"}
-        if layout.spec["frontend"]["type"] == "dynamo":
-            env["DYN_SYSTEM_PORT"] = str(process.ports["system"])
-            if layout.spec["backend"]["sequential_node_start"]:
-                # Without it the worker's /health always answers 503, and the next batch would wait forever.
-                env["DYN_SYSTEM_USE_ENDPOINT_HEALTH_STATUS"] = '["generate"]'
+        if dynamo.serves(layout.spec) and layout.spec["backend"]["sequential_node_start"]:
+            # Without it the worker's /health always answers 503, and the next batch would wait forever.
+            env["DYN_SYSTEM_USE_ENDPOINT_HEALTH_STATUS"] = '["generate"]'
+        return env
+
+    def profiler_environment(self, process: Process, layout: Layout) -> dict[str, str | Option]:
+        if layout.spec["profiling"]["type"] != "nsys":
+            return {}
+        env: dict[str, str | Option] = {"TLLM_LLMAPI_ENABLE_NVTX": "1"}
+        first, last = profiling.steps(layout.spec, process.mode)
+        if first is not None and last is not None:
+            path = ("profiling", LONG_MODE[process.mode])
+            env["TLLM_PROFILE_START_STOP"] = Option("TLLM_PROFILE_START_STOP", f"{first}-{last}", path)
         return env
 
     def worker_steps(self, layout: Layout) -> list[DraftStep]:
@@ -180,7 +186,7 @@ class Trtllm(Backend):
                 nodes=endpoint.nodes,
                 ntasks=len(endpoint.nodes) * len(endpoint.gpu_indices),
                 srun_options=options,
-                files=[config_name(process.mode)],
+                files=[self.config_file(process.mode)],
             )
             before = earlier.setdefault(process.node, [])
             step["preamble"] = "\n".join(filter(None, [step["preamble"], *self._turn(before, layout)])) or None
@@ -194,27 +200,15 @@ class Trtllm(Backend):
         if not size or len(before) < size:
             return []
         first = (len(before) // size - 1) * size
-        family = "system" if layout.spec["frontend"]["type"] == "dynamo" else "http"
+        family = "system" if dynamo.serves(layout.spec) else "http"
         return [
             WAIT.format(python=layout.python, url=f"http://{layout.address(one.node)}:{one.ports[family]}/health")
             for one in before[first : first + size]
         ]
 
     def worker_urls(self, layout: Layout) -> dict[str, str]:
-        return {
-            process.name: f"{layout.address(process.node)}:{process.ports['http']}"
-            for process in layout.processes
-            if process.leader
-        }
-
-    def checks(self, layout: Layout) -> list[Check]:
-        if layout.spec["frontend"]["type"] == "dynamo":
-            return super().checks(layout)
-        return [
-            http_check(process.name, layout.address(process.node), process.ports["http"], "/health", [process.name])
-            for process in layout.processes
-            if process.leader
-        ]
+        # Its orchestrator adds the scheme.
+        return {name: url.removeprefix("http://") for name, url in super().worker_urls(layout).items()}
 
     def served_names(self, spec: JsonObject) -> list[str]:
         # The engine's configuration has no such key, and trtllm-serve names the model after its directory.
@@ -223,11 +217,6 @@ class Trtllm(Backend):
 
     def served_by(self, spec: JsonObject) -> KeyPath:
         return ("model", "path")
-
-
-def config_name(mode: str) -> str:
-    """Return the file name of the engine configuration of *mode*."""
-    return f"trtllm_config_{mode}.yaml"
 
 
 def underscored(name: str) -> str:

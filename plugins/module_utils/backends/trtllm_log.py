@@ -21,7 +21,13 @@ from ..log_lines import CLEAR, LogLines
 from .flags import SIZES
 from .worker_figures import Metrics
 
-LINES = LogLines(fatal=((CLEAR, "crash", r"\[TensorRT-LLM\]\[ERROR\] Assertion failed"),))
+LINES = LogLines(
+    fatal=((CLEAR, "crash", r"\[TensorRT-LLM\]\[ERROR\] Assertion failed"),),
+    words=("[e]", "[f]", "died"),
+    prefixes=(r"\[\d\d/\d\d/\d{4}-\d\d:\d\d:\d\d\] |\[TRT-LLM\] |\[RANK \d+\] |\[[TVDIWEF]\] ",),
+    levels=(r"\[TRT-LLM\] \[(\w)\]",),
+    echoes=(r"worker (?:returned error|died)",),
+)
 
 _STATES = re.compile(r"states = (\{[^}]*\})")
 _RANK = re.compile(r"global_rank *= *(\d+)|\[RANK (\d+)\]")

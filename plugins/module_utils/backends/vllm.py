@@ -9,20 +9,19 @@ from collections.abc import Iterable
 
 from ..failures import Finding
 from ..json_types import Json, JsonObject, KeyPath
-from ..plan_file import Check, PlanFile
-from ..schema.section import Field, Section
+from ..schema.section import Field, Section, port
 from ..schema.types import Bool, Choice, Str, shown
 from ..schema.words import nearest
-from ..services import mooncake
+from ..services import dynamo
+from ..services.mooncake import Mooncake
 from ..topology.endpoints import Endpoint
 from ..topology.layout import Layout, Process, Split
+from ..topology.modes import LONG_MODE
 from ..topology.options import Option, Word
 from ..topology.ports import Family
-from ..topology.step import DraftStep, http_check, tcp_check
-from . import kv_events, kvbm, profiling, vllm_log
-from .base import Backend, Shared, config_dump, config_field, environment_fields
+from . import kv_events, profiling, vllm_log
+from .base import Backend, Shared, config_field, environment_fields
 from .flags import DATA, PIPELINE, SHORT, TENSOR, SizeFinding, readable
-from .modes import LONG_MODE
 from .sizes import allocated
 from .vllm_parallel import form, forms, parallel_problems, world
 
@@ -77,6 +76,8 @@ CONNECTORS = {
     },
 }
 
+MOONCAKE = Mooncake("kv-transfer-config", store_config=True)
+
 
 class Vllm(Backend):
     type = "vllm"
@@ -84,16 +85,17 @@ class Vllm(Backend):
     aliases = ALIASES
     log_lines, read_line = vllm_log.LINES, staticmethod(vllm_log.read_line)
     config_key = "vllm_config"
-    frontends = ("dynamo", "vllm")
+    frontends = (dynamo.FRONTEND, "vllm")
+    services = (MOONCAKE,)
+    ports = {
+        "nixl": port(5400, "vllm: first NIXL side channel port; numbered per node."),
+        "dp_rpc": port(8400, "vllm: first data-parallel RPC port; numbered per node."),
+        "vllm": port(20000, "vllm: first block of 50 internal ports; numbered per node."),
+    }
+    profilers = {"torch": True, "nsys": False, "nsys-time": False}
     fixed = FIXED
     understood = ("served-model-name", "model", "connector", "kv-events-config")
-    fixed_env = (
-        "CUDA_VISIBLE_DEVICES",
-        "DYN_SYSTEM_PORT",
-        "DYN_VLLM_KV_EVENT_PORT",
-        "VLLM_NIXL_SIDE_CHANNEL_PORT",
-        "VLLM_PORT",
-    )
+    fixed_env = ("DYN_VLLM_KV_EVENT_PORT", "VLLM_NIXL_SIDE_CHANNEL_PORT", "VLLM_PORT")
     section = Section(
         "vllm",
         {
@@ -103,7 +105,7 @@ class Vllm(Backend):
             "set_cuda_visible_devices": Field(Bool(), False, "Set CUDA_VISIBLE_DEVICES instead of --device-ids."),
             "connector": Field(Str(), "nixl", "KV connector: nixl, lmcache, kvbm, none (or null), or JSON."),
             "kv_events_config": kv_events.FIELD,
-            "mooncake_kv_store": mooncake.field(store_config=True),
+            **MOONCAKE.fields,
             "allow_prefill_decode_colocation": Field(Bool(), False, "Prefill and decode may share one node."),
             "allow_prefill_decode_colocation_across_nodes": Field(Bool(), False, "Also on several nodes."),
             "dp_launch_mode": Field(Choice("per_node", "per_gpu"), "per_node", "Processes of data-parallel workers."),
@@ -114,12 +116,15 @@ class Vllm(Backend):
     # ---- before submission
 
     def problems(self, spec: JsonObject) -> list[Finding]:
+        return super().problems(spec) + self._connector_problems(spec) + self._profiler_problems(spec)
+
+    def _profiler_problems(self, spec: JsonObject) -> list[Finding]:
+        """Return the problems of profiler options in a job that nsys profiles."""
         return [
-            *super().problems(spec),
-            *self._connector_problems(spec),
-            *mooncake.problems(
-                spec, lambda mode: mooncake.names_mooncake(self.mode_config(spec, mode), "kv-transfer-config")
-            ),
+            (self.place(mode, key), "is set by nsys profiling.", "Leave one of them out.")
+            for mode in self.modes(spec)
+            for name, (key, _value) in self.given(spec, mode)[0].items()
+            if name.startswith("profiler-config") and spec["profiling"]["type"] == "nsys"
         ]
 
     def gpu_factors(self, spec: JsonObject, mode: str) -> dict[str, int | None]:
@@ -168,7 +173,6 @@ class Vllm(Backend):
                 notes.append(f"{where} replaces the settings of the connector.")
         if spec["frontend"]["type"] == "vllm":
             notes += self._serve_notes(spec)
-        notes += mooncake.notes(spec)
         if spec["backend"]["dp_launch_mode"] == "per_gpu" and forms(self, spec):
             notes.append("backend.dp_launch_mode: per_gpu starts a process per GPU. per_node needs fewer.")
         return notes
@@ -229,20 +233,11 @@ class Vllm(Backend):
         ]
         if found:
             families.append(Family("dp_rpc", who="leader", shared=True))
-        return (*families, *kvbm.families(self, spec))
+        return tuple(families)
 
     def uses_kvbm(self, spec: JsonObject, mode: str) -> bool:
-        served = spec["frontend"]["type"] == "dynamo"
-        return super().uses_kvbm(spec, mode) or served and self.connector(spec, mode) is CONNECTORS["kvbm"]
-
-    def infra_ports(self, spec: JsonObject) -> tuple[str, ...]:
-        return mooncake.ports(spec)
-
-    def infra_steps(self, layout: Layout) -> list[DraftStep]:
-        return mooncake.steps(layout)
-
-    def files(self, layout: Layout) -> list[PlanFile]:
-        return super().files(layout) + mooncake.files(layout)
+        ours = dynamo.serves(spec) and self.connector(spec, mode) is CONNECTORS["kvbm"]
+        return ours or super().uses_kvbm(spec, mode)
 
     # ---- steps
 
@@ -283,10 +278,9 @@ class Vllm(Backend):
 
     def _dynamo_options(self, process: Process, layout: Layout, shared: Shared) -> list[Option]:
         """Return the options that only dynamo's worker has."""
-        spec = layout.spec
-        own = [Option("request-plane", spec["dynamo"]["request_plane"], ("dynamo", "request_plane"))]
-        if spec["enable_config_dump"]:
-            own.append(config_dump(process, layout))
+        own = [dynamo.request_plane(layout)]
+        if layout.spec["enable_config_dump"]:
+            own.append(dynamo.config_dump(process, layout))
         if shared.events:
             endpoint = f"tcp://*:{process.ports['kv_events']}"
             own.append(kv_events.at(shared.events, endpoint, enable_kv_cache_events=True))
@@ -294,19 +288,20 @@ class Vllm(Backend):
 
     def environment(self, process: Process, layout: Layout) -> dict[str, str | Option]:
         ports, nodes = process.ports, process.endpoint.nodes
-        env = mooncake.environment(process, layout)
-        env["VLLM_NIXL_SIDE_CHANNEL_PORT"] = str(ports["nixl"])
-        env["VLLM_NIXL_SIDE_CHANNEL_HOST"] = layout.address(process.node)
+        env: dict[str, str | Option] = {
+            "VLLM_NIXL_SIDE_CHANNEL_PORT": str(ports["nixl"]),
+            "VLLM_NIXL_SIDE_CHANNEL_HOST": layout.address(process.node),
+        }
         if len(nodes) == 1:
             # A worker over several nodes negotiates its ports; a fixed one would conflict.
             env["VLLM_PORT"] = str(ports["vllm"])
-        if layout.spec["frontend"]["type"] == "dynamo":
-            env["DYN_SYSTEM_PORT"] = str(ports["system"])
+        if dynamo.serves(layout.spec):
             env["DYN_VLLM_KV_EVENT_PORT"] = str(ports["kv_events"])
         return env
 
-    def fixed_variables(self, spec: JsonObject) -> tuple[str, ...]:
-        return self.fixed_env + mooncake.fixed_variables(spec)
+    def profiler_environment(self, process: Process, layout: Layout) -> dict[str, str | Option]:
+        torch = layout.spec["profiling"]["type"] == "torch"
+        return {"VLLM_TORCH_PROFILER_DIR": profiling.folder(layout, process.mode)} if torch else {}
 
     def log(self, process: Process) -> str:
         if len(process.gpu_indices) < len(process.endpoint.gpu_indices):
@@ -321,23 +316,13 @@ class Vllm(Backend):
     # ---- readiness
 
     def own_sides(self, layout: Layout) -> list[Process]:
-        """Return the processes with their own server: all but the further ranks of a model over several nodes."""
+        # All but the further ranks of a model over several nodes.
         found = forms(self, layout.spec)
         return [
             process
             for process in layout.processes
             if process.leader or process.mode in found and not found[process.mode].spans
         ]
-
-    def checks(self, layout: Layout) -> list[Check]:
-        checks = []
-        for process in self.own_sides(layout):
-            host = layout.address(process.node)
-            if layout.spec["frontend"]["type"] == "vllm":
-                checks.append(http_check(process.name, host, process.ports["http"], "/health", [process.name]))
-            else:
-                checks.append(tcp_check(process.name, host, process.ports["system"], [process.name]))
-        return checks
 
     def instances(self, layout: Layout) -> dict[str, int]:
         found, sides = super().instances(layout), self.own_sides(layout)

@@ -24,7 +24,12 @@ LINES = LogLines(
             r"No available memory for the cache blocks|at least one request with the model'?s max seq len",
         ),
     ),
-    words=("on startup", "cache blocks", "one request"),
+    words=("on startup", "cache blocks", "one request", "died", "root cause", "stack trace", "background process"),
+    prefixes=(
+        r"\([^()]*\bpid=\d+[^()]*\) ",  # of a process, also Ray's
+        r"(?:TRACE|DEBUG|INFO|WARNING|ERROR|CRITICAL) \d\d-\d\d \d\d:\d\d:\d\d \[[^\]]+\] ",
+    ),
+    echoes=(r"[Ss]ee (?:the )?root cause|[Ss]ee stack trace|EngineDeadError|died unexpectedly|background process",),
 )
 
 _PROMPT = re.compile(r"Avg prompt throughput: ([\d.]+) tokens/s")

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from ..json_types import JsonObject
+from ..topology.modes import MODES
 from .flags import SIZES
 
 _Number = TypeVar("_Number", int, float)
@@ -149,7 +150,7 @@ def summarise(nodes: Sequence[JsonObject]) -> JsonObject:
     return {
         **{
             f"total_{worker_type}_nodes": sum(node["worker_type"] == worker_type for node in nodes)
-            for worker_type in ("prefill", "decode", "agg")
+            for worker_type in MODES
         },
         "total_prefill_tokens": new,
         "total_cached_tokens": cached,

@@ -18,7 +18,7 @@ FRONTENDS = {one.type: one for one in (Dynamo(), SglangRouter(), TrtllmServe(), 
 SECTION = Section(
     "frontend",
     {
-        "type": Field(Choice(*FRONTENDS), "dynamo", "The HTTP side of the service."),
+        "type": Field(Choice(*FRONTENDS), Dynamo.type, "The HTTP side of the service."),
         "enable_multiple_frontends": Field(Bool(), True, "Several frontends behind nginx on several nodes."),
         "num_additional_frontends": Field(Int(0), 9, "Frontends beyond the first; at most one per worker node."),
         "nginx_container": Field(Str(), "nginx:1.27.4", "Image of nginx when the job runs in containers."),

@@ -16,6 +16,7 @@ from ..log_lines import LogLines
 from ..plan_file import Check, PlanFile
 from ..schema.section import Field
 from ..schema.words import normal
+from ..services.base import Service
 from ..topology.layout import Layout
 from ..topology.options import Option, Word, variables
 from ..topology.step import DraftStep, http_check, make_step
@@ -28,19 +29,20 @@ class Frontend(abc.ABC):
 
     ``type``        the word under ``frontend.type``
     ``fields``      keys of the ``frontend`` section that only this frontend reads
-    ``needs_infra`` whether NATS and etcd must run
+    ``services``    the side services that it may need (:class:`Service`)
     ``fixed``       command line options that the plan sets: those in ``frontend.args`` are ignored with a note
     ``refused``     those of ``fixed`` that would change the service: ``frontend.args`` must not have them
-    ``ports``       keys of the job's ``ports`` that each frontend uses on its node in addition to its HTTP port
+    ``ports``       keys of the job's ``ports`` that each frontend uses on its node in addition to its HTTP port, with
+                    their fields
     ``log_lines``   the lines of its log that explain a failure (:class:`LogLines`)
     """
 
     type: ClassVar[str]
     fields: ClassVar[dict[str, Field]] = {}
-    needs_infra: ClassVar[bool] = True
+    services: ClassVar[tuple[Service, ...]] = ()
     fixed: ClassVar[tuple[str, ...]] = ()
     refused: ClassVar[tuple[str, ...]] = ()
-    ports: ClassVar[tuple[str, ...]] = ()
+    ports: ClassVar[Mapping[str, Field]] = {}
     log_lines: ClassVar[LogLines] = LogLines()
 
     # ---- before submission
@@ -108,7 +110,7 @@ class Frontend(abc.ABC):
         """Return notes on what the plan decided for the user."""
         given = spec["frontend"]["args"]
         lost = [str(key) for key in given if _among(key, self.fixed) and given[key] not in (None, False)]
-        found = self._infra_notes(spec)
+        found = []
         if lost:
             found.append(f"frontend.args: {', '.join(lost)}: ignored, the plan sets this; set ports under ports.")
         return found + self._embedded_notes(spec)
@@ -131,13 +133,6 @@ class Frontend(abc.ABC):
             found.append("frontend.dedicated_node: the worker is the public endpoint, so that node stays idle.")
         return found
 
-    def _infra_notes(self, spec: JsonObject) -> list[str]:
-        if spec["infra"]["etcd_nats_dedicated_node"] and not self.needs_infra:
-            if spec["backend"].get("mooncake_kv_store"):
-                return []
-            return [f"infra.etcd_nats_dedicated_node: frontend {self.type} needs neither, so that node stays idle."]
-        return []
-
     def embedded(self, spec: JsonObject) -> bool:
         """Return whether the only worker is the public endpoint, so that no frontend runs."""
         return False
@@ -147,6 +142,10 @@ class Frontend(abc.ABC):
         return bool(spec["frontend"]["enable_multiple_frontends"])
 
     # ---- the plan
+
+    def wiring(self, layout: Layout) -> dict[str, str | Option]:
+        """Return the environment that connects every worker and frontend of the job, with the origins of its values."""
+        return {}
 
     @abc.abstractmethod
     def steps(self, layout: Layout) -> list[DraftStep]:

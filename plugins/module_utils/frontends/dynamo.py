@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from ..json_types import JsonObject
 from ..log_lines import OPEN, LogLines
 from ..plan_file import Check
+from ..services import dynamo
+from ..services.nats_etcd import NatsEtcd
 from ..topology.layout import Layout
 from ..topology.options import Option
 from ..topology.step import DraftStep, http_check
@@ -28,7 +30,8 @@ def _kept_s(spec: JsonObject) -> float:
 
 
 class Dynamo(Frontend):
-    type = "dynamo"
+    type = dynamo.FRONTEND
+    services = (NatsEtcd(),)
     fixed = ("http-port", "http-host")
     # Lines of its runtime, and so of workers as well.
     log_lines = LogLines(
@@ -38,16 +41,19 @@ class Dynamo(Frontend):
         words=("lease",),
     )
 
+    def wiring(self, layout: Layout) -> dict[str, str | Option]:
+        return dynamo.wiring(layout)
+
     def steps(self, layout: Layout) -> list[DraftStep]:
         spec = layout.spec
-        env = {**layout.wiring, **layout.observe("frontend"), **self.environment(spec)}
+        env = {**layout.wiring, **dynamo.observe(layout, "frontend"), **self.environment(spec)}
         options = self.options(spec, [Option("http-port", layout.frontend_port)])
         return self.frontend_steps(layout, [layout.python, "-m", "dynamo.frontend", *options], env)
 
     def ready_checks(self, layout: Layout, instances: Mapping[str, int], index: int) -> list[Check]:
         name = f"frontend_{index}"
         host, port = layout.address(layout.frontends[index]), layout.frontend_port
-        components: dict[str, str | list[str]] = {"prefill": "prefill", "decode": ["backend", "decode", "tensorrt_llm"]}
+        components: dict[str, str | list[str]] = {"prefill": "prefill", "decode": list(layout.components)}
         return [
             http_check(
                 f"{name}_workers",

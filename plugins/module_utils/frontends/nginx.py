@@ -25,6 +25,7 @@ LINES = LogLines(
         (CLEAR, "usage", r"\[emerg\].*(?:unknown directive|invalid (?:number|parameter|value)|unexpected \")"),
     ),
     words=("bind()", "emerg"),
+    levels=(r"\[(debug|info|notice|warn|error|crit|alert|emerg)\]",),
 )
 HEADER = r"[A-Za-z0-9_-]+"
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..plan_file import Check
+from ..schema.section import port
 from ..topology.layout import Layout
 from ..topology.options import Option, Word
 from ..topology.step import DraftStep, http_check
@@ -19,12 +20,10 @@ WORKER_TYPE = {"prefill": "prefill", "decode": "decode", "agg": "regular"}
 
 class SglangRouter(Frontend):
     type = "sglang"
-    # It connects to the workers' HTTP ports; there is no registration.
-    needs_infra = False
     fixed = ("host", "port", "prometheus-port", "worker-urls", "prefill", "decode", "pd-disaggregation")
     # Workers of another job would take part of the load.
     refused = ("worker-urls", "prefill", "decode")
-    ports = ("prometheus",)
+    ports = {"prometheus": port(29000, "sglang: metrics port of each router.")}
 
     def steps(self, layout: Layout) -> list[DraftStep]:
         own = [
@@ -53,7 +52,6 @@ class SglangRouter(Frontend):
     def ready_checks(self, layout: Layout, instances: Mapping[str, int], index: int) -> list[Check]:
         name = f"frontend_{index}"
         host, port = layout.address(layout.frontends[index]), layout.frontend_port
-        modes = [mode for mode in ("prefill", "decode", "agg") if layout.of_mode(mode)]
         return [
             http_check(
                 f"{name}_workers",
@@ -66,10 +64,11 @@ class SglangRouter(Frontend):
                     {
                         "label": mode,
                         "path": "workers",
-                        "where": {"worker_type": WORKER_TYPE[mode], "is_healthy": True},
+                        "where": {"worker_type": worker_type, "is_healthy": True},
                         "min": len(layout.of_mode(mode)),
                     }
-                    for mode in modes
+                    for mode, worker_type in WORKER_TYPE.items()
+                    if layout.of_mode(mode)
                 ],
             )
         ]

@@ -13,6 +13,7 @@ from ..plan_file import Check, PlanFile
 from ..schema.section import Field
 from ..schema.text import to_yaml
 from ..schema.types import MapOf, Type
+from ..services import dynamo
 from ..topology.layout import Layout
 from ..topology.options import Option, Word
 from ..topology.step import MPI, DraftStep, http_check, one_file
@@ -27,7 +28,6 @@ WORKERS = ("context_servers", "generation_servers")
 
 class TrtllmServe(Frontend):
     type = "trtllm_serve"
-    needs_infra = False
     fixed = ("config", "c", "config_file")
     # Its other settings would be lost silently; server_config_extra has them.
     refused = fixed
@@ -72,7 +72,7 @@ class TrtllmServe(Frontend):
             Option("server_start_timeout", limit),
         ]
         command: list[Word] = [layout.program("trtllm-serve"), "disaggregated", *self.options(spec, own)]
-        env = {**layout.observe("frontend"), **self.environment(spec)}
+        env = {**dynamo.observe(layout, "frontend"), **self.environment(spec)}
         return self.frontend_steps(layout, command, env, files=[CONFIG], srun_options=MPI)
 
     def files(self, layout: Layout) -> list[PlanFile]:

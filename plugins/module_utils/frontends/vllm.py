@@ -17,7 +17,6 @@ from .base import Frontend
 
 class VllmServe(Frontend):
     type = "vllm"
-    needs_infra = False
     fixed = ("host", "port")
 
     def problems(self, spec: JsonObject) -> list[Finding]:

@@ -6,7 +6,7 @@
 Every candidate has a *rank*. The first line of the highest rank counts, because one fault causes others. A line after
 which the program continued is not the cause, and neither is one below the log level error.
 
-Here are the general patterns. Those of engines, frontends and services are in FILE.
+Here is what all programs have in common. The words of engines, frontends and services are in FILE.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-FILE = "fatal_lines.json"  # in the run directory: the plan's patterns for the programs of this service
+FILE = "fatal_lines.json"  # in the run directory: the lines of the programs of this service, see log_lines.py
 
 # Ranks. A mere hint of a fault decides nothing, and of several hints the last one counts.
 PLAIN, CLEAR, OPEN, HINT = 4.0, 3.0, 2.0, 1.0
@@ -99,34 +99,28 @@ WORDS = (
     "launch failure", "unrecognized", "invalid", "unexpected", "unknown", "not defined", "no such", "not found",
     "can't open", "cannot open", "execve", "denied", "nccl", "collective", "pml add", "mpi", "watchdog", "not a local",
     "not appear", "fail", "emerg", "pyxis", "enroot", "refused", "reset by", "killed", "traceback", "fatal", "crit",
-    "ftl", "[e]", "[err]", "[f]", " c | ", " e | ", "died", "root cause", "stack trace", "background process",
+    "ftl", "[err]",
 )  # fmt: skip
-# Exceptions that only report that another process has failed.
-ECHO = re.compile(
-    r"[Ss]ee (?:root cause|stack trace|the root cause)|EngineDeadError|died unexpectedly|background process|"
-    r"\b(?:EOFError|KeyboardInterrupt|CancelledError|BrokenPipeError|SystemExit)\b|subprocess exited|"
-    r"worker (?:returned error|died)|remote process exited"
+# Lines that only report that another process has failed.
+ECHOES = (
+    r"\b(?:EOFError|KeyboardInterrupt|CancelledError|BrokenPipeError|SystemExit)\b",
+    r"subprocess exited|remote process exited",
 )
 EXCEPTION = re.compile(r"(?:[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit|Timeout)|Error|Exception)(?:: |:?$)")
 CHAIN = re.compile("During handling of the above exception|The above exception was the direct cause")
-# Prefixes of a multi-process engine, a launcher or a logger.
-PREFIX = re.compile(
-    r"(?:\d+: |"  # srun --label
-    r"\[(?:rank)?\d+(?:,\d+)?\](?:<std(?:out|err)>)?: ?|"  # torchrun, mpirun
-    r"\([^()]*\bpid=\d+[^()]*\) |"  # vLLM, Ray
-    r"(?:TRACE|DEBUG|INFO|WARNING|ERROR|CRITICAL) \d\d-\d\d \d\d:\d\d:\d\d \[[^\]]+\] |"  # vLLM
-    r"\[?\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d[.,]?\d*Z?(?: [A-Z]+\d+)*\]? |"  # SGLang, dynamo
-    r"\[\d\d/\d\d/\d{4}-\d\d:\d\d:\d\d\] |\[TRT-LLM\] |\[RANK \d+\] |\[[TVDIWEF]\] )+"  # TensorRT-LLM
+# What a multi-process program, a launcher or a logger writes before the text of a line.
+PREFIXES = (
+    r"\d+: ",  # srun --label
+    r"\[(?:rank)?\d+(?:,\d+)?\](?:<std(?:out|err)>)?: ?",  # torchrun, mpirun
+    r"\[?\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d[.,]?\d*Z?(?: [A-Z]+\d+)*\]? ",  # a time
 )
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-LEVEL = re.compile(
-    r"(?:^|[\s\[(|:-])(TRACE|DEBUG|DBG|INFO|INF|NOTICE|WARN(?:ING)?|WRN|ERROR|ERR|CRITICAL|CRIT|FATAL|FTL|EMERG)(?=[\s\]):|]|$)"
-    r"|\[(debug|info|notice|warn|error|crit|alert|emerg)\]"  # nginx
-    r"|\"level\": ?\"(\w+)\""  # etcd, dynamo
-    r"|^(?:\[\w+\]:)?\[?([IWEF])\d{3,4} \d\d:"  # glog, torch
-    r"|\[TRT-LLM\] \[(\w)\]"
-    r"|^[\d :.-]+ ([TDINWEC]) \| "  # older etcd
-    r"|^(?:\S+:\d+: )?[A-Z]\w*(Warning): "  # Python's warnings
+# The log level, as the only group of each.
+LEVELS = (
+    r"(?:^|[\s\[(|:-])(TRACE|DEBUG|DBG|INFO|INF|NOTICE|WARN(?:ING)?|WRN|ERROR|ERR|CRITICAL|CRIT|FATAL|FTL|EMERG)(?=[\s\]):|]|$)",
+    r"\"level\": ?\"(\w+)\"",  # JSON
+    r"^(?:\[\w+\]:)?\[?([IWEF])\d{3,4} \d\d:",  # glog, torch
+    r"^(?:\S+:\d+: )?[A-Z]\w*(Warning): ",  # Python's warnings
 )
 LEVEL_WITHIN = 100  # the log level is among this many first characters
 WARNINGS = ("W", "WRN", "WARN", "WARNING", "NOTICE", "N", "ALERT")
@@ -140,25 +134,33 @@ ENDURED = ("missing", "permission", "port", "connection", "usage", "fatal")
 
 
 class Patterns:
-    """The patterns of log lines: the general ones, and those of the programs of a service.
+    """What lines tell: the general patterns, and those of the programs of a service.
 
-    :param more: ``{patterns, words, work}``, the content of FILE.
+    :param more: the content of FILE: what is in :class:`log_lines.LogLines`, of all programs together.
     """
 
     def __init__(self, more: Mapping[str, Any] | None = None) -> None:
-        more = more or {"patterns": (), "words": (), "work": ()}
-        rows = [*PATTERNS, *((RANKS[rank], kind, text) for rank, kind, text in more["patterns"])]
+        more = more or dict.fromkeys(("fatal", "words", "work", "prefixes", "levels", "echoes"), ())
+        rows = [*PATTERNS, *((RANKS[rank], kind, text) for rank, kind, text in more["fatal"])]
         self.rows = [(rank, kind, re.compile(text)) for rank, kind, text in sorted(rows, key=lambda row: -row[0])]
         self.words = (*WORDS, *more["words"])
+        self.prefix = re.compile(f"(?:{'|'.join((*PREFIXES, *more['prefixes']))})+")
+        self.echo = re.compile("|".join((*ECHOES, *more["echoes"])))
+        self._level = re.compile("|".join((*LEVELS, *more["levels"])))
         self._work = [re.compile(text) for text in more["work"]]
 
     def find(self, text: str) -> tuple[float, str] | None:
         """Return (rank, kind) of the first pattern that matches *text*, the highest rank first; or None."""
         return next(((rank, kind) for rank, kind, pattern in self.rows if pattern.search(text)), None)
 
+    def level_of(self, text: str) -> str:
+        """Return the log level of a line, in capitals; "" without one."""
+        found = self._level.search(text[:LEVEL_WITHIN])
+        return next((word.upper() for word in found.groups() if word), "") if found else ""
+
     def works(self, line: str) -> bool:
         """Return whether *line* is one of ordinary work."""
-        return level_of(line) in WORK or any(pattern.match(line) for pattern in self._work)
+        return self.level_of(line) in WORK or any(pattern.match(line) for pattern in self._work)
 
 
 GENERAL = Patterns()
@@ -180,12 +182,6 @@ class Line:
         self.rank, self.kind, self.text = rank, kind, text
 
 
-def level_of(text: str) -> str:
-    """Return the log level of a line, in capitals; "" without one."""
-    found = LEVEL.search(text[:LEVEL_WITHIN])
-    return next((word.upper() for word in found.groups() if word), "") if found else ""
-
-
 def rank_of(line: str, patterns: Patterns = GENERAL) -> tuple[float, str] | None:
     """Return (rank, kind) of the fault in a line, or None."""
     line = line[:LONGEST]
@@ -193,17 +189,17 @@ def rank_of(line: str, patterns: Patterns = GENERAL) -> tuple[float, str] | None
     if not any(word in small for word in patterns.words):
         return None
     line = COLOUR.sub("", line).rstrip()
-    prefix = PREFIX.match(line)
+    prefix = patterns.prefix.match(line)
     text = line[prefix.end() :] if prefix else line
     exception = EXCEPTION.match(text)
-    level = level_of(prefix.group() if exception and prefix else "" if exception else line)
+    level = patterns.level_of(prefix.group() if exception and prefix else "" if exception else line)
     if "NCCL WARN" in line:  # NCCL's level for its errors, but also for harmless lines
         found = patterns.find(line)
         return found if found and found[1] in ("gpu", "gpu_memory") else (HINT, "nccl")
     if level in WARNINGS or level in WORK:
         return None
     found = patterns.find(text) or (patterns.find(line) if prefix else None)
-    if ECHO.search(text):
+    if patterns.echo.search(text):
         return (HINT, found[1] if found else "fatal") if not found or found[0] < PLAIN else found
     if found and found[0] > HINT:
         return found
@@ -247,7 +243,7 @@ def cause(lines: list[str], killed: bool = False, patterns: Patterns = GENERAL) 
     if not best:
         return None
     one = best[0] if best[0].rank > HINT else best[-1]
-    prefix = PREFIX.match(one.text)
+    prefix = patterns.prefix.match(one.text)
     if prefix and EXCEPTION.match(one.text[prefix.end() :]):
         one.text = one.text[prefix.end() :]
     return one

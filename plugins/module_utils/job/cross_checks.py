@@ -16,15 +16,13 @@ from ..backends.flags import flag_name
 from ..failures import Code, Finding
 from ..json_types import JsonObject, KeyPath
 from ..schema.traced import entries
-from ..schema.types import shown
 from ..secrets.references import environments
+from ..services import dynamo_install
 from ..slurm.options import CONTROL, contradictions, merge_directives, requested, sbatch_name, shortfall, srun_problems
-from . import preparation
 from .allocation_request import allocation_request
 from .schema import JOB
 
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-CARGO_LINE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]* *= *\S[^\r\n]*")
 OPTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 # Bytes of a name: file systems allow 255, and the file names of a job add to it.
 LONGEST = 200
@@ -124,27 +122,6 @@ def notes(spec: JsonObject) -> list[str]:
     short = shortfall(options, request) if spec["sbatch_directives"] else None
     _problems, more = srun_problems(spec["srun_options"], spec["cluster"]["container_runtime"])
     return found + ([short] if short else []) + more
-
-
-def _dynamo(spec: JsonObject) -> list[Finding]:
-    dynamo = spec["dynamo"]
-    found: list[Finding] = []
-    sources = [key for key in ("hash", "top_of_tree", "wheel") if dynamo[key]]
-    if len(sources) > 1:
-        found.append((("dynamo",), f"has {' and '.join(sources)}; only one source can be installed.", "Keep one."))
-    if dynamo["cargo_patches"] and not dynamo["hash"]:
-        found.append((("dynamo", "cargo_patches"), "needs dynamo.hash.", None))
-    for index, line in enumerate(dynamo["cargo_patches"] or ()):
-        if not CARGO_LINE.fullmatch(line):
-            problem = f"is {shown(line)}; expected a line of Cargo.toml."
-            found.append((("dynamo", "cargo_patches", index), problem, "Write CRATE = ..., on one line."))
-    if not sources and not dynamo["version"].strip() and preparation.installs(spec):
-        remedy = "Name a version, or leave it out for the default."
-        found.append((("dynamo", "version"), "is empty, so nothing can be installed.", remedy))
-    wheel = dynamo["wheel"]
-    if wheel is not None and (not wheel.strip() or "/" in wheel or wheel.endswith(".whl")):
-        found.append((("dynamo", "wheel"), f'is "{wheel}"; expected a version such as 0.8.1, not a file.', None))
-    return found
 
 
 def _placement(spec: JsonObject) -> list[Finding]:
@@ -269,8 +246,9 @@ def het_problems(spec: JsonObject) -> list[Finding]:
 def het_obstacles(spec: JsonObject) -> list[str]:
     """Return the reason why the job cannot be heterogeneous; empty if it can."""
     resources = spec["resources"]
+    able = [name for name, backend in BACKENDS.items() if backend.het_jobs]
     broken = [
-        (spec["backend"]["type"] != "sglang", "the backend must be sglang"),
+        (not BACKENDS[spec["backend"]["type"]].het_jobs, f"the backend must be {' or '.join(able)}"),
         (not resources["prefill_nodes"] or not resources["decode_nodes"], "prefill and decode need separate nodes"),
         (spec["frontend"]["dedicated_node"], "frontend.dedicated_node is not supported"),
         (spec["benchmark"]["client_dedicated_node"], "benchmark.client_dedicated_node is not supported"),
@@ -291,5 +269,5 @@ RULES: tuple[Callable[[JsonObject], list[Finding]], ...] = (
     mode_problems, het_problems, _pairing, _name,
     *(functools.partial(_environments, section) for section in JOB.fields),
     _frontend_args, _aiperf_args, _engine_options, _srun_options, _sbatch_directives,
-    _contradictions, _dynamo, _placement, _telemetry, _tachometer,
+    _contradictions, dynamo_install.problems, _placement, _telemetry, _tachometer,
 )  # fmt: skip

@@ -10,6 +10,7 @@ from typing import TypedDict
 from ..json_types import JsonObject
 from ..schema.section import Field, Section, optional
 from ..schema.types import Bool, Int
+from ..topology.modes import MODES
 
 ROLE = Section(
     "role",
@@ -48,12 +49,12 @@ def notes(spec: JsonObject) -> list[str]:
     faults = spec.get("faults") or {}
     idle = [
         f"faults.{role}: no effect, the job has no {role} workers."
-        for role in ("prefill", "decode", "agg")
+        for role in MODES
         if faults.get(role) and not spec["resources"][f"{role}_workers"]
     ]
     return idle + [
         f"faults.{role}: these workers span nodes, so they are not restarted individually."
-        for role in ("prefill", "decode", "agg")
+        for role in MODES
         if (faults.get(role) or {}).get("restarts")
         and spec["resources"][f"{role}_workers"]
         and (spec["resources"].get(f"gpus_per_{role}") or 0) > spec["resources"]["gpus_per_node"]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Preparation before an engine starts: setup script, dynamo, the model. The shell text is in plan/preambles.py."""
+"""What happens before an engine starts: side services, setup script, dynamo, the model; see plan/preambles.py."""
 
 from __future__ import annotations
 
@@ -9,9 +9,13 @@ import contextlib
 import hashlib
 import os
 
+from ..backends import BACKENDS
+from ..failures import Finding
+from ..frontends import FRONTENDS
 from ..json_types import JsonObject
+from ..services import dynamo_install
+from ..services.base import Service
 
-BARE = "the job does not run in a container"
 SCRIPT_DIGEST = "setup_script_sha256"  # in the planned spec, if the script could be read
 
 
@@ -35,18 +39,20 @@ def with_content(spec: JsonObject) -> JsonObject:
     return spec
 
 
-def installs(spec: JsonObject) -> bool:
-    """Return whether dynamo is installed: only in containers, never on the host."""
-    return _wants_dynamo(spec) and spec["cluster"]["container_runtime"] != "none"
+def services(spec: JsonObject) -> list[Service]:
+    """Return the side services of the job."""
+    parts = (FRONTENDS[spec["frontend"]["type"]], BACKENDS[spec["backend"]["type"]])
+    return [service for part in parts for service in part.services if service.wanted(spec)]
 
 
-def _keeps_dynamo(spec: JsonObject) -> bool:
-    """Return whether the host's dynamo is used although the job requests an installation."""
-    return _wants_dynamo(spec) and spec["cluster"]["container_runtime"] == "none"
-
-
-def _wants_dynamo(spec: JsonObject) -> bool:
-    return bool(spec["dynamo"]["install"] and spec["frontend"]["type"] == "dynamo")
+def problems(spec: JsonObject) -> list[Finding]:
+    """Return ``[(path, problem, remedy)]`` of the side services."""
+    backend = BACKENDS[spec["backend"]["type"]]
+    return [
+        problem
+        for service in services(spec)
+        for problem in service.problems(spec, lambda mode: backend.mode_config(spec, mode))
+    ]
 
 
 def _idle_mounts(spec: JsonObject) -> list[str]:
@@ -58,16 +64,16 @@ def _idle_mounts(spec: JsonObject) -> list[str]:
 
 def notes(spec: JsonObject) -> list[str]:
     """Return notes on the preparation."""
-    found: list[str] = []
-    dynamo = spec["dynamo"]
-    if _keeps_dynamo(spec):
-        found.append(f"dynamo.install: {BARE}, so the installed dynamo is used.")
+    found = [note for service in services(spec) for note in service.notes(spec)]
+    if spec["infra"]["etcd_nats_dedicated_node"] and not services(spec):
+        idle = f"frontend {spec['frontend']['type']} needs neither, so that node stays idle."
+        found.append(f"infra.etcd_nats_dedicated_node: {idle}")
+    found += dynamo_install.notes(spec)
     if spec["model"]["container"] and spec["cluster"]["container_runtime"] == "none":
         found.append("model.container: the cluster file sets container_runtime to none, so the image is not used.")
     if _idle_mounts(spec):
-        found.append(f"{', '.join(_idle_mounts(spec))}: no effect, {BARE} and sees the host's file system.")
-    if installs(spec) and dynamo["wheel"] and not spec["cluster"]["configs_dir"]:
-        found.append("dynamo.wheel: the wheels must be in configs_dir/wheelhouse/dynamo, and no configs_dir is set.")
+        why = "the job does not run in a container and sees the host's file system"
+        found.append(f"{', '.join(_idle_mounts(spec))}: no effect, {why}.")
     if spec["model"]["stage_dir"] and spec["model"]["path"].startswith("hf:"):
         found.append("model.stage_dir: the model is downloaded by its hf: id, so nothing is staged.")
     return found
@@ -80,6 +86,7 @@ def bare_notes(job: JsonObject, spec: JsonObject, runtime: str) -> list[str]:
 
     :param runtime: the cluster file's container_runtime.
     """
-    if job["model"].get("container") is not None or runtime == "none" or _keeps_dynamo(spec) or _idle_mounts(spec):
+    said = dynamo_install.keeps_host(spec) or _idle_mounts(spec)
+    if job["model"].get("container") is not None or runtime == "none" or said:
         return []
     return ["model.container: not set, so workers run directly on the nodes. Write none to confirm."]

@@ -20,6 +20,7 @@ from ..json_types import JsonObject, KeyPath
 from ..schema.source import dotted
 from ..schema.traced import Reads, Traced, entries
 from ..topology.endpoints import demands, place_workers, worker_nodes
+from ..topology.modes import MODES
 from ..topology.ports import PortConflict
 from . import cross_checks, fault_policy, paths, preparation, unsupported
 from .cluster import IMAGES
@@ -28,7 +29,6 @@ from .images import complete_images
 from .paths import Environment
 from .schema import JOB
 
-MODES = ("prefill", "decode", "agg")
 COUNTS = {
     kind: tuple(f"{mode}_{what}" for mode in modes for what in ("nodes", "workers"))
     for kind, modes in (("split", MODES[:2]), ("agg", MODES[2:]))
@@ -187,7 +187,8 @@ RULES: tuple[Callable[[JsonObject], list[Finding]], ...] = (
     functools.partial(_part_problems, BACKENDS, "backend"),
     functools.partial(_part_problems, FRONTENDS, "frontend"),
     functools.partial(_part_problems, BENCHMARKS, "benchmark"),
-    profiling.problems,
+    preparation.problems,
+    lambda spec: profiling.problems(BACKENDS[spec["backend"]["type"]], spec),
 )
 # A feature that is not supported yet is a problem, but only a note in a dry run.
 UNABLE: tuple[Callable[[JsonObject], list[Finding]], ...] = (
@@ -198,15 +199,16 @@ UNABLE: tuple[Callable[[JsonObject], list[Finding]], ...] = (
 
 def notes(spec: JsonObject) -> list[str]:
     """Return the notes that follow from *spec* alone."""
+    backend = BACKENDS[spec["backend"]["type"]]
     return [
         *FRONTENDS[spec["frontend"]["type"]].notes(spec),
         *BENCHMARKS[spec["benchmark"]["type"]].notes(spec),
         *unread(spec),
-        *profiling.notes(spec),
+        *profiling.notes(backend, spec),
         *preparation.notes(spec),
         *fault_policy.notes(spec),
         *cross_checks.notes(spec),
-        *BACKENDS[spec["backend"]["type"]].notes(spec),
+        *backend.notes(spec),
     ]
 
 

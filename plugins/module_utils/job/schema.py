@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 from .. import backends, benchmarks, frontends
-from ..schema.section import TEXTS, Field, Section, known_places, optional
+from ..schema.section import TEXTS, Field, Section, known_places, optional, port
 from ..schema.types import Bool, Choice, Float, Int, ListOf, MapOf, Option, Str, Time
+from ..services import dynamo, kvbm
+from ..services.nats_etcd import NatsEtcd
 from . import fault_policy
 from .common_fields import DIRECTIVES, HEALTH_CHECK, REPORTING
 
@@ -56,21 +58,6 @@ SLURM = Section(
         "time_limit": Field(Time(), None, "Time limit, for example 01:00:00 in quotes."),
     },
     doc="Account, partition and time limit.",
-)
-
-DYNAMO = Section(
-    "dynamo",
-    {
-        "install": Field(Bool(), True, "Install dynamo in the container before workers start."),
-        "version": Field(Str(), "0.8.0", "Version to install."),
-        "hash": Field(Str(), None, "Commit to build and install."),
-        "top_of_tree": Field(Bool(), False, "Build and install the newest commit."),
-        "wheel": Field(Str(), None, "Version of the wheels to install from the cache."),
-        "request_plane": Field(Choice("tcp", "nats", "http"), "tcp", "How requests reach workers."),
-        "event_plane": Field(Choice("nats", "zmq"), None, "How events are published."),
-        "cargo_patches": Field(ListOf(Str()), None, "Lines of Cargo.toml to replace in a build."),
-    },
-    doc="The dynamo runtime.",
 )
 
 PHASE = Section(
@@ -166,32 +153,19 @@ IDENTITY = Section(
     doc="What the job is expected to run. Nothing is compared yet.",
 )
 
-PORT = Int(1, 65535)
+PARTS = (*backends.BACKENDS.values(), *frontends.FRONTENDS.values())
 
 PORTS = Section(
     "ports",
     {
-        "http": Field(PORT, 30000, "First HTTP port of workers; numbered per node."),
-        "bootstrap": Field(PORT, 31000, "First bootstrap port of prefill workers; numbered per node."),
-        "kv_events": Field(PORT, 5550, "First KV event port; numbered across the job, or per node, one per rank."),
-        "system": Field(PORT, 8081, "First system port (health, metrics); numbered across the job."),
-        "nccl": Field(PORT, 17500, "sglang: first NCCL port; numbered across the job."),
-        "dist_init": Field(PORT, 8300, "sglang: first rendezvous port of workers over several nodes."),
-        "frontend": Field(PORT, 8000, "Public port."),
-        "prometheus": Field(PORT, 29000, "sglang: metrics port of each router."),
-        "frontend_internal": Field(PORT, 8080, "Port of frontends behind nginx."),
-        "nats": Field(PORT, 4222, "NATS."),
-        "etcd": Field(PORT, 2379, "etcd."),
-        "etcd_peer": Field(PORT, 2380, "etcd peers; on the loopback only."),
-        "nixl": Field(PORT, 5400, "vllm: first NIXL side channel port; numbered per node."),
-        "kvbm": Field(
-            PORT, 5600, "First pair of ports of the leaders of dynamo's KV block manager; numbered per node."
-        ),
-        "dp_rpc": Field(PORT, 8400, "vllm: first data-parallel RPC port; numbered per node."),
-        "vllm": Field(PORT, 20000, "vllm: first block of 50 internal ports; numbered per node."),
-        "mooncake": Field(PORT, 8700, "Mooncake master."),
-        "mooncake_http": Field(PORT, 8701, "Mooncake metadata server."),
-        "mooncake_metrics": Field(PORT, 8702, "Mooncake metrics."),
+        "frontend": port(8000, "Public port."),
+        "frontend_internal": port(8080, "Port of frontends behind nginx."),
+        "http": port(30000, "First HTTP port of workers; numbered per node."),
+        "bootstrap": port(31000, "First bootstrap port of prefill workers; numbered per node."),
+        "kv_events": port(5550, "First KV event port; numbered across the job, or per node, one per rank."),
+        "system": port(8081, "First system port (health, metrics); numbered across the job."),
+        **kvbm.PORTS,
+        **{name: field for part in PARTS for one in (part, *part.services) for name, field in one.ports.items()},
     },
     doc="First port of each kind, and the fixed ports.",
 )
@@ -205,7 +179,7 @@ JOB = Section(
         "slurm": Field(SLURM, None, "Account, partition and time limit."),
         "backend": Field(backends.SECTION, None, "The inference engine."),
         "frontend": Field(frontends.SECTION, None, "The HTTP side of the service."),
-        "dynamo": Field(DYNAMO, None, "The dynamo runtime."),
+        "dynamo": Field(dynamo.SECTION, None, "The dynamo runtime."),
         "benchmark": Field(benchmarks.SECTION, None, "What is measured."),
         "profiling": Field(PROFILING, None, "Profiling of workers."),
         "output": Field(
@@ -215,17 +189,7 @@ JOB = Section(
         ),
         "health_check": Field(HEALTH_CHECK, None, "How long to wait for the service."),
         "faults": optional(fault_policy.SECTION, "What happens when a worker or a frontend is lost."),
-        "infra": Field(
-            Section(
-                "infra",
-                {
-                    "etcd_nats_dedicated_node": Field(Bool(), False, "A node for NATS and etcd alone."),
-                    "nats_max_payload_mb": Field(Int(1), None, "Largest NATS message in MiB."),
-                },
-            ),
-            None,
-            "NATS and etcd.",
-        ),
+        "infra": Field(Section("infra", NatsEtcd.fields), None, "NATS and etcd."),
         "observability": Field(OBSERVABILITY, None, "Traces and metrics."),
         "telemetry": Field(TELEMETRY, None, "Power readings."),
         "ports": Field(PORTS, None, "Port numbers."),

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from ..job.preparation import installs
 from ..plan_file import Container
+from ..services.dynamo_install import installs
 from ..topology.layout import Layout
 from ..topology.step import DraftStep
 from . import preambles

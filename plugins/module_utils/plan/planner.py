@@ -23,9 +23,8 @@ from ..job.allocation_request import allocation_request, hardware, node_count
 from ..json_types import JsonObject
 from ..plan_file import PLAN_SCHEMA_VERSION, Allocation, Check, Plan, PlanFile, PlanNode, PlanPoint, Step
 from ..programs import program_files
-from ..services import nats_etcd
 from ..topology.layout import Layout, Placed
-from ..topology.layout_builder import INFRA_PORTS, build_layout
+from ..topology.layout_builder import build_layout
 from ..topology.step import DraftStep, MadeOf, one_file
 from . import containers, fault_policy, mounts, notes
 
@@ -77,6 +76,7 @@ class Planner:
         self.backend = BACKENDS[spec["backend"]["type"]]
         self.frontend = FRONTENDS[spec["frontend"]["type"]]
         self.benchmark = BENCHMARKS[spec["benchmark"]["type"]]
+        self.services = preparation.services(spec)
 
     @cached_property
     def imaginary_layout(self) -> Layout:
@@ -109,16 +109,16 @@ class Planner:
             spec,
             allocation,
             multiple=frontend.multiple(spec),
-            infra=(INFRA_PORTS if frontend.needs_infra else ()) + backend.infra_ports(spec),
+            infra=[key for service in self.services for key in service.ports],
             share=backend.shares_nodes(spec),
-            families=backend.port_families(spec),
+            families=backend.families(spec),
             frontend_ports=frontend.ports,
             split=backend.splitter(spec),
             embedded=frontend.embedded(spec),
             previous=previous,
         )
         layout.served_name, layout.served_by = backend.served_name(spec), backend.served_by(spec)
-        layout.wiring = nats_etcd.wiring(layout) if frontend.needs_infra else {}
+        layout.wiring, layout.components = frontend.wiring(layout), backend.components
         layout.worker_urls = backend.worker_urls(layout)
         return layout
 
@@ -170,10 +170,9 @@ class Planner:
         """Return (steps with their digests, files, origins by step name) of all but the benchmark."""
         files = self.backend.files(layout) + self.frontend.files(layout)
         steps: list[DraftStep] = []
-        if self.frontend.needs_infra:
-            steps += nats_etcd.infra_steps(layout)
-            files += nats_etcd.nats_files(layout)
-        steps += self.backend.infra_steps(layout)
+        for service in self.services:
+            steps += service.steps(layout)
+            files += service.files(layout)
         steps += self.backend.worker_steps(layout)
         steps += self.frontend.steps(layout)
         if layout.nginx:
@@ -186,8 +185,7 @@ class Planner:
 
     def _fatal_lines(self, layout: Layout) -> PlanFile:
         """Return the file of the known log lines of this service; it is not part of any step's digest."""
-        programs = [self.backend.log_lines, self.frontend.log_lines]
-        programs += [nats_etcd.LINES] if self.frontend.needs_infra else []
+        programs = [one.log_lines for one in (self.backend, self.frontend, *self.services)]
         programs += [nginx.LINES] if layout.nginx else []
         return one_file(fatal_lines.FILE, log_lines.to_text(programs))
 
@@ -196,7 +194,7 @@ class Planner:
         drafts = self.benchmark.points(layout)
         files = self.benchmark.files(assets) if drafts else []
         steps = [draft["step"] for draft in drafts]
-        start = profiling.start_argv(layout)
+        start = profiling.start_argv(self.backend, layout)
         for step in steps:
             step["files"] = [one["path"] for one in files]
             if start:

@@ -15,19 +15,19 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 
 from .. import metrics
+from ..backends import BACKENDS
 from ..benchmarks import of_plan
 from ..benchmarks.base import Benchmark
 from ..json_types import Json, JsonObject
 from ..plan_file import Plan, PlanPoint
 from ..secrets.redaction import redact
+from ..topology.modes import LONG_MODE, MODES
 from . import commands, outcome, worker_logs
 from .earlier import Found
 from .rollup_file import PointRecord, Rollup
 from .verdict import VALID, Standing, standing
 
 ROLLUP_SCHEMA_VERSION = 1
-MODES = ("prefill", "decode", "agg")
-LONG_MODE = {"prefill": "prefill", "decode": "decode", "agg": "aggregated"}
 
 
 def build(
@@ -213,20 +213,18 @@ def _nodes_summary(plan: Plan, backend_type: str) -> tuple[JsonObject, list[str]
 
 def _engine_configs(plan: Plan, backend: JsonObject) -> JsonObject:
     """Return {mode: options}: the plan's engine configuration, or else the job's."""
-    name = f"{backend.get('type')}_config"
-    said = backend.get(name) or {}
+    engine = BACKENDS[backend["type"]]
+    said = backend.get(engine.config_key) or {}
     try:
         import yaml
     except ImportError:  # a submit host without PyYAML
         return said
+    contents = {one["path"]: one["content"] for one in plan.get("files") or ()}
     found = {}
-    for one in plan.get("files") or ():
-        for mode, long_mode in LONG_MODE.items():
-            if one["path"] == f"{name}_{mode}.yaml":
-                found[long_mode] = yaml.safe_load(one["content"])
-        if one["path"] == f"{name}.yaml":
-            written = yaml.safe_load(one["content"]) or {}
-            found.update({LONG_MODE.get(mode, mode): options for mode, options in written.items()})
+    for mode, long_mode in LONG_MODE.items():
+        written = yaml.safe_load(contents.get(engine.config_file(mode), "")) or {}
+        if written:
+            found[long_mode] = written if engine.config_per_mode else written.get(long_mode)
     return found or said
 
 

@@ -16,7 +16,21 @@ from ..failures import Code, Problem
 from ..json_types import Json, JsonObject, KeyPath
 from ..secrets.references import is_environment
 from .source import NOWHERE, Source
-from .types import PARAMETER, ListOf, MapOf, OneOf, OptionalSection, Str, Type, Unfit, kind_of, nullable, plain, shown
+from .types import (
+    PARAMETER,
+    Int,
+    ListOf,
+    MapOf,
+    OneOf,
+    OptionalSection,
+    Str,
+    Type,
+    Unfit,
+    kind_of,
+    nullable,
+    plain,
+    shown,
+)
 from .words import nearest, normal, other_form
 
 # {normalised key: {dotted section: the variants that have the key there, () for all}}
@@ -370,6 +384,11 @@ def fill(type_: Section | Variants) -> JsonObject:
 def optional(section: Section, doc: str = "") -> Field:
     """Return the field of a section that is null when it is absent."""
     return Field(OptionalSection(section), None, doc)
+
+
+def port(number: int, doc: str) -> Field:
+    """Return the field of a port that is *number* unless the job has another."""
+    return Field(Int(1, 65535), number, doc)
 
 
 def known_places(section: Section, prefix: str = "", words: tuple[str, ...] = ()) -> KnownPlaces:

@@ -1,4 +1,4 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Side services of a deployment, such as NATS and etcd: their checks, steps and files."""
+"""Side services of a deployment, such as NATS and etcd, and dynamo's runtime, which needs them."""

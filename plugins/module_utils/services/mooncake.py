@@ -10,65 +10,125 @@ from collections.abc import Mapping
 from typing import Callable
 
 from ..failures import Finding
-from ..json_types import Json, JsonObject
+from ..json_types import JsonObject
 from ..plan_file import PlanFile
-from ..schema.section import TEXTS, Field, Section, optional
+from ..schema.section import TEXTS, Field, Section, optional, port
 from ..schema.types import ListOf, MapOf, Str, Type
 from ..topology.layout import Layout, Process
 from ..topology.options import Option, Word, as_option, variables
 from ..topology.step import DraftStep, make_step, one_file, tcp_check
+from .base import Service
 
-PORTS = ("mooncake", "mooncake_http", "mooncake_metrics")
 WHERE = ("backend", "mooncake_kv_store")
 CONFIG = "mooncake_store_config.json"
 
-# Options of the master that the plan sets, by their ports.
-PORT_OPTIONS = dict(zip(("port", "http_metadata_server_port", "metrics_port"), PORTS))
+# Options of the master that the plan sets, with the keys of their ports.
+PORT_OPTIONS = {
+    "port": "mooncake",
+    "http_metadata_server_port": "mooncake_http",
+    "metrics_port": "mooncake_metrics",
+}
 
 
-def field(store_config: bool = False) -> Field:
-    """Return the field ``mooncake_kv_store``; *store_config*: with the table of that name."""
-    fields = {
-        "container": Field(Str(), None, "Image of the store; default: the job's."),
-        "env": Field(TEXTS, {}, "Environment of the store and of its clients, the workers."),
-        "master_extra_args": Field(ListOf(Str()), [], "Further options of mooncake_master."),
-    }
-    if store_config:
-        fields["store_config"] = Field(
-            MapOf(Type()), None, f"Content of {CONFIG}, in addition to the master's address."
-        )
-    return optional(Section("mooncake_kv_store", fields), "A Mooncake KV store for the workers.")
+class Mooncake(Service):
+    """The store.
 
-
-def wanted(spec: JsonObject) -> JsonObject | None:
-    """Return the settings of the store, or None."""
-    store: JsonObject | None = spec["backend"].get("mooncake_kv_store")
-    return store
-
-
-def problems(spec: JsonObject, uses: Callable[[str], bool]) -> list[Finding]:
-    """Return a problem if a disaggregated job has a store but no mode transfers through it.
-
-    :param uses: ``uses(mode)`` returns whether the options of that mode name mooncake.
+    :param transfer: the engine option that names what prefill and decode transfer through.
+    :param store_config: the engine reads a configuration file, to which the job may add.
     """
-    if not wanted(spec) or spec["resources"]["agg_workers"] or uses("prefill") or uses("decode"):
-        return []
-    return [
-        (
-            ("backend", "mooncake_kv_store"),
-            "is set, but neither prefill nor decode transfers through mooncake.",
-            "Set the transfer backend (sglang) or kv-transfer-config (vllm) to mooncake.",
-        )
-    ]
 
+    ports = {
+        "mooncake": port(8700, "Mooncake master."),
+        "mooncake_http": port(8701, "Mooncake metadata server."),
+        "mooncake_metrics": port(8702, "Mooncake metrics."),
+    }
 
-def fixed_variables(spec: JsonObject) -> tuple[str, ...]:
-    """Return the variables of workers that the plan sets; only the store's ``env`` may name another host."""
-    store = wanted(spec)
-    if not store:
-        return ()
-    names = ("MOONCAKE_LOCAL_HOSTNAME", "MOONCAKE_MASTER", "MOONCAKE_TE_META_DATA_SERVER")
-    return (*names, "MOONCAKE_CONFIG_PATH") if "store_config" in store else names
+    def __init__(self, transfer: str, store_config: bool = False) -> None:
+        self.transfer, self.store_config = transfer, store_config
+        keys = {
+            "container": Field(Str(), None, "Image of the store; default: the job's."),
+            "env": Field(TEXTS, {}, "Environment of the store and of its clients, the workers."),
+            "master_extra_args": Field(ListOf(Str()), [], "Further options of mooncake_master."),
+        }
+        if store_config:
+            keys["store_config"] = Field(
+                MapOf(Type()), None, f"Content of {CONFIG}, in addition to the master's address."
+            )
+        section = Section("mooncake_kv_store", keys)
+        self.fields = {"mooncake_kv_store": optional(section, "A Mooncake KV store for the workers.")}
+
+    def wanted(self, spec: JsonObject) -> bool:
+        return bool(spec["backend"]["mooncake_kv_store"])
+
+    def problems(self, spec: JsonObject, options: Callable[[str], JsonObject]) -> list[Finding]:
+        """Return a problem if a disaggregated job has a store but no mode transfers through it."""
+        modes = ("prefill", "decode")
+        if spec["resources"]["agg_workers"] or any(self.transfer_is_mooncake(options(mode)) for mode in modes):
+            return []
+        return [
+            (
+                WHERE,
+                "is set, but neither prefill nor decode transfers through mooncake.",
+                f"Set the option {self.transfer} to mooncake.",
+            )
+        ]
+
+    def transfer_is_mooncake(self, options: JsonObject) -> bool:
+        """Return whether the engine *options* (by their full names) say that caches travel through Mooncake."""
+        return "mooncake" in str(options.get(self.transfer, "")).lower()
+
+    def notes(self, spec: JsonObject) -> list[str]:
+        store, where = spec["backend"]["mooncake_kv_store"], ".".join(WHERE)
+        found = []
+        lost = [" ".join(words) for name, words in extra(store) if name in PORT_OPTIONS]
+        if lost:
+            ignored = f"{', '.join(lost)}: ignored, the plan sets this; see ports.mooncake*."
+            found.append(f"{where}.master_extra_args: {ignored}")
+        # Only the store's own environment may name another host.
+        names = [name for name in self.fixed_variables(spec)[1:] if name in store["env"]]
+        if names:
+            found.append(f"{where}.env: {', '.join(names)}: ignored, the plan sets this for each process.")
+        return found
+
+    def fixed_variables(self, spec: JsonObject) -> tuple[str, ...]:
+        names = ("MOONCAKE_LOCAL_HOSTNAME", "MOONCAKE_MASTER", "MOONCAKE_TE_META_DATA_SERVER")
+        return (*names, "MOONCAKE_CONFIG_PATH") if self.store_config else names
+
+    def environment(self, process: Process, layout: Layout) -> dict[str, str | Option]:
+        store, address, ports = layout.spec["backend"]["mooncake_kv_store"], layout.infra_address, layout.ports
+        env: dict[str, str | Option] = {
+            "MOONCAKE_LOCAL_HOSTNAME": layout.address(process.node),
+            **variables(store["env"], (*WHERE, "env")),
+            "MOONCAKE_MASTER": f"{address}:{ports['mooncake']}",
+            "MOONCAKE_TE_META_DATA_SERVER": f"http://{address}:{ports['mooncake_http']}/metadata",
+        }
+        if self.store_config:
+            env["MOONCAKE_CONFIG_PATH"] = f"{layout.run_dir}/{CONFIG}"
+        return env
+
+    def steps(self, layout: Layout) -> list[DraftStep]:
+        store, numbers = layout.spec["backend"]["mooncake_kv_store"], layout.ports
+        return [
+            make_step(
+                "mooncake",
+                "head_infra",
+                [layout.roles.infra],
+                master(store, numbers),
+                variables(store["env"], (*WHERE, "env")),
+                files=[one["path"] for one in self.files(layout)],
+                image=store["container"],
+                ready=[tcp_check(key, layout.infra_address, numbers[key], ["mooncake"]) for key in self.ports],
+            )
+        ]
+
+    def files(self, layout: Layout) -> list[PlanFile]:
+        if not self.store_config:
+            return []
+        content = {
+            **(layout.spec["backend"]["mooncake_kv_store"]["store_config"] or {}),
+            "master_server_address": f"{layout.infra_address}:{layout.ports['mooncake']}",
+        }
+        return [one_file(CONFIG, json.dumps(content, indent=1) + "\n")]
 
 
 def extra(store: JsonObject) -> list[tuple[str, list[str]]]:
@@ -82,46 +142,6 @@ def extra(store: JsonObject) -> list[tuple[str, list[str]]]:
         else:
             found.append(("", [word]))
     return found
-
-
-def notes(spec: JsonObject) -> list[str]:
-    """Return notes on settings of the store that the plan overrides."""
-    store, where = wanted(spec), "backend.mooncake_kv_store"
-    if not store:
-        return []
-    found = []
-    lost = [" ".join(words) for name, words in extra(store) if name in PORT_OPTIONS]
-    if lost:
-        found.append(f"{where}.master_extra_args: {', '.join(lost)}: ignored, the plan sets this; see ports.mooncake*.")
-    names = [name for name in fixed_variables(spec)[1:] if name in store["env"]]
-    if names:
-        found.append(f"{where}.env: {', '.join(names)}: ignored, the plan sets this for each process.")
-    return found
-
-
-def ports(spec: JsonObject) -> tuple[str, ...]:
-    """Return the keys of ``ports`` that the master uses."""
-    return PORTS if wanted(spec) else ()
-
-
-def steps(layout: Layout) -> list[DraftStep]:
-    """Return the step of the master, with checks of its three ports."""
-    store = wanted(layout.spec)
-    if not store:
-        return []
-    numbers, address = layout.ports, layout.infra_address
-    return [
-        make_step(
-            "mooncake",
-            "head_infra",
-            [layout.roles.infra],
-            master(store, numbers),
-            variables(store["env"], (*WHERE, "env")),
-            files=[one["path"] for one in files(layout)],
-            image=store["container"],
-            ready=[tcp_check(key, address, numbers[key], ["mooncake"]) for key in PORTS],
-        )
-    ]
 
 
 def master(store: JsonObject, numbers: Mapping[str, int]) -> list[Word]:
@@ -147,36 +167,3 @@ def master(store: JsonObject, numbers: Mapping[str, int]) -> list[Word]:
         if not {name, f"no{name}"} & given:
             argv.append(Option(name, value, paths.get(name), tied=True))
     return argv + [as_option(word, (*WHERE, "master_extra_args")) for _name, words in more for word in words]
-
-
-def files(layout: Layout) -> list[PlanFile]:
-    """Return the store's configuration file, for engines that need it."""
-    store = wanted(layout.spec)
-    if not store or "store_config" not in store:
-        return []
-    content = {
-        **(store["store_config"] or {}),
-        "master_server_address": f"{layout.infra_address}:{layout.ports['mooncake']}",
-    }
-    return [one_file(CONFIG, json.dumps(content, indent=1) + "\n")]
-
-
-def environment(process: Process, layout: Layout) -> dict[str, str | Option]:
-    """Return a worker's environment for the store, with the origins of its values."""
-    store = wanted(layout.spec)
-    if not store:
-        return {}
-    env: dict[str, str | Option] = {
-        "MOONCAKE_LOCAL_HOSTNAME": layout.address(process.node),
-        **variables(store["env"], (*WHERE, "env")),
-        "MOONCAKE_MASTER": f"{layout.infra_address}:{layout.ports['mooncake']}",
-        "MOONCAKE_TE_META_DATA_SERVER": f"http://{layout.infra_address}:{layout.ports['mooncake_http']}/metadata",
-    }
-    if files(layout):
-        env["MOONCAKE_CONFIG_PATH"] = f"{layout.run_dir}/{CONFIG}"
-    return env
-
-
-def names_mooncake(options: Mapping[str, Json], key: str) -> bool:
-    """Return whether option *key* of *options* (by their full names) names mooncake."""
-    return "mooncake" in str(options.get(key, "")).lower()

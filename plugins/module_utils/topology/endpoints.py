@@ -17,6 +17,7 @@ from typing import NoReturn
 from ..failures import Error
 from ..json_types import JsonObject
 from ..plan_file import EndpointRecord
+from .modes import MODES
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,7 @@ def demands(resources: JsonObject) -> list[Demand]:
     """Return the workers that the *resources* section requests, in order of placement."""
     return [
         Demand(mode, resources[f"{mode}_workers"] or 0, resources[f"gpus_per_{mode}"] or resources["gpus_per_node"])
-        for mode in ("prefill", "decode", "agg")
+        for mode in MODES
         if resources[f"{mode}_workers"]
     ]
 

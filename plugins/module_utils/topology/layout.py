@@ -92,7 +92,8 @@ class Layout:
 
     ``addresses`` maps node names, in allocation order, to addresses. The plan sets ``served_name``, the
     model's public name; ``served_by``, the path of its key in the spec; ``wiring``, the environment that
-    connects a process to the job's infrastructure; ``worker_urls``, the URLs of workers with their own HTTP server, by
+    connects a process to the job's infrastructure; ``components``, the names under which workers that decode register
+    with dynamo; ``worker_urls``, the URLs of workers with their own HTTP server, by
     process name. ``shifts`` are the ports that other families displaced, ``surplus`` the nodes of the allocation that
     the job does not need.
     """
@@ -109,6 +110,7 @@ class Layout:
     served_name: str = ""
     served_by: KeyPath = ()
     wiring: dict[str, str | Option] = field(default_factory=dict)
+    components: tuple[str, ...] = ()
     worker_urls: dict[str, str] = field(default_factory=dict)
     shifts: list[Shift] = field(default_factory=list)
     surplus: list[str] = field(default_factory=list)
@@ -179,25 +181,6 @@ class Layout:
 
     def address(self, node: str) -> str:
         return self.addresses[node]
-
-    def observe(self, who: str) -> dict[str, Option]:
-        """Return the tracing environment of *who*, a mode or "frontend"; values of the job take precedence."""
-        wanted = self.spec["observability"]
-        found: list[Option] = []
-        otel = wanted["enable_otel"] and wanted["otel_endpoint"]
-        if wanted["enabled"]:
-            values = {"DYN_LOGGING_SPAN_EVENTS": "true", "DYN_LOGGING_JSONL": "true", "DYN_LOG": "debug"}
-            if who == "frontend":
-                values["DYN_REQUEST_TRACE"] = "1"
-            found += [Option(name, value, ("observability", "enabled")) for name, value in values.items()]
-            if who == "frontend":
-                found.append(Option("DYN_REQUEST_TRACE_FILE_PATH", f"{self.run_dir}/logs/dynamo-request-trace"))
-        if otel:
-            path = ("observability", "enable_otel")
-            found += [Option("DYN_LOGGING_JSONL", "1", path), Option("OTEL_EXPORT_ENABLED", "1", path)]
-            found.append(Option("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", otel, ("observability", "otel_endpoint")))
-            found.append(Option("OTEL_SERVICE_NAME", f"dynamo-{who}"))
-        return {one.name: one for one in found}
 
     @property
     def parts(self) -> list[list[str]]:

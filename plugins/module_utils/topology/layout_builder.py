@@ -15,17 +15,15 @@ from .layout import Layout, Placed, Process, Shift, Split
 from .ports import WORKER_FAMILIES, Counter, Family, Owner, PortBook
 from .roles import Roles, Wish, assign, frontend_nodes
 
-INFRA_PORTS = ("nats", "etcd", "etcd_peer")
-
 
 def build_layout(
     spec: JsonObject,
     allocation: Allocation,
     multiple: bool = True,
-    infra: Sequence[str] = INFRA_PORTS,
+    infra: Iterable[str] = (),
     share: bool = False,
     families: Sequence[Family] = WORKER_FAMILIES,
-    frontend_ports: Sequence[str] = (),
+    frontend_ports: Iterable[str] = (),
     split: Split | None = None,
     embedded: bool = False,
     previous: Placed | None = None,
@@ -110,7 +108,7 @@ def _reserve_fixed(
     frontends: Iterable[str],
     nginx: bool,
     infra: Iterable[str],
-    frontend_ports: Sequence[str],
+    frontend_ports: Iterable[str],
 ) -> None:
     """Reserve the ports of infrastructure, nginx and frontends, which are the same in every plan of the job."""
     fixed = [(roles.infra, key) for key in infra]
@@ -165,7 +163,7 @@ def _shifts(book: PortBook, wanted: Iterable[tuple[Process, Family, str]]) -> li
     found: dict[tuple[str, str], Shift] = {}
     for process, family, node in wanted:
         port, counter = process.ports[family.name], (family.name, node if family.scope == "node" else None)
-        wish = following.get(counter, book.bases.get(family.name, family.base))
+        wish = following.get(counter, book.bases[family.name])
         following[counter] = port + family.size
         if port != wish:
             for kind in book.in_the_way(node, family, wish, port):

@@ -25,12 +25,11 @@ class PortConflict(Error):
 class Family:
     """A kind of worker port.
 
-    :param name: the base's key in the job's ``ports`` section.
+    :param name: the key of its first port in the job's ``ports`` section.
     :param scope: "node" counts from the base on each node; "job" counts across the job.
     :param who: the owners: each "process", each "leader", or the leaders of "prefill" endpoints.
     :param shared: the other ranks of the endpoint get the leader's number.
     :param size: consecutive ports per owner.
-    :param base: the first port where the job's ``ports`` section has no such key.
     """
 
     name: str
@@ -38,7 +37,6 @@ class Family:
     who: str = "process"
     shared: bool = False
     size: int = 1
-    base: int = 20000
 
 
 WORKER_FAMILIES = (
@@ -96,7 +94,7 @@ class PortBook:
     def take(self, node: str, family: Family, owner: Owner) -> int:
         """Return the next free port of *family* on *node*."""
         counter = (family.name, node if family.scope == "node" else None)
-        base = self.bases.get(family.name, family.base)
+        base = self.bases[family.name]
         port = self._next.get(counter, base)
         # The size comes from the job and may be any number: ports beyond the last one are never checked.
         while port + family.size - 1 <= HIGHEST:

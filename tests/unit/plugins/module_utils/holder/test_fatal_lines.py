@@ -13,9 +13,10 @@ from ansible_collections.srt.slurm.plugins.module_utils.backends import BACKENDS
 from ansible_collections.srt.slurm.plugins.module_utils.frontends import FRONTENDS, nginx
 from ansible_collections.srt.slurm.plugins.module_utils.holder import fatal_lines
 from ansible_collections.srt.slurm.plugins.module_utils.holder.fatal_lines import CLEAR, HINT, OPEN, PLAIN, Patterns
-from ansible_collections.srt.slurm.plugins.module_utils.services import nats_etcd
+from ansible_collections.srt.slurm.plugins.module_utils.log_lines import LogLines
+from ansible_collections.srt.slurm.plugins.module_utils.services.nats_etcd import NatsEtcd
 
-PROGRAMS = [one.log_lines for one in (*BACKENDS.values(), *FRONTENDS.values())] + [nginx.LINES, nats_etcd.LINES]
+PROGRAMS = [one.log_lines for one in (*BACKENDS.values(), *FRONTENDS.values(), NatsEtcd())] + [nginx.LINES]
 ALL = Patterns(json.loads(log_lines.to_text(PROGRAMS)))
 
 
@@ -218,13 +219,12 @@ SERVICE_LINE = '[7] 2026/01/01 10:00:00.1 [FTL] Error listening on port: 0.0.0.0
 
 
 def test_the_patterns_of_a_service_come_from_its_run_directory(tmp_path):
-    (tmp_path / fatal_lines.FILE).write_text(log_lines.to_text([nats_etcd.LINES]))
+    (tmp_path / fatal_lines.FILE).write_text(log_lines.to_text([NatsEtcd.log_lines]))
     assert fatal_lines.rank_of(SERVICE_LINE, fatal_lines.load(str(tmp_path))) == (PLAIN, "port")
-    assert fatal_lines.FILE == fatal_lines.FILE
 
 
 @pytest.mark.parametrize(
-    "text", [None, "", "[]", '{"patterns": [["plain", "port", "("]], "words": [], "work": []}', "{}"]
+    "text", [None, "", "[]", log_lines.to_text([LogLines(fatal=((log_lines.PLAIN, "port", "("),))]), "{}"]
 )
 def test_without_them_the_general_patterns_work(tmp_path, text):
     if text is not None:

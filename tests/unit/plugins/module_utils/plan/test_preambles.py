@@ -15,6 +15,7 @@ from ansible_collections.srt.slurm.plugins.module_utils.failures import SpecErro
 from ansible_collections.srt.slurm.plugins.module_utils.job import preparation, resolve
 from ansible_collections.srt.slurm.plugins.module_utils.job.cluster import load_cluster
 from ansible_collections.srt.slurm.plugins.module_utils.plan import planner, preambles
+from ansible_collections.srt.slurm.plugins.module_utils.services import dynamo_install
 from ansible_collections.srt.slurm.plugins.module_utils.stages import topology_plan
 
 PYTHON = """#!/bin/sh
@@ -34,7 +35,7 @@ def site(tmp_path, text=""):
 def install(spec, job_id="7", run_dir="/out/7"):
     """Return the text that installs dynamo for *spec* on imaginary nodes."""
     allocation = jobs.allocation(planner.node_count(spec), job_id, run_dir)
-    return preambles.install(planner.Planner(spec).layout(allocation))
+    return dynamo_install.script(planner.Planner(spec).layout(allocation))
 
 
 def contained(tmp_path, **changes):

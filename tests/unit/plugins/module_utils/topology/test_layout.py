@@ -187,12 +187,3 @@ def test_placement(word, head, bench):
     plan = jobs.plan_of(resources=resources, frontend={"orchestrator_placement": word})
     assert plan["groups"]["srt_head"] == [head] == plan["groups"]["srt_bench"]
     assert plan["groups"]["srt_infra"] == ["n1"]
-
-
-def test_a_family_of_its_own_counts_from_its_own_base():
-    book = PortBook({"system": 8000})
-    link = Family("toy_link", base=21000)
-    assert [book.take("n", link, Owner(name)) for name in "pq"] == [21000, 21001]
-    with pytest.raises(Error, match="counting from 65535 passed 65535"):
-        for name in "rs":
-            book.take("n", Family("top", base=65535), Owner(name))

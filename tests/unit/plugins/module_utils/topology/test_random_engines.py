@@ -56,7 +56,7 @@ def test_random_jobs(name):
             continue
         planned += 1
         plan = jobs.plan_of(spec)
-        families = {one.name: one for one in backend.port_families(spec)}
+        families = {one.name: one for one in backend.families(spec)}
         ports, gpus = [], []
         for process in plan["processes"]:
             gpus += [(process["node"], gpu) for gpu in process["gpu_indices"]]

@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-# The mode's name in job files if it differs from the one in step names.
+# The modes, and their names in job files.
 LONG_MODE = {"prefill": "prefill", "decode": "decode", "agg": "aggregated"}
+MODES = tuple(LONG_MODE)
 
 # A worker of each mode, in sentences.
 A_WORKER = {mode: f"{'an' if word[0] in 'aeiou' else 'a'} {word} worker" for mode, word in LONG_MODE.items()}
