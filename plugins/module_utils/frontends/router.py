@@ -11,7 +11,7 @@ from ..plan_file import Check
 from ..topology.layout import Layout
 from ..topology.options import Option, Word
 from ..topology.step import DraftStep, http_check
-from .base import Frontend
+from .base import Frontend, frontend_name
 
 # The router's names of the modes.
 WORKER_TYPE = {"prefill": "prefill", "decode": "decode", "agg": "regular"}
@@ -51,7 +51,7 @@ class SglangRouter(Frontend):
         return ["--pd-disaggregation", *words]
 
     def ready_checks(self, layout: Layout, instances: Mapping[str, int], index: int) -> list[Check]:
-        name = f"frontend_{index}"
+        name = frontend_name(index)
         host, port = layout.address(layout.frontends[index]), layout.frontend_port
         modes = [mode for mode in ("prefill", "decode", "agg") if layout.of_mode(mode)]
         return [
@@ -68,6 +68,7 @@ class SglangRouter(Frontend):
                         "path": "workers",
                         "where": {"worker_type": WORKER_TYPE[mode], "is_healthy": True},
                         "min": len(layout.of_mode(mode)),
+                        "modes": [mode],
                     }
                     for mode in modes
                 ],

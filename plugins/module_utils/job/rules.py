@@ -202,7 +202,7 @@ def notes(spec: JsonObject) -> list[str]:
         *FRONTENDS[spec["frontend"]["type"]].notes(spec),
         *BENCHMARKS[spec["benchmark"]["type"]].notes(spec),
         *unread(spec),
-        *profiling.notes(spec),
+        *([] if BENCHMARKS[spec["benchmark"]["type"]].measures else profiling.notes(spec)),
         *preparation.notes(spec),
         *fault_policy.notes(spec),
         *cross_checks.notes(spec),
