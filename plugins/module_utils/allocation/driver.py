@@ -163,7 +163,8 @@ class HolderDriver(Driver):
         if not any(slurm_calls.live(job["state"]) for job in found):
             over = job_end.outcome(self.job_id, self.run_dir, self.nodes)
             raise JobOver(
-                f"Job {self.job_id} is over: {over['end']}. Its output: {slurm_calls.output_path(self.run_dir, self.job_id)}",
+                f"Job {self.job_id} is over: {over['end']}. "
+                f"Its output: {slurm_calls.output_path(self.run_dir, self.job_id)}",
                 retryable=over["retryable"],
                 bad_nodes=over["bad_nodes"],
             ) from error
