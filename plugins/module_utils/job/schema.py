@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 from .. import backends, benchmarks, frontends
-from ..schema.section import TEXTS, Field, Section, known_places, optional, port
+from ..schema.places import known_places
+from ..schema.section import TEXTS, Field, Section, optional, port
 from ..schema.types import Bool, Choice, Float, Int, ListOf, MapOf, Option, Str, Time
 from ..services import dynamo, kvbm
 from ..services.nats_etcd import NatsEtcd

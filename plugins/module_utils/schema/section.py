@@ -164,7 +164,7 @@ def mapping(properties: JsonObject) -> JsonObject:
 class Checker:
     """Checks one document; ``problems`` fills up while it walks.
 
-    :param places: what :func:`known_places` returned, to find where a misplaced key belongs.
+    :param places: what :func:`~.places.known_places` returned, to find where a misplaced key belongs.
 
     ``wrong`` has the path of every unusable value: it is missing or invalid, or its key is misspelt or misplaced.
     ``meant`` has the paths that the misspelt and misplaced keys probably mean; they are in ``wrong`` too.
@@ -389,28 +389,6 @@ def optional(section: Section, doc: str = "") -> Field:
 def port(number: int, doc: str) -> Field:
     """Return the field of a port that is *number* unless the job has another."""
     return Field(Int(1, 65535), number, doc)
-
-
-def known_places(section: Section, prefix: str = "", words: tuple[str, ...] = ()) -> KnownPlaces:
-    """Return ``{normalised key: {dotted section: words}}`` over *section* and everything below it.
-
-    The top level is "". *words* are the variants that have the key there; empty when every one has it.
-    """
-    places: KnownPlaces = {}
-    for key, field in section.fields.items():
-        places.setdefault(normal(key), {})[prefix.rstrip(".")] = words
-        below = field.type.section if isinstance(field.type, OptionalSection) else field.type
-        if isinstance(below, Variants):
-            found = [known_places(one, f"{prefix}{key}.", (word,)) for word, one in below.sections.items()]
-        else:
-            found = [known_places(below, f"{prefix}{key}.", words)] if isinstance(below, Section) else []
-        for table in found:
-            for name, there in table.items():
-                bucket = places.setdefault(name, {})
-                for place, more in there.items():
-                    both = bucket.get(place, ()) + more
-                    bucket[place] = () if isinstance(below, Variants) and set(both) == set(below.sections) else both
-    return places
 
 
 TEXTS = MapOf(Str())

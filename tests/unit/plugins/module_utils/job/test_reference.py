@@ -12,7 +12,7 @@ import pytest
 import yaml
 from ansible_collections.srt.slurm.plugins.module_utils.job import reference
 from ansible_collections.srt.slurm.plugins.module_utils.job.schema import JOB
-from ansible_collections.srt.slurm.plugins.module_utils.schema.section import known_places
+from ansible_collections.srt.slurm.plugins.module_utils.schema.places import known_places
 
 EXAMPLES = sorted(path for path in (jobs.ROOT / "examples").rglob("*.yaml") if path.name != "srtslurm.yaml")
 

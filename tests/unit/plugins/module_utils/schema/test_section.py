@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 
+from ansible_collections.srt.slurm.plugins.module_utils.schema.places import known_places
 from ansible_collections.srt.slurm.plugins.module_utils.schema.section import (
     TEXTS,
     Checker,
@@ -11,7 +12,6 @@ from ansible_collections.srt.slurm.plugins.module_utils.schema.section import (
     Section,
     Variants,
     fill,
-    known_places,
     optional,
 )
 from ansible_collections.srt.slurm.plugins.module_utils.schema.source import parse_yaml
