@@ -10,12 +10,15 @@ names, paths are absolute unless the key says otherwise.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import TypedDict
 
 from .failures import Error
 from .json_types import Json, JsonObject
 
 PLAN_SCHEMA_VERSION = 1
+PLAN = "plan.json"  # its name in the run directory
+IMAGINARY_ID = "JOBID"  # of the allocation that plans use without a job
 
 
 class AllocatedNode(TypedDict):
@@ -37,16 +40,16 @@ class Allocation(TypedDict):
 class _Expectation(TypedDict, total=False):
     where: dict[str, Json]
     min: float
+    modes: list[str]
     nonempty: bool
     equals: Json
-    of: list[str]
 
 
 class Expectation(_Expectation):
     """A condition on the JSON answer of an HTTP check at the dotted ``path``, called ``label`` in messages.
 
     ``where`` keeps the items of a list whose values, ``{dotted path: value or values}``, fit. ``min`` is a number, or a
-    number of items; ``of`` names the steps that it counts, so that lost ones can be excluded.
+    number of items. If these are workers, ``modes`` are theirs, so that lost workers can be excluded.
     """
 
     label: str
@@ -186,6 +189,15 @@ class EndpointRecord(TypedDict):
     gpu_indices: list[int]
 
 
+def gpu_counts(endpoints: Iterable[EndpointRecord]) -> dict[str, int]:
+    """Return the number of GPUs of the workers *endpoints*: ``all``, and those of each mode."""
+    counts = {"all": 0, "prefill": 0, "decode": 0, "agg": 0}
+    for one in endpoints:
+        counts["all"] += one["gpus"]
+        counts[one["mode"]] += one["gpus"]
+    return counts
+
+
 class ProcessRecord(TypedDict):
     """The process of an endpoint on one node; ``rank`` counts from 0, the leader's. ``ports`` is {family: number}."""
 
@@ -268,6 +280,12 @@ class Plan(TypedDict):
     holder_node: str
     frontend_url: str
     notes: list[str]
+
+
+def imaginary_nodes(count: int) -> list[AllocatedNode]:
+    """Return the nodes of the imaginary allocation: node0001 and so on."""
+    names = [f"node{number:04d}" for number in range(1, count + 1)]
+    return [{"name": name, "address": f"<addr:{name}>"} for name in names]
 
 
 def load_plan(path: str) -> Plan:

@@ -58,25 +58,24 @@ def many(count):
     """Return (CPU milliseconds for each of *count* mixed jobs, number of different examples)."""
     with tempfile.TemporaryDirectory() as folder:
         paths, kinds = mixed_jobs(count, folder)
-        assets = planner.client_assets()
         # A plain cluster file: none of this machine is looked for.
         cluster = pathlib.Path(folder) / "srtslurm.cfg"
         cluster.write_text("default_account: team\nmodel_paths: {a: /models/a}\nconfigs_dir: /configs\n")
-        plan_one(paths[0], str(cluster), assets)
+        plan_one(paths[0], str(cluster))
         began = time.process_time()
         for path in paths:
-            plan_one(path, str(cluster), assets)
+            plan_one(path, str(cluster))
         return (time.process_time() - began) * 1000 / count, kinds
 
 
-def plan_one(path, cluster, assets):
+def plan_one(path, cluster):
     """Read, check and plan one job file."""
     params = {"job_file": path, "cluster_file": cluster, "check_paths": False, "rehearse": True}
     (job,) = job_spec.run(params, None)["jobs"]
-    return planner.build(job["spec"], planner.imaginary_allocation(job["spec"]), assets=assets)
+    return planner.build(job["spec"], planner.imaginary_allocation(job["spec"]))
 
 
-def large(nodes, assets):
+def large(nodes):
     """Return the CPU seconds to read and plan a job of *nodes* nodes with two workers a node."""
     job = {
         # Another job each time: an answer that is remembered would be too good.
@@ -93,7 +92,7 @@ def large(nodes, assets):
     gc.collect()
     began = time.process_time()
     (made,) = job_spec.run({"job": job, "check_paths": False, "rehearse": True}, None)["jobs"]
-    plan = planner.build(made["spec"], planner.imaginary_allocation(made["spec"]), assets=assets)
+    plan = planner.build(made["spec"], planner.imaginary_allocation(made["spec"]))
     spent = time.process_time() - began
     assert len(plan["endpoints"]) == 2 * nodes
     return spent
@@ -130,9 +129,9 @@ def main():
     each, kinds = many(options.jobs)
     name = f"{options.jobs} mixed jobs ({kinds} kinds), CPU each"
     rows.append((name, f"{each:.1f} ms", f"{EACH_MS:g} ms", each / EACH_MS))
-    assets, times = planner.client_assets(), {}
+    times = {}
     for nodes in (256, 1024, 4096):
-        times[nodes] = min(large(nodes, assets) for _round in range(2))
+        times[nodes] = min(large(nodes) for _round in range(2))
         rows.append((f"{nodes} nodes, {2 * nodes} workers, CPU", f"{times[nodes]:.2f} s", "", None))
     rows[-1] = (*rows[-1][:2], f"{LARGE_S:g} s", times[4096] / LARGE_S)
     growth = times[4096] / times[1024] / 4

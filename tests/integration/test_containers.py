@@ -39,7 +39,7 @@ def plan_of(runtime, folder, **changes):
     cluster = load_cluster(str(folder / "site.yaml"))
     spec = resolve(job, NOWHERE, cluster, paths.Environment({}, [str(folder)], False), planner.Planner).spec
     nodes = [{"name": "node001", "address": "10.0.0.1"}]
-    return planner.build(spec, {"id": "1", "run_dir": str(folder), "nodes": nodes}, assets={})
+    return planner.build(spec, {"id": "1", "run_dir": str(folder), "nodes": nodes})
 
 
 def outside(step):

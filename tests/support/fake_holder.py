@@ -158,6 +158,10 @@ def make_step(name="prefill_0", node="node001", tier="worker", **more):
     """Return a step of a plan."""
     step = {
         "name": name,
+        "kind": tier,
+        "mode": None,
+        "index": None,
+        "rank": None,
         "tier": tier,
         "nodes": [node],
         "ntasks": 1,

@@ -90,11 +90,11 @@ def allocation(count=4, job_id="7", run_dir="/out/7", prefix="n"):
     return {"id": job_id, "run_dir": run_dir, "nodes": nodes}
 
 
-def plan_of(spec=None, previous=None, assets=None, count=None, **changes):
+def plan_of(spec=None, previous=None, count=None, **changes):
     """Return the plan of *spec* (default: the test job with *changes*) on imaginary nodes."""
     spec = spec or spec_of(**changes)
     nodes = count or planner.node_count(spec)
-    return planner.build(spec, allocation(nodes), previous, assets or {"__main__.py": "print()\n"})
+    return planner.build(spec, allocation(nodes), previous)
 
 
 def step(plan, name):

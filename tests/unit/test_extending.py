@@ -34,7 +34,7 @@ except Error as error:
     print(json.dumps({"error": str(error)}))
 else:
     spec = found["jobs"][0]["spec"]
-    plan, made_of = planner.build_with_origins(spec, planner.imaginary_allocation(spec), assets={})
+    plan, made_of = planner.build_with_origins(spec, planner.imaginary_allocation(spec))
     places = provenance.Places(found["origins"][0])
     shown = {
         step["name"]: srun.printable(step, "1", "/o", provenance.remarks(made_of[step["name"]], places))
@@ -55,6 +55,8 @@ with open(sys.argv[1]) as stream:
 benchmark = of_plan(plan)
 for point in plan["benchmark"]["points"]:
     path = os.path.join(plan["run_dir"], point["result"])
+    if not os.path.exists(path):
+        continue
     raw = benchmark.read(path)
     reasons = benchmark.evaluate(raw, point["expect"], 0.99)
     verdict.write_verdict(path, verdict.make_verdict(point, reasons, benchmark.figures(raw), path))
@@ -64,10 +66,13 @@ try:
     bench_run.run({"plan": plan, "concurrencies": [4], "force": False}, Context(check_mode=True))
 except Error as error:
     refused = str(error)
-dry = bench_run.run({"plan": plan, "concurrencies": [], "force": False}, Context(check_mode=True))
+lines = []
+watched = Context(check_mode=True, progress=lines.append)
+dry = bench_run.run({"plan": plan, "concurrencies": [], "force": False}, watched)
 print(json.dumps({
     "rollup": made["rollup"], "table": made["table"], "csv": tables.csv_text(made["rollup"]), "refused": refused,
     "actions": [one["action"] for one in dry["points"]], "progress": benchmark.progress(point, {"found": 7}).line,
+    "lines": lines,
 }))
 """
 
@@ -88,15 +93,18 @@ def tree(tmp_path_factory):
             break
         (parent / "__init__.py").touch()
     names = re.findall(r"^`plugins/module_utils/(\S+\.py)`:$", TEXT, re.M)
-    assert names == ["backends/toy.py", "frontends/toy.py", "benchmarks/toy_search.py"]
+    assert names == ["backends/toy.py", "frontends/toy.py", "benchmarks/toy_search.py", "benchmarks/toy_exam.py"]
     for name, code in zip(names, blocks("python")):
         (utils / name).write_text(code, encoding="utf-8")
-    for room, change in zip(("backends", "frontends", "benchmarks"), blocks("diff")):
-        path = utils / room / "__init__.py"
-        text = path.read_text(encoding="utf-8")
-        added, removed, replaced = change.splitlines()
-        assert removed[1:] in text, f"the page is behind {room}/__init__.py"
-        path.write_text(text.replace(removed[1:], f"{added[1:]}\n{replaced[1:]}"), encoding="utf-8")
+    changed = re.findall(r"^In `plugins/module_utils/(\S+\.py)`", TEXT, re.M)
+    assert changed == ["backends/__init__.py", "frontends/__init__.py", "metrics.py", "benchmarks/__init__.py"]
+    for name, change in zip(changed, blocks("diff")):
+        text = (utils / name).read_text(encoding="utf-8")
+        before, after = (
+            "".join(f"{line[1:]}\n" for line in change.splitlines() if line[0] in kinds) for kinds in (" -", " +")
+        )
+        assert before in text, f"the page is behind {name}"
+        (utils / name).write_text(text.replace(before, after), encoding="utf-8")
     return folder
 
 
@@ -135,7 +143,7 @@ def test_the_toy_backend_is_short():
         (Backend, ("command",)),
         (Frontend, ("steps", "ready_checks")),
         (Service, ("steps",)),
-        (Benchmark, ("points", "progress", "read", "figures", "evaluate")),
+        (Benchmark, ("points", "figures", "evaluate")),
     ],
 )
 def test_a_type_without_a_method_that_it_must_have_is_refused(interface, methods):
@@ -228,3 +236,43 @@ def test_the_toy_benchmark_is_planned_read_and_evaluated(tree, planned, tmp_path
     assert made["actions"] == ["keep", "measure"]
     assert made["progress"] == "depth 2: 7 found"
     assert made["refused"] == "The plan has no point with concurrencies 4. Its points: depth 2, depth 5."
+
+
+@pytest.mark.parametrize(
+    ("exam", "code", "valid", "reasons", "row"),
+    [
+        ('echo "{\\"score\\": 0.9}" > "$RESULT"; echo "$URL" >&2', 0, True, [], ["0.90", "yes"]),
+        ('echo "{\\"score\\": 0.5}" > "$RESULT"', 0, False, ["exam: the score is 0.5, 0.8 is needed"], ["0.50", "NO"]),
+        ("true", 0, False, ["exam: the score is None, 0.8 is needed"], ["-", "NO"]),
+        ("exit 3", 3, False, ["exam: was not measured"], ["-", "NO"]),
+    ],
+)
+def test_the_toy_exam_is_a_command_with_an_exit_code_and_perhaps_a_score(
+    tree, tmp_path, exam, code, valid, reasons, row
+):
+    benchmark = json.dumps({"type": "toy-exam", "exam": exam, "pass_score": 0.8})
+    job = blocks("yaml")[0].replace("agg_nodes: 3", "agg_nodes: 4")
+    made = plan(tree, job.replace("{type: toy-search, depths: [2, 5]}", benchmark))
+    (point,) = made["benchmark"]["points"]
+    assert (point["name"], point["key"]) == ("exam", {})
+    made = json.loads(json.dumps(made).replace("<run_dir>", str(tmp_path)))
+    step = made["benchmark"]["points"][0]["step"]
+    done = subprocess.run(step["argv"], env={"PATH": "/usr/bin:/bin", **step["env"]}, capture_output=True, check=False)
+    assert done.returncode == code
+    assert (tmp_path / point["result"]).exists() == (code == 0)
+    (tmp_path / "plan.json").write_text(json.dumps(made))
+    found = run(tree, ROLLUP, tmp_path / "plan.json")
+    assert (found["rollup"]["valid"], found["rollup"]["invalid_reasons"]) == (valid, reasons)
+    assert found["rollup"]["pass_score"] == 0.8
+    assert [line.split() for line in found["table"].splitlines()[:2]] == [["score", "valid"], row]
+    if valid:
+        assert found["lines"] == ["exam would be kept, valid: 0.90 score"]
+
+
+def test_a_toy_exam_without_a_score_to_reach_passes_by_its_exit_code(tree, tmp_path):
+    job = blocks("yaml")[0].replace("agg_nodes: 3", "agg_nodes: 4")
+    made = plan(tree, job.replace("{type: toy-search, depths: [2, 5]}", "{type: toy-exam, exam: 'true'}"))
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "exam.json").write_text("{}\n")
+    (tmp_path / "plan.json").write_text(json.dumps(dict(made, run_dir=str(tmp_path))))
+    assert run(tree, ROLLUP, tmp_path / "plan.json")["rollup"]["valid"]

@@ -152,7 +152,7 @@ def start_holder(job: QueueEntry, run_dir: str, lease_s: float) -> subprocess.Po
         f"--job-name={driver.HOLDER_STEP}",
         "--input=none",
         "--open-mode=append",
-        f"--output={run_dir.replace('%', '%%')}/slurm-%j.out",
+        f"--output={slurm_calls.output_path(run_dir.replace('%', '%%'), '%j')}",
         *("python3", os.path.join(run_dir, FOLDER), "serve", "--adopted", str(job.get("submitted_at"))),
         *("--run-dir", run_dir, "--lease", f"{lease_s:g}"),
     ]

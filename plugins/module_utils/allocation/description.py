@@ -6,13 +6,11 @@
 from __future__ import annotations
 
 from ..json_types import JsonObject
-from ..plan_file import AllocatedNode
+from ..plan_file import IMAGINARY_ID, AllocatedNode, imaginary_nodes
 from ..slurm import commands
 from ..slurm.commands import QueueEntry
 from . import addresses
 from .call import Call
-
-PLANNED_ID = "JOBID"  # id of the allocation that check mode would request
 
 
 def describe(call: Call, job: QueueEntry) -> JsonObject:
@@ -27,14 +25,13 @@ def describe(call: Call, job: QueueEntry) -> JsonObject:
 
 def planned(call: Call) -> QueueEntry:
     """Return a substitute for the queue entry of an allocation that would be requested."""
-    return {"id": PLANNED_ID, "name": call.allocation["name"], "state": "PLANNED", "reason": "", "nodelist": ""}
+    return {"id": IMAGINARY_ID, "name": call.allocation["name"], "state": "PLANNED", "reason": "", "nodelist": ""}
 
 
 def _nodes(call: Call, job: QueueEntry) -> list[AllocatedNode]:
     wanted = call.allocation or {}
-    if job["id"] == PLANNED_ID:
-        names = [f"node{i:04d}" for i in range(1, int(wanted["nodes"]) + 1)]
-        return [{"name": name, "address": f"<addr:{name}>"} for name in names]
+    if job["id"] == IMAGINARY_ID:
+        return imaginary_nodes(int(wanted["nodes"]))
     if job["state"] != "RUNNING":
         return []
     names, interface = commands.hostnames(job["nodelist"]), wanted.get("network_interface")

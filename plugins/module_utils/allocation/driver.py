@@ -164,7 +164,7 @@ class HolderDriver(Driver):
             over = job_end.outcome(self.job_id, self.run_dir, self.nodes)
             raise JobOver(
                 f"Job {self.job_id} is over: {over['end']}. "
-                f"Its output: {os.path.join(self.run_dir, f'slurm-{self.job_id}.out')}",
+                f"Its output: {slurm_calls.output_path(self.run_dir, self.job_id)}",
                 retryable=over["retryable"],
                 bad_nodes=over["bad_nodes"],
             ) from error

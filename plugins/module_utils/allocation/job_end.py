@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import time
 from collections.abc import Iterable
@@ -105,7 +104,7 @@ def _settled(job_id: str | int, run_dir: str) -> tuple[dict[str, str], str | Non
 
     While a job is completing, Slurm does not show whether it was cancelled, preempted or lost.
     """
-    output, until = os.path.join(run_dir, f"slurm-{job_id}.out"), time.monotonic() + SETTLED_S
+    output, until = slurm_calls.output_path(run_dir, job_id), time.monotonic() + SETTLED_S
     begins = [event for event in journal.events(run_dir, 1 << 20) if event.get("phase") == journal.BEGIN]
     begin = begins[-1].get("output_begin", 0) if begins else 0
     while True:
@@ -135,7 +134,7 @@ def _node(name: str, state: str, why: str, down: bool) -> str:
 
 def raise_over(job_id: str, run_dir: str) -> NoReturn:
     """Raise the Error with the reason why a job ended before it was used; SlurmError if it may not be over."""
-    log, found = os.path.join(run_dir, f"slurm-{job_id}.out"), outcome(job_id, run_dir)
+    log, found = slurm_calls.output_path(run_dir, job_id), outcome(job_id, run_dir)
     state = "" if found["final"] else commands.show_job(job_id).get("JobState")
     if slurm_calls.live(state):  # it was requeued meanwhile, or squeue does not list it
         raise SlurmError(f"Job {job_id} is not over: it is {state} according to scontrol. scancel {job_id} ends it.")

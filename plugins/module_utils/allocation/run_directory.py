@@ -16,6 +16,8 @@ from ..failures import Error
 from ..slurm.commands import QueueEntry
 from . import job_end, ownership
 
+LATEST = "latest"  # the link to the newest run directory
+
 
 def make_room(folder: str, job: QueueEntry) -> list[str]:
     """Keep *folder* aside if it is of an earlier job that had the id of *job* (its queue entry); see set_aside.
@@ -80,8 +82,8 @@ def _remedy(error: OSError) -> str:
 
 
 def point_latest(output_dir: str, job_id: str) -> None:
-    """Point ``latest`` at the newest run directory; only a link is ever replaced."""
-    link = os.path.join(output_dir, "latest")
+    """Point LATEST at the newest run directory; only a link is ever replaced."""
+    link = os.path.join(output_dir, LATEST)
     if os.path.lexists(link) and not os.path.islink(link):
         return
     temporary = os.path.join(output_dir, f".latest-{job_id}-{os.getpid()}")

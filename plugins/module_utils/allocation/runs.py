@@ -20,6 +20,7 @@ from ..json_types import Json, JsonObject
 from ..slurm import commands, script
 from ..slurm.commands import QueueEntry
 from . import driver, ownership
+from .run_directory import LATEST
 
 ARGUMENT_SPEC = {
     "run_dir": {"type": "path"},
@@ -169,7 +170,7 @@ def _check(job_id: str) -> None:
 def _newest(output_dir: str, wanted: Collection[str]) -> str:
     """Return the newest run directory below *output_dir*, of a job with one of the names *wanted* if there are any."""
     if not wanted:
-        latest = os.path.join(output_dir, "latest")
+        latest = os.path.join(output_dir, LATEST)
         if not os.path.isdir(latest):
             raise Error(f"There is no run below {output_dir}. Set job_id or output_dir.")
         return latest

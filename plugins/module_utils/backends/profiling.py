@@ -61,13 +61,13 @@ def problems(backend: Engine, spec: JsonObject) -> list[Finding]:
 
 
 def notes(backend: Engine, spec: JsonObject) -> list[str]:
-    """Return notes on profiling that is not started automatically."""
+    """Return notes on profiling that is not started, for a job that measures nothing."""
     kind = spec["profiling"]["type"]
-    if spec["benchmark"]["type"] != "manual" or not backend.profilers.get(kind):
+    if not backend.profilers.get(kind):
         return []
     path = "/engine/start_profile (system port)" if dynamo.serves(spec) else "/start_profile"
     return [
-        f"profiling: the load client starts {kind} profiling, but benchmark type manual has none: "
+        f"profiling: the load client starts {kind} profiling, but benchmark type {spec['benchmark']['type']} has none: "
         f"POST {path} to each worker, or use another benchmark."
     ]
 

@@ -94,11 +94,11 @@ class Sglang(Backend):
     def notes(self, spec: JsonObject) -> list[str]:
         found = super().notes(spec)
         modes = [LONG_MODE[mode] for mode in self.modes(spec) if self.grpc(spec, mode)]
+        words = " and ".join(modes)
         if modes and spec["profiling"]["type"] in ("torch", "nsys"):
-            words = " and ".join(modes)
             found.append(f"profiling: {words} workers have grpc-mode, so profiling cannot be started over HTTP.")
-        if modes and spec["benchmark"]["type"] == "sa-bench":
-            found.append("benchmark: sa-bench uses /v1/completions, for which many routers answer 501 with grpc-mode.")
+        if modes:
+            found.append(f"backend: {words} workers have grpc-mode: many routers answer 501 to /v1/completions.")
         return found
 
     def grpc(self, spec: JsonObject, mode: str) -> bool:

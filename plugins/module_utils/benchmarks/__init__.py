@@ -18,6 +18,10 @@ from .sa_bench import SaBench
 BENCHMARKS = {one.type: one for one in (Manual(), SaBench(), *map(unbuilt.Unbuilt, unbuilt.TYPES))}
 
 
+# The run options that select points.
+SELECTING = tuple(dict.fromkeys(option for one in BENCHMARKS.values() for option in one.chosen_by))
+
+
 def of_plan(plan: Mapping[str, Json]) -> Benchmark:
     """Return the benchmark of *plan*, or of a rollup."""
     return BENCHMARKS[(plan.get("benchmark") or {}).get("type") or plan.get("benchmark_type") or "manual"]

@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import abc
+import json
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import ClassVar, NamedTuple, Union
 
-from ..failures import Finding
+from ..failures import Error, Finding
 from ..json_types import Json, JsonObject
 from ..plan_file import PlanFile, PlanPoint, PointFields
 from ..schema.section import Field
@@ -50,29 +51,40 @@ class Benchmark(abc.ABC):
 
     ``type``              the word under ``benchmark.type``
     ``fields``            keys of the ``benchmark`` section that only this benchmark reads
+    ``paths``             those of them that are paths, which may exist on compute nodes only
+    ``refused``           those of them that are not supported yet, so that runs refuse them
+    ``unused``            those of them that are accepted, but not used yet
     ``key_fields``        fields of what identifies a point, see :meth:`points`; columns of tables and of rollup.csv
     ``chosen_by``         ``{run option: field of the key}``: the run options that select points
-    ``described_by``      keys of the ``benchmark`` section that apply to all points; in rollup.json and rollup.csv
+    ``described_by``      keys of the ``benchmark`` section that apply to all points; in rollup.json, rollup.csv and
+                          ``<job id>.json``
     ``metrics``           names in ``metrics.METRICS`` of its metrics, in the order of rollup.csv
     ``columns``           the metrics in the table at the end of a run
     ``summary``           the metrics in the line about a measured point
-    ``command_options``   ``{key in rollup.json: names of the load client's option}``
+    ``client``            what messages call the program that measures
+    ``command_options``   ``{key in rollup.json: names of that program's option}``
     ``measures``          False if it has no points, and so no steps
-    ``preparing_s``       the minimum time limit for its load client to start sending, in seconds
+    ``telemetry``         whether telemetry can be collected meanwhile
+    ``preparing_s``       the minimum time limit for its program to start to measure, in seconds
     ``stall_margin_s``    how much longer than the plan's limit a measurement may stall: its client also enforces
                           the limit and reports more
     """
 
     type: str
     fields: ClassVar[dict[str, Field]] = {}
+    paths: ClassVar[tuple[str, ...]] = ()
+    refused: ClassVar[tuple[str, ...]] = ()
+    unused: ClassVar[tuple[str, ...]] = ()
     key_fields: ClassVar[tuple[str, ...]] = ()
     chosen_by: ClassVar[dict[str, str]] = {}
-    described_by: ClassVar[tuple[str, ...]] = ("isl", "osl")
+    described_by: ClassVar[tuple[str, ...]] = ()
     metrics: ClassVar[tuple[str, ...]] = ()
     columns: ClassVar[tuple[str, ...]] = ()
     summary: ClassVar[tuple[str, ...]] = ()
+    client: ClassVar[str] = "load client"
     command_options: ClassVar[dict[str, tuple[str, ...]]] = {}
     measures: ClassVar[bool] = True
+    telemetry: ClassVar[bool] = False
     preparing_s: ClassVar[float] = 600.0
     stall_margin_s: ClassVar[float] = 15.0
 
@@ -97,16 +109,17 @@ class Benchmark(abc.ABC):
 
     # ---- the plan
 
-    def files(self, assets: Mapping[str, str]) -> list[PlanFile]:
-        """Return the files that the steps need; *assets* is ``{file name: text}`` of the load client."""
+    def files(self, layout: Layout) -> list[PlanFile]:
+        """Return the files that the steps need, such as a program, with paths below the run directory."""
         return []
 
     @abc.abstractmethod
     def points(self, layout: Layout) -> list[Point]:
         """Return the points in the order in which they are measured; see :class:`plan_file.PointFields`.
 
-        The name is that of the step too, and unique in the plan. The step's program writes the result file, and
-        rewrites the progress file while it runs, see :meth:`progress`. ``expect`` is for :meth:`evaluate`.
+        The name is that of the step too, and unique in the plan. The step's program writes the result file before it
+        ends with exit code 0. It may rewrite the progress file while it runs, see :meth:`progress`. ``expect`` is for
+        :meth:`evaluate`.
         """
 
     def choices(self, spec: JsonObject) -> dict[str, list[Json]]:
@@ -134,9 +147,9 @@ class Benchmark(abc.ABC):
 
     # ---- while it is measured
 
-    @abc.abstractmethod
     def progress(self, point: PointFields, content: JsonObject) -> Progress:
-        """Return the :class:`Progress` of *point*; *content* is that of its progress file."""
+        """Return the :class:`Progress` of *point*; *content* is that of its progress file, if it writes one."""
+        return Progress(RUNNING, content, f"{point['label']} running")
 
     def stalled(self, phase: str | None, silent_s: float, limit_s: float) -> str | None:
         """Return why a measurement without progress for *silent_s* seconds must end, or None.
@@ -148,14 +161,23 @@ class Benchmark(abc.ABC):
             return f"it was stopped after {silent_s:.0f} s without progress"
         if phase in (None, PREPARING) and silent_s > max(limit_s, self.preparing_s):
             how = "it was still preparing its requests" if phase else "it reported no progress"
-            return f"it was stopped because its load client did not start in {silent_s:.0f} s: {how}"
+            return f"it was stopped because its {self.client} did not start in {silent_s:.0f} s: {how}"
         return None
 
     # ---- results
 
-    @abc.abstractmethod
     def read(self, path: str) -> JsonObject:
-        """Return the content of the result file at *path*; Error if it is not usable."""
+        """Return the content of the result file at *path*; Error if it is not usable. By default it is JSON."""
+        try:
+            with open(path, encoding="utf-8") as stream:
+                raw = json.load(stream)
+        except FileNotFoundError:
+            raise Error(f"the result file {path} does not exist") from None
+        except (ValueError, OSError) as error:
+            raise Error(f"the result file {path} cannot be read: {error}") from None
+        if not isinstance(raw, dict):
+            raise Error(f"the result file {path} is not a JSON object")
+        return raw
 
     def read_partial(self, path: str) -> JsonObject | None:
         """Return the partial result of a measurement that did not complete, in the form of :meth:`read`, or None.
@@ -165,7 +187,7 @@ class Benchmark(abc.ABC):
         return None
 
     def why_partial(self, raw: JsonObject) -> str | None:
-        """Return the client's reason why the measurement of :meth:`read_partial` did not complete, or None."""
+        """Return the program's reason why the measurement of :meth:`read_partial` did not complete, or None."""
         return None
 
     @abc.abstractmethod
@@ -188,14 +210,13 @@ class Benchmark(abc.ABC):
         """Return further reasons from the partial result of a measurement that did not complete."""
         return []
 
+    def description(self, spec: JsonObject) -> JsonObject:
+        """Return the values of ``described_by``."""
+        return {key: spec["benchmark"].get(key) for key in self.described_by}
+
     def facts(self, spec: JsonObject, points: Iterable[PointFields]) -> JsonObject:
-        """Return the data on all points for rollup.json: ``described_by``, and srtctl's ``concurrencies``."""
-        section = spec.get("benchmark") or {}
-        keys = [point["key"] for point in points]
-        return {
-            **{key: section.get(key) for key in self.described_by},
-            "concurrencies": [key["concurrency"] for key in keys if "concurrency" in key],
-        }
+        """Return the data on all points for rollup.json."""
+        return self.description(spec)
 
 
 class Unmeasured(Benchmark):
@@ -205,12 +226,6 @@ class Unmeasured(Benchmark):
 
     def points(self, layout: Layout) -> list[Point]:
         return []
-
-    def progress(self, point: PointFields, content: JsonObject) -> Progress:
-        raise self._nothing()
-
-    def read(self, path: str) -> JsonObject:
-        raise self._nothing()
 
     def figures(self, raw: JsonObject) -> Figures:
         raise self._nothing()
@@ -223,12 +238,12 @@ class Unmeasured(Benchmark):
 
 
 def partial_path(result: str) -> str:
-    """Return the path of a load client's partial result, beside the file *result*."""
+    """Return the path of a partial result, beside the file *result*."""
     return os.path.splitext(result)[0] + ".partial.json"
 
 
 def progress_path(result: str) -> str:
-    """Return the path of a load client's progress file, beside the file *result*."""
+    """Return the path of a progress file, beside the file *result*."""
     return os.path.splitext(result)[0] + ".progress.json"
 
 
@@ -239,12 +254,3 @@ def missing(spec: JsonObject, keys: Iterable[str], type_: str) -> list[Finding]:
         for key in keys
         if spec["benchmark"][key] is None
     ]
-
-
-def gpu_counts(resources: JsonObject) -> tuple[int, int | None, int | None]:
-    """Return (total, prefill, decode) GPUs of the workers; prefill and decode are None for aggregated jobs."""
-    if resources["agg_workers"]:
-        return (resources["agg_nodes"] or 1) * resources["gpus_per_node"], None, None
-    prefill = (resources["prefill_workers"] or 0) * (resources["gpus_per_prefill"] or 0)
-    decode = (resources["decode_workers"] or 0) * (resources["gpus_per_decode"] or 0)
-    return prefill + decode, prefill, decode

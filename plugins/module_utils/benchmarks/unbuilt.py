@@ -40,6 +40,8 @@ READS: dict[str, tuple[str, ...]] = {
 class Unbuilt(Unmeasured):
     """A benchmark that is refused before submission, after its keys are validated; a dry run shows it."""
 
+    paths = ("trace_file",)
+
     def __init__(self, type_: str) -> None:
         self.type = type_
 

@@ -93,7 +93,7 @@ class Frontend(abc.ABC):
         """Return a step for each frontend node, with one command line; see :func:`topology.step.make_step`."""
         return [
             make_step(
-                f"frontend_{index}",
+                frontend_name(index),
                 "frontend",
                 [node],
                 argv,
@@ -179,11 +179,11 @@ class Frontend(abc.ABC):
         direct = []
         if layout.nginx:
             for index, node in enumerate(layout.frontends):
-                name = f"frontend_{index}"
+                name = frontend_name(index)
                 before = [check["name"] for check in checks if name in check["steps"]]
                 host, steps = layout.address(node), [name, *workers]
                 direct.append(completion(f"{name}_token", layout, host, layout.frontend_port, steps, before))
-        first = "nginx" if layout.nginx else "frontend_0" if layout.frontends else layout.processes[0].name
+        first = "nginx" if layout.nginx else frontend_name(0) if layout.frontends else layout.processes[0].name
         if not layout.frontends:
             checks.extend(self.ready_checks(layout, instances, 0))
         last = completion(
@@ -195,6 +195,11 @@ class Frontend(abc.ABC):
             [check["name"] for check in checks + direct],
         )
         return checks + direct + [last]
+
+
+def frontend_name(index: int) -> str:
+    """Return the name of the step of frontend *index*."""
+    return f"frontend_{index}"
 
 
 def completion(name: str, layout: Layout, host: str, port: int, steps: Sequence[str], after: Sequence[str]) -> Check:

@@ -15,7 +15,7 @@ from ..services.nats_etcd import NatsEtcd
 from ..topology.layout import Layout
 from ..topology.options import Option
 from ..topology.step import DraftStep, http_check
-from .base import Frontend
+from .base import Frontend, frontend_name
 
 LEASE_S = 30.0  # the lease that workers of 1.6.1 request from etcd
 MARGIN_S = 5.0
@@ -51,7 +51,7 @@ class Dynamo(Frontend):
         return self.frontend_steps(layout, [layout.python, "-m", "dynamo.frontend", *options], env)
 
     def ready_checks(self, layout: Layout, instances: Mapping[str, int], index: int) -> list[Check]:
-        name = f"frontend_{index}"
+        name = frontend_name(index)
         host, port = layout.address(layout.frontends[index]), layout.frontend_port
         components: dict[str, str | list[str]] = {"prefill": "prefill", "decode": list(layout.components)}
         return [
@@ -68,6 +68,7 @@ class Dynamo(Frontend):
                         "path": "instances",
                         "where": {"endpoint": "generate", "component": components[mode]},
                         "min": count,
+                        "modes": ["prefill"] if mode == "prefill" else ["decode", "agg"],
                     }
                     for mode, count in instances.items()
                     if count

@@ -12,7 +12,7 @@ from ..schema.section import port
 from ..topology.layout import Layout
 from ..topology.options import Option, Word
 from ..topology.step import DraftStep, http_check
-from .base import Frontend
+from .base import Frontend, frontend_name
 
 # The router's names of the modes.
 WORKER_TYPE = {"prefill": "prefill", "decode": "decode", "agg": "regular"}
@@ -50,7 +50,7 @@ class SglangRouter(Frontend):
         return ["--pd-disaggregation", *words]
 
     def ready_checks(self, layout: Layout, instances: Mapping[str, int], index: int) -> list[Check]:
-        name = f"frontend_{index}"
+        name = frontend_name(index)
         host, port = layout.address(layout.frontends[index]), layout.frontend_port
         return [
             http_check(
@@ -66,6 +66,7 @@ class SglangRouter(Frontend):
                         "path": "workers",
                         "where": {"worker_type": worker_type, "is_healthy": True},
                         "min": len(layout.of_mode(mode)),
+                        "modes": [mode],
                     }
                     for mode, worker_type in WORKER_TYPE.items()
                     if layout.of_mode(mode)

@@ -17,7 +17,7 @@ from ..services import dynamo
 from ..topology.layout import Layout
 from ..topology.options import Option, Word
 from ..topology.step import MPI, DraftStep, http_check, one_file
-from .base import Frontend
+from .base import Frontend, frontend_name
 
 CONFIG = "trtllm_serve.yaml"
 
@@ -93,5 +93,5 @@ class TrtllmServe(Frontend):
         if not layout.frontends:
             return []
         host = layout.address(layout.frontends[index])
-        name = f"frontend_{index}"
+        name = frontend_name(index)
         return [http_check(f"{name}_health", host, layout.frontend_port, "/health", [name])]

@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterable, Mapping
 
 from .job_ends import CANCELLED, NODE_FAILED, OVER, PREEMPTED, REASONS, REQUEUED, TIME_LIMIT
-from .slurm_calls import call, fields_of, record_of
+from .slurm_calls import call, fields_of, output_path, record_of
 from .tails import tail
 
 CALL_S = 5.0
@@ -54,7 +54,7 @@ class Job:
         self.unsure = False
         self.not_excluded: list[str] = []
         self.restarts = int(os.environ.get("SLURM_RESTART_COUNT") or 0)
-        self.output = os.path.join(run_dir, f"slurm-{job_id}.out")
+        self.output = output_path(run_dir, job_id)
         self.begin = os.path.getsize(self.output) if os.path.exists(self.output) else 0
         self._limit: str | None = None  # as Slurm showed it last
         self._state: str | None = None

@@ -50,6 +50,11 @@ UNANSWERED = re.compile(
 NOT_YET_FREE = re.compile("Memory required by task is not available")
 
 
+def output_path(run_dir: str, job_id: str | int) -> str:
+    """Return the path of the output of the job's batch script; with ``%j`` as *job_id* it is Slurm's pattern."""
+    return os.path.join(run_dir, f"slurm-{job_id}.out")
+
+
 def live(state: str | None) -> bool:
     """Return whether a job in this state is active; False for "" and None (unknown)."""
     return bool(state) and state not in FINAL and state not in LEAVING

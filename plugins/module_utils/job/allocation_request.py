@@ -9,6 +9,7 @@ from collections.abc import Collection
 from typing import TypedDict
 
 from ..backends import BACKENDS
+from ..benchmarks import BENCHMARKS
 from ..files import digest
 from ..json_types import JsonObject
 from ..slurm.options import plain, sbatch_name
@@ -106,7 +107,7 @@ def hardware(spec: JsonObject) -> dict[str, str]:
 
 def metadata(spec: JsonObject, tags: Collection[str] = ()) -> JsonObject:
     """Return ``<job_id>.json`` as srtctl's tools read it, without what submission adds (id, time)."""
-    model, resources, benchmark = spec["model"], spec["resources"], spec["benchmark"]
+    model, resources, benchmark = spec["model"], spec["resources"], BENCHMARKS[spec["benchmark"]["type"]]
     keys = ("gpu_type", "gpus_per_node", *(k for k in resources if k.endswith(("_nodes", "_workers"))))
     record = {
         "version": "2.0",
@@ -116,7 +117,7 @@ def metadata(spec: JsonObject, tags: Collection[str] = ()) -> JsonObject:
         "resources": {key: resources[key] for key in (*keys, "gpus_per_prefill", "gpus_per_decode", "gpus_per_agg")},
         "backend_type": spec["backend"]["type"],
         "frontend_type": spec["frontend"]["type"],
-        "benchmark": {"type": benchmark["type"], "isl": benchmark["isl"], "osl": benchmark["osl"]},
+        "benchmark": {"type": benchmark.type, **benchmark.description(spec)},
     }
     if tags:
         record["tags"] = list(tags)

@@ -13,6 +13,7 @@ from typing import Callable
 
 from ..backends import BACKENDS
 from ..backends.flags import flag_name
+from ..benchmarks import BENCHMARKS
 from ..failures import Code, Finding
 from ..json_types import JsonObject, KeyPath
 from ..schema.traced import entries
@@ -166,8 +167,10 @@ def _telemetry(spec: JsonObject) -> list[Finding]:
             "Increase it, or leave it out.",
         )
     found += _below(("telemetry", "storage_subdir"), telemetry["storage_subdir"])
-    if spec["benchmark"]["type"] != "sa-bench":
-        say("enabled", f"needs benchmark type sa-bench, the job has {spec['benchmark']['type']}.")
+    benchmark = BENCHMARKS[spec["benchmark"]["type"]]
+    if not benchmark.telemetry:
+        types = " or ".join(one.type for one in BENCHMARKS.values() if one.telemetry)
+        say("enabled", f"needs benchmark type {types}, the job has {benchmark.type}.")
     if spec["benchmark"]["client_placement"] != "head":
         say("enabled", "needs benchmark.client_placement head.")
     if spec["infra"]["etcd_nats_dedicated_node"]:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Callable, Protocol
 
+from ..benchmarks import BENCHMARKS
 from ..failures import Code, Finding
 from ..json_types import JsonObject, KeyPath
 from ..schema.text import expand, find_path
@@ -21,11 +22,7 @@ PLACEHOLDERS = ("job_id", "run_name", "head_node_ip", "log_dir", "model_path", "
 PLACEHOLDER = re.compile(r"(?<!\$)\{([^{}]*)\}")
 
 # Further paths in which variables are replaced; they may exist on compute nodes only.
-PLAIN = (
-    ("benchmark", "custom_tokenizer"),
-    ("benchmark", "dataset_path"),
-    ("benchmark", "trace_file"),
-)
+PLAIN = tuple(dict.fromkeys(("benchmark", key) for one in BENCHMARKS.values() for key in one.paths))
 ELSEWHERE = "or set -e check_paths=false if it exists on the compute nodes only."
 WORKSPACE, WORKSPACE_INSIDE = "INFMAX_WORKSPACE", "/infmax-workspace"
 

@@ -204,7 +204,7 @@ def notes(spec: JsonObject) -> list[str]:
         *FRONTENDS[spec["frontend"]["type"]].notes(spec),
         *BENCHMARKS[spec["benchmark"]["type"]].notes(spec),
         *unread(spec),
-        *profiling.notes(backend, spec),
+        *([] if BENCHMARKS[spec["benchmark"]["type"]].measures else profiling.notes(backend, spec)),
         *preparation.notes(spec),
         *fault_policy.notes(spec),
         *cross_checks.notes(spec),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TypedDict
 
 from .. import run_options
-from ..benchmarks import BENCHMARKS
+from ..benchmarks import BENCHMARKS, SELECTING
 from ..failures import Code, Error, Problem, SpecError
 from ..json_types import Json, JsonObject
 from .cluster import Cluster
@@ -56,18 +56,21 @@ class RunRequest:
         return {"file": file, "line": line, "path": name, "code": code, "problem": problem, "remedy": remedy}
 
     def check(self, spec: JsonObject) -> None:
-        """Raise SpecError if *spec* lacks a point for one of the selected concurrencies."""
-        benchmark = BENCHMARKS[spec["benchmark"]["type"]]
-        known = benchmark.choices(spec).get("concurrencies") or []
-        lost = [one for one in self.options["concurrencies"] if one not in known]
-        if not lost:
-            return
-        problem = f"has {', '.join(map(str, lost))}, which the job does not measure."
-        remedy = f"Its benchmark.concurrencies are {', '.join(map(str, known))}: select among them, or add it there."
-        if not known:
-            problem = f"selects points, but the job has none (benchmark.type {benchmark.type})."
-            remedy = "Leave it out."
-        raise SpecError([self._problem("concurrencies", "not_a_choice", problem, remedy)])
+        """Raise SpecError if *spec* lacks a point for a value of the run options that select points."""
+        benchmark, options, problems = BENCHMARKS[spec["benchmark"]["type"]], JsonObject(self.options), []
+        choices = benchmark.choices(spec)
+        for option in SELECTING:
+            known = choices.get(option) or []
+            lost = [value for value in options[option] if value not in known]
+            problem = f"has {', '.join(map(str, lost))}, which the job does not measure."
+            remedy = f"Its benchmark.{option} are {', '.join(map(str, known))}: select among them, or add it there."
+            if not known:
+                problem = f"selects points, but the job has none (benchmark.type {benchmark.type})."
+                remedy = "Leave it out."
+            if lost:
+                problems.append(self._problem(option, "not_a_choice", problem, remedy))
+        if problems:
+            raise SpecError(problems)
 
 
 def check_output_dir(job: JobRecord, cluster: Cluster) -> None:

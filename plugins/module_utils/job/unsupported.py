@@ -9,6 +9,7 @@ note.
 
 from __future__ import annotations
 
+from ..benchmarks import BENCHMARKS
 from ..failures import Finding
 from ..json_types import Json, JsonObject, KeyPath
 from ..schema.section import Section
@@ -23,8 +24,7 @@ REFUSED_KEYS = (
     ("observability", "build_dashboard"),
     ("observability", "tachometer", "enabled"),
     ("benchmark", "export_node_metrics"),
-    ("benchmark", "slow_down_sleep_time"),
-    ("benchmark", "slow_down_wait_time"),
+    *(("benchmark", key) for one in BENCHMARKS.values() for key in one.refused),
 )
 UNUSED_KEYS = (
     ("observability", "scrape_interval_seconds"),
@@ -37,10 +37,8 @@ UNUSED_KEYS = (
     ("reporting", "ai_analysis"),
     ("reporting", "s3"),
     ("output", "log_dir"),
-    ("benchmark", "use_chat_template"),
+    *(("benchmark", key) for one in BENCHMARKS.values() for key in one.unused),
 )
-# Keys of benchmark that only this type reads; other types get another note.
-SA_BENCH = ("slow_down_sleep_time", "slow_down_wait_time", "use_chat_template")
 
 
 def unable(path: KeyPath, spec: JsonObject) -> list[Finding]:
@@ -69,8 +67,9 @@ def _given(spec: JsonObject, path: KeyPath, section: Section) -> bool:
 
 
 def _of_another(spec: JsonObject, path: KeyPath) -> bool:
-    """Return whether the key at *path* belongs to another benchmark than the job's."""
-    return path[-1] in SA_BENCH and (spec["benchmark"] or {}).get("type") != "sa-bench"
+    """Return whether the key at *path* belongs to another benchmark than the job's, which gets another note."""
+    owners = [one.type for one in BENCHMARKS.values() if path[0] == "benchmark" and path[1] in one.reads]
+    return bool(owners) and spec["benchmark"]["type"] not in owners
 
 
 def _value(spec: JsonObject, path: KeyPath) -> Json:

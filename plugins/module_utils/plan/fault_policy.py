@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Applies the fault policy (``faults`` of the job) to the plan's steps and checks.
+"""Applies the fault policy (``faults`` of the job) to the plan's steps.
 
 It is not part of a digest: a change of policy restarts nothing.
 """
@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from ..job.fault_policy import policy
-from ..plan_file import Check, Step
+from ..plan_file import Step
 from ..topology.layout import Layout
 
 
@@ -31,21 +31,6 @@ def apply(steps: Iterable[Step], layout: Layout) -> None:
             # A single rank cannot rejoin the others.
             alone = sizes[step["mode"], step["index"]] <= 1 or step["ntasks"] > 1
             step["restarts"] = said["restarts"] if alone else 0
-
-
-def tell_checks(checks: Iterable[Check], steps: Iterable[Step], layout: Layout) -> None:
-    """Record in *checks* that count workers which steps they count, so that lost steps can be excluded."""
-    if not layout.spec.get("faults"):
-        return
-    members: dict[str, list[str]] = {"prefill": [], "decode": []}
-    for step in steps:
-        if step["kind"] == "worker" and step["rank"] == 0:
-            members["prefill" if step["mode"] == "prefill" else "decode"].append(step["name"])
-    for check in checks:
-        for expect in check.get("expect") or ():
-            names = members.get(expect["label"])
-            if names and expect.get("min"):
-                expect["of"] = names
 
 
 def _role(step: Step, layout: Layout) -> str | None:

@@ -12,7 +12,6 @@ from functools import cached_property
 from .. import log_lines
 from ..backends import BACKENDS, profiling
 from ..benchmarks import BENCHMARKS
-from ..benchmarks.load_client import __main__ as load_client
 from ..files import digest
 from ..frontends import FRONTENDS, nginx
 from ..frontends.nginx import nginx_file, nginx_step
@@ -21,8 +20,18 @@ from ..job import fault_policy as faults
 from ..job import preparation
 from ..job.allocation_request import allocation_request, hardware, node_count
 from ..json_types import JsonObject
-from ..plan_file import PLAN_SCHEMA_VERSION, Allocation, Check, Plan, PlanFile, PlanNode, PlanPoint, Step
-from ..programs import program_files
+from ..plan_file import (
+    IMAGINARY_ID,
+    PLAN_SCHEMA_VERSION,
+    Allocation,
+    Check,
+    Plan,
+    PlanFile,
+    PlanNode,
+    PlanPoint,
+    Step,
+    imaginary_nodes,
+)
 from ..topology.layout import Layout, Placed
 from ..topology.layout_builder import build_layout
 from ..topology.step import DraftStep, MadeOf, one_file
@@ -34,35 +43,23 @@ MadeOfSteps = dict[str, MadeOf]
 DIGESTED = ("argv", "env", "nodes", "container", "mounts", "preamble", "srun_options", "ntasks")
 
 
-def client_assets() -> dict[str, str]:
-    """Return the load client's source files, ``{name: text}``, from this installation."""
-    return program_files(load_client)
-
-
 def imaginary_allocation(spec: JsonObject, run_dir: str = "<run_dir>") -> Allocation:
-    """Return the allocation that plans use without a job: job JOBID on node0001 and so on."""
-    names = [f"node{number:04d}" for number in range(1, node_count(spec) + 1)]
-    return {
-        "id": "JOBID",
-        "name": spec["name"],
-        "run_dir": run_dir,
-        "nodes": [{"name": name, "address": f"<addr:{name}>"} for name in names],
-    }
+    """Return the allocation that plans use without a job."""
+    nodes = imaginary_nodes(node_count(spec))
+    return {"id": IMAGINARY_ID, "name": spec["name"], "run_dir": run_dir, "nodes": nodes}
 
 
-def build(
-    spec: JsonObject, allocation: Allocation, previous: Placed | None = None, assets: Mapping[str, str] | None = None
-) -> Plan:
+def build(spec: JsonObject, allocation: Allocation, previous: Placed | None = None) -> Plan:
     """Return the plan of *spec* on *allocation*; see :class:`Planner`."""
-    return build_with_origins(spec, allocation, previous, assets)[0]
+    return build_with_origins(spec, allocation, previous)[0]
 
 
 def build_with_origins(
-    spec: JsonObject, allocation: Allocation, previous: Placed | None = None, assets: Mapping[str, str] | None = None
+    spec: JsonObject, allocation: Allocation, previous: Placed | None = None
 ) -> tuple[Plan, MadeOfSteps]:
     """Return (the plan of *spec* on *allocation*, the origins of its steps' options)."""
     planner = Planner(spec)
-    return planner.plan_with_origins(planner.layout(allocation, previous), assets)
+    return planner.plan_with_origins(planner.layout(allocation, previous))
 
 
 class Planner:
@@ -122,17 +119,14 @@ class Planner:
         layout.worker_urls = backend.worker_urls(layout)
         return layout
 
-    def plan_with_origins(self, layout: Layout, assets: Mapping[str, str] | None = None) -> tuple[Plan, MadeOfSteps]:
+    def plan_with_origins(self, layout: Layout) -> tuple[Plan, MadeOfSteps]:
         """Return (the plan on *layout*, which this planner made; the origins of its steps' options, by step name).
 
         The origins are the input of :func:`provenance.remarks`; they are not part of plan.json.
-
-        :param assets: the load client's files, ``{name: text}``; default: those of this installation.
         """
         spec = self.spec
-        assets = client_assets() if assets is None else assets
         steps, files, made_of = self._imaginary_service if layout is self.imaginary_layout else self._service(layout)
-        points, more, made_of_points = self._points(layout, assets)
+        points, more, made_of_points = self._points(layout)
         members = groups(layout)
         plan: Plan = {
             "schema_version": PLAN_SCHEMA_VERSION,
@@ -146,7 +140,7 @@ class Planner:
             "processes": [process.as_dict() for process in layout.processes],
             "steps": steps,
             "files": [*files, self._fatal_lines(layout), *more],
-            "checks": self._checks(layout, steps),
+            "checks": self._checks(layout, [step["name"] for step in steps if step["kind"] == "worker"]),
             "health_timeout_s": spec["health_check"]["max_attempts"] * spec["health_check"]["interval_seconds"],
             "benchmark": {"type": spec["benchmark"]["type"], "points": points},
             "groups": members,
@@ -189,10 +183,10 @@ class Planner:
         programs += [nginx.LINES] if layout.nginx else []
         return one_file(fatal_lines.FILE, log_lines.to_text(programs))
 
-    def _points(self, layout: Layout, assets: Mapping[str, str]) -> tuple[list[PlanPoint], list[PlanFile], MadeOfSteps]:
+    def _points(self, layout: Layout) -> tuple[list[PlanPoint], list[PlanFile], MadeOfSteps]:
         """Return (points, files, origins by step name) of the benchmark."""
         drafts = self.benchmark.points(layout)
-        files = self.benchmark.files(assets) if drafts else []
+        files = self.benchmark.files(layout) if drafts else []
         steps = [draft["step"] for draft in drafts]
         start = profiling.start_argv(self.backend, layout)
         for step in steps:
@@ -210,14 +204,10 @@ class Planner:
             points.append({**draft, "digest": digest(material)})
         return points, files, origins_of(steps)
 
-    def _checks(self, layout: Layout, steps: list[Step]) -> list[Check]:
-        """Return the conditions for the service to be up."""
-        workers = [step["name"] for step in steps if step["kind"] == "worker"]
-        found: list[Check] = self.backend.checks(layout) + self.frontend.checks(
-            layout, self.backend.instances(layout), workers
-        )
-        fault_policy.tell_checks(found, steps, layout)
-        return found
+    def _checks(self, layout: Layout, workers: list[str]) -> list[Check]:
+        """Return the conditions for the service to be up; *workers* are the names of the workers' steps."""
+        instances = self.backend.instances(layout)
+        return self.backend.checks(layout) + self.frontend.checks(layout, instances, workers)
 
 
 def origins_of(steps: Iterable[DraftStep]) -> MadeOfSteps:

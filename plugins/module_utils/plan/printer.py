@@ -8,14 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TypedDict
 
-from ..benchmarks.sa_bench import CLIENT
 from ..holder import fatal_lines
 from ..job.allocation_request import allocation_request
 from ..plan_file import Plan, PlanDigests, PlanFile, ProcessRecord
 from ..slurm.options import merge_directives, requested
 
-# Files of a plan that do not depend on configuration: the load client and the known log lines.
-UNREAD = (f"{CLIENT}/", fatal_lines.FILE)
 LETTER = {"prefill": "P", "decode": "D", "agg": "A"}
 
 
@@ -34,7 +31,8 @@ class Summary(TypedDict):
 
 def configurations(plan: Plan) -> list[PlanFile]:
     """Return the files of *plan* that are worth reading: those of engines and services."""
-    return [one for one in plan["files"] if not one["path"].startswith(UNREAD)]
+    programs = {path for point in plan["benchmark"]["points"] for path in point["step"]["files"]}
+    return [one for one in plan["files"] if one["path"] not in {fatal_lines.FILE, *programs}]
 
 
 def node_map(plan: Plan) -> str:

@@ -19,7 +19,7 @@ from ..backends import BACKENDS
 from ..benchmarks import of_plan
 from ..benchmarks.base import Benchmark
 from ..json_types import Json, JsonObject
-from ..plan_file import Plan, PlanPoint
+from ..plan_file import Plan, PlanPoint, gpu_counts
 from ..secrets.redaction import redact
 from ..topology.modes import LONG_MODE, MODES
 from . import commands, outcome, worker_logs
@@ -129,7 +129,7 @@ def point_record(benchmark: Benchmark, point: PlanPoint, plan: Plan, earlier: Fo
     verdict: JsonObject = {**(found.verdict or {})}
     record: PointRecord = {**point["key"], **dict.fromkeys(benchmark.metrics)}
     record.update(verdict.get("metrics") or {}, **point["key"])
-    share = metrics.derived(record, gpus(plan))
+    share = metrics.derived(record, gpu_counts(plan["endpoints"]))
     record.update({name: value for name, value in share.items() if name in benchmark.metrics})
     record.update(
         name=point["name"],
@@ -148,25 +148,15 @@ def point_record(benchmark: Benchmark, point: PlanPoint, plan: Plan, earlier: Fo
     return record
 
 
-def gpus(plan: Plan) -> dict[str, int]:
-    """Return ``{key of metrics.GPUS: number of GPUs}`` of the workers in *plan*."""
-    endpoints = plan.get("endpoints") or ()
-
-    def of(*modes: str) -> int:
-        return sum(endpoint.get("gpus") or 0 for endpoint in endpoints if endpoint["mode"] in modes)
-
-    return {"all": of(*MODES), "prefill": of("prefill"), "decode": of("decode")}
-
-
 def _sizes(plan: Plan) -> dict[str, int]:
     """Return nodes, workers and GPUs as in the plan, not as requested in the job."""
-    endpoints = plan.get("endpoints") or []
-    sizes = {"total_nodes": len(plan["nodes"]), "total_gpus": gpus(plan)["all"]}
+    endpoints, gpus = plan["endpoints"], gpu_counts(plan["endpoints"])
+    sizes = {"total_nodes": len(plan["nodes"]), "total_gpus": gpus["all"]}
     for mode in MODES:
         own = [endpoint for endpoint in endpoints if endpoint["mode"] == mode]
         sizes[f"{mode}_nodes"] = len({node for endpoint in own for node in endpoint["nodes"]})
         sizes[f"{mode}_workers"] = len(own)
-        sizes[f"{mode}_gpus"] = sum(endpoint.get("gpus") or 0 for endpoint in own)
+        sizes[f"{mode}_gpus"] = gpus[mode]
     return sizes
 
 

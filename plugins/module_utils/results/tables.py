@@ -108,7 +108,7 @@ def _aligned(rollup: Rollup, dry: bool, coming: Mapping[str, Found]) -> list[str
     columns = [METRICS[name] for name in benchmark.columns]
     lines: list[list[str]] = [[*benchmark.key_fields, *(one.label for one in columns), "valid"]]
     for record in rollup["results"]:
-        cells = [*(str(record[field]) for field in benchmark.key_fields)]
+        cells = ["-" if record.get(field) is None else str(record[field]) for field in benchmark.key_fields]
         cells += [one.text(record.get(one.name)) for one in columns]
         lines.append([*cells, _mark(record, rollup, dry, coming.get(record["name"]))])
     widths = [max(map(len, column)) for column in list(zip(*lines))[:-1]]

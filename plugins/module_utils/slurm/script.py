@@ -11,6 +11,7 @@ import shlex
 
 from ..failures import Error
 from ..holder import FOLDER
+from ..holder.slurm_calls import output_path
 from ..json_types import JsonObject
 from . import options
 from .commands import QueueEntry
@@ -48,7 +49,7 @@ def directives(allocation: JsonObject, output_dir: str, play: bool = False) -> t
     wanted = {
         "job-name": allocation["name"],
         "comment": comment(allocation, play),
-        "output": f"{folder}/%j/slurm-%j.out",
+        "output": output_path(f"{folder}/%j", "%j"),
         "open-mode": "append",
         "chdir": output_dir,
         **options.requested(allocation),

@@ -20,7 +20,7 @@ from ..plan.mounts import listed
 from ..plan.planner import Planner, imaginary_allocation
 from ..plan.printer import configurations, node_map, summary
 from ..plan.provenance import Places, remarks, resolved
-from ..plan_file import PlanFile, Step
+from ..plan_file import IMAGINARY_ID, PLAN, PlanFile, Step
 from ..slurm import script, srun
 from .point_files import chosen
 from .topology_plan import to_text
@@ -83,7 +83,7 @@ def free_folder(parent: str, name: str, stamp: str) -> str:
 
 
 class Rehearsal:
-    """One job, planned on nodes node0001 and so on.
+    """One job, planned on imaginary nodes.
 
     :ivar points: the points that would be measured.
     :ivar left_out: the labels of the others.
@@ -93,7 +93,7 @@ class Rehearsal:
         self.job, self.origins, self.places, self.spec = job, origins, Places(origins), job["spec"]
         output_dir = os.path.abspath(params["output_dir"] or job["output_dir"])
         planner = Planner(with_content(self.spec))
-        self.layout = planner.layout(imaginary_allocation(self.spec, script.run_dir(output_dir, "JOBID")))
+        self.layout = planner.layout(imaginary_allocation(self.spec, script.run_dir(output_dir, IMAGINARY_ID)))
         self.plan, self.made_of = planner.plan_with_origins(self.layout)
         self.script, self.notes = script.render(job["allocation"], output_dir, params["lease_s"])
         self.points, self.tags = chosen(self.plan, params), job["metadata"].get("tags") or []
@@ -123,7 +123,7 @@ class Rehearsal:
     def printable(self, step: Step) -> str:
         """Return the srun line of *step*, its environment and its options, each with its origin."""
         known = remarks(self.made_of[step["name"]], self.places)
-        return srun.printable(step, "JOBID", self.plan["run_dir"], known)
+        return srun.printable(step, IMAGINARY_ID, self.plan["run_dir"], known)
 
     def point_lines(self) -> str:
         """Return one line per point of the benchmark, and one about those that are left out."""
@@ -140,7 +140,7 @@ class Rehearsal:
         for step in self.steps:
             lines += ["", f"# {step['tier']}: {step['name']} on {','.join(step['nodes'])}"]
             lines += [f"{name}={shlex.quote(value)} \\" for name, value in sorted(srun.srun_env(step).items())]
-            lines.append(shlex.join(srun.build_srun_argv(step, "JOBID", self.plan["run_dir"])) + " &")
+            lines.append(shlex.join(srun.build_srun_argv(step, IMAGINARY_ID, self.plan["run_dir"])) + " &")
         return "\n".join([*lines, "wait", ""])
 
     def files(self, notes: Iterable[str]) -> Iterator[tuple[str, str, int]]:
@@ -148,7 +148,7 @@ class Rehearsal:
         yield "config.yaml", self.job["config_text"], 0o644
         yield "sbatch_script.sh", self.script, 0o755
         yield "commands.sh", self.commands(), 0o755
-        yield "plan.json", to_text(self.plan), 0o644
+        yield PLAN, to_text(self.plan), 0o644
         yield "plan.txt", self.text() + "".join(f"{note}\n" for note in notes), 0o644
         for one in self.configs():
             yield one["path"], one["content"], int(one["mode"], 8)

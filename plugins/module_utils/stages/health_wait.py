@@ -117,13 +117,15 @@ def losses(records: Iterable[StepRecord], plan: Plan) -> dict[str, StepRecord]:
 
 def without(checks: Iterable[Check], lost: Mapping[str, StepRecord], plan: Plan) -> list[Check]:
     """Return *checks* without those of lost steps, and with the remaining workers counted; Error if none remain."""
+    leaders = [step for step in plan["steps"] if step["rank"] == 0]
     kept: list[Check] = []
     for check in checks:
         if first_step(check) in lost:
             continue
         expects: list[Expectation] = []
         for expect in check.get("expect") or ():
-            counted = expect.get("of") or []
+            modes = expect.get("modes") or ()
+            counted = [step["name"] for step in leaders if step["mode"] in modes]
             left = sum(name not in lost for name in counted)
             if counted and not left:
                 raise step_error(list(lost.values()), plan["run_dir"], "and no other worker of its kind is left")

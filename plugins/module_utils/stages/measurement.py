@@ -13,6 +13,7 @@ from ..allocation.driver import age_s, paused_s
 from ..benchmarks import of_plan
 from ..benchmarks.base import FAILED, Progress
 from ..failures import Error
+from ..files import read_object
 from ..holder.records import StepRecord
 from ..json_types import JsonObject
 from ..plan_file import PlanPoint
@@ -166,8 +167,8 @@ class Measurement:
         return self._benchmark.stalled(progress and progress.phase, now - self._seen_at, self._stall_limit())
 
     def _progress(self) -> Progress | None:
-        """Return the Progress of the load client, or None."""
-        content = point_files.read_json(os.path.join(self._plan["run_dir"], self._point["progress"]))
+        """Return the Progress of the measurement, or None."""
+        content = read_object(os.path.join(self._plan["run_dir"], self._point["progress"]))
         return self._benchmark.progress(self._point, content) if content else None
 
     def _stall_limit(self) -> float:
@@ -216,7 +217,7 @@ class Measurement:
                 self._await_file()
                 raw = benchmark.read(self._result)
             except Error as error:
-                return [f"the load client succeeded, but {error.msg}"], None, None
+                return [f"the {benchmark.client} succeeded, but {error.msg}"], None, None
             return benchmark.evaluate(raw, expect, share), raw, self._result
         partial = benchmark.read_partial(self._result)
         reasons = [stopped or self._how_it_ended(partial)]
@@ -234,7 +235,7 @@ class Measurement:
 
     def _how_it_ended(self, partial: JsonObject | None) -> str:
         found = evidence(self._record, self._plan["run_dir"])
-        text = f"the load client {found['reason'] or 'ended'}"
+        text = f"the {self._benchmark.client} {found['reason'] or 'ended'}"
         why = (
             (partial and self._benchmark.why_partial(partial))
             or found["fatal"]

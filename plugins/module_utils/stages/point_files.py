@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
 import shutil
 import time
 from collections.abc import Iterator
 
-from ..benchmarks import of_plan
+from ..benchmarks import SELECTING, of_plan
 from ..failures import Error
 from ..json_types import Json, JsonObject
 from ..plan_file import Plan, PlanPoint
@@ -26,13 +25,12 @@ from ..results.earlier import Found, own_attempt, standing_for
 from ..results.verdict import Verdict, may_stand, read_verdict, standing, why_unsealed, write_verdict
 
 __all__ = ["standing_for"]
-CHOOSING = ("concurrencies",)  # the run options that select points
 LOCK_S = 10.0  # far longer than a few renames take; a process that still has the lock was stopped
 
 
 def wanted(params: JsonObject) -> dict[str, list[Json]]:
     """Return ``{run option: values}`` of the options that select points, see :meth:`Benchmark.choose`."""
-    return {option: params.get(option) or [] for option in CHOOSING}
+    return {option: params.get(option) or [] for option in SELECTING}
 
 
 def chosen(plan: Plan, params: JsonObject) -> list[PlanPoint]:
@@ -145,16 +143,6 @@ def _alone(folder: str) -> Iterator[None]:
         yield
     finally:
         os.close(lock)
-
-
-def read_json(path: str) -> JsonObject | None:
-    """Return the JSON object stored at *path*, or None."""
-    try:
-        with open(path, encoding="utf-8") as stream:
-            value = json.load(stream)
-    except (OSError, ValueError):
-        return None
-    return value if isinstance(value, dict) else None
 
 
 def unevaluated(plan: Plan, point: PlanPoint) -> bool:

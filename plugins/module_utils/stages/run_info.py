@@ -15,11 +15,11 @@ from ..entry import Context
 from ..holder import journal
 from ..holder import playbook as holder_play
 from ..holder.records import Answer, Event, JobEnd
-from ..holder.slurm_calls import SUSPENDED_STATES, WAITING
+from ..holder.slurm_calls import SUSPENDED_STATES, WAITING, output_path
 from ..holder.step import PASSING, STATE_FIELDS, WITH_JOB
 from ..holder.tails import tail_lines
 from ..json_types import Json, JsonObject
-from ..plan_file import Plan, PlanPoint
+from ..plan_file import PLAN, Plan, PlanPoint
 from ..results.outcome import in_words
 from ..results.verdict import read_verdict
 from . import point_files
@@ -35,7 +35,7 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
     """Return the state of the run, also as ``text``; see the module's documentation."""
     del ctx
     found = runs.find(params)
-    plan, steps, holder = found.read_json("plan.json"), list(found.steps().values()), found.holder()
+    plan, steps, holder = found.read_json(PLAN), list(found.steps().values()), found.holder()
     points = [_point(found, plan, point, steps) for point in (plan["benchmark"]["points"] if plan else ())]
     own = journal.holder_events(found.run_dir)
     job: JsonObject = {**found.describe()}
@@ -176,7 +176,7 @@ def _log(found: Run, steps: list[Event], points: list[JsonObject]) -> str | None
     failed = [record for record in steps if record.get("state") == "ended" and not record.get("expected")]
     chosen = [record for record in steps if record["name"] in running] + failed[-1:]
     candidates += [os.path.join(found.run_dir, record.get("log") or "") for record in chosen]
-    candidates.append(os.path.join(found.run_dir, f"slurm-{found.job_id}.out"))
+    candidates.append(output_path(found.run_dir, found.job_id))
     return next((path for path in candidates if os.path.isfile(path)), None)
 
 

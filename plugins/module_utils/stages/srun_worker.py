@@ -15,7 +15,7 @@ from ..failures import Error
 from ..holder.records import Answer, StepRecord
 from ..holder.step import TIERS
 from ..json_types import Json, JsonObject
-from ..plan_file import Step, load_plan
+from ..plan_file import IMAGINARY_ID, Step, load_plan
 from ..slurm import srun
 from .evidence import step_error
 from .health_wait import still_there, waiting_line
@@ -102,7 +102,7 @@ class _Stage:
 
     def _records(self) -> list[StepRecord]:
         """Return the holder's records in check mode; none without a holder."""
-        if self.job_id == "JOBID":
+        if self.job_id == IMAGINARY_ID:
             return []
         try:
             self.driver.patience_s = 0.0

@@ -12,8 +12,10 @@ from ..allocation import detached, runs
 from ..allocation.runs import Run
 from ..entry import Context
 from ..failures import Error
+from ..holder.slurm_calls import output_path
 from ..holder.tails import tail_lines
 from ..json_types import JsonObject
+from ..plan_file import PLAN
 from ..slurm import commands
 
 ARGUMENT_SPEC = dict(
@@ -43,9 +45,9 @@ def _paths(found: Run, name: str, node: str | None) -> list[str]:
     if name == PLAYBOOK:
         return [detached.log_path(found.run_dir)]
     if name == JOB:
-        return [os.path.join(found.run_dir, f"slurm-{found.job_id}.out")]
+        return [output_path(found.run_dir, found.job_id)]
     record = found.steps().get(name)
-    plan = found.read_json("plan.json") or {"steps": [], "benchmark": {"points": []}}
+    plan = found.read_json(PLAN) or {"steps": [], "benchmark": {"points": []}}
     steps = plan["steps"] + [point["step"] for point in plan["benchmark"]["points"]]
     planned = next((step for step in steps if step["name"] == name), None)
     if planned:

@@ -19,7 +19,7 @@ from ..plan.mounts import listed
 from ..plan.planner import Planner, imaginary_allocation
 from ..plan.printer import configurations, node_map, step_lines, summary
 from ..plan.provenance import resolved, with_remarks
-from ..plan_file import Plan, load_plan
+from ..plan_file import PLAN, Plan, load_plan
 from ..secrets import references
 
 ARGUMENT_SPEC = {
@@ -29,8 +29,6 @@ ARGUMENT_SPEC = {
     "secrets": {"type": "dict", "no_log": True},
     "secrets_path": {"type": "path"},
 }
-
-PLAN = "plan.json"
 
 
 def run(params: JsonObject, ctx: Context) -> JsonObject:

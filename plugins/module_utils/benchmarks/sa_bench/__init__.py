@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 
-from ...failures import Finding
+from ...failures import Error, Finding
+from ...files import read_object
 from ...json_types import Json, JsonObject
-from ...metrics import METRICS
-from ...plan_file import PlanFile, PointFields
+from ...metrics import METRICS, derived
+from ...plan_file import PlanFile, PointFields, gpu_counts
+from ...programs import program_files
 from ...schema.section import Field
 from ...schema.types import Bool, Choice, Concurrencies, Float, Int, OneOf, Str
 from ...topology.layout import Layout
@@ -25,16 +27,15 @@ from ..base import (
     Figures,
     Point,
     Progress,
-    gpu_counts,
     missing,
     partial_path,
     progress_path,
 )
+from ..load_client import __main__ as load_client
 from . import result as result_file
 from .evaluate import evaluate
 
 CLIENT = "load_client"  # its folder in the run directory
-
 
 # The load client's names of its phases.
 PHASES = {"preparing": PREPARING, "warmup": RUNNING, "running": RUNNING, "done": DONE, "failed": FAILED}
@@ -44,7 +45,12 @@ class SaBench(Benchmark):
     type = "sa-bench"
     key_fields = ("concurrency",)
     chosen_by = {"concurrencies": "concurrency"}
-    metrics = tuple(METRICS)
+    described_by = ("isl", "osl")
+    paths = ("custom_tokenizer", "dataset_path")
+    refused = ("slow_down_sleep_time", "slow_down_wait_time")
+    unused = ("use_chat_template",)
+    telemetry = True
+    metrics = tuple(name for name in METRICS if name in {**result_file.KEYS, **derived({}, {})})
     columns = (
         *("request_throughput", "output_tps", "total_tps_per_gpu"),
         *("mean_ttft_ms", "p99_ttft_ms", "mean_tpot_ms", "mean_e2el_ms"),
@@ -116,8 +122,8 @@ class SaBench(Benchmark):
             found.append("profiling: every point is measured under a profiler, and is therefore not valid.")
         return found
 
-    def files(self, assets: Mapping[str, str]) -> list[PlanFile]:
-        return [one_file(f"{CLIENT}/{name}", text) for name, text in sorted(assets.items())]
+    def files(self, layout: Layout) -> list[PlanFile]:
+        return [one_file(f"{CLIENT}/{name}", text) for name, text in sorted(program_files(load_client).items())]
 
     def points(self, layout: Layout) -> list[Point]:
         if self.unable(layout.spec):
@@ -126,7 +132,7 @@ class SaBench(Benchmark):
 
     def _point(self, layout: Layout, concurrency: int) -> Point:
         options, spec = layout.spec["benchmark"], layout.spec
-        name, path = f"bench_c{concurrency}", _result_path(spec, concurrency)
+        name, path = f"bench_c{concurrency}", _result_path(layout, concurrency)
         expect: JsonObject = {
             "num_prompts": concurrency * options["num_prompts_mult"],
             "isl": options["isl"],
@@ -183,10 +189,13 @@ class SaBench(Benchmark):
         return Progress(PHASES.get(state, PREPARING), seen, line, content.get("done"), content.get("total"))
 
     def read(self, path: str) -> JsonObject:
-        return result_file.load_result(path)
+        raw = super().read(path)
+        if raw.get("max_concurrency") is None:
+            raise Error(f"{path} is not a result of sa-bench: max_concurrency is missing")
+        return raw
 
     def read_partial(self, path: str) -> JsonObject | None:
-        return result_file.load_partial(partial_path(path))
+        return read_object(partial_path(path))
 
     def why_partial(self, raw: JsonObject) -> str | None:
         return raw.get("reason")
@@ -200,6 +209,9 @@ class SaBench(Benchmark):
     def evaluate_partial(self, raw: JsonObject, expect: JsonObject, min_completed: float) -> list[str]:
         # Only a total lack of tokens is worth reporting in addition.
         return [] if raw.get("completed") else self.evaluate(dict(raw, interrupted=False), expect, min_completed)
+
+    def facts(self, spec: JsonObject, points: Iterable[PointFields]) -> JsonObject:
+        return {**self.description(spec), "concurrencies": [point["key"]["concurrency"] for point in points]}
 
 
 def progress_line(label: str, content: JsonObject) -> str:
@@ -218,20 +230,22 @@ def progress_line(label: str, content: JsonObject) -> str:
     return ", ".join(parts)
 
 
-def _result_path(spec: JsonObject, concurrency: int) -> str:
+def _gpus(layout: Layout) -> dict[str, int]:
+    return gpu_counts(endpoint.as_dict() for endpoint in layout.endpoints)
+
+
+def _result_path(layout: Layout, concurrency: int) -> str:
     """Return the path of a point's files in the run directory, without suffixes."""
-    options = spec["benchmark"]
-    total, prefill, decode = gpu_counts(spec["resources"])
-    stem = f"results_concurrency_{concurrency}_gpus_{total}"
-    if prefill is not None:
-        stem += f"_ctx_{prefill}_gen_{decode}"
+    options, gpus = layout.spec["benchmark"], _gpus(layout)
+    stem = f"results_concurrency_{concurrency}_gpus_{gpus['all']}"
+    if gpus["prefill"]:
+        stem += f"_ctx_{gpus['prefill']}_gen_{gpus['decode']}"
     return f"results/sa-bench_isl_{options['isl']}_osl_{options['osl']}/{stem}"
 
 
 def _client_options(layout: Layout, parameters: JsonObject) -> list[Option]:
     """Return the options of the load client for the point of *parameters*, each with its origin."""
-    total, prefill, decode = gpu_counts(layout.spec["resources"])
-    reuse = parameters["reuse_connections"]
+    gpus, reuse = _gpus(layout), parameters["reuse_connections"]
 
     def said(name: str, value: Json, key: str | None = None) -> Option:
         return Option(name, value, ("benchmark", key or name.replace("-", "_")))
@@ -250,9 +264,9 @@ def _client_options(layout: Layout, parameters: JsonObject) -> list[Option]:
         said("random-range-ratio", str(parameters["random_range_ratio"])),
         said("seed", parameters["seed"]),
         Option("backend", layout.spec["backend"]["type"], ("backend", "type")),
-        Option("gpus", total),
-        Option("prefill-gpus", prefill),
-        Option("decode-gpus", decode),
+        Option("gpus", gpus["all"]),
+        Option("prefill-gpus", gpus["prefill"] or None),
+        Option("decode-gpus", gpus["decode"] or None),
         said("reuse-connections" if reuse else "no-reuse-connections", reuse is not None, "reuse_http_connections"),
         said("stall-timeout", layout.spec["benchmark"]["stall_timeout_s"], "stall_timeout_s"),
     ]

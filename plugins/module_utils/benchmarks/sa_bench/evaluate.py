@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import Counter
 
 from ...json_types import JsonObject
-from .result import failed, get
 
 PROMPT_TOLERANCE = 0.02  # of the prompt tokens sent ...
 PROMPT_TOLERANCE_TOKENS = 8  # ... or this many tokens per request, whichever is more
@@ -18,8 +17,7 @@ def evaluate(raw: JsonObject, expect: JsonObject, min_completed: float) -> list[
     """Return the reasons why a result is not valid; an empty list if it is valid.
 
     :param raw: content of the result file.
-    :param expect: ``{num_prompts, isl, osl, ignore_eos, profiled}`` of the point; ``ignore_eos`` defaults
-        to true, ``profiled`` is the profiler that ran, if any.
+    :param expect: ``{num_prompts, isl, osl, profiled}`` of the point; ``profiled`` is the profiler that ran, if any.
     :param min_completed: share of the requests that must have completed.
     """
     reasons = []
@@ -31,16 +29,15 @@ def evaluate(raw: JsonObject, expect: JsonObject, min_completed: float) -> list[
     if not (raw.get("duration") or 0) > 0:
         reasons.append("the duration of the measurement is 0")
     if raw.get("completed"):
-        reasons += _output(raw, expect)
+        reasons += _output(raw)
         reasons += _input(raw, expect)
     return reasons
 
 
 def _requests(raw: JsonObject, expect: JsonObject, min_completed: float) -> list[str]:
-    planned = expect.get("num_prompts") or raw.get("num_prompts") or 0
-    completed = raw.get("completed") or 0
-    sent = completed + (failed(raw) or 0)
-    if planned and sent < planned and not raw.get("interrupted"):
+    planned, completed = expect["num_prompts"], raw.get("completed") or 0
+    sent = completed + (raw.get("failed") or 0)
+    if sent < planned and not raw.get("interrupted"):
         return [f"{planned} requests were planned, but the result has {sent}"]
     if not completed:
         return [f"none of {planned} requests completed{_common_errors(raw)}"]
@@ -60,19 +57,15 @@ def _common_errors(raw: JsonObject, most: int = 3) -> str:
     return "".join(f"; {count} x {str(error).strip().splitlines()[-1][:200]}" for error, count in common)
 
 
-def _output(raw: JsonObject, expect: JsonObject) -> list[str]:
-    total = get(raw, "total_output_tokens")
+def _output(raw: JsonObject) -> list[str]:
+    total = raw.get("total_output_tokens")
     if not total:
         return ["no output tokens were received"]
-    reasons = []
+    reasons, short = [], raw.get("short_outputs")
     lengths = raw.get("output_lens")
     if isinstance(lengths, list) and sum(lengths) != total:
         reasons.append(f"the output tokens of the requests add up to {sum(lengths)}, but the total is {total}")
-    short = raw.get("short_outputs")
-    osl, ratio = expect.get("osl"), raw.get("random_range_ratio", expect.get("random_range_ratio", 1))
-    if short is None and isinstance(lengths, list) and osl and ratio == 1:
-        short = sum(0 < length < osl for length in lengths)
-    if short and expect.get("ignore_eos", raw.get("ignore_eos", True)):
+    if short and raw.get("ignore_eos"):
         reasons.append(
             f"{short} responses have fewer tokens than requested, although the end of text was to be ignored"
         )
@@ -81,12 +74,11 @@ def _output(raw: JsonObject, expect: JsonObject) -> list[str]:
 
 def _input(raw: JsonObject, expect: JsonObject) -> list[str]:
     """Compare the server's prompt tokens with those that were sent; a chat template adds the same to each."""
-    sent, counted = get(raw, "total_input_tokens"), raw.get("server_input_tokens")
-    completed = raw["completed"]
+    sent, counted = raw.get("total_input_tokens"), raw.get("server_input_tokens")
+    completed, isl = raw["completed"], expect["isl"]
     if raw.get("inexact_prompts"):
         return [f"{raw['inexact_prompts']} prompts do not have the exact number of tokens"]
-    isl = expect.get("isl")
-    if isl and sent is not None and sent > isl * completed:
+    if sent is not None and sent > isl * completed:
         return [f"{sent} prompt tokens were sent, but {completed} requests of {isl} have at most {isl * completed}"]
     if counted is None or not sent:
         return []

@@ -275,7 +275,7 @@ def test_a_worker_that_speaks_grpc_is_asked_no_http():
     # The router offers chat only there.
     token = checks["token"]
     assert token["path"] == "/v1/chat/completions" and token["body"]["messages"] and "prompt" not in token["body"]
-    assert any(note.startswith("benchmark: sa-bench uses /v1/completions") for note in plan["notes"])
+    assert "backend: prefill workers have grpc-mode: many routers answer 501 to /v1/completions." in plan["notes"]
     (note,) = [note for note in plan["notes"] if note.startswith("profiling")]
     assert note == "profiling: prefill workers have grpc-mode, so profiling cannot be started over HTTP."
     before = plan["benchmark"]["points"][0]["step"]["preamble"]

@@ -6,11 +6,10 @@ import jobs
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.benchmarks import BENCHMARKS
 from ansible_collections.srt.slurm.plugins.module_utils.failures import SpecError
-from ansible_collections.srt.slurm.plugins.module_utils.plan.planner import client_assets
 
 
 def test_points():
-    plan = jobs.plan_of(benchmark={"random_range_ratio": 0.5, "seed": 3}, assets={"__main__.py": "x", "a.py": "y"})
+    plan = jobs.plan_of(benchmark={"random_range_ratio": 0.5, "seed": 3})
     first, second = plan["benchmark"]["points"]
     assert (first["name"], second["name"]) == ("bench_c4", "bench_c16")
     folder = "results/sa-bench_isl_128_osl_16"
@@ -39,8 +38,10 @@ def test_points():
         "--progress": f"/out/7/{first['progress']}",
     }.items():
         assert jobs.option(step["argv"], flag) == value
-    assert step["files"] == ["load_client/__main__.py", "load_client/a.py"]
-    assert [one["path"] for one in plan["files"]][-2:] == step["files"]
+    program = sorted((jobs.ROOT / "plugins/module_utils/benchmarks/load_client").glob("*.py"))
+    assert step["files"] == [f"load_client/{one.name}" for one in program]
+    shipped = {one["path"]: one["content"] for one in plan["files"]}
+    assert [shipped[path] for path in step["files"]] == [one.read_text(encoding="utf-8") for one in program]
 
 
 def test_aggregated_result_name():
@@ -84,11 +85,6 @@ def test_manual_measures_nothing():
 def test_unbuilt_types_are_refused_before_submission():
     with pytest.raises(SpecError, match="cannot run yet"):
         jobs.spec_of(benchmark={"type": "mmlu"})
-
-
-def test_the_client_is_shipped_whole():
-    assets = client_assets()
-    assert "__main__.py" in assets and all(name.endswith(".py") for name in assets)
 
 
 def test_the_tokenizer_of_a_model_from_the_hub():

@@ -117,6 +117,6 @@ def test_mutations():
         spec, described = found.spec, resolve.describe(found)
         assert yaml.safe_load(described["config_text"]) == json.loads(json.dumps(spec))
         if described["allocation"]["nodes"] < 50:
-            json.dumps(planner.build(spec, planner.imaginary_allocation(spec), assets={}))
+            json.dumps(planner.build(spec, planner.imaginary_allocation(spec)))
         outcomes["planned"] += 1
     assert min(outcomes.values()) > 20

@@ -121,8 +121,8 @@ def test_every_plan(resources, surroundings, backend, further, spare):
         assert error.msg
         assume(False)
     allocation = jobs.allocation(planner.node_count(spec) + spare)
-    plan = planner.build(spec, allocation, assets={})
-    assert json.dumps(plan) == json.dumps(planner.build(spec, allocation, assets={}))
+    plan = planner.build(spec, allocation)
+    assert json.dumps(plan) == json.dumps(planner.build(spec, allocation))
 
     # Only given nodes.
     names = {node["name"] for node in allocation["nodes"]}
@@ -207,6 +207,6 @@ def test_a_damaged_file_is_a_job_or_a_clear_error(data):
         for _suffix, job, source in variants[:2]:
             spec = jobs.spec_of(job, source)
             if planner.node_count(spec) < 50:
-                json.dumps(planner.build(spec, planner.imaginary_allocation(spec), assets={}))
+                json.dumps(planner.build(spec, planner.imaginary_allocation(spec)))
     except Error as error:
         assert error.msg and "None" not in error.msg.split(":")[0]

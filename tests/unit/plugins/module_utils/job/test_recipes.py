@@ -134,7 +134,7 @@ def run(tmp_path, text, cluster, rehearse=True):
 def test_recipe(tmp_path, name, cluster):
     result = run(tmp_path, RECIPES[name], cluster)
     for job in result["jobs"]:
-        plan = planner.build(job["spec"], planner.imaginary_allocation(job["spec"]), assets={})
+        plan = planner.build(job["spec"], planner.imaginary_allocation(job["spec"]))
         assert {step["tier"] for step in plan["steps"]} >= {"worker", "frontend"}
         worker = next(step for step in plan["steps"] if step["tier"] == "worker")
         for flag in [word for word in worker["argv"] if word.startswith("--")]:
@@ -149,6 +149,6 @@ def test_recipe(tmp_path, name, cluster):
 def test_points_of_a_profile_are_marked(tmp_path):
     for name in ("older profile", "profile and measure"):
         (job,) = run(tmp_path, RECIPES[name], CLUSTER, rehearse=False)["jobs"]
-        plan = planner.build(job["spec"], planner.imaginary_allocation(job["spec"]), assets={})
+        plan = planner.build(job["spec"], planner.imaginary_allocation(job["spec"]))
         points = plan["benchmark"]["points"]
         assert points and all(point["expect"]["profiled"] in ("torch", "nsys") for point in points)

@@ -55,7 +55,7 @@ def test_what_a_user_waits_for_is_refused_in_a_run_and_shown_in_a_rehearsal(path
     spec, notes = resolve(rehearse=True, **GIVEN[path])
     assert len([note for note in notes if note.startswith(f"{path} ") and "shown anyway" in note]) == 1
     # The rest of the job is planned as ever.
-    assert planner.build(spec, planner.imaginary_allocation(spec), assets={})["benchmark"]["points"]
+    assert planner.build(spec, planner.imaginary_allocation(spec))["benchmark"]["points"]
 
 
 @pytest.mark.parametrize("path", [".".join(path) for path in unsupported.UNUSED_KEYS])

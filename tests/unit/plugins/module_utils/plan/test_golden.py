@@ -23,7 +23,7 @@ GOLDEN = jobs.ROOT / "tests" / "data" / "golden"
 
 def story(spec):
     """Return the plan of *spec* as text that a person can check."""
-    plan = planner.build(spec, planner.imaginary_allocation(spec, "/out/JOBID"), assets={"__main__.py": ""})
+    plan = planner.build(spec, planner.imaginary_allocation(spec, "/out/JOBID"))
     lines = [f"{node['name']}: {' '.join(node['roles'])}" for node in plan["nodes"]]
     for one in plan["processes"]:
         ports = " ".join(f"{family}:{port}" for family, port in one["ports"].items())
@@ -71,7 +71,7 @@ def test_every_legal_combination_has_an_example():
 @pytest.mark.parametrize("path", jobs.EXAMPLES, ids=lambda path: path.stem)
 def test_nothing_is_passed_twice(path):
     spec = jobs.spec_of_example(path)
-    plan = planner.build(spec, planner.imaginary_allocation(spec), assets={})
+    plan = planner.build(spec, planner.imaginary_allocation(spec))
     for step in plan["steps"]:
         if step["tier"] == "worker":
             flags = [word for word in step["argv"] if word.startswith("--") and "=" not in word]

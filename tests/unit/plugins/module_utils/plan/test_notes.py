@@ -88,5 +88,5 @@ def test_many_are_one_note():
 def test_large_jobs_stay_quick_to_describe():
     resources = {**jobs.AGGREGATED, "agg_nodes": 2000, "agg_workers": 1000, "gpus_per_agg": 8}
     spec = jobs.spec_of(jobs.raw(resources=resources))
-    (note,) = planner.build(spec, planner.imaginary_allocation(spec), assets={})["notes"]
+    (note,) = planner.build(spec, planner.imaginary_allocation(spec))["notes"]
     assert "and 992 more: 1000 of the 2000 nodes" in note

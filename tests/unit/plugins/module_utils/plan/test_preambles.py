@@ -111,7 +111,7 @@ def test_the_newest_commit_is_built_anew_for_each_job(tmp_path, shell):
 
 def test_a_service_with_the_newest_commit_has_one_digest_in_every_allocation(tmp_path):
     spec = contained(tmp_path, dynamo={"install": True, "top_of_tree": True})
-    plans = [planner.build(spec, jobs.allocation(2, job_id, f"/out/{job_id}"), assets={}) for job_id in "12"]
+    plans = [planner.build(spec, jobs.allocation(2, job_id, f"/out/{job_id}")) for job_id in "12"]
     assert plans[0]["digests"] == plans[1]["digests"] and "/out/2/dynamo-build" in plans[1]["steps"][2]["preamble"]
 
 
@@ -228,5 +228,5 @@ def test_the_digest_of_a_job_is_that_of_its_plan_also_with_a_setup_script(tmp_pa
     made = jobs.resolved(jobs.raw(setup_script="setup.sh"), cluster=site(tmp_path))
     spec = preparation.with_content(made.spec)
     assert spec is not made.spec
-    plan = planner.build(spec, planner.imaginary_allocation(spec), assets={})
+    plan = planner.build(spec, planner.imaginary_allocation(spec))
     assert resolve.describe(made)["digests"]["serving"] == plan["digests"]["serving"]

@@ -102,7 +102,7 @@ def origins(tmp_path, text):
     params["cluster_file"] = str(tmp_path / "srtslurm.yaml")
     result = job_spec.run(params, Context(check_mode=True))
     spec = result["jobs"][0]["spec"]
-    plan, made_of = planner.build_with_origins(spec, planner.imaginary_allocation(spec), assets={})
+    plan, made_of = planner.build_with_origins(spec, planner.imaginary_allocation(spec))
     places, found = provenance.Places(result["origins"][0]), {}
     for step in plan["steps"] + [point["step"] for point in plan["benchmark"]["points"]]:
         assert not {"made_of", "origins"} & set(step)
