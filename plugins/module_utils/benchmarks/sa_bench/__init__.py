@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from ...failures import Error, Finding
 from ...files import read_object
@@ -132,7 +132,8 @@ class SaBench(Benchmark):
 
     def _point(self, layout: Layout, concurrency: int) -> Point:
         options, spec = layout.spec["benchmark"], layout.spec
-        name, path = f"bench_c{concurrency}", _result_path(layout, concurrency)
+        gpus = gpu_counts(endpoint.as_dict() for endpoint in layout.endpoints)
+        name, path = f"bench_c{concurrency}", _result_path(options, gpus, concurrency)
         expect: JsonObject = {
             "num_prompts": concurrency * options["num_prompts_mult"],
             "isl": options["isl"],
@@ -162,7 +163,7 @@ class SaBench(Benchmark):
             name,
             "benchmark",
             [layout.roles.bench],
-            [layout.python, f"{layout.run_dir}/{CLIENT}", *_client_options(layout, parameters), *files],
+            [layout.python, f"{layout.run_dir}/{CLIENT}", *_client_options(layout, parameters, gpus), *files],
             _environment(spec),
             kind="benchmark",
             critical=False,
@@ -230,22 +231,17 @@ def progress_line(label: str, content: JsonObject) -> str:
     return ", ".join(parts)
 
 
-def _gpus(layout: Layout) -> dict[str, int]:
-    return gpu_counts(endpoint.as_dict() for endpoint in layout.endpoints)
-
-
-def _result_path(layout: Layout, concurrency: int) -> str:
+def _result_path(options: JsonObject, gpus: Mapping[str, int], concurrency: int) -> str:
     """Return the path of a point's files in the run directory, without suffixes."""
-    options, gpus = layout.spec["benchmark"], _gpus(layout)
     stem = f"results_concurrency_{concurrency}_gpus_{gpus['all']}"
     if gpus["prefill"]:
         stem += f"_ctx_{gpus['prefill']}_gen_{gpus['decode']}"
     return f"results/sa-bench_isl_{options['isl']}_osl_{options['osl']}/{stem}"
 
 
-def _client_options(layout: Layout, parameters: JsonObject) -> list[Option]:
+def _client_options(layout: Layout, parameters: JsonObject, gpus: Mapping[str, int]) -> list[Option]:
     """Return the options of the load client for the point of *parameters*, each with its origin."""
-    gpus, reuse = _gpus(layout), parameters["reuse_connections"]
+    reuse = parameters["reuse_connections"]
 
     def said(name: str, value: Json, key: str | None = None) -> Option:
         return Option(name, value, ("benchmark", key or name.replace("-", "_")))

@@ -285,7 +285,10 @@ def test_a_rollup_that_was_cut_is_rewritten(helpers, run_dir, text):
 def test_csv_has_one_line_a_point_with_and_without_pandas(helpers, run_dir, monkeypatch):
     plan = finished(helpers, run_dir)
     helpers.write_point(
-        run_dir, plan["benchmark"]["points"][1], helpers.raw_result(16, completed=0), ['no, "none"', "two"]
+        run_dir,
+        plan["benchmark"]["points"][1],
+        helpers.raw_result(16, completed=0, output_throughput=None),
+        ['no, "none"', "two"],
     )
     made = document.build(plan, "T")
     monkeypatch.setitem(sys.modules, "pandas", None)
