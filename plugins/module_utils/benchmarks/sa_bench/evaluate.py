@@ -65,7 +65,7 @@ def _output(raw: JsonObject) -> list[str]:
     lengths = raw.get("output_lens")
     if isinstance(lengths, list) and sum(lengths) != total:
         reasons.append(f"the output tokens of the requests add up to {sum(lengths)}, but the total is {total}")
-    if short and raw.get("ignore_eos"):
+    if short and raw.get("ignore_eos", True):
         reasons.append(
             f"{short} responses have fewer tokens than requested, although the end of text was to be ignored"
         )

@@ -107,12 +107,19 @@ def test_checks_ask_every_frontend_and_end_with_a_token():
     health = checks["frontend_2_workers"]
     assert (health["host"], health["port"], health["path"]) == ("10.0.0.4", 8080, "/health")
     assert health["expect"] == [
-        {"label": "prefill", "path": "instances", "where": {"endpoint": "generate", "component": "prefill"}, "min": 2},
+        {
+            "label": "prefill",
+            "path": "instances",
+            "where": {"endpoint": "generate", "component": "prefill"},
+            "min": 2,
+            "modes": ["prefill"],
+        },
         {
             "label": "decode",
             "path": "instances",
             "where": {"endpoint": "generate", "component": ["backend", "decode", "tensorrt_llm"]},
             "min": 2,
+            "modes": ["decode", "agg"],
         },
     ]
     last = plan["checks"][-1]
