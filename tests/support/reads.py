@@ -10,6 +10,7 @@ action has them as ``args`` or ``arguments`` as well. A key counts where it is l
 from __future__ import annotations
 
 import ast
+import importlib
 import pathlib
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -124,6 +125,9 @@ class Code:
         """Return the text constants that *node* stands for."""
         if isinstance(node, ast.Name):
             known = self.definition(path, node.id)
+            if known and isinstance(known[1], ast.Call):  # it is computed
+                module = ".".join(known[0].with_suffix("").parts).removesuffix(".__init__")
+                return set(getattr(importlib.import_module(f"{PACKAGE}{module}"), node.id))
             return self.texts(known[0], known[1]) if known else set()
         parts = node.keys if isinstance(node, ast.Dict) else getattr(node, "elts", [node])
         return {one.value for one in parts if isinstance(one, ast.Constant)}
