@@ -25,7 +25,6 @@ from ansible_collections.srt.slurm.plugins.module_utils.stages import evidence
             "OSError: [Errno 98] Address already in use",
         ),
         (["[rank0] NCCL error in: x.cpp:1", "later"], "[rank0] NCCL error in: x.cpp:1"),
-        (["nginx: [emerg] bind() to 0.0.0.0:8000 failed"], "nginx: [emerg] bind() to 0.0.0.0:8000 failed"),
         (["thread 'main' panicked at src/main.rs:1"], "thread 'main' panicked at src/main.rs:1"),
         (["bash: nats-server: command not found"], "bash: nats-server: command not found"),
         ([], None),

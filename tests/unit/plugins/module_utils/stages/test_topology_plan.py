@@ -100,7 +100,8 @@ def test_node_map():
     assert lines[1] == "n1  10.0.0.1  [P0 P0 P0 P0 P1 P1 P1 P1]  head infra bench prefill"
     assert "    nats:4222  etcd:2379  nginx:8000" in lines
     assert "    decode_0 (rank 1)  system:8084 kv_events:5553" in lines
-    assert lines[-3].startswith("ports begin at  http 30000  bootstrap 31000") and "mooncake" not in lines[-3]
+    assert lines[-3].startswith("ports begin at  frontend 8000  frontend_internal 8080  http 30000")
+    assert "mooncake" not in lines[-3]
     assert lines[-2] == "benchmark sa-bench: c=4, c=16"
     assert lines[-1].startswith("cost  3 nodes x 8 GPUs = 24 GPUs; time limit 01:00:00: at most 24.0 GPU hours")
     half = printer.node_map(jobs.plan_of(resources={"gpus_per_prefill": 2}, benchmark={"type": "manual"}))
