@@ -84,8 +84,13 @@ def test_every_option_of_a_module_is_read(module):
     assert set(argument_spec(module)) - read_of(module) == set()
 
 
-# What the entries of these modules get from the action or from each other.
-HANDED_ON = {"job_spec": {"places", "problems"}, "slurm_job_info": set(argument_spec("slurm_job"))}
+# What the entries of these modules get from the action or from each other, and what only the action takes.
+HANDED_ON = {
+    "job_spec": {"places", "problems"},
+    "run_info": {"cluster_file"},
+    "slurm_job_info": set(argument_spec("slurm_job")),
+    "step_log_info": {"cluster_file"},
+}
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -107,7 +112,7 @@ def test_every_option_that_is_read_is_documented(module):
         ("dry_run", "concurrencies", "module_utils/stages/dry_run.py", r"chosen\(self.plan, params\)", "self.plan"),
         ("bench_run", "min_completed", "module_utils/stages/measurement.py", r'self._params\["min_completed"\]', "1"),
         ("slurm_job", "end_timeout_s", "module_utils/allocation/call.py", r', "end_timeout_s"\)', ")"),
-        ("slurm_job", "retries", "module_utils/allocation/slurm_job.py", r"requeue.persist\(", "print("),
+        ("slurm_job", "retries", "module_utils/allocation/slurm_job.py", r"requeue.with_retries\(", "print("),
         ("topology_plan", "secrets_path", "plugin_utils/secrets.py", '"secrets_path"', '"something_else"'),
     ],
 )

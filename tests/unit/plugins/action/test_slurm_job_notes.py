@@ -42,7 +42,7 @@ def action(monkeypatch):
     def entry(params, ctx):
         call = Call(dict(PARAMS), ctx)
         call.notes.append(NOTES[0])
-        call.tell(NOTES[1])
+        call.note(NOTES[1])
         return slurm_job._result(call, None)
 
     made.entry = entry

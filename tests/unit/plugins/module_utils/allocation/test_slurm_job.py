@@ -173,6 +173,7 @@ def test_absent_asks_the_holder(queue, do, fake):
         "changed": False,
         "actions": [],
         "notes": [],
+        "unshown_notes": [],
         "script": result["script"],
         "log": None,
         "job": None,
