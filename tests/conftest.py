@@ -1,10 +1,12 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What all tests share: being told to end ends in order."""
+"""What all tests share: SIGTERM ends them in order, and the programs that they start find bytecode."""
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 
 
 def pytest_configure(config):
@@ -14,3 +16,6 @@ def pytest_configure(config):
     """
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.default_int_handler)
+    # Compiling anew costs each playbook that is started, and each worker of pytest-xdist, half its time.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False

@@ -11,6 +11,7 @@ Usage: rooms.py             sizes and imports, one room a line
 from __future__ import annotations
 
 import ast
+import functools
 import pathlib
 import re
 import sys
@@ -79,12 +80,17 @@ def files():
     return {name_of(path): path for path in sorted(UTILS.rglob("*.py"))}
 
 
+@functools.cache
+def relative_imports(path):
+    """Return the relative import statements of *path*, also those inside functions."""
+    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    return [node for node in nodes if isinstance(node, ast.ImportFrom) and node.level]
+
+
 def imports(path, names):
-    """Yield those of the dotted *names* below module_utils that *path* imports anywhere, also inside functions."""
+    """Yield those of the dotted *names* below module_utils that *path* imports."""
     package = path.relative_to(UTILS).parent.parts
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if not isinstance(node, ast.ImportFrom) or not node.level:
-            continue
+    for node in relative_imports(path):
         base = package[: len(package) - node.level + 1]
         target = [*base, *(node.module.split(".") if node.module else [])]
         for alias in node.names:

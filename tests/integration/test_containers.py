@@ -115,11 +115,11 @@ def test_apptainer_is_a_program_of_its_own(tmp_path):
     step = next(step for step in plan["steps"] if step["name"] == "agg_1")
     assert not any(word.startswith("--container") for word in srun.build_srun_argv(step, "1", "/tmp"))
     # What srun runs on the node, without the texts before it that would install things.
-    program = "import json, os, sys; print(json.dumps([sys.argv[1:], *map(os.environ.get, sys.argv[-2:])]))"
+    code = "import json, os, sys; print(json.dumps([sys.argv[1:], *map(os.environ.get, sys.argv[-2:])]))"
     own = dict(
         step,
         preamble="export CUDA_VISIBLE_DEVICES=4,5,6,7",
-        argv=[sys.executable, "-c", program, "two words", "GREETING", "CUDA_VISIBLE_DEVICES"],
+        argv=[sys.executable, "-c", code, "two words", "GREETING", "CUDA_VISIBLE_DEVICES"],
     )
     done = subprocess.run(
         srun.task_argv(own),
