@@ -154,7 +154,9 @@ class Connection(asyncio.Protocol):
             return
         tail = b""
         if how.finish:
-            tail += _chunk(dict(make("", finish=how.finish_reason), **({"usage": usage} if how.usage == "finish" else {})))
+            tail += _chunk(
+                dict(make("", finish=how.finish_reason), **({"usage": usage} if how.usage == "finish" else {}))
+            )
         if usage and how.usage == "own":
             tail += _chunk({"choices": [], "usage": usage})
         if how.done:

@@ -122,7 +122,8 @@ class Answer(EventStream):
 
     def _choice(self, choice: dict[str, Any]) -> bool:
         """Take a choice; return whether it tells the end of the answer."""
-        text, reason = choice.get("text"), choice.get("finish_reason")
+        text: Any = choice.get("text")
+        reason: Any = choice.get("finish_reason")
         if text.__class__ is str:
             shown = True
         elif "delta" in choice:
@@ -157,7 +158,7 @@ def _shown(value: Any) -> str:
     return clean(json.dumps(value))[:40]
 
 
-_KINDS = {list: "a list", dict: "an object", str: "text"}
+_KINDS: dict[type, str] = {list: "a list", dict: "an object", str: "text"}
 
 
 def _delta(delta: dict[str, Any]) -> tuple[bool, str]:

@@ -191,7 +191,14 @@ def test_the_last_token_may_come_with_the_end():
 
 def test_chat_counts_text_reasoning_and_tool_calls_in_any_order():
     call = {"tool_calls": [{"index": 0, "function": {"arguments": "{"}}]}
-    deltas = [{"role": "assistant", "content": ""}, {"reasoning": "hm"}, call, {"content": "a"}, call, {"refusal": "no"}]
+    deltas = [
+        {"role": "assistant", "content": ""},
+        {"reasoning": "hm"},
+        call,
+        {"content": "a"},
+        call,
+        {"refusal": "no"},
+    ]
     parser, counts = parse(*(chat(delta) for delta in deltas), chat({}, "tool_calls"), chat({"content": ""}))
     assert counts == [0, 1, 1, 1, 1, 1, 0, 0]
     assert (parser.chat, parser.problem()) == (True, None)

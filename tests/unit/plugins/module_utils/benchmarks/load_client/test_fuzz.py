@@ -19,6 +19,7 @@ pytest.importorskip("aiohttp")
 ASKED = 4
 LIMIT_S = 5.0
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
@@ -98,7 +99,7 @@ def chunked(data, size):
 
 def test_the_whole_answer_is_whole(answered):
     assert answered(HEAD + b"\r\n" + TOKENS + END).error is None
-    record = answered(HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunked(TOKENS + END, 7))
+    record = answered(HEAD + CHUNKED + chunked(TOKENS + END, 7))
     assert (record.error, record.tokens_out, record.mismatch) == (None, ASKED, False)
 
 
@@ -111,7 +112,7 @@ def test_an_answer_that_was_cut_is_not_whole(answered, cut):
 @FUZZ
 @given(share=st.floats(0, 1), size=st.integers(1, 400))
 def test_an_answer_that_was_cut_between_its_chunks_is_not_whole(answered, share, size):
-    data = HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunked(TOKENS + END, size)
+    data = HEAD + CHUNKED + chunked(TOKENS + END, size)
     assert answered(data[: int(share * (len(data) - len(b"0\r\n\r\n")))]).error
 
 
@@ -132,5 +133,6 @@ def test_any_bytes(answered, pieces):
 @FUZZ
 @given(place=st.integers(0, 2000), length=st.integers(0, 20), other=st.binary(max_size=20), plain=st.booleans())
 def test_any_damage_to_a_good_answer(answered, place, length, other, plain):
-    data = HEAD + (b"\r\n" + TOKENS + END if plain else b"Transfer-Encoding: chunked\r\n\r\n" + chunked(TOKENS + END, 50))
+    good = b"\r\n" + TOKENS + END if plain else CHUNKED + chunked(TOKENS + END, 50)
+    data = HEAD + good
     answered(data[:place] + other + data[place + length :])

@@ -122,8 +122,11 @@ def test_servers_that_end_in_other_ways(sse, measure, behaviour, source):
         ({"counted": 80}, "the server counted 80 output tokens, more than the 8 of the request"),
         ({"counted": 8.0}, "usage.completion_tokens is 8.0, which is not a number of tokens"),
         ({"tokens": 9, "usage": "none"}, "the server sent at least 9 output tokens"),
-        ({"body": b"HTTP/1.1 200 OK\r\n\r\ndata: {\"choices\": [null]}\n\n"}, "malformed event: a choice is null"),
-        ({"body": b"HTTP/1.1 307 X\r\nLocation: http://a/b\r\nConnection: close\r\n\r\n"}, "HTTP 307: redirect to http://a/b"),
+        ({"body": b'HTTP/1.1 200 OK\r\n\r\ndata: {"choices": [null]}\n\n'}, "malformed event: a choice is null"),
+        (
+            {"body": b"HTTP/1.1 307 X\r\nLocation: http://a/b\r\nConnection: close\r\n\r\n"},
+            "HTTP 307: redirect to http://a/b",
+        ),
         ({"body": b"HTTP/1.1 500 X\r\n\r\n" + b"[" * 4000}, "HTTP 500: [[["),
         ({"body": b"nonsense\r\n\r\n"}, "nonsense"),
     ],
@@ -251,7 +254,10 @@ def test_an_error_of_the_program_itself_leaves_a_partial_result(sse, measure, mo
 
 
 def test_a_result_that_cannot_be_written_is_a_failure(sse, measure, monkeypatch, capsys):
-    monkeypatch.setattr(cli, "write_atomic", lambda *_args: open("/dev/full", "w").write("x" * 99999))
+    def full(*_args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(cli, "write_atomic", full)
     with sse.running() as server:
         code, _result = measure(server.url)
     assert code == 1

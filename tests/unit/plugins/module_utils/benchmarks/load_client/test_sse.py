@@ -69,8 +69,10 @@ def test_an_event_ends_with_its_line_and_does_not_wait_for_more():
     assert stream.events == [("", "a", ""), ("", "b", "")]
 
 
-@given(st.lists(st.sampled_from([b"data: a", b"data", b"event: x", b":c", b"", b"\r", b"\n", b"\r\n", b"\xef\xbb\xbf"])),
-       st.lists(st.integers(1, 9), min_size=1))  # fmt: skip
+PARTS = [b"data: a", b"data", b"event: x", b":c", b"\r", b"\n", b"\r\n", sse.BOM]
+
+
+@given(st.lists(st.sampled_from(PARTS)), st.lists(st.integers(1, 9), min_size=1))
 def test_pieces_make_no_difference(parts, sizes):
     data, pieces, place = b"".join(parts), [], 0
     for size in sizes * len(data):
