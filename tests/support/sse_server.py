@@ -34,7 +34,11 @@ class Behaviour:
     hang_after: int = 0  # from the n-th request on: no answer at all
     tokens: int = 0  # tokens to send whatever was asked for
     extra_prompt_tokens: int = 0  # what a chat template would add
-    empty_text: bool = False  # tokens that are no text yet
+    empty_from: int = -1  # tokens from this one on are no text yet
+    finish_reason: str = "length"
+    counted: object = None  # as completion_tokens, whatever was sent
+    pings_s: float = 0.0  # sends comments this often and never ends
+    body: bytes = b""  # answers all requests with these bytes and closes the connection
     tokenizer: object = None  # counts prompt tokens; else words are counted
 
 
@@ -110,10 +114,15 @@ class Connection(asyncio.Protocol):
             self._plain(503, json.dumps({"message": "Service temporarily unavailable", "code": 503}))
             return
         count = how.tokens or body.get("max_tokens") or body.get("max_completion_tokens") or 16
+        if how.body:
+            self._transport.write(how.body)
+            self._transport.close()
+            return
         usage = None
         if how.usage != "none" and (body.get("stream_options") or {}).get("include_usage"):
             prompt = server.prompt_tokens(body)
-            usage = {"prompt_tokens": prompt, "completion_tokens": count, "total_tokens": prompt + count}
+            counted = count if how.counted is None else how.counted
+            usage = {"prompt_tokens": prompt, "completion_tokens": counted, "total_tokens": prompt + count}
         make = _chat if path.endswith("/chat/completions") else _completion
         head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
         self._task = asyncio.ensure_future(self._stream(head, make, count, usage))
@@ -121,27 +130,33 @@ class Connection(asyncio.Protocol):
     async def _stream(self, head, make, count, usage):
         how, loop = self._server.behaviour, asyncio.get_running_loop()
         begin = loop.time()
-        token = _chunk(make("" if how.empty_text else " tok"))
+        token, empty = _chunk(make(" tok")), _chunk(make(""))
+        full = count if how.empty_from < 0 else how.empty_from
         cut = count // 2 if (how.cut or how.error_event) else count
         write = self._transport.write
         write(head + (_chunk(make("", role=True)) if how.role_chunk else b""))
         if not how.ttft_s and not how.itl_s:
-            write(token * cut)
+            write(token * min(cut, full) + empty * (cut - min(cut, full)))
         else:
             for index in range(cut):
                 delay = begin + how.ttft_s + index * how.itl_s - loop.time()
                 if delay > 0:
                     await asyncio.sleep(delay)
-                write(token)
+                write(token if index < full else empty)
         if how.cut:
             self._transport.close()
             return
+        while how.pings_s:
+            write(_raw(b": ping\n\n"))
+            await asyncio.sleep(how.pings_s)
         if how.error_event:
             write(_chunk({"error": {"message": how.error_event, "code": 500}}) + b"0\r\n\r\n")
             return
         tail = b""
         if how.finish:
-            tail += _chunk(dict(make("", finish="length"), **({"usage": usage} if how.usage == "finish" else {})))
+            tail += _chunk(
+                dict(make("", finish=how.finish_reason), **({"usage": usage} if how.usage == "finish" else {}))
+            )
         if usage and how.usage == "own":
             tail += _chunk({"choices": [], "usage": usage})
         if how.done:

@@ -206,6 +206,13 @@ class Benchmark(abc.ABC):
         :param min_completed: share of the requests that must have completed, 0 to 1.
         """
 
+    def disturbances(self, raw: JsonObject) -> list[str]:
+        """Return further reasons why a result, or partial result, is not valid that another measurement may not have.
+
+        They are those of the load client itself, for example that it was stopped for a while.
+        """
+        return []
+
     def evaluate_partial(self, raw: JsonObject, expect: JsonObject, min_completed: float) -> list[str]:
         """Return further reasons from the partial result of a measurement that did not complete."""
         return []

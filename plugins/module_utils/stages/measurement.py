@@ -37,8 +37,8 @@ class Measurement:
 
     :ivar action: measured, attached (its step ran already), evaluated (its step had ended unseen) or kept (another
         controller has measured and evaluated it meanwhile).
-    :ivar restarts: whether a part of the service was restarted meanwhile, or the job was paused, so that another
-        attempt may succeed.
+    :ivar restarts: whether a part of the service was restarted meanwhile, or the job or the load client was kept from
+        running, so that another attempt may succeed.
     """
 
     def __init__(self, session: Session, point: PlanPoint, params: JsonObject) -> None:
@@ -197,6 +197,9 @@ class Measurement:
         critical, allowed = self._service_gaps(record)
         pause = self._pause()
         reasons += [pause] if pause and not self._pause_reported else []
+        disturbances = self._benchmark.disturbances(raw) if raw else []
+        reasons += disturbances
+        self.restarts = self.restarts or bool(disturbances)
         if reasons:  # a step whose client was lost may be ending
             critical += self._suspects()
             critical += self._silent()

@@ -10,8 +10,11 @@ there (uvloop is used when present) and nothing of this collection.
 =============  ==========================================================
 options        the command line
 prompts        texts with an exact number of tokens
-sse            the bytes of one streamed response
+sse            the bytes of one streamed response as events
+answer         what these events say
 request        one request, timed
+health         whether the client itself ran when it should
+open_files     the limit of open files
 load           many requests: warm-up, concurrency, arrival times, stall
 progress       the line on the screen and the progress file
 stats          records to the figures of a result file

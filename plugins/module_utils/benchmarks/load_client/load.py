@@ -12,6 +12,7 @@ from argparse import Namespace
 from collections.abc import Awaitable, Callable, Sequence
 from random import Random
 
+from .health import Health
 from .request import Record, Request
 
 TICK_S = 0.5
@@ -43,7 +44,7 @@ class State:
         self.active_at = time.perf_counter()
 
     def activity(self, now: float, chunks: int) -> None:
-        """Record that bytes of a response arrived."""
+        """Record that chunks of a response arrived."""
         self.active_at = now
         self.tokens += chunks
         self.settled += chunks
@@ -93,7 +94,7 @@ class Load:
 
     :param send: coroutine function that fills one :class:`~.request.Record`.
     :param tick: called without arguments about twice a second, and at changes of phase.
-    :param stall_timeout: seconds without any byte after which the run has failed; 0: never.
+    :param stall_timeout: seconds without a token or the end of an answer after which the run has failed; 0: never.
     """
 
     def __init__(
@@ -106,6 +107,7 @@ class Load:
     ) -> None:
         self.state = state
         self.records: list[Record] = []
+        self.health = Health()
         self.ended: float | None = None  # monotonic, end of the measurement
         self._send = send
         self._tick = tick
@@ -132,6 +134,7 @@ class Load:
             await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self.ended = self._clock()
+            self.health.end()
             work.cancel()
             watch.cancel()
             outcomes = await asyncio.gather(work, watch, return_exceptions=True)
@@ -156,6 +159,7 @@ class Load:
         state.expected_tokens = sum(request.max_tokens for request in requests)
         state.last_arrival_s = arrivals[-1] if arrivals else 0.0
         state.started = self._clock()
+        self.health.begin()
         self._tick()
         await self._send_all(requests, arrivals, self.records)
 
@@ -165,21 +169,27 @@ class Load:
         """Share *requests* among ``concurrency`` workers, in order; a late worker sends at once."""
         begin = self._clock()
         queue = iter(zip(requests, arrivals) if arrivals else ((request, 0.0) for request in requests))
-        state, send, clock = self.state, self._send, self._clock
+        state, send, clock, sent = self.state, self._send, self._clock, self.health.sent
 
         async def worker() -> None:
+            ready = 0.0  # when its request before this one ended
             for request, due in queue:
                 wait = begin + due - clock()
                 if due and wait > 0:
                     await asyncio.sleep(wait)
                 record = Record(request)
                 records.append(record)
+                if not state.running:
+                    state.active_at = clock()  # nothing was awaited before
                 state.running += 1
                 try:
                     await send(record)
                 finally:
                     state.running -= 1
                 state.over(record)
+                if ready or due:
+                    sent(record.start - max(ready, begin + due))
+                ready = record.end
                 if record.unreachable and not state.answers and state.refused >= self._refusals_allowed():
                     self.stop(self._nobody(record))
 

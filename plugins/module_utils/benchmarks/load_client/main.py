@@ -13,12 +13,14 @@ import os
 import random
 import signal
 import sys
+import traceback
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Sequence
 from types import FrameType
 from typing import Any
 
+from . import open_files
 from .load import Load, State, Stop, arrival_times
 from .options import parse_options
 from .progress import Progress, say, utc_now, write_atomic
@@ -56,6 +58,7 @@ class Run:
         self._state = state
         self._progress = progress
         self._load: Load | None = None
+        self._client: Client | None = None
         self._facts: dict[str, Any] = {}
 
     def on_signal(self, number: int, _frame: FrameType | None = None) -> None:
@@ -68,19 +71,29 @@ class Run:
     def whole(self) -> int:
         """Prepare, measure, write; return the exit code."""
         self._progress.tick()
+        options = self._options
         try:
+            wanted = min(options.concurrency, max(options.num_prompts, options.num_warmup))
+            why = open_files.too_few(wanted)
+            if why:
+                return self._refuse(why)
             warmup, requests, arrivals = self._prepare()
             stop = self._measure(warmup, requests, arrivals)
         except (PromptError, ImportError) as error:
             reason = str(error)
             if isinstance(error, ImportError):
                 reason += f": the load client needs aiohttp and tokenizers for {sys.executable}"
-            say(f"load_client: {reason}", sys.stderr)
-            self._progress.final("failed", 2, reason)
-            return 2
+            return self._refuse(reason)
         except Stop as early:
             stop = early
+        except Exception as error:
+            stop = _failure(error)
         return self._write(stop)
+
+    def _refuse(self, reason: str) -> int:
+        say(f"load_client: {reason}", sys.stderr)
+        self._progress.final("failed", 2, reason)
+        return 2
 
     def _prepare(self) -> tuple[list[Request], list[Request], list[float] | None]:
         """Return warm-up requests, measured requests and arrival times; the seed decides them all."""
@@ -121,6 +134,7 @@ class Run:
     ) -> Stop | None:
         options = self._options
         async with Client(options, self._state.activity) as client:
+            self._client = client
             load = Load(self._state, client.send, self._tick, options.stall_timeout)
             for number in SIGNALS:
                 loop.add_signal_handler(number, self.on_signal, number)
@@ -137,15 +151,42 @@ class Run:
     def _tick(self) -> None:
         if self._state.phase == "running":
             self._facts.setdefault("started_at", utc_now())
+        if self._client:
+            self._client.end_broken()
         self._progress.tick()
 
     def _write(self, stop: Stop | None) -> int:
         """Write the result file, or the partial one after a *stop*; return the exit code."""
+        options, partial = self._options, partial_path(self._options.result)
+        try:
+            result = self._result(stop)
+        except Exception as error:
+            stop = stop or _failure(error)
+            told = {"max_concurrency": options.concurrency, "num_prompts": options.num_prompts}
+            result = {**told, "interrupted": True, "reason": stop.reason}
+        try:
+            write_atomic(partial if stop else options.result, format_result(result))
+        except (OSError, ValueError) as error:
+            stop = Stop("failed", stop.exit_code if stop else 1, f"the result cannot be written: {error}")
+            say(f"load_client: {stop.reason}", sys.stderr)
+        else:
+            if stop:
+                say(f"load_client: {stop.reason}; the partial result is in {partial}", sys.stderr)
+        if stop:
+            self._progress.final(stop.phase, stop.exit_code, stop.reason)
+            return stop.exit_code
+        if os.path.exists(partial):
+            os.unlink(partial)
+        say(format_report(result), sys.stdout)
+        self._progress.final("done", 0)
+        return 0
+
+    def _result(self, stop: Stop | None) -> dict[str, Any]:
         options, state = self._options, self._state
         records = self._load.records if self._load else []
         ended = self._load.ended if self._load else None
         duration = 0.0 if state.started is None or ended is None else ended - state.started
-        result = build_result(
+        return build_result(
             options,
             records,
             duration,
@@ -154,19 +195,15 @@ class Run:
             ended_at=utc_now(),
             interrupted=stop is not None,
             reason=stop.reason if stop else None,
+            client_health=self._load.health.summary() if self._load else None,
             **self._facts,
         )
-        partial = partial_path(options.result)
-        write_atomic(partial if stop else options.result, format_result(result))
-        if stop:
-            say(f"load_client: {stop.reason}; the partial result is in {partial}", sys.stderr)
-            self._progress.final(stop.phase, stop.exit_code, stop.reason)
-            return stop.exit_code
-        if os.path.exists(partial):
-            os.unlink(partial)
-        say(format_report(result), sys.stdout)
-        self._progress.final("done", 0)
-        return 0
+
+
+def _failure(error: Exception) -> Stop:
+    """Return the end of a run by an error in this program, and show where it is."""
+    say("".join(traceback.format_exception(type(error), error, error.__traceback__)), sys.stderr)
+    return Stop("failed", 1, f"the load client failed: {type(error).__name__}: {error}")
 
 
 def format_result(result: dict[str, Any]) -> str:

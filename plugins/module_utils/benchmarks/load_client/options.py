@@ -28,8 +28,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="load_client",
         description="Measure an OpenAI-compatible server: random prompts of exact token length, streamed responses.",
-        epilog="Exit codes: 0 the run completed (also when requests failed), 1 nothing could be sent or the run "
-        "stalled, 2 wrong options, 130 and 143 after SIGINT and SIGTERM.",
+        epilog="Exit codes: 0 the run completed (also when requests failed), 1 nothing could be sent, the run "
+        "stalled or the program failed, 2 wrong options or limits, 130 and 143 after SIGINT and SIGTERM.",
     )
     _add_load(parser)
     _add_requests(parser)

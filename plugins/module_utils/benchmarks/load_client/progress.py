@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 import os
@@ -28,9 +29,10 @@ def utc_now() -> str:
 
 
 def say(text: str, stream: TextIO) -> None:
-    """Write one or more lines and flush."""
-    stream.write(text + "\n")
-    stream.flush()
+    """Write one or more lines and flush; a full disk or a reader that has gone must not end the measurement."""
+    with contextlib.suppress(OSError, ValueError):
+        stream.write(text + "\n")
+        stream.flush()
 
 
 def write_atomic(path: str, text: str) -> None:

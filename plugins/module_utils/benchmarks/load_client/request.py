@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     import aiohttp
 
-from .sse import StreamParser, error_text
+from .answer import Answer, clean, error_text
 
 CLIENT_IDLE_S = 4.0  # below the 5 s after which common servers close an idle connection
 
@@ -35,11 +35,13 @@ class Record:
     """The outcome of one request. Times are seconds of the monotonic clock.
 
     :ivar start: just before the request is sent.
-    :ivar first, last: arrival of the first and last chunk with text; None without any.
+    :ivar first: arrival of the first chunk; None without any: when the first token came is then unknown.
+    :ivar last: arrival of the last chunk, or of the one with the finish reason if it is later.
     :ivar end: the time at which the response completed or failed; None while it runs.
-    :ivar itl: gaps between chunks with text (a chunk may hold several tokens).
+    :ivar itl: gaps between chunks (a chunk may hold several tokens); 0 between those of one read.
     :ivar tokens_out: the server's count of output tokens, else the number of chunks (``counted``).
     :ivar tokens_in: the server's count of prompt tokens, or None.
+    :ivar mismatch: whether the server's count of output tokens contradicts the chunks.
     :ivar error: why it failed, or None.
     """
 
@@ -54,6 +56,7 @@ class Record:
         "tokens_out",
         "tokens_in",
         "counted",
+        "mismatch",
         "error",
         "unreachable",
         "finish_reason",
@@ -72,6 +75,7 @@ class Record:
         self.tokens_out = 0
         self.tokens_in: int | None = None
         self.counted = False
+        self.mismatch = False
         self.error: str | None = None
         self.unreachable = False
         self.finish_reason: str | None = None
@@ -82,7 +86,7 @@ class Client:
     """Sends requests over one pool of connections without a limit on their number.
 
     :param options: see :mod:`.options`.
-    :param activity: called as ``activity(now, chunks)`` whenever bytes of an answer arrive.
+    :param activity: called as ``activity(now, chunks)`` whenever chunks of an answer arrive.
     """
 
     def __init__(
@@ -104,13 +108,12 @@ class Client:
         self._base.update(options.extra_body)
         # Set as it is entered: aiohttp is imported late, and absent where only the options are read.
         self._session: aiohttp.ClientSession
-        self._errors: tuple[type[Exception], ...] = ()
+        self._reading: dict[aiohttp.ClientResponse, bool] = {}  # {response: its connection was closed at the last look}
         self._no_connection: tuple[type[Exception], ...] = ()
 
     async def __aenter__(self) -> Client:
         import aiohttp
 
-        self._errors = (aiohttp.ClientError, OSError, ValueError)
         self._no_connection = (aiohttp.ClientConnectorError,)
         reuse = self._options.reuse_connections
         idle: dict[str, Any] = {"keepalive_timeout": CLIENT_IDLE_S} if reuse else {}
@@ -146,14 +149,18 @@ class Client:
         body = self.body(record.request)
         record.start = self._clock()
         try:
-            async with self._session.post(self._url, data=body) as response:
-                self._activity(self._clock(), 0)
-                if response.status != 200:
-                    record.error = await _refusal(response)
-                elif "json" in response.headers.get("Content-Type", ""):
-                    record.error = "the server did not stream: " + await _refusal(response)
-                else:
-                    await self._read(record, response)
+            # A redirect would measure another server.
+            async with self._session.post(self._url, data=body, allow_redirects=False) as response:
+                self._reading[response] = False
+                try:
+                    if response.status != 200:
+                        record.error = await _refusal(response)
+                    elif "json" in response.headers.get("Content-Type", ""):
+                        record.error = "the server did not stream: " + await _refusal(response)
+                    else:
+                        await self._read(record, response)
+                finally:
+                    del self._reading[response]
         except asyncio.CancelledError:
             record.error = "interrupted"
             raise
@@ -161,14 +168,27 @@ class Client:
             record.error = f"no complete response within {self._options.request_timeout:g} s"
         except self._no_connection as error:
             record.unreachable = True
-            record.error = f"cannot connect: {error}"
-        except self._errors as error:
-            record.error = f"{type(error).__name__}: {error}"[:300]
+            record.error = f"cannot connect: {clean(str(error))}"
+        except Exception as error:  # whatever an answer does, it fails one request
+            record.error = clean(f"{type(error).__name__}: {error}")
         finally:
             record.end = self._clock()
 
+    def end_broken(self) -> None:
+        """End answers whose connection is closed, to be called from time to time.
+
+        After garbage between the chunks of HTTP aiohttp closes the connection, but does not tell the reader.
+        """
+        for response, seen in list(self._reading.items()):
+            connection = response.connection
+            transport = connection and connection.transport
+            closed = bool(connection) and (transport is None or transport.is_closing())
+            if closed and seen and not response.content.is_eof():
+                response.content.set_exception(ConnectionError("the answer is not valid HTTP"))
+            self._reading[response] = closed
+
     async def _read(self, record: Record, response: aiohttp.ClientResponse) -> None:
-        parser = StreamParser(keep_texts=self._options.save_texts)
+        answer = Answer(keep_texts=self._options.save_texts)
         clock, activity, itl, content = self._clock, self._activity, record.itl, response.content
         acknowledge = _acknowledger(response) if self._options.quick_ack else _nothing
         last: float | None = None
@@ -176,7 +196,7 @@ class Client:
         while True:
             data = await content.readany()
             now = clock()
-            chunks = parser.feed(data) if data else parser.finish()
+            chunks = answer.feed(data)
             if chunks:
                 if last is None:
                     record.first = now
@@ -185,29 +205,33 @@ class Client:
                 if chunks > 1:
                     itl.extend([0.0] * (chunks - 1))
                 record.last = last = now
-                record.chunks = parser.chunks
-            if not data:
+                record.chunks = answer.chunks
+                activity(now, chunks)
+            if answer.finished:
+                record.last, answer.finished = now, False
+            if not data or answer.error:
                 break
-            activity(now, chunks)
-        _conclude(record, parser, now)
+        conclude(record, answer, now)
 
 
-def _conclude(record: Record, parser: StreamParser, now: float) -> None:
-    """Read the counts of a finished stream into *record*."""
-    record.finish_reason = parser.finish_reason
-    record.texts = parser.texts
-    usage = parser.usage or {}
-    record.tokens_in = usage.get("prompt_tokens")
-    record.error = parser.problem()
-    if usage.get("completion_tokens") is None:
-        record.tokens_out, record.counted = parser.chunks, True
-    else:
-        record.tokens_out = usage["completion_tokens"]
+def conclude(record: Record, answer: Answer, now: float) -> None:
+    """Read the counts of a finished answer into *record*."""
+    record.finish_reason, record.texts = answer.finish_reason, answer.texts
+    record.tokens_in, counted = answer.prompt_tokens, answer.completion_tokens
+    record.counted = counted is None
+    record.tokens_out = answer.chunks if counted is None else counted
+    if record.last is None:
+        record.last = now
+    asked = record.request.max_tokens
+    record.error = answer.problem()
     if record.error is None and not record.tokens_out:
         record.error = "the response has no tokens"
-    if record.error is None and record.first is None:
-        # Tokens without text (half a character): only the end of the response is known.
-        record.first = record.last = now
+    if record.error is None and record.tokens_out > asked:
+        how = "sent at least" if record.counted else "counted"
+        record.error = f"the server {how} {record.tokens_out} output tokens, more than the {asked} of the request"
+    # A parser of reasoning or tool calls may make several chunks of one token; completions may begin with an empty one.
+    most = 2 * record.tokens_out if answer.chat else record.tokens_out + 1
+    record.mismatch = not 0 < answer.chunks <= most
 
 
 def _acknowledger(response: aiohttp.ClientResponse) -> Callable[[], None]:
@@ -236,7 +260,10 @@ def _nothing() -> None:
 
 
 async def _refusal(response: aiohttp.ClientResponse) -> str:
+    where = clean(response.headers.get("Location", ""))
+    if where:
+        return f"HTTP {response.status}: redirect to {where[:200]}"
     text = (await response.content.read(4096)).decode("utf-8", "replace").strip()
-    with contextlib.suppress(ValueError, AttributeError):
+    with contextlib.suppress(ValueError, RecursionError):
         text = error_text(json.loads(text))
-    return f"HTTP {response.status}: {text[:200]}"
+    return f"HTTP {response.status}: {clean(text)[:200]}"

@@ -1,121 +1,109 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Parser of streamed completions: text, usage, end, error. Works on bytes, without connections or clocks."""
+"""Server-sent events from bytes, as the standard reads them, in linear time. Knows nothing of what they say.
+
+https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
+"""
 
 from __future__ import annotations
 
-import json
-from typing import Any
+MAX_EVENT_BYTES = 8 << 20  # a server that sends more without the end of an event is broken
+MAX_COMMENT_BYTES = 1000  # of an event; the rest is dropped
+BOM = b"\xef\xbb\xbf"
 
 
-class StreamParser:
-    """Reads the server-sent events of one response.
+class EventStream:
+    """Takes the bytes of one response and calls :meth:`event` for each event.
 
-    After the last byte, :meth:`problem` returns whether the response is complete.
-
-    :ivar usage: dict of the server's token counts, or None.
-    :ivar finish_reason: as sent, or None.
-    :ivar error: text of an error event, or None.
-    :ivar chunks: number of chunks with text.
-    :ivar texts: these texts, when *keep_texts*.
+    Two things differ from the standard, because servers need them: the comments of an event are passed on, and the
+    end of the response ends the last event.
     """
 
-    def __init__(self, keep_texts: bool = False) -> None:
-        self.usage: dict[str, int] | None = None
-        self.finish_reason: str | None = None
-        self.error: str | None = None
-        self.done = False
-        self.chunks = 0
-        self.texts: list[str] | None = [] if keep_texts else None
-        self._rest = b""
-        self._event_name = b""
+    def __init__(self) -> None:
+        self._begin: bytes | None = b""  # the first bytes, while they may be a BOM
+        self._after_cr = False
+        self._parts: list[bytes] = []  # of a line whose end has not come
+        self._size = 0  # bytes of the event so far
+        self._data: list[bytes] = []
+        self._name = b""
+        self._comment = b""
 
-    def feed(self, data: bytes) -> int:
-        """Take the next bytes; return how many chunks with text they completed.
+    def event(self, name: bytes, data: bytes, comment: bytes) -> None:
+        """Take one event; *data* is empty if it has none."""
+        raise NotImplementedError
 
-        A chunk that only names the role, or whose text is empty, does not count as a token.
-        """
-        if self._rest:
-            data = self._rest + data
+    def overlong(self) -> None:
+        """Take the news that an event is too long; the caller should feed nothing more."""
+        raise NotImplementedError
+
+    def take(self, data: bytes) -> None:
+        """Take the next bytes."""
+        if self._begin is not None:
+            data = self._without_bom(data)
+        if self._after_cr or b"\r" in data:
+            data = self._with_newlines(data)
         lines = data.split(b"\n")
-        self._rest = lines.pop()
-        before = self.chunks
+        rest = lines.pop()
+        if lines and self._parts:
+            self._size -= sum(map(len, self._parts))
+            lines[0] = b"".join([*self._parts, lines[0]])
+            self._parts.clear()
         for line in lines:
-            if line.startswith(b"data:"):
-                self._data(line[5:].strip())
-            elif line.startswith(b"event:"):
-                self._event_name = line[6:].strip()
-            elif line.startswith(b":"):
-                if self._event_name == b"error":  # dynamo puts the message into a comment
-                    self.error = self.error or _text(line[1:].strip())
-            elif not line.strip():
-                if self._event_name == b"error":
-                    self.error = self.error or "error event without a message"
-                self._event_name = b""
-        return self.chunks - before
+            if not line:
+                self._dispatch()
+            elif line.startswith(b"data:"):
+                self._data.append(line[6:] if line.startswith(b"data: ") else line[5:])
+                self._grow(len(line))
+            else:
+                self._other(line)
+        if rest:
+            self._parts.append(rest)
+            self._grow(len(rest))
 
-    def finish(self) -> int:
-        """Take the end of the stream: a last line may lack its newline. Returns like :meth:`feed`."""
-        return self.feed(b"\n\n") if self._rest else 0
+    def end(self) -> None:
+        """Take the end of the response."""
+        if self._begin:
+            self._parts, self._begin = [self._begin], None
+        self.take(b"\n\n")
 
-    def problem(self) -> str | None:
-        """Return why the response is incomplete, or None.
+    def _dispatch(self) -> None:
+        data, name, comment = self._data, self._name, self._comment
+        self._size = 0
+        if data or name or comment:
+            self._data, self._name, self._comment = [], b"", b""
+            self.event(name, data[0] if len(data) == 1 else b"\n".join(data), comment)
 
-        Servers differ in how they end: any of a finish reason, usage or ``[DONE]`` is an end.
-        """
-        if self.error:
-            return self.error
-        if not (self.done or self.finish_reason or self.usage):
-            return "the stream ended early: no finish reason, usage or [DONE]"
-        return None
-
-    def _data(self, payload: bytes) -> None:
-        if payload == b"[DONE]":
-            self.done = True
+    def _other(self, line: bytes) -> None:
+        field, _colon, value = line.partition(b":")
+        value = value[1:] if value.startswith(b" ") else value
+        if not field:
+            self._comment = (self._comment + value)[:MAX_COMMENT_BYTES]
             return
-        if self._event_name == b"error":
-            self.error = self.error or _text(payload)
-            return
-        try:
-            event = json.loads(payload)
-        except ValueError:
-            self.error = self.error or f"unreadable event: {_text(payload)}"
-            return
-        if not isinstance(event, dict):
-            self.error = self.error or f"unreadable event: {_text(payload)}"
-            return
-        if event.get("error") or event.get("object") == "error":
-            self.error = self.error or error_text(event)
-            return
-        usage = event.get("usage")
-        if usage:
-            self.usage = usage
-        for choice in event.get("choices") or ():
-            self._choice(choice)
+        self._grow(len(line))
+        if field == b"event":
+            self._name = value
+        elif field == b"data":  # without a colon
+            self._data.append(b"")
 
-    def _choice(self, choice: dict[str, Any]) -> None:
-        if choice.get("finish_reason"):
-            self.finish_reason = choice["finish_reason"]
-        text = choice.get("text")
-        if text is None:
-            delta = choice.get("delta") or {}
-            text = delta.get("content") or delta.get("reasoning_content") or delta.get("reasoning")
-        if text:
-            self.chunks += 1
-            if self.texts is not None:
-                self.texts.append(text)
+    def _grow(self, size: int) -> None:
+        self._size += size
+        if self._size > MAX_EVENT_BYTES:
+            self._parts, self._data, self._size = [], [], 0
+            self.overlong()
 
+    def _without_bom(self, data: bytes) -> bytes:
+        data = (self._begin or b"") + data
+        if len(data) < len(BOM) and BOM.startswith(data):
+            self._begin = data
+            return b""
+        self._begin = None
+        return data[len(BOM) :] if data.startswith(BOM) else data
 
-def error_text(body: dict[str, Any]) -> str:
-    """Return the message inside an error *body* (any of the shapes that servers use)."""
-    inner = body.get("error", body)
-    if isinstance(inner, dict):
-        inner = inner.get("message") or json.dumps(inner)
-    return _text(str(inner))
-
-
-def _text(value: bytes | str) -> str:
-    if isinstance(value, bytes):
-        value = value.decode("utf-8", "replace")
-    return value[:300]
+    def _with_newlines(self, data: bytes) -> bytes:
+        """Return *data* with all three line ends as newlines; CR and LF of one line end may come apart."""
+        if not data:
+            return data
+        begin = 1 if self._after_cr and data.startswith(b"\n") else 0
+        self._after_cr = data.endswith(b"\r")
+        return data[begin:].replace(b"\r\n", b"\n").replace(b"\r", b"\n")

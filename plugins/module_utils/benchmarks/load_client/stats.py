@@ -4,8 +4,9 @@
 """From records to the figures of a result file. Pure: no clock, no files.
 
 Keys and units are those of sa-bench (times of single requests in seconds, statistics in
-milliseconds), with two differences: a figure without a sample is null, never 0, and so is the TTFT
-of a failed request.
+milliseconds), with these differences: a figure without a sample is null, never 0, and so is the TTFT
+of a failed request; E2EL and TPOT reach to the chunk with the finish reason. As there, ITL is the time between
+two chunks, also when a chunk holds several tokens.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ def build_result(options: Namespace, records: Sequence[Record], duration_s: floa
 
     :param records: :class:`~.request.Record` of the measured requests.
     :param duration_s: from the first request to the end of the last.
-    :param facts: further keys (started_at, ended_at, interrupted, ...).
+    :param facts: further keys (client_health, started_at, ended_at, interrupted, ...).
     """
     begin = min((record.start for record in records if record.start is not None), default=0.0)
     good = [record for record in records if record.error is None]
@@ -68,6 +69,7 @@ def build_result(options: Namespace, records: Sequence[Record], duration_s: floa
         "total_output_tokens": tokens_out,
         "usage_source": _usage_source(good),
         **_prompt_counts(good),
+        "token_mismatches": sum(record.mismatch for record in good),
         "short_outputs": sum(record.tokens_out < record.request.max_tokens for record in good),
         "request_throughput": per_second(len(good)),
         "request_goodput": per_second(_goodput(good, options.goodput)) if options.goodput else None,
@@ -81,18 +83,20 @@ def build_result(options: Namespace, records: Sequence[Record], duration_s: floa
     return result
 
 
-def ttft(record: Record) -> float:
-    """Return the time to the first text in seconds."""
-    return record.first - record.start
+def ttft(record: Record) -> float | None:
+    """Return the time to the first token in seconds, or None if none was seen to arrive."""
+    return None if record.first is None else record.first - record.start
 
 
 def tpot(record: Record) -> float | None:
-    """Return the seconds per output token after the first, or None for an answer of one token."""
-    return (record.last - record.first) / (record.tokens_out - 1) if record.tokens_out > 1 else None
+    """Return the seconds per output token after the first, or None: of one token, or if all came in one read."""
+    if record.tokens_out < 2 or record.first is None or record.last <= record.first:
+        return None
+    return (record.last - record.first) / (record.tokens_out - 1)
 
 
 def e2el(record: Record) -> float:
-    """Return the seconds from sending to the last text."""
+    """Return the seconds from sending to the end of the answer."""
     return record.last - record.start
 
 
@@ -124,7 +128,7 @@ def peak_rate(good: Sequence[Record], begin: float, duration_s: float) -> float 
     buckets = [0.0] * (int(duration_s) + 1)
     for record in good:
         per_chunk = record.tokens_out / (len(record.itl) + 1)
-        when = record.first - begin
+        when = (record.last if record.first is None else record.first) - begin
         buckets[min(int(when), len(buckets) - 1)] += per_chunk
         for gap in record.itl:
             when += gap
@@ -141,7 +145,7 @@ def peak_rate(good: Sequence[Record], begin: float, duration_s: float) -> float 
 
 def _samples(good: Sequence[Record]) -> dict[str, list[float]]:
     return {
-        "ttft": [ttft(record) for record in good],
+        "ttft": [value for value in map(ttft, good) if value is not None],
         "tpot": [value for value in map(tpot, good) if value is not None],
         "itl": [gap for record in good for gap in record.itl],
         "e2el": [e2el(record) for record in good],
@@ -149,9 +153,13 @@ def _samples(good: Sequence[Record]) -> dict[str, list[float]]:
 
 
 def _goodput(good: Sequence[Record], limits: Sequence[tuple[str, float]]) -> int:
-    """Return how many requests keep all limits; an answer of one token has a TPOT of 0."""
-    figures = {"ttft": ttft, "tpot": lambda record: tpot(record) or 0.0, "e2el": e2el}
-    return sum(all(figures[name](record) * 1000 <= limit for name, limit in limits) for record in good)
+    """Return how many requests keep all limits; an answer of one token has a TPOT of 0, what is unknown keeps none."""
+    figures = {"ttft": ttft, "tpot": lambda record: 0.0 if record.tokens_out == 1 else tpot(record), "e2el": e2el}
+
+    def kept(value: float | None, limit: float) -> bool:
+        return value is not None and value * 1000 <= limit
+
+    return sum(all(kept(figures[name](record), limit) for name, limit in limits) for record in good)
 
 
 def _usage_source(good: Sequence[Record]) -> str | None:

@@ -33,6 +33,7 @@ from ..base import (
 )
 from ..load_client import __main__ as load_client
 from . import result as result_file
+from .client_health import disturbances
 from .evaluate import evaluate
 
 CLIENT = "load_client"  # its folder in the run directory
@@ -206,6 +207,9 @@ class SaBench(Benchmark):
 
     def evaluate(self, raw: JsonObject, expect: JsonObject, min_completed: float) -> list[str]:
         return evaluate(raw, expect, min_completed)
+
+    def disturbances(self, raw: JsonObject) -> list[str]:
+        return disturbances(raw)
 
     def evaluate_partial(self, raw: JsonObject, expect: JsonObject, min_completed: float) -> list[str]:
         # Only a total lack of tokens is worth reporting in addition.

@@ -30,6 +30,7 @@ def evaluate(raw: JsonObject, expect: JsonObject, min_completed: float) -> list[
         reasons.append("the duration of the measurement is 0")
     if raw.get("completed"):
         reasons += _output(raw)
+        reasons += _token_counts(raw, min_completed)
         reasons += _input(raw, expect)
     return reasons
 
@@ -70,6 +71,17 @@ def _output(raw: JsonObject) -> list[str]:
             f"{short} responses have fewer tokens than requested, although the end of text was to be ignored"
         )
     return reasons
+
+
+def _token_counts(raw: JsonObject, min_completed: float) -> list[str]:
+    """Return whether the server's counts are at odds with what it sent, for more requests than may fail."""
+    count, completed = raw.get("token_mismatches") or 0, raw["completed"]
+    if count <= (1 - min_completed) * completed:
+        return []
+    return [
+        f"text and token count disagree in {count} of {completed} responses: the server counted fewer tokens than it "
+        "sent, or sent none of those that it counted"
+    ]
 
 
 def _input(raw: JsonObject, expect: JsonObject) -> list[str]:

@@ -41,6 +41,7 @@ def errors(count, text="HTTP 503: no workers"):
         ({"total_output_tokens": 641}, "add up to 640, but the total is 641"),
         ({"short_outputs": 3}, "3 responses have fewer tokens than requested"),
         ({"server_input_tokens": 64 * 40 * 2}, "the server counted 5120 prompt tokens, but 2560 were sent"),
+        ({"token_mismatches": 1}, "text and token count disagree in 1 of 40 responses"),
         ({"inexact_prompts": 2}, "2 prompts do not have"),
         ({"total_input_tokens": 65 * 40, "server_input_tokens": 65 * 40}, "requests of 64 have at most 2560"),
     ],

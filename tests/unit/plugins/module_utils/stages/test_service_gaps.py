@@ -158,6 +158,31 @@ def test_a_point_in_which_the_job_was_paused_is_stopped_and_measured_again(made)
     assert "the job was paused for 14 s meanwhile: Slurm suspended it" in first.read_text()
 
 
+def test_a_point_whose_load_client_was_stopped_is_measured_again(made):
+    health = {
+        "gaps": 1, "gaps_s": 10.0, "max_gap_s": 10.0, "max_gap_at_s": 12.3, "suspended_s": 0.0, "cpu_share": 0.1,
+        "wait_share": 0.0, "mean_lag_ms": 0.1, "mean_send_lateness_ms": 0.1,
+    }  # fmt: skip
+    made.holder.scenes = [lambda: made.holder.finish(client_health=health)]
+    (point,) = made.call(concurrencies=[4])["points"]
+    assert point["valid"]
+    assert made.holder.started() == ["bench_c4", "bench_c4"]
+    (first,) = made.run_dir.glob("results/*/*.attempt1.verdict.json")
+    assert "the load client did not run for 10.0 s, 12.3 s after the measurement began" in first.read_text()
+
+
+def test_a_point_whose_load_client_is_too_slow_is_measured_only_twice(made):
+    health = {
+        "gaps": 0, "gaps_s": 0.0, "max_gap_s": 0.0, "max_gap_at_s": None, "suspended_s": 0.0, "cpu_share": 0.99,
+        "wait_share": 0.0, "mean_lag_ms": 0.1, "mean_send_lateness_ms": 0.1,
+    }  # fmt: skip
+    made.holder.scenes = [lambda: made.holder.finish(client_health=health)] * 2
+    (point,) = made.call(concurrencies=[4])["points"]
+    assert not point["valid"]
+    assert point["reasons"] == ["the load client itself was the limit: it used 99 % of a core"]
+    assert made.holder.started() == ["bench_c4", "bench_c4"]
+
+
 def test_a_part_that_does_not_survive_that_the_job_was_paused_is_named_with_it(made):
     """As a worker whose lease etcd took for over."""
     holder = made.holder

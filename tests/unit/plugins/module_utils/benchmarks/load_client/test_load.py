@@ -147,6 +147,29 @@ def test_silence_is_a_stall(monkeypatch):
     assert "2 requests wait" in stop.reason
 
 
+def test_the_wait_for_the_next_arrival_is_no_stall(monkeypatch):
+    monkeypatch.setattr(load, "TICK_S", 0.001)
+    current = state(concurrency=1, prompts=2)
+
+    async def send(record):
+        record.start = record.end = made._clock()
+        await asyncio.sleep(0.02)
+
+    made = load.Load(current, send, stall_timeout=0.2)
+    assert run(made, (), requests(2), [0.0, 0.4]) is None
+    assert current.done == 2
+
+
+def test_how_late_requests_are_sent_is_recorded():
+    current = state(concurrency=2, prompts=6)
+    made = load.Load(current, Sender(current))
+    run(made, (), requests(6), [0.0, 0.001, 0.002, 0.003, 0.004, 0.005])
+    assert len(made.health._send_lags) == 5
+    closed = load.Load(current, Sender(current))
+    run(closed, (), requests(6))
+    assert len(closed.health._send_lags) == 4  # the first of each worker follows none
+
+
 def test_an_error_in_the_sender_itself_is_not_swallowed():
     async def send(record):
         raise RuntimeError("bug")

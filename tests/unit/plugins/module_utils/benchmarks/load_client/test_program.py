@@ -5,12 +5,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.load_client import main as cli
@@ -115,11 +118,22 @@ def test_servers_that_end_in_other_ways(sse, measure, behaviour, source):
         ({"fail_every": 1}, "HTTP 503: Service temporarily unavailable"),
         ({"error_event": "out of blocks"}, "out of blocks"),
         ({"cut": True}, "ended early"),
+        ({"finish_reason": "abort"}, "finish_reason abort"),
+        ({"counted": 80}, "the server counted 80 output tokens, more than the 8 of the request"),
+        ({"counted": 8.0}, "usage.completion_tokens is 8.0, which is not a number of tokens"),
+        ({"tokens": 9, "usage": "none"}, "the server sent at least 9 output tokens"),
+        ({"body": b'HTTP/1.1 200 OK\r\n\r\ndata: {"choices": [null]}\n\n'}, "malformed event: a choice is null"),
+        (
+            {"body": b"HTTP/1.1 307 X\r\nLocation: http://a/b\r\nConnection: close\r\n\r\n"},
+            "HTTP 307: redirect to http://a/b",
+        ),
+        ({"body": b"HTTP/1.1 500 X\r\n\r\n" + b"[" * 4000}, "HTTP 500: [[["),
+        ({"body": b"nonsense\r\n\r\n"}, "nonsense"),
     ],
 )
 def test_failed_requests_are_reported_and_the_run_completes(sse, measure, behaviour, error):
     with sse.running(sse.Behaviour(**behaviour)) as server:
-        code, result = measure(server.url)
+        code, result = measure(server.url, "--no-ignore-eos")
     assert code == 0
     assert (result["completed"], result["failed"], result["mean_ttft_ms"]) == (0, 12, None)
     assert all(error in text or "Payload" in text for text in result["errors"])
@@ -131,11 +145,21 @@ def test_some_failed_requests(sse, measure):
     assert (result["completed"], result["failed"]) == (9, 3)
 
 
-def test_tokens_that_are_not_text_count_and_are_timed_by_the_end(sse, measure):
-    with sse.running(sse.Behaviour(empty_text=True)) as server:
-        _code, result = measure(server.url)
-    assert (result["completed"], result["total_output_tokens"]) == (12, 96)
-    assert result["mean_ttft_ms"] == result["mean_e2el_ms"] > 0
+def test_tokens_that_are_not_text_count_and_are_timed(sse, measure):
+    with sse.running(sse.Behaviour(empty_from=4, ttft_s=0.02, itl_s=0.01)) as server:
+        _code, result = measure(server.url, "--num-prompts", "4")
+    assert (result["completed"], result["total_output_tokens"], result["token_mismatches"]) == (4, 32, 0)
+    assert result["median_e2el_ms"] >= 89
+    assert result["median_tpot_ms"] == pytest.approx((result["median_e2el_ms"] - result["median_ttft_ms"]) / 7, rel=0.1)
+    assert {len(gaps) for gaps in result["itls"]} == {7}
+
+
+def test_chat_without_anything_visible_has_no_ttft_and_says_so(sse, measure):
+    with sse.running(sse.Behaviour(role_chunk=True, empty_from=0)) as server:
+        _code, result = measure(server.url, "--endpoint", "/v1/chat/completions")
+    assert (result["completed"], result["total_output_tokens"], result["token_mismatches"]) == (12, 96, 12)
+    assert (result["mean_ttft_ms"], result["mean_tpot_ms"], result["mean_itl_ms"]) == (None, None, None)
+    assert result["mean_e2el_ms"] > 0
 
 
 def test_short_answers_are_counted(sse, measure):
@@ -185,6 +209,83 @@ def test_a_server_that_hangs_is_a_stall(sse, measure):
     partial = json.loads(measure.partial.read_text())
     assert "no progress" in partial["reason"]
     assert partial["completed"] == 5
+
+
+def test_pings_do_not_hide_a_stall(sse, measure):
+    with sse.running(sse.Behaviour(pings_s=0.02)) as server:
+        code, _result = measure(server.url, "--stall-timeout", "0.3")
+    assert code == 1
+    assert "no progress for" in json.loads(measure.partial.read_text())["reason"]
+
+
+@pytest.mark.parametrize("uvloop", [True, False])
+def test_garbage_between_the_chunks_of_http_ends_the_request(measure, monkeypatch, uvloop):
+    async def answer(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n7\r\n: hello\r\n")
+        await writer.drain()
+        await asyncio.sleep(0.05)
+        writer.write(b"ZZZZ\r\n")
+        await reader.read()
+        writer.close()
+
+    if not uvloop:
+        monkeypatch.setitem(sys.modules, "uvloop", None)
+    with serving(answer) as url:
+        code, result = measure(url, "--num-prompts", "4")
+    assert (code, result["failed"]) == (0, 4)
+    assert result["errors"] == ["ConnectionError: the answer is not valid HTTP"] * 4
+    assert result["duration"] < 30
+
+
+@pytest.mark.parametrize("where", ["_prepare", "_measure", "_result"])
+def test_an_error_of_the_program_itself_leaves_a_partial_result(sse, measure, monkeypatch, capsys, where):
+    def fail(*_args):
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(cli.Run, where, fail)
+    with sse.running() as server:
+        code, result = measure(server.url)
+    assert (code, result) == (1, None)
+    partial = json.loads(measure.partial.read_text())
+    assert (partial["interrupted"], partial["reason"]) == (True, "the load client failed: RuntimeError: a bug")
+    assert json.loads(measure.progress.read_text())["state"] == "failed"
+    assert "in fail" in capsys.readouterr().err  # the traceback
+
+
+def test_a_result_that_cannot_be_written_is_a_failure(sse, measure, monkeypatch, capsys):
+    def full(*_args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(cli, "write_atomic", full)
+    with sse.running() as server:
+        code, _result = measure(server.url)
+    assert code == 1
+    assert "the result cannot be written: [Errno 28]" in capsys.readouterr().err
+
+
+def test_open_files_are_raised_to_the_hard_limit(sse, client_argv):
+    with sse.running() as server:
+        done = limited(64, 4096, [*client_argv(server.url), "--concurrency", "80", "--num-prompts", "160"])
+    assert done.returncode == 0, done.stderr
+
+
+def test_too_few_open_files_are_told_before_anything_is_sent(sse, client_argv):
+    with sse.running() as server:
+        done = limited(64, 64, [*client_argv(server.url), "--concurrency", "80", "--num-prompts", "160"])
+    assert done.returncode == 2
+    assert "80 requests in flight need 112 open files, but the hard limit here is 64: raise it" in done.stderr
+    assert not server.requests
+
+
+def test_a_reader_of_its_output_that_goes_away_ends_nothing(sse, client_argv, tmp_path):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with sse.running() as server:
+        done = subprocess.run(client_argv(server.url), stdout=writer, check=False, timeout=60)
+    os.close(writer)
+    assert done.returncode == 0
+    assert json.loads((tmp_path / "x.json").read_text())["completed"] == 12
 
 
 def test_a_completed_run_removes_the_partial_file_of_an_earlier_one(sse, measure):
@@ -260,6 +361,37 @@ def test_help_runs_as_a_folder_without_any_library(client_dir):
     )
     assert done.returncode == 0, done.stderr
     assert "Exit codes:" in done.stdout
+
+
+@pytest.fixture
+def client_argv(client_dir, model_dir, tmp_path):
+    """Return a function from a URL to the command line of a short run as a program of its own."""
+    return lambda url: [
+        sys.executable, str(client_dir), "--base-url", url, "--model", "m", "--tokenizer", str(model_dir),
+        "--isl", "24", "--osl", "8", "--num-prompts", "12", "--concurrency", "4",
+        "--result", str(tmp_path / "x.json"),
+    ]  # fmt: skip
+
+
+def limited(soft, hard, argv):
+    def limit():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    return subprocess.run(argv, preexec_fn=limit, capture_output=True, text=True, check=False, timeout=60)
+
+
+@contextlib.contextmanager
+def serving(answer):
+    """Serve each connection by the coroutine function *answer*, from a thread; yields the URL."""
+    loop = asyncio.new_event_loop()
+    server = loop.run_until_complete(asyncio.start_server(answer, "127.0.0.1", 0))
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
 
 
 @pytest.fixture

@@ -1,128 +1,120 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the streams of different servers say. Bodies are those that real servers sent."""
+"""Bytes to events, as the standard for server-sent events says."""
 
 from __future__ import annotations
 
-import json
+import time
 
 import pytest
-from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.load_client.sse import StreamParser, error_text
+from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.load_client import sse
+from hypothesis import given
+from hypothesis import strategies as st
 
 
-def event(value):
-    return b"data: " + json.dumps(value).encode() + b"\n\n"
+class Events(sse.EventStream):
+    def __init__(self):
+        super().__init__()
+        self.events, self.too_long = [], 0
+
+    def event(self, name, data, comment):
+        self.events.append((name.decode(), data.decode(), comment.decode()))
+
+    def overlong(self):
+        self.too_long += 1
 
 
-def completion(text, finish=None, **more):
-    return event({"choices": [{"text": text, "index": 0, "finish_reason": finish}], **more})
-
-
-def chat(delta, finish=None, **more):
-    return event({"choices": [{"index": 0, "delta": delta, "finish_reason": finish}], **more})
-
-
-USAGE = {"prompt_tokens": 13, "completion_tokens": 2, "total_tokens": 15}
-DONE = b"data: [DONE]\n\n"
-
-
-def parse(*parts):
-    parser = StreamParser(keep_texts=True)
-    return parser, [parser.feed(part) for part in parts]
-
-
-def test_dynamo_completions():
-    parser, counts = parse(
-        completion("the", usage=None), completion(" end", usage=None), completion("", "length", usage=None),
-        event({"choices": [], "usage": USAGE}), DONE,
-    )  # fmt: skip
-    assert counts == [1, 1, 0, 0, 0]
-    assert (parser.usage, parser.finish_reason, parser.done, parser.problem()) == (USAGE, "length", True, None)
-    assert "".join(parser.texts) == "the end"
-
-
-def test_a_role_chunk_is_not_a_token():
-    parser, counts = parse(chat({"role": "assistant", "content": ""}), chat({"content": "hi"}), chat({}, "stop"), DONE)
-    assert counts == [0, 1, 0, 0]
-    assert parser.problem() is None
-
-
-def test_reasoning_counts_as_text():
-    _parser, counts = parse(chat({"reasoning_content": "hm"}), chat({"reasoning": "hm"}), chat({"content": None}))
-    assert counts == [1, 1, 0]
-
-
-def test_usage_on_the_finish_chunk_and_no_done():
-    parser, _counts = parse(completion("a"), completion("", "length", usage=USAGE))
-    assert parser.usage == USAGE
-    assert not parser.done
-    assert parser.problem() is None
-
-
-def test_no_usage_at_all():
-    parser, _counts = parse(completion("a"), completion("", "stop"), DONE)
-    assert parser.usage is None
-    assert parser.problem() is None
-
-
-def test_several_events_in_one_read_and_one_event_in_several():
-    whole = completion("a") + completion("b")
-    parser, counts = parse(whole[:10], whole[10:-1], whole[-1:], completion("c") + completion("d") + DONE)
-    assert counts == [0, 2, 0, 2]
-    assert parser.chunks == 4
-    assert parser.done
-
-
-def test_carriage_returns_and_missing_space():
-    parser, counts = parse(b'data:{"choices":[{"text":"a"}]}\r\n\r\ndata: [DONE]\r\n\r\n')
-    assert counts == [1]
-    assert parser.done
-
-
-def test_a_last_line_without_newline_is_read_at_the_end():
-    parser, counts = parse(completion("a").rstrip(b"\n"))
-    assert counts == [0]
-    assert parser.finish() == 1
-    assert parser.finish() == 0
-
-
-def test_a_stream_that_ends_early_is_a_problem():
-    parser, _counts = parse(completion("a"))
-    assert "ended early" in parser.problem()
+def read(*parts):
+    stream = Events()
+    for part in parts:
+        stream.take(part)
+    stream.end()
+    return stream.events
 
 
 @pytest.mark.parametrize(
-    ("data", "text"),
+    ("data", "events"),
     [
-        (event({"error": {"message": "no workers", "code": 503}}), "no workers"),
-        (event({"error": "boom"}), "boom"),
-        (event({"object": "error", "message": "too long"}), "too long"),
-        (b"event: error\n: instances not found\n\n", "instances not found"),
-        (b"event: error\ndata: it broke\n\n", "it broke"),
-        (b"event: error\n\n", "error event without a message"),
-        (b"data: {broken\n\n", "unreadable event: {broken"),
-        (b"data: 3\n\n", "unreadable event: 3"),
+        (b"data: a\n\n", [("", "a", "")]),
+        (b"data:a\n\n", [("", "a", "")]),
+        (b"data:  a\n\n", [("", " a", "")]),
+        (b"data: a\ndata: b\n\n", [("", "a\nb", "")]),
+        (b"data\ndata\n\n", [("", "\n", "")]),
+        (b"data\n\n", [("", "", "")]),
+        (b"data: a\n\ndata: b\n\n\n", [("", "a", ""), ("", "b", "")]),
+        (b"event: x\ndata: a\n\ndata: b\n\n", [("x", "a", ""), ("", "b", "")]),
+        (b"event: x\n\n", [("x", "", "")]),
+        (b": hello\n\n", [("", "", "hello")]),
+        (b"id: 1\nretry: 5\nother: x\nwithout\n\n", []),
+        (b"\xef\xbb\xbfdata: a\n\n", [("", "a", "")]),
+        (b"\xef\xbb\xbf\xef\xbb\xbfdata: a\n\n", []),
+        (b"data: a", [("", "a", "")]),  # more lenient than the standard
+        (b"", []),
+        (b"\xef\xbb", []),
     ],
 )
-def test_errors_inside_a_stream(data, text):
-    parser, _counts = parse(completion("a"), data)
-    assert parser.problem() == text
+@pytest.mark.parametrize("line_end", [b"\n", b"\r", b"\r\n"])
+def test_events_of_the_standard_with_each_line_end_and_in_any_pieces(data, events, line_end):
+    data = data.replace(b"\n", line_end)
+    assert read(data) == events
+    assert read(*(data[index : index + 1] for index in range(len(data)))) == events
 
 
-def test_comments_and_other_events_are_skipped():
-    parser, counts = parse(b": keep-alive\n\nevent: ping\ndata: {}\n\n", completion("a", "stop"))
-    assert counts == [0, 1]
-    assert parser.problem() is None
+def test_an_event_ends_with_its_line_and_does_not_wait_for_more():
+    stream = Events()
+    stream.take(b"data: a\r\r")
+    assert stream.events == [("", "a", "")]
+    stream.take(b"\ndata: b\r")
+    stream.take(b"\n\r\n")
+    assert stream.events == [("", "a", ""), ("", "b", "")]
 
 
-@pytest.mark.parametrize(
-    ("body", "text"),
-    [
-        ({"message": "Model not found", "type": "Not Found", "code": 404}, "Model not found"),
-        ({"error": {"code": 3}}, '{"code": 3}'),
-        ({"error": {"message": "x"}}, "x"),
-        ({"error": "y"}, "y"),
-    ],
-)
-def test_error_bodies(body, text):
-    assert error_text(body) == text
+PARTS = [b"data: a", b"data", b"event: x", b":c", b"\r", b"\n", b"\r\n", sse.BOM]
+
+
+@given(st.lists(st.sampled_from(PARTS)), st.lists(st.integers(1, 9), min_size=1))
+def test_pieces_make_no_difference(parts, sizes):
+    data, pieces, place = b"".join(parts), [], 0
+    for size in sizes * len(data):
+        pieces.append(data[place : place + size])
+        place += size
+    assert read(*filter(None, pieces)) == read(data)
+
+
+@pytest.mark.parametrize("size", [1, 1000])
+def test_a_long_line_takes_linear_time(size, monkeypatch):
+    monkeypatch.setattr(sse, "MAX_EVENT_BYTES", 1 << 30)
+
+    def seconds(length):
+        stream, piece, began = Events(), b"x" * size, time.thread_time()
+        stream.take(b"data: ")
+        for _unused in range(length // size):
+            stream.take(piece)
+        stream.end()
+        assert len(stream.events[0][1]) == length
+        return time.thread_time() - began
+
+    length = 50_000 * size
+    assert min(seconds(4 * length) for _unused in range(3)) < 10 * min(seconds(length) for _unused in range(3)) + 0.01
+
+
+@pytest.mark.parametrize("piece", [b"x" * 65536, b"data: y\n" * 5000, b"event: y\n" * 5000])
+def test_an_event_has_a_bound(piece):
+    stream = Events()
+    stream.take(b"data: ")
+    for _unused in range(2 * sse.MAX_EVENT_BYTES // len(piece)):
+        stream.take(piece)
+    assert stream.too_long
+    assert sum(map(len, stream._parts)) <= sse.MAX_EVENT_BYTES
+
+
+def test_many_events_have_none():
+    stream = Events()
+    for _unused in range(100):
+        stream.take(b"data: " + b"y" * (sse.MAX_EVENT_BYTES // 10) + b"\n\n")
+    assert not stream.too_long
+    assert len(stream.events) == 100
+
+
+def test_a_long_comment_is_cut():
+    assert read(b": " + b"x" * 5000 + b"\n\n") == [("", "", "x" * 1000)]

@@ -96,6 +96,33 @@ def test_one_token_answers_have_no_tpot():
     assert result["mean_ttft_ms"] == pytest.approx(100)
 
 
+def test_what_is_not_known_is_null_and_never_zero():
+    invisible = record(gaps=())
+    invisible.first = None
+    result = stats.build_result(options(goodput=[("ttft", 1e9)]), [invisible], 1.0)
+    assert (result["mean_ttft_ms"], result["mean_tpot_ms"], result["ttfts"]) == (None, None, [None])
+    assert result["mean_e2el_ms"] == pytest.approx(100)
+    assert result["request_goodput"] == 0
+    assert result["peak_output_tokens_per_s"] == 5
+    at_once = stats.build_result(options(goodput=[("tpot", 1e9)]), [record(gaps=(0.0,) * 4)], 1.0)
+    assert (at_once["mean_tpot_ms"], at_once["request_goodput"]) == (None, 0)
+
+
+def test_the_window_reaches_to_the_chunk_with_the_finish_reason():
+    late = record(tokens=5)
+    late.last += 0.04
+    result = stats.build_result(options(), [late], 1.0)
+    assert result["mean_e2el_ms"] == pytest.approx(220)
+    assert result["mean_tpot_ms"] == pytest.approx(30)
+    assert result["mean_itl_ms"] == pytest.approx(20)
+
+
+def test_responses_whose_text_and_count_disagree_are_counted():
+    odd = record()
+    odd.mismatch = True
+    assert stats.build_result(options(), [odd, record()], 1.0)["token_mismatches"] == 1
+
+
 def test_failed_requests_count_for_nothing_but_themselves():
     result = stats.build_result(options(), [record(), failed(0.2)], 1.0)
     assert (result["completed"], result["failed"], result["total_input_tokens"]) == (1, 1, 10)
