@@ -43,7 +43,7 @@ ALLOWED = {
     "slurm": "failures json_types plan_file holder",
     "job": "failures json_types files metrics run_options secrets schema topology services backends frontends "
     "benchmarks slurm",
-    "plan": "json_types files log_lines plan_file schema topology services backends frontends benchmarks job "
+    "plan": "failures json_types files log_lines plan_file schema topology services backends frontends benchmarks job "
     "holder slurm",
     "results": "failures json_types files metrics plan_file secrets topology backends benchmarks",
     "allocation": "failures json_types files entry plan_file programs run_options secrets holder slurm",

@@ -101,12 +101,13 @@ class _Container(TypedDict, total=False):
     mount_home: bool
     entrypoint: bool
     writable: bool
+    bash: bool
 
 
 class Container(_Container):
     """The container of a step: the ``runtime`` (pyxis or apptainer) and the image.
 
-    ``gpus`` is nv or rocm. The other keys are options of pyxis.
+    ``gpus`` is nv or rocm; ``bash`` is false if the image may lack it. The other keys are options of pyxis.
     """
 
     runtime: str

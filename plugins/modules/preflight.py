@@ -47,7 +47,7 @@ options:
     description: Checks whose problems are ignored.
     type: list
     elements: str
-    choices: [clock, disk, gpu, mount, port, shm]
+    choices: [clock, disk, gpu, image, mount, port, shm]
     default: []
   timeout_s:
     description: Seconds in which all nodes must report.
@@ -124,7 +124,7 @@ problems:
       description: The node.
       type: str
     check:
-      description: V(clock), V(disk), V(gpu), V(mount), V(port) or V(shm).
+      description: V(clock), V(disk), V(gpu), V(image), V(mount), V(port) or V(shm).
       type: str
     fatal:
       description: Whether it fails the task.

@@ -38,18 +38,21 @@ def program(folder, name, text):
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
-    """A Slurm of one node that knows pyxis' options, with an apptainer that runs nothing in a container."""
+    """A Slurm of one node with a container plugin, and with an apptainer that runs nothing in a container."""
     if not shutil.which("gcc") or not os.path.exists("/usr/include/slurm/spank.h"):
         pytest.skip("needs gcc and libslurm-dev")
     folder = tmp_path_factory.mktemp("contained")
     programs, library = folder / "bin", folder / "spank_container.so"
+    image = folder / "image/root/usr/local/bin"
+    image.mkdir(parents=True)
     programs.mkdir()
     (folder / "records").mkdir()
-    program(programs, "python3", PYTHON.format(python=sys.executable))
+    for place in (programs, image):
+        program(place, "python3", PYTHON.format(python=sys.executable))
     program(programs, "apptainer", APPTAINER)
     source = ROOT / "tests" / "support" / "spank_container.c"
     subprocess.run(["gcc", "-Wall", "-Werror", "-shared", "-fPIC", "-o", library, source], check=True)
-    made = Cluster(folder, 1, "--plugstack", f"required {library} {folder}/records")
+    made = Cluster(folder, 1, "--plugstack", f"required {library} {folder}/records {folder}/image")
     made.environment["PATH"] = f"{programs}:{made.environment['PATH']}"  # jobs have the PATH of their submitter
     yield made
     made.close()

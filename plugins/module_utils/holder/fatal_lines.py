@@ -83,7 +83,9 @@ PATTERNS = (
         r"RepositoryNotFoundError|is not a local folder and is not a valid model identifier|"
         r"does not appear to have a file named|LocalEntryNotFoundError",
     ),
-    # Containers.
+    # Containers. The cause is in what pyxis quotes, indented, from the log of enroot or of an importer.
+    (PLAIN, "missing", r"pyxis: {2,}.*(?:\[ERROR\]|enroot-\w+:).*No such file or directory"),
+    (PLAIN, "fatal", r"pyxis: {2,}.*(?:\[ERROR\]|enroot-\w+: )"),
     (CLEAR, "fatal", r"pyxis: .*(?:[Ff]ailed|[Cc]ouldn't|[Cc]ould not)|enroot-\w+: .*rror"),
     # Symptoms of faults elsewhere, and words that also appear in harmless lines.
     (HINT, "connection", r"(?i:connection refused|connection reset by peer)|Connection\w*Error\b|BrokenPipeError"),

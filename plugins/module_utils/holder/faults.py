@@ -14,7 +14,7 @@ from typing import Any
 
 from .fatal_lines import HINT, cause, load
 from .records import EndFacts, Evidence, StepEnd
-from .step import CLIENT_KILLED, EXITED, KILLED, NODE_FAILED, SRUN_FAILED, Step
+from .step import CLIENT_KILLED, EXITED, KILLED, NODE_FAILED, SRUN_FAILED, Step, srun_file
 from .tails import tail_lines
 
 FOLDER = "evidence"
@@ -73,7 +73,7 @@ def evidence(record: Mapping[str, Any], run_dir: str) -> Evidence:
     """
     log = log_of(record, run_dir)
     lines = tail_lines(log)
-    messages = tail_lines(os.path.join(run_dir, "logs", ".srun", f"{record['name']}.{record.get('attempt')}.err"))
+    messages = tail_lines(srun_file(run_dir, record["name"], record.get("attempt"), "err"))
     messages = [line for line in messages if NOISE not in line][-8:]
     killed, patterns = killed_from_outside(record), load(run_dir)
     found = [one for one in (cause(text, killed, patterns) for text in (lines, messages)) if one]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 from typing import cast
@@ -31,6 +32,15 @@ CLIENT_KILLED = "client_killed"  # a signal ended its srun, and the step with it
 UNKNOWN = "unknown"  # it had no client
 UNSEEN = "unseen"  # it ended while no holder was there
 WITH_JOB = "with_job"  # the job ended before its end was recorded
+
+
+# Variable of steps whose tasks tell when they begin: each makes an empty file, this path with a dot and its number.
+BEGUN = "SRT_BEGUN"
+
+
+def srun_file(run_dir: str, name: str, attempt: int | None, suffix: str) -> str:
+    """Return the path of a file about one attempt: ``err`` (messages of its client) or ``begun`` (see BEGUN)."""
+    return os.path.join(run_dir, "logs", ".srun", f"{name}.{attempt}.{suffix}")
 
 
 def number_of(step_id: str | None) -> int:

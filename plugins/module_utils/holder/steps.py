@@ -18,7 +18,7 @@ from .journal import Ends, Journal, latest_events, set_logs_aside, step_events
 from .records import StepRequest
 from .secret_values import resolve
 from .slurm_calls import NOT_YET_FREE, UNANSWERED, Listing, StepCalls
-from .step import PASSING, SPEC_FIELDS, STATE_FIELDS, Step, number_of
+from .step import BEGUN, PASSING, SPEC_FIELDS, STATE_FIELDS, Step, number_of, srun_file
 from .stopping import Stopper
 from .tails import tail
 from .utc import utc_now
@@ -125,7 +125,7 @@ class Steps:
 
     def _own(self, step: Step) -> None:
         """Run one attempt in its thread: start, wait for its client, record its end."""
-        err = os.path.join(self.run_dir, "logs", ".srun", f"{step.name}.{step.attempt}.err")
+        err = srun_file(self.run_dir, step.name, step.attempt, "err")
         if step.restarted:
             with self.change:
                 pause = RESTART_PAUSES_S[min(step.restarted, len(RESTART_PAUSES_S)) - 1]
@@ -161,6 +161,8 @@ class Steps:
                 set_logs_aside(self.run_dir, step)
                 begin = os.path.getsize(err) if os.path.exists(err) else 0
                 env = resolve(step.spec.get("srun_env") or {}, self.run_dir)
+                if BEGUN in env:
+                    env[BEGUN] = srun_file(self.run_dir, step.name, step.attempt, "begun")
                 step.client = client = self.slurm.spawn(step.spec["srun_argv"], env, err)
             except (OSError, ValueError) as error:  # a full disk, a secret without a value
                 reason = f"srun could not be started: {error}"

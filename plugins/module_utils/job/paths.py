@@ -15,7 +15,7 @@ from ..failures import Code, Finding
 from ..json_types import JsonObject, KeyPath
 from ..schema.text import expand, find_path
 from ..schema.words import nearest
-from ..slurm.options import CONTROL
+from ..slurm.options import CONTROL, mount_fault
 
 # Placeholders in container_mounts; the plan fills them in.
 PLACEHOLDERS = ("job_id", "run_name", "head_node_ip", "log_dir", "model_path", "container_image", "gpus_per_node")
@@ -156,9 +156,18 @@ class Paths:
         remedy = "Write a directory such as /scratch/models."
         if not new.startswith("/") or not new.strip("/"):
             self.report(path, f'is "{new}"; expected an absolute path on the compute nodes below /.', remedy)
-        elif re.search("[,:]", new) or CONTROL.search(new):
-            self.report(path, "has a comma, colon or control character, at which srun would split the mount.", remedy)
         return new
+
+    def mount(self, path: KeyPath, host: str, inside: str, runtime: str) -> None:
+        """Report a mount that the container runtime would misread, unless something else is wrong with it."""
+        if path in {one[0] for one in self.problems}:
+            return
+        if inside.count(":") > 1:
+            self.report(path, f'has "{inside}" inside the container; expected a path and :options.', None)
+            return
+        fault = mount_fault(host, runtime) or mount_fault(inside.replace(":", "", 1), runtime)
+        if fault:
+            self.report(path, *fault)
 
     def folders(self, path: KeyPath) -> Sequence[str]:
         """Return the directories to look for a relative path in: first that of its file."""
@@ -170,25 +179,27 @@ class Paths:
 
     def mounts(self, spec: JsonObject) -> None:
         """Resolve the mounts of *spec* in place, except for placeholders."""
-        cluster = spec["cluster"]
+        cluster, runtime = spec["cluster"], runtime_of(spec)
         extra: list[str] = []
-        cluster["default_mounts"] = self._table(("cluster", "default_mounts"), cluster["default_mounts"], False)
+        cluster["default_mounts"] = self._table(
+            ("cluster", "default_mounts"), cluster["default_mounts"], False, runtime
+        )
         for index, text in enumerate(spec["extra_mount"]):
             path: KeyPath = ("extra_mount", index)
             host, _colon, inside = self.replaced(path, text).partition(":")
             if not host or not (inside or host).startswith("/"):
                 self.report(path, f'is "{text}"; expected host:container[:options], both absolute.', None)
-            self._plain(path, text, inside)
             self._braces(path, text, False)
             host = self._host(path, host)
+            self.mount(path, host, inside, runtime)
             extra.append(f"{host}:{inside or host}")
         if self.environment.variables.get(WORKSPACE):
             mount = f"{self.environment.variables[WORKSPACE]}:{WORKSPACE_INSIDE}"
             extra += [mount] if mount not in extra else []
         spec["extra_mount"] = extra
-        spec["container_mounts"] = self._table(("container_mounts",), spec["container_mounts"], True)
+        spec["container_mounts"] = self._table(("container_mounts",), spec["container_mounts"], True, runtime)
 
-    def _table(self, where: KeyPath, table: Mapping[str, str], placeholders: bool) -> dict[str, str]:
+    def _table(self, where: KeyPath, table: Mapping[str, str], placeholders: bool, runtime: str) -> dict[str, str]:
         """Return the mounts of *table*, ``{host: container}``, resolved."""
         found: dict[str, str] = {}
         for host, inside in table.items():
@@ -198,23 +209,12 @@ class Paths:
             if not new_inside.startswith(("/", "{", "$")):
                 problem = f'has "{new_inside}" inside the container; that path must be absolute.'
                 self.report(path, problem, "Write host path: container path.")
-            self._plain(path, new_host + new_inside, new_inside)
-            if ":" in new_host:
-                self.report(path, "has a colon in the host's path, where srun splits it.", "Mount another path.")
+            self.mount(path, new_host, new_inside, runtime)
             if new_host in found and found[new_host] != new_inside:
                 problem = f"is {new_host}, which is already mounted at {found[new_host]} under another spelling."
                 self.report(path, problem, "Keep one here; extra_mount can mount a path twice.", "duplicate")
             found[new_host] = new_inside
         return found
-
-    def _plain(self, path: KeyPath, text: str, inside: str) -> None:
-        """Report paths that srun would misread."""
-        if "," in text:
-            self.report(path, "has a comma, at which srun would split it.", "Mount another path.")
-        if inside.count(":") > 1:
-            self.report(path, f'has "{inside}" inside the container; expected a path and :options.', None)
-        if CONTROL.search(text):
-            self.report(path, "has a line break or control character.", "Rename the path.")
 
     def _braces(self, path: KeyPath, text: str, allowed: bool) -> None:
         """Report unknown placeholders."""
@@ -234,6 +234,22 @@ class Paths:
         return find_path(new, self.folders(path))
 
 
+def runtime_of(spec: JsonObject) -> str:
+    """Return the container runtime whose rules mounts follow, also before it is decided and in jobs without one."""
+    return "apptainer" if spec["cluster"]["container_runtime"] == "apptainer" else "pyxis"
+
+
+def _mounted(spec: JsonObject, environment: Environment) -> list[Finding]:
+    """Check the directories that every container mounts."""
+    paths, folders = Paths(environment), {("model", "path"): spec["model"]["path"]}
+    if spec["model"]["container"] and spec["cluster"]["container_runtime"] != "none":
+        folders[("cluster", "configs_dir")] = spec["cluster"]["configs_dir"] or ""
+        for path, folder in folders.items():
+            if "$" not in folder and not folder.startswith("hf:"):  # an unset variable is already reported
+                paths.mount(path, folder, "", runtime_of(spec))
+    return paths.problems
+
+
 def _model(spec: JsonObject, environment: Environment) -> list[Finding]:
     """Resolve the model to an absolute path, or hf: with its name."""
     paths, path, text = Paths(environment), ("model", "path"), spec["model"]["path"]
@@ -250,7 +266,9 @@ def _model(spec: JsonObject, environment: Environment) -> list[Finding]:
 def _stage_dir(spec: JsonObject, environment: Environment) -> list[Finding]:
     paths = Paths(environment)
     if spec["model"]["stage_dir"]:
-        spec["model"]["stage_dir"] = paths.staging(("model", "stage_dir"), spec["model"]["stage_dir"])
+        path = ("model", "stage_dir")
+        spec["model"]["stage_dir"] = paths.staging(path, spec["model"]["stage_dir"])
+        paths.mount(path, spec["model"]["stage_dir"], "", runtime_of(spec))
     return paths.problems
 
 
@@ -359,4 +377,5 @@ COMPLETIONS: tuple[tuple[Callable[[JsonObject, Environment], list[Finding]], tup
     (_cluster, (("cluster", "configs_dir"), ("cluster", "output_dir"))),
     (_mounts, (("cluster", "default_mounts"), ("extra_mount",), ("container_mounts",))),
     (_configs, (("cluster", "configs_dir"),)),
+    (_mounted, ()),
 )

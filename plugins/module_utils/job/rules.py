@@ -257,7 +257,8 @@ def check_fit(spec: JsonObject, plan: Callable[[JsonObject], object], known: Col
     except Error as error:
         # The engine options may be wrong here, but the ports of the services do not depend on them.
         if "backend" not in known or isinstance(error, PortConflict):
-            return [(("ports",), error.msg, None, "no_room")]
+            key = tuple(str(error.evidence.get("key", "ports")).split("."))
+            return [(key, error.msg, None, "no_room" if key == ("ports",) else "invalid")]
     except Exception:
         if not known:
             raise

@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import os
 from typing import TypedDict
 
 from .. import run_options
 from ..benchmarks import BENCHMARKS, SELECTING
 from ..failures import Code, Error, Problem, SpecError
 from ..json_types import Json, JsonObject
+from ..slurm.options import mount_fault
 from .cluster import Cluster
 from .resolve import JobRecord
 
@@ -73,12 +75,23 @@ class RunRequest:
             raise SpecError(problems)
 
 
-def check_output_dir(job: JobRecord, cluster: Cluster) -> None:
-    """Raise an Error if Slurm does not accept the default directory for the runs of *job*."""
+def check_output_dir(job: JobRecord, cluster: Cluster, given: str | None = None) -> None:
+    """Raise an Error if Slurm or containers do not accept the directory for the runs of *job*.
+
+    :param given: the one of the option output_dir, which Slurm accepts.
+    """
+    spec = job["spec"]
+    folder = os.path.abspath(given or job["output_dir"])
     try:
-        run_options.output_dir(job["output_dir"])
+        if not given:
+            run_options.output_dir(folder)
+        fault = spec["model"]["container"] and mount_fault(folder, spec["cluster"]["container_runtime"])
+        if fault:
+            raise run_options.Unusable(f"is {folder}, which {fault[0]}", fault[1])
     except run_options.Unusable as error:
-        if job["spec"]["cluster"]["output_dir"]:
+        if given:
+            raise Error(f"output_dir {error.problem} {error.remedy}") from None
+        if spec["cluster"]["output_dir"]:
             problem = cluster.source.problem(("output_dir",), "invalid", error.problem, error.remedy)
             raise SpecError([problem]) from None
         raise Error(f"output_dir {error.problem} Set another one with -e output_dir=DIR.") from None

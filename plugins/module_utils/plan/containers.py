@@ -22,12 +22,15 @@ def surround(step: DraftStep, layout: Layout, job_mounts: list[str]) -> None:
             image = spec["frontend"]["nginx_container"]
         elif step["tier"] == "benchmark":
             image = spec["benchmark"]["container_image"] or image
-        container: Container = {"runtime": spec["cluster"]["container_runtime"], "image": image}
+        # Engines, frontends and installers write to their home and caches.
+        container: Container = {"runtime": spec["cluster"]["container_runtime"], "image": image, "writable": True}
         if spec["resources"]["gpu_type"].lower().startswith("mi"):
             container["gpus"] = "rocm"
         # Installing packages and binding low ports needs root in the container.
         if step["kind"] == "nginx" or installs(spec) and step["tier"] in ("worker", "frontend"):
             container["remap_root"] = True
+        if step["kind"] == "nginx":
+            container["bash"] = False
         step["container"], step["mounts"] = container, list(job_mounts)
     if spec["resources"]["het_jobs"]:
         step["srun_options"] = {**step["srun_options"], "het-group": layout.het_groups[step["nodes"][0]]}

@@ -10,9 +10,15 @@ default_mounts, the job's extra_mount, and last its container_mounts.
 from __future__ import annotations
 
 import os
+import re
 
+from ..failures import Error
 from ..job.paths import PLACEHOLDER
+from ..slurm.options import mount_fault
 from ..topology.layout import Layout
+
+# In Hugging Face's cache. Its files are links to ../../blobs, which /model resolves to /blobs.
+SNAPSHOT = re.compile(r"(.*/models--[^/]+)/snapshots/[^/]+/*")
 
 
 def mounts(layout: Layout) -> list[str]:
@@ -25,8 +31,17 @@ def mount_table(layout: Layout) -> list[tuple[str, str]]:
     spec = layout.spec
     table: dict[str, tuple[str, str, str]] = {}
 
+    values = placeholders(layout)
+
     def mount(host: str, inside: str, origin: str) -> None:
         inside, _colon, options = inside.partition(":")
+        if origin == "container_mounts":
+            host, inside = fill(host, values), fill(inside, values)
+        for text in (host, inside, options):
+            # An imaginary node's address has a colon.
+            fault = mount_fault(text.replace("<addr:", "<"), spec["cluster"]["container_runtime"])
+            if fault and layout.contained:
+                raise Error(f"has the mount {text}, which {fault[0]} {fault[1]}", key=origin)
         # Paths are compared without the final slash, except for "/".
         table[inside.rstrip("/") or "/"] = (host, options, origin)
 
@@ -34,6 +49,9 @@ def mount_table(layout: Layout) -> list[tuple[str, str]]:
     mount(f"{layout.run_dir}/logs", "/logs", "the run directory")
     if not spec["model"]["path"].startswith("hf:"):
         mount(spec["model"]["path"], "/model", "model.path")
+        snapshot = SNAPSHOT.fullmatch(spec["model"]["path"])
+        if snapshot:
+            mount(f"{snapshot[1]}/blobs", "/blobs", "model.path")
     if layout.staged_model:
         # The directory may not exist yet; its parent does, unless that is /.
         folder = spec["model"]["stage_dir"].rstrip("/")
@@ -46,9 +64,8 @@ def mount_table(layout: Layout) -> list[tuple[str, str]]:
     for text in spec["extra_mount"]:
         host, _colon, inside = text.partition(":")
         mount(host, inside or host, "extra_mount")
-    values = placeholders(layout) if spec["container_mounts"] else {}
     for host, inside in spec["container_mounts"].items():
-        mount(fill(host, values), fill(inside, values), "container_mounts")
+        mount(host, inside, "container_mounts")
     return [
         (f"{host}:{inside}" + (f":{options}" if options else ""), origin)
         for inside, (host, options, origin) in table.items()

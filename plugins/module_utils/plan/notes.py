@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from ..plan_file import Step
 from ..topology.layout import Layout
 
 # The number of nodes that a note names; the others are counted.
@@ -45,6 +47,19 @@ def _shifted(layout: Layout) -> list[str]:
         f"Ports: {owner} on {node} is {port} instead of {wish}, which {kind} uses"
         + (f"; {count - 1} more like this." if count > 1 else ".")
         for owner, node, wish, port, kind, count in layout.shifts
+    ]
+
+
+def copies(steps: Iterable[Step]) -> list[str]:
+    """Return a note on the copies of images that pyxis makes on the node with most of the *steps*, if several."""
+    contained = [step for step in steps if step["container"] and step["container"]["runtime"] == "pyxis"]
+    count = Counter(node for step in contained for node in step["nodes"])
+    node, most = max(count.items(), key=lambda item: item[1], default=("", 0))
+    if most < 2:
+        return []
+    return [
+        f"Each step in a container unpacks its image: {most} copies on {node}, and one more while a point is measured, "
+        "unless enroot mounts images with squashfuse there."
     ]
 
 

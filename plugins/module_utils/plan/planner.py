@@ -147,7 +147,7 @@ class Planner:
             "digests": {"allocation": allocation_request(spec)["digest"], "serving": self.serving_digest},
             "holder_node": next(iter(layout.addresses)),
             "frontend_url": layout.public_url,
-            "notes": [*self._spec_notes(), *notes.notes(layout)],
+            "notes": [*self._spec_notes(), *notes.notes(layout), *notes.copies(steps)],
         }
         return plan, {**made_of, **made_of_points}
 

@@ -19,6 +19,8 @@ Fault = tuple[str, str, str]
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 # Unicode categories Cc, Zl and Zp: control characters, line and paragraph separators.
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+# pyxis writes mounts between double quotes into a shell script.
+SHELL_MARKS = '$`"'
 
 SHORT = {
     "A": "account", "B": "extra-node-info", "C": "constraint", "D": "chdir", "F": "nodefile", "G": "gpus",
@@ -52,12 +54,12 @@ wrap
 """
 _PYXIS_FLAGS = """
 container-mount-home no-container-mount-home container-remap-root no-container-remap-root container-entrypoint
-no-container-entrypoint container-writable container-readonly
+no-container-entrypoint container-entrypoint-log container-writable container-readonly
 """
 _SRUN = """
 accel-bind bcast bcast-exclude chdir compress container-env container-image container-mounts container-name
-container-save container-workdir disable-status epilog exact external het-group immediate interactive jobid
-kill-on-bad-exit label mpi msg-timeout multi-prog no-allocate overlap preserve-env prolog pty quit-on-interrupt
+container-save container-unshare container-workdir disable-status epilog exact external het-group immediate interactive
+jobid kill-on-bad-exit label mpi msg-timeout multi-prog no-allocate overlap preserve-env prolog pty quit-on-interrupt
 relative send-libs slurmd-debug task-epilog task-prolog threads unbuffered
 """
 # Options that may be used without a value; all others need one.
@@ -141,6 +143,18 @@ def _long(key: object, short: Mapping[str, str]) -> str:
 def plain(value: Json) -> str | None:
     """Return the text of an option's *value*, or None if the option has no value."""
     return None if value is None or value is True or value == "" else str(value)
+
+
+def mount_fault(path: str, runtime: str) -> tuple[str, str] | None:
+    """Return (problem, remedy) of a *path* that cannot be a side of a mount in the container *runtime*, or None."""
+    remedy = "Use another path, such as a symbolic link to it."
+    if CONTROL.search(path):
+        return "has a line break or control character.", remedy
+    for mark, name in ((",", "comma"), (":", "colon")):
+        if mark in path:
+            return f"has a {name}, at which {runtime} would split the mount.", remedy
+    mark = next((mark for mark in SHELL_MARKS if mark in path), "") if runtime == "pyxis" else ""
+    return (f"has {mark}, which a shell of pyxis would interpret.", remedy) if mark else None
 
 
 def requested(allocation: Mapping[str, Json]) -> JsonObject:

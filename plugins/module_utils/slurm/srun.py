@@ -15,6 +15,7 @@ import re
 import shlex
 
 from ..failures import Error
+from ..holder.step import BEGUN
 from ..json_types import JsonObject
 from ..plan_file import Container, Step
 from .options import SRUN_FIXED, plain, srun_name
@@ -30,6 +31,14 @@ PYXIS_FLAGS = {
     "remap_root": ("container-remap-root", "no-container-remap-root"),
     "writable": ("container-writable", "container-readonly"),
 }
+# The task of a container begins only when its image was imported.
+TELL_BEGIN = f'{{ [ -z "${{{BEGUN}-}}" ] || true >"${BEGUN}.${{SLURM_PROCID:-0}}"; }} 2>/dev/null; unset {BEGUN}'
+# enroot starts tasks from a login shell, which sets another PATH than the image's.
+IMAGE_PATH = (
+    '[ ! -r /etc/environment ] || while read -r e; do case "$e" in PATH=?*) '
+    'e="${e#PATH=}"; e="${e#\\"}"; PATH="${e%\\"}";; esac; done </etc/environment'
+)
+EITHER_SHELL = 'exec "$(command -v bash || echo /bin/sh)" -c "$0"'
 OPPOSITE = {one: other for yes, no in PYXIS_FLAGS.values() for one, other in ((yes, no), (no, yes))}
 
 
@@ -81,18 +90,23 @@ def task_argv(step: Step) -> list[str]:
     """Return the command that srun executes on the nodes: the step's command, with a shell prologue if needed."""
     argv = [str(word) for word in step["argv"]]
     carried, preamble = carried_names(step), step.get("preamble")
-    # srun reads a lone colon as the separator of two commands.
     container = step.get("container")
-    if not (carried or preamble or ":" in argv or container and container["runtime"] == "pyxis"):
-        return _contained(step, argv)
-    lines = [f'export {name}="${CARRIER}{name}"; unset {CARRIER}{name}' for name in carried]
+    # srun reads a lone colon as the separator of two commands.
+    if not (carried or preamble or ":" in argv or container):
+        return argv
+    lines = [TELL_BEGIN] if container else []
+    if container and container["runtime"] == "pyxis":
+        lines.append(IMAGE_PATH)
+    lines += [f'export {name}="${CARRIER}{name}"; unset {CARRIER}{name}' for name in carried]
     command, words = '"$@"', ["srt", *argv]
-    if preamble:  # it may use the positional parameters
-        lines, command = ['srt_argv=("$@")', *lines, preamble], '"${srt_argv[@]}"'
-    if ":" in argv:
+    either = bool(preamble and container and not container.get("bash", True))
+    if ":" in argv or either:
         command, words = shlex.join(argv), []
-    shell = ["/bin/bash" if preamble else "/bin/sh", "-c", "\n".join([*lines, "exec " + command]), *words]
-    return _contained(step, shell)
+    elif preamble:  # it may use the positional parameters
+        lines, command = ['srt_argv=("$@")', *lines], '"${srt_argv[@]}"'
+    text = "\n".join([*lines, *([preamble] if preamble else []), "exec " + command])
+    shell = ["/bin/sh", "-c", EITHER_SHELL] if either else ["/bin/bash" if preamble else "/bin/sh", "-c"]
+    return _contained(step, [*shell, text, *words])
 
 
 def srun_env(step: Step) -> dict[str, str]:
@@ -101,7 +115,8 @@ def srun_env(step: Step) -> dict[str, str]:
     for name, value in env.items():
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) or "\0" in value:
             raise Error(f"step {step['name']}: {name!r} cannot be an environment variable.")
-    return dict(env, **{CARRIER + name: env[name] for name in carried_names(step)})
+    begun = {BEGUN: ""} if step.get("container") else {}  # the holder sets it
+    return {**env, **{CARRIER + name: env[name] for name in carried_names(step)}, **begun}
 
 
 def carried_names(step: Step) -> list[str]:
@@ -139,9 +154,6 @@ def printable(step: Step, job_id: str | int, run_dir: str, origins: JsonObject |
 def _pyxis(step: Step, container: Container) -> dict[str, str | None]:
     options: dict[str, str | None] = {"container-image": container["image"]}
     mounts = [str(mount) for mount in step.get("mounts") or []]
-    for mount in mounts:
-        if "," in mount:
-            raise Error(f"step {step['name']}: mount {mount!r} has a comma, at which pyxis would split it.")
     if mounts:
         options["container-mounts"] = ",".join(mounts)
     for key in ("workdir", "name"):

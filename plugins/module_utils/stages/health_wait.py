@@ -19,6 +19,7 @@ from ..holder.utc import utc_now
 from ..json_types import JsonObject
 from ..plan_file import Check, Expectation, Plan, load_plan
 from .evidence import step_error
+from .image_import import Imports
 
 ARGUMENT_SPEC = {
     "plan_path": {"type": "path"},
@@ -55,6 +56,7 @@ def wait_for(
     wait_id, known = uuid.uuid4().hex, None  # a wait of its own: what was healthy before a restart does not count
     planned, where = checks, nodes_of(checks, plan)
     lost: dict[str, StepRecord] = {}
+    imports = Imports(plan["steps"], plan["run_dir"])
     while True:
         left_s = allowed_s - (time.monotonic() - began)
         answer = talk.request(
@@ -66,7 +68,8 @@ def wait_for(
             known=known,
         )
         records, known = answer["checks"], driver.known_of(answer)
-        allowed_s = timeout_s + driver.paused_s(answer, began_at)  # a suspended worker does not load
+        importing = imports.look(answer["steps"])  # neither does a worker load then, nor a suspended one
+        allowed_s = timeout_s + driver.paused_s(answer, began_at) + imports.passed_s
         gone = losses(answer["steps"], plan)
         if gone.keys() - lost.keys():  # check the service again, without lost steps that are not critical
             lost.update(gone)
@@ -99,7 +102,7 @@ def wait_for(
                 f"Logs are in {plan['run_dir']}/logs.",
                 **outcome,
             )
-        ctx.progress(waiting_line(records, where))
+        ctx.progress("; ".join(filter(None, (waiting_line(records, where), importing))))
 
 
 def still_there(talk: Driver) -> None:

@@ -149,8 +149,7 @@ class Jobs:
         self.secrets.update(found.secrets)
         made = describe(found, params.get("job_tags") or ())
         self.request.check(made["spec"])
-        if not params.get("output_dir"):
-            check_output_dir(made, self.cluster)
+        check_output_dir(made, self.cluster, params.get("output_dir"))
         self.jobs.append(made)
         self.origins.append(found.origins)
 

@@ -22,6 +22,7 @@ from ..slurm.srun import start_request
 from . import point_files
 from .concurrent_measurements import wait_for_others
 from .evidence import evidence
+from .image_import import Imports
 from .service_gaps import gaps_between
 from .session import Session
 
@@ -133,6 +134,7 @@ class Measurement:
     def _watch(self) -> str | None:
         """Wait for the end of the step; return why it had to be stopped, or None."""
         slice_s, until, attempt = FIRST_SLICE_S, 0.0, None
+        imports = Imports([self._point["step"]], self._plan["run_dir"])
         while self._record["state"] != "ended":
             if not self._ours():
                 return "another controller started to measure it with other options or for another service"
@@ -141,16 +143,18 @@ class Measurement:
                 attempt, self._seen_at = self._last_attempt(), time.monotonic()
                 left_s = float(self._point["deadline_s"]) - age_s(self._session.answer, self._record["started_at"])
                 slice_s, until = FIRST_SLICE_S, time.monotonic() + left_s
+            if imports.look([self._record]):
+                self._seen_at = time.monotonic()
             dead = self._session.dead()
             pause = None if dead else self._pause()
-            reason = pause or self._too_long(until)
+            reason = pause or self._too_long(until + imports.passed_s)
             if dead:
                 reason = f"it was stopped because {', '.join(record['name'] for record in dead)} ended"
             if reason:
                 self._pause_reported = bool(pause)
                 self._session.ask("stop", names=[self._name])
                 return reason
-            self._session.wait(self._name, max(0.05, min(slice_s, until - time.monotonic())))
+            self._session.wait(self._name, max(0.05, min(slice_s, until + imports.passed_s - time.monotonic())))
             slice_s = min(2 * slice_s, LONGEST_SLICE_S)
         return None
 

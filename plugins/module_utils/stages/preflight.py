@@ -40,7 +40,7 @@ ARGUMENT_SPEC = {
     "ignore": {
         "type": "list",
         "elements": "str",
-        "choices": ["clock", "disk", "gpu", "mount", "port", "shm"],
+        "choices": ["clock", "disk", "gpu", "image", "mount", "port", "shm"],
         "default": [],
     },
     "timeout_s": {"type": "float", "default": 120.0},
@@ -154,7 +154,7 @@ def _table(plan: Plan, waiting: Iterable[Step], records: Mapping[str, StepRecord
     alive = {r["name"] for r in records.values() if r["state"] != "ended"}
     used = {node for step in plan["steps"] if step["name"] in alive for node in step["nodes"]}
     nodes: dict[str, JsonObject] = {
-        one["name"]: {"ports": [], "mounts": [], "gpus": one.get("gpus"), "idle": one["name"] not in used}
+        one["name"]: {"ports": [], "mounts": [], "images": [], "gpus": one.get("gpus"), "idle": one["name"] not in used}
         for one in plan["nodes"]
     }
     busy = {(node, r["log"]) for r in records.values() if r["state"] != "ended" for node in r["nodes"] or ()}
@@ -174,13 +174,16 @@ def _table(plan: Plan, waiting: Iterable[Step], records: Mapping[str, StepRecord
             nodes[node]["ports"].append([port, step, sure])
 
     checks = list(plan.get("checks") or [])
-    for step in plan["steps"]:
+    for step in [*plan["steps"], *(point["step"] for point in plan["benchmark"]["points"])]:
         checks += step.get("ready") or []
-        for mount in step.get("mounts") or ():
-            for node in step["nodes"]:
-                path = str(mount).split(":", 1)[0]
-                if node in nodes and path not in nodes[node]["mounts"]:
-                    nodes[node]["mounts"].append(path)
+        container = step.get("container")
+        image = container["image"] if container else ""
+        wanted = [("mounts", str(mount).split(":", 1)[0]) for mount in step.get("mounts") or ()]
+        wanted += [("images", image)] if image.startswith("/") else []
+        for node in (one for one in step["nodes"] if one in nodes):
+            for kind, path in wanted:
+                if path not in nodes[node][kind]:
+                    nodes[node][kind].append(path)
     for check in checks:
         add(by_address.get(check["host"]), check["port"], first_step(check), True)
     for process in plan.get("processes") or ():

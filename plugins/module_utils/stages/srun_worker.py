@@ -19,6 +19,7 @@ from ..plan_file import IMAGINARY_ID, Step, load_plan
 from ..slurm import srun
 from .evidence import step_error
 from .health_wait import still_there, waiting_line
+from .image_import import Imports
 
 ARGUMENT_SPEC = {
     "plan_path": {"type": "path"},
@@ -139,7 +140,7 @@ class _Stage:
         )
         actions = {a["name"]: a["action"] for a in answer["actions"]}
         records = self._wait_until_running(answer, until)
-        self._wait_until_ready(until)
+        self._wait_until_ready()
         return self._result(actions, records, leftover)
 
     def _wait_until_running(self, answer: Answer, until: float) -> dict[str, StepRecord]:
@@ -161,9 +162,11 @@ class _Stage:
             self.driver.request("wait", watch=names, guard=[], slice_s=1.0)
             answer = self.driver.request("status")
 
-    def _wait_until_ready(self, until: float) -> None:
+    def _wait_until_ready(self) -> None:
+        """Wait for the steps' own checks; the time counts from the begin of their tasks."""
         checks = [check for step in self.steps for check in step.get("ready") or []]
-        wait_id = uuid.uuid4().hex
+        wait_id, imports = uuid.uuid4().hex, Imports(self.steps, self.run_dir)
+        until = latest = time.monotonic() + self.params["wait_timeout_s"]
         while checks:
             answer = self.driver.request(
                 "wait",
@@ -177,12 +180,10 @@ class _Stage:
                 raise step_error(answer["ended"], self.run_dir, "before it was ready")
             if answer["completed"]:
                 return
-            self.ctx.progress(waiting_line(answer["checks"]))
-            self._check_time(
-                until,
-                waiting_line(answer["checks"]) + f", after {self.params['wait_timeout_s']:g} s.",
-                checks=answer["checks"],
-            )
+            line, importing = waiting_line(answer["checks"]), imports.look(answer["steps"])
+            self.ctx.progress("; ".join(filter(None, (line, importing))))
+            until = latest + imports.passed_s
+            self._check_time(until, f"{line}, after {self.params['wait_timeout_s']:g} s.", checks=answer["checks"])
 
     def _check_time(self, until: float, msg: str, **evidence: Json) -> None:
         if not self.ctx.controller_alive():

@@ -177,6 +177,15 @@ def mounts(paths: Iterable[str]) -> list[Problem]:
     ]
 
 
+def images(paths: Iterable[str]) -> list[Problem]:
+    """Return the problems of container images that are files."""
+    return [
+        {"check": "image", "fatal": True, "text": f"the container image {path} does not exist"}
+        for path in paths
+        if not os.path.exists(path)
+    ]
+
+
 def mark_of(output_dir: str, job: str) -> set[str]:
     """Return the marks of *job* in names below /tmp: that of its run directory, and that of the whole job."""
     run_dir = os.path.join(output_dir, job)
@@ -329,7 +338,7 @@ def main(argv: list[str] | None = None) -> int:
     cleaned = clean(*left) if table.get("clean") else []
     problems = ports(mine.get("ports") or [])
     problems += disks([table["run_dir"], "/tmp"], limits["free_mib"]) + shared_memory(limits["shm_mib"], uid)
-    problems += mounts(mine.get("mounts") or [])
+    problems += mounts(mine.get("mounts") or []) + images(mine.get("images") or [])
     found, count = gpus(mine.get("gpus"), bool(mine.get("idle")))
     report: Report = {
         "node": name,

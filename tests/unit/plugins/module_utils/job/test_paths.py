@@ -41,7 +41,7 @@ def test_placeholders_of_mounts():
             "$TEAM/{job_id}/{run_name}": "/a",
             "/b": "/b/{gpus_per_node}/{head_node_ip}",
             "/c": "/c{log_dir}{model_path}",
-            "/d": "/d/{container_image}:ro",
+            "/d/{gpus_per_node}": "/d:ro",
             "relative": "/e",
         },
     )
@@ -50,7 +50,7 @@ def test_placeholders_of_mounts():
         "/team/7/test_7:/a",
         "/b:/b/8/10.0.0.1",
         "/c:/c/out/7/logs/models/tiny",
-        "/d:/d/img:1:ro",
+        "/d/8:/d:ro",
         "/base/relative:/e",
     ):
         assert mount in found, found
@@ -65,7 +65,10 @@ def test_placeholders_of_mounts():
         ({"/a": ""}, "that path must be absolute"),
         ({"/a": "$REL/x"}, 'has "rel/x" inside the container; that path must be absolute'),
         ({"/a,b": "/c"}, "has a comma"),
-        ({"/a:b": "/c"}, "has a colon in the host's path"),
+        ({"/a:b": "/c"}, "has a colon, at which pyxis would split the mount"),
+        ({'/a"b': "/c"}, 'has ", which a shell of pyxis would interpret'),
+        ({"/a`b`": "/c"}, "has `, which"),
+        ({"/a": "/b$(c)"}, "has $, which"),
         ({"/a": "/b:ro:rw"}, "expected a path and :options"),
         ({"/a\n": "/b"}, "control character"),
         ({"$TEAM": "/b", "/team": "/c"}, "is already mounted at /b"),
@@ -75,6 +78,29 @@ def test_bad_mounts(table, words):
     with pytest.raises(SpecError) as caught:
         spec_of({"REL": "rel"}, model=CONTAINER, container_mounts=table)
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["it's", "a b", "é#%", "back\\slash"])
+def test_other_characters_can_be_mounted(name):
+    assert f"/x/{name}:/y/{name}" in mounts(spec_of(model=CONTAINER, extra_mount=[f"/x/{name}:/y/{name}"]))
+
+
+@pytest.mark.parametrize("path", ["/models/a:b", "/models/a,b", '/models/"a"', "/models/a$b+"])
+def test_a_model_that_cannot_be_mounted(path):
+    with pytest.raises(SpecError, match=r"^job: model\.path: has .* would"):
+        spec_of({"b": ""}, model={**CONTAINER, "path": path.replace("$b", "${NAME:-$}b")})
+    assert spec_of(model={"path": path.replace("$b", "b")})["model"]["path"]  # without a container it is no mount
+
+
+def test_a_placeholder_whose_value_cannot_be_mounted():
+    with pytest.raises(SpecError, match="container_mounts: has the mount /d/img:1, which has a colon"):
+        mounts(spec_of(model=CONTAINER, container_mounts={"/d": "/d/{container_image}:ro"}))
+
+
+def test_a_snapshot_of_hugging_face_is_mounted_with_its_blobs():
+    folder = "/hub/models--org--name"
+    found = mounts(spec_of(model={**CONTAINER, "path": f"{folder}/snapshots/0a1b/"}))
+    assert f"{folder}/snapshots/0a1b:/model" in found and f"{folder}/blobs:/blobs" in found
 
 
 @pytest.mark.parametrize("text", ["", "x", "/a:b"])

@@ -233,7 +233,7 @@ def test_container_and_mounts(tmp_path):
     )
     plan = jobs.plan_of(spec)
     worker = jobs.step(plan, "prefill_0")
-    assert worker["container"] == {"runtime": "pyxis", "image": "img:1"}
+    assert worker["container"] == {"runtime": "pyxis", "image": "img:1", "writable": True}
     assert worker["mounts"] == [
         "/out/7:/out/7",
         "/out/7/logs:/logs",

@@ -126,6 +126,9 @@ def test_srun_options_that_cannot_be(given, words):
 
 
 def test_srun_options_that_can():
+    known = {"container-save": "/i.sqsh", "container-unshare": "ipc", "container-entrypoint-log": ""}
+    problems, notes = slurm_options.srun_problems(known)
+    assert not problems and all("replaces the plan's setting" in note for note in notes)
     given = {"mpi": "pmix", "cpu_bind": "none", "oversubscribe": "", "K": "0", "site": "1"}
     problems, notes = slurm_options.srun_problems(given)
     assert not problems and notes == ["srun_options.site: not a known srun option; passed on."]

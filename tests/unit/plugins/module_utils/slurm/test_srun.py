@@ -73,12 +73,16 @@ def test_pyxis():
         "--no-container-entrypoint",
         "--container-remap-root",
     ]
-    assert (
-        argv[-6:]
-        == ["/bin/sh", "-c", 'export X="$SRT_ENV_X"; unset SRT_ENV_X\nexec "$@"', "srt", "serve", "--port", "1"][-6:]
-    )
-    with pytest.raises(Error, match="comma"):
-        srun.build_srun_argv(dict(step, mounts=["/a,b:/c"]), "42", "/o")
+    assert argv[-7:-5] == ["/bin/sh", "-c"] and argv[-4:] == ["srt", "serve", "--port", "1"]
+    assert argv[-5].endswith('export X="$SRT_ENV_X"; unset SRT_ENV_X\nexec "$@"')
+
+
+def test_a_container_is_writable_unless_the_job_wants_another():
+    step = make_step(container={"runtime": "pyxis", "image": "i", "writable": True})
+    assert "--container-writable" in srun.build_srun_argv(step, "42", "/o")
+    step["srun_options"] = {"container_readonly": True}
+    argv = srun.build_srun_argv(step, "42", "/o")
+    assert "--container-readonly" in argv and "--container-writable" not in argv
 
 
 def test_mounts_of_a_job_are_added_to_those_of_the_plan():
@@ -140,10 +144,61 @@ def test_apptainer():
         "--bind",
         "/a:/b",
         "/i.sif",
+        "/bin/sh",
+        "-c",
+        f'{srun.TELL_BEGIN}\nexec "$@"',
+        "srt",
         "serve",
         "--port",
         "1",
     ]
+
+
+def contained(**changes):
+    """Return a step in pyxis' container that prints what it has."""
+    return make_step(container={"runtime": "pyxis", "image": "i"}, **changes)
+
+
+def test_a_task_in_a_container_tells_that_it_has_begun(tmp_path):
+    step = contained(argv=["printenv", "SRT_BEGUN"])
+    env = dict(srun.srun_env(step), PATH="/usr/bin:/bin", SRT_BEGUN=str(tmp_path / "x.1.begun"), SLURM_PROCID="3")
+    done = subprocess.run(srun.task_argv(step), env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "")  # the program itself has no such variable
+    assert [path.name for path in tmp_path.iterdir()] == ["x.1.begun.3"]
+    env["SRT_BEGUN"] = str(tmp_path / "missing" / "x")  # not mounted: the command runs all the same
+    done = subprocess.run(srun.task_argv(step), env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "SRT_BEGUN" not in srun.srun_env(make_step())
+
+
+@pytest.mark.parametrize("line", ["PATH=/opt/x/bin:/usr/bin:/bin", 'A=1\nPATH="/opt/x/bin:/usr/bin:/bin"\nB=2'])
+def test_the_path_of_the_image_is_kept(line, tmp_path, monkeypatch):
+    file = tmp_path / "environment"
+    file.write_text(line + "\n")
+    monkeypatch.setattr(srun, "IMAGE_PATH", srun.IMAGE_PATH.replace("/etc/environment", str(file)))
+    assert run_here(contained(argv=["printenv", "PATH"])).stdout == "/opt/x/bin:/usr/bin:/bin\n"
+    # The job's own PATH comes after it.
+    own = contained(argv=["printenv", "PATH"], env={"PATH": "/own:/usr/bin:/bin"})
+    assert run_here(own).stdout == "/own:/usr/bin:/bin\n"
+    file.unlink()
+    assert run_here(contained(argv=["printenv", "PATH"])).stdout == "/usr/bin:/bin\n"
+
+
+@pytest.mark.parametrize("lacks", [False, True])
+def test_a_preamble_in_an_image_that_may_lack_bash(lacks, tmp_path):
+    (tmp_path / "printf").symlink_to("/usr/bin/printf")
+    if not lacks:
+        (tmp_path / "bash").symlink_to("/bin/bash")
+    step = make_step(
+        container={"runtime": "pyxis", "image": "nginx", "bash": False},
+        preamble=f'PATH={tmp_path}; X="${{BASH_VERSION:+bash}}"; export X; set -- other',
+        argv=["printf", "%s|", "a b", "$X", ":"],
+        env={"A": "1"},
+    )
+    step["preamble"] = f"echo ${{BASH_VERSION:+bash}}\n{step['preamble']}"
+    argv, env = srun.task_argv(step), dict(srun.srun_env(step), PATH=str(tmp_path))
+    done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
+    assert done.stdout == ("\n" if lacks else "bash\n") + "a b|$X|:|", done.stderr
 
 
 def test_the_prologue_runs_inside_the_container():

@@ -27,6 +27,35 @@ from ansible_collections.srt.slurm.plugins.module_utils.stages import evidence
         (["[rank0] NCCL error in: x.cpp:1", "later"], "[rank0] NCCL error in: x.cpp:1"),
         (["thread 'main' panicked at src/main.rs:1"], "thread 'main' panicked at src/main.rs:1"),
         (["bash: nats-server: command not found"], "bash: nats-server: command not found"),
+        (
+            [
+                "pyxis: importing docker image: x",
+                "slurmstepd: error: pyxis: child 812 failed with error code: 1",
+                "slurmstepd: error: pyxis: failed to create container filesystem",
+                "slurmstepd: error: pyxis: printing enroot log file:",
+                "slurmstepd: error: pyxis:     [INFO] Extracting squashfs filesystem...",
+                "slurmstepd: error: pyxis:     [ERROR] No such file or directory: x.sqsh",
+                "slurmstepd: error: pyxis: couldn't start container",
+            ],
+            "slurmstepd: error: pyxis:     [ERROR] No such file or directory: x.sqsh",
+        ),
+        (
+            [
+                "slurmstepd: error: pyxis: container start failed with error code: 1",
+                "slurmstepd: error: pyxis: printing importer log file:",
+                "slurmstepd: error: pyxis:     [ERROR] Could not process JSON input",
+                "slurmstepd: error: pyxis: couldn't start container",
+            ],
+            "slurmstepd: error: pyxis:     [ERROR] Could not process JSON input",
+        ),
+        (
+            [
+                "slurmstepd: error: pyxis: container start failed with error code: 1",
+                "slurmstepd: error: pyxis: printing enroot log file:",
+                "slurmstepd: error: pyxis:     enroot-mount: failed to mount: /a at /b: No such file or directory",
+            ],
+            "slurmstepd: error: pyxis:     enroot-mount: failed to mount: /a at /b: No such file or directory",
+        ),
         ([], None),
     ],
 )

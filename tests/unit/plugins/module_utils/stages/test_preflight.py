@@ -69,7 +69,7 @@ def made(tmp_path, monkeypatch):
     steps = [make_step(f"w_{i}", node) for i, node in enumerate(NODES)]
     checks = [{"name": "w_0", "kind": "tcp", "host": "10.0.0.1", "port": 0, "steps": ["w_0"]}]
     nodes = [{"name": node, "address": f"10.0.0.{i + 1}", "gpus": 8} for i, node in enumerate(NODES)]
-    plan = make_plan(run_dir, steps, checks=checks, nodes=nodes)
+    plan = make_plan(run_dir, steps, checks=checks, nodes=nodes, benchmark={"points": []})
     monkeypatch.setattr(driver, "connect_plan", lambda _plan, _ctx: talk)
     monkeypatch.setattr(commands, "jobs", lambda **_limits: [{"id": "42"}])
     monkeypatch.setattr(commands, "cluster", lambda: "here@login")
@@ -152,6 +152,19 @@ def test_too_little_space_and_missing_mounts(made):
     with pytest.raises(Error, match=r"MiB left, but 1000000000 are needed") as caught:
         call(min_free_mib=1000000000)
     assert caught.value.evidence["retryable"] is False  # all nodes say so
+
+
+def test_a_container_image_that_a_node_lacks(made, tmp_path):
+    plan, _talk, call = made
+    (tmp_path / "engine.sqsh").write_text("")
+    plan["steps"][0]["container"] = {"runtime": "pyxis", "image": str(tmp_path / "engine.sqsh")}
+    plan["steps"][1]["container"] = {"runtime": "pyxis", "image": "nvcr.io#team/engine:1"}
+    assert not [problem for problem in call()["problems"] if problem["fatal"]]
+    client = make_step("bench_c4", NODES[1], container={"runtime": "pyxis", "image": "/no/client.sqsh"})
+    plan["benchmark"]["points"] = [{"step": client}, {"step": client}]
+    with pytest.raises(Error, match=r": node002: the container image /no/client.sqsh does not exist\.$"):
+        call()
+    call(ignore=["image"])
 
 
 def test_a_clock_that_is_off_is_reported(made, monkeypatch):

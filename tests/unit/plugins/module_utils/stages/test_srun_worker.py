@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import pathlib
 import socket
 import threading
 
@@ -12,7 +13,7 @@ import plays
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.entry import Context
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error, StepError
-from ansible_collections.srt.slurm.plugins.module_utils.stages import health_wait, srun_worker
+from ansible_collections.srt.slurm.plugins.module_utils.stages import health_wait, image_import, srun_worker
 from fake_holder import make_plan, make_step
 
 
@@ -167,6 +168,62 @@ def test_not_ready_in_time_says_what_is_missing(fake, plan):
         with pytest.raises(Error, match="0/1 ready, waiting for nats: Connection refused, after 0.3 s") as caught:
             run(plan, tier="head_infra", wait_timeout_s=0.3)
     assert caught.value.evidence["checks"][0]["attempts"] > 1
+
+
+CONTAINER = {"runtime": "pyxis", "image": "i"}
+
+
+class Watcher(Context):
+    """Keeps every line of progress; the tasks of the step *name* begin one by one, after each third line."""
+
+    def __init__(self, fake, name):
+        super().__init__()
+        self.fake, self.name, self.lines = fake, name, []
+
+    def progress(self, line):
+        self.lines.append(line)
+        path = [env["SRT_BEGUN"] for name, _argv, env in self.fake.slurm.spawned if name == self.name][-1]
+        task, rest = divmod(len(self.lines), 3)
+        if not rest:
+            pathlib.Path(f"{path}.{task - 1}").touch()
+
+    @property
+    def importing(self):
+        """For each line whether the image was being imported."""
+        return [line.endswith(f"; importing the image: {self.name}") for line in self.lines]
+
+
+def test_the_time_to_become_ready_does_not_count_while_the_image_is_imported(fake, plan):
+    watcher = Watcher(fake, "nats")
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        check = {"name": "nats", "kind": "tcp", "host": "127.0.0.1", "port": server.getsockname()[1]}
+        plan["steps"][0].update(container=CONTAINER, ntasks=2, ready=[check])
+        with pytest.raises(Error, match=r"waiting for nats: Connection refused, after 0.1 s"):
+            run(plan, watcher, tier="head_infra", wait_timeout_s=0.1)
+    assert watcher.importing[:5] == [True] * 5 and not watcher.importing[-1]
+
+
+def test_health_does_not_count_the_time_in_which_an_image_is_imported(fake, plan):
+    plan["steps"][1]["container"] = CONTAINER
+    unreachable(plan)
+    for _attempt in range(2):  # a replaced step imports it again
+        run(plan)
+        watcher = Watcher(fake, "prefill_0")
+        with pytest.raises(Error, match="is not healthy after 0.1 s"):
+            health_wait.run({"plan": plan, "timeout_s": 0.1, "slice_s": 0.1}, watcher)
+        assert watcher.importing[:3] == [True] * 3
+        fake.slurm.end("prefill_0", 1)
+        fake.until(lambda steps: steps["prefill_0"]["state"] == "ended")
+
+
+def test_an_import_does_not_last_for_ever(fake, plan, monkeypatch):
+    plan["steps"][1]["container"] = CONTAINER
+    unreachable(plan)
+    run(plan)
+    monkeypatch.setattr(image_import, "LIMIT_S", 0.3)
+    with pytest.raises(Error, match=r"Still importing the image: prefill_0, after 0.3 s"):
+        health_wait.run({"plan": plan, "timeout_s": 0.1, "slice_s": 0.1}, Context())
 
 
 def test_health_ends_when_all_checks_are_done(fake, plan):
