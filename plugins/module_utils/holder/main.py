@@ -29,6 +29,7 @@ def main(argv: list[str] | None = None) -> NoReturn:
     parser.add_argument("--play", action="store_true")
     parser.add_argument("--adopted", default="")
     options = parser.parse_args(argv)
+    os.umask(os.umask(0o077) & 0o077 | 0o022)  # whatever the user's is: nobody else writes, and we do
     if options.command == "serve":
         status = serve(options.run_dir, options.lease, options.play, options.adopted)
     else:

@@ -151,8 +151,10 @@ def load_key(output_dir: str, create: bool) -> bytes | None:
     path = os.path.join(output_dir, f".srt-key-{os.getuid()}")
     for _attempt in range(2):
         try:
-            with open(path, "rb") as stream:
-                key = stream.read()
+            with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as stream:
+                key, facts = stream.read(4096), os.fstat(stream.fileno())
+            if facts.st_uid != os.getuid() or facts.st_mode & 0o077:
+                return None  # another user knows it, or made it
             if len(key) >= 32:
                 return key
             os.unlink(path)  # its writer was killed

@@ -114,7 +114,7 @@ def render(
         "# The holder hears TERM as soon as it can; until then it must not end this script.",
         "trap '' TERM",
         "# Slurm gives this script's node the job; the holder starts, watches and ends all steps of it.",
-        "umask 022",
+        "umask u=rwx,go-w",
     ]
     for name, value in (allocation.get("environment") or {}).items():
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", str(name)):

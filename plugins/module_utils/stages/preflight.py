@@ -18,7 +18,7 @@ from ..allocation import driver
 from ..allocation.driver import Driver
 from ..entry import Context
 from ..failures import Error
-from ..files import write_text_atomic
+from ..files import make_own_folder, write_text_atomic
 from ..holder.records import StepRecord
 from ..holder.step import number_of
 from ..json_types import JsonObject
@@ -216,6 +216,7 @@ def _ask(
     path = os.path.join(plan["run_dir"], TABLE.format(nonce=nonce))
     steps = _steps(plan, names, path)
     try:
+        make_own_folder(os.path.join(plan["run_dir"], PROGRAM))
         for name, text in program_files(node_check).items():
             write_text_atomic(os.path.join(plan["run_dir"], PROGRAM, name), text)
         write_text_atomic(path, json.dumps(table) + "\n")
