@@ -163,7 +163,13 @@ class SaBench(Benchmark):
             name,
             "benchmark",
             [layout.roles.bench],
-            [layout.python, f"{layout.run_dir}/{CLIENT}", *_client_options(layout, parameters, gpus), *files],
+            [
+                layout.python,
+                *_flags(spec),
+                f"{layout.run_dir}/{CLIENT}",
+                *_client_options(layout, parameters, gpus),
+                *files,
+            ],
             _environment(spec),
             kind="benchmark",
             critical=False,
@@ -288,6 +294,12 @@ def _environment(spec: JsonObject) -> dict[str, str | Option]:
         **variables(spec["environment"], ("environment",)),
         **variables(spec["benchmark"]["env"], ("benchmark", "env")),
     }
+
+
+def _flags(spec: JsonObject) -> list[str]:
+    """Return the options of the load client's Python: nothing in a user's environment changes it, benchmark.env may."""
+    own = any(name.startswith("PYTHON") for name in spec["benchmark"]["env"] or ())
+    return [*([] if own else ["-E"]), "-X", "utf8"]
 
 
 def own_tokenizer(options: JsonObject) -> str | None:

@@ -53,7 +53,7 @@ def test_the_whole_script():
         "--no-kill",
     ]
     assert text.startswith("#!/bin/bash\n")
-    assert 'exec python3 "$RUN_DIR/holder" serve --run-dir "$RUN_DIR" --lease 90\n' in text
+    assert 'exec python3 -I -X utf8 "$RUN_DIR/holder" serve --run-dir "$RUN_DIR" --lease 90\n' in text
 
 
 def test_what_is_not_asked_for_is_not_there():
@@ -109,7 +109,7 @@ def test_quotes_and_percent():
 def test_the_body_is_a_script_and_expands_nothing_of_the_user(tmp_path):
     folder = str(tmp_path / "o $(touch pwned) 'q'")
     text, _notes = script.render(request(environment={"A": "$(touch pwned) 'x'"}), folder, 120)
-    body = text.replace("exec python3", 'printf "%s|" "$A" "$RUN_DIR"; : ')
+    body = text.replace("exec python3 -I -X utf8", 'printf "%s|" "$A" "$RUN_DIR"; : ')
     done = subprocess.run(
         ["bash", "-c", body],
         capture_output=True,
