@@ -35,7 +35,7 @@ ALLOWED = {
     "secrets": "json_types holder",
     "schema": "failures json_types secrets",
     "topology": "failures json_types plan_file",
-    "services": "failures json_types log_lines plan_file schema topology",
+    "services": "failures json_types log_lines plan_file schema secrets topology",
     "backends": "failures json_types log_lines plan_file schema topology services",
     "frontends": "failures json_types log_lines plan_file schema topology services",
     "benchmarks": "failures json_types files metrics plan_file programs schema topology",

@@ -20,7 +20,7 @@ from ..plan_file import Container, Step
 from .options import SRUN_FIXED, plain, srun_name
 
 CARRIER = "SRT_ENV_"
-# The limit of open files of a user's shell is low, and Slurm may pass it on. Some programs walk through all of millions.
+# Slurm may pass on a user's low limit of open files. Not more than this: some programs walk through all of them.
 FILE_LIMIT = 'ulimit -S -n 1048576 2>/dev/null || ulimit -S -n "$(ulimit -H -n)"'
 SET_BY_SLURM = ("CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "ZE_AFFINITY_MASK", "GPU_DEVICE_ORDINAL")
 # Images that are not registry names for apptainer.

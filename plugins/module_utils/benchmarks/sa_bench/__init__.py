@@ -289,7 +289,6 @@ def _environment(spec: JsonObject) -> dict[str, str | Option]:
     """Return the environment of the load client, with the origins of its values."""
     home = hub_home(spec) if from_hub(spec) else None
     return {
-        "PYTHONUNBUFFERED": "1",
         **({home.name: home} if home else {}),
         **variables(spec["environment"], ("environment",)),
         **variables(spec["benchmark"]["env"], ("benchmark", "env")),
