@@ -43,7 +43,7 @@ def test_check_mode_writes_nothing(tmp_path):
     assert result["changed"] and list(tmp_path.iterdir()) == []
     assert json.loads(result["plan_json"])["job_id"] == "7"
     names = [record["after_header"].rsplit("/", 1)[-1] for record in result["diff"]]
-    assert names == ["plan.json", "mocker_config.yaml", "nginx.conf"]
+    assert names == ["plan.json", "mocker_config.yaml", "nats.conf", "nginx.conf"]
     assert "nginx:8000" in result["diff"][0]["after"] and result["diff"][0]["before"] == ""
 
 
