@@ -108,7 +108,7 @@ class ExtraVars:
             try:
                 check_size(value)
             except ValueError as error:
-                problems.append(self.problem(name, str(error), "Use fewer aliases."))
+                problems.append(self.problem(name, "out_of_range", str(error), "Use fewer aliases."))
         if problems:
             raise SpecError(problems)
         try:
