@@ -92,10 +92,12 @@ def clean_env() -> dict[str, str]:
 @functools.lru_cache(maxsize=None)
 def _is_known_locale(variables: tuple[tuple[str, str], ...]) -> bool:
     """Return whether this machine has the locale that the *variables* of our environment name."""
+    before = locale.setlocale(locale.LC_ALL)
     try:
         locale.setlocale(locale.LC_ALL, "")
     except locale.Error:
         return False
+    locale.setlocale(locale.LC_ALL, before)
     return True
 
 
