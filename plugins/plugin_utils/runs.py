@@ -35,7 +35,9 @@ def names_of(extra, final=lambda value: value):
     found = [job.get("name") for document in documents for _suffix, job, _source in document.variants()]
     if not all(found):
         raise Error("The job has no name, so its run cannot be found. Set its name, or set -e job_id=N.")
-    return [str(final(trusted(plain(name)))).strip() for name in found]
+    if form != "job_file":  # nothing in that is a template
+        found = [final(trusted(plain(name))) for name in found]
+    return [str(name).strip() for name in found]
 
 
 def typos(extra):

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import pathlib
+import resource
 import socket
 import subprocess
 import sys
@@ -152,6 +153,17 @@ def test_too_little_space_and_missing_mounts(made):
     with pytest.raises(Error, match=r"MiB left, but 1000000000 are needed") as caught:
         call(min_free_mib=1000000000)
     assert caught.value.evidence["retryable"] is False  # all nodes say so
+
+
+def test_too_few_open_files_are_found_before_anything_starts(made):
+    plan, _talk, call = made
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    step = make_step("bench_c9", NODES[1], kind="benchmark")
+    plan["benchmark"] = {"points": [{"key": {"concurrency": allowed}, "step": step}]}
+    assert preflight.open_files(plan) == {"node001": 256, "node002": allowed + 128}
+    with pytest.raises(Error, match=f"node002: a process may open {allowed} files .*, but {allowed + 128} are needed"):
+        call()
+    assert call(ignore=["limit"])["nodes"]
 
 
 def test_a_clock_that_is_off_is_reported(made, monkeypatch):
