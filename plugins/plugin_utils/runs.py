@@ -73,9 +73,8 @@ class RunAction(StageAction):
 
     def _with_output_dir(self, args):
         """Return the *args* of the module: those of the task, with what only the controller knows."""
-        cluster_file, chosen = args.get("cluster_file"), boolean(args.get("extra_vars", False))
-        args = {name: value for name, value in args.items() if name not in ("cluster_file", "extra_vars")}
-        if chosen:
+        args, cluster_file = dict(args), None
+        if boolean(args.pop("extra_vars", False)):
             extra = ExtraVars(load_extra_vars(self._loader), origin, final=self._final, more=run_options.OF_RUNS_ALONE)
             problems = typos(extra)
             if problems:

@@ -192,7 +192,7 @@ class Play:
         return known if known is not None else RESULTS.get(key, {})
 
     def special(self, key, args, own):
-        """Complete the *args* of a call as its action does; return its result if that is computed, else None."""
+        """Complete the *args* of a call in place as its action does; return its result if it is computed, else None."""
         if key == "srt.slurm.job_spec":
             return self.job_spec(args, own)
         if key == "srt.slurm.dry_run":
