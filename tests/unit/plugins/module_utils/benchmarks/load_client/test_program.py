@@ -363,16 +363,6 @@ def test_help_runs_as_a_folder_without_any_library(client_dir):
     assert "Exit codes:" in done.stdout
 
 
-@pytest.fixture
-def client_argv(client_dir, model_dir, tmp_path):
-    """Return a function from a URL to the command line of a short run as a program of its own."""
-    return lambda url: [
-        sys.executable, str(client_dir), "--base-url", url, "--model", "m", "--tokenizer", str(model_dir),
-        "--isl", "24", "--osl", "8", "--num-prompts", "12", "--concurrency", "4",
-        "--result", str(tmp_path / "x.json"),
-    ]  # fmt: skip
-
-
 def limited(soft, hard, argv):
     def limit():
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
