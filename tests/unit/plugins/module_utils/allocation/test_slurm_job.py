@@ -212,7 +212,7 @@ def test_a_job_whose_holder_does_not_end_it_in_time_is_cancelled(queue, do, fake
 
     def jobs(job_id=None, **options):
         looks.append(job_id)
-        if len(looks) > 12:  # some two seconds later it has left the queue
+        if len(looks) > 8:  # a second later it has left the queue
             queue.queue.clear()
         return list(queue.queue.values())
 
