@@ -11,6 +11,7 @@ from ansible.utils.vars import load_extra_vars
 from ansible_collections.srt.slurm.plugins.module_utils.job.extra_vars import ExtraVars
 from ansible_collections.srt.slurm.plugins.module_utils.job.reading import Document, read_jobs
 from ansible_collections.srt.slurm.plugins.module_utils.run_options import OPTIONS
+from ansible_collections.srt.slurm.plugins.module_utils.schema.source import dotted
 from ansible_collections.srt.slurm.plugins.module_utils.schema.types import UNPLAIN
 from ansible_collections.srt.slurm.plugins.module_utils.secrets import references
 from ansible_collections.srt.slurm.plugins.module_utils.stages import job_spec
@@ -18,13 +19,37 @@ from ansible_collections.srt.slurm.plugins.plugin_utils.remote import RemotePath
 from ansible_collections.srt.slurm.plugins.plugin_utils.secrets import keep_secrets
 from ansible_collections.srt.slurm.plugins.plugin_utils.spelling import Spelling
 from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction
-from ansible_collections.srt.slurm.plugins.plugin_utils.values import plain, trusted
+from ansible_collections.srt.slurm.plugins.plugin_utils.values import plain
 from ansible_collections.srt.slurm.plugins.plugin_utils.vault import Vaults, origin, scalars
 
 # Options of the module that are taken from the extra vars where the task does not name them.
 TAKEN = ("job_file", "cluster_file", "setup_script", "check_paths", "job_tags", "output_dir")
 # Variables that hold all others once more.
 MAGIC = ("vars", "hostvars", "groups")
+
+
+def templates(value, path=()):
+    """Yield the paths of the texts below *value* that Ansible would take for templates."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from templates(item, (*path, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from templates(item, (*path, index))
+    elif isinstance(value, str) and ("{{" in value or "{%" in value):
+        yield path
+
+
+def unfilled(document):
+    """Return the notes on the templates in a job file that is given as ``job_file``: nothing in it is run."""
+    paths = [dotted(path) for path in templates(document.job)]
+    if not paths:
+        return []
+    more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
+    file = document.source.file
+    return [
+        f"{file}: templates in a job_file stay as they are ({', '.join(paths[:3])}{more}); -e @{file} fills them in."
+    ]
 
 
 def without_unplain(value):
@@ -68,8 +93,11 @@ class ActionModule(StageAction):
             if name in extra.values and name not in self._task.args and name not in unusable:
                 params[name] = OPTIONS[name].parse(extra.value(name))
         documents, raw = self._documents(params, extra)
-        jobs = [without_unplain(one.job) if extra.unplain else one.job for one in documents]
-        jobs = self._templar.template(jobs)
+        jobs, notes = [without_unplain(one.job) if extra.unplain else one.job for one in documents], []
+        if params.get("job_file") and not params.get("job"):
+            notes = [note for one in documents for note in unfilled(one)]
+        else:
+            jobs = self._templar.template(jobs)
         vaults = Vaults()
         # What a template made of an encrypted variable no longer says where it comes from.
         inline, whole = vaults.texts([jobs, scalars(task_vars), extra.values])
@@ -87,6 +115,7 @@ class ActionModule(StageAction):
             inline,
             whole,
             None if self.is_local() else RemotePaths(self, host),
+            notes,
         )
         return params
 
@@ -100,8 +129,6 @@ class ActionModule(StageAction):
             return [Document(job, extra.source(job, origin(job)[0]))], [self._argument()]
         if params.get("job_file"):
             documents = read_jobs(params["job_file"])
-            for one in documents:
-                one.job = trusted(one.job)
         else:
             documents = [Document(*extra.job()) if extra.form() in ("flat", "job") else Document(None)]
         return documents, [one.job for one in documents]

@@ -15,6 +15,7 @@ import time
 from typing import Callable
 
 from .failures import Error
+from .files import keep_others_from_writing
 from .json_types import Json, JsonObject
 
 
@@ -71,6 +72,7 @@ def run_module(entry: Entry, argument_spec: JsonObject, **options: Json) -> None
     """
     from ansible.module_utils.basic import AnsibleModule
 
+    keep_others_from_writing()
     module = AnsibleModule(argument_spec=argument_spec, supports_check_mode=True, **options)
     try:
         result = entry(module.params, Context(check_mode=module.check_mode, diff=module._diff))

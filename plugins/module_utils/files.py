@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+import grp
 import hashlib
 import json
 import os
+import pwd
+import stat
 import tempfile
 
 from .failures import Error
@@ -38,16 +41,65 @@ def read_object(path: str) -> JsonObject | None:
     return value if isinstance(value, dict) else None
 
 
+def keep_others_from_writing() -> None:
+    """Set the umask of this process: what the user's own allows others to read, but never to write."""
+    os.umask(os.umask(0o077) & 0o077 | 0o022)
+
+
+def doubt(path: str) -> str | None:
+    """Return why another user could have written what is at *path*, a file or a directory; None if nobody could.
+
+    Root is trusted, and so is a group that has its owner's name and no other members.
+    """
+    facts = os.stat(path)
+    if facts.st_uid not in (0, os.getuid()):
+        return f"{path} belongs to {_user(facts.st_uid)}"
+    if facts.st_mode & 0o002 or facts.st_mode & 0o020 and not _is_alone(facts.st_uid, facts.st_gid):
+        return f"other users can write to {path}"
+    return None
+
+
+def _user(uid: int) -> str:
+    try:
+        return f"the user {pwd.getpwuid(uid).pw_name}"
+    except KeyError:
+        return f"the user with the id {uid}"
+
+
+def _is_alone(uid: int, gid: int) -> bool:
+    try:
+        owner, group = pwd.getpwuid(uid).pw_name, grp.getgrgid(gid)
+    except KeyError:
+        return False
+    return group.gr_name == owner and set(group.gr_mem) <= {owner}
+
+
+def make_own_folder(path: str) -> None:
+    """Make the directory *path*, to which only its owner can write; Error if there is one of another user, or a link.
+
+    Programs that run as the user are in it, and its name may be known beforehand.
+    """
+    os.makedirs(path, 0o755, exist_ok=True)
+    facts = os.lstat(path)
+    if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.getuid():
+        what = f"belongs to {_user(facts.st_uid)}" if stat.S_ISDIR(facts.st_mode) else "is a link"
+        raise Error(f"{path} exists already and {what}. Remove it, or choose another directory.")
+    if facts.st_mode & 0o022:
+        os.chmod(path, stat.S_IMODE(facts.st_mode) & ~0o022)
+
+
 def write_text_atomic(path: str, text: str, mode: int = 0o644) -> bool:
-    """Write *text* atomically; return True if it changed."""
+    """Write *text* atomically; return True if it changed. No other user can write to the file."""
+    same = False
     try:
         with open(path, encoding="utf-8") as stream:
-            if stream.read() == text:
-                return False
+            same, facts = stream.read() == text, os.fstat(stream.fileno())
+        if same and facts.st_uid == os.getuid() and not stat.S_IMODE(facts.st_mode) & ~mode:
+            return False
     except (FileNotFoundError, UnicodeDecodeError):
         pass
     folder = os.path.dirname(path) or "."
-    os.makedirs(folder, exist_ok=True)
+    os.makedirs(folder, 0o755, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=folder, prefix=".tmp_", suffix="_" + os.path.basename(path))
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
@@ -59,4 +111,4 @@ def write_text_atomic(path: str, text: str, mode: int = 0o644) -> bool:
     except BaseException:
         os.unlink(temporary)
         raise
-    return True
+    return not same

@@ -219,8 +219,12 @@ SUBMIT_HOST, ROLLUP_TO = "srt_slurm_submit_host", "srt_slurm_rollup_to"
 
 OPTIONS: dict[str, Option] = {
     "job": Option(unchecked, JOBS + RUNS, "The job under one key, with the content of a job file."),
-    "job_file": Option(text_value, JOBS + RUNS, "Job file, `FILE:SELECTOR`, or a directory of job files."),
-    "cluster_file": Option(text_value, JOBS + RUNS, "Cluster file, instead of the default lookup."),
+    "job_file": Option(
+        text_value, JOBS + RUNS, "Job file, `FILE:SELECTOR`, or a directory of job files. No templates are filled in."
+    ),
+    "cluster_file": Option(
+        text_value, JOBS + RUNS, "Cluster file, instead of the default lookup. It may be another user's."
+    ),
     "setup_script": Option(unchecked, JOBS, "Script in configs_dir that runs before each worker."),
     "check_paths": Option(boolean, JOBS, "false: the model and other paths exist on compute nodes only.", True),
     "job_tags": Option(tags, JOBS, "Tags that are stored with the run.", ()),

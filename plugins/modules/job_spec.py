@@ -36,7 +36,7 @@ options:
     type: dict
   job_file:
     description:
-      - A file with the job. Its keys are at the top level, or under one key C(job).
+      - A file with the job. Its keys are at the top level, or under one key C(job). Templates in it are not filled in.
       - A file with C(base) has variants. C(file:override_name), C(file:zip_override_name[2]), C(file:base) or a glob
         after the colon selects among them. Without a selector all variants are returned, but not the base.
       - A job with C(sweep) becomes one job for each combination of its parameters.

@@ -13,7 +13,8 @@ short_description: Check the nodes of a job before models load
 version_added: 0.1.0
 description:
   - Runs one step over all nodes of the job. Each node reports whether its GPUs are visible and idle, whether the ports
-    of the plan are free, whether F(/dev/shm), disks and mounts are in order, and its clock.
+    of the plan are free, whether F(/dev/shm), disks and mounts are in order, whether a process may open enough files
+    and connections for the concurrency of the points and the number of steps, and its clock.
   - Reports and removes the leftovers of finished jobs of the same output directory on a node (directories below
     F(/tmp), processes). It touches only leftovers that carry the mark of such a run directory, belong to the user, and
     whose job Slurm no longer lists.
@@ -47,7 +48,7 @@ options:
     description: Checks whose problems are ignored.
     type: list
     elements: str
-    choices: [clock, disk, gpu, image, mount, port, shm]
+    choices: [clock, disk, gpu, image, limit, mount, port, shm]
     default: []
   timeout_s:
     description: Seconds in which all nodes must report.

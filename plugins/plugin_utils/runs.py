@@ -35,7 +35,9 @@ def names_of(extra, final=lambda value: value):
     found = [job.get("name") for document in documents for _suffix, job, _source in document.variants()]
     if not all(found):
         raise Error("The job has no name, so its run cannot be found. Set its name, or set -e job_id=N.")
-    return [str(final(trusted(plain(name)))).strip() for name in found]
+    if form != "job_file":  # nothing in that is a template
+        found = [final(trusted(plain(name))) for name in found]
+    return [str(name).strip() for name in found]
 
 
 def typos(extra):
@@ -71,9 +73,8 @@ class RunAction(StageAction):
 
     def _with_output_dir(self, args):
         """Return the *args* of the module: those of the task, with what only the controller knows."""
-        cluster_file, chosen = args.get("cluster_file"), boolean(args.get("extra_vars", False))
-        args = {name: value for name, value in args.items() if name not in ("cluster_file", "extra_vars")}
-        if chosen:
+        args, cluster_file = dict(args), None
+        if boolean(args.pop("extra_vars", False)):
             extra = ExtraVars(load_extra_vars(self._loader), origin, final=self._final, more=run_options.OF_RUNS_ALONE)
             problems = typos(extra)
             if problems:

@@ -21,7 +21,7 @@ from ansible.utils.display import Display
 from ansible_collections.srt.slurm.plugins.module_utils.allocation.detached import OLDEST
 from ansible_collections.srt.slurm.plugins.module_utils.entry import Context
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
-from ansible_collections.srt.slurm.plugins.module_utils.files import write_text_atomic
+from ansible_collections.srt.slurm.plugins.module_utils.files import keep_others_from_writing, write_text_atomic
 from ansible_collections.srt.slurm.plugins.module_utils.holder import playbook as holder_play
 from ansible_collections.srt.slurm.plugins.plugin_utils.interrupt import obey
 
@@ -84,6 +84,7 @@ class StageAction(ActionBase):
         del tmp
         if too_old(__version__):
             return dict(result, failed=True, msg=too_old(__version__))
+        keep_others_from_writing()
         obey(self.tell)
         record_stage(self._task._role)
         task_vars = task_vars or {}

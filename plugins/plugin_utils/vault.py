@@ -39,12 +39,16 @@ class Vaults:
                 self._known[path] = stream.read(14) == b"$ANSIBLE_VAULT"
         return self._known[path]
 
-    def texts(self, value):
+    def texts(self, value, seen=None):
         """Return (the texts below *value* that were encrypted one by one, those from files encrypted as a whole)."""
         inline, whole = set(), set()
+        seen = set() if seen is None else seen
         if isinstance(value, (dict, list, tuple)):
+            if id(value) in seen:  # aliases of YAML may make it larger than memory
+                return inline, whole
+            seen.add(id(value))
             for item in value.values() if isinstance(value, dict) else value:
-                more = self.texts(item)
+                more = self.texts(item, seen)
                 inline |= more[0]
                 whole |= more[1]
         elif _still_encrypted(value) or (VaultedValue and VaultedValue.is_tagged_on(value)):
@@ -54,17 +58,18 @@ class Vaults:
             whole.add(str(value))
         return inline, whole
 
-    def whole_files(self, variables, name=""):
+    def whole_files(self, variables, name="", seen=None):
         """Yield (name, text, file) of all texts and numbers below *variables* from files encrypted as a whole.
 
         The name is that of the variable, with the keys in it: ``database.password``.
         """
-        if isinstance(variables, dict):
-            for key, item in variables.items():
-                yield from self.whole_files(item, f"{name}.{key}" if name else str(key))
-        elif isinstance(variables, (list, tuple)):
-            for item in variables:
-                yield from self.whole_files(item, name)
+        seen = set() if seen is None else seen
+        if isinstance(variables, (dict, list, tuple)):
+            if id(variables) in seen:  # aliases of YAML may make it larger than memory
+                return
+            seen.add(id(variables))
+            for key, item in variables.items() if isinstance(variables, dict) else ((None, one) for one in variables):
+                yield from self.whole_files(item, name if key is None else f"{name}.{key}" if name else str(key), seen)
         elif isinstance(variables, (str, int, float)) and not isinstance(variables, bool):
             file = origin(variables)[0]
             if self.encrypted(file):

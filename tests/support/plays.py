@@ -192,7 +192,7 @@ class Play:
         return known if known is not None else RESULTS.get(key, {})
 
     def special(self, key, args, own):
-        """Complete the *args* of a call as its action does; return its result if that is computed, else None."""
+        """Complete the *args* of a call in place as its action does; return its result if it is computed, else None."""
         if key == "srt.slurm.job_spec":
             return self.job_spec(args, own)
         if key == "srt.slurm.dry_run":
@@ -202,7 +202,9 @@ class Play:
             args.update(jobs=None, concurrencies=None)  # only what is shown of them is an effect
         elif key in ("srt.slurm.run_info", "srt.slurm.step_log_info"):
             action = types.SimpleNamespace(_loader=self.loader, _final=lambda value: value)
-            runs.RunAction._complete(action, args)
+            completed = runs.RunAction._with_output_dir(action, args)
+            args.clear()
+            args.update(completed)
         elif key == "srt.slurm.sweep_run":
             for number, job in enumerate(args["jobs"]):
                 self.inner(number, job, self.given)
@@ -224,8 +226,7 @@ class Play:
         action._connection = types.SimpleNamespace(transport="local")
         action._loader, action._templar = self.loader, self.templar(own)
         params = action.validate_argument_spec(argument_spec=action.argument_spec)[1]
-        action.prepare(params, {})
-        return action.entry(params, Context())
+        return action.entry(action.completed(params, {}), Context())
 
 
 def module_of(task):

@@ -112,7 +112,7 @@ def test_every_option_that_is_read_is_documented(module):
         ("dry_run", "concurrencies", "module_utils/stages/dry_run.py", r"chosen\(self.plan, params\)", "self.plan"),
         ("bench_run", "min_completed", "module_utils/stages/measurement.py", r'self._params\["min_completed"\]', "1"),
         ("slurm_job", "end_timeout_s", "module_utils/allocation/call.py", r', "end_timeout_s"\)', ")"),
-        ("slurm_job", "retries", "module_utils/allocation/slurm_job.py", r"requeue.with_retries\(", "print("),
+        ("slurm_job", "retries", "module_utils/allocation/requeue.py", r"params\[.retries.\]", "1"),
         ("topology_plan", "secrets_path", "plugin_utils/secrets.py", '"secrets_path"', '"something_else"'),
     ],
 )

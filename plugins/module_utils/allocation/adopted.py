@@ -17,7 +17,7 @@ import time
 
 from ..entry import Context
 from ..failures import Error, SlurmError
-from ..holder import FOLDER, journal, slurm_calls, socket_dir
+from ..holder import FOLDER, PYTHON, journal, slurm_calls, socket_dir
 from ..holder.records import Answer
 from ..holder.secret_values import forget
 from ..holder.steps import Steps
@@ -153,7 +153,7 @@ def start_holder(job: QueueEntry, run_dir: str, lease_s: float) -> subprocess.Po
         "--input=none",
         "--open-mode=append",
         f"--output={slurm_calls.output_path(run_dir.replace('%', '%%'), '%j')}",
-        *("python3", os.path.join(run_dir, FOLDER), "serve", "--adopted", str(job.get("submitted_at"))),
+        *(*PYTHON, os.path.join(run_dir, FOLDER), "serve", "--adopted", str(job.get("submitted_at"))),
         *("--run-dir", run_dir, "--lease", f"{lease_s:g}"),
     ]
     with open(os.path.join(run_dir, "logs", f"{driver.HOLDER_STEP}.err"), "ab") as err:

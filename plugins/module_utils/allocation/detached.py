@@ -9,11 +9,12 @@ import json
 import os
 import re
 import shutil
+import stat
 import sys
 
 from .. import run_options
 from ..failures import Error
-from ..files import write_text_atomic
+from ..files import make_own_folder, write_text_atomic
 from ..holder import playbook as holder_play
 from ..json_types import JsonObject
 from ..slurm import commands, script
@@ -130,6 +131,7 @@ def freeze(run_dir: str, job_id: str, playbook: JsonObject) -> None:
     root = os.path.join(run_dir, FROZEN)
     target = os.path.join(root, "ansible_collections", "srt", "slurm")
     source = _collection(playbook)
+    make_own_folder(root)
     os.makedirs(target, exist_ok=True)
     for name in COPIED:
         path = os.path.join(source, name)
@@ -137,6 +139,9 @@ def freeze(run_dir: str, job_id: str, playbook: JsonObject) -> None:
             shutil.copytree(path, os.path.join(target, name), ignore=LEFT_OUT, dirs_exist_ok=True)
         elif os.path.isfile(path):
             shutil.copyfile(path, os.path.join(target, name))
+    for folder, _folders, names in os.walk(root):  # a copy has the modes of its source
+        for path in (folder, *(os.path.join(folder, name) for name in names)):
+            os.chmod(path, stat.S_IMODE(os.stat(path).st_mode) & ~0o022)
     answer = {"jobs": [playbook["job"]], "notes": []}
     own = {"srt_slurm_frozen": os.path.join(root, "job.json"), "job_id": str(job_id)}
     own["output_dir"] = os.path.dirname(run_dir)

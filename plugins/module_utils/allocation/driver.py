@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 
 from ..entry import Context
 from ..failures import Error, SlurmError
-from ..holder import FOLDER, operations, slurm_calls, socket_dir
+from ..holder import FOLDER, PYTHON, operations, slurm_calls, socket_dir
 from ..holder import __main__ as holder
 from ..holder.records import Answer, Known
 from ..json_types import Json
@@ -140,7 +140,7 @@ class HolderDriver(Driver):
             f"--nodelist={self.node}",
             "--mpi=none",
             "--job-name=srt_ctl",
-            "python3",
+            *PYTHON,
             os.path.join(self.run_dir, FOLDER),
             "ctl",
             "--run-dir",
@@ -163,8 +163,7 @@ class HolderDriver(Driver):
         if not any(slurm_calls.live(job["state"]) for job in found):
             over = job_end.outcome(self.job_id, self.run_dir, self.nodes)
             raise JobOver(
-                f"Job {self.job_id} is over: {over['end']}. "
-                f"Its output: {slurm_calls.output_path(self.run_dir, self.job_id)}",
+                f"Job {self.job_id} is over: {over['end']}. {job_end.output(self.job_id, self.run_dir)}",
                 retryable=over["retryable"],
                 bad_nodes=over["bad_nodes"],
             ) from error

@@ -132,6 +132,13 @@ def _node(name: str, state: str, why: str, down: bool) -> str:
     return f"{name} is {state}" + (f" ({why})" if why else "") if down else f"{name} or the holder on it was lost"
 
 
+def output(job_id: str, run_dir: str) -> str:
+    """Return the sentence about a job's output: where it is, and its last line."""
+    log = slurm_calls.output_path(run_dir, job_id)
+    lines = [line for line in tail_lines(log, 20) if line.strip()]
+    return f"Its output: {log}" + (f", which ends with {lines[-1].strip()[:300]!r}." if lines else "")
+
+
 def raise_over(job_id: str, run_dir: str) -> NoReturn:
     """Raise the Error with the reason why a job ended before it was used; SlurmError if it may not be over."""
     log, found = slurm_calls.output_path(run_dir, job_id), outcome(job_id, run_dir)
@@ -141,7 +148,7 @@ def raise_over(job_id: str, run_dir: str) -> NoReturn:
     if found["final"]:
         forget(run_dir)
     raise Error(
-        f"Job {job_id} ended before it could be used: {found['end']}. Its output: {log}",
+        f"Job {job_id} ended before it could be used: {found['end']}. {output(job_id, run_dir)}",
         log=log,
         tail=tail_lines(log, 20),
         retryable=found["retryable"],

@@ -12,7 +12,8 @@ import time
 from collections.abc import Mapping
 
 from ..failures import Error, SlurmError
-from ..files import write_text_atomic
+from ..files import make_own_folder, write_text_atomic
+from ..holder import FOLDER
 from ..holder.secret_values import forget
 from ..holder.utc import utc_now
 from ..secrets.references import store
@@ -114,8 +115,8 @@ def write_run_dir(call: Call, job: QueueEntry, more: Mapping[str, str]) -> None:
     if call.config_text is not None:
         files["config.yaml"] = call.config_text
     with writing(folder, job_id):
-        for below in ("logs", "results"):
-            os.makedirs(os.path.join(folder, below), exist_ok=True)
+        for below in ("", FOLDER, "logs", "results"):
+            make_own_folder(os.path.join(folder, below).rstrip("/"))
         for path, text in files.items():
             write_text_atomic(os.path.join(folder, path), text)
         store(folder, call.secrets or {})

@@ -8,3 +8,5 @@ needs the standard library of Python 3.8 and imports nothing above it.
 """
 
 FOLDER = "holder"  # of the program in the run directory
+# How it is run: nothing in the user's environment or home changes how Python works, and text is UTF-8 in any locale.
+PYTHON = ("python3", "-I", "-X", "utf8")

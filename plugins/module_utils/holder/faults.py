@@ -52,12 +52,6 @@ def read_end(code: int, messages: str) -> StepEnd:
     return {**end, "end_code": EXITED, "exit_code": code, "reason": f"exited with code {code}{where}"}
 
 
-def first_fatal(lines: list[str]) -> str | None:
-    """Return the line that best explains the fault, or None."""
-    found = cause(lines)
-    return found.text if found else None
-
-
 def killed_from_outside(record: Mapping[str, Any]) -> bool:
     """Return whether an external signal ended the step, or its command below a shell."""
     number, code = record.get("signal"), record.get("exit_code")

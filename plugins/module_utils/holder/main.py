@@ -13,11 +13,25 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import resource
 import sys
 from typing import NoReturn
 
 from .lease import LEASE_S
 from .server import ctl, serve
+
+MOST_FILES = 1 << 20
+
+
+def raise_file_limit() -> None:
+    """Raise the limit of open files to what is allowed, and not to millions: some programs walk through all of them.
+
+    Slurm passes the limit of srun on to the steps.
+    """
+    limit, allowed = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = allowed if 0 <= allowed < MOST_FILES else MOST_FILES
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(limit, most), allowed))
 
 
 def main(argv: list[str] | None = None) -> NoReturn:
@@ -29,6 +43,8 @@ def main(argv: list[str] | None = None) -> NoReturn:
     parser.add_argument("--play", action="store_true")
     parser.add_argument("--adopted", default="")
     options = parser.parse_args(argv)
+    os.umask(os.umask(0o077) & 0o077 | 0o022)  # whatever the user's is: nobody else writes, and we do
+    raise_file_limit()
     if options.command == "serve":
         status = serve(options.run_dir, options.lease, options.play, options.adopted)
     else:

@@ -15,7 +15,9 @@ listed for *kept_s* seconds.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import io
 import json
 import socket
 import time
@@ -24,6 +26,7 @@ from typing import Any, Callable
 from .records import CheckRecord
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S, HELD_S = 0.05, 2.0, 0.5
+MOST_BYTES = 16 << 20  # of an answer, headers included; a listing of 8,192 workers has 3 MiB
 
 
 def lookup(value: Any, path: str | None) -> Any:
@@ -52,7 +55,7 @@ def evaluate(expect: dict[str, Any], body: Any) -> str | None:
 
 
 def probe(check: dict[str, Any]) -> str | None:
-    """Return None if *check* is fulfilled now, otherwise the reason."""
+    """Return None if *check* is fulfilled now, otherwise the reason, whatever the service sends."""
     limit_s = float(check.get("timeout_s") or 5)
     address = (check["host"], int(check["port"]))
     text = ""
@@ -65,14 +68,41 @@ def probe(check: dict[str, Any]) -> str | None:
             return f"HTTP {status}: {text[:200]}".rstrip(": \n")
         faults = [evaluate(expect, json.loads(text)) for expect in check.get("expect") or ()]
         return ", ".join(fault for fault in faults if fault) or None
-    except ValueError:
-        return f"the answer is not JSON: {text[:200]}"
     except (OSError, http.client.HTTPException) as error:
         return str(getattr(error, "strerror", None) or error or type(error).__name__)
+    except (ValueError, RecursionError):
+        return f"the answer is not JSON: {text[:200]}"
+    except Exception as error:  # a thread that ended here would never ask again
+        return f"{type(error).__name__}: {error}"
+
+
+class Received(io.RawIOBase):
+    """What a socket receives, until a deadline and up to a number of bytes, whoever reads it."""
+
+    def __init__(self, sock: socket.socket, limit_s: float, until: float) -> None:
+        super().__init__()
+        self.sock, self.limit_s, self.until, self.left = sock, limit_s, until, MOST_BYTES
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        left_s = self.until - time.monotonic()
+        if not self.left:
+            raise OSError(f"the answer has more than {MOST_BYTES >> 20} MiB")
+        if left_s > 0:
+            self.sock.settimeout(left_s)
+            with contextlib.suppress(socket.timeout):
+                size = self.sock.recv_into(memoryview(buffer)[: self.left])
+                self.left -= size
+                return size
+        raise socket.timeout(
+            "timed out" if self.left == MOST_BYTES else f"the answer did not end in {self.limit_s:g} s"
+        )
 
 
 def _fetch(address: tuple[str, int], check: dict[str, Any], limit_s: float) -> tuple[int, str]:
-    """Return (status, text) of one HTTP request, limited to *limit_s* in total."""
+    """Return (status, text) of one HTTP request, limited to *limit_s* in total and to MOST_BYTES."""
     body, until = check.get("body"), time.monotonic() + limit_s
     headers = {"Content-Type": "application/json"} if body is not None else {}
     connection = http.client.HTTPConnection(address[0], address[1], timeout=limit_s)
@@ -83,12 +113,12 @@ def _fetch(address: tuple[str, int], check: dict[str, Any], limit_s: float) -> t
             None if body is None else json.dumps(body),
             dict(headers, **(check.get("headers") or {})),
         )
-        answer = connection.getresponse()
-        parts = [answer.read1(65536)]
-        while parts[-1] and len(parts) < 4096:
-            if time.monotonic() > until:
-                raise socket.timeout(f"HTTP {answer.status}, but the answer did not end in {limit_s:g} s")
-            parts.append(answer.read1(65536))
+        answer = http.client.HTTPResponse(connection.sock, method=check.get("method") or "GET")
+        answer.fp = io.BufferedReader(Received(connection.sock, limit_s, until))
+        answer.begin()
+        parts = [answer.read(65536)]
+        while parts[-1]:
+            parts.append(answer.read(65536))
         return answer.status, b"".join(parts).decode(errors="replace")
     finally:
         connection.close()

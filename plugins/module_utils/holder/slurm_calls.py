@@ -5,7 +5,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import locale
 import os
+import pwd
 import re
 import subprocess
 import threading
@@ -39,6 +43,12 @@ LEAVING = ("COMPLETING", "STAGE_OUT")  # of a job that is ending or being requeu
 # make scancel skip jobs or ask for confirmation.
 FOREIGN = re.compile("(SLURM|SBATCH|SRUN|SALLOC|SQUEUE|SCANCEL|SCONTROL|SINFO|PMI|PMIX)_(?!CONF$)")
 
+# What a user's shell has for its own programs and breaks others. A job that needs one of them sets it itself.
+HARMFUL = re.compile(
+    "PYTHON(HOME|OPTIMIZE|STARTUP|WARNINGS|MALLOC|INSPECT|DEBUG|VERBOSE|DEVMODE|TRACEMALLOC|PROFILEIMPORTTIME|"
+    "EXECUTABLE|PLATLIBDIR|BREAKPOINT|FAULTHANDLER|LEGACYWINDOWSSTDIO|COERCECLOCALE|UTF8|IOENCODING)$|LD_(PRELOAD|AUDIT)$"
+)
+
 # The output of a command that did not reach slurmctld, so that nothing was done.
 UNREACHED = re.compile(r"Unable to contact slurm controller \(connect failure\)|Connection refused")
 # Its output if slurmctld did not answer: the request may or may not have been carried out. A retry may succeed.
@@ -61,8 +71,34 @@ def live(state: str | None) -> bool:
 
 
 def clean_env() -> dict[str, str]:
-    """Return our environment without variables that change the behaviour of Slurm's commands."""
-    return {name: value for name, value in os.environ.items() if not FOREIGN.match(name)}
+    """Return our environment for other programs.
+
+    It lacks variables that change the behaviour of Slurm's commands or of Python, has a HOME, and no TMPDIR or locale
+    that this machine lacks.
+    """
+    env = {name: value for name, value in os.environ.items() if not FOREIGN.match(name) and not HARMFUL.match(name)}
+    if not os.path.isdir(env.get("TMPDIR", "/")):
+        del env["TMPDIR"]
+    if not env.get("HOME"):
+        with contextlib.suppress(KeyError):
+            env["HOME"] = pwd.getpwuid(os.getuid()).pw_dir
+    spoken = {name: value for name, value in env.items() if re.match("LC_|LANG(UAGE)?$", name)}
+    if not _is_known_locale(tuple(sorted(spoken.items()))):
+        env = {name: value for name, value in env.items() if name not in spoken}
+        env["LC_ALL"] = "C.UTF-8"
+    return env
+
+
+@functools.lru_cache(maxsize=None)
+def _is_known_locale(variables: tuple[tuple[str, str], ...]) -> bool:
+    """Return whether this machine has the locale that the *variables* of our environment name."""
+    before = locale.setlocale(locale.LC_ALL)
+    try:
+        locale.setlocale(locale.LC_ALL, "")
+    except locale.Error:
+        return False
+    locale.setlocale(locale.LC_ALL, before)
+    return True
 
 
 def call(timeout_s: float, *argv: str) -> subprocess.CompletedProcess[str] | None:

@@ -10,6 +10,7 @@ import os
 from collections.abc import Collection, Mapping
 
 from ..failures import Error, SpecError
+from ..files import doubt
 from ..json_types import Json, JsonObject, KeyPath
 from ..schema.section import TEXTS, Checker, Field, Section, optional
 from ..schema.source import NOWHERE, Source, dotted, load_yaml
@@ -150,7 +151,8 @@ def find_cluster_file(
     """Return the path of the cluster file, or None.
 
     The order is: *given*, the variable SRTSLURM_CONFIG, then srtslurm.yaml in *start* and upwards. A
-    missing file that was named is an Error, never ignored.
+    missing file that was named is an Error, never ignored. So is one that was found and not named, if another user
+    could have written it: it names programs and shell text that run as this user.
     """
     environ = os.environ if environ is None else environ
     for path, origin in ((given, "cluster_file"), (environ.get(VARIABLE), f"the variable {VARIABLE}")):
@@ -163,11 +165,24 @@ def find_cluster_file(
     while True:
         path = os.path.join(folder, FILE_NAME)
         if os.path.isfile(path):
+            _check_trust(path)
             return path
         parent = os.path.dirname(folder)
         if parent == folder:
             return None
         folder = parent
+
+
+def _check_trust(path: str) -> None:
+    """Raise Error if another user could have written the cluster file *path*."""
+    for one in dict.fromkeys([os.path.dirname(path), os.path.dirname(os.path.realpath(path)), path]):
+        why = doubt(one)
+        if why:
+            raise Error(
+                f"The cluster file {path} was found, but {why}, and what it names would run as you. If you trust it, "
+                f"name it: -e cluster_file={path}, or export {VARIABLE}={path}. A file of your own that is named "
+                "replaces it."
+            )
 
 
 def load_cluster(path: str | None) -> Cluster:

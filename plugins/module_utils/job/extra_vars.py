@@ -11,7 +11,7 @@ from typing import Callable, Optional
 from .. import run_options
 from ..failures import Code, Error, Problem, SpecError
 from ..json_types import Json, JsonObject, KeyPath
-from ..schema.source import Source
+from ..schema.source import Source, check_size
 from ..schema.spelling import is_number
 from ..schema.types import UNPLAIN, kind_of
 from ..schema.words import nearest
@@ -85,6 +85,7 @@ class ExtraVars:
     :param more: further known names. Near misses of them are not reported.
 
     ``unplain`` takes up the problems of values that no job can hold, of every job whose source was asked for.
+    SpecError if aliases make a variable larger than memory: Ansible loads it as it is written.
     """
 
     def __init__(
@@ -98,6 +99,22 @@ class ExtraVars:
         self.values, self.origin, self.spelling = values, origin, spelling
         self.unplain: list[Problem] = []
         self.final, self.ours = final, (*run_options.OF_JOBS, *more)
+        self._check_sizes()
+
+    def _check_sizes(self) -> None:
+        """Raise SpecError if the variables are too large to be walked through."""
+        problems = []
+        for name, value in self.values.items():
+            try:
+                check_size(value)
+            except ValueError as error:
+                problems.append(self.problem(name, "out_of_range", str(error), "Use fewer aliases."))
+        if problems:
+            raise SpecError(problems)
+        try:
+            check_size([*self.values.values()])
+        except ValueError as error:
+            raise Error(f"The set of all extra vars {error} Use fewer aliases.") from None
 
     def file_of(self, name: str) -> str | None:
         """Return the file that *name* comes from, or None for the command line."""

@@ -334,6 +334,10 @@ def _configs(spec: JsonObject, environment: Environment) -> list[Finding]:
         problem = f"is {folder}, which does not exist {environment.lookup.where}, so containers could not mount it."
         return [(path, problem, f"Correct it, {ELSEWHERE}", "not_found")]
     found = _setup_script(spec, environment)
+    here = folder and isinstance(environment.lookup, Here) and os.path.isdir(folder)
+    if here and os.stat(folder).st_mode & 0o002:
+        problem = f"is {folder}, to which every user can write. Its programs and setup scripts would run as you."
+        found.append((path, problem, f"Take that right away: chmod o-w {folder}"))
     if missing and environment.root:
         cluster["configs_dir"] = None
     return found

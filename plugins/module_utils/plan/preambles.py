@@ -16,12 +16,19 @@ from ..plan_file import Step
 from ..services import dynamo_install
 from ..topology.layout import Layout
 
-# Copies files that differ by name or size, in parallel; other workers of the node wait.
+# Copies files that differ by name or size, in parallel; other workers of the node wait. A copy that another user could
+# have made or changed is not used: a model may come with code.
 STAGE = """\
 srt_stage() (
   from={source} to={target}
+  umask 022
   mkdir -p "$to" || exit 1
-  if command -v flock >/dev/null; then exec 9>"$to.lock"; flock 9; fi
+  chmod go-w "$to" 2>/dev/null
+  [ -n "$(find "$to" -maxdepth 0 -type d \\( -uid 0 -o -uid "$(id -u)" \\) ! -perm /022)" ] || {{
+    echo "$to is not this user's, or others can write to it; set another model.stage_dir: $(ls -ld -- "$to")" >&2
+    exit 1
+  }}
+  if command -v flock >/dev/null; then exec 9>"$to/.srt-stage"; flock 9; fi
   list() {{ (cd "$1" && find -L . -type f -printf '%P\\t%s\\n' | LC_ALL=C sort); }}
   missing=$(LC_ALL=C comm -23 <(list "$from") <(list "$to") | cut -f1)
   [ -n "$missing" ] || exit 0

@@ -70,6 +70,8 @@ class Folder:
         """Return the state, or None without a sandbox; Error if the file is not ours."""
         try:
             with open(self(STATE_FILE), encoding="utf-8") as stream:
+                if os.fstat(stream.fileno()).st_uid != os.geteuid():
+                    raise PermissionError
                 state: State = json.load(stream)
         except (FileNotFoundError, NotADirectoryError):
             return None
@@ -162,7 +164,7 @@ class Folder:
             try:
                 if make:
                     os.makedirs(self.path, mode=0o755, exist_ok=True)
-                handle = os.open(self(LOCK_FILE), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                handle = os.open(self(LOCK_FILE), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
             except FileNotFoundError:
                 if make:
                     continue

@@ -176,6 +176,32 @@ def _not_yaml(file: str | None, line: int | None, text: str) -> Problem:
     return {"file": file, "line": line, "path": "", "code": "not_yaml", "problem": text}
 
 
+def check_size(value: Json) -> None:
+    """Raise ValueError with the reason if *value*, as YAML loaded it, has too many values or contains itself.
+
+    Aliases are one object that is in several places; everything that walks, copies or prints it sees all the places.
+    """
+    sizes: dict[int, int] = {}
+
+    def size(item: Json) -> int:
+        inside = item.values() if isinstance(item, dict) else item if isinstance(item, (list, tuple)) else None
+        if inside is None:
+            return 1
+        if id(item) not in sizes:
+            sizes[id(item)] = -1
+            sizes[id(item)] = 1 + sum(map(size, inside))
+        if sizes[id(item)] < 0:
+            raise ValueError("contains itself.")
+        return sizes[id(item)]
+
+    try:
+        count = size(value)
+    except RecursionError:
+        raise ValueError("is nested too deeply for a job.") from None
+    if count > MOST_VALUES:
+        raise ValueError(f"expands to more than {MOST_VALUES} values.")
+
+
 def numbers(text: str) -> dict[tuple[int, int], tuple[str, Json]]:
     """Return ``{(line, column): (text, value)}`` of the numbers in *text*, counted from 1; empty if it is not YAML."""
     import yaml

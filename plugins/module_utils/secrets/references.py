@@ -16,6 +16,7 @@ import hmac
 import json
 import os
 import re
+import secrets
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Callable
 
@@ -23,6 +24,8 @@ from ..holder.secret_values import FILE, FOLDER, PREFIX
 from ..json_types import Json, JsonObject, KeyPath
 from .names import is_plain, looks_secret
 
+# The password of the services that are the job's own; store_job_password makes its value.
+JOB_PASSWORD = f"{PREFIX}SRT_JOB_PASSWORD"
 _ENVIRONMENT = re.compile(r"(.*_)?(env|environment)$")
 
 
@@ -151,8 +154,10 @@ def load_key(output_dir: str, create: bool) -> bytes | None:
     path = os.path.join(output_dir, f".srt-key-{os.getuid()}")
     for _attempt in range(2):
         try:
-            with open(path, "rb") as stream:
-                key = stream.read()
+            with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as stream:
+                key, facts = stream.read(4096), os.fstat(stream.fileno())
+            if facts.st_uid != os.getuid() or facts.st_mode & 0o077:
+                return None  # another user knows it, or made it
             if len(key) >= 32:
                 return key
             os.unlink(path)  # its writer was killed
@@ -181,6 +186,28 @@ def load_key(output_dir: str, create: bool) -> bytes | None:
     return None
 
 
+def store_job_password(run_dir: str) -> bool:
+    """Store the value of JOB_PASSWORD unless there is one; return True if that changed the private file.
+
+    It follows from this user's key, so that concurrent controllers store the same. It is a word: NATS reads it from its
+    environment as it reads a configuration, where digits may be a number.
+    """
+    if JOB_PASSWORD in _stored(os.path.join(run_dir, FOLDER, FILE)):
+        return False
+    key = load_key(os.path.dirname(run_dir), create=True) or secrets.token_bytes(32)
+    word = hmac.new(key, f"password of job {os.path.basename(run_dir)}".encode(), hashlib.sha256).hexdigest()[:32]
+    return store(run_dir, {JOB_PASSWORD: f"srt{word}"})
+
+
+def _stored(path: str) -> dict[str, str]:
+    try:
+        with open(path, encoding="utf-8") as stream:
+            present: dict[str, str] = json.load(stream)
+    except (OSError, ValueError):
+        return {}
+    return present
+
+
 def store(run_dir: str, values: Mapping[str, str]) -> bool:
     """Add *values* (``{reference: value}``) to the private file of a run directory; return True if that changed it."""
     if not values:
@@ -189,11 +216,7 @@ def store(run_dir: str, values: Mapping[str, str]) -> bool:
     path = os.path.join(folder, FILE)
     os.makedirs(folder, mode=0o700, exist_ok=True)
     os.chmod(folder, 0o700)
-    try:
-        with open(path, encoding="utf-8") as stream:
-            present = json.load(stream)
-    except (OSError, ValueError):
-        present = {}
+    present = _stored(path)
     wanted = dict(present, **values)
     if wanted == present:
         return False

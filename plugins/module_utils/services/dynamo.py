@@ -13,6 +13,7 @@ from ..schema.section import Field, Section
 from ..schema.types import Bool, Choice, ListOf, Str
 from ..topology.layout import Layout, Process
 from ..topology.options import Option
+from .nats_etcd import NATS_LOGIN
 
 FRONTEND = "dynamo"  # the type of its frontend
 
@@ -59,6 +60,7 @@ def wiring(layout: Layout) -> dict[str, str | Option]:
     env: dict[str, str | Option] = {
         "ETCD_ENDPOINTS": f"http://{layout.infra_address}:{layout.ports['etcd']}",
         "NATS_SERVER": f"nats://{layout.infra_address}:{layout.ports['nats']}",
+        **NATS_LOGIN,
         "DYN_REQUEST_PLANE": Option("DYN_REQUEST_PLANE", dynamo["request_plane"], ("dynamo", "request_plane")),
         "DYN_SDK_DISABLE_ANSI_LOGGING": "1",
         "DYN_LOG": QUIET_LOG,

@@ -36,6 +36,16 @@ srt_dynamo() (
 srt_dynamo
 [ $? = 0 ] || {{ echo "dynamo could not be installed" >&2; exit 1; }}"""
 
+# Other users of the node could make the directory of wheels beforehand, and put theirs in it.
+PRIVATE_CACHE = """\
+top="/tmp/srt-dynamo-wheels-$(id -u)"
+  mkdir -m 700 -- "$top" 2>/dev/null || true
+  [ -n "$(find "$top" -maxdepth 0 -type d -uid "$(id -u)" ! -perm /022)" ] || {
+    echo "$top is not a private directory of this user: $(ls -ld -- "$top" 2>&1)" >&2
+    exit 1
+  }
+  """
+
 BUILD = """\
 cache={cache}
   if ! [ -e "$cache/.complete" ]; then
@@ -140,23 +150,21 @@ def _build(layout: Layout) -> tuple[str, str]:
     in the run directory: all nodes have the same build, and no other job uses it as the newest.
     """
     dynamo = layout.spec["dynamo"]
-    patches = dynamo["cargo_patches"] or []
+    patches, private = dynamo["cargo_patches"] or [], ""
     commit = name = dynamo["hash"] or "HEAD"
     if patches:
         name += "-patch-" + hashlib.sha1("\n".join(patches).encode()).hexdigest()[:8]
     if not dynamo["hash"]:
-        cache, name = f"{layout.run_dir}/dynamo-build", f"{name} of {layout.private_dir('dynamo')}"
+        cache, name = shlex.quote(f"{layout.run_dir}/dynamo-build"), f"{name} of {layout.private_dir('dynamo')}"
     elif layout.spec["cluster"]["configs_dir"]:
-        cache = f"/configs/dynamo-wheels/{name}"
+        cache = shlex.quote(f"/configs/dynamo-wheels/{name}")
     else:
-        cache = f"/tmp/srt-dynamo-wheels/{name}"
+        private, cache = PRIVATE_CACHE, f'"$top"/{shlex.quote(name)}'
     seds = ""
     for patch in patches:
         crate = re.escape(patch.partition("=")[0].strip())
         line = patch.replace("\\", "\\\\").replace("|", "\\|").replace("&", "\\&")
         program = shlex.quote(f"s|^{crate} *=.*|{line}|")
         seds += f"      find . -name Cargo.toml -exec sed -i {program} {{}} +\n"
-    body = BUILD.format(
-        cache=shlex.quote(cache), pip=PIP, repository=REPOSITORY, commit=shlex.quote(commit), patches=seds
-    )
+    body = private + BUILD.format(cache=cache, pip=PIP, repository=REPOSITORY, commit=shlex.quote(commit), patches=seds)
     return body, f"commit {name}"

@@ -1,7 +1,11 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""NATS and etcd on the infra node."""
+"""NATS and etcd on the infra node.
+
+Both listen on the address that the job uses, and on no other. NATS wants the job's password; who may reach etcd may use
+it, see docs/security.md.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +15,15 @@ from ..log_lines import PLAIN, LogLines
 from ..plan_file import PlanFile
 from ..schema.section import Field, port
 from ..schema.types import Bool, Int
+from ..secrets.references import JOB_PASSWORD
 from ..topology.layout import Layout
 from ..topology.step import DraftStep, http_check, in_private_dir, make_step, one_file, tcp_check
 from .base import Service
 
 NATS_CONFIG = "nats.conf"
+# Dynamo's clients read these variables; the server reads the password in its configuration from one of them.
+NATS_LOGIN = {"NATS_AUTH_USERNAME": "srt", "NATS_AUTH_PASSWORD": JOB_PASSWORD}
+NATS_AUTHORIZATION = "authorization {\n  user: srt\n  password: $NATS_AUTH_PASSWORD\n}\n"
 
 
 class NatsEtcd(Service):
@@ -46,16 +54,14 @@ class NatsEtcd(Service):
         address, node = layout.infra_address, layout.roles.infra
         preamble = _search_path(layout)
         ports = layout.ports
-        nats = ["nats-server", "-js", "-sd", layout.private_dir("nats"), "-p", str(ports["nats"])]
-        files = self.files(layout)
-        if files:
-            nats += ["-c", f"{layout.run_dir}/{NATS_CONFIG}"]
-        client, peer = f":{ports['etcd']}", f"http://127.0.0.1:{ports['etcd_peer']}"
+        nats = ["nats-server", "-js", "-sd", layout.private_dir("nats"), "-a", address, "-p", str(ports["nats"])]
+        nats += ["-c", f"{layout.run_dir}/{NATS_CONFIG}"]
+        client, peer = f"http://{address}:{ports['etcd']}", f"http://127.0.0.1:{ports['etcd_peer']}"
         etcd = [
             "etcd",
             *("--data-dir", layout.private_dir("etcd")),
-            *("--listen-client-urls", f"http://0.0.0.0{client}"),
-            *("--advertise-client-urls", f"http://{address}{client}"),
+            *("--listen-client-urls", client),
+            *("--advertise-client-urls", client),
             # A single member: it needs a peer port, but nothing connects to it.
             *("--listen-peer-urls", peer),
             *("--initial-advertise-peer-urls", peer),
@@ -67,8 +73,9 @@ class NatsEtcd(Service):
                 "head_infra",
                 [node],
                 in_private_dir(layout.private_dir("nats"), nats),
+                dict(NATS_LOGIN),
                 preamble=preamble,
-                files=[one["path"] for one in files],
+                files=[NATS_CONFIG],
                 ready=[tcp_check("nats", address, ports["nats"], ["nats"])],
             ),
             make_step(
@@ -91,12 +98,11 @@ class NatsEtcd(Service):
         ]
 
     def files(self, layout: Layout) -> list[PlanFile]:
-        """Return nats.conf if the job sets the largest message, for which there is no option."""
-        megabytes = layout.spec["infra"]["nats_max_payload_mb"]
-        if not megabytes:
-            return []
-        size = megabytes * 1024 * 1024
-        text = f"max_payload: {size}\nmax_pending: {max(size, 64 * 1024 * 1024)}\n"
+        """Return nats.conf: the password, and the largest message if the job sets it. There are no options for them."""
+        text, megabytes = NATS_AUTHORIZATION, layout.spec["infra"]["nats_max_payload_mb"]
+        if megabytes:
+            size = megabytes * 1024 * 1024
+            text += f"max_payload: {size}\nmax_pending: {max(size, 64 * 1024 * 1024)}\n"
         return [one_file(NATS_CONFIG, text)]
 
 

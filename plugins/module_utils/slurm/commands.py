@@ -22,6 +22,7 @@ from ..failures import SlurmError
 from ..holder.slurm_calls import FINAL, UNANSWERED, UNREACHED, clean_env, fields_of, record_of
 
 CALL_S = 20.0
+RETRY_S = 1.0  # pause before a command is repeated
 PATIENCE_S = 45.0
 HELD_BY_USER = "JobHeldUser"  # reason of a job that was submitted held, or that its user holds
 NO_OUTPUT = "0:53"  # Slurm's exit code of a job whose output file could not be opened
@@ -125,7 +126,7 @@ def patiently(
             raise NoAnswer(f"{_failure(argv, done).msg}.", command=argv)
         if not UNANSWERED.search(said) or time.monotonic() >= until:
             break
-        time.sleep(1.0)
+        time.sleep(RETRY_S)
     if check and done.returncode:
         raise _failure(argv, done)
     return done
@@ -154,7 +155,7 @@ def jobs(
         except SlurmError:
             if time.monotonic() >= until or not shutil.which("squeue"):
                 raise
-        time.sleep(1.0)
+        time.sleep(RETRY_S)
 
 
 def _jobs(user: str | None, job_id: str | int | None, timeout_s: float | None) -> list[QueueEntry]:

@@ -10,7 +10,7 @@ import re
 import shlex
 
 from ..failures import Error
-from ..holder import FOLDER
+from ..holder import FOLDER, PYTHON
 from ..holder.slurm_calls import output_path
 from ..json_types import JsonObject
 from . import options
@@ -114,7 +114,8 @@ def render(
         "# The holder hears TERM as soon as it can; until then it must not end this script.",
         "trap '' TERM",
         "# Slurm gives this script's node the job; the holder starts, watches and ends all steps of it.",
-        "umask 022",
+        "umask u=rwx,go-w",
+        "unset LD_PRELOAD LD_AUDIT",
     ]
     for name, value in (allocation.get("environment") or {}).items():
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", str(name)):
@@ -123,7 +124,7 @@ def render(
     lines += [
         f'RUN_DIR={shlex.quote(output_dir)}/"$SLURM_JOB_ID"',
         'command -v python3 >/dev/null || { echo "No python3 on $(hostname): the holder needs 3.8." >&2; exit 127; }',
-        f'exec python3 "$RUN_DIR/{FOLDER}" serve --run-dir "$RUN_DIR" --lease {lease_s:g}'
+        f'exec {" ".join(PYTHON)} "$RUN_DIR/{FOLDER}" serve --run-dir "$RUN_DIR" --lease {lease_s:g}'
         + (" --play" if play else ""),
         "",
     ]

@@ -5,7 +5,7 @@
 
 No value of the step's environment is ever on a command line. srun passes the environment of its
 client on, with two exceptions that a small shell prologue puts right: Slurm sets the variables of
-GPUs itself, and a container image may set any.
+GPUs itself, and a container image may set any. The prologue also raises the limit of open files.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from ..plan_file import Container, Step
 from .options import SRUN_FIXED, plain, srun_name
 
 CARRIER = "SRT_ENV_"
+# Slurm may pass on a user's low limit of open files. Not more than this: some programs walk through all of them.
+FILE_LIMIT = 'ulimit -S -n 1048576 2>/dev/null || ulimit -S -n "$(ulimit -H -n)"'
 SET_BY_SLURM = ("CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "ZE_AFFINITY_MASK", "GPU_DEVICE_ORDINAL")
 # Images that are not registry names for apptainer.
 OTHER_SCHEME = re.compile(r"[a-z-]+://|(docker-daemon|docker-archive|oci|oci-archive):")
@@ -87,20 +89,17 @@ def build_srun_argv(step: Step, job_id: str | int, run_dir: str) -> list[str]:
 
 
 def task_argv(step: Step) -> list[str]:
-    """Return the command that srun executes on the nodes: the step's command, with a shell prologue if needed."""
+    """Return the command that srun executes on the nodes: the step's command after a shell prologue."""
     argv = [str(word) for word in step["argv"]]
     carried, preamble = carried_names(step), step.get("preamble")
     container = step.get("container")
-    # srun reads a lone colon as the separator of two commands.
-    if not (carried or preamble or ":" in argv or container):
-        return argv
     lines = [TELL_BEGIN] if container else []
     if container and container["runtime"] == "pyxis":
         lines.append(IMAGE_PATH)
-    lines += [f'export {name}="${CARRIER}{name}"; unset {CARRIER}{name}' for name in carried]
+    lines += [FILE_LIMIT, *(f'export {name}="${CARRIER}{name}"; unset {CARRIER}{name}' for name in carried)]
     command, words = '"$@"', ["srt", *argv]
     either = bool(preamble and container and not container.get("bash", True))
-    if ":" in argv or either:
+    if ":" in argv or either:  # srun reads a lone colon as the separator of two commands
         command, words = shlex.join(argv), []
     elif preamble:  # it may use the positional parameters
         lines, command = ['srt_argv=("$@")', *lines], '"${srt_argv[@]}"'

@@ -9,11 +9,11 @@ import os
 from collections.abc import Iterable
 
 from ..failures import StepError
-from ..holder.faults import evidence, first_fatal, path_of
+from ..holder.faults import evidence, path_of
 from ..holder.records import StepRecord
 from ..json_types import JsonObject
 
-__all__ = ["evidence", "first_fatal", "step_error"]
+__all__ = ["evidence", "step_error"]
 
 
 def step_error(records: Iterable[StepRecord], run_dir: str, doing: str) -> StepError:

@@ -51,6 +51,7 @@ class Given(NamedTuple):
     :param inline: values that were encrypted individually.
     :param whole: values of files that are encrypted as a whole.
     :param lookup: looks up paths on the submit host, see :class:`Here` of job/paths.py.
+    :param notes: what the user should know about how the documents were read.
     """
 
     documents: list[Document] | None = None
@@ -59,6 +60,7 @@ class Given(NamedTuple):
     inline: frozenset[str] = frozenset()
     whole: frozenset[str] = frozenset()
     lookup: Any = None
+    notes: list[str] = []
 
 
 class Answer(NamedTuple):
@@ -120,6 +122,7 @@ class Jobs:
         self.problems: list[Problem] = []
         self.secrets: dict[str, str] = {}
         self.notes = [f"Cluster file: {cluster.path}.", *cluster.notes] if cluster.path else []
+        self.notes += given.notes
 
     def read(self, document: Document) -> None:
         """Add the jobs of *document*, and its problems."""

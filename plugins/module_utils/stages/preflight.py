@@ -18,7 +18,8 @@ from ..allocation import driver
 from ..allocation.driver import Driver
 from ..entry import Context
 from ..failures import Error
-from ..files import write_text_atomic
+from ..files import make_own_folder, write_text_atomic
+from ..holder import PYTHON
 from ..holder.records import StepRecord
 from ..holder.step import number_of
 from ..json_types import JsonObject
@@ -40,13 +41,14 @@ ARGUMENT_SPEC = {
     "ignore": {
         "type": "list",
         "elements": "str",
-        "choices": ["clock", "disk", "gpu", "image", "mount", "port", "shm"],
+        "choices": ["clock", "disk", "gpu", "image", "limit", "mount", "port", "shm"],
         "default": [],
     },
     "timeout_s": {"type": "float", "default": 120.0},
 }
 OPTIONS = {"required_one_of": [("plan_path", "plan")]}
 NAME, TABLE, PROGRAM = "preflight", ".preflight-{nonce}.json", "node_check"
+LEAST_FILES, SPARE_FILES = 256, 128  # what an engine opens at least; a process's own files beside its connections
 OLD_S = 3600.0  # no preflight takes this long: an older table is abandoned
 SHARED_DISK_S = 10.0  # how long a report from another node may stay invisible
 
@@ -153,9 +155,10 @@ def _table(plan: Plan, waiting: Iterable[Step], records: Mapping[str, StepRecord
     names = {step["name"] for step in waiting}
     alive = {r["name"] for r in records.values() if r["state"] != "ended"}
     used = {node for step in plan["steps"] if step["name"] in alive for node in step["nodes"]}
+    files = open_files(plan)
     nodes: dict[str, JsonObject] = {
-        one["name"]: {"ports": [], "mounts": [], "images": [], "gpus": one.get("gpus"), "idle": one["name"] not in used}
-        for one in plan["nodes"]
+        name: {"ports": [], "mounts": [], "images": [], "gpus": gpus, "idle": name not in used, "files": files[name]}
+        for name, gpus in ((one["name"], one.get("gpus")) for one in plan["nodes"])
     }
     busy = {(node, r["log"]) for r in records.values() if r["state"] != "ended" for node in r["nodes"] or ()}
     for record in (one for one in records.values() if one["tier"] != NAME):  # we write to our own log right now
@@ -208,6 +211,27 @@ def _table(plan: Plan, waiting: Iterable[Step], records: Mapping[str, StepRecord
     }
 
 
+def open_files(plan: Plan) -> dict[str, int]:
+    """Return {node: how many files and connections a process of the job may need to open there}."""
+    needed = dict.fromkeys((one["name"] for one in plan["nodes"]), LEAST_FILES)
+    points = (plan.get("benchmark") or {}).get("points") or []
+    requests = max((int(point["key"].get("concurrency") or 0) for point in points), default=0)
+    steps = [*plan["steps"], *(point["step"] for point in points)]
+    frontends = sum(step.get("kind") == "frontend" for step in steps)
+    by_kind = {
+        "nginx": 2 * requests,  # a connection to the client, and one to a frontend
+        "frontend": 2 * -(-requests // max(1, frontends)) + len(steps),
+        "benchmark": requests,
+        "nats": 2 * len(steps),
+        "etcd": 4 * len(steps),
+    }
+    for step in steps:
+        for node in step["nodes"]:
+            if node in needed:
+                needed[node] = max(needed[node], by_kind.get(step.get("kind") or "", 0) + SPARE_FILES)
+    return needed
+
+
 def _ask(
     plan: Plan, talk: Driver, table: JsonObject, params: JsonObject, ctx: Context
 ) -> tuple[dict[str, Report], float, float] | None:
@@ -219,6 +243,7 @@ def _ask(
     path = os.path.join(plan["run_dir"], TABLE.format(nonce=nonce))
     steps = _steps(plan, names, path)
     try:
+        make_own_folder(os.path.join(plan["run_dir"], PROGRAM))
         for name, text in program_files(node_check).items():
             write_text_atomic(os.path.join(plan["run_dir"], PROGRAM, name), text)
         write_text_atomic(path, json.dumps(table) + "\n")
@@ -285,7 +310,7 @@ def _steps(plan: Plan, names: list[str], table: str) -> list[Step]:
             "tier": NAME,
             "nodes": nodes,
             "ntasks": len(nodes),
-            "argv": ["python3", "-S", "-E", os.path.join(plan["run_dir"], PROGRAM), table],
+            "argv": [*PYTHON, "-S", os.path.join(plan["run_dir"], PROGRAM), table],
             "srun_options": {"ntasks-per-node": "1", **({"het-group": str(number)} if len(parts) > 1 else {})},
             "log": f"logs/%N_{NAME}.out",
             "critical": False,

@@ -54,6 +54,8 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
     changed = not previous or to_text(previous) != text or before != wanted
     if not ctx.check_mode:
         references.store(job["run_dir"], params.get("secrets") or {})
+        if any(references.JOB_PASSWORD in step["env"].values() for step in plan["steps"]):
+            references.store_job_password(job["run_dir"])
     if changed and not ctx.check_mode:
         for one in plan["files"]:
             write_text_atomic(inside(job["run_dir"], one["path"]), one["content"], int(one["mode"], 8))

@@ -12,10 +12,12 @@ from ..plan_file import Check, Expectation, Listing, PlanFile, Step
 from .options import Option, Word, argv_of, env_of
 
 # Runs a command with a private directory that is empty at the start and removed at the end. The shell keeps running
-# to clean up; it forwards TERM and waits for the child, however often a signal interrupts the wait.
+# to clean up; it forwards TERM and waits for the child, however often a signal interrupts the wait. Without -p, mkdir
+# fails for whatever another user made under this name, also a link.
 GUARD = """\
 dir=$1; shift
-umask 077; rm -rf -- "$dir"; mkdir -p -- "$dir" || exit 1
+umask 077; rm -rf -- "$dir"
+mkdir -m 700 -- "$dir" || { echo "cannot make $dir; there is: $(ls -ld -- "$dir" 2>&1)" >&2; exit 1; }
 "$@" & child=$!
 trap 'kill -TERM "$child" 2>/dev/null' TERM INT
 wait "$child"; code=$?

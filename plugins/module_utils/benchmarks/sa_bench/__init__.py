@@ -164,7 +164,13 @@ class SaBench(Benchmark):
             name,
             "benchmark",
             [layout.roles.bench],
-            [layout.python, f"{layout.run_dir}/{CLIENT}", *_client_options(layout, parameters, gpus), *files],
+            [
+                layout.python,
+                *_flags(spec),
+                f"{layout.run_dir}/{CLIENT}",
+                *_client_options(layout, parameters, gpus),
+                *files,
+            ],
             _environment(spec),
             kind="benchmark",
             critical=False,
@@ -287,11 +293,16 @@ def _environment(spec: JsonObject) -> dict[str, str | Option]:
     """Return the environment of the load client, with the origins of its values."""
     home = hub_home(spec) if from_hub(spec) else None
     return {
-        "PYTHONUNBUFFERED": "1",
         **({home.name: home} if home else {}),
         **variables(spec["environment"], ("environment",)),
         **variables(spec["benchmark"]["env"], ("benchmark", "env")),
     }
+
+
+def _flags(spec: JsonObject) -> list[str]:
+    """Return the options of the load client's Python: nothing in a user's environment changes it, benchmark.env may."""
+    own = any(name.startswith("PYTHON") for name in spec["benchmark"]["env"] or ())
+    return [*([] if own else ["-E"]), "-X", "utf8"]
 
 
 def own_tokenizer(options: JsonObject) -> str | None:

@@ -17,6 +17,7 @@ import hashlib
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -166,6 +167,15 @@ def gpus(number: int | None, idle: bool) -> tuple[list[Problem], int | None]:
 def unchecked(number: int | None) -> list[dict[str, str]]:
     """Return [{check, why}] of the checks that are not possible on a node of which *number* GPUs are needed."""
     return [{"check": "gpu", "why": "no nvidia-smi"}] if number and not shutil.which("nvidia-smi") else []
+
+
+def open_files(wanted: int) -> list[Problem]:
+    """Return the problem of a node where a process may not open as many files as one of ours needs."""
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if allowed == resource.RLIM_INFINITY or allowed >= wanted:
+        return []
+    text = f"a process may open {allowed} files and connections (ulimit -H -n), but {wanted} are needed"
+    return [{"check": "limit", "fatal": True, "text": text}]
 
 
 def mounts(paths: Iterable[str]) -> list[Problem]:
@@ -338,7 +348,7 @@ def main(argv: list[str] | None = None) -> int:
     cleaned = clean(*left) if table.get("clean") else []
     problems = ports(mine.get("ports") or [])
     problems += disks([table["run_dir"], "/tmp"], limits["free_mib"]) + shared_memory(limits["shm_mib"], uid)
-    problems += mounts(mine.get("mounts") or []) + images(mine.get("images") or [])
+    problems += open_files(mine.get("files") or 0) + mounts(mine.get("mounts") or []) + images(mine.get("images") or [])
     found, count = gpus(mine.get("gpus"), bool(mine.get("idle")))
     report: Report = {
         "node": name,

@@ -35,3 +35,11 @@ def test_each_file_is_read_once(loaded, tmp_path):
     (tmp_path / "secret.yml").unlink()
     assert vaults.texts(loaded("b")) == (set(), {"b"})
     assert vault.Vaults().texts(loaded("b")) == (set(), set())
+
+
+def test_what_aliases_repeat_is_looked_at_once(loaded, tmp_path):
+    value = {"password": loaded("xyz")}
+    for _level in range(40):
+        value = {"a": value, "b": value}
+    assert vault.Vaults().texts(value) == (set(), {"xyz"})
+    assert [text for _name, text, _file in vault.Vaults().whole_files(value)] == ["xyz"]

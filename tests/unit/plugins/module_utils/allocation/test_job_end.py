@@ -366,3 +366,13 @@ def test_an_srun_that_hangs_at_the_handshake_is_silence_and_no_end(monkeypatch, 
     monkeypatch.setattr(driver, "connect", lambda *args, **options: Late())
     assert handshake.wait_for_holder(job, str(tmp_path), 120.0, 60.0, True, Context()) == {"ok": True}
     assert (len(said), calls) == (1, [])
+
+
+def test_the_last_line_of_a_job_s_output_is_quoted(tmp_path):
+    log = tmp_path / "slurm-7.out"
+    assert allocation_end.output("7", str(tmp_path)) == f"Its output: {log}"
+    log.write_text("one\nMemoryError: \x1b[31mno room\n\n")
+    assert (
+        allocation_end.output("7", str(tmp_path))
+        == f"Its output: {log}, which ends with 'MemoryError: \\x1b[31mno room'."
+    )

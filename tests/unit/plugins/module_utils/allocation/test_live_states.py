@@ -73,6 +73,7 @@ def test_a_job_that_is_called_like_nothing(program):
 @pytest.mark.parametrize("state", ["RUNNING", "COMPLETING", "STOPPED"])
 def test_a_job_that_squeue_hides_is_not_called_over(program, tmp_path, do, state, monkeypatch):
     monkeypatch.setattr(commands, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(commands, "RETRY_S", 0.05)
     program("squeue", "exit 0")
     program("scontrol", f"echo 'JobId=7 JobName=x JobState={state} Reason=None ExitCode=0:0'")
     program("sbatch", "exit 1")
@@ -86,9 +87,9 @@ def test_a_job_that_squeue_hides_is_not_called_over(program, tmp_path, do, state
     found = runs.find({"job_id": "7", "output_dir": str(tmp_path / "out")})
     assert found.describe()["state"] == "UNKNOWN"
     assert "squeue does not list it" in found.describe()["reason"]
-    with pytest.raises(SlurmError) as told:
+    with pytest.raises(SlurmError) as caught:
         driver.connect("7", str(left.parent), "n1", patience_s=0.1).request("status")
-    assert "is over" not in told.value.msg
+    assert "is over" not in caught.value.msg
     assert left.exists()
 
 
@@ -101,6 +102,7 @@ def test_a_job_that_left_squeue_just_now_is_over(program, do):
 
 def test_a_slurmctld_that_falls_silent_says_nothing_of_a_job(program, monkeypatch, tmp_path):
     monkeypatch.setattr(commands, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(commands, "RETRY_S", 0.05)
     program("squeue", "exit 0")
     program("scontrol", "echo 'slurm_load_jobs error: Unable to contact slurm controller' >&2; exit 1")
     for ask in (lambda: commands.jobs(job_id="7"), lambda: commands.show_job("7")):
@@ -120,13 +122,13 @@ def test_a_job_that_goes_back_into_the_queue_is_waited_for_with_its_secrets(queu
             queue.queue[job_id]["state"] = "COMPLETING"
         return jobs(job_id=job_id, **options)
 
-    class Told(Context):
+    class Recorded(Context):
         def progress(self, line):
             lines.append(line)
 
     monkeypatch.setattr(commands, "jobs", look)
     with pytest.raises(Error, match="Job 8 is still unknown after 0.2 s"):
-        do(wait_timeout_s=0.2, ctx=Told())
+        do(wait_timeout_s=0.2, ctx=Recorded())
     assert "Job 8 is not over: it is PENDING according to scontrol. scancel 8 ends it." in lines
     assert (tmp_path / "out" / "8" / ".secrets").exists()
 

@@ -59,6 +59,28 @@ def test_submitted_once_with_its_directory_written_before_it_may_run(queue, do, 
     assert queue.calls == ["submit", "release 8"]
 
 
+@pytest.mark.parametrize("umask", [0o000, 0o002])
+def test_nobody_else_can_write_to_a_run_directory(queue, do, tmp_path, umask):
+    before = os.umask(umask)
+    try:
+        do()
+    finally:
+        os.umask(before)
+    run_dir = tmp_path / "out" / "8"
+    assert not [path for path in (run_dir, *run_dir.rglob("*")) if path.stat().st_mode & 0o022]
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="makes a directory of another user")
+@pytest.mark.parametrize("below", ["", "holder"])
+def test_a_run_directory_that_another_user_made_is_not_used(queue, do, tmp_path, below):
+    there = tmp_path / "out" / "8" / below
+    there.mkdir(parents=True)
+    os.chown(there, 65534, 65534)
+    with pytest.raises(Error, match="out/8.* exists already and belongs to the user"):
+        do()
+    assert not [call for call in queue.calls if call.startswith("release")] and not list(there.iterdir())
+
+
 def test_found_and_present(queue, do):
     assert do.look()["job"] is None and queue.calls == []
     queue.reason = "Priority"
@@ -190,7 +212,7 @@ def test_a_job_whose_holder_does_not_end_it_in_time_is_cancelled(queue, do, fake
 
     def jobs(job_id=None, **options):
         looks.append(job_id)
-        if len(looks) > 12:  # some two seconds later it has left the queue
+        if len(looks) > 8:  # a second later it has left the queue
             queue.queue.clear()
         return list(queue.queue.values())
 

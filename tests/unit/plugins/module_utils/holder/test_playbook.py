@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import json
+import os
 import pathlib
+import shutil
 import sys
 import time
 
@@ -147,6 +149,23 @@ def test_what_is_frozen(tmp_path):
     assert json.loads((tmp_path / "7" / "frozen" / "job.json").read_text())["jobs"] == [{"name": "x"}]
     for name in ("vars.json", "job.json"):
         assert (tmp_path / "7" / "frozen" / name).stat().st_mode & 0o777 == 0o600
+
+
+def test_nobody_else_can_write_to_the_frozen_copy(tmp_path):
+    source = tmp_path / "checkout"
+    shutil.copytree(
+        detached._collection({}), source, ignore=shutil.ignore_patterns(".*", "tests", "docs", "collections")
+    )
+    for path in (source, *source.rglob("*")):
+        path.chmod(path.stat().st_mode | 0o066)
+    wanted = {"name": "bench", "job": {"name": "x"}, "extra_vars": {}, "keep": False, "collection": str(source)}
+    before = os.umask(0)
+    try:
+        detached.freeze(str(tmp_path / "7"), "7", wanted)
+    finally:
+        os.umask(before)
+    writable = [path for path in (tmp_path / "7").rglob("*") if path.stat().st_mode & 0o022]
+    assert writable == [tmp_path / "7" / "playbook.log"]  # nobody runs it, and the entry has set its umask
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import json
 import socket
 import threading
+import time
+import tracemalloc
 
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.holder import probe as holder_probe
@@ -97,6 +100,75 @@ def test_an_answer_without_an_end_is_given_up(service):
         server.bind(("127.0.0.1", 0))
         server.listen()
         assert "timed out" in holder_probe.probe(check(service, port=server.getsockname()[1], timeout_s=0.05))
+
+
+@contextlib.contextmanager
+def raw_server(begin, again=b""):
+    """Answer each connection with the bytes *begin*, then with *again* for as long as somebody reads."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+
+        def serve():
+            with contextlib.suppress(OSError):
+                while True:
+                    connection = server.accept()[0]
+                    with connection, contextlib.suppress(OSError):
+                        connection.recv(65536)
+                        connection.sendall(begin)
+                        while again:
+                            connection.sendall(again)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield server.getsockname()[1]
+        server.shutdown(socket.SHUT_RDWR)
+
+
+OK = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+ENDLESS = {
+    "a body": (OK + b"\r\n", b"x" * 65536),
+    "chunks": (CHUNKED, b"10000\r\n" + b"x" * 65536 + b"\r\n"),
+    "a chunk": (CHUNKED + b"ffffffffffffff\r\n", b"x" * 65536),
+    "trailers": (CHUNKED + b"0\r\n", b"a: b\r\n" * 8192),
+    "a length": (OK + b"Content-Length: 999999999999999\r\n\r\n", b"x" * 65536),
+    "interim answers": (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 2048),
+}
+
+
+@pytest.mark.parametrize("kind", ENDLESS)
+def test_an_endless_answer_is_given_up_with_bounded_memory(service, kind):
+    with raw_server(*ENDLESS[kind]) as port:
+        tracemalloc.start()
+        said = holder_probe.probe(check(service, port=port, timeout_s=1))
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert said in ("the answer has more than 16 MiB", "the answer did not end in 1 s")
+    assert most < 6 * holder_probe.MOST_BYTES
+
+
+def test_an_answer_that_comes_in_drops_is_given_up_in_time(service):
+    with raw_server(OK, b"a: b\r\n") as port:
+        began = time.monotonic()
+        said = holder_probe.probe(check(service, port=port, timeout_s=0.3))
+        assert time.monotonic() - began < 5
+    assert said
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"[" * 100000, b'{"n": ' + b"9" * 5000 + b"}", b"\xff\x00", b"", b"1", b"null"],
+    ids=["deep", "long number", "no text", "empty", "number", "null"],
+)
+def test_whatever_is_answered_is_a_reason_to_ask_again(service, text):
+    service.answers["/x"] = (200, text)
+    assert holder_probe.probe(check(service, path="/x", expect=[{"path": "a.0", "nonempty": True}]))
+
+
+@pytest.mark.parametrize("begin", [b"", b"\r\n", b"HTTP/9.9 abc\r\n\r\n", CHUNKED + b"zz\r\n", OK + b"a" * 99999])
+def test_an_answer_that_is_not_http_is_a_reason_to_ask_again(service, begin):
+    with raw_server(begin) as port:
+        assert holder_probe.probe(check(service, port=port))
 
 
 def test_expectations_over_http(service):

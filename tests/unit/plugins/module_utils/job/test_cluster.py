@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import os
+
+import jobs
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error, SpecError
 from ansible_collections.srt.slurm.plugins.module_utils.job.cluster import (
@@ -166,6 +169,45 @@ def test_search(tmp_path):
     other = str(tmp_path / "other.yaml")
     assert find_cluster_file(None, {"SRTSLURM_CONFIG": other}, str(deep)) == other
     assert find_cluster_file(other, {"SRTSLURM_CONFIG": "/nope"}, str(deep)) == other
+
+
+@pytest.mark.parametrize("fault", ["folder", "file", "sticky folder", "target", "folder of the target"])
+def test_a_found_file_that_others_can_write_is_refused_and_a_named_one_is_not(tmp_path, fault):
+    folder, there = tmp_path / "shared", tmp_path / "there"
+    (folder / "below").mkdir(parents=True)
+    there.mkdir()
+    path, start, target = folder / "srtslurm.yaml", str(folder / "below"), there / "site.yaml"
+    if "target" in fault:
+        target.write_text("{}")
+        path.symlink_to(target)
+    else:
+        path.write_text("{}")
+    assert find_cluster_file(None, {}, start) == str(path)
+    wrong = {"target": target, "file": path, "folder of the target": there}.get(fault, folder)
+    wrong.chmod(0o1777 if "sticky" in fault else 0o666 if wrong.is_file() else 0o777)
+    with pytest.raises(Error, match=r"other users can write to .* -e cluster_file=\S*/shared/srtslurm.yaml, or export"):
+        find_cluster_file(None, {}, start)
+    assert find_cluster_file(str(path), {}, start) == find_cluster_file(None, {"SRTSLURM_CONFIG": str(path)}, start)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="makes files of another user")
+@pytest.mark.parametrize("what", ["shared", "shared/srtslurm.yaml"])
+def test_a_found_file_of_another_user_is_refused(tmp_path, what):
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared" / "srtslurm.yaml").write_text("{}")
+    os.chown(tmp_path / what, 65534, 65534)
+    with pytest.raises(Error, match="was found, but .* belongs to the user nobody"):
+        find_cluster_file(None, {}, str(tmp_path / "shared"))
+
+
+def test_a_configs_dir_that_everybody_can_write_to_is_refused(tmp_path):
+    (tmp_path / "configs").mkdir()
+    cluster = tmp_path / "srtslurm.yaml"
+    cluster.write_text(f"configs_dir: {tmp_path}/configs\n")
+    assert jobs.spec_of(cluster=load_cluster(str(cluster)))["cluster"]["configs_dir"] == str(tmp_path / "configs")
+    (tmp_path / "configs").chmod(0o777)
+    with pytest.raises(SpecError, match="configs_dir: is .*/configs, to which every user can write"):
+        jobs.spec_of(cluster=load_cluster(str(cluster)))
 
 
 @pytest.mark.parametrize("given, environ", [("/nope/x", {}), (None, {"SRTSLURM_CONFIG": "/nope/x"})])

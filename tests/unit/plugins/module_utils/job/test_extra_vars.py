@@ -216,3 +216,25 @@ def test_a_secret_that_is_needed_inside_is_an_error(values, vaulted, marked):
         in_clear(values, vaulted, marked, USED)
     if marked:
         assert in_clear(values, set(), set(), USED) == (values, [])
+
+
+def bomb(levels=9):
+    value = ["x"] * 9
+    for _level in range(levels):
+        value = [value] * 9
+    return value
+
+
+def test_aliases_that_make_a_variable_larger_than_memory_are_an_error_before_anything_walks_it():
+    with pytest.raises(SpecError, match="extra vars: theirs: expands to more than 500000 values. Use fewer aliases."):
+        ExtraVars({"keep": "true", "theirs": {"deep": bomb()}}, place)
+    with pytest.raises(Error, match="all extra vars expands to more than 500000 values"):
+        ExtraVars({f"v{number}": bomb(4) for number in range(9)}, place)
+    ExtraVars({"fine": bomb(4)}, place)
+
+
+def test_a_variable_that_contains_itself_is_an_error():
+    endless = []
+    endless.append({"again": endless})
+    with pytest.raises(SpecError, match="theirs: contains itself"):
+        ExtraVars({"theirs": endless}, place)

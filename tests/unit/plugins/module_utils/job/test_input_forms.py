@@ -67,6 +67,14 @@ def write(folder, name, text):
     return str(folder / name)
 
 
+def filled(text, folder):
+    """Return *text* without templates: those of a file that is given as job_file stay as they are."""
+    made = {"{{ 'tem' ~ 'plated' }}": "templated", "{{ srt_test_model }}": folder, "{{ 2 * 4 }}": 8, "{{ 'b' }}": "b"}
+    for template, value in made.items():
+        text = text.replace(f'"{template}"', str(value))
+    return text
+
+
 def nested(text):
     return "job:\n" + "".join(f"  {line}\n" for line in text.splitlines())
 
@@ -74,8 +82,9 @@ def nested(text):
 def test_three_forms_give_the_same_spec_with_numbers_as_they_are_written(tmp_path):
     flat = write(tmp_path, "flat.yaml", JOB)
     under = write(tmp_path, "nested.yaml", nested(JOB))
+    named = write(tmp_path, "named.yaml", filled(JOB, tmp_path))
     results = [
-        play(tmp_path, *words) for words in (["-e", f"@{flat}"], ["-e", f"@{under}"], ["-e", f"job_file={flat}"])
+        play(tmp_path, *words) for words in (["-e", f"@{flat}"], ["-e", f"@{under}"], ["-e", f"job_file={named}"])
     ]
     spec = results[0]["jobs"][0]["spec"]
     assert spec["name"] == "templated" and spec["model"]["path"] == str(tmp_path)
@@ -84,12 +93,24 @@ def test_three_forms_give_the_same_spec_with_numbers_as_they_are_written(tmp_pat
     assert spec["environment"] == {"A": "b", "C": "4", "D": "010", "E": "12:30:00"}
     assert spec["dynamo"]["hash"] == "01234567"
     assert spec["backend"]["aggregated_environment"] == {"WHERE": "{node}"}
-    assert results[1]["jobs"] == results[0]["jobs"] == results[2]["jobs"]
+    assert results[1]["jobs"] == results[0]["jobs"]
+    assert results[2]["jobs"][0]["spec"] == spec
+
+
+def test_templates_run_in_extra_vars_and_stay_as_they_are_in_a_job_file(tmp_path):
+    text = filled(JOB, tmp_path).replace("A: b", "A: \"{{ lookup('ansible.builtin.pipe', 'echo ran; touch ran') }}\"")
+    file, ran = write(tmp_path, "job.yaml", text), tmp_path / "ran"
+    result = play(tmp_path, "-e", f"job_file={file}")
+    assert result["jobs"][0]["spec"]["environment"]["A"].startswith("{{ lookup(") and not ran.exists()
+    assert any("templates in a job_file stay as they are (environment.A)" in note for note in result["notes"])
+    result = play(tmp_path, "-e", f"@{file}")
+    assert result["jobs"][0]["spec"]["environment"]["A"] == "ran" and ran.exists()
 
 
 @pytest.mark.parametrize("form", ["flat", "nested", "job_file"])
 def test_problems_name_file_and_line_in_every_form(tmp_path, form):
     text = JOB.replace("agg_workers", "agg_wrokers").replace('C: "4"', "C: true")
+    text = filled(text, tmp_path) if form == "job_file" else text
     file = write(tmp_path, "bad.yaml", nested(text) if form == "nested" else text)
     result = play(tmp_path, "-e", f"job_file={file}" if form == "job_file" else f"@{file}", "-e", "kepp=true")
     shift = 1 if form == "nested" else 0

@@ -21,15 +21,15 @@ QUICK = settings(
     max_examples=120, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
 )
 
-COUNT = st.integers(0, 6)
+COUNT, WORKERS = st.integers(0, 6), st.integers(1, 6)
 MAYBE_GPUS = st.none() | st.integers(1, 20)
 
 RESOURCES = st.one_of(
     st.fixed_dictionaries(
         {
             "gpus_per_node": st.sampled_from([1, 2, 4, 8]),
-            "prefill_nodes": COUNT, "prefill_workers": COUNT, "gpus_per_prefill": MAYBE_GPUS,
-            "decode_nodes": COUNT, "decode_workers": COUNT, "gpus_per_decode": MAYBE_GPUS,
+            "prefill_nodes": COUNT, "prefill_workers": WORKERS, "gpus_per_prefill": MAYBE_GPUS,
+            "decode_nodes": COUNT, "decode_workers": WORKERS, "gpus_per_decode": MAYBE_GPUS,
             "spread_workers": st.booleans(),
         }
     ),
@@ -42,7 +42,7 @@ RESOURCES = st.one_of(
     ),
 )  # fmt: skip
 
-SURROUNDINGS = st.fixed_dictionaries(
+PLACES = st.fixed_dictionaries(
     {
         "infra": st.fixed_dictionaries({"etcd_nats_dedicated_node": st.booleans()}),
         "frontend": st.fixed_dictionaries(
@@ -88,9 +88,17 @@ FURTHER = st.fixed_dictionaries(
 )
 
 
-def job_of(resources, surroundings, backend, further):
+def job_of(resources, places, backend, further):
     """Return the raw job; the test job's own resources are replaced."""
-    job = jobs.raw(**surroundings, sbatch_directives=further["directives"], ports=further["ports"])
+    places = copy.deepcopy(places)
+    for section, key, dedicated in (
+        ("frontend", "orchestrator_placement", "dedicated_node"),
+        ("benchmark", "client_placement", "client_dedicated_node"),
+    ):
+        # These contradict each other, and would leave few jobs to plan.
+        if "agg_nodes" in resources or places[section][dedicated]:
+            places[section][key] = "head"
+    job = jobs.raw(**places, sbatch_directives=further["directives"], ports=further["ports"])
     job["resources"] = {"gpu_type": "h100", **resources, "het_jobs": further["het_jobs"]}
     job["backend"] = dict(backend)
     return job
@@ -112,9 +120,9 @@ def fixed_ports(plan):
 
 
 @QUICK
-@given(RESOURCES, SURROUNDINGS, BACKEND, FURTHER, st.integers(0, 2))
-def test_every_plan(resources, surroundings, backend, further, spare):
-    job = job_of(resources, surroundings, backend, further)
+@given(RESOURCES, PLACES, BACKEND, FURTHER, st.integers(0, 2))
+def test_every_plan(resources, places, backend, further, spare):
+    job = job_of(resources, places, backend, further)
     try:
         spec = jobs.spec_of(job)
     except Error as error:

@@ -18,6 +18,7 @@ from ansible_collections.srt.slurm.plugins.module_utils.plan import planner, pre
 from ansible_collections.srt.slurm.plugins.module_utils.services import dynamo_install
 from ansible_collections.srt.slurm.plugins.module_utils.stages import topology_plan
 
+STRANGER = 65534
 PYTHON = """#!/bin/sh
 case "$1" in
   -c) echo "$PREFIX" ;;
@@ -143,6 +144,57 @@ def test_a_model_is_staged_once_and_whole(tmp_path, shell):
     assert (target / "a b").read_text() == "x" * 10 and (target / "sub" / "c").read_text() == "y"
     (source / "a b").write_text("x" * 11)
     assert "staging 1 files" in shell(text).stdout and (target / "a b").read_text() == "x" * 11
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="makes files of another user")
+@pytest.mark.parametrize("fault", ["foreign", "foreign link", "link"])
+def test_a_copy_that_another_user_made_is_not_used(tmp_path, shell, fault):
+    source, target, there = tmp_path / "model", tmp_path / "scratch" / "m", tmp_path / "there"
+    for folder in (source, target.parent, there):
+        folder.mkdir()
+    if fault == "foreign":
+        target.mkdir()
+        os.chown(target, STRANGER, STRANGER)
+    else:
+        target.symlink_to(there)
+        if fault == "foreign link":
+            os.chown(target, STRANGER, STRANGER, follow_symlinks=False)
+    done = shell(preambles.STAGE.format(source=source, target=target))
+    assert done.returncode == 1 and f"{target} is not this user's" in done.stderr and "started" not in done.stdout
+
+
+def test_nobody_else_can_write_to_a_copy(tmp_path, shell):
+    source, target = tmp_path / "model", tmp_path / "m"
+    source.mkdir()
+    (source / "code.py").write_text("x")
+    (source / "code.py").chmod(0o666)
+    target.mkdir()
+    target.chmod(0o777)
+    done = shell("umask 000\n" + preambles.STAGE.format(source=source, target=target))
+    assert done.stdout.endswith("started\n"), done.stderr
+    assert not [one for one in (target, *target.iterdir()) if one.stat().st_mode & 0o022]
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="makes files of another user")
+@pytest.mark.parametrize("fault", ["foreign", "link", "writable", None])
+def test_wheels_that_another_user_could_have_made_are_not_installed(tmp_path, shell, fault):
+    spec = jobs.spec_of(model={"container": "img:1"}, dynamo={"install": True, "hash": "abc"})
+    top = tmp_path / "wheels"
+    text = install(spec)
+    assert '"/tmp/srt-dynamo-wheels-$(id -u)"' in text
+    folder = tmp_path / "there" if fault == "link" else top
+    if fault:
+        (folder / "abc").mkdir(parents=True)
+        folder.chmod(0o777 if fault == "writable" else 0o700)
+        (folder / "abc" / ".complete").touch()
+    if fault == "link":
+        top.symlink_to(folder)
+    if fault == "foreign":
+        os.chown(top, STRANGER, STRANGER)
+    done = shell(text.replace("/tmp/srt-dynamo-wheels-$(id -u)", str(top)).replace("apt-get update", "false"))
+    assert done.returncode == 1
+    assert ("is not a private directory of this user" in done.stderr) is bool(fault), done.stderr
+    assert fault or top.stat().st_mode & 0o777 == 0o700
 
 
 def test_staged_models_are_used_by_workers_and_mounted(tmp_path):

@@ -4,10 +4,16 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
+from ansible_collections.srt.slurm.plugins.module_utils.files import write_text_atomic
+from ansible_collections.srt.slurm.plugins.module_utils.holder import __main__ as holder
+from ansible_collections.srt.slurm.plugins.module_utils.holder import slurm_calls
+from ansible_collections.srt.slurm.plugins.module_utils.programs import program_files
 from ansible_collections.srt.slurm.plugins.module_utils.slurm import script
 
 
@@ -53,7 +59,7 @@ def test_the_whole_script():
         "--no-kill",
     ]
     assert text.startswith("#!/bin/bash\n")
-    assert 'exec python3 "$RUN_DIR/holder" serve --run-dir "$RUN_DIR" --lease 90\n' in text
+    assert 'exec python3 -I -X utf8 "$RUN_DIR/holder" serve --run-dir "$RUN_DIR" --lease 90\n' in text
 
 
 def test_what_is_not_asked_for_is_not_there():
@@ -109,7 +115,7 @@ def test_quotes_and_percent():
 def test_the_body_is_a_script_and_expands_nothing_of_the_user(tmp_path):
     folder = str(tmp_path / "o $(touch pwned) 'q'")
     text, _notes = script.render(request(environment={"A": "$(touch pwned) 'x'"}), folder, 120)
-    body = text.replace("exec python3", 'printf "%s|" "$A" "$RUN_DIR"; : ')
+    body = text.replace("exec python3 -I -X utf8", 'printf "%s|" "$A" "$RUN_DIR"; : ')
     done = subprocess.run(
         ["bash", "-c", body],
         capture_output=True,
@@ -120,6 +126,54 @@ def test_the_body_is_a_script_and_expands_nothing_of_the_user(tmp_path):
     )
     assert done.stdout == f"$(touch pwned) 'x'|{folder}/7|"
     assert list(tmp_path.iterdir()) == []
+
+
+HARM = {
+    "PYTHONOPTIMIZE": "2",
+    "PYTHONHOME": "/nowhere",
+    "PYTHONPATH": "{folder}",
+    "PYTHONSTARTUP": "{folder}/json.py",
+    "PYTHONWARNINGS": "error",
+    "PYTHONMALLOC": "no such",
+    "PYTHONIOENCODING": "ascii",
+    "LD_PRELOAD": "/nowhere/x.so",
+    "LC_ALL": "xx",
+    "TMPDIR": "/nowhere",
+}
+
+
+@pytest.mark.parametrize("umask", [0o002, 0o777])
+def test_nothing_in_a_user_s_environment_keeps_the_holder_from_starting(tmp_path, umask):
+    """The holder is the real program; it ends because nobody is there to hold a lease."""
+    run_dir, hostile = tmp_path / "7", tmp_path / "hostile"
+    for folder in (run_dir, hostile):
+        folder.mkdir()
+    for name, text in program_files(holder).items():
+        write_text_atomic(str(run_dir / "holder" / name), text)
+    (hostile / "json.py").write_text("raise SystemExit('the module of a user')")
+    text, _notes = script.render(request(), str(tmp_path), 0.3)
+    env = {name: value.format(folder=hostile) for name, value in HARM.items()}
+    path = f"{os.path.dirname(sys.executable)}:/usr/bin:/bin"
+    done = subprocess.run(
+        ["bash", "-c", text], capture_output=True, text=True, check=False, timeout=60, umask=umask,
+        env={**env, "SLURM_JOB_ID": "7", "PATH": path},
+    )  # fmt: skip
+    assert "no controller for 0.3 s" in done.stdout, done.stderr
+    assert "Traceback" not in done.stderr and (run_dir / "steps.jsonl").stat().st_mode & 0o777 in (0o644, 0o600)
+
+
+def test_programs_do_not_get_what_breaks_them(monkeypatch):
+    for name, value in HARM.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("LANG", "xx")
+    monkeypatch.delenv("HOME")
+    env = slurm_calls.clean_env()
+    assert {name for name in (*HARM, "LANG") if name in env} == {"PYTHONPATH", "LC_ALL"}, "an engine may need its path"
+    assert env["LC_ALL"] == "C.UTF-8" and os.path.isdir(env["HOME"])
+    for name, value in {"LC_ALL": "C", "LANG": "C", "TMPDIR": "/tmp", "HOME": "/home/me"}.items():
+        monkeypatch.setenv(name, value)
+    env = slurm_calls.clean_env()
+    assert (env["LC_ALL"], env["LANG"], env["TMPDIR"], env["HOME"]) == ("C", "C", "/tmp", "/home/me")
 
 
 @pytest.mark.parametrize(

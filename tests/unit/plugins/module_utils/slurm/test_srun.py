@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import subprocess
 
 import pytest
@@ -35,6 +37,10 @@ def test_the_whole_line():
         "--cpu-bind=none",
         "--kill-on-bad-exit=1",
         "--export=ALL",
+        "/bin/sh",
+        "-c",
+        srun.FILE_LIMIT + '\nexec "$@"',
+        "srt",
         "serve",
         "--port",
         "1",
@@ -74,7 +80,7 @@ def test_pyxis():
         "--container-remap-root",
     ]
     assert argv[-7:-5] == ["/bin/sh", "-c"] and argv[-4:] == ["srt", "serve", "--port", "1"]
-    assert argv[-5].endswith('export X="$SRT_ENV_X"; unset SRT_ENV_X\nexec "$@"')
+    assert argv[-5].endswith(srun.FILE_LIMIT + '\nexport X="$SRT_ENV_X"; unset SRT_ENV_X\nexec "$@"')
 
 
 def test_a_container_is_writable_unless_the_job_wants_another():
@@ -146,7 +152,7 @@ def test_apptainer():
         "/i.sif",
         "/bin/sh",
         "-c",
-        f'{srun.TELL_BEGIN}\nexec "$@"',
+        f'{srun.TELL_BEGIN}\n{srun.FILE_LIMIT}\nexec "$@"',
         "srt",
         "serve",
         "--port",
@@ -235,6 +241,24 @@ def test_preamble_runs_first_and_its_variables_stay():
         env={"B": "b", "CUDA_VISIBLE_DEVICES": "5"},
     )
     assert run_here(step).stdout == "b-5\nb\n"
+
+
+@pytest.mark.parametrize("shell", ["/bin/sh", "/bin/bash"])
+@pytest.mark.parametrize(("soft", "hard", "raised"), [(64, 512, 512), (64, 1048576, 1048576), (64, 2000000, 1048576)])
+def test_a_step_may_open_as_many_files_as_its_node_allows_but_not_millions(shell, soft, hard, raised):
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if hard > allowed and os.getuid():
+        pytest.skip("may not raise the hard limit")
+    step = make_step(argv=["sh", "-c", "ulimit -S -n"], preamble=None if shell == "/bin/sh" else "true")
+    argv = srun.task_argv(step)
+    limit = (resource.RLIMIT_NOFILE, (soft, hard))
+    try:
+        done = subprocess.run(
+            argv, capture_output=True, text=True, check=False, preexec_fn=lambda: resource.setrlimit(*limit)
+        )
+    except subprocess.SubprocessError:
+        pytest.skip("this kernel has a lower limit")
+    assert argv[0] == shell and (done.stdout, done.stderr) == (f"{raised}\n", "")
 
 
 @pytest.mark.parametrize("name", ["A-B", "1A", "A B", "", "A;id"])

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from ansible_collections.srt.slurm.plugins.module_utils.allocation import job_end
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error, StepError
 from ansible_collections.srt.slurm.plugins.module_utils.results.verdict import write_verdict
 from ansible_collections.srt.slurm.plugins.module_utils.stages import measurement, point_files
@@ -240,7 +241,8 @@ def test_without_a_controller_it_stops_asking_and_leaves_the_measurement_alone(m
     assert made.holder.asked == []
 
 
-def test_a_job_that_ends_is_an_error_with_the_points(made):
+def test_a_job_that_ends_is_an_error_with_the_points(made, monkeypatch):
+    monkeypatch.setattr(job_end, "EXPLAINED_S", 0.0)
     made.holder.ending = {"code": "signal", "reason": "signal 15"}
     with pytest.raises(Error, match="is ending: signal 15") as caught:
         made.call()

@@ -111,7 +111,7 @@ def test_the_directory(prelude, tmp_path):
     assert len(set(folders)) == 4
     folder = folders[0]
     assert re.fullmatch(r"dry_a_\d{8}_\d{6}(_\d+)?", os.path.basename(folder))
-    wanted = {"config.yaml", "commands.sh", "plan.json", "plan.txt", "sbatch_script.sh", "nginx.conf"}
+    wanted = {"config.yaml", "commands.sh", "plan.json", "plan.txt", "sbatch_script.sh", "nats.conf", "nginx.conf"}
     assert wanted | {"sglang_config.yaml"} == set(os.listdir(folder)) == set(result["jobs"][0]["files"])
     for name in ("commands.sh", "sbatch_script.sh"):
         subprocess.run(["bash", "-n", f"{folder}/{name}"], check=True)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.srt.slurm.plugins.module_utils.holder import fatal_lines
 from ansible_collections.srt.slurm.plugins.module_utils.stages import evidence
 
 
@@ -60,7 +61,8 @@ from ansible_collections.srt.slurm.plugins.module_utils.stages import evidence
     ],
 )
 def test_first_fatal_line(lines, fatal):
-    assert evidence.first_fatal(lines) == fatal
+    found = fatal_lines.cause(lines)
+    assert (found.text if found else None) == fatal
 
 
 def record(**fields):

@@ -11,7 +11,8 @@ from ansible_collections.srt.slurm.plugins.module_utils.holder.job_ends import j
 from ansible_collections.srt.slurm.plugins.module_utils.stages import health_wait
 
 
-def test_a_job_that_ends_is_named(fake):
+def test_a_job_that_ends_is_named(fake, monkeypatch):
+    monkeypatch.setattr(allocation_end, "EXPLAINED_S", 0.0)
     health_wait.still_there(fake)
     fake.holder.ending = job_end("signal", signal=15)
     with pytest.raises(Error, match="Job 42 is ending: signal 15"):

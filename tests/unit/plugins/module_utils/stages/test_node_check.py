@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import pathlib
+import resource
 import subprocess
 
 import pytest
@@ -179,3 +180,13 @@ def test_the_age_of_a_process_is_known():
             assert -0.1 <= node_check.age_s(one.pid) < node_check.age_s(os.getpid())
         finally:
             one.kill()
+
+
+def test_a_node_allows_enough_open_files_or_says_how_many(monkeypatch):
+    monkeypatch.setattr(resource, "getrlimit", lambda _kind: (64, resource.RLIM_INFINITY))
+    assert node_check.open_files(1 << 40) == []
+    monkeypatch.setattr(resource, "getrlimit", lambda _kind: (64, 64))
+    (problem,) = node_check.open_files(256)
+    assert (
+        problem["fatal"] and "may open 64 files and connections (ulimit -H -n), but 256 are needed" in problem["text"]
+    )

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import pathlib
+import resource
 import socket
 import subprocess
 import sys
@@ -161,10 +162,21 @@ def test_a_container_image_that_a_node_lacks(made, tmp_path):
     plan["steps"][1]["container"] = {"runtime": "pyxis", "image": "nvcr.io#team/engine:1"}
     assert not [problem for problem in call()["problems"] if problem["fatal"]]
     client = make_step("bench_c4", NODES[1], container={"runtime": "pyxis", "image": "/no/client.sqsh"})
-    plan["benchmark"]["points"] = [{"step": client}, {"step": client}]
+    plan["benchmark"]["points"] = [{"key": {}, "step": client}, {"key": {}, "step": client}]
     with pytest.raises(Error, match=r": node002: the container image /no/client.sqsh does not exist\.$"):
         call()
     call(ignore=["image"])
+
+
+def test_too_few_open_files_are_found_before_anything_starts(made):
+    plan, _talk, call = made
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    step = make_step("bench_c9", NODES[1], kind="benchmark")
+    plan["benchmark"] = {"points": [{"key": {"concurrency": allowed}, "step": step}]}
+    assert preflight.open_files(plan) == {"node001": 256, "node002": allowed + 128}
+    with pytest.raises(Error, match=f"node002: a process may open {allowed} files .*, but {allowed + 128} are needed"):
+        call()
+    assert call(ignore=["limit"])["nodes"]
 
 
 def test_a_clock_that_is_off_is_reported(made, monkeypatch):

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import pathlib
 import signal
 import subprocess
+import tempfile
 
 import jobs
 import pytest
@@ -40,7 +43,7 @@ def test_check_mode_writes_nothing(tmp_path):
     assert result["changed"] and list(tmp_path.iterdir()) == []
     assert json.loads(result["plan_json"])["job_id"] == "7"
     names = [record["after_header"].rsplit("/", 1)[-1] for record in result["diff"]]
-    assert names == ["plan.json", "mocker_config.yaml", "nginx.conf"]
+    assert names == ["plan.json", "mocker_config.yaml", "nats.conf", "nginx.conf"]
     assert "nginx:8000" in result["diff"][0]["after"] and result["diff"][0]["before"] == ""
 
 
@@ -124,6 +127,42 @@ def test_private_directory_lives_as_long_as_its_command(tmp_path):
     done = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False)
     assert (done.returncode, done.stdout) == (3, "700\n")
     assert not folder.exists()
+
+
+@pytest.fixture
+def shared():
+    """Yield a directory like /tmp: everybody can write to it, and nobody can remove what is of somebody else."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        os.chmod(folder, 0o1777)
+        yield pathlib.Path(folder)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="acts as two users")
+@pytest.mark.parametrize("kind", ["directory", "link", "writable directory", "file"])
+def test_a_private_directory_that_another_user_made_is_not_used(shared, kind):
+    stranger, user = 65534, 4711
+    folder, there = shared / "srt-7-abc-etcd", shared / "there"
+    there.mkdir()
+    there.chmod(0o777)
+    if kind == "link":
+        folder.symlink_to(there)
+    elif kind == "file":
+        folder.touch()
+    else:
+        folder.mkdir()
+        folder.chmod(0o777 if kind.startswith("writable") else 0o755)
+    os.chown(folder, stranger, stranger, follow_symlinks=False)
+    argv = in_private_dir(str(folder), ["sh", "-c", 'echo data > "$1/x"', "x", str(folder)])
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False, user=user, group=user)
+    assert done.returncode == 1 and f"cannot make {folder}; there is: " in done.stderr
+    assert os.lstat(folder).st_uid == stranger and not list(there.iterdir())
+
+
+def test_a_private_directory_is_private_whatever_the_umask(tmp_path):
+    for umask in (0o000, 0o002, 0o777):
+        argv = in_private_dir(str(tmp_path / "d"), ["stat", "-c", "%a", str(tmp_path / "d")])
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False, umask=umask)
+        assert done.stdout == "700\n"
 
 
 def test_private_directory_is_removed_after_term(tmp_path):

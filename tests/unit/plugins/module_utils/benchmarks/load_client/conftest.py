@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import pathlib
 import random
+import sys
 
 import pytest
 
@@ -57,3 +58,13 @@ def sse():
 def client_dir():
     """The folder of the program."""
     return CLIENT
+
+
+@pytest.fixture
+def client_argv(client_dir, model_dir, tmp_path):
+    """Return a function from a URL to the command line of a short run as a program of its own."""
+    return lambda url: [
+        sys.executable, str(client_dir), "--base-url", url, "--model", "m", "--tokenizer", str(model_dir),
+        "--isl", "24", "--osl", "8", "--num-prompts", "12", "--concurrency", "4",
+        "--result", str(tmp_path / "x.json"),
+    ]  # fmt: skip

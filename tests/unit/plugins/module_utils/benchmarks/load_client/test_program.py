@@ -339,7 +339,8 @@ def test_as_a_folder_and_interrupted(sse, client_dir, model_dir, tmp_path, numbe
     assert partial["interrupted"] is True
     assert not (tmp_path / "x.json").exists()
     assert "c=4 preparing prompts" in out
-    assert not (folder / "__pycache__").exists()
+    cached = {path.name.partition(".")[0] for path in folder.glob("__pycache__/*")}
+    assert cached <= {"__main__"}, "Python itself compiles that one"
 
 
 def test_a_signal_during_preparation(measure, monkeypatch):
@@ -361,16 +362,6 @@ def test_help_runs_as_a_folder_without_any_library(client_dir):
     )
     assert done.returncode == 0, done.stderr
     assert "Exit codes:" in done.stdout
-
-
-@pytest.fixture
-def client_argv(client_dir, model_dir, tmp_path):
-    """Return a function from a URL to the command line of a short run as a program of its own."""
-    return lambda url: [
-        sys.executable, str(client_dir), "--base-url", url, "--model", "m", "--tokenizer", str(model_dir),
-        "--isl", "24", "--osl", "8", "--num-prompts", "12", "--concurrency", "4",
-        "--result", str(tmp_path / "x.json"),
-    ]  # fmt: skip
 
 
 def limited(soft, hard, argv):
