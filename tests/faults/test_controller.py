@@ -221,7 +221,7 @@ def test_a_disk_that_fills_up_while_measuring_fails_and_ends_clean(cluster):
 
 
 def test_a_job_that_ends_on_a_full_disk_leaves_no_secrets(cluster):
-    """Its holder cannot say that it ends, not even to the job's output."""
+    """Its holder cannot say that it ends before it has removed them; then there is room for the line."""
     job = cluster.job_file("ends-full", environment={"HF_TOKEN": "Marker-full-disk-5c1e"})
     played = cluster.playbook(job, "-e", f"output_dir={cluster.disk}", "--tags", "allocation")
     assert played.rc == 0, played.text
@@ -230,9 +230,11 @@ def test_a_job_that_ends_on_a_full_disk_leaves_no_secrets(cluster):
     cluster.run("test", "-e", f"{folder}/.secrets/env.json")
     try:
         cluster.run("sh", "-c", f"cat /dev/zero > {cluster.disk}/filler", check=False)
+        assert cluster.run("sh", "-c", f"df --output=avail {cluster.disk} | tail -n 1").strip() == "0"
         cluster.run("scancel", job_id)
         cluster.gone("ends-full")
-        assert cluster.run("cat", f"{folder}/slurm-{job_id}.out") == ""
+        (line,) = cluster.run("cat", f"{folder}/slurm-{job_id}.out").splitlines()
+        assert line.endswith(" ending: signal 15: cancelled")
         assert ".secrets" not in cluster.run("ls", "-A", folder)
     finally:
         cluster.run("rm", f"{cluster.disk}/filler")
