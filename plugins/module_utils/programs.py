@@ -20,7 +20,7 @@ def program_files(main: ModuleType) -> dict[str, str]:
     return dict(_files(main.__name__.rpartition(".")[0]))
 
 
-@functools.lru_cache(maxsize=None)  # a sweep plans hundreds of jobs with the same programs
+@functools.cache  # a sweep plans hundreds of jobs with the same programs
 def _files(package: str) -> tuple[tuple[str, str], ...]:
     names = {one.name for one in pkgutil.iter_modules(sys.modules[package].__path__)}
     names |= {"__init__", "__main__"}
