@@ -13,8 +13,8 @@ from collections.abc import Iterable
 from .slurm_calls import StepCalls
 from .step import Step
 
-# The order in which tiers end. Frontends and workers need NATS and etcd to leave in order, but not one another: the load
-# is over by then.
+# The order in which tiers end. Frontends and workers need NATS and etcd to leave in order, but not one another: the
+# load is over by then.
 ORDER = (("benchmark",), ("frontend", "worker"), ("head_infra",))
 # TERM is repeated after this time, to steps up to this age, if scancel reports that some did not get it.
 TERM_AGAIN_S, YOUNG_S = 0.2, 15.0
