@@ -74,14 +74,18 @@ class _HttpCheck(TypedDict, total=False):
     body: Json
     status: list[int]
     expect: list[Expectation]
-    listing: Listing
+    listing: Listing | None
+    greets: bool
+    live: str
 
 
 class Check(_HttpCheck):
     """A condition on a service: ``host:port`` accepts a connection (``kind`` tcp) or answers a request (http).
 
     ``timeout_s`` limits one try. ``steps`` names the steps that it needs, ``after`` the checks that must be
-    true before it. ``status`` lists the HTTP codes that count.
+    true before it. ``status`` lists the HTTP codes that count. Who listens at a port of kind tcp may be a process that
+    was stopped: one that ``greets`` must also send something, and ``live`` is the path of an HTTP page that a server
+    which once answered there still answers.
     """
 
     name: str

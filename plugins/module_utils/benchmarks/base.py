@@ -13,7 +13,7 @@ from typing import ClassVar, NamedTuple, Union
 
 from ..failures import Error, Finding
 from ..json_types import Json, JsonObject
-from ..plan_file import PlanFile, PlanPoint, PointFields
+from ..plan_file import PlanFile, PlanPoint, PointFields, Step
 from ..schema.section import Field
 from ..topology.layout import Layout
 from ..topology.step import DraftStep
@@ -146,6 +146,13 @@ class Benchmark(abc.ABC):
         return chosen, unknown
 
     # ---- while it is measured
+
+    def step_again(self, step: Step, times: int) -> Step:
+        """Return the step that measures a point which this service has measured *times* times.
+
+        What it sends should differ from what the service has seen, which may be in its caches; nothing else may.
+        """
+        return step
 
     def progress(self, point: PointFields, content: JsonObject) -> Progress:
         """Return the :class:`Progress` of *point*; *content* is that of its progress file, if it writes one."""

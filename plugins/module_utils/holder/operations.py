@@ -5,7 +5,7 @@
 
 A request is ``{"v": 1, "op": "status|start|stop|wait|end|requeue", "renew": bool, "lease_s": number, "known": {"seq",
 "instance_id"}, ...}``. Every answer has ``{v, ok, error?, job_id, instance_id, now, seq, ending, trouble, lease,
-pauses, ends, steps}``; ``steps`` are the records that changed since the answer that is ``known``.
+pauses, ends, breaks, steps}``; ``steps`` are the records that changed since the answer that is ``known``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .job_ends import REQUESTED
 from .journal import json_files
 from .probe import Wait, probe
 from .records import Answer, Refusal, Request, StepRecord
-from .step import Step
+from .step import PASSING, Step
 from .utc import utc_now
 
 PROTOCOL = 1
@@ -39,7 +39,7 @@ class Operations:
         self.waits: dict[str, Wait] = {}
         self.probers = concurrent.futures.ThreadPoolExecutor(max_workers=PROBES_AT_ONCE)
         self.by_name = {
-            "status": lambda request: {},
+            "status": self.status,
             "start": self.start,
             "stop": self.stop,
             "wait": self.wait,
@@ -83,8 +83,19 @@ class Operations:
             "lease": holder.lease.record(),
             "pauses": holder.lease.heartbeat.pauses,
             "ends": steps.ends.listed,
+            "breaks": holder.witness.breaks,
             "steps": [step.record() for step in steps.by_name.values() if step.seq > since],
         }
+
+    def status(self, request: Request) -> dict[str, Any]:
+        """Say what is known.
+
+        With ``look``, ask Slurm first which steps run; ``looked`` says whether it answered. ``witness`` are the parts
+        of the service to keep a connection to, see witness.py.
+        """
+        if request.get("witness") is not None:
+            self.holder.witness.watch(request["witness"])
+        return {"looked": self.steps.look()} if request.get("look") else {}
 
     def start(self, request: Request) -> dict[str, Any]:
         """Start steps and wait ``wait_s`` at most until they run; see Steps.start."""
@@ -110,6 +121,8 @@ class Operations:
                 if (names is None or s.name in names) and (tiers is None or s.tier in tiers)
             ]
             alive = {s.name for s in chosen if s.alive}
+            if any(s.alive and s.tier not in PASSING for s in chosen):
+                self.holder.witness.watch({})  # the next point begins anew
             steps.stopper.stop_in_tiers(chosen, request.get("grace_s"))
         listed = names if names is not None else [s.name for s in chosen]
         return {"actions": [{"name": name, "action": "stopped" if name in alive else "absent"} for name in listed]}

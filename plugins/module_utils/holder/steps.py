@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import threading
 import time
@@ -29,6 +30,9 @@ LOOK_S = 1.0  # pause between two checks of a step without a client
 RETRY_PAUSES_S = (0.5, 1, 2, 3, 3, 3, 3, 3, 3, 3, 3)
 RESTART_PAUSES_S = (0.5, 2, 5, 10, 30)  # before the first restart of a step, the second, and so on
 CLIENT_LOST_S = 8.0  # how long a step may outlive its client before it counts as unowned
+CLIENT_LATE_S = 5.0  # how long a client may take to report that Slurm no longer runs its step
+
+UNREPORTED = "Slurm no longer runs it, and its srun client did not report that: it was stopped, or hangs"
 
 
 class Steps:
@@ -145,6 +149,8 @@ class Steps:
                     break
                 self.note(step, "retry", reason=passing[-1])
                 self.change.wait_for(lambda: step.expected or self.closed, pause)
+        if step.unreported:
+            return self._end(step, end_code=codes.UNREPORTED, reason=UNREPORTED)
         if code < 0 and step.step_id:
             self.note(step, "client", reason=read_end(code, "")["reason"])
             if not self._is_gone(step, CLIENT_LOST_S):
@@ -215,6 +221,33 @@ class Steps:
                 count = f"{following.restarted} of {step.spec['restarts']}"
                 self.note(following, "restart", reason=f"restart {count}: {end['reason']}")
                 self._begin(following)
+
+    def look(self, patience_s: float = PATIENCE_S) -> bool:
+        """Compare the steps with those that Slurm runs, and end those that only their clients keep alive.
+
+        A client that was stopped, or hangs, does not report the end of its step. Return False if Slurm does not answer
+        in *patience_s*.
+        """
+        until = time.monotonic() + patience_s
+        with self.change:
+            known = {s.step_id: s for s in self.by_name.values() if s.state == "running" and s.client}
+        present = self.listing.look(0.0)
+        while present is None:
+            with self.change:
+                if time.monotonic() > until or self.closed:
+                    return False
+                self.change.wait(LOOK_S)
+            present = self.listing.look(0.0)
+        gone = [step for step_id, step in known.items() if step_id not in present]
+        with self.change:
+            self.change.wait_for(lambda: not any(step.alive for step in gone), CLIENT_LATE_S)
+            silent = [step for step in gone if step.alive]
+            for step in silent:
+                step.unreported = True
+                if step.client:
+                    step.client.send_signal(signal.SIGKILL)
+            self.change.wait_for(lambda: not any(step.alive for step in silent), CLIENT_LATE_S)
+        return True
 
     def _is_gone(self, step: Step, limit_s: float = 1e9) -> bool:
         """Wait until Slurm no longer runs the step, *limit_s* at most; True if it is gone."""

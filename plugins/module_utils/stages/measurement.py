@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
 
@@ -16,7 +15,7 @@ from ..failures import Error
 from ..files import read_object
 from ..holder.records import StepRecord
 from ..json_types import JsonObject
-from ..plan_file import PlanPoint
+from ..plan_file import PlanPoint, Step
 from ..results.verdict import Verdict, make_verdict, write_verdict
 from ..slurm.srun import start_request
 from . import point_files
@@ -24,6 +23,7 @@ from .concurrent_measurements import wait_for_others
 from .evidence import evidence
 from .image_import import Imports
 from .service_gaps import gaps_between
+from .service_look import look_afterwards, witnesses
 from .session import Session
 
 FIRST_SLICE_S, LONGEST_SLICE_S = 1.0, 10.0
@@ -106,9 +106,8 @@ class Measurement:
     def _start(self) -> Verdict | None:
         """Start the step if no other controller has; return the verdict if nothing is left to do."""
         if not self.begun:
-            self._session.ask("status")  # the check of the service may have taken a while
-        step = start_request(self._point["step"], self._plan["job_id"], self._plan["run_dir"])
-        step["deadline_s"] = self._point["deadline_s"]
+            # The check of the service may have taken a while.
+            self._session.ask("status", witness=witnesses(self._plan))
         while True:
             record = self._ours()
             if record and record["state"] != "ended":
@@ -123,6 +122,8 @@ class Measurement:
                 return kept
             point_files.set_aside(self._result)
             last = {self._name: self._last_attempt()}
+            step = start_request(self._step(), self._plan["job_id"], self._plan["run_dir"])
+            step["deadline_s"] = self._point["deadline_s"]
             answer = self._session.ask("start", steps=[step], attempts=last, wait_s=START_WAIT_S)
             action = next((one["action"] for one in answer.get("actions") or ()), None)
             if action == "busy":
@@ -130,6 +131,16 @@ class Measurement:
             elif action != "overtaken":
                 self.action = "attached" if action in ("kept", "adopted") else "measured"
                 return None
+
+    def _step(self) -> Step:
+        """Return the step to start: one that sends what the service has not seen."""
+        step, record = self._point["step"], self._session.records.get(self._name)
+        if not record:
+            return step
+        workers = (self._session.records.get(one["name"]) for one in self._plan["steps"] if one["tier"] == "worker")
+        since = record["ended_at"] or "9"
+        seen = any(one and (one["started_at"] or "") <= since for one in workers)
+        return self._benchmark.step_again(step, record["attempt"]) if seen else step
 
     def _watch(self) -> str | None:
         """Wait for the end of the step; return why it had to be stopped, or None."""
@@ -198,6 +209,7 @@ class Measurement:
         """Return the verdict from the files, the end of the step, and the events of the service."""
         record = self._record
         reasons, raw, sealed = self._outcome(stopped)
+        afterwards = self._look()
         critical, allowed = self._service_gaps(record)
         pause = self._pause()
         reasons += [pause] if pause and not self._pause_reported else []
@@ -206,7 +218,7 @@ class Measurement:
         self.restarts = self.restarts or bool(disturbances)
         if reasons:  # a step whose client was lost may be ending
             critical += self._suspects()
-            critical += self._silent()
+        critical += afterwards
         figures = self._benchmark.figures(raw) if raw else None
         times = (record["started_at"], record["ended_at"])
         try:
@@ -215,6 +227,15 @@ class Measurement:
             reasons.append(f"its result file can no longer be read: {error.strerror}")
             verdict = make_verdict(self._point, reasons + critical, figures, None, times)
         return {**verdict, "service_gaps": allowed} if allowed else verdict
+
+    def _look(self) -> list[str]:
+        """Return what of the service does not serve after the point: nobody can tell since when."""
+        try:
+            return look_afterwards(self._session)
+        except Error as error:
+            if not self._ctx.controller_alive():
+                raise  # the next run evaluates it
+            return [f"the service could not be looked at afterwards: {error.msg}"]
 
     def _outcome(self, stopped: str | None) -> tuple[list[str], JsonObject | None, str | None]:
         """Return (reasons, content of the result or partial result, path of the result if complete)."""
@@ -255,13 +276,6 @@ class Measurement:
         records = (self._session.records.get(step["name"]) for step in self._plan["steps"])
         return [f"{r['name']}: {r['reason']}" for r in records if r and r["state"] != "ended" and r["reason"]]
 
-    def _silent(self) -> list[str]:
-        """Return the parts that do not answer although their step has not ended, as on an unreachable node."""
-        silent = []
-        with contextlib.suppress(Error):  # the job may be ending, which the next request reports
-            silent = [] if self._session.dead() else self._session.silent()
-        return [f"parts of the service did not answer afterwards: {', '.join(silent)}"] if silent else []
-
     def _service_gaps(self, own: StepRecord) -> tuple[list[str], list[str]]:
         """Return how the service differed from the plan while the point was measured.
 
@@ -269,7 +283,8 @@ class Measurement:
         """
         begin, end = own["started_at"] or "", own["ended_at"] or "9"
         session, steps = self._session, self._plan["steps"]
-        found = gaps_between(steps, session.records, session.answer.get("ends") or (), begin, end)
+        answer = session.answer
+        found = gaps_between(steps, session.records, answer.get("ends") or (), begin, end, answer.get("breaks") or ())
         # A restarted part may succeed in another attempt: the holder restarts it, or the run that found an abandoned
         # measurement.
         lost = [step for step in steps if step["name"] in found.steps]

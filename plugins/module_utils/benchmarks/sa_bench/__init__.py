@@ -11,7 +11,7 @@ from ...failures import Error, Finding
 from ...files import read_object
 from ...json_types import Json, JsonObject
 from ...metrics import METRICS, derived
-from ...plan_file import PlanFile, PointFields, gpu_counts
+from ...plan_file import PlanFile, PointFields, Step, gpu_counts
 from ...programs import program_files
 from ...schema.section import Field
 from ...schema.types import Bool, Choice, Concurrencies, Float, Int, OneOf, Str
@@ -189,6 +189,9 @@ class SaBench(Benchmark):
             "deadline_s": options["point_timeout_s"],
             "stall_timeout_s": options["stall_timeout_s"],
         }
+
+    def step_again(self, step: Step, times: int) -> Step:
+        return {**step, "argv": [*step["argv"], "--attempt", str(times)]}
 
     def progress(self, point: PointFields, content: JsonObject) -> Progress:
         state = content.get("state", "")

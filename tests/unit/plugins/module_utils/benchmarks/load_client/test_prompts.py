@@ -83,6 +83,7 @@ def test_a_wrong_prompt_is_fixed(tokenizer):
 def test_a_length_that_cannot_be_met_is_counted(tokenizer):
     maker = prompts.PromptMaker(tokenizer, 0)
     maker._words = ["zzqj zzqj"]
+    maker._firsts = [maker._words] * 2
     maker._phrases = ["zzqj zzqj zzqj"]
     maker.make([1], "seed")
     assert maker.inexact == 1
