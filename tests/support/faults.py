@@ -126,15 +126,41 @@ class Faults(Cluster):
         running = self.steps(job_id)
         self.run("scancel", f"--signal={signal_}", *[running[step] for step in steps])
 
+    def pids(self, program, *words, run_dir=None):
+        """Return the processes of a *program* whose command line has all *words* and the newest run's directory."""
+        found, wanted = [], [*words, str(run_dir or self.latest)]
+        for path in sorted(pathlib.Path("/proc").glob("[0-9]*"), key=lambda one: int(one.name)):
+            try:
+                line = (path / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            except OSError:
+                continue
+            if line[0].endswith(program) and all(word in "\0".join(line) for word in wanted):
+                found.append(int(path.name))
+        return found
+
     def kill_holder(self):
         """Kill the process that serves the newest run."""
+        for pid in self.pids("python3", "\0serve\0"):
+            os.kill(pid, signal.SIGKILL)
+
+    def stop_client(self, step, run_dir=None):
+        """Stop the srun client of a step (it is two processes); return whether there is one."""
+        pids = self.pids("srun", f"--job-name={step}\0", run_dir=run_dir)
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        return bool(pids)
+
+    def engines(self, word, run_dir=None):
+        """Return the processes of simulated workers whose command line has *word*."""
+        found = []
         for path in pathlib.Path("/proc").glob("[0-9]*"):
             try:
                 words = (path / "cmdline").read_bytes().split(b"\0")
+                if os.readlink(path / "cwd") == str(run_dir or self.latest) and b"dynamo.mocker" in words:
+                    found += [int(path.name)] if word.encode() in words and b"python" in words[0] else []
             except OSError:
                 continue
-            if words[0].endswith(b"python3") and b"serve" in words and str(self.latest).encode() in words:
-                os.kill(int(path.name), signal.SIGKILL)
+        return found
 
     def usable(self):
         """Resume nodes that Slurm has drained since a test broke them, and tell whether all wait for jobs.

@@ -99,7 +99,10 @@ class Holder:
         self.journal.holder(journal.ENDING, **self.job_end)
         self.witness.watch({})
         # What does not end now ends with the job.
-        self.steps.stopper.stop_in_tiers(list(self.steps.by_name.values()), give_up_s=10.0)
+        steps = list(self.steps.by_name.values())
+        self.steps.stopper.stop_in_tiers(steps, give_up_s=10.0)
+        for step in steps:
+            self.steps.stopper.end_client(step)
         self.journal.holder(journal.ENDED)
 
     def requeue(self, exclude: Iterable[str]) -> bool:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import threading
 import time
@@ -244,8 +243,7 @@ class Steps:
             silent = [step for step in gone if step.alive]
             for step in silent:
                 step.unreported = True
-                if step.client:
-                    step.client.send_signal(signal.SIGKILL)
+                self.stopper.end_client(step)
             self.change.wait_for(lambda: not any(step.alive for step in silent), CLIENT_LATE_S)
         return True
 

@@ -159,8 +159,10 @@ class Measurement:
             dead = self._session.dead()
             pause = None if dead else self._pause()
             reason = pause or self._too_long(until + imports.passed_s)
-            if dead:
-                reason = f"it was stopped because {', '.join(record['name'] for record in dead)} ended"
+            broken = [] if dead else self._session.broken(self._record["started_at"])
+            if dead or broken:
+                names = ", ".join(broken or [record["name"] for record in dead])
+                reason = f"it was stopped because {names} {'stopped serving' if broken else 'ended'}"
             if reason:
                 self._pause_reported = bool(pause)
                 self._session.ask("stop", names=[self._name])

@@ -89,6 +89,12 @@ class Session:
         seconds = paused_s(self.answer, record["started_at"] or "") if record else 0
         return f"{doing} and the job had been paused for {seconds:.0f} s" if seconds else doing
 
+    def broken(self, since: str | None) -> list[str]:
+        """Return the critical steps whose server ended at or after *since* (UTC), whether or not they live on."""
+        breaks = self.answer.get("breaks") or ()
+        names = dict.fromkeys(one["name"] for one in breaks if since and one["at"] >= since)
+        return [name for name in names if name in self._guard]
+
     def dead(self) -> list[StepRecord]:
         """Return the records of critical steps of the service that ended and should not have."""
         ended = (self.records.get(name) for name in self._guard)
