@@ -186,8 +186,10 @@ def _newest(output_dir: str, wanted: Collection[str]) -> str:
 
 
 def _age(run_dir: str) -> tuple[str, int]:
-    """Return the sort key of a run, greater for newer ones: the time of its directory, and its number."""
-    return str(ownership.record(run_dir).get("generated_at") or ""), int(os.path.basename(run_dir))
+    """Return the sort key of a run, greater for newer ones: when its job was submitted by Slurm's clock, its number."""
+    about = ownership.record(run_dir)
+    when = about.get(ownership.SUBMITTED) or about.get("generated_at") or ""
+    return str(when), int(os.path.basename(run_dir))
 
 
 def _names(run_dir: str) -> set[str]:

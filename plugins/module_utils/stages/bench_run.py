@@ -15,6 +15,7 @@ from ..failures import Error
 from ..json_types import JsonObject
 from ..metrics import METRICS
 from ..plan_file import Plan, PlanPoint, load_plan
+from ..results.origins import in_words, present
 from ..results.verdict import Verdict
 from ..slurm import srun
 from . import health_wait, point_files
@@ -192,7 +193,7 @@ def _record(
         "metrics": known.get("metrics") or {},
         "path": point_files.result_path(plan, point),
         "service_gaps": known.get("service_gaps") or [],
-        "origin": known.get("origin"),
+        "origin": present(verdict) if verdict else None,
         "digest": point["digest"],
         "action": action,
         "attempt": attempt,
@@ -217,7 +218,7 @@ def verdict_line(record: JsonObject, benchmark: Benchmark) -> str:
     if record["attempt"] is not None:
         label += f" (attempt {record['attempt']} of this run)"
     if record["origin"]:
-        label += f" from job {record['origin'].get('job_id')}"
+        label += f" from {in_words(record['origin'])}"
     if not record["valid"]:
         return f"{label}, NOT valid: {'; '.join(record['reasons'])}"
     told = ((name, record["metrics"].get(name)) for name in benchmark.summary)

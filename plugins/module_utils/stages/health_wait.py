@@ -15,7 +15,6 @@ from ..allocation.job_end import ending_error
 from ..entry import Context
 from ..failures import Error
 from ..holder.records import CheckRecord, StepRecord
-from ..holder.utc import utc_now
 from ..json_types import JsonObject
 from ..plan_file import Check, Expectation, Plan, load_plan
 from .evidence import step_error
@@ -51,7 +50,7 @@ def wait_for(
     :param talk: driver of the job's holder.
     :param quiet_s: a shorter wait prints no line at its end.
     """
-    began, began_at, allowed_s = time.monotonic(), utc_now(), timeout_s
+    began, allowed_s = time.monotonic(), timeout_s
     guard = [step["name"] for step in plan["steps"] if step.get("critical")]
     wait_id, known = uuid.uuid4().hex, None  # a wait of its own: what was healthy before a restart does not count
     planned, where = checks, nodes_of(checks, plan)
@@ -69,7 +68,8 @@ def wait_for(
         )
         records, known = answer["checks"], driver.known_of(answer)
         importing = imports.look(answer["steps"])  # neither does a worker load then, nor a suspended one
-        allowed_s = timeout_s + driver.paused_s(answer, began_at) + imports.passed_s
+        paused_s = driver.paused_s(answer, driver.ago(answer, time.monotonic() - began))
+        allowed_s = timeout_s + paused_s + imports.passed_s
         gone = losses(answer["steps"], plan)
         if gone.keys() - lost.keys():  # check the service again, without lost steps that are not critical
             lost.update(gone)

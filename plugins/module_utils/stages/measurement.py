@@ -228,6 +228,7 @@ class Measurement:
         except OSError as error:  # another controller has set it aside first
             reasons.append(f"its result file can no longer be read: {error.strerror}")
             verdict = make_verdict(self._point, reasons + critical, figures, None, times)
+        verdict["attempt"] = record["attempt"]
         return {**verdict, "service_gaps": allowed} if allowed else verdict
 
     def _look(self) -> list[str]:
