@@ -56,3 +56,32 @@ def test_an_engine_that_its_launcher_starts_again_makes_the_point_invalid(cluste
     failed(cluster.rest(process, seen), "c=2 measured, NOT valid")
     assert "decode_" in reasons(cluster)
     cluster.gone("again")
+
+
+@pytest.mark.slow
+def test_a_job_that_goes_on_without_a_node_is_used_by_later_runs(cluster):
+    """It is planned with the nodes that it began with: the others keep their parts, and nothing is started again."""
+    job = cluster.job_file(
+        "fewer",
+        faults={"decode": {"critical": False}},
+        frontend={"type": "dynamo", "enable_multiple_frontends": False},
+        environment={"ETCD_LEASE_TTL": "10"},
+    )
+    first = cluster.playbook(job, "-e", "keep=600", "--skip-tags", "benchmark,rollup")
+    assert first.rc == 0, first.text
+    job_id, node = cluster.latest.name, cluster.node_of("decode_1")
+    before = cluster.steps(job_id)
+    try:
+        cluster.run("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
+        wait_for(lambda: "decode_1" not in cluster.steps(job_id), "the worker of that node to be gone")
+        for _time in range(2):
+            played = cluster.playbook(job, "-e", "keep=600", "-e", "force=true")
+            assert played.rc == 0, played.text
+            (point,) = cluster.rollup()["results"]
+            assert point["valid"] and "decode_1 was not running" in " ".join(point["service_gaps"])
+        assert cluster.latest.name == job_id
+        left = {name: step for name, step in cluster.steps(job_id).items() if name in before}
+        assert left == {name: step for name, step in before.items() if name != "decode_1"}
+        cluster.end(job)
+    finally:
+        cluster.run("scontrol", "update", f"nodename={node}", "state=resume", check=False)

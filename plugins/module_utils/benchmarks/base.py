@@ -37,6 +37,7 @@ class Progress(NamedTuple):
     :ivar seen: any value that changes with progress; a measurement in which it does not change stalls.
     :ivar line: one line for the user.
     :ivar done: the finished part of *total*, such as requests; None if unknown.
+    :ivar alive: any value that changes as long as the client runs, also without progress; None: it has none.
     """
 
     phase: str
@@ -44,6 +45,7 @@ class Progress(NamedTuple):
     line: str
     done: int | None = None
     total: int | None = None
+    alive: object = None
 
 
 class Benchmark(abc.ABC):

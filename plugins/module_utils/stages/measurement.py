@@ -28,6 +28,7 @@ from .session import Session
 
 FIRST_SLICE_S, LONGEST_SLICE_S = 1.0, 10.0
 START_WAIT_S = 20.0
+SILENT_S = 10.0  # a load client that shows no sign of life for so long does not run; it writes one every second
 SHARED_DISK_S = 10.0  # how long a file that another node wrote may stay unseen
 
 
@@ -48,7 +49,8 @@ class Measurement:
         self._name = point["step"]["name"]
         self._result = point_files.result_path(session.plan, point)
         self._seen: object = None
-        self._seen_at = time.monotonic()
+        self._alive: object = None
+        self._seen_at = self._alive_at = time.monotonic()
         self._attempt = self._last_attempt()  # a later one is not of the past, which ``force`` leaves out
         self._pause_reported = False  # whether it was stopped because the job was paused
         self.action, self.restarts = "measured", False
@@ -177,11 +179,19 @@ class Measurement:
         seen = progress.seen if progress else None
         if seen != self._seen:
             self._seen, self._seen_at = seen, now
+        alive = progress.alive if progress else None
+        if alive is None or alive != self._alive:
+            self._alive, self._alive_at = alive, now
         if progress:
             self._ctx.progress(progress.line)
+        reason = self._benchmark.stalled(progress and progress.phase, now - self._seen_at, self._stall_limit())
         if now >= until:
-            return f"it was stopped because it was not complete after {self._point['deadline_s']:g} s"
-        return self._benchmark.stalled(progress and progress.phase, now - self._seen_at, self._stall_limit())
+            reason = f"it was stopped because it was not complete after {self._point['deadline_s']:g} s"
+        silent_s = now - self._alive_at
+        if reason and silent_s > SILENT_S:
+            self.restarts = True  # the service is not the cause
+            reason += f": its {self._benchmark.client} did not run for {silent_s:.0f} s"
+        return reason
 
     def _progress(self) -> Progress | None:
         """Return the Progress of the measurement, or None."""

@@ -46,7 +46,7 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
     coming = _coming(plan) if ctx.check_mode and not params.get("force") else {}
     failure = params.get("failure")
     if failure is None:  # nothing ran now that could have failed, or succeeded: what is known of the run stays
-        failure = (before or {}).get("failure")
+        failure = before.get("failure") if before else None
     rollup = build(plan, utc_now(), failure, coming, point_files.wanted(params))
     if before and _content(before) == _content(rollup):
         rollup = before

@@ -18,7 +18,7 @@ import uuid
 from ..holder.records import CheckRecord, StepRecord
 from ..json_types import Json
 from ..plan_file import Check, Plan
-from .health_wait import first_step, losses, nodes_of, without
+from .health_wait import first_step, losses, nodes_of, without, without_node
 from .session import Session
 
 ANSWER_S = 15.0  # how long a part without load may take to answer
@@ -39,7 +39,7 @@ def witnesses(plan: Plan) -> dict[str, Json]:
 
 def lost_steps(session: Session) -> dict[str, StepRecord]:
     """Return {name: record} of the steps that the service may lose, and has lost."""
-    return losses(session.records.values(), session.plan)
+    return {**without_node(session.plan), **losses(session.records.values(), session.plan)}
 
 
 def planned_checks(session: Session) -> list[Check]:

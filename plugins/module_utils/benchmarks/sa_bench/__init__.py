@@ -197,7 +197,8 @@ class SaBench(Benchmark):
         state = content.get("state", "")
         seen = [state, content.get("done"), content.get("tokens")]
         line = progress_line(point["label"], content)
-        return Progress(PHASES.get(state, PREPARING), seen, line, content.get("done"), content.get("total"))
+        phase, done, total = PHASES.get(state, PREPARING), content.get("done"), content.get("total")
+        return Progress(phase, seen, line, done, total, content.get("updated_at"))
 
     def read(self, path: str) -> JsonObject:
         raw = super().read(path)
