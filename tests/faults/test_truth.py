@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
+import json
 import os
+import pathlib
 import signal
 import sys
+import time
 
 import pytest
 from cluster import wait_for
@@ -85,3 +88,45 @@ def test_a_job_that_goes_on_without_a_node_is_used_by_later_runs(cluster):
         cluster.end(job)
     finally:
         cluster.run("scontrol", "update", f"nodename={node}", "state=resume", check=False)
+
+
+@pytest.mark.parametrize("how", ["for a while", pytest.param("for good", marks=pytest.mark.slow)])
+def test_a_point_whose_load_client_is_stopped_is_measured_once_more(cluster, how):
+    """It goes on after two seconds, or is ended a while after the limit that it should keep itself."""
+    job = cluster.job_file("halted", benchmark=dict(POINT, num_prompts_mult=300, stall_timeout_s=5))
+    process, _job_id, seen = cluster.measuring(job)
+    (client,) = cluster.pids("python", "/load_client\0")
+    os.kill(client, signal.SIGSTOP)
+    if how == "for a while":
+        stopped = time.monotonic()
+        wait_for(lambda: time.monotonic() > stopped + 2, "two seconds to pass")
+        os.kill(client, signal.SIGCONT)
+    played = cluster.rest(process, seen)
+    assert played.rc == 0, played.text
+    assert "c=2 will be measured again" in played.text
+    (first,) = cluster.latest.glob("results/*/*.attempt1.verdict.json")
+    verdict = json.loads(first.read_text())
+    assert not verdict["valid"] and "load client did not run" in " ".join(verdict["reasons"])
+    result = cluster.latest / cluster.plan()["benchmark"]["points"][0]["result"]
+    assert json.loads(result.read_text())["attempt"] == 1  # with prompts that the service has not seen
+    assert cluster.rollup()["valid"] is True
+    cluster.gone("halted")
+
+
+def test_a_clock_that_is_set_in_mid_run_decides_nothing(cluster):
+    """That of the holder's node, an hour back and then two hours forward."""
+    environment, set_clock = cluster.clock()
+    job = cluster.job_file("clock", benchmark=dict(LONG, concurrencies=[2, 3], num_prompts_mult=200))
+    process = cluster.start_playbook(job, env=environment)
+    seen = cluster.until(process, "srt.slurm.benchmark :")
+    (holder,) = cluster.pids("python3", "\0serve\0")
+    assert "clock.so" in pathlib.Path(f"/proc/{holder}/maps").read_text()
+    for step, seconds in (("bench_c2", -3600), ("bench_c3", 3600)):
+        wait_for(lambda step=step: step in cluster.steps(cluster.latest.name), f"{step} to be measured")
+        set_clock(seconds)
+    played = cluster.rest(process, seen)
+    assert played.rc == 0, played.text
+    assert [one["valid"] for one in cluster.rollup()["results"]] == [True, True]
+    events = [json.loads(line) for line in (cluster.latest / "steps.jsonl").read_text().splitlines()]
+    assert [event["t"] for event in events] == sorted(event["t"] for event in events)
+    cluster.gone("clock")
