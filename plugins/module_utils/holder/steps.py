@@ -229,23 +229,35 @@ class Steps:
         """
         until = time.monotonic() + patience_s
         with self.change:
-            known = {s.step_id: s for s in self.by_name.values() if s.state == "running" and s.client}
-        present = self.listing.look(0.0)
-        while present is None:
-            with self.change:
-                if time.monotonic() > until or self.closed:
-                    return False
-                self.change.wait(LOOK_S)
-            present = self.listing.look(0.0)
-        gone = [step for step_id, step in known.items() if step_id not in present]
+            left = [step for step in self.by_name.values() if step.state == "running" and step.client]
+        for _time in range(2):  # a slurmctld that has just begun may not have all of them yet
+            present = self._listed(until)
+            if present is None:
+                return False
+            left = self._outlasting([step for step in left if step.step_id not in present])
+            if not left:
+                return True
         with self.change:
-            self.change.wait_for(lambda: not any(step.alive for step in gone), CLIENT_LATE_S)
-            silent = [step for step in gone if step.alive]
-            for step in silent:
+            for step in left:
                 step.unreported = True
                 self.stopper.end_client(step)
-            self.change.wait_for(lambda: not any(step.alive for step in silent), CLIENT_LATE_S)
+        self._outlasting(left)
         return True
+
+    def _listed(self, until: float) -> dict[str, str] | None:
+        """Return {step id: name} of the steps that run now, None if Slurm does not answer."""
+        present = self.listing.look(0.0)
+        while present is None and time.monotonic() < until and not self.closed:
+            with self.change:
+                self.change.wait(LOOK_S)
+            present = self.listing.look(0.0)
+        return present
+
+    def _outlasting(self, steps: list[Step]) -> list[Step]:
+        """Wait a little for the ends of *steps*; return those whose clients have not reported it then."""
+        with self.change:
+            self.change.wait_for(lambda: not any(step.alive for step in steps), CLIENT_LATE_S)
+            return [step for step in steps if step.alive]
 
     def _is_gone(self, step: Step, limit_s: float = 1e9) -> bool:
         """Wait until Slurm no longer runs the step, *limit_s* at most; True if it is gone."""

@@ -22,6 +22,7 @@ from .health_wait import first_step, losses, nodes_of, without, without_node
 from .session import Session
 
 ANSWER_S = 15.0  # how long a part without load may take to answer
+LOOK_S = 60.0  # how long Slurm and late srun clients may take, see Steps.look
 ANY_STATUS = [*range(100, 600)]
 WITNESSED = ("worker", "frontend")  # tiers of parts that do not mind a connection on which nothing is sent
 
@@ -61,7 +62,7 @@ def look_afterwards(session: Session) -> list[str]:
 
     The steps in the session's records are then those that Slurm runs. Error if nobody can be asked.
     """
-    answer = session.ask("status", look=True)
+    answer = session.ask("status", look=True, wait_s=LOOK_S)
     if not answer.get("looked", True):
         return ["Slurm did not say afterwards which steps it runs"]
     if session.dead():
