@@ -237,10 +237,10 @@ def age_s(answer: Answer, since: str | None) -> float:
     return max(0.0, (now_at - since_at).total_seconds() - paused_s(answer, since))
 
 
-def ago(answer: Answer, seconds: float) -> str:
-    """Return the time so many seconds before *answer* (UTC), by the clock of its holder."""
-    then = datetime.datetime.strptime(answer["now"], UTC) - datetime.timedelta(seconds=seconds)
-    return f"{then.isoformat(timespec='milliseconds')}Z"
+def recently_paused_s(answer: Answer, within_s: float) -> float:
+    """Return for how many seconds a job was paused in the last *within_s*, all by the clock of its holder."""
+    then = datetime.datetime.strptime(answer["now"], UTC) - datetime.timedelta(seconds=within_s)
+    return paused_s(answer, f"{then.isoformat(timespec='milliseconds')}Z")
 
 
 def holder_files() -> dict[str, str]:

@@ -54,9 +54,8 @@ def wait_for(
     began, allowed_s = time.monotonic(), timeout_s
     guard = [step["name"] for step in plan["steps"] if step.get("critical")]
     wait_id, known = uuid.uuid4().hex, None  # a wait of its own: what was healthy before a restart does not count
-    planned, where = checks, nodes_of(checks, plan)
-    lost = without_node(plan)
-    checks = without(planned, lost, plan) if lost else checks
+    planned, where, lost = checks, nodes_of(checks, plan), without_node(plan)
+    checks = without(planned, lost, plan)
     imports = Imports(plan["steps"], plan["run_dir"])
     while True:
         left_s = allowed_s - (time.monotonic() - began)
@@ -70,8 +69,7 @@ def wait_for(
         )
         records, known = answer["checks"], driver.known_of(answer)
         importing = imports.look(answer["steps"])  # neither does a worker load then, nor a suspended one
-        paused_s = driver.paused_s(answer, driver.ago(answer, time.monotonic() - began))
-        allowed_s = timeout_s + paused_s + imports.passed_s
+        allowed_s = timeout_s + driver.recently_paused_s(answer, time.monotonic() - began) + imports.passed_s
         gone = losses(answer["steps"], plan)
         if gone.keys() - lost.keys():  # check the service again, without lost steps that are not critical
             lost.update(gone)

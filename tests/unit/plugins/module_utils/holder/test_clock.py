@@ -48,7 +48,8 @@ def test_times_go_on_evenly_when_the_clock_is_set(fake, wall, seconds):
     ended = records["decode_0"]["ended_at"]
     assert before["now"] <= records["decode_1"]["started_at"] <= ended <= after["now"]
     assert driver.age_s(after, records["decode_0"]["started_at"]) < 60
-    assert driver.ago(after, 120.0) < before["now"] < after["now"]
+    pause = {"from": before["now"], "to": ended, "s": 7.0}
+    assert [driver.recently_paused_s(dict(after, pauses=[pause]), within_s) for within_s in (120.0, -1.0)] == [7.0, 0.0]
     times = [event["t"] for event in events(fake)]
     assert times == sorted(times)
 

@@ -76,12 +76,10 @@ def test_the_same_seed_sends_the_same_prompts_and_another_concurrency_or_attempt
     with sse.running() as server:
         first = sent()
         assert sent() == first == sent("--attempt", "0")
-        others = [sent(*argv) for argv in (("--concurrency", "3"), ("--attempt", "1"), ("--attempt", "2"))]
-    sets = [first, *others]
+        sets = [first, *(sent(*argv) for argv in (("--concurrency", "3"), ("--attempt", "1"), ("--attempt", "2")))]
     for number, one in enumerate(sets):
-        assert len(one) == 16
         rest = [prompt for other in sets[:number] + sets[number + 1 :] for prompt in other]
-        assert not [prompt for prompt in one if any(other.startswith(prompt) for other in rest)]
+        assert len(one) == 16 and not [prompt for prompt in one if any(other.startswith(prompt) for other in rest)]
 
 
 def test_lengths_vary_with_the_ratio_and_stay_exact(sse, measure, tokenizer):
