@@ -43,7 +43,7 @@ class Holder:
         self.journal, self.lease = journal.Journal(run_dir), Lease(lease_s)
         self.witness = Witness()
         self.steps = Steps(run_dir, slurm or Slurm(self.job_id), self.journal, self._before_failure)
-        self.journal.holder(journal.BEGIN, output_begin=job.begin if job.restarts else 0)
+        self.journal.holder(journal.BEGIN, restarts=job.restarts, output_begin=job.begin if job.restarts else 0)
 
     @property
     def job_end(self) -> JobEnd:

@@ -10,7 +10,7 @@ import time
 
 from ..allocation.driver import age_s, paused_s
 from ..benchmarks import of_plan
-from ..benchmarks.base import FAILED, Progress
+from ..benchmarks.base import DONE, FAILED, Progress
 from ..failures import Error
 from ..files import read_object
 from ..holder.records import StepRecord
@@ -28,6 +28,7 @@ from .session import Session
 
 FIRST_SLICE_S, LONGEST_SLICE_S = 1.0, 10.0
 START_WAIT_S = 20.0
+UNENDED_S = 30.0  # how long a step may outlive a load client that has said that it is done
 SILENT_S = 10.0  # a load client that shows no sign of life for so long does not run; it writes one every second
 SHARED_DISK_S = 10.0  # how long a file that another node wrote may stay unseen
 
@@ -109,7 +110,7 @@ class Measurement:
         """Start the step if no other controller has; return the verdict if nothing is left to do."""
         if not self.begun:
             # The check of the service may have taken a while.
-            self._session.ask("status", witness=witnesses(self._plan))
+            self._session.ask("status", witness=witnesses(self._session))
         while True:
             record = self._ours()
             if record and record["state"] != "ended":
@@ -187,6 +188,9 @@ class Measurement:
         reason = self._benchmark.stalled(progress and progress.phase, now - self._seen_at, self._stall_limit())
         if now >= until:
             reason = f"it was stopped because it was not complete after {self._point['deadline_s']:g} s"
+        if progress and progress.phase == DONE and now - self._seen_at > UNENDED_S:
+            self.restarts = True
+            return "its step did not end with the load client: its srun client was stopped, or hangs"
         silent_s = now - self._alive_at
         if reason and silent_s > SILENT_S:
             self.restarts = True  # the service is not the cause

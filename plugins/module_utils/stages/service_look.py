@@ -17,7 +17,7 @@ import uuid
 
 from ..holder.records import CheckRecord, StepRecord
 from ..json_types import Json
-from ..plan_file import Check, Plan
+from ..plan_file import Check
 from .health_wait import first_step, losses, nodes_of, without, without_node
 from .session import Session
 
@@ -27,11 +27,12 @@ ANY_STATUS = [*range(100, 600)]
 WITNESSED = ("worker", "frontend")  # tiers of parts that do not mind a connection on which nothing is sent
 
 
-def witnesses(plan: Plan) -> dict[str, Json]:
+def witnesses(session: Session) -> dict[str, Json]:
     """Return ``{step: [host, port]}`` of the parts that the holder keeps a connection to."""
-    tiers = {step["name"]: step["tier"] for step in plan["steps"]}
+    lost = lost_steps(session)
+    tiers = {step["name"]: step["tier"] for step in session.plan["steps"] if step["name"] not in lost}
     found: dict[str, Json] = {}
-    for check in plan.get("checks") or ():
+    for check in session.plan.get("checks") or ():
         name = first_step(check)
         if name and tiers.get(name) in WITNESSED and check.get("port"):
             found.setdefault(name, [check["host"], check["port"]])

@@ -147,3 +147,20 @@ def test_a_client_that_lives_at_a_limit_waits_for_the_service(made, monkeypatch)
     (one,) = made.call(concurrencies=[4])["points"]
     assert one["reasons"] == ["it was stopped after 50 s without progress"]
     assert made.holder.started() == ["bench_c4"]
+
+
+def test_a_step_that_does_not_end_with_its_load_client_is_ended_and_measured_again(made, monkeypatch):
+    """Its srun client was stopped, so that nobody reports the end."""
+    now, point = [0.0], made.plan["benchmark"]["points"][0]
+    monkeypatch.setattr(measurement.time, "monotonic", lambda: now[0])
+    point.update(deadline_s=7200.0, stall_timeout_s=900)
+
+    def scene():
+        now[0] += 10.0
+        made.holder.write(point["progress"], {"state": "done", "done": 40, "total": 40, "concurrency": 4, "errors": 0})
+
+    made.holder.scenes = [scene] * 5 + [made.holder.finish]
+    (one,) = made.call(concurrencies=[4])["points"]
+    assert (one["valid"], made.holder.started()) == (True, ["bench_c4", "bench_c4"])
+    (first,) = made.run_dir.glob("results/*/*.attempt1.verdict.json")
+    assert "its step did not end with the load client" in first.read_text()
