@@ -28,6 +28,7 @@ from .utc import utc_now
 
 PROTOCOL = 1
 PROBES_AT_ONCE = 32
+LOOK_S, SELDOM_S = 15.0, 60.0  # how often Slurm is asked meanwhile: while a service is not healthy, and otherwise
 WAITS = 16  # number of the latest waits that keep their state between slices
 
 
@@ -37,6 +38,7 @@ class Operations:
     def __init__(self, holder: Holder) -> None:
         self.holder, self.steps = holder, holder.steps
         self.waits: dict[str, Wait] = {}
+        self.looked_at = time.monotonic()
         self.probers = concurrent.futures.ThreadPoolExecutor(max_workers=PROBES_AT_ONCE)
         self.by_name = {
             "status": self.status,
@@ -156,6 +158,9 @@ class Operations:
                 for check in due:
                     check["busy"] = True
                     self.probers.submit(self._probe, wait, check)
+                if now - self.looked_at > (LOOK_S if wait.left() else SELDOM_S):
+                    self.looked_at = now
+                    self.probers.submit(self.steps.look)
                 ended, passed = self._ended(request), now - began
                 due_too = passed >= min(1.0, slice_s)
                 progress = json_files(self.holder.run_dir, request.get("progress")) if due_too else shown

@@ -7,7 +7,7 @@ from __future__ import annotations
 import socket
 
 import pytest
-from ansible_collections.srt.slurm.plugins.module_utils.holder import steps
+from ansible_collections.srt.slurm.plugins.module_utils.holder import operations, steps
 from ansible_collections.srt.slurm.plugins.module_utils.holder.witness import Witness
 from fake_holder import make_step, start, until
 
@@ -36,6 +36,16 @@ def test_such_a_step_is_restarted_as_its_policy_says(fake, monkeypatch):
     lose(fake, "decode_0")
     fake.request("status", look=True)
     fake.until(lambda records: records["decode_0"]["attempt"] == 2)
+
+
+@pytest.mark.parametrize("checks", [[{"name": "c", "kind": "tcp", "host": "127.0.0.1", "port": 1}], []])
+def test_who_waits_hears_of_it_too(fake, monkeypatch, checks):
+    monkeypatch.setattr(steps, "CLIENT_LATE_S", 0.1)
+    monkeypatch.setattr(operations, "LOOK_S" if checks else "SELDOM_S", 0.3)
+    start(fake, make_step("nginx"))
+    lose(fake, "nginx")
+    answer = fake.request("wait", checks=checks, guard=["nginx"], watch=[], slice_s=20.0)
+    assert [one["end_code"] for one in answer["ended"]] == ["unreported"]
 
 
 def test_a_client_that_is_only_late_reports_the_end_itself(fake):
