@@ -187,8 +187,8 @@ class Chaos:
         if fault == "set clock":
             self.set_clock(self.dice.choice((-3600, 3600)))
             return target
-        if fault in ("stop client", "kill engine"):
-            return self.strike_process(fault, run_dir, target)
+        if fault in ("stop client", "kill engine"):  # a service that is not up yet waits for an engine to its deadline
+            return self.strike_process(fault, run_dir, target) if clients else None
         if fault == "kill client":
             names = clients
         elif fault in ("kill srun", "stop srun, kill step", "kill controller + part"):
