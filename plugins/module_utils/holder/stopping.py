@@ -66,9 +66,15 @@ class Stopper:
             if young and term_at <= now:
                 delivered, term_at = self._signal(young, "TERM"), time.monotonic() + TERM_AGAIN_S
             self._signal([s for s in late if s.alive], "KILL")
-            for step in killed & set(late):  # its client was stopped, or hangs: it would never report the end
-                self.end_client(step)
+            self._end_silent_clients(killed & set(late))
             killed.update(late)
+
+    def _end_silent_clients(self, steps: set[Step]) -> None:
+        """Kill the clients of steps that Slurm no longer runs: they were stopped, or hang, and would never say so."""
+        present = self.slurm.steps() if steps else None
+        for step in steps:
+            if present is not None and step.step_id not in present:
+                self.end_client(step)
 
     def end_client(self, step: Step) -> None:
         """Kill the client of a step, if it still runs."""

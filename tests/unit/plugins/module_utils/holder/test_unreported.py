@@ -7,7 +7,7 @@ from __future__ import annotations
 import socket
 
 import pytest
-from ansible_collections.srt.slurm.plugins.module_utils.holder import operations, steps
+from ansible_collections.srt.slurm.plugins.module_utils.holder import operations, steps, stopping
 from ansible_collections.srt.slurm.plugins.module_utils.holder.witness import Witness
 from fake_holder import make_step, start, until
 
@@ -36,6 +36,14 @@ def test_such_a_step_is_restarted_as_its_policy_says(fake, monkeypatch):
     lose(fake, "decode_0")
     fake.request("status", look=True)
     fake.until(lambda records: records["decode_0"]["attempt"] == 2)
+
+
+def test_such_a_step_can_be_ended_and_started_again(fake, monkeypatch):
+    monkeypatch.setattr(stopping, "KILL_AGAIN_S", 0.02)
+    start(fake, make_step("decode_0", stop_grace_s=0.01))
+    lose(fake, "decode_0")
+    start(fake, make_step("decode_0", digest="new"))
+    assert (fake.records()["decode_0"]["attempt"], len(fake.slurm.spawned)) == (2, 2)
 
 
 @pytest.mark.parametrize("checks", [[{"name": "c", "kind": "tcp", "host": "127.0.0.1", "port": 1}], []])
