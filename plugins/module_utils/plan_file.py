@@ -74,14 +74,18 @@ class _HttpCheck(TypedDict, total=False):
     body: Json
     status: list[int]
     expect: list[Expectation]
-    listing: Listing
+    listing: Listing | None
+    greets: bool
+    live: str
 
 
 class Check(_HttpCheck):
     """A condition on a service: ``host:port`` accepts a connection (``kind`` tcp) or answers a request (http).
 
     ``timeout_s`` limits one try. ``steps`` names the steps that it needs, ``after`` the checks that must be
-    true before it. ``status`` lists the HTTP codes that count.
+    true before it. ``status`` lists the HTTP codes that count. Who listens at a port of kind tcp may be a process that
+    was stopped: one that ``greets`` must also send something, and ``live`` is the path of an HTTP page that a server
+    which once answered there still answers.
     """
 
     name: str
@@ -254,12 +258,17 @@ class PlanDigests(TypedDict):
     serving: str
 
 
-class Plan(TypedDict):
+class _Losses(TypedDict, total=False):
+    lost_nodes: list[str]
+
+
+class Plan(_Losses):
     """Everything that a run does, on the nodes of one allocation. It is the content of plan.json.
 
     ``parts`` are the names of the nodes of each component of a heterogeneous job; one list for any other. ``steps`` are
     those of the service, in the order of their start; those of the benchmark are in its points. ``checks`` must be true
     within ``health_timeout_s`` before the service counts as up. ``groups`` are those of the inventory, {group: nodes}.
+    ``lost_nodes`` are nodes that the job has lost since it began.
     """
 
     schema_version: int
@@ -281,6 +290,19 @@ class Plan(TypedDict):
     holder_node: str
     frontend_url: str
     notes: list[str]
+
+
+def lost_steps(plan: Plan) -> list[Step]:
+    """Return the steps that cannot run because the job has lost a node of theirs; Error if one of them is critical."""
+    gone = set(plan.get("lost_nodes") or ())
+    lost = [step for step in plan["steps"] if gone & set(step["nodes"])]
+    critical = [step["name"] for step in lost if step.get("critical", True)]
+    if critical:
+        raise Error(
+            f"Job {plan['job_id']} has lost {', '.join(sorted(gone))}, which {', '.join(critical)} cannot do without. "
+            "End it (playbooks/stop.yml), and run again for another one."
+        )
+    return lost
 
 
 def imaginary_nodes(count: int) -> list[AllocatedNode]:

@@ -126,7 +126,9 @@ points:
       elements: str
       sample: ["decode_1 ended during the measurement: killed by signal 9 on node003"]
     origin:
-      description: Job and path of the run that measured the point. Null when this run did.
+      description:
+        - The run that measured the point - C(job_id), the C(path) that its result has now (null if it is gone), and
+          C(measured_at) in UTC. Null when this run did.
       type: dict
     digest:
       description: Digest of the point.

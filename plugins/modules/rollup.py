@@ -28,8 +28,9 @@ options:
     description:
       - A stage that failed before, with the keys C(task) (or C(stage)) and C(msg). It becomes the first of the reasons
         why the run is not valid.
+      - An empty value means that none failed. Left out, the failure in the existing C(rollup.json) stays, as for a
+        rollup without any other stage.
     type: dict
-    default: {}
   force:
     description:
       - All points are measured again (O(srt.slurm.bench_run#module:force)). In check mode none then counts as taken

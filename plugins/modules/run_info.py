@@ -117,7 +117,7 @@ steps:
       C(expected), and its times C(started_at), C(running_at) and C(ended_at).
     - C(end_code) says how it ended - V(exited) with C(exit_code), V(killed) by C(signal), V(node_failed),
       V(srun_failed), V(client_killed), V(stopped_early) before it started, V(unknown) for one without a client,
-      V(unseen) while there was no holder, V(with_job). C(reason) is the same in words.
+      V(unreported) by its client, V(unseen) while there was no holder, V(with_job). C(reason) is the same in words.
   returned: success
   type: list
   elements: dict

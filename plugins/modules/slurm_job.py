@@ -211,7 +211,9 @@ job:
       type: str
       sample: Priority
     nodes:
-      description: The allocated nodes in Slurm's order. Empty while the job does not run.
+      description:
+        - The allocated nodes in Slurm's order. Empty while the job does not run.
+        - When the job has lost some, and goes on without them, these are still the nodes that it began with.
       type: list
       elements: dict
       contains:
@@ -223,6 +225,11 @@ job:
           description: Its address.
           type: str
           sample: 10.1.0.11
+    lost:
+      description: Names of the nodes that the job has lost.
+      type: list
+      elements: str
+      sample: []
     run_dir:
       description: The job's run directory.
       type: str

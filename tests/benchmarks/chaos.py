@@ -40,6 +40,10 @@ FAULTS = (
     *KILLS,
     "kill client",
     "kill srun",
+    "stop client",
+    "stop srun, kill step",
+    "kill engine",
+    "set clock",
     "kill holder",
     "kill controller",
     "interrupt controller",
@@ -53,7 +57,10 @@ FAULTS = (
 REASONS = {"cancel job": r"(?i:cancelled)", "kill holder": r"is over: .*node\d+ or the holder on it was lost"}
 # After these the same playbook is run again, and goes on.
 LEFT = ("kill controller", "interrupt controller", "kill controller + part")
-HARMLESS = ("restart slurmctld", "cut result", *LEFT)
+HARMLESS = ("restart slurmctld", "cut result", "stop client", "set clock", *LEFT)
+# Nobody reports these deaths: what was hit counts as dead from that moment on.
+SILENT = ("stop srun, kill step", "kill engine")
+LAUNCHER = f'"{sys.executable}" "$@"; exec sleep 600'  # it outlives its engine
 
 
 TRIES = 4  # times as many runs as are to be hit, at most
@@ -91,7 +98,10 @@ class Chaos:
         name, fault = f"chaos{self.number}", self.dice.choice(self.faults)
         moment = self.dice.uniform(0.5, 0.9 * self.length)
         job = self.job(name, *([400] if fault == "kill controller + part" else []))  # time for both
-        process = self.cluster.start_playbook(job)
+        if fault == "kill engine":
+            self.cluster.trap("mocker", LAUNCHER)
+        environment, self.set_clock = self.cluster.clock() if fault == "set clock" else ({}, None)
+        process = self.cluster.start_playbook(job, env=environment)
         time.sleep(moment)
         row = {"run": self.number, "fault": fault, "moment_s": round(moment, 1), "named": None}
         hit = None
@@ -103,7 +113,8 @@ class Chaos:
         finished = self.finished(name)
         played = self.rest(process)
         row["rc"] = played.rc
-        row["falsely_valid"] = self.falsely_valid(hit, hit_at) if hit else []
+        silent = [(hit["step"], hit_at)] if hit and fault in SILENT else []
+        row["falsely_valid"] = self.falsely_valid(hit, hit_at, silent) if hit else []
         # A run that does well although it was hit by what it cannot survive was over already: no point shows the hit.
         row["hit"] = bool(hit and (played.rc or row["falsely_valid"] or fault in (*HARMLESS, "kill srun")))
         if fault in LEFT:  # the next run goes on
@@ -112,7 +123,9 @@ class Chaos:
         row["message"] = failure(played)
         if hit and played.rc > 0 and fault not in HARMLESS:
             row["named"] = self.names(fault, hit, row["message"])
-        row["falsely_valid"] = self.falsely_valid(hit, hit_at) if hit else []  # the next run may have more points
+        row["falsely_valid"] = (
+            self.falsely_valid(hit, hit_at, silent) if hit else []
+        )  # the next run may have more points
         row["false_success"] = bool(row["falsely_valid"]) or played.rc == 0 and not self.true_success(name)
         row["lost"] = sum(not self.intact(path, digest) for path, digest in finished)
         row["left"] = self.left(name)
@@ -171,9 +184,14 @@ class Chaos:
             target["node"] = self.dice.choice(nodes)
             cluster.run("scontrol", "update", f"nodename={target['node']}", "state=down", "reason=chaos")
             return target
+        if fault == "set clock":
+            self.set_clock(self.dice.choice((-3600, 3600)))
+            return target
+        if fault in ("stop client", "kill engine"):  # a service that is not up yet waits for an engine to its deadline
+            return self.strike_process(fault, run_dir, target) if clients else None
         if fault == "kill client":
             names = clients
-        elif fault in ("kill srun", "kill controller + part"):
+        elif fault in ("kill srun", "stop srun, kill step", "kill controller + part"):
             names = parts
         else:
             names = [name for name in parts if name == KILLS[fault]]
@@ -187,8 +205,27 @@ class Chaos:
         target["step"] = self.dice.choice(sorted(names))
         if fault == "kill srun":
             return target if self.kill_process(run_dir, "srun", f"--job-name={target['step']}") else None
+        if fault == "stop srun, kill step" and not cluster.stop_client(target["step"], run_dir):
+            return None
         cluster.run("scancel", "--signal=KILL", running[target["step"]], check=False)
         return target
+
+    def strike_process(self, fault, run_dir, target):
+        """Stop the load client for some seconds, or kill an engine below its launcher; return the target, or None."""
+        if fault == "stop client":
+            for pid in self.cluster.pids("python", "/load_client\0", run_dir=run_dir)[:1]:
+                signal.pidfd_send_signal(os.pidfd_open(pid), signal.SIGSTOP)
+                time.sleep(self.dice.uniform(1.5, 4))
+                os.kill(pid, signal.SIGCONT)
+                return target
+            return None
+        mode = self.dice.choice(("prefill", "decode"))
+        for pid in sorted(self.cluster.engines(mode, run_dir))[:1]:
+            log = pathlib.Path(os.readlink(f"/proc/{pid}/fd/1"))
+            target["step"] = log.stem.partition("_")[2]
+            signal.pidfd_send_signal(os.pidfd_open(pid), signal.SIGKILL)
+            return target
+        return None
 
     def kill_process(self, run_dir, *words):
         """Kill the first process that has all *words* and the run directory in its command line."""
@@ -234,9 +271,9 @@ class Chaos:
                 return False
         return True
 
-    def falsely_valid(self, target, since):
+    def falsely_valid(self, target, since, silent):
         """Return which points of the job that was hit are valid although a part of the service was dead."""
-        return falsely_valid(self.cluster.output / str(target["job"]), since) if target["job"] else []
+        return falsely_valid(self.cluster.output / str(target["job"]), since, silent) if target["job"] else []
 
     def names(self, fault, target, message):
         """Return whether the last message or the kept evidence names what was hit, and for a job, why it ended."""
@@ -265,6 +302,9 @@ class Chaos:
 
     def heal(self):
         """Bring nodes back, and end what is left, so that the next run is independent of this one."""
+        self.cluster.clear()
+        if self.set_clock:
+            self.set_clock(0)
         for job_id in self.cluster.jobs():
             self.cluster.run("scancel", job_id, check=False)
         down = self.cluster.run("sinfo", "--noheader", "--Node", "--states=down,drain", "--format=%N").split()

@@ -170,7 +170,7 @@ def test_a_setting_that_comes_back_finds_its_results_again(cluster, up):
         assert f"c=2 kept (attempt {attempt} of this run), valid" in played.text
         assert stands() == begun[setting]
     later = cluster.playbook(cluster.job_file("later", benchmark=points), "--check")
-    assert later.rc == 0 and f"c=2 would be taken over from job {up}, valid" in later.text, later.text
+    assert later.rc == 0 and f"c=2 would be taken over from job {up}, measured " in later.text, later.text
     changed_by(cluster, up, "--skip-tags", "benchmark,rollup")  # as it was
 
 

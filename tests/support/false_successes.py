@@ -40,8 +40,10 @@ def deaths(journal, since):
     return found
 
 
-def falsely_valid(run_dir, since):
+def falsely_valid(run_dir, since, silent=()):
     """Return texts about valid points during which a step was dead that ended after *since* (seconds).
+
+    *silent*: (step, when) of deaths that the holder may not have noticed.
 
     A point that was measured again when the step ran again is none. Neither is one that ended between *since* and what
     the holder noticed of the death: the step may have lived that long.
@@ -59,7 +61,7 @@ def falsely_valid(run_dir, since):
         if not (verdict["valid"] and verdict["started_at"] and verdict["ended_at"]) or verdict.get("origin"):
             continue
         begin, end = moment(verdict["started_at"]), moment(verdict["ended_at"])
-        for name, tier, died in sorted(deaths(journal, since)):
+        for name, tier, died in sorted({*deaths(journal, since), *((name, "", when) for name, when in silent)}):
             if tier == "preflight" or tier == "benchmark" and name != point["step"]["name"]:
                 continue
             again = any(one == name and died < started <= begin for one, started in starts)

@@ -12,6 +12,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -36,6 +37,25 @@ if [ -e {folder}/prolog.$SLURMD_NODENAME ]; then . {folder}/prolog.$SLURMD_NODEN
 # What a site wants done before each task of a step. What it prints after "print " counts as printed by the task.
 TASK_PROLOG = """#!/bin/sh
 if [ -e {folder}/task ]; then . {folder}/task; fi
+"""
+# The wall clock of a process, so many seconds ahead as a file says.
+CLOCK = """\
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+int clock_gettime(clockid_t clock, struct timespec *now) {
+    long result = syscall(SYS_clock_gettime, clock, now);
+    char text[32] = "";
+    int file = clock == CLOCK_REALTIME ? open("OFFSET", O_RDONLY) : -1;
+    if (file >= 0) {
+        if (read(file, text, sizeof text - 1) > 0) now->tv_sec += atol(text);
+        close(file);
+    }
+    return result;
+}
 """
 # What nvidia-smi prints for the two questions of preflight. A trap changes the GPUs of one node.
 NVIDIA_SMI = """#!/bin/sh
@@ -126,15 +146,41 @@ class Faults(Cluster):
         running = self.steps(job_id)
         self.run("scancel", f"--signal={signal_}", *[running[step] for step in steps])
 
+    def pids(self, program, *words, run_dir=None):
+        """Return the processes of a *program* whose command line has all *words* and the newest run's directory."""
+        found, wanted = [], [*words, str(run_dir or self.latest)]
+        for path in sorted(pathlib.Path("/proc").glob("[0-9]*"), key=lambda one: int(one.name)):
+            try:
+                line = (path / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            except OSError:
+                continue
+            if line[0].endswith(program) and all(word in "\0".join(line) for word in wanted):
+                found.append(int(path.name))
+        return found
+
     def kill_holder(self):
         """Kill the process that serves the newest run."""
+        for pid in self.pids("python3", "\0serve\0"):
+            os.kill(pid, signal.SIGKILL)
+
+    def stop_client(self, step, run_dir=None):
+        """Stop the srun client of a step (it is two processes); return whether there is one."""
+        pids = self.pids("srun", f"--job-name={step}\0", run_dir=run_dir)
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        return bool(pids)
+
+    def engines(self, word, run_dir=None):
+        """Return the processes of simulated workers whose command line has *word*."""
+        found = []
         for path in pathlib.Path("/proc").glob("[0-9]*"):
             try:
                 words = (path / "cmdline").read_bytes().split(b"\0")
+                if os.readlink(path / "cwd") == str(run_dir or self.latest) and b"dynamo.mocker" in words:
+                    found += [int(path.name)] if word.encode() in words and b"python" in words[0] else []
             except OSError:
                 continue
-            if words[0].endswith(b"python3") and b"serve" in words and str(self.latest).encode() in words:
-                os.kill(int(path.name), signal.SIGKILL)
+        return found
 
     def usable(self):
         """Resume nodes that Slurm has drained since a test broke them, and tell whether all wait for jobs.
@@ -170,6 +216,21 @@ class Faults(Cluster):
         for node, shell in nodes.items():
             (self.traps / f"gpus.{node}").write_text(shell + "\n")
         return {"PATH": f"{folder}:{self.environment['PATH']}"}
+
+    def clock(self):
+        """Return (an environment for a playbook whose holder has a clock of its own, how to set it by seconds)."""
+        folder = self.folder / "clock"
+        folder.mkdir(exist_ok=True)
+        (folder / "clock.c").write_text(CLOCK.replace("OFFSET", str(folder / "offset")))
+        library, real = folder / "clock.so", shutil.which("python3", path=self.environment["PATH"])
+        subprocess.run(["cc", "-shared", "-fPIC", "-o", library, folder / "clock.c"], check=True)
+        wrapper = f'#!/bin/sh\ncase "$*" in *"/holder serve "*) export LD_PRELOAD={library} ;; esac\nexec {real} "$@"\n'
+        (folder / "python3").write_text(wrapper)
+        (folder / "python3").chmod(0o755)
+        return (
+            {"PATH": f"{folder}:{self.environment['PATH']}"},
+            lambda seconds: (folder / "offset").write_text(f"{seconds}\n"),
+        )
 
     def until(self, process, text, timeout_s=180):
         """Read the lines of a playbook until one holds *text*; return all that was read."""

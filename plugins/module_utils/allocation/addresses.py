@@ -9,6 +9,7 @@ node reports its addresses.
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import json
 import os
@@ -21,6 +22,7 @@ from ..plan_file import AllocatedNode
 from ..slurm import commands
 
 FILE = "addresses.json"
+BEGAN = "nodes.json"  # the nodes that the job began with
 ANSWER_S = 60.0  # time limit for the nodes' answers
 
 # Prints "srt-address node address" lines, the best guess first. $1 is an interface, or empty.
@@ -88,6 +90,23 @@ def node_addresses(
         text = json.dumps({"interface": interface, "nodes": records}, indent=1) + "\n"
         write_text_atomic(os.path.join(folder, FILE), text)
     return records
+
+
+def began_with(folder: str, started_at: str | None) -> list[AllocatedNode]:
+    """Return the records of the nodes that a job began with, [] if they are not known.
+
+    :param started_at: when it began, by Slurm: a requeued job begins again, with other nodes.
+    """
+    kept = read_object(os.path.join(folder, BEGAN)) or {}
+    return kept.get("nodes") or [] if started_at and kept.get("started_at") == started_at else []
+
+
+def remember(folder: str, started_at: str | None, records: list[AllocatedNode]) -> None:
+    """Keep the nodes that a job began with in its run directory, if it has one."""
+    if started_at and os.path.isdir(folder) and began_with(folder, started_at) != records:
+        text = json.dumps({"started_at": started_at, "nodes": records}, indent=1) + "\n"
+        with contextlib.suppress(OSError):  # a full disk is found later, with a remedy
+            write_text_atomic(os.path.join(folder, BEGAN), text)
 
 
 def _from_slurm(names: list[str]) -> dict[str, str]:

@@ -24,7 +24,7 @@ from ..holder.steps import Steps
 from ..json_types import JsonObject
 from ..slurm import commands
 from ..slurm.commands import QueueEntry
-from . import driver, ownership
+from . import addresses, driver, ownership
 
 STOPPED_S = 120.0
 LOOK_S = 0.2
@@ -32,13 +32,18 @@ GONE_S = 5.0  # how long the step of a killed holder may still be listed
 BEGUN_S = 20.0  # how long a holder just started by a concurrent controller may take to answer
 
 
-def check(job: QueueEntry, allocation: JsonObject | None) -> None:
-    """Raise Error when *job* (its queue entry) cannot be used for the requested *allocation*."""
+def check(job: QueueEntry, allocation: JsonObject | None, run_dir: str) -> None:
+    """Raise Error when *job* (its queue entry) cannot be used for the requested *allocation*.
+
+    What counts are the nodes that it began with, if *run_dir* says which: it may go on without some of them.
+    """
     if job["user"] != getpass.getuser():
         raise Error(f"Job {job['id']} belongs to {job['user']}. Use the job_id of one of your jobs.")
     if job["state"] != "RUNNING":
         return
-    nodes, wanted = len(commands.hostnames(job["nodelist"])), int((allocation or {}).get("nodes") or 0)
+    began = addresses.began_with(run_dir, job.get("started_at"))
+    nodes = max(len(began), len(commands.hostnames(job["nodelist"])))
+    wanted = int((allocation or {}).get("nodes") or 0)
     if nodes < wanted:
         raise Error(
             f"Job {job['id']} has {nodes} nodes, but {wanted} are needed. Use another job_id, or leave it out for a "

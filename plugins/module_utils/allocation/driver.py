@@ -32,6 +32,7 @@ from . import job_end
 MARGIN_S = 30.0  # time limit of a request in addition to its own wait
 STOP_S = 120.0  # time limit for the end of steps with unknown graces
 HOLDER_STEP = "srt_holder"  # the holder's step in an adopted allocation
+UTC = "%Y-%m-%dT%H:%M:%S.%fZ"  # the holder's times, which are compared with each other only
 KILLED_S = 10.0  # time limit for the end of a step after its grace
 
 
@@ -232,8 +233,14 @@ def age_s(answer: Answer, since: str | None) -> float:
     """Return for how many seconds the job has run since *since* (UTC), from its holder's *answer*; 0 if None."""
     if not since:
         return 0.0
-    since_at, now_at = (datetime.datetime.strptime(when, "%Y-%m-%dT%H:%M:%S.%fZ") for when in (since, answer["now"]))
+    since_at, now_at = (datetime.datetime.strptime(when, UTC) for when in (since, answer["now"]))
     return max(0.0, (now_at - since_at).total_seconds() - paused_s(answer, since))
+
+
+def recently_paused_s(answer: Answer, within_s: float) -> float:
+    """Return for how many seconds a job was paused in the last *within_s*, all by the clock of its holder."""
+    then = datetime.datetime.strptime(answer["now"], UTC) - datetime.timedelta(seconds=within_s)
+    return paused_s(answer, f"{then.isoformat(timespec='milliseconds')}Z")
 
 
 def holder_files() -> dict[str, str]:

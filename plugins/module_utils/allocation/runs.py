@@ -58,11 +58,23 @@ class Run:
         return bool(self.job and self.job["state"] in slurm_calls.WAITING)
 
     def is_earlier(self, when: str | None) -> bool:
-        """Return whether *when* (UTC, ISO 8601; None: never) is before the current job attempt."""
+        """Return whether *when* (UTC, ISO 8601; None: never) is before the current job attempt.
+
+        The times are those of the holders, which run on the nodes: Slurm's are by another clock.
+        """
         if not when or self.waits:
             return bool(when)
-        began = self.job["started_at"] if self.job and self.live else ""
-        return bool(began) and when[:19] < began[:19]
+        return self.live and when < self._attempt_began()
+
+    def _attempt_began(self) -> str:
+        """Return when the holder of the current job attempt began; "" in the first, "9" before it begins."""
+        began = ""
+        for event in self.events():
+            if event.get("phase") == journal.BEGIN and (event.get("restarts") or began == "9"):
+                began = event["t"]
+            elif event.get("phase") == journal.REQUEUE:
+                began = "9"
+        return began
 
     def read_json(self, name: str) -> Json:
         """Return the JSON object in a file of the run directory, None if it does not exist (yet)."""
@@ -186,8 +198,10 @@ def _newest(output_dir: str, wanted: Collection[str]) -> str:
 
 
 def _age(run_dir: str) -> tuple[str, int]:
-    """Return the sort key of a run, greater for newer ones: the time of its directory, and its number."""
-    return str(ownership.record(run_dir).get("generated_at") or ""), int(os.path.basename(run_dir))
+    """Return the sort key of a run, greater for newer ones: when its job was submitted by Slurm's clock, its number."""
+    about = ownership.record(run_dir)
+    when = about.get(ownership.SUBMITTED) or about.get("generated_at") or ""
+    return str(when), int(os.path.basename(run_dir))
 
 
 def _names(run_dir: str) -> set[str]:

@@ -74,7 +74,7 @@ def _ensure(call: Call, found: QueueEntry | None) -> QueueEntry:
     if unfinished.is_unfinished(call, found):
         return found if check_mode else unfinished.release_unfinished(call, found) or _submit(call)
     if not found["comment"].startswith(script.TAG):
-        adopted.check(found, call.allocation)
+        adopted.check(found, call.allocation, call.run_dir(found))
         if check_mode and not adopted.answers(found, call.run_dir(found)):
             call.actions.append("adopted")
     elif unfinished.held(found):

@@ -82,7 +82,7 @@ def _handshake(call: Call, job: QueueEntry, limit_s: float) -> None:
     """See that the holder answers, with the wanted lease; start one if it is an adopted allocation without any."""
     folder, client, ours = call.run_dir(job), None, job["comment"].startswith(script.TAG)
     if not ours and adopted.lacks_holder(job, folder, call.ctx):
-        adopted.check(job, call.allocation)
+        adopted.check(job, call.allocation, folder)
         check_writable(call.output_dir)
         call.notes += make_room(folder, job)
         submission.write_run_dir(call, job, {})

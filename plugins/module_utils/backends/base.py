@@ -204,7 +204,7 @@ class Backend(Engine):
         for process in self.own_sides(layout):
             name, host, ports = process.name, layout.address(process.node), process.ports
             if dynamo.serves(layout.spec):
-                checks.append(tcp_check(name, host, ports["system"], [name]))
+                checks.append(tcp_check(name, host, ports["system"], [name], live="/live"))
             else:
                 checks.append(http_check(name, host, ports["http"], "/health", [name]))
         return checks

@@ -13,7 +13,7 @@ from typing import ClassVar, NamedTuple, Union
 
 from ..failures import Error, Finding
 from ..json_types import Json, JsonObject
-from ..plan_file import PlanFile, PlanPoint, PointFields
+from ..plan_file import PlanFile, PlanPoint, PointFields, Step
 from ..schema.section import Field
 from ..topology.layout import Layout
 from ..topology.step import DraftStep
@@ -37,6 +37,7 @@ class Progress(NamedTuple):
     :ivar seen: any value that changes with progress; a measurement in which it does not change stalls.
     :ivar line: one line for the user.
     :ivar done: the finished part of *total*, such as requests; None if unknown.
+    :ivar alive: any value that changes as long as the client runs, also without progress; None: it has none.
     """
 
     phase: str
@@ -44,6 +45,7 @@ class Progress(NamedTuple):
     line: str
     done: int | None = None
     total: int | None = None
+    alive: object = None
 
 
 class Benchmark(abc.ABC):
@@ -146,6 +148,13 @@ class Benchmark(abc.ABC):
         return chosen, unknown
 
     # ---- while it is measured
+
+    def step_again(self, step: Step, times: int) -> Step:
+        """Return the step that measures a point which this service has measured *times* times.
+
+        What it sends should differ from what the service has seen, which may be in its caches; nothing else may.
+        """
+        return step
 
     def progress(self, point: PointFields, content: JsonObject) -> Progress:
         """Return the :class:`Progress` of *point*; *content* is that of its progress file, if it writes one."""

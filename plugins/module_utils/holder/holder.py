@@ -18,6 +18,7 @@ from .playbook import Play
 from .records import JobEnd
 from .slurm_calls import Slurm, StepCalls
 from .steps import Steps
+from .witness import Witness
 
 TERM = 15
 
@@ -40,8 +41,9 @@ class Holder:
         self.ending: JobEnd | None = None
         self.requeue_without: list[str] | None = None
         self.journal, self.lease = journal.Journal(run_dir), Lease(lease_s)
+        self.witness = Witness()
         self.steps = Steps(run_dir, slurm or Slurm(self.job_id), self.journal, self._before_failure)
-        self.journal.holder(journal.BEGIN, output_begin=job.begin if job.restarts else 0)
+        self.journal.holder(journal.BEGIN, restarts=job.restarts, output_begin=job.begin if job.restarts else 0)
 
     @property
     def job_end(self) -> JobEnd:
@@ -95,8 +97,12 @@ class Holder:
     def finish(self) -> None:
         """End all steps in tiers and record it."""
         self.journal.holder(journal.ENDING, **self.job_end)
+        self.witness.watch({})
         # What does not end now ends with the job.
-        self.steps.stopper.stop_in_tiers(list(self.steps.by_name.values()), give_up_s=10.0)
+        steps = list(self.steps.by_name.values())
+        self.steps.stopper.stop_in_tiers(steps, give_up_s=10.0)
+        for step in steps:
+            self.steps.stopper.end_client(step)
         self.journal.holder(journal.ENDED)
 
     def requeue(self, exclude: Iterable[str]) -> bool:

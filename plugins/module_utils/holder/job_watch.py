@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import datetime
 import os
 import re
 import signal
@@ -70,7 +69,7 @@ class Job:
         state = fields.get("JobState", "")
         if _preempted(fields):
             return PREEMPTED
-        near = state in ALIVE and _left_s(fields.get("EndTime", "")) < NEAR_S
+        near = state in ALIVE and _left_s(fields) < NEAR_S
         if near or "TimeLimit" in (state, fields.get("Reason")) or state == "TIMEOUT":
             return TIME_LIMIT
         return CANCELLED if state in ("COMPLETING", "CANCELLED") else None
@@ -154,11 +153,19 @@ def _preempted(fields: Mapping[str, str]) -> bool:
     return known or fields.get("JobState") == "PREEMPTED"
 
 
-def _left_s(end: str) -> float:
-    try:
-        return (datetime.datetime.strptime(end, "%Y-%m-%dT%H:%M:%S") - datetime.datetime.now()).total_seconds()
-    except ValueError:  # no limit
-        return 1e9
+def _left_s(fields: Mapping[str, str]) -> float:
+    """Return the time left to a job by Slurm's own count: the clock of this host may differ."""
+    limit, passed = (_seconds(fields.get(name, "")) for name in ("TimeLimit", "RunTime"))
+    return 1e9 if limit is None or passed is None else limit - passed
+
+
+def _seconds(text: str) -> float | None:
+    """Return the seconds in Slurm's ``[days-]hours:minutes:seconds``, None in any other text, such as UNLIMITED."""
+    found = re.fullmatch(r"(?:(\d+)-)?(\d+):(\d+):(\d+)", text)
+    if not found:
+        return None
+    days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
+    return 86400 * days + 3600 * hours + 60 * minutes + seconds
 
 
 def _call(*argv: str) -> subprocess.CompletedProcess[str] | None:

@@ -9,6 +9,7 @@ An event about a step is its record with ``t``, ``event`` and ``pid``. One about
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterable, Mapping
@@ -17,7 +18,7 @@ from typing import Any
 from .records import Event
 from .step import PASSING, Step
 from .tails import TAIL_BYTES, tail
-from .utc import utc_now
+from .utc import go_on_from, utc_now
 
 FILE = "steps.jsonl"
 READ_BYTES = 1 << 28
@@ -44,6 +45,9 @@ class Journal:
     def __init__(self, run_dir: str) -> None:
         self.run_dir = run_dir
         self.trouble: str | None = None
+        written = [str(event.get("t") or "") for event in events(run_dir, TAIL_BYTES)]
+        with contextlib.suppress(ValueError):  # not ours
+            go_on_from(max(written, default=""))
 
     def write(self, event: str, **facts: Any) -> None:
         """Append one line. A full disk must not end the service: answers report it instead."""

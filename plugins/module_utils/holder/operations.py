@@ -5,7 +5,7 @@
 
 A request is ``{"v": 1, "op": "status|start|stop|wait|end|requeue", "renew": bool, "lease_s": number, "known": {"seq",
 "instance_id"}, ...}``. Every answer has ``{v, ok, error?, job_id, instance_id, now, seq, ending, trouble, lease,
-pauses, ends, steps}``; ``steps`` are the records that changed since the answer that is ``known``.
+pauses, ends, breaks, steps}``; ``steps`` are the records that changed since the answer that is ``known``.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ from .job_ends import REQUESTED
 from .journal import json_files
 from .probe import Wait, probe
 from .records import Answer, Refusal, Request, StepRecord
-from .step import Step
+from .step import PASSING, Step
 from .utc import utc_now
 
 PROTOCOL = 1
 PROBES_AT_ONCE = 32
+LOOK_S, SELDOM_S = 15.0, 60.0  # how often Slurm is asked meanwhile: while a service is not healthy, and otherwise
 WAITS = 16  # number of the latest waits that keep their state between slices
 
 
@@ -37,9 +38,10 @@ class Operations:
     def __init__(self, holder: Holder) -> None:
         self.holder, self.steps = holder, holder.steps
         self.waits: dict[str, Wait] = {}
+        self.looked_at = time.monotonic()
         self.probers = concurrent.futures.ThreadPoolExecutor(max_workers=PROBES_AT_ONCE)
         self.by_name = {
-            "status": lambda request: {},
+            "status": self.status,
             "start": self.start,
             "stop": self.stop,
             "wait": self.wait,
@@ -83,8 +85,19 @@ class Operations:
             "lease": holder.lease.record(),
             "pauses": holder.lease.heartbeat.pauses,
             "ends": steps.ends.listed,
+            "breaks": holder.witness.breaks,
             "steps": [step.record() for step in steps.by_name.values() if step.seq > since],
         }
+
+    def status(self, request: Request) -> dict[str, Any]:
+        """Say what is known.
+
+        With ``look``, ask Slurm first which steps run; ``looked`` says whether it answered. ``witness`` are the parts
+        of the service to keep a connection to, see witness.py.
+        """
+        if request.get("witness") is not None:
+            self.holder.witness.watch(request["witness"])
+        return {"looked": self.steps.look()} if request.get("look") else {}
 
     def start(self, request: Request) -> dict[str, Any]:
         """Start steps and wait ``wait_s`` at most until they run; see Steps.start."""
@@ -110,6 +123,8 @@ class Operations:
                 if (names is None or s.name in names) and (tiers is None or s.tier in tiers)
             ]
             alive = {s.name for s in chosen if s.alive}
+            if any(s.alive and s.tier not in PASSING for s in chosen):
+                self.holder.witness.watch({})  # the next point begins anew
             steps.stopper.stop_in_tiers(chosen, request.get("grace_s"))
         listed = names if names is not None else [s.name for s in chosen]
         return {"actions": [{"name": name, "action": "stopped" if name in alive else "absent"} for name in listed]}
@@ -143,6 +158,9 @@ class Operations:
                 for check in due:
                     check["busy"] = True
                     self.probers.submit(self._probe, wait, check)
+                if now - self.looked_at > (LOOK_S if wait.left() else SELDOM_S):
+                    self.looked_at = now
+                    self.probers.submit(self.steps.look)
                 ended, passed = self._ended(request), now - began
                 due_too = passed >= min(1.0, slice_s)
                 progress = json_files(self.holder.run_dir, request.get("progress")) if due_too else shown

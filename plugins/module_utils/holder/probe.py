@@ -7,10 +7,10 @@ A check is data, so that this file is independent of the service::
 
     {name, kind: tcp|http, host, port, timeout_s, after: [names],
      method, path, headers, body, status: [200], expect: [{label, path, where, min|nonempty|equals}],
-     listing: {tier, by, kept_s}}
+     listing: {tier, by, kept_s}, greets}
 
 ``listing``: the answer is a list of the parts in a tier, kept by the step *by*. A part that ended suddenly remains
-listed for *kept_s* seconds.
+listed for *kept_s* seconds. ``greets``: the server behind an open port sends something at once.
 """
 
 from __future__ import annotations
@@ -61,8 +61,9 @@ def probe(check: dict[str, Any]) -> str | None:
     text = ""
     try:
         if check["kind"] == "tcp":
-            socket.create_connection(address, timeout=limit_s).close()
-            return None
+            with socket.create_connection(address, timeout=limit_s) as connection:
+                connection.settimeout(limit_s)
+                return "it accepts connections, but sends nothing" if _is_mute(check, connection) else None
         status, text = _fetch(address, check, limit_s)
         if status not in (check.get("status") or [200]):
             return f"HTTP {status}: {text[:200]}".rstrip(": \n")
@@ -74,6 +75,14 @@ def probe(check: dict[str, Any]) -> str | None:
         return f"the answer is not JSON: {text[:200]}"
     except Exception as error:  # a thread that ended here would never ask again
         return f"{type(error).__name__}: {error}"
+
+
+def _is_mute(check: dict[str, Any], connection: socket.socket) -> bool:
+    """Return whether a server that greets does not, such as a process that was stopped: the kernel still accepts."""
+    try:
+        return bool(check.get("greets")) and not connection.recv(1)
+    except socket.timeout:
+        return True
 
 
 class Received(io.RawIOBase):

@@ -116,6 +116,7 @@ class _Answers(TypedDict, total=False):
     progress: dict[str, Any]
     requeue: bool
     restarts: int
+    looked: bool
 
 
 class Known(TypedDict):
@@ -140,8 +141,8 @@ class Answer(_Answers):
     ``seq`` numbers the changes that this holder (``instance_id``) has reported; ``steps`` are the records that changed
     since the answer that the request says is known. ``ending`` says why the job ends: ``{"code", "reason"}``.
     ``trouble`` is what could not be written down. ``pauses`` are ``{"from", "to", "s"}`` of the times in which the
-    holder did not run, ``ends`` those of steps of the service. ``actions`` are ``{"name", "action"}`` for each step of
-    the request.
+    holder did not run, ``ends`` those of steps of the service, ``breaks`` those of their servers (see witness.py).
+    ``actions`` are ``{"name", "action"}`` for each step of the request.
     """
 
     v: int
@@ -155,4 +156,5 @@ class Answer(_Answers):
     lease: LeaseRecord
     pauses: list[Pause]
     ends: list[dict[str, Any]]
+    breaks: list[dict[str, Any]]
     steps: list[StepRecord]

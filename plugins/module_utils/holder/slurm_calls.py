@@ -11,6 +11,7 @@ import locale
 import os
 import pwd
 import re
+import signal
 import subprocess
 import threading
 import time
@@ -148,6 +149,17 @@ class StepCalls(Protocol):
     def signal(self, step_ids: Iterable[str], name: str) -> bool | None: ...
 
 
+class Client(subprocess.Popen):
+    """An srun in a session of its own: a second process of it, which may be stopped, is killed with it."""
+
+    def send_signal(self, number: int) -> None:
+        left = self.poll() is None
+        super().send_signal(number)
+        if left and number == signal.SIGKILL:
+            with contextlib.suppress(OSError):
+                os.killpg(self.pid, number)
+
+
 class Slurm:
     """Slurm itself, as steps want it.
 
@@ -166,7 +178,7 @@ class Slurm:
         """Start a client in a new session, which shares only a file for its messages with us."""
         base = {k: v for k, v in clean_env().items() if not SCRUBBED.match(k)}
         with open(err_path, "ab") as err:
-            return subprocess.Popen(
+            return Client(
                 argv, env=dict(base, **env), stdin=subprocess.DEVNULL, stdout=err, stderr=err, start_new_session=True
             )
 

@@ -30,6 +30,7 @@ SRUN_FAILED = "srun_failed"  # srun could not be run, or failed
 STOPPED_EARLY = "stopped_early"  # stopped before it started
 CLIENT_KILLED = "client_killed"  # a signal ended its srun, and the step with it
 UNKNOWN = "unknown"  # it had no client
+UNREPORTED = "unreported"  # its client, which was stopped or hangs, did not report it
 UNSEEN = "unseen"  # it ended while no holder was there
 WITH_JOB = "with_job"  # the job ended before its end was recorded
 
@@ -60,6 +61,7 @@ class Step:
         self.client: subprocess.Popen[bytes] | None = None
         self.seq, self.made_at, self.restarted = 0, time.monotonic(), 0
         self.state, self.expected = "starting", False
+        self.unreported = False  # Slurm no longer runs it, and its client says nothing
         self.step_id: str | None = None
         self.node: str | None = None
         self.end_code: str | None = None

@@ -29,6 +29,9 @@ LOOK_S = 1.0  # pause between two checks of a step without a client
 RETRY_PAUSES_S = (0.5, 1, 2, 3, 3, 3, 3, 3, 3, 3, 3)
 RESTART_PAUSES_S = (0.5, 2, 5, 10, 30)  # before the first restart of a step, the second, and so on
 CLIENT_LOST_S = 8.0  # how long a step may outlive its client before it counts as unowned
+CLIENT_LATE_S = 5.0  # how long a client may take to report that Slurm no longer runs its step
+
+UNREPORTED = "Slurm no longer runs it, and its srun client did not report that: it was stopped, or hangs"
 
 
 class Steps:
@@ -145,6 +148,8 @@ class Steps:
                     break
                 self.note(step, "retry", reason=passing[-1])
                 self.change.wait_for(lambda: step.expected or self.closed, pause)
+        if step.unreported:
+            return self._end(step, end_code=codes.UNREPORTED, reason=UNREPORTED)
         if code < 0 and step.step_id:
             self.note(step, "client", reason=read_end(code, "")["reason"])
             if not self._is_gone(step, CLIENT_LOST_S):
@@ -215,6 +220,44 @@ class Steps:
                 count = f"{following.restarted} of {step.spec['restarts']}"
                 self.note(following, "restart", reason=f"restart {count}: {end['reason']}")
                 self._begin(following)
+
+    def look(self, patience_s: float = PATIENCE_S) -> bool:
+        """Compare the steps with those that Slurm runs, and end those that only their clients keep alive.
+
+        A client that was stopped, or hangs, does not report the end of its step. Return False if Slurm does not answer
+        in *patience_s*.
+        """
+        until = time.monotonic() + patience_s
+        with self.change:
+            left = [step for step in self.by_name.values() if step.state == "running" and step.client]
+        for _time in range(2):  # a slurmctld that has just begun may not have all of them yet
+            present = self._listed(until)
+            if present is None:
+                return False
+            left = self._outlasting([step for step in left if step.step_id not in present])
+            if not left:
+                return True
+        with self.change:
+            for step in left:
+                step.unreported = True
+                self.stopper.end_client(step)
+        self._outlasting(left)
+        return True
+
+    def _listed(self, until: float) -> dict[str, str] | None:
+        """Return {step id: name} of the steps that run now, None if Slurm does not answer."""
+        present = self.listing.look(0.0)
+        while present is None and time.monotonic() < until and not self.closed:
+            with self.change:
+                self.change.wait(LOOK_S)
+            present = self.listing.look(0.0)
+        return present
+
+    def _outlasting(self, steps: list[Step]) -> list[Step]:
+        """Wait a little for the ends of *steps*; return those whose clients have not reported it then."""
+        with self.change:
+            self.change.wait_for(lambda: not any(step.alive for step in steps), CLIENT_LATE_S)
+            return [step for step in steps if step.alive]
 
     def _is_gone(self, step: Step, limit_s: float = 1e9) -> bool:
         """Wait until Slurm no longer runs the step, *limit_s* at most; True if it is gone."""

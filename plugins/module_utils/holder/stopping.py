@@ -50,6 +50,7 @@ class Stopper:
         now = time.monotonic()
         due = {s: min(now + s.grace_s(grace_s), until) for s in alive}
         over, term_at = max(due.values(), default=now) + give_up_s, now + TERM_AGAIN_S
+        killed: set[Step] = set()
         while True:
             with self.change:
                 alive, now = [s for s in alive if s.alive], time.monotonic()
@@ -65,6 +66,20 @@ class Stopper:
             if young and term_at <= now:
                 delivered, term_at = self._signal(young, "TERM"), time.monotonic() + TERM_AGAIN_S
             self._signal([s for s in late if s.alive], "KILL")
+            self._end_silent_clients(killed & set(late))
+            killed.update(late)
+
+    def _end_silent_clients(self, steps: set[Step]) -> None:
+        """Kill the clients of steps that Slurm no longer runs: they were stopped, or hang, and would never say so."""
+        present = self.slurm.steps() if steps else None
+        for step in steps:
+            if present is not None and step.step_id not in present:
+                self.end_client(step)
+
+    def end_client(self, step: Step) -> None:
+        """Kill the client of a step, if it still runs."""
+        if step.client and step.alive:
+            step.client.send_signal(signal.SIGKILL)
 
     def _terminate(self, alive: list[Step], give_up_s: float) -> tuple[list[Step], bool | None]:
         """Send TERM, with retries while Slurm does not answer; return (running steps, the result of _signal)."""

@@ -9,6 +9,7 @@ The benchmark reads and evaluates result files; the backend parses the logs of w
 verdict       the file that says whether a measured point is valid
 attempts      measurements of a point that were set aside
 earlier       valid ones, also of earlier runs, that are used for a point
+origins       the job that measured a result which was taken over
 worker_logs   worker logs to figures
 commands      the figures inside a command line
 document      the content of rollup.json

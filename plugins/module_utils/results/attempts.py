@@ -25,6 +25,11 @@ def attempt_path(result: str, number: int) -> str:
     return f"{stem}.attempt{number}{suffix}" if number else result
 
 
+def unnumbered(result: str) -> str:
+    """Return the path of the current result file for one of :func:`attempt_path`."""
+    return re.sub(r"\.attempt[1-9][0-9]*(?=\.\w+$)", "", result)
+
+
 def files_of(result: str) -> list[str]:
     """Return the paths of all files of the measurement whose result file is *result*, the verdict last."""
     return [result, partial_path(result), progress_path(result), verdict_path(result)]
@@ -56,21 +61,25 @@ def newest(point: PlanPoint, result: str) -> Usable | None:
     It is the newest measurement of its digest beside *result*. If that one is not valid, none is used: an older valid
     one from before a new measurement (``force``) does not outweigh it.
     """
-    for when, number in sorted(evaluated(result), reverse=True):
-        verdict = read_verdict(attempt_path(result, number))
-        if verdict and verdict.get("digest") == point["digest"]:
-            found = reusable(point, result, number)
-            return Usable(when, number, found[0], found[1]) if found else None
-    return None
+    latest = max(evaluated(point, result), default=None)
+    found = reusable(point, result, latest[2]) if latest else None
+    return Usable(latest[1], latest[2], found[0], found[1]) if latest and found else None
 
 
-def evaluated(result: str) -> list[tuple[float, int]]:
-    """Return ``[(time of the verdict in seconds, number)]`` of the measurements beside *result* with a verdict."""
+def evaluated(point: PlanPoint, result: str) -> list[tuple[int, float, int]]:
+    """Return ``[(attempt of the step, time of the verdict in seconds, number)]`` of the measurements beside *result*.
+
+    They are those of the digest of *point* with a verdict. The attempts of a run tell their order, whatever the clocks
+    say; 0: another run measured it, before this one did.
+    """
     found = []
     for number in numbers(result):
+        verdict = read_verdict(attempt_path(result, number))
         # Another controller may rename one meanwhile.
         with contextlib.suppress(OSError):
-            found.append((os.stat(verdict_path(attempt_path(result, number))).st_mtime, number))
+            if verdict and verdict.get("digest") == point["digest"]:
+                when = os.stat(verdict_path(attempt_path(result, number))).st_mtime
+                found.append((verdict.get("attempt") or 0, when, number))
     return found
 
 

@@ -24,6 +24,7 @@ from ..secrets.redaction import redact
 from ..topology.modes import LONG_MODE, MODES
 from . import commands, outcome, worker_logs
 from .earlier import Found
+from .origins import present
 from .rollup_file import PointRecord, Rollup
 from .verdict import VALID, Standing, standing
 
@@ -66,6 +67,7 @@ def build(
         "valid": not reasons,
         "invalid_reasons": reasons,
         "run_reasons": run_reasons,
+        "failure": dict(failure) if failure else None,
         "left_out": [one["label"] for one in results if not one["valid"] and one["name"] not in names],
         **_job_facts(plan, points),
         "benchmark_type": benchmark.type,
@@ -139,7 +141,7 @@ def point_record(benchmark: Benchmark, point: PlanPoint, plan: Plan, earlier: Fo
         invalid_reasons=found.reasons,
         digest=point["digest"],
         path=point["result"],
-        origin=verdict.get("origin"),
+        origin=present(found.verdict) if found.verdict else None,
         started_at=record.get("started_at") or verdict.get("started_at"),
         ended_at=record.get("ended_at") or verdict.get("ended_at"),
     )

@@ -9,7 +9,8 @@ import os
 from typing import NamedTuple
 
 from ..plan_file import Plan, PlanPoint
-from .attempts import attempt_path, newest
+from .attempts import attempt_path, evaluated, newest
+from .origins import origin_of
 from .verdict import Verdict
 
 
@@ -54,14 +55,18 @@ def earlier_result(plan: Plan, point: PlanPoint) -> Found | None:
         result = os.path.join(entry.path, point["result"])
         one = newest(point, result)
         if one:
-            found.append((one.when, attempt_path(result, one.result_number), entry.name, one.verdict))
+            found.append((one.when, attempt_path(result, one.result_number), entry.path, one.verdict))
     if not found:
         return None
-    _time, path, job_id, verdict = max(found, key=lambda one: one[:3])
-    # The first run that measured it, also over several take-overs.
-    return Found(path, {**verdict, "origin": verdict["origin"] or {"job_id": job_id, "path": path}})
+    _time, path, folder, verdict = max(found, key=lambda one: one[:3])
+    # The first run that measured it, also over several take-overs. Its attempts are none of this run.
+    return Found(path, {**verdict, "origin": origin_of(verdict, path, folder), "attempt": 0})
 
 
 def standing_for(plan: Plan, point: PlanPoint) -> Found | None:
-    """Return what is used for *point* instead of its current result: own_attempt, or else earlier_result."""
-    return own_attempt(plan, point) or earlier_result(plan, point)
+    """Return what is used for *point* instead of its current result: own_attempt, or else earlier_result.
+
+    What this run has measured and found wrong (with ``force``, after it was taken over) is not taken over again.
+    """
+    measured_here = any(attempt for attempt, *_more in evaluated(point, os.path.join(plan["run_dir"], point["result"])))
+    return own_attempt(plan, point) or (None if measured_here else earlier_result(plan, point))

@@ -19,7 +19,8 @@ PointRecord = JsonObject
 class Rollup(TypedDict):
     """What is always in rollup.json. ``Benchmark.facts`` and ``metrics.best`` add to it.
 
-    ``run_reasons`` are those of ``invalid_reasons`` that are not about a point. ``left_out`` has the labels of points
+    ``run_reasons`` are those of ``invalid_reasons`` that are not about a point; ``failure`` is the stage that failed,
+    ``{task, msg}``, or None. ``left_out`` has the labels of points
     that this run was not to measure and that are not valid. Numbers of nodes, workers and GPUs are those of the plan.
     ``benchmark_command`` is None without points.
     """
@@ -32,6 +33,7 @@ class Rollup(TypedDict):
     valid: bool
     invalid_reasons: list[str]
     run_reasons: list[str]
+    failure: JsonObject | None
     left_out: list[str]
     model_path: str | None
     model_name: str | None

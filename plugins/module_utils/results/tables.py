@@ -13,6 +13,7 @@ from ..benchmarks import of_plan
 from ..benchmarks.base import Benchmark
 from ..json_types import JsonObject
 from ..metrics import METRICS
+from . import origins
 from .earlier import Found
 from .outcome import verdict_lines
 from .rollup_file import PointRecord, Rollup
@@ -53,7 +54,7 @@ def rows(rollup: Rollup) -> list[JsonObject]:
         row = {column: job.get(column) for column in job_columns(benchmark)}
         row.update({column: record.get(column) for column in point_columns(benchmark)})
         row["invalid_reasons"] = "; ".join(record["invalid_reasons"])
-        row["origin"] = (record.get("origin") or {}).get("job_id")
+        row["origin"] = origins.directory(record["origin"]) if record.get("origin") else None
         row["service_gaps"] = "; ".join(record.get("service_gaps") or ())
         flat.append(row)
     return flat
@@ -131,7 +132,7 @@ def _mark(record: PointRecord, rollup: Rollup, dry: bool, found: Found | None) -
     if record.get("service_gaps"):
         mark += " (with service gaps)"
     if record.get("origin"):
-        mark += f" (from job {record['origin'].get('job_id')})"
+        mark += f" (from {origins.in_words(record['origin'])})"
     return mark
 
 

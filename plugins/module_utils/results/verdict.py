@@ -28,14 +28,19 @@ OUTDATED, CHANGED = "outdated", "changed"  # of other parameters or another serv
 
 
 class Origin(TypedDict):
-    """The run that measured a point which was taken over: its job id, and the path of the result file in it."""
+    """The run that measured a point which was taken over: its job id, the path of the result file in it, and when.
+
+    See origins.py; verdicts of earlier versions lack ``measured_at`` (UTC).
+    """
 
     job_id: str
-    path: str
+    path: str | None
+    measured_at: str | None
 
 
 class _Verdict(TypedDict, total=False):
     service_gaps: list[str]
+    attempt: int
 
 
 class Verdict(_Verdict):
@@ -43,7 +48,8 @@ class Verdict(_Verdict):
 
     ``digest`` and ``key`` are those of the point, ``metrics`` the figures of its result, times
     are UTC. ``origin`` is None for a point that this run measured, ``result_sha256`` without a result.
-    ``service_gaps`` says what of the service was missing although the job's ``faults`` allow that.
+    ``service_gaps`` says what of the service was missing although the job's ``faults`` allow that. ``attempt`` is that
+    of the step that measured it in this run.
     """
 
     schema_version: int
@@ -89,7 +95,7 @@ def make_verdict(
     :param figures: those of its result (or partial result), see :meth:`Benchmark.figures`, or None.
     :param result: path of the result file whose content is sealed by its hash, or None.
     :param times: start and end (UTC), used if the result lacks them.
-    :param origin: ``{job_id, path}`` of the run that measured the point, or None for this run.
+    :param origin: that of the run that measured the point, or None for this run.
     """
     figures = figures or {}
     return {

@@ -81,7 +81,7 @@ class NatsEtcd(Service):
                 dict(NATS_LOGIN),
                 preamble=preamble,
                 files=[NATS_CONFIG],
-                ready=[tcp_check("nats", address, ports["nats"], ["nats"])],
+                ready=[tcp_check("nats", address, ports["nats"], ["nats"], greets=True)],
             ),
             make_step(
                 "etcd",

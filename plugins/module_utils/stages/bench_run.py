@@ -15,11 +15,13 @@ from ..failures import Error
 from ..json_types import JsonObject
 from ..metrics import METRICS
 from ..plan_file import Plan, PlanPoint, load_plan
+from ..results.origins import in_words, present
 from ..results.verdict import Verdict
 from ..slurm import srun
 from . import health_wait, point_files
 from .evidence import step_error
 from .measurement import Measurement
+from .service_look import note_who_answers, planned_checks
 from .session import Session
 
 ARGUMENT_SPEC = {
@@ -125,10 +127,12 @@ def _see_to_the_service(session: Session, quiet_s: float = 0.0) -> None:
         )
     if plan.get("checks"):
         # A part that was healthy before and does not answer now is broken, unless it is restarting.
-        held_s = max(check["listing"]["kept_s"] if check.get("listing") else 0.0 for check in plan["checks"])
+        listings = [check.get("listing") for check in plan["checks"]]
+        held_s = max((one["kept_s"] for one in listings if one), default=0.0)
         whole_s = plan["health_timeout_s"]
         whole_s = whole_s if session.may_load() else min(STILL_WHOLE_S + held_s, whole_s)
-        health_wait.wait_for(session.talk, plan, plan["checks"], whole_s, 5.0, session.ctx, quiet_s)
+        health_wait.wait_for(session.talk, plan, planned_checks(session), whole_s, 5.0, session.ctx, quiet_s)
+        note_who_answers(session)
     session.seen_healthy = True
 
 
@@ -189,7 +193,7 @@ def _record(
         "metrics": known.get("metrics") or {},
         "path": point_files.result_path(plan, point),
         "service_gaps": known.get("service_gaps") or [],
-        "origin": known.get("origin"),
+        "origin": present(verdict) if verdict else None,
         "digest": point["digest"],
         "action": action,
         "attempt": attempt,
@@ -214,7 +218,7 @@ def verdict_line(record: JsonObject, benchmark: Benchmark) -> str:
     if record["attempt"] is not None:
         label += f" (attempt {record['attempt']} of this run)"
     if record["origin"]:
-        label += f" from job {record['origin'].get('job_id')}"
+        label += f" from {in_words(record['origin'])}"
     if not record["valid"]:
         return f"{label}, NOT valid: {'; '.join(record['reasons'])}"
     told = ((name, record["metrics"].get(name)) for name in benchmark.summary)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from typing import cast
 
 from ..allocation import driver
 from ..allocation.driver import Driver
@@ -15,9 +16,8 @@ from ..allocation.job_end import ending_error
 from ..entry import Context
 from ..failures import Error
 from ..holder.records import CheckRecord, StepRecord
-from ..holder.utc import utc_now
 from ..json_types import JsonObject
-from ..plan_file import Check, Expectation, Plan, load_plan
+from ..plan_file import Check, Expectation, Plan, load_plan, lost_steps
 from .evidence import step_error
 from .image_import import Imports
 
@@ -51,11 +51,11 @@ def wait_for(
     :param talk: driver of the job's holder.
     :param quiet_s: a shorter wait prints no line at its end.
     """
-    began, began_at, allowed_s = time.monotonic(), utc_now(), timeout_s
+    began, allowed_s = time.monotonic(), timeout_s
     guard = [step["name"] for step in plan["steps"] if step.get("critical")]
     wait_id, known = uuid.uuid4().hex, None  # a wait of its own: what was healthy before a restart does not count
-    planned, where = checks, nodes_of(checks, plan)
-    lost: dict[str, StepRecord] = {}
+    planned, where, lost = checks, nodes_of(checks, plan), without_node(plan)
+    checks = without(planned, lost, plan)
     imports = Imports(plan["steps"], plan["run_dir"])
     while True:
         left_s = allowed_s - (time.monotonic() - began)
@@ -69,7 +69,7 @@ def wait_for(
         )
         records, known = answer["checks"], driver.known_of(answer)
         importing = imports.look(answer["steps"])  # neither does a worker load then, nor a suspended one
-        allowed_s = timeout_s + driver.paused_s(answer, began_at) + imports.passed_s
+        allowed_s = timeout_s + driver.recently_paused_s(answer, time.monotonic() - began) + imports.passed_s
         gone = losses(answer["steps"], plan)
         if gone.keys() - lost.keys():  # check the service again, without lost steps that are not critical
             lost.update(gone)
@@ -116,6 +116,17 @@ def losses(records: Iterable[StepRecord], plan: Plan) -> dict[str, StepRecord]:
     """Return {name: record} of the lost steps of *plan* that are not critical."""
     names = {step["name"] for step in plan["steps"] if not step.get("critical")}
     return {r["name"]: r for r in records if r["name"] in names and r["state"] == "ended" and not r["expected"]}
+
+
+def without_node(plan: Plan) -> dict[str, StepRecord]:
+    """Return {name: a record} of the steps of *plan* whose node the job has lost; Error if one of them is critical."""
+    found = {}
+    for step in lost_steps(plan):
+        node = next(one for one in step["nodes"] if one in plan["lost_nodes"])
+        log = step["log"].replace("%N", step["nodes"][0])
+        facts = {"name": step["name"], "nodes": step["nodes"], "node": node, "log": log, "attempt": 0}
+        found[step["name"]] = cast("StepRecord", {**facts, "state": "ended", "reason": f"the job has lost {node}"})
+    return found
 
 
 def without(checks: Iterable[Check], lost: Mapping[str, StepRecord], plan: Plan) -> list[Check]:

@@ -5,18 +5,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
 
 from ..allocation.driver import age_s, paused_s
 from ..benchmarks import of_plan
-from ..benchmarks.base import FAILED, Progress
+from ..benchmarks.base import DONE, FAILED, Progress
 from ..failures import Error
 from ..files import read_object
 from ..holder.records import StepRecord
 from ..json_types import JsonObject
-from ..plan_file import PlanPoint
+from ..plan_file import PlanPoint, Step
 from ..results.verdict import Verdict, make_verdict, write_verdict
 from ..slurm.srun import start_request
 from . import point_files
@@ -24,10 +23,13 @@ from .concurrent_measurements import wait_for_others
 from .evidence import evidence
 from .image_import import Imports
 from .service_gaps import gaps_between
+from .service_look import look_afterwards, witnesses
 from .session import Session
 
 FIRST_SLICE_S, LONGEST_SLICE_S = 1.0, 10.0
 START_WAIT_S = 20.0
+UNENDED_S = 30.0  # how long a step may outlive a load client that has said that it is done
+SILENT_S = 10.0  # a load client that shows no sign of life for so long does not run; it writes one every second
 SHARED_DISK_S = 10.0  # how long a file that another node wrote may stay unseen
 
 
@@ -48,7 +50,8 @@ class Measurement:
         self._name = point["step"]["name"]
         self._result = point_files.result_path(session.plan, point)
         self._seen: object = None
-        self._seen_at = time.monotonic()
+        self._alive: object = None
+        self._seen_at = self._alive_at = time.monotonic()
         self._attempt = self._last_attempt()  # a later one is not of the past, which ``force`` leaves out
         self._pause_reported = False  # whether it was stopped because the job was paused
         self.action, self.restarts = "measured", False
@@ -106,9 +109,8 @@ class Measurement:
     def _start(self) -> Verdict | None:
         """Start the step if no other controller has; return the verdict if nothing is left to do."""
         if not self.begun:
-            self._session.ask("status")  # the check of the service may have taken a while
-        step = start_request(self._point["step"], self._plan["job_id"], self._plan["run_dir"])
-        step["deadline_s"] = self._point["deadline_s"]
+            # The check of the service may have taken a while.
+            self._session.ask("status", witness=witnesses(self._session))
         while True:
             record = self._ours()
             if record and record["state"] != "ended":
@@ -123,6 +125,8 @@ class Measurement:
                 return kept
             point_files.set_aside(self._result)
             last = {self._name: self._last_attempt()}
+            step = start_request(self._step(), self._plan["job_id"], self._plan["run_dir"])
+            step["deadline_s"] = self._point["deadline_s"]
             answer = self._session.ask("start", steps=[step], attempts=last, wait_s=START_WAIT_S)
             action = next((one["action"] for one in answer.get("actions") or ()), None)
             if action == "busy":
@@ -130,6 +134,16 @@ class Measurement:
             elif action != "overtaken":
                 self.action = "attached" if action in ("kept", "adopted") else "measured"
                 return None
+
+    def _step(self) -> Step:
+        """Return the step to start: one that sends what the service has not seen."""
+        step, record = self._point["step"], self._session.records.get(self._name)
+        if not record:
+            return step
+        workers = (self._session.records.get(one["name"]) for one in self._plan["steps"] if one["tier"] == "worker")
+        since = record["ended_at"] or "9"
+        seen = any(one and (one["started_at"] or "") <= since for one in workers)
+        return self._benchmark.step_again(step, record["attempt"]) if seen else step
 
     def _watch(self) -> str | None:
         """Wait for the end of the step; return why it had to be stopped, or None."""
@@ -148,8 +162,10 @@ class Measurement:
             dead = self._session.dead()
             pause = None if dead else self._pause()
             reason = pause or self._too_long(until + imports.passed_s)
-            if dead:
-                reason = f"it was stopped because {', '.join(record['name'] for record in dead)} ended"
+            broken = [] if dead else self._session.broken(self._record["started_at"])
+            if dead or broken:
+                names = ", ".join(broken or [record["name"] for record in dead])
+                reason = f"it was stopped because {names} {'stopped serving' if broken else 'ended'}"
             if reason:
                 self._pause_reported = bool(pause)
                 self._session.ask("stop", names=[self._name])
@@ -164,11 +180,22 @@ class Measurement:
         seen = progress.seen if progress else None
         if seen != self._seen:
             self._seen, self._seen_at = seen, now
+        alive = progress.alive if progress else None
+        if alive is None or alive != self._alive:
+            self._alive, self._alive_at = alive, now
         if progress:
             self._ctx.progress(progress.line)
+        reason = self._benchmark.stalled(progress and progress.phase, now - self._seen_at, self._stall_limit())
         if now >= until:
-            return f"it was stopped because it was not complete after {self._point['deadline_s']:g} s"
-        return self._benchmark.stalled(progress and progress.phase, now - self._seen_at, self._stall_limit())
+            reason = f"it was stopped because it was not complete after {self._point['deadline_s']:g} s"
+        if progress and progress.phase == DONE and now - self._seen_at > UNENDED_S:
+            self.restarts = True
+            return "its step did not end with the load client: its srun client was stopped, or hangs"
+        silent_s = now - self._alive_at
+        if reason and silent_s > SILENT_S:
+            self.restarts = True  # the service is not the cause
+            reason += f": its {self._benchmark.client} did not run for {silent_s:.0f} s"
+        return reason
 
     def _progress(self) -> Progress | None:
         """Return the Progress of the measurement, or None."""
@@ -198,6 +225,7 @@ class Measurement:
         """Return the verdict from the files, the end of the step, and the events of the service."""
         record = self._record
         reasons, raw, sealed = self._outcome(stopped)
+        afterwards = self._look()
         critical, allowed = self._service_gaps(record)
         pause = self._pause()
         reasons += [pause] if pause and not self._pause_reported else []
@@ -206,7 +234,7 @@ class Measurement:
         self.restarts = self.restarts or bool(disturbances)
         if reasons:  # a step whose client was lost may be ending
             critical += self._suspects()
-            critical += self._silent()
+        critical += afterwards
         figures = self._benchmark.figures(raw) if raw else None
         times = (record["started_at"], record["ended_at"])
         try:
@@ -214,7 +242,17 @@ class Measurement:
         except OSError as error:  # another controller has set it aside first
             reasons.append(f"its result file can no longer be read: {error.strerror}")
             verdict = make_verdict(self._point, reasons + critical, figures, None, times)
+        verdict["attempt"] = record["attempt"]
         return {**verdict, "service_gaps": allowed} if allowed else verdict
+
+    def _look(self) -> list[str]:
+        """Return what of the service does not serve after the point: nobody can tell since when."""
+        try:
+            return look_afterwards(self._session)
+        except Error as error:
+            if not self._ctx.controller_alive():
+                raise  # the next run evaluates it
+            return [f"the service could not be looked at afterwards: {error.msg}"]
 
     def _outcome(self, stopped: str | None) -> tuple[list[str], JsonObject | None, str | None]:
         """Return (reasons, content of the result or partial result, path of the result if complete)."""
@@ -255,13 +293,6 @@ class Measurement:
         records = (self._session.records.get(step["name"]) for step in self._plan["steps"])
         return [f"{r['name']}: {r['reason']}" for r in records if r and r["state"] != "ended" and r["reason"]]
 
-    def _silent(self) -> list[str]:
-        """Return the parts that do not answer although their step has not ended, as on an unreachable node."""
-        silent = []
-        with contextlib.suppress(Error):  # the job may be ending, which the next request reports
-            silent = [] if self._session.dead() else self._session.silent()
-        return [f"parts of the service did not answer afterwards: {', '.join(silent)}"] if silent else []
-
     def _service_gaps(self, own: StepRecord) -> tuple[list[str], list[str]]:
         """Return how the service differed from the plan while the point was measured.
 
@@ -269,7 +300,8 @@ class Measurement:
         """
         begin, end = own["started_at"] or "", own["ended_at"] or "9"
         session, steps = self._session, self._plan["steps"]
-        found = gaps_between(steps, session.records, session.answer.get("ends") or (), begin, end)
+        answer = session.answer
+        found = gaps_between(steps, session.records, answer.get("ends") or (), begin, end, answer.get("breaks") or ())
         # A restarted part may succeed in another attempt: the holder restarts it, or the run that found an abandoned
         # measurement.
         lost = [step for step in steps if step["name"] in found.steps]

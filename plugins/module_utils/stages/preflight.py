@@ -23,7 +23,7 @@ from ..holder import PYTHON
 from ..holder.records import StepRecord
 from ..holder.step import number_of
 from ..json_types import JsonObject
-from ..plan_file import Plan, Step, load_plan
+from ..plan_file import Plan, Step, load_plan, lost_steps
 from ..programs import program_files
 from ..slurm import commands, srun
 from .evidence import step_error
@@ -59,7 +59,7 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
     Nothing is done if all steps of the service are running.
     """
     began = time.monotonic()
-    plan = params.get("plan") or load_plan(params["plan_path"])
+    plan = _without_lost(params.get("plan") or load_plan(params["plan_path"]))
     none = {"changed": False, "nodes": [], "problems": [], "notes": [], "cleaned": [], "duration_s": 0.0}
     if ctx.check_mode or not plan["steps"]:
         return dict(none, skipped_because="check mode" if ctx.check_mode else "the plan has no steps")
@@ -96,6 +96,21 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
             **dict(result, retryable=retryable, bad_nodes=bad if retryable else []),
         )
     return result
+
+
+def _without_lost(plan: Plan) -> Plan:
+    """Return *plan* without the nodes that the job has lost, and their steps; Error if one of these is critical."""
+    gone = plan.get("lost_nodes") or []
+    if not gone:
+        return plan
+    lost = lost_steps(plan)
+    changed: Plan = {
+        **plan,
+        "nodes": [one for one in plan["nodes"] if one["name"] not in gone],
+        "parts": [part for part in ([name for name in one if name not in gone] for one in plan["parts"]) if part],
+        "steps": [step for step in plan["steps"] if step not in lost],
+    }
+    return changed
 
 
 def _look(plan: Plan, talk: Driver, params: JsonObject, ctx: Context) -> tuple[list[Report], float, float] | None:

@@ -25,7 +25,7 @@ from . import point_files
 ARGUMENT_SPEC = {
     "plan_path": {"type": "path"},
     "plan": {"type": "dict"},
-    "failure": {"type": "dict", "default": {}},
+    "failure": {"type": "dict"},
     "force": {"type": "bool", "default": False},
     "concurrencies": {"type": "list", "elements": "int", "default": []},
 }
@@ -44,7 +44,10 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
     path, csv_path, text_path = (os.path.join(plan["run_dir"], "rollup." + kind) for kind in ("json", "csv", "txt"))
     before = read_rollup(path)
     coming = _coming(plan) if ctx.check_mode and not params.get("force") else {}
-    rollup = build(plan, utc_now(), params.get("failure"), coming, point_files.wanted(params))
+    failure = params.get("failure")
+    if failure is None:  # nothing ran now that could have failed, or succeeded: what is known of the run stays
+        failure = before.get("failure") if before else None
+    rollup = build(plan, utc_now(), failure, coming, point_files.wanted(params))
     if before and _content(before) == _content(rollup):
         rollup = before
     changed = rollup is not before or not os.path.exists(csv_path)

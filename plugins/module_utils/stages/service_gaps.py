@@ -28,7 +28,12 @@ class ServiceGaps:
 
 
 def gaps_between(
-    steps: Iterable[Step], records: Mapping[str, StepRecord], ends: Iterable[JsonObject], begin: str, end: str
+    steps: Iterable[Step],
+    records: Mapping[str, StepRecord],
+    ends: Iterable[JsonObject],
+    begin: str,
+    end: str,
+    breaks: Iterable[JsonObject] = (),
 ) -> ServiceGaps:
     """Return the :class:`ServiceGaps` between two times (UTC text; all times are the holder's).
 
@@ -38,9 +43,11 @@ def gaps_between(
     :param steps: the service's steps of the plan.
     :param records: {name: the holder's latest record of the step}.
     :param ends: the ends recorded by the holder, each ``{name, attempt, digest, from, to, reason, ...}``.
+    :param breaks: the ends of servers whose steps may live on, each ``{name, at, reason}``.
     """
     found = ServiceGaps()
     attempts: dict[str, dict[int, JsonObject]] = {}
+    broken = list(breaks)
     for one in ends:
         attempts.setdefault(one["name"], {})[one["attempt"]] = one
     for step in steps:
@@ -48,7 +55,9 @@ def gaps_between(
         if record:
             to = record["ended_at"] if record["state"] == "ended" else None
             by_number[record["attempt"]] = dict(record, to=to, **{"from": record["started_at"]})
-        gaps, differences = _of_one(step, [by_number[number] for number in sorted(by_number)], begin, end)
+        lives = [by_number[number] for number in sorted(by_number)]
+        gaps, differences = _of_one(step, lives, begin, end)
+        gaps = gaps or _afterwards(step["name"], lives, broken, begin, end)
         (found.critical if step.get("critical", True) else found.allowed).extend(gaps)
         found.critical += differences
         if gaps or differences:
@@ -72,3 +81,15 @@ def _of_one(step: Step, attempts: list[JsonObject], begin: str, end: str) -> tup
         if one["to"] and one["to"] <= end:
             gaps.append(f"{name} ended during the measurement: {one['reason']}")
     return gaps, differences
+
+
+def _afterwards(name: str, attempts: list[JsonObject], breaks: list[JsonObject], begin: str, end: str) -> list[str]:
+    """Return why a step that ran all the time may not have served all the time.
+
+    What ended shortly after the measurement may have ended in it: who reports an end may be late.
+    """
+    latest = attempts[-1]
+    if latest["to"]:
+        return [f"{name} had ended when the measurement was over: {latest['reason']}"]
+    found = next((one for one in breaks if one["name"] == name and begin <= one["at"] <= end), None)
+    return [f"{name} stopped serving during the measurement: {found['reason']}"] if found else []

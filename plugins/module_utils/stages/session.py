@@ -5,18 +5,13 @@
 
 from __future__ import annotations
 
-import time
-import uuid
-
 from ..allocation.driver import Driver, is_new_holder, known_of, paused_s
 from ..allocation.job_end import ending_error
 from ..entry import Context
 from ..failures import Error
-from ..holder.records import Answer, CheckRecord, Known, StepRecord
-from ..json_types import Json, JsonObject
+from ..holder.records import Answer, Known, StepRecord
+from ..json_types import Json
 from ..plan_file import Plan, PlanPoint
-
-ANSWER_S = 8.0  # how long parts of the service may take to answer when a point is not valid
 
 
 class Session:
@@ -24,12 +19,14 @@ class Session:
 
     :param talk: driver of the holder.
     :ivar seen_healthy: whether the service has been healthy in this conversation.
+    :ivar answering: names of the checks whose open port had a server that answered; None: nobody has asked yet.
     """
 
     def __init__(self, plan: Plan, talk: Driver, ctx: Context) -> None:
         self.plan, self.ctx = plan, ctx
         self.records: dict[str, StepRecord] = {}
         self.talk, self.seen_healthy = talk, False
+        self.answering: set[str] | None = None
         self._known: Known | None = None
         self._guard = [step["name"] for step in plan["steps"] if step.get("critical")]
         self.answer: Answer = self.ask("status")
@@ -70,26 +67,6 @@ class Session:
         """Wait until the step *name* or a critical step ended, *slice_s* seconds at most."""
         self.ask("wait", watch=[name], guard=self._guard, slice_s=slice_s)
 
-    def silent(self) -> list[str]:
-        """Return what parts of the service do not answer now, such as ``decode_1 on node003 (timed out)``."""
-        # Which parts a list names does not matter here.
-        checks: list[JsonObject] = [
-            {**check, "listing": None} for check in self.plan.get("checks") or () if not check.get("after")
-        ]
-        nodes = {step["name"]: step["nodes"][0] for step in self.plan["steps"]}
-        wait_id, until = uuid.uuid4().hex, time.monotonic() + ANSWER_S
-        answers: list[CheckRecord] = []
-        while checks and time.monotonic() < until:
-            answers = self.ask("wait", wait_id=wait_id, checks=checks, guard=[], slice_s=1.0)["checks"]
-            if all(one["done"] or one["last_error"] for one in answers):
-                break
-        where = {check["name"]: nodes.get((check.get("steps") or [None])[0]) for check in checks}
-        return [
-            f"{one['name']} on {where[one['name']]} ({one['last_error'] or 'no answer'})"
-            for one in answers
-            if not one["done"]
-        ]
-
     def unplanned(self) -> list[str]:
         """Return how the service that runs is not the planned one, such as ``decode_1 does not run``."""
         differences = []
@@ -111,6 +88,12 @@ class Session:
         record, doing = self.records.get(point["step"]["name"]), f"while {point['label']} was measured"
         seconds = paused_s(self.answer, record["started_at"] or "") if record else 0
         return f"{doing} and the job had been paused for {seconds:.0f} s" if seconds else doing
+
+    def broken(self, since: str | None) -> list[str]:
+        """Return the critical steps whose server ended at or after *since* (UTC), whether or not they live on."""
+        breaks = self.answer.get("breaks") or ()
+        names = dict.fromkeys(one["name"] for one in breaks if since and one["at"] >= since)
+        return [name for name in names if name in self._guard]
 
     def dead(self) -> list[StepRecord]:
         """Return the records of critical steps of the service that ended and should not have."""

@@ -15,7 +15,7 @@ from ..failures import Error
 from ..holder.records import Answer, StepRecord
 from ..holder.step import TIERS
 from ..json_types import Json, JsonObject
-from ..plan_file import IMAGINARY_ID, Step, load_plan
+from ..plan_file import IMAGINARY_ID, Step, load_plan, lost_steps
 from ..slurm import srun
 from .evidence import step_error
 from .health_wait import still_there, waiting_line
@@ -64,6 +64,9 @@ class _Stage:
                 f"The plan has no step {', '.join(sorted(unknown))}. Its steps: "
                 f"{', '.join(s['name'] for s in self.plan['steps'][:40])}."
             )
+        if self.plan.get("lost_nodes") and params["state"] != "stopped":
+            lost = lost_steps(self.plan)
+            self.steps = [step for step in self.steps if step not in lost]
         self.planned = ctx.check_mode
         self.driver = driver.connect_plan(self.plan, ctx)
 

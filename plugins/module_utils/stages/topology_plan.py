@@ -48,6 +48,9 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
     planner = Planner(with_content(spec))
     layout = planner.layout(job, previous)
     plan, made_of = planner.plan_with_origins(layout)
+    lost = [name for name in (params.get("job") or {}).get("lost") or () if name in layout.addresses]
+    if lost:
+        plan["lost_nodes"] = lost
     text = to_text(plan)
     before = _present(job["run_dir"], plan) if previous else {}
     wanted = {one["path"]: one["content"] for one in plan["files"]}

@@ -134,9 +134,24 @@ def http_check(
     return check
 
 
-def tcp_check(name: str, host: str, port: int, steps: Iterable[str]) -> Check:
-    """Return a check that connects to ``host:port``."""
-    return {"name": name, "kind": "tcp", "host": host, "port": port, "timeout_s": 2, "steps": list(steps), "after": []}
+def tcp_check(
+    name: str, host: str, port: int, steps: Iterable[str], *, greets: bool = False, live: str | None = None
+) -> Check:
+    """Return a check that connects to ``host:port``; see :class:`plan_file.Check` for *greets* and *live*."""
+    check: Check = {
+        "name": name,
+        "kind": "tcp",
+        "host": host,
+        "port": port,
+        "timeout_s": 2,
+        "steps": list(steps),
+        "after": [],
+    }
+    if greets:
+        check["greets"] = True
+    if live:
+        check["live"] = live
+    return check
 
 
 def one_file(path: str, content: str, mode: str = "0644") -> PlanFile:

@@ -99,20 +99,20 @@ class Run:
         """Return warm-up requests, measured requests and arrival times; the seed decides them all."""
         options = self._options
         maker = PromptMaker(load_tokenizer(options.tokenizer), options.seed)
-        # The concurrency is part of the seed: otherwise points would share prompts, and hit each other's prefix cache.
-        seed = f"{options.seed}/{options.concurrency}"
-        warmup = self._requests(maker, options.num_warmup, f"{seed}/warmup")
-        requests = self._requests(maker, options.num_prompts, f"{seed}/measured")
+        # Neither points nor attempts share prompts: the prefix cache of the server knows those that it has seen.
+        seed = f"{options.seed}/{options.concurrency}" + (f"/{options.attempt}" if options.attempt else "")
+        warmup = self._requests(maker, options.num_warmup, f"{seed}/warmup", 0)
+        requests = self._requests(maker, options.num_prompts, f"{seed}/measured", 1)
         rng = random.Random(f"{seed}/arrivals")
         arrivals = arrival_times(rng, options.num_prompts, options.request_rate, options.burstiness)
         self._facts["inexact_prompts"] = maker.inexact
         return warmup, requests, arrivals
 
-    def _requests(self, maker: PromptMaker, count: int, seed: str) -> list[Request]:
+    def _requests(self, maker: PromptMaker, count: int, seed: str, half: int) -> list[Request]:
         options, rng = self._options, random.Random(f"{seed}/lengths")
         inputs = sample_lengths(rng, count, options.isl, options.random_range_ratio)
         outputs = sample_lengths(rng, count, options.osl, options.random_range_ratio)
-        prompts = maker.make(inputs, f"{seed}/prompts")
+        prompts = maker.make(inputs, f"{seed}/prompts", half)
         return [Request(index, *rest) for index, rest in enumerate(zip(prompts, inputs, outputs))]
 
     def _measure(self, warmup: list[Request], requests: list[Request], arrivals: list[float] | None) -> Stop | None:

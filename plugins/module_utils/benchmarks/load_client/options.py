@@ -69,7 +69,14 @@ def _add_load(parser: argparse.ArgumentParser) -> None:
         default=1.0,
         help="gamma shape of the gaps between arrivals; 1.0 (default) is a Poisson process",
     )
-    add("--seed", type=int, default=0, help="same seed and same lengths: same prompts")
+    add("--seed", type=int, default=0, help="same seed, concurrency, attempt and lengths: same prompts")
+    add(
+        "--attempt",
+        type=int,
+        default=0,
+        metavar="N",
+        help="other prompts than those of other N: a server that has seen a prompt may answer it from its cache",
+    )
     _add_switch(
         parser,
         "ignore-eos",

@@ -19,12 +19,16 @@ if TYPE_CHECKING:
     from .load import State
 
 LINE_EVERY_S = 1.0
+ZERO = time.time() - time.monotonic()
 WINDOW_S = 5.0  # throughput is that of the last seconds
 
 
 def utc_now() -> str:
-    """Return the present time as ISO 8601 in UTC, with milliseconds and a Z."""
-    now = datetime.datetime.now(datetime.timezone.utc)
+    """Return the present time as ISO 8601 in UTC, with milliseconds and a Z.
+
+    It goes on evenly, whatever is done to the clock of the machine meanwhile.
+    """
+    now = datetime.datetime.fromtimestamp(ZERO + time.monotonic(), datetime.timezone.utc)
     return now.strftime("%Y-%m-%dT%H:%M:%S.") + f"{now.microsecond // 1000:03d}Z"
 
 

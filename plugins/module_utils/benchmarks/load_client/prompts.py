@@ -89,6 +89,8 @@ class PromptMaker:
         rng = random.Random(f"{seed}/words")
         self._lead, self._words = _find_words(tokenizer, self.count, rng)
         self._phrases = [" ".join(rng.choices(self._words, k=PHRASE_WORDS)) for _unused in range(PHRASES)]
+        # The words that prompts of either half begin with: no prompt of one is one of the other, or a part of it.
+        self._firsts = [self._words[0::2], self._words[1::2] or self._words]
         self.inexact = 0
         self.verified = 0
 
@@ -96,10 +98,13 @@ class PromptMaker:
         """Return the number of tokens of each text, special tokens included."""
         return [len(encoding.ids) for encoding in self._encode_batch(texts)]
 
-    def make(self, lengths: list[int], seed: str) -> list[str]:
-        """Return one prompt for each of *lengths* (tokens). The same *seed* makes the same prompts."""
-        rng = random.Random(seed)
-        texts = [self._text(rng, max(0, length - self.special)) for length in lengths]
+    def make(self, lengths: list[int], seed: str, half: int = 0) -> list[str]:
+        """Return one prompt for each of *lengths* (tokens). The same *seed* makes the same prompts.
+
+        :param half: 0 or 1; prompts of different halves begin with different words.
+        """
+        rng, firsts = random.Random(seed), self._firsts[half]
+        texts = [self._text(rng, max(0, length - self.special), firsts) for length in lengths]
         first = _prefix(lengths, VERIFY_TOKENS)
         counts = self.count(texts[:first])
         self.verified += first
@@ -111,11 +116,12 @@ class PromptMaker:
                     texts[index] = self._fix(rng, texts[index], have, want)
         return texts
 
-    def _text(self, rng: random.Random, words: int) -> str:
-        phrases, rest = divmod(words, PHRASE_WORDS)
-        parts = rng.choices(self._phrases, k=phrases)
+    def _text(self, rng: random.Random, words: int, firsts: list[str]) -> str:
+        parts = rng.choices(firsts, k=min(words, 1))
+        phrases, rest = divmod(words - len(parts), PHRASE_WORDS)
         if rest:
-            parts.append(" ".join(rng.choices(self._words, k=rest)))
+            parts += rng.choices(self._words, k=rest)
+        parts += rng.choices(self._phrases, k=phrases)
         return self._lead + " ".join(parts)
 
     def _fix(self, rng: random.Random, text: str, have: int, want: int) -> str:

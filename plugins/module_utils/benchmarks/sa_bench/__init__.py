@@ -11,7 +11,7 @@ from ...failures import Error, Finding
 from ...files import read_object
 from ...json_types import Json, JsonObject
 from ...metrics import METRICS, derived
-from ...plan_file import PlanFile, PointFields, gpu_counts
+from ...plan_file import PlanFile, PointFields, Step, gpu_counts
 from ...programs import program_files
 from ...schema.section import Field
 from ...schema.types import Bool, Choice, Concurrencies, Float, Int, OneOf, Str
@@ -190,11 +190,15 @@ class SaBench(Benchmark):
             "stall_timeout_s": options["stall_timeout_s"],
         }
 
+    def step_again(self, step: Step, times: int) -> Step:
+        return {**step, "argv": [*step["argv"], "--attempt", str(times)]}
+
     def progress(self, point: PointFields, content: JsonObject) -> Progress:
         state = content.get("state", "")
         seen = [state, content.get("done"), content.get("tokens")]
         line = progress_line(point["label"], content)
-        return Progress(PHASES.get(state, PREPARING), seen, line, content.get("done"), content.get("total"))
+        phase, done, total = PHASES.get(state, PREPARING), content.get("done"), content.get("total")
+        return Progress(phase, seen, line, done, total, content.get("updated_at"))
 
     def read(self, path: str) -> JsonObject:
         raw = super().read(path)

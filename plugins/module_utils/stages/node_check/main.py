@@ -327,8 +327,8 @@ def clean(folders: Iterable[str], processes: list[tuple[int, str]]) -> list[str]
         with contextlib.suppress(OSError):
             os.kill(pid, signal.SIGKILL)
             done.append(f"killed process {pid}, left by job {job}")
-    until = time.time() + 2.0  # until their ports are free
-    while time.time() < until and any(os.path.exists(f"/proc/{pid}/fd/1") for pid, _job in processes):
+    until = time.monotonic() + 2.0  # until their ports are free
+    while time.monotonic() < until and any(os.path.exists(f"/proc/{pid}/fd/1") for pid, _job in processes):
         time.sleep(0.01)
     for path in folders:
         shutil.rmtree(path, ignore_errors=True)

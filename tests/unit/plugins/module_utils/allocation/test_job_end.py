@@ -258,8 +258,10 @@ def test_slurms_own_line_is_read_from_where_this_holder_began(tmp_path, text, co
 @pytest.mark.parametrize(
     ("shown", "code"),
     [
-        ("JobState=RUNNING StartTime=2026-11-22T02:00:00 EndTime=2999-01-01T00:00:00 PreemptTime=None", None),
-        ("JobState=RUNNING StartTime=2026-11-22T02:00:00 EndTime=2000-01-01T00:00:00", "time_limit"),
+        # Slurm's own count decides: by the clock of this host, its times may be long over.
+        ("JobState=RUNNING RunTime=00:20:00 TimeLimit=01:00:00 EndTime=2000-01-01T00:00:00 PreemptTime=None", None),
+        ("JobState=RUNNING RunTime=1-23:59:00 TimeLimit=2-00:00:00 EndTime=2999-01-01T00:00:00", "time_limit"),
+        ("JobState=RUNNING RunTime=00:59:00 TimeLimit=UNLIMITED EndTime=Unknown", None),
         ("JobState=RUNNING StartTime=2026-11-22T02:00:00 PreemptTime=2026-11-22T02:18:41", "preempted"),
         ("JobState=RUNNING StartTime=2026-11-22T02:00:00 EndTime=Unknown PreemptTime=2026-11-22T01:00:00", None),
         ("JobState=PREEMPTED", "preempted"),

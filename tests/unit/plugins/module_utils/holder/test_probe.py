@@ -75,6 +75,18 @@ def test_tcp(service):
     assert "refused" in holder_probe.probe({"kind": "tcp", "host": "127.0.0.1", "port": unused_port()})
 
 
+def test_a_server_that_greets_must_say_something():
+    """The kernel accepts connections for a process that was stopped."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        one = {"kind": "tcp", "host": "127.0.0.1", "port": listener.getsockname()[1], "timeout_s": 0.2}
+        assert holder_probe.probe(one) is None
+        assert holder_probe.probe(dict(one, greets=True)) == "it accepts connections, but sends nothing"
+        sender = threading.Thread(target=lambda: [listener.accept()[0].sendall(b"INFO") for _time in range(3)])
+        sender.start()
+        assert holder_probe.probe(dict(one, greets=True, timeout_s=5)) is None
+        sender.join()
+
+
 def test_status(service):
     service.answers["/health"] = (503, b'{"status": "no workers"}')
     assert holder_probe.probe(check(service, path="/health")) == 'HTTP 503: {"status": "no workers"}'

@@ -22,7 +22,7 @@ LINE = "slurmstepd-n1: error: *** JOB 42 ON n1 CANCELLED AT 2026-11-22T02:18:41 
 @pytest.mark.parametrize(
     "shown",
     [
-        "JobState=RUNNING Reason=None StartTime=2026-01-01T00:00:00 EndTime=2000-01-01T00:00:00",
+        "JobState=RUNNING Reason=None RunTime=00:00:10 EndTime=2999-01-01T00:00:00",
         "JobState=COMPLETING Reason=TimeLimit EndTime=2000-01-01T00:00:00",
         "JobState=TIMEOUT Reason=TimeLimit",
     ],
@@ -49,7 +49,7 @@ def test_the_limit_is_known_when_slurm_is_no_longer_asked(program, tmp_path):
 
 def test_a_signal_that_hits_the_question_too_is_not_an_answer(program, tmp_path):
     once = f"[ -e {tmp_path}/hit ] || {{ touch {tmp_path}/hit; kill -TERM $$; }}"
-    program("scontrol", f"{once}; echo 'JobState=RUNNING EndTime=2000-01-01T00:00:00 TimeLimit=00:01:00'\n")
+    program("scontrol", f"{once}; echo 'JobState=RUNNING RunTime=00:00:10 TimeLimit=00:01:00'\n")
     job = job_watch.Job("42", str(tmp_path))
     assert (job.code_from_slurm(), job.reason_for("time_limit")) == (
         "time_limit",
@@ -61,7 +61,7 @@ def test_a_signal_that_hits_the_question_too_is_not_an_answer(program, tmp_path)
     ("shown", "code", "why"),
     [
         # The signal for that is still to come.
-        ("JobState=RUNNING EndTime=2000-01-01T00:00:00 TimeLimit=00:01:00", None, ""),
+        ("JobState=RUNNING RunTime=00:00:59 TimeLimit=00:01:00", None, ""),
         ("JobState=COMPLETING Reason=None", "cancelled", "cancelled"),
         (
             "JobState=COMPLETING Reason=TimeLimit TimeLimit=00:01:00",

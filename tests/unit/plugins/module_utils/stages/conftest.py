@@ -22,6 +22,7 @@ class FakeHolder:
         self.plan, self.helpers, self.job_id = plan, helpers, plan["job_id"]
         self.run_dir = pathlib.Path(plan["run_dir"])
         self.records, self.seq, self.ending, self.pauses, self.ends = {}, 0, None, [], []
+        self.breaks = []
         self.asked, self.scenes, self.minute, self.busy = [], [], 0, []
         self.mute = {}  # checks that fail, with what they say
         self.instance_id = "first"
@@ -123,7 +124,7 @@ class FakeHolder:
                             reason="exited with code 143 on node0001")  # fmt: skip
         since = known["seq"] if known and known["instance_id"] == self.instance_id else -1
         return {"ok": True, "seq": self.seq, "instance_id": self.instance_id, "now": self.at(1), "ending": self.ending,
-                "pauses": self.pauses, "ends": self.ends, "checks": checks, "actions": actions,
+                "pauses": self.pauses, "ends": self.ends, "breaks": self.breaks, "checks": checks, "actions": actions,
                 "completed": all(check["done"] for check in checks), "ended": [], "progress": {},
                 "steps": [record for record in self.records.values() if record["seq"] > since]}  # fmt: skip
 

@@ -268,9 +268,10 @@ def test_a_valid_point_of_an_earlier_run_is_taken_over(made):
     assert result["points"][0]["origin"] == {
         "job_id": "70",
         "path": str(folder / made.plan["benchmark"]["points"][0]["result"]),
+        "measured_at": "2026-11-21T10:00:02.000Z",
     }
     assert made.holder.started() == ["bench_c16"]
-    assert any("c=4 taken over from job 70, valid" in line for line in made.lines)
+    assert any("c=4 taken over from job 70, measured 2026-11-21, valid" in line for line in made.lines)
     again = made.call()
     assert actions(again) == ["kept", "kept"]
     assert again["points"][0]["origin"]["job_id"] == "70"
@@ -281,7 +282,8 @@ def test_the_origin_survives_a_second_take_over(made):
     path = folder / made.plan["benchmark"]["points"][0]["result"]
     verdict = json.loads((path.parent / (path.stem + ".verdict.json")).read_text())
     write_verdict(str(path), dict(verdict, origin={"job_id": "60", "path": "/o/60/r.json"}))
-    assert made.call()["points"][0]["origin"] == {"job_id": "60", "path": "/o/60/r.json"}
+    origin = made.call()["points"][0]["origin"]
+    assert origin == {"job_id": "60", "path": None, "measured_at": "2026-11-21T10:00:02.000Z"}
 
 
 @pytest.mark.parametrize("other", [{"valid": False}, {"digest": "another"}])
@@ -299,6 +301,13 @@ def test_a_broken_result_of_an_earlier_run_is_not_taken_over(made):
 def test_force_takes_nothing_over(made):
     sibling(made, "70")
     assert actions(made.call(force=True)) == ["measured", "measured"]
+
+
+def test_what_force_found_wrong_is_not_taken_over_by_the_next_run(made):
+    sibling(made, "70")
+    made.holder.scenes = [lambda: made.holder.finish(exit_code=1, result=False)]
+    assert made.call(concurrencies=[4], force=True)["valid"] is False
+    assert actions(made.call(concurrencies=[4])) == ["measured"]
 
 
 def test_check_mode_says_what_would_be_done_and_touches_nothing(made):

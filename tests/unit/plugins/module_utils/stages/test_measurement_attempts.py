@@ -79,10 +79,11 @@ def test_a_result_that_force_found_wrong_does_not_come_back(swap):
     assert (again["action"], again["valid"]) == ("measured", True)
 
 
-def test_the_newest_of_several_attempts_counts(swap):
+@pytest.mark.parametrize("step_s", [3600, -3600], ids=["set forward", "set back"])
+def test_the_newest_of_several_attempts_counts_whatever_the_clock_says(swap, step_s):
     for number, setting in enumerate("AAB"):
         swap.run(setting, force=True)
-        os.utime(swap.path.with_suffix(".verdict.json"), (number, number))
+        os.utime(swap.path.with_suffix(".verdict.json"), (10000 + number * step_s,) * 2)
     assert swap.run("A")["attempt"] == 2
 
 
@@ -127,7 +128,7 @@ def test_an_attempt_of_an_earlier_run_is_taken_over(swap):
     swap.holder.plan, swap.holder.run_dir = plan, later
     (record,) = swap.call(plan=plan, plan_path=None)["points"]
     assert record["action"] == "taken_over"
-    assert record["origin"] == {"job_id": earlier.name, "path": str(path)}
+    assert (record["origin"]["job_id"], record["origin"]["path"]) == (earlier.name, str(path))
     assert json.loads((later / swap.point["result"]).read_text())["setting"] == "A"
     assert swap.raw() == "B" and path.exists()
 
@@ -236,3 +237,38 @@ def test_a_take_over_that_is_cut_off_leaves_nothing_to_be_evaluated(swap, monkey
     assert standing(swap.point, target)[1] and not point_files.unevaluated(plan, swap.point)
     assert point_files.take_over(plan, swap.point, point_files.standing_for(plan, swap.point))
     assert standing(swap.point, target)[1] == []
+
+
+def sent(made):
+    """Return the attempt that each start of the load client was given; None: its own default."""
+    steps = [step for op, fields in made.holder.asked if op == "start" for step in fields["steps"]]
+    lines = [step["srun_argv"] for step in steps]
+    return [int(line[line.index("--attempt") + 1]) if "--attempt" in line else None for line in lines]
+
+
+def test_what_the_service_has_seen_is_not_sent_again(made):
+    """Its prefix cache knows those prompts: force, an invalid point, one that was left behind, other options."""
+    made.call(concurrencies=[4])
+    made.call(concurrencies=[4], force=True)
+    made.holder.scenes = [lambda: made.holder.finish(exit_code=1, result=False)]
+    made.call(concurrencies=[4], force=True)
+    made.call(concurrencies=[4])
+    point = made.plan["benchmark"]["points"][0]
+    point.update(digest="other", step=dict(point["step"], digest="other options"))
+    made.call()
+    assert made.holder.started() == ["bench_c4"] * 5 + ["bench_c16"]
+    assert sent(made) == [None, 1, 2, 3, 4, None]
+    digests = [step["digest"] for op, fields in made.holder.asked if op == "start" for step in fields["steps"]]
+    assert digests[:4] == ["s4"] * 4  # it is the same measurement all the same
+
+
+def test_a_service_that_began_later_has_seen_nothing(made):
+    made.call(concurrencies=[4])
+    for step in made.plan["steps"]:
+        made.holder.change(step["name"], started_at="2026-11-21T11:00:00.000Z", attempt=2)
+    made.holder.minute = 0
+    made.call(concurrencies=[4], force=True)
+    assert sent(made) == [None, None]
+    made.holder.change("prefill_1", started_at="2026-11-21T09:00:00.000Z")  # one of them lives on
+    made.call(concurrencies=[4], force=True)
+    assert sent(made) == [None, None, 2]

@@ -112,3 +112,55 @@ def test_progress_is_shown(made):
     })]  # fmt: skip
     made.call(concurrencies=[4])
     assert "c=4 12/40 done, 812 tok/s, 1 error, 3 s left" in made.lines
+
+
+@pytest.mark.parametrize("limit", ["stall", "deadline"])
+def test_a_client_that_shows_no_life_at_a_limit_is_the_cause_and_measured_again(made, monkeypatch, limit):
+    now, point = [0.0], made.plan["benchmark"]["points"][0]
+    monkeypatch.setattr(measurement.time, "monotonic", lambda: now[0])
+    point.update(deadline_s=60.0 if limit == "deadline" else 7200.0, stall_timeout_s=0 if limit == "deadline" else 30)
+
+    def scene(alive):
+        def look():
+            now[0] += 10.0
+            made.holder.write(point["progress"], dict(RUNNING, total=40, concurrency=4, errors=0, updated_at=alive))
+
+        return look
+
+    made.holder.scenes = [scene("10:00:01")] * 10 + [made.holder.finish] * 2
+    (one,) = made.call(concurrencies=[4])["points"]
+    assert (one["valid"], made.holder.started()) == (True, ["bench_c4", "bench_c4"])
+    (first,) = made.run_dir.glob("results/*/*.attempt1.verdict.json")
+    assert ": its load client did not run for " in first.read_text()
+
+
+def test_a_client_that_lives_at_a_limit_waits_for_the_service(made, monkeypatch):
+    now, point = [0.0], made.plan["benchmark"]["points"][0]
+    monkeypatch.setattr(measurement.time, "monotonic", lambda: now[0])
+    point.update(deadline_s=7200.0, stall_timeout_s=30)
+
+    def scene():
+        now[0] += 10.0
+        made.holder.write(point["progress"], dict(RUNNING, total=40, concurrency=4, errors=0, updated_at=str(now)))
+
+    made.holder.scenes = [scene] * 10
+    (one,) = made.call(concurrencies=[4])["points"]
+    assert one["reasons"] == ["it was stopped after 50 s without progress"]
+    assert made.holder.started() == ["bench_c4"]
+
+
+def test_a_step_that_does_not_end_with_its_load_client_is_ended_and_measured_again(made, monkeypatch):
+    """Its srun client was stopped, so that nobody reports the end."""
+    now, point = [0.0], made.plan["benchmark"]["points"][0]
+    monkeypatch.setattr(measurement.time, "monotonic", lambda: now[0])
+    point.update(deadline_s=7200.0, stall_timeout_s=900)
+
+    def scene():
+        now[0] += 10.0
+        made.holder.write(point["progress"], {"state": "done", "done": 40, "total": 40, "concurrency": 4, "errors": 0})
+
+    made.holder.scenes = [scene] * 5 + [made.holder.finish]
+    (one,) = made.call(concurrencies=[4])["points"]
+    assert (one["valid"], made.holder.started()) == (True, ["bench_c4", "bench_c4"])
+    (first,) = made.run_dir.glob("results/*/*.attempt1.verdict.json")
+    assert "its step did not end with the load client" in first.read_text()

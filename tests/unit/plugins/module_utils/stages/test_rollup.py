@@ -13,6 +13,7 @@ import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.entry import Context
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 from ansible_collections.srt.slurm.plugins.module_utils.results import document, outcome, tables
+from ansible_collections.srt.slurm.plugins.module_utils.results.earlier import standing_for
 from ansible_collections.srt.slurm.plugins.module_utils.stages import rollup
 
 TOP_KEYS = [
@@ -185,6 +186,19 @@ def test_a_stage_that_failed_makes_the_run_invalid(helpers, run_dir):
     assert call(plan, failure={"msg": "x"})["reasons"] == ["a stage: x"]
 
 
+def test_a_rollup_alone_keeps_the_failure_that_the_run_had(helpers, run_dir):
+    plan = finished(helpers, run_dir)
+    call(plan, failure={"task": "Health", "msg": "decode 1/2"})
+    again = call(plan, failure=None)
+    assert (again["reasons"], again["valid"], again["changed"]) == (["Health: decode 1/2"], False, False)
+    point = plan["benchmark"]["points"][0]
+    helpers.write_point(run_dir, point, helpers.raw_result(4), ["too many errors"])
+    assert call(plan, failure=None)["reasons"] == ["Health: decode 1/2", "c=4: too many errors"]
+    helpers.write_point(run_dir, point, helpers.raw_result(4))
+    assert call(plan, failure={})["valid"] is True
+    assert call(plan, failure=None)["valid"] is True
+
+
 def test_a_run_without_points_says_so(helpers, run_dir):
     result = call(helpers.make_plan(run_dir, concurrencies=()))
     assert result["valid"] is True
@@ -222,10 +236,44 @@ def test_a_backend_without_batch_lines_gets_a_note(helpers, run_dir):
 def test_the_origin_of_a_point_is_kept(helpers, run_dir):
     plan = finished(helpers, run_dir)
     point = plan["benchmark"]["points"][0]
-    helpers.write_point(run_dir, point, helpers.raw_result(4), origin={"job_id": "70", "path": "/o/70/r.json"})
+    origin = {"job_id": "70", "path": "/o/70/r.json", "measured_at": "2026-11-20T08:00:00.000Z"}
+    helpers.write_point(run_dir, point, helpers.raw_result(4), origin=origin)
     result = call(plan)
-    assert result["rollup"]["results"][0]["origin"] == {"job_id": "70", "path": "/o/70/r.json"}
-    assert "yes (from job 70)" in result["table"]
+    assert result["rollup"]["results"][0]["origin"] == {**origin, "path": None}
+    assert "yes (from job 70, whose result is gone, measured 2026-11-20)" in result["table"]
+
+
+def test_the_origin_is_found_where_its_directory_and_file_were_set_aside(helpers, run_dir):
+    """outputs/70 may be another job's by now, whose point has the same name."""
+    plan = finished(helpers, run_dir)
+    point, outputs = plan["benchmark"]["points"][0], run_dir.parent
+    earlier = helpers.write_point(outputs / "70", point, helpers.raw_result(4))
+    helpers.write_point(
+        run_dir, point, helpers.raw_result(4), origin={"job_id": "70", "path": str(earlier), "measured_at": None}
+    )
+    assert call(plan)["rollup"]["results"][0]["origin"]["path"] == str(earlier)
+    earlier.rename(earlier.with_suffix(".attempt1.json"))
+    assert call(plan)["rollup"]["results"][0]["origin"]["path"] == str(earlier.with_suffix(".attempt1.json"))
+    (outputs / "70").rename(outputs / "70.earlier1")
+    helpers.write_point(outputs / "70", point, helpers.raw_result(4, duration=3.0))
+    result = call(plan)
+    origin = result["rollup"]["results"][0]["origin"]
+    assert origin["path"] == str(earlier.with_suffix(".attempt1.json")).replace("/70/", "/70.earlier1/")
+    assert (origin["job_id"], origin["measured_at"]) == ("70", "2026-11-21T10:00:02.000Z")
+    assert "yes (from job 70 in 70.earlier1, measured 2026-11-21)" in result["table"]
+    rows = list(csv.DictReader(io.StringIO((run_dir / "rollup.csv").read_text())))
+    assert rows[0]["origin"] == "70.earlier1"
+
+
+def test_a_result_from_a_directory_that_was_set_aside_names_the_job(helpers, run_dir):
+    plan = finished(helpers, run_dir)
+    run_dir.rename(run_dir.parent / f"{run_dir.name}.earlier2")
+    plan = dict(plan, run_dir=str(run_dir.parent / "99"), job_id="99")
+    found = standing_for(plan, plan["benchmark"]["points"][0])
+    assert (found.verdict["origin"]["job_id"], found.result) == (
+        run_dir.name,
+        str(run_dir.parent / f"{run_dir.name}.earlier2" / plan["benchmark"]["points"][0]["result"]),
+    )
 
 
 def test_check_mode_writes_nothing_and_diff_shows_both_tables(helpers, run_dir):
@@ -258,7 +306,9 @@ def test_check_mode_knows_what_would_be_taken_over(helpers, run_dir):
         return rollup.run({"plan_path": None, "plan": plan, "failure": {}, **params}, Context(check_mode=True))
 
     result = dry()
-    assert result["table"].count(f"to be taken over (from job {run_dir.name})") == 2, result["table"]
+    assert result["table"].count(f"to be taken over (from job {run_dir.name}, measured 2026-11-21)") == 2, result[
+        "table"
+    ]
     assert result["valid"] is True and "to be measured" not in result["table"]
     assert "The results are valid." in result["table"]
     helpers.write_point(run_dir, plan["benchmark"]["points"][0], helpers.raw_result(4), ["bad"])

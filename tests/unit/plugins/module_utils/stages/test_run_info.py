@@ -216,8 +216,11 @@ def test_a_job_that_slurm_requeued_says_so_too(look):
 
 def test_what_an_attempt_before_left_is_not_of_the_one_that_runs(look, tmp_path):
     events = attempt_that_failed(tmp_path, 60)
-    found = look(*events, live=True, started_at=utc(3))
-    assert (found["ending"], found["requeue"], found["valid"]) == (None, None, None)
-    assert [point["state"] for point in found["points"]] == ["done", "waiting"]
-    same = look(*events, live=True, started_at=utc(100))  # a service that is kept, measured an hour ago
+    begun = at("begin", restarts=1, t=utc(3))
+    for more in ([], [begun]):  # its own holder has not begun yet, or has
+        found = look(*events, *more, live=True)
+        assert (found["ending"], found["requeue"], found["valid"]) == (None, None, None)
+        assert [point["state"] for point in found["points"]] == ["done", "waiting"]
+    # A service that is kept, measured an hour ago; by Slurm's clock, which is another one, it began only now.
+    same = look(*events[:2], live=True, started_at=utc(0))
     assert (same["verdict"], [point["state"] for point in same["points"]]) == ("NOT valid", ["done", "invalid"])

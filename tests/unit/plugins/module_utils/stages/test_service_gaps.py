@@ -69,10 +69,11 @@ def test_a_point_that_failed_names_what_does_not_answer(made):
     (point,) = made.call(concurrencies=[4])["points"]
     assert point["reasons"][-1] == f"parts of the service did not answer afterwards: decode_0 on {node} (timed out)"
     asked = [fields["checks"] for op, fields in made.holder.asked if op == "wait" and fields.get("checks")]
-    assert [check["name"] for check in asked[-1]] == ["prefill_0", "decode_0"]
+    assert [check["name"] for check in asked[-1]] == ["prefill_0", "decode_0", "token"]
+    assert [check["after"] for check in asked[-1]] == [[], [], []]
 
 
-def test_a_service_that_no_longer_answers_is_not_measured_again(made, monkeypatch):
+def test_a_point_after_which_a_part_does_not_answer_is_not_valid_and_no_other_is_measured(made, monkeypatch):
     monkeypatch.setattr(bench, "STILL_WHOLE_S", 0.2)
     made.plan.update(checks=[{"name": "decode_0", "steps": ["decode_0"], "after": []}], health_timeout_s=3600.0)
 
@@ -83,7 +84,10 @@ def test_a_service_that_no_longer_answers_is_not_measured_again(made, monkeypatc
     made.holder.scenes = [scene]
     with pytest.raises(Error, match="not healthy after 0.2 s: .*decode_0 on node0003: timed out") as caught:
         made.call()
-    assert [point["valid"] for point in caught.value.evidence["points"]] == [True, False]
+    points = caught.value.evidence["points"]
+    why = "parts of the service did not answer afterwards: decode_0 on node0003 (timed out)"
+    assert [point["reasons"] for point in points][0] == [why]
+    assert [point["action"] for point in points] == ["measured", "not_measured"]
 
 
 def test_a_worker_that_may_be_lost_is_waited_for_until_nobody_lists_it_any_more(made, monkeypatch):
@@ -134,6 +138,68 @@ def test_a_point_beside_which_another_one_was_measured_is_not_valid(made):
     made.holder.scenes = [scene]
     (point,) = made.call(concurrencies=[4])["points"]
     assert point["reasons"] == ["bench_c99 was measured at the same time"]
+
+
+def test_a_part_whose_death_is_known_only_from_slurm_makes_the_point_invalid(made):
+    """The srun client was stopped: its report never comes, and the holder asks Slurm."""
+    reason = "Slurm no longer runs it"
+
+    def scene():
+        made.holder.finish()
+        made.holder.before["status"] = lambda: made.holder.die("decode_0", ended_at=made.holder.at(9), reason=reason)
+
+    made.holder.scenes = [scene]
+    with pytest.raises(StepError, match="Step decode_0 on node0003 ended while c=4 was measured"):
+        made.call(concurrencies=[4])
+    path = made.run_dir / made.plan["benchmark"]["points"][0]["result"].replace(".json", ".verdict.json")
+    reasons = json.loads(path.read_text())["reasons"]
+    assert reasons == [f"decode_0 had ended when the measurement was over: {reason}"]
+
+
+def test_an_engine_that_its_launcher_started_again_makes_the_point_invalid(made):
+    def scene():
+        made.holder.breaks = [{"name": "decode_0", "at": made.holder.at(2), "reason": "its server ended"}]
+        made.holder.finish()
+
+    made.holder.scenes = [scene]
+    made.plan["checks"] = [{"name": "decode_0", "steps": ["decode_0"], "after": [], "host": "n3", "port": 1}]
+    first, second = made.call()["points"]
+    assert first["reasons"] == ["decode_0 stopped serving during the measurement: its server ended"]
+    assert second["valid"]
+    watched = [fields["witness"] for op, fields in made.holder.asked if "witness" in fields]
+    assert watched[0] == {"decode_0": ["n3", 1]}
+
+
+def test_an_open_port_is_asked_for_an_answer_where_there_was_one(made):
+    """A worker that was stopped still has its port open. Another process may have the port: it never answers."""
+    made.plan["checks"] = [
+        {"name": name, "steps": [name], "after": [], "kind": "tcp", "host": "h", "port": 1, "live": "/live"}
+        for name in ("prefill_0", "decode_0")
+    ]
+    asked = []
+
+    def request(op, known=None, real=made.holder.request, **fields):
+        asked.append({one["name"]: one["kind"] for one in fields.get("checks") or ()})
+        made.holder.mute = {"prefill_0": "timed out"} if asked[-1].get("prefill_0") == "http" else {}
+        return real(op, known=known, **fields)
+
+    made.holder.request = request
+    (point,) = made.call(concurrencies=[4])["points"]
+    assert point["valid"], point
+    assert [kinds for kinds in asked if kinds] == [
+        {"prefill_0": "tcp", "decode_0": "tcp"},
+        {"prefill_0": "http", "decode_0": "http"},
+        {"prefill_0": "tcp", "decode_0": "http"},
+    ]
+
+
+def test_a_service_that_slurm_says_nothing_about_is_not_called_whole(made):
+    def request(op, known=None, real=made.holder.request, **fields):
+        return dict(real(op, known=known, **fields), looked=not fields.get("look"))
+
+    made.holder.request = request
+    (point,) = made.call(concurrencies=[4])["points"]
+    assert point["reasons"] == ["Slurm did not say afterwards which steps it runs"]
 
 
 def test_a_point_that_failed_on_a_service_that_answers_says_nothing_of_that(made):
@@ -208,6 +274,7 @@ def life(attempt, begin, end=None, **more):
 
 ENDED = "decode_0 ended during the measurement: killed"
 ANEW = "decode_0 was restarted during the measurement"
+OVER = "decode_0 had ended when the measurement was over: killed"
 OTHER = "decode_0 does not match the plan: it has other options"
 
 
@@ -215,7 +282,7 @@ OTHER = "decode_0 does not match the plan: it has other options"
     ("ends", "record", "told"),
     [
         pytest.param([], life(1, "09:00"), [], id="whole"),
-        pytest.param([], life(1, "09:00", "10:06"), [], id="died after it"),
+        pytest.param([], life(1, "09:00", "10:06"), [OVER], id="died after it"),
         pytest.param([life(1, "09:00", "10:06")], life(2, "10:07"), [], id="replaced after it"),
         pytest.param([life(1, "08:00", "08:30")], life(2, "09:00"), [], id="replaced before it"),
         pytest.param([life(1, "09:00", "10:02")], life(2, "10:07"), [ENDED], id="died in it, replaced after it"),

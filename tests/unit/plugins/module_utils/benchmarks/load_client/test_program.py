@@ -66,16 +66,20 @@ def test_a_plain_run(sse, measure, tokenizer):
     assert not list(measure.result.parent.glob("*.tmp*"))
 
 
-def test_the_same_seed_sends_the_same_prompts_and_another_concurrency_others(sse, measure):
+def test_the_same_seed_sends_the_same_prompts_and_another_concurrency_or_attempt_others(sse, measure):
+    def sent(*argv):
+        server.requests.clear()
+        _code, result = measure(server.url, "--num-warmup", "4", *argv)
+        assert (result["seed"], result["attempt"]) == (0, int(argv[1]) if "--attempt" in argv else 0)
+        return sorted(body["prompt"] for body in server.requests)
+
     with sse.running() as server:
-        measure(server.url)
-        first = sorted(body["prompt"] for body in server.requests)
-        server.requests.clear()
-        measure(server.url)
-        assert sorted(body["prompt"] for body in server.requests) == first
-        server.requests.clear()
-        measure(server.url, "--concurrency", "3")
-        assert not set(first) & {body["prompt"] for body in server.requests}
+        first = sent()
+        assert sent() == first == sent("--attempt", "0")
+        sets = [first, *(sent(*argv) for argv in (("--concurrency", "3"), ("--attempt", "1"), ("--attempt", "2")))]
+    for number, one in enumerate(sets):
+        rest = [prompt for other in sets[:number] + sets[number + 1 :] for prompt in other]
+        assert len(one) == 16 and not [prompt for prompt in one if any(other.startswith(prompt) for other in rest)]
 
 
 def test_lengths_vary_with_the_ratio_and_stay_exact(sse, measure, tokenizer):

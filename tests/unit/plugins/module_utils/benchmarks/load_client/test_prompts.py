@@ -83,6 +83,7 @@ def test_a_wrong_prompt_is_fixed(tokenizer):
 def test_a_length_that_cannot_be_met_is_counted(tokenizer):
     maker = prompts.PromptMaker(tokenizer, 0)
     maker._words = ["zzqj zzqj"]
+    maker._firsts = [maker._words] * 2
     maker._phrases = ["zzqj zzqj zzqj"]
     maker.make([1], "seed")
     assert maker.inexact == 1
@@ -134,3 +135,12 @@ def test_a_tokenizer_of_the_hub_comes_from_its_cache(tokenizer, tmp_path, monkey
     with pytest.raises(prompts.PromptError) as caught:
         prompts.load_tokenizer("hf:org/absent")
     assert str(tmp_path) in str(caught.value) and "custom_tokenizer" in str(caught.value)
+
+
+@pytest.mark.parametrize("length", [2, 3, 9, 64])
+def test_no_prompt_of_one_half_is_the_begin_of_one_of_the_other(tokenizer, length):
+    """Warm-up prompts would else be in the prefix cache when they are measured."""
+    maker = prompts.PromptMaker(tokenizer, 0)
+    warmup, measured = (maker.make([length] * 300, "seed", half) for half in (0, 1))
+    assert exact(tokenizer, warmup) == exact(tokenizer, measured) == [length] * 300
+    assert not {text.split()[0] for text in warmup} & {text.split()[0] for text in measured}

@@ -1,0 +1,106 @@
+# Copyright (c) 2026 srt.slurm developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether the whole service serves: asked before a point and after it.
+
+Three are asked, because each may be wrong alone:
+
+- Slurm, which steps it runs: an srun client that was stopped reports nothing.
+- Every part of the service, by the checks that made it healthy: a launcher outlives its engine.
+- The holder, whether it lost its connection to a part meanwhile: an engine that its launcher started again answers.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+
+from ..holder.records import CheckRecord, StepRecord
+from ..json_types import Json
+from ..plan_file import Check
+from .health_wait import first_step, losses, nodes_of, without, without_node
+from .session import Session
+
+ANSWER_S = 15.0  # how long a part without load may take to answer
+LOOK_S = 60.0  # how long Slurm and late srun clients may take, see Steps.look
+ANY_STATUS = [*range(100, 600)]
+WITNESSED = ("worker", "frontend")  # tiers of parts that do not mind a connection on which nothing is sent
+
+
+def witnesses(session: Session) -> dict[str, Json]:
+    """Return ``{step: [host, port]}`` of the parts that the holder keeps a connection to."""
+    lost = lost_steps(session)
+    tiers = {step["name"]: step["tier"] for step in session.plan["steps"] if step["name"] not in lost}
+    found: dict[str, Json] = {}
+    for check in session.plan.get("checks") or ():
+        name = first_step(check)
+        if name and tiers.get(name) in WITNESSED and check.get("port"):
+            found.setdefault(name, [check["host"], check["port"]])
+    return found
+
+
+def lost_steps(session: Session) -> dict[str, StepRecord]:
+    """Return {name: record} of the steps that the service may lose, and has lost."""
+    return {**without_node(session.plan), **losses(session.records.values(), session.plan)}
+
+
+def planned_checks(session: Session) -> list[Check]:
+    """Return the checks of the plan, and of open ports whose server has answered once, that it still does."""
+    checks = session.plan.get("checks") or []
+    return [_liveness(one) if one["name"] in (session.answering or ()) else one for one in checks]
+
+
+def note_who_answers(session: Session) -> None:
+    """Find out once which open ports have a server that answers: only those can be asked whether they still do."""
+    if session.answering is None:
+        asked = [_liveness(check) for check in session.plan.get("checks") or () if check.get("live")]
+        silent = _ask(session, asked) if asked else {}
+        session.answering = {check["name"] for check in asked} - silent.keys()
+
+
+def look_afterwards(session: Session) -> list[str]:
+    """Return what of the service does not serve now, in words.
+
+    The steps in the session's records are then those that Slurm runs. Error if nobody can be asked.
+    """
+    answer = session.ask("status", look=True, wait_s=LOOK_S)
+    if not answer.get("looked", True):
+        return ["Slurm did not say afterwards which steps it runs"]
+    if session.dead():
+        return []
+    lost = lost_steps(session)
+    checks = _at_once(session, without(session.plan.get("checks") or (), lost, session.plan))
+    for step in session.plan["steps"]:
+        checks += _at_once(session, [] if step["name"] in lost else step.get("ready") or [])
+    where = nodes_of(checks, session.plan)
+    silent = _ask(session, checks)
+    texts = [f"{name} on {where[name]} ({why})" if name in where else f"{name} ({why})" for name, why in silent.items()]
+    return [f"parts of the service did not answer afterwards: {', '.join(texts)}"] if texts else []
+
+
+def _at_once(session: Session, checks: list[Check]) -> list[Check]:
+    """Return *checks* as they are asked after a point: each by itself, and of a server that must still answer."""
+    found: list[Check] = []
+    for check in checks:
+        serves = check.get("live") and (session.answering is None or check["name"] in session.answering)
+        one = _liveness(check) if serves else check
+        limit_s = min(float(one.get("timeout_s") or ANSWER_S), ANSWER_S)
+        # Which parts a list names does not matter here: a lost one is listed for a while.
+        found.append({**one, "after": [], "listing": None, "timeout_s": limit_s})
+    return found
+
+
+def _liveness(check: Check) -> Check:
+    """Return the check that the server behind an open port answers anything."""
+    return {**check, "kind": "http", "path": check["live"], "status": ANY_STATUS, "timeout_s": 5.0, "after": []}
+
+
+def _ask(session: Session, checks: list[Check]) -> dict[str, str]:
+    """Return {name of a check: why it failed at once}."""
+    wait_id, until = uuid.uuid4().hex, time.monotonic() + ANSWER_S + 2.0
+    answers: list[CheckRecord] = []
+    while checks and time.monotonic() < until:
+        answers = session.ask("wait", wait_id=wait_id, checks=[*checks], guard=[], slice_s=1.0)["checks"]
+        if all(one["done"] or one["last_error"] for one in answers):
+            break
+    return {one["name"]: one["last_error"] or "no answer" for one in answers if not one["done"]}
