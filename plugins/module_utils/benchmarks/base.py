@@ -107,6 +107,14 @@ class Benchmark(abc.ABC):
         """Return notes on how the benchmark uses the job's values."""
         return []
 
+    def own_tokenizer(self, spec: JsonObject) -> str | None:
+        """Return the directory of a tokenizer other than the model's, as the benchmark's steps see it, or None."""
+        return None
+
+    def wants_chat_template(self, spec: JsonObject) -> bool:
+        """Return whether its prompts have the model's chat template around them, see :mod:`.chat_template`."""
+        return False
+
     # ---- the plan
 
     def files(self, layout: Layout) -> list[PlanFile]:
@@ -144,6 +152,10 @@ class Benchmark(abc.ABC):
             unknown += [f"{field or option} {value}" for value in dict.fromkeys(values) if value not in known]
             chosen = [point for point in chosen if point["key"].get(field) in values] if values else chosen
         return chosen, unknown
+
+    def in_flight(self, point: PointFields) -> int:
+        """Return how many requests of *point* may be in flight at a time; 0: it sends none."""
+        return 0
 
     # ---- while it is measured
 

@@ -18,7 +18,7 @@ from ..schema.section import Checker
 from ..schema.source import Source
 from ..schema.text import to_yaml
 from ..secrets import references
-from . import preparation, rules
+from . import inputs, preparation, rules
 from .allocation_request import AllocationRequest, allocation_request, metadata
 from .cluster import Cluster, apply_cluster
 from .older_forms import modernise
@@ -128,9 +128,12 @@ def resolve(
     if not spec["faults"]:
         del spec["faults"]
     hidden = secrets.conceal(spec) if secrets else {}
-    planned = planner(preparation.with_content(spec))
+    with_files = inputs.with_inputs(preparation.with_content(spec))
+    planned = planner(with_files)
     _report(rules.check_fit(spec, lambda _spec: planned.serving_digest), checker)
     raise_problems(checker.problems)
+    if not (with_files.get(inputs.CHAT) or {}).get("unreadable"):  # preflight reads it on the nodes
+        notes = notes + inputs.chat_notes(with_files)
     notes += rules.notes(spec) + preparation.bare_notes(job, spec, cluster.kept()["container_runtime"])
     return Resolved(spec, origins.table(), notes, hidden, planned)
 

@@ -17,7 +17,7 @@ from ..frontends import FRONTENDS, nginx
 from ..frontends.nginx import nginx_file, nginx_step
 from ..holder import fatal_lines
 from ..job import fault_policy as faults
-from ..job import preparation
+from ..job import inputs, preparation
 from ..job.allocation_request import allocation_request, hardware, node_count
 from ..json_types import JsonObject
 from ..plan_file import (
@@ -147,7 +147,7 @@ class Planner:
             "digests": {"allocation": allocation_request(spec)["digest"], "serving": self.serving_digest},
             "holder_node": next(iter(layout.addresses)),
             "frontend_url": layout.public_url,
-            "notes": [*self._spec_notes(), *notes.notes(layout), *notes.copies(steps)],
+            "notes": [*self._spec_notes(), *inputs.notes(spec), *notes.notes(layout), *notes.copies(steps)],
         }
         return plan, {**made_of, **made_of_points}
 
@@ -156,6 +156,7 @@ class Planner:
         return [
             *self.backend.notes(self.spec),
             *self.frontend.notes(self.spec),
+            *self.benchmark.notes(self.spec),
             *preparation.notes(self.spec),
             *faults.notes(self.spec),
         ]
@@ -200,7 +201,12 @@ class Planner:
             # A measurement that a controller left behind belongs to the service that it measured.
             draft["step"]["digest"] = digest({"serving": serving, "step": draft["step"]["digest"]})
             # On other hardware the same service must be measured again, but no step restarts.
-            material = {"serving": serving, "parameters": draft["parameters"], "hardware": hardware(self.spec)}
+            material: JsonObject = {"serving": serving, "parameters": draft["parameters"]}
+            material["hardware"] = hardware(self.spec)
+            read = inputs.of_step(self.spec, draft["step"])
+            material.update({"inputs": read} if read else {})
+            # Nobody knows whether other runs have the same files, so the point is one of this job alone.
+            material.update({"job": layout.job_id} if inputs.unknown(self.spec) else {})
             points.append({**draft, "digest": digest(material)})
         return points, files, origins_of(steps)
 
@@ -231,6 +237,9 @@ def finish(steps: Iterable[DraftStep], files: Iterable[PlanFile], layout: Layout
         containers.surround(step, layout, job_mounts)
         material: JsonObject = {key: value for key, value in step.items() if key in DIGESTED}
         material["files"] = {path: contents[path] for path in step["files"]}
+        read = inputs.of_step(layout.spec, step)
+        if read:
+            material["inputs"] = read
         step["digest"] = digest(material)
 
 

@@ -6,6 +6,8 @@
     node_check TABLE.json      {run_dir, output_dir, job_id, cluster, live: [ids], nodes: {name: {...}}, limits,
                                 nonce, newest_step, longest_s}
 
+The program beside it, ``inputs``, reads the files that the results depend on.
+
 A separate program, copied into the run directory: standard library, Python 3.8.
 """
 
@@ -56,6 +58,7 @@ class Report(TypedDict):
     unchecked: list[dict[str, str]]
     nonce: str
     stale: list[str]
+    inputs: dict[str, Any]
 
 
 def why_in_use(port: int) -> str | None:
@@ -194,6 +197,19 @@ def images(paths: Iterable[str]) -> list[Problem]:
         for path in paths
         if not os.path.exists(path)
     ]
+
+
+def inputs(program: str, wanted: dict[str, Any], limit_s: float) -> dict[str, Any]:
+    """Return the answer of the *program* inputs to *wanted*, ``{found, chat}``, or ``{why}``: a disk may hang."""
+    if not wanted.get("paths") and not wanted.get("chat"):
+        return {"found": {}, "chat": None}
+    argv = [sys.executable, "-S", program, json.dumps(dict(wanted, limit_s=0.4 * limit_s))]
+    try:
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=0.8 * limit_s, check=False)
+        answer = json.loads(done.stdout)
+    except (OSError, subprocess.SubprocessError, ValueError) as error:
+        return {"why": f"its files could not be read: {error}"}
+    return answer if isinstance(answer, dict) else {"why": "its files could not be read"}
 
 
 def mark_of(output_dir: str, job: str) -> set[str]:
@@ -358,6 +374,7 @@ def main(argv: list[str] | None = None) -> int:
         "cleaned": cleaned,
         "unchecked": unchecked(mine.get("gpus")),
         "nonce": table["nonce"],
+        "inputs": inputs(os.path.join(table["run_dir"], "inputs"), mine.get("inputs") or {}, table["longest_s"]),
         "stale": left[0] + [f"process {pid} of job {job}" for pid, job in left[1]],
     }
     sys.stdout.write(json.dumps(report) + "\n")
