@@ -247,6 +247,13 @@ class PlanBenchmark(TypedDict):
     points: list[PlanPoint]
 
 
+class PlanInput(TypedDict):
+    """A file or directory that the results depend on, or an image or a model by name; fingerprint None if unknown."""
+
+    path: str
+    fingerprint: str | None
+
+
 class PlanDigests(TypedDict):
     """Digests of the allocation request, and of the service independent of its nodes: equal on every allocation."""
 
@@ -260,6 +267,7 @@ class Plan(TypedDict):
     ``parts`` are the names of the nodes of each component of a heterogeneous job; one list for any other. ``steps`` are
     those of the service, in the order of their start; those of the benchmark are in its points. ``checks`` must be true
     within ``health_timeout_s`` before the service counts as up. ``groups`` are those of the inventory, {group: nodes}.
+    ``inputs`` are the files that the results depend on, {key in the job: input}.
     """
 
     schema_version: int
@@ -277,6 +285,7 @@ class Plan(TypedDict):
     health_timeout_s: float
     benchmark: PlanBenchmark
     groups: dict[str, list[str]]
+    inputs: dict[str, PlanInput]
     digests: PlanDigests
     holder_node: str
     frontend_url: str

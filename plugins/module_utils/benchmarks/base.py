@@ -53,7 +53,6 @@ class Benchmark(abc.ABC):
     ``fields``            keys of the ``benchmark`` section that only this benchmark reads
     ``paths``             those of them that are paths, which may exist on compute nodes only
     ``refused``           those of them that are not supported yet, so that runs refuse them
-    ``unused``            those of them that are accepted, but not used yet
     ``key_fields``        fields of what identifies a point, see :meth:`points`; columns of tables and of rollup.csv
     ``chosen_by``         ``{run option: field of the key}``: the run options that select points
     ``described_by``      keys of the ``benchmark`` section that apply to all points; in rollup.json, rollup.csv and
@@ -74,7 +73,6 @@ class Benchmark(abc.ABC):
     fields: ClassVar[dict[str, Field]] = {}
     paths: ClassVar[tuple[str, ...]] = ()
     refused: ClassVar[tuple[str, ...]] = ()
-    unused: ClassVar[tuple[str, ...]] = ()
     key_fields: ClassVar[tuple[str, ...]] = ()
     chosen_by: ClassVar[dict[str, str]] = {}
     described_by: ClassVar[tuple[str, ...]] = ()

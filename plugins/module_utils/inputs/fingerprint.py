@@ -60,7 +60,8 @@ def _files(path: str, until: float) -> Iterator[tuple[str, str]]:
     if not os.path.isdir(path):
         yield ".", path
         return
-    count, left = 0, [("", path, (os.path.realpath(path),))]
+    above: tuple[str, ...] = (os.path.realpath(path),)
+    count, left = 0, [("", path, above)]
     while left:
         below, folder, above = left.pop()
         names = sorted(name for name in os.listdir(folder) if not name.startswith(".") and name not in LEFT_OUT)

@@ -19,6 +19,7 @@ from ..benchmarks import BENCHMARKS
 from ..benchmarks.chat_template import CHAT, rendered
 from ..inputs.main import look
 from ..json_types import Json, JsonObject, KeyPath
+from ..plan_file import PlanInput
 from ..schema.source import dotted
 from . import images
 
@@ -60,9 +61,9 @@ def with_inputs(spec: JsonObject, before: JsonObject | None = None) -> JsonObjec
         seen, named = answer["found"].get(key) or {}, DIGEST.search(path)
         table[key] = {"path": path, "here": named[1] if named else seen.get("digest")}
         if seen.get("digest"):
-            table[key].update(files=seen["files"], bytes=seen["bytes"])
-        old = ((before or {}).get(INPUTS) or {}).get(key) or {}
-        if old.get("nodes") and (old["path"], old["here"]) == (path, table[key]["here"]):
+            table[key]["files"], table[key]["bytes"] = seen["files"], seen["bytes"]
+        old: Input | None = ((before or {}).get(INPUTS) or {}).get(key)
+        if old and old.get("nodes") and (old["path"], old["here"]) == (path, table[key]["here"]):
             table[key] = old
     found: JsonObject = {**spec, INPUTS: table}
     if folder:
@@ -87,9 +88,9 @@ def wanted(spec: JsonObject) -> dict[str, str]:
     found: dict[str, str] = {MODEL: spec["model"]["path"]}
     if spec["cluster"]["container_runtime"] != "none":
         for path in (("model", "container"), *images.used(spec)):
-            image = spec
-            for key in path:
-                image = (image or {}).get(key)
+            image: Json = spec
+            for part in path:
+                image = (image or {}).get(part)
             # A proxy's registry tag is the version of the proxy.
             if image and (path != images.NGINX or str(image).startswith("/")):
                 found[dotted(path)] = str(image)
@@ -129,7 +130,7 @@ def host_path(spec: JsonObject, inside: str) -> str | None:
     table = {where.partition(":")[0].rstrip("/"): host for host, where in pairs if host.startswith("/")}
     for where in sorted(table, key=len, reverse=True):
         if inside == where or inside.startswith(where + "/"):
-            return table[where].rstrip("/") + inside[len(where) :]
+            return str(table[where]).rstrip("/") + inside[len(where) :]
     return None
 
 
@@ -142,7 +143,7 @@ def chat_folder(spec: JsonObject) -> str | None:
     return (host_path(spec, own) if own else spec["model"]["path"]) or own
 
 
-def fingerprint(one: Mapping[str, Json]) -> str | None:
+def fingerprint(one: Input) -> str | None:
     """Return the fingerprint of an :class:`Input` that counts, None if it is unknown."""
     return one.get("nodes") or one["here"]
 
@@ -174,6 +175,13 @@ def of_step(spec: JsonObject, step: Mapping[str, object]) -> dict[str, str]:
     return {key: text for key, text in found.items() if text}
 
 
+def summary(spec: JsonObject) -> dict[str, PlanInput]:
+    """Return the inputs of a planned spec for the plan and the records of a run."""
+    return {
+        key: {"path": one["path"], "fingerprint": fingerprint(one)} for key, one in (spec.get(INPUTS) or {}).items()
+    }
+
+
 def lines(spec: JsonObject) -> str:
     """Return the inputs of a planned spec, one a line, for the user."""
     found = []
@@ -183,9 +191,13 @@ def lines(spec: JsonObject) -> str:
     return "".join(found)
 
 
-def chat_notes(spec: JsonObject) -> list[str]:
-    """Return a note, as a list, that the chat template is not applied."""
-    why = (spec.get(CHAT) or {}).get("why")
+def chat_notes(spec: JsonObject, here_only: bool = False) -> list[str]:
+    """Return a note, as a list, that the chat template is not applied.
+
+    :param here_only: not if the nodes may have files that are not here.
+    """
+    found: JsonObject = spec.get(CHAT) or {}
+    why = None if here_only and found.get("unreadable") else found.get("why")
     return [f"benchmark.use_chat_template: not applied, prompts are plain text: {why}."] if why else []
 
 

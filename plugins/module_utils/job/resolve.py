@@ -132,8 +132,7 @@ def resolve(
     planned = planner(with_files)
     _report(rules.check_fit(spec, lambda _spec: planned.serving_digest), checker)
     raise_problems(checker.problems)
-    if not (with_files.get(inputs.CHAT) or {}).get("unreadable"):  # preflight reads it on the nodes
-        notes = notes + inputs.chat_notes(with_files)
+    notes = notes + inputs.chat_notes(with_files, here_only=True)
     notes += rules.notes(spec) + preparation.bare_notes(job, spec, cluster.kept()["container_runtime"])
     return Resolved(spec, origins.table(), notes, hidden, planned)
 

@@ -144,6 +144,7 @@ class Planner:
             "health_timeout_s": spec["health_check"]["max_attempts"] * spec["health_check"]["interval_seconds"],
             "benchmark": {"type": spec["benchmark"]["type"], "points": points},
             "groups": members,
+            "inputs": inputs.summary(spec),
             "digests": {"allocation": allocation_request(spec)["digest"], "serving": self.serving_digest},
             "holder_node": next(iter(layout.addresses)),
             "frontend_url": layout.public_url,

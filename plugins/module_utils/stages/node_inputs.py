@@ -20,6 +20,7 @@ from ..json_types import JsonObject
 from ..plan.planner import Planner
 from ..plan_file import Allocation, Plan
 from ..programs import program_files
+from . import registry
 from .node_check.main import Report
 from .topology_plan import store
 
@@ -104,12 +105,19 @@ def learned(plan: Plan, reports: Sequence[Report]) -> tuple[Plan, list[str]]:
     if not spec.get(inputs.INPUTS):
         return plan, []
     table, notes = {}, []
+    tags = registry.digests(
+        one["path"]
+        for key, one in spec[inputs.INPUTS].items()
+        if key in inputs.IMAGE_KEYS and not one["path"].startswith("/") and not inputs.known(spec, key)
+    )
     for key, one in spec[inputs.INPUTS].items():
         seen, path = _seen(reports, key), one["path"]
         why = [what["why"] for what in seen.values() if not what.get("digest")]
         why += [one["inputs"]["why"] for one in reports if seen and one["inputs"].get("why")]
         if why:
             notes.append(f"{key}: the files at {path} have no fingerprint on the nodes: {why[0]}")
+        if path in tags:
+            one = {**one, "nodes": tags[path]}
         table[key] = one if not seen else _input(one, None if why else next(iter(seen.values())))
         if table[key].get("nodes") and one["here"]:
             notes.append(f"{key}: the nodes see other files at {path} than the host of the plan; theirs count")

@@ -47,7 +47,7 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
             raise Error(f"The job has no {key}: topology_plan needs an allocation with nodes, as slurm_job returns it.")
     path = os.path.join(job["run_dir"], PLAN)
     previous = load_plan(path) if os.path.exists(path) else None
-    planner = Planner(inputs.with_inputs(with_content(spec), (previous or {}).get("spec")))
+    planner = Planner(inputs.with_inputs(with_content(spec), previous["spec"] if previous else None))
     layout = planner.layout(job, previous)
     plan, made_of = planner.plan_with_origins(layout)
     plan["health_timeout_s"] = params.get("health_timeout_s") or plan["health_timeout_s"]
