@@ -49,6 +49,9 @@ class Planned(Protocol):
     def serving_digest(self) -> str:
         """The digest of the service."""
 
+    def rehearse(self) -> None:
+        """Make everything that is part of the plan, see :mod:`.idle_keys`."""
+
 
 class Pass:
     """One pass of rules over a spec; only findings that do not depend on wrong values are reported.

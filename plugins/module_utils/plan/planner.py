@@ -141,7 +141,7 @@ class Planner:
             "steps": steps,
             "files": [*files, self._fatal_lines(layout), *more],
             "checks": self._checks(layout, [step["name"] for step in steps if step["kind"] == "worker"]),
-            "health_timeout_s": spec["health_check"]["max_attempts"] * spec["health_check"]["interval_seconds"],
+            "health_timeout_s": _patience_s(spec),
             "benchmark": {"type": spec["benchmark"]["type"], "points": points},
             "groups": members,
             "inputs": inputs.summary(spec),
@@ -161,6 +161,13 @@ class Planner:
             *preparation.notes(self.spec),
             *faults.notes(self.spec),
         ]
+
+    def rehearse(self) -> None:
+        """Make everything of the plan on imaginary nodes apart from its notes, to see what of the spec is read."""
+        steps, _files, _origins = self._imaginary_service
+        self._points(self.imaginary_layout)
+        self._checks(self.imaginary_layout, [step["name"] for step in steps if step["kind"] == "worker"])
+        _patience_s(self.spec)
 
     def _service(self, layout: Layout) -> tuple[list[Step], list[PlanFile], MadeOfSteps]:
         """Return (steps with their digests, files, origins by step name) of all but the benchmark."""
@@ -215,6 +222,11 @@ class Planner:
         """Return the conditions for the service to be up; *workers* are the names of the workers' steps."""
         instances = self.backend.instances(layout)
         return self.backend.checks(layout) + self.frontend.checks(layout, instances, workers)
+
+
+def _patience_s(spec: JsonObject) -> float:
+    """Return how long the service may take to become healthy, in seconds."""
+    return float(spec["health_check"]["max_attempts"] * spec["health_check"]["interval_seconds"])
 
 
 def origins_of(steps: Iterable[DraftStep]) -> MadeOfSteps:
