@@ -21,7 +21,7 @@ from .schema import JOB
 
 OFF = ("", "none", "None", "inf")  # with false, null, 0 and empty tables: what is turned off has no effect by design
 
-RECORDED = (("model", "precision"),)  # in the records of the run
+RECORDED = (("model", "precision"), ("resources", "gpu_type"))  # in the records of the run
 
 
 class Rehearsal(Protocol):

@@ -92,7 +92,7 @@ def keeps_host(spec: JsonObject) -> bool:
 
 
 def _wanted(spec: JsonObject) -> bool:
-    return bool(spec["dynamo"]["install"] and serves(spec))
+    return bool(serves(spec) and spec["dynamo"]["install"])
 
 
 def problems(spec: JsonObject) -> list[Finding]:
