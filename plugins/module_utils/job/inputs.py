@@ -24,6 +24,7 @@ from ..schema.source import dotted
 from . import images
 
 INPUTS = "inputs"
+TOKENIZER_FILE = "tokenizer.json"  # the load client reads no other form
 HERE_S = 10.0  # for each path, where the plan is made
 MODEL, TOKENIZER, IMAGE = "model.path", "benchmark.custom_tokenizer", "model.container"
 IMAGE_KEYS = tuple(map(dotted, (("model", "container"), images.NGINX, images.CLIENT, images.STORE)))

@@ -20,6 +20,7 @@ from ..topology.layout import Layout
 from ..topology.step import DraftStep, http_check, in_private_dir, make_step, one_file, tcp_check
 from .base import Service
 
+PROGRAMS = ("nats-server", "etcd")
 NATS_CONFIG = "nats.conf"
 # Dynamo's clients read these variables; the server reads the password in its configuration from one of them.
 NATS_LOGIN = {"NATS_AUTH_USERNAME": "srt", "NATS_AUTH_PASSWORD": JOB_PASSWORD}

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from ..benchmarks import of_plan
 from ..benchmarks.chat_template import CHAT, rendered
 from ..files import write_text_atomic
 from ..inputs import __main__ as program
@@ -22,7 +23,6 @@ from ..plan_file import Allocation, Plan
 from ..programs import program_files
 from . import registry
 from .node_check.main import Report
-from .topology_plan import store
 
 PROGRAM = "inputs"  # its folder in the run directory
 
@@ -61,11 +61,17 @@ def problems(plan: Plan, reports: Sequence[Report]) -> list[JsonObject]:
     """Return the problems of files that are missing on nodes, or that differ between them."""
     found: list[JsonObject] = []
     table = (plan.get("spec") or {}).get(inputs.INPUTS) or {}
+    prompts = inputs.TOKENIZER if inputs.TOKENIZER in table else inputs.MODEL
+    points = plan["benchmark"]["points"] if of_plan(plan).makes_prompts else []
+    bench = {node for point in points for node in point["step"]["nodes"]}
     for key, one in table.items():
         seen = _seen(reports, key)
         for node, what in seen.items():
             if what.get("missing") and key in (inputs.MODEL, inputs.TOKENIZER):
                 found.append(_problem(node, f"{key}: {what['why']}"))
+            elif key == prompts and _no_tokenizer(what) and node in bench:
+                text = f"{key}: {one['path']} has no {inputs.TOKENIZER_FILE}, with which prompts are made"
+                found.append(_problem(node, text))
         known = {node: what for node, what in seen.items() if what.get("digest")}
         count = Counter(what["digest"] for what in known.values())
         if len(count) < 2:
@@ -77,6 +83,11 @@ def problems(plan: Plan, reports: Sequence[Report]) -> list[JsonObject]:
                 names = _different(known[first]["parts"], what["parts"])
                 found.append(_problem(node, f"{key}: it sees other files at {one['path']} than {first}{names}"))
     return found
+
+
+def _no_tokenizer(seen: JsonObject) -> bool:
+    """Return whether a directory certainly has no file of a tokenizer; a path may be that file itself."""
+    return bool(seen.get("parts")) and not {".", inputs.TOKENIZER_FILE} & set(seen["parts"])
 
 
 def _problem(node: str, text: str) -> JsonObject:
@@ -149,6 +160,3 @@ def _again(plan: Plan, spec: JsonObject) -> Plan:
     }
     new, _origins = planner.plan_with_origins(planner.layout(allocation, plan))
     return {**new, "health_timeout_s": plan["health_timeout_s"]}
-
-
-__all__ = ["copy_program", "learned", "only_there", "problems", "store", "wanted"]

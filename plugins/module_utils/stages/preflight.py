@@ -33,6 +33,7 @@ from .health_wait import first_step, still_there
 from .node_check import __main__ as node_check
 from .node_check.main import Report
 from .open_files import open_files
+from .topology_plan import store
 
 ARGUMENT_SPEC = {
     "plan_path": {"type": "path"},
@@ -111,7 +112,7 @@ def _learn(plan: Plan, reports: list[Report], params: JsonObject, result: JsonOb
     if new is not plan:
         result["changed"] = True
         if params.get("plan_path"):
-            node_inputs.store(new)
+            store(new)
 
 
 def _look(plan: Plan, talk: Driver, params: JsonObject, ctx: Context) -> tuple[list[Report], float, float] | None:

@@ -52,6 +52,7 @@ def make_model(folder, weights="old weights"):
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "w.safetensors").write_text(weights)
     (folder / "tokenizer_config.json").write_text(TEMPLATE)
+    (folder / "tokenizer.json").write_text("{}")
     return folder
 
 
@@ -136,6 +137,14 @@ def test_a_model_that_a_node_lacks_is_an_error_before_models_load(run):
     with pytest.raises(Error, match=r"n2: model\.path: /only/on/nodes/m does not exist") as caught:
         run.check()
     assert (caught.value.evidence["bad_nodes"], caught.value.evidence["retryable"]) == (["n2"], True)
+
+
+def test_a_model_without_a_tokenizer_is_an_error_before_models_load(run):
+    run.plan()
+    for folder in run.there.values():
+        (folder / "tokenizer.json").unlink()
+    with pytest.raises(Error, match=r"n1: model\.path: /only/on/nodes/m has no tokenizer\.json, with which prompts"):
+        run.check()
 
 
 def test_files_that_everybody_sees_change_nothing(run, tmp_path):
