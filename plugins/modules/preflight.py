@@ -14,7 +14,8 @@ version_added: 0.1.0
 description:
   - Runs one step over all nodes of the job. Each node reports whether its GPUs are visible and idle, whether the ports
     of the plan are free, whether F(/dev/shm), disks and mounts are in order, whether a process may open enough files
-    and connections for the concurrency of the points and the number of steps, and its clock.
+    and connections for the concurrency of the points and the number of steps, its clock,
+      and whether the Python of a load client without a container has the packages that it needs.
   - Takes the fingerprints of the model, the tokenizer, image files and further models of the engine on the nodes that
     use them. It is an error if nodes see different files, or lack the model or the tokenizer. If they all see other
     files than the host of the plan, or only they have them, the plan at O(plan_path) is replaced by one with their
@@ -53,7 +54,7 @@ options:
     description: Checks whose problems are ignored.
     type: list
     elements: str
-    choices: [clock, disk, gpu, image, limit, mount, port, shm]
+    choices: [client, clock, disk, gpu, image, limit, mount, port, shm]
     default: []
   timeout_s:
     description: Seconds in which all nodes must report.
@@ -133,7 +134,7 @@ problems:
       description: The node.
       type: str
     check:
-      description: V(clock), V(disk), V(files), V(gpu), V(image), V(limit), V(mount), V(port) or V(shm).
+      description: V(client), V(clock), V(disk), V(files), V(gpu), V(image), V(limit), V(mount), V(port) or V(shm).
       type: str
     fatal:
       description: Whether it fails the task.

@@ -64,6 +64,7 @@ class Benchmark(abc.ABC):
     ``command_options``   ``{key in rollup.json: names of that program's option}``
     ``measures``          False if it has no points, and so no steps
     ``makes_prompts``     whether its program makes prompts with a tokenizer
+    ``packages``          what its program imports beside the standard library, if it runs in Python
     ``telemetry``         whether telemetry can be collected meanwhile
     ``preparing_s``       the minimum time limit for its program to start to measure, in seconds
     ``stall_margin_s``    how much longer than the plan's limit a measurement may stall: its client also enforces
@@ -84,6 +85,7 @@ class Benchmark(abc.ABC):
     command_options: ClassVar[dict[str, tuple[str, ...]]] = {}
     measures: ClassVar[bool] = True
     makes_prompts: ClassVar[bool] = False
+    packages: ClassVar[tuple[str, ...]] = ()
     telemetry: ClassVar[bool] = False
     preparing_s: ClassVar[float] = 600.0
     stall_margin_s: ClassVar[float] = 15.0

@@ -9,6 +9,7 @@ they see: the steps and the points then have other digests.
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -48,6 +49,22 @@ def wanted(plan: Plan) -> dict[str, JsonObject]:
                     found[node]["paths"][key] = one["path"]
             if step.get("kind") == "benchmark":
                 found[node]["chat"] = folder
+    return found
+
+
+def clients(plan: Plan) -> dict[str, JsonObject]:
+    """Return {node: {argv, env, packages}} of the Python that runs the load client, without a container.
+
+    A preamble may set up another environment, which is not looked at.
+    """
+    found: dict[str, JsonObject] = {}
+    packages, points = of_plan(plan).packages, (plan.get("benchmark") or {}).get("points") or []
+    for step in (point["step"] for point in points if packages):
+        python = list(itertools.takewhile(lambda word: not word.startswith(plan["run_dir"]), step["argv"]))
+        if step.get("container") or step.get("preamble") or len(python) == len(step["argv"]):
+            continue
+        env = {name: value for name, value in step["env"].items() if name.startswith(("PATH", "PYTHON", "LD_"))}
+        found.update(dict.fromkeys(step["nodes"], {"argv": python, "env": env, "packages": packages}))
     return found
 
 

@@ -45,7 +45,7 @@ ARGUMENT_SPEC = {
     "ignore": {
         "type": "list",
         "elements": "str",
-        "choices": ["clock", "disk", "gpu", "image", "limit", "mount", "port", "shm"],
+        "choices": ["client", "clock", "disk", "gpu", "image", "limit", "mount", "port", "shm"],
         "default": [],
     },
     "timeout_s": {"type": "float", "default": 120.0},
@@ -172,7 +172,7 @@ def _table(plan: Plan, waiting: Iterable[Step], records: Mapping[str, StepRecord
     names = {step["name"] for step in waiting}
     alive = {r["name"] for r in records.values() if r["state"] != "ended"}
     used = {node for step in plan["steps"] if step["name"] in alive for node in step["nodes"]}
-    files, inputs = open_files(plan), node_inputs.wanted(plan)
+    files, inputs, clients = open_files(plan), node_inputs.wanted(plan), node_inputs.clients(plan)
     nodes: dict[str, JsonObject] = {
         name: {
             "ports": [],
@@ -182,6 +182,7 @@ def _table(plan: Plan, waiting: Iterable[Step], records: Mapping[str, StepRecord
             "idle": name not in used,
             "files": files[name],
             "inputs": inputs[name],
+            "client": clients.get(name),
         }
         for name, gpus in ((one["name"], one.get("gpus")) for one in plan["nodes"])
     }

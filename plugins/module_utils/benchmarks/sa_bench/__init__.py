@@ -52,6 +52,7 @@ class SaBench(Benchmark):
     paths = ("custom_tokenizer", "dataset_path")
     refused = ("slow_down_sleep_time", "slow_down_wait_time")
     makes_prompts = True
+    packages = ("aiohttp", "tokenizers")
     telemetry = True
     metrics = tuple(name for name in METRICS if name in {**result_file.KEYS, **derived({}, {})})
     columns = (

@@ -199,6 +199,23 @@ def images(paths: Iterable[str]) -> list[Problem]:
     ]
 
 
+def client(wanted: dict[str, Any]) -> list[Problem]:
+    """Return the problem of a Python, ``{argv, env, packages}``, that lacks what the load client imports."""
+    if not wanted:
+        return []
+    names = ", ".join(wanted["packages"])
+    argv, env = [*wanted["argv"], "-c", f"import {names}"], dict(os.environ, **wanted["env"])
+    try:
+        done = subprocess.run(argv, env=env, capture_output=True, timeout=60, check=False)
+        why = (done.stderr.decode("utf-8", "replace").strip().splitlines() or [""])[-1] if done.returncode else None
+    except OSError as error:
+        why = error.strerror
+    except subprocess.SubprocessError:  # a slow disk is no lack
+        why = None
+    text = f"the load client's Python {argv[0]} cannot import {names}: {why}"
+    return [] if why is None else [{"check": "client", "fatal": True, "text": text}]
+
+
 def inputs(program: str, wanted: dict[str, Any], limit_s: float) -> dict[str, Any]:
     """Return the answer of the *program* inputs to *wanted*, ``{found, chat}``, or ``{why}``: a disk may hang."""
     if not wanted.get("paths") and not wanted.get("chat"):
@@ -365,6 +382,7 @@ def main(argv: list[str] | None = None) -> int:
     problems = ports(mine.get("ports") or [])
     problems += disks([table["run_dir"], "/tmp"], limits["free_mib"]) + shared_memory(limits["shm_mib"], uid)
     problems += open_files(mine.get("files") or 0) + mounts(mine.get("mounts") or []) + images(mine.get("images") or [])
+    problems += client(mine.get("client") or {})
     found, count = gpus(mine.get("gpus"), bool(mine.get("idle")))
     report: Report = {
         "node": name,

@@ -65,7 +65,7 @@ def run(tmp_path, monkeypatch):
         path, there, lines = "/only/on/nodes/m", {}, []
 
         def plan(self, **changes):
-            spec = jobs.spec_of(model={"path": self.path}, **changes)
+            spec = jobs.spec_of(**{"model": {"path": self.path}, "python": sys.executable, **changes})
             topology_plan.run({"spec": spec, "job": jobs.allocation(2, run_dir=str(self.run_dir))}, Context())
             return self.stored
 
@@ -166,9 +166,23 @@ def test_nodes_with_other_files_than_the_host_of_the_plan_are_believed(run, tmp_
 
 
 def test_the_time_to_become_healthy_survives_what_the_nodes_say(run):
-    spec = jobs.spec_of(model={"path": run.path})
+    spec = jobs.spec_of(model={"path": run.path}, python=sys.executable)
     job = jobs.allocation(2, run_dir=str(run.run_dir))
     topology_plan.run({"spec": spec, "job": job, "health_timeout_s": 77.0}, Context())
     assert run.stored["health_timeout_s"] == 77.0
     run.check()
     assert run.stored["health_timeout_s"] == 77.0
+
+
+def test_a_python_without_the_packages_of_the_load_client_is_an_error_before_models_load(run, tmp_path):
+    python = tmp_path / "python3"
+    python.write_text('#!/bin/sh\necho "ModuleNotFoundError: No module named aiohttp" >&2\nexit 1\n')
+    python.chmod(0o755)
+    run.plan(python=str(python))
+    words = r"n1: the load client's Python .*/python3 cannot import aiohttp, tokenizers: .* No module named aiohttp\.$"
+    with pytest.raises(Error, match=words) as caught:
+        run.check()
+    assert caught.value.evidence["bad_nodes"] == ["n1"]
+    run.plan(python="/no/such/python3")
+    with pytest.raises(Error, match="/no/such/python3 cannot import .*: No such file or directory"):
+        run.check()
