@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 
 from ..benchmarks import of_plan
 from ..benchmarks.chat_template import CHAT, rendered
-from ..files import write_text_atomic
+from ..files import make_own_folder, write_text_atomic
 from ..inputs import __main__ as program
 from ..job import inputs
 from ..json_types import JsonObject
@@ -30,6 +30,7 @@ PROGRAM = "inputs"  # its folder in the run directory
 
 def copy_program(folder: str) -> None:
     """Write the program that reads the files on the nodes to *folder*."""
+    make_own_folder(folder)
     for name, text in program_files(program).items():
         write_text_atomic(f"{folder}/{name}", text)
 

@@ -22,7 +22,10 @@ STRANGER = 65534
 PYTHON = """#!/bin/sh
 case "$1" in
   -c) echo "$PREFIX" ;;
-  *) echo "$@" >> "$PREFIX/calls"; [ ! -e "$PREFIX/broken" ] ;;
+  *) echo "$@" >> "$PREFIX/calls"
+    # The image's distribution marks its Python as its own (PEP 668); pip reads its options from variables too.
+    [ "$PIP_BREAK_SYSTEM_PACKAGES" = 1 ] || { echo "error: externally-managed-environment" >&2; exit 1; }
+    [ ! -e "$PREFIX/broken" ] ;;
 esac
 """
 
