@@ -26,6 +26,7 @@ ALLOWED = {
     "json_types": "",
     "failures": "json_types",
     "holder": "",
+    "inputs": "",
     "programs": "",
     "run_options": "json_types holder",
     "metrics": "json_types",
@@ -41,15 +42,15 @@ ALLOWED = {
     "frontends": "failures json_types log_lines plan_file schema topology services",
     "benchmarks": "failures json_types files metrics plan_file programs schema topology",
     "slurm": "failures json_types plan_file holder",
-    "job": "failures json_types files metrics run_options secrets schema topology services backends frontends "
-    "benchmarks slurm",
+    "job": "failures json_types files inputs metrics plan_file run_options secrets schema topology services backends "
+    "frontends benchmarks slurm",
     "plan": "failures json_types files log_lines plan_file schema topology services backends frontends benchmarks job "
     "holder slurm",
     "results": "failures json_types files metrics plan_file secrets topology backends benchmarks",
     "allocation": "failures json_types files entry plan_file programs run_options secrets holder slurm",
     "stages": (
-        "failures json_types files entry metrics plan_file programs secrets schema benchmarks holder slurm job plan "
-        "results allocation"
+        "failures json_types files entry inputs metrics plan_file programs secrets schema benchmarks holder slurm job "
+        "plan results allocation"
     ),
     "sandbox": "failures json_types files entry plan_file programs holder",
 }

@@ -251,6 +251,13 @@ class PlanBenchmark(TypedDict):
     points: list[PlanPoint]
 
 
+class PlanInput(TypedDict):
+    """A file or directory that the results depend on, or an image or a model by name; fingerprint None if unknown."""
+
+    path: str
+    fingerprint: str | None
+
+
 class PlanDigests(TypedDict):
     """Digests of the allocation request, and of the service independent of its nodes: equal on every allocation."""
 
@@ -269,6 +276,7 @@ class Plan(_Losses):
     those of the service, in the order of their start; those of the benchmark are in its points. ``checks`` must be true
     within ``health_timeout_s`` before the service counts as up. ``groups`` are those of the inventory, {group: nodes}.
     ``lost_nodes`` are nodes that the job has lost since it began.
+    ``inputs`` are the files that the results depend on, {key in the job: input}.
     """
 
     schema_version: int
@@ -286,6 +294,7 @@ class Plan(_Losses):
     health_timeout_s: float
     benchmark: PlanBenchmark
     groups: dict[str, list[str]]
+    inputs: dict[str, PlanInput]
     digests: PlanDigests
     holder_node: str
     frontend_url: str

@@ -14,14 +14,20 @@ version_added: 0.1.0
 description:
   - Runs one step over all nodes of the job. Each node reports whether its GPUs are visible and idle, whether the ports
     of the plan are free, whether F(/dev/shm), disks and mounts are in order, whether a process may open enough files
-    and connections for the concurrency of the points and the number of steps, and its clock.
+    and connections for the concurrency of the points and the number of steps, its clock,
+      and whether the Python of a load client without a container has the packages that it needs.
+  - Takes the fingerprints of the model, the tokenizer, image files and further models of the engine on the nodes that
+    use them. It is an error if nodes see different files, or lack the model or the tokenizer. If they all see other
+    files than the host of the plan, or only they have them, the plan at O(plan_path) is replaced by one with their
+    fingerprints, so that earlier points of other files do not count. Asks registries for the digests of image tags,
+    for a few seconds.
   - Reports and removes the leftovers of finished jobs of the same output directory on a node (directories below
     F(/tmp), processes). It touches only leftovers that carry the mark of such a run directory, belong to the user, and
     whose job Slurm no longer lists.
   - Also removes processes that outlived a step of this job, unless a later step started them.
   - If a concurrent controller checks the nodes of the same job, waits for it, O(timeout_s) at most, and then ends its
     step.
-  - Does nothing when all steps of the plan run already.
+  - Does nothing when all steps of the plan run already, unless some of those files exist on the nodes only.
 extends_documentation_fragment:
   - srt.slurm.plan
   - srt.slurm.attributes
@@ -48,7 +54,7 @@ options:
     description: Checks whose problems are ignored.
     type: list
     elements: str
-    choices: [clock, disk, gpu, image, limit, mount, port, shm]
+    choices: [client, clock, disk, gpu, image, limit, mount, port, shm]
     default: []
   timeout_s:
     description: Seconds in which all nodes must report.
@@ -111,6 +117,9 @@ nodes:
       description: What was removed.
       type: list
       elements: str
+    inputs:
+      description: What the node found out about the files that the results depend on.
+      type: dict
     problems:
       description: As in RV(problems), without the node.
       type: list
@@ -125,7 +134,7 @@ problems:
       description: The node.
       type: str
     check:
-      description: V(clock), V(disk), V(gpu), V(image), V(mount), V(port) or V(shm).
+      description: V(client), V(clock), V(disk), V(files), V(gpu), V(image), V(limit), V(mount), V(port) or V(shm).
       type: str
     fatal:
       description: Whether it fails the task.
@@ -136,12 +145,18 @@ problems:
       sample: port 8081 of decode_0 is in use by another process (Address already in use)
 notes:
   description:
-    - Checks that nodes could not do, and with O(clean=false) the leftovers on each node. They do not fail the task.
+    - Checks that nodes could not do, what is not known of files, and with O(clean=false) the leftovers on each node.
+      They do not fail the task.
     - They are shown as lines, also without C(-v).
   returned: always, also on failure
   type: list
   elements: str
   sample: ["gpu not checked on node001, node002: no nvidia-smi"]
+inputs:
+  description: The files that the results depend on, with their fingerprints, one line each.
+  returned: when the nodes were checked
+  type: list
+  elements: str
 cleaned:
   description: What was removed, with the node.
   returned: always, also on failure

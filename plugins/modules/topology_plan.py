@@ -41,6 +41,11 @@ options:
   secrets_path:
     description: The same as RV(srt.slurm.job_spec#module:secrets_path). Only the controller can read it.
     type: path
+  health_timeout_s:
+    description: >-
+      Seconds that the plan gives the service to become healthy; 0 means the time in the job's health_check.
+    type: float
+    default: 0.0
 attributes:
   check_mode:
     details: Plans and writes nothing to the run directory. RV(plan_path) is a temporary file on the controller.

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 
 import pytest
@@ -171,6 +172,25 @@ def test_a_setting_that_comes_back_finds_its_results_again(cluster, up):
         assert stands() == begun[setting]
     later = cluster.playbook(cluster.job_file("later", benchmark=points), "--check")
     assert later.rc == 0 and f"c=2 would be taken over from job {up}, measured " in later.text, later.text
+    changed_by(cluster, up, "--skip-tags", "benchmark,rollup")  # as it was
+
+
+def test_other_weights_under_the_same_path_are_another_service(cluster, up):
+    """Old weights, new ones, old ones again under one path; prompts have the chat template of the model."""
+    folder = cluster.folder / "weights"
+    shutil.copytree(cluster.model, folder)
+    job = {"model": {"path": str(folder)}, "benchmark": dict(BENCHMARK, osl=17)}
+    readers = {"prefill_0", "decode_0", "decode_1", "frontend_0", "frontend_1"}
+    for weights, said in (("old", "measured"), ("new", "measured"), ("old", "kept (attempt 1 of this run)")):
+        (folder / "model.safetensors").write_text(weights)
+        new, played = changed_by(cluster, up, **job)
+        assert new == readers and f"c=2 {said}, valid" in played.text
+    new, played = changed_by(cluster, up, **job)
+    assert new == set() and played.changed == 0, played.text
+    rollup = json.loads((cluster.latest / "rollup.json").read_text())
+    assert rollup["inputs"]["model.path"]["path"] == str(folder) and rollup["inputs"]["model.path"]["fingerprint"]
+    result = json.loads((cluster.latest / rollup["results"][0]["path"]).read_text())
+    assert result["chat_template"] is True and result["server_input_tokens"] == result["total_input_tokens"]
     changed_by(cluster, up, "--skip-tags", "benchmark,rollup")  # as it was
 
 

@@ -132,10 +132,7 @@ class Trtllm(Backend):
     def command(self, process: Process, layout: Layout, shared: Shared) -> list[Word]:
         spec, mode = layout.spec, process.mode
         argv: list[Word] = [layout.program("trtllm-llmapi-launch")]
-        bind = spec["backend"]["numa_memory_bind"]
-        if bind is None:
-            bind = spec["resources"]["gpu_type"].lower() in COHERENT
-        if bind and mode != "agg":
+        if mode != "agg" and _binds_memory(spec):
             argv = ["numactl", "-m", "0,1", *argv]
         config = f"{layout.run_dir}/{self.config_file(mode)}"
         if spec["frontend"]["type"] == "trtllm_serve":
@@ -196,7 +193,7 @@ class Trtllm(Backend):
 
     def _turn(self, before: Sequence[Process], layout: Layout) -> list[str]:
         """Return shell lines that wait for the previous batch; *before* are the workers already on the node."""
-        size = layout.spec["backend"]["sequential_node_start"]
+        size = layout.spec["backend"]["sequential_node_start"] if before else None
         if not size or len(before) < size:
             return []
         first = (len(before) // size - 1) * size
@@ -222,3 +219,9 @@ class Trtllm(Backend):
 def underscored(name: str) -> str:
     """Return the option's full *name* in the engine's spelling."""
     return name.replace("-", "_")
+
+
+def _binds_memory(spec: JsonObject) -> bool:
+    """Return whether memory is bound to NUMA nodes 0 and 1: as the job says, else on GPUs with memory of their own."""
+    bind: bool | None = spec["backend"]["numa_memory_bind"]
+    return spec["resources"]["gpu_type"].lower() in COHERENT if bind is None else bind

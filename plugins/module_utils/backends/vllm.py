@@ -203,7 +203,7 @@ class Vllm(Backend):
 
     def shares_nodes(self, spec: JsonObject) -> bool:
         backend, resources = spec["backend"], spec["resources"]
-        if not backend["allow_prefill_decode_colocation"] or not resources["prefill_workers"]:
+        if not resources["prefill_workers"] or not backend["allow_prefill_decode_colocation"]:
             return False
         gpus = sum(resources[f"{mode}_workers"] * resources[f"gpus_per_{mode}"] for mode in ("prefill", "decode"))
         return bool(gpus <= resources["gpus_per_node"] or backend["allow_prefill_decode_colocation_across_nodes"])

@@ -55,7 +55,6 @@ class Benchmark(abc.ABC):
     ``fields``            keys of the ``benchmark`` section that only this benchmark reads
     ``paths``             those of them that are paths, which may exist on compute nodes only
     ``refused``           those of them that are not supported yet, so that runs refuse them
-    ``unused``            those of them that are accepted, but not used yet
     ``key_fields``        fields of what identifies a point, see :meth:`points`; columns of tables and of rollup.csv
     ``chosen_by``         ``{run option: field of the key}``: the run options that select points
     ``described_by``      keys of the ``benchmark`` section that apply to all points; in rollup.json, rollup.csv and
@@ -66,6 +65,8 @@ class Benchmark(abc.ABC):
     ``client``            what messages call the program that measures
     ``command_options``   ``{key in rollup.json: names of that program's option}``
     ``measures``          False if it has no points, and so no steps
+    ``makes_prompts``     whether its program makes prompts with a tokenizer
+    ``packages``          what its program imports beside the standard library, if it runs in Python
     ``telemetry``         whether telemetry can be collected meanwhile
     ``preparing_s``       the minimum time limit for its program to start to measure, in seconds
     ``stall_margin_s``    how much longer than the plan's limit a measurement may stall: its client also enforces
@@ -76,7 +77,6 @@ class Benchmark(abc.ABC):
     fields: ClassVar[dict[str, Field]] = {}
     paths: ClassVar[tuple[str, ...]] = ()
     refused: ClassVar[tuple[str, ...]] = ()
-    unused: ClassVar[tuple[str, ...]] = ()
     key_fields: ClassVar[tuple[str, ...]] = ()
     chosen_by: ClassVar[dict[str, str]] = {}
     described_by: ClassVar[tuple[str, ...]] = ()
@@ -86,6 +86,8 @@ class Benchmark(abc.ABC):
     client: ClassVar[str] = "load client"
     command_options: ClassVar[dict[str, tuple[str, ...]]] = {}
     measures: ClassVar[bool] = True
+    makes_prompts: ClassVar[bool] = False
+    packages: ClassVar[tuple[str, ...]] = ()
     telemetry: ClassVar[bool] = False
     preparing_s: ClassVar[float] = 600.0
     stall_margin_s: ClassVar[float] = 15.0
@@ -108,6 +110,14 @@ class Benchmark(abc.ABC):
     def notes(self, spec: JsonObject) -> list[str]:
         """Return notes on how the benchmark uses the job's values."""
         return []
+
+    def own_tokenizer(self, spec: JsonObject) -> str | None:
+        """Return the directory of a tokenizer other than the model's, as the benchmark's steps see it, or None."""
+        return None
+
+    def wants_chat_template(self, spec: JsonObject) -> bool:
+        """Return whether its prompts have the model's chat template around them, see :mod:`.chat_template`."""
+        return False
 
     # ---- the plan
 
@@ -146,6 +156,10 @@ class Benchmark(abc.ABC):
             unknown += [f"{field or option} {value}" for value in dict.fromkeys(values) if value not in known]
             chosen = [point for point in chosen if point["key"].get(field) in values] if values else chosen
         return chosen, unknown
+
+    def in_flight(self, point: PointFields) -> int:
+        """Return how many requests of *point* may be in flight at a time; 0: it sends none."""
+        return 0
 
     # ---- while it is measured
 

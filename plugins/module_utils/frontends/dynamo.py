@@ -13,6 +13,7 @@ from ..plan_file import Check
 from ..services import dynamo
 from ..services.nats_etcd import NatsEtcd
 from ..topology.layout import Layout
+from ..topology.modes import LONG_MODE
 from ..topology.options import Option
 from ..topology.step import DraftStep, http_check
 from .base import Frontend, frontend_name
@@ -25,7 +26,7 @@ COMPONENTS: dict[str, str | list[str]] = {"prefill": "prefill", "decode": ["back
 
 def _kept_s(spec: JsonObject) -> float:
     """Return for how many seconds etcd lists a killed worker: the length of its lease, which is a variable."""
-    environments = [value for key, value in spec["backend"].items() if key.endswith("_environment")]
+    environments = [spec["backend"].get(f"{mode}_environment") for mode in LONG_MODE.values()]
     given = [env["ETCD_LEASE_TTL"] for env in [spec["environment"], *environments] if "ETCD_LEASE_TTL" in (env or {})]
     numbers = [float(text) for text in given if str(text).isdigit()]
     return max(numbers, default=LEASE_S) + MARGIN_S

@@ -45,11 +45,12 @@ TEMPLATE = """\
 # Without root the next line is only warned about; with root the workers must reach the private paths.
 user root;
 worker_processes 4;
-{limit}pid {private}/nginx.pid;
+worker_rlimit_nofile {files};
+pid {private}/nginx.pid;
 error_log stderr warn;
 
 events {{
-  worker_connections 16384;
+  worker_connections 65535;
   multi_accept on;
 }}
 
@@ -69,7 +70,7 @@ http {{
   }}
 
   server {{
-    listen {port} backlog=4096;
+    listen {port} backlog=65535;
     location / {{
       proxy_pass http://frontends;
       proxy_http_version 1.1;
@@ -111,7 +112,8 @@ def nginx_file(layout: Layout) -> PlanFile:
         job_id=layout.job_id,
         port=layout.ports["frontend"],
         private=private,
-        limit="worker_rlimit_nofile 1048576;\n" if options["nginx_raise_ulimit"] else "",
+        # Two connections for each request, all of which one worker may get.
+        files=1048576 if options["nginx_raise_ulimit"] else 131072,
         paths="\n".join(f"  {kind}_temp_path {private}/{kind};" for kind in BUFFERED),
         keepalive=f'"{keepalive}"' if " " in keepalive else keepalive,  # one argument
         variable=variable,

@@ -156,7 +156,7 @@ def _telemetry(spec: JsonObject) -> list[Finding]:
         if telemetry[key] is not None and telemetry[key] <= 0:
             say(key, f"is {telemetry[key]:g}; expected more than 0.", code="out_of_range")
     if (telemetry["default_frequency"] or 0) > 3:
-        text = f"is {telemetry['default_frequency']:g}; expected at most 3 readings a second."
+        text = f"is {telemetry['default_frequency']:g}; expected at most 3 seconds between two readings."
         say("default_frequency", text, code="out_of_range")
     shortest = 2 * (2 * (telemetry["request_timeout_seconds"] or 0) + 1)
     join = telemetry["collector_join_timeout_seconds"]

@@ -193,8 +193,14 @@ class Paths:
             host = self._host(path, host)
             self.mount(path, host, inside, runtime)
             extra.append(f"{host}:{inside or host}")
-        if self.environment.variables.get(WORKSPACE):
-            mount = f"{self.environment.variables[WORKSPACE]}:{WORKSPACE_INSIDE}"
+        workspace = self.environment.variables.get(WORKSPACE)
+        if workspace:
+            fault = mount_fault(workspace, runtime)
+            if fault or not workspace.startswith("/"):
+                wrong = fault[0] if fault else "is no absolute path."
+                problem = f"gets {workspace} from the variable {WORKSPACE}, which {wrong}"
+                self.report(("extra_mount",), problem, f"Correct or unset {WORKSPACE}.")
+            mount = f"{workspace}:{WORKSPACE_INSIDE}"
             extra += [mount] if mount not in extra else []
         spec["extra_mount"] = extra
         spec["container_mounts"] = self._table(("container_mounts",), spec["container_mounts"], True, runtime)

@@ -68,6 +68,8 @@ def notes(spec: JsonObject) -> list[str]:
     if spec["infra"]["etcd_nats_dedicated_node"] and not services(spec):
         idle = f"frontend {spec['frontend']['type']} needs neither, so that node stays idle."
         found.append(f"infra.etcd_nats_dedicated_node: {idle}")
+    if spec["observability"]["enable_otel"] and not spec["observability"]["otel_endpoint"]:
+        found.append("observability.enable_otel: no effect without otel_endpoint, where traces go.")
     found += dynamo_install.notes(spec)
     if spec["model"]["container"] and spec["cluster"]["container_runtime"] == "none":
         found.append("model.container: the cluster file sets container_runtime to none, so the image is not used.")

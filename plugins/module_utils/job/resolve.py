@@ -18,7 +18,7 @@ from ..schema.section import Checker
 from ..schema.source import Source
 from ..schema.text import to_yaml
 from ..secrets import references
-from . import preparation, rules
+from . import idle_keys, inputs, preparation, rules
 from .allocation_request import AllocationRequest, allocation_request, metadata
 from .cluster import Cluster, apply_cluster
 from .older_forms import modernise
@@ -110,6 +110,7 @@ def resolve(
     :param secrets: how secret values are replaced; by default they are kept.
     """
     job, source, notes = modernise(job, source, JOB)
+    own = job
     checker = Checker(source, PLACES)
     job, lent = apply_cluster(_without_run_options(job, checker), cluster)
     environment.learn(cluster.settings, lent)
@@ -128,10 +129,13 @@ def resolve(
     if not spec["faults"]:
         del spec["faults"]
     hidden = secrets.conceal(spec) if secrets else {}
-    planned = planner(preparation.with_content(spec))
+    with_files = inputs.with_inputs(preparation.with_content(spec))
+    planned = planner(with_files)
     _report(rules.check_fit(spec, lambda _spec: planned.serving_digest), checker)
     raise_problems(checker.problems)
+    notes = notes + inputs.chat_notes(with_files, here_only=True)
     notes += rules.notes(spec) + preparation.bare_notes(job, spec, cluster.kept()["container_runtime"])
+    notes += idle_keys.notes(own, with_files, planner, notes)
     return Resolved(spec, origins.table(), notes, hidden, planned)
 
 

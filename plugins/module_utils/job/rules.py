@@ -22,7 +22,7 @@ from ..schema.traced import Reads, Traced, entries
 from ..topology.endpoints import demands, place_workers, worker_nodes
 from ..topology.modes import MODES
 from ..topology.ports import PortConflict
-from . import cross_checks, fault_policy, paths, preparation, unsupported
+from . import cross_checks, fault_policy, late_inputs, paths, preparation, unsupported
 from .cluster import IMAGES
 from .cross_checks import het_obstacles
 from .images import complete_images
@@ -48,6 +48,9 @@ class Planned(Protocol):
     @property
     def serving_digest(self) -> str:
         """The digest of the service."""
+
+    def rehearse(self) -> None:
+        """Make everything that is part of the plan, see :mod:`.idle_keys`."""
 
 
 class Pass:
@@ -102,6 +105,7 @@ def examine(
         problems += one.call(rule)
     unable = [problem for rule in UNABLE for problem in one.call(rule)]
     notes = one.call(unsupported.notes, JOB) + one.call(paths.notes, environment)
+    notes += one.call(late_inputs.notes, environment)
     if environment.rehearse:
         notes += [f"{dotted(path)} {problem} The plan is shown anyway." for path, problem, *_more in unable]
     else:
@@ -180,6 +184,8 @@ COMPLETIONS: tuple[tuple[Callable[[JsonObject, Environment], list[Finding]], tup
     *((functools.partial(_complete_gpus, mode), (("resources", f"gpus_per_{mode}"),)) for mode in MODES),
     (_complete_het_jobs, (("resources", "het_jobs"),)),
     (complete_images, IMAGES),
+    (late_inputs.complete_tokenizer, (late_inputs.TOKENIZER,)),
+    (late_inputs.tokenizer_problems, ()),
 )
 # Each returns its problems.
 RULES: tuple[Callable[[JsonObject], list[Finding]], ...] = (

@@ -85,7 +85,8 @@ def check_output_dir(job: JobRecord, cluster: Cluster, given: str | None = None)
     try:
         if not given:
             run_options.output_dir(folder)
-        fault = spec["model"]["container"] and mount_fault(folder, spec["cluster"]["container_runtime"])
+        runtime = spec["cluster"]["container_runtime"]
+        fault = mount_fault(folder, runtime) if runtime != "none" else None
         if fault:
             raise run_options.Unusable(f"is {folder}, which {fault[0]}", fault[1])
     except run_options.Unusable as error:

@@ -126,7 +126,7 @@ TELEMETRY = Section(
     {
         "enabled": Field(Bool(), False, "Measure power while measuring. Not supported yet: runs refuse it."),
         "dcgm_exporter": optional(EXPORTER, "Source of the power readings."),
-        "default_frequency": Field(Float(0), 1.0, "Readings per second."),
+        "default_frequency": Field(Float(0), 1.0, "Seconds between two readings, at most 3."),
         "storage_subdir": Field(Str(), "power", "Directory under logs."),
         "required": Field(Bool(), False, "Points without power are invalid."),
         "startup_timeout_seconds": Field(Float(0), 30.0, "Seconds to wait for the exporter."),

@@ -37,7 +37,6 @@ UNUSED_KEYS = (
     ("reporting", "ai_analysis"),
     ("reporting", "s3"),
     ("output", "log_dir"),
-    *(("benchmark", key) for one in BENCHMARKS.values() for key in one.unused),
 )
 
 

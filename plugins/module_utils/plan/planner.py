@@ -17,7 +17,7 @@ from ..frontends import FRONTENDS, nginx
 from ..frontends.nginx import nginx_file, nginx_step
 from ..holder import fatal_lines
 from ..job import fault_policy as faults
-from ..job import preparation
+from ..job import inputs, preparation
 from ..job.allocation_request import allocation_request, hardware, node_count
 from ..json_types import JsonObject
 from ..plan_file import (
@@ -141,13 +141,14 @@ class Planner:
             "steps": steps,
             "files": [*files, self._fatal_lines(layout), *more],
             "checks": self._checks(layout, [step["name"] for step in steps if step["kind"] == "worker"]),
-            "health_timeout_s": spec["health_check"]["max_attempts"] * spec["health_check"]["interval_seconds"],
+            "health_timeout_s": _patience_s(spec),
             "benchmark": {"type": spec["benchmark"]["type"], "points": points},
             "groups": members,
+            "inputs": inputs.summary(spec),
             "digests": {"allocation": allocation_request(spec)["digest"], "serving": self.serving_digest},
             "holder_node": next(iter(layout.addresses)),
             "frontend_url": layout.public_url,
-            "notes": [*self._spec_notes(), *notes.notes(layout), *notes.copies(steps)],
+            "notes": [*self._spec_notes(), *inputs.notes(spec), *notes.notes(layout), *notes.copies(steps)],
         }
         return plan, {**made_of, **made_of_points}
 
@@ -156,9 +157,17 @@ class Planner:
         return [
             *self.backend.notes(self.spec),
             *self.frontend.notes(self.spec),
+            *self.benchmark.notes(self.spec),
             *preparation.notes(self.spec),
             *faults.notes(self.spec),
         ]
+
+    def rehearse(self) -> None:
+        """Make everything of the plan on imaginary nodes apart from its notes, to see what of the spec is read."""
+        steps, _files, _origins = self._imaginary_service
+        self._points(self.imaginary_layout)
+        self._checks(self.imaginary_layout, [step["name"] for step in steps if step["kind"] == "worker"])
+        _patience_s(self.spec)
 
     def _service(self, layout: Layout) -> tuple[list[Step], list[PlanFile], MadeOfSteps]:
         """Return (steps with their digests, files, origins by step name) of all but the benchmark."""
@@ -202,7 +211,12 @@ class Planner:
             # A measurement that a controller left behind belongs to the service that it measured.
             draft["step"]["digest"] = digest({"serving": serving, "step": draft["step"]["digest"]})
             # On other hardware the same service must be measured again, but no step restarts.
-            material = {"serving": serving, "parameters": draft["parameters"], "hardware": hardware(self.spec)}
+            material: JsonObject = {"serving": serving, "parameters": draft["parameters"]}
+            material["hardware"] = hardware(self.spec)
+            read = inputs.of_step(self.spec, draft["step"])
+            material.update({"inputs": read} if read else {})
+            # Nobody knows whether other runs have the same files, so the point is one of this job alone.
+            material.update({"job": layout.job_id} if inputs.unknown(self.spec) else {})
             points.append({**draft, "digest": digest(material)})
         return points, files, origins_of(steps)
 
@@ -210,6 +224,11 @@ class Planner:
         """Return the conditions for the service to be up; *workers* are the names of the workers' steps."""
         instances = self.backend.instances(layout)
         return self.backend.checks(layout) + self.frontend.checks(layout, instances, workers)
+
+
+def _patience_s(spec: JsonObject) -> float:
+    """Return how long the service may take to become healthy, in seconds."""
+    return float(spec["health_check"]["max_attempts"] * spec["health_check"]["interval_seconds"])
 
 
 def origins_of(steps: Iterable[DraftStep]) -> MadeOfSteps:
@@ -232,6 +251,9 @@ def finish(steps: Iterable[DraftStep], files: Iterable[PlanFile], layout: Layout
         containers.surround(step, layout, job_mounts)
         material: JsonObject = {key: value for key, value in step.items() if key in DIGESTED}
         material["files"] = {path: contents[path] for path in step["files"]}
+        read = inputs.of_step(layout.spec, step)
+        if read:
+            material["inputs"] = read
         step["digest"] = digest(material)
 
 

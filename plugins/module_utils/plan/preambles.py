@@ -11,16 +11,18 @@ from __future__ import annotations
 
 import shlex
 
+from ..job.inputs import MODEL, known
 from ..job.preparation import SCRIPT_DIGEST, script_path
 from ..plan_file import Step
 from ..services import dynamo_install
 from ..topology.layout import Layout
 
-# Copies files that differ by name or size, in parallel; other workers of the node wait. A copy that another user could
+# Copies files that differ by name or size, in parallel, and all of them if the copy is not known to be of this model:
+# other weights may have the same names and sizes. Other workers of the node wait. A copy that another user could
 # have made or changed is not used: a model may come with code.
 STAGE = """\
 srt_stage() (
-  from={source} to={target}
+  from={source} to={target} model={model}
   umask 022
   mkdir -p "$to" || exit 1
   chmod go-w "$to" 2>/dev/null
@@ -31,11 +33,14 @@ srt_stage() (
   if command -v flock >/dev/null; then exec 9>"$to/.srt-stage"; flock 9; fi
   list() {{ (cd "$1" && find -L . -type f -printf '%P\\t%s\\n' | LC_ALL=C sort); }}
   missing=$(LC_ALL=C comm -23 <(list "$from") <(list "$to") | cut -f1)
+  [ -z "$model" ] || [ "$(cat "$to/.srt-model" 2>/dev/null)" = "$model" ] || missing=$(list "$from" | cut -f1)
   [ -n "$missing" ] || exit 0
+  rm -f "$to/.srt-model"
   echo "staging $(printf '%s\\n' "$missing" | wc -l) files of $from to $to"
   printf '%s\\n' "$missing" | tr '\\n' '\\0' |
-    (cd "$from" && xargs -0 -P "${{STAGE_PARALLEL:-16}}" -n 1 cp -L --parents -t "$to") || exit 1
-  [ -z "$(LC_ALL=C comm -23 <(list "$from") <(list "$to"))" ]
+    (cd "$from" && xargs -0 -P "${{STAGE_PARALLEL:-16}}" -n 1 cp -L --remove-destination --parents -t "$to") || exit 1
+  [ -z "$(LC_ALL=C comm -23 <(list "$from") <(list "$to"))" ] || exit 1
+  [ -z "$model" ] || echo "$model" >"$to/.srt-model"
 )
 srt_stage || {{ echo "the model could not be staged to {target}" >&2; exit 1; }}"""
 
@@ -60,8 +65,8 @@ def lines(step: Step, layout: Layout) -> list[str]:
     if dynamo_install.installs(spec):
         found.append(dynamo_install.script(layout))
     if worker and layout.staged_model:
-        source, target = shlex.quote(layout.source_model), shlex.quote(layout.staged_model)
-        found.append(STAGE.format(source=source, target=target))
+        words = {"source": layout.source_model, "target": layout.staged_model, "model": known(spec, MODEL) or ""}
+        found.append(STAGE.format(**{name: shlex.quote(word) for name, word in words.items()}))
     if worker and spec["model"]["path"].startswith("hf:"):
         found.append(DOWNLOAD.format(model=shlex.quote(layout.source_model)))
     return found

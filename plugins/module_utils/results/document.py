@@ -80,6 +80,7 @@ def build(
         "environment_config": _environment_config(plan, spec, backend),
         "benchmark_command": _benchmark_command(points, benchmark.type),
         "digests": plan.get("digests"),
+        "inputs": plan.get("inputs") or {},
         "notes": notes + more,
         "tags": _tags(plan),
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TypedDict
 
 from ..json_types import Json, JsonObject
-from ..plan_file import PlanDigests
+from ..plan_file import PlanDigests, PlanInput
 
 # One entry of ``results[]``, a point of the plan: ``name``, ``label``, the fields of its key, the metrics of its
 # benchmark by name (None without a result), ``valid``, ``state`` (see verdict.py), ``invalid_reasons``, ``digest``,
@@ -62,5 +62,6 @@ class Rollup(TypedDict):
     environment_config: Json
     benchmark_command: JsonObject | None
     digests: PlanDigests | None
+    inputs: dict[str, PlanInput]
     notes: list[str]
     tags: list[str]

@@ -303,8 +303,6 @@ class Concurrencies(Type):
         except Unfit as error:
             text = f'has an item that {error} Write a list such as [4, 16] or text such as "4x16".'
             raise Unfit(text, error.code) from None
-        if len(set(levels)) != len(levels):
-            raise Unfit(f"names a level twice: {levels}.", "duplicate")
         return levels
 
     def schema(self) -> JsonObject:

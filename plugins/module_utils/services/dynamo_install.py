@@ -20,7 +20,9 @@ CARGO_LINE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]* *= *\S[^\r\n]*")
 INDEX = "https://pypi.nvidia.com"
 REPOSITORY = "https://github.com/ai-dynamo/dynamo.git"
 
-PIP = "python3 -m pip install --quiet --disable-pip-version-check"
+# Images of newer distributions mark their Python as theirs (PEP 668). The variable is --break-system-packages for pip
+# that knows it, and nothing for older ones, which would refuse the option.
+PIP = "PIP_BREAK_SYSTEM_PACKAGES=1 python3 -m pip install --quiet --disable-pip-version-check"
 
 # The function is not called in a condition: bash would ignore its `set -e` there.
 INSTALL = """\
@@ -90,7 +92,7 @@ def keeps_host(spec: JsonObject) -> bool:
 
 
 def _wanted(spec: JsonObject) -> bool:
-    return bool(spec["dynamo"]["install"] and serves(spec))
+    return bool(serves(spec) and spec["dynamo"]["install"])
 
 
 def problems(spec: JsonObject) -> list[Finding]:

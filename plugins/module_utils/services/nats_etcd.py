@@ -20,6 +20,7 @@ from ..topology.layout import Layout
 from ..topology.step import DraftStep, http_check, in_private_dir, make_step, one_file, tcp_check
 from .base import Service
 
+PROGRAMS = ("nats-server", "etcd")
 NATS_CONFIG = "nats.conf"
 ETCD_URL, NATS_URL = "ETCD_ENDPOINTS", "NATS_SERVER"  # the variables in which Dynamo's processes get the addresses
 # Dynamo's clients read these variables; the server reads the password in its configuration from one of them.

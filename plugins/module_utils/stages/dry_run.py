@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from ..entry import Context
 from ..files import write_text_atomic
 from ..holder.lease import LEASE_S
+from ..job import inputs
 from ..job.preparation import with_content
 from ..json_types import JsonObject
 from ..plan.mounts import listed
@@ -92,8 +93,9 @@ class Rehearsal:
     def __init__(self, job: JsonObject, origins: JsonObject, params: JsonObject) -> None:
         self.job, self.origins, self.places, self.spec = job, origins, Places(origins), job["spec"]
         output_dir = os.path.abspath(params["output_dir"] or job["output_dir"])
-        planner = Planner(with_content(self.spec))
-        self.layout = planner.layout(imaginary_allocation(self.spec, script.run_dir(output_dir, IMAGINARY_ID)))
+        planned = inputs.with_inputs(with_content(self.spec))
+        planner = Planner(planned)
+        self.layout = planner.layout(imaginary_allocation(planned, script.run_dir(output_dir, IMAGINARY_ID)))
         self.plan, self.made_of = planner.plan_with_origins(self.layout)
         self.script, self.notes = script.render(job["allocation"], output_dir, params["lease_s"])
         self.points, self.tags = chosen(self.plan, params), job["metadata"].get("tags") or []
@@ -115,6 +117,7 @@ class Rehearsal:
         parts.append(("sbatch_script.sh", self.script))
         parts += [(one["path"], one["content"]) for one in self.configs()]
         parts.append(("mounts", listed(self.layout)))
+        parts.append(("files that the results depend on", inputs.lines(self.plan["spec"])))
         parts.append(("steps", "".join(map(self.printable, self.steps))))
         parts.append(("points", self.point_lines()))
         parts.append(("tags", "".join(f"{tag}\n" for tag in self.tags)))

@@ -22,14 +22,18 @@ from ..files import make_own_folder, write_text_atomic
 from ..holder import PYTHON
 from ..holder.records import StepRecord
 from ..holder.step import number_of
+from ..job import inputs as job_inputs
 from ..json_types import JsonObject
 from ..plan_file import Plan, Step, load_plan, lost_steps
 from ..programs import program_files
 from ..slurm import commands, srun
+from . import node_inputs
 from .evidence import step_error
 from .health_wait import first_step, still_there
 from .node_check import __main__ as node_check
 from .node_check.main import Report
+from .open_files import open_files
+from .topology_plan import store
 
 ARGUMENT_SPEC = {
     "plan_path": {"type": "path"},
@@ -41,14 +45,13 @@ ARGUMENT_SPEC = {
     "ignore": {
         "type": "list",
         "elements": "str",
-        "choices": ["clock", "disk", "gpu", "image", "limit", "mount", "port", "shm"],
+        "choices": ["client", "clock", "disk", "gpu", "image", "limit", "mount", "port", "shm"],
         "default": [],
     },
     "timeout_s": {"type": "float", "default": 120.0},
 }
 OPTIONS = {"required_one_of": [("plan_path", "plan")]}
 NAME, TABLE, PROGRAM = "preflight", ".preflight-{nonce}.json", "node_check"
-LEAST_FILES, SPARE_FILES = 256, 128  # what an engine opens at least; a process's own files beside its connections
 OLD_S = 3600.0  # no preflight takes this long: an older table is abandoned
 SHARED_DISK_S = 10.0  # how long a report from another node may stay invisible
 
@@ -59,7 +62,8 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
     Nothing is done if all steps of the service are running.
     """
     began = time.monotonic()
-    plan = _without_lost(params.get("plan") or load_plan(params["plan_path"]))
+    whole = params.get("plan") or load_plan(params["plan_path"])
+    plan = _without_lost(whole)
     none = {"changed": False, "nodes": [], "problems": [], "notes": [], "cleaned": [], "duration_s": 0.0}
     if ctx.check_mode or not plan["steps"]:
         return dict(none, skipped_because="check mode" if ctx.check_mode else "the plan has no steps")
@@ -72,7 +76,7 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
     if any(problem["check"] == "port" for problem in problems):  # perhaps another controller started them meanwhile
         alive = {record["name"] for record in talk.request("status")["steps"] if record["state"] != "ended"}
         problems = [problem for problem in problems if problem.get("step") not in alive]
-    problems += _clocks(reports, sent, back, params["clock_skew_s"])
+    problems += _clocks(reports, sent, back, params["clock_skew_s"]) + node_inputs.problems(plan, reports)
     problems = [problem for problem in problems if problem["check"] not in params["ignore"]]
     cleaned = sorted({f"{one['node']}: {text}" for one in reports for text in one["cleaned"]})
     result: JsonObject = {
@@ -80,10 +84,13 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
         "nodes": reports,
         "problems": problems,
         "notes": _notes(reports, params["ignore"]) + _left(reports, params["clean"]),
+        "inputs": [],
         "cleaned": cleaned,
         "duration_s": round(time.monotonic() - began, 3),
         "skipped_because": None,
     }
+    if not any(problem["check"] == "files" for problem in problems):
+        _learn(whole, reports, params, result)
     for line in [f"{one['node']}: {one['text']}" for one in problems] + result["notes"] + cleaned:
         ctx.progress(line)
     bad = sorted({problem["node"] for problem in problems if problem["fatal"]})
@@ -113,6 +120,17 @@ def _without_lost(plan: Plan) -> Plan:
     return changed
 
 
+def _learn(plan: Plan, reports: list[Report], params: JsonObject, result: JsonObject) -> None:
+    """Store the plan with the files that the nodes see, if it changes, and add what became known to *result*."""
+    new, notes = node_inputs.learned(plan, reports)
+    result["notes"] += notes
+    result["inputs"] = job_inputs.lines(new.get("spec") or {}).splitlines()
+    if new is not plan:
+        result["changed"] = True
+        if params.get("plan_path"):
+            store(new)
+
+
 def _look(plan: Plan, talk: Driver, params: JsonObject, ctx: Context) -> tuple[list[Report], float, float] | None:
     """Return (reports in the order of the nodes, the times of the request and of the last report).
 
@@ -122,7 +140,7 @@ def _look(plan: Plan, talk: Driver, params: JsonObject, ctx: Context) -> tuple[l
     while True:
         records = _records(talk, until, ctx)
         waiting = [step for step in plan["steps"] if not _runs(step, records.get(step["name"]))]
-        if not waiting:
+        if not waiting and not node_inputs.only_there(plan):
             return None
         found = _ask(plan, talk, _table(plan, waiting, records, params), params, ctx)
         if found:
@@ -170,9 +188,18 @@ def _table(plan: Plan, waiting: Iterable[Step], records: Mapping[str, StepRecord
     names = {step["name"] for step in waiting}
     alive = {r["name"] for r in records.values() if r["state"] != "ended"}
     used = {node for step in plan["steps"] if step["name"] in alive for node in step["nodes"]}
-    files = open_files(plan)
+    files, inputs, clients = open_files(plan), node_inputs.wanted(plan), node_inputs.clients(plan)
     nodes: dict[str, JsonObject] = {
-        name: {"ports": [], "mounts": [], "images": [], "gpus": gpus, "idle": name not in used, "files": files[name]}
+        name: {
+            "ports": [],
+            "mounts": [],
+            "images": [],
+            "gpus": gpus,
+            "idle": name not in used,
+            "files": files[name],
+            "inputs": inputs[name],
+            "client": clients.get(name),
+        }
         for name, gpus in ((one["name"], one.get("gpus")) for one in plan["nodes"])
     }
     busy = {(node, r["log"]) for r in records.values() if r["state"] != "ended" for node in r["nodes"] or ()}
@@ -226,27 +253,6 @@ def _table(plan: Plan, waiting: Iterable[Step], records: Mapping[str, StepRecord
     }
 
 
-def open_files(plan: Plan) -> dict[str, int]:
-    """Return {node: how many files and connections a process of the job may need to open there}."""
-    needed = dict.fromkeys((one["name"] for one in plan["nodes"]), LEAST_FILES)
-    points = (plan.get("benchmark") or {}).get("points") or []
-    requests = max((int(point["key"].get("concurrency") or 0) for point in points), default=0)
-    steps = [*plan["steps"], *(point["step"] for point in points)]
-    frontends = sum(step.get("kind") == "frontend" for step in steps)
-    by_kind = {
-        "nginx": 2 * requests,  # a connection to the client, and one to a frontend
-        "frontend": 2 * -(-requests // max(1, frontends)) + len(steps),
-        "benchmark": requests,
-        "nats": 2 * len(steps),
-        "etcd": 4 * len(steps),
-    }
-    for step in steps:
-        for node in step["nodes"]:
-            if node in needed:
-                needed[node] = max(needed[node], by_kind.get(step.get("kind") or "", 0) + SPARE_FILES)
-    return needed
-
-
 def _ask(
     plan: Plan, talk: Driver, table: JsonObject, params: JsonObject, ctx: Context
 ) -> tuple[dict[str, Report], float, float] | None:
@@ -258,6 +264,7 @@ def _ask(
     path = os.path.join(plan["run_dir"], TABLE.format(nonce=nonce))
     steps = _steps(plan, names, path)
     try:
+        node_inputs.copy_program(os.path.join(plan["run_dir"], node_inputs.PROGRAM))
         make_own_folder(os.path.join(plan["run_dir"], PROGRAM))
         for name, text in program_files(node_check).items():
             write_text_atomic(os.path.join(plan["run_dir"], PROGRAM, name), text)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from ..entry import Context
 from ..failures import Error
 from ..files import inside, write_text_atomic
+from ..job import inputs
 from ..job.preparation import with_content
 from ..json_types import JsonObject
 from ..plan import notes
@@ -28,6 +29,7 @@ ARGUMENT_SPEC = {
     "origins": {"type": "dict"},
     "secrets": {"type": "dict", "no_log": True},
     "secrets_path": {"type": "path"},
+    "health_timeout_s": {"type": "float", "default": 0.0},
 }
 
 
@@ -45,12 +47,13 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
             raise Error(f"The job has no {key}: topology_plan needs an allocation with nodes, as slurm_job returns it.")
     path = os.path.join(job["run_dir"], PLAN)
     previous = load_plan(path) if os.path.exists(path) else None
-    planner = Planner(with_content(spec))
+    planner = Planner(inputs.with_inputs(with_content(spec), previous["spec"] if previous else None))
     layout = planner.layout(job, previous)
     plan, made_of = planner.plan_with_origins(layout)
     lost = [name for name in (params.get("job") or {}).get("lost") or () if name in layout.addresses]
     if lost:
         plan["lost_nodes"] = lost
+    plan["health_timeout_s"] = params.get("health_timeout_s") or plan["health_timeout_s"]
     text = to_text(plan)
     before = _present(job["run_dir"], plan) if previous else {}
     wanted = {one["path"]: one["content"] for one in plan["files"]}
@@ -60,10 +63,7 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
         if any(references.JOB_PASSWORD in step["env"].values() for step in plan["steps"]):
             references.store_job_password(job["run_dir"])
     if changed and not ctx.check_mode:
-        for one in plan["files"]:
-            write_text_atomic(inside(job["run_dir"], one["path"]), one["content"], int(one["mode"], 8))
-        # Last, so that a reader of the plan finds its files.
-        write_text_atomic(path, text)
+        store(plan)
     result: JsonObject = {
         "changed": changed,
         "plan_path": path,
@@ -82,10 +82,19 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
         if params.get("origins"):
             text = resolved(spec, params["origins"])
             result["diff"].append(_record("the job, with the origins of its values", "", text))
+        result["diff"].append(_record("files that the results depend on", "", inputs.lines(plan["spec"])))
         mounts = listed(layout)
         if mounts:
             result["diff"].append(_record("mounts, with their keys in the job", "", mounts))
     return result
+
+
+def store(plan: Plan) -> None:
+    """Write the files of *plan*, and the plan, to its run directory."""
+    for one in plan["files"]:
+        write_text_atomic(inside(plan["run_dir"], one["path"]), one["content"], int(one["mode"], 8))
+    # Last, so that a reader of the plan finds its files.
+    write_text_atomic(os.path.join(plan["run_dir"], PLAN), to_text(plan))
 
 
 def _has_nodes(job: Mapping[str, object], name: str) -> None:

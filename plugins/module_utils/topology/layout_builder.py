@@ -47,7 +47,8 @@ def build_layout(
     if embedded:
         first = endpoints[0].nodes[0]
         roles = Roles(first, roles.bench if roles.bench != roles.head else first, roles.infra, roles.workers)
-    more = spec["frontend"]["num_additional_frontends"]
+    several = multiple and len([node for node in roles.workers if node != roles.head]) > 1
+    more = spec["frontend"]["num_additional_frontends"] if several else 0
     frontends, nginx = ((), False) if embedded else frontend_nodes(roles, multiple, more)
     processes = [
         Process(endpoint, rank, node, gpu_indices=gpus, start=start)
@@ -56,9 +57,12 @@ def build_layout(
     ]
     book = PortBook(spec["ports"])
     _reserve_fixed(book, roles, frontends, nginx, infra, frontend_ports)
-    shifts = _give_ports(book, processes, families, previous)
+    # The only worker with an HTTP port has the public one.
+    counted = [one for one in families if not (embedded and one.name == "http")]
+    shifts = _give_ports(book, processes, counted, previous)
     if embedded:
-        processes[0].ports["http"] = spec["ports"]["frontend"]
+        ports = {**processes[0].ports, "http": spec["ports"]["frontend"]}
+        processes[0].ports = {one.name: ports[one.name] for one in families if one.name in ports}
     return Layout(
         spec=spec,
         job_id=str(allocation["id"]),

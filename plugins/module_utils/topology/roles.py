@@ -27,12 +27,10 @@ class Wish:
     @classmethod
     def of(cls, spec: JsonObject) -> Wish:
         """Return what the job's *spec* requests."""
-        return cls(
-            infra=spec["infra"]["etcd_nats_dedicated_node"],
-            frontend=spec["frontend"]["dedicated_node"],
-            client=spec["benchmark"]["client_dedicated_node"],
-            colocate=spec["benchmark"]["colocate_with_frontend"],
-        )
+        infra, frontend = spec["infra"]["etcd_nats_dedicated_node"], spec["frontend"]["dedicated_node"]
+        client = spec["benchmark"]["client_dedicated_node"]
+        alone = infra + frontend + client < 2  # then there is nobody to share the node with
+        return cls(infra, frontend, client, alone or spec["benchmark"]["colocate_with_frontend"])
 
     @property
     def nodes(self) -> int:

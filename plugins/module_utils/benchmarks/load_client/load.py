@@ -23,6 +23,8 @@ class State:
     """The live counts of a run.
 
     :ivar phase: preparing, warmup, running; then done, failed or interrupted.
+    :ivar tokens: output tokens of finished requests, as the result counts them, and the chunks of running ones.
+    :ivar began: monotonic, start of the warm-up; ``started`` and ``ended``, of the measurement, None before that.
     :ivar settled: output tokens that are no longer awaited: received, or of a finished request.
     """
 
@@ -31,7 +33,8 @@ class State:
         self.total = options.num_prompts
         self.warmup_total = options.num_warmup
         self.phase = "preparing"
-        self.started: float | None = None  # monotonic, start of the measurement
+        self.started: float | None = None
+        self.ended: float | None = None
         self.expected_tokens = 0
         self.last_arrival_s = 0.0
         self.reset()
@@ -41,7 +44,7 @@ class State:
         self.done = self.errors = self.running = self.tokens = self.settled = 0
         self.answers = getattr(self, "answers", 0)
         self.refused = getattr(self, "refused", 0)
-        self.active_at = time.perf_counter()
+        self.active_at = self.began = time.perf_counter()
 
     def activity(self, now: float, chunks: int) -> None:
         """Record that chunks of a response arrived."""
@@ -53,6 +56,7 @@ class State:
         """Record that a request finished."""
         self.done += 1
         self.settled += max(0, record.request.max_tokens - record.chunks)
+        self.tokens += (0 if record.error else record.tokens_out) - record.chunks
         if record.error:
             self.errors += 1
         if record.unreachable:
@@ -133,7 +137,7 @@ class Load:
         try:
             await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self.ended = self._clock()
+            self.ended = self.state.ended = self._clock()
             self.health.end()
             work.cancel()
             watch.cancel()
@@ -184,6 +188,9 @@ class Load:
                 state.running += 1
                 try:
                     await send(record)
+                except BaseException:
+                    state.tokens -= record.chunks
+                    raise
                 finally:
                     state.running -= 1
                 state.over(record)

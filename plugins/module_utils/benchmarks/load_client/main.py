@@ -24,7 +24,7 @@ from . import open_files
 from .load import Load, State, Stop, arrival_times
 from .options import parse_options
 from .progress import Progress, say, utc_now, write_atomic
-from .prompts import PromptError, PromptMaker, load_tokenizer, sample_lengths
+from .prompts import PromptError, PromptMaker, load_around, load_tokenizer, sample_lengths
 from .request import Client, Request
 from .stats import build_result
 
@@ -98,7 +98,8 @@ class Run:
     def _prepare(self) -> tuple[list[Request], list[Request], list[float] | None]:
         """Return warm-up requests, measured requests and arrival times; the seed decides them all."""
         options = self._options
-        maker = PromptMaker(load_tokenizer(options.tokenizer), options.seed)
+        maker = PromptMaker(load_tokenizer(options.tokenizer), options.seed, load_around(options.chat_template))
+        maker.check(max(1, int(options.isl * options.random_range_ratio)))
         # Neither points nor attempts share prompts: the prefix cache of the server knows those that it has seen.
         seed = f"{options.seed}/{options.concurrency}" + (f"/{options.attempt}" if options.attempt else "")
         warmup = self._requests(maker, options.num_warmup, f"{seed}/warmup", 0)
@@ -106,6 +107,7 @@ class Run:
         rng = random.Random(f"{seed}/arrivals")
         arrivals = arrival_times(rng, options.num_prompts, options.request_rate, options.burstiness)
         self._facts["inexact_prompts"] = maker.inexact
+        self._facts["chat_template"] = bool(options.chat_template)
         return warmup, requests, arrivals
 
     def _requests(self, maker: PromptMaker, count: int, seed: str, half: int) -> list[Request]:

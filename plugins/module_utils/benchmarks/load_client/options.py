@@ -44,6 +44,7 @@ def _add_load(parser: argparse.ArgumentParser) -> None:
     add("--endpoint", default="/v1/completions", choices=["/v1/completions", "/v1/chat/completions"])
     add("--model", required=True, help="name of the served model")
     add("--tokenizer", required=True, help="folder with tokenizer.json, that file, or hf:ORG/NAME")
+    add("--chat-template", metavar="FILE", help="JSON with the prefix and suffix of each prompt, which count as input")
     add("--isl", type=int, required=True, help="input tokens of a request, special tokens included")
     add("--osl", type=int, required=True, help="output tokens of a request (max_tokens)")
     add(

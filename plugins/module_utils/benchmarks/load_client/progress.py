@@ -11,7 +11,6 @@ import json
 import os
 import sys
 import time
-from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 
 LINE_EVERY_S = 1.0
 ZERO = time.time() - time.monotonic()
-WINDOW_S = 5.0  # throughput is that of the last seconds
 
 
 def utc_now() -> str:
@@ -75,7 +73,6 @@ class Progress:
         self._line: str | None = None
         self._printed_at: float | None = None
         self._phase: str | None = None
-        self._window: deque[tuple[float, int]] = deque()
         self._broken = False
 
     def tick(self) -> None:
@@ -94,6 +91,7 @@ class Progress:
     def data(self, now: float) -> dict[str, Any]:
         """Return the state as JSON-able dict; rates in tokens per second, times in seconds."""
         state = self._state
+        now = now if state.ended is None else state.ended
         elapsed = now - state.started if state.started is not None else None
         return {
             "schema_version": 1,
@@ -126,14 +124,10 @@ class Progress:
                 say(f"progress file: {error}", sys.stderr)
 
     def _rate(self, now: float) -> float:
-        window = self._window
-        if window and self._state.tokens < window[-1][1]:
-            window.clear()  # the measurement began
-        window.append((now, self._state.tokens))
-        while len(window) > 2 and now - window[0][0] > WINDOW_S:
-            window.popleft()
-        begin, tokens = window[0]
-        return round((self._state.tokens - tokens) / (now - begin), 1) if now > begin else 0.0
+        """Return output tokens per second since the phase began: at the end that is the figure of the result."""
+        state = self._state
+        elapsed = now - (state.began if state.started is None else state.started)
+        return round(state.tokens / elapsed, 1) if elapsed > 0 else 0.0
 
     def _left(self, elapsed: float | None) -> float | None:
         state = self._state

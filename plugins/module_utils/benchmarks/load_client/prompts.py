@@ -10,6 +10,7 @@ that the tokenizer adds (such as a begin-of-text token) count, because servers c
 
 from __future__ import annotations
 
+import json
 import os
 import random
 from collections.abc import Callable
@@ -49,6 +50,18 @@ def load_tokenizer(path: str) -> Tokenizer:
     return _plain(tokenizer)
 
 
+def load_around(path: str | None) -> tuple[str, str]:
+    """Return what stands before and behind each prompt, from the file *path*."""
+    if not path:
+        return "", ""
+    try:
+        with open(path, encoding="utf-8") as stream:
+            table = json.load(stream)
+        return str(table["prefix"]), str(table["suffix"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise PromptError(f"the chat template {path} cannot be read: {error!r}") from None
+
+
 def _from_hub(kind: type[Tokenizer], name: str) -> Tokenizer:
     """Return the tokenizer of a model of the hub: from the cache in HF_HOME, otherwise downloaded."""
     try:
@@ -78,16 +91,18 @@ def sample_lengths(rng: random.Random, count: int, length: int, ratio: float) ->
 class PromptMaker:
     """Makes prompts for one tokenizer.
 
+    :param around: what stands before and behind the words of each prompt, such as that of a chat template.
+    :ivar special: tokens of a prompt that are not its words.
     :ivar inexact: prompts whose length could not be met exactly.
     :ivar verified: prompts that were encoded again.
     """
 
-    def __init__(self, tokenizer: Tokenizer, seed: object) -> None:
+    def __init__(self, tokenizer: Tokenizer, seed: object, around: tuple[str, str] = ("", "")) -> None:
+        self._before, self._behind = around
         self._encode_batch = getattr(tokenizer, "encode_batch_fast", tokenizer.encode_batch)
         self._tokenizer = tokenizer
-        self.special = len(tokenizer.encode("").ids)
         rng = random.Random(f"{seed}/words")
-        self._lead, self._words = _find_words(tokenizer, self.count, rng)
+        self._lead, self._words, self.special = _find_words(tokenizer, self.count, rng)
         self._phrases = [" ".join(rng.choices(self._words, k=PHRASE_WORDS)) for _unused in range(PHRASES)]
         # The words that prompts of either half begin with: no prompt of one is one of the other, or a part of it.
         self._firsts = [self._words[0::2], self._words[1::2] or self._words]
@@ -95,8 +110,19 @@ class PromptMaker:
         self.verified = 0
 
     def count(self, texts: list[str]) -> list[int]:
-        """Return the number of tokens of each text, special tokens included."""
-        return [len(encoding.ids) for encoding in self._encode_batch(texts)]
+        """Return the number of tokens of a prompt of each text, special tokens included."""
+        return [len(encoding.ids) for encoding in self._encode_batch([self._whole(text) for text in texts])]
+
+    def check(self, length: int) -> None:
+        """Raise PromptError if prompts of *length* tokens have no room for words."""
+        if (self._before or self._behind) and length <= self.special:
+            raise PromptError(
+                f"the chat template alone has {self.special} tokens, and the shortest prompt is to have {length}: "
+                "increase benchmark.isl, or set benchmark.use_chat_template to false"
+            )
+
+    def _whole(self, text: str) -> str:
+        return f"{self._before}{text}{self._behind}"
 
     def make(self, lengths: list[int], seed: str, half: int = 0) -> list[str]:
         """Return one prompt for each of *lengths* (tokens). The same *seed* makes the same prompts.
@@ -114,7 +140,7 @@ class PromptMaker:
             for index, (have, want) in enumerate(zip(counts, lengths)):
                 if have != want:
                     texts[index] = self._fix(rng, texts[index], have, want)
-        return texts
+        return [self._whole(text) for text in texts]
 
     def _text(self, rng: random.Random, words: int, firsts: list[str]) -> str:
         parts = rng.choices(firsts, k=min(words, 1))
@@ -144,20 +170,24 @@ class PromptMaker:
 
 def _find_words(
     tokenizer: Tokenizer, count: Callable[[list[str]], list[int]], rng: random.Random
-) -> tuple[str, list[str]]:
-    """Return (lead, words): each word is one token at the start (after *lead*) and after a space."""
+) -> tuple[str, list[str], int]:
+    """Return (lead, words, tokens around them).
+
+    Each word is one token at the start (after *lead*) and after a space.
+    """
     size = tokenizer.get_vocab_size()
     ids = rng.sample(range(size), min(size, SAMPLE_IDS))
     decoded = {text.strip() for text in tokenizer.decode_batch([[number] for number in ids])}
     plain = sorted(word for word in decoded if len(word) > 1 and word.isascii() and word.isalpha())
     other = sorted(word for word in decoded if word and not any(char.isspace() or char == "\ufffd" for char in word))
-    special = len(tokenizer.encode("").ids)
-    best: tuple[str, list[str]] = ("", [])
+    best: tuple[str, list[str], int] = ("", [], 0)
     for candidates, lead in ((plain, ""), (plain, " "), (other, ""), (other, " ")):
+        single = count([f"{lead}{word}" for word in candidates]) if candidates else []
         counts = count([f"{lead}{word} {word}" for word in candidates]) if candidates else []
-        words = [word for word, tokens in zip(candidates, counts) if tokens == special + 2]
+        around = min(single, default=1) - 1  # what the text around the words adds, whatever it merges with
+        words = [word for word, tokens in zip(candidates, counts) if tokens == around + 2]
         if len(words) > len(best[1]):
-            best = (lead, words)
+            best = (lead, words, around)
         if len(words) >= ENOUGH_WORDS:
             break
     if not best[1]:

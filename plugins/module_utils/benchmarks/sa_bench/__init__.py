@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 
 from ...failures import Error, Finding
-from ...files import read_object
+from ...files import digest, read_object
 from ...json_types import Json, JsonObject
 from ...metrics import METRICS, derived
 from ...plan_file import PlanFile, PointFields, Step, gpu_counts
@@ -31,6 +32,7 @@ from ..base import (
     partial_path,
     progress_path,
 )
+from ..chat_template import CHAT, FILE
 from ..load_client import __main__ as load_client
 from . import result as result_file
 from .client_health import disturbances
@@ -49,11 +51,12 @@ class SaBench(Benchmark):
     described_by = ("isl", "osl")
     paths = ("custom_tokenizer", "dataset_path")
     refused = ("slow_down_sleep_time", "slow_down_wait_time")
-    unused = ("use_chat_template",)
+    makes_prompts = True
+    packages = ("aiohttp", "tokenizers")
     telemetry = True
     metrics = tuple(name for name in METRICS if name in {**result_file.KEYS, **derived({}, {})})
     columns = (
-        *("request_throughput", "output_tps", "total_tps_per_gpu"),
+        *("request_throughput", "output_tps", "output_tps_per_gpu", "total_tps_per_gpu"),
         *("mean_ttft_ms", "p99_ttft_ms", "mean_tpot_ms", "mean_e2el_ms"),
     )
     summary = ("output_tps", "mean_ttft_ms", "mean_tpot_ms", "completed", "failed")
@@ -78,7 +81,7 @@ class SaBench(Benchmark):
         "dataset_name": Field(Str(), None, "random, or custom with dataset_path."),
         "dataset_path": Field(Str(), None, "File of a custom dataset."),
         "custom_tokenizer": Field(Str(), None, "Tokenizer directory instead of the model's."),
-        "use_chat_template": Field(Bool(), True, "Apply the model's chat template to prompts. Accepted, not used yet."),
+        "use_chat_template": Field(Bool(), True, "Apply the model's chat template to prompts, within isl."),
         "reuse_http_connections": Field(Bool(), None, "Keep connections open between requests; default: yes."),
         "point_timeout_s": Field(Int(1), 7200, "Time limit of a point; a point that exceeds it is invalid."),
         "stall_timeout_s": Field(Int(0), 900, "Time limit without any token; 0: none."),
@@ -108,9 +111,14 @@ class SaBench(Benchmark):
         options, found = spec["benchmark"], []
         if options["custom_tokenizer"] and not own_tokenizer(options):
             found.append(
-                f"benchmark.custom_tokenizer: {options['custom_tokenizer']} names Python code of another client. "
-                "Prompts are made with the model's tokenizer."
+                f"benchmark.custom_tokenizer: {options['custom_tokenizer']} names Python code of another client, which "
+                "is not loaded. Prompts are made with the model's tokenizer.json, so the workload differs from that of "
+                "the other client where the two tokenizers differ."
             )
+        levels = options["concurrencies"] or []
+        twice = [str(one) for one in dict.fromkeys(levels) if levels.count(one) > 1]
+        if twice:
+            found.append(f"benchmark.concurrencies: {', '.join(twice)} is there more than once, and is one point.")
         if from_hub(spec):
             home = hub_home(spec)
             where = f"HF_HOME={home.value}" if home else "HF_HOME is not set"
@@ -124,12 +132,23 @@ class SaBench(Benchmark):
         return found
 
     def files(self, layout: Layout) -> list[PlanFile]:
-        return [one_file(f"{CLIENT}/{name}", text) for name, text in sorted(program_files(load_client).items())]
+        found = [one_file(f"{CLIENT}/{name}", text) for name, text in sorted(program_files(load_client).items())]
+        template = _chat_template(layout.spec)
+        return [*found, one_file(FILE, json.dumps(template, indent=1) + "\n")] if template else found
+
+    def own_tokenizer(self, spec: JsonObject) -> str | None:
+        return own_tokenizer(spec["benchmark"])
+
+    def wants_chat_template(self, spec: JsonObject) -> bool:
+        return bool(spec["benchmark"]["use_chat_template"])
+
+    def in_flight(self, point: PointFields) -> int:
+        return int(point["key"]["concurrency"])
 
     def points(self, layout: Layout) -> list[Point]:
         if self.unable(layout.spec):
             return []
-        return [self._point(layout, concurrency) for concurrency in layout.spec["benchmark"]["concurrencies"]]
+        return [self._point(layout, one) for one in dict.fromkeys(layout.spec["benchmark"]["concurrencies"])]
 
     def _point(self, layout: Layout, concurrency: int) -> Point:
         options, spec = layout.spec["benchmark"], layout.spec
@@ -153,10 +172,11 @@ class SaBench(Benchmark):
             "random_range_ratio": options["random_range_ratio"],
             "seed": options["seed"],
             "reuse_connections": options["reuse_http_connections"],
+            "chat_template": _chat_mark(spec),
             **expect,
         }
-        if own_tokenizer(options):
-            parameters["tokenizer"] = own_tokenizer(options)
+        if options["custom_tokenizer"]:
+            parameters["tokenizer"] = own_tokenizer(options) or f"the model's, not {options['custom_tokenizer']}"
         result = f"{path}.json"
         progress = progress_path(result)
         files = [Option("result", f"{layout.run_dir}/{result}"), Option("progress", f"{layout.run_dir}/{progress}")]
@@ -265,6 +285,7 @@ def _client_options(layout: Layout, parameters: JsonObject, gpus: Mapping[str, i
         Option("endpoint", parameters["endpoint"]),
         Option("model", layout.served_name, layout.served_by),
         _tokenizer(layout),
+        *([Option("chat-template", f"{layout.run_dir}/{FILE}")] if parameters["chat_template"] else []),
         said("isl", parameters["isl"]),
         said("osl", parameters["osl"]),
         said("concurrency", parameters["concurrency"], "concurrencies"),
@@ -280,6 +301,18 @@ def _client_options(layout: Layout, parameters: JsonObject, gpus: Mapping[str, i
         said("reuse-connections" if reuse else "no-reuse-connections", reuse is not None, "reuse_http_connections"),
         said("stall-timeout", layout.spec["benchmark"]["stall_timeout_s"], "stall_timeout_s"),
     ]
+
+
+def _chat_template(spec: JsonObject) -> JsonObject | None:
+    """Return the text around each prompt, ``{prefix, suffix}``; None if there is none."""
+    found: JsonObject | None = spec.get(CHAT)
+    return found if found and "prefix" in found else None
+
+
+def _chat_mark(spec: JsonObject) -> str | bool | None:
+    """Return what tells prompts with a chat template from others; None if it cannot be applied, False if unwanted."""
+    template = _chat_template(spec)
+    return digest(template) if template else None if spec["benchmark"]["use_chat_template"] else False
 
 
 def _tokenizer(layout: Layout) -> Option:

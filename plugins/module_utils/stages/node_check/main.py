@@ -6,6 +6,8 @@
     node_check TABLE.json      {run_dir, output_dir, job_id, cluster, live: [ids], nodes: {name: {...}}, limits,
                                 nonce, newest_step, longest_s}
 
+The program beside it, ``inputs``, reads the files that the results depend on.
+
 A separate program, copied into the run directory: standard library, Python 3.8.
 """
 
@@ -56,6 +58,7 @@ class Report(TypedDict):
     unchecked: list[dict[str, str]]
     nonce: str
     stale: list[str]
+    inputs: dict[str, Any]
 
 
 def why_in_use(port: int) -> str | None:
@@ -194,6 +197,36 @@ def images(paths: Iterable[str]) -> list[Problem]:
         for path in paths
         if not os.path.exists(path)
     ]
+
+
+def client(wanted: dict[str, Any]) -> list[Problem]:
+    """Return the problem of a Python, ``{argv, env, packages}``, that lacks what the load client imports."""
+    if not wanted:
+        return []
+    names = ", ".join(wanted["packages"])
+    argv, env = [*wanted["argv"], "-c", f"import {names}"], dict(os.environ, **wanted["env"])
+    try:
+        done = subprocess.run(argv, env=env, capture_output=True, timeout=60, check=False)
+        why = (done.stderr.decode("utf-8", "replace").strip().splitlines() or [""])[-1] if done.returncode else None
+    except OSError as error:
+        why = error.strerror
+    except subprocess.SubprocessError:  # a slow disk is no lack
+        why = None
+    text = f"the load client's Python {argv[0]} cannot import {names}: {why}"
+    return [] if why is None else [{"check": "client", "fatal": True, "text": text}]
+
+
+def inputs(program: str, wanted: dict[str, Any], limit_s: float) -> dict[str, Any]:
+    """Return the answer of the *program* inputs to *wanted*, ``{found, chat}``, or ``{why}``: a disk may hang."""
+    if not wanted.get("paths") and not wanted.get("chat"):
+        return {"found": {}, "chat": None}
+    argv = [sys.executable, "-S", program, json.dumps(dict(wanted, limit_s=0.4 * limit_s))]
+    try:
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=0.8 * limit_s, check=False)
+        answer = json.loads(done.stdout)
+    except (OSError, subprocess.SubprocessError, ValueError) as error:
+        return {"why": f"its files could not be read: {error}"}
+    return answer if isinstance(answer, dict) else {"why": "its files could not be read"}
 
 
 def mark_of(output_dir: str, job: str) -> set[str]:
@@ -349,6 +382,7 @@ def main(argv: list[str] | None = None) -> int:
     problems = ports(mine.get("ports") or [])
     problems += disks([table["run_dir"], "/tmp"], limits["free_mib"]) + shared_memory(limits["shm_mib"], uid)
     problems += open_files(mine.get("files") or 0) + mounts(mine.get("mounts") or []) + images(mine.get("images") or [])
+    problems += client(mine.get("client") or {})
     found, count = gpus(mine.get("gpus"), bool(mine.get("idle")))
     report: Report = {
         "node": name,
@@ -358,6 +392,7 @@ def main(argv: list[str] | None = None) -> int:
         "cleaned": cleaned,
         "unchecked": unchecked(mine.get("gpus")),
         "nonce": table["nonce"],
+        "inputs": inputs(os.path.join(table["run_dir"], "inputs"), mine.get("inputs") or {}, table["longest_s"]),
         "stale": left[0] + [f"process {pid} of job {job}" for pid, job in left[1]],
     }
     sys.stdout.write(json.dumps(report) + "\n")

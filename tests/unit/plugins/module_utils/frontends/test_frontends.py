@@ -59,7 +59,8 @@ def test_nginx_config_is_private_and_quiet():
     one = jobs.step(plan, "nginx")
     assert one["files"] == ["nginx.conf"]
     assert one["argv"][-7:] == ["nginx", "-c", "/out/7/nginx.conf", "-e", "stderr", "-g", "daemon off;"]
-    assert "hash" not in text and "worker_rlimit_nofile" not in text
+    assert "worker_connections 65535;" in text
+    assert "hash" not in text and "worker_rlimit_nofile 131072;" in text
 
 
 def test_nginx_options():

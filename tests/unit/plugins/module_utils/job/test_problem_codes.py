@@ -49,7 +49,6 @@ def test_the_reference_page_says_what_each_code_means():
         ({"resources": {"gpus_per_node": 0}}, "resources.gpus_per_node", "out_of_range"),
         ({"backend": {"type": "moker"}}, "backend.type", "not_a_choice"),
         ({"dynamo": {"request_plane": "pigeon"}}, "dynamo.request_plane", "not_a_choice"),
-        ({"benchmark": {"concurrencies": [4, 4]}}, "benchmark.concurrencies", "duplicate"),
         ({"benchmark": {"concurrencies": [0]}}, "benchmark.concurrencies", "out_of_range"),
         ({"slurm": {"time_limit": "soon"}}, "slurm.time_limit", "invalid"),
         ({"frontend": {"nginx_keepalive_timeout": "long"}}, "frontend.nginx_keepalive_timeout", "invalid"),

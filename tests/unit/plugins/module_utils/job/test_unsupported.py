@@ -31,7 +31,6 @@ GIVEN = {
     "reporting.ai_analysis": {"reporting": {"ai_analysis": {"enabled": True}}},
     "reporting.s3": {"reporting": {"s3": {"bucket": "b"}}},
     "output.log_dir": {"output": {"log_dir": "/logs"}},
-    "benchmark.use_chat_template": {"benchmark": {"use_chat_template": False}},
 }
 
 

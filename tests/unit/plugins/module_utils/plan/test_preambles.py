@@ -22,7 +22,10 @@ STRANGER = 65534
 PYTHON = """#!/bin/sh
 case "$1" in
   -c) echo "$PREFIX" ;;
-  *) echo "$@" >> "$PREFIX/calls"; [ ! -e "$PREFIX/broken" ] ;;
+  *) echo "$@" >> "$PREFIX/calls"
+    # The image's distribution marks its Python as its own (PEP 668); pip reads its options from variables too.
+    [ "$PIP_BREAK_SYSTEM_PACKAGES" = 1 ] || { echo "error: externally-managed-environment" >&2; exit 1; }
+    [ ! -e "$PREFIX/broken" ] ;;
 esac
 """
 
@@ -133,17 +136,36 @@ def test_a_site_without_a_container_runtime(tmp_path):
     assert any("the image is not used" in note for note in plan["notes"])
 
 
+def stage(source, target, model=""):
+    words = {"source": source, "target": target, "model": model}
+    return preambles.STAGE.format(**{name: preambles.shlex.quote(str(word)) for name, word in words.items()})
+
+
 def test_a_model_is_staged_once_and_whole(tmp_path, shell):
     source, target = tmp_path / "model's dir", tmp_path / "scratch" / "m"
     (source / "sub").mkdir(parents=True)
     (source / "a b").write_text("x" * 10)
     (source / "sub" / "c").write_text("y")
-    text = preambles.STAGE.format(source=preambles.shlex.quote(str(source)), target=preambles.shlex.quote(str(target)))
+    text = stage(source, target)
     first, second = shell(text), shell(text)
     assert "staging 2 files" in first.stdout and second.stdout == "started\n", first.stderr
     assert (target / "a b").read_text() == "x" * 10 and (target / "sub" / "c").read_text() == "y"
     (source / "a b").write_text("x" * 11)
     assert "staging 1 files" in shell(text).stdout and (target / "a b").read_text() == "x" * 11
+
+
+def test_other_weights_of_the_same_names_and_sizes_are_staged_again(tmp_path, shell):
+    source, target = tmp_path / "model", tmp_path / "scratch" / "m"
+    source.mkdir()
+    (source / "w.safetensors").write_text("old")
+    assert "staging 1 files" in shell(stage(source, target, "f1")).stdout
+    assert shell(stage(source, target, "f1")).stdout == "started\n"
+    with open(target / "w.safetensors", encoding="utf-8") as in_use:
+        (source / "w.safetensors").write_text("new")
+        assert "staging 1 files" in shell(stage(source, target, "f2")).stdout
+        assert (target / "w.safetensors").read_text() == "new"
+        assert in_use.read() == "old", "an engine that runs keeps its file"
+    assert shell(stage(source, target, "f2")).stdout == "started\n"
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="makes files of another user")
@@ -159,7 +181,7 @@ def test_a_copy_that_another_user_made_is_not_used(tmp_path, shell, fault):
         target.symlink_to(there)
         if fault == "foreign link":
             os.chown(target, STRANGER, STRANGER, follow_symlinks=False)
-    done = shell(preambles.STAGE.format(source=source, target=target))
+    done = shell(stage(source, target))
     assert done.returncode == 1 and f"{target} is not this user's" in done.stderr and "started" not in done.stdout
 
 
@@ -170,7 +192,7 @@ def test_nobody_else_can_write_to_a_copy(tmp_path, shell):
     (source / "code.py").chmod(0o666)
     target.mkdir()
     target.chmod(0o777)
-    done = shell("umask 000\n" + preambles.STAGE.format(source=source, target=target))
+    done = shell("umask 000\n" + stage(source, target))
     assert done.stdout.endswith("started\n"), done.stderr
     assert not [one for one in (target, *target.iterdir()) if one.stat().st_mode & 0o022]
 

@@ -64,7 +64,6 @@ def test_accepts(type_, value, result):
         (types.Time(), "-5", "Slurm time"),
         (types.Concurrencies(), "32,64", "4x16"),
         (types.Concurrencies(), [], "list"),
-        (types.Concurrencies(), [4, 4], "twice"),
         (types.Concurrencies(), [0], "at least 1"),
         (types.Choice("alpha", "beta"), "alpah", "Did you mean alpha"),
     ],

@@ -19,7 +19,7 @@ from ansible_collections.srt.slurm.plugins.module_utils.allocation import driver
 from ansible_collections.srt.slurm.plugins.module_utils.entry import Context
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error, StepError
 from ansible_collections.srt.slurm.plugins.module_utils.slurm import commands, srun
-from ansible_collections.srt.slurm.plugins.module_utils.stages import preflight
+from ansible_collections.srt.slurm.plugins.module_utils.stages import open_files, preflight
 from fake_holder import FakeDriver, FakeSlurm, make_plan, make_step
 
 NODES = ("node001", "node002")
@@ -172,8 +172,8 @@ def test_too_few_open_files_are_found_before_anything_starts(made):
     plan, _talk, call = made
     allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     step = make_step("bench_c9", NODES[1], kind="benchmark")
-    plan["benchmark"] = {"points": [{"key": {"concurrency": allowed}, "step": step}]}
-    assert preflight.open_files(plan) == {"node001": 256, "node002": allowed + 128}
+    plan["benchmark"] = {"type": "sa-bench", "points": [{"key": {"concurrency": allowed}, "step": step}]}
+    assert open_files.open_files(plan) == {"node001": 256, "node002": allowed + 128}
     with pytest.raises(Error, match=f"node002: a process may open {allowed} files .*, but {allowed + 128} are needed"):
         call()
     assert call(ignore=["limit"])["nodes"]

@@ -43,7 +43,8 @@ def test_check_mode_writes_nothing(tmp_path):
     assert result["changed"] and list(tmp_path.iterdir()) == []
     assert json.loads(result["plan_json"])["job_id"] == "7"
     names = [record["after_header"].rsplit("/", 1)[-1] for record in result["diff"]]
-    assert names == ["plan.json", "mocker_config.yaml", "nats.conf", "nginx.conf"]
+    read = "files that the results depend on"
+    assert names == ["plan.json", "mocker_config.yaml", "nats.conf", "nginx.conf", read]
     assert "nginx:8000" in result["diff"][0]["after"] and result["diff"][0]["before"] == ""
 
 
@@ -190,9 +191,10 @@ def test_layout_notes_are_those_that_job_spec_could_not_tell(tmp_path):
     for check_mode in (True, False):
         result = run(tmp_path, check_mode, **changes)
         assert result["layout_notes"] == ["No worker is on n2: 1 of the 2 nodes for workers."]
-        assert result["notes"][-1:] == result["layout_notes"] and len(result["notes"]) == 3
+        of_files = [note for note in result["notes"] if note.startswith(("model.path", "benchmark.use_chat"))]
+        assert result["notes"][-1:] == result["layout_notes"] and len(result["notes"]) == 3 + len(of_files)
     told = rules.notes(jobs.spec_of(**changes))
-    assert set(result["notes"]) - set(told) == set(result["layout_notes"])
+    assert set(result["notes"]) - {*told, *of_files} == set(result["layout_notes"])
 
 
 def test_a_port_that_steps_aside_is_a_note(tmp_path):

@@ -63,6 +63,7 @@ def test_a_plain_run(sse, measure, tokenizer):
     assert server.connections <= 4
     progress = json.loads(measure.progress.read_text())
     assert (progress["state"], progress["done"], progress["exit_code"]) == ("done", 12, 0)
+    assert progress["output_tok_s"] == round(result["output_throughput"], 1)
     assert not list(measure.result.parent.glob("*.tmp*"))
 
 

@@ -76,15 +76,26 @@ def test_a_change_of_phase_is_shown_at_once(made):
     assert begins == ["c=16 preparing prompts", "c=16 warm-up", "c=16"]
 
 
-def test_throughput_is_that_of_the_last_seconds(made):
-    state, progress, _stream, clock, _path = made
+def test_throughput_is_that_of_the_whole_measurement_as_in_the_result(made):
+    state, progress, _stream, clock, path = made
     begin(state)
     for second in range(20):
         clock.now = float(second)
         state.tokens = 1000 * min(second, 10)
-        data = progress.data(clock.now)
         progress.tick()
-    assert data["output_tok_s"] == 0.0
+    state.ended, clock.now = 20.0, 25.0  # the result was written meanwhile
+    progress.final("done", 0)
+    assert json.loads(path.read_text())["output_tok_s"] == 500.0
+
+
+def test_tokens_are_those_that_the_result_counts():
+    state = State(types.SimpleNamespace(concurrency=2, num_prompts=3, num_warmup=0))
+    asked = types.SimpleNamespace(max_tokens=9)
+    for error, chunks, tokens in ((None, 3, 9), ("broken", 4, 4)):
+        state.activity(0.0, chunks)
+        more = {"error": error, "unreachable": False, "end": 1.0}
+        state.over(types.SimpleNamespace(request=asked, chunks=chunks, tokens_out=tokens, **more))
+    assert (state.tokens, state.done, state.errors) == (9, 2, 1)
 
 
 def test_tokens_of_the_warm_up_do_not_count(made):

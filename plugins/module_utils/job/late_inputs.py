@@ -1,0 +1,70 @@
+# Copyright (c) 2026 srt.slurm developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What late stages of a run need: the load client's tokenizer, and the programs of side services.
+
+It is looked up before submission: a run would otherwise fail after its models were loaded.
+"""
+
+from __future__ import annotations
+
+import os
+
+from ..benchmarks import BENCHMARKS
+from ..failures import Finding
+from ..json_types import JsonObject, KeyPath
+from ..services.nats_etcd import PROGRAMS, NatsEtcd
+from . import preparation
+from .inputs import TOKENIZER_FILE, host_path
+from .paths import ELSEWHERE, Environment, Paths
+
+TOKENIZER: KeyPath = ("benchmark", "custom_tokenizer")
+
+
+def complete_tokenizer(spec: JsonObject, environment: Environment) -> list[Finding]:
+    """Resolve the directory of the load client's own tokenizer in place; return the problem of one that is relative."""
+    own = BENCHMARKS[spec["benchmark"]["type"]].own_tokenizer(spec)
+    if not own or own.startswith(("/", "hf:")) or "$" in own:
+        return []
+    if spec["cluster"]["container_runtime"] != "none":
+        problem = f'is "{own}", a relative path, but the load client runs in a container.'
+        return [(TOKENIZER, problem, "Write its path in the container, or hf:ORG/NAME.", "invalid")]
+    paths = Paths(environment)
+    spec["benchmark"]["custom_tokenizer"] = paths.absolute(TOKENIZER, own)
+    return paths.problems
+
+
+def tokenizer_problems(spec: JsonObject, environment: Environment) -> list[Finding]:
+    """Return the problem, as a list, of a tokenizer that the load client would not find."""
+    benchmark, look = BENCHMARKS[spec["benchmark"]["type"]], environment.lookup
+    if not environment.check_paths or not benchmark.makes_prompts:
+        return []
+    own = benchmark.own_tokenizer(spec)
+    path: KeyPath = TOKENIZER if own else ("model", "path")
+    folder = host_path(spec, own) if own else spec["model"]["path"]
+    if not folder or not folder.startswith("/"):
+        return []
+    remedy = f"Set benchmark.custom_tokenizer to a directory with a {TOKENIZER_FILE}, {ELSEWHERE}"
+    if not look.exists(folder):
+        # A model that does not exist is already reported.
+        problem = f"is {folder}, which does not exist {look.where}."
+        return [(path, problem, f"Correct it, {ELSEWHERE}", "not_found")] if own else []
+    if os.path.basename(folder) == TOKENIZER_FILE or look.exists(os.path.join(folder, TOKENIZER_FILE)):
+        return []
+    problem = f"is {folder}, which has no {TOKENIZER_FILE}: the load client makes its prompts with it."
+    return [(path, problem, remedy, "not_found")]
+
+
+def notes(spec: JsonObject, environment: Environment) -> list[str]:
+    """Return a note, as a list, on programs of side services that the image must have."""
+    if spec["cluster"]["container_runtime"] == "none":
+        return []
+    if not any(isinstance(service, NatsEtcd) for service in preparation.services(spec)):
+        return []
+    folder, image = spec["cluster"]["configs_dir"], spec["model"]["container"]
+    if not folder:
+        return [f"configs_dir: not set, so the image {image} must have {' and '.join(PROGRAMS)}."]
+    lost = [name for name in PROGRAMS if not environment.lookup.exists(os.path.join(folder, name))]
+    if not environment.check_paths or "$" in folder or not lost or not environment.lookup.exists(folder):
+        return []
+    return [f"configs_dir: {folder} has no {' and no '.join(lost)}, so the image {image} must have what is missing."]
