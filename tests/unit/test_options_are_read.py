@@ -86,7 +86,7 @@ def test_every_option_of_a_module_is_read(module):
 
 # What the entries of these modules get from the action or from each other, and what only the action takes.
 HANDED_ON = {
-    "job_spec": {"places", "problems"},
+    "job_spec": {"places", "problems", "set_by"},
     "run_info": {"cluster_file"},
     "slurm_job_info": set(argument_spec("slurm_job")),
     "step_log_info": {"cluster_file"},
@@ -291,9 +291,9 @@ def strings(tree, conditions=("when", "that")):
         yield tree
 
 
-def variables(playbook):
-    """Return the names of the variables that templates of *playbook* read and nothing in it makes."""
-    made, read = set(), set()
+def made_in(playbook):
+    """Return the names of the variables that *playbook* itself makes."""
+    made = set()
     for _text, tree in trees(playbook):
         open_ = [tree]
         while open_:
@@ -307,18 +307,39 @@ def variables(playbook):
                 open_ += one.values()
             elif isinstance(one, list):
                 open_ += one
+    return made
+
+
+def variables(playbook):
+    """Return the names of the variables that templates of *playbook* read and nothing in it makes."""
+    read = set()
+    for _text, tree in trees(playbook):
         for text in strings(tree):
             if "{{" in text:
                 names = jinja2.Environment().parse(text).find_all(jinja2.nodes.Name)
                 read |= {one.name for one in names}
-    return {name for name in read - made if not MADE.fullmatch(name)}
+    return {name for name in read - made_in(playbook) if not MADE.fullmatch(name)}
+
+
+LOOKUP = re.compile(r"lookup\('srt\.slurm\.run_option', '(\w+)'(?:, default=([^()]*?))?\)")
 
 
 @pytest.mark.parametrize("playbook", PLAYBOOKS)
 def test_what_a_playbook_reads_is_a_run_option(playbook):
+    """By its lookup: a bare variable might come from an inventory. A play chooses its hosts by the one with -e alone."""
     known = {name for name, one in run_options.OPTIONS.items() if playbook in one.playbooks}
     refused = {"job_id"} if playbook == "submit" else set()
-    assert variables(playbook) - known == refused
+    looked_up = {name for text, _tree in trees(playbook) for name, _default in LOOKUP.findall(text)}
+    assert looked_up - known == refused
+    assert variables(playbook) - {run_options.SUBMIT_HOST} == set()
+
+
+@pytest.mark.parametrize("playbook", PLAYBOOKS)
+def test_what_a_playbook_makes_is_no_run_option(playbook):
+    """Else its own variable would count instead of the one of an inventory."""
+    own = {f"{role}_timeout_s" for role in ("health", "teardown")}  # handed to the roles whose variables they are
+    options = set(run_options.OPTIONS) | {run_options.full_name(name) for name in run_options.OPTIONS}
+    assert made_in(playbook) & options <= own
 
 
 def role_variables():
@@ -336,14 +357,12 @@ def test_playbooks_have_the_defaults_of_the_table():
     found = 0
     for playbook in PLAYBOOKS:
         for text, _tree in trees(playbook):
-            for name, value in re.findall(r"\b(\w+)\s*\|\s*default\(([^()]*)\)", text):
-                if name not in run_options.OPTIONS or value.split(",")[0] == "omit":
-                    continue
+            for name, value in LOOKUP.findall(text):
                 default = run_options.OPTIONS[name].default
                 default = default[playbook] if isinstance(default, dict) else default
-                if default is None:  # the table says in words what holds
+                if default is None or not value:  # the table says in words what holds, or the module has the default
                     continue
-                given = yaml.safe_load(value.split(",")[0])
+                given = yaml.safe_load(value)
                 assert given == (list(default) if isinstance(default, tuple) else default), (playbook, name)
                 found += 1
     assert found > 15
