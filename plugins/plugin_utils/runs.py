@@ -54,7 +54,9 @@ def typos(extra):
         if extra.known(name) or name in flat:
             continue
         # A typo in what chooses a run may end another one, so it is known from less than others are.
-        near = misspelt(name) or nearest(name, run_options.CHOOSING, 0.6) or nearest(name, run_options.OF_RUNS_ALONE, 0.8)
+        near = (
+            misspelt(name) or nearest(name, run_options.CHOOSING, 0.6) or nearest(name, run_options.OF_RUNS_ALONE, 0.8)
+        )
         if near or name in run_options.MISTAKEN:
             remedy = run_options.MISTAKEN.get(name) or f"Did you mean {near}?"
             found.append(extra.unknown(name, remedy))

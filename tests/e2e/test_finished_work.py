@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from cluster import wait_for
@@ -17,9 +18,7 @@ NOTHING = "all 2 points are valid already: nothing to measure; -e force=true mea
 
 def last_job(cluster):
     """Return the id of the latest job that Slurm has ever had."""
-    return max(map(int, cluster.run("sacct", "-nX", "-o", "JobID", check=False).split() or [0]), default=0) or max(
-        int(word.partition("=")[2]) for word in cluster.run("scontrol", "show", "job").split() if word.startswith("JobId=")
-    )
+    return max(map(int, re.findall(r"JobId=(\d+)", cluster.run("scontrol", "show", "job"))))
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +37,15 @@ def inventory(cluster):
     folder = cluster.folder / "inventory"
     (folder / "group_vars").mkdir(parents=True, exist_ok=True)
     (folder / "hosts").write_text("localhost ansible_connection=local\n")
-    variables = folder / "group_vars" / "all.yml"
-    variables.write_text("keep: 30\nforce: true\njob_id: 4711\noutput_dir: /no/such\nlines: [1, 2]\nteardown_timeout_s: x\n")
+    said = {
+        "keep": 30,
+        "force": True,
+        "job_id": 4711,
+        "output_dir": "/no/such",
+        "lines": [1],
+        "teardown_timeout_s": "x",
+    }
+    (folder / "group_vars" / "all.yml").write_text(json.dumps(said))
     return folder
 
 
@@ -78,9 +84,8 @@ def test_a_service_that_was_kept_is_ended_by_a_run_with_nothing_to_measure(clust
 
 
 def test_an_inventory_sets_options_by_their_full_names(cluster, finished, inventory):
-    (inventory / "group_vars" / "all.yml").write_text(
-        f"srt_slurm_output_dir: {cluster.output}\nsrt_slurm_force: true\nsrt_slurm_keep: 600\nsrt_slurm_wait_timeout_s: 60\n"
-    )
+    said = {"output_dir": str(cluster.output), "force": True, "keep": 600, "wait_timeout_s": 60}
+    (inventory / "group_vars" / "all.yml").write_text(json.dumps({f"srt_slurm_{key}": said[key] for key in said}))
     argv = [*cluster.prefix(), "ansible-playbook", "-i", str(inventory)]
     played = cluster.play([*argv, "bench.yml", "-e", f"@{finished}"])
     assert played.rc == 0 and "c=2 measured, valid" in played.text, played.text

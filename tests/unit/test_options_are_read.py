@@ -326,7 +326,7 @@ LOOKUP = re.compile(r"lookup\('srt\.slurm\.run_option', '(\w+)'(?:, default=([^(
 
 @pytest.mark.parametrize("playbook", PLAYBOOKS)
 def test_what_a_playbook_reads_is_a_run_option(playbook):
-    """By its lookup: a bare variable might come from an inventory. A play chooses its hosts by the one with -e alone."""
+    """By its lookup, as a bare variable may come from an inventory; but plays choose their hosts before that."""
     known = {name for name, one in run_options.OPTIONS.items() if playbook in one.playbooks}
     refused = {"job_id"} if playbook == "submit" else set()
     looked_up = {name for text, _tree in trees(playbook) for name, _default in LOOKUP.findall(text)}

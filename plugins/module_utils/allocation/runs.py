@@ -135,7 +135,8 @@ def find(params: JsonObject) -> Run:
         job_id = job_id or ownership.job_id_of(run_dir)
     job, answered, why = None, True, ""
     try:
-        job = next(iter(commands.jobs(job_id=job_id, timeout_s=10.0, patience_s=0.0)), None)
+        parent = os.path.dirname(run_dir) if run_dir else os.path.realpath(os.path.expanduser(params["output_dir"]))
+        job = next(iter(ownership.jobs(parent, job_id=job_id, timeout_s=10.0, patience_s=0.0)), None)
     except SlurmError as error:
         answered, why = False, error.msg if isinstance(error, commands.Unlisted) else ""
     if not run_dir:

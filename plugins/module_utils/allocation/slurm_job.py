@@ -11,9 +11,9 @@ import time
 from ..entry import Context
 from ..holder.lease import LEASE_S
 from ..json_types import JsonObject
-from ..slurm import commands, script
+from ..slurm import script
 from ..slurm.commands import QueueEntry
-from . import adopted, description, detached, ending, finding, requeue, submission, unfinished, waiting
+from . import adopted, description, detached, ending, finding, ownership, requeue, submission, unfinished, waiting
 from .call import QUERIED, Call
 
 ARGUMENT_SPEC: JsonObject = {
@@ -78,7 +78,8 @@ def _ensure(call: Call, found: QueueEntry | None) -> QueueEntry:
         if check_mode and not adopted.answers(found, call.run_dir(found)):
             call.actions.append("adopted")
     elif unfinished.held(found):
-        found = next(iter(commands.jobs(job_id=found["id"])), found)  # another controller may have released it
+        # Another controller may have released it.
+        found = next(iter(ownership.jobs(call.output_dir, job_id=found["id"])), found)
         held = unfinished.held(found)
         call.notes += [f"Job {found['id']} was left alone. {held}."] if held else []
     return found

@@ -56,7 +56,7 @@ def release_unfinished(call: Call, job: QueueEntry) -> QueueEntry | None:
             submission.release(call, job)
             break
         time.sleep(min(0.2, AT_WORK_S))
-        found = _present(job)
+        found = _present(call, job)
         if not found:
             return None
         job = found
@@ -85,7 +85,7 @@ def usable(call: Call, job: QueueEntry) -> QueueEntry | None:
             call.notes.append(f"The submission of job {job['id']} was not finished. {end}")
             return None
         time.sleep(min(1.0, UNFINISHED_S))  # its submitter may be at work
-        found = _present(job)
+        found = _present(call, job)
         if not found:
             return None
         job = found
@@ -108,7 +108,7 @@ def _unless_ending(call: Call, job: QueueEntry) -> QueueEntry | None:
         call.ctx.progress(f"job {job['id']} is ending ({end['reason']}); another one follows it")
         time.sleep(pause)
         pause = min(1.0, pause * 1.5)
-        found = _present(job)
+        found = _present(call, job)
         if not found:
             call.notes.append(f"Job {job['id']} was ending: {end['reason']}.")
             return None
@@ -116,7 +116,7 @@ def _unless_ending(call: Call, job: QueueEntry) -> QueueEntry | None:
     return job
 
 
-def _present(job: QueueEntry) -> QueueEntry | None:
+def _present(call: Call, job: QueueEntry) -> QueueEntry | None:
     """Return the queue entry of *job* as it is now, None if it is over."""
-    found = commands.jobs(job_id=job["id"])
+    found = ownership.jobs(call.output_dir, job_id=job["id"])
     return found[0] if found and slurm_calls.live(found[0]["state"]) else None

@@ -19,7 +19,7 @@ from ..holder import FOLDER, journal
 from ..job.preparation import with_content
 from ..json_types import JsonObject
 from ..plan.planner import Planner
-from ..plan_file import PLAN, Plan, PlanPoint, load_plan
+from ..plan_file import PLAN, AllocatedNode, Allocation, Plan, PlanPoint, load_plan
 from ..results.attempts import newest
 from ..results.earlier import earlier_result
 from . import point_files, slurm_job_info
@@ -32,7 +32,14 @@ ARGUMENT_SPEC = {
     "output_dir": {"type": "path", "required": True},
     "concurrencies": {"type": "list", "elements": "int", "default": []},
 }
-NOTHING: JsonObject = {"changed": False, "complete": False, "run_dir": None, "plan_path": None, "job": None, "note": None}
+NOTHING: JsonObject = {
+    "changed": False,
+    "complete": False,
+    "run_dir": None,
+    "plan_path": None,
+    "job": None,
+    "note": None,
+}
 
 
 def run(params: JsonObject, ctx: Context) -> JsonObject:
@@ -111,8 +118,8 @@ def _has(plan: Plan, points: Sequence[PlanPoint]) -> bool:
 
 def _completed(planner: Planner, stored: Plan, points: Sequence[PlanPoint]) -> Plan:
     """Return a plan for the nodes of *stored* that has *points* too; Error if they are those of another service."""
-    nodes = [{"name": node["name"], "address": node["address"]} for node in stored["nodes"]]
-    about = {"id": stored["job_id"], "name": stored["name"], "run_dir": stored["run_dir"], "nodes": nodes}
+    nodes: list[AllocatedNode] = [{"name": node["name"], "address": node["address"]} for node in stored["nodes"]]
+    about: Allocation = {"id": stored["job_id"], "name": stored["name"], "run_dir": stored["run_dir"], "nodes": nodes}
     plan = planner.plan_with_origins(planner.layout(about, stored))[0]
     names = [point["name"] for point in plan["benchmark"]["points"]]
     plan["benchmark"]["points"] += [point for point in stored["benchmark"]["points"] if point["name"] not in names]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 
-from ..allocation import detached, runs
+from ..allocation import detached, ownership, runs
 from ..allocation.runs import Run
 from ..entry import Context
 from ..failures import Error
@@ -16,7 +16,6 @@ from ..holder.slurm_calls import output_path
 from ..holder.tails import tail_lines
 from ..json_types import JsonObject
 from ..plan_file import PLAN
-from ..slurm import commands
 
 ARGUMENT_SPEC = dict(
     runs.ARGUMENT_SPEC,
@@ -97,10 +96,10 @@ def _over(found: Run, name: str) -> bool:
     if found.foreign:
         return True
     try:
-        job = next(iter(commands.jobs(job_id=found.job_id, timeout_s=10.0, patience_s=0.0)), None)
+        listed = ownership.jobs(os.path.dirname(found.run_dir), job_id=found.job_id, timeout_s=10.0, patience_s=0.0)
     except Error:
         return False  # Slurm may be back later
-    found.job, found.slurm_answered = job, True
+    found.job, found.slurm_answered = next(iter(listed), None), True
     return _state(found, name) == "ended"
 
 
