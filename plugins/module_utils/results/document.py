@@ -172,7 +172,8 @@ def _model_name(spec: JsonObject, points: Sequence[PlanPoint]) -> str | None:
 
 def _nodes_summary(plan: Plan, backend_type: str) -> tuple[JsonObject, list[str]]:
     """Return (nodes_summary, notes): one record for each worker log, in plan order."""
-    records, notes, missing = [], [], []
+    records, notes = [], []
+    missing, unread, lost = [], [], []
     if not worker_logs.has_figures(backend_type):
         notes.append(f"nodes_summary has no figures: the log of a {backend_type} worker has no batch lines.")
     for step in plan.get("steps") or ():
@@ -180,10 +181,15 @@ def _nodes_summary(plan: Plan, backend_type: str) -> tuple[JsonObject, list[str]
             continue
         for node in step["nodes"]:
             path = os.path.join(plan["run_dir"], step["log"].replace("%N", node))
-            figures = worker_logs.parse_log(backend_type, path)
+            try:
+                figures = worker_logs.parse_log(backend_type, path)
+            except OSError as error:
+                unread.append(f"{path} ({error.strerror})")
+                continue
             if figures is None:
                 missing.append(path)
                 continue
+            lost += [(figures["lost_lines"], path)] if figures["lost_lines"] else []
             launch = commands.worker_command(step["argv"], step["mode"], backend_type)
             record = {
                 "node_name": node,
@@ -198,6 +204,11 @@ def _nodes_summary(plan: Plan, backend_type: str) -> tuple[JsonObject, list[str]
             records.append(record)
     if missing:
         notes.append(f"{len(missing)} worker log(s) are missing, the first is {missing[0]}.")
+    if unread:
+        notes.append(f"{len(unread)} worker log(s) cannot be read, the first is {unread[0]}.")
+    if lost:
+        count = sum(one for one, _path in lost)
+        notes.append(f"{count} line(s) of worker logs cannot be read and do not count, the first in {lost[0][1]}.")
     return worker_logs.summarise(records), notes
 
 

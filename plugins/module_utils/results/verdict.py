@@ -17,7 +17,7 @@ from typing import NamedTuple, TypedDict, cast
 
 from ..failures import Error
 from ..files import read_object, write_text_atomic
-from ..json_types import JsonObject
+from ..json_types import Json, JsonObject
 from ..plan_file import PlanPoint
 
 VERDICT_SCHEMA_VERSION = 1
@@ -120,8 +120,29 @@ def write_verdict(result: str, verdict: Verdict) -> None:
 
 def read_verdict(result: str) -> Verdict | None:
     """Return the verdict on the result file *result*, or None if it cannot be read."""
-    verdict = cast("Verdict | None", read_object(verdict_path(result)))
-    return verdict if verdict and verdict.get("schema_version") == VERDICT_SCHEMA_VERSION else None
+    found = read_object(verdict_path(result))
+    return cast("Verdict", found) if found and _is_verdict(found) else None
+
+
+def _is_verdict(found: JsonObject) -> bool:
+    """Return whether *found* has the shape of a verdict: anything may be in a file of that name."""
+    origin = found.get("origin")
+    return (
+        found.get("schema_version") == VERDICT_SCHEMA_VERSION
+        and isinstance(found.get("digest"), str)
+        and isinstance(found.get("valid"), bool)
+        and isinstance(found.get("key"), dict)
+        and _are(found.get("reasons"), str)
+        and _are(found.get("service_gaps", []), str)
+        and all(isinstance(found.get(name), (str, type(None))) for name in ("started_at", "ended_at", "result_sha256"))
+        and isinstance(found.get("metrics"), dict)
+        and all(isinstance(value, (int, float, str, type(None))) for value in found["metrics"].values())
+        and (origin is None or isinstance(origin, dict) and _are([origin.get("job_id"), origin.get("path")], str))
+    )
+
+
+def _are(values: Json, kind: type) -> bool:
+    return isinstance(values, list) and all(isinstance(value, kind) for value in values)
 
 
 def standing(point: PlanPoint, result: str) -> Standing:

@@ -225,10 +225,17 @@ class Measurement:
                 raw = benchmark.read(self._result)
             except Error as error:
                 return [f"the {benchmark.client} succeeded, but {error.msg}"], None, None
-            return benchmark.evaluate(raw, expect, share), raw, self._result
+            reasons = self._of_another_point(raw)
+            return reasons or benchmark.evaluate(raw, expect, share), raw, self._result
         partial = benchmark.read_partial(self._result)
         reasons = [stopped or self._how_it_ended(partial)]
         return reasons + (benchmark.evaluate_partial(partial, expect, share) if partial else []), partial, None
+
+    def _of_another_point(self, raw: JsonObject) -> list[str]:
+        """Return the reason, as a list, why the result *raw* is not of this point."""
+        key, figures = self._point["key"], self._benchmark.figures(raw)
+        other = [f"{name} {figures[name]}" for name in key if name in figures and figures[name] != key[name]]
+        return [f"the result is of another point: {', '.join(other)}"] if other else []
 
     def _await_file(self) -> None:
         """Wait until a shared disk shows a file from another node."""
