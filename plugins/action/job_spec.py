@@ -66,6 +66,7 @@ class ActionModule(StageAction):
     """See the documentation of the module job_spec."""
 
     argument_spec = job_spec.ARGUMENT_SPEC
+    own_text = True
     always_here = True
 
     def run(self, tmp=None, task_vars=None):

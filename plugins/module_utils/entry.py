@@ -17,6 +17,7 @@ from typing import Callable
 from .failures import Error
 from .files import keep_others_from_writing
 from .json_types import Json, JsonObject
+from .plain_text import shown
 
 
 class Context:
@@ -46,7 +47,7 @@ class Context:
 
     def progress(self, line: str, every_s: float = 30.0) -> None:
         """Show *line* if it differs from the last one, or if *every_s* seconds have passed."""
-        now = time.monotonic()
+        now, line = time.monotonic(), shown(line)
         if self._progress and (line != self._last_line or now - self._last_time >= every_s):
             self._last_line, self._last_time = line, now
             self._progress(line)
@@ -54,7 +55,7 @@ class Context:
     def show(self, line: str) -> None:
         """Show *line*, even if it is the same as the last one."""
         if self._progress:
-            self._progress(line)
+            self._progress(shown(line))
 
     def controller_alive(self) -> bool:
         """False once the process that started us has ended, and nobody reads our answer."""

@@ -19,6 +19,7 @@ from ..backends import BACKENDS
 from ..benchmarks import of_plan
 from ..benchmarks.base import Benchmark
 from ..json_types import Json, JsonObject
+from ..plain_text import cleaned, shown
 from ..plan_file import Plan, PlanPoint, gpu_counts
 from ..secrets.redaction import redact
 from ..topology.modes import LONG_MODE, MODES
@@ -78,10 +79,10 @@ def build(
         "environment_config": _environment_config(plan, spec, backend),
         "benchmark_command": _benchmark_command(points, benchmark.type),
         "digests": plan.get("digests"),
-        "notes": notes + more,
+        "notes": [shown(note) for note in notes + more],
         "tags": _tags(plan),
     }
-    return cast("Rollup", rollup)
+    return cast("Rollup", cleaned(rollup))
 
 
 def _tags(plan: Plan) -> list[str]:
@@ -97,7 +98,7 @@ def _failure_reasons(failure: Mapping[str, str] | None) -> list[str]:
     """Return the reason, as a list, of a stage that failed."""
     if not failure or not failure.get("msg"):
         return []
-    return [f"{failure.get('task') or failure.get('stage') or 'a stage'}: {failure['msg']}"]
+    return [shown(f"{failure.get('task') or failure.get('stage') or 'a stage'}: {failure['msg']}")]
 
 
 def _job_facts(plan: Plan, points: Sequence[PlanPoint]) -> JsonObject:

@@ -59,7 +59,7 @@ def earlier_result(plan: Plan, point: PlanPoint) -> Found | None:
         return None
     _time, path, job_id, verdict = max(found, key=lambda one: one[:3])
     # The first run that measured it, also over several take-overs.
-    return Found(path, {**verdict, "origin": verdict["origin"] or {"job_id": job_id, "path": path}})
+    return Found(path, {**verdict, "origin": verdict.get("origin") or {"job_id": job_id, "path": path}})
 
 
 def standing_for(plan: Plan, point: PlanPoint) -> Found | None:

@@ -77,7 +77,8 @@ def _is_rollup(found: JsonObject) -> bool:
     records, counts = found.get("results"), [key for key in Rollup.__annotations__ if key.endswith("_workers")]
     return (
         isinstance(found.get("valid"), bool)
-        and found.get("benchmark_type") in BENCHMARKS
+        and isinstance(found.get("generated_at"), str)
+        and str(found.get("benchmark_type")) in BENCHMARKS
         and all(_are_text(found.get(key)) for key in ("invalid_reasons", "run_reasons", "left_out"))
         and all(isinstance(found.get(key), int) for key in counts)
         and isinstance(records, list)

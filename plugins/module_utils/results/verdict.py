@@ -18,6 +18,7 @@ from typing import NamedTuple, TypedDict, cast
 from ..failures import Error
 from ..files import read_object, write_text_atomic
 from ..json_types import Json, JsonObject
+from ..plain_text import shown
 from ..plan_file import PlanPoint
 
 VERDICT_SCHEMA_VERSION = 1
@@ -97,7 +98,7 @@ def make_verdict(
         "digest": point["digest"],
         "key": point["key"],
         "valid": not reasons,
-        "reasons": list(reasons),
+        "reasons": [shown(reason) for reason in reasons],
         "metrics": figures,
         "started_at": figures.get("started_at") or times[0],
         "ended_at": figures.get("ended_at") or times[1],
@@ -131,12 +132,12 @@ def _is_verdict(found: JsonObject) -> bool:
         found.get("schema_version") == VERDICT_SCHEMA_VERSION
         and isinstance(found.get("digest"), str)
         and isinstance(found.get("valid"), bool)
-        and isinstance(found.get("key"), dict)
+        and isinstance(found.get("key", {}), dict)
         and _are(found.get("reasons"), str)
         and _are(found.get("service_gaps", []), str)
         and all(isinstance(found.get(name), (str, type(None))) for name in ("started_at", "ended_at", "result_sha256"))
-        and isinstance(found.get("metrics"), dict)
-        and all(isinstance(value, (int, float, str, type(None))) for value in found["metrics"].values())
+        and isinstance(found.get("metrics", {}), dict)
+        and all(isinstance(value, (int, float, str, type(None))) for value in found.get("metrics", {}).values())
         and (origin is None or isinstance(origin, dict) and _are([origin.get("job_id"), origin.get("path")], str))
     )
 

@@ -19,6 +19,7 @@ from ..holder.slurm_calls import SUSPENDED_STATES, WAITING, output_path
 from ..holder.step import PASSING, STATE_FIELDS, WITH_JOB
 from ..holder.tails import tail_lines
 from ..json_types import JsonObject
+from ..plain_text import cleaned, shown
 from ..plan_file import PLAN, Plan, PlanPoint
 from ..results.outcome import in_words
 from ..results.rollup_file import read_rollup
@@ -65,6 +66,7 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
         "log": log,
         "last_lines": tail_lines(log, params["lines"]) if log else [],
     }
+    result = cleaned(result, shown)
     result["text"] = text(result)
     return result
 
