@@ -68,7 +68,7 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
         "table": table if ctx.check_mode else f"{table}\n{paths}",
     }
     if ctx.diff:
-        old = tables.table_text(before)
+        old = tables.table_text(before if before and "benchmark_type" in before else None)
         texts = {"before": old + "\n" if old else "", "after": table + "\n"}
         result["diff"] = dict(texts, before_header=path, after_header=path)
     return result

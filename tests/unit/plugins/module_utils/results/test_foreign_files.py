@@ -19,6 +19,7 @@ from ansible_collections.srt.slurm.plugins.module_utils.benchmarks import BENCHM
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 from ansible_collections.srt.slurm.plugins.module_utils.files import read_object
 from ansible_collections.srt.slurm.plugins.module_utils.results import document, tables, verdict, worker_logs
+from ansible_collections.srt.slurm.plugins.module_utils.results.outcome import in_words
 from ansible_collections.srt.slurm.plugins.module_utils.results.rollup_file import read_rollup
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -242,4 +243,6 @@ def test_a_rollup_with_any_values_is_shown_or_ignored(tmp_path_factory, data):
         record = whole["results"][0]
         changed["results"] = [{**record, **data.draw(st.dictionaries(st.sampled_from([*record]), JSON, max_size=2))}]
     (folder / "rollup.json").write_text(json.dumps(changed))
-    tables.table_text(read_rollup(str(folder / "rollup.json")))
+    found = read_rollup(str(folder / "rollup.json"))
+    in_words(found)
+    tables.table_text(found)
