@@ -32,7 +32,7 @@ ALLOWED = {
     "metrics": "json_types",
     "log_lines": "",
     "files": "failures json_types",
-    "entry": "failures json_types files plain_text",
+    "entry": "failures json_types files plain_text plan_file",
     "plan_file": "failures json_types",
     "secrets": "json_types holder",
     "schema": "failures json_types secrets",

@@ -18,6 +18,7 @@ from .failures import Error
 from .files import keep_others_from_writing
 from .json_types import Json, JsonObject
 from .plain_text import shown
+from .plan_file import check_run_dir
 
 
 class Context:
@@ -66,6 +67,17 @@ class Context:
 Entry = Callable[[JsonObject, Context], JsonObject]
 
 
+def run_entry(entry: Entry, params: JsonObject, ctx: Context) -> JsonObject:
+    """Return the result of *entry*; Error. If the run directory vanishes meanwhile, that is the error."""
+    begun = os.path.dirname(params.get("plan_path") or "")
+    try:
+        return entry(params, ctx)
+    except (Error, OSError):
+        if begun and not ctx.check_mode:
+            check_run_dir(begun)
+        raise
+
+
 def run_module(entry: Entry, argument_spec: JsonObject, **options: Json) -> None:
     """Run *entry* as the body of an Ansible module.
 
@@ -76,7 +88,7 @@ def run_module(entry: Entry, argument_spec: JsonObject, **options: Json) -> None
     keep_others_from_writing()
     module = AnsibleModule(argument_spec=argument_spec, supports_check_mode=True, **options)
     try:
-        result = entry(module.params, Context(check_mode=module.check_mode, diff=module._diff))
+        result = run_entry(entry, module.params, Context(check_mode=module.check_mode, diff=module._diff))
     except Error as error:
         module.fail_json(**error.as_result())
     module.exit_json(**result)

@@ -19,7 +19,7 @@ from ansible.plugins.action import ActionBase
 from ansible.release import __version__
 from ansible.utils.display import Display
 from ansible_collections.srt.slurm.plugins.module_utils.allocation.detached import OLDEST
-from ansible_collections.srt.slurm.plugins.module_utils.entry import Context
+from ansible_collections.srt.slurm.plugins.module_utils.entry import Context, run_entry
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 from ansible_collections.srt.slurm.plugins.module_utils.files import keep_others_from_writing, write_text_atomic
 from ansible_collections.srt.slurm.plugins.module_utils.holder import playbook as holder_play
@@ -111,7 +111,7 @@ class StageAction(ActionBase):
             progress=self.tell,
             holds=self.holds,
         )
-        return self.entry(self.completed(params, task_vars), ctx)
+        return run_entry(self.entry, self.completed(params, task_vars), ctx)
 
     def completed(self, params, task_vars):
         """Hook for subclasses: return the arguments of the task with what only the controller knows."""

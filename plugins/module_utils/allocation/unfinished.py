@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 
@@ -19,6 +20,7 @@ from .call import Call
 # States and reasons of a held job.
 HELD = re.compile("JobHeld|REQUEUE_HOLD|SPECIAL_EXIT|RESV_DEL_HOLD|requeued (?:in )?held")
 AT_WORK_S = 3.0  # how long a live submitter may take to release its job
+SEEN_S = 5.0  # how long a shared disk may take to show a directory that another machine has made
 UNFINISHED_S = 10.0  # how long the submitter of a held job may take to release it
 ENDING_S = 180.0  # how long an ending job may take to leave the queue
 
@@ -60,6 +62,22 @@ def release_unfinished(call: Call, job: QueueEntry) -> QueueEntry | None:
         if not found:
             return None
         job = found
+    return job
+
+
+def with_files(call: Call, job: QueueEntry) -> QueueEntry:
+    """Return *job*, one that is found; Error if it is one of ours that has been released, and its directory is gone."""
+    folder, until = call.run_dir(job), time.monotonic() + SEEN_S
+    ours = job["comment"].startswith(script.TAG) and not commands.held_by_user(job)
+    while ours and not os.path.isdir(folder):
+        if call.ctx.check_mode or time.monotonic() > until:
+            raise Error(
+                f"Job {job['id']} is {job['state']}, but its run directory {folder} does not exist: it was removed "
+                f"or moved, and the job cannot work without it. Move it back, or end the job (scancel {job['id']}) and "
+                "run again.",
+                run_dir=folder,
+            )
+        time.sleep(0.5)
     return job
 
 

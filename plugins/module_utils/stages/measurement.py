@@ -16,7 +16,7 @@ from ..failures import Error
 from ..files import read_object
 from ..holder.records import StepRecord
 from ..json_types import JsonObject
-from ..plan_file import PlanPoint
+from ..plan_file import PlanPoint, check_run_dir
 from ..results.verdict import Verdict, make_verdict, write_verdict
 from ..slurm.srun import start_request
 from . import point_files
@@ -66,6 +66,7 @@ class Measurement:
                 break
             # Another controller measures it again, and that attempt counts.
             self.action, self.restarts = "attached", False
+        check_run_dir(self._plan["run_dir"])
         if self._ours():  # otherwise the files now belong to another measurement
             write_verdict(self._result, verdict)
         return verdict
