@@ -133,7 +133,7 @@ def test_a_playbook_is_followed_to_its_end(calls, playbook):
     [
         ("concurrencies", "plan", "playbooks/plan.yml", 'concurrencies: "{{ srt_slurm_spec.concurrencies }}"'),
         ("wait_timeout_s", "bench", "playbooks/bench.yml",
-         f"allocation_timeout_s: {LOOKUP % 'wait_timeout_s'}, default=0) }}}}\""),
+         'allocation_timeout_s: "{{ srt_slurm_given.wait_timeout_s }}"'),
         ("wait_timeout_s", "sweep", "roles/allocation/tasks/start.yml", 'wait_timeout_s: "{{ allocation_timeout_s }}"'),
         ("teardown_timeout_s", "stop", "roles/teardown/tasks/main.yml", 'end_timeout_s: "{{ teardown_timeout_s }}"'),
         ("step", "logs", "playbooks/logs.yml", f"step: {LOOKUP % 'step'}) | default(omit, true) }}}}\""),
