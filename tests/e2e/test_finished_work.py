@@ -57,7 +57,9 @@ def test_a_run_with_nothing_to_measure_takes_no_nodes(cluster, finished, invento
     rollup = json.loads((cluster.latest / "rollup.json").read_text())
     assert rollup["valid"] is True
     assert [(one["origin"] or {}).get("job_id") for one in rollup["results"]] == [str(before - 1), None]
-    again = cluster.playbook(finished)
+    nodes = cluster.folder / "finished.slurm.yml"  # an inventory with the nodes of the run that measured the points
+    nodes.write_text("plugin: srt.slurm.slurm\n")
+    again = cluster.playbook(finished, "-i", str(nodes), env={"SRT_SLURM_RUN_DIR": str(cluster.latest)})
     assert again.rc == 0 and again.changed == 0 and NOTHING in again.text, again.text
     for args in (["--tags", "benchmark"], ["--check", "--diff"], ["-e", "concurrencies=2"]):
         played = cluster.playbook(finished, *args)
@@ -83,6 +85,7 @@ def test_a_service_that_was_kept_is_ended_by_a_run_with_nothing_to_measure(clust
     assert last_job(cluster) == before + 1
 
 
+@pytest.mark.slow
 def test_an_inventory_sets_options_by_their_full_names(cluster, finished, inventory):
     said = {"output_dir": str(cluster.output), "force": True, "keep": 600, "wait_timeout_s": 60}
     (inventory / "group_vars" / "all.yml").write_text(json.dumps({f"srt_slurm_{key}": said[key] for key in said}))

@@ -45,8 +45,8 @@ NOTHING: JsonObject = {
 def run(params: JsonObject, ctx: Context) -> JsonObject:
     """Return ``{changed, complete, run_dir, plan_path, job, note}``; see the module's documentation."""
     output_dir = os.path.abspath(os.path.expanduser(params["output_dir"]))
-    folders = _run_dirs(output_dir)
-    if not folders:
+    folders = _run_dirs(output_dir, params["spec"]["name"])
+    if not folders:  # the usual case, in which no plan has to be made
         return NOTHING
     planner = Planner(with_content(params["spec"]))
     plan = planner.plan_with_origins(planner.imaginary_layout)[0]
@@ -78,14 +78,15 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
     }
 
 
-def _run_dirs(output_dir: str) -> list[str]:
-    """Return the directories below *output_dir* with the plan of a run."""
+def _run_dirs(output_dir: str, name: str) -> list[str]:
+    """Return the directories below *output_dir* with the plan of a run, which may be of the job *name*."""
     try:
         with os.scandir(output_dir) as entries:
             found = [entry.path for entry in entries if not entry.is_symlink()]
     except OSError:
         return []
-    return [path for path in found if os.path.isfile(os.path.join(path, PLAN))]
+    found = [path for path in found if os.path.isfile(os.path.join(path, PLAN))]
+    return [path for path in found if ownership.record(path).get("job_name") in (name, None)]
 
 
 def _home(planner: Planner, points: Sequence[PlanPoint], folders: Sequence[str]) -> Plan | None:
