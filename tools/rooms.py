@@ -24,7 +24,8 @@ BLOCK = re.compile(r"(<!-- rooms: tools/rooms.py --write -->\n```mermaid\n).*?(`
 # Room, or file beside the rooms: the rooms and files that it may import. Ground floor first.
 ALLOWED = {
     "json_types": "",
-    "failures": "json_types",
+    "plain_text": "json_types",
+    "failures": "json_types plain_text",
     "holder": "",
     "inputs": "",
     "programs": "",
@@ -32,7 +33,7 @@ ALLOWED = {
     "metrics": "json_types",
     "log_lines": "",
     "files": "failures json_types",
-    "entry": "failures json_types files",
+    "entry": "failures json_types files plain_text plan_file",
     "plan_file": "failures json_types",
     "secrets": "json_types holder",
     "schema": "failures json_types secrets",
@@ -46,11 +47,11 @@ ALLOWED = {
     "frontends benchmarks slurm",
     "plan": "failures json_types files log_lines plan_file schema topology services backends frontends benchmarks job "
     "holder slurm",
-    "results": "failures json_types files metrics plan_file secrets topology backends benchmarks",
+    "results": "failures json_types files metrics plain_text plan_file secrets topology backends benchmarks",
     "allocation": "failures json_types files entry plan_file programs run_options secrets holder slurm",
     "stages": (
-        "failures json_types files entry inputs metrics plan_file programs secrets schema benchmarks holder slurm job "
-        "plan results allocation"
+        "failures json_types files entry inputs metrics plain_text plan_file programs secrets schema benchmarks holder "
+        "slurm job plan results allocation"
     ),
     "sandbox": "failures json_types files entry plan_file programs holder",
 }
@@ -59,6 +60,7 @@ ALLOWED = {room: tuple(to.split()) for room, to in ALLOWED.items()}
 UTILITIES = {
     "failures",
     "json_types",
+    "plain_text",
     "files",
     "entry",
     "programs",

@@ -13,6 +13,7 @@ class ActionModule(StageAction):
     """Runs the entry in the controller: planning needs nothing of the submit host."""
 
     argument_spec = dryrun.ARGUMENT_SPEC
+    own_text = True
     entry = staticmethod(dryrun.run)
     always_here = True
 

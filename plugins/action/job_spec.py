@@ -8,13 +8,14 @@ from __future__ import annotations
 import os
 
 from ansible.utils.vars import load_extra_vars
-from ansible_collections.srt.slurm.plugins.module_utils.job.extra_vars import ExtraVars
+from ansible_collections.srt.slurm.plugins.module_utils.job.extra_vars import ExtraVars, effective
 from ansible_collections.srt.slurm.plugins.module_utils.job.reading import Document, read_jobs
-from ansible_collections.srt.slurm.plugins.module_utils.run_options import OPTIONS
+from ansible_collections.srt.slurm.plugins.module_utils.run_options import JOBS, OPTIONS
 from ansible_collections.srt.slurm.plugins.module_utils.schema.source import dotted
 from ansible_collections.srt.slurm.plugins.module_utils.schema.types import UNPLAIN
 from ansible_collections.srt.slurm.plugins.module_utils.secrets import references
 from ansible_collections.srt.slurm.plugins.module_utils.stages import job_spec
+from ansible_collections.srt.slurm.plugins.plugin_utils import inventory_options
 from ansible_collections.srt.slurm.plugins.plugin_utils.remote import RemotePaths
 from ansible_collections.srt.slurm.plugins.plugin_utils.secrets import keep_secrets
 from ansible_collections.srt.slurm.plugins.plugin_utils.spelling import Spelling
@@ -65,6 +66,7 @@ class ActionModule(StageAction):
     """See the documentation of the module job_spec."""
 
     argument_spec = job_spec.ARGUMENT_SPEC
+    own_text = True
     always_here = True
 
     def run(self, tmp=None, task_vars=None):
@@ -86,16 +88,20 @@ class ActionModule(StageAction):
         self._given, params = job_spec.Given(), dict(params)
         if params.get("frozen"):
             return params
-        extra = ExtraVars(load_extra_vars(self._loader), origin, Spelling(self._loader), self._final)
-        problems = extra.problems()
+        extra_vars = load_extra_vars(self._loader)
+        values, set_by = effective(extra_vars, task_vars)
+        extra = ExtraVars(values, origin, Spelling(self._loader), self._final, set_by=set_by)
+        problems = extra.problems() + inventory_options.problems(extra_vars, task_vars)
         unusable = {problem["path"] for problem in problems}
         for name in TAKEN:
-            if name in extra.values and name not in self._task.args and name not in unusable:
+            usable = name in extra.values and set_by.get(name, name) not in unusable
+            if usable and name not in self._task.args:
                 params[name] = OPTIONS[name].parse(extra.value(name))
         documents, raw = self._documents(params, extra)
-        jobs, notes = [without_unplain(one.job) if extra.unplain else one.job for one in documents], []
+        jobs = [without_unplain(one.job) if extra.unplain else one.job for one in documents]
+        notes = inventory_options.notes(extra_vars, task_vars, JOBS)
         if params.get("job_file") and not params.get("job"):
-            notes = [note for one in documents for note in unfilled(one)]
+            notes += [note for one in documents for note in unfilled(one)]
         else:
             jobs = self._templar.template(jobs)
         vaults = Vaults()
@@ -116,6 +122,7 @@ class ActionModule(StageAction):
             whole,
             None if self.is_local() else RemotePaths(self, host),
             notes,
+            set_by,
         )
         return params
 

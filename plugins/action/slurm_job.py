@@ -10,7 +10,7 @@ import pathlib
 import yaml
 from ansible.utils.vars import load_extra_vars
 from ansible_collections.srt.slurm.plugins.module_utils.allocation import slurm_job
-from ansible_collections.srt.slurm.plugins.module_utils.job.extra_vars import in_clear, passed_on
+from ansible_collections.srt.slurm.plugins.module_utils.job.extra_vars import effective, in_clear, passed_on
 from ansible_collections.srt.slurm.plugins.module_utils.run_options import LEASE_S, OPTIONS
 from ansible_collections.srt.slurm.plugins.plugin_utils import kept_job_note
 from ansible_collections.srt.slurm.plugins.plugin_utils.jobs import JobAction
@@ -54,7 +54,9 @@ class ActionModule(JobAction):
 
     def _extra_vars(self, playbook):
         """Return the extra vars of the playbook inside the job: it has them from a file, so none of them is secret."""
-        raw, vaults = passed_on(load_extra_vars(self._loader)), Vaults()
+        values, set_by = effective(load_extra_vars(self._loader), self._variables)
+        raw = {name: value for name, value in passed_on(values).items() if name not in set_by.values()}
+        vaults = Vaults()
         given = self._templar.template(raw)
         marked = {name for name, value in raw.items() if vaults.encrypted(origin(name)[0]) or any(vaults.texts(value))}
         inline, whole = vaults.texts([scalars(self._variables), raw, given])

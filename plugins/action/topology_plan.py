@@ -19,6 +19,7 @@ class ActionModule(StageAction):
     """See the documentation of the module topology_plan."""
 
     argument_spec = topology_plan.ARGUMENT_SPEC
+    own_text = True
     entry = staticmethod(topology_plan.run)
 
     def completed(self, params, task_vars):

@@ -17,6 +17,8 @@ from typing import Callable
 from .failures import Error
 from .files import keep_others_from_writing
 from .json_types import Json, JsonObject
+from .plain_text import shown
+from .plan_file import check_run_dir
 
 
 class Context:
@@ -46,7 +48,7 @@ class Context:
 
     def progress(self, line: str, every_s: float = 30.0) -> None:
         """Show *line* if it differs from the last one, or if *every_s* seconds have passed."""
-        now = time.monotonic()
+        now, line = time.monotonic(), shown(line)
         if self._progress and (line != self._last_line or now - self._last_time >= every_s):
             self._last_line, self._last_time = line, now
             self._progress(line)
@@ -54,7 +56,7 @@ class Context:
     def show(self, line: str) -> None:
         """Show *line*, even if it is the same as the last one."""
         if self._progress:
-            self._progress(line)
+            self._progress(shown(line))
 
     def controller_alive(self) -> bool:
         """False once the process that started us has ended, and nobody reads our answer."""
@@ -63,6 +65,17 @@ class Context:
 
 # What a module does: its parameters in, its result out.
 Entry = Callable[[JsonObject, Context], JsonObject]
+
+
+def run_entry(entry: Entry, params: JsonObject, ctx: Context) -> JsonObject:
+    """Return the result of *entry*; Error. If the run directory vanishes meanwhile, that is the error."""
+    begun = os.path.dirname(params.get("plan_path") or "")
+    try:
+        return entry(params, ctx)
+    except (Error, OSError):
+        if begun and not ctx.check_mode:
+            check_run_dir(begun)
+        raise
 
 
 def run_module(entry: Entry, argument_spec: JsonObject, **options: Json) -> None:
@@ -75,7 +88,7 @@ def run_module(entry: Entry, argument_spec: JsonObject, **options: Json) -> None
     keep_others_from_writing()
     module = AnsibleModule(argument_spec=argument_spec, supports_check_mode=True, **options)
     try:
-        result = entry(module.params, Context(check_mode=module.check_mode, diff=module._diff))
+        result = run_entry(entry, module.params, Context(check_mode=module.check_mode, diff=module._diff))
     except Error as error:
         module.fail_json(**error.as_result())
     module.exit_json(**result)

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from typing import Literal, Optional, TypedDict, Union
 
 from .json_types import Json, JsonObject, KeyPath
+from .plain_text import cleaned, shown
 
 Code = Literal[
     "conflict", "duplicate", "invalid", "missing", "no_room", "not_a_choice", "not_found", "not_supported", "not_yaml",
@@ -74,7 +75,7 @@ class Error(Exception):
 
     def as_result(self) -> JsonObject:
         """Return the keyword arguments of a failed result."""
-        return dict(self.evidence, msg=self.msg)
+        return dict(cleaned(self.evidence, shown), msg=shown(self.msg))
 
 
 class SpecError(Error):

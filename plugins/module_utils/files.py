@@ -16,6 +16,8 @@ import tempfile
 from .failures import Error
 from .json_types import Json, JsonObject
 
+MOST_JSON = 1 << 28  # bytes of a file
+
 
 def digest(value: Json) -> str:
     """Return 16 hex digits over the canonical JSON text of *value*."""
@@ -35,11 +37,32 @@ def inside(root: str, path: str) -> str:
     return os.path.join(root, os.path.normpath(path))
 
 
+def load_json(path: str) -> Json:
+    """Return the JSON value stored at *path*; OSError if it cannot be read, ValueError if it is not JSON, or too much.
+
+    NaN and Infinity are not JSON.
+    """
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as stream:
+        facts = os.fstat(stream.fileno())
+        if not stat.S_ISREG(facts.st_mode):
+            raise ValueError("it is not a regular file")
+        if facts.st_size > MOST_JSON:
+            raise ValueError(f"it has {facts.st_size} bytes, {MOST_JSON} at most can be read")
+        content = stream.read(MOST_JSON)
+    try:
+        return json.loads(content.decode("utf-8"), parse_constant=_no_number)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def _no_number(word: str) -> Json:
+    raise ValueError(f"{word} is not a number")
+
+
 def read_object(path: str) -> JsonObject | None:
     """Return the JSON object stored at *path*; None if there is none, or if it cannot be read."""
     try:
-        with open(path, encoding="utf-8") as stream:
-            value = json.load(stream)
+        value = load_json(path)
     except (OSError, ValueError):
         return None
     return value if isinstance(value, dict) else None

@@ -10,6 +10,7 @@ names, paths are absolute unless the key says otherwise.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable
 from typing import TypedDict
 
@@ -320,6 +321,23 @@ def imaginary_nodes(count: int) -> list[AllocatedNode]:
     return [{"name": name, "address": f"<addr:{name}>"} for name in names]
 
 
+def check_run_dir(run_dir: str) -> None:
+    """Raise Error if the directory of a run that has begun is not there any more.
+
+    A program that goes on may have made it again, with its own files alone.
+    """
+    try:
+        names = set(os.listdir(run_dir))
+    except OSError:
+        names = set()
+    its_own = {PLAN, f"{os.path.basename(run_dir).partition('.')[0]}.json"}  # the last one is there before the job runs
+    if not os.path.isdir(run_dir) or names and not names & its_own:
+        raise Error(
+            f"The run directory {run_dir} was removed or moved, and its job cannot work without it. Move it back, or "
+            f"end the job (scancel {os.path.basename(run_dir)}) and run again."
+        )
+
+
 def load_plan(path: str) -> Plan:
     """Return the plan stored at *path*; Error if there is none or it is of another schema version."""
     try:
@@ -328,6 +346,7 @@ def load_plan(path: str) -> Plan:
         if not isinstance(plan, dict):
             raise ValueError("it is not a JSON object")
     except FileNotFoundError:
+        check_run_dir(os.path.dirname(path))
         raise Error(f"There is no plan at {path}. Run the playbook without --tags, or topology_plan, first.") from None
     except OSError as error:
         raise Error(f"The plan {path} cannot be read: {error.strerror}. Fix that, and run again.") from None

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Collection
 from typing import Callable, NamedTuple
 
 from ansible.module_utils.parsing.convert_bool import boolean as ansible_boolean
@@ -200,6 +201,7 @@ class Option(NamedTuple):
     :ivar chooses: whether it selects a run. A typo in it could end another run.
     :ivar measures: whether it changes what is measured.
     :ivar internal: whether only our programs set it.
+    :ivar early: whether a play needs it to choose its hosts, before any inventory counts: only -e sets it.
     """
 
     parse: Callable[[Json], Json]
@@ -210,12 +212,14 @@ class Option(NamedTuple):
     chooses: bool = False
     measures: bool = False
     internal: bool = False
+    early: bool = False
 
 
 BENCH = ("bench", "submit", "sweep")  # run jobs
 JOBS = (*BENCH, "plan")  # read jobs
 RUNS = ("status", "logs", "stop")  # look for a run
-SUBMIT_HOST, ROLLUP_TO = "srt_slurm_submit_host", "srt_slurm_rollup_to"
+PREFIX = "srt_slurm_"  # with it, any variable sets a run option, for example one of an inventory
+SUBMIT_HOST, ROLLUP_TO = f"{PREFIX}submit_host", f"{PREFIX}rollup_to"
 
 OPTIONS: dict[str, Option] = {
     "job": Option(unchecked, JOBS + RUNS, "The job under one key, with the content of a job file."),
@@ -295,8 +299,9 @@ OPTIONS: dict[str, Option] = {
     SUBMIT_HOST: Option(
         text_value,
         (*BENCH, *RUNS, "setup", "sandbox"),
-        "Host of the inventory where sbatch and squeue are.",
+        "Host of the inventory where sbatch and squeue are. Only `-e` sets it, as it selects the hosts of the plays.",
         "localhost",
+        early=True,
     ),
     "srt_slurm_collection_dir": Option(
         text_value, ("submit",), "Where the collection is on a submit host that is another machine."
@@ -336,11 +341,49 @@ OF_RUNS_ALONE = tuple(name for name in names(*RUNS) if name not in OF_JOBS)
 CHOOSING = tuple(name for name, option in OPTIONS.items() if option.chooses)
 
 
+def full_name(name: str) -> str:
+    """Return the name of the variable that sets the option *name* wherever it is defined."""
+    return name if name.startswith(PREFIX) else PREFIX + name
+
+
+def option_of(variable: str) -> Option | None:
+    """Return the option that the extra var *variable* sets, by either of its names; None if it sets none."""
+    return OPTIONS.get(variable) or OPTIONS.get(variable.removeprefix(PREFIX))
+
+
+def set_by(extra: Collection[str], variables: Collection[str]) -> dict[str, str]:
+    """Return ``{option: the variable that sets it}`` of the options that are set.
+
+    A name without PREFIX counts among the extra vars only: that in an inventory may mean something else.
+
+    :param extra: names of the extra vars, which come first.
+    :param variables: names of all variables.
+    """
+    found = {}
+    for name, option in OPTIONS.items():
+        full = full_name(name)
+        if name in extra or full in extra or full in variables and not option.early:
+            found[name] = name if name in extra else full
+    return found
+
+
+def disregarded(extra: Collection[str], variables: Collection[str], playbooks: Collection[str]) -> list[str]:
+    """Return the names of *variables* that would set an option of one of *playbooks* if they were extra vars."""
+    found = []
+    for name in names(*playbooks):
+        full = full_name(name)
+        bare = name in variables and name not in extra and (name != full or OPTIONS[name].early)
+        found += [name] if bare else []
+    return found
+
+
 def travels(name: str) -> bool:
     """Return whether the playbook inside a submitted job gets the extra var *name*."""
-    return OPTIONS[name].travels if name in OPTIONS else name.startswith(OUR_PREFIXES)
+    option = option_of(name)
+    return option.travels if option else name.startswith(OUR_PREFIXES)
 
 
 def measures(name: str) -> bool:
     """Return whether the extra var *name* changes what is measured."""
-    return OPTIONS[name].measures if name in OPTIONS else name.startswith("benchmark_")
+    option = option_of(name)
+    return option.measures if option else name.startswith("benchmark_")

@@ -10,9 +10,10 @@ from ansible.utils.vars import load_extra_vars
 from ansible_collections.srt.slurm.plugins.module_utils import run_options
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error, SpecError
 from ansible_collections.srt.slurm.plugins.module_utils.job.cluster import find_cluster_file, load_cluster
-from ansible_collections.srt.slurm.plugins.module_utils.job.extra_vars import ExtraVars
+from ansible_collections.srt.slurm.plugins.module_utils.job.extra_vars import ExtraVars, effective, misspelt
 from ansible_collections.srt.slurm.plugins.module_utils.job.reading import Document, read_jobs
 from ansible_collections.srt.slurm.plugins.module_utils.schema.words import nearest
+from ansible_collections.srt.slurm.plugins.plugin_utils import inventory_options
 from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction
 from ansible_collections.srt.slurm.plugins.plugin_utils.values import plain, trusted
 from ansible_collections.srt.slurm.plugins.plugin_utils.vault import origin
@@ -53,7 +54,9 @@ def typos(extra):
         if extra.known(name) or name in flat:
             continue
         # A typo in what chooses a run may end another one, so it is known from less than others are.
-        near = nearest(name, run_options.CHOOSING, 0.6) or nearest(name, run_options.OF_RUNS_ALONE, 0.8)
+        near = (
+            misspelt(name) or nearest(name, run_options.CHOOSING, 0.6) or nearest(name, run_options.OF_RUNS_ALONE, 0.8)
+        )
         if near or name in run_options.MISTAKEN:
             remedy = run_options.MISTAKEN.get(name) or f"Did you mean {near}?"
             found.append(extra.unknown(name, remedy))
@@ -66,17 +69,21 @@ class RunAction(StageAction):
     def run(self, tmp=None, task_vars=None):
         """Take output_dir from the cluster file, as the job does, unless it is given."""
         try:
-            self._task.args = self._with_output_dir(self._task.args)
+            self._task.args = self._with_output_dir(self._task.args, task_vars or {})
         except Error as error:
             return dict(error.as_result(), failed=True)
         return super().run(tmp, task_vars)
 
-    def _with_output_dir(self, args):
+    def _with_output_dir(self, args, task_vars):
         """Return the *args* of the module: those of the task, with what only the controller knows."""
         args, cluster_file = dict(args), None
         if boolean(args.pop("extra_vars", False)):
-            extra = ExtraVars(load_extra_vars(self._loader), origin, final=self._final, more=run_options.OF_RUNS_ALONE)
-            problems = typos(extra)
+            extra_vars = load_extra_vars(self._loader)
+            values, set_by = effective(extra_vars, task_vars)
+            extra = ExtraVars(values, origin, final=self._final, more=run_options.OF_RUNS_ALONE, set_by=set_by)
+            problems = typos(extra) + inventory_options.problems(extra_vars, task_vars)
+            for note in inventory_options.notes(extra_vars, task_vars, run_options.RUNS):
+                self.tell(f"note: {note}")
             if problems:
                 raise SpecError(problems)
             args["job_names"] = names_of(extra, self._final)

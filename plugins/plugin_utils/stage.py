@@ -19,10 +19,11 @@ from ansible.plugins.action import ActionBase
 from ansible.release import __version__
 from ansible.utils.display import Display
 from ansible_collections.srt.slurm.plugins.module_utils.allocation.detached import OLDEST
-from ansible_collections.srt.slurm.plugins.module_utils.entry import Context
+from ansible_collections.srt.slurm.plugins.module_utils.entry import Context, run_entry
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 from ansible_collections.srt.slurm.plugins.module_utils.files import keep_others_from_writing, write_text_atomic
 from ansible_collections.srt.slurm.plugins.module_utils.holder import playbook as holder_play
+from ansible_collections.srt.slurm.plugins.module_utils.plain_text import cleaned, plain
 from ansible_collections.srt.slurm.plugins.plugin_utils.interrupt import obey
 
 COLLECTION = "srt.slurm."  # the names of our roles begin with it
@@ -56,7 +57,7 @@ def show(line):
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
-        display.display(line)
+        display.display(plain(line))
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
@@ -70,6 +71,7 @@ class StageAction(ActionBase):
     argument_spec = {}
     options = {}
     always_here = False
+    own_text = False  # whether its result is what the user wrote, for other tasks; else control characters are removed
     _supports_check_mode = True
     _supports_async = False
 
@@ -96,6 +98,7 @@ class StageAction(ActionBase):
                 result.update(self._run_here(task_vars))
         except Error as error:
             result.update(error.as_result(), failed=True)
+        result = result if self.own_text else cleaned(result)
         for line in self.shown(result):
             show(f"  {line}")
         return result
@@ -108,7 +111,7 @@ class StageAction(ActionBase):
             progress=self.tell,
             holds=self.holds,
         )
-        return self.entry(self.completed(params, task_vars), ctx)
+        return run_entry(self.entry, self.completed(params, task_vars), ctx)
 
     def completed(self, params, task_vars):
         """Hook for subclasses: return the arguments of the task with what only the controller knows."""

@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 
 import pytest
@@ -160,3 +161,19 @@ def test_an_output_directory_on_a_read_only_disk_is_found_before_anything_is_sub
     text = " ".join(played.text.split())
     assert f"output_dir {tmp_path} cannot be written: Read-only file system" in text, text
     assert cluster.run("squeue", "--states=all", "--name=sealed", "-h") == ""
+
+
+@pytest.mark.slow
+def test_a_run_directory_that_is_removed_while_a_point_is_measured_is_the_reason_that_is_given(cluster):
+    benchmark = {"type": "sa-bench", "isl": 64, "osl": 64, "num_prompts_mult": 400, "num_warmup_mult": 1}
+    process = cluster.start_playbook(cluster.job_file("removed", benchmark={**benchmark, "concurrencies": [2, 3]}))
+    for line in process.stdout:
+        if re.search(r"bench_run: c=2 \d+/\d+ done", line):
+            break
+    run_dir = cluster.latest
+    shutil.rmtree(run_dir, ignore_errors=True)
+    text = " ".join(process.stdout.read().split())
+    assert process.wait(timeout=120) != 0
+    assert "c=2 measured, valid" not in text and "There is no plan" not in text, text
+    assert f"The run directory {run_dir} was removed or moved, and its job cannot work without it" in text, text
+    wait_for(lambda: cluster.jobs("removed") == [], "the end of the job")

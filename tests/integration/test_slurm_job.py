@@ -107,3 +107,20 @@ def test_the_time_before_the_first_request_counts_for_the_lease(allocation, clus
     job = allocation(lease_s=4)["job"]
     cluster(lambda: job["id"] not in squeue("-o", "%i"))
     assert "no controller for 4 s" in pathlib.Path(job["run_dir"], f"slurm-{job['id']}.out").read_text()
+
+
+def test_a_job_that_was_changed_stays_ours(allocation, cluster):
+    def change(job_id, *argv):
+        subprocess.run(["scontrol", *argv], check=True, timeout=30)
+        cluster(lambda: squeue("-j", job_id, "-o", "%T") != ["COMPLETING"])
+        again = allocation(state="present")
+        assert (again["changed"], again["job"]["id"]) == (False, job_id), argv
+
+    job_id = allocation()["job"]["id"]
+    change(job_id, "update", f"JobId={job_id}", "Comment=theirs")
+    change(job_id, "update", f"JobId={job_id}", "JobName=theirs")
+    change(job_id, "update", f"JobId={job_id}", "Requeue=1", "Priority=7")
+    change(job_id, "requeue", job_id)
+    ended = allocation(state="absent", job_id=job_id)
+    assert ended["actions"] and not [note for note in ended["notes"] if "keeps running" in note]
+    assert job_id not in squeue("-o", "%i")

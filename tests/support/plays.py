@@ -22,9 +22,10 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import lookup_loader
 from ansible.template import Templar
 from ansible_collections.srt.slurm.plugins.action import job_spec as job_spec_action
+from ansible_collections.srt.slurm.plugins.lookup import run_option
 from ansible_collections.srt.slurm.plugins.module_utils.entry import Context
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
-from ansible_collections.srt.slurm.plugins.module_utils.job.extra_vars import passed_on
+from ansible_collections.srt.slurm.plugins.module_utils.job.extra_vars import effective, passed_on
 from ansible_collections.srt.slurm.plugins.module_utils.stages import dry_run
 from ansible_collections.srt.slurm.plugins.plugin_utils import runs
 from ansible_collections.srt.slurm.plugins.plugin_utils.values import plain
@@ -46,11 +47,15 @@ RESULTS = {
     "ansible.builtin.command": {"rc": 0, "stdout": "", "stderr": ""},
 }
 HOSTS = ("localhost", "login")
+# What they set is an effect only where it is used.
+SETTING = ("ansible.builtin.set_fact", "ansible.builtin.add_host")
 COMPILED = {}
 
 
 def short_lookup(name, *args, get=lookup_loader.get, **options):
-    """Return a lookup of Ansible's own: by its full name it is found only where a collection loader is installed."""
+    """Return a lookup: by its full name it is found only where a collection loader is installed."""
+    if name == "srt.slurm.run_option":
+        return run_option.LookupModule(*args, **options)
     return get(name.removeprefix("ansible.builtin."), *args, **options)
 
 
@@ -78,11 +83,12 @@ class Play:
     :param given: extra vars.
     :param folder: an empty directory for what a real run writes.
     :param root: the collection.
+    :param inventory: variables of the inventory.
     :ivar calls: what is called, in order: each a list of the module, its arguments, its environment and its host.
     """
 
-    def __init__(self, given, folder, root=ROOT):
-        self.given, self.folder, self.root = given, folder, root
+    def __init__(self, given, folder, root=ROOT, inventory=None):
+        self.given, self.folder, self.root, self.variables = given, folder, root, inventory or {}
         self.loader, self.calls, self.facts = DataLoader(), [], {}
         self.magic = {
             "omit": Omit,
@@ -103,12 +109,14 @@ class Play:
         with contextlib.ExitStack() as stack:
             stack.enter_context(mock.patch.object(lookup_loader, "get", short_lookup))
             stack.enter_context(mock.patch.object(jinja2.Environment, "compile", compile_once))
-            for module in (job_spec_action, runs):
+            for module in (job_spec_action, runs, run_option):
                 stack.enter_context(mock.patch.object(module, "load_extra_vars", lambda _loader: self.given))
             try:
                 for play in self.load(f"playbooks/{name}.yml"):
                     own = play.get("vars", {})
-                    self.calls.append(["play", self.template(play["hosts"], own)])
+                    # Ansible chooses the hosts before it reads the inventory's variables.
+                    hosts = Templar(self.loader, variables={**self.magic, **self.facts, **self.given})
+                    self.calls.append(["play", plain(hosts.template(play["hosts"]))])
                     self.tasks(play["tasks"], own, self.root / "playbooks")
             except End:
                 pass
@@ -133,7 +141,7 @@ class Play:
 
     def templar(self, own):
         """Return Ansible's Templar with all variables in their order of precedence."""
-        return Templar(self.loader, variables={**self.magic, **own, **self.facts, **self.given})
+        return Templar(self.loader, variables={**self.variables, **self.magic, **own, **self.facts, **self.given})
 
     def tasks(self, tasks, base, folder):
         """Add the calls of *tasks*, whose files are in *folder*."""
@@ -183,11 +191,11 @@ class Play:
         args = self.template(task[key], own)
         where = [self.template(task[one], own) for one in ("environment", "delegate_to") if one in task]
         known = self.special(key, args, own)
-        if key != "srt.slurm.job_spec":
+        if key not in ("srt.slurm.job_spec", *SETTING):
             self.calls.append([key, args, *where])
         if key == "ansible.builtin.meta" and args == "end_play":
             raise End
-        if key in ("ansible.builtin.set_fact", "ansible.builtin.add_host"):
+        if key in SETTING:
             self.facts.update({name: value for name, value in args.items() if name not in ("name", "groups")})
         return known if known is not None else RESULTS.get(key, {})
 
@@ -201,22 +209,22 @@ class Play:
             args["shown"] = [[job["points"], job["tags"]] for job in shown["jobs"]] + [shown["diff"]]
             args.update(jobs=None, concurrencies=None)  # only what is shown of them is an effect
         elif key in ("srt.slurm.run_info", "srt.slurm.step_log_info"):
-            action = types.SimpleNamespace(_loader=self.loader, _final=lambda value: value)
-            completed = runs.RunAction._with_output_dir(action, args)
+            action = types.SimpleNamespace(_loader=self.loader, _final=lambda value: value, tell=lambda line: None)
+            completed = runs.RunAction._with_output_dir(action, args, self.variables)
             args.clear()
             args.update(completed)
         elif key == "srt.slurm.sweep_run":
             for number, job in enumerate(args["jobs"]):
-                self.inner(number, job, self.given)
+                self.inner(number, job, self.given, self.variables)
         elif key == "srt.slurm.slurm_job" and args.get("playbook"):
-            self.inner(0, args["playbook"]["job"], passed_on(self.given))
+            self.inner(0, args["playbook"]["job"], passed_on(effective(self.given, self.variables)[0]))
         return None
 
-    def inner(self, number, job, given):
+    def inner(self, number, job, given, inventory=None):
         """Add the calls of the playbook bench for *job*, which was read before."""
         path = self.folder / f"frozen{number}.json"
         path.write_text(json.dumps({"jobs": [job], "origins": [{}], "notes": []}))
-        inside = Play({**given, "srt_slurm_frozen": str(path)}, self.folder, self.root)
+        inside = Play({**given, "srt_slurm_frozen": str(path)}, self.folder, self.root, inventory)
         self.calls += [["inside", *call] for call in inside.playbook("bench")]
 
     def job_spec(self, args, own):
@@ -226,7 +234,7 @@ class Play:
         action._connection = types.SimpleNamespace(transport="local")
         action._loader, action._templar = self.loader, self.templar(own)
         params = action.validate_argument_spec(argument_spec=action.argument_spec)[1]
-        return action.entry(action.completed(params, {}), Context())
+        return action.entry(action.completed(params, self.variables), Context())
 
 
 def module_of(task):

@@ -10,7 +10,6 @@ import pathlib
 import re
 import shutil
 
-import jinja2
 import jobs
 import plays
 import pytest
@@ -19,6 +18,7 @@ import yaml
 from ansible_collections.srt.slurm.plugins.module_utils import run_options
 from ansible_collections.srt.slurm.plugins.module_utils.sandbox import entry
 from ansible_collections.srt.slurm.plugins.module_utils.schema.words import nearest
+from playbook_variables import made_in, trees, variables
 
 ROOT = jobs.ROOT
 UTILS = pathlib.Path("plugins", "module_utils")
@@ -86,7 +86,7 @@ def test_every_option_of_a_module_is_read(module):
 
 # What the entries of these modules get from the action or from each other, and what only the action takes.
 HANDED_ON = {
-    "job_spec": {"places", "problems"},
+    "job_spec": {"places", "problems", "set_by"},
     "run_info": {"cluster_file"},
     "slurm_job_info": set(argument_spec("slurm_job")),
     "step_log_info": {"cluster_file"},
@@ -265,60 +265,25 @@ NOTHING = {"str": "", "path": "", "list": [], "dict": {}, "float": 0, "int": 0, 
 # Run options.
 
 PUBLIC = {name: option for name, option in run_options.OPTIONS.items() if not option.internal}
-# Given by Ansible, or made by a role that the playbook runs.
-MADE = re.compile(r"ansible_\w+|\w+_result|item|groups|hostvars|omit|playbook_dir|lookup")
-
-
-def trees(playbook):
-    """Yield the text and the document of *playbook* and of the task files that it runs."""
-    names = [f"{playbook}.yml", *(f"tasks/{one.name}" for one in (ROOT / "playbooks/tasks").glob("*.yml"))]
-    for name in names if playbook == "bench" else names[:1]:
-        text = (ROOT / "playbooks" / name).read_text(encoding="utf-8")
-        yield text, yaml.safe_load(text)
-
-
-def strings(tree, conditions=("when", "that")):
-    """Yield the Jinja expressions of *tree*, bare conditions wrapped in braces."""
-    if isinstance(tree, dict):
-        for key, value in tree.items():
-            bare = key in conditions
-            for text in strings(value):
-                yield f"{{{{ {text} }}}}" if bare and "{{" not in text else text
-    elif isinstance(tree, list):
-        for value in tree:
-            yield from strings(value)
-    elif isinstance(tree, str):
-        yield tree
-
-
-def variables(playbook):
-    """Return the names of the variables that templates of *playbook* read and nothing in it makes."""
-    made, read = set(), set()
-    for _text, tree in trees(playbook):
-        open_ = [tree]
-        while open_:
-            one = open_.pop()
-            if isinstance(one, dict):
-                made |= set(one.get("vars") or ()) | {
-                    one.get("register"),
-                    (one.get("loop_control") or {}).get("index_var"),
-                }
-                made |= set(one.get("ansible.builtin.set_fact") or ()) | set(one.get("ansible.builtin.add_host") or ())
-                open_ += one.values()
-            elif isinstance(one, list):
-                open_ += one
-        for text in strings(tree):
-            if "{{" in text:
-                names = jinja2.Environment().parse(text).find_all(jinja2.nodes.Name)
-                read |= {one.name for one in names}
-    return {name for name in read - made if not MADE.fullmatch(name)}
+LOOKUP = re.compile(r"lookup\('srt\.slurm\.run_option', '(\w+)'(?:, default=([^()]*?))?\)")
 
 
 @pytest.mark.parametrize("playbook", PLAYBOOKS)
 def test_what_a_playbook_reads_is_a_run_option(playbook):
+    """By its lookup, as a bare variable may come from an inventory; but plays choose their hosts before that."""
     known = {name for name, one in run_options.OPTIONS.items() if playbook in one.playbooks}
     refused = {"job_id"} if playbook == "submit" else set()
-    assert variables(playbook) - known == refused
+    looked_up = {name for text, _tree in trees(playbook) for name, _default in LOOKUP.findall(text)}
+    assert looked_up - known == refused
+    assert variables(playbook) - {run_options.SUBMIT_HOST} == set()
+
+
+@pytest.mark.parametrize("playbook", PLAYBOOKS)
+def test_what_a_playbook_makes_is_no_run_option(playbook):
+    """Else its own variable would count instead of the one of an inventory."""
+    own = {f"{role}_timeout_s" for role in ("health", "teardown")}  # handed to the roles whose variables they are
+    options = set(run_options.OPTIONS) | {run_options.full_name(name) for name in run_options.OPTIONS}
+    assert made_in(playbook) & options <= own
 
 
 def role_variables():
@@ -336,14 +301,12 @@ def test_playbooks_have_the_defaults_of_the_table():
     found = 0
     for playbook in PLAYBOOKS:
         for text, _tree in trees(playbook):
-            for name, value in re.findall(r"\b(\w+)\s*\|\s*default\(([^()]*)\)", text):
-                if name not in run_options.OPTIONS or value.split(",")[0] == "omit":
-                    continue
+            for name, value in LOOKUP.findall(text):
                 default = run_options.OPTIONS[name].default
                 default = default[playbook] if isinstance(default, dict) else default
-                if default is None:  # the table says in words what holds
+                if default is None or not value:  # the table says in words what holds, or the module has the default
                     continue
-                given = yaml.safe_load(value.split(",")[0])
+                given = yaml.safe_load(value)
                 assert given == (list(default) if isinstance(default, tuple) else default), (playbook, name)
                 found += 1
     assert found > 15

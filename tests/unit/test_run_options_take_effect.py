@@ -52,6 +52,7 @@ OTHER = {
     run_options.SUBMIT_HOST: "login",
     "srt_slurm_collection_dir": "/other/collection",
 }
+LOOKUP = """"{{ lookup('srt.slurm.run_option', '%s'"""
 # What an option of the removed sandbox alone needs beside it.
 BESIDE = {"sandbox_keep_log": {"sandbox_state": "absent"}}
 PUBLIC = {name: option for name, option in run_options.OPTIONS.items() if not option.internal}
@@ -78,10 +79,13 @@ def calls(tmp_path_factory):
             patch.delenv(name, raising=False)
 
         @functools.cache
-        def kept(playbook, text, root):
-            return Play(json.loads(text), folder, root).playbook(playbook)
+        def kept(playbook, text, root, variables):
+            return Play(json.loads(text), folder, root, json.loads(variables)).playbook(playbook)
 
-        yield lambda playbook, given, root=jobs.ROOT: kept(playbook, json.dumps(given), root)
+        def calls(playbook, given, root=jobs.ROOT, inventory=None):
+            return kept(playbook, json.dumps(given), root, json.dumps(inventory or {}))
+
+        yield calls
 
 
 def without(name, playbook):
@@ -101,6 +105,20 @@ def test_a_run_option_takes_effect(calls, name, playbook):
     assert takes_effect(calls, name, playbook)
 
 
+@pytest.mark.parametrize(("name", "playbook"), USES)
+def test_an_inventory_sets_a_run_option_by_its_full_name_alone(calls, name, playbook):
+    given, full = without(name, playbook), run_options.full_name(name)
+    rest = {one: value for one, value in given.items() if one != name}
+    as_extra = calls(playbook, {**rest, name: other(name)})
+    if run_options.OPTIONS[name].early:
+        assert calls(playbook, given, inventory={name: other(name)}) == calls(playbook, given)
+        return
+    assert calls(playbook, rest, inventory={full: other(name)}) == as_extra
+    assert calls(playbook, {**rest, name: other(name)}, inventory={full: "no value of it"}) == as_extra
+    if full != name:
+        assert calls(playbook, given, inventory={name: other(name)}) == calls(playbook, given)
+
+
 @pytest.mark.parametrize("playbook", sorted({playbook for _name, playbook in USES}))
 def test_a_playbook_is_followed_to_its_end(calls, playbook):
     """Else two equal lists of calls would say nothing."""
@@ -114,13 +132,14 @@ def test_a_playbook_is_followed_to_its_end(calls, playbook):
     ("name", "playbook", "file", "line"),
     [
         ("concurrencies", "plan", "playbooks/plan.yml", 'concurrencies: "{{ srt_slurm_spec.concurrencies }}"'),
-        ("wait_timeout_s", "bench", "playbooks/bench.yml", 'allocation_timeout_s: "{{ wait_timeout_s | default(0) }}"'),
+        ("wait_timeout_s", "bench", "playbooks/bench.yml",
+         'allocation_timeout_s: "{{ srt_slurm_given.wait_timeout_s }}"'),
         ("wait_timeout_s", "sweep", "roles/allocation/tasks/start.yml", 'wait_timeout_s: "{{ allocation_timeout_s }}"'),
         ("teardown_timeout_s", "stop", "roles/teardown/tasks/main.yml", 'end_timeout_s: "{{ teardown_timeout_s }}"'),
-        ("step", "logs", "playbooks/logs.yml", 'step: "{{ step | default(omit) }}"'),
+        ("step", "logs", "playbooks/logs.yml", f"step: {LOOKUP % 'step'}) | default(omit, true) }}}}\""),
         ("cluster_file", "status", "playbooks/status.yml", "extra_vars: true"),
         ("runtime_dir", "submit", "playbooks/submit.yml",
-         """python: "{{ (runtime_dir ~ '/bin/python') if runtime_dir is defined else omit }}\""""),
+         """python: "{{ (srt_slurm_runtime ~ '/bin/python') if srt_slurm_runtime else omit }}\""""),
     ],
 )  # fmt: skip
 def test_an_option_that_a_playbook_does_not_pass_on_takes_no_effect(calls, tmp_path, name, playbook, file, line):

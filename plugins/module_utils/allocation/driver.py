@@ -27,7 +27,7 @@ from ..plan_file import Plan
 from ..programs import program_files
 from ..slurm import commands, script
 from ..slurm.commands import QueueEntry
-from . import job_end
+from . import job_end, ownership
 
 MARGIN_S = 30.0  # time limit of a request in addition to its own wait
 STOP_S = 120.0  # time limit for the end of steps with unknown graces
@@ -158,7 +158,7 @@ class HolderDriver(Driver):
     def _check_job(self, error: SlurmError) -> bool:
         """Raise at once if the job is over, as retries are then useless. Return whether it is suspended."""
         try:
-            found = commands.jobs(job_id=self.job_id, patience_s=0.0)
+            found = ownership.jobs(os.path.dirname(self.run_dir), job_id=self.job_id, patience_s=0.0)
         except SlurmError:
             return False  # Slurm does not answer; this may be temporary
         if not any(slurm_calls.live(job["state"]) for job in found):

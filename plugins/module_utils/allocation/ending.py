@@ -67,7 +67,7 @@ def _see_gone(call: Call, job: QueueEntry, folder: str, began: float, requested:
     late = began + call.end_timeout_s
     while time.monotonic() < late + GONE_S:
         try:
-            found = commands.jobs(job_id=job_id)
+            found = ownership.jobs(call.output_dir, job_id=job_id)
             if not found:
                 return forget(folder)
             state = found[0]["state"]
@@ -92,7 +92,7 @@ def _resumed(call: Call, job: QueueEntry) -> QueueEntry:
     resume = commands.resume if job["state"] == "SUSPENDED" else commands.go_on
     why, until = resume(job["id"]), time.monotonic() + RESUMED_S
     while not why:
-        found = commands.jobs(job_id=job["id"])
+        found = ownership.jobs(call.output_dir, job_id=job["id"])
         job = found[0] if found else dict(job, state="COMPLETED")
         if job["state"] not in slurm_calls.SUSPENDED_STATES:
             return job
@@ -133,7 +133,7 @@ def _clear_up(call: Call) -> None:
 
 def _completing(call: Call, folder: str) -> list[QueueEntry]:
     """Return the jobs to be ended that Slurm is already ending, for example after a manual scancel."""
-    found = [job for job in commands.jobs(job_id=call.job_id) if job["state"] in slurm_calls.LEAVING]
+    found = [job for job in ownership.jobs(call.output_dir, job_id=call.job_id) if job["state"] in slurm_calls.LEAVING]
     return [job for job in found if (ownership.is_of(folder, job) if folder else finding.is_ours(call, job))]
 
 

@@ -26,7 +26,7 @@ def find(call: Call) -> QueueEntry | None:
             return only(call, matches(call, timeout_s, patience_s))
         found = [
             job
-            for job in commands.jobs(job_id=job_id, timeout_s=timeout_s, patience_s=patience_s)
+            for job in ownership.jobs(call.output_dir, job_id=job_id, timeout_s=timeout_s, patience_s=patience_s)
             if slurm_calls.live(job["state"])
         ]
         if not found and call.state in ("present", "running") and not check_mode:
@@ -45,7 +45,7 @@ def matches(call: Call, timeout_s: float | None = None, patience_s: float | None
     """Return the jobs that wait or run and are ours; see commands.jobs for the limits."""
     return [
         job
-        for job in commands.jobs(timeout_s=timeout_s, patience_s=patience_s)
+        for job in ownership.jobs(call.output_dir, timeout_s=timeout_s, patience_s=patience_s)
         if slurm_calls.live(job["state"]) and is_ours(call, job)
     ]
 

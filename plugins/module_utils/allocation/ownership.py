@@ -13,18 +13,26 @@ import contextlib
 import json
 import os
 from collections.abc import Mapping
+from typing import Any
 
 from ..failures import SlurmError
 from ..files import read_object, write_text_atomic
-from ..holder import slurm_calls
+from ..holder import journal, slurm_calls
+from ..holder.job_ends import BY_SLURM, CANCELLED, TIME_LIMIT
 from ..holder.secret_values import FOLDER, forget
 from ..holder.utc import utc_now
-from ..json_types import JsonObject
+from ..json_types import Json, JsonObject
 from ..slurm import commands, script
 from ..slurm.commands import QueueEntry
 
-# In ID.json of the run directory.
-CLUSTER, SUBMITTED, RELEASED = "slurm_cluster", "submitted_at", "released_at"
+# In ID.json of the run directory. The last two are of a job that this collection has submitted.
+CLUSTER, SUBMITTED, RELEASED, NAME, COMMENT = (
+    "slurm_cluster", "submitted_at", "released_at", "slurm_job_name", "slurm_comment",
+)  # fmt: skip
+
+
+# After these ends a job may return to the queue.
+RETURNING = frozenset(BY_SLURM) - {CANCELLED, TIME_LIMIT}
 
 
 def record(run_dir: str) -> JsonObject:
@@ -40,6 +48,46 @@ def job_id_of(run_dir: str) -> str:
 def identity(job: QueueEntry) -> dict[str, str | None]:
     """Return the record for ID.json that distinguishes this job from others with its id."""
     return {SUBMITTED: job.get("submitted_at") or None, CLUSTER: commands.cluster()}
+
+
+def jobs(output_dir: str | None, **wanted: Any) -> list[QueueEntry]:
+    """Return the jobs that commands.jobs finds, each of ours as it was submitted: see :func:`as_submitted`."""
+    return [as_submitted(job, output_dir) for job in commands.jobs(**wanted)]
+
+
+def as_submitted(job: QueueEntry, output_dir: str | None) -> QueueEntry:
+    """Return *job*, with the name and the comment of its submission if a run directory is certainly its own.
+
+    Everybody who may change the job can change them with scontrol update, and the job stays ours.
+
+    :param output_dir: where its run directory may be, beside its working directory.
+    """
+    for parent in filter(None, dict.fromkeys([output_dir, job.get("work_dir")])):
+        folder = script.run_dir(parent, job["id"])
+        about = record(folder)
+        if about.get(COMMENT):
+            known = {"name": str(about.get(NAME)), "comment": str(about[COMMENT])}
+            if all(job[key] == value for key, value in known.items()):
+                return job
+            if _was_submitted(job, folder, about):
+                return dict(job, **known, work_dir=parent)
+    return job
+
+
+def _was_submitted(job: QueueEntry, folder: str, about: Mapping[str, Json]) -> bool:
+    """Return whether the record *about* in *folder* is of *job* and not of an earlier one with its id.
+
+    A requeued job counts as submitted anew. Then nobody but Slurm may have ended its run.
+    """
+    recorded, now = about.get(SUBMITTED), job["submitted_at"]
+    if not recorded or recorded == now:
+        return bool(recorded)
+    events = journal.holder_events(folder)
+    codes = [str(event.get("code")) for event in events if event.get("phase") == journal.ENDING]
+    requeued = any(event.get("phase") == journal.REQUEUE for event in events)
+    if recorded > now or not requeued and not RETURNING.issuperset(codes):
+        return False
+    return str(commands.show_job(job["id"]).get("Restarts", "0")) != "0"
 
 
 def note_release(run_dir: str) -> None:
@@ -103,7 +151,7 @@ def forget_dead(output_dir: str) -> list[str]:
     if not left:
         return []
     try:
-        listed, here = {job["id"]: job for job in commands.jobs()}, commands.cluster()
+        listed, here = {job["id"]: job for job in jobs(output_dir)}, commands.cluster()
         dead = [path for path in left if record(path)[CLUSTER] == here and _is_dead(path, listed)]
     except SlurmError:
         return []  # the next run retries

@@ -147,7 +147,8 @@ def find(params: JsonObject) -> Run:
         job_id = job_id or ownership.job_id_of(run_dir)
     job, answered, why = None, True, ""
     try:
-        job = next(iter(commands.jobs(job_id=job_id, timeout_s=10.0, patience_s=0.0)), None)
+        parent = os.path.dirname(run_dir) if run_dir else os.path.realpath(os.path.expanduser(params["output_dir"]))
+        job = next(iter(ownership.jobs(parent, job_id=job_id, timeout_s=10.0, patience_s=0.0)), None)
     except SlurmError as error:
         answered, why = False, error.msg if isinstance(error, commands.Unlisted) else ""
     if not run_dir:
@@ -155,7 +156,7 @@ def find(params: JsonObject) -> Run:
         if not os.path.isdir(run_dir):
             run_dir = (answered and commands.output_folder(job_id)) or run_dir
     if not os.path.isdir(run_dir):
-        raise Error(f"Job {job_id} has no run directory {run_dir}. Set output_dir or run_dir.")
+        raise _no_run_dir(run_dir, job_id, job)
     named = _names(run_dir)
     if wanted and named and not named & set(wanted):
         raise Error(
@@ -171,6 +172,19 @@ def find(params: JsonObject) -> Run:
     return Run(run_dir, job_id, job, answered, why)
 
 
+def _no_run_dir(run_dir: str, job_id: str, job: QueueEntry | None) -> Error:
+    """Return the Error for a run without its directory; *job*: what the queue has under its id."""
+    if job and slurm_calls.live(job["state"]) and job["comment"].startswith(script.TAG):
+        there = ownership.recorded_run_dir(job)
+        if there and os.path.isdir(there):
+            return Error(f"Job {job_id} works in {there}, not in {run_dir}. Set run_dir to that directory.")
+        return Error(
+            f"Job {job_id} is {job['state']}, but its run directory {there or run_dir} does not exist: it was removed "
+            f"or moved. Set run_dir to its new place, or end the job: scancel {job_id}"
+        )
+    return Error(f"Job {job_id} has no run directory {run_dir}, or it was removed or moved. Set output_dir or run_dir.")
+
+
 def _check(job_id: str) -> None:
     """Raise Error unless *job_id* is a valid job id."""
     try:
@@ -183,6 +197,11 @@ def _newest(output_dir: str, wanted: Collection[str]) -> str:
     """Return the newest run directory below *output_dir*, of a job with one of the names *wanted* if there are any."""
     if not wanted:
         latest = os.path.join(output_dir, LATEST)
+        if os.path.islink(latest) and not os.path.exists(latest):
+            raise Error(
+                f"The newest run, {os.path.realpath(latest)}, does not exist: it was removed or moved. Set run_dir to "
+                "its new place, or job_id to another run."
+            )
         if not os.path.isdir(latest):
             raise Error(f"There is no run below {output_dir}. Set job_id or output_dir.")
         return latest

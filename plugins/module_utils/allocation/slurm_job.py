@@ -11,9 +11,9 @@ import time
 from ..entry import Context
 from ..holder.lease import LEASE_S
 from ..json_types import JsonObject
-from ..slurm import commands, script
+from ..slurm import script
 from ..slurm.commands import QueueEntry
-from . import adopted, description, detached, ending, finding, requeue, submission, unfinished, waiting
+from . import adopted, description, detached, ending, finding, ownership, requeue, submission, unfinished, waiting
 from .call import QUERIED, Call
 
 ARGUMENT_SPEC: JsonObject = {
@@ -53,7 +53,9 @@ def _once(call: Call) -> JsonObject:
         found = None
     elif call.state == "requeued":
         ending.requeue(call, found)
-    elif call.state != QUERIED:
+    elif call.state == QUERIED:
+        found = unfinished.with_files(call, found) if found else None
+    else:
         found = _ensure(call, found)
         if call.playbook and not call.actions:
             detached.check_found(found, call.run_dir(found), call.playbook)
@@ -77,11 +79,13 @@ def _ensure(call: Call, found: QueueEntry | None) -> QueueEntry:
         adopted.check(found, call.allocation, call.run_dir(found))
         if check_mode and not adopted.answers(found, call.run_dir(found)):
             call.actions.append("adopted")
-    elif unfinished.held(found):
-        found = next(iter(commands.jobs(job_id=found["id"])), found)  # another controller may have released it
+        return found
+    if unfinished.held(found):
+        # Another controller may have released it.
+        found = next(iter(ownership.jobs(call.output_dir, job_id=found["id"])), found)
         held = unfinished.held(found)
         call.notes += [f"Job {found['id']} was left alone. {held}."] if held else []
-    return found
+    return unfinished.with_files(call, found)
 
 
 def _submit(call: Call) -> QueueEntry:

@@ -54,7 +54,7 @@ def submit(call: Call) -> QueueEntry:
         raise
     call.actions[-1:] = ["submitted"]
     ownership.forget_dead(call.output_dir)
-    found = commands.jobs(job_id=job_id)
+    found = ownership.jobs(call.output_dir, job_id=job_id)
     if not found:
         job_end.raise_over(job_id, call.run_dir(job))
     return found[0]
@@ -98,7 +98,9 @@ def release(call: Call, job: QueueEntry) -> None:
     """Write the run directory of a held job, then release the job."""
     folder = call.run_dir(job)
     call.notes += make_room(folder, job)
-    write_run_dir(call, job, {"sbatch_script.sh": call.script})
+    about = {ownership.NAME: call.allocation["name"].strip()}
+    about[ownership.COMMENT] = script.comment(call.allocation, bool(call.playbook))
+    write_run_dir(call, job, {"sbatch_script.sh": call.script}, about)
     if call.playbook:
         detached.freeze(folder, job["id"], call.playbook)
     commands.release(job["id"])
@@ -106,11 +108,17 @@ def release(call: Call, job: QueueEntry) -> None:
     call.actions.append("released")
 
 
-def write_run_dir(call: Call, job: QueueEntry, more: Mapping[str, str]) -> None:
-    """Write the files of the run directory, *more* (``{path: text}``) included."""
+def write_run_dir(
+    call: Call, job: QueueEntry, more: Mapping[str, str], submitted_as: Mapping[str, str] | None = None
+) -> None:
+    """Write the files of the run directory, *more* (``{path: text}``) included.
+
+    :param submitted_as: how we have submitted the job, for its record; None for an adopted one.
+    """
     job_id, folder = job["id"], call.run_dir(job)
     name = job.get("name") or call.allocation["name"]
     about = dict(call.metadata, job_id=job_id, job_name=name, generated_at=utc_now(), **ownership.identity(job))
+    about.update(submitted_as or {})
     files = dict(driver.holder_files(), **more, **{f"{job_id}.json": json.dumps(about, indent=2) + "\n"})
     if call.config_text is not None:
         files["config.yaml"] = call.config_text

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 
@@ -19,6 +20,7 @@ from .call import Call
 # States and reasons of a held job.
 HELD = re.compile("JobHeld|REQUEUE_HOLD|SPECIAL_EXIT|RESV_DEL_HOLD|requeued (?:in )?held")
 AT_WORK_S = 3.0  # how long a live submitter may take to release its job
+SEEN_S = 5.0  # how long a shared disk may take to show a directory that another machine has made
 UNFINISHED_S = 10.0  # how long the submitter of a held job may take to release it
 ENDING_S = 180.0  # how long an ending job may take to leave the queue
 
@@ -56,10 +58,26 @@ def release_unfinished(call: Call, job: QueueEntry) -> QueueEntry | None:
             submission.release(call, job)
             break
         time.sleep(min(0.2, AT_WORK_S))
-        found = _present(job)
+        found = _present(call, job)
         if not found:
             return None
         job = found
+    return job
+
+
+def with_files(call: Call, job: QueueEntry) -> QueueEntry:
+    """Return *job*, one that is found; Error if it is one of ours that has been released, and its directory is gone."""
+    folder, until = call.run_dir(job), time.monotonic() + SEEN_S
+    ours = job["comment"].startswith(script.TAG) and not commands.held_by_user(job)
+    while ours and not os.path.isdir(folder):
+        if call.ctx.check_mode or time.monotonic() > until:
+            raise Error(
+                f"Job {job['id']} is {job['state']}, but its run directory {folder} does not exist: it was removed "
+                f"or moved, and the job cannot work without it. Move it back, or end the job (scancel {job['id']}) and "
+                "run again.",
+                run_dir=folder,
+            )
+        time.sleep(0.5)
     return job
 
 
@@ -85,7 +103,7 @@ def usable(call: Call, job: QueueEntry) -> QueueEntry | None:
             call.notes.append(f"The submission of job {job['id']} was not finished. {end}")
             return None
         time.sleep(min(1.0, UNFINISHED_S))  # its submitter may be at work
-        found = _present(job)
+        found = _present(call, job)
         if not found:
             return None
         job = found
@@ -108,7 +126,7 @@ def _unless_ending(call: Call, job: QueueEntry) -> QueueEntry | None:
         call.ctx.progress(f"job {job['id']} is ending ({end['reason']}); another one follows it")
         time.sleep(pause)
         pause = min(1.0, pause * 1.5)
-        found = _present(job)
+        found = _present(call, job)
         if not found:
             call.notes.append(f"Job {job['id']} was ending: {end['reason']}.")
             return None
@@ -116,7 +134,7 @@ def _unless_ending(call: Call, job: QueueEntry) -> QueueEntry | None:
     return job
 
 
-def _present(job: QueueEntry) -> QueueEntry | None:
+def _present(call: Call, job: QueueEntry) -> QueueEntry | None:
     """Return the queue entry of *job* as it is now, None if it is over."""
-    found = commands.jobs(job_id=job["id"])
+    found = ownership.jobs(call.output_dir, job_id=job["id"])
     return found[0] if found and slurm_calls.live(found[0]["state"]) else None

@@ -11,7 +11,7 @@ from ..failures import Error, SlurmError
 from ..holder import slurm_calls
 from ..slurm import commands, script
 from ..slurm.commands import QueueEntry
-from . import adopted, description, handshake, job_end, submission
+from . import adopted, description, handshake, job_end, ownership, submission
 from .call import Call
 from .run_directory import check_writable, make_room
 from .unfinished import held
@@ -36,11 +36,11 @@ def wait_until_running(call: Call, job_id: str) -> QueueEntry:
         if job["reason"] in PERMANENT:
             _give_up(call, job)
         if time.monotonic() > began + 2.0:
-            call.ctx.progress(f"job {job_id} is {job['state']} ({job['reason']}){_hint(job)}")
+            call.ctx.progress(f"job {job_id} is {job['state']} ({job['reason']}){_hint(call, job)}")
         if time.monotonic() >= until:
             raise Error(
                 f"Job {job_id} is still {job['state']} after {call.wait_timeout_s:g} s: {job['reason']}"
-                f"{_hint(job)}. It stays in the queue; run again to go on waiting.",
+                f"{_hint(call, job)}. It stays in the queue; run again to go on waiting.",
                 job=description.describe(call, job),
             )
         if not call.ctx.controller_alive():
@@ -54,7 +54,7 @@ def wait_until_running(call: Call, job_id: str) -> QueueEntry:
 def _look(call: Call, job: QueueEntry) -> QueueEntry:
     """Return the current queue entry of *job*, or *job* if Slurm does not answer; Error if it is over."""
     try:
-        found = commands.jobs(job_id=job["id"])
+        found = ownership.jobs(call.output_dir, job_id=job["id"])
         if not found or not slurm_calls.live(found[0]["state"]):
             job_end.raise_over(job["id"], call.run_dir(job))
         return found[0]
@@ -92,14 +92,18 @@ def _handshake(call: Call, job: QueueEntry, limit_s: float) -> None:
     handshake.wait_for_holder(job, folder, call.lease_s, limit_s, ours, call.ctx, client)
 
 
-def _hint(job: QueueEntry) -> str:
+def _hint(call: Call, job: QueueEntry) -> str:
     """Return what helps a job that waits: it is held, or a job of its name, kept perhaps, has the nodes."""
     if held(job):
         return f". {held(job)}"
     if job["reason"] not in ("Resources", "Priority"):
         return ""
     try:
-        others = [j for j in commands.jobs() if j["name"] == job["name"] and j["comment"].startswith(script.TAG)]
+        others = [
+            j
+            for j in ownership.jobs(call.output_dir)
+            if j["name"] == job["name"] and j["comment"].startswith(script.TAG)
+        ]
     except SlurmError:
         return ""
     up = [j["id"] for j in others if j["id"] != job["id"] and j["state"] == "RUNNING"]

@@ -15,7 +15,7 @@ import re
 
 from ..log_lines import HINT, OPEN, PLAIN, LogLines
 from .flags import SHORT, SHORT_EXPERT, SIZES, spellings
-from .worker_figures import Metrics
+from .worker_figures import Metrics, decimal, number, possible, sizes_in, whole
 
 # The parent process kills itself and all its children if one of them fails.
 LINES = LogLines(
@@ -47,22 +47,22 @@ _SIZES = {
 
 
 def read_line(line: str, metrics: Metrics) -> None:
-    """Add one line of the log (without colours) to *metrics*."""
+    """Add one line of the log (without colours) to *metrics*; ValueError if it has an impossible figure."""
     batch = _BATCH.search(line)
     if batch:
-        counts = {name: int(number) for name, number in _COUNT.findall(line, batch.end())}
+        counts = {name: number(text, int) for name, text in _COUNT.findall(line, batch.end())}
         if batch.group(1) == "Prefill":
             metrics.prefill(
                 new=counts.get("new-token", 0),
                 cached=counts.get("cached-token", 0),
-                throughput=_number(_INPUT, line),
+                throughput=decimal(_INPUT, line),
                 running=counts.get("running-req"),
                 queue=counts.get("queue-req"),
                 inflight=counts.get("inflight-req"),
             )
         else:
             metrics.decode(
-                throughput=_number(_GEN, line),
+                throughput=decimal(_GEN, line),
                 running=counts.get("running-req"),
                 queue=counts.get("queue-req"),
                 transfer=counts.get("transfer-req"),
@@ -70,21 +70,10 @@ def read_line(line: str, metrics: Metrics) -> None:
     elif "Load weight end" in line:
         loaded = _LOADED.search(line)
         if loaded:
-            usage = loaded.group(2)
-            metrics.memory(avail_gb=float(loaded.group(1)), usage_gb=float(usage) if usage else None)
+            avail, usage = (number(text, float) if text else None for text in loaded.groups())
+            metrics.memory(avail_gb=avail, usage_gb=usage)
     elif "KV Cache is allocated" in line:
-        tokens, parts = _KV_TOKENS.search(line), _KV_SIZE.findall(line)
-        metrics.memory(
-            kv_tokens=int(tokens.group(1)) if tokens else None,
-            kv_gb=round(sum(map(float, parts)), 3) if parts else None,
-        )
+        parts = [number(text, float) for text in _KV_SIZE.findall(line)]
+        metrics.memory(kv_tokens=whole(_KV_TOKENS, line), kv_gb=possible(round(sum(parts), 3)) if parts else None)
     elif "ServerArgs(" in line or "--tp" in line or "--tensor-parallel-size" in line:
-        for name, pattern in _SIZES.items():
-            found = pattern.search(line)
-            if found:
-                metrics.size(name, found.group(1) or found.group(2))
-
-
-def _number(pattern: re.Pattern[str], line: str) -> float | None:
-    found = pattern.search(line)
-    return float(found.group(1)) if found else None
+        metrics.set_sizes(sizes_in(line, _SIZES))

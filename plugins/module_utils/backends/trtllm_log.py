@@ -13,13 +13,11 @@ a mixed one is both. The throughput of an iteration is its tokens over its host 
 
 from __future__ import annotations
 
-import ast
 import re
-from collections.abc import Callable
 
 from ..log_lines import CLEAR, LogLines
 from .flags import SIZES
-from .worker_figures import Metrics
+from .worker_figures import Metrics, decimal, number, possible, sizes_in, whole
 
 LINES = LogLines(
     fatal=((CLEAR, "crash", r"\[TensorRT-LLM\]\[ERROR\] Assertion failed"),),
@@ -29,16 +27,17 @@ LINES = LogLines(
     echoes=(r"worker (?:returned error|died)",),
 )
 
-_STATES = re.compile(r"states = (\{[^}]*\})")
+_STATES, _STATES_END = "states = {", "}"
+_STATE = re.compile(r"""['"](\w+)['"]: *(\d+)(?=[,\s}])""")
 _RANK = re.compile(r"global_rank *= *(\d+)|\[RANK (\d+)\]")
 _HOST_MS = re.compile(r"host_step_time *= *([\d.]+) *ms")
 _ELAPSED_S = re.compile(r"elapsed_time *= *([\d.]+) *s")
 _SCHEDULED = re.compile(r"num_scheduled_requests *[:=] *(\d+)")
 _UNSCHEDULED = re.compile(r"num_unscheduled *= *(\d+)")
-_PEAK = re.compile(r"Peak memory during memory usage profiling[^:]*: *([\d.]+) GiB")
-_AVAILABLE_KV = re.compile(r"available KV cache memory[^:]*: *([\d.]+) GiB")
+_PEAK = re.compile(r"Peak memory during memory usage profiling[^:]{0,200}: *([\d.]+) GiB")
+_AVAILABLE_KV = re.compile(r"available KV cache memory[^:]{0,200}: *([\d.]+) GiB")
 _TOTAL = re.compile(r"device total memory *([\d.]+) GiB")
-_ALLOCATED = re.compile(r"Allocated ([\d.]+) GiB for max tokens[^(]*\((\d+)\)")
+_ALLOCATED = re.compile(r"Allocated ([\d.]+) GiB for max tokens[^(]{0,200}\((\d+)\)")
 _MPI_SIZE = re.compile(r"tllm_mpi_size: *(\d+)")
 _SIZES = {
     key: re.compile(rf"{'' if key == 'ep_size' else '(?<!moe_)'}{name.replace('-', '_')}'?[=:] *(\d+)")
@@ -48,56 +47,51 @@ _SIZES = {
 
 
 def read_line(line: str, metrics: Metrics) -> None:
-    """Add one line of the log to *metrics*. Sizes in GiB are stored as the engine prints them."""
+    """Add one line of the log to *metrics*; ValueError if it has an impossible figure.
+
+    Sizes in GiB are stored as the engine prints them.
+    """
     if "iter = " in line and "states = " in line:
         _iteration(line, metrics)
     elif "Peak memory during memory usage profiling" in line:
-        peak, kv, total = (_number(pattern, line) for pattern in (_PEAK, _AVAILABLE_KV, _TOTAL))
-        free = round(total - peak, 3) if total is not None and peak is not None else None
+        peak, kv, total = (decimal(pattern, line) for pattern in (_PEAK, _AVAILABLE_KV, _TOTAL))
+        free = possible(round(total - peak, 3)) if total is not None and peak is not None else None
         metrics.memory(avail_gb=free, usage_gb=peak, kv_gb=kv)
     elif "[MemUsageChange] Allocated" in line:
         found = _ALLOCATED.search(line)
         if found:
-            metrics.memory(kv_gb=float(found.group(1)), kv_tokens=int(found.group(2)))
+            kv_gb, kv_tokens = number(found.group(1), float), number(found.group(2), int)
+            metrics.memory(kv_gb=kv_gb, kv_tokens=kv_tokens)
     elif "parallel_size" in line:
+        sizes = sizes_in(line, _SIZES)
         if "engine args" in line:  # the final arguments override the defaults printed before
             metrics.sizes.update(dict.fromkeys(_SIZES))
-        for name, pattern in _SIZES.items():
-            found = pattern.search(line)
-            if found:
-                metrics.size(name, found.group(1))
-    elif "tllm_mpi_size" in line and metrics.sizes["tp_size"] is None:
-        found = _MPI_SIZE.search(line)
-        if found:
-            metrics.size("tp_size", found.group(1))
+        metrics.set_sizes(sizes)
+    elif "tllm_mpi_size" in line:
+        metrics.set_sizes(sizes_in(line, {"tp_size": _MPI_SIZE}))
 
 
 def _iteration(line: str, metrics: Metrics) -> None:
     rank = _RANK.search(line)
-    if rank and int(rank.group(1) or rank.group(2)):
+    if rank and number(rank.group(1) or rank.group(2), int):
         return
-    found = _STATES.search(line)
-    try:
-        states = ast.literal_eval(found.group(1)) if found else {}
-    except (ValueError, SyntaxError):
+    begin = line.find(_STATES)
+    end = line.find(_STATES_END, begin)
+    if end < 0:
         return  # the line was cut
+    states = {name: number(text, int) for name, text in _STATE.findall(line, begin, end + 1)}
     context, generated = states.get("num_ctx_tokens", 0), states.get("num_generation_tokens", 0)
     if not context and not generated:
         return
-    milliseconds = _number(_HOST_MS, line) or 1000 * (_number(_ELAPSED_S, line) or 0)
-    running, queue = _number(_SCHEDULED, line, int), _number(_UNSCHEDULED, line, int)
+    milliseconds = decimal(_HOST_MS, line) or 1000 * (decimal(_ELAPSED_S, line) or 0)
+    running, queue = whole(_SCHEDULED, line), whole(_UNSCHEDULED, line)
+    read, written = _throughput(context, milliseconds), _throughput(generated, milliseconds)
     metrics.batches += 1
     if context:
-        cached = states.get("cached_kv_tokens", 0)
-        metrics.prefill(context, cached, _throughput(context, milliseconds), running, queue)
+        metrics.prefill(context, states.get("cached_kv_tokens", 0), read, running, queue)
     if generated:
-        metrics.decode(_throughput(generated, milliseconds), None if context else running, queue)
+        metrics.decode(written, None if context else running, queue)
 
 
 def _throughput(tokens: int, milliseconds: float) -> float | None:
-    return round(tokens * 1000 / milliseconds, 3) if milliseconds else None
-
-
-def _number(pattern: re.Pattern[str], line: str, kind: Callable[[str], float] = float) -> float | None:
-    found = pattern.search(line)
-    return kind(found.group(1)) if found else None
+    return possible(round(tokens * 1000 / milliseconds, 3)) if milliseconds else None

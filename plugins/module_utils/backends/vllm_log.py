@@ -9,11 +9,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 from ..log_lines import PLAIN, LogLines
 from .flags import SIZES
-from .worker_figures import Metrics
+from .worker_figures import Metrics, decimal, number, sizes_in, whole
 
 LINES = LogLines(
     fatal=(
@@ -44,29 +43,26 @@ _SIZES = {key: re.compile(rf"{name.replace('-', '_')}'?[=:] *(\d+)") for key, na
 
 
 def read_line(line: str, metrics: Metrics) -> None:
-    """Add one line of the log to *metrics*. Sizes in GiB are stored as the engine prints them."""
+    """Add one line of the log to *metrics*; ValueError if it has an impossible figure.
+
+    Sizes in GiB are stored as the engine prints them.
+    """
     if "Avg prompt throughput" in line:
-        metrics.input_throughput.add(_number(_PROMPT, line), keep_zero=False)
-        metrics.gen_throughput.add(_number(_GENERATION, line), keep_zero=False)
-        metrics.running.add(_number(_RUNNING, line, int))
-        metrics.queue.add(_number(_WAITING, line, int))
+        prompt, generation, rate = (decimal(pattern, line) for pattern in (_PROMPT, _GENERATION, _HIT_RATE))
+        running, waiting = whole(_RUNNING, line), whole(_WAITING, line)
+        metrics.input_throughput.add(prompt, keep_zero=False)
+        metrics.gen_throughput.add(generation, keep_zero=False)
+        metrics.running.add(running)
+        metrics.queue.add(waiting)
     if "refix cache hit rate" in line:
-        rate = _number(_HIT_RATE, line)
+        rate = decimal(_HIT_RATE, line)
         metrics.hit_rate = metrics.hit_rate if rate is None else rate
     elif "KV cache" in line:
         tokens = _KV_TOKENS.search(line)
         metrics.memory(
-            kv_gb=_number(_KV_MEMORY, line), kv_tokens=int(tokens.group(1).replace(",", "")) if tokens else None
+            kv_gb=decimal(_KV_MEMORY, line), kv_tokens=number(tokens.group(1).replace(",", ""), int) if tokens else None
         )
     elif "Model loading took" in line:
-        metrics.memory(usage_gb=_number(_MODEL, line))
+        metrics.memory(usage_gb=decimal(_MODEL, line))
     elif "parallel_size" in line:
-        for name, pattern in _SIZES.items():
-            found = pattern.search(line)
-            if found:
-                metrics.size(name, found.group(1))
-
-
-def _number(pattern: re.Pattern[str], line: str, kind: Callable[[str], float] = float) -> float | None:
-    found = pattern.search(line)
-    return kind(found.group(1)) if found else None
+        metrics.set_sizes(sizes_in(line, _SIZES))

@@ -1,18 +1,55 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The figures of one worker, filled line by line by a parser, and the summary over all workers."""
+"""The figures of one worker, filled line by line by a parser, and the summary over all workers.
+
+A parser reads all figures of a line before it adds the first one: a line with an impossible one is lost as a whole.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypeVar
+import re
+from collections.abc import Mapping, Sequence
+from typing import Callable, TypeVar
 
 from ..json_types import JsonObject
 from ..topology.modes import MODES
 from .flags import SIZES
 
 _Number = TypeVar("_Number", int, float)
+MOST, LONGEST = 1e15, 32  # no engine counts further, nor writes longer numbers
+
+
+def number(text: str, kind: Callable[[str], _Number]) -> _Number:
+    """Return the figure that *text* says; ValueError if no engine can mean it."""
+    if len(text) > LONGEST:
+        raise ValueError("The number is too long.")
+    return possible(kind(text))
+
+
+def possible(value: _Number) -> _Number:
+    """Return the figure *value*; ValueError if it is not one from 0 to MOST."""
+    if not 0 <= value <= MOST:
+        raise ValueError(f"The figure {value} is impossible.")
+    return value
+
+
+def whole(pattern: re.Pattern[str], line: str) -> int | None:
+    """Return the whole number in the first group of *pattern* in *line*, None if the line has none."""
+    found = pattern.search(line)
+    return number(found.group(1), int) if found else None
+
+
+def decimal(pattern: re.Pattern[str], line: str) -> float | None:
+    """Return the number in the first group of *pattern* in *line*, None if the line has none."""
+    found = pattern.search(line)
+    return number(found.group(1), float) if found else None
+
+
+def sizes_in(line: str, patterns: Mapping[str, re.Pattern[str]]) -> dict[str, int]:
+    """Return the parallel sizes in *line*, by the first group with text of their *patterns*."""
+    found = {name: pattern.search(line) for name, pattern in patterns.items()}
+    return {name: number(next(filter(None, one.groups())), int) for name, one in found.items() if one}
 
 
 class Mean:
@@ -50,6 +87,7 @@ class Metrics:
         self.hit_rate: float | None = None  # percent, from engines that log no token counts
         self.input_throughput, self.gen_throughput, self.running = Mean(), Mean(), Mean()
         self.queue, self.inflight, self.transfer = Mean(), Mean(), Mean()
+        self.lost_lines = 0  # that could not be read
 
     def prefill(
         self,
@@ -100,10 +138,11 @@ class Metrics:
         self.kv_cache_gb = _larger(self.kv_cache_gb, kv_gb)
         self.kv_tokens = _larger(self.kv_tokens, kv_tokens)
 
-    def size(self, name: str, value: str) -> None:
-        """Record a parallel size; the first one counts."""
-        if self.sizes[name] is None:
-            self.sizes[name] = int(value)
+    def set_sizes(self, sizes: Mapping[str, int]) -> None:
+        """Record parallel sizes; the first one of each counts."""
+        for name, value in sizes.items():
+            if self.sizes[name] is None:
+                self.sizes[name] = value
 
     def cache_hit_rate(self) -> float | None:
         """Return the share of prompt tokens found in the cache, in percent, or None."""
@@ -133,6 +172,7 @@ class Metrics:
             "max_queue_requests": self.queue.largest,
             "max_inflight_requests": self.inflight.largest,
             "max_transfer_requests": self.transfer.largest,
+            "lost_lines": self.lost_lines,
         }
 
 

@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 import abc
-import json
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import ClassVar, NamedTuple, Union
 
 from ..failures import Error, Finding
+from ..files import load_json
 from ..json_types import Json, JsonObject
 from ..plan_file import PlanFile, PlanPoint, PointFields, Step
 from ..schema.section import Field
@@ -192,8 +192,7 @@ class Benchmark(abc.ABC):
     def read(self, path: str) -> JsonObject:
         """Return the content of the result file at *path*; Error if it is not usable. By default it is JSON."""
         try:
-            with open(path, encoding="utf-8") as stream:
-                raw = json.load(stream)
+            raw = load_json(path)
         except FileNotFoundError:
             raise Error(f"the result file {path} does not exist") from None
         except (ValueError, OSError) as error:

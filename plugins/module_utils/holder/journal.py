@@ -70,7 +70,7 @@ def json_files(run_dir: str, paths: Iterable[str] | None) -> dict[str, Any]:
         full = os.path.realpath(os.path.join(root, path))
         try:
             found[path] = json.loads(tail(full, TAIL_BYTES)) if full.startswith(root + os.sep) else None
-        except ValueError:
+        except (ValueError, RecursionError):
             found[path] = None
     return found
 
@@ -91,7 +91,7 @@ def events(run_dir: str, size: int = READ_BYTES) -> list[Event]:
     for line in tail(os.path.join(run_dir, FILE), size).splitlines():
         try:
             event = json.loads(line)
-        except ValueError:  # truncated, for example by a full disk
+        except (ValueError, RecursionError):  # truncated, for example by a full disk
             continue
         if isinstance(event, dict):
             found.append(event)

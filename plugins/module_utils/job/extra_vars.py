@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Callable, Optional
 
 from .. import run_options
@@ -23,10 +23,37 @@ from .schema import JOB
 VARIANTS = ("override_", "zip_override_")
 # Keys that every job has; they identify the file of a flat job.
 MARKS = ("model", "resources")
+FORMS = ("job", "job_file")  # the other forms of a job
 
 
 # The file and the line (from 1) of a value; the file is None for the command line.
 Origin = tuple[Optional[str], Optional[int]]
+
+
+def effective(extra: JsonObject, variables: Mapping[str, Json]) -> tuple[JsonObject, dict[str, str]]:
+    """Return (the extra vars with the run options that other variables set, {option: that variable}).
+
+    A job among the extra vars counts instead of one of an inventory, in whatever form it is.
+
+    :param extra: the extra vars.
+    :param variables: all variables of the task.
+    """
+    set_by = run_options.set_by(extra, variables)
+    forms = {*MARKS, *(set_by.get(form) for form in FORMS)}
+    if forms & extra.keys():
+        set_by = {name: one for name, one in set_by.items() if name not in FORMS or one in extra}
+    values = {name: (extra if one in extra else variables)[one] for name, one in set_by.items()}
+    return {**extra, **values}, {name: one for name, one in set_by.items() if name != one}
+
+
+def misspelt(name: str) -> str | None:
+    """Return the variable that is probably meant by *name*, which begins like a run option but is none; or None."""
+    if not name.startswith(run_options.PREFIX) or run_options.option_of(name):
+        return None
+    options = [run_options.full_name(option) for option in run_options.OPTIONS]
+    cut = len(run_options.PREFIX)
+    near = nearest(name[cut:], [option[cut:] for option in options], cutoff=0.75)
+    return run_options.PREFIX + near if near else None
 
 
 def passed_on(values: JsonObject) -> JsonObject:
@@ -83,6 +110,7 @@ class ExtraVars:
     :param spelling: ``spelling(number) -> text`` returns how a number was written, or None if unknown.
     :param final: ``final(value)`` returns the value after templating.
     :param more: further known names. Near misses of them are not reported.
+    :param set_by: ``{option: the variable that sets it}`` of options that are not set by their own name.
 
     ``unplain`` takes up the problems of values that no job can hold, of every job whose source was asked for.
     SpecError if aliases make a variable larger than memory: Ansible loads it as it is written.
@@ -95,8 +123,9 @@ class ExtraVars:
         spelling: Callable[[Json], str | None] = lambda number: None,
         final: Callable[[Json], Json] = lambda value: value,
         more: Collection[str] = (),
+        set_by: Mapping[str, str] | None = None,
     ) -> None:
-        self.values, self.origin, self.spelling = values, origin, spelling
+        self.values, self.origin, self.spelling, self.set_by = values, origin, spelling, set_by or {}
         self.unplain: list[Problem] = []
         self.final, self.ours = final, (*run_options.OF_JOBS, *more)
         self._check_sizes()
@@ -118,12 +147,17 @@ class ExtraVars:
 
     def file_of(self, name: str) -> str | None:
         """Return the file that *name* comes from, or None for the command line."""
-        key = next(key for key in self.values if key == name)
-        return self.origin(key)[0] or self.origin(self.values[name])[0]
+        return self._origin(name)[0] or self.origin(self.values[name])[0]
+
+    def _origin(self, name: str) -> Origin:
+        """Return the origin of the variable *name*; that of an option is of the variable that sets it."""
+        if name in self.set_by:
+            return self.origin(self.values[name])
+        return self.origin(next(key for key in self.values if key == name))
 
     def form(self) -> str | None:
         """Return "job", "job_file", "flat" or None; Error if several are used at once."""
-        forms = [name for name in ("job", "job_file") if self.values.get(name)]
+        forms = [name for name in FORMS if self.values.get(name)]
         if any(mark in self.values for mark in MARKS):
             forms.append("flat")
         if not forms and "base" in self.values and any(name.startswith(VARIANTS) for name in self.values):
@@ -146,7 +180,8 @@ class ExtraVars:
         job = {
             key: value
             for key, value in self.values.items()
-            if (file and self.file_of(key) == file) or (key in known and key not in run_options.OF_JOBS)
+            if key not in self.set_by
+            and ((file and self.file_of(key) == file) or (key in known and key not in run_options.OF_JOBS))
         }
         return job, self.source(job, file)
 
@@ -200,13 +235,16 @@ class ExtraVars:
                     text, remedy = "is a key of a job, but is not in the job.", "Move it into the job file."
                     problems.append(self.problem(name, "unknown_key", text, remedy))
                 continue
-            near = nearest(name, (*run_options.OF_JOBS, *(JOB.fields if form == "flat" else ())), cutoff=0.75)
+            known = (*run_options.OF_JOBS, *(JOB.fields if form == "flat" else ()))
+            near = misspelt(name) or nearest(name, known, cutoff=0.75)
             if near:
                 problems.append(self.unknown(name, f"Did you mean {near}?"))
         return problems + self.unusable()
 
     def known(self, name: str) -> bool:
         """Return whether *name* is one of our variables, or clearly not a misspelling of one."""
+        if name.startswith(run_options.PREFIX):
+            return not misspelt(name)
         return name in self.ours or name.startswith(run_options.OUR_PREFIXES + run_options.FOREIGN_PREFIXES)
 
     def unusable(self) -> list[Problem]:
@@ -226,14 +264,14 @@ class ExtraVars:
 
     def where(self, name: str) -> tuple[str, int | None]:
         """Return (file, line) of the variable *name*; ("extra vars", None) for the command line."""
-        key = next(key for key in self.values if key == name)
-        file, line = self.origin(key)
+        file, line = self._origin(name)
         return file or "extra vars", line
 
     def problem(self, name: str, code: Code, text: str, remedy: str | None) -> Problem:
         """Return the record of a problem of the variable *name*."""
         file, line = self.where(name)
-        return {"file": file, "line": line, "path": name, "code": code, "problem": text, "remedy": remedy}
+        path = self.set_by.get(name, name)
+        return {"file": file, "line": line, "path": path, "code": code, "problem": text, "remedy": remedy}
 
     def unknown(self, name: str, remedy: str) -> Problem:
         """Return the record of a variable *name* that is none of ours."""

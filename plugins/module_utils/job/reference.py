@@ -130,7 +130,14 @@ RUN_OPTIONS = """\
 # Run options
 
 Run options are extra vars beside the job: `-e name=value`, or in a file (`-e @run.yaml`). Values are parsed strictly,
-and a misspelt name is an error, before anything is submitted. An option with * also reaches the playbook inside a
+and a misspelt name is an error, before anything is submitted.
+
+Any other variable sets an option by its name with `srt_slurm_` before it: `srt_slurm_output_dir` in an inventory, for
+example, so that each cluster has its own directory, or in a job template of AWX. The extra var `output_dir` comes
+first. Without the prefix, a variable of an inventory is not an option: a run says so in a note and does not use it.
+(`srt_slurm_submit_host` itself comes from `-e` alone, as it selects the hosts of the plays.)
+
+An option with * also reaches the playbook inside a
 submitted job (`submit.yml`), as all variables of roles do (`ansible-doc -t role srt.slurm.ROLE`); the other options
 take effect at submission. An option in **bold** selects the run.
 

@@ -33,6 +33,7 @@ class RunRequest:
 
     def __init__(self, params: JsonObject) -> None:
         self.origins, self._params = params.get("places") or {}, params
+        self._set_by: dict[str, str] = params.get("set_by") or {}
         self.problems: list[Problem] = []
         self._known = {one["path"] for one in params.get("problems") or ()}
         kept, lease_s = self._parse("keep") or (False, None)
@@ -48,14 +49,16 @@ class RunRequest:
     def _parse(self, name: str) -> Json:
         try:
             value = self._params.get(name)
-            return None if value is None or name in self._known else run_options.OPTIONS[name].parse(value)
+            known = self._set_by.get(name, name) in self._known
+            return None if value is None or known else run_options.OPTIONS[name].parse(value)
         except run_options.Unusable as error:
             self.problems.append(self._problem(name, "invalid", error.problem, error.remedy))
             return None
 
     def _problem(self, name: str, code: Code, problem: str, remedy: str | None) -> Problem:
         file, line = self.origins.get(name) or ("the playbook's variables", None)
-        return {"file": file, "line": line, "path": name, "code": code, "problem": problem, "remedy": remedy}
+        path = self._set_by.get(name, name)
+        return {"file": file, "line": line, "path": path, "code": code, "problem": problem, "remedy": remedy}
 
     def check(self, spec: JsonObject) -> None:
         """Raise SpecError if *spec* lacks a point for a value of the run options that select points."""

@@ -19,6 +19,7 @@ from ..backends import BACKENDS
 from ..benchmarks import of_plan
 from ..benchmarks.base import Benchmark
 from ..json_types import Json, JsonObject
+from ..plain_text import cleaned, shown
 from ..plan_file import Plan, PlanPoint, gpu_counts
 from ..secrets.redaction import redact
 from ..topology.modes import LONG_MODE, MODES
@@ -81,10 +82,10 @@ def build(
         "benchmark_command": _benchmark_command(points, benchmark.type),
         "digests": plan.get("digests"),
         "inputs": plan.get("inputs") or {},
-        "notes": notes + more,
+        "notes": [shown(note) for note in notes + more],
         "tags": _tags(plan),
     }
-    return cast("Rollup", rollup)
+    return cast("Rollup", cleaned(rollup))
 
 
 def _tags(plan: Plan) -> list[str]:
@@ -100,7 +101,7 @@ def _failure_reasons(failure: Mapping[str, str] | None) -> list[str]:
     """Return the reason, as a list, of a stage that failed."""
     if not failure or not failure.get("msg"):
         return []
-    return [f"{failure.get('task') or failure.get('stage') or 'a stage'}: {failure['msg']}"]
+    return [shown(f"{failure.get('task') or failure.get('stage') or 'a stage'}: {failure['msg']}")]
 
 
 def _job_facts(plan: Plan, points: Sequence[PlanPoint]) -> JsonObject:
@@ -175,7 +176,8 @@ def _model_name(spec: JsonObject, points: Sequence[PlanPoint]) -> str | None:
 
 def _nodes_summary(plan: Plan, backend_type: str) -> tuple[JsonObject, list[str]]:
     """Return (nodes_summary, notes): one record for each worker log, in plan order."""
-    records, notes, missing = [], [], []
+    records, notes = [], []
+    missing, unread, lost = [], [], []
     if not worker_logs.has_figures(backend_type):
         notes.append(f"nodes_summary has no figures: the log of a {backend_type} worker has no batch lines.")
     for step in plan.get("steps") or ():
@@ -183,10 +185,15 @@ def _nodes_summary(plan: Plan, backend_type: str) -> tuple[JsonObject, list[str]
             continue
         for node in step["nodes"]:
             path = os.path.join(plan["run_dir"], step["log"].replace("%N", node))
-            figures = worker_logs.parse_log(backend_type, path)
+            try:
+                figures = worker_logs.parse_log(backend_type, path)
+            except OSError as error:
+                unread.append(f"{path} ({error.strerror})")
+                continue
             if figures is None:
                 missing.append(path)
                 continue
+            lost += [(figures["lost_lines"], path)] if figures["lost_lines"] else []
             launch = commands.worker_command(step["argv"], step["mode"], backend_type)
             record = {
                 "node_name": node,
@@ -201,6 +208,11 @@ def _nodes_summary(plan: Plan, backend_type: str) -> tuple[JsonObject, list[str]
             records.append(record)
     if missing:
         notes.append(f"{len(missing)} worker log(s) are missing, the first is {missing[0]}.")
+    if unread:
+        notes.append(f"{len(unread)} worker log(s) cannot be read, the first is {unread[0]}.")
+    if lost:
+        count = sum(one for one, _path in lost)
+        notes.append(f"{count} line(s) of worker logs cannot be read and do not count, the first in {lost[0][1]}.")
     return worker_logs.summarise(records), notes
 
 

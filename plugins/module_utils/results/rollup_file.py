@@ -1,13 +1,16 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The shape of rollup.json. All times are UTC in ISO 8601."""
+"""The shape of rollup.json, and reading it. All times are UTC in ISO 8601."""
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import TypedDict, cast
 
+from ..benchmarks import BENCHMARKS
+from ..files import read_object
 from ..json_types import Json, JsonObject
+from ..metrics import METRICS
 from ..plan_file import PlanDigests, PlanInput
 
 # One entry of ``results[]``, a point of the plan: ``name``, ``label``, the fields of its key, the metrics of its
@@ -65,3 +68,37 @@ class Rollup(TypedDict):
     inputs: dict[str, PlanInput]
     notes: list[str]
     tags: list[str]
+
+
+def read_rollup(path: str) -> Rollup | None:
+    """Return the rollup stored at *path*; None if there is none, or if the file is of something else."""
+    found = read_object(path)
+    return cast("Rollup", found) if found and _is_rollup(found) else None
+
+
+def _is_rollup(found: JsonObject) -> bool:
+    records = found.get("results")
+    return (
+        isinstance(found.get("valid"), bool)
+        and isinstance(found.get("generated_at"), str)
+        and ("benchmark_type" not in found or str(found["benchmark_type"]) in BENCHMARKS)
+        and all(_are_text(found.get(key, [])) for key in ("invalid_reasons", "run_reasons", "left_out"))
+        and isinstance(records, list)
+        and all(isinstance(record, dict) and _is_point(record) for record in records)
+    )
+
+
+def _is_point(record: JsonObject) -> bool:
+    figures = (record.get(name) for name in METRICS)
+    return (
+        all(isinstance(record.get(key), str) for key in ("name", "label", "state"))
+        and isinstance(record.get("valid"), bool)
+        and _are_text(record.get("invalid_reasons"))
+        and _are_text(record.get("service_gaps", []))
+        and isinstance(record.get("origin"), (dict, type(None)))
+        and all(isinstance(value, (int, float, str, type(None))) for value in figures)
+    )
+
+
+def _are_text(values: Json) -> bool:
+    return isinstance(values, list) and all(isinstance(value, str) for value in values)

@@ -17,7 +17,8 @@ from typing import NamedTuple, TypedDict, cast
 
 from ..failures import Error
 from ..files import read_object, write_text_atomic
-from ..json_types import JsonObject
+from ..json_types import Json, JsonObject
+from ..plain_text import shown
 from ..plan_file import PlanPoint
 
 VERDICT_SCHEMA_VERSION = 1
@@ -103,7 +104,7 @@ def make_verdict(
         "digest": point["digest"],
         "key": point["key"],
         "valid": not reasons,
-        "reasons": list(reasons),
+        "reasons": [shown(reason) for reason in reasons],
         "metrics": figures,
         "started_at": figures.get("started_at") or times[0],
         "ended_at": figures.get("ended_at") or times[1],
@@ -126,8 +127,29 @@ def write_verdict(result: str, verdict: Verdict) -> None:
 
 def read_verdict(result: str) -> Verdict | None:
     """Return the verdict on the result file *result*, or None if it cannot be read."""
-    verdict = cast("Verdict | None", read_object(verdict_path(result)))
-    return verdict if verdict and verdict.get("schema_version") == VERDICT_SCHEMA_VERSION else None
+    found = read_object(verdict_path(result))
+    return cast("Verdict", found) if found and _is_verdict(found) else None
+
+
+def _is_verdict(found: JsonObject) -> bool:
+    """Return whether *found* has the shape of a verdict: anything may be in a file of that name."""
+    origin = found.get("origin")
+    return (
+        found.get("schema_version") == VERDICT_SCHEMA_VERSION
+        and isinstance(found.get("digest"), str)
+        and isinstance(found.get("valid"), bool)
+        and isinstance(found.get("key", {}), dict)
+        and _are(found.get("reasons"), str)
+        and _are(found.get("service_gaps", []), str)
+        and all(isinstance(found.get(name), (str, type(None))) for name in ("started_at", "ended_at", "result_sha256"))
+        and isinstance(found.get("metrics", {}), dict)
+        and all(isinstance(value, (int, float, str, type(None))) for value in found.get("metrics", {}).values())
+        and (origin is None or isinstance(origin, dict) and _are([origin.get("job_id"), origin.get("path")], str))
+    )
+
+
+def _are(values: Json, kind: type) -> bool:
+    return isinstance(values, list) and all(isinstance(value, kind) for value in values)
 
 
 def standing(point: PlanPoint, result: str) -> Standing:

@@ -22,6 +22,7 @@ from ..failures import SlurmError
 from ..holder.slurm_calls import FINAL, UNANSWERED, UNREACHED, clean_env, fields_of, record_of
 
 CALL_S = 20.0
+MOST_TEXT = 4000  # characters of what a command printed, in an error
 RETRY_S = 1.0  # pause before a command is repeated
 PATIENCE_S = 45.0
 HELD_BY_USER = "JobHeldUser"  # reason of a job that was submitted held, or that its user holds
@@ -96,7 +97,7 @@ def run(
 
 def _failure(argv: Sequence[str], done: subprocess.CompletedProcess[str]) -> SlurmError:
     text = done.stderr.strip() or done.stdout.strip()
-    return SlurmError(f"{argv[0]} failed (rc {done.returncode}): {text}", command=argv)
+    return SlurmError(f"{argv[0]} failed (rc {done.returncode}): {text[-MOST_TEXT:]}", command=argv)
 
 
 def patiently(

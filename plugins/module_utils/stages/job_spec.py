@@ -52,6 +52,7 @@ class Given(NamedTuple):
     :param whole: values of files that are encrypted as a whole.
     :param lookup: looks up paths on the submit host, see :class:`Here` of job/paths.py.
     :param notes: what the user should know about how the documents were read.
+    :param set_by: ``{option: the variable that sets it}`` of run options that are not set by their own name.
     """
 
     documents: list[Document] | None = None
@@ -61,6 +62,7 @@ class Given(NamedTuple):
     whole: frozenset[str] = frozenset()
     lookup: Any = None
     notes: list[str] = []
+    set_by: dict[str, str] = {}
 
 
 class Answer(NamedTuple):
@@ -78,7 +80,7 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
 def answer(params: JsonObject, ctx: Context | None, given: Given | None = None) -> Answer:
     """Return the :class:`Answer`; SpecError with all problems of all jobs."""
     given = given or Given()
-    request = RunRequest(dict(params, places=given.places, problems=given.problems))
+    request = RunRequest(dict(params, places=given.places, problems=given.problems, set_by=given.set_by))
     problems = [*given.problems, *request.problems]
     if params.get("frozen"):
         raise_problems(problems)

@@ -15,7 +15,7 @@ from ..failures import Error
 from ..files import read_object
 from ..holder.records import StepRecord
 from ..json_types import JsonObject
-from ..plan_file import PlanPoint, Step
+from ..plan_file import PlanPoint, Step, check_run_dir
 from ..results.verdict import Verdict, make_verdict, write_verdict
 from ..slurm.srun import start_request
 from . import point_files
@@ -69,6 +69,7 @@ class Measurement:
                 break
             # Another controller measures it again, and that attempt counts.
             self.action, self.restarts = "attached", False
+        check_run_dir(self._plan["run_dir"])
         if self._ours():  # otherwise the files now belong to another measurement
             write_verdict(self._result, verdict)
         return verdict
@@ -263,10 +264,17 @@ class Measurement:
                 raw = benchmark.read(self._result)
             except Error as error:
                 return [f"the {benchmark.client} succeeded, but {error.msg}"], None, None
-            return benchmark.evaluate(raw, expect, share), raw, self._result
+            reasons = self._of_another_point(raw)
+            return reasons or benchmark.evaluate(raw, expect, share), raw, self._result
         partial = benchmark.read_partial(self._result)
         reasons = [stopped or self._how_it_ended(partial)]
         return reasons + (benchmark.evaluate_partial(partial, expect, share) if partial else []), partial, None
+
+    def _of_another_point(self, raw: JsonObject) -> list[str]:
+        """Return the reason, as a list, why the result *raw* is not of this point."""
+        key, figures = self._point["key"], self._benchmark.figures(raw)
+        other = [f"{name} {figures[name]}" for name in key if name in figures and figures[name] != key[name]]
+        return [f"the result is of another point: {', '.join(other)}"] if other else []
 
     def _await_file(self) -> None:
         """Wait until a shared disk shows a file from another node."""

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import json
 import os
-from typing import cast
 
 from ..entry import Context
-from ..files import read_object, write_text_atomic
+from ..files import write_text_atomic
 from ..holder.utc import utc_now
 from ..json_types import JsonObject
 from ..plan_file import Plan, load_plan
@@ -18,7 +17,7 @@ from ..results import tables
 from ..results.document import build
 from ..results.earlier import Found
 from ..results.outcome import chosen_reasons
-from ..results.rollup_file import Rollup
+from ..results.rollup_file import Rollup, read_rollup
 from ..results.verdict import may_stand, standing
 from . import point_files
 
@@ -72,7 +71,7 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
         "table": table if ctx.check_mode else f"{table}\n{paths}",
     }
     if ctx.diff:
-        old = tables.table_text(before)
+        old = tables.table_text(before if before and "benchmark_type" in before else None)
         texts = {"before": old + "\n" if old else "", "after": table + "\n"}
         result["diff"] = dict(texts, before_header=path, after_header=path)
     return result
@@ -86,12 +85,6 @@ def _coming(plan: Plan) -> dict[str, Found]:
         if reasons or not may_stand(point, verdict):
             found[point["name"]] = point_files.standing_for(plan, point)
     return {name: one for name, one in found.items() if one}
-
-
-def read_rollup(path: str) -> Rollup | None:
-    """Return the rollup stored at *path*, or None if it cannot be read."""
-    rollup = cast("Rollup | None", read_object(path))
-    return rollup if rollup and "results" in rollup else None
 
 
 def _content(rollup: Rollup) -> str:

@@ -18,9 +18,11 @@ from ..holder.records import Answer, Event, JobEnd
 from ..holder.slurm_calls import SUSPENDED_STATES, WAITING, output_path
 from ..holder.step import PASSING, STATE_FIELDS, WITH_JOB
 from ..holder.tails import tail_lines
-from ..json_types import Json, JsonObject
+from ..json_types import JsonObject
+from ..plain_text import cleaned, shown
 from ..plan_file import PLAN, Plan, PlanPoint
 from ..results.outcome import in_words
+from ..results.rollup_file import read_rollup
 from ..results.verdict import read_verdict
 from . import point_files
 
@@ -42,9 +44,9 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
     job["time_left_s"] = _seconds_until(job["ends_at"]) if found.live else None
     job["waits_s"] = _seconds_since(found.job["submitted_at"]) if found.job and found.waits else None
     log = _log(found, steps, points)
-    rollup: Json = found.read_json("rollup.json") or {}
-    if found.is_earlier(rollup.get("generated_at")):
-        rollup = {}
+    rollup = read_rollup(os.path.join(found.run_dir, "rollup.json"))
+    if rollup and found.is_earlier(rollup["generated_at"]):
+        rollup = None
     result = {
         "changed": False,
         "run_dir": found.run_dir,
@@ -57,13 +59,14 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
         "workers": _workers(plan, steps),
         "service": _service(plan, steps, holder, job["time_left_s"]),
         "points": points,
-        "valid": rollup.get("valid"),
+        "valid": rollup["valid"] if rollup else None,
         "verdict": in_words(rollup),
         "lease_left_s": holder["lease"]["left_s"] if holder else None,
         "trouble": holder["trouble"] if holder else None,
         "log": log,
         "last_lines": tail_lines(log, params["lines"]) if log else [],
     }
+    result = cleaned(result, shown)
     result["text"] = text(result)
     return result
 

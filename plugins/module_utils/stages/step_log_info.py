@@ -6,17 +6,18 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 
-from ..allocation import detached, runs
+from ..allocation import detached, ownership, runs
 from ..allocation.runs import Run
 from ..entry import Context
 from ..failures import Error
 from ..holder.slurm_calls import output_path
 from ..holder.tails import tail_lines
 from ..json_types import JsonObject
+from ..plain_text import LONGEST, shown
 from ..plan_file import PLAN
-from ..slurm import commands
 
 ARGUMENT_SPEC = dict(
     runs.ARGUMENT_SPEC,
@@ -27,6 +28,7 @@ ARGUMENT_SPEC = dict(
     timeout_s={"type": "float", "default": 0.0},
 )
 PLAYBOOK, JOB = "playbook", "job"  # logs that do not belong to a step
+BREAK = re.compile("\r*\n|\r+(?!\n|$)")  # a carriage return at the end may be the first half of a line break
 CHECK_S = 2.0  # how often to check whether the step is still running
 
 
@@ -37,7 +39,7 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
     paths = _paths(found, name, params.get("node"))
     if params["follow"] and not ctx.check_mode:
         _follow(found, name, paths, params, ctx)
-    lines = [line for path in paths for line in tail_lines(path, params["lines"])]
+    lines = [shown(line) for path in paths for line in tail_lines(path, params["lines"])]
     return {"changed": False, "step": name, "state": _state(found, name), "paths": paths, "lines": lines}
 
 
@@ -90,17 +92,17 @@ def _follow(found: Run, name: str, paths: list[str], params: JsonObject, ctx: Co
             time.sleep(0.2)
     for log in logs:
         if log.rest:
-            ctx.show(log.rest)
+            ctx.show(log.rest.rstrip("\r"))
 
 
 def _over(found: Run, name: str) -> bool:
     if found.foreign:
         return True
     try:
-        job = next(iter(commands.jobs(job_id=found.job_id, timeout_s=10.0, patience_s=0.0)), None)
+        listed = ownership.jobs(os.path.dirname(found.run_dir), job_id=found.job_id, timeout_s=10.0, patience_s=0.0)
     except Error:
         return False  # Slurm may be back later
-    found.job, found.slurm_answered = job, True
+    found.job, found.slurm_answered = next(iter(listed), None), True
     return _state(found, name) == "ended"
 
 
@@ -144,7 +146,10 @@ class _Log:
         except OSError:
             return False
         self._inode, self._shown = now.st_ino, self._shown + len(content)
-        *complete, self.rest = (self.rest + content.decode(errors="replace")).split("\n")
+        # A program may rewrite a line, after a carriage return; no line is kept that does not end.
+        *complete, self.rest = BREAK.split(self.rest + content.decode(errors="replace"))
+        if len(self.rest) > LONGEST:
+            complete, self.rest = [*complete, self.rest], ""
         for line in complete:
             ctx.show(f"{os.path.basename(self.path).split('_')[0]}: {line}" if several else line)
         return bool(content)

@@ -44,6 +44,9 @@ CLIENT = "load_client"  # its folder in the run directory
 PHASES = {"preparing": PREPARING, "warmup": RUNNING, "running": RUNNING, "done": DONE, "failed": FAILED}
 
 
+PROGRESS = ("done", "total", "tokens", "errors", "output_tok_s", "left_s")  # the numbers in a progress file
+
+
 class SaBench(Benchmark):
     type = "sa-bench"
     key_fields = ("concurrency",)
@@ -214,20 +217,26 @@ class SaBench(Benchmark):
         return {**step, "argv": [*step["argv"], "--attempt", str(times)]}
 
     def progress(self, point: PointFields, content: JsonObject) -> Progress:
-        state = content.get("state", "")
-        seen = [state, content.get("done"), content.get("tokens")]
-        line = progress_line(point["label"], content)
-        phase, done, total = PHASES.get(state, PREPARING), content.get("done"), content.get("total")
-        return Progress(phase, seen, line, done, total, content.get("updated_at"))
+        numbers = {key: result_file.amount(content.get(key)) for key in PROGRESS}
+        state = str(content.get("state", ""))
+        seen = [state, numbers["done"], numbers["tokens"]]
+        line = progress_line(point["label"], {"state": state, **numbers})
+        when = content.get("updated_at")
+        phase = PHASES.get(state, PREPARING)
+        return Progress(phase, seen, line, numbers["done"], numbers["total"], when if isinstance(when, str) else None)
 
     def read(self, path: str) -> JsonObject:
         raw = super().read(path)
         if raw.get("max_concurrency") is None:
             raise Error(f"{path} is not a result of sa-bench: max_concurrency is missing")
+        wrong = result_file.problem(raw)
+        if wrong:
+            raise Error(f"{path} is not a result of sa-bench: {wrong}")
         return raw
 
     def read_partial(self, path: str) -> JsonObject | None:
-        return read_object(partial_path(path))
+        raw = read_object(partial_path(path))
+        return None if raw is None or result_file.problem(raw) else raw
 
     def why_partial(self, raw: JsonObject) -> str | None:
         return raw.get("reason")

@@ -29,7 +29,7 @@ def _gaps(health: JsonObject, duration_s: float) -> list[str]:
     longest, total, asleep = health["max_gap_s"], health["gaps_s"], health["suspended_s"]
     reasons = []
     if longest >= LONGEST_GAP_S or total > max(GAP_SUM_S, GAP_SHARE * duration_s):
-        where = f"for {longest:.1f} s, {health['max_gap_at_s']:.1f} s after the measurement began"
+        where = f"for {longest:.1f} s, {health.get('max_gap_at_s') or 0:.1f} s after the measurement began"
         if health["gaps"] > 1:
             where = f"{health['gaps']} times, for {total:.1f} of {duration_s:.1f} s, the longest {where}"
         reasons.append(f"the load client did not run {where}: it was stopped, or its node is overloaded")
@@ -39,7 +39,7 @@ def _gaps(health: JsonObject, duration_s: float) -> list[str]:
 
 
 def _busy(health: JsonObject) -> list[str]:
-    cpu, waited = health["cpu_share"], health["wait_share"] or 0
+    cpu, waited = health["cpu_share"], health.get("wait_share") or 0
     if cpu < BUSY_CPU_SHARE or cpu + waited < BUSY_SHARE:
         return []
     text = f"the load client itself was the limit: it used {100 * cpu:.0f} % of a core"
@@ -50,16 +50,17 @@ def _busy(health: JsonObject) -> list[str]:
 
 def _late(health: JsonObject, raw: JsonObject) -> list[str]:
     reasons = []
-    lag, ttft = health["mean_lag_ms"] or 0, raw.get("mean_ttft_ms")
+    lag, ttft = health.get("mean_lag_ms") or 0, raw.get("mean_ttft_ms")
     if ttft and lag > max(LAG_MS, LAG_SHARE * ttft):
         reasons.append(
             f"the load client noticed responses {lag:.1f} ms late on average (99th percentile "
-            f"{health['p99_lag_ms']:.1f} ms), the mean TTFT is {ttft:.1f} ms: its node is overloaded"
+            f"{health.get('p99_lag_ms') or lag:.1f} ms), the mean TTFT is {ttft:.1f} ms: its node is overloaded"
         )
-    late, e2el = health["mean_send_lateness_ms"] or 0, raw.get("mean_e2el_ms")
+    late, e2el = health.get("mean_send_lateness_ms") or 0, raw.get("mean_e2el_ms")
     if e2el and late > max(LATENESS_MS, LATENESS_SHARE * e2el):
         reasons.append(
             f"the load client sent requests {late:.1f} ms late on average (99th percentile "
-            f"{health['p99_send_lateness_ms']:.1f} ms), the mean E2EL is {e2el:.1f} ms: its node is overloaded"
+            f"{health.get('p99_send_lateness_ms') or late:.1f} ms), the mean E2EL is {e2el:.1f} ms: its node is "
+            "overloaded"
         )
     return reasons

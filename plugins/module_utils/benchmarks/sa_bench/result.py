@@ -1,11 +1,14 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Result files of the load client (``load_client/stats.py``)."""
+"""Result files of the load client (``load_client/stats.py``), which may be of something else, or truncated."""
 
 from __future__ import annotations
 
-from ...json_types import JsonObject
+from collections.abc import Iterable
+from typing import Any
+
+from ...json_types import Json, JsonObject
 from ...metrics import LATENCIES, STATISTICS
 from ..base import Figures
 
@@ -26,6 +29,62 @@ KEYS = {
     "num_prompts": "num_prompts",
     "usage_source": "usage_source",
 }
+
+# The types of all keys that are read; each value may also be missing or null. A number may be negative where it is a
+# difference.
+TEXTS = ("usage_source", "started_at", "ended_at", "endpoint", "reason")
+FLAGS = ("interrupted", "ignore_eos")
+DIFFERENCES = ("min_input_token_difference", "max_input_token_difference")
+COUNTS = ("max_concurrency", "server_input_tokens", "token_mismatches", "inexact_prompts", "short_outputs")
+AMOUNTS = (*(key for key in KEYS.values() if key not in (*TEXTS, "request_rate")), *COUNTS)
+# In client_health: numbers, and those that may be null.
+HEALTH = ("cpu_share", "gaps", "gaps_s", "max_gap_s", "suspended_s")
+MAYBE = (
+    *("wait_share", "max_gap_at_s", "mean_lag_ms", "p99_lag_ms"),
+    *("mean_send_lateness_ms", "p99_send_lateness_ms"),
+)
+LARGEST = 1e18
+
+
+def problem(raw: JsonObject) -> str | None:
+    """Return what in *raw* is not of a result of the load client, None if it can be one."""
+    rate, health = raw.get("request_rate"), raw.get("client_health")
+    found = [
+        *_wrong(raw, AMOUNTS, _is_amount, "a number"),
+        *_wrong(raw, DIFFERENCES, _is_number, "a number"),
+        *_wrong(raw, TEXTS, lambda value: isinstance(value, str), "text"),
+        *_wrong(raw, FLAGS, lambda value: isinstance(value, bool), "true or false"),
+        *_wrong({"request_rate": None if rate == "inf" else rate}, ["request_rate"], _is_amount, "a number or inf"),
+        *_wrong(raw, ["errors"], lambda value: _is_list(value, str, type(None)), "a list of text"),
+        *_wrong(raw, ["output_lens"], lambda value: _is_list(value, int), "a list of whole numbers"),
+        *_wrong(raw, ["client_health"], lambda value: isinstance(value, dict), "a mapping"),
+    ]
+    if not found and health is not None:
+        found += [f"client_health.{key} is missing" for key in HEALTH if health.get(key) is None]
+        found += _wrong(health, (*HEALTH, *MAYBE), _is_amount, "a number", "client_health.")
+    return found[0] if found else None
+
+
+def amount(value: Json) -> Any:
+    """Return *value* if it is a number, 0 or more, else None."""
+    return value if _is_amount(value) else None
+
+
+def _wrong(raw: JsonObject, keys: Iterable[str], fits: Any, what: str, prefix: str = "") -> list[str]:
+    bad = [key for key in keys if raw.get(key) is not None and not fits(raw[key])]
+    return [f"{prefix}{key} is {ascii(raw[key])[:60]}, not {what}" for key in bad]
+
+
+def _is_number(value: Json) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= LARGEST
+
+
+def _is_amount(value: Json) -> bool:
+    return _is_number(value) and value >= 0
+
+
+def _is_list(value: Json, *kinds: type) -> bool:
+    return isinstance(value, list) and all(type(item) in kinds for item in value)
 
 
 def figures(raw: JsonObject) -> Figures:

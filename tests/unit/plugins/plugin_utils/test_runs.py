@@ -85,7 +85,7 @@ def completed(monkeypatch, tmp_path):
         monkeypatch.setattr(runs, "load_extra_vars", lambda loader: values)
         action = object.__new__(runs.RunAction)
         action._loader, action._templar = None, Templar()
-        return action._with_output_dir(args)
+        return action._with_output_dir(args, {})
 
     return complete
 

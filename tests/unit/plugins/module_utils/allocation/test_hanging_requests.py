@@ -40,7 +40,7 @@ def srun(clock, monkeypatch):
         return types.SimpleNamespace(returncode=int(not good), stdout=ANSWER if good else "", stderr="no")
 
     monkeypatch.setattr(commands, "run", run)
-    monkeypatch.setattr(commands, "jobs", lambda **options: [{"state": "RUNNING"}])
+    monkeypatch.setattr(commands, "jobs", lambda **options: [{"id": "42", "state": "RUNNING"}])
     return made
 
 
@@ -100,7 +100,7 @@ def test_a_socket_that_is_silent_once_is_asked_again(srun, clock, monkeypatch, t
 
 
 def test_a_stage_names_at_once_what_helps_when_an_adopted_job_lost_its_holder(srun, clock, monkeypatch):
-    found = {"state": "RUNNING", "comment": ""}
+    found = {"id": "42", "state": "RUNNING", "comment": ""}
     monkeypatch.setattr(commands, "jobs", lambda **options: [found])
     steps = ["prefill_0"]
     monkeypatch.setattr(commands, "step_names", lambda job_id: steps)

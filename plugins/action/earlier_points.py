@@ -1,0 +1,20 @@
+# Copyright (c) 2026 srt.slurm developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Look for valid results in earlier runs: the action of the module earlier_points."""
+
+from __future__ import annotations
+
+from ansible_collections.srt.slurm.plugins.module_utils.stages import earlier_points
+from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction
+
+
+class ActionModule(StageAction):
+    """Runs the module's entry in the controller when that is the submit host, otherwise the module."""
+
+    argument_spec = earlier_points.ARGUMENT_SPEC
+    entry = staticmethod(earlier_points.run)
+
+    def shown(self, result):
+        """Show that nothing is left to measure."""
+        return [result["note"]] if result.get("note") else []
