@@ -23,7 +23,7 @@ from ..holder import PYTHON
 from ..holder.records import StepRecord
 from ..holder.step import number_of
 from ..json_types import JsonObject
-from ..plan_file import Plan, Step, load_plan
+from ..plan_file import Plan, Step, plan_of
 from ..programs import program_files
 from ..slurm import commands, srun
 from .evidence import step_error
@@ -59,7 +59,7 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
     Nothing is done if all steps of the service are running.
     """
     began = time.monotonic()
-    plan = params.get("plan") or load_plan(params["plan_path"])
+    plan = plan_of(params)
     none = {"changed": False, "nodes": [], "problems": [], "notes": [], "cleaned": [], "duration_s": 0.0}
     if ctx.check_mode or not plan["steps"]:
         return dict(none, skipped_because="check mode" if ctx.check_mode else "the plan has no steps")
