@@ -22,7 +22,7 @@ from ansible.utils.display import Display
 display = Display()
 GONE = (errno.EPIPE, errno.EIO)  # the reader of a pipe, or the terminal
 DEFAULT = "ansible.plugins.callback.default"  # the callbacks that print for people derive from it
-EVENTS = "awx_display"  # ansible-runner's does too, but its output is a stream of events
+DATA = ("json", "awx_display")  # in names of callbacks that may too: awx_display is ansible-runner's stream of events
 
 
 class Stream:
@@ -74,7 +74,7 @@ def protect():
 def is_for_people():
     """Return whether the output is text for people, in which progress is welcome, and not JSON or the like."""
     name = constants.DEFAULT_STDOUT_CALLBACK
-    if context.CLIARGS.get("module_name") or name.rpartition(".")[2] == EVENTS:  # ansible prints a result as JSON
+    if context.CLIARGS.get("module_name") or any(word in name for word in DATA):  # ansible prints a result as JSON
         return False
     found = callback_loader.get(name, class_only=True)
     return found is None or any(one.__module__ == DEFAULT for one in found.__mro__)
