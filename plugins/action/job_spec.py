@@ -11,10 +11,11 @@ from ansible.utils.vars import load_extra_vars
 from ansible_collections.srt.slurm.plugins.module_utils.job.extra_vars import ExtraVars
 from ansible_collections.srt.slurm.plugins.module_utils.job.reading import Document, read_jobs
 from ansible_collections.srt.slurm.plugins.module_utils.run_options import OPTIONS
-from ansible_collections.srt.slurm.plugins.module_utils.schema.source import dotted
+from ansible_collections.srt.slurm.plugins.module_utils.schema.source import Source, dotted
 from ansible_collections.srt.slurm.plugins.module_utils.schema.types import UNPLAIN
 from ansible_collections.srt.slurm.plugins.module_utils.secrets import references
 from ansible_collections.srt.slurm.plugins.module_utils.stages import job_spec
+from ansible_collections.srt.slurm.plugins.plugin_utils.extra_files import given_files
 from ansible_collections.srt.slurm.plugins.plugin_utils.remote import RemotePaths
 from ansible_collections.srt.slurm.plugins.plugin_utils.secrets import keep_secrets
 from ansible_collections.srt.slurm.plugins.plugin_utils.spelling import Spelling
@@ -86,7 +87,8 @@ class ActionModule(StageAction):
         self._given, params = job_spec.Given(), dict(params)
         if params.get("frozen"):
             return params
-        extra = ExtraVars(load_extra_vars(self._loader), origin, Spelling(self._loader), self._final)
+        spelling, files = Spelling(self._loader), given_files(self._loader)
+        extra = ExtraVars(load_extra_vars(self._loader), origin, spelling, self._final, files=files)
         problems = extra.problems()
         unusable = {problem["path"] for problem in problems}
         for name in TAKEN:
@@ -104,8 +106,10 @@ class ActionModule(StageAction):
         for document, job in zip(documents, plain(jobs)):
             document.job = job
         variables = {name: value for name, value in task_vars.items() if name not in MAGIC}
-        problems += extra.unplain + self._exposed(
-            documents, plain(raw), vaults.whole_files({**variables, **extra.values})
+        problems += (
+            extra.duplicates(documents[0].source.file)
+            + extra.unplain
+            + self._exposed(documents, plain(raw), vaults.whole_files({**variables, **extra.values}))
         )
         host = task_vars.get("inventory_hostname", "the submit host")
         self._given = job_spec.Given(
@@ -130,7 +134,7 @@ class ActionModule(StageAction):
         if params.get("job_file"):
             documents = read_jobs(params["job_file"])
         else:
-            documents = [Document(*extra.job()) if extra.form() in ("flat", "job") else Document(None)]
+            documents = [Document(*extra.job()) if extra.form() else Document(None, Source(extra.empty()))]
         return documents, [one.job for one in documents]
 
     def _argument(self):

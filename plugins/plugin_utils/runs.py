@@ -13,6 +13,7 @@ from ansible_collections.srt.slurm.plugins.module_utils.job.cluster import find_
 from ansible_collections.srt.slurm.plugins.module_utils.job.extra_vars import ExtraVars
 from ansible_collections.srt.slurm.plugins.module_utils.job.reading import Document, read_jobs
 from ansible_collections.srt.slurm.plugins.module_utils.schema.words import nearest
+from ansible_collections.srt.slurm.plugins.plugin_utils.extra_files import given_files
 from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction
 from ansible_collections.srt.slurm.plugins.plugin_utils.values import plain, trusted
 from ansible_collections.srt.slurm.plugins.plugin_utils.vault import origin
@@ -24,6 +25,8 @@ def names_of(extra, final=lambda value: value):
     :param final: what templates make of a name.
     """
     form = extra.form()
+    if not form and extra.empty():  # a job's file that is empty is not any run
+        raise Error(f"{extra.empty()} is empty: it names no job. Name the run with -e job_id=N.")
     if not form:
         return []
     if form == "job_file":
@@ -75,7 +78,9 @@ class RunAction(StageAction):
         """Return the *args* of the module: those of the task, with what only the controller knows."""
         args, cluster_file = dict(args), None
         if boolean(args.pop("extra_vars", False)):
-            extra = ExtraVars(load_extra_vars(self._loader), origin, final=self._final, more=run_options.OF_RUNS_ALONE)
+            given, more = load_extra_vars(self._loader), run_options.OF_RUNS_ALONE
+            files = {} if any(name in given for name in ("job_id", "run_dir")) else given_files(self._loader)
+            extra = ExtraVars(given, origin, final=self._final, more=more, files=files)
             problems = typos(extra)
             if problems:
                 raise SpecError(problems)

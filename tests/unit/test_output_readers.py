@@ -38,7 +38,14 @@ class CallbackModule(CallbackBase):
 @pytest.fixture
 def plan(tmp_path):
     """Return a function that starts plan.yml, whose output is more than a pipe buffers, with more variables."""
-    words = ["-e", f"job_file={ROOT}/examples/sweep.yaml", "-e", "check_paths=false", "-e", f"dry_run_dir={tmp_path}/dry"]
+    words = [
+        "-e",
+        f"job_file={ROOT}/examples/sweep.yaml",
+        "-e",
+        "check_paths=false",
+        "-e",
+        f"dry_run_dir={tmp_path}/dry",
+    ]
 
     def start(**environment):
         argv = [sys.executable, "-m", "ansible", "playbook", str(ROOT / "playbooks" / "plan.yml"), *words, "--diff"]
