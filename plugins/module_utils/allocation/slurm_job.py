@@ -13,7 +13,7 @@ from ..holder.lease import LEASE_S
 from ..json_types import JsonObject
 from ..slurm import commands, script
 from ..slurm.commands import QueueEntry
-from . import adopted, description, detached, ending, finding, requeue, submission, unfinished, waiting
+from . import adopted, description, detached, ending, finding, requeue, site_check, submission, unfinished, waiting
 from .call import QUERIED, Call
 
 ARGUMENT_SPEC: JsonObject = {
@@ -69,6 +69,7 @@ def _ensure(call: Call, found: QueueEntry | None) -> QueueEntry:
     if not found:
         if not check_mode:
             return _submit(call)
+        site_check.check(call)
         call.actions.append("submitted")
         return description.planned(call)
     if unfinished.is_unfinished(call, found):

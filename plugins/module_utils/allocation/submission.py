@@ -19,7 +19,7 @@ from ..holder.utc import utc_now
 from ..secrets.references import store
 from ..slurm import commands, script
 from ..slurm.commands import QueueEntry
-from . import detached, driver, finding, job_end, ownership
+from . import detached, driver, finding, job_end, ownership, site_check
 from .call import Call
 from .run_directory import check_writable, make_room, point_latest, writing
 
@@ -31,6 +31,7 @@ def submit(call: Call) -> QueueEntry:
     if call.playbook:
         detached.check(call.playbook)
     check_writable(call.output_dir)
+    site_check.check(call)
     job = _sbatch(call)
     job_id = job["id"]
     if not commands.held_by_user(job):  # another controller has already released it
@@ -79,6 +80,8 @@ def _sbatch(call: Call) -> QueueEntry:
             if not left:
                 text = f"{error.msg} Slurm does not have the job so far. Run again: a job that appears later is found."
                 raise SlurmError(text) from None
+        except SlurmError as error:
+            raise site_check.refusal(call, error) from None
 
 
 def withdraw(call: Call, job_id: str, done: str = "The job was cancelled before its start.") -> str:

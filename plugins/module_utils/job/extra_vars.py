@@ -150,7 +150,7 @@ class ExtraVars:
 
     def duplicates(self, file: str | None) -> list[Problem]:
         """Return the problems of keys that *file* repeats: Ansible takes the last one, with a warning."""
-        problems = self._read(self.files[file], file)[1] if file in self.files else []
+        problems = self._read(self.files[file], file)[1] if file and file in self.files else []
         return [problem for problem in problems if problem["code"] == "duplicate"]
 
     @staticmethod
