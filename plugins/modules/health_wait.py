@@ -29,12 +29,10 @@ options:
       - Each is short for an item of O(checks). With O(checks) or O(urls) the plan is not used.
     type: list
     elements: str
-    default: []
   checks:
     description: What has to be true of services of your own.
     type: list
     elements: dict
-    default: []
     suboptions:
       name:
         description: What the check is called. The default is its URL, or C(host:port).
@@ -53,7 +51,7 @@ options:
         type: str
         default: GET
       headers:
-        description: Headers of the request.
+        description: Headers of the request, which no message shows.
         type: dict
         default: {}
       body:

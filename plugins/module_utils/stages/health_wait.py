@@ -25,11 +25,10 @@ from .image_import import Imports
 ARGUMENT_SPEC = {
     "plan_path": {"type": "path"},
     "plan": {"type": "dict"},
-    "urls": {"type": "list", "elements": "str", "default": []},
+    "urls": {"type": "list", "elements": "str"},
     "checks": {
         "type": "list",
         "elements": "dict",
-        "default": [],
         "options": own_checks.CHECK,
         **own_checks.CHECK_OPTIONS,
     },

@@ -25,7 +25,7 @@ CHECK: JsonObject = {
     "host": {"type": "str"},
     "port": {"type": "int"},
     "method": {"type": "str", "default": "GET"},
-    "headers": {"type": "dict", "default": {}},
+    "headers": {"type": "dict", "default": {}, "no_log": True},
     "body": {"type": "raw"},
     "status": {"type": "list", "elements": "int", "default": [200]},
     "expect": {
@@ -72,6 +72,8 @@ def checks_of(params: JsonObject) -> list[JsonObject]:
 
 def _check(given: JsonObject) -> JsonObject:
     """Return one check with its kind, name and address."""
+    given = {**given, "headers": {str(key): str(value) for key, value in given["headers"].items()}}
+    given["expect"] = [_plain(one) for one in given["expect"]]
     if given["url"] is not None:
         return {**given, "kind": "http", "name": given["name"] or given["url"], **_address(given["url"])}
     name = given["name"] or f"{given['host']}:{given['port']}"
@@ -80,6 +82,12 @@ def _check(given: JsonObject) -> JsonObject:
     if not 0 < given["port"] < 65536:
         raise Error(f"The check {name} has the port {given['port']}; ports are 1 to 65535.")
     return {**given, "kind": "tcp", "name": name}
+
+
+def _plain(expect: JsonObject) -> JsonObject:
+    """Return one condition without what it does not ask for; a whole number is shown as one."""
+    least = expect.get("min")
+    return {**expect, "min": int(least)} if least is not None and least == int(least) else expect
 
 
 def _address(url: str) -> JsonObject:
