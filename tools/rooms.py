@@ -26,7 +26,7 @@ ALLOWED = {
     "json_types": "",
     "failures": "json_types",
     "holder": "",
-    "programs": "",
+    "programs": "holder",
     "run_options": "json_types holder",
     "metrics": "json_types",
     "log_lines": "",

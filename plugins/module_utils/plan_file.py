@@ -289,14 +289,14 @@ def imaginary_nodes(count: int) -> list[AllocatedNode]:
     return [{"name": name, "address": f"<addr:{name}>"} for name in names]
 
 
-# What the lists of a plan hold.
-_ITEMS: dict[str, type] = {
-    "nodes": PlanNode,
-    "endpoints": EndpointRecord,
-    "processes": ProcessRecord,
-    "steps": Step,
-    "files": PlanFile,
-    "checks": Check,
+# What the items of a plan's lists have at least.
+_ITEMS: dict[str, tuple[str, ...]] = {
+    "nodes": ("name",),
+    "endpoints": ("name",),
+    "processes": ("name",),
+    "steps": ("name", "tier", "nodes", "digest"),
+    "files": ("path", "content"),
+    "checks": ("name",),
 }
 _MAPPINGS = ("spec", "benchmark", "groups", "digests")
 
@@ -347,15 +347,15 @@ def _fault(plan: JsonObject) -> str | None:
         if not isinstance(plan[key], dict):
             return f"{key} is no mapping"
     points = plan["benchmark"].get("points")
-    for key, items, shape in [
-        *((key, plan[key], shape) for key, shape in _ITEMS.items()),
-        ("points", points, PlanPoint),
-    ]:
+    lists = [
+        *((key, plan[key], needed) for key, needed in _ITEMS.items()),
+        ("points", points, ("step",)),
+    ]
+    for key, items, needed in lists:
         if not isinstance(items, list):
             return f"{key} is no list"
         for index, item in enumerate(items):
-            needed: frozenset[str] = getattr(shape, "__required_keys__")  # noqa: B009, mypy knows no type that has it
-            missing = sorted(needed - set(item)) if isinstance(item, dict) else ["all keys"]
+            missing = [one for one in needed if one not in item] if isinstance(item, dict) else ["all keys"]
             if missing:
-                return f"{key}[{index}] lacks {', '.join(missing[:5])}"
+                return f"{key}[{index}] lacks {', '.join(missing)}"
     return None

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 
 from ..failures import Problem, SlurmError, SpecError
-from ..json_types import JsonObject
 from ..slurm import script, site
 from ..slurm.options import sbatch_name
 from .call import Call
@@ -41,29 +40,28 @@ def check(call: Call) -> None:
     options = script.directives(call.allocation, call.output_dir)[0]
     found = site.faults(options, int(call.allocation["nodes"]))
     if found:
-        raise SpecError([_problem(call.allocation, *fault) for fault in found])
+        raise SpecError([_problem(call, *fault) for fault in found])
 
 
 def refusal(call: Call, error: SlurmError) -> SlurmError:
     """Return *error*, which sbatch reports, with the keys of the job that it is about."""
     options = script.directives(call.allocation, call.output_dir)[0]
     about = [name for words, name in REFUSED if name in options and re.search(words, error.msg, re.IGNORECASE)]
-    places = [_place(call.allocation, name) for name in about]
+    places = [_place(call, name) for name in about]
     said = [f"{key} is {options[name]} ({place})" for name, (key, place) in zip(about, places)]
     return SlurmError(f"{error.msg.rstrip('.')}. {'; '.join(said)}.", **error.evidence) if said else error
 
 
-def _place(allocation: JsonObject, option: str) -> tuple[str, str]:
+def _place(call: Call, option: str) -> tuple[str, str]:
     """Return (the key of the job that *option* follows from, where it is set)."""
-    origins = allocation.get("origins") or {}
-    own = [key for key in allocation.get("directives") or {} if sbatch_name(key) == option]
+    own = [key for key in call.allocation.get("directives") or {} if sbatch_name(key) == option]
     keys = [f"sbatch_directives.{key}" for key in own] or list(KEYS.get(option, (option,)))
-    key = next((key for key in keys if key in origins), keys[0])
-    return key, origins.get(key, "by default")
+    key = next((key for key in keys if key in call.origins), keys[0])
+    return key, call.origins.get(key, "by default")
 
 
-def _problem(allocation: JsonObject, option: str, problem: str, remedy: str) -> Problem:
-    key, place = _place(allocation, option)
+def _problem(call: Call, option: str, problem: str, remedy: str) -> Problem:
+    key, place = _place(call, option)
     match = PLACE.fullmatch(place)
     file, line = (match[1], int(match[2])) if match else (place if place != "by default" else None, None)
     via = match[3].strip() if match else ""  # a key of the cluster file

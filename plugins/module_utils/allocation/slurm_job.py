@@ -27,6 +27,7 @@ ARGUMENT_SPEC: JsonObject = {
     "wait_timeout_s": {"type": "float", "default": 0.0},
     "end_timeout_s": {"type": "float", "default": 180.0},
     "retries": {"type": "int", "default": 0},
+    "origins": {"type": "dict", "default": {}},
     "playbook": {"type": "dict", "options": detached.OPTIONS},
     "reason": {"type": "str"},
     "secrets": {"type": "dict", "no_log": True},

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from ..failures import Error, SlurmError
 from ..files import make_own_folder, write_text_atomic
 from ..holder import FOLDER
+from ..holder.places import PROGRAMS
 from ..holder.secret_values import forget
 from ..holder.utc import utc_now
 from ..secrets.references import store
@@ -118,7 +119,7 @@ def write_run_dir(call: Call, job: QueueEntry, more: Mapping[str, str]) -> None:
     if call.config_text is not None:
         files["config.yaml"] = call.config_text
     with writing(folder, job_id):
-        for below in ("", FOLDER, "logs", "results"):
+        for below in ("", PROGRAMS, FOLDER, "logs", "results"):
             make_own_folder(os.path.join(folder, below).rstrip("/"))
         for path, text in files.items():
             write_text_atomic(os.path.join(folder, path), text)

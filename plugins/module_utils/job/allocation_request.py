@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import TypedDict
 
 from ..backends import BACKENDS
@@ -59,13 +59,11 @@ class AllocationRequest(_Wanted):
 
     ``components`` are the numbers of nodes of a heterogeneous job. ``directives`` are further options of sbatch,
     ``{name: value, None if it takes none}``. ``digest`` is over all of it but ``network_interface``, which
-    changes how the nodes are addressed, not which ones are requested, and ``origins``, which are for messages:
-    ``{key of the job: where it is set}``.
+    changes how the nodes are addressed, not which ones are requested.
     """
 
     digest: str
     network_interface: str | None
-    origins: dict[str, str]
 
 
 def node_count(spec: JsonObject) -> int:
@@ -74,12 +72,8 @@ def node_count(spec: JsonObject) -> int:
     return worker_nodes(spec["resources"], share) + Wish.of(spec).nodes
 
 
-def allocation_request(spec: JsonObject, origins: Mapping[str, str] | None = None) -> AllocationRequest:
-    """Return the allocation request: the only part of a job that slurm_job sees.
-
-    :param origins: where the values of *spec* are set, ``{dotted path: text}``.
-    """
-    asked = ("slurm.", "resources.", "sbatch_directives.")
+def allocation_request(spec: JsonObject) -> AllocationRequest:
+    """Return the allocation request: the only part of a job that slurm_job sees."""
     cluster, resources = spec["cluster"], spec["resources"]
     nodes = node_count(spec)
     per_node = BACKENDS[spec["backend"]["type"]].tasks_per_node(spec)
@@ -100,12 +94,7 @@ def allocation_request(spec: JsonObject, origins: Mapping[str, str] | None = Non
     if resources["het_jobs"]:
         # A dedicated node of NATS and etcd is in the component of the prefill workers.
         wanted["components"] = [resources["prefill_nodes"] + Wish.of(spec).nodes, resources["decode_nodes"]]
-    return {
-        **wanted,
-        "digest": digest(wanted)[:12],
-        "network_interface": cluster["network_interface"],
-        "origins": {path: text for path, text in (origins or {}).items() if path.startswith(asked)},
-    }
+    return {**wanted, "digest": digest(wanted)[:12], "network_interface": cluster["network_interface"]}
 
 
 def hardware(spec: JsonObject) -> dict[str, str]:

@@ -199,7 +199,7 @@ def describe(resolved: Resolved[_Planned], tags: Collection[str] = ()) -> JobRec
 
     :param tags: words stored with the run.
     """
-    spec, request = resolved.spec, allocation_request(resolved.spec, resolved.origins)
+    spec, request = resolved.spec, allocation_request(resolved.spec)
     return {
         "name": spec["name"],
         "spec": spec,

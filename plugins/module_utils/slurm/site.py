@@ -130,11 +130,9 @@ def _limits(options: JsonObject, nodes: int, chosen: Sequence[Partition]) -> lis
     there = ", ".join(one.describe() for one in chosen)
     found: list[Fault] = []
     if all(nodes > min(one.nodes, one.most_nodes or one.nodes) for one in chosen):
-        small = [
-            f"{one.name} allows jobs of {one.most_nodes}" for one in chosen if (one.most_nodes or nodes) < one.nodes
-        ]
-        problem = f"needs {nodes} nodes; the partition has fewer: {there}" + (f"; {', '.join(small)}" if small else "")
-        found.append(("nodes", f"{problem}.", "Use fewer nodes, or another partition."))
+        small = [f"; a job in {one.name} may have {one.most_nodes}" for one in chosen if one.most_nodes]
+        problem = f"asks for {nodes} nodes; the partition has fewer: {there}{''.join(small)}."
+        found.append(("nodes", problem, "Use fewer nodes, or another partition."))
     limits = [one.longest_s for one in chosen]
     if time_s is not None and all(limit is not None and time_s > limit for limit in limits):
         problem = f"is {options['time']}, more than the partition allows: {there}."
@@ -152,5 +150,5 @@ def _gpus(options: JsonObject, nodes: int, chosen: Sequence[Partition]) -> list[
     if not any(max(one.gpus) for one in chosen):
         remedy = "Set use_gpus_per_node_directive: false in srtslurm.yaml if Slurm does not manage the GPUs here."
         return [(key, f"asks for {wanted} GPUs of a node; Slurm knows of none (Gres): {there}.", remedy)]
-    problem = f"asks for {nodes} nodes with {wanted} GPUs; the partition has {max(able)}: {there}."
+    problem = f"asks for {nodes} nodes with {wanted} GPUs; the partition has {max(able) or 'none'}: {there}."
     return [(key, problem, "Use fewer GPUs of a node, fewer nodes, or another partition.")]

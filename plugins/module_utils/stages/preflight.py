@@ -24,7 +24,7 @@ from ..holder.records import StepRecord
 from ..holder.step import number_of
 from ..json_types import JsonObject
 from ..plan_file import Plan, Step, plan_of
-from ..programs import program_files
+from ..programs import folder_of, program_files
 from ..slurm import commands, srun
 from .evidence import step_error
 from .health_wait import first_step, still_there
@@ -47,7 +47,7 @@ ARGUMENT_SPEC = {
     "timeout_s": {"type": "float", "default": 120.0},
 }
 OPTIONS = {"required_one_of": [("plan_path", "plan")]}
-NAME, TABLE, PROGRAM = "preflight", ".preflight-{nonce}.json", "node_check"
+NAME, TABLE, PROGRAM = "preflight", ".preflight-{nonce}.json", folder_of("node_check")
 LEAST_FILES, SPARE_FILES = 256, 128  # what an engine opens at least; a process's own files beside its connections
 OLD_S = 3600.0  # no preflight takes this long: an older table is abandoned
 SHARED_DISK_S = 10.0  # how long a report from another node may stay invisible

@@ -12,7 +12,7 @@ from ...files import read_object
 from ...json_types import Json, JsonObject
 from ...metrics import METRICS, derived
 from ...plan_file import PlanFile, PointFields, gpu_counts
-from ...programs import program_files
+from ...programs import folder_of, program_files
 from ...schema.section import Field
 from ...schema.types import Bool, Choice, Concurrencies, Float, Int, OneOf, Str
 from ...topology.layout import Layout
@@ -38,7 +38,7 @@ from .evaluate import evaluate
 
 MOST_TOKENS = 10_000_000  # of a request: more than any model takes
 MOST_REQUESTS = 10_000_000  # of a point: their prompts are made before the first one is sent
-CLIENT = "load_client"  # its folder in the run directory
+CLIENT = folder_of("load_client")
 
 # The load client's names of its phases.
 PHASES = {"preparing": PREPARING, "warmup": RUNNING, "running": RUNNING, "done": DONE, "failed": FAILED}
