@@ -46,8 +46,8 @@ def asked(queue, do, program):
 @pytest.mark.parametrize(
     "request_, words",
     [
-        ({"partition": "btach"}, r"^job.yaml:12: slurm.partition: is btach, and there is no partition btach. Did you mean "
-                                 r"batch\? There are: batch \(6 nodes, up to 8 GPUs each, up to 1-00:00:00\); debug \(1 "),
+        ({"partition": "btach"}, r"^job.yaml:12: slurm.partition: is btach, and there is no partition btach. Did you "
+                                 r"mean batch\? There are: batch \(6 nodes, up to 8 GPUs each, up to 1-00"),
         ({"partition": "batch,lnog"}, "there is no partition lnog. Did you mean long"),
         ({"account": "scinece"}, r"^cluster.yaml:3: slurm.account \(default_account\): is scinece, .* mean science\?"),
         ({"nodes": 4}, "^job.yaml:7: resources.decode_nodes: asks for 4 nodes; .* a job in batch may have 3. Use fewer"),
