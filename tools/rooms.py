@@ -28,7 +28,7 @@ ALLOWED = {
     "failures": "json_types plain_text",
     "holder": "",
     "inputs": "",
-    "programs": "",
+    "programs": "holder",
     "run_options": "json_types holder",
     "metrics": "json_types",
     "log_lines": "",

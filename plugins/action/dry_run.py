@@ -17,6 +17,14 @@ class ActionModule(StageAction):
     entry = staticmethod(dryrun.run)
     always_here = True
 
+    def run(self, tmp=None, task_vars=None):
+        """Run the entry; an error is shown with little beside it."""
+        result = super().run(tmp, task_vars)
+        if result.get("failed") and "jobs" in result:
+            result["jobs"] = [{key: job[key] for key in ("name", "path")} for job in result["jobs"]]
+            result.pop("diff", None)
+        return result
+
     def shown(self, result):
         lines = []
         for job in result.get("jobs", ()):

@@ -11,11 +11,12 @@ from ansible.utils.vars import load_extra_vars
 from ansible_collections.srt.slurm.plugins.module_utils.job.extra_vars import ExtraVars, effective
 from ansible_collections.srt.slurm.plugins.module_utils.job.reading import Document, read_jobs
 from ansible_collections.srt.slurm.plugins.module_utils.run_options import JOBS, OPTIONS
-from ansible_collections.srt.slurm.plugins.module_utils.schema.source import dotted
+from ansible_collections.srt.slurm.plugins.module_utils.schema.source import Source, dotted
 from ansible_collections.srt.slurm.plugins.module_utils.schema.types import UNPLAIN
 from ansible_collections.srt.slurm.plugins.module_utils.secrets import references
 from ansible_collections.srt.slurm.plugins.module_utils.stages import job_spec
 from ansible_collections.srt.slurm.plugins.plugin_utils import inventory_options
+from ansible_collections.srt.slurm.plugins.plugin_utils.extra_files import given_files
 from ansible_collections.srt.slurm.plugins.plugin_utils.remote import RemotePaths
 from ansible_collections.srt.slurm.plugins.plugin_utils.secrets import keep_secrets
 from ansible_collections.srt.slurm.plugins.plugin_utils.spelling import Spelling
@@ -88,9 +89,9 @@ class ActionModule(StageAction):
         self._given, params = job_spec.Given(), dict(params)
         if params.get("frozen"):
             return params
-        extra_vars = load_extra_vars(self._loader)
+        extra_vars, files = load_extra_vars(self._loader), given_files(self._loader)
         values, set_by = effective(extra_vars, task_vars)
-        extra = ExtraVars(values, origin, Spelling(self._loader), self._final, set_by=set_by)
+        extra = ExtraVars(values, origin, Spelling(self._loader), self._final, set_by=set_by, files=files)
         problems = extra.problems() + inventory_options.problems(extra_vars, task_vars)
         unusable = {problem["path"] for problem in problems}
         for name in TAKEN:
@@ -110,8 +111,10 @@ class ActionModule(StageAction):
         for document, job in zip(documents, plain(jobs)):
             document.job = job
         variables = {name: value for name, value in task_vars.items() if name not in MAGIC}
-        problems += extra.unplain + self._exposed(
-            documents, plain(raw), vaults.whole_files({**variables, **extra.values})
+        problems += (
+            extra.duplicates(documents[0].source.file)
+            + extra.unplain
+            + self._exposed(documents, plain(raw), vaults.whole_files({**variables, **extra.values}))
         )
         host = task_vars.get("inventory_hostname", "the submit host")
         self._given = job_spec.Given(
@@ -137,7 +140,7 @@ class ActionModule(StageAction):
         if params.get("job_file"):
             documents = read_jobs(params["job_file"])
         else:
-            documents = [Document(*extra.job()) if extra.form() in ("flat", "job") else Document(None)]
+            documents = [Document(*extra.job()) if extra.form() else Document(None, Source(extra.empty()))]
         return documents, [one.job for one in documents]
 
     def _argument(self):

@@ -15,7 +15,6 @@ from ansible_collections.srt.slurm.plugins.module_utils.run_options import LEASE
 from ansible_collections.srt.slurm.plugins.plugin_utils import kept_job_note
 from ansible_collections.srt.slurm.plugins.plugin_utils.jobs import JobAction
 from ansible_collections.srt.slurm.plugins.plugin_utils.secrets import with_secrets
-from ansible_collections.srt.slurm.plugins.plugin_utils.stage import display
 from ansible_collections.srt.slurm.plugins.plugin_utils.vault import Vaults, origin, scalars
 
 
@@ -62,7 +61,5 @@ class ActionModule(JobAction):
         inline, whole = vaults.texts([scalars(self._variables), raw, given])
         given, left_out = in_clear(given, inline | whole, marked, {*OPTIONS, *role_variables()})
         if left_out:
-            display.display(
-                f"  slurm_job: secret, so not passed on to the playbook inside the job: {', '.join(left_out)}"
-            )
+            self.tell(f"secret, so not passed on to the playbook inside the job: {', '.join(left_out)}")
         return dict(given, **(playbook.get("extra_vars") or {}))

@@ -14,8 +14,9 @@ from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 from ansible_collections.srt.slurm.plugins.module_utils.files import write_text_atomic
 from ansible_collections.srt.slurm.plugins.module_utils.results.outcome import in_words
 from ansible_collections.srt.slurm.plugins.module_utils.run_options import ROLLUP_TO
+from ansible_collections.srt.slurm.plugins.plugin_utils import output
 from ansible_collections.srt.slurm.plugins.plugin_utils.playbook import play
-from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction, display, show
+from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction, show
 
 ARGUMENT_SPEC = {
     "jobs": {"type": "list", "elements": "dict", "required": True},
@@ -33,7 +34,7 @@ def run(params, ctx):
         if rows and params["stop_on_failure"] and rows[-1]["rc"]:
             rows.append(row(job, None))
             continue
-        display.banner(f"JOB {number}/{len(params['jobs'])}: {job['name']}")
+        output.banner(f"JOB {number}/{len(params['jobs'])}: {job['name']}")
         rows.append(row(job, *one(job, places, params)))
         ctx.progress(line(rows[-1]))
     result = {"changed": any(one["rc"] is not None for one in rows), "jobs": rows}

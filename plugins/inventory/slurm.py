@@ -48,7 +48,7 @@ EXAMPLES = r"""
 plugin: srt.slurm.slurm
 output_dir: outputs
 # Restart the workers of one node:
-#   ansible-playbook -i job.slurm.yml bench.yml -e @job.yaml --tags worker --limit node003
+#   ansible-playbook -i job.slurm.yml bench.yml -e job_file=job.yaml --tags worker --limit node003
 """
 
 import os

@@ -82,11 +82,12 @@ class SpecError(Error):
     """Bad input. All problems of a file are reported at once.
 
     :param problems: the problems, in the order of the file.
+    :param evidence: what was done nevertheless.
     """
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
+    def __init__(self, problems: Iterable[Problem], **evidence: Json) -> None:
         self.problems = list(problems)
-        super().__init__("\n".join(format_problem(p) for p in self.problems), problems=self.problems)
+        super().__init__("\n".join(format_problem(p) for p in self.problems), problems=self.problems, **evidence)
 
 
 def format_problem(problem: Problem) -> str:

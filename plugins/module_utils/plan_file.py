@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
-from typing import TypedDict
+from typing import TypedDict, cast
 
 from .failures import Error
 from .json_types import Json, JsonObject
@@ -338,23 +338,74 @@ def check_run_dir(run_dir: str) -> None:
         )
 
 
+# What the items of a plan's lists have at least.
+_ITEMS: dict[str, tuple[str, ...]] = {
+    "nodes": ("name",),
+    "endpoints": ("name",),
+    "processes": ("name",),
+    "steps": ("name", "tier", "nodes", "digest"),
+    "files": ("path", "content"),
+    "checks": ("name",),
+}
+_MAPPINGS = ("spec", "benchmark", "groups", "digests")
+
+
+def plan_of(params: JsonObject) -> Plan:
+    """Return the plan in a module's parameters ``plan`` or ``plan_path``; Error if it is none of this version."""
+    return load_plan(params["plan_path"]) if params.get("plan") is None else checked(params["plan"], "The option plan")
+
+
 def load_plan(path: str) -> Plan:
     """Return the plan stored at *path*; Error if there is none or it is of another schema version."""
     try:
         with open(path, encoding="utf-8") as stream:
-            plan: Plan = json.load(stream)
-        if not isinstance(plan, dict):
-            raise ValueError("it is not a JSON object")
+            plan = json.load(stream)
     except FileNotFoundError:
         check_run_dir(os.path.dirname(path))
         raise Error(f"There is no plan at {path}. Run the playbook without --tags, or topology_plan, first.") from None
     except OSError as error:
         raise Error(f"The plan {path} cannot be read: {error.strerror}. Fix that, and run again.") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Error(f"{path} is not a plan: {error}. Remove it and run topology_plan again.") from None
-    if plan.get("schema_version") != PLAN_SCHEMA_VERSION:
+    return checked(plan, path)
+
+
+def checked(plan: Json, where: str) -> Plan:
+    """Return *plan*, what is stored or given at *where*; Error if it has not the shape of this version's plans."""
+    if not isinstance(plan, dict):
+        raise Error(f"{where} is not a plan: it is not a JSON object. Remove it and run topology_plan again.")
+    if plan.get("schema_version") not in (None, PLAN_SCHEMA_VERSION):
         raise Error(
-            f"{path} has plan schema version {plan.get('schema_version')}, this collection reads "
-            f"{PLAN_SCHEMA_VERSION}. End that job with the collection that started it, or run topology_plan again."
+            f"{where} has plan schema version {plan['schema_version']}, this collection reads {PLAN_SCHEMA_VERSION}. "
+            "End that job with the collection that started it, or run topology_plan again."
         )
-    return plan
+    fault = _fault(plan)
+    if fault:
+        raise Error(
+            f"{where} is not a plan of this version: {fault}. Use the plan_path that topology_plan returns, or run it "
+            "again. A job of another version is ended with that version."
+        )
+    return cast("Plan", plan)
+
+
+def _fault(plan: JsonObject) -> str | None:
+    """Return the first way in which *plan* differs from the shape of a plan, None if there is none."""
+    lacking = sorted(Plan.__required_keys__ - set(plan))
+    if lacking:
+        return f"it lacks {', '.join(lacking[:5])}{', ...' if len(lacking) > 5 else ''}"
+    for key in _MAPPINGS:
+        if not isinstance(plan[key], dict):
+            return f"{key} is no mapping"
+    points = plan["benchmark"].get("points")
+    lists = [
+        *((key, plan[key], needed) for key, needed in _ITEMS.items()),
+        ("points", points, ("step",)),
+    ]
+    for key, items, needed in lists:
+        if not isinstance(items, list):
+            return f"{key} is no list"
+        for index, item in enumerate(items):
+            missing = [one for one in needed if one not in item] if isinstance(item, dict) else ["all keys"]
+            if missing:
+                return f"{key}[{index}] lacks {', '.join(missing)}"
+    return None

@@ -14,6 +14,13 @@ import pkgutil
 import sys
 from types import ModuleType
 
+from .holder.places import PROGRAMS
+
+
+def folder_of(name: str) -> str:
+    """Return the folder of the program called *name*, relative to the run directory."""
+    return f"{PROGRAMS}/{name}"
+
 
 def program_files(main: ModuleType) -> dict[str, str]:
     """Return ``{file name: text}`` of the program whose ``__main__`` is the module *main*."""

@@ -327,7 +327,7 @@ OUR_PREFIXES = ("srt_", "sandbox_", *(f"{role}_" for role in ROLES))
 FOREIGN_PREFIXES = ("ansible_", "awx_", "tower_", "molecule_", "_")
 
 # Common mistakes for an option that are not near misses of it.
-MISTAKEN = {"id": "Did you mean job_id?", "job_name": "Use the file of the job (-e @job.yaml), or -e job_id=N."}
+MISTAKEN = {"id": "Did you mean job_id?", "job_name": "Use -e job_file=job.yaml, the file of the job, or -e job_id=N."}
 
 
 def names(*playbooks: str) -> tuple[str, ...]:

@@ -39,6 +39,13 @@ options:
     type: list
     elements: str
     default: []
+  problems:
+    description:
+      - The problems of jobs that M(srt.slurm.job_spec) left out (O(srt.slurm.job_spec#module:partial)).
+      - The module fails with them after it has written the dry runs of O(jobs).
+    type: list
+    elements: dict
+    default: []
   path:
     description: Directory in which the module creates C(<name>_<time>/) for each job.
     type: path

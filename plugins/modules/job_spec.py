@@ -40,6 +40,9 @@ options:
       - A file with C(base) has variants. C(file:override_name), C(file:zip_override_name[2]), C(file:base) or a glob
         after the colon selects among them. Without a selector all variants are returned, but not the base.
       - A job with C(sweep) becomes one job for each combination of its parameters.
+      - A selector may also be the name of a job, the end that a sweep or an override gave to it (C(file:isl1024_osl8)),
+        a glob of these, or its number from 0 (C(file:3)). A selector that matches nothing is an error that lists the
+        jobs of the file.
       - A directory stands for all files C(*.yaml) and C(*.yml) below it.
     type: path
   cluster_file:
@@ -75,6 +78,12 @@ options:
     description:
       - Whether the jobs are only planned. Features that this version cannot run yet are then notes instead of errors,
         as in check mode.
+    type: bool
+    default: false
+  partial:
+    description: >-
+      Whether jobs that are not valid are left out, as long as others are. Then RV(problems) and RV(msg) say what is
+      wrong with them.
     type: bool
     default: false
   frozen:
@@ -191,11 +200,15 @@ notes:
   returned: success
   type: list
   elements: str
+msg:
+  description: The RV(problems) as text, one a line.
+  returned: when there are any
+  type: str
 problems:
   description:
     - All problems. The same list is in a failed result of M(srt.slurm.run_info) and M(srt.slurm.step_log_info) when
       extra vars are wrong.
-  returned: when the job, the cluster file or an extra var is wrong
+  returned: when the job, the cluster file or an extra var is wrong, and with O(partial) when one of the jobs is
   type: list
   elements: dict
   contains:

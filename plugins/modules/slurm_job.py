@@ -144,6 +144,12 @@ options:
   secrets:
     description: Values of secrets by reference, written to a private file of the run directory.
     type: dict
+  origins:
+    description: >-
+      The origins of the values of the job, as M(srt.slurm.job_spec) returns them. An error about what the site's Slurm
+      does not have names the line that asks for it.
+    type: dict
+    default: {}
   secrets_path:
     description: The same as RV(srt.slurm.job_spec#module:secrets_path). Only the controller can read it.
     type: path

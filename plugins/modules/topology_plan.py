@@ -30,7 +30,7 @@ options:
   job:
     description:
       - The allocation, as M(srt.slurm.slurm_job) returns it, with C(id), C(run_dir) and C(nodes).
-      - Without it the plan is for a job C(JOBID) on nodes C(node0001) and so on.
+      - Without it the plan is for a job C(JOBID) on nodes C(node0001) and so on, and nothing is written.
     type: dict
   origins:
     description: The origins of the values of the job, as M(srt.slurm.job_spec) returns them, shown in check mode.
@@ -48,7 +48,9 @@ options:
     default: 0.0
 attributes:
   check_mode:
-    details: Plans and writes nothing to the run directory. RV(plan_path) is a temporary file on the controller.
+    details: >-
+      Plans and writes nothing to the run directory, as without O(job). RV(plan_path) is a temporary file on the
+      controller.
     support: full
   diff_mode:
     details:
@@ -71,7 +73,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 plan_path:
-  description: The file of the plan, which the stages read. In check mode a file that is removed after the run.
+  description: >-
+    The file of the plan, which the stages read. In check mode and without O(job) a file that is removed after the run.
   returned: success
   type: str
   sample: /shared/outputs/4711/plan.json

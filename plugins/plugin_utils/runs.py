@@ -14,6 +14,7 @@ from ansible_collections.srt.slurm.plugins.module_utils.job.extra_vars import Ex
 from ansible_collections.srt.slurm.plugins.module_utils.job.reading import Document, read_jobs
 from ansible_collections.srt.slurm.plugins.module_utils.schema.words import nearest
 from ansible_collections.srt.slurm.plugins.plugin_utils import inventory_options
+from ansible_collections.srt.slurm.plugins.plugin_utils.extra_files import given_files
 from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction
 from ansible_collections.srt.slurm.plugins.plugin_utils.values import plain, trusted
 from ansible_collections.srt.slurm.plugins.plugin_utils.vault import origin
@@ -25,6 +26,8 @@ def names_of(extra, final=lambda value: value):
     :param final: what templates make of a name.
     """
     form = extra.form()
+    if not form and extra.empty():  # a job's file that is empty is not any run
+        raise Error(f"{extra.empty()} is empty: it names no job. Name the run with -e job_id=N.")
     if not form:
         return []
     if form == "job_file":
@@ -78,11 +81,12 @@ class RunAction(StageAction):
         """Return the *args* of the module: those of the task, with what only the controller knows."""
         args, cluster_file = dict(args), None
         if boolean(args.pop("extra_vars", False)):
-            extra_vars = load_extra_vars(self._loader)
-            values, set_by = effective(extra_vars, task_vars)
-            extra = ExtraVars(values, origin, final=self._final, more=run_options.OF_RUNS_ALONE, set_by=set_by)
-            problems = typos(extra) + inventory_options.problems(extra_vars, task_vars)
-            for note in inventory_options.notes(extra_vars, task_vars, run_options.RUNS):
+            given, more = load_extra_vars(self._loader), run_options.OF_RUNS_ALONE
+            values, set_by = effective(given, task_vars)
+            files = {} if any(name in given for name in ("job_id", "run_dir")) else given_files(self._loader)
+            extra = ExtraVars(values, origin, final=self._final, more=more, set_by=set_by, files=files)
+            problems = typos(extra) + inventory_options.problems(given, task_vars)
+            for note in inventory_options.notes(given, task_vars, run_options.RUNS):
                 self.tell(f"note: {note}")
             if problems:
                 raise SpecError(problems)

@@ -17,17 +17,17 @@ import signal
 
 from ansible.plugins.action import ActionBase
 from ansible.release import __version__
-from ansible.utils.display import Display
 from ansible_collections.srt.slurm.plugins.module_utils.allocation.detached import OLDEST
 from ansible_collections.srt.slurm.plugins.module_utils.entry import Context, run_entry
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 from ansible_collections.srt.slurm.plugins.module_utils.files import keep_others_from_writing, write_text_atomic
 from ansible_collections.srt.slurm.plugins.module_utils.holder import playbook as holder_play
 from ansible_collections.srt.slurm.plugins.module_utils.plain_text import cleaned, plain
+from ansible_collections.srt.slurm.plugins.plugin_utils import output
 from ansible_collections.srt.slurm.plugins.plugin_utils.interrupt import obey
 
 COLLECTION = "srt.slurm."  # the names of our roles begin with it
-display = Display()
+output.protect()  # before anything is shown: the main process loads an action before it forks the worker
 
 
 def too_old(version):
@@ -57,7 +57,7 @@ def show(line):
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
-        display.display(plain(line))
+        output.show(plain(line))
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 

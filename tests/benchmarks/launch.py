@@ -216,7 +216,12 @@ class Bench:
             "run_dir": self.run_dir,
             "nodes": [{"name": self.nodes[0]}],
             "holder_node": self.nodes[0],
-            "checks": [],
+            **dict.fromkeys(("parts", "endpoints", "processes", "files", "checks", "notes"), []),
+            **dict.fromkeys(("spec", "groups", "digests"), {}),
+            "benchmark": {"type": "manual", "points": []},
+            "name": "launch",
+            "health_timeout_s": 5.0,
+            "frontend_url": "",
             "steps": [self.step(i, ["sleep", "3600"]) for i in range(8)],
         }
         path = pathlib.Path(self.run_dir, "plan.json")

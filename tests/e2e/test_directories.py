@@ -40,7 +40,7 @@ def old(cluster, tmp_path):
         folder.mkdir(parents=True)
         about = {"job_id": job_id, "job_name": "long-ago", "submitted_at": "2020-01-01T00:00:00Z"}
         (folder / f"{job_id}.json").write_text(json.dumps(about))
-        (folder / "holder").mkdir()
+        (folder / "programs" / "holder").mkdir(parents=True)
         (folder.parent / "latest").symlink_to(job_id)
         return folder
 

@@ -252,7 +252,7 @@ def test_a_killed_holder_takes_the_job_along(held, cluster):
             words = path.read_bytes().split(b"\0")
         except OSError:
             continue
-        if b"python3" in words[0] and str(held.run_dir / "holder").encode() in words and b"serve" in words:
+        if b"python3" in words[0] and str(held.run_dir / "programs" / "holder").encode() in words and b"serve" in words:
             os.kill(int(path.parent.name), signal.SIGKILL)
     cluster(lambda: not held.in_queue())
     cluster(lambda: not alive(pid))

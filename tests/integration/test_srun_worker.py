@@ -48,20 +48,15 @@ def service(allocation):
     from ansible_collections.srt.slurm.plugins.module_utils.entry import Context
     from ansible_collections.srt.slurm.plugins.module_utils.failures import StepError
     from ansible_collections.srt.slurm.plugins.module_utils.stages import health_wait, srun_worker
+    from fake_holder import make_plan
 
     class Service:
         def __init__(self):
             job = allocation()["job"]
             self.nodes = [node["name"] for node in job["nodes"]]
-            self.plan = {
-                "schema_version": 1,
-                "job_id": job["id"],
-                "run_dir": job["run_dir"],
-                "nodes": job["nodes"],
-                "holder_node": self.nodes[0],
-                "checks": [],
-                "steps": [make_step(f"w_{i}", self.nodes[i % 2], SLEEP) for i in range(3)],
-            }
+            steps = [make_step(f"w_{i}", self.nodes[i % 2], SLEEP) for i in range(3)]
+            about = {"job_id": job["id"], "nodes": job["nodes"], "holder_node": self.nodes[0]}
+            self.plan = make_plan(job["run_dir"], steps, **about)
             self.driver = driver.connect_plan(self.plan, Context())
 
         def run(self, ctx=None, **params):

@@ -191,7 +191,11 @@ def make_plan(run_dir, steps, **more):
         "holder_node": "node001",
         "nodes": [{"name": "node001", "address": "10.0.0.1"}],
         "steps": steps,
-        "checks": [],
+        **dict.fromkeys(("parts", "endpoints", "processes", "files", "checks", "notes"), []),
+        **dict.fromkeys(("spec", "groups", "digests"), {}),
+        "benchmark": {"type": "manual", "points": []},
+        "health_timeout_s": 5.0,
+        "frontend_url": "http://node001:8000",
     }
     return dict(plan, **more)
 

@@ -8,7 +8,7 @@ import re
 
 from ansible_collections.srt.slurm.plugins.module_utils.allocation import addresses
 from ansible_collections.srt.slurm.plugins.module_utils.failures import SlurmError
-from ansible_collections.srt.slurm.plugins.module_utils.slurm import commands
+from ansible_collections.srt.slurm.plugins.module_utils.slurm import commands, site
 
 ALLOCATION = {"name": "quick", "nodes": 2, "digest": "abc123", "directives": {}, "environment": {}}
 
@@ -23,6 +23,9 @@ class Queue:
         self.name = "here@login"
         for name in ("jobs", "submit_held", "release", "cancel", "hostnames", "show_job", "node_states", "cluster"):
             monkeypatch.setattr(commands, name, getattr(self, name))
+        self.partitions, self.accounts = {}, []
+        monkeypatch.setattr(site, "partitions", lambda: self.partitions)
+        monkeypatch.setattr(site, "accounts", lambda: self.accounts)
         monkeypatch.setattr(addresses, "node_addresses", self.node_addresses)
 
     def add(self, **fields):

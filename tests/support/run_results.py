@@ -32,7 +32,7 @@ def point(concurrency=4, digest="d"):
     name = f"bench_c{concurrency}"
     argv = [
         "python3",
-        "/run/load_client",
+        "/run/programs/load_client",
         "--base-url",
         "http://h:8000",
         "--concurrency",
@@ -78,6 +78,7 @@ def make_plan(run_dir, concurrencies=(4, 16), backend="mocker", **backend_option
         },
         "endpoints": [endpoint(*one) for one in workers], "processes": [], "steps": [worker(*one) for one in workers],
         "files": [], "checks": [], "digests": {"serving": "srv"}, "notes": ["a note"], "holder_node": "node0001",
+        "parts": [], "groups": {}, "health_timeout_s": 5.0, "frontend_url": "http://node0001:8000",
         "benchmark": {"type": "sa-bench", "points": [point(concurrency) for concurrency in concurrencies]},
     }  # fmt: skip
 

@@ -201,7 +201,7 @@ def test_the_toy_backend_refuses_what_it_cannot(tree):
 
 
 def test_the_toy_backend_says_what_ended_it(planned):
-    (file,) = [one for one in planned["files"] if one["path"] == "fatal_lines.json"]
+    (file,) = [one for one in planned["files"] if one["path"] == "programs/fatal_lines.json"]
     patterns = fatal_lines.Patterns(json.loads(file["content"]))
     assert fatal_lines.rank_of("RuntimeError: the toy box is full", patterns) == (fatal_lines.PLAIN, "gpu_memory")
     assert all(file["path"] not in step["files"] for step in planned["steps"])

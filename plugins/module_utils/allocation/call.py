@@ -22,6 +22,7 @@ class Call:
     :ivar allocation: the allocation request; empty when only ``job_id`` says which job it is.
     :ivar output_dir: absolute; that of the job that was found, when it works elsewhere.
     :ivar script: the sbatch script of the request, "" without one.
+    :ivar origins: where the values of the job are set, ``{key: text}``, for messages.
     :ivar actions: what was done, see the module's documentation.
     :ivar notes: sentences for the user.
     :ivar shown: the indexes of the notes that were shown at once.
@@ -37,6 +38,7 @@ class Call:
         )
         self.playbook, self.secrets, self.reason = (params.get(name) for name in ("playbook", "secrets", "reason"))
         self.metadata, self.config_text = params["metadata"] or {}, params.get("config_text")
+        self.origins: dict[str, str] = params.get("origins") or {}
         self.actions: list[str] = []
         self.notes: list[str] = []
         self.shown: set[int] = set()

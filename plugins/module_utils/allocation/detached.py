@@ -17,13 +17,14 @@ from ..failures import Error
 from ..files import make_own_folder, write_text_atomic
 from ..holder import playbook as holder_play
 from ..json_types import JsonObject
+from ..programs import folder_of
 from ..slurm import commands, script
 from ..slurm.commands import QueueEntry
 from . import ownership
 
 OLDEST = (2, 19)  # as meta/runtime.yml says
 REMEDY = "playbooks/setup.yml creates an environment with it."
-FROZEN, LOG = "frozen", "playbook.log"
+FROZEN, LOG = folder_of("frozen"), "playbook.log"
 MARK = "SRT_SLURM_DETACHED"  # in the environment of the playbook: the job that it runs in
 COPIED = ("ansible.cfg", "galaxy.yml", "MANIFEST.json", "inventories", "meta", "playbooks", "plugins", "roles")
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", ".git", "tests")

@@ -13,7 +13,19 @@ from ..holder.lease import LEASE_S
 from ..json_types import JsonObject
 from ..slurm import script
 from ..slurm.commands import QueueEntry
-from . import adopted, description, detached, ending, finding, ownership, requeue, submission, unfinished, waiting
+from . import (
+    adopted,
+    description,
+    detached,
+    ending,
+    finding,
+    ownership,
+    requeue,
+    site_check,
+    submission,
+    unfinished,
+    waiting,
+)
 from .call import QUERIED, Call
 
 ARGUMENT_SPEC: JsonObject = {
@@ -27,6 +39,7 @@ ARGUMENT_SPEC: JsonObject = {
     "wait_timeout_s": {"type": "float", "default": 0.0},
     "end_timeout_s": {"type": "float", "default": 180.0},
     "retries": {"type": "int", "default": 0},
+    "origins": {"type": "dict", "default": {}},
     "playbook": {"type": "dict", "options": detached.OPTIONS},
     "reason": {"type": "str"},
     "secrets": {"type": "dict", "no_log": True},
@@ -71,6 +84,7 @@ def _ensure(call: Call, found: QueueEntry | None) -> QueueEntry:
     if not found:
         if not check_mode:
             return _submit(call)
+        site_check.check(call)
         call.actions.append("submitted")
         return description.planned(call)
     if unfinished.is_unfinished(call, found):

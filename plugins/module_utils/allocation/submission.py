@@ -14,12 +14,13 @@ from collections.abc import Mapping
 from ..failures import Error, SlurmError
 from ..files import make_own_folder, write_text_atomic
 from ..holder import FOLDER
+from ..holder.places import PROGRAMS
 from ..holder.secret_values import forget
 from ..holder.utc import utc_now
 from ..secrets.references import store
 from ..slurm import commands, script
 from ..slurm.commands import QueueEntry
-from . import detached, driver, finding, job_end, ownership
+from . import detached, driver, finding, job_end, ownership, site_check
 from .call import Call
 from .run_directory import check_writable, make_room, point_latest, writing
 
@@ -31,6 +32,7 @@ def submit(call: Call) -> QueueEntry:
     if call.playbook:
         detached.check(call.playbook)
     check_writable(call.output_dir)
+    site_check.check(call)
     job = _sbatch(call)
     job_id = job["id"]
     if not commands.held_by_user(job):  # another controller has already released it
@@ -79,6 +81,8 @@ def _sbatch(call: Call) -> QueueEntry:
             if not left:
                 text = f"{error.msg} Slurm does not have the job so far. Run again: a job that appears later is found."
                 raise SlurmError(text) from None
+        except SlurmError as error:
+            raise site_check.refusal(call, error) from None
 
 
 def withdraw(call: Call, job_id: str, done: str = "The job was cancelled before its start.") -> str:
@@ -123,7 +127,7 @@ def write_run_dir(
     if call.config_text is not None:
         files["config.yaml"] = call.config_text
     with writing(folder, job_id):
-        for below in ("", FOLDER, "logs", "results"):
+        for below in ("", PROGRAMS, FOLDER, "logs", "results"):
             make_own_folder(os.path.join(folder, below).rstrip("/"))
         for path, text in files.items():
             write_text_atomic(os.path.join(folder, path), text)

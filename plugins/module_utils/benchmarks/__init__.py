@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..json_types import Json
+from ..json_types import Json, JsonObject
 from ..schema.section import TEXTS, Field, Section
 from ..schema.types import Bool, Choice, Str
 from . import unbuilt
@@ -27,6 +27,14 @@ def of_plan(plan: Mapping[str, Json]) -> Benchmark:
     return BENCHMARKS[(plan.get("benchmark") or {}).get("type") or plan.get("benchmark_type") or "manual"]
 
 
+def _read_by(value: JsonObject) -> list[set[str]]:
+    """Return the keys of the type that *value* selects, then those of all types that this version can run."""
+    built = {key for one in BENCHMARKS.values() for key in one.fields}
+    common = set(SECTION.fields) - built - set(unbuilt.FIELDS)
+    chosen = BENCHMARKS.get(str(value.get("type") or "manual"))
+    return [common.union(chosen.reads if chosen else ()), built]
+
+
 SECTION = Section(
     "benchmark",
     {
@@ -43,4 +51,5 @@ SECTION = Section(
         ),
     },
     doc="What is measured once the service is up.",
+    read_by=_read_by,
 )

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from ..json_types import JsonObject
 from ..schema.section import TEXTS, Field, Section
 from ..schema.types import Bool, Choice, Int, MapOf, Str, Type
 from .dynamo import Dynamo
@@ -14,6 +15,14 @@ from .trtllm_serve import TrtllmServe
 from .vllm import VllmServe
 
 FRONTENDS = {one.type: one for one in (Dynamo(), SglangRouter(), TrtllmServe(), VllmServe())}
+
+
+def _read_by(value: JsonObject) -> list[set[str]]:
+    """Return the keys of the type that *value* selects, and those of all types."""
+    chosen = FRONTENDS.get(str(value.get("type") or Dynamo.type))
+    own = {key for one in FRONTENDS.values() for key in one.fields}
+    return [(set(SECTION.fields) - own).union(chosen.fields if chosen else ())]
+
 
 SECTION = Section(
     "frontend",
@@ -39,4 +48,5 @@ SECTION = Section(
         **{key: field for one in FRONTENDS.values() for key, field in one.fields.items()},
     },
     doc="The HTTP side of the service.",
+    read_by=_read_by,
 )

@@ -10,7 +10,8 @@ import re
 from ..json_types import Json, JsonObject
 from ..log_lines import CLEAR, PLAIN, LogLines
 from ..plan_file import PlanFile
-from ..schema.types import PARAMETER, Str, Unfit, shown
+from ..schema.json_form import PARAMETER
+from ..schema.types import Str, Unfit, shown
 from ..topology.layout import Layout
 from ..topology.step import DraftStep, in_private_dir, make_step, one_file
 

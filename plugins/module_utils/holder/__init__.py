@@ -3,10 +3,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The holder: the one long-lived process of a job, run by the batch script on the first node.
 
-A separate program: this folder is copied into the run directory and run as ``python3 <run_dir>/holder serve``. It
-needs the standard library of Python 3.8 and imports nothing above it.
+A separate program: this folder is copied into the run directory and run as ``python3 <run_dir>/programs/holder serve``.
+It needs the standard library of Python 3.8 and imports nothing above it.
 """
 
-FOLDER = "holder"  # of the program in the run directory
+from .places import PROGRAMS
+
+FOLDER = f"{PROGRAMS}/holder"  # of this program
 # How it is run: nothing in the user's environment or home changes how Python works, and text is UTF-8 in any locale.
 PYTHON = ("python3", "-I", "-X", "utf8")

@@ -1,3 +1,6 @@
+# Copyright (c) 2026 srt.slurm developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The time, as the holder and the rooms above it write it.
 
 Times of one holder are compared with each other: what was first, and how long ago something was. So its clock is set

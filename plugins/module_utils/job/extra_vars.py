@@ -11,7 +11,7 @@ from typing import Callable, Optional
 from .. import run_options
 from ..failures import Code, Error, Problem, SpecError
 from ..json_types import Json, JsonObject, KeyPath
-from ..schema.source import Source, check_size
+from ..schema.source import Source, check_size, parse_yaml
 from ..schema.spelling import is_number
 from ..schema.types import UNPLAIN, kind_of
 from ..schema.words import nearest
@@ -111,6 +111,7 @@ class ExtraVars:
     :param final: ``final(value)`` returns the value after templating.
     :param more: further known names. Near misses of them are not reported.
     :param set_by: ``{option: the variable that sets it}`` of options that are not set by their own name.
+    :param files: ``{path: text}`` of the files that the command line names as @FILE.
 
     ``unplain`` takes up the problems of values that no job can hold, of every job whose source was asked for.
     SpecError if aliases make a variable larger than memory: Ansible loads it as it is written.
@@ -124,7 +125,9 @@ class ExtraVars:
         final: Callable[[Json], Json] = lambda value: value,
         more: Collection[str] = (),
         set_by: Mapping[str, str] | None = None,
+        files: Mapping[str, str] | None = None,
     ) -> None:
+        self.files = files or {}
         self.values, self.origin, self.spelling, self.set_by = values, origin, spelling, set_by or {}
         self.unplain: list[Problem] = []
         self.final, self.ours = final, (*run_options.OF_JOBS, *more)
@@ -168,7 +171,31 @@ class ExtraVars:
             raise Error(
                 f"The job is given twice, as {' and as '.join(names.get(form, form) for form in forms)}. Keep one."
             )
-        return forms[0] if forms else None
+        return forms[0] if forms else "flat" if self._meant() else None
+
+    def _meant(self) -> str | None:
+        """Return the first file with keys that only a job has: it lacks both model and resources."""
+        ours = [name for name in self.values if name in JOB.fields and name not in run_options.OF_JOBS]
+        return next((file for file in self.files if any(self.file_of(name) == file for name in ours)), None)
+
+    def empty(self) -> str | None:
+        """Return the first file that has no variables at all, or None."""
+        return next((file for file, text in self.files.items() if not self._read(text, file)[0]), None)
+
+    def duplicates(self, file: str | None) -> list[Problem]:
+        """Return the problems of keys that *file* repeats: Ansible takes the last one, with a warning."""
+        problems = self._read(self.files[file], file)[1] if file and file in self.files else []
+        return [problem for problem in problems if problem["code"] == "duplicate"]
+
+    @staticmethod
+    def _read(text: str, file: str | None) -> tuple[bool, list[Problem]]:
+        """Return whether *text* holds anything, and its problems: Ansible reads more than plain YAML."""
+        try:
+            return bool(parse_yaml(text, file)[0]), []
+        except SpecError as error:
+            return True, error.problems
+        except Error:
+            return True, []
 
     def job(self) -> tuple[Json, Source]:
         """Return (raw job, Source) of the forms "flat" and "job"; the values still carry Ansible's tags."""
@@ -186,14 +213,14 @@ class ExtraVars:
         return job, self.source(job, file)
 
     def _job_file(self) -> str | None:
-        """Return the file of the flat form: the one that holds both model and resources."""
-        missing = [mark for mark in MARKS if mark not in self.values]
-        if missing:
-            there = next(mark for mark in MARKS if mark in self.values)
-            raise Error(f"The extra vars have {there} but no {missing[0]}. A job needs both, in one file.")
-        files = [self.file_of(mark) for mark in MARKS]
-        if files[0] != files[1]:
+        """Return the file of the flat form: the one that holds both model and resources, if it holds all it should."""
+        there = [mark for mark in MARKS if mark in self.values]
+        files = list(dict.fromkeys(self.file_of(mark) for mark in there)) or [self._meant()]
+        if len(files) > 1:
             raise Error(f"model comes from {files[0]}, resources from {files[1]}. Put the job in one file.")
+        if files[0] is None and len(there) < len(MARKS):
+            missing = next(mark for mark in MARKS if mark not in there)
+            raise Error(f"The extra vars have {there[0]} but no {missing}. A job needs both, in one file.")
         return files[0]
 
     def source(self, job: Json, file: str | None) -> Source:

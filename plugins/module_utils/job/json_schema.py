@@ -15,8 +15,7 @@ from ..benchmarks.base import Benchmark
 from ..frontends import FRONTENDS
 from ..frontends.base import Frontend
 from ..json_types import JsonObject
-from ..schema.section import mapping
-from ..schema.types import nullable
+from ..schema.json_form import mapping, nullable
 from . import older_forms
 from .cluster import CLUSTER, OLDER
 from .rules import readers

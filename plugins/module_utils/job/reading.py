@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 from ..failures import Error, Problem, SpecError
 from ..json_types import Json, KeyPath
@@ -13,23 +14,31 @@ from ..schema.source import NOWHERE, Source, load_yaml
 from ..schema.spelling import spelt
 from ..schema.types import kind_of
 from .cluster import FILE_NAME
-from .variants import Expanded, Variant, expand, split_selector
+from .selection import Variant, split_selector
+from .variants import Expanded, expand
 
 
 class Document:
-    """One job file as it was read: the raw *job*, the lines of its values, and the selector of its variants."""
+    """One job file as it was read: the raw *job*, the lines of its values, and the selector of its variants.
 
-    def __init__(self, job: Json, source: Source = NOWHERE, selector: str | None = None) -> None:
-        self.job, self.source, self.selector = job, source, selector
+    :param problems: why the file could not be read, if it could not.
+    """
+
+    def __init__(
+        self, job: Json, source: Source = NOWHERE, selector: str | None = None, problems: Sequence[Problem] = ()
+    ) -> None:
+        self.job, self.source, self.selector, self.problems = job, source, selector, problems
 
     def expand(self) -> Expanded:
         """Return its :class:`~.variants.Expanded` jobs."""
+        if self.problems:
+            raise SpecError(self.problems)
         job, source = spelt(self.job, self.source.texts), self.source
         path: KeyPath = ()
         if isinstance(job, dict) and set(job) == {"job"}:
             job, source, path = job["job"], source.under(("job",)), ("job",)
         if job is None and not source.file:
-            raise Error("No job was given. Pass -e @job.yaml, or -e job_file=job.yaml, or the job under the key job.")
+            raise Error("No job was given. Pass its file, -e job_file=job.yaml.")
         if not isinstance(job, dict) or not job:
             remedy = "A job is a mapping with name, model, resources and more."
             text = f"is {kind_of(job) if job else 'empty'}."
@@ -50,7 +59,10 @@ def absolute(path: str) -> str:
 
 
 def read_jobs(path: str) -> list[Document]:
-    """Return the :class:`Document` s of *path*: a file, ``file:selector``, or a directory of files."""
+    """Return the :class:`Document` s of *path*: a file, ``file:selector``, or a directory of files.
+
+    A file of a directory that cannot be read is a document with problems.
+    """
     path = str(path)
     selector = None
     if not os.path.exists(absolute(path)):
@@ -58,6 +70,8 @@ def read_jobs(path: str) -> list[Document]:
     path = absolute(path)
     if not os.path.isdir(path):
         return [Document(*load_yaml(path), selector)]
+    if selector is not None:
+        raise Error(f"{path} is a directory, and the selector {selector} needs a file. Name one of its files.")
     files = sorted(
         os.path.join(folder, name)
         for folder, _folders, names in os.walk(path)
@@ -66,16 +80,18 @@ def read_jobs(path: str) -> list[Document]:
     )
     if not files:
         raise Error(f"{path} has no *.yaml file. Name a job file or a directory of job files.")
-    found: list[Document] = []
-    problems: list[Problem] = []
-    for file in files:
-        try:
-            found.append(Document(*load_yaml(file)))
-        except SpecError as error:
-            problems += error.problems
-    if problems:
-        raise SpecError(problems)
-    return found
+    return [_one_of_many(file) for file in files]
+
+
+def _one_of_many(file: str) -> Document:
+    """Return the document of one file of a directory."""
+    try:
+        return Document(*load_yaml(file))
+    except SpecError as error:
+        return Document(None, Source(file), problems=error.problems)
+    except Error as error:
+        problem: Problem = {"file": file, "line": None, "path": "", "code": "not_yaml", "problem": error.msg}
+        return Document(None, Source(file), problems=[problem])
 
 
 def read_job(path: str) -> tuple[Json, Source]:

@@ -67,8 +67,11 @@ srtslurm.yaml there is [cluster.schema.json](cluster.schema.json).
 * Beside `base` a key that begins with `x-` or `_` may hold anything, such as an anchor for the others.
 
 `-e job_file=FILE` selects all variants; `FILE:override_x`, `FILE:zip_override_x[2]`, `FILE:base` and globs such as
-`'FILE:override_*'` select some. A directory stands for all files in it. `playbooks/sweep.yml` runs several jobs,
-`bench.yml` runs one; `--check --diff` shows all.
+`'FILE:override_*'` select some. So do the name of a job, the end of it that a sweep or an override adds
+(`FILE:isl1024_osl8`), a glob of these, and a number from 0 (`FILE:3`). A selector that matches nothing is an error that
+lists the jobs. A directory stands for all files in it. `playbooks/sweep.yml` runs several jobs, `bench.yml` runs one;
+`--check --diff` shows all. `playbooks/plan.yml` writes the dry runs of the valid jobs; if others are not valid it names
+them and fails.
 
 ## Mounts
 

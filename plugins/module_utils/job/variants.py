@@ -8,29 +8,24 @@ A :data:`Variant` is one of them.
 
 from __future__ import annotations
 
-import fnmatch
 import itertools
-import os
 import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Callable, NamedTuple, Optional
 
-from ..failures import Error, Problem, SpecError
+from ..failures import Problem, SpecError
 from ..json_types import Json, JsonObject, KeyPath
 from ..schema.merge import deep_merge
 from ..schema.source import Source, dotted
 from ..schema.spelling import bare, is_number
 from ..schema.words import nearest
+from .selection import BASE, OVERRIDE, ZIP, Selector, Variant
 
-# The end of its name, and the raw job with the lines of its values.
-Variant = tuple[str, Json, Source]
 # The file, line and path of a problem.
 Place = tuple[Optional[str], Optional[int], str]
 
-BASE, OVERRIDE, ZIP = "base", "override_", "zip_override_"
 # Keys beside base that may hold anything, such as an anchor.
 HOLDERS = ("x-", "_")
-SELECTOR = re.compile(r"base|(zip_)?override_[^:/]*|[^:/]*[*?\[][^:/]*")
 PARAMETER = re.compile(r"(?<!\$)\{(\w+)\}")
 # Placeholders that are filled in elsewhere.
 NOT_OURS = ("node", "node_id", "job_id", "run_name", "head_node_ip", "log_dir", "model_path", "gpus_per_node")
@@ -38,66 +33,52 @@ NOT_OURS = ("node", "node_id", "job_id", "run_name", "head_node_ip", "log_dir", 
 MOST = 10000
 
 
-def split_selector(text: str, is_file: Callable[[str], bool] = os.path.isfile) -> tuple[str, str | None]:
-    """Return (path, selector or None) of ``file.yaml:selector``."""
-    path, colon, selector = text.rpartition(":")
-    split = colon and path and (SELECTOR.fullmatch(selector) or is_file(path))
-    return (path, selector) if split else (text, None)
-
-
 def has_overrides(document: Json) -> bool:
     """Return whether *document* is a base with overrides."""
     return isinstance(document, dict) and BASE in document
 
 
-def override_variants(
-    document: JsonObject, source: Source, selector: str | None = None
-) -> tuple[list[Variant], list[Problem]]:
-    """Return (variants, problems) of a document with ``base`` that *selector* selects; see :func:`expand`.
+def override_names(document: JsonObject) -> list[str]:
+    """Return the names of all ``override_*``, then of all ``zip_override_*``, each in alphabetical order."""
+    plain = sorted(key for key in document if str(key).startswith(OVERRIDE))
+    return plain + sorted(key for key in document if str(key).startswith(ZIP))
 
-    Without selector: all ``override_*``, then all ``zip_override_*``, each in alphabetical order; the base itself
-    only if it is requested. A glob selects among the same names.
+
+def override_variants(
+    document: JsonObject, source: Source, selector: Selector | None = None
+) -> tuple[list[Variant], list[Problem]]:
+    """Return (variants, problems) of a document with ``base`` whose overrides *selector* selects, by default all.
+
+    The base itself is one only if it is requested.
     """
     wrong = _wrong_keys(document, source)
     problems = list(wrong.values())
-    plain = sorted(key for key in document if str(key).startswith(OVERRIDE))
-    names = plain + sorted(key for key in document if str(key).startswith(ZIP))
+    names = override_names(document)
+    selector = selector or Selector(None, names, source.file)
     base = document[BASE]
     if BASE in wrong:
         return [], problems
     base_source = source.under((BASE,))
-    if selector == BASE:
+    if selector.text == BASE:
         return [("", base, base_source)], problems
     if not names and wrong:  # a misspelt override is already reported
         return [], problems
     if not names:
         remedy = f"Add one, or select the base with {source.file}:base."
         raise SpecError([source.problem((BASE,), "missing", "has no override_* beside it.", remedy, True)])
-    wanted, number = selector, None
-    match = re.fullmatch(r"(zip_override_.*)\[(\d+)\]", selector or "")
-    if match:
-        wanted, number = match[1], int(match[2])
-    chosen = names if wanted is None else [name for name in names if fnmatch.fnmatchcase(name, wanted)]
-    if not chosen:
-        short = [name for name in names if name.partition(OVERRIDE)[2] == wanted]
-        hint = short[0] if short else nearest(wanted, [BASE, *names])
-        raise Error(
-            f"{source.file} has no {wanted}. " + (f"Did you mean {hint}? " if hint else "")
-            + f"It has: {', '.join([BASE, *names])}."
-        )  # fmt: skip
     variants: list[Variant] = []
-    for name in chosen:
+    for name in selector.overrides:
         if name in wrong:
             continue
         try:
-            found = _zip(document, source, name) if name.startswith(ZIP) else [_one(document, source, name)]
+            found = (
+                selector.numbered(_zip(document, source, name))
+                if name.startswith(ZIP)
+                else [_one(document, source, name)]
+            )
         except SpecError as error:
             problems += error.problems
             continue
-        if number is not None:
-            if number >= len(found):
-                raise Error(f"{source.file}: {wanted} has {len(found)} variants, 0 to {len(found) - 1}; not {number}.")
-            found = [found[number]]
         variants += [_merged(base, base_source, *variant) for variant in found]
     return variants, problems
 
@@ -233,7 +214,7 @@ def _used(document: Json, source: Source) -> set[Place]:
     """
     found: list[Variant] = [("", document, source)]
     if has_overrides(document):
-        found = override_variants(document, source, BASE)[0]
+        found = override_variants(document, source, Selector(BASE, [], source.file))[0]
         if any(str(key).startswith((OVERRIDE, ZIP)) for key in document):
             found += override_variants(document, source)[0]
     places: set[Place] = set()
@@ -363,10 +344,9 @@ def _word(value: Json) -> str:
 
 
 class Expanded(NamedTuple):
-    """The jobs of one file: *variants*, with *notes* for the user, and *problems* of the others."""
+    """The jobs of one file: *variants*, and *problems* of the others."""
 
     variants: list[Variant]
-    notes: list[str]
     problems: list[Problem]
 
 
@@ -376,12 +356,10 @@ def expand(document: Json, source: Source, selector: str | None = None) -> Expan
     SpecError if no job can be made; Error if *selector* matches nothing.
     """
     found: list[Variant] = [("", document, source)]
-    notes: list[str] = []
     problems: list[Problem] = []
+    wanted = Selector(selector, override_names(document) if has_overrides(document) else None, source.file)
     if has_overrides(document):
-        found, problems = override_variants(document, source, selector)
-    elif selector:
-        notes.append(f"The selector {selector} has no effect: {source.file} has no base.")
+        found, problems = override_variants(document, source, wanted)
     variants: list[Variant] = []
     idle: dict[Place, Problem] = {}
     for suffix, job, places in found:
@@ -395,4 +373,4 @@ def expand(document: Json, source: Source, selector: str | None = None) -> Expan
         variants += [("_".join(filter(None, (suffix, one))), raw, where) for one, raw, where in more]
     used = _used(document, source) if idle else ()
     problems += [one for place, one in idle.items() if place not in used]
-    return Expanded(variants, notes, problems)
+    return Expanded(wanted.jobs(variants), problems)

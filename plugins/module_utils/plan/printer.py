@@ -11,7 +11,7 @@ from typing import TypedDict
 from ..holder import fatal_lines
 from ..job.allocation_request import allocation_request
 from ..plan_file import Plan, PlanDigests, PlanFile, ProcessRecord
-from ..slurm.options import merge_directives, requested
+from ..slurm.options import merge_directives, requested, seconds
 
 LETTER = {"prefill": "P", "decode": "D", "agg": "A"}
 
@@ -82,25 +82,11 @@ def cost(plan: Plan) -> str:
     gpus = sum(node["gpus"] for node in plan["nodes"])
     # A directive may override slurm.time_limit.
     limit = merge_directives(requested(allocation_request(plan["spec"])), plan["spec"]["sbatch_directives"])[0]["time"]
-    hours = seconds(limit) / 3600
+    hours = (seconds(limit) or 0) / 3600
     return (
         f"cost  {len(plan['nodes'])} nodes x {plan['nodes'][0]['gpus']} GPUs = {gpus} GPUs; time limit {limit}: "
         f"at most {gpus * hours:.1f} GPU hours, {gpus / 60:.2f} for each minute"
     )
-
-
-def seconds(text: str) -> int:
-    """Return the seconds of a Slurm time: minutes, MM:SS, HH:MM:SS, D-HH, D-HH:MM, D-HH:MM:SS."""
-    days, dash, rest = text.rpartition("-")
-    parts = [int(part) for part in rest.split(":")]
-    if dash:
-        hours, minutes, second = (parts + [0, 0])[:3]
-        return int(days) * 86400 + hours * 3600 + minutes * 60 + second
-    if len(parts) == 1:
-        return parts[0] * 60
-    if len(parts) == 2:
-        return parts[0] * 60 + parts[1]
-    return parts[0] * 3600 + parts[1] * 60 + parts[2]
 
 
 def _services(plan: Plan) -> Iterator[tuple[str, str, int]]:

@@ -11,13 +11,14 @@ from __future__ import annotations
 import copy
 import datetime
 from collections.abc import Collection, Mapping, Sequence
+from typing import Callable
 
 from ..failures import Code, Problem
 from ..json_types import Json, JsonObject, KeyPath
 from ..secrets.references import is_environment
+from .json_form import PARAMETER, mapping, nullable
 from .source import NOWHERE, Source
 from .types import (
-    PARAMETER,
     Int,
     ListOf,
     MapOf,
@@ -27,7 +28,6 @@ from .types import (
     Type,
     Unfit,
     kind_of,
-    nullable,
     plain,
     shown,
 )
@@ -56,12 +56,21 @@ class Field:
 
 
 class Section(Type):
-    """A mapping with known keys; ``fields`` is {key: Field}."""
+    """A mapping with known keys; ``fields`` is {key: Field}.
+
+    :param read_by: returns the keys that a misspelt one of a mapping probably means, the likeliest group first.
+    """
 
     name = "mapping"
 
-    def __init__(self, name: str, fields: dict[str, Field], doc: str = "") -> None:
-        self.title, self.fields, self.doc = name, fields, doc
+    def __init__(
+        self,
+        name: str,
+        fields: dict[str, Field],
+        doc: str = "",
+        read_by: Callable[[JsonObject], Sequence[Collection[str]]] = lambda _value: (),
+    ) -> None:
+        self.title, self.fields, self.doc, self.read_by = name, fields, doc, read_by
 
     def below(self, key: str) -> Section:
         """Return the section that the field *key* holds."""
@@ -151,16 +160,6 @@ class Variants(Type):
         return {"properties": properties}
 
 
-def mapping(properties: JsonObject) -> JsonObject:
-    """Return the JSON Schema of a mapping with *properties* only, also in their older spelling."""
-    schema: JsonObject = {"type": "object", "additionalProperties": False, "properties": properties}
-    dashed = "|".join(key.replace("_", "-") for key in properties if "_" in key)
-    if dashed:
-        message = "Write it with underscores."
-        schema["patternProperties"] = {f"^({dashed})$": {"deprecated": True, "deprecationMessage": message}}
-    return schema
-
-
 class Checker:
     """Checks one document; ``problems`` fills up while it walks.
 
@@ -226,7 +225,7 @@ class Checker:
         for key in value:
             if key not in section.fields:
                 remedy = self._of_other_type(type_, section, key) or _one_of_these(section, key, value[key])
-                self.unknown(key, path, section.fields, remedy)
+                self.unknown(key, path, section.fields, remedy, section.read_by(value))
         return {key: self._field(field, key, value, path) for key, field in section.fields.items()}
 
     def _variant(self, type_: Variants, value: JsonObject, path: KeyPath) -> Section | None:
@@ -264,14 +263,21 @@ class Checker:
             return copy.deepcopy(field.default)
         return self.check(field.type, given, path + (key,))
 
-    def unknown(self, key: str | int, path: KeyPath, fields: Collection[str], remedy: str | None = None) -> None:
-        """Report the unknown *key* at *path*, where *fields* are known."""
+    def unknown(
+        self,
+        key: str | int,
+        path: KeyPath,
+        fields: Collection[str],
+        remedy: str | None = None,
+        likely: Sequence[Collection[str]] = (),
+    ) -> None:
+        """Report the unknown *key* at *path*, where *fields* are known, first of all those in the groups *likely*."""
         if isinstance(key, bool):
             self._truth(key, path)
             return
         if not remedy:
             form = other_form(key, fields)
-            hint = form or nearest(str(key), fields)
+            hint = form or next(filter(None, (nearest(str(key), group) for group in (*likely, fields))), None)
             named = None if hint else self._named_after(key, path)
             places = list(self.places.get(normal(key), ()))
             if hint:

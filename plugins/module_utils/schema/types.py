@@ -19,6 +19,7 @@ from typing import TypeVar
 
 from ..failures import Code
 from ..json_types import Json, JsonObject
+from .json_form import PARAMETER, bounded, loose, nullable
 from .spelling import bare, is_number
 from .words import nearest, normal
 
@@ -33,8 +34,8 @@ KINDS = (
 TRUE_WORDS = ("true", "yes", "on", "1")
 FALSE_WORDS = ("false", "no", "off", "0")
 BOTH_WORDS = (*TRUE_WORDS, *FALSE_WORDS)
-# A sweep parameter, in JSON Schemas.
-PARAMETER = r"\{.+\}"
+LONGEST_DAYS = 366  # of a time limit
+MOST_AT_ONCE = 65535  # requests: each has a connection, and so a port, to one address
 
 _Number = TypeVar("_Number", int, float)
 
@@ -134,10 +135,32 @@ class Time(Str):
         numbers = parts + ([days] if dash else [])
         if not all(part.isdigit() for part in numbers) or len(parts) > 3:
             raise Unfit(f'is "{value}", which is not a Slurm time. Write "HH:MM:SS" or "D-HH:MM:SS".', "invalid")
+        # Hours come first after days, and without days if there are three numbers; else the first are minutes.
+        limits = [(24, "hours"), (60, "minutes"), (60, "seconds")]
+        first = 0 if dash or len(parts) == 3 else 1
+        free = 0 if dash else 1  # the largest unit has no limit
+        for part, (limit, unit) in list(zip(parts, limits[first:]))[free:]:
+            if int(part) >= limit:
+                raise Unfit(f'is "{value}", with {part} {unit}; expected at most {limit - 1}.', "out_of_range")
+        _check_length(value, int(days or 0), [0] * first + [int(part) for part in parts])
         return value
 
     def schema(self) -> JsonObject:
-        return {"type": "string", "pattern": rf"^\s*(\d+-)?\d+(:\d+){{0,2}}\s*$|{PARAMETER}"}
+        minutes, hours = r"[0-5]?\d", r"([01]?\d|2[0-3])"
+        forms = rf"\d+(:{minutes}){{0,2}}|\d+-{hours}(:{minutes}){{0,2}}"
+        return {"type": "string", "pattern": rf"^\s*({forms})\s*$|{PARAMETER}"}
+
+
+def _check_length(text: str, days: int, clock: list[int]) -> None:
+    """Raise Unfit if a time limit, written as *text*, is no time or absurd; *clock* is hours, minutes, seconds."""
+    hours, minutes, seconds = [*clock, 0, 0][:3]
+    length_s = ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+    if not length_s:
+        raise Unfit(
+            f'is "{text}", which Slurm takes for no limit. Write the time that the job may take.', "out_of_range"
+        )
+    if length_s > LONGEST_DAYS * 86400:
+        raise Unfit(f'is "{text}", {length_s // 86400} days; expected at most {LONGEST_DAYS}.', "out_of_range")
 
 
 class Int(Type):
@@ -297,7 +320,7 @@ class Concurrencies(Type):
             value = [value]
         if not isinstance(value, list) or not value:
             raise Unfit(f'is {shown(value)}; expected a list such as [4, 16] or text such as "4x16".')
-        number = Int(minimum=1)
+        number = Int(1, MOST_AT_ONCE)
         try:
             levels = [number.coerce(item) for item in value]
         except Unfit as error:
@@ -306,9 +329,9 @@ class Concurrencies(Type):
         return levels
 
     def schema(self) -> JsonObject:
-        number = Int(1).schema()
+        number = Int(1, MOST_AT_ONCE).schema()
         text = {"type": "string", "pattern": rf"^\s*\d+\s*(x\s*\d+\s*)*$|{PARAMETER}"}
-        return {"anyOf": [{"type": "array", "items": number, "minItems": 1}, {"type": "integer", "minimum": 1}, text]}
+        return {"anyOf": [{"type": "array", "items": number, "minItems": 1}, {**number, "type": "integer"}, text]}
 
 
 def within(number: _Number, minimum: _Number | None, maximum: _Number | None) -> _Number:
@@ -318,27 +341,6 @@ def within(number: _Number, minimum: _Number | None, maximum: _Number | None) ->
     if maximum is not None and number > maximum:
         raise Unfit(f"is {number}; expected at most {maximum}.", "out_of_range")
     return number
-
-
-def loose(type_: str, pattern: str) -> JsonObject:
-    """Return the JSON Schema of *type_*, or text that matches *pattern* or has a ``{placeholder}``."""
-    return {"type": [type_, "string"], "pattern": rf"^\s*({pattern})\s*$|{PARAMETER}"}
-
-
-def nullable(schema: JsonObject) -> JsonObject:
-    """Return the JSON Schema *schema*, accepting null too."""
-    if "anyOf" in schema:
-        return {**schema, "anyOf": [*schema["anyOf"], {"type": "null"}]}
-    if "type" in schema:
-        kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
-        return {**schema, "type": [*kinds, "null"]}
-    return schema
-
-
-def bounded(schema: JsonObject, minimum: float | None, maximum: float | None) -> JsonObject:
-    """Return the JSON Schema *schema* with the bounds."""
-    bounds = {"minimum": minimum, "maximum": maximum}
-    return {**schema, **{word: bound for word, bound in bounds.items() if bound is not None}}
 
 
 def kind_of(value: object) -> str:

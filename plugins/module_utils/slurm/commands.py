@@ -49,11 +49,23 @@ JOB_FIELDS = {
 # One job in squeue's output; its id comes last. A name and a comment may contain any character.
 ROW = re.compile(SEPARATOR.join([r"([^\x1f\n]*)", *[r"([^\x1f]*)"] * (len(JOB_FIELDS) - 1), r"(\d+)(?:\n|$)"]))
 ARRAY_TASK = re.compile(r"\d+_[\d\[]")
+# A machine that has Slurm's programs, but belongs to no cluster.
+NO_CLUSTER = re.compile("Could not establish a configuration source|Unable to (?:open|process) configuration file")
 PASSING = {"SIGNALING": "RUNNING", "RESIZING": "RUNNING"}  # a job that is being signalled runs
 
 
 class NoAnswer(SlurmError):
     """A Slurm command hung or gave no usable answer: the request may or may not have been carried out."""
+
+
+class NoSlurm(SlurmError):
+    """This machine has no Slurm, or belongs to no cluster: there is nothing to wait for."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"There is no Slurm here: {why}. Run on a submit host of the cluster (srt_slurm_submit_host), or start the "
+            "sandbox (as make bench does). Without Slurm, playbooks/plan.yml shows what a job would do."
+        )
 
 
 class Unlisted(SlurmError):
@@ -82,10 +94,7 @@ def run(
             **source,
         )
     except FileNotFoundError:
-        raise SlurmError(
-            f"{argv[0]} is not on this machine's PATH. Run on a submit host of the cluster (srt_slurm_submit_host), "
-            "or start the sandbox (as make bench does)."
-        ) from None
+        raise NoSlurm(f"{argv[0]} is not on this machine's PATH") from None
     except subprocess.TimeoutExpired:
         raise NoAnswer(
             f"{argv[0]} did not answer in {timeout_s:g} s. Is slurmctld up? (scontrol ping)", command=argv
@@ -96,6 +105,8 @@ def run(
 
 
 def _failure(argv: Sequence[str], done: subprocess.CompletedProcess[str]) -> SlurmError:
+    if NO_CLUSTER.search(done.stderr):
+        return NoSlurm(f"{argv[0]} finds no configuration of a cluster (slurm.conf)")
     text = done.stderr.strip() or done.stdout.strip()
     return SlurmError(f"{argv[0]} failed (rc {done.returncode}): {text[-MOST_TEXT:]}", command=argv)
 
@@ -153,8 +164,10 @@ def jobs(
             if job_id and not found:
                 _check_over(job_id, timeout_s)
             return found
+        except NoSlurm:
+            raise
         except SlurmError:
-            if time.monotonic() >= until or not shutil.which("squeue"):
+            if time.monotonic() >= until:
                 raise
         time.sleep(RETRY_S)
 
@@ -166,7 +179,7 @@ def _jobs(user: str | None, job_id: str | int | None, timeout_s: float | None) -
     if done.returncode:
         if "Invalid job id" in done.stderr:  # it ended long ago, and Slurm has purged it
             return []
-        raise SlurmError(f"squeue failed (rc {done.returncode}): {done.stderr.strip()}", command=argv)
+        raise _failure(argv, done)
     found = []
     for *values, number in ROW.findall(done.stdout):
         row = dict(zip(JOB_FIELDS, (value.strip() for value in values)))

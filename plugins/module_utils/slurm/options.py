@@ -323,6 +323,25 @@ def _count(text: str) -> int | None:
     return sum(map(int, numbers)) if all(number.isdecimal() for number in numbers) else None
 
 
+def gpu_count(options: JsonObject) -> tuple[str, int]:
+    """Return (the sbatch option, how many GPUs of a node it asks for), ("", 0) if none of *options* says."""
+    if options.get("gpus-per-node") is not None:
+        return "gpus-per-node", _count(str(options["gpus-per-node"])) or 0
+    cards = [one for one in str(options.get("gres") or "").split(",") if re.match(r"(gres/)?gpu(:|$)", one)]
+    return ("gres", sum(_count(one) or 1 for one in cards)) if cards else ("", 0)
+
+
+def seconds(text: str) -> int | None:
+    """Return the seconds of a Slurm time: minutes, MM:SS, HH:MM:SS, D-HH, D-HH:MM, D-HH:MM:SS; None of other text."""
+    days, dash, clock = text.rpartition("-")
+    parts = clock.split(":")
+    if not all(part.isdecimal() for part in [*parts, *([days] if dash else [])]) or len(parts) > 3:
+        return None
+    numbers = [0] * (0 if dash or len(parts) == 3 else 1) + [int(part) for part in parts]
+    hours, minutes, rest = [*numbers, 0, 0][:3]
+    return ((int(days or 0) * 24 + hours) * 60 + minutes) * 60 + rest
+
+
 def hostlist(text: str) -> list[str] | None:
     """Return the node names of a list such as ``a[1-3,7],b``; None for a file name or any other text."""
     names = []

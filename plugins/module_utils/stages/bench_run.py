@@ -14,7 +14,7 @@ from ..entry import Context
 from ..failures import Error
 from ..json_types import JsonObject
 from ..metrics import METRICS
-from ..plan_file import Plan, PlanPoint, load_plan
+from ..plan_file import Plan, PlanPoint, plan_of
 from ..results.origins import in_words, present
 from ..results.verdict import Verdict
 from ..slurm import srun
@@ -41,7 +41,7 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
 
     An invalid point is not a failure: the next points are measured, and rollup reports it.
     """
-    plan = params.get("plan") or load_plan(params["plan_path"])
+    plan = plan_of(params)
     points = point_files.chosen(plan, params)
     if ctx.check_mode:
         return _planned(plan, points, params["force"], ctx)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable, Iterator
 
 from ..entry import Context
+from ..failures import SpecError
 from ..files import write_text_atomic
 from ..holder.lease import LEASE_S
 from ..job import inputs
@@ -30,6 +31,7 @@ ARGUMENT_SPEC = {
     "jobs": {"type": "list", "elements": "dict", "required": True},
     "origins": {"type": "list", "elements": "dict", "default": []},
     "notes": {"type": "list", "elements": "str", "default": []},
+    "problems": {"type": "list", "elements": "dict", "default": []},
     "path": {"type": "path", "default": "dry-runs"},
     "output_dir": {"type": "path"},
     "lease_s": {"type": "float", "default": LEASE_S},
@@ -40,7 +42,8 @@ ARGUMENT_SPEC = {
 def run(params: JsonObject, ctx: Context) -> JsonObject:
     """Return ``{changed, jobs: [{name, path, plan, points, tags, files}], diff}``; in check mode nothing is written.
 
-    ``diff`` has one record per job, with everything worth reading before a job uses GPU hours.
+    ``diff`` has one record per job, with everything worth reading before a job uses GPU hours. SpecError, with these
+    jobs, if there are ``problems`` of others.
     """
     shown, rows, stamp = [], [], time.strftime("%Y%m%d_%H%M%S")
     origins = params["origins"] or [{}] * len(params["jobs"])
@@ -70,6 +73,8 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
     result = {"changed": True, "jobs": rows}
     if ctx.diff:
         result["diff"] = shown
+    if params.get("problems"):
+        raise SpecError(params["problems"], **result)
     return result
 
 

@@ -16,31 +16,62 @@ from ..allocation.job_end import ending_error
 from ..entry import Context
 from ..failures import Error
 from ..holder.records import CheckRecord, StepRecord
-from ..json_types import JsonObject
-from ..plan_file import Check, Expectation, Plan, load_plan, lost_steps
+from ..json_types import Json, JsonObject
+from ..plan_file import Check, Expectation, Plan, lost_steps, plan_of
+from . import own_checks
 from .evidence import step_error
 from .image_import import Imports
 
 ARGUMENT_SPEC = {
     "plan_path": {"type": "path"},
     "plan": {"type": "dict"},
+    "urls": {"type": "list", "elements": "str"},
+    "checks": {
+        "type": "list",
+        "elements": "dict",
+        "options": own_checks.CHECK,
+        **own_checks.CHECK_OPTIONS,
+    },
     "timeout_s": {"type": "float", "default": 0.0},
     "slice_s": {"type": "float", "default": 5.0},
 }
-OPTIONS = {"required_one_of": [("plan_path", "plan")]}
+OPTIONS: JsonObject = {"required_one_of": [("plan_path", "plan", "checks", "urls")]}
+OWN_TIMEOUT_S = 300.0  # of checks without a plan
 
 
 def run(params: JsonObject, ctx: Context) -> JsonObject:
-    """Wait for all checks of a plan; StepError if a critical step ended, Error with all checks at the timeout."""
-    plan = params.get("plan") or load_plan(params["plan_path"])
+    """Wait for all checks of a plan; StepError if a critical step ended, Error with all checks at the timeout.
+
+    With ``checks`` or ``urls`` it waits for these instead, and needs no plan.
+    """
+    own = own_checks.checks_of(params)
+    if own:
+        return planned(own) if ctx.check_mode else wait_for_own(own, params["timeout_s"] or OWN_TIMEOUT_S, ctx)
+    if not params.get("plan") and not params.get("plan_path"):
+        raise Error("There is nothing to wait for: checks and urls are empty. Name one, or set plan_path.")
+    plan = plan_of(params)
     checks = plan["checks"]
     if ctx.check_mode or not checks:
-        waiting = [
-            {"name": c["name"], "done": False, "attempts": 0, "elapsed_s": 0.0, "last_error": None} for c in checks
-        ]
-        return {"changed": False, "checks": waiting, "completed": not checks, "elapsed_s": 0.0}
+        return planned(checks)
     timeout_s = params["timeout_s"] or plan["health_timeout_s"]
     return wait_for(driver.connect_plan(plan, ctx), plan, checks, timeout_s, params["slice_s"], ctx)
+
+
+def planned(checks: Sequence[Mapping[str, Json]]) -> JsonObject:
+    """Return the result in check mode, with no check done."""
+    waiting = [{"name": c["name"], "done": False, "attempts": 0, "elapsed_s": 0.0, "last_error": None} for c in checks]
+    return {"changed": False, "checks": waiting, "completed": not checks, "elapsed_s": 0.0}
+
+
+def wait_for_own(checks: list[JsonObject], timeout_s: float, ctx: Context) -> JsonObject:
+    """Return {changed, lost, checks, completed, elapsed_s} once all *checks* are done; Error with them otherwise."""
+    began = time.monotonic()
+    records = own_checks.poll(checks, timeout_s, ctx, lambda now: ctx.progress(waiting_line(now)))
+    completed = all(record["done"] for record in records)
+    outcome = {"checks": records, "completed": completed, "elapsed_s": round(time.monotonic() - began, 3), "lost": []}
+    if not completed:
+        raise Error(f"Not ready after {outcome['elapsed_s']:.0f} s: {waiting_line(records)}.", **outcome)
+    return dict(outcome, changed=False)
 
 
 def wait_for(

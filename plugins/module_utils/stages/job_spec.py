@@ -11,11 +11,11 @@ from collections.abc import Hashable, Iterable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from ..entry import Context
-from ..failures import Error, Problem, SpecError
+from ..failures import Error, Problem, SpecError, format_problem
 from ..job.cluster import Cluster, find_cluster_file, load_cluster
 from ..job.paths import Environment
 from ..job.reading import Document, read_jobs
-from ..job.resolve import Secrets, describe, raise_problems, resolve
+from ..job.resolve import JobRecord, Secrets, describe, raise_problems, resolve
 from ..job.run_request import RunRequest, check_output_dir
 from ..json_types import Json, JsonObject, KeyPath
 from ..plan.planner import Planner
@@ -31,6 +31,7 @@ ARGUMENT_SPEC = {
     "check_paths": {"type": "bool", "default": True},
     "output_dir": {"type": "path"},
     "rehearse": {"type": "bool", "default": False},
+    "partial": {"type": "bool", "default": False},
     "single": {"type": "bool", "default": False},
     "frozen": {"type": "path"},
     "keep": {"type": "str", "default": "false"},
@@ -97,9 +98,13 @@ def answer(params: JsonObject, ctx: Context | None, given: Given | None = None) 
     jobs = Jobs(params, ctx, given, cluster, request)
     for document in documents:
         jobs.read(document)
-    raise_problems(unique([*problems, *jobs.problems]))
-    jobs.check_names()
+    wrong = unique([*problems, *jobs.problems])
+    if problems or not (params.get("partial") and jobs.jobs):
+        raise_problems(wrong)
+    jobs.check_number()
     result = dict(request.options, changed=False, jobs=jobs.jobs, origins=jobs.origins, notes=unique(jobs.notes))
+    if wrong:
+        result.update(problems=wrong, msg="\n".join(map(format_problem, wrong)))
     return Answer(result, jobs.secrets)
 
 
@@ -123,6 +128,7 @@ class Jobs:
         self.origins: list[JsonObject] = []
         self.problems: list[Problem] = []
         self.secrets: dict[str, str] = {}
+        self._places: dict[tuple[str, str], str] = {}
         self.notes = [f"Cluster file: {cluster.path}.", *cluster.notes] if cluster.path else []
         self.notes += given.notes
 
@@ -133,7 +139,6 @@ class Jobs:
         except SpecError as error:
             self.problems += error.problems
             return
-        self.notes += found.notes
         wrong = []
         for suffix, job, source in found.variants:
             try:
@@ -155,6 +160,7 @@ class Jobs:
         made = describe(found, params.get("job_tags") or ())
         self.request.check(made["spec"])
         check_output_dir(made, self.cluster, params.get("output_dir"))
+        self._check_name(made, source)
         self.jobs.append(made)
         self.origins.append(found.origins)
 
@@ -172,12 +178,21 @@ class Jobs:
         folder = self.params.get("output_dir") or spec["cluster"]["output_dir"] or os.path.abspath("outputs")
         return references.load_key(folder, create=not self.rehearse)
 
-    def check_names(self) -> None:
-        """Refuse jobs with the same name (the second would reuse the first's allocation), and several jobs for one."""
+    def _check_name(self, made: JobRecord, source: Source) -> None:
+        """Raise SpecError if an earlier job has the same name and request: this one would use its allocation."""
+        file, line = source.where(("name",))
+        key, here = (
+            (made["name"].strip(), made["allocation"]["digest"]),
+            f"{file}:{line}" if line else file or "the job",
+        )
+        before = self._places.setdefault(key, here)
+        if before is not here:
+            text = f"is {made['name']}, which is the name of a job in {before} too. The second would be the first one."
+            raise SpecError([source.problem(("name",), "duplicate", text, "Give each job its own name.")])
+
+    def check_number(self) -> None:
+        """Refuse several jobs where one is wanted."""
         names = [job["name"] for job in self.jobs]
-        twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
-        if twice and len({job["allocation"]["digest"] for job in self.jobs if job["name"] == twice[0]}) == 1:
-            raise Error(f"Several jobs have the name {', '.join(twice[:5])}. Give each variant its own name.")
         if self.single and len(names) > 1:
             raise Error(
                 f"There are {len(names)} jobs: {', '.join(names[:20])}{', ...' if len(names) > 20 else ''}. "

@@ -24,8 +24,8 @@ from ..holder.records import StepRecord
 from ..holder.step import number_of
 from ..job import inputs as job_inputs
 from ..json_types import JsonObject
-from ..plan_file import Plan, Step, load_plan, lost_steps
-from ..programs import program_files
+from ..plan_file import Plan, Step, lost_steps, plan_of
+from ..programs import folder_of, program_files
 from ..slurm import commands, srun
 from . import node_inputs
 from .evidence import step_error
@@ -51,7 +51,7 @@ ARGUMENT_SPEC = {
     "timeout_s": {"type": "float", "default": 120.0},
 }
 OPTIONS = {"required_one_of": [("plan_path", "plan")]}
-NAME, TABLE, PROGRAM = "preflight", ".preflight-{nonce}.json", "node_check"
+NAME, TABLE, PROGRAM = "preflight", ".preflight-{nonce}.json", folder_of("node_check")
 OLD_S = 3600.0  # no preflight takes this long: an older table is abandoned
 SHARED_DISK_S = 10.0  # how long a report from another node may stay invisible
 
@@ -62,7 +62,7 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
     Nothing is done if all steps of the service are running.
     """
     began = time.monotonic()
-    whole = params.get("plan") or load_plan(params["plan_path"])
+    whole = plan_of(params)
     plan = _without_lost(whole)
     none = {"changed": False, "nodes": [], "problems": [], "notes": [], "cleaned": [], "duration_s": 0.0}
     if ctx.check_mode or not plan["steps"]:

@@ -12,7 +12,7 @@ from ..entry import Context
 from ..files import write_text_atomic
 from ..holder.utc import utc_now
 from ..json_types import JsonObject
-from ..plan_file import Plan, load_plan
+from ..plan_file import Plan, plan_of
 from ..results import tables
 from ..results.document import build
 from ..results.earlier import Found
@@ -39,7 +39,7 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
     ``concurrencies``, and ``left_out`` names the others. In check mode nothing is written: ``table`` is of the future
     rollup, ``diff`` has it before and after, and both verdicts are None while there are points to measure.
     """
-    plan = params.get("plan") or load_plan(params["plan_path"])
+    plan = plan_of(params)
     path, csv_path, text_path = (os.path.join(plan["run_dir"], "rollup." + kind) for kind in ("json", "csv", "txt"))
     before = read_rollup(path)
     coming = _coming(plan) if ctx.check_mode and not params.get("force") else {}

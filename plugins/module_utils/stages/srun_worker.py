@@ -15,7 +15,7 @@ from ..failures import Error
 from ..holder.records import Answer, StepRecord
 from ..holder.step import TIERS
 from ..json_types import Json, JsonObject
-from ..plan_file import IMAGINARY_ID, Step, load_plan, lost_steps
+from ..plan_file import IMAGINARY_ID, Step, lost_steps, plan_of
 from ..slurm import srun
 from .evidence import step_error
 from .health_wait import still_there, waiting_line
@@ -51,7 +51,7 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
 class _Stage:
     def __init__(self, params: JsonObject, ctx: Context) -> None:
         self.params, self.ctx = params, ctx
-        self.plan = params.get("plan") or load_plan(params["plan_path"])
+        self.plan = plan_of(params)
         self.job_id, self.run_dir = self.plan["job_id"], self.plan["run_dir"]
         if params.get("job_id") and params["job_id"] != self.job_id:
             raise Error(

@@ -32,21 +32,25 @@ ARGUMENT_SPEC = {
     "health_timeout_s": {"type": "float", "default": 0.0},
 }
 
+NEEDED = ("name", "model", "resources", "backend", "frontend", "benchmark", "cluster")
+
 
 def run(params: JsonObject, ctx: Context) -> JsonObject:
     """Return ``{plan_path, plan, groups, nodes, node_map, frontend_url, notes, layout_notes, changed, diff}``.
 
     ``layout_notes`` are those of ``notes`` that follow from the nodes; the others were shown when the job was read.
-    In check mode nothing is written and ``plan_json`` holds the whole plan as text, since no file has it.
+    In check mode, and without a job, nothing is written and ``plan_json`` holds the whole plan as text, since no file
+    has it.
     """
-    spec = params["spec"]
-    job = imaginary_allocation(spec) if params.get("job") is None else params["job"]
+    spec, imaginary = _job(params["spec"]), params.get("job") is None
+    job = imaginary_allocation(spec) if imaginary else params["job"]
+    writes = not (ctx.check_mode or imaginary)
     _has_nodes(job, spec["name"])
     for key in ("id", "run_dir", "nodes"):
         if not job.get(key):
             raise Error(f"The job has no {key}: topology_plan needs an allocation with nodes, as slurm_job returns it.")
     path = os.path.join(job["run_dir"], PLAN)
-    previous = load_plan(path) if os.path.exists(path) else None
+    previous = load_plan(path) if not imaginary and os.path.exists(path) else None
     planner = Planner(inputs.with_inputs(with_content(spec), previous["spec"] if previous else None))
     layout = planner.layout(job, previous)
     plan, made_of = planner.plan_with_origins(layout)
@@ -58,14 +62,14 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
     before = _present(job["run_dir"], plan) if previous else {}
     wanted = {one["path"]: one["content"] for one in plan["files"]}
     changed = not previous or to_text(previous) != text or before != wanted
-    if not ctx.check_mode:
+    if writes:
         references.store(job["run_dir"], params.get("secrets") or {})
         if any(references.JOB_PASSWORD in step["env"].values() for step in plan["steps"]):
             references.store_job_password(job["run_dir"])
-    if changed and not ctx.check_mode:
+    if changed and writes:
         store(plan)
     result: JsonObject = {
-        "changed": changed,
+        "changed": changed and (writes or ctx.check_mode),
         "plan_path": path,
         "plan": summary(plan),
         "groups": plan["groups"],
@@ -76,7 +80,7 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
         "layout_notes": notes.notes(layout),
         "diff": diff(previous, before, plan),
     }
-    if ctx.check_mode:
+    if not writes:
         # Origins are for display only: a moved line in the job file does not change the plan.
         result["plan_json"] = to_text(with_remarks(plan, made_of, params.get("origins")))
         if params.get("origins"):
@@ -95,6 +99,14 @@ def store(plan: Plan) -> None:
         write_text_atomic(inside(plan["run_dir"], one["path"]), one["content"], int(one["mode"], 8))
     # Last, so that a reader of the plan finds its files.
     write_text_atomic(os.path.join(plan["run_dir"], PLAN), to_text(plan))
+
+
+def _job(spec: JsonObject) -> JsonObject:
+    """Return *spec*; Error if it is not a job as job_spec completes it."""
+    lacking = [key for key in NEEDED if not spec.get(key)]
+    if lacking:
+        raise Error(f"spec is not a job as job_spec returns it: it lacks {', '.join(lacking)}. Pass its jobs[0].spec.")
+    return spec
 
 
 def _has_nodes(job: Mapping[str, object], name: str) -> None:

@@ -4,7 +4,7 @@
 """The load client: sends random prompts of exact length to an OpenAI-compatible server and times the responses.
 
 It is a separate program: the files of this folder are copied into the run directory and run on
-the bench node as ``python3 <run_dir>/load_client --base-url ...``. It needs aiohttp and tokenizers
+the bench node as ``python3 <run_dir>/programs/load_client --base-url ...``. It needs aiohttp and tokenizers
 there (uvloop is used when present) and nothing of this collection.
 
 =============  ==========================================================

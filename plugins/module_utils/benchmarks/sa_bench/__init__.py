@@ -13,7 +13,7 @@ from ...files import digest, read_object
 from ...json_types import Json, JsonObject
 from ...metrics import METRICS, derived
 from ...plan_file import PlanFile, PointFields, Step, gpu_counts
-from ...programs import program_files
+from ...programs import folder_of, program_files
 from ...schema.section import Field
 from ...schema.types import Bool, Choice, Concurrencies, Float, Int, OneOf, Str
 from ...topology.layout import Layout
@@ -38,7 +38,9 @@ from . import result as result_file
 from .client_health import disturbances
 from .evaluate import evaluate
 
-CLIENT = "load_client"  # its folder in the run directory
+MOST_TOKENS = 10_000_000  # of a request: more than any model takes
+MOST_REQUESTS = 10_000_000  # of a point: their prompts are made before the first one is sent
+CLIENT = folder_of("load_client")
 
 # The load client's names of its phases.
 PHASES = {"preparing": PREPARING, "warmup": RUNNING, "running": RUNNING, "done": DONE, "failed": FAILED}
@@ -71,8 +73,8 @@ class SaBench(Benchmark):
         "output_len": ("osl", "random-output-len"),
     }
     fields = {
-        "isl": Field(Int(1), None, "Input tokens of a request."),
-        "osl": Field(Int(1), None, "Output tokens of a request."),
+        "isl": Field(Int(1, MOST_TOKENS), None, "Input tokens of a request."),
+        "osl": Field(Int(1, MOST_TOKENS), None, "Output tokens of a request."),
         "concurrencies": Field(Concurrencies(), None, 'Requests in flight, one point each: [4, 16] or "4x16".'),
         "req_rate": Field(OneOf(Float(0), Choice("inf")), "inf", "Requests per second, or inf."),
         "random_range_ratio": Field(
@@ -101,6 +103,12 @@ class SaBench(Benchmark):
         if options["dataset_name"] not in (None, "random", "custom"):
             problem = f"is {options['dataset_name']}; expected random or custom."
             return [(("benchmark", "dataset_name"), problem, None, "not_a_choice")]
+        for key in ("num_prompts_mult", "num_warmup_mult"):
+            most = max(options["concurrencies"] or [0])
+            if most * options[key] > MOST_REQUESTS:
+                problem = f"is {options[key]}, and so {most * options[key]} requests at concurrency {most}."
+                remedy = f"A point has at most {MOST_REQUESTS}."
+                return [(("benchmark", key), problem, remedy, "out_of_range")]
         if options["dataset_name"] == "custom":
             return missing(spec, ("dataset_path", "concurrencies"), self.type)
         return missing(spec, ("isl", "osl", "concurrencies"), self.type)

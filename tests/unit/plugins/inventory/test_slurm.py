@@ -17,6 +17,13 @@ PLAN = {
     "schema_version": 1,
     "job_id": "7",
     "nodes": [{"name": "n1", "address": "10.0.0.1"}, {"name": "n2", "address": "10.0.0.2"}],
+    **dict.fromkeys(("parts", "endpoints", "processes", "steps", "files", "checks", "notes"), []),
+    **dict.fromkeys(("spec", "digests"), {}),
+    "benchmark": {"type": "manual", "points": []},
+    "name": "x",
+    "health_timeout_s": 5.0,
+    "holder_node": "n1",
+    "frontend_url": "http://n1:8000",
     "groups": {"srt_nodes": ["n1", "n2"], "srt_head": ["n1"], "srt_decode": ["n2"], "srt_agg": []},
 }
 

@@ -12,7 +12,7 @@ from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 from ansible_collections.srt.slurm.plugins.module_utils.job import reading
 from ansible_collections.srt.slurm.plugins.module_utils.job.cluster import load_cluster
 from ansible_collections.srt.slurm.plugins.module_utils.plan import planner
-from ansible_collections.srt.slurm.plugins.module_utils.plan_file import Allocation, Plan, PlanPoint, load_plan
+from ansible_collections.srt.slurm.plugins.module_utils.plan_file import Allocation, Plan, PlanPoint, load_plan, plan_of
 from shapes import faults
 
 GALLERY = jobs.ROOT / "examples" / "gallery"
@@ -61,3 +61,27 @@ def test_a_plan_that_cannot_be_read(tmp_path):
         (tmp_path / "plan.json").write_text(text)
         with pytest.raises(Error, match="plan.json is not a plan: .*Remove it"):
             load_plan(str(tmp_path / "plan.json"))
+
+
+def test_what_is_no_plan_of_this_version_is_told_in_a_sentence(tmp_path):
+    spec = jobs.spec_of()
+    plan = json.loads(json.dumps(planner.build(spec, planner.imaginary_allocation(spec))))
+    assert plan_of({"plan": plan}) == plan
+    step = {key: value for key, value in plan["steps"][0].items() if key != "digest"}
+    wrong = [
+        ([], "is not a plan: it is not a JSON object"),
+        ({}, "lacks benchmark, checks, digests, endpoints, files, ..."),
+        ({"nodes": 4, "points": ["bench_c4"]}, "Use the plan_path that topology_plan returns"),
+        ({**plan, "schema_version": 0}, "has plan schema version 0, this collection reads 1"),
+        ({**plan, "nodes": 4}, "nodes is no list"),
+        ({**plan, "steps": [step]}, r"steps\[0\] lacks digest"),
+        ({**plan, "steps": [3]}, r"steps\[0\] lacks all keys"),
+        ({**plan, "spec": None}, "spec is no mapping"),
+        ({**plan, "benchmark": {}}, "points is no list"),
+    ]
+    for content, words in wrong:
+        (tmp_path / "plan.json").write_text(json.dumps(content))
+        with pytest.raises(Error, match=f"plan.json .*{words}"):
+            plan_of({"plan_path": str(tmp_path / "plan.json")})
+        with pytest.raises(Error, match=words):
+            plan_of({"plan": content})

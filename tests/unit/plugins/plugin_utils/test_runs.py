@@ -46,7 +46,7 @@ def test_an_unset_variable_of_the_shell_is_not_a_run(name):
 
 def test_the_name_of_a_job_is_its_files_to_give():
     assert [one["path"] for one in runs.typos(extra(name="aa"))] == ["name"]
-    assert "-e @job.yaml" in runs.typos(extra(job_name="aa"))[0]["remedy"]
+    assert "-e job_file=job.yaml" in runs.typos(extra(job_name="aa"))[0]["remedy"]
 
 
 def test_a_number_is_not_a_job():

@@ -62,7 +62,7 @@ def slurm(queue, tmp_path, monkeypatch):
     queue.queue[job_id].update(state="RUNNING", nodelist="n[1-2]")
     made.folder = tmp_path / "out" / job_id
     (made.folder / ".secrets").mkdir(parents=True)
-    (made.folder / "holder").mkdir()
+    (made.folder / "programs" / "holder").mkdir(parents=True)
     (made.folder / f"{job_id}.json").write_text('{"submitted_at": "2026-01-01T00:00:07Z"}')
     (made.folder / "steps.jsonl").write_text("".join(json.dumps(one) + "\n" for one in EVENTS))
     monkeypatch.setattr(slurm_calls, "call", call)

@@ -53,7 +53,7 @@ def test_a_run_whose_number_another_job_has_now_ends_nothing(queue, do, tmp_path
 def test_the_number_of_a_run_that_a_foreign_job_has_now(queue, do, tmp_path):
     path = tmp_path / "out" / "8"
     path.mkdir(parents=True)
-    (path / "holder").mkdir()
+    (path / "programs" / "holder").mkdir(parents=True)
     (path / "8.json").write_text('{"submitted_at": "2025-01-01T00:00:00Z"}')
     queue.add(name="theirs", comment="", submitted_at="2026-01-01T00:00:07Z")
     queue.queue["8"].update(state="RUNNING", nodelist="n[1-2]")

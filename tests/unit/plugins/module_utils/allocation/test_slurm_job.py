@@ -31,7 +31,7 @@ def test_submitted_once_with_its_directory_written_before_it_may_run(queue, do, 
     result = do()
     assert result["changed"] and result["actions"] == ["submitted"]
     assert {
-        "holder",
+        "programs",
         "sbatch_script.sh",
         "8.json",
         "config.yaml",
@@ -72,7 +72,7 @@ def test_nobody_else_can_write_to_a_run_directory(queue, do, tmp_path, umask):
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="makes a directory of another user")
-@pytest.mark.parametrize("below", ["", "holder"])
+@pytest.mark.parametrize("below", ["", "programs", "programs/holder"])
 def test_a_run_directory_that_another_user_made_is_not_used(queue, do, tmp_path, below):
     there = tmp_path / "out" / "8" / below
     there.mkdir(parents=True)
@@ -127,7 +127,11 @@ def test_the_younger_of_two_submissions_withdraws(queue, do, monkeypatch):
 def test_a_submission_whose_submitter_died_is_completed(queue, do, tmp_path):
     queue.add(name="quick", comment="srt.slurm:abc123", reason="JobHeldUser")
     result = do()
-    assert result["actions"] == ["released"] and result["changed"] and (tmp_path / "out" / "8" / "holder").exists()
+    assert (
+        result["actions"] == ["released"]
+        and result["changed"]
+        and (tmp_path / "out" / "8" / "programs" / "holder").exists()
+    )
 
 
 def test_the_directory_of_an_earlier_job_with_this_id_is_kept_aside(queue, do, tmp_path):

@@ -18,7 +18,7 @@ def test_points():
     assert first["expect"] == {"num_prompts": 40, "isl": 128, "osl": 16}
     step = first["step"]
     assert step["tier"] == "benchmark" and not step["critical"] and step["nodes"] == ["n1"]
-    assert step["argv"][:5] == ["python3", "-E", "-X", "utf8", "/out/7/load_client"]
+    assert step["argv"][:5] == ["python3", "-E", "-X", "utf8", "/out/7/programs/load_client"]
     for flag, value in {
         "--base-url": "http://10.0.0.1:8000",
         "--endpoint": "/v1/completions",
@@ -39,7 +39,7 @@ def test_points():
     }.items():
         assert jobs.option(step["argv"], flag) == value
     program = sorted((jobs.ROOT / "plugins/module_utils/benchmarks/load_client").glob("*.py"))
-    assert step["files"] == [f"load_client/{one.name}" for one in program]
+    assert step["files"] == [f"programs/load_client/{one.name}" for one in program]
     shipped = {one["path"]: one["content"] for one in plan["files"]}
     assert [shipped[path] for path in step["files"]] == [one.read_text(encoding="utf-8") for one in program]
 
@@ -47,7 +47,7 @@ def test_points():
 def test_the_load_client_ignores_pythons_variables_unless_the_job_sets_them_for_it():
     def flags(**benchmark):
         argv = jobs.plan_of(benchmark=benchmark)["benchmark"]["points"][0]["step"]["argv"]
-        return argv[1 : argv.index("/out/7/load_client")]
+        return argv[1 : argv.index("/out/7/programs/load_client")]
 
     assert flags() == ["-E", "-X", "utf8"]
     assert flags(env={"PYTHONPATH": "/mine"}) == ["-X", "utf8"]
@@ -88,7 +88,7 @@ def test_all_missing_parameters_at_once():
 def test_manual_measures_nothing():
     plan = jobs.plan_of(benchmark={"type": "manual"})
     assert plan["benchmark"] == {"type": "manual", "points": []}
-    assert not [one for one in plan["files"] if one["path"].startswith("load_client")]
+    assert not [one for one in plan["files"] if one["path"].startswith("programs/load_client")]
 
 
 def test_unbuilt_types_are_refused_before_submission():

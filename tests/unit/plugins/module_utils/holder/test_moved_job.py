@@ -30,13 +30,13 @@ def test_it_does_not_touch_the_steps_of_the_next_attempt(program, tmp_path, rest
     program("scontrol", f"[ $1 = requeue ] && exit 1; echo JobState=RUNNING Restarts={restarts}\n")
     (run_dir / ".secrets").mkdir(parents=True)
     (run_dir / ".secrets" / "env.json").write_text("{}")
-    (run_dir / "holder").mkdir()
+    (run_dir / "programs" / "holder").mkdir(parents=True)
     for name, text in driver.holder_files().items():
         (run_dir / name).write_text(text.replace("ROLLUP_S = (30.0, 15.0)", "ROLLUP_S = (0.0, 0.0)"))
     play = {"argv": ["sleep", "60"], "env": {}, "cwd": str(tmp_path), "log": str(tmp_path / "log"), "keep": False}
     (run_dir / "play.json").write_text(json.dumps(dict(play, retries=1)))
     process = subprocess.Popen(
-        [sys.executable, str(run_dir / "holder"), "serve", "--run-dir", str(run_dir), "--play"],
+        [sys.executable, str(run_dir / "programs" / "holder"), "serve", "--run-dir", str(run_dir), "--play"],
         env=dict(os.environ, SLURM_JOB_ID=job_id, SLURM_RESTART_COUNT="0"),
     )
     try:

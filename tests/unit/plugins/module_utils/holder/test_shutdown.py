@@ -21,7 +21,7 @@ def test_it_leaves_neither_secrets_nor_its_socket_directory(program, tmp_path, b
     job_id, run_dir = f"7{os.getpid()}", tmp_path / "run"
     (run_dir / ".secrets").mkdir(parents=True)
     (run_dir / ".secrets" / "env.json").write_text("{}")
-    (run_dir / "holder").mkdir()
+    (run_dir / "programs" / "holder").mkdir(parents=True)
     for name, text in driver.holder_files().items():
         if broken == "its own end":
             text = text.replace(
@@ -31,7 +31,7 @@ def test_it_leaves_neither_secrets_nor_its_socket_directory(program, tmp_path, b
     output = "/dev/full" if broken == "its output" else "/dev/null"
     with open(output, "w", encoding="utf-8") as stream:
         done = subprocess.run(
-            [sys.executable, str(run_dir / "holder"), "serve", "--run-dir", str(run_dir), "--lease", "0.2"],
+            [sys.executable, str(run_dir / "programs/holder"), "serve", "--run-dir", str(run_dir), "--lease", "0.2"],
             env=dict(os.environ, SLURM_JOB_ID=job_id), stdout=stream, stderr=subprocess.PIPE, text=True, timeout=60,
             check=False,
         )  # fmt: skip

@@ -27,13 +27,20 @@ class Holders:
     def __init__(self, folder):
         self.job_id, self.run_dir, self.started = f"8{os.getpid()}", folder / "run", []
         (self.run_dir / ".secrets").mkdir(parents=True)
-        (self.run_dir / "holder").mkdir()
+        (self.run_dir / "programs" / "holder").mkdir(parents=True)
         for name, text in driver.holder_files().items():
             (self.run_dir / name).write_text(text)
         self.path = server.socket_path(self.job_id, str(self.run_dir))
 
     def start(self, *words):
-        argv = [sys.executable, str(self.run_dir / "holder"), "serve", "--run-dir", str(self.run_dir), *words]
+        argv = [
+            sys.executable,
+            str(self.run_dir / "programs" / "holder"),
+            "serve",
+            "--run-dir",
+            str(self.run_dir),
+            *words,
+        ]
         env = {key: value for key, value in os.environ.items() if not key.startswith("SLURM_")}
         self.started.append(subprocess.Popen(argv, env=dict(env, SLURM_JOB_ID=self.job_id)))
         return self.started[-1]

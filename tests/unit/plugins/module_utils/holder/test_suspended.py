@@ -13,6 +13,7 @@ from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 from ansible_collections.srt.slurm.plugins.module_utils.holder.lease import Heartbeat
 from ansible_collections.srt.slurm.plugins.module_utils.slurm import commands
 from ansible_collections.srt.slurm.plugins.module_utils.stages import health_wait
+from fake_holder import make_plan
 
 PAUSE = {"from": "2026-11-22T06:00:00.000Z", "to": "2026-11-22T06:00:20.000Z", "s": 20.0}
 
@@ -77,8 +78,7 @@ def test_a_holder_that_is_suspended_is_waited_for_beyond_all_patience(monkeypatc
 
 
 def test_health_waits_longer_by_what_the_job_was_paused(fake, monkeypatch):
-    plan = {"steps": [], "run_dir": fake.run_dir, "job_id": "42",
-            "checks": [{"name": "x", "kind": "tcp", "host": "127.0.0.1", "port": 1}]}  # fmt: skip
+    plan = make_plan(fake.run_dir, [], checks=[{"name": "x", "kind": "tcp", "host": "127.0.0.1", "port": 1}])
     fake.holder.lease.heartbeat.pauses = [{"from": "2026", "to": "2999", "s": 0.5}]
     began = time.monotonic()
     with pytest.raises(Error, match="not healthy after 0.2 s"):

@@ -121,7 +121,7 @@ def test_errors():
     with pytest.raises(Error, match="given twice"):
         ExtraVars({**tagged(FLAT), "job_file": "x"}, place).form()
     with pytest.raises(Error, match="no resources"):
-        ExtraVars(tagged("model: {path: /m}"), place).problems()
+        ExtraVars({"model": {"path": "/m"}}, place).problems()
     two = {**tagged("model: {path: /m}", "/a.yaml"), **tagged("resources: {agg_nodes: 1}", "/b.yaml")}
     with pytest.raises(Error, match="model comes from /a.yaml, resources from /b.yaml"):
         ExtraVars(two, place).job()

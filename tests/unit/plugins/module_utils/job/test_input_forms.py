@@ -139,3 +139,20 @@ def test_numbers_on_the_command_line_are_taken_as_they_are_written(tmp_path):
     assert spec["dynamo"]["version"] == "0.10"
     result = play(tmp_path, "-e", f"@{flat}", "-e", '{"dynamo": {"version": 0.10, "install": false}}')
     assert [one["path"] for one in result["problems"]] == ["dynamo.version"] and "quotes" in result["msg"]
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("{}\n", (None, "", "missing")),
+        ("name: a\nname: b\nmodel: {path: /}\nresources: {agg_nodes: 1, agg_workers: 1}\n", (2, "name", "duplicate")),
+        ("name: a\nmodel: {path: /}\n", (None, "", "missing")),
+        ("name: a\nbackend: {type: mocker}\n", (None, "", "missing")),
+    ],
+)
+def test_a_file_of_extra_vars_that_is_no_job_is_told_as_a_job_file_is(tmp_path, text, expected):
+    file = write(tmp_path, "odd.yaml", text)
+    result = play(tmp_path, "-e", f"@{file}")
+    assert result["failed"]
+    assert (file, *expected) in {(one["file"], one["line"], one["path"], one["code"]) for one in result["problems"]}
+    assert {one["file"] for one in result["problems"]} == {file}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error, SpecError
 from ansible_collections.srt.slurm.plugins.module_utils.job.reading import Document
-from ansible_collections.srt.slurm.plugins.module_utils.job.variants import expand, split_selector
+from ansible_collections.srt.slurm.plugins.module_utils.job.selection import split_selector
+from ansible_collections.srt.slurm.plugins.module_utils.job.variants import expand
 from ansible_collections.srt.slurm.plugins.module_utils.schema.source import parse_yaml
 
 FILE = """\
@@ -150,8 +151,53 @@ def test_overrides_and_sweeps_together():
 
 
 def test_a_plain_job_is_its_only_variant():
-    variants, notes, _problems = expand(*parse_yaml("name: s\n", "f.yaml"), "base")
-    assert [job for _suffix, job, _source in variants] == [{"name": "s"}] and "has no effect" in notes[0]
+    for selector in (None, "s", "[0]", "0", "*"):
+        assert [job for _suffix, job, _source in jobs("name: s\n", selector)] == [{"name": "s"}]
+    for selector in ("base", "override_x", "1", "t*"):
+        with pytest.raises(Error, match="f.yaml"):
+            jobs("name: s\n", selector)
+
+
+SWEEP = "name: s\na: '{p}'\nb: '{q}'\nsweep: {p: [1, 2], q: [u, v]}\n"
+
+
+@pytest.mark.parametrize(
+    "selector, expected",
+    [
+        ("p1_qv", ["s_p1_qv"]),
+        ("s_p2_qu", ["s_p2_qu"]),
+        ("p2_*", ["s_p2_qu", "s_p2_qv"]),
+        ("*_qv", ["s_p1_qv", "s_p2_qv"]),
+        ("3", ["s_p2_qv"]),
+        ("[0]", ["s_p1_qu"]),
+        ("*", ["s_p1_qu", "s_p1_qv", "s_p2_qu", "s_p2_qv"]),
+    ],
+)
+def test_a_selector_chooses_among_the_jobs_of_a_sweep(selector, expected):
+    assert names(SWEEP, selector) == expected
+
+
+@pytest.mark.parametrize(
+    "text, selector, words",
+    [
+        (SWEEP, "p1_qw", r"has no p1_qw. Did you mean .*q.\? It has: jobs \[0\] s_p1_qu, \[1\] s_p1_qv, "),
+        (SWEEP, "base", "has no base. .*It has: jobs"),
+        (SWEEP, "4", "has 4 variants, 0 to 3; not 4"),
+        (SWEEP, "override_a", "It has: jobs"),
+        (FILE, "nothing", r"It has: base, override_one, override_two, zip_override_z; jobs \[0\] own"),
+        (FILE, "override_two[1]", "override_two has 1 variants, 0 to 0; not 1"),
+    ],
+)
+def test_a_selector_that_matches_nothing_lists_the_jobs(text, selector, words):
+    with pytest.raises(Error, match=words):
+        jobs(text, selector)
+
+
+def test_jobs_of_overrides_have_names_and_numbers_too():
+    assert names(FILE, "b_two") == names(FILE, "1") == ["b_two"]
+    assert names(FILE, "z_*") == ["b_z_0", "b_z_1", "b_z_2"]
+    text = FILE.replace("  gone: 1\n", "  k: '{n}'\n  sweep: {n: [1, 2]}\n")
+    assert names(text, "override_two[1]") == names(text, "two_n2") == ["b_two_n2"]
 
 
 def test_a_single_name_of_a_zip_is_numbered():
@@ -160,9 +206,10 @@ def test_a_single_name_of_a_zip_is_numbered():
     assert names(text.replace("name: n", "name: [p, q]")) == ["p", "q"]
 
 
-def test_an_override_called_by_its_short_name_is_hinted_at():
-    with pytest.raises(Error, match="has no two. Did you mean override_two"):
-        jobs(FILE, "two")
+def test_an_override_may_be_called_by_its_short_name():
+    assert names(FILE, "two") == ["b_two"]
+    with pytest.raises(Error, match="Did you mean override_two"):
+        jobs(FILE, "override_tow")
     with pytest.raises(Error, match="Did you mean zip_override_z"):
         jobs(FILE, "z")
 
@@ -208,7 +255,7 @@ override_g: {x: 2}
 zip_override_h: {x: 3}
 zip_override_i: {x: [4, 5]}
 """
-    variants, _notes, problems = expand(*parse_yaml(text, "f.yaml"))
+    variants, problems = expand(*parse_yaml(text, "f.yaml"))
     assert [suffix for suffix, _job, _source in variants] == ["e_a1_unused2", "g", "i_0", "i_1"]
     assert sorted((one["line"], one["path"]) for one in problems) == [
         (2, "overide_c"),

@@ -125,7 +125,11 @@ def test_driver_goes_through_slurm_and_tries_again(program, tmp_path):
     assert talk.request("status", lease_s=5) == {"ok": True}
     assert '"op": "status"' in (tmp_path / "asked").read_text() and '"renew": true' in (tmp_path / "asked").read_text()
     line = (tmp_path / "line").read_text()
-    assert "--jobid=5 --overlap" in line and "--nodelist=n1" in line and "/out/5/holder ctl --run-dir /out/5" in line
+    assert (
+        "--jobid=5 --overlap" in line
+        and "--nodelist=n1" in line
+        and "/out/5/programs/holder ctl --run-dir /out/5" in line
+    )
 
 
 @pytest.mark.parametrize(
@@ -176,7 +180,7 @@ def test_files_of_the_holder_are_whole():
     assert {os.path.basename(name) for name in files} == there and "__main__.py" in there
     for name, text in files.items():
         compile(text, name, "exec")
-        assert os.path.dirname(name) == "holder" and text.endswith("\n")
+        assert os.path.dirname(name) == "programs/holder" and text.endswith("\n")
 
 
 def test_what_slurmctld_did_not_hear_is_said_again(program, monkeypatch, tmp_path):

@@ -59,7 +59,7 @@ def test_the_whole_script():
         "--no-kill",
     ]
     assert text.startswith("#!/bin/bash\n")
-    assert 'exec python3 -I -X utf8 "$RUN_DIR/holder" serve --run-dir "$RUN_DIR" --lease 90\n' in text
+    assert 'exec python3 -I -X utf8 "$RUN_DIR/programs/holder" serve --run-dir "$RUN_DIR" --lease 90\n' in text
 
 
 def test_what_is_not_asked_for_is_not_there():
@@ -149,7 +149,7 @@ def test_nothing_in_a_user_s_environment_keeps_the_holder_from_starting(tmp_path
     for folder in (run_dir, hostile):
         folder.mkdir()
     for name, text in program_files(holder).items():
-        write_text_atomic(str(run_dir / "holder" / name), text)
+        write_text_atomic(str(run_dir / "programs" / "holder" / name), text)
     (hostile / "json.py").write_text("raise SystemExit('the module of a user')")
     text, _notes = script.render(request(), str(tmp_path), 0.3)
     env = {name: value.format(folder=hostile) for name, value in HARM.items()}

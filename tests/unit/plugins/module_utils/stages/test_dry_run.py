@@ -13,6 +13,7 @@ import jobs
 import pytest
 import yaml
 from ansible_collections.srt.slurm.plugins.module_utils.entry import Context
+from ansible_collections.srt.slurm.plugins.module_utils.failures import SpecError
 from ansible_collections.srt.slurm.plugins.module_utils.stages import dry_run as dryrun
 from ansible_collections.srt.slurm.plugins.module_utils.stages import job_spec
 
@@ -153,3 +154,15 @@ def test_commands_hold_the_environment_that_srun_passes_on(prelude, tmp_path):
     with open(f"{folder}/commands.sh", encoding="utf-8") as stream:
         text = stream.read()
     assert "A='with space' \\\n" in text and text.count("srun --jobid=JOBID") == 10
+
+
+def test_the_valid_jobs_are_written_before_the_others_are_named(read, tmp_path):
+    (tmp_path / "j.yaml").write_text(FILE.replace('time_limit: "1-00:00:00"', 'tim_limit: "1"'))
+    found = read(partial=True)
+    assert [job["name"] for job in found["jobs"]] == ["dry_a"]
+    defaults = {key: option.get("default") for key, option in dryrun.ARGUMENT_SPEC.items()}
+    given = {"jobs": found["jobs"], "problems": found["problems"], "path": str(tmp_path / "dry")}
+    with pytest.raises(SpecError, match="slurm.tim_limit: in dry_b: is not a known key") as caught:
+        dryrun.run({**defaults, **given}, Context())
+    (row,) = caught.value.evidence["jobs"]
+    assert "sbatch_script.sh" in os.listdir(row["path"])

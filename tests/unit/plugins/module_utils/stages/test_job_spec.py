@@ -196,8 +196,17 @@ def test_a_directory_of_jobs(tmp_path):
     (folder.parent / "notes.txt").write_text("no job")
     assert names(run(tmp_path, job_file=str(folder.parent))) == ["b_x_n8", "b_x_n16", "b_y", "a"]
     (folder / "c.yaml").write_text(text_of(name="a"))
-    with pytest.raises(Error, match="Several jobs have the name a"):
+    with pytest.raises(SpecError, match=r"deep/c.yaml:\d+: name: is a, which .* in /.*/deep/a.yaml:\d+ too"):
         run(tmp_path, job_file=str(folder.parent))
+    (folder / "d.yaml").write_text("name: [")
+    found = run(tmp_path, job_file=str(folder.parent), partial=True)
+    assert names(found) == ["b_x_n8", "b_x_n16", "b_y", "a"]
+    assert [(one["file"].rpartition("/")[2], one["code"]) for one in found["problems"]] == [
+        ("c.yaml", "duplicate"), ("d.yaml", "not_yaml")
+    ]  # fmt: skip
+    assert "is not YAML" in found["msg"] and "name: is a, which" in found["msg"]
+    with pytest.raises(Error, match="is a directory, and the selector override_x needs a file"):
+        run(tmp_path, job_file=f"{folder}:override_x")
     with pytest.raises(Error, match="has no"):
         (tmp_path / "empty").mkdir()
         run(tmp_path, job_file=str(tmp_path / "empty"))

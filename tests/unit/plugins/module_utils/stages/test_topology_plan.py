@@ -48,9 +48,19 @@ def test_check_mode_writes_nothing(tmp_path):
     assert "nginx:8000" in result["diff"][0]["after"] and result["diff"][0]["before"] == ""
 
 
-def test_check_mode_without_an_allocation():
-    result = topology_plan.run({"spec": jobs.spec_of()}, Context(check_mode=True))
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_without_an_allocation_nothing_is_written(tmp_path, monkeypatch, check_mode):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "<run_dir>").mkdir()
+    (tmp_path / "<run_dir>" / "plan.json").write_text("of another kind")
+    result = topology_plan.run({"spec": jobs.spec_of()}, Context(check_mode))
     assert result["nodes"][0]["name"] == "node0001" and "JOBID" in result["plan_json"]
+    assert result["changed"] is check_mode and len(list(tmp_path.rglob("*"))) == 2
+
+
+def test_what_is_no_job_is_told():
+    with pytest.raises(Error, match="is not a job as job_spec returns it: it lacks resources, .* jobs\\[0\\]"):
+        topology_plan.run({"spec": {"name": "x", "model": {"path": "/m"}}}, Context())
 
 
 @pytest.mark.parametrize(
