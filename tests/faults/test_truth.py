@@ -130,3 +130,19 @@ def test_a_clock_that_is_set_in_mid_run_decides_nothing(cluster):
     events = [json.loads(line) for line in (cluster.latest / "steps.jsonl").read_text().splitlines()]
     assert [event["t"] for event in events] == sorted(event["t"] for event in events)
     cluster.gone("clock")
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_stopped_is_not_measured(cluster):
+    """Its port is open and the frontends still list it."""
+    job = cluster.job_file("frozen", health_check={"max_attempts": 30, "interval_seconds": 1})
+    played = cluster.playbook(job, "-e", "keep=600", "--skip-tags", "benchmark,rollup")
+    assert played.rc == 0, played.text
+    assert cluster.freeze("--disaggregation-mode\0decode")
+    try:
+        played = cluster.playbook(job, "-e", "keep=600", "--tags", "benchmark,rollup")
+    finally:
+        cluster.freeze("--disaggregation-mode\0decode", signal.SIGCONT)
+    failed(played, r"is not healthy after 30 s: .*waiting for decode_\d on node\d+: timed out")
+    assert cluster.rollup()["valid"] is False
+    cluster.end(job)

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator
 
 from ..failures import Error
+from ..files import write_text_atomic
 from ..slurm.commands import QueueEntry
 from . import job_end, ownership
 
@@ -48,8 +49,12 @@ def set_aside(folder: str) -> str | None:
     number = 1
     while os.path.exists(f"{folder}.earlier{number}"):
         number += 1
-    os.rename(folder, f"{folder}.earlier{number}")
-    return f"{folder} was of an earlier job with this id; it is {folder}.earlier{number} now."
+    aside = f"{folder}.earlier{number}"
+    os.rename(folder, aside)
+    report = pathlib.Path(aside, "rollup.txt")  # it names paths, which are another job's now
+    with contextlib.suppress(OSError):
+        write_text_atomic(str(report), report.read_text(encoding="utf-8").replace(f"{folder}/", f"{aside}/"))
+    return f"{folder} was of an earlier job with this id; it is {aside} now."
 
 
 def check_writable(output_dir: str) -> None:

@@ -21,7 +21,7 @@ from typing import Any, cast
 from .holder import Holder
 from .job_ends import REQUESTED
 from .journal import json_files
-from .probe import Wait, probe
+from .probe import Prober, Wait
 from .records import Answer, Refusal, Request, StepRecord
 from .step import PASSING, Step
 from .utc import utc_now
@@ -38,7 +38,7 @@ class Operations:
     def __init__(self, holder: Holder) -> None:
         self.holder, self.steps = holder, holder.steps
         self.waits: dict[str, Wait] = {}
-        self.looked_at = time.monotonic()
+        self.looked_at, self.prober = time.monotonic(), Prober()
         self.probers = concurrent.futures.ThreadPoolExecutor(max_workers=PROBES_AT_ONCE)
         self.by_name = {
             "status": self.status,
@@ -192,7 +192,8 @@ class Operations:
         return [step.record() for step in ended if step.name in watch or failed(step)]
 
     def _probe(self, wait: Wait, check: dict[str, Any]) -> None:
-        error = probe(check)
+        part = self.steps.by_name.get((check.get("steps") or [""])[0])
+        error = self.prober.probe(check, part.attempt if part else 0)
         with self.steps.change:
             wait.take(check, error)
             self.steps.change.notify_all()

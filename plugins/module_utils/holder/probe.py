@@ -7,10 +7,11 @@ A check is data, so that this file is independent of the service::
 
     {name, kind: tcp|http, host, port, timeout_s, after: [names],
      method, path, headers, body, status: [200], expect: [{label, path, where, min|nonempty|equals}],
-     listing: {tier, by, kept_s}, greets}
+     listing: {tier, by, kept_s}, greets, live}
 
 ``listing``: the answer is a list of the parts in a tier, kept by the step *by*. A part that ended suddenly remains
-listed for *kept_s* seconds. ``greets``: the server behind an open port sends something at once.
+listed for *kept_s* seconds. ``greets``: the server behind an open port sends something at once. ``live``: the
+path of a page that such a server must still answer if it has answered it once.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from typing import Any, Callable
 from .records import CheckRecord
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S, HELD_S = 0.05, 2.0, 0.5
+LIVE_S, ANY_STATUS = 5.0, range(100, 600)
 MOST_BYTES = 16 << 20  # of an answer, headers included; a listing of 8,192 workers has 3 MiB
 
 
@@ -75,6 +77,27 @@ def probe(check: dict[str, Any]) -> str | None:
         return f"the answer is not JSON: {text[:200]}"
     except Exception as error:  # a thread that ended here would never ask again
         return f"{type(error).__name__}: {error}"
+
+
+class Prober:
+    """Probes, and knows who has answered before: a process that was stopped, or one of others, has open ports, too."""
+
+    def __init__(self) -> None:
+        self._answered: set[tuple[Any, ...]] = set()
+
+    def probe(self, check: dict[str, Any], life: int = 0) -> str | None:
+        """Return None if *check* is fulfilled now, otherwise the reason.
+
+        :param life: the number of the start of the part; another one may have no server for ``live``.
+        """
+        error = probe(check)
+        if error or not check.get("live"):
+            return error
+        http_check = {**check, "kind": "http", "path": check["live"], "status": ANY_STATUS, "timeout_s": LIVE_S}
+        silent, who = probe(http_check), (check["name"], check["host"], check["port"], life)
+        if silent is None:
+            self._answered.add(who)
+        return silent if who in self._answered else None
 
 
 def _is_mute(check: dict[str, Any], connection: socket.socket) -> bool:

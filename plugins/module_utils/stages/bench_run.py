@@ -21,7 +21,6 @@ from ..slurm import srun
 from . import health_wait, point_files
 from .evidence import step_error
 from .measurement import Measurement
-from .service_look import note_who_answers, planned_checks
 from .session import Session
 
 ARGUMENT_SPEC = {
@@ -131,8 +130,7 @@ def _see_to_the_service(session: Session, quiet_s: float = 0.0) -> None:
         held_s = max((one["kept_s"] for one in listings if one), default=0.0)
         whole_s = plan["health_timeout_s"]
         whole_s = whole_s if session.may_load() else min(STILL_WHOLE_S + held_s, whole_s)
-        health_wait.wait_for(session.talk, plan, planned_checks(session), whole_s, 5.0, session.ctx, quiet_s)
-        note_who_answers(session)
+        health_wait.wait_for(session.talk, plan, plan["checks"], whole_s, 5.0, session.ctx, quiet_s)
     session.seen_healthy = True
 
 

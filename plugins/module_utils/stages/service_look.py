@@ -23,7 +23,6 @@ from .session import Session
 
 ANSWER_S = 15.0  # how long a part without load may take to answer
 LOOK_S = 60.0  # how long Slurm and late srun clients may take, see Steps.look
-ANY_STATUS = [*range(100, 600)]
 WITNESSED = ("worker", "frontend")  # tiers of parts that do not mind a connection on which nothing is sent
 
 
@@ -44,20 +43,6 @@ def lost_steps(session: Session) -> dict[str, StepRecord]:
     return {**without_node(session.plan), **losses(session.records.values(), session.plan)}
 
 
-def planned_checks(session: Session) -> list[Check]:
-    """Return the checks of the plan, and of open ports whose server has answered once, that it still does."""
-    checks = session.plan.get("checks") or []
-    return [_liveness(one) if one["name"] in (session.answering or ()) else one for one in checks]
-
-
-def note_who_answers(session: Session) -> None:
-    """Find out once which open ports have a server that answers: only those can be asked whether they still do."""
-    if session.answering is None:
-        asked = [_liveness(check) for check in session.plan.get("checks") or () if check.get("live")]
-        silent = _ask(session, asked) if asked else {}
-        session.answering = {check["name"] for check in asked} - silent.keys()
-
-
 def look_afterwards(session: Session) -> list[str]:
     """Return what of the service does not serve now, in words.
 
@@ -69,30 +54,20 @@ def look_afterwards(session: Session) -> list[str]:
     if session.dead():
         return []
     lost = lost_steps(session)
-    checks = _at_once(session, without(session.plan.get("checks") or (), lost, session.plan))
+    checks = _at_once(without(session.plan.get("checks") or (), lost, session.plan))
     for step in session.plan["steps"]:
-        checks += _at_once(session, [] if step["name"] in lost else step.get("ready") or [])
+        checks += _at_once([] if step["name"] in lost else step.get("ready") or [])
     where = nodes_of(checks, session.plan)
     silent = _ask(session, checks)
     texts = [f"{name} on {where[name]} ({why})" if name in where else f"{name} ({why})" for name, why in silent.items()]
     return [f"parts of the service did not answer afterwards: {', '.join(texts)}"] if texts else []
 
 
-def _at_once(session: Session, checks: list[Check]) -> list[Check]:
-    """Return *checks* as they are asked after a point: each by itself, and of a server that must still answer."""
-    found: list[Check] = []
-    for check in checks:
-        serves = check.get("live") and (session.answering is None or check["name"] in session.answering)
-        one = _liveness(check) if serves else check
-        limit_s = min(float(one.get("timeout_s") or ANSWER_S), ANSWER_S)
-        # Which parts a list names does not matter here: a lost one is listed for a while.
-        found.append({**one, "after": [], "listing": None, "timeout_s": limit_s})
-    return found
-
-
-def _liveness(check: Check) -> Check:
-    """Return the check that the server behind an open port answers anything."""
-    return {**check, "kind": "http", "path": check["live"], "status": ANY_STATUS, "timeout_s": 5.0, "after": []}
+def _at_once(checks: list[Check]) -> list[Check]:
+    """Return *checks* as they are asked after a point: each by itself."""
+    limits = [min(float(check.get("timeout_s") or ANSWER_S), ANSWER_S) for check in checks]
+    # Which parts a list names does not matter here: a lost one is listed for a while.
+    return [{**one, "after": [], "listing": None, "timeout_s": limit_s} for one, limit_s in zip(checks, limits)]
 
 
 def _ask(session: Session, checks: list[Check]) -> dict[str, str]:

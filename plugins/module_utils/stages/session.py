@@ -19,14 +19,12 @@ class Session:
 
     :param talk: driver of the holder.
     :ivar seen_healthy: whether the service has been healthy in this conversation.
-    :ivar answering: names of the checks whose open port had a server that answered; None: nobody has asked yet.
     """
 
     def __init__(self, plan: Plan, talk: Driver, ctx: Context) -> None:
         self.plan, self.ctx = plan, ctx
         self.records: dict[str, StepRecord] = {}
         self.talk, self.seen_healthy = talk, False
-        self.answering: set[str] | None = None
         self._known: Known | None = None
         self._guard = [step["name"] for step in plan["steps"] if step.get("critical")]
         self.answer: Answer = self.ask("status")

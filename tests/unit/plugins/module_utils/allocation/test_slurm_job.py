@@ -138,10 +138,14 @@ def test_the_directory_of_an_earlier_job_with_this_id_is_kept_aside(queue, do, t
     first = do(state="present")
     path = tmp_path / "out" / first["job"]["id"]
     (path / "steps.jsonl").write_text("{}\n")
+    (path / "rollup.txt").write_text(f"rollup: {path}/rollup.json\n")
     queue.queue.clear()
     queue.next -= 1
     again = do(state="present")
     assert again["job"]["id"] == first["job"]["id"]
+    # The paths in it would be those of the other job.
+    report = (tmp_path / "out" / f"{path.name}.earlier1" / "rollup.txt").read_text()
+    assert report == f"rollup: {path}.earlier1/rollup.json\n"
     assert (tmp_path / "out" / f"{path.name}.earlier1" / "steps.jsonl").exists()
     assert not (path / "steps.jsonl").exists()
     assert "earlier1" in again["notes"][-1]

@@ -87,6 +87,20 @@ def test_a_server_that_greets_must_say_something():
         sender.join()
 
 
+def test_an_open_port_must_answer_where_there_was_an_answer(service, monkeypatch):
+    """A worker that was stopped still has its port open. Another process may have the port: it never answers."""
+    monkeypatch.setattr(holder_probe, "LIVE_S", 0.2)
+    prober, worker = holder_probe.Prober(), check(service, kind="tcp", live="/live")
+    assert prober.probe(worker) is None  # with whatever status
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        foreign = dict(worker, port=mute.getsockname()[1])
+        assert prober.probe(foreign) is None
+        prober._answered.add((foreign["name"], foreign["host"], foreign["port"], 0))
+        assert prober.probe(foreign) == "timed out"
+        assert prober.probe(foreign, life=2) is None  # it was started anew, and the port is another's
+    assert "refused" in prober.probe(foreign)
+
+
 def test_status(service):
     service.answers["/health"] = (503, b'{"status": "no workers"}')
     assert holder_probe.probe(check(service, path="/health")) == 'HTTP 503: {"status": "no workers"}'

@@ -170,29 +170,6 @@ def test_an_engine_that_its_launcher_started_again_makes_the_point_invalid(made)
     assert watched[0] == {"decode_0": ["n3", 1]}
 
 
-def test_an_open_port_is_asked_for_an_answer_where_there_was_one(made):
-    """A worker that was stopped still has its port open. Another process may have the port: it never answers."""
-    made.plan["checks"] = [
-        {"name": name, "steps": [name], "after": [], "kind": "tcp", "host": "h", "port": 1, "live": "/live"}
-        for name in ("prefill_0", "decode_0")
-    ]
-    asked = []
-
-    def request(op, known=None, real=made.holder.request, **fields):
-        asked.append({one["name"]: one["kind"] for one in fields.get("checks") or ()})
-        made.holder.mute = {"prefill_0": "timed out"} if asked[-1].get("prefill_0") == "http" else {}
-        return real(op, known=known, **fields)
-
-    made.holder.request = request
-    (point,) = made.call(concurrencies=[4])["points"]
-    assert point["valid"], point
-    assert [kinds for kinds in asked if kinds] == [
-        {"prefill_0": "tcp", "decode_0": "tcp"},
-        {"prefill_0": "http", "decode_0": "http"},
-        {"prefill_0": "tcp", "decode_0": "http"},
-    ]
-
-
 def test_a_service_that_slurm_says_nothing_about_is_not_called_whole(made):
     def request(op, known=None, real=made.holder.request, **fields):
         return dict(real(op, known=known, **fields), looked=not fields.get("look"))
