@@ -41,7 +41,7 @@ class Metric(NamedTuple):
 
     @property
     def label(self) -> str:
-        """Return the heading of a column or an axis, such as ``TTFT mean ms`` or ``tok/s/GPU``."""
+        """Return the heading of a column or an axis, such as ``TTFT mean ms`` or ``out tok/s/GPU``."""
         unit = f"{self.unit}/{GPUS[self.gpus]}" if self.gpus else self.unit
         return " ".join(filter(None, (self.title, unit)))
 

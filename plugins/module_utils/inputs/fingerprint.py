@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import time
 from collections.abc import Iterator
 from typing import Any, BinaryIO
@@ -21,7 +22,7 @@ WHOLE = 16 * MIB  # files up to this size are read whole
 TEXTS = (".json", ".jinja", ".txt", ".py", ".model", ".tiktoken", ".yaml", ".yml")
 WHOLE_TEXT = 64 * MIB  # and texts up to this size, such as a tokenizer.json
 HEAD, SAMPLES, SAMPLE = MIB // 8, 16, 4096
-MOST_FILES = 20_000
+MOST_FILES = 5_000
 MOST_PARTS = 400  # of so many files each has a digest of its own, to name those that differ
 LEFT_OUT = ("__pycache__",)  # and hidden files: caches and locks of downloads
 
@@ -37,7 +38,8 @@ def fingerprint(path: str, limit_s: float = 30.0) -> dict[str, Any]:
     """
     until = time.monotonic() + limit_s
     try:
-        found = [(name, *_content(one, until)) for name, one in _files(path, until)]
+        names = list(_files(path, until))  # all of them before one is read: a wrong directory costs little
+        found = [(name, *_content(one, until)) for name, one in names]
     except Unreadable as error:
         return {"why": str(error), "missing": False}
     except OSError as error:
@@ -71,6 +73,8 @@ def _files(path: str, until: float) -> Iterator[tuple[str, str]]:
                 real = os.path.realpath(one)
                 if real not in above:  # a link to a directory above would never end
                     left.append((f"{relative}/", one, (*above, real)))
+                continue
+            if not stat.S_ISREG(os.stat(one).st_mode):  # reading a pipe or a device may never end
                 continue
             count += 1
             if count > MOST_FILES:

@@ -51,6 +51,8 @@ def tokenizer_problems(spec: JsonObject, environment: Environment) -> list[Findi
         return [(path, problem, f"Correct it, {ELSEWHERE}", "not_found")] if own else []
     if os.path.basename(folder) == TOKENIZER_FILE or look.exists(os.path.join(folder, TOKENIZER_FILE)):
         return []
+    if not own and not look.exists(os.path.join(folder, "config.json")):  # no model that an engine could load either
+        return []
     problem = f"is {folder}, which has no {TOKENIZER_FILE}: the load client makes its prompts with it."
     return [(path, problem, remedy, "not_found")]
 
@@ -64,7 +66,10 @@ def notes(spec: JsonObject, environment: Environment) -> list[str]:
     folder, image = spec["cluster"]["configs_dir"], spec["model"]["container"]
     if not folder:
         return [f"configs_dir: not set, so the image {image} must have {' and '.join(PROGRAMS)}."]
-    lost = [name for name in PROGRAMS if not environment.lookup.exists(os.path.join(folder, name))]
-    if not environment.check_paths or "$" in folder or not lost or not environment.lookup.exists(folder):
+    look = environment.lookup
+    if not environment.check_paths or "$" in folder or not look.exists(folder):
+        return []
+    lost = [name for name in PROGRAMS if not look.exists(os.path.join(folder, name))]
+    if not lost:
         return []
     return [f"configs_dir: {folder} has no {' and no '.join(lost)}, so the image {image} must have what is missing."]

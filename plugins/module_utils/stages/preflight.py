@@ -202,13 +202,7 @@ def _table(plan: Plan, waiting: Iterable[Step], records: Mapping[str, StepRecord
         }
         for name, gpus in ((one["name"], one.get("gpus")) for one in plan["nodes"])
     }
-    busy = {(node, r["log"]) for r in records.values() if r["state"] != "ended" for node in r["nodes"] or ()}
-    for record in (one for one in records.values() if one["tier"] != NAME):  # we write to our own log right now
-        own = record["nodes"] or []
-        for node in own if record["state"] == "ended" else ():
-            log = record["log"].replace(own[0], node, 1)
-            if node in nodes and (node, record["log"]) not in busy:
-                nodes[node].setdefault("dead", []).append(os.path.join(os.path.realpath(plan["run_dir"]), log))
+    _add_dead(nodes, records, plan)
     by_address = {one["address"]: one["name"] for one in plan["nodes"]}
     seen = set()
 
@@ -251,6 +245,17 @@ def _table(plan: Plan, waiting: Iterable[Step], records: Mapping[str, StepRecord
         "newest_step": max((number_of(record["step_id"]) for record in records.values()), default=-1),
         "longest_s": params["timeout_s"],
     }
+
+
+def _add_dead(nodes: Mapping[str, JsonObject], records: Mapping[str, StepRecord], plan: Plan) -> None:
+    """Add to each of *nodes* the logs of steps that have ended there: who still writes to one outlived its step."""
+    busy = {(node, r["log"]) for r in records.values() if r["state"] != "ended" for node in r["nodes"] or ()}
+    for record in (one for one in records.values() if one["tier"] != NAME):  # we write to our own log right now
+        own = record["nodes"] or []
+        for node in own if record["state"] == "ended" else ():
+            log = record["log"].replace(own[0], node, 1)
+            if node in nodes and (node, record["log"]) not in busy:
+                nodes[node].setdefault("dead", []).append(os.path.join(os.path.realpath(plan["run_dir"]), log))
 
 
 def _ask(

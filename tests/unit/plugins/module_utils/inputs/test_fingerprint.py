@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.inputs import __main__ as program
@@ -100,6 +101,15 @@ def test_what_is_missing_or_takes_too_long_has_a_reason(model, monkeypatch):
     assert fingerprint(str(model), limit_s=-1)["why"] == f"{model} took too long to read"
     monkeypatch.setattr(module, "MOST_FILES", 2)
     assert fingerprint(str(model))["why"] == f"{model} has more than 2 files"
+
+
+def test_pipes_and_devices_are_not_read_and_a_wrong_directory_costs_little(model):
+    before = digest(model)
+    os.mkfifo(model / "pipe")
+    (model / "zero").symlink_to("/dev/zero")
+    assert digest(model) == before
+    begun = time.monotonic()
+    assert "has more than" in fingerprint("/usr")["why"] and time.monotonic() - begun < 10
 
 
 def test_little_of_a_large_file_is_read(tmp_path):

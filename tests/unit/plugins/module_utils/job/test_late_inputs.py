@@ -16,6 +16,7 @@ def model(tmp_path):
     folder = tmp_path / "m"
     folder.mkdir()
     (folder / "tokenizer.json").write_text("{}")
+    (folder / "config.json").write_text("{}")
     return folder
 
 

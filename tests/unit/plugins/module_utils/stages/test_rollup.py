@@ -361,6 +361,7 @@ def test_the_table_is_aligned(helpers, run_dir):
     lines = tables.table_text(document.build(finished(helpers, run_dir), "T")).splitlines()
     assert lines[0].split()[0] == "concurrency"
     assert lines[0].index("valid") == lines[1].index("yes") == lines[2].index("yes")
+    assert "out tok/s  out tok/s/GPU  total tok/s/GPU" in lines[0]
     assert tables.table_text(None) == ""
 
 
