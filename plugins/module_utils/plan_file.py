@@ -314,6 +314,8 @@ def load_plan(path: str) -> Plan:
             plan: Plan = json.load(stream)
         if not isinstance(plan, dict):
             raise ValueError("it is not a JSON object")
+    except RecursionError:
+        raise Error(f"{path} is not a plan: it is nested too deeply. Remove it and run topology_plan again.") from None
     except FileNotFoundError:
         check_run_dir(os.path.dirname(path))
         raise Error(f"There is no plan at {path}. Run the playbook without --tags, or topology_plan, first.") from None
