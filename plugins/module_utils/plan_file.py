@@ -360,6 +360,8 @@ def load_plan(path: str) -> Plan:
     try:
         with open(path, encoding="utf-8") as stream:
             plan = json.load(stream)
+    except RecursionError:
+        raise Error(f"{path} is not a plan: it is nested too deeply. Remove it and run topology_plan again.") from None
     except FileNotFoundError:
         check_run_dir(os.path.dirname(path))
         raise Error(f"There is no plan at {path}. Run the playbook without --tags, or topology_plan, first.") from None

@@ -78,8 +78,9 @@ def test_four_jobs_one_after_the_other(cluster, sweep):
 
 def test_ctrl_c_in_a_sweep_says_which_job_stays_up(cluster, sweep):
     argv = [*cluster.prefix(), "ansible-playbook", "playbooks/sweep.yml", "-e", f"job_file={sweep}"]
+    # Else it has nothing to measure.
     process = subprocess.Popen(
-        [*argv, "-e", f"output_dir={cluster.output}"], cwd=ROOT, env=cluster.environment, text=True,
+        [*argv, "-e", "force=true", "-e", f"output_dir={cluster.output}"], cwd=ROOT, env=cluster.environment, text=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
     )  # fmt: skip
     for line in process.stdout:

@@ -12,7 +12,7 @@ import signal
 from collections.abc import Mapping
 from typing import Any
 
-from .fatal_lines import HINT, cause, load
+from .fatal_lines import HINT, LONGEST, cause, load
 from .records import EndFacts, Evidence, StepEnd
 from .step import CLIENT_KILLED, EXITED, KILLED, NODE_FAILED, SRUN_FAILED, Step, srun_file
 from .tails import tail_lines
@@ -66,9 +66,9 @@ def evidence(record: Mapping[str, Any], run_dir: str) -> Evidence:
     fault gives a kind but decides nothing: it is neither retryable nor permanent.
     """
     log = log_of(record, run_dir)
-    lines = tail_lines(log)
+    lines = [line[:LONGEST] for line in tail_lines(log)]
     messages = tail_lines(srun_file(run_dir, record["name"], record.get("attempt"), "err"))
-    messages = [line for line in messages if NOISE not in line][-8:]
+    messages = [line[:LONGEST] for line in messages if NOISE not in line][-8:]
     killed, patterns = killed_from_outside(record), load(run_dir)
     found = [one for one in (cause(text, killed, patterns) for text in (lines, messages)) if one]
     fatal = max(found, key=lambda one: one.rank, default=None)  # of equal ones the log's

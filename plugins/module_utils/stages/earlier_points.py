@@ -86,7 +86,9 @@ def _run_dirs(output_dir: str, name: str) -> list[str]:
     except OSError:
         return []
     found = [path for path in found if os.path.isfile(os.path.join(path, PLAN))]
-    return [path for path in found if ownership.record(path).get("job_name") in (name, None)]
+    # An allocation of the user's own has another name; then only the plan says whose run it is.
+    names = [(path, ownership.record(path).get(ownership.NAME)) for path in found]
+    return [path for path, submitted_as in names if submitted_as in (name.strip(), None)]
 
 
 def _home(planner: Planner, points: Sequence[PlanPoint], folders: Sequence[str]) -> Plan | None:

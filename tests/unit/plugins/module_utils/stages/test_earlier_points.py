@@ -79,6 +79,13 @@ def test_a_run_that_lacks_a_point_in_its_plan_gets_it_and_keeps_its_own(tmp_path
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(("about", "complete"), [({"job_name": "salloc"}, True), ({"slurm_job_name": "b"}, False)])
+def test_a_run_in_an_allocation_of_another_name_counts_by_its_plan(tmp_path, about, complete):
+    run_of(tmp_path, "7", 4, 16)
+    (tmp_path / "7" / "7.json").write_text(json.dumps(about))
+    assert look(tmp_path)["complete"] is complete
+
+
 def test_only_the_points_that_are_wanted_have_to_be_valid(tmp_path):
     run_of(tmp_path, "7", 4)
     assert look(tmp_path)["complete"] is False
