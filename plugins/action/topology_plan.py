@@ -10,6 +10,7 @@ import os
 from ansible import constants
 from ansible_collections.srt.slurm.plugins.module_utils.files import write_text_atomic
 from ansible_collections.srt.slurm.plugins.module_utils.stages import topology_plan
+from ansible_collections.srt.slurm.plugins.plugin_utils.limit import inventory
 from ansible_collections.srt.slurm.plugins.plugin_utils.secrets import with_secrets
 from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction
 
@@ -30,6 +31,8 @@ class ActionModule(StageAction):
     def run(self, tmp=None, task_vars=None):
         """Run the entry or the module; in check mode lend the plan to the stages that follow."""
         result = super().run(tmp, task_vars)
+        if "nodes" in result:
+            result["inventory"] = inventory(result["nodes"], (task_vars or {}).get("ansible_limit"))
         text = result.pop("plan_json", None)
         if text:
             # The stages read the plan by path, and the run directory must not be touched. Ansible removes its own

@@ -19,8 +19,12 @@ from .json_types import Json, JsonObject
 
 def digest(value: Json) -> str:
     """Return 16 hex digits over the canonical JSON text of *value*."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return text_digest(json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True))
+
+
+def text_digest(text: str) -> str:
+    """Return 16 hex digits over *text* itself."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def inside(root: str, path: str) -> str:

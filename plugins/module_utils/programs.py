@@ -9,6 +9,7 @@ names the other files.
 
 from __future__ import annotations
 
+import functools
 import pkgutil
 import sys
 from types import ModuleType
@@ -23,9 +24,14 @@ def folder_of(name: str) -> str:
 
 def program_files(main: ModuleType) -> dict[str, str]:
     """Return ``{file name: text}`` of the program whose ``__main__`` is the module *main*."""
-    package = main.__name__.rpartition(".")[0]
+    return dict(_files(main.__name__.rpartition(".")[0]))
+
+
+@functools.cache  # a sweep plans hundreds of jobs with the same programs
+def _files(package: str) -> tuple[tuple[str, str], ...]:
     names = {one.name for one in pkgutil.iter_modules(sys.modules[package].__path__)}
-    return {f"{name}.py": _text(package, f"{name}.py") for name in sorted(names | {"__init__", "__main__"})}
+    names |= {"__init__", "__main__"}
+    return tuple((f"{name}.py", _text(package, f"{name}.py")) for name in sorted(names))
 
 
 def _text(package: str, name: str) -> str:

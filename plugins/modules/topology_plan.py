@@ -87,6 +87,13 @@ nodes:
   returned: success
   type: list
   elements: dict
+inventory:
+  description:
+    - For C(add_host), C(groups) has the inventory groups of each node. C(limited_to) has the nodes that C(--limit)
+      leaves; it is empty without this option. C(first) is the first node that is left.
+  returned: success
+  type: dict
+  sample: {groups: {node001: [srt_nodes, srt_head]}, first: node001, limited_to: []}
 node_map:
   description: Map of nodes, GPUs, workers and ports.
   returned: success

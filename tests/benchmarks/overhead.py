@@ -122,7 +122,9 @@ class Overhead:
         infra = [step for step in plan["steps"] if step["tier"] == "head_infra"]
         checks = [check for step in infra for check in step["ready"]]
         host = '"${hosts[0]}"'
-        first = [f"{SRUN} --nodelist={host} {shlex.join(step['argv'])} &" for step in infra]
+        # Secrets are references in the plan; here any value will do.
+        first = [f"export {name}={shlex.quote(str(value))}" for step in infra for name, value in step["env"].items()]
+        first += [f"{SRUN} --nodelist={host} {shlex.join(step['argv'])} &" for step in infra]
         # The plan's own addresses and ports; etcd also has to say that it is healthy, as our check wants.
         wait = [f"until (: </dev/tcp/{c['host']}/{c['port']}) 2>/dev/null; do sleep 0.02; done" for c in checks]
         wait += [

@@ -228,7 +228,7 @@ def test_the_service_outlives_its_controller_and_the_lease_ends_it(held, cluster
     cluster(lambda: not held.in_queue())
     assert not any(alive(pid) for pid in pids)
     ends = [e["name"] for e in held.events() if e["event"] == "end"]
-    assert ends == ["f", "w", "nats"]
+    assert sorted(ends[:2]) == ["f", "w"] and ends[2:] == ["nats"]
     _begin, ending, over = [event for event in held.events() if event["event"] == "holder"]
     assert (ending["phase"], ending["code"], ending["reason"]) == ("ending", "lease_expired", "no controller for 6 s")
     assert over["phase"] == "ended"

@@ -37,7 +37,8 @@ RESULTS = {
     "srt.slurm.slurm_job_info": FOUND,
     "srt.slurm.topology_plan": {
         "plan_path": "/out/7/plan.json",
-        "nodes": [{"name": "n1", "groups": ["srt_nodes"], "roles": []}],
+        "nodes": [{"name": "n1"}],
+        "inventory": {"groups": {"n1": ["srt_nodes"]}, "first": "n1", "limited_to": []},
     },
     "srt.slurm.run_info": {"run_dir": "/out/7", "job": JOB},
     "srt.slurm.rollup": {"path": "/out/7/rollup.json", "chosen_valid": True, "chosen_reasons": []},
@@ -91,10 +92,9 @@ class Play:
             "ansible_run_tags": ["all"],
             "ansible_skip_tags": [],
             "ansible_check_mode": False,
-            "ansible_play_hosts_all": ["n1"],
             "ansible_failed_task": {"name": "Preflight"},
             "ansible_failed_result": {"msg": "lost", "retryable": True, "bad_nodes": ["n1"]},
-            "groups": {"srt_nodes": ["n1"]},
+            "groups": {"srt_stages": ["n1"]},
             "hostvars": dict.fromkeys(HOSTS, self.facts),
         }
 

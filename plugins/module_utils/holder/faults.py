@@ -126,38 +126,3 @@ def may_restart(step: Step, found: Evidence | None) -> bool:
     """Return whether the holder restarts *step*: its policy allows it, and the fault is not permanent."""
     left = int(step.spec.get("restarts") or 0) - step.restarted
     return left > 0 and bool(step.spec.get("srun_argv")) and not (found and found["permanent"])
-
-
-def of_slurm(pid: str) -> bool:
-    """Return whether a process belongs to Slurm, and so ends without us."""
-    with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as stream:
-        return stream.read().startswith(("slurm", "srun"))
-
-
-def orphans(paths: set[str]) -> list[int]:
-    """Return the pids of our processes on this node whose output goes to one of the log files *paths*.
-
-    Slurm loses a process whose parent has died if it tracks processes by their parents, such as a process of nginx
-    respawned while the step was killed.
-    """
-    found, uid = [], os.getuid()
-    for name in os.listdir("/proc") if paths else ():
-        if name.isdigit() and int(name) != os.getpid():
-            try:
-                outputs = {os.readlink(f"/proc/{name}/fd/{number}") for number in (1, 2)}
-                if paths & outputs and os.stat(f"/proc/{name}").st_uid == uid and not of_slurm(name):
-                    found.append(int(name))
-            except OSError:
-                continue  # it has ended, or has no such file
-    return found
-
-
-def sweep(paths: set[str]) -> list[int]:
-    """Kill the orphans of steps that are over; return their pids."""
-    found = orphans(paths)
-    for pid in found:
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except OSError:
-            continue
-    return found

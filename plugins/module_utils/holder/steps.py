@@ -13,8 +13,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from . import step as codes
-from .faults import keep, may_restart, read_end, sweep
+from .faults import keep, may_restart, read_end
 from .journal import Ends, Journal, latest_events, set_logs_aside, step_events
+from .leftovers import Writers
 from .records import StepRequest
 from .secret_values import resolve
 from .slurm_calls import NOT_YET_FREE, UNANSWERED, Listing, StepCalls
@@ -58,6 +59,7 @@ class Steps:
         self.stopper = Stopper(self.change, slurm)
         self._before_failure = before_failure or (lambda record: None)
         self._finder: threading.Thread | None = None
+        self._writers = Writers()
         os.makedirs(os.path.join(run_dir, "logs", ".srun"), exist_ok=True)
         self._recover()
 
@@ -185,7 +187,7 @@ class Steps:
             alive = {s.spec.get("log") for s in self.by_name.values() if s.alive and s is not step}
         log = step.spec.get("log")
         if node in (step.spec.get("nodes") or ()) and log and log not in alive:
-            pids = sweep({os.path.join(folder, log.replace("%N", node))})
+            pids = self._writers.kill(os.path.join(folder, log.replace("%N", node)))
             if pids:
                 self.journal.write("orphans", step=step.name, reason=f"killed processes {pids}")
 

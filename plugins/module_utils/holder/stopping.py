@@ -11,8 +11,11 @@ import time
 from collections.abc import Iterable
 
 from .slurm_calls import StepCalls
-from .step import TIERS, Step
+from .step import Step
 
+# The order in which tiers end. Frontends and workers need NATS and etcd to leave in order, but not one another: the
+# load is over by then.
+ORDER = (("benchmark",), ("frontend", "worker"), ("head_infra",))
 # TERM is repeated after this time, to steps up to this age, if scancel reports that some did not get it.
 TERM_AGAIN_S, YOUNG_S = 0.2, 15.0
 KILL_AGAIN_S, GIVE_UP_S = 5.0, 60.0  # KILL is repeated; after GIVE_UP_S a step that does not end is left alone
@@ -28,10 +31,11 @@ class Stopper:
         self.change, self.slurm = change, slurm
 
     def stop_in_tiers(self, steps: list[Step], grace_s: float | None = None, give_up_s: float = GIVE_UP_S) -> None:
-        """End steps tier by tier. All tiers share one deadline."""
+        """End steps in the ORDER of their tiers. All tiers share one deadline."""
         until = time.monotonic() + max([s.grace_s(grace_s) for s in steps], default=0)
-        for tier in (*reversed(TIERS), *sorted({str(s.tier) for s in steps} - set(TIERS))):
-            self.stop([s for s in steps if str(s.tier) == tier], grace_s, until, give_up_s)
+        known = {tier for tiers in ORDER for tier in tiers}
+        for tiers in (*ORDER, {str(s.tier) for s in steps} - known):
+            self.stop([s for s in steps if str(s.tier) in tiers], grace_s, until, give_up_s)
 
     def stop(
         self, steps: list[Step], grace_s: float | None = None, until: float = 1e18, give_up_s: float = GIVE_UP_S

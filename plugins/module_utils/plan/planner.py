@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from functools import cached_property
 
 from .. import log_lines
 from ..backends import BACKENDS, profiling
 from ..benchmarks import BENCHMARKS
-from ..files import digest
+from ..files import digest, text_digest
 from ..frontends import FRONTENDS, nginx
 from ..frontends.nginx import nginx_file, nginx_step
 from ..holder import fatal_lines
@@ -164,8 +164,9 @@ class Planner:
         """Return (steps with their digests, files, origins by step name) of all but the benchmark."""
         files = self.backend.files(layout) + self.frontend.files(layout)
         steps: list[DraftStep] = []
-        for service in self.services:
-            steps += service.steps(layout)
+        own = [service.steps(layout) for service in self.services]
+        for service, its in zip(self.services, own):
+            steps += its
             files += service.files(layout)
         steps += self.backend.worker_steps(layout)
         steps += self.frontend.steps(layout)
@@ -173,7 +174,8 @@ class Planner:
             steps.append(nginx_step(layout))
             files.append(nginx_file(layout))
         finish(steps, files, layout)
-        link(steps)
+        for service, its in zip(self.services, own):
+            link(steps, service.reached_by, [step["name"] for step in its])
         fault_policy.apply(steps, layout)
         return [*steps], files, origins_of(steps)
 
@@ -215,18 +217,17 @@ def origins_of(steps: Iterable[DraftStep]) -> MadeOfSteps:
     return {step["name"]: step.pop("made_of") for step in steps}
 
 
-def link(steps: Iterable[Step]) -> None:
-    """Set the dependencies of each of *steps*: clients of etcd or NATS do not work without them."""
-    names = [step["name"] for step in steps if step["kind"] in ("nats", "etcd")]
+def link(steps: Iterable[Step], variables: Set[str], names: list[str]) -> None:
+    """Make each of *steps* that has one of *variables* depend on the steps *names*."""
     for step in steps:
-        if {"ETCD_ENDPOINTS", "NATS_SERVER"} & set(step["env"]):
-            step["needs"] = names
+        if not variables.isdisjoint(step["env"]):
+            step["needs"] = step["needs"] + names
 
 
 def finish(steps: Iterable[DraftStep], files: Iterable[PlanFile], layout: Layout) -> None:
     """Complete each of *steps* in place: container, mounts, preamble and digest."""
     job_mounts = mounts.mounts(layout) if layout.contained else []
-    contents = {one["path"]: digest(one["content"]) for one in files}
+    contents = {one["path"]: text_digest(one["content"]) for one in files}
     for step in steps:
         containers.surround(step, layout, job_mounts)
         material: JsonObject = {key: value for key, value in step.items() if key in DIGESTED}

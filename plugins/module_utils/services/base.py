@@ -27,11 +27,13 @@ class Service(abc.ABC):
     ``fields``     the keys of the job that it reads, by name
     ``ports``      the keys of the job's ``ports`` that it uses on the infra node, with their fields
     ``log_lines``  the lines of its log that explain a failure (:class:`LogLines`)
+    ``reached_by`` the variables that name its address; a step with one of them does not work without it
     """
 
     fields: Mapping[str, Field] = {}
     ports: ClassVar[Mapping[str, Field]] = {}
     log_lines: ClassVar[LogLines] = LogLines()
+    reached_by: ClassVar[frozenset[str]] = frozenset()
 
     def wanted(self, spec: JsonObject) -> bool:
         """Return whether the job has it, if its backend or frontend may need it."""

@@ -13,7 +13,7 @@ from ..schema.section import Field, Section
 from ..schema.types import Bool, Choice, ListOf, Str
 from ..topology.layout import Layout, Process
 from ..topology.options import Option
-from .nats_etcd import NATS_LOGIN
+from .nats_etcd import ETCD_URL, NATS_LOGIN, NATS_URL
 
 FRONTEND = "dynamo"  # the type of its frontend
 
@@ -58,8 +58,8 @@ def wiring(layout: Layout) -> dict[str, str | Option]:
     """Return the environment of every process that joins the dynamo runtime, with the origins of its values."""
     dynamo = layout.spec["dynamo"]
     env: dict[str, str | Option] = {
-        "ETCD_ENDPOINTS": f"http://{layout.infra_address}:{layout.ports['etcd']}",
-        "NATS_SERVER": f"nats://{layout.infra_address}:{layout.ports['nats']}",
+        ETCD_URL: f"http://{layout.infra_address}:{layout.ports['etcd']}",
+        NATS_URL: f"nats://{layout.infra_address}:{layout.ports['nats']}",
         **NATS_LOGIN,
         "DYN_REQUEST_PLANE": Option("DYN_REQUEST_PLANE", dynamo["request_plane"], ("dynamo", "request_plane")),
         "DYN_SDK_DISABLE_ANSI_LOGGING": "1",

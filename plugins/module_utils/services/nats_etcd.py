@@ -21,8 +21,10 @@ from ..topology.step import DraftStep, http_check, in_private_dir, make_step, on
 from .base import Service
 
 NATS_CONFIG = "nats.conf"
+ETCD_URL, NATS_URL = "ETCD_ENDPOINTS", "NATS_SERVER"  # the variables in which Dynamo's processes get the addresses
 # Dynamo's clients read these variables; the server reads the password in its configuration from one of them.
 NATS_LOGIN = {"NATS_AUTH_USERNAME": "srt", "NATS_AUTH_PASSWORD": JOB_PASSWORD}
+ETCD_HEARTBEAT_MS = 10  # etcd wants at least five of them for an election, which is the wait before its first answer
 NATS_AUTHORIZATION = "authorization {\n  user: srt\n  password: $NATS_AUTH_PASSWORD\n}\n"
 
 
@@ -36,6 +38,7 @@ class NatsEtcd(Service):
         "etcd": port(2379, "etcd."),
         "etcd_peer": port(2380, "etcd peers; on the loopback only."),
     }
+    reached_by = frozenset((ETCD_URL, NATS_URL))
     log_lines = LogLines(
         fatal=(
             (PLAIN, "port", r"(?i:error listening on port)"),
@@ -66,6 +69,8 @@ class NatsEtcd(Service):
             *("--listen-peer-urls", peer),
             *("--initial-advertise-peer-urls", peer),
             *("--initial-cluster", f"default={peer}"),
+            # It elects itself after the shortest wait that etcd permits: nobody competes with it.
+            *("--heartbeat-interval", str(ETCD_HEARTBEAT_MS), "--election-timeout", str(5 * ETCD_HEARTBEAT_MS)),
         ]
         return [
             make_step(

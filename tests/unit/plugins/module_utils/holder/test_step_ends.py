@@ -73,8 +73,7 @@ def test_stop_goes_by_tiers_and_in_one_call_each(fake):
     answer = fake.request("stop", names=list(tiers) + ["unknown"])
     assert [(sig, sorted(names[i] for i in ids)) for sig, ids in fake.slurm.signalled] == [
         ("TERM", ["load"]),
-        ("TERM", ["f"]),
-        ("TERM", ["w0", "w1"]),
+        ("TERM", ["f", "w0", "w1"]),
         ("TERM", ["nats"]),
     ]
     assert all(s["state"] == "ended" and s["expected"] for s in answer["steps"])
