@@ -22,7 +22,7 @@ from ansible.utils.display import Display
 display = Display()
 GONE = (errno.EPIPE, errno.EIO)  # the reader of a pipe, or the terminal
 DEFAULT = "ansible.plugins.callback.default"  # the callbacks that print for people derive from it
-DATA = ("json", "awx_display")  # in names of callbacks that may too: awx_display is ansible-runner's stream of events
+DATA = ("json", "yaml", "awx_display")  # in names of those that may too; the last is ansible-runner's stream of events
 
 
 class Stream:

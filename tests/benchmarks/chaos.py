@@ -314,8 +314,8 @@ class Chaos:
 
 def failure(played):
     """Return the message of the last task that failed, "" if none did."""
-    found = re.findall(r"^fatal: \[.*?\]: FAILED! => (\{.*\})$", played.text, re.M)
-    return json.loads(found[-1]).get("msg", "") if found else ""
+    found = re.findall(r"^fatal: \[.*?\]: FAILED! => (.*)$", played.text, re.M)
+    return found[-1] if found else ""
 
 
 def main():

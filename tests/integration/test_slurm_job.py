@@ -36,6 +36,26 @@ def test_submitted_found_again_and_ended(allocation):
     assert not allocation(state="absent")["changed"]
 
 
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (
+            {"directives": {"partition": "nowhere"}},
+            r"^job.yaml:3: sbatch_directives.partition: .* There are: \w+ \(\d+ ",
+        ),
+        ({"nodes": 5000}, "^job: resources.agg_nodes: asks for 5000 nodes; the partition has fewer: "),
+        ({"gpus_per_node": 1000}, "^job: resources.gpus_per_node: asks for "),
+    ],
+)
+def test_what_the_site_does_not_have_is_told_before_submission(allocation, asked, words):
+    from ansible_collections.srt.slurm.plugins.module_utils.failures import SpecError
+
+    before = squeue("-o", "%i")
+    with pytest.raises(SpecError, match=words):
+        allocation(origins={"sbatch_directives.partition": "job.yaml:3"}, **asked)
+    assert squeue("-o", "%i") == before
+
+
 def test_any_name_arrives_whole(allocation):
     name = "a 'b' \"c\" $(touch pwned) `id` \\ #é ; | & -x %j"
     result = allocation(name=name, state="present")

@@ -47,8 +47,17 @@ def plan(tmp_path):
         f"dry_run_dir={tmp_path}/dry",
     ]
 
-    def start(**environment):
-        argv = [sys.executable, "-m", "ansible", "playbook", str(ROOT / "playbooks" / "plan.yml"), *words, "--diff"]
+    def start(*more, **environment):
+        argv = [
+            sys.executable,
+            "-m",
+            "ansible",
+            "playbook",
+            str(ROOT / "playbooks" / "plan.yml"),
+            *words,
+            "--diff",
+            *more,
+        ]
         env = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1", **environment}
         env["ANSIBLE_COLLECTIONS_PATH"] = str(ROOT / "collections")
         return subprocess.Popen(
@@ -86,3 +95,12 @@ def test_people_read_progress_between_the_tasks(plan):
         said, errors = run.communicate(timeout=60)
     assert said.index("TASK [Plan the jobs") < said.index("nodes, public") < said.index("PLAY RECAP")
     assert "nodes, public" not in errors
+
+
+def test_in_a_checkout_an_error_is_shown_once_and_in_full_on_demand(plan):
+    given = ["-e", "job_file=/no/such.yaml"]
+    with plan(*given) as run, plan(*given, "-v") as verbose:
+        text, full = ("".join(one.communicate(timeout=60)) for one in (run, verbose))
+    assert run.returncode == 2
+    assert text.count("Cannot read /no/such.yaml") == 1 and "fatal: [localhost]: FAILED! => Cannot read" in text
+    assert "Origin: " not in text and "Origin: " in full

@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 from collections.abc import Collection
+from typing import cast
 
 from .. import run_options
 from ..failures import Error, SlurmError
@@ -17,6 +18,7 @@ from ..holder import journal, slurm_calls
 from ..holder.records import Answer, Event
 from ..holder.step import WITH_JOB
 from ..json_types import Json, JsonObject
+from ..plan_file import PLAN, Plan
 from ..slurm import commands, script
 from ..slurm.commands import QueueEntry
 from . import driver, ownership
@@ -79,6 +81,20 @@ class Run:
     def read_json(self, name: str) -> Json:
         """Return the JSON object in a file of the run directory, None if it does not exist (yet)."""
         return read_object(os.path.join(self.run_dir, name))
+
+    def plan(self) -> Plan | None:
+        """Return the plan, None if there is none (yet); Error if another version of the collection has written it."""
+        plan = self.read_json(PLAN)
+        if plan is None:
+            return None
+        points = plan["benchmark"].get("points") if isinstance(plan.get("benchmark"), dict) else None
+        steps = plan.get("steps")
+        if not isinstance(steps, list) or not isinstance(points, list):
+            raise Error(
+                f"{os.path.join(self.run_dir, PLAN)} is not a plan of this version: it lacks its steps or points. Look "
+                "at that run with the version that started it."
+            )
+        return cast("Plan", plan)
 
     def events(self) -> list[Event]:
         """Return the events of the run's journal, oldest first."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from ..failures import Problem, SlurmError, SpecError
+from ..failures import Problem, SlurmError, SpecError, format_problem
 from ..slurm import script, site
 from ..slurm.options import sbatch_name
 from .call import Call
@@ -36,11 +36,16 @@ REFUSED = (
 
 
 def check(call: Call) -> None:
-    """Raise SpecError if no partition of the site can run the job of *call*."""
+    """Raise SpecError if no partition of the site can run the job of *call*.
+
+    In check mode it becomes a note: a job may be looked at where it cannot run.
+    """
     options = script.directives(call.allocation, call.output_dir)[0]
-    found = site.faults(options, int(call.allocation["nodes"]))
-    if found:
-        raise SpecError([_problem(call, *fault) for fault in found])
+    found = [_problem(call, *fault) for fault in site.faults(options, int(call.allocation["nodes"]))]
+    if call.ctx.check_mode:
+        call.notes += [f"It cannot be submitted here: {format_problem(problem)}" for problem in found]
+    elif found:
+        raise SpecError(found)
 
 
 def refusal(call: Call, error: SlurmError) -> SlurmError:

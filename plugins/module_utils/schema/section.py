@@ -289,7 +289,7 @@ class Checker:
             same = form or named or hint and normal(hint) == normal(key)
             move = f'Write it as "{named[1]}" under "{named[0]}".' if named else None
             hints = [f'Did you mean "{hint}"?' if hint else move, None if same else self._elsewhere(str(key))]
-            remedy = " ".join(filter(None, hints)) or f"Known keys here: {', '.join(sorted(fields))}."
+            remedy = " ".join(filter(None, hints)) or f"Known keys here: {', '.join(sorted([*likely, fields][0]))}."
         self.problem(path + (key,), "unknown_key", "is not a known key.", remedy, on_key=True)
 
     def _means(self, path: KeyPath, key: str | int, meant: KeyPath) -> None:

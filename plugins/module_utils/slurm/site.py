@@ -114,9 +114,9 @@ def faults(options: JsonObject, nodes: int) -> list[Fault]:
         if not chosen:
             remedy = f"Set it: {listed}."
             return [*found, ("partition", "is not set, and no partition is Slurm's default.", remedy)]
-    if options.get("qos") is None:  # which may allow more than the partition
-        found += _limits(options, nodes, chosen)
-    return found + _gpus(options, nodes, chosen)
+    # A qos may allow more than the partition.
+    limits = _limits(options, nodes, chosen) if options.get("qos") is None else []
+    return found + limits + ([] if any(name == "nodes" for name, *_why in limits) else _gpus(options, nodes, chosen))
 
 
 def _there(word: str, known: list[str]) -> str:

@@ -20,7 +20,7 @@ from ..holder.step import PASSING, STATE_FIELDS, WITH_JOB
 from ..holder.tails import tail_lines
 from ..json_types import JsonObject
 from ..plain_text import cleaned, shown
-from ..plan_file import PLAN, Plan, PlanPoint
+from ..plan_file import Plan, PlanPoint
 from ..results.outcome import in_words
 from ..results.rollup_file import read_rollup
 from ..results.verdict import read_verdict
@@ -37,8 +37,8 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
     """Return the state of the run, also as ``text``; see the module's documentation."""
     del ctx
     found = runs.find(params)
-    plan, steps, holder = found.read_json(PLAN), list(found.steps().values()), found.holder()
-    points = [_point(found, plan, point, steps) for point in (plan["benchmark"]["points"] if plan else ())]
+    plan, steps, holder = found.plan(), list(found.steps().values()), found.holder()
+    points = [_point(found, plan, point, steps) for point in plan["benchmark"]["points"]] if plan else []
     own = journal.holder_events(found.run_dir)
     job: JsonObject = {**found.describe()}
     job["time_left_s"] = _seconds_until(job["ends_at"]) if found.live else None

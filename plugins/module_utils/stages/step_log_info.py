@@ -17,7 +17,6 @@ from ..holder.slurm_calls import output_path
 from ..holder.tails import tail_lines
 from ..json_types import JsonObject
 from ..plain_text import LONGEST, shown
-from ..plan_file import PLAN
 
 ARGUMENT_SPEC = dict(
     runs.ARGUMENT_SPEC,
@@ -49,8 +48,8 @@ def _paths(found: Run, name: str, node: str | None) -> list[str]:
     if name == JOB:
         return [output_path(found.run_dir, found.job_id)]
     record = found.steps().get(name)
-    plan = found.read_json(PLAN) or {"steps": [], "benchmark": {"points": []}}
-    steps = plan["steps"] + [point["step"] for point in plan["benchmark"]["points"]]
+    plan = found.plan()
+    steps = [*plan["steps"], *(point["step"] for point in plan["benchmark"]["points"])] if plan else []
     planned = next((step for step in steps if step["name"] == name), None)
     if planned:
         nodes, log = planned["nodes"], planned["log"]

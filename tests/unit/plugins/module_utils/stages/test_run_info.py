@@ -9,6 +9,7 @@ import json
 
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.allocation import runs
+from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 from ansible_collections.srt.slurm.plugins.module_utils.holder.job_ends import job_end
 from ansible_collections.srt.slurm.plugins.module_utils.results.verdict import VERDICT_SCHEMA_VERSION
 from ansible_collections.srt.slurm.plugins.module_utils.stages import run_info
@@ -58,6 +59,13 @@ def look(tmp_path, monkeypatch):
 def at(phase, **facts):
     """Return an event of steps.jsonl about the holder."""
     return dict({"event": "holder", "phase": phase}, **facts)
+
+
+@pytest.mark.parametrize("content", [{}, {"steps": []}, {"steps": {}, "benchmark": {"points": []}}, {"benchmark": 3}])
+def test_the_plan_of_another_version_is_told(look, tmp_path, content):
+    (tmp_path / "plan.json").write_text(json.dumps(content))
+    with pytest.raises(Error, match="plan.json is not a plan of this version"):
+        look(live=True)
 
 
 def test_steps_that_end_by_themselves_are_no_faults(look):
