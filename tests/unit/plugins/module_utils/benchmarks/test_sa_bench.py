@@ -116,6 +116,20 @@ def test_another_tokenizer_makes_another_point():
     assert len({digest(), digest(custom_tokenizer="/t"), digest(custom_tokenizer="/u")}) == 3
 
 
+def test_a_tokenizer_of_python_code_is_named_in_the_point_and_in_a_note():
+    spec = jobs.spec_of(benchmark={"custom_tokenizer": "some.module.Tokenizer"})
+    plan = jobs.plan_of(spec)
+    assert plan["benchmark"]["points"][0]["parameters"]["tokenizer"] == "the model's, not some.module.Tokenizer"
+    assert jobs.option(plan["benchmark"]["points"][0]["step"]["argv"], "--tokenizer") == "/models/tiny"
+    (note,) = [one for one in plan["notes"] if one.startswith("benchmark.custom_tokenizer")]
+    assert "some.module.Tokenizer names Python code" in note and "the workload differs" in note
+
+
+def test_each_point_says_how_many_requests_are_in_flight():
+    points = jobs.plan_of()["benchmark"]["points"]
+    assert [BENCHMARKS["sa-bench"].in_flight(point) for point in points] == [4, 16]
+
+
 def test_a_tokenizer_directory_instead_of_the_hub():
     plan = jobs.plan_of(model={"path": "hf:org/name"}, benchmark={"custom_tokenizer": "/t"})
     assert jobs.option(plan["benchmark"]["points"][0]["step"]["argv"], "--tokenizer") == "/t"

@@ -62,7 +62,12 @@ def silent(job, path, field, before):
     return found
 
 
-@pytest.mark.parametrize("name", COMBINATIONS)
+QUICK = ("mocker", "trtllm_serve")  # the others add little, and take as long
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in COMBINATIONS]
+)
 def test_a_key_without_effect_in_this_combination_gets_a_note(name):
     job, found = COMBINATIONS[name], []
     before, _notes = planned(job)
