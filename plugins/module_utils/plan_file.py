@@ -266,11 +266,12 @@ class PlanDigests(TypedDict):
     serving: str
 
 
-class _Losses(TypedDict, total=False):
+class _Sometimes(TypedDict, total=False):
     lost_nodes: list[str]
+    inputs: dict[str, PlanInput]
 
 
-class Plan(_Losses):
+class Plan(_Sometimes):
     """Everything that a run does, on the nodes of one allocation. It is the content of plan.json.
 
     ``parts`` are the names of the nodes of each component of a heterogeneous job; one list for any other. ``steps`` are
@@ -295,7 +296,6 @@ class Plan(_Losses):
     health_timeout_s: float
     benchmark: PlanBenchmark
     groups: dict[str, list[str]]
-    inputs: dict[str, PlanInput]
     digests: PlanDigests
     holder_node: str
     frontend_url: str

@@ -7,13 +7,14 @@ from __future__ import annotations
 import jobs
 import pytest
 import yaml
+from ansible_collections.srt.slurm.plugins.plugin_utils.limit import inventory
 from jinja2.nativetypes import NativeEnvironment
 
 
 def added_groups():
-    """Return the template by which bench.yml chooses the groups of a node."""
+    """Return the template by which bench.yml chooses the groups of a node, with its name as item."""
     plays = yaml.safe_load((jobs.ROOT / "playbooks" / "bench.yml").read_text(encoding="utf-8"))
-    tasks = [task for play in plays for task in play["tasks"] if "ansible.builtin.add_host" in task]
+    tasks = [task for play in plays for task in play["tasks"] if "ansible.builtin.add_host" in task and "loop" in task]
     (task,) = tasks
     return NativeEnvironment().from_string(task["ansible.builtin.add_host"]["groups"])
 
@@ -22,8 +23,9 @@ def added_groups():
 def test_bench_adds_the_groups_of_the_plan(path):
     plan = jobs.plan_of(jobs.spec_of_example(path))
     template, added = added_groups(), {group: [] for group in plan["groups"]}
+    known = {"inventory": inventory(plan["nodes"], None)}
     for node in plan["nodes"]:
-        for group in template.render(item=node):
+        for group in template.render(item=node["name"], srt_slurm_plan=known):
             added[group].append(node["name"])
     assert added == plan["groups"]
 
