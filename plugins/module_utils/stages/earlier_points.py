@@ -16,6 +16,7 @@ from ..entry import Context
 from ..failures import Error
 from ..files import write_text_atomic
 from ..holder import FOLDER, journal
+from ..job import inputs
 from ..job.preparation import with_content
 from ..json_types import JsonObject
 from ..plan.planner import Planner
@@ -48,7 +49,10 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
     folders = _run_dirs(output_dir, params["spec"]["name"])
     if not folders:  # the usual case, in which no plan has to be made
         return NOTHING
-    planner = Planner(with_content(params["spec"]))
+    spec = inputs.with_inputs(with_content(params["spec"]))
+    if inputs.unknown(spec):  # only nodes can tell whether the files are still the same
+        return NOTHING
+    planner = Planner(spec)
     plan = planner.plan_with_origins(planner.imaginary_layout)[0]
     points = point_files.chosen(plan, params)
     beside: Plan = {**plan, "run_dir": os.path.join(output_dir, plan["run_dir"])}

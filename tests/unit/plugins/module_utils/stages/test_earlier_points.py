@@ -25,10 +25,19 @@ def queue(monkeypatch):
     return held
 
 
+def spec_of(folder, **changes):
+    """Return the spec of the test job with *changes* and a model that can be read."""
+    model = folder / "model"
+    model.mkdir(parents=True, exist_ok=True)
+    if not (model / "config.json").exists():
+        (model / "config.json").write_text("{}")
+    return jobs.spec_of(**{"model": {"path": str(model)}, **changes})
+
+
 def run_of(folder, job_id, *measured, valid=True, **changes):
     """Make the directory of a run that measured the points with the concurrencies *measured*; return its plan."""
     job = jobs.allocation(2, job_id, str(folder / job_id))
-    topology_plan.run({"spec": jobs.spec_of(**changes), "job": job}, Context())
+    topology_plan.run({"spec": spec_of(folder, **changes), "job": job}, Context())
     plan = plan_file.load_plan(str(folder / job_id / "plan.json"))
     for point in plan["benchmark"]["points"]:
         if point["key"]["concurrency"] in measured:
@@ -38,7 +47,7 @@ def run_of(folder, job_id, *measured, valid=True, **changes):
 
 
 def look(folder, check=False, concurrencies=(), **changes):
-    params = {"spec": jobs.spec_of(**changes), "allocation": {}, "output_dir": str(folder)}
+    params = {"spec": spec_of(folder, **changes), "allocation": {}, "output_dir": str(folder)}
     return earlier_points.run({**params, "concurrencies": list(concurrencies)}, Context(check))
 
 
@@ -144,3 +153,15 @@ def test_what_the_run_itself_would_report_is_left_to_it(tmp_path, monkeypatch):
 
     monkeypatch.setattr(earlier_points.slurm_job_info, "run", fail)
     assert look(tmp_path)["complete"] is False
+
+
+def test_a_run_with_other_weights_is_not_complete(tmp_path):
+    run_of(tmp_path, "7", 4, 16)
+    assert look(tmp_path)["complete"] is True
+    (tmp_path / "model" / "config.json").write_text('{"other": 1}')
+    assert look(tmp_path)["complete"] is False
+
+
+def test_a_model_that_only_the_nodes_can_read_needs_nodes(tmp_path):
+    run_of(tmp_path, "7", 4, 16, model={"path": "/only/there"})
+    assert look(tmp_path, model={"path": "/only/there"})["complete"] is False
