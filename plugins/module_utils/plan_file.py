@@ -394,7 +394,7 @@ def _fault(plan: JsonObject) -> str | None:
     """Return the first way in which *plan* differs from the shape of a plan, None if there is none."""
     lacking = sorted(Plan.__required_keys__ - set(plan))
     if lacking:
-        return f"it lacks {', '.join(lacking[:5])}{', ...' if len(lacking) > 5 else ''}"
+        return f"it lacks {', '.join(lacking[:5])}{' and more' if len(lacking) > 5 else ''}"
     for key in _MAPPINGS:
         if not isinstance(plan[key], dict):
             return f"{key} is no mapping"

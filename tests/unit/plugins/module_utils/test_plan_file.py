@@ -70,7 +70,7 @@ def test_what_is_no_plan_of_this_version_is_told_in_a_sentence(tmp_path):
     step = {key: value for key, value in plan["steps"][0].items() if key != "digest"}
     wrong = [
         ([], "is not a plan: it is not a JSON object"),
-        ({}, "lacks benchmark, checks, digests, endpoints, files, ..."),
+        ({}, "lacks benchmark, checks, digests, endpoints, files and more"),
         ({"nodes": 4, "points": ["bench_c4"]}, "Use the plan_path that topology_plan returns"),
         ({**plan, "schema_version": 0}, "has plan schema version 0, this collection reads 1"),
         ({**plan, "nodes": 4}, "nodes is no list"),
