@@ -14,6 +14,7 @@ import os
 from collections.abc import Iterable
 from typing import TypedDict, cast
 
+from . import plan_shape
 from .failures import Error
 from .json_types import Json, JsonObject
 
@@ -338,18 +339,6 @@ def check_run_dir(run_dir: str) -> None:
         )
 
 
-# What the items of a plan's lists have at least.
-_ITEMS: dict[str, tuple[str, ...]] = {
-    "nodes": ("name",),
-    "endpoints": ("name",),
-    "processes": ("name",),
-    "steps": ("name", "tier", "nodes", "digest"),
-    "files": ("path", "content"),
-    "checks": ("name",),
-}
-_MAPPINGS = ("spec", "benchmark", "groups", "digests")
-
-
 def plan_of(params: JsonObject) -> Plan:
     """Return the plan in a module's parameters ``plan`` or ``plan_path``; Error if it is none of this version."""
     return load_plan(params["plan_path"]) if params.get("plan") is None else checked(params["plan"], "The option plan")
@@ -360,8 +349,6 @@ def load_plan(path: str) -> Plan:
     try:
         with open(path, encoding="utf-8") as stream:
             plan = json.load(stream)
-    except RecursionError:
-        raise Error(f"{path} is not a plan: it is nested too deeply. Remove it and run topology_plan again.") from None
     except FileNotFoundError:
         check_run_dir(os.path.dirname(path))
         raise Error(f"There is no plan at {path}. Run the playbook without --tags, or topology_plan, first.") from None
@@ -381,33 +368,10 @@ def checked(plan: Json, where: str) -> Plan:
             f"{where} has plan schema version {plan['schema_version']}, this collection reads {PLAN_SCHEMA_VERSION}. "
             "End that job with the collection that started it, or run topology_plan again."
         )
-    fault = _fault(plan)
+    fault = plan_shape.fault(plan, Plan.__required_keys__)
     if fault:
         raise Error(
             f"{where} is not a plan of this version: {fault}. Use the plan_path that topology_plan returns, or run it "
             "again. A job of another version is ended with that version."
         )
     return cast("Plan", plan)
-
-
-def _fault(plan: JsonObject) -> str | None:
-    """Return the first way in which *plan* differs from the shape of a plan, None if there is none."""
-    lacking = sorted(Plan.__required_keys__ - set(plan))
-    if lacking:
-        return f"it lacks {', '.join(lacking[:5])}{' and more' if len(lacking) > 5 else ''}"
-    for key in _MAPPINGS:
-        if not isinstance(plan[key], dict):
-            return f"{key} is no mapping"
-    points = plan["benchmark"].get("points")
-    lists = [
-        *((key, plan[key], needed) for key, needed in _ITEMS.items()),
-        ("points", points, ("step",)),
-    ]
-    for key, items, needed in lists:
-        if not isinstance(items, list):
-            return f"{key} is no list"
-        for index, item in enumerate(items):
-            missing = [one for one in needed if one not in item] if isinstance(item, dict) else ["all keys"]
-            if missing:
-                return f"{key}[{index}] lacks {', '.join(missing)}"
-    return None

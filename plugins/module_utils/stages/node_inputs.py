@@ -21,11 +21,11 @@ from ..job import inputs
 from ..json_types import JsonObject
 from ..plan.planner import Planner
 from ..plan_file import Allocation, Plan
-from ..programs import program_files
+from ..programs import folder_of, program_files
 from . import registry
 from .node_check.main import Report
 
-PROGRAM = "inputs"  # its folder in the run directory
+PROGRAM = folder_of("inputs")
 
 
 def copy_program(folder: str) -> None:

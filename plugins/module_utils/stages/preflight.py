@@ -10,8 +10,7 @@ import glob
 import json
 import os
 import time
-import uuid
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import cast
 
 from ..allocation import driver
@@ -21,18 +20,17 @@ from ..failures import Error
 from ..files import make_own_folder, write_text_atomic
 from ..holder import PYTHON
 from ..holder.records import StepRecord
-from ..holder.step import number_of
 from ..job import inputs as job_inputs
 from ..json_types import JsonObject
 from ..plan_file import Plan, Step, lost_steps, plan_of
 from ..programs import folder_of, program_files
-from ..slurm import commands, srun
-from . import node_inputs
+from ..slurm import srun
+from . import node_inputs, node_table
 from .evidence import step_error
-from .health_wait import first_step, still_there
+from .health_wait import still_there
 from .node_check import __main__ as node_check
 from .node_check.main import Report
-from .open_files import open_files
+from .node_table import NAME
 from .topology_plan import store
 
 ARGUMENT_SPEC = {
@@ -51,7 +49,7 @@ ARGUMENT_SPEC = {
     "timeout_s": {"type": "float", "default": 120.0},
 }
 OPTIONS = {"required_one_of": [("plan_path", "plan")]}
-NAME, TABLE, PROGRAM = "preflight", ".preflight-{nonce}.json", folder_of("node_check")
+TABLE, PROGRAM = ".preflight-{nonce}.json", folder_of("node_check")
 OLD_S = 3600.0  # no preflight takes this long: an older table is abandoned
 SHARED_DISK_S = 10.0  # how long a report from another node may stay invisible
 
@@ -142,7 +140,7 @@ def _look(plan: Plan, talk: Driver, params: JsonObject, ctx: Context) -> tuple[l
         waiting = [step for step in plan["steps"] if not _runs(step, records.get(step["name"]))]
         if not waiting and not node_inputs.only_there(plan):
             return None
-        found = _ask(plan, talk, _table(plan, waiting, records, params), params, ctx)
+        found = _ask(plan, talk, node_table.table(plan, waiting, records, params), params, ctx)
         if found:
             reports, sent, back = found
             missing = [one["name"] for one in plan["nodes"] if one["name"] not in reports]
@@ -181,81 +179,6 @@ def _records(talk: Driver, until: float, ctx: Context) -> dict[str, StepRecord]:
             ctx.progress("another controller checks the nodes; waiting for it")
             reported = True
         answer = talk.request("wait", watch=others, guard=[], slice_s=min(2.0, max(0.1, left_s)))
-
-
-def _table(plan: Plan, waiting: Iterable[Step], records: Mapping[str, StepRecord], params: JsonObject) -> JsonObject:
-    """Return the table of checks for every node."""
-    names = {step["name"] for step in waiting}
-    alive = {r["name"] for r in records.values() if r["state"] != "ended"}
-    used = {node for step in plan["steps"] if step["name"] in alive for node in step["nodes"]}
-    files, inputs, clients = open_files(plan), node_inputs.wanted(plan), node_inputs.clients(plan)
-    nodes: dict[str, JsonObject] = {
-        name: {
-            "ports": [],
-            "mounts": [],
-            "images": [],
-            "gpus": gpus,
-            "idle": name not in used,
-            "files": files[name],
-            "inputs": inputs[name],
-            "client": clients.get(name),
-        }
-        for name, gpus in ((one["name"], one.get("gpus")) for one in plan["nodes"])
-    }
-    _add_dead(nodes, records, plan)
-    by_address = {one["address"]: one["name"] for one in plan["nodes"]}
-    seen = set()
-
-    def add(node: str | None, port: int, step: str | None, sure: bool) -> None:
-        # Resources of a step that will be replaced are free once it ends.
-        if node in nodes and step in names - alive and (node, port) not in seen:
-            seen.add((node, port))
-            nodes[node]["ports"].append([port, step, sure])
-
-    checks = list(plan.get("checks") or [])
-    for step in [*plan["steps"], *(point["step"] for point in plan["benchmark"]["points"])]:
-        checks += step.get("ready") or []
-        container = step.get("container")
-        image = container["image"] if container else ""
-        wanted = [("mounts", str(mount).split(":", 1)[0]) for mount in step.get("mounts") or ()]
-        wanted += [("images", image)] if image.startswith("/") else []
-        for node in (one for one in step["nodes"] if one in nodes):
-            for kind, path in wanted:
-                if path not in nodes[node][kind]:
-                    nodes[node][kind].append(path)
-    for check in checks:
-        add(by_address.get(check["host"]), check["port"], first_step(check), True)
-    for process in plan.get("processes") or ():
-        for port in (process.get("ports") or {}).values():
-            if isinstance(port, int):
-                add(process["node"], port, process["name"], False)
-    return {
-        "run_dir": plan["run_dir"],
-        "output_dir": os.path.dirname(plan["run_dir"]),
-        # The nodes clean up after jobs that are over, see is_over() in node_check/main.py.
-        "job_id": plan["job_id"],
-        "live": [job["id"] for job in commands.jobs()],
-        "cluster": commands.cluster(),
-        "nodes": nodes,
-        "limits": {"free_mib": params["min_free_mib"], "shm_mib": params["min_shm_mib"]},
-        "clean": params["clean"],
-        # A report without it is from another preflight: cached by a shared disk, or another controller's.
-        "nonce": uuid.uuid4().hex,
-        # Processes of later steps than this one are not leftovers.
-        "newest_step": max((number_of(record["step_id"]) for record in records.values()), default=-1),
-        "longest_s": params["timeout_s"],
-    }
-
-
-def _add_dead(nodes: Mapping[str, JsonObject], records: Mapping[str, StepRecord], plan: Plan) -> None:
-    """Add to each of *nodes* the logs of steps that have ended there: who still writes to one outlived its step."""
-    busy = {(node, r["log"]) for r in records.values() if r["state"] != "ended" for node in r["nodes"] or ()}
-    for record in (one for one in records.values() if one["tier"] != NAME):  # we write to our own log right now
-        own = record["nodes"] or []
-        for node in own if record["state"] == "ended" else ():
-            log = record["log"].replace(own[0], node, 1)
-            if node in nodes and (node, record["log"]) not in busy:
-                nodes[node].setdefault("dead", []).append(os.path.join(os.path.realpath(plan["run_dir"]), log))
 
 
 def _ask(

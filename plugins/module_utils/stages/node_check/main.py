@@ -392,7 +392,7 @@ def main(argv: list[str] | None = None) -> int:
         "cleaned": cleaned,
         "unchecked": unchecked(mine.get("gpus")),
         "nonce": table["nonce"],
-        "inputs": inputs(os.path.join(table["run_dir"], "inputs"), mine.get("inputs") or {}, table["longest_s"]),
+        "inputs": inputs(table["reader"], mine.get("inputs") or {}, table["longest_s"]),
         "stale": left[0] + [f"process {pid} of job {job}" for pid, job in left[1]],
     }
     sys.stdout.write(json.dumps(report) + "\n")

@@ -18,8 +18,8 @@ import threading
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.load_client import main as cli
 
-pytest.importorskip("aiohttp")
-pytest.importorskip("tokenizers")
+for package in ("aiohttp", "tokenizers"):
+    pytest.importorskip(package)
 
 
 @pytest.fixture
@@ -35,9 +35,8 @@ def measure(model_dir, tmp_path):
         ])  # fmt: skip
         return code, json.loads(result.read_text()) if result.exists() else None
 
-    run.result = result
+    run.result, run.progress = result, tmp_path / "r" / "progress.json"
     run.partial = tmp_path / "r" / "results.partial.json"
-    run.progress = tmp_path / "r" / "progress.json"
     return run
 
 
