@@ -132,6 +132,7 @@ def freeze(run_dir: str, job_id: str, playbook: JsonObject) -> None:
     root = os.path.join(run_dir, FROZEN)
     target = os.path.join(root, "ansible_collections", "srt", "slurm")
     source = _collection(playbook)
+    make_own_folder(os.path.dirname(root))
     make_own_folder(root)
     os.makedirs(target, exist_ok=True)
     for name in COPIED:

@@ -98,7 +98,7 @@ def test_a_rollup_has_none(tmp_path):
 
 def test_what_an_action_shows_and_returns(monkeypatch):
     lines = []
-    monkeypatch.setattr(stage.display, "display", lines.append)
+    monkeypatch.setattr(stage.output, "show", lines.append)
     stage.show(EVIL)
     assert lines and is_plain(lines[0])
     assert plain_text.cleaned is stage.cleaned

@@ -293,8 +293,8 @@ class ReadCall(call.Call):
 @pytest.mark.parametrize(
     ("role", "point", "elsewhere"),
     [
-        # Read where a job is lost, and by the action.
-        ("allocation", "start", {"retries", "secrets_path"}),
+        # Read where a job is lost or the site lacks something, and by the action.
+        ("allocation", "start", {"origins", "retries", "secrets_path"}),
         ("allocation", "stop", set()),
         ("teardown", "main", set()),
     ],

@@ -219,6 +219,7 @@ SERVICE_LINE = '[7] 2026/01/01 10:00:00.1 [FTL] Error listening on port: 0.0.0.0
 
 
 def test_the_patterns_of_a_service_come_from_its_run_directory(tmp_path):
+    (tmp_path / fatal_lines.FILE).parent.mkdir()
     (tmp_path / fatal_lines.FILE).write_text(log_lines.to_text([NatsEtcd.log_lines]))
     assert fatal_lines.rank_of(SERVICE_LINE, fatal_lines.load(str(tmp_path))) == (PLAIN, "port")
 
@@ -228,6 +229,7 @@ def test_the_patterns_of_a_service_come_from_its_run_directory(tmp_path):
 )
 def test_without_them_the_general_patterns_work(tmp_path, text):
     if text is not None:
+        (tmp_path / fatal_lines.FILE).parent.mkdir()
         (tmp_path / fatal_lines.FILE).write_text(text)
     patterns = fatal_lines.load(str(tmp_path))
     assert fatal_lines.rank_of(SERVICE_LINE, patterns) == (OPEN, "fatal")

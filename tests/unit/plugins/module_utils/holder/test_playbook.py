@@ -136,19 +136,19 @@ def test_what_is_frozen(tmp_path):
     wanted = {"name": "bench", "job": {"name": "x"}, "extra_vars": {"force": True}, "keep": False}
     detached.check(wanted)
     detached.freeze(str(tmp_path / "7"), "7", wanted)
-    copy = tmp_path / "7" / "frozen" / "ansible_collections" / "srt" / "slurm"
+    copy = tmp_path / "7" / "programs" / "frozen" / "ansible_collections" / "srt" / "slurm"
     for path in ("playbooks/bench.yml", "plugins/action/job_spec.py", "roles/worker/tasks/start.yml", "ansible.cfg"):
         assert (copy / path).is_file()
     assert not list(copy.rglob("__pycache__"))
     play = json.loads((tmp_path / "7" / "play.json").read_text())
     assert play["env"]["SRT_SLURM_DETACHED"] == "7"
-    variables = json.loads((tmp_path / "7" / "frozen" / "vars.json").read_text())
+    variables = json.loads((tmp_path / "7" / "programs" / "frozen" / "vars.json").read_text())
     assert variables["job_id"] == "7"
     assert variables["force"] is True
     assert variables["output_dir"] == str(tmp_path)
-    assert json.loads((tmp_path / "7" / "frozen" / "job.json").read_text())["jobs"] == [{"name": "x"}]
+    assert json.loads((tmp_path / "7" / "programs" / "frozen" / "job.json").read_text())["jobs"] == [{"name": "x"}]
     for name in ("vars.json", "job.json"):
-        assert (tmp_path / "7" / "frozen" / name).stat().st_mode & 0o777 == 0o600
+        assert (tmp_path / "7" / "programs" / "frozen" / name).stat().st_mode & 0o777 == 0o600
 
 
 def test_nobody_else_can_write_to_the_frozen_copy(tmp_path):

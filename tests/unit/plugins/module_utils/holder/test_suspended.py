@@ -69,7 +69,7 @@ def test_a_holder_that_is_suspended_is_waited_for_beyond_all_patience(monkeypatc
         return "{}"
 
     monkeypatch.setattr(talk, "_exchange", exchange)
-    monkeypatch.setattr(commands, "jobs", lambda job_id, patience_s: [{"state": states.pop(0)}])
+    monkeypatch.setattr(commands, "jobs", lambda job_id, patience_s: [{"id": job_id, "state": states.pop(0)}])
     assert talk.exchange("", 1.0) == "{}"
     assert lines == [f"job 42 is {still} by Slurm; waiting until it continues"] * 3
     states[:] = ["RUNNING"] * 9

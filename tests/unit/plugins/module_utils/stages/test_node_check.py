@@ -122,7 +122,7 @@ def test_only_what_carries_our_mark_and_whose_job_is_over_is_stale(tmp_path):
 
 def test_the_report_is_one_line_of_json(tmp_path, capsys, monkeypatch):
     table = {
-        **table_of(tmp_path / "out"), "run_dir": str(tmp_path), "clean": True, "nodes": {},
+        **table_of(tmp_path / "out"), "run_dir": str(tmp_path), "clean": True, "nodes": {}, "reader": "",
         "limits": {"free_mib": 0, "shm_mib": 0},
     }  # fmt: skip
     (tmp_path / "table.json").write_text(json.dumps(table))
