@@ -303,9 +303,9 @@ def test_vaulted_variables_lie_in_no_file_of_a_submitted_run(cluster):
     job = cluster.job_file("fired-vault", environment={key: "{{ " + name + " }}" for key, name in names.items()})
     given = ["-e", f"@{whole}", "-e", f"@{single}", *file]
     job_id, run_dir = submit(cluster, job, *given)
-    frozen = run_dir / "frozen" / "vars.json"
+    frozen = run_dir / "programs" / "frozen" / "vars.json"
     assert json.loads(frozen.read_text()).keys() == {"worker_timeout_s", "srt_slurm_frozen", "job_id", "output_dir"}
-    for path in (frozen, run_dir / "frozen" / "job.json"):
+    for path in (frozen, run_dir / "programs" / "frozen" / "job.json"):
         assert path.stat().st_mode & 0o777 == 0o600
     assert exit_code(cluster, job_id) == ("COMPLETED", 0), words_of(run_dir)
     texts = (b"Marker-whole", b"Marker-single", b"6102961")
