@@ -351,7 +351,7 @@ def test_stale_directories_and_processes_of_ours_are_cleaned(cluster):
     )
     left_alone = subprocess.Popen([*cluster.prefix("node001"), "env", "-C", str(old), "sleep", "601"], cwd=ROOT)
     try:
-        played = cluster.playbook(job, "-v")
+        played = cluster.playbook(job, "-v", "-e", "force=true")
         assert played.rc == 0, played.text
         wait_for(lambda: stale.poll() is not None, "the stale process to be gone")
         assert left_alone.poll() is None

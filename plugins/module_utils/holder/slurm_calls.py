@@ -11,11 +11,11 @@ import locale
 import os
 import pwd
 import re
-import signal
 import subprocess
 import threading
 import time
 from collections.abc import Iterable, Mapping
+from signal import SIGKILL
 from typing import Protocol
 
 CALL_S = 10.0  # time limit of one command about steps
@@ -152,12 +152,12 @@ class StepCalls(Protocol):
 class Client(subprocess.Popen):
     """An srun in a session of its own: a second process of it, which may be stopped, is killed with it."""
 
-    def send_signal(self, number: int) -> None:
+    def send_signal(self, signal: int) -> None:
         left = self.poll() is None
-        super().send_signal(number)
-        if left and number == signal.SIGKILL:
+        super().send_signal(signal)
+        if left and signal == SIGKILL:
             with contextlib.suppress(OSError):
-                os.killpg(self.pid, number)
+                os.killpg(self.pid, signal)
 
 
 class Slurm:

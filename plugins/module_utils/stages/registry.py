@@ -14,9 +14,9 @@ import threading
 import time
 import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Iterable
 from http.client import HTTPException, HTTPMessage
+from typing import Any
 
 HUB = "registry-1.docker.io"
 LIMIT_S, REQUEST_S = 8.0, 4.0
@@ -86,9 +86,16 @@ def _digest(registry: str, repository: str, tag: str) -> str | None:
         return None
 
 
+def _open(url: str, **options: Any) -> Any:
+    # Ansible's, for its proxies and certificates; it takes long to import, and few jobs need it.
+    from ansible.module_utils.urls import open_url
+
+    return open_url(url, timeout=REQUEST_S, **options)
+
+
 def _head(url: str, token: str | None = None) -> HTTPMessage:
     headers = {"Accept": ACCEPT, **({"Authorization": f"Bearer {token}"} if token else {})}
-    with urllib.request.urlopen(urllib.request.Request(url, headers=headers, method="HEAD"), timeout=REQUEST_S) as done:
+    with _open(url, method="HEAD", headers=headers) as done:
         answered: HTTPMessage = done.headers
         return answered
 
@@ -98,6 +105,6 @@ def _token(challenge: dict[str, str]) -> str:
     query = urllib.parse.urlencode({key: value for key, value in challenge.items() if key in ("service", "scope")})
     if not challenge["realm"].startswith(("https://", "http://")):
         raise ValueError("not a URL")
-    with urllib.request.urlopen(f"{challenge['realm']}?{query}", timeout=REQUEST_S) as done:
+    with _open(f"{challenge['realm']}?{query}") as done:
         answer = json.loads(done.read(1 << 20))
     return str(answer.get("token") or answer["access_token"])
