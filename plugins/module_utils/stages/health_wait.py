@@ -162,6 +162,8 @@ def without_node(plan: Plan) -> dict[str, StepRecord]:
 
 def without(checks: Iterable[Check], lost: Mapping[str, StepRecord], plan: Plan) -> list[Check]:
     """Return *checks* without those of lost steps, and with the remaining workers counted; Error if none remain."""
+    if not lost:
+        return list(checks)
     leaders = [step for step in plan["steps"] if step["rank"] == 0]
     kept: list[Check] = []
     for check in checks:
