@@ -46,21 +46,30 @@ class Traced(dict[str, Any]):
             (key, Traced(item, reads, (*path, key)) if isinstance(item, dict) else item) for key, item in value.items()
         )
         self._reads, self._path = reads, path
+        # For each key the set that takes up a read of it, and the path: a plan reads thousands of values.
+        self._marks = {
+            key: (reads.passed if isinstance(item, Traced) else reads.deep, (*path, key))
+            for key, item in dict.items(self)
+        }
 
     def _all(self) -> None:
         self._reads.deep.add(self._path)
 
+    def _mark(self, key: Json) -> None:
+        found, path = self._marks.get(key) or (self._reads.deep, (*self._path, key))
+        found.add(path)
+
     def __getitem__(self, key: str) -> Json:
-        return self.get(key) if key in self else super().__getitem__(key)
+        self._mark(key)
+        return super().__getitem__(key)
 
     def __contains__(self, key: Json) -> bool:
-        there = super().__contains__(key)
-        is_mapping = there and isinstance(super().__getitem__(key), Traced)
-        (self._reads.passed if is_mapping else self._reads.deep).add((*self._path, key))
-        return there
+        self._mark(key)
+        return super().__contains__(key)
 
     def get(self, key: str, default: Json = None) -> Json:
-        return super().get(key, default) if key in self else default
+        self._mark(key)
+        return super().get(key, default)
 
     def __bool__(self) -> bool:
         # One correct entry is enough to make it non-empty, whatever the wrong ones become.
