@@ -1,4 +1,5 @@
 # Copyright (c) 2026 srt.slurm developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The files that the command line names as ``-e @FILE``, as text: Ansible keeps no repeated keys and no empty files."""
 

@@ -8,6 +8,7 @@ Slurm is the transport: no open port, no polling of shared files, authenticated 
 
 from __future__ import annotations
 
+import abc
 import contextlib
 import datetime
 import json
@@ -44,7 +45,7 @@ class JobOver(HolderGone):
     """There will be no answer: the job is over."""
 
 
-class Driver:
+class Driver(abc.ABC):
     """The interface that the rest of the code sees; subclasses transport one request and its answer."""
 
     job_id: str
@@ -52,9 +53,9 @@ class Driver:
     report: Callable[[str], None] = staticmethod(lambda line: None)  # shows a line to who waits
     begun = False  # its holder was started before; one that is gone does not come by itself
 
+    @abc.abstractmethod
     def exchange(self, text: str, timeout_s: float) -> str:
         """Send *text*, return the answer's text; HolderGone if there is no holder, NoAnswer if it does not answer."""
-        raise NotImplementedError
 
     def request(self, op: str, timeout_s: float | None = None, renew: bool = True, **fields: Json) -> Answer:
         """Return the answer of the holder to one request; Error if it says no.

@@ -19,9 +19,8 @@ from typing import Any
 
 from .places import PROGRAMS
 
-FILE = (
-    f"{PROGRAMS}/fatal_lines.json"  # in the run directory: the lines of the programs of this service, see log_lines.py
-)
+# In the run directory: the lines of the programs of this service, see log_lines.py.
+FILE = f"{PROGRAMS}/fatal_lines.json"
 
 # Ranks. A mere hint of a fault decides nothing, and of several hints the last one counts.
 PLAIN, CLEAR, OPEN, HINT = 4.0, 3.0, 2.0, 1.0

@@ -360,6 +360,9 @@ def test_an_srun_that_hangs_at_the_handshake_is_silence_and_no_end(monkeypatch, 
     said = [commands.NoAnswer("srun did not answer in 40 s."), driver.HolderGone("no word"), {"ok": True}]
 
     class Late(driver.Driver):
+        def exchange(self, text, timeout_s):
+            raise AssertionError("its requests are answered below")
+
         def request(self, op, **fields):
             if isinstance(said[0], Error):
                 raise said.pop(0)
