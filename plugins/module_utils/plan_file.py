@@ -250,8 +250,15 @@ class PlanPoint(PointFields):
     streams: bool
 
 
-class PlanBenchmark(TypedDict):
-    """The type of the benchmark and the points to measure, in order."""
+class _PlanBenchmark(TypedDict, total=False):
+    search: JsonObject
+
+
+class PlanBenchmark(_PlanBenchmark):
+    """The type of the benchmark and the points to measure, in order.
+
+    With a ``search`` (see benchmarks/search.py) they are candidates, and the results decide which are measured.
+    """
 
     type: str
     points: list[PlanPoint]

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..json_types import Json, JsonObject
-from ..schema.section import TEXTS, Field, Section
+from ..schema.section import TEXTS, Field, Section, optional
 from ..schema.types import Bool, Choice, Concurrencies, Int, Str
-from . import repeats, unbuilt
+from . import repeats, search, unbuilt
 from .base import Benchmark
 from .custom import Custom
 from .manual import Manual
@@ -53,6 +53,7 @@ SECTION = Section(
         ),
         "stream_output": Field(Bool(), False, "Show the log of the client while it runs, line by line."),
         **repeats.FIELDS,
+        "search": optional(search.SECTION, "Find the largest load that keeps objectives, instead of measuring a list."),
         **{key: field for one in BENCHMARKS.values() for key, field in one.fields.items()},
         **unbuilt.FIELDS,
         "client_placement": Field(Choice("head", "first_decode", "last_decode"), "head", "Node of the load client."),

@@ -58,6 +58,7 @@ class Benchmark(abc.ABC):
     ``refused``           those of them that are not supported yet, so that runs refuse them
     ``key_fields``        fields of what identifies a point, see :meth:`points`; columns of tables and of rollup.csv
     ``chosen_by``         ``{run option: field of the key}``: the run options that select points
+    ``searches``          what a search may vary: CONCURRENCY, RATE of search.py
     ``described_by``      keys of the ``benchmark`` section that apply to all points; in rollup.json, rollup.csv and
                           ``<job id>.json``
     ``metrics``           names in ``metrics.METRICS`` of its metrics, in the order of rollup.csv
@@ -82,6 +83,7 @@ class Benchmark(abc.ABC):
     refused: ClassVar[tuple[str, ...]] = ()
     key_fields: ClassVar[tuple[str, ...]] = ()
     chosen_by: ClassVar[dict[str, str]] = {}
+    searches: ClassVar[tuple[str, ...]] = ()
     described_by: ClassVar[tuple[str, ...]] = ()
     metrics: ClassVar[tuple[str, ...]] = ()
     columns: ClassVar[tuple[str, ...]] = ()

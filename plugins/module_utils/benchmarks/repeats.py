@@ -38,13 +38,17 @@ def expand(points: list[Point], options: JsonObject, benchmark: Benchmark) -> li
 
     :param options: the benchmark section.
     """
-    if not points or options["repeats"] == 1:
+    if not points:
+        return points
+    section = options["search"] if benchmark.searches else None
+    count = section["replicates"] if section else options["repeats"]
+    if count == 1:
         return points
     once = [point for point in points if not benchmark.repeatable(point)]
     again = [point for point in points if benchmark.repeatable(point)]
     draw = random.Random(options["repeat_seed"])
     found: list[Point] = []
-    for number in range(1, options["repeats"] + 1):
+    for number in range(1, count + 1):
         if options["repeat_order"] == SHUFFLED:
             order = draw.sample(again, len(again))
         else:

@@ -16,11 +16,13 @@ from ..json_types import JsonObject
 from ..metrics import METRICS
 from ..plan_file import Plan, PlanPoint, plan_of
 from ..results.origins import in_words, present
+from ..results.searching import search_of
 from ..results.verdict import Verdict, succeeded
 from ..slurm import srun
 from . import health_wait, point_files
 from .evidence import step_error
 from .measurement import Measurement
+from .point_order import PointList, PointOrder, PointSearch
 from .session import Session
 
 ARGUMENT_SPEC = {
@@ -41,12 +43,15 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
     An invalid point is not a failure: the next points are measured, and rollup reports it.
     """
     plan = plan_of(params)
-    points = point_files.chosen(plan, params)
+    order: PointOrder = PointList(point_files.chosen(plan, params))
+    if search_of(plan) and not params["concurrencies"]:
+        order = PointSearch(plan)
     if ctx.check_mode:
-        return _planned(plan, points, params["force"], ctx)
+        return _planned(plan, order.certain(), params["force"], ctx)
     done, session = [], None
     try:
-        for point in points:
+        point = order.next()
+        while point:
             record = None if params["force"] else _kept(plan, point)
             if record is None:
                 session = session or Session(plan, driver.connect_plan(plan, ctx), ctx)
@@ -55,8 +60,11 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
             ctx.progress(verdict_line(record, of_plan(plan)))
             if session and session.dead():
                 raise step_error(session.dead(), plan["run_dir"], session.meanwhile(point))
+            point = order.next(record)
+        if order.conclusion:
+            ctx.progress(order.conclusion)
     except Error as error:
-        rest = points[len(done) :]
+        rest = [one for one in order.certain() if one["name"] not in {record["name"] for record in done}]
         done += [_record(plan, point, "not_measured", reasons=[f"was not measured: {error.msg}"]) for point in rest]
         error.evidence.update(_result(done))
         raise

@@ -24,6 +24,7 @@ from ..plain_text import cleaned, shown
 from ..plan_file import Plan, PlanPoint
 from ..results.outcome import in_words
 from ..results.rollup_file import read_rollup
+from ..results.searching import search_of
 from ..results.verdict import Verdict, read_verdict, succeeded
 from . import point_files
 from .point_progress import progress_of
@@ -41,6 +42,8 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
     found = runs.find(params)
     plan, steps, holder = found.plan(), list(found.steps().values()), found.holder()
     points = [_point(found, plan, point, steps) for point in plan["benchmark"]["points"]] if plan else []
+    if plan and search_of(plan):  # the others are candidates
+        points = [one for one in points if one["state"] not in ("waiting", "not_measured")]
     own = journal.holder_events(found.run_dir)
     job: JsonObject = {**found.describe()}
     job["time_left_s"] = _seconds_until(job["ends_at"]) if found.live else None
