@@ -23,7 +23,7 @@ from .concurrent_measurements import wait_for_others
 from .evidence import evidence
 from .image_import import Imports
 from .service_gaps import gaps_between
-from .service_look import look_afterwards, witnesses
+from .service_look import look_afterwards, look_before, witnesses
 from .session import Session
 
 FIRST_SLICE_S, LONGEST_SLICE_S = 1.0, 10.0
@@ -54,6 +54,7 @@ class Measurement:
         self._seen_at = self._alive_at = time.monotonic()
         self._attempt = self._last_attempt()  # a later one is not of the past, which ``force`` leaves out
         self._pause_reported = False  # whether it was stopped because the job was paused
+        self._whole_since: str | None = None  # see Session, of the look before this measurement
         self.action, self.restarts = "measured", False
 
     def run(self) -> Verdict:
@@ -82,6 +83,12 @@ class Measurement:
         """Return the record of the step if it was started for this point, else None."""
         record = self._session.records.get(self._name)
         return record if record and record["digest"] == self._point["step"]["digest"] else None
+
+    @property
+    def _since(self) -> str:
+        """The time from which on the service has to be whole: that of the look before this run started the step."""
+        begin = self._record["started_at"] or ""
+        return min(begin, self._whole_since or begin) if self.action == "measured" else begin
 
     @property
     def begun(self) -> bool:
@@ -124,6 +131,9 @@ class Measurement:
             if kept:
                 self.action = "kept"
                 return kept
+            if not self._session.whole_since and not self._session.measured(self._name):
+                look_before(self._session)
+                continue  # that may have taken a while
             point_files.set_aside(self._result)
             last = {self._name: self._last_attempt()}
             step = start_request(self._step(), self._plan["job_id"], self._plan["run_dir"])
@@ -132,8 +142,10 @@ class Measurement:
             action = next((one["action"] for one in answer.get("actions") or ()), None)
             if action == "busy":
                 wait_for_others(self._session, self._point)
+                self._session.whole_since = None  # parts may have ended since
             elif action != "overtaken":
                 self.action = "attached" if action in ("kept", "adopted") else "measured"
+                self._whole_since, self._session.whole_since = self._session.whole_since, None
                 return None
 
     def _step(self) -> Step:
@@ -163,7 +175,7 @@ class Measurement:
             dead = self._session.dead()
             pause = None if dead else self._pause()
             reason = pause or self._too_long(until + imports.passed_s)
-            broken = [] if dead else self._session.broken(self._record["started_at"])
+            broken = [] if dead else self._session.broken(self._since)
             if dead or broken:
                 names = ", ".join(broken or [record["name"] for record in dead])
                 reason = f"it was stopped because {names} {'stopped serving' if broken else 'ended'}"
@@ -308,8 +320,8 @@ class Measurement:
         """
         begin, end = own["started_at"] or "", own["ended_at"] or "9"
         session, steps = self._session, self._plan["steps"]
-        answer = session.answer
-        found = gaps_between(steps, session.records, answer.get("ends") or (), begin, end, answer.get("breaks") or ())
+        ends, breaks = session.answer.get("ends") or (), session.answer.get("breaks") or ()
+        found = gaps_between(steps, session.records, ends, self._since, end, breaks)
         # A restarted part may succeed in another attempt: the holder restarts it, or the run that found an abandoned
         # measurement.
         lost = [step for step in steps if step["name"] in found.steps]

@@ -19,12 +19,14 @@ class Session:
 
     :param talk: driver of the holder.
     :ivar seen_healthy: whether the service has been healthy in this conversation.
+    :ivar whole_since: the holder's time from which on the service is known to be whole; None: it has to be asked.
     """
 
     def __init__(self, plan: Plan, talk: Driver, ctx: Context) -> None:
         self.plan, self.ctx = plan, ctx
         self.records: dict[str, StepRecord] = {}
         self.talk, self.seen_healthy = talk, False
+        self.whole_since: str | None = None
         self._known: Known | None = None
         self._guard = [step["name"] for step in plan["steps"] if step.get("critical")]
         self.answer: Answer = self.ask("status")

@@ -265,8 +265,7 @@ def test_what_the_service_has_seen_is_not_sent_again(made):
 def test_a_service_that_began_later_has_seen_nothing(made):
     made.call(concurrencies=[4])
     for step in made.plan["steps"]:
-        made.holder.change(step["name"], started_at="2026-11-21T11:00:00.000Z", attempt=2)
-    made.holder.minute = 0
+        made.holder.change(step["name"], started_at=made.holder.at(30), attempt=2)
     made.call(concurrencies=[4], force=True)
     assert sent(made) == [None, None]
     made.holder.change("prefill_1", started_at="2026-11-21T09:00:00.000Z")  # one of them lives on
