@@ -254,9 +254,19 @@ class Measurement:
             verdict = make_verdict(self._point, reasons + critical, figures, sealed, times)
         except OSError as error:  # another controller has set it aside first
             reasons.append(f"its result file can no longer be read: {error.strerror}")
-            verdict = make_verdict(self._point, reasons + critical, figures, None, times)
+            sealed, verdict = None, make_verdict(self._point, reasons + critical, figures, None, times)
+        if sealed and raw and self._differs_now(raw):
+            other = "its result file was changed while it was evaluated: another program writes to it"
+            verdict = make_verdict(self._point, [*reasons, *critical, other], figures, None, times)
         verdict["attempt"] = record["attempt"]
         return {**verdict, "service_gaps": allowed} if allowed else verdict
+
+    def _differs_now(self, raw: JsonObject) -> bool:
+        """Return whether the result file, as it was sealed, is another one than *raw*, which was evaluated."""
+        try:
+            return self._benchmark.read(self._result) != raw
+        except Error:
+            return True
 
     def _look(self) -> list[str]:
         """Return what of the service does not serve after the point: nobody can tell since when."""

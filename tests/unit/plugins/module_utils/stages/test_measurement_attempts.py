@@ -271,3 +271,19 @@ def test_a_service_that_began_later_has_seen_nothing(made):
     made.holder.change("prefill_1", started_at="2026-11-21T09:00:00.000Z")  # one of them lives on
     made.call(concurrencies=[4], force=True)
     assert sent(made) == [None, None, 2]
+
+
+def test_a_result_that_changes_while_it_is_evaluated_is_not_valid(made):
+    """A load client of an earlier attempt may live on, and write its own result in the end."""
+    point = made.plan["benchmark"]["points"][0]
+
+    def scene():
+        made.holder.finish()
+        other = made.helpers.raw_result(4, output_throughput=1.0)
+        made.holder.before["status"] = lambda: made.holder.write(point["result"], other)
+
+    made.holder.scenes = [scene]
+    (measured,) = made.call(concurrencies=[4])["points"]
+    assert measured["reasons"] == [
+        "its result file was changed while it was evaluated: another program writes to it",
+    ]
