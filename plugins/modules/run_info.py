@@ -130,8 +130,8 @@ points:
   elements: dict
 valid:
   description: >-
-    Whether the results are valid. Null before the rollup, and when points that it called valid have gone or are measured
-    again.
+    Whether the results are valid. Null before the rollup, and when points that it called valid have gone or are
+    measured again.
   returned: success
   type: bool
 verdict:

@@ -341,12 +341,14 @@ class Measurement:
         return self._beside(begin, end) + found.critical, found.allowed
 
     def _beside(self, begin: str, end: str) -> list[str]:
-        """Return the other points that were measured between two times."""
+        """Return what else ran between two times: the measurements of other points, and steps not in the plan."""
+        records, strangers = self._session.records.values(), self._session.strangers()
+        others = [one for one in records if one["tier"] == "benchmark" and one["name"] != self._name]
+
+        def during(found: list[StepRecord]) -> list[str]:
+            return [r["name"] for r in found if (r["started_at"] or "9") < end and (r["ended_at"] or "9") > begin]
+
         return [
-            f"{record['name']} was measured at the same time"
-            for record in self._session.records.values()
-            if record["tier"] == "benchmark"
-            and record["name"] != self._name
-            and (record["started_at"] or "9") < end
-            and (record["ended_at"] or "9") > begin
+            *(f"{name} was measured at the same time" for name in during(others)),
+            *(f"{name} ran at the same time, but is not in the plan" for name in during(strangers)),
         ]

@@ -10,6 +10,7 @@ from ..allocation.job_end import ending_error
 from ..entry import Context
 from ..failures import Error
 from ..holder.records import Answer, Known, StepRecord
+from ..holder.step import PASSING
 from ..json_types import Json
 from ..plan_file import Plan, PlanPoint
 
@@ -77,7 +78,14 @@ class Session:
                 differences += [] if same else [f"{step['name']} was started with other options or on other nodes"]
             elif step.get("critical"):
                 differences.append(f"{step['name']} does not run")
-        return differences
+        more = [record["name"] for record in self.strangers() if record["state"] != "ended"]
+        return differences + [f"{name} runs, but is not in the plan" for name in more]
+
+    def strangers(self) -> list[StepRecord]:
+        """Return the records of steps of a service that are not in the plan: while they run, they serve as well."""
+        planned = {step["name"] for step in self.plan["steps"]}
+        served = [one for one in self.records.values() if one["tier"] and one["tier"] not in PASSING]
+        return [one for one in served if one["name"] not in planned]
 
     def may_load(self) -> bool:
         """Return whether parts of the service may be loading now: nobody has seen it healthy, or they start again."""

@@ -169,3 +169,30 @@ def test_the_holder_gets_the_deadline_and_the_last_attempt(made):
     made.call(concurrencies=[4])
     (fields,) = [fields for op, fields in made.holder.asked if op == "start"]
     assert (fields["attempts"], fields["steps"][0]["deadline_s"]) == ({"bench_c4": 1}, 60)
+
+
+def another_worker(made, **facts):
+    """Let the holder have a worker that is not in the plan: of an earlier one, or of another run."""
+    decode = next(step for step in made.plan["steps"] if step["name"] == "decode_0")
+    made.holder.put(dict(decode, name="decode_1"), **facts)
+
+
+def test_a_service_with_a_worker_that_the_plan_does_not_have_is_not_measured_for_it(made):
+    another_worker(made)
+    with pytest.raises(
+        Error, match="decode_1 runs, but is not in the plan. It was not measured. Run the whole playbook"
+    ):
+        made.call()
+    assert made.holder.started() == []
+    made.holder.die("decode_1", ended_at=made.holder.at(0))
+    assert made.call(concurrencies=[4])["points"][0]["valid"]
+
+
+def test_a_worker_that_another_run_starts_meanwhile_makes_the_point_invalid(made):
+    def scene():
+        another_worker(made, started_at=made.holder.at(1))
+        made.holder.finish()
+
+    made.holder.scenes = [scene]
+    (point,) = made.call(concurrencies=[4])["points"]
+    assert point["reasons"] == ["decode_1 ran at the same time, but is not in the plan"]
