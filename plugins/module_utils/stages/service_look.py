@@ -20,10 +20,12 @@ from ..holder.records import CheckRecord, StepRecord
 from ..json_types import Json
 from ..plan_file import Check
 from . import health_wait
+from .evidence import step_error
 from .health_wait import first_step, losses, nodes_of, without, without_node
 from .service_gaps import gaps_between
 from .session import Session
 
+AGAIN_S = 0.5  # pause before the service is asked once more
 STILL_WHOLE_S = 30.0  # how long a healthy service may take to answer before the next point
 ANSWER_S = 15.0  # how long a part without load may take to answer
 LOOK_S = 60.0  # how long Slurm and late srun clients may take, see Steps.look
@@ -53,14 +55,14 @@ def look_before(session: Session, quiet_s: float = 0.0) -> None:
     ``session.whole_since`` is then the holder's time from which on no part may be lost: all of them answered after it.
     What ends after its own answer, while others are waited for, makes them all be asked again.
     """
-    plan, wrong = session.plan, session.unplanned()
-    if wrong:
-        raise Error(
-            f"The running service does not match the plan: {'; '.join(wrong)}. It was not measured. Run the whole "
-            "playbook, or the stages before this one (--tags head_infra,worker,frontend)."
-        )
-    whole_s, began = _patience_s(session), time.monotonic()
+    plan, whole_s, began = session.plan, _patience_s(session), time.monotonic()
     while True:
+        wrong = session.unplanned()
+        if wrong:
+            raise Error(
+                f"The running service does not match the plan: {'; '.join(wrong)}. It was not measured. Run the whole "
+                "playbook, or the stages before this one (--tags head_infra,worker,frontend)."
+            )
         since = session.ask("status", witness=witnesses(session))["now"]
         if plan.get("checks"):
             health_wait.wait_for(session.talk, plan, plan["checks"], whole_s, 5.0, session.ctx, quiet_s)
@@ -69,6 +71,9 @@ def look_before(session: Session, quiet_s: float = 0.0) -> None:
             break
         if time.monotonic() - began >= whole_s:
             raise Error(f"The service does not stay whole: {'; '.join(lost)}. Logs are in {plan['run_dir']}/logs.")
+        if session.dead():
+            raise step_error(session.dead(), plan["run_dir"], "before the point was measured")
+        time.sleep(AGAIN_S)
     session.seen_healthy, session.whole_since = True, since
 
 

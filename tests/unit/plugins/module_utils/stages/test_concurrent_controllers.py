@@ -7,7 +7,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
+from ansible_collections.srt.slurm.plugins.module_utils.failures import Error, StepError
+from ansible_collections.srt.slurm.plugins.module_utils.stages import health_wait
 
 CHECKS = [{"name": "decode_0", "steps": ["decode_0"], "after": []}]
 
@@ -196,3 +197,22 @@ def test_a_worker_that_another_run_starts_meanwhile_makes_the_point_invalid(made
     made.holder.scenes = [scene]
     (point,) = made.call(concurrencies=[4])["points"]
     assert point["reasons"] == ["decode_1 ran at the same time, but is not in the plan"]
+
+
+def test_a_part_that_another_run_replaces_while_the_service_is_waited_for_ends_the_wait(made, monkeypatch):
+    def wait_for(*_args):
+        made.holder.change("decode_0", digest="of other options")
+
+    monkeypatch.setattr(health_wait, "wait_for", wait_for)
+    made.plan["checks"] = CHECKS
+    with pytest.raises(Error, match="decode_0 was started with other options or on other nodes. It was not measured."):
+        made.call()
+
+
+def test_a_part_that_ends_while_others_are_waited_for_is_named(made, monkeypatch):
+    monkeypatch.setattr(
+        health_wait, "wait_for", lambda *_args: made.holder.die("decode_0", ended_at=made.holder.at(50))
+    )
+    made.plan["checks"] = CHECKS
+    with pytest.raises(StepError, match="Step decode_0 on node0003 ended before the point was measured"):
+        made.call()
