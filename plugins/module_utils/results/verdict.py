@@ -22,6 +22,7 @@ from ..plain_text import shown
 from ..plan_file import PlanPoint
 
 VERDICT_SCHEMA_VERSION = 1
+MIN_COMPLETED = 0.99  # share of the requests of a point that must have completed, unless a run asks for another one
 
 # States of the measurement of a point.
 VALID, INVALID, NOT_MEASURED, NOT_EVALUATED = "valid", "invalid", "not_measured", "not_evaluated"
@@ -42,6 +43,7 @@ class Origin(TypedDict):
 class _Verdict(TypedDict, total=False):
     service_gaps: list[str]
     attempt: int
+    min_completed: float
     seal: str
 
 
@@ -51,8 +53,8 @@ class Verdict(_Verdict):
     ``digest`` and ``key`` are those of the point, ``metrics`` the figures of its result, times
     are UTC. ``origin`` is None for a point that this run measured, ``result_sha256`` without a result.
     ``service_gaps`` says what of the service was missing although the job's ``faults`` allow that. ``attempt`` is that
-    of the step that measured it in this run. ``seal`` is the digest of all others, as they were written; verdicts of
-    earlier versions lack it.
+    of the step that measured it in this run. ``min_completed`` is there if the run asked for less than usual. ``seal``
+    is the digest of all others, as they were written; verdicts of earlier versions lack it.
     """
 
     schema_version: int
@@ -141,6 +143,7 @@ def _is_verdict(found: JsonObject) -> bool:
         and isinstance(found.get("digest"), str)
         and isinstance(found.get("valid"), bool)
         and isinstance(found.get("key", {}), dict)
+        and isinstance(found.get("min_completed", MIN_COMPLETED), (int, float))
         and _are(found.get("reasons"), str)
         and found["valid"] == (not found["reasons"])
         and found.get("seal") in (None, _seal(found))
@@ -181,9 +184,10 @@ def standing(point: PlanPoint, result: str) -> Standing:
 
 
 def may_stand(point: PlanPoint, verdict: Verdict | None) -> bool:
-    """Return whether *verdict* calls *point* valid, without a service gap; the result is not checked."""
-    same = verdict is not None and verdict.get("digest") == point["digest"]
-    return bool(verdict and same and verdict.get("valid") and not verdict.get("service_gaps"))
+    """Return whether *verdict* calls *point* valid for any run, without a service gap; the result is not checked."""
+    if verdict is None or verdict.get("digest") != point["digest"] or not verdict.get("valid"):
+        return False
+    return not verdict.get("service_gaps") and verdict.get("min_completed", MIN_COMPLETED) >= MIN_COMPLETED
 
 
 def why_unsealed(verdict: Verdict, result: str) -> list[str]:

@@ -16,7 +16,7 @@ from ..json_types import JsonObject
 from ..metrics import METRICS
 from ..plan_file import Plan, PlanPoint, plan_of
 from ..results.origins import in_words, present
-from ..results.verdict import Verdict
+from ..results.verdict import MIN_COMPLETED, Verdict
 from ..slurm import srun
 from . import point_files
 from .evidence import step_error
@@ -30,7 +30,7 @@ ARGUMENT_SPEC = {
     "force": {"type": "bool", "default": False},
     "concurrencies": {"type": "list", "elements": "int", "default": []},
     "stall_timeout_s": {"type": "float"},
-    "min_completed": {"type": "float", "default": 0.99},
+    "min_completed": {"type": "float", "default": MIN_COMPLETED},
 }
 OPTIONS = {"required_one_of": [("plan_path", "plan")]}
 

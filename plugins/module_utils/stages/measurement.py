@@ -16,7 +16,7 @@ from ..files import read_object
 from ..holder.records import StepRecord
 from ..json_types import JsonObject
 from ..plan_file import PlanPoint, Step, check_run_dir
-from ..results.verdict import Verdict, make_verdict, write_verdict
+from ..results.verdict import MIN_COMPLETED, Verdict, make_verdict, write_verdict
 from ..slurm.srun import start_request
 from . import point_files
 from .concurrent_measurements import wait_for_others
@@ -259,6 +259,8 @@ class Measurement:
             other = "its result file was changed while it was evaluated: another program writes to it"
             verdict = make_verdict(self._point, [*reasons, *critical, other], figures, None, times)
         verdict["attempt"] = record["attempt"]
+        if self._params["min_completed"] < MIN_COMPLETED:
+            verdict["min_completed"] = self._params["min_completed"]
         return {**verdict, "service_gaps": allowed} if allowed else verdict
 
     def _differs_now(self, raw: JsonObject) -> bool:

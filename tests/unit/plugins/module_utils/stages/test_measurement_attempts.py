@@ -287,3 +287,13 @@ def test_a_result_that_changes_while_it_is_evaluated_is_not_valid(made):
     assert measured["reasons"] == [
         "its result file was changed while it was evaluated: another program writes to it",
     ]
+
+
+def test_a_point_that_is_valid_because_a_run_asked_for_less_is_measured_again_by_the_next_one(made):
+    lost = {"completed": 30, "failed": 10, "output_lens": [16] * 30 + [0] * 10, "total_output_tokens": 480,
+            "total_input_tokens": 1920, "server_input_tokens": 1920}  # fmt: skip
+    made.holder.scenes = [lambda: made.holder.finish(**lost)]
+    (first,) = made.call(concurrencies=[4], min_completed=0.5)["points"]
+    (second,) = made.call(concurrencies=[4])["points"]
+    assert (first["valid"], second["action"], second["valid"]) == (True, "measured", True)
+    assert made.call(concurrencies=[4], min_completed=0.5)["points"][0]["action"] == "kept"
