@@ -15,7 +15,7 @@ from ...metrics import METRICS, derived
 from ...plan_file import PlanFile, PointFields, Step, gpu_counts
 from ...programs import folder_of, program_files
 from ...schema.section import Field
-from ...schema.types import Bool, Choice, Concurrencies, Float, Int, OneOf, Str
+from ...schema.types import Bool, Choice, Float, Int, OneOf, Str
 from ...topology.layout import Layout
 from ...topology.options import Option, variables
 from ...topology.step import make_step, one_file
@@ -46,6 +46,7 @@ CLIENT = folder_of("load_client")
 PHASES = {"preparing": PREPARING, "warmup": RUNNING, "running": RUNNING, "done": DONE, "failed": FAILED}
 
 
+DEADLINE_S, STALL_S = 7200, 900  # defaults of point_timeout_s and stall_timeout_s
 PROGRESS = ("done", "total", "tokens", "errors", "output_tok_s", "left_s")  # the numbers in a progress file
 
 
@@ -75,7 +76,6 @@ class SaBench(Benchmark):
     fields = {
         "isl": Field(Int(1, MOST_TOKENS), None, "Input tokens of a request."),
         "osl": Field(Int(1, MOST_TOKENS), None, "Output tokens of a request."),
-        "concurrencies": Field(Concurrencies(), None, 'Requests in flight, one point each: [4, 16] or "4x16".'),
         "req_rate": Field(OneOf(Float(0), Choice("inf")), "inf", "Requests per second, or inf."),
         "random_range_ratio": Field(
             Float(0.000001, 1), 0.8, "Lengths vary from this share of isl and osl to the full length."
@@ -88,8 +88,6 @@ class SaBench(Benchmark):
         "custom_tokenizer": Field(Str(), None, "Tokenizer directory instead of the model's."),
         "use_chat_template": Field(Bool(), True, "Apply the model's chat template to prompts, within isl."),
         "reuse_http_connections": Field(Bool(), None, "Keep connections open between requests; default: yes."),
-        "point_timeout_s": Field(Int(1), 7200, "Time limit of a point; a point that exceeds it is invalid."),
-        "stall_timeout_s": Field(Int(0), 900, "Time limit without any token; 0: none."),
         "slow_down_sleep_time": Field(
             Float(0), None, "sglang: seconds between slowed steps. Not supported yet: runs refuse it."
         ),
@@ -97,6 +95,10 @@ class SaBench(Benchmark):
             Float(0), None, "sglang: seconds before the slow-down. Not supported yet: runs refuse it."
         ),
     }
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        return (*self.fields, "concurrencies")
 
     def problems(self, spec: JsonObject) -> list[Finding]:
         options = spec["benchmark"]
@@ -217,8 +219,8 @@ class SaBench(Benchmark):
             "result": result,
             "progress": progress,
             "expect": expect,
-            "deadline_s": options["point_timeout_s"],
-            "stall_timeout_s": options["stall_timeout_s"],
+            "deadline_s": options["point_timeout_s"] or DEADLINE_S,
+            "stall_timeout_s": _stall_s(options),
         }
 
     def step_again(self, step: Step, times: int) -> Step:
@@ -316,8 +318,14 @@ def _client_options(layout: Layout, parameters: JsonObject, gpus: Mapping[str, i
         Option("prefill-gpus", gpus["prefill"] or None),
         Option("decode-gpus", gpus["decode"] or None),
         said("reuse-connections" if reuse else "no-reuse-connections", reuse is not None, "reuse_http_connections"),
-        said("stall-timeout", layout.spec["benchmark"]["stall_timeout_s"], "stall_timeout_s"),
+        said("stall-timeout", _stall_s(layout.spec["benchmark"]), "stall_timeout_s"),
     ]
+
+
+def _stall_s(options: JsonObject) -> int:
+    """Return after how many seconds without a token a point ends; 0: never."""
+    given: int | None = options["stall_timeout_s"]
+    return STALL_S if given is None else given
 
 
 def _chat_template(spec: JsonObject) -> JsonObject | None:
