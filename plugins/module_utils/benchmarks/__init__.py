@@ -15,8 +15,10 @@ from .base import Benchmark
 from .custom import Custom
 from .manual import Manual
 from .sa_bench import SaBench
+from .sglang_bench import SglangBench
 
-BENCHMARKS = {one.type: one for one in (Manual(), SaBench(), Custom(), *map(unbuilt.Unbuilt, unbuilt.TYPES))}
+BUILT: tuple[Benchmark, ...] = (Manual(), SaBench(), SglangBench(), Custom())
+BENCHMARKS = {one.type: one for one in (*BUILT, *map(unbuilt.Unbuilt, unbuilt.TYPES))}
 
 
 # The run options that select points.

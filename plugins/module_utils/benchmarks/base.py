@@ -166,6 +166,10 @@ class Benchmark(abc.ABC):
         """Return how many requests of *point* may be in flight at a time; 0: it sends none."""
         return 0
 
+    def interpreter(self, step: Step, run_dir: str) -> list[str]:
+        """Return the words of *step* that start the Python of its client, which needs ``packages``; [] if unknown."""
+        return []
+
     # ---- while it is measured
 
     def logged(self, point: PointFields, size: int, text: str) -> Progress | None:

@@ -9,7 +9,7 @@ import json
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.load_client.answer import Answer
 from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.load_client.request import Record, Request, conclude
-from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.sa_bench.evaluate import evaluate
+from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.own_client.evaluate import evaluate
 
 for package in ("aiohttp", "tokenizers"):
     pytest.importorskip(package)

@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.load_client import stats
 from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.load_client.main import format_report, format_result
 from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.load_client.request import Record, Request
-from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.sa_bench.evaluate import evaluate
+from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.own_client.evaluate import evaluate
 
 
 def options(**other):

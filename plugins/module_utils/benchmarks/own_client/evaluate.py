@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections import Counter
 
 from ...json_types import JsonObject
+from .result import problem
 
 PROMPT_TOLERANCE = 0.02  # of the prompt tokens sent ...
 PROMPT_TOLERANCE_TOKENS = 8  # ... or this many tokens per request, whichever is more
 WARMUP_FAILURES = 0.1  # of its requests: one that is lost while a service gets ready leaves it warm
 SIZES = ("isl", "osl", "num_prompts")
+USUAL_SHARE = 0.99  # of the requests that must have completed
 
 
 def evaluate(raw: JsonObject, expect: JsonObject, min_completed: float) -> list[str]:
@@ -38,6 +40,12 @@ def evaluate(raw: JsonObject, expect: JsonObject, min_completed: float) -> list[
         reasons += _input(raw, expect, min_completed)
         reasons += _models(raw)
     return reasons
+
+
+def own_faults(raw: JsonObject) -> list[str]:
+    """Return why a result of the load client is not valid, whatever it was asked for; it may have any content."""
+    wrong = problem(raw) or next((f"{key} is missing" for key in SIZES if raw.get(key) is None), None)
+    return [f"its result is damaged: {wrong}"] if wrong else evaluate(raw, raw, USUAL_SHARE)
 
 
 def _of_another_load(raw: JsonObject, expect: JsonObject) -> list[str]:
