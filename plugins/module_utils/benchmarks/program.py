@@ -160,6 +160,10 @@ class ProgramBenchmark(Benchmark):
             )
         return reasons
 
+    def disturbances(self, raw: JsonObject) -> list[str]:
+        one = _only(raw)
+        return list(one.disturbances) if one else []
+
     def doubts(self, raw: JsonObject) -> list[str]:
         one, results = _only(raw), raw["results"]
         if one:

@@ -151,7 +151,9 @@ class SglangBench(ProgramBenchmark, ClientBenchmark):
         return ClientBenchmark.evaluate_partial(self, raw["own"], expect, min_completed)
 
     def disturbances(self, raw: JsonObject) -> list[str]:
-        return ClientBenchmark.disturbances(self, raw["own"]) if "own" in raw else []
+        return (
+            ClientBenchmark.disturbances(self, raw["own"]) if "own" in raw else ProgramBenchmark.disturbances(self, raw)
+        )
 
     def figures(self, raw: JsonObject) -> Figures:
         if "own" in raw:

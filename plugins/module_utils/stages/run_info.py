@@ -23,7 +23,7 @@ from ..json_types import JsonObject
 from ..plain_text import cleaned, shown
 from ..plan_file import Plan, PlanPoint
 from ..results.outcome import in_words
-from ..results.rollup_file import read_rollup
+from ..results.rollup_file import Rollup, read_rollup
 from ..results.searching import search_of
 from ..results.verdict import Verdict, read_verdict, succeeded
 from . import point_files
@@ -50,7 +50,7 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
     job["waits_s"] = _seconds_since(found.job["submitted_at"]) if found.job and found.waits else None
     log = _log(found, steps, points)
     rollup = read_rollup(os.path.join(found.run_dir, "rollup.json"))
-    if rollup and found.is_earlier(rollup["generated_at"]):
+    if rollup and (found.is_earlier(rollup["generated_at"]) or _is_outdated(rollup, points)):
         rollup = None
     result = {
         "changed": False,
@@ -74,6 +74,13 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
     result = cleaned(result, shown)
     result["text"] = text(result)
     return result
+
+
+def _is_outdated(rollup: Rollup, points: list[JsonObject]) -> bool:
+    """Return whether *rollup* calls valid what is no longer measured: of another plan, or being measured again."""
+    left_out = rollup.get("left_out") or ()
+    missing = any(point["state"] != "done" for point in points if point["label"] not in left_out)
+    return missing and in_words(rollup) != "NOT valid"
 
 
 def _step(record: Event) -> JsonObject:
