@@ -10,6 +10,7 @@ holder/secret_values.py.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import hmac
@@ -21,6 +22,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Callable
 
 from ..holder.secret_values import FILE, FOLDER, PREFIX
+from ..holder.tails import regular
 from ..json_types import Json, JsonObject, KeyPath
 from .names import is_plain, looks_secret
 
@@ -154,7 +156,7 @@ def load_key(output_dir: str, create: bool) -> bytes | None:
     path = os.path.join(output_dir, f".srt-key-{os.getuid()}")
     for _attempt in range(2):
         try:
-            with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as stream:
+            with os.fdopen(regular(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as stream:
                 key, facts = stream.read(4096), os.fstat(stream.fileno())
             if facts.st_uid != os.getuid() or facts.st_mode & 0o077:
                 return None  # another user knows it, or made it
@@ -181,7 +183,7 @@ def load_key(output_dir: str, create: bool) -> bytes | None:
         except OSError:
             return None
         finally:
-            if os.path.lexists(temporary):
+            with contextlib.suppress(OSError):
                 os.unlink(temporary)
     return None
 
