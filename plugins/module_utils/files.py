@@ -19,6 +19,7 @@ from .holder.tails import Irregular, regular
 from .json_types import Json, JsonObject
 
 MOST_JSON = 1 << 28  # bytes of a file
+ACL = "system.posix_acl_"  # and access or default: the extended attribute of an access control list
 ACL_OWNER = 1  # the tag of the entry about the owner in an access control list
 
 
@@ -92,7 +93,7 @@ def doubt(path: str) -> str | None:
 def _acl(path: str, kind: str) -> bytes:
     """Return an access control list (*kind*: access or default) as Linux stores it, b"" if there is none."""
     try:
-        return os.getxattr(path, f"system.posix_acl_{kind}")
+        return os.getxattr(path, ACL + kind)
     except (OSError, AttributeError):  # another system has no such function
         return b""
 
@@ -139,7 +140,10 @@ def _inherit_no_writing(path: str) -> None:
     entries = [entry.unpack_from(acl, at) for at in range(4, len(acl), entry.size)]
     kept = [(tag, rights if tag == ACL_OWNER else rights & ~2, who) for tag, rights, who in entries]
     if kept != entries:
-        os.setxattr(path, "system.posix_acl_default", acl[:4] + b"".join(entry.pack(*one) for one in kept))
+        try:
+            os.setxattr(path, ACL + "default", acl[:4] + b"".join(entry.pack(*one) for one in kept))
+        except OSError:  # it names somebody who does not exist here; then the umask decides
+            os.removexattr(path, ACL + "default")
 
 
 def write_text_atomic(path: str, text: str, mode: int = 0o644) -> bool:

@@ -16,6 +16,7 @@ from . import step as codes
 from .faults import keep, may_restart, read_end
 from .journal import Ends, Journal, latest_events, set_logs_aside, step_events
 from .leftovers import Writers
+from .proxies import without_proxy
 from .records import StepRequest
 from .secret_values import resolve
 from .slurm_calls import NOT_YET_FREE, UNANSWERED, Listing, StepCalls
@@ -167,7 +168,7 @@ class Steps:
             try:
                 set_logs_aside(self.run_dir, step)
                 begin = os.path.getsize(err) if os.path.exists(err) else 0
-                env = resolve(step.spec.get("srun_env") or {}, self.run_dir)
+                env = without_proxy(resolve(step.spec.get("srun_env") or {}, self.run_dir), self.run_dir)
                 if BEGUN in env:
                     env[BEGUN] = srun_file(self.run_dir, step.name, step.attempt, "begun")
                 step.client = client = self.slurm.spawn(step.spec["srun_argv"], env, err)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import grp
 import os
 import pwd
@@ -155,8 +156,15 @@ def test_who_has_a_group_as_the_primary_one_is_a_member(tmp_path, monkeypatch):
         assert bool(files.doubt(str(tmp_path))) is said
 
 
-def test_what_is_made_in_an_own_folder_is_for_nobody_else_to_write(tmp_path, stranger_may_write):
+@pytest.mark.parametrize("known", [True, False])
+def test_what_is_made_in_an_own_folder_is_for_nobody_else_to_write(tmp_path, monkeypatch, stranger_may_write, known):
     stranger_may_write(tmp_path, "default")
+    if not known:  # as in a user namespace without the stranger
+
+        def refuse(*_args):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+        monkeypatch.setattr(os, "setxattr", refuse)
     files.make_own_folder(str(tmp_path / "run"))
     (tmp_path / "run" / "logs").mkdir()
     (tmp_path / "run" / "logs" / "log").touch()
