@@ -14,6 +14,7 @@ from typing import Any
 
 from .fatal_lines import HINT, LONGEST, cause, load
 from .records import EndFacts, Evidence, StepEnd
+from .secret_values import hide
 from .step import CLIENT_KILLED, EXITED, KILLED, NODE_FAILED, SRUN_FAILED, Step, srun_file
 from .tails import tail_lines
 
@@ -66,8 +67,8 @@ def evidence(record: Mapping[str, Any], run_dir: str) -> Evidence:
     fault gives a kind but decides nothing: it is neither retryable nor permanent.
     """
     log = log_of(record, run_dir)
-    lines = [line[:LONGEST] for line in tail_lines(log)]
-    messages = tail_lines(srun_file(run_dir, record["name"], record.get("attempt"), "err"))
+    lines = [line[:LONGEST] for line in hide(tail_lines(log), run_dir)]
+    messages = hide(tail_lines(srun_file(run_dir, record["name"], record.get("attempt"), "err")), run_dir)
     messages = [line[:LONGEST] for line in messages if NOISE not in line][-8:]
     killed, patterns = killed_from_outside(record), load(run_dir)
     found = [one for one in (cause(text, killed, patterns) for text in (lines, messages)) if one]

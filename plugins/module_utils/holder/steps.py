@@ -18,7 +18,7 @@ from .journal import Ends, Journal, latest_events, set_logs_aside, step_events
 from .leftovers import Writers
 from .proxies import without_proxy
 from .records import StepRequest
-from .secret_values import resolve
+from .secret_values import hide, resolve
 from .slurm_calls import NOT_YET_FREE, UNANSWERED, Listing, StepCalls
 from .step import BEGUN, PASSING, SPEC_FIELDS, STATE_FIELDS, Step, number_of, srun_file
 from .stopping import Stopper
@@ -142,7 +142,7 @@ class Steps:
                 return None
             client, begin = spawned
             code = client.wait()
-            messages = tail(err, begin=begin)
+            messages = "\n".join(hide(tail(err, begin=begin).splitlines(), self.run_dir))
             with self.change:
                 passing = [one for one in messages.splitlines() if UNANSWERED.search(one) or NOT_YET_FREE.search(one)]
                 if not (code and pause and step.state == "starting" and passing):

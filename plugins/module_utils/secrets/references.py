@@ -21,7 +21,7 @@ import secrets
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Callable
 
-from ..holder.secret_values import FILE, FOLDER, PREFIX
+from ..holder.secret_values import FILE, FOLDER, PREFIX, stored
 from ..holder.tails import regular
 from ..json_types import Json, JsonObject, KeyPath
 from .names import is_plain, looks_secret
@@ -194,20 +194,11 @@ def store_job_password(run_dir: str) -> bool:
     It follows from this user's key, so that concurrent controllers store the same. It is a word: NATS reads it from its
     environment as it reads a configuration, where digits may be a number.
     """
-    if JOB_PASSWORD in _stored(os.path.join(run_dir, FOLDER, FILE)):
+    if JOB_PASSWORD in stored(run_dir):
         return False
     key = load_key(os.path.dirname(run_dir), create=True) or secrets.token_bytes(32)
     word = hmac.new(key, f"password of job {os.path.basename(run_dir)}".encode(), hashlib.sha256).hexdigest()[:32]
     return store(run_dir, {JOB_PASSWORD: f"srt{word}"})
-
-
-def _stored(path: str) -> dict[str, str]:
-    try:
-        with open(path, encoding="utf-8") as stream:
-            present: dict[str, str] = json.load(stream)
-    except (OSError, ValueError):
-        return {}
-    return present
 
 
 def store(run_dir: str, values: Mapping[str, str]) -> bool:
@@ -218,7 +209,7 @@ def store(run_dir: str, values: Mapping[str, str]) -> bool:
     path = os.path.join(folder, FILE)
     os.makedirs(folder, mode=0o700, exist_ok=True)
     os.chmod(folder, 0o700)
-    present = _stored(path)
+    present = stored(run_dir)
     wanted = dict(present, **values)
     if wanted == present:
         return False
