@@ -91,6 +91,14 @@ def clean_env() -> dict[str, str]:
     return env
 
 
+def account() -> str:
+    """Return the name of the account that we run as, or its number: Slurm goes by that, and not by USER or LOGNAME."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
+
+
 @functools.lru_cache(maxsize=None)
 def _is_known_locale(variables: tuple[tuple[str, str], ...]) -> bool:
     """Return whether this machine has the locale that the *variables* of our environment name."""
