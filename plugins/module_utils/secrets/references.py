@@ -131,6 +131,19 @@ def misplaced(job: JsonObject, raw: Json, texts: Mapping[str, tuple[str, str]]) 
     return search(job, raw, ())
 
 
+def in_the_open(spec: Json, path: KeyPath = ()) -> Iterator[KeyPath]:
+    """Yield the paths of values of *spec* that look like secrets and are in no environment."""
+    if isinstance(spec, dict):
+        for name, item in spec.items():
+            if not (isinstance(item, dict) and is_environment(name)):
+                yield from in_the_open(item, (*path, name))
+    elif isinstance(spec, list):
+        for index, item in enumerate(spec):
+            yield from in_the_open(item, (*path, index))
+    elif path and is_secret(str(path[-1]), spec):
+        yield path
+
+
 def telling(
     found: Iterable[tuple[str, str, str]], own: str | None = None, plain: bool = True
 ) -> dict[str, tuple[str, str]]:
