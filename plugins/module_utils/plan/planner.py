@@ -116,7 +116,9 @@ class Planner:
         )
         layout.served_name, layout.served_by = backend.served_name(spec), backend.served_by(spec)
         layout.wiring, layout.components = frontend.wiring(layout), backend.components
-        layout.worker_urls = backend.worker_urls(layout)
+        layout.worker_urls, layout.control = backend.worker_urls(layout), backend.control(layout)
+        workers = layout.control.values() if backend.publishes_metrics(spec) else ()
+        layout.metrics_urls = [*(f"http://{one}/metrics" for one in workers), *frontend.metrics_urls(layout)]
         return layout
 
     def plan_with_origins(self, layout: Layout) -> tuple[Plan, MadeOfSteps]:
@@ -217,7 +219,8 @@ class Planner:
             material.update({"inputs": read} if read else {})
             # Nobody knows whether other runs have the same files, so the point is one of this job alone.
             material.update({"job": layout.job_id} if inputs.unknown(self.spec) else {})
-            points.append({**draft, "digest": digest(material)})
+            streams = bool(self.spec["benchmark"]["stream_output"])
+            points.append({**draft, "digest": digest(material), "streams": streams})
         return points, files, origins_of(steps)
 
     def _checks(self, layout: Layout, workers: list[str]) -> list[Check]:

@@ -17,7 +17,7 @@ from . import origins
 from .earlier import Found
 from .outcome import verdict_lines
 from .rollup_file import PointRecord, Rollup
-from .verdict import NOT_MEASURED
+from .verdict import NOT_MEASURED, PASSED
 
 JOB_COLUMNS = (
     "job_id",
@@ -106,14 +106,22 @@ def table_text(rollup: Rollup | None, dry: bool = False, coming: Mapping[str, Fo
 def _aligned(rollup: Rollup, dry: bool, coming: Mapping[str, Found]) -> list[str]:
     """Return the lines of the table: the key of each point, its metrics and its status."""
     benchmark = of_plan(rollup)
-    columns = [METRICS[name] for name in benchmark.columns]
-    lines: list[list[str]] = [[*benchmark.key_fields, *(one.label for one in columns), "valid"]]
+    fields, names = _shown_columns(rollup, benchmark)
+    columns = [METRICS[name] for name in names]
+    lines: list[list[str]] = [[*fields, *(one.label for one in columns), "valid"]]
     for record in rollup["results"]:
-        cells = ["-" if record.get(field) is None else str(record[field]) for field in benchmark.key_fields]
+        cells = ["-" if record.get(field) is None else str(record[field]) for field in fields]
         cells += [one.text(record.get(one.name)) for one in columns]
         lines.append([*cells, _mark(record, rollup, dry, coming.get(record["name"]))])
     widths = [max(map(len, column)) for column in list(zip(*lines))[:-1]]
     return ["  ".join([*(cell.rjust(width) for cell, width in zip(line, widths)), line[-1]]) for line in lines]
+
+
+def _shown_columns(rollup: Rollup, benchmark: Benchmark) -> tuple[list[str], list[str]]:
+    """Return (fields of the key, metrics) in the table; those that are optional and without a value are left out."""
+    used = {name for record in rollup["results"] for name, value in record.items() if value is not None}
+    fields = [*benchmark.key_fields[:1], *(field for field in benchmark.key_fields[1:] if field in used)]
+    return fields, [one for one in benchmark.columns if one in used or one not in benchmark.optional_columns]
 
 
 def _mark(record: PointRecord, rollup: Rollup, dry: bool, found: Found | None) -> str:
@@ -126,7 +134,7 @@ def _mark(record: PointRecord, rollup: Rollup, dry: bool, found: Found | None) -
     elif dry and missing:
         mark = "to be measured"
     else:
-        mark = "yes" if record["valid"] else "NO"
+        mark = "yes" if record["valid"] else "passed" if record["state"] == PASSED else "NO"
     if record.get("failed"):
         mark += f" ({record['failed']} failed)"
     if record.get("service_gaps"):
