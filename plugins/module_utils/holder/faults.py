@@ -45,6 +45,9 @@ def read_end(code: int, messages: str) -> StepEnd:
     number = SIGNALS.get(what, code - 128 if 128 < code < 160 and "exit code" not in what else None)
     if number is not None:
         return {**end, "end_code": KILLED, "signal": number, "reason": f"killed by signal {number}{where}"}
+    never = re.search(r"^srun: error: (task \d+ launch failed: .+)$", messages, re.M)
+    if never and not code:  # srun may exit 0 all the same
+        return {**end, "end_code": SRUN_FAILED, "reason": f"srun failed: {never.group(1)}"}
     status = re.search(r"exit code (\d+)", what)
     code = int(status.group(1)) if status else code
     errors = re.findall(r"^srun: (?:error|fatal): (.+)$", messages, re.M)
