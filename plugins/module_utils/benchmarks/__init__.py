@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from ..json_types import Json, JsonObject
 from ..schema.section import TEXTS, Field, Section
 from ..schema.types import Bool, Choice, Concurrencies, Int, Str
-from . import unbuilt
+from . import repeats, unbuilt
 from .base import Benchmark
 from .custom import Custom
 from .manual import Manual
@@ -52,6 +52,7 @@ SECTION = Section(
             "Time limit without any token, of custom without a line in its log; 0: none. Default: 900; custom: 0.",
         ),
         "stream_output": Field(Bool(), False, "Show the log of the client while it runs, line by line."),
+        **repeats.FIELDS,
         **{key: field for one in BENCHMARKS.values() for key, field in one.fields.items()},
         **unbuilt.FIELDS,
         "client_placement": Field(Choice("head", "first_decode", "last_decode"), "head", "Node of the load client."),

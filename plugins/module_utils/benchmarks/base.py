@@ -166,6 +166,14 @@ class Benchmark(abc.ABC):
         """Return how many requests of *point* may be in flight at a time; 0: it sends none."""
         return 0
 
+    def repeatable(self, point: PointFields) -> bool:
+        """Return whether *point* is measured in each repeat, see :mod:`.repeats`."""
+        return True
+
+    def step_repeated(self, step: DraftStep, number: int) -> DraftStep:
+        """Return the step of the repeat *number* (from 2) of a point; what it sends should differ from the others."""
+        return step
+
     def interpreter(self, step: Step, run_dir: str) -> list[str]:
         """Return the words of *step* that start the Python of its client, which needs ``packages``; [] if unknown."""
         return []

@@ -12,6 +12,7 @@ from ..schema.section import Field
 from ..schema.types import ListOf, OneOf, Str
 from ..topology.layout import Layout
 from ..topology.placeholders import fill_command, values_of
+from ..topology.step import DraftStep
 from . import contract
 from .base import Point, missing
 from .program import ProgramBenchmark, Ran, surroundings
@@ -57,6 +58,12 @@ class Custom(ProgramBenchmark):
                 remedy = "Write it as the command sees it, such as /logs/*.json. Files in $SRT_RESULT_DIR need none."
                 found.append((("benchmark", "result_glob"), f"has {pattern}, which is not an absolute path.", remedy))
         return found
+
+    def repeatable(self, point: PointFields) -> bool:
+        return point["key"].get("part") != POST_EVAL
+
+    def step_repeated(self, step: DraftStep, number: int) -> DraftStep:
+        return {**step, "env": {**step["env"], "SRT_REPEAT": str(number)}}
 
     def in_flight(self, point: PointFields) -> int:
         return int(point["key"].get("concurrency") or 0)

@@ -14,6 +14,7 @@ from ..schema.section import Field
 from ..schema.types import Int
 from ..topology.layout import Layout
 from ..topology.options import Option, Word
+from ..topology.step import DraftStep
 from . import contract
 from .base import Figures, Point, Progress, files_path, missing, progress_path
 from .formats import serving
@@ -123,10 +124,10 @@ class SglangBench(ProgramBenchmark, ClientBenchmark):
     # ---- while it is measured: only our client has a progress file
 
     def step_again(self, step: Step, times: int) -> Step:
-        argv = list(step["argv"])
-        seed = argv.index("--seed") + 1  # of the engine's client; ours knows attempts, and its words are the last ones
-        argv[seed] = str(int(argv[seed]) + SEEDS_APART * times)
-        return ClientBenchmark.step_again(self, {**step, "argv": argv}, times)
+        return ClientBenchmark.step_again(self, {**step, "argv": _with_other_seed(step, times)}, times)
+
+    def step_repeated(self, step: DraftStep, number: int) -> DraftStep:
+        return ClientBenchmark.step_repeated(self, {**step, "argv": _with_other_seed(step, 1000 * number)}, number)
 
     def progress(self, point: PointFields, content: JsonObject) -> Progress:
         return ClientBenchmark.progress(self, point, content)
@@ -176,6 +177,14 @@ class SglangBench(ProgramBenchmark, ClientBenchmark):
     def doubts(self, raw: JsonObject) -> list[str]:
         """Return nothing: how many requests failed follows from the plan, and a missing result is a reason."""
         return []
+
+
+def _with_other_seed(step: Step, number: int) -> list[str]:
+    """Return the words of *step* with another seed of the engine's client; ours has options for that."""
+    argv = list(step["argv"])
+    at = argv.index("--seed") + 1  # our words come after those of the engine
+    argv[at] = str(int(argv[at]) + SEEDS_APART * number)
+    return argv
 
 
 def _own(result: str) -> str:

@@ -11,7 +11,7 @@ from functools import cached_property
 
 from .. import log_lines
 from ..backends import BACKENDS, profiling
-from ..benchmarks import BENCHMARKS
+from ..benchmarks import BENCHMARKS, repeats
 from ..files import digest, text_digest
 from ..frontends import FRONTENDS, nginx
 from ..frontends.nginx import nginx_file, nginx_step
@@ -198,7 +198,7 @@ class Planner:
 
     def _points(self, layout: Layout) -> tuple[list[PlanPoint], list[PlanFile], MadeOfSteps]:
         """Return (points, files, origins by step name) of the benchmark."""
-        drafts = self.benchmark.points(layout)
+        drafts = repeats.expand(self.benchmark.points(layout), self.spec["benchmark"], self.benchmark)
         files = self.benchmark.files(layout) if drafts else []
         steps = [draft["step"] for draft in drafts]
         start = profiling.start_argv(self.backend, layout)

@@ -23,7 +23,7 @@ from ..plain_text import cleaned, shown
 from ..plan_file import Plan, PlanPoint, gpu_counts
 from ..secrets.redaction import redact
 from ..topology.modes import LONG_MODE, MODES
-from . import commands, outcome, worker_logs
+from . import commands, outcome, repeats, worker_logs
 from .earlier import Found
 from .origins import present
 from .rollup_file import PointRecord, Rollup
@@ -76,6 +76,7 @@ def build(
         "benchmark_type": benchmark.type,
         **benchmark.facts(spec, points),
         "results": results,
+        "repeats": repeats.summary(results, benchmark),
         **metrics.best([record for record in results if record["valid"]]),
         "started_at": min((record["started_at"] for record in results if record["started_at"]), default=None),
         "ended_at": max((record["ended_at"] for record in results if record["ended_at"]), default=None),

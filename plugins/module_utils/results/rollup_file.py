@@ -23,6 +23,7 @@ PointRecord = JsonObject
 class Rollup(TypedDict):
     """What is always in rollup.json. ``Benchmark.facts`` and ``metrics.best`` add to it.
 
+    ``repeats`` has the means of points that were measured several times, see repeats.py.
     ``passed``: nothing speaks against the run, but points have only passed, so that it is not valid.
     ``run_reasons`` are those of ``invalid_reasons`` that are not about a point; ``failure`` is the stage that failed,
     ``{task, msg}``, or None. ``left_out`` has the labels of points
@@ -62,6 +63,7 @@ class Rollup(TypedDict):
     agg_gpus: int
     benchmark_type: str
     results: list[PointRecord]
+    repeats: list[JsonObject]
     started_at: str | None
     ended_at: str | None
     nodes_summary: JsonObject

@@ -19,7 +19,7 @@ from ...schema.section import Field
 from ...schema.types import Bool, Choice, Float, Int, OneOf, Str
 from ...topology.layout import Layout
 from ...topology.options import Option
-from ...topology.step import make_step, one_file
+from ...topology.step import DraftStep, make_step, one_file
 from ..base import DONE, FAILED, PREPARING, RUNNING, Benchmark, Figures, Point, Progress, partial_path, progress_path
 from ..chat_template import FILE
 from ..load_client import __main__ as load_client
@@ -111,7 +111,7 @@ class ClientBenchmark(Benchmark):
         return [*found, one_file(FILE, json.dumps(template, indent=1) + "\n")] if template else found
 
     def in_flight(self, point: PointFields) -> int:
-        return int(point["parameters"]["concurrency"])
+        return int(point["key"]["concurrency"])
 
     def load(self, layout: Layout, concurrency: int, num_prompts: int, num_warmup: int, ratio: float) -> JsonObject:
         """Return the parameters of a load: *num_prompts* requests, *concurrency* of them at a time.
@@ -183,6 +183,9 @@ class ClientBenchmark(Benchmark):
             "stall_timeout_s": command.stall_s(options),
         }
 
+    def step_repeated(self, step: DraftStep, number: int) -> DraftStep:
+        return {**step, "argv": [*step["argv"], "--repeat", str(number)]}
+
     def interpreter(self, step: Step, run_dir: str) -> list[str]:
         argv, program = step["argv"], f"{run_dir}/{CLIENT}"
         if program not in argv:
@@ -236,7 +239,8 @@ class ClientBenchmark(Benchmark):
         return [] if raw.get("completed") else self.evaluate(dict(raw, interrupted=False), expect, min_completed)
 
     def facts(self, spec: JsonObject, points: Iterable[PointFields]) -> JsonObject:
-        return {**self.description(spec), "concurrencies": [point["parameters"]["concurrency"] for point in points]}
+        levels = (point["key"]["concurrency"] for point in points)
+        return {**self.description(spec), "concurrencies": [*dict.fromkeys(levels)]}
 
 
 def progress_line(label: str, content: JsonObject) -> str:
