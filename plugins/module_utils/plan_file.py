@@ -16,6 +16,7 @@ from typing import TypedDict, cast
 
 from . import plan_shape
 from .failures import Error
+from .files import regular
 from .json_types import Json, JsonObject
 
 PLAN_SCHEMA_VERSION = 1
@@ -358,7 +359,7 @@ def plan_of(params: JsonObject) -> Plan:
 def load_plan(path: str) -> Plan:
     """Return the plan stored at *path*; Error if there is none or it is of another schema version."""
     try:
-        with open(path, encoding="utf-8") as stream:
+        with open(path, encoding="utf-8", opener=regular) as stream:
             plan = json.load(stream)
     except FileNotFoundError:
         check_run_dir(os.path.dirname(path))

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from typing import NamedTuple, TypedDict, cast
 
 from ..failures import Error
-from ..files import digest, read_object, write_text_atomic
+from ..files import digest, read_object, regular, write_text_atomic
 from ..json_types import Json, JsonObject
 from ..plain_text import shown
 from ..plan_file import PlanPoint
@@ -215,7 +215,7 @@ def why_unsealed(verdict: Verdict, result: str) -> list[str]:
 def file_hash(path: str) -> str:
     """Return the SHA-256 of a file in hex; OSError when it cannot be read."""
     sha = hashlib.sha256()
-    with open(path, "rb") as stream:
+    with open(path, "rb", opener=regular) as stream:
         for block in iter(lambda: stream.read(1 << 20), b""):
             sha.update(block)
     return sha.hexdigest()

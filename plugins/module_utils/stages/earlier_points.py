@@ -22,7 +22,7 @@ from ..json_types import JsonObject
 from ..plan.planner import Planner
 from ..plan_file import PLAN, AllocatedNode, Allocation, Plan, PlanPoint, load_plan
 from ..results.attempts import newest
-from ..results.earlier import earlier_result
+from ..results.earlier import earlier_result, is_trusted_run
 from ..results.searching import path, search_of
 from ..results.verdict import Verdict
 from . import point_files, slurm_job_info
@@ -102,7 +102,7 @@ def _run_dirs(output_dir: str, name: str) -> list[str]:
     """Return the directories below *output_dir* with the plan of a run, which may be of the job *name*."""
     try:
         with os.scandir(output_dir) as entries:
-            found = [entry.path for entry in entries if not entry.is_symlink()]
+            found = [entry.path for entry in entries if is_trusted_run(entry)]
     except OSError:
         return []
     found = [path for path in found if os.path.isfile(os.path.join(path, PLAN))]
