@@ -14,7 +14,7 @@ from . import repeats, search, unbuilt
 from .base import Benchmark
 from .custom import Custom
 from .manual import Manual
-from .sa_bench import SaBench
+from .sabench import SaBench
 from .sglang_bench import SglangBench
 
 BUILT: tuple[Benchmark, ...] = (Manual(), SaBench(), SglangBench(), Custom())
