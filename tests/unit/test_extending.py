@@ -242,7 +242,13 @@ def test_the_toy_benchmark_is_planned_read_and_evaluated(tree, planned, tmp_path
     ("exam", "code", "valid", "reasons", "row"),
     [
         ('echo "{\\"score\\": 0.9}" > "$RESULT"; echo "$URL" >&2', 0, True, [], ["0.9000", "yes"]),
-        ('echo "{\\"score\\": 0.5}" > "$RESULT"', 0, False, ["exam: the score is 0.5, 0.8 is needed"], ["0.5000", "NO"]),
+        (
+            'echo "{\\"score\\": 0.5}" > "$RESULT"',
+            0,
+            False,
+            ["exam: the score is 0.5, 0.8 is needed"],
+            ["0.5000", "NO"],
+        ),
         ("true", 0, False, ["exam: the score is None, 0.8 is needed"], ["-", "NO"]),
         ("exit 3", 3, False, ["exam: was not measured"], ["-", "NO"]),
     ],

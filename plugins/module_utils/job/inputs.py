@@ -17,6 +17,7 @@ from typing import TypedDict
 from ..backends import BACKENDS
 from ..benchmarks import BENCHMARKS
 from ..benchmarks.chat_template import CHAT, rendered
+from ..benchmarks.data import path_of
 from ..inputs.main import look
 from ..json_types import Json, JsonObject, KeyPath
 from ..plan_file import PlanInput
@@ -95,10 +96,12 @@ def wanted(spec: JsonObject) -> dict[str, str]:
             # A proxy's registry tag is the version of the proxy.
             if image and (path != images.NGINX or str(image).startswith("/")):
                 found[dotted(path)] = str(image)
-    own = BENCHMARKS[spec["benchmark"]["type"]].own_tokenizer(spec)
+    benchmark = BENCHMARKS[spec["benchmark"]["type"]]
+    own = benchmark.own_tokenizer(spec)
     found.update({TOKENIZER: own} if own else {})
     found.update(_options(spec))
     on_host = {key: path if key in (MODEL, *IMAGE_KEYS) else host_path(spec, path) for key, path in found.items()}
+    on_host.update({f"benchmark.{one.key}": path_of(spec, one) for one in benchmark.data(spec)})
     return {key: path for key, path in on_host.items() if path}
 
 
@@ -165,8 +168,9 @@ def reads(key: str, path: str, step: Mapping[str, object]) -> bool:
     container = step.get("container")
     if key in IMAGE_KEYS:
         return isinstance(container, dict) and container["image"] == path
-    kinds = {MODEL: ("worker", "frontend", "benchmark"), TOKENIZER: ("benchmark",)}
-    return step.get("kind") in kinds.get(key, ("worker",))
+    if key == MODEL:
+        return step.get("kind") in ("worker", "frontend", "benchmark")
+    return step.get("kind") == ("benchmark" if key.startswith("benchmark.") else "worker")
 
 
 def of_step(spec: JsonObject, step: Mapping[str, object]) -> dict[str, str]:
