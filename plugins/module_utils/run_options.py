@@ -152,6 +152,9 @@ def output_dir(value: Json) -> str:
     if "\\" in text:
         problem = f"is {text}, with a backslash: Slurm would not replace %j in the path of the output."
         raise Unusable(problem, "Choose a directory without one.")
+    if re.search(r"%.*%\d*[Nnts]", text):  # Slurm loses the second %% of such a pattern
+        problem = f"is {text}, with % and later %N, %n, %t or %s: Slurm would not write the logs of steps there."
+        raise Unusable(problem, "Choose a directory without them.")
     return text
 
 

@@ -18,7 +18,8 @@ echo "serving from $SRT_WORKER_NODES"
 if [ -n "$SENDS" ]; then
   {sys.executable} {ROOT}/plugins/module_utils/benchmarks/load_client --base-url {{endpoint}} \\
     --endpoint /v1/completions --model "$SERVED" --tokenizer "$TOKENIZER" --isl 32 --osl 8 --seed 0 \\
-    --concurrency "$SRT_CONCURRENCY" --num-prompts 12 --num-warmup 0 --result /tmp/srt-custom-$SLURM_JOB_ID/$SRT_CONCURRENCY/result.json
+    --concurrency "$SRT_CONCURRENCY" --num-prompts 12 --num-warmup 0 \\
+    --result /tmp/srt-custom-$SLURM_JOB_ID/$SRT_CONCURRENCY/result.json
 fi
 """
 

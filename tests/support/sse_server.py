@@ -24,11 +24,12 @@ class Behaviour:
 
     ttft_s: float = 0.0
     itl_s: float = 0.0
-    role_chunk: bool = False  # an empty chunk with the role comes first, at once
+    role_chunk: bool = False  # an empty chunk comes first, at once; on chat it has the role
     usage: str = "own"  # own (a chunk of its own), finish (on the finish chunk), none
     done: bool = True  # ends with [DONE]
     finish: bool = True  # sends a finish reason
     fail_every: int = 0  # each n-th request answers 503
+    fail_first: int = 0  # the first n requests do
     error_event: str = ""  # this text as an error event after half of the tokens
     cut: bool = False  # closes the connection after half of the tokens
     hang_after: int = 0  # from the n-th request on: no answer at all
@@ -110,7 +111,7 @@ class Connection(asyncio.Protocol):
         if how.hang_after and number >= how.hang_after:
             server.hanging.set()
             return
-        if how.fail_every and number % how.fail_every == 0:
+        if number <= how.fail_first or how.fail_every and number % how.fail_every == 0:
             self._plain(503, json.dumps({"message": "Service temporarily unavailable", "code": 503}))
             return
         count = how.tokens or body.get("max_tokens") or body.get("max_completion_tokens") or 16

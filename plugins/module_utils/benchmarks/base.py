@@ -59,6 +59,7 @@ class Benchmark(abc.ABC):
     ``refused``           those of them that are not supported yet, so that runs refuse them
     ``key_fields``        fields of what identifies a point, see :meth:`points`; columns of tables and of rollup.csv
     ``chosen_by``         ``{run option: field of the key}``: the run options that select points
+    ``searches``          what a search may vary: CONCURRENCY, RATE of search.py
     ``described_by``      keys of the ``benchmark`` section that apply to all points; in rollup.json, rollup.csv and
                           ``<job id>.json``
     ``metrics``           names in ``metrics.METRICS`` of its metrics, in the order of rollup.csv
@@ -84,6 +85,7 @@ class Benchmark(abc.ABC):
     refused: ClassVar[tuple[str, ...]] = ()
     key_fields: ClassVar[tuple[str, ...]] = ()
     chosen_by: ClassVar[dict[str, str]] = {}
+    searches: ClassVar[tuple[str, ...]] = ()
     described_by: ClassVar[tuple[str, ...]] = ()
     metrics: ClassVar[tuple[str, ...]] = ()
     columns: ClassVar[tuple[str, ...]] = ()
@@ -176,6 +178,23 @@ class Benchmark(abc.ABC):
     def in_flight(self, point: PointFields) -> int:
         """Return how many requests of *point* may be in flight at a time; 0: it sends none."""
         return 0
+
+    def times(self, options: JsonObject) -> int:
+        """Return how often each point is measured; *options* is the benchmark section."""
+        count: int = options["repeats"]
+        return count
+
+    def repeatable(self, point: PointFields) -> bool:
+        """Return whether *point* is measured in each repeat, see :mod:`.repeats`."""
+        return True
+
+    def step_repeated(self, step: DraftStep, number: int) -> DraftStep:
+        """Return the step of the repeat *number* (from 2) of a point; what it sends should differ from the others."""
+        return step
+
+    def interpreter(self, step: Step, run_dir: str) -> list[str]:
+        """Return the words of *step* that start the Python of its client, which needs ``packages``; [] if unknown."""
+        return []
 
     # ---- while it is measured
 

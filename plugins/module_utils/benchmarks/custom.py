@@ -12,7 +12,8 @@ from ..schema.section import Field
 from ..schema.types import ListOf, OneOf, Str
 from ..topology.layout import Layout
 from ..topology.placeholders import fill_command, values_of
-from . import contract
+from ..topology.step import DraftStep
+from . import contract, search
 from .base import Point, missing
 from .program import ProgramBenchmark, Ran, surroundings
 
@@ -23,6 +24,7 @@ DEADLINE_S = 24 * 3600  # without point_timeout_s; the job's own time limit usua
 class Custom(ProgramBenchmark):
     type = "custom"
     key_fields = ("concurrency", "part")
+    searches = (search.CONCURRENCY,)
     chosen_by = {"concurrencies": "concurrency"}
     client = "command"
     fields = {
@@ -45,10 +47,11 @@ class Custom(ProgramBenchmark):
 
     @property
     def reads(self) -> tuple[str, ...]:
-        return (*self.fields, "concurrencies", "aiperf_package")
+        return (*self.fields, "concurrencies", "search", "aiperf_package")
 
     def problems(self, spec: JsonObject) -> list[Finding]:
-        options, found = spec["benchmark"], missing(spec, ("command",), self.type)
+        options = spec["benchmark"]
+        found = missing(spec, ("command",), self.type) + search.option_problems(options, self.metrics, self.searches)
         for key in ("command", POST_EVAL):
             if options[key] is not None and not options[key].strip():
                 found.append((("benchmark", key), "is empty.", None, "missing"))
@@ -58,12 +61,18 @@ class Custom(ProgramBenchmark):
                 found.append((("benchmark", "result_glob"), f"has {pattern}, which is not an absolute path.", remedy))
         return found
 
+    def repeatable(self, point: PointFields) -> bool:
+        return point["key"].get("part") != POST_EVAL
+
+    def step_repeated(self, step: DraftStep, number: int) -> DraftStep:
+        return {**step, "env": {**step["env"], "SRT_REPEAT": str(number)}}
+
     def in_flight(self, point: PointFields) -> int:
         return int(point["key"].get("concurrency") or 0)
 
     def points(self, layout: Layout) -> list[Point]:
         options = layout.spec["benchmark"]
-        levels = list(dict.fromkeys(options["concurrencies"] or ()))
+        levels = [level for level, _rate in search.loads(options)]
         points = [self._command(layout, level) for level in levels] or [self._command(layout, None)]
         return [*points, self._post_eval(layout, max(levels, default=None))] if options[POST_EVAL] else points
 

@@ -123,7 +123,7 @@ class ProgramBenchmark(Benchmark):
     # ---- results
 
     def read(self, path: str) -> JsonObject:
-        raw = super().read(path)
+        raw = Benchmark.read(self, path)
         if not isinstance(raw.get("exit_code"), int) or not isinstance(raw.get("duration_s"), (int, float)):
             raise Error(f"{path} is not the result of a program: exit_code or duration_s is missing")
         found = recognise(result_files(files_path(path)))
@@ -162,6 +162,10 @@ class ProgramBenchmark(Benchmark):
                 "it is of another run"
             )
         return reasons
+
+    def disturbances(self, raw: JsonObject) -> list[str]:
+        one = _only(raw)
+        return list(one.disturbances) if one else []
 
     def doubts(self, raw: JsonObject) -> list[str]:
         one, results = _only(raw), raw["results"]

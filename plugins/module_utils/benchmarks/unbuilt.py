@@ -15,7 +15,6 @@ WORKLOADS = ("mooncake", "conversation", "synthetic", "toolagent")
 
 # Required keys by type.
 NEEDED: dict[str, tuple[str, ...]] = {
-    "sglang-bench": ("isl", "osl", "concurrencies"),
     "trace-replay": ("trace_file", "concurrencies"),
 }
 
@@ -23,7 +22,6 @@ NEEDED: dict[str, tuple[str, ...]] = {
 ACCURACY = ("num_examples", "max_tokens", "repeat", "num_threads")
 AIPERF = ("ttft_threshold_ms", "itl_threshold_ms", "aiperf_package", "aiperf_args")
 READS: dict[str, tuple[str, ...]] = {
-    "sglang-bench": ("isl", "osl", "concurrencies", "req_rate"),
     "mmlu": ACCURACY,
     "gpqa": ACCURACY,
     "gsm8k": (*ACCURACY, "num_shots", "temperature", "top_p", "top_k"),

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The files that the results of a job depend on: models, tokenizers and images, and the model's chat template.
+"""The files that the results of a job depend on: models, tokenizers, images or packages, and the chat template.
 
 Planning reads no files. :func:`with_inputs` adds to the planned spec what they are: ``spec["inputs"]`` is ``{key in the
 job: Input}``, and ``spec["chat_template"]`` the text around each prompt. Files that exist on the nodes only are read
@@ -18,7 +18,7 @@ from ..backends import BACKENDS
 from ..benchmarks import BENCHMARKS
 from ..benchmarks.chat_template import CHAT, rendered
 from ..benchmarks.data import path_of
-from ..inputs.main import look
+from ..inputs.main import PYTHON, look
 from ..json_types import Json, JsonObject, KeyPath
 from ..plan_file import PlanInput
 from ..schema.source import dotted
@@ -96,6 +96,8 @@ def wanted(spec: JsonObject) -> dict[str, str]:
             # A proxy's registry tag is the version of the proxy.
             if image and (path != images.NGINX or str(image).startswith("/")):
                 found[dotted(path)] = str(image)
+    elif spec["python"].startswith("/"):  # the engine and the load client are packages of its environment
+        found[PYTHON] = spec["python"]
     benchmark = BENCHMARKS[spec["benchmark"]["type"]]
     own = benchmark.own_tokenizer(spec)
     found.update({TOKENIZER: own} if own else {})
@@ -168,7 +170,7 @@ def reads(key: str, path: str, step: Mapping[str, object]) -> bool:
     container = step.get("container")
     if key in IMAGE_KEYS:
         return isinstance(container, dict) and container["image"] == path
-    if key == MODEL:
+    if key in (MODEL, PYTHON):
         return step.get("kind") in ("worker", "frontend", "benchmark")
     return step.get("kind") == ("benchmark" if key.startswith("benchmark.") else "worker")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
+from ..files import doubt
 from ..plan_file import Plan, PlanPoint
 from .attempts import attempt_path, evaluated, newest
 from .origins import origin_of
@@ -31,6 +32,14 @@ class Found(NamedTuple):
     result_number: int = 0
 
 
+def is_trusted_run(entry: os.DirEntry[str]) -> bool:
+    """Return whether *entry* of an output directory is a directory that no other user could have written."""
+    try:
+        return entry.is_dir(follow_symlinks=False) and doubt(entry.path) is None
+    except OSError:  # it has gone
+        return False
+
+
 def own_attempt(plan: Plan, point: PlanPoint) -> Found | None:
     """Return the newest valid measurement of *point* that its run has set aside (Found), or None."""
     result = os.path.join(plan["run_dir"], point["result"])
@@ -50,7 +59,7 @@ def earlier_result(plan: Plan, point: PlanPoint) -> Found | None:
     except OSError:
         return None
     for entry in entries:
-        if entry.name == own or entry.is_symlink() or not entry.is_dir():
+        if entry.name == own or not is_trusted_run(entry):
             continue
         result = os.path.join(entry.path, point["result"])
         one = newest(point, result)

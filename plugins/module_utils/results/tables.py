@@ -11,9 +11,10 @@ from collections.abc import Mapping
 
 from ..benchmarks import of_plan
 from ..benchmarks.base import Benchmark
+from ..benchmarks.repeats import REPEAT, used
 from ..json_types import JsonObject
 from ..metrics import METRICS
-from . import origins
+from . import origins, repeats
 from .earlier import Found
 from .outcome import verdict_lines
 from .rollup_file import PointRecord, Rollup
@@ -37,9 +38,10 @@ STATE_COLUMNS = ("valid", "invalid_reasons")
 ORIGIN_COLUMNS = ("started_at", "ended_at", "origin", "service_gaps")
 
 
-def point_columns(benchmark: Benchmark) -> list[str]:
-    """Return the columns of the CSV that are about one point."""
-    return [*benchmark.key_fields, *STATE_COLUMNS, *benchmark.metrics, *ORIGIN_COLUMNS]
+def point_columns(benchmark: Benchmark, repeated: bool = False) -> list[str]:
+    """Return the columns of the CSV that are about one point; *repeated*: points were measured several times."""
+    fields = [*benchmark.key_fields, *([REPEAT] if repeated else [])]
+    return [*fields, *STATE_COLUMNS, *benchmark.metrics, *ORIGIN_COLUMNS]
 
 
 def job_columns(benchmark: Benchmark) -> list[str]:
@@ -52,7 +54,7 @@ def rows(rollup: Rollup) -> list[JsonObject]:
     job, benchmark, flat = dict(rollup, topology=topology(rollup)), of_plan(rollup), []
     for record in rollup["results"]:
         row = {column: job.get(column) for column in job_columns(benchmark)}
-        row.update({column: record.get(column) for column in point_columns(benchmark)})
+        row.update({column: record.get(column) for column in point_columns(benchmark, used(rollup["results"]))})
         row["invalid_reasons"] = "; ".join(record["invalid_reasons"])
         row["origin"] = origins.directory(record["origin"]) if record.get("origin") else None
         row["service_gaps"] = "; ".join(record.get("service_gaps") or ())
@@ -70,7 +72,7 @@ def topology(rollup: Rollup) -> str:
 def csv_text(rollup: Rollup) -> str:
     """Return the content of rollup.csv."""
     benchmark = of_plan(rollup)
-    flat, columns = rows(rollup), [*job_columns(benchmark), *point_columns(benchmark)]
+    flat, columns = rows(rollup), [*job_columns(benchmark), *point_columns(benchmark, used(rollup["results"]))]
     try:
         import pandas
     except ImportError:
@@ -92,9 +94,14 @@ def table_text(rollup: Rollup | None, dry: bool = False, coming: Mapping[str, Fo
     """
     if not rollup:
         return ""
-    text = _aligned(rollup, dry, coming or {}) if rollup["results"] else ["No points were planned."]
-    if dry and unmeasured(rollup):
+    search = rollup.get("search")
+    none = "No points were measured yet." if search else "No points were planned."
+    text = _aligned(rollup, dry, coming or {}) if rollup["results"] else [none]
+    if dry and (unmeasured(rollup) or search and not search["answer"]):
         return "\n".join(text)
+    means = repeats.table(rollup.get("repeats") or (), of_plan(rollup))
+    text += ["Means of the valid repeats, with 95 % confidence:", *means] if means else []
+    text += [search["text"]] if search else []
     text += verdict_lines(rollup)
     gaps = service_gaps(rollup)
     if gaps:
@@ -119,9 +126,10 @@ def _aligned(rollup: Rollup, dry: bool, coming: Mapping[str, Found]) -> list[str
 
 def _shown_columns(rollup: Rollup, benchmark: Benchmark) -> tuple[list[str], list[str]]:
     """Return (fields of the key, metrics) in the table; those that are optional and without a value are left out."""
-    used = {name for record in rollup["results"] for name, value in record.items() if value is not None}
-    fields = [*benchmark.key_fields[:1], *(field for field in benchmark.key_fields[1:] if field in used)]
-    return fields, [one for one in benchmark.columns if one in used or one not in benchmark.optional_columns]
+    filled = {name for record in rollup["results"] for name, value in record.items() if value is not None}
+    more = [field for field in (*benchmark.key_fields[1:], REPEAT) if field in filled]
+    fields = [*benchmark.key_fields[:1], *more]
+    return fields, [one for one in benchmark.columns if one in filled or one not in benchmark.optional_columns]
 
 
 def _mark(record: PointRecord, rollup: Rollup, dry: bool, found: Found | None) -> str:

@@ -19,8 +19,8 @@ MOST_BYTES = 1 << 20  # of a log that are read at once
 
 def progress_of(benchmark: Benchmark, point: PlanPoint, run_dir: str) -> Progress | None:
     """Return the Progress of *point*, or None if there is no sign of any."""
-    if not benchmark.progress_in_log:
-        content = read_object(os.path.join(run_dir, point["progress"]))
+    content = read_object(os.path.join(run_dir, point["progress"]))
+    if content or not benchmark.progress_in_log:
         return benchmark.progress(point, content) if content else None
     path = log_path(point, run_dir)
     try:

@@ -57,7 +57,8 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
         write_text_atomic(path, json.dumps(rollup, indent=2) + "\n")
         write_text_atomic(csv_path, tables.csv_text(rollup))
         write_text_atomic(text_path, f"{table}\n{paths}\n")
-    open_yet = ctx.check_mode and tables.unmeasured(rollup)
+    searching = rollup["search"] is not None and not rollup["search"]["answer"]
+    open_yet = ctx.check_mode and (searching or tables.unmeasured(rollup))
     result = {
         "changed": changed,
         "rollup": rollup,

@@ -11,6 +11,8 @@ from __future__ import annotations
 from ...json_types import JsonObject
 from ...metrics import LATENCIES, STATISTICS
 from ..base import Figures
+from ..own_client.client_health import disturbances
+from ..own_client.evaluate import own_faults
 from .base import Recognised, number, request_faults, without_samples
 
 NEEDED = ("completed", "duration", "request_throughput", "output_throughput")
@@ -28,6 +30,7 @@ KEYS = {
     "num_prompts": ("num_prompts",),
     **{f"{one}_{name}_ms": (f"{one}_{name}_ms",) for name in LATENCIES for one in STATISTICS},
 }
+OURS = "the load client of srt.slurm"
 SGLANG_E2EL = "e2e_latency"  # SGLang's name of E2EL
 
 
@@ -47,11 +50,15 @@ def parse(raw: JsonObject) -> Recognised | None:
         figures["total_tps"] = _total(figures)
     figures["concurrency"] = _level(raw)
     rate = raw.get("request_rate")
-    figures["request_rate"] = rate if rate == "inf" else None if _infinite(rate) else number(rate)
+    figures["request_rate"] = "inf" if rate == "inf" or _infinite(rate) else number(rate)
     failed = _failed(raw, figures)
     figures["failed"] = failed
     doubts = [] if failed is not None else ["its result does not say how many requests failed"]
-    return Recognised(_program(raw), without_samples(figures), request_faults(figures), doubts)
+    program, faults = _program(raw), request_faults(figures)
+    if program != OURS or faults:
+        return Recognised(program, without_samples(figures), faults, doubts)
+    faults = own_faults(raw)
+    return Recognised(program, figures, faults, doubts, [] if faults else disturbances(raw))
 
 
 def _statistics(raw: JsonObject) -> bool:
@@ -62,7 +69,7 @@ def _program(raw: JsonObject) -> str:
     if "total_output_tokens_retokenized" in raw:
         return "sglang.bench_serving"
     if "client_health" in raw:
-        return "the load client of srt.slurm"
+        return OURS
     return "sa-bench" if "peak_output_tokens_per_s" in raw else "vllm bench serve"
 
 

@@ -58,6 +58,7 @@ def build_result(options: Namespace, records: Sequence[Record], duration_s: floa
         "ignore_eos": options.ignore_eos,
         "num_warmup": options.num_warmup,
         "seed": options.seed,
+        "repeat": options.repeat,
         "attempt": options.attempt,
         "gpus": options.gpus,
         "prefill_gpus": options.prefill_gpus,
@@ -68,6 +69,7 @@ def build_result(options: Namespace, records: Sequence[Record], duration_s: floa
         "failed": len(records) - len(good),
         "total_input_tokens": tokens_in,
         "total_output_tokens": tokens_out,
+        "answering_models": sorted({record.model for record in good if record.model is not None}),
         "usage_source": _usage_source(good),
         **_prompt_counts(good),
         "token_mismatches": sum(record.mismatch for record in good),
@@ -186,6 +188,7 @@ def _prompt_counts(good: Sequence[Record]) -> dict[str, int | None]:
 def _single_requests(records: Sequence[Record], begin: float, texts: bool) -> dict[str, list[Any]]:
     lists: dict[str, list[Any]] = {
         "input_lens": [record.request.prompt_tokens for record in records],
+        "server_input_lens": [record.tokens_in if record.error is None else None for record in records],
         "output_lens": [record.tokens_out if record.error is None else 0 for record in records],
         "start_times": [_seconds(record.start, begin) for record in records],
         "ttfts": [_seconds(record.first, record.start) if record.error is None else None for record in records],

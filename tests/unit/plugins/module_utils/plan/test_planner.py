@@ -8,9 +8,11 @@ import re
 
 import jobs
 import pytest
-from ansible_collections.srt.slurm.plugins.module_utils.benchmarks import sa_bench
+from ansible_collections.srt.slurm.plugins.module_utils.benchmarks import own_client
+from ansible_collections.srt.slurm.plugins.module_utils.job import allocation_request
 from ansible_collections.srt.slurm.plugins.module_utils.job.cluster import load_cluster
 from ansible_collections.srt.slurm.plugins.module_utils.plan import planner
+from ansible_collections.srt.slurm.plugins.module_utils.slurm import options
 
 STEP_KEYS = {
     "needs",
@@ -110,7 +112,7 @@ def test_same_input_same_plan():
 def test_serving_and_point_digests_are_equal_on_every_allocation(monkeypatch):
     spec = jobs.spec_of()
     first = planner.build(spec, jobs.allocation(2))
-    monkeypatch.setattr(sa_bench, "program_files", lambda program: {"a.py": "x"})
+    monkeypatch.setattr(own_client, "program_files", lambda program: {"a.py": "x"})
     second = planner.build(spec, jobs.allocation(2, "8", "/other/8", "m"))
     assert first["digests"] == second["digests"]
     points = [[point["digest"] for point in plan["benchmark"]["points"]] for plan in (first, second)]
@@ -161,6 +163,12 @@ def test_only_what_changed_changes(changes, expected):
         ({"sbatch_directives": {"C": "h200"}}, False, True),
         ({"sbatch_directives": {"gres": "gpu:h200:8"}}, False, True),
         ({"sbatch_directives": {"gpus-per-node": "h200:8"}}, False, True),
+        ({"sbatch_directives": {"c": "4"}}, False, True),
+        ({"sbatch_directives": {"mem": "64G"}}, False, True),
+        ({"sbatch_directives": {"hint": "nomultithread"}}, False, True),
+        ({"sbatch_directives": {"exclusive": ""}}, False, True),
+        ({"sbatch_directives": {"w": "node[001-002]"}}, False, True),
+        ({"sbatch_directives": {"x": "node001", "mail-user": "me", "A": "other"}}, False, False),
         ({"sbatch_directives": {"comment": "h200", "qos": "high", "reservation": "today"}}, False, False),
     ],
 )
@@ -173,6 +181,10 @@ def test_digests_are_over_exactly_what_matters(changes, serving, points):
     assert steps[0] != steps[1] or not serving  # what measures another service is another step
 
 
+def test_what_selects_the_hardware_are_options_of_sbatch():
+    assert allocation_request.HARDWARE <= options.SBATCH
+
+
 def test_allocation_digest():
     def digest(**changes):
         return jobs.plan_of(**changes)["digests"]["allocation"]
@@ -183,7 +195,7 @@ def test_allocation_digest():
 
 def test_content_of_files_counts(monkeypatch):
     one = jobs.plan_of()
-    monkeypatch.setattr(sa_bench, "program_files", lambda program: {"__main__.py": "b"})
+    monkeypatch.setattr(own_client, "program_files", lambda program: {"__main__.py": "b"})
     two = jobs.plan_of()
     assert differing(one, two) == {"bench_c4", "bench_c16"}
 
@@ -270,7 +282,7 @@ def test_srun_options_reach_workers_and_the_client():
 def test_quickstart_golden(monkeypatch):
     """The whole plan of the quickstart. After a wanted change: SRT_UPDATE_GOLDEN=1, then read the diff."""
     spec = jobs.example("quickstart.yaml")
-    monkeypatch.setattr(sa_bench, "program_files", lambda program: {"__main__.py": "print()\n"})
+    monkeypatch.setattr(own_client, "program_files", lambda program: {"__main__.py": "print()\n"})
     plan = planner.build(spec, jobs.allocation(4))
     path = jobs.ROOT / "tests" / "data" / "quickstart.plan.json"
     text = json.dumps(plan, indent=1) + "\n"
