@@ -42,7 +42,7 @@ def expand(points: list[Point], options: JsonObject, benchmark: Benchmark) -> li
     if not points:
         return points
     section = options["search"] if benchmark.searches else None
-    count = section["replicates"] if section else options["repeats"]
+    count = section["replicates"] if section else benchmark.times(options)
     if count == 1:
         return points
     once = [point for point in points if not benchmark.repeatable(point)]
