@@ -11,9 +11,11 @@ import time
 from argparse import Namespace
 from collections.abc import Awaitable, Callable, Sequence
 from random import Random
+from typing import Any
 
 from .health import Health
 from .request import Record, Request
+from .spool import Requests
 
 TICK_S = 0.5
 UNREACHABLE_MIN = 8  # this many refused connections without a response mean that there is no server
@@ -25,6 +27,7 @@ class State:
     :ivar phase: preparing, warmup, running; then done, failed or interrupted.
     :ivar tokens: output tokens of finished requests, as the result counts them, and the chunks of running ones.
     :ivar began: monotonic, start of the warm-up; ``started`` and ``ended``, of the measurement, None before that.
+    :ivar unreachable: why the last connection was refused.
     :ivar settled: output tokens that are no longer awaited: received, or of a finished request.
     """
 
@@ -37,6 +40,7 @@ class State:
         self.ended: float | None = None
         self.expected_tokens = 0
         self.last_arrival_s = 0.0
+        self.unreachable: str | None = None
         self.reset()
 
     def reset(self) -> None:
@@ -61,6 +65,7 @@ class State:
             self.errors += 1
         if record.unreachable:
             self.refused += 1
+            self.unreachable = record.error
         else:
             self.answers += 1
             self.active_at = record.end
@@ -81,10 +86,12 @@ class Stop(Exception):
 def arrival_times(rng: Random, count: int, rate: float, burstiness: float) -> list[float] | None:
     """Return when to send each request, in seconds from the start, or None for at once (rate inf).
 
-    The gaps are gamma distributed with mean 1/rate and shape *burstiness*; 1 is a Poisson process.
+    The gaps are gamma distributed with mean 1/rate and shape *burstiness*; 1 is a Poisson process, inf equal gaps.
     """
     if math.isinf(rate):
         return None
+    if math.isinf(burstiness):
+        return [number / rate for number in range(count)]
     times: list[float] = []
     now = 0.0
     for _unused in range(count):
@@ -93,12 +100,20 @@ def arrival_times(rng: Random, count: int, rate: float, burstiness: float) -> li
     return times
 
 
+class Kept(list):  # type: ignore[type-arg]
+    """All records of requests that have ended."""
+
+    over = list.append
+
+
 class Load:
     """Sends requests with at most ``state.concurrency`` of them in flight.
 
     :param send: coroutine function that fills one :class:`~.request.Record`.
     :param tick: called without arguments about twice a second, and at changes of phase.
     :param stall_timeout: seconds without a token or the end of an answer after which the run has failed; 0: never.
+    :param records: takes each measured :class:`~.request.Record` with its method ``over`` when the request has ended.
+    :param ready: awaited between warm-up and measurement; may return when (of the clock) to begin.
     """
 
     def __init__(
@@ -108,16 +123,19 @@ class Load:
         tick: Callable[[], None] = lambda: None,
         stall_timeout: float = 0.0,
         clock: Callable[[], float] = time.perf_counter,
+        records: Any = None,
+        ready: Callable[[], Awaitable[float | None]] | None = None,
     ) -> None:
         self.state = state
-        self.records: list[Record] = []
-        self.warmup: list[Record] = []
+        self.records: Any = Kept() if records is None else records
+        self.warmup = Kept()
         self.health = Health()
         self.ended: float | None = None  # monotonic, end of the measurement
         self._send = send
         self._tick = tick
         self._stall_timeout = stall_timeout
         self._clock = clock
+        self._ready = ready
         self._stop: asyncio.Future[Stop] | None = None
 
     def stop(self, stop: Stop) -> None:
@@ -130,8 +148,7 @@ class Load:
     ) -> Stop | None:
         """Send *warmup*, then measure *requests*; return the :class:`Stop` that ended it early, or None.
 
-        Records of the measured requests that were sent are in :attr:`records`, in order of sending; those of the others
-        in :attr:`warmup`.
+        Records of the measured requests that have ended are in :attr:`records`, those of the others in :attr:`warmup`.
         """
         self._stop = stopped = asyncio.get_running_loop().create_future()
         work = asyncio.ensure_future(self._phases(warmup, requests, arrivals))
@@ -160,22 +177,25 @@ class Load:
             state.reset()
             self._tick()
             await self._send_all(warmup, None, self.warmup)
+        begin = await self._ready() if self._ready else None
         state.phase = "running"
         state.reset()
-        state.expected_tokens = sum(request.max_tokens for request in requests)
+        state.expected_tokens = sum(
+            requests.outputs() if isinstance(requests, Requests) else (one.max_tokens for one in requests)
+        )
         state.last_arrival_s = arrivals[-1] if arrivals else 0.0
-        state.started = self._clock()
+        if begin is not None:
+            await asyncio.sleep(max(0.0, begin - self._clock()))
+        state.started = self._clock() if begin is None else begin
         self.health.begin()
         self._tick()
         await self._send_all(requests, arrivals, self.records)
 
-    async def _send_all(
-        self, requests: Sequence[Request], arrivals: Sequence[float] | None, records: list[Record]
-    ) -> None:
+    async def _send_all(self, requests: Sequence[Request], arrivals: Sequence[float] | None, records: Any) -> None:
         """Share *requests* among ``concurrency`` workers, in order; a late worker sends at once."""
         begin = self._clock()
         queue = iter(zip(requests, arrivals) if arrivals else ((request, 0.0) for request in requests))
-        state, send, clock, sent = self.state, self._send, self._clock, self.health.sent
+        state, send, clock, sent, over = self.state, self._send, self._clock, self.health.sent, records.over
 
         async def worker() -> None:
             ready = 0.0  # when its request before this one ended
@@ -184,7 +204,6 @@ class Load:
                 if due and wait > 0:
                     await asyncio.sleep(wait)
                 record = Record(request)
-                records.append(record)
                 if not state.running:
                     state.active_at = clock()  # nothing was awaited before
                 state.running += 1
@@ -195,12 +214,13 @@ class Load:
                     raise
                 finally:
                     state.running -= 1
+                    over(record)
                 state.over(record)
                 if ready or due:
                     sent(record.start - max(ready, begin + due))
                 ready = record.end
                 if record.unreachable and not state.answers and state.refused >= self._refusals_allowed():
-                    self.stop(self._nobody(record))
+                    self.stop(self._nobody())
 
         await asyncio.gather(*(worker() for _unused in range(min(state.concurrency, len(requests)))))
 
@@ -223,6 +243,5 @@ class Load:
     def _refusals_allowed(self) -> int:
         return max(UNREACHABLE_MIN, self.state.concurrency)
 
-    def _nobody(self, record: Record | None = None) -> Stop:
-        record = record or next(record for record in self.records if record.unreachable)
-        return Stop("failed", 1, f"nothing could be sent: {record.error}")
+    def _nobody(self) -> Stop:
+        return Stop("failed", 1, f"nothing could be sent: {self.state.unreachable}")

@@ -10,23 +10,24 @@ import datetime
 import gc
 import json
 import os
-import random
 import signal
 import sys
 import traceback
 from argparse import Namespace
-from collections import Counter
 from collections.abc import Sequence
 from types import FrameType
 from typing import Any
 
 from . import open_files
-from .load import Load, State, Stop, arrival_times
+from .dataset import DatasetError
+from .load import Load, State, Stop
 from .options import parse_options
 from .progress import Progress, say, utc_now, write_atomic
-from .prompts import PromptError, PromptMaker, load_around, load_tokenizer, sample_lengths
-from .request import Client, Request
+from .prompts import PromptError
+from .request import Client
+from .samples import Samples
 from .stats import build_result
+from .workload import Workload
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -60,6 +61,7 @@ class Run:
         self._load: Load | None = None
         self._client: Client | None = None
         self._facts: dict[str, Any] = {}
+        self._samples = Samples(texts=options.save_texts)
 
     def on_signal(self, number: int, _frame: FrameType | None = None) -> None:
         """End the run: at once while nothing is measured, else in order."""
@@ -77,9 +79,9 @@ class Run:
             why = open_files.too_few(wanted)
             if why:
                 return self._refuse(why)
-            warmup, requests, arrivals = self._prepare()
-            stop = self._measure(warmup, requests, arrivals)
-        except (PromptError, ImportError) as error:
+            workload = self._prepare()
+            stop = self._measure(workload)
+        except (PromptError, DatasetError, ImportError) as error:
             reason = str(error)
             if isinstance(error, ImportError):
                 reason += f": the load client needs aiohttp and tokenizers for {sys.executable}"
@@ -95,50 +97,26 @@ class Run:
         self._progress.final("failed", 2, reason)
         return 2
 
-    def _prepare(self) -> tuple[list[Request], list[Request], list[float] | None]:
-        """Return warm-up requests, measured requests and arrival times; the seed decides them all."""
-        options = self._options
-        maker = PromptMaker(load_tokenizer(options.tokenizer), options.seed, load_around(options.chat_template))
-        maker.check(max(1, int(options.isl * options.random_range_ratio)))
-        # Neither points nor attempts share prompts: the prefix cache of the server knows those that it has seen.
-        seed = f"{options.seed}/{options.concurrency}" + (f"/{options.attempt}" if options.attempt else "")
-        seed += f"/repeat{options.repeat}" if options.repeat != 1 else ""
-        warmup = self._requests(maker, options.num_warmup, f"{seed}/warmup", 0)
-        requests = self._requests(maker, options.num_prompts, f"{seed}/measured", 1)
-        rng = random.Random(f"{seed}/arrivals")
-        arrivals = arrival_times(rng, options.num_prompts, options.request_rate, options.burstiness)
-        self._facts["inexact_prompts"] = maker.inexact
-        self._facts["chat_template"] = bool(options.chat_template)
-        return warmup, requests, arrivals
+    def _prepare(self) -> Workload:
+        workload = Workload(self._options)
+        self._facts.update(workload.facts)
+        return workload
 
-    def _requests(self, maker: PromptMaker, count: int, seed: str, half: int) -> list[Request]:
-        options, rng = self._options, random.Random(f"{seed}/lengths")
-        inputs = sample_lengths(rng, count, options.isl, options.random_range_ratio)
-        outputs = sample_lengths(rng, count, options.osl, options.random_range_ratio)
-        prompts = maker.make(inputs, f"{seed}/prompts", half)
-        return [Request(index, *rest) for index, rest in enumerate(zip(prompts, inputs, outputs))]
-
-    def _measure(self, warmup: list[Request], requests: list[Request], arrivals: list[float] | None) -> Stop | None:
+    def _measure(self, workload: Workload) -> Stop | None:
         loop = _new_loop()
         try:
             asyncio.set_event_loop(loop)
-            return loop.run_until_complete(self._run(loop, warmup, requests, arrivals))
+            return loop.run_until_complete(self._run(loop, workload))
         finally:
             loop.run_until_complete(loop.shutdown_asyncgens())
             asyncio.set_event_loop(None)
             loop.close()
 
-    async def _run(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        warmup: list[Request],
-        requests: list[Request],
-        arrivals: list[float] | None,
-    ) -> Stop | None:
+    async def _run(self, loop: asyncio.AbstractEventLoop, workload: Workload) -> Stop | None:
         options = self._options
         async with Client(options, self._state.activity) as client:
             self._client = client
-            load = Load(self._state, client.send, self._tick, options.stall_timeout)
+            load = Load(self._state, client.send, self._tick, options.stall_timeout, records=self._samples)
             for number in SIGNALS:
                 loop.add_signal_handler(number, self.on_signal, number)
             self._load = load
@@ -146,7 +124,7 @@ class Run:
             gc.freeze()  # a full collection over all prompts would delay the TTFT of a request
             gc.disable()
             try:
-                return await load.run(warmup, requests, arrivals)
+                return await load.run(workload.warmup, workload.requests, workload.arrivals)
             finally:
                 gc.enable()
                 gc.unfreeze()
@@ -186,12 +164,11 @@ class Run:
 
     def _result(self, stop: Stop | None) -> dict[str, Any]:
         options, state = self._options, self._state
-        records = self._load.records if self._load else []
         ended = self._load.ended if self._load else None
         duration = 0.0 if state.started is None or ended is None else ended - state.started
         return build_result(
             options,
-            records,
+            self._samples,
             duration,
             date=datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%d-%H%M%S"),
             started_at=self._facts.pop("started_at", None),
@@ -234,8 +211,7 @@ def format_report(result: dict[str, Any]) -> str:
             if value is not None:
                 rows.append((f"{figure.capitalize()} {name.upper()} (ms):", value))
     lines = [f"{label:<34}{'-' if value is None else f'{value:,.2f}'.replace('.00', '')}" for label, value in rows]
-    counts = Counter(filter(None, result["errors"]))
-    lines += [f"  {count} x {error}" for error, count in counts.most_common(5)]
+    lines += [f"  {count} x {error}" for error, count in list(result["error_counts"].items())[:5]]
     return "\n".join(lines)
 
 

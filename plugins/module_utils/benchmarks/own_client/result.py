@@ -32,12 +32,12 @@ KEYS = {
 
 # The types of all keys that are read; each value may also be missing or null. A number may be negative where it is a
 # difference.
-TEXTS = ("usage_source", "started_at", "ended_at", "endpoint", "reason")
-FLAGS = ("interrupted", "ignore_eos")
+TEXTS = ("usage_source", "started_at", "ended_at", "endpoint", "reason", "dataset")
+FLAGS = ("interrupted", "ignore_eos", "requests_listed")
 DIFFERENCES = ("min_input_token_difference", "max_input_token_difference")
 COUNTS = (
     *("max_concurrency", "server_input_tokens", "token_mismatches", "inexact_prompts", "short_outputs"),
-    *("isl", "osl", "num_warmup", "failed_warmup"),
+    *("isl", "osl", "num_warmup", "failed_warmup", "input_token_outliers", "with_messages", "prefix_ratio", "prefixes"),
 )
 AMOUNTS = (*(key for key in KEYS.values() if key not in (*TEXTS, "request_rate")), *COUNTS)
 # In client_health: numbers, and those that may be null.
@@ -59,6 +59,12 @@ def problem(raw: JsonObject) -> str | None:
         *_wrong(raw, FLAGS, lambda value: isinstance(value, bool), "true or false"),
         *_wrong({"request_rate": None if rate == "inf" else rate}, ["request_rate"], _is_amount, "a number or inf"),
         *_wrong(raw, ["errors"], lambda value: _is_list(value, str, type(None)), "a list of text"),
+        *_wrong(
+            raw,
+            ["error_counts"],
+            lambda value: isinstance(value, dict) and all(map(_is_amount, value.values())),
+            "counts",
+        ),
         *_wrong(raw, ["answering_models"], lambda value: _is_list(value, str), "a list of text"),
         *_wrong(raw, ["input_lens", "output_lens"], lambda value: _is_list(value, int), "a list of whole numbers"),
         *_wrong(raw, ["server_input_lens"], lambda value: _is_list(value, int, type(None)), "a list of whole numbers"),
@@ -78,6 +84,10 @@ def amount(value: Json) -> Any:
 def _wrong(raw: JsonObject, keys: Iterable[str], fits: Any, what: str, prefix: str = "") -> list[str]:
     bad = [key for key in keys if raw.get(key) is not None and not fits(raw[key])]
     return [f"{prefix}{key} is {ascii(raw[key])[:60]}, not {what}" for key in bad]
+
+
+def _is_counts(value: Json) -> bool:
+    return isinstance(value, dict) and all(map(_is_amount, value.values()))
 
 
 def _is_number(value: Json) -> bool:

@@ -17,6 +17,7 @@ import threading
 
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.load_client import main as cli
+from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.load_client import workload
 
 for package in ("aiohttp", "tokenizers"):
     pytest.importorskip(package)
@@ -76,10 +77,10 @@ def test_lengths_vary_with_the_ratio_and_stay_exact(sse, measure, tokenizer):
 def test_chat_skips_the_role_chunk(sse, measure):
     behaviour = sse.Behaviour(role_chunk=True, ttft_s=0.03, extra_prompt_tokens=7)
     with sse.running(behaviour) as server:
-        _code, result = measure(server.url, "--endpoint", "/v1/chat/completions", "--num-prompts", "4")
+        _code, result = measure(server.url, "--endpoint", "/v1/chat/completions")
     assert server.requests[0]["messages"][0]["role"] == "user"
     assert result["median_ttft_ms"] >= 29
-    assert result["completed"] == 4
+    assert result["completed"] == 12
 
 
 @pytest.mark.parametrize(
@@ -133,8 +134,8 @@ def test_some_failed_requests(sse, measure):
 
 def test_tokens_that_are_not_text_count_and_are_timed(sse, measure):
     with sse.running(sse.Behaviour(empty_from=4, ttft_s=0.02, itl_s=0.01)) as server:
-        _code, result = measure(server.url, "--num-prompts", "4")
-    assert (result["completed"], result["total_output_tokens"], result["token_mismatches"]) == (4, 32, 0)
+        _code, result = measure(server.url)
+    assert (result["completed"], result["total_output_tokens"], result["token_mismatches"]) == (12, 96, 0)
     assert result["median_e2el_ms"] >= 89
     assert result["median_tpot_ms"] == pytest.approx((result["median_e2el_ms"] - result["median_ttft_ms"]) / 7, rel=0.1)
     assert {len(gaps) for gaps in result["itls"]} == {7}
@@ -334,7 +335,7 @@ def test_a_signal_during_preparation(measure, monkeypatch):
         os.kill(os.getpid(), signal.SIGTERM)
         signal.pause()
 
-    monkeypatch.setattr(cli, "load_tokenizer", interrupted)
+    monkeypatch.setattr(workload, "load_tokenizer", interrupted)
     before = signal.getsignal(signal.SIGTERM)
     code, _result = measure("http://127.0.0.1:1")
     assert code == 143

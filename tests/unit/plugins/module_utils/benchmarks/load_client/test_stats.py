@@ -163,19 +163,6 @@ def test_short_answers_are_counted():
     assert stats.build_result(options(), [record(tokens=3), record()], 1.0)["short_outputs"] == 1
 
 
-def test_percentiles_are_interpolated_like_numpy():
-    values = [1.0, 2.0, 3.0, 4.0]
-    assert stats.percentile(values, 50) == 2.5
-    assert stats.percentile(values, 99) == pytest.approx(3.97)
-    assert stats.percentile([7.0], 99) == 7.0
-    numpy = pytest.importorskip("numpy")
-    sample = sorted([0.3, 9.1, 2.2, 5.5, 4.1, 0.1, 7.7])
-    for number in (50, 90, 95, 99, 99.9):
-        assert stats.percentile(sample, number) == pytest.approx(numpy.percentile(sample, number))
-    summary = stats.summary("ttft", sample, [99])
-    assert summary["std_ttft_ms"] == pytest.approx(numpy.std(sample) * 1000)
-
-
 def test_peak_is_the_best_ten_seconds():
     slow = record(first=0.0, gaps=(1.0,) * 29, tokens=30)  # one token a second for half a minute
     burst = record(start=15.0, first=0.0, gaps=(0.01,) * 99, tokens=100)
