@@ -14,10 +14,11 @@ from . import repeats, search, unbuilt
 from .base import Benchmark
 from .custom import Custom
 from .manual import Manual
+from .router import Router
 from .sabench import SaBench
 from .sglang_bench import SglangBench
 
-BUILT: tuple[Benchmark, ...] = (Manual(), SaBench(), SglangBench(), Custom())
+BUILT: tuple[Benchmark, ...] = (Manual(), SaBench(), SglangBench(), Router(), Custom())
 BENCHMARKS = {one.type: one for one in (*BUILT, *map(unbuilt.Unbuilt, unbuilt.TYPES))}
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from ..failures import Finding
 from ..json_types import JsonObject
 from ..schema.section import Field
-from ..schema.types import Float, Int, ListOf, MapOf, OneOf, Str, Type
+from ..schema.types import Float, Int, ListOf, MapOf, Str, Type
 from .base import Unmeasured, missing
 
 WORKLOADS = ("mooncake", "conversation", "synthetic", "toolagent")
@@ -26,7 +26,6 @@ READS: dict[str, tuple[str, ...]] = {
     "gpqa": ACCURACY,
     "gsm8k": (*ACCURACY, "num_shots", "temperature", "top_p", "top_k"),
     "longbenchv2": ("max_context_length", "num_threads", "max_tokens", "num_examples", "categories"),
-    "router": ("isl", "osl", "num_requests", "concurrency", "prefix_ratios"),
     "mooncake-router": ("mooncake_workload", *AIPERF),
     "trace-replay": ("trace_file", "concurrencies", "custom_tokenizer", *AIPERF),
     "lm-eval": (),
@@ -47,9 +46,6 @@ class Unbuilt(Unmeasured):
 
     def problems(self, spec: JsonObject) -> list[Finding]:
         problems, options = missing(spec, NEEDED.get(self.type, ()), self.type), spec["benchmark"]
-        if self.type == "router" and spec["frontend"]["type"] != "sglang":
-            problem = f"is router, which measures frontend sglang, but the job has {spec['frontend']['type']}."
-            problems.append((("benchmark", "type"), problem, None))
         workload = options["mooncake_workload"]
         if self.type == "mooncake-router" and workload is not None and workload not in WORKLOADS:
             problem = f"is {workload}; expected one of {', '.join(WORKLOADS)}."
@@ -58,7 +54,7 @@ class Unbuilt(Unmeasured):
 
     def unable(self, spec: JsonObject) -> list[Finding]:
         problem = f"is {self.type}, which this version cannot run yet."
-        return [(("benchmark", "type"), problem, "Use sa-bench, custom or manual.")]
+        return [(("benchmark", "type"), problem, "Use sa-bench, router, custom or manual.")]
 
 
 TYPES = tuple(READS)
@@ -75,9 +71,6 @@ FIELDS = {
     "temperature": Field(Float(0), None, "Sampling temperature."),
     "top_p": Field(Float(0, 1), None, "Sampling top p."),
     "top_k": Field(Int(), None, "Sampling top k."),
-    "num_requests": Field(Int(1), None, "router: requests."),
-    "concurrency": Field(Int(1), None, "router: requests in flight."),
-    "prefix_ratios": Field(OneOf(ListOf(Float(0, 1)), Str()), None, "router: shares of the common prefix."),
     "mooncake_workload": Field(Str(), None, "mooncake-router: workload."),
     "ttft_threshold_ms": Field(Int(1), None, "Goodput: longest time to first token."),
     "itl_threshold_ms": Field(Int(1), None, "Goodput: longest time between tokens."),

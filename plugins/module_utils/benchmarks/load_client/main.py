@@ -19,6 +19,7 @@ from types import FrameType
 from typing import Any
 
 from . import open_files
+from .cache import CacheWatch
 from .dataset import DatasetError
 from .load import Load, State, Stop
 from .options import parse_options
@@ -116,7 +117,9 @@ class Run:
         options = self._options
         async with Client(options, self._state.activity) as client:
             self._client = client
-            load = Load(self._state, client.send, self._tick, options.stall_timeout, records=self._samples)
+            cache = CacheWatch(options.metrics_url) if options.metrics_url else None
+            ready = cache.begin if cache else None
+            load = Load(self._state, client.send, self._tick, options.stall_timeout, records=self._samples, ready=ready)
             for number in SIGNALS:
                 loop.add_signal_handler(number, self.on_signal, number)
             self._load = load
@@ -124,7 +127,10 @@ class Run:
             gc.freeze()  # a full collection over all prompts would delay the TTFT of a request
             gc.disable()
             try:
-                return await load.run(workload.warmup, workload.requests, workload.arrivals)
+                stop = await load.run(workload.warmup, workload.requests, workload.arrivals)
+                if cache and not stop:
+                    self._facts.update(await cache.end(self._samples.sent_tokens()))
+                return stop
             finally:
                 gc.enable()
                 gc.unfreeze()

@@ -106,6 +106,10 @@ class Samples:
         """The numbers of the completed requests."""
         return [number for number, error in enumerate(self.error) if not error]
 
+    def sent_tokens(self) -> int:
+        """Return the prompt tokens of completed requests."""
+        return sum(count for count, error in zip(self.prompt_tokens, self.error) if not error)
+
     def in_order(self) -> list[int]:
         """Return the numbers of all requests in the order in which they were sent."""
         # What was never sent comes last.

@@ -29,6 +29,7 @@ KEYS = {
     "num_prompts": "num_prompts",
     "usage_source": "usage_source",
 }
+ONLY_SOME = ("cache_hit_rate",)  # metrics, and keys, of results that have them
 
 # The types of all keys that are read; each value may also be missing or null. A number may be negative where it is a
 # difference.
@@ -39,7 +40,7 @@ COUNTS = (
     *("max_concurrency", "server_input_tokens", "token_mismatches", "inexact_prompts", "short_outputs"),
     *("isl", "osl", "num_warmup", "failed_warmup", "input_token_outliers", "with_messages", "prefix_ratio", "prefixes"),
 )
-AMOUNTS = (*(key for key in KEYS.values() if key not in (*TEXTS, "request_rate")), *COUNTS)
+AMOUNTS = (*ONLY_SOME, *(key for key in KEYS.values() if key not in (*TEXTS, "request_rate")), *COUNTS)
 # In client_health: numbers, and those that may be null.
 HEALTH = ("cpu_share", "gaps", "gaps_s", "max_gap_s", "suspended_s")
 MAYBE = (
@@ -107,6 +108,7 @@ def figures(raw: JsonObject) -> Figures:
     return {
         "concurrency": raw.get("max_concurrency"),
         **{name: raw.get(key) for name, key in KEYS.items()},
+        **{name: raw[name] for name in ONLY_SOME if name in raw},
         "started_at": raw.get("started_at"),
         "ended_at": raw.get("ended_at"),
     }

@@ -102,7 +102,11 @@ def problems(**changes):
             "below the logs",
         ),
         ({"benchmark": {"type": "custom"}}, "benchmark.command", "is missing"),
-        ({"benchmark": {"type": "router"}}, "benchmark.type", "measures frontend sglang"),
+        (
+            {"benchmark": {"type": "router", "prefix_ratios": "0.1 x"}},
+            "benchmark.prefix_ratios",
+            "no share from 0 to 1",
+        ),
         (
             {"benchmark": {"type": "mooncake-router", "mooncake_workload": "x"}},
             "benchmark.mooncake_workload",

@@ -370,14 +370,3 @@ def serving(answer):
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
-
-
-@pytest.fixture
-def unused_port():
-    async def find():
-        server = await asyncio.start_server(lambda *_streams: None, "127.0.0.1", 0)
-        port = server.sockets[0].getsockname()[1]
-        server.close()
-        return port
-
-    return asyncio.run(find())
