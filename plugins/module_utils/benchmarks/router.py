@@ -31,8 +31,7 @@ class Router(ClientBenchmark):
     counted = {"num-prompts": "num_requests", "num-warmup": "concurrency"}
     fields = {
         **ClientBenchmark.fields,
-        "burstiness": traffic.FIELDS["burstiness"],
-        "goodput": traffic.FIELDS["goodput"],
+        **traffic.FIELDS,
         "num_requests": Field(Int(1, MOST_REQUESTS), None, "router: requests of a point; default: 200."),
         "concurrency": Field(Int(1, MOST_REQUESTS), None, "router: requests in flight; default: 20."),
         "prefix_ratios": Field(

@@ -82,6 +82,9 @@ class Stop(Exception):
         super().__init__(reason)
         self.phase, self.exit_code, self.reason = phase, exit_code, reason
 
+    def __reduce__(self) -> tuple[Any, ...]:  # an exception with other arguments than its text is not copied else
+        return (Stop, (self.phase, self.exit_code, self.reason))
+
 
 def arrival_times(rng: Random, count: int, rate: float, burstiness: float) -> list[float] | None:
     """Return when to send each request, in seconds from the start, or None for at once (rate inf).
@@ -189,11 +192,17 @@ class Load:
         state.started = self._clock() if begin is None else begin
         self.health.begin()
         self._tick()
-        await self._send_all(requests, arrivals, self.records)
+        await self._send_all(requests, arrivals, self.records, begin)
 
-    async def _send_all(self, requests: Sequence[Request], arrivals: Sequence[float] | None, records: Any) -> None:
+    async def _send_all(
+        self,
+        requests: Sequence[Request],
+        arrivals: Sequence[float] | None,
+        records: Any,
+        begin: float | None = None,
+    ) -> None:
         """Share *requests* among ``concurrency`` workers, in order; a late worker sends at once."""
-        begin = self._clock()
+        begin = self._clock() if begin is None else begin
         queue = iter(zip(requests, arrivals) if arrivals else ((request, 0.0) for request in requests))
         state, send, clock, sent, over = self.state, self._send, self._clock, self.health.sent, records.over
 

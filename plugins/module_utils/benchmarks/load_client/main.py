@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime
-import gc
 import json
 import os
 import signal
@@ -19,18 +17,16 @@ from types import FrameType
 from typing import Any
 
 from . import open_files
-from .cache import CacheWatch
 from .dataset import DatasetError
-from .load import Load, State, Stop
+from .fleet import Fleet, join_streams, number_of, open_stream
+from .load import State, Stop
 from .options import parse_options
 from .progress import Progress, say, utc_now, write_atomic
 from .prompts import PromptError
-from .request import Client
 from .samples import Samples
+from .session import SIGNALS, Outcome, Session, interrupted
 from .stats import build_result
 from .workload import Workload
-
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -59,17 +55,17 @@ class Run:
         self._options = options
         self._state = state
         self._progress = progress
-        self._load: Load | None = None
-        self._client: Client | None = None
-        self._facts: dict[str, Any] = {}
-        self._samples = Samples(texts=options.save_texts)
+        self._clients = number_of(options.clients, options.concurrency)
+        self._sender: Session | Fleet | None = None
+        self._outcome = Outcome(None, Samples(), 0, None, None, None, {})
+        self._facts: dict[str, Any] = {"clients": self._clients}
 
     def on_signal(self, number: int, _frame: FrameType | None = None) -> None:
         """End the run: at once while nothing is measured, else in order."""
-        stop = Stop("interrupted", 128 + number, f"interrupted by {signal.Signals(number).name}")
-        if self._load is None:
+        stop = interrupted(number)
+        if self._sender is None:
             raise stop
-        self._load.stop(stop)
+        self._sender.stop(stop)
 
     def whole(self) -> int:
         """Prepare, measure, write; return the exit code."""
@@ -77,11 +73,10 @@ class Run:
         options = self._options
         try:
             wanted = min(options.concurrency, max(options.num_prompts, options.num_warmup))
-            why = open_files.too_few(wanted)
+            why = open_files.too_few(-(-wanted // self._clients))
             if why:
                 return self._refuse(why)
-            workload = self._prepare()
-            stop = self._measure(workload)
+            stop = self._measure(self._prepare())
         except (PromptError, DatasetError, ImportError) as error:
             reason = str(error)
             if isinstance(error, ImportError):
@@ -104,42 +99,26 @@ class Run:
         return workload
 
     def _measure(self, workload: Workload) -> Stop | None:
-        loop = _new_loop()
-        try:
-            asyncio.set_event_loop(loop)
-            return loop.run_until_complete(self._run(loop, workload))
-        finally:
-            loop.run_until_complete(loop.shutdown_asyncgens())
-            asyncio.set_event_loop(None)
-            loop.close()
-
-    async def _run(self, loop: asyncio.AbstractEventLoop, workload: Workload) -> Stop | None:
         options = self._options
-        async with Client(options, self._state.activity) as client:
-            self._client = client
-            cache = CacheWatch(options.metrics_url) if options.metrics_url else None
-            ready = cache.begin if cache else None
-            load = Load(self._state, client.send, self._tick, options.stall_timeout, records=self._samples, ready=ready)
-            for number in SIGNALS:
-                loop.add_signal_handler(number, self.on_signal, number)
-            self._load = load
-            gc.collect()
-            gc.freeze()  # a full collection over all prompts would delay the TTFT of a request
-            gc.disable()
+        if self._clients > 1:
+            __import__("aiohttp")  # a missing package is told once
+            fleet = self._sender = Fleet(options, self._clients, self._state, self._tick)
+            self._outcome = fleet.run(workload)
+            if options.save_requests:
+                join_streams(options.save_requests, self._clients)
+            return self._outcome.stop
+        with open_stream(options.save_requests) as stream:
+            session = self._sender = Session(options, self._state, self._tick, stream=stream)
             try:
-                stop = await load.run(workload.warmup, workload.requests, workload.arrivals)
-                if cache and not stop:
-                    self._facts.update(await cache.end(self._samples.sent_tokens()))
-                return stop
-            finally:
-                gc.enable()
-                gc.unfreeze()
+                self._outcome = session.run(workload.warmup, workload.requests, workload.arrivals)
+            except Exception:
+                self._outcome = session.outcome(None)
+                raise
+        return self._outcome.stop
 
     def _tick(self) -> None:
         if self._state.phase == "running":
             self._facts.setdefault("started_at", utc_now())
-        if self._client:
-            self._client.end_broken()
         self._progress.tick()
 
     def _write(self, stop: Stop | None) -> int:
@@ -169,21 +148,20 @@ class Run:
         return 0
 
     def _result(self, stop: Stop | None) -> dict[str, Any]:
-        options, state = self._options, self._state
-        ended = self._load.ended if self._load else None
-        duration = 0.0 if state.started is None or ended is None else ended - state.started
+        one = self._outcome
+        duration = 0.0 if one.started is None or one.ended is None else one.ended - one.started
         return build_result(
-            options,
-            self._samples,
+            self._options,
+            one.samples,
             duration,
             date=datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%d-%H%M%S"),
             started_at=self._facts.pop("started_at", None),
             ended_at=utc_now(),
             interrupted=stop is not None,
             reason=stop.reason if stop else None,
-            failed_warmup=sum(record.error is not None for record in self._load.warmup) if self._load else None,
-            client_health=self._load.health.summary() if self._load else None,
-            **self._facts,
+            failed_warmup=one.failed_warmup,
+            client_health=one.health,
+            **{**self._facts, **one.facts},
         )
 
 
@@ -219,11 +197,3 @@ def format_report(result: dict[str, Any]) -> str:
     lines = [f"{label:<34}{'-' if value is None else f'{value:,.2f}'.replace('.00', '')}" for label, value in rows]
     lines += [f"  {count} x {error}" for error, count in list(result["error_counts"].items())[:5]]
     return "\n".join(lines)
-
-
-def _new_loop() -> asyncio.AbstractEventLoop:
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.new_event_loop()
-    return uvloop.new_event_loop()

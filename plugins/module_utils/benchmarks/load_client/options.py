@@ -61,6 +61,13 @@ def _add_load(parser: argparse.ArgumentParser) -> None:
     add("--num-warmup", type=int, default=0, help="requests before the measurement, not counted")
     add("--concurrency", type=int, required=True, help="most requests in flight")
     add(
+        "--clients",
+        type=_clients,
+        default="1",
+        metavar="N",
+        help="processes that share the load; auto: one for 256 requests in flight, at most one for each core",
+    )
+    add(
         "--request-rate",
         type=_rate,
         default=math.inf,
@@ -184,6 +191,12 @@ def _rate(text: str) -> float:
     if not rate > 0:
         raise argparse.ArgumentTypeError("must be above 0, or inf")
     return rate
+
+
+def _clients(text: str) -> str:
+    if text != "auto" and not (text.isdigit() and int(text) > 0):
+        raise argparse.ArgumentTypeError("must be a number from 1, or auto")
+    return text
 
 
 def _json_object(text: str) -> dict[str, Any]:

@@ -74,11 +74,11 @@ class Requests(Sequence[Request]):
         self._inputs.append(prompt_tokens)
         self._outputs.append(max_tokens)
 
-    def part(self, number: int, count: int) -> Requests:
-        """Return every *count*-th request from *number* on."""
+    def part(self, numbers: Sequence[int]) -> Requests:
+        """Return the requests *numbers*."""
         found = Requests()
         found._spool, found._ends, found._inputs, found._outputs = self._spool, self._ends, self._inputs, self._outputs
-        found._numbers = range(len(self))[number::count]
+        found._numbers = numbers
         return found
 
     def outputs(self) -> Iterable[int]:

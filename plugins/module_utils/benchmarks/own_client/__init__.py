@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
@@ -166,6 +167,8 @@ class ClientBenchmark(Benchmark):
     def client_argv(self, layout: Layout, parameters: JsonObject, result: str) -> list[str | Option]:
         """Return the command line of the load client, with origins; *result* is relative to the run directory."""
         gpus = gpu_counts(endpoint.as_dict() for endpoint in layout.endpoints)
+        lines = f"{layout.run_dir}/{os.path.splitext(result)[0]}.requests.jsonl"
+        saved = "save_requests" in self.fields and layout.spec["benchmark"]["save_requests"]
         return [
             layout.python,
             *command.flags(layout.spec),
@@ -173,6 +176,7 @@ class ClientBenchmark(Benchmark):
             *command.options(layout, parameters, gpus, self.counted),
             Option("result", f"{layout.run_dir}/{result}"),
             Option("progress", f"{layout.run_dir}/{progress_path(result)}"),
+            *([Option("save-requests", lines, ("benchmark", "save_requests"))] if saved else []),
         ]
 
     def client_point(

@@ -52,7 +52,8 @@ LARGEST = 1e18
 
 def problem(raw: JsonObject) -> str | None:
     """Return what in *raw* is not of a result of the load client, None if it can be one."""
-    rate, health = raw.get("request_rate"), raw.get("client_health")
+    rate = raw.get("request_rate")
+    each = raw.get("clients_health")
     found = [
         *_wrong(raw, AMOUNTS, _is_amount, "a number"),
         *_wrong(raw, DIFFERENCES, _is_number, "a number"),
@@ -71,9 +72,16 @@ def problem(raw: JsonObject) -> str | None:
         *_wrong(raw, ["server_input_lens"], lambda value: _is_list(value, int, type(None)), "a list of whole numbers"),
         *_wrong(raw, ["client_health"], lambda value: isinstance(value, dict), "a mapping"),
     ]
-    if not found and health is not None:
-        found += [f"client_health.{key} is missing" for key in HEALTH if health.get(key) is None]
-        found += _wrong(health, (*HEALTH, *MAYBE), _is_amount, "a number", "client_health.")
+    if (
+        not found
+        and each is not None
+        and not (isinstance(each, list) and all(isinstance(one, (dict, type(None))) for one in each))
+    ):
+        found.append("clients_health is not a list of mappings")
+    for health in [] if found else [raw.get("client_health"), *(each or ())]:
+        if health is not None:
+            found += [f"client_health.{key} is missing" for key in HEALTH if health.get(key) is None]
+            found += _wrong(health, (*HEALTH, *MAYBE), _is_amount, "a number", "client_health.")
     return found[0] if found else None
 
 

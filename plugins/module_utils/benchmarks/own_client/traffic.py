@@ -8,11 +8,11 @@ from __future__ import annotations
 from ...failures import Finding
 from ...json_types import JsonObject
 from ...schema.section import Field, Section, optional
-from ...schema.types import Choice, Float, OneOf
+from ...schema.types import Bool, Choice, Float, Int, OneOf
 from ...topology.options import Option
 from .. import search
 
-CHAT, COMPLETIONS, CONSTANT = "chat", "completions", "constant"
+CHAT, COMPLETIONS, CONSTANT, AUTO = "chat", "completions", "constant", "auto"
 PATHS = {COMPLETIONS: "/v1/completions", CHAT: "/v1/chat/completions"}
 GOODPUT = Section(
     "goodput",
@@ -37,6 +37,13 @@ FIELDS = {
         1.0,
         "Arrivals at req_rate: 1 is Poisson, less comes in bursts, more evenly (gamma shape); constant: equal gaps.",
     ),
+    "clients": Field(
+        OneOf(Int(1, 256), Choice(AUTO)),
+        1,
+        "Processes of the load client, which share each point; auto: one for 256 requests in flight, as far as there "
+        "are cores.",
+    ),
+    "save_requests": Field(Bool(), False, "Keep each measured request, as a JSON line, in a file beside the result."),
     "goodput": optional(GOODPUT, "Limits of good requests, which request_goodput counts."),
 }
 
@@ -60,10 +67,11 @@ def problems(options: JsonObject) -> list[Finding]:
 
 def parameters(options: JsonObject) -> JsonObject:
     """Return what these keys add to the parameters of a point: nothing where they have their defaults."""
+    chat = options["endpoint"] == CHAT
     limits = {key: value for key, value in (options["goodput"] or {}).items() if value is not None}
     return {
-        "endpoint": PATHS[options["endpoint"]],
-        **({"chat_template": False} if options["endpoint"] == CHAT else {}),
+        **({"endpoint": PATHS[CHAT], "chat_template": False} if chat else {}),
+        **({"clients": options["clients"]} if options["clients"] != 1 else {}),
         **({"burstiness": options["burstiness"]} if options["burstiness"] != 1.0 else {}),
         **({"goodput": limits} if limits else {}),
     }
@@ -73,7 +81,9 @@ def words(parameters: JsonObject) -> list[Option]:
     """Return the options of the load client for *parameters*, beside those of every load."""
     shape, limits = parameters.get("burstiness"), parameters.get("goodput") or {}
     found = [Option("burstiness", "inf" if shape == CONSTANT else str(shape), ("benchmark", "burstiness"))]
+    clients = parameters.get("clients")
     return [
+        *([Option("clients", str(clients), ("benchmark", "clients"))] if clients else []),
         *(found if shape is not None else []),
         *(
             Option("goodput", f"{key[: -len('_ms')]}:{value:g}", ("benchmark", "goodput", key))

@@ -137,3 +137,29 @@ def test_the_keys_change_nothing_where_they_have_their_defaults():
         jobs.plan_of(benchmark={"endpoint": "completions", "burstiness": 1.0})["benchmark"]
         == (jobs.plan_of()["benchmark"])
     )
+
+
+def test_several_clients_are_one_step_with_one_result():
+    plan = jobs.plan_of(benchmark={"clients": 3, "concurrencies": [4], "save_requests": True})
+    (point,) = plan["benchmark"]["points"]
+    argv = point["step"]["argv"]
+    assert jobs.option(argv, "--clients") == "3" and point["parameters"]["clients"] == 3
+    stem = point["result"][: -len(".json")]
+    assert jobs.option(argv, "--save-requests") == f"/out/7/{stem}.requests.jsonl"
+    assert jobs.option(argv_of(jobs.plan_of(benchmark={"clients": "auto"})), "--clients") == "auto"
+    assert "--clients" not in argv_of(jobs.plan_of()) and "--save-requests" not in argv_of(jobs.plan_of())
+
+
+@pytest.mark.parametrize("given", [0, "many", 2.5])
+def test_a_wrong_number_of_clients_is_refused(given):
+    with pytest.raises(SpecError, match=r"benchmark\.clients"):
+        jobs.spec_of(benchmark={"clients": given})
+
+
+def test_one_disturbed_process_disturbs_the_point():
+    fine = {"cpu_share": 0.1, "gaps": 0, "gaps_s": 0.0, "max_gap_s": 0.0, "suspended_s": 0.0}
+    raw = {"max_concurrency": 4, "duration": 10.0, "client_health": None, "clients_health": [fine, fine]}
+    assert BENCHMARKS["sa-bench"].disturbances(raw) == []
+    stopped = {**fine, "gaps": 1, "gaps_s": 2.0, "max_gap_s": 2.0}
+    (reason,) = BENCHMARKS["sa-bench"].disturbances({**raw, "clients_health": [fine, stopped]})
+    assert reason.startswith("process 2 of 2: the load client did not run for 2.0 s")
