@@ -17,8 +17,17 @@ from .manual import Manual
 from .router import Router
 from .sabench import SaBench
 from .sglang_bench import SglangBench
+from .traces import MooncakeRouter, TraceReplay
 
-BUILT: tuple[Benchmark, ...] = (Manual(), SaBench(), SglangBench(), Router(), Custom())
+BUILT: tuple[Benchmark, ...] = (
+    Manual(),
+    SaBench(),
+    SglangBench(),
+    Router(),
+    Custom(),
+    MooncakeRouter(),
+    TraceReplay(),
+)
 BENCHMARKS = {one.type: one for one in (*BUILT, *map(unbuilt.Unbuilt, unbuilt.TYPES))}
 
 

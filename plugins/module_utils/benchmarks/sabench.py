@@ -86,8 +86,7 @@ class SaBench(ClientBenchmark):
 
         def rows(path: str) -> int:
             lines = Dataset(path, options["endpoint"] == traffic.CHAT, options["osl"])
-            each = options["num_prompts_mult"] + options["num_warmup_mult"]
-            lines.enough(max((level * each for level, _rate in search.loads(options)), default=0))
+            lines.enough(max((sum(_counts(options, level)) for level, _rate in search.loads(options)), default=0))
             return len(lines)
 
         return [Data("dataset_path", options["dataset_path"], rows=rows)]
@@ -108,7 +107,7 @@ class SaBench(ClientBenchmark):
 
     def _point(self, layout: Layout, concurrency: int, rate: float | None) -> Point:
         options = layout.spec["benchmark"]
-        prompts, warmup = (concurrency * options[key] for key in ("num_prompts_mult", "num_warmup_mult"))
+        prompts, warmup = _counts(options, concurrency)
         parameters = self.load(layout, concurrency, prompts, warmup, options["random_range_ratio"], rate)
         parameters.update(traffic.parameters(options))
         sets = self.data(layout.spec)
@@ -119,6 +118,12 @@ class SaBench(ClientBenchmark):
         result = _result_path(options, gpus, concurrency, rate)
         name, key, label = self.named(concurrency, rate)
         return self.client_point(layout, name, key, label, parameters, result, seen)
+
+
+def _counts(options: JsonObject, concurrency: int) -> tuple[int, int]:
+    """Return (requests, warm-up requests) of the point with *concurrency* requests in flight."""
+    prompts, warmup = (concurrency * options[key] for key in ("num_prompts_mult", "num_warmup_mult"))
+    return max(prompts, search.least_requests(options)), warmup
 
 
 def _is_custom(options: JsonObject) -> bool:

@@ -81,7 +81,14 @@ class SglangBench(ProgramBenchmark, ClientBenchmark):
         options, spec = layout.spec["benchmark"], layout.spec
         # As SGLang's client sends it: full lengths, no warm-up.
         parameters = {
-            **self.load(layout, concurrency, options["num_prompts"] or PROMPTS, 0, 1.0, rate),
+            **self.load(
+                layout,
+                concurrency,
+                max(options["num_prompts"] or PROMPTS, search.least_requests(options)),
+                0,
+                1.0,
+                rate,
+            ),
             "chat_template": False,
         }
         name, key, label = self.named(concurrency, rate)

@@ -11,31 +11,22 @@ from ..schema.section import Field
 from ..schema.types import Float, Int, ListOf, MapOf, Str, Type
 from .base import Unmeasured, missing
 
-WORKLOADS = ("mooncake", "conversation", "synthetic", "toolagent")
-
 # Required keys by type.
-NEEDED: dict[str, tuple[str, ...]] = {
-    "trace-replay": ("trace_file", "concurrencies"),
-}
+NEEDED: dict[str, tuple[str, ...]] = {}
 
 
 ACCURACY = ("num_examples", "max_tokens", "repeat", "num_threads")
-AIPERF = ("ttft_threshold_ms", "itl_threshold_ms", "aiperf_package", "aiperf_args")
 READS: dict[str, tuple[str, ...]] = {
     "mmlu": ACCURACY,
     "gpqa": ACCURACY,
     "gsm8k": (*ACCURACY, "num_shots", "temperature", "top_p", "top_k"),
     "longbenchv2": ("max_context_length", "num_threads", "max_tokens", "num_examples", "categories"),
-    "mooncake-router": ("mooncake_workload", *AIPERF),
-    "trace-replay": ("trace_file", "concurrencies", "custom_tokenizer", *AIPERF),
     "lm-eval": (),
 }
 
 
 class Unbuilt(Unmeasured):
     """A benchmark that is refused before submission, after its keys are validated; a dry run shows it."""
-
-    paths = ("trace_file",)
 
     def __init__(self, type_: str) -> None:
         self.type = type_
@@ -45,12 +36,7 @@ class Unbuilt(Unmeasured):
         return READS[self.type]
 
     def problems(self, spec: JsonObject) -> list[Finding]:
-        problems, options = missing(spec, NEEDED.get(self.type, ()), self.type), spec["benchmark"]
-        workload = options["mooncake_workload"]
-        if self.type == "mooncake-router" and workload is not None and workload not in WORKLOADS:
-            problem = f"is {workload}; expected one of {', '.join(WORKLOADS)}."
-            problems.append((("benchmark", "mooncake_workload"), problem, None, "not_a_choice"))
-        return problems
+        return missing(spec, NEEDED.get(self.type, ()), self.type)
 
     def unable(self, spec: JsonObject) -> list[Finding]:
         problem = f"is {self.type}, which this version cannot run yet."
@@ -71,11 +57,5 @@ FIELDS = {
     "temperature": Field(Float(0), None, "Sampling temperature."),
     "top_p": Field(Float(0, 1), None, "Sampling top p."),
     "top_k": Field(Int(), None, "Sampling top k."),
-    "mooncake_workload": Field(Str(), None, "mooncake-router: workload."),
-    "ttft_threshold_ms": Field(Int(1), None, "Goodput: longest time to first token."),
-    "itl_threshold_ms": Field(Int(1), None, "Goodput: longest time between tokens."),
-    "trace_file": Field(Str(), None, "trace-replay: the trace."),
-    "aiperf_package": Field(Str(), None, "aiperf to install."),
-    "aiperf_args": Field(MapOf(Type()), {}, "Additional aiperf options."),
     "sweep": Field(MapOf(Type()), None, "Accepted for older files; has no effect."),
 }
