@@ -95,8 +95,8 @@ class SglangBench(ProgramBenchmark, ClientBenchmark):
         own = _own(f"results/{self.type}/{name}.json")
         ours = self.client_argv(layout, parameters, own)
         engine = self._engine(layout, parameters, f"{layout.run_dir}/{os.path.dirname(own)}/bench_serving.jsonl")
-        count = sum(len(word.words()) if isinstance(word, Option) else 1 for word in engine)
-        argv: list[Word] = ["bash", "-c", CHOOSE, "choose", layout.python, str(count), *engine, *ours]
+        length = sum(len(word.words()) if isinstance(word, Option) else 1 for word in engine)
+        argv: list[Word] = ["bash", "-c", CHOOSE, "choose", layout.python, str(length), *engine, *ours]
         env = {"SRT_CONCURRENCY": str(concurrency), **contract.environment(layout), **command.environment(spec)}
         limits = (options["point_timeout_s"] or DEADLINE_S, command.stall_s(options))
         expect: JsonObject = {

@@ -116,6 +116,7 @@ class Load:
     :param tick: called without arguments about twice a second, and at changes of phase.
     :param stall_timeout: seconds without a token or the end of an answer after which the run has failed; 0: never.
     :param records: takes each measured :class:`~.request.Record` with its method ``over`` when the request has ended.
+    :param cool_down: seconds after the last request was sent in which answers may end; None: any time.
     :param ready: awaited between warm-up and measurement; may return when (of the clock) to begin.
     """
 
@@ -128,6 +129,7 @@ class Load:
         clock: Callable[[], float] = time.perf_counter,
         records: Any = None,
         ready: Callable[[], Awaitable[float | None]] | None = None,
+        cool_down: float | None = None,
     ) -> None:
         self.state = state
         self.records: Any = Kept() if records is None else records
@@ -139,6 +141,8 @@ class Load:
         self._stall_timeout = stall_timeout
         self._clock = clock
         self._ready = ready
+        self._cool_down = cool_down
+        self._cut = False
         self._stop: asyncio.Future[Stop] | None = None
 
     def stop(self, stop: Stop) -> None:
@@ -206,13 +210,19 @@ class Load:
         queue = iter(zip(requests, arrivals) if arrivals else ((request, 0.0) for request in requests))
         state, send, clock, sent, over = self.state, self._send, self._clock, self.health.sent, records.over
 
+        all_sent, unsent = asyncio.Event(), len(requests)
+
         async def worker() -> None:
+            nonlocal unsent
             ready = 0.0  # when its request before this one ended
             for request, due in queue:
                 wait = begin + due - clock()
                 if due and wait > 0:
                     await asyncio.sleep(wait)
                 record = Record(request)
+                unsent -= 1
+                if not unsent:
+                    all_sent.set()
                 if not state.running:
                     state.active_at = clock()  # nothing was awaited before
                 state.running += 1
@@ -220,6 +230,9 @@ class Load:
                     await send(record)
                 except BaseException:
                     state.tokens -= record.chunks
+                    if self._cut:
+                        record.error = f"not complete {self._cool_down:g} s after the last request was sent"
+                        state.done, state.errors = state.done + 1, state.errors + 1
                     raise
                 finally:
                     state.running -= 1
@@ -231,7 +244,26 @@ class Load:
                 if record.unreachable and not state.answers and state.refused >= self._refusals_allowed():
                     self.stop(self._nobody())
 
-        await asyncio.gather(*(worker() for _unused in range(min(state.concurrency, len(requests)))))
+        work = asyncio.gather(*(worker() for _unused in range(min(state.concurrency, len(requests)))))
+        await self._until_cool(work, all_sent, records is self.records)
+
+    async def _until_cool(self, work: asyncio.Future[Any], all_sent: asyncio.Event, measured: bool) -> None:
+        """Wait for *work*, and no longer than the cool-down once all requests are sent."""
+        if self._cool_down is None or not measured:
+            await work
+            return
+        sent = asyncio.ensure_future(all_sent.wait())
+        try:
+            await asyncio.wait([work, sent], return_when=asyncio.FIRST_COMPLETED)
+            done, _late = await asyncio.wait([work], timeout=self._cool_down)
+            self._cut = not done
+        finally:
+            sent.cancel()
+            if not work.done():
+                work.cancel()
+                await asyncio.wait([work])
+        if not self._cut:
+            await work
 
     async def _watch(self) -> None:
         state = self.state

@@ -111,6 +111,7 @@ def _add_requests(parser: argparse.ArgumentParser) -> None:
         "quick-ack",
         "acknowledge each packet at once (default); otherwise a server without TCP_NODELAY appears 40 ms slower",
     )
+    add("--cool-down", type=_seconds, metavar="S", help="end S seconds after the last request was sent; others failed")
     add("--request-timeout", type=float, default=3600.0, metavar="S", help="a request that takes longer has failed")
     add(
         "--stall-timeout",
@@ -191,6 +192,13 @@ def _rate(text: str) -> float:
     if not rate > 0:
         raise argparse.ArgumentTypeError("must be above 0, or inf")
     return rate
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError("must be a number from 0")
+    return value
 
 
 def _clients(text: str) -> str:

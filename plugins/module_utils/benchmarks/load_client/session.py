@@ -100,7 +100,15 @@ class Session:
             self._client = client
             cache = CacheWatch(options.metrics_url) if options.metrics_url else None
             ready = self._ready or (cache.begin if cache else None)
-            load = Load(self._state, client.send, self._tick, options.stall_timeout, records=self._samples, ready=ready)
+            load = Load(
+                self._state,
+                client.send,
+                self._tick,
+                options.stall_timeout,
+                records=self._samples,
+                ready=ready,
+                cool_down=options.cool_down,
+            )
             for number in SIGNALS:
                 loop.add_signal_handler(number, self.on_signal, number)
             self._load = load

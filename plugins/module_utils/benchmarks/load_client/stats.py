@@ -11,6 +11,7 @@ two chunks, also when a chunk holds several tokens.
 
 from __future__ import annotations
 
+import bisect
 import math
 from argparse import Namespace
 from array import array
@@ -18,11 +19,12 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from .quantiles import summary
+from .quantiles import samples_needed, summary
 from .request import Record
 from .samples import NO_COUNT, Samples
 
 RESULT_SCHEMA_VERSION = 1
+FULL = 0.9  # of the most requests in flight: from here on the load is full
 PEAK_BUCKETS = 10  # the peak is the best mean of ten seconds, in buckets of one second
 MOST_LISTED, MOST_GAPS_LISTED = 100_000, 1_000_000  # requests, and gaps between chunks, that are listed in a result
 MOST_ERRORS = 20  # texts of errors that are counted in a result
@@ -70,6 +72,7 @@ def build_result(
         result.update(figures)
         needed.update(lacking)
     result["samples_needed"] = needed
+    result["steady_state"] = steady_state(samples, good, begin, options.percentiles)
     result.update(_single_requests(samples, begin))
     return result
 
@@ -95,6 +98,7 @@ def _settings(options: Namespace) -> dict[str, Any]:
         "prefill_gpus": options.prefill_gpus,
         "decode_gpus": options.decode_gpus,
         "goodput": dict(options.goodput) or None,
+        "cool_down_s": options.cool_down,
     }
 
 
@@ -165,6 +169,78 @@ def peak_rate(records: Samples | Sequence[Record], begin: float, duration_s: flo
         window += buckets[index] - buckets[index - PEAK_BUCKETS]
         best = max(best, window)
     return round(best / PEAK_BUCKETS, 6)
+
+
+def steady_state(
+    samples: Samples, good: Sequence[int], begin: float, percentiles: Sequence[float]
+) -> dict[str, Any] | None:
+    """Return figures of the window in which the load was full; None if there is none, or it has too few requests.
+
+    It reaches from the first to the last moment with FULL of the most requests in flight. Throughput counts the tokens
+    of chunks that came within it, latencies the requests that were sent and answered within it.
+    """
+    window = _full_load(samples)
+    if window is None:
+        return None
+    left, right = window
+    inside = [one for one in good if samples.start[one] >= left and samples.last[one] <= right]
+    if len(inside) < samples_needed(50):
+        return None
+    tokens = _tokens_within(samples, good, left, right)
+    found: dict[str, Any] = {
+        "begin_s": round(left - begin, 6),
+        "duration": round(right - left, 6),
+        "completed": len(inside),
+        "request_throughput": round(sum(left <= samples.last[one] <= right for one in good) / (right - left), 6),
+        "output_throughput": round(tokens / (right - left), 6),
+    }
+    ends, gaps = samples.gap_ends(), array("f")
+    for one in inside:
+        gaps.extend(samples.itl[ends[one] - samples.gap_count[one] : ends[one]])
+    for name, values in {**_latencies(samples, inside), "itl": gaps}.items():
+        found.update(summary(name, values, percentiles)[0])
+    return found
+
+
+def _full_load(samples: Samples) -> tuple[float, float] | None:
+    """Return (begin, end) of the window with the full load, None if it has no length."""
+    starts = array("d", sorted(moment for moment in samples.start if moment == moment))
+    known = zip(samples.start, samples.last)
+    ends = array("d", sorted(start if last != last else last for start, last in known if start == start))
+    flying, most = 0, 0
+    levels: list[tuple[float, int]] = []
+    place = 0
+    for start in starts:
+        while place < len(ends) and ends[place] <= start:
+            flying, place = flying - 1, place + 1
+        flying += 1
+        most = max(most, flying)
+        levels.append((start, flying))
+    least = FULL * most
+    left = next((moment for moment, count in levels if count >= least), None)
+    right = max((moment for moment, count in levels if count >= least), default=None)
+    if left is None or right is None:
+        return None
+    # After the last start with a full load, it is full until enough answers have ended.
+    count, place = levels[-1][1], bisect.bisect_right(ends, levels[-1][0])
+    while place < len(ends) and count >= least:
+        right, count, place = max(right, ends[place]), count - 1, place + 1
+    return (left, right) if right > left else None
+
+
+def _tokens_within(samples: Samples, good: Sequence[int], left: float, right: float) -> float:
+    total, ends = 0.0, samples.gap_ends()
+    for one in good:
+        count, first = samples.gap_count[one], samples.first[one]
+        when = samples.last[one] if math.isnan(first) else first
+        if when > right or samples.last[one] < left:
+            continue
+        seen = int(left <= when <= right)
+        for place in range(ends[one] - count, ends[one]):
+            when += samples.itl[place]
+            seen += left <= when <= right
+        total += seen * samples.tokens_out[one] / (count + 1)
+    return total
 
 
 def _goodput(samples: Samples, good: Sequence[int], limits: Sequence[tuple[str, float]]) -> int:

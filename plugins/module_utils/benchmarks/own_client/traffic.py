@@ -43,6 +43,9 @@ FIELDS = {
         "Processes of the load client, which share each point; auto: one for 256 requests in flight, as far as there "
         "are cores.",
     ),
+    "cool_down_s": Field(
+        Float(0), None, "Seconds from the last request until the point ends: answers that are not complete then failed."
+    ),
     "save_requests": Field(Bool(), False, "Keep each measured request, as a JSON line, in a file beside the result."),
     "goodput": optional(GOODPUT, "Limits of good requests, which request_goodput counts."),
 }
@@ -71,6 +74,7 @@ def parameters(options: JsonObject) -> JsonObject:
     limits = {key: value for key, value in (options["goodput"] or {}).items() if value is not None}
     return {
         **({"endpoint": PATHS[CHAT], "chat_template": False} if chat else {}),
+        **({"cool_down_s": options["cool_down_s"]} if options["cool_down_s"] is not None else {}),
         **({"clients": options["clients"]} if options["clients"] != 1 else {}),
         **({"burstiness": options["burstiness"]} if options["burstiness"] != 1.0 else {}),
         **({"goodput": limits} if limits else {}),
@@ -81,8 +85,9 @@ def words(parameters: JsonObject) -> list[Option]:
     """Return the options of the load client for *parameters*, beside those of every load."""
     shape, limits = parameters.get("burstiness"), parameters.get("goodput") or {}
     found = [Option("burstiness", "inf" if shape == CONSTANT else str(shape), ("benchmark", "burstiness"))]
-    clients = parameters.get("clients")
+    clients, cool = parameters.get("clients"), parameters.get("cool_down_s")
     return [
+        *([Option("cool-down", cool, ("benchmark", "cool_down_s"))] if cool is not None else []),
         *([Option("clients", str(clients), ("benchmark", "clients"))] if clients else []),
         *(found if shape is not None else []),
         *(

@@ -17,7 +17,7 @@ import threading
 
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.load_client import main as cli
-from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.load_client import workload
+from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.load_client import session, workload
 
 for package in ("aiohttp", "tokenizers"):
     pytest.importorskip(package)
@@ -302,7 +302,7 @@ def test_it_works_without_uvloop(sse, measure, monkeypatch):
     with sse.running() as server:
         code, _result = measure(server.url)
     assert code == 0
-    assert type(cli._new_loop()).__module__.startswith("asyncio")
+    assert type(session._new_loop()).__module__.startswith("asyncio")
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
@@ -370,3 +370,20 @@ def serving(answer):
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
+
+
+@pytest.mark.parametrize(("clients", "prompts"), [("1", 12), ("2", 4)])
+def test_the_cool_down_bounds_the_wait_for_the_last_answers(sse, client_argv, tmp_path, clients, prompts):
+    with sse.running(sse.Behaviour(hang_after=prompts - 3)) as server:
+        argv = [*client_argv(server.url), "--cool-down", "0.5", "--clients", clients, "--num-prompts", str(prompts)]
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+    result = json.loads((tmp_path / "x.json").read_text())
+    assert done.returncode == 0 and (result["completed"], result["failed"]) == (prompts - 4, 4)
+    assert result["error_counts"] == {"not complete 0.5 s after the last request was sent": 4}
+    assert 0.5 <= result["duration"] < 5
+
+
+def test_a_cool_down_that_is_long_enough_changes_nothing(sse, measure):
+    with sse.running(sse.Behaviour(ttft_s=0.02)) as server:
+        _code, result = measure(server.url, "--cool-down", "30", "--num-warmup", "4")
+    assert (result["completed"], result["failed"]) == (12, 0) and result["duration"] < 5

@@ -21,7 +21,7 @@ def options(**other):
         "request_rate": math.inf, "burstiness": 1.0, "concurrency": 2, "reuse_connections": True, "quick_ack": True,
         "endpoint": "/v1/completions", "isl": 10, "osl": 5, "random_range_ratio": 1.0, "ignore_eos": True,
         "num_warmup": 0, "seed": 0, "attempt": 0, "repeat": 1, "gpus": 8, "prefill_gpus": None, "decode_gpus": None,
-        "goodput": [], "percentiles": [90, 95, 99], "save_texts": False, **other,
+        "goodput": [], "percentiles": [90, 95, 99], "save_texts": False, "cool_down": None, **other,
     }  # fmt: skip
     return types.SimpleNamespace(**values)
 
@@ -222,3 +222,23 @@ def test_a_worker_with_another_tokenizer_is_found_among_many(other):
     reason = "the server counted other prompt tokens than were sent in 2 of 100 requests: it cuts prompts, or a part of"
     assert of([answered("m")] * 98 + [answered("m", other)] * 2)[0].startswith(reason)
     assert of([answered("m")] * 99 + [answered("m", other)]) == []
+
+
+def test_the_steady_state_leaves_out_how_the_load_grows_and_ends():
+    """Four places, each with ten answers of one second and five tokens; they begin and end a second apart."""
+    records = []
+    for place in range(4):
+        for number in range(10):
+            records.append(record(start=place + number + number * 1e-6, first=0.2, gaps=(0.2,) * 4, tokens=5))
+    result = stats.build_result(options(concurrency=4, num_prompts=40), records, 13.0)
+    steady = result["steady_state"]
+    assert steady["begin_s"] == pytest.approx(3, abs=0.01) and steady["duration"] == pytest.approx(7, abs=0.01)
+    assert steady["completed"] == pytest.approx(28, abs=4)
+    assert steady["output_throughput"] == pytest.approx(20, rel=0.06) > 1.2 * result["output_throughput"]
+    assert steady["median_e2el_ms"] == pytest.approx(1000) and steady["p99_e2el_ms"] is None
+
+
+def test_a_short_load_has_no_steady_state():
+    assert stats.build_result(options(), [record()] * 10, 1.0)["steady_state"] is None
+    assert stats.build_result(options(), [failed()], 1.0)["steady_state"] is None
+    assert stats.build_result(options(), [], 0.0)["steady_state"] is None
