@@ -99,9 +99,10 @@ class Fleet:
         """Take the messages of all processes until each has handed over its outcome, or ended."""
         left, until = dict(pipes), None
         while left:
-            for pipe in wait(list(left), TICK_S):
+            ready: list[Any] = wait(list(left), TICK_S)
+            for pipe in ready:
                 try:
-                    self._take(left[pipe], *pipe.recv())  # type: ignore[union-attr]
+                    self._take(left[pipe], *pipe.recv())
                 except (EOFError, OSError):
                     number = left.pop(pipe)
                     if number not in self._outcomes:
@@ -137,7 +138,7 @@ class Fleet:
         state, counts = self._state, self._counts.values()
         phase = "running" if self._begin is not None else "warmup" if state.warmup_total and counts else "preparing"
         if phase == "running" and state.started is None:
-            state.started = state.began = self._begin
+            state.started = self._begin
         state.phase = phase
         for key in COUNTS:
             setattr(state, key, sum(one[key] for one in counts if one["phase"] == phase))
@@ -180,7 +181,12 @@ def _member(options: Namespace, number: int, clients: int, workload: Workload, p
     async def ready() -> float:
         loop = asyncio.get_running_loop()
         told: asyncio.Future[float] = loop.create_future()
-        loop.add_reader(pipe.fileno(), lambda: told.done() or told.set_result(pipe.recv()))
+
+        def hear() -> None:
+            if not told.done():
+                told.set_result(pipe.recv())
+
+        loop.add_reader(pipe.fileno(), hear)
         pipe.send(("ready", None))
         try:
             return await told

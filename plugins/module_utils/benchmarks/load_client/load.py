@@ -103,7 +103,7 @@ def arrival_times(rng: Random, count: int, rate: float, burstiness: float) -> li
     return times
 
 
-class Kept(list):  # type: ignore[type-arg]
+class Kept(list):
     """All records of requests that have ended."""
 
     over = list.append

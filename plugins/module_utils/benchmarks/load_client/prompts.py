@@ -90,9 +90,9 @@ def sample_lengths(rng: random.Random, count: int, length: int, ratio: float) ->
 
 
 class Shared(NamedTuple):
-    """What prompts have in common: each begins with one of *count* prefixes of *tokens* tokens."""
+    """What prompts have in common: each begins with one of *prefixes* texts of *tokens* tokens."""
 
-    count: int
+    prefixes: int
     tokens: int
 
 
@@ -167,10 +167,10 @@ class PromptMaker:
         if not shared or not lengths:
             return []
         rng, words = random.Random(f"{seed}/prefixes"), max(0, shared.tokens - self.special)
-        first = rng.sample(firsts, min(len(firsts), shared.count))
+        first = rng.sample(firsts, min(len(firsts), shared.prefixes))
         return [
             [first[number % len(first)], *rng.choices(self._words, k=words - 1)] if words else []
-            for number in range(shared.count)
+            for number in range(shared.prefixes)
         ]
 
     def _text(self, rng: random.Random, words: int, firsts: list[str], begins: list[list[str]]) -> str:

@@ -11,12 +11,11 @@ two chunks, also when a chunk holds several tokens.
 
 from __future__ import annotations
 
-import bisect
 import math
 from argparse import Namespace
 from array import array
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from .quantiles import samples_needed, summary
@@ -204,28 +203,30 @@ def steady_state(
 
 def _full_load(samples: Samples) -> tuple[float, float] | None:
     """Return (begin, end) of the window with the full load, None if it has no length."""
-    starts = array("d", sorted(moment for moment in samples.start if moment == moment))
-    known = zip(samples.start, samples.last)
-    ends = array("d", sorted(start if last != last else last for start, last in known if start == start))
-    flying, most = 0, 0
-    levels: list[tuple[float, int]] = []
+    known = [one for one in range(len(samples)) if samples.start[one] == samples.start[one]]
+    starts = array("d", sorted(samples.start[one] for one in known))
+    ends = array("d", sorted(max(samples.start[one], samples.last[one]) for one in known))
+    least = FULL * max((count for _when, count in _in_flight(starts, ends)), default=0)
+    left: float | None = None
+    right, full = 0.0, False
+    for when, count in _in_flight(starts, ends):
+        right = when if full else right
+        full = count >= least
+        left = when if full and left is None else left
+    return (left, right) if left is not None and right > left else None
+
+
+def _in_flight(starts: Sequence[float], ends: Sequence[float]) -> Iterator[tuple[float, int]]:
+    """Yield (moment, requests in flight from then on); *starts* and *ends* are in order, an end comes first."""
     place = 0
-    for start in starts:
-        while place < len(ends) and ends[place] <= start:
-            flying, place = flying - 1, place + 1
-        flying += 1
-        most = max(most, flying)
-        levels.append((start, flying))
-    least = FULL * most
-    left = next((moment for moment, count in levels if count >= least), None)
-    right = max((moment for moment, count in levels if count >= least), default=None)
-    if left is None or right is None:
-        return None
-    # After the last start with a full load, it is full until enough answers have ended.
-    count, place = levels[-1][1], bisect.bisect_right(ends, levels[-1][0])
-    while place < len(ends) and count >= least:
-        right, count, place = max(right, ends[place]), count - 1, place + 1
-    return (left, right) if right > left else None
+    for number, start in enumerate(starts):
+        while ends[place] <= start and place < number:
+            place += 1
+            yield ends[place - 1], number - place
+        yield start, number + 1 - place
+    while place < len(ends):
+        place += 1
+        yield ends[place - 1], len(ends) - place
 
 
 def _tokens_within(samples: Samples, good: Sequence[int], left: float, right: float) -> float:

