@@ -4,10 +4,14 @@
 """How fast and how exact the load client is, against a small streaming server of our own on this machine.
 
 Printed: the time from the start of the program to its first measured request, the time to make prompts, requests
-and tokens per second, and how far its TTFT and ITL are from the truth. The truth is a plain socket that reads the
-same paced server alone. Server and client share the machine's cores.
+and tokens per second, processor time per request, the memory at 1,000 and 100,000 requests, and how far its TTFT, ITL
+and E2EL are from the truth: alone, in a burst of 32, and with 64 that begin one after the other. The truth is a plain
+socket that reads the same paced server alone. Server and client share the machine's cores.
 
-    .venv/bin/python tests/benchmarks/load_client.py [--runs N]
+Beside it, on the same server: wrk, where it is installed (it only counts answers), aiperf of another environment, and
+the load client of another checkout. Their figures are ratios to ours.
+
+    .venv/bin/python tests/benchmarks/load_client.py [--runs N] [--many N] [--aiperf PROGRAM] [--other FOLDER]
 
 Exit code 1 when a goal is missed.
 """
@@ -18,7 +22,10 @@ import argparse
 import contextlib
 import datetime
 import json
+import os
 import pathlib
+import re
+import shutil
 import socket
 import statistics
 import subprocess
@@ -48,22 +55,92 @@ def serving(folder, *argv):
             process.terminate()
 
 
-def measure(folder, port, isl, osl, concurrency, prompts, *argv):
-    """Run the client; return its result with ``start_s`` (to the first measured request) and ``beside_s`` (no load)."""
+def ran(command, **options):
+    """Run *command*; return (processor seconds, largest resident memory in MB) of it."""
+    with subprocess.Popen(command, **options) as process:
+        _pid, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{command[0]} ended with code {process.returncode}")
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+
+
+def measure(folder, port, isl, osl, concurrency, prompts, *argv, client=CLIENT):
+    """Run the client; return its result with ``start_s`` (to the first measured request) and ``beside_s`` (no load).
+
+    It also has ``cpu_us`` (processor time per request, all of the program's) and ``rss_mb``.
+    """
     result = pathlib.Path(folder) / "result.json"
     command = [
-        sys.executable, str(CLIENT), "--base-url", f"http://127.0.0.1:{port}", "--model", "m",
+        sys.executable, str(client), "--base-url", f"http://127.0.0.1:{port}", "--model", "m",
         "--tokenizer", str(pathlib.Path(folder) / "model"), "--isl", str(isl), "--osl", str(osl),
         "--concurrency", str(concurrency), "--num-prompts", str(prompts), "--result", str(result), *argv,
     ]  # fmt: skip
     began, clock = time.time(), time.monotonic()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    cpu, rss = ran(command, stdout=subprocess.DEVNULL)
     wall = time.monotonic() - clock
     values = json.loads(result.read_text())
     first = datetime.datetime.fromisoformat(values["started_at"].replace("Z", "+00:00")).timestamp()
     if values["failed"] or values["input_token_mismatches"]:
         raise SystemExit(f"{values['failed']} failed, {values['input_token_mismatches']} prompts of another length")
-    return dict(values, start_s=first - began, beside_s=wall - values["duration"])
+    more = {"cpu_us": cpu / prompts * 1e6, "rss_mb": rss}
+    return dict(values, start_s=first - began, beside_s=wall - values["duration"], **more)
+
+
+def wrk(port, seconds=5):
+    """Return the requests per second of wrk on 32 connections, or None where it is not installed."""
+    program = shutil.which("wrk")
+    if not program:
+        return None
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        body = json.dumps({"prompt": "a b c", "max_tokens": 1, "stream": True})
+        script.write(f"wrk.method = 'POST'\nwrk.body = '{body}'\n")
+        script.flush()
+        url = f"http://127.0.0.1:{port}/v1/completions"
+        done = subprocess.run(
+            [program, "-t1", "-c32", f"-d{seconds}s", "-s", script.name, url],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    return float(re.search(r"Requests/sec:\s*([\d.]+)", done.stdout)[1])
+
+
+def aiperf(program, folder, port, prompts=2000):
+    """Return (requests per second, processor microseconds per request, memory in MB) of aiperf at concurrency 32."""
+    out = pathlib.Path(folder) / "aiperf"
+    command = [
+        program, "profile", "--model", "m", "--url", f"http://127.0.0.1:{port}", "--endpoint-type", "completions",
+        "--streaming", "--tokenizer", str(pathlib.Path(folder) / "model"), "--concurrency", "32",
+        "--request-count", str(prompts), "--isl", "256", "--osl", "1", "--artifact-dir", str(out), "--ui", "none",
+        "--no-gpu-telemetry", "--no-server-metrics",
+    ]  # fmt: skip
+    cpu, rss = ran(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    values = json.loads((out / "profile_export_aiperf.json").read_text())
+    return values["request_throughput"]["avg"], cpu / prompts * 1e6, rss
+
+
+def beside(row, folder, port, options, ours):
+    """Add the rows of other programs on the same server; *ours* is a result of the client."""
+    rate = wrk(port)
+    if rate:
+        row("wrk, c 32 (counts answers only): ratio to ours", rate / ours["request_throughput"], "x")
+    if options.aiperf:
+        rate, cpu, rss = aiperf(options.aiperf, folder, port)
+        row("aiperf, osl 1, c 32: ratio to ours", rate / ours["request_throughput"], "x")
+        row("aiperf: processor time per request, ratio to ours", cpu / ours["cpu_us"], "x")
+        row("aiperf: memory of its largest process", rss, "MB")
+    if options.other:
+        for osl, prompts, key in ((1, 4000, "request_throughput"), (256, 400, "output_throughput")):
+            # Turn by turn, so that neither has the quieter machine.
+            pairs = [
+                [measure(folder, port, 256, osl, 32, prompts, client=one) for one in (CLIENT, options.other)]
+                for _unused in range(options.runs)
+            ]
+            new, old = (max(pair[place][key] for pair in pairs) for place in (0, 1))
+            row(f"ours / the other client, {key}, osl {osl}", new / old, "x")
+            new, old = (min(pair[place]["cpu_us"] for pair in pairs) for place in (0, 1))
+            row(f"ours / the other client, processor time, osl {osl}", new / old, "x")
 
 
 def truth(port, osl, requests=20):
@@ -87,6 +164,9 @@ def main():
     """Run all measurements and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--many", type=int, default=100_000, help="requests of the run whose memory is compared")
+    parser.add_argument("--aiperf", help="the program, in an environment of its own")
+    parser.add_argument("--other", help="folder of another load client")
     options = parser.parse_args()
     rows, missed = [], []
 
@@ -118,6 +198,12 @@ def main():
         with serving(folder) as port:
             row("requests, osl 1, c 32", best("request_throughput", max, 256, 1, 32, 4000), "req/s", 1000, most=False)
             row("whole program beside the load, 4000 requests", best("beside_s", min, 256, 1, 32, 4000), "s", 2.0)
+            few = measure(folder, port, 256, 1, 32, 1000)
+            many = measure(folder, port, 256, 1, 32, options.many)
+            row("processor time per request, osl 1", many["cpu_us"], "us")
+            row("memory at 1,000 requests", few["rss_mb"], "MB")
+            row(f"memory at {options.many:,} requests", many["rss_mb"], "MB", few["rss_mb"] + 100)
+            beside(row, folder, port, options, many)
             row("tokens, osl 256, c 32", best("output_throughput", max, 256, 256, 32, 400), "tok/s", 50000, most=False)
         with serving(folder, "--ttft-ms", str(PACE_MS), "--itl-ms", str(PACE_MS)) as port:
             first, last = truth(port, 16)
@@ -127,6 +213,11 @@ def main():
             row("latency error, c 1 (median)", abs(alone["median_e2el_ms"] - last), "ms", 3.0)
             burst = measure(folder, port, 64, 64, 32, 320, "--num-warmup", "32")
             row("TTFT error, c 32 (median)", abs(burst["median_ttft_ms"] - first), "ms", 8.0)
+            staggered = measure(folder, port, 64, 64, 64, 320, "--request-rate", "80", "--burstiness", "inf")
+            row("TTFT error, 64 staggered (median)", abs(staggered["median_ttft_ms"] - first), "ms", 8.0)
+            row(
+                "latency error, 64 staggered (median)", abs(staggered["median_e2el_ms"] - last - 48 * PACE_MS), "ms", 12
+            )
             row("ITL error, c 32 (mean)", abs(burst["mean_itl_ms"] - PACE_MS) / PACE_MS * 100, "%", 3.0)
     for label, value, unit, goal, verdict in rows:
         print(f"{label:<50} {value:>9} {unit:<6} {goal:<14} {verdict}".rstrip())

@@ -54,7 +54,7 @@ class Spool:
         self._parts = bytearray()
 
 
-class Requests(Sequence):  # type: ignore[type-arg]
+class Requests(Sequence):
     """Requests in order; only their numbers of tokens are in memory.
 
     A sequence of some of them shares the texts, see :meth:`part`.
