@@ -44,15 +44,16 @@ ALLOWED = {
     "frontends": "failures json_types log_lines plan_file schema topology services",
     "benchmarks": "failures json_types files metrics plan_file programs schema topology",
     "slurm": "failures json_types plan_file holder",
+    "sweeps": "files",
     "job": "failures json_types files inputs metrics plan_file run_options secrets schema topology services backends "
     "frontends benchmarks slurm",
     "plan": "failures json_types files log_lines plan_file schema topology services backends frontends benchmarks job "
     "holder slurm",
-    "results": "failures json_types files metrics plain_text plan_file secrets topology backends benchmarks",
+    "results": "failures json_types files metrics plain_text plan_file secrets sweeps topology backends benchmarks",
     "allocation": "failures json_types files entry plan_file programs run_options secrets holder slurm",
     "stages": (
         "failures json_types files entry inputs metrics plain_text plan_file programs secrets schema benchmarks holder "
-        "slurm job plan results allocation"
+        "slurm job plan results allocation sweeps"
     ),
     "sandbox": "failures json_types files entry plan_file programs holder",
 }

@@ -219,7 +219,7 @@ BENCH = ("bench", "submit", "sweep")  # run jobs
 JOBS = (*BENCH, "plan")  # read jobs
 RUNS = ("status", "logs", "stop")  # look for a run
 PREFIX = "srt_slurm_"  # with it, any variable sets a run option, for example one of an inventory
-SUBMIT_HOST, ROLLUP_TO = f"{PREFIX}submit_host", f"{PREFIX}rollup_to"
+SUBMIT_HOST, FROZEN, VARIANT_DIR = f"{PREFIX}submit_host", f"{PREFIX}frozen", f"{PREFIX}variant_dir"
 
 OPTIONS: dict[str, Option] = {
     "job": Option(unchecked, JOBS + RUNS, "The job under one key, with the content of a job file."),
@@ -306,8 +306,8 @@ OPTIONS: dict[str, Option] = {
     "srt_slurm_collection_dir": Option(
         text_value, ("submit",), "Where the collection is on a submit host that is another machine."
     ),
-    "srt_slurm_frozen": Option(text_value, ("bench",), "The job as it was read before.", internal=True),
-    ROLLUP_TO: Option(text_value, ("bench",), "File for the rollup of this run.", internal=True),
+    FROZEN: Option(text_value, ("bench", "sweep"), "The jobs as they were read before.", internal=True),
+    VARIANT_DIR: Option(text_value, ("bench",), "Directory of the job in its sweep.", internal=True),
 }
 
 # Families of variables that are ours (including those of the roles), or certainly not ours.
