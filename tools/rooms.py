@@ -44,7 +44,7 @@ ALLOWED = {
     "frontends": "failures json_types log_lines plan_file schema topology services",
     "benchmarks": "failures json_types files metrics plan_file programs schema topology",
     "slurm": "failures json_types plan_file holder",
-    "sweeps": "files",
+    "sweeps": "json_types files metrics benchmarks",
     "job": "failures json_types files inputs metrics plan_file run_options secrets schema topology services backends "
     "frontends benchmarks slurm",
     "plan": "failures json_types files log_lines plan_file schema topology services backends frontends benchmarks job "

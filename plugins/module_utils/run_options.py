@@ -85,6 +85,15 @@ def count(value: Json) -> int:
     return int(text)
 
 
+def parallel(value: Json) -> int:
+    """Return a whole number, 1 or more."""
+    remedy = f"Use a whole number from 1 to {MOST_RETRIES}."
+    text = _text(value, remedy)
+    if not NUMBER.fullmatch(text) or len(text) > 4 or int(text) > MOST_RETRIES:
+        raise Unusable(f"is {_shown(text)}, which is not a number of allocations.", remedy)
+    return int(text)
+
+
 def boolean(value: Json) -> bool:
     """Return a truth value by Ansible's own rule."""
     remedy = "Use true or false."
@@ -179,6 +188,7 @@ TYPES: dict[Callable[[Json], Json], str] = {
     concurrencies: "list of whole numbers",
     retries: f"whole number, {MOST_RETRIES} at most",
     count: "whole number",
+    parallel: "whole number, 1 or more",
     boolean: "true or false",
     seconds: "seconds",
     lease: f"seconds, {SHORTEST_LEASE_S:g} or more",
@@ -275,6 +285,9 @@ OPTIONS: dict[str, Option] = {
         seconds, (*BENCH, "stop"), "Time for the steps to end and the job to be gone.", 180, travels=True
     ),
     "stop_on_failure": Option(boolean, ("sweep",), "Skip the jobs after one that failed.", False),
+    "max_parallel": Option(
+        parallel, ("sweep",), "Allocations side by side; fewer groups are divided between their services.", 1
+    ),
     "dry_run_dir": Option(text_value, ("plan",), "Where the dry runs are written.", "dry-runs"),
     "step": Option(text_value, ("logs",), "The step whose log is shown; the playbook's own log if not given."),
     "node": Option(text_value, ("logs",), "The node whose log is shown, for a step on several nodes."),

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import os
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -216,5 +217,5 @@ def describe(
         "config_text": to_yaml(spec),
         "output_dir": spec["cluster"]["output_dir"] or os.path.abspath("outputs"),
         "digests": {"allocation": request["digest"], "serving": resolved.planner.serving_digest},
-        "parameters": parameters or {},
+        "parameters": json.loads(json.dumps(parameters or {})),  # numbers without their spelling
     }

@@ -50,7 +50,7 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
     rollup = build(plan, utc_now(), failure, coming, point_files.wanted(params))
     logs = os.path.join(plan["run_dir"], "logs")
     if before and not os.path.isdir(logs):  # what they said stays
-        rollup.update(nodes_summary=before["nodes_summary"], notes=before["notes"])
+        rollup["nodes_summary"], rollup["notes"] = before["nodes_summary"], before["notes"]
     if before and _content(before) == _content(rollup):
         rollup = before
     changed = rollup is not before or not os.path.exists(csv_path)
@@ -98,7 +98,7 @@ def _store_variant(plan: Plan, rollup: Rollup, params: JsonObject) -> bool:
     path = os.path.join(copy["run_dir"], "rollup.json")
     before = read_rollup(path)
     made = build(copy, utc_now(), rollup["failure"], None, point_files.wanted(params))
-    made.update(nodes_summary=rollup["nodes_summary"], notes=rollup["notes"])
+    made["nodes_summary"], made["notes"] = rollup["nodes_summary"], rollup["notes"]
     if before and _content(before) == _content(made):
         return False
     logs = os.path.join(plan["run_dir"], "logs")

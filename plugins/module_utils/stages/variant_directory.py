@@ -29,7 +29,7 @@ ADDED = ("inputs", "chat_template")  # to the spec by the plan; the job that was
 
 
 def store(plan: Plan, folder: str) -> Plan:
-    """Copy the run of *plan* to *folder*: its results with their verdicts, its plan and its job; return the copied plan.
+    """Copy the run of *plan* to *folder*, and return the copied plan: its results with their verdicts, and its job.
 
     Nothing there is overwritten: the run of a job with other points is moved to ``<folder>.earlierN``, an earlier
     measurement of a point is set aside.

@@ -1,0 +1,207 @@
+# Copyright (c) 2026 srt.slurm developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Entry of the module ``sweep_record``: what a sweep has to do and what it has done, in the files of its folder."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from ..entry import Context
+from ..files import write_text_atomic
+from ..holder.utc import utc_now
+from ..job import inputs
+from ..job.allocation_request import renamed
+from ..job.preparation import with_content
+from ..json_types import Json, JsonObject
+from ..plan.planner import Planner, imaginary_allocation
+from ..plan.printer import most_gpu_hours
+from ..plan_file import Plan, PlanPoint
+from ..results.earlier import earlier_result
+from ..results.outcome import in_words
+from ..results.rollup_file import read_rollup
+from ..slurm.script import run_dir
+from ..sweeps import folders, groups, parameters, rows, tables
+from ..sweeps.groups import Group, Job
+from . import earlier_points, point_files, rollup
+
+ARGUMENT_SPEC = {
+    "name": {"type": "str", "required": True},
+    "jobs": {"type": "list", "elements": "dict", "required": True},
+    "output_dir": {"type": "path"},
+    "concurrencies": {"type": "list", "elements": "int", "default": []},
+    "force": {"type": "bool", "default": False},
+    "gather": {"type": "bool", "default": False},
+    "job_id": {"type": "str"},
+    "max_parallel": {"type": "int", "default": 1},
+    "runs": {"type": "dict", "default": {}},
+    "state": {"type": "str", "choices": ["running", "finished", "stopped"], "default": "running"},
+}
+SCHEMA_VERSION = 1
+SHARED = ".sweep"  # ends the name of an allocation that jobs share, so that none of them takes it for its own
+
+
+class Member(NamedTuple):
+    """One job of the sweep with its plan on imaginary nodes.
+
+    :ivar folder: its run directory in the sweep.
+    :ivar points: those that are measured.
+    :ivar known: the labels of those that are valid already.
+    """
+
+    job: JsonObject
+    folder: str
+    plan: Plan
+    points: list[PlanPoint]
+    known: list[str]
+    parameters: JsonObject
+    unknown_inputs: bool
+
+
+def run(params: JsonObject, ctx: Context) -> JsonObject:
+    """Return ``{changed, folder, groups, jobs, points, best, text, alone, shared}``; see the module's documentation."""
+    output_dir = os.path.abspath(os.path.expanduser(params.get("output_dir") or params["jobs"][0]["output_dir"]))
+    folder = folders.folder_of(output_dir, params["name"])
+    members = _members(params, output_dir, folder)
+    requests = _requests(params, members)
+    changed = False
+    if params["gather"] and not params["force"]:
+        for member in members:
+            changed = _gather(member, requests[member.job["name"]], params, output_dir, ctx) or changed
+    jobs = [_described(member, params["runs"].get(member.job["name"]), bool(params["force"])) for member in members]
+    found = [row for job in jobs for row in job["rows"]]
+    done, runs = rows.count(found), params["runs"]
+    failures = {name: one["failure"] for name, one in runs.items() if one.get("failure")}
+    ways = _ways(params, members, jobs, requests)
+    record = {
+        "schema_version": SCHEMA_VERSION,
+        "name": params["name"],
+        "state": params["state"],
+        "output_dir": output_dir,
+        "points": {**done._asdict(), "left": done.left},
+        "parameters": parameters.names([job["parameters"] for job in jobs]),
+        "allocations": ways["groups"],
+        "best": rows.best(found),
+        "jobs": [{key: value for key, value in job.items() if key != "known"} for job in jobs],
+    }
+    text = tables.text(found, failures)
+    if not ctx.check_mode:
+        changed = _write(folder, record, found, text) or changed
+    about = {"folder": folder, "output_dir": output_dir, "jobs": jobs, "points": record["points"], **ways}
+    return {"changed": changed, "text": text, "best": record["best"], "parameters": record["parameters"], **about}
+
+
+def _members(params: JsonObject, output_dir: str, folder: str) -> list[Member]:
+    found = []
+    for job, own in zip(params["jobs"], parameters.of_jobs(params["jobs"])):
+        spec = inputs.with_inputs(with_content(job["spec"]))
+        planner = Planner(spec)
+        layout = planner.layout(imaginary_allocation(spec))
+        plan = planner.plan_with_origins(layout)[0]
+        points = point_files.chosen(plan, params)
+        beside: Plan = {**plan, "run_dir": run_dir(output_dir, plan["job_id"])}
+        known = [] if params["force"] else [one["label"] for one in points if earlier_result(beside, one)]
+        where = folders.variant_dir(folder, job["name"])
+        found.append(Member(job, where, plan, points, known, own, bool(inputs.unknown(spec))))
+    return found
+
+
+def _requests(params: JsonObject, members: Sequence[Member]) -> dict[str, JsonObject]:
+    """Return ``{job: its allocation request}``: of jobs that can share one an equal one, with the name of the sweep."""
+    name = params["name"] + SHARED
+    shared = {one.job["name"]: JsonObject(renamed(one.job["allocation"], name)) for one in members}
+    marks = [_mark(request) for request in shared.values()]
+    return {
+        one.job["name"]: request if marks.count(_mark(request)) > 1 else one.job["allocation"]
+        for one, request in zip(members, shared.values())
+    }
+
+
+def _mark(request: JsonObject) -> str:
+    return json.dumps([request["digest"], request["network_interface"]])
+
+
+def _gather(member: Member, request: JsonObject, params: JsonObject, output_dir: str, ctx: Context) -> bool:
+    """Bring the results of a job whose points are all valid already to its directory in the sweep."""
+    asked = {"spec": member.job["spec"], "allocation": request, "output_dir": output_dir, "job_id": params["job_id"]}
+    found = earlier_points.run({**asked, "concurrencies": params["concurrencies"]}, ctx)
+    if not found["complete"] or ctx.check_mode:
+        return False
+    wanted = {"plan_path": found["plan_path"], "variant_dir": member.folder, "concurrencies": params["concurrencies"]}
+    done = rollup.run(wanted, Context())
+    return bool(found["changed"] or done["changed"])
+
+
+def _described(member: Member, ran: Mapping[str, Json] | None, force: bool) -> JsonObject:
+    """Return what is known of one job: its points, those that are valid, and whether nothing is left to measure."""
+    stored = read_rollup(os.path.join(member.folder, "rollup.json"))
+    if force and not ran:
+        stored = None
+    about: JsonObject = {"name": member.job["name"], "parameters": member.parameters, "run_dir": member.folder}
+    about["benchmark_type"] = member.plan["benchmark"]["type"]
+    points = [rows.Planned(one["name"], one["label"], one["key"], one["digest"]) for one in member.points]
+    found = rows.rows(about, points, stored, trusted=bool(ran) and member.unknown_inputs)
+    known = [row["label"] for row in found if row["valid"]]
+    done = bool(points) and len(known) == len(points) and not (stored and stored["failure"])
+    more = {"known": list(dict.fromkeys([*known, *member.known])), "complete": done, "rows": found}
+    run_facts = {"failure": (ran or {}).get("failure"), "job_id": stored["job_id"] if stored else None}
+    run_facts.update(valid=stored["valid"] if stored else None, verdict=in_words(stored))
+    return {**about, **run_facts, **more, "labels": [one["label"] for one in member.points]}
+
+
+def _ways(
+    params: JsonObject, members: Sequence[Member], jobs: Sequence[JsonObject], requests: Mapping[str, JsonObject]
+) -> JsonObject:
+    """Return the groups in which the jobs that are left run, and what that costs beside one job for each of them."""
+    left = [one for one, job in zip(members, jobs) if not job["complete"]]
+    by_name = {one.job["name"]: one for one in members}
+    found = groups.grouped([_job(one, requests, params["job_id"]) for one in left], params["max_parallel"])
+    alone = [Group([[_job(one, requests, None)]]) for one in left]
+    named: dict[str, int] = {}
+    records = []
+    for group in found:
+        first = by_name[group.jobs[0].name]
+        request, name = requests[first.job["name"]], str(requests[first.job["name"]]["name"])
+        number = named[_mark(request)] = named.get(_mark(request), 0) + 1
+        if number > 1:
+            request = JsonObject(renamed({**request}, f"{name}{number}"))  # type: ignore[typeddict-item]
+        gpus, limit, hours = most_gpu_hours(first.plan)
+        services = [[job.name for job in service] for service in group.services]
+        about = {"nodes": len(first.plan["nodes"]), "gpus": gpus, "time_limit": limit, "gpu_hours": hours}
+        records.append({"name": request["name"], "request": request, "services": services, **about})
+    bound = sum(most_gpu_hours(one.plan)[2] for one in left)
+    return {
+        "groups": records,
+        "shared": {"allocations": len(found), "workers": groups.loads(found), "gpu_hours": _hours(records)},
+        "alone": {"allocations": len(left), "workers": groups.loads(alone), "gpu_hours": round(bound, 3)},
+    }
+
+
+def _hours(records: Sequence[JsonObject]) -> float:
+    return round(sum(float(one["gpu_hours"]) for one in records), 3)
+
+
+def _job(member: Member, requests: Mapping[str, JsonObject], job_id: str | None) -> Job:
+    steps = {step["name"]: (step["tier"], step["digest"]) for step in member.plan["steps"]}
+    name = member.job["name"]
+    return Job(name, "" if job_id else _mark(requests[name]), steps)
+
+
+def _write(folder: str, record: JsonObject, found: Sequence[JsonObject], text: str) -> bool:
+    """Write the files of the sweep; return whether they say something new."""
+    path = os.path.join(folder, folders.RECORD)
+    try:
+        with open(path, encoding="utf-8") as stream:
+            before = json.load(stream)
+        before.pop("generated_at", None)
+    except (OSError, ValueError, AttributeError):
+        before = None
+    if before == json.loads(json.dumps(record)):
+        return False
+    write_text_atomic(os.path.join(folder, "sweep.csv"), tables.csv_text(found))
+    write_text_atomic(os.path.join(folder, "sweep.txt"), f"{text}\n")
+    write_text_atomic(path, json.dumps({**record, "generated_at": utc_now()}, indent=2) + "\n")
+    return True
