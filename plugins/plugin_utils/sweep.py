@@ -14,6 +14,7 @@ import json
 import os
 import queue
 import re
+import signal
 import threading
 import time
 
@@ -30,6 +31,8 @@ from ansible_collections.srt.slurm.plugins.plugin_utils.playbook import play
 ERROR = re.compile(r"fatal: \[[^]]*\]: FAILED! => (.*)")
 PASSED_ON = "  slurm_job: "  # lines about the wait for nodes
 KEPT = ("  The service of job ", "  To end it now: ")
+LOOK_S = 0.5
+ENDING_S = 20.0  # how long a run that was killed may take to notice it
 STOPPED = "the sweep was stopped"
 
 
@@ -68,7 +71,7 @@ class Sweep:
         self.params, self.record, self.slurm, self.show = params, record, slurm, show
         self.local, self.verbose = local, verbose
         self.jobs = {job["name"]: (job, origins) for job, origins in zip(params["jobs"], params["origins"])}
-        self.runs, self.events, self.failed = {}, queue.Queue(), False
+        self.runs, self.events, self.failed, self.parent = {}, queue.Queue(), False, os.getppid()
 
     def run(self, first):
         """Run the groups of *first*, a result of sweep_record, to their end; return the last record."""
@@ -86,11 +89,20 @@ class Sweep:
                         turn.note = kept_job_note.path()
                     active += [turn] if self.begin(turn) else []
                 if active:
-                    self.handle(self.events.get(), active)
+                    self.handle(self.next_event(), active)
         except BaseException:
             self.await_ends(active)
             raise
         return self.latest
+
+    def next_event(self):
+        """Return the next line or end of a playbook. End with all playbooks if the one of the sweep was killed."""
+        while True:
+            try:
+                return self.events.get(timeout=LOOK_S)
+            except queue.Empty:
+                if os.getppid() != self.parent:
+                    os.kill(os.getpid(), signal.SIGTERM)  # Ansible's worker passes it on to its children
 
     def await_ends(self, active):
         """Wait for the playbooks that run: Ctrl-C reaches them as well."""
@@ -125,19 +137,23 @@ class Sweep:
     def lock(self, turn):
         """Keep other runs of the sweep out of this group's allocation; Error if one works there."""
         if not self.local:
-            return
+            return None
         os.makedirs(self.folder, exist_ok=True)
         path = os.path.join(self.folder, f".lock-{folders.word(turn.group['name'])}")
         turn.lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(turn.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Error(
-                f"Another run of this sweep works in its allocation {turn.group['name']} ({path} is locked). Wait for "
-                "its end, or end it with playbooks/stop.yml."
-            ) from None
-        except OSError:  # a file system without locks
-            pass
+        until = time.monotonic() + ENDING_S
+        while True:
+            try:
+                return fcntl.flock(turn.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    raise Error(
+                        f"Another run of this sweep works in its allocation {turn.group['name']} ({path} is locked). "
+                        "Wait for its end, or end it with playbooks/stop.yml."
+                    ) from None
+                time.sleep(LOOK_S)
+            except OSError:  # a file system without locks
+                return None
 
     def next(self, turn):
         """Start the next job of a group."""

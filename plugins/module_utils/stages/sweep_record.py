@@ -79,11 +79,11 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
     record = {
         "schema_version": SCHEMA_VERSION,
         "name": params["name"],
-        "state": params["state"],
+        "state": params["state"] if ways["groups"] else "finished",
         "output_dir": output_dir,
         "points": {**done._asdict(), "left": done.left},
         "parameters": parameters.names([job["parameters"] for job in jobs]),
-        "allocations": ways["groups"],
+        "left": [{key: value for key, value in one.items() if key != "request"} for one in ways["groups"]],
         "best": rows.best(found),
         "jobs": [{key: value for key, value in job.items() if key != "known"} for job in jobs],
     }
@@ -158,7 +158,8 @@ def _ways(
     """Return the groups in which the jobs that are left run, and what that costs beside one job for each of them."""
     left = [one for one, job in zip(members, jobs) if not job["complete"]]
     by_name = {one.job["name"]: one for one in members}
-    found = groups.grouped([_job(one, requests, params["job_id"]) for one in left], params["max_parallel"])
+    every = [_job(one, requests, params["job_id"]) for one in members]
+    found = groups.grouped(every, [one.job["name"] for one in left], params["max_parallel"])
     alone = [Group([[_job(one, requests, None)]]) for one in left]
     named: dict[str, int] = {}
     records = []

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 WORKER = "worker"  # the tier of steps that load a model
@@ -41,8 +41,10 @@ class Group(NamedTuple):
         return [job for service in self.services for job in service]
 
 
-def grouped(jobs: Sequence[Job], most: int = 1) -> list[Group]:
-    """Return the allocation groups of *jobs*, each in the order that restarts least.
+def grouped(jobs: Sequence[Job], left: Collection[str], most: int = 1) -> list[Group]:
+    """Return the allocation groups of those of *jobs* that are *left* to run, each in the order that restarts least.
+
+    It is the order of all jobs, so that a sweep which was interrupted goes on with the service that is up.
 
     :param most: allocations that may run side by side: if there are fewer groups, they are divided between services,
         the largest first. A service is never divided: its model would be loaded twice.
@@ -50,7 +52,11 @@ def grouped(jobs: Sequence[Job], most: int = 1) -> list[Group]:
     requests: dict[str, dict[tuple[tuple[str, str], ...], list[Job]]] = {}
     for job in jobs:
         requests.setdefault(job.request, {}).setdefault(job.serving, []).append(job)
-    groups = [Group(in_order(list(services.values()))) for services in requests.values()]
+    groups = []
+    for services in requests.values():
+        ordered = ([job for job in service if job.name in left] for service in in_order(list(services.values())))
+        groups.append(Group([service for service in ordered if service]))
+    groups = [group for group in groups if group.services]
     while len(groups) < most:
         largest = max(groups, key=lambda group: len(group.services), default=None)
         if largest is None or len(largest.services) < 2:
