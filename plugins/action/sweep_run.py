@@ -51,7 +51,6 @@ class ActionModule(StageAction):
         """Run each job to its end; Error with all of them in its evidence if one failed."""
         params = dict(params, origins=params["origins"] or [{}] * len(params["jobs"]))
         given = context.CLIARGS
-        params["shares"] = not set(given.get("tags") or ("all",)) - {"all"} and not given.get("skip_tags")
         first = self.record(params, {}, gather=True)
         for line in tables.coming(first):
             show(f"  {line}")
@@ -63,6 +62,7 @@ class ActionModule(StageAction):
             slurm=Slurm(self.call, dict(params, output_dir=first["output_dir"])),
             show=show,
             local=self.is_local(),
+            shares=not set(given.get("tags") or ()) - {"all"} and not given.get("skip_tags"),
             verbose=bool(given.get("verbosity")),
         )
         sweep.run(first)
@@ -76,14 +76,15 @@ class ActionModule(StageAction):
     def record(self, params, runs, gather=False, state="running"):
         """Bring the record of the sweep up to date where its folder is; return what sweep_record returns."""
         own = {name: params[name] for name in RECORDED}
-        return self.call("sweep_record", sweep_record, dict(own, runs=runs, gather=gather, state=state))
+        return self.call(sweep_record, dict(own, runs=runs, gather=gather, state=state))
 
-    def call(self, name, module, args):
+    def call(self, module, args):
         """Run the entry of a module here, or the module itself if the submit host is another machine."""
         if self.is_local():
             spec = {key: one.get("default") for key, one in module.ARGUMENT_SPEC.items()}
             return module.run({**spec, **args}, Context(self._task.check_mode))
         args = {key: value for key, value in args.items() if value is not None}
+        name = module.__name__.rpartition(".")[2]
         result = self._execute_module(f"srt.slurm.{name}", module_args=args, task_vars=self._variables)
         if result.get("failed"):
             raise Error(result.get("msg") or f"{name} failed")
@@ -106,7 +107,7 @@ class Slurm:
         """Return the id of the job that waits or runs for *request*, None if there is none, or if nobody knows."""
         args = {"allocation": request, "job_id": self.params["job_id"], "output_dir": self.params["output_dir"]}
         try:
-            job = self.call("slurm_job_info", slurm_job_info, args)["job"]
+            job = self.call(slurm_job_info, args)["job"]
         except Error:
             return None
         return job["id"] if job else None
@@ -116,7 +117,7 @@ class Slurm:
         args = {"state": "absent", "job_id": job_id, "output_dir": self.params["output_dir"]}
         args.update(reason="the jobs of the sweep have finished", end_timeout_s=self.params["teardown_timeout_s"])
         try:
-            self.call("slurm_job", slurm_job, args)
+            self.call(slurm_job, args)
             kept_job_note.forget(job_id)
         except Error as error:  # the results are there
             show(f"  {error.msg}")

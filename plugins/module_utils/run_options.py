@@ -69,11 +69,7 @@ def concurrencies(value: Json) -> list[int]:
 
 def retries(value: Json) -> int:
     """Return how often a job may start again."""
-    remedy = f"Use a whole number from 0 to {MOST_RETRIES}."
-    text = _text(value, remedy)
-    if not re.fullmatch("[0-9]{1,4}", text) or int(text) > MOST_RETRIES:
-        raise Unusable(f"is {_shown(text)}, which is not a number of retries.", remedy)
-    return int(text)
+    return _whole(value, 0, "retries")
 
 
 def count(value: Json) -> int:
@@ -86,11 +82,15 @@ def count(value: Json) -> int:
 
 
 def parallel(value: Json) -> int:
-    """Return a whole number, 1 or more."""
-    remedy = f"Use a whole number from 1 to {MOST_RETRIES}."
+    """Return how many allocations may run side by side."""
+    return _whole(value, 1, "allocations")
+
+
+def _whole(value: Json, least: int, what: str) -> int:
+    remedy = f"Use a whole number from {least} to {MOST_RETRIES}."
     text = _text(value, remedy)
-    if not NUMBER.fullmatch(text) or len(text) > 4 or int(text) > MOST_RETRIES:
-        raise Unusable(f"is {_shown(text)}, which is not a number of allocations.", remedy)
+    if not re.fullmatch("[0-9]{1,4}", text) or not least <= int(text) <= MOST_RETRIES:
+        raise Unusable(f"is {_shown(text)}, which is not a number of {what}.", remedy)
     return int(text)
 
 
@@ -188,7 +188,7 @@ TYPES: dict[Callable[[Json], Json], str] = {
     concurrencies: "list of whole numbers",
     retries: f"whole number, {MOST_RETRIES} at most",
     count: "whole number",
-    parallel: "whole number, 1 or more",
+    parallel: f"whole number from 1 to {MOST_RETRIES}",
     boolean: "true or false",
     seconds: "seconds",
     lease: f"seconds, {SHORTEST_LEASE_S:g} or more",
@@ -285,9 +285,7 @@ OPTIONS: dict[str, Option] = {
         seconds, (*BENCH, "stop"), "Time for the steps to end and the job to be gone.", 180, travels=True
     ),
     "stop_on_failure": Option(boolean, ("sweep",), "Skip the jobs after one that failed.", False),
-    "max_parallel": Option(
-        parallel, ("sweep",), "Allocations side by side; fewer groups are divided between their services.", 1
-    ),
+    "max_parallel": Option(parallel, ("sweep",), "How many allocations of a sweep may run side by side.", 1),
     "dry_run_dir": Option(text_value, ("plan",), "Where the dry runs are written.", "dry-runs"),
     "step": Option(text_value, ("logs",), "The step whose log is shown; the playbook's own log if not given."),
     "node": Option(text_value, ("logs",), "The node whose log is shown, for a step on several nodes."),

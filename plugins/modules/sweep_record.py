@@ -19,6 +19,7 @@ description:
   - M(srt.slurm.sweep_run) calls it before, between and after the jobs.
 extends_documentation_fragment:
   - srt.slurm.attributes
+  - srt.slurm.attributes.action
 options:
   name:
     description: The name of the sweep, RV(srt.slurm.job_spec#module:sweep).

@@ -65,11 +65,12 @@ class Sweep:
     :param slurm: with ``find(request)``, which returns the id of a group's job or None, and ``end(job_id)``.
     :param show: shows a line.
     :param local: whether the folder of the sweep is on this machine.
+    :param shares: whether an allocation stays up between jobs; without all stages of a playbook it does not.
     """
 
-    def __init__(self, params, record, slurm, show, local, verbose=False):
+    def __init__(self, params, record, slurm, show, local, shares=True, verbose=False):
         self.params, self.record, self.slurm, self.show = params, record, slurm, show
-        self.local, self.verbose = local, verbose
+        self.local, self.shares, self.verbose = local, shares, verbose
         self.jobs = {job["name"]: (job, origins) for job, origins in zip(params["jobs"], params["origins"])}
         self.runs, self.events, self.failed, self.parent = {}, queue.Queue(), False, os.getppid()
 
@@ -80,7 +81,7 @@ class Sweep:
         self.folder, self.latest = first["folder"], first
         done = sum(map(len, self.known.values()))
         self.progress = Progress(first["points"]["total"], done, time.monotonic())
-        waiting, active = [Turn(group, self.params["shares"]) for group in first["groups"]], []
+        waiting, active = [Turn(group, self.shares) for group in first["groups"]], []
         try:
             while waiting or active:
                 while waiting and len(active) < self.params["max_parallel"]:

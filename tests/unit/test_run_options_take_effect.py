@@ -38,6 +38,7 @@ OTHER = {
     "lease_s": "30",
     "job_retries": "2",
     "follow": "false",
+    "max_parallel": "3",
     "step": "decode_0",
     "node": "node003",
     "runtime_dir": "/other/runtime",
