@@ -29,11 +29,12 @@ ARGUMENT_SPEC = {
     "keep": {"type": "bool", "default": False},
     "lease_s": {"type": "float", "default": LEASE_S},
     "teardown_timeout_s": {"type": "float", "default": 180.0},
+    "only": {"type": "list", "elements": "str", "default": []},
     "max_parallel": {"type": "int", "default": 1},
     "stop_on_failure": {"type": "bool", "default": False},
 }
 # What sweep_record takes of these.
-RECORDED = ("name", "jobs", "output_dir", "concurrencies", "force", "job_id", "max_parallel")
+RECORDED = ("name", "jobs", "output_dir", "concurrencies", "force", "job_id", "only", "max_parallel")
 
 
 class ActionModule(StageAction):
@@ -68,9 +69,10 @@ class ActionModule(StageAction):
         sweep.run(first)
         last = self.record(params, sweep.runs, state="finished")
         result = dict(result_of(last, sweep.runs), changed=first["changed"] or any(map(has_run, sweep.runs.values())))
-        bad = [job["name"] for job in result["jobs"] if job["rc"] != 0 and not job["complete"]]
+        wanted = [job for job in result["jobs"] if not params["only"] or job["name"] in params["only"]]
+        bad = [job["name"] for job in wanted if job["rc"] != 0 and not job["complete"]]
         if bad:
-            raise Error(f"{len(bad)} of {len(result['jobs'])} jobs failed or were not run: {', '.join(bad)}.", **result)
+            raise Error(f"{len(bad)} of {len(wanted)} jobs failed or were not run: {', '.join(bad)}.", **result)
         return result
 
     def record(self, params, runs, gather=False, state="running"):

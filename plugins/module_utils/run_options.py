@@ -285,7 +285,7 @@ OPTIONS: dict[str, Option] = {
         seconds, (*BENCH, "stop"), "Time for the steps to end and the job to be gone.", 180, travels=True
     ),
     "stop_on_failure": Option(boolean, ("sweep",), "Skip the jobs after one that failed.", False),
-    "max_parallel": Option(parallel, ("sweep",), "How many allocations of a sweep may run side by side.", 1),
+    "max_parallel": Option(parallel, ("sweep", "submit"), "How many allocations of a sweep may run side by side.", 1),
     "dry_run_dir": Option(text_value, ("plan",), "Where the dry runs are written.", "dry-runs"),
     "step": Option(text_value, ("logs",), "The step whose log is shown; the playbook's own log if not given."),
     "node": Option(text_value, ("logs",), "The node whose log is shown, for a step on several nodes."),

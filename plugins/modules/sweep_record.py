@@ -53,6 +53,11 @@ options:
     description: How many allocations may run side by side. If there are fewer groups, they are divided.
     type: int
     default: 1
+  only:
+    description: The names of the jobs that are to run. Empty means all.
+    type: list
+    elements: str
+    default: []
   runs:
     description: How jobs that ran ended, by their names. RV(jobs[].failure) is taken from the key C(failure).
     type: dict

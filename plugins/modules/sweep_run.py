@@ -78,6 +78,11 @@ options:
     description: Seconds that the end of an allocation may take.
     type: float
     default: 180.0
+  only:
+    description: The names of the jobs to run. The record and the table are about all of them. Empty means all.
+    type: list
+    elements: str
+    default: []
   max_parallel:
     description: How many allocations may run side by side. If there are fewer groups, they are divided.
     type: int

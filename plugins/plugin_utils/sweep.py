@@ -19,6 +19,7 @@ import threading
 import time
 
 from ansible import constants
+from ansible_collections.srt.slurm.plugins.module_utils.allocation import detached
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 from ansible_collections.srt.slurm.plugins.module_utils.files import write_text_atomic
 from ansible_collections.srt.slurm.plugins.module_utils.run_options import FROZEN, VARIANT_DIR
@@ -79,6 +80,9 @@ class Sweep:
         self.known = {job["name"]: set(job["known"]) for job in first["jobs"]}
         self.about = {job["name"]: job for job in first["jobs"]}
         self.folder, self.latest = first["folder"], first
+        if self.local and detached.MARK not in os.environ:  # a job that was submitted is ended by who stops the sweep
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(os.path.join(self.folder, folders.STOP))
         done = sum(map(len, self.known.values()))
         self.progress = Progress(first["points"]["total"], done, time.monotonic())
         waiting, active = [Turn(group, self.shares) for group in first["groups"]], []

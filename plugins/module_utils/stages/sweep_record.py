@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from ..entry import Context
-from ..files import write_text_atomic
+from ..files import read_object, write_text_atomic
 from ..holder.utc import utc_now
 from ..job import inputs
 from ..job.allocation_request import renamed
@@ -37,6 +37,7 @@ ARGUMENT_SPEC = {
     "gather": {"type": "bool", "default": False},
     "job_id": {"type": "str"},
     "max_parallel": {"type": "int", "default": 1},
+    "only": {"type": "list", "elements": "str", "default": []},
     "runs": {"type": "dict", "default": {}},
     "state": {"type": "str", "choices": ["running", "finished", "stopped"], "default": "running"},
 }
@@ -65,16 +66,28 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
     """Return ``{changed, folder, groups, jobs, points, best, text, alone, shared}``; see the module's documentation."""
     output_dir = os.path.abspath(os.path.expanduser(params.get("output_dir") or params["jobs"][0]["output_dir"]))
     folder = folders.folder_of(output_dir, params["name"])
+    if ctx.check_mode:
+        return _recorded(params, output_dir, folder, ctx)
+    with folders.alone(folder):  # playbooks in several allocations write to it
+        return _recorded(params, output_dir, folder, ctx)
+
+
+def _recorded(params: JsonObject, output_dir: str, folder: str, ctx: Context) -> JsonObject:
     members = _members(params, output_dir, folder)
     requests = _requests(params, members)
+    before = read_object(os.path.join(folder, folders.RECORD)) or {}
     changed = False
     if params["gather"] and not params["force"]:
         for member in members:
             changed = _gather(member, requests[member.job["name"]], params, output_dir, ctx) or changed
     jobs = [_described(member, params["runs"].get(member.job["name"]), bool(params["force"])) for member in members]
     found = [row for job in jobs for row in job["rows"]]
-    done, runs = rows.count(found), params["runs"]
-    failures = {name: one["failure"] for name, one in runs.items() if one.get("failure")}
+    done = rows.count(found)
+    failed_before = {job["name"]: job["failure"] for job in before.get("jobs") or ()}
+    for job in jobs:
+        if job["name"] not in params["runs"] and not job["complete"]:
+            job["failure"] = failed_before.get(job["name"])
+    failures = {job["name"]: job["failure"] for job in jobs if job["failure"]}
     ways = _ways(params, members, jobs, requests)
     record = {
         "schema_version": SCHEMA_VERSION,
@@ -83,13 +96,14 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
         "output_dir": output_dir,
         "points": {**done._asdict(), "left": done.left},
         "parameters": parameters.names([job["parameters"] for job in jobs]),
+        "allocation_names": _names(before, requests, ways["groups"]),
         "left": [{key: value for key, value in one.items() if key != "request"} for one in ways["groups"]],
         "best": rows.best(found),
         "jobs": [{key: value for key, value in job.items() if key != "known"} for job in jobs],
     }
     text = tables.text(found, failures)
     if not ctx.check_mode:
-        changed = _write(folder, record, found, text) or changed
+        changed = _write(folder, record, before, found, text) or changed
     about = {"folder": folder, "output_dir": output_dir, "jobs": jobs, "points": record["points"], **ways}
     return {"changed": changed, "text": text, "best": record["best"], "parameters": record["parameters"], **about}
 
@@ -156,10 +170,12 @@ def _ways(
     params: JsonObject, members: Sequence[Member], jobs: Sequence[JsonObject], requests: Mapping[str, JsonObject]
 ) -> JsonObject:
     """Return the groups in which the jobs that are left run, and what that costs beside one job for each of them."""
-    left = [one for one, job in zip(members, jobs) if not job["complete"]]
+    only = params["only"] or [one.job["name"] for one in members]
+    left = [one for one, job in zip(members, jobs) if not job["complete"] and one.job["name"] in only]
     by_name = {one.job["name"]: one for one in members}
     every = [_job(one, requests, params["job_id"]) for one in members]
-    found = groups.grouped(every, [one.job["name"] for one in left], params["max_parallel"])
+    most = 1 if params["job_id"] else params["max_parallel"]
+    found = groups.grouped(every, [one.job["name"] for one in left], most)
     alone = [Group([[_job(one, requests, None)]]) for one in left]
     named: dict[str, int] = {}
     records = []
@@ -191,16 +207,16 @@ def _job(member: Member, requests: Mapping[str, JsonObject], job_id: str | None)
     return Job(name, "" if job_id else _mark(requests[name]), steps)
 
 
-def _write(folder: str, record: JsonObject, found: Sequence[JsonObject], text: str) -> bool:
+def _names(before: JsonObject, requests: Mapping[str, JsonObject], left: Sequence[JsonObject]) -> list[str]:
+    """Return the names of all allocations of the sweep, by which its jobs are found in the queue."""
+    known = {str(one["name"]) for one in [*requests.values(), *left]}
+    return sorted(known.union(before.get("allocation_names") or ()))
+
+
+def _write(folder: str, record: JsonObject, before: JsonObject, found: Sequence[JsonObject], text: str) -> bool:
     """Write the files of the sweep; return whether they say something new."""
     path = os.path.join(folder, folders.RECORD)
-    try:
-        with open(path, encoding="utf-8") as stream:
-            before = json.load(stream)
-        before.pop("generated_at", None)
-    except (OSError, ValueError, AttributeError):
-        before = None
-    if before == json.loads(json.dumps(record)):
+    if {**before, "generated_at": None} == json.loads(json.dumps({**record, "generated_at": None})):
         return False
     write_text_atomic(os.path.join(folder, "sweep.csv"), tables.csv_text(found))
     write_text_atomic(os.path.join(folder, "sweep.txt"), f"{text}\n")

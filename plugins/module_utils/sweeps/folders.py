@@ -9,9 +9,12 @@ job: its results, plan and rollup stay there, while the run directory of the all
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import glob
 import os
 import re
+from collections.abc import Iterator
 
 from ..files import text_digest
 
@@ -47,3 +50,16 @@ def variant_dirs(output_dir: str, name: str | None = None) -> list[str]:
     """Return the run directories of the jobs of sweeps below *output_dir*, or of those called *name*."""
     pattern = glob.escape(word(name)) if name else "*"
     return sorted(glob.glob(os.path.join(glob.escape(output_dir), SWEEPS, "*", VARIANTS, pattern)))
+
+
+@contextlib.contextmanager
+def alone(folder: str) -> Iterator[None]:
+    """Keep others from writing the record in *folder* meanwhile, if its file system supports locks."""
+    os.makedirs(folder, exist_ok=True)
+    lock = os.open(os.path.join(folder, ".lock-record"), os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)

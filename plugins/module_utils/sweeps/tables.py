@@ -85,6 +85,15 @@ def text(found: Sequence[JsonObject], failures: Mapping[str, str]) -> str:
     return "\n".join(lines)
 
 
+def job_line(job: JsonObject) -> str:
+    """Return how far one job of sweep.json is, in a line."""
+    done = rows.count(job["rows"])
+    wrong = f", {done.invalid} NOT valid" if done.invalid else ""
+    return f"{job['name']}: {done.valid} of {done.total} points valid{wrong}" + (
+        f", {job['failure']}" if job["failure"] else ""
+    )
+
+
 def best_line(one: JsonObject) -> str:
     """Return one of :func:`rows.best` as text."""
     return f"{METRICS[one['metric']].phrase(one['value'])}: {one['job_name']} {one['label']}"
