@@ -83,8 +83,9 @@ class Sweep:
         if self.local and detached.MARK not in os.environ:  # a job that was submitted is ended by who stops the sweep
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(os.path.join(self.folder, folders.STOP))
-        done = sum(map(len, self.known.values()))
-        self.progress = Progress(first["points"]["total"], done, time.monotonic())
+        mine = [job for job in first["jobs"] if not self.params["only"] or job["name"] in self.params["only"]]
+        done, every = (sum(len(job[key]) for job in mine) for key in ("known", "labels"))
+        self.progress = Progress(every, done, time.monotonic())
         waiting, active = [Turn(group, self.shares) for group in first["groups"]], []
         try:
             while waiting or active:
