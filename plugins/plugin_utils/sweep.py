@@ -41,7 +41,6 @@ class Turn:
     """One group with what is known of its allocation.
 
     :ivar left: the names of its jobs that have not run, in order.
-    :ivar used: those that ran in the present allocation.
     :ivar again: those that were run twice.
     :ivar used: whether a job of the group has used the present allocation.
     :ivar job_id: that of the allocation after a job, None if it has ended.

@@ -20,6 +20,7 @@ WITHOUT = {
     "sandbox": {},
     "job_file": {"job_file": "one.json", "check_paths": "false"},
     "check_paths": {"job": jobs.JOB},
+    "max_parallel": {"job": jobs.raw(backend={"speedup_ratio": "{x}"}, sweep={"x": [1, 2]}), "check_paths": "false"},
 }
 # A value that differs from the default, or from the one above.
 OTHER = {
