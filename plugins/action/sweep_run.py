@@ -33,6 +33,7 @@ ARGUMENT_SPEC = {
     "max_parallel": {"type": "int", "default": 1},
     "stop_on_failure": {"type": "bool", "default": False},
 }
+MOST_JOBS = 20  # that a run names one by one at its begin
 # What sweep_record takes of these.
 RECORDED = ("name", "jobs", "output_dir", "concurrencies", "force", "job_id", "only", "max_parallel")
 
@@ -53,7 +54,7 @@ class ActionModule(StageAction):
         params = dict(params, origins=params["origins"] or [{}] * len(params["jobs"]))
         given = context.CLIARGS
         first = self.record(params, {}, gather=True)
-        for line in tables.coming(first):
+        for line in tables.coming(first) if ctx.check_mode else tables.coming(first, MOST_JOBS):
             show(f"  {line}")
         if ctx.check_mode:
             return dict(result_of(first, {}), changed=bool(first["groups"]))

@@ -18,7 +18,7 @@ description:
   - A job that fails does not prevent the next one. If its allocation has ended with it, the next one gets another. If
     others had used that allocation before, which may have ended by its time limit, the job is run once more.
   - Runs a playbook for each job, with the resolved job in the variable C(srt_slurm_frozen), and the inventory, the
-    extra vars and the tags of the present run. With tags, each job has an allocation of its own.
+    extra vars and the tags of the present run. With tags, no allocation is kept for the next job.
   - Shows one line for each point. The whole output of each playbook is in C(logs) in the directory of the sweep; with a
     submit host that is another machine, in C(sweep-logs) of the working directory.
   - The results are in C(sweeps/NAME) below O(output_dir), see M(srt.slurm.sweep_record).

@@ -109,7 +109,7 @@ def test_plan_writes_a_directory_for_each_job(cluster, sweep):
 
 def test_a_sweep_that_is_killed_goes_on_and_measures_nothing_twice(cluster, grid):
     checked = play(cluster, "playbooks/sweep.yml", "-e", f"job_file={grid}", "--check")
-    assert checked.returncode == 0 and "1 allocations instead of 4, 4 starts of workers instead of 8" in checked.stdout
+    assert checked.returncode == 0 and "1 allocation instead of 4, 4 starts of workers instead of 8" in checked.stdout
     assert not (cluster.output / "sweeps" / "grid").exists()
     process = start(cluster, grid)
     until(process, "[5/12]")
@@ -162,6 +162,44 @@ def test_a_job_that_fails_does_not_take_the_sweep(cluster, sweep):
     assert made["faulty_good"]["valid"] is True and "decode_0" in made["faulty_bad"]["failure"]
     assert made["faulty_good"]["job_id"] == made["faulty_bad"]["job_id"] == cluster.latest.name
     assert cluster.jobs() == []
+
+
+@pytest.mark.slow
+def test_a_submitted_sweep_is_shown_stopped_and_continued_as_one(cluster, grid):
+    """In two allocations, side by side; stopped in the middle, and submitted again."""
+
+    def other(name):
+        done = play(cluster, f"playbooks/{name}.yml", "-e", f"job_file={grid}", inside=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def submit():
+        done = play(cluster, "playbooks/submit.yml", "-e", f"job_file={grid}", "-e", "max_parallel=2", inside=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return re.findall(r"Job (\d+) \((\S+)\) was submitted", done.stdout)
+
+    job = yaml.safe_load(grid.read_text())
+    job["base"].update(name="night", sweep={"seqs": [32, 128]})
+    grid.write_text(yaml.safe_dump(job))
+    first = submit()
+    assert [name for _id, name in first] == ["night.sweep", "night.sweep2"]
+    log = cluster.output / first[0][0] / "playbook.log"
+    wait_for(lambda: "[2/6]" in log.read_text(), "two points", timeout_s=200)
+    text = other("status")
+    assert "sweep night: running" in text, text
+    assert all(f"job {job_id} {name}: RUNNING" in text for job_id, name in first), text
+    other("stop")
+    assert cluster.jobs() == []
+    text = other("status")
+    assert "sweep night: stopped" in text and "Show what the sweep does now" in text, text
+    second = submit()
+    wait_for(lambda: cluster.jobs() == [], "the end of the sweep", timeout_s=300)
+    assert "sweep night: finished, 12 of 12 points valid" in other("status")
+    runs = [cluster.output / job_id for job_id, _name in [*first, *second]]
+    results = [path for run in runs for path in run.glob("results/**/*.verdict.json")]
+    verdicts = [json.loads(path.read_text()) for path in results]
+    measured = [one["digest"] for one in verdicts if one["valid"] and not one["origin"]]
+    assert len(measured) == len(set(measured)) == 12
 
 
 def test_ctrl_c_in_a_sweep_says_which_job_stays_up(cluster, sweep):

@@ -118,33 +118,40 @@ def _aligned(found: Sequence[JsonObject]) -> list[str]:
     ]
 
 
-def coming(record: JsonObject) -> list[str]:
+def coming(record: JsonObject, most: int = 1_000_000) -> list[str]:
     """Return what a sweep will do, as lines: its groups with their jobs and points, and what they cost at most.
 
     :param record: what the module sweep_record returns.
+    :param most: jobs that are named one by one; of more, only the groups are shown.
     """
     points, groups, alone, shared = (record[key] for key in ("points", "groups", "alone", "shared"))
     by_name = {job["name"]: job for job in record["jobs"]}
     known = sum(len(job["known"]) for job in record["jobs"])
-    lines = [
-        f"{len(by_name)} jobs with {points['total']} points; {known} of them are valid already. {record['folder']}"
-    ]
+    what = f"{_count(len(by_name), 'job')} with {_count(points['total'], 'point')}"
+    lines = [f"{what}, {known} of them valid already. {record['folder']}"]
+    short = len(by_name) > most
     for number, group in enumerate(groups, 1):
         cost = f"{group['nodes']} nodes, {group['gpus']} GPUs, time limit {group['time_limit']}"
         lines.append(f"allocation {number}, {group['name']}: {cost}, {group['gpu_hours']:.1f} GPU hours until then")
-        for place, service in enumerate(group["services"], 1):
+        for place, service in enumerate([] if short else group["services"], 1):
             lines += [f"  service {number}.{place}:", *(f"    {_points(by_name[name])}" for name in service)]
     done = [job for job in record["jobs"] if job["complete"]]
-    lines += ["nothing to do for:", *(f"  {_points(job)}" for job in done)] if done else []
+    if done:
+        lines.append("nothing to do for:" if not short else f"nothing to do for {_count(len(done), 'job')}")
+        lines += [] if short else [f"  {_points(job)}" for job in done]
     if len(groups) < alone["allocations"] or shared["workers"] < alone["workers"]:
         lines.append(
-            f"{shared['allocations']} allocations instead of {alone['allocations']}, {shared['workers']} starts of "
-            f"workers instead of {alone['workers']}; {shared['gpu_hours']:.1f} GPU hours until the time limits instead "
-            f"of {alone['gpu_hours']:.1f}"
+            f"{_count(shared['allocations'], 'allocation')} instead of {alone['allocations']}, {shared['workers']} "
+            f"starts of workers instead of {alone['workers']}; {shared['gpu_hours']:.1f} GPU hours until the time "
+            f"limits instead of {alone['gpu_hours']:.1f}"
         )
     if any(sum(map(len, group["services"])) > 1 for group in groups):
         lines.append("When an allocation ends by its time limit, the rest of its jobs goes on in another one.")
     return lines
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 def _points(job: JsonObject) -> str:

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A sweep runs the playbooks of its jobs: which, in what order, with what, and what it says. Functions play playbooks."""
+"""How a sweep runs the playbooks of its jobs: which, in what order, with what, and what it says of them."""
 
 from __future__ import annotations
 
