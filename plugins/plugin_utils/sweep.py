@@ -172,7 +172,9 @@ class Sweep:
         An allocation that jobs share stays up after each of them: the sweep ends it.
         """
         job, origins = self.jobs[name]
-        frozen = {"jobs": [dict(job, allocation=turn.group["request"])], "origins": [origins], "notes": []}
+        # In an allocation that was given, each job tells what it needs of it.
+        job = job if self.params["job_id"] else dict(job, allocation=turn.group["request"])
+        frozen = {"jobs": [job], "origins": [origins], "notes": []}
         if self.params["secrets_path"]:
             frozen["secrets_path"] = self.params["secrets_path"]
         path = os.path.join(constants.DEFAULT_LOCAL_TMP, f"{folders.word(name)}-{os.urandom(4).hex()}.json")

@@ -11,12 +11,13 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from ..entry import Context
+from ..failures import Error
 from ..files import read_object, write_text_atomic
 from ..holder.utc import utc_now
 from ..job import inputs
 from ..job.allocation_request import renamed
 from ..job.preparation import with_content
-from ..json_types import Json, JsonObject
+from ..json_types import JsonObject
 from ..plan.planner import Planner, imaginary_allocation
 from ..plan.printer import most_gpu_hours
 from ..plan_file import Plan, PlanPoint
@@ -66,10 +67,25 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
     """Return ``{changed, folder, groups, jobs, points, best, text, alone, shared}``; see the module's documentation."""
     output_dir = os.path.abspath(os.path.expanduser(params.get("output_dir") or params["jobs"][0]["output_dir"]))
     folder = folders.folder_of(output_dir, params["name"])
+    _check_names(params["jobs"])
     if ctx.check_mode:
         return _recorded(params, output_dir, folder, ctx)
-    with folders.alone(folder):  # playbooks in several allocations write to it
-        return _recorded(params, output_dir, folder, ctx)
+    try:
+        with folders.alone(folder):  # playbooks in several allocations write to it
+            return _recorded(params, output_dir, folder, ctx)
+    except OSError as error:
+        where = error.filename or folder
+        raise Error(
+            f"The sweep cannot be written: {where}: {error.strerror}. Free some space, or choose another output_dir."
+        ) from None
+
+
+def _check_names(jobs: Sequence[JsonObject]) -> None:
+    """Raise Error if two jobs have the same name: they would have one directory."""
+    names = [str(job["name"]).strip() for job in jobs]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise Error(f"Several jobs of the sweep have the name {', '.join(twice)}. Give each job its own name.")
 
 
 def _recorded(params: JsonObject, output_dir: str, folder: str, ctx: Context) -> JsonObject:
@@ -80,7 +96,7 @@ def _recorded(params: JsonObject, output_dir: str, folder: str, ctx: Context) ->
     if params["gather"] and not params["force"]:
         for member in members:
             changed = _gather(member, requests[member.job["name"]], params, output_dir, ctx) or changed
-    jobs = [_described(member, params["runs"].get(member.job["name"]), bool(params["force"])) for member in members]
+    jobs = [_described(member, params) for member in members]
     found = [row for job in jobs for row in job["rows"]]
     done = rows.count(found)
     failed_before = {job["name"]: job["failure"] for job in before.get("jobs") or ()}
@@ -149,19 +165,21 @@ def _gather(member: Member, request: JsonObject, params: JsonObject, output_dir:
     return bool(found["changed"] or done["changed"])
 
 
-def _described(member: Member, ran: Mapping[str, Json] | None, force: bool) -> JsonObject:
+def _described(member: Member, params: JsonObject) -> JsonObject:
     """Return what is known of one job: its points, those that are valid, and whether nothing is left to measure."""
-    stored = read_rollup(os.path.join(member.folder, "rollup.json"))
-    if force and not ran:
-        stored = None
-    about: JsonObject = {"name": member.job["name"], "parameters": member.parameters, "run_dir": member.folder}
+    stored, name = read_rollup(os.path.join(member.folder, "rollup.json")), member.job["name"]
+    ran = params["runs"].get(name) or {}
+    has_run = ran.get("rc") is not None
+    if params["force"] and not has_run and name in (params["only"] or [name]):
+        stored = None  # it is measured again
+    about: JsonObject = {"name": name, "parameters": member.parameters, "run_dir": member.folder}
     about["benchmark_type"] = member.plan["benchmark"]["type"]
     points = [rows.Planned(one["name"], one["label"], one["key"], one["digest"]) for one in member.points]
-    found = rows.rows(about, points, stored, trusted=bool(ran) and member.unknown_inputs)
+    found = rows.rows(about, points, stored, trusted=has_run and member.unknown_inputs)
     known = [row["label"] for row in found if row["valid"]]
     done = bool(points) and len(known) == len(points) and not (stored and stored["failure"])
     more = {"known": list(dict.fromkeys([*known, *member.known])), "complete": done, "rows": found}
-    run_facts = {"failure": (ran or {}).get("failure"), "job_id": stored["job_id"] if stored else None}
+    run_facts = {"failure": ran.get("failure"), "job_id": stored["job_id"] if stored else None}
     run_facts.update(valid=stored["valid"] if stored else None, verdict=in_words(stored))
     return {**about, **run_facts, **more, "labels": [one["label"] for one in member.points]}
 

@@ -89,7 +89,7 @@ def world(tmp_path, monkeypatch):
             "secrets_path": None,
             "lease_s": 120.0,
         }
-        given.update({"max_parallel": 1, "stop_on_failure": False, "keep": False, "only": [], **params})
+        given.update({"max_parallel": 1, "stop_on_failure": False, "keep": False, "job_id": None, "only": [], **params})
         sweep = Sweep(given, lambda runs: first, slurm, shown.append, True, shares, verbose)
         sweep.run(first)
         return {name: (one["rc"], one["failure"]) for name, one in sweep.runs.items()}

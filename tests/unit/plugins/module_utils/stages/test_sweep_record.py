@@ -13,6 +13,7 @@ import pytest
 import run_results
 from ansible_collections.srt.slurm.plugins.module_utils import plan_file
 from ansible_collections.srt.slurm.plugins.module_utils.entry import Context
+from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 from ansible_collections.srt.slurm.plugins.module_utils.job.resolve import describe
 from ansible_collections.srt.slurm.plugins.module_utils.stages import (
     earlier_points,
@@ -226,3 +227,23 @@ def test_results_count_when_the_run_that_measured_them_was_removed(made, tmp_pat
     beside = {**plan, "run_dir": str(tmp_path / "8")}
     found = sweep_record.earlier_result(beside, plan["benchmark"]["points"][0])
     assert found.verdict["origin"]["job_id"] == "7" and found.result.startswith(folder)
+
+
+def test_two_jobs_of_one_name_are_refused(made, tmp_path):
+    made[1]["name"] = made[0]["name"]
+    with pytest.raises(Error, match="Several jobs of the sweep have the name j_10_16. Give each job its own name"):
+        record(made, tmp_path)
+
+
+def test_a_directory_that_cannot_be_written_is_an_error_with_a_remedy(made, tmp_path):
+    (tmp_path / "sweeps").write_text("")
+    with pytest.raises(Error, match=r"The sweep cannot be written: .*/sweeps.* choose another output_dir"):
+        record(made, tmp_path)
+
+
+def test_with_force_the_jobs_of_another_allocation_keep_what_they_have(made, tmp_path):
+    dirs = {job["name"]: job["run_dir"] for job in record(made, tmp_path)["jobs"]}
+    measure(made[0], tmp_path, "7", 4, 16, variant_dir=dirs["j_10_16"])
+    measure(made[2], tmp_path, "8", 4, 16, variant_dir=dirs["j_20_16"])
+    found = states(record(made, tmp_path, gather=False, force=True, only=["j_20_16"]))
+    assert (found["j_10_16"], found["j_20_16"]) == (["valid"] * 2, ["not_measured"] * 2)
