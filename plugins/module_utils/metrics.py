@@ -88,6 +88,11 @@ _TABLE = (
     Metric("completed", "", "completed", "requests that completed", HIGHER, 0),
     Metric("failed", "", "failed", "requests that failed", LOWER, 0),
     Metric("num_prompts", "", "planned", "requests that were planned", None, 0),
+    Metric("score", "score", "", "share of the checked answers that are right, 0 to 1", HIGHER, 4),
+    Metric("score_stderr", "standard error", "", "of the score, over the samples", LOWER, 4),
+    Metric("samples", "", "checked", "answers that were checked", None, 0),
+    Metric("scored_by", "scored by", "", "the task and the metric that the score is of", None, None),
+    Metric("measured_by", "measured by", "", "the program whose result file has the figures", None, None),
     Metric(
         "usage_source", "tokens counted by", "", "who counted the output tokens: the server or the client", None, None
     ),

@@ -240,10 +240,14 @@ class PointFields(TypedDict):
 
 
 class PlanPoint(PointFields):
-    """One point of a benchmark; ``digest`` is over its parameters, the service and the hardware."""
+    """One point of a benchmark; ``digest`` is over its parameters, the service and the hardware.
+
+    ``streams``: its log is shown while it is measured.
+    """
 
     step: Step
     digest: str
+    streams: bool
 
 
 class PlanBenchmark(TypedDict):

@@ -113,6 +113,11 @@ points:
       type: list
       elements: str
       sample: ["3 of 160 requests did not complete (98.1 % completed, 99 % are needed); 3 x HTTP 503: no workers"]
+    doubts:
+      description: Why a point that has passed is not valid. Empty for any other.
+      type: list
+      elements: str
+      sample: ["its command left no result file that is known"]
     metrics:
       description: Figures of the result, with the keys of C(results[]) in C(rollup.json). Empty when there are none.
       type: dict

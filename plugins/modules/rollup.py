@@ -40,7 +40,7 @@ options:
   concurrencies:
     description:
       - The points that this run measures (O(srt.slurm.bench_run#module:concurrencies)). Empty means all.
-      - RV(chosen_valid) covers these. RV(valid) and C(rollup.json) still cover the whole job.
+      - RV(chosen_ok) covers these. RV(valid) and C(rollup.json) still cover the whole job.
     type: list
     elements: int
     default: []
@@ -98,7 +98,10 @@ text_path:
   returned: success
   type: str
 valid:
-  description: Whether every planned point is valid and no stage failed. Null in check mode while points are unmeasured.
+  description:
+    - Whether every planned point is valid and no stage failed. Null in check mode while points are unmeasured.
+    - A point that has only passed (C(benchmark.type custom) without a result that is known) is not valid.
+      C(rollup.passed) says that nothing else is missing.
   returned: success
   type: bool
 reasons:
@@ -107,14 +110,15 @@ reasons:
   type: list
   elements: str
   sample: ["c=16: none of 160 requests completed; 160 x HTTP 503: no workers"]
-chosen_valid:
+chosen_ok:
   description:
-    - Whether every point in O(concurrencies) is valid and no stage failed. Without O(concurrencies) the same as
-      RV(valid). Null in check mode while such points are unmeasured.
+    - Whether nothing speaks against the points in O(concurrencies), or all points without it, and no stage failed.
+      They are valid, or have passed where the benchmark proves no more. Null in check mode while such points are
+      unmeasured.
   returned: success
   type: bool
 chosen_reasons:
-  description: The RV(reasons) that apply to RV(chosen_valid).
+  description: The RV(reasons) that apply to RV(chosen_ok).
   returned: success
   type: list
   elements: str

@@ -93,16 +93,8 @@ def measure(folder, counts, repeats, with_ansible):
         "directives": {},
         "environment": {},
     }
-    params = {
-        "allocation": allocation,
-        "state": "running",
-        "job_id": None,
-        "output_dir": folder,
-        "config_text": None,
-        "metadata": {},
-        "lease_s": 900.0,
-        "wait_timeout_s": 60.0,
-    }
+    own = {"allocation": allocation, "state": "running", "output_dir": folder, "wait_timeout_s": 60.0}
+    params = {**{name: option.get("default") for name, option in slurm_job.ARGUMENT_SPEC.items()}, **own}
     found = slurm_job.run(params, Context())["job"]
     try:
         bench = Bench(found)

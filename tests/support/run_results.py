@@ -86,7 +86,7 @@ def make_plan(run_dir, concurrencies=(4, 16), backend="mocker", **backend_option
 def write_point(run_dir, made, raw, reasons=(), origin=None):
     """Write the result and the verdict of a point."""
     # Not above: pytest-ansible wants to be the first to import the collection.
-    from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.sa_bench.result import figures
+    from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.own_client.result import figures
     from ansible_collections.srt.slurm.plugins.module_utils.results import verdict as verdicts
 
     path = run_dir / made["result"]

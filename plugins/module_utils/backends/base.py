@@ -217,6 +217,19 @@ class Backend(Engine):
             if process.leader and "http" in process.ports
         }
 
+    def control(self, layout: Layout) -> dict[str, str]:
+        """Return ``{process name: host:port}`` of the leaders that take orders, without dynamo their HTTP port."""
+        family = "system" if dynamo.serves(layout.spec) else "http"
+        return {
+            process.name: f"{layout.address(process.node)}:{process.ports[family]}"
+            for process in layout.processes
+            if process.leader and family in process.ports
+        }
+
+    def publishes_metrics(self, spec: JsonObject) -> bool:
+        """Return whether workers publish metrics at ``/metrics`` of the ports of :meth:`control`."""
+        return True
+
     def instances(self, layout: Layout) -> dict[str, int]:
         """Return ``{"prefill": n, "decode": n}``: the number of workers the frontend must see. agg counts as decode."""
         return {

@@ -156,7 +156,6 @@ def start_argv(backend: Engine, layout: Layout) -> list[str] | None:
             body["start_step"] = first
         if last is not None:
             body["num_steps"] = last - (first or 0)
-        port = process.ports["system" if served else "http"]
         path = "/engine/start_profile" if served else "/start_profile"
-        calls.append([f"http://{layout.address(process.node)}:{port}{path}", body])
+        calls.append([f"http://{layout.control[process.name]}{path}", body])
     return [layout.python, "-c", START, json.dumps(calls)] if calls else None

@@ -207,6 +207,11 @@ class Trtllm(Backend):
         # Its orchestrator adds the scheme.
         return {name: url.removeprefix("http://") for name, url in super().worker_urls(layout).items()}
 
+    def publishes_metrics(self, spec: JsonObject) -> bool:
+        if not dynamo.serves(spec):  # the pages of its own server are in another form
+            return False
+        return bool(spec["backend"]["publish_events_and_metrics"] or spec["observability"]["enabled"])
+
     def served_names(self, spec: JsonObject) -> list[str]:
         # The engine's configuration has no such key, and trtllm-serve names the model after its directory.
         path: str = spec["model"]["path"].rstrip("/")

@@ -9,13 +9,16 @@ from collections.abc import Mapping
 
 from ..json_types import Json, JsonObject
 from ..schema.section import TEXTS, Field, Section
-from ..schema.types import Bool, Choice, Str
-from . import unbuilt
+from ..schema.types import Bool, Choice, Concurrencies, Int, Str
+from . import repeats, unbuilt
 from .base import Benchmark
+from .custom import Custom
 from .manual import Manual
 from .sa_bench import SaBench
+from .sglang_bench import SglangBench
 
-BENCHMARKS = {one.type: one for one in (Manual(), SaBench(), *map(unbuilt.Unbuilt, unbuilt.TYPES))}
+BUILT: tuple[Benchmark, ...] = (Manual(), SaBench(), SglangBench(), Custom())
+BENCHMARKS = {one.type: one for one in (*BUILT, *map(unbuilt.Unbuilt, unbuilt.TYPES))}
 
 
 # The run options that select points.
@@ -39,6 +42,17 @@ SECTION = Section(
     "benchmark",
     {
         "type": Field(Choice(*BENCHMARKS), "manual", "What is measured; manual measures nothing."),
+        "concurrencies": Field(Concurrencies(), None, 'Requests in flight, one point each: [4, 16] or "4x16".'),
+        "point_timeout_s": Field(
+            Int(1), None, "Time limit of a point; a point that exceeds it is invalid. Default: 7200; custom: 86400."
+        ),
+        "stall_timeout_s": Field(
+            Int(0),
+            None,
+            "Time limit without any token, of custom without a line in its log; 0: none. Default: 900; custom: 0.",
+        ),
+        "stream_output": Field(Bool(), False, "Show the log of the client while it runs, line by line."),
+        **repeats.FIELDS,
         **{key: field for one in BENCHMARKS.values() for key, field in one.fields.items()},
         **unbuilt.FIELDS,
         "client_placement": Field(Choice("head", "first_decode", "last_decode"), "head", "Node of the load client."),

@@ -20,6 +20,7 @@ from ..topology.step import DraftStep
 
 PREPARING, RUNNING, DONE, FAILED = "preparing", "running", "done", "failed"  # phases of a load client
 
+
 # What a result says: {name of a metric in metrics.METRICS: value in the unit of that table; None: no sample}.
 Figures = dict[str, Union[float, str, None]]
 
@@ -61,11 +62,13 @@ class Benchmark(abc.ABC):
                           ``<job id>.json``
     ``metrics``           names in ``metrics.METRICS`` of its metrics, in the order of rollup.csv
     ``columns``           the metrics in the table at the end of a run
+    ``optional_columns``  those of them that are left out if no point has a value
     ``summary``           the metrics in the line about a measured point
     ``client``            what messages call the program that measures
     ``command_options``   ``{key in rollup.json: names of that program's option}``
     ``measures``          False if it has no points, and so no steps
     ``makes_prompts``     whether its program makes prompts with a tokenizer
+    ``progress_in_log``   whether its program has no progress file, and its log shows the progress
     ``packages``          what its program imports beside the standard library, if it runs in Python
     ``telemetry``         whether telemetry can be collected meanwhile
     ``preparing_s``       the minimum time limit for its program to start to measure, in seconds
@@ -82,11 +85,13 @@ class Benchmark(abc.ABC):
     described_by: ClassVar[tuple[str, ...]] = ()
     metrics: ClassVar[tuple[str, ...]] = ()
     columns: ClassVar[tuple[str, ...]] = ()
+    optional_columns: ClassVar[tuple[str, ...]] = ()
     summary: ClassVar[tuple[str, ...]] = ()
     client: ClassVar[str] = "load client"
     command_options: ClassVar[dict[str, tuple[str, ...]]] = {}
     measures: ClassVar[bool] = True
     makes_prompts: ClassVar[bool] = False
+    progress_in_log: ClassVar[bool] = False
     packages: ClassVar[tuple[str, ...]] = ()
     telemetry: ClassVar[bool] = False
     preparing_s: ClassVar[float] = 600.0
@@ -161,7 +166,27 @@ class Benchmark(abc.ABC):
         """Return how many requests of *point* may be in flight at a time; 0: it sends none."""
         return 0
 
+    def repeatable(self, point: PointFields) -> bool:
+        """Return whether *point* is measured in each repeat, see :mod:`.repeats`."""
+        return True
+
+    def step_repeated(self, step: DraftStep, number: int) -> DraftStep:
+        """Return the step of the repeat *number* (from 2) of a point; what it sends should differ from the others."""
+        return step
+
+    def interpreter(self, step: Step, run_dir: str) -> list[str]:
+        """Return the words of *step* that start the Python of its client, which needs ``packages``; [] if unknown."""
+        return []
+
     # ---- while it is measured
+
+    def logged(self, point: PointFields, size: int, text: str) -> Progress | None:
+        """Return the :class:`Progress` of *point* from its log if ``progress_in_log``, or None.
+
+        :param size: of the log in bytes.
+        :param text: the end of the log.
+        """
+        return None
 
     def step_again(self, step: Step, times: int) -> Step:
         """Return the step that measures a point which this service has measured *times* times.
@@ -228,6 +253,10 @@ class Benchmark(abc.ABC):
         :param min_completed: share of the requests that must have completed, 0 to 1.
         """
 
+    def doubts(self, raw: JsonObject) -> list[str]:
+        """Return what speaks neither for nor against a result, so that it has passed, but is not called valid."""
+        return []
+
     def disturbances(self, raw: JsonObject) -> list[str]:
         """Return further reasons why a result, or partial result, is not valid that another measurement may not have.
 
@@ -269,6 +298,11 @@ class Unmeasured(Benchmark):
 def partial_path(result: str) -> str:
     """Return the path of a partial result, beside the file *result*."""
     return os.path.splitext(result)[0] + ".partial.json"
+
+
+def files_path(result: str) -> str:
+    """Return the path of the directory of further files of a measurement, beside the file *result*."""
+    return os.path.splitext(result)[0] + ".files"
 
 
 def progress_path(result: str) -> str:

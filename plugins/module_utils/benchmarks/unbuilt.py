@@ -15,16 +15,13 @@ WORKLOADS = ("mooncake", "conversation", "synthetic", "toolagent")
 
 # Required keys by type.
 NEEDED: dict[str, tuple[str, ...]] = {
-    "sglang-bench": ("isl", "osl", "concurrencies"),
     "trace-replay": ("trace_file", "concurrencies"),
-    "custom": ("command",),
 }
 
 
 ACCURACY = ("num_examples", "max_tokens", "repeat", "num_threads")
 AIPERF = ("ttft_threshold_ms", "itl_threshold_ms", "aiperf_package", "aiperf_args")
 READS: dict[str, tuple[str, ...]] = {
-    "sglang-bench": ("isl", "osl", "concurrencies", "req_rate"),
     "mmlu": ACCURACY,
     "gpqa": ACCURACY,
     "gsm8k": (*ACCURACY, "num_shots", "temperature", "top_p", "top_k"),
@@ -33,7 +30,6 @@ READS: dict[str, tuple[str, ...]] = {
     "mooncake-router": ("mooncake_workload", *AIPERF),
     "trace-replay": ("trace_file", "concurrencies", "custom_tokenizer", *AIPERF),
     "lm-eval": (),
-    "custom": ("command", "aiperf_package", "aiperf_args"),
 }
 
 
@@ -58,13 +54,11 @@ class Unbuilt(Unmeasured):
         if self.type == "mooncake-router" and workload is not None and workload not in WORKLOADS:
             problem = f"is {workload}; expected one of {', '.join(WORKLOADS)}."
             problems.append((("benchmark", "mooncake_workload"), problem, None, "not_a_choice"))
-        if self.type == "custom" and options["command"] is not None and not options["command"].strip():
-            problems.append((("benchmark", "command"), "is empty.", None, "missing"))
         return problems
 
     def unable(self, spec: JsonObject) -> list[Finding]:
         problem = f"is {self.type}, which this version cannot run yet."
-        return [(("benchmark", "type"), problem, "Use sa-bench or manual.")]
+        return [(("benchmark", "type"), problem, "Use sa-bench, custom or manual.")]
 
 
 TYPES = tuple(READS)
@@ -88,7 +82,6 @@ FIELDS = {
     "ttft_threshold_ms": Field(Int(1), None, "Goodput: longest time to first token."),
     "itl_threshold_ms": Field(Int(1), None, "Goodput: longest time between tokens."),
     "trace_file": Field(Str(), None, "trace-replay: the trace."),
-    "command": Field(Str(), None, "custom: the command."),
     "aiperf_package": Field(Str(), None, "aiperf to install."),
     "aiperf_args": Field(MapOf(Type()), {}, "Additional aiperf options."),
     "sweep": Field(MapOf(Type()), None, "Accepted for older files; has no effect."),

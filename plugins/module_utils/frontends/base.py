@@ -143,6 +143,10 @@ class Frontend(abc.ABC):
 
     # ---- the plan
 
+    def metrics_urls(self, layout: Layout) -> list[str]:
+        """Return where the frontends publish their metrics."""
+        return []
+
     def wiring(self, layout: Layout) -> dict[str, str | Option]:
         """Return the environment that connects every worker and frontend of the job, with the origins of its values."""
         return {}

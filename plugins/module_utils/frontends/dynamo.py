@@ -47,6 +47,9 @@ class Dynamo(Frontend):
     def wiring(self, layout: Layout) -> dict[str, str | Option]:
         return dynamo.wiring(layout)
 
+    def metrics_urls(self, layout: Layout) -> list[str]:
+        return [f"http://{layout.address(node)}:{layout.frontend_port}/metrics" for node in layout.frontends]
+
     def steps(self, layout: Layout) -> list[DraftStep]:
         spec = layout.spec
         env = {**layout.wiring, **dynamo.observe(layout, "frontend"), **self.environment(spec)}

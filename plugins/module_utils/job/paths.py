@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Callable, Protocol
 
@@ -16,10 +15,7 @@ from ..json_types import JsonObject, KeyPath
 from ..schema.text import expand, find_path
 from ..schema.words import nearest
 from ..slurm.options import CONTROL, mount_fault
-
-# Placeholders in container_mounts; the plan fills them in.
-PLACEHOLDERS = ("job_id", "run_name", "head_node_ip", "log_dir", "model_path", "container_image", "gpus_per_node")
-PLACEHOLDER = re.compile(r"(?<!\$)\{([^{}]*)\}")
+from ..topology.placeholders import NAMES, PLACEHOLDER
 
 # Further paths in which variables are replaced; they may exist on compute nodes only.
 PLAIN = tuple(dict.fromkeys(("benchmark", key) for one in BENCHMARKS.values() for key in one.paths))
@@ -225,11 +221,11 @@ class Paths:
     def _braces(self, path: KeyPath, text: str, allowed: bool) -> None:
         """Report unknown placeholders."""
         for word in PLACEHOLDER.findall(text):
-            if allowed and word not in PLACEHOLDERS:
-                hint = nearest(word, PLACEHOLDERS)
-                remedy = f"Did you mean {{{hint}}}?" if hint else f"Known placeholders: {', '.join(PLACEHOLDERS)}."
+            if allowed and word not in NAMES:
+                hint = nearest(word, NAMES)
+                remedy = f"Did you mean {{{hint}}}?" if hint else f"Known placeholders: {', '.join(NAMES)}."
                 self.report(path, f"has {{{word}}}, which is not a known placeholder.", remedy, "unknown_name")
-            elif not allowed and word in PLACEHOLDERS:
+            elif not allowed and word in NAMES:
                 problem = f"has {{{word}}}, but only container_mounts may hold placeholders."
                 self.report(path, problem, "Write the mount there.")
 

@@ -14,9 +14,9 @@ from ..failures import CODES
 from ..metrics import METRICS
 from ..schema.section import Field, Section, Variants
 from ..schema.types import plain
+from ..topology.placeholders import NAMES
 from . import json_schema
 from .cluster import CLUSTER
-from .paths import PLACEHOLDERS
 from .schema import JOB
 
 INTRO = f"""\
@@ -37,7 +37,7 @@ srtslurm.yaml there is [cluster.schema.json](cluster.schema.json).
   limits, which need quotes. Fractions also need quotes where their spelling is lost, as in JSON on the command line.
 * `$NAME`, `${{NAME}}` and `${{NAME:-default}}` are replaced in paths, mounts and images; an unset one is an error.
   Values of environment tables stay as they are, except for `{{node}}` and `{{node_id}}` in those of workers.
-* `container_mounts` may hold {", ".join(f"`{{{name}}}`" for name in PLACEHOLDERS)}.
+* `container_mounts` may hold {", ".join(f"`{{{name}}}`" for name in NAMES)}.
 * An image is a short name of the cluster file, a file, or a name in a registry: `NAME:TAG`, `ORG/NAME`,
   `REGISTRY#NAME:TAG`, `docker://...`. A single word that is none of them is an error, unless `check_paths` is false.
   Images other than the model's are only checked if a step of the job uses them. Apptainer gets the same names as

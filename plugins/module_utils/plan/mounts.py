@@ -13,9 +13,9 @@ import os
 import re
 
 from ..failures import Error
-from ..job.paths import PLACEHOLDER
 from ..slurm.options import mount_fault
 from ..topology.layout import Layout
+from ..topology.placeholders import fill, values_of
 
 # In Hugging Face's cache. Its files are links to ../../blobs, which /model resolves to /blobs.
 SNAPSHOT = re.compile(r"(.*/models--[^/]+)/snapshots/[^/]+/*")
@@ -31,7 +31,7 @@ def mount_table(layout: Layout) -> list[tuple[str, str]]:
     spec = layout.spec
     table: dict[str, tuple[str, str, str]] = {}
 
-    values = placeholders(layout)
+    values = values_of(layout)
 
     def mount(host: str, inside: str, origin: str) -> None:
         inside, _colon, options = inside.partition(":")
@@ -75,22 +75,3 @@ def mount_table(layout: Layout) -> list[tuple[str, str]]:
 def listed(layout: Layout) -> str:
     """Return the mounts of the job's containers with their keys in the job, one per line; empty without mounts."""
     return "".join(f"{mount}  # {key}\n" for mount, key in mount_table(layout)) if layout.contained else ""
-
-
-def placeholders(layout: Layout) -> dict[str, str]:
-    """Return the values of the placeholders of container_mounts."""
-    spec = layout.spec
-    return {
-        "job_id": layout.job_id,
-        "run_name": f"{spec['name']}_{layout.job_id}",
-        "head_node_ip": layout.head_address,
-        "log_dir": f"{layout.run_dir}/logs",
-        "model_path": spec["model"]["path"],
-        "container_image": spec["model"]["container"],
-        "gpus_per_node": str(spec["resources"]["gpus_per_node"]),
-    }
-
-
-def fill(text: str, values: dict[str, str]) -> str:
-    """Return *text* with its placeholders replaced."""
-    return PLACEHOLDER.sub(lambda match: values[match[1]], text) if "{" in text else text

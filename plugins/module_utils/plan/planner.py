@@ -11,7 +11,7 @@ from functools import cached_property
 
 from .. import log_lines
 from ..backends import BACKENDS, profiling
-from ..benchmarks import BENCHMARKS
+from ..benchmarks import BENCHMARKS, repeats
 from ..files import digest, text_digest
 from ..frontends import FRONTENDS, nginx
 from ..frontends.nginx import nginx_file, nginx_step
@@ -116,7 +116,9 @@ class Planner:
         )
         layout.served_name, layout.served_by = backend.served_name(spec), backend.served_by(spec)
         layout.wiring, layout.components = frontend.wiring(layout), backend.components
-        layout.worker_urls = backend.worker_urls(layout)
+        layout.worker_urls, layout.control = backend.worker_urls(layout), backend.control(layout)
+        workers = layout.control.values() if backend.publishes_metrics(spec) else ()
+        layout.metrics_urls = [*(f"http://{one}/metrics" for one in workers), *frontend.metrics_urls(layout)]
         return layout
 
     def plan_with_origins(self, layout: Layout) -> tuple[Plan, MadeOfSteps]:
@@ -196,7 +198,7 @@ class Planner:
 
     def _points(self, layout: Layout) -> tuple[list[PlanPoint], list[PlanFile], MadeOfSteps]:
         """Return (points, files, origins by step name) of the benchmark."""
-        drafts = self.benchmark.points(layout)
+        drafts = repeats.expand(self.benchmark.points(layout), self.spec["benchmark"], self.benchmark)
         files = self.benchmark.files(layout) if drafts else []
         steps = [draft["step"] for draft in drafts]
         start = profiling.start_argv(self.backend, layout)
@@ -217,7 +219,8 @@ class Planner:
             material.update({"inputs": read} if read else {})
             # Nobody knows whether other runs have the same files, so the point is one of this job alone.
             material.update({"job": layout.job_id} if inputs.unknown(self.spec) else {})
-            points.append({**draft, "digest": digest(material)})
+            streams = bool(self.spec["benchmark"]["stream_output"])
+            points.append({**draft, "digest": digest(material), "streams": streams})
         return points, files, origins_of(steps)
 
     def _checks(self, layout: Layout, workers: list[str]) -> list[Check]:

@@ -14,7 +14,7 @@ import os
 import re
 from typing import NamedTuple
 
-from ..benchmarks.base import partial_path, progress_path
+from ..benchmarks.base import files_path, partial_path, progress_path
 from ..plan_file import PlanPoint
 from .verdict import Verdict, may_stand, read_verdict, verdict_path, why_unsealed
 
@@ -31,8 +31,8 @@ def unnumbered(result: str) -> str:
 
 
 def files_of(result: str) -> list[str]:
-    """Return the paths of all files of the measurement whose result file is *result*, the verdict last."""
-    return [result, partial_path(result), progress_path(result), verdict_path(result)]
+    """Return the paths of what belongs to the measurement whose result file is *result*, the verdict last."""
+    return [result, partial_path(result), progress_path(result), files_path(result), verdict_path(result)]
 
 
 def numbers(result: str) -> list[int]:

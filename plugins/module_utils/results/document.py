@@ -23,11 +23,11 @@ from ..plain_text import cleaned, shown
 from ..plan_file import Plan, PlanPoint, gpu_counts
 from ..secrets.redaction import redact
 from ..topology.modes import LONG_MODE, MODES
-from . import commands, outcome, worker_logs
+from . import commands, outcome, repeats, worker_logs
 from .earlier import Found
 from .origins import present
 from .rollup_file import PointRecord, Rollup
-from .verdict import VALID, Standing, standing
+from .verdict import PASSED, VALID, Standing, standing
 
 ROLLUP_SCHEMA_VERSION = 1
 
@@ -54,6 +54,7 @@ def build(
     names = [point["name"] for point in chosen]
     run_reasons = _failure_reasons(failure) + [f"{text}: is not a point of the plan" for text in unknown]
     reasons = run_reasons + outcome.point_reasons(results)
+    passed = [one["name"] for one in results if one["state"] == PASSED]
     notes = list(plan.get("notes") or [])
     if not points:
         notes.append(f"Nothing was measured: benchmark type {benchmark.type} has no points.")
@@ -65,15 +66,17 @@ def build(
         "job_name": plan.get("name") or spec.get("name"),
         "generated_at": now,
         "timezone": "UTC",
-        "valid": not reasons,
+        "valid": not reasons and not passed,
+        "passed": not reasons and bool(passed),
         "invalid_reasons": reasons,
         "run_reasons": run_reasons,
         "failure": dict(failure) if failure else None,
-        "left_out": [one["label"] for one in results if not one["valid"] and one["name"] not in names],
+        "left_out": [one["label"] for one in results if not outcome.succeeded(one) and one["name"] not in names],
         **_job_facts(plan, points),
         "benchmark_type": benchmark.type,
         **benchmark.facts(spec, points),
         "results": results,
+        "repeats": repeats.summary(results, benchmark),
         **metrics.best([record for record in results if record["valid"]]),
         "started_at": min((record["started_at"] for record in results if record["started_at"]), default=None),
         "ended_at": max((record["ended_at"] for record in results if record["ended_at"]), default=None),
@@ -127,7 +130,7 @@ def point_record(benchmark: Benchmark, point: PlanPoint, plan: Plan, earlier: Fo
     :param earlier: what is used instead of its current result (Found).
     """
     if earlier:
-        found = Standing(earlier.verdict, [], VALID)
+        found = Standing(earlier.verdict, [], VALID if earlier.verdict["valid"] else PASSED)
     else:
         found = standing(point, os.path.join(plan["run_dir"], point["result"]))
     verdict: JsonObject = {**(found.verdict or {})}
@@ -138,7 +141,7 @@ def point_record(benchmark: Benchmark, point: PlanPoint, plan: Plan, earlier: Fo
     record.update(
         name=point["name"],
         label=point["label"],
-        valid=not found.reasons,
+        valid=found.state == VALID,
         state=found.state,
         invalid_reasons=found.reasons,
         digest=point["digest"],
@@ -149,6 +152,8 @@ def point_record(benchmark: Benchmark, point: PlanPoint, plan: Plan, earlier: Fo
     )
     if verdict.get("service_gaps"):  # allowed by the job's faults
         record["service_gaps"] = verdict["service_gaps"]
+    if found.state == PASSED:
+        record["doubts"] = verdict["doubts"]
     return record
 
 

@@ -15,13 +15,16 @@ from ..plan_file import PlanDigests, PlanInput
 
 # One entry of ``results[]``, a point of the plan: ``name``, ``label``, the fields of its key, the metrics of its
 # benchmark by name (None without a result), ``valid``, ``state`` (see verdict.py), ``invalid_reasons``, ``digest``,
-# ``path``, ``origin``, ``started_at``, ``ended_at``, and ``service_gaps`` if there were some.
+# ``path``, ``origin``, ``started_at``, ``ended_at``, ``service_gaps`` if there were some, and ``doubts`` of a
+# point that has passed.
 PointRecord = JsonObject
 
 
 class Rollup(TypedDict):
     """What is always in rollup.json. ``Benchmark.facts`` and ``metrics.best`` add to it.
 
+    ``repeats`` has the means of points that were measured several times, see repeats.py.
+    ``passed``: nothing speaks against the run, but points have only passed, so that it is not valid.
     ``run_reasons`` are those of ``invalid_reasons`` that are not about a point; ``failure`` is the stage that failed,
     ``{task, msg}``, or None. ``left_out`` has the labels of points
     that this run was not to measure and that are not valid. Numbers of nodes, workers and GPUs are those of the plan.
@@ -34,6 +37,7 @@ class Rollup(TypedDict):
     generated_at: str
     timezone: str
     valid: bool
+    passed: bool
     invalid_reasons: list[str]
     run_reasons: list[str]
     failure: JsonObject | None
@@ -59,6 +63,7 @@ class Rollup(TypedDict):
     agg_gpus: int
     benchmark_type: str
     results: list[PointRecord]
+    repeats: list[JsonObject]
     started_at: str | None
     ended_at: str | None
     nodes_summary: JsonObject
@@ -80,6 +85,7 @@ def _is_rollup(found: JsonObject) -> bool:
     records = found.get("results")
     return (
         isinstance(found.get("valid"), bool)
+        and isinstance(found.get("passed", False), bool)
         and isinstance(found.get("generated_at"), str)
         and ("benchmark_type" not in found or str(found["benchmark_type"]) in BENCHMARKS)
         and all(_are_text(found.get(key, [])) for key in ("invalid_reasons", "run_reasons", "left_out"))
@@ -95,6 +101,7 @@ def _is_point(record: JsonObject) -> bool:
         and isinstance(record.get("valid"), bool)
         and _are_text(record.get("invalid_reasons"))
         and _are_text(record.get("service_gaps", []))
+        and _are_text(record.get("doubts", []))
         and isinstance(record.get("origin"), (dict, type(None)))
         and all(isinstance(value, (int, float, str, type(None))) for value in figures)
     )

@@ -11,13 +11,14 @@ from collections.abc import Mapping
 
 from ..benchmarks import of_plan
 from ..benchmarks.base import Benchmark
+from ..benchmarks.repeats import REPEAT, used
 from ..json_types import JsonObject
 from ..metrics import METRICS
-from . import origins
+from . import origins, repeats
 from .earlier import Found
 from .outcome import verdict_lines
 from .rollup_file import PointRecord, Rollup
-from .verdict import NOT_MEASURED
+from .verdict import NOT_MEASURED, PASSED
 
 JOB_COLUMNS = (
     "job_id",
@@ -37,9 +38,10 @@ STATE_COLUMNS = ("valid", "invalid_reasons")
 ORIGIN_COLUMNS = ("started_at", "ended_at", "origin", "service_gaps")
 
 
-def point_columns(benchmark: Benchmark) -> list[str]:
-    """Return the columns of the CSV that are about one point."""
-    return [*benchmark.key_fields, *STATE_COLUMNS, *benchmark.metrics, *ORIGIN_COLUMNS]
+def point_columns(benchmark: Benchmark, repeated: bool = False) -> list[str]:
+    """Return the columns of the CSV that are about one point; *repeated*: points were measured several times."""
+    fields = [*benchmark.key_fields, *([REPEAT] if repeated else [])]
+    return [*fields, *STATE_COLUMNS, *benchmark.metrics, *ORIGIN_COLUMNS]
 
 
 def job_columns(benchmark: Benchmark) -> list[str]:
@@ -52,7 +54,7 @@ def rows(rollup: Rollup) -> list[JsonObject]:
     job, benchmark, flat = dict(rollup, topology=topology(rollup)), of_plan(rollup), []
     for record in rollup["results"]:
         row = {column: job.get(column) for column in job_columns(benchmark)}
-        row.update({column: record.get(column) for column in point_columns(benchmark)})
+        row.update({column: record.get(column) for column in point_columns(benchmark, used(rollup["results"]))})
         row["invalid_reasons"] = "; ".join(record["invalid_reasons"])
         row["origin"] = origins.directory(record["origin"]) if record.get("origin") else None
         row["service_gaps"] = "; ".join(record.get("service_gaps") or ())
@@ -70,7 +72,7 @@ def topology(rollup: Rollup) -> str:
 def csv_text(rollup: Rollup) -> str:
     """Return the content of rollup.csv."""
     benchmark = of_plan(rollup)
-    flat, columns = rows(rollup), [*job_columns(benchmark), *point_columns(benchmark)]
+    flat, columns = rows(rollup), [*job_columns(benchmark), *point_columns(benchmark, used(rollup["results"]))]
     try:
         import pandas
     except ImportError:
@@ -95,6 +97,8 @@ def table_text(rollup: Rollup | None, dry: bool = False, coming: Mapping[str, Fo
     text = _aligned(rollup, dry, coming or {}) if rollup["results"] else ["No points were planned."]
     if dry and unmeasured(rollup):
         return "\n".join(text)
+    means = repeats.table(rollup.get("repeats") or (), of_plan(rollup))
+    text += ["Means of the valid repeats, with 95 % confidence:", *means] if means else []
     text += verdict_lines(rollup)
     gaps = service_gaps(rollup)
     if gaps:
@@ -106,14 +110,23 @@ def table_text(rollup: Rollup | None, dry: bool = False, coming: Mapping[str, Fo
 def _aligned(rollup: Rollup, dry: bool, coming: Mapping[str, Found]) -> list[str]:
     """Return the lines of the table: the key of each point, its metrics and its status."""
     benchmark = of_plan(rollup)
-    columns = [METRICS[name] for name in benchmark.columns]
-    lines: list[list[str]] = [[*benchmark.key_fields, *(one.label for one in columns), "valid"]]
+    fields, names = _shown_columns(rollup, benchmark)
+    columns = [METRICS[name] for name in names]
+    lines: list[list[str]] = [[*fields, *(one.label for one in columns), "valid"]]
     for record in rollup["results"]:
-        cells = ["-" if record.get(field) is None else str(record[field]) for field in benchmark.key_fields]
+        cells = ["-" if record.get(field) is None else str(record[field]) for field in fields]
         cells += [one.text(record.get(one.name)) for one in columns]
         lines.append([*cells, _mark(record, rollup, dry, coming.get(record["name"]))])
     widths = [max(map(len, column)) for column in list(zip(*lines))[:-1]]
     return ["  ".join([*(cell.rjust(width) for cell, width in zip(line, widths)), line[-1]]) for line in lines]
+
+
+def _shown_columns(rollup: Rollup, benchmark: Benchmark) -> tuple[list[str], list[str]]:
+    """Return (fields of the key, metrics) in the table; those that are optional and without a value are left out."""
+    filled = {name for record in rollup["results"] for name, value in record.items() if value is not None}
+    more = [field for field in (*benchmark.key_fields[1:], REPEAT) if field in filled]
+    fields = [*benchmark.key_fields[:1], *more]
+    return fields, [one for one in benchmark.columns if one in filled or one not in benchmark.optional_columns]
 
 
 def _mark(record: PointRecord, rollup: Rollup, dry: bool, found: Found | None) -> str:
@@ -126,7 +139,7 @@ def _mark(record: PointRecord, rollup: Rollup, dry: bool, found: Found | None) -
     elif dry and missing:
         mark = "to be measured"
     else:
-        mark = "yes" if record["valid"] else "NO"
+        mark = "yes" if record["valid"] else "passed" if record["state"] == PASSED else "NO"
     if record.get("failed"):
         mark += f" ({record['failed']} failed)"
     if record.get("service_gaps"):

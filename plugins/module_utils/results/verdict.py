@@ -25,6 +25,7 @@ VERDICT_SCHEMA_VERSION = 1
 
 # States of the measurement of a point.
 VALID, INVALID, NOT_MEASURED, NOT_EVALUATED = "valid", "invalid", "not_measured", "not_evaluated"
+PASSED = "passed"  # its program succeeded, but nothing proves its figures, if it left any
 OUTDATED, CHANGED = "outdated", "changed"  # of other parameters or another service; another result file
 
 
@@ -42,6 +43,7 @@ class Origin(TypedDict):
 class _Verdict(TypedDict, total=False):
     service_gaps: list[str]
     attempt: int
+    doubts: list[str]
 
 
 class Verdict(_Verdict):
@@ -50,7 +52,8 @@ class Verdict(_Verdict):
     ``digest`` and ``key`` are those of the point, ``metrics`` the figures of its result, times
     are UTC. ``origin`` is None for a point that this run measured, ``result_sha256`` without a result.
     ``service_gaps`` says what of the service was missing although the job's ``faults`` allow that. ``attempt`` is that
-    of the step that measured it in this run.
+    of the step that measured it in this run. ``doubts`` says why a point that has passed is not valid, see
+    :meth:`Benchmark.doubts`.
     """
 
     schema_version: int
@@ -90,20 +93,23 @@ def make_verdict(
     result: str | None = None,
     times: tuple[str | None, str | None] = (None, None),
     origin: Origin | None = None,
+    doubts: Iterable[str] = (),
 ) -> Verdict:
     """Return the verdict on *point*.
+
+    It is valid without *reasons* and *doubts*; with doubts alone it has passed.
 
     :param figures: those of its result (or partial result), see :meth:`Benchmark.figures`, or None.
     :param result: path of the result file whose content is sealed by its hash, or None.
     :param times: start and end (UTC), used if the result lacks them.
     :param origin: that of the run that measured the point, or None for this run.
     """
-    figures = figures or {}
-    return {
+    figures, doubts = figures or {}, [] if reasons else [shown(doubt) for doubt in doubts]
+    verdict: Verdict = {
         "schema_version": VERDICT_SCHEMA_VERSION,
         "digest": point["digest"],
         "key": point["key"],
-        "valid": not reasons,
+        "valid": not reasons and not doubts,
         "reasons": [shown(reason) for reason in reasons],
         "metrics": figures,
         "started_at": figures.get("started_at") or times[0],
@@ -111,6 +117,12 @@ def make_verdict(
         "origin": origin,
         "result_sha256": file_hash(result) if result else None,
     }
+    return {**verdict, "doubts": doubts} if doubts else verdict
+
+
+def succeeded(verdict: Verdict) -> bool:
+    """Return whether *verdict* is that of a point which is valid, or has passed: nothing is left to measure."""
+    return verdict["valid"] or bool(verdict.get("doubts")) and not verdict["reasons"]
 
 
 def write_verdict(result: str, verdict: Verdict) -> None:
@@ -141,6 +153,7 @@ def _is_verdict(found: JsonObject) -> bool:
         and isinstance(found.get("key", {}), dict)
         and _are(found.get("reasons"), str)
         and _are(found.get("service_gaps", []), str)
+        and _are(found.get("doubts", []), str)
         and all(isinstance(found.get(name), (str, type(None))) for name in ("started_at", "ended_at", "result_sha256"))
         and isinstance(found.get("metrics", {}), dict)
         and all(isinstance(value, (int, float, str, type(None))) for value in found.get("metrics", {}).values())
@@ -164,16 +177,16 @@ def standing(point: PlanPoint, result: str) -> Standing:
         return Standing(None, ["was not measured"], NOT_MEASURED)
     if verdict.get("digest") != point["digest"]:
         return Standing(verdict, ["was measured with other parameters or another service"], OUTDATED)
-    if not verdict.get("valid"):
+    if not succeeded(verdict):
         return Standing(verdict, list(verdict.get("reasons") or ["is not valid"]), INVALID)
     reasons = why_unsealed(verdict, result)
-    return Standing(verdict, reasons, CHANGED if reasons else VALID)
+    return Standing(verdict, reasons, CHANGED if reasons else VALID if verdict["valid"] else PASSED)
 
 
 def may_stand(point: PlanPoint, verdict: Verdict | None) -> bool:
-    """Return whether *verdict* calls *point* valid, without a service gap; the result is not checked."""
+    """Return whether *verdict* says that *point* succeeded, without a service gap; the result is not checked."""
     same = verdict is not None and verdict.get("digest") == point["digest"]
-    return bool(verdict and same and verdict.get("valid") and not verdict.get("service_gaps"))
+    return bool(verdict and same and succeeded(verdict) and not verdict.get("service_gaps"))
 
 
 def why_unsealed(verdict: Verdict, result: str) -> list[str]:

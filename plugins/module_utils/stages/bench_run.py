@@ -18,7 +18,7 @@ from ..json_types import JsonObject
 from ..metrics import METRICS
 from ..plan_file import Plan, PlanPoint, plan_of
 from ..results.origins import in_words, present
-from ..results.verdict import Verdict
+from ..results.verdict import Verdict, succeeded
 from ..slurm import srun
 from . import health_wait, point_files
 from .evidence import step_error
@@ -107,14 +107,14 @@ def _measure(session: Session, point: PlanPoint, params: JsonObject) -> JsonObje
     if not measurement.begun:
         _see_to_the_service(session, quiet_s=1.0)
     verdict = measurement.run()
-    if not verdict["valid"] and measurement.restarts and not session.dead():
+    if not succeeded(verdict) and measurement.restarts and not session.dead():
         why = f" ({'; '.join(verdict['reasons'])})"
         session.ctx.progress(f"{point['label']} will be measured again when the service is complete{why}")
         _see_to_the_service(session)
         # It has a verdict, so it was measured, unless another controller measures it again.
         measurement = Measurement(session, point, dict(params, force=False))
         verdict = measurement.run()
-    if not verdict["valid"]:
+    if not succeeded(verdict):
         session.ask("status")  # the end of the job is a better reason than the end of its client
     return _record(session.plan, point, measurement.action, verdict)
 
@@ -191,6 +191,7 @@ def _record(
         **point["key"],
         "valid": known.get("valid", valid),
         "reasons": known.get("reasons", list(reasons)),
+        "doubts": known.get("doubts") or [],
         "metrics": known.get("metrics") or {},
         "path": point_files.result_path(plan, point),
         "service_gaps": known.get("service_gaps") or [],
@@ -220,11 +221,13 @@ def verdict_line(record: JsonObject, benchmark: Benchmark) -> str:
         label += f" (attempt {record['attempt']} of this run)"
     if record["origin"]:
         label += f" from {in_words(record['origin'])}"
-    if not record["valid"]:
+    if not record["valid"] and not record["doubts"]:
         return f"{label}, NOT valid: {'; '.join(record['reasons'])}"
     told = ((name, record["metrics"].get(name)) for name in benchmark.summary)
     phrases = [METRICS[name].phrase(value) for name, value in told if value is not None and (value or name != "failed")]
     without = f", with service gaps: {'; '.join(record['service_gaps'])}" if record["service_gaps"] else ""
+    if record["doubts"]:
+        return f"{label}, passed, not valid: {', '.join([*record['doubts'], *phrases])}{without}"
     return f"{label}, valid: {', '.join(phrases)}{without}"
 
 

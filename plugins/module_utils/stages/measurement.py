@@ -12,7 +12,6 @@ from ..allocation.driver import age_s, paused_s
 from ..benchmarks import of_plan
 from ..benchmarks.base import DONE, FAILED, Progress
 from ..failures import Error
-from ..files import read_object
 from ..holder.records import StepRecord
 from ..json_types import JsonObject
 from ..plan_file import PlanPoint, Step, check_run_dir
@@ -22,6 +21,7 @@ from . import point_files
 from .concurrent_measurements import wait_for_others
 from .evidence import evidence
 from .image_import import Imports
+from .point_progress import LogLines, log_path, progress_of
 from .service_gaps import gaps_between
 from .service_look import look_afterwards, witnesses
 from .session import Session
@@ -53,6 +53,7 @@ class Measurement:
         self._alive: object = None
         self._seen_at = self._alive_at = time.monotonic()
         self._attempt = self._last_attempt()  # a later one is not of the past, which ``force`` leaves out
+        self._output = LogLines(log_path(point, session.plan["run_dir"])) if point.get("streams") else None
         self._pause_reported = False  # whether it was stopped because the job was paused
         self.action, self.restarts = "measured", False
 
@@ -64,6 +65,7 @@ class Measurement:
         while True:
             self._pause_reported = False
             stopped = self._watch()
+            self._show_output()
             attempt, verdict = self._last_attempt(), self._evaluate(stopped)
             if self._last_attempt() == attempt:
                 break
@@ -184,7 +186,8 @@ class Measurement:
         alive = progress.alive if progress else None
         if alive is None or alive != self._alive:
             self._alive, self._alive_at = alive, now
-        if progress:
+        self._show_output()
+        if progress and not self._output:
             self._ctx.progress(progress.line)
         reason = self._benchmark.stalled(progress and progress.phase, now - self._seen_at, self._stall_limit())
         if now >= until:
@@ -198,10 +201,13 @@ class Measurement:
             reason += f": its {self._benchmark.client} did not run for {silent_s:.0f} s"
         return reason
 
+    def _show_output(self) -> None:
+        for line in self._output.new() if self._output else ():
+            self._ctx.progress(f"{self._point['label']} | {line}")
+
     def _progress(self) -> Progress | None:
         """Return the Progress of the measurement, or None."""
-        content = read_object(os.path.join(self._plan["run_dir"], self._point["progress"]))
-        return self._benchmark.progress(self._point, content) if content else None
+        return progress_of(self._benchmark, self._point, self._plan["run_dir"])
 
     def _stall_limit(self) -> float:
         """Return after how many seconds without a new token or response the step is stopped; 0: never."""
@@ -237,9 +243,10 @@ class Measurement:
             critical += self._suspects()
         critical += afterwards
         figures = self._benchmark.figures(raw) if raw else None
+        doubts = self._benchmark.doubts(raw) if raw and sealed else []
         times = (record["started_at"], record["ended_at"])
         try:
-            verdict = make_verdict(self._point, reasons + critical, figures, sealed, times)
+            verdict = make_verdict(self._point, reasons + critical, figures, sealed, times, doubts=doubts)
         except OSError as error:  # another controller has set it aside first
             reasons.append(f"its result file can no longer be read: {error.strerror}")
             verdict = make_verdict(self._point, reasons + critical, figures, None, times)

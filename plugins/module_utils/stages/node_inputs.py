@@ -9,7 +9,6 @@ they see: the steps and the points then have other digests.
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -59,10 +58,11 @@ def clients(plan: Plan) -> dict[str, JsonObject]:
     A preamble may set up another environment, which is not looked at.
     """
     found: dict[str, JsonObject] = {}
-    packages, points = of_plan(plan).packages, (plan.get("benchmark") or {}).get("points") or []
+    benchmark, points = of_plan(plan), (plan.get("benchmark") or {}).get("points") or []
+    packages = benchmark.packages
     for step in (point["step"] for point in points if packages):
-        python = list(itertools.takewhile(lambda word: not word.startswith(plan["run_dir"]), step["argv"]))
-        if step.get("container") or step.get("preamble") or len(python) == len(step["argv"]):
+        python = benchmark.interpreter(step, plan["run_dir"])
+        if step.get("container") or step.get("preamble") or not python:
             continue
         env = {name: value for name, value in step["env"].items() if name.startswith(("PATH", "PYTHON", "LD_"))}
         found.update(dict.fromkeys(step["nodes"], {"argv": python, "env": env, "packages": packages}))

@@ -34,11 +34,12 @@ ALWAYS_NEW = ("generated_at",)
 
 
 def run(params: JsonObject, ctx: Context) -> JsonObject:
-    """Return ``{changed, rollup, path, csv_path, text_path, valid, reasons, chosen_valid, ..., table, diff}``.
+    """Return ``{changed, rollup, path, csv_path, text_path, valid, reasons, chosen_ok, ..., table, diff}``.
 
-    ``valid`` and ``reasons`` are about all points of the plan; ``chosen_valid`` and ``chosen_reasons`` about those in
-    ``concurrencies``, and ``left_out`` names the others. In check mode nothing is written: ``table`` is of the future
-    rollup, ``diff`` has it before and after, and both verdicts are None while there are points to measure.
+    ``valid`` and ``reasons`` are about all points of the plan; ``chosen_ok`` and ``chosen_reasons`` about those in
+    ``concurrencies``, and ``left_out`` names the others. A point that has passed is not valid, but ok. In check mode
+    nothing is written: ``table`` is of the future rollup, ``diff`` has it before and after, and both verdicts are None
+    while there are points to measure.
     """
     plan = plan_of(params)
     path, csv_path, text_path = (os.path.join(plan["run_dir"], "rollup." + kind) for kind in ("json", "csv", "txt"))
@@ -69,7 +70,7 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
         "text_path": text_path,
         "valid": None if open_yet else rollup["valid"],
         "reasons": rollup["invalid_reasons"],
-        "chosen_valid": None if open_yet else not chosen_reasons(rollup),
+        "chosen_ok": None if open_yet else not chosen_reasons(rollup),
         "chosen_reasons": chosen_reasons(rollup),
         "left_out": rollup["left_out"],
         "table": table if ctx.check_mode else f"{table}\nrollup: {path}\nlogs:   {logs}",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import os
+from typing import cast
 
 from ..allocation import detached, job_end, runs
 from ..allocation.runs import Run
@@ -23,8 +24,9 @@ from ..plain_text import cleaned, shown
 from ..plan_file import Plan, PlanPoint
 from ..results.outcome import in_words
 from ..results.rollup_file import read_rollup
-from ..results.verdict import read_verdict
+from ..results.verdict import Verdict, read_verdict, succeeded
 from . import point_files
+from .point_progress import progress_of
 
 ARGUMENT_SPEC = dict(
     runs.ARGUMENT_SPEC,
@@ -101,6 +103,11 @@ def _service(
     }
 
 
+def _succeeded(verdict: JsonObject) -> bool:
+    """Return whether *verdict*, or the lack of one, is that of a point that is valid or has passed."""
+    return bool(verdict) and succeeded(cast("Verdict", verdict))
+
+
 def _point(found: Run, plan: Plan, point: PlanPoint, steps: list[Event]) -> JsonObject:
     """Return {name, label, state, reasons, done, total} and what identifies the point.
 
@@ -110,14 +117,13 @@ def _point(found: Run, plan: Plan, point: PlanPoint, steps: list[Event]) -> Json
     verdict: JsonObject = {**(read_verdict(point_files.result_path(plan, point)) or {})}
     record = next((one for one in steps if one["name"] == point["step"]["name"]), {})
     state = "waiting" if found.live or found.waits or not found.slurm_answered else "not_measured"
-    if not verdict.get("valid") and (found.waits or found.is_earlier(verdict.get("ended_at"))):
+    if not _succeeded(verdict) and (found.waits or found.is_earlier(verdict.get("ended_at"))):
         verdict = {}  # it is being measured again
     if verdict.get("digest", point["digest"]) == point["digest"] and verdict:
-        state = "done" if verdict.get("valid") else "invalid"
+        state = "done" if _succeeded(verdict) else "invalid"
     elif state == "waiting" and record.get("state") in ("starting", "running", "unowned"):
         state = "running"
-    content = found.read_json(point["progress"]) if state == "running" else None
-    progress = of_plan(plan).progress(point, content) if content else None
+    progress = progress_of(of_plan(plan), point, found.run_dir) if state == "running" else None
     return {
         "name": point["name"],
         "label": point["label"],

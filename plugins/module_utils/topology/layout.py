@@ -93,9 +93,10 @@ class Layout:
     ``addresses`` maps node names, in allocation order, to addresses. The plan sets ``served_name``, the
     model's public name; ``served_by``, the path of its key in the spec; ``wiring``, the environment that
     connects a process to the job's infrastructure; ``components``, the names under which workers that decode register
-    with dynamo; ``worker_urls``, the URLs of workers with their own HTTP server, by
-    process name. ``shifts`` are the ports that other families displaced, ``surplus`` the nodes of the allocation that
-    the job does not need.
+    with dynamo; ``worker_urls``, the URLs of workers with their own HTTP server, by process name; ``control``,
+    ``host:port`` of the leaders that take orders over HTTP, by process name; and ``metrics_urls``, where workers and
+    frontends publish their metrics. ``shifts`` are the ports that other families displaced, ``surplus`` the nodes of
+    the allocation that the job does not need.
     """
 
     spec: JsonObject
@@ -112,6 +113,8 @@ class Layout:
     wiring: dict[str, str | Option] = field(default_factory=dict)
     components: tuple[str, ...] = ()
     worker_urls: dict[str, str] = field(default_factory=dict)
+    control: dict[str, str] = field(default_factory=dict)
+    metrics_urls: list[str] = field(default_factory=list)
     shifts: list[Shift] = field(default_factory=list)
     surplus: list[str] = field(default_factory=list)
 

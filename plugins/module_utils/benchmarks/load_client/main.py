@@ -102,6 +102,7 @@ class Run:
         maker.check(max(1, int(options.isl * options.random_range_ratio)))
         # Neither points nor attempts share prompts: the prefix cache of the server knows those that it has seen.
         seed = f"{options.seed}/{options.concurrency}" + (f"/{options.attempt}" if options.attempt else "")
+        seed += f"/repeat{options.repeat}" if options.repeat != 1 else ""
         warmup = self._requests(maker, options.num_warmup, f"{seed}/warmup", 0)
         requests = self._requests(maker, options.num_prompts, f"{seed}/measured", 1)
         rng = random.Random(f"{seed}/arrivals")

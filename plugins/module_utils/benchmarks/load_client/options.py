@@ -70,7 +70,8 @@ def _add_load(parser: argparse.ArgumentParser) -> None:
         default=1.0,
         help="gamma shape of the gaps between arrivals; 1.0 (default) is a Poisson process",
     )
-    add("--seed", type=int, default=0, help="same seed, concurrency, attempt and lengths: same prompts")
+    add("--seed", type=int, default=0, help="same seed, concurrency, repeat, attempt and lengths: same prompts")
+    add("--repeat", type=int, default=1, metavar="N", help="other prompts than those of other N")
     add(
         "--attempt",
         type=int,

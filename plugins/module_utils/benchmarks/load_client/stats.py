@@ -58,6 +58,7 @@ def build_result(options: Namespace, records: Sequence[Record], duration_s: floa
         "ignore_eos": options.ignore_eos,
         "num_warmup": options.num_warmup,
         "seed": options.seed,
+        "repeat": options.repeat,
         "attempt": options.attempt,
         "gpus": options.gpus,
         "prefill_gpus": options.prefill_gpus,

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.sa_bench.client_health import disturbances
+from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.own_client.client_health import disturbances
 
 GOOD = {
     "cpu_share": 0.3, "wait_share": 0.05, "mean_lag_ms": 0.4, "p99_lag_ms": 5.0, "max_lag_ms": 30.0, "gaps": 0,

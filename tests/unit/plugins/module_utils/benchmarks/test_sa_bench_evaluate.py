@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.sa_bench.evaluate import evaluate
+from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.own_client.evaluate import evaluate
 
 EXPECT = {"num_prompts": 40, "isl": 64, "osl": 16}
 

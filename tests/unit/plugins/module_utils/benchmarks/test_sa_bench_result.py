@@ -23,7 +23,7 @@ def test_a_result_has_its_figures_by_the_names_of_the_metrics(helpers):
     [
         ('{"a": ', "cannot be read"),
         ("[]", "is not a JSON object"),
-        ("{}", "is not a result of sa-bench: max_concurrency is missing"),
+        ("{}", "is not a result of the load client: max_concurrency is missing"),
     ],
 )
 def test_what_is_no_result(tmp_path, text, message):

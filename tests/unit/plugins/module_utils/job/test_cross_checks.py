@@ -127,7 +127,7 @@ def test_an_empty_version_that_nothing_installs_is_fine(dynamo):
     [
         {"telemetry": POWER},
         {"benchmark": {"type": "gpqa"}},
-        {"benchmark": {"type": "custom", "command": "run me"}},
+        {"benchmark": {"type": "mmlu"}},
         {"benchmark": {"dataset_name": "custom", "dataset_path": "/d"}},
     ],
 )

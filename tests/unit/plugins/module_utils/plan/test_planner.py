@@ -8,7 +8,7 @@ import re
 
 import jobs
 import pytest
-from ansible_collections.srt.slurm.plugins.module_utils.benchmarks import sa_bench
+from ansible_collections.srt.slurm.plugins.module_utils.benchmarks import own_client
 from ansible_collections.srt.slurm.plugins.module_utils.job.cluster import load_cluster
 from ansible_collections.srt.slurm.plugins.module_utils.plan import planner
 
@@ -110,7 +110,7 @@ def test_same_input_same_plan():
 def test_serving_and_point_digests_are_equal_on_every_allocation(monkeypatch):
     spec = jobs.spec_of()
     first = planner.build(spec, jobs.allocation(2))
-    monkeypatch.setattr(sa_bench, "program_files", lambda program: {"a.py": "x"})
+    monkeypatch.setattr(own_client, "program_files", lambda program: {"a.py": "x"})
     second = planner.build(spec, jobs.allocation(2, "8", "/other/8", "m"))
     assert first["digests"] == second["digests"]
     points = [[point["digest"] for point in plan["benchmark"]["points"]] for plan in (first, second)]
@@ -183,7 +183,7 @@ def test_allocation_digest():
 
 def test_content_of_files_counts(monkeypatch):
     one = jobs.plan_of()
-    monkeypatch.setattr(sa_bench, "program_files", lambda program: {"__main__.py": "b"})
+    monkeypatch.setattr(own_client, "program_files", lambda program: {"__main__.py": "b"})
     two = jobs.plan_of()
     assert differing(one, two) == {"bench_c4", "bench_c16"}
 
@@ -270,7 +270,7 @@ def test_srun_options_reach_workers_and_the_client():
 def test_quickstart_golden(monkeypatch):
     """The whole plan of the quickstart. After a wanted change: SRT_UPDATE_GOLDEN=1, then read the diff."""
     spec = jobs.example("quickstart.yaml")
-    monkeypatch.setattr(sa_bench, "program_files", lambda program: {"__main__.py": "print()\n"})
+    monkeypatch.setattr(own_client, "program_files", lambda program: {"__main__.py": "print()\n"})
     plan = planner.build(spec, jobs.allocation(4))
     path = jobs.ROOT / "tests" / "data" / "quickstart.plan.json"
     text = json.dumps(plan, indent=1) + "\n"

@@ -134,7 +134,7 @@ def test_a_run_is_valid_by_the_points_that_were_chosen_and_the_rollup_by_all(hel
     plan = helpers.make_plan(run_dir, concurrencies=(4, 16, 64))
     helpers.write_point(run_dir, plan["benchmark"]["points"][0], helpers.raw_result(4))
     result = call(plan, concurrencies=[4])
-    assert (result["chosen_valid"], result["chosen_reasons"], result["left_out"]) == (True, [], ["c=16", "c=64"])
+    assert (result["chosen_ok"], result["chosen_reasons"], result["left_out"]) == (True, [], ["c=16", "c=64"])
     assert (result["valid"], result["reasons"]) == (False, ["c=16: was not measured", "c=64: was not measured"])
     stored = json.loads((run_dir / "rollup.json").read_text())
     assert (stored["valid"], stored["left_out"]) == (False, ["c=16", "c=64"])
@@ -153,7 +153,7 @@ def test_a_chosen_point_that_is_missing_or_invalid_still_counts(helpers, run_dir
     assert (result["chosen_reasons"], outcome.in_words(result["rollup"])) == (["c=4: was not measured"], "NOT valid")
     helpers.write_point(run_dir, first, helpers.raw_result(4), ["too many errors"])
     result = call(plan, concurrencies=[4])
-    assert (result["chosen_valid"], result["chosen_reasons"]) == (False, ["c=4: too many errors"])
+    assert (result["chosen_ok"], result["chosen_reasons"]) == (False, ["c=4: too many errors"])
     assert result["table"].splitlines()[3:6] == [
         "The results are NOT valid:", "  c=4: too many errors", "  left out: c=16"
     ]  # fmt: skip
@@ -165,18 +165,18 @@ def test_a_chosen_point_that_is_missing_or_invalid_still_counts(helpers, run_dir
 
 def test_a_point_with_a_valid_result_is_not_left_out(helpers, run_dir):
     result = call(finished(helpers, run_dir), concurrencies=[4])
-    assert (result["valid"], result["chosen_valid"], result["left_out"]) == (True, True, [])
+    assert (result["valid"], result["chosen_ok"], result["left_out"]) == (True, True, [])
     assert "The results are valid." in result["table"]
 
 
 def test_check_mode_measures_no_point_that_is_left_out(helpers, run_dir):
     plan = helpers.make_plan(run_dir)
     result = call(plan, check=True, concurrencies=[4])
-    assert (result["valid"], result["chosen_valid"]) == (None, None)
+    assert (result["valid"], result["chosen_ok"]) == (None, None)
     assert [line.split()[-2:] for line in result["table"].splitlines()[1:3]] == [["be", "measured"], ["left", "out"]]
     helpers.write_point(run_dir, plan["benchmark"]["points"][0], helpers.raw_result(4))
     result = call(plan, check=True, concurrencies=[4])
-    assert (result["chosen_valid"], result["valid"]) == (True, False)
+    assert (result["chosen_ok"], result["valid"]) == (True, False)
 
 
 def test_a_stage_that_failed_makes_the_run_invalid(helpers, run_dir):

@@ -13,7 +13,7 @@ import time
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.load_client import health
 from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.load_client.health import Health
-from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.sa_bench.client_health import disturbances
+from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.own_client.client_health import disturbances
 
 pytest.importorskip("aiohttp")
 

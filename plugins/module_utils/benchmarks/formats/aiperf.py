@@ -1,0 +1,92 @@
+# Copyright (c) 2026 srt.slurm developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Results of AIPerf, ``profile_export_aiperf.json``: one mapping for each metric, at the top or under ``records``."""
+
+from __future__ import annotations
+
+from ...json_types import Json, JsonObject
+from ...metrics import STATISTICS
+from ..base import Figures
+from .base import Recognised, number, request_faults, scaled, without_samples
+
+PROGRAM = "aiperf"
+# {metric: AIPerf's name of it}. Its inter-token latency is one figure per request, (latency - TTFT) / (tokens - 1),
+# which is what TPOT means here; it has no times between single tokens.
+TOTALS = {
+    "output_tps": ("output_token_throughput",),
+    "total_tps": ("total_token_throughput",),
+    "request_throughput": ("request_throughput",),
+    "request_goodput": ("goodput",),
+    "completed": ("request_count",),
+    "failed": ("error_request_count",),
+    "duration": ("benchmark_duration",),
+    "total_input_tokens": ("total_isl", "total_input_sequence_length"),
+    "total_output_tokens": ("total_osl", "total_output_tokens", "total_output_sequence_length"),
+}
+TIMES = {"ttft": "time_to_first_token", "tpot": "inter_token_latency", "e2el": "request_latency"}
+AVERAGES = {"total_input_tokens": "input_sequence_length", "total_output_tokens": "output_sequence_length"}
+STATISTIC_KEYS = {"mean": "avg", "median": "p50", **{one: one for one in STATISTICS if one not in ("mean", "median")}}
+SECONDS = {"ms": 0.001, "sec": 1.0, "s": 1.0, "seconds": 1.0}
+MILLISECONDS = {unit: 1000 * factor for unit, factor in SECONDS.items()}
+
+
+def parse(raw: JsonObject) -> Recognised | None:
+    """Return what a result of AIPerf says; see :data:`base.Parser`."""
+    records = raw.get("records") if isinstance(raw.get("records"), dict) else raw
+    if not isinstance(records, dict) or not _is_metric(records.get("request_latency")) or "input_config" not in raw:
+        return None
+    figures: Figures = {name: _first(records, keys, "avg") for name, keys in TOTALS.items()}
+    figures["duration"] = _in_units(records.get("benchmark_duration"), "avg", SECONDS)
+    for name, source in TIMES.items():
+        for statistic, key in STATISTIC_KEYS.items():
+            figures[f"{statistic}_{name}_ms"] = _in_units(records.get(source), key, MILLISECONDS)
+    for name, source in AVERAGES.items():  # older versions have no totals
+        if figures[name] is None and isinstance(figures["completed"], (int, float)):
+            figures[name] = scaled(_value(records.get(source), "avg"), figures["completed"])
+    # AIPerf leaves the count out when no request failed.
+    figures["failed"] = figures["failed"] or 0
+    figures["num_prompts"] = _sum(figures["completed"], figures["failed"])
+    figures["concurrency"] = _concurrency(raw["input_config"])
+    figures["started_at"], figures["ended_at"] = _time(raw.get("start_time")), _time(raw.get("end_time"))
+    faults = ["the measurement was cancelled"] if raw.get("was_cancelled") else []
+    return Recognised(PROGRAM, without_samples(figures), faults + request_faults(figures), [])
+
+
+def _is_metric(value: Json) -> bool:
+    return isinstance(value, dict) and "unit" in value and "avg" in value
+
+
+def _value(record: Json, key: str) -> Json:
+    return record.get(key) if isinstance(record, dict) else None
+
+
+def _first(records: JsonObject, keys: tuple[str, ...], key: str) -> float | None:
+    return number(next((records[one].get(key) for one in keys if _is_metric(records.get(one))), None))
+
+
+def _in_units(record: Json, key: str, factors: dict[str, float]) -> float | None:
+    """Return a time of *record*, whose unit is one of *factors*; ValueError for another unit."""
+    if not isinstance(record, dict) or record.get(key) is None:
+        return None
+    if record.get("unit") not in factors:
+        raise ValueError(f"the unit {ascii(record.get('unit'))[:40]} of a time is not known")
+    return scaled(record[key], factors[record["unit"]])
+
+
+def _sum(one: Json, other: Json) -> float | None:
+    return None if one is None or other is None else one + other
+
+
+def _concurrency(config: Json) -> int | None:
+    """Return the requests in flight that were asked for."""
+    for key in ("loadgen", "load_generator"):
+        section = _value(config, key)
+        level = _value(section, "concurrency")
+        if isinstance(level, int) and not isinstance(level, bool) and level > 0:
+            return level
+    return None
+
+
+def _time(value: Json) -> str | None:
+    return value if isinstance(value, str) else None

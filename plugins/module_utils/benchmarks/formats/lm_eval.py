@@ -1,0 +1,65 @@
+# Copyright (c) 2026 srt.slurm developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Results of lm-eval (the LM Evaluation Harness), ``results_<time>.json``: scores by task, metric and filter."""
+
+from __future__ import annotations
+
+from ...json_types import Json, JsonObject
+from ..base import Figures
+from .base import Recognised, number
+
+PROGRAM = "lm-eval"
+
+
+def parse(raw: JsonObject) -> Recognised | None:
+    """Return what a result of lm-eval says; see :data:`base.Parser`.
+
+    The score is that of its only task. With several it is that of the group that has all of them, if there is one.
+    """
+    results = raw.get("results")
+    if not isinstance(results, dict) or not results or "configs" not in raw and "versions" not in raw:
+        return None
+    if not all(isinstance(one, dict) for one in results.values()):
+        raise ValueError("results has something else than tasks")
+    groups = raw.get("groups") or {}
+    table = groups if isinstance(groups, dict) and len(groups) == 1 else results
+    if len(table) != 1:
+        return Recognised(PROGRAM, {}, [], [f"its result has {len(table)} scores: {', '.join(sorted(table))[:200]}"])
+    ((task, values),) = table.items()
+    name, score = _score(values)
+    samples = _samples(raw, list(results))
+    figures: Figures = {
+        "score": score,
+        "score_stderr": _error(values, name),
+        "samples": samples,
+        "scored_by": f"{task} {name}" if name else task,
+    }
+    faults = [] if score is not None else [f"the task {task} has no score"]
+    if samples is not None and not samples:
+        faults.append("nothing was checked")
+    return Recognised(PROGRAM, figures, faults, [] if samples else ["its result does not say how many were checked"])
+
+
+def _score(values: JsonObject) -> tuple[str, float | None]:
+    """Return (name, score) of a task: of several filters the strict one, else the first by name."""
+    found = {key: value for key, value in values.items() if "," in key and "_stderr," not in key}
+    for key in sorted(found, key=lambda one: (not one.startswith(("exact_match,", "acc,")), "strict" not in one, one)):
+        if isinstance(found[key], (int, float)) and not isinstance(found[key], bool):
+            return key, number(found[key])
+    return "", None
+
+
+def _error(values: JsonObject, name: str) -> float | None:
+    metric, _comma, filter_ = name.partition(",")
+    error = values.get(f"{metric}_stderr,{filter_}")
+    return number(error) if isinstance(error, (int, float)) else None  # "N/A" for one sample
+
+
+def _samples(raw: JsonObject, tasks: list[str]) -> int | None:
+    """Return the number of samples that were checked, over all tasks."""
+    counts: Json = raw.get("n-samples")
+    if not isinstance(counts, dict):
+        return None
+    found = [number(one.get("effective")) for task, one in counts.items() if isinstance(one, dict) and task in tasks]
+    return int(sum(one for one in found if one)) if found and None not in found else None

@@ -1,0 +1,83 @@
+# Copyright (c) 2026 srt.slurm developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Repeats: each point measured several times, in an order that does not favour any of them.
+
+A repeat is a point of its own, with prompts of its own. The first one is the point as it is without repeats, so that a
+result from before counts.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterable
+
+from ..json_types import JsonObject
+from ..schema.section import Field
+from ..schema.types import Choice, Int
+from .base import Benchmark, Point
+
+REPEAT = "repeat"  # the field of the key, from 1
+MOST = 100
+ALTERNATING, SHUFFLED = "abba", "shuffled"
+
+FIELDS = {
+    "repeats": Field(Int(1, MOST), 1, "How often each point is measured. With more than one, the rollup has means."),
+    "repeat_order": Field(
+        Choice(ALTERNATING, SHUFFLED),
+        ALTERNATING,
+        "Order of the points in each repeat: abba turns it around each time, shuffled draws it with repeat_seed.",
+    ),
+    "repeat_seed": Field(Int(0), 0, "Seed of the shuffled order."),
+}
+
+
+def expand(points: list[Point], options: JsonObject, benchmark: Benchmark) -> list[Point]:
+    """Return *points* in the order in which they are measured, each as often as *options* say.
+
+    :param options: the benchmark section.
+    """
+    if not points or options["repeats"] == 1:
+        return points
+    once = [point for point in points if not benchmark.repeatable(point)]
+    again = [point for point in points if benchmark.repeatable(point)]
+    draw = random.Random(options["repeat_seed"])
+    found: list[Point] = []
+    for number in range(1, options["repeats"] + 1):
+        if options["repeat_order"] == SHUFFLED:
+            order = draw.sample(again, len(again))
+        else:
+            order = again if number % 2 else again[::-1]
+        found += [_repeat(point, number, benchmark) for point in order]
+    return [*found, *once]
+
+
+def _repeat(point: Point, number: int, benchmark: Benchmark) -> Point:
+    """Return the repeat *number* of *point*, with files of its own from the second one on."""
+    about: JsonObject = {"key": {**point["key"], REPEAT: number}, "label": f"{point['label']} #{number}"}
+    if number == 1:
+        return {**point, **about}  # type: ignore[typeddict-item]
+    name, stem = f"{point['name']}_r{number}", os.path.splitext(point["result"])[0]
+    old, new = (stem, point["name"]), (f"{stem}_r{number}", name)
+    step = benchmark.step_repeated(point["step"], number)
+    step = {
+        **step,
+        "name": name,
+        "argv": [word.replace(old[0], new[0]) for word in step["argv"]],
+        "log": step["log"].replace(old[1], new[1]),
+    }
+    return {
+        **point,
+        **about,  # type: ignore[typeddict-item]
+        "name": name,
+        "step": step,
+        "parameters": {**point["parameters"], REPEAT: number},
+        "result": point["result"].replace(old[0], new[0]),
+        "progress": point["progress"].replace(old[0], new[0]),
+    }
+
+
+def used(points: Iterable[JsonObject]) -> bool:
+    """Return whether any of the records of *points* is a repeat."""
+    return any(REPEAT in point for point in points)

@@ -1,0 +1,96 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Result files of other programs: recognised by what is in them, with units, and nothing invented."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.formats import recognise
+from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.formats import result_files as files_in
+from result_files import AIPERF, LM_EVAL, SA_BENCH, SGLANG, VLLM, aiperf_metric
+
+
+def one(tmp_path, content, name="result.json"):
+    path = tmp_path / name
+    path.write_text(json.dumps(content) if not isinstance(content, str) else content)
+    found = recognise([str(path)])
+    return (found.results[0][1] if found.results else None), found.unknown
+
+
+@pytest.mark.parametrize(
+    ("content", "program", "figures"),
+    [
+        (VLLM, "vllm bench serve", {"concurrency": 4, "output_tps": 200.0, "failed": 0, "peak_output_tps": 220.0,
+                                    "p99_ttft_ms": 20.0, "mean_e2el_ms": None, "request_rate": "inf"}),
+        (SA_BENCH, "sa-bench", {"completed": 19, "failed": 1, "p99_e2el_ms": 150.0, "mean_e2el_ms": 140.0}),
+        (SGLANG, "sglang.bench_serving", {"failed": None, "mean_e2el_ms": 900.0, "total_tps": 1200.0,
+                                          "request_rate": "inf", "concurrency": 8}),
+        (AIPERF, "aiperf", {"concurrency": 16, "completed": 100.0, "failed": 2.0, "mean_tpot_ms": 10.0,
+                            "median_tpot_ms": 9.0, "mean_itl_ms": None, "p95_ttft_ms": 90.0, "duration": 10.0,
+                            "total_output_tokens": 6400.0, "num_prompts": 102.0}),
+        ({"records": {key: value for key, value in AIPERF.items() if isinstance(value, dict) and "unit" in value},
+          "input_config": AIPERF["input_config"]}, "aiperf", {"completed": 100.0}),
+        (LM_EVAL, "lm-eval", {"score": 0.85, "score_stderr": 0.02, "samples": 200,
+                              "scored_by": "gsm8k exact_match,strict-match"}),
+    ],
+)  # fmt: skip
+def test_a_result_is_recognised_with_its_units(tmp_path, content, program, figures):
+    # SGLang's files of lines have what JSON has not.
+    found, unknown = one(tmp_path, content, "result.jsonl" if content is SGLANG else "result.json")
+    assert unknown == [] and found.program == program
+    assert {key: found.figures.get(key) for key in figures} == pytest.approx(figures)
+    assert found.faults == [] and bool(found.doubts) == (content is SGLANG)
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        ({**VLLM, "completed": 0, "total_output_tokens": 0}, "no request completed"),
+        ({**VLLM, "total_output_tokens": 0}, "no output tokens were received"),
+        ({**VLLM, "duration": 0}, "the duration of the measurement is 0, or missing"),
+        ({**AIPERF, "was_cancelled": True}, "the measurement was cancelled"),
+        ({**AIPERF, "request_count": aiperf_metric("requests", avg=0.0)}, "no request completed"),
+        ({**LM_EVAL, "results": {"gsm8k": {"alias": "x"}}}, "the task gsm8k has no score"),
+        ({**LM_EVAL, "n-samples": {"gsm8k": {"effective": 0}}}, "nothing was checked"),
+    ],
+)
+def test_a_result_without_a_measurement_has_a_fault(tmp_path, content, fault):
+    assert fault in one(tmp_path, content)[0].faults
+
+
+def test_latencies_of_no_request_are_unknown_and_not_zero(tmp_path):
+    found, _unknown = one(tmp_path, {**VLLM, "completed": 0, "mean_ttft_ms": 0.0})
+    assert found.figures["mean_ttft_ms"] is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "", "{", "[1]", "null", '{"a": 1}', json.dumps({**VLLM, "completed": "20"}),
+        json.dumps({**VLLM, "duration": -1}),
+        json.dumps({**VLLM, "mean_ttft_ms": [1]}), json.dumps(VLLM).replace("200.0", "NaN"),
+        json.dumps({**AIPERF, "benchmark_duration": aiperf_metric("fortnights")}),
+        json.dumps({**LM_EVAL, "results": {"gsm8k": 5}}), json.dumps({**VLLM, "percentiles_ttft_ms": [5]}),
+        json.dumps({**VLLM, "percentiles_ttft_ms": 5}), "[" * 100000, '{"results": []}', "\x00",
+    ],
+)  # fmt: skip
+def test_anything_else_is_not_recognised_and_is_named(tmp_path, content):
+    found, unknown = one(tmp_path, content)
+    assert found is None and unknown[0].startswith("result.json")
+
+
+def test_several_scores_are_a_doubt(tmp_path):
+    found, _unknown = one(tmp_path, {**LM_EVAL, "results": {"a": {"acc,none": 0.5}, "b": {"acc,none": 0.7}}})
+    assert "score" not in found.figures and found.doubts == ["its result has 2 scores: a, b"]
+
+
+def test_each_line_of_a_file_of_lines_is_a_result(tmp_path):
+    path = tmp_path / "bench.jsonl"
+    path.write_text("\n".join(json.dumps({**SGLANG, "request_rate": 1, "max_concurrency": level}) for level in (1, 2)))
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "profile_export_aiperf.json").write_text(json.dumps(AIPERF))
+    (tmp_path / "notes.txt").write_text("x")
+    found = recognise(files_in(str(tmp_path)))
+    assert [result.figures["concurrency"] for _path, result in found.results] == [1, 2, 16]
