@@ -34,6 +34,7 @@ ALLOWED = {
     "log_lines": "",
     "files": "failures json_types",
     "entry": "failures json_types files plain_text plan_file",
+    "sweep_folders": "files",
     "plan_shape": "json_types",
     "plan_file": "failures json_types plan_shape",
     "secrets": "json_types holder",
@@ -44,16 +45,17 @@ ALLOWED = {
     "frontends": "failures json_types log_lines plan_file schema topology services",
     "benchmarks": "failures json_types files metrics plan_file programs schema topology",
     "slurm": "failures json_types plan_file holder",
-    "sweeps": "json_types files metrics benchmarks",
     "job": "failures json_types files inputs metrics plan_file run_options secrets schema topology services backends "
     "frontends benchmarks slurm",
     "plan": "failures json_types files log_lines plan_file schema topology services backends frontends benchmarks job "
     "holder slurm",
-    "results": "failures json_types files metrics plain_text plan_file secrets sweeps topology backends benchmarks",
+    "results": "failures json_types files metrics plain_text plan_file secrets sweep_folders topology backends "
+    "benchmarks",
+    "sweeps": "json_types metrics benchmarks results",
     "allocation": "failures json_types files entry plan_file programs run_options secrets holder slurm",
     "stages": (
         "failures json_types files entry inputs metrics plain_text plan_file programs secrets schema benchmarks holder "
-        "slurm job plan results allocation sweeps"
+        "slurm job plan results allocation sweep_folders sweeps"
     ),
     "sandbox": "failures json_types files entry plan_file programs holder",
 }
@@ -71,6 +73,7 @@ UTILITIES = {
     "secrets",
     "metrics",
     "log_lines",
+    "sweep_folders",
 }
 
 

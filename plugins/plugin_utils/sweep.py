@@ -19,13 +19,14 @@ import threading
 import time
 
 from ansible import constants
+from ansible_collections.srt.slurm.plugins.module_utils import sweep_folders
 from ansible_collections.srt.slurm.plugins.module_utils.allocation import detached
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 from ansible_collections.srt.slurm.plugins.module_utils.files import write_text_atomic
 from ansible_collections.srt.slurm.plugins.module_utils.run_options import FROZEN, VARIANT_DIR
 from ansible_collections.srt.slurm.plugins.module_utils.stages.bench_run import read_verdict_line
-from ansible_collections.srt.slurm.plugins.module_utils.sweeps import folders
 from ansible_collections.srt.slurm.plugins.module_utils.sweeps.progress import Progress
+from ansible_collections.srt.slurm.plugins.module_utils.sweeps.rows import is_done
 from ansible_collections.srt.slurm.plugins.plugin_utils import kept_job_note
 from ansible_collections.srt.slurm.plugins.plugin_utils.playbook import play
 
@@ -81,7 +82,7 @@ class Sweep:
         self.folder, self.latest = first["folder"], first
         if self.local and detached.MARK not in os.environ:  # a job that was submitted is ended by who stops the sweep
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(os.path.join(self.folder, folders.STOP))
+                os.unlink(os.path.join(self.folder, sweep_folders.STOP))
         mine = [job for job in first["jobs"] if not self.params["only"] or job["name"] in self.params["only"]]
         done, every = (sum(len(job[key]) for job in mine) for key in ("known", "labels"))
         self.progress = Progress(every, done, time.monotonic())
@@ -121,7 +122,7 @@ class Sweep:
 
     def stopped(self):
         """Return why no other job starts, or None."""
-        if self.local and os.path.exists(os.path.join(self.folder, folders.STOP)):
+        if self.local and os.path.exists(os.path.join(self.folder, sweep_folders.STOP)):
             return STOPPED
         return "a job before it failed (stop_on_failure)" if self.failed and self.params["stop_on_failure"] else None
 
@@ -144,7 +145,7 @@ class Sweep:
         if not self.local:
             return None
         os.makedirs(self.folder, exist_ok=True)
-        path = os.path.join(self.folder, f".lock-{folders.word(turn.group['name'])}")
+        path = os.path.join(self.folder, f".lock-{sweep_folders.word(turn.group['name'])}")
         turn.lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         until = time.monotonic() + ENDING_S
         while True:
@@ -177,7 +178,7 @@ class Sweep:
         frozen = {"jobs": [job], "origins": [origins], "notes": []}
         if self.params["secrets_path"]:
             frozen["secrets_path"] = self.params["secrets_path"]
-        path = os.path.join(constants.DEFAULT_LOCAL_TMP, f"{folders.word(name)}-{os.urandom(4).hex()}.json")
+        path = os.path.join(constants.DEFAULT_LOCAL_TMP, f"{sweep_folders.word(name)}-{os.urandom(4).hex()}.json")
         write_text_atomic(path, json.dumps(frozen), 0o600)
         given = {FROZEN: path, VARIANT_DIR: self.about[name]["run_dir"], "output_dir": self.latest["output_dir"]}
         return {**given, "keep": True, "lease_s": self.params["lease_s"]} if turn.shared else given
@@ -253,7 +254,7 @@ class Sweep:
     def log(self, turn):
         """Return the path of the whole output of the job's playbook."""
         parent = self.folder if self.local else os.path.abspath("sweep-logs")
-        path = os.path.join(parent, "logs", f"{folders.word(turn.current or turn.group['name'])}.log")
+        path = os.path.join(parent, "logs", f"{sweep_folders.word(turn.current or turn.group['name'])}.log")
         os.makedirs(os.path.dirname(path), exist_ok=True)
         return path
 
@@ -266,8 +267,8 @@ class Sweep:
         self.latest = self.record(self.runs)
         job = next(one for one in self.latest["jobs"] if one["name"] == name)
         for row in job["rows"]:
-            if row["valid"] and row["label"] not in self.known[name]:
-                self.point(name, row["label"], "valid", True)
+            if is_done(row) and row["label"] not in self.known[name]:
+                self.point(name, row["label"], row["state"], True)
         if once_more:
             self.show(f"  {name}: its allocation has ended: {failure} It is run again in another one.")
             turn.again.add(name)

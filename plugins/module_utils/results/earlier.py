@@ -9,8 +9,8 @@ import os
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from .. import sweep_folders
 from ..plan_file import Plan, PlanPoint
-from ..sweeps import folders
 from .attempts import attempt_path, evaluated, newest
 from .origins import origin_of
 from .verdict import Verdict
@@ -48,12 +48,12 @@ def earlier_result(plan: Plan, point: PlanPoint) -> Found | None:
 
     The run of a sweep's job has copies. They count if the run that measured is no longer there.
     """
-    own, output_dir = os.path.normpath(plan["run_dir"]), folders.output_dir_of(plan["run_dir"])
+    own, output_dir = os.path.normpath(plan["run_dir"]), sweep_folders.output_dir_of(plan["run_dir"])
     try:
         beside = [entry.path for entry in os.scandir(output_dir) if entry.is_dir() and not entry.is_symlink()]
     except OSError:
         return None
-    found = _measured(point, beside, own) or _measured(point, folders.variant_dirs(output_dir), own)
+    found = _measured(point, beside, own) or _measured(point, sweep_folders.variant_dirs(output_dir), own)
     if not found:
         return None
     _time, path, folder, verdict = max(found, key=lambda one: one[:3])

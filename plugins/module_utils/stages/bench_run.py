@@ -242,7 +242,7 @@ class Said(NamedTuple):
 def read_verdict_line(line: str, labels: Iterable[str]) -> Said | None:
     """Return what *line* says of one of the points with these *labels*; None if it is no verdict line of theirs."""
     for label in labels:
-        match = re.match(rf"{re.escape(label)} ({ACTIONS})\b(.*?), (NOT valid|\w+): (.*)", line)
+        match = re.match(rf"{re.escape(label)} ({ACTIONS})\b(.*?), (valid|NOT valid|passed, not valid): (.*)", line)
         if match:
             figures, word = match[4].split(", ")[0], match[3]
             return Said(label, match[1], figures if word == "valid" else f"{word}: {match[4]}")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
+from .. import sweep_folders
 from ..allocation import ownership
 from ..entry import Context
 from ..failures import Error
@@ -23,7 +24,6 @@ from ..plan.planner import Planner
 from ..plan_file import PLAN, AllocatedNode, Allocation, Plan, PlanPoint, load_plan
 from ..results.attempts import newest
 from ..results.earlier import earlier_result
-from ..sweeps import folders
 from . import point_files, slurm_job_info
 from .topology_plan import to_text
 
@@ -93,7 +93,7 @@ def _run_dirs(output_dir: str, name: str, allocation: str | None) -> list[str]:
             found = [entry.path for entry in entries if not entry.is_symlink()]
     except OSError:
         return []
-    found += folders.variant_dirs(output_dir, name)
+    found += sweep_folders.variant_dirs(output_dir, name)
     found = [path for path in found if os.path.isfile(os.path.join(path, PLAN))]
     # An allocation of the user's own has another name; then only the plan says whose run it is.
     names = [(path, ownership.record(path).get(ownership.NAME)) for path in found]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import glob
 import os
 
+from .. import sweep_folders
 from ..allocation import ownership, runs
 from ..entry import Context
 from ..failures import SlurmError
@@ -16,7 +17,7 @@ from ..holder.slurm_calls import live
 from ..json_types import JsonObject
 from ..plain_text import cleaned, shown
 from ..slurm.commands import QueueEntry
-from ..sweeps import folders, tables
+from ..sweeps import tables
 
 ARGUMENT_SPEC = {**runs.ARGUMENT_SPEC, "name": {"type": "str"}}
 NOTHING: JsonObject = {"changed": False, "folder": None, "state": None, "points": None, "jobs": [], "text": ""}
@@ -26,7 +27,7 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
     """Return ``{changed, folder, state, points, jobs, text}``; ``folder`` is None if no sweep is meant."""
     del ctx
     folder = _folder(params)
-    record = read_object(os.path.join(folder, folders.RECORD)) if folder else None
+    record = read_object(os.path.join(folder, sweep_folders.RECORD)) if folder else None
     if not folder or not record:
         return NOTHING
     try:
@@ -34,10 +35,11 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
         silent = None
     except SlurmError as error:
         jobs, silent = [], error.msg
-    stopped = os.path.exists(os.path.join(folder, folders.STOP))
+    stopped = os.path.exists(os.path.join(folder, sweep_folders.STOP))
     state = "stopped" if stopped else "running" if jobs else record["state"] if not record["left"] else "interrupted"
     points, rows = record["points"], [row for job in record["jobs"] for row in job["rows"]]
     head = f"sweep {record['name']}: {state}, {points['valid']} of {points['total']} points valid"
+    head += f", {points['passed']} passed" if points.get("passed") else ""
     head += f", {points['invalid']} NOT valid" if points["invalid"] else ""
     lines = [head + (f", {points['left']} left" if points["left"] else "")]
     lines += [f"Slurm: {silent}"] if silent else []
@@ -58,13 +60,13 @@ def _folder(params: JsonObject) -> str | None:
     given = params.get("run_dir")
     if given:
         given = os.path.realpath(os.path.expanduser(given))
-        return given if os.path.isfile(os.path.join(given, folders.RECORD)) else None
+        return given if os.path.isfile(os.path.join(given, sweep_folders.RECORD)) else None
     if params.get("job_id"):
         return None
     if params.get("job_names"):
-        folder = folders.folder_of(output_dir, params.get("name") or "")
+        folder = sweep_folders.folder_of(output_dir, params.get("name") or "")
         several = len(params["job_names"]) > 1
-        return folder if several and os.path.isfile(os.path.join(folder, folders.RECORD)) else None
+        return folder if several and os.path.isfile(os.path.join(folder, sweep_folders.RECORD)) else None
     return _of_newest_run(output_dir)
 
 
@@ -72,7 +74,7 @@ def _of_newest_run(output_dir: str) -> str | None:
     """Return the folder of the sweep that is going on and whose allocation is the newest run, or None."""
     newest = os.path.realpath(os.path.join(output_dir, "latest"))
     name = ownership.record(newest).get(ownership.NAME)
-    for path in glob.glob(os.path.join(glob.escape(output_dir), folders.SWEEPS, "*", folders.RECORD)):
+    for path in glob.glob(os.path.join(glob.escape(output_dir), sweep_folders.SWEEPS, "*", sweep_folders.RECORD)):
         record = read_object(path) or {}
         if name and record.get("left") and name in (record.get("allocation_names") or ()):
             return os.path.dirname(path)

@@ -10,6 +10,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from .. import sweep_folders
 from ..entry import Context
 from ..failures import Error
 from ..files import read_object, write_text_atomic
@@ -25,7 +26,7 @@ from ..results.earlier import earlier_result
 from ..results.outcome import in_words
 from ..results.rollup_file import read_rollup
 from ..slurm.script import run_dir
-from ..sweeps import folders, groups, parameters, rows, tables
+from ..sweeps import groups, parameters, rows, tables
 from ..sweeps.groups import Group, Job
 from . import earlier_points, point_files, rollup
 
@@ -66,12 +67,12 @@ class Member(NamedTuple):
 def run(params: JsonObject, ctx: Context) -> JsonObject:
     """Return ``{changed, folder, groups, jobs, points, best, text, alone, shared}``; see the module's documentation."""
     output_dir = os.path.abspath(os.path.expanduser(params.get("output_dir") or params["jobs"][0]["output_dir"]))
-    folder = folders.folder_of(output_dir, params["name"])
+    folder = sweep_folders.folder_of(output_dir, params["name"])
     _check_names(params["jobs"])
     if ctx.check_mode:
         return _recorded(params, output_dir, folder, ctx)
     try:
-        with folders.alone(folder):  # playbooks in several allocations write to it
+        with sweep_folders.alone(folder):  # playbooks in several allocations write to it
             return _recorded(params, output_dir, folder, ctx)
     except OSError as error:
         where = error.filename or folder
@@ -91,7 +92,7 @@ def _check_names(jobs: Sequence[JsonObject]) -> None:
 def _recorded(params: JsonObject, output_dir: str, folder: str, ctx: Context) -> JsonObject:
     members = _members(params, output_dir, folder)
     requests = _requests(params, members)
-    before = read_object(os.path.join(folder, folders.RECORD)) or {}
+    before = read_object(os.path.join(folder, sweep_folders.RECORD)) or {}
     changed = False
     if params["gather"] and not params["force"]:
         for member in members:
@@ -134,7 +135,7 @@ def _members(params: JsonObject, output_dir: str, folder: str) -> list[Member]:
         points = point_files.chosen(plan, params)
         beside: Plan = {**plan, "run_dir": run_dir(output_dir, plan["job_id"])}
         known = [] if params["force"] else [one["label"] for one in points if earlier_result(beside, one)]
-        where = folders.variant_dir(folder, job["name"])
+        where = sweep_folders.variant_dir(folder, job["name"])
         found.append(Member(job, where, plan, points, known, own, bool(inputs.unknown(spec))))
     return found
 
@@ -176,7 +177,7 @@ def _described(member: Member, params: JsonObject) -> JsonObject:
     about["benchmark_type"] = member.plan["benchmark"]["type"]
     points = [rows.Planned(one["name"], one["label"], one["key"], one["digest"]) for one in member.points]
     found = rows.rows(about, points, stored, trusted=has_run and member.unknown_inputs)
-    known = [row["label"] for row in found if row["valid"]]
+    known = [row["label"] for row in found if rows.is_done(row)]
     done = bool(points) and len(known) == len(points) and not (stored and stored["failure"])
     more = {"known": list(dict.fromkeys([*known, *member.known])), "complete": done, "rows": found}
     run_facts = {"failure": ran.get("failure"), "job_id": stored["job_id"] if stored else None}
@@ -233,7 +234,7 @@ def _names(before: JsonObject, requests: Mapping[str, JsonObject], left: Sequenc
 
 def _write(folder: str, record: JsonObject, before: JsonObject, found: Sequence[JsonObject], text: str) -> bool:
     """Write the files of the sweep; return whether they say something new."""
-    path = os.path.join(folder, folders.RECORD)
+    path = os.path.join(folder, sweep_folders.RECORD)
     if {**before, "generated_at": None} == json.loads(json.dumps({**record, "generated_at": None})):
         return False
     write_text_atomic(os.path.join(folder, "sweep.csv"), tables.csv_text(found))

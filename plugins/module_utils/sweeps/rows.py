@@ -11,8 +11,8 @@ from typing import NamedTuple
 from .. import metrics
 from ..benchmarks import BENCHMARKS
 from ..json_types import Json, JsonObject
+from ..results.verdict import NOT_MEASURED, PASSED, VALID
 
-NOT_MEASURED = "not_measured"
 BEST = (*metrics.BEST, "output_tps_per_gpu", "total_tps_per_gpu", "output_tps_per_user")
 
 
@@ -29,16 +29,17 @@ class Planned(NamedTuple):
 
 
 class Count(NamedTuple):
-    """How many points a sweep has, how many of them are valid, and how many were measured and are not valid."""
+    """How many points a sweep has, how many of them are valid, have passed, and are not valid although measured."""
 
     total: int
     valid: int
+    passed: int
     invalid: int
 
     @property
     def left(self) -> int:
         """How many are not measured."""
-        return self.total - self.valid - self.invalid
+        return self.total - self.valid - self.passed - self.invalid
 
 
 def rows(
@@ -64,7 +65,7 @@ def rows(
         row.update(parameters=job["parameters"], key=point.key, benchmark_type=benchmark.type)
         row.update({key: record.get(key) for key in ("state", "valid", "invalid_reasons", "started_at", "ended_at")})
         row["metrics"] = {name: record.get(name) for name in benchmark.metrics}
-        row["service_gaps"] = record.get("service_gaps") or []
+        row.update(service_gaps=record.get("service_gaps") or [], doubts=record.get("doubts") or [])
         measured = row["state"] != NOT_MEASURED
         origin = record.get("origin") or {}
         row["job_id"] = (origin.get("job_id") or (rollup or {}).get("job_id")) if measured else None
@@ -75,8 +76,15 @@ def rows(
 
 def count(found: Sequence[JsonObject]) -> Count:
     """Return the :class:`Count` of the rows *found*."""
-    valid = sum(bool(row["valid"]) for row in found)
-    return Count(len(found), valid, sum(row["state"] != NOT_MEASURED for row in found) - valid)
+    states = [row["state"] for row in found]
+    measured = len(states) - states.count(NOT_MEASURED)
+    valid, passed = states.count(VALID), states.count(PASSED)
+    return Count(len(found), valid, passed, measured - valid - passed)
+
+
+def is_done(row: JsonObject) -> bool:
+    """Return whether nothing is left to measure at the point of *row*."""
+    return row["state"] in (VALID, PASSED)
 
 
 def best(found: Sequence[JsonObject]) -> list[JsonObject]:

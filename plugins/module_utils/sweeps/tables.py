@@ -13,8 +13,10 @@ from collections.abc import Mapping, Sequence
 from ..benchmarks import BENCHMARKS
 from ..json_types import Json, JsonObject
 from ..metrics import METRICS
+from ..results.verdict import NOT_MEASURED, PASSED, VALID
 from . import parameters, rows
 
+MARKS = {VALID: "yes", PASSED: "passed", NOT_MEASURED: "not measured"}
 STATE = ("state", "valid", "invalid_reasons")
 END = ("started_at", "ended_at", "service_gaps", "job_id", "run_dir")
 
@@ -66,20 +68,25 @@ def text(found: Sequence[JsonObject], failures: Mapping[str, str]) -> str:
     lines = _aligned(found) if found else ["No points were planned."]
     if found:
         lines += ["", f"{done.valid} of {done.total} points are valid"]
+        lines[-1] += f", {done.passed} have passed" if done.passed else ""
         lines[-1] += f", {done.invalid} are NOT valid" if done.invalid else ""
         lines[-1] += f", {done.left} are not measured." if done.left else "."
     records = rows.best(found)
     if records:
         lines += ["Best:", *(f"  {best_line(one)}" for one in records)]
-    wrong = [row for row in found if not row["valid"] and row["state"] != rows.NOT_MEASURED]
+    passed = [row for row in found if row["state"] == PASSED]
+    if passed:
+        lines += ["Passed, and not called valid:"]
+        lines += [f"  {row['job_name']} {row['label']}: {'; '.join(row['doubts'])}" for row in passed]
+    wrong = [row for row in found if row["state"] not in (VALID, PASSED, NOT_MEASURED)]
     if wrong:
         lines += ["NOT valid:"]
         lines += [f"  {row['job_name']} {row['label']}: {'; '.join(row['invalid_reasons'])}" for row in wrong]
-    missing = dict.fromkeys(row["job_name"] for row in found if row["state"] == rows.NOT_MEASURED)
+    missing = dict.fromkeys(row["job_name"] for row in found if row["state"] == NOT_MEASURED)
     if missing or failures:
         lines += ["Failed or not measured:"]
     for name in dict.fromkeys([*failures, *missing]):
-        labels = [row["label"] for row in found if row["job_name"] == name and row["state"] == rows.NOT_MEASURED]
+        labels = [row["label"] for row in found if row["job_name"] == name and row["state"] == NOT_MEASURED]
         left = f" ({', '.join(labels)} not measured)" if labels else ""
         lines.append(f"  {name}{left}: {failures.get(name) or 'it was not run'}")
     return "\n".join(lines)
@@ -88,7 +95,8 @@ def text(found: Sequence[JsonObject], failures: Mapping[str, str]) -> str:
 def job_line(job: JsonObject) -> str:
     """Return how far one job of sweep.json is, in a line."""
     done = rows.count(job["rows"])
-    wrong = f", {done.invalid} NOT valid" if done.invalid else ""
+    wrong = f", {done.passed} passed" if done.passed else ""
+    wrong += f", {done.invalid} NOT valid" if done.invalid else ""
     return f"{job['name']}: {done.valid} of {done.total} points valid{wrong}" + (
         f", {job['failure']}" if job["failure"] else ""
     )
@@ -102,13 +110,14 @@ def best_line(one: JsonObject) -> str:
 def _aligned(found: Sequence[JsonObject]) -> list[str]:
     _own, keys, _figures = _columns(found)
     types = dict.fromkeys(row["benchmark_type"] for row in found)
-    shown = [METRICS[name] for name in dict.fromkeys(name for one in types for name in BENCHMARKS[one].columns)]
+    filled = {name for row in found for name, value in row["metrics"].items() if value is not None}
+    names = dict.fromkeys(name for one in types for name in BENCHMARKS[one].columns)
+    shown = [METRICS[name] for name in names if name in filled or not filled]
     lines = [["job", *keys, *(one.label for one in shown), "valid"]]
     for row in found:
         cells = [row["job_name"], *("-" if row["key"].get(key) is None else str(row["key"][key]) for key in keys)]
         cells += [one.text(row["metrics"].get(one.name)) for one in shown]
-        missing = row["state"] == rows.NOT_MEASURED
-        lines.append([*cells, "not measured" if missing else "yes" if row["valid"] else "NO"])
+        lines.append([*cells, MARKS.get(row["state"], "NO")])
     widths = [max(map(len, column)) for column in zip(*lines)]
     return [
         "  ".join(

@@ -74,7 +74,7 @@ def world(tmp_path, monkeypatch):
     def record(groups, known=()):
         names = [name for group in groups for service in group for name in service]
         jobs = [{"name": name, "known": ["c=4"] if name in known else [], "labels": ["c=4"], "run_dir": f"/v/{name}",
-                 "rows": [{"label": "c=4", "valid": False}]} for name in names]  # fmt: skip
+                 "rows": [{"label": "c=4", "state": "not_measured"}]} for name in names]  # fmt: skip
         made = [{"name": f"s.sweep{number}", "request": {"name": "r", "number": number}, "nodes": 2, "gpus": 16,
                  "services": group} for number, group in enumerate(groups)]  # fmt: skip
         return {"jobs": jobs, "groups": made, "folder": str(folder), "output_dir": str(tmp_path)}

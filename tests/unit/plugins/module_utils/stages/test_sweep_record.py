@@ -120,7 +120,7 @@ def test_the_run_of_each_job_stays_while_the_allocation_goes_on(made, tmp_path):
     for job in made:
         measure(job, tmp_path, "7", 4, 16, variant_dir=dirs[job["name"]])
     found = record(made, tmp_path)
-    assert found["groups"] == [] and found["points"] == {"total": 8, "valid": 8, "invalid": 0, "left": 0}
+    assert found["groups"] == [] and found["points"] == {"total": 8, "valid": 8, "passed": 0, "invalid": 0, "left": 0}
     for job in made:
         one = read(os.path.join(dirs[job["name"]], "rollup.json"))
         assert (one["valid"], one["job_name"], one["job_id"], one["tags"]) == (True, job["name"], "7", ["t"])

@@ -16,7 +16,7 @@ import os
 import re
 from collections.abc import Iterator
 
-from ..files import text_digest
+from .files import text_digest
 
 SWEEPS, VARIANTS, RECORD, STOP = "sweeps", "variants", "sweep.json", "stop"
 LONGEST = 120  # characters of a name; file systems allow 255 bytes
