@@ -36,7 +36,15 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
     except SlurmError as error:
         jobs, silent = [], error.msg
     stopped = os.path.exists(os.path.join(folder, sweep_folders.STOP))
-    state = "stopped" if stopped else "running" if jobs else record["state"] if not record["left"] else "interrupted"
+    state = (
+        "stopped"
+        if stopped
+        else "running"
+        if jobs
+        else record["state"]
+        if record["state"] != "running"
+        else "interrupted"
+    )
     points, rows = record["points"], [row for job in record["jobs"] for row in job["rows"]]
     head = f"sweep {record['name']}: {state}, {points['valid']} of {points['total']} points valid"
     head += f", {points['passed']} passed" if points.get("passed") else ""

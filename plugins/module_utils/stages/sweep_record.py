@@ -105,16 +105,17 @@ def _recorded(params: JsonObject, output_dir: str, folder: str, ctx: Context) ->
         if job["name"] not in params["runs"] and not job["complete"]:
             job["failure"] = failed_before.get(job["name"])
     failures = {job["name"]: job["failure"] for job in jobs if job["failure"]}
+    left = [job["name"] for job in jobs if not job["complete"]]
     ways = _ways(params, members, jobs, requests)
     record = {
         "schema_version": SCHEMA_VERSION,
         "name": params["name"],
-        "state": params["state"] if ways["groups"] else "finished",
+        "state": params["state"] if left else "finished",
         "output_dir": output_dir,
         "points": {**done._asdict(), "left": done.left},
         "parameters": parameters.names([job["parameters"] for job in jobs]),
-        "allocation_names": _names(before, requests, ways["groups"]),
-        "left": [{key: value for key, value in one.items() if key != "request"} for one in ways["groups"]],
+        "allocation_names": _names(before, requests, [] if params["job_id"] else ways["groups"]),
+        "left": left,
         "best": rows.best(found),
         "jobs": [{key: value for key, value in job.items() if key != "known"} for job in jobs],
     }
@@ -207,7 +208,8 @@ def _ways(
         gpus, limit, hours = most_gpu_hours(first.plan)
         services = [[job.name for job in service] for service in group.services]
         about = {"nodes": len(first.plan["nodes"]), "gpus": gpus, "time_limit": limit, "gpu_hours": hours}
-        records.append({"name": request["name"], "request": request, "services": services, **about})
+        shown = f"job {params['job_id']}" if params["job_id"] else request["name"]
+        records.append({"name": shown, "request": request, "services": services, **about})
     bound = sum(most_gpu_hours(one.plan)[2] for one in left)
     return {
         "groups": records,

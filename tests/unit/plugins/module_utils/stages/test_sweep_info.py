@@ -36,7 +36,7 @@ def sweep(tmp_path):
     points = {"total": 2, "valid": 1, "invalid": 0, "left": 1}
     record = {
         "name": "s", "state": "running", "output_dir": str(tmp_path), "points": points,
-        "allocation_names": ["s.sweep"], "left": [{"name": "s.sweep"}], "best": [],
+        "allocation_names": ["s.sweep"], "left": ["s_a"], "best": [],
         "jobs": [{"name": "s_a", "rows": rows, "failure": "decode_0 exited"}],
     }  # fmt: skip
     (folder / "sweep.json").write_text(json.dumps(record))

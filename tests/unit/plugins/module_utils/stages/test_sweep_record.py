@@ -179,6 +179,16 @@ def test_a_point_that_is_not_valid_is_left_to_run_and_named(made, tmp_path):
 def test_only_some_jobs_run_and_the_record_is_about_all(made, tmp_path):
     found = record(made, tmp_path, only=["j_20_16"])
     assert found["groups"][0]["services"] == [["j_20_16"]] and len(found["jobs"]) == 4
+    assert read(tmp_path / "sweeps" / "s" / "sweep.json")["left"] == [job["name"] for job in made]
+
+
+def test_in_a_job_that_is_given_all_is_one_group_called_like_it(made, tmp_path):
+    record(made, tmp_path, max_parallel=2)
+    made[3]["allocation"] = dict(made[3]["allocation"], nodes=9, digest="another")
+    (group,) = record(made, tmp_path, job_id="4711", max_parallel=2)["groups"]
+    assert (group["name"], sum(group["services"], [])) == ("job 4711", ["j_10_16", "j_10_24", "j_20_16", "j_20_24"])
+    names = read(tmp_path / "sweeps" / "s" / "sweep.json")["allocation_names"]
+    assert {"s.sweep", "s.sweep2"} <= set(names) and not any("4711" in name for name in names)
 
 
 def test_another_job_of_the_same_name_does_not_overwrite_the_run_that_is_there(made, tmp_path):
