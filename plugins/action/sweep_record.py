@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from ansible_collections.srt.slurm.plugins.module_utils.stages import sweep_record
+from ansible_collections.srt.slurm.plugins.module_utils.sweeps import tables
 from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction
 
 
@@ -16,5 +17,7 @@ class ActionModule(StageAction):
     entry = staticmethod(sweep_record.run)
 
     def shown(self, result):
-        """Show the table."""
-        return (result.get("text") or "").splitlines()
+        """Show what is to come at the begin of a sweep, and the table later."""
+        if result.get("failed"):
+            return []
+        return tables.coming(result) if self._task.args.get("gather") else result["text"].splitlines()

@@ -105,6 +105,7 @@ groups:
   description:
     - The allocations for the jobs that are not complete, with their C(name), allocation C(request), C(nodes), C(gpus),
       C(time_limit) and C(gpu_hours) at most. C(services) lists the jobs that share a service.
+    - Empty without O(gather) while the state is V(running).
   returned: success
   type: list
   elements: dict

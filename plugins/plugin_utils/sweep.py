@@ -89,7 +89,7 @@ class Sweep:
         waiting, active = [Turn(group, self.shares) for group in first["groups"]], []
         try:
             while waiting or active:
-                while waiting and len(active) < self.params["max_parallel"]:
+                while waiting and len(active) < max(1, self.params["max_parallel"]):
                     turn = waiting.pop(0)
                     if all(other.note != kept_job_note.path() for other in active):
                         turn.note = kept_job_note.path()

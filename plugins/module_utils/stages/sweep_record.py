@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import collections
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -13,13 +14,13 @@ from typing import NamedTuple
 from .. import sweep_folders
 from ..entry import Context
 from ..failures import Error
-from ..files import read_object, write_text_atomic
+from ..files import digest, read_object, write_text_atomic
 from ..holder.utc import utc_now
 from ..job import inputs
 from ..job.allocation_request import renamed
 from ..job.preparation import with_content
 from ..json_types import JsonObject
-from ..plan.planner import Planner, imaginary_allocation
+from ..plan.planner import Planner
 from ..plan.printer import most_gpu_hours
 from ..plan_file import Plan, PlanPoint
 from ..results.earlier import earlier_result
@@ -44,6 +45,8 @@ ARGUMENT_SPEC = {
     "state": {"type": "str", "choices": ["running", "finished", "stopped"], "default": "running"},
 }
 SCHEMA_VERSION = 1
+NO_WAYS: JsonObject = {"groups": [], "shared": None, "alone": None}
+PLANS: dict[str, tuple[Plan, bool]] = {}  # of jobs, by their specs: a sweep needs them again after each job
 SHARED = ".sweep"  # ends the name of an allocation that jobs share, so that none of them takes it for its own
 
 
@@ -90,6 +93,8 @@ def _check_names(jobs: Sequence[JsonObject]) -> None:
 
 
 def _recorded(params: JsonObject, output_dir: str, folder: str, ctx: Context) -> JsonObject:
+    if params["gather"]:  # files that plans depend on may have changed
+        PLANS.clear()
     members = _members(params, output_dir, folder)
     requests = _requests(params, members)
     before = read_object(os.path.join(folder, sweep_folders.RECORD)) or {}
@@ -106,7 +111,8 @@ def _recorded(params: JsonObject, output_dir: str, folder: str, ctx: Context) ->
             job["failure"] = failed_before.get(job["name"])
     failures = {job["name"]: job["failure"] for job in jobs if job["failure"]}
     left = [job["name"] for job in jobs if not job["complete"]]
-    ways = _ways(params, members, jobs, requests)
+    # While its jobs run, a sweep keeps to the groups with which it began.
+    ways = _ways(params, members, jobs, requests) if params["gather"] or params["state"] != "running" else NO_WAYS
     record = {
         "schema_version": SCHEMA_VERSION,
         "name": params["name"],
@@ -129,25 +135,33 @@ def _recorded(params: JsonObject, output_dir: str, folder: str, ctx: Context) ->
 def _members(params: JsonObject, output_dir: str, folder: str) -> list[Member]:
     found = []
     for job, own in zip(params["jobs"], parameters.of_jobs(params["jobs"])):
-        spec = inputs.with_inputs(with_content(job["spec"]))
-        planner = Planner(spec)
-        layout = planner.layout(imaginary_allocation(spec))
-        plan = planner.plan_with_origins(layout)[0]
+        plan, unknown = _planned(job["spec"])
         points = point_files.chosen(plan, params)
         beside: Plan = {**plan, "run_dir": run_dir(output_dir, plan["job_id"])}
-        known = [] if params["force"] else [one["label"] for one in points if earlier_result(beside, one)]
+        looks = params["gather"] and not params["force"]
+        known = [one["label"] for one in points if earlier_result(beside, one)] if looks else []
         where = sweep_folders.variant_dir(folder, job["name"])
-        found.append(Member(job, where, plan, points, known, own, bool(inputs.unknown(spec))))
+        found.append(Member(job, where, plan, points, known, own, unknown))
     return found
+
+
+def _planned(raw: JsonObject) -> tuple[Plan, bool]:
+    """Return (the plan of a spec on imaginary nodes, whether it has inputs that only nodes can read)."""
+    key = digest(raw)
+    if key not in PLANS:
+        spec = inputs.with_inputs(with_content(raw))
+        planner = Planner(spec)
+        PLANS[key] = planner.plan_with_origins(planner.imaginary_layout)[0], bool(inputs.unknown(spec))
+    return PLANS[key]
 
 
 def _requests(params: JsonObject, members: Sequence[Member]) -> dict[str, JsonObject]:
     """Return ``{job: its allocation request}``: of jobs that can share one an equal one, with the name of the sweep."""
     name = params["name"] + SHARED
     shared = {one.job["name"]: JsonObject(renamed(one.job["allocation"], name)) for one in members}
-    marks = [_mark(request) for request in shared.values()]
+    marks = collections.Counter(map(_mark, shared.values()))
     return {
-        one.job["name"]: request if marks.count(_mark(request)) > 1 else one.job["allocation"]
+        one.job["name"]: request if marks[_mark(request)] > 1 else one.job["allocation"]
         for one, request in zip(members, shared.values())
     }
 
