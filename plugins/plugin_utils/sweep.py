@@ -261,7 +261,9 @@ class Sweep:
     def ended(self, turn, rc):
         """Take down how a job ended. One that failed with an allocation which others had used is run once more."""
         name, failure = turn.current, turn.last_error or f"Its playbook ended with exit code {rc}."
-        turn.job_id = self.slurm.find(turn.group["request"]) if turn.shared else None
+        before, turn.job_id = turn.job_id, self.slurm.find(turn.group["request"]) if turn.shared else None
+        if before and turn.job_id not in (before, None):
+            self.show(f"  {turn.group['name']}: job {before} has ended, and the sweep goes on in job {turn.job_id}")
         once_more = rc and turn.used and not turn.job_id and name not in turn.again and not self.stopped()
         self.runs[name] = {"rc": rc, "failure": failure if rc else None, "log": self.log(turn)}
         self.latest = self.record(self.runs)
