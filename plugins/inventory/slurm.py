@@ -55,7 +55,7 @@ import os
 
 from ansible.errors import AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Constructable
-from ansible_collections.srt.slurm.plugins.module_utils.allocation.run_directory import LATEST
+from ansible_collections.srt.slurm.plugins.module_utils.allocation.run_directory import latest
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 from ansible_collections.srt.slurm.plugins.module_utils.plan_file import PLAN, load_plan
 
@@ -76,7 +76,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
         run_dir = self.get_option("run_dir")
         output_dir = self.get_option("output_dir")
         if not run_dir:
-            run_dir = os.path.join(output_dir, self.get_option("job_id") or LATEST)
+            job_id = self.get_option("job_id")
+            run_dir = os.path.join(output_dir, job_id) if job_id else latest(output_dir)
         plan_path = os.path.join(run_dir, PLAN)
         if not os.path.exists(plan_path):
             return

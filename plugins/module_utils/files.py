@@ -11,12 +11,16 @@ import json
 import os
 import pwd
 import stat
+import struct
 import tempfile
 
 from .failures import Error
+from .holder.tails import Irregular, regular
 from .json_types import Json, JsonObject
 
 MOST_JSON = 1 << 28  # bytes of a file
+ACL = "system.posix_acl_"  # and access or default: the extended attribute of an access control list
+ACL_OWNER = 1  # the tag of the entry about the owner in an access control list
 
 
 def digest(value: Json) -> str:
@@ -42,12 +46,10 @@ def load_json(path: str) -> Json:
 
     NaN and Infinity are not JSON.
     """
-    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as stream:
-        facts = os.fstat(stream.fileno())
-        if not stat.S_ISREG(facts.st_mode):
-            raise ValueError("it is not a regular file")
-        if facts.st_size > MOST_JSON:
-            raise ValueError(f"it has {facts.st_size} bytes, {MOST_JSON} at most can be read")
+    with open(path, "rb", opener=regular) as stream:
+        size = os.fstat(stream.fileno()).st_size
+        if size > MOST_JSON:
+            raise ValueError(f"it has {size} bytes, {MOST_JSON} at most can be read")
         content = stream.read(MOST_JSON)
     try:
         return json.loads(content.decode("utf-8"), parse_constant=_no_number)
@@ -81,9 +83,19 @@ def doubt(path: str) -> str | None:
     facts = os.stat(path)
     if facts.st_uid not in (0, os.getuid()):
         return f"{path} belongs to {_user(facts.st_uid)}"
-    if facts.st_mode & 0o002 or facts.st_mode & 0o020 and not _is_alone(facts.st_uid, facts.st_gid):
+    # With an access control list these are the rights of all whom it names.
+    group = facts.st_mode & 0o020
+    if facts.st_mode & 0o002 or group and (_acl(path, "access") or not _is_alone(facts.st_uid, facts.st_gid)):
         return f"other users can write to {path}"
     return None
+
+
+def _acl(path: str, kind: str) -> bytes:
+    """Return an access control list (*kind*: access or default) as Linux stores it, b"" if there is none."""
+    try:
+        return os.getxattr(path, ACL + kind)
+    except (OSError, AttributeError):  # another system has no such function
+        return b""
 
 
 def _user(uid: int) -> str:
@@ -98,7 +110,9 @@ def _is_alone(uid: int, gid: int) -> bool:
         owner, group = pwd.getpwuid(uid).pw_name, grp.getgrgid(gid)
     except KeyError:
         return False
-    return group.gr_name == owner and set(group.gr_mem) <= {owner}
+    # A group does not list those whose primary group it is.
+    members = {*group.gr_mem, *(one.pw_name for one in pwd.getpwall() if one.pw_gid == gid)}
+    return group.gr_name == owner and members <= {owner}
 
 
 def make_own_folder(path: str) -> None:
@@ -113,17 +127,34 @@ def make_own_folder(path: str) -> None:
         raise Error(f"{path} exists already and {what}. Remove it, or choose another directory.")
     if facts.st_mode & 0o022:
         os.chmod(path, stat.S_IMODE(facts.st_mode) & ~0o022)
+    _inherit_no_writing(path)
+
+
+def _inherit_no_writing(path: str) -> None:
+    """Take from the default access control list of a directory the right of others to write.
+
+    The directory has the list from the one above it, and what is made in the directory gets its rights from the list,
+    whatever the umask.
+    """
+    acl, entry = _acl(path, "default"), struct.Struct("<HHI")  # a tag, rights, an id; before them a version
+    entries = [entry.unpack_from(acl, at) for at in range(4, len(acl), entry.size)]
+    kept = [(tag, rights if tag == ACL_OWNER else rights & ~2, who) for tag, rights, who in entries]
+    if kept != entries:
+        try:
+            os.setxattr(path, ACL + "default", acl[:4] + b"".join(entry.pack(*one) for one in kept))
+        except OSError:  # it names somebody who does not exist here; then the umask decides
+            os.removexattr(path, ACL + "default")
 
 
 def write_text_atomic(path: str, text: str, mode: int = 0o644) -> bool:
     """Write *text* atomically; return True if it changed. No other user can write to the file."""
     same = False
     try:
-        with open(path, encoding="utf-8") as stream:
+        with open(path, encoding="utf-8", opener=regular) as stream:
             same, facts = stream.read() == text, os.fstat(stream.fileno())
         if same and facts.st_uid == os.getuid() and not stat.S_IMODE(facts.st_mode) & ~mode:
             return False
-    except (FileNotFoundError, UnicodeDecodeError):
+    except (FileNotFoundError, Irregular, UnicodeDecodeError):
         pass
     folder = os.path.dirname(path) or "."
     os.makedirs(folder, 0o755, exist_ok=True)

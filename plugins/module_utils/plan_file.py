@@ -16,6 +16,7 @@ from typing import TypedDict, cast
 
 from . import plan_shape
 from .failures import Error
+from .files import regular
 from .json_types import Json, JsonObject
 
 PLAN_SCHEMA_VERSION = 1
@@ -250,8 +251,15 @@ class PlanPoint(PointFields):
     streams: bool
 
 
-class PlanBenchmark(TypedDict):
-    """The type of the benchmark and the points to measure, in order."""
+class _PlanBenchmark(TypedDict, total=False):
+    search: JsonObject
+
+
+class PlanBenchmark(_PlanBenchmark):
+    """The type of the benchmark and the points to measure, in order.
+
+    With a ``search`` (see benchmarks/search.py) they are candidates, and the results decide which are measured.
+    """
 
     type: str
     points: list[PlanPoint]
@@ -351,7 +359,7 @@ def plan_of(params: JsonObject) -> Plan:
 def load_plan(path: str) -> Plan:
     """Return the plan stored at *path*; Error if there is none or it is of another schema version."""
     try:
-        with open(path, encoding="utf-8") as stream:
+        with open(path, encoding="utf-8", opener=regular) as stream:
             plan = json.load(stream)
     except FileNotFoundError:
         check_run_dir(os.path.dirname(path))

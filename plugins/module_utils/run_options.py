@@ -67,9 +67,20 @@ def concurrencies(value: Json) -> list[int]:
     return list(dict.fromkeys(map(int, items)))
 
 
-def retries(value: Json) -> int:
-    """Return how often a job may start again."""
-    return _whole(value, 0, "retries")
+def _number(least: int, what: str) -> Callable[[Json], int]:
+    """Return the parser of a number of *what*, *least* or more."""
+
+    def parse(value: Json) -> int:
+        remedy = f"Use a whole number from {least} to {MOST_RETRIES}."
+        text = _text(value, remedy)
+        if not re.fullmatch("[0-9]{1,4}", text) or not least <= int(text) <= MOST_RETRIES:
+            raise Unusable(f"is {_shown(text)}, which is not a number of {what}.", remedy)
+        return int(text)
+
+    return parse
+
+
+retries, parallel = _number(0, "retries"), _number(1, "allocations")
 
 
 def count(value: Json) -> int:
@@ -78,19 +89,6 @@ def count(value: Json) -> int:
     text = _text(value, remedy)
     if not re.fullmatch("[0-9]{1,9}", text):
         raise Unusable(f"is {_shown(text)}.", remedy)
-    return int(text)
-
-
-def parallel(value: Json) -> int:
-    """Return how many allocations may run side by side."""
-    return _whole(value, 1, "allocations")
-
-
-def _whole(value: Json, least: int, what: str) -> int:
-    remedy = f"Use a whole number from {least} to {MOST_RETRIES}."
-    text = _text(value, remedy)
-    if not re.fullmatch("[0-9]{1,4}", text) or not least <= int(text) <= MOST_RETRIES:
-        raise Unusable(f"is {_shown(text)}, which is not a number of {what}.", remedy)
     return int(text)
 
 
@@ -161,6 +159,9 @@ def output_dir(value: Json) -> str:
     if "\\" in text:
         problem = f"is {text}, with a backslash: Slurm would not replace %j in the path of the output."
         raise Unusable(problem, "Choose a directory without one.")
+    if re.search(r"%.*%\d*[Nnts]", text):  # Slurm loses the second %% of such a pattern
+        problem = f"is {text}, with % and later %N, %n, %t or %s: Slurm would not write the logs of steps there."
+        raise Unusable(problem, "Choose a directory without them.")
     return text
 
 
@@ -236,9 +237,7 @@ OPTIONS: dict[str, Option] = {
     "job_file": Option(
         text_value, JOBS + RUNS, "Job file, `FILE:SELECTOR`, or a directory of job files. No templates are filled in."
     ),
-    "cluster_file": Option(
-        text_value, JOBS + RUNS, "Cluster file, instead of the default lookup. It may be another user's."
-    ),
+    "cluster_file": Option(text_value, JOBS + RUNS, "Cluster file instead of the usual one. It may be another user's."),
     "setup_script": Option(unchecked, JOBS, "Script in configs_dir that runs before each worker."),
     "check_paths": Option(boolean, JOBS, "false: the model and other paths exist on compute nodes only.", True),
     "job_tags": Option(tags, JOBS, "Tags that are stored with the run.", ()),
@@ -249,9 +248,7 @@ OPTIONS: dict[str, Option] = {
         travels=True,
         measures=True,
     ),
-    "force": Option(
-        boolean, BENCH, "Measure points again that have a valid result.", False, travels=True, measures=True
-    ),
+    "force": Option(boolean, BENCH, "Measure points again that are valid already.", False, travels=True, measures=True),
     "job_id": Option(job_id, ("bench", "sweep", *RUNS), "Work in this allocation, or find its run.", chooses=True),
     "run_dir": Option(text_value, RUNS, "Find the run in this directory.", chooses=True),
     "output_dir": Option(
@@ -293,7 +290,9 @@ OPTIONS: dict[str, Option] = {
     "follow": Option(boolean, ("logs",), "Follow the log until the step ends.", True),
     "runtime_dir": Option(text_value, ("submit", "setup"), "Python environment on shared disk for submitted jobs."),
     "configs_dir": Option(text_value, ("setup",), "Directory for nats-server and etcd."),
-    "setup_python": Option(text_value, ("setup",), "Python to create the environment with."),
+    "harness_dir": Option(text_value, ("setup",), "Directory for the environments of programs that measure."),
+    "harnesses": Option(tags, ("setup",), "Programs to prepare in harness_dir: lm-eval, aiperf, sgl-eval.", ()),
+    "setup_python": Option(text_value, ("setup",), "Python to create the environments with."),
     "setup_requirements": Option(text_value, ("setup",), "Requirements file of the environment."),
     "setup_debian": Option(boolean, ("setup",), "Always take the programs from Debian's packages.", False),
     "sandbox_state": Option(text_value, ("sandbox",), "`started` or `absent`.", "started"),

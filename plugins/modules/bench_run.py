@@ -53,7 +53,10 @@ options:
       - A load client may take as long, and at least 600 seconds, before it sends its first request.
     type: float
   min_completed:
-    description: Share of the requests of a point that must complete for it to be valid.
+    description:
+      - Share of the requests of a point that must complete for it to be valid.
+      - A point that is valid with a smaller share than the default is valid for this run, and is measured again by the
+        next one.
     type: float
     default: 0.99
 attributes:

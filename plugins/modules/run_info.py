@@ -129,7 +129,9 @@ points:
   type: list
   elements: dict
 valid:
-  description: Whether the results are valid, null before the rollup.
+  description: >-
+    Whether the results are valid. Null before the rollup, and when points that it called valid have gone or are
+    measured again.
   returned: success
   type: bool
 verdict:

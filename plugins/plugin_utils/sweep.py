@@ -241,7 +241,7 @@ class Sweep:
 
     def told(self, name, text):
         """Show the line about a point that was not known before."""
-        open_yet = [label for label in self.about[name]["labels"] if label not in self.known[name]]
+        open_yet = [label for label in self.about[name]["candidates"] if label not in self.known[name]]
         said = read_verdict_line(text, open_yet)
         if said and said.action != "not measured":
             self.point(name, said.label, said.text, said.action == "measured")
@@ -249,6 +249,9 @@ class Sweep:
     def point(self, name, label, text, measured):
         """Show the line about a point."""
         self.known[name].add(label)
+        if label not in self.about[name]["labels"]:  # a search has found out that it needs it
+            self.about[name]["labels"].append(label)
+            self.progress.total += 1
         self.show(f"  {self.progress.line(name, label, text, time.monotonic(), measured)}")
 
     def log(self, turn):

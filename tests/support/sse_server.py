@@ -24,11 +24,12 @@ class Behaviour:
 
     ttft_s: float = 0.0
     itl_s: float = 0.0
-    role_chunk: bool = False  # an empty chunk with the role comes first, at once
+    role_chunk: bool = False  # an empty chunk comes first, at once; on chat it has the role
     usage: str = "own"  # own (a chunk of its own), finish (on the finish chunk), none
     done: bool = True  # ends with [DONE]
     finish: bool = True  # sends a finish reason
     fail_every: int = 0  # each n-th request answers 503
+    fail_first: int = 0  # the first n requests do
     error_event: str = ""  # this text as an error event after half of the tokens
     cut: bool = False  # closes the connection after half of the tokens
     hang_after: int = 0  # from the n-th request on: no answer at all
@@ -39,6 +40,8 @@ class Behaviour:
     counted: object = None  # as completion_tokens, whatever was sent
     pings_s: float = 0.0  # sends comments this often and never ends
     body: bytes = b""  # answers all requests with these bytes and closes the connection
+    capacity: int = 0  # answers in flight beyond which ...
+    overload_s: float = 0.0  # ... an answer begins so much later
     tokenizer: object = None  # counts prompt tokens; else words are counted
 
 
@@ -49,6 +52,7 @@ class Server:
         self.behaviour = behaviour
         self.requests = []
         self.connections = 0
+        self.active = 0
         self.port = None
         self.hanging = threading.Event()
 
@@ -110,7 +114,7 @@ class Connection(asyncio.Protocol):
         if how.hang_after and number >= how.hang_after:
             server.hanging.set()
             return
-        if how.fail_every and number % how.fail_every == 0:
+        if number <= how.fail_first or how.fail_every and number % how.fail_every == 0:
             self._plain(503, json.dumps({"message": "Service temporarily unavailable", "code": 503}))
             return
         count = how.tokens or body.get("max_tokens") or body.get("max_completion_tokens") or 16
@@ -128,6 +132,16 @@ class Connection(asyncio.Protocol):
         self._task = asyncio.ensure_future(self._stream(head, make, count, usage))
 
     async def _stream(self, head, make, count, usage):
+        self._server.active += 1
+        try:
+            how = self._server.behaviour
+            if how.capacity and self._server.active > how.capacity:
+                await asyncio.sleep(how.overload_s)
+            await self._tokens(head, make, count, usage)
+        finally:
+            self._server.active -= 1
+
+    async def _tokens(self, head, make, count, usage):
         how, loop = self._server.behaviour, asyncio.get_running_loop()
         begin = loop.time()
         token, empty = _chunk(make(" tok")), _chunk(make(""))

@@ -18,11 +18,11 @@ from collections.abc import Iterable
 
 from ..failures import SlurmError
 from ..files import read_object, write_text_atomic
+from ..holder.places import NODES
 from ..plan_file import AllocatedNode
 from ..slurm import commands
 
 FILE = "addresses.json"
-BEGAN = "nodes.json"  # the nodes that the job began with
 ANSWER_S = 60.0  # time limit for the nodes' answers
 
 # Prints "srt-address node address" lines, the best guess first. $1 is an interface, or empty.
@@ -97,7 +97,7 @@ def began_with(folder: str, started_at: str | None) -> list[AllocatedNode]:
 
     :param started_at: when it began, by Slurm: a requeued job begins again, with other nodes.
     """
-    kept = read_object(os.path.join(folder, BEGAN)) or {}
+    kept = read_object(os.path.join(folder, NODES)) or {}
     return kept.get("nodes") or [] if started_at and kept.get("started_at") == started_at else []
 
 
@@ -106,7 +106,7 @@ def remember(folder: str, started_at: str | None, records: list[AllocatedNode]) 
     if started_at and os.path.isdir(folder) and began_with(folder, started_at) != records:
         text = json.dumps({"started_at": started_at, "nodes": records}, indent=1) + "\n"
         with contextlib.suppress(OSError):  # a full disk is found later, with a remedy
-            write_text_atomic(os.path.join(folder, BEGAN), text)
+            write_text_atomic(os.path.join(folder, NODES), text)
 
 
 def _from_slurm(names: list[str]) -> dict[str, str]:

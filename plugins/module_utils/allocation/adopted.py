@@ -9,7 +9,6 @@ limit. The allocation is never ended: it belongs to its submitter.
 
 from __future__ import annotations
 
-import getpass
 import os
 import re
 import subprocess
@@ -37,7 +36,7 @@ def check(job: QueueEntry, allocation: JsonObject | None, run_dir: str) -> None:
 
     What counts are the nodes that it began with, if *run_dir* says which: it may go on without some of them.
     """
-    if job["user"] != getpass.getuser():
+    if job["user"] != slurm_calls.account():
         raise Error(f"Job {job['id']} belongs to {job['user']}. Use the job_id of one of your jobs.")
     if job["state"] != "RUNNING":
         return

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import socket
 import time
@@ -172,7 +171,7 @@ def _end_adopted(call: Call, job: QueueEntry) -> None:
 def _reason(call: Call) -> str:
     """Return in one line why the job ends and who requested it, for the record of the run."""
     reason = " ".join((call.reason or "").split()) or "its end was requested"
-    return f"{reason} ({getpass.getuser()}@{socket.gethostname()})"
+    return f"{reason} ({slurm_calls.account()}@{socket.gethostname()})"
 
 
 def _request_end(call: Call, job: QueueEntry) -> bool:

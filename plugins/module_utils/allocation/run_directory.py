@@ -87,10 +87,45 @@ def _remedy(error: OSError) -> str:
 
 
 def point_latest(output_dir: str, job_id: str) -> None:
-    """Point LATEST at the newest run directory; only a link is ever replaced."""
+    """Point LATEST at the newest run directory; only a link is ever replaced, and not one that another user keeps."""
     link = os.path.join(output_dir, LATEST)
     if os.path.lexists(link) and not os.path.islink(link):
         return
-    temporary = os.path.join(output_dir, f".latest-{job_id}-{os.getpid()}")
+    # In a directory to which nobody else can write.
+    temporary = os.path.join(output_dir, str(job_id), f".{LATEST}-{os.getpid()}")
     os.symlink(str(job_id), temporary)
-    os.replace(temporary, link)
+    try:
+        os.replace(temporary, link)
+    except PermissionError:  # another user's, in a directory for all
+        os.unlink(temporary)
+
+
+def latest(output_dir: str) -> str:
+    """Return the path of the newest run directory, where several users have their runs preferably of this user."""
+    link = os.path.join(output_dir, LATEST)
+    if is_own(link):
+        return link
+    return max(filter(is_own, numbered(output_dir)), key=age, default=link)
+
+
+def numbered(output_dir: str) -> list[str]:
+    """Return the paths below *output_dir* whose names are job ids."""
+    try:
+        return [os.path.join(output_dir, name) for name in os.listdir(output_dir) if name.isdigit()]
+    except OSError:
+        return []
+
+
+def is_own(path: str) -> bool:
+    """Return whether *path*, a link too, belongs to this user."""
+    try:
+        return os.lstat(path).st_uid == os.getuid()
+    except OSError:
+        return False
+
+
+def age(run_dir: str) -> tuple[str, int]:
+    """Return the sort key of a run, greater for newer ones: when its job was submitted by Slurm's clock, its number."""
+    about = ownership.record(run_dir)
+    when = about.get(ownership.SUBMITTED) or about.get("generated_at") or ""
+    return str(when), int(os.path.basename(run_dir))

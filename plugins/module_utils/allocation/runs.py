@@ -14,7 +14,7 @@ from typing import cast
 from .. import run_options
 from ..failures import Error, SlurmError
 from ..files import read_object
-from ..holder import journal, slurm_calls
+from ..holder import journal, slurm_calls, tails
 from ..holder.records import Answer, Event
 from ..holder.step import WITH_JOB
 from ..json_types import Json, JsonObject
@@ -22,7 +22,7 @@ from ..plan_file import PLAN, Plan
 from ..slurm import commands, script
 from ..slurm.commands import QueueEntry
 from . import driver, ownership
-from .run_directory import LATEST
+from .run_directory import age, is_own, latest, numbered
 
 ARGUMENT_SPEC = {
     "run_dir": {"type": "path"},
@@ -212,38 +212,26 @@ def _check(job_id: str) -> None:
 def _newest(output_dir: str, wanted: Collection[str]) -> str:
     """Return the newest run directory below *output_dir*, of a job with one of the names *wanted* if there are any."""
     if not wanted:
-        latest = os.path.join(output_dir, LATEST)
-        if os.path.islink(latest) and not os.path.exists(latest):
+        newest = latest(output_dir)
+        if os.path.islink(newest) and not os.path.exists(newest):
             raise Error(
-                f"The newest run, {os.path.realpath(latest)}, does not exist: it was removed or moved. Set run_dir to "
+                f"The newest run, {os.path.realpath(newest)}, does not exist: it was removed or moved. Set run_dir to "
                 "its new place, or job_id to another run."
             )
-        if not os.path.isdir(latest):
+        if not os.path.isdir(newest):
             raise Error(f"There is no run below {output_dir}. Set job_id or output_dir.")
-        return latest
-    try:
-        numbers = [name for name in os.listdir(output_dir) if name.isdigit()]
-    except OSError:
-        numbers = []
-    folders = [os.path.join(output_dir, name) for name in numbers]
-    found = [folder for folder in folders if _names(folder) & set(wanted)]
+        return newest
+    found = [folder for folder in numbered(output_dir) if _names(folder) & set(wanted)]
     if not found:
         raise Error(f"There is no run of {' or '.join(wanted)} below {output_dir}. Set job_id or output_dir.")
-    return max(found, key=_age)
-
-
-def _age(run_dir: str) -> tuple[str, int]:
-    """Return the sort key of a run, greater for newer ones: when its job was submitted by Slurm's clock, its number."""
-    about = ownership.record(run_dir)
-    when = about.get(ownership.SUBMITTED) or about.get("generated_at") or ""
-    return str(when), int(os.path.basename(run_dir))
+    return max(found, key=lambda folder: (is_own(folder), age(folder)))
 
 
 def _names(run_dir: str) -> set[str]:
     """Return the names of the job of *run_dir*: its own, and that of its allocation."""
     found = {ownership.record(run_dir).get("job_name")}
     try:
-        with open(os.path.join(run_dir, "config.yaml"), encoding="utf-8") as stream:
+        with open(os.path.join(run_dir, "config.yaml"), encoding="utf-8", opener=tails.regular) as stream:
             text = stream.readline().partition("name: ")[2].strip()
         found.add(json.loads(text) if text.startswith('"') else text)
     except (OSError, ValueError):

@@ -8,16 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..json_types import Json, JsonObject
-from ..schema.section import TEXTS, Field, Section
+from ..schema.section import TEXTS, Field, Section, optional
 from ..schema.types import Bool, Choice, Concurrencies, Int, Str
-from . import repeats, unbuilt
+from . import repeats, search, unbuilt
 from .base import Benchmark
 from .custom import Custom
 from .manual import Manual
-from .sa_bench import SaBench
+from .sabench import SaBench
 from .sglang_bench import SglangBench
+from .traces import MooncakeRouter, TraceReplay
 
-BUILT: tuple[Benchmark, ...] = (Manual(), SaBench(), SglangBench(), Custom())
+BUILT: tuple[Benchmark, ...] = (Manual(), SaBench(), SglangBench(), Custom(), MooncakeRouter(), TraceReplay())
 BENCHMARKS = {one.type: one for one in (*BUILT, *map(unbuilt.Unbuilt, unbuilt.TYPES))}
 
 
@@ -53,6 +54,7 @@ SECTION = Section(
         ),
         "stream_output": Field(Bool(), False, "Show the log of the client while it runs, line by line."),
         **repeats.FIELDS,
+        "search": optional(search.SECTION, "Find the largest load that keeps objectives, instead of measuring a list."),
         **{key: field for one in BENCHMARKS.values() for key, field in one.fields.items()},
         **unbuilt.FIELDS,
         "client_placement": Field(Choice("head", "first_decode", "last_decode"), "head", "Node of the load client."),

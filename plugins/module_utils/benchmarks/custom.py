@@ -13,7 +13,7 @@ from ..schema.types import ListOf, OneOf, Str
 from ..topology.layout import Layout
 from ..topology.placeholders import fill_command, values_of
 from ..topology.step import DraftStep
-from . import contract
+from . import contract, search
 from .base import Point, missing
 from .program import ProgramBenchmark, Ran, surroundings
 
@@ -24,6 +24,7 @@ DEADLINE_S = 24 * 3600  # without point_timeout_s; the job's own time limit usua
 class Custom(ProgramBenchmark):
     type = "custom"
     key_fields = ("concurrency", "part")
+    searches = (search.CONCURRENCY,)
     chosen_by = {"concurrencies": "concurrency"}
     client = "command"
     fields = {
@@ -46,10 +47,11 @@ class Custom(ProgramBenchmark):
 
     @property
     def reads(self) -> tuple[str, ...]:
-        return (*self.fields, "concurrencies", "aiperf_package")
+        return (*self.fields, "concurrencies", "search", "aiperf_package")
 
     def problems(self, spec: JsonObject) -> list[Finding]:
-        options, found = spec["benchmark"], missing(spec, ("command",), self.type)
+        options = spec["benchmark"]
+        found = missing(spec, ("command",), self.type) + search.option_problems(options, self.metrics, self.searches)
         for key in ("command", POST_EVAL):
             if options[key] is not None and not options[key].strip():
                 found.append((("benchmark", key), "is empty.", None, "missing"))
@@ -70,7 +72,7 @@ class Custom(ProgramBenchmark):
 
     def points(self, layout: Layout) -> list[Point]:
         options = layout.spec["benchmark"]
-        levels = list(dict.fromkeys(options["concurrencies"] or ()))
+        levels = [level for level, _rate in search.loads(options)]
         points = [self._command(layout, level) for level in levels] or [self._command(layout, None)]
         return [*points, self._post_eval(layout, max(levels, default=None))] if options[POST_EVAL] else points
 

@@ -15,7 +15,7 @@ from ..schema.types import Int
 from ..topology.layout import Layout
 from ..topology.options import Option, Word
 from ..topology.step import DraftStep
-from . import contract
+from . import contract, search
 from .base import Figures, Point, Progress, files_path, missing, progress_path
 from .formats import serving
 from .own_client import DEADLINE_S, MOST_REQUESTS, ClientBenchmark, command
@@ -45,7 +45,8 @@ SHORT = 0.02  # share of the tokens that may be missing: the client counts them 
 
 class SglangBench(ProgramBenchmark, ClientBenchmark):
     type = "sglang-bench"
-    key_fields = ("concurrency",)
+    key_fields = ("concurrency", "req_rate")
+    searches = (search.CONCURRENCY, search.RATE)
     chosen_by = {"concurrencies": "concurrency"}
     described_by = ("isl", "osl")
     columns = ClientBenchmark.columns
@@ -61,28 +62,29 @@ class SglangBench(ProgramBenchmark, ClientBenchmark):
 
     @property
     def reads(self) -> tuple[str, ...]:
-        return (*self.fields, "concurrencies")
+        return (*self.fields, "concurrencies", "search")
 
     def wants_chat_template(self, spec: JsonObject) -> bool:
         return False
 
     def problems(self, spec: JsonObject) -> list[Finding]:
-        return missing(spec, ("isl", "osl", "concurrencies"), self.type)
+        found = search.option_problems(spec["benchmark"], self.metrics, self.searches)
+        return found or missing(spec, ("isl", "osl", *self.levels_key(spec)), self.type)
 
     def files(self, layout: Layout) -> list[PlanFile]:
         return [*ClientBenchmark.files(self, layout), *ProgramBenchmark.files(self, layout)]
 
     def points(self, layout: Layout) -> list[Point]:
-        return [self._point(layout, one) for one in dict.fromkeys(layout.spec["benchmark"]["concurrencies"])]
+        return [self._point(layout, *load) for load in search.loads(layout.spec["benchmark"])]
 
-    def _point(self, layout: Layout, concurrency: int) -> Point:
+    def _point(self, layout: Layout, concurrency: int, rate: float | None) -> Point:
         options, spec = layout.spec["benchmark"], layout.spec
         # As SGLang's client sends it: full lengths, no warm-up.
         parameters = {
-            **self.load(layout, concurrency, options["num_prompts"] or PROMPTS, 0, 1.0),
+            **self.load(layout, concurrency, options["num_prompts"] or PROMPTS, 0, 1.0, rate),
             "chat_template": False,
         }
-        name = f"bench_c{concurrency}"
+        name, key, label = self.named(concurrency, rate)
         own = _own(f"results/{self.type}/{name}.json")
         ours = self.client_argv(layout, parameters, own)
         engine = self._engine(layout, parameters, f"{layout.run_dir}/{os.path.dirname(own)}/bench_serving.jsonl")
@@ -93,8 +95,7 @@ class SglangBench(ProgramBenchmark, ClientBenchmark):
         expect: JsonObject = {
             one: parameters[one] for one in ("num_prompts", "isl", "osl", "profiled") if one in parameters
         }
-        key = {"concurrency": concurrency}
-        point = self.program_point(layout, name, key, f"c={concurrency}", Ran(argv, env), parameters, expect, limits)
+        point = self.program_point(layout, name, key, label, Ran(argv, env), parameters, expect, limits)
         return {**point, "progress": progress_path(own)}
 
     def _engine(self, layout: Layout, parameters: JsonObject, output: str) -> list[Word]:
@@ -150,7 +151,9 @@ class SglangBench(ProgramBenchmark, ClientBenchmark):
         return ClientBenchmark.evaluate_partial(self, raw["own"], expect, min_completed)
 
     def disturbances(self, raw: JsonObject) -> list[str]:
-        return ClientBenchmark.disturbances(self, raw["own"]) if "own" in raw else []
+        return (
+            ClientBenchmark.disturbances(self, raw["own"]) if "own" in raw else ProgramBenchmark.disturbances(self, raw)
+        )
 
     def figures(self, raw: JsonObject) -> Figures:
         if "own" in raw:

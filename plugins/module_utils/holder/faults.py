@@ -14,6 +14,7 @@ from typing import Any
 
 from .fatal_lines import HINT, LONGEST, cause, load
 from .records import EndFacts, Evidence, StepEnd
+from .secret_values import hide
 from .step import CLIENT_KILLED, EXITED, KILLED, NODE_FAILED, SRUN_FAILED, Step, srun_file
 from .tails import tail_lines
 
@@ -44,6 +45,9 @@ def read_end(code: int, messages: str) -> StepEnd:
     number = SIGNALS.get(what, code - 128 if 128 < code < 160 and "exit code" not in what else None)
     if number is not None:
         return {**end, "end_code": KILLED, "signal": number, "reason": f"killed by signal {number}{where}"}
+    never = re.search(r"^srun: error: (task \d+ launch failed: .+)$", messages, re.M)
+    if never and not code:  # srun may exit 0 all the same
+        return {**end, "end_code": SRUN_FAILED, "reason": f"srun failed: {never.group(1)}"}
     status = re.search(r"exit code (\d+)", what)
     code = int(status.group(1)) if status else code
     errors = re.findall(r"^srun: (?:error|fatal): (.+)$", messages, re.M)
@@ -66,8 +70,8 @@ def evidence(record: Mapping[str, Any], run_dir: str) -> Evidence:
     fault gives a kind but decides nothing: it is neither retryable nor permanent.
     """
     log = log_of(record, run_dir)
-    lines = [line[:LONGEST] for line in tail_lines(log)]
-    messages = tail_lines(srun_file(run_dir, record["name"], record.get("attempt"), "err"))
+    lines = [line[:LONGEST] for line in hide(tail_lines(log), run_dir)]
+    messages = hide(tail_lines(srun_file(run_dir, record["name"], record.get("attempt"), "err")), run_dir)
     messages = [line[:LONGEST] for line in messages if NOISE not in line][-8:]
     killed, patterns = killed_from_outside(record), load(run_dir)
     found = [one for one in (cause(text, killed, patterns) for text in (lines, messages)) if one]

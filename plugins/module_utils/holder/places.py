@@ -6,3 +6,4 @@
 from __future__ import annotations
 
 PROGRAMS = "programs"  # all that runs there; what people look for is beside it
+NODES = "nodes.json"  # the nodes that the job began with

@@ -11,11 +11,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 PREFIX = "srt-secret:"
 FOLDER, FILE = ".secrets", "env.json"
+REDACTED = "[redacted]"
+SHORTEST = 6  # characters of a value that is hidden; shorter ones are in many words by chance
+PASSWORD = re.compile(r"://[^/@\s:]{0,256}:([^/@\s]{1,1024})@")
 
 
 def resolve(env: dict[str, str], run_dir: str, environ: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -25,24 +29,44 @@ def resolve(env: dict[str, str], run_dir: str, environ: Mapping[str, str] | None
     """
     if not any(value.startswith(PREFIX) for value in env.values()):
         return env
-    try:
-        with open(os.path.join(run_dir, FOLDER, FILE), encoding="utf-8") as stream:
-            known = json.load(stream)
-    except (OSError, ValueError):
-        known = {}
+    known = stored(run_dir)
     environ = os.environ if environ is None else environ
     found = {}
     for name, value in env.items():
+        found[name] = value
         if value.startswith(PREFIX):
             wanted = value[len(PREFIX) :].split(":")[0]
-            value = known.get(value, environ.get(wanted))
-            if value is None:
+            secret = known.get(value, environ.get(wanted))
+            if secret is None:
                 raise ValueError(
                     f"the secret {wanted} has no value: neither {FOLDER}/{FILE} of the run directory nor the "
                     f"environment of the batch job has it"
                 )
-        found[name] = value
+            found[name] = secret
     return found
+
+
+def hide(lines: Iterable[str], run_dir: str) -> list[str]:
+    """Return *lines* of a log without the values of secrets: the last words of a program are shown, and kept for all.
+
+    A value of several lines is hidden line by line, and the password of a URL also alone.
+    """
+    values = [value for text in stored(run_dir).values() for value in (*text.splitlines(), *PASSWORD.findall(text))]
+    telling = sorted({value.strip() for value in values if len(value.strip()) >= SHORTEST}, key=len, reverse=True)
+    if not telling:
+        return list(lines)
+    pattern = re.compile("|".join(map(re.escape, telling)))
+    return [pattern.sub(REDACTED, line) for line in lines]
+
+
+def stored(run_dir: str) -> dict[str, str]:
+    """Return ``{reference: value}`` of the private file, {} if there is none."""
+    try:
+        with open(os.path.join(run_dir, FOLDER, FILE), encoding="utf-8") as stream:
+            known: dict[str, str] = json.load(stream)
+    except (OSError, ValueError):
+        return {}
+    return known
 
 
 def forget(run_dir: str) -> None:

@@ -46,8 +46,9 @@ FOREIGN = re.compile("(SLURM|SBATCH|SRUN|SALLOC|SQUEUE|SCANCEL|SCONTROL|SINFO|PM
 
 # What a user's shell has for its own programs and breaks others. A job that needs one of them sets it itself.
 HARMFUL = re.compile(
-    "PYTHON(HOME|OPTIMIZE|STARTUP|WARNINGS|MALLOC|INSPECT|DEBUG|VERBOSE|DEVMODE|TRACEMALLOC|PROFILEIMPORTTIME|"
-    "EXECUTABLE|PLATLIBDIR|BREAKPOINT|FAULTHANDLER|LEGACYWINDOWSSTDIO|COERCECLOCALE|UTF8|IOENCODING)$|LD_(PRELOAD|AUDIT)$"
+    "(SHELLOPTS|BASHOPTS)$|PYTHON(HOME|OPTIMIZE|STARTUP|WARNINGS|MALLOC|INSPECT|DEBUG|VERBOSE|DEVMODE|TRACEMALLOC|"
+    "PROFILEIMPORTTIME|EXECUTABLE|PLATLIBDIR|BREAKPOINT|FAULTHANDLER|LEGACYWINDOWSSTDIO|COERCECLOCALE|UTF8|IOENCODING)$|"
+    "LD_(PRELOAD|AUDIT)$"
 )
 
 # The output of a command that did not reach slurmctld, so that nothing was done.
@@ -88,6 +89,14 @@ def clean_env() -> dict[str, str]:
         env = {name: value for name, value in env.items() if name not in spoken}
         env["LC_ALL"] = "C.UTF-8"
     return env
+
+
+def account() -> str:
+    """Return the name of the account that we run as, or its number: Slurm goes by that, and not by USER or LOGNAME."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
 
 
 @functools.lru_cache(maxsize=None)

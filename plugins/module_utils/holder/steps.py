@@ -16,8 +16,9 @@ from . import step as codes
 from .faults import keep, may_restart, read_end
 from .journal import Ends, Journal, latest_events, set_logs_aside, step_events
 from .leftovers import Writers
+from .proxies import without_proxy
 from .records import StepRequest
-from .secret_values import resolve
+from .secret_values import hide, resolve
 from .slurm_calls import NOT_YET_FREE, UNANSWERED, Listing, StepCalls
 from .step import BEGUN, PASSING, SPEC_FIELDS, STATE_FIELDS, Step, number_of, srun_file
 from .stopping import Stopper
@@ -141,7 +142,7 @@ class Steps:
                 return None
             client, begin = spawned
             code = client.wait()
-            messages = tail(err, begin=begin)
+            messages = "\n".join(hide(tail(err, begin=begin).splitlines(), self.run_dir))
             with self.change:
                 passing = [one for one in messages.splitlines() if UNANSWERED.search(one) or NOT_YET_FREE.search(one)]
                 if not (code and pause and step.state == "starting" and passing):
@@ -167,7 +168,7 @@ class Steps:
             try:
                 set_logs_aside(self.run_dir, step)
                 begin = os.path.getsize(err) if os.path.exists(err) else 0
-                env = resolve(step.spec.get("srun_env") or {}, self.run_dir)
+                env = without_proxy(resolve(step.spec.get("srun_env") or {}, self.run_dir), self.run_dir)
                 if BEGUN in env:
                     env[BEGUN] = srun_file(self.run_dir, step.name, step.attempt, "begun")
                 step.client = client = self.slurm.spawn(step.spec["srun_argv"], env, err)

@@ -39,7 +39,7 @@ def fingerprint(path: str, limit_s: float = 30.0) -> dict[str, Any]:
     until = time.monotonic() + limit_s
     try:
         names = list(_files(path, until))  # all of them before one is read: a wrong directory costs little
-        found = [(name, *_content(one, until)) for name, one in names]
+        found = [(name, *content(one, until)) for name, one in names]
     except Unreadable as error:
         return {"why": str(error), "missing": False}
     except OSError as error:
@@ -83,7 +83,7 @@ def _files(path: str, until: float) -> Iterator[tuple[str, str]]:
             yield relative, one
 
 
-def _content(path: str, until: float) -> tuple[int, str]:
+def content(path: str, until: float) -> tuple[int, str]:
     """Return (size, SHA-256 in hex) of a file; of the head and of samples if it is large."""
     with open(path, "rb", buffering=0) as stream:
         size, sha = os.fstat(stream.fileno()).st_size, hashlib.sha256()

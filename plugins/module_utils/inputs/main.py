@@ -11,14 +11,17 @@ from typing import Any
 
 from .chat_template import chat_template
 from .fingerprint import fingerprint
+from .packages import packages
+
+PYTHON = "python"  # the key of the interpreter; its environment counts
 
 
 def look(paths: dict[str, str], chat: str | None = None, limit_s: float = 30.0) -> dict[str, Any]:
     """Return ``{found: {key: fingerprint}, chat: chat template or None}``; *limit_s* seconds for each path."""
     known: dict[str, dict[str, Any]] = {}
-    for path in paths.values():
+    for key, path in paths.items():
         if path not in known:
-            known[path] = fingerprint(path, limit_s)
+            known[path] = packages(path, limit_s) if key == PYTHON else fingerprint(path, limit_s)
     return {
         "found": {key: known[path] for key, path in paths.items()},
         "chat": chat_template(chat) if chat else None,

@@ -17,22 +17,17 @@ from ..topology.endpoints import worker_nodes
 from ..topology.roles import Wish
 
 DEFAULT_TIME_LIMIT = "01:00:00"
-# Options of sbatch that select the hardware.
-HARDWARE = (
-    "clusters",
-    "cluster-constraint",
-    "constraint",
-    "cpu-freq",
-    "gpu-freq",
-    "gpus",
-    "gpus-per-node",
-    "gpus-per-socket",
-    "gpus-per-task",
-    "gres",
-    "partition",
-    "prefer",
-    "tres-per-task",
-)
+# Options of sbatch that select the hardware, or what of a node the job may use and how: they change how fast it runs.
+# Not those that only leave nodes out or select when it runs: points are kept when a job is submitted anew with them.
+_HARDWARE = """
+bb bbf cluster-constraint clusters constraint contiguous core-spec cores-per-socket cpu-bind cpu-freq
+cpus-per-gpu cpus-per-task distribution exclusive extra-node-info gpu-bind gpu-freq gpus gpus-per-node
+gpus-per-socket gpus-per-task gres gres-flags hint mem mem-bind mem-per-cpu mem-per-gpu mincpus network
+nodefile nodelist ntasks ntasks-per-core ntasks-per-gpu ntasks-per-node ntasks-per-socket overcommit
+oversubscribe partition power prefer propagate segment sockets-per-node spread-job spread-segments
+consolidate-segments switches thread-spec threads-per-core tmp tres-bind tres-per-task use-min-nodes
+"""
+HARDWARE = frozenset(_HARDWARE.split())
 
 
 class _Components(TypedDict, total=False):
@@ -111,9 +106,9 @@ def renamed(request: AllocationRequest, name: str) -> AllocationRequest:
 def hardware(spec: JsonObject) -> dict[str, str]:
     """Return ``{name: value}`` of the settings that select the hardware of the job."""
     directives = {sbatch_name(key): plain(value) for key, value in spec["sbatch_directives"].items()}
-    found = {"gpu_type": spec["resources"]["gpu_type"], "partition": spec["slurm"]["partition"]}
-    found.update({key: value for key, value in directives.items() if key in HARDWARE})
-    return {key: value for key, value in found.items() if value is not None}
+    named = {"gpu_type": spec["resources"]["gpu_type"], "partition": spec["slurm"]["partition"]}
+    found = {key: value for key, value in named.items() if value is not None}
+    return {**found, **{key: value or "" for key, value in directives.items() if key in HARDWARE}}
 
 
 def metadata(spec: JsonObject, tags: Collection[str] = ()) -> JsonObject:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The files that the results of a job depend on: models, tokenizers and images, and the model's chat template.
+"""The files that the results of a job depend on: models, tokenizers, images or packages, and the chat template.
 
 Planning reads no files. :func:`with_inputs` adds to the planned spec what they are: ``spec["inputs"]`` is ``{key in the
 job: Input}``, and ``spec["chat_template"]`` the text around each prompt. Files that exist on the nodes only are read
@@ -17,7 +17,8 @@ from typing import TypedDict
 from ..backends import BACKENDS
 from ..benchmarks import BENCHMARKS
 from ..benchmarks.chat_template import CHAT, rendered
-from ..inputs.main import look
+from ..benchmarks.data import path_of
+from ..inputs.main import PYTHON, look
 from ..json_types import Json, JsonObject, KeyPath
 from ..plan_file import PlanInput
 from ..schema.source import dotted
@@ -95,10 +96,14 @@ def wanted(spec: JsonObject) -> dict[str, str]:
             # A proxy's registry tag is the version of the proxy.
             if image and (path != images.NGINX or str(image).startswith("/")):
                 found[dotted(path)] = str(image)
-    own = BENCHMARKS[spec["benchmark"]["type"]].own_tokenizer(spec)
+    elif spec["python"].startswith("/"):  # the engine and the load client are packages of its environment
+        found[PYTHON] = spec["python"]
+    benchmark = BENCHMARKS[spec["benchmark"]["type"]]
+    own = benchmark.own_tokenizer(spec)
     found.update({TOKENIZER: own} if own else {})
     found.update(_options(spec))
     on_host = {key: path if key in (MODEL, *IMAGE_KEYS) else host_path(spec, path) for key, path in found.items()}
+    on_host.update({f"benchmark.{one.key}": path_of(spec, one) for one in benchmark.data(spec)})
     return {key: path for key, path in on_host.items() if path}
 
 
@@ -165,8 +170,9 @@ def reads(key: str, path: str, step: Mapping[str, object]) -> bool:
     container = step.get("container")
     if key in IMAGE_KEYS:
         return isinstance(container, dict) and container["image"] == path
-    kinds = {MODEL: ("worker", "frontend", "benchmark"), TOKENIZER: ("benchmark",)}
-    return step.get("kind") in kinds.get(key, ("worker",))
+    if key in (MODEL, PYTHON):
+        return step.get("kind") in ("worker", "frontend", "benchmark")
+    return step.get("kind") == ("benchmark" if key.startswith("benchmark.") else "worker")
 
 
 def of_step(spec: JsonObject, step: Mapping[str, object]) -> dict[str, str]:

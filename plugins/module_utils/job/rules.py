@@ -19,6 +19,7 @@ from ..frontends.base import Frontend
 from ..json_types import JsonObject, KeyPath
 from ..schema.source import dotted
 from ..schema.traced import Reads, Traced, entries
+from ..secrets.references import in_the_open
 from ..topology.endpoints import demands, place_workers, worker_nodes
 from ..topology.modes import MODES
 from ..topology.ports import PortConflict
@@ -33,6 +34,10 @@ COUNTS = {
     kind: tuple(f"{mode}_{what}" for mode in modes for what in ("nodes", "workers"))
     for kind, modes in (("split", MODES[:2]), ("agg", MODES[2:]))
 }
+IN_THE_OPEN = (
+    "looks like a secret. Other users can see it, in command lines, in Slurm, or in files of the run. Set it in an "
+    "environment of the job, if what reads it can take it from there."
+)
 
 
 _Found = TypeVar("_Found")
@@ -186,6 +191,8 @@ COMPLETIONS: tuple[tuple[Callable[[JsonObject, Environment], list[Finding]], tup
     (complete_images, IMAGES),
     (late_inputs.complete_tokenizer, (late_inputs.TOKENIZER,)),
     (late_inputs.tokenizer_problems, ()),
+    (late_inputs.harness_problems, ()),
+    (late_inputs.complete_data, tuple(("benchmark", key) for one in BENCHMARKS.values() for key in one.data_keys)),
 )
 # Each returns its problems.
 RULES: tuple[Callable[[JsonObject], list[Finding]], ...] = (
@@ -215,6 +222,7 @@ def notes(spec: JsonObject) -> list[str]:
         *fault_policy.notes(spec),
         *cross_checks.notes(spec),
         *backend.notes(spec),
+        *(f"{dotted(path)}: {IN_THE_OPEN}" for path in in_the_open(spec)),
     ]
 
 

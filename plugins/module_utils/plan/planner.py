@@ -11,7 +11,7 @@ from functools import cached_property
 
 from .. import log_lines
 from ..backends import BACKENDS, profiling
-from ..benchmarks import BENCHMARKS, repeats
+from ..benchmarks import BENCHMARKS, repeats, search
 from ..files import digest, text_digest
 from ..frontends import FRONTENDS, nginx
 from ..frontends.nginx import nginx_file, nginx_step
@@ -26,6 +26,7 @@ from ..plan_file import (
     Allocation,
     Check,
     Plan,
+    PlanBenchmark,
     PlanFile,
     PlanNode,
     PlanPoint,
@@ -144,7 +145,7 @@ class Planner:
             "files": [*files, self._fatal_lines(layout), *more],
             "checks": self._checks(layout, [step["name"] for step in steps if step["kind"] == "worker"]),
             "health_timeout_s": _patience_s(spec),
-            "benchmark": {"type": spec["benchmark"]["type"], "points": points},
+            "benchmark": self._benchmark_record(points),
             "groups": members,
             "inputs": inputs.summary(spec),
             "digests": {"allocation": allocation_request(spec)["digest"], "serving": self.serving_digest},
@@ -153,6 +154,12 @@ class Planner:
             "notes": [*self._spec_notes(), *inputs.notes(spec), *notes.notes(layout), *notes.copies(steps)],
         }
         return plan, {**made_of, **made_of_points}
+
+    def _benchmark_record(self, points: list[PlanPoint]) -> PlanBenchmark:
+        """Return the benchmark as it stands in the plan."""
+        found: PlanBenchmark = {"type": self.benchmark.type, "points": points}
+        section = self.spec["benchmark"]["search"] if self.benchmark.searches else None
+        return {**found, "search": {**search.planned(section)}} if section and points else found
 
     def _spec_notes(self) -> list[str]:
         """Return the notes that follow from the spec alone; job_spec has already returned them."""

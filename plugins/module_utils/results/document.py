@@ -23,7 +23,7 @@ from ..plain_text import cleaned, shown
 from ..plan_file import Plan, PlanPoint, gpu_counts
 from ..secrets.redaction import redact
 from ..topology.modes import LONG_MODE, MODES
-from . import commands, outcome, repeats, worker_logs
+from . import commands, outcome, repeats, searching, worker_logs
 from .earlier import Found
 from .origins import present
 from .rollup_file import PointRecord, Rollup
@@ -48,12 +48,16 @@ def build(
         :meth:`Benchmark.choose`. The others are ``left_out`` unless they are valid.
     """
     spec, benchmark = plan["spec"], of_plan(plan)
-    points = (plan.get("benchmark") or {}).get("points") or []
+    points = searching.measured(plan)
     chosen, unknown = benchmark.choose(points, wanted or {})
     results = [point_record(benchmark, point, plan, (coming or {}).get(point["name"])) for point in points]
     names = [point["name"] for point in chosen]
     run_reasons = _failure_reasons(failure) + [f"{text}: is not a point of the plan" for text in unknown]
-    reasons = run_reasons + outcome.point_reasons(results)
+    search = searching.record(plan, results)
+    if not search:
+        reasons = run_reasons + outcome.point_reasons(results)
+    else:  # a point that is not valid does not keep the objectives, but the search may go on
+        reasons = run_reasons + ([] if search["answer"] else [search["text"]])
     passed = [one["name"] for one in results if one["state"] == PASSED]
     notes = list(plan.get("notes") or [])
     if not points:
@@ -77,6 +81,7 @@ def build(
         **benchmark.facts(spec, points),
         "results": results,
         "repeats": repeats.summary(results, benchmark),
+        "search": search,
         **metrics.best([record for record in results if record["valid"]]),
         "started_at": min((record["started_at"] for record in results if record["started_at"]), default=None),
         "ended_at": max((record["ended_at"] for record in results if record["ended_at"]), default=None),

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from .. import sweep_folders
+from ..files import doubt
 from ..plan_file import Plan, PlanPoint
 from .attempts import attempt_path, evaluated, newest
 from .origins import origin_of
@@ -33,6 +34,31 @@ class Found(NamedTuple):
     result_number: int = 0
 
 
+def is_trusted_run(entry: os.DirEntry[str]) -> bool:
+    """Return whether *entry* of an output directory is a directory that no other user could have written."""
+    try:
+        return entry.is_dir(follow_symlinks=False) and doubt(entry.path) is None
+    except OSError:  # it has gone
+        return False
+
+
+def variant_dirs(output_dir: str, name: str | None = None) -> list[str]:
+    """Return the run directories of jobs of sweeps (called *name*) that no other user could have written."""
+    return [path for path in sweep_folders.variant_dirs(output_dir, name) if _is_trusted_below(output_dir, path)]
+
+
+def _is_trusted_below(output_dir: str, path: str) -> bool:
+    """Return whether no other user could have written *path* or a directory between it and *output_dir*."""
+    try:
+        while path != output_dir:
+            if os.path.islink(path) or doubt(path) is not None:
+                return False
+            path = os.path.dirname(path)
+    except OSError:  # it has gone
+        return False
+    return True
+
+
 def own_attempt(plan: Plan, point: PlanPoint) -> Found | None:
     """Return the newest valid measurement of *point* that its run has set aside (Found), or None."""
     result = os.path.join(plan["run_dir"], point["result"])
@@ -50,10 +76,10 @@ def earlier_result(plan: Plan, point: PlanPoint) -> Found | None:
     """
     own, output_dir = os.path.normpath(plan["run_dir"]), sweep_folders.output_dir_of(plan["run_dir"])
     try:
-        beside = [entry.path for entry in os.scandir(output_dir) if entry.is_dir() and not entry.is_symlink()]
+        beside = [entry.path for entry in os.scandir(output_dir) if is_trusted_run(entry)]
     except OSError:
         return None
-    found = _measured(point, beside, own) or _measured(point, sweep_folders.variant_dirs(output_dir), own)
+    found = _measured(point, beside, own) or _measured(point, variant_dirs(output_dir), own)
     if not found:
         return None
     _time, path, folder, verdict = max(found, key=lambda one: one[:3])

@@ -93,6 +93,8 @@ def table(entries: Iterable[Mapping[str, Json]], benchmark: Benchmark) -> list[s
     """Return the means as lines, such as ``c=4  3 of 3  out tok/s 812.4 +-12.0 (1.5 %)``."""
     lines = []
     for entry in entries:
+        if entry["planned"] == 1:  # a search has single ones
+            continue
         parts = []
         for name in benchmark.summary:
             found = entry["metrics"].get(name)

@@ -23,6 +23,7 @@ PointRecord = JsonObject
 class Rollup(TypedDict):
     """What is always in rollup.json. ``Benchmark.facts`` and ``metrics.best`` add to it.
 
+    ``search`` has the answer of a search and the points that it rests on; ``results`` has only those then.
     ``repeats`` has the means of points that were measured several times, see repeats.py.
     ``passed``: nothing speaks against the run, but points have only passed, so that it is not valid.
     ``run_reasons`` are those of ``invalid_reasons`` that are not about a point; ``failure`` is the stage that failed,
@@ -64,6 +65,7 @@ class Rollup(TypedDict):
     benchmark_type: str
     results: list[PointRecord]
     repeats: list[JsonObject]
+    search: JsonObject | None
     started_at: str | None
     ended_at: str | None
     nodes_summary: JsonObject

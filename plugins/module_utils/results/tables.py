@@ -94,11 +94,14 @@ def table_text(rollup: Rollup | None, dry: bool = False, coming: Mapping[str, Fo
     """
     if not rollup:
         return ""
-    text = _aligned(rollup, dry, coming or {}) if rollup["results"] else ["No points were planned."]
-    if dry and unmeasured(rollup):
+    search = rollup.get("search")
+    none = "No points were measured yet." if search else "No points were planned."
+    text = _aligned(rollup, dry, coming or {}) if rollup["results"] else [none]
+    if dry and (unmeasured(rollup) or search and not search["answer"]):
         return "\n".join(text)
     means = repeats.table(rollup.get("repeats") or (), of_plan(rollup))
     text += ["Means of the valid repeats, with 95 % confidence:", *means] if means else []
+    text += [search["text"]] if search else []
     text += verdict_lines(rollup)
     gaps = service_gaps(rollup)
     if gaps:

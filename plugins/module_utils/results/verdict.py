@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The verdict on a measured point: the file beside its result that says whether it is valid.
 
-A point without a verdict, with a verdict on another digest, or whose result changed since it was
+A point without a verdict, with a verdict on another digest, or whose result or verdict changed since it was
 evaluated, is not valid: there is no success by default.
 """
 
@@ -16,12 +16,13 @@ from collections.abc import Iterable
 from typing import NamedTuple, TypedDict, cast
 
 from ..failures import Error
-from ..files import read_object, write_text_atomic
+from ..files import digest, read_object, regular, write_text_atomic
 from ..json_types import Json, JsonObject
 from ..plain_text import shown
 from ..plan_file import PlanPoint
 
 VERDICT_SCHEMA_VERSION = 1
+MIN_COMPLETED = 0.99  # share of the requests of a point that must have completed, unless a run asks for another one
 
 # States of the measurement of a point.
 VALID, INVALID, NOT_MEASURED, NOT_EVALUATED = "valid", "invalid", "not_measured", "not_evaluated"
@@ -44,6 +45,8 @@ class _Verdict(TypedDict, total=False):
     service_gaps: list[str]
     attempt: int
     doubts: list[str]
+    min_completed: float
+    seal: str
 
 
 class Verdict(_Verdict):
@@ -53,7 +56,8 @@ class Verdict(_Verdict):
     are UTC. ``origin`` is None for a point that this run measured, ``result_sha256`` without a result.
     ``service_gaps`` says what of the service was missing although the job's ``faults`` allow that. ``attempt`` is that
     of the step that measured it in this run. ``doubts`` says why a point that has passed is not valid, see
-    :meth:`Benchmark.doubts`.
+    :meth:`Benchmark.doubts`. ``min_completed`` is there if the run asked for less than usual. ``seal`` is the digest of
+    all others, as they were written; verdicts of earlier versions lack it.
     """
 
     schema_version: int
@@ -129,7 +133,7 @@ def write_verdict(result: str, verdict: Verdict) -> None:
     """Write *verdict* beside the result file *result*; Error if that fails."""
     path = verdict_path(result)
     try:
-        write_text_atomic(path, json.dumps(verdict, indent=2) + "\n")
+        write_text_atomic(path, json.dumps({**verdict, "seal": _seal({**verdict})}, indent=2) + "\n")
     except OSError as error:
         raise Error(
             f"The verdict {path} cannot be written: {error.strerror}. Fix this and run again. A result without a "
@@ -138,7 +142,7 @@ def write_verdict(result: str, verdict: Verdict) -> None:
 
 
 def read_verdict(result: str) -> Verdict | None:
-    """Return the verdict on the result file *result*, or None if it cannot be read."""
+    """Return the verdict on the result file *result*, or None if it cannot be read, or was changed."""
     found = read_object(verdict_path(result))
     return cast("Verdict", found) if found and _is_verdict(found) else None
 
@@ -151,14 +155,21 @@ def _is_verdict(found: JsonObject) -> bool:
         and isinstance(found.get("digest"), str)
         and isinstance(found.get("valid"), bool)
         and isinstance(found.get("key", {}), dict)
+        and isinstance(found.get("min_completed", MIN_COMPLETED), (int, float))
         and _are(found.get("reasons"), str)
         and _are(found.get("service_gaps", []), str)
         and _are(found.get("doubts", []), str)
+        and found["valid"] == (not found["reasons"] and not found.get("doubts"))
+        and found.get("seal") in (None, _seal(found))
         and all(isinstance(found.get(name), (str, type(None))) for name in ("started_at", "ended_at", "result_sha256"))
         and isinstance(found.get("metrics", {}), dict)
         and all(isinstance(value, (int, float, str, type(None))) for value in found.get("metrics", {}).values())
         and (origin is None or isinstance(origin, dict) and _are([origin.get("job_id"), origin.get("path")], str))
     )
+
+
+def _seal(verdict: JsonObject) -> str:
+    return digest({name: value for name, value in verdict.items() if name != "seal"})
 
 
 def _are(values: Json, kind: type) -> bool:
@@ -172,6 +183,8 @@ def standing(point: PlanPoint, result: str) -> Standing:
     """
     verdict = read_verdict(result)
     if verdict is None:
+        if os.path.exists(verdict_path(result)):
+            return Standing(None, ["its verdict cannot be read, or was changed"], NOT_EVALUATED)
         if os.path.exists(result):
             return Standing(None, ["was measured but not evaluated"], NOT_EVALUATED)
         return Standing(None, ["was not measured"], NOT_MEASURED)
@@ -184,9 +197,10 @@ def standing(point: PlanPoint, result: str) -> Standing:
 
 
 def may_stand(point: PlanPoint, verdict: Verdict | None) -> bool:
-    """Return whether *verdict* says that *point* succeeded, without a service gap; the result is not checked."""
-    same = verdict is not None and verdict.get("digest") == point["digest"]
-    return bool(verdict and same and succeeded(verdict) and not verdict.get("service_gaps"))
+    """Return whether *verdict* tells any run that *point* succeeded, without a service gap; its result is not read."""
+    if verdict is None or verdict.get("digest") != point["digest"] or not succeeded(verdict):
+        return False
+    return not verdict.get("service_gaps") and verdict.get("min_completed", MIN_COMPLETED) >= MIN_COMPLETED
 
 
 def why_unsealed(verdict: Verdict, result: str) -> list[str]:
@@ -201,7 +215,7 @@ def why_unsealed(verdict: Verdict, result: str) -> list[str]:
 def file_hash(path: str) -> str:
     """Return the SHA-256 of a file in hex; OSError when it cannot be read."""
     sha = hashlib.sha256()
-    with open(path, "rb") as stream:
+    with open(path, "rb", opener=regular) as stream:
         for block in iter(lambda: stream.read(1 << 20), b""):
             sha.update(block)
     return sha.hexdigest()

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from collections.abc import Iterator
 from typing import BinaryIO
 
 from ..backends import BACKENDS
 from ..backends.worker_figures import Metrics, summarise
+from ..files import regular
 from ..json_types import JsonObject
 
 __all__ = ["has_figures", "parse_log", "summarise"]
@@ -40,7 +40,7 @@ def parse_log(backend: str, path: str) -> JsonObject | None:
     if read_line is None:
         return dict.fromkeys(metrics.record()) if os.path.exists(path) else None
     try:
-        with open(path, "rb", opener=_open) as stream:
+        with open(path, "rb", opener=regular) as stream:
             for raw in _lines(stream):
                 try:
                     if raw is None:
@@ -52,15 +52,6 @@ def parse_log(backend: str, path: str) -> JsonObject | None:
     except FileNotFoundError:
         return None
     return metrics.record()
-
-
-def _open(path: str, flags: int) -> int:
-    """Open a regular file; OSError for anything else, which may have no end."""
-    handle = os.open(path, flags | os.O_NONBLOCK)
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
-        os.close(handle)
-        raise OSError(0, "it is not a file")
-    return handle
 
 
 def _lines(stream: BinaryIO) -> Iterator[bytes | None]:

@@ -34,10 +34,20 @@ _HARMLESS = re.compile(
 )
 _PLAIN = re.compile(r"[+-]?\d+(\.\d+)?|true|false|yes|no|on|off|none|auto|", re.IGNORECASE)
 _SHORT = re.compile(r"[+-]?\d{0,3}|true|false|yes|no|on|off|none|auto", re.IGNORECASE)
+# Alone, or anywhere in a longer text: a list of URLs, options, headers.
 _VALUE = re.compile(
-    r"^(hf_|sk-|ghp_|gho_|ghs_|github_pat_|glpat-|nvapi-|xox[abp]-|AKIA|ASIA)[A-Za-z0-9_-]{12,}$"
-    r"|^[a-z][a-z0-9+.-]*://[^/@\s:]*:[^/@\s]+@"  # a URL with a password
+    r"""(?:^|[\s"'=:,;(]|://)(?:hf_|sk-|ghp_|gho_|ghs_|github_pat_|glpat-|nvapi-|xox[abp]-|AKIA|ASIA)"""
+    r"""[A-Za-z0-9_-]{12,}(?![A-Za-z0-9_./-])"""
+    r"|(?i:(?<![a-z0-9+.-])[a-z][a-z0-9+.-]{0,30}://[^/@\s:]{0,256}:[^/@\s]{1,1024}@)"  # a URL with a password
+    r"|(?i:\b(?:bearer|basic)) +(?=[A-Za-z._~+/-]*[0-9=])[A-Za-z0-9._~+/=-]{8,}"  # a header
+    r"|(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"  # a JSON web token
+    r"|(?i:[?&](?:sig|x-(?:amz|goog)-signature)=[A-Za-z0-9%+/_-]{8,})"  # a signed URL
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----"
+)
+# --name VALUE, NAME=VALUE or "name": "VALUE" within a longer text.
+_PAIR = re.compile(
+    r"""(?<![\w.-])(?:--([A-Za-z][\w.-]{1,60}) +|(?:--)?([A-Za-z][\w.-]{1,60})["']? *[=:] *)["']?"""
+    r"""(?=([^\s"'&,;{}()\[\]=]{4,}))"""
 )
 
 
@@ -50,8 +60,11 @@ def looks_secret(name: str, value: object) -> bool:
     """Return whether the text *value* under *name* (a variable, an option, a key) looks like a secret."""
     if not isinstance(value, str) or not value:
         return False
-    if _VALUE.search(value):
-        return True
+    pairs = ((one or other, text) for one, other, text in _PAIR.findall(value))
+    return bool(_VALUE.search(value)) or _named(name, value) or any(_named(*pair) for pair in pairs)
+
+
+def _named(name: str, value: str) -> bool:
     name = name.lower()
     if _ABOUT.search(name):
         return False

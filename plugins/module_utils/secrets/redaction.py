@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ..holder.secret_values import REDACTED
 from ..json_types import Json
 from .names import looks_secret
-
-REDACTED = "[redacted]"
 
 
 def redact(value: Json, name: str = "") -> Json:

@@ -10,6 +10,7 @@ holder/secret_values.py.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import hmac
@@ -20,7 +21,8 @@ import secrets
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Callable
 
-from ..holder.secret_values import FILE, FOLDER, PREFIX
+from ..holder.secret_values import FILE, FOLDER, PREFIX, stored
+from ..holder.tails import regular
 from ..json_types import Json, JsonObject, KeyPath
 from .names import is_plain, looks_secret
 
@@ -129,6 +131,19 @@ def misplaced(job: JsonObject, raw: Json, texts: Mapping[str, tuple[str, str]]) 
     return search(job, raw, ())
 
 
+def in_the_open(spec: Json, path: KeyPath = ()) -> Iterator[KeyPath]:
+    """Yield the paths of values of *spec* that look like secrets and are in no environment."""
+    if isinstance(spec, dict):
+        for name, item in spec.items():
+            if not (isinstance(item, dict) and is_environment(name)):
+                yield from in_the_open(item, (*path, name))
+    elif isinstance(spec, list):
+        for index, item in enumerate(spec):
+            yield from in_the_open(item, (*path, index))
+    elif path and is_secret(str(path[-1]), spec):
+        yield path
+
+
 def telling(
     found: Iterable[tuple[str, str, str]], own: str | None = None, plain: bool = True
 ) -> dict[str, tuple[str, str]]:
@@ -154,7 +169,7 @@ def load_key(output_dir: str, create: bool) -> bytes | None:
     path = os.path.join(output_dir, f".srt-key-{os.getuid()}")
     for _attempt in range(2):
         try:
-            with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as stream:
+            with os.fdopen(regular(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as stream:
                 key, facts = stream.read(4096), os.fstat(stream.fileno())
             if facts.st_uid != os.getuid() or facts.st_mode & 0o077:
                 return None  # another user knows it, or made it
@@ -181,7 +196,7 @@ def load_key(output_dir: str, create: bool) -> bytes | None:
         except OSError:
             return None
         finally:
-            if os.path.lexists(temporary):
+            with contextlib.suppress(OSError):
                 os.unlink(temporary)
     return None
 
@@ -192,20 +207,11 @@ def store_job_password(run_dir: str) -> bool:
     It follows from this user's key, so that concurrent controllers store the same. It is a word: NATS reads it from its
     environment as it reads a configuration, where digits may be a number.
     """
-    if JOB_PASSWORD in _stored(os.path.join(run_dir, FOLDER, FILE)):
+    if JOB_PASSWORD in stored(run_dir):
         return False
     key = load_key(os.path.dirname(run_dir), create=True) or secrets.token_bytes(32)
     word = hmac.new(key, f"password of job {os.path.basename(run_dir)}".encode(), hashlib.sha256).hexdigest()[:32]
     return store(run_dir, {JOB_PASSWORD: f"srt{word}"})
-
-
-def _stored(path: str) -> dict[str, str]:
-    try:
-        with open(path, encoding="utf-8") as stream:
-            present: dict[str, str] = json.load(stream)
-    except (OSError, ValueError):
-        return {}
-    return present
 
 
 def store(run_dir: str, values: Mapping[str, str]) -> bool:
@@ -216,7 +222,7 @@ def store(run_dir: str, values: Mapping[str, str]) -> bool:
     path = os.path.join(folder, FILE)
     os.makedirs(folder, mode=0o700, exist_ok=True)
     os.chmod(folder, 0o700)
-    present = _stored(path)
+    present = stored(run_dir)
     wanted = dict(present, **values)
     if wanted == present:
         return False

@@ -9,7 +9,6 @@ limit that wait.
 
 from __future__ import annotations
 
-import getpass
 import os
 import re
 import shutil
@@ -19,7 +18,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ..failures import SlurmError
-from ..holder.slurm_calls import FINAL, UNANSWERED, UNREACHED, clean_env, fields_of, record_of
+from ..holder.slurm_calls import FINAL, UNANSWERED, UNREACHED, account, clean_env, fields_of, record_of
 
 CALL_S = 20.0
 MOST_TEXT = 4000  # characters of what a command printed, in an error
@@ -174,7 +173,7 @@ def jobs(
 
 def _jobs(user: str | None, job_id: str | int | None, timeout_s: float | None) -> list[QueueEntry]:
     argv = ["squeue", "--all", "--noheader", "--format=" + SEPARATOR.join([*JOB_FIELDS.values(), "%A"])]
-    argv.append(f"--jobs={job_id}" if job_id else f"--user={user or getpass.getuser()}")
+    argv.append(f"--jobs={job_id}" if job_id else f"--user={user or account()}")
     done = run(argv, timeout_s, check=False, TZ="UTC", SLURM_TIME_FORMAT="%Y-%m-%dT%H:%M:%SZ")
     if done.returncode:
         if "Invalid job id" in done.stderr:  # it ended long ago, and Slurm has purged it

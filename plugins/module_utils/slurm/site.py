@@ -9,12 +9,12 @@ sbatch accepts a job that no partition can ever run, and the job waits for ever.
 from __future__ import annotations
 
 import difflib
-import getpass
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..failures import SlurmError
+from ..holder.slurm_calls import account
 from ..json_types import JsonObject
 from . import commands
 from .options import Fault, gpu_count, seconds
@@ -81,7 +81,7 @@ def partitions() -> dict[str, Partition]:
 
 def accounts() -> list[str]:
     """Return the accounts of this user; [] if the site does not keep any, or does not tell."""
-    who = getpass.getuser()
+    who = account()
     argv = ["sacctmgr", "--noheader", "--parsable2", "show", "associations", f"user={who}", "format=account"]
     try:
         done = commands.run(argv, check=False)

@@ -18,11 +18,14 @@ from ..json_types import JsonObject
 from ..metrics import METRICS
 from ..plan_file import Plan, PlanPoint, plan_of
 from ..results.origins import in_words, present
-from ..results.verdict import Verdict, succeeded
+from ..results.searching import search_of
+from ..results.verdict import MIN_COMPLETED, Verdict, succeeded
 from ..slurm import srun
-from . import health_wait, point_files
+from . import point_files
 from .evidence import step_error
 from .measurement import Measurement
+from .point_order import PointList, PointOrder, PointSearch
+from .service_look import look_before
 from .session import Session
 
 ARGUMENT_SPEC = {
@@ -31,11 +34,10 @@ ARGUMENT_SPEC = {
     "force": {"type": "bool", "default": False},
     "concurrencies": {"type": "list", "elements": "int", "default": []},
     "stall_timeout_s": {"type": "float"},
-    "min_completed": {"type": "float", "default": 0.99},
+    "min_completed": {"type": "float", "default": MIN_COMPLETED},
 }
 OPTIONS = {"required_one_of": [("plan_path", "plan")]}
 ACTIONS = "measured|attached|evaluated|kept|taken over|not measured"  # in words, of a point in this run
-STILL_WHOLE_S = 30.0  # how long a healthy service may take to answer before the next point
 
 
 def run(params: JsonObject, ctx: Context) -> JsonObject:
@@ -44,12 +46,15 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
     An invalid point is not a failure: the next points are measured, and rollup reports it.
     """
     plan = plan_of(params)
-    points = point_files.chosen(plan, params)
+    order: PointOrder = PointList(point_files.chosen(plan, params))
+    if search_of(plan) and not params["concurrencies"]:
+        order = PointSearch(plan)
     if ctx.check_mode:
-        return _planned(plan, points, params["force"], ctx)
+        return _planned(plan, order.certain(), params["force"], ctx)
     done, session = [], None
     try:
-        for point in points:
+        point = order.next()
+        while point:
             record = None if params["force"] else _kept(plan, point)
             if record is None:
                 session = session or Session(plan, driver.connect_plan(plan, ctx), ctx)
@@ -58,8 +63,11 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
             ctx.progress(verdict_line(record, of_plan(plan)))
             if session and session.dead():
                 raise step_error(session.dead(), plan["run_dir"], session.meanwhile(point))
+            point = order.next(record)
+        if order.conclusion:
+            ctx.progress(order.conclusion)
     except Error as error:
-        rest = points[len(done) :]
+        rest = [one for one in order.certain() if one["name"] not in {record["name"] for record in done}]
         done += [_record(plan, point, "not_measured", reasons=[f"was not measured: {error.msg}"]) for point in rest]
         error.evidence.update(_result(done))
         raise
@@ -105,36 +113,18 @@ def _measure(session: Session, point: PlanPoint, params: JsonObject) -> JsonObje
         raise step_error(session.dead(), session.plan["run_dir"], f"before {point['label']} was measured")
     measurement = Measurement(session, point, params)
     if not measurement.begun:
-        _see_to_the_service(session, quiet_s=1.0)
+        look_before(session, quiet_s=1.0)
     verdict = measurement.run()
     if not succeeded(verdict) and measurement.restarts and not session.dead():
         why = f" ({'; '.join(verdict['reasons'])})"
         session.ctx.progress(f"{point['label']} will be measured again when the service is complete{why}")
-        _see_to_the_service(session)
+        look_before(session)
         # It has a verdict, so it was measured, unless another controller measures it again.
         measurement = Measurement(session, point, dict(params, force=False))
         verdict = measurement.run()
     if not succeeded(verdict):
         session.ask("status")  # the end of the job is a better reason than the end of its client
     return _record(session.plan, point, measurement.action, verdict)
-
-
-def _see_to_the_service(session: Session, quiet_s: float = 0.0) -> None:
-    """Return once the running service is the planned one, and complete; Error if it is another one."""
-    plan, wrong = session.plan, session.unplanned()
-    if wrong:
-        raise Error(
-            f"The running service does not match the plan: {'; '.join(wrong)}. It was not measured. Run the whole "
-            "playbook, or the stages before this one (--tags head_infra,worker,frontend)."
-        )
-    if plan.get("checks"):
-        # A part that was healthy before and does not answer now is broken, unless it is restarting.
-        listings = [check.get("listing") for check in plan["checks"]]
-        held_s = max((one["kept_s"] for one in listings if one), default=0.0)
-        whole_s = plan["health_timeout_s"]
-        whole_s = whole_s if session.may_load() else min(STILL_WHOLE_S + held_s, whole_s)
-        health_wait.wait_for(session.talk, plan, plan["checks"], whole_s, 5.0, session.ctx, quiet_s)
-    session.seen_healthy = True
 
 
 def _planned(plan: Plan, points: Sequence[PlanPoint], force: bool, ctx: Context) -> JsonObject:

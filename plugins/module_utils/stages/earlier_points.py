@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from .. import sweep_folders
 from ..allocation import ownership
 from ..entry import Context
 from ..failures import Error
@@ -23,7 +22,9 @@ from ..json_types import JsonObject
 from ..plan.planner import Planner
 from ..plan_file import PLAN, AllocatedNode, Allocation, Plan, PlanPoint, load_plan
 from ..results.attempts import newest
-from ..results.earlier import earlier_result
+from ..results.earlier import earlier_result, is_trusted_run, variant_dirs
+from ..results.searching import path, search_of
+from ..results.verdict import Verdict
 from . import point_files, slurm_job_info
 from .topology_plan import to_text
 
@@ -55,9 +56,9 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
         return NOTHING
     planner = Planner(spec)
     plan = planner.plan_with_origins(planner.imaginary_layout)[0]
-    points = point_files.chosen(plan, params)
     beside: Plan = {**plan, "run_dir": os.path.join(output_dir, plan["run_dir"])}
-    if not points or not all(earlier_result(beside, point) for point in points):
+    points = _complete(beside, params)
+    if not points:
         return NOTHING
     home = _home(planner, points, run_dirs)
     try:
@@ -83,6 +84,20 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
     }
 
 
+def _complete(beside: Plan, params: JsonObject) -> list[PlanPoint]:
+    """Return the points that the run is to measure if all of them have a result beside it, [] if not."""
+
+    def verdict(point: PlanPoint) -> Verdict | None:
+        found = earlier_result(beside, point)
+        return found.verdict if found else None
+
+    points = point_files.chosen(beside, params)
+    if search_of(beside) and not params["concurrencies"]:
+        points, complete = path(beside, verdict)
+        return points if complete else []
+    return points if all(map(verdict, points)) else []
+
+
 def _run_dirs(output_dir: str, name: str, allocation: str | None) -> list[str]:
     """Return the directories below *output_dir* with the plan of a run, which may be of the job *name*.
 
@@ -90,10 +105,10 @@ def _run_dirs(output_dir: str, name: str, allocation: str | None) -> list[str]:
     """
     try:
         with os.scandir(output_dir) as entries:
-            found = [entry.path for entry in entries if not entry.is_symlink()]
+            found = [entry.path for entry in entries if is_trusted_run(entry)]
     except OSError:
         return []
-    found += sweep_folders.variant_dirs(output_dir, name)
+    found += variant_dirs(output_dir, name)
     found = [path for path in found if os.path.isfile(os.path.join(path, PLAN))]
     # An allocation of the user's own has another name; then only the plan says whose run it is.
     names = [(path, ownership.record(path).get(ownership.NAME)) for path in found]

@@ -15,7 +15,7 @@ from ..failures import Error
 from ..holder.records import StepRecord
 from ..json_types import JsonObject
 from ..plan_file import PlanPoint, Step, check_run_dir
-from ..results.verdict import Verdict, make_verdict, write_verdict
+from ..results.verdict import MIN_COMPLETED, Verdict, make_verdict, write_verdict
 from ..slurm.srun import start_request
 from . import point_files
 from .concurrent_measurements import wait_for_others
@@ -23,7 +23,7 @@ from .evidence import evidence
 from .image_import import Imports
 from .point_progress import LogLines, log_path, progress_of
 from .service_gaps import gaps_between
-from .service_look import look_afterwards, witnesses
+from .service_look import look_afterwards, look_before, witnesses
 from .session import Session
 
 FIRST_SLICE_S, LONGEST_SLICE_S = 1.0, 10.0
@@ -55,6 +55,7 @@ class Measurement:
         self._attempt = self._last_attempt()  # a later one is not of the past, which ``force`` leaves out
         self._output = LogLines(log_path(point, session.plan["run_dir"])) if point.get("streams") else None
         self._pause_reported = False  # whether it was stopped because the job was paused
+        self._whole_since: str | None = None  # see Session, of the look before this measurement
         self.action, self.restarts = "measured", False
 
     def run(self) -> Verdict:
@@ -84,6 +85,12 @@ class Measurement:
         """Return the record of the step if it was started for this point, else None."""
         record = self._session.records.get(self._name)
         return record if record and record["digest"] == self._point["step"]["digest"] else None
+
+    @property
+    def _since(self) -> str:
+        """The time from which on the service has to be whole: that of the look before this run started the step."""
+        begin = self._record["started_at"] or ""
+        return min(begin, self._whole_since or begin) if self.action == "measured" else begin
 
     @property
     def begun(self) -> bool:
@@ -126,6 +133,9 @@ class Measurement:
             if kept:
                 self.action = "kept"
                 return kept
+            if not self._session.whole_since and not self._session.measured(self._name):
+                look_before(self._session)
+                continue  # that may have taken a while
             point_files.set_aside(self._result)
             last = {self._name: self._last_attempt()}
             step = start_request(self._step(), self._plan["job_id"], self._plan["run_dir"])
@@ -134,8 +144,10 @@ class Measurement:
             action = next((one["action"] for one in answer.get("actions") or ()), None)
             if action == "busy":
                 wait_for_others(self._session, self._point)
+                self._session.whole_since = None  # parts may have ended since
             elif action != "overtaken":
                 self.action = "attached" if action in ("kept", "adopted") else "measured"
+                self._whole_since, self._session.whole_since = self._session.whole_since, None
                 return None
 
     def _step(self) -> Step:
@@ -165,7 +177,7 @@ class Measurement:
             dead = self._session.dead()
             pause = None if dead else self._pause()
             reason = pause or self._too_long(until + imports.passed_s)
-            broken = [] if dead else self._session.broken(self._record["started_at"])
+            broken = [] if dead else self._session.broken(self._since)
             if dead or broken:
                 names = ", ".join(broken or [record["name"] for record in dead])
                 reason = f"it was stopped because {names} {'stopped serving' if broken else 'ended'}"
@@ -249,9 +261,21 @@ class Measurement:
             verdict = make_verdict(self._point, reasons + critical, figures, sealed, times, doubts=doubts)
         except OSError as error:  # another controller has set it aside first
             reasons.append(f"its result file can no longer be read: {error.strerror}")
-            verdict = make_verdict(self._point, reasons + critical, figures, None, times)
+            sealed, verdict = None, make_verdict(self._point, reasons + critical, figures, None, times)
+        if sealed and raw and self._differs_now(raw):
+            other = "its result file was changed while it was evaluated: another program writes to it"
+            verdict = make_verdict(self._point, [*reasons, *critical, other], figures, None, times)
         verdict["attempt"] = record["attempt"]
+        if self._params["min_completed"] < MIN_COMPLETED:
+            verdict["min_completed"] = self._params["min_completed"]
         return {**verdict, "service_gaps": allowed} if allowed else verdict
+
+    def _differs_now(self, raw: JsonObject) -> bool:
+        """Return whether the result file, as it was sealed, is another one than *raw*, which was evaluated."""
+        try:
+            return self._benchmark.read(self._result) != raw
+        except Error:
+            return True
 
     def _look(self) -> list[str]:
         """Return what of the service does not serve after the point: nobody can tell since when."""
@@ -315,8 +339,8 @@ class Measurement:
         """
         begin, end = own["started_at"] or "", own["ended_at"] or "9"
         session, steps = self._session, self._plan["steps"]
-        answer = session.answer
-        found = gaps_between(steps, session.records, answer.get("ends") or (), begin, end, answer.get("breaks") or ())
+        ends, breaks = session.answer.get("ends") or (), session.answer.get("breaks") or ()
+        found = gaps_between(steps, session.records, ends, self._since, end, breaks)
         # A restarted part may succeed in another attempt: the holder restarts it, or the run that found an abandoned
         # measurement.
         lost = [step for step in steps if step["name"] in found.steps]
@@ -326,12 +350,14 @@ class Measurement:
         return self._beside(begin, end) + found.critical, found.allowed
 
     def _beside(self, begin: str, end: str) -> list[str]:
-        """Return the other points that were measured between two times."""
+        """Return what else ran between two times: the measurements of other points, and steps not in the plan."""
+        records, strangers = self._session.records.values(), self._session.strangers()
+        others = [one for one in records if one["tier"] == "benchmark" and one["name"] != self._name]
+
+        def during(found: list[StepRecord]) -> list[str]:
+            return [r["name"] for r in found if (r["started_at"] or "9") < end and (r["ended_at"] or "9") > begin]
+
         return [
-            f"{record['name']} was measured at the same time"
-            for record in self._session.records.values()
-            if record["tier"] == "benchmark"
-            and record["name"] != self._name
-            and (record["started_at"] or "9") < end
-            and (record["ended_at"] or "9") > begin
+            *(f"{name} was measured at the same time" for name in during(others)),
+            *(f"{name} ran at the same time, but is not in the plan" for name in during(strangers)),
         ]

@@ -61,7 +61,8 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
             _write(plan, rollup, f"{table}\nrollup: {path}\nlogs:   {logs}\n")
         if params.get("variant_dir"):
             changed = _store_variant(plan, rollup, params) or changed
-    open_yet = ctx.check_mode and tables.unmeasured(rollup)
+    searching = rollup["search"] is not None and not rollup["search"]["answer"]
+    open_yet = ctx.check_mode and (searching or tables.unmeasured(rollup))
     result = {
         "changed": changed,
         "rollup": rollup,

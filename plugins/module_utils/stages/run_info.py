@@ -23,7 +23,8 @@ from ..json_types import JsonObject
 from ..plain_text import cleaned, shown
 from ..plan_file import Plan, PlanPoint
 from ..results.outcome import in_words
-from ..results.rollup_file import read_rollup
+from ..results.rollup_file import Rollup, read_rollup
+from ..results.searching import search_of
 from ..results.verdict import Verdict, read_verdict, succeeded
 from . import point_files
 from .point_progress import progress_of
@@ -41,13 +42,15 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
     found = runs.find(params)
     plan, steps, holder = found.plan(), list(found.steps().values()), found.holder()
     points = [_point(found, plan, point, steps) for point in plan["benchmark"]["points"]] if plan else []
+    if plan and search_of(plan):  # the others are candidates
+        points = [one for one in points if one["state"] not in ("waiting", "not_measured")]
     own = journal.holder_events(found.run_dir)
     job: JsonObject = {**found.describe()}
     job["time_left_s"] = _seconds_until(job["ends_at"]) if found.live else None
     job["waits_s"] = _seconds_since(found.job["submitted_at"]) if found.job and found.waits else None
     log = _log(found, steps, points)
     rollup = read_rollup(os.path.join(found.run_dir, "rollup.json"))
-    if rollup and found.is_earlier(rollup["generated_at"]):
+    if rollup and (found.is_earlier(rollup["generated_at"]) or _is_outdated(rollup, points)):
         rollup = None
     result = {
         "changed": False,
@@ -71,6 +74,13 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
     result = cleaned(result, shown)
     result["text"] = text(result)
     return result
+
+
+def _is_outdated(rollup: Rollup, points: list[JsonObject]) -> bool:
+    """Return whether *rollup* calls valid what is no longer measured: of another plan, or being measured again."""
+    left_out = rollup.get("left_out") or ()
+    missing = any(point["state"] != "done" for point in points if point["label"] not in left_out)
+    return missing and in_words(rollup) != "NOT valid"
 
 
 def _step(record: Event) -> JsonObject:

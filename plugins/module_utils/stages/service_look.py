@@ -15,12 +15,18 @@ from __future__ import annotations
 import time
 import uuid
 
+from ..failures import Error
 from ..holder.records import CheckRecord, StepRecord
 from ..json_types import Json
 from ..plan_file import Check
+from . import health_wait
+from .evidence import step_error
 from .health_wait import first_step, losses, nodes_of, without, without_node
+from .service_gaps import gaps_between
 from .session import Session
 
+AGAIN_S = 0.5  # pause before the service is asked once more
+STILL_WHOLE_S = 30.0  # how long a healthy service may take to answer before the next point
 ANSWER_S = 15.0  # how long a part without load may take to answer
 LOOK_S = 60.0  # how long Slurm and late srun clients may take, see Steps.look
 WITNESSED = ("worker", "frontend")  # tiers of parts that do not mind a connection on which nothing is sent
@@ -41,6 +47,50 @@ def witnesses(session: Session) -> dict[str, Json]:
 def lost_steps(session: Session) -> dict[str, StepRecord]:
     """Return {name: record} of the steps that the service may lose, and has lost."""
     return {**without_node(session.plan), **losses(session.records.values(), session.plan)}
+
+
+def look_before(session: Session, quiet_s: float = 0.0) -> None:
+    """Return once the running service is the planned one, and whole; Error if it is another one, or does not get whole.
+
+    ``session.whole_since`` is then the holder's time from which on no part may be lost: all of them answered after it.
+    What ends after its own answer, while others are waited for, makes them all be asked again.
+    """
+    plan, whole_s, began = session.plan, _patience_s(session), time.monotonic()
+    while True:
+        wrong = session.unplanned()
+        if wrong:
+            raise Error(
+                f"The running service does not match the plan: {'; '.join(wrong)}. It was not measured. Run the whole "
+                "playbook, or the stages before this one (--tags head_infra,worker,frontend)."
+            )
+        since = session.ask("status", witness=witnesses(session))["now"]
+        if plan.get("checks"):
+            health_wait.wait_for(session.talk, plan, plan["checks"], whole_s, 5.0, session.ctx, quiet_s)
+        lost = _lost_since(session, since)
+        if not lost:
+            break
+        if time.monotonic() - began >= whole_s:
+            raise Error(f"The service does not stay whole: {'; '.join(lost)}. Logs are in {plan['run_dir']}/logs.")
+        if session.dead():
+            raise step_error(session.dead(), plan["run_dir"], "before the point was measured")
+        time.sleep(AGAIN_S)
+    session.seen_healthy, session.whole_since = True, since
+
+
+def _patience_s(session: Session) -> float:
+    """Return how long the service may take to be whole before a point."""
+    whole_s = float(session.plan["health_timeout_s"])
+    # A part that was healthy before and does not answer now is broken, unless it is restarting.
+    listings = [check.get("listing") for check in session.plan.get("checks") or ()]
+    held_s = max((float(one["kept_s"]) for one in listings if one), default=0.0)
+    return whole_s if session.may_load() else min(STILL_WHOLE_S + held_s, whole_s)
+
+
+def _lost_since(session: Session, since: str) -> list[str]:
+    """Return which parts that may not be lost have ended or begun after *since*, in words."""
+    answer = session.ask("status")
+    ends, breaks = answer.get("ends") or (), answer.get("breaks") or ()
+    return gaps_between(session.plan["steps"], session.records, ends, since, answer["now"], breaks).critical
 
 
 def look_afterwards(session: Session) -> list[str]:

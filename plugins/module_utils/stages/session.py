@@ -10,6 +10,7 @@ from ..allocation.job_end import ending_error
 from ..entry import Context
 from ..failures import Error
 from ..holder.records import Answer, Known, StepRecord
+from ..holder.step import PASSING
 from ..json_types import Json
 from ..plan_file import Plan, PlanPoint
 
@@ -19,12 +20,14 @@ class Session:
 
     :param talk: driver of the holder.
     :ivar seen_healthy: whether the service has been healthy in this conversation.
+    :ivar whole_since: the holder's time from which on the service is known to be whole; None: it has to be asked.
     """
 
     def __init__(self, plan: Plan, talk: Driver, ctx: Context) -> None:
         self.plan, self.ctx = plan, ctx
         self.records: dict[str, StepRecord] = {}
         self.talk, self.seen_healthy = talk, False
+        self.whole_since: str | None = None
         self._known: Known | None = None
         self._guard = [step["name"] for step in plan["steps"] if step.get("critical")]
         self.answer: Answer = self.ask("status")
@@ -75,7 +78,14 @@ class Session:
                 differences += [] if same else [f"{step['name']} was started with other options or on other nodes"]
             elif step.get("critical"):
                 differences.append(f"{step['name']} does not run")
-        return differences
+        more = [record["name"] for record in self.strangers() if record["state"] != "ended"]
+        return differences + [f"{name} runs, but is not in the plan" for name in more]
+
+    def strangers(self) -> list[StepRecord]:
+        """Return the records of steps of a service that are not in the plan: while they run, they serve as well."""
+        planned = {step["name"] for step in self.plan["steps"]}
+        served = [one for one in self.records.values() if one["tier"] and one["tier"] not in PASSING]
+        return [one for one in served if one["name"] not in planned]
 
     def may_load(self) -> bool:
         """Return whether parts of the service may be loading now: nobody has seen it healthy, or they start again."""

@@ -14,7 +14,7 @@ from ..allocation.runs import Run
 from ..entry import Context
 from ..failures import Error
 from ..holder.slurm_calls import output_path
-from ..holder.tails import tail_lines
+from ..holder.tails import regular, tail_lines
 from ..json_types import JsonObject
 from ..plain_text import LONGEST, shown
 
@@ -108,7 +108,7 @@ def _over(found: Run, name: str) -> bool:
 def _start(path: str, lines: int) -> tuple[int | None, int]:
     """Return (inode, None without a file; offset in bytes) of the start of the last *lines* lines of a file."""
     try:
-        with open(path, "rb") as stream:
+        with open(path, "rb", opener=regular) as stream:
             inode = os.fstat(stream.fileno()).st_ino
             size = stream.seek(0, os.SEEK_END)
             first = max(0, size - (1 << 20))
@@ -136,7 +136,7 @@ class _Log:
         :param several: other logs are shown too, so each line names the node.
         """
         try:
-            with open(self.path, "rb") as stream:
+            with open(self.path, "rb", opener=regular) as stream:
                 now = os.fstat(stream.fileno())
                 if now.st_ino != self._inode or now.st_size < self._shown:
                     self._shown = 0  # a new step attempt: the log of the last one was set aside

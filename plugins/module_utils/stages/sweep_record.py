@@ -26,6 +26,8 @@ from ..plan_file import Plan, PlanPoint
 from ..results.earlier import earlier_result
 from ..results.outcome import in_words
 from ..results.rollup_file import read_rollup
+from ..results.searching import path, search_of
+from ..results.verdict import NOT_MEASURED, Verdict
 from ..slurm.script import run_dir
 from ..sweeps import groups, parameters, rows, tables
 from ..sweeps.groups import Group, Job
@@ -123,7 +125,7 @@ def _recorded(params: JsonObject, output_dir: str, folder: str, ctx: Context) ->
         "allocation_names": _names(before, requests, [] if params["job_id"] else ways["groups"]),
         "left": left,
         "best": rows.best(found),
-        "jobs": [{key: value for key, value in job.items() if key != "known"} for job in jobs],
+        "jobs": [{key: value for key, value in job.items() if key not in ("known", "candidates")} for job in jobs],
     }
     text = tables.text(found, failures)
     if not ctx.check_mode:
@@ -136,13 +138,32 @@ def _members(params: JsonObject, output_dir: str, folder: str) -> list[Member]:
     found = []
     for job, own in zip(params["jobs"], parameters.of_jobs(params["jobs"])):
         plan, unknown = _planned(job["spec"])
-        points = point_files.chosen(plan, params)
         beside: Plan = {**plan, "run_dir": run_dir(output_dir, plan["job_id"])}
         looks = params["gather"] and not params["force"]
-        known = [one["label"] for one in points if earlier_result(beside, one)] if looks else []
+        points, known = _points(beside, params, looks)
         where = sweep_folders.variant_dir(folder, job["name"])
         found.append(Member(job, where, plan, points, known, own, unknown))
     return found
+
+
+def _points(beside: Plan, params: JsonObject, looks: bool) -> tuple[list[PlanPoint], list[str]]:
+    """Return (the points that are measured, the labels of those that are valid already if one *looks*).
+
+    Of a search they are those that it measures as far as results are known.
+    """
+
+    def verdict(point: PlanPoint) -> Verdict | None:
+        found = earlier_result(beside, point) if looks else None
+        return found.verdict if found else None
+
+    points = point_files.chosen(beside, params)
+    if _searches(beside, params):
+        points = path(beside, verdict)[0]
+    return points, [one["label"] for one in points if verdict(one)]
+
+
+def _searches(plan: Plan, params: JsonObject) -> bool:
+    return bool(search_of(plan)) and not params["concurrencies"]
 
 
 def _planned(raw: JsonObject) -> tuple[Plan, bool]:
@@ -190,14 +211,27 @@ def _described(member: Member, params: JsonObject) -> JsonObject:
         stored = None  # it is measured again
     about: JsonObject = {"name": name, "parameters": member.parameters, "run_dir": member.folder}
     about["benchmark_type"] = member.plan["benchmark"]["type"]
-    points = [rows.Planned(one["name"], one["label"], one["key"], one["digest"]) for one in member.points]
+    every = member.plan["benchmark"]["points"]
+    searched = stored if stored and _searches(member.plan, params) else None
+    measured = [record["name"] for record in searched["results"]] if searched else []
+    wanted = [one for one in every if one["name"] in measured] or member.points
+    points = [rows.Planned(one["name"], one["label"], one["key"], one["digest"]) for one in wanted]
     found = rows.rows(about, points, stored, trusted=has_run and member.unknown_inputs)
     known = [row["label"] for row in found if rows.is_done(row)]
     done = bool(points) and len(known) == len(points) and not (stored and stored["failure"])
+    if _searches(member.plan, params):  # a point that is not valid is none that has to be measured again
+        same = all(row["state"] != NOT_MEASURED for row in found)
+        done = bool(searched and not searched["failure"] and same and (searched["search"] or {}).get("answer"))
     more = {"known": list(dict.fromkeys([*known, *member.known])), "complete": done, "rows": found}
     run_facts = {"failure": ran.get("failure"), "job_id": stored["job_id"] if stored else None}
     run_facts.update(valid=stored["valid"] if stored else None, verdict=in_words(stored))
-    return {**about, **run_facts, **more, "labels": [one["label"] for one in member.points]}
+    return {
+        **about,
+        **run_facts,
+        **more,
+        "labels": [row["label"] for row in found],
+        "candidates": [one["label"] for one in every],
+    }
 
 
 def _ways(

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Callable, NamedTuple, Union
 
 from ...json_types import Json, JsonObject
@@ -20,12 +21,14 @@ class Recognised(NamedTuple):
     :ivar figures: ``{name of a metric: value}``, and ``concurrency`` if the file says so; None: no sample.
     :ivar faults: why its figures cannot be valid.
     :ivar doubts: what it does not say, so that nobody can tell whether its figures are valid.
+    :ivar disturbances: why its figures are not valid, although those of another measurement may be.
     """
 
     program: str
     figures: Figures
     faults: list[str]
     doubts: list[str]
+    disturbances: Sequence[str] = ()
 
 
 # Returns what a JSON object says, or None if it is not of this parser's programs; ValueError if it is a broken one.

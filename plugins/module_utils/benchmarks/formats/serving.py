@@ -11,6 +11,8 @@ from __future__ import annotations
 from ...json_types import JsonObject
 from ...metrics import LATENCIES, STATISTICS
 from ..base import Figures
+from ..own_client.client_health import disturbances
+from ..own_client.evaluate import own_faults
 from .base import Recognised, number, request_faults, without_samples
 
 NEEDED = ("completed", "duration", "request_throughput", "output_throughput")
@@ -52,7 +54,11 @@ def parse(raw: JsonObject) -> Recognised | None:
     failed = _failed(raw, figures)
     figures["failed"] = failed
     doubts = [] if failed is not None else ["its result does not say how many requests failed"]
-    return Recognised(_program(raw), without_samples(figures), request_faults(figures), doubts)
+    program, faults = _program(raw), request_faults(figures)
+    if program != OURS or faults:
+        return Recognised(program, without_samples(figures), faults, doubts)
+    faults = own_faults(raw)
+    return Recognised(program, figures, faults, doubts, [] if faults else disturbances(raw))
 
 
 def _statistics(raw: JsonObject) -> bool:

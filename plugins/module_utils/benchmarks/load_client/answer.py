@@ -24,15 +24,17 @@ _first_value = json.JSONDecoder().raw_decode
 class Answer(EventStream):
     """Reads the events of one response.
 
-    A *chunk* is an event that shows that at least one token was generated: on completions each one with a choice, also
-    when its text is empty (half a character, a special token), unless it only tells the end; on chat each one with
+    A *chunk* is an event that shows that at least one token was generated: on completions each one with a text, also
+    when it is empty (half a character, a special token), unless it only tells the end; on chat each one with
     text, reasoning or a tool call. A chunk may hold several tokens.
 
     After the last byte, :meth:`problem` returns whether the response is complete.
 
     :ivar chunks: number of chunks.
     :ivar finished: set by each chunk with a finish reason, for the reader, who clears it.
+    :ivar opened_empty: whether the first chunk had no text: it may be no token, but only say that the answer begins.
     :ivar finish_reason: as sent, or None.
+    :ivar model: who answers, as the first event with a name says, or None.
     :ivar prompt_tokens, completion_tokens: the server's counts, or None.
     :ivar chat: whether it has the form of chat completions.
     :ivar error: why the response is broken, or None; nothing that follows matters.
@@ -42,8 +44,10 @@ class Answer(EventStream):
     def __init__(self, keep_texts: bool = False) -> None:
         super().__init__()
         self.chunks = 0
+        self.opened_empty = False
         self.finished = False
         self.finish_reason: str | None = None
+        self.model: str | None = None
         self.prompt_tokens: int | None = None
         self.completion_tokens: int | None = None
         self.chat = False
@@ -96,6 +100,8 @@ class Answer(EventStream):
         if event.get("error") or event.get("object") == "error":
             self._fail(error_text(event))
             return
+        if self.model is None and isinstance(event.get("model"), str):
+            self.model = event["model"]
         choices, finished = event.get("choices"), False
         if choices:
             self._ended = False  # what looked like the end was none
@@ -122,6 +128,8 @@ class Answer(EventStream):
 
     def _choice(self, choice: dict[str, Any]) -> bool:
         """Take a choice; return whether it tells the end of the answer."""
+        if choice.get("index"):
+            self._fail("an answer of several choices, where one was asked for")
         text: Any = choice.get("text")
         reason: Any = choice.get("finish_reason")
         if text.__class__ is str:
@@ -130,7 +138,7 @@ class Answer(EventStream):
             self.chat = True
             shown, text = _delta(_checked(choice["delta"], dict, "delta") or {})
         else:
-            shown, text = not self.chat, _checked(text, str, "text") or ""
+            shown, text = False, _checked(text, str, "text") or ""
         if reason != "" and _checked(reason, str, "finish_reason"):
             if reason not in GOOD_ENDS:
                 self._fail(f"finish_reason {clean(reason)[:60]}")
@@ -138,6 +146,8 @@ class Answer(EventStream):
             shown = shown and (self.chat or bool(text))
         if shown:
             self.chunks += 1
+            if self.chunks == 1:
+                self.opened_empty = not text and not self.chat
             if self.texts is not None:
                 self.texts.append(text)
         return bool(reason)

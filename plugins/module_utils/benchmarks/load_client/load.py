@@ -111,6 +111,7 @@ class Load:
     ) -> None:
         self.state = state
         self.records: list[Record] = []
+        self.warmup: list[Record] = []
         self.health = Health()
         self.ended: float | None = None  # monotonic, end of the measurement
         self._send = send
@@ -129,7 +130,8 @@ class Load:
     ) -> Stop | None:
         """Send *warmup*, then measure *requests*; return the :class:`Stop` that ended it early, or None.
 
-        Records of the measured requests that were sent are in :attr:`records`, in order of sending.
+        Records of the measured requests that were sent are in :attr:`records`, in order of sending; those of the others
+        in :attr:`warmup`.
         """
         self._stop = stopped = asyncio.get_running_loop().create_future()
         work = asyncio.ensure_future(self._phases(warmup, requests, arrivals))
@@ -157,7 +159,7 @@ class Load:
             state.phase = "warmup"
             state.reset()
             self._tick()
-            await self._send_all(warmup, None, [])
+            await self._send_all(warmup, None, self.warmup)
         state.phase = "running"
         state.reset()
         state.expected_tokens = sum(request.max_tokens for request in requests)

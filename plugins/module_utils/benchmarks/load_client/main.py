@@ -198,6 +198,7 @@ class Run:
             ended_at=utc_now(),
             interrupted=stop is not None,
             reason=stop.reason if stop else None,
+            failed_warmup=sum(record.error is not None for record in self._load.warmup) if self._load else None,
             client_health=self._load.health.summary() if self._load else None,
             **self._facts,
         )

@@ -60,6 +60,7 @@ class Record:
         "error",
         "unreachable",
         "finish_reason",
+        "model",
         "texts",
     )
 
@@ -79,6 +80,7 @@ class Record:
         self.error: str | None = None
         self.unreachable = False
         self.finish_reason: str | None = None
+        self.model: str | None = None
         self.texts: list[str] | None = None
 
 
@@ -216,7 +218,7 @@ class Client:
 
 def conclude(record: Record, answer: Answer, now: float) -> None:
     """Read the counts of a finished answer into *record*."""
-    record.finish_reason, record.texts = answer.finish_reason, answer.texts
+    record.finish_reason, record.model, record.texts = answer.finish_reason, answer.model, answer.texts
     record.tokens_in, counted = answer.prompt_tokens, answer.completion_tokens
     record.counted = counted is None
     record.tokens_out = answer.chunks if counted is None else counted
@@ -229,6 +231,8 @@ def conclude(record: Record, answer: Answer, now: float) -> None:
     if record.error is None and record.tokens_out > asked:
         how = "sent at least" if record.counted else "counted"
         record.error = f"the server {how} {record.tokens_out} output tokens, more than the {asked} of the request"
+    if answer.opened_empty and not record.counted and answer.chunks > record.tokens_out and record.itl:
+        record.first += record.itl.pop(0)  # one chunk too many, and the first one had no text: it was no token
     # A parser of reasoning or tool calls may make several chunks of one token; completions may begin with an empty one.
     most = 2 * record.tokens_out if answer.chat else record.tokens_out + 1
     record.mismatch = not 0 < answer.chunks <= most

@@ -46,6 +46,33 @@ def build_result(options: Namespace, records: Sequence[Record], duration_s: floa
         "best_of": 1,
         "num_prompts": options.num_prompts,
         **dict(options.metadata),
+        **_settings(options),
+        **facts,
+        "duration": round(duration_s, 6),
+        "completed": len(good),
+        "failed": len(records) - len(good),
+        "total_input_tokens": tokens_in,
+        "total_output_tokens": tokens_out,
+        "answering_models": sorted({record.model for record in good if record.model is not None}),
+        "usage_source": _usage_source(good),
+        **_prompt_counts(good),
+        "token_mismatches": sum(record.mismatch for record in good),
+        "short_outputs": sum(record.tokens_out < record.request.max_tokens for record in good),
+        "request_throughput": per_second(len(good)),
+        "request_goodput": per_second(_goodput(good, options.goodput)) if options.goodput else None,
+        "output_throughput": per_second(tokens_out),
+        "peak_output_tokens_per_s": peak_rate(good, begin, duration_s),
+        "total_token_throughput": per_second(tokens_in + tokens_out),
+    }
+    for name, values in _samples(good).items():
+        result.update(summary(name, values, options.percentiles))
+    result.update(_single_requests(records, begin, options.save_texts))
+    return result
+
+
+def _settings(options: Namespace) -> dict[str, Any]:
+    """Return the settings of the load, in the order of a result."""
+    return {
         "request_rate": "inf" if math.isinf(options.request_rate) else options.request_rate,
         "burstiness": options.burstiness,
         "max_concurrency": options.concurrency,
@@ -63,26 +90,7 @@ def build_result(options: Namespace, records: Sequence[Record], duration_s: floa
         "gpus": options.gpus,
         "prefill_gpus": options.prefill_gpus,
         "decode_gpus": options.decode_gpus,
-        **facts,
-        "duration": round(duration_s, 6),
-        "completed": len(good),
-        "failed": len(records) - len(good),
-        "total_input_tokens": tokens_in,
-        "total_output_tokens": tokens_out,
-        "usage_source": _usage_source(good),
-        **_prompt_counts(good),
-        "token_mismatches": sum(record.mismatch for record in good),
-        "short_outputs": sum(record.tokens_out < record.request.max_tokens for record in good),
-        "request_throughput": per_second(len(good)),
-        "request_goodput": per_second(_goodput(good, options.goodput)) if options.goodput else None,
-        "output_throughput": per_second(tokens_out),
-        "peak_output_tokens_per_s": peak_rate(good, begin, duration_s),
-        "total_token_throughput": per_second(tokens_in + tokens_out),
     }
-    for name, values in _samples(good).items():
-        result.update(summary(name, values, options.percentiles))
-    result.update(_single_requests(records, begin, options.save_texts))
-    return result
 
 
 def ttft(record: Record) -> float | None:
@@ -187,6 +195,7 @@ def _prompt_counts(good: Sequence[Record]) -> dict[str, int | None]:
 def _single_requests(records: Sequence[Record], begin: float, texts: bool) -> dict[str, list[Any]]:
     lists: dict[str, list[Any]] = {
         "input_lens": [record.request.prompt_tokens for record in records],
+        "server_input_lens": [record.tokens_in if record.error is None else None for record in records],
         "output_lens": [record.tokens_out if record.error is None else 0 for record in records],
         "start_times": [_seconds(record.start, begin) for record in records],
         "ttfts": [_seconds(record.first, record.start) if record.error is None else None for record in records],

@@ -113,13 +113,33 @@ class ClientBenchmark(Benchmark):
     def in_flight(self, point: PointFields) -> int:
         return int(point["key"]["concurrency"])
 
-    def load(self, layout: Layout, concurrency: int, num_prompts: int, num_warmup: int, ratio: float) -> JsonObject:
+    def levels_key(self, spec: JsonObject) -> tuple[str, ...]:
+        """Return the key that says which concurrencies are measured, () if a search finds them."""
+        return () if spec["benchmark"]["search"] else ("concurrencies",)
+
+    def named(self, concurrency: int, rate: float | None) -> tuple[str, JsonObject, str]:
+        """Return (name, key, label) of the point of a load; *rate* is None for that of the job."""
+        if rate is None:
+            return f"bench_c{concurrency}", {"concurrency": concurrency}, f"c={concurrency}"
+        name = f"bench_c{concurrency}_q{rate:g}".replace(".", "p")
+        return name, {"concurrency": concurrency, "req_rate": rate}, f"c={concurrency} rate={rate:g}"
+
+    def load(
+        self,
+        layout: Layout,
+        concurrency: int,
+        num_prompts: int,
+        num_warmup: int,
+        ratio: float,
+        rate: float | None = None,
+    ) -> JsonObject:
         """Return the parameters of a load: *num_prompts* requests, *concurrency* of them at a time.
 
         :param ratio: lengths vary from this share of isl and osl to the full length.
+        :param rate: requests per second, default: the job's.
         """
         options, spec = layout.spec["benchmark"], layout.spec
-        rate = options["req_rate"]
+        rate = options["req_rate"] if rate is None else rate
         parameters = {
             "type": self.type,
             "endpoint": "/v1/completions",

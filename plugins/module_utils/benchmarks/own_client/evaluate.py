@@ -8,9 +8,13 @@ from __future__ import annotations
 from collections import Counter
 
 from ...json_types import JsonObject
+from .result import problem
 
 PROMPT_TOLERANCE = 0.02  # of the prompt tokens sent ...
 PROMPT_TOLERANCE_TOKENS = 8  # ... or this many tokens per request, whichever is more
+WARMUP_FAILURES = 0.1  # of its requests: one that is lost while a service gets ready leaves it warm
+SIZES = ("isl", "osl", "num_prompts")
+USUAL_SHARE = 0.99  # of the requests that must have completed
 
 
 def evaluate(raw: JsonObject, expect: JsonObject, min_completed: float) -> list[str]:
@@ -25,14 +29,44 @@ def evaluate(raw: JsonObject, expect: JsonObject, min_completed: float) -> list[
         reasons.append(f"the workers were profiled ({expect['profiled']}) during the measurement")
     if raw.get("interrupted"):
         reasons.append(f"the measurement did not complete: {raw.get('reason') or 'interrupted'}")
+    reasons += _of_another_load(raw, expect)
     reasons += _requests(raw, expect, min_completed)
+    reasons += _warmup(raw)
     if not (raw.get("duration") or 0) > 0:
         reasons.append("the duration of the measurement is 0")
     if raw.get("completed"):
         reasons += _output(raw)
         reasons += _token_counts(raw, min_completed)
-        reasons += _input(raw, expect)
+        reasons += _input(raw, expect, min_completed)
+        reasons += _models(raw)
     return reasons
+
+
+def own_faults(raw: JsonObject) -> list[str]:
+    """Return why a result of the load client is not valid, whatever it was asked for; it may have any content."""
+    wrong = problem(raw) or next((f"{key} is missing" for key in SIZES if raw.get(key) is None), None)
+    return [f"its result is damaged: {wrong}"] if wrong else evaluate(raw, raw, USUAL_SHARE)
+
+
+def _of_another_load(raw: JsonObject, expect: JsonObject) -> list[str]:
+    """Return which sizes of the result are not those of the point: its file may be from elsewhere."""
+    other = [f"{key} {raw[key]}" for key in SIZES if raw.get(key) is not None and raw[key] != expect[key]]
+    planned = ", ".join(f"{key} {expect[key]}" for key in SIZES)
+    return [f"the result is of another load: {', '.join(other)}; the point has {planned}"] if other else []
+
+
+def _warmup(raw: JsonObject) -> list[str]:
+    """Return whether the warm-up failed: what was measured is then a service that was cold, or was not ready."""
+    failed, sent = raw.get("failed_warmup") or 0, raw.get("num_warmup") or 0
+    if failed <= WARMUP_FAILURES * sent:
+        return []
+    return [f"{failed} of {sent} warm-up requests did not complete: the service was measured without its warm-up"]
+
+
+def _models(raw: JsonObject) -> list[str]:
+    """Return whether several models answered; one may have another name than was asked for."""
+    names = raw.get("answering_models") or ()
+    return [f"the answers are from several models: {', '.join(names)}"] if len(names) > 1 else []
 
 
 def _requests(raw: JsonObject, expect: JsonObject, min_completed: float) -> list[str]:
@@ -84,7 +118,7 @@ def _token_counts(raw: JsonObject, min_completed: float) -> list[str]:
     ]
 
 
-def _input(raw: JsonObject, expect: JsonObject) -> list[str]:
+def _input(raw: JsonObject, expect: JsonObject, min_completed: float) -> list[str]:
     """Compare the server's prompt tokens with those that were sent; a chat template adds the same to each."""
     sent, counted = raw.get("total_input_tokens"), raw.get("server_input_tokens")
     completed, isl = raw["completed"], expect["isl"]
@@ -102,4 +136,15 @@ def _input(raw: JsonObject, expect: JsonObject) -> list[str]:
             f"the server counted {counted} prompt tokens, but {sent} were sent: "
             "the client's tokenizer is not that of the served model"
         ]
+    pairs = zip(raw.get("server_input_lens") or (), raw.get("input_lens") or ())
+    wrong = sum(_differ(one, other) for one, other in pairs if one is not None)
+    if wrong > (1 - min_completed) * completed:
+        return [
+            f"the server counted other prompt tokens than were sent in {wrong} of {completed} requests: it cuts "
+            "prompts, or a part of it serves another model"
+        ]
     return []
+
+
+def _differ(counted: int, sent: int) -> bool:
+    return abs(counted - sent) > max(PROMPT_TOLERANCE * sent, PROMPT_TOLERANCE_TOKENS)

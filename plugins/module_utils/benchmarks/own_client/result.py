@@ -35,7 +35,10 @@ KEYS = {
 TEXTS = ("usage_source", "started_at", "ended_at", "endpoint", "reason")
 FLAGS = ("interrupted", "ignore_eos")
 DIFFERENCES = ("min_input_token_difference", "max_input_token_difference")
-COUNTS = ("max_concurrency", "server_input_tokens", "token_mismatches", "inexact_prompts", "short_outputs")
+COUNTS = (
+    *("max_concurrency", "server_input_tokens", "token_mismatches", "inexact_prompts", "short_outputs"),
+    *("isl", "osl", "num_warmup", "failed_warmup"),
+)
 AMOUNTS = (*(key for key in KEYS.values() if key not in (*TEXTS, "request_rate")), *COUNTS)
 # In client_health: numbers, and those that may be null.
 HEALTH = ("cpu_share", "gaps", "gaps_s", "max_gap_s", "suspended_s")
@@ -56,7 +59,9 @@ def problem(raw: JsonObject) -> str | None:
         *_wrong(raw, FLAGS, lambda value: isinstance(value, bool), "true or false"),
         *_wrong({"request_rate": None if rate == "inf" else rate}, ["request_rate"], _is_amount, "a number or inf"),
         *_wrong(raw, ["errors"], lambda value: _is_list(value, str, type(None)), "a list of text"),
-        *_wrong(raw, ["output_lens"], lambda value: _is_list(value, int), "a list of whole numbers"),
+        *_wrong(raw, ["answering_models"], lambda value: _is_list(value, str), "a list of text"),
+        *_wrong(raw, ["input_lens", "output_lens"], lambda value: _is_list(value, int), "a list of whole numbers"),
+        *_wrong(raw, ["server_input_lens"], lambda value: _is_list(value, int, type(None)), "a list of whole numbers"),
         *_wrong(raw, ["client_health"], lambda value: isinstance(value, dict), "a mapping"),
     ]
     if not found and health is not None:

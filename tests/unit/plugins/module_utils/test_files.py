@@ -4,14 +4,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import grp
 import os
 import pwd
+import signal
+import struct
 
 import pytest
-from ansible_collections.srt.slurm.plugins.module_utils import files
+from ansible_collections.srt.slurm.plugins.module_utils import files, plan_file
+from ansible_collections.srt.slurm.plugins.module_utils.allocation import runs
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
-from ansible_collections.srt.slurm.plugins.module_utils.results.verdict import write_verdict
+from ansible_collections.srt.slurm.plugins.module_utils.holder import journal, tails
+from ansible_collections.srt.slurm.plugins.module_utils.results.verdict import file_hash, write_verdict
 
 
 def test_a_verdict_that_cannot_be_written(tmp_path):
@@ -109,3 +115,98 @@ def test_what_another_user_could_have_written_is_in_doubt(tmp_path, monkeypatch,
     assert pwd.getpwuid(0).pw_name == "root"
     why = files.doubt(str(folder))
     assert said in why if said else why is None
+
+
+@pytest.fixture
+def stranger_may_write(tmp_path):
+    """Return a function that lets a stranger write to a path, by an access control list."""
+
+    def grant(path, kind):
+        entries = [(1, 7, -1), (2, 7, STRANGER), (4, 5, -1), (16, 7, -1), (32, 5, -1)]
+        acl = struct.pack("<I", 2) + b"".join(struct.pack("<HHi", *entry) for entry in entries)
+        try:
+            os.setxattr(path, f"system.posix_acl_{kind}", acl)
+        except (OSError, AttributeError):
+            pytest.skip("a file system without access control lists")
+
+    return grant
+
+
+def test_what_an_access_control_list_lets_others_write_is_in_doubt(tmp_path, monkeypatch, stranger_may_write):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    owner = pwd.getpwuid(os.getuid()).pw_name
+    monkeypatch.setattr(grp, "getgrgid", lambda gid: grp.struct_group((owner, "x", gid, [])))
+    monkeypatch.setattr(pwd, "getpwall", list)
+    folder.chmod(0o775)
+    assert files.doubt(str(folder)) is None
+    stranger_may_write(folder, "access")
+    assert "other users can write to " in files.doubt(str(folder))
+    folder.chmod(0o755)  # its mask
+    assert files.doubt(str(folder)) is None
+
+
+def test_who_has_a_group_as_the_primary_one_is_a_member(tmp_path, monkeypatch):
+    owner = pwd.getpwuid(os.getuid())
+    other = pwd.struct_passwd(("other", "x", 4711, tmp_path.stat().st_gid, "", "/", "/bin/sh"))
+    monkeypatch.setattr(grp, "getgrgid", lambda gid: grp.struct_group((owner.pw_name, "x", gid, [])))
+    tmp_path.chmod(0o775)
+    for users, said in (([owner], False), ([owner, other], True)):
+        monkeypatch.setattr(pwd, "getpwall", lambda users=users: users)
+        assert bool(files.doubt(str(tmp_path))) is said
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_what_is_made_in_an_own_folder_is_for_nobody_else_to_write(tmp_path, monkeypatch, stranger_may_write, known):
+    stranger_may_write(tmp_path, "default")
+    if not known:  # as in a user namespace without the stranger
+
+        def refuse(*_args):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+        monkeypatch.setattr(os, "setxattr", refuse)
+    files.make_own_folder(str(tmp_path / "run"))
+    (tmp_path / "run" / "logs").mkdir()
+    (tmp_path / "run" / "logs" / "log").touch()
+    made = [tmp_path / "run", *(tmp_path / "run").rglob("*")]
+    assert len(made) == 3 and not [path for path in made if path.stat().st_mode & 0o022]
+    (tmp_path / "beside").touch()
+    assert (tmp_path / "beside").stat().st_mode & 0o020, "the list has an effect"
+
+
+@pytest.fixture
+def not_for_long():
+    """End a test that hangs."""
+
+    def end(number, frame):
+        pytest.fail("It hangs.")
+
+    before = signal.signal(signal.SIGALRM, end)
+    signal.alarm(20)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+def test_a_fifo_in_the_way_of_a_file_is_replaced(tmp_path, not_for_long):
+    os.mkfifo(tmp_path / "file")
+    assert files.write_text_atomic(str(tmp_path / "file"), "text") and (tmp_path / "file").read_text() == "text"
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        files.read_object,
+        plan_file.load_plan,
+        tails.tail,
+        file_hash,
+        lambda path: journal.events(os.path.dirname(path)),
+        lambda path: runs.find({"run_dir": None, "output_dir": os.path.join(path, "..", ".."), "job_names": ["x"]}),
+    ],
+)
+@pytest.mark.parametrize("name", ["steps.jsonl", "config.yaml", "7.json"])
+def test_a_fifo_that_nobody_writes_to_is_no_file(tmp_path, not_for_long, read, name):
+    (tmp_path / "7").mkdir()
+    os.mkfifo(tmp_path / "7" / name)
+    with contextlib.suppress(Error, OSError):
+        assert not read(str(tmp_path / "7" / name))

@@ -77,7 +77,7 @@ def test_what_is_no_truth_value(value):
         run_options.boolean(value)
 
 
-@pytest.mark.parametrize("value", ["outputs", "/a b/c%d$e/ü", "~/x"])
+@pytest.mark.parametrize("value", ["outputs", "/a b/c%d$e/ü", "~/x", "/%j 100% x", "/%N", "/100%-none"])
 def test_output_directories(value):
     assert run_options.output_dir(value) == value
 
@@ -87,6 +87,7 @@ def test_output_directories(value):
     [
         *[(f"/a{mark}b", "with a line break or control character") for mark in "\n\r\t\0\x7f\x85\u2028\u2029"],
         ("/a\\b", r"is /a\\b, with a backslash"),
+        *[(f"/{text}", "Slurm would not write the logs of steps there") for text in ("%j x%N", "x%s/%8t", "%N%n")],
         ("", "is empty"),
     ],
 )

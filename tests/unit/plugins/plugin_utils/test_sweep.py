@@ -73,8 +73,12 @@ def world(tmp_path, monkeypatch):
 
     def record(groups, known=()):
         names = [name for group in groups for service in group for name in service]
-        jobs = [{"name": name, "known": ["c=4"] if name in known else [], "labels": ["c=4"], "run_dir": f"/v/{name}",
-                 "rows": [{"label": "c=4", "state": "not_measured"}]} for name in names]  # fmt: skip
+        rest = {"labels": ["c=4"], "candidates": ["c=4", "c=9"], "rows": [{"label": "c=4", "state": "not_measured"}]}
+        rest = json.dumps(rest)
+        jobs = [
+            {"name": name, "known": ["c=4"] if name in known else [], "run_dir": f"/v/{name}", **json.loads(rest)}
+            for name in names
+        ]
         made = [{"name": f"s.sweep{number}", "request": {"name": "r", "number": number}, "nodes": 2, "gpus": 16,
                  "services": group} for number, group in enumerate(groups)]  # fmt: skip
         return {"jobs": jobs, "groups": made, "folder": str(folder), "output_dir": str(tmp_path)}
@@ -145,6 +149,12 @@ def test_a_point_that_was_valid_before_has_no_line_and_counts_as_done(world):
     world.run([["a", "b"]], known=("a",))
     (line,) = [line for line in world.shown if "c=4" in line]
     assert line.startswith("  [2/2] b c=4  out 812.1 tok/s")
+
+
+def test_a_point_of_a_search_that_was_not_foreseen_is_one_more(world):
+    world.playbooks.said = {"a": [[MEASURED, MEASURED.replace("c=4", "c=9"), 0]]}
+    world.run([["a"]])
+    assert [line[:13] for line in world.shown if "tok/s" in line] == ["  [1/1] a c=4", "  [2/2] a c=9"]
 
 
 def test_a_point_that_is_not_valid_says_why(world):

@@ -214,7 +214,7 @@ def test_no_holder_is_started_while_slurm_does_not_say_what_runs(slurm, queue, d
         raise SlurmError("squeue failed: Unable to contact slurm controller")
 
     monkeypatch.setattr(commands, "step_names", silent)
-    monkeypatch.setattr(adopted.getpass, "getuser", lambda: "me")
+    monkeypatch.setattr(adopted.slurm_calls, "account", lambda: "me")
     monkeypatch.setattr(adopted, "start_holder", lambda *args: pytest.fail("a holder was started"))
     with pytest.raises(SlurmError, match="Unable to contact"):
         adopted.lacks_holder(queue.queue["8"], str(slurm.folder), Context())

@@ -18,7 +18,7 @@ def adopt(queue, do, monkeypatch):
     """Return a function that adopts the allocation 8 of somebody else, in which no holder answers."""
     job_id = queue.add(name="mine", comment="", submitted_at="2026-01-01T00:00:07Z", user="me")
     queue.queue[job_id].update(state="RUNNING", nodelist="n[1-2]")
-    monkeypatch.setattr(adopted.getpass, "getuser", lambda: "me")
+    monkeypatch.setattr(adopted.slurm_calls, "account", lambda: "me")
     monkeypatch.setattr(adopted, "lacks_holder", lambda *args: True)
     monkeypatch.setattr(adopted, "start_holder", lambda *args: types.SimpleNamespace(poll=lambda: None))
 

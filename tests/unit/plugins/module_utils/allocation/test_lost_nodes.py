@@ -57,7 +57,7 @@ def test_nodes_that_were_never_lost_are_not_made_up(described):
 
 
 def test_an_adopted_job_that_lost_a_node_is_still_large_enough(described, tmp_path, monkeypatch):
-    monkeypatch.setattr(adopted.getpass, "getuser", lambda: "me")
+    monkeypatch.setattr(adopted.slurm_calls, "account", lambda: "me")
     described(ALL)
     job = {"id": "7", "user": "me", "state": "RUNNING", "nodelist": "n1,n2,n3", "started_at": "2026-01-01T00:00:00Z"}
     adopted.check(job, {"nodes": 4}, str(tmp_path))

@@ -274,3 +274,26 @@ def test_a_job_is_cancelled_and_named_though_slurm_no_longer_has_its_name(queue,
     with pytest.raises(Error, match="Job 8 was not started: scontrol did not answer in 20 s. The job was cancelled"):
         do(secrets={"srt-secret:A": "a"})
     assert queue.calls == ["submit", "cancel 8"]
+
+
+def test_a_link_to_the_newest_run_that_another_user_keeps_stays_as_it_is(queue, do, tmp_path, monkeypatch):
+    def refuse(source, to):
+        if to.endswith("/latest"):  # as in a directory like /tmp
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), source, None, to)
+        return replace(source, to)
+
+    replace = os.replace
+    monkeypatch.setattr(os, "replace", refuse)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "latest").symlink_to("5")
+    do()
+    assert queue.calls == ["submit", "release 8"]
+    assert os.readlink(tmp_path / "out" / "latest") == "5"
+    assert not list((tmp_path / "out").rglob(".latest*"))
+
+
+def test_no_name_in_a_directory_for_all_is_in_the_way_of_the_link_to_the_newest_run(queue, do, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / f".latest-8-{os.getpid()}").touch()
+    do()
+    assert os.readlink(tmp_path / "out" / "latest") == "8"

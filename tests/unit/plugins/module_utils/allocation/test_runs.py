@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.allocation import ownership, runs
@@ -148,3 +149,24 @@ def test_a_run_of_another_job_is_not_taken_for_it(slurm, several):
 def test_an_invalid_job_id_finds_no_run(slurm, several, job_id):
     with pytest.raises(Error, match="^job_id is .* (?:Set|Use) the "):
         runs.find({"output_dir": several, "job_id": job_id})
+
+
+@pytest.fixture
+def shared(several, tmp_path):
+    """The runs of several users: 31 is ours, and all else is another user's."""
+    if os.getuid():
+        pytest.skip("makes files of another user")
+    for path in tmp_path.iterdir():
+        if path.name != "31":
+            os.lchown(path, 65534, 65534)
+    return several
+
+
+@pytest.mark.parametrize(("names", "number"), [([], "31"), (["aa"], "31"), (["bb"], "32")])
+def test_where_others_have_runs_too_the_newest_is_our_own(slurm, shared, names, number):
+    assert runs.find({"output_dir": shared, "job_names": names}).job_id == number
+
+
+def test_who_has_no_run_there_finds_the_newest_of_another_user(slurm, shared):
+    os.lchown(f"{shared}/31", 65534, 65534)
+    assert runs.find({"output_dir": shared, "job_names": []}).job_id == "32"

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import os
 import socket
@@ -15,6 +14,7 @@ from ansible_collections.srt.slurm.plugins.module_utils.allocation import call, 
 from ansible_collections.srt.slurm.plugins.module_utils.entry import Context
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error, SlurmError
 from ansible_collections.srt.slurm.plugins.module_utils.holder.job_ends import job_end
+from ansible_collections.srt.slurm.plugins.module_utils.holder.slurm_calls import account
 from ansible_collections.srt.slurm.plugins.module_utils.slurm import commands
 from fake_queue import ALLOCATION
 
@@ -198,7 +198,7 @@ def test_absent_asks_the_holder(queue, do, fake):
     do()
     result = do("absent", reason="stopped\nby  hand")
     assert result["changed"] and result["actions"] == ["ended"] and result["job"] is None
-    assert fake.holder.ending["reason"] == f"stopped by hand ({getpass.getuser()}@{socket.gethostname()})"
+    assert fake.holder.ending["reason"] == f"stopped by hand ({account()}@{socket.gethostname()})"
     assert "cancel 8" not in queue.calls
     assert do("absent") | {"duration_s": 0} == {
         "changed": False,

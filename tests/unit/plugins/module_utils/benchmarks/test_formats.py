@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from ansible_collections.srt.slurm.plugins.module_utils.benchmarks import BENCHMARKS
 from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.formats import recognise
 from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.formats import result_files as files_in
 from result_files import AIPERF, LM_EVAL, SA_BENCH, SGLANG, VLLM, aiperf_metric
@@ -94,3 +95,31 @@ def test_each_line_of_a_file_of_lines_is_a_result(tmp_path):
     (tmp_path / "notes.txt").write_text("x")
     found = recognise(files_in(str(tmp_path)))
     assert [result.figures["concurrency"] for _path, result in found.results] == [1, 2, 16]
+
+
+HEALTH = {"cpu_share": 0.1, "gaps": 0, "gaps_s": 0.0, "max_gap_s": 0.0, "suspended_s": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({}, None),
+        ({"interrupted": True, "reason": "interrupted by SIGTERM"}, "did not complete: interrupted by SIGTERM"),
+        ({"short_outputs": 3}, "3 responses have fewer tokens than requested"),
+        ({"num_warmup": 8, "failed_warmup": 8}, "8 of 8 warm-up requests did not complete"),
+        ({"token_mismatches": "all"}, "its result is damaged: token_mismatches is 'all', not a number"),
+        ({"osl": None}, "its result is damaged: osl is missing"),
+    ],
+)
+def test_our_own_result_is_as_valid_in_the_hands_of_another_program(tmp_path, helpers, change, fault):
+    found, _unknown = one(tmp_path, helpers.raw_result(**{"isl": 64, "osl": 16, "client_health": HEALTH, **change}))
+    assert found.program == "the load client of srt.slurm"
+    assert (fault is None and found.faults == []) or fault in found.faults[0]
+
+
+def test_our_load_client_that_another_program_runs_may_measure_once_more_after_it_was_stopped(tmp_path, helpers):
+    health = {**HEALTH, "gaps": 1, "gaps_s": 1.5, "max_gap_s": 1.5}
+    found, _unknown = one(tmp_path, helpers.raw_result(isl=64, osl=16, client_health=health))
+    assert found.faults == [] and "the load client did not run for 1.5 s" in found.disturbances[0]
+    custom, raw = BENCHMARKS["custom"], {"results": [("result.json", found)]}
+    assert custom.disturbances(raw) == list(found.disturbances) and custom.disturbances({"results": []}) == []

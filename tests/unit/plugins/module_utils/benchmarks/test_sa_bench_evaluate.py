@@ -43,6 +43,8 @@ def errors(count, text="HTTP 503: no workers"):
         ({"server_input_tokens": 64 * 40 * 2}, "the server counted 5120 prompt tokens, but 2560 were sent"),
         ({"token_mismatches": 1}, "text and token count disagree in 1 of 40 responses"),
         ({"inexact_prompts": 2}, "2 prompts do not have"),
+        ({"osl": 32}, "the result is of another load: osl 32; the point has isl 64, osl 16, num_prompts 40"),
+        ({"isl": 32, "num_prompts": 80}, "the result is of another load: isl 32, num_prompts 80; the point has"),
         ({"total_input_tokens": 65 * 40, "server_input_tokens": 65 * 40}, "requests of 64 have at most 2560"),
     ],
 )

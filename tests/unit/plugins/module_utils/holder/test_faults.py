@@ -11,6 +11,8 @@ import subprocess
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.holder import faults
 from ansible_collections.srt.slurm.plugins.module_utils.holder import steps as holder_steps
+from ansible_collections.srt.slurm.plugins.module_utils.holder.fatal_lines import LONGEST
+from ansible_collections.srt.slurm.plugins.module_utils.secrets import references
 from ansible_collections.srt.slurm.plugins.module_utils.slurm import srun
 from ansible_collections.srt.slurm.plugins.module_utils.stages import evidence
 from fake_holder import make_step, start
@@ -45,6 +47,30 @@ def test_evidence_is_kept_per_attempt_and_never_overwritten(fake):
     assert kept(fake, "a") == first
     error = evidence.step_error([fake.records()["a"]], fake.run_dir, "now")
     assert error.evidence["evidence"][0]["kept"].endswith("/evidence/a.2.json")
+
+
+def test_the_last_words_of_a_step_are_kept_without_the_values_of_secrets(fake):
+    values = {"A": "hf_hush", "B": "https://me:hush/+*now@host", "C": "first line\nsecond one\n", "D": "on"}
+    references.store(fake.run_dir, {f"srt-secret:{name}:1": value for name, value in values.items()})
+    start(fake, make_step("a"))
+    lines = [
+        "second one",
+        "https://me:hush/+*now@host/x is on",
+        f"{'x' * (LONGEST - 3)}hf_hush",
+        "RuntimeError: hf_hush",
+    ]
+    pathlib.Path(fake.run_dir, "logs", "node001_a.out").write_text("\n".join(lines))
+    fake.slurm.end("a", 3, "srun: error: hf_hush is not an option")
+    fake.until(lambda steps: steps["a"]["state"] == "ended")
+    found = kept(fake, "a")
+    assert found["tail"] == [
+        "[redacted]",
+        "[redacted]/x is on",
+        f"{'x' * (LONGEST - 3)}[re",
+        "RuntimeError: [redacted]",
+    ]
+    assert (found["fatal"], found["srun"]) == ("RuntimeError: [redacted]", ["srun: error: [redacted] is not an option"])
+    assert "hush" not in json.dumps(fake.records())
 
 
 def test_what_was_asked_to_end_leaves_no_evidence(fake):

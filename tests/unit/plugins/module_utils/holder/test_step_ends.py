@@ -45,6 +45,11 @@ from fake_holder import FakeDriver, actions, make_step, start
             {"end_code": "node_failed", "node": "node002", "reason": "node failure on node002"},
         ),
         (
+            0,
+            "srun: error: task 1 launch failed: Slurmd could not connect IO\nsrun: error: task 0 launch failed: x",
+            {"end_code": "srun_failed", "reason": "srun failed: task 1 launch failed: Slurmd could not connect IO"},
+        ),
+        (
             1,
             "srun: error: Unable to create step for job 7: Requested node configuration is not available",
             {

@@ -286,3 +286,18 @@ def test_profiling_that_nobody_starts(backend, kind, benchmark, told):
     _spec, notes = rehearse({**jobs.raw(**changes), "benchmark": load})
     words = f"profiling: the load client starts {kind} profiling, but benchmark type manual has none"
     assert any(note.startswith(words) for note in notes) == told
+
+
+@pytest.mark.parametrize(
+    "changes, path",
+    [
+        ({"frontend": {"args": {"api-key": "abcdefgh"}}}, "frontend.args.api-key"),
+        ({"sbatch_directives": {"comment": "hf_abcdefghijklmnop"}}, "sbatch_directives.comment"),
+        ({"model": {"container": "docker://me:hush@registry/x:1"}}, "model.container"),
+        ({"environment": {"HF_TOKEN": "abcdefgh"}, "frontend": {"args": {"max-tokens": "5"}}}, None),
+    ],
+)
+def test_what_looks_secret_outside_environments_is_told(changes, path):
+    told = [note for note in rehearse(jobs.raw(**changes))[1] if "looks like a secret" in note]
+    assert [note.partition(":")[0] for note in told] == ([path] if path else [])
+    assert not [note for note in told if "abcdefgh" in note or "hush" in note]

@@ -51,6 +51,23 @@ def test_other_weights_under_the_same_path_are_another_service(model):
     assert points(planned("9", model=path)) == points(first)
 
 
+def test_another_engine_under_the_same_python_is_another_service(model, tmp_path):
+    python, site = tmp_path / "venv" / "bin" / "python", tmp_path / "venv" / "lib" / "python3.11" / "site-packages"
+    for folder in (python.parent, site / "vllm-0.10.0.dist-info"):
+        folder.mkdir(parents=True)
+    python.write_text("")
+    job = {"model": {"path": str(model)}, "python": str(python)}
+    first = planned(**job)
+    assert points(first) == points(planned("8", **job)) and inputs.unknown(first["spec"]) == []
+    (site / "vllm-0.10.0.dist-info").rename(site / "vllm-0.10.1.dist-info")
+    other = planned(**job)
+    assert not set(points(other)) & set(points(first))
+    changed = {name for name, digest in steps(other).items() if digest != steps(first)[name]}
+    assert changed == {"prefill_0", "prefill_1", "decode_0", "decode_1", "frontend_0"}
+    python.unlink()
+    assert inputs.unknown(planned(**job)["spec"]) == ["python"]
+
+
 def test_points_of_unknown_files_count_in_their_own_run_only(model):
     first, again, other = planned("7"), planned("7"), planned("8")
     assert points(first) == points(again) and not set(points(first)) & set(points(other))

@@ -9,8 +9,10 @@ import re
 import jobs
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.benchmarks import own_client
+from ansible_collections.srt.slurm.plugins.module_utils.job import allocation_request
 from ansible_collections.srt.slurm.plugins.module_utils.job.cluster import load_cluster
 from ansible_collections.srt.slurm.plugins.module_utils.plan import planner
+from ansible_collections.srt.slurm.plugins.module_utils.slurm import options
 
 STEP_KEYS = {
     "needs",
@@ -161,6 +163,12 @@ def test_only_what_changed_changes(changes, expected):
         ({"sbatch_directives": {"C": "h200"}}, False, True),
         ({"sbatch_directives": {"gres": "gpu:h200:8"}}, False, True),
         ({"sbatch_directives": {"gpus-per-node": "h200:8"}}, False, True),
+        ({"sbatch_directives": {"c": "4"}}, False, True),
+        ({"sbatch_directives": {"mem": "64G"}}, False, True),
+        ({"sbatch_directives": {"hint": "nomultithread"}}, False, True),
+        ({"sbatch_directives": {"exclusive": ""}}, False, True),
+        ({"sbatch_directives": {"w": "node[001-002]"}}, False, True),
+        ({"sbatch_directives": {"x": "node001", "mail-user": "me", "A": "other"}}, False, False),
         ({"sbatch_directives": {"comment": "h200", "qos": "high", "reservation": "today"}}, False, False),
     ],
 )
@@ -171,6 +179,10 @@ def test_digests_are_over_exactly_what_matters(changes, serving, points):
     assert (table[0]["bench_c4"] != table[1]["bench_c4"]) is points
     steps = [point["step"]["digest"] for plan in (first, second) for point in plan["benchmark"]["points"][:1]]
     assert steps[0] != steps[1] or not serving  # what measures another service is another step
+
+
+def test_what_selects_the_hardware_are_options_of_sbatch():
+    assert allocation_request.HARDWARE <= options.SBATCH
 
 
 def test_allocation_digest():

@@ -164,7 +164,7 @@ def test_what_a_rollup_says_of_logs_that_it_cannot_read(tmp_path):
     made = document.build(plan, "now")
     text = "; ".join(made["notes"])
     assert "2 line(s) of worker logs cannot be read and do not count, the first in" in text
-    assert "1 worker log(s) cannot be read, the first is" in text and "decode_0.out (it is not a file)" in text
+    assert "1 worker log(s) cannot be read, the first is" in text and "decode_0.out (it is not a regular file)" in text
 
 
 # Result files.

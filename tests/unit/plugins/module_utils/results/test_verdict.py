@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from ansible_collections.srt.slurm.plugins.module_utils.files import read_object
 from ansible_collections.srt.slurm.plugins.module_utils.results import verdict
 
 
@@ -60,6 +61,33 @@ def test_a_verdict_that_cannot_be_read_is_none(helpers, run_dir, text):
     path = helpers.write_point(run_dir, made, helpers.raw_result())
     (path.parent / (path.stem + ".verdict.json")).write_text(text)
     assert verdict.read_verdict(str(path)) is None
+
+
+@pytest.mark.parametrize("reasons", [[], ["too slow"]])
+@pytest.mark.parametrize(
+    "change",
+    [{"valid": True, "reasons": []}, {"digest": "d4", "metrics": {"output_tps": 9999.0}}, {"ended_at": None}],
+)
+def test_a_verdict_that_was_edited_is_none(helpers, run_dir, reasons, change):
+    made = helpers.point()
+    path = str(helpers.write_point(run_dir, made, helpers.raw_result(), reasons))
+    stored = read_object(verdict.verdict_path(path))
+    edited = {**stored, **change}
+    with open(verdict.verdict_path(path), "w", encoding="utf-8") as stream:
+        json.dump(edited, stream)
+    state = verdict.NOT_EVALUATED if edited != stored else verdict.VALID
+    assert verdict.standing(made, path).state == state
+
+
+def test_a_verdict_of_an_earlier_version_has_no_seal_and_is_never_valid_with_reasons(helpers, run_dir):
+    made = helpers.point()
+    path = str(helpers.write_point(run_dir, made, helpers.raw_result()))
+    stored = read_object(verdict.verdict_path(path))
+    del stored["seal"]
+    for change, state in ({}, verdict.VALID), ({"reasons": ["too slow"]}, verdict.NOT_EVALUATED):
+        with open(verdict.verdict_path(path), "w", encoding="utf-8") as stream:
+            json.dump({**stored, **change}, stream)
+        assert verdict.standing(made, path).state == state
 
 
 def test_a_verdict_without_a_result_keeps_the_times_it_was_given(helpers):

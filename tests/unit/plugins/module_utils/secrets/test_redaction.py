@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.results.commands import benchmark_command, worker_command
 from ansible_collections.srt.slurm.plugins.module_utils.secrets.names import looks_secret
@@ -48,6 +50,35 @@ def test_values_that_are_secret_under_any_name():
     assert looks_secret("x", "sk-abcdefghijklmnop1234")
     assert not looks_secret("x", "sk-short")
     assert not looks_secret("token", 5)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["https://a/simple https://user:hush@b/simple", "HTTPS://user:hush@host", "jdbc:postgresql://user:hush@host/db",
+     "redis://:hush@host:1", "https://ghp_abcdefghijklmnop@github.com/x.git", "--token hf_abcdefghijklmnop",
+     "hf_abcdefghijklmnop\n", "api-key=abcdefgh", "Authorization=Bearer abcdef.123456", "--api-key abcdefgh",
+     "Authorization: Basic dXNlcjpwYXNzd29yZA==", "host=db password=hush user=me", '{"a": 1, "token": "abcdefgh"}',
+     "http://host/?x=1&token=abcdefgh", "https://host/x?sv=1&sig=abcdefgh", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc"],
+)  # fmt: skip
+def test_longer_texts_with_a_secret_in_them(value):
+    assert looks_secret("EXTRA", value) and looks_secret("EXTRA_URL", value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["--max-tokens 4096 --tokenizer /m/x", "/models/hf_models_and_more", "expandable_segments:True", "the key is here",
+     "nats://one:4222,nats://two:4222", '{"kv_connector":"NixlConnector","eos_token":"abcdefgh"}', "/bin:/opt/keys",
+     "http://host:8080/a@b", "basic authentication", "--key-cache-dtype fp8_e5m2", "sk-learn tool"],
+)  # fmt: skip
+def test_longer_texts_without_one(value):
+    assert not looks_secret("EXTRA", value)
+
+
+@pytest.mark.parametrize("part", ["a-", "a=b ", "://", "x:", "eyJ", "a://a:", "Bearer ", "--a ", "--aa" + " " * 99])
+def test_a_huge_value_costs_little(part):
+    begin = time.process_time()
+    looks_secret("EXTRA", part * (1_000_000 // len(part)))
+    assert time.process_time() - begin < 10
 
 
 def test_nested_values():

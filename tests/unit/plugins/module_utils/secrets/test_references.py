@@ -132,13 +132,15 @@ def test_a_directory_that_cannot_be_written_gives_no_key(tmp_path):
     assert references.load_key(str(tmp_path / "file" / "below"), create=True) is None
 
 
-@pytest.mark.parametrize("fault", ["readable", "foreign", "link"])
+@pytest.mark.parametrize("fault", ["readable", "foreign", "link", "fifo"])
 def test_a_key_that_another_user_knows_is_not_used(tmp_path, fault):
     path, there = tmp_path / f".srt-key-{os.getuid()}", tmp_path / "there"
     there.write_bytes(b"k" * 32)
     there.chmod(0o644 if fault == "readable" else 0o600)
     if fault == "link":
         path.symlink_to(there)
+    elif fault == "fifo":
+        os.mkfifo(path)
     else:
         there.rename(path)
     if fault == "foreign":

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import pwd
 import time
 
 import pytest
@@ -27,6 +28,18 @@ def test_a_command_that_is_not_there(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(SlurmError, match="squeue is not on this machine's PATH"):
         commands.jobs()
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_jobs_are_those_of_the_account_whatever_the_shell_calls_it(program, monkeypatch, tmp_path, known):
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):  # after su, they may be another user's
+        monkeypatch.setenv(name, "somebody")
+    wanted = pwd.getpwuid(os.getuid()).pw_name if known else str(os.getuid())
+    if not known:
+        monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)
+    program("squeue", f'echo "$@" >{tmp_path}/asked')
+    assert commands.jobs() == []
+    assert f"--user={wanted}" in (tmp_path / "asked").read_text().split()
 
 
 def test_jobs_are_read_with_any_name_in_it(program):

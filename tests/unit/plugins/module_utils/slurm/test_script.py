@@ -136,6 +136,8 @@ HARM = {
     "PYTHONWARNINGS": "error",
     "PYTHONMALLOC": "no such",
     "PYTHONIOENCODING": "ascii",
+    "SHELLOPTS": "errexit:noclobber:nounset:xtrace",
+    "BASHOPTS": "failglob",
     "LD_PRELOAD": "/nowhere/x.so",
     "LC_ALL": "xx",
     "TMPDIR": "/nowhere",

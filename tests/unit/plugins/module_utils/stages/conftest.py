@@ -123,7 +123,8 @@ class FakeHolder:
                 self.change(name, state="ended", exit_code=143, expected=True, ended_at=self.at(2),
                             reason="exited with code 143 on node0001")  # fmt: skip
         since = known["seq"] if known and known["instance_id"] == self.instance_id else -1
-        return {"ok": True, "seq": self.seq, "instance_id": self.instance_id, "now": self.at(1), "ending": self.ending,
+        now = self.at(1 if self.running() else 40)
+        return {"ok": True, "seq": self.seq, "instance_id": self.instance_id, "now": now, "ending": self.ending,
                 "pauses": self.pauses, "ends": self.ends, "breaks": self.breaks, "checks": checks, "actions": actions,
                 "completed": all(check["done"] for check in checks), "ended": [], "progress": {},
                 "steps": [record for record in self.records.values() if record["seq"] > since]}  # fmt: skip

@@ -292,6 +292,11 @@ def test_other_points_of_earlier_runs_are_not_taken_over(made, other):
     assert actions(made.call()) == ["measured", "measured"]
 
 
+def test_a_result_that_another_user_could_have_written_is_not_taken_over(made):
+    sibling(made, "70").chmod(0o777)
+    assert actions(made.call()) == ["measured", "measured"]
+
+
 def test_a_broken_result_of_an_earlier_run_is_not_taken_over(made):
     folder = sibling(made, "70")
     (folder / made.plan["benchmark"]["points"][0]["result"]).write_text("{")

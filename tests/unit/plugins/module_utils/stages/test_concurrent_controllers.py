@@ -7,7 +7,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
+from ansible_collections.srt.slurm.plugins.module_utils.failures import Error, StepError
+from ansible_collections.srt.slurm.plugins.module_utils.stages import health_wait
 
 CHECKS = [{"name": "decode_0", "steps": ["decode_0"], "after": []}]
 
@@ -169,3 +170,49 @@ def test_the_holder_gets_the_deadline_and_the_last_attempt(made):
     made.call(concurrencies=[4])
     (fields,) = [fields for op, fields in made.holder.asked if op == "start"]
     assert (fields["attempts"], fields["steps"][0]["deadline_s"]) == ({"bench_c4": 1}, 60)
+
+
+def another_worker(made, **facts):
+    """Let the holder have a worker that is not in the plan: of an earlier one, or of another run."""
+    decode = next(step for step in made.plan["steps"] if step["name"] == "decode_0")
+    made.holder.put(dict(decode, name="decode_1"), **facts)
+
+
+def test_a_service_with_a_worker_that_the_plan_does_not_have_is_not_measured_for_it(made):
+    another_worker(made)
+    with pytest.raises(
+        Error, match="decode_1 runs, but is not in the plan. It was not measured. Run the whole playbook"
+    ):
+        made.call()
+    assert made.holder.started() == []
+    made.holder.die("decode_1", ended_at=made.holder.at(0))
+    assert made.call(concurrencies=[4])["points"][0]["valid"]
+
+
+def test_a_worker_that_another_run_starts_meanwhile_makes_the_point_invalid(made):
+    def scene():
+        another_worker(made, started_at=made.holder.at(1))
+        made.holder.finish()
+
+    made.holder.scenes = [scene]
+    (point,) = made.call(concurrencies=[4])["points"]
+    assert point["reasons"] == ["decode_1 ran at the same time, but is not in the plan"]
+
+
+def test_a_part_that_another_run_replaces_while_the_service_is_waited_for_ends_the_wait(made, monkeypatch):
+    def wait_for(*_args):
+        made.holder.change("decode_0", digest="of other options")
+
+    monkeypatch.setattr(health_wait, "wait_for", wait_for)
+    made.plan["checks"] = CHECKS
+    with pytest.raises(Error, match="decode_0 was started with other options or on other nodes. It was not measured."):
+        made.call()
+
+
+def test_a_part_that_ends_while_others_are_waited_for_is_named(made, monkeypatch):
+    monkeypatch.setattr(
+        health_wait, "wait_for", lambda *_args: made.holder.die("decode_0", ended_at=made.holder.at(50))
+    )
+    made.plan["checks"] = CHECKS
+    with pytest.raises(StepError, match="Step decode_0 on node0003 ended before the point was measured"):
+        made.call()

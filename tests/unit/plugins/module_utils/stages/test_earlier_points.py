@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import jobs
 import pytest
@@ -165,3 +166,14 @@ def test_a_run_with_other_weights_is_not_complete(tmp_path):
 def test_a_model_that_only_the_nodes_can_read_needs_nodes(tmp_path):
     run_of(tmp_path, "7", 4, 16, model={"path": "/only/there"})
     assert look(tmp_path, model={"path": "/only/there"})["complete"] is False
+
+
+def test_results_that_another_user_could_have_written_are_not_taken(tmp_path):
+    run_of(tmp_path, "7", 4, 16)
+    (tmp_path / "7").chmod(0o777)
+    assert look(tmp_path)["complete"] is False
+    (tmp_path / "7").chmod(0o755)
+    assert look(tmp_path)["complete"] is True
+    if os.getuid() == 0:
+        os.chown(tmp_path / "7", 65534, 65534)
+        assert look(tmp_path)["complete"] is False

@@ -265,10 +265,35 @@ def test_what_the_service_has_seen_is_not_sent_again(made):
 def test_a_service_that_began_later_has_seen_nothing(made):
     made.call(concurrencies=[4])
     for step in made.plan["steps"]:
-        made.holder.change(step["name"], started_at="2026-11-21T11:00:00.000Z", attempt=2)
-    made.holder.minute = 0
+        made.holder.change(step["name"], started_at=made.holder.at(30), attempt=2)
     made.call(concurrencies=[4], force=True)
     assert sent(made) == [None, None]
     made.holder.change("prefill_1", started_at="2026-11-21T09:00:00.000Z")  # one of them lives on
     made.call(concurrencies=[4], force=True)
     assert sent(made) == [None, None, 2]
+
+
+def test_a_result_that_changes_while_it_is_evaluated_is_not_valid(made):
+    """A load client of an earlier attempt may live on, and write its own result in the end."""
+    point = made.plan["benchmark"]["points"][0]
+
+    def scene():
+        made.holder.finish()
+        other = made.helpers.raw_result(4, output_throughput=1.0)
+        made.holder.before["status"] = lambda: made.holder.write(point["result"], other)
+
+    made.holder.scenes = [scene]
+    (measured,) = made.call(concurrencies=[4])["points"]
+    assert measured["reasons"] == [
+        "its result file was changed while it was evaluated: another program writes to it",
+    ]
+
+
+def test_a_point_that_is_valid_because_a_run_asked_for_less_is_measured_again_by_the_next_one(made):
+    lost = {"completed": 30, "failed": 10, "output_lens": [16] * 30 + [0] * 10, "total_output_tokens": 480,
+            "total_input_tokens": 1920, "server_input_tokens": 1920}  # fmt: skip
+    made.holder.scenes = [lambda: made.holder.finish(**lost)]
+    (first,) = made.call(concurrencies=[4], min_completed=0.5)["points"]
+    (second,) = made.call(concurrencies=[4])["points"]
+    assert (first["valid"], second["action"], second["valid"]) == (True, "measured", True)
+    assert made.call(concurrencies=[4], min_completed=0.5)["points"][0]["action"] == "kept"

@@ -14,6 +14,7 @@ from ansible_collections.srt.slurm.plugins.module_utils.entry import Context
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 from ansible_collections.srt.slurm.plugins.module_utils.results import document, outcome, tables
 from ansible_collections.srt.slurm.plugins.module_utils.results.earlier import standing_for
+from ansible_collections.srt.slurm.plugins.module_utils.results.verdict import read_verdict, write_verdict
 from ansible_collections.srt.slurm.plugins.module_utils.stages import rollup
 
 TOP_KEYS = [
@@ -376,9 +377,9 @@ def test_failed_requests_are_reported_in_the_table_also_when_they_are_few(helper
 
 def test_service_gaps_that_the_job_allows_are_reported_in_the_table_and_the_csv(helpers, run_dir):
     plan = finished(helpers, run_dir)
-    path = run_dir / plan["benchmark"]["points"][1]["result"].replace(".json", ".verdict.json")
+    path = str(run_dir / plan["benchmark"]["points"][1]["result"])
     lost = "decode_0 ended during the measurement: killed by signal 9 on node003"
-    path.write_text(json.dumps(dict(json.loads(path.read_text()), service_gaps=[lost])))
+    write_verdict(path, {**read_verdict(path), "service_gaps": [lost]})
     made = call(plan)
     assert made["valid"] is True
     for text in (made["table"], (run_dir / "rollup.txt").read_text()):

@@ -232,3 +232,25 @@ def test_what_an_attempt_before_left_is_not_of_the_one_that_runs(look, tmp_path)
     # A service that is kept, measured an hour ago; by Slurm's clock, which is another one, it began only now.
     same = look(*events[:2], live=True, started_at=utc(0))
     assert (same["verdict"], [point["state"] for point in same["points"]]) == ("NOT valid", ["done", "invalid"])
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "left_out", "told"),
+    [
+        ({2: "d", 4: "d"}, [], "valid"),
+        ({2: "d", 4: "of another plan"}, [], None),
+        ({2: "d"}, [], None),  # it was set aside: the point is being measured again
+        ({2: "d"}, ["c=4"], "selected points valid; left out: c=4"),
+        ({4: "d"}, ["c=4"], None),
+    ],
+)
+def test_a_rollup_is_told_as_long_as_the_points_that_it_calls_valid_are(look, tmp_path, verdicts, left_out, told):
+    (tmp_path / "results").mkdir()
+    for number, digest in verdicts.items():
+        verdict = {"schema_version": VERDICT_SCHEMA_VERSION, "digest": digest, "valid": True, "reasons": []}
+        (tmp_path / f"results/c{number}.verdict.json").write_text(json.dumps(verdict))
+    rollup = {"valid": not left_out, "results": [], "left_out": left_out, "generated_at": utc(5)}
+    (tmp_path / "rollup.json").write_text(json.dumps(rollup))
+    found = look(step("decode_0", "worker", state="running"), live=True)
+    assert found["verdict"] == told
+    assert found["valid"] is (not left_out if told else None)

@@ -9,13 +9,13 @@ import re
 
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error, StepError
-from ansible_collections.srt.slurm.plugins.module_utils.stages import bench_run as bench
+from ansible_collections.srt.slurm.plugins.module_utils.stages import health_wait, service_look
 from ansible_collections.srt.slurm.plugins.module_utils.stages.service_gaps import gaps_between
 
 
 def test_a_point_during_a_restart_is_measured_once_more_when_the_service_is_whole(made, monkeypatch):
     waited = []
-    monkeypatch.setattr(bench.health_wait, "wait_for", lambda *args: waited.append(args))
+    monkeypatch.setattr(health_wait, "wait_for", lambda *args: waited.append(args))
     made.plan["checks"] = [{"name": "decode_0"}]
     next(step for step in made.plan["steps"] if step["name"] == "decode_0")["restarts"] = 1
 
@@ -74,7 +74,7 @@ def test_a_point_that_failed_names_what_does_not_answer(made):
 
 
 def test_a_point_after_which_a_part_does_not_answer_is_not_valid_and_no_other_is_measured(made, monkeypatch):
-    monkeypatch.setattr(bench, "STILL_WHOLE_S", 0.2)
+    monkeypatch.setattr(service_look, "STILL_WHOLE_S", 0.2)
     made.plan.update(checks=[{"name": "decode_0", "steps": ["decode_0"], "after": []}], health_timeout_s=3600.0)
 
     def scene():
@@ -92,11 +92,11 @@ def test_a_point_after_which_a_part_does_not_answer_is_not_valid_and_no_other_is
 
 def test_a_worker_that_may_be_lost_is_waited_for_until_nobody_lists_it_any_more(made, monkeypatch):
     """A part that is lost is listed for longer than a service that was whole may be silent."""
-    monkeypatch.setattr(bench, "STILL_WHOLE_S", 0.2)
+    monkeypatch.setattr(service_look, "STILL_WHOLE_S", 0.2)
     listing = {"tier": "worker", "by": "etcd", "kept_s": 0.4}
     made.plan.update(checks=[{"name": "workers", "steps": ["decode_0"], "after": [], "listing": listing}])
     asked = []
-    monkeypatch.setattr(bench.health_wait, "wait_for", lambda talk, plan, checks, whole_s, *more: asked.append(whole_s))
+    monkeypatch.setattr(health_wait, "wait_for", lambda talk, plan, checks, whole_s, *more: asked.append(whole_s))
     made.holder.scenes = [made.holder.finish, made.holder.finish]
     made.call()
     assert asked[1:] == [pytest.approx(0.6)]
@@ -332,3 +332,66 @@ def test_a_part_that_another_run_replaces_by_the_same_makes_a_watched_point_inva
         "decode_0 was restarted during the measurement",
     ]
     assert made.holder.started() == ["bench_c4"]
+
+
+BETWEEN = "2026-11-21T10:00:50.000Z"  # after the look at the service before the first point, before its step began
+
+
+def test_an_engine_that_dies_between_the_look_before_a_point_and_its_start_makes_it_invalid(made):
+    """Its launcher starts it again, so that it answers afterwards; it may have been missing for most of the point."""
+    found = {"name": "decode_0", "at": BETWEEN, "reason": "its server ended"}
+    made.holder.before["start"] = lambda: made.holder.breaks.append(found)
+    (point,) = made.call(concurrencies=[4])["points"]
+    assert point["reasons"] == [
+        "it was stopped because decode_0 stopped serving",
+        "decode_0 stopped serving during the measurement: its server ended",
+    ]
+
+
+def test_a_worker_that_is_restarted_between_the_look_before_a_point_and_its_start_makes_it_invalid(made):
+    next(step for step in made.plan["steps"] if step["name"] == "decode_0")["restarts"] = 1
+
+    def restarted():
+        made.holder.die("decode_0", ended_at=BETWEEN)
+        made.holder.replace("decode_0", BETWEEN)
+
+    made.holder.before["start"] = restarted
+    (point,) = made.call(concurrencies=[4])["points"]
+    (first,) = made.run_dir.glob("results/*/*.attempt1.verdict.json")
+    reasons = json.loads(first.read_text())["reasons"]
+    assert "decode_0 was restarted during the measurement" in reasons
+    assert point["valid"] and made.holder.started() == ["bench_c4", "bench_c4"]
+
+
+def test_a_part_that_ends_while_others_are_waited_for_is_waited_for_as_well(made, monkeypatch):
+    """What has answered once is not asked again in one wait."""
+    waited = []
+
+    def wait_for(*_args):
+        waited.append(1)
+        if len(waited) == 1:
+            made.holder.breaks.append({"name": "decode_0", "at": made.holder.at(40), "reason": "its server ended"})
+            made.holder.minute += 1
+
+    monkeypatch.setattr(health_wait, "wait_for", wait_for)
+    made.plan["checks"] = [{"name": "decode_0", "steps": ["decode_0"], "after": []}]
+    (point,) = made.call(concurrencies=[4])["points"]
+    assert (point["valid"], len(waited)) == (True, 2)
+
+
+def test_the_service_is_looked_at_again_after_another_run_was_waited_for(made, monkeypatch):
+    """A part may have ended in the point of the other run."""
+    other, looks = dict(made.plan["benchmark"]["points"][1]["step"], name="bench_c99"), []
+    monkeypatch.setattr(health_wait, "wait_for", lambda *_args: looks.append(made.holder.running()))
+    made.plan["checks"] = [{"name": "decode_0", "steps": ["decode_0"], "after": []}]
+    made.holder.busy = ["bench_c99"]
+
+    def begun():
+        made.holder.put(other, state="running", started_at=made.holder.at(0))
+
+    made.holder.put(other, state="ended")
+    made.holder.before["start"] = begun
+    made.holder.scenes = [lambda: made.holder.change("bench_c99", state="ended", ended_at=made.holder.at(30))]
+    (point,) = made.call(concurrencies=[4])["points"]
+    assert point["valid"], point
+    assert looks == [None, None]

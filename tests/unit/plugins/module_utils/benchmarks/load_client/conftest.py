@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 import random
 import sys
@@ -68,3 +69,23 @@ def client_argv(client_dir, model_dir, tmp_path):
         "--isl", "24", "--osl", "8", "--num-prompts", "12", "--concurrency", "4",
         "--result", str(tmp_path / "x.json"),
     ]  # fmt: skip
+
+
+@pytest.fixture
+def measure(model_dir, tmp_path):
+    """Return a function that runs the program in this process; yields (exit code, result or None)."""
+    from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.load_client import main as cli
+
+    result = tmp_path / "r" / "results.json"
+
+    def run(url, *argv):
+        code = cli.main([
+            "--base-url", url, "--model", "m", "--tokenizer", str(model_dir), "--isl", "24", "--osl", "8",
+            "--num-prompts", "12", "--concurrency", "4", "--result", str(result),
+            "--progress", str(tmp_path / "r" / "progress.json"), *argv,
+        ])  # fmt: skip
+        return code, json.loads(result.read_text()) if result.exists() else None
+
+    run.result, run.progress = result, tmp_path / "r" / "progress.json"
+    run.partial = tmp_path / "r" / "results.partial.json"
+    return run

@@ -184,6 +184,14 @@ def test_completions_with_empty_text_are_tokens_except_the_bare_end():
     assert parser.finished
 
 
+def test_an_answer_names_its_model():
+    assert (
+        parse(event({"choices": [], "model": None}), completion("a", model="m"), completion("b", "stop"))[0].model
+        == "m"
+    )
+    assert parse(completion("a", "stop", model=3))[0].model is None
+
+
 def test_the_last_token_may_come_with_the_end():
     _parser, counts = parse(completion("a"), completion("b", "length"))
     assert counts == [1, 1]

@@ -22,24 +22,6 @@ for package in ("aiohttp", "tokenizers"):
     pytest.importorskip(package)
 
 
-@pytest.fixture
-def measure(model_dir, tmp_path):
-    """Return a function that runs the program in this process; yields (exit code, result or None)."""
-    result = tmp_path / "r" / "results.json"
-
-    def run(url, *argv):
-        code = cli.main([
-            "--base-url", url, "--model", "m", "--tokenizer", str(model_dir), "--isl", "24", "--osl", "8",
-            "--num-prompts", "12", "--concurrency", "4", "--result", str(result),
-            "--progress", str(tmp_path / "r" / "progress.json"), *argv,
-        ])  # fmt: skip
-        return code, json.loads(result.read_text()) if result.exists() else None
-
-    run.result, run.progress = result, tmp_path / "r" / "progress.json"
-    run.partial = tmp_path / "r" / "results.partial.json"
-    return run
-
-
 def test_a_plain_run(sse, measure, tokenizer):
     with sse.running(sse.Behaviour(tokenizer=tokenizer)) as server:
         code, result = measure(server.url, "--num-warmup", "5")

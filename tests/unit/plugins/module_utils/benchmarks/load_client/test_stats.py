@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.load_client import stats
 from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.load_client.main import format_report, format_result
 from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.load_client.request import Record, Request
+from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.own_client.evaluate import evaluate
 
 
 def options(**other):
@@ -19,8 +20,8 @@ def options(**other):
         "backend": "dynamo", "model": "m", "tokenizer": "/t", "num_prompts": 2, "metadata": [("node", "n1")],
         "request_rate": math.inf, "burstiness": 1.0, "concurrency": 2, "reuse_connections": True, "quick_ack": True,
         "endpoint": "/v1/completions", "isl": 10, "osl": 5, "random_range_ratio": 1.0, "ignore_eos": True,
-        "num_warmup": 0, "seed": 0, "attempt": 0, "gpus": 8, "prefill_gpus": None, "decode_gpus": None, "goodput": [],
-        "percentiles": [90, 95, 99], "save_texts": False, **other,
+        "num_warmup": 0, "seed": 0, "attempt": 0, "repeat": 1, "gpus": 8, "prefill_gpus": None, "decode_gpus": None,
+        "goodput": [], "percentiles": [90, 95, 99], "save_texts": False, **other,
     }  # fmt: skip
     return types.SimpleNamespace(**values)
 
@@ -208,3 +209,29 @@ def test_report_names_the_figures_and_the_commonest_errors():
     nothing = format_report(stats.build_result(options(), [failed()], 1.0))
     assert "Request throughput (req/s):       -" in nothing
     assert "TTFT" not in nothing
+
+
+def answered(name, tokens_in=10):
+    made = record(tokens_in=tokens_in)
+    made.model = name
+    return made
+
+
+def of(records):
+    """Return the reasons why the result of *records* is not valid."""
+    result = stats.build_result(options(num_prompts=len(records)), records, 1.0)
+    return evaluate(result, {"num_prompts": len(records), "isl": 10, "osl": 5}, 0.99)
+
+
+def test_answers_of_several_models_are_not_of_one_service():
+    assert of([answered("m")] * 3) == of([answered("/models/m")] * 3) == of([answered("m"), answered(None)]) == []
+    assert of([answered("m"), answered("m"), answered("other")]) == ["the answers are from several models: m, other"]
+
+
+@pytest.mark.parametrize("other", [0, 200])
+def test_a_worker_with_another_tokenizer_is_found_among_many(other):
+    """On average over all requests it is within the tolerance for a begin-of-text token."""
+    assert of([answered("m", 11)] * 100) == []
+    reason = "the server counted other prompt tokens than were sent in 2 of 100 requests: it cuts prompts, or a part of"
+    assert of([answered("m")] * 98 + [answered("m", other)] * 2)[0].startswith(reason)
+    assert of([answered("m")] * 99 + [answered("m", other)]) == []

@@ -13,13 +13,15 @@ from ..plan_file import gpu_counts
 from ..schema.section import Field
 from ..schema.types import Float, Int, Str
 from ..topology.layout import Layout
+from . import search
 from .base import Point, missing
 from .own_client import MOST_REQUESTS, ClientBenchmark
 
 
 class SaBench(ClientBenchmark):
     type = "sa-bench"
-    key_fields = ("concurrency",)
+    key_fields = ("concurrency", "req_rate")
+    searches = (search.CONCURRENCY, search.RATE)
     chosen_by = {"concurrencies": "concurrency"}
     described_by = ("isl", "osl")
     paths = (*ClientBenchmark.paths, "dataset_path")
@@ -45,22 +47,25 @@ class SaBench(ClientBenchmark):
 
     @property
     def reads(self) -> tuple[str, ...]:
-        return (*self.fields, "concurrencies")
+        return (*self.fields, "concurrencies", "search")
 
     def problems(self, spec: JsonObject) -> list[Finding]:
         options = spec["benchmark"]
         if options["dataset_name"] not in (None, "random", "custom"):
             problem = f"is {options['dataset_name']}; expected random or custom."
             return [(("benchmark", "dataset_name"), problem, None, "not_a_choice")]
+        found = search.option_problems(options, self.metrics, self.searches)
+        if found:
+            return found
         for key in ("num_prompts_mult", "num_warmup_mult"):
-            most = max(options["concurrencies"] or [0])
+            most = max((level for level, _rate in search.loads(options)), default=0)
             if most * options[key] > MOST_REQUESTS:
                 problem = f"is {options[key]}, and so {most * options[key]} requests at concurrency {most}."
                 remedy = f"A point has at most {MOST_REQUESTS}."
                 return [(("benchmark", key), problem, remedy, "out_of_range")]
         if options["dataset_name"] == "custom":
-            return missing(spec, ("dataset_path", "concurrencies"), self.type)
-        return missing(spec, ("isl", "osl", "concurrencies"), self.type)
+            return missing(spec, ("dataset_path", *self.levels_key(spec)), self.type)
+        return missing(spec, ("isl", "osl", *self.levels_key(spec)), self.type)
 
     def unable(self, spec: JsonObject) -> list[Finding]:
         if spec["benchmark"]["dataset_name"] == "custom":
@@ -70,21 +75,23 @@ class SaBench(ClientBenchmark):
     def points(self, layout: Layout) -> list[Point]:
         if self.unable(layout.spec):
             return []
-        return [self._point(layout, one) for one in dict.fromkeys(layout.spec["benchmark"]["concurrencies"])]
+        return [self._point(layout, *load) for load in search.loads(layout.spec["benchmark"])]
 
-    def _point(self, layout: Layout, concurrency: int) -> Point:
+    def _point(self, layout: Layout, concurrency: int, rate: float | None) -> Point:
         options = layout.spec["benchmark"]
         prompts, warmup = (concurrency * options[key] for key in ("num_prompts_mult", "num_warmup_mult"))
-        parameters = self.load(layout, concurrency, prompts, warmup, options["random_range_ratio"])
+        parameters = self.load(layout, concurrency, prompts, warmup, options["random_range_ratio"], rate)
         gpus = gpu_counts(endpoint.as_dict() for endpoint in layout.endpoints)
-        result = _result_path(options, gpus, concurrency)
-        key = {"concurrency": concurrency}
-        return self.client_point(layout, f"bench_c{concurrency}", key, f"c={concurrency}", parameters, result)
+        result = _result_path(options, gpus, concurrency, rate)
+        name, key, label = self.named(concurrency, rate)
+        return self.client_point(layout, name, key, label, parameters, result)
 
 
-def _result_path(options: JsonObject, gpus: Mapping[str, int], concurrency: int) -> str:
+def _result_path(options: JsonObject, gpus: Mapping[str, int], concurrency: int, rate: float | None) -> str:
     """Return the path of a point's result in the run directory."""
     stem = f"results_concurrency_{concurrency}_gpus_{gpus['all']}"
     if gpus["prefill"]:
         stem += f"_ctx_{gpus['prefill']}_gen_{gpus['decode']}"
+    if rate is not None:
+        stem += f"_rate_{rate:g}"
     return f"results/sa-bench_isl_{options['isl']}_osl_{options['osl']}/{stem}.json"

@@ -1,0 +1,89 @@
+# Copyright (c) 2026 srt.slurm developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A search over the verdicts of its points: which is measured next, and the answer."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Callable, cast
+
+from ..benchmarks import search
+from ..json_types import Json, JsonObject
+from ..metrics import derived
+from ..plan_file import Plan, PlanPoint, gpu_counts
+from .verdict import NOT_MEASURED, Verdict, standing
+
+
+def search_of(plan: Plan) -> search.PlannedSearch | None:
+    """Return the search of *plan*, or None."""
+    found = (plan.get("benchmark") or {}).get("search")
+    return cast("search.PlannedSearch", found) if found else None
+
+
+def next_point(plan: Plan, verdicts: Mapping[str, Verdict | None]) -> PlanPoint | search.Answer:
+    """Return the point of the search in *plan* to measure next, or its answer.
+
+    :param verdicts: {name of a point: its verdict} of those that were measured; None: measured without a verdict.
+    """
+    planned, points = cast("search.PlannedSearch", search_of(plan)), plan["benchmark"]["points"]
+    gpus = gpu_counts(plan["endpoints"])
+    outcomes: dict[search.Level, list[search.Outcome]] = {}
+    for point in sorted(points, key=lambda one: search.level_of(planned, one["key"])[1]):
+        if point["name"] in verdicts:
+            level, _replicate = search.level_of(planned, point["key"])
+            verdict: JsonObject = {**(verdicts[point["name"]] or {})}
+            figures = verdict.get("metrics") or {}
+            figures = {
+                **figures,
+                **{name: value for name, value in derived(figures, gpus).items() if value is not None},
+            }
+            outcomes.setdefault(level, []).append(search.outcome(planned, bool(verdict.get("valid")), figures))
+    found = search.following(planned, outcomes)
+    if not isinstance(found, search.Wanted):
+        return found
+    return next(one for one in points if search.level_of(planned, one["key"]) == (found.level, found.replicate))
+
+
+def path(plan: Plan, verdict_of: Callable[[PlanPoint], Verdict | None]) -> tuple[list[PlanPoint], bool]:
+    """Return (the points that the search in *plan* measures as far as results are known, whether it has its answer).
+
+    :param verdict_of: returns the verdict on a point that counts, or None. The last point lacks one without an answer.
+    """
+    verdicts: dict[str, Verdict | None] = {}
+    found: list[PlanPoint] = []
+    while True:
+        point = next_point(plan, verdicts)
+        if "name" not in point:
+            return found, True
+        found.append(cast("PlanPoint", point))
+        verdict = verdict_of(found[-1])
+        if not verdict:
+            return found, False
+        verdicts[found[-1]["name"]] = verdict
+
+
+def measured(plan: Plan) -> list[PlanPoint]:
+    """Return the points of *plan* that a rollup is about: all, in a search those that were measured."""
+    points = (plan.get("benchmark") or {}).get("points") or []
+    if not search_of(plan):
+        return points
+    return [one for one in points if standing(one, os.path.join(plan["run_dir"], one["result"])).state != NOT_MEASURED]
+
+
+def record(plan: Plan, results: Iterable[Mapping[str, Json]]) -> JsonObject | None:
+    """Return the entry ``search`` of rollup.json: what is searched, its answer and the points it rests on; or None."""
+    planned = search_of(plan)
+    if not planned:
+        return None
+    verdicts = {str(one["name"]): cast("Verdict", {"valid": one["valid"], "metrics": one}) for one in results}
+    found = next_point(plan, verdicts)
+    answer = None if "name" in found else found
+    return {
+        "over": planned["over"],
+        "objectives": planned["objectives"],
+        "answer": answer,
+        "text": search.in_words(planned, answer) if answer else "The search is not complete.",
+        "points": sorted(verdicts),
+    }
