@@ -257,3 +257,20 @@ def test_with_force_the_jobs_of_another_allocation_keep_what_they_have(made, tmp
     measure(made[2], tmp_path, "8", 4, 16, variant_dir=dirs["j_20_16"])
     found = states(record(made, tmp_path, gather=False, force=True, only=["j_20_16"]))
     assert (found["j_10_16"], found["j_20_16"]) == (["valid"] * 2, ["not_measured"] * 2)
+
+
+def test_a_job_that_searches_has_the_points_of_its_search_and_is_complete_with_its_answer(made, tmp_path):
+    section = {"over": "concurrency", "from": 4, "to": 16, "objectives": {"p99_ttft_ms": 1e9}}
+    raw = jobs.raw(name="s_search", model={"path": str(tmp_path / "model")}, benchmark={"search": section})
+    raw["benchmark"].pop("concurrencies")
+    job = json.loads(json.dumps(describe(jobs.resolved(raw))))
+    (first,) = record([job], tmp_path)["jobs"]
+    assert len(first["labels"]) == 1 < len(first["candidates"]) and not first["complete"]
+    points = sweep_record._planned(job["spec"])[0]["benchmark"]["points"]
+    measured = [point["key"]["concurrency"] for point in points]
+    measure(job, tmp_path, "7", measured[0], variant_dir=first["run_dir"])
+    (begun,) = record([job], tmp_path)["jobs"]
+    assert not begun["complete"] and begun["known"]
+    measure(job, tmp_path, "7", *measured, variant_dir=first["run_dir"])
+    found = record([job], tmp_path)
+    assert found["jobs"][0]["complete"] and found["groups"] == []
