@@ -26,20 +26,29 @@ from .formats import aiperf
 from .own_client import command
 from .program import ProgramBenchmark, Ran, surroundings
 
-# Warms up, in a directory that is removed, and replays: bash -c TEXT replay WORDS WARM_UP... REPLAY...
+# Warms up, in a directory that is removed, and replays: bash -c TEXT replay TOKENIZER WORDS WARM_UP... REPLAY...
+# AIPerf's processes that decode prompts find a tokenizer in a cache of the hub alone, whatever directory it is in.
 WARM_UP = """\
-words=$1
-shift
+tokenizer=$1
+words=$2
+shift 2
 aside=$(mktemp -d) || exit 1
 trap 'rm -rf -- "$aside"' EXIT
+if [ -n "$tokenizer" ]; then
+  commit=0000000000000000000000000000000000000000
+  cached="$aside/hub/models--job--tokenizer"
+  mkdir -p "$cached/refs" "$cached/snapshots/$commit" && printf %s "$commit" > "$cached/refs/main" || exit 1
+  for file in "$tokenizer"/*.json "$tokenizer"/*.model "$tokenizer"/*.t* "$tokenizer"/*.jinja; do
+    if [ -e "$file" ]; then ln -s -- "$file" "$cached/snapshots/$commit/"; fi
+  done
+  export HF_HUB_CACHE="$aside/hub" HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1
+fi
 echo "warm-up"
-"${@:1:words}" --artifact-dir "$aside" || { code=$?; echo "the warm-up failed" >&2; exit "$code"; }
+"${@:1:words}" --artifact-dir "$aside/warm-up" || { code=$?; echo "the warm-up failed" >&2; exit "$code"; }
 shift "$words"
 echo "replay"
 "$@" --artifact-dir "$SRT_RESULT_DIR"
 """
-# With these a local tokenizer directory is taken for a name on the hub.
-OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 PROGRAM = "aiperf"
 COLUMNS = (("input_length", "text_input", "messages"),)
 DEADLINE_S, STALL_S = 4 * 3600, 1800
@@ -48,7 +57,7 @@ DEADLINE_S, STALL_S = 4 * 3600, 1800
 class TraceBenchmark(ProgramBenchmark):
     """A benchmark that replays a trace with AIPerf."""
 
-    client: ClassVar[str] = "aiperf"
+    client: ClassVar[str] = "AIPerf run"
     data_keys: ClassVar[tuple[str, ...]] = ("trace_file",)
     columns: ClassVar[tuple[str, ...]] = (
         *("request_throughput", "request_goodput", "output_tps", "output_tps_per_gpu"),
@@ -107,8 +116,9 @@ class TraceBenchmark(ProgramBenchmark):
         """Return the point that replays the trace with the options *load*."""
         spec, options = layout.spec, layout.spec["benchmark"]
         found, (data,) = harness.find(spec, PROGRAM), self.data(spec)
-        program: list[Word] = ["env", *(word for name in OFFLINE for word in ("-u", name))]
-        program += found.argv if found else [PROGRAM]
+        program: list[Word] = [*found.argv] if found else [PROGRAM]
+        tokenizer = command.tokenizer(layout)
+        folder = "" if command.from_hub(spec) else str(tokenizer.value)
         trace = path_of(spec, data)
         common: list[Word] = [
             *program,
@@ -116,7 +126,7 @@ class TraceBenchmark(ProgramBenchmark):
             Option("model", layout.served_name, layout.served_by),
             Option("url", layout.public_url),
             *("--endpoint-type", "chat", "--streaming", "--use-server-token-count"),
-            command.tokenizer(layout),
+            tokenizer if not folder else Option("tokenizer", "job/tokenizer"),
             *("--ui", "none", "--no-gpu-telemetry", "--no-server-metrics"),
         ]
         flight, count = self.warm_up
@@ -131,7 +141,7 @@ class TraceBenchmark(ProgramBenchmark):
             *(Option(one, value, ("benchmark", "aiperf_args", one)) for one, value in options["aiperf_args"].items()),
         ]
         words = sum(len(word.words()) if isinstance(word, Option) else 1 for word in warm_up)
-        argv: list[Word] = ["bash", "-c", WARM_UP, "replay", str(words), *warm_up, *replay]
+        argv: list[Word] = ["bash", "-c", WARM_UP, "replay", folder, str(words), *warm_up, *replay]
         mounts = [*binds(layout, trace), *(binds(layout, found.mount) if found and found.mount else [])]
         parameters: JsonObject = {
             **(found.parameters if found else {}),

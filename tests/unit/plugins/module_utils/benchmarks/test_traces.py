@@ -38,7 +38,7 @@ def test_a_trace_is_replayed_at_each_concurrency_after_a_warm_up():
     points = plan["benchmark"]["points"]
     assert [one["label"] for one in points] == ["c=2", "c=8"]
     for part in (
-        "env -u HF_HUB_OFFLINE -u TRANSFORMERS_OFFLINE", f"--url {plan['frontend_url']}", "--input-file /t/x.jsonl",
+        f"--url {plan['frontend_url']}", "--input-file /t/x.jsonl",
         "--custom-dataset-type mooncake_trace", "--goodput time_to_first_token:500 inter_token_latency:25",
         "--concurrency 8 --extra-inputs ignore_eos:true", "--concurrency 1 --request-count 5",
     ):  # fmt: skip
@@ -78,13 +78,52 @@ def test_what_is_missing_is_named(type_, benchmark, key):
 def test_the_warm_up_leaves_nothing_and_its_failure_is_one(tmp_path, warm_up, replay, rc):
     results = tmp_path / "results"
     results.mkdir()
-    said = 'echo "$@" >> said; touch "${@: -1}/made"; '
-    argv = ["bash", "-c", WARM_UP, "replay", "4", "bash", "-c", said + warm_up, "w", "bash", "-c", said + replay, "r"]
+    said = 'echo "$@" >> said; mkdir -p "${@: -1}"; touch "${@: -1}/made"; '
+    argv = [
+        "bash",
+        "-c",
+        WARM_UP,
+        "replay",
+        "",
+        "4",
+        "bash",
+        "-c",
+        said + warm_up,
+        "w",
+        "bash",
+        "-c",
+        said + replay,
+        "r",
+    ]
     env = {"PATH": "/usr/bin:/bin", "SRT_RESULT_DIR": str(results), "TMPDIR": str(tmp_path)}
     done = subprocess.run(argv, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == rc
     assert sorted(path.name for path in tmp_path.iterdir()) == ["results", "said"]  # the aside folder is gone
     assert [path.name for path in results.iterdir()] == (["made"] if warm_up == "exit 0" else [])
+
+
+def test_a_tokenizer_in_a_directory_is_shown_as_one_of_the_hub(tmp_path):
+    model = tmp_path / "a model"
+    model.mkdir()
+    for name in ("tokenizer.json", "model.safetensors"):
+        (model / name).write_text("{}")
+    look = 'cat "$HF_HUB_CACHE"/models--job--tokenizer/refs/main; ls "$HF_HUB_CACHE"/models--job--tokenizer/snapshots/*'
+    argv = [
+        "bash",
+        "-c",
+        WARM_UP,
+        "replay",
+        str(model),
+        "1",
+        "true",
+        "bash",
+        "-c",
+        f"{look}; echo $HF_HUB_OFFLINE",
+        "r",
+    ]
+    env = {"PATH": "/usr/bin:/bin", "SRT_RESULT_DIR": str(tmp_path), "TMPDIR": str(tmp_path)}
+    done = subprocess.run(argv, env=env, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-2:] == [f"{'0' * 40}tokenizer.json", "1"]
 
 
 def judged(tmp_path, *runs, bench=REPLAY, layout="profile_runs/run_{:04d}", **facts):
@@ -118,7 +157,7 @@ def test_several_runs_of_a_point_are_added_and_averaged(tmp_path, layout):
 @pytest.mark.parametrize(
     ("runs", "reason"),
     [
-        ([], "its aiperf left no result file that is known"),
+        ([], "its AIPerf run left no result file that is known"),
         ([{"a": 1}], "not known: profile_export_aiperf.json"),
         ([{**AIPERF, "error_request_count": aiperf_metric("requests", avg=100.0)}], "100 of 200 requests did not"),
         ([{**AIPERF, "request_count": aiperf_metric("requests", avg=0.0)}], "no request completed"),
