@@ -34,7 +34,7 @@ ALLOWED = {
     "log_lines": "",
     "files": "failures json_types holder",
     "entry": "failures json_types files plain_text plan_file",
-    "sweep_folders": "files",
+    "sweep_folders": "files json_types",
     "plan_shape": "json_types",
     "plan_file": "failures json_types plan_shape files",
     "secrets": "json_types holder",
