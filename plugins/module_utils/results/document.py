@@ -54,10 +54,7 @@ def build(
     names = [point["name"] for point in chosen]
     run_reasons = _failure_reasons(failure) + [f"{text}: is not a point of the plan" for text in unknown]
     search = searching.record(plan, results)
-    if not search:
-        reasons = run_reasons + outcome.point_reasons(results)
-    else:  # a point that is not valid does not keep the objectives, but the search may go on
-        reasons = run_reasons + ([] if search["answer"] else [search["text"]])
+    reasons = run_reasons + outcome.reasons_against(results, search)
     passed = [one["name"] for one in results if one["state"] == PASSED]
     notes = list(plan.get("notes") or [])
     if not points:
