@@ -251,8 +251,45 @@ class PlanPoint(PointFields):
     streams: bool
 
 
+class Order(TypedDict):
+    """An HTTP request (POST) to a part of the service, sent once: see holder/calls.py.
+
+    ``paths`` are tried in order as long as the server does not know them.
+    """
+
+    name: str
+    host: str
+    port: int
+    paths: list[str]
+    body: JsonObject
+    timeout_s: float
+
+
+class ProfiledFiles(TypedDict):
+    """Files that profiling the process ``name`` leaves: at least one matches ``patterns``, below the run directory."""
+
+    name: str
+    patterns: list[str]
+
+
+class Profiling(TypedDict):
+    """How each point is profiled: ``type`` is the profiler.
+
+    ``start`` and ``stop`` are sent before and after its load; a worker in ``limited`` stops by itself after some steps.
+    ``window_s`` is (delay, duration) of a profiler that begins with the workers, else None.
+    """
+
+    type: str
+    start: list[Order]
+    stop: list[Order]
+    limited: list[str]
+    files: list[ProfiledFiles]
+    window_s: list[float] | None
+
+
 class _PlanBenchmark(TypedDict, total=False):
     search: JsonObject
+    profiling: Profiling
 
 
 class PlanBenchmark(_PlanBenchmark):

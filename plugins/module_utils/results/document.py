@@ -157,6 +157,8 @@ def point_record(benchmark: Benchmark, point: PlanPoint, plan: Plan, earlier: Fo
     )
     if verdict.get("service_gaps"):  # allowed by the job's faults
         record["service_gaps"] = verdict["service_gaps"]
+    if verdict.get("profiled"):
+        record.update(profiled=verdict["profiled"], profiles=verdict.get("profiles") or [])
     if found.state == PASSED:
         record["doubts"] = verdict["doubts"]
     return record

@@ -63,7 +63,7 @@ def earlier_result(plan: Plan, point: PlanPoint) -> Found | None:
             continue
         result = os.path.join(entry.path, point["result"])
         one = newest(point, result)
-        if one:
+        if one and not one.verdict.get("profiled"):  # its profiles are in its own run
             found.append((one.when, attempt_path(result, one.result_number), entry.path, one.verdict))
     if not found:
         return None
