@@ -11,7 +11,15 @@ import pytest
 
 pytestmark = pytest.mark.engines
 
-LOAD = {"type": "sa-bench", "isl": 64, "osl": 16, "concurrencies": [4], "num_prompts_mult": 16, "num_warmup_mult": 1}
+LOAD = {
+    "type": "sa-bench",
+    "isl": 64,
+    "osl": 16,
+    "random_range_ratio": 1,
+    "concurrencies": [4],
+    "num_prompts_mult": 16,
+    "num_warmup_mult": 1,
+}
 # A line with figures each second, also in a short load.
 ENVIRONMENT = {
     "HF_HUB_OFFLINE": "1",
