@@ -16,8 +16,9 @@ from .custom import Custom
 from .manual import Manual
 from .sabench import SaBench
 from .sglang_bench import SglangBench
+from .traces import MooncakeRouter, TraceReplay
 
-BUILT: tuple[Benchmark, ...] = (Manual(), SaBench(), SglangBench(), Custom())
+BUILT: tuple[Benchmark, ...] = (Manual(), SaBench(), SglangBench(), Custom(), MooncakeRouter(), TraceReplay())
 BENCHMARKS = {one.type: one for one in (*BUILT, *map(unbuilt.Unbuilt, unbuilt.TYPES))}
 
 

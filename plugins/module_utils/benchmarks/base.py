@@ -17,6 +17,7 @@ from ..plan_file import PlanFile, PlanPoint, PointFields, Step
 from ..schema.section import Field
 from ..topology.layout import Layout
 from ..topology.step import DraftStep
+from .data import Data
 
 PREPARING, RUNNING, DONE, FAILED = "preparing", "running", "done", "failed"  # phases of a load client
 
@@ -70,6 +71,7 @@ class Benchmark(abc.ABC):
     ``measures``          False if it has no points, and so no steps
     ``makes_prompts``     whether its program makes prompts with a tokenizer
     ``progress_in_log``   whether its program has no progress file, and its log shows the progress
+    ``data_keys``         keys of the ``benchmark`` section that may name data sets, see :meth:`data`
     ``packages``          what its program imports beside the standard library, if it runs in Python
     ``telemetry``         whether telemetry can be collected meanwhile
     ``preparing_s``       the minimum time limit for its program to start to measure, in seconds
@@ -94,6 +96,7 @@ class Benchmark(abc.ABC):
     measures: ClassVar[bool] = True
     makes_prompts: ClassVar[bool] = False
     progress_in_log: ClassVar[bool] = False
+    data_keys: ClassVar[tuple[str, ...]] = ()
     packages: ClassVar[tuple[str, ...]] = ()
     telemetry: ClassVar[bool] = False
     preparing_s: ClassVar[float] = 600.0
@@ -125,6 +128,14 @@ class Benchmark(abc.ABC):
     def wants_chat_template(self, spec: JsonObject) -> bool:
         """Return whether its prompts have the model's chat template around them, see :mod:`.chat_template`."""
         return False
+
+    def harness(self, spec: JsonObject) -> str | None:
+        """Return the name in ``harness.HARNESSES`` of the program that its points run, None: another or none."""
+        return None
+
+    def data(self, spec: JsonObject) -> list[Data]:
+        """Return the data sets that it reads. They are on shared disk, and checked, before nodes are asked for."""
+        return []
 
     # ---- the plan
 
@@ -167,6 +178,11 @@ class Benchmark(abc.ABC):
     def in_flight(self, point: PointFields) -> int:
         """Return how many requests of *point* may be in flight at a time; 0: it sends none."""
         return 0
+
+    def times(self, options: JsonObject) -> int:
+        """Return how often each point is measured; *options* is the benchmark section."""
+        count: int = options["repeats"]
+        return count
 
     def repeatable(self, point: PointFields) -> bool:
         """Return whether *point* is measured in each repeat, see :mod:`.repeats`."""

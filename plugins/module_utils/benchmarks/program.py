@@ -34,6 +34,7 @@ class Ran(NamedTuple):
     """What one program of a point is: its command line, its environment, and the patterns of its result files.
 
     :ivar image: of its container, None: that of the benchmark, or the job.
+    :ivar binds: mounts of its container, beside the job's.
     :ivar patterns: absolute paths with *, ? and **, as the program sees them; what is in SRT_RESULT_DIR is read anyway.
     """
 
@@ -41,6 +42,7 @@ class Ran(NamedTuple):
     env: Mapping[str, str | Option]
     patterns: Sequence[str] = ()
     image: str | None = None
+    binds: Sequence[str] = ()
 
 
 class ProgramBenchmark(Benchmark):
@@ -89,6 +91,7 @@ class ProgramBenchmark(Benchmark):
             kind="benchmark",
             critical=False,
             image=ran.image,
+            binds=ran.binds,
             srun_options=dict(layout.spec["srun_options"]),
         )
         return {

@@ -11,32 +11,23 @@ from ..schema.section import Field
 from ..schema.types import Float, Int, ListOf, MapOf, OneOf, Str, Type
 from .base import Unmeasured, missing
 
-WORKLOADS = ("mooncake", "conversation", "synthetic", "toolagent")
-
 # Required keys by type.
-NEEDED: dict[str, tuple[str, ...]] = {
-    "trace-replay": ("trace_file", "concurrencies"),
-}
+NEEDED: dict[str, tuple[str, ...]] = {}
 
 
 ACCURACY = ("num_examples", "max_tokens", "repeat", "num_threads")
-AIPERF = ("ttft_threshold_ms", "itl_threshold_ms", "aiperf_package", "aiperf_args")
 READS: dict[str, tuple[str, ...]] = {
     "mmlu": ACCURACY,
     "gpqa": ACCURACY,
     "gsm8k": (*ACCURACY, "num_shots", "temperature", "top_p", "top_k"),
     "longbenchv2": ("max_context_length", "num_threads", "max_tokens", "num_examples", "categories"),
     "router": ("isl", "osl", "num_requests", "concurrency", "prefix_ratios"),
-    "mooncake-router": ("mooncake_workload", *AIPERF),
-    "trace-replay": ("trace_file", "concurrencies", "custom_tokenizer", *AIPERF),
     "lm-eval": (),
 }
 
 
 class Unbuilt(Unmeasured):
     """A benchmark that is refused before submission, after its keys are validated; a dry run shows it."""
-
-    paths = ("trace_file",)
 
     def __init__(self, type_: str) -> None:
         self.type = type_
@@ -46,14 +37,10 @@ class Unbuilt(Unmeasured):
         return READS[self.type]
 
     def problems(self, spec: JsonObject) -> list[Finding]:
-        problems, options = missing(spec, NEEDED.get(self.type, ()), self.type), spec["benchmark"]
+        problems = missing(spec, NEEDED.get(self.type, ()), self.type)
         if self.type == "router" and spec["frontend"]["type"] != "sglang":
             problem = f"is router, which measures frontend sglang, but the job has {spec['frontend']['type']}."
             problems.append((("benchmark", "type"), problem, None))
-        workload = options["mooncake_workload"]
-        if self.type == "mooncake-router" and workload is not None and workload not in WORKLOADS:
-            problem = f"is {workload}; expected one of {', '.join(WORKLOADS)}."
-            problems.append((("benchmark", "mooncake_workload"), problem, None, "not_a_choice"))
         return problems
 
     def unable(self, spec: JsonObject) -> list[Finding]:
@@ -78,11 +65,5 @@ FIELDS = {
     "num_requests": Field(Int(1), None, "router: requests."),
     "concurrency": Field(Int(1), None, "router: requests in flight."),
     "prefix_ratios": Field(OneOf(ListOf(Float(0, 1)), Str()), None, "router: shares of the common prefix."),
-    "mooncake_workload": Field(Str(), None, "mooncake-router: workload."),
-    "ttft_threshold_ms": Field(Int(1), None, "Goodput: longest time to first token."),
-    "itl_threshold_ms": Field(Int(1), None, "Goodput: longest time between tokens."),
-    "trace_file": Field(Str(), None, "trace-replay: the trace."),
-    "aiperf_package": Field(Str(), None, "aiperf to install."),
-    "aiperf_args": Field(MapOf(Type()), {}, "Additional aiperf options."),
     "sweep": Field(MapOf(Type()), None, "Accepted for older files; has no effect."),
 }

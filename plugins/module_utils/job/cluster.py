@@ -41,6 +41,10 @@ CLUSTER = Section(
         "default_health_check": optional(HEALTH_CHECK, "health_check for jobs that have none."),
         "srtctl_root": Field(Str(), doc="Installation of srtctl; its configs/ is used when configs_dir is unset."),
         "configs_dir": Field(Str(), doc="Directory with setup scripts and the nats-server and etcd programs."),
+        "harness_dir": Field(
+            Str(), doc="Directory on shared disk with the environments of lm-eval and others that setup.yml prepares."
+        ),
+        "data_dir": Field(Str(), doc="Directory on shared disk for the data sets that benchmarks download."),
         "output_dir": Field(Str(), doc="Parent of the run directories."),
         "python": Field(Str(), doc="Python for workers and frontends that run without a container."),
         "container_runtime": Field(
@@ -92,6 +96,8 @@ KEPT = (
     "use_exclusive_sbatch_directive",
     "use_het_jobs",
     "configs_dir",
+    "harness_dir",
+    "data_dir",
     "output_dir",
     "container_runtime",
     "default_mounts",

@@ -17,6 +17,7 @@ from typing import TypedDict
 from ..backends import BACKENDS
 from ..benchmarks import BENCHMARKS
 from ..benchmarks.chat_template import CHAT, rendered
+from ..benchmarks.data import path_of
 from ..inputs.main import PYTHON, look
 from ..json_types import Json, JsonObject, KeyPath
 from ..plan_file import PlanInput
@@ -97,10 +98,12 @@ def wanted(spec: JsonObject) -> dict[str, str]:
                 found[dotted(path)] = str(image)
     elif spec["python"].startswith("/"):  # the engine and the load client are packages of its environment
         found[PYTHON] = spec["python"]
-    own = BENCHMARKS[spec["benchmark"]["type"]].own_tokenizer(spec)
+    benchmark = BENCHMARKS[spec["benchmark"]["type"]]
+    own = benchmark.own_tokenizer(spec)
     found.update({TOKENIZER: own} if own else {})
     found.update(_options(spec))
     on_host = {key: path if key in (MODEL, *IMAGE_KEYS) else host_path(spec, path) for key, path in found.items()}
+    on_host.update({f"benchmark.{one.key}": path_of(spec, one) for one in benchmark.data(spec)})
     return {key: path for key, path in on_host.items() if path}
 
 
@@ -167,9 +170,9 @@ def reads(key: str, path: str, step: Mapping[str, object]) -> bool:
     container = step.get("container")
     if key in IMAGE_KEYS:
         return isinstance(container, dict) and container["image"] == path
-    run = ("worker", "frontend", "benchmark")
-    kinds = {MODEL: run, PYTHON: run, TOKENIZER: ("benchmark",)}
-    return step.get("kind") in kinds.get(key, ("worker",))
+    if key in (MODEL, PYTHON):
+        return step.get("kind") in ("worker", "frontend", "benchmark")
+    return step.get("kind") == ("benchmark" if key.startswith("benchmark.") else "worker")
 
 
 def of_step(spec: JsonObject, step: Mapping[str, object]) -> dict[str, str]:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What late stages of a run need: the load client's tokenizer, and the programs of side services.
+"""What late stages of a run need: the load client's tokenizer, programs that measure, data, and side services.
 
 It is looked up before submission: a run would otherwise fail after its models were loaded.
 """
@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import os
 
-from ..benchmarks import BENCHMARKS
+from ..benchmarks import BENCHMARKS, harness
+from ..benchmarks import data as data_sets
 from ..failures import Finding
 from ..json_types import JsonObject, KeyPath
 from ..services.nats_etcd import PROGRAMS, NatsEtcd
 from . import preparation
 from .inputs import TOKENIZER_FILE, host_path
-from .paths import ELSEWHERE, Environment, Paths
+from .paths import ELSEWHERE, Environment, Paths, runtime_of
 
 TOKENIZER: KeyPath = ("benchmark", "custom_tokenizer")
 
@@ -55,6 +56,31 @@ def tokenizer_problems(spec: JsonObject, environment: Environment) -> list[Findi
         return []
     problem = f"is {folder}, which has no {TOKENIZER_FILE}: the load client makes its prompts with it."
     return [(path, problem, remedy, "not_found")]
+
+
+def harness_problems(spec: JsonObject, environment: Environment) -> list[Finding]:
+    """Return the problem, as a list, of a program that measures and is nowhere."""
+    name, look = BENCHMARKS[spec["benchmark"]["type"]].harness(spec), environment.lookup
+    if not name:
+        return []
+    found = harness.find(spec, name)
+    if found and (not found.shown or not environment.check_paths or look.exists(found.shown)):
+        return []
+    return [harness.missing(spec, name, found, look.where)]
+
+
+def complete_data(spec: JsonObject, environment: Environment) -> list[Finding]:
+    """Resolve the paths of data sets in place; return what is wrong with them. Their content is checked later."""
+    problems: list[Finding] = []
+    for one in BENCHMARKS[spec["benchmark"]["type"]].data(spec):
+        paths, key = Paths(environment), ("benchmark", one.key)
+        text = paths.replaced(key, one.source)
+        if not data_sets.is_address(text) and "$" not in text:
+            text = paths.absolute(key, text)
+            paths.mount(key, text, "", runtime_of(spec))
+        spec["benchmark"][one.key] = text
+        problems += paths.problems or data_sets.problems(spec, one._replace(source=text))
+    return problems
 
 
 def notes(spec: JsonObject, environment: Environment) -> list[str]:

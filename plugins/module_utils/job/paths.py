@@ -245,7 +245,8 @@ def _mounted(spec: JsonObject, environment: Environment) -> list[Finding]:
     """Check the directories that every container mounts."""
     paths, folders = Paths(environment), {("model", "path"): spec["model"]["path"]}
     if spec["model"]["container"] and spec["cluster"]["container_runtime"] != "none":
-        folders[("cluster", "configs_dir")] = spec["cluster"]["configs_dir"] or ""
+        for key in ("configs_dir", "harness_dir", "data_dir"):
+            folders[("cluster", key)] = spec["cluster"][key] or ""
         for path, folder in folders.items():
             if "$" not in folder and not folder.startswith("hf:"):  # an unset variable is already reported
                 paths.mount(path, folder, "", runtime_of(spec))
@@ -305,7 +306,7 @@ def _plain(spec: JsonObject, environment: Environment) -> list[Finding]:
 
 def _cluster(spec: JsonObject, environment: Environment) -> list[Finding]:
     paths, cluster = Paths(environment), spec["cluster"]
-    for key in ("configs_dir", "output_dir"):
+    for key in ("configs_dir", "harness_dir", "data_dir", "output_dir"):
         if cluster[key]:
             cluster[key] = paths.absolute(("cluster", key), cluster[key], exists=False)
     return paths.problems
@@ -380,7 +381,7 @@ COMPLETIONS: tuple[tuple[Callable[[JsonObject, Environment], list[Finding]], tup
     (_container, (("model", "container"),)),
     (_python, (("python",),)),
     (_plain, PLAIN),
-    (_cluster, (("cluster", "configs_dir"), ("cluster", "output_dir"))),
+    (_cluster, tuple(("cluster", key) for key in ("configs_dir", "harness_dir", "data_dir", "output_dir"))),
     (_mounts, (("cluster", "default_mounts"), ("extra_mount",), ("container_mounts",))),
     (_configs, (("cluster", "configs_dir"),)),
     (_mounted, ()),

@@ -191,6 +191,8 @@ COMPLETIONS: tuple[tuple[Callable[[JsonObject, Environment], list[Finding]], tup
     (complete_images, IMAGES),
     (late_inputs.complete_tokenizer, (late_inputs.TOKENIZER,)),
     (late_inputs.tokenizer_problems, ()),
+    (late_inputs.harness_problems, ()),
+    (late_inputs.complete_data, tuple(("benchmark", key) for one in BENCHMARKS.values() for key in one.data_keys)),
 )
 # Each returns its problems.
 RULES: tuple[Callable[[JsonObject], list[Finding]], ...] = (

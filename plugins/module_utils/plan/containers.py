@@ -15,7 +15,7 @@ from . import preambles
 def surround(step: DraftStep, layout: Layout, job_mounts: list[str]) -> None:
     """Set ``container``, ``mounts`` and the whole ``preamble`` of *step*, in place."""
     spec = layout.spec
-    own_image = step.pop("image", None)
+    own_image, binds = step.pop("image", None), step.pop("binds", [])
     if layout.contained:
         image = own_image or spec["model"]["container"]
         if step["kind"] == "nginx":
@@ -31,7 +31,7 @@ def surround(step: DraftStep, layout: Layout, job_mounts: list[str]) -> None:
             container["remap_root"] = True
         if step["kind"] == "nginx":
             container["bash"] = False
-        step["container"], step["mounts"] = container, list(job_mounts)
+        step["container"], step["mounts"] = container, list(dict.fromkeys([*job_mounts, *binds]))
     if spec["resources"]["het_jobs"]:
         step["srun_options"] = {**step["srun_options"], "het-group": layout.het_groups[step["nodes"][0]]}
     lines = [spec["cluster"]["default_bash_preamble"], *preambles.lines(step, layout), step["preamble"]]

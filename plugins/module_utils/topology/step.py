@@ -35,10 +35,12 @@ MadeOf = tuple[list[Option], list[Option]]
 class DraftStep(Step, total=False):
     """A step before the planner sets ``digest``, ``container``, ``mounts`` and the common ``preamble``.
 
-    The planner removes ``image``, a container image for this step alone, and ``made_of``.
+    The planner removes ``image``, a container image for this step alone, ``binds``, its mounts beside the job's, and
+    ``made_of``.
     """
 
     image: str | None
+    binds: list[str]
     made_of: MadeOf
 
 
@@ -57,6 +59,7 @@ def make_step(
     preamble: str | None = None,
     files: Iterable[str] = (),
     image: str | None = None,
+    binds: Iterable[str] = (),
     srun_options: Mapping[str, str | None] | None = None,
     log: str | None = None,
     critical: bool = True,
@@ -94,6 +97,7 @@ def make_step(
         "stop_grace_s": 10,
         "digest": "",
         "image": image,
+        "binds": list(binds),
         "made_of": (options, variables),
     }
 
