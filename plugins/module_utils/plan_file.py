@@ -18,6 +18,7 @@ from . import plan_shape
 from .failures import Error
 from .files import regular
 from .json_types import Json, JsonObject
+from .plan_profiling import Profiling
 
 PLAN_SCHEMA_VERSION = 1
 PLAN = "plan.json"  # its name in the run directory
@@ -249,42 +250,6 @@ class PlanPoint(PointFields):
     step: Step
     digest: str
     streams: bool
-
-
-class Order(TypedDict):
-    """An HTTP request (POST) to a part of the service, sent once: see holder/calls.py.
-
-    ``paths`` are tried in order as long as the server does not know them.
-    """
-
-    name: str
-    host: str
-    port: int
-    paths: list[str]
-    body: JsonObject
-    timeout_s: float
-
-
-class ProfiledFiles(TypedDict):
-    """Files that profiling the process ``name`` leaves: at least one matches ``patterns``, below the run directory."""
-
-    name: str
-    patterns: list[str]
-
-
-class Profiling(TypedDict):
-    """How each point is profiled: ``type`` is the profiler.
-
-    ``start`` and ``stop`` are sent before and after its load; a worker in ``limited`` stops by itself after some steps.
-    ``window_s`` is (delay, duration) of a profiler that begins with the workers, else None.
-    """
-
-    type: str
-    start: list[Order]
-    stop: list[Order]
-    limited: list[str]
-    files: list[ProfiledFiles]
-    window_s: list[float] | None
 
 
 class _PlanBenchmark(TypedDict, total=False):

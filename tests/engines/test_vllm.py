@@ -11,12 +11,14 @@ import pytest
 
 pytestmark = pytest.mark.engines
 
+# Slow enough for two processors: a load client that has to wait for them says so, and its figures do not count.
 LOAD = {
     "type": "sa-bench",
     "isl": 64,
     "osl": 16,
     "random_range_ratio": 1,
     "concurrencies": [4],
+    "req_rate": 5,
     "num_prompts_mult": 16,
     "num_warmup_mult": 1,
 }

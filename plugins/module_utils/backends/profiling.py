@@ -15,7 +15,7 @@ from collections.abc import Iterable
 
 from ..failures import Finding
 from ..json_types import JsonObject
-from ..plan_file import Order, ProfiledFiles, Profiling
+from ..plan_profiling import Order, ProfiledFiles, Profiling
 from ..services import dynamo
 from ..topology.layout import Layout, Process
 from ..topology.modes import LONG_MODE, MODES
@@ -34,6 +34,9 @@ def problems(backend: Engine, spec: JsonObject) -> list[Finding]:
     if kind == "none":
         return []
     found: list[Finding] = []
+    if spec["benchmark"].get("search"):
+        problem = "decides by figures that a profiler spoils."
+        found.append((("benchmark", "search"), problem, "Leave it or the section profiling out."))
     if kind not in able:
         remedy = f"Use {' or '.join(able)}." if able else "Leave it out."
         found.append((("profiling", "type"), f"is {kind}, which {backend.type} does not support.", remedy))
@@ -198,6 +201,7 @@ def planned(backend: Engine, layout: Layout, running: Iterable[Process]) -> Prof
     timed = kind == "nsys-time"
     return {
         "type": kind,
+        "folder": ROOT,
         "start": [_order(layout, one, "start", START_S) for one in asked],
         "stop": [_order(layout, one, "stop", STOP_S) for one in asked],
         "limited": [one.name for one in asked if steps(layout.spec, one.mode)[1] is not None],

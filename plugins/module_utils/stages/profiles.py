@@ -10,11 +10,13 @@ written down, so that those of an earlier one do not count.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import glob
 import json
 import os
 import time
+import uuid
 from typing import NamedTuple, cast
 
 from ..allocation.driver import UTC
@@ -22,13 +24,13 @@ from ..failures import Error
 from ..files import read_object, write_text_atomic
 from ..holder.records import StepRecord
 from ..json_types import Json, JsonObject
-from ..plan_file import PlanPoint, ProfiledFiles, Profiling
+from ..plan_file import PlanPoint
+from ..plan_profiling import Profiling
 from ..results.verdict import Verdict
 from .session import Session
 
-FOLDER = "logs/profiles"  # as in the plan
 SLICE_S = 10.0  # the longest wait of one request
-LOOK_S = 0.5  # pause between two looks at the files
+LOOK_S, ASK_S = 0.5, 5.0  # pauses between two looks at the files, and between two questions to the holder meanwhile
 STILL_S = 2.0  # for how long a complete file does not grow
 SILENT_S = 120.0  # after which nobody waits for a file any more while nothing changes ...
 LONGEST_S = 1800.0  # ... and in any case
@@ -50,7 +52,7 @@ class Profiles:
     def __init__(self, session: Session, point: PlanPoint) -> None:
         self._session, self._point = session, point
         self._plan: Profiling | None = session.plan["benchmark"].get("profiling")
-        self._run_dir = session.plan["run_dir"]
+        self._run_dir, self._asked_at = session.plan["run_dir"], time.monotonic()
 
     @property
     def wanted(self) -> bool:
@@ -74,10 +76,12 @@ class Profiles:
         self._session.ctx.progress(f"{self._point['label']} is profiled ({plan['type']})")
         if read_object(self._note(attempt)) is None:
             os.makedirs(os.path.dirname(self._note(attempt)), exist_ok=True)
-            write_text_atomic(self._note(attempt), json.dumps({"before": self._files()}) + "\n")
+            write_text_atomic(self._note(attempt), json.dumps({"before": _all(self._files())}) + "\n")
         failed = _failures(self._order("start", attempt))
         if failed:
-            self._order("stop", attempt)  # those that have started
+            self._order("stop", attempt, f" before {uuid.uuid4().hex}")  # those that have started
+            with contextlib.suppress(FileNotFoundError):  # what they have left is not of the next try
+                os.unlink(self._note(attempt))
         return [f"profiling could not be started at {text}" for text in failed]
 
     def finish(self, record: StepRecord) -> Profile:
@@ -107,11 +111,14 @@ class Profiles:
 
     # ---- orders
 
-    def _order(self, what: str, attempt: int, send: bool = True) -> list[JsonObject] | None:
-        """Return the answers of the workers to the orders *what*; None if nobody has sent them, and *send* is false."""
+    def _order(self, what: str, attempt: int, apart: str = "", send: bool = True) -> list[JsonObject] | None:
+        """Return the answers of the workers to the orders *what*; None if nobody has sent them, and *send* is false.
+
+        :param apart: makes them orders of their own, beside those of the attempt.
+        """
         plan = self._plan
         orders = cast("list[Json]", (plan["start"] if what == "start" else plan["stop"]) if plan else [])
-        call_id = f"{what} profiling {self._point['step']['name']} {self._point['step']['digest']} {attempt}"
+        call_id = f"{what} profiling {self._point['step']['name']} {self._point['step']['digest']} {attempt}{apart}"
         more: dict[str, Json] = {"calls": orders} if send else {}
         while True:
             answer = self._session.ask("call", call_id=call_id, slice_s=SLICE_S, **more)
@@ -121,18 +128,29 @@ class Profiles:
 
     # ---- files
 
+    @property
+    def _folder(self) -> str:
+        return self._plan["folder"] if self._plan else ""
+
     def _note(self, attempt: int) -> str:
         """Return the path of the file that says which files were there before."""
-        return os.path.join(self._run_dir, FOLDER, f"{self._point['name']}.{attempt}.json")
+        return os.path.join(self._run_dir, self._folder, f"{self._point['name']}.{attempt}.json")
 
-    def _files(self) -> Files:
-        """Return all files that profiling may have left so far."""
-        patterns = [pattern for one in self._expected for pattern in one["patterns"]]
-        return {path: size for pattern in patterns for path, size in matching(self._run_dir, pattern).items()}
+    def _files(self) -> dict[str, Files]:
+        """Return the files that profiling may have left so far, of each process."""
+        found: dict[str, Files] = {}
+        for one in self._plan["files"] if self._plan else ():
+            of_one = found.setdefault(one["name"], {})
+            for pattern in one["patterns"]:
+                of_one.update(matching(self._run_dir, pattern))
+        return found
 
-    @property
-    def _expected(self) -> list[ProfiledFiles]:
-        return self._plan["files"] if self._plan else []
+    def _new_files(self, before: Files) -> dict[str, Files]:
+        """Return those of :meth:`_files` that are not as they were *before*."""
+        return {
+            name: {path: facts for path, facts in files.items() if before.get(path) != facts}
+            for name, files in self._files().items()
+        }
 
     def _await(self, before: Files, failed: bool) -> tuple[list[str], list[JsonObject]]:
         """Return (why files are missing, the new files) once each worker has some, and none of them grows.
@@ -140,34 +158,38 @@ class Profiles:
         :param failed: whether profiling has failed: what is there now is all.
         """
         began = changed_at = time.monotonic()
-        found: Files = {}
+        found = self._new_files(before)
         while True:
-            seen = {path: size for path, size in self._files().items() if before.get(path) != size}
-            now = time.monotonic()
+            silent_s, passed_s = time.monotonic() - changed_at, time.monotonic() - began
+            complete = all(found.values()) and silent_s >= STILL_S
+            if complete or failed or self._session.dead() or silent_s > SILENT_S or passed_s > LONGEST_S:
+                break
+            self._pause()
+            seen = self._new_files(before)
             if seen != found:
-                found, changed_at = seen, now
-            missing = [one["name"] for one in self._expected if not _left(one, found, self._run_dir)]
-            silent_s = now - changed_at
-            if failed or self._session.dead() or silent_s > SILENT_S or now - began > LONGEST_S:
-                break
-            if not missing and silent_s >= STILL_S:
-                break
-            self._session.ask("status")
-            time.sleep(LOOK_S)
-        reasons = [f"profiling left no file of {', '.join(missing)} in {FOLDER}"] if missing else []
-        empty = sorted(path for path, (size, _when) in found.items() if not size)
+                found, changed_at = seen, time.monotonic()
+        missing, files = [name for name, of_one in found.items() if not of_one], _all(found)
+        empty = sorted(path for path, (size, _when) in files.items() if not size)
+        reasons = [f"profiling left no file of {', '.join(missing)} in {self._folder}"] if missing else []
         reasons += [f"profiling left empty files: {', '.join(empty)}"] if empty else []
-        reasons += [] if failed or now - changed_at >= STILL_S or missing else ["profiles were still being written"]
-        return reasons, [{"path": path, "size": found[path][0]} for path in sorted(found)]
+        reasons += [] if complete or failed or missing else ["its profile was still being written"]
+        return reasons, [{"path": path, "size": files[path][0]} for path in sorted(files)]
+
+    def _pause(self) -> None:
+        """Wait a moment; ask now and then what has ended, which keeps the job."""
+        time.sleep(LOOK_S)
+        if time.monotonic() - self._asked_at > ASK_S:
+            self._asked_at = time.monotonic()
+            self._session.ask("status")
 
     # ---- a profiler that begins with the workers
 
     def _outside(self, record: StepRecord) -> list[str]:
         """Return why what a timed profiler captures is not the load of the point, after the end of that time."""
         window = self._plan["window_s"] if self._plan else None
-        names = {one["name"].split(" ")[0] for one in self._expected}
-        if not window or not names:
+        if not self._plan or not window:
             return []
+        names = {one["name"].split(" ")[0] for one in self._plan["files"]}
         workers = [one for name, one in self._session.records.items() if name in names]
         outside = []
         for worker in workers:
@@ -199,9 +221,9 @@ def matching(run_dir: str, pattern: str) -> Files:
     return found
 
 
-def _left(one: ProfiledFiles, found: Files, run_dir: str) -> bool:
-    """Return whether one of the files *found* is of the process *one*."""
-    return any(path in found for pattern in one["patterns"] for path in matching(run_dir, pattern))
+def _all(files: dict[str, Files]) -> Files:
+    """Return the files of all processes."""
+    return {path: facts for of_one in files.values() for path, facts in of_one.items()}
 
 
 def _failures(answers: list[JsonObject] | None) -> list[str]:

@@ -181,6 +181,12 @@ def test_a_worker_that_speaks_grpc_cannot_be_asked():
     assert profiling_of(backend, profiling=profiling)["start"]
 
 
+def test_a_search_under_a_profiler_is_refused():
+    search = {"search": {"over": "concurrency", "objectives": {"p99_ttft_ms": 100}}, "concurrencies": None}
+    text = problems_of(backend=SGLANG, profiling={"type": "torch", **PHASES}, benchmark=search)
+    assert "benchmark.search: decides by figures that a profiler spoils" in text
+
+
 def test_nothing_is_planned_without_points_or_a_profiler():
     profiling = {"type": "torch", **PHASES}
     manual = plan_of(SGLANG, profiling=profiling, benchmark={"type": "manual"})

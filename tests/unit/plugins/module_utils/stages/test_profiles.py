@@ -50,6 +50,7 @@ def profiled(made, monkeypatch):
     monkeypatch.setattr(profiles, "STILL_S", 0.05)
     monkeypatch.setattr(profiles, "SILENT_S", 0.3)
     monkeypatch.setattr(profiles, "LOOK_S", 0.01)
+    monkeypatch.setattr(profiles, "ASK_S", 0.05)
     made.leader = Leader(made.run_dir)
     threading.Thread(target=made.leader.serve_forever, args=(0.01,), daemon=True).start()
     host, port = made.leader.server_address
@@ -59,6 +60,7 @@ def profiled(made, monkeypatch):
     }
     made.plan["benchmark"]["profiling"] = made.profiling = {
         "type": "torch",
+        "folder": "logs/profiles",
         **orders,
         "limited": [],
         "files": [{"name": "prefill_0", "patterns": [f"{FOLDER}/**/*.trace.json*"]}],
