@@ -107,22 +107,27 @@ def traces(cluster, point):
     return found
 
 
-def test_nsys_captures_the_load_of_each_worker(cluster, programs):
-    """Of two points the second one has a profile only if nsys may capture again."""
-    job = {
-        "python": str(programs / "python"),
-        "resources": {"gpu_type": "h100", "gpus_per_node": 8, "agg_nodes": 1, "agg_workers": 2},
-        "backend": {"type": "sglang"},
-        "frontend": {"type": "sglang"},
-        "environment": {"PYTHONPATH": str(ENGINES), "PATH": f"{programs}:/usr/local/bin:/usr/bin:/bin"},
-        "benchmark": {"type": "custom", "command": LOAD, "concurrencies": [1, 2]},
-        "profiling": {
+def nsys_job(cluster, programs, name, **environment):
+    """Return the file of a job of two workers that nsys profiles, also a second time."""
+    return cluster.job_file(
+        name,
+        python=str(programs / "python"),
+        resources={"gpu_type": "h100", "gpus_per_node": 8, "agg_nodes": 1, "agg_workers": 2},
+        backend={"type": "sglang"},
+        frontend={"type": "sglang"},
+        environment={"PYTHONPATH": str(ENGINES), "PATH": f"{programs}:/usr/local/bin:/usr/bin:/bin", **environment},
+        benchmark={"type": "custom", "command": LOAD, "concurrencies": [1, 2]},
+        profiling={
             "type": "nsys",
             "aggregated": {"start_step": 0},
             "extra_nsys_args": ["--capture-range-end=repeat"],
         },
-    }
-    played = cluster.playbook(cluster.job_file("nsys", **job))
+    )
+
+
+def test_nsys_captures_the_load_of_each_worker(cluster, programs):
+    """Also if everything goes through Slurm, as from a login node."""
+    played = cluster.playbook(nsys_job(cluster, programs, "nsys"), env={"SRT_SLURM_TRANSPORT": "srun"})
     assert played.rc == 0, played.text[-6000:]
     rollup = json.loads((cluster.latest / "rollup.json").read_text())
     node = json.loads((cluster.latest / "plan.json").read_text())["nodes"][0]["name"]
@@ -132,6 +137,16 @@ def test_nsys_captures_the_load_of_each_worker(cluster, programs):
             f"logs/profiles/agg/{node}_{name}_profile_gpu{gpus}.{number}.nsys-rep"
             for name, gpus in (("agg_0", "0-1-2-3"), ("agg_1", "4-5-6-7"))
         ]
+
+
+def test_a_profiler_that_does_not_start_fails_the_run_without_a_load(cluster, programs):
+    played = cluster.playbook(nsys_job(cluster, programs, "refused", FAKE_PROFILE="refuse"))
+    assert played.rc == 2 and "profiling could not be started at agg_0 (/start_profile: HTTP 500" in played.text
+    rollup = json.loads((cluster.latest / "rollup.json").read_text())
+    assert [(one["state"], one["profiled"], one["profiles"]) for one in rollup["results"]] == [
+        ("invalid", "nsys", [])
+    ] * 2
+    assert not list((cluster.latest / "logs").glob("*bench*"))
 
 
 def test_dynamo_with_dedicated_infra_and_client(cluster, programs):

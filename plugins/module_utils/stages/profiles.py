@@ -200,8 +200,7 @@ class Profiles:
             while opened <= (record["ended_at"] or "") and self._session.answer["now"] < closed:
                 if self._session.dead():
                     break
-                self._session.ask("status")
-                time.sleep(LOOK_S)
+                self._pause()
             if closed <= (record["started_at"] or "") or opened >= (record["ended_at"] or ""):
                 outside.append(worker["name"])
         text = f"nsys captured {', '.join(outside)} at another time than that of the load: see profiling.delay_secs"

@@ -169,6 +169,8 @@ class Profile:
 
     def start(self, body):
         print(f"profile {json.dumps(body, sort_keys=True)}", flush=True)
+        if os.environ.get("FAKE_PROFILE") == "refuse":
+            raise RuntimeError("The test says so.")
         if self.body:
             raise RuntimeError("Profiling is already in progress. Call /stop_profile first.")
         self.body, self.events = body, []
