@@ -56,9 +56,8 @@ def build(
     search = searching.record(plan, results)
     reasons = run_reasons + outcome.reasons_against(results, search)
     passed = [one["name"] for one in results if one["state"] == PASSED]
-    notes = list(plan.get("notes") or [])
-    if not points:
-        notes.append(f"Nothing was measured: benchmark type {benchmark.type} has no points.")
+    nothing = [] if points else [f"Nothing was measured: benchmark type {benchmark.type} has no points."]
+    notes = [*(plan.get("notes") or ()), *nothing]
     backend = spec.get("backend") or {}
     summary, more = _nodes_summary(plan, backend["type"])
     rollup = {
@@ -154,6 +153,8 @@ def point_record(benchmark: Benchmark, point: PlanPoint, plan: Plan, earlier: Fo
     )
     if verdict.get("service_gaps"):  # allowed by the job's faults
         record["service_gaps"] = verdict["service_gaps"]
+    if verdict.get("profiled"):
+        record.update(profiled=verdict["profiled"], profiles=verdict.get("profiles") or [])
     if found.state == PASSED:
         record["doubts"] = verdict["doubts"]
     return record

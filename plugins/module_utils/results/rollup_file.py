@@ -12,11 +12,12 @@ from ..files import read_object
 from ..json_types import Json, JsonObject
 from ..metrics import METRICS
 from ..plan_file import PlanDigests, PlanInput
+from .verdict import are_profiles
 
 # One entry of ``results[]``, a point of the plan: ``name``, ``label``, the fields of its key, the metrics of its
 # benchmark by name (None without a result), ``valid``, ``state`` (see verdict.py), ``invalid_reasons``, ``digest``,
-# ``path``, ``origin``, ``started_at``, ``ended_at``, ``service_gaps`` if there were some, and ``doubts`` of a
-# point that has passed.
+# ``path``, ``origin``, ``started_at``, ``ended_at``, ``service_gaps`` if there were some, ``doubts`` of a
+# point that has passed, and of a profiled one ``profiled``, the profiler, and ``profiles``, its files (see verdict.py).
 PointRecord = JsonObject
 
 
@@ -107,6 +108,8 @@ def _is_point(record: JsonObject) -> bool:
         and _are_text(record.get("invalid_reasons"))
         and _are_text(record.get("service_gaps", []))
         and _are_text(record.get("doubts", []))
+        and isinstance(record.get("profiled", ""), str)
+        and are_profiles(record.get("profiles", []))
         and isinstance(record.get("origin"), (dict, type(None)))
         and all(isinstance(value, (int, float, str, type(None))) for value in figures)
     )
