@@ -11,13 +11,19 @@ from ..json_types import Json, JsonObject
 from ..schema.section import TEXTS, Field, Section, optional
 from ..schema.types import Bool, Choice, Concurrencies, Int, Str
 from . import repeats, search, unbuilt
+from .accuracy.gpqa import Gpqa
+from .accuracy.gsm8k import Gsm8k
+from .accuracy.lm_eval import LmEval
+from .accuracy.longbenchv2 import LongBenchV2
+from .accuracy.mmlu import Mmlu
 from .base import Benchmark
 from .custom import Custom
 from .manual import Manual
 from .sa_bench import SaBench
 from .sglang_bench import SglangBench
 
-BUILT: tuple[Benchmark, ...] = (Manual(), SaBench(), SglangBench(), Custom())
+ACCURACY: tuple[Benchmark, ...] = (Mmlu(), Gpqa(), Gsm8k(), LongBenchV2(), LmEval())
+BUILT: tuple[Benchmark, ...] = (Manual(), SaBench(), SglangBench(), Custom(), *ACCURACY)
 BENCHMARKS = {one.type: one for one in (*BUILT, *map(unbuilt.Unbuilt, unbuilt.TYPES))}
 
 
