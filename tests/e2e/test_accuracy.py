@@ -170,8 +170,8 @@ def test_the_service_of_a_job_is_examined_in_a_run(cluster, lm_eval):
     benchmark = {"type": "gsm8k", "data": data, "num_shots": 0, "max_tokens": 8, "num_threads": 2}
     job = cluster.job_file("exam", benchmark=benchmark)
     played = cluster.playbook(job, "-e", f"cluster_file={site}", "-e", "keep=true")
-    rollup = json.loads((cluster.latest / "rollup.json").read_text())
     assert played.rc == 0, played.text
+    rollup = json.loads((cluster.latest / "rollup.json").read_text())
     (one,) = rollup["results"]
     assert (one["state"], one["score"], one["samples"], one["failed"]) == ("valid", 0.0, 4, 0)
     assert one["harness"] == "lm-eval 0.4.13"

@@ -12,6 +12,7 @@ from __future__ import annotations
 import glob
 import json
 import os
+from functools import partial
 from typing import NamedTuple
 
 from ...failures import Error
@@ -20,6 +21,7 @@ from ...json_types import Json, JsonObject
 from ..formats import lm_eval, sgl_eval
 from ..formats.base import Recognised
 
+KEPT = ("filter", "resps", "generation")
 LONGEST = 1 << 26  # of a line
 PARSERS = {"lm-eval": lm_eval.parse, "sgl-eval": sgl_eval.parse}
 
@@ -40,11 +42,11 @@ def read_answers(folder: str) -> JsonObject | None:
     raw = found.raw
     if found.result.program == sgl_eval.PROGRAM:
         asked = empty = 0
-        for line in _lines(os.path.join(folder, "**", "output-rs*.jsonl")):
+        for line in _lines(os.path.join(glob.escape(folder), "**", "output-rs*.jsonl")):
             asked, empty = asked + 1, empty + (not str(line.get("generation") or "").strip())
         return {"asked": asked, "empty": empty, "model": raw.get("model"), "tasks": [raw.get("name")], "original": None}
     asked = empty = 0
-    for line in _lines(os.path.join(folder, "**", "samples_*.jsonl")):
+    for line in _lines(os.path.join(glob.escape(folder), "**", "samples_*.jsonl")):
         asked, empty = asked + 1, empty + (not any(map(str.strip, _texts(line.get("resps")))))
     counts = raw.get("n-samples") if isinstance(raw.get("n-samples"), dict) else {}
     originals = [one.get("original") for one in counts.values() if isinstance(one, dict)]
@@ -72,14 +74,17 @@ def _only(folder: str) -> _File | None:
 
 
 def _lines(pattern: str) -> list[JsonObject]:
-    """Return the objects in the files of lines that match *pattern*; Error for anything else in them."""
-    found = []
+    """Return the objects in the files of lines that match *pattern*; Error for anything else in them.
+
+    lm-eval has a line for each filter of an answer: only those of the first filter of a file count.
+    """
+    found: list[JsonObject] = []
     for path in sorted(glob.glob(pattern, recursive=True)):
         try:
             with open(path, encoding="utf-8") as stream:
-                for text in iter(lambda: stream.readline(LONGEST), ""):
-                    value = json.loads(text) if text.strip() else {}
-                    found += [{key: value[key] for key in ("resps", "generation") if key in value}] if value else []
+                values = (json.loads(text) for text in iter(partial(stream.readline, LONGEST), "") if text.strip())
+                mine = [{key: one[key] for key in KEPT if key in one} for one in values]
+                found += [one for one in mine if one.get("filter") == mine[0].get("filter")]
         except (OSError, ValueError, TypeError) as error:
             raise Error(f"the answers in {path} cannot be read: {error}") from None
     return found
