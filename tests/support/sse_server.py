@@ -40,6 +40,8 @@ class Behaviour:
     counted: object = None  # as completion_tokens, whatever was sent
     pings_s: float = 0.0  # sends comments this often and never ends
     body: bytes = b""  # answers all requests with these bytes and closes the connection
+    capacity: int = 0  # answers in flight beyond which ...
+    overload_s: float = 0.0  # ... an answer begins so much later
     tokenizer: object = None  # counts prompt tokens; else words are counted
 
 
@@ -50,6 +52,7 @@ class Server:
         self.behaviour = behaviour
         self.requests = []
         self.connections = 0
+        self.active = 0
         self.port = None
         self.hanging = threading.Event()
 
@@ -129,6 +132,16 @@ class Connection(asyncio.Protocol):
         self._task = asyncio.ensure_future(self._stream(head, make, count, usage))
 
     async def _stream(self, head, make, count, usage):
+        self._server.active += 1
+        try:
+            how = self._server.behaviour
+            if how.capacity and self._server.active > how.capacity:
+                await asyncio.sleep(how.overload_s)
+            await self._tokens(head, make, count, usage)
+        finally:
+            self._server.active -= 1
+
+    async def _tokens(self, head, make, count, usage):
         how, loop = self._server.behaviour, asyncio.get_running_loop()
         begin = loop.time()
         token, empty = _chunk(make(" tok")), _chunk(make(""))

@@ -19,11 +19,13 @@ from .accuracy.mmlu import Mmlu
 from .base import Benchmark
 from .custom import Custom
 from .manual import Manual
-from .sa_bench import SaBench
+from .sabench import SaBench
 from .sglang_bench import SglangBench
+from .traces import MooncakeRouter, TraceReplay
 
 ACCURACY: tuple[Benchmark, ...] = (Mmlu(), Gpqa(), Gsm8k(), LongBenchV2(), LmEval())
-BUILT: tuple[Benchmark, ...] = (Manual(), SaBench(), SglangBench(), Custom(), *ACCURACY)
+TRACES: tuple[Benchmark, ...] = (MooncakeRouter(), TraceReplay())
+BUILT: tuple[Benchmark, ...] = (Manual(), SaBench(), SglangBench(), Custom(), *ACCURACY, *TRACES)
 BENCHMARKS = {one.type: one for one in (*BUILT, *map(unbuilt.Unbuilt, unbuilt.TYPES))}
 
 

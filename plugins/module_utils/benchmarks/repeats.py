@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Iterable
+from typing import cast
 
 from ..json_types import JsonObject
 from ..schema.section import Field
@@ -59,27 +60,22 @@ def expand(points: list[Point], options: JsonObject, benchmark: Benchmark) -> li
 
 def _repeat(point: Point, number: int, benchmark: Benchmark) -> Point:
     """Return the repeat *number* of *point*, with files of its own from the second one on."""
-    about: JsonObject = {"key": {**point["key"], REPEAT: number}, "label": f"{point['label']} #{number}"}
+    about = {"key": {**point["key"], REPEAT: number}, "label": f"{point['label']} #{number}"}
     if number == 1:
-        return {**point, **about}  # type: ignore[typeddict-item]
+        return cast("Point", {**point, **about})
     name, stem = f"{point['name']}_r{number}", os.path.splitext(point["result"])[0]
-    old, new = (stem, point["name"]), (f"{stem}_r{number}", name)
+    own = f"{stem}_r{number}"
     step = benchmark.step_repeated(point["step"], number)
-    step = {
+    about["name"] = name
+    about["step"] = {
         **step,
         "name": name,
-        "argv": [word.replace(old[0], new[0]) for word in step["argv"]],
-        "log": step["log"].replace(old[1], new[1]),
+        "argv": [word.replace(stem, own) for word in step["argv"]],
+        "log": step["log"].replace(point["name"], name),
     }
-    return {
-        **point,
-        **about,  # type: ignore[typeddict-item]
-        "name": name,
-        "step": step,
-        "parameters": {**point["parameters"], REPEAT: number},
-        "result": point["result"].replace(old[0], new[0]),
-        "progress": point["progress"].replace(old[0], new[0]),
-    }
+    about["parameters"] = {**point["parameters"], REPEAT: number}
+    about["result"], about["progress"] = (point[key].replace(stem, own) for key in ("result", "progress"))
+    return cast("Point", {**point, **about})
 
 
 def used(points: Iterable[JsonObject]) -> bool:

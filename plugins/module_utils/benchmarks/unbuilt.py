@@ -9,28 +9,15 @@ from ..failures import Finding
 from ..json_types import JsonObject
 from ..schema.section import Field
 from ..schema.types import Float, Int, ListOf, MapOf, OneOf, Str, Type
-from .base import Unmeasured, missing
+from .base import Unmeasured
 
-WORKLOADS = ("mooncake", "conversation", "synthetic", "toolagent")
-
-# Required keys by type.
-NEEDED: dict[str, tuple[str, ...]] = {
-    "trace-replay": ("trace_file", "concurrencies"),
-}
-
-
-AIPERF = ("ttft_threshold_ms", "itl_threshold_ms", "aiperf_package", "aiperf_args")
 READS: dict[str, tuple[str, ...]] = {
     "router": ("isl", "osl", "num_requests", "concurrency", "prefix_ratios"),
-    "mooncake-router": ("mooncake_workload", *AIPERF),
-    "trace-replay": ("trace_file", "concurrencies", "custom_tokenizer", *AIPERF),
 }
 
 
 class Unbuilt(Unmeasured):
     """A benchmark that is refused before submission, after its keys are validated; a dry run shows it."""
-
-    paths = ("trace_file",)
 
     def __init__(self, type_: str) -> None:
         self.type = type_
@@ -40,14 +27,10 @@ class Unbuilt(Unmeasured):
         return READS[self.type]
 
     def problems(self, spec: JsonObject) -> list[Finding]:
-        problems, options = missing(spec, NEEDED.get(self.type, ()), self.type), spec["benchmark"]
+        problems: list[Finding] = []
         if self.type == "router" and spec["frontend"]["type"] != "sglang":
             problem = f"is router, which measures frontend sglang, but the job has {spec['frontend']['type']}."
             problems.append((("benchmark", "type"), problem, None))
-        workload = options["mooncake_workload"]
-        if self.type == "mooncake-router" and workload is not None and workload not in WORKLOADS:
-            problem = f"is {workload}; expected one of {', '.join(WORKLOADS)}."
-            problems.append((("benchmark", "mooncake_workload"), problem, None, "not_a_choice"))
         return problems
 
     def unable(self, spec: JsonObject) -> list[Finding]:
@@ -62,11 +45,5 @@ FIELDS = {
     "num_requests": Field(Int(1), None, "router: requests."),
     "concurrency": Field(Int(1), None, "router: requests in flight."),
     "prefix_ratios": Field(OneOf(ListOf(Float(0, 1)), Str()), None, "router: shares of the common prefix."),
-    "mooncake_workload": Field(Str(), None, "mooncake-router: workload."),
-    "ttft_threshold_ms": Field(Int(1), None, "Goodput: longest time to first token."),
-    "itl_threshold_ms": Field(Int(1), None, "Goodput: longest time between tokens."),
-    "trace_file": Field(Str(), None, "trace-replay: the trace."),
-    "aiperf_package": Field(Str(), None, "aiperf to install."),
-    "aiperf_args": Field(MapOf(Type()), {}, "Additional aiperf options."),
     "sweep": Field(MapOf(Type()), None, "Accepted for older files; has no effect."),
 }

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ...json_types import Json, JsonObject
 from ...metrics import STATISTICS
 from ..base import Figures
@@ -26,6 +28,7 @@ TOTALS = {
 }
 TIMES = {"ttft": "time_to_first_token", "tpot": "inter_token_latency", "e2el": "request_latency"}
 AVERAGES = {"total_input_tokens": "input_sequence_length", "total_output_tokens": "output_sequence_length"}
+ADDED = ("completed", "failed", "num_prompts", "duration", "total_input_tokens", "total_output_tokens")
 STATISTIC_KEYS = {"mean": "avg", "median": "p50", **{one: one for one in STATISTICS if one not in ("mean", "median")}}
 SECONDS = {"ms": 0.001, "sec": 1.0, "s": 1.0, "seconds": 1.0}
 MILLISECONDS = {unit: 1000 * factor for unit, factor in SECONDS.items()}
@@ -50,6 +53,7 @@ def parse(raw: JsonObject) -> Recognised | None:
     figures["concurrency"] = _concurrency(raw["input_config"])
     figures["started_at"], figures["ended_at"] = _time(raw.get("start_time")), _time(raw.get("end_time"))
     faults = ["the measurement was cancelled"] if raw.get("was_cancelled") else []
+    faults += ["the measurement is not complete"] if raw.get("is_complete") is False else []
     return Recognised(PROGRAM, without_samples(figures), faults + request_faults(figures), [])
 
 
@@ -90,3 +94,24 @@ def _concurrency(config: Json) -> int | None:
 
 def _time(value: Json) -> str | None:
     return value if isinstance(value, str) else None
+
+
+def together(runs: Sequence[Recognised]) -> Recognised:
+    """Return several runs of one point as one: sums of what is counted, and the means of all other figures.
+
+    A mean of percentiles is no percentile of all requests; ``measured_by`` tells that it is a mean.
+    """
+    figures: Figures = {}
+    for name in runs[0].figures:
+        values = [one.figures.get(name) for one in runs]
+        known = [value for value in values if isinstance(value, (int, float))]
+        if name in ADDED:
+            figures[name] = sum(known)
+        elif len(known) == len(runs):
+            figures[name] = sum(known) / len(runs)
+        else:
+            texts = {value for value in values if isinstance(value, str)}
+            figures[name] = texts.pop() if len(texts) == 1 and not known else None
+    figures["concurrency"] = runs[0].figures.get("concurrency")
+    faults = [f"run {number}: {fault}" for number, one in enumerate(runs, 1) for fault in one.faults]
+    return Recognised(f"{PROGRAM} (mean of {len(runs)} runs)", figures, faults, [])

@@ -46,23 +46,7 @@ def build_result(options: Namespace, records: Sequence[Record], duration_s: floa
         "best_of": 1,
         "num_prompts": options.num_prompts,
         **dict(options.metadata),
-        "request_rate": "inf" if math.isinf(options.request_rate) else options.request_rate,
-        "burstiness": options.burstiness,
-        "max_concurrency": options.concurrency,
-        "reuse_http_connections": options.reuse_connections,
-        "quick_ack": options.quick_ack,
-        "endpoint": options.endpoint,
-        "isl": options.isl,
-        "osl": options.osl,
-        "random_range_ratio": options.random_range_ratio,
-        "ignore_eos": options.ignore_eos,
-        "num_warmup": options.num_warmup,
-        "seed": options.seed,
-        "repeat": options.repeat,
-        "attempt": options.attempt,
-        "gpus": options.gpus,
-        "prefill_gpus": options.prefill_gpus,
-        "decode_gpus": options.decode_gpus,
+        **_settings(options),
         **facts,
         "duration": round(duration_s, 6),
         "completed": len(good),
@@ -84,6 +68,29 @@ def build_result(options: Namespace, records: Sequence[Record], duration_s: floa
         result.update(summary(name, values, options.percentiles))
     result.update(_single_requests(records, begin, options.save_texts))
     return result
+
+
+def _settings(options: Namespace) -> dict[str, Any]:
+    """Return the settings of the load, in the order of a result."""
+    return {
+        "request_rate": "inf" if math.isinf(options.request_rate) else options.request_rate,
+        "burstiness": options.burstiness,
+        "max_concurrency": options.concurrency,
+        "reuse_http_connections": options.reuse_connections,
+        "quick_ack": options.quick_ack,
+        "endpoint": options.endpoint,
+        "isl": options.isl,
+        "osl": options.osl,
+        "random_range_ratio": options.random_range_ratio,
+        "ignore_eos": options.ignore_eos,
+        "num_warmup": options.num_warmup,
+        "seed": options.seed,
+        "repeat": options.repeat,
+        "attempt": options.attempt,
+        "gpus": options.gpus,
+        "prefill_gpus": options.prefill_gpus,
+        "decode_gpus": options.decode_gpus,
+    }
 
 
 def ttft(record: Record) -> float | None:

@@ -54,7 +54,7 @@ def test_a_plan_that_cannot_be_read(tmp_path):
     with pytest.raises(Error, match="There is no plan at .*none.json"):
         load_plan(str(tmp_path / "none.json"))
     (tmp_path / "file").write_text("")
-    for path, why in (("file/plan.json", "Not a directory"), ("", "Is a directory")):
+    for path, why in (("file/plan.json", "Not a directory"), ("", "it is not a regular file")):
         with pytest.raises(Error, match=f"The plan .*{path} cannot be read: {why}"):
             load_plan(str(tmp_path / path))
     for text in ("[]", "{"):

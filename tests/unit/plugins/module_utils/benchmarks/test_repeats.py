@@ -57,7 +57,7 @@ def test_what_was_measured_without_repeats_is_the_first_of_them(type_):
 
 
 def test_an_evaluation_is_run_once_after_all_repeats():
-    assert [one["label"] for one in points("custom", repeats=2, post_eval="x")] == [
+    assert [one["label"] for one in points("custom", concurrencies=None, repeats=2, post_eval="x")] == [
         "custom #1",
         "custom #2",
         "post_eval",
@@ -82,8 +82,8 @@ def test_the_mean_has_a_confidence_interval_of_the_valid_repeats():
 
 def test_one_repeat_has_no_interval_and_none_has_no_mean():
     assert repeats.mean_of([5.0])["low"] is None and repeats.mean_of([]) is None
-    (entry,) = repeats.summary([record(1, valid=False)], BENCHMARKS["sa-bench"])
-    assert entry["metrics"] == {} and repeats.table([entry], BENCHMARKS["sa-bench"]) == ["  c=4: 0 of 1 valid, -"]
+    (entry,) = repeats.summary([record(1, valid=False), record(2, valid=False)], BENCHMARKS["sa-bench"])
+    assert entry["metrics"] == {} and repeats.table([entry], BENCHMARKS["sa-bench"]) == ["  c=4: 0 of 2 valid, -"]
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,10 @@ TORCH = {
     "profiling.decode": {"start_step": 1, "stop_step": 9},
 }
 VLLM = {"backend.type": "vllm"}
+SEARCH = {
+    "benchmark.concurrencies": None,
+    "benchmark.search": {"from": 2, "to": 200, "objectives": {"p99_ttft_ms": 9}},
+}
 # What only matters beside another setting: path -> what is set with it.
 WITH = {
     "frontend.nginx_session_affinity_header": {"frontend.nginx_session_affinity": True},
@@ -38,6 +42,9 @@ WITH = {
         for mode in ("prefill", "decode", "aggregated")
         for key in ("start", "stop")
     },
+    **{f"benchmark.search.{key}": SEARCH for key in ("over", "from", "to", "objectives", "resolution", "replicates")},
+    "benchmark.repeat_order": {"benchmark.repeats": 3},
+    "benchmark.repeat_seed": {"benchmark.repeats": 3, "benchmark.repeat_order": "shuffled"},
     **{f"ports.{key}": VLLM for key in ("nixl", "vllm")},
     "observability.enable_otel": {"observability.otel_endpoint": "http://collector:4317"},
     "backend.allow_prefill_decode_colocation": {

@@ -20,8 +20,8 @@ def options(**other):
         "backend": "dynamo", "model": "m", "tokenizer": "/t", "num_prompts": 2, "metadata": [("node", "n1")],
         "request_rate": math.inf, "burstiness": 1.0, "concurrency": 2, "reuse_connections": True, "quick_ack": True,
         "endpoint": "/v1/completions", "isl": 10, "osl": 5, "random_range_ratio": 1.0, "ignore_eos": True,
-        "num_warmup": 0, "seed": 0, "attempt": 0, "gpus": 8, "prefill_gpus": None, "decode_gpus": None, "goodput": [],
-        "percentiles": [90, 95, 99], "save_texts": False, **other,
+        "num_warmup": 0, "seed": 0, "attempt": 0, "repeat": 1, "gpus": 8, "prefill_gpus": None, "decode_gpus": None,
+        "goodput": [], "percentiles": [90, 95, 99], "save_texts": False, **other,
     }  # fmt: skip
     return types.SimpleNamespace(**values)
 
