@@ -165,7 +165,7 @@ def test_a_task_that_needs_likelihoods_says_so(tmp_path, exam):
 def test_the_service_of_a_job_is_examined_in_a_run(cluster, lm_eval):
     """The mocker answers at random: a score of 0 is a valid one, and min_score makes it a failure."""
     site = cluster.folder / "exams.yaml"
-    site.write_text(json.dumps({"harness_dir": str(lm_eval)}))
+    site.write_text(json.dumps({"harness_dir": str(lm_eval), "use_segment_sbatch_directive": False}))
     data = exams.write(cluster.folder / "sums.jsonl", exams.SUMS)
     benchmark = {"type": "gsm8k", "data": data, "num_shots": 0, "max_tokens": 8, "num_threads": 2}
     job = cluster.job_file("exam", benchmark=benchmark)
