@@ -177,6 +177,8 @@ def test_the_service_of_a_job_is_examined_in_a_run(cluster, lm_eval):
     assert one["harness"] == "lm-eval 0.4.13"
     again = cluster.playbook(job, "-e", f"cluster_file={site}", "-e", "keep=true")
     assert again.rc == 0 and again.changed == 0, again.text
+    ended = cluster.playbook(job, "-e", f"cluster_file={site}", "--tags", "teardown")
+    assert ended.rc == 0, ended.text
     # What cannot be read is found before the job asks for nodes.
     pathlib.Path(data).write_text('{"question": "without an answer"}\n')
     refused = cluster.playbook(job, "-e", f"cluster_file={site}")
@@ -184,4 +186,3 @@ def test_the_service_of_a_job_is_examined_in_a_run(cluster, lm_eval):
     lost = cluster.job_file("exam", benchmark={**benchmark, "data": f"{data}.gone"})
     refused = cluster.playbook(lost, "-e", f"cluster_file={site}")
     assert refused.rc == 2 and "benchmark.data" in refused.text and "does not exist" in refused.text, refused.text
-    cluster.end(job)

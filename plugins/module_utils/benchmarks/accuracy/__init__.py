@@ -74,8 +74,8 @@ class Accuracy(ProgramBenchmark):
     ``sgl``      the name of sgl-eval's benchmark, None: it has none
     """
 
-    data_keys = ("data", "shots_data")
-    paths = ("data", "shots_data")
+    data_keys: ClassVar[tuple[str, ...]] = ("data", "shots_data")
+    paths: ClassVar[tuple[str, ...]] = data_keys
     described_by = ("harness", "num_examples", "max_tokens", "temperature", "min_score")
     columns = ("score", "score_stderr", "samples")
     optional_columns = ()

@@ -48,15 +48,24 @@ def read_answers(folder: str) -> JsonObject | None:
     asked = empty = 0
     for line in _lines(os.path.join(glob.escape(folder), "**", "samples_*.jsonl")):
         asked, empty = asked + 1, empty + (not any(map(str.strip, _texts(line.get("resps")))))
-    counts = raw.get("n-samples") if isinstance(raw.get("n-samples"), dict) else {}
-    originals = [one.get("original") for one in counts.values() if isinstance(one, dict)]
+    counts = raw.get("n-samples")
+    table = counts.values() if isinstance(counts, dict) else ()
+    originals = [one.get("original") for one in table if isinstance(one, dict)]
     return {
         "asked": asked,
         "empty": empty,
-        "model": (raw.get("config") or {}).get("model_args", {}).get("model") or raw.get("model_name"),
+        "model": _model(raw),
         "tasks": list(raw["results"]),
         "original": sum(one for one in originals if isinstance(one, int)) if originals else None,
     }
+
+
+def _model(raw: JsonObject) -> Json:
+    """Return the model that lm-eval asked for."""
+    config = raw.get("config")
+    arguments = config.get("model_args") if isinstance(config, dict) else None
+    named = arguments.get("model") if isinstance(arguments, dict) else None
+    return named or raw.get("model_name")
 
 
 def _only(folder: str) -> _File | None:
