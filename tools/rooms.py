@@ -34,6 +34,7 @@ ALLOWED = {
     "log_lines": "",
     "files": "failures json_types holder",
     "entry": "failures json_types files plain_text plan_file",
+    "sweep_folders": "files",
     "plan_shape": "json_types",
     "plan_file": "failures json_types plan_shape files",
     "secrets": "json_types holder",
@@ -48,11 +49,13 @@ ALLOWED = {
     "frontends benchmarks slurm",
     "plan": "failures json_types files log_lines plan_file schema topology services backends frontends benchmarks job "
     "holder slurm",
-    "results": "failures json_types files metrics plain_text plan_file secrets topology backends benchmarks",
+    "results": "failures json_types files metrics plain_text plan_file secrets sweep_folders topology backends "
+    "benchmarks",
+    "sweeps": "json_types metrics benchmarks results",
     "allocation": "failures json_types files entry plan_file programs run_options secrets holder slurm",
     "stages": (
         "failures json_types files entry inputs metrics plain_text plan_file programs secrets schema benchmarks holder "
-        "slurm job plan results allocation"
+        "slurm job plan results allocation sweep_folders sweeps"
     ),
     "sandbox": "failures json_types files entry plan_file programs holder",
 }
@@ -70,6 +73,7 @@ UTILITIES = {
     "secrets",
     "metrics",
     "log_lines",
+    "sweep_folders",
 }
 
 

@@ -25,6 +25,7 @@ WITHOUT = {
     "sandbox": {},
     "job_file": {"job_file": "one.json", "check_paths": "false"},
     "check_paths": {"job": jobs.JOB},
+    "max_parallel": {"job": jobs.raw(backend={"speedup_ratio": "{x}"}, sweep={"x": [1, 2]}), "check_paths": "false"},
 }
 # A value that differs from the default, or from the one above.
 OTHER = {
@@ -43,6 +44,7 @@ OTHER = {
     "lease_s": "30",
     "job_retries": "2",
     "follow": "false",
+    "max_parallel": "3",
     "step": "decode_0",
     "node": "node003",
     "runtime_dir": "/other/runtime",
