@@ -16,7 +16,12 @@ from plays import Play
 
 # The extra vars without the option, by the option or by the playbook; all others have a job.
 WITHOUT = {
-    "setup": {"runtime_dir": "/runtime", "configs_dir": "/configs"},
+    "setup": {
+        "runtime_dir": "/runtime",
+        "configs_dir": "/configs",
+        "harness_dir": "/harness",
+        "harnesses": "lm-eval",
+    },
     "sandbox": {},
     "job_file": {"job_file": "one.json", "check_paths": "false"},
     "check_paths": {"job": jobs.JOB},
@@ -44,6 +49,8 @@ OTHER = {
     "node": "node003",
     "runtime_dir": "/other/runtime",
     "configs_dir": "/other/configs",
+    "harness_dir": "/other/harness",
+    "harnesses": "aiperf,sgl-eval",
     "setup_python": "/other/python3",
     "setup_requirements": "/other/requirements.txt",
     "sandbox_state": "absent",

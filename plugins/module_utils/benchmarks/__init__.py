@@ -11,6 +11,11 @@ from ..json_types import Json, JsonObject
 from ..schema.section import TEXTS, Field, Section, optional
 from ..schema.types import Bool, Choice, Concurrencies, Int, Str
 from . import repeats, search, unbuilt
+from .accuracy.gpqa import Gpqa
+from .accuracy.gsm8k import Gsm8k
+from .accuracy.lm_eval import LmEval
+from .accuracy.longbenchv2 import LongBenchV2
+from .accuracy.mmlu import Mmlu
 from .base import Benchmark
 from .custom import Custom
 from .manual import Manual
@@ -18,7 +23,9 @@ from .sabench import SaBench
 from .sglang_bench import SglangBench
 from .traces import MooncakeRouter, TraceReplay
 
-BUILT: tuple[Benchmark, ...] = (Manual(), SaBench(), SglangBench(), Custom(), MooncakeRouter(), TraceReplay())
+ACCURACY: tuple[Benchmark, ...] = (Mmlu(), Gpqa(), Gsm8k(), LongBenchV2(), LmEval())
+TRACES: tuple[Benchmark, ...] = (MooncakeRouter(), TraceReplay())
+BUILT: tuple[Benchmark, ...] = (Manual(), SaBench(), SglangBench(), Custom(), *ACCURACY, *TRACES)
 BENCHMARKS = {one.type: one for one in (*BUILT, *map(unbuilt.Unbuilt, unbuilt.TYPES))}
 
 

@@ -33,11 +33,13 @@ class Data(NamedTuple):
     :ivar key: of the ``benchmark`` section, which has its path or address.
     :ivar source: that value.
     :ivar columns: that each row must have.
+    :ivar folder: it is a directory, whose content is not checked.
     """
 
     key: str
     source: str
     columns: tuple[Column, ...]
+    folder: bool = False
 
 
 def is_address(source: str) -> bool:
@@ -66,6 +68,9 @@ def form_of(path: str) -> str | None:
 def problems(spec: JsonObject, data: Data) -> list[Finding]:
     """Return what is wrong with the source of *data*, as far as its text tells."""
     path, source = ("benchmark", data.key), data.source
+    if data.folder:
+        problem = f"is {source}, an address. Only a directory on shared disk is read."
+        return [(path, problem, None, "invalid")] if is_address(source) else []
     if is_address(source):
         parts = urlsplit(source)
         if parts.scheme.lower() not in ("http", "https"):
@@ -88,6 +93,8 @@ def problems(spec: JsonObject, data: Data) -> list[Finding]:
 
 def check(path: str, data: Data) -> int | None:
     """Return the number of rows of the file *path*, None if it is not counted; Error for what *data* cannot be."""
+    if data.folder:
+        return None
     count = 0
     where = f"benchmark.{data.key}: {path}"
     try:

@@ -9,20 +9,10 @@ from ..failures import Finding
 from ..json_types import JsonObject
 from ..schema.section import Field
 from ..schema.types import Float, Int, ListOf, MapOf, OneOf, Str, Type
-from .base import Unmeasured, missing
+from .base import Unmeasured
 
-# Required keys by type.
-NEEDED: dict[str, tuple[str, ...]] = {}
-
-
-ACCURACY = ("num_examples", "max_tokens", "repeat", "num_threads")
 READS: dict[str, tuple[str, ...]] = {
-    "mmlu": ACCURACY,
-    "gpqa": ACCURACY,
-    "gsm8k": (*ACCURACY, "num_shots", "temperature", "top_p", "top_k"),
-    "longbenchv2": ("max_context_length", "num_threads", "max_tokens", "num_examples", "categories"),
     "router": ("isl", "osl", "num_requests", "concurrency", "prefix_ratios"),
-    "lm-eval": (),
 }
 
 
@@ -37,7 +27,7 @@ class Unbuilt(Unmeasured):
         return READS[self.type]
 
     def problems(self, spec: JsonObject) -> list[Finding]:
-        problems = missing(spec, NEEDED.get(self.type, ()), self.type)
+        problems: list[Finding] = []
         if self.type == "router" and spec["frontend"]["type"] != "sglang":
             problem = f"is router, which measures frontend sglang, but the job has {spec['frontend']['type']}."
             problems.append((("benchmark", "type"), problem, None))
@@ -52,16 +42,6 @@ TYPES = tuple(READS)
 
 # Keys that these types share; each will own its keys in a file of its own.
 FIELDS = {
-    "num_examples": Field(Int(1), None, "Accuracy: number of examples."),
-    "max_tokens": Field(Int(1), None, "Accuracy: longest answer."),
-    "repeat": Field(Int(1), None, "Accuracy: repetitions."),
-    "num_threads": Field(Int(1), None, "Accuracy: requests in flight."),
-    "max_context_length": Field(Int(1), None, "longbenchv2: longest context."),
-    "categories": Field(ListOf(Str()), None, "longbenchv2: categories."),
-    "num_shots": Field(Int(0), None, "gsm8k: examples in the prompt."),
-    "temperature": Field(Float(0), None, "Sampling temperature."),
-    "top_p": Field(Float(0, 1), None, "Sampling top p."),
-    "top_k": Field(Int(), None, "Sampling top k."),
     "num_requests": Field(Int(1), None, "router: requests."),
     "concurrency": Field(Int(1), None, "router: requests in flight."),
     "prefix_ratios": Field(OneOf(ListOf(Float(0, 1)), Str()), None, "router: shares of the common prefix."),
