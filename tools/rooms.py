@@ -34,13 +34,15 @@ ALLOWED = {
     "log_lines": "",
     "files": "failures json_types holder",
     "entry": "failures json_types files plain_text plan_file",
+    "sweep_folders": "files json_types",
     "plan_shape": "json_types",
-    "plan_file": "failures json_types plan_shape files",
+    "plan_profiling": "json_types",
+    "plan_file": "failures json_types plan_shape plan_profiling files",
     "secrets": "json_types holder",
     "schema": "failures json_types secrets",
     "topology": "failures json_types plan_file",
     "services": "failures json_types log_lines plan_file schema secrets topology",
-    "backends": "failures json_types log_lines plan_file schema topology services",
+    "backends": "failures json_types log_lines plan_file plan_profiling schema topology services",
     "frontends": "failures json_types log_lines plan_file schema topology services",
     "benchmarks": "failures json_types files metrics plan_file programs schema topology",
     "slurm": "failures json_types plan_file holder",
@@ -48,11 +50,13 @@ ALLOWED = {
     "frontends benchmarks slurm",
     "plan": "failures json_types files log_lines plan_file schema topology services backends frontends benchmarks job "
     "holder slurm",
-    "results": "failures json_types files metrics plain_text plan_file secrets topology backends benchmarks",
+    "results": "failures json_types files metrics plain_text plan_file secrets sweep_folders topology backends "
+    "benchmarks",
+    "sweeps": "json_types metrics benchmarks results",
     "allocation": "failures json_types files entry plan_file programs run_options secrets holder slurm",
     "stages": (
-        "failures json_types files entry inputs metrics plain_text plan_file programs secrets schema benchmarks holder "
-        "slurm job plan results allocation"
+        "failures json_types files entry inputs metrics plain_text plan_file plan_profiling programs secrets schema "
+        "benchmarks holder slurm job plan results allocation sweep_folders sweeps"
     ),
     "sandbox": "failures json_types files entry plan_file programs holder",
 }
@@ -67,9 +71,11 @@ UTILITIES = {
     "programs",
     "run_options",
     "plan_file",
+    "plan_profiling",
     "secrets",
     "metrics",
     "log_lines",
+    "sweep_folders",
 }
 
 
@@ -115,10 +121,11 @@ def graph():
 
 
 def sizes():
-    """Return ``{room or file: lines}``."""
-    found = {}
-    for name, path in files().items():
-        room = name.partition(".")[0]
+    """Return ``{room or file: lines}``; a program in a room, which runs alone elsewhere, has a line of its own."""
+    found, every = {}, files()
+    programs = {name[: -len(".__main__")] for name in every if name.endswith(".__main__")}
+    for name, path in every.items():
+        room = next((one for one in programs if f"{name}.".startswith(f"{one}.")), name.partition(".")[0])
         found[room] = found.get(room, 0) + len(path.read_text(encoding="utf-8").splitlines())
     return found
 

@@ -5,10 +5,6 @@
 
 from __future__ import annotations
 
-import json
-
-from ansible_collections.srt.slurm.plugins.module_utils.files import write_text_atomic
-from ansible_collections.srt.slurm.plugins.module_utils.run_options import ROLLUP_TO
 from ansible_collections.srt.slurm.plugins.module_utils.stages import rollup
 from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction
 
@@ -19,14 +15,6 @@ class ActionModule(StageAction):
     argument_spec = rollup.ARGUMENT_SPEC
     options = rollup.OPTIONS
     entry = staticmethod(rollup.run)
-
-    def run(self, tmp=None, task_vars=None):
-        """Pass the rollup to the sweep, if this is one of its jobs: other files may belong to an older run."""
-        result = super().run(tmp, task_vars)
-        place = (task_vars or {}).get(ROLLUP_TO)
-        if place and result.get("rollup") and not self._task.check_mode:
-            write_text_atomic(place, json.dumps({key: result[key] for key in ("rollup", "path")}), 0o600)
-        return result
 
     def shown(self, result):
         """Show the table."""

@@ -1,95 +1,144 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run several jobs, each with its own playbook: the action of the module sweep_run."""
+"""Run the jobs of a sweep, in as few allocations as possible: the action of the module sweep_run."""
 
 from __future__ import annotations
 
-import json
-import os
-
-from ansible import constants
-from ansible_collections.srt.slurm.plugins.module_utils.benchmarks import of_plan
+from ansible import context
+from ansible_collections.srt.slurm.plugins.module_utils.allocation import slurm_job
+from ansible_collections.srt.slurm.plugins.module_utils.entry import Context
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
-from ansible_collections.srt.slurm.plugins.module_utils.files import write_text_atomic
-from ansible_collections.srt.slurm.plugins.module_utils.results.outcome import in_words
-from ansible_collections.srt.slurm.plugins.module_utils.run_options import ROLLUP_TO
-from ansible_collections.srt.slurm.plugins.plugin_utils import output
-from ansible_collections.srt.slurm.plugins.plugin_utils.playbook import play
+from ansible_collections.srt.slurm.plugins.module_utils.holder.lease import LEASE_S
+from ansible_collections.srt.slurm.plugins.module_utils.stages import slurm_job_info, sweep_record
+from ansible_collections.srt.slurm.plugins.module_utils.sweeps import tables
+from ansible_collections.srt.slurm.plugins.plugin_utils import kept_job_note
 from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction, show
+from ansible_collections.srt.slurm.plugins.plugin_utils.sweep import Sweep
 
 ARGUMENT_SPEC = {
+    "name": {"type": "str", "required": True},
     "jobs": {"type": "list", "elements": "dict", "required": True},
     "origins": {"type": "list", "elements": "dict", "default": []},
     "secrets_path": {"type": "path"},
     "playbook": {"type": "path", "required": True},
+    "output_dir": {"type": "path"},
+    "concurrencies": {"type": "list", "elements": "int", "default": []},
+    "force": {"type": "bool", "default": False},
+    "job_id": {"type": "str"},
+    "keep": {"type": "bool", "default": False},
+    "lease_s": {"type": "float", "default": LEASE_S},
+    "teardown_timeout_s": {"type": "float", "default": 180.0},
+    "only": {"type": "list", "elements": "str", "default": []},
+    "max_parallel": {"type": "int", "default": 1},
     "stop_on_failure": {"type": "bool", "default": False},
 }
-
-
-def run(params, ctx):
-    """Run each job to its end; Error with all of them in its evidence if one failed."""
-    rows, origins = [], params["origins"] or [{}] * len(params["jobs"])
-    for number, (job, places) in enumerate(zip(params["jobs"], origins), 1):
-        if rows and params["stop_on_failure"] and rows[-1]["rc"]:
-            rows.append(row(job, None))
-            continue
-        output.banner(f"JOB {number}/{len(params['jobs'])}: {job['name']}")
-        rows.append(row(job, *one(job, places, params)))
-        ctx.progress(line(rows[-1]))
-    result = {"changed": any(one["rc"] is not None for one in rows), "jobs": rows}
-    bad = [one["name"] for one in rows if one["rc"] != 0]
-    if bad:
-        raise Error(f"{len(bad)} of {len(rows)} jobs failed or were not run: {', '.join(bad)}.", **result)
-    return result
-
-
-def one(job, origins, params):
-    """Run the playbook for one job, as it was read: a later edit of its file changes nothing.
-
-    Return (exit code, ``{rollup, path}`` as the module rollup returned them in this very run; None: it made none).
-    """
-    frozen = {"jobs": [job], "origins": [origins], "notes": []}
-    if params["secrets_path"]:
-        frozen["secrets_path"] = params["secrets_path"]
-    stem = os.path.join(constants.DEFAULT_LOCAL_TMP, f"{job['name'].replace('/', '-')}-{os.urandom(4).hex()}")
-    path, answer = f"{stem}.json", f"{stem}.rollup.json"
-    write_text_atomic(path, json.dumps(frozen), 0o600)
-    rc = play(params["playbook"], [json.dumps({"srt_slurm_frozen": path, ROLLUP_TO: answer})], show)
-    try:
-        with open(answer, encoding="utf-8") as stream:
-            return rc, json.load(stream)
-    except FileNotFoundError:
-        return rc, None
-
-
-def row(job, rc, answer=None):
-    """Return the record of a job that was run (*rc*: its exit code; *answer*: see one) or left out (None)."""
-    record = {"name": job["name"], "rc": rc, "job_id": None, "valid": None, "verdict": None, "path": None, "points": []}
-    if answer:
-        rollup = answer["rollup"]
-        record.update(job_id=rollup.get("job_id"), valid=rollup.get("valid"), verdict=in_words(rollup))
-        record["path"] = os.path.dirname(answer["path"])
-        benchmark = of_plan(rollup)
-        keys = ("label", *benchmark.key_fields, "valid", *benchmark.summary)
-        record["points"] = [{key: point.get(key) for key in keys} for point in rollup.get("results") or ()]
-    return record
-
-
-def line(record):
-    """Return one line about a job that is done."""
-    best = max((point.get("output_tps") or 0 for point in record["points"]), default=0)
-    verdict = record["verdict"] or "no results"
-    text = f"{record['name']}: {'done' if record['rc'] == 0 else 'FAILED'}, {verdict}"
-    return text + (f", up to {best:,.0f} tok/s, {record['path']}" if best else "")
+MOST_JOBS = 20  # that a run names one by one at its begin
+# What sweep_record takes of these.
+RECORDED = ("name", "jobs", "output_dir", "concurrencies", "force", "job_id", "only", "max_parallel")
 
 
 class ActionModule(StageAction):
     """See the documentation of the module sweep_run."""
 
     argument_spec = ARGUMENT_SPEC
-    entry = staticmethod(run)
     always_here = True
 
+    def run(self, tmp=None, task_vars=None):
+        """Keep the variables at hand, which modules on another submit host need."""
+        self._variables = task_vars or {}
+        return super().run(tmp, task_vars)
+
+    def entry(self, params, ctx):
+        """Run each job to its end; Error with all of them in its evidence if one failed."""
+        params = dict(params, origins=params["origins"] or [{}] * len(params["jobs"]))
+        given = context.CLIARGS
+        first = self.record(params, {}, gather=True)
+        for line in tables.coming(first) if ctx.check_mode else tables.coming(first, MOST_JOBS):
+            show(f"  {line}")
+        if ctx.check_mode:
+            return dict(result_of(first, {}), changed=bool(first["groups"]))
+        sweep = Sweep(
+            params,
+            record=lambda runs: self.record(params, runs),
+            slurm=Slurm(self.call, dict(params, output_dir=first["output_dir"])),
+            show=show,
+            local=self.is_local(),
+            shares=not set(given.get("tags") or ()) - {"all"} and not given.get("skip_tags"),
+            verbose=bool(given.get("verbosity")),
+        )
+        sweep.run(first)
+        last = self.record(params, sweep.runs, state="finished")
+        result = dict(result_of(last, sweep.runs), changed=first["changed"] or any(map(has_run, sweep.runs.values())))
+        wanted = [job for job in result["jobs"] if not params["only"] or job["name"] in params["only"]]
+        bad = [job["name"] for job in wanted if job["rc"] != 0 and not job["complete"]]
+        if bad:
+            raise Error(f"{len(bad)} of {len(wanted)} jobs failed or were not run: {', '.join(bad)}.", **result)
+        return result
+
+    def record(self, params, runs, gather=False, state="running"):
+        """Bring the record of the sweep up to date where its folder is; return what sweep_record returns."""
+        own = {name: params[name] for name in RECORDED}
+        return self.call(sweep_record, dict(own, runs=runs, gather=gather, state=state))
+
+    def call(self, module, args):
+        """Run the entry of a module here, or the module itself if the submit host is another machine."""
+        if self.is_local():
+            spec = {key: one.get("default") for key, one in module.ARGUMENT_SPEC.items()}
+            return module.run({**spec, **args}, Context(self._task.check_mode))
+        args = {key: value for key, value in args.items() if value is not None}
+        name = module.__name__.rpartition(".")[2]
+        result = self._execute_module(f"srt.slurm.{name}", module_args=args, task_vars=self._variables)
+        if result.get("failed"):
+            raise Error(result.get("msg") or f"{name} failed")
+        return result
+
     def shown(self, result):
-        return [line(record) for record in result.get("jobs", ())]
+        return (result.get("text") or "").splitlines() if not self._task.check_mode else []
+
+
+class Slurm:
+    """The job of a group, as a sweep wants it.
+
+    :param call: runs a module, see ActionModule.call.
+    """
+
+    def __init__(self, call, params):
+        self.call, self.params = call, params
+
+    def find(self, request):
+        """Return the id of the job that waits or runs for *request*, None if there is none, or if nobody knows."""
+        args = {"allocation": request, "job_id": self.params["job_id"], "output_dir": self.params["output_dir"]}
+        try:
+            job = self.call(slurm_job_info, args)["job"]
+        except Error:
+            return None
+        return job["id"] if job else None
+
+    def end(self, job_id):
+        """End the job of a group whose jobs are done."""
+        args = {"state": "absent", "job_id": job_id, "output_dir": self.params["output_dir"]}
+        args.update(reason="the jobs of the sweep have finished", end_timeout_s=self.params["teardown_timeout_s"])
+        try:
+            self.call(slurm_job, args)
+            kept_job_note.forget(job_id)
+        except Error as error:  # the results are there
+            show(f"  {error.msg}")
+
+
+def has_run(ran):
+    """Return whether a job was run."""
+    return ran["rc"] is not None
+
+
+def result_of(record, runs):
+    """Return the result of the module: what sweep_record returned, with how each job ended."""
+    keys = ("name", "job_id", "valid", "verdict", "complete", "failure", "parameters")
+    jobs = [
+        {**{key: job[key] for key in keys}, "path": job["run_dir"] if job["verdict"] else None, "points": job["rows"],
+         **{key: (runs.get(job["name"]) or {}).get(key) for key in ("rc", "log")}}
+        for job in record["jobs"]
+    ]  # fmt: skip
+    groups = [{key: value for key, value in group.items() if key != "request"} for group in record["groups"]]
+    same = {key: record[key] for key in ("folder", "text", "best", "points", "alone", "shared")}
+    return {"jobs": jobs, "groups": groups, **same}

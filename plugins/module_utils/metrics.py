@@ -94,6 +94,10 @@ _TABLE = (
     Metric("score", "score", "", "share of the checked answers that are right, 0 to 1", HIGHER, 4),
     Metric("score_stderr", "standard error", "", "of the score, over the samples", LOWER, 4),
     Metric("samples", "", "checked", "answers that were checked", None, 0),
+    Metric("harness", "harness", "", "the program that asked and checked, with its version", None, None),
+    Metric("task_version", "task version", "", "the version of the task, as its file says", None, None),
+    Metric("shots", "", "shots", "examples in each prompt", None, 0),
+    Metric("prompt_form", "prompt", "", "how questions are put, and whose chat template applies", None, None),
     Metric("scored_by", "scored by", "", "the task and the metric that the score is of", None, None),
     Metric("measured_by", "measured by", "", "the program whose result file has the figures", None, None),
     Metric(

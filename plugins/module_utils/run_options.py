@@ -67,13 +67,20 @@ def concurrencies(value: Json) -> list[int]:
     return list(dict.fromkeys(map(int, items)))
 
 
-def retries(value: Json) -> int:
-    """Return how often a job may start again."""
-    remedy = f"Use a whole number from 0 to {MOST_RETRIES}."
-    text = _text(value, remedy)
-    if not re.fullmatch("[0-9]{1,4}", text) or int(text) > MOST_RETRIES:
-        raise Unusable(f"is {_shown(text)}, which is not a number of retries.", remedy)
-    return int(text)
+def _number(least: int, what: str) -> Callable[[Json], int]:
+    """Return the parser of a number of *what*, *least* or more."""
+
+    def parse(value: Json) -> int:
+        remedy = f"Use a whole number from {least} to {MOST_RETRIES}."
+        text = _text(value, remedy)
+        if not re.fullmatch("[0-9]{1,4}", text) or not least <= int(text) <= MOST_RETRIES:
+            raise Unusable(f"is {_shown(text)}, which is not a number of {what}.", remedy)
+        return int(text)
+
+    return parse
+
+
+retries, parallel = _number(0, "retries"), _number(1, "allocations")
 
 
 def count(value: Json) -> int:
@@ -182,6 +189,7 @@ TYPES: dict[Callable[[Json], Json], str] = {
     concurrencies: "list of whole numbers",
     retries: f"whole number, {MOST_RETRIES} at most",
     count: "whole number",
+    parallel: f"whole number from 1 to {MOST_RETRIES}",
     boolean: "true or false",
     seconds: "seconds",
     lease: f"seconds, {SHORTEST_LEASE_S:g} or more",
@@ -222,16 +230,14 @@ BENCH = ("bench", "submit", "sweep")  # run jobs
 JOBS = (*BENCH, "plan")  # read jobs
 RUNS = ("status", "logs", "stop")  # look for a run
 PREFIX = "srt_slurm_"  # with it, any variable sets a run option, for example one of an inventory
-SUBMIT_HOST, ROLLUP_TO = f"{PREFIX}submit_host", f"{PREFIX}rollup_to"
+SUBMIT_HOST, FROZEN, VARIANT_DIR = f"{PREFIX}submit_host", f"{PREFIX}frozen", f"{PREFIX}variant_dir"
 
 OPTIONS: dict[str, Option] = {
     "job": Option(unchecked, JOBS + RUNS, "The job under one key, with the content of a job file."),
     "job_file": Option(
         text_value, JOBS + RUNS, "Job file, `FILE:SELECTOR`, or a directory of job files. No templates are filled in."
     ),
-    "cluster_file": Option(
-        text_value, JOBS + RUNS, "Cluster file, instead of the default lookup. It may be another user's."
-    ),
+    "cluster_file": Option(text_value, JOBS + RUNS, "Cluster file instead of the usual one. It may be another user's."),
     "setup_script": Option(unchecked, JOBS, "Script in configs_dir that runs before each worker."),
     "check_paths": Option(boolean, JOBS, "false: the model and other paths exist on compute nodes only.", True),
     "job_tags": Option(tags, JOBS, "Tags that are stored with the run.", ()),
@@ -242,9 +248,7 @@ OPTIONS: dict[str, Option] = {
         travels=True,
         measures=True,
     ),
-    "force": Option(
-        boolean, BENCH, "Measure points again that have a valid result.", False, travels=True, measures=True
-    ),
+    "force": Option(boolean, BENCH, "Measure points again that are valid already.", False, travels=True, measures=True),
     "job_id": Option(job_id, ("bench", "sweep", *RUNS), "Work in this allocation, or find its run.", chooses=True),
     "run_dir": Option(text_value, RUNS, "Find the run in this directory.", chooses=True),
     "output_dir": Option(
@@ -278,6 +282,7 @@ OPTIONS: dict[str, Option] = {
         seconds, (*BENCH, "stop"), "Time for the steps to end and the job to be gone.", 180, travels=True
     ),
     "stop_on_failure": Option(boolean, ("sweep",), "Skip the jobs after one that failed.", False),
+    "max_parallel": Option(parallel, ("sweep", "submit"), "How many allocations of a sweep may run side by side.", 1),
     "dry_run_dir": Option(text_value, ("plan",), "Where the dry runs are written.", "dry-runs"),
     "step": Option(text_value, ("logs",), "The step whose log is shown; the playbook's own log if not given."),
     "node": Option(text_value, ("logs",), "The node whose log is shown, for a step on several nodes."),
@@ -311,8 +316,8 @@ OPTIONS: dict[str, Option] = {
     "srt_slurm_collection_dir": Option(
         text_value, ("submit",), "Where the collection is on a submit host that is another machine."
     ),
-    "srt_slurm_frozen": Option(text_value, ("bench",), "The job as it was read before.", internal=True),
-    ROLLUP_TO: Option(text_value, ("bench",), "File for the rollup of this run.", internal=True),
+    FROZEN: Option(text_value, ("bench", "sweep"), "The jobs as they were read before.", internal=True),
+    VARIANT_DIR: Option(text_value, ("bench",), "Directory of the job in its sweep.", internal=True),
 }
 
 # Families of variables that are ours (including those of the roles), or certainly not ours.

@@ -175,6 +175,14 @@ jobs:
       description: Digests of the allocation request and of the service.
       type: dict
       returned: always
+    parameters:
+      description: The parameters of the C(sweep) that made the job, with their values; empty without one.
+      type: dict
+      returned: always
+sweep:
+  description: The name that the jobs have in common - that of the job, of the base, or of the directory of job files.
+  returned: success
+  type: str
 keep:
   description: Whether the service stays up after the run.
   returned: success

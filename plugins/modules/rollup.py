@@ -44,6 +44,12 @@ options:
     type: list
     elements: int
     default: []
+  variant_dir:
+    description:
+      - The run directory of the job in a sweep. The results of the run, its plan and its rollup are copied there, as
+        the run directory of the allocation goes on to the next job of the sweep.
+      - Nothing there is overwritten. An earlier measurement of a point is set aside.
+    type: path
 attributes:
   check_mode:
     details: Returns the rollup and writes nothing.

@@ -111,6 +111,11 @@ options:
         description: The job, one of RV(srt.slurm.job_spec#module:jobs).
         type: dict
         required: true
+      sweep:
+        description:
+          - The sweep, for the playbook C(sweep). C(name) is its name, C(jobs) are all its jobs, C(only) has the names
+            of those that it runs.
+        type: dict
       extra_vars:
         description:
           - Extra vars of the playbook. On the controller the module adds those extra vars of the running playbook that

@@ -2,21 +2,26 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Module sweep_run: several jobs, one after the other. The action plugin of the same name does the work."""
+"""Module sweep_run: the jobs of a sweep. The action plugin of the same name does the work."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 ---
 module: sweep_run
-short_description: Run several jobs one after the other
+short_description: Run the jobs of a sweep in as few allocations as possible
 description:
-  - Runs a playbook for each job, to its end, before the next one starts. Each job has its own allocation, service,
-    results and clean end. A job that fails does not prevent the next one.
-  - The playbook gets the resolved job in the variable C(srt_slurm_frozen), and the inventory, the extra vars, the tags,
-    C(--check) and C(--diff) of the present run.
-  - The results of a job are those that M(srt.slurm.rollup) returned in that playbook. A job that ended before that, or
-    ran in check mode, has none, even if earlier runs have results.
+  - Jobs with an equal allocation request share one allocation. Between two of them only the steps that differ start
+    anew, and nothing if only the benchmark differs. An allocation ends when its jobs are done.
+  - Measures only what no earlier run has measured, so that it continues after any interruption. A job whose points are
+    all valid needs no allocation.
+  - A job that fails does not prevent the next one. If its allocation has ended with it, the next one gets another. If
+    others had used that allocation before, which may have ended by its time limit, the job is run once more.
+  - Runs a playbook for each job, with the resolved job in the variable C(srt_slurm_frozen), and the inventory, the
+    extra vars and the tags of the present run. With tags, no allocation is kept for the next job.
+  - Shows one line for each point. The whole output of each playbook is in C(logs) in the directory of the sweep; with a
+    submit host that is another machine, in C(sweep-logs) of the working directory.
+  - The results are in C(sweeps/NAME) below O(output_dir), see M(srt.slurm.sweep_record).
   - Always runs on the controller.
 author:
   - srt.slurm developers (@srt-slurm)
@@ -25,6 +30,10 @@ extends_documentation_fragment:
   - srt.slurm.attributes
   - srt.slurm.attributes.action
 options:
+  name:
+    description: The name of the sweep, RV(srt.slurm.job_spec#module:sweep).
+    type: str
+    required: true
   jobs:
     description: The jobs, as M(srt.slurm.job_spec) returns them.
     type: list
@@ -42,19 +51,55 @@ options:
     description: The playbook to run for each job.
     type: path
     required: true
+  output_dir:
+    description: Parent of the run directories, by default that of the first job.
+    type: path
+  concurrencies:
+    description: The points that are measured. Empty means all.
+    type: list
+    elements: int
+    default: []
+  force:
+    description: Whether points that are valid already are measured again.
+    type: bool
+    default: false
+  job_id:
+    description: The allocation in which all jobs run. By default each group has its own.
+    type: str
+  keep:
+    description: Whether the service of the last job of each group stays up.
+    type: bool
+    default: false
+  lease_s:
+    description: Seconds without a controller after which an allocation ends.
+    type: float
+    default: 120.0
+  teardown_timeout_s:
+    description: Seconds that the end of an allocation may take.
+    type: float
+    default: 180.0
+  only:
+    description: The names of the jobs to run. The record and the table are about all of them. Empty means all.
+    type: list
+    elements: str
+    default: []
+  max_parallel:
+    description: How many allocations may run side by side. If there are fewer groups, they are divided.
+    type: int
+    default: 1
   stop_on_failure:
     description: Whether to skip the remaining jobs after one that failed.
     type: bool
     default: false
 attributes:
   check_mode:
-    details: The playbook of each job runs in check mode.
+    details: Shows the groups, the points that would be measured, the GPU hours at most, and what sharing saves.
     support: full
   diff_mode:
-    details: The playbook of each job shows its own diff.
-    support: full
+    support: none
 seealso:
   - module: srt.slurm.job_spec
+  - module: srt.slurm.sweep_record
 """
 
 EXAMPLES = r"""
@@ -63,8 +108,9 @@ EXAMPLES = r"""
     job_file: recipes/sweep.yaml
   register: prelude
 
-- name: Run them one after the other
+- name: Run them
   srt.slurm.sweep_run:
+    name: "{{ prelude.sweep }}"
     jobs: "{{ prelude.jobs }}"
     playbook: "{{ playbook_dir }}/bench.yml"
 """
@@ -81,15 +127,27 @@ jobs:
       type: str
       returned: always
     rc:
-      description: Exit code of its playbook, null when the job was skipped.
+      description: Exit code of its playbook, null when it was not run.
       type: int
       returned: always
+    complete:
+      description: Whether all its points are valid.
+      type: bool
+      returned: always
+    failure:
+      description: Why it failed or was left out, null if it did not.
+      type: str
+      returned: always
+    log:
+      description: The whole output of its playbook, null if it was not run.
+      type: str
+      returned: always
     job_id:
-      description: Slurm's id of the job, null when it has no results.
+      description: Slurm's id of the job in which it was last run, null when it has no results.
       type: str
       returned: always
     valid:
-      description: Whether all its points are valid, null when it has no results.
+      description: Whether all its points are valid and no stage failed, null when it has no results.
       type: bool
       returned: always
     verdict:
@@ -98,12 +156,46 @@ jobs:
       type: str
       returned: always
     path:
-      description: Its run directory, null when it has no results.
+      description: Its run directory in the sweep, null when it has no results.
       type: str
       returned: always
+    parameters:
+      description: What it differs in from the others, by name.
+      type: dict
+      returned: always
     points:
-      description: What identifies each point, whether it is valid, and the figures in its summary.
+      description: What identifies each point, its state, and its figures.
       type: list
       elements: dict
       returned: always
+groups:
+  description: The allocations that were left to run, see RV(srt.slurm.sweep_record#module:groups).
+  returned: always
+  type: list
+  elements: dict
+folder:
+  description: The directory of the sweep, with C(sweep.json) and C(sweep.csv).
+  returned: always
+  type: str
+points:
+  description: The numbers of points - C(total), C(valid), C(invalid) and C(left).
+  returned: always
+  type: dict
+best:
+  description: The best valid point by each metric.
+  returned: always
+  type: list
+  elements: dict
+shared:
+  description: The number of allocations and starts of workers that are left, and their GPU hours at most.
+  returned: always
+  type: dict
+alone:
+  description: The same if each job had an allocation of its own.
+  returned: always
+  type: dict
+text:
+  description: The table.
+  returned: always
+  type: str
 """

@@ -35,9 +35,9 @@ def path():
     return os.environ.get(PATH_VARIABLE) or os.path.join(constants.DEFAULT_LOCAL_TMP, "srt-kept-job.json")
 
 
-def read():
-    """Return the note, None if there is none."""
-    return read_object(path())
+def read(where=None):
+    """Return the note, None if there is none; *where* another playbook left its own."""
+    return read_object(where or path())
 
 
 def remember(job_id, run_dir, lease_s=None, waits=False, submit_host=None):
@@ -98,6 +98,11 @@ def take_line():
     if not note:
         return None
     forget()
+    return line_of(note)
+
+
+def line_of(note):
+    """Return the line about the job of *note*."""
     lease = "its lease" + (f" of {duration(int(note['lease_s']))}" if note["lease_s"] else "")
     up = f"stays in the queue, and once it has begun up for {lease}" if note["waits"] else f"stays up for {lease}"
     return f"Job {note['job_id']} {up}. The same command continues it. To end it now: {note['command']}"

@@ -41,11 +41,14 @@ def command(playbook, extra):
     return argv
 
 
-def play(playbook, extra, show):
-    """Run *playbook* to its end and hand each line of its output to *show*; return its exit code."""
+def play(playbook, extra, show, note):
+    """Run *playbook* to its end and hand each line of its output to *show*; return its exit code.
+
+    :param note: where it leaves its note on a job that stays up.
+    """
     process = subprocess.Popen(
         command(playbook, extra),
-        env={**os.environ, kept_job_note.PATH_VARIABLE: kept_job_note.path()},
+        env={**os.environ, kept_job_note.PATH_VARIABLE: note},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -11,7 +11,7 @@ from ansible_collections.srt.slurm.plugins.module_utils import run_options
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error, SpecError
 from ansible_collections.srt.slurm.plugins.module_utils.job.cluster import find_cluster_file, load_cluster
 from ansible_collections.srt.slurm.plugins.module_utils.job.extra_vars import ExtraVars, effective, misspelt
-from ansible_collections.srt.slurm.plugins.module_utils.job.reading import Document, read_jobs
+from ansible_collections.srt.slurm.plugins.module_utils.job.reading import Document, common_name, read_jobs
 from ansible_collections.srt.slurm.plugins.module_utils.schema.words import nearest
 from ansible_collections.srt.slurm.plugins.plugin_utils import inventory_options
 from ansible_collections.srt.slurm.plugins.plugin_utils.extra_files import given_files
@@ -21,7 +21,7 @@ from ansible_collections.srt.slurm.plugins.plugin_utils.vault import origin
 
 
 def names_of(extra, final=lambda value: value):
-    """Return the names of the jobs that the extra vars hold, [] if they hold none.
+    """Return (the names of the jobs that the extra vars hold, the name of their sweep); ([], None) if they hold none.
 
     :param final: what templates make of a name.
     """
@@ -29,7 +29,7 @@ def names_of(extra, final=lambda value: value):
     if not form and extra.empty():  # a job's file that is empty is not any run
         raise Error(f"{extra.empty()} is empty: it names no job. Name the run with -e job_id=N.")
     if not form:
-        return []
+        return [], None
     if form == "job_file":
         documents = read_jobs(extra.value("job_file"))
     else:
@@ -41,7 +41,7 @@ def names_of(extra, final=lambda value: value):
         raise Error("The job has no name, so its run cannot be found. Set its name, or set -e job_id=N.")
     if form != "job_file":  # nothing in that is a template
         found = [final(trusted(plain(name))) for name in found]
-    return [str(name).strip() for name in found]
+    return [str(name).strip() for name in found], common_name(documents)
 
 
 def typos(extra):
@@ -90,7 +90,8 @@ class RunAction(StageAction):
                 self.tell(f"note: {note}")
             if problems:
                 raise SpecError(problems)
-            args["job_names"] = names_of(extra, self._final)
+            args["job_names"], name = names_of(extra, self._final)
+            args.update({"name": name} if "name" in getattr(self, "argument_spec", ()) else {})
             cluster_file = extra.value("cluster_file")
         if not any(args.get(name) for name in ("output_dir", "run_dir")):
             folder = load_cluster(find_cluster_file(cluster_file)).kept().get("output_dir")

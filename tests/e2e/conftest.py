@@ -4,8 +4,12 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
-from cluster import Cluster
+from cluster import ROOT, Cluster
+
+sys.path.insert(0, str(ROOT / "collections"))
 
 
 @pytest.fixture(scope="session")

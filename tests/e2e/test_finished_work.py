@@ -68,7 +68,8 @@ def test_a_run_with_nothing_to_measure_takes_no_nodes(cluster, finished, invento
     submitted = cluster.play([*argv[0], "playbooks/submit.yml", "-e", f"@{finished}", *argv[1]])
     assert submitted.rc == 0 and NOTHING in submitted.text, submitted.text
     swept = cluster.play([*argv[0], "playbooks/sweep.yml", "-e", f"job_file={finished}", *argv[1]])
-    assert swept.rc == 0 and NOTHING in swept.text and "finished: done, valid, up to" in swept.text, swept.text
+    assert swept.rc == 0 and "2 of 2 points are valid." in swept.text, swept.text
+    assert "nothing to do for:\n    finished: c=2 (valid), c=3 (valid)" in swept.text, swept.text
     assert last_job(cluster) == before
 
 

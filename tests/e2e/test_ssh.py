@@ -91,3 +91,19 @@ def test_a_job_is_submitted_from_another_machine(cluster, login):
     assert "(far-away) was submitted" in text
     wait_for(lambda: cluster.jobs("far-away") == [], "the job", timeout_s=240)
     assert json.loads((cluster.latest / "rollup.json").read_text())["valid"] is True
+
+
+@pytest.mark.slow
+def test_a_sweep_is_run_from_another_machine(cluster, login):
+    base = json.loads(cluster.job_file("far-sweep", python=sys.executable).read_text())["job"]
+    path = cluster.folder / "far-sweep.yaml"
+    longer = {"benchmark": {"osl": 12}}
+    path.write_text(json.dumps({"base": base, "override_short": {}, "override_long": longer}))
+    argv = ["ansible-playbook", "playbooks/sweep.yml", "-e", f"job_file={path}", "-e", f"output_dir={cluster.output}"]
+    played = cluster.play([*cluster.prefix(), *argv, *login])
+    assert played.rc == 0 and "2 of 2 points are valid." in played.text, played.text
+    assert cluster.jobs() == [] and "[2/2]" in played.text
+    made = json.loads((cluster.output / "sweeps" / "far-sweep" / "sweep.json").read_text())
+    assert len({job["job_id"] for job in made["jobs"]}) == 1
+    again = cluster.play([*cluster.prefix(), *argv, *login])
+    assert (again.rc, again.changed) == (0, 0), again.text

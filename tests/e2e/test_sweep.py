@@ -1,16 +1,18 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Several jobs in one file: shown, written, refused where one is wanted, and run one after the other."""
+"""Several jobs in one file: shown, written, refused where one is wanted, and run in as few allocations as possible."""
 
 from __future__ import annotations
 
+import csv
 import json
 import re
+import signal
 import subprocess
 
 import pytest
 import yaml
-from cluster import ROOT, interrupt
+from cluster import ROOT, interrupt, wait_for
 
 
 @pytest.fixture
@@ -23,6 +25,18 @@ def sweep(cluster):
     return path
 
 
+@pytest.fixture
+def grid(cluster, sweep):
+    """Two services, two loads and three concurrencies: four jobs with twelve points."""
+    base = yaml.safe_load(sweep.read_text())["job"]
+    base.update(name="grid", sweep={"seqs": [64, 256]})
+    base["resources"]["decode_workers"] = 1
+    base["benchmark"].update(concurrencies=[2, 3, 4], num_prompts_mult=20)
+    path = cluster.folder / "grid.yaml"
+    path.write_text(yaml.safe_dump({"base": base, "override_short": {}, "override_long": {"benchmark": {"osl": 24}}}))
+    return path
+
+
 def play(cluster, *argv, inside=False):
     """Run ansible-playbook in the sandbox or, as on a laptop, outside of it."""
     argv = ["ansible-playbook", *map(str, argv), "-e", f"output_dir={cluster.output}"]
@@ -30,6 +44,40 @@ def play(cluster, *argv, inside=False):
     return subprocess.run(
         argv, cwd=ROOT, env=cluster.environment, text=True, capture_output=True, timeout=600, check=False
     )
+
+
+def start(cluster, path, *args):
+    """Start the sweep over the jobs of *path* in a session of its own."""
+    argv = [*cluster.prefix(), "ansible-playbook", "playbooks/sweep.yml", "-e", f"job_file={path}", *args]
+    return subprocess.Popen(
+        [*argv, "-e", f"output_dir={cluster.output}"], cwd=ROOT, env=cluster.environment, text=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+    )  # fmt: skip
+
+
+def until(process, words):
+    """Read the output of a sweep up to the line with *words*."""
+    seen = []
+    for line in process.stdout:
+        seen.append(line)
+        if words in line:
+            return
+    raise AssertionError(f"{words} was not said: {''.join(seen)}")
+
+
+def record(cluster, name):
+    """Return what sweep.json says."""
+    return json.loads((cluster.output / "sweeps" / name / "sweep.json").read_text())
+
+
+def starts(run_dir):
+    """Return {step: how often it was started} in a run directory."""
+    found = {}
+    for line in (run_dir / "steps.jsonl").read_text().splitlines():
+        event = json.loads(line)
+        if event["event"] == "start":
+            found[event["name"]] = found.get(event["name"], 0) + 1
+    return found
 
 
 def test_bench_refuses_several_jobs_and_names_the_playbook_for_them(cluster, sweep):
@@ -59,34 +107,105 @@ def test_plan_writes_a_directory_for_each_job(cluster, sweep):
     assert cluster.jobs() == []
 
 
-def test_four_jobs_one_after_the_other(cluster, sweep):
+def test_a_sweep_that_is_killed_goes_on_and_measures_nothing_twice(cluster, grid):
+    checked = play(cluster, "playbooks/sweep.yml", "-e", f"job_file={grid}", "--check")
+    assert checked.returncode == 0 and "1 allocation instead of 4, 4 starts of workers instead of 8" in checked.stdout
+    assert not (cluster.output / "sweeps" / "grid").exists()
+    process = start(cluster, grid)
+    until(process, "[5/12]")
+    interrupt(process, signal.SIGKILL)
+    process.stdout.read()
+    process.wait(timeout=60)
+    (job_id,) = cluster.jobs("grid.sweep")
+    done = play(cluster, "playbooks/sweep.yml", "-e", f"job_file={grid}", inside=True)
+    assert done.returncode == 0 and "12 of 12 points are valid." in done.stdout, done.stdout + done.stderr
+    assert cluster.jobs() == [] and cluster.latest.name == job_id  # no other one was submitted
+    assert "[5/12]" not in done.stdout and "[12/12]" in done.stdout
+    # The two services of the group, each once; each point of two loads and two services once.
+    assert {name: count for name, count in starts(cluster.latest).items() if name in ("prefill_0", "bench_c2")} == {
+        "prefill_0": 2, "bench_c2": 4,
+    }  # fmt: skip
+    made = record(cluster, "grid")
+    assert (made["state"], made["points"]["valid"], made["left"]) == ("finished", 12, [])
+    for job in made["jobs"]:
+        run_dir = cluster.output / "sweeps" / "grid" / "variants" / job["name"]
+        rollup = json.loads((run_dir / "rollup.json").read_text())
+        assert (rollup["valid"], rollup["job_name"], rollup["job_id"]) == (True, job["name"], job_id)
+        config = yaml.safe_load((run_dir / "config.yaml").read_text())
+        assert config["benchmark"]["osl"] == job["parameters"]["benchmark.osl"] == rollup["osl"]
+        for point in rollup["results"]:
+            result = json.loads((run_dir / point["path"]).read_text())
+            assert result["max_concurrency"] == point["concurrency"]
+    with open(cluster.output / "sweeps" / "grid" / "sweep.csv", newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    assert {(row["seqs"], row["benchmark.osl"], row["concurrency"]) for row in rows} == {
+        (seqs, osl, number) for seqs in ("64", "256") for osl in ("16", "24") for number in "234"
+    }
+    assert {row["valid"] for row in rows} == {"true"}
+    again = play(cluster, "playbooks/sweep.yml", "-e", f"job_file={grid}", inside=True)
+    assert again.returncode == 0 and "changed=0" in again.stdout and cluster.latest.name == job_id, again.stdout
+    alone = play(cluster, "bench.yml", "-e", f"job_file={grid}:override_long[1]", inside=True)
+    assert alone.returncode == 0 and "nothing to measure" in alone.stdout, alone.stdout + alone.stderr
+    assert cluster.latest.name == job_id
+
+
+def test_a_job_that_fails_does_not_take_the_sweep(cluster, sweep):
+    """Its service does not start; the one after it gets what it needs in the same allocation."""
+    base = dict(yaml.safe_load(sweep.read_text())["job"], name="faulty", sweep=None)
+    base["resources"]["decode_workers"], base["backend"]["max_num_seqs"] = 1, 64
+    bad = {"backend": {"mocker_config": {"decode": {"no-such-option": 1}}}}
+    sweep.write_text(yaml.safe_dump({"base": base, "override_bad": bad, "override_good": {}}))
     done = play(cluster, "playbooks/sweep.yml", "-e", f"job_file={sweep}", inside=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count(": done, valid, up to") == 8  # when each is done, and all at the end
-    rollups = [json.loads(path.read_text()) for path in cluster.output.glob("*/rollup.json")]
-    mine = {rollup["job_name"]: rollup for rollup in rollups if rollup["job_name"].startswith("sweep_")}
-    assert len(mine) == 4 and all(rollup["valid"] for rollup in mine.values())
-    assert mine["sweep_decode2_seqs64"]["decode_workers"] == 2
+    assert done.returncode != 0 and "1 of 2 jobs failed or were not run: faulty_bad" in done.stdout, done.stdout
+    assert "faulty_bad: FAILED: " in done.stdout and "1 of 2 points are valid, 1 are not measured." in done.stdout
+    made = {one["name"]: one for one in record(cluster, "faulty")["jobs"]}
+    assert made["faulty_good"]["valid"] is True and "decode_0" in made["faulty_bad"]["failure"]
+    assert made["faulty_good"]["job_id"] == made["faulty_bad"]["job_id"] == cluster.latest.name
     assert cluster.jobs() == []
-    job = yaml.safe_load(sweep.read_text())
-    job["job"].update(sweep={"decode": [2], "seqs": [256]}, sbatch_directives={"partition": "nowhere"})
-    job["job"]["benchmark"]["seed"] = 7  # another point than the one that is valid, which needs no nodes
-    sweep.write_text(yaml.safe_dump(job))
-    done = play(cluster, "playbooks/sweep.yml", "-e", f"job_file={sweep}", inside=True)
-    assert done.returncode != 0
-    assert "sweep_decode2_seqs256: FAILED, no results" in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_a_submitted_sweep_is_shown_stopped_and_continued_as_one(cluster, grid):
+    """In two allocations, side by side; stopped in the middle, and submitted again."""
+
+    def other(name):
+        done = play(cluster, f"playbooks/{name}.yml", "-e", f"job_file={grid}", inside=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def submit():
+        done = play(cluster, "playbooks/submit.yml", "-e", f"job_file={grid}", "-e", "max_parallel=2", inside=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return re.findall(r"Job (\d+) \((\S+)\) was submitted", done.stdout)
+
+    job = yaml.safe_load(grid.read_text())
+    job["base"].update(name="night", sweep={"seqs": [32, 128]})
+    grid.write_text(yaml.safe_dump(job))
+    first = submit()
+    assert [name for _id, name in first] == ["night.sweep", "night.sweep2"]
+    log = cluster.output / first[0][0] / "playbook.log"
+    wait_for(lambda: "[2/6]" in log.read_text(), "two points", timeout_s=200)
+    text = other("status")
+    assert "sweep night: running" in text, text
+    assert all(f"job {job_id} {name}: RUNNING" in text for job_id, name in first), text
+    other("stop")
+    assert cluster.jobs() == []
+    text = other("status")
+    assert "sweep night: stopped" in text and "Show what the sweep does now" in text, text
+    second = submit()
+    wait_for(lambda: cluster.jobs() == [], "the end of the sweep", timeout_s=300)
+    assert "sweep night: finished, 12 of 12 points valid" in other("status")
+    runs = [cluster.output / job_id for job_id, _name in [*first, *second]]
+    results = [path for run in runs for path in run.glob("results/**/*.verdict.json")]
+    verdicts = [json.loads(path.read_text()) for path in results]
+    measured = [one["digest"] for one in verdicts if one["valid"] and not one["origin"]]
+    assert len(measured) == len(set(measured)) == 12
 
 
 def test_ctrl_c_in_a_sweep_says_which_job_stays_up(cluster, sweep):
-    argv = [*cluster.prefix(), "ansible-playbook", "playbooks/sweep.yml", "-e", f"job_file={sweep}"]
-    # Else it has nothing to measure.
-    process = subprocess.Popen(
-        [*argv, "-e", "force=true", "-e", f"output_dir={cluster.output}"], cwd=ROOT, env=cluster.environment, text=True,
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
-    )  # fmt: skip
-    for line in process.stdout:
-        if "srt.slurm.worker : Start" in line:
-            break
+    process = start(cluster, sweep, "-e", "force=true")
+    until(process, "allocation sweep.sweep")
+    wait_for(lambda: cluster.jobs() and "prefill_0" in cluster.steps(cluster.jobs()[0]), "the first worker")
     interrupt(process)
     rest = process.communicate(timeout=60)[0]
     (job_id,) = cluster.jobs()

@@ -17,8 +17,10 @@ MADE = re.compile(r"ansible_\w+|inventory_hostname|\w+_result|item|groups|hostva
 
 def trees(playbook):
     """Yield the text and the document of *playbook* and of the task files that it runs."""
-    names = [f"{playbook}.yml", *(f"tasks/{one.name}" for one in (ROOT / "playbooks/tasks").glob("*.yml"))]
-    for name in names if playbook == "bench" else names[:1]:
+    tasks = sorted(f"tasks/{one.name}" for one in (ROOT / "playbooks/tasks").glob("*.yml"))
+    of_submit = [name for name in tasks if "submit" in name]
+    own = {"bench": [name for name in tasks if name not in of_submit], "submit": of_submit}
+    for name in [f"{playbook}.yml", *own.get(playbook, ())]:
         text = (ROOT / "playbooks" / name).read_text(encoding="utf-8")
         yield text, yaml.safe_load(text)
 
@@ -48,6 +50,7 @@ def made_in(playbook):
                 made |= set(one.get("vars") or ()) | {
                     one.get("register"),
                     (one.get("loop_control") or {}).get("index_var"),
+                    (one.get("loop_control") or {}).get("loop_var"),
                 }
                 made |= set(one.get("ansible.builtin.set_fact") or ()) | set(one.get("ansible.builtin.add_host") or ())
                 open_ += one.values()

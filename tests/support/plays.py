@@ -18,6 +18,7 @@ from unittest import mock
 
 import jinja2
 from ansible._internal._templating._utils import Omit
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import lookup_loader
 from ansible.template import Templar
@@ -26,7 +27,7 @@ from ansible_collections.srt.slurm.plugins.lookup import run_option
 from ansible_collections.srt.slurm.plugins.module_utils.entry import Context
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 from ansible_collections.srt.slurm.plugins.module_utils.job.extra_vars import effective, passed_on
-from ansible_collections.srt.slurm.plugins.module_utils.stages import dry_run
+from ansible_collections.srt.slurm.plugins.module_utils.stages import dry_run, sweep_record
 from ansible_collections.srt.slurm.plugins.plugin_utils import runs
 from ansible_collections.srt.slurm.plugins.plugin_utils.values import plain
 
@@ -41,6 +42,7 @@ RESULTS = {
         "nodes": [{"name": "n1"}],
         "inventory": {"groups": {"n1": ["srt_nodes"]}, "first": "n1", "limited_to": []},
     },
+    "srt.slurm.sweep_info": {"folder": None, "jobs": []},
     "srt.slurm.run_info": {"run_dir": "/out/7", "job": JOB},
     "srt.slurm.rollup": {"path": "/out/7/rollup.json", "chosen_ok": True, "chosen_reasons": []},
     "srt.slurm.slurm_sandbox": {"nodes": [], "action": "start", "duration_s": 1.0, "exec": []},
@@ -151,20 +153,22 @@ class Play:
             templar = self.templar(own)
             wanted = conditions if isinstance(conditions, list) else [conditions]
             if "loop" in task:
-                self.loop(task, own, wanted)
+                self.loop(task, own, wanted, folder)
             elif all(templar.evaluate_conditional(one) for one in wanted):
                 for part in ("block", "rescue", "always"):
                     self.tasks(task.get(part, []), own, folder)
                 if "block" not in task:
                     self.task(task, own, folder)
 
-    def loop(self, task, own, wanted):
+    def loop(self, task, own, wanted, folder):
         """Add the calls of a task for each of its items."""
-        results, index = [], task.get("loop_control", {}).get("index_var")
+        results, control = [], task.get("loop_control", {})
+        index, word = control.get("index_var"), control.get("loop_var", "item")
         for number, item in enumerate(self.template(task["loop"], own)):
-            each = {**own, "item": item, **({index: number} if index else {})}
+            each = {**own, word: item, **({index: number} if index else {})}
             if all(self.templar(each).evaluate_conditional(one) for one in wanted):
-                results.append(self.call(task, each))
+                included = module_of(task).endswith(("_tasks", "_role"))
+                results.append(self.task(task, each, folder) if included else self.call(task, each))
         if "register" in task:
             self.facts[task["register"]] = {"results": results}
 
@@ -208,7 +212,10 @@ class Play:
             shown = dry_run.run({**defaults, **args}, Context(check_mode=True, diff=True))
             args["shown"] = [[job["points"], job["tags"]] for job in shown["jobs"]] + [shown["diff"]]
             args.update(jobs=None, concurrencies=None)  # only what is shown of them is an effect
-        elif key in ("srt.slurm.run_info", "srt.slurm.step_log_info"):
+        elif key == "srt.slurm.sweep_record":
+            given = ArgumentSpecValidator(sweep_record.ARGUMENT_SPEC).validate(args).validated_parameters
+            return sweep_record.run(given, Context(check_mode=True))
+        elif key in ("srt.slurm.run_info", "srt.slurm.step_log_info", "srt.slurm.sweep_info"):
             action = types.SimpleNamespace(_loader=self.loader, _final=lambda value: value, tell=lambda line: None)
             completed = runs.RunAction._with_output_dir(action, args, self.variables)
             args.clear()

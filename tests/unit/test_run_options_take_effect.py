@@ -16,10 +16,16 @@ from plays import Play
 
 # The extra vars without the option, by the option or by the playbook; all others have a job.
 WITHOUT = {
-    "setup": {"runtime_dir": "/runtime", "configs_dir": "/configs"},
+    "setup": {
+        "runtime_dir": "/runtime",
+        "configs_dir": "/configs",
+        "harness_dir": "/harness",
+        "harnesses": "lm-eval",
+    },
     "sandbox": {},
     "job_file": {"job_file": "one.json", "check_paths": "false"},
     "check_paths": {"job": jobs.JOB},
+    "max_parallel": {"job": jobs.raw(backend={"speedup_ratio": "{x}"}, sweep={"x": [1, 2]}), "check_paths": "false"},
 }
 # A value that differs from the default, or from the one above.
 OTHER = {
@@ -38,10 +44,13 @@ OTHER = {
     "lease_s": "30",
     "job_retries": "2",
     "follow": "false",
+    "max_parallel": "3",
     "step": "decode_0",
     "node": "node003",
     "runtime_dir": "/other/runtime",
     "configs_dir": "/other/configs",
+    "harness_dir": "/other/harness",
+    "harnesses": "aiperf,sgl-eval",
     "setup_python": "/other/python3",
     "setup_requirements": "/other/requirements.txt",
     "sandbox_state": "absent",

@@ -32,6 +32,7 @@ LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", ".git", "tests")
 OPTIONS = {
     "name": {"type": "str", "default": "bench"},
     "job": {"type": "dict", "required": True},
+    "sweep": {"type": "dict"},
     "extra_vars": {"type": "dict", "default": {}},
     "keep": {"type": "bool", "default": False},
     "retries": {"type": "int", "default": 0},
@@ -107,7 +108,7 @@ def check_found(job: QueueEntry, run_dir: str, playbook: JsonObject) -> None:
                 frozen.append(json.load(stream))
         except (OSError, ValueError):  # a disk that is not mounted here
             return
-    if _measured(frozen[0]["jobs"][0], frozen[1]) != _measured(playbook["job"], playbook["extra_vars"]):
+    if _measured(frozen[0]["jobs"], frozen[1]) != _measured(_jobs(playbook), playbook["extra_vars"]):
         raise Error(
             f"{how}, with another job in its frozen copy ({run_dir}/{FROZEN}): later changes would "
             f"not be measured. {go_on}",
@@ -115,10 +116,16 @@ def check_found(job: QueueEntry, run_dir: str, playbook: JsonObject) -> None:
         )
 
 
-def _measured(job: JsonObject, variables: JsonObject) -> str:
+def _jobs(playbook: JsonObject) -> list[JsonObject]:
+    """Return the jobs of a playbook: those of a sweep, or the only one."""
+    jobs: list[JsonObject] = (playbook.get("sweep") or {}).get("jobs") or [playbook["job"]]
+    return jobs
+
+
+def _measured(jobs: list[JsonObject], variables: JsonObject) -> str:
     """Return the files that determine what a playbook measures."""
     about = {key: str(variables[key]) for key in variables if run_options.measures(key)}
-    return json.dumps([job.get("spec"), about], sort_keys=True)
+    return json.dumps([[job.get("spec") for job in jobs], about], sort_keys=True)
 
 
 def is_frozen(job: QueueEntry, run_dir: str) -> bool:
@@ -144,7 +151,8 @@ def freeze(run_dir: str, job_id: str, playbook: JsonObject) -> None:
     for folder, _folders, names in os.walk(root):  # a copy has the modes of its source
         for path in (folder, *(os.path.join(folder, name) for name in names)):
             os.chmod(path, stat.S_IMODE(os.stat(path).st_mode) & ~0o022)
-    answer = {"jobs": [playbook["job"]], "notes": []}
+    sweep = playbook.get("sweep") or {}
+    answer = {"jobs": _jobs(playbook), "notes": [], "sweep": sweep.get("name"), "only": sweep.get("only") or []}
     own = {"srt_slurm_frozen": os.path.join(root, "job.json"), "job_id": str(job_id)}
     own["output_dir"] = os.path.dirname(run_dir)
     variables = dict(playbook["extra_vars"], **own)

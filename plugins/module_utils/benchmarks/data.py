@@ -34,12 +34,14 @@ class Data(NamedTuple):
     :ivar source: that value.
     :ivar columns: that each row must have.
     :ivar rows: returns the number of rows of a file in a form of the benchmark's own, ValueError if it is none.
+    :ivar folder: it is a directory, whose content is not checked.
     """
 
     key: str
     source: str
     columns: tuple[Column, ...] = ()
     rows: Callable[[str], int] | None = None
+    folder: bool = False
 
 
 def is_address(source: str) -> bool:
@@ -68,6 +70,9 @@ def form_of(path: str) -> str | None:
 def problems(spec: JsonObject, data: Data) -> list[Finding]:
     """Return what is wrong with the source of *data*, as far as its text tells."""
     path, source = ("benchmark", data.key), data.source
+    if data.folder:
+        problem = f"is {source}, an address. Only a directory on shared disk is read."
+        return [(path, problem, None, "invalid")] if is_address(source) else []
     if is_address(source):
         parts = urlsplit(source)
         if parts.scheme.lower() not in ("http", "https"):
@@ -95,6 +100,8 @@ def check(path: str, data: Data) -> int | None:
             return data.rows(path)
         except ValueError as error:
             raise Error(f"benchmark.{data.key}: {error}") from None
+    if data.folder:
+        return None
     count = 0
     where = f"benchmark.{data.key}: {path}"
     try:

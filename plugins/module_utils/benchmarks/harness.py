@@ -27,6 +27,7 @@ class Harness(NamedTuple):
     :ivar module: it runs as ``python -m MODULE``.
     :ivar script: the program beside Python that shows that it is installed.
     :ivar python: the oldest version of Python.
+    :ivar more: further packages that the benchmarks use with it.
     :ivar before: the oldest version of Python that is too new, if there is one.
     """
 
@@ -37,6 +38,12 @@ class Harness(NamedTuple):
     script: str
     python: tuple[int, int]
     before: tuple[int, int] | None = None
+    more: tuple[str, ...] = ()
+
+    @property
+    def packages(self) -> list[str]:
+        """Return what pip installs."""
+        return [self.requirement, *self.more]
 
     def folder(self, machine: str) -> str:
         """Return the name of its environment for *machine*, such as x86_64."""
@@ -47,7 +54,7 @@ HARNESSES = {
     one.name: one
     for one in (
         Harness("aiperf", "0.13.0", "aiperf==0.13.0", "aiperf", "aiperf", (3, 11), (3, 14)),
-        Harness("lm-eval", "0.4.13", "lm-eval[api]==0.4.13", "lm_eval", "lm_eval", (3, 10)),
+        Harness("lm-eval", "0.4.13", "lm-eval[api]==0.4.13", "lm_eval", "lm_eval", (3, 10), None, ("tokenizers",)),
         Harness("sgl-eval", "0.1.3", "sgl-eval==0.1.3", "sgl_eval.cli", "sgl-eval", (3, 10)),
     )
 }

@@ -99,9 +99,7 @@ class SglangBench(ProgramBenchmark, ClientBenchmark):
         argv: list[Word] = ["bash", "-c", CHOOSE, "choose", layout.python, str(length), *engine, *ours]
         env = {"SRT_CONCURRENCY": str(concurrency), **contract.environment(layout), **command.environment(spec)}
         limits = (options["point_timeout_s"] or DEADLINE_S, command.stall_s(options))
-        expect: JsonObject = {
-            one: parameters[one] for one in ("num_prompts", "isl", "osl", "profiled") if one in parameters
-        }
+        expect: JsonObject = {one: parameters[one] for one in ("num_prompts", "isl", "osl")}
         point = self.program_point(layout, name, key, label, Ran(argv, env), parameters, expect, limits)
         return {**point, "progress": progress_path(own)}
 
@@ -171,8 +169,6 @@ class SglangBench(ProgramBenchmark, ClientBenchmark):
         if "own" in raw:
             return ClientBenchmark.evaluate(self, raw["own"], expect, min_completed)
         figures, reasons = self.figures(raw), super().evaluate(raw, expect, min_completed)
-        if expect.get("profiled"):
-            reasons.append(f"the workers were profiled ({expect['profiled']}) during the measurement")
         completed, wanted = figures.get("completed"), expect["num_prompts"]
         if not isinstance(completed, (int, float)) or not completed:
             return reasons or ProgramBenchmark.doubts(self, raw)

@@ -89,7 +89,18 @@ def allocation_request(spec: JsonObject) -> AllocationRequest:
     if resources["het_jobs"]:
         # A dedicated node of NATS and etcd is in the component of the prefill workers.
         wanted["components"] = [resources["prefill_nodes"] + Wish.of(spec).nodes, resources["decode_nodes"]]
-    return {**wanted, "digest": digest(wanted)[:12], "network_interface": cluster["network_interface"]}
+    return _identified({**wanted, "digest": "", "network_interface": cluster["network_interface"]})
+
+
+def _identified(request: AllocationRequest) -> AllocationRequest:
+    """Return *request* with its digest."""
+    wanted = {key: value for key, value in request.items() if key not in ("digest", "network_interface")}
+    return {**request, "digest": digest(wanted)[:12]}
+
+
+def renamed(request: AllocationRequest, name: str) -> AllocationRequest:
+    """Return *request* for a job called *name*: what jobs that share one allocation ask for is equal then."""
+    return _identified({**request, "name": name})
 
 
 def hardware(spec: JsonObject) -> dict[str, str]:

@@ -59,14 +59,18 @@ def tokenizer_problems(spec: JsonObject, environment: Environment) -> list[Findi
 
 
 def harness_problems(spec: JsonObject, environment: Environment) -> list[Finding]:
-    """Return the problem, as a list, of a program that measures and is nowhere."""
+    """Return the problem, as a list, of a program that measures and is not where it is looked for."""
     name, look = BENCHMARKS[spec["benchmark"]["type"]].harness(spec), environment.lookup
-    if not name:
-        return []
-    found = harness.find(spec, name)
-    if found and (not found.shown or not environment.check_paths or look.exists(found.shown)):
+    found = harness.find(spec, name) if name else None
+    if not name or not found or not found.shown or not environment.check_paths or look.exists(found.shown):
         return []
     return [harness.missing(spec, name, found, look.where)]
+
+
+def harness_unset(spec: JsonObject) -> list[Finding]:
+    """Return the problem, as a list, of a job that has no place for the program that its benchmark needs."""
+    name = BENCHMARKS[spec["benchmark"]["type"]].harness(spec)
+    return [harness.missing(spec, name, None, "")] if name and not harness.find(spec, name) else []
 
 
 def complete_data(spec: JsonObject, environment: Environment) -> list[Finding]:

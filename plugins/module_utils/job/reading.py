@@ -45,6 +45,15 @@ class Document:
             raise SpecError([self.source.problem(path, "wrong_type" if job else "missing", text, remedy)])
         return expand(job, source, self.selector)
 
+    @property
+    def name(self) -> str:
+        """The name that its jobs have in common: that of the job, or of the base; that of its file without one."""
+        job = self.job.get("job", self.job) if isinstance(self.job, dict) else None
+        base = job.get("base", job) if isinstance(job, dict) else None
+        name = base.get("name") if isinstance(base, dict) else None
+        stem = os.path.splitext(os.path.basename(self.source.file or ""))[0]
+        return str(name or stem or "sweep").strip()
+
     def variants(self) -> list[Variant]:
         """Return its variants; SpecError if any of them is invalid."""
         found = self.expand()
@@ -92,6 +101,14 @@ def _one_of_many(file: str) -> Document:
     except Error as error:
         problem: Problem = {"file": file, "line": None, "path": "", "code": "not_yaml", "problem": error.msg}
         return Document(None, Source(file), problems=[problem])
+
+
+def common_name(documents: Sequence[Document]) -> str:
+    """Return the name of a sweep over the jobs of *documents*: that of the only one, else that of their directory."""
+    if len(documents) == 1:
+        return documents[0].name
+    files = [document.source.file or "" for document in documents]
+    return os.path.basename(os.path.commonpath([os.path.dirname(file) for file in files])) or "sweep"
 
 
 def read_job(path: str) -> tuple[Json, Source]:

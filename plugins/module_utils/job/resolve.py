@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import os
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -40,7 +41,7 @@ class JobRecord(TypedDict):
     """One of job_spec's ``jobs``.
 
     ``metadata`` is what stays with the run for other tools, ``config_text`` the spec as YAML, and ``output_dir`` the
-    directory below which runs go when none is given.
+    directory below which runs go when none is given. ``parameters`` are those of a ``sweep``, ``{name: value}``.
     """
 
     name: str
@@ -50,6 +51,7 @@ class JobRecord(TypedDict):
     config_text: str
     output_dir: str
     digests: JobDigests
+    parameters: JsonObject
 
 
 class Secrets(NamedTuple):
@@ -198,10 +200,13 @@ def raise_problems(problems: Collection[Problem]) -> None:
         raise SpecError(sorted(problems, key=lambda one: (str(one.get("file")), one.get("line") or 0)))
 
 
-def describe(resolved: Resolved[_Planned], tags: Collection[str] = ()) -> JobRecord:
+def describe(
+    resolved: Resolved[_Planned], tags: Collection[str] = (), parameters: JsonObject | None = None
+) -> JobRecord:
     """Return the job of *resolved* as one of job_spec's ``jobs``.
 
     :param tags: words stored with the run.
+    :param parameters: ``{name: value}`` of the ``sweep`` that made the job.
     """
     spec, request = resolved.spec, allocation_request(resolved.spec)
     return {
@@ -212,4 +217,5 @@ def describe(resolved: Resolved[_Planned], tags: Collection[str] = ()) -> JobRec
         "config_text": to_yaml(spec),
         "output_dir": spec["cluster"]["output_dir"] or os.path.abspath("outputs"),
         "digests": {"allocation": request["digest"], "serving": resolved.planner.serving_digest},
+        "parameters": json.loads(json.dumps(parameters or {})),  # numbers without their spelling
     }

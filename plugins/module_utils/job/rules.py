@@ -114,7 +114,7 @@ def examine(
     if environment.rehearse:
         notes += [f"{dotted(path)} {problem} The plan is shown anyway." for path, problem, *_more in unable]
     else:
-        problems += [(path, text, remedy, "not_supported") for path, text, remedy, *_code in unable]
+        problems += [(path, text, remedy, code[0] if code else "not_supported") for path, text, remedy, *code in unable]
     if fit or problems:
         known = {path[0] for path, *_more in problems}
         problems += one.call(check_fit, lambda spec: planner(spec).imaginary_layout, known)
@@ -205,6 +205,7 @@ RULES: tuple[Callable[[JsonObject], list[Finding]], ...] = (
 )
 # A feature that is not supported yet is a problem, but only a note in a dry run.
 UNABLE: tuple[Callable[[JsonObject], list[Finding]], ...] = (
+    late_inputs.harness_unset,
     lambda spec: BENCHMARKS[spec["benchmark"]["type"]].unable(spec),
     *(functools.partial(unsupported.unable, path) for path in unsupported.REFUSED_KEYS),
 )
@@ -217,7 +218,7 @@ def notes(spec: JsonObject) -> list[str]:
         *FRONTENDS[spec["frontend"]["type"]].notes(spec),
         *BENCHMARKS[spec["benchmark"]["type"]].notes(spec),
         *unread(spec),
-        *([] if BENCHMARKS[spec["benchmark"]["type"]].measures else profiling.notes(backend, spec)),
+        *profiling.notes(backend, spec, BENCHMARKS[spec["benchmark"]["type"]].measures),
         *preparation.notes(spec),
         *fault_policy.notes(spec),
         *cross_checks.notes(spec),

@@ -189,11 +189,9 @@ def sweep_variants(job: Json, source: Source) -> tuple[list[Variant], list[Probl
     problems = list(_misspelt(rest, (), names, source))
     if problems:
         raise SpecError(problems)
-    combinations = zip(*rows) if zipped else itertools.product(*rows)
     variants: list[Variant] = []
     used: set[str] = set()
-    for values in combinations:
-        chosen = dict(zip(names, values))
+    for chosen in combinations(job, source):
         suffix = "_".join(f"{key}{_word(value)}" for key, value in chosen.items())
         one, found = _filled(rest, chosen)
         used.update(found)
@@ -205,6 +203,15 @@ def sweep_variants(job: Json, source: Source) -> tuple[list[Variant], list[Probl
         for name in names
         if name not in used
     ]
+
+
+def combinations(job: Json, source: Source) -> list[JsonObject]:
+    """Return ``{parameter: value}`` of each variant that the ``sweep`` of *job* makes, in order; [] without a sweep."""
+    if not isinstance(job, dict) or job.get("sweep") is None:
+        return []
+    parameters, zipped, _where = _parameters(job, source)
+    values = zip(*parameters.values()) if zipped else itertools.product(*parameters.values())
+    return [dict(zip(parameters, row)) for row in values]
 
 
 def _used(document: Json, source: Source) -> set[Place]:
@@ -344,10 +351,16 @@ def _word(value: Json) -> str:
 
 
 class Expanded(NamedTuple):
-    """The jobs of one file: *variants*, and *problems* of the others."""
+    """The jobs of one file.
+
+    :ivar variants: the jobs.
+    :ivar problems: those of the others.
+    :ivar parameters: ``{end of the job's name: {parameter: value}}`` of the jobs that a ``sweep`` makes.
+    """
 
     variants: list[Variant]
     problems: list[Problem]
+    parameters: dict[str, JsonObject]
 
 
 def expand(document: Json, source: Source, selector: str | None = None) -> Expanded:
@@ -361,6 +374,7 @@ def expand(document: Json, source: Source, selector: str | None = None) -> Expan
     if has_overrides(document):
         found, problems = override_variants(document, source, wanted)
     variants: list[Variant] = []
+    parameters: dict[str, JsonObject] = {}
     idle: dict[Place, Problem] = {}
     for suffix, job, places in found:
         try:
@@ -370,7 +384,9 @@ def expand(document: Json, source: Source, selector: str | None = None) -> Expan
             continue
         # Variants share the sweep of the base.
         idle.update((_place(one), one) for one in unused)
-        variants += [("_".join(filter(None, (suffix, one))), raw, where) for one, raw, where in more]
+        named = [("_".join(filter(None, (suffix, one))), raw, where) for one, raw, where in more]
+        parameters.update(zip((one for one, _raw, _where in named), combinations(job, places)))
+        variants += named
     used = _used(document, source) if idle else ()
     problems += [one for place, one in idle.items() if place not in used]
-    return Expanded(wanted.jobs(variants), problems)
+    return Expanded(wanted.jobs(variants), problems, parameters)

@@ -79,14 +79,19 @@ def node_map(plan: Plan) -> str:
 
 def cost(plan: Plan) -> str:
     """Return the line about GPU hours: the job's maximum, and the cost per minute."""
+    gpus, limit, hours = most_gpu_hours(plan)
+    return (
+        f"cost  {len(plan['nodes'])} nodes x {plan['nodes'][0]['gpus']} GPUs = {gpus} GPUs; time limit {limit}: "
+        f"at most {hours:.1f} GPU hours, {gpus / 60:.2f} for each minute"
+    )
+
+
+def most_gpu_hours(plan: Plan) -> tuple[int, str, float]:
+    """Return (GPUs of the allocation of *plan*, its time limit, the GPU hours that it takes at most)."""
     gpus = sum(node["gpus"] for node in plan["nodes"])
     # A directive may override slurm.time_limit.
     limit = merge_directives(requested(allocation_request(plan["spec"])), plan["spec"]["sbatch_directives"])[0]["time"]
-    hours = (seconds(limit) or 0) / 3600
-    return (
-        f"cost  {len(plan['nodes'])} nodes x {plan['nodes'][0]['gpus']} GPUs = {gpus} GPUs; time limit {limit}: "
-        f"at most {gpus * hours:.1f} GPU hours, {gpus / 60:.2f} for each minute"
-    )
+    return gpus, limit, gpus * (seconds(limit) or 0) / 3600
 
 
 def _services(plan: Plan) -> Iterator[tuple[str, str, int]]:

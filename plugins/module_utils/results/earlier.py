@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from typing import NamedTuple
 
+from .. import sweep_folders
 from ..files import doubt
 from ..plan_file import Plan, PlanPoint
 from .attempts import attempt_path, evaluated, newest
@@ -40,6 +42,23 @@ def is_trusted_run(entry: os.DirEntry[str]) -> bool:
         return False
 
 
+def variant_dirs(output_dir: str, name: str | None = None) -> list[str]:
+    """Return the run directories of jobs of sweeps (called *name*) that no other user could have written."""
+    return [path for path in sweep_folders.variant_dirs(output_dir, name) if _is_trusted_below(output_dir, path)]
+
+
+def _is_trusted_below(output_dir: str, path: str) -> bool:
+    """Return whether no other user could have written *path* or a directory between it and *output_dir*."""
+    try:
+        while path != output_dir:
+            if os.path.islink(path) or doubt(path) is not None:
+                return False
+            path = os.path.dirname(path)
+    except OSError:  # it has gone
+        return False
+    return True
+
+
 def own_attempt(plan: Plan, point: PlanPoint) -> Found | None:
     """Return the newest valid measurement of *point* that its run has set aside (Found), or None."""
     result = os.path.join(plan["run_dir"], point["result"])
@@ -51,25 +70,32 @@ def own_attempt(plan: Plan, point: PlanPoint) -> Found | None:
 
 
 def earlier_result(plan: Plan, point: PlanPoint) -> Found | None:
-    """Return the newest valid measurement of *point* in the runs beside this one (Found), or None."""
-    output_dir, own = os.path.split(os.path.normpath(plan["run_dir"]))
-    found = []
+    """Return the newest valid measurement of *point* in other runs of the same output directory (Found), or None.
+
+    The run of a sweep's job has copies. They count if the run that measured is no longer there.
+    """
+    own, output_dir = os.path.normpath(plan["run_dir"]), sweep_folders.output_dir_of(plan["run_dir"])
     try:
-        entries = list(os.scandir(output_dir))
+        beside = [entry.path for entry in os.scandir(output_dir) if is_trusted_run(entry)]
     except OSError:
         return None
-    for entry in entries:
-        if entry.name == own or not is_trusted_run(entry):
-            continue
-        result = os.path.join(entry.path, point["result"])
-        one = newest(point, result)
-        if one:
-            found.append((one.when, attempt_path(result, one.result_number), entry.path, one.verdict))
+    found = _measured(point, beside, own) or _measured(point, variant_dirs(output_dir), own)
     if not found:
         return None
     _time, path, folder, verdict = max(found, key=lambda one: one[:3])
     # The first run that measured it, also over several take-overs. Its attempts are none of this run.
     return Found(path, {**verdict, "origin": origin_of(verdict, path, folder), "attempt": 0})
+
+
+def _measured(point: PlanPoint, run_dirs: Iterable[str], own: str) -> list[tuple[float, str, str, Verdict]]:
+    """Return ``[(when, path of the result, run directory, verdict)]`` of *point* in *run_dirs* other than *own*."""
+    found = []
+    for folder in run_dirs:
+        result = os.path.join(folder, point["result"])
+        one = newest(point, result) if folder != own else None
+        if one and not one.verdict.get("profiled"):  # its profiles are in its own run
+            found.append((one.when, attempt_path(result, one.result_number), folder, one.verdict))
+    return found
 
 
 def standing_for(plan: Plan, point: PlanPoint) -> Found | None:

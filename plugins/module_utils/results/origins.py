@@ -13,6 +13,8 @@ import glob
 import os
 from collections.abc import Iterator
 
+from ..files import read_object
+from ..plan_file import PLAN
 from .attempts import attempt_path, numbers, unnumbered
 from .verdict import Origin, Verdict, why_unsealed
 
@@ -22,7 +24,10 @@ def origin_of(verdict: Verdict, path: str, run_dir: str) -> Origin:
     known = verdict.get("origin")
     if known:
         return {**known, "measured_at": known.get("measured_at") or verdict.get("ended_at")}
-    return {"job_id": os.path.basename(run_dir).partition(".")[0], "path": path, "measured_at": verdict.get("ended_at")}
+    job_id = os.path.basename(run_dir).partition(".")[0]
+    if not job_id.isdigit():  # that of a sweep's job, which is called like the job
+        job_id = str((read_object(os.path.join(run_dir, PLAN)) or {}).get("job_id") or job_id)
+    return {"job_id": job_id, "path": path, "measured_at": verdict.get("ended_at")}
 
 
 def present(verdict: Verdict) -> Origin | None:

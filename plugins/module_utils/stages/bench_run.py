@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from ..allocation import driver
 from ..benchmarks import of_plan
@@ -35,6 +37,7 @@ ARGUMENT_SPEC = {
     "min_completed": {"type": "float", "default": MIN_COMPLETED},
 }
 OPTIONS = {"required_one_of": [("plan_path", "plan")]}
+ACTIONS = "measured|attached|evaluated|kept|taken over|not measured"  # in words, of a point in this run
 
 
 def run(params: JsonObject, ctx: Context) -> JsonObject:
@@ -216,3 +219,21 @@ def verdict_line(record: JsonObject, benchmark: Benchmark) -> str:
     if record["doubts"]:
         return f"{label}, passed, not valid: {', '.join([*record['doubts'], *phrases])}{without}"
     return f"{label}, valid: {', '.join(phrases)}{without}"
+
+
+class Said(NamedTuple):
+    """A line of :func:`verdict_line`, read again: *action* is what became of the point, *text* the rest of the line."""
+
+    label: str
+    action: str
+    text: str
+
+
+def read_verdict_line(line: str, labels: Iterable[str]) -> Said | None:
+    """Return what *line* says of one of the points with these *labels*; None if it is no verdict line of theirs."""
+    for label in labels:
+        match = re.match(rf"{re.escape(label)} ({ACTIONS})\b(.*?), (valid|NOT valid|passed, not valid): (.*)", line)
+        if match:
+            figures, word = match[4].split(", ")[0], match[3]
+            return Said(label, match[1], figures if word == "valid" else f"{word}: {match[4]}")
+    return None

@@ -22,7 +22,7 @@ from ..json_types import JsonObject
 from ..plan.planner import Planner
 from ..plan_file import PLAN, AllocatedNode, Allocation, Plan, PlanPoint, load_plan
 from ..results.attempts import newest
-from ..results.earlier import earlier_result, is_trusted_run
+from ..results.earlier import earlier_result, is_trusted_run, variant_dirs
 from ..results.searching import path, search_of
 from ..results.verdict import Verdict
 from . import point_files, slurm_job_info
@@ -48,8 +48,8 @@ NOTHING: JsonObject = {
 def run(params: JsonObject, ctx: Context) -> JsonObject:
     """Return ``{changed, complete, run_dir, plan_path, job, note}``; see the module's documentation."""
     output_dir = os.path.abspath(os.path.expanduser(params["output_dir"]))
-    folders = _run_dirs(output_dir, params["spec"]["name"])
-    if not folders:  # the usual case, in which no plan has to be made
+    run_dirs = _run_dirs(output_dir, params["spec"]["name"], params["allocation"].get("name"))
+    if not run_dirs:  # the usual case, in which no plan has to be made
         return NOTHING
     spec = inputs.with_inputs(with_content(params["spec"]))
     if inputs.unknown(spec):  # only nodes can tell whether the files are still the same
@@ -60,7 +60,7 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
     points = _complete(beside, params)
     if not points:
         return NOTHING
-    home = _home(planner, points, folders)
+    home = _home(planner, points, run_dirs)
     try:
         asked = {"allocation": params["allocation"], "job_id": params.get("job_id"), "output_dir": output_dir}
         job = slurm_job_info.run(asked, ctx)["job"]
@@ -98,26 +98,31 @@ def _complete(beside: Plan, params: JsonObject) -> list[PlanPoint]:
     return points if all(map(verdict, points)) else []
 
 
-def _run_dirs(output_dir: str, name: str) -> list[str]:
-    """Return the directories below *output_dir* with the plan of a run, which may be of the job *name*."""
+def _run_dirs(output_dir: str, name: str, allocation: str | None) -> list[str]:
+    """Return the directories below *output_dir* with the plan of a run, which may be of the job *name*.
+
+    :param allocation: the name of the allocation, which jobs of a sweep share.
+    """
     try:
         with os.scandir(output_dir) as entries:
             found = [entry.path for entry in entries if is_trusted_run(entry)]
     except OSError:
         return []
+    found += variant_dirs(output_dir, name)
     found = [path for path in found if os.path.isfile(os.path.join(path, PLAN))]
     # An allocation of the user's own has another name; then only the plan says whose run it is.
     names = [(path, ownership.record(path).get(ownership.NAME)) for path in found]
-    return [path for path, submitted_as in names if submitted_as in (name.strip(), None)]
+    known = (name.strip(), (allocation or name).strip(), None)
+    return [path for path, submitted_as in names if submitted_as in known]
 
 
-def _home(planner: Planner, points: Sequence[PlanPoint], folders: Sequence[str]) -> Plan | None:
+def _home(planner: Planner, points: Sequence[PlanPoint], run_dirs: Sequence[str]) -> Plan | None:
     """Return the plan of the run of this job with most of *points*, of several the latest ones; None if there is none.
 
     A run without some of the points in its plan gets a new plan, with its own points as well.
     """
     ranked = []
-    for folder in folders:
+    for folder in run_dirs:
         found = [newest(point, os.path.join(folder, point["result"])) for point in points]
         times = [one.when for one in found if one]
         if times:

@@ -56,7 +56,7 @@ def _make(harness: Harness, folder: str, path: str, python: str, ctx: Context) -
     with _lock(os.path.join(folder, f".{harness.name}.lock"), ctx):
         if harness_environment.works(harness, path):
             return
-        new = tempfile.mkdtemp(prefix=f".{harness.name}.new.", dir=folder)
+        new = made = tempfile.mkdtemp(prefix=f".{harness.name}.new.", dir=folder)
         try:
             ctx.progress(f"{harness.name} {harness.version}: installing it in {path}")
             harness_environment.build(harness, new, path, python)
@@ -64,11 +64,10 @@ def _make(harness: Harness, folder: str, path: str, python: str, ctx: Context) -
             if os.path.lexists(path):  # one that does not work
                 shutil.rmtree(path)
             os.rename(new, path)
+            made = path
             harness_environment.verify(harness, path)
         except BaseException:
-            shutil.rmtree(new, ignore_errors=True)
-            if not harness_environment.works(harness, path):
-                shutil.rmtree(path, ignore_errors=True)
+            shutil.rmtree(made, ignore_errors=True)
             raise
 
 

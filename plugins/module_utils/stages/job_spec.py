@@ -14,7 +14,7 @@ from ..entry import Context
 from ..failures import Error, Problem, SpecError, format_problem
 from ..job.cluster import Cluster, find_cluster_file, load_cluster
 from ..job.paths import Environment
-from ..job.reading import Document, read_jobs
+from ..job.reading import Document, common_name, read_jobs
 from ..job.resolve import JobRecord, Secrets, describe, raise_problems, resolve
 from ..job.run_request import RunRequest, check_output_dir
 from ..json_types import Json, JsonObject, KeyPath
@@ -103,6 +103,7 @@ def answer(params: JsonObject, ctx: Context | None, given: Given | None = None) 
         raise_problems(wrong)
     jobs.check_number()
     result = dict(request.options, changed=False, jobs=jobs.jobs, origins=jobs.origins, notes=unique(jobs.notes))
+    result["sweep"] = common_name(documents)
     if wrong:
         result.update(problems=wrong, msg="\n".join(map(format_problem, wrong)))
     return Answer(result, jobs.secrets)
@@ -142,12 +143,12 @@ class Jobs:
         wrong = []
         for suffix, job, source in found.variants:
             try:
-                self._add(job, source)
+                self._add(job, source, found.parameters.get(suffix) or {})
             except SpecError as error:
                 wrong.append((isinstance(job, dict) and job.get("name") or suffix, error.problems))
         self.problems += found.problems + of_variants(wrong, len(found.variants))
 
-    def _add(self, job: JsonObject, source: Source) -> None:
+    def _add(self, job: JsonObject, source: Source, parameters: JsonObject) -> None:
         params = self.params
         given: dict[KeyPath, str] = {}
         # In the flat form the extra var may as well be the job's own key.
@@ -157,7 +158,7 @@ class Jobs:
         found = resolve(job, source, self.cluster, self._environment(source), Planner, given, secrets)
         self.notes += found.notes
         self.secrets.update(found.secrets)
-        made = describe(found, params.get("job_tags") or ())
+        made = describe(found, params.get("job_tags") or (), parameters)
         self.request.check(made["spec"])
         check_output_dir(made, self.cluster, params.get("output_dir"))
         self._check_name(made, source)

@@ -19,7 +19,7 @@ from ..results.earlier import Found
 from ..results.outcome import chosen_reasons
 from ..results.rollup_file import Rollup, read_rollup
 from ..results.verdict import may_stand, standing
-from . import point_files
+from . import point_files, variant_directory
 
 ARGUMENT_SPEC = {
     "plan_path": {"type": "path"},
@@ -27,6 +27,7 @@ ARGUMENT_SPEC = {
     "failure": {"type": "dict"},
     "force": {"type": "bool", "default": False},
     "concurrencies": {"type": "list", "elements": "int", "default": []},
+    "variant_dir": {"type": "path"},
 }
 OPTIONS = {"required_one_of": [("plan_path", "plan")]}
 ALWAYS_NEW = ("generated_at",)
@@ -48,15 +49,18 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
     if failure is None:  # nothing ran now that could have failed, or succeeded: what is known of the run stays
         failure = before.get("failure") if before else None
     rollup = build(plan, utc_now(), failure, coming, point_files.wanted(params))
+    logs = os.path.join(plan["run_dir"], "logs")
+    if before and before.get("nodes_summary") and not os.path.isdir(logs):  # what they said stays
+        rollup["nodes_summary"], rollup["notes"] = before["nodes_summary"], before.get("notes") or []
     if before and _content(before) == _content(rollup):
         rollup = before
     changed = rollup is not before or not os.path.exists(csv_path)
     table = tables.table_text(rollup, dry=ctx.check_mode, coming=coming)
-    paths = f"rollup: {path}\nlogs:   {os.path.join(plan['run_dir'], 'logs')}"
-    if changed and not ctx.check_mode:
-        write_text_atomic(path, json.dumps(rollup, indent=2) + "\n")
-        write_text_atomic(csv_path, tables.csv_text(rollup))
-        write_text_atomic(text_path, f"{table}\n{paths}\n")
+    if not ctx.check_mode:
+        if changed:
+            _write(plan, rollup, f"{table}\nrollup: {path}\nlogs:   {logs}\n")
+        if params.get("variant_dir"):
+            changed = _store_variant(plan, rollup, params) or changed
     searching = rollup["search"] is not None and not rollup["search"]["answer"]
     open_yet = ctx.check_mode and (searching or tables.unmeasured(rollup))
     result = {
@@ -70,13 +74,38 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
         "chosen_ok": None if open_yet else not chosen_reasons(rollup),
         "chosen_reasons": chosen_reasons(rollup),
         "left_out": rollup["left_out"],
-        "table": table if ctx.check_mode else f"{table}\n{paths}",
+        "table": table if ctx.check_mode else f"{table}\nrollup: {path}\nlogs:   {logs}",
     }
     if ctx.diff:
         old = tables.table_text(before if before and "benchmark_type" in before else None)
         texts = {"before": old + "\n" if old else "", "after": table + "\n"}
         result["diff"] = dict(texts, before_header=path, after_header=path)
     return result
+
+
+def _write(plan: Plan, rollup: Rollup, text: str) -> None:
+    """Write the rollup files of the run of *plan*; *text*: the table for people."""
+    path = os.path.join(plan["run_dir"], "rollup.")
+    write_text_atomic(f"{path}json", json.dumps(rollup, indent=2) + "\n")
+    write_text_atomic(f"{path}csv", tables.csv_text(rollup))
+    write_text_atomic(f"{path}txt", text)
+
+
+def _store_variant(plan: Plan, rollup: Rollup, params: JsonObject) -> bool:
+    """Copy the run of *plan* to the directory of its job in a sweep, with its rollup; return whether that changed.
+
+    Points that were measured in earlier allocations are there, and may not be here yet.
+    """
+    copy = variant_directory.store(plan, os.path.abspath(params["variant_dir"]))
+    path = os.path.join(copy["run_dir"], "rollup.json")
+    before = read_rollup(path)
+    made = build(copy, utc_now(), rollup["failure"], None, point_files.wanted(params))
+    made["nodes_summary"], made["notes"] = rollup["nodes_summary"], rollup["notes"]
+    if before and _content(before) == _content(made):
+        return False
+    logs = os.path.join(plan["run_dir"], "logs")
+    _write(copy, made, f"{tables.table_text(made)}\nrollup: {path}\nlogs:   {logs}\n")
+    return True
 
 
 def _coming(plan: Plan) -> dict[str, Found]:

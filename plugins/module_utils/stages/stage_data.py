@@ -31,6 +31,6 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
             changed = download.stage(data.source, path, ctx, f"benchmark.{data.key}") or changed
         elif not os.path.exists(path):  # on the nodes only (check_paths=false)
             continue
-        sha256 = download.held(path, f"benchmark.{data.key}")
+        sha256 = None if data.folder else download.held(path, f"benchmark.{data.key}")
         files[data.key] = {"path": path, "sha256": sha256, "rows": check(path, data)}
     return {"changed": changed, "files": files}

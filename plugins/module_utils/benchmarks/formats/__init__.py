@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 from ...files import load_json
 from ...json_types import Json
-from . import aiperf, lm_eval, serving
+from . import aiperf, lm_eval, serving, sgl_eval
 from .base import Parser, Recognised
 
-PARSERS: tuple[Parser, ...] = (aiperf.parse, lm_eval.parse, serving.parse)
+PARSERS: tuple[Parser, ...] = (aiperf.parse, lm_eval.parse, sgl_eval.parse, serving.parse)
 SUFFIXES = (".json", ".jsonl")
 MOST_FILES = 1000  # that are looked at
 MOST_BYTES = 1 << 26  # of a file of lines

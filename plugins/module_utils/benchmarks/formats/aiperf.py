@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from ...json_types import Json, JsonObject
 from ...metrics import STATISTICS
 from ..base import Figures
+from ..own_client.client_health import LATENESS_MS, LATENESS_SHARE
 from .base import Recognised, number, request_faults, scaled, without_samples
 
 PROGRAM = "aiperf"
 # {metric: AIPerf's name of it}. Its inter-token latency is one figure per request, (latency - TTFT) / (tokens - 1),
-# which is what TPOT means here; it has no times between single tokens.
+# which is what TPOT means here; its inter-chunk latency is ITL.
 TOTALS = {
     "output_tps": ("output_token_throughput",),
     "total_tps": ("total_token_throughput",),
@@ -26,7 +27,14 @@ TOTALS = {
     "total_input_tokens": ("total_isl", "total_input_sequence_length"),
     "total_output_tokens": ("total_osl", "total_output_tokens", "total_output_sequence_length"),
 }
-TIMES = {"ttft": "time_to_first_token", "tpot": "inter_token_latency", "e2el": "request_latency"}
+TIMES = {
+    "ttft": "time_to_first_token",
+    "tpot": "inter_token_latency",
+    "itl": "inter_chunk_latency",
+    "e2el": "request_latency",
+}
+# Between the moment at which a request was due and the one at which it was sent.
+LATENESS = "credit_to_start_latency"
 AVERAGES = {"total_input_tokens": "input_sequence_length", "total_output_tokens": "output_sequence_length"}
 ADDED = ("completed", "failed", "num_prompts", "duration", "total_input_tokens", "total_output_tokens")
 STATISTIC_KEYS = {"mean": "avg", "median": "p50", **{one: one for one in STATISTICS if one not in ("mean", "median")}}
@@ -51,10 +59,24 @@ def parse(raw: JsonObject) -> Recognised | None:
     figures["failed"] = figures["failed"] or 0
     figures["num_prompts"] = _sum(figures["completed"], figures["failed"])
     figures["concurrency"] = _concurrency(raw["input_config"])
-    figures["started_at"], figures["ended_at"] = _time(raw.get("start_time")), _time(raw.get("end_time"))
     faults = ["the measurement was cancelled"] if raw.get("was_cancelled") else []
     faults += ["the measurement is not complete"] if raw.get("is_complete") is False else []
-    return Recognised(PROGRAM, without_samples(figures), faults + request_faults(figures), [])
+    late = _lateness(_in_units(records.get(LATENESS), "avg", MILLISECONDS), figures["mean_e2el_ms"])
+    return Recognised(PROGRAM, without_samples(figures), faults + request_faults(figures), [], late)
+
+
+def _lateness(late_ms: float | None, mean_ms: Json) -> list[str]:
+    """Return the reason, as a list, why requests that were sent *late_ms* late on average are another load."""
+    if (
+        late_ms is None
+        or not isinstance(mean_ms, (int, float))
+        or late_ms <= max(LATENESS_MS, LATENESS_SHARE * mean_ms)
+    ):
+        return []
+    return [
+        f"AIPerf sent its requests {late_ms:.1f} ms late on average, and an answer took {mean_ms:.1f} ms: its node is "
+        "overloaded"
+    ]
 
 
 def _is_metric(value: Json) -> bool:
@@ -83,17 +105,12 @@ def _sum(one: Json, other: Json) -> float | None:
 
 
 def _concurrency(config: Json) -> int | None:
-    """Return the requests in flight that were asked for."""
-    for key in ("loadgen", "load_generator"):
-        section = _value(config, key)
-        level = _value(section, "concurrency")
-        if isinstance(level, int) and not isinstance(level, bool) and level > 0:
-            return level
-    return None
-
-
-def _time(value: Json) -> str | None:
-    return value if isinstance(value, str) else None
+    """Return the requests in flight that were asked for: of its only phase, in older versions of its load generator."""
+    phases = _value(config, "phases")
+    sections = phases if isinstance(phases, list) else [_value(config, "loadgen"), _value(config, "load_generator")]
+    levels = [_value(section, "concurrency") for section in sections if _value(section, "kind") in (None, "profiling")]
+    known = {level for level in levels if isinstance(level, int) and not isinstance(level, bool) and level > 0}
+    return known.pop() if len(known) == 1 else None
 
 
 def together(runs: Sequence[Recognised]) -> Recognised:
@@ -114,4 +131,5 @@ def together(runs: Sequence[Recognised]) -> Recognised:
             figures[name] = texts.pop() if len(texts) == 1 and not known else None
     figures["concurrency"] = runs[0].figures.get("concurrency")
     faults = [f"run {number}: {fault}" for number, one in enumerate(runs, 1) for fault in one.faults]
-    return Recognised(f"{PROGRAM} (mean of {len(runs)} runs)", figures, faults, [])
+    late = [f"run {number}: {why}" for number, one in enumerate(runs, 1) for why in one.disturbances]
+    return Recognised(f"{PROGRAM} (mean of {len(runs)} runs)", figures, faults, [], late)

@@ -23,7 +23,9 @@ def parse(raw: JsonObject) -> Recognised | None:
     if not all(isinstance(one, dict) for one in results.values()):
         raise ValueError("results has something else than tasks")
     groups = raw.get("groups") or {}
-    table = groups if isinstance(groups, dict) and len(groups) == 1 else results
+    # A group that only names its tasks has no score.
+    scored = {task: values for task, values in results.items() if _score(values)[0]}
+    table = groups if isinstance(groups, dict) and len(groups) == 1 else scored or results
     if len(table) != 1:
         return Recognised(PROGRAM, {}, [], [f"its result has {len(table)} scores: {', '.join(sorted(table))[:200]}"])
     ((task, values),) = table.items()
@@ -34,11 +36,31 @@ def parse(raw: JsonObject) -> Recognised | None:
         "score_stderr": _error(values, name),
         "samples": samples,
         "scored_by": f"{task} {name}" if name else task,
+        **_about(raw, task),
     }
     faults = [] if score is not None else [f"the task {task} has no score"]
     if samples is not None and not samples:
         faults.append("nothing was checked")
     return Recognised(PROGRAM, figures, faults, [] if samples else ["its result does not say how many were checked"])
+
+
+def _about(raw: JsonObject, task: str) -> Figures:
+    """Return how *task* was asked: by which version, with how many examples, in which form."""
+    shots, version = (_of(raw.get(key), task) for key in ("n-shot", "versions"))
+    if raw.get("lm_eval_version") is None or "chat_template" not in raw:
+        return {}
+    messages = raw["chat_template"] is not None
+    turns = ", each example a turn" if shots and raw.get("fewshot_as_multiturn") else ""
+    return {
+        "harness": f"{PROGRAM} {raw['lm_eval_version']}",
+        "task_version": None if version is None else str(version),
+        "shots": number(shots) if isinstance(shots, (int, float)) else None,
+        "prompt_form": f"messages{turns}; the server applies its chat template" if messages else "text",
+    }
+
+
+def _of(table: Json, task: str) -> Json:
+    return table.get(task) if isinstance(table, dict) else None
 
 
 def _score(values: JsonObject) -> tuple[str, float | None]:

@@ -32,7 +32,7 @@ from .evaluate import OTHER_SIZES, SIZES, evaluate
 MOST_TOKENS = 10_000_000  # of a request: more than any model takes
 MOST_REQUESTS = 10_000_000  # of a point: their prompts are made before the first one is sent
 CLIENT = folder_of("load_client")
-EXPECTED = (*SIZES, *OTHER_SIZES, "profiled")  # of the parameters of a point
+EXPECTED = (*SIZES, *OTHER_SIZES)  # of the parameters of a point
 DEADLINE_S = 7200  # default of point_timeout_s
 
 # The load client's names of its phases.
@@ -95,8 +95,6 @@ class ClientBenchmark(Benchmark):
                 f"cache of its node ({where}), or downloads it there. "
                 "You can set benchmark.custom_tokenizer to a directory with a tokenizer.json instead."
             )
-        if spec["profiling"]["type"] != "none":
-            found.append("profiling: every point is measured under a profiler, and is therefore not valid.")
         return found
 
     def own_tokenizer(self, spec: JsonObject) -> str | None:

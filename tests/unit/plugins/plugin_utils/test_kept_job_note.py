@@ -118,7 +118,7 @@ print("ended")
     ]
     lines = []
     monkeypatch.setattr(playbook, "command", lambda name, extra: command)
-    assert playbook.play("bench.yml", [], lines.append) == 0
+    assert playbook.play("bench.yml", [], lines.append, kept_job_note.path()) == 0
     assert lines == ["ended"]
     assert kept_job_note.take_line().startswith(LINE)
 

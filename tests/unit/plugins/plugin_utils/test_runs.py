@@ -55,14 +55,16 @@ def test_a_number_is_not_a_job():
 
 
 def test_the_names_of_the_jobs_that_are_given(tmp_path):
-    assert runs.names_of(extra(job_id="31")) == []
-    assert runs.names_of(extra(**JOB)) == ["aa"]
-    assert runs.names_of(extra(job=dict(JOB, name="{{ x }}")), lambda name: name.replace("{{ x }}", "bb ")) == ["bb"]
-    assert runs.names_of(ExtraVars({"job": "{{ x }}"}, lambda value: (None, None), final=lambda value: JOB)) == ["aa"]
+    assert runs.names_of(extra(job_id="31")) == ([], None)
+    assert runs.names_of(extra(**JOB))[0] == ["aa"]
+    assert runs.names_of(extra(job=dict(JOB, name="{{ x }}")), lambda name: name.replace("{{ x }}", "bb "))[0] == ["bb"]
+    assert runs.names_of(ExtraVars({"job": "{{ x }}"}, lambda value: (None, None), final=lambda value: JOB))[0] == [
+        "aa"
+    ]
     path = tmp_path / "jobs.yaml"
     path.write_text(yaml.safe_dump({"base": JOB, "override_x": {"model": {"path": "/x"}}, "override_y": {"name": "y"}}))
-    assert runs.names_of(extra(job_file=str(path))) == ["aa_x", "y"]
-    assert runs.names_of(extra(job_file=f"{path}:override_x")) == ["aa_x"]
+    assert runs.names_of(extra(job_file=str(path)))[0] == ["aa_x", "y"]
+    assert runs.names_of(extra(job_file=f"{path}:override_x"))[0] == ["aa_x"]
 
 
 def test_a_job_by_which_no_run_can_be_found():

@@ -5,12 +5,15 @@
 from __future__ import annotations
 
 import json
+import pathlib
 
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.benchmarks import BENCHMARKS
 from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.formats import recognise
 from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.formats import result_files as files_in
 from result_files import AIPERF, LM_EVAL, SA_BENCH, SGLANG, VLLM, aiperf_metric
+
+RESULTS = pathlib.Path(__file__).resolve().parents[4] / "data" / "results"
 
 
 def one(tmp_path, content, name="result.json"):
@@ -123,3 +126,42 @@ def test_our_load_client_that_another_program_runs_may_measure_once_more_after_i
     assert found.faults == [] and "the load client did not run for 1.5 s" in found.disturbances[0]
     custom, raw = BENCHMARKS["custom"], {"results": [("result.json", found)]}
     assert custom.disturbances(raw) == list(found.disturbances) and custom.disturbances({"results": []}) == []
+
+
+def recorded(name):
+    """Return what the result of a real run says (tests/data/results)."""
+    (found,) = recognise([str(RESULTS / name)]).results
+    return found[1]
+
+
+def test_the_result_of_a_real_run_of_sglangs_client():
+    found = recorded("sglang-0.5.23.jsonl")
+    assert (found.program, found.faults, found.doubts) == ("sglang.bench_serving", [], [])
+    wanted = {
+        "concurrency": 4, "completed": 128, "failed": 0, "total_input_tokens": 8192,
+        "total_output_tokens": 2048, "output_tps": 1334.1, "total_tps": 6670.5, "mean_ttft_ms": 24.327,
+        "median_ttft_ms": 22.227, "p99_e2el_ms": 81.957, "p90_itl_ms": 0.998, "peak_output_tps": 1357.0,
+    }  # fmt: skip
+    assert {key: found.figures[key] for key in wanted} == pytest.approx(wanted, rel=1e-3)
+
+
+def test_the_result_of_a_real_run_of_aiperf_on_a_busy_machine():
+    found = recorded("aiperf-0.13.0.json")
+    assert (found.program, found.faults, found.doubts) == ("aiperf", [], [])
+    wanted = {
+        "completed": 20, "failed": 0, "total_input_tokens": 11638, "total_output_tokens": 160,
+        "output_tps": 164.36, "total_tps": 12119.7, "request_goodput": 20.545, "mean_e2el_ms": 25.9365,
+        "mean_tpot_ms": 0.2343, "p99_itl_ms": 3.0013, "duration": 0.949,
+    }  # fmt: skip
+    assert {key: found.figures[key] for key in wanted} == pytest.approx(wanted, rel=1e-3)
+    assert found.disturbances == [
+        "AIPerf sent its requests 11.8 ms late on average, and an answer took 25.9 ms: its node is overloaded"
+    ]
+
+
+def test_the_concurrency_of_aiperf_is_that_of_its_only_phase(tmp_path):
+    def level(*phases):
+        return one(tmp_path, {**AIPERF, "input_config": {"phases": list(phases)}})[0].figures["concurrency"]
+
+    warm_up, load = {"kind": "warmup", "concurrency": 1}, {"kind": "profiling", "concurrency": 8}
+    assert (level(load), level(warm_up, load), level(load, {**load, "concurrency": 9}), level({})) == (8, 8, None, None)

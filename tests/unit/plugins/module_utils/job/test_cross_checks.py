@@ -268,8 +268,8 @@ def test_a_job_without_an_image_where_containers_run(tmp_path, runtime, told):
         ("sglang", "torch", "manual", True),
         ("vllm", "torch", "manual", True),
         ("sglang", "nsys", "manual", True),
+        ("vllm", "nsys", "manual", True),
         # It begins by itself.
-        ("vllm", "nsys", "manual", False),
         ("sglang", "nsys-time", "manual", False),
         ("trtllm", "nsys", "manual", False),
         ("sglang", "torch", "sa-bench", False),
@@ -287,7 +287,7 @@ def test_profiling_that_nobody_starts(backend, kind, benchmark, told):
     if backend == "trtllm":
         changes["backend"]["trtllm_config"] = {"aggregated": {"tensor_parallel_size": 8}}
     _spec, notes = rehearse({**jobs.raw(**changes), "benchmark": load})
-    words = f"profiling: the load client starts {kind} profiling, but benchmark type manual has none"
+    words = f"profiling: {kind} profiling starts with each point, but benchmark type manual has none: POST /"
     assert any(note.startswith(words) for note in notes) == told
 
 

@@ -255,7 +255,7 @@ override_g: {x: 2}
 zip_override_h: {x: 3}
 zip_override_i: {x: [4, 5]}
 """
-    variants, problems = expand(*parse_yaml(text, "f.yaml"))
+    variants, problems, _parameters = expand(*parse_yaml(text, "f.yaml"))
     assert [suffix for suffix, _job, _source in variants] == ["e_a1_unused2", "g", "i_0", "i_1"]
     assert sorted((one["line"], one["path"]) for one in problems) == [
         (2, "overide_c"),

@@ -10,11 +10,13 @@ import http.server
 import json
 import threading
 
+import jobs
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.benchmarks import data as data_sets
 from ansible_collections.srt.slurm.plugins.module_utils.entry import Context
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
-from ansible_collections.srt.slurm.plugins.module_utils.stages import download
+from ansible_collections.srt.slurm.plugins.module_utils.job import inputs
+from ansible_collections.srt.slurm.plugins.module_utils.stages import download, stage_data
 
 KEY = "benchmark.data"
 TEXT = b'{"question": "1+1?", "answer": "#### 2"}\n'
@@ -169,3 +171,51 @@ def test_an_address_is_staged_below_the_type_of_its_benchmark():
     spec = {"cluster": {"data_dir": "/d"}, "benchmark": {"type": "gsm8k"}}
     data = data_sets.Data("data", "https://host/x/a.jsonl?raw=1", ())
     assert data_sets.problems(spec, data) == [] and data_sets.path_of(spec, data) == "/d/gsm8k/a.jsonl"
+
+
+def spec_of(folder, source):
+    return jobs.spec_of(
+        jobs.raw(
+            python="/venv/bin/python",
+            benchmark={
+                "isl": None,
+                "osl": None,
+                "concurrencies": None,
+                "type": "gsm8k",
+                "num_shots": 0,
+                "data": source,
+            },
+        ),
+        cluster=cluster_of(folder),
+    )
+
+
+def cluster_of(folder):
+    (folder / "srtslurm.yaml").write_text(json.dumps({"data_dir": str(folder / "data")}))
+    return jobs.load_cluster(str(folder / "srtslurm.yaml"))
+
+
+def test_the_data_of_a_job_is_staged_and_becomes_part_of_its_points(tmp_path):
+    with serving({"/sums.jsonl": TEXT}) as (base, asked):
+        spec = spec_of(tmp_path, f"{base}/sums.jsonl")
+        would = stage_data.run({"spec": spec}, Context(check_mode=True))
+        assert would["changed"] and would["files"]["data"]["sha256"] is None and asked == []
+        done = stage_data.run({"spec": spec}, Context())
+        assert done["changed"] and not stage_data.run({"spec": spec}, Context())["changed"] and len(asked) == 1
+    path = str(tmp_path / "data" / "gsm8k" / "sums.jsonl")
+    assert done["files"] == {"data": {"path": path, "sha256": hashlib.sha256(TEXT).hexdigest(), "rows": 1}}
+    points = []
+    for text in (TEXT, TEXT, TEXT.replace(b"2", b"3")):
+        (tmp_path / "data" / "gsm8k" / "sums.jsonl").write_bytes(text)
+        plan = jobs.plan_of(inputs.with_inputs(spec))
+        assert plan["inputs"]["benchmark.data"]["path"] == path
+        points.append((plan["benchmark"]["points"][0]["step"]["digest"], plan["digests"]["serving"]))
+    assert points[0] == points[1] != points[2] and points[0][1] == points[2][1]
+
+
+def test_a_local_file_is_checked_and_one_of_the_nodes_is_left_to_them(tmp_path):
+    path = tmp_path / "sums.jsonl"
+    assert stage_data.run({"spec": spec_of(tmp_path, str(path))}, Context()) == {"changed": False, "files": {}}
+    path.write_text('{"question": "without"}\n')
+    with pytest.raises(Error, match="row 1 has no answer"):
+        stage_data.run({"spec": spec_of(tmp_path, str(path))}, Context())

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Benchmarks of type custom: a command of the user's own against the real service."""
+"""Benchmarks beside sa-bench against one real service that stays up: custom commands, sglang-bench, repeats, search."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def service(cluster):
     """The benchmark section of a job on a service that stays up, as a function: returns (played, rollup)."""
 
     def run(*args, **benchmark):
-        job = cluster.job_file("custom", benchmark={"type": "custom", **benchmark})
+        job = cluster.job_file("benchmarks", benchmark={"type": "custom", **benchmark})
         played = cluster.playbook(job, "-e", "keep=true", *args)
         return played, json.loads((cluster.latest / "rollup.json").read_text())
 
     yield run
-    cluster.end(cluster.folder / "custom.yaml")
+    cluster.end(cluster.folder / "benchmarks.yaml")
 
 
 def states(rollup):
@@ -88,3 +88,36 @@ def test_results_that_are_older_or_of_another_load_do_not_count(cluster, service
     (left / "old.json").write_text(json.dumps(result))
     played, rollup = service(command=f"touch {left}/old.json", concurrencies=[4], result_glob=f"{left}/*.json")
     assert played.rc == 2 and "3 of 12 requests did not complete" in played.text, played.text
+
+
+LOAD = {"isl": 32, "osl": 4, "num_prompts_mult": 4, "num_warmup_mult": 0}
+
+
+def test_sglang_bench_sends_the_load_of_sglangs_client(service):
+    played, rollup = service(type="sglang-bench", isl=32, osl=4, concurrencies=[4], num_prompts=24)
+    assert played.rc == 0 and states(rollup) == ["valid"], played.text
+    (point,) = rollup["results"]
+    assert (point["completed"], point["total_input_tokens"], point["total_output_tokens"]) == (24, 24 * 32, 24 * 4)
+    assert point["measured_by"] == "the load client of srt.slurm"
+
+
+def test_repeats_are_measured_in_turns_and_what_was_measured_before_is_the_first(service):
+    played, _rollup = service(type="sa-bench", concurrencies=[1, 2], **LOAD)
+    assert played.rc == 0, played.text
+    played, rollup = service(type="sa-bench", concurrencies=[1, 2], repeats=2, **LOAD)
+    assert played.rc == 0 and states(rollup) == ["valid"] * 4, played.text
+    lines = [line.split(":")[1].split(",")[0].strip() for line in played.text.splitlines() if ", valid: out" in line]
+    assert lines == ["c=1 #1 kept", "c=2 #1 kept", "c=2 #2 measured", "c=1 #2 measured"], played.text
+    assert [(one["valid"], one["metrics"]["output_tps"]["n"]) for one in rollup["repeats"]] == [(2, 2), (2, 2)]
+
+
+def test_a_search_ends_with_an_answer_and_is_not_repeated(service):
+    search = {"to": 3, "objectives": {"mean_e2el_ms": 60_000}, "resolution": 0.5, "replicates": 1}
+    played, rollup = service(type="sa-bench", search=search, **LOAD)
+    answer = rollup["search"]["answer"]
+    assert played.rc == 0 and (answer["largest"], answer["above"], answer["bracketed"]) == (3, None, False), played.text
+    assert "Not bracketed: concurrency 3, the largest tried, keeps E2EL mean ms <= 60000" in played.text
+    search["objectives"] = {"mean_e2el_ms": 0.001}
+    played, rollup = service(type="sa-bench", search=search, **LOAD)
+    assert played.rc == 0 and rollup["search"]["answer"]["above"] == 1, played.text
+    assert "c=1 kept" in played.text  # the measurement stands, only the question is another
