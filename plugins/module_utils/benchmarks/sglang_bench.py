@@ -81,15 +81,22 @@ class SglangBench(ProgramBenchmark, ClientBenchmark):
         options, spec = layout.spec["benchmark"], layout.spec
         # As SGLang's client sends it: full lengths, no warm-up.
         parameters = {
-            **self.load(layout, concurrency, options["num_prompts"] or PROMPTS, 0, 1.0, rate),
+            **self.load(
+                layout,
+                concurrency,
+                max(options["num_prompts"] or PROMPTS, search.least_requests(options)),
+                0,
+                1.0,
+                rate,
+            ),
             "chat_template": False,
         }
         name, key, label = self.named(concurrency, rate)
         own = _own(f"results/{self.type}/{name}.json")
         ours = self.client_argv(layout, parameters, own)
         engine = self._engine(layout, parameters, f"{layout.run_dir}/{os.path.dirname(own)}/bench_serving.jsonl")
-        count = sum(len(word.words()) if isinstance(word, Option) else 1 for word in engine)
-        argv: list[Word] = ["bash", "-c", CHOOSE, "choose", layout.python, str(count), *engine, *ours]
+        length = sum(len(word.words()) if isinstance(word, Option) else 1 for word in engine)
+        argv: list[Word] = ["bash", "-c", CHOOSE, "choose", layout.python, str(length), *engine, *ours]
         env = {"SRT_CONCURRENCY": str(concurrency), **contract.environment(layout), **command.environment(spec)}
         limits = (options["point_timeout_s"] or DEADLINE_S, command.stall_s(options))
         expect: JsonObject = {one: parameters[one] for one in ("num_prompts", "isl", "osl")}

@@ -102,7 +102,11 @@ def problems(**changes):
             "below the logs",
         ),
         ({"benchmark": {"type": "custom"}}, "benchmark.command", "is missing"),
-        ({"benchmark": {"type": "router"}}, "benchmark.type", "measures frontend sglang"),
+        (
+            {"benchmark": {"type": "router", "prefix_ratios": "0.1 x"}},
+            "benchmark.prefix_ratios",
+            "no share from 0 to 1",
+        ),
         (
             {"benchmark": {"type": "mooncake-router", "mooncake_workload": "x"}},
             "benchmark.mooncake_workload",
@@ -126,9 +130,6 @@ def test_an_empty_version_that_nothing_installs_is_fine(dynamo):
     "changes",
     [
         {"telemetry": POWER},
-        {"benchmark": {"type": "gpqa"}},
-        {"benchmark": {"type": "mmlu"}},
-        {"benchmark": {"dataset_name": "custom", "dataset_path": "/d"}},
     ],
 )
 def test_what_cannot_be_run_yet_is_refused_but_can_be_rehearsed(changes):
