@@ -26,8 +26,8 @@ from .traces import MooncakeRouter, TraceReplay
 
 ACCURACY: tuple[Benchmark, ...] = (Mmlu(), Gpqa(), Gsm8k(), LongBenchV2(), LmEval())
 TRACES: tuple[Benchmark, ...] = (MooncakeRouter(), TraceReplay())
-BUILT: tuple[Benchmark, ...] = (Manual(), SaBench(), SglangBench(), Router(), Custom(), *ACCURACY, *TRACES)
-BENCHMARKS = {one.type: one for one in BUILT}
+LOADS: tuple[Benchmark, ...] = (SaBench(), SglangBench(), Router())
+BENCHMARKS = {one.type: one for one in (Manual(), *LOADS, Custom(), *ACCURACY, *TRACES)}
 
 
 # The run options that select points.

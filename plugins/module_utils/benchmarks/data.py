@@ -33,15 +33,15 @@ class Data(NamedTuple):
     :ivar key: of the ``benchmark`` section, which has its path or address.
     :ivar source: that value.
     :ivar columns: that each row must have.
-    :ivar rows: returns the number of rows of a file in a form of the benchmark's own, ValueError if it is none.
     :ivar folder: it is a directory, whose content is not checked.
+    :ivar rows: returns the number of rows of a file in a form of the benchmark's own, ValueError if it is none.
     """
 
     key: str
     source: str
     columns: tuple[Column, ...] = ()
-    rows: Callable[[str], int] | None = None
     folder: bool = False
+    rows: Callable[[str], int] | None = None
 
 
 def is_address(source: str) -> bool:
@@ -95,13 +95,13 @@ def problems(spec: JsonObject, data: Data) -> list[Finding]:
 
 def check(path: str, data: Data) -> int | None:
     """Return the number of rows of the file *path*, None if it is not counted; Error for what *data* cannot be."""
+    if data.folder:
+        return None
     if data.rows:
         try:
             return data.rows(path)
         except ValueError as error:
             raise Error(f"benchmark.{data.key}: {error}") from None
-    if data.folder:
-        return None
     count = 0
     where = f"benchmark.{data.key}: {path}"
     try:

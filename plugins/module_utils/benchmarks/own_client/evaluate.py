@@ -21,8 +21,8 @@ def evaluate(raw: JsonObject, expect: JsonObject, min_completed: float) -> list[
     """Return the reasons why a result is not valid; an empty list if it is valid.
 
     :param raw: content of the result file.
-    :param expect: ``{num_prompts, isl, osl}`` of the point. Sizes that a data set decides are None; those of
-        OTHER_SIZES are there if the point has them.
+    :param expect: ``{num_prompts, isl, osl}`` of the point.
+        Sizes that a data set decides are None; those of OTHER_SIZES are there if the point has them.
     :param min_completed: share of the requests that must have completed.
     """
     reasons = []

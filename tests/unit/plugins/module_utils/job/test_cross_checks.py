@@ -130,8 +130,6 @@ def test_an_empty_version_that_nothing_installs_is_fine(dynamo):
     "changes",
     [
         {"telemetry": POWER},
-        {"benchmark": {"type": "gpqa"}},
-        {"benchmark": {"type": "mmlu"}},
     ],
 )
 def test_what_cannot_be_run_yet_is_refused_but_can_be_rehearsed(changes):
