@@ -7,7 +7,7 @@ JOB ?= examples/quickstart.yaml
 ARGS ?=
 GATES := lint docs-lint unit sanity integration molecule e2e
 
-.PHONY: help bench test setup packages lock sandbox-stop clean distclean faults $(GATES)
+.PHONY: help bench test setup packages lock sandbox-stop clean distclean faults engines $(GATES)
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ e2e: ## The whole playbook on a sandbox Slurm
 
 faults: setup ## The whole fault table on a sandbox Slurm, the long ones too (make test runs the short ones)
 	@tools/gates faults faults-slow
+
+engines: setup ## vLLM itself, on CPUs (installs 3.5 GB; not part of make test)
+	@tools/gates engines
 
 $(GATES): setup
 	@tools/gates $@

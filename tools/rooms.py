@@ -34,14 +34,15 @@ ALLOWED = {
     "log_lines": "",
     "files": "failures json_types holder",
     "entry": "failures json_types files plain_text plan_file",
-    "sweep_folders": "files",
+    "sweep_folders": "files json_types",
     "plan_shape": "json_types",
-    "plan_file": "failures json_types plan_shape files",
+    "plan_profiling": "json_types",
+    "plan_file": "failures json_types plan_shape plan_profiling files",
     "secrets": "json_types holder",
     "schema": "failures json_types secrets",
     "topology": "failures json_types plan_file",
     "services": "failures json_types log_lines plan_file schema secrets topology",
-    "backends": "failures json_types log_lines plan_file schema topology services",
+    "backends": "failures json_types log_lines plan_file plan_profiling schema topology services",
     "frontends": "failures json_types log_lines plan_file schema topology services",
     "benchmarks": "failures json_types files metrics plan_file programs schema topology",
     "slurm": "failures json_types plan_file holder",
@@ -54,8 +55,8 @@ ALLOWED = {
     "sweeps": "json_types metrics benchmarks results",
     "allocation": "failures json_types files entry plan_file programs run_options secrets holder slurm",
     "stages": (
-        "failures json_types files entry inputs metrics plain_text plan_file programs secrets schema benchmarks holder "
-        "slurm job plan results allocation sweep_folders sweeps"
+        "failures json_types files entry inputs metrics plain_text plan_file plan_profiling programs secrets schema "
+        "benchmarks holder slurm job plan results allocation sweep_folders sweeps"
     ),
     "sandbox": "failures json_types files entry plan_file programs holder",
 }
@@ -70,6 +71,7 @@ UTILITIES = {
     "programs",
     "run_options",
     "plan_file",
+    "plan_profiling",
     "secrets",
     "metrics",
     "log_lines",

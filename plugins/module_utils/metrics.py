@@ -88,6 +88,9 @@ _TABLE = (
     Metric("completed", "", "completed", "requests that completed", HIGHER, 0),
     Metric("failed", "", "failed", "requests that failed", LOWER, 0),
     Metric("num_prompts", "", "planned", "requests that were planned", None, 0),
+    Metric(
+        "cache_hit_rate", "cache hits", "%", "prompt tokens in the prefix caches of workers / prompt tokens", HIGHER, 1
+    ),
     Metric("score", "score", "", "share of the checked answers that are right, 0 to 1", HIGHER, 4),
     Metric("score_stderr", "standard error", "", "of the score, over the samples", LOWER, 4),
     Metric("samples", "", "checked", "answers that were checked", None, 0),

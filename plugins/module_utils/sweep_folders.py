@@ -16,9 +16,14 @@ import os
 import re
 from collections.abc import Iterator
 
-from .files import text_digest
+from .files import read_object, text_digest
+from .json_types import JsonObject
 
 SWEEPS, VARIANTS, RECORD, STOP = "sweeps", "variants", "sweep.json", "stop"
+SCHEMA_VERSION = 1
+# What is always in sweep.json, and its types.
+KEYS = {"name": str, "state": str, "output_dir": str, "points": dict, "left": list, "allocation_names": list,
+        "best": list, "jobs": list}  # fmt: skip
 LONGEST = 120  # characters of a name; file systems allow 255 bytes
 
 
@@ -36,6 +41,13 @@ def folder_of(output_dir: str, sweep: str) -> str:
 def variant_dir(folder: str, name: str) -> str:
     """Return the run directory of the job called *name* in the *folder* of a sweep."""
     return os.path.join(folder, VARIANTS, word(name))
+
+
+def read_record(folder: str) -> JsonObject | None:
+    """Return what sweep.json in the *folder* of a sweep says; None without one of this version."""
+    found = read_object(os.path.join(folder, RECORD)) or {}
+    same = found.get("schema_version") == SCHEMA_VERSION
+    return found if same and all(isinstance(found.get(key), kind) for key, kind in KEYS.items()) else None
 
 
 def output_dir_of(run_dir: str) -> str:

@@ -42,6 +42,7 @@ class Behaviour:
     body: bytes = b""  # answers all requests with these bytes and closes the connection
     capacity: int = 0  # answers in flight beyond which ...
     overload_s: float = 0.0  # ... an answer begins so much later
+    caches: str = ""  # publishes a prefix cache of words at /metrics: the names of its hits and queries
     tokenizer: object = None  # counts prompt tokens; else words are counted
 
 
@@ -55,6 +56,7 @@ class Server:
         self.active = 0
         self.port = None
         self.hanging = threading.Event()
+        self.known, self.cached, self.asked = set(), 0, 0
 
     @property
     def url(self):
@@ -67,6 +69,19 @@ class Server:
         tokenizer = self.behaviour.tokenizer
         count = len(tokenizer.encode(prompt).ids) if tokenizer else len(prompt.split())
         return count + self.behaviour.extra_prompt_tokens
+
+    def cache(self, words):
+        """Count the *words* of a prompt that are the begin of an earlier one."""
+        begins = [tuple(words[:count]) for count in range(1, len(words) + 1)]
+        self.cached += sum(begin in self.known for begin in begins)
+        self.asked += len(words)
+        self.known.update(begins)
+
+    def metrics(self):
+        """Return the page /metrics."""
+        hits, asked = self.behaviour.caches.split()
+        labels = '{model="m, {x}"}'
+        return f"# HELP {hits} x\n{hits}{labels} {self.cached}.0\n{asked}{labels} {self.asked}\n"
 
 
 class Connection(asyncio.Protocol):
@@ -99,7 +114,8 @@ class Connection(asyncio.Protocol):
         self._buffer = self._buffer[end + 4 + length :]
         path = head.split(b" ", 2)[1].decode()
         if not length:
-            self._plain(200, "{}")
+            page = path == "/metrics" and self._server.behaviour.caches
+            self._plain(200, self._server.metrics() if page else "{}")
             return
         self._answer(path, json.loads(raw))
 
@@ -110,6 +126,8 @@ class Connection(asyncio.Protocol):
     def _answer(self, path, body):
         server, how = self._server, self._server.behaviour
         server.requests.append(body)
+        if how.caches:
+            server.cache(body["prompt"].split())
         number = len(server.requests)
         if how.hang_after and number >= how.hang_after:
             server.hanging.set()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ..failures import Finding
 from ..json_types import Json, JsonObject
 from ..plan_file import Check
 from ..schema.section import Field, Section, port
@@ -91,12 +92,19 @@ class Sglang(Backend):
         doc="SGLang.",
     )
 
+    def problems(self, spec: JsonObject) -> list[Finding]:
+        found = super().problems(spec)
+        for mode in self.modes(spec):
+            if self.grpc(spec, mode) and self.profilers.get(spec["profiling"]["type"]):
+                key = self.given(spec, mode)[0]["grpc-mode"][0]
+                problem = "keeps profiling from being started: such a worker does not answer HTTP."
+                found.append((self.place(mode, key), problem, "Leave it or the section profiling out."))
+        return found
+
     def notes(self, spec: JsonObject) -> list[str]:
         found = super().notes(spec)
         modes = [LONG_MODE[mode] for mode in self.modes(spec) if self.grpc(spec, mode)]
         words = " and ".join(modes)
-        if modes and spec["profiling"]["type"] in ("torch", "nsys"):
-            found.append(f"profiling: {words} workers have grpc-mode, so profiling cannot be started over HTTP.")
         if modes:
             found.append(f"backend: {words} workers have grpc-mode: many routers answer 501 to /v1/completions.")
         return found
@@ -187,7 +195,7 @@ class Sglang(Backend):
 
     def profiler_environment(self, process: Process, layout: Layout) -> dict[str, str | Option]:
         torch = layout.spec["profiling"]["type"] == "torch"
-        return {"SGLANG_TORCH_PROFILER_DIR": profiling.folder(layout, process.mode)} if torch else {}
+        return {"SGLANG_TORCH_PROFILER_DIR": profiling.folder(process, layout)} if torch else {}
 
 
 def attention_ranks(options: Mapping[str, Json]) -> int:

@@ -92,7 +92,7 @@ class Vllm(Backend):
         "dp_rpc": port(8400, "vllm: first data-parallel RPC port; numbered per node."),
         "vllm": port(20000, "vllm: first block of 50 internal ports; numbered per node."),
     }
-    profilers = {"torch": True, "nsys": False, "nsys-time": False}
+    profilers = {"torch": True, "nsys": True, "nsys-time": False}
     fixed = FIXED
     understood = ("served-model-name", "model", "connector", "kv-events-config")
     fixed_env = ("DYN_VLLM_KV_EVENT_PORT", "VLLM_NIXL_SIDE_CHANNEL_PORT", "VLLM_PORT")
@@ -248,11 +248,15 @@ class Vllm(Backend):
             path = self.place(mode, key) if key else ("backend", "connector")
             own.append(Option("kv-transfer-config", self.connector(spec, mode), path))
         if spec["profiling"]["type"] == "nsys":
-            first, last = profiling.steps(spec, mode)
-            limits = {"delay_iterations": first or 0, "max_iterations": (last or 0) - (first or 0)}
-            path = ("profiling", LONG_MODE[mode])
-            own.append(Option("profiler-config", {"profiler": "cuda", **limits}, path))
+            own.append(self._profiler(spec, mode, profiler="cuda"))
         return super().options(spec, mode, own)
+
+    def _profiler(self, spec: JsonObject, mode: str, **which: Json) -> Option:
+        """Return the option of the profiler *which*; its steps count from the request that starts it."""
+        first, last = profiling.steps(spec, mode)
+        limits = {} if last is None else {"max_iterations": last - (first or 0)}
+        value = {**which, **({"delay_iterations": first} if first else {}), **limits}
+        return Option("profiler-config", value, ("profiling", LONG_MODE[mode]))
 
     def command(self, process: Process, layout: Layout, shared: Shared) -> list[Word]:
         spec, mode = layout.spec, process.mode
@@ -272,6 +276,10 @@ class Vllm(Backend):
         options = shared.options
         if group.get("headless"):
             options = [option for option in options if option.name != "api-server-count"]
+        if spec["profiling"]["type"] == "torch" and "profiler-config" not in self.given(spec, mode)[0]:
+            # A trace of the API server alone would say nothing of the workers.
+            where = {"torch_profiler_dir": profiling.folder(process, layout), "ignore_frontend": True}
+            own.append(self._profiler(spec, mode, profiler="torch", **where))
         if serve:
             return [layout.program("vllm"), "serve", layout.model_path, *own, *options]
         return [layout.python, "-m", "dynamo.vllm", *own, *self._dynamo_options(process, layout, shared), *options]
@@ -300,8 +308,9 @@ class Vllm(Backend):
         return env
 
     def profiler_environment(self, process: Process, layout: Layout) -> dict[str, str | Option]:
+        # Older releases read this instead of profiler-config.
         torch = layout.spec["profiling"]["type"] == "torch"
-        return {"VLLM_TORCH_PROFILER_DIR": profiling.folder(layout, process.mode)} if torch else {}
+        return {"VLLM_TORCH_PROFILER_DIR": profiling.folder(process, layout)} if torch else {}
 
     def log(self, process: Process) -> str:
         if len(process.gpu_indices) < len(process.endpoint.gpu_indices):

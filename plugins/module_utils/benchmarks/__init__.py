@@ -9,8 +9,8 @@ from collections.abc import Mapping
 
 from ..json_types import Json, JsonObject
 from ..schema.section import TEXTS, Field, Section, optional
-from ..schema.types import Bool, Choice, Concurrencies, Int, Str
-from . import repeats, search, unbuilt
+from ..schema.types import Bool, Choice, Concurrencies, Int, MapOf, Str, Type
+from . import repeats, search
 from .accuracy.gpqa import Gpqa
 from .accuracy.gsm8k import Gsm8k
 from .accuracy.lm_eval import LmEval
@@ -19,14 +19,15 @@ from .accuracy.mmlu import Mmlu
 from .base import Benchmark
 from .custom import Custom
 from .manual import Manual
+from .router import Router
 from .sabench import SaBench
 from .sglang_bench import SglangBench
 from .traces import MooncakeRouter, TraceReplay
 
 ACCURACY: tuple[Benchmark, ...] = (Mmlu(), Gpqa(), Gsm8k(), LongBenchV2(), LmEval())
 TRACES: tuple[Benchmark, ...] = (MooncakeRouter(), TraceReplay())
-BUILT: tuple[Benchmark, ...] = (Manual(), SaBench(), SglangBench(), Custom(), *ACCURACY, *TRACES)
-BENCHMARKS = {one.type: one for one in (*BUILT, *map(unbuilt.Unbuilt, unbuilt.TYPES))}
+LOADS: tuple[Benchmark, ...] = (SaBench(), SglangBench(), Router())
+BENCHMARKS = {one.type: one for one in (Manual(), *LOADS, Custom(), *ACCURACY, *TRACES)}
 
 
 # The run options that select points.
@@ -39,9 +40,9 @@ def of_plan(plan: Mapping[str, Json]) -> Benchmark:
 
 
 def _read_by(value: JsonObject) -> list[set[str]]:
-    """Return the keys of the type that *value* selects, then those of all types that this version can run."""
+    """Return the keys of the type that *value* selects, then those of all types."""
     built = {key for one in BENCHMARKS.values() for key in one.fields}
-    common = set(SECTION.fields) - built - set(unbuilt.FIELDS)
+    common = set(SECTION.fields) - built
     chosen = BENCHMARKS.get(str(value.get("type") or "manual"))
     return [common.union(chosen.reads if chosen else ()), built]
 
@@ -65,7 +66,7 @@ SECTION = Section(
         **repeats.FIELDS,
         "search": optional(search.SECTION, "Find the largest load that keeps objectives, instead of measuring a list."),
         **{key: field for one in BENCHMARKS.values() for key, field in one.fields.items()},
-        **unbuilt.FIELDS,
+        "sweep": Field(MapOf(Type()), None, "Accepted for older files; has no effect."),
         "client_placement": Field(Choice("head", "first_decode", "last_decode"), "head", "Node of the load client."),
         "client_dedicated_node": Field(Bool(), False, "A dedicated node for the load client."),
         "colocate_with_frontend": Field(Bool(), True, "The dedicated services share one node."),

@@ -10,7 +10,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
-from typing import NamedTuple, Union
+from typing import Callable, NamedTuple, Union
 from urllib.parse import urlsplit
 
 from ..failures import Error, Finding
@@ -34,12 +34,14 @@ class Data(NamedTuple):
     :ivar source: that value.
     :ivar columns: that each row must have.
     :ivar folder: it is a directory, whose content is not checked.
+    :ivar rows: returns the number of rows of a file in a form of the benchmark's own, ValueError if it is none.
     """
 
     key: str
     source: str
-    columns: tuple[Column, ...]
+    columns: tuple[Column, ...] = ()
     folder: bool = False
+    rows: Callable[[str], int] | None = None
 
 
 def is_address(source: str) -> bool:
@@ -85,7 +87,7 @@ def problems(spec: JsonObject, data: Data) -> list[Finding]:
             remedy = "Set data_dir in srtslurm.yaml to a directory on shared disk, or write the path of a file."
             return [(path, problem, remedy, "missing")]
     name = name_of(source) if is_address(source) else source
-    if not form_of(name):
+    if not data.rows and not form_of(name):
         remedy = "Convert it: one JSON object a line (.jsonl), a list of JSON objects (.json), or .csv with a header."
         return [(path, f"is {source}; its name ends with none of {', '.join(FORMS)}.", remedy, "invalid")]
     return []
@@ -95,6 +97,11 @@ def check(path: str, data: Data) -> int | None:
     """Return the number of rows of the file *path*, None if it is not counted; Error for what *data* cannot be."""
     if data.folder:
         return None
+    if data.rows:
+        try:
+            return data.rows(path)
+        except ValueError as error:
+            raise Error(f"benchmark.{data.key}: {error}") from None
     count = 0
     where = f"benchmark.{data.key}: {path}"
     try:

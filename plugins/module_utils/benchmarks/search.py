@@ -10,6 +10,8 @@ the objectives if most of its replicates do.
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, TypedDict, Union
 
@@ -18,10 +20,13 @@ from ..json_types import Json, JsonObject
 from ..metrics import LOWER, METRICS
 from ..schema.section import Field, Section
 from ..schema.types import Choice, Float, Int, MapOf
+from .load_client.quantiles import samples_needed
 from .repeats import REPEAT
 
 CONCURRENCY, RATE = "concurrency", "req_rate"
 MOST = 500  # candidates
+PERCENTILE = re.compile(r"(median|p[0-9.]+)_(?:ttft|tpot|itl|e2el)_ms$")
+COMPLETED = 0.98  # the share of requests with a sample of each latency, at least
 
 SECTION = Section(
     "search",
@@ -194,6 +199,16 @@ def following(search: PlannedSearch, outcomes: Mapping[Level, Sequence[Outcome]]
         level = min(edge if fewest % 2 else edge[::-1], key=lambda one: counts[one])
         return Wanted(level, counts[level] + 1)
     return _answer(candidates, good, bad, outcomes)
+
+
+def least_requests(options: JsonObject) -> int:
+    """Return how many requests a point needs for the percentiles among the objectives, 0 without a search.
+
+    With fewer they would be unknown, and no load would keep them; some requests may fail.
+    """
+    found = [PERCENTILE.match(name) for name in (options["search"] or {}).get("objectives") or ()]
+    needed = [50 if one[1] == "median" else float(one[1][1:]) for one in found if one]
+    return max((math.ceil(samples_needed(number) / COMPLETED) for number in needed), default=0)
 
 
 def _keeps(outcomes: Sequence[Outcome]) -> bool:

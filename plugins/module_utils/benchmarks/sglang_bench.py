@@ -81,20 +81,25 @@ class SglangBench(ProgramBenchmark, ClientBenchmark):
         options, spec = layout.spec["benchmark"], layout.spec
         # As SGLang's client sends it: full lengths, no warm-up.
         parameters = {
-            **self.load(layout, concurrency, options["num_prompts"] or PROMPTS, 0, 1.0, rate),
+            **self.load(
+                layout,
+                concurrency,
+                max(options["num_prompts"] or PROMPTS, search.least_requests(options)),
+                0,
+                1.0,
+                rate,
+            ),
             "chat_template": False,
         }
         name, key, label = self.named(concurrency, rate)
         own = _own(f"results/{self.type}/{name}.json")
         ours = self.client_argv(layout, parameters, own)
         engine = self._engine(layout, parameters, f"{layout.run_dir}/{os.path.dirname(own)}/bench_serving.jsonl")
-        count = sum(len(word.words()) if isinstance(word, Option) else 1 for word in engine)
-        argv: list[Word] = ["bash", "-c", CHOOSE, "choose", layout.python, str(count), *engine, *ours]
+        length = sum(len(word.words()) if isinstance(word, Option) else 1 for word in engine)
+        argv: list[Word] = ["bash", "-c", CHOOSE, "choose", layout.python, str(length), *engine, *ours]
         env = {"SRT_CONCURRENCY": str(concurrency), **contract.environment(layout), **command.environment(spec)}
         limits = (options["point_timeout_s"] or DEADLINE_S, command.stall_s(options))
-        expect: JsonObject = {
-            one: parameters[one] for one in ("num_prompts", "isl", "osl", "profiled") if one in parameters
-        }
+        expect: JsonObject = {one: parameters[one] for one in ("num_prompts", "isl", "osl")}
         point = self.program_point(layout, name, key, label, Ran(argv, env), parameters, expect, limits)
         return {**point, "progress": progress_path(own)}
 
@@ -164,8 +169,6 @@ class SglangBench(ProgramBenchmark, ClientBenchmark):
         if "own" in raw:
             return ClientBenchmark.evaluate(self, raw["own"], expect, min_completed)
         figures, reasons = self.figures(raw), super().evaluate(raw, expect, min_completed)
-        if expect.get("profiled"):
-            reasons.append(f"the workers were profiled ({expect['profiled']}) during the measurement")
         completed, wanted = figures.get("completed"), expect["num_prompts"]
         if not isinstance(completed, (int, float)) or not completed:
             return reasons or ProgramBenchmark.doubts(self, raw)

@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The operations of the holder's protocol.
 
-A request is ``{"v": 1, "op": "status|start|stop|wait|end|requeue", "renew": bool, "lease_s": number, "known": {"seq",
-"instance_id"}, ...}``. Every answer has ``{v, ok, error?, job_id, instance_id, now, seq, ending, trouble, lease,
-pauses, ends, breaks, steps}``; ``steps`` are the records that changed since the answer that is ``known``.
+A request is ``{"v": 1, "op": "status|start|stop|wait|call|end|requeue", "renew": bool, "lease_s": number, "known":
+{"seq", "instance_id"}, ...}``. Every answer has ``{v, ok, error?, job_id, instance_id, now, seq, ending, trouble,
+lease, pauses, ends, breaks, steps}``; ``steps`` are the records that changed since the answer that is ``known``.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, cast
 
+from .calls import Calls
 from .holder import Holder
 from .job_ends import REQUESTED
 from .journal import json_files
@@ -38,13 +39,14 @@ class Operations:
     def __init__(self, holder: Holder) -> None:
         self.holder, self.steps = holder, holder.steps
         self.waits: dict[str, Wait] = {}
-        self.looked_at, self.prober = time.monotonic(), Prober()
+        self.looked_at, self.prober, self.calls = time.monotonic(), Prober(), Calls()
         self.probers = concurrent.futures.ThreadPoolExecutor(max_workers=PROBES_AT_ONCE)
         self.by_name = {
             "status": self.status,
             "start": self.start,
             "stop": self.stop,
             "wait": self.wait,
+            "call": self.call,
             "end": self.end,
             "requeue": self.requeue,
         }
@@ -174,6 +176,10 @@ class Operations:
                         "progress": progress,
                     }
                 steps.change.wait(max(0.01, min(pause, slice_s - passed, 1.0)))
+
+    def call(self, request: Request) -> dict[str, Any]:
+        """Send the orders ``calls`` once under ``call_id``; see calls.py. Without ``calls``: say what came of them."""
+        return self.calls.call(request["call_id"], request.get("calls"), float(request.get("slice_s") or 5))
 
     def _hold(self, check: dict[str, Any]) -> str | None:
         listing = check.get("listing")

@@ -66,7 +66,7 @@ def probe(check: dict[str, Any]) -> str | None:
             with socket.create_connection(address, timeout=limit_s) as connection:
                 connection.settimeout(limit_s)
                 return "it accepts connections, but sends nothing" if _is_mute(check, connection) else None
-        status, text = _fetch(address, check, limit_s)
+        status, text = fetch(address, check, limit_s)
         if status not in (check.get("status") or [200]):
             return f"HTTP {status}: {text[:200]}".rstrip(": \n")
         faults = [evaluate(expect, json.loads(text)) for expect in check.get("expect") or ()]
@@ -133,7 +133,7 @@ class Received(io.RawIOBase):
         )
 
 
-def _fetch(address: tuple[str, int], check: dict[str, Any], limit_s: float) -> tuple[int, str]:
+def fetch(address: tuple[str, int], check: dict[str, Any], limit_s: float) -> tuple[int, str]:
     """Return (status, text) of one HTTP request, limited to *limit_s* in total and to MOST_BYTES."""
     body, until = check.get("body"), time.monotonic() + limit_s
     headers = {"Content-Type": "application/json"} if body is not None else {}

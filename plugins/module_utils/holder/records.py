@@ -117,6 +117,8 @@ class _Answers(TypedDict, total=False):
     requeue: bool
     restarts: int
     looked: bool
+    calls: list[dict[str, Any]] | None
+    called: bool
 
 
 class Known(TypedDict):

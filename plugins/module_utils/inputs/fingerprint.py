@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 
 MIB = 1 << 20
 WHOLE = 16 * MIB  # files up to this size are read whole
+DATA = (".jsonl", ".csv")  # data sets are read whole: a line that differs would not be seen in samples
 TEXTS = (".json", ".jinja", ".txt", ".py", ".model", ".tiktoken", ".yaml", ".yml")
 WHOLE_TEXT = 64 * MIB  # and texts up to this size, such as a tokenizer.json
 HEAD, SAMPLES, SAMPLE = MIB // 8, 16, 4096
@@ -87,7 +88,7 @@ def content(path: str, until: float) -> tuple[int, str]:
     """Return (size, SHA-256 in hex) of a file; of the head and of samples if it is large."""
     with open(path, "rb", buffering=0) as stream:
         size, sha = os.fstat(stream.fileno()).st_size, hashlib.sha256()
-        whole = WHOLE_TEXT if path.endswith(TEXTS) else WHOLE
+        whole = size if path.endswith(DATA) else WHOLE_TEXT if path.endswith(TEXTS) else WHOLE
         for begin, length in [(0, size)] if size <= whole else _pieces(size):
             stream.seek(begin)
             _feed(sha, stream, length, path, until)

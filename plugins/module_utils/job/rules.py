@@ -218,7 +218,7 @@ def notes(spec: JsonObject) -> list[str]:
         *FRONTENDS[spec["frontend"]["type"]].notes(spec),
         *BENCHMARKS[spec["benchmark"]["type"]].notes(spec),
         *unread(spec),
-        *([] if BENCHMARKS[spec["benchmark"]["type"]].measures else profiling.notes(backend, spec)),
+        *profiling.notes(backend, spec, BENCHMARKS[spec["benchmark"]["type"]].measures),
         *preparation.notes(spec),
         *fault_policy.notes(spec),
         *cross_checks.notes(spec),

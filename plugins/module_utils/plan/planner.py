@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Mapping, Set
 from functools import cached_property
 
@@ -145,7 +144,7 @@ class Planner:
             "files": [*files, self._fatal_lines(layout), *more],
             "checks": self._checks(layout, [step["name"] for step in steps if step["kind"] == "worker"]),
             "health_timeout_s": _patience_s(spec),
-            "benchmark": self._benchmark_record(points),
+            "benchmark": self._benchmark_record(layout, points),
             "groups": members,
             "inputs": inputs.summary(spec),
             "digests": {"allocation": allocation_request(spec)["digest"], "serving": self.serving_digest},
@@ -155,11 +154,17 @@ class Planner:
         }
         return plan, {**made_of, **made_of_points}
 
-    def _benchmark_record(self, points: list[PlanPoint]) -> PlanBenchmark:
+    def _benchmark_record(self, layout: Layout, points: list[PlanPoint]) -> PlanBenchmark:
         """Return the benchmark as it stands in the plan."""
         found: PlanBenchmark = {"type": self.benchmark.type, "points": points}
         section = self.spec["benchmark"]["search"] if self.benchmark.searches else None
-        return {**found, "search": {**search.planned(section)}} if section and points else found
+        if section and points:
+            found["search"] = {**search.planned(section)}
+        running = [process for process in layout.processes if self.backend.runs(process)]
+        profiled = profiling.planned(self.backend, layout, running) if points else None
+        if profiled:
+            found["profiling"] = profiled
+        return found
 
     def _spec_notes(self) -> list[str]:
         """Return the notes that follow from the spec alone; job_spec has already returned them."""
@@ -167,6 +172,7 @@ class Planner:
             *self.backend.notes(self.spec),
             *self.frontend.notes(self.spec),
             *self.benchmark.notes(self.spec),
+            *profiling.notes(self.backend, self.spec, self.benchmark.measures),
             *preparation.notes(self.spec),
             *faults.notes(self.spec),
         ]
@@ -208,11 +214,10 @@ class Planner:
         drafts = repeats.expand(self.benchmark.points(layout), self.spec["benchmark"], self.benchmark)
         files = self.benchmark.files(layout) if drafts else []
         steps = [draft["step"] for draft in drafts]
-        start = profiling.start_argv(self.backend, layout)
+        profiled = profiling.client_environment(layout)
         for step in steps:
             step["files"] = [one["path"] for one in files]
-            if start:
-                step["preamble"] = f"{shlex.join(start)} || true"
+            step["env"] = {**profiled, **step["env"]}
         finish(steps, files, layout)
         serving = self.serving_digest
         points: list[PlanPoint] = []

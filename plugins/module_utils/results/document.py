@@ -54,14 +54,10 @@ def build(
     names = [point["name"] for point in chosen]
     run_reasons = _failure_reasons(failure) + [f"{text}: is not a point of the plan" for text in unknown]
     search = searching.record(plan, results)
-    if not search:
-        reasons = run_reasons + outcome.point_reasons(results)
-    else:  # a point that is not valid does not keep the objectives, but the search may go on
-        reasons = run_reasons + ([] if search["answer"] else [search["text"]])
+    reasons = run_reasons + outcome.reasons_against(results, search)
     passed = [one["name"] for one in results if one["state"] == PASSED]
-    notes = list(plan.get("notes") or [])
-    if not points:
-        notes.append(f"Nothing was measured: benchmark type {benchmark.type} has no points.")
+    nothing = [] if points else [f"Nothing was measured: benchmark type {benchmark.type} has no points."]
+    notes = [*(plan.get("notes") or ()), *nothing]
     backend = spec.get("backend") or {}
     summary, more = _nodes_summary(plan, backend["type"])
     rollup = {
@@ -157,6 +153,8 @@ def point_record(benchmark: Benchmark, point: PlanPoint, plan: Plan, earlier: Fo
     )
     if verdict.get("service_gaps"):  # allowed by the job's faults
         record["service_gaps"] = verdict["service_gaps"]
+    if verdict.get("profiled"):
+        record.update(profiled=verdict["profiled"], profiles=verdict.get("profiles") or [])
     if found.state == PASSED:
         record["doubts"] = verdict["doubts"]
     return record

@@ -93,7 +93,7 @@ def _measured(point: PlanPoint, run_dirs: Iterable[str], own: str) -> list[tuple
     for folder in run_dirs:
         result = os.path.join(folder, point["result"])
         one = newest(point, result) if folder != own else None
-        if one:
+        if one and not one.verdict.get("profiled"):  # its profiles are in its own run
             found.append((one.when, attempt_path(result, one.result_number), folder, one.verdict))
     return found
 

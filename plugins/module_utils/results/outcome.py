@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ..json_types import JsonObject
 from .rollup_file import PointRecord, Rollup
 from .verdict import PASSED, VALID
 
@@ -21,11 +22,21 @@ def point_reasons(records: Iterable[PointRecord]) -> list[str]:
     return [f"{record['label']}: {reason}" for record in records for reason in record["invalid_reasons"]]
 
 
+def reasons_against(records: Iterable[PointRecord], search: JsonObject | None) -> list[str]:
+    """Return why the points of *records* do not count.
+
+    In a *search* a point that is not valid does not keep the objectives, but the search may have its answer.
+    """
+    if not search:
+        return point_reasons(records)
+    return [] if search["answer"] else [search["text"]]
+
+
 def chosen_reasons(rollup: Rollup) -> list[str]:
     """Return the reasons why *rollup* is not valid, without those of points that were left out."""
     left_out = rollup.get("left_out") or ()
     chosen = [record for record in rollup["results"] if record["label"] not in left_out]
-    return [*(rollup.get("run_reasons") or ()), *point_reasons(chosen)]
+    return [*(rollup.get("run_reasons") or ()), *reasons_against(chosen, rollup.get("search"))]
 
 
 def in_words(rollup: Rollup | None) -> str | None:

@@ -46,6 +46,8 @@ class _Verdict(TypedDict, total=False):
     attempt: int
     doubts: list[str]
     min_completed: float
+    profiled: str
+    profiles: list[JsonObject]
     seal: str
 
 
@@ -56,8 +58,9 @@ class Verdict(_Verdict):
     are UTC. ``origin`` is None for a point that this run measured, ``result_sha256`` without a result.
     ``service_gaps`` says what of the service was missing although the job's ``faults`` allow that. ``attempt`` is that
     of the step that measured it in this run. ``doubts`` says why a point that has passed is not valid, see
-    :meth:`Benchmark.doubts`. ``min_completed`` is there if the run asked for less than usual. ``seal`` is the digest of
-    all others, as they were written; verdicts of earlier versions lack it.
+    :meth:`Benchmark.doubts`. ``min_completed`` is there if the run asked for less than usual. ``profiled`` is the
+    profiler that ran, ``profiles`` are its files, ``{"path": below the run directory, "size": bytes}``. ``seal`` is the
+    digest of all others, as they were written; verdicts of earlier versions lack it.
     """
 
     schema_version: int
@@ -159,6 +162,8 @@ def _is_verdict(found: JsonObject) -> bool:
         and _are(found.get("reasons"), str)
         and _are(found.get("service_gaps", []), str)
         and _are(found.get("doubts", []), str)
+        and isinstance(found.get("profiled", ""), str)
+        and are_profiles(found.get("profiles", []))
         and found["valid"] == (not found["reasons"] and not found.get("doubts"))
         and found.get("seal") in (None, _seal(found))
         and all(isinstance(found.get(name), (str, type(None))) for name in ("started_at", "ended_at", "result_sha256"))
@@ -174,6 +179,13 @@ def _seal(verdict: JsonObject) -> str:
 
 def _are(values: Json, kind: type) -> bool:
     return isinstance(values, list) and all(isinstance(value, kind) for value in values)
+
+
+def are_profiles(values: Json) -> bool:
+    """Return whether *values* has the shape of the files of a profile."""
+    return _are(values, dict) and all(
+        isinstance(one.get("path"), str) and isinstance(one.get("size"), int) for one in values or ()
+    )
 
 
 def standing(point: PlanPoint, result: str) -> Standing:
@@ -192,8 +204,20 @@ def standing(point: PlanPoint, result: str) -> Standing:
         return Standing(verdict, ["was measured with other parameters or another service"], OUTDATED)
     if not succeeded(verdict):
         return Standing(verdict, list(verdict.get("reasons") or ["is not valid"]), INVALID)
-    reasons = why_unsealed(verdict, result)
+    reasons = why_unsealed(verdict, result) or _without_profile(verdict, result.removesuffix(point["result"]))
     return Standing(verdict, reasons, CHANGED if reasons else VALID if verdict["valid"] else PASSED)
+
+
+def _without_profile(verdict: Verdict, run_dir: str) -> list[str]:
+    """Return the reason, as a list, why a profile that *verdict* lists is not there; empty if all are."""
+    for one in verdict.get("profiles") or ():
+        try:
+            size = os.stat(os.path.join(run_dir, one["path"])).st_size
+        except OSError as error:
+            return [f"its profile {one['path']} cannot be read: {error.strerror}"]
+        if size != one["size"]:
+            return [f"its profile {one['path']} has changed since it was evaluated"]
+    return []
 
 
 def may_stand(point: PlanPoint, verdict: Verdict | None) -> bool:

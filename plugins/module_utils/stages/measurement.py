@@ -22,6 +22,7 @@ from .concurrent_measurements import wait_for_others
 from .evidence import evidence
 from .image_import import Imports
 from .point_progress import LogLines, log_path, progress_of
+from .profiles import Profiles
 from .service_gaps import gaps_between
 from .service_look import look_afterwards, look_before, witnesses
 from .session import Session
@@ -49,6 +50,7 @@ class Measurement:
         self._plan, self._ctx, self._benchmark = session.plan, session.ctx, of_plan(session.plan)
         self._name = point["step"]["name"]
         self._result = point_files.result_path(session.plan, point)
+        self._profiles = Profiles(session, point)
         self._seen: object = None
         self._alive: object = None
         self._seen_at = self._alive_at = time.monotonic()
@@ -136,19 +138,35 @@ class Measurement:
             if not self._session.whole_since and not self._session.measured(self._name):
                 look_before(self._session)
                 continue  # that may have taken a while
+            if self._profiles.wanted and self._session.measured(self._name):  # it would have our profile
+                self._wait_for_others()
+                continue
+            failed = self._profiles.start(self._last_attempt() + 1)
             point_files.set_aside(self._result)
+            if failed:
+                return self._without_load(failed)
             last = {self._name: self._last_attempt()}
             step = start_request(self._step(), self._plan["job_id"], self._plan["run_dir"])
             step["deadline_s"] = self._point["deadline_s"]
             answer = self._session.ask("start", steps=[step], attempts=last, wait_s=START_WAIT_S)
             action = next((one["action"] for one in answer.get("actions") or ()), None)
             if action == "busy":
-                wait_for_others(self._session, self._point)
-                self._session.whole_since = None  # parts may have ended since
+                self._wait_for_others()
             elif action != "overtaken":
                 self.action = "attached" if action in ("kept", "adopted") else "measured"
                 self._whole_since, self._session.whole_since = self._session.whole_since, None
                 return None
+
+    def _wait_for_others(self) -> None:
+        wait_for_others(self._session, self._point)
+        self._session.whole_since = None  # parts may have ended since
+
+    def _without_load(self, reasons: list[str]) -> Verdict:
+        """Return the verdict on a point whose load is not worth sending, after it was stored."""
+        verdict = self._profiles.marked(make_verdict(self._point, reasons), [])
+        os.makedirs(os.path.dirname(self._result), exist_ok=True)
+        write_verdict(self._result, verdict)
+        return verdict
 
     def _step(self) -> Step:
         """Return the step to start: one that sends what the service has not seen."""
@@ -242,8 +260,9 @@ class Measurement:
 
     def _evaluate(self, stopped: str | None) -> Verdict:
         """Return the verdict from the files, the end of the step, and the events of the service."""
-        record = self._record
+        record, profile = self._record, self._profiles.finish(self._record)
         reasons, raw, sealed = self._outcome(stopped)
+        reasons += profile.reasons
         afterwards = self._look()
         critical, allowed = self._service_gaps(record)
         pause = self._pause()
@@ -255,7 +274,7 @@ class Measurement:
             critical += self._suspects()
         critical += afterwards
         figures = self._benchmark.figures(raw) if raw else None
-        doubts = self._benchmark.doubts(raw) if raw and sealed else []
+        doubts = [*self._benchmark.doubts(raw), *self._profiles.doubts] if raw and sealed else []
         times = (record["started_at"], record["ended_at"])
         try:
             verdict = make_verdict(self._point, reasons + critical, figures, sealed, times, doubts=doubts)
@@ -265,6 +284,7 @@ class Measurement:
         if sealed and raw and self._differs_now(raw):
             other = "its result file was changed while it was evaluated: another program writes to it"
             verdict = make_verdict(self._point, [*reasons, *critical, other], figures, None, times)
+        verdict = self._profiles.marked(verdict, profile.files)
         verdict["attempt"] = record["attempt"]
         if self._params["min_completed"] < MIN_COMPLETED:
             verdict["min_completed"] = self._params["min_completed"]

@@ -50,8 +50,8 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
         failure = before.get("failure") if before else None
     rollup = build(plan, utc_now(), failure, coming, point_files.wanted(params))
     logs = os.path.join(plan["run_dir"], "logs")
-    if before and not os.path.isdir(logs):  # what they said stays
-        rollup["nodes_summary"], rollup["notes"] = before["nodes_summary"], before["notes"]
+    if before and before.get("nodes_summary") and not os.path.isdir(logs):  # what they said stays
+        rollup["nodes_summary"], rollup["notes"] = before["nodes_summary"], before.get("notes") or []
     if before and _content(before) == _content(rollup):
         rollup = before
     changed = rollup is not before or not os.path.exists(csv_path)

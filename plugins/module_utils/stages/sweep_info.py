@@ -12,7 +12,6 @@ from .. import sweep_folders
 from ..allocation import ownership, runs
 from ..entry import Context
 from ..failures import SlurmError
-from ..files import read_object
 from ..holder.slurm_calls import live
 from ..json_types import JsonObject
 from ..plain_text import cleaned, shown
@@ -27,7 +26,7 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
     """Return ``{changed, folder, state, points, jobs, text}``; ``folder`` is None if no sweep is meant."""
     del ctx
     folder = _folder(params)
-    record = read_object(os.path.join(folder, sweep_folders.RECORD)) if folder else None
+    record = sweep_folders.read_record(folder) if folder else None
     if not folder or not record:
         return NOTHING
     try:
@@ -83,8 +82,8 @@ def _of_newest_run(output_dir: str) -> str | None:
     newest = os.path.realpath(os.path.join(output_dir, "latest"))
     name = ownership.record(newest).get(ownership.NAME)
     for path in glob.glob(os.path.join(glob.escape(output_dir), sweep_folders.SWEEPS, "*", sweep_folders.RECORD)):
-        record = read_object(path) or {}
-        if name and record.get("left") and name in (record.get("allocation_names") or ()):
+        record = sweep_folders.read_record(os.path.dirname(path))
+        if name and record and record["left"] and name in record["allocation_names"]:
             return os.path.dirname(path)
     return None
 

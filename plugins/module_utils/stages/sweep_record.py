@@ -14,7 +14,7 @@ from typing import NamedTuple
 from .. import sweep_folders
 from ..entry import Context
 from ..failures import Error
-from ..files import digest, read_object, write_text_atomic
+from ..files import digest, write_text_atomic
 from ..holder.utc import utc_now
 from ..job import inputs
 from ..job.allocation_request import renamed
@@ -46,7 +46,6 @@ ARGUMENT_SPEC = {
     "runs": {"type": "dict", "default": {}},
     "state": {"type": "str", "choices": ["running", "finished", "stopped"], "default": "running"},
 }
-SCHEMA_VERSION = 1
 NO_WAYS: JsonObject = {"groups": [], "shared": None, "alone": None}
 PLANS: dict[str, tuple[Plan, bool]] = {}  # of jobs, by their specs: a sweep needs them again after each job
 SHARED = ".sweep"  # ends the name of an allocation that jobs share, so that none of them takes it for its own
@@ -99,7 +98,7 @@ def _recorded(params: JsonObject, output_dir: str, folder: str, ctx: Context) ->
         PLANS.clear()
     members = _members(params, output_dir, folder)
     requests = _requests(params, members)
-    before = read_object(os.path.join(folder, sweep_folders.RECORD)) or {}
+    before = sweep_folders.read_record(folder) or {}
     changed = False
     if params["gather"] and not params["force"]:
         for member in members:
@@ -116,7 +115,7 @@ def _recorded(params: JsonObject, output_dir: str, folder: str, ctx: Context) ->
     # While its jobs run, a sweep keeps to the groups with which it began.
     ways = _ways(params, members, jobs, requests) if params["gather"] or params["state"] != "running" else NO_WAYS
     record = {
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": sweep_folders.SCHEMA_VERSION,
         "name": params["name"],
         "state": params["state"] if left else "finished",
         "output_dir": output_dir,
@@ -218,12 +217,13 @@ def _described(member: Member, params: JsonObject) -> JsonObject:
     points = [rows.Planned(one["name"], one["label"], one["key"], one["digest"]) for one in wanted]
     found = rows.rows(about, points, stored, trusted=has_run and member.unknown_inputs)
     known = [row["label"] for row in found if rows.is_done(row)]
-    done = bool(points) and len(known) == len(points) and not (stored and stored["failure"])
+    done = bool(points) and len(known) == len(points) and not (stored and stored.get("failure"))
     if _searches(member.plan, params):  # a point that is not valid is none that has to be measured again
         same = all(row["state"] != NOT_MEASURED for row in found)
-        done = bool(searched and not searched["failure"] and same and (searched["search"] or {}).get("answer"))
+        search: JsonObject = (searched.get("search") if searched else None) or {}
+        done = bool(searched and not searched.get("failure") and same and search.get("answer"))
     more = {"known": list(dict.fromkeys([*known, *member.known])), "complete": done, "rows": found}
-    run_facts = {"failure": ran.get("failure"), "job_id": stored["job_id"] if stored else None}
+    run_facts = {"failure": ran.get("failure"), "job_id": stored.get("job_id") if stored else None}
     run_facts.update(valid=stored["valid"] if stored else None, verdict=in_words(stored))
     return {
         **about,

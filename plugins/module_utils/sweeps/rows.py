@@ -55,7 +55,7 @@ def rows(
     records = {record["name"]: record for record in (rollup or {}).get("results") or ()}
     for point in points:
         record = records.get(point.name)
-        if record and record["digest"] != point.digest and not trusted:
+        if record and record.get("digest") != point.digest and not trusted:
             record = None
         if record is None or record["state"] == NOT_MEASURED:
             figures: JsonObject = dict.fromkeys(benchmark.metrics)

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gzip
 import json
 import os
 import sys
+import time
 
 from aiohttp import web
 from tokenizers import Tokenizer
@@ -26,6 +28,7 @@ class Engine:
         self.options = options
         self.ready = False
         self.rooms = {}
+        self.profile = Profile()
         self.tokenizer = Tokenizer.from_file(os.path.join(options.model_path, "tokenizer.json"))
         self.name = options.served_model_name or os.path.basename(options.model_path)
 
@@ -100,9 +103,20 @@ class Engine:
     async def models(self, _request):
         return web.json_response({"object": "list", "data": [{"id": self.name, "object": "model"}]})
 
-    async def profile(self, request):
-        print(f"profile {json.dumps(await request.json(), sort_keys=True)}", flush=True)
-        return web.Response()
+    async def start_profile(self, request):
+        return self.answer(self.profile.start, await request.json())
+
+    async def stop_profile(self, _request):
+        return self.answer(self.profile.stop)
+
+    def answer(self, action, *words):
+        """As SGLang's server: what goes wrong is an error of the server, and its page says nothing."""
+        try:
+            action(*words)
+            return web.Response()
+        except RuntimeError as error:
+            print(f"profile: {error}", flush=True)
+            return web.Response(status=500, text="Internal Server Error")
 
     async def complete(self, request):
         body = await request.json()
@@ -111,6 +125,7 @@ class Engine:
         count = body.get("max_completion_tokens") or body.get("max_tokens") or 16
         tokens_in = len(prompt) if isinstance(prompt, list) else len(self.tokenizer.encode(prompt).ids)
         usage = {"prompt_tokens": tokens_in, "completion_tokens": count, "total_tokens": tokens_in + count}
+        self.profile.step(count)
         print(f"[worker] Decode batch, #running-req: 1, #token: {count}, gen throughput (token/s): 1000.0", flush=True)
         if not body.get("stream"):
             choice = {"index": 0, "text": " x" * count, "finish_reason": "length"}
@@ -133,7 +148,8 @@ class Engine:
         for path in ("/server_info", "/get_server_info", "/model_info", "/get_model_info"):
             app.router.add_get(path, self.info)
         app.router.add_get("/v1/models", self.models)
-        app.router.add_post("/start_profile", self.profile)
+        app.router.add_post("/start_profile", self.start_profile)
+        app.router.add_post("/stop_profile", self.stop_profile)
         for path in ("/v1/completions", "/v1/chat/completions", "/generate"):
             app.router.add_post(path, self.complete)
         runner = web.AppRunner(app, access_log=None)
@@ -143,6 +159,52 @@ class Engine:
             await asyncio.start_server(self.bootstrap, "0.0.0.0", options.disaggregation_bootstrap_port)
         await self.meet()
         await asyncio.Event().wait()
+
+
+class Profile:
+    """SGLang's profiler: torch's, which writes a trace, or the switch of the range that nsys captures."""
+
+    def __init__(self):
+        self.steps, self.first, self.last, self.body, self.events = 0, None, None, None, []
+
+    def start(self, body):
+        print(f"profile {json.dumps(body, sort_keys=True)}", flush=True)
+        if os.environ.get("FAKE_PROFILE") == "refuse":
+            raise RuntimeError("The test says so.")
+        if self.body:
+            raise RuntimeError("Profiling is already in progress. Call /stop_profile first.")
+        self.body, self.events = body, []
+        self.first = max(body.get("start_step") or 0, self.steps)
+        self.last = self.first + body["num_steps"] if body.get("num_steps") else None
+        tell_nsys(body, "start")
+
+    def step(self, count):
+        """Do *count* forward passes."""
+        for _ in range(count):
+            self.steps += 1
+            if self.body and self.steps > self.first:
+                self.events.append({"name": "forward", "ts": time.time()})
+            if self.body and self.last and self.steps >= self.last:
+                self.stop()
+
+    def stop(self):
+        if not self.body:
+            raise RuntimeError("Profiling is not in progress. Call /start_profile first.")
+        body, self.body = self.body, None
+        if not tell_nsys(body, "stop"):
+            path = os.path.join(body["output_dir"], f"{time.time()}-TP-0.trace.json.gz")
+            with gzip.open(path, "wt") as stream:
+                json.dump({"traceEvents": self.events}, stream)
+
+
+def tell_nsys(body, word):
+    """Begin or end the range that nsys captures; return whether it is nsys that profiles."""
+    if "CUDA_PROFILER" not in body["activities"]:
+        return False
+    if "FAKE_NSYS" in os.environ:  # otherwise the engine does not run under it, and nobody captures anything
+        with open(os.environ["FAKE_NSYS"], "w") as stream:
+            stream.write(word + "\n")
+    return True
 
 
 async def connect(host, port):

@@ -11,9 +11,11 @@ import time
 from argparse import Namespace
 from collections.abc import Awaitable, Callable, Sequence
 from random import Random
+from typing import Any
 
 from .health import Health
 from .request import Record, Request
+from .spool import Requests
 
 TICK_S = 0.5
 UNREACHABLE_MIN = 8  # this many refused connections without a response mean that there is no server
@@ -25,6 +27,7 @@ class State:
     :ivar phase: preparing, warmup, running; then done, failed or interrupted.
     :ivar tokens: output tokens of finished requests, as the result counts them, and the chunks of running ones.
     :ivar began: monotonic, start of the warm-up; ``started`` and ``ended``, of the measurement, None before that.
+    :ivar unreachable: why the last connection was refused.
     :ivar settled: output tokens that are no longer awaited: received, or of a finished request.
     """
 
@@ -37,6 +40,7 @@ class State:
         self.ended: float | None = None
         self.expected_tokens = 0
         self.last_arrival_s = 0.0
+        self.unreachable: str | None = None
         self.reset()
 
     def reset(self) -> None:
@@ -61,6 +65,7 @@ class State:
             self.errors += 1
         if record.unreachable:
             self.refused += 1
+            self.unreachable = record.error
         else:
             self.answers += 1
             self.active_at = record.end
@@ -77,14 +82,19 @@ class Stop(Exception):
         super().__init__(reason)
         self.phase, self.exit_code, self.reason = phase, exit_code, reason
 
+    def __reduce__(self) -> tuple[Any, ...]:  # an exception with other arguments than its text is not copied else
+        return (Stop, (self.phase, self.exit_code, self.reason))
+
 
 def arrival_times(rng: Random, count: int, rate: float, burstiness: float) -> list[float] | None:
     """Return when to send each request, in seconds from the start, or None for at once (rate inf).
 
-    The gaps are gamma distributed with mean 1/rate and shape *burstiness*; 1 is a Poisson process.
+    The gaps are gamma distributed with mean 1/rate and shape *burstiness*; 1 is a Poisson process, inf equal gaps.
     """
     if math.isinf(rate):
         return None
+    if math.isinf(burstiness):
+        return [number / rate for number in range(count)]
     times: list[float] = []
     now = 0.0
     for _unused in range(count):
@@ -93,12 +103,21 @@ def arrival_times(rng: Random, count: int, rate: float, burstiness: float) -> li
     return times
 
 
+class Kept(list):
+    """All records of requests that have ended."""
+
+    over = list.append
+
+
 class Load:
     """Sends requests with at most ``state.concurrency`` of them in flight.
 
     :param send: coroutine function that fills one :class:`~.request.Record`.
     :param tick: called without arguments about twice a second, and at changes of phase.
     :param stall_timeout: seconds without a token or the end of an answer after which the run has failed; 0: never.
+    :param records: takes each measured :class:`~.request.Record` with its method ``over`` when the request has ended.
+    :param cool_down: seconds after the last request was sent in which answers may end; None: any time.
+    :param ready: awaited between warm-up and measurement; may return when (of the clock) to begin.
     """
 
     def __init__(
@@ -108,16 +127,22 @@ class Load:
         tick: Callable[[], None] = lambda: None,
         stall_timeout: float = 0.0,
         clock: Callable[[], float] = time.perf_counter,
+        records: Any = None,
+        ready: Callable[[], Awaitable[float | None]] | None = None,
+        cool_down: float | None = None,
     ) -> None:
         self.state = state
-        self.records: list[Record] = []
-        self.warmup: list[Record] = []
+        self.records: Any = Kept() if records is None else records
+        self.warmup = Kept()
         self.health = Health()
         self.ended: float | None = None  # monotonic, end of the measurement
         self._send = send
         self._tick = tick
         self._stall_timeout = stall_timeout
         self._clock = clock
+        self._ready = ready
+        self._cool_down = cool_down
+        self._cut = False
         self._stop: asyncio.Future[Stop] | None = None
 
     def stop(self, stop: Stop) -> None:
@@ -130,8 +155,7 @@ class Load:
     ) -> Stop | None:
         """Send *warmup*, then measure *requests*; return the :class:`Stop` that ended it early, or None.
 
-        Records of the measured requests that were sent are in :attr:`records`, in order of sending; those of the others
-        in :attr:`warmup`.
+        Records of the measured requests that have ended are in :attr:`records`, those of the others in :attr:`warmup`.
         """
         self._stop = stopped = asyncio.get_running_loop().create_future()
         work = asyncio.ensure_future(self._phases(warmup, requests, arrivals))
@@ -160,31 +184,45 @@ class Load:
             state.reset()
             self._tick()
             await self._send_all(warmup, None, self.warmup)
+        begin = await self._ready() if self._ready else None
         state.phase = "running"
         state.reset()
-        state.expected_tokens = sum(request.max_tokens for request in requests)
+        state.expected_tokens = sum(
+            requests.outputs() if isinstance(requests, Requests) else (one.max_tokens for one in requests)
+        )
         state.last_arrival_s = arrivals[-1] if arrivals else 0.0
-        state.started = self._clock()
+        if begin is not None:
+            await asyncio.sleep(max(0.0, begin - self._clock()))
+        state.started = self._clock() if begin is None else begin
         self.health.begin()
         self._tick()
-        await self._send_all(requests, arrivals, self.records)
+        await self._send_all(requests, arrivals, self.records, begin)
 
     async def _send_all(
-        self, requests: Sequence[Request], arrivals: Sequence[float] | None, records: list[Record]
+        self,
+        requests: Sequence[Request],
+        arrivals: Sequence[float] | None,
+        records: Any,
+        begin: float | None = None,
     ) -> None:
         """Share *requests* among ``concurrency`` workers, in order; a late worker sends at once."""
-        begin = self._clock()
+        begin = self._clock() if begin is None else begin
         queue = iter(zip(requests, arrivals) if arrivals else ((request, 0.0) for request in requests))
-        state, send, clock, sent = self.state, self._send, self._clock, self.health.sent
+        state, send, clock, sent, over = self.state, self._send, self._clock, self.health.sent, records.over
+
+        all_sent, unsent = asyncio.Event(), len(requests)
 
         async def worker() -> None:
+            nonlocal unsent
             ready = 0.0  # when its request before this one ended
             for request, due in queue:
                 wait = begin + due - clock()
                 if due and wait > 0:
                     await asyncio.sleep(wait)
                 record = Record(request)
-                records.append(record)
+                unsent -= 1
+                if not unsent:
+                    all_sent.set()
                 if not state.running:
                     state.active_at = clock()  # nothing was awaited before
                 state.running += 1
@@ -192,17 +230,40 @@ class Load:
                     await send(record)
                 except BaseException:
                     state.tokens -= record.chunks
+                    if self._cut:
+                        record.error = f"not complete {self._cool_down:g} s after the last request was sent"
+                        state.done, state.errors = state.done + 1, state.errors + 1
                     raise
                 finally:
                     state.running -= 1
+                    over(record)
                 state.over(record)
                 if ready or due:
                     sent(record.start - max(ready, begin + due))
                 ready = record.end
                 if record.unreachable and not state.answers and state.refused >= self._refusals_allowed():
-                    self.stop(self._nobody(record))
+                    self.stop(self._nobody())
 
-        await asyncio.gather(*(worker() for _unused in range(min(state.concurrency, len(requests)))))
+        work = asyncio.gather(*(worker() for _unused in range(min(state.concurrency, len(requests)))))
+        await self._until_cool(work, all_sent, records is self.records)
+
+    async def _until_cool(self, work: asyncio.Future[Any], all_sent: asyncio.Event, measured: bool) -> None:
+        """Wait for *work*, and no longer than the cool-down once all requests are sent."""
+        if self._cool_down is None or not measured:
+            await work
+            return
+        sent = asyncio.ensure_future(all_sent.wait())
+        try:
+            await asyncio.wait([work, sent], return_when=asyncio.FIRST_COMPLETED)
+            done, _late = await asyncio.wait([work], timeout=self._cool_down)
+            self._cut = not done
+        finally:
+            sent.cancel()
+            if not work.done():
+                work.cancel()
+                await asyncio.wait([work])
+        if not self._cut:
+            await work
 
     async def _watch(self) -> None:
         state = self.state
@@ -223,6 +284,5 @@ class Load:
     def _refusals_allowed(self) -> int:
         return max(UNREACHABLE_MIN, self.state.concurrency)
 
-    def _nobody(self, record: Record | None = None) -> Stop:
-        record = record or next(record for record in self.records if record.unreachable)
-        return Stop("failed", 1, f"nothing could be sent: {record.error}")
+    def _nobody(self) -> Stop:
+        return Stop("failed", 1, f"nothing could be sent: {self.state.unreachable}")

@@ -5,30 +5,28 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime
-import gc
 import json
 import os
-import random
 import signal
 import sys
 import traceback
 from argparse import Namespace
-from collections import Counter
 from collections.abc import Sequence
 from types import FrameType
 from typing import Any
 
 from . import open_files
-from .load import Load, State, Stop, arrival_times
+from .dataset import DatasetError
+from .fleet import Fleet, join_streams, number_of, open_stream
+from .load import State, Stop
 from .options import parse_options
 from .progress import Progress, say, utc_now, write_atomic
-from .prompts import PromptError, PromptMaker, load_around, load_tokenizer, sample_lengths
-from .request import Client, Request
+from .prompts import PromptError
+from .samples import Samples
+from .session import SIGNALS, Outcome, Session, interrupted
 from .stats import build_result
-
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
+from .workload import Workload
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -57,16 +55,17 @@ class Run:
         self._options = options
         self._state = state
         self._progress = progress
-        self._load: Load | None = None
-        self._client: Client | None = None
-        self._facts: dict[str, Any] = {}
+        self._clients = number_of(options.clients, options.concurrency)
+        self._sender: Session | Fleet | None = None
+        self._outcome = Outcome(None, Samples(), 0, None, None, None, {})
+        self._facts: dict[str, Any] = {"clients": self._clients}
 
     def on_signal(self, number: int, _frame: FrameType | None = None) -> None:
         """End the run: at once while nothing is measured, else in order."""
-        stop = Stop("interrupted", 128 + number, f"interrupted by {signal.Signals(number).name}")
-        if self._load is None:
+        stop = interrupted(number)
+        if self._sender is None:
             raise stop
-        self._load.stop(stop)
+        self._sender.stop(stop)
 
     def whole(self) -> int:
         """Prepare, measure, write; return the exit code."""
@@ -74,12 +73,11 @@ class Run:
         options = self._options
         try:
             wanted = min(options.concurrency, max(options.num_prompts, options.num_warmup))
-            why = open_files.too_few(wanted)
+            why = open_files.too_few(-(-wanted // self._clients))
             if why:
                 return self._refuse(why)
-            warmup, requests, arrivals = self._prepare()
-            stop = self._measure(warmup, requests, arrivals)
-        except (PromptError, ImportError) as error:
+            stop = self._measure(self._prepare())
+        except (PromptError, DatasetError, ImportError) as error:
             reason = str(error)
             if isinstance(error, ImportError):
                 reason += f": the load client needs aiohttp and tokenizers for {sys.executable}"
@@ -95,67 +93,32 @@ class Run:
         self._progress.final("failed", 2, reason)
         return 2
 
-    def _prepare(self) -> tuple[list[Request], list[Request], list[float] | None]:
-        """Return warm-up requests, measured requests and arrival times; the seed decides them all."""
+    def _prepare(self) -> Workload:
+        workload = Workload(self._options)
+        self._facts.update(workload.facts)
+        return workload
+
+    def _measure(self, workload: Workload) -> Stop | None:
         options = self._options
-        maker = PromptMaker(load_tokenizer(options.tokenizer), options.seed, load_around(options.chat_template))
-        maker.check(max(1, int(options.isl * options.random_range_ratio)))
-        # Neither points nor attempts share prompts: the prefix cache of the server knows those that it has seen.
-        seed = f"{options.seed}/{options.concurrency}" + (f"/{options.attempt}" if options.attempt else "")
-        seed += f"/repeat{options.repeat}" if options.repeat != 1 else ""
-        warmup = self._requests(maker, options.num_warmup, f"{seed}/warmup", 0)
-        requests = self._requests(maker, options.num_prompts, f"{seed}/measured", 1)
-        rng = random.Random(f"{seed}/arrivals")
-        arrivals = arrival_times(rng, options.num_prompts, options.request_rate, options.burstiness)
-        self._facts["inexact_prompts"] = maker.inexact
-        self._facts["chat_template"] = bool(options.chat_template)
-        return warmup, requests, arrivals
-
-    def _requests(self, maker: PromptMaker, count: int, seed: str, half: int) -> list[Request]:
-        options, rng = self._options, random.Random(f"{seed}/lengths")
-        inputs = sample_lengths(rng, count, options.isl, options.random_range_ratio)
-        outputs = sample_lengths(rng, count, options.osl, options.random_range_ratio)
-        prompts = maker.make(inputs, f"{seed}/prompts", half)
-        return [Request(index, *rest) for index, rest in enumerate(zip(prompts, inputs, outputs))]
-
-    def _measure(self, warmup: list[Request], requests: list[Request], arrivals: list[float] | None) -> Stop | None:
-        loop = _new_loop()
-        try:
-            asyncio.set_event_loop(loop)
-            return loop.run_until_complete(self._run(loop, warmup, requests, arrivals))
-        finally:
-            loop.run_until_complete(loop.shutdown_asyncgens())
-            asyncio.set_event_loop(None)
-            loop.close()
-
-    async def _run(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        warmup: list[Request],
-        requests: list[Request],
-        arrivals: list[float] | None,
-    ) -> Stop | None:
-        options = self._options
-        async with Client(options, self._state.activity) as client:
-            self._client = client
-            load = Load(self._state, client.send, self._tick, options.stall_timeout)
-            for number in SIGNALS:
-                loop.add_signal_handler(number, self.on_signal, number)
-            self._load = load
-            gc.collect()
-            gc.freeze()  # a full collection over all prompts would delay the TTFT of a request
-            gc.disable()
+        if self._clients > 1:
+            __import__("aiohttp")  # a missing package is told once
+            fleet = self._sender = Fleet(options, self._clients, self._state, self._tick)
+            self._outcome = fleet.run(workload)
+            if options.save_requests:
+                join_streams(options.save_requests, self._clients)
+            return self._outcome.stop
+        with open_stream(options.save_requests) as stream:
+            session = self._sender = Session(options, self._state, self._tick, stream=stream)
             try:
-                return await load.run(warmup, requests, arrivals)
-            finally:
-                gc.enable()
-                gc.unfreeze()
+                self._outcome = session.run(workload.warmup, workload.requests, workload.arrivals)
+            except Exception:
+                self._outcome = session.outcome(None)
+                raise
+        return self._outcome.stop
 
     def _tick(self) -> None:
         if self._state.phase == "running":
             self._facts.setdefault("started_at", utc_now())
-        if self._client:
-            self._client.end_broken()
         self._progress.tick()
 
     def _write(self, stop: Stop | None) -> int:
@@ -185,22 +148,20 @@ class Run:
         return 0
 
     def _result(self, stop: Stop | None) -> dict[str, Any]:
-        options, state = self._options, self._state
-        records = self._load.records if self._load else []
-        ended = self._load.ended if self._load else None
-        duration = 0.0 if state.started is None or ended is None else ended - state.started
+        one = self._outcome
+        duration = 0.0 if one.started is None or one.ended is None else one.ended - one.started
         return build_result(
-            options,
-            records,
+            self._options,
+            one.samples,
             duration,
             date=datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%d-%H%M%S"),
             started_at=self._facts.pop("started_at", None),
             ended_at=utc_now(),
             interrupted=stop is not None,
             reason=stop.reason if stop else None,
-            failed_warmup=sum(record.error is not None for record in self._load.warmup) if self._load else None,
-            client_health=self._load.health.summary() if self._load else None,
-            **self._facts,
+            failed_warmup=one.failed_warmup,
+            client_health=one.health,
+            **{**self._facts, **one.facts},
         )
 
 
@@ -234,14 +195,5 @@ def format_report(result: dict[str, Any]) -> str:
             if value is not None:
                 rows.append((f"{figure.capitalize()} {name.upper()} (ms):", value))
     lines = [f"{label:<34}{'-' if value is None else f'{value:,.2f}'.replace('.00', '')}" for label, value in rows]
-    counts = Counter(filter(None, result["errors"]))
-    lines += [f"  {count} x {error}" for error, count in counts.most_common(5)]
+    lines += [f"  {count} x {error}" for error, count in list(result["error_counts"].items())[:5]]
     return "\n".join(lines)
-
-
-def _new_loop() -> asyncio.AbstractEventLoop:
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.new_event_loop()
-    return uvloop.new_event_loop()

@@ -45,8 +45,11 @@ def _add_load(parser: argparse.ArgumentParser) -> None:
     add("--model", required=True, help="name of the served model")
     add("--tokenizer", required=True, help="folder with tokenizer.json, that file, or hf:ORG/NAME")
     add("--chat-template", metavar="FILE", help="JSON with the prefix and suffix of each prompt, which count as input")
-    add("--isl", type=int, required=True, help="input tokens of a request, special tokens included")
-    add("--osl", type=int, required=True, help="output tokens of a request (max_tokens)")
+    add("--dataset", metavar="FILE", help="JSON lines with a prompt or messages each, instead of random prompts")
+    add("--isl", type=int, help="input tokens of a random prompt, special tokens included")
+    add("--osl", type=int, help="output tokens of a request (max_tokens); of a data set, where a line does not say it")
+    add("--prefix-ratio", type=float, metavar="R", help="share of isl that prompts have in common with others")
+    add("--prefixes", type=int, default=20, metavar="N", help="with --prefix-ratio: different prefixes; default 20")
     add(
         "--random-range-ratio",
         type=float,
@@ -58,6 +61,13 @@ def _add_load(parser: argparse.ArgumentParser) -> None:
     add("--num-warmup", type=int, default=0, help="requests before the measurement, not counted")
     add("--concurrency", type=int, required=True, help="most requests in flight")
     add(
+        "--clients",
+        type=_clients,
+        default="1",
+        metavar="N",
+        help="processes that share the load; auto: one for 256 requests in flight, at most one for each core",
+    )
+    add(
         "--request-rate",
         type=_rate,
         default=math.inf,
@@ -66,9 +76,9 @@ def _add_load(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--burstiness",
-        type=float,
+        type=_rate,
         default=1.0,
-        help="gamma shape of the gaps between arrivals; 1.0 (default) is a Poisson process",
+        help="gamma shape of the gaps between arrivals; 1.0 (default) is a Poisson process, inf makes them all equal",
     )
     add("--seed", type=int, default=0, help="same seed, concurrency, repeat, attempt and lengths: same prompts")
     add("--repeat", type=int, default=1, metavar="N", help="other prompts than those of other N")
@@ -101,6 +111,7 @@ def _add_requests(parser: argparse.ArgumentParser) -> None:
         "quick-ack",
         "acknowledge each packet at once (default); otherwise a server without TCP_NODELAY appears 40 ms slower",
     )
+    add("--cool-down", type=_seconds, metavar="S", help="end S seconds after the last request was sent; others failed")
     add("--request-timeout", type=float, default=3600.0, metavar="S", help="a request that takes longer has failed")
     add(
         "--stall-timeout",
@@ -138,6 +149,14 @@ def _add_result(parser: argparse.ArgumentParser) -> None:
         help="recorded in the result (repeatable)",
     )
     add("--save-texts", action="store_true", help="store the generated texts in the result")
+    add("--save-requests", metavar="FILE", help="write each measured request to FILE, one JSON object a line")
+    add(
+        "--metrics-url",
+        action="append",
+        default=[],
+        metavar="URL",
+        help="metrics of a worker, read before and after the measurement for the hit rate of its prefix cache",
+    )
 
 
 def _add_switch(parser: argparse.ArgumentParser, name: str, text: str) -> None:
@@ -149,15 +168,20 @@ def _add_switch(parser: argparse.ArgumentParser, name: str, text: str) -> None:
 
 def _problem(options: argparse.Namespace) -> str | None:
     """Return a contradiction between the options, or None."""
-    for name in ("isl", "osl", "num_prompts", "concurrency"):
-        if getattr(options, name) < 1:
+    for name in ("isl", "osl", "num_prompts", "concurrency", "prefixes"):
+        value = getattr(options, name)
+        if value is None and not options.dataset:
+            return f"--{name} is needed without --dataset"
+        if value is not None and value < 1:
             return f"--{name.replace('_', '-')} must be at least 1"
+    if options.dataset and (options.isl is not None or options.prefix_ratio is not None):
+        return "--isl and --prefix-ratio are for random prompts, and --dataset has its own"
+    if options.prefix_ratio is not None and not 0.0 <= options.prefix_ratio <= 1.0:
+        return "--prefix-ratio must be from 0 to 1"
     if options.num_warmup < 0:
         return "--num-warmup must not be negative"
     if not 0.0 < options.random_range_ratio <= 1.0:
         return "--random-range-ratio must be above 0 and at most 1"
-    if options.burstiness <= 0:
-        return "--burstiness must be above 0"
     if not options.base_url.startswith(("http://", "https://")):
         return "--base-url must start with http:// or https://"
     return None
@@ -168,6 +192,19 @@ def _rate(text: str) -> float:
     if not rate > 0:
         raise argparse.ArgumentTypeError("must be above 0, or inf")
     return rate
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError("must be a number from 0")
+    return value
+
+
+def _clients(text: str) -> str:
+    if text != "auto" and not (text.isdigit() and int(text) > 0):
+        raise argparse.ArgumentTypeError("must be a number from 1, or auto")
+    return text
 
 
 def _json_object(text: str) -> dict[str, Any]:

@@ -13,8 +13,8 @@ from __future__ import annotations
 import json
 import os
 import random
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -25,6 +25,7 @@ PHRASE_WORDS = 8  # phrases make long prompts fast: one choice instead of eight
 PHRASES = 4096
 VERIFY_TOKENS = 200_000  # prompts are encoded again up to this many tokens, all of them if one is wrong
 FIX_ROUNDS = 8
+BLOCK = 1000  # prompts that are made at a time
 
 
 class PromptError(Exception):
@@ -88,6 +89,13 @@ def sample_lengths(rng: random.Random, count: int, length: int, ratio: float) ->
     return [rng.randint(low, length) for _unused in range(count)]
 
 
+class Shared(NamedTuple):
+    """What prompts have in common: each begins with one of *prefixes* texts of *tokens* tokens."""
+
+    prefixes: int
+    tokens: int
+
+
 class PromptMaker:
     """Makes prompts for one tokenizer.
 
@@ -124,26 +132,50 @@ class PromptMaker:
     def _whole(self, text: str) -> str:
         return f"{self._before}{text}{self._behind}"
 
-    def make(self, lengths: list[int], seed: str, half: int = 0) -> list[str]:
+    def make(self, lengths: Sequence[int], seed: str, half: int = 0, shared: Shared | None = None) -> list[str]:
         """Return one prompt for each of *lengths* (tokens). The same *seed* makes the same prompts.
 
         :param half: 0 or 1; prompts of different halves begin with different words.
+        :param shared: the prefixes that prompts have in common.
         """
+        return [text for block in self.blocks(lengths, seed, half, shared) for text in block]
+
+    def blocks(
+        self, lengths: Sequence[int], seed: str, half: int = 0, shared: Shared | None = None
+    ) -> Iterator[list[str]]:
+        """Yield the prompts of :meth:`make` in lists, so that not all of them need to be in memory."""
         rng, firsts = random.Random(seed), self._firsts[half]
-        texts = [self._text(rng, max(0, length - self.special), firsts) for length in lengths]
-        first = _prefix(lengths, VERIFY_TOKENS)
-        counts = self.count(texts[:first])
-        self.verified += first
-        if counts != lengths[:first]:
-            counts += self.count(texts[first:])
-            self.verified += len(texts) - first
-            for index, (have, want) in enumerate(zip(counts, lengths)):
+        begins = self._begins(shared, lengths, seed, firsts)
+        left, wrong = _prefix(lengths, VERIFY_TOKENS), False
+        for begin in range(0, len(lengths), BLOCK):
+            part = list(lengths[begin : begin + BLOCK])
+            texts = [self._text(rng, max(0, length - self.special), firsts, begins) for length in part]
+            checked = len(texts) if wrong else min(left, len(texts))
+            counts = self.count(texts[:checked])
+            if counts != part[:checked]:
+                wrong = True
+                counts += self.count(texts[checked:])
+            left -= checked
+            self.verified += len(counts)
+            for index, (have, want) in enumerate(zip(counts, part)):
                 if have != want:
                     texts[index] = self._fix(rng, texts[index], have, want)
-        return [self._whole(text) for text in texts]
+            yield [self._whole(text) for text in texts]
 
-    def _text(self, rng: random.Random, words: int, firsts: list[str]) -> str:
-        parts = rng.choices(firsts, k=min(words, 1))
+    def _begins(self, shared: Shared | None, lengths: Sequence[int], seed: str, firsts: list[str]) -> list[list[str]]:
+        """Return the words of each prefix, which differ in the first one as long as there are enough of them."""
+        if not shared or not lengths:
+            return []
+        rng, words = random.Random(f"{seed}/prefixes"), max(0, shared.tokens - self.special)
+        first = rng.sample(firsts, min(len(firsts), shared.prefixes))
+        return [
+            [first[number % len(first)], *rng.choices(self._words, k=words - 1)] if words else []
+            for number in range(shared.prefixes)
+        ]
+
+    def _text(self, rng: random.Random, words: int, firsts: list[str], begins: list[list[str]]) -> str:
+        parts = list(rng.choice(begins)[:words]) if begins else []
+        parts += [] if parts else rng.choices(firsts, k=min(words, 1))
         phrases, rest = divmod(words - len(parts), PHRASE_WORDS)
         if rest:
             parts += rng.choices(self._words, k=rest)
@@ -195,7 +227,7 @@ def _find_words(
     return best
 
 
-def _prefix(lengths: list[int], tokens: int) -> int:
+def _prefix(lengths: Sequence[int], tokens: int) -> int:
     """Return how many of the first prompts hold at most *tokens* tokens together, at least one."""
     total = 0
     for index, length in enumerate(lengths):

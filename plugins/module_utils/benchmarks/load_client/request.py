@@ -19,14 +19,15 @@ if TYPE_CHECKING:
 
 from .answer import Answer, clean, error_text
 
+OWN_KEYS = ("prompt", "messages", "max_tokens")  # of a request body: what differs between requests
 CLIENT_IDLE_S = 4.0  # below the 5 s after which common servers close an idle connection
 
 
 class Request(NamedTuple):
-    """What to send: text, its number of tokens, and how many tokens to ask for."""
+    """What to send: the JSON of a text or of messages, its number of tokens, and how many tokens to ask for."""
 
     number: int
-    prompt: str
+    prompt: bytes
     prompt_tokens: int
     max_tokens: int
 
@@ -98,16 +99,18 @@ class Client:
         self._activity = activity
         self._clock = clock
         self._url = options.base_url.rstrip("/") + options.endpoint
-        self._chat = options.endpoint.endswith("/chat/completions")
-        self._base = {
+        chat = options.endpoint.endswith("/chat/completions")
+        base = {
             "model": options.model,
             "temperature": options.temperature,
             "stream": True,
             "stream_options": {"include_usage": True},
         }
         if options.ignore_eos:
-            self._base["ignore_eos"] = True
-        self._base.update(options.extra_body)
+            base["ignore_eos"] = True
+        base.update({key: value for key, value in options.extra_body.items() if key not in OWN_KEYS})
+        self._head = b'{"messages": ' if chat else b'{"prompt": '
+        self._rest = (", " + json.dumps(base)[1:-1] + ', "max_tokens": ').encode()
         # Set as it is entered: aiohttp is imported late, and absent where only the options are read.
         self._session: aiohttp.ClientSession
         self._reading: dict[aiohttp.ClientResponse, bool] = {}  # {response: its connection was closed at the last look}
@@ -139,12 +142,7 @@ class Client:
 
     def body(self, request: Request) -> bytes:
         """Return the bytes that are sent for *request*."""
-        prompt: dict[str, Any]
-        if self._chat:
-            prompt = {"messages": [{"role": "user", "content": request.prompt}]}
-        else:
-            prompt = {"prompt": request.prompt}
-        return json.dumps({**prompt, **self._base, "max_tokens": request.max_tokens}).encode()
+        return b"%s%s%s%d}" % (self._head, request.prompt, self._rest, request.max_tokens)
 
     async def send(self, record: Record) -> None:
         """Send the request of *record* and fill *record* as the answer comes; never raises for a failed request."""

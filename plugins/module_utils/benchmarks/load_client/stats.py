@@ -1,10 +1,10 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From records to the figures of a result file. Pure: no clock, no files.
+"""From samples to the figures of a result file. Pure: no clock, no files.
 
 Keys and units are those of sa-bench (times of single requests in seconds, statistics in
-milliseconds), with these differences: a figure without a sample is null, never 0, and so is the TTFT
+milliseconds), with these differences: a figure without enough samples is null, never 0, and so is the TTFT
 of a failed request; E2EL and TPOT reach to the chunk with the finish reason. As there, ITL is the time between
 two chunks, also when a chunk holds several tokens.
 """
@@ -13,30 +13,36 @@ from __future__ import annotations
 
 import math
 from argparse import Namespace
-from collections.abc import Iterable, Sequence
+from array import array
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from .quantiles import samples_needed, summary
 from .request import Record
+from .samples import NO_COUNT, Samples
 
 RESULT_SCHEMA_VERSION = 1
+FULL = 0.9  # of the most requests in flight: from here on the load is full
 PEAK_BUCKETS = 10  # the peak is the best mean of ten seconds, in buckets of one second
+MOST_LISTED, MOST_GAPS_LISTED = 100_000, 1_000_000  # requests, and gaps between chunks, that are listed in a result
+MOST_ERRORS = 20  # texts of errors that are counted in a result
+PROMPT_TOLERANCE = 0.02  # of the prompt tokens sent ...
+PROMPT_TOLERANCE_TOKENS = 8  # ... or this many tokens per request, whichever is more
 
 
-def build_result(options: Namespace, records: Sequence[Record], duration_s: float, **facts: Any) -> dict[str, Any]:
+def build_result(
+    options: Namespace, records: Samples | Sequence[Record], duration_s: float, **facts: Any
+) -> dict[str, Any]:
     """Return the content of a result file.
 
-    :param records: :class:`~.request.Record` of the measured requests.
+    :param records: :class:`~.samples.Samples` or :class:`~.request.Record` of the measured requests.
     :param duration_s: from the first request to the end of the last.
     :param facts: further keys (client_health, started_at, ended_at, interrupted, ...).
     """
-    begin = min((record.start for record in records if record.start is not None), default=0.0)
-    good = [record for record in records if record.error is None]
-    tokens_in = sum(record.request.prompt_tokens for record in good)
-    tokens_out = sum(record.tokens_out for record in good)
-
-    def per_second(value: float) -> float | None:
-        return round(value / duration_s, 6) if duration_s > 0 and good else None
-
+    samples = records if isinstance(records, Samples) else Samples.of(records, options.save_texts)
+    begin = min((moment for moment in samples.start if moment == moment), default=0.0)
+    good = samples.good
     result = {
         "schema_version": RESULT_SCHEMA_VERSION,
         "date": facts.pop("date", None),
@@ -50,23 +56,23 @@ def build_result(options: Namespace, records: Sequence[Record], duration_s: floa
         **facts,
         "duration": round(duration_s, 6),
         "completed": len(good),
-        "failed": len(records) - len(good),
-        "total_input_tokens": tokens_in,
-        "total_output_tokens": tokens_out,
-        "answering_models": sorted({record.model for record in good if record.model is not None}),
-        "usage_source": _usage_source(good),
-        **_prompt_counts(good),
-        "token_mismatches": sum(record.mismatch for record in good),
-        "short_outputs": sum(record.tokens_out < record.request.max_tokens for record in good),
-        "request_throughput": per_second(len(good)),
-        "request_goodput": per_second(_goodput(good, options.goodput)) if options.goodput else None,
-        "output_throughput": per_second(tokens_out),
-        "peak_output_tokens_per_s": peak_rate(good, begin, duration_s),
-        "total_token_throughput": per_second(tokens_in + tokens_out),
+        "failed": len(samples) - len(good),
+        **_tokens(samples, good),
+        "answering_models": sorted(samples.models),
+        "usage_source": _usage_source(samples, good),
+        "token_mismatches": sum(samples.mismatch[one] for one in good),
+        "short_outputs": sum(samples.tokens_out[one] < samples.max_tokens[one] for one in good),
+        "error_counts": dict(Counter(samples.errors[one] for one in samples.error if one).most_common(MOST_ERRORS)),
+        **_rates(samples, good, begin, duration_s, options.goodput),
     }
-    for name, values in _samples(good).items():
-        result.update(summary(name, values, options.percentiles))
-    result.update(_single_requests(records, begin, options.save_texts))
+    needed: dict[str, int] = {}
+    for name, values in _latencies(samples, good).items():
+        figures, lacking = summary(name, values, options.percentiles)
+        result.update(figures)
+        needed.update(lacking)
+    result["samples_needed"] = needed
+    result["steady_state"] = steady_state(samples, good, begin, options.percentiles)
+    result.update(_single_requests(samples, begin))
     return result
 
 
@@ -74,7 +80,7 @@ def _settings(options: Namespace) -> dict[str, Any]:
     """Return the settings of the load, in the order of a result."""
     return {
         "request_rate": "inf" if math.isinf(options.request_rate) else options.request_rate,
-        "burstiness": options.burstiness,
+        "burstiness": "inf" if math.isinf(options.burstiness) else options.burstiness,
         "max_concurrency": options.concurrency,
         "reuse_http_connections": options.reuse_connections,
         "quick_ack": options.quick_ack,
@@ -90,58 +96,69 @@ def _settings(options: Namespace) -> dict[str, Any]:
         "gpus": options.gpus,
         "prefill_gpus": options.prefill_gpus,
         "decode_gpus": options.decode_gpus,
+        "goodput": dict(options.goodput) or None,
+        "cool_down_s": options.cool_down,
     }
 
 
-def ttft(record: Record) -> float | None:
+def _rates(
+    samples: Samples, good: Sequence[int], begin: float, duration_s: float, limits: Sequence[tuple[str, float]]
+) -> dict[str, Any]:
+    def per_second(value: float) -> float | None:
+        return round(value / duration_s, 6) if duration_s > 0 and good else None
+
+    tokens_in = sum(samples.prompt_tokens[one] for one in good)
+    tokens_out = sum(samples.tokens_out[one] for one in good)
+    return {
+        "request_throughput": per_second(len(good)),
+        "request_goodput": per_second(_goodput(samples, good, limits)) if limits else None,
+        "output_throughput": per_second(tokens_out),
+        "peak_output_tokens_per_s": peak_rate(samples, begin, duration_s),
+        "total_token_throughput": per_second(tokens_in + tokens_out),
+    }
+
+
+def ttft(samples: Samples, one: int) -> float | None:
     """Return the time to the first token in seconds, or None if none was seen to arrive."""
-    return None if record.first is None else record.first - record.start
+    first = samples.first[one]
+    return None if math.isnan(first) else first - samples.start[one]
 
 
-def tpot(record: Record) -> float | None:
+def tpot(samples: Samples, one: int) -> float | None:
     """Return the seconds per output token after the first, or None: of one token, or if all came in one read."""
-    if record.tokens_out < 2 or record.first is None or record.last <= record.first:
-        return None
-    return (record.last - record.first) / (record.tokens_out - 1)
+    first, last, tokens = samples.first[one], samples.last[one], samples.tokens_out[one]
+    return (last - first) / (tokens - 1) if tokens >= 2 and last > first else None  # False if there is no first
 
 
-def e2el(record: Record) -> float:
+def e2el(samples: Samples, one: int) -> float:
     """Return the seconds from sending to the end of the answer."""
-    return record.last - record.start
+    return samples.last[one] - samples.start[one]
 
 
-def summary(name: str, values: Iterable[float], percentiles: Iterable[float]) -> dict[str, float | None]:
-    """Return the statistics of *values* (seconds) as ``mean_<name>_ms`` and so on; None without values."""
-    values = sorted(values)
-    words = ["mean", "median", "std", *(f"p{number}" for number in percentiles)]
-    figures: Sequence[float | None] = [None] * len(words)
-    if values:
-        mean = math.fsum(values) / len(values)
-        deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / len(values))
-        seconds = [mean, percentile(values, 50), deviation, *(percentile(values, number) for number in percentiles)]
-        figures = [round(value * 1000, 6) for value in seconds]
-    return {f"{word}_{name}_ms": figure for word, figure in zip(words, figures)}
+def _latencies(samples: Samples, good: Sequence[int]) -> dict[str, array[float]]:
+    found = {"ttft": array("d"), "tpot": array("d"), "itl": samples.itl, "e2el": array("d")}
+    for one in good:
+        for name, value in (("ttft", ttft(samples, one)), ("tpot", tpot(samples, one)), ("e2el", e2el(samples, one))):
+            if value is not None:
+                found[name].append(value)
+    return found
 
 
-def percentile(ordered: Sequence[float], number: float) -> float:
-    """Return the percentile of an *ordered*, non-empty list, interpolated between neighbours as numpy does."""
-    place = (len(ordered) - 1) * number / 100
-    low = math.floor(place)
-    high = min(low + 1, len(ordered) - 1)
-    return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
-
-
-def peak_rate(good: Sequence[Record], begin: float, duration_s: float) -> float | None:
+def peak_rate(records: Samples | Sequence[Record], begin: float, duration_s: float) -> float | None:
     """Return the most output tokens per second over ten seconds (or over the whole run if that is shorter)."""
+    samples = records if isinstance(records, Samples) else Samples.of(records)
+    good = samples.good
     if not good or duration_s <= 0:
         return None
     buckets = [0.0] * (int(duration_s) + 1)
-    for record in good:
-        per_chunk = record.tokens_out / (len(record.itl) + 1)
-        when = (record.last if record.first is None else record.first) - begin
+    ends, gaps = samples.gap_ends(), samples.itl
+    for one in good:
+        count, first = samples.gap_count[one], samples.first[one]
+        per_chunk = samples.tokens_out[one] / (count + 1)
+        when = (samples.last[one] if math.isnan(first) else first) - begin
         buckets[min(int(when), len(buckets) - 1)] += per_chunk
-        for gap in record.itl:
-            when += gap
+        for place in range(ends[one] - count, ends[one]):
+            when += gaps[place]
             buckets[min(int(when), len(buckets) - 1)] += per_chunk
     if duration_s < PEAK_BUCKETS:
         return round(sum(buckets) / duration_s, 6)
@@ -153,60 +170,156 @@ def peak_rate(good: Sequence[Record], begin: float, duration_s: float) -> float 
     return round(best / PEAK_BUCKETS, 6)
 
 
-def _samples(good: Sequence[Record]) -> dict[str, list[float]]:
-    return {
-        "ttft": [value for value in map(ttft, good) if value is not None],
-        "tpot": [value for value in map(tpot, good) if value is not None],
-        "itl": [gap for record in good for gap in record.itl],
-        "e2el": [e2el(record) for record in good],
+def steady_state(
+    samples: Samples, good: Sequence[int], begin: float, percentiles: Sequence[float]
+) -> dict[str, Any] | None:
+    """Return figures of the window in which the load was full; None if there is none, or it has too few requests.
+
+    It reaches from the first to the last moment with FULL of the most requests in flight. Throughput counts the tokens
+    of chunks that came within it, latencies the requests that were sent and answered within it.
+    """
+    window = _full_load(samples)
+    if window is None:
+        return None
+    left, right = window
+    inside = [one for one in good if samples.start[one] >= left and samples.last[one] <= right]
+    if len(inside) < samples_needed(50):
+        return None
+    tokens = _tokens_within(samples, good, left, right)
+    found: dict[str, Any] = {
+        "begin_s": round(left - begin, 6),
+        "duration": round(right - left, 6),
+        "completed": len(inside),
+        "request_throughput": round(sum(left <= samples.last[one] <= right for one in good) / (right - left), 6),
+        "output_throughput": round(tokens / (right - left), 6),
     }
+    ends, gaps = samples.gap_ends(), array("f")
+    for one in inside:
+        gaps.extend(samples.itl[ends[one] - samples.gap_count[one] : ends[one]])
+    for name, values in {**_latencies(samples, inside), "itl": gaps}.items():
+        found.update(summary(name, values, percentiles)[0])
+    return found
 
 
-def _goodput(good: Sequence[Record], limits: Sequence[tuple[str, float]]) -> int:
+def _full_load(samples: Samples) -> tuple[float, float] | None:
+    """Return (begin, end) of the window with the full load, None if it has no length."""
+    known = [one for one in range(len(samples)) if samples.start[one] == samples.start[one]]
+    starts = array("d", sorted(samples.start[one] for one in known))
+    ends = array("d", sorted(max(samples.start[one], samples.last[one]) for one in known))
+    least = FULL * max((count for _when, count in _in_flight(starts, ends)), default=0)
+    left: float | None = None
+    right, full = 0.0, False
+    for when, count in _in_flight(starts, ends):
+        right = when if full else right
+        full = count >= least
+        left = when if full and left is None else left
+    return (left, right) if left is not None and right > left else None
+
+
+def _in_flight(starts: Sequence[float], ends: Sequence[float]) -> Iterator[tuple[float, int]]:
+    """Yield (moment, requests in flight from then on); *starts* and *ends* are in order, an end comes first."""
+    place = 0
+    for number, start in enumerate(starts):
+        while ends[place] <= start and place < number:
+            place += 1
+            yield ends[place - 1], number - place
+        yield start, number + 1 - place
+    while place < len(ends):
+        place += 1
+        yield ends[place - 1], len(ends) - place
+
+
+def _tokens_within(samples: Samples, good: Sequence[int], left: float, right: float) -> float:
+    total, ends = 0.0, samples.gap_ends()
+    for one in good:
+        count, first = samples.gap_count[one], samples.first[one]
+        when = samples.last[one] if math.isnan(first) else first
+        if when > right or samples.last[one] < left:
+            continue
+        seen = int(left <= when <= right)
+        for place in range(ends[one] - count, ends[one]):
+            when += samples.itl[place]
+            seen += left <= when <= right
+        total += seen * samples.tokens_out[one] / (count + 1)
+    return total
+
+
+def _goodput(samples: Samples, good: Sequence[int], limits: Sequence[tuple[str, float]]) -> int:
     """Return how many requests keep all limits; an answer of one token has a TPOT of 0, what is unknown keeps none."""
-    figures = {"ttft": ttft, "tpot": lambda record: 0.0 if record.tokens_out == 1 else tpot(record), "e2el": e2el}
 
-    def kept(value: float | None, limit: float) -> bool:
-        return value is not None and value * 1000 <= limit
+    def value(name: str, one: int) -> float | None:
+        if name == "tpot":
+            return 0.0 if samples.tokens_out[one] == 1 else tpot(samples, one)
+        return ttft(samples, one) if name == "ttft" else e2el(samples, one)
 
-    return sum(all(kept(figures[name](record), limit) for name, limit in limits) for record in good)
+    def kept(name: str, one: int, limit: float) -> bool:
+        seconds = value(name, one)
+        return seconds is not None and seconds * 1000 <= limit
+
+    return sum(all(kept(name, one, limit) for name, limit in limits) for one in good)
 
 
-def _usage_source(good: Sequence[Record]) -> str | None:
-    counted = {record.counted for record in good}
+def _usage_source(samples: Samples, good: Sequence[int]) -> str | None:
+    counted = {bool(samples.counted[one]) for one in good}
     if not counted:
         return None
     return "mixed" if len(counted) == 2 else ("chunks" if True in counted else "server")
 
 
-def _prompt_counts(good: Sequence[Record]) -> dict[str, int | None]:
-    """Return how the server's prompt tokens compare with ours; null if it does not report them."""
-    differences = [record.tokens_in - record.request.prompt_tokens for record in good if record.tokens_in is not None]
+def _tokens(samples: Samples, good: Sequence[int]) -> dict[str, int | None]:
+    """Return how many tokens there were, and how the server's prompt tokens compare with ours; null without them."""
+    sent, seen = samples.prompt_tokens, samples.tokens_in
+    known = [one for one in good if seen[one] != NO_COUNT]
+    differences = array("q", (seen[one] - sent[one] for one in known))
     return {
-        "server_input_tokens": sum(record.tokens_in for record in good if record.tokens_in is not None)
-        if differences
-        else None,
-        "input_token_mismatches": sum(map(bool, differences)) if differences else None,
+        "total_input_tokens": sum(sent[one] for one in good),
+        "total_output_tokens": sum(samples.tokens_out[one] for one in good),
+        "server_input_tokens": sum(seen[one] for one in known) if known else None,
+        "input_token_mismatches": sum(map(bool, differences)) if known else None,
+        "input_token_outliers": sum(differ(seen[one], sent[one]) for one in known) if known else None,
         "min_input_token_difference": min(differences, default=None),
         "max_input_token_difference": max(differences, default=None),
     }
 
 
-def _single_requests(records: Sequence[Record], begin: float, texts: bool) -> dict[str, list[Any]]:
-    lists: dict[str, list[Any]] = {
-        "input_lens": [record.request.prompt_tokens for record in records],
-        "server_input_lens": [record.tokens_in if record.error is None else None for record in records],
-        "output_lens": [record.tokens_out if record.error is None else 0 for record in records],
-        "start_times": [_seconds(record.start, begin) for record in records],
-        "ttfts": [_seconds(record.first, record.start) if record.error is None else None for record in records],
-        "latencies": [_seconds(record.last, record.start) if record.error is None else None for record in records],
-        "itls": [[round(gap, 6) for gap in record.itl] if record.error is None else [] for record in records],
-        "errors": [record.error or "" for record in records],
+def differ(counted: int, sent: int) -> bool:
+    """Return whether the server *counted* another prompt than was *sent*, give or take some special tokens."""
+    return abs(counted - sent) > max(PROMPT_TOLERANCE * sent, PROMPT_TOLERANCE_TOKENS)
+
+
+def _single_requests(samples: Samples, begin: float) -> dict[str, Any]:
+    """Return a list for each key of single requests, in the order of sending; empty if there are too many of them."""
+    listed = len(samples) <= MOST_LISTED
+    gaps_listed = listed and len(samples.itl) <= MOST_GAPS_LISTED
+    order = samples.in_order() if listed else []
+    error, start, ends = samples.error, samples.start, samples.gap_ends()
+
+    def seconds(values: Sequence[float], since: Sequence[float]) -> list[float | None]:
+        return [None if error[one] else _seconds(values[one], since[one]) for one in order]
+
+    def gaps(one: int) -> list[float]:
+        return [round(gap, 6) for gap in samples.itl[ends[one] - samples.gap_count[one] : ends[one]]]
+
+    return {
+        "requests_listed": listed,
+        "itls_listed": gaps_listed,
+        "input_lens": [samples.prompt_tokens[one] for one in order],
+        "server_input_lens": [_count(samples.tokens_in[one], error[one]) for one in order],
+        "output_lens": [samples.tokens_out[one] for one in order],
+        "start_times": [_seconds(start[one], begin) for one in order],
+        "ttfts": seconds(samples.first, start),
+        "latencies": seconds(samples.last, start),
+        "itls": [gaps(one) for one in order] if gaps_listed else [],
+        "errors": [samples.errors[error[one]] for one in order],
+        # The key is part of the format; the texts are large and rarely needed.
+        "generated_texts": [samples.texts[one] for one in order] if samples.texts is not None else [],
     }
-    # The key is part of the format; the texts are large and rarely needed.
-    lists["generated_texts"] = ["".join(record.texts or ()) for record in records] if texts else []
-    return lists
 
 
-def _seconds(moment: float | None, begin: float | None) -> float | None:
-    return None if moment is None or begin is None else round(moment - begin, 6)
+def _count(value: int, error: int) -> int | None:
+    return None if error or value == NO_COUNT else value
+
+
+def _seconds(moment: float, begin: float) -> float | None:
+    found = round(moment - begin, 6)
+    return None if math.isnan(found) else found

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from ...failures import Error
@@ -26,11 +27,12 @@ from ..load_client import __main__ as load_client
 from . import command
 from . import result as result_file
 from .client_health import disturbances
-from .evaluate import evaluate
+from .evaluate import OTHER_SIZES, SIZES, evaluate
 
 MOST_TOKENS = 10_000_000  # of a request: more than any model takes
 MOST_REQUESTS = 10_000_000  # of a point: their prompts are made before the first one is sent
 CLIENT = folder_of("load_client")
+EXPECTED = (*SIZES, *OTHER_SIZES)  # of the parameters of a point
 DEADLINE_S = 7200  # default of point_timeout_s
 
 # The load client's names of its phases.
@@ -93,8 +95,6 @@ class ClientBenchmark(Benchmark):
                 f"cache of its node ({where}), or downloads it there. "
                 "You can set benchmark.custom_tokenizer to a directory with a tokenizer.json instead."
             )
-        if spec["profiling"]["type"] != "none":
-            found.append("profiling: every point is measured under a profiler, and is therefore not valid.")
         return found
 
     def own_tokenizer(self, spec: JsonObject) -> str | None:
@@ -165,6 +165,8 @@ class ClientBenchmark(Benchmark):
     def client_argv(self, layout: Layout, parameters: JsonObject, result: str) -> list[str | Option]:
         """Return the command line of the load client, with origins; *result* is relative to the run directory."""
         gpus = gpu_counts(endpoint.as_dict() for endpoint in layout.endpoints)
+        lines = f"{layout.run_dir}/{os.path.splitext(result)[0]}.requests.jsonl"
+        saved = "save_requests" in self.fields and layout.spec["benchmark"]["save_requests"]
         return [
             layout.python,
             *command.flags(layout.spec),
@@ -172,10 +174,18 @@ class ClientBenchmark(Benchmark):
             *command.options(layout, parameters, gpus, self.counted),
             Option("result", f"{layout.run_dir}/{result}"),
             Option("progress", f"{layout.run_dir}/{progress_path(result)}"),
+            *([Option("save-requests", lines, ("benchmark", "save_requests"))] if saved else []),
         ]
 
     def client_point(
-        self, layout: Layout, name: str, key: JsonObject, label: str, parameters: JsonObject, result: str
+        self,
+        layout: Layout,
+        name: str,
+        key: JsonObject,
+        label: str,
+        parameters: JsonObject,
+        result: str,
+        binds: Sequence[str] = (),
     ) -> Point:
         """Return the point *name* whose load has the *parameters* of :meth:`load`, with its result at *result*."""
         options = layout.spec["benchmark"]
@@ -189,6 +199,7 @@ class ClientBenchmark(Benchmark):
             critical=False,
             srun_options=dict(layout.spec["srun_options"]),
             log=f"logs/%N_{name}.out",
+            binds=binds,
         )
         return {
             "name": name,
@@ -198,7 +209,7 @@ class ClientBenchmark(Benchmark):
             "step": step,
             "result": result,
             "progress": progress_path(result),
-            "expect": {one: parameters[one] for one in ("num_prompts", "isl", "osl", "profiled") if one in parameters},
+            "expect": {one: parameters[one] for one in EXPECTED if one in parameters},
             "deadline_s": options["point_timeout_s"] or DEADLINE_S,
             "stall_timeout_s": command.stall_s(options),
         }

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ...json_types import JsonObject
+from ...json_types import Json, JsonObject
 
 LONGEST_GAP_S = 1.0  # one such gap spoils the latencies of all requests in flight
 GAP_SHARE, GAP_SUM_S = 0.02, 0.15  # of the duration, and at least
@@ -16,8 +16,21 @@ LATENESS_SHARE, LATENESS_MS = 0.05, 5.0  # of the mean E2EL, and at least
 
 
 def disturbances(raw: JsonObject) -> list[str]:
-    """Return how the load client was kept from measuring; empty if it was not, or does not say."""
-    health = raw.get("client_health")
+    """Return how the load client was kept from measuring; empty if it was not, or does not say.
+
+    One process that was disturbed spoils what all of them measured together.
+    """
+    several = raw.get("clients_health") or []
+    if not several:
+        return _of(raw.get("client_health"), raw)
+    return [
+        f"process {number} of {len(several)}: {one}"
+        for number, health in enumerate(several, 1)
+        for one in _of(health, raw)
+    ]
+
+
+def _of(health: Json, raw: JsonObject) -> list[str]:
     if not isinstance(health, dict):
         return []
     found = _gaps(health, raw.get("duration") or 0)

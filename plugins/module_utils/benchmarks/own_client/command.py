@@ -12,8 +12,10 @@ from ...json_types import Json, JsonObject
 from ...topology.layout import Layout
 from ...topology.options import Option, variables
 from ..chat_template import CHAT, FILE
+from . import traffic
 
 ALONE, FLAGS = "-E", ("-X", "utf8")  # options of Python
+DATASET = ("benchmark", "dataset_path")
 STALL_S = 900  # default of stall_timeout_s
 
 
@@ -36,12 +38,14 @@ def options(
         Option("model", layout.served_name, layout.served_by),
         tokenizer(layout),
         *([Option("chat-template", f"{layout.run_dir}/{FILE}")] if parameters["chat_template"] else []),
+        *([Option("dataset", parameters["dataset"], DATASET)] if parameters.get("dataset") else []),
         said("isl", parameters["isl"]),
         said("osl", parameters["osl"]),
         said("concurrency", parameters["concurrency"], "concurrencies"),
         said("num-prompts", parameters["num_prompts"]),
         said("num-warmup", parameters["num_warmup"]),
         said("request-rate", str(parameters["request_rate"]), "req_rate"),
+        *traffic.words(parameters),
         said("random-range-ratio", str(parameters["random_range_ratio"])),
         said("seed", parameters["seed"]),
         Option("backend", layout.spec["backend"]["type"], ("backend", "type")),

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections import Counter
 
 from ...json_types import JsonObject
+from ..load_client.stats import PROMPT_TOLERANCE, PROMPT_TOLERANCE_TOKENS, differ
 from .result import problem
 
-PROMPT_TOLERANCE = 0.02  # of the prompt tokens sent ...
-PROMPT_TOLERANCE_TOKENS = 8  # ... or this many tokens per request, whichever is more
 WARMUP_FAILURES = 0.1  # of its requests: one that is lost while a service gets ready leaves it warm
 SIZES = ("isl", "osl", "num_prompts")
+OTHER_SIZES = ("prefix_ratio", "prefixes", "dataset")  # of some points
 USUAL_SHARE = 0.99  # of the requests that must have completed
 
 
@@ -21,12 +21,11 @@ def evaluate(raw: JsonObject, expect: JsonObject, min_completed: float) -> list[
     """Return the reasons why a result is not valid; an empty list if it is valid.
 
     :param raw: content of the result file.
-    :param expect: ``{num_prompts, isl, osl, profiled}`` of the point; ``profiled`` is the profiler that ran, if any.
+    :param expect: ``{num_prompts, isl, osl}`` of the point.
+        Sizes that a data set decides are None; those of OTHER_SIZES are there if the point has them.
     :param min_completed: share of the requests that must have completed.
     """
     reasons = []
-    if expect.get("profiled"):
-        reasons.append(f"the workers were profiled ({expect['profiled']}) during the measurement")
     if raw.get("interrupted"):
         reasons.append(f"the measurement did not complete: {raw.get('reason') or 'interrupted'}")
     reasons += _of_another_load(raw, expect)
@@ -44,15 +43,19 @@ def evaluate(raw: JsonObject, expect: JsonObject, min_completed: float) -> list[
 
 def own_faults(raw: JsonObject) -> list[str]:
     """Return why a result of the load client is not valid, whatever it was asked for; it may have any content."""
-    wrong = problem(raw) or next((f"{key} is missing" for key in SIZES if raw.get(key) is None), None)
+    sizes = SIZES if raw.get("dataset") is None else ("num_prompts",)
+    wrong = problem(raw) or next((f"{key} is missing" for key in sizes if raw.get(key) is None), None)
+    raw = {**dict.fromkeys(SIZES), **raw}
     return [f"its result is damaged: {wrong}"] if wrong else evaluate(raw, raw, USUAL_SHARE)
 
 
 def _of_another_load(raw: JsonObject, expect: JsonObject) -> list[str]:
     """Return which sizes of the result are not those of the point: its file may be from elsewhere."""
-    other = [f"{key} {raw[key]}" for key in SIZES if raw.get(key) is not None and raw[key] != expect[key]]
-    planned = ", ".join(f"{key} {expect[key]}" for key in SIZES)
-    return [f"the result is of another load: {', '.join(other)}; the point has {planned}"] if other else []
+    planned = {key: expect.get(key) for key in SIZES if expect.get(key) is not None}
+    planned.update({key: expect[key] for key in OTHER_SIZES if key in expect})
+    other = [f"{key} {raw[key]}" for key, size in planned.items() if raw.get(key) is not None and raw[key] != size]
+    told = ", ".join(f"{key} {size}" for key, size in planned.items())
+    return [f"the result is of another load: {', '.join(other)}; the point has {told}"] if other else []
 
 
 def _warmup(raw: JsonObject) -> list[str]:
@@ -87,7 +90,7 @@ def _requests(raw: JsonObject, expect: JsonObject, min_completed: float) -> list
 
 def _common_errors(raw: JsonObject, most: int = 3) -> str:
     """Return the most frequent errors as text to append."""
-    counts = Counter(filter(None, raw.get("errors") or ()))
+    counts = raw.get("error_counts") or Counter(filter(None, raw.get("errors") or ()))
     common = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:most]
     return "".join(f"; {count} x {str(error).strip().splitlines()[-1][:200]}" for error, count in common)
 
@@ -98,7 +101,7 @@ def _output(raw: JsonObject) -> list[str]:
         return ["no output tokens were received"]
     reasons, short = [], raw.get("short_outputs")
     lengths = raw.get("output_lens")
-    if isinstance(lengths, list) and sum(lengths) != total:
+    if isinstance(lengths, list) and raw.get("requests_listed", True) and sum(lengths) != total:
         reasons.append(f"the output tokens of the requests add up to {sum(lengths)}, but the total is {total}")
     if short and raw.get("ignore_eos", True):
         reasons.append(
@@ -121,30 +124,29 @@ def _token_counts(raw: JsonObject, min_completed: float) -> list[str]:
 def _input(raw: JsonObject, expect: JsonObject, min_completed: float) -> list[str]:
     """Compare the server's prompt tokens with those that were sent; a chat template adds the same to each."""
     sent, counted = raw.get("total_input_tokens"), raw.get("server_input_tokens")
-    completed, isl = raw["completed"], expect["isl"]
+    completed, isl = raw["completed"], expect.get("isl")
     if raw.get("inexact_prompts"):
         return [f"{raw['inexact_prompts']} prompts do not have the exact number of tokens"]
-    if sent is not None and sent > isl * completed:
+    if sent is not None and isl is not None and sent > isl * completed:
         return [f"{sent} prompt tokens were sent, but {completed} requests of {isl} have at most {isl * completed}"]
     if counted is None or not sent:
         return []
     constant = raw.get("min_input_token_difference") == raw.get("max_input_token_difference")
-    if constant and "chat" in (raw.get("endpoint") or ""):
+    # The server's template adds the same to each chat, and to those of several messages something for each of these.
+    if "chat" in (raw.get("endpoint") or "") and (constant or raw.get("with_messages")):
         return []
     if abs(counted - sent) > max(PROMPT_TOLERANCE * sent, PROMPT_TOLERANCE_TOKENS * completed):
         return [
             f"the server counted {counted} prompt tokens, but {sent} were sent: "
             "the client's tokenizer is not that of the served model"
         ]
-    pairs = zip(raw.get("server_input_lens") or (), raw.get("input_lens") or ())
-    wrong = sum(_differ(one, other) for one, other in pairs if one is not None)
+    wrong = raw.get("input_token_outliers")
+    if wrong is None:  # a result of an older client
+        pairs = zip(raw.get("server_input_lens") or (), raw.get("input_lens") or ())
+        wrong = sum(differ(one, other) for one, other in pairs if one is not None)
     if wrong > (1 - min_completed) * completed:
         return [
             f"the server counted other prompt tokens than were sent in {wrong} of {completed} requests: it cuts "
             "prompts, or a part of it serves another model"
         ]
     return []
-
-
-def _differ(counted: int, sent: int) -> bool:
-    return abs(counted - sent) > max(PROMPT_TOLERANCE * sent, PROMPT_TOLERANCE_TOKENS)

@@ -29,17 +29,18 @@ KEYS = {
     "num_prompts": "num_prompts",
     "usage_source": "usage_source",
 }
+ONLY_SOME = ("cache_hit_rate",)  # metrics, and keys, of results that have them
 
 # The types of all keys that are read; each value may also be missing or null. A number may be negative where it is a
 # difference.
-TEXTS = ("usage_source", "started_at", "ended_at", "endpoint", "reason")
-FLAGS = ("interrupted", "ignore_eos")
+TEXTS = ("usage_source", "started_at", "ended_at", "endpoint", "reason", "dataset")
+FLAGS = ("interrupted", "ignore_eos", "requests_listed")
 DIFFERENCES = ("min_input_token_difference", "max_input_token_difference")
 COUNTS = (
     *("max_concurrency", "server_input_tokens", "token_mismatches", "inexact_prompts", "short_outputs"),
-    *("isl", "osl", "num_warmup", "failed_warmup"),
+    *("isl", "osl", "num_warmup", "failed_warmup", "input_token_outliers", "with_messages", "prefix_ratio", "prefixes"),
 )
-AMOUNTS = (*(key for key in KEYS.values() if key not in (*TEXTS, "request_rate")), *COUNTS)
+AMOUNTS = (*ONLY_SOME, *(key for key in KEYS.values() if key not in (*TEXTS, "request_rate")), *COUNTS)
 # In client_health: numbers, and those that may be null.
 HEALTH = ("cpu_share", "gaps", "gaps_s", "max_gap_s", "suspended_s")
 MAYBE = (
@@ -51,7 +52,8 @@ LARGEST = 1e18
 
 def problem(raw: JsonObject) -> str | None:
     """Return what in *raw* is not of a result of the load client, None if it can be one."""
-    rate, health = raw.get("request_rate"), raw.get("client_health")
+    rate = raw.get("request_rate")
+    each = raw.get("clients_health")
     found = [
         *_wrong(raw, AMOUNTS, _is_amount, "a number"),
         *_wrong(raw, DIFFERENCES, _is_number, "a number"),
@@ -59,14 +61,27 @@ def problem(raw: JsonObject) -> str | None:
         *_wrong(raw, FLAGS, lambda value: isinstance(value, bool), "true or false"),
         *_wrong({"request_rate": None if rate == "inf" else rate}, ["request_rate"], _is_amount, "a number or inf"),
         *_wrong(raw, ["errors"], lambda value: _is_list(value, str, type(None)), "a list of text"),
+        *_wrong(
+            raw,
+            ["error_counts"],
+            lambda value: isinstance(value, dict) and all(map(_is_amount, value.values())),
+            "counts",
+        ),
         *_wrong(raw, ["answering_models"], lambda value: _is_list(value, str), "a list of text"),
         *_wrong(raw, ["input_lens", "output_lens"], lambda value: _is_list(value, int), "a list of whole numbers"),
         *_wrong(raw, ["server_input_lens"], lambda value: _is_list(value, int, type(None)), "a list of whole numbers"),
         *_wrong(raw, ["client_health"], lambda value: isinstance(value, dict), "a mapping"),
     ]
-    if not found and health is not None:
-        found += [f"client_health.{key} is missing" for key in HEALTH if health.get(key) is None]
-        found += _wrong(health, (*HEALTH, *MAYBE), _is_amount, "a number", "client_health.")
+    if (
+        not found
+        and each is not None
+        and not (isinstance(each, list) and all(isinstance(one, (dict, type(None))) for one in each))
+    ):
+        found.append("clients_health is not a list of mappings")
+    for health in [] if found else [raw.get("client_health"), *(each or ())]:
+        if health is not None:
+            found += [f"client_health.{key} is missing" for key in HEALTH if health.get(key) is None]
+            found += _wrong(health, (*HEALTH, *MAYBE), _is_amount, "a number", "client_health.")
     return found[0] if found else None
 
 
@@ -78,6 +93,10 @@ def amount(value: Json) -> Any:
 def _wrong(raw: JsonObject, keys: Iterable[str], fits: Any, what: str, prefix: str = "") -> list[str]:
     bad = [key for key in keys if raw.get(key) is not None and not fits(raw[key])]
     return [f"{prefix}{key} is {ascii(raw[key])[:60]}, not {what}" for key in bad]
+
+
+def _is_counts(value: Json) -> bool:
+    return isinstance(value, dict) and all(map(_is_amount, value.values()))
 
 
 def _is_number(value: Json) -> bool:
@@ -97,6 +116,7 @@ def figures(raw: JsonObject) -> Figures:
     return {
         "concurrency": raw.get("max_concurrency"),
         **{name: raw.get(key) for name, key in KEYS.items()},
+        **{name: raw[name] for name in ONLY_SOME if name in raw},
         "started_at": raw.get("started_at"),
         "ended_at": raw.get("ended_at"),
     }

@@ -236,38 +236,10 @@ def test_mooncake_store():
         plan_of("sglang", backend={**backend, "sglang_config": {}})
 
 
-def test_torch_profiling_is_started_by_the_load_client():
-    phases = {"prefill": {"start_step": 2, "stop_step": 5}, "decode": {}}
-    plan = plan_of("sglang", profiling={"type": "torch", **phases})
-    step = jobs.step(plan, "prefill_0")
-    assert step["env"]["SGLANG_TORCH_PROFILER_DIR"] == "/out/7/logs/profiles/prefill"
-    assert "mkdir -p '/out/7/logs/profiles/prefill'" in step["preamble"]
-    before = plan["benchmark"]["points"][0]["step"]["preamble"]
-    assert "http://10.0.0.1:30001/start_profile" in before and '"num_steps": 3' in before
-    dynamo = plan_of(profiling={"type": "torch", **phases})["benchmark"]["points"][0]["step"]["preamble"]
-    assert "http://10.0.0.1:8082/engine/start_profile" in dynamo
-
-
-@pytest.mark.parametrize(
-    "profiling, words",
-    [
-        ({"type": "nsys-time", "delay_secs": 1}, "profiling.duration_secs: is missing"),
-        ({"type": "nsys", "prefill": {}}, "profiling.decode: is missing"),
-        ({"type": "nsys", "prefill": {}, "decode": {}, "aggregated": {"start_step": 1}}, "no aggregated workers"),
-        ({"type": "torch", "decode": {}, "prefill": {"start_step": 5, "stop_step": 5}}, "not after start_step 5"),
-    ],
-)
-def test_profiling_problems(profiling, words):
-    with pytest.raises(SpecError) as caught:
-        plan_of(profiling=profiling)
-    assert words in str(caught.value)
-
-
 def test_a_worker_that_speaks_grpc_is_asked_no_http():
-    """Its server answers no HTTP: it would never count as up, and profiling could not be started there."""
+    """Its server answers no HTTP: it would never count as up."""
     config = {"prefill": {"grpc-mode": True, "tp-size": 4}, "decode": {"tp-size": 16}}
     changes = {"backend": {"type": "sglang", "sglang_config": config}}
-    changes["profiling"] = {"type": "torch", "prefill": {"start_step": 1}, "decode": {"start_step": 1}}
     plan = plan_of("sglang", **changes)
     checks = {check["name"]: check for check in plan["checks"]}
     assert (checks["prefill_1"]["kind"], checks["prefill_1"]["port"]) == ("tcp", 30001)
@@ -276,18 +248,9 @@ def test_a_worker_that_speaks_grpc_is_asked_no_http():
     token = checks["token"]
     assert token["path"] == "/v1/chat/completions" and token["body"]["messages"] and "prompt" not in token["body"]
     assert "backend: prefill workers have grpc-mode: many routers answer 501 to /v1/completions." in plan["notes"]
-    (note,) = [note for note in plan["notes"] if note.startswith("profiling") and "every point" not in note]
-    assert note == "profiling: prefill workers have grpc-mode, so profiling cannot be started over HTTP."
-    before = plan["benchmark"]["points"][0]["step"]["preamble"]
-    assert "http://10.0.0.2:30000/start_profile" in before and "30001" not in before and "10.0.0.1" not in before
-    # Nobody is left to be asked.
-    changes["backend"]["sglang_config"]["decode"]["grpc_mode"] = True
-    assert plan_of("sglang", **changes)["benchmark"]["points"][0]["step"]["preamble"] is None
     # Behind dynamo each worker has a system port with HTTP.
     behind = plan_of(**changes)
     assert behind["checks"][-1]["path"] == "/v1/completions"
-    assert "10.0.0.1:8081/engine/start_profile" in behind["benchmark"]["points"][0]["step"]["preamble"]
-    assert not [note for note in behind["notes"] if note.startswith("profiling") and "every point" not in note]
 
 
 def test_a_port_that_the_plan_leaves_unset_is_not_the_jobs():

@@ -91,11 +91,6 @@ def test_manual_measures_nothing():
     assert not [one for one in plan["files"] if one["path"].startswith("programs/load_client")]
 
 
-def test_unbuilt_types_are_refused_before_submission():
-    with pytest.raises(SpecError, match="cannot run yet"):
-        jobs.spec_of(benchmark={"type": "router"}, frontend={"type": "sglang"})
-
-
 def test_the_tokenizer_of_a_model_from_the_hub():
     spec = jobs.spec_of(model={"path": "hf:org/name"}, backend={"decode_environment": {"HF_HOME": "/scratch/hf"}})
     step = jobs.plan_of(spec)["benchmark"]["points"][0]["step"]

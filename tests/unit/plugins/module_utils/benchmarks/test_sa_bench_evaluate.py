@@ -74,12 +74,6 @@ def test_chat_with_differences_that_vary_is_not_a_template(helpers):
     assert reasons_of(raw)
 
 
-def test_a_profiled_point_is_never_valid(helpers):
-    assert reasons_of(helpers.raw_result(), profiled="torch") == [
-        "the workers were profiled (torch) during the measurement"
-    ]
-
-
 def test_short_answers_are_fine_when_the_end_of_text_counts(helpers):
     assert reasons_of(helpers.raw_result(short_outputs=3, ignore_eos=False)) == []
 

@@ -9,6 +9,7 @@ import random
 
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.benchmarks import search
+from ansible_collections.srt.slurm.plugins.module_utils.results import outcome
 
 SECTION = {"over": "concurrency", "from": 1, "to": 512, "objectives": {"p99_ttft_ms": 2000.0}, "resolution": 0.05,
            "replicates": 3}  # fmt: skip
@@ -95,3 +96,11 @@ def test_a_level_that_most_replicates_contradict_moves_the_edge():
 def test_what_cannot_be_searched_is_a_problem(changes, key):
     (found,) = search.problems({**SECTION, **changes}, ("p99_ttft_ms", "usage_source"))
     assert found[0][-1] == key
+
+
+def test_a_search_with_an_answer_stands_though_points_above_the_edge_are_not_valid():
+    bad = {"label": "c=9 #1", "name": "bench_c9", "invalid_reasons": ["none of 90 requests completed"]}
+    rollup = {"valid": True, "run_reasons": [], "left_out": [], "results": [bad]}
+    assert outcome.chosen_reasons({**rollup, "search": {"answer": {"largest": 8}, "text": "x"}}) == []
+    assert outcome.chosen_reasons({**rollup, "search": {"answer": None, "text": "not complete"}}) == ["not complete"]
+    assert outcome.chosen_reasons(rollup) == ["c=9 #1: none of 90 requests completed"]

@@ -102,7 +102,11 @@ def problems(**changes):
             "below the logs",
         ),
         ({"benchmark": {"type": "custom"}}, "benchmark.command", "is missing"),
-        ({"benchmark": {"type": "router"}}, "benchmark.type", "measures frontend sglang"),
+        (
+            {"benchmark": {"type": "router", "prefix_ratios": "0.1 x"}},
+            "benchmark.prefix_ratios",
+            "no share from 0 to 1",
+        ),
         (
             {"benchmark": {"type": "mooncake-router", "mooncake_workload": "x"}},
             "benchmark.mooncake_workload",
@@ -126,9 +130,6 @@ def test_an_empty_version_that_nothing_installs_is_fine(dynamo):
     "changes",
     [
         {"telemetry": POWER},
-        {"benchmark": {"type": "gpqa"}},
-        {"benchmark": {"type": "mmlu"}},
-        {"benchmark": {"dataset_name": "custom", "dataset_path": "/d"}},
     ],
 )
 def test_what_cannot_be_run_yet_is_refused_but_can_be_rehearsed(changes):
@@ -265,8 +266,8 @@ def test_a_job_without_an_image_where_containers_run(tmp_path, runtime, told):
         ("sglang", "torch", "manual", True),
         ("vllm", "torch", "manual", True),
         ("sglang", "nsys", "manual", True),
+        ("vllm", "nsys", "manual", True),
         # It begins by itself.
-        ("vllm", "nsys", "manual", False),
         ("sglang", "nsys-time", "manual", False),
         ("trtllm", "nsys", "manual", False),
         ("sglang", "torch", "sa-bench", False),
@@ -284,7 +285,7 @@ def test_profiling_that_nobody_starts(backend, kind, benchmark, told):
     if backend == "trtllm":
         changes["backend"]["trtllm_config"] = {"aggregated": {"tensor_parallel_size": 8}}
     _spec, notes = rehearse({**jobs.raw(**changes), "benchmark": load})
-    words = f"profiling: the load client starts {kind} profiling, but benchmark type manual has none"
+    words = f"profiling: {kind} profiling starts with each point, but benchmark type manual has none: POST /"
     assert any(note.startswith(words) for note in notes) == told
 
 

@@ -37,6 +37,7 @@ WITH = {
     "frontend.nginx_session_affinity_header": {"frontend.nginx_session_affinity": True},
     "benchmark.colocate_with_frontend": {"benchmark.client_dedicated_node": True, "frontend.dedicated_node": True},
     "benchmark.dataset_path": {"benchmark.dataset_name": "custom"},
+    "benchmark.burstiness": {"benchmark.req_rate": 4},
     **{
         f"profiling.{mode}.{key}_step": TORCH
         for mode in ("prefill", "decode", "aggregated")

@@ -66,7 +66,7 @@ def test_a_profile_of_old_becomes_a_load_that_is_marked():
     job = {**jobs.raw(backend={"type": "sglang"}), **modern(text)[0]}
     plan = jobs.plan_of(jobs.spec_of(job))
     (point,) = plan["benchmark"]["points"]
-    assert point["key"]["concurrency"] == 2 and point["expect"]["profiled"] == "torch"
+    assert point["key"]["concurrency"] == 2 and plan["benchmark"]["profiling"]["type"] == "torch"
 
 
 def test_free_tables_keep_their_spelling():

@@ -10,6 +10,7 @@ import types
 
 import pytest
 import run_results
+from ansible_collections.srt.slurm.plugins.module_utils.holder.calls import Calls
 
 
 class FakeHolder:
@@ -22,7 +23,7 @@ class FakeHolder:
         self.plan, self.helpers, self.job_id = plan, helpers, plan["job_id"]
         self.run_dir = pathlib.Path(plan["run_dir"])
         self.records, self.seq, self.ending, self.pauses, self.ends = {}, 0, None, [], []
-        self.breaks = []
+        self.breaks, self.calls = [], Calls()
         self.asked, self.scenes, self.minute, self.busy = [], [], 0, []
         self.mute = {}  # checks that fail, with what they say
         self.instance_id = "first"
@@ -122,11 +123,14 @@ class FakeHolder:
             for name in fields["names"]:
                 self.change(name, state="ended", exit_code=143, expected=True, ended_at=self.at(2),
                             reason="exited with code 143 on node0001")  # fmt: skip
+        called = {}
+        if op == "call":
+            called = self.calls.call(fields["call_id"], fields.get("calls"), fields["slice_s"])
         since = known["seq"] if known and known["instance_id"] == self.instance_id else -1
         now = self.at(1 if self.running() else 40)
         return {"ok": True, "seq": self.seq, "instance_id": self.instance_id, "now": now, "ending": self.ending,
                 "pauses": self.pauses, "ends": self.ends, "breaks": self.breaks, "checks": checks, "actions": actions,
-                "completed": all(check["done"] for check in checks), "ended": [], "progress": {},
+                "completed": all(check["done"] for check in checks), "ended": [], "progress": {}, **called,
                 "steps": [record for record in self.records.values() if record["seq"] > since]}  # fmt: skip
 
     def started(self):

@@ -35,7 +35,7 @@ def sweep(tmp_path):
     rows = [{"valid": True, "state": "valid"}, {"valid": False, "state": "not_measured"}]
     points = {"total": 2, "valid": 1, "invalid": 0, "left": 1}
     record = {
-        "name": "s", "state": "running", "output_dir": str(tmp_path), "points": points,
+        "schema_version": 1, "name": "s", "state": "running", "output_dir": str(tmp_path), "points": points,
         "allocation_names": ["s.sweep"], "left": ["s_a"], "best": [],
         "jobs": [{"name": "s_a", "rows": rows, "failure": "decode_0 exited"}],
     }  # fmt: skip
@@ -103,3 +103,9 @@ def test_the_state_follows_from_the_queue(sweep, queue):
 def test_a_slurm_that_does_not_answer_is_said(sweep, queue):
     queue.append(SlurmError("squeue does not answer."))
     assert "Slurm: squeue does not answer." in look(sweep)["text"]
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema_version": 2}', '{"schema_version": 1, "left": 3}'])
+def test_a_record_of_something_else_is_no_sweep(sweep, queue, text):
+    (sweep / "sweep.json").write_text(text)
+    assert look(sweep, run_dir=str(sweep)) == sweep_info.NOTHING

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import pathlib
 import random
@@ -89,3 +90,16 @@ def measure(model_dir, tmp_path):
     run.result, run.progress = result, tmp_path / "r" / "progress.json"
     run.partial = tmp_path / "r" / "results.partial.json"
     return run
+
+
+@pytest.fixture
+def unused_port():
+    """A port on which nobody listens."""
+
+    async def find():
+        server = await asyncio.start_server(lambda *_streams: None, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        server.close()
+        return port
+
+    return asyncio.run(find())

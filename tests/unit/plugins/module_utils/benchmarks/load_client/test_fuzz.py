@@ -66,7 +66,7 @@ def answered():
     )  # fmt: skip
 
     async def one():
-        record = Record(Request(0, "text", 1, ASKED))
+        record = Record(Request(0, b'"text"', 1, ASKED))
         async with Client(options, lambda *_seen: None) as client:
             task = asyncio.ensure_future(client.send(record))
             while not task.done():

@@ -19,7 +19,7 @@ def state(concurrency=2, prompts=6, warmup=0):
 
 
 def requests(count):
-    return [Request(index, "text", 3, 4) for index in range(count)]
+    return [Request(index, b'"text"', 3, 4) for index in range(count)]
 
 
 class Sender:

@@ -48,7 +48,7 @@ def test_repeated_options_are_collected():
         (["--random-range-ratio", "1.5"], "at most 1"),
         (["--request-rate", "0"], "must be above 0, or inf"),
         (["--request-rate", "nan"], "must be above 0, or inf"),
-        (["--burstiness", "0"], "--burstiness must be above 0"),
+        (["--burstiness", "0"], "argument --burstiness: must be above 0, or inf"),
         (["--base-url", "h:8000"], "must start with http://"),
         (["--goodput", "itl:5"], "METRIC:MS"),
         (["--goodput", "ttft"], "METRIC:MS"),

@@ -17,6 +17,7 @@ import threading
 
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.load_client import main as cli
+from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.load_client import session, workload
 
 for package in ("aiohttp", "tokenizers"):
     pytest.importorskip(package)
@@ -76,10 +77,10 @@ def test_lengths_vary_with_the_ratio_and_stay_exact(sse, measure, tokenizer):
 def test_chat_skips_the_role_chunk(sse, measure):
     behaviour = sse.Behaviour(role_chunk=True, ttft_s=0.03, extra_prompt_tokens=7)
     with sse.running(behaviour) as server:
-        _code, result = measure(server.url, "--endpoint", "/v1/chat/completions", "--num-prompts", "4")
+        _code, result = measure(server.url, "--endpoint", "/v1/chat/completions")
     assert server.requests[0]["messages"][0]["role"] == "user"
     assert result["median_ttft_ms"] >= 29
-    assert result["completed"] == 4
+    assert result["completed"] == 12
 
 
 @pytest.mark.parametrize(
@@ -133,8 +134,8 @@ def test_some_failed_requests(sse, measure):
 
 def test_tokens_that_are_not_text_count_and_are_timed(sse, measure):
     with sse.running(sse.Behaviour(empty_from=4, ttft_s=0.02, itl_s=0.01)) as server:
-        _code, result = measure(server.url, "--num-prompts", "4")
-    assert (result["completed"], result["total_output_tokens"], result["token_mismatches"]) == (4, 32, 0)
+        _code, result = measure(server.url)
+    assert (result["completed"], result["total_output_tokens"], result["token_mismatches"]) == (12, 96, 0)
     assert result["median_e2el_ms"] >= 89
     assert result["median_tpot_ms"] == pytest.approx((result["median_e2el_ms"] - result["median_ttft_ms"]) / 7, rel=0.1)
     assert {len(gaps) for gaps in result["itls"]} == {7}
@@ -301,7 +302,7 @@ def test_it_works_without_uvloop(sse, measure, monkeypatch):
     with sse.running() as server:
         code, _result = measure(server.url)
     assert code == 0
-    assert type(cli._new_loop()).__module__.startswith("asyncio")
+    assert type(session._new_loop()).__module__.startswith("asyncio")
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
@@ -334,7 +335,7 @@ def test_a_signal_during_preparation(measure, monkeypatch):
         os.kill(os.getpid(), signal.SIGTERM)
         signal.pause()
 
-    monkeypatch.setattr(cli, "load_tokenizer", interrupted)
+    monkeypatch.setattr(workload, "load_tokenizer", interrupted)
     before = signal.getsignal(signal.SIGTERM)
     code, _result = measure("http://127.0.0.1:1")
     assert code == 143
@@ -371,12 +372,18 @@ def serving(answer):
         thread.join(10)
 
 
-@pytest.fixture
-def unused_port():
-    async def find():
-        server = await asyncio.start_server(lambda *_streams: None, "127.0.0.1", 0)
-        port = server.sockets[0].getsockname()[1]
-        server.close()
-        return port
+@pytest.mark.parametrize(("clients", "prompts"), [("1", 12), ("2", 4)])
+def test_the_cool_down_bounds_the_wait_for_the_last_answers(sse, client_argv, tmp_path, clients, prompts):
+    with sse.running(sse.Behaviour(hang_after=prompts - 3)) as server:
+        argv = [*client_argv(server.url), "--cool-down", "0.5", "--clients", clients, "--num-prompts", str(prompts)]
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+    result = json.loads((tmp_path / "x.json").read_text())
+    assert done.returncode == 0 and (result["completed"], result["failed"]) == (prompts - 4, 4)
+    assert result["error_counts"] == {"not complete 0.5 s after the last request was sent": 4}
+    assert 0.5 <= result["duration"] < 5
 
-    return asyncio.run(find())
+
+def test_a_cool_down_that_is_long_enough_changes_nothing(sse, measure):
+    with sse.running(sse.Behaviour(ttft_s=0.02)) as server:
+        _code, result = measure(server.url, "--cool-down", "30", "--num-warmup", "4")
+    assert (result["completed"], result["failed"]) == (12, 0) and result["duration"] < 5

@@ -7,7 +7,7 @@ from __future__ import annotations
 from ansible_collections.srt.slurm.plugins.module_utils.benchmarks import search
 
 CAPACITY = 23
-SECTION = {"over": "concurrency", "from": 1, "to": 64, "objectives": {"p90_ttft_ms": 200.0}, "resolution": 0.05,
+SECTION = {"over": "concurrency", "from": 4, "to": 64, "objectives": {"p90_ttft_ms": 200.0}, "resolution": 0.05,
            "replicates": 2}  # fmt: skip
 
 
@@ -16,7 +16,14 @@ def test_the_limit_of_a_server_is_found_within_ten_per_cent(measure, sse):
     with sse.running(sse.Behaviour(itl_s=0.01, capacity=CAPACITY, overload_s=0.4)) as server:
         found = search.following(planned, outcomes)
         while isinstance(found, search.Wanted):
-            load = ["--concurrency", str(found.level), "--num-prompts", str(4 * found.level), "--num-warmup", "0"]
+            load = [
+                "--concurrency",
+                str(found.level),
+                "--num-prompts",
+                str(max(64, 4 * found.level)),
+                "--num-warmup",
+                "0",
+            ]
             code, result = measure(server.url, *load, "--repeat", str(found.replicate))
             outcomes.setdefault(found.level, []).append(search.outcome(planned, code == 0, result))
             found = search.following(planned, outcomes)

@@ -21,7 +21,7 @@ def options(**other):
         "request_rate": math.inf, "burstiness": 1.0, "concurrency": 2, "reuse_connections": True, "quick_ack": True,
         "endpoint": "/v1/completions", "isl": 10, "osl": 5, "random_range_ratio": 1.0, "ignore_eos": True,
         "num_warmup": 0, "seed": 0, "attempt": 0, "repeat": 1, "gpus": 8, "prefill_gpus": None, "decode_gpus": None,
-        "goodput": [], "percentiles": [90, 95, 99], "save_texts": False, **other,
+        "goodput": [], "percentiles": [90, 95, 99], "save_texts": False, "cool_down": None, **other,
     }  # fmt: skip
     return types.SimpleNamespace(**values)
 
@@ -163,19 +163,6 @@ def test_short_answers_are_counted():
     assert stats.build_result(options(), [record(tokens=3), record()], 1.0)["short_outputs"] == 1
 
 
-def test_percentiles_are_interpolated_like_numpy():
-    values = [1.0, 2.0, 3.0, 4.0]
-    assert stats.percentile(values, 50) == 2.5
-    assert stats.percentile(values, 99) == pytest.approx(3.97)
-    assert stats.percentile([7.0], 99) == 7.0
-    numpy = pytest.importorskip("numpy")
-    sample = sorted([0.3, 9.1, 2.2, 5.5, 4.1, 0.1, 7.7])
-    for number in (50, 90, 95, 99, 99.9):
-        assert stats.percentile(sample, number) == pytest.approx(numpy.percentile(sample, number))
-    summary = stats.summary("ttft", sample, [99])
-    assert summary["std_ttft_ms"] == pytest.approx(numpy.std(sample) * 1000)
-
-
 def test_peak_is_the_best_ten_seconds():
     slow = record(first=0.0, gaps=(1.0,) * 29, tokens=30)  # one token a second for half a minute
     burst = record(start=15.0, first=0.0, gaps=(0.01,) * 99, tokens=100)
@@ -235,3 +222,24 @@ def test_a_worker_with_another_tokenizer_is_found_among_many(other):
     reason = "the server counted other prompt tokens than were sent in 2 of 100 requests: it cuts prompts, or a part of"
     assert of([answered("m")] * 98 + [answered("m", other)] * 2)[0].startswith(reason)
     assert of([answered("m")] * 99 + [answered("m", other)]) == []
+
+
+def test_the_steady_state_leaves_out_how_the_load_grows_and_ends():
+    """Four places, each with ten answers of one second and five tokens; they begin and end a second apart."""
+    records = []
+    for place in range(4):
+        for number in range(10):
+            records.append(record(start=place + number + number * 1e-6, first=0.2, gaps=(0.2,) * 4, tokens=5))
+    result = stats.build_result(options(concurrency=4, num_prompts=40), records, 13.0)
+    steady = result["steady_state"]
+    assert steady["begin_s"] == pytest.approx(3, abs=0.01) and steady["duration"] == pytest.approx(7, abs=0.01)
+    assert 21 <= steady["completed"] <= 28  # seven of each place, without those on the edges
+    assert steady["output_throughput"] == pytest.approx(20, rel=0.06)
+    assert steady["output_throughput"] > 1.2 * result["output_throughput"]
+    assert steady["median_e2el_ms"] == pytest.approx(1000) and steady["p99_e2el_ms"] is None
+
+
+def test_a_short_load_has_no_steady_state():
+    assert stats.build_result(options(), [record()] * 10, 1.0)["steady_state"] is None
+    assert stats.build_result(options(), [failed()], 1.0)["steady_state"] is None
+    assert stats.build_result(options(), [], 0.0)["steady_state"] is None
