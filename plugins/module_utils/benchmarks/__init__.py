@@ -60,7 +60,8 @@ SECTION = Section(
         "stall_timeout_s": Field(
             Int(0),
             None,
-            "Time limit without any token, of custom without a line in its log; 0: none. Default: 900; accuracy: 3600; traces: 1800; custom: 0.",
+            "Time limit without any token, of a program of others without a line in its log; 0: none. Default: 900; "
+            "traces: 1800; accuracy: 3600; custom: 0.",
         ),
         "stream_output": Field(Bool(), False, "Show the log of the client while it runs, line by line."),
         **repeats.FIELDS,
