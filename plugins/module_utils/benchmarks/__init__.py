@@ -55,7 +55,8 @@ SECTION = Section(
         "point_timeout_s": Field(
             Int(1),
             None,
-            "Time limit of a point; a point that exceeds it is invalid. Default: 7200; accuracy and traces: 14400; custom: 86400.",
+            "Time limit of a point; one that exceeds it is invalid. Default: 7200; accuracy, traces: 14400; "
+            "custom: 86400.",
         ),
         "stall_timeout_s": Field(
             Int(0),
