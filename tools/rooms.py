@@ -44,10 +44,11 @@ ALLOWED = {
     "services": "failures json_types log_lines plan_file schema secrets topology",
     "backends": "failures json_types log_lines plan_file plan_profiling schema topology services",
     "frontends": "failures json_types log_lines plan_file schema topology services",
-    "benchmarks": "failures json_types files metrics plan_file programs schema topology",
+    "supplies": "failures json_types topology",
+    "benchmarks": "supplies failures json_types files metrics plan_file programs schema topology",
     "slurm": "failures json_types plan_file holder",
     "job": "failures json_types files inputs metrics plan_file run_options secrets schema topology services backends "
-    "frontends benchmarks slurm",
+    "frontends supplies benchmarks slurm",
     "plan": "failures json_types files log_lines plan_file schema topology services backends frontends benchmarks job "
     "holder slurm",
     "results": "failures json_types files metrics plain_text plan_file secrets sweep_folders topology backends "
@@ -56,7 +57,7 @@ ALLOWED = {
     "allocation": "failures json_types files entry plan_file programs run_options secrets holder slurm",
     "stages": (
         "failures json_types files entry inputs metrics plain_text plan_file plan_profiling programs secrets schema "
-        "benchmarks holder slurm job plan results allocation sweep_folders sweeps"
+        "supplies benchmarks holder slurm job plan results allocation sweep_folders sweeps"
     ),
     "sandbox": "failures json_types files entry plan_file programs holder",
 }

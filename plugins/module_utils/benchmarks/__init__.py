@@ -53,12 +53,16 @@ SECTION = Section(
         "type": Field(Choice(*BENCHMARKS), "manual", "What is measured; manual measures nothing."),
         "concurrencies": Field(Concurrencies(), None, 'Requests in flight, one point each: [4, 16] or "4x16".'),
         "point_timeout_s": Field(
-            Int(1), None, "Time limit of a point; a point that exceeds it is invalid. Default: 7200; custom: 86400."
+            Int(1),
+            None,
+            "Time limit of a point; one that exceeds it is invalid. Default: 7200; accuracy, traces: 14400; "
+            "custom: 86400.",
         ),
         "stall_timeout_s": Field(
             Int(0),
             None,
-            "Time limit without any token, of custom without a line in its log; 0: none. Default: 900; custom: 0.",
+            "Time limit without any token, of a program of others without a line in its log; 0: none. Default: 900; "
+            "traces: 1800; accuracy: 3600; custom: 0.",
         ),
         "stream_output": Field(Bool(), False, "Show the log of the client while it runs, line by line."),
         **repeats.FIELDS,

@@ -15,9 +15,9 @@ from ..files import load_json
 from ..json_types import Json, JsonObject
 from ..plan_file import PlanFile, PlanPoint, PointFields, Step
 from ..schema.section import Field
+from ..supplies.data import Data
 from ..topology.layout import Layout
 from ..topology.step import DraftStep
-from .data import Data
 
 PREPARING, RUNNING, DONE, FAILED = "preparing", "running", "done", "failed"  # phases of a load client
 

@@ -14,10 +14,10 @@ from ..json_types import JsonObject
 from ..plan_file import gpu_counts
 from ..schema.section import Field
 from ..schema.types import Float, Int, Str
+from ..supplies.data import Data, binds, path_of
 from ..topology.layout import Layout
 from . import search
 from .base import Point, missing
-from .data import Data, binds, path_of
 from .load_client.dataset import Dataset
 from .own_client import MOST_REQUESTS, ClientBenchmark, traffic
 

@@ -17,11 +17,12 @@ from ..json_types import Json, JsonObject
 from ..plan_file import PointFields
 from ..schema.section import Field
 from ..schema.types import Choice, Int, MapOf, Str, Type
+from ..supplies import harness
+from ..supplies.data import Data, binds, path_of
 from ..topology.layout import Layout
 from ..topology.options import Option, Word
-from . import contract, harness, search
+from . import contract, search
 from .base import Point, missing
-from .data import Data, binds, path_of
 from .formats import aiperf
 from .own_client import command
 from .program import ProgramBenchmark, Ran, surroundings

@@ -17,11 +17,11 @@ from typing import TypedDict
 from ..backends import BACKENDS
 from ..benchmarks import BENCHMARKS
 from ..benchmarks.chat_template import CHAT, rendered
-from ..benchmarks.data import path_of
 from ..inputs.main import PYTHON, look
 from ..json_types import Json, JsonObject, KeyPath
 from ..plan_file import PlanInput
 from ..schema.source import dotted
+from ..supplies.data import path_of
 from . import images
 
 INPUTS = "inputs"

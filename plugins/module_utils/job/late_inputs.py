@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import os
 
-from ..benchmarks import BENCHMARKS, harness
-from ..benchmarks import data as data_sets
+from ..benchmarks import BENCHMARKS
 from ..failures import Finding
 from ..json_types import JsonObject, KeyPath
 from ..services.nats_etcd import PROGRAMS, NatsEtcd
+from ..supplies import data as data_sets
+from ..supplies import harness
 from . import preparation
 from .inputs import TOKENIZER_FILE, host_path
 from .paths import ELSEWHERE, Environment, Paths, runtime_of

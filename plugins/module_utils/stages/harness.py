@@ -13,11 +13,11 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 
-from ..benchmarks.harness import HARNESSES, Harness
 from ..entry import Context
 from ..failures import Error
 from ..files import doubt
 from ..json_types import JsonObject
+from ..supplies.harness import HARNESSES, Harness
 from . import harness_environment
 
 ARGUMENT_SPEC = {

@@ -19,9 +19,9 @@ import subprocess
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 
-from ..benchmarks.harness import Harness
 from ..failures import Error
 from ..json_types import JsonObject
+from ..supplies.harness import Harness
 
 RECORD = "harness.json"
 NATIVE, PACKAGES = "native", "packages"

@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 
 from ..benchmarks import BENCHMARKS
-from ..benchmarks.data import check, is_address, path_of
 from ..entry import Context
 from ..json_types import JsonObject
+from ..supplies.data import check, is_address, path_of
 from . import download
 
 ARGUMENT_SPEC = {"spec": {"type": "dict", "required": True}}

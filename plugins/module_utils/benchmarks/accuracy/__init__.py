@@ -17,11 +17,11 @@ from ...plan_file import PlanFile, PointFields
 from ...programs import folder_of
 from ...schema.section import Field
 from ...schema.types import Choice, Float, Int, Str
+from ...supplies import harness
+from ...supplies.data import Column, Data, binds, path_of
 from ...topology.layout import Layout
 from ...topology.step import DraftStep, in_private_dir, one_file
-from .. import harness
 from ..base import Point, files_path
-from ..data import Column, Data, binds, path_of
 from ..program import ProgramBenchmark, Ran, surroundings
 from . import (
     documents,  # noqa: F401  a copy of it is shipped, and only what is imported is in a module's payload

@@ -9,8 +9,8 @@ from ...failures import Finding
 from ...json_types import Json, JsonObject
 from ...schema.section import Field
 from ...schema.types import Str
+from ...supplies.data import Data
 from ...topology.layout import Layout
-from ..data import Data
 from . import Accuracy, fields_of
 
 

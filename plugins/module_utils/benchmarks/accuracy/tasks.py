@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...json_types import JsonObject
-from ..data import form_of
+from ...supplies.data import form_of
 
 FUNCTION = "!function "
 # The last number of the answer, as after "####" in the examples.

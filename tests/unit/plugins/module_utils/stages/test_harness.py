@@ -8,10 +8,10 @@ import os
 import sys
 
 import pytest
-from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.harness import Harness
 from ansible_collections.srt.slurm.plugins.module_utils.entry import Context
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 from ansible_collections.srt.slurm.plugins.module_utils.stages import harness
+from ansible_collections.srt.slurm.plugins.module_utils.supplies.harness import Harness
 
 SMALL = Harness("tomli", "2.0.1", "tomli==2.0.1", "tomli", "tomli", (3, 8))
 

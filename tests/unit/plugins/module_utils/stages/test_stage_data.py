@@ -12,11 +12,11 @@ import threading
 
 import jobs
 import pytest
-from ansible_collections.srt.slurm.plugins.module_utils.benchmarks import data as data_sets
 from ansible_collections.srt.slurm.plugins.module_utils.entry import Context
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 from ansible_collections.srt.slurm.plugins.module_utils.job import inputs
 from ansible_collections.srt.slurm.plugins.module_utils.stages import download, stage_data
+from ansible_collections.srt.slurm.plugins.module_utils.supplies import data as data_sets
 
 KEY = "benchmark.data"
 TEXT = b'{"question": "1+1?", "answer": "#### 2"}\n'

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.srt.slurm.plugins.module_utils.benchmarks import harness
+from ansible_collections.srt.slurm.plugins.module_utils.supplies import harness
 
 
 def spec_of(runtime="none", image=None, folder=None, python="python3", gpu="h100"):
