@@ -122,11 +122,10 @@ def graph():
 
 
 def sizes():
-    """Return ``{room or file: lines}``; a program in a room, which runs alone elsewhere, has a line of its own."""
-    found, every = {}, files()
-    programs = {name[: -len(".__main__")] for name in every if name.endswith(".__main__")}
-    for name, path in every.items():
-        room = next((one for one in programs if f"{name}.".startswith(f"{one}.")), name.partition(".")[0])
+    """Return ``{room or file: lines}``."""
+    found = {}
+    for name, path in files().items():
+        room = name.partition(".")[0]
         found[room] = found.get(room, 0) + len(path.read_text(encoding="utf-8").splitlines())
     return found
 
