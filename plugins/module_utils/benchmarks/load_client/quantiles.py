@@ -33,16 +33,18 @@ def summary(
 ) -> tuple[dict[str, float | None], dict[str, int]]:
     """Return the statistics of *values* (seconds) as ``mean_<name>_ms`` and so on, and how many samples some lack.
 
-    A statistic without enough values is None, and ``{key: needed}`` has a percentile for which they are too few.
+    A percentile without enough values is None, and ``{key: needed}`` has it. Mean and median say of any number of
+    values where their middle is.
     """
     wanted = [("median", 50.0), *((f"p{number}", float(number)) for number in percentiles)]
+    least = {word: samples_needed(number) if word != "median" else 1 for word, number in wanted}
     figures: dict[str, float | None] = {f"{word}_{name}_ms": None for word in ("mean", "median", "std")}
-    needed = {f"{word}_{name}_ms": samples_needed(number) for word, number in wanted}
+    needed = {f"{word}_{name}_ms": count for word, count in least.items()}
     if values:
         mean = math.fsum(values) / len(values)
         deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / len(values))
         figures[f"mean_{name}_ms"], figures[f"std_{name}_ms"] = _ms(mean), _ms(deviation)
-    enough = [(word, number) for word, number in wanted if len(values) >= samples_needed(number)]
+    enough = [(word, number) for word, number in wanted if len(values) >= least[word]]
     found = quantiles(values, [number for _word, number in enough])
     figures.update({f"{word}_{name}_ms": None for word, _number in wanted})
     figures.update({f"{word}_{name}_ms": _ms(value) for (word, _number), value in zip(enough, found)})
