@@ -160,8 +160,8 @@ def _diff(plan: Plan, points: Sequence[PlanPoint], records: Sequence[JsonObject]
 
 
 def _plan_line(point: PlanPoint) -> str:
-    facts = [f"{key} {value}" for key, value in point["expect"].items()]
-    return f"{point['label']} would be measured ({', '.join(facts)})"
+    facts = [f"{key} {value}" for key, value in point["expect"].items() if value is not None]
+    return f"{point['label']} would be measured" + (f" ({', '.join(facts)})" if facts else "")
 
 
 def _record(

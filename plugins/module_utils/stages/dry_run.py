@@ -137,7 +137,8 @@ class Rehearsal:
         """Return one line per point of the benchmark, and one about those that are left out."""
         lines = []
         for point in self.points:
-            facts = ", ".join(f"{key} {value}" for key, value in {**point["key"], **point["expect"]}.items())
+            known = {**point["key"], **point["expect"]}.items()
+            facts = ", ".join(f"{key} {value}" for key, value in known if value is not None)
             lines.append(f"{point['name']}: {facts} -> {point['result']}\n")
         return "".join([*lines, f"left out: {', '.join(self.left_out)}\n" if self.left_out else ""])
 

@@ -88,7 +88,7 @@ def test_check_mode_shows_every_job_and_writes_nothing(prelude, tmp_path):
         "  HEAD_NODE_IP='<addr:node0001>'  # plan",
         "/data:/data  # cluster.default_mounts",
         "/models/tiny:/model  # model.path",
-        "bench_c4: concurrency 4, num_prompts 40",
+        "bench_c4: concurrency 4, isl 64, osl 8, num_prompts 40",
         "---- nginx.conf",
         "---- sglang_config.yaml",
     ):

@@ -281,7 +281,7 @@ def test_keys_that_the_type_does_not_read_are_noted(tmp_path):
     text = text_of(frontend={"ctx_router": {"a": 1}}, benchmark={"num_shots": 5, "prefix_ratios": [0.5]})
     notes = run(tmp_path, text)["notes"]
     assert "frontend.ctx_router: dynamo does not use it; it is for trtllm_serve." in notes
-    assert "benchmark.num_shots: sa-bench does not use it; it is for gsm8k." in notes
+    assert "benchmark.num_shots: sa-bench does not use it; it is for gsm8k, lm-eval." in notes
     assert "benchmark.prefix_ratios: sa-bench does not use it; it is for router." in notes
     assert not any("does not use it" in note for note in run(tmp_path, text_of())["notes"])
 
