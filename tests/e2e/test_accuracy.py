@@ -146,8 +146,9 @@ def test_a_task_file_of_the_user_names_its_data(tmp_path, exam):
         "task": "mine", "dataset_path": "json", "test_split": "test", "output_type": "generate_until",
         "dataset_kwargs": {"data_files": {"test": exams.write(folder / "mine.jsonl", exams.SUMS)}},
         "doc_to_text": "{{question}}", "doc_to_target": "{{answer.split('#### ')[-1]}}",
-        "filter_list": [{"name": "end", "filter": [{"function": "regex", "regex_pattern": "#### (.*)"},
-                                                    {"function": "take_first"}]}],
+        "filter_list": [{"name": "end", "filter": [
+            {"function": "regex", "regex_pattern": "#### (.*)"}, {"function": "take_first"},
+        ]}],
         "metric_list": [{"metric": "exact_match"}], "metadata": {"version": 2.5},
     }  # fmt: skip
     (folder / "mine.yaml").write_text(json.dumps(task))

@@ -165,10 +165,11 @@ def test_a_setting_that_comes_back_finds_its_results_again(cluster, up):
         assert "c=2 measured, valid" in played.text
         begun[setting] = stands()
     checked = cluster.playbook(cluster.job_file("reused", benchmark=points), "-e", "keep=600", "--check")
-    assert checked.rc == 0 and "c=2 would be kept (attempt 1 of this run), valid" in checked.text, checked.text
-    for setting, attempt in (("A", 1), ("B", 2)):
+    # Which attempt it is depends on whether a busy machine had one measured twice.
+    assert checked.rc == 0 and re.search(r"c=2 would be kept \(attempt \d of this run\), valid", checked.text)
+    for setting in "AB":
         _new, played = changed_by(cluster, up, **settings[setting])
-        assert f"c=2 kept (attempt {attempt} of this run), valid" in played.text
+        assert re.search(r"c=2 kept \(attempt \d of this run\), valid", played.text), played.text
         assert stands() == begun[setting]
     later = cluster.playbook(cluster.job_file("later", benchmark=points), "--check")
     assert later.rc == 0 and f"c=2 would be taken over from job {up}, measured " in later.text, later.text

@@ -45,7 +45,7 @@ def csv_text(found: Sequence[JsonObject]) -> str:
 def _columns(found: Sequence[JsonObject]) -> tuple[list[str], list[str], list[str]]:
     """Return (parameters, fields of the points' keys, metrics) of the rows *found*."""
     types = dict.fromkeys(row["benchmark_type"] for row in found)
-    keys = dict.fromkeys(field for one in types for field in BENCHMARKS[one].key_fields)
+    keys = dict.fromkeys(field for one in types for field in BENCHMARKS[one].key_fields[:1])
     keys.update(dict.fromkeys(field for row in found for field in row["key"]))
     figures = dict.fromkeys(name for one in types for name in BENCHMARKS[one].metrics)
     return parameters.names([row["parameters"] for row in found]), list(keys), list(figures)

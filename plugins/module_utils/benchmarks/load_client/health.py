@@ -56,7 +56,7 @@ class Health:
             self._record()
         self._duration_s = self._clock() - self._began
         self._cpu_s = self._cpu() - self._cpu_s
-        self._suspended = suspended_s() - self._suspended
+        self._suspended = max(0.0, suspended_s() - self._suspended)
         queued = queued_s()
         self._queued = None if queued is None or self._queued is None else queued - self._queued
 
@@ -112,9 +112,18 @@ def queued_s() -> float | None:
 
 
 def suspended_s() -> float:
-    """Return a clock that only runs while the machine sleeps."""
+    """Return a clock that only runs while the machine sleeps.
+
+    This process may lose the processor between two clocks: of several tries the shortest one counts.
+    """
     boottime = getattr(time, "CLOCK_BOOTTIME", None)
-    return 0.0 if boottime is None else time.clock_gettime(boottime) - time.clock_gettime(time.CLOCK_MONOTONIC)
+    if boottime is None:
+        return 0.0
+    tries = []
+    for _try in range(5):
+        before, asleep, after = time.monotonic(), time.clock_gettime(boottime), time.monotonic()
+        tries.append((after - before, asleep - (before + after) / 2))
+    return min(tries)[1]
 
 
 def _p99(values: array[float]) -> float | None:

@@ -9,6 +9,7 @@ import json
 import signal
 import subprocess
 import time
+import types
 
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.load_client import health
@@ -131,3 +132,16 @@ def until(condition):
     while not condition():
         assert time.monotonic() < give_up
         time.sleep(0.005)
+
+
+def test_a_loss_of_the_processor_between_two_clocks_is_no_sleep_of_the_machine(monkeypatch):
+    """The clocks are read one after the other, and each reading may come late."""
+    now, late = [100.0], iter([0.2, 0.0, 0.0, 0.0, 0.3, 0.0] * 20)
+
+    def clock(*_which):
+        now[0] += next(late)
+        return now[0]
+
+    clocks = types.SimpleNamespace(monotonic=clock, clock_gettime=clock, CLOCK_BOOTTIME=7)
+    monkeypatch.setattr(health, "time", clocks)
+    assert abs(health.suspended_s() - health.suspended_s()) < 0.001
