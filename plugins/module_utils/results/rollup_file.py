@@ -120,7 +120,7 @@ def _is_mean(entry: JsonObject) -> bool:
     counts, means = (entry.get("planned"), entry.get("valid")), entry.get("metrics")
     return (
         isinstance(entry.get("label"), str)
-        and all(type(count) is int for count in counts)
+        and all(isinstance(count, int) and not isinstance(count, bool) for count in counts)
         and isinstance(means, dict)
         and all(name in METRICS and isinstance(mean, dict) for name, mean in means.items())
         and all(_is_number(mean.get(key)) for mean in means.values() for key in ("mean", "max", "min"))

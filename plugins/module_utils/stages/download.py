@@ -16,7 +16,6 @@ import os
 import tempfile
 import time
 import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from typing import IO, NamedTuple
 
@@ -94,9 +93,11 @@ def held(path: str, key: str) -> str:
 def _fetch(address: str, stream: IO[bytes], ctx: Context, key: str) -> _Content:
     """Write what *address* gives to *stream*."""
     sha, size = hashlib.sha256(), 0
-    request = urllib.request.Request(address, headers={"User-Agent": "srt.slurm"})
+    # Ansible's, for its proxies and certificates; it takes long to import, and few jobs need it.
+    from ansible.module_utils.urls import open_url
+
     try:
-        with urllib.request.urlopen(request, timeout=SILENT_S) as answer:
+        with open_url(address, http_agent="srt.slurm", timeout=SILENT_S) as answer:
             expected = answer.headers.get("Content-Length")
             for piece in iter(lambda: answer.read(PIECE), b""):
                 size += len(piece)

@@ -113,7 +113,7 @@ def _service(
     }
 
 
-def _succeeded(verdict: JsonObject) -> bool:
+def _succeeded(verdict: Verdict | JsonObject) -> bool:
     """Return whether *verdict*, or the lack of one, is that of a point that is valid or has passed."""
     return bool(verdict) and succeeded(cast("Verdict", verdict))
 

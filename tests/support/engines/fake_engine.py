@@ -180,7 +180,7 @@ class Profile:
 
     def step(self, count):
         """Do *count* forward passes."""
-        for _ in range(count):
+        for _pass in range(count):
             self.steps += 1
             if self.body and self.steps > self.first:
                 self.events.append({"name": "forward", "ts": time.time()})

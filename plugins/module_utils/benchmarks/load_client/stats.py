@@ -41,7 +41,7 @@ def build_result(
     :param facts: further keys (client_health, started_at, ended_at, interrupted, ...).
     """
     samples = records if isinstance(records, Samples) else Samples.of(records, options.save_texts)
-    begin = min((moment for moment in samples.start if moment == moment), default=0.0)
+    begin = min((moment for moment in samples.start if not math.isnan(moment)), default=0.0)
     good = samples.good
     result = {
         "schema_version": RESULT_SCHEMA_VERSION,

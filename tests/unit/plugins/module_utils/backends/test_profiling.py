@@ -17,9 +17,9 @@ CONFIG = {"prefill": {"tp-size": 4}, "decode": {"tp-size": 16}}
 MPI = {"aggregated": {"tensor_parallel_size": 8}}
 
 
-def plan_of(backend, frontend="dynamo", resources=SPLIT, **changes):
+def plan_of(backend, frontend="dynamo", resources=None, **changes):
     backend = {"type": backend} if isinstance(backend, str) else backend
-    changes = {"resources": resources, "backend": backend, "frontend": {"type": frontend}, **changes}
+    changes = {"resources": resources or SPLIT, "backend": backend, "frontend": {"type": frontend}, **changes}
     return jobs.plan_of(jobs.spec_of(jobs.raw(**changes)))
 
 
