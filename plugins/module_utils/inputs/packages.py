@@ -22,7 +22,7 @@ RECORDS = ("RECORD", "direct_url.json")
 def packages(python: str, limit_s: float = 30.0) -> dict[str, Any]:
     """Return ``{digest, files, bytes, parts}`` of the packages of the interpreter at *python*, or ``{why, missing}``.
 
-    The interpreter is not run. ``parts`` is ``{name of a package with its version: digest}``. Changes in a directory
+    The interpreter is not run. One that is a script, which starts another, is known by its text alone. ``parts`` is ``{name of a package with its version: digest}``. Changes in a directory
     that is installed in editable mode are not seen.
     """
     until = time.monotonic() + limit_s
@@ -30,6 +30,8 @@ def packages(python: str, limit_s: float = 30.0) -> dict[str, Any]:
         return {"why": f"{python} does not exist", "missing": True}
     try:
         found = [(name, *_of_one(path, until)) for name, path in _installed(_home(python))]
+        if not found and _is_script(python):
+            found = [(os.path.basename(python), *content(python, until))]
     except Unreadable as error:
         return {"why": str(error), "missing": False}
     except OSError as error:
@@ -45,6 +47,11 @@ def packages(python: str, limit_s: float = 30.0) -> dict[str, Any]:
         "bytes": sum(size for _name, size, _sha in found),
         "parts": {os.path.basename(name): f"{size}/{sha[:8]}" for name, size, sha in found},
     }
+
+
+def _is_script(path: str) -> bool:
+    with open(path, "rb") as stream:
+        return stream.read(2) == b"#!"
 
 
 def _home(python: str) -> str:

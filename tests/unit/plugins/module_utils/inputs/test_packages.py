@@ -76,3 +76,12 @@ def test_an_interpreter_that_is_not_here_is_missing(tmp_path):
 def test_our_own_environment_has_one(home):
     found = look({"python": sys.executable, "model.path": os.path.dirname(sys.executable)})["found"]
     assert found["python"]["files"] > 5 and any(name.startswith("pytest-") for name in found["python"]["parts"])
+
+
+def test_a_script_that_starts_an_interpreter_is_known_by_its_text(tmp_path):
+    script = tmp_path / "python"
+    script.write_text('#!/bin/sh\nexec /venv/bin/python "$@"\n')
+    before = packages(str(script))
+    assert before["files"] == 1 and packages(str(script)) == before
+    script.write_text('#!/bin/sh\nexec /other/bin/python "$@"\n')
+    assert packages(str(script))["digest"] != before["digest"]
