@@ -22,8 +22,9 @@ RECORDS = ("RECORD", "direct_url.json")
 def packages(python: str, limit_s: float = 30.0) -> dict[str, Any]:
     """Return ``{digest, files, bytes, parts}`` of the packages of the interpreter at *python*, or ``{why, missing}``.
 
-    The interpreter is not run. One that is a script, which starts another, is known by its text alone. ``parts`` is ``{name of a package with its version: digest}``. Changes in a directory
-    that is installed in editable mode are not seen.
+    The interpreter is not run. One that is a script, which starts another, is known by its text alone. ``parts`` is
+    ``{name of a package with its version: digest}``. Changes in a directory that is installed in editable mode are not
+    seen.
     """
     until = time.monotonic() + limit_s
     if not os.path.isfile(python):
