@@ -13,7 +13,7 @@ from ..benchmarks import search
 from ..json_types import Json, JsonObject
 from ..metrics import derived
 from ..plan_file import Plan, PlanPoint, gpu_counts
-from .verdict import NOT_MEASURED, Verdict, standing
+from .verdict import NOT_MEASURED, OUTDATED, Verdict, standing
 
 
 def search_of(plan: Plan) -> search.PlannedSearch | None:
@@ -69,7 +69,9 @@ def measured(plan: Plan) -> list[PlanPoint]:
     points = (plan.get("benchmark") or {}).get("points") or []
     if not search_of(plan):
         return points
-    return [one for one in points if standing(one, os.path.join(plan["run_dir"], one["result"])).state != NOT_MEASURED]
+    # What was measured with other parameters, or of another service, says nothing of this search.
+    states = ((one, standing(one, os.path.join(plan["run_dir"], one["result"])).state) for one in points)
+    return [one for one, state in states if state not in (NOT_MEASURED, OUTDATED)]
 
 
 def record(plan: Plan, results: Iterable[Mapping[str, Json]]) -> JsonObject | None:
