@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import abc
 import json
 import pkgutil
 from collections.abc import Mapping
@@ -163,9 +164,9 @@ class Accuracy(ProgramBenchmark):
     def in_flight(self, point: PointFields) -> int:
         return int(point["parameters"]["num_threads"])
 
+    @abc.abstractmethod
     def task_file(self, spec: JsonObject) -> JsonObject | None:
         """Return the task of this type without its data; None: it is not one of ours."""
-        raise NotImplementedError
 
     def named_task(self, spec: JsonObject) -> str:
         """Return the name of the task in results."""
