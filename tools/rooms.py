@@ -27,6 +27,7 @@ ALLOWED = {
     "plain_text": "json_types",
     "failures": "json_types plain_text",
     "holder": "",
+    "load_client": "",
     "inputs": "",
     "programs": "holder",
     "run_options": "json_types holder",
@@ -45,7 +46,7 @@ ALLOWED = {
     "backends": "failures json_types log_lines plan_file plan_profiling schema topology services",
     "frontends": "failures json_types log_lines plan_file schema topology services",
     "supplies": "failures json_types topology",
-    "benchmarks": "supplies failures json_types files metrics plan_file programs schema topology",
+    "benchmarks": "load_client supplies failures json_types files metrics plan_file programs schema topology",
     "slurm": "failures json_types plan_file holder",
     "job": "failures json_types files inputs metrics plan_file run_options secrets schema topology services backends "
     "frontends supplies benchmarks slurm",

@@ -34,7 +34,7 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-CLIENT = ROOT / "plugins" / "module_utils" / "benchmarks" / "load_client"
+CLIENT = ROOT / "plugins" / "module_utils" / "load_client"
 SERVER = ROOT / "tests" / "support" / "sse_server.py"
 PACE_MS = 10.0
 

@@ -16,7 +16,7 @@ curl -sSf "http://$SRT_FRONTEND_HOST:$SRT_FRONTEND_PORT/v1/models" > /dev/null
 for one in ${{AIPERF_SERVER_METRICS_URLS//,/ }}; do curl -sSf "$one" > /dev/null; done
 echo "serving from $SRT_WORKER_NODES"
 if [ -n "$SENDS" ]; then
-  {sys.executable} {ROOT}/plugins/module_utils/benchmarks/load_client --base-url {{endpoint}} \\
+  {sys.executable} {ROOT}/plugins/module_utils/load_client --base-url {{endpoint}} \\
     --endpoint /v1/completions --model "$SERVED" --tokenizer "$TOKENIZER" --isl 32 --osl 8 --seed 0 \\
     --concurrency "$SRT_CONCURRENCY" --num-prompts 12 --num-warmup 0 \\
     --result /tmp/srt-custom-$SLURM_JOB_ID/$SRT_CONCURRENCY/result.json

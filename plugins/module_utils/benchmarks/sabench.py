@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from ..failures import Finding
 from ..json_types import JsonObject
+from ..load_client.dataset import Dataset
 from ..plan_file import gpu_counts
 from ..schema.section import Field
 from ..schema.types import Float, Int, Str
@@ -18,7 +19,6 @@ from ..supplies.data import Data, binds, path_of
 from ..topology.layout import Layout
 from . import search
 from .base import Point, missing
-from .load_client.dataset import Dataset
 from .own_client import MOST_REQUESTS, ClientBenchmark, traffic
 
 

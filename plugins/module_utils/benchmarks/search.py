@@ -17,10 +17,10 @@ from typing import NamedTuple, TypedDict, Union
 
 from ..failures import Finding
 from ..json_types import Json, JsonObject
+from ..load_client.quantiles import samples_needed
 from ..metrics import LOWER, METRICS
 from ..schema.section import Field, Section
 from ..schema.types import Choice, Float, Int, MapOf
-from .load_client.quantiles import samples_needed
 from .repeats import REPEAT
 
 CONCURRENCY, RATE = "concurrency", "req_rate"

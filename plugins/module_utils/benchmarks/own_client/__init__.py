@@ -13,6 +13,7 @@ from typing import ClassVar
 from ...failures import Error
 from ...files import read_object
 from ...json_types import JsonObject
+from ...load_client import __main__ as load_client
 from ...metrics import METRICS, derived
 from ...plan_file import PlanFile, PointFields, Step, gpu_counts
 from ...programs import folder_of, program_files
@@ -23,7 +24,6 @@ from ...topology.options import Option
 from ...topology.step import DraftStep, make_step, one_file
 from ..base import DONE, FAILED, PREPARING, RUNNING, Benchmark, Figures, Point, Progress, partial_path, progress_path
 from ..chat_template import FILE
-from ..load_client import __main__ as load_client
 from . import command
 from . import result as result_file
 from .client_health import disturbances

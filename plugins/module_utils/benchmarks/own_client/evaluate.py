@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 
 from ...json_types import JsonObject
-from ..load_client.stats import PROMPT_TOLERANCE, PROMPT_TOLERANCE_TOKENS, differ
+from ...load_client.stats import PROMPT_TOLERANCE, PROMPT_TOLERANCE_TOKENS, differ
 from .result import problem
 
 WARMUP_FAILURES = 0.1  # of its requests: one that is lost while a service gets ready leaves it warm

@@ -38,7 +38,7 @@ def test_points():
         "--progress": f"/out/7/{first['progress']}",
     }.items():
         assert jobs.option(step["argv"], flag) == value
-    program = sorted((jobs.ROOT / "plugins/module_utils/benchmarks/load_client").glob("*.py"))
+    program = sorted((jobs.ROOT / "plugins/module_utils/load_client").glob("*.py"))
     assert step["files"] == [f"programs/load_client/{one.name}" for one in program]
     shipped = {one["path"]: one["content"] for one in plan["files"]}
     assert [shipped[path] for path in step["files"]] == [one.read_text(encoding="utf-8") for one in program]

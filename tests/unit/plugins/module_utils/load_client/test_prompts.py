@@ -7,7 +7,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.load_client import prompts
+from ansible_collections.srt.slurm.plugins.module_utils.load_client import prompts
 
 tokenizers = pytest.importorskip("tokenizers")
 

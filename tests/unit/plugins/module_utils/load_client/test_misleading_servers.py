@@ -7,9 +7,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.load_client.answer import Answer
-from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.load_client.request import Record, Request, conclude
 from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.own_client.evaluate import evaluate
+from ansible_collections.srt.slurm.plugins.module_utils.load_client.answer import Answer
+from ansible_collections.srt.slurm.plugins.module_utils.load_client.request import Record, Request, conclude
 
 for package in ("aiohttp", "tokenizers"):
     pytest.importorskip(package)

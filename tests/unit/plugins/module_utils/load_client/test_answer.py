@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.load_client.answer import Answer, error_text
+from ansible_collections.srt.slurm.plugins.module_utils.load_client.answer import Answer, error_text
 
 
 def event(value):

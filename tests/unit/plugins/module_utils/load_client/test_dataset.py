@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.load_client import dataset
+from ansible_collections.srt.slurm.plugins.module_utils.load_client import dataset
 
 CHAT = [{"role": "system", "content": "be kalo"}, {"role": "user", "content": [{"type": "text", "text": "mi ner"}]}]
 

@@ -8,7 +8,7 @@ import json
 import os
 
 import pytest
-from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.load_client import cache, prompts
+from ansible_collections.srt.slurm.plugins.module_utils.load_client import cache, prompts
 
 SGLANG = "sglang:cached_tokens_total sglang:prompt_tokens_total"
 

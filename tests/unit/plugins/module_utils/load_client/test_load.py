@@ -10,8 +10,8 @@ import random
 import types
 
 import pytest
-from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.load_client import load
-from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.load_client.request import Request
+from ansible_collections.srt.slurm.plugins.module_utils.load_client import load
+from ansible_collections.srt.slurm.plugins.module_utils.load_client.request import Request
 
 
 def state(concurrency=2, prompts=6, warmup=0):

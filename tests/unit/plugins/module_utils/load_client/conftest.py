@@ -12,7 +12,7 @@ import sys
 
 import pytest
 
-CLIENT = pathlib.Path(__file__).resolve().parents[6] / "plugins" / "module_utils" / "benchmarks" / "load_client"
+CLIENT = pathlib.Path(__file__).resolve().parents[5] / "plugins" / "module_utils" / "load_client"
 
 
 def corpus():
@@ -75,7 +75,7 @@ def client_argv(client_dir, model_dir, tmp_path):
 @pytest.fixture
 def measure(model_dir, tmp_path):
     """Return a function that runs the program in this process; yields (exit code, result or None)."""
-    from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.load_client import main as cli
+    from ansible_collections.srt.slurm.plugins.module_utils.load_client import main as cli
 
     result = tmp_path / "r" / "results.json"
 

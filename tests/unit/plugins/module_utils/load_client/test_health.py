@@ -12,9 +12,9 @@ import time
 import types
 
 import pytest
-from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.load_client import health
-from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.load_client.health import Health
 from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.own_client.client_health import disturbances
+from ansible_collections.srt.slurm.plugins.module_utils.load_client import health
+from ansible_collections.srt.slurm.plugins.module_utils.load_client.health import Health
 
 pytest.importorskip("aiohttp")
 

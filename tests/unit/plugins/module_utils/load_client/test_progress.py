@@ -9,8 +9,8 @@ import json
 import types
 
 import pytest
-from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.load_client.load import State
-from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.load_client.progress import (
+from ansible_collections.srt.slurm.plugins.module_utils.load_client.load import State
+from ansible_collections.srt.slurm.plugins.module_utils.load_client.progress import (
     Progress,
     format_line,
     write_atomic,

@@ -8,7 +8,7 @@ import random
 from array import array
 
 import pytest
-from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.load_client import quantiles
+from ansible_collections.srt.slurm.plugins.module_utils.load_client import quantiles
 
 
 @pytest.mark.parametrize(("number", "needed"), [(50, 11), (90, 64), (95, 130), (99, 662), (99.9, 6636), (10, 64)])

@@ -13,7 +13,7 @@ import subprocess
 import time
 
 import pytest
-from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.load_client import fleet
+from ansible_collections.srt.slurm.plugins.module_utils.load_client import fleet
 
 
 @pytest.mark.parametrize(("concurrency", "clients"), [(8, 3), (5, 5), (7, 2), (256, 9)])

@@ -7,7 +7,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.load_client import sse
+from ansible_collections.srt.slurm.plugins.module_utils.load_client import sse
 from hypothesis import given
 from hypothesis import strategies as st
 

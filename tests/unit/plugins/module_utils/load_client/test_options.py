@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.load_client.options import parse_options
+from ansible_collections.srt.slurm.plugins.module_utils.load_client.options import parse_options
 
 NEEDED = [
     "--base-url", "http://h:8000", "--model", "m", "--tokenizer", "/t", "--isl", "128", "--osl", "16",

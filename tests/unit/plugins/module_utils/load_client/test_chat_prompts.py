@@ -7,8 +7,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.load_client import main as cli
-from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.load_client import prompts
+from ansible_collections.srt.slurm.plugins.module_utils.load_client import main as cli
+from ansible_collections.srt.slurm.plugins.module_utils.load_client import prompts
 
 tokenizers = pytest.importorskip("tokenizers")
 AROUND = [("<bos>kalo mi\n", "<eos>\nner"), ("[INST] ", " [/INST]"), ("", "\n"), ("<bos>", ""), ("system: sot\n\n", "")]

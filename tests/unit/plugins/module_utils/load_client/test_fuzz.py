@@ -10,7 +10,7 @@ import threading
 import types
 
 import pytest
-from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.load_client.request import Client, Record, Request
+from ansible_collections.srt.slurm.plugins.module_utils.load_client.request import Client, Record, Request
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

@@ -9,10 +9,10 @@ import math
 import types
 
 import pytest
-from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.load_client import stats
-from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.load_client.main import format_report, format_result
-from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.load_client.request import Record, Request
 from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.own_client.evaluate import evaluate
+from ansible_collections.srt.slurm.plugins.module_utils.load_client import stats
+from ansible_collections.srt.slurm.plugins.module_utils.load_client.main import format_report, format_result
+from ansible_collections.srt.slurm.plugins.module_utils.load_client.request import Record, Request
 
 
 def options(**other):

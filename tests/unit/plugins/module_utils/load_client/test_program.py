@@ -16,8 +16,8 @@ import sys
 import threading
 
 import pytest
-from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.load_client import main as cli
-from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.load_client import session, workload
+from ansible_collections.srt.slurm.plugins.module_utils.load_client import main as cli
+from ansible_collections.srt.slurm.plugins.module_utils.load_client import session, workload
 
 for package in ("aiohttp", "tokenizers"):
     pytest.importorskip(package)
