@@ -23,7 +23,7 @@ from ..topology.step import make_step, one_file
 from . import point_script
 from .base import RUNNING, Benchmark, Figures, Point, Progress, files_path, progress_path
 from .formats import recognise, result_files
-from .formats.base import Recognised
+from .formats.base import Recognised, too_few
 
 TQDM = re.compile(r"(?<![\w.])(\d{1,9})/(\d{1,9}) \[")  # the counts in a progress bar
 LINE = 160  # characters of a log line in a line of progress
@@ -145,16 +145,7 @@ class ProgramBenchmark(Benchmark):
         one = _only(raw)
         if not one:
             return []
-        reasons = list(one.faults)
-        completed, failed = one.figures.get("completed"), one.figures.get("failed")
-        if isinstance(completed, (int, float)) and isinstance(failed, (int, float)) and completed:
-            sent = completed + failed
-            if completed < min_completed * sent:
-                share = 100.0 * completed / sent
-                reasons.append(
-                    f"{failed:g} of {sent:g} requests did not complete ({share:.1f} % completed, "
-                    f"{100 * min_completed:g} % are needed)"
-                )
+        reasons = [*one.faults, *too_few(one.figures, min_completed)]
         seconds = one.figures.get("duration")
         if isinstance(seconds, (int, float)) and seconds > raw["duration_s"] + LATE_S:
             reasons.append(
