@@ -54,8 +54,6 @@ def build(
     search = searching.record(plan, results)
     reasons = run_reasons + outcome.reasons_against(results, search)
     passed = [one["name"] for one in results if one["state"] == PASSED]
-    nothing = [] if points else [f"Nothing was measured: benchmark type {benchmark.type} has no points."]
-    notes = [*(plan.get("notes") or ()), *nothing]
     backend = spec.get("backend") or {}
     summary, more, unread = _nodes_summary(plan, backend["type"])
     unread = [shown(one) for one in unread]
@@ -89,7 +87,7 @@ def build(
         "complete": not incomplete,
         "incomplete": incomplete,
         "provenance": provenance.build(plan),
-        "notes": [*(shown(note) for note in [*notes, *more]), *unread],
+        "notes": [*(shown(note) for note in [*_notes(plan, benchmark, points), *more]), *unread],
         "tags": _tags(plan),
     }
     return cast("Rollup", cleaned(rollup))
@@ -102,6 +100,11 @@ def _tags(plan: Plan) -> list[str]:
             return [str(tag) for tag in json.load(stream).get("tags") or ()]
     except (OSError, ValueError, AttributeError):
         return []
+
+
+def _notes(plan: Plan, benchmark: Benchmark, points: Sequence[PlanPoint]) -> list[str]:
+    nothing = [] if points else [f"Nothing was measured: benchmark type {benchmark.type} has no points."]
+    return [*(plan.get("notes") or ()), *nothing]
 
 
 def with_logs_of(rollup: Rollup, other: Rollup) -> None:

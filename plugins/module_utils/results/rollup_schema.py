@@ -105,7 +105,7 @@ def schema() -> JsonObject:
 
 def _annotations() -> dict[str, str]:
     """Return the types of the keys of Rollup as they are written there."""
-    return {name: getattr(one, "__forward_arg__", one) for name, one in Rollup.__annotations__.items()}
+    return {name: str(getattr(one, "__forward_arg__", one)) for name, one in Rollup.__annotations__.items()}
 
 
 def _typed(text: str) -> JsonObject:

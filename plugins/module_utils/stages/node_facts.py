@@ -17,6 +17,7 @@ from typing import cast
 from ..failures import Error, SlurmError
 from ..files import read_object, write_text_atomic
 from ..holder import PYTHON
+from ..holder.records import Answer
 from ..json_types import Json, JsonObject
 from ..plan_file import Plan, Step
 from ..programs import folder_of
@@ -109,18 +110,24 @@ def _ask(session: Session, names: list[str]) -> dict[str, JsonObject]:
     write_text_atomic(path, json.dumps(table) + "\n")
     mine = steps(plan, names, path, AFTER, nonce)
     own = [step["name"] for step in mine]
+    talk = session.talk
     try:
-        session.ask("start", steps=[srun.start_request(one, plan["job_id"], plan["run_dir"]) for one in mine], wait_s=0)
+        requests = [srun.start_request(one, plan["job_id"], plan["run_dir"]) for one in mine]
+        answer = talk.request("start", steps=requests, wait_s=0.0)
         until = time.monotonic() + AFTER_S
-        while any(session.runs(name) for name in own) and time.monotonic() < until:
-            session.ask("wait", watch=own, guard=[], slice_s=2.0)
-        if any(session.runs(name) for name in own):
-            session.ask("stop", names=own)
+        while _running(answer, own) and time.monotonic() < until and session.ctx.controller_alive():
+            answer = talk.request("wait", watch=own, guard=[], slice_s=2.0)
+        if _running(answer, own):
+            talk.request("stop", names=own)
     finally:
         with contextlib.suppress(OSError):
             os.unlink(path)
     found = {name: report_of(plan, name, nonce, (), AFTER) for name in names}
     return {name: report for name, report in found.items() if report}
+
+
+def _running(answer: Answer, names: Sequence[str]) -> list[str]:
+    return [one["name"] for one in answer["steps"] if one["name"] in names and one["state"] != "ended"]
 
 
 def _write(plan: Plan, known: JsonObject) -> None:

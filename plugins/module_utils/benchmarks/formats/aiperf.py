@@ -46,7 +46,8 @@ MARKS = ("request_latency", "error_request_count", "benchmark_duration")
 
 def parse(raw: JsonObject) -> Recognised | None:
     """Return what a result of AIPerf says; see :data:`base.Parser`."""
-    records = raw.get("records") if isinstance(raw.get("records"), dict) else raw
+    nested = raw.get("records")
+    records: JsonObject = nested if isinstance(nested, dict) else raw
     if "input_config" not in raw or not any(_is_metric(records.get(mark)) for mark in MARKS):
         return None
     figures: Figures = {name: _total(records, names, unit) for name, (unit, names) in TOTALS.items()}
@@ -58,7 +59,8 @@ def parse(raw: JsonObject) -> Recognised | None:
     figures.update({name: figures[name] or 0 for name in ("completed", "failed")})
     for name, source in AVERAGES.items():  # older versions have no totals
         if figures[name] is None and _is_metric(records.get(source)):
-            figures[name] = scaled(_value(records.get(source), "avg"), figures["completed"])
+            each = number(records[source]["avg"])
+            figures[name] = None if each is None else scaled(figures["completed"], each)
     figures["num_prompts"] = _sum(figures["completed"], figures["failed"])
     figures["concurrency"] = _asked(raw["input_config"], "concurrency", int)
     figures["request_rate"] = _asked(raw["input_config"], "request_rate", float) or _asked(
@@ -134,7 +136,7 @@ def _sum(one: Json, other: Json) -> float | None:
     return None if one is None or other is None else one + other
 
 
-def _asked(config: Json, name: str, kind: type) -> float | None:
+def _asked(config: Json, name: str, kind: type[int] | type[float]) -> float | None:
     """Return what was asked for: by its only phase, in older versions by its load generator; None if that is unknown.
 
     :param name: concurrency, for example.
@@ -142,7 +144,7 @@ def _asked(config: Json, name: str, kind: type) -> float | None:
     phases = _value(config, "phases")
     sections = phases if isinstance(phases, list) else [_value(config, "loadgen"), _value(config, "load_generator")]
     asked = [_value(section, name) for section in sections if _value(section, "kind") in (None, "profiling")]
-    known = {one for one in asked if isinstance(one, (int, kind)) and not isinstance(one, bool) and one > 0}
+    known: set[float] = {one for one in asked if type(one) in (int, kind) and one > 0}
     return known.pop() if len(known) == 1 else None
 
 

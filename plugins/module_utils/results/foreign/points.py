@@ -80,7 +80,7 @@ def _record(
     """Return the record of the result *one*."""
     result = one.result
     figures = result.figures if result else {}
-    reasons = [unfinished[one.level]] if one.level in unfinished else []
+    reasons = [why for level, why in unfinished.items() if level == one.level]
     doubts = [DOUBT]
     if result:
         reasons += [*result.faults, *result.disturbances, *too_few(figures, MIN_COMPLETED)]

@@ -322,7 +322,7 @@ def main(argv: list[str] | None = None) -> int:
     with open(path, encoding="utf-8") as stream:
         table = json.load(stream)
     name = os.environ.get("SLURMD_NODENAME") or socket.gethostname()
-    mine, limits, uid = table["nodes"].get(name) or {}, table["limits"], os.getuid()
+    mine, limits, uid = table["nodes"].get(name) or {}, table.get("limits"), os.getuid()
     now = time.time()
     if table.get("only_facts"):
         report = {"node": name, "time": now, "nonce": table["nonce"], "facts": facts.gathered(mine.get("gpus"))}
