@@ -56,7 +56,6 @@ def build(
     passed = [one["name"] for one in results if one["state"] == PASSED]
     backend = spec.get("backend") or {}
     summary, more, unread = _nodes_summary(plan, backend["type"])
-    unread = [shown(one) for one in unread]
     incomplete = outcome.cut(results, [*_partial(plan, points), *unread], search)
     rollup = {
         "schema_version": ROLLUP_SCHEMA_VERSION,
@@ -246,7 +245,7 @@ def _nodes_summary(plan: Plan, backend_type: str) -> tuple[JsonObject, list[str]
     if lost:
         count = sum(one for one, _path in lost)
         absent.append(f"{count} line(s) of worker logs cannot be read and do not count, the first in {lost[0][1]}.")
-    return worker_logs.summarise(records), notes, absent
+    return worker_logs.summarise(records), notes, [shown(one) for one in absent]
 
 
 def _engine_configs(plan: Plan, backend: JsonObject) -> JsonObject:

@@ -95,7 +95,7 @@ def schema() -> JsonObject:
     return {
         "$schema": DIALECT,
         "title": "rollup.json of srt.slurm",
-        "description": "Times are UTC, ISO 8601. Units are those of docs/metrics.md. What is not known is null, never 0.",
+        "description": "Times are UTC, ISO 8601. Units are those of docs/metrics.md. Unknown is null, never 0.",
         "type": "object",
         "properties": properties,
         "required": sorted(Rollup.__required_keys__),
