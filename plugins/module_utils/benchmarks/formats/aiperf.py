@@ -12,7 +12,7 @@ from ...metrics import STATISTICS
 from ..base import Figures
 from ..own_client.client_health import LATENESS_MS, LATENESS_SHARE
 from . import aiperf_files
-from .base import Recognised, contradictions, number, request_faults, scaled, without_samples
+from .base import Recognised, number, request_faults, scaled, without_samples
 
 PROGRAM = "aiperf"
 # {metric: (its unit, AIPerf's names of it)}. Its inter-token latency is one figure per request, (latency - TTFT) /
@@ -70,8 +70,7 @@ def parse(raw: JsonObject) -> Recognised | None:
     faults += ["the measurement is not complete"] if raw.get("is_complete") is False else []
     late = _lateness(_in_units(records.get(LATENESS), "avg", MILLISECONDS), figures["mean_e2el_ms"])
     figures = without_samples(figures)
-    doubts = contradictions(figures)
-    return Recognised(PROGRAM, figures, faults + request_faults(figures), doubts, late, about=_about(raw))
+    return Recognised(PROGRAM, figures, faults + request_faults(figures), [], late, about=_about(raw))
 
 
 def of_run(found: Recognised, run: str) -> Recognised:

@@ -17,7 +17,7 @@ from ...metrics import LATENCIES, STATISTICS
 from ..base import Figures
 from ..own_client.client_health import disturbances
 from ..own_client.evaluate import own_faults
-from .base import Recognised, contradictions, number, request_faults, unsaid, without_samples
+from .base import Recognised, number, request_faults, unsaid, without_samples
 
 # A result has one of the first, one of the second, and a latency.
 NEEDED = (("output_throughput",), ("completed", "duration", "max_concurrency"))
@@ -68,7 +68,7 @@ def parse(raw: JsonObject) -> Recognised | None:
     about = {name: raw.get(key) for name, key in ABOUT.items()}
     if program != OURS:
         figures = without_samples(figures)
-        doubts += contradictions(figures) + _other_unit(raw, figures)
+        doubts += _other_unit(raw, figures)
         return Recognised(program, figures, faults, doubts, about=about)
     if faults:
         return Recognised(program, without_samples(figures), faults, doubts, about=about)

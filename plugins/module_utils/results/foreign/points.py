@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ... import metrics
 from ...benchmarks.base import Benchmark
-from ...benchmarks.formats.base import too_few
+from ...benchmarks.formats.base import contradictions, too_few
 from ...failures import Error
 from ...json_types import JsonObject
 from ...plain_text import shown
@@ -84,7 +84,7 @@ def _record(
     doubts = [DOUBT]
     if result:
         reasons += [*result.faults, *result.disturbances, *too_few(figures, MIN_COMPLETED)]
-        doubts += result.doubts
+        doubts += [*result.doubts, *contradictions(figures)]
     else:
         reasons.append(f"its result file cannot be read: {one.why}")
     if planned and one.level is not None and one.level not in planned:

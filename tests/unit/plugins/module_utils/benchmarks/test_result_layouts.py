@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from ansible_collections.srt.slurm.plugins.module_utils.benchmarks import formats
+from ansible_collections.srt.slurm.plugins.module_utils.benchmarks import BENCHMARKS, formats
 from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.formats import aiperf_files, recognise, result_files
 from result_files import AIPERF, LM_EVAL, SA_BENCH, SGLANG, VLLM, aiperf_metric
 
@@ -175,3 +175,10 @@ def test_more_files_than_are_read_are_told(tmp_path, monkeypatch):
     monkeypatch.setattr(formats, "MOST_FILES", 3)
     found = write(tmp_path, {f"{number}.json": {"a": 1} for number in range(5)})
     assert found.unknown[-1] == "all files after the first 3, which were not read"
+
+
+def test_a_result_whose_throughput_is_not_that_of_its_sums_is_not_called_valid(tmp_path):
+    ((path, one),) = write(tmp_path, {"r.json": {**VLLM, "total_output_tokens": 5000}}).results
+    custom, raw = BENCHMARKS["custom"], {"results": [(path, one)], "unknown": [], "duration_s": 5.0}
+    assert custom.evaluate(raw, {}, 0.99) == []
+    assert "it says out 200.0 tok/s, but 5,000 in 2.5 s are 2,000.0" in custom.doubts(raw)
