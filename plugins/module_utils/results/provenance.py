@@ -33,6 +33,7 @@ VERSIONS = {
     "nccl": re.compile(r"NCCL version (\d[\w.+-]*)"),
     "cuda_driver": re.compile(r"cudaDriverVersion (\d+)"),
 }
+WORDS = ("ersion", "==", "engine (v", "sglang v", "dynamo v")  # a line without any of these has no version
 SLURM = ("cluster", "partition", "account", "time_limit")
 
 
@@ -63,8 +64,10 @@ def _versions(plan: Plan) -> dict[str, list[str]]:
                     text = stream.read(BEGIN).decode("utf-8", "replace")
             except OSError:
                 continue
-            for name, pattern in VERSIONS.items():
-                found.setdefault(name, set()).update(pattern.findall(text))
+            for line in text.splitlines():
+                if any(word in line for word in WORDS):  # a search of each line for each pattern takes long
+                    for name, pattern in VERSIONS.items():
+                        found.setdefault(name, set()).update(pattern.findall(line))
     return {name: sorted(versions) for name, versions in found.items() if versions}
 
 

@@ -32,7 +32,12 @@ from .measured import Measured
 PROGRAM = "srtctl"
 # Types of srtctl whose results are of the points of another type here.
 TYPES = {"vllm": "sa-bench", "aiperf": "trace-replay", "gsm8k-bench": "gsm8k"}
-BY_PROGRAM = {"sa-bench": "sa-bench", "vllm bench serve": "sa-bench", "aiperf": "trace-replay"}
+BY_PROGRAM = {
+    "sa-bench": "sa-bench",
+    "vllm bench serve": "sa-bench",
+    "sglang.bench_serving": "sglang-bench",
+    "aiperf": "trace-replay",
+}
 OTHER = "custom"
 
 

@@ -15,9 +15,9 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from ...benchmarks.formats import recognise
+from ...benchmarks.formats import recognise, serving_text
 from ...benchmarks.formats.base import Recognised
-from ...files import read_object
+from ...files import read_object, regular
 from .about import METADATA, Evidence
 
 FOLDER = re.compile(r"[a-z][a-z-]*_(?:isl_(?P<isl>\d+)_osl_(?P<osl>\d+)|custom_.+?)(?:_\d{6,}.*)?")
@@ -33,6 +33,7 @@ FILES = re.compile(
     r"|(?:raw_prometheus|host_samples)\.jsonl|dynamo-request-trace.*"
 )
 MOST = 10_000  # files that are looked at
+MOST_TEXT = 1 << 26  # characters of the log of the benchmark
 
 
 class Measured(NamedTuple):
@@ -43,6 +44,7 @@ class Measured(NamedTuple):
     :ivar why: why it cannot be read, "" if it can.
     :ivar level: requests in flight, None if nothing says how many.
     :ivar gpus: ``{all, prefill, decode: number of GPUs}`` that its name says.
+    :ivar named: requests in flight as its name says, None if it does not.
     """
 
     path: str
@@ -50,6 +52,7 @@ class Measured(NamedTuple):
     why: str
     level: int | None
     gpus: dict[str, int]
+    named: int | None
 
 
 def look(root: str) -> tuple[list[Measured], list[str]]:
@@ -64,10 +67,25 @@ def look(root: str) -> tuple[list[Measured], list[str]]:
             found += [_measured(name, one, place) for _path, one in known.results]
         elif place and FOLDER.fullmatch(os.path.basename(os.path.dirname(path))):
             why = known.unknown[0] if known.unknown and "(" in known.unknown[0] else "it is not a result of sa-bench"
-            found.append(Measured(name, None, why, int(place["level"]), _gpus(place)))
+            found.append(Measured(name, None, why, int(place["level"]), _gpus(place), None))
         elif known.unknown:
             unknown.append(os.path.join(os.path.dirname(name), known.unknown[0]))
-    return found, unknown
+    return found or _printed(root), unknown
+
+
+def _printed(root: str) -> list[Measured]:
+    """Return the results that the log of the benchmark shows: srtctl's sglang-bench leaves no file.
+
+    sa-bench leaves one, and its log has warm-ups as well.
+    """
+    name = os.path.join("logs", "benchmark.out")
+    try:
+        with open(os.path.join(root, name), encoding="utf-8", errors="replace", opener=regular) as stream:
+            text = stream.read(MOST_TEXT)
+    except OSError:
+        return []
+    results = [] if "SA-Bench" in text else serving_text.parse(text)
+    return [_measured(name, one, None) for one in results]
 
 
 def _files(root: str) -> Iterator[str]:
@@ -83,13 +101,13 @@ def _files(root: str) -> Iterator[str]:
 
 
 def _measured(name: str, result: Recognised, place: re.Match[str] | None) -> Measured:
+    named = int(place["level"]) if place else None
     level = result.figures.get("concurrency")
-    if level is None and place:
-        level = int(place["level"])
+    level = named if level is None else level
     if level is None:  # of AIPerf, which may not say it itself
         parts = (LEVEL.fullmatch(part) for part in reversed(name.split(os.sep)[:-1]))
         level = next((int(part.group(1)) for part in parts if part), None)
-    return Measured(name, result, "", None if level is None else int(level), _gpus(place))
+    return Measured(name, result, "", None if level is None else int(level), _gpus(place), named)
 
 
 def _gpus(place: re.Match[str] | None) -> dict[str, int]:

@@ -87,6 +87,8 @@ def _record(
         doubts += [*result.doubts, *contradictions(figures)]
     else:
         reasons.append(f"its result file cannot be read: {one.why}")
+    if one.named not in (None, one.level):
+        doubts.append(f"its name says concurrency {one.named}, but it says {one.level}")
     if planned and one.level is not None and one.level not in planned:
         doubts.append(f"its recipe does not ask for concurrency {one.level}")
     said = {name: value for name, value in figures.items() if name in benchmark.metrics}

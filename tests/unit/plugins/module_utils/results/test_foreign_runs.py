@@ -251,3 +251,41 @@ def test_a_run_directory_of_our_own_that_was_moved_is_rolled_up_where_it_is_now(
     done = rollup.run({"run_dir": str(moved)}, Context())
     assert (done["valid"], done["path"]) == (True, str(moved / "rollup.json"))
     assert json.loads((moved / "benchmark-rollup.json").read_text())["runs"][0]["throughput_toks"] == 320.0
+
+
+PRINTED = """\
+============ Serving Benchmark Result ============
+Backend:                                 sglang-oai
+Traffic request rate:                    inf
+Max request concurrency:                 {level}
+Successful requests:                     128
+Benchmark duration (s):                  4.00
+Total input tokens:                      131072
+Total generated tokens:                  12800
+Total generated tokens (retokenized):    12790
+Request throughput (req/s):              32.00
+Output token throughput (tok/s):         3200.00
+Total token throughput (tok/s):          35968.00
+Concurrency:                             3.93
+----------------End-to-End Latency----------------
+Mean E2E Latency (ms):                   492.10
+---------------Time to First Token----------------
+Mean TTFT (ms):                          30.50
+P99 TTFT (ms):                           55.00
+---------------Inter-Token Latency----------------
+Median ITL (ms):                         5.00
+==================================================
+"""
+
+
+def test_results_that_were_only_printed_are_read_from_the_log(tmp_path):
+    run = tmp_path / "4711"
+    write(run / "4711.json", metadata(benchmark={"type": "sglang-bench", "isl": 1024, "osl": 100}))
+    write(run / "logs" / "benchmark.out", "[CMD] x\n" + PRINTED.format(level=4) + "more\n" + PRINTED.format(level=16))
+    made = foreign.read(str(run))
+    assert (made["benchmark_type"], list(by_label(made))) == ("sglang-bench", ["c=4", "c=16"])
+    one = by_label(made)["c=16"]
+    wanted = {"completed": 128, "output_tps": 3200, "mean_e2el_ms": 492.1, "p99_ttft_ms": 55, "interactivity": 200.0}
+    assert {key: one[key] for key in wanted} == wanted and one["state"] == "passed"
+    assert "its result does not say how many requests failed" in one["doubts"]
+    assert (one["measured_by"], one["path"]) == ("sglang.bench_serving", "logs/benchmark.out")
