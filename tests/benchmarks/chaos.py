@@ -251,13 +251,13 @@ class Chaos:
                 verdict = json.loads(path.with_suffix(".verdict.json").read_text())
             except ValueError:
                 continue
-            if verdict.get("valid") and not standing({"digest": verdict["digest"]}, str(path))[1]:
+            if verdict.get("valid") and self.intact(path, verdict["digest"]):
                 found.append((path, verdict["digest"]))
         return found
 
     def intact(self, path, digest):
         """Return whether a finished result still counts."""
-        return not standing({"digest": digest}, str(path))[1]
+        return not standing({"digest": digest, "result": path.name}, str(path)).reasons
 
     def true_success(self, name):
         """Return whether a run that reports success has complete results of all points, from the files alone."""
