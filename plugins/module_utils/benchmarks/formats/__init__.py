@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import json
 import os
-import stat
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from ...files import load_json
+from ...files import MOST_JSON, regular
 from ...json_types import Json, JsonObject
 from . import aiperf, aiperf_files, lm_eval, others, serving, sgl_eval
 from .base import Parser, Recognised
@@ -29,17 +28,23 @@ NAMED = 5  # files that a text names
 class Found(NamedTuple):
     """Results that were recognised, as (file, what it says), and the names of files that were not, with why.
 
+    :ivar broken: those of ``unknown`` that are damaged: no JSON, or a known form with values that cannot be.
     :ivar aside: ``(file, what it is)`` of files of known programs that are no result of one run: what sums up several
         runs, single requests and the like. Nobody needs to look at them.
     """
 
     results: list[tuple[str, Recognised]]
     unknown: list[str]
+    broken: list[str]
     aside: Sequence[tuple[str, str]] = ()
 
     def unknown_in_words(self) -> str:
         """Return how many files are not known and which, "" if there are none."""
         return in_words(self.unknown)
+
+
+class TooLarge(ValueError):
+    """A file is too large to be looked at; nothing says that it is a result."""
 
 
 def in_words(names: Sequence[str]) -> str:
@@ -54,6 +59,7 @@ def recognise(paths: Iterable[str]) -> Found:
     """Return the results in the files *paths*."""
     results: list[tuple[str, Recognised]] = []
     unknown: list[str] = []
+    broken: list[str] = []
     beside: list[tuple[str, str]] = []
     for number, path in enumerate(paths):
         if number == MOST_FILES:
@@ -64,22 +70,19 @@ def recognise(paths: Iterable[str]) -> Found:
             what, known = _known(path)
         except (ValueError, OSError) as error:
             unknown.append(f"{name} ({error})")
+            broken += [] if isinstance(error, TooLarge) else unknown[-1:]
             continue
         results += [(path, one) for one in known]
         beside += [(path, what)] if what else []
         unknown += [] if known or what else [name]
-    return Found(results, unknown, beside)
+    return Found(results, unknown, broken, beside)
 
 
 def result_files(folder: str) -> Iterator[str]:
-    """Yield the paths of the JSON files below *folder*, by name, and one more than are read if there are too many."""
-    count = 0
+    """Yield the paths of the JSON files below *folder*, by name."""
     for where, folders, names in os.walk(folder):
         folders.sort()
-        for name in sorted(names):
-            if name.endswith(SUFFIXES) and count <= MOST_FILES:
-                count += 1
-                yield os.path.join(where, name)
+        yield from (os.path.join(where, name) for name in sorted(names) if name.endswith(SUFFIXES))
 
 
 def _known(path: str) -> tuple[str | None, list[Recognised]]:
@@ -98,22 +101,23 @@ def _known(path: str) -> tuple[str | None, list[Recognised]]:
 
 
 def _values(path: str) -> Iterator[Json]:
-    """Yield the JSON values of a file; ValueError if it is not JSON, or too large."""
-    if not path.endswith(".jsonl"):
-        yield load_json(path)
-        return
-    facts = os.stat(path)
-    if not stat.S_ISREG(facts.st_mode):
-        raise ValueError("it is not a regular file")
-    with open(path, encoding="utf-8") as stream:
-        for line in iter(partial(stream.readline, MOST_BYTES), ""):
-            if line.strip():
-                try:
+    """Yield the JSON values of a file; ValueError if it is not JSON, or too large.
+
+    Some programs write NaN and Infinity. A parser refuses them where it needs a number.
+    """
+    lines = path.endswith(".jsonl")
+    with open(path, encoding="utf-8", opener=regular) as stream:
+        size, most = os.fstat(stream.fileno()).st_size, MOST_BYTES if lines else MOST_JSON
+        if size > most and not lines:
+            raise TooLarge(f"it has {size} bytes, {most} at most can be read")
+        try:
+            for line in iter(partial(stream.readline, MOST_BYTES), "") if lines else [stream.read()]:
+                if line.strip() or not lines:
                     yield json.loads(line)
-                except RecursionError:
-                    raise ValueError("it is nested too deeply") from None
-                if facts.st_size > MOST_BYTES:  # the first line has told what it is
-                    raise ValueError(f"it has {facts.st_size} bytes, {MOST_BYTES} at most can be read")
+                if size > most:  # the first line has told whether it is a result
+                    raise TooLarge(f"it has {size} bytes, {most} at most can be read")
+        except RecursionError:
+            raise ValueError("it is nested too deeply") from None
 
 
 def _aside(value: Json) -> str | None:

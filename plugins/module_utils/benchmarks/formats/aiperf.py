@@ -12,7 +12,7 @@ from ...metrics import STATISTICS
 from ..base import Figures
 from ..own_client.client_health import LATENESS_MS, LATENESS_SHARE
 from . import aiperf_files
-from .base import Recognised, number, request_faults, scaled, without_samples
+from .base import Recognised, names, number, request_faults, scaled, without_samples
 
 PROGRAM = "aiperf"
 # {metric: (its unit, AIPerf's names of it)}. Its inter-token latency is one figure per request, (latency - TTFT) /
@@ -62,15 +62,20 @@ def parse(raw: JsonObject) -> Recognised | None:
             each = number(records[source]["avg"])
             figures[name] = None if each is None else scaled(figures["completed"], each)
     figures["num_prompts"] = _sum(figures["completed"], figures["failed"])
-    figures["concurrency"] = _asked(raw["input_config"], "concurrency", int)
-    figures["request_rate"] = _asked(raw["input_config"], "request_rate", float) or _asked(
-        raw["input_config"], "rate", float
-    )
+    figures["concurrency"] = _asked(raw["input_config"], "concurrency")
+    figures["request_rate"] = _asked(raw["input_config"], "request_rate", "rate", kind=float)
     faults = ["the measurement was cancelled"] if raw.get("was_cancelled") else []
     faults += ["the measurement is not complete"] if raw.get("is_complete") is False else []
     late = _lateness(_in_units(records.get(LATENESS), "avg", MILLISECONDS), figures["mean_e2el_ms"])
-    figures = without_samples(figures)
-    return Recognised(PROGRAM, figures, faults + request_faults(figures), [], late, about=_about(raw))
+    faults += request_faults(figures, _planned(raw["input_config"]))
+    return Recognised(PROGRAM, without_samples(figures), faults, [], late, _models(raw["input_config"]))
+
+
+def _models(config: Json) -> list[str]:
+    """Return the models that were asked; older versions name them with the endpoint."""
+    items, older = _value(_value(config, "models"), "items"), _value(_value(config, "endpoint"), "model_names")
+    found = [_value(one, "name") for one in items] if isinstance(items, list) else []
+    return names(*found, *(older if isinstance(older, list) else ()))
 
 
 def of_run(found: Recognised, run: str) -> Recognised:
@@ -135,26 +140,28 @@ def _sum(one: Json, other: Json) -> float | None:
     return None if one is None or other is None else one + other
 
 
-def _asked(config: Json, name: str, kind: type[int] | type[float]) -> float | None:
-    """Return what was asked for: by its only phase, in older versions by its load generator; None if that is unknown.
-
-    :param name: concurrency, for example.
-    """
+def _phases(config: Json) -> list[JsonObject]:
+    """Return the phases that are measured; in older versions there is one, the load generator."""
     phases = _value(config, "phases")
     sections = phases if isinstance(phases, list) else [_value(config, "loadgen"), _value(config, "load_generator")]
-    asked = [_value(section, name) for section in sections if _value(section, "kind") in (None, "profiling")]
-    known: set[float] = {one for one in asked if type(one) in (int, kind) and one > 0}
+    return [one for one in sections if isinstance(one, dict) and one.get("kind") in (None, "profiling")]
+
+
+def _asked(config: Json, *names_: str, kind: type[int] | type[float] = int) -> float | None:
+    """Return what was asked for, such as the concurrency, if it is one number."""
+    asked = (phase.get(name) for phase in _phases(config) for name in names_)
+    numbers = (one for one in asked if isinstance(one, (int, kind)) and not isinstance(one, bool))
+    known: set[float] = {one for one in numbers if one > 0}
     return known.pop() if len(known) == 1 else None
 
 
-def _about(raw: JsonObject) -> JsonObject:
-    """Return what else *raw* says: the version that wrote it, and the names of the model."""
-    config = raw["input_config"]
-    names = _value(_value(config, "endpoint"), "model_names")
-    items = _value(_value(config, "models"), "items")
-    found = [_value(one, "name") for one in items] if isinstance(items, list) else names
-    models = [one for one in found if isinstance(one, str)] if isinstance(found, list) else []
-    return {"model": models[0] if len(models) == 1 else None, "version": raw.get("aiperf_version")}
+def _planned(config: Json) -> float | None:
+    """Return how many requests were to be sent, None if it is not said or a time ends the load."""
+    phases = _phases(config)
+    timed = [phase for phase in phases if phase.get("duration") or phase.get("benchmark_duration")]
+    counts = [number(phase.get("requests", phase.get("request_count"))) for phase in phases if phase not in timed]
+    known = [count for count in counts if count]
+    return sum(known) if known and len(known) == len(phases) else None
 
 
 def together(runs: Sequence[Recognised]) -> Recognised:
@@ -176,4 +183,5 @@ def together(runs: Sequence[Recognised]) -> Recognised:
     figures["concurrency"] = runs[0].figures.get("concurrency")
     faults = [f"run {number}: {fault}" for number, one in enumerate(runs, 1) for fault in one.faults]
     late = [f"run {number}: {why}" for number, one in enumerate(runs, 1) for why in one.disturbances]
-    return Recognised(f"{PROGRAM} (mean of {len(runs)} runs)", figures, faults, [], late)
+    models = names(*(model for one in runs for model in one.models))
+    return Recognised(f"{PROGRAM} (mean of {len(runs)} runs)", figures, faults, [], late, models)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Callable, NamedTuple, Union
 
 from ...json_types import Json, JsonObject
@@ -22,8 +22,8 @@ class Recognised(NamedTuple):
     :ivar faults: why its figures cannot be valid.
     :ivar doubts: what it does not say, so that nobody can tell whether its figures are valid.
     :ivar disturbances: why its figures are not valid, although those of another measurement may be.
+    :ivar models: the models that were asked, as far as it names them.
     :ivar run: which of several runs of its program it is of, as its directories say; "" if it is the only one.
-    :ivar about: what else it says, as far as it does: ``model``, ``request_rate`` and the like.
     """
 
     program: str
@@ -31,8 +31,8 @@ class Recognised(NamedTuple):
     faults: list[str]
     doubts: list[str]
     disturbances: Sequence[str] = ()
+    models: Sequence[str] = ()
     run: str = ""
-    about: Mapping[str, Json] = {}
 
 
 # {metric: what is wrong with a load in which it is 0}.
@@ -53,6 +53,11 @@ def number(value: Json) -> float | int | None:
     return value
 
 
+def names(*values: Json) -> list[str]:
+    """Return those of *values* that are names, without repetition."""
+    return list(dict.fromkeys(value for value in values if isinstance(value, str) and value))
+
+
 def scaled(value: Json, factor: float) -> float | None:
     """Return the number *value* times *factor*, or None."""
     found = number(value)
@@ -60,13 +65,19 @@ def scaled(value: Json, factor: float) -> float | None:
 
 
 def request_faults(figures: Figures, planned: float | None = None) -> list[str]:
-    """Return why the figures of a load cannot be valid: nothing completed, no tokens, no time."""
-    completed = figures.get("completed")
+    """Return why the figures of a load cannot be valid: nothing completed, no tokens, no time, other requests.
+
+    :param planned: the number of requests that were to be sent; None: unknown.
+    """
+    completed, failed = figures.get("completed"), figures.get("failed")
     if completed == 0:
         return ["no request completed"]
     faults = [text for name, text in NEEDED.items() if figures.get(name) == 0]
-    if planned is not None and isinstance(completed, (int, float)) and completed > planned:
-        faults.append(f"{completed} requests completed, but {planned} were planned")
+    if planned and isinstance(completed, (int, float)):
+        if completed > planned:
+            faults.append(f"{completed:g} requests completed, but {planned:g} were planned")
+        elif isinstance(failed, (int, float)) and completed + failed < planned:
+            faults.append(f"{planned:g} requests were planned, but the result has {completed + failed:g}")
     return faults
 
 

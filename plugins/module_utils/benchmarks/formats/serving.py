@@ -17,7 +17,7 @@ from ...metrics import LATENCIES, STATISTICS
 from ..base import Figures
 from ..own_client.client_health import disturbances
 from ..own_client.evaluate import own_faults
-from .base import Recognised, number, request_faults, unsaid, without_samples
+from .base import Recognised, names, number, request_faults, unsaid, without_samples
 
 # A result has one of the first, one of the second, and a latency.
 NEEDED = (("output_throughput",), ("completed", "duration", "max_concurrency"))
@@ -41,7 +41,6 @@ SGLANG_E2EL = "e2e_latency"  # SGLang's name of E2EL
 # Keys that only sa-bench has, or had: the family's first ones.
 SA_BENCH = ("peak_output_tokens_per_s", "reuse_http_connections", "total_input", *(f"percentiles_{one}_ms" for one in
             LATENCIES))  # fmt: skip
-ABOUT = {"model": "model_id", "tokenizer": "tokenizer_id", "backend": "backend", "date": "date"}
 LAST_S = 1e11  # seconds since 1970: later ones are milliseconds
 
 
@@ -64,16 +63,17 @@ def parse(raw: JsonObject) -> Recognised | None:
     figures["request_rate"] = "inf" if rate == "inf" or _infinite(rate) else number(rate)
     figures["failed"] = _failed(raw, figures)
     figures.update(_times(raw))
-    program, faults, doubts = _program(raw), request_faults(figures), unsaid(figures)
-    about = {name: raw.get(key) for name, key in ABOUT.items()}
+    program, doubts = _program(raw), unsaid(figures)
+    faults = request_faults(figures, number(raw.get("num_prompts")))
+    models = names(raw.get("model_id"))
     if program != OURS:
         figures = without_samples(figures)
         doubts += _other_unit(raw, figures)
-        return Recognised(program, figures, faults, doubts, about=about)
+        return Recognised(program, figures, faults, doubts, models=models)
     if faults:
-        return Recognised(program, without_samples(figures), faults, doubts, about=about)
+        return Recognised(program, without_samples(figures), faults, doubts, models=models)
     faults = own_faults(raw)
-    return Recognised(program, figures, faults, doubts, [] if faults else disturbances(raw), about=about)
+    return Recognised(program, figures, faults, doubts, [] if faults else disturbances(raw), models)
 
 
 def _statistics(raw: JsonObject) -> bool:

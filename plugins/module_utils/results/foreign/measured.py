@@ -140,8 +140,9 @@ def evidence(found: Iterable[Measured]) -> list[Evidence]:
         if one.gpus:
             text = " ".join(f"{name} {number}" for name, number in one.gpus.items())
             said.append(Evidence("the number of GPUs", text, one.path))
-        if one.result and one.result.about.get("model"):
-            said.append(Evidence(f"the model of {one.result.program}", str(one.result.about["model"]), one.path))
+        if one.result:
+            what = f"the model of {one.result.program}"
+            said += [Evidence(what, model, one.path) for model in one.result.models]
     return said
 
 
