@@ -17,6 +17,7 @@ provenance    where the results come from: versions, nodes, hardware, Slurm, sou
 rollup_file   the shape of rollup.json; ``rollup_schema`` is its JSON Schema
 foreign       run directories of srtctl, read as a rollup
 outcome       the verdict on the run
+completeness  what a rollup lacks of its run
 tables        rollup.csv and the table at the end of a run
 srtctl_shape  the points in the shape of srtctl's files
 ============  ==================================================================

@@ -17,13 +17,13 @@ from typing import cast
 from .. import metrics
 from ..backends import BACKENDS
 from ..benchmarks import of_plan
-from ..benchmarks.base import Benchmark, partial_path
+from ..benchmarks.base import Benchmark
 from ..json_types import Json, JsonObject
 from ..plain_text import cleaned, shown
 from ..plan_file import Plan, PlanPoint, gpu_counts
 from ..secrets.redaction import redact
 from ..topology.modes import LONG_MODE, MODES
-from . import commands, outcome, provenance, repeats, searching, worker_logs
+from . import commands, completeness, outcome, provenance, repeats, searching, worker_logs
 from .earlier import Found
 from .origins import present
 from .rollup_file import ROLLUP_SCHEMA_VERSION, PointRecord, Rollup
@@ -54,9 +54,11 @@ def build(
     search = searching.record(plan, results)
     reasons = run_reasons + outcome.reasons_against(results, search)
     passed = [one["name"] for one in results if one["state"] == PASSED]
+    nothing = [] if points else [f"Nothing was measured: benchmark type {benchmark.type} has no points."]
+    notes = [*(plan.get("notes") or ()), *nothing]
     backend = spec.get("backend") or {}
-    summary, more, unread = _nodes_summary(plan, backend["type"])
-    incomplete = outcome.cut(results, [*_partial(plan, points), *unread], search)
+    summary, more = _nodes_summary(plan, backend["type"])
+    incomplete = completeness.missing(plan, results, search, summary)
     rollup = {
         "schema_version": ROLLUP_SCHEMA_VERSION,
         "job_id": str(plan["job_id"]),
@@ -83,10 +85,9 @@ def build(
         "benchmark_command": _benchmark_command(points, benchmark.type),
         "digests": plan.get("digests"),
         "inputs": plan.get("inputs") or {},
-        "complete": not incomplete,
-        "incomplete": incomplete,
+        **completeness.entries(incomplete),
         "provenance": provenance.build(plan),
-        "notes": [*(shown(note) for note in [*_notes(plan, benchmark, points), *more]), *unread],
+        "notes": [shown(note) for note in notes + more],
         "tags": _tags(plan),
     }
     return cast("Rollup", cleaned(rollup))
@@ -99,28 +100,6 @@ def _tags(plan: Plan) -> list[str]:
             return [str(tag) for tag in json.load(stream).get("tags") or ()]
     except (OSError, ValueError, AttributeError):
         return []
-
-
-def _notes(plan: Plan, benchmark: Benchmark, points: Sequence[PlanPoint]) -> list[str]:
-    nothing = [] if points else [f"Nothing was measured: benchmark type {benchmark.type} has no points."]
-    return [*(plan.get("notes") or ()), *nothing]
-
-
-def with_logs_of(rollup: Rollup, other: Rollup) -> None:
-    """Give *rollup* what *other* says of the logs: they are where that one was made, or were there once."""
-    own = [one for one in rollup["incomplete"] if one not in rollup["notes"]]
-    notes = other.get("notes") or []
-    rollup["nodes_summary"], rollup["notes"] = other["nodes_summary"], notes
-    rollup["provenance"] = other.get("provenance") or rollup["provenance"]
-    rollup["incomplete"] = [*own, *(one for one in other.get("incomplete") or () if one in notes)]
-    rollup["complete"] = not rollup["incomplete"]
-
-
-def _partial(plan: Plan, points: Sequence[PlanPoint]) -> list[str]:
-    """Return which points have only a partial result, one line each."""
-    paths = [(point["label"], os.path.join(plan["run_dir"], point["result"])) for point in points]
-    cut = [label for label, path in paths if not os.path.exists(path) and os.path.exists(partial_path(path))]
-    return [f"{label}: its measurement did not complete" for label in cut]
 
 
 def _failure_reasons(failure: Mapping[str, str] | None) -> list[str]:
@@ -206,9 +185,9 @@ def _model_name(spec: JsonObject, points: Sequence[PlanPoint]) -> str | None:
     return name or os.path.basename((model.get("path") or "").rstrip("/")) or None
 
 
-def _nodes_summary(plan: Plan, backend_type: str) -> tuple[JsonObject, list[str], list[str]]:
-    """Return (nodes_summary, notes, what is missing): one record for each worker log, in plan order."""
-    records, notes, absent = [], [], []
+def _nodes_summary(plan: Plan, backend_type: str) -> tuple[JsonObject, list[str]]:
+    """Return (nodes_summary, notes): one record for each worker log, in plan order."""
+    records, notes = [], []
     missing, unread, lost = [], [], []
     if not worker_logs.has_figures(backend_type):
         notes.append(f"nodes_summary has no figures: the log of a {backend_type} worker has no batch lines.")
@@ -239,13 +218,13 @@ def _nodes_summary(plan: Plan, backend_type: str) -> tuple[JsonObject, list[str]
                 record[size] = launch[size] if record[size] is None else record[size]
             records.append(record)
     if missing:
-        absent.append(f"{len(missing)} worker log(s) are missing, the first is {missing[0]}.")
+        notes.append(f"{len(missing)} worker log(s) are missing, the first is {missing[0]}.")
     if unread:
-        absent.append(f"{len(unread)} worker log(s) cannot be read, the first is {unread[0]}.")
+        notes.append(f"{len(unread)} worker log(s) cannot be read, the first is {unread[0]}.")
     if lost:
         count = sum(one for one, _path in lost)
-        absent.append(f"{count} line(s) of worker logs cannot be read and do not count, the first in {lost[0][1]}.")
-    return worker_logs.summarise(records), notes, [shown(one) for one in absent]
+        notes.append(f"{count} line(s) of worker logs cannot be read and do not count, the first in {lost[0][1]}.")
+    return worker_logs.summarise(records), notes
 
 
 def _engine_configs(plan: Plan, backend: JsonObject) -> JsonObject:

@@ -9,15 +9,7 @@ from collections.abc import Iterable
 
 from ..json_types import JsonObject
 from .rollup_file import PointRecord, Rollup
-from .verdict import CHANGED, NOT_EVALUATED, NOT_MEASURED, OUTDATED, PASSED, VALID
-
-# What a point of these states lacks: figures of a whole measurement.
-CUT = {
-    NOT_MEASURED: "not measured",
-    NOT_EVALUATED: "measured, and not evaluated",
-    OUTDATED: "measured with other parameters or another service",
-    CHANGED: "its files have changed since",
-}
+from .verdict import PASSED, VALID
 
 
 def succeeded(record: PointRecord) -> bool:
@@ -38,16 +30,6 @@ def reasons_against(records: Iterable[PointRecord], search: JsonObject | None) -
     if not search:
         return point_reasons(records)
     return [] if search["answer"] else [search["text"]]
-
-
-def cut(records: Iterable[PointRecord], missing: Iterable[str], search: JsonObject | None = None) -> list[str]:
-    """Return what a rollup lacks of its run, one line each; empty if it is complete.
-
-    :param missing: what could not be read, and why.
-    """
-    left = [f"{record['label']}: {CUT[record['state']]}" for record in records if record["state"] in CUT]
-    open_search = [] if not search or search["answer"] else [search["text"]]
-    return [*left, *open_search, *missing]
 
 
 def chosen_reasons(rollup: Rollup) -> list[str]:

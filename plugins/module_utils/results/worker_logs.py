@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import BinaryIO
 
 from ..backends import BACKENDS
-from ..backends.base import LineReader
 from ..backends.worker_figures import Metrics, summarise
 from ..files import regular
 from ..json_types import JsonObject
@@ -31,43 +30,28 @@ def has_figures(backend: str) -> bool:
 
 
 def parse_log(backend: str, path: str) -> JsonObject | None:
-    """Return the figures of one worker log; see :func:`parse_logs`."""
-    return parse_logs(backend, [path])
-
-
-def parse_logs(backend: str, paths: Iterable[str]) -> JsonObject | None:
-    """Return the figures of the files *paths* of one worker, or None if none exists; OSError if one cannot be read.
+    """Return the figures of one worker log, or None if it does not exist; OSError if it cannot be read.
 
     A line that cannot be read is lost, and ``lost_lines`` counts it; what is beyond MOST bytes counts as one line.
 
     :param backend: type of the engine; if its log has no figures, all are None.
     """
-    read_line, metrics, there = BACKENDS[backend].read_line, Metrics(), False
-    for path in paths:
-        if read_line is None:
-            there = there or os.path.exists(path)
-            continue
-        try:
-            with open(path, "rb", opener=regular) as stream:
-                there = True
-                _read(stream, read_line, metrics)
-        except FileNotFoundError:
-            continue
-    if not there:
+    read_line, metrics = BACKENDS[backend].read_line, Metrics()
+    if read_line is None:
+        return dict.fromkeys(metrics.record()) if os.path.exists(path) else None
+    try:
+        with open(path, "rb", opener=regular) as stream:
+            for raw in _lines(stream):
+                try:
+                    if raw is None:
+                        raise ValueError("The line is too long.")
+                    line = raw.decode("utf-8", "replace")
+                    read_line(_COLOURS.sub("", line) if "\x1b" in line else line, metrics)
+                except Exception:  # whatever a log may hold: the run is worth more than a line
+                    metrics.lost_lines += 1
+    except FileNotFoundError:
         return None
-    return metrics.record() if read_line else dict.fromkeys(metrics.record())
-
-
-def _read(stream: BinaryIO, read_line: LineReader, metrics: Metrics) -> None:
-    """Add the figures in a log to *metrics*."""
-    for raw in _lines(stream):
-        try:
-            if raw is None:
-                raise ValueError("The line is too long.")
-            line = raw.decode("utf-8", "replace")
-            read_line(_COLOURS.sub("", line) if "\x1b" in line else line, metrics)
-        except Exception:  # whatever a log may hold: the run is worth more than a line
-            metrics.lost_lines += 1
+    return metrics.record()
 
 
 def _lines(stream: BinaryIO) -> Iterator[bytes | None]:

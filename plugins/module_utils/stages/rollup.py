@@ -16,7 +16,8 @@ from ..holder.utc import utc_now
 from ..json_types import JsonObject
 from ..plan_file import PLAN, Plan, load_plan, plan_of
 from ..results import foreign, srtctl_shape, tables
-from ..results.document import build, with_logs_of
+from ..results.completeness import take_logs
+from ..results.document import build
 from ..results.earlier import Found
 from ..results.outcome import chosen_reasons
 from ..results.rollup_file import Rollup, read_rollup
@@ -58,7 +59,7 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
         failure = before.get("failure") if before else None
     rollup = build(plan, utc_now(), failure, coming, point_files.wanted(params))
     if before and before.get("nodes_summary") and not os.path.isdir(os.path.join(plan["run_dir"], "logs")):
-        with_logs_of(rollup, before)  # what they said stays
+        _take_workers(rollup, before)  # what they said stays
     if before and _content(before) == _content(rollup):
         rollup = before
     table = tables.table_text(rollup, dry=ctx.check_mode, coming=coming)
@@ -158,6 +159,12 @@ def _write(run_dir: str, files: dict[str, str]) -> None:
             raise Error(f"{path} cannot be written: {error.strerror}. Make room or rights for it, run again.") from None
 
 
+def _take_workers(rollup: Rollup, source: Rollup) -> None:
+    """Put what the workers said according to another rollup of the same run into *rollup*."""
+    rollup["nodes_summary"], rollup["notes"] = source["nodes_summary"], source.get("notes") or []
+    take_logs(rollup, source)
+
+
 def _store_variant(plan: Plan, rollup: Rollup, params: JsonObject) -> bool:
     """Copy the run of *plan* to the directory of its job in a sweep, with its rollup; return whether that changed.
 
@@ -167,7 +174,7 @@ def _store_variant(plan: Plan, rollup: Rollup, params: JsonObject) -> bool:
     path = os.path.join(copy["run_dir"], "rollup.json")
     before = read_rollup(path)
     made = build(copy, utc_now(), rollup["failure"], None, point_files.wanted(params))
-    with_logs_of(made, rollup)
+    _take_workers(made, rollup)
     if before and _content(before) == _content(made):
         return False
     logs = os.path.join(plan["run_dir"], "logs")

@@ -22,7 +22,7 @@ from ...benchmarks.formats import in_words
 from ...failures import Error
 from ...plain_text import cleaned, shown
 from ...plan_file import PLAN
-from .. import outcome, worker_logs
+from .. import completeness, outcome, worker_logs
 from ..rollup_file import ROLLUP_SCHEMA_VERSION, PointRecord, Rollup
 from ..verdict import PASSED
 from . import about, measured, points, settings, workers
@@ -77,7 +77,6 @@ def _rollup(
     sizes, notes, unread, evidence = more
     backend = facts.text(("", "backend_type"), ("backend", "type")) or workers.engine_of(root) or "unknown"
     nodes, remarks, lost = workers.logs(root, backend)
-    incomplete = outcome.cut(records, [*unread, *lost])
     reasons = outcome.point_reasons(records) or ([] if records else ["it has no results"])
     passed = [record for record in records if record["state"] == PASSED]
     rollup = {
@@ -109,8 +108,7 @@ def _rollup(
         "benchmark_command": settings.benchmark_command(root, benchmark.type),
         "digests": None,
         "inputs": {},
-        "complete": not incomplete,
-        "incomplete": [shown(one) for one in incomplete],
+        **completeness.entries([*completeness.of_points(records), *unread, *lost]),
         "provenance": settings.provenance(root, facts, nodes),
         "notes": [shown(note) for note in [*notes, *remarks, *unread, *lost]],
         "tags": settings.tags(facts),

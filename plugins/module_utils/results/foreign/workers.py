@@ -70,7 +70,7 @@ def _gpus_of_one(resources: Mapping[str, Json], mode: str) -> int:
 def logs(root: str, backend: str) -> tuple[list[JsonObject], list[str], list[str]]:
     """Return (a record for each worker log, notes, what cannot be read), as in ``nodes_summary`` of a rollup.
 
-    A worker may have written to two files, ``.out`` and ``.err``: its record is of both.
+    A worker may have written to two files, ``.out`` and ``.err``: its batches are in one of them.
     """
     paths = _paths(root)
     if backend not in BACKENDS:
@@ -85,12 +85,11 @@ def logs(root: str, backend: str) -> tuple[list[JsonObject], list[str], list[str
     lost = 0
     for (node, mode, index), files in sorted(paths.items()):
         try:
-            figures = worker_logs.parse_logs(backend, files)
+            found = [one for path in files for one in [worker_logs.parse_log(backend, path)] if one]
         except OSError as error:
             unread.append(f"The worker log {files[0]} cannot be read: {error.strerror}.")
             continue
-        if figures is None:
-            continue
+        figures = _together(found)
         lost += figures["lost_lines"] or 0
         launch = commands.worker_command(command_in(files), mode, backend)
         place = {"node_name": node, "worker_type": mode, "worker_id": index, "rank": None}
@@ -107,14 +106,25 @@ def logs(root: str, backend: str) -> tuple[list[JsonObject], list[str], list[str
     return records, notes, unread
 
 
+def _together(found: Sequence[JsonObject]) -> JsonObject:
+    """Return the figures of the files of a worker as one: those of the file with its batches, completed by others."""
+    first, *others = sorted(found, key=lambda one: -(one["total_batches"] or 0))
+    merged = dict(first)
+    for other in others:
+        merged.update({key: value for key, value in other.items() if merged[key] is None})
+        if merged["lost_lines"] is not None:
+            merged["lost_lines"] += other["lost_lines"] or 0
+    return merged
+
+
 def engine_of(root: str) -> str | None:
     """Return the engine whose lines the worker logs in *root* have, None if no engine's: the oldest form names none."""
     paths = [path for files in _paths(root).values() for path in files]
     batches: dict[str, int] = {}
     for name in BACKENDS:
         if worker_logs.has_figures(name):
-            found = worker_logs.parse_logs(name, paths) or {}
-            batches[name] = found.get("total_batches") or 0
+            found = [worker_logs.parse_log(name, path) or {} for path in paths]
+            batches[name] = sum(one.get("total_batches") or 0 for one in found)
     best = max(batches, key=lambda name: batches[name], default=None)
     return best if best and batches[best] else None
 
