@@ -58,7 +58,6 @@ def build(
     notes = [*(plan.get("notes") or ()), *nothing]
     backend = spec.get("backend") or {}
     summary, more = _nodes_summary(plan, backend["type"])
-    incomplete = completeness.missing(plan, results, search, summary)
     rollup = {
         "schema_version": ROLLUP_SCHEMA_VERSION,
         "job_id": str(plan["job_id"]),
@@ -85,7 +84,7 @@ def build(
         "benchmark_command": _benchmark_command(points, benchmark.type),
         "digests": plan.get("digests"),
         "inputs": plan.get("inputs") or {},
-        **completeness.entries(incomplete),
+        **completeness.entries(completeness.missing(plan, results, search, summary)),
         "provenance": provenance.build(plan),
         "notes": [shown(note) for note in notes + more],
         "tags": _tags(plan),
