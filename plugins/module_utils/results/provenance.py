@@ -77,8 +77,7 @@ def _container(plan: Plan) -> JsonObject | None:
     if not image:
         return None
     inputs: Mapping[str, Json] = plan.get("inputs") or {}
-    known = next((one for one in inputs.values() if isinstance(one, dict) and one.get("path") == image), {})
-    return {"image": image, "fingerprint": known.get("fingerprint")}
+    return {"image": image, "fingerprint": (inputs.get("model.container") or {}).get("fingerprint")}
 
 
 def _slurm(plan: Plan, seen: JsonObject) -> JsonObject:

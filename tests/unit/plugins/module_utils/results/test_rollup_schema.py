@@ -50,9 +50,7 @@ def test_a_rollup_of_a_run_that_failed_fits_and_says_what_it_lacks(helpers, run_
     made = check(document.build(plan, "T", {"task": "Health", "msg": "decode 1/2"}))
     assert (made["complete"], made["valid"]) == (False, False)
     assert made["incomplete"][0] == "c=16: not measured"
-    assert made["incomplete"][1].startswith(
-        "worker logs: 3 of 3 are missing"
-    )
+    assert made["incomplete"][1].startswith("worker logs: 3 of 3 are missing")
 
 
 def test_a_measurement_that_was_cut_is_told(helpers, run_dir):
@@ -118,3 +116,29 @@ def test_the_files_in_the_shape_of_srtctl_have_only_points_that_count(helpers, r
     header, *rows = (run_dir / f"{srtctl_shape.NAME}.csv").read_text().splitlines()
     assert header.startswith("Config,Total GPU Count,Decode GPU Count,Total Working GPU Count,")
     assert rows == ["job,24,8,24,8,16,4,1600,320,4,8,12,,125,66.667"]
+
+
+def test_the_image_of_the_workers_and_the_job_in_slurm_are_told(helpers, run_dir):
+    plan = finished(helpers, run_dir)
+    plan["spec"]["model"]["container"] = "/images/sglang.sqsh"
+    plan["spec"]["slurm"] = {"partition": "gpu", "account": "me", "time_limit": "01:00:00"}
+    plan["inputs"] = {"model.container": {"path": "/images/sglang.sqsh", "fingerprint": "sha256:12"}}
+    foreign_runs.write(run_dir / "77.json", {"slurm_cluster": "big@login", "submitted_at": "2026-11-30T10:00:00Z"})
+    told = check(document.build(plan, "T"))["provenance"]
+    assert told["container"] == {"image": "/images/sglang.sqsh", "fingerprint": "sha256:12"}
+    wanted = {"cluster": "big@login", "partition": "gpu", "account": "me", "version": None}
+    assert {key: told["slurm"][key] for key in wanted} == wanted
+    assert told["slurm"]["submitted_at"] == "2026-11-30T10:00:00Z"
+
+
+def test_without_logs_what_they_said_stays(helpers, run_dir):
+    """A copy of a run without its logs is as complete as the run was."""
+    plan = finished(helpers, run_dir)
+    for step in plan["steps"]:
+        foreign_runs.write(run_dir / step["log"].replace("%N", step["nodes"][0]), "vLLM API server version 0.11.0\n")
+    foreign_runs.write(run_dir / "plan.json", plan)
+    assert rollup.run({"run_dir": str(run_dir)}, Context())["rollup"]["complete"] is True
+    (run_dir / "logs").rename(run_dir / "elsewhere")
+    again = rollup.run({"run_dir": str(run_dir)}, Context())
+    assert (again["changed"], again["rollup"]["complete"]) == (False, True)
+    assert again["rollup"]["provenance"]["engines"] == {"vllm": ["0.11.0"]}
