@@ -10,7 +10,6 @@ passed at best.
 from __future__ import annotations
 
 import datetime
-import glob
 import os
 from collections.abc import Iterable, Sequence
 from typing import cast
@@ -48,9 +47,14 @@ def read(path: str, now: str | None = None) -> Rollup:
     """
     root = _root(os.path.abspath(path))
     facts = about.look(root)
+    runs = about.below(root)
+    if runs and not facts.metadata:
+        names = [os.path.dirname(name) for name in runs]
+        raise Error(f"{root} is no run directory, but has some: {', '.join(names[:8])}. Name one of them.")
     found, unknown = measured.look(root)
     if not facts.metadata and not found:
-        raise Error(_no_run(root))
+        what = "is no run directory of srtctl: it has neither <job id>.json nor results of a known program"
+        raise Error(f"{root} {what}. Name the directory that has both, outputs/<job id>.")
     evidence = [*facts.evidence, *settings.evidence(facts), *measured.evidence(found)]
     _check_one_run(root, evidence)
     benchmark = BENCHMARKS[_type(facts, found)]
@@ -132,19 +136,6 @@ def _root(path: str) -> str:
     if os.path.exists(os.path.join(root, PLAN)):
         raise Error(f"{root} is a run directory of srt.slurm, not of srtctl: its {PLAN} says what was measured there.")
     return root
-
-
-def _no_run(root: str) -> str:
-    """Return why *root* is no run directory."""
-    below = sorted(
-        os.path.basename(os.path.dirname(one))
-        for one in glob.glob(os.path.join(glob.escape(root), "*", "*.json"))
-        if about.METADATA.fullmatch(os.path.basename(one))
-    )
-    what = f"{root} is no run directory of srtctl: it has neither <job id>.json nor results of a known program."
-    if below:
-        return f"{what} Name one of the run directories in it: {', '.join(below[:8])}."
-    return f"{what} Name the directory that has both, outputs/<job id>."
 
 
 def _check_one_run(root: str, evidence: Iterable[Evidence]) -> None:

@@ -88,9 +88,22 @@ def look(root: str) -> Facts:
             files.append(name)
             evidence.append(Evidence("the job", str(current["job_id"]), name))
             metadata = metadata or current
+    for path, job_id in below(root).items():
+        evidence.append(Evidence("the job", job_id, path))
     recipe = _recipe(root, metadata.get("job_name"), evidence, notes, files)
     evidence += _further(root)
     return Facts(metadata, recipe, evidence, notes, files)
+
+
+def below(root: str) -> dict[str, str]:
+    """Return ``{metadata file: job id}`` of the run directories in *root*: it may be the one above them."""
+    found = {}
+    for path in sorted(glob.glob(os.path.join(glob.escape(root), "*", "*.json"))):
+        name = os.path.relpath(path, root)
+        if METADATA.fullmatch(os.path.basename(path)) and not name.startswith("logs" + os.sep):
+            said = _newest_form(read_object(path) or {})
+            found.update({name: str(said["job_id"])} if said else {})
+    return found
 
 
 def _names(root: str, pattern: str) -> list[str]:

@@ -148,6 +148,7 @@ def _mixed(path, content):
     [
         (_mixed("4712.json", metadata("4712")), "the job is 4711 in 4711.json, but 4712 in 4712.json"),
         (_mixed("logs/sweep_99.log", "x"), "but 99 in logs/sweep_99.log"),
+        (_mixed("4712/4712.json", metadata("4712")), "but 4712 in 4712/4712.json"),
         (_mixed("logs/sa-bench_isl_8192_osl_128/results_concurrency_8_gpus_24_ctx_8_gen_16.json", result(8)),
          "isl and osl is 1024 and 128"),
         (_mixed(f"logs/{name_of(64, 'gpus_16')}", result(64)), "the number of GPUs is"),
@@ -170,7 +171,10 @@ def test_files_of_different_runs_in_one_directory_are_refused(tmp_path, mix, wor
     [
         ({}, "is no run directory of srtctl"),
         ({"plan.json": "{}"}, "is a run directory of srt.slurm, not of srtctl"),
-        ({"4711/4711.json": "{}", "4712/4712.json": "{}"}, "Name one of the run directories in it: 4711, 4712."),
+        (
+            {f"{one}/{one}.json": metadata(one) for one in ("4711", "4712")},
+            "but has some: 4711, 4712. Name one of them.",
+        ),
     ],
 )
 def test_another_directory_is_an_error_that_says_what_to_name(tmp_path, files, words):
