@@ -59,9 +59,9 @@ def read(path: str, now: str | None = None) -> Rollup:
     _check_one_run(root, evidence)
     benchmark = BENCHMARKS[_type(facts, found)]
     mine, others = points.of(benchmark, found)
-    chosen, older = measured.newest(mine)
-    sizes, notes = workers.sizes(facts, found)
     planned = settings.levels(facts)
+    chosen, older = measured.newest(mine, "concurrency" in benchmark.key_fields, planned)
+    sizes, notes = workers.sizes(facts, found)
     records = points.records(benchmark, chosen, planned, sizes, measured.windows(root))
     points.check_distinct(root, records)
     notes += [*_left(older, others), *([f"{in_words(unknown)}."] if unknown else [])]

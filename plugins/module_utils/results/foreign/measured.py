@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from ...benchmarks.formats import recognise, serving_text
@@ -25,6 +25,7 @@ RESULT = re.compile(
     r"results_concurrency_(?P<level>\d+)_gpus_(?P<all>\d+)"
     r"(?:_ctx_(?P<prefill>\d+)_gen_(?P<decode>\d+))?(?:_.*)?\.json"
 )
+STAMP = re.compile(r"\d{8}_\d{6}")
 LEVEL = re.compile(r"(?:.*_)?(?:c|concurrency_)(\d+)(?:_.*)?")  # in the name of a folder of AIPerf
 # What holds no results, whatever it has: files of the job, of engines, of profilers and of srtctl's dashboards.
 FOLDERS = ("perf_dashboard_bundle", "node_metrics", ".ruter", "profiles", "power", "windows", "tachometer", "telemetry")
@@ -70,6 +71,8 @@ def look(root: str) -> tuple[list[Measured], list[str]]:
             found.append(Measured(name, None, why, int(place["level"]), _gpus(place), None))
         elif known.unknown:
             unknown.append(os.path.join(os.path.dirname(name), known.unknown[0]))
+    # By the time in the names of their folders, whatever the workload or the load before it is called.
+    found.sort(key=lambda one: (STAMP.findall(one.path) or [""])[-1])
     return found or _printed(root), unknown
 
 
@@ -114,16 +117,22 @@ def _gpus(place: re.Match[str] | None) -> dict[str, int]:
     return {key: int(place[key]) for key in ("all", "prefill", "decode") if place and place[key] is not None}
 
 
-def newest(found: Iterable[Measured]) -> tuple[list[Measured], list[Measured]]:
-    """Return (the results, those that were measured before another one of the same load in another folder).
+def newest(found: Iterable[Measured], by_level: bool, planned: Sequence[int]) -> tuple[list[Measured], list[Measured]]:
+    """Return (the results, those of AIPerf that are of a warm-up or of an earlier attempt).
 
-    A warm-up of AIPerf, or another attempt, leaves a folder of its own, with the time in its name.
+    Each start of AIPerf leaves a folder of its own, with the time in its name: the last one of a load counts.
+
+    :param by_level: whether loads differ by the requests in flight, else there is one.
+    :param planned: the requests in flight that the recipe asks for, empty if nothing says so.
     """
     last: dict[object, Measured] = {}
     left: list[Measured] = []
     for number, one in enumerate(found):
         mine = one.result and one.result.program == "aiperf" and not one.result.run
-        key: object = (one.level, one.gpus.get("all")) if mine else number
+        if mine and by_level and planned and one.level not in planned:
+            left.append(one)
+            continue
+        key: object = ("aiperf", one.level if by_level else None) if mine else number
         if key in last:
             left.append(last[key])
         last[key] = one

@@ -218,6 +218,28 @@ def test_runs_of_aiperf_are_points_of_their_own_and_a_warm_up_is_none(tmp_path):
     assert any("1 result(s) are of a warm-up or an earlier attempt" in note for note in made["notes"])
 
 
+def test_the_last_start_of_aiperf_is_the_measurement_of_a_workload(tmp_path):
+    run = tmp_path / "4711"
+    write(run / "4711.json", metadata(benchmark={"type": "mooncake-router"}))
+    artifacts, name = run / "logs" / "artifacts", "profile_export_aiperf.json"
+    whole = {key: value for key, value in AIPERF.items() if key != "error_request_count"}
+    write(artifacts / "m_conversation_20260801_101010" / name, whole)  # with 16 requests in flight
+    write(artifacts / "a_conversation_20260801_101510" / name, {**whole, "input_config": {}})
+    (one,) = foreign.read(str(run))["results"]
+    assert (one["workload"], one["label"], one["state"]) == ("conversation", "conversation", "passed")
+    assert "101510" in one["path"]
+
+
+def test_a_warm_up_that_no_recipe_asks_for_is_no_point(tmp_path):
+    run = tmp_path / "4711"
+    write(run / "4711.json", metadata(benchmark={"type": "trace-replay", "concurrencies": [4]}))
+    for level, place in ((1, "m_warmup_20260801_101010"), (4, "m_trace_c4_20260801_101510")):
+        content = {**AIPERF, "input_config": {"loadgen": {"concurrency": level}}}
+        write(run / "logs" / "artifacts" / place / "profile_export_aiperf.json", content)
+    made = foreign.read(str(run))
+    assert list(by_label(made)) == ["c=4"] and any("warm-up" in note for note in made["notes"])
+
+
 def test_a_score_beside_a_load_is_told_and_is_no_point(tmp_path):
     run = foreign_runs.of_2026(tmp_path)
     write(run / "logs" / "lm_eval" / "results_2026.json", LM_EVAL)
