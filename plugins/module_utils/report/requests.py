@@ -45,7 +45,7 @@ def of_points(records: Iterable[PointRecord], run_dir: str) -> tuple[dict[str, R
             notes.append(f"{record['label']}: its single requests are not shown, as its result has {size:,} bytes.")
             continue
         one = of_result(read_object(path) or {})
-        found.update({record["name"]: one} if one.count else {})
+        found.update({record["name"]: one} if one.curves else {})
     return found, notes
 
 
@@ -53,7 +53,8 @@ def of_result(raw: JsonObject) -> Requests:
     """Return the Requests of the content of a result file, in the form of sa-bench; without lists there are none."""
     ttfts, latencies, gaps = _lists(raw, "ttfts"), _lists(raw, "latencies"), raw.get("itls")
     gaps = gaps if isinstance(gaps, list) else []
-    lengths, made, errors = _lists(raw, "input_lens"), _lists(raw, "output_lens"), raw.get("errors") or []
+    lengths, made, errors = _lists(raw, "input_lens"), _lists(raw, "output_lens"), raw.get("errors")
+    errors = errors if isinstance(errors, list) else []
     samples: dict[str, list[float]] = {name: [] for name in LATENCIES}
     pairs, count = [], 0
     for index, ttft in enumerate(ttfts):
