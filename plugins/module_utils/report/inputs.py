@@ -22,6 +22,12 @@ from . import requests
 from .requests import Requests
 
 ROLLUP, SERIES, CONFIG = "rollup.json", "series.json", "config.yaml"
+# What pages rely on in a rollup, beside what its reader checks.
+NEEDED = {
+    "job_id": str, "job_name": str, "benchmark_type": str, "invalid_reasons": list, "nodes_summary": dict,
+    "is_disaggregated": bool, "total_gpus": int, "total_nodes": int, "prefill_workers": int, "decode_workers": int,
+    "agg_workers": int,
+}  # fmt: skip
 MOST_TEXT = 1 << 18  # bytes of a configuration, and of a file of evidence
 MOST_EVIDENCE = 20
 
@@ -79,10 +85,13 @@ def rollup_at(run_dir: str) -> Rollup:
     """
     path = os.path.join(run_dir, ROLLUP)
     found = read_rollup(path)
-    if found and "benchmark_type" in found:
+    facts: JsonObject = {**(found or {})}
+    lacking = sorted(key for key, kind in NEEDED.items() if not isinstance(facts.get(key), kind))
+    if found and not lacking:
         return found
     if os.path.exists(path):
-        raise Error(f"{path} is not a rollup of this version. Make it anew: bench.yml --tags rollup.")
+        what = f"it lacks {', '.join(lacking[:5])}" if found else "its content is something else"
+        raise Error(f"{path} is not a rollup of this version: {what}. Make it anew: bench.yml --tags rollup.")
     raise Error(
         f"{run_dir} has no {ROLLUP}. Set run_dir to the directory of a run, or make it: bench.yml --tags rollup."
     )
