@@ -17,8 +17,6 @@ description:
   - Reads what is in the directory. Slurm is not needed if O(run_dir) is set.
   - A point whose result has changed since it was evaluated is shown as not valid, whatever its rollup says.
   - It is an error if the files in the directory are of different runs.
-requirements:
-  - vl-convert-python
 extends_documentation_fragment:
   - srt.slurm.found_run
   - srt.slurm.attributes

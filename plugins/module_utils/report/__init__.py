@@ -11,16 +11,14 @@ requests        single requests of a point: distributions, TTFT against input le
 stages          where the time went, from the journal
 downsample      long series, made short without losing their extremes
 chart           what all charts have in common; *_charts: their Vega-Lite specifications
-render          specifications to SVG, by vl-convert
+scales, drawing specifications to SVG
 html, style     building blocks of pages: escaped text, tables, colours, the script
 run_page        report.html of a run; sweep_page, index_page: of a sweep, and of all runs
 writing         writes the files
 ==============  ======================================================================
 
-The specifications are plain Vega-Lite mappings: they are data, so that tests compare numbers. altair would build the
-same mappings, and takes a second to import; the tests check them with its schema. vl-convert draws them here, so that a
-page needs no program of others: it shows its charts where scripts are forbidden (in a mail's preview, on paper), and is
-a tenth as large as one with Vega in it.
+The specifications are plain Vega-Lite mappings: they are data, so that tests compare numbers and check them with
+altair's schema. altair itself would build the same mappings, and takes a second to import.
 """
 
 from __future__ import annotations

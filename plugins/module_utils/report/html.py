@@ -11,6 +11,7 @@ import html
 from collections.abc import Iterable, Sequence
 
 from ..plain_text import plain
+from . import drawing
 from .chart import Chart
 from .style import CSS, SCRIPT
 
@@ -79,17 +80,17 @@ def pre(value: str) -> Html:
     return tag("pre", value, tabindex="0")
 
 
-def figure(chart: Chart, drawing: str) -> Html:
-    """Return a chart with its title and note; *drawing*: its SVG."""
+def figure(chart: Chart) -> Html:
+    """Return a chart with its title and note."""
     note = tag("p", chart.note, class_="note") if chart.note else ""
-    shown = tag("div", Html(drawing), class_="drawing")
+    shown = tag("div", Html(drawing.svg(chart.spec)), class_="drawing")
     return tag("figure", tag("figcaption", chart.title), shown, note, id=f"chart-{chart.id}",
                class_="wide" if chart.wide else None)  # fmt: skip
 
 
-def charts(found: Sequence[Chart], drawn: Sequence[str]) -> Html:
+def charts(found: Sequence[Chart]) -> Html:
     """Return *found* beside each other, as far as there is room."""
-    return tag("div", *map(figure, found, drawn), class_="charts") if found else Html()
+    return tag("div", *map(figure, found), class_="charts") if found else Html()
 
 
 class Section:

@@ -5,46 +5,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from ..json_types import JsonObject
 from ..results.outcome import chosen_reasons, doubt_lines, in_words
 from ..results.rollup_file import Rollup
 from ..results.tables import topology
 from . import html, point_charts, point_tables, points, request_charts, run_sections, stages, time_charts
-from .chart import Chart
 from .html import Html, Section
 from .inputs import Run
 from .points import MISSES, Point
 
-Draw = Callable[[Sequence[JsonObject]], list[str]]  # specifications to SVG
 
-
-def page(run: Run, draw: Draw) -> str:
-    """Return the page of *run*; *draw* makes its drawings, all at once."""
+def page(run: Run) -> str:
+    """Return the page of *run*."""
     found = points.of_rollup(run.rollup, str(run.rollup["job_name"]))
     parts = stages.steps(run.events)
     spent = stages.stages(run.events, run_sections.submitted(run))
-    line = time_charts.timeline(parts)
-    groups: dict[str, list[Chart]] = {
-        "points": point_charts.all_charts(found),
-        "requests": request_charts.all_charts(found, run.requests),
-        "time": time_charts.workers(run),
-        "steps": [line] if line else [],
-    }
-    drawn = iter(draw([chart.spec for group in groups.values() for chart in group]))
-    shown = {
-        name: html.charts(group, [next(drawn) for _one in group]) if group else "" for name, group in groups.items()
-    }
+    steps = time_charts.timeline(parts)
     figures = point_tables.figures(found, [run.rollup["benchmark_type"]]) if found else ""
     sections = [
-        Section("throughput", "Throughput and latency", shown["points"]),
+        Section("throughput", "Throughput and latency", html.charts(point_charts.all_charts(found))),
         Section("levels", "At interactivity levels", point_tables.at_interactivity(found)),
         Section("points", "Points", figures, point_tables.means(run.rollup), point_tables.all_figures(found)),
-        Section("requests", "Single requests", shown["requests"]),
-        Section("load", "Workers over time", shown["time"]),
+        Section("requests", "Single requests", html.charts(request_charts.all_charts(found, run.requests))),
+        Section("load", "Workers over time", html.charts(time_charts.workers(run))),
         run_sections.workers(run),
-        Section("time", "Where the time went", run_sections.time_table(spent), shown["steps"]),
+        Section("time", "Where the time went", run_sections.time_table(spent), html.charts([steps] if steps else [])),
         run_sections.node_map(run.plan),
         run_sections.faults(run, parts),
         run_sections.command_lines(run),

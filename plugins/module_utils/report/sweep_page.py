@@ -17,7 +17,6 @@ from . import html, point_charts, point_tables, points
 from .html import Html, Section
 from .inputs import Run
 from .points import Point
-from .run_page import Draw
 
 
 class Sweep(NamedTuple):
@@ -34,16 +33,14 @@ class Sweep(NamedTuple):
     faults: dict[str, str]
 
 
-def page(sweep: Sweep, draw: Draw) -> str:
-    """Return the page of *sweep*; *draw* makes its drawings, all at once."""
+def page(sweep: Sweep) -> str:
+    """Return the page of *sweep*."""
     found = points_of(sweep)
-    charts = point_charts.all_charts(found)
-    shown = html.charts(charts, draw([chart.spec for chart in charts]))
     types = list(dict.fromkeys(str(job["benchmark_type"]) for job in sweep.record["jobs"]))
     figures = point_tables.figures(found, types) if found else ""
     best = [html.tag("li", tables.best_line(one)) for one in sweep.record["best"]]
     sections = [
-        Section("throughput", "Throughput and latency", shown),
+        Section("throughput", "Throughput and latency", html.charts(point_charts.all_charts(found))),
         Section("levels", "At interactivity levels", point_tables.at_interactivity(found)),
         Section("best", "Best", *([html.tag("ul", *best)] if best else [])),
         Section("points", "Points", figures, point_tables.all_figures(found)),

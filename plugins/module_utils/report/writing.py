@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
 
 from .. import sweep_folders
 from ..failures import Error
 from ..files import write_text_atomic
 from ..json_types import JsonObject
-from . import index_page, inputs, point_charts, points, render, run_page, sweep_page
+from . import drawing, index_page, inputs, point_charts, points, run_page, sweep_page
 from .index_page import Entry
 from .style import LIGHT
 from .sweep_page import Sweep
@@ -24,19 +23,10 @@ MOST_BYTES = 5 * (1 << 20)
 
 def write_run(run_dir: str) -> list[str]:
     """Write the page of the run in *run_dir* and its picture; return the paths that changed. Error, OSError."""
-    render.check()
     run = inputs.read_run(run_dir)
-    pictures: list[str] = []
-
-    def draw(specs: Sequence[JsonObject]) -> list[str]:
-        picture = _picture(run)
-        drawn = render.drawings([*specs, *picture])
-        pictures.extend(drawn[len(specs) :])
-        return drawn[: len(specs)]
-
-    changed = _write(os.path.join(run_dir, PAGE), run_page.page(run, draw))
-    for svg in pictures:
-        changed += _write(os.path.join(run_dir, PICTURE), _alone(svg))
+    changed = _write(os.path.join(run_dir, PAGE), run_page.page(run))
+    for spec in _picture(run):
+        changed += _write(os.path.join(run_dir, PICTURE), _alone(drawing.svg(spec)))
     return changed
 
 
@@ -59,7 +49,6 @@ def _alone(svg: str) -> str:
 
 def write_sweep(folder: str) -> list[str]:
     """Write the page of the sweep in *folder*; return the paths that changed. Error, OSError."""
-    render.check()
     record = sweep_folders.read_record(folder)
     if record is None:
         raise Error(f"{folder} has no {sweep_folders.RECORD} of this version. Set run_dir to the folder of a sweep.")
@@ -71,7 +60,7 @@ def write_sweep(folder: str) -> list[str]:
                 runs[job["name"]] = inputs.read_run(run_dir, whole=False)
             except Error as error:
                 faults[job["name"]] = error.msg
-    text = sweep_page.page(Sweep(folder, record, runs, faults), render.drawings)
+    text = sweep_page.page(Sweep(folder, record, runs, faults))
     return _write(os.path.join(folder, PAGE), text)
 
 

@@ -16,11 +16,6 @@ from ansible_collections.srt.slurm.plugins.module_utils.report.index_page import
 HOSTILE = "</script><img src=x onerror=alert(1)>\x1b[31m&amp;\"'"
 
 
-def draw(specs):
-    """Return a stand-in for each drawing: render.py is tried in test_render.py."""
-    return [f"<svg>{number}</svg>" for number, _spec in enumerate(specs)]
-
-
 class Reader(html.parser.HTMLParser):
     """Collects the elements of a page, its texts, and its figures {(metric, point): value}."""
 
@@ -41,7 +36,7 @@ class Reader(html.parser.HTMLParser):
 
 
 def page_of(run_dir):
-    return run_page.page(inputs.read_run(str(run_dir)), draw)
+    return run_page.page(inputs.read_run(str(run_dir)))
 
 
 @pytest.fixture
@@ -156,7 +151,7 @@ def test_the_index_lists_the_newest_run_first_and_marks_invalid_ones(tmp_path):
             Entry(name, name, {**rollup, "started_at": f"{began}T10:00:00Z", "tags": ["nightly", name]}, True)
         )
     page = index_page.page(str(tmp_path), entries, ["9: cannot be read"])
-    rows = re.findall(r"<tr[^>]*data-verdict.*?</tr>", page)
+    rows = re.findall(r"<tr[^>]*data-verdict.*?</tr>", page, re.S)
     assert [re.search(r'href="(\d)/report.html"', row)[1] for row in rows] == ["2", "3", "1"]
     assert ["✗ NOT valid" in row for row in rows] == [True, True, False]
     assert 'class="out"' in rows[0] and 'class="out"' not in rows[1] and "9: cannot be read" in page
@@ -185,5 +180,5 @@ def test_a_sweep_shows_the_points_of_its_jobs_and_those_that_are_missing(tmp_pat
     states = {(one.run, one.label): one.state for one in sweep_page.points_of(sweep)}
     assert states == {("a", "c=4"): "valid", ("a", "c=16"): "invalid", ("b", "c=4"): "valid",
                       ("b", "c=16"): "not_measured", ("c", "c=4"): "not_measured"}  # fmt: skip
-    page = sweep_page.page(sweep, draw)
+    page = sweep_page.page(sweep)
     assert "✗ 2 of 5 points count" in page and "it broke" in page and 'href="variants/a/report.html"' in page

@@ -10,15 +10,8 @@ import pytest
 import report_runs
 from ansible_collections.srt.slurm.plugins.module_utils.entry import Context
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
-from ansible_collections.srt.slurm.plugins.module_utils.report import render, writing
+from ansible_collections.srt.slurm.plugins.module_utils.report import writing
 from ansible_collections.srt.slurm.plugins.module_utils.stages import report
-
-
-@pytest.fixture(autouse=True)
-def drawn(monkeypatch):
-    """Stand in for the drawings; tests/unit/.../report/test_render.py has the real ones."""
-    monkeypatch.setattr(render, "check", lambda: None)
-    monkeypatch.setattr(render, "drawings", lambda specs: ["<svg></svg>" for _spec in specs])
 
 
 def call(check=False, **params):
@@ -75,10 +68,10 @@ def test_a_directory_that_is_not_there_is_an_error_with_a_remedy(tmp_path):
         call(run_dir=str(tmp_path / "78"))
 
 
-@pytest.mark.parametrize("name", ["check", "drawings"])
+@pytest.mark.parametrize("name", ["write_run", "write_index"])
 def test_at_the_end_of_a_run_whatever_goes_wrong_is_a_note(tmp_path, monkeypatch, name):
     report_runs.make_run(tmp_path / "77")
-    monkeypatch.setattr(render, name, broken)
+    monkeypatch.setattr(writing, name, broken)
     result = call(run_dir=str(tmp_path / "77"), optional=True)
     assert result["path"] is None and result["text"].startswith("note: there is no report: KeyError")
     assert call(run_dir=str(tmp_path / "78"), optional=True)["text"].startswith("note: there is no report: There is no")
@@ -87,7 +80,7 @@ def test_at_the_end_of_a_run_whatever_goes_wrong_is_a_note(tmp_path, monkeypatch
 def test_a_page_that_is_newer_than_the_results_is_not_made_again_at_the_end_of_a_run(tmp_path, monkeypatch):
     report_runs.make_run(tmp_path / "77")
     assert call(run_dir=str(tmp_path / "77"), optional=True)["changed"]
-    monkeypatch.setattr(render, "check", broken)
+    monkeypatch.setattr(writing, "write_run", broken)
     assert call(run_dir=str(tmp_path / "77"), optional=True)["text"] == ""
 
 
