@@ -48,11 +48,12 @@ def svg(spec: JsonObject) -> str:
     title = spec.get("title", {}).get("text") if isinstance(spec.get("title"), dict) else None
     top = 26 if title else 8
     parts = [_grid(x, y, left, width, height, layers)]
-    taken: list[tuple[float, float, float, float]] = []
+    taken = [_around(row, layer, x, y) for layer in layers if layer["mark"]["type"] == "point"
+             for row in layer["data"]["values"] if "description" in layer["encoding"]]  # fmt: skip
     for layer in layers:
         parts += _marks(layer, x, y, (left, width, height), taken)
     legend, more = _legend(layers, left, height + FOOT, width)
-    whole = (left + width + 16, top + height + FOOT + more + 4)
+    whole = (left + width + 24, top + height + FOOT + more + 4)
     head = f'<text x="{left}" y="16" font-size="14" fill="{chart.TEXT}">{_text(title)}</text>' if title else ""
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{whole[0]:.0f}" height="{whole[1]:.0f}" '
@@ -266,6 +267,12 @@ def _words(
             at = f'x="{across:.1f}" y="{up + below:.1f}"'
             return f'<text {at} font-size="{size}" fill="{colour}"{said}>{_text(words)}</text>'
     return ""
+
+
+def _around(row: Mapping[str, Json], layer: JsonObject, x: Scale, y: Y) -> tuple[float, float, float, float]:
+    """Return the place of a point, which no text covers."""
+    across, up = x.at(row[layer["encoding"]["x"]["field"]]), _up(layer["encoding"], row, y)
+    return across - 4, up - 4, across + 4, up + 4
 
 
 def _meet(one: Sequence[float], other: Sequence[float]) -> bool:

@@ -116,11 +116,11 @@ def page(title: str, head: Html, sections: Iterable[Section], about: str) -> str
     shown = [one for one in sections if one]
     links = [tag("a", one.title, href=f"#{one.id}") for one in shown]
     mark = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
-    allowed = f"style-src 'unsafe-inline'; script-src 'sha256-{mark}'"
+    allowed = f"img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{mark}'"
     policy = f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'"
     body = [
         tag("header", tag("h1", title), head),
-        tag("nav", *links, aria_label="Contents") if links else "",
+        tag("nav", *links, aria_label="Contents") if len(links) > 1 else "",
         tag("main", *(one.html() for one in shown)),
         tag("footer", about),
     ]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 from urllib.parse import quote
@@ -31,8 +32,12 @@ class Entry(NamedTuple):
     has_page: bool
 
 
-def page(output_dir: str, entries: Sequence[Entry], unread: Iterable[str]) -> str:
-    """Return the page over *entries*, the newest first; *unread*: what could not be read, and why."""
+def page(output_dir: str, entries: Sequence[Entry], unread: Iterable[str], sweeps: Sequence[str] = ()) -> str:
+    """Return the page over *entries*, the newest first.
+
+    :param unread: what could not be read, and why.
+    :param sweeps: the folders of sweeps that have a page, below *output_dir*.
+    """
     rows = [_row(entry) for entry in sorted(entries, key=_date, reverse=True)]
     facts = [_facts(entry) for entry in entries]
     head = ["run", "job", "verdict", "points", f"best {METRICS[BEST].label}", "model", "GPU", "precision", "topology",
@@ -40,9 +45,15 @@ def page(output_dir: str, entries: Sequence[Entry], unread: Iterable[str]) -> st
     left = [html.tag("li", one) for one in unread]
     sections = [
         Section("all", "Runs", html.table(head, rows, id="runs") if rows else html.tag("p", "There are no runs yet.")),
+        Section("sweeps", "Sweeps", *([html.tag("ul", *map(_sweep, sweeps))] if sweeps else [])),
         Section("unread", "Not read", *([html.tag("ul", *left)] if left else [])),
     ]
     return html.page("Runs", _filters(facts) if rows else Html(), sections, f"Made by srt.slurm from {output_dir}")
+
+
+def _sweep(path: str) -> Html:
+    link = html.tag("a", os.path.basename(path), href=quote(f"{path}/report.html"))
+    return html.tag("li", link)
 
 
 def _date(entry: Entry) -> str:

@@ -35,7 +35,8 @@ def figures(points: Sequence[Point], benchmark_types: Sequence[str]) -> Html:
     head = [*(["job"] if several else []), "point", "state", *map(label_of, names), *(["why"] if why else [])]
     rows = []
     for point in points:
-        state = html.tag("td", f"{'✓' if point.counts else '✗'} {point.word}", class_="good" if point.counts else None)
+        sign, look = ("✓", "state good") if point.counts else ("✗", "state")
+        state = html.tag("td", f"{sign} {point.word}", class_=look)
         cells: list[object] = [point.run] if several else []
         cells += [point.label, state]
         cells += [_cell(point, name) for name in names]

@@ -47,7 +47,7 @@ table{border-collapse:collapse;font-size:.9em}
 caption{text-align:left;font-weight:600;padding:2px 0}
 th,td{border-bottom:1px solid var(--line);padding:4px 10px;text-align:left;vertical-align:top}
 thead th{background:var(--panel);white-space:nowrap}
-td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+td.state{white-space:nowrap}td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 tr.out>*{color:var(--grey)}tr.out>td.n{text-decoration:line-through}
 .facts th{white-space:nowrap;font-weight:600}.facts td{overflow-wrap:anywhere}
 pre{background:var(--panel);border:1px solid var(--line);padding:10px;overflow:auto;max-height:32em;font-size:.85em;

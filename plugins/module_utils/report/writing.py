@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 
@@ -75,7 +76,13 @@ def write_index(output_dir: str) -> list[str]:
             unread.append(f"{name}: {error.msg}")
             continue
         entries.append(Entry(name, path, rollup, os.path.exists(os.path.join(full, PAGE))))
-    return _write(os.path.join(output_dir, INDEX), index_page.page(output_dir, entries, unread))
+    return _write(os.path.join(output_dir, INDEX), index_page.page(output_dir, entries, unread, _sweeps(output_dir)))
+
+
+def _sweeps(output_dir: str) -> list[str]:
+    """Return the folders of the sweeps that have a page, below *output_dir*."""
+    found = glob.glob(os.path.join(glob.escape(output_dir), sweep_folders.SWEEPS, "*", PAGE))
+    return sorted(os.path.relpath(os.path.dirname(path), output_dir) for path in found)
 
 
 def _run_dirs(output_dir: str) -> list[tuple[str, str]]:
