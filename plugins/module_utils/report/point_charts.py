@@ -53,7 +53,7 @@ def pair(points: Sequence[Point], id_: str, title: str, x: str, y: str, more_is_
         for group in groups_of(shown)
         for one in frontier([other for other in shown if other.group == group], x, y, more_is_better)
     ]
-    xs, ys = [row["x"] for row in rows], [row["y"] for row in rows]
+    xs, ys = [one.figures[x] for one in shown], [one.figures[y] for one in shown]
     place = {
         "x": chart.axis("x", label_of(x), chart.spread(xs), len(rows) == 1),
         "y": chart.axis("y", label_of(y), chart.spread(ys), True),

@@ -34,8 +34,9 @@ def distribution(shown: Sequence[Point], found: Mapping[str, Requests], name: st
     ]
     if not rows:
         return None
+    values = [value for point in shown for value, _share in found[point.name].curves.get(name, ())]
     place = {
-        "x": chart.axis("x", f"{title} ms", chart.spread([row["x"] for row in rows])),
+        "x": chart.axis("x", f"{title} ms", chart.spread(values)),
         "y": {**chart.axis("y", "share of requests"), "scale": {"domain": [0, 1]}, "axis": {"format": ".0%"}},
     }
     if name == "itl":

@@ -25,12 +25,12 @@ class Requests(NamedTuple):
 
     :ivar curves: {latency, a key of LATENCIES: [(milliseconds, share of the requests at or below it)]}.
     :ivar pairs: [(input tokens, TTFT in ms)]; of many, those that keep the extremes.
-    :ivar count: how many requests completed.
+    :ivar completed: how many requests completed.
     """
 
     curves: dict[str, list[tuple[float, float]]]
     pairs: list[tuple[float, float]]
-    count: int
+    completed: int
 
 
 def of_points(records: Iterable[PointRecord], run_dir: str) -> tuple[dict[str, Requests], list[str]]:
@@ -56,17 +56,18 @@ def of_result(raw: JsonObject) -> Requests:
     lengths, made, errors = _lists(raw, "input_lens"), _lists(raw, "output_lens"), raw.get("errors")
     errors = errors if isinstance(errors, list) else []
     samples: dict[str, list[float]] = {name: [] for name in LATENCIES}
+    between: list[list[float]] = []
     pairs, count = [], 0
     for index, ttft in enumerate(ttfts):
         tokens = _at(made, index)
         if (index < len(errors) and errors[index]) or (tokens is not None and tokens <= 0):
             continue
         count += 1
-        own = [1e3 * gap for gap in gaps[index] if _is_time(gap)] if _is_list(gaps, index) else []
-        samples["itl"] += own
+        own: list[float] = gaps[index] if _is_list(gaps, index) else []
+        between.append(own)
         total = _at(latencies, index)
         if total is None and ttft is not None and _is_list(gaps, index):  # results of srtctl
-            total = ttft + sum(own) / 1e3
+            total = ttft + sum(gap for gap in own if _is_time(gap))
         if total is not None:
             samples["e2el"].append(1e3 * total)
         if ttft is None:
@@ -77,6 +78,7 @@ def of_result(raw: JsonObject) -> Requests:
             pairs.append((length, 1e3 * ttft))
         if total is not None and tokens is not None and tokens > 1 and total > ttft:
             samples["tpot"].append(1e3 * (total - ttft) / (tokens - 1))
+    samples["itl"] = _flat(between)
     curves = {name: quantiles(values) for name, values in samples.items() if values}
     return Requests(curves, thinned(sorted(pairs), MOST_PAIRS), count)
 
@@ -84,6 +86,12 @@ def of_result(raw: JsonObject) -> Requests:
 def _lists(raw: JsonObject, key: str) -> list[float | None]:
     value = raw.get(key)
     return [one if _is_time(one) else None for one in value] if isinstance(value, list) else []
+
+
+def _flat(between: Sequence[Sequence[float]]) -> list[float]:
+    """Return all times between chunks in milliseconds; there may be millions, so that one by one would take long."""
+    found = [1e3 * gap for own in between for gap in own if isinstance(gap, (int, float))]
+    return found if not found or min(found) >= 0 and max(found) < float("inf") else []
 
 
 def _at(values: Sequence[float | None], index: int) -> float | None:

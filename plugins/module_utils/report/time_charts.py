@@ -57,8 +57,8 @@ def timeline(parts: Sequence[Part]) -> Chart | None:
         }
         for part in bars
     ]
-    names = list(dict.fromkeys(row["name"] for row in rows))
-    tiers = list(dict.fromkeys(row["tier"] for row in rows))
+    names = list(dict.fromkeys(part.name for part in bars))
+    tiers = list(dict.fromkeys(TIERS.get(part.kind, part.kind) for part in bars))
     y: JsonObject = {"field": "name", "type": "nominal", "sort": names, "title": None, "axis": {"labelLimit": 200}}
     layers: list[JsonObject] = [
         {

@@ -21,11 +21,11 @@ MOST = 80  # points in a line
 def lines(records: Sequence[PointRecord], benchmark: Benchmark) -> list[str]:
     """Return a line for the throughput and one for the latency of several points, such as ``out tok/s/GPU  ▃▅█``.
 
-    The bars begin at 0. A point that is not valid has none.
+    The bars begin at 0. A point that is not valid has none, and with fewer than two bars there is no line.
     """
     names = [_first(records, benchmark, one) for one in (THROUGHPUT, LATENCY)]
     shown = [METRICS[name] for name in names if name]
-    if not 1 < len(records) <= MOST or not shown:
+    if len(records) > MOST or not shown:
         return []
     width = max(len(one.label) for one in shown)
     found = []
@@ -41,15 +41,15 @@ def lines(records: Sequence[PointRecord], benchmark: Benchmark) -> list[str]:
 def _first(records: Sequence[PointRecord], benchmark: Benchmark, names: Sequence[str]) -> str | None:
     """Return the first of *names* that is in the table and has a value of a valid point."""
     for name in names:
-        if name in benchmark.columns and any(one["valid"] and one.get(name) for one in records):
+        if name in benchmark.columns and sum(bool(one["valid"] and one.get(name)) for one in records) > 1:
             return name
     return None
 
 
 def _bar(record: PointRecord, name: str, most: float) -> str:
     value = record.get(name)
-    if not record["valid"]:
-        return NOT_VALID
     if value is None:
         return UNKNOWN
+    if not record["valid"]:
+        return NOT_VALID
     return HEIGHTS[min(len(HEIGHTS) - 1, int(value / most * len(HEIGHTS)))]

@@ -44,7 +44,7 @@ def test_the_latencies_of_requests_are_in_milliseconds():
     raw = {"ttfts": [0.1, 0.2], "latencies": [0.4, 0.8], "itls": [[0.1, 0.2], [0.3, 0.3]], "input_lens": [7, 9],
            "output_lens": [3, 4], "errors": ["", ""]}  # fmt: skip
     found = requests.of_result(raw)
-    assert found.count == 2 and found.pairs == [(7, 100.0), (9, 200.0)]
+    assert found.completed == 2 and found.pairs == [(7, 100.0), (9, 200.0)]
     rounded = {name: [(round(x, 6), share) for x, share in curve] for name, curve in found.curves.items()}
     assert rounded == {
         "ttft": [(100.0, 0.5), (200.0, 1.0)],
@@ -62,7 +62,7 @@ def test_failed_requests_are_in_no_distribution():
         "errors": ["", "HTTP 503", ""],
     }
     found = requests.of_result(raw)
-    assert found.count == 1 and max(x for curve in found.curves.values() for x, _share in curve) < 500
+    assert found.completed == 1 and max(x for curve in found.curves.values() for x, _share in curve) < 500
 
 
 def test_results_without_latencies_have_those_of_their_chunks():

@@ -24,7 +24,12 @@ def test_a_point_that_is_not_valid_has_no_bar_and_does_not_scale_the_others():
     assert bars.lines(records, BENCHMARK)[0] == "out tok/s/GPU  ▅×█·  best 20.0"
 
 
+def test_a_point_that_was_not_measured_is_unknown():
+    records = [record(10.0), record(None, None, valid=False), record(20.0)]
+    assert bars.lines(records, BENCHMARK)[0] == "out tok/s/GPU  ▅·█  best 20.0"
+
+
 def test_there_are_none_without_something_to_compare():
     invalid = record(5.0, valid=False)
-    for records in ([], [record(1.0)], [invalid, invalid], [record(1.0)] * 81):
+    for records in ([], [record(1.0)], [invalid, invalid], [record(1.0), invalid], [record(1.0)] * 81):
         assert bars.lines(records, BENCHMARK) == []
