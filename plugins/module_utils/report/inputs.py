@@ -14,10 +14,10 @@ from ..failures import Error
 from ..files import read_object, regular
 from ..holder import journal
 from ..json_types import Json, JsonObject
-from ..plan_file import PLAN, Plan, load_plan
+from ..plan_file import PLAN, Plan, PlanPoint, load_plan
 from ..results.outcome import point_reasons
-from ..results.rollup_file import Rollup, read_rollup
-from ..results.verdict import PASSED, VALID, standing
+from ..results.rollup_file import PointRecord, Rollup, read_rollup
+from ..results.verdict import OUTDATED, PASSED, VALID, standing
 from . import requests
 from .requests import Requests
 
@@ -107,21 +107,28 @@ def _mixed(run_dir: str, name: str, its: str, others: str) -> Error:
 def _as_proven(stored: Rollup, plan: Plan | None, run_dir: str) -> Rollup:
     """Return *stored* with the points as their files prove them: what has changed since then is not valid."""
     planned = {point["name"]: point for point in plan["benchmark"].get("points") or ()} if plan else {}
-    results, doubted = [], []
-    for record in stored["results"]:
-        point = planned.get(record["name"])
-        if record["state"] in (VALID, PASSED) and plan:
-            now = standing(point, os.path.join(run_dir, point["result"])) if point else None
-            if now is None or now.state != record["state"]:
-                reasons = now.reasons if now and now.reasons else ["the plan in its directory does not have this point"]
-                record = {**record, "valid": False, "state": now.state if now else "outdated"}
-                record["invalid_reasons"] = reasons
-                doubted.append(record)
-        results.append(record)
-    if not doubted:
+    results = [_proven(one, planned.get(one["name"]), plan is not None, run_dir) for one in stored["results"]]
+    changed = [new for new, old in zip(results, stored["results"]) if new is not old]
+    if not changed:
         return stored
-    reasons = [*stored["invalid_reasons"], *point_reasons(doubted)]
-    return {**stored, "results": results, "valid": False, "passed": False, "invalid_reasons": reasons}
+    reasons = [*stored["invalid_reasons"], *point_reasons(changed)]
+    passed = not reasons and any(one["state"] == PASSED for one in results)
+    return {**stored, "results": results, "valid": False, "passed": passed, "invalid_reasons": reasons}
+
+
+def _proven(record: PointRecord, point: PlanPoint | None, has_plan: bool, run_dir: str) -> PointRecord:
+    """Return *record* as it is, or as its files say now; *point* is that of the plan."""
+    if record["state"] == VALID and not has_plan:
+        return {**record, "valid": False, "state": PASSED, "doubts": [f"without {PLAN} beside it nothing proves it"]}
+    if record["state"] not in (VALID, PASSED) or not has_plan:
+        return record
+    if point is None:
+        return {**record, "valid": False, "state": OUTDATED, "invalid_reasons": [f"{PLAN} does not have this point"]}
+    now = standing(point, os.path.join(run_dir, point["result"]))
+    if now.state == record["state"]:
+        return record
+    reasons = now.reasons or [f"its verdict says {now.state}, {ROLLUP} says {record['state']}"]
+    return {**record, "valid": False, "state": now.state, "invalid_reasons": reasons}
 
 
 def _check_events(events: Sequence[JsonObject], rollup: Rollup, run_dir: str) -> None:

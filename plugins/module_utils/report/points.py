@@ -26,7 +26,7 @@ WORDS = {
 }
 NOT_VALID = "NOT valid"
 
-# Figures that a page computes itself, {name: (label, digits)}.
+# Figures that a page computes itself where the rollup lacks them, {name: (label, digits)}.
 INTERACTIVITY, INPUT = "interactivity", "input_tps_per_gpu"
 OWN = {INTERACTIVITY: ("tok/s/user (1,000 / median ITL)", 1), INPUT: ("input tok/s/GPU", 1)}
 
@@ -69,7 +69,7 @@ def of_rollup(rollup: Rollup, run: str) -> list[Point]:
 
 def _point(record: PointRecord, rollup: Rollup, run: str) -> Point:
     figures = {name: float(record[name]) for name in METRICS if is_number(record.get(name))}
-    figures.update(own_figures(figures))
+    figures = {**own_figures(figures), **figures}
     state, reasons = record["state"], [*record["invalid_reasons"], *(record.get("doubts") or ())]
     missed = limits_missed(figures, rollup.get("search")) if record["valid"] else []
     if missed:
@@ -128,14 +128,14 @@ def group_of(record: PointRecord, rollup: Rollup) -> str:
 
 def label_of(name: str) -> str:
     """Return the label of a metric, or of one of the page's own figures."""
-    return OWN[name][0] if name in OWN else METRICS[name].label
+    return METRICS[name].label if name in METRICS else OWN[name][0]
 
 
 def text_of(name: str, value: float | None) -> str:
     """Return a figure for a cell."""
-    if name in OWN:
-        return "-" if value is None else f"{value:,.{OWN[name][1]}f}"
-    return METRICS[name].text(value)
+    if name in METRICS:
+        return METRICS[name].text(value)
+    return "-" if value is None else f"{value:,.{OWN[name][1]}f}"
 
 
 def about(point: Point, names: Iterable[str], with_run: bool) -> str:

@@ -50,6 +50,8 @@ def distribution(shown: Sequence[Point], found: Mapping[str, Requests], name: st
         colour = {"color": _look(shown)["color"]}
         layers.append({"data": {"values": alone}, "mark": dot, "encoding": {**place, **colour}})
     note = formula[0].upper() + formula[1:] + "." + _left_out(shown, count)
+    if name == "itl" and any(found[point.name].every > 1 for point in shown):
+        note += " Of points with very many of them, those of every n-th request are shown."
     spec = chart.layered(layers, f"Cumulative distribution of {title}", height=200)
     return Chart(f"cdf_{name}", f"Distribution of {title}", note, spec)
 

@@ -17,6 +17,7 @@ from ..results.verdict import NOT_MEASURED
 from .downsample import quantiles, thinned
 
 MOST_BYTES = 1 << 26  # of a result file; a larger one has more than 100,000 requests
+MOST_GAPS = 200_000  # times between chunks of a point; they are those of some of its requests if there are more
 MOST_PAIRS = 300  # dots of a point in the chart of TTFT against input length
 
 
@@ -26,11 +27,13 @@ class Requests(NamedTuple):
     :ivar curves: {latency, a key of LATENCIES: [(milliseconds, share of the requests at or below it)]}.
     :ivar pairs: [(input tokens, TTFT in ms)]; of many, those that keep the extremes.
     :ivar completed: how many requests completed.
+    :ivar every: the ITLs are those of every n-th request; 1: of all.
     """
 
     curves: dict[str, list[tuple[float, float]]]
     pairs: list[tuple[float, float]]
     completed: int
+    every: int
 
 
 def of_points(records: Iterable[PointRecord], run_dir: str) -> tuple[dict[str, Requests], list[str]]:
@@ -78,9 +81,10 @@ def of_result(raw: JsonObject) -> Requests:
             pairs.append((length, 1e3 * ttft))
         if total is not None and tokens is not None and tokens > 1 and total > ttft:
             samples["tpot"].append(1e3 * (total - ttft) / (tokens - 1))
-    samples["itl"] = _flat(between)
+    every = max(1, round(sum(map(len, between)) / MOST_GAPS))
+    samples["itl"] = _flat(between[::every])
     curves = {name: quantiles(values) for name, values in samples.items() if values}
-    return Requests(curves, thinned(sorted(pairs), MOST_PAIRS), count)
+    return Requests(curves, thinned(sorted(pairs), MOST_PAIRS), count, every)
 
 
 def _lists(raw: JsonObject, key: str) -> list[float | None]:

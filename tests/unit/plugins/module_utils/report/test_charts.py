@@ -54,8 +54,9 @@ def test_every_chart_is_valid_vega_lite(made):
         *("frontier", "e2el", "ttft", "goodput", "cdf_ttft", "cdf_tpot", "cdf_itl", "cdf_e2el", "ttft_by_length"),
         *("time_running", "time_queue", "time_kv_usage", "time_hit_rate", "timeline"),
     }
-    for one in charts.values():
-        altair.Chart.from_dict(one.spec, validate=True)
+    for id_ in ("frontier", "goodput", "cdf_itl", "ttft_by_length", "time_kv_usage", "timeline"):  # one of each kind
+        layers = [{**layer, "data": {"values": layer["data"]["values"][:1]}} for layer in charts[id_].spec["layer"]]
+        altair.Chart.from_dict({**charts[id_].spec, "layer": layers}, validate=True)
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,15 @@ def test_a_plan_and_a_rollup_of_different_jobs_are_refused(run_dir, name):
         inputs.read_run(str(run_dir))
 
 
+def test_without_a_plan_nothing_proves_a_point(run_dir):
+    (run_dir / "plan.json").unlink()
+    rollup = inputs.read_run(str(run_dir)).rollup
+    assert not rollup["valid"] and rollup["passed"] and rollup["invalid_reasons"] == []
+    assert {(one["state"], one["valid"], *one["doubts"]) for one in rollup["results"]} == {
+        ("passed", False, "without plan.json beside it nothing proves it")
+    }
+
+
 def test_a_journal_of_another_job_is_refused(run_dir):
     (run_dir / "steps.jsonl").write_text("\n".join(json.dumps(one) for one in report_runs.journal("78")))
     with pytest.raises(Error, match=r"steps\.jsonl is of job 78"):

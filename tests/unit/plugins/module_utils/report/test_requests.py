@@ -70,6 +70,19 @@ def test_results_without_latencies_have_those_of_their_chunks():
     assert found.curves["e2el"][0][0] == pytest.approx(600)
 
 
+def test_of_very_many_times_between_tokens_those_of_some_requests_are_taken(monkeypatch):
+    monkeypatch.setattr(requests, "MOST_GAPS", 100)
+    count = 50
+    raw = {
+        "ttfts": [0.1] * count,
+        "itls": [[number / 1000] * 10 for number in range(count)],
+        "output_lens": [11] * count,
+    }
+    found = requests.of_result(raw)
+    assert found.every == 5 and [round(x) for x, _share in found.curves["itl"]] == list(range(0, 50, 5))
+    assert found.completed == count and found.curves["ttft"] == [(100.0, 1.0)]
+
+
 @pytest.mark.parametrize(
     "raw",
     [
