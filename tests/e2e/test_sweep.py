@@ -131,11 +131,13 @@ def test_a_sweep_that_is_killed_goes_on_and_measures_nothing_twice(cluster, grid
         run_dir = cluster.output / "sweeps" / "grid" / "variants" / job["name"]
         rollup = json.loads((run_dir / "rollup.json").read_text())
         assert (rollup["valid"], rollup["job_name"], rollup["job_id"]) == (True, job["name"], job_id)
+        assert (run_dir / "report.html").is_file()
         config = yaml.safe_load((run_dir / "config.yaml").read_text())
         assert config["benchmark"]["osl"] == job["parameters"]["benchmark.osl"] == rollup["osl"]
         for point in rollup["results"]:
             result = json.loads((run_dir / point["path"]).read_text())
             assert result["max_concurrency"] == point["concurrency"]
+    assert "✓ 12 of 12 points count" in (cluster.output / "sweeps" / "grid" / "report.html").read_text()
     with open(cluster.output / "sweeps" / "grid" / "sweep.csv", newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     assert {(row["seqs"], row["benchmark.osl"], row["concurrency"]) for row in rows} == {

@@ -15,6 +15,7 @@ commands      the figures inside a command line
 document      the content of rollup.json
 outcome       the verdict on the run
 tables        rollup.csv and the table at the end of a run
+bars          throughput and latency of the points as bars, for that table
 ============  ==================================================================
 """
 
