@@ -56,9 +56,10 @@ ALLOWED = {
     "benchmarks",
     "sweeps": "json_types metrics benchmarks results",
     "allocation": "failures json_types files entry plan_file programs run_options secrets holder slurm",
+    "publishing": "failures json_types plain_text files secrets holder",
     "stages": (
         "failures json_types files entry inputs metrics plain_text plan_file plan_profiling programs secrets schema "
-        "supplies benchmarks holder slurm job plan results allocation sweep_folders sweeps"
+        "supplies benchmarks holder slurm job plan results allocation sweep_folders sweeps publishing"
     ),
     "sandbox": "failures json_types files entry plan_file programs holder",
 }
