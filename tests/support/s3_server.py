@@ -51,21 +51,20 @@ def free_port():
 
 
 @contextlib.contextmanager
-def serving(root):
-    """Yield a Server with the directory *root*."""
+def serving(root, prefix=()):
+    """Yield a Server with the directory *root*; *prefix* is what runs a command where it is to run."""
     port = free_port()
     command = [RCLONE, "serve", "s3", "--addr", f"127.0.0.1:{port}", "--auth-key", f"{KEY},{SECRET}", str(root)]
     more = ["--config", ""]
-    with (root.parent / "rclone.log").open("w") as log:
-        process = subprocess.Popen([*command, *more], stdout=log, stderr=log)
+    told = root.parent / "rclone.log"
+    with told.open("w") as log:
+        process = subprocess.Popen([*prefix, *command, *more], stdout=log, stderr=log)
     try:
         until = time.monotonic() + 20
-        while True:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                break
-            assert process.poll() is None and time.monotonic() < until, (root.parent / "rclone.log").read_text()
+        while "Starting s3 server" not in told.read_text():
+            assert process.poll() is None and time.monotonic() < until, told.read_text()
             time.sleep(0.02)
         yield Server(root, port)
     finally:
-        process.kill()
+        process.terminate()
         process.wait()

@@ -103,6 +103,10 @@ class _InParts:
     def _send(self, upload_id: str, stream: BinaryIO, content: Content, part_size: int) -> str:
         client, parts = self.storage.client, []
         there = self._there(upload_id)
+        if any(seen[1] != md5 for seen, md5 in ((there.get(n), md5) for n, md5 in enumerate(content.parts, 1)) if seen):
+            # Of an older content. Not every server replaces a part.
+            client.abort_multipart_upload(UploadId=upload_id, **self.names)
+            upload_id, there = self._begun(), {}
         for number, md5 in enumerate(content.parts, 1):
             begin = (number - 1) * part_size
             size = min(part_size, content.size - begin)

@@ -94,7 +94,7 @@ def test_a_job_without_reporting_has_that_of_the_cluster_file_and_one_with_it_re
     own = jobs.resolved(jobs.raw(reporting={"s3": S3}), cluster=site)
     assert own.spec["reporting"]["status"] is None and own.spec["reporting"]["s3"]["prefix"] is None
     assert [note for note in own.notes if "the job's own replaces that of" in note]
-    assert "reporting" not in jobs.resolved(jobs.raw(reporting=None), cluster=site).spec
+    assert "reporting" not in jobs.resolved({**jobs.raw(), "reporting": None}, cluster=site).spec
 
 
 def test_a_problem_in_the_cluster_file_names_its_line(cluster):

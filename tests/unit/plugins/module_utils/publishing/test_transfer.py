@@ -212,7 +212,7 @@ def test_what_was_sent_before_a_kill_is_known_without_the_list_beside_it(server,
     assert names(sync(server, bucket, run)) == ([], [], 4)
 
 
-def test_a_part_of_an_older_content_is_sent_again(server, bucket, run, large, monkeypatch):
+def test_parts_of_an_older_content_are_sent_again(server, bucket, run, large, monkeypatch):
     with monkeypatch.context() as patch:
         parts_sent(patch, fail_at=3)
         with pytest.raises(Killed):
@@ -220,7 +220,7 @@ def test_a_part_of_an_older_content_is_sent_again(server, bucket, run, large, mo
     large.write_bytes(b"x" * PART + large.read_bytes()[PART:])
     sent = parts_sent(monkeypatch)
     sync(server, bucket, run)
-    assert sent == [1, 3] and server.objects(bucket)["p/job/7/large.bin"] == large.read_bytes()
+    assert sent == [1, 2, 3] and server.objects(bucket)["p/job/7/large.bin"] == large.read_bytes()
 
 
 def test_a_file_that_grows_meanwhile_goes_as_it_was(server, bucket, run, monkeypatch):

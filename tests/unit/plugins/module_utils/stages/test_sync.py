@@ -194,7 +194,7 @@ def test_the_copy_has_the_receipts_and_needs_no_key_in_the_plan(plan, server, bu
 
 @pytest.mark.parametrize("failed", [False, True])
 def test_a_copy_that_fails_is_a_warning(plan, server, bucket, failed):
-    result = told(plan, failed=failed, s3=server.settings(bucket, bucket="nope"))
+    result = told(plan, failed=failed, s3={**server.settings(bucket), "bucket": "nope"})
     (warning,) = result["warnings"]
     assert "The run was not copied" in warning and "reporting.s3.bucket: " in warning and "Create it" in warning
     assert (result["copy"], result["exit_code"]) == (None, 2 if failed else 0)
