@@ -127,6 +127,7 @@ def test_a_failing_stage_is_named_torn_down_and_fails_the_play_and_others_hear_o
         ("PUT", f"/api/jobs/{job_id}"),
     ]
     told = [(body["status"], body["stage"]) for _method, _path, body, _token in statuses[1:]]
+    told = [one for one in told if one[0] != "frontend"]  # it may begin before the worker ends
     assert told == [
         ("starting", "starting"),
         ("starting", "head_infrastructure"),

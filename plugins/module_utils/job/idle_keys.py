@@ -22,7 +22,8 @@ from .schema import JOB
 OFF = ("", "none", "None", "inf")  # with false, null, 0 and empty tables: what is turned off has no effect by design
 
 RECORDED = (("model", "precision"), ("resources", "gpu_type"))  # in the records of the run
-AFTERWARDS = ("reporting", "identity")  # sections that no plan depends on
+# What no plan depends on: it is for the end of the run, and for notes.
+AFTERWARDS = (("reporting", "status"), ("reporting", "publishers"), ("reporting", "s3"), ("identity",))
 
 
 class Rehearsal(Protocol):
@@ -55,7 +56,7 @@ def notes(
 
 
 def _matters(path: KeyPath) -> bool:
-    return path not in RECORDED and path[0] not in AFTERWARDS
+    return path not in RECORDED and not any(path[: len(section)] == section for section in AFTERWARDS)
 
 
 def _given(type_: Type, value: Json, path: KeyPath) -> Iterator[KeyPath]:

@@ -18,7 +18,7 @@ from ..secrets.references import is_reference, reference
 CREDENTIALS = ("access_key_id", "secret_access_key", "session_token")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{1,254}")
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,254}")
 # A key, what is wrong with its value, what would be right, and the code.
 Fault = tuple[str, str, str, Code]
 
@@ -73,9 +73,6 @@ def storage_faults(settings: JsonObject) -> Iterator[Fault]:
     given = [key for key in CREDENTIALS if settings.get(key)]
     if given and settings.get("profile"):
         yield "profile", f"is set beside {given[0]}.", "Keep one of them.", "conflict"
-    for key in CREDENTIALS[:2]:
-        if given and key not in given:
-            yield key, f"is missing, and {given[0]} is set.", "Set both, or none.", "missing"
     if any(part in ("..", ".") for part in (settings.get("prefix") or "").split("/")):
         yield "prefix", "has a part that is only dots.", "Use names, such as my-team/benchmarks.", "invalid"
 

@@ -83,6 +83,11 @@ class Storage:
                     raise Error(f"{self.place(key)}: {name} has no value. Set it in the environment of this playbook.")
             if value:
                 found[f"aws_{key}"] = value
+        for key in KEYS[:2] if found else ():  # one of the two may be in the file, and the other in the environment
+            variable = f"AWS_{key.upper()}"
+            if f"aws_{key}" not in found and not os.environ.get(variable):
+                raise Error(f"{self.place(key)}: it is missing. Set it, or {variable} in the environment.")
+            found.setdefault(f"aws_{key}", os.environ.get(variable))
         return found
 
     def _opened(self, credentials: JsonObject) -> Any:

@@ -49,7 +49,6 @@ def test_what_a_job_reports_changes_no_digest():
         ({"s3": {**S3, "endpoint_url": "s3.example.com"}}, "s3.endpoint_url", "https://HOST"),
         ({"s3": {**S3, "endpoint_url": "ftp://x"}}, "s3.endpoint_url", "https://HOST"),
         ({"s3": {**S3, "endpoint_url": "https://x:99999"}}, "s3.endpoint_url", "is not a URL"),
-        ({"s3": {**S3, "access_key_id": "x"}}, "s3.secret_access_key", "Set both, or none."),
         ({"s3": {**S3, "access_key_id": "x", "secret_access_key": "y", "profile": "p"}}, "s3.profile", "Keep one"),
         ({"s3": {**S3, "prefix": "a/../b"}}, "s3.prefix", "only dots"),
         ({"status": {"endpoint": "x"}}, "status.endpoint", "is not the URL of a server"),

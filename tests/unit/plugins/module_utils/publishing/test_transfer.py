@@ -305,6 +305,7 @@ def place(key):
         ({"access_key_id": "wrong"}, "cloud.bucket: .* does not accept the credentials"),
         ({"endpoint_url": "http://127.0.0.1:9"}, "cloud.endpoint_url: http://127.0.0.1:9 does not answer"),
         ({"access_key_id": None, "secret_access_key": None}, "cloud.bucket: there are no credentials.*AWS_ACCESS_KEY"),
+        ({"secret_access_key": None}, "cloud.secret_access_key: it is missing. Set it, or AWS_SECRET_ACCESS_KEY in"),
         ({"access_key_id": None, "secret_access_key": None, "profile": "p1"}, "cloud.profile: there is no profile p1"),
         ({"secret_access_key": "srt-secret:NOT_SET"}, "cloud.secret_access_key: NOT_SET has no value"),
     ],
