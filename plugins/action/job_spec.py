@@ -20,7 +20,7 @@ from ansible_collections.srt.slurm.plugins.plugin_utils.extra_files import given
 from ansible_collections.srt.slurm.plugins.plugin_utils.remote import RemotePaths
 from ansible_collections.srt.slurm.plugins.plugin_utils.secrets import keep_secrets
 from ansible_collections.srt.slurm.plugins.plugin_utils.spelling import Spelling
-from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction
+from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction, reporter
 from ansible_collections.srt.slurm.plugins.plugin_utils.values import plain
 from ansible_collections.srt.slurm.plugins.plugin_utils.vault import Vaults, origin, scalars
 
@@ -76,6 +76,10 @@ class ActionModule(StageAction):
         result = super().run(tmp, task_vars)
         if self._secrets and not result.get("failed"):
             result["secrets_path"] = keep_secrets(self._secrets)
+        # A part of the stages says nothing of the run.
+        whole = "all" in (task_vars or {}).get("ansible_run_tags", ()) and not self._task.check_mode
+        if whole and not result.get("failed") and len(result["jobs"]) == 1:
+            reporter().begin(result["jobs"][0])
         return result
 
     def entry(self, params, ctx):

@@ -27,7 +27,7 @@ from ansible_collections.srt.slurm.plugins.lookup import run_option
 from ansible_collections.srt.slurm.plugins.module_utils.entry import Context
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 from ansible_collections.srt.slurm.plugins.module_utils.job.extra_vars import effective, passed_on
-from ansible_collections.srt.slurm.plugins.module_utils.stages import dry_run, sweep_record
+from ansible_collections.srt.slurm.plugins.module_utils.stages import dry_run, sweep_record, sync
 from ansible_collections.srt.slurm.plugins.plugin_utils import runs
 from ansible_collections.srt.slurm.plugins.plugin_utils.values import plain
 
@@ -215,8 +215,11 @@ class Play:
         elif key == "srt.slurm.sweep_record":
             given = ArgumentSpecValidator(sweep_record.ARGUMENT_SPEC).validate(args).validated_parameters
             return sweep_record.run(given, Context(check_mode=True))
-        elif key.removeprefix("srt.slurm.") in ("report", "run_info", "step_log_info", "sweep_info"):
-            action = types.SimpleNamespace(_loader=self.loader, _final=lambda value: value, tell=lambda line: None)
+        elif key.removeprefix("srt.slurm.") in ("report", "run_info", "step_log_info", "sweep_info", "sync"):
+            spec = sync.ARGUMENT_SPEC if key == "srt.slurm.sync" else {}
+            action = types.SimpleNamespace(
+                _loader=self.loader, _final=lambda value: value, tell=lambda line: None, argument_spec=spec
+            )
             completed = runs.RunAction._with_output_dir(action, args, self.variables)
             args.clear()
             args.update(completed)
