@@ -81,6 +81,46 @@ def test_the_figures_are_those_of_one_process_at_low_load(sse, program):
     assert many["median_ttft_ms"] == pytest.approx(statistics.median(many["ttfts"]) * 1000, abs=0.01)
 
 
+def percentile(values, number):
+    """Return the percentile between the two nearest of *values*, as the load client does it."""
+    ordered = sorted(values)
+    place = (len(ordered) - 1) * number / 100
+    low = int(place)
+    return ordered[low] + (ordered[min(low + 1, len(ordered) - 1)] - ordered[low]) * (place - low)
+
+
+def test_one_process_and_three_find_the_percentiles_of_known_latencies(sse, program, tmp_path):
+    """Three latencies, which the prompt decides; the slowest is so rare that it hardly shows in a third of the prompts.
+
+    What is compared with is known from the prompts alone, so that an error that both have in common shows as well.
+    """
+    paces, tokens, count = ((0.1, 0.01), (0.2, 0.02), (0.45, 0.05)), 4, 120
+    lines = tmp_path / "requests.jsonl"
+    argv = ["--num-prompts", str(count), "--concurrency", "15", "--osl", str(tokens), "--save-requests", str(lines)]
+    found = {}
+    with sse.running(sse.Behaviour(paces=paces)) as server:
+        for clients in (1, 3):
+            server.requests.clear()
+            code, found[clients], err = program(server.url, *argv, "--clients", str(clients))
+            assert code == 0 and found[clients]["completed"] == count, err
+        known = [server.pace(body["prompt"]) for body in server.requests]
+    wanted = {
+        "ttft": [ttft for ttft, _itl in known],
+        "itl": [itl for _ttft, itl in known for _gap in range(tokens - 1)],
+        "e2el": [ttft + (tokens - 1) * itl for ttft, itl in known],
+    }
+    assert len({*known}) == 3 and percentile(wanted["ttft"], 90) > 2 * percentile(wanted["ttft"], 50)
+    for clients, result in found.items():
+        for name, values in wanted.items():
+            for key, number in (("median", 50), ("p90", 90)):
+                exact, told = 1000 * percentile(values, number), result[f"{key}_{name}_ms"]
+                assert exact * 0.97 <= told <= exact * 1.05 + 1.5, (clients, key, name, exact, told)
+    # A mean of the processes' own percentiles would be another figure.
+    ttfts = {line["number"]: line["ttft"] for line in map(json.loads, lines.read_text().splitlines())}
+    each = [percentile([ttfts[number] for number in fleet.share(count, 15, one, 3)], 90) for one in range(3)]
+    assert abs(statistics.mean(each) / percentile(wanted["ttft"], 90) - 1) > 0.1, each
+
+
 def test_arrivals_are_those_of_one_process(sse, program):
     argv = ["--num-prompts", "30", "--request-rate", "100", "--concurrency", "30", "--burstiness", "inf"]
     with sse.running() as server:
