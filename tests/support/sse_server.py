@@ -65,12 +65,12 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
     def pace(self, prompt):
-        """Return (ttft_s, itl_s) of the answer to *prompt*: of eight two are of the first pace, one of the third."""
+        """Return (ttft_s, itl_s) of the answer to *prompt*: of five one is of the first pace, one of the third."""
         how = self.behaviour
         if not how.paces:
             return how.ttft_s, how.itl_s
-        number = zlib.crc32(str(prompt).encode()) % 8
-        return how.paces[0 if number < 2 else 2 if number == 7 else 1]
+        number = zlib.crc32(str(prompt).encode()) % 5
+        return how.paces[{0: 0, 4: 2}.get(number, 1)]
 
     def prompt_tokens(self, body):
         prompt = body.get("prompt")
