@@ -11,7 +11,7 @@ from typing import Callable
 from urllib.parse import urlsplit
 
 from ..failures import Code, Finding
-from ..json_types import Json, JsonObject
+from ..json_types import Json, JsonObject, KeyPath
 from ..secrets.references import is_reference, reference
 
 # Where credentials may be; in a spec they are references.
@@ -31,13 +31,10 @@ def problems(spec: JsonObject) -> list[Finding]:
     for key, text, remedy, code in storage_faults(reporting.get("s3") or {}):
         found.append((("reporting", "s3", key), text, remedy, code))
     status = reporting.get("status") or {}
-    one = status.get("endpoint")
-    given = [(("endpoint",), one)] if one is not None else []
-    for path, url in [
-        *given,
-        *((("endpoints", index), url) for index, url in enumerate(status.get("endpoints") or ())),
-    ]:
-        fault = url_fault(url)
+    urls: list[tuple[KeyPath, str | None]] = [(("endpoint",), status.get("endpoint"))]
+    urls += [(("endpoints", index), url) for index, url in enumerate(status.get("endpoints") or ())]
+    for path, url in urls:
+        fault = url_fault(url) if url is not None else None
         if fault:
             found.append((("reporting", "status", *path), *fault))
     if status and not _VARIABLE.fullmatch(status["token_env"] or "X"):
