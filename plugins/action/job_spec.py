@@ -10,6 +10,7 @@ import os
 from ansible.utils.vars import load_extra_vars
 from ansible_collections.srt.slurm.plugins.module_utils.job.extra_vars import ExtraVars, effective
 from ansible_collections.srt.slurm.plugins.module_utils.job.reading import Document, read_jobs
+from ansible_collections.srt.slurm.plugins.module_utils.job.reporting import keeps_secret
 from ansible_collections.srt.slurm.plugins.module_utils.run_options import JOBS, OPTIONS
 from ansible_collections.srt.slurm.plugins.module_utils.schema.source import Source, dotted
 from ansible_collections.srt.slurm.plugins.module_utils.schema.types import UNPLAIN
@@ -168,6 +169,8 @@ class ActionModule(StageAction):
                 before = before["job"] if isinstance(before, dict) else None  # as a whole from a template
                 job, source = job["job"], source.under(("job",))
             for path, name, file in references.misplaced(job, before, texts):
+                if keeps_secret(path):
+                    continue
                 problem = (
                     f"contains the value of {name} from {os.path.basename(file)}, which is encrypted as a whole. "
                     "Only environment variables are kept out of files and process lists."

@@ -5,14 +5,11 @@
 
 from __future__ import annotations
 
-import os
-
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.utils.vars import load_extra_vars
 from ansible_collections.srt.slurm.plugins.module_utils import run_options
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error, SpecError
 from ansible_collections.srt.slurm.plugins.module_utils.job.cluster import find_cluster_file, load_cluster
-from ansible_collections.srt.slurm.plugins.module_utils.job.common_fields import STORAGE
 from ansible_collections.srt.slurm.plugins.module_utils.job.extra_vars import ExtraVars, effective, misspelt
 from ansible_collections.srt.slurm.plugins.module_utils.job.reading import Document, common_name, read_jobs
 from ansible_collections.srt.slurm.plugins.module_utils.schema.words import nearest
@@ -45,25 +42,6 @@ def names_of(extra, final=lambda value: value):
     if form != "job_file":  # nothing in that is a template
         found = [final(trusted(plain(name))) for name in found]
     return [str(name).strip() for name in found], common_name(documents)
-
-
-def storage_of(cluster):
-    """Return the options of sync with the storage of the cluster file: its own, else where its jobs are copied to."""
-    reporting = cluster.settings["reporting"] or {}
-    key, settings = ("cloud",), cluster.settings["cloud"]
-    if not settings and reporting.get("s3"):
-        key, settings = ("reporting", "s3"), reporting["s3"]
-    if not settings:
-        where = cluster.path or "There is no srtslurm.yaml, so make one, and"
-        raise Error(
-            f"{where}: cloud is missing: it says where runs are copied to. Add cloud: {{bucket: NAME, endpoint_url: "
-            "https://HOST}; without endpoint_url it is AWS."
-        )
-    places = {}
-    for name in (*settings, *(name for name in STORAGE.fields if name not in settings)):
-        file, line = cluster.source.where((*key, name))
-        places[name] = f"{os.path.basename(file)}:{line}: {'.'.join((*key, name))}"
-    return {"storage": {name: value for name, value in settings.items() if value is not None}, "places": places}
 
 
 def typos(extra):
@@ -115,13 +93,11 @@ class RunAction(StageAction):
             args["job_names"], name = names_of(extra, self._final)
             args.update({"name": name} if "name" in getattr(self, "argument_spec", ()) else {})
             cluster_file = extra.value("cluster_file")
-        stores = "storage" in getattr(self, "argument_spec", ()) and not args.get("storage")
-        if stores or not any(args.get(name) for name in ("output_dir", "run_dir")):
-            cluster = load_cluster(find_cluster_file(cluster_file))
-            folder = cluster.kept().get("output_dir")
-            if folder and not any(args.get(name) for name in ("output_dir", "run_dir")):
+        self._cluster_file = cluster_file
+        if not any(args.get(name) for name in ("output_dir", "run_dir")):
+            folder = load_cluster(find_cluster_file(cluster_file)).kept().get("output_dir")
+            if folder:
                 args["output_dir"] = folder
-            args.update(storage_of(cluster) if stores else {})
         return args
 
     def _final(self, value):

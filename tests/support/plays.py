@@ -23,11 +23,12 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import lookup_loader
 from ansible.template import Templar
 from ansible_collections.srt.slurm.plugins.action import job_spec as job_spec_action
+from ansible_collections.srt.slurm.plugins.action import sync
 from ansible_collections.srt.slurm.plugins.lookup import run_option
 from ansible_collections.srt.slurm.plugins.module_utils.entry import Context
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 from ansible_collections.srt.slurm.plugins.module_utils.job.extra_vars import effective, passed_on
-from ansible_collections.srt.slurm.plugins.module_utils.stages import dry_run, sweep_record, sync
+from ansible_collections.srt.slurm.plugins.module_utils.stages import dry_run, sweep_record
 from ansible_collections.srt.slurm.plugins.plugin_utils import runs
 from ansible_collections.srt.slurm.plugins.plugin_utils.values import plain
 
@@ -216,11 +217,9 @@ class Play:
             given = ArgumentSpecValidator(sweep_record.ARGUMENT_SPEC).validate(args).validated_parameters
             return sweep_record.run(given, Context(check_mode=True))
         elif key.removeprefix("srt.slurm.") in ("report", "run_info", "step_log_info", "sweep_info", "sync"):
-            spec = sync.ARGUMENT_SPEC if key == "srt.slurm.sync" else {}
-            action = types.SimpleNamespace(
-                _loader=self.loader, _final=lambda value: value, tell=lambda line: None, argument_spec=spec
-            )
-            completed = runs.RunAction._with_output_dir(action, args, self.variables)
+            action = types.SimpleNamespace(_loader=self.loader, _final=lambda value: value, tell=lambda line: None)
+            kind = sync.ActionModule if key == "srt.slurm.sync" else runs.RunAction
+            completed = kind._with_output_dir(action, args, self.variables)
             args.clear()
             args.update(completed)
         elif key == "srt.slurm.sweep_run":

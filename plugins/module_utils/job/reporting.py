@@ -11,11 +11,12 @@ from typing import Callable
 from urllib.parse import urlsplit
 
 from ..failures import Code, Finding
-from ..json_types import Json, JsonObject
+from ..json_types import Json, JsonObject, KeyPath
 from ..secrets.references import is_reference, reference
 
 # Where credentials may be; in a spec they are references.
 CREDENTIALS = ("access_key_id", "secret_access_key", "session_token")
+TOKEN_ENV = ("reporting", "status", "token_env")  # the name of a variable
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,254}")
@@ -30,18 +31,15 @@ def problems(spec: JsonObject) -> list[Finding]:
     for key, text, remedy, code in storage_faults(reporting.get("s3") or {}):
         found.append((("reporting", "s3", key), text, remedy, code))
     status = reporting.get("status") or {}
-    one = status.get("endpoint")
-    given = [(("endpoint",), one)] if one is not None else []
-    for path, url in [
-        *given,
-        *((("endpoints", index), url) for index, url in enumerate(status.get("endpoints") or ())),
-    ]:
-        fault = url_fault(url)
+    urls: list[tuple[KeyPath, str | None]] = [(("endpoint",), status.get("endpoint"))]
+    urls += [(("endpoints", index), url) for index, url in enumerate(status.get("endpoints") or ())]
+    for path, url in urls:
+        fault = url_fault(url) if url is not None else None
         if fault:
             found.append((("reporting", "status", *path), *fault))
     if status and not _VARIABLE.fullmatch(status["token_env"] or "X"):
         text = "is not the name of an environment variable. The token itself must not be in a file."
-        found.append((("reporting", "status", "token_env"), text, "Write the name of the variable.", "invalid"))
+        found.append((TOKEN_ENV, text, "Write the name of the variable.", "invalid"))
     return found + list(_of_publishers(reporting.get("publishers") or []))
 
 
@@ -90,6 +88,11 @@ def url_fault(text: str) -> tuple[str, str, Code] | None:
     if not named or re.search(r"[\s\x00-\x20\x7f]", text) or parts.query or parts.fragment:
         return f'is "{text[:80]}", which is not the URL of a server.', remedy, "invalid"
     return None
+
+
+def keeps_secret(path: KeyPath) -> bool:
+    """Return whether the value at *path* of a job becomes a reference, as those of environments do."""
+    return path[:2] == ("reporting", "s3") and path[-1] in CREDENTIALS
 
 
 def conceal(spec: JsonObject, find_key: Callable[[], bytes | None]) -> dict[str, str]:

@@ -227,7 +227,7 @@ def notes(spec: JsonObject) -> list[str]:
         *reporting.notes(spec),
         *identity.notes(spec),
         *backend.notes(spec),
-        *(f"{dotted(path)}: {IN_THE_OPEN}" for path in in_the_open(spec)),
+        *(f"{dotted(path)}: {IN_THE_OPEN}" for path in in_the_open(spec) if path != reporting.TOKEN_ENV),
     ]
 
 

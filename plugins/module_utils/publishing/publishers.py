@@ -78,7 +78,7 @@ def publish(publisher: JsonObject, run: Finished, secrets: Collection[str] = ())
     begun, started = time.monotonic(), utc_now()
     ended = _Program(publisher["command"], run.run_dir).run(json.dumps(message), publisher["timeout_seconds"])
     status, links, problem = _answer(ended)
-    receipt = {
+    receipt: JsonObject = {
         "protocol_version": PROTOCOL,
         "name": publisher["name"],
         "status": status,
@@ -91,9 +91,9 @@ def publish(publisher: JsonObject, run: Finished, secrets: Collection[str] = ())
         "run_exit_code": run.exit_code,
         "content": run.content,
     }
-    receipt = cleaned(redact(receipt), lambda text: shown(_without(text, secrets)))
-    write_text_atomic(receipt_path(run.run_dir, publisher["name"]), json.dumps(receipt, indent=2) + "\n")
-    return receipt
+    kept: JsonObject = cleaned(redact(receipt), lambda text: shown(_without(text, secrets)))
+    write_text_atomic(receipt_path(run.run_dir, publisher["name"]), json.dumps(kept, indent=2) + "\n")
+    return kept
 
 
 def _without(text: str, secrets: Collection[str]) -> str:

@@ -16,6 +16,7 @@ import os
 import signal
 import sys
 import urllib.request
+from typing import Any
 
 ANSWER_S = 5.0  # of a server
 LONGEST_S = 60  # of this process; each report is also limited by the server's time
@@ -31,7 +32,7 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 OPENER = urllib.request.build_opener(_NoRedirect)
 
 
-def send(report: dict) -> None:
+def send(report: dict[str, Any]) -> None:
     """Send one report."""
     headers = {"Content-Type": "application/json"}
     token = os.environ.get(report["token_env"])

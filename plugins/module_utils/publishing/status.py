@@ -54,7 +54,7 @@ class Reporter:
     def begin(self, job: JsonObject) -> None:
         """Remember the *job* (one of job_spec's), if it has endpoints."""
         spec = job["spec"]
-        status = (spec.get("reporting") or {}).get("status")
+        status: JsonObject = (spec.get("reporting") or {}).get("status") or {}
         found = endpoints(status)
         if found:
             kept = {
@@ -125,7 +125,7 @@ class Reporter:
         """Add a report to the file of each endpoint, and let a process send what is in it; return the processes."""
         path = "/api/jobs" + (f"/{about['job_id']}" if method == "PUT" else "")
         sender, silence = os.path.join(os.path.dirname(__file__), "sender.py"), subprocess.DEVNULL
-        started = []
+        started: list[subprocess.Popen[bytes]] = []
         for number, endpoint in enumerate(about["endpoints"]):
             spool = os.path.join(self._folder, SPOOL.format(number))
             line = {"method": method, "url": endpoint + path, "token_env": about["token_env"], "body": body}
@@ -134,6 +134,7 @@ class Reporter:
                 with os.fdopen(handle, "w", encoding="utf-8") as stream:
                     stream.write(json.dumps(line) + "\n")
                 command = [sys.executable, "-I", sender, spool]
-                pipes = {"stdin": silence, "stdout": silence, "stderr": silence}
-                started.append(subprocess.Popen(command, start_new_session=True, **pipes))
+                started.append(
+                    subprocess.Popen(command, stdin=silence, stdout=silence, stderr=silence, start_new_session=True)
+                )
         return started

@@ -36,6 +36,14 @@ def part_size(size: int, least: int = PART) -> int:
     return max(least, -(-size // MOST_PARTS))
 
 
+@functools.cache
+def _descriptions() -> Any:
+    """Return what reads the descriptions of AWS's services, and keeps them: they are large."""
+    import botocore.loaders
+
+    return botocore.loaders.create_loader()
+
+
 class Storage:
     """A bucket.
 
@@ -95,13 +103,15 @@ class Storage:
         try:
             import boto3
             import botocore.exceptions
+            import botocore.session
         except ImportError:
             raise Error(MISSING.format(python=sys.executable)) from None
         given = self.settings
+        core = botocore.session.Session()
+        core.register_component("data_loader", _descriptions())
+        options = {"profile_name": given.get("profile") or None, "region_name": given.get("region") or None}
         try:
-            session = boto3.session.Session(
-                profile_name=given.get("profile") or None, region_name=given.get("region") or None, **credentials
-            )
+            session = boto3.session.Session(botocore_session=core, **options, **credentials)
             found = session.get_credentials()
         except botocore.exceptions.ProfileNotFound:
             name = given.get("profile") or os.environ.get("AWS_PROFILE")

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Collection
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from ..failures import Error
 from ..files import digest
@@ -226,5 +226,5 @@ class Sync:
         return Sent(key, {} if stored and known else sizes, sizes if stored and known else {}, 0, kept_back)
 
 
-def _size(stream: files.BinaryIO) -> int:
+def _size(stream: BinaryIO) -> int:
     return stream.seek(0, 2)

@@ -39,8 +39,8 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
     settings = params.get("storage")
     if not settings:
         raise Error("storage is missing: it says where runs are copied to. Set its bucket.")
-    given = {key: params.get(key) for key in KEYS if params.get(key)}
-    if given:
+    given = {"access_key_id": params.get("access_key_id"), "secret_access_key": params.get("secret_access_key")}
+    if any(given.values()):
         settings = {**settings, **dict.fromkeys((*KEYS, "profile")), **given}
     places = params.get("places") or {}
     storage = Storage(settings, lambda key: str(places.get(key) or f"storage.{key}"))
