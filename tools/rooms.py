@@ -56,10 +56,12 @@ ALLOWED = {
     "results": "collection_version failures json_types files metrics plain_text plan_file secrets sweep_folders "
     "topology backends benchmarks",
     "sweeps": "json_types metrics benchmarks results",
+    "report": "failures json_types files holder metrics plain_text plan_file sweep_folders benchmarks results sweeps",
     "allocation": "failures json_types files entry plan_file programs run_options secrets holder slurm",
+    "publishing": "failures json_types plain_text files secrets holder",
     "stages": (
         "failures json_types files entry inputs metrics plain_text plan_file plan_profiling programs secrets schema "
-        "supplies benchmarks holder slurm job plan results allocation sweep_folders sweeps"
+        "supplies benchmarks holder slurm job plan results allocation sweep_folders sweeps report publishing"
     ),
     "sandbox": "failures json_types files entry plan_file programs holder",
 }

@@ -137,6 +137,8 @@ _TABLE = (
     ),
 )
 METRICS = {one.name: one for one in _TABLE}
+# Those that only enough samples tell: a table has no column of dashes for them.
+PERCENTILES = tuple(f"{statistic}_{name}_ms" for name in LATENCIES for statistic in STATISTICS if statistic[0] == "p")
 
 # The best figures of a run, as min_<name> or max_<name> in rollup.json.
 BEST = ("output_tps", "total_tps", "mean_ttft_ms", "mean_itl_ms")

@@ -19,6 +19,7 @@ foreign       run directories of srtctl, read as a rollup
 outcome       the verdict on the run
 completeness  what a rollup lacks of its run
 tables        rollup.csv and the table at the end of a run
+bars          throughput and latency of the points as bars, for that table
 srtctl_shape  the points in the shape of srtctl's files
 ============  ==================================================================
 """

@@ -17,13 +17,14 @@ from typing import cast
 from .. import metrics
 from ..backends import BACKENDS
 from ..benchmarks import of_plan
+from ..benchmarks import repeats as benchmark_repeats
 from ..benchmarks.base import Benchmark
 from ..json_types import Json, JsonObject
 from ..plain_text import cleaned, shown
 from ..plan_file import Plan, PlanPoint, gpu_counts
 from ..secrets.redaction import redact
 from ..topology.modes import LONG_MODE, MODES
-from . import commands, completeness, outcome, provenance, repeats, searching, worker_logs
+from . import commands, completeness, deployments, outcome, provenance, repeats, searching, worker_logs
 from .earlier import Found
 from .origins import present
 from .rollup_file import ROLLUP_SCHEMA_VERSION, PointRecord, Rollup
@@ -48,7 +49,7 @@ def build(
     spec, benchmark = plan["spec"], of_plan(plan)
     points = searching.measured(plan)
     chosen, unknown = benchmark.choose(points, wanted or {})
-    results = [point_record(benchmark, point, plan, (coming or {}).get(point["name"])) for point in points]
+    results = _records(benchmark, points, plan, coming or {})
     names = [point["name"] for point in chosen]
     run_reasons = _failure_reasons(failure) + [f"{text}: is not a point of the plan" for text in unknown]
     search = searching.record(plan, results)
@@ -90,6 +91,16 @@ def build(
         "tags": _tags(plan),
     }
     return cast("Rollup", cleaned(rollup))
+
+
+def _records(
+    benchmark: Benchmark, points: Sequence[PlanPoint], plan: Plan, coming: Mapping[str, Found]
+) -> list[PointRecord]:
+    """Return the entries of ``results[]``."""
+    found = [point_record(benchmark, point, plan, coming.get(point["name"])) for point in points]
+    if benchmark_repeats.redeploys(plan["spec"].get("benchmark") or {}):
+        deployments.keep_apart(found)
+    return found
 
 
 def _tags(plan: Plan) -> list[str]:
@@ -153,6 +164,7 @@ def point_record(benchmark: Benchmark, point: PlanPoint, plan: Plan, earlier: Fo
     )
     if verdict.get("service_gaps"):  # allowed by the job's faults
         record["service_gaps"] = verdict["service_gaps"]
+    record.update({key: verdict[key] for key in ("deployment", "searched") if verdict.get(key)})
     if verdict.get("profiled"):
         record.update(profiled=verdict["profiled"], profiles=verdict.get("profiles") or [])
     if found.state == PASSED:
