@@ -15,6 +15,7 @@ from ..files import read_object, regular
 from ..holder import journal
 from ..json_types import Json, JsonObject
 from ..plan_file import PLAN, Plan, PlanPoint, load_plan
+from ..results import foreign
 from ..results.outcome import point_reasons
 from ..results.rollup_file import PointRecord, Rollup, read_rollup
 from ..results.verdict import OUTDATED, PASSED, VALID, standing
@@ -75,14 +76,12 @@ def read_run(run_dir: str, whole: bool = True) -> Run:
     series = read_object(os.path.join(run_dir, SERIES)) or {}
     _check_series(series, rollup, plan, run_dir)
     found, notes = requests.of_points(rollup["results"], run_dir)
-    return Run(run_dir, rollup, plan, series, events, found, _evidence(run_dir), _config(run_dir), facts, notes)
+    config = _config(run_dir) if plan else foreign.recipe_text(run_dir)
+    return Run(run_dir, rollup, plan, series, events, found, _evidence(run_dir), config, facts, notes)
 
 
 def rollup_at(run_dir: str) -> Rollup:
-    """Return the rollup of *run_dir*; Error without one.
-
-    Directories of other programs (srtctl's) come in here.
-    """
+    """Return the rollup of *run_dir*, which may be a run of srtctl; Error without one."""
     path = os.path.join(run_dir, ROLLUP)
     found = read_rollup(path)
     facts: JsonObject = {**(found or {})}
@@ -92,9 +91,13 @@ def rollup_at(run_dir: str) -> Rollup:
     if os.path.exists(path):
         what = f"it lacks {', '.join(lacking[:5])}" if found else "its content is something else"
         raise Error(f"{path} is not a rollup of this version: {what}. Make it anew: bench.yml --tags rollup.")
-    raise Error(
-        f"{run_dir} has no {ROLLUP}. Set run_dir to the directory of a run, or make it: bench.yml --tags rollup."
-    )
+    none = f"{run_dir} has no {ROLLUP}. Set run_dir to the directory of a run, or make it: bench.yml --tags rollup."
+    if os.path.exists(os.path.join(run_dir, PLAN)):
+        raise Error(none)
+    try:
+        return foreign.read(run_dir)
+    except Error as error:
+        raise Error(f"{none} It cannot be read as a run of srtctl either: {error.msg}") from None
 
 
 def _mixed(run_dir: str, name: str, its: str, others: str) -> Error:
