@@ -144,6 +144,7 @@ def test_a_sweep_that_is_killed_goes_on_and_measures_nothing_twice(cluster, repe
         run_dir = cluster.output / "sweeps" / "twice" / "variants" / job["name"]
         rollup = json.loads((run_dir / "rollup.json").read_text())
         assert (rollup["valid"], rollup["job_name"], rollup["job_id"]) == (True, job["name"], job_id)
+        assert (run_dir / "report.html").is_file()
         config = yaml.safe_load((run_dir / "config.yaml").read_text())
         assert config["benchmark"]["osl"] == job["parameters"]["benchmark.osl"] == rollup["osl"]
         assert [one["deployments"] for one in rollup["repeats"]] == ([2, 2, 2] if rollup["osl"] == 16 else [])
@@ -152,6 +153,7 @@ def test_a_sweep_that_is_killed_goes_on_and_measures_nothing_twice(cluster, repe
             assert result["max_concurrency"] == point["concurrency"]
         by_repeat = {(one.get("repeat"), one["deployment"]["since"]) for one in rollup["results"]}
         assert len(by_repeat) == (2 if rollup["osl"] == 16 else 1)
+    assert "✓ 14 of 14 points count" in (cluster.output / "sweeps" / "twice" / "report.html").read_text()
     with open(cluster.output / "sweeps" / "twice" / "sweep.csv", newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     assert {(row["seqs"], row["benchmark.osl"], row["concurrency"], row["repeat"]) for row in rows} == {

@@ -24,13 +24,11 @@ from ..plain_text import cleaned, shown
 from ..plan_file import Plan, PlanPoint, gpu_counts
 from ..secrets.redaction import redact
 from ..topology.modes import LONG_MODE, MODES
-from . import commands, deployments, outcome, repeats, searching, worker_logs
+from . import commands, completeness, deployments, outcome, provenance, repeats, searching, worker_logs
 from .earlier import Found
 from .origins import present
-from .rollup_file import PointRecord, Rollup
+from .rollup_file import ROLLUP_SCHEMA_VERSION, PointRecord, Rollup
 from .verdict import PASSED, VALID, Standing, standing
-
-ROLLUP_SCHEMA_VERSION = 1
 
 
 def build(
@@ -87,6 +85,8 @@ def build(
         "benchmark_command": _benchmark_command(points, benchmark.type),
         "digests": plan.get("digests"),
         "inputs": plan.get("inputs") or {},
+        **completeness.entries(completeness.missing(plan, results, search, summary)),
+        "provenance": provenance.build(plan),
         "notes": [shown(note) for note in notes + more],
         "tags": _tags(plan),
     }
@@ -175,7 +175,9 @@ def point_record(benchmark: Benchmark, point: PlanPoint, plan: Plan, earlier: Fo
 def _sizes(plan: Plan) -> dict[str, int]:
     """Return nodes, workers and GPUs as in the plan, not as requested in the job."""
     endpoints, gpus = plan["endpoints"], gpu_counts(plan["endpoints"])
-    sizes = {"total_nodes": len(plan["nodes"]), "total_gpus": gpus["all"]}
+    allocated = max(sum(node["gpus"] for node in plan["nodes"]), gpus["all"])
+    sizes = {"total_nodes": len(plan["nodes"]), "total_gpus": gpus["all"], "allocated_gpus": allocated}
+    sizes["idle_gpus"] = allocated - gpus["all"]
     for mode in MODES:
         own = [endpoint for endpoint in endpoints if endpoint["mode"] == mode]
         sizes[f"{mode}_nodes"] = len({node for endpoint in own for node in endpoint["nodes"]})

@@ -15,6 +15,7 @@ from ..plan_file import PlanDigests, PlanInput
 from . import repeats, searching
 from .verdict import are_profiles, is_deployment
 
+ROLLUP_SCHEMA_VERSION = 1
 # One entry of ``results[]``, a point of the plan: ``name``, ``label``, the fields of its key, the metrics of its
 # benchmark by name (None without a result), ``valid``, ``state`` (see verdict.py), ``invalid_reasons``, ``digest``,
 # ``path``, ``origin``, ``started_at``, ``ended_at``; if there is one, what its verdict (see verdict.py) says of
@@ -22,7 +23,11 @@ from .verdict import are_profiles, is_deployment
 PointRecord = JsonObject
 
 
-class Rollup(TypedDict):
+class _Sometimes(TypedDict, total=False):
+    source: JsonObject
+
+
+class Rollup(_Sometimes):
     """What is always in rollup.json. ``Benchmark.facts`` and ``metrics.best`` add to it.
 
     ``search`` has the answer of a search and the points that it rests on; ``results`` has only those then.
@@ -31,7 +36,10 @@ class Rollup(TypedDict):
     ``run_reasons`` are those of ``invalid_reasons`` that are not about a point; ``failure`` is the stage that failed,
     ``{task, msg}``, or None. ``left_out`` has the labels of points
     that this run was not to measure and that are not valid. Numbers of nodes, workers and GPUs are those of the plan.
-    ``benchmark_command`` is None without points.
+    ``total_gpus`` are those of workers, ``allocated_gpus`` those of all nodes, ``idle_gpus`` those that nobody uses.
+    ``benchmark_command`` is None without points. ``complete`` is false if anything of the run is not in it, and
+    ``incomplete`` says what. ``provenance`` is what the results come from, see provenance.py. ``source`` is there if
+    another program measured: ``{program, path, benchmark_type, files}``, see foreign/.
     """
 
     schema_version: int
@@ -55,6 +63,8 @@ class Rollup(TypedDict):
     is_disaggregated: bool
     total_nodes: int
     total_gpus: int
+    allocated_gpus: int
+    idle_gpus: int
     prefill_nodes: int
     prefill_workers: int
     prefill_gpus: int
@@ -75,6 +85,9 @@ class Rollup(TypedDict):
     benchmark_command: JsonObject | None
     digests: PlanDigests | None
     inputs: dict[str, PlanInput]
+    complete: bool
+    incomplete: list[str]
+    provenance: JsonObject
     notes: list[str]
     tags: list[str]
 

@@ -14,7 +14,7 @@ from ..benchmarks.base import Benchmark
 from ..benchmarks.repeats import REPEAT, used
 from ..json_types import JsonObject
 from ..metrics import METRICS, PERCENTILES
-from . import deployments, origins, repeats
+from . import bars, deployments, origins, repeats
 from .earlier import Found
 from .outcome import verdict_lines
 from .rollup_file import PointRecord, Rollup
@@ -111,6 +111,7 @@ def table_text(rollup: Rollup | None, dry: bool = False, coming: Mapping[str, Fo
     text = _aligned(rollup, dry, coming or {}) if rollup["results"] else [none]
     if dry and (unmeasured(rollup) or search and not search["answer"]):
         return "\n".join(text)
+    text += bars.lines(rollup["results"], of_plan(rollup))
     means = repeats.table(rollup.get("repeats") or (), of_plan(rollup))
     text += ["Means of the valid repeats, with 95 % confidence:", *means] if means else []
     text += [search["text"]] if search else []

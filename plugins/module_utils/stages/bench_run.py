@@ -21,7 +21,7 @@ from ..results.origins import in_words, present
 from ..results.searching import search_of
 from ..results.verdict import MIN_COMPLETED, Verdict, succeeded
 from ..slurm import srun
-from . import point_files
+from . import node_facts, point_files
 from .evidence import step_error
 from .measurement import Measurement
 from .point_order import PointList, PointOrder, PointSearch
@@ -72,6 +72,8 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
             point = order.next(record)
         if order.conclusion:
             ctx.progress(order.conclusion)
+        if session and any(record["action"] in ("measured", "attached") for record in done):
+            node_facts.look_after(session)
     except Error as error:
         rest = [one for one in order.certain() if one["name"] not in {record["name"] for record in done}]
         done += [_record(plan, point, "not_measured", reasons=[f"was not measured: {error.msg}"]) for point in rest]

@@ -17,6 +17,7 @@ import yaml
 from ansible_collections.srt.slurm.plugins.module_utils.failures import SpecError
 from ansible_collections.srt.slurm.plugins.module_utils.job import reading, resolve
 from ansible_collections.srt.slurm.plugins.module_utils.job.cluster import CLUSTER, load_cluster
+from ansible_collections.srt.slurm.plugins.module_utils.job.common_fields import STORAGE
 from ansible_collections.srt.slurm.plugins.module_utils.job.schema import JOB
 from ansible_collections.srt.slurm.plugins.module_utils.schema.section import Checker
 from job_fields import at, changed, leaves, values
@@ -52,6 +53,7 @@ WITH = {
     "benchmark.repeat_redeploy": {"benchmark.repeats": 3},
     "benchmark.repeat_seed": {"benchmark.repeats": 3, "benchmark.repeat_order": "shuffled"},
     **{f"ports.{key}": VLLM for key in ("nixl", "vllm")},
+    **{f"reporting.s3.{key}": {"reporting.s3.bucket": "b"} for key in STORAGE.fields if key != "bucket"},
     "observability.enable_otel": {"observability.otel_endpoint": "http://collector:4317"},
     "backend.allow_prefill_decode_colocation": {
         "resources": {**COLOCATED, "gpus_per_prefill": 4, "gpus_per_decode": 4}
@@ -71,8 +73,6 @@ WITH = {
 SWITCHED = {
     "telemetry": "telemetry.enabled",
     "observability.tachometer": "observability.tachometer.enabled",
-    "reporting.ai_analysis": "reporting.ai_analysis.enabled",
-    "reporting.s3": "reporting.s3.bucket",
 }
 
 
@@ -84,6 +84,7 @@ def outcome(job, cluster):
     except SpecError as error:
         return f"refused: {error}"
     shown = {key: made[key] for key in ("name", "allocation", "metadata", "output_dir")}
+    shown["reporting"] = found.spec.get("reporting")  # for the room publishing
     return json.dumps([found.notes, shown, {key: value for key, value in plan.items() if key != "spec"}])
 
 
@@ -158,8 +159,8 @@ def test_the_switches_are_fields():
     assert set(SWITCHED.values()) <= set(FIELDS)
 
 
-# A field of the cluster file that is only written down: it is in config.yaml of the run directory.
-RECORDED = ("cluster",)
+# Fields of the cluster file that no job sees: it is only in config.yaml of the run directory, and sync.yml reads it.
+RECORDED = ("cluster", "cloud")
 # Jobs that leave to the cluster file what it can give.
 OPEN = (
     jobs.raw(model={"container": None}, resources={"gpus_per_node": None}),
