@@ -139,7 +139,7 @@ def test_arrivals_are_those_of_one_process(sse, program):
         code, result, err = program(server.url, *argv, "--clients", "3")
     assert code == 0, err
     late = [start - 0.01 * number for number, start in enumerate(result["start_times"])]
-    assert min(late) > -0.02 and statistics.median(late) < 0.1  # times count from the first request that was sent
+    assert min(late) > -0.1 and statistics.median(late) < 0.1  # times count from the first one, which may be late
 
 
 def test_each_request_is_in_the_file_of_requests(sse, program, tmp_path):
