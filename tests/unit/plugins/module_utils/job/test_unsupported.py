@@ -22,14 +22,6 @@ GIVEN = {
     "benchmark.export_node_metrics": {"benchmark": {"export_node_metrics": True}},
     "benchmark.slow_down_sleep_time": {"benchmark": {"slow_down_sleep_time": 1}},
     "benchmark.slow_down_wait_time": {"benchmark": {"slow_down_wait_time": 5}},
-    "identity.model.repo": {"identity": {"model": {"repo": "a/b"}}},
-    "identity.model.revision": {"identity": {"model": {"revision": "abc"}}},
-    "identity.container.image": {"identity": {"container": {"image": "x"}}},
-    "identity.frameworks": {"identity": {"frameworks": {"sglang": "0.5"}}},
-    "reporting.status": {"reporting": {"status": {"endpoint": "http://x"}}},
-    "reporting.ai_analysis": {"reporting": {"ai_analysis": {"enabled": True}}},
-    "reporting.s3": {"reporting": {"s3": {"bucket": "b"}}},
-    "output.log_dir": {"output": {"log_dir": "/logs"}},
 }
 
 
