@@ -67,6 +67,13 @@ def counted(run_dirs):
     return len(run_dirs), tiers.count("worker"), tiers.count("benchmark")
 
 
+def show(what, seconds, run_dirs):
+    """Print a line as soon as it is known."""
+    allocations, workers, measured = counted(run_dirs)
+    print(f"{what:>13}: {seconds:6.1f} s, {allocations:2} allocations, {workers:2} starts of workers, "
+          f"{measured} measurements", flush=True)  # fmt: skip
+
+
 def main():
     """Run both ways and print them."""
     with tempfile.TemporaryDirectory(prefix="srt_sweep_") as name:
@@ -75,18 +82,17 @@ def main():
             base = job(cluster.model, "grid", "{seqs}", concurrencies=list(LEVELS), repeats=2, repeat_redeploy=True)
             path = cluster.folder / "grid.json"
             path.write_text(json.dumps({"job": {**base, "sweep": {"seqs": list(SERVICES)}}}))
-            shared, shared_dirs = play(cluster, "playbooks/sweep.yml", path, cluster.folder / "sweep")
-            alone, alone_dirs = 0.0, []
+            shared, run_dirs = play(cluster, "playbooks/sweep.yml", path, cluster.folder / "sweep")
+            show("sweep", shared, run_dirs)
+            alone, run_dirs = 0.0, []
             for seqs, level, repeat in itertools.product(SERVICES, LEVELS, REPEATS):
                 name = f"alone_{seqs}_{level}_{repeat}"
                 path, output = cluster.folder / f"{name}.json", cluster.folder / name
                 path.write_text(json.dumps({"job": job(cluster.model, name, seqs, concurrencies=[level], seed=repeat)}))
-                seconds, run_dirs = play(cluster, "bench.yml", path, output)
-                alone, alone_dirs = alone + seconds, alone_dirs + run_dirs
-            for what, seconds, run_dirs in (("sweep", shared, shared_dirs), ("one job each", alone, alone_dirs)):
-                allocations, workers, measured = counted(run_dirs)
-                print(f"{what:>13}: {seconds:6.1f} s, {allocations:2} allocations, {workers:2} starts of workers, "
-                      f"{measured} measurements")  # fmt: skip
+                seconds, found = play(cluster, "bench.yml", path, output)
+                alone, run_dirs = alone + seconds, run_dirs + found
+                show(f"job {len(run_dirs)}", seconds, found)
+            show("one job each", alone, run_dirs)
             print(f"        ratio: {alone / shared:.2f}")
         finally:
             cluster.close()
