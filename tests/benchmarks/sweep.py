@@ -57,7 +57,8 @@ def play(cluster, playbook, path, output):
     )
     if done.returncode:
         raise SystemExit(done.stdout[-4000:] + done.stderr[-2000:])
-    return time.monotonic() - began, [one.parent for one in output.glob("*/steps.jsonl")]
+    found = [one.parent for one in output.glob("*/steps.jsonl") if not one.parent.is_symlink()]
+    return time.monotonic() - began, found
 
 
 def counted(run_dirs):
@@ -65,6 +66,13 @@ def counted(run_dirs):
     events = [json.loads(line) for one in run_dirs for line in (one / "steps.jsonl").read_text().splitlines()]
     tiers = [event.get("tier") for event in events if event["event"] == "start"]
     return len(run_dirs), tiers.count("worker"), tiers.count("benchmark")
+
+
+def show(what, seconds, run_dirs):
+    """Print a line as soon as it is known."""
+    allocations, workers, measured = counted(run_dirs)
+    print(f"{what:>13}: {seconds:6.1f} s, {allocations:2} allocations, {workers:2} starts of workers, "
+          f"{measured} measurements", flush=True)  # fmt: skip
 
 
 def main():
@@ -75,18 +83,17 @@ def main():
             base = job(cluster.model, "grid", "{seqs}", concurrencies=list(LEVELS), repeats=2, repeat_redeploy=True)
             path = cluster.folder / "grid.json"
             path.write_text(json.dumps({"job": {**base, "sweep": {"seqs": list(SERVICES)}}}))
-            shared, shared_dirs = play(cluster, "playbooks/sweep.yml", path, cluster.folder / "sweep")
-            alone, alone_dirs = 0.0, []
+            shared, run_dirs = play(cluster, "playbooks/sweep.yml", path, cluster.folder / "sweep")
+            show("sweep", shared, run_dirs)
+            alone, run_dirs = 0.0, []
             for seqs, level, repeat in itertools.product(SERVICES, LEVELS, REPEATS):
                 name = f"alone_{seqs}_{level}_{repeat}"
                 path, output = cluster.folder / f"{name}.json", cluster.folder / name
                 path.write_text(json.dumps({"job": job(cluster.model, name, seqs, concurrencies=[level], seed=repeat)}))
-                seconds, run_dirs = play(cluster, "bench.yml", path, output)
-                alone, alone_dirs = alone + seconds, alone_dirs + run_dirs
-            for what, seconds, run_dirs in (("sweep", shared, shared_dirs), ("one job each", alone, alone_dirs)):
-                allocations, workers, measured = counted(run_dirs)
-                print(f"{what:>13}: {seconds:6.1f} s, {allocations:2} allocations, {workers:2} starts of workers, "
-                      f"{measured} measurements")  # fmt: skip
+                seconds, found = play(cluster, "bench.yml", path, output)
+                alone, run_dirs = alone + seconds, run_dirs + found
+                show(f"job {len(run_dirs)}", seconds, found)
+            show("one job each", alone, run_dirs)
             print(f"        ratio: {alone / shared:.2f}")
         finally:
             cluster.close()
