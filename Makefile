@@ -5,7 +5,7 @@
 
 JOB ?= examples/quickstart.yaml
 ARGS ?=
-GATES := lint docs-lint unit sanity integration molecule e2e
+GATES := lint docs-lint unit browser sanity integration molecule e2e
 
 .PHONY: help bench sync-to-cloud sync-run test setup packages lock sandbox-stop clean distclean faults engines $(GATES)
 
@@ -33,6 +33,7 @@ packages: ## Install only the Debian packages
 lint: ## ruff, ansible-lint (production), mypy
 docs-lint: ## antsibull-docs, antsibull-changelog
 unit: ## Unit tests
+browser: ## Pages in a real browser (installs Debian's chromium)
 sanity: ## ansible-test sanity
 integration: ## Tests on a sandbox Slurm
 molecule: ## Each role: converge, idempotence, verify, side effect, verify

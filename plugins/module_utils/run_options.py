@@ -228,7 +228,7 @@ class Option(NamedTuple):
 
 BENCH = ("bench", "submit", "sweep")  # run jobs
 JOBS = (*BENCH, "plan")  # read jobs
-RUNS = ("status", "logs", "stop", "sync")  # look for a run
+RUNS = ("status", "logs", "stop", "report", "sync")  # look for a run
 PREFIX = "srt_slurm_"  # with it, any variable sets a run option, for example one of an inventory
 SUBMIT_HOST, FROZEN, VARIANT_DIR = f"{PREFIX}submit_host", f"{PREFIX}frozen", f"{PREFIX}variant_dir"
 

@@ -216,7 +216,7 @@ class Play:
         elif key == "srt.slurm.sweep_record":
             given = ArgumentSpecValidator(sweep_record.ARGUMENT_SPEC).validate(args).validated_parameters
             return sweep_record.run(given, Context(check_mode=True))
-        elif key in ("srt.slurm.run_info", "srt.slurm.step_log_info", "srt.slurm.sweep_info", "srt.slurm.sync"):
+        elif key.removeprefix("srt.slurm.") in ("report", "run_info", "step_log_info", "sweep_info", "sync"):
             action = types.SimpleNamespace(_loader=self.loader, _final=lambda value: value, tell=lambda line: None)
             kind = sync.ActionModule if key == "srt.slurm.sync" else runs.RunAction
             completed = kind._with_output_dir(action, args, self.variables)

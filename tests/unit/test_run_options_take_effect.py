@@ -144,6 +144,7 @@ def test_a_playbook_is_followed_to_its_end(calls, playbook):
         "sweep": "sweep_run",
         "status": "run_info",
         "logs": "step_log_info",
+        "report": "report",
         "sync": "sync",
     }
     assert names[-1].rpartition(".")[2] == {**last, "stop": "slurm_job"}.get(playbook, "debug")

@@ -109,11 +109,16 @@ def metrics_page() -> str:
         "# Metrics",
         "",
         "The figures of a point in `results[]` of rollup.json and the columns of rollup.csv. Latencies are over",
-        "completed requests. The type of a benchmark defines which metrics it has.",
+        "completed requests. The type of a benchmark defines which metrics it has. What is not known is null in",
+        "rollup.json and empty in rollup.csv, never 0. [results.md](results.md) says which to plot against which.",
         "",
-        "| name | label | formula | better |",
-        "|---|---|---|---|",
-        *(f"| `{one.name}` | {one.label} | {one.formula} | {one.better or ''} |" for one in METRICS.values()),
+        "| name | label | unit | formula | better | divided by |",
+        "|---|---|---|---|---|---|",
+        *(
+            f"| `{one.name}` | {one.label} | {one.full_unit} | {one.formula} | {one.better or ''} | "
+            f"{f'{one.gpus} GPUs' if one.gpus else ''} |"
+            for one in METRICS.values()
+        ),
     ]
     return "\n".join(lines) + "\n"
 

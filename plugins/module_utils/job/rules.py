@@ -11,7 +11,7 @@ from typing import Callable, Protocol, TypeVar
 
 from ..backends import BACKENDS, profiling
 from ..backends.base import Backend
-from ..benchmarks import BENCHMARKS
+from ..benchmarks import BENCHMARKS, repeats
 from ..benchmarks.base import Benchmark
 from ..failures import Error, Finding
 from ..frontends import FRONTENDS
@@ -218,6 +218,7 @@ def notes(spec: JsonObject) -> list[str]:
     return [
         *FRONTENDS[spec["frontend"]["type"]].notes(spec),
         *BENCHMARKS[spec["benchmark"]["type"]].notes(spec),
+        *repeats.notes(spec["benchmark"], BENCHMARKS[spec["benchmark"]["type"]]),
         *unread(spec),
         *profiling.notes(backend, spec, BENCHMARKS[spec["benchmark"]["type"]].measures),
         *preparation.notes(spec),

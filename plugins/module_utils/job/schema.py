@@ -98,7 +98,7 @@ OBSERVABILITY = Section(
         "scrape_metrics": Field(Bool(), None, "Scrape metrics while measuring. Not supported yet: runs refuse it."),
         "scrape_interval_seconds": Field(Float(0), 1.0, "Seconds between scrapes. Accepted, not used yet."),
         "scrape_output": Field(Str(), "raw_prometheus.jsonl", "File of the scrapes. Accepted, not used yet."),
-        "build_dashboard": Field(Bool(), None, "Build a dashboard at the end. Not supported yet: runs refuse it."),
+        "build_dashboard": Field(Bool(), None, "Make report.html at the end of the run; default: yes."),
         "tachometer": Field(
             Section(
                 "tachometer",

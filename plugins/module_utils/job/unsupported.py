@@ -21,7 +21,6 @@ UNUSED = "Accepted, not used yet."
 REFUSED_KEYS = (
     ("telemetry", "enabled"),
     ("observability", "scrape_metrics"),
-    ("observability", "build_dashboard"),
     ("observability", "tachometer", "enabled"),
     ("benchmark", "export_node_metrics"),
     *(("benchmark", key) for one in BENCHMARKS.values() for key in one.refused),

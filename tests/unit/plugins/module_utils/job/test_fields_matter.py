@@ -33,11 +33,15 @@ SEARCH = {
     "benchmark.concurrencies": None,
     "benchmark.search": {"from": 2, "to": 200, "objectives": {"p99_ttft_ms": 9}},
 }
+TRACE = {"benchmark.dataset_name": "trace", "benchmark.dataset_path": "/trace.jsonl"}
 # What only matters beside another setting: path -> what is set with it.
 WITH = {
     "frontend.nginx_session_affinity_header": {"frontend.nginx_session_affinity": True},
     "benchmark.colocate_with_frontend": {"benchmark.client_dedicated_node": True, "frontend.dedicated_node": True},
     "benchmark.dataset_path": {"benchmark.dataset_name": "custom"},
+    "benchmark.trace_times": TRACE,
+    "benchmark.trace_block_size": TRACE,
+    "benchmark.trace_speedup": {**TRACE, "benchmark.trace_times": True},
     "benchmark.burstiness": {"benchmark.req_rate": 4},
     **{
         f"profiling.{mode}.{key}_step": TORCH
@@ -46,6 +50,7 @@ WITH = {
     },
     **{f"benchmark.search.{key}": SEARCH for key in ("over", "from", "to", "objectives", "resolution", "replicates")},
     "benchmark.repeat_order": {"benchmark.repeats": 3},
+    "benchmark.repeat_redeploy": {"benchmark.repeats": 3},
     "benchmark.repeat_seed": {"benchmark.repeats": 3, "benchmark.repeat_order": "shuffled"},
     **{f"ports.{key}": VLLM for key in ("nixl", "vllm")},
     **{f"reporting.s3.{key}": {"reporting.s3.bucket": "b"} for key in STORAGE.fields if key != "bucket"},

@@ -16,7 +16,6 @@ EXPORTER = {"container_image": "img:1", "port": 9400}
 GIVEN = {
     "telemetry.enabled": {"telemetry": {"enabled": True, "dcgm_exporter": EXPORTER}},
     "observability.scrape_metrics": {"observability": {"scrape_metrics": True}},
-    "observability.build_dashboard": {"observability": {"build_dashboard": True}},
     "observability.tachometer.enabled": {"observability": {"enabled": True, "tachometer": {"enabled": True}}},
     "observability.scrape_interval_seconds": {"observability": {"scrape_interval_seconds": 3}},
     "observability.scrape_output": {"observability": {"scrape_output": "x.jsonl"}},
