@@ -105,8 +105,7 @@ class Sync:
         """Learn what is there. Another run with this key, of another cluster for example, is left alone."""
         for key in (self.folder.key, f"{self.folder.key}-{digest(self.folder.identity)[:8]}"):
             self.key, self.there = key, self.storage.listed(f"{key}/")
-            named = f"{key}/{MANIFEST}"
-            self.manifest = (self.storage.read_json(named) if named in self.there else None) or {}
+            self.manifest = self.storage.read_json(f"{key}/{MANIFEST}") or {}
             if self.manifest.get("run", self.folder.identity) == self.folder.identity:
                 break
         known = self.manifest.get("files")
@@ -143,8 +142,14 @@ class Sync:
         with ThreadPoolExecutor(AT_ONCE) as pool:
             waiting: set[Future[None]] = set()
             try:
+                begun: set[str] = set()
                 for one in found:
-                    waiting.add(pool.submit(self._one, one, dry))
+                    folder = one.name.rpartition("/")[0]
+                    if folder in begun:
+                        waiting.add(pool.submit(self._one, one, dry))
+                    else:  # a server with real directories makes each of them once
+                        self._one(one, dry)
+                        begun.add(folder)
                 done, _left = wait(waiting, return_when=FIRST_EXCEPTION)
                 for future in done:
                     future.result()
