@@ -8,9 +8,10 @@ import html.parser
 import json
 import re
 
+import foreign_runs
 import pytest
 import report_runs
-from ansible_collections.srt.slurm.plugins.module_utils.report import index_page, inputs, run_page, sweep_page
+from ansible_collections.srt.slurm.plugins.module_utils.report import index_page, inputs, points, run_page, sweep_page
 from ansible_collections.srt.slurm.plugins.module_utils.report.index_page import Entry
 
 HOSTILE = "</script><img src=x onerror=alert(1)>\x1b[31m&amp;\"'"
@@ -182,3 +183,17 @@ def test_a_sweep_shows_the_points_of_its_jobs_and_those_that_are_missing(tmp_pat
                       ("b", "c=16"): "not_measured", ("c", "c=4"): "not_measured"}  # fmt: skip
     page = sweep_page.page(sweep)
     assert "✗ 2 of 5 points count" in page and "it broke" in page and 'href="variants/a/report.html"' in page
+
+
+@pytest.mark.parametrize("make", [foreign_runs.of_2026, foreign_runs.of_early_2026, foreign_runs.of_2025])
+def test_a_run_directory_of_srtctl_has_a_page_on_which_nothing_is_called_valid(tmp_path, make):
+    run_dir = make(tmp_path)
+    found = points.of_rollup(inputs.read_run(str(run_dir)).rollup, "job")
+    assert [(one.label, one.word) for one in found] == [("c=4", "passed, not proven"), ("c=16", "passed, not proven")]
+    page = page_of(run_dir)
+    shown = Reader(page)
+    assert "○ passed" in page and "0 of 2 points count" in page and "✓ valid" not in page
+    assert "chart-frontier" in shown.ids
+    throughputs = {value for (name, _point), value in shown.figures.items() if name == "output_tps"}
+    assert throughputs == {one.figures["output_tps"] for one in found}
+    assert 'd="M' in page.partition("chart-frontier")[2].partition("</svg>")[0]  # grey crosses
