@@ -13,6 +13,7 @@ from ..programs import folder_of
 
 NAME = folder_of("run_point.sh")
 PATTERNS_END = "--"
+COPIES = "found"  # the directory, in that of the result files, of those that the patterns match, by their whole paths
 
 # run_point.sh RESULT [PATTERN ...] -- PROGRAM [ARGUMENT ...]
 TEXT = r"""#!/bin/bash

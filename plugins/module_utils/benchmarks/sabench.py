@@ -21,6 +21,10 @@ from . import search
 from .base import Point, missing
 from .own_client import MOST_REQUESTS, ClientBenchmark, traffic
 
+# srtctl asks SGLang (/slow_down) to sleep between its steps until so many requests run that batches are full.
+SLOWED = ("slow_down_sleep_time", "slow_down_wait_time")
+WHY_NOT_SLOWED = "the figures would be those of an engine that sleeps between its steps."
+
 
 class SaBench(ClientBenchmark):
     type = "sa-bench"
@@ -29,7 +33,6 @@ class SaBench(ClientBenchmark):
     chosen_by = {"concurrencies": "concurrency"}
     described_by = ("isl", "osl")
     data_keys = ("dataset_path",)
-    refused = ("slow_down_sleep_time", "slow_down_wait_time")
     telemetry = True
     counted = {"num-prompts": "num_prompts_mult", "num-warmup": "num_warmup_mult"}
     fields = {
@@ -47,12 +50,7 @@ class SaBench(ClientBenchmark):
             "Data set on shared disk, or its address: one JSON object a line, with prompt or, for a chat, messages; "
             "with output_tokens or max_tokens if osl is not set.",
         ),
-        "slow_down_sleep_time": Field(
-            Float(0), None, "sglang: seconds between slowed steps. Not supported yet: runs refuse it."
-        ),
-        "slow_down_wait_time": Field(
-            Float(0), None, "sglang: seconds before the slow-down. Not supported yet: runs refuse it."
-        ),
+        **dict.fromkeys(SLOWED, Field(Float(0), None, "Of srtctl, for SGLang. Runs refuse it: " + WHY_NOT_SLOWED)),
     }
 
     @property
@@ -75,6 +73,11 @@ class SaBench(ClientBenchmark):
                 return [(("benchmark", key), problem, remedy, "out_of_range")]
         needed = ("dataset_path",) if _is_custom(options) else ("isl", "osl")
         return missing(spec, (*needed, *self.levels_key(spec)), self.type) or _dataset_conflicts(options)
+
+    def unable(self, spec: JsonObject) -> list[Finding]:
+        remedy = "Leave it out. To fill batches before the measurement, set num_warmup_mult higher."
+        given = [key for key in SLOWED if spec["benchmark"][key]]
+        return [(("benchmark", key), f"is not supported: {WHY_NOT_SLOWED}", remedy) for key in given]
 
     def wants_chat_template(self, spec: JsonObject) -> bool:
         return super().wants_chat_template(spec) and spec["benchmark"]["endpoint"] != traffic.CHAT

@@ -24,7 +24,6 @@ REFUSED_KEYS = (
     ("observability", "build_dashboard"),
     ("observability", "tachometer", "enabled"),
     ("benchmark", "export_node_metrics"),
-    *(("benchmark", key) for one in BENCHMARKS.values() for key in one.refused),
 )
 UNUSED_KEYS = (
     ("observability", "scrape_interval_seconds"),

@@ -23,7 +23,7 @@ from ..plain_text import cleaned, shown
 from ..plan_file import Plan, PlanPoint, gpu_counts
 from ..secrets.redaction import redact
 from ..topology.modes import LONG_MODE, MODES
-from . import commands, outcome, repeats, searching, worker_logs
+from . import cache_hits, commands, outcome, parts, repeats, searching, worker_logs
 from .earlier import Found
 from .origins import present
 from .rollup_file import PointRecord, Rollup
@@ -51,6 +51,7 @@ def build(
     points = searching.measured(plan)
     chosen, unknown = benchmark.choose(points, wanted or {})
     results = [point_record(benchmark, point, plan, (coming or {}).get(point["name"])) for point in points]
+    cache_hits.add(results, plan)
     names = [point["name"] for point in chosen]
     run_reasons = _failure_reasons(failure) + [f"{text}: is not a point of the plan" for text in unknown]
     search = searching.record(plan, results)
@@ -78,7 +79,7 @@ def build(
         "results": results,
         "repeats": repeats.summary(results, benchmark),
         "search": search,
-        **metrics.best([record for record in results if record["valid"]]),
+        **metrics.best(parts.counting(results)),
         "started_at": min((record["started_at"] for record in results if record["started_at"]), default=None),
         "ended_at": max((record["ended_at"] for record in results if record["ended_at"]), default=None),
         "nodes_summary": summary,
@@ -137,7 +138,8 @@ def point_record(benchmark: Benchmark, point: PlanPoint, plan: Plan, earlier: Fo
     verdict: JsonObject = {**(found.verdict or {})}
     record: PointRecord = {**point["key"], **dict.fromkeys(benchmark.metrics)}
     record.update(verdict.get("metrics") or {}, **point["key"])
-    share = metrics.derived(record, gpu_counts(plan["endpoints"]))
+    gpus = gpu_counts(plan["endpoints"])
+    share = metrics.derived(record, gpus)
     record.update({name: value for name, value in share.items() if name in benchmark.metrics})
     record.update(
         name=point["name"],
@@ -157,6 +159,8 @@ def point_record(benchmark: Benchmark, point: PlanPoint, plan: Plan, earlier: Fo
         record.update(profiled=verdict["profiled"], profiles=verdict.get("profiles") or [])
     if found.state == PASSED:
         record["doubts"] = verdict["doubts"]
+    if verdict.get("parts"):
+        record["parts"] = parts.records(record, verdict["parts"], benchmark, gpus)
     return record
 
 

@@ -17,7 +17,8 @@ from .verdict import are_profiles
 # One entry of ``results[]``, a point of the plan: ``name``, ``label``, the fields of its key, the metrics of its
 # benchmark by name (None without a result), ``valid``, ``state`` (see verdict.py), ``invalid_reasons``, ``digest``,
 # ``path``, ``origin``, ``started_at``, ``ended_at``, ``service_gaps`` if there were some, ``doubts`` of a
-# point that has passed, and of a profiled one ``profiled``, the profiler, and ``profiles``, its files (see verdict.py).
+# point that has passed, of a profiled one ``profiled``, the profiler, and ``profiles``, its files (see verdict.py), and
+# of one with several results ``parts``, an entry for each (see parts.py).
 PointRecord = JsonObject
 
 
@@ -111,8 +112,15 @@ def _is_point(record: JsonObject) -> bool:
         and isinstance(record.get("profiled", ""), str)
         and are_profiles(record.get("profiles", []))
         and isinstance(record.get("origin"), (dict, type(None)))
+        and isinstance(record.get("parts", []), list)
+        and all(isinstance(one, dict) and _is_part(one) for one in record.get("parts", []))
         and all(isinstance(value, (int, float, str, type(None))) for value in figures)
     )
+
+
+def _is_part(record: JsonObject) -> bool:
+    """Return whether *record* may be one of ``parts``, which have no parts themselves."""
+    return "parts" not in record and isinstance(record.get("result_file"), str) and _is_point(record)
 
 
 def _is_mean(entry: JsonObject) -> bool:

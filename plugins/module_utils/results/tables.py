@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ..benchmarks import of_plan
 from ..benchmarks.base import Benchmark
 from ..benchmarks.repeats import REPEAT, used
 from ..json_types import JsonObject
 from ..metrics import METRICS
-from . import origins, repeats
+from . import origins, parts, repeats
 from .earlier import Found
 from .outcome import verdict_lines
 from .rollup_file import PointRecord, Rollup
@@ -38,10 +38,15 @@ STATE_COLUMNS = ("valid", "invalid_reasons")
 ORIGIN_COLUMNS = ("started_at", "ended_at", "origin", "service_gaps")
 
 
-def point_columns(benchmark: Benchmark, repeated: bool = False) -> list[str]:
-    """Return the columns of the CSV that are about one point; *repeated*: points were measured several times."""
-    fields = [*benchmark.key_fields, *([REPEAT] if repeated else [])]
+def point_columns(benchmark: Benchmark, records: Sequence[PointRecord] = ()) -> list[str]:
+    """Return the columns of the CSV that are about one point, with those that only some *records* need."""
+    fields = [*benchmark.key_fields, *([REPEAT] if used(records) else []), *_part_field(records)]
     return [*fields, *STATE_COLUMNS, *benchmark.metrics, *ORIGIN_COLUMNS]
+
+
+def _part_field(records: Sequence[PointRecord]) -> list[str]:
+    """Return the field, as a list, that tells the parts of a point apart; empty if no point has any."""
+    return [parts.RESULT_FILE] if any(record.get("parts") for record in records) else []
 
 
 def job_columns(benchmark: Benchmark) -> list[str]:
@@ -50,11 +55,11 @@ def job_columns(benchmark: Benchmark) -> list[str]:
 
 
 def rows(rollup: Rollup) -> list[JsonObject]:
-    """Return one flat dict for each point, with the columns of the CSV in order."""
+    """Return one flat dict for each point, followed by its parts, with the columns of the CSV in order."""
     job, benchmark, flat = dict(rollup, topology=topology(rollup)), of_plan(rollup), []
-    for record in rollup["results"]:
+    for record in parts.flattened(rollup["results"]):
         row = {column: job.get(column) for column in job_columns(benchmark)}
-        row.update({column: record.get(column) for column in point_columns(benchmark, used(rollup["results"]))})
+        row.update({column: record.get(column) for column in point_columns(benchmark, rollup["results"])})
         row["invalid_reasons"] = "; ".join(record["invalid_reasons"])
         row["origin"] = origins.directory(record["origin"]) if record.get("origin") else None
         row["service_gaps"] = "; ".join(record.get("service_gaps") or ())
@@ -72,7 +77,7 @@ def topology(rollup: Rollup) -> str:
 def csv_text(rollup: Rollup) -> str:
     """Return the content of rollup.csv."""
     benchmark = of_plan(rollup)
-    flat, columns = rows(rollup), [*job_columns(benchmark), *point_columns(benchmark, used(rollup["results"]))]
+    flat, columns = rows(rollup), [*job_columns(benchmark), *point_columns(benchmark, rollup["results"])]
     try:
         import pandas
     except ImportError:
@@ -116,7 +121,7 @@ def _aligned(rollup: Rollup, dry: bool, coming: Mapping[str, Found]) -> list[str
     fields, names = _shown_columns(rollup, benchmark)
     columns = [METRICS[name] for name in names]
     lines: list[list[str]] = [[*fields, *(one.label for one in columns), "valid"]]
-    for record in rollup["results"]:
+    for record in parts.flattened(rollup["results"]):
         cells = ["-" if record.get(field) is None else str(record[field]) for field in fields]
         cells += [one.text(record.get(one.name)) for one in columns]
         lines.append([*cells, _mark(record, rollup, dry, coming.get(record["name"]))])
@@ -126,9 +131,10 @@ def _aligned(rollup: Rollup, dry: bool, coming: Mapping[str, Found]) -> list[str
 
 def _shown_columns(rollup: Rollup, benchmark: Benchmark) -> tuple[list[str], list[str]]:
     """Return (fields of the key, metrics) in the table; those that are optional and without a value are left out."""
-    filled = {name for record in rollup["results"] for name, value in record.items() if value is not None}
+    every = parts.flattened(rollup["results"])
+    filled = {name for record in every for name, value in record.items() if value is not None}
     more = [field for field in (*benchmark.key_fields[1:], REPEAT) if field in filled]
-    fields = [*benchmark.key_fields[:1], *more]
+    fields = [*benchmark.key_fields[:1], *more, *_part_field(rollup["results"])]
     return fields, [one for one in benchmark.columns if one in filled or one not in benchmark.optional_columns]
 
 

@@ -48,6 +48,7 @@ class _Verdict(TypedDict, total=False):
     min_completed: float
     profiled: str
     profiles: list[JsonObject]
+    parts: list[JsonObject]
     seal: str
 
 
@@ -59,8 +60,9 @@ class Verdict(_Verdict):
     ``service_gaps`` says what of the service was missing although the job's ``faults`` allow that. ``attempt`` is that
     of the step that measured it in this run. ``doubts`` says why a point that has passed is not valid, see
     :meth:`Benchmark.doubts`. ``min_completed`` is there if the run asked for less than usual. ``profiled`` is the
-    profiler that ran, ``profiles`` are its files, ``{"path": below the run directory, "size": bytes}``. ``seal`` is the
-    digest of all others, as they were written; verdicts of earlier versions lack it.
+    profiler that ran, ``profiles`` are its files, ``{"path": below the run directory, "size": bytes}``. ``parts`` are
+    the results of a point that has several, see parts.py. ``seal`` is the digest of all others, as they were written;
+    verdicts of earlier versions lack it.
     """
 
     schema_version: int
@@ -164,11 +166,11 @@ def _is_verdict(found: JsonObject) -> bool:
         and _are(found.get("doubts", []), str)
         and isinstance(found.get("profiled", ""), str)
         and are_profiles(found.get("profiles", []))
+        and are_parts(found.get("parts", []))
         and found["valid"] == (not found["reasons"] and not found.get("doubts"))
         and found.get("seal") in (None, _seal(found))
         and all(isinstance(found.get(name), (str, type(None))) for name in ("started_at", "ended_at", "result_sha256"))
-        and isinstance(found.get("metrics", {}), dict)
-        and all(isinstance(value, (int, float, str, type(None))) for value in found.get("metrics", {}).values())
+        and _are_figures(found.get("metrics", {}))
         and (origin is None or isinstance(origin, dict) and _are([origin.get("job_id"), origin.get("path")], str))
     )
 
@@ -186,6 +188,21 @@ def are_profiles(values: Json) -> bool:
     return _are(values, dict) and all(
         isinstance(one.get("path"), str) and isinstance(one.get("size"), int) for one in values or ()
     )
+
+
+def are_parts(values: Json) -> bool:
+    """Return whether *values* has the shape of the parts of a point, see parts.py."""
+    return _are(values, dict) and all(
+        isinstance(one.get("name"), str)
+        and _are(one.get("reasons"), str)
+        and _are(one.get("doubts"), str)
+        and _are_figures(one.get("metrics"))
+        for one in values or ()
+    )
+
+
+def _are_figures(value: Json) -> bool:
+    return isinstance(value, dict) and all(isinstance(one, (int, float, str, type(None))) for one in value.values())
 
 
 def standing(point: PlanPoint, result: str) -> Standing:

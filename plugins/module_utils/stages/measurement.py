@@ -15,6 +15,7 @@ from ..failures import Error
 from ..holder.records import StepRecord
 from ..json_types import JsonObject
 from ..plan_file import PlanPoint, Step, check_run_dir
+from ..results import parts
 from ..results.verdict import MIN_COMPLETED, Verdict, make_verdict, write_verdict
 from ..slurm.srun import start_request
 from . import point_files
@@ -286,6 +287,10 @@ class Measurement:
             verdict = make_verdict(self._point, [*reasons, *critical, other], figures, None, times)
         verdict = self._profiles.marked(verdict, profile.files)
         verdict["attempt"] = record["attempt"]
+        found = (
+            self._benchmark.parts(raw, self._point["expect"], self._params["min_completed"]) if raw and sealed else []
+        )
+        verdict.update({"parts": parts.of_verdict(found)} if found else {})
         if self._params["min_completed"] < MIN_COMPLETED:
             verdict["min_completed"] = self._params["min_completed"]
         return {**verdict, "service_gaps": allowed} if allowed else verdict

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import json
 import os
-import stat
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from ...files import load_json
+from ...files import MOST_JSON, regular
 from ...json_types import Json
 from . import aiperf, lm_eval, serving, sgl_eval
 from .base import Parser, Recognised
@@ -23,51 +22,59 @@ MOST_BYTES = 1 << 26  # of a file of lines
 
 
 class Found(NamedTuple):
-    """Results that were recognised, as (file, what it says), and the names of files that were not, with why."""
+    """Results that were recognised, as (file, what it says), and the names of files that were not, with why.
+
+    :ivar broken: those of ``unknown`` that are damaged: no JSON, or a known form with values that cannot be.
+    """
 
     results: list[tuple[str, Recognised]]
     unknown: list[str]
+    broken: list[str]
+
+
+class TooLarge(ValueError):
+    """A file is too large to be looked at; nothing says that it is a result."""
 
 
 def recognise(paths: Iterable[str]) -> Found:
     """Return the results in the files *paths*."""
     results: list[tuple[str, Recognised]] = []
     unknown: list[str] = []
+    broken: list[str] = []
     for path in paths:
         name = os.path.basename(path)
         try:
             known = [one for value in _values(path) for one in [_parsed(value)] if one]
         except (ValueError, OSError) as error:
             unknown.append(f"{name} ({error})")
+            broken += [] if isinstance(error, TooLarge) else unknown[-1:]
             continue
         results += [(path, one) for one in known]
         unknown += [] if known else [name]
-    return Found(results, unknown)
+    return Found(results, unknown, broken)
 
 
 def result_files(folder: str) -> Iterator[str]:
-    """Yield the paths of the JSON files below *folder*, by name, as far as there are not too many."""
-    count = 0
+    """Yield the paths of the JSON files below *folder*, by name."""
     for where, folders, names in os.walk(folder):
         folders.sort()
-        for name in sorted(names):
-            if name.endswith(SUFFIXES) and count < MOST_FILES:
-                count += 1
-                yield os.path.join(where, name)
+        yield from (os.path.join(where, name) for name in sorted(names) if name.endswith(SUFFIXES))
 
 
 def _values(path: str) -> Iterator[Json]:
-    """Yield the JSON values of a file; ValueError if it is not JSON, or too large."""
-    if not path.endswith(".jsonl"):
-        yield load_json(path)
-        return
-    facts = os.stat(path)
-    if not stat.S_ISREG(facts.st_mode) or facts.st_size > MOST_BYTES:
-        raise ValueError(f"it has {facts.st_size} bytes, {MOST_BYTES} at most can be read")
-    with open(path, encoding="utf-8") as stream:
-        for line in stream:
-            if line.strip():
-                yield json.loads(line)
+    """Yield the JSON values of a file; ValueError if it is not JSON, or too large.
+
+    Some programs write NaN and Infinity. A parser refuses them where it needs a number.
+    """
+    lines = path.endswith(".jsonl")
+    with open(path, encoding="utf-8", opener=regular) as stream:
+        size, most = os.fstat(stream.fileno()).st_size, MOST_BYTES if lines else MOST_JSON
+        if size > most:
+            raise TooLarge(f"it has {size} bytes, {most} at most can be read")
+        try:
+            yield from (json.loads(line) for line in stream if line.strip()) if lines else [json.loads(stream.read())]
+        except RecursionError:
+            raise ValueError("it is nested too deeply") from None
 
 
 def _parsed(value: Json) -> Recognised | None:

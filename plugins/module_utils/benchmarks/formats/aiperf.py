@@ -11,7 +11,7 @@ from ...json_types import Json, JsonObject
 from ...metrics import STATISTICS
 from ..base import Figures
 from ..own_client.client_health import LATENESS_MS, LATENESS_SHARE
-from .base import Recognised, number, request_faults, scaled, without_samples
+from .base import Recognised, names, number, request_faults, scaled, without_samples
 
 PROGRAM = "aiperf"
 # {metric: AIPerf's name of it}. Its inter-token latency is one figure per request, (latency - TTFT) / (tokens - 1),
@@ -62,7 +62,15 @@ def parse(raw: JsonObject) -> Recognised | None:
     faults = ["the measurement was cancelled"] if raw.get("was_cancelled") else []
     faults += ["the measurement is not complete"] if raw.get("is_complete") is False else []
     late = _lateness(_in_units(records.get(LATENESS), "avg", MILLISECONDS), figures["mean_e2el_ms"])
-    return Recognised(PROGRAM, without_samples(figures), faults + request_faults(figures), [], late)
+    faults += request_faults(figures, _planned(raw["input_config"]))
+    return Recognised(PROGRAM, without_samples(figures), faults, [], late, _models(raw["input_config"]))
+
+
+def _models(config: Json) -> list[str]:
+    """Return the models that were asked; older versions name them with the endpoint."""
+    items, older = _value(_value(config, "models"), "items"), _value(_value(config, "endpoint"), "model_names")
+    found = [_value(one, "name") for one in items] if isinstance(items, list) else []
+    return names(*found, *(older if isinstance(older, list) else ()))
 
 
 def _lateness(late_ms: float | None, mean_ms: Json) -> list[str]:
@@ -104,13 +112,27 @@ def _sum(one: Json, other: Json) -> float | None:
     return None if one is None or other is None else one + other
 
 
-def _concurrency(config: Json) -> int | None:
-    """Return the requests in flight that were asked for: of its only phase, in older versions of its load generator."""
+def _phases(config: Json) -> list[JsonObject]:
+    """Return the phases that are measured; in older versions there is one, the load generator."""
     phases = _value(config, "phases")
     sections = phases if isinstance(phases, list) else [_value(config, "loadgen"), _value(config, "load_generator")]
-    levels = [_value(section, "concurrency") for section in sections if _value(section, "kind") in (None, "profiling")]
+    return [one for one in sections if isinstance(one, dict) and one.get("kind") in (None, "profiling")]
+
+
+def _concurrency(config: Json) -> int | None:
+    """Return the requests in flight that were asked for, if it is one number."""
+    levels = [phase.get("concurrency") for phase in _phases(config)]
     known = {level for level in levels if isinstance(level, int) and not isinstance(level, bool) and level > 0}
     return known.pop() if len(known) == 1 else None
+
+
+def _planned(config: Json) -> float | None:
+    """Return how many requests were to be sent, None if it is not said or a time ends the load."""
+    phases = _phases(config)
+    timed = [phase for phase in phases if phase.get("duration") or phase.get("benchmark_duration")]
+    counts = [number(phase.get("requests", phase.get("request_count"))) for phase in phases if phase not in timed]
+    known = [count for count in counts if count]
+    return sum(known) if known and len(known) == len(phases) else None
 
 
 def together(runs: Sequence[Recognised]) -> Recognised:
@@ -132,4 +154,5 @@ def together(runs: Sequence[Recognised]) -> Recognised:
     figures["concurrency"] = runs[0].figures.get("concurrency")
     faults = [f"run {number}: {fault}" for number, one in enumerate(runs, 1) for fault in one.faults]
     late = [f"run {number}: {why}" for number, one in enumerate(runs, 1) for why in one.disturbances]
-    return Recognised(f"{PROGRAM} (mean of {len(runs)} runs)", figures, faults, [], late)
+    models = names(*(model for one in runs for model in one.models))
+    return Recognised(f"{PROGRAM} (mean of {len(runs)} runs)", figures, faults, [], late, models)

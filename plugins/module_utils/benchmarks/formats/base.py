@@ -22,6 +22,7 @@ class Recognised(NamedTuple):
     :ivar faults: why its figures cannot be valid.
     :ivar doubts: what it does not say, so that nobody can tell whether its figures are valid.
     :ivar disturbances: why its figures are not valid, although those of another measurement may be.
+    :ivar models: the models that were asked, as far as it names them.
     """
 
     program: str
@@ -29,6 +30,7 @@ class Recognised(NamedTuple):
     faults: list[str]
     doubts: list[str]
     disturbances: Sequence[str] = ()
+    models: Sequence[str] = ()
 
 
 # Returns what a JSON object says, or None if it is not of this parser's programs; ValueError if it is a broken one.
@@ -44,6 +46,11 @@ def number(value: Json) -> float | int | None:
     return value
 
 
+def names(*values: Json) -> list[str]:
+    """Return those of *values* that are names, without repetition."""
+    return list(dict.fromkeys(value for value in values if isinstance(value, str) and value))
+
+
 def scaled(value: Json, factor: float) -> float | None:
     """Return the number *value* times *factor*, or None."""
     found = number(value)
@@ -51,8 +58,11 @@ def scaled(value: Json, factor: float) -> float | None:
 
 
 def request_faults(figures: Figures, planned: float | None = None) -> list[str]:
-    """Return why the figures of a load cannot be valid: nothing completed, no tokens, no time."""
-    completed = figures.get("completed")
+    """Return why the figures of a load cannot be valid: nothing completed, no tokens, no time, other requests.
+
+    :param planned: the number of requests that were to be sent; None: unknown.
+    """
+    completed, failed = figures.get("completed"), figures.get("failed")
     if not completed:
         return ["no request completed"]
     faults = []
@@ -60,8 +70,11 @@ def request_faults(figures: Figures, planned: float | None = None) -> list[str]:
         faults.append("no output tokens were received")
     if not figures.get("duration"):
         faults.append("the duration of the measurement is 0, or missing")
-    if planned is not None and isinstance(completed, (int, float)) and completed > planned:
-        faults.append(f"{completed} requests completed, but {planned} were planned")
+    if planned and isinstance(completed, (int, float)):
+        if completed > planned:
+            faults.append(f"{completed:g} requests completed, but {planned:g} were planned")
+        elif isinstance(failed, (int, float)) and completed + failed < planned:
+            faults.append(f"{planned:g} requests were planned, but the result has {completed + failed:g}")
     return faults
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ...json_types import Json, JsonObject
 from ..base import Figures
-from .base import Recognised, number
+from .base import Recognised, names, number
 
 PROGRAM = "lm-eval"
 
@@ -27,7 +27,8 @@ def parse(raw: JsonObject) -> Recognised | None:
     scored = {task: values for task, values in results.items() if _score(values)[0]}
     table = groups if isinstance(groups, dict) and len(groups) == 1 else scored or results
     if len(table) != 1:
-        return Recognised(PROGRAM, {}, [], [f"its result has {len(table)} scores: {', '.join(sorted(table))[:200]}"])
+        several = f"its result has {len(table)} scores: {', '.join(sorted(table))[:200]}"
+        return Recognised(PROGRAM, {}, [], [several], models=_models(raw))
     ((task, values),) = table.items()
     name, score = _score(values)
     samples = _samples(raw, list(results))
@@ -41,7 +42,14 @@ def parse(raw: JsonObject) -> Recognised | None:
     faults = [] if score is not None else [f"the task {task} has no score"]
     if samples is not None and not samples:
         faults.append("nothing was checked")
-    return Recognised(PROGRAM, figures, faults, [] if samples else ["its result does not say how many were checked"])
+    doubts = [] if samples else ["its result does not say how many were checked"]
+    return Recognised(PROGRAM, figures, faults, doubts, models=_models(raw))
+
+
+def _models(raw: JsonObject) -> list[str]:
+    """Return the model that lm-eval asked for."""
+    arguments = _of(raw.get("config"), "model_args")
+    return names(_of(arguments, "model") or raw.get("model_name"))
 
 
 def _about(raw: JsonObject, task: str) -> Figures:

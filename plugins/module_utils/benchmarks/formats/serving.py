@@ -13,7 +13,7 @@ from ...metrics import LATENCIES, STATISTICS
 from ..base import Figures
 from ..own_client.client_health import disturbances
 from ..own_client.evaluate import own_faults
-from .base import Recognised, number, request_faults, without_samples
+from .base import Recognised, names, number, request_faults, without_samples
 
 NEEDED = ("completed", "duration", "request_throughput", "output_throughput")
 # {metric: names of its key, the first one that is there counts}
@@ -54,11 +54,12 @@ def parse(raw: JsonObject) -> Recognised | None:
     failed = _failed(raw, figures)
     figures["failed"] = failed
     doubts = [] if failed is not None else ["its result does not say how many requests failed"]
-    program, faults = _program(raw), request_faults(figures)
+    program, faults = _program(raw), request_faults(figures, number(raw.get("num_prompts")))
+    models = names(raw.get("model_id"))
     if program != OURS or faults:
-        return Recognised(program, without_samples(figures), faults, doubts)
+        return Recognised(program, without_samples(figures), faults, doubts, models=models)
     faults = own_faults(raw)
-    return Recognised(program, figures, faults, doubts, [] if faults else disturbances(raw))
+    return Recognised(program, figures, faults, doubts, [] if faults else disturbances(raw), models)
 
 
 def _statistics(raw: JsonObject) -> bool:

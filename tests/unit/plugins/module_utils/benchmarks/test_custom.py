@@ -145,12 +145,6 @@ def test_of_several_results_that_of_the_concurrency_counts(tmp_path):
     assert (figures["concurrency"], doubts) == (16, [])
 
 
-def test_several_results_of_one_point_are_a_doubt(tmp_path):
-    figures, _reasons, doubts = read(tmp_path, VLLM, {**VLLM, "max_concurrency": 16})
-    assert "output_tps" not in figures
-    assert doubts == ["it left 2 results (0.json, 1.json), and only one can be that of the point"]
-
-
 @pytest.mark.parametrize("content", ["{}", "[]", "x", '{"exit_code": "0", "duration_s": 1}'])
 def test_a_broken_result_of_the_script_is_an_error(tmp_path, content):
     (tmp_path / "point.json").write_text(content)
