@@ -14,8 +14,10 @@ import sys
 import exams
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.benchmarks import BENCHMARKS
+from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.accuracy import tasks
 from ansible_collections.srt.slurm.plugins.module_utils.entry import Context
 from ansible_collections.srt.slurm.plugins.module_utils.stages import harness
+from ansible_collections.srt.slurm.plugins.module_utils.supplies.harness import FOREIGN
 from cluster import ROOT
 from tokenizers import Tokenizer
 
@@ -56,6 +58,42 @@ def record(result, folder):
     """Copy what a point left, for unit tests."""
     shutil.copytree(result.with_suffix(".files"), folder / "point.files", dirs_exist_ok=True)
     shutil.copy(result, folder / "point.json")
+
+
+# What lm-eval's own filters find in answers, and whether its own metric takes it for the right answer, and another one.
+FILTERS = """
+import json, sys, types
+from lm_eval.api.metrics import exact_match_hf_evaluate
+from lm_eval.filters import build_filter_ensemble
+found = []
+for task, cases in json.load(sys.stdin):
+    metric = {key: task["metric_list"][0].get(key) for key in ("regexes_to_ignore", "ignore_case")}
+    for answer, right in cases:
+        asked = types.SimpleNamespace(resps=[answer], doc={}, filtered_resps={})
+        (only,) = task["filter_list"]
+        steps = [(one["function"], {key: one[key] for key in one if key != "function"}) for one in only["filter"]]
+        build_filter_ensemble(only["name"], steps).apply([asked])
+        text = asked.filtered_resps[only["name"]]
+        same = [exact_match_hf_evaluate([text], [target], **metric)["exact_match"] for target in (right or "x", "7x")]
+        found.append([answer, None if text == "[invalid]" else text, *map(float, same)])
+print(json.dumps(found))
+"""
+
+
+def test_the_filters_of_lm_eval_tell_right_answers_from_wrong_ones(lm_eval):
+    choice = tasks.choice("mmlu")
+    exam = [[tasks.gsm8k(), exams.NUMBERS], [choice, exams.LETTERS], [tasks.choice("gpqa"), exams.LETTERS],
+            [tasks.choice("longbenchv2", tasks.LONG), exams.LONG_LETTERS]]  # fmt: skip
+    (python,) = lm_eval.glob("lm-eval-*/bin/python")
+    argv = ["env", *(word for name in FOREIGN for word in ("-u", name)), str(python), "-c", FILTERS]
+    done = subprocess.run(argv, input=json.dumps(exam), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    wanted = [(answer, right) for _task, cases in exam for answer, right in cases]
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert len(found) == len(wanted)
+    for (answer, right), (said, text, is_right, is_other) in zip(wanted, found):
+        assert said == answer and (text is None) == (right is None), (answer, text)
+        assert (is_right, is_other) == (0.0 if right is None else 1.0, 0.0), (answer, text)
 
 
 def test_right_answers_score_one_and_the_examples_come_first(tmp_path, exam):

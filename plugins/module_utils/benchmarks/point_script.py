@@ -34,8 +34,14 @@ begun="$SRT_RESULT_DIR/.begun"
 : > "$begun" || exit 1
 started=$(date -u +%Y-%m-%dT%H:%M:%SZ)
 SECONDS=0
+# Whoever ends the step signals the program too. Wait for it: it may have to write what it has.
+stopped=
+trap 'stopped=143' TERM INT HUP
 "$@"
 code=$?
+if [ -n "$stopped" ] && [ "$code" -eq 0 ]; then
+  code=$stopped
+fi
 duration=$SECONDS
 ended=$(date -u +%Y-%m-%dT%H:%M:%SZ)
 shopt -s globstar nullglob
