@@ -276,30 +276,43 @@ def test_lost_and_broken_answers_are_named(result, tmp_path):
     assert "its file of answers has 0, but 4 were checked" in reasons_of(path)[0]
 
 
-SGL_EVAL = {
-    "name": "gsm8k", "num_examples": 3, "n_repeats": 1, "latency_seconds": 2.0, "output_throughput_tps": 9.0,
-    "total_completion_tokens": 18, "total_prompt_tokens": 30, "token_usage": {}, "model": "tiny",
-    "aggregate": {"score": 0.6667, "no_answer": 0.0, "error_rate": 0.0}, "sgl_eval_version": "0.1.3",
-}  # fmt: skip
-
-
 @pytest.mark.parametrize(
     ("change", "said"),
     [({}, None), ({"aggregate": {"score": 0.5, "error_rate": 0.25}}, "25.0 % of its requests failed"),
      ({"partial": True}, "ended before all"), ({"model": "other"}, "of another model"),
-     ({"num_examples": 0}, "nothing"),
-     ({"num_examples": 2}, "2 answers were checked, and 3 were planned"), ({"name": "mmlu"}, "of another task"),
-     ({"aggregate": {}}, "it has no score")],
+     ({"num_examples": 0}, "nothing was checked"),
+     ({"num_examples": 3}, "3 answers were checked, and 4 were planned"),
+     ({"num_examples": 5}, "its file of answers has 4, but 5 were checked"), ({"name": "mmlu"}, "of another task"),
+     ({"aggregate": {}}, "it has no score"), ({"aggregate": {"score": "high"}}, "result file is broken: metrics.json")],
 )  # fmt: skip
 def test_results_of_sgl_eval(tmp_path, change, said):
-    folder = tmp_path / "point.files" / "sgl_eval_gsm8k_1"
-    folder.mkdir(parents=True)
-    (folder / "metrics.json").write_text(json.dumps({**SGL_EVAL, **change}))
-    answers = [{"generation": "#### 1", "id": str(number)} for number in range({**SGL_EVAL, **change}["num_examples"])]
-    (folder / "output-rs0.jsonl").write_text("".join(json.dumps(one) + "\n" for one in answers))
-    about = {"exit_code": 0, "started_at": "2026-11-01T00:00:00Z", "ended_at": "2026-11-01T00:00:05Z", "duration_s": 5}
-    (tmp_path / "point.json").write_text(json.dumps({**about, "concurrency": None}))
-    reasons, figures = reasons_of(str(tmp_path / "point.json"), {**EXPECT, "task": "gsm8k", "limit": 3})
+    """The recorded result has one wrong answer of four (tests/e2e/test_accuracy.py)."""
+    shutil.copytree(RECORDED / "sgl-eval", tmp_path / "exam")
+    (path,) = (tmp_path / "exam").glob("point.files/*/metrics.json")
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    reasons, figures = reasons_of(str(tmp_path / "exam" / "point.json"), {**EXPECT, "task": "gsm8k", "limit": 4})
     assert any(said in reason for reason in reasons) if said else reasons == [], reasons
     if not said:
-        assert (figures["score"], figures["samples"], figures["harness"]) == (0.6667, 3, "sgl-eval 0.1.3")
+        assert (figures["score"], figures["samples"], figures["harness"]) == (0.75, 4, "sgl-eval 0.1.3")
+        assert (figures["completed"], figures["failed"]) == (4, 0)
+
+
+@pytest.mark.parametrize(("empty", "said"), [(0, None), (1, "1 of 4 answers are empty"), (4, "4 of 4 answers")])
+def test_empty_answers_of_sgl_eval_are_no_answers(tmp_path, empty, said):
+    shutil.copytree(RECORDED / "sgl-eval", tmp_path / "exam")
+    (path,) = (tmp_path / "exam").glob("point.files/*/output-rs0.jsonl")
+    answers = [json.loads(line) for line in path.read_text().splitlines()]
+    for number in range(empty):
+        answers[number]["generation"] = [None, "", "  ", "\n"][number]
+    path.write_text("".join(json.dumps(one) + "\n" for one in answers))
+    reasons, _figures = reasons_of(str(tmp_path / "exam" / "point.json"), {**EXPECT, "task": "gsm8k", "limit": None})
+    assert any(said in reason for reason in reasons) if said else reasons == [], reasons
+
+
+def test_fewer_questions_than_usual_are_no_fault_of_sgl_eval_but_fewer_than_the_job_says_are():
+    def limit(**more):
+        return points_of(type="gsm8k", harness="sgl-eval", data="/d/test.jsonl", **more)[0]
+
+    assert limit()["expect"]["limit"] is None and limit()["parameters"]["limit"] == 1319
+    assert limit(num_examples=20)["expect"]["limit"] == 20
+    assert points_of(type="gsm8k", data="/d/test.jsonl", num_shots=0)[0]["expect"]["limit"] == 1319
