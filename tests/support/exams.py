@@ -82,7 +82,7 @@ def serving(answer=right, status=lambda number: 200):
     """Serve chat completions; yield (port, the bodies of the requests).
 
     :param answer: ``answer(text of the last message)`` returns the content, or a whole body.
-    :param status: ``status(number of the request, from 1)`` returns the HTTP status.
+    :param status: ``status(number of the request, from 1)`` returns the HTTP status; None: the server goes away.
     """
     bodies = []
 
@@ -91,6 +91,9 @@ def serving(answer=right, status=lambda number: 200):
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             bodies.append(body)
             code = status(len(bodies))
+            if code is None:
+                self.close_connection = True
+                return
             content = answer(body["messages"][-1]["content"])
             if not isinstance(content, dict):
                 message = {"role": "assistant", "content": content}

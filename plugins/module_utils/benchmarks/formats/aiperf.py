@@ -63,7 +63,7 @@ def parse(raw: JsonObject) -> Recognised | None:
     faults += ["the measurement is not complete"] if raw.get("is_complete") is False else []
     late = _lateness(_in_units(records.get(LATENESS), "avg", MILLISECONDS), figures["mean_e2el_ms"])
     faults += request_faults(figures, _planned(raw["input_config"]))
-    return Recognised(PROGRAM, without_samples(figures), faults, [], late, _models(raw["input_config"]))
+    return Recognised(PROGRAM, without_samples(figures), faults, [], late, models=_models(raw["input_config"]))
 
 
 def _models(config: Json) -> list[str]:
@@ -155,4 +155,4 @@ def together(runs: Sequence[Recognised]) -> Recognised:
     faults = [f"run {number}: {fault}" for number, one in enumerate(runs, 1) for fault in one.faults]
     late = [f"run {number}: {why}" for number, one in enumerate(runs, 1) for why in one.disturbances]
     models = names(*(model for one in runs for model in one.models))
-    return Recognised(f"{PROGRAM} (mean of {len(runs)} runs)", figures, faults, [], late, models)
+    return Recognised(f"{PROGRAM} (mean of {len(runs)} runs)", figures, faults, [], late, models=models)

@@ -59,7 +59,7 @@ def parse(raw: JsonObject) -> Recognised | None:
     if program != OURS or faults:
         return Recognised(program, without_samples(figures), faults, doubts, models=models)
     faults = own_faults(raw)
-    return Recognised(program, figures, faults, doubts, [] if faults else disturbances(raw), models)
+    return Recognised(program, figures, faults, doubts, [] if faults else disturbances(raw), models=models)
 
 
 def _statistics(raw: JsonObject) -> bool:
