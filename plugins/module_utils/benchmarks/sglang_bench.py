@@ -59,6 +59,8 @@ class EngineClient(ProgramBenchmark):
             return reasons or self.doubts(raw)
         if completed < min_completed * wanted and not any("did not complete" in one for one in reasons):
             reasons.append(f"{wanted} requests were planned, but {completed:g} completed")
+        if completed > wanted:
+            reasons.append(f"{completed:g} requests completed, but {wanted} were planned: it is of another load")
         for what, each in (("input", expect["isl"]), ("output", expect["osl"])):
             tokens = figures.get(f"total_{what}_tokens")
             if isinstance(tokens, (int, float)) and abs(tokens - each * completed) > SHORT * each * completed:
