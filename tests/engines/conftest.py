@@ -10,6 +10,7 @@ import sys
 import pytest
 from cluster import ROOT, Cluster
 
+sys.path.insert(0, str(ROOT / "collections"))
 FOLDER = ROOT / ".cache" / "engines"
 HARNESSES = ROOT / ".cache" / "harness"
 
