@@ -147,7 +147,7 @@ class Custom(ProgramBenchmark):
             return [*self.against(one, raw, expect, min_completed), *one.disturbances]
 
         several = raw["results"] if _has_several(raw) else ()
-        return [Part(name, said_by(one), reasons(one), one.doubts) for name, one in several]
+        return [Part(name, said_by(one), reasons(one), [*self.doubted(one, raw)]) for name, one in several]
 
     def evaluate(self, raw: JsonObject, expect: JsonObject, min_completed: float) -> list[str]:
         if not _has_several(raw):
@@ -163,7 +163,7 @@ class Custom(ProgramBenchmark):
     def doubts(self, raw: JsonObject) -> list[str]:
         if not _has_several(raw):
             return super().doubts(raw)
-        return [*_each((name, one.doubts) for name, one in raw["results"]), *too_many(raw)]
+        return [*_each((name, self.doubted(one, raw)) for name, one in raw["results"]), *too_many(raw)]
 
 
 def _has_several(raw: JsonObject) -> bool:

@@ -25,7 +25,7 @@ from ..topology.step import make_step, one_file
 from . import point_script
 from .base import RUNNING, Benchmark, Figures, Point, Progress, files_path, progress_path
 from .formats import MOST_FILES, recognise, result_files
-from .formats.base import Recognised
+from .formats.base import Recognised, contradictions, too_few
 
 TQDM = re.compile(r"(?<![\w.])(\d{1,9})/(\d{1,9}) \[")  # the counts in a progress bar
 LINE = 160  # characters of a log line in a line of progress
@@ -161,17 +161,9 @@ class ProgramBenchmark(Benchmark):
         :param expect: that of the point; ``models`` has the names of the served model, if other results may be there.
         """
         reasons = [*one.faults, *_of_another_model(one.models, expect.get("models") or ())]
-        completed, failed = one.figures.get("completed"), one.figures.get("failed")
-        if isinstance(completed, (int, float)) and isinstance(failed, (int, float)) and completed:
-            sent = completed + failed
-            if completed < min_completed * sent:
-                share = 100.0 * completed / sent
-                reasons.append(
-                    f"{failed:g} of {sent:g} requests did not complete ({share:.1f} % completed, "
-                    f"{100 * min_completed:g} % are needed)"
-                )
-        seconds = one.figures.get("duration")
-        if isinstance(seconds, (int, float)) and seconds > raw["duration_s"] + LATE_S:
+        reasons += too_few(one.figures, min_completed)
+        if _is_older(one, raw):
+            seconds = one.figures["duration"]
             reasons.append(
                 f"its result says that it took {seconds:.0f} s, but the program ran for {raw['duration_s']:.0f} s: "
                 "it is of another run"
@@ -182,10 +174,14 @@ class ProgramBenchmark(Benchmark):
         one = self.main(raw)
         return list(one.disturbances) if one else []
 
+    def doubted(self, one: Recognised, raw: JsonObject) -> Sequence[str]:
+        """Return what speaks neither for nor against the result *one* of the program."""
+        return one.doubts if _is_older(one, raw) else [*one.doubts, *contradictions(one.figures)]
+
     def doubts(self, raw: JsonObject) -> list[str]:
         one, results = self.main(raw), raw["results"]
         if one:
-            return [*one.doubts, *too_many(raw)]
+            return [*self.doubted(one, raw), *too_many(raw)]
         if results:
             names = ", ".join(name for name, _one in results)
             return [f"it left {len(results)} results ({names[:300]}), and only one can be that of the point"]
@@ -236,6 +232,12 @@ def _of_another_model(said: Sequence[str], names: Sequence[str]) -> list[str]:
 
 def _last(name: str) -> str:
     return name.rstrip("/").rpartition("/")[2]
+
+
+def _is_older(one: Recognised, raw: JsonObject) -> bool:
+    """Return whether the result *one* says that it took longer than the program ran: it is of another run."""
+    seconds = one.figures.get("duration")
+    return isinstance(seconds, (int, float)) and seconds > raw["duration_s"] + LATE_S
 
 
 def surroundings(spec: JsonObject) -> dict[str, Option]:

@@ -24,6 +24,13 @@ def vllm(level, **changes):
     return {**VLLM, "max_concurrency": level, **changes}
 
 
+def paced(level, output_tps):
+    """Return a result of so many output tokens per second."""
+    factor = output_tps / VLLM["output_throughput"]
+    rates = {name: VLLM[name] * factor for name in VLLM if name.endswith("_throughput")}
+    return vllm(level, duration=VLLM["duration"] / factor, **rates)
+
+
 def left(folder, files, **facts):
     """Write what a command left; return the path of the result of its point."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -113,7 +120,7 @@ def test_files_that_are_no_results_are_no_parts(tmp_path):
 
 
 def test_the_result_of_the_points_concurrency_has_its_figures_and_the_others_must_be_in_order_too(tmp_path):
-    files = {"c1.json": vllm(1, output_throughput=50.0), "c16.json": vllm(16, output_throughput=800.0)}
+    files = {"c1.json": paced(1, 50.0), "c16.json": paced(16, 800.0)}
     figures, reasons, _doubts, found = judged(tmp_path, files, concurrency=16)
     assert (figures["concurrency"], figures["output_tps"], reasons, len(found)) == (16, 800.0, [], 2)
     files["c1.json"] = vllm(1, completed=0)
@@ -192,7 +199,7 @@ def rolled(helpers, run_dir):
 
 
 def test_the_rollup_shows_each_part(rolled):
-    rollup = rolled({"c1.json": vllm(1, output_throughput=50.0), "c4.json": vllm(4, output_throughput=160.0)})
+    rollup = rolled({"c1.json": paced(1, 50.0), "c4.json": paced(4, 160.0)})
     (point,) = rollup["results"]
     assert (rollup["valid"], point["state"], point["output_tps"]) == (True, "valid", None)
     assert [(one["result_file"], one["concurrency"], one["output_tps"], one["state"]) for one in point["parts"]] == [
