@@ -61,14 +61,13 @@ def build(
     points = searching.measured(plan)
     chosen, unknown = benchmark.choose(points, wanted or {})
     results = _records(benchmark, points, plan, coming or {})
-    cache_hits.add(results, plan)
+    cache_hits.add(results, plan)  # needs what worker logs say in the window of each point
     names = [point["name"] for point in chosen]
     run_reasons = _failure_reasons(failure) + [f"{text}: is not a point of the plan" for text in unknown]
     search = searching.record(plan, results)
     reasons = run_reasons + outcome.reasons_against(results, search)
     passed = [one["name"] for one in results if one["state"] == PASSED]
-    nothing = [] if points else [f"Nothing was measured: benchmark type {benchmark.type} has no points."]
-    notes = [*(plan.get("notes") or ()), *nothing]
+    notes = [*(plan.get("notes") or ()), *_nothing_measured(points, benchmark)]
     backend = spec.get("backend") or {}
     summary, more = _nodes_summary(plan, backend["type"])
     rollup = {
@@ -103,6 +102,10 @@ def build(
         "tags": _tags(plan),
     }
     return cast("Rollup", cleaned(rollup))
+
+
+def _nothing_measured(points: Sequence[PlanPoint], benchmark: Benchmark) -> list[str]:
+    return [] if points else [f"Nothing was measured: benchmark type {benchmark.type} has no points."]
 
 
 def _records(
