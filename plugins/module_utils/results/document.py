@@ -68,7 +68,7 @@ def build(
     reasons = run_reasons + outcome.reasons_against(results, search)
     passed = [one["name"] for one in results if one["state"] == PASSED]
     notes = [*(plan.get("notes") or ()), *_nothing_measured(points, benchmark)]
-    backend = spec.get("backend") or {}
+    backend, told = spec.get("backend") or {}, provenance.build(plan)
     summary, more = _nodes_summary(plan, backend["type"])
     rollup = {
         "schema_version": ROLLUP_SCHEMA_VERSION,
@@ -97,8 +97,8 @@ def build(
         "digests": plan.get("digests"),
         "inputs": plan.get("inputs") or {},
         **completeness.entries(completeness.missing(plan, results, search, summary)),
-        "provenance": provenance.build(plan),
-        "notes": [shown(note) for note in notes + more],
+        "provenance": told,
+        "notes": [shown(note) for note in [*notes, *more, *provenance.errors_meanwhile(told)]],
         "tags": _tags(plan),
     }
     return cast("Rollup", cleaned(rollup))
