@@ -123,6 +123,16 @@ _TABLE = (
     Metric(
         "cache_hit_rate", "cache hits", "%", "prompt tokens in the prefix caches of workers / prompt tokens", HIGHER, 1
     ),
+    Metric("cache_source", "cache hits from", "", "the counter, or why there is no rate", None, None),
+    Metric(
+        "logged_cache_hit_rate",
+        "cache hits (logs)",
+        "%",
+        "the same, from the log lines of workers in the window of the point",
+        HIGHER,
+        1,
+    ),
+    Metric("logged_cache_source", "logged by", "", "the words of the log, or why there is no rate", None, None),
     Metric("score", "score", "", "share of the checked answers that are right, 0 to 1", HIGHER, 4),
     Metric("score_stderr", "standard error", "", "of the score, over the samples", LOWER, 4),
     Metric("samples", "", "checked", "answers that were checked", None, 0),
@@ -139,6 +149,9 @@ _TABLE = (
 METRICS = {one.name: one for one in _TABLE}
 # Those that only enough samples tell: a table has no column of dashes for them.
 PERCENTILES = tuple(f"{statistic}_{name}_ms" for name in LATENCIES for statistic in STATISTICS if statistic[0] == "p")
+
+# What only benchmarks have that send prompts with common beginnings.
+CACHES = ("cache_hit_rate", "cache_source", "logged_cache_hit_rate", "logged_cache_source")
 
 # The best figures of a run, as min_<name> or max_<name> in rollup.json.
 BEST = ("output_tps", "total_tps", "mean_ttft_ms", "mean_itl_ms")

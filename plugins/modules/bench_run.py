@@ -130,6 +130,12 @@ points:
       description: Figures of the result, with the keys of C(results[]) in C(rollup.json). Empty when there are none.
       type: dict
       sample: {"output_tps": 812.4, "mean_ttft_ms": 41.2, "completed": 160}
+    parts:
+      description:
+        - The results of a point that has several - C(name) of the file, C(metrics), C(reasons) and C(doubts). Empty for
+          any other.
+      type: list
+      elements: dict
     path:
       description: The result file.
       type: str

@@ -21,14 +21,10 @@ author:
   - srt.slurm developers (@srt-slurm)
 version_added: 0.1.0
 extends_documentation_fragment:
+  - srt.slurm.jobs
   - srt.slurm.attributes
   - srt.slurm.attributes.action
 options:
-  jobs:
-    description: The jobs, as M(srt.slurm.job_spec) returns them.
-    type: list
-    elements: dict
-    required: true
   origins:
     description: The origins of the values of each job, as M(srt.slurm.job_spec) returns them.
     type: list

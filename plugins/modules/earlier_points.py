@@ -20,13 +20,10 @@ description:
 requirements:
   - The Slurm commands on the submit host.
 extends_documentation_fragment:
+  - srt.slurm.spec
   - srt.slurm.attributes
   - srt.slurm.attributes.action
 options:
-  spec:
-    description: The spec that M(srt.slurm.job_spec) returned (RV(srt.slurm.job_spec#module:jobs[].spec)).
-    type: dict
-    required: true
   allocation:
     description: >-
       The allocation request that M(srt.slurm.job_spec) returned (RV(srt.slurm.job_spec#module:jobs[].allocation)).

@@ -19,13 +19,9 @@ description:
 requirements:
   - Access to the addresses from the submit host, for data that is not there yet.
 extends_documentation_fragment:
+  - srt.slurm.spec
   - srt.slurm.attributes
   - srt.slurm.attributes.action
-options:
-  spec:
-    description: The spec that M(srt.slurm.job_spec) returned (RV(srt.slurm.job_spec#module:jobs[].spec)).
-    type: dict
-    required: true
 attributes:
   check_mode:
     details: Nothing is downloaded; what is there is checked.

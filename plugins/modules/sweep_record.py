@@ -18,41 +18,15 @@ description:
     below O(output_dir). The results themselves are in C(variants/JOB) there, one run directory for each job.
   - M(srt.slurm.sweep_run) calls it before, between and after the jobs.
 extends_documentation_fragment:
+  - srt.slurm.jobs
+  - srt.slurm.sweep
   - srt.slurm.attributes
   - srt.slurm.attributes.action
 options:
-  name:
-    description: The name of the sweep, RV(srt.slurm.job_spec#module:sweep).
-    type: str
-    required: true
-  jobs:
-    description: The jobs, as M(srt.slurm.job_spec) returns them.
-    type: list
-    elements: dict
-    required: true
-  output_dir:
-    description: Parent of the run directories, by default that of the first job.
-    type: path
-  concurrencies:
-    description: The points that are measured. Empty means all.
-    type: list
-    elements: int
-    default: []
-  force:
-    description: Whether points that are valid already are measured again.
-    type: bool
-    default: false
   gather:
     description: Whether to bring jobs whose points are all valid in earlier runs to the sweep.
     type: bool
     default: false
-  job_id:
-    description: The allocation in which all jobs run. By default each group has its own.
-    type: str
-  max_parallel:
-    description: How many allocations may run side by side. If there are fewer groups, they are divided.
-    type: int
-    default: 1
   only:
     description: The names of the jobs that are to run. Empty means all.
     type: list

@@ -27,18 +27,11 @@ author:
   - srt.slurm developers (@srt-slurm)
 version_added: 0.1.0
 extends_documentation_fragment:
+  - srt.slurm.jobs
+  - srt.slurm.sweep
   - srt.slurm.attributes
   - srt.slurm.attributes.action
 options:
-  name:
-    description: The name of the sweep, RV(srt.slurm.job_spec#module:sweep).
-    type: str
-    required: true
-  jobs:
-    description: The jobs, as M(srt.slurm.job_spec) returns them.
-    type: list
-    elements: dict
-    required: true
   origins:
     description: The origins of the values of each job, as M(srt.slurm.job_spec) returns them.
     type: list
@@ -51,21 +44,6 @@ options:
     description: The playbook to run for each job.
     type: path
     required: true
-  output_dir:
-    description: Parent of the run directories, by default that of the first job.
-    type: path
-  concurrencies:
-    description: The points that are measured. Empty means all.
-    type: list
-    elements: int
-    default: []
-  force:
-    description: Whether points that are valid already are measured again.
-    type: bool
-    default: false
-  job_id:
-    description: The allocation in which all jobs run. By default each group has its own.
-    type: str
   keep:
     description: Whether the service of the last job of each group stays up.
     type: bool
@@ -83,10 +61,6 @@ options:
     type: list
     elements: str
     default: []
-  max_parallel:
-    description: How many allocations may run side by side. If there are fewer groups, they are divided.
-    type: int
-    default: 1
   stop_on_failure:
     description: Whether to skip the remaining jobs after one that failed.
     type: bool

@@ -20,13 +20,10 @@ author:
   - srt.slurm developers (@srt-slurm)
 version_added: 0.1.0
 extends_documentation_fragment:
+  - srt.slurm.spec
   - srt.slurm.attributes
   - srt.slurm.attributes.action
 options:
-  spec:
-    description: The job, as M(srt.slurm.job_spec) returns it.
-    type: dict
-    required: true
   job:
     description:
       - The allocation, as M(srt.slurm.slurm_job) returns it, with C(id), C(run_dir) and C(nodes).

@@ -14,8 +14,10 @@ import sys
 import exams
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.benchmarks import BENCHMARKS
+from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.accuracy import documents, tasks
 from ansible_collections.srt.slurm.plugins.module_utils.entry import Context
 from ansible_collections.srt.slurm.plugins.module_utils.stages import harness
+from ansible_collections.srt.slurm.plugins.module_utils.supplies.harness import FOREIGN
 from cluster import ROOT
 from tokenizers import Tokenizer
 
@@ -30,13 +32,23 @@ def lm_eval():
     return HARNESSES
 
 
+@pytest.fixture(scope="session")
+def sgl_eval():
+    """harness_dir with sgl-eval, made once for this checkout."""
+    harness.run({"path": str(HARNESSES), "names": ["sgl-eval"], "python": sys.executable}, Context())
+    return HARNESSES
+
+
 @pytest.fixture
-def exam(tmp_path, lm_eval):
-    """``exam(benchmark, **server)`` runs the first point; returns (reasons, figures, log, requests)."""
+def exam(tmp_path):
+    """``exam(benchmark, **server)`` runs the first point; returns (reasons, figures, log, requests).
+
+    The test asks for the harness that it runs.
+    """
 
     def take(benchmark, model="/models/tiny", number=0, **server):
         with exams.serving(**server) as (port, bodies):
-            plan = exams.plan_of(port, tmp_path, lm_eval, model, **benchmark)
+            plan = exams.plan_of(port, tmp_path, HARNESSES, model, **benchmark)
             code, log, result = exams.run_point(plan, number)
         keep = os.environ.get("SRT_RECORD_EXAMS")
         if keep and code == 0:
@@ -58,7 +70,43 @@ def record(result, folder):
     shutil.copy(result, folder / "point.json")
 
 
-def test_right_answers_score_one_and_the_examples_come_first(tmp_path, exam):
+# What lm-eval's own filters find in answers, and whether its own metric takes it for the right answer, and another one.
+FILTERS = """
+import json, sys, types
+from lm_eval.api.metrics import exact_match_hf_evaluate
+from lm_eval.filters import build_filter_ensemble
+found = []
+for task, cases in json.load(sys.stdin):
+    metric = {key: task["metric_list"][0].get(key) for key in ("regexes_to_ignore", "ignore_case")}
+    for answer, right in cases:
+        asked = types.SimpleNamespace(resps=[answer], doc={}, filtered_resps={})
+        (only,) = task["filter_list"]
+        steps = [(one["function"], {key: one[key] for key in one if key != "function"}) for one in only["filter"]]
+        build_filter_ensemble(only["name"], steps).apply([asked])
+        text = asked.filtered_resps[only["name"]]
+        same = [exact_match_hf_evaluate([text], [target], **metric)["exact_match"] for target in (right or "x", "7x")]
+        found.append([answer, None if text == "[invalid]" else text, *map(float, same)])
+print(json.dumps(found))
+"""
+
+
+def test_the_filters_of_lm_eval_tell_right_answers_from_wrong_ones(lm_eval):
+    choice = tasks.choice("mmlu")
+    exam = [[tasks.gsm8k(), exams.NUMBERS], [choice, exams.LETTERS], [tasks.choice("gpqa"), exams.LETTERS],
+            [tasks.choice("longbenchv2", tasks.LONG), exams.LONG_LETTERS]]  # fmt: skip
+    (python,) = lm_eval.glob("lm-eval-*/bin/python")
+    argv = ["env", *(word for name in FOREIGN for word in ("-u", name)), str(python), "-c", FILTERS]
+    done = subprocess.run(argv, input=json.dumps(exam), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    wanted = [(answer, right) for _task, cases in exam for answer, right in cases]
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert len(found) == len(wanted)
+    for (answer, right), (said, text, is_right, is_other) in zip(wanted, found):
+        assert said == answer and (text is None) == (right is None), (answer, text)
+        assert (is_right, is_other) == (0.0 if right is None else 1.0, 0.0), (answer, text)
+
+
+def test_right_answers_score_one_and_the_examples_come_first(tmp_path, exam, lm_eval):
     data, shots = (
         exams.write(tmp_path / "test.jsonl", exams.SUMS),
         exams.write(tmp_path / "train.jsonl", exams.SUMS[:2]),
@@ -74,7 +122,7 @@ def test_right_answers_score_one_and_the_examples_come_first(tmp_path, exam):
     assert {(body["max_tokens"], body["temperature"], body["seed"]) for body in bodies} == {(50, 0.0, 1234)}
 
 
-def test_a_low_score_is_not_valid_by_min_score_alone(tmp_path, exam):
+def test_a_low_score_is_not_valid_by_min_score_alone(tmp_path, exam, lm_eval):
     data = exams.write(tmp_path / "test.jsonl", exams.SUMS)
     benchmark = {"type": "gsm8k", "data": data, "num_shots": 0, "min_score": 0.5}
     reasons, figures, _log, _bodies = exam(benchmark, answer=lambda _prompt: "It is 22.")
@@ -84,22 +132,25 @@ def test_a_low_score_is_not_valid_by_min_score_alone(tmp_path, exam):
 @pytest.mark.parametrize(
     "answer", [lambda _prompt: None, lambda _prompt: "", lambda _prompt: {"hello": 1}], ids=["null", "empty", "garbage"]
 )
-def test_answers_without_text_are_no_wrong_answers(tmp_path, exam, answer):
+def test_answers_without_text_are_no_wrong_answers(tmp_path, exam, lm_eval, answer):
     data = exams.write(tmp_path / "test.jsonl", exams.SUMS)
     reasons, figures, _log, _bodies = exam({"type": "gsm8k", "data": data, "num_shots": 0}, answer=answer)
     assert figures["score"] == 0 and "4 of 4 answers are empty" in reasons[0]
 
 
 @pytest.mark.parametrize(
-    "status", [lambda _number: 500, lambda number: 500 if number > 2 else 200], ids=["all", "half"]
-)
-def test_requests_that_fail_end_the_harness(tmp_path, exam, status):
+    ("status", "said"),
+    [(lambda _number: 500, "500"), (lambda number: 500 if number > 2 else 200, "500"),
+     (lambda number: None if number > 2 else 200, "disconnected")],
+    ids=["all", "half", "gone midway"],
+)  # fmt: skip
+def test_requests_that_fail_end_the_harness(tmp_path, exam, lm_eval, status, said):
     data = exams.write(tmp_path / "test.jsonl", exams.SUMS)
     reasons, _figures, log, _bodies = exam({"type": "gsm8k", "data": data, "num_shots": 0}, status=status)
-    assert reasons == ["exit code 1"] and "500" in log
+    assert reasons == ["exit code 1"] and said in log.lower(), log
 
 
-def test_mmlu_asks_as_many_as_it_is_told_and_each_repeat_has_its_seed(tmp_path, exam):
+def test_mmlu_asks_as_many_as_it_is_told_and_each_repeat_has_its_seed(tmp_path, exam, lm_eval):
     data = exams.write(tmp_path / "mmlu.json", exams.CHOICES)
     benchmark = {"type": "mmlu", "data": data, "num_examples": 3, "repeat": 2}
     reasons, figures, log, bodies = exam(benchmark, number=1)
@@ -108,7 +159,7 @@ def test_mmlu_asks_as_many_as_it_is_told_and_each_repeat_has_its_seed(tmp_path, 
     assert {body["seed"] for body in bodies} == {1235} and "one of ABCD" in bodies[0]["messages"][0]["content"]
 
 
-def test_gpqa_reads_a_table_and_mixes_the_answers(tmp_path, exam):
+def test_gpqa_reads_a_table_and_mixes_the_answers(tmp_path, exam, lm_eval):
     lines = [",".join(f'"{name}"' for name in exams.GRADUATE[0])]
     lines += [",".join(f'"{value or ""}"' for value in row.values()) for row in exams.GRADUATE]
     (tmp_path / "gpqa.csv").write_text("\n".join(lines) + "\n")
@@ -117,7 +168,7 @@ def test_gpqa_reads_a_table_and_mixes_the_answers(tmp_path, exam):
     assert (figures["score"], figures["samples"], len(bodies)) == (1.0, 3, 3)
 
 
-def test_longbenchv2_shortens_texts_with_the_models_tokenizer(tmp_path, exam):
+def test_longbenchv2_shortens_texts_with_the_models_tokenizer(tmp_path, exam, lm_eval):
     model = tmp_path / "model"
     subprocess.run([sys.executable, str(ROOT / "bin" / "make-tiny-model"), str(model)], check=True)
     data = exams.write(tmp_path / "long.json", exams.LONG)
@@ -131,7 +182,7 @@ def test_longbenchv2_shortens_texts_with_the_models_tokenizer(tmp_path, exam):
     assert all(600 < size <= 705 for size in sizes), sizes
 
 
-def test_a_task_of_lm_eval_is_asked_over_staged_data(tmp_path, exam):
+def test_a_task_of_lm_eval_is_asked_over_staged_data(tmp_path, exam, lm_eval):
     data = exams.write(tmp_path / "test.jsonl", exams.SUMS)
     reasons, figures, log, bodies = exam({"type": "lm-eval", "task": "gsm8k", "data": data})
     assert reasons == [], log
@@ -139,7 +190,7 @@ def test_a_task_of_lm_eval_is_asked_over_staged_data(tmp_path, exam):
     assert figures["scored_by"] == "gsm8k exact_match,strict-match"
 
 
-def test_a_task_file_of_the_user_names_its_data(tmp_path, exam):
+def test_a_task_file_of_the_user_names_its_data(tmp_path, exam, lm_eval):
     folder = tmp_path / "tasks"
     folder.mkdir()
     task = {
@@ -157,10 +208,60 @@ def test_a_task_file_of_the_user_names_its_data(tmp_path, exam):
     assert (figures["score"], figures["samples"], figures["task_version"]) == (1.0, 4, "2.5")
 
 
-def test_a_task_that_needs_likelihoods_says_so(tmp_path, exam):
+def test_a_task_that_needs_likelihoods_says_so(tmp_path, exam, lm_eval):
     data = exams.write(tmp_path / "test.jsonl", [{"question": "q", "choices": ["a", "b", "c", "d"], "answer": 1}])
     reasons, _figures, log, _bodies = exam({"type": "lm-eval", "task": "mmlu_anatomy", "data": data})
     assert reasons == ["exit code 1"] and "Loglikelihood is not supported" in log
+
+
+# sgl-eval: the letter or the number of an answer as it finds it, in its own form of data.
+PROBLEMS = {
+    "gsm8k": [{"problem": row["question"], "expected_answer": row["answer"].split("#### ")[1].replace(",", "")}
+              for row in exams.SUMS],
+    "mmlu": [{"problem": documents.mmlu_row(row)["prompt"], "expected_answer": "B"} for row in exams.CHOICES],
+    "gpqa": [{"problem": documents.gpqa_row(row)["prompt"], "expected_answer": documents.gpqa_row(row)["target"]}
+             for row in exams.GRADUATE],
+}  # fmt: skip
+
+
+def boxed(prompt):
+    """Return the right answer to a problem in the form that sgl-eval asks for."""
+    rows = [row for one in PROBLEMS.values() for row in one if row["problem"].split("\n\nA)")[0] in prompt]
+    return f"It is \\boxed{{{rows[0]['expected_answer']}}}.\nAnswer: {rows[0]['expected_answer']}"
+
+
+def wrong_once(prompt):
+    return boxed(prompt) if PROBLEMS["gsm8k"][0]["problem"] not in prompt else "It is \\boxed{77}."
+
+
+@pytest.mark.parametrize("type_", PROBLEMS)
+def test_sgl_eval_asks_and_checks(tmp_path, exam, sgl_eval, type_):
+    data = exams.write(tmp_path / "data.jsonl", PROBLEMS[type_])
+    benchmark = {"type": type_, "harness": "sgl-eval", "data": data, "max_tokens": 50, "num_threads": 2, "repeat": 1}
+    reasons, figures, log, bodies = exam(benchmark, answer=boxed)
+    assert reasons == [], log
+    count = len(PROBLEMS[type_])
+    assert (figures["score"], figures["samples"], figures["completed"], figures["failed"]) == (1.0, count, count, 0)
+    assert figures["harness"] == "sgl-eval 0.1.3" and len(bodies) == count
+
+
+def test_sgl_eval_tells_a_wrong_answer_from_a_fault(tmp_path, exam, sgl_eval):
+    data = exams.write(tmp_path / "data.jsonl", PROBLEMS["gsm8k"])
+    benchmark = {"type": "gsm8k", "harness": "sgl-eval", "data": data, "num_threads": 2, "min_score": 0.8}
+    reasons, figures, _log, _bodies = exam(benchmark, answer=wrong_once)
+    assert figures["score"] == 0.75 and reasons == ["its score is 0.7500, and 0.8 is needed (min_score)"]
+
+
+@pytest.mark.parametrize(
+    "server", [{"answer": lambda _prompt: ""}, {"answer": lambda _prompt: None}, {"status": lambda _number: 400},
+               {"status": lambda number: 400 if number % 2 else 200}],
+    ids=["empty", "null", "all", "half"],
+)  # fmt: skip
+def test_what_sgl_eval_got_no_answer_to_is_no_wrong_answer(tmp_path, exam, sgl_eval, server):
+    data = exams.write(tmp_path / "data.jsonl", PROBLEMS["gsm8k"])
+    benchmark = {"type": "gsm8k", "harness": "sgl-eval", "data": data, "num_threads": 2}
+    reasons, _figures, log, _bodies = exam(benchmark, **{"answer": boxed, **server})
+    assert any("exit code" in one or "failed" in one or "empty" in one for one in reasons), (reasons, log)
 
 
 def test_the_service_of_a_job_is_examined_in_a_run(cluster, lm_eval):

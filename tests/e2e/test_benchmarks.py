@@ -71,6 +71,32 @@ def test_a_known_result_makes_points_valid_and_a_failed_evaluation_fails_alone(c
     assert "c=1 kept" in again.text and "post_eval measured" in again.text, again.text
 
 
+def test_a_command_that_measures_twice_leaves_parts_with_verdicts_of_their_own(cluster, service):
+    sweep = f"""set -e
+for level in 1 2; do
+  {sys.executable} {ROOT}/plugins/module_utils/load_client --base-url {{endpoint}} --endpoint /v1/completions \\
+    --model "$SERVED" --tokenizer "$TOKENIZER" --isl 32 --osl 8 --seed $level --concurrency $level --num-prompts 12 \\
+    --num-warmup 0 --result "$SRT_RESULT_DIR/c$level.json"
+done
+"""
+    env = {"SERVED": cluster.model.name, "TOKENIZER": str(cluster.model)}
+    played, rollup = service(command=sweep, env=env)
+    (point,) = rollup["results"]
+    assert (played.rc, point["state"], point["output_tps"]) == (0, "valid", None), played.text
+    parts = point["parts"]
+    assert [(one["result_file"], one["concurrency"], one["state"]) for one in parts] == [
+        ("c1.json", 1, "valid"), ("c2.json", 2, "valid"),
+    ]  # fmt: skip
+    assert all(one["completed"] == 12 and one["output_tps"] > 0 for one in parts) and "c2.json" in played.text
+    assert rollup["max_output_tps"] == max(one["output_tps"] for one in parts)
+    # The same, but the second file was cut.
+    cut = sweep + 'echo "$(head -c 100 "$SRT_RESULT_DIR/c2.json")" > "$SRT_RESULT_DIR/c2.json"'
+    played, rollup = service(command=cut, env=env)
+    (point,) = rollup["results"]
+    assert played.rc == 2 and point["state"] == "invalid", played.text
+    assert "its result file is broken: c2.json" in point["invalid_reasons"][0] and rollup["max_output_tps"] is None
+
+
 def test_results_that_are_older_than_the_command_do_not_count(cluster, service):
     left = cluster.folder / "left"
     left.mkdir()

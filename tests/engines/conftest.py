@@ -5,11 +5,14 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 
 import pytest
 from cluster import ROOT, Cluster
 
+sys.path.insert(0, str(ROOT / "collections"))
 FOLDER = ROOT / ".cache" / "engines"
+HARNESSES = ROOT / ".cache" / "harness"
 
 
 @pytest.fixture(scope="session")
@@ -17,6 +20,15 @@ def engine():
     """The folder with the engine's Python and the model, made if they are not there."""
     subprocess.run([str(ROOT / "tools" / "make-engines"), str(FOLDER)], cwd=ROOT, check=True)
     return FOLDER
+
+
+@pytest.fixture(scope="session")
+def lm_eval():
+    """harness_dir with lm-eval, made by the playbook if it is not there. The sandbox has no way to the packages."""
+    names = [f"harness_dir={HARNESSES}", "harnesses=lm-eval"]
+    words = [word for name in names for word in ("-e", name)]
+    subprocess.run([sys.executable, "-m", "ansible", "playbook", "playbooks/setup.yml", *words], cwd=ROOT, check=True)
+    return HARNESSES
 
 
 @pytest.fixture(scope="session")

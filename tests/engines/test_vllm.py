@@ -7,6 +7,7 @@ from __future__ import annotations
 import gzip
 import json
 
+import exams
 import pytest
 
 pytestmark = pytest.mark.engines
@@ -32,9 +33,9 @@ ENVIRONMENT = {
 OPTIONS = {"max-model-len": 2048, "max-num-seqs": 64, "dtype": "float32", "enforce-eager": True}
 
 
-def run(cluster, engine, name, **changes):
-    """Run a job with one worker to its end; return the rollup."""
-    job = cluster.job_file(
+def job_file(cluster, engine, name, **changes):
+    """Return the path of a job with one worker."""
+    return cluster.job_file(
         name,
         model={"path": str(engine / "model"), "precision": "fp32"},
         python=str(engine / "venv" / "bin" / "python"),
@@ -44,6 +45,11 @@ def run(cluster, engine, name, **changes):
         environment=ENVIRONMENT,
         **{"benchmark": LOAD, **changes},
     )
+
+
+def run(cluster, engine, name, **changes):
+    """Run a job with one worker to its end; return the rollup."""
+    job = job_file(cluster, engine, name, **changes)
     played = cluster.playbook(job)
     assert played.rc == 0, played.text[-6000:]
     assert cluster.jobs(name) == []
@@ -57,6 +63,39 @@ def test_a_load_is_valid_and_the_worker_has_figures(cluster, engine):
     assert point["total_output_tokens"] == 64 * 16 and point["mean_ttft_ms"] > 0 and point["mean_tpot_ms"] > 0
     (node,) = rollup["nodes_summary"]["nodes"]
     assert node["worker_type"] == "agg" and node["avg_gen_throughput"] > 0, node
+
+
+@pytest.fixture
+def exam(cluster, engine, lm_eval):
+    """``exam(**benchmark)`` asks the toy questions of gsm8k on one service; returns (played, the point)."""
+    site = cluster.folder / "exams.yaml"
+    site.write_text(json.dumps({"harness_dir": str(lm_eval), "use_segment_sbatch_directive": False}))
+    data = exams.write(cluster.folder / "sums.jsonl", exams.SUMS)
+
+    def take(**benchmark):
+        benchmark = {"type": "gsm8k", "data": data, "num_shots": 0, "max_tokens": 16, "num_threads": 2, **benchmark}
+        job = job_file(cluster, engine, "vllm_exam", benchmark=benchmark)
+        played = cluster.playbook(job, "-e", f"cluster_file={site}", "-e", "keep=true")
+        (point,) = json.loads((cluster.latest / "rollup.json").read_text())["results"]
+        return played, point
+
+    yield take
+    cluster.end(cluster.folder / "vllm_exam.yaml")
+
+
+def test_a_model_that_knows_nothing_has_a_low_score_which_is_no_fault(exam):
+    played, point = exam()
+    assert (played.rc, point["state"]) == (0, "valid"), played.text[-6000:]
+    assert (point["samples"], point["completed"], point["failed"], point["harness"]) == (4, 4, 0, "lm-eval 0.4.13")
+    assert 0 <= point["score"] < 0.5
+    # The same with a score that it cannot reach: the score is the only reason.
+    played, point = exam(min_score=0.5)
+    assert (played.rc, point["state"]) == (2, "invalid") and point["samples"] == 4, played.text[-6000:]
+    assert point["invalid_reasons"] == [f"its score is {point['score']:.4f}, and 0.5 is needed (min_score)"]
+    # Requests that the engine refuses are a fault, and no score.
+    played, point = exam(max_tokens=100_000)
+    assert (played.rc, point["state"], point["score"]) == (2, "invalid", None), played.text[-6000:]
+    assert "harness exited with code 1" in point["invalid_reasons"][0] and "400" in played.text
 
 
 def test_a_profiled_load_passes_with_a_trace_of_the_worker(cluster, engine):

@@ -32,6 +32,29 @@ LONG = [
 ]  # fmt: skip
 
 
+# What models say, and the answer in it, in the form in which it is compared; None: there is none.
+NUMBERS = [
+    ("It is 3 + 4 = 7.\n#### 7", "7"), ("#### 1,234", "1234"), ("The answer is $18.00.", "18"), ("18", "18"),
+    ("so -5 remains", "-5"), ("\\boxed{42}", "42"), ("**Answer: 70**", "70"), ("That is 0.5", "0.5"),
+    ("he has 6.", "6"), ("2 + 2 makes 5", "5"), ("18, as he said", "18"), ("It costs 70%", "70"),
+    ("$1,998.50 in all", "1998.50"), ("I do not know.", None), ("", None),
+]  # fmt: skip
+LETTERS = [
+    ("Answer: B", "b"), ("answer: (C)", "c"), ("**Answer: D**", "d"), ("**Answer:** A", "a"), ("Answer: $B$", "b"),
+    ("First I thought Answer: A. No.\nAnswer: C", "c"), ("so \\boxed{B}", "b"), ("\\boxed{\\text{D}}", "d"),
+    ("Answer : B.", "b"), ("**Answer**: C", "c"), ("Answer: `B`", "b"), ("Answer: 'D'", "d"), ("Answer:\n\nC", "c"),
+    ("Answer: \\text{A}", "a"), ("Answer: $\\boxed{B}$", "b"), ("__Answer:__ _C_", "c"), ("Final Answer: [D]", "d"),
+    ("The sum is 5, option B", None), ("Answer: E", None), ("", None), ("Answer: Because", None), ("Answer: Ä", None),
+    ("Answer: A1", None), ("Answer", None),
+]  # fmt: skip
+LONG_LETTERS = [
+    ("The correct answer is (C).", "c"), ("the correct answer is B", "b"), ("The correct answer is **(A)**", "a"),
+    ("The correct answer is: D", "d"), ("**The correct answer is**: (B)", "b"), ("The correct answer is `C`", "c"),
+    ("The correct answer is (A). No: the correct answer is (D)", "d"), ("C", None),
+    ("The correct answer is (insert)", None), ("The correct answer is Berlin", None), ("", None),
+]  # fmt: skip
+
+
 def write(path, rows):
     """Write *rows* as JSON lines, or as a list; return the path."""
     text = json.dumps(rows) if path.suffix == ".json" else "".join(json.dumps(row) + "\n" for row in rows)
@@ -59,7 +82,7 @@ def serving(answer=right, status=lambda number: 200):
     """Serve chat completions; yield (port, the bodies of the requests).
 
     :param answer: ``answer(text of the last message)`` returns the content, or a whole body.
-    :param status: ``status(number of the request, from 1)`` returns the HTTP status.
+    :param status: ``status(number of the request, from 1)`` returns the HTTP status; None: the server goes away.
     """
     bodies = []
 
@@ -68,6 +91,9 @@ def serving(answer=right, status=lambda number: 200):
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             bodies.append(body)
             code = status(len(bodies))
+            if code is None:
+                self.close_connection = True
+                return
             content = answer(body["messages"][-1]["content"])
             if not isinstance(content, dict):
                 message = {"role": "assistant", "content": content}

@@ -50,13 +50,27 @@ class Progress(NamedTuple):
     alive: object = None
 
 
+class Part(NamedTuple):
+    """One of several results that the program of a point left.
+
+    :ivar name: of its file, and which of those in it.
+    :ivar figures: see :meth:`Benchmark.figures`.
+    :ivar reasons: why it is not valid.
+    :ivar doubts: see :meth:`Benchmark.doubts`.
+    """
+
+    name: str
+    figures: Figures
+    reasons: list[str]
+    doubts: list[str]
+
+
 class Benchmark(abc.ABC):
     """One type of benchmark: its planning and the reading of its results.
 
     ``type``              the word under ``benchmark.type``
     ``fields``            keys of the ``benchmark`` section that only this benchmark reads
     ``paths``             those of them that are paths, which may exist on compute nodes only
-    ``refused``           those of them that are not supported yet, so that runs refuse them
     ``key_fields``        fields of what identifies a point, see :meth:`points`; columns of tables and of rollup.csv
     ``chosen_by``         ``{run option: field of the key}``: the run options that select points
     ``searches``          what a search may vary: CONCURRENCY, RATE of search.py
@@ -82,7 +96,6 @@ class Benchmark(abc.ABC):
     type: str
     fields: ClassVar[dict[str, Field]] = {}
     paths: ClassVar[tuple[str, ...]] = ()
-    refused: ClassVar[tuple[str, ...]] = ()
     key_fields: ClassVar[tuple[str, ...]] = ()
     chosen_by: ClassVar[dict[str, str]] = {}
     searches: ClassVar[tuple[str, ...]] = ()
@@ -275,6 +288,10 @@ class Benchmark(abc.ABC):
         """Return what speaks neither for nor against a result, so that it has passed, but is not called valid."""
         return []
 
+    def parts(self, raw: JsonObject, expect: JsonObject, min_completed: float) -> list[Part]:
+        """Return the results of which *raw* consists, if it has several; their reasons are among those of the point."""
+        return []
+
     def disturbances(self, raw: JsonObject) -> list[str]:
         """Return further reasons why a result, or partial result, is not valid that another measurement may not have.
 
@@ -311,6 +328,11 @@ class Unmeasured(Benchmark):
 
     def _nothing(self) -> NotImplementedError:
         return NotImplementedError(f"benchmark type {self.type} has no measurements")
+
+
+def about(part: str, text: str) -> str:
+    """Return *text* as it is said of a point when it is about one of its parts."""
+    return f"{part}: {text}"
 
 
 def partial_path(result: str) -> str:

@@ -13,6 +13,7 @@ from ..programs import folder_of
 
 NAME = folder_of("run_point.sh")
 PATTERNS_END = "--"
+COPIES = "found"  # the directory, in that of the result files, of those that the patterns match, by their whole paths
 
 # run_point.sh RESULT [PATTERN ...] -- PROGRAM [ARGUMENT ...]
 TEXT = r"""#!/bin/bash
@@ -33,8 +34,14 @@ begun="$SRT_RESULT_DIR/.begun"
 : > "$begun" || exit 1
 started=$(date -u +%Y-%m-%dT%H:%M:%SZ)
 SECONDS=0
+# Whoever ends the step signals the program too. Wait for it: it may have to write what it has.
+stopped=
+trap 'stopped=143' TERM INT HUP
 "$@"
 code=$?
+if [ -n "$stopped" ] && [ "$code" -eq 0 ]; then
+  code=$stopped
+fi
 duration=$SECONDS
 ended=$(date -u +%Y-%m-%dT%H:%M:%SZ)
 shopt -s globstar nullglob

@@ -8,25 +8,28 @@ The program has the exit code, and may leave result files of a known format. Wit
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, NamedTuple
 
 from ..failures import Error
-from ..json_types import JsonObject
-from ..metrics import METRICS
+from ..json_types import Json, JsonObject
+from ..metrics import CACHES, METRICS
 from ..plan_file import PlanFile, PointFields
 from ..topology.layout import Layout
 from ..topology.options import Option, Word, variables
 from ..topology.step import make_step, one_file
 from . import point_script
 from .base import RUNNING, Benchmark, Figures, Point, Progress, files_path, progress_path
-from .formats import recognise, result_files
+from .formats import MOST_FILES, recognise, result_files
 from .formats.base import Recognised, contradictions, too_few
 
 TQDM = re.compile(r"(?<![\w.])(\d{1,9})/(\d{1,9}) \[")  # the counts in a progress bar
 LINE = 160  # characters of a log line in a line of progress
+Named = tuple[str, Recognised]  # a result and the name of its file
 LATE_S = 5.0  # by how much a result may say that a load took longer than its program: clocks and rounding
 
 
@@ -48,7 +51,7 @@ class Ran(NamedTuple):
 class ProgramBenchmark(Benchmark):
     """A type of benchmark whose points are programs of others. It plans with :meth:`program_point`."""
 
-    metrics: ClassVar[tuple[str, ...]] = tuple(name for name in METRICS if name != "usage_source")
+    metrics: ClassVar[tuple[str, ...]] = tuple(name for name in METRICS if name not in ("usage_source", *CACHES))
     columns: ClassVar[tuple[str, ...]] = ("request_throughput", "output_tps", "mean_ttft_ms", "mean_tpot_ms", "score")
     optional_columns: ClassVar[tuple[str, ...]] = columns
     summary: ClassVar[tuple[str, ...]] = (
@@ -126,26 +129,39 @@ class ProgramBenchmark(Benchmark):
         raw = Benchmark.read(self, path)
         if not isinstance(raw.get("exit_code"), int) or not isinstance(raw.get("duration_s"), (int, float)):
             raise Error(f"{path} is not the result of a program: exit_code or duration_s is missing")
-        found = recognise(result_files(files_path(path)))
-        level = raw.get("concurrency")
-        chosen = [one for one in found.results if one[1].figures.get("concurrency") in (None, level) or level is None]
-        raw["results"] = [(os.path.basename(name), one) for name, one in chosen or found.results]
-        raw["unknown"] = found.unknown
+        folder = files_path(path)
+        paths = [*itertools.islice(result_files(folder), MOST_FILES + 1)]
+        found = recognise(paths[:MOST_FILES])
+        raw["results"] = self.of_point(_named(found.results, folder), raw.get("concurrency"))
+        raw["unknown"], raw["broken"], raw["too_many"] = found.unknown, found.broken, len(paths) > MOST_FILES
         return raw
 
+    def of_point(self, results: list[Named], level: Json) -> list[Named]:
+        """Return those of *results* that may be the one of a point with *level* requests in flight; None: any."""
+        chosen = [one for one in results if one[1].figures.get("concurrency") in (None, level) or level is None]
+        return chosen or results
+
+    def main(self, raw: JsonObject) -> Recognised | None:
+        """Return the result whose figures are those of the point, None without one, or if there are several."""
+        results = raw["results"]
+        return results[0][1] if len(results) == 1 else None
+
     def figures(self, raw: JsonObject) -> Figures:
-        one = _only(raw)
+        one = self.main(raw)
         times: Figures = {"started_at": raw.get("started_at"), "ended_at": raw.get("ended_at")}
-        if not one:
-            return {**times, "duration": raw["duration_s"]}
-        said = {name: value for name, value in one.figures.items() if name in METRICS or value is not None}
-        return {**times, "duration": raw["duration_s"], **said, "measured_by": one.program}
+        return {**times, "duration": raw["duration_s"], **(said_by(one) if one else {})}
 
     def evaluate(self, raw: JsonObject, expect: JsonObject, min_completed: float) -> list[str]:
-        one = _only(raw)
-        if not one:
-            return []
-        reasons = [*one.faults, *too_few(one.figures, min_completed)]
+        one = self.main(raw)
+        return broken(raw) + (self.against(one, raw, expect, min_completed) if one else [])
+
+    def against(self, one: Recognised, raw: JsonObject, expect: JsonObject, min_completed: float) -> list[str]:
+        """Return why the result *one* of the program is not valid.
+
+        :param expect: that of the point; ``models`` has the names of the served model, if other results may be there.
+        """
+        reasons = [*one.faults, *_of_another_model(one.models, expect.get("models") or ())]
+        reasons += too_few(one.figures, min_completed)
         if _is_older(one, raw):
             seconds = one.figures["duration"]
             reasons.append(
@@ -155,15 +171,19 @@ class ProgramBenchmark(Benchmark):
         return reasons
 
     def disturbances(self, raw: JsonObject) -> list[str]:
-        one = _only(raw)
+        one = self.main(raw)
         return list(one.disturbances) if one else []
 
+    def doubted(self, one: Recognised, raw: JsonObject) -> Sequence[str]:
+        """Return what speaks neither for nor against the result *one* of the program."""
+        return one.doubts if _is_older(one, raw) else [*one.doubts, *contradictions(one.figures)]
+
     def doubts(self, raw: JsonObject) -> list[str]:
-        one, results = _only(raw), raw["results"]
+        one, results = self.main(raw), raw["results"]
         if one:
-            return [*one.doubts, *([] if _is_older(one, raw) else contradictions(one.figures))]
+            return [*self.doubted(one, raw), *too_many(raw)]
         if results:
-            names = ", ".join(dict.fromkeys(name for name, _one in results))
+            names = ", ".join(name for name, _one in results)
             return [f"it left {len(results)} results ({names[:300]}), and only one can be that of the point"]
         unknown = f"; not known: {', '.join(raw['unknown'])[:300]}" if raw["unknown"] else ""
         too_old = raw.get("too_old")
@@ -171,10 +191,47 @@ class ProgramBenchmark(Benchmark):
         return [f"its {self.client} left no result file that is known{unknown}{old}"]
 
 
-def _only(raw: JsonObject) -> Recognised | None:
-    """Return the only result in *raw*, None if there is none, or more than one."""
-    results = raw["results"]
-    return results[0][1] if len(results) == 1 else None
+def said_by(one: Recognised) -> Figures:
+    """Return the figures of a result, with the program that they are from."""
+    said = {name: value for name, value in one.figures.items() if name in METRICS or value is not None}
+    return {**said, "measured_by": one.program}
+
+
+def _named(results: Sequence[Named], folder: str) -> list[Named]:
+    """Return *results* with their paths in *folder*, and a number where a file has several."""
+    counts = Counter(path for path, _one in results)
+    seen: Counter[str] = Counter()
+    found = []
+    for path, one in results:
+        seen[path] += 1
+        name = os.path.relpath(path, folder)
+        copied = name[len(point_script.COPIES) :] if name.startswith(f"{point_script.COPIES}/") else name
+        found.append((f"{copied} #{seen[path]}" if counts[path] > 1 else copied, one))
+    return found
+
+
+def broken(raw: JsonObject) -> list[str]:
+    """Return the damaged files that the program left, as reasons: nobody can tell what they would have said."""
+    return [f"its result file is broken: {one}" for one in raw["broken"]]
+
+
+def too_many(raw: JsonObject) -> list[str]:
+    """Return a doubt, as a list, if there were more files than were looked at."""
+    return [f"it left more than {MOST_FILES} JSON files, and the others were not read"] if raw["too_many"] else []
+
+
+def _of_another_model(said: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Return the reason, as a list, why a result that says these models is not of the model with these *names*.
+
+    Some clients name the directory of its tokenizer, or its name in a hub, so only the last part counts.
+    """
+    known = {_last(name) for name in names}
+    other = [name for name in said if _last(name) not in known] if known else []
+    return [f"the result is of another model: {', '.join(map(ascii, other))[:200]}, not {names[0]}"] if other else []
+
+
+def _last(name: str) -> str:
+    return name.rstrip("/").rpartition("/")[2]
 
 
 def _is_older(one: Recognised, raw: JsonObject) -> bool:

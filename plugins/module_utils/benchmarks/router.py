@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from ..failures import Finding
 from ..json_types import Json, JsonObject
+from ..metrics import CACHES
 from ..plan_file import PointFields
 from ..schema.section import Field
 from ..schema.types import Float, Int, ListOf, OneOf, Str
@@ -25,8 +26,9 @@ class Router(ClientBenchmark):
     type = "router"
     key_fields = ("prefix_ratio",)
     described_by = ("isl", "osl", "num_requests", "concurrency", "num_prefixes")
-    metrics = (*ClientBenchmark.metrics, "cache_hit_rate")
-    columns = ("cache_hit_rate", *ClientBenchmark.columns)
+    metrics = (*ClientBenchmark.metrics, *CACHES)
+    columns = ("cache_hit_rate", "logged_cache_hit_rate", *ClientBenchmark.columns)
+    optional_columns = ("logged_cache_hit_rate",)
     summary = ("cache_hit_rate", *ClientBenchmark.summary)
     counted = {"num-prompts": "num_requests", "num-warmup": "concurrency"}
     fields = {

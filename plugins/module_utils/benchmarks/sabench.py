@@ -18,6 +18,10 @@ from . import search
 from .base import Point, missing
 from .own_client import DEADLINE_S, MOST_REQUESTS, NUM_PROMPTS, ClientBenchmark, command, datasets, traffic
 
+# srtctl asks SGLang (/slow_down) to sleep between its steps until so many requests run that batches are full.
+SLOWED = ("slow_down_sleep_time", "slow_down_wait_time")
+WHY_NOT_SLOWED = "the figures would be those of an engine that sleeps between its steps."
+
 
 class SaBench(ClientBenchmark):
     type = "sa-bench"
@@ -26,7 +30,6 @@ class SaBench(ClientBenchmark):
     chosen_by = {"concurrencies": "concurrency"}
     described_by = ("isl", "osl")
     data_keys = ("dataset_path",)
-    refused = ("slow_down_sleep_time", "slow_down_wait_time")
     telemetry = True
     counted = {"num-prompts": "num_prompts_mult", "num-warmup": "num_warmup_mult"}
     fields = {
@@ -39,12 +42,7 @@ class SaBench(ClientBenchmark):
         "num_warmup_mult": Field(Int(0), 2, "Warm-up requests: this times the concurrency."),
         **traffic.FIELDS,
         **datasets.FIELDS,
-        "slow_down_sleep_time": Field(
-            Float(0), None, "sglang: seconds between slowed steps. Not supported yet: runs refuse it."
-        ),
-        "slow_down_wait_time": Field(
-            Float(0), None, "sglang: seconds before the slow-down. Not supported yet: runs refuse it."
-        ),
+        **dict.fromkeys(SLOWED, Field(Float(0), None, "Of srtctl, for SGLang. Runs refuse it: " + WHY_NOT_SLOWED)),
     }
 
     @property
@@ -64,6 +62,11 @@ class SaBench(ClientBenchmark):
                 remedy = f"A point has at most {MOST_REQUESTS}."
                 return [(("benchmark", key), problem, remedy, "out_of_range")]
         return missing(spec, (*datasets.needed(options), *self.levels_key(spec)), self.type)
+
+    def unable(self, spec: JsonObject) -> list[Finding]:
+        remedy = "Leave it out. To fill batches before the measurement, set num_warmup_mult higher."
+        given = [key for key in SLOWED if spec["benchmark"][key]]
+        return [(("benchmark", key), f"is not supported: {WHY_NOT_SLOWED}", remedy) for key in given]
 
     def wants_chat_template(self, spec: JsonObject) -> bool:
         return super().wants_chat_template(spec) and spec["benchmark"]["endpoint"] != traffic.CHAT

@@ -41,22 +41,44 @@ SEEDS_APART = 1_000_003  # of two measurements of a point by the same service
 SHORT = 0.02  # share of the tokens that may be missing: the client counts them with its own tokenizer
 
 
-class SglangBench(ProgramBenchmark, ClientBenchmark):
+class EngineClient(ProgramBenchmark):
+    """The program of a point: it runs either client. What it leaves is read as a result of the engine's."""
+
     type = "sglang-bench"
+    client = "load client"
+
+    def points(self, layout: Layout) -> list[Point]:
+        return []  # those of SglangBench, with program_point
+
+    def evaluate(self, raw: JsonObject, expect: JsonObject, min_completed: float) -> list[str]:
+        figures, reasons = self.figures(raw), super().evaluate(raw, expect, min_completed)
+        completed, wanted = figures.get("completed"), expect["num_prompts"]
+        if not isinstance(completed, (int, float)) or not completed:
+            return reasons or self.doubts(raw)
+        if completed < min_completed * wanted and not any("did not complete" in one for one in reasons):
+            reasons.append(f"{wanted} requests were planned, but {completed:g} completed")
+        if completed > wanted:
+            reasons.append(f"{completed:g} requests completed, but {wanted} were planned: it is of another load")
+        for what, each in (("input", expect["isl"]), ("output", expect["osl"])):
+            tokens = figures.get(f"total_{what}_tokens")
+            if isinstance(tokens, (int, float)) and abs(tokens - each * completed) > SHORT * each * completed:
+                reasons.append(f"{tokens:g} {what} tokens are not {each} for each of {completed:g} requests")
+        return reasons
+
+
+class SglangBench(ClientBenchmark):
+    type = EngineClient.type
     key_fields = ("concurrency", "req_rate")
     searches = (search.CONCURRENCY, search.RATE)
     chosen_by = {"concurrencies": "concurrency"}
     described_by = ("isl", "osl")
-    columns = ClientBenchmark.columns
-    optional_columns = ()
-    summary = ClientBenchmark.summary
     metrics = (*ClientBenchmark.metrics, "measured_by")
-    client = "load client"
+    progress_in_log = True
+    program = EngineClient()
     fields = {
         **{key: field for key, field in ClientBenchmark.fields.items() if key != "use_chat_template"},
         "num_prompts": NUM_PROMPTS,
     }
-    stall_margin_s = ClientBenchmark.stall_margin_s
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -70,7 +92,7 @@ class SglangBench(ProgramBenchmark, ClientBenchmark):
         return found or missing(spec, ("isl", "osl", *self.levels_key(spec)), self.type)
 
     def files(self, layout: Layout) -> list[PlanFile]:
-        return [*ClientBenchmark.files(self, layout), *ProgramBenchmark.files(self, layout)]
+        return [*super().files(layout), *self.program.files(layout)]
 
     def points(self, layout: Layout) -> list[Point]:
         return [self._point(layout, *load) for load in search.loads(layout.spec["benchmark"])]
@@ -92,16 +114,16 @@ class SglangBench(ProgramBenchmark, ClientBenchmark):
         name, key, label = self.named(concurrency, rate)
         own = _own(f"results/{self.type}/{name}.json")
         ours = self.client_argv(layout, parameters, own)
-        engine = self._engine(layout, parameters, f"{layout.run_dir}/{os.path.dirname(own)}/bench_serving.jsonl")
+        engine = self._engine_words(layout, parameters, f"{layout.run_dir}/{os.path.dirname(own)}/bench_serving.jsonl")
         length = sum(len(word.words()) if isinstance(word, Option) else 1 for word in engine)
         argv: list[Word] = ["bash", "-c", CHOOSE, "choose", layout.python, str(length), *engine, *ours]
         env = {"SRT_CONCURRENCY": str(concurrency), **contract.environment(layout), **command.environment(spec)}
         limits = (options["point_timeout_s"] or DEADLINE_S, command.stall_s(options))
         expect: JsonObject = {one: parameters[one] for one in ("num_prompts", "isl", "osl")}
-        point = self.program_point(layout, name, key, label, Ran(argv, env), parameters, expect, limits)
+        point = self.program.program_point(layout, name, key, label, Ran(argv, env), parameters, expect, limits)
         return {**point, "progress": progress_path(own)}
 
-    def _engine(self, layout: Layout, parameters: JsonObject, output: str) -> list[Word]:
+    def _engine_words(self, layout: Layout, parameters: JsonObject, output: str) -> list[Word]:
         """Return the options of SGLang's client."""
 
         def said(name: str, value: object, key: str | None = None) -> Option:
@@ -127,56 +149,44 @@ class SglangBench(ProgramBenchmark, ClientBenchmark):
 
     # ---- while it is measured: only our client has a progress file
 
+    def logged(self, point: PointFields, size: int, text: str) -> Progress | None:
+        return self.program.logged(point, size, text)
+
     def step_again(self, step: Step, times: int) -> Step:
-        return ClientBenchmark.step_again(self, {**step, "argv": _with_other_seed(step, times)}, times)
+        return super().step_again({**step, "argv": _with_other_seed(step, times)}, times)
 
     def step_repeated(self, step: DraftStep, number: int) -> DraftStep:
-        return ClientBenchmark.step_repeated(self, {**step, "argv": _with_other_seed(step, 1000 * number)}, number)
-
-    def progress(self, point: PointFields, content: JsonObject) -> Progress:
-        return ClientBenchmark.progress(self, point, content)
+        return super().step_repeated({**step, "argv": _with_other_seed(step, 1000 * number)}, number)
 
     # ---- results: of our client, or of the engine's
 
     def read(self, path: str) -> JsonObject:
-        raw = ProgramBenchmark.read(self, path)
-        own = _own(path)
-        return {**raw, "own": ClientBenchmark.read(self, own)} if os.path.exists(own) else raw
+        raw, own = self.program.read(path), _own(path)
+        return {**raw, "own": super().read(own)} if os.path.exists(own) else raw
 
     def read_partial(self, path: str) -> JsonObject | None:
-        own = ClientBenchmark.read_partial(self, _own(path))
+        own = super().read_partial(_own(path))
         return {"own": own} if own else None
 
     def why_partial(self, raw: JsonObject) -> str | None:
-        return ClientBenchmark.why_partial(self, raw["own"])
+        return super().why_partial(raw["own"])
 
     def evaluate_partial(self, raw: JsonObject, expect: JsonObject, min_completed: float) -> list[str]:
-        return ClientBenchmark.evaluate_partial(self, raw["own"], expect, min_completed)
+        own = dict(raw["own"], interrupted=False)
+        return [] if own.get("completed") else self.evaluate({"own": own}, expect, min_completed)
 
     def disturbances(self, raw: JsonObject) -> list[str]:
-        return (
-            ClientBenchmark.disturbances(self, raw["own"]) if "own" in raw else ProgramBenchmark.disturbances(self, raw)
-        )
+        return super().disturbances(raw["own"]) if "own" in raw else self.program.disturbances(raw)
 
     def figures(self, raw: JsonObject) -> Figures:
         if "own" in raw:
-            return {**ClientBenchmark.figures(self, raw["own"]), "measured_by": serving.OURS}
-        return ProgramBenchmark.figures(self, raw)
+            return {**super().figures(raw["own"]), "measured_by": serving.OURS}
+        return self.program.figures(raw)
 
     def evaluate(self, raw: JsonObject, expect: JsonObject, min_completed: float) -> list[str]:
         if "own" in raw:
-            return ClientBenchmark.evaluate(self, raw["own"], expect, min_completed)
-        figures, reasons = self.figures(raw), super().evaluate(raw, expect, min_completed)
-        completed, wanted = figures.get("completed"), expect["num_prompts"]
-        if not isinstance(completed, (int, float)) or not completed:
-            return reasons or ProgramBenchmark.doubts(self, raw)
-        if completed < min_completed * wanted and not any("did not complete" in one for one in reasons):
-            reasons.append(f"{wanted} requests were planned, but {completed:g} completed")
-        for what, each in (("input", expect["isl"]), ("output", expect["osl"])):
-            tokens = figures.get(f"total_{what}_tokens")
-            if isinstance(tokens, (int, float)) and abs(tokens - each * completed) > SHORT * each * completed:
-                reasons.append(f"{tokens:g} {what} tokens are not {each} for each of {completed:g} requests")
-        return reasons
+            return super().evaluate(raw["own"], expect, min_completed)
+        return self.program.evaluate(raw, expect, min_completed)
 
     def doubts(self, raw: JsonObject) -> list[str]:
         """Return nothing: how many requests failed follows from the plan, and a missing result is a reason."""

@@ -156,7 +156,9 @@ class TraceBenchmark(ProgramBenchmark):
         }
         limits = (options["point_timeout_s"] or DEADLINE_S, _stall_s(options))
         ran = Ran(argv, {**contract.environment(layout), **surroundings(spec)}, binds=mounts)
-        return self.program_point(layout, name, key, label, ran, parameters, {}, limits)
+        args = {one.replace("_", "-"): value for one, value in options["aiperf_args"].items()}
+        expect: JsonObject = {"models": [layout.served_name], "runs": args.get("num-profile-runs", 1)}
+        return self.program_point(layout, name, key, label, ran, parameters, expect, limits)
 
     # ---- results
 
@@ -165,11 +167,15 @@ class TraceBenchmark(ProgramBenchmark):
         runs = [one for _name, one in raw["results"] if one.program == aiperf.PROGRAM]
         # --num-profile-runs: several runs of one load. Those of other loads are other points, and stay apart.
         loads = {(load_of(one.run), one.figures.get("concurrency")) for one in runs}
-        return {**raw, "results": [("aiperf", aiperf.together(runs))]} if len(runs) > 1 and len(loads) == 1 else raw
+        together = [("aiperf", aiperf.together(runs))] if len(runs) > 1 and len(loads) == 1 else raw["results"]
+        return {**raw, "results": together, "runs": len(runs)}
 
     def evaluate(self, raw: JsonObject, expect: JsonObject, min_completed: float) -> list[str]:
-        """Return why it is not valid; without a result of AIPerf it is not."""
-        return super().evaluate(raw, expect, min_completed) or super().doubts(raw)
+        """Return why it is not valid; without the results of all runs of AIPerf it is not."""
+        reasons, planned = super().evaluate(raw, expect, min_completed), expect.get("runs")
+        if planned is not None and raw["runs"] and str(raw["runs"]) != str(planned):
+            reasons.append(f"AIPerf left the results of {raw['runs']} runs, and {planned} were planned")
+        return reasons or super().doubts(raw)
 
     def doubts(self, raw: JsonObject) -> list[str]:
         return []

@@ -23,7 +23,6 @@ REFUSED_KEYS = (
     ("observability", "scrape_metrics"),
     ("observability", "tachometer", "enabled"),
     ("benchmark", "export_node_metrics"),
-    *(("benchmark", key) for one in BENCHMARKS.values() for key in one.refused),
 )
 # Never done, with the reason and the remedy.
 NEVER: dict[KeyPath, tuple[str, str]] = {

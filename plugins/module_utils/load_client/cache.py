@@ -14,11 +14,13 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-# Counters of (cached prompt tokens, prompt tokens): of SGLang, vLLM, older vLLM, and Dynamo's frontend.
+# Counters of (cached prompt tokens, prompt tokens): of SGLang, vLLM, older vLLM, TensorRT-LLM (with
+# return_perf_metrics), and Dynamo's frontend.
 PAIRS = (
     ("sglang:cached_tokens_total", "sglang:prompt_tokens_total"),
     ("vllm:prefix_cache_hits_total", "vllm:prefix_cache_queries_total"),
     ("vllm:gpu_prefix_cache_hits_total", "vllm:gpu_prefix_cache_queries_total"),
+    ("trtllm_prompt_cached_tokens_total", "trtllm_prompt_tokens_total"),
     ("dynamo_frontend_cached_tokens_sum", "dynamo_frontend_input_sequence_tokens_sum"),
 )
 LINE = re.compile(r"^([A-Za-z_:][\w:]*)(?:\{.*\})?[ \t]+(\S+)")

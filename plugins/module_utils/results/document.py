@@ -24,7 +24,18 @@ from ..plain_text import cleaned, shown
 from ..plan_file import Plan, PlanPoint, gpu_counts
 from ..secrets.redaction import redact
 from ..topology.modes import LONG_MODE, MODES
-from . import commands, completeness, deployments, outcome, provenance, repeats, searching, worker_logs
+from . import (
+    cache_hits,
+    commands,
+    completeness,
+    deployments,
+    outcome,
+    parts,
+    provenance,
+    repeats,
+    searching,
+    worker_logs,
+)
 from .earlier import Found
 from .origins import present
 from .rollup_file import ROLLUP_SCHEMA_VERSION, PointRecord, Rollup
@@ -50,13 +61,13 @@ def build(
     points = searching.measured(plan)
     chosen, unknown = benchmark.choose(points, wanted or {})
     results = _records(benchmark, points, plan, coming or {})
+    cache_hits.add(results, plan)  # needs what worker logs say in the window of each point
     names = [point["name"] for point in chosen]
     run_reasons = _failure_reasons(failure) + [f"{text}: is not a point of the plan" for text in unknown]
     search = searching.record(plan, results)
     reasons = run_reasons + outcome.reasons_against(results, search)
     passed = [one["name"] for one in results if one["state"] == PASSED]
-    nothing = [] if points else [f"Nothing was measured: benchmark type {benchmark.type} has no points."]
-    notes = [*(plan.get("notes") or ()), *nothing]
+    notes = [*(plan.get("notes") or ()), *_nothing_measured(points, benchmark)]
     backend, told = spec.get("backend") or {}, provenance.build(plan)
     summary, more = _nodes_summary(plan, backend["type"])
     rollup = {
@@ -77,7 +88,7 @@ def build(
         "results": results,
         "repeats": repeats.summary(results, benchmark),
         "search": search,
-        **metrics.best([record for record in results if record["valid"]]),
+        **metrics.best(parts.counting(results)),
         "started_at": min((record["started_at"] for record in results if record["started_at"]), default=None),
         "ended_at": max((record["ended_at"] for record in results if record["ended_at"]), default=None),
         "nodes_summary": summary,
@@ -91,6 +102,10 @@ def build(
         "tags": _tags(plan),
     }
     return cast("Rollup", cleaned(rollup))
+
+
+def _nothing_measured(points: Sequence[PlanPoint], benchmark: Benchmark) -> list[str]:
+    return [] if points else [f"Nothing was measured: benchmark type {benchmark.type} has no points."]
 
 
 def _records(
@@ -148,7 +163,8 @@ def point_record(benchmark: Benchmark, point: PlanPoint, plan: Plan, earlier: Fo
     verdict: JsonObject = {**(found.verdict or {})}
     record: PointRecord = {**point["key"], **dict.fromkeys(benchmark.metrics)}
     record.update(verdict.get("metrics") or {}, **point["key"])
-    share = metrics.derived(record, gpu_counts(plan["endpoints"]))
+    gpus = gpu_counts(plan["endpoints"])
+    share = metrics.derived(record, gpus)
     record.update({name: value for name, value in share.items() if name in benchmark.metrics})
     record.update(
         name=point["name"],
@@ -169,6 +185,8 @@ def point_record(benchmark: Benchmark, point: PlanPoint, plan: Plan, earlier: Fo
         record.update(profiled=verdict["profiled"], profiles=verdict.get("profiles") or [])
     if found.state == PASSED:
         record["doubts"] = verdict["doubts"]
+    if verdict.get("parts"):
+        record["parts"] = parts.records(record, verdict["parts"], benchmark, gpus)
     return record
 
 

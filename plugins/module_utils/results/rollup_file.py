@@ -19,7 +19,8 @@ ROLLUP_SCHEMA_VERSION = 1
 # One entry of ``results[]``, a point of the plan: ``name``, ``label``, the fields of its key, the metrics of its
 # benchmark by name (None without a result), ``valid``, ``state`` (see verdict.py), ``invalid_reasons``, ``digest``,
 # ``path``, ``origin``, ``started_at``, ``ended_at``; if there is one, what its verdict (see verdict.py) says of
-# ``deployment``, ``searched``, ``service_gaps``, ``doubts``, and of a profiled one ``profiled`` and ``profiles``.
+# ``deployment``, ``searched``, ``service_gaps``, ``doubts``, and of a profiled one ``profiled`` and ``profiles``. One
+# with several results has ``parts``, an entry for each (see parts.py).
 PointRecord = JsonObject
 
 
@@ -124,9 +125,16 @@ def _is_point(record: JsonObject) -> bool:
         and isinstance(record.get("profiled", ""), str)
         and are_profiles(record.get("profiles", []))
         and isinstance(record.get("origin"), (dict, type(None)))
+        and isinstance(record.get("parts", []), list)
+        and all(isinstance(one, dict) and _is_part(one) for one in record.get("parts", []))
         and is_deployment(record.get("deployment"))
         and all(isinstance(value, (int, float, str, type(None))) for value in figures)
     )
+
+
+def _is_part(record: JsonObject) -> bool:
+    """Return whether *record* may be one of ``parts``, which have no parts themselves."""
+    return "parts" not in record and isinstance(record.get("result_file"), str) and _is_point(record)
 
 
 def _are_text(values: Json) -> bool:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ..benchmarks import of_plan
 from ..benchmarks.base import Benchmark
 from ..benchmarks.repeats import REPEAT, used
 from ..json_types import JsonObject
 from ..metrics import METRICS, PERCENTILES
-from . import bars, deployments, origins, repeats
+from . import bars, deployments, origins, parts, repeats
 from .earlier import Found
 from .outcome import verdict_lines
 from .rollup_file import PointRecord, Rollup
@@ -38,14 +38,22 @@ STATE_COLUMNS = ("valid", "invalid_reasons")
 ORIGIN_COLUMNS = ("started_at", "ended_at", "origin", "service_gaps")
 
 
-def point_columns(benchmark: Benchmark, repeated: bool = False, redeployed: bool = False) -> list[str]:
+def point_columns(
+    benchmark: Benchmark, repeated: bool = False, redeployed: bool = False, divided: Sequence[str] = ()
+) -> list[str]:
     """Return the columns of the CSV that are about one point.
 
     :param repeated: points were measured several times.
     :param redeployed: several deployments measured them.
+    :param divided: the field that tells the parts of a point apart, if there are parts.
     """
-    fields = [*benchmark.key_fields, *([REPEAT] if repeated else [])]
+    fields = [*benchmark.key_fields, *([REPEAT] if repeated else []), *divided]
     return [*fields, *STATE_COLUMNS, *benchmark.metrics, *ORIGIN_COLUMNS, *(["deployment"] if redeployed else [])]
+
+
+def _part_field(records: Sequence[PointRecord]) -> list[str]:
+    """Return the field, as a list, that tells the parts of a point apart; empty if no point has any."""
+    return [parts.RESULT_FILE] if any(record.get("parts") for record in records) else []
 
 
 def job_columns(benchmark: Benchmark) -> list[str]:
@@ -54,10 +62,10 @@ def job_columns(benchmark: Benchmark) -> list[str]:
 
 
 def rows(rollup: Rollup) -> list[JsonObject]:
-    """Return one flat dict for each point, with the columns of the CSV in order."""
+    """Return one flat dict for each point, followed by its parts, with the columns of the CSV in order."""
     job, benchmark, flat = dict(rollup, topology=topology(rollup)), of_plan(rollup), []
     own = _point_columns(rollup, benchmark)
-    for record in rollup["results"]:
+    for record in parts.flattened(rollup["results"]):
         row = {column: job.get(column) for column in job_columns(benchmark)}
         row.update({column: record.get(column) for column in own})
         row["invalid_reasons"] = "; ".join(record["invalid_reasons"])
@@ -71,7 +79,7 @@ def rows(rollup: Rollup) -> list[JsonObject]:
 
 def _point_columns(rollup: Rollup, benchmark: Benchmark) -> list[str]:
     several = any((one.get("deployments") or 0) > 1 for one in rollup.get("repeats") or ())
-    return point_columns(benchmark, used(rollup["results"]), several)
+    return point_columns(benchmark, used(rollup["results"]), several, _part_field(rollup["results"]))
 
 
 def topology(rollup: Rollup) -> str:
@@ -129,7 +137,7 @@ def _aligned(rollup: Rollup, dry: bool, coming: Mapping[str, Found]) -> list[str
     fields, names = _shown_columns(rollup, benchmark)
     columns = [METRICS[name] for name in names]
     lines: list[list[str]] = [[*fields, *(one.label for one in columns), "valid"]]
-    for record in rollup["results"]:
+    for record in parts.flattened(rollup["results"]):
         cells = ["-" if record.get(field) is None else str(record[field]) for field in fields]
         cells += [one.text(record.get(one.name)) for one in columns]
         lines.append([*cells, _mark(record, rollup, dry, coming.get(record["name"]))])
@@ -142,9 +150,10 @@ def _shown_columns(rollup: Rollup, benchmark: Benchmark) -> tuple[list[str], lis
 
     Those without a value are left out if they are optional, or percentiles.
     """
-    filled = {name for record in rollup["results"] for name, value in record.items() if value is not None}
+    every = parts.flattened(rollup["results"])
+    filled = {name for record in every for name, value in record.items() if value is not None}
     more = [field for field in (*benchmark.key_fields[1:], REPEAT) if field in filled]
-    fields = [*benchmark.key_fields[:1], *more]
+    fields = [*benchmark.key_fields[:1], *more, *_part_field(rollup["results"])]
     optional = (*benchmark.optional_columns, *PERCENTILES)
     return fields, [one for one in benchmark.columns if one in filled or one not in optional]
 

@@ -58,6 +58,7 @@ class _Verdict(TypedDict, total=False):
     min_completed: float
     profiled: str
     profiles: list[JsonObject]
+    parts: list[JsonObject]
     seal: str
 
 
@@ -71,7 +72,8 @@ class Verdict(_Verdict):
     identifies the search that it was measured for (see searching.py). ``doubts`` says why a point that has passed is
     not valid, see :meth:`Benchmark.doubts`. ``min_completed`` is there if the run asked for less than usual.
     ``profiled`` is the profiler that ran, ``profiles`` are its files, ``{"path": below the run directory, "size":
-    bytes}``. ``seal`` is the digest of all others, as they were written; verdicts of earlier versions lack it.
+    bytes}``. ``parts`` are the results of a point that has several, see parts.py. ``seal`` is the digest of all others,
+    as they were written; verdicts of earlier versions lack it.
     """
 
     schema_version: int
@@ -177,11 +179,11 @@ def _is_verdict(found: JsonObject) -> bool:
         and isinstance(found.get("profiled", ""), str)
         and isinstance(found.get("searched", ""), str)
         and are_profiles(found.get("profiles", []))
+        and are_parts(found.get("parts", []))
         and found["valid"] == (not found["reasons"] and not found.get("doubts"))
         and found.get("seal") in (None, _seal(found))
         and all(isinstance(found.get(name), (str, type(None))) for name in ("started_at", "ended_at", "result_sha256"))
-        and isinstance(found.get("metrics", {}), dict)
-        and all(isinstance(value, (int, float, str, type(None))) for value in found.get("metrics", {}).values())
+        and _are_figures(found.get("metrics", {}))
         and (origin is None or isinstance(origin, dict) and _are([origin.get("job_id"), origin.get("path")], str))
     )
 
@@ -205,6 +207,21 @@ def are_profiles(values: Json) -> bool:
     return _are(values, dict) and all(
         isinstance(one.get("path"), str) and isinstance(one.get("size"), int) for one in values or ()
     )
+
+
+def are_parts(values: Json) -> bool:
+    """Return whether *values* has the shape of the parts of a point, see parts.py."""
+    return _are(values, dict) and all(
+        isinstance(one.get("name"), str)
+        and _are(one.get("reasons"), str)
+        and _are(one.get("doubts"), str)
+        and _are_figures(one.get("metrics"))
+        for one in values or ()
+    )
+
+
+def _are_figures(value: Json) -> bool:
+    return isinstance(value, dict) and all(isinstance(one, (int, float, str, type(None))) for one in value.values())
 
 
 def standing(point: PlanPoint, result: str) -> Standing:

@@ -197,6 +197,7 @@ def _record(
         "reasons": known.get("reasons", list(reasons)),
         "doubts": known.get("doubts") or [],
         "metrics": known.get("metrics") or {},
+        "parts": known.get("parts") or [],
         "path": point_files.result_path(plan, point),
         "service_gaps": known.get("service_gaps") or [],
         "origin": present(verdict) if verdict else None,
@@ -229,6 +230,7 @@ def verdict_line(record: JsonObject, benchmark: Benchmark) -> str:
         return f"{label}, NOT valid: {'; '.join(record['reasons'])}"
     told = ((name, record["metrics"].get(name)) for name in benchmark.summary)
     phrases = [METRICS[name].phrase(value) for name, value in told if value is not None and (value or name != "failed")]
+    phrases += [f"{len(record['parts'])} results"] if record["parts"] else []
     without = f", with service gaps: {'; '.join(record['service_gaps'])}" if record["service_gaps"] else ""
     if record["doubts"]:
         return f"{label}, passed, not valid: {', '.join([*record['doubts'], *phrases])}{without}"

@@ -15,7 +15,7 @@ from ..failures import Error
 from ..holder.records import StepRecord
 from ..json_types import JsonObject
 from ..plan_file import PlanPoint, Step, check_run_dir
-from ..results import searching
+from ..results import parts, searching
 from ..results.verdict import MIN_COMPLETED, Verdict, make_verdict, write_verdict
 from ..slurm.srun import start_request
 from . import point_files, redeployment
@@ -290,6 +290,9 @@ class Measurement:
         deployment, searched = redeployment.of_measurement(self._session, record), searching.mark(self._plan)
         verdict.update({"deployment": deployment} if deployment else {})
         verdict.update({"searched": searched} if searched else {})
+        share = self._params["min_completed"]
+        found = self._benchmark.parts(raw, self._point["expect"], share) if raw and sealed else []
+        verdict.update({"parts": parts.of_verdict(found)} if found else {})
         if self._params["min_completed"] < MIN_COMPLETED:
             verdict["min_completed"] = self._params["min_completed"]
         return {**verdict, "service_gaps": allowed} if allowed else verdict

@@ -223,13 +223,15 @@ class Accuracy(ProgramBenchmark):
         options = spec["benchmark"]
         stall = options["stall_timeout_s"]
         limits = (options["point_timeout_s"] or DEADLINE_S, STALL_S if stall is None else stall)
+        # sgl-eval does not say how many questions there are: that the data have fewer than usual is no fault.
+        limit, exact = self.value(spec, "num_examples"), self._runs_lm_eval(spec) or options["num_examples"]
         expect: JsonObject = {
             "task": self.named_task(spec) if self._runs_lm_eval(spec) else self.sgl,
             "model": layout.served_name,
-            "limit": self.value(spec, "num_examples"),
+            "limit": limit if exact else None,
             "min_score": options["min_score"],
         }
-        parameters = {**self._parameters(layout), **found.parameters, **expect}
+        parameters = {**self._parameters(layout), **found.parameters, **expect, "limit": limit}
         return [self.program_point(layout, name, {}, self.type, ran, parameters, expect, limits)]
 
     def _parameters(self, layout: Layout) -> JsonObject:

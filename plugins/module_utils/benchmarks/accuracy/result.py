@@ -32,7 +32,7 @@ class _File(NamedTuple):
 
 
 def read_answers(folder: str) -> JsonObject | None:
-    """Return ``{asked, empty, model, tasks, original}`` of what a harness left below *folder*; None without a result.
+    """Return ``{asked, empty, tasks, original}`` of what a harness left below *folder*; None without a result.
 
     :raises Error: a file of samples is broken.
     """
@@ -44,7 +44,7 @@ def read_answers(folder: str) -> JsonObject | None:
         asked = empty = 0
         for line in _lines(os.path.join(glob.escape(folder), "**", "output-rs*.jsonl")):
             asked, empty = asked + 1, empty + (not str(line.get("generation") or "").strip())
-        return {"asked": asked, "empty": empty, "model": raw.get("model"), "tasks": [raw.get("name")], "original": None}
+        return {"asked": asked, "empty": empty, "tasks": [raw.get("name")], "original": None}
     asked = empty = 0
     for line in _lines(os.path.join(glob.escape(folder), "**", "samples_*.jsonl")):
         asked, empty = asked + 1, empty + (not any(map(str.strip, _texts(line.get("resps")))))
@@ -54,18 +54,9 @@ def read_answers(folder: str) -> JsonObject | None:
     return {
         "asked": asked,
         "empty": empty,
-        "model": _model(raw),
         "tasks": list(raw["results"]),
         "original": sum(one for one in originals if isinstance(one, int)) if originals else None,
     }
-
-
-def _model(raw: JsonObject) -> Json:
-    """Return the model that lm-eval asked for."""
-    config = raw.get("config")
-    arguments = config.get("model_args") if isinstance(config, dict) else None
-    named = arguments.get("model") if isinstance(arguments, dict) else None
-    return named or raw.get("model_name")
 
 
 def _only(folder: str) -> _File | None:
@@ -117,8 +108,9 @@ def evaluate(raw: JsonObject, expect: JsonObject, min_completed: float) -> list[
         return [f"its harness left {len(results)} results that are known ({names[:300]}), and one is needed"]
     one: Recognised = results[0][1]
     reasons = list(one.doubts)
-    if answers["model"] != expect["model"]:
-        reasons.append(f"the result is of another model: {ascii(answers['model'])[:200]}, not {expect['model']}")
+    if one.models != [expect["model"]]:
+        said = ", ".join(map(ascii, one.models)) or "none"
+        reasons.append(f"the result is of another model: {said[:200]}, not {expect['model']}")
     if expect["task"] not in answers["tasks"]:
         reasons.append(f"the result is of another task: {ascii(answers['tasks'])[:200]}, not {expect['task']}")
     reasons += _counts(one, answers, expect, min_completed)
@@ -137,10 +129,15 @@ def _counts(one: Recognised, answers: JsonObject, expect: JsonObject, min_comple
         reasons.append(f"{checked} answers were checked, and {planned} were planned")
     if checked is not None and asked != checked:
         reasons.append(f"its file of answers has {asked}, but {checked} were checked")
-    full = asked - answers["empty"]
-    if asked and full < min_completed * asked:
-        reasons.append(
-            f"{answers['empty']} of {asked} answers are empty: requests that gave no text, which are no wrong answers "
-            f"({100 * full / asked:.1f} % answered, {100 * min_completed:g} % are needed)"
-        )
-    return reasons
+    return [*reasons, *empty_answers(answers, min_completed)]
+
+
+def empty_answers(answers: JsonObject, min_completed: float) -> list[str]:
+    """Return the reason, as a list, why too many of the *answers* of :func:`read_answers` have no text."""
+    asked, full = answers["asked"], answers["asked"] - answers["empty"]
+    if full >= min_completed * asked:
+        return []
+    return [
+        f"{answers['empty']} of {asked} answers are empty: requests that gave no text, which are no wrong answers "
+        f"({100 * full / asked:.1f} % answered, {100 * min_completed:g} % are needed)"
+    ]

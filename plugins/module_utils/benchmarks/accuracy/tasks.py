@@ -15,9 +15,11 @@ from ...supplies.data import form_of
 FUNCTION = "!function "
 # The last number of the answer, as after "####" in the examples.
 NUMBER = r"(-?\$?\d[\d,]*(?:\.\d+)?)"
-# The last letter after "Answer:", in whatever marks, or in a box.
-CHOICE = r"(?i:answer)\s*[:：]\s*[\*\$\(\[\s]*([A-D])\b|\\boxed\{\s*(?:\\text\{)?\s*\(?([A-D])\b"
-LONG = r"(?i:the correct answer is)\s*[:：]?\s*[\*\$\(\[\s]*([A-D])\b"
+# A letter alone, in whatever marks.
+LETTER = r"""[\*_\$\(\[`'"\s]*(?:\\(?:text|textbf|mathbf|mathrm)\{\s*)?\(?([A-D])(?![^\W_])"""
+# The last letter after "Answer:", or in a box.
+CHOICE = r"(?i:answer)[\*_\s]*[:：]" + LETTER + r"|\\boxed\{\s*" + LETTER
+LONG = r"(?i:the correct answer is)(?:[\*_\s]*[:：])?" + LETTER
 STOPS = {"until": ["</s>", "<|im_end|>"]}  # the server ends answers itself; without any, lm-eval adds a blank line
 
 
@@ -53,7 +55,7 @@ def choice(function: str, pattern: str = CHOICE) -> JsonObject:
         "metric_list": [
             {"metric": "exact_match", "aggregation": "mean", "higher_is_better": True, "ignore_case": True}
         ],
-        "metadata": {"version": 1},
+        "metadata": {"version": 2},
     }
 
 

@@ -30,10 +30,11 @@ KEYS = {
     "usage_source": "usage_source",
 }
 ONLY_SOME = ("cache_hit_rate",)  # metrics, and keys, of results that have them
+CACHE_TEXTS = ("cache_source", "cache_note")
 
 # The types of all keys that are read; each value may also be missing or null. A number may be negative where it is a
 # difference.
-TEXTS = ("usage_source", "started_at", "ended_at", "endpoint", "reason", "dataset")
+TEXTS = (*CACHE_TEXTS, "usage_source", "started_at", "ended_at", "endpoint", "reason", "dataset")
 FLAGS = ("interrupted", "ignore_eos", "requests_listed")
 DIFFERENCES = ("min_input_token_difference", "max_input_token_difference")
 COUNTS = (
@@ -108,12 +109,19 @@ def _is_list(value: Json, *kinds: type) -> bool:
     return isinstance(value, list) and all(type(item) in kinds for item in value)
 
 
+def _cache_source(raw: JsonObject) -> Figures:
+    """Return where the hit rate is from, or why there is none."""
+    found = [raw[key] for key in CACHE_TEXTS if raw.get(key)]
+    return {"cache_source": found[0]} if found else {}
+
+
 def figures(raw: JsonObject) -> Figures:
     """Return the metrics of a result, its ``concurrency`` and its times."""
     return {
         "concurrency": raw.get("max_concurrency"),
         **{name: raw.get(key) for name, key in KEYS.items()},
         **{name: raw[name] for name in ONLY_SOME if name in raw},
+        **_cache_source(raw),
         "started_at": raw.get("started_at"),
         "ended_at": raw.get("ended_at"),
     }

@@ -102,6 +102,14 @@ def test_the_script_keeps_new_files_with_odd_names_and_leaves_old_ones(tmp_path)
     assert [one.name for one in files.rglob("*.json")].count('a $b "c".json') == 1
 
 
+def test_a_program_that_is_stopped_may_write_what_it_has_and_has_not_succeeded(tmp_path):
+    # It signals its own group, as the end of a step does, and ends well.
+    program = "trap 'echo kept > \"$SRT_RESULT_DIR/kept\"; exit 0' TERM; kill -TERM $PPID $$; wait; exit 0"
+    rc, result = run_script(tmp_path, program=program)
+    assert rc == 143 and not result.exists()
+    assert (tmp_path / "results" / "point.files" / "kept").read_text() == "kept\n"
+
+
 def test_the_script_passes_the_exit_code_on_and_writes_no_result_then(tmp_path):
     rc, result = run_script(tmp_path, program="exit 7")
     assert rc == 7 and not result.exists()
@@ -143,12 +151,6 @@ def test_a_result_is_valid_only_if_everything_in_it_is(tmp_path, content, reason
 def test_of_several_results_that_of_the_concurrency_counts(tmp_path):
     figures, _reasons, doubts = read(tmp_path, VLLM, {**VLLM, "max_concurrency": 16}, concurrency=16)
     assert (figures["concurrency"], doubts) == (16, [])
-
-
-def test_several_results_of_one_point_are_a_doubt(tmp_path):
-    figures, _reasons, doubts = read(tmp_path, VLLM, {**VLLM, "max_concurrency": 16})
-    assert "output_tps" not in figures
-    assert doubts == ["it left 2 results (0.json, 1.json), and only one can be that of the point"]
 
 
 @pytest.mark.parametrize("content", ["{}", "[]", "x", '{"exit_code": "0", "duration_s": 1}'])

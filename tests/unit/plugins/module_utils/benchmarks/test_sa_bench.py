@@ -53,6 +53,16 @@ def test_the_load_client_ignores_pythons_variables_unless_the_job_sets_them_for_
     assert flags(env={"PYTHONPATH": "/mine"}) == ["-X", "utf8"]
 
 
+@pytest.mark.parametrize("key", ["slow_down_sleep_time", "slow_down_wait_time"])
+def test_an_engine_that_is_slowed_down_on_purpose_is_not_measured(key):
+    with pytest.raises(SpecError) as error:
+        jobs.spec_of(benchmark={key: 1})
+    (problem,) = error.value.problems
+    assert problem["path"] == f"benchmark.{key}" and problem["code"] == "not_supported"
+    assert "sleeps between its steps" in problem["problem"] and "num_warmup_mult" in problem["remedy"]
+    jobs.spec_of(benchmark={key: 0})
+
+
 def test_aggregated_result_name():
     plan = jobs.plan_of(resources=jobs.AGGREGATED)
     point = plan["benchmark"]["points"][0]

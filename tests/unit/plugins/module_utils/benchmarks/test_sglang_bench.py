@@ -82,6 +82,7 @@ def judged(tmp_path, content, name):
         ({"errors": ["", "HTTP 500"] * 16, "completed": 16, "total_output_tokens": 800, "total_input_tokens": 1600},
          "16 of 32 requests did not complete"),
         ({"completed": 20, "total_output_tokens": 1000, "total_input_tokens": 2000}, "32 requests were planned"),
+        ({"completed": 64, "total_output_tokens": 3200, "total_input_tokens": 6400}, "64 requests completed"),
         ({"total_output_tokens": 1000}, "1000 output tokens are not 50 for each of 32 requests"),
         ({"total_input_tokens": 100}, "100 input tokens are not 100 for each"),
         ({"completed": 0, "total_output_tokens": 0}, "no request completed"),

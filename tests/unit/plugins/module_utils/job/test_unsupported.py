@@ -20,8 +20,6 @@ GIVEN = {
     "observability.scrape_interval_seconds": {"observability": {"scrape_interval_seconds": 3}},
     "observability.scrape_output": {"observability": {"scrape_output": "x.jsonl"}},
     "benchmark.export_node_metrics": {"benchmark": {"export_node_metrics": True}},
-    "benchmark.slow_down_sleep_time": {"benchmark": {"slow_down_sleep_time": 1}},
-    "benchmark.slow_down_wait_time": {"benchmark": {"slow_down_wait_time": 5}},
 }
 
 

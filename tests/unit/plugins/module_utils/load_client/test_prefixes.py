@@ -75,11 +75,16 @@ def page(cached, asked):
     return dict(zip(SGLANG.split(), (cached, asked)))
 
 
+TRTLLM = {"trtllm_prompt_cached_tokens_total": 40, "trtllm_prompt_tokens_total": 105}
+
+
 @pytest.mark.parametrize(
     ("before", "after", "rate", "note"),
     [
         ([page(5, 10), page(0, 0)], [page(30, 60), page(25, 50)], 50.0, None),
         ([{}, {}], [page(0, 50), page(0, 50)], 0.0, None),
+        # TensorRT-LLM has no counter of hits before the first one.
+        ([{"trtllm_prompt_tokens_total": 5}], [TRTLLM], 40.0, None),
         ([page(5, 10), page(9, 9)], [page(30, 60), page(0, 59)], None, "went back"),
         ([page(0, 0)], [page(10, 97)], None, "grew by 97, but 100 prompt tokens were sent"),
         ([page(0, 0)], [page(10, 150)], None, "grew by 150, but 100"),
