@@ -1,0 +1,79 @@
+# Copyright (c) 2026 srt.slurm developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How large a difference must be to be seen, and how many repeats one needs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from .intervals import distributions, t_quantile
+from .ratios import Ratio
+
+POWER = 0.8  # the probability with which a difference is found
+LEAST, MOST = 3, 1000  # repeats
+
+
+def detectable(ratio: Ratio, margin: float, confidence: float, power: float = POWER) -> float:
+    """Return the difference (a logarithm) that as many repeats of the same spread find with this *power*."""
+    critical = t_quantile(confidence, ratio.freedom)
+    low, high = 0.0, critical + 10.0
+    while _power(high, critical, ratio.freedom) < power:
+        high *= 2
+    while high - low > 1e-6 * high:
+        middle = (low + high) / 2
+        low, high = (middle, high) if _power(middle, critical, ratio.freedom) < power else (low, middle)
+    return margin + high * ratio.error
+
+
+def repeats_needed(
+    spread: float, paired: bool, wanted: float, margin: float, confidence: float, power: float = POWER
+) -> int | None:
+    """Return how many repeats of each side find the difference *wanted* (a logarithm); None: more than MOST, or never.
+
+    :param spread: as in Ratio.
+    """
+    if wanted <= margin:
+        return None
+
+    def finds(count: int) -> bool:
+        freedom = count - 1 if paired else 2 * (count - 1)
+        error = spread * math.sqrt((1 if paired else 2) / count)
+        return _power((wanted - margin) / error, t_quantile(confidence, freedom), freedom) >= power
+
+    low, high = LEAST - 1, LEAST
+    while not finds(high):
+        low, high = high, high * 2
+        if low >= MOST:
+            return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if finds(middle) else (middle, high)
+    return high if high <= MOST else None
+
+
+def cautious(spread: float, freedom: float, assurance: float = 0.8) -> float:
+    """Return the upper confidence bound of a *spread* that was estimated with *freedom* degrees of freedom.
+
+    Few repeats often show too small a spread. With the probability *assurance* the true one is not above this bound.
+    """
+    return spread * math.sqrt(freedom / float(distributions().chi2.ppf(1 - assurance, freedom)))
+
+
+def pooled(groups: Sequence[Sequence[float]]) -> tuple[float, float]:
+    """Return (standard deviation of one value, degrees of freedom) within *groups*, whose means may differ."""
+    squares, freedom = 0.0, 0
+    for group in groups:
+        mean = sum(group) / len(group)
+        squares += sum((value - mean) ** 2 for value in group)
+        freedom += len(group) - 1
+    return math.sqrt(squares / freedom), float(freedom)
+
+
+def _power(shift: float, critical: float, freedom: float) -> float:
+    """Return the probability that t exceeds *critical*, if the true value is *shift* standard errors above the bound."""
+    found = float(distributions().nct.sf(critical, freedom, shift))
+    if math.isfinite(found):
+        return found
+    return 1.0 if shift > critical else 0.0  # so far out that scipy's series does not converge

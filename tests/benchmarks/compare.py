@@ -1,0 +1,177 @@
+#!/usr/bin/env python3
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How often a comparison is wrong, and how often it finds a service that is 5 % slower.
+
+Simulated: both sides are drawn from one distribution, 200 times for each of several spreads, and compared; a verdict
+``better`` or ``worse`` is false. Then the candidate is 5 % slower: the share of comparisons that find it, at the number
+of repeats that was proposed from the spread of a few.
+
+Real: a service of Dynamo's mocker is measured twice, and once with its compute slowed by 5 %, on a real Slurm on this
+machine, with --repeats repeats each. They are cut into independent tries of the length that was proposed. The spread
+of one repeat is printed beside the result: on a busy machine it is larger, and so is the number of repeats.
+
+    .venv/bin/python tests/benchmarks/compare.py                          simulated
+    .venv/bin/python tests/benchmarks/compare.py --measure DIR [--repeats 100]
+    .venv/bin/python tests/benchmarks/compare.py --evaluate DIR           again, from what was measured
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import pathlib
+import random
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "collections"), str(ROOT / "tests" / "support")]
+
+from ansible_collections.srt.slurm.plugins.module_utils.comparison import judgement, planning, sides  # noqa: E402
+from ansible_collections.srt.slurm.plugins.module_utils.comparison.measured_run import Repeat  # noqa: E402
+from cluster import Cluster  # noqa: E402
+
+TRIES, SPREADS, PILOT = 200, (0.005, 0.02, 0.05), 5
+SLOWER, THRESHOLD = 1.05, 0.02
+DIFFERENT = (judgement.BETTER, judgement.WORSE)
+RUNS = ("one", "two", "slow")
+
+
+def drawn(draw, count, spread, slower=1.0):
+    """Return *count* repeats whose latencies are *slower* and whose spread is *spread*."""
+    found = []
+    for number in range(count):
+        figures = {name: slower * draw.lognormvariate(0, spread) for name in ("median_ttft_ms", "median_tpot_ms")}
+        figures["output_tps"] = draw.lognormvariate(0, spread) / slower
+        found.append(Repeat("simulated", f"c=4 #{number}", True, True, [], figures, None, None, None))
+    return found
+
+
+def verdicts(benchmark, baseline, candidate):
+    """Return {primary metric: verdict} of one comparison."""
+    point = sides.Point("c=4", {}, benchmark, baseline, candidate)
+    (found,) = judgement.judge([point], threshold=THRESHOLD)
+    return {one.name: one.verdict for one in found.metrics if one.primary}
+
+
+def proposed(benchmark, baseline):
+    """Return the repeats that a difference as large as SLOWER needs, by the largest of the metrics, and the spreads."""
+    point = sides.Point("c=4", {}, benchmark, baseline, [])
+    needs = planning.needs([point], (), SLOWER - 1, THRESHOLD)
+    counts = [one.repeats for one in needs]
+    return (None if None in counts else max(counts)), {one.metric: one.spread for one in needs}
+
+
+def simulate():
+    """Print the shares of false verdicts and of differences that are found."""
+    from ansible_collections.srt.slurm.plugins.module_utils.benchmarks import BENCHMARKS
+
+    benchmark, draw = BENCHMARKS["sa-bench"], random.Random(1)
+    print(
+        f"{'spread':>7} {'false of ' + str(TRIES):>13} {'proposed':>9} {'found':>6}  (of each metric, {SLOWER:g} slower)"
+    )
+    for spread in SPREADS:
+        false, found, counts = 0, 0, []
+        for _try in range(TRIES):
+            same = verdicts(benchmark, drawn(draw, PILOT, spread), drawn(draw, PILOT, spread))
+            false += any(one in DIFFERENT for one in same.values())
+        for _try in range(TRIES):
+            count, _spreads = proposed(benchmark, drawn(draw, PILOT, spread))
+            counts.append(count)
+            slow = verdicts(benchmark, drawn(draw, count, spread), drawn(draw, count, spread, SLOWER))
+            found += sum(one == judgement.WORSE for one in slow.values())
+        middle = sorted(counts)[len(counts) // 2]
+        print(f"{100 * spread:>6.1f}% {false:>13} {middle:>9} {found / 3 / TRIES:>6.2f}")
+
+
+def measure(folder, repeats, speed):
+    """Measure the service twice, and once slowed, in a sandbox; the runs are in *folder*."""
+    folder.mkdir(parents=True, exist_ok=True)
+    cluster = Cluster(folder, 3)
+    try:
+        for name in RUNS:
+            ratio = speed / SLOWER if name == "slow" else speed
+            job = cluster.job_file(
+                name,
+                slurm={"time_limit": "02:00:00"},
+                resources={"gpu_type": "h100", "gpus_per_node": 8, "agg_nodes": 1, "agg_workers": 1},
+                backend={"type": "mocker", "speedup_ratio": ratio},
+                frontend={"type": "dynamo", "num_additional_frontends": 0},
+                benchmark={"type": "sa-bench", "isl": 128, "osl": 32, "concurrencies": [4], "num_prompts_mult": 4,
+                           "num_warmup_mult": 1, "repeats": repeats},
+            )  # fmt: skip
+            command = [*cluster.prefix(), "ansible-playbook", "bench.yml", "-e", f"job_file={job}"]
+            command += ["-e", f"output_dir={folder / 'runs' / name}"]
+            done = subprocess.run(
+                command, cwd=ROOT, env=cluster.environment, capture_output=True, text=True, check=False
+            )
+            print(f"{name}: exit code {done.returncode}")
+            if done.returncode:
+                print(done.stdout[-3000:])
+    finally:
+        cluster.close()
+
+
+def evaluate(folder):
+    """Print the figures of what was measured."""
+    found = {}
+    for name in RUNS:
+        (run,) = sides.runs_of(
+            [str(path.parent) for path in sorted((folder / "runs" / name).glob("*/rollup.json"))][:1]
+        )
+        found[name] = [one for _key, one in run.repeats]
+        bad = [one for one in found[name] if not one.valid]
+        print(f"{name}: {len(found[name])} repeats, {len(bad)} not valid" + (f": {bad[0].reasons}" if bad else ""))
+        found[name] = sorted((one for one in found[name] if one.valid), key=lambda one: str(one.started_at))
+    benchmark = run.benchmark
+    for name in judgement.PRIMARY[:3]:
+        means = {
+            key: math.exp(sum(math.log(one.figures[name]) for one in own) / len(own)) for key, own in found.items()
+        }
+        print(f"{name}: {means['one']:.3f}, {means['two']:.3f}, slowed {means['slow']:.3f} "
+              f"({100 * (means['slow'] / means['one'] - 1):+.1f} %)")  # fmt: skip
+    same = [side for name in ("one", "two") for side in cut(found[name], 2 * PILOT)]
+    wrong = 0
+    for one in same:
+        turns = [[repeat for at, repeat in enumerate(one) if (at % 4 in (0, 3)) == first] for first in (True, False)]
+        said = verdicts(benchmark, *turns)
+        wrong += any(verdict in DIFFERENT for verdict in said.values())
+    print(f"the same service in turns: {wrong} false verdicts in {len(same)} tries of {PILOT} repeats")
+    count, spreads = proposed(benchmark, found["one"][: 2 * PILOT])
+    print("spread of a repeat:", ", ".join(f"{name} {100 * value:.2f} %" for name, value in spreads.items()))
+    print(f"proposed for {100 * (SLOWER - 1):g} %: {count} repeats of each side")
+    if count:
+        pairs = list(zip(cut(found["one"] + found["two"], count), cut(found["slow"], count)))
+        tries = [verdicts(benchmark, *pair) for pair in pairs]
+        for name in judgement.PRIMARY[:3]:
+            seen = sum(one[name] == judgement.WORSE for one in tries)
+            print(f"{name}: found in {seen} of {len(tries)} tries")
+        (folder / "tries.json").write_text(json.dumps(tries, indent=2))
+
+
+def cut(repeats, length):
+    """Return *repeats* in pieces of *length*, without the rest."""
+    return [repeats[at : at + length] for at in range(0, len(repeats) - length + 1, length)]
+
+
+def main():
+    """Simulate, or measure and evaluate."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--measure", type=pathlib.Path, metavar="DIR")
+    parser.add_argument("--evaluate", type=pathlib.Path, metavar="DIR")
+    parser.add_argument("--repeats", type=int, default=100)
+    parser.add_argument("--speed", type=float, default=1.0, help="speedup_ratio of the mocker")
+    given = parser.parse_args()
+    if given.measure:
+        measure(given.measure.absolute(), given.repeats, given.speed)
+    folder = given.measure or given.evaluate
+    if folder:
+        evaluate(folder.absolute())
+    else:
+        simulate()
+
+
+if __name__ == "__main__":
+    main()
