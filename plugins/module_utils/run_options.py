@@ -16,7 +16,6 @@ from .json_types import Json
 from .run_option_values import (
     MOST_RETRIES,
     SHORTEST_LEASE_S,
-    Unusable as Unusable,
     boolean,
     concurrencies,
     count,
@@ -34,6 +33,9 @@ from .run_option_values import (
     tags,
     text_value,
     unchecked,
+)
+from .run_option_values import (
+    Unusable as Unusable,
 )
 
 KEPT_S = 3600.0  # the lease of a job whose service stays up after its run

@@ -12,8 +12,8 @@ module: runs_info
 short_description: List the runs below an output directory
 version_added: 0.1.0
 description:
-  - Lists the runs below O(output_dir), those of the jobs of sweeps among them, the newest first. The verdict of a run is
-    that of its rollup.
+  - Lists the runs below O(output_dir), those of the jobs of sweeps among them, the newest first. The verdict of a run
+    is that of its rollup.
   - The file C(runs.sqlite) in O(output_dir) is an index. It is brought up to date from the files of the runs with each
     call, and may be removed at any time.
 extends_documentation_fragment:
@@ -33,7 +33,8 @@ options:
     elements: str
     default: []
   name:
-    description: Only runs of jobs with this name. The wildcards V(*), V(?) and V([]) count, upper and lower case do not.
+    description:
+      - Only runs of jobs with this name. The wildcards V(*), V(?) and V([]) count, upper and lower case do not.
     type: str
   model:
     description: Only runs of the model with this name, with the same wildcards.

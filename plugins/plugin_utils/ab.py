@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import copy
 
+from ansible_collections.srt.slurm.plugins.module_utils.backends import BACKENDS
 from ansible_collections.srt.slurm.plugins.module_utils.comparison.judgement import ALPHA, BETTER, EQUIVALENT, WORSE
 from ansible_collections.srt.slurm.plugins.module_utils.comparison.measured_run import load_of
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
@@ -96,17 +97,22 @@ def check(jobs):
         benchmark = job["spec"]["benchmark"]
         if benchmark.get("search"):
             raise Error(
-                f"{word}: benchmark.search of {job['name']} finds a load, and ab.yml measures the points of a list. Set "
-                "benchmark.concurrencies instead."
+                f"{word}: benchmark.search of {job['name']} finds a load, and ab.yml measures the points of a list. "
+                "Set benchmark.concurrencies instead."
             )
-    loads = [load_of(job["spec"]) for job in jobs]
+    loads = [{"model": served_name(job["spec"]), **load_of(job["spec"])} for job in jobs]
     keys = [key for key in dict.fromkeys([*loads[0], *loads[1]]) if loads[0].get(key) != loads[1].get(key)]
     if keys:
         said = [f"{key} ({loads[0].get(key)} and {loads[1].get(key)})" for key in keys]
         raise Error(
-            f"The jobs differ in their load: {', '.join(said)}. Give both the same benchmark and the same model name "
-            "(model.served_name)."
+            f"The jobs differ in their load: {', '.join(said)}. Give both the same benchmark, and let both serve the "
+            "model by the same name."
         )
+
+
+def served_name(spec):
+    """Return the name by which the service of the job *spec* serves its model."""
+    return BACKENDS[spec["backend"]["type"]].served_name(spec)
 
 
 def decided(points):

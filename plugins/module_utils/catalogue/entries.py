@@ -116,7 +116,7 @@ def best_text(record: JsonObject) -> str:
 
 def _metadata(folder: str) -> list[str]:
     """Return the paths of <job id>.json, the newest last."""
-    found = [path for path in glob.glob(os.path.join(glob.escape(folder), "[0-9]*.json"))]
+    found = glob.glob(os.path.join(glob.escape(folder), "[0-9]*.json"))
     return sorted(path for path in found if os.path.basename(path)[:-5].isdigit())
 
 

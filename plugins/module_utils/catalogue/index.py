@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The records of all runs, kept in SQLite beside them. The files are the truth: a record is made anew when one changed.
 
-The index may be removed at any time. Where it cannot be written, or is broken, the records are made for this call alone.
+The index may be removed at any time. Where it cannot be written, the records are made for this call alone.
 """
 
 from __future__ import annotations

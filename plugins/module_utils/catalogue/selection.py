@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 from ..json_types import JsonObject
 
@@ -21,10 +21,10 @@ class Wanted(NamedTuple):
     """
 
     tags: Sequence[str] = ()
-    name: Optional[str] = None
-    model: Optional[str] = None
-    valid: Optional[bool] = None
-    since: Optional[str] = None
+    name: str | None = None
+    model: str | None = None
+    valid: bool | None = None
+    since: str | None = None
 
 
 def selected(records: Iterable[JsonObject], wanted: Wanted) -> list[JsonObject]:

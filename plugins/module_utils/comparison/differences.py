@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What else differs between the sides: the configuration, the files and packages that were read, images, nodes. Pure."""
+"""What else differs between the sides: configuration, files and packages that were read, images, nodes. Pure."""
 
 from __future__ import annotations
 

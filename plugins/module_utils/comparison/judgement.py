@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 from ..benchmarks.base import Benchmark
 from ..json_types import Json
@@ -45,16 +45,16 @@ class MetricResult(NamedTuple):
     name: str
     primary: bool
     counts: tuple[int, int]
-    baseline: Optional[float] = None
-    candidate: Optional[float] = None
-    ratio: Optional[float] = None
-    low: Optional[float] = None
-    high: Optional[float] = None
-    confidence: Optional[float] = None
-    p: Optional[float] = None
-    verdict: Optional[str] = None
+    baseline: float | None = None
+    candidate: float | None = None
+    ratio: float | None = None
+    low: float | None = None
+    high: float | None = None
+    confidence: float | None = None
+    p: float | None = None
+    verdict: str | None = None
     reason: str = ""
-    detectable: Optional[float] = None
+    detectable: float | None = None
 
 
 class PointResult(NamedTuple):
@@ -68,7 +68,7 @@ class PointResult(NamedTuple):
 
 class _Draft(NamedTuple):
     found: MetricResult
-    ratio: Optional[Ratio]
+    ratio: Ratio | None
 
 
 def primary_of(benchmark: Benchmark, wanted: Sequence[str]) -> list[str]:

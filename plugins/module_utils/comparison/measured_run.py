@@ -106,35 +106,38 @@ def _of_plan(folder: str, parameters: JsonObject) -> MeasuredRun:
         _check_against(record, said.get(point["name"]))
         repeats.append((_key(point["key"]), _repeat(record, benchmark, name, job_id, about)))
     core = {"type": benchmark.type, "model": model_name(spec, points), **benchmark.description(spec)}
+    containers = [step.get("container") for step in plan["steps"]]
     facts = {
         "spec": {key: value for key, value in spec.items() if key not in ("name", "inputs", "chat_template")},
         "inputs": plan.get("inputs") or spec.get("inputs") or {},
-        "images": sorted({str(step["container"]["image"]) for step in plan["steps"] if step.get("container")}),
+        "images": sorted({str(one["image"]) for one in containers if one}),
         "nodes": [node["name"] for node in plan["nodes"]],
     }
+    serving = (plan.get("digests") or {}).get("serving")
     return MeasuredRun(
-        name, folder, job_id, str(plan["name"]), benchmark, load_of(spec), core, (plan.get("digests") or {}).get("serving"),
-        parameters, repeats, facts, _warnings(name, rollup),
+        name, folder, job_id, str(plan["name"]), benchmark, load_of(spec), core, serving, parameters, repeats, facts,
+        _warnings(name, rollup),
     )  # fmt: skip
 
 
 def load_of(spec: JsonObject) -> JsonObject:
-    """Return what the service of the job *spec* is asked to do: its model, and the keys that its benchmark reads."""
+    """Return what the service of the job *spec* is asked to do, by the keys that its benchmark reads."""
     benchmark, chosen = of_plan(spec), spec.get("benchmark") or {}
     keys = [key for key in benchmark.reads if key not in NOT_LOAD and key not in benchmark.chosen_by]
     load = {key: chosen[key] for key in keys if chosen.get(key) is not None}
-    return {"type": benchmark.type, "model": model_name(spec, []), **load}
+    return {"type": benchmark.type, **load}
 
 
 def _of_rollup(file: str, rollup: Rollup, parameters: JsonObject) -> MeasuredRun:
     benchmark, job_id = of_plan(rollup), str(rollup.get("job_id") or "")
     name, repeats = _name(os.path.dirname(file) or ".", job_id), []
+    said: JsonObject = {**rollup}
     for record in rollup["results"]:
         own = dict(record)
         _check_coherent(own)
         key = {field: own.get(field) for field in benchmark.key_fields}
         repeats.append((_key(key), _repeat(own, benchmark, name, job_id, {})))
-    facts: JsonObject = {key: rollup.get(key) for key in (
+    facts = {key: said.get(key) for key in (
         "model_path", "precision", "gpu_type", "gpus_per_node", "backend_type", "frontend_type", "total_nodes",
         "total_gpus", "prefill_workers", "decode_workers", "agg_workers", "environment_config",
     )}  # fmt: skip
@@ -142,10 +145,10 @@ def _of_rollup(file: str, rollup: Rollup, parameters: JsonObject) -> MeasuredRun
     workers = summary.get("nodes") if isinstance(summary, dict) else None
     nodes = sorted({str(one["node_name"]) for one in workers or () if isinstance(one, dict) and one.get("node_name")})
     core = {"type": benchmark.type, "model": rollup.get("model_name")}
-    core.update({key: rollup.get(key) for key in benchmark.described_by})
+    core.update({key: said.get(key) for key in benchmark.described_by})
     return MeasuredRun(
         name, file, job_id, str(rollup.get("job_name") or ""), benchmark, None, core,
-        (rollup.get("digests") or {}).get("serving"), parameters, repeats,
+        (said.get("digests") or {}).get("serving"), parameters, repeats,
         {"spec": facts, "inputs": rollup.get("inputs") or {}, "images": [], "nodes": nodes},
         [f"{name}: without its plan, its result files could not be checked again.", *_warnings(name, rollup)],
     )  # fmt: skip
@@ -160,7 +163,7 @@ def _name(folder: str, job_id: str) -> str:
 
 
 def _warnings(name: str, rollup: Rollup | None) -> list[str]:
-    reasons = (rollup or {}).get("run_reasons") or ()
+    reasons = rollup.get("run_reasons") or () if rollup else ()
     return [f"{name}: the run is {in_words(rollup)}: {reason}" for reason in reasons]
 
 
@@ -184,9 +187,8 @@ def _check_coherent(record: PointRecord) -> None:
     """Make *record* not valid if it speaks against itself."""
     if record["valid"] and (record["state"] != VALID or record["invalid_reasons"] or record.get("doubts")):
         record["valid"] = False
-        record["invalid_reasons"] = record["invalid_reasons"] or [
-            f"it is called valid, but its state is {record['state']}"
-        ]
+        why = [*record["invalid_reasons"], *(record.get("doubts") or ())]
+        record["invalid_reasons"] = why or [f"it is called valid, but its state is {record['state']}"]
 
 
 def _repeat(record: PointRecord, benchmark: Benchmark, run: str, job_id: str, about: JsonObject) -> Repeat:

@@ -109,8 +109,8 @@ def _row(one: JsonObject, reach: float) -> str:
     numbers = [metric.text(one["baseline"]), metric.text(one["candidate"]), change, span]
     cells = "".join(f'<td class="number">{_text(cell)}</td>' for cell in numbers)
     return (
-        f'<tr><td>{_text(one["label"])}</td>{cells}<td>{_picture(one, reach)}</td><td class="{mark}">{_text(verdict)}</td>'
-        f'<td class="number">{_text(seen)}</td></tr>'
+        f"<tr><td>{_text(one['label'])}</td>{cells}<td>{_picture(one, reach)}</td>"
+        f'<td class="{mark}">{_text(verdict)}</td><td class="number">{_text(seen)}</td></tr>'
     )
 
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 from .measured_run import Repeat, seconds
 
@@ -24,7 +24,7 @@ class Pairing(NamedTuple):
     :ivar why: why they are not paired, as a note for the user; "" if they are.
     """
 
-    pairs: Optional[list[Pair]]
+    pairs: list[Pair] | None
     why: str
 
 

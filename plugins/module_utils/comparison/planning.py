@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 from ..failures import Error
 from ..statistics import ratios, sizes
@@ -27,9 +27,9 @@ class Need(NamedTuple):
     label: str
     metric: str
     paired: bool
-    spread: Optional[float]
-    cautious: Optional[float]
-    repeats: Optional[int]
+    spread: float | None
+    cautious: float | None
+    repeats: int | None
     reason: str = ""
 
 
@@ -42,8 +42,8 @@ def needs(
     """
     if difference <= threshold:
         raise Error(
-            f"plan_difference is {100 * difference:g} % and threshold {100 * threshold:g} %: a difference is only found "
-            "beyond the threshold. Plan for a larger difference, or set a smaller threshold."
+            f"plan_difference is {100 * difference:g} % and threshold {100 * threshold:g} %: a difference is only "
+            "found beyond the threshold. Plan for a larger difference, or set a smaller threshold."
         )
     names = [(point, name) for point in points for name in primary_of(point.benchmark, wanted)]
     names = [(point, name) for point, name in names if _has_values(point, name)]

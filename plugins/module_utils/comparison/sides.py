@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The two sides of a comparison: all runs of each, with the repeats of each point. Nothing is mixed or counted twice."""
+"""The two sides of a comparison: all runs of each, with the repeats of each point; none is mixed or counted twice."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def _grouped(word: str, runs: Sequence[MeasuredRun], exact: bool) -> dict[tuple[
             if mark in seen:
                 continue
             seen |= {mark} if mark else set()
-            label = repeat.label.rpartition(" #")[0] or repeat.label
+            label = _once(repeat.label)
             group = groups.setdefault((*load, key), _Group(load, run.benchmark, label, {}, []))
             group.servings.setdefault(run.serving, run.name)
             group.repeats.append(repeat)
@@ -155,11 +155,11 @@ def _nothing_common(baseline: Sequence[MeasuredRun], candidate: Sequence[Measure
     if one.parameters != other.parameters:
         differing.append(f"parameters {_short(one.parameters)} and {_short(other.parameters)}")
     if not differing:
-        labels = ["; ".join(dict.fromkeys(repeat.label for _key, repeat in run.repeats)) for run in (one, other)]
+        labels = [", ".join(dict.fromkeys(_once(repeat.label) for _key, repeat in run.repeats)) for run in (one, other)]
         differing = [f"points {labels[0]} and {labels[1]}"]
     return (
         f"The sides have no point under equal load: {one.name} and {other.name} differ in {', '.join(differing)}. "
-        "Measure both with the same benchmark and the same model name (model.served_name)."
+        "Measure both with the same benchmark, and let both serve the model by the same name."
     )
 
 
@@ -168,6 +168,11 @@ def _in_words(group: _Group) -> str:
     about = [f"{key} {load[key]}" for key in ("model", *group.benchmark.described_by) if load.get(key) is not None]
     parameters = [f"{key}={value}" for key, value in json.loads(group.load[0]).items()]
     return f"{group.label} ({', '.join([group.benchmark.type, *about, *parameters])})"
+
+
+def _once(label: str) -> str:
+    """Return the *label* of a point without the number of its repeat."""
+    return label.rpartition(" #")[0] or label
 
 
 def _text(value: Json) -> str:

@@ -16,14 +16,14 @@ MOST = 40  # lines of the configuration
 
 
 def comparison(document: JsonObject) -> list[str]:
-    """Return the lines about a comparison: both sides, each point with its primary metrics, and what speaks against it."""
+    """Return the lines about a comparison: both sides, each point with its primary metrics, what does not count."""
     lines = []
     for side in document["sides"]:
         runs = ", ".join(f"{one['name']} ({one['valid']} of {one['repeats']} repeats valid)" for one in side["runs"])
         lines.append(f"{side['side']:<9} {side['given']}: {runs}")
     lines.append(
-        f"Differences above {100 * document['threshold']:g} % matter. With {100 * document['confidence']:g} % confidence "
-        "no verdict is wrong."
+        f"Differences above {100 * document['threshold']:g} % matter. "
+        f"With {100 * document['confidence']:g} % confidence no verdict is wrong."
     )
     for point in document["points"]:
         lines += _point(point)

@@ -35,7 +35,7 @@ FOLDER = "comparisons"  # below the output directory
 
 
 def run(params: JsonObject, ctx: Context) -> JsonObject:
-    """Return ``{changed, ok, verdict, failures, points, invalid, path, html_path, text}``; Error if it does not pass."""
+    """Return ``{changed, ok, verdict, failures, points, ...}``, see the module; Error if it does not pass."""
     asked = asked_of(params)
     output_dir = os.path.abspath(os.path.expanduser(params["output_dir"]))
     words = (sides.BASELINE, sides.CANDIDATE)
@@ -104,7 +104,8 @@ def write(folder: str, content: JsonObject, lines: Sequence[str]) -> bool:
     """Write the three files; return whether one changed. Error if that fails."""
     files = {"json": json.dumps(content, indent=2) + "\n", "html": page.page(content), "txt": "\n".join(lines) + "\n"}
     try:
-        return any([write_text_atomic(os.path.join(folder, f"compare.{kind}"), said) for kind, said in files.items()])
+        changed = [write_text_atomic(os.path.join(folder, f"compare.{kind}"), said) for kind, said in files.items()]
+        return any(changed)
     except OSError as error:
         raise Error(
             f"The comparison cannot be written: {error.filename or folder}: {error.strerror}. Set compare_dir to a "

@@ -14,22 +14,22 @@ from typing import Any
 from ..failures import Error
 
 
-def distributions() -> Any:
-    """Return scipy.stats; Error if this Python has no scipy."""
+def functions() -> Any:
+    """Return scipy.special, which has the distributions as plain functions; Error if this Python has no scipy."""
     try:
-        from scipy import stats
+        from scipy import special
     except ImportError:
         raise Error(
             f"The Python package scipy is missing for {sys.executable}, and intervals need it. Install it there "
             f"({sys.executable} -m pip install scipy)."
         ) from None
-    return stats
+    return special
 
 
 def available() -> bool:
     """Return whether this Python has scipy."""
     try:
-        distributions()
+        functions()
     except Error:
         return False
     return True
@@ -37,7 +37,12 @@ def available() -> bool:
 
 def t_quantile(confidence: float, freedom: float) -> float:
     """Return the quantile of Student's t that a two-sided interval with this *confidence* needs."""
-    return float(distributions().t.isf((1 - confidence) / 2, freedom))
+    return -float(functions().stdtrit(freedom, (1 - confidence) / 2))
+
+
+def t_above(value: float, freedom: float) -> float:
+    """Return the probability that Student's t is above *value*."""
+    return float(functions().stdtr(freedom, -value))
 
 
 def half_width(values: Sequence[float], confidence: float = 0.95) -> float | None:

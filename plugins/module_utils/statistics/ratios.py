@@ -10,7 +10,7 @@ import statistics
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from .intervals import distributions, t_quantile
+from .intervals import t_above, t_quantile
 
 SAME = 1e-9  # a relative spread below this one is that of rounding
 
@@ -81,9 +81,9 @@ def p_beyond(ratio: Ratio, margin: float) -> float:
 
     It lies beyond with every confidence below one minus this.
     """
-    return min(1.0, 2 * float(distributions().t.sf((abs(ratio.centre) - margin) / ratio.error, ratio.freedom)))
+    return min(1.0, 2 * t_above((abs(ratio.centre) - margin) / ratio.error, ratio.freedom))
 
 
 def p_within(ratio: Ratio, margin: float) -> float:
     """Return the largest error probability at which the interval of *ratio* is not inside *margin* on both sides."""
-    return min(1.0, 2 * float(distributions().t.sf((margin - abs(ratio.centre)) / ratio.error, ratio.freedom)))
+    return min(1.0, 2 * t_above((margin - abs(ratio.centre)) / ratio.error, ratio.freedom))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from .intervals import distributions, t_quantile
+from .intervals import functions, t_quantile
 from .ratios import Ratio
 
 POWER = 0.8  # the probability with which a difference is found
@@ -38,9 +38,10 @@ def repeats_needed(
         return None
 
     def finds(count: int) -> bool:
-        freedom = count - 1 if paired else 2 * (count - 1)
-        error = spread * math.sqrt((1 if paired else 2) / count)
-        return _power((wanted - margin) / error, t_quantile(confidence, freedom), freedom) >= power
+        shift = (wanted - margin) / (spread * math.sqrt((1 if paired else 2) / count))
+        if paired:
+            return _power(shift, t_quantile(confidence, count - 1), count - 1) >= power
+        return _welch_power(shift, confidence, count - 1) >= power
 
     low, high = LEAST - 1, LEAST
     while not finds(high):
@@ -58,7 +59,7 @@ def cautious(spread: float, freedom: float, assurance: float = 0.8) -> float:
 
     Few repeats often show too small a spread. With the probability *assurance* the true one is not above this bound.
     """
-    return spread * math.sqrt(freedom / float(distributions().chi2.ppf(1 - assurance, freedom)))
+    return spread * math.sqrt(freedom / float(functions().chdtri(freedom, assurance)))
 
 
 def pooled(groups: Sequence[Sequence[float]]) -> tuple[float, float]:
@@ -71,9 +72,25 @@ def pooled(groups: Sequence[Sequence[float]]) -> tuple[float, float]:
     return math.sqrt(squares / freedom), float(freedom)
 
 
+def _welch_power(shift: float, confidence: float, freedom: float) -> float:
+    """Return the power of Welch's test of two equal sides, each with *freedom*.
+
+    The test takes its degrees of freedom from the share that one side has in the variances that are seen. That share
+    is of a beta distribution, and independent of their sum.
+    """
+    seen = [freedom / (share**2 + (1 - share) ** 2) for share in _shares(freedom)]
+    return sum(_power(shift, t_quantile(confidence, one), 2 * freedom) for one in seen) / len(seen)
+
+
+def _shares(freedom: float, count: int = 16) -> list[float]:
+    """Return *count* equally probable shares of one side in the sum of two variances."""
+    invert = functions().betaincinv
+    return [float(invert(freedom / 2, freedom / 2, (at + 0.5) / count)) for at in range(count)]
+
+
 def _power(shift: float, critical: float, freedom: float) -> float:
-    """Return the probability that t exceeds *critical*, if the true value is *shift* standard errors above the bound."""
-    found = float(distributions().nct.sf(critical, freedom, shift))
+    """Return the probability that t exceeds *critical* if the true value is *shift* standard errors above the bound."""
+    found = 1 - float(functions().nctdtr(freedom, shift, critical))
     if math.isfinite(found):
         return found
-    return 1.0 if shift > critical else 0.0  # so far out that scipy's series does not converge
+    return 1.0 if shift > critical else 0.0  # so far out that the series does not converge

@@ -58,7 +58,7 @@ def test_jobs_that_ask_for_other_hardware_have_no_common_allocation():
     ("changes", "words"),
     [
         ({"benchmark": {"isl": 999}}, r"differ in their load: isl \(128 and 999\)"),
-        ({"model": {"served_name": "x"}}, r"model \(tiny and x\)"),
+        ({"model": {"path": "/models/x"}}, r"model \(tiny and x\)"),
         ({"benchmark": {"concurrencies": None, "search": {"to": 64, "objectives": {"p99_ttft_ms": 100}}}}, "search"),
     ],
 )

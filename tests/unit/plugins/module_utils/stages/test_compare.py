@@ -47,7 +47,7 @@ def test_a_slower_service_is_worse_and_fails(tmp_path):
     (point,) = error.evidence["points"]
     assert point["method"] == "paired"
     for one in point["metrics"][:3]:
-        assert one["low"] < one["ratio"] < one["high"] and one["confidence"] > 0.995
+        assert one["low"] < one["ratio"] < one["high"] and one["confidence"] >= 0.995
 
 
 def test_a_faster_service_is_better_and_passes(tmp_path):
@@ -85,7 +85,8 @@ def test_metrics_that_are_not_primary_have_no_verdict(tmp_path):
     error = failed(tmp_path, primary_metrics=["mean_e2el_ms"])
     assert verdicts(error.evidence) == {"mean_e2el_ms": "worse"}
     others = [one for one in error.evidence["points"][0]["metrics"] if not one["primary"]]
-    assert {one["verdict"] for one in others} == {None} and {one["confidence"] for one in others} == {0.95}
+    assert {one["verdict"] for one in others} == {None}
+    assert {one["confidence"] for one in others if one["low"] is not None} == {0.95}
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -221,15 +222,16 @@ def test_repeats_that_are_equal_to_the_last_digit_have_no_verdict(tmp_path):
         ({"benchmark": {"isl": 1024}}, "isl 64 and 1024"),
         ({"benchmark": {"osl": 99}}, "osl 16 and 99"),
         ({"benchmark": {"num_prompts_mult": 3}}, "num_prompts_mult null and 3"),
-        ({"model": {"served_name": "another"}}, "model tiny and another"),
+        ({"parameters": {"model": "another"}}, "model tiny and another"),
         ({"concurrencies": (16,)}, "points c=4 and c=16"),
     ],
 )
 def test_another_load_is_refused(tmp_path, changes, words):
     make_run(tmp_path / "7", seed=1)
+    parameters = changes.pop("parameters", {})
     plan = make_run(tmp_path / "8", seed=2, **changes)
     for point in plan["benchmark"]["points"]:
-        point["parameters"] = {}
+        point["parameters"].update(parameters)
     (tmp_path / "8" / "plan.json").write_text(json.dumps(plan))
     assert words in failed(tmp_path).msg
 
