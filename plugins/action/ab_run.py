@@ -12,8 +12,6 @@ import os
 import time
 
 from ansible import constants
-from ansible_collections.srt.slurm.plugins.action.sweep_run import ActionModule as SweepAction
-from ansible_collections.srt.slurm.plugins.action.sweep_run import Slurm
 from ansible_collections.srt.slurm.plugins.module_utils import sweep_folders
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 from ansible_collections.srt.slurm.plugins.module_utils.files import write_text_atomic
@@ -22,6 +20,7 @@ from ansible_collections.srt.slurm.plugins.module_utils.job.allocation_request i
 from ansible_collections.srt.slurm.plugins.module_utils.run_options import FROZEN, VARIANT_DIR
 from ansible_collections.srt.slurm.plugins.module_utils.stages import compare, slurm_job_info
 from ansible_collections.srt.slurm.plugins.plugin_utils import ab
+from ansible_collections.srt.slurm.plugins.plugin_utils.calling import CallingAction, Slurm
 from ansible_collections.srt.slurm.plugins.plugin_utils.playbook import play
 from ansible_collections.srt.slurm.plugins.plugin_utils.stage import show
 
@@ -42,16 +41,15 @@ SHOWN = ("  bench_run: ", "  slurm_job: ")
 FATAL = "fatal: ["
 
 
-class ActionModule(SweepAction):
+class ActionModule(CallingAction):
     """See the documentation of the module ab_run."""
 
     argument_spec = ARGUMENT_SPEC
 
     def entry(self, params, ctx):
         """Measure both jobs in turns, compare them, and end the allocations; Error if the comparison does not pass."""
-        self.params = params
-        self.given = [params[word] for word in ab.WORDS]
-        self.jobs = [one["jobs"][0] for one in self.given]
+        self.params, self.given = params, {"baseline": params["baseline"], "candidate": params["candidate"]}
+        self.jobs = [one["jobs"][0] for one in self.given.values()]
         compare.asked_of({**params, "baseline": [], "candidate": [], "confidence": 100 * (1 - ab.ALPHA)})
         ab.check(self.jobs)
         output_dir = os.path.abspath(os.path.expanduser(params["output_dir"] or self.jobs[0]["output_dir"]))
@@ -131,7 +129,7 @@ class ActionModule(SweepAction):
 
     def turn(self, word, number):
         """Measure one repeat of a side; return whether its playbook succeeded."""
-        given, job = self.params[word], ab.turn(self.params[word]["jobs"][0], number)
+        given, job = self.given[word], ab.turn(self.given[word]["jobs"][0], number)
         name = f"{word}_{number:02d}"
         frozen = {"jobs": [{**job, "allocation": self.requests[word]}], "origins": given["origins"][:1], "notes": []}
         if given.get("secrets_path"):
@@ -189,8 +187,8 @@ class ActionModule(SweepAction):
         }
         if self.is_local():
             paths = {word: [path for path in found if os.path.isdir(path)] for word, found in paths.items()}
-        args = {key: self.params[key] for key in ("threshold", "primary_metrics")}
-        args.update(paths, fail_on=fail_on, confidence=100 * (1 - alpha), output_dir=self.output_dir)
+        args = {"threshold": self.params["threshold"], "primary_metrics": self.params["primary_metrics"], **paths}
+        args.update(fail_on=fail_on, confidence=100 * (1 - alpha), output_dir=self.output_dir)
         return self.call(compare, {**args, "compare_dir": self.folder})
 
     def end(self):
@@ -199,4 +197,7 @@ class ActionModule(SweepAction):
         for request in {one["name"]: one for one in self.requests.values()}.values():
             job_id = slurm.find(request)
             if job_id:
-                slurm.end(job_id)
+                slurm.end(job_id, "the comparison has finished")
+
+    def shown(self, result):
+        return (result.get("text") or "").splitlines()

@@ -12,7 +12,7 @@ machine, with --repeats repeats each. They are cut into independent tries of the
 of one repeat is printed beside the result: on a busy machine it is larger, and so is the number of repeats.
 
     .venv/bin/python tests/benchmarks/compare.py                          simulated
-    .venv/bin/python tests/benchmarks/compare.py --measure DIR [--repeats 100]
+    .venv/bin/python tests/benchmarks/compare.py --measure DIR [--repeats 40]
     .venv/bin/python tests/benchmarks/compare.py --evaluate DIR           again, from what was measured
 """
 
@@ -34,6 +34,7 @@ from ansible_collections.srt.slurm.plugins.module_utils.statistics import ratios
 from cluster import Cluster  # noqa: E402
 
 TRIES, SPREADS, PILOT = 200, (0.005, 0.02, 0.05), 5
+SEEN = 10  # real repeats from which the spread is known
 SLOWER, THRESHOLD = 1.05, 0.02
 DIFFERENT = (judgement.BETTER, judgement.WORSE)
 RUNS = ("one", "two", "slow")
@@ -97,7 +98,7 @@ def measure(folder, repeats, speed):
                 resources={"gpu_type": "h100", "gpus_per_node": 8, "agg_nodes": 1, "agg_workers": 1},
                 backend={"type": "mocker", "speedup_ratio": ratio},
                 frontend={"type": "dynamo", "num_additional_frontends": 0},
-                benchmark={"type": "sa-bench", "isl": 128, "osl": 32, "concurrencies": [4], "num_prompts_mult": 4,
+                benchmark={"type": "sa-bench", "isl": 1024, "osl": 24, "concurrencies": [2], "num_prompts_mult": 4,
                            "num_warmup_mult": 1, "repeats": repeats},
             )  # fmt: skip
             command = [*cluster.prefix(), "ansible-playbook", "bench.yml", "-e", f"job_file={job}"]
@@ -128,14 +129,14 @@ def evaluate(folder):
         means = {key: ratios.centre([one.figures[name] for one in own]) for key, own in found.items()}
         print(f"{name}: {means['one']:.3f}, {means['two']:.3f}, slowed {means['slow']:.3f} "
               f"({100 * (means['slow'] / means['one'] - 1):+.1f} %)")  # fmt: skip
-    same = [side for name in ("one", "two") for side in cut(found[name], 2 * PILOT)]
+    same = [piece for name in RUNS for piece in cut(found[name], 2 * judgement.LEAST)]
     wrong = 0
     for one in same:
         turns = [[repeat for at, repeat in enumerate(one) if (at % 4 in (0, 3)) == first] for first in (True, False)]
         said = verdicts(benchmark, *turns)
         wrong += any(verdict in DIFFERENT for verdict in said.values())
-    print(f"the same service in turns: {wrong} false verdicts in {len(same)} tries of {PILOT} repeats")
-    count, spreads = proposed(benchmark, found["one"][: 2 * PILOT])
+    print(f"the same service in turns: {wrong} false verdicts in {len(same)} tries of {judgement.LEAST} repeats")
+    count, spreads = proposed(benchmark, found["one"][:SEEN])
     print("spread of a repeat:", ", ".join(f"{name} {100 * value:.2f} %" for name, value in spreads.items()))
     print(f"proposed for {100 * (SLOWER - 1):g} %: {count} repeats of each side")
     if count:
@@ -157,8 +158,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--measure", type=pathlib.Path, metavar="DIR")
     parser.add_argument("--evaluate", type=pathlib.Path, metavar="DIR")
-    parser.add_argument("--repeats", type=int, default=100)
-    parser.add_argument("--speed", type=float, default=1.0, help="speedup_ratio of the mocker")
+    parser.add_argument("--repeats", type=int, default=40)
+    parser.add_argument("--speed", type=float, default=0.25, help="speedup_ratio of the mocker")
     given = parser.parse_args()
     if given.measure:
         measure(given.measure.absolute(), given.repeats, given.speed)
