@@ -78,11 +78,13 @@ def simulate():
             false += any(one in DIFFERENT for one in same.values())
         for _try in range(TRIES):
             count, _spreads = proposed(benchmark, drawn(draw, PILOT, spread))
+            if count is None:  # more than anybody measures: nothing was proposed
+                continue
             counts.append(count)
             slow = verdicts(benchmark, drawn(draw, count, spread), drawn(draw, count, spread, SLOWER))
             found += sum(one == judgement.WORSE for one in slow.values())
         middle = sorted(counts)[len(counts) // 2]
-        print(f"{100 * spread:>6.1f}% {false:>13} {middle:>9} {found / 3 / TRIES:>6.2f}")
+        print(f"{100 * spread:>6.1f}% {false:>13} {middle:>9} {found / 3 / len(counts):>6.2f}")
 
 
 def measure(folder, repeats, speed):

@@ -36,7 +36,7 @@ def test_a_slower_job_is_found_in_turns_on_the_same_nodes(cluster):
         job_tags="ab_test",
     )  # fmt: skip
     folder = cluster.output / "sweeps" / "ab_fast-vs-ab_slow"
-    assert done.rc != 0 and "TPOT median ms worse" in done.out, done.out
+    assert done.rc != 0 and "TPOT median ms worse" in done.text, done.text
     found = json.loads((folder / "compare.json").read_text())
     (point,) = found["points"]
     assert point["method"] == "paired" and point["metrics"][0]["n"] == [REPEATS, REPEATS] and not found["invalid"]
@@ -49,14 +49,14 @@ def test_a_slower_job_is_found_in_turns_on_the_same_nodes(cluster):
     assert cluster.jobs() == []
 
     listed = play(cluster, "runs", tags="ab_test", name="ab_*", valid="true")
-    assert listed.rc == 0 and listed.out.count("ab_fast-vs-ab_slow/") == 2 * REPEATS, listed.out
+    assert listed.rc == 0 and listed.text.count("ab_fast-vs-ab_slow/") == 2 * REPEATS, listed.text
     (damaged,) = (folder / "variants" / "candidate_02" / "results").glob("*/results_*[0-9].json")
     damaged.write_text(damaged.read_text().replace('"completed"', '"completed" '))
     again = play(
         cluster, "compare", baseline=repeats_of(folder, "baseline"), candidate=repeats_of(folder, "candidate"),
         compare_dir=folder / "again", fail_on="invalid",
     )  # fmt: skip
-    assert again.rc != 0 and "INVALID candidate" in again.out and "candidate_02" in again.out, again.out
+    assert again.rc != 0 and "INVALID candidate" in again.text and "candidate_02" in again.text, again.text
     (point,) = json.loads((folder / "again" / "compare.json").read_text())["points"]
     assert point["candidate"] == {"planned": REPEATS, "measured": REPEATS, "valid": REPEATS - 1}
     assert "NOT valid" in (folder / "again" / "compare.html").read_text()

@@ -20,7 +20,7 @@ class Need(NamedTuple):
     """The repeats that one metric of one point needs.
 
     :ivar spread: standard deviation of a repeat's logarithm, of a pair's difference if ``paired``; None if unknown.
-    :ivar cautious: the upper bound of it that counts.
+    :ivar values: how many values it is known from.
     :ivar repeats: of each side; None if that is unknown, or more than anybody measures.
     """
 
@@ -28,7 +28,7 @@ class Need(NamedTuple):
     metric: str
     paired: bool
     spread: float | None
-    cautious: float | None
+    values: int
     repeats: int | None
     reason: str = ""
 
@@ -58,18 +58,18 @@ def _has_values(point: Point, name: str) -> bool:
 def _need(point: Point, name: str, sought: tuple[float, float], confidence: float) -> Need:
     sides = [[one for one in side if one.valid] for side in (point.baseline, point.candidate)]
     if not all(ratios.usable(one.figures.get(name)) for side in sides for one in side):
-        return Need(point.label, name, False, None, None, None, "valid repeats have no value, or one without a ratio")
+        return Need(point.label, name, False, None, 0, None, "valid repeats have no value, or one without a ratio")
     pairs = paired(*sides).pairs if all(sides) else None
     logs = [[math.log(one.figures[name]) for one in side] for side in sides]
     if pairs:
         logs = [[math.log(other.figures[name]) - math.log(one.figures[name]) for one, other in pairs]]
     logs = [group for group in logs if len(group) > 1]
     if not logs:
-        return Need(point.label, name, False, None, None, None, "it takes two valid repeats to see a spread")
+        return Need(point.label, name, False, None, 0, None, "it takes two valid repeats to see a spread")
     spread, freedom = sizes.pooled(logs)
+    values = sum(map(len, logs))
     if spread <= ratios.SAME:
-        return Need(point.label, name, bool(pairs), spread, None, None, "the repeats show no spread at all")
-    bound = sizes.cautious(spread, freedom)
-    count = sizes.repeats_needed(bound, bool(pairs), *sought, confidence)
+        return Need(point.label, name, bool(pairs), spread, values, None, "the repeats show no spread at all")
+    count = sizes.repeats_needed(sizes.likely(spread, freedom), bool(pairs), *sought, confidence)
     reason = "" if count else f"more than {sizes.MOST} repeats"
-    return Need(point.label, name, bool(pairs), spread, bound, count, reason)
+    return Need(point.label, name, bool(pairs), spread, values, count, reason)

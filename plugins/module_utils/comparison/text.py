@@ -90,8 +90,8 @@ def planning(document: JsonObject) -> list[str]:
             continue
         how = "pairs" if one["paired"] else "repeats of each side"
         lines.append(
-            f"  {one['label']}: {label}: {one['repeats']} {how} (spread {100 * one['spread']:.2f} %, "
-            f"at most {100 * one['cautious']:.2f} %)"
+            f"  {one['label']}: {label}: {one['repeats']} {how} (spread {100 * one['spread']:.2f} % "
+            f"of {one['values']} {'differences' if one['paired'] else 'values'})"
         )
     if document["repeats"]:
         lines.append(f"To find a difference of {sought} with a power of 80 %: repeats: {document['repeats']}")

@@ -28,20 +28,24 @@ def detectable(ratio: Ratio, margin: float, confidence: float, power: float = PO
 
 
 def repeats_needed(
-    spread: float, paired: bool, wanted: float, margin: float, confidence: float, power: float = POWER
+    spreads: Sequence[float], paired: bool, wanted: float, margin: float, confidence: float, power: float = POWER
 ) -> int | None:
     """Return how many repeats of each side find the difference *wanted* (a logarithm); None: more than MOST, or never.
 
-    :param spread: as in Ratio.
+    :param spreads: what the spread of a Ratio may be, equally probable: the power is the mean over them.
     """
     if wanted <= margin:
         return None
 
     def finds(count: int) -> bool:
-        shift = (wanted - margin) / (spread * math.sqrt((1 if paired else 2) / count))
+        share = math.sqrt((1 if paired else 2) / count)
+        shifts = [(wanted - margin) / (spread * share) for spread in spreads]
         if paired:
-            return _power(shift, t_quantile(confidence, count - 1), count - 1) >= power
-        return _welch_power(shift, confidence, count - 1) >= power
+            critical = t_quantile(confidence, count - 1)
+            found = [_power(shift, critical, count - 1) for shift in shifts]
+        else:
+            found = [_welch_power(shift, confidence, count - 1) for shift in shifts]
+        return sum(found) / len(found) >= power
 
     low, high = LEAST - 1, LEAST
     while not finds(high):
@@ -54,12 +58,13 @@ def repeats_needed(
     return high if high <= MOST else None
 
 
-def cautious(spread: float, freedom: float, assurance: float = 0.8) -> float:
-    """Return the upper confidence bound of a *spread* that was estimated with *freedom* degrees of freedom.
+def likely(spread: float, freedom: float, count: int = 12) -> list[float]:
+    """Return *count* equally probable values of the true spread, if *spread* was seen with *freedom*.
 
-    Few repeats often show too small a spread. With the probability *assurance* the true one is not above this bound.
+    A few repeats often show too small a spread: who trusts it plans too few.
     """
-    return spread * math.sqrt(freedom / float(functions().chdtri(freedom, assurance)))
+    invert = functions().chdtri
+    return [spread * math.sqrt(freedom / float(invert(freedom, (at + 0.5) / count))) for at in range(count)]
 
 
 def pooled(groups: Sequence[Sequence[float]]) -> tuple[float, float]:
@@ -82,7 +87,7 @@ def _welch_power(shift: float, confidence: float, freedom: float) -> float:
     return sum(_power(shift, t_quantile(confidence, one), 2 * freedom) for one in seen) / len(seen)
 
 
-def _shares(freedom: float, count: int = 16) -> list[float]:
+def _shares(freedom: float, count: int = 8) -> list[float]:
     """Return *count* equally probable shares of one side in the sum of two variances."""
     invert = functions().betaincinv
     return [float(invert(freedom / 2, freedom / 2, (at + 0.5) / count)) for at in range(count)]

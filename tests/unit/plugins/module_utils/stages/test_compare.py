@@ -363,7 +363,7 @@ def test_the_repeats_for_a_difference_are_planned_from_one_side_or_both(tmp_path
     alone = run(tmp_path, candidate="", plan_difference=5.0)
     pairs = run(tmp_path, plan_difference=5.0)
     assert alone["repeats"] > 3 and pairs["repeats"] > 3
-    assert all(one["cautious"] > one["spread"] > 0 for one in pairs["plan"]["needs"])
+    assert all(one["values"] == 5 and one["spread"] > 0 for one in pairs["plan"]["needs"])
     assert {one["paired"] for one in pairs["plan"]["needs"]} == {True}
     assert "To find a difference of 5 % with a power of 80 %" in alone["text"]
     make_run(tmp_path / "9", repeats=1)
