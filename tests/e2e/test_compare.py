@@ -17,10 +17,10 @@ SERVICE = {
 REPEATS = 4
 
 
-def play(cluster, name, **given):
+def play(cluster, playbook, /, **given):
     given.setdefault("output_dir", cluster.output)
     extra = [word for key, value in given.items() for word in ("-e", f"{key}={value}")]
-    return cluster.play([*cluster.prefix(), "ansible-playbook", f"playbooks/{name}.yml", *extra])
+    return cluster.play([*cluster.prefix(), "ansible-playbook", f"playbooks/{playbook}.yml", *extra])
 
 
 def repeats_of(folder, word):
@@ -50,6 +50,8 @@ def test_a_slower_job_is_found_in_turns_on_the_same_nodes(cluster):
 
     listed = play(cluster, "runs", tags="ab_test", name="ab_*", valid="true")
     assert listed.rc == 0 and listed.text.count("ab_fast-vs-ab_slow/") == 2 * REPEATS, listed.text
+    shown = play(cluster, "status", tags="ab_test")
+    assert shown.rc == 0 and f"run directory: {cluster.output}/{runs[0]['job_id']}" in shown.text, shown.text
     (damaged,) = (folder / "variants" / "candidate_02" / "results").glob("*/results_*[0-9].json")
     damaged.write_text(damaged.read_text().replace('"completed"', '"completed" '))
     again = play(

@@ -20,6 +20,7 @@ from .judgement import (
     WORSE,
     MetricResult,
     PointResult,
+    told_apart,
 )
 from .measured_run import MeasuredRun, Repeat
 from .planning import Need
@@ -55,6 +56,7 @@ def build(sides: Sides, results: Sequence[PointResult], asked: Asked, now: str) 
     both = ((BASELINE, sides.baseline), (CANDIDATE, sides.candidate))
     invalid = [one for word, runs in both for one in _named(word, runs, measured=True)]
     why = [one.pairing.why for one in results if one.pairing.why]
+    why += [line for one in results for line in told_apart(one.point)]
     document = {
         "schema_version": SCHEMA_VERSION,
         "generated_at": now,

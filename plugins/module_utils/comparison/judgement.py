@@ -153,15 +153,38 @@ def _judged(draft: _Draft, decision: Decision | None, margin: float) -> MetricRe
         return found
     if decision is None:  # exploratory
         low, high = ratios.interval(ratio, EXPLORATORY)
-        return found._replace(low=math.exp(low), high=math.exp(high), confidence=EXPLORATORY)
+        return found._replace(low=_factor(low), high=_factor(high), confidence=EXPLORATORY)
     verdict = decision.verdict
     if verdict in (decisions.UP, decisions.DOWN):
         verdict = BETTER if (verdict == decisions.UP) == (METRICS[found.name].better == HIGHER) else WORSE
     return found._replace(
-        low=math.exp(decision.low),
-        high=math.exp(decision.high),
+        low=_factor(decision.low),
+        high=_factor(decision.high),
         confidence=decision.confidence,
         p=decision.p,
         verdict=EQUIVALENT if verdict == decisions.EQUIVALENT else verdict,
-        detectable=math.exp(sizes.detectable(ratio, margin, decision.confidence)),
+        detectable=_factor(sizes.detectable(ratio, margin, decision.confidence)),
     )
+
+
+def _factor(logarithm: float) -> float:
+    """Return the ratio that *logarithm* is of, within what a number can be."""
+    return math.exp(max(-700.0, min(700.0, logarithm)))
+
+
+def told_apart(point: Point) -> list[str]:
+    """Return how valid repeats of both sides were measured differently, as sentences: by whom, and how it counted."""
+    found = []
+    for name in point.benchmark.metrics:
+        if METRICS[name].digits is not None:
+            continue
+        sides = [
+            sorted({str(one.figures.get(name)) for one in side if one.valid})
+            for side in (point.baseline, point.candidate)
+        ]
+        if all(sides) and sides[0] != sides[1]:
+            said = [" or ".join(side) for side in sides]
+            found.append(
+                f"{point.label}: {METRICS[name].label}: {said[0]} on the baseline, {said[1]} on the candidate."
+            )
+    return found

@@ -22,7 +22,7 @@ from ..results import searching
 from ..results.document import model_name, point_record
 from ..results.outcome import in_words
 from ..results.rollup_file import PointRecord, Rollup, read_rollup
-from ..results.verdict import NOT_MEASURED, VALID
+from ..results.verdict import MIN_COMPLETED, NOT_MEASURED, VALID
 
 ROLLUP = "rollup.json"
 # Keys of the benchmark section that do not say what load the service gets: how often it is measured, how long that may
@@ -101,9 +101,11 @@ def _of_plan(folder: str, parameters: JsonObject) -> MeasuredRun:
     points, repeats = searching.measured(plan), []
     said = {record["name"]: record for record in rollup["results"]} if rollup else {}
     name = _name(folder, job_id)
+    notes = _warnings(name, rollup)
     for point in points:
         record = point_record(benchmark, point, plan)
         _check_against(record, said.get(point["name"]))
+        notes += _disturbed(record, name)
         repeats.append((_key(point["key"]), _repeat(record, benchmark, name, job_id, about)))
     core = {"type": benchmark.type, "model": model_name(spec, points), **benchmark.description(spec)}
     containers = [step.get("container") for step in plan["steps"]]
@@ -116,7 +118,7 @@ def _of_plan(folder: str, parameters: JsonObject) -> MeasuredRun:
     serving = (plan.get("digests") or {}).get("serving")
     return MeasuredRun(
         name, folder, job_id, str(plan["name"]), benchmark, load_of(spec), core, serving, parameters, repeats, facts,
-        _warnings(name, rollup),
+        notes,
     )  # fmt: skip
 
 
@@ -132,9 +134,11 @@ def _of_rollup(file: str, rollup: Rollup, parameters: JsonObject) -> MeasuredRun
     benchmark, job_id = of_plan(rollup), str(rollup.get("job_id") or "")
     name, repeats = _name(os.path.dirname(file) or ".", job_id), []
     said: JsonObject = {**rollup}
+    notes = [f"{name}: without its plan, its result files could not be checked again.", *_warnings(name, rollup)]
     for record in rollup["results"]:
         own = dict(record)
         _check_coherent(own)
+        notes += _disturbed(own, name)
         key = {field: own.get(field) for field in benchmark.key_fields}
         repeats.append((_key(key), _repeat(own, benchmark, name, job_id, {})))
     facts = {key: said.get(key) for key in (
@@ -150,7 +154,7 @@ def _of_rollup(file: str, rollup: Rollup, parameters: JsonObject) -> MeasuredRun
         name, file, job_id, str(rollup.get("job_name") or ""), benchmark, None, core,
         (said.get("digests") or {}).get("serving"), parameters, repeats,
         {"spec": facts, "inputs": rollup.get("inputs") or {}, "images": [], "nodes": nodes},
-        [f"{name}: without its plan, its result files could not be checked again.", *_warnings(name, rollup)],
+        notes,
     )  # fmt: skip
 
 
@@ -167,12 +171,22 @@ def _warnings(name: str, rollup: Rollup | None) -> list[str]:
     return [f"{name}: the run is {in_words(rollup)}: {reason}" for reason in reasons]
 
 
+def _disturbed(record: PointRecord, name: str) -> list[str]:
+    """Return what may have changed the figures of a valid *record*, as warnings."""
+    if not record["valid"]:
+        return []
+    found = [f"its service was incomplete ({gap})" for gap in record.get("service_gaps") or ()]
+    found += [f"the profiler {record['profiled']} ran meanwhile"] if record.get("profiled") else []
+    return [f"{record['label']} of {name}: {one}." for one in found]
+
+
 def _key(key: Mapping[str, Json]) -> str:
     return json.dumps({name: one for name, one in key.items() if name != REPEAT and one is not None}, sort_keys=True)
 
 
 def _check_against(record: PointRecord, said: PointRecord | None) -> None:
     """Make *record* not valid if the rollup of its run *said* something else of the same measurement."""
+    _check_coherent(record)
     if said is None or said.get("digest") != record["digest"] or said.get("ended_at") != record.get("ended_at"):
         return
     if record["valid"] and not (said["valid"] and said["state"] == VALID):
@@ -180,11 +194,19 @@ def _check_against(record: PointRecord, said: PointRecord | None) -> None:
         record["invalid_reasons"] = [f"{ROLLUP} says: {one}" for one in said["invalid_reasons"]] or [
             f"{ROLLUP} says that it is not valid"
         ]
-    _check_coherent(record)
 
 
 def _check_coherent(record: PointRecord) -> None:
-    """Make *record* not valid if it speaks against itself."""
+    """Make *record* not valid if it speaks against itself, or if too many of its requests failed for a comparison.
+
+    A run may allow more of them to fail.
+    """
+    done: Json = record.get("completed")
+    sent: Json = record.get("num_prompts")
+    counted = isinstance(done, (int, float)) and isinstance(sent, (int, float))
+    if record["valid"] and counted and done < MIN_COMPLETED * sent:
+        record["valid"] = False
+        record["invalid_reasons"] = [f"{done} of {sent} requests completed, fewer than {100 * MIN_COMPLETED:g} %"]
     if record["valid"] and (record["state"] != VALID or record["invalid_reasons"] or record.get("doubts")):
         record["valid"] = False
         why = [*record["invalid_reasons"], *(record.get("doubts") or ())]

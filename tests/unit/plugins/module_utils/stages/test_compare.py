@@ -182,6 +182,33 @@ def test_a_rollup_that_contradicts_itself_does_not_count(tmp_path, injected):
     assert "result files could not be checked" in error.evidence["text"]
 
 
+def test_too_many_failed_requests_never_count(tmp_path):
+    """A run may have been allowed to accept them."""
+    both(tmp_path, raw_of={2: {"completed": 30, "failed": 10, "output_throughput": 1e5}})
+    assert is_named(failed(tmp_path), "30 of 40 requests completed, fewer than 99 %")
+
+
+def test_what_may_have_disturbed_a_valid_repeat_is_said(tmp_path):
+    both(tmp_path)
+    rollup = roll_up(tmp_path / "8")
+    rollup["results"][0].update(service_gaps=["decode_1 was lost"], profiled="nsys")
+    (tmp_path / "alone.json").write_text(json.dumps(rollup))
+    text = run(tmp_path, candidate=str(tmp_path / "alone.json"), fail_on=[])["text"]
+    assert "incomplete (decode_1 was lost)" in text and "profiler nsys ran" in text
+
+
+def test_sides_that_count_tokens_differently_are_warned_about(tmp_path):
+    make_run(tmp_path / "7", seed=1)
+    make_run(tmp_path / "8", seed=2, raw={"usage_source": "chunks"})
+    assert "tokens counted by: server on the baseline, chunks on the candidate" in run(tmp_path, fail_on=[])["text"]
+
+
+def test_an_absurd_spread_is_no_evidence_and_no_error(tmp_path):
+    make_run(tmp_path / "7", seed=1, repeats=3, spread=40.0)
+    make_run(tmp_path / "8", seed=2, repeats=3, spread=40.0)
+    assert set(verdicts(run(tmp_path)).values()) == {"no evidence"}
+
+
 def test_all_repeats_of_a_side_may_be_invalid(tmp_path):
     make_run(tmp_path / "7", seed=1)
     make_run(tmp_path / "8", seed=2, invalid=dict.fromkeys(range(1, 6), "no"))
