@@ -12,8 +12,10 @@ from collections.abc import Sequence
 from .. import sweep_folders
 from ..catalogue import index, selection
 from ..failures import Error
+from ..files import read_object
 
 TAG = "tag:"
+SHARED = (".sweep", ".ab")  # ends the names of allocations that jobs share
 RUN = re.compile(r"[1-9][0-9]*(\.earlier[0-9]+)?")
 
 
@@ -48,6 +50,7 @@ def _paths(word: str, item: str, output_dir: str, write: bool) -> list[str]:
         path = os.path.join(output_dir, item)
         if not os.path.isdir(path):
             raise Error(f"{word}: job {item} has no run directory {path}. Set output_dir, or name its directory.")
+        _check_alone(word, item, path)
         return [path]
     meanings = {"a tag": _tagged(item, output_dir, write)}
     folder = sweep_folders.folder_of(output_dir, item)
@@ -57,6 +60,18 @@ def _paths(word: str, item: str, output_dir: str, write: bool) -> list[str]:
     if len(known) > 1:
         raise Error(f"{word}: {item} is {' and '.join(known)}. Write {TAG}{item} for the tag, or a path with a slash.")
     return meanings[known[0]] if known else _nothing(word, item, output_dir)
+
+
+def _check_alone(word: str, item: str, path: str) -> None:
+    """Raise Error if several jobs shared the allocation *item*: its directory is that of the one that ran last."""
+    about = read_object(os.path.join(path, f"{item.partition('.')[0]}.json")) or {}
+    name = str(about.get("slurm_job_name") or "")
+    if name.endswith(SHARED):
+        folder = os.path.join(sweep_folders.SWEEPS, name.rpartition(".")[0])
+        raise Error(
+            f"{word}: job {item} was an allocation that jobs shared ({name}), and its directory is that of the job "
+            f"which ran last. Name the directory of the sweep, such as {folder}, or of a job in its variants/."
+        )
 
 
 def _tagged(tag: str, output_dir: str, write: bool) -> list[str]:

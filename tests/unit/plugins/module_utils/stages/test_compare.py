@@ -1,42 +1,14 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Comparing run directories: verdicts, what never counts, what is refused, and what the files say."""
+"""Comparing run directories: verdicts, what never counts, and what the files say."""
 
 from __future__ import annotations
 
 import json
 
 import pytest
-from ansible_collections.srt.slurm.plugins.module_utils.entry import Context
-from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
-from ansible_collections.srt.slurm.plugins.module_utils.stages import compare
 from compared_runs import make_run, roll_up
-
-DEFAULTS = {name: one.get("default") for name, one in compare.ARGUMENT_SPEC.items()}
-ODD, EVEN = [0, 3, 4, 7, 8], [1, 2, 5, 6, 9]  # the minutes of both sides in turns, ABBA
-
-
-def run(out, baseline="7", candidate="8", check_mode=False, **params):
-    named = {"baseline": baseline.split(","), "candidate": candidate.split(",") if candidate else []}
-    return compare.run({**DEFAULTS, **named, "output_dir": str(out), **params}, Context(check_mode=check_mode))
-
-
-def failed(out, *args, **params):
-    with pytest.raises(Error) as caught:
-        run(out, *args, **params)
-    return caught.value
-
-
-def verdicts(result):
-    return {one["name"]: one["verdict"] for point in result["points"] for one in point["metrics"] if one["primary"]}
-
-
-def both(out, **candidate):
-    """Make two runs in one allocation, measured in turns."""
-    make_run(out / "7", seed=1, minutes=ODD)
-    plan = make_run(out / "x" / "7", seed=2, minutes=EVEN, **candidate)
-    (out / "x" / "7").rename(out / "8")
-    return plan
+from comparing import DEFAULTS, EVEN, ODD, both, failed, run, verdicts
 
 
 def test_a_slower_service_is_worse_and_fails(tmp_path):
@@ -238,86 +210,6 @@ def test_repeats_that_are_equal_to_the_last_digit_have_no_verdict(tmp_path):
     make_run(tmp_path / "7", seed=1, spread=0.0)
     make_run(tmp_path / "8", seed=2, spread=0.0, slower=1.5)
     assert "no spread at all" in failed(tmp_path).msg
-
-
-# What is refused.
-
-
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"benchmark": {"isl": 1024}}, "isl 64 and 1024"),
-        ({"benchmark": {"osl": 99}}, "osl 16 and 99"),
-        ({"benchmark": {"num_prompts_mult": 3}}, "num_prompts_mult null and 3"),
-        ({"parameters": {"model": "another"}}, "model tiny and another"),
-        ({"concurrencies": (16,)}, "points c=4 and c=16"),
-    ],
-)
-def test_another_load_is_refused(tmp_path, changes, words):
-    make_run(tmp_path / "7", seed=1)
-    parameters = changes.pop("parameters", {})
-    plan = make_run(tmp_path / "8", seed=2, **changes)
-    for point in plan["benchmark"]["points"]:
-        point["parameters"].update(parameters)
-    (tmp_path / "8" / "plan.json").write_text(json.dumps(plan))
-    assert words in failed(tmp_path).msg
-
-
-def test_points_of_one_side_alone_are_named(tmp_path):
-    make_run(tmp_path / "7", seed=1, concurrencies=(4, 16))
-    make_run(tmp_path / "8", seed=2, concurrencies=(4, 32))
-    result = run(tmp_path)
-    assert [point["label"] for point in result["points"]] == ["c=4"]
-    assert "only the baseline has c=16" in result["text"] and "only the candidate has c=32" in result["text"]
-
-
-def test_a_run_is_not_compared_with_itself(tmp_path):
-    make_run(tmp_path / "7", seed=1)
-    assert "are the same measurement" in failed(tmp_path, candidate="7").msg
-
-
-def test_the_same_measurement_counts_once(tmp_path):
-    make_run(tmp_path / "7", seed=1)
-    make_run(tmp_path / "9" / "x" / "7", seed=1)
-    make_run(tmp_path / "8", seed=2)
-    result = run(tmp_path, baseline=f"7,{tmp_path}/9/x/7")
-    assert result["points"][0]["baseline"]["valid"] == 5
-
-
-def test_a_side_of_two_services_is_refused(tmp_path):
-    make_run(tmp_path / "7", seed=1)
-    make_run(tmp_path / "8", seed=2, serving="other")
-    make_run(tmp_path / "9", seed=3)
-    assert "The candidate mixes services: 8 and 9" in failed(tmp_path, candidate="8,9").msg
-
-
-@pytest.mark.parametrize(
-    ("params", "words"),
-    [
-        ({"candidate": "99"}, "job 99 has no run directory"),
-        ({"candidate": "./nowhere"}, "does not exist"),
-        ({"candidate": "nightly"}, "neither a tag"),
-        ({"candidate": ""}, "candidate is not set"),
-        ({"primary_metrics": ["output_tpx"]}, "output_tpx: no metric"),
-        ({"primary_metrics": ["duration"]}, "duration: no metric"),
-        ({"primary_metrics": ["score"]}, "has none of them"),
-        ({"fail_on": ["bad"]}, "fail_on: bad is not known. Use worse"),
-        ({"threshold": 0.0}, "threshold is 0 %"),
-        ({"plan_difference": 1.0}, "only found beyond the threshold"),
-    ],
-)
-def test_wrong_input_says_what_would_be_right(tmp_path, params, words):
-    both(tmp_path)
-    assert words in failed(tmp_path, **params).msg
-    assert not (tmp_path / "comparisons").exists()
-
-
-def test_a_file_of_something_else_is_refused(tmp_path):
-    make_run(tmp_path / "7", seed=1)
-    (tmp_path / "other.json").write_text("{}")
-    assert "is not a rollup.json" in failed(tmp_path, candidate=str(tmp_path / "other.json")).msg
-    (tmp_path / "empty").mkdir()
-    assert "neither plan.json nor rollup.json" in failed(tmp_path, candidate=str(tmp_path / "empty")).msg
 
 
 # What is named, and what is written.
