@@ -77,7 +77,7 @@ def _minutes(limit):
 
 
 def turn(job, number):
-    """Return *job* for its repeat *number* (from 1): each point once, with prompts that both sides share.
+    """Return *job* for its repeat *number* (from 1): each point once, with a seed that both sides share.
 
     The order of the points turns around with each repeat.
     """

@@ -23,7 +23,7 @@ def test_the_sides_take_turns():
     assert ["".join(word[0] for word in ab.order(number)) for number in (1, 2, 3, 4)] == ["bc", "cb", "bc", "cb"]
 
 
-def test_each_repeat_has_prompts_of_its_own_that_both_sides_share():
+def test_each_repeat_has_a_seed_of_its_own_that_both_sides_share():
     one, other = job(), job(backend={"speedup_ratio": 2.0})
     first, second = ab.turn(one, 1), ab.turn(one, 2)
     assert first["spec"]["benchmark"]["seed"] != second["spec"]["benchmark"]["seed"]
