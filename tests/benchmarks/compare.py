@@ -7,11 +7,13 @@ Simulated: both sides are drawn from one distribution, 200 times for each of sev
 ``better`` or ``worse`` is false. Then the candidate is 5 % slower: the share of comparisons that find it, at the number
 of repeats that was proposed from the spread of a few.
 
-Real: a service of Dynamo's mocker is measured twice, and once with its compute slowed by 5 %, on a real Slurm on this
-machine, with --repeats repeats each. They are cut into independent tries of the length that was proposed. The spread
-of one repeat is printed beside the result: on a busy machine it is larger, and so is the number of repeats.
+Real: a service is measured twice, and once slowed by 5 %, with --repeats repeats each. They are cut into independent
+tries of the length that was proposed. The spread of one repeat is printed beside the result: on a busy machine it is
+larger, and so is the number of repeats. --server measures our load client with a streaming server of a known speed, the
+three in turns; --measure measures Dynamo's mocker on a real Slurm on this machine, one after the other.
 
     .venv/bin/python tests/benchmarks/compare.py                          simulated
+    .venv/bin/python tests/benchmarks/compare.py --server DIR [--repeats 40]
     .venv/bin/python tests/benchmarks/compare.py --measure DIR [--repeats 40]
     .venv/bin/python tests/benchmarks/compare.py --evaluate DIR           again, from what was measured
 """
@@ -19,6 +21,7 @@ of one repeat is printed beside the result: on a busy machine it is larger, and 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import pathlib
 import random
@@ -28,6 +31,8 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "collections"), str(ROOT / "tests" / "support")]
 
+import sse_server  # noqa: E402
+from ansible_collections.srt.slurm.plugins.module_utils.benchmarks.own_client.result import figures  # noqa: E402
 from ansible_collections.srt.slurm.plugins.module_utils.comparison import judgement, planning, sides  # noqa: E402
 from ansible_collections.srt.slurm.plugins.module_utils.comparison.measured_run import Repeat  # noqa: E402
 from ansible_collections.srt.slurm.plugins.module_utils.statistics import ratios  # noqa: E402
@@ -57,9 +62,9 @@ def verdicts(benchmark, baseline, candidate):
     return {one.name: one.verdict for one in found.metrics if one.primary}
 
 
-def proposed(benchmark, baseline):
+def proposed(benchmark, baseline, candidate=()):
     """Return the repeats that a difference as large as SLOWER needs, by the largest of the metrics, and the spreads."""
-    point = sides.Point("c=4", {}, benchmark, baseline, [])
+    point = sides.Point("c=4", {}, benchmark, baseline, candidate)
     needs = planning.needs([point], (), SLOWER - 1, THRESHOLD)
     counts = [one.repeats for one in needs]
     return (None if None in counts else max(counts)), {one.metric: one.spread for one in needs}
@@ -115,18 +120,57 @@ def measure(folder, repeats, speed):
         cluster.close()
 
 
-def evaluate(folder):
-    """Print the figures of what was measured."""
+def serve(folder, repeats):
+    """Measure a streaming server twice, and once slowed, in turns, with our load client."""
+    folder.mkdir(parents=True, exist_ok=True)
+    model, result = folder / "model", folder / "result.json"
+    subprocess.run([sys.executable, str(ROOT / "bin" / "make-tiny-model"), str(model)], check=True)
+    command = [sys.executable, str(ROOT / "plugins" / "module_utils" / "load_client"), "--model", "m"]
+    command += ["--tokenizer", str(model), "--isl", "64", "--osl", "24", "--num-prompts", "8", "--concurrency", "2"]
+    found = {name: [] for name in RUNS}
+    with contextlib.ExitStack() as stack:
+        urls = {}
+        for name in RUNS:
+            times = [base * (SLOWER if name == "slow" else 1.0) for base in (0.2, 0.02)]
+            urls[name] = stack.enter_context(sse_server.running(sse_server.Behaviour(*times))).url
+        for number in range(repeats):
+            for name in (RUNS, RUNS[::-1])[number % 2]:
+                result.unlink(missing_ok=True)
+                argv = [*command, "--base-url", urls[name], "--result", str(result), "--seed", str(number)]
+                done = subprocess.run(argv, capture_output=True, text=True, check=False)
+                if done.returncode:
+                    raise SystemExit(done.stdout + done.stderr)
+                found[name].append(json.loads(result.read_text()))
+    (folder / "server.json").write_text(json.dumps(found))
+
+
+def repeats_of(folder):
+    """Return (the benchmark, {name of a run: its repeats in order}) of what was measured in *folder*."""
+    from ansible_collections.srt.slurm.plugins.module_utils.benchmarks import BENCHMARKS
+
+    if (folder / "server.json").exists():
+        found = {}
+        for name, results in json.loads((folder / "server.json").read_text()).items():
+            found[name] = [
+                Repeat(name, f"c=2 #{number}", True, True, [], figures(raw), raw["started_at"], raw["ended_at"], ("x",))
+                for number, raw in enumerate(results, 1)
+            ]
+        return BENCHMARKS["sa-bench"], found
     found = {}
     for name in RUNS:
-        (run,) = sides.runs_of(
-            [str(path.parent) for path in sorted((folder / "runs" / name).glob("*/rollup.json"))][:1]
-        )
+        (path,) = (folder / "runs" / name).glob("[0-9]*/rollup.json")
+        (run,) = sides.runs_of([str(path.parent)])
         found[name] = [one for _key, one in run.repeats]
+    return run.benchmark, found
+
+
+def evaluate(folder):
+    """Print the figures of what was measured."""
+    benchmark, found = repeats_of(folder)
+    for name in RUNS:
         bad = [one for one in found[name] if not one.valid]
         print(f"{name}: {len(found[name])} repeats, {len(bad)} not valid" + (f": {bad[0].reasons}" if bad else ""))
         found[name] = sorted((one for one in found[name] if one.valid), key=lambda one: str(one.started_at))
-    benchmark = run.benchmark
     for name in judgement.PRIMARY[:3]:
         means = {key: ratios.centre([one.figures[name] for one in own]) for key, own in found.items()}
         print(f"{name}: {means['one']:.3f}, {means['two']:.3f}, slowed {means['slow']:.3f} "
@@ -138,16 +182,17 @@ def evaluate(folder):
         said = verdicts(benchmark, *turns)
         wrong += any(verdict in DIFFERENT for verdict in said.values())
     print(f"the same service in turns: {wrong} false verdicts in {len(same)} tries of {judgement.LEAST} repeats")
-    count, spreads = proposed(benchmark, found["one"][:SEEN])
-    print("spread of a repeat:", ", ".join(f"{name} {100 * value:.2f} %" for name, value in spreads.items()))
-    print(f"proposed for {100 * (SLOWER - 1):g} %: {count} repeats of each side")
-    if count:
-        pairs = list(zip(cut(found["one"] + found["two"], count), cut(found["slow"], count)))
-        tries = [verdicts(benchmark, *pair) for pair in pairs]
-        for name in judgement.PRIMARY[:3]:
-            seen = sum(one[name] == judgement.WORSE for one in tries)
-            print(f"{name}: found in {seen} of {len(tries)} tries")
-        (folder / "tries.json").write_text(json.dumps(tries, indent=2))
+    for word, other in (("each side", None), ("pairs", "two")):
+        count, spreads = proposed(benchmark, found["one"][:SEEN], found[other][:SEEN] if other else [])
+        shown = ", ".join(f"{name} {100 * value:.2f} %" for name, value in spreads.items())
+        print(f"spread of {word}: {shown}; proposed for {100 * (SLOWER - 1):g} %: {count} repeats")
+        if not count:
+            continue
+        for cuts in ((found["one"], found["slow"]), (found["two"], found["slow"])):
+            tries = [verdicts(benchmark, *pair) for pair in zip(*(cut(side, count) for side in cuts))]
+            for name in judgement.PRIMARY[:3]:
+                seen = sum(one[name] == judgement.WORSE for one in tries)
+                print(f"  {cuts[0][0].run}: {name}: found in {seen} of {len(tries)} tries")
 
 
 def cut(repeats, length):
@@ -162,10 +207,13 @@ def main():
     parser.add_argument("--evaluate", type=pathlib.Path, metavar="DIR")
     parser.add_argument("--repeats", type=int, default=40)
     parser.add_argument("--speed", type=float, default=0.25, help="speedup_ratio of the mocker")
+    parser.add_argument("--server", type=pathlib.Path, metavar="DIR")
     given = parser.parse_args()
+    if given.server:
+        serve(given.server.absolute(), given.repeats)
     if given.measure:
         measure(given.measure.absolute(), given.repeats, given.speed)
-    folder = given.measure or given.evaluate
+    folder = given.measure or given.server or given.evaluate
     if folder:
         evaluate(folder.absolute())
     else:
