@@ -34,6 +34,7 @@ ALLOWED = {
     "run_options": "json_types holder run_option_values",
     "metrics": "json_types",
     "log_lines": "",
+    "collection_version": "",
     "files": "failures json_types holder",
     "entry": "failures json_types files plain_text plan_file",
     "sweep_folders": "files json_types",
@@ -54,16 +55,18 @@ ALLOWED = {
     "plan": "failures json_types files log_lines plan_file schema topology services backends frontends benchmarks job "
     "holder slurm",
     "statistics": "failures",
-    "results": "failures json_types files metrics plain_text plan_file secrets sweep_folders topology backends "
-    "benchmarks statistics",
+    "results": "collection_version failures json_types files metrics plain_text plan_file secrets sweep_folders "
+    "topology backends benchmarks statistics",
     "comparison": "failures json_types files metrics plan_file secrets sweep_folders benchmarks statistics results",
     "catalogue": "json_types files metrics plain_text plan_file sweep_folders results",
     "sweeps": "json_types metrics benchmarks results",
+    "report": "failures json_types files holder metrics plain_text plan_file sweep_folders benchmarks results sweeps",
     "allocation": "failures json_types files entry plan_file programs run_options secrets holder slurm",
+    "publishing": "failures json_types plain_text files secrets holder",
     "stages": (
         "failures json_types files entry inputs metrics plain_text plan_file plan_profiling programs secrets schema "
-        "supplies benchmarks holder slurm job plan results allocation sweep_folders sweeps run_option_values "
-        "comparison catalogue"
+        "supplies benchmarks holder slurm job plan results allocation sweep_folders sweeps report publishing "
+        "run_option_values comparison catalogue"
     ),
     "sandbox": "failures json_types files entry plan_file programs holder",
 }
@@ -83,6 +86,7 @@ UTILITIES = {
     "secrets",
     "metrics",
     "log_lines",
+    "collection_version",
     "sweep_folders",
 }
 

@@ -24,10 +24,14 @@ from .judgement import (
 )
 from .measured_run import MeasuredRun, Repeat
 from .planning import Need
-from .sides import BASELINE, CANDIDATE, Sides
+from .sides import BASELINE, CANDIDATE, Point, Sides
 
 SCHEMA_VERSION = 1
 INVALID = "invalid"
+ONE_START = (
+    "Each side was measured by one start of its service: what differs from start to start counts as a difference "
+    "(benchmark.repeat_redeploy, or ab.yml)."
+)
 # What may fail a comparison, by the word in fail_on.
 FAILING = {WORSE: WORSE, INVALID: INVALID, "no_verdict": NO_VERDICT, "no_evidence": NO_EVIDENCE}
 USUALLY = (WORSE, INVALID, "no_verdict")
@@ -57,6 +61,7 @@ def build(sides: Sides, results: Sequence[PointResult], asked: Asked, now: str) 
     invalid = [one for word, runs in both for one in _named(word, runs, measured=True)]
     why = [one.pairing.why for one in results if one.pairing.why]
     why += [line for one in results for line in told_apart(one.point)]
+    why += [ONE_START] if any(_started_once(one.point) for one in results) else []
     document = {
         "schema_version": SCHEMA_VERSION,
         "generated_at": now,
@@ -73,6 +78,12 @@ def build(sides: Sides, results: Sequence[PointResult], asked: Asked, now: str) 
     }
     failures = [line for word in asked.fail_on for line in _failures(word, document)]
     return {**document, "verdict": headline(document), "ok": not failures, "failures": failures}
+
+
+def _started_once(point: Point) -> bool:
+    """Return whether one start of the service measured all valid repeats of a side, and another one the other side."""
+    starts = [{one.deployment for one in side if one.valid} for side in (point.baseline, point.candidate)]
+    return all(len(side) == 1 and None not in side for side in starts) and starts[0] != starts[1]
 
 
 def side_record(word: str, given: str, runs: Iterable[MeasuredRun]) -> JsonObject:

@@ -18,7 +18,7 @@ from ..failures import Error
 from ..files import read_object
 from ..json_types import Json, JsonObject
 from ..plan_file import PLAN, Plan, load_plan
-from ..results import searching
+from ..results import deployments, foreign, searching
 from ..results.document import model_name, point_record
 from ..results.outcome import in_words
 from ..results.rollup_file import PointRecord, Rollup, read_rollup
@@ -41,6 +41,7 @@ class Repeat(NamedTuple):
     :ivar run: the run that it is of, for people; ``label`` is that of the point in it.
     :ivar reasons: why it is not valid; ``measured`` is False if nothing was measured at all.
     :ivar allocation: what identifies the allocation in which it was measured, None if that is not certain.
+    :ivar deployment: the start of the service that measured it, in words; None if it is unknown.
     """
 
     run: str
@@ -52,6 +53,7 @@ class Repeat(NamedTuple):
     started_at: str | None
     ended_at: str | None
     allocation: tuple[str, ...] | None
+    deployment: str | None = None
 
 
 class MeasuredRun(NamedTuple):
@@ -78,18 +80,19 @@ class MeasuredRun(NamedTuple):
 
 
 def read_run(path: str, parameters: JsonObject | None = None) -> MeasuredRun:
-    """Return the run in the directory *path*, or in a rollup.json alone; Error if it is neither.
-
-    This is the one place where directories of other tools are to be read, too.
-    """
+    """Return the run in the directory *path*, ours or one of srtctl, or in a rollup.json alone; Error if it is none."""
     folder = os.path.dirname(path) if os.path.basename(path) == ROLLUP else path
     if os.path.isfile(os.path.join(folder, PLAN)):
         return _of_plan(folder, parameters or {})
     file = os.path.join(path, ROLLUP) if os.path.isdir(path) else path
     rollup = read_rollup(file)
+    if rollup is None and not os.path.isdir(path):
+        raise Error(f"{path} is not a rollup.json. Name a run directory, a rollup.json or the directory of a sweep.")
     if rollup is None:
-        there = "has neither plan.json nor rollup.json" if os.path.isdir(path) else "is not a rollup.json"
-        raise Error(f"{path} {there}. Name a run directory, a rollup.json or the directory of a sweep.")
+        try:
+            rollup = foreign.read(path)
+        except Error as error:
+            raise Error(f"{path} has neither plan.json nor rollup.json, and is no run of srtctl: {error.msg}") from None
     return _of_rollup(file, rollup, parameters or {})
 
 
@@ -227,6 +230,7 @@ def _repeat(record: PointRecord, benchmark: Benchmark, run: str, job_id: str, ab
         started_at=record.get("started_at"),
         ended_at=record.get("ended_at"),
         allocation=_allocation(record, job_id, about),
+        deployment=deployments.in_words(record["deployment"]) if record.get("deployment") else None,
     )
 
 
