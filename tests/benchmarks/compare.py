@@ -158,7 +158,7 @@ def repeats_of(folder):
         return BENCHMARKS["sa-bench"], found
     found = {}
     for name in RUNS:
-        (path,) = (folder / "runs" / name).glob("[0-9]*/rollup.json")
+        (path,) = (folder / "runs" / name).glob("[0-9]*/plan.json")
         (run,) = sides.runs_of([str(path.parent)])
         found[name] = [one for _key, one in run.repeats]
     return run.benchmark, found

@@ -135,7 +135,7 @@ def load_of(spec: JsonObject) -> JsonObject:
 
 def _of_rollup(file: str, rollup: Rollup, parameters: JsonObject) -> MeasuredRun:
     benchmark, job_id = of_plan(rollup), str(rollup.get("job_id") or "")
-    name, repeats = _name(os.path.dirname(file) or ".", job_id), []
+    name, repeats = _name(file if os.path.isdir(file) else os.path.dirname(file) or ".", job_id), []
     said: JsonObject = {**rollup}
     notes = [f"{name}: without its plan, its result files could not be checked again.", *_warnings(name, rollup)]
     for record in rollup["results"]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 
+import foreign_runs
 import pytest
 from compared_runs import make_run
 from comparing import both, failed, run
@@ -92,3 +93,13 @@ def test_a_file_of_something_else_is_refused(tmp_path):
     assert "is not a rollup.json" in failed(tmp_path, candidate=str(tmp_path / "other.json")).msg
     (tmp_path / "empty").mkdir()
     assert "neither plan.json nor rollup.json" in failed(tmp_path, candidate=str(tmp_path / "empty")).msg
+
+
+def test_points_of_srtctl_are_never_evidence(tmp_path):
+    """Nothing proves that they are valid."""
+    one, other = (foreign_runs.of_2026(tmp_path / name, job_id=name) for name in ("11", "12"))
+    for path in other.rglob("results_concurrency_*.json"):
+        path.write_text(path.read_text().replace('"duration": 5.0', '"duration": 4.0'))
+    error = failed(tmp_path, baseline=str(one), candidate=str(other))
+    assert {side["side"] for side in error.evidence["invalid"]} == {"baseline", "candidate"}
+    assert all(point["baseline"]["valid"] == 0 for point in error.evidence["points"])
