@@ -126,7 +126,7 @@ class PromptMaker:
         if (self._before or self._behind) and length <= self.special:
             raise PromptError(
                 f"the chat template alone has {self.special} tokens, and the shortest prompt is to have {length}: "
-                "make it longer (benchmark.isl, or the data), or set benchmark.use_chat_template to false"
+                "increase benchmark.isl, leave it out of the data, or set benchmark.use_chat_template to false"
             )
 
     def _whole(self, text: str) -> str:

@@ -14,7 +14,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Collection, Iterator, Sequence
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, Callable, NamedTuple
 
 from ..failures import Error
 from ..holder.secret_values import FOLDER, SHORTEST
@@ -64,10 +64,17 @@ def fits(name: str, pattern: str) -> bool:
     return fnmatch.fnmatchcase(name, pattern + "*" if pattern.endswith("/") else pattern.lstrip("/"))
 
 
-def chosen(root: str, choice: Choice) -> list[LocalFile]:
-    """Return the files below *root* that go, sorted; Error if ``include`` fits none."""
+def chosen(root: str, choice: Choice, unread: dict[str, str]) -> list[LocalFile]:
+    """Return the files below *root* that go, sorted; Error if ``include`` fits none.
+
+    :param unread: gets the directories that cannot be read, with the reason.
+    """
     top = os.path.realpath(root)
-    every = sorted(_regular(top))
+
+    def failed(error: OSError) -> None:
+        unread[os.path.relpath(str(error.filename), top)] = f"it cannot be read: {error.strerror}"
+
+    every = sorted(_regular(top, failed))
     found = [one for one in every if _goes(one.name, choice)]
     if every and not found and choice.include:
         raise Error(f"include ({', '.join(choice.include)}) fits no file of {root}. Change it, or leave it out.")
@@ -79,9 +86,9 @@ def _goes(name: str, choice: Choice) -> bool:
     return wanted and not any(fits(name, pattern) for pattern in choice.exclude)
 
 
-def _regular(top: str) -> Iterator[LocalFile]:
+def _regular(top: str, failed: Callable[[OSError], None]) -> Iterator[LocalFile]:
     """Yield the regular files below *top*, a real path; a link counts if the file is inside and may go itself."""
-    for folder, folders, names in os.walk(top):
+    for folder, folders, names in os.walk(top, onerror=failed):
         below = os.path.relpath(folder, top)
         prefix = "" if below == os.curdir else below.replace(os.sep, "/") + "/"
         folders[:] = sorted(one for one in folders if not _never(f"{prefix}{one}"))

@@ -10,6 +10,7 @@ import functools
 import json
 import os
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any, Callable, NamedTuple
 
@@ -61,6 +62,7 @@ class Storage:
     ) -> None:
         self.settings, self.place, self.bucket = settings, place, settings["bucket"]
         self.part_size = part_size
+        self.deadline: float | None = None  # when to give up, by the monotonic clock
         self._session = self._opened(self._credentials(secrets or {}))
         # What is wrong with the settings is known soon.
         self._probe = self._client(attempts=2)
@@ -74,6 +76,11 @@ class Storage:
     def where(self) -> str:
         """The server, for messages."""
         return self.settings.get("endpoint_url") or "AWS"
+
+    def check_time(self) -> None:
+        """Raise Error if the time for the work is over."""
+        if self.deadline is not None and time.monotonic() > self.deadline:
+            raise Error("The time for it is over. What was sent stays; playbooks/sync.yml sends the rest.")
 
     def url(self, key: str) -> str:
         """Return the URL of an object."""
@@ -208,6 +215,19 @@ class Storage:
                 for one in page.get("Contents") or ():
                     found[one["Key"]] = Stored(one["Size"], str(one.get("ETag") or "").strip('"'))
         return found
+
+    def look(self, key: str) -> Stored | None:
+        """Return the object under *key*, None if there is none: a list may be behind, or leave marks out."""
+        from botocore.exceptions import ClientError
+
+        with self.speaking():
+            try:
+                found = self._probe.head_object(Bucket=self.bucket, Key=key)
+            except ClientError as error:
+                if error.response.get("Error", {}).get("Code") in ("NoSuchKey", "404"):
+                    return None
+                raise
+        return Stored(found["ContentLength"], str(found.get("ETag") or "").strip('"'))
 
     def read_json(self, key: str) -> JsonObject | None:
         """Return the JSON object stored under *key*; None if there is none, or something else."""

@@ -25,6 +25,7 @@ from .storage import Storage, Stored, part_size
 from .upload import TRIES, Changed, etags, upload
 
 MANIFEST = ".srt-sync.json"
+LONGEST_KEY = 1024  # bytes
 AT_ONCE = 4  # files
 SAVED_EVERY_S = 20.0  # the manifest, so that the next sync need not rely on the server's marks
 
@@ -72,7 +73,8 @@ class Sync:
         secrets: Collection[str] = (),
         deadline: float | None = None,
     ) -> None:
-        self.storage, self.folder, self.choice, self.deadline = storage, folder, choice, deadline
+        self.storage, self.folder, self.choice = storage, folder, choice
+        storage.deadline = deadline
         self.secrets = [value.encode() for value in secrets]
         self.key = folder.key
         self.manifest: JsonObject = {}
@@ -84,11 +86,11 @@ class Sync:
     def run(self, dry: bool = False, as_archive: bool = False) -> Sent:
         """Copy what is new or has changed; with *dry* nothing. Error if it cannot, after what could be done."""
         self._look()
-        found = files.chosen(self.folder.path, self.choice)
+        self.sent = Sent(self.key, {}, {}, 0, {})
+        found = files.chosen(self.folder.path, self.choice, self.sent.kept_back)
         if as_archive:
             return self._archive(found, dry)
         before = digest(self.manifest)
-        self.sent = Sent(self.key, {}, {}, 0, {})
         try:
             self._all(found, dry)
         finally:
@@ -115,6 +117,14 @@ class Sync:
             "archive": self.manifest.get("archive"),
             "files": known if isinstance(known, dict) else {},
         }
+
+    def _object(self, key: str, name: str, content: Content) -> Stored | None:
+        """Return the object of *name*; a list may be behind, so one that should have *content* is looked at alone."""
+        stored, known = self.there.get(key), self.manifest["files"].get(name)
+        believed = isinstance(known, dict) and known.get("sha256") == content.sha256
+        if not believed and not (stored and stored.size == content.size):
+            return stored
+        return stored if stored and self._is_there(name, stored, content) else self.storage.look(key)
 
     def _is_there(self, name: str, stored: Stored, content: Content) -> bool:
         """Return whether the object *stored*, that of *name*, has *content*."""
@@ -144,14 +154,17 @@ class Sync:
 
     def _one(self, file: LocalFile, dry: bool) -> None:
         key = f"{self.key}/{file.name}"
+        unfit = _unfit(key)
+        if unfit:
+            self._keep_back(file.name, unfit)
+            return
         for attempt in range(TRIES):
-            if self.deadline is not None and time.monotonic() > self.deadline:
-                raise Error("The time for it is over. What was sent stays; playbooks/sync.yml sends the rest.")
+            self.storage.check_time()
             try:
                 with files.opened(file) as stream:
                     size = part_size(_size(stream), self.storage.part_size)
                     content = files.content(stream, size, self.secrets)
-                    stored = self.there.get(key)
+                    stored = self._object(key, file.name, content)
                     if stored and self._is_there(file.name, stored, content):
                         self._note(file.name, content, stored.etag, None)
                         return
@@ -199,7 +212,7 @@ class Sync:
     def _archive(self, found: list[LocalFile], dry: bool) -> Sent:
         """Send one archive with all files, if it is not there with just these."""
         contents: dict[str, Content] = {}
-        kept_back: dict[str, str] = {}
+        kept_back = self.sent.kept_back
         for file in found:
             try:
                 with files.opened(file) as stream:
@@ -224,6 +237,14 @@ class Sync:
             self.manifest["finished"] = self.folder.finished
             self.storage.write_json(f"{self.key}/{MANIFEST}", self.manifest)
         return Sent(key, {} if stored and known else sizes, sizes if stored and known else {}, 0, kept_back)
+
+
+def _unfit(key: str) -> str | None:
+    """Return why *key* cannot be that of an object; None if it can."""
+    try:
+        return None if len(key.encode()) <= LONGEST_KEY else f"its path has more than {LONGEST_KEY} bytes"
+    except UnicodeEncodeError:
+        return "its name is not UTF-8"
 
 
 def _size(stream: BinaryIO) -> int:

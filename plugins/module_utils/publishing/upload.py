@@ -112,6 +112,7 @@ class _InParts:
             size = min(part_size, content.size - begin)
             etag = f'"{md5}"'
             if there.get(number) != (size, md5):
+                self.storage.check_time()
                 stream.seek(begin)
                 data = stream.read(size)
                 etag = client.upload_part(

@@ -9,7 +9,7 @@ import bisect
 from collections.abc import Sequence
 from typing import TypeVar
 
-from ..json_types import Json
+from ..json_types import Json, is_number
 
 SHARES = (*(one / 100 for one in range(100)), 0.995, 0.999, 0.9999, 1.0)  # of the curve of a distribution
 Pair = TypeVar("Pair", bound=tuple[float, float])
@@ -43,9 +43,5 @@ def thinned(pairs: Sequence[Pair], most: int) -> list[Pair]:
 
 def series(times: Sequence[Json], values: Sequence[Json], most: int) -> list[tuple[float, float]]:
     """Return [(time, value)] in order of time, at most *most*; items that are no finite numbers are left out."""
-    pairs = sorted((t, v) for t, v in zip(times, values) if _finite(t) and _finite(v))
+    pairs = sorted((t, v) for t, v in zip(times, values) if is_number(t) and is_number(v))
     return thinned(pairs, most)
-
-
-def _finite(value: Json) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < float("inf")

@@ -13,8 +13,9 @@ from typing import NamedTuple
 from ..failures import Error
 from ..files import read_object, regular
 from ..holder import journal
-from ..json_types import Json, JsonObject
+from ..json_types import Json, JsonObject, is_number
 from ..plan_file import PLAN, Plan, PlanPoint, load_plan
+from ..results import foreign
 from ..results.outcome import point_reasons
 from ..results.rollup_file import PointRecord, Rollup, read_rollup
 from ..results.verdict import OUTDATED, PASSED, VALID, standing
@@ -81,20 +82,21 @@ def read_run(run_dir: str, whole: bool = True) -> Run:
 def rollup_at(run_dir: str) -> Rollup:
     """Return the rollup of *run_dir*; Error without one.
 
-    Directories of other programs (srtctl's) come in here.
+    A directory without a plan may be one of srtctl, whose results are read as a rollup.
     """
     path = os.path.join(run_dir, ROLLUP)
     found = read_rollup(path)
+    if not found and not os.path.exists(os.path.join(run_dir, PLAN)):
+        try:
+            return foreign.read(run_dir)
+        except Error as error:
+            raise Error(f"{run_dir} has no {ROLLUP}, and {error.msg} Set run_dir to that of a run.") from None
     facts: JsonObject = {**(found or {})}
     lacking = sorted(key for key, kind in NEEDED.items() if not isinstance(facts.get(key), kind))
     if found and not lacking:
         return found
-    if os.path.exists(path):
-        what = f"it lacks {', '.join(lacking[:5])}" if found else "its content is something else"
-        raise Error(f"{path} is not a rollup of this version: {what}. Make it anew: bench.yml --tags rollup.")
-    raise Error(
-        f"{run_dir} has no {ROLLUP}. Set run_dir to the directory of a run, or make it: bench.yml --tags rollup."
-    )
+    what = f"lacks {', '.join(lacking[:5])}" if found else "is missing, or of something else"
+    raise Error(f"{path} {what}. Make it anew: bench.yml --tags rollup.")
 
 
 def _mixed(run_dir: str, name: str, its: str, others: str) -> Error:
@@ -174,11 +176,6 @@ def _config(run_dir: str) -> str:
 def numbers(value: Json) -> list[float | None]:
     """Return *value* as a list of finite numbers; None where an item is none."""
     return [one if is_number(one) else None for one in value] if isinstance(value, list) else []
-
-
-def is_number(value: Json) -> bool:
-    """Return whether *value* is a finite number."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < float("inf")
 
 
 def records(value: JsonObject, key: str) -> list[JsonObject]:

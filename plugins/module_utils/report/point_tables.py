@@ -40,7 +40,7 @@ def figures(points: Sequence[Point], benchmark_types: Sequence[str]) -> Html:
         cells: list[object] = [point.run] if several else []
         cells += [point.label, state]
         cells += [_cell(point, name) for name in names]
-        cells += ["; ".join(point.reasons)] if why else []
+        cells += [html.tag("td", "; ".join(point.reasons), class_="why")] if why else []
         rows.append(html.row(cells, class_=None if point.counts else "out", data_state=point.state))
     return html.table(head, rows, class_="points")
 

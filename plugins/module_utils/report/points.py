@@ -10,11 +10,10 @@ from typing import NamedTuple
 
 from ..benchmarks import BENCHMARKS
 from ..benchmarks.repeats import REPEAT
-from ..json_types import Json, JsonObject
-from ..metrics import LOWER, METRICS
+from ..json_types import Json, JsonObject, is_number
+from ..metrics import LOWER, METRICS, derived
 from ..results.rollup_file import PointRecord, Rollup
 from ..results.verdict import MIN_COMPLETED, NOT_MEASURED, PASSED, VALID
-from .inputs import is_number
 
 LOADS = ("req_rate", "concurrency")  # fields of a key that say how much load there is, the most exact one first
 MISSES = "misses"  # the state of a valid point that does not keep the latency limits of its job
@@ -26,9 +25,7 @@ WORDS = {
 }
 NOT_VALID = "NOT valid"
 
-# Figures that a page computes itself where the rollup lacks them, {name: (label, digits)}.
 INTERACTIVITY, INPUT = "interactivity", "input_tps_per_gpu"
-OWN = {INTERACTIVITY: ("tok/s/user (1,000 / median ITL)", 1), INPUT: ("input tok/s/GPU", 1)}
 
 
 class Point(NamedTuple):
@@ -37,7 +34,7 @@ class Point(NamedTuple):
     :ivar run: what tells its run from the others on a page.
     :ivar group: the points that it may be compared with: model, GPU, precision, lengths, and the like.
     :ivar state: one of verdict.py, or MISSES.
-    :ivar figures: {metric: value} of those that are finite numbers, and the page's own.
+    :ivar figures: {metric: value} of those that are numbers.
     :ivar load: the requests per second or in flight, None without either; *load_field* is which.
     """
 
@@ -69,7 +66,10 @@ def of_rollup(rollup: Rollup, run: str) -> list[Point]:
 
 def _point(record: PointRecord, rollup: Rollup, run: str) -> Point:
     figures = {name: float(record[name]) for name in METRICS if is_number(record.get(name))}
-    figures = {**own_figures(figures), **figures}
+    facts: JsonObject = {**rollup}
+    gpus = {"all": rollup["total_gpus"], **{mode: facts.get(f"{mode}_gpus") or 0 for mode in ("prefill", "decode")}}
+    more = derived(figures, gpus)  # rollups of earlier versions lack some of them
+    figures = {**{name: value for name, value in more.items() if value is not None}, **figures}
     state, reasons = record["state"], [*record["invalid_reasons"], *(record.get("doubts") or ())]
     missed = limits_missed(figures, rollup.get("search")) if record["valid"] else []
     if missed:
@@ -77,17 +77,6 @@ def _point(record: PointRecord, rollup: Rollup, run: str) -> Point:
     field = next((one for one in LOADS if is_number(record.get(one))), "")
     load = float(record[field]) if field else None
     return Point(run, record["name"], record["label"], group_of(record, rollup), state, reasons, figures, load, field)
-
-
-def own_figures(figures: Mapping[str, float]) -> dict[str, float]:
-    """Return the page's own figures: without what they follow from there are none."""
-    found, itl = {}, figures.get("median_itl_ms")
-    if itl:  # chunks of one read have an ITL of 0, which says nothing of the time between tokens
-        found[INTERACTIVITY] = 1000.0 / itl
-    total, output = figures.get("total_tps_per_gpu"), figures.get("output_tps_per_gpu")
-    if total is not None and output is not None:
-        found[INPUT] = total - output
-    return found
 
 
 def limits_missed(figures: Mapping[str, float], search: Json) -> list[str]:
@@ -127,15 +116,13 @@ def group_of(record: PointRecord, rollup: Rollup) -> str:
 
 
 def label_of(name: str) -> str:
-    """Return the label of a metric, or of one of the page's own figures."""
-    return METRICS[name].label if name in METRICS else OWN[name][0]
+    """Return the label of a metric."""
+    return METRICS[name].label
 
 
 def text_of(name: str, value: float | None) -> str:
     """Return a figure for a cell."""
-    if name in METRICS:
-        return METRICS[name].text(value)
-    return "-" if value is None else f"{value:,.{OWN[name][1]}f}"
+    return METRICS[name].text(value)
 
 
 def about(point: Point, names: Iterable[str], with_run: bool) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from ..files import read_object
-from ..json_types import Json, JsonObject
+from ..json_types import Json, JsonObject, is_number
 from ..metrics import LATENCIES
 from ..results.rollup_file import PointRecord
 from ..results.verdict import NOT_MEASURED
@@ -107,4 +107,4 @@ def _is_list(values: Sequence[Json], index: int) -> bool:
 
 
 def _is_time(value: Json) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < float("inf")
+    return is_number(value) and value >= 0

@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 
-from ..json_types import Json, JsonObject
+from ..json_types import Json, JsonObject, is_number
 from ..plan_file import Plan
 from ..results import commands
 from ..results.tables import service_gaps, topology
 from . import html, stages
 from .html import Html, Section
-from .inputs import Run, is_number
+from .inputs import Run
 from .point_tables import rollup_facts
 from .stages import Part
 

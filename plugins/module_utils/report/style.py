@@ -47,7 +47,8 @@ table{border-collapse:collapse;font-size:.9em}
 caption{text-align:left;font-weight:600;padding:2px 0}
 th,td{border-bottom:1px solid var(--line);padding:4px 10px;text-align:left;vertical-align:top}
 thead th{background:var(--panel);white-space:nowrap}
-td.state{white-space:nowrap}td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+td.state{white-space:nowrap}td.why{min-width:22em}
+td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 tr.out>*{color:var(--grey)}tr.out>td.n{text-decoration:line-through}
 .facts th{white-space:nowrap;font-weight:600}.facts td{overflow-wrap:anywhere}
 pre{background:var(--panel);border:1px solid var(--line);padding:10px;overflow:auto;max-height:32em;font-size:.85em;
@@ -74,7 +75,8 @@ footer{margin-top:2em;border-top:1px solid var(--line);font-size:.85em}
 @media (max-width:600px){body{padding:8px;font-size:14px}th,td{padding:3px 6px}}
 @media print{nav,.filters,#tip{display:none}body{max-width:none;font-size:10pt;padding:0}pre{max-height:none}
 h2{break-after:avoid}tr{break-inside:avoid}.charts{grid-template-columns:1fr 1fr}.scroll,.drawing{overflow:visible}
-table{font-size:.75em}th,td{padding:2px 4px}thead th{white-space:normal}.wide .drawing svg{min-width:0}
+table{font-size:.75em}.points{font-size:.6em}td.why{min-width:12em}
+th,td{padding:2px 4px}thead th{white-space:normal}.wide .drawing svg{min-width:0}
 *{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 """
 )

@@ -57,7 +57,7 @@ def build(
     passed = [one["name"] for one in results if one["state"] == PASSED]
     nothing = [] if points else [f"Nothing was measured: benchmark type {benchmark.type} has no points."]
     notes = [*(plan.get("notes") or ()), *nothing, *repeats.notes(results)]
-    backend = spec.get("backend") or {}
+    backend, told = spec.get("backend") or {}, provenance.build(plan)
     summary, more = _nodes_summary(plan, backend["type"])
     rollup = {
         "schema_version": ROLLUP_SCHEMA_VERSION,
@@ -86,8 +86,8 @@ def build(
         "digests": plan.get("digests"),
         "inputs": plan.get("inputs") or {},
         **completeness.entries(completeness.missing(plan, results, search, summary)),
-        "provenance": provenance.build(plan),
-        "notes": [shown(note) for note in notes + more],
+        "provenance": told,
+        "notes": [shown(note) for note in [*notes, *more, *provenance.errors_meanwhile(told)]],
         "tags": _tags(plan),
     }
     return cast("Rollup", cleaned(rollup))

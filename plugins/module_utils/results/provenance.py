@@ -89,3 +89,33 @@ def _slurm(plan: Plan, seen: JsonObject) -> JsonObject:
     found["submitted_at"] = about.get("submitted_at")
     said = seen.get("slurm")
     return {**found, "version": None, **(said if isinstance(said, dict) else {})}
+
+
+def errors_meanwhile(told: JsonObject) -> list[str]:
+    """Return what GPUs and their links had of errors between the two looks at the nodes, one line each.
+
+    :param told: what :func:`build` returns.
+    """
+    found = []
+    for node, looks in sorted(told["facts"].items()):
+        before, after = (_errors(looks.get(when)) for when in ("before", "after"))
+        logged = isinstance(looks.get("before"), dict) and looks["before"].get("xids") is not None
+        for what, number in sorted(after.items()):
+            # An Xid that was not in the log is a new one, if the log could be read at all.
+            more = number - before.get(what, 0 if logged and what.startswith("Xid") else number)
+            if more > 0:
+                found.append(f"{node} had {what} meanwhile: {more} more than before the models loaded.")
+    return found
+
+
+def _errors(facts: Json) -> dict[str, int]:
+    """Return ``{kind of error: number}`` of a node, those of each GPU apart."""
+    if not isinstance(facts, dict):
+        return {}
+    links, xids, gpus = (facts.get(name) or {} for name in ("nvlink_errors", "xids", "gpus"))
+    found = {f"NVLink {kind} errors": number for kind, number in links.items()}
+    found.update({f"Xid {xid} in its kernel's log": number for xid, number in xids.items()})
+    for gpu in gpus:
+        if gpu.get("ecc_uncorrected") is not None:
+            found[f"uncorrected memory errors of GPU {gpu['index']}"] = gpu["ecc_uncorrected"]
+    return {what: number for what, number in found.items() if isinstance(number, int)}

@@ -115,7 +115,7 @@ def test_one_process_and_three_find_the_percentiles_of_known_latencies(sse, prog
     What is compared with is known from the prompts alone, so that an error that both have in common shows as well. A
     busy machine may delay an answer: then both are measured again.
     """
-    argv = ["--num-prompts", "120", "--concurrency", str(FLYING), "--osl", str(TOKENS)]
+    argv = ["--num-prompts", "80", "--concurrency", str(FLYING), "--osl", str(TOKENS)]
     argv += ["--request-rate", "40", "--burstiness", "inf"]
     with sse.running(sse.Behaviour(paces=PACES)) as server:
         for _try in range(4):
@@ -123,7 +123,7 @@ def test_one_process_and_three_find_the_percentiles_of_known_latencies(sse, prog
             for clients in (1, 3):
                 server.requests.clear()
                 code, found[clients], err = program(server.url, *argv, "--clients", str(clients))
-                assert code == 0 and found[clients]["completed"] == 120, err
+                assert code == 0 and found[clients]["completed"] == 80, err
             known = [server.pace(body["prompt"]) for body in server.requests]
             off = differences(found, known)
             if not off:
@@ -139,7 +139,7 @@ def test_arrivals_are_those_of_one_process(sse, program):
         code, result, err = program(server.url, *argv, "--clients", "3")
     assert code == 0, err
     late = [start - 0.01 * number for number, start in enumerate(result["start_times"])]
-    assert min(late) > -0.02 and statistics.median(late) < 0.1  # times count from the first request that was sent
+    assert min(late) > -0.1 and statistics.median(late) < 0.1  # times count from the first one, which may be late
 
 
 def test_each_request_is_in_the_file_of_requests(sse, program, tmp_path):

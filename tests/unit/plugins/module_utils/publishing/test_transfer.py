@@ -147,12 +147,12 @@ def test_secrets_links_to_outside_and_special_files_stay(server, bucket, run, tm
     ],
 )
 def test_globs_choose_what_goes(run, include, exclude, found):
-    assert [one.name for one in files.chosen(str(run), Choice(include, exclude))] == found
+    assert [one.name for one in files.chosen(str(run), Choice(include, exclude), {})] == found
 
 
 def test_an_include_that_fits_nothing_is_an_error(run):
     with pytest.raises(Error, match=r"include \(rolup\*\) fits no file"):
-        files.chosen(str(run), Choice(["rolup*"]))
+        files.chosen(str(run), Choice(["rolup*"]), {})
 
 
 # ---- large files, and a sync that was killed ----
@@ -249,6 +249,18 @@ def test_a_file_that_changes_all_the_time_is_kept_back_and_told(server, bucket, 
     sent = sync(server, bucket, run)
     assert sent.kept_back == dict.fromkeys(ALL, "it changed all the time") and not sent.new
     monkeypatch.undo()
+
+
+def test_a_name_that_no_object_can_have_is_kept_back_and_told(server, bucket, run):
+    (run / "über ü&?#%+ \n.out").write_text("fits")
+    (run / os.fsdecode(b"latin-\xe9")).write_text("x")
+    deep = run.joinpath(*["d" * 200] * 6)
+    deep.mkdir(parents=True)
+    (deep / "x").write_text("x")
+    sent = sync(server, bucket, run, Choice(exclude=["logs"]))
+    assert sorted(sent.kept_back.values()) == ["its name is not UTF-8", "its path has more than 1024 bytes"]
+    assert names(sent)[0] == sorted(["empty", "rollup.json", "über ü&?#%+ \n.out"])
+    assert names(sync(server, bucket, run, Choice(exclude=["logs"])))[2] == 3
 
 
 def test_a_sync_ends_when_its_time_is_over(server, bucket, run):

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.report import frontier, points
-from ansible_collections.srt.slurm.plugins.module_utils.report.points import INPUT, INTERACTIVITY, MISSES, Point
+from ansible_collections.srt.slurm.plugins.module_utils.report.points import MISSES, Point
 from ansible_collections.srt.slurm.plugins.module_utils.results.verdict import INVALID, VALID
 
 
@@ -53,17 +53,6 @@ def test_levels_are_few_and_reached(values):
     found = frontier.levels(values)
     assert len(found) <= frontier.MOST_LEVELS and all(one <= max(values) for one in found)
     assert found or not [one for one in values if one > 0]
-
-
-def test_interactivity_is_a_thousand_by_the_median_itl_and_missing_without_one():
-    assert points.own_figures({"median_itl_ms": 8.0})[INTERACTIVITY] == 125.0
-    assert INTERACTIVITY not in points.own_figures({"median_itl_ms": 0.0})
-    assert INTERACTIVITY not in points.own_figures({"median_tpot_ms": 8.0})
-
-
-def test_input_throughput_is_missing_unless_both_others_are_known():
-    assert points.own_figures({"total_tps_per_gpu": 9.0, "output_tps_per_gpu": 2.0})[INPUT] == 7.0
-    assert INPUT not in points.own_figures({"total_tps_per_gpu": 9.0})
 
 
 def test_a_point_misses_its_limits_when_too_few_requests_keep_them():

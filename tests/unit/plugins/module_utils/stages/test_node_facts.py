@@ -82,3 +82,19 @@ def test_the_git_state_of_mounted_sources_is_kept(made, tmp_path):
     head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
     mounts = provenance.build(dict(plan, spec={}))["mounts"]
     assert mounts == [{"path": str(sources), "commit": head, "changed": 1}]
+
+
+def test_an_error_of_a_gpu_during_the_run_is_a_note():
+    def look(xids, links, memory):
+        return {"xids": xids, "nvlink_errors": {"replay": links}, "gpus": [{"index": 3, "ecc_uncorrected": memory}]}
+
+    facts = {
+        "n1": {"before": look({"63": 1}, 5, 0), "after": look({"63": 1, "79": 2}, 5, 1)},
+        "n2": {"before": look(None, 5, None), "after": look({"79": 1}, 9, None)},
+        "n3": {"before": look({}, 5, 0)},
+    }
+    assert provenance.errors_meanwhile({"facts": facts}) == [
+        "n1 had Xid 79 in its kernel's log meanwhile: 2 more than before the models loaded.",
+        "n1 had uncorrected memory errors of GPU 3 meanwhile: 1 more than before the models loaded.",
+        "n2 had NVLink replay errors meanwhile: 4 more than before the models loaded.",
+    ]
