@@ -30,7 +30,8 @@ ALLOWED = {
     "load_client": "",
     "inputs": "",
     "programs": "holder",
-    "run_options": "json_types holder",
+    "run_option_values": "json_types",
+    "run_options": "json_types holder run_option_values",
     "metrics": "json_types",
     "log_lines": "",
     "collection_version": "",
@@ -53,15 +54,19 @@ ALLOWED = {
     "frontends supplies benchmarks slurm",
     "plan": "failures json_types files log_lines plan_file schema topology services backends frontends benchmarks job "
     "holder slurm",
+    "statistics": "failures",
     "results": "collection_version failures json_types files metrics plain_text plan_file secrets sweep_folders "
-    "topology backends benchmarks",
+    "topology backends benchmarks statistics",
+    "comparison": "failures json_types files metrics plan_file secrets sweep_folders benchmarks statistics results",
+    "catalogue": "json_types files metrics plain_text plan_file sweep_folders results",
     "sweeps": "json_types metrics benchmarks results",
     "report": "failures json_types files holder metrics plain_text plan_file sweep_folders benchmarks results sweeps",
     "allocation": "failures json_types files entry plan_file programs run_options secrets holder slurm",
     "publishing": "failures json_types plain_text files secrets holder",
     "stages": (
         "failures json_types files entry inputs metrics plain_text plan_file plan_profiling programs secrets schema "
-        "supplies benchmarks holder slurm job plan results allocation sweep_folders sweeps report publishing"
+        "supplies benchmarks holder slurm job plan results allocation sweep_folders sweeps report publishing "
+        "run_option_values comparison catalogue"
     ),
     "sandbox": "failures json_types files entry plan_file programs holder",
 }
@@ -74,6 +79,7 @@ UTILITIES = {
     "files",
     "entry",
     "programs",
+    "run_option_values",
     "run_options",
     "plan_file",
     "plan_profiling",

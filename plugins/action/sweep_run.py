@@ -6,14 +6,12 @@
 from __future__ import annotations
 
 from ansible import context
-from ansible_collections.srt.slurm.plugins.module_utils.allocation import slurm_job
-from ansible_collections.srt.slurm.plugins.module_utils.entry import Context
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 from ansible_collections.srt.slurm.plugins.module_utils.holder.lease import LEASE_S
-from ansible_collections.srt.slurm.plugins.module_utils.stages import slurm_job_info, sweep_record
+from ansible_collections.srt.slurm.plugins.module_utils.stages import sweep_record
 from ansible_collections.srt.slurm.plugins.module_utils.sweeps import tables
-from ansible_collections.srt.slurm.plugins.plugin_utils import kept_job_note
-from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction, show
+from ansible_collections.srt.slurm.plugins.plugin_utils.calling import CallingAction, Slurm
+from ansible_collections.srt.slurm.plugins.plugin_utils.stage import show
 from ansible_collections.srt.slurm.plugins.plugin_utils.sweep import Sweep
 
 ARGUMENT_SPEC = {
@@ -38,16 +36,10 @@ MOST_JOBS = 20  # that a run names one by one at its begin
 RECORDED = ("name", "jobs", "output_dir", "concurrencies", "force", "job_id", "only", "max_parallel")
 
 
-class ActionModule(StageAction):
+class ActionModule(CallingAction):
     """See the documentation of the module sweep_run."""
 
     argument_spec = ARGUMENT_SPEC
-    always_here = True
-
-    def run(self, tmp=None, task_vars=None):
-        """Keep the variables at hand, which modules on another submit host need."""
-        self._variables = task_vars or {}
-        return super().run(tmp, task_vars)
 
     def entry(self, params, ctx):
         """Run each job to its end; Error with all of them in its evidence if one failed."""
@@ -81,49 +73,8 @@ class ActionModule(StageAction):
         own = {name: params[name] for name in RECORDED}
         return self.call(sweep_record, dict(own, runs=runs, gather=gather, state=state))
 
-    def call(self, module, args):
-        """Run the entry of a module here, or the module itself if the submit host is another machine."""
-        if self.is_local():
-            spec = {key: one.get("default") for key, one in module.ARGUMENT_SPEC.items()}
-            return module.run({**spec, **args}, Context(self._task.check_mode))
-        args = {key: value for key, value in args.items() if value is not None}
-        name = module.__name__.rpartition(".")[2]
-        result = self._execute_module(f"srt.slurm.{name}", module_args=args, task_vars=self._variables)
-        if result.get("failed"):
-            raise Error(result.get("msg") or f"{name} failed")
-        return result
-
     def shown(self, result):
         return (result.get("text") or "").splitlines() if not self._task.check_mode else []
-
-
-class Slurm:
-    """The job of a group, as a sweep wants it.
-
-    :param call: runs a module, see ActionModule.call.
-    """
-
-    def __init__(self, call, params):
-        self.call, self.params = call, params
-
-    def find(self, request):
-        """Return the id of the job that waits or runs for *request*, None if there is none, or if nobody knows."""
-        args = {"allocation": request, "job_id": self.params["job_id"], "output_dir": self.params["output_dir"]}
-        try:
-            job = self.call(slurm_job_info, args)["job"]
-        except Error:
-            return None
-        return job["id"] if job else None
-
-    def end(self, job_id):
-        """End the job of a group whose jobs are done."""
-        args = {"state": "absent", "job_id": job_id, "output_dir": self.params["output_dir"]}
-        args.update(reason="the jobs of the sweep have finished", end_timeout_s=self.params["teardown_timeout_s"])
-        try:
-            self.call(slurm_job, args)
-            kept_job_note.forget(job_id)
-        except Error as error:  # the results are there
-            show(f"  {error.msg}")
 
 
 def has_run(ran):

@@ -3,185 +3,42 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The run options: everything that is set beside the job (``-e job_id=N``, ``-e concurrencies=4,16``), in one table.
 
-Values are parsed strictly: each parser takes the raw value, text or not, and raises :class:`Unusable` for anything
-ambiguous.
+Their values are parsed by run_option_values.py.
 """
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Collection
 from typing import Callable, NamedTuple
 
-from ansible.module_utils.parsing.convert_bool import boolean as ansible_boolean
-
 from .holder.lease import LEASE_S
 from .json_types import Json
+from .run_option_values import (
+    MOST_RETRIES,
+    SHORTEST_LEASE_S,
+    boolean,
+    concurrencies,
+    count,
+    hours,
+    job_id,
+    keep,
+    lease,
+    moment,
+    output_dir,
+    parallel,
+    percent,
+    repeats,
+    retries,
+    seconds,
+    tags,
+    text_value,
+    unchecked,
+)
+from .run_option_values import (
+    Unusable as Unusable,
+)
 
-NUMBER = re.compile(r"[1-9][0-9]*")
-UNSET = "is empty, as an unset variable of the shell is."
-MOST_RETRIES = 1000
 KEPT_S = 3600.0  # the lease of a job whose service stays up after its run
-SHORTEST_LEASE_S = 15.0  # a working controller may send no request for some seconds
-
-
-class Unusable(ValueError):
-    """An invalid value: the problem and the remedy."""
-
-    def __init__(self, problem: str, remedy: str) -> None:
-        super().__init__(f"{problem} {remedy}")
-        self.problem, self.remedy = problem, remedy
-
-
-def job_id(value: Json) -> str:
-    """Return the job id as text."""
-    text = _text(value, "Set the id of the job, or leave job_id out.")
-    if NUMBER.fullmatch(text):
-        return text
-    component = re.fullmatch(r"([1-9][0-9]*)\+[0-9]+", text)
-    if component:
-        remedy = f"Use the whole job: job_id={component[1]}."
-        raise Unusable(f"is {text}, one component of the heterogeneous job {component[1]}.", remedy)
-    task = re.fullmatch(r"([1-9][0-9]*)_[0-9]+", text)
-    if task:
-        remedy = f"Use the task's own id, which squeue --jobs={text} --format=%A shows."
-        raise Unusable(f"is {text}, a task of the job array {task[1]}.", remedy)
-    raise Unusable(f"is {_shown(text)}, which is not a valid job id.", "Use the id that squeue shows, such as 4711.")
-
-
-def concurrencies(value: Json) -> list[int]:
-    """Return concurrencies, each once: of one number, "4,16", "4x16" or a list; [] of []."""
-    remedy = "Use positive numbers, such as 4,16."
-    if isinstance(value, (list, tuple)):
-        items = [_text(item, remedy) for item in value]
-    else:
-        text = _text(value, "Set the concurrencies to measure, such as 4,16, or leave it out to measure all.")
-        inner = re.fullmatch(r"\[(.*)\]", text)
-        items = [item.strip() for item in re.split("[,x]", inner[1] if inner else text)]
-    wrong = [item for item in items if not NUMBER.fullmatch(item)]
-    if wrong:
-        alone = len(items) == 1 and not isinstance(value, (list, tuple))
-        problem = f"is {_shown(value)}" if alone else f"has {', '.join(map(_shown, wrong))} in it"
-        raise Unusable(f"{problem}, which is not a concurrency.", remedy)
-    return list(dict.fromkeys(map(int, items)))
-
-
-def _number(least: int, what: str) -> Callable[[Json], int]:
-    """Return the parser of a number of *what*, *least* or more."""
-
-    def parse(value: Json) -> int:
-        remedy = f"Use a whole number from {least} to {MOST_RETRIES}."
-        text = _text(value, remedy)
-        if not re.fullmatch("[0-9]{1,4}", text) or not least <= int(text) <= MOST_RETRIES:
-            raise Unusable(f"is {_shown(text)}, which is not a number of {what}.", remedy)
-        return int(text)
-
-    return parse
-
-
-retries, parallel = _number(0, "retries"), _number(1, "allocations")
-
-
-def count(value: Json) -> int:
-    """Return a whole number, 0 or more."""
-    remedy = "Use a whole number, 0 or more."
-    text = _text(value, remedy)
-    if not re.fullmatch("[0-9]{1,9}", text):
-        raise Unusable(f"is {_shown(text)}.", remedy)
-    return int(text)
-
-
-def boolean(value: Json) -> bool:
-    """Return a truth value by Ansible's own rule."""
-    remedy = "Use true or false."
-    _text(value, remedy)
-    try:
-        return ansible_boolean(value)
-    except TypeError:
-        raise Unusable(f"is {_shown(value)}.", remedy) from None
-
-
-def seconds(value: Json, least: str = "") -> float:
-    """Return a time in seconds, 0 or more."""
-    remedy = f"Use seconds{least}."
-    text = _text(value, remedy)
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if not 0 <= number < float("inf"):
-        raise Unusable(f"is {_shown(text)}, not a time.", remedy)
-    return number
-
-
-def lease(value: Json) -> float:
-    """Return the seconds for which a job continues without a controller."""
-    number = seconds(value, f", {SHORTEST_LEASE_S:g} or more")
-    if number < SHORTEST_LEASE_S:
-        problem = f"is {value} seconds, so that a job could end while its playbook is running."
-        raise Unusable(problem, f"Use {SHORTEST_LEASE_S:g} or more.")
-    return number
-
-
-def keep(value: Json) -> tuple[bool, float | None]:
-    """Return whether the service stays up after the run, and the lease if the value is one, in seconds."""
-    text = "" if value is None else str(value).strip().lower()
-    if text in ("", "none"):
-        return False, None
-    try:
-        return ansible_boolean(text), None
-    except TypeError:
-        pass
-    if not re.search("[0-9]", text):
-        remedy = f"Use true, false, or the seconds to keep the nodes, {SHORTEST_LEASE_S:g} or more."
-        raise Unusable(f"is {_shown(text)}.", remedy)
-    return True, lease(text)
-
-
-def tags(value: Json) -> list[str]:
-    """Return words: of a list, or of text with commas between them."""
-    items = value if isinstance(value, (list, tuple)) else str(value or "").split(",")
-    return [str(item).strip() for item in items if str(item).strip()]
-
-
-def text_value(value: Json) -> str:
-    """Return the text *value*, which must not be empty."""
-    return _text(value, "Set a value, or leave it out.")
-
-
-def output_dir(value: Json) -> str:
-    """Return the parent of run directories; Slurm must accept it literally."""
-    text = _text(value, "Set a directory, or leave output_dir out.")
-    if any(unicodedata.category(one) in ("Cc", "Zl", "Zp") for one in text):
-        problem = f"is {text!r}, with a line break or control character, which Slurm does not accept."
-        raise Unusable(problem, "Choose a directory without one.")
-    if "\\" in text:
-        problem = f"is {text}, with a backslash: Slurm would not replace %j in the path of the output."
-        raise Unusable(problem, "Choose a directory without one.")
-    if re.search(r"%.*%\d*[Nnts]", text):  # Slurm loses the second %% of such a pattern
-        problem = f"is {text}, with % and later %N, %n, %t or %s: Slurm would not write the logs of steps there."
-        raise Unusable(problem, "Choose a directory without them.")
-    return text
-
-
-def unchecked(value: Json) -> Json:
-    """Return *value* unchanged: its reader validates it."""
-    return value
-
-
-def _text(value: Json, remedy: str) -> str:
-    """Return *value* as text; Unusable if it is empty."""
-    if value is None or isinstance(value, str) and not value.strip():
-        raise Unusable(UNSET, remedy)
-    return str(value)
-
-
-def _shown(value: Json) -> str:
-    """Return *value* for a message, on one line and not too long."""
-    text = ascii(str(value)) if not str(value).isprintable() or value in ("", " ") else str(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
 
 # The type of an option, by its parser, as the manual names it.
 TYPES: dict[Callable[[Json], Json], str] = {
@@ -190,10 +47,14 @@ TYPES: dict[Callable[[Json], Json], str] = {
     retries: f"whole number, {MOST_RETRIES} at most",
     count: "whole number",
     parallel: f"whole number from 1 to {MOST_RETRIES}",
+    repeats: f"whole number from 3 to {MOST_RETRIES}",
     boolean: "true or false",
     seconds: "seconds",
     lease: f"seconds, {SHORTEST_LEASE_S:g} or more",
     keep: "true, false, or seconds",
+    percent: "percent",
+    hours: "hours",
+    moment: "day, time, or how long ago",
     tags: "list of text",
     text_value: "text",
     output_dir: "directory",
@@ -229,6 +90,8 @@ class Option(NamedTuple):
 BENCH = ("bench", "submit", "sweep")  # run jobs
 JOBS = (*BENCH, "plan")  # read jobs
 RUNS = ("status", "logs", "stop", "report", "sync")  # look for a run
+SIDES = ("compare", "ab")  # compare two sides
+BELOW = (*SIDES, "runs")  # look at the runs below an output directory
 PREFIX = "srt_slurm_"  # with it, any variable sets a run option, for example one of an inventory
 SUBMIT_HOST, FROZEN, VARIANT_DIR = f"{PREFIX}submit_host", f"{PREFIX}frozen", f"{PREFIX}variant_dir"
 
@@ -237,10 +100,14 @@ OPTIONS: dict[str, Option] = {
     "job_file": Option(
         text_value, JOBS + RUNS, "Job file, `FILE:SELECTOR`, or a directory of job files. No templates are filled in."
     ),
-    "cluster_file": Option(text_value, JOBS + RUNS, "Cluster file instead of the usual one. It may be another user's."),
-    "setup_script": Option(unchecked, JOBS, "Script in configs_dir that runs before each worker."),
-    "check_paths": Option(boolean, JOBS, "false: the model and other paths exist on compute nodes only.", True),
-    "job_tags": Option(tags, JOBS, "Tags that are stored with the run.", ()),
+    "cluster_file": Option(
+        text_value, JOBS + RUNS + BELOW, "Cluster file instead of the usual one. It may be another user's."
+    ),
+    "setup_script": Option(unchecked, (*JOBS, "ab"), "Script in configs_dir that runs before each worker."),
+    "check_paths": Option(
+        boolean, (*JOBS, "ab"), "false: the model and other paths exist on compute nodes only.", True
+    ),
+    "job_tags": Option(tags, (*JOBS, "ab"), "Tags that are stored with the run.", ()),
     "concurrencies": Option(
         concurrencies,
         JOBS,
@@ -252,7 +119,7 @@ OPTIONS: dict[str, Option] = {
     "job_id": Option(job_id, ("bench", "sweep", *RUNS), "Work in this allocation, or find its run.", chooses=True),
     "run_dir": Option(text_value, RUNS, "Find the run in this directory.", chooses=True),
     "output_dir": Option(
-        output_dir, JOBS + RUNS, "Parent of run directories; the cluster file's, else `outputs`.", chooses=True
+        output_dir, JOBS + RUNS + BELOW, "Parent of run directories; the cluster file's, else `outputs`.", chooses=True
     ),
     "keep": Option(
         keep,
@@ -263,23 +130,25 @@ OPTIONS: dict[str, Option] = {
     ),
     "lease_s": Option(
         lease,
-        BENCH,
+        (*BENCH, "ab"),
         f"Time without a controller after which the job ends; {LEASE_S:g}, {KEPT_S:g} with `keep=true`.",
         travels=True,
     ),
     "job_retries": Option(
         retries, BENCH, "How often to retry on other nodes after a retryable fault.", 0, travels=True
     ),
-    "wait_timeout_s": Option(seconds, BENCH, "Time to wait for the nodes; 0 waits without limit.", 0, travels=True),
+    "wait_timeout_s": Option(
+        seconds, (*BENCH, "ab"), "Time to wait for the nodes; 0 waits without limit.", 0, travels=True
+    ),
     "health_timeout_s": Option(
         seconds,
-        BENCH,
+        (*BENCH, "ab"),
         "Time for the service to become healthy; 0 means the time in the job's health_check.",
         0,
         travels=True,
     ),
     "teardown_timeout_s": Option(
-        seconds, (*BENCH, "stop"), "Time for the steps to end and the job to be gone.", 180, travels=True
+        seconds, (*BENCH, "ab", "stop"), "Time for the steps to end and the job to be gone.", 180, travels=True
     ),
     "stop_on_failure": Option(boolean, ("sweep",), "Skip the jobs after one that failed.", False),
     "max_parallel": Option(parallel, ("sweep", "submit"), "How many allocations of a sweep may run side by side.", 1),
@@ -291,6 +160,39 @@ OPTIONS: dict[str, Option] = {
     "node": Option(text_value, ("logs",), "The node whose log is shown, for a step on several nodes."),
     "lines": Option(count, ("status", "logs"), "Last lines of a log to show.", {"status": 5, "logs": 20}),
     "follow": Option(boolean, ("logs",), "Follow the log until the step ends.", True),
+    "baseline": Option(
+        tags, SIDES, "What is compared with: run directories, files, sweeps, job ids or tags; in `ab.yml` a job file."
+    ),
+    "candidate": Option(
+        tags, SIDES, "What is compared: run directories, files, sweeps, job ids or tags; in `ab.yml` a job file."
+    ),
+    "threshold": Option(percent, SIDES, "The smallest difference that matters, in percent.", 2),
+    "primary_metrics": Option(
+        tags,
+        SIDES,
+        "Metrics with verdicts; by default those of output_tps, median_ttft_ms, median_tpot_ms and score that "
+        "the benchmark has.",
+        (),
+    ),
+    "fail_on": Option(
+        tags,
+        SIDES,
+        "What fails the comparison: worse, invalid, no_verdict, no_evidence.",
+        ("worse", "invalid", "no_verdict"),
+    ),
+    "plan_difference": Option(
+        percent, ("compare",), "Compare nothing, and say how many repeats it takes to find this difference, in percent."
+    ),
+    "compare_dir": Option(
+        text_value, ("compare",), "Directory of compare.json and compare.html; default: comparisons/ in output_dir."
+    ),
+    "budget_gpu_hours": Option(hours, ("ab",), "GPU hours after which no other repeat starts."),
+    "most_repeats": Option(repeats, ("ab",), "Repeats of each side after which no other starts.", 20),
+    "tags": Option(tags, ("runs", "status"), "Only runs with all these tags; `status.yml` shows each of them.", ()),
+    "name": Option(text_value, ("runs",), "Only runs of jobs with this name; `*` stands for any text."),
+    "model": Option(text_value, ("runs",), "Only runs of this model; `*` stands for any text."),
+    "valid": Option(boolean, ("runs",), "true: only valid runs, false: only runs that are not valid."),
+    "since": Option(moment, ("runs",), "Only runs since this day or time (UTC), or since so long ago, such as `7d`."),
     "runtime_dir": Option(text_value, ("submit", "setup"), "Python environment on shared disk for submitted jobs."),
     "configs_dir": Option(text_value, ("setup",), "Directory for nats-server and etcd."),
     "harness_dir": Option(text_value, ("setup",), "Directory for the environments of programs that measure."),
@@ -311,7 +213,7 @@ OPTIONS: dict[str, Option] = {
     "sandbox_keep_log": Option(boolean, ("sandbox",), "Keep the logs when it is removed.", False),
     SUBMIT_HOST: Option(
         text_value,
-        (*BENCH, *RUNS, "setup", "sandbox"),
+        (*BENCH, *RUNS, *BELOW, "setup", "sandbox"),
         "Host of the inventory where sbatch and squeue are. Only `-e` sets it, as it selects the hosts of the plays.",
         "localhost",
         early=True,

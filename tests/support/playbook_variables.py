@@ -52,7 +52,9 @@ def made_in(playbook):
                     (one.get("loop_control") or {}).get("index_var"),
                     (one.get("loop_control") or {}).get("loop_var"),
                 }
-                made |= set(one.get("ansible.builtin.set_fact") or ()) | set(one.get("ansible.builtin.add_host") or ())
+                made |= set(one.get("ansible.builtin.set_fact") or ()) | set(
+                    one.get("ansible.builtin.add_host") or ()
+                ) - {"name"}
                 open_ += one.values()
             elif isinstance(one, list):
                 open_ += one

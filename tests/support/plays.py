@@ -29,7 +29,7 @@ from ansible_collections.srt.slurm.plugins.module_utils.entry import Context
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 from ansible_collections.srt.slurm.plugins.module_utils.job.extra_vars import effective, passed_on
 from ansible_collections.srt.slurm.plugins.module_utils.stages import dry_run, sweep_record
-from ansible_collections.srt.slurm.plugins.plugin_utils import runs
+from ansible_collections.srt.slurm.plugins.plugin_utils import below, runs
 from ansible_collections.srt.slurm.plugins.plugin_utils.values import plain
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -45,6 +45,7 @@ RESULTS = {
     },
     "srt.slurm.sweep_info": {"folder": None, "jobs": []},
     "srt.slurm.run_info": {"run_dir": "/out/7", "job": JOB},
+    "srt.slurm.runs_info": {"runs": [{"id": "7", "path": "/out/7"}]},
     "srt.slurm.rollup": {"path": "/out/7/rollup.json", "chosen_ok": True, "chosen_reasons": []},
     "srt.slurm.slurm_sandbox": {"nodes": [], "action": "start", "duration_s": 1.0, "exec": []},
     "ansible.builtin.command": {"rc": 0, "stdout": "", "stderr": ""},
@@ -112,7 +113,7 @@ class Play:
         with contextlib.ExitStack() as stack:
             stack.enter_context(mock.patch.object(lookup_loader, "get", short_lookup))
             stack.enter_context(mock.patch.object(jinja2.Environment, "compile", compile_once))
-            for module in (job_spec_action, runs, run_option):
+            for module in (job_spec_action, below, runs, run_option):
                 stack.enter_context(mock.patch.object(module, "load_extra_vars", lambda _loader: self.given))
             try:
                 for play in self.load(f"playbooks/{name}.yml"):
@@ -222,6 +223,17 @@ class Play:
             completed = kind._with_output_dir(action, args, self.variables)
             args.clear()
             args.update(completed)
+        elif key in ("srt.slurm.compare", "srt.slurm.runs_info"):
+            playbook = "compare" if key.endswith("compare") else "runs"
+            action = types.SimpleNamespace(
+                _loader=self.loader, _final=lambda value: value, tell=lambda line: None, playbook=playbook
+            )
+            completed = below.BelowAction._completed(action, args, self.variables)
+            args.clear()
+            args.update(completed)
+        elif key == "srt.slurm.ab_run":
+            for number, side in enumerate(("baseline", "candidate")):
+                self.inner(number, args[side]["jobs"][0], self.given, self.variables)
         elif key == "srt.slurm.sweep_run":
             for number, job in enumerate(args["jobs"]):
                 self.inner(number, job, self.given, self.variables)

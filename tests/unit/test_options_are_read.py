@@ -65,6 +65,7 @@ def test_the_manual_of_a_module_has_its_options(module):
 
 # The file of a module's entry, where it is not stages/<module>.py.
 ENTRIES = {
+    "ab_run": pathlib.Path("plugins", "action", "ab_run.py"),
     "slurm_job": UTILS / "allocation" / "slurm_job.py",
     "slurm_sandbox": UTILS / "sandbox" / "entry.py",
     "sweep_run": pathlib.Path("plugins", "action", "sweep_run.py"),
@@ -86,6 +87,7 @@ def test_every_option_of_a_module_is_read(module):
 
 # What the entries of these modules get from the action or from each other, and what only the action takes.
 HANDED_ON = {
+    "ab_run": {"confidence", "job_id"},
     "job_spec": {"places", "problems", "set_by"},
     "run_info": {"cluster_file"},
     "slurm_job_info": set(argument_spec("slurm_job")),

@@ -23,6 +23,9 @@ WITHOUT = {
         "harnesses": "lm-eval",
     },
     "sandbox": {},
+    "compare": {"baseline": "7", "candidate": "8"},
+    "runs": {},
+    "ab": {"baseline": "one.json", "candidate": "another.json", "check_paths": "false"},
     "sync": {},
     "job_file": {"job_file": "one.json", "check_paths": "false"},
     "check_paths": {"job": jobs.JOB},
@@ -56,6 +59,19 @@ OTHER = {
     "harnesses": "aiperf,sgl-eval",
     "setup_python": "/other/python3",
     "setup_requirements": "/other/requirements.txt",
+    "baseline": "another.json",
+    "candidate": "one.json",
+    "threshold": "5",
+    "primary_metrics": "output_tps,p99_ttft_ms",
+    "fail_on": "worse",
+    "plan_difference": "5",
+    "compare_dir": "/elsewhere",
+    "budget_gpu_hours": "8",
+    "most_repeats": "9",
+    "tags": "nightly,h100",
+    "name": "recipe_*",
+    "model": "tiny",
+    "since": "7d",
     "sandbox_state": "absent",
     "sandbox_dir": "/other/sandbox",
     "sandbox_slurm_conf": ["A=b"],
@@ -104,6 +120,8 @@ def calls(tmp_path_factory):
 
 def without(name, playbook):
     """Return the extra vars of *playbook* without the option *name*."""
+    if playbook == "ab":
+        return {key: value for key, value in WITHOUT["ab"].items() if (key, name) != ("check_paths", "check_paths")}
     given = WITHOUT.get(name) or WITHOUT.get(playbook, {"job": jobs.JOB, "check_paths": "false"})
     return {**given, **BESIDE.get(name, {})}
 
@@ -146,6 +164,9 @@ def test_a_playbook_is_followed_to_its_end(calls, playbook):
         "logs": "step_log_info",
         "report": "report",
         "sync": "sync",
+        "compare": "compare",
+        "runs": "runs_info",
+        "ab": "ab_run",
     }
     assert names[-1].rpartition(".")[2] == {**last, "stop": "slurm_job"}.get(playbook, "debug")
 

@@ -67,7 +67,7 @@ def build(
     search = searching.record(plan, results)
     reasons = run_reasons + outcome.reasons_against(results, search)
     passed = [one["name"] for one in results if one["state"] == PASSED]
-    notes = [*(plan.get("notes") or ()), *_nothing_measured(points, benchmark)]
+    notes = [*(plan.get("notes") or ()), *_nothing_measured(points, benchmark), *repeats.notes(results)]
     backend, told = spec.get("backend") or {}, provenance.build(plan)
     summary, more = _nodes_summary(plan, backend["type"])
     rollup = {
@@ -140,7 +140,7 @@ def _job_facts(plan: Plan, points: Sequence[PlanPoint]) -> JsonObject:
     model, resources = spec.get("model") or {}, spec.get("resources") or {}
     return {
         "model_path": model.get("path"),
-        "model_name": _model_name(spec, points),
+        "model_name": model_name(spec, points),
         "precision": model.get("precision"),
         "gpu_type": resources.get("gpu_type"),
         "gpus_per_node": resources.get("gpus_per_node"),
@@ -204,7 +204,8 @@ def _sizes(plan: Plan) -> dict[str, int]:
     return sizes
 
 
-def _model_name(spec: JsonObject, points: Sequence[PlanPoint]) -> str | None:
+def model_name(spec: JsonObject, points: Sequence[PlanPoint]) -> str | None:
+    """Return the name under which the service answers, else that of the model's directory."""
     for point in points:
         name: str | None = (point.get("parameters") or {}).get("model")
         if name:

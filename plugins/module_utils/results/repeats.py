@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Iterable, Mapping
 from typing import TypedDict
@@ -14,20 +13,15 @@ from ..benchmarks.base import Benchmark
 from ..benchmarks.repeats import REPEAT
 from ..json_types import Json, JsonObject, is_number
 from ..metrics import METRICS
+from ..statistics import intervals
 from . import deployments
-
-# Quantiles of Student's t, two-sided 95 %, by degrees of freedom; between two entries the smaller one counts.
-T_95 = {
-    **dict(enumerate((
-        12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131,
-        2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
-    ), 1)),
-    40: 2.021, 60: 2.000, 100: 1.984,
-}  # fmt: skip
 
 
 class Mean(TypedDict):
-    """A metric over repeats: the interval ``low`` to ``high`` is None for a single one; ``std`` is of the sample."""
+    """A metric over repeats: the interval ``low`` to ``high`` is None for a single one, and without scipy.
+
+    ``std`` is of the sample.
+    """
 
     n: int
     mean: float
@@ -45,7 +39,7 @@ def mean_of(values: Iterable[float]) -> Mean | None:
         return None
     centre = statistics.fmean(known)
     spread = statistics.stdev(known) if len(known) > 1 else None
-    half = None if spread is None else t_95(len(known) - 1) * spread / math.sqrt(len(known))
+    half = intervals.half_width(known) if intervals.available() else None
     return {
         "n": len(known),
         "mean": centre,
@@ -57,9 +51,11 @@ def mean_of(values: Iterable[float]) -> Mean | None:
     }
 
 
-def t_95(freedom: int) -> float:
-    """Return the quantile of Student's t that a two-sided 95 % interval needs, never too small a one."""
-    return T_95[max(one for one in T_95 if one <= freedom)]
+def notes(records: Iterable[JsonObject]) -> list[str]:
+    """Return the note, as a list, that repeats have no intervals because this Python lacks scipy."""
+    if intervals.available() or not any(record.get(REPEAT, 1) > 1 for record in records):
+        return []
+    return ["The means of repeats have no confidence intervals: this Python has no scipy (pip install scipy)."]
 
 
 def summary(records: Iterable[JsonObject], benchmark: Benchmark) -> list[JsonObject]:
