@@ -55,10 +55,11 @@ ALLOWED = {
     "results": "failures json_types files metrics plain_text plan_file secrets sweep_folders topology backends "
     "benchmarks",
     "sweeps": "json_types metrics benchmarks results",
+    "rl": "failures json_types files programs schema holder slurm",
     "allocation": "failures json_types files entry plan_file programs run_options secrets holder slurm",
     "stages": (
         "failures json_types files entry inputs metrics plain_text plan_file plan_profiling programs secrets schema "
-        "supplies benchmarks holder slurm job plan results allocation sweep_folders sweeps"
+        "supplies benchmarks holder slurm job plan results allocation sweep_folders sweeps rl"
     ),
     "sandbox": "failures json_types files entry plan_file programs holder",
 }
