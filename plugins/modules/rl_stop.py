@@ -43,7 +43,7 @@ options:
     type: dict
     default: {}
   places:
-    description: Where settings come from, for messages, C({name: [file, line]}). The action fills it in.
+    description: File and line of settings, by name, for messages. The action fills it in.
     type: dict
     default: {}
   dir:

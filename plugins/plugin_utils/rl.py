@@ -61,7 +61,7 @@ class RlAction(StageAction):
             elif word in SETTINGS:
                 overrides[word] = plain(self._templar.template(value))
                 places[PREFIX + word] = self._place(name, value)
-            else:
+            elif not self._is_of_a_role(name):
                 near = nearest(word, [*OPTIONS, *SETTINGS])
                 remedy = f"Did you mean {PREFIX}{near}?" if near else "docs/rl.md lists options and settings."
                 problems.append(self._problem(name, value, "unknown_key", "is not an option of an RL run.", remedy))
@@ -71,6 +71,11 @@ class RlAction(StageAction):
             params[key] = {**found, **(params.get(key) or {})}
         _ignored, checked = self.validate_argument_spec_of(params)
         return checked
+
+    def _is_of_a_role(self, name):
+        """Return whether an extra var is a variable of the role that the task belongs to."""
+        role = self._task._role
+        return bool(role) and name in role._default_vars
 
     def validate_argument_spec_of(self, params):
         """Return *params* after the checks of the argument spec: extra vars are text."""

@@ -14,6 +14,8 @@ from .reading import Settings
 from .settings import RESERVED_CPUS
 from .side.environment import PLACEHOLDER, read_env
 
+# Podman's runroot has 50 characters at most; ours adds "/skyrl-UID-JOBID/run".
+MOST_LOCAL = 20
 DATA = ("train_data", "val_data")
 OUTPUT = ("checkpoint_dir", "rollout_dir")
 
@@ -55,10 +57,22 @@ def check(settings: Settings, sides: tuple[str, ...], smoke: bool) -> None:
                 _data(settings)
             _environment(settings)
         if "runtime" in sides:
+            _local_dir(settings)
             for name in ("containers_conf", "image_archive"):
                 path = str(settings.values[name])
                 if path and not os.path.isfile(path):
                     settings.problem(name, "not_found", f"{path} does not exist.", "Correct the path, or leave it out.")
+
+
+def _local_dir(settings: Settings) -> None:
+    path = str(settings.values["local_dir"])
+    if not path.startswith("/"):
+        settings.problem(
+            "local_dir", "invalid", f"is {path}, which is no absolute path.", "Name a directory of the nodes."
+        )
+    elif settings.values["container_engine"] == "podman" and len(path) > MOST_LOCAL:
+        problem = f"is {path}, longer than {MOST_LOCAL} characters: podman takes no longer directory of its state."
+        settings.problem("local_dir", "invalid", problem, "Choose a shorter one, such as /tmp.")
 
 
 def _slots(settings: Settings) -> None:

@@ -59,7 +59,8 @@ class Conf:
 
     def _value(self, text: str) -> str:
         """Return the value that the shell would assign for what follows the equals sign."""
-        parts, at = [], 0
+        parts: list[str] = []
+        at = 0
         if re.match(r"~(/|\s|$)", text):
             parts, at = [self.environ.get("HOME", os.path.expanduser("~"))], 1
         while at < len(text):
@@ -89,7 +90,8 @@ class Conf:
         return "".join(parts)
 
     def _double(self, text: str, at: int) -> tuple[str, int]:
-        parts, at = [], at + 1
+        parts: list[str] = []
+        at += 1
         while at < len(text):
             sign = text[at]
             if sign == '"':

@@ -176,8 +176,7 @@ def read(params: Mapping[str, Json], environ: Mapping[str, str], cwd: str) -> Se
     if params.get("file"):
         layers.append(file_layer(str(params["file"])))
     places = {name: (str(file), line) for name, (file, line) in (params.get("places") or {}).items()}
-    for key, prefix in (("settings", ""), ("overrides", PREFIX)):
-        values = params.get(key) or {}
+    for values, prefix in ((params.get("settings") or {}, ""), (params.get("overrides") or {}, PREFIX)):
         own = {name: places[prefix + name] for name in values if prefix + name in places}
         folders = {os.path.dirname(file) for file, line in own.values() if line}
         layers.append(Layer(values, own, folders.pop() if len(folders) == 1 else cwd, prefix))

@@ -17,6 +17,7 @@ from .coord import (
     COMPLETED,
     ENDING,
     FAILED,
+    JOBS,
     KEY,
     READY,
     TIMEOUT,
@@ -51,11 +52,15 @@ class Runtime:
         self.storage: Storage | None = None
         self.server: subprocess.Popen[bytes] | None = None
         self.port = 0
+        self.training: peer.Peer | None = None
+        self.flagged_at = 0.0
 
     def run(self) -> int:
         """Do all; return the exit code of the job."""
         try:
             self.folder.tell("starting")
+            job_id = str(self.folder.record(JOBS).get(TRAINING) or "")
+            self.training = peer.Peer(self.folder, TRAINING, job_id) if job_id and not self.job.get("smoke") else None
             self._make_storage()
             self._start()
             self._announce()
@@ -75,7 +80,7 @@ class Runtime:
             storage = Storage(self.job["local_dir"], self.folder.job_id, self.job.get("containers_conf") or "")
             storage.make()
             self.storage = storage
-            storage.fetch(self.job.get("image_archive") or "", self.job.get("image") or "")
+            storage.fetch(self.job.get("image_archive") or "", self.job.get("image") or "", self._check)
             storage.start()
 
     def _environment(self) -> dict[str, str]:
@@ -113,7 +118,7 @@ class Runtime:
         assert self.server
         until, wrong = time.monotonic() + self.job["start_timeout_s"], "it was not asked yet"
         while self.server.poll() is None:
-            self._check_signals()
+            self._check()
             wrong = peer.is_healthy(f"http://127.0.0.1:{self.port}", self.folder.text(KEY), 2.0)
             # Another job's server may answer on this port while ours has not noticed yet that it is taken.
             if not wrong and processes.listens(self.server, self.port):
@@ -131,36 +136,42 @@ class Runtime:
         self.folder.put(READY)
         self.folder.tell("ready", f"http://{host}:{self.port}")
 
-    def _check_signals(self) -> None:
+    def _check(self) -> None:
+        """Raise Ended if we are told to end, or if training has ended, at whatever moment."""
         if self.signals.ends:
             raise Ended(CANCELLED, "the job was cancelled, preempted, or reached its time limit", SIGNALLED)
+        end = self.training.end() if self.training else ""
+        if end:
+            raise Ended(COMPLETED, f"training has ended: {end}", 0)
+        if self.training and self.folder.has(COMPLETE):
+            self.flagged_at = self.flagged_at or time.monotonic()
+            if time.monotonic() - self.flagged_at > FLAG_S:
+                raise Ended(COMPLETED, f"training has ended: {COMPLETE} is there", 0)
+
+    def _check_parts(self) -> None:
+        assert self.server
+        if self.server.poll() is not None:
+            code = processes.code_of(self.server)
+            raise Ended(FAILED, f"the server ended with exit code {code}", code or 1)
+        if self.storage and self.storage.service and self.storage.service.poll() is not None:
+            raise Ended(FAILED, "podman's service ended", 1)
 
     def _watch(self) -> Ended:
-        """Wait for the end of training; Ended if something else comes first."""
-        assert self.server
+        """Serve until training has ended; Ended if something else comes first."""
         if self.job.get("smoke"):
             return Ended(COMPLETED, "the server answered /health", 0)
-        job_id = str(self.folder.record("jobs.json").get(TRAINING) or "")
-        training = peer.Peer(self.folder, TRAINING, job_id)
-        until, warned, flagged_at = time.monotonic() + self.job["complete_timeout_s"], False, 0.0
+        began: float | None = None  # training may wait for its nodes for long
+        warned, limit_s = False, self.job["complete_timeout_s"]
         while True:
-            self._check_signals()
-            end = training.end() if job_id else ""
-            if end:
-                return Ended(COMPLETED, f"training has ended: {end}", 0)
-            if self.folder.has(COMPLETE):
-                flagged_at = flagged_at or time.monotonic()
-                if time.monotonic() - flagged_at > FLAG_S:
-                    return Ended(COMPLETED, f"training has ended: {COMPLETE} is there", 0)
-            if self.server.poll() is not None:
-                code = processes.code_of(self.server)
-                return Ended(FAILED, f"the server ended with exit code {code}", code or 1)
-            if self.storage and self.storage.service and self.storage.service.poll() is not None:
-                return Ended(FAILED, "podman's service ended", 1)
-            if job_id and time.monotonic() > until:
-                limit = f"{self.job['complete_timeout_s']:g} s"
-                return Ended(TIMEOUT, f"training has not ended in {limit} (training_complete_timeout)", TIME_OUT)
+            self._check()
+            self._check_parts()
+            if began is None and self.training and self.training.state():
+                began = time.monotonic()
+            if began is not None and time.monotonic() - began > limit_s:
+                return Ended(TIMEOUT, f"training has not ended in {limit_s:g} s (training_complete_timeout)", TIME_OUT)
             if self.signals.warned and not warned:
+                if began is None:
+                    return Ended(TIMEOUT, "the time limit is near, and no training runs", TIME_OUT)
                 warned = True
                 self.folder.tell(ENDING, "the time limit of the runtime is near: training is asked to finish")
             processes.pause()

@@ -8,19 +8,21 @@ Nothing outside the job's own folder is ever looked at, so that other jobs of th
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import shutil
 import signal
 import subprocess
 import time
+from typing import Callable
 
 from . import processes
 from .coord import say
 
 START_S = 30.0
-REMOVE_S = 60.0
-FETCH_S = 3600.0
+REMOVE_S = 60.0  # for one command
+CLEAN_S = 90.0
 
 
 class Storage:
@@ -51,16 +53,29 @@ class Storage:
             raise OSError("there is no podman on this node. Set container_engine to none if the server needs none")
         options = [f"--root={self('root')}", f"--runroot={self('run')}", f"--tmpdir={self('tmp')}"]
         with open(self("bin/podman"), "w", encoding="utf-8") as stream:
-            stream.write(f'#!/bin/sh\nexec {shlex.join([program, *options])} "$@"\n')
+            # With CONTAINER_HOST podman would ask the service, and take no options about the storage.
+            stream.write(f'#!/bin/sh\nunset CONTAINER_HOST\nexec {shlex.join([program, *options])} "$@"\n')
         os.chmod(self("bin/podman"), 0o700)
         os.symlink("podman", self("bin/docker"))
         with open(self("storage.conf"), "w", encoding="utf-8") as stream:
             stream.write(f'[storage]\ndriver = "overlay"\ngraphroot = "{self("root")}"\nrunroot = "{self("run")}"\n')
 
-    def fetch(self, archive: str, image: str) -> None:
-        """Load an archive and pull an image, where they are given; OSError if that fails."""
+    def fetch(self, archive: str, image: str, check: Callable[[], None]) -> None:
+        """Load an archive and pull an image, where they are given; OSError if that fails.
+
+        *check* is called meanwhile; what it raises ends the command.
+        """
         for words in (["load", "--input", archive] if archive else [], ["pull", image] if image else []):
-            if words and self._call(self("bin/podman"), *words, limit_s=FETCH_S):
+            if not words:
+                continue
+            command = processes.start([self("bin/podman"), *words], self.environment())
+            try:
+                while command.poll() is None:
+                    check()
+                    processes.pause()
+            finally:
+                processes.stop(command, 1.0)
+            if command.returncode:
                 raise OSError(f"podman {' '.join(words)} failed; its messages are in the job's error output")
 
     def environment(self) -> dict[str, str]:
@@ -78,25 +93,21 @@ class Storage:
     def start(self) -> None:
         """Start the service; OSError if it does not come up."""
         argv = [self("bin/podman"), "system", "service", "--time=0", self.socket]
-        self.service = processes.start(argv, self._own_environment())
+        self.service = processes.start(argv, self.environment())
         until = time.monotonic() + START_S
         while not os.path.exists(self("podman.sock")):
             if self.service.poll() is not None or time.monotonic() > until:
                 raise OSError("podman system service did not start; its messages are above")
             processes.pause()
 
-    def _own_environment(self) -> dict[str, str]:
-        # A client of the service would ask the service; these commands are about the storage itself.
-        return {name: value for name, value in self.environment().items() if name != "CONTAINER_HOST"}
-
-    def _call(self, *argv: str, limit_s: float = REMOVE_S) -> int:
+    def _call(self, *argv: str) -> int:
         try:
             done = subprocess.run(
                 argv,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                env=self._own_environment(),
-                timeout=limit_s,
+                env=self.environment(),
+                timeout=REMOVE_S,
                 check=False,
             )
         except (OSError, subprocess.SubprocessError):
@@ -112,21 +123,32 @@ class Storage:
             self._pipe = None
 
     def _clean(self) -> None:
-        if not os.path.isdir(self.path):
-            return
-        podman = self("bin/podman")
-        if os.path.exists(podman) and os.listdir(self("root")):
-            self._call(podman, "rm", "--force", "--all", "--time", "0")
         if self.service:
             processes.stop(self.service, 5.0)
-        for mount in reversed(self._mounts()):
-            self._call("umount", "--lazy", mount)
-        shutil.rmtree(self.path, ignore_errors=True)
-        if os.path.isdir(self.path) and os.path.exists(podman):  # files of other users of a rootless container
-            self._call(podman, "unshare", "rm", "-rf", self("root"), self("run"), self("tmp"))
+        podman, until = self("bin/podman"), time.monotonic() + CLEAN_S
+        while os.path.isdir(self.path) and time.monotonic() < until:
+            self._kill("podman")  # what still loads an image would make anew what is removed
+            if os.path.exists(podman) and os.listdir(self("root")):
+                self._call(podman, "rm", "--force", "--all", "--time", "0")
+            self._kill("")
+            for mount in reversed(self._mounts()):
+                self._call("umount", "--lazy", mount)
+            if os.path.exists(podman) and os.getuid():  # files of other users, which a rootless container made
+                self._call(podman, "unshare", "rm", "-rf", self("root"), self("run"))
             shutil.rmtree(self.path, ignore_errors=True)
         if os.path.isdir(self.path):
             say(f"{self.path} could not be removed")
+
+    def _kill(self, program: str) -> None:
+        """Kill the processes of ours called *program*, "" for all, that have the folder in their command line."""
+        for name in os.listdir("/proc"):
+            with contextlib.suppress(OSError, ValueError):
+                with open(f"/proc/{name}/comm", encoding="utf-8", errors="replace") as stream:
+                    called = stream.read().strip()
+                with open(f"/proc/{name}/cmdline", "rb") as line:
+                    is_ours = f"{self.path}/".encode() in line.read()
+                if is_ours and int(name) != os.getpid() and program in ("", called):
+                    os.kill(int(name), signal.SIGKILL)
 
     def _mounts(self) -> list[str]:
         with open("/proc/self/mounts", encoding="utf-8", errors="replace") as stream:

@@ -17,6 +17,7 @@ from .coord import (
     COMPLETED,
     ENDING,
     FAILED,
+    JOBS,
     KEY,
     READY,
     RUNTIME,
@@ -67,7 +68,7 @@ class Training:
         """Wait until the runtime is ready; return its address."""
         limit_s, given = self.job["ready_timeout_s"], self.job.get("runtime_url") or ""
         if not given:
-            job_id = str(self.folder.record("jobs.json").get(RUNTIME) or "")
+            job_id = str(self.folder.record(JOBS).get(RUNTIME) or "")
             self.runtime = peer.Peer(self.folder, RUNTIME, job_id)
         until, wrong = time.monotonic() + limit_s, "it has not said that it is ready"
         while True:
