@@ -121,6 +121,7 @@ def _document(settings: Settings, side: str, smoke: bool, url: str) -> JsonObjec
         "ray_command": split(values["ray_command"]),
         "ready_timeout_s": values["runtime_ready_timeout"],
         "warning_s": values["warning_s"],
+        "chain": 0 if smoke else values["chain"],
         "runtime_url": url,
     }
 

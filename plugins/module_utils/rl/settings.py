@@ -152,6 +152,12 @@ SETTINGS: dict[str, Setting] = {
     "runtime_start_timeout": Setting(Int(1), 60, R, "Seconds in which the server must be healthy."),
     "drain_timeout_s": Setting(Int(0), 20, BOTH, "Seconds for the last episodes, after training has ended."),
     "warning_s": Setting(Int(10, 65535), 120, BOTH, "Seconds before the limit at which training is asked to finish."),
+    "chain": Setting(
+        Int(0, 1000),
+        0,
+        NEITHER,
+        "How many new pairs may go on from the checkpoint, if a time limit ends training.",
+    ),
     "runtime_extra_s": Setting(Int(60), 3600, R, "How much longer than training the runtime may take."),
 }
 

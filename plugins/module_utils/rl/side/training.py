@@ -10,7 +10,7 @@ import signal
 import subprocess
 import time
 
-from . import peer, processes
+from . import chain, peer, processes
 from .coord import (
     CANCELLED,
     COMPLETE,
@@ -43,6 +43,7 @@ class Training:
         self.runtime: peer.Peer | None = None
         self.trainer: subprocess.Popen[bytes] | None = None
         self.ray: Ray | None = None
+        self.early = False  # whether the trainer was asked to finish before its end
 
     def run(self) -> int:
         """Do all; return the exit code of the job. Whatever happens, the runtime learns of the end."""
@@ -58,6 +59,9 @@ class Training:
             processes.stop(self.trainer, KILL_S)
         # The runtime is released at once; what is left here takes a while.
         self.folder.tell(end.state, end.reason, end.code)
+        left = int(self.job.get("chain") or 0)
+        if self.early and left:
+            self.folder.tell(end.state, f"{end.reason}; {chain.resume(self.folder, left)}", end.code)
         if not self.folder.has(COMPLETE):
             self.folder.put(COMPLETE)
         if self.ray:
@@ -132,6 +136,7 @@ class Training:
     def _finish_early(self) -> Ended:
         """Let the trainer write a checkpoint before the time limit; the job has not completed then."""
         assert self.trainer
+        self.early = True
         say("training: the time limit is near: the trainer gets SIGTERM, to write a checkpoint")
         self._warn()
         until = time.monotonic() + max(0.0, self.job["warning_s"] - self.job["drain_timeout_s"])

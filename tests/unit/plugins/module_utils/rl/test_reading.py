@@ -180,7 +180,7 @@ def test_every_setting_reaches_the_environment_of_its_jobs(small, name, monkeypa
 def test_settings_that_reach_no_job_take_part_in_the_launch():
     assert [name for name, one in SETTINGS.items() if not one.jobs] == [
         "name", "skyrl_jobs_base", "skyrl_coord_dir", "env_file", "required_env", "runtime_command",
-        "training_command", "training_overrides", "smoke_command", "ray_command", "setup",
+        "training_command", "training_overrides", "smoke_command", "ray_command", "setup", "chain",
     ]  # fmt: skip
     assert BOTH == SIDES
 
