@@ -7,11 +7,13 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
+import subprocess
 import time
 
 import pytest
-from cluster import wait_for
-from rl_pairs import Pairs
+from cluster import SANDBOX, wait_for
+from rl_pairs import HERE, Pairs
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +34,9 @@ def nothing_is_left(rl):
 
 
 def test_a_run_with_real_containers_trains_and_releases_both_jobs(rl):
-    settings = rl.settings("good", "--episodes 3 --seconds 6", "--engine podman --image {container_image}")
+    settings = rl.settings(
+        "good", f"--episodes 3 --seconds 0.2 --until {rl.folder}/enough", "--engine podman --image {container_image}"
+    )
     path = rl.file({**settings, **rl.with_podman(), "env_file": str(rl.folder / "good.env"), "required_env": ["TOKEN"]})
     (rl.folder / "good.env").write_text("# a comment\nTOKEN=abc=1\nOTHER=<REPLACE>\nno sign of equality\n")
     first = rl.rl("rl", "-e", f"@{path}")
@@ -47,12 +51,13 @@ def test_a_run_with_real_containers_trains_and_releases_both_jobs(rl):
     pair = rl.launch(json.loads(json.dumps({**settings, **rl.with_podman(), "env_file": str(rl.folder / "good.env"),
                                             "required_env": ["TOKEN"]})))  # fmt: skip
     assert pair.result["action"] == "keep" and len(rl.jobs()) == 2
+    (rl.folder / "enough").touch()
     pair.reach("training", "completed")
     done_at = time.monotonic()
     assert pair.ended() == {"runtime": "COMPLETED", "training": "COMPLETED"}, pair.outputs()
     assert time.monotonic() - done_at < 5
     found = pair.seen()
-    assert found["episodes"] == 3
+    assert found["episodes"] >= 3
     seen = found["environment"]
     assert (seen["TOKEN"], seen.get("OTHER"), seen["MAX_MODEL_LEN"]) == ("abc=1", None, "32768")
     assert re.fullmatch(r"http://node003\S*:\d+", seen["SANDBOX_REMOTE_RUNTIME_API_URL"])
@@ -169,3 +174,79 @@ def test_the_end_of_one_job_ends_the_other(rl, side, how, states, moment):
     pair.kill(side) if how == "kill" else pair.cancel(side)
     assert pair.ended() == states, pair.outputs()
     assert time.monotonic() - began < 20
+
+
+def test_training_on_several_nodes_has_ray_on_each(rl):
+    pair = rl.launch(
+        rl.settings("nodes", "--episodes 3 --seconds 2", gpu_nodes=2, ray_command=f"python3 {HERE}/ray.py {rl.folder}")
+    )
+    assert pair.ended() == {"runtime": "COMPLETED", "training": "COMPLETED"}, pair.outputs()
+    head, worker = (json.loads((rl.folder / f"ray-node00{number}.json").read_text()) for number in (1, 2))
+    address = pair.seen()["environment"]["RAY_ADDRESS"]
+    assert head["arguments"][:2] == ["start", "--head"] and worker["arguments"][:2] == ["start", f"--address={address}"]
+    url = pair.seen()["environment"]["SANDBOX_REMOTE_RUNTIME_API_URL"]
+    for one in (head, worker):
+        assert one["has_key"] and one["SANDBOX_REMOTE_RUNTIME_API_URL"] == url
+        assert one["RAY_TMPDIR"].startswith(str(rl.local))
+
+
+def test_an_existing_runtime_is_used_and_a_smoke_run_has_jobs_of_its_own(rl):
+    serving = rl.launch(rl.settings("serving"), runtime_only=True)
+    serving.reach("runtime", "ready")
+    url = (serving.folder / "runtime_url.txt").read_text().strip()
+    key = (serving.folder / "runtime_api_key.txt").read_text().strip()
+    lost = rl.entry("rl_launch", settings=rl.settings("uses"), runtime_url=f"{url}1")
+    assert "/health" in lost["error"]
+    training = rl.launch(rl.settings("uses"), runtime_url=url, api_key=key)
+    assert training.ended() == {"training": "COMPLETED"}, training.outputs()
+    assert serving.state("runtime") == "RUNNING"
+    smoke = rl.launch(rl.settings("serving", smoke_command="python3 -c 'import json'"), smoke=True)
+    assert smoke.ended() == {"runtime": "COMPLETED", "training": "COMPLETED"}, smoke.outputs()
+    assert smoke.name == "serving-smoke"
+    stopped = rl.rl("rl_stop", "-e", f"rl_dir={serving.folder}")
+    assert stopped.rc == 0 and stopped.changed == 1, stopped.text
+
+
+def test_a_watched_run_fails_with_its_training_and_says_what_helps(rl):
+    settings = rl.settings(
+        "watched", training_command="sh -c 'echo step 1/2; sleep 3; echo CUDA out of memory; exit 5'"
+    )
+    played = rl.rl("rl", "-e", f"@{rl.file(settings)}", "-e", "watch=true")
+    assert played.rc == 2, played.text
+    for text in ("step 1/2", "FAILED (exit code 5:0)", "gpu_memory_utilization", "COMPLETED"):
+        assert text in played.text, played.text
+
+
+@pytest.mark.slow
+def test_a_warning_before_the_limit_lets_training_write_a_checkpoint_and_go_on(rl):
+    settings = rl.settings("limited", "--episodes 1000 --seconds 1", time_limit="0:02:00", warning_s=30, chain=1)
+    pair = rl.launch(settings)
+    assert pair.ended(200) == {"runtime": "COMPLETED", "training": "FAILED"}, pair.outputs()
+    record = pair.record("training")
+    assert (record["state"], record["exit_code"]) == ("timeout", 124) and f"go on in {pair.folder}_r1" in record[
+        "reason"
+    ]
+    assert pair.seen()["warned"] or "checkpoint written on SIGTERM" in str(pair.outputs())
+    again = rl.launch(settings)
+    assert again.result["action"] == "keep" and str(again.folder) == f"{pair.folder}_r1"
+    again.reach("training", "running")
+    assert (again.folder / "runtime_api_key.txt").read_text() != (pair.folder / "runtime_api_key.txt").read_text()
+    rl.entry("rl_stop", dir=str(again.folder))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("node", "side", "other"), [("node003", "runtime", "training"), ("node001", "training", "runtime")]
+)
+def test_a_lost_node_ends_the_other_job(rl, node, side, other):
+    pair = rl.launch(rl.settings(f"lost-{side}", "--episodes 1000 --seconds 1"))
+    pair.reach("training", "running")
+    pid = rl.run("cat", f"{rl.dir}/run/slurmd.{node}.pid").strip()
+    os.kill(int(pid), signal.SIGKILL)
+    rl.run("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=lost")
+    pair.ended(90)
+    assert pair.state(side) == "NODE_FAIL"
+    assert pair.state(other) == ("FAILED" if other == "training" else "COMPLETED")
+    subprocess.run(
+        [SANDBOX, "start", "--nodes", "3", "--cpu-nodes", "1", "--slurmd-timeout-s", "10", "--dir", rl.dir], check=True
+    )

@@ -134,7 +134,8 @@ def test_a_playbook_is_followed_to_its_end(calls, playbook):
     names = [call[0] for call in calls(playbook, without("", playbook))]
     assert "error" not in names
     last = {"plan": "dry_run", "bench": "assert", "sweep": "sweep_run", "status": "run_info", "logs": "step_log_info"}
-    assert names[-1].rpartition(".")[2] == {**last, "stop": "slurm_job"}.get(playbook, "debug")
+    rl = {"rl_status": "rl_info", "rl_logs": "rl_info", "rl_stop": "rl_stop"}
+    assert names[-1].rpartition(".")[2] == {**last, "stop": "slurm_job", **rl}.get(playbook, "debug")
 
 
 @pytest.mark.parametrize(

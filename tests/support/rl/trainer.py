@@ -9,6 +9,7 @@ It writes what it found in its environment, but for the key, into seen.json besi
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import pathlib
@@ -34,6 +35,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=0)
     parser.add_argument("--exit", type=int, default=0)
     parser.add_argument("--checkpoints", type=pathlib.Path, required=True)
+    parser.add_argument("--until", type=pathlib.Path, help="train at least until there is this file")
     args, rest = parser.parse_known_args()
     seen = {name: value for name, value in os.environ.items() if name != "ALLHANDS_API_KEY"}
     state = {"episodes": 0, "warned": False, "arguments": rest, "environment": seen}
@@ -50,7 +52,9 @@ def main():
 
     signal.signal(signal.SIGTERM, warned)
     checkpoint()
-    for number in range(args.episodes):
+    for number in itertools.count():
+        if number >= args.episodes and (not args.until or args.until.exists()):
+            break
         sandbox = call("/start", task=number)["id"]
         answer = call("/run", id=sandbox, command="echo hello from a sandbox")
         assert answer["output"] == "hello from a sandbox\n", answer
