@@ -10,7 +10,6 @@ coordination directory itself, so that they travel neither through Slurm nor thr
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -18,6 +17,7 @@ import sys
 from . import processes
 from .coord import URL, Folder, Record
 from .environment import training_environment
+from .guard import Guard, remove
 
 ENDS_S = 5.0
 
@@ -71,7 +71,7 @@ class Ray:
         """End all parts and remove the directory of this node."""
         for part in reversed(self.parts):
             processes.stop(part, ENDS_S)
-        shutil.rmtree(self.path, ignore_errors=True)
+        remove(self.path)
 
 
 def worker(folder: Folder, job: Record, address: str, signals: processes.Signals) -> int:
@@ -79,11 +79,13 @@ def worker(folder: Folder, job: Record, address: str, signals: processes.Signals
     env = training_environment(folder, job.get("runtime_url") or folder.text(URL))
     path = folder_of(job, folder.job_id)
     os.makedirs(path, 0o700, exist_ok=True)
+    guard = Guard(lambda: remove(path))
     env["RAY_TMPDIR"] = path
     argv: list[str] = [*job["ray_command"], "start", f"--address={address}", "--block"]
     part: subprocess.Popen[bytes] = processes.start(argv, env, job.get("dir"))
     while part.poll() is None and not signals.ends:
         processes.pause()
     processes.stop(part, ENDS_S)
-    shutil.rmtree(path, ignore_errors=True)
+    remove(path)
+    guard.dismiss()
     return processes.code_of(part)

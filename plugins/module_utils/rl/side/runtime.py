@@ -59,9 +59,10 @@ class Runtime:
         """Do all; return the exit code of the job."""
         try:
             self.folder.tell("starting")
+            self._make_storage()
             job_id = str(self.folder.record(JOBS).get(TRAINING) or "")
             self.training = peer.Peer(self.folder, TRAINING, job_id) if job_id and not self.job.get("smoke") else None
-            self._make_storage()
+            self._fill_storage()
             self._start()
             self._announce()
             end = self._watch()
@@ -80,8 +81,11 @@ class Runtime:
             storage = Storage(self.job["local_dir"], self.folder.job_id, self.job.get("containers_conf") or "")
             storage.make()
             self.storage = storage
-            storage.fetch(self.job.get("image_archive") or "", self.job.get("image") or "", self._check)
-            storage.start()
+
+    def _fill_storage(self) -> None:
+        if self.storage:
+            self.storage.fetch(self.job.get("image_archive") or "", self.job.get("image") or "", self._check)
+            self.storage.start()
 
     def _environment(self) -> dict[str, str]:
         env = self.storage.environment() if self.storage else dict(os.environ)

@@ -19,6 +19,7 @@ from typing import Callable
 
 from . import processes
 from .coord import say
+from .guard import Guard
 
 START_S = 30.0
 REMOVE_S = 60.0  # for one command
@@ -32,7 +33,7 @@ class Storage:
         self.path = os.path.join(base, f"skyrl-{os.getuid()}-{job_id}")
         self.conf = conf
         self.service: subprocess.Popen[bytes] | None = None
-        self._pipe: int | None = None
+        self._guard: Guard | None = None
 
     def __call__(self, name: str) -> str:
         return os.path.join(self.path, name)
@@ -45,7 +46,7 @@ class Storage:
     def make(self) -> None:
         """Make the folder, and the command ``podman`` that works in it; OSError if the folder is there or cannot be."""
         os.mkdir(self.path, 0o700)
-        self._guard()
+        self._guard = Guard(self._clean)
         for name in ("root", "run", "tmp", "xdg", "bin"):
             os.mkdir(self(name), 0o700)
         program = shutil.which("podman")
@@ -117,10 +118,9 @@ class Storage:
     def remove(self) -> None:
         """Remove all containers of the job, and the folder."""
         self._clean()
-        if self._pipe is not None:
-            os.write(self._pipe, b".")  # nothing is left for the guard to do
-            os.close(self._pipe)
-            self._pipe = None
+        if self._guard:
+            self._guard.dismiss()
+            self._guard = None
 
     def _clean(self) -> None:
         if self.service:
@@ -154,23 +154,3 @@ class Storage:
         with open("/proc/self/mounts", encoding="utf-8", errors="replace") as stream:
             paths = [line.split()[1] for line in stream]
         return [path for path in paths if path.startswith(self.path + "/")]
-
-    def _guard(self) -> None:
-        """Start a process that removes all this if we are killed; it is no child of the job's script."""
-        reader, self._pipe = os.pipe()
-        child = os.fork()
-        if child:
-            os.close(reader)
-            os.waitpid(child, 0)
-            return
-        try:
-            os.setsid()
-            if os.fork() == 0:
-                os.close(self._pipe)
-                for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP):
-                    signal.signal(number, signal.SIG_IGN)
-                if not os.read(reader, 1):
-                    self.service = None
-                    self._clean()
-        finally:
-            os._exit(0)

@@ -28,7 +28,8 @@ from .coord import (
     say,
 )
 from .environment import training_environment
-from .ray_nodes import Ray
+from .guard import Guard, remove
+from .ray_nodes import Ray, folder_of
 from .runtime import SIGNALLED, TIME_OUT, Ended
 
 LOST = 69  # EX_UNAVAILABLE: the exit code of a training whose runtime was lost
@@ -47,6 +48,7 @@ class Training:
 
     def run(self) -> int:
         """Do all; return the exit code of the job. Whatever happens, the runtime learns of the end."""
+        guard = Guard(lambda: remove(folder_of(self.job, self.folder.job_id)))
         try:
             self.folder.tell("waiting")
             url = "" if self.job.get("smoke") else self._runtime()
@@ -66,6 +68,7 @@ class Training:
             self.folder.put(COMPLETE)
         if self.ray:
             self.ray.stop()
+        guard.dismiss()
         return end.code
 
     def _runtime(self) -> str:
