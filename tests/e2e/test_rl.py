@@ -78,6 +78,7 @@ def test_a_failed_training_is_failed_and_releases_the_runtime_at_once(rl):
     assert (pair.folder / "training_complete.flag").exists()
 
 
+@pytest.mark.slow
 def test_a_runtime_that_is_never_ready_ends_both(rl):
     pair = rl.launch(rl.settings("unready", server="--never-well", runtime_start_timeout=3))
     assert pair.ended() == {"runtime": "FAILED", "training": "FAILED"}
@@ -85,6 +86,7 @@ def test_a_runtime_that_is_never_ready_ends_both(rl):
     assert "the runtime has ended" in pair.record("training")["reason"]
 
 
+@pytest.mark.slow
 def test_training_waits_a_bounded_time_for_the_runtime(rl):
     pair = rl.launch(rl.settings("late", server="--never-well", runtime_ready_timeout=2))
     assert pair.ended(30) == {"runtime": "COMPLETED", "training": "FAILED"}
@@ -128,6 +130,7 @@ def test_what_slurm_would_refuse_is_said_before_anything_is_submitted(rl):
     assert "sinfo -p gone" in result["error"] and rl.jobs() == []
 
 
+@pytest.mark.slow
 def test_two_runs_share_a_node(rl):
     """Each has its own port, and neither touches the containers of the other."""
     podman = rl.with_podman(local_dir=str(rl.local))
@@ -145,6 +148,7 @@ def test_two_runs_share_a_node(rl):
     assert long.ended() == {"runtime": "CANCELLED", "training": "CANCELLED"}
 
 
+@pytest.mark.slow
 def test_a_port_that_is_set_and_taken_is_an_error(rl):
     first = rl.launch(rl.settings("first", "--episodes 1000 --seconds 1", runtime_port=8123))
     first.reach("training", "running")
@@ -154,6 +158,7 @@ def test_a_port_that_is_set_and_taken_is_an_error(rl):
     assert first.state("training") == "RUNNING"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("side", "how", "states"),
     [
@@ -176,6 +181,7 @@ def test_the_end_of_one_job_ends_the_other(rl, side, how, states, moment):
     assert time.monotonic() - began < 20
 
 
+@pytest.mark.slow
 def test_training_on_several_nodes_has_ray_on_each(rl):
     pair = rl.launch(
         rl.settings("nodes", "--episodes 3 --seconds 2", gpu_nodes=2, ray_command=f"python3 {HERE}/ray.py {rl.folder}")
@@ -190,6 +196,7 @@ def test_training_on_several_nodes_has_ray_on_each(rl):
         assert one["RAY_TMPDIR"].startswith(str(rl.local))
 
 
+@pytest.mark.slow
 def test_an_existing_runtime_is_used_and_a_smoke_run_has_jobs_of_its_own(rl):
     serving = rl.launch(rl.settings("serving"), runtime_only=True)
     serving.reach("runtime", "ready")
@@ -207,6 +214,7 @@ def test_an_existing_runtime_is_used_and_a_smoke_run_has_jobs_of_its_own(rl):
     assert stopped.rc == 0 and stopped.changed == 1, stopped.text
 
 
+@pytest.mark.slow
 def test_a_watched_run_fails_with_its_training_and_says_what_helps(rl):
     settings = rl.settings(
         "watched", training_command="sh -c 'echo step 1/2; sleep 3; echo CUDA out of memory; exit 5'"
