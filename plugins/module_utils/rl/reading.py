@@ -138,8 +138,12 @@ def file_layer(path: str) -> Layer:
     path = os.path.abspath(os.path.expanduser(path))
     content, source = load_yaml(path)
     under: tuple[str, ...] = ()
-    if isinstance(content, dict) and set(content) == {"rl"}:
+    if isinstance(content, dict) and "rl" in content:
+        outside = sorted(str(key) for key in content if key != "rl")
         content, under = content["rl"], ("rl",)
+        if outside:
+            problem = f"stands beside rl, where nothing is read: {', '.join(outside)}."
+            raise SpecError([source.problem((outside[0],), "unknown_key", problem, "Move it below rl.", on_key=True)])
     if not isinstance(content, dict):
         raise SpecError([source.problem(under, "wrong_type", "is no mapping of settings.", "Write NAME: value lines.")])
     places = {str(key): (path, source.where((*under, key), on_key=True)[1]) for key in content}
@@ -149,7 +153,9 @@ def file_layer(path: str) -> Layer:
 
 def conf_layer(path: str, environ: Mapping[str, str]) -> tuple[Layer, list[Problem]]:
     """Return the settings of a .conf file and its problems. Names that are no settings may serve other lines."""
-    path = os.path.abspath(os.path.expanduser(path))
+    name, path = path, os.path.abspath(os.path.expanduser(path))
+    if "/" not in name and not os.path.exists(path):  # as the original: NAME means config/NAME.conf
+        path = os.path.abspath(os.path.join("config", f"{name}.conf"))
     try:
         with open(path, encoding="utf-8") as stream:
             conf = Conf(stream.read(), path, environ)

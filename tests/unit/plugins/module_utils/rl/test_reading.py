@@ -70,6 +70,22 @@ def test_all_problems_come_at_once_with_file_line_and_remedy(tmp_path):
     assert "Did you mean model?" in lines[0] and "whole number" in lines[1] and "64G" in lines[2]
 
 
+def test_a_name_is_that_of_a_conf_file_of_the_original(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "dev.conf").write_text("MODEL=a\n")
+    assert read({"conf": "dev"}, {}, "/cwd").values["model"] == "a"
+    with pytest.raises(Error, match="config/other.conf cannot be read"):
+        read({"conf": "other"}, {}, "/cwd")
+
+
+def test_what_stands_beside_the_settings_in_a_file_is_an_error(tmp_path):
+    path = tmp_path / "rl.yaml"
+    path.write_text("rl:\n  model: a\nwatch: true\n")
+    with pytest.raises(SpecError, match=f"{path}:3: watch: stands beside rl"):
+        read({"file": str(path)}, {}, "/cwd")
+
+
 def test_a_conf_file_may_have_helpers_but_no_unknown_settings(tmp_path):
     conf = tmp_path / "dev.conf"
     conf.write_text("ROOT=/n\nDATA_DIR=$ROOT/data\nTRAIN_BATCHSIZE=4\nB=$(date)\n")
