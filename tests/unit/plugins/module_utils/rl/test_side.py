@@ -5,13 +5,17 @@
 from __future__ import annotations
 
 import os
+import pathlib
 import socket
 import subprocess
 import sys
+import time
 
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.rl.explain import explain
-from ansible_collections.srt.slurm.plugins.module_utils.rl.side import coord, environment, processes
+from ansible_collections.srt.slurm.plugins.module_utils.rl.side import coord, environment, guard, processes
+
+ROOT = pathlib.Path(__file__).resolve().parents[5]
 
 
 @pytest.mark.parametrize(
@@ -86,3 +90,18 @@ def test_a_port_counts_only_if_our_own_program_listens_on_it():
 def test_known_failures_are_explained(text, word):
     assert any(word in one for one in explain(text))
     assert explain("all is well") == []
+
+
+@pytest.mark.parametrize("how", ["killed", "dismissed"])
+def test_what_a_killed_program_leaves_is_removed(tmp_path, how):
+    folder = tmp_path / "left"
+    folder.mkdir()
+    end = "guard.dismiss()" if how == "dismissed" else "os.kill(os.getpid(), 9)"
+    code = f"import os,sys\nsys.path.insert(0, {str(ROOT / 'collections')!r})\nfrom {guard.__name__} import Guard, remove\n"
+    code += f"guard = Guard(lambda: remove({str(folder)!r}))\n{end}\n"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == (0 if how == "dismissed" else -9), done.stderr
+    until = time.monotonic() + (10 if how == "killed" else 0.3)
+    while folder.exists() and time.monotonic() < until:
+        time.sleep(0.02)
+    assert folder.exists() == (how == "dismissed")
