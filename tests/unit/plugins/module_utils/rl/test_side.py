@@ -97,8 +97,8 @@ def test_what_a_killed_program_leaves_is_removed(tmp_path, how):
     folder = tmp_path / "left"
     folder.mkdir()
     end = "guard.dismiss()" if how == "dismissed" else "os.kill(os.getpid(), 9)"
-    code = f"import os,sys\nsys.path.insert(0, {str(ROOT / 'collections')!r})\nfrom {guard.__name__} import Guard, remove\n"
-    code += f"guard = Guard(lambda: remove({str(folder)!r}))\n{end}\n"
+    code = f"import os,sys\nsys.path.insert(0, {str(ROOT / 'collections')!r})\n"
+    code += f"from {guard.__name__} import Guard, remove\nguard = Guard(lambda: remove({str(folder)!r}))\n{end}\n"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == (0 if how == "dismissed" else -9), done.stderr
     until = time.monotonic() + (10 if how == "killed" else 0.3)
