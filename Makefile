@@ -5,15 +5,21 @@
 
 JOB ?= examples/quickstart.yaml
 ARGS ?=
-GATES := lint docs-lint unit sanity integration molecule e2e
+GATES := lint docs-lint unit browser sanity integration molecule e2e
 
-.PHONY: help bench test setup packages lock sandbox-stop clean distclean faults engines $(GATES)
+.PHONY: help bench sync-to-cloud sync-run test setup packages lock sandbox-stop clean distclean faults engines $(GATES)
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 bench: setup ## Run the main job on a Slurm started here (JOB=path, ARGS='-e keep=true', SANDBOX_NODES=N)
 	@tools/bench "$(JOB)" $(ARGS)
+
+sync-to-cloud: setup ## Copy all runs to the object storage of srtslurm.yaml (ARGS='--check --diff': what would go)
+	@tools/sync --all $(ARGS)
+
+sync-run: setup ## Copy one run: its job id, or its directory (RUN_ID=N)
+	@tools/sync "$(RUN_ID)" $(ARGS)
 
 test: setup ## Pass all gates
 	@tools/gates
@@ -27,6 +33,7 @@ packages: ## Install only the Debian packages
 lint: ## ruff, ansible-lint (production), mypy
 docs-lint: ## antsibull-docs, antsibull-changelog
 unit: ## Unit tests
+browser: ## Pages in a real browser (installs Debian's chromium)
 sanity: ## ansible-test sanity
 integration: ## Tests on a sandbox Slurm
 molecule: ## Each role: converge, idempotence, verify, side effect, verify

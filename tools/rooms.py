@@ -33,6 +33,7 @@ ALLOWED = {
     "run_options": "json_types holder",
     "metrics": "json_types",
     "log_lines": "",
+    "collection_version": "",
     "files": "failures json_types holder",
     "entry": "failures json_types files plain_text plan_file",
     "sweep_folders": "files json_types",
@@ -52,14 +53,16 @@ ALLOWED = {
     "frontends supplies benchmarks slurm",
     "plan": "failures json_types files log_lines plan_file schema topology services backends frontends benchmarks job "
     "holder slurm",
-    "results": "failures json_types files metrics plain_text plan_file secrets sweep_folders topology backends "
-    "benchmarks",
+    "results": "collection_version failures json_types files metrics plain_text plan_file secrets sweep_folders "
+    "topology backends benchmarks",
     "sweeps": "json_types metrics benchmarks results",
     "rl": "failures json_types files programs schema holder slurm",
+    "report": "failures json_types files holder metrics plain_text plan_file sweep_folders benchmarks results sweeps",
     "allocation": "failures json_types files entry plan_file programs run_options secrets holder slurm",
+    "publishing": "failures json_types plain_text files secrets holder",
     "stages": (
         "failures json_types files entry inputs metrics plain_text plan_file plan_profiling programs secrets schema "
-        "supplies benchmarks holder slurm job plan results allocation sweep_folders sweeps rl"
+        "supplies benchmarks holder slurm job plan results allocation sweep_folders sweeps report publishing rl"
     ),
     "sandbox": "failures json_types files entry plan_file programs holder",
 }
@@ -78,6 +81,7 @@ UTILITIES = {
     "secrets",
     "metrics",
     "log_lines",
+    "collection_version",
     "sweep_folders",
 }
 

@@ -10,6 +10,7 @@ import os
 from ansible.utils.vars import load_extra_vars
 from ansible_collections.srt.slurm.plugins.module_utils.job.extra_vars import ExtraVars, effective
 from ansible_collections.srt.slurm.plugins.module_utils.job.reading import Document, read_jobs
+from ansible_collections.srt.slurm.plugins.module_utils.job.reporting import keeps_secret
 from ansible_collections.srt.slurm.plugins.module_utils.run_options import JOBS, OPTIONS
 from ansible_collections.srt.slurm.plugins.module_utils.schema.source import Source, dotted
 from ansible_collections.srt.slurm.plugins.module_utils.schema.types import UNPLAIN
@@ -20,7 +21,7 @@ from ansible_collections.srt.slurm.plugins.plugin_utils.extra_files import given
 from ansible_collections.srt.slurm.plugins.plugin_utils.remote import RemotePaths
 from ansible_collections.srt.slurm.plugins.plugin_utils.secrets import keep_secrets
 from ansible_collections.srt.slurm.plugins.plugin_utils.spelling import Spelling
-from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction
+from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction, reporter
 from ansible_collections.srt.slurm.plugins.plugin_utils.values import plain
 from ansible_collections.srt.slurm.plugins.plugin_utils.vault import Vaults, origin, scalars
 
@@ -76,6 +77,10 @@ class ActionModule(StageAction):
         result = super().run(tmp, task_vars)
         if self._secrets and not result.get("failed"):
             result["secrets_path"] = keep_secrets(self._secrets)
+        # A part of the stages says nothing of the run.
+        whole = "all" in (task_vars or {}).get("ansible_run_tags", ()) and not self._task.check_mode
+        if whole and not result.get("failed") and len(result["jobs"]) == 1:
+            reporter().begin(result["jobs"][0])
         return result
 
     def entry(self, params, ctx):
@@ -164,6 +169,8 @@ class ActionModule(StageAction):
                 before = before["job"] if isinstance(before, dict) else None  # as a whole from a template
                 job, source = job["job"], source.under(("job",))
             for path, name, file in references.misplaced(job, before, texts):
+                if keeps_secret(path):
+                    continue
                 problem = (
                     f"contains the value of {name} from {os.path.basename(file)}, which is encrypted as a whole. "
                     "Only environment variables are kept out of files and process lists."

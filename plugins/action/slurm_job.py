@@ -9,12 +9,13 @@ import pathlib
 
 import yaml
 from ansible.utils.vars import load_extra_vars
-from ansible_collections.srt.slurm.plugins.module_utils.allocation import slurm_job
+from ansible_collections.srt.slurm.plugins.module_utils.allocation import detached, slurm_job
 from ansible_collections.srt.slurm.plugins.module_utils.job.extra_vars import effective, in_clear, passed_on
 from ansible_collections.srt.slurm.plugins.module_utils.run_options import LEASE_S, OPTIONS
 from ansible_collections.srt.slurm.plugins.plugin_utils import kept_job_note
 from ansible_collections.srt.slurm.plugins.plugin_utils.jobs import JobAction
 from ansible_collections.srt.slurm.plugins.plugin_utils.secrets import with_secrets
+from ansible_collections.srt.slurm.plugins.plugin_utils.stage import reporter
 from ansible_collections.srt.slurm.plugins.plugin_utils.vault import Vaults, origin, scalars
 
 
@@ -36,7 +37,25 @@ class ActionModule(JobAction):
         args = self._task.args
         if args.get("state") in ("absent", "requeued") and not self._task.check_mode:
             kept_job_note.forget(str(args["job_id"]) if args.get("job_id") else None)
-        return super().run(tmp, task_vars)
+        result = super().run(tmp, task_vars)
+        if args.get("state", "running") in ("present", "running") and not self._task.check_mode:
+            self._report(result)
+        return result
+
+    def _report(self, result):
+        """Report that the job was submitted, has its nodes, or could not be started."""
+        job = result.get("job") or {}
+        if result.get("failed"):
+            reporter().failed(str(result.get("msg")))
+        elif "submitted" in result.get("actions", ()):
+            reporter().job(job["id"], job["run_dir"])
+        if job.get("nodes") and self.uses_job():
+            reporter().started(job["nodes"][0]["name"])
+
+    def holds(self, job_id, run_dir, waits=True):
+        """Report the job at once: it may wait for nodes."""
+        super().holds(job_id, run_dir, waits)
+        reporter().job(job_id, run_dir, post=not detached.inside(job_id))
 
     def uses_job(self):
         """Only a task that waits for the job uses it."""

@@ -15,7 +15,9 @@ from typing import NamedTuple
 from .json_types import Json
 
 HIGHER, LOWER = "higher", "lower"
-GPUS = {"all": "GPU", "prefill": "prefill GPU", "decode": "decode GPU"}  # what a metric may be divided by
+# What a metric may be divided by: GPUs of workers. Those of nodes that no worker uses (``idle_gpus`` in rollup.json)
+# count nowhere. Without prefill and decode workers there is no metric of theirs.
+GPUS = {"all": "GPU", "prefill": "prefill GPU", "decode": "decode GPU"}
 
 
 class Metric(NamedTuple):
@@ -26,7 +28,8 @@ class Metric(NamedTuple):
     :ivar formula: how it is computed, in words.
     :ivar better: HIGHER, LOWER, or None where neither is.
     :ivar digits: digits after the point for display; None: not a number.
-    :ivar source: name of the metric that is divided, for one with *gpus*.
+    :ivar source: name of the metric that it follows from: divided by *gpus*, or without them 1000 / source, so that
+        milliseconds for one become a number for each second.
     :ivar gpus: which GPUs it is divided by: a key of GPUS, or None.
     """
 
@@ -42,8 +45,12 @@ class Metric(NamedTuple):
     @property
     def label(self) -> str:
         """Return the heading of a column or an axis, such as ``TTFT mean ms`` or ``out tok/s/GPU``."""
-        unit = f"{self.unit}/{GPUS[self.gpus]}" if self.gpus else self.unit
-        return " ".join(filter(None, (self.title, unit)))
+        return " ".join(filter(None, (self.title, self.full_unit)))
+
+    @property
+    def full_unit(self) -> str:
+        """Return the unit with the GPUs that the metric is divided by, such as ``tok/s/GPU``."""
+        return f"{self.unit}/{GPUS[self.gpus]}" if self.gpus else self.unit
 
     def text(self, value: Json) -> str:
         """Return *value* for a cell, without its unit; ``-`` for None."""
@@ -69,14 +76,39 @@ _TABLE = (
     Metric("request_rate", "rate", "req/s", "requests sent per second, as configured; inf: all at once", None, 2),
     Metric("request_throughput", "", "req/s", "completed requests / duration", HIGHER, 2),
     Metric("request_goodput", "good", "req/s", "completed requests within the latency limits / duration", HIGHER, 2),
+    Metric("input_tps", "in", "tok/s", "input tokens / duration", HIGHER),
     Metric("output_tps", "out", "tok/s", "output tokens / duration", HIGHER),
     Metric("total_tps", "total", "tok/s", "(input + output tokens) / duration", HIGHER),
     Metric("peak_output_tps", "peak out", "tok/s", "most output tokens per second over ten seconds", HIGHER),
-    Metric(
-        "output_tps_per_gpu", "out", "tok/s", "output_tps / all GPUs of the workers", HIGHER, 1, "output_tps", "all"
+    Metric("peak_output_tps_1s", "peak out in 1 s", "tok/s", "most output tokens in one second", HIGHER),
+    *(
+        Metric(
+            f"{what}_tps_per_gpu",
+            title,
+            "tok/s",
+            f"{what}_tps / all GPUs of the workers",
+            HIGHER,
+            1,
+            f"{what}_tps",
+            "all",
+        )
+        for what, title in (("input", "in"), ("output", "out"), ("total", "total"))
     ),
-    Metric("total_tps_per_gpu", "total", "tok/s", "total_tps / all GPUs of the workers", HIGHER, 1, "total_tps", "all"),
-    Metric("output_tps_per_user", "out", "tok/s/user", "1000 / median_tpot_ms", HIGHER),
+    *(
+        Metric(
+            f"{what}_tps_per_{mode}_gpu",
+            title,
+            "tok/s",
+            f"{what}_tps / GPUs of the {mode} workers",
+            HIGHER,
+            1,
+            f"{what}_tps",
+            mode,
+        )
+        for what, title, mode in (("input", "in", "prefill"), ("output", "out", "decode"))
+    ),
+    Metric("interactivity", "interactivity", "tok/s/user", "1000 / median_itl_ms", HIGHER, 1, "median_itl_ms"),
+    Metric("output_tps_per_user", "out", "tok/s/user", "1000 / median_tpot_ms", HIGHER, 1, "median_tpot_ms"),
     *(
         Metric(f"{statistic}_{name}_ms", f"{title} {statistic}", "ms", formula, LOWER, digits)
         for name, (title, digits, formula) in LATENCIES.items()
@@ -105,23 +137,27 @@ _TABLE = (
     ),
 )
 METRICS = {one.name: one for one in _TABLE}
+# Those that only enough samples tell: a table has no column of dashes for them.
+PERCENTILES = tuple(f"{statistic}_{name}_ms" for name in LATENCIES for statistic in STATISTICS if statistic[0] == "p")
 
 # The best figures of a run, as min_<name> or max_<name> in rollup.json.
 BEST = ("output_tps", "total_tps", "mean_ttft_ms", "mean_itl_ms")
 
 
 def derived(figures: Mapping[str, Json], gpus: Mapping[str, int]) -> dict[str, float | None]:
-    """Return the metrics that follow from other *figures*: those per GPU and per user; None where one is missing.
+    """Return the metrics that follow from other *figures*: input_tps, those per GPU and per user; None without these.
 
     :param figures: ``{name of a metric: value}``.
     :param gpus: ``{key of GPUS: number of GPUs}``.
     """
-    found = {
-        one.name: _share(figures.get(one.source), gpus.get(one.gpus))
-        for one in METRICS.values()
-        if one.source and one.gpus
-    }
-    return dict(found, output_tps_per_user=_share(1000.0, figures.get("median_tpot_ms")))
+    found = {"input_tps": _share(figures.get("total_input_tokens"), figures.get("duration"))}
+    known = {**figures, **found}
+    for one in METRICS.values():
+        if one.source and one.gpus:
+            found[one.name] = _share(known.get(one.source), gpus.get(one.gpus))
+        elif one.source:
+            found[one.name] = _share(1000.0, known.get(one.source))
+    return found
 
 
 def best(records: Sequence[Mapping[str, Json]]) -> dict[str, Json]:

@@ -228,7 +228,7 @@ class Option(NamedTuple):
 
 BENCH = ("bench", "submit", "sweep")  # run jobs
 JOBS = (*BENCH, "plan")  # read jobs
-RUNS = ("status", "logs", "stop")  # look for a run
+RUNS = ("status", "logs", "stop", "report", "sync")  # look for a run
 RL = ("rl", "rl_status", "rl_logs", "rl_stop")  # have options of their own: plugin_utils/rl.py
 PREFIX = "srt_slurm_"  # with it, any variable sets a run option, for example one of an inventory
 SUBMIT_HOST, FROZEN, VARIANT_DIR = f"{PREFIX}submit_host", f"{PREFIX}frozen", f"{PREFIX}variant_dir"
@@ -285,6 +285,9 @@ OPTIONS: dict[str, Option] = {
     "stop_on_failure": Option(boolean, ("sweep",), "Skip the jobs after one that failed.", False),
     "max_parallel": Option(parallel, ("sweep", "submit"), "How many allocations of a sweep may run side by side.", 1),
     "dry_run_dir": Option(text_value, ("plan",), "Where the dry runs are written.", "dry-runs"),
+    "all_runs": Option(boolean, ("sync",), "Copy all runs and sweeps below `output_dir`.", False),
+    "s3_access_key_id": Option(text_value, ("sync",), "Key id, instead of that of the cluster file or environment."),
+    "s3_secret_access_key": Option(text_value, ("sync",), "Secret key, from a vault or a lookup."),
     "step": Option(text_value, ("logs",), "The step whose log is shown; the playbook's own log if not given."),
     "node": Option(text_value, ("logs",), "The node whose log is shown, for a step on several nodes."),
     "lines": Option(count, ("status", "logs"), "Last lines of a log to show.", {"status": 5, "logs": 20}),
@@ -323,9 +326,9 @@ OPTIONS: dict[str, Option] = {
 
 # Families of variables that are ours (including those of the roles), or certainly not ours.
 ROLES = (
-    *("allocation", "benchmark", "frontend", "head_infra", "health", "preflight", "rl_runtime", "rl_training"),
-    *("rollup", "slurm_sandbox", "teardown", "worker"),
-)
+    "allocation", "benchmark", "frontend", "head_infra", "health", "preflight", "rl_runtime", "rl_training", "rollup",
+    "slurm_sandbox", "teardown", "worker",
+)  # fmt: skip
 OUR_PREFIXES = ("srt_", "sandbox_", *(f"{role}_" for role in ROLES))
 FOREIGN_PREFIXES = ("ansible_", "awx_", "tower_", "molecule_", "_")
 

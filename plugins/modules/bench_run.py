@@ -27,6 +27,11 @@ description:
     has been restarted since.
   - A point that was measured without a controller is measured once more if a step of the service was lost during the
     measurement and runs again now.
+  - After the last measurement the nodes with GPUs are asked for their clocks and errors once more, for C(provenance) in
+    C(rollup.json).
+  - With C(benchmark.repeat_redeploy), workers and frontends end and start anew before a point of another repeat than
+    those that they have measured, and the module waits until the service is healthy. A repeat that was measured by the
+    deployment of an earlier one is measured again.
   - An invalid point does not fail the task, so that the next points are measured. M(srt.slurm.rollup) returns whether
     the whole run is valid. The task fails when the service died; the result has the finished points.
 extends_documentation_fragment:

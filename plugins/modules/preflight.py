@@ -24,6 +24,8 @@ description:
   - Reports and removes the leftovers of finished jobs of the same output directory on a node (directories below
     F(/tmp), processes). It touches only leftovers that carry the mark of such a run directory, belong to the user, and
     whose job Slurm no longer lists.
+  - Keeps the state of the nodes in C(provenance.json) for C(rollup.json). That is the kernel, network interfaces, GPUs
+    with driver, clocks and errors, the version of Slurm, and the git state of mounted directories.
   - Also removes processes that outlived a step of this job, unless a later step started them.
   - If a concurrent controller checks the nodes of the same job, waits for it, O(timeout_s) at most, and then ends its
     step.

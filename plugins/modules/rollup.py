@@ -16,6 +16,10 @@ description:
     that says what was measured, on what hardware, with what settings, and whether it is valid.
   - Maxima are over valid points only. Secret values are redacted. Times are in UTC.
   - Does not write a rollup whose content equals that of the existing one.
+  - Beside them it writes C(benchmark-rollup.json) and C(benchmark-rollup.csv) in the shape of srtctl's, with the points
+    that are valid or have passed.
+  - With O(run_dir) it also reads run directories of srtctl, of any age. Nothing proves that such a point is valid, so
+    it has passed at best, and C(doubts) says why. Files of several runs in one directory are an error.
   - An invalid run does not fail the task. See RV(valid).
 requirements:
   - pandas, for C(rollup.csv). Without it the file is written with the standard library and has the same content.
@@ -24,6 +28,11 @@ extends_documentation_fragment:
   - srt.slurm.attributes
   - srt.slurm.attributes.action
 options:
+  run_dir:
+    description:
+      - A run directory, instead of the plan. It may have been moved or copied, and it may be one of srtctl.
+      - The files are written into it.
+    type: path
   failure:
     description:
       - A stage that failed before, with the keys C(task) (or C(stage)) and C(msg). It becomes the first of the reasons
@@ -68,6 +77,10 @@ EXAMPLES = r"""
   srt.slurm.rollup:
     plan_path: "{{ plan.plan_path }}"
   register: rollup
+
+- name: Write the rollup of a run of srtctl
+  srt.slurm.rollup:
+    run_dir: /shared/srtctl/outputs/4711
 
 - name: Show the points
   ansible.builtin.debug:

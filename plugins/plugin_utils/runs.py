@@ -93,6 +93,7 @@ class RunAction(StageAction):
             args["job_names"], name = names_of(extra, self._final)
             args.update({"name": name} if "name" in getattr(self, "argument_spec", ()) else {})
             cluster_file = extra.value("cluster_file")
+        self._cluster_file = cluster_file
         if not any(args.get(name) for name in ("output_dir", "run_dir")):
             folder = load_cluster(find_cluster_file(cluster_file)).kept().get("output_dir")
             if folder:

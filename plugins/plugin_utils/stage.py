@@ -15,6 +15,7 @@ import json
 import os
 import signal
 
+from ansible import constants
 from ansible.plugins.action import ActionBase
 from ansible.release import __version__
 from ansible_collections.srt.slurm.plugins.module_utils.allocation.detached import OLDEST
@@ -23,6 +24,7 @@ from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 from ansible_collections.srt.slurm.plugins.module_utils.files import keep_others_from_writing, write_text_atomic
 from ansible_collections.srt.slurm.plugins.module_utils.holder import playbook as holder_play
 from ansible_collections.srt.slurm.plugins.module_utils.plain_text import cleaned, plain
+from ansible_collections.srt.slurm.plugins.module_utils.publishing.status import Reporter
 from ansible_collections.srt.slurm.plugins.plugin_utils import output
 from ansible_collections.srt.slurm.plugins.plugin_utils.interrupt import obey
 
@@ -41,9 +43,16 @@ def too_old(version):
     )
 
 
-def record_stage(role):
-    """Record that the playbook inside a job has reached a stage, the *role* of its task (None: it has none)."""
+def reporter():
+    """Return what reports the status of this run, if its job has ``reporting.status``."""
+    return Reporter(constants.DEFAULT_LOCAL_TMP)
+
+
+def record_stage(role, check_mode=False):
+    """Record that the playbook has reached a stage, the *role* of its task (None: it has none)."""
     path, name = os.environ.get(holder_play.STAGE_VARIABLE), role.get_name() if role else ""
+    if name.startswith(COLLECTION) and not check_mode:
+        reporter().stage(name[len(COLLECTION) :])
     if path and name.startswith(COLLECTION):
         with contextlib.suppress(OSError):  # a full disk is reported elsewhere
             write_text_atomic(path, json.dumps({"stage": name[len(COLLECTION) :]}))
@@ -88,7 +97,7 @@ class StageAction(ActionBase):
             return dict(result, failed=True, msg=too_old(__version__))
         keep_others_from_writing()
         obey(self.tell)
-        record_stage(self._task._role)
+        record_stage(self._task._role, self._task.check_mode)
         task_vars = task_vars or {}
         try:
             if self._needs_module():

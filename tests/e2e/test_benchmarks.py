@@ -94,6 +94,43 @@ def test_sglang_bench_sends_the_load_of_sglangs_client(service):
     assert point["measured_by"] == "the load client of srt.slurm"
 
 
+def test_three_processes_measure_a_point_together(cluster, service):
+    asked = {"type": "sa-bench", "concurrencies": [3], "clients": 3, "save_requests": True, "req_rate": 10, **LOAD}
+    played, rollup = service(**asked)
+    assert played.rc == 0 and states(rollup) == ["valid"], played.text
+    (point,) = rollup["results"]
+    path = cluster.latest / point["path"]
+    result = json.loads(path.read_text())
+    assert (point["completed"], point["failed"], point["total_output_tokens"]) == (12, 0, sum(result["output_lens"]))
+    assert (result["clients"], len(result["clients_health"]), result["max_concurrency"]) == (3, 3, 3)
+    lines = path.with_suffix(".requests.jsonl").read_text().splitlines()
+    assert sorted(json.loads(line)["number"] for line in lines) == list(range(12))
+    again, _rollup = service(**asked)
+    assert again.rc == 0 and again.changed == 0, again.text
+
+
+def test_a_trace_is_replayed_at_its_times_with_the_lengths_that_it_tells(cluster, service):
+    trace = cluster.folder / "trace.jsonl"
+    sizes = [(600 + number, 3 + number % 3) for number in range(12)]
+    rows = [
+        {"timestamp": 50 * at, "input_length": into, "output_length": out, "hash_ids": [0, at]}
+        for at, (into, out) in enumerate(sizes)
+    ]
+    trace.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    asked = {"dataset_name": "trace", "dataset_path": str(trace), "num_prompts": 12, "isl": None, "osl": None}
+    played, rollup = service(type="sa-bench", concurrencies=[12], trace_times=True, num_warmup_mult=0, **asked)
+    assert played.rc == 0 and states(rollup) == ["valid"], played.text
+    (point,) = rollup["results"]
+    totals = [sum(one) for one in zip(*sizes)]
+    assert [point["total_input_tokens"], point["total_output_tokens"]] == totals and point["duration"] > 0.5
+    trace.write_text(trace.read_text().replace('"input_length": 600', '"input_length": 601'))
+    again, rollup = service(type="sa-bench", concurrencies=[12], trace_times=True, num_warmup_mult=0, **asked)
+    assert again.rc == 0 and rollup["results"][0]["total_input_tokens"] == totals[0] + 1, again.text
+    trace.write_text('{"input_length": 1}\n')
+    refused = cluster.playbook(cluster.folder / "benchmarks.yaml", "-e", "keep=true")
+    assert refused.rc == 2 and "line 1 has no output_length" in refused.text, refused.text
+
+
 def test_repeats_are_measured_in_turns_and_what_was_measured_before_is_the_first(service):
     played, _rollup = service(type="sa-bench", concurrencies=[1, 2], **LOAD)
     assert played.rc == 0, played.text

@@ -41,7 +41,8 @@ def test_whole_run_then_keep_then_killed_worker_then_end(cluster):
     job_id = cluster.latest.name
     for name in (
         "config.yaml", "plan.json", "sbatch_script.sh", f"{job_id}.json", f"slurm-{job_id}.out", "mocker_config.yaml",
-        "steps.jsonl", "nginx.conf", "rollup.json", "rollup.csv",
+        "steps.jsonl", "nginx.conf", "rollup.json", "rollup.csv", "report.html",
+        "rollup.svg", "../index.html",
     ):  # fmt: skip
         assert (cluster.latest / name).stat().st_size > 0, name
     assert cluster.jobs() == []

@@ -9,8 +9,10 @@ import os
 import re
 import signal
 import subprocess
+import sys
 
 import pytest
+import s3_server
 from cluster import ROOT, SANDBOX, interrupt, wait_for
 
 STAGES = ["head_infra", "worker", "frontend", "health", "benchmark", "rollup"]
@@ -51,11 +53,55 @@ def test_every_process_of_a_service_is_seen_and_none_is_left_after_its_end(clust
     cluster.alone()
 
 
-def test_a_failing_stage_is_named_torn_down_and_fails_the_play(cluster):
+STATUS_API = """
+import http.server, json, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    def answer(self):
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        with open(sys.argv[2], "a") as stream:
+            stream.write(json.dumps([self.command, self.path, body, self.headers["Authorization"]]) + chr(10))
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+    do_POST = do_PUT = answer
+server = http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler)
+print("ready", flush=True)
+server.serve_forever()
+"""
+
+
+@pytest.fixture
+def others(cluster, tmp_path):
+    """Other systems beside the cluster: storage, a status API, a publisher; yields (reporting, folder)."""
+    (tmp_path / "s3" / "runs").mkdir(parents=True)
+    port, answer = s3_server.free_port(), {"protocol_version": 1, "status": "published", "links": ["https://wiki/1"]}
+    code = f"import sys; open({str(tmp_path / 'heard')!r}, 'a').write(sys.stdin.read()); print({json.dumps(answer)!r})"
+    api = [sys.executable, "-c", STATUS_API, str(port), str(tmp_path / "statuses")]
+    with (
+        s3_server.serving(tmp_path / "s3", cluster.prefix()) as storage,
+        subprocess.Popen([*cluster.prefix(), *api], stdout=subprocess.PIPE, text=True) as process,
+    ):
+        assert process.stdout.readline() == "ready\n"
+        s3 = {"bucket": "runs", "endpoint_url": storage.url, "access_key_id": s3_server.KEY, "prefix": "e2e"}
+        yield (
+            {
+                "status": {"endpoint": f"http://127.0.0.1:{port}", "token_env": "E2E_TOKEN"},
+                "publishers": [{"name": "wiki", "command": [sys.executable, "-c", code]}],
+                "s3": {**s3, "secret_access_key": s3_server.SECRET},
+            },
+            tmp_path,
+        )
+        process.terminate()
+
+
+def test_a_failing_stage_is_named_torn_down_and_fails_the_play_and_others_hear_of_it(cluster, others):
+    reporting, folder = others
     job = cluster.job_file(
-        "failing", backend={"type": "mocker", "mocker_config": {"aggregated": {}, "prefill": {"no-such-flag": 1}}}
+        "failing",
+        backend={"type": "mocker", "mocker_config": {"aggregated": {}, "prefill": {"no-such-flag": 1}}},
+        reporting=reporting,
     )
-    played = cluster.playbook(job)
+    played = cluster.playbook(job, env={"E2E_TOKEN": "of-the-test"})
     assert played.rc != 0
     assert re.search(r"Step prefill_0 on node\d+ ended", played.text), played.text
     assert "no-such-flag" in played.text
@@ -64,6 +110,32 @@ def test_a_failing_stage_is_named_torn_down_and_fails_the_play(cluster):
     rollup = json.loads((cluster.latest / "rollup.json").read_text())
     assert rollup["valid"] is False
     assert "prefill_0" in json.dumps(rollup["invalid_reasons"])
+    job_id, heard = cluster.latest.name, json.loads((folder / "heard").read_text())
+    assert (heard["job_id"], heard["run_exit_code"], heard["rollup_path"]) == (
+        job_id,
+        2,
+        str(cluster.latest.resolve() / "rollup.json"),
+    )
+    copy = folder / "s3" / "runs" / "e2e" / "failing" / job_id
+    assert (copy / "rollup.json").read_bytes() == (cluster.latest / "rollup.json").read_bytes()
+    assert json.loads((copy / "logs/publishers/wiki.json").read_text())["status"] == "published"
+    assert not any(s3_server.SECRET in path.read_text(errors="replace") for path in copy.rglob("*") if path.is_file())
+    assert s3_server.SECRET not in played.text and "of-the-test" not in played.text
+    statuses = [json.loads(line) for line in (folder / "statuses").read_text().splitlines()]
+    assert [(method, path) for method, path, *_rest in statuses[:2]] == [
+        ("POST", "/api/jobs"),
+        ("PUT", f"/api/jobs/{job_id}"),
+    ]
+    told = [(body["status"], body["stage"]) for _method, _path, body, _token in statuses[1:]]
+    told = [one for one in told if one[0] != "frontend"]  # it may begin before the worker ends
+    assert told == [
+        ("starting", "starting"),
+        ("starting", "head_infrastructure"),
+        ("workers", "workers"),
+        ("benchmark", "cleanup"),
+        ("failed", "cleanup"),
+    ]
+    assert statuses[-1][2]["exit_code"] == 2 and {token for *_rest, token in statuses} == {"Bearer of-the-test"}
 
 
 def test_a_single_stage_without_a_job_says_what_to_do(cluster):

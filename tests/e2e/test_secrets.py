@@ -151,6 +151,8 @@ FRONTEND = {"type": "dynamo", "num_additional_frontends": 1}
         ({"frontend": dict(FRONTEND, args={"router-mode": "{{ api_token }}"})}, "frontend.args.router-mode"),
         ({"environment": {"A": "{{ store.plain_name }}", "B": "{{ api_token }}"}}, None),
         ({"srun_options": {"comment": "{{ queue }}"}}, None),
+        ({"reporting": {"s3": {"bucket": "{{ store.plain_name }}"}}}, "reporting.s3.bucket"),
+        ({"reporting": {"s3": {"bucket": "b", "secret_access_key": "{{ store.plain_name }}"}}}, None),
     ],
 )
 def test_a_value_of_an_encrypted_file_elsewhere_is_refused(cluster, changes, refused):
@@ -165,7 +167,7 @@ def test_a_value_of_an_encrypted_file_elsewhere_is_refused(cluster, changes, ref
         assert "from vault-whole.yaml, which is encrypted as a whole" in line and "/whole.yaml: " in line
     else:
         assert played.rc == 0, played.text
-        if "environment" not in changes:
+        if "srun_options" in changes:
             assert "--comment=short" in played.text
 
 

@@ -37,6 +37,18 @@ def grid(cluster, sweep):
     return path
 
 
+@pytest.fixture
+def repeated(cluster, grid):
+    """The grid with a second repeat of each point by a deployment of its own, beside a load of one point: 14 points."""
+    job = yaml.safe_load(grid.read_text())
+    job["base"]["name"] = "twice"
+    job["base"]["benchmark"].update(repeats=2, repeat_redeploy=True)
+    job["override_long"]["benchmark"].update(concurrencies=[2], repeats=1, repeat_redeploy=False)
+    path = cluster.folder / "twice.yaml"
+    path.write_text(yaml.safe_dump(job))
+    return path
+
+
 def play(cluster, *argv, inside=False):
     """Run ansible-playbook in the sandbox or, as on a laptop, outside of it."""
     argv = ["ansible-playbook", *map(str, argv), "-e", f"output_dir={cluster.output}"]
@@ -107,44 +119,51 @@ def test_plan_writes_a_directory_for_each_job(cluster, sweep):
     assert cluster.jobs() == []
 
 
-def test_a_sweep_that_is_killed_goes_on_and_measures_nothing_twice(cluster, grid):
-    checked = play(cluster, "playbooks/sweep.yml", "-e", f"job_file={grid}", "--check")
-    assert checked.returncode == 0 and "1 allocation instead of 4, 4 starts of workers instead of 8" in checked.stdout
-    assert not (cluster.output / "sweeps" / "grid").exists()
-    process = start(cluster, grid)
-    until(process, "[5/12]")
+def test_a_sweep_that_is_killed_goes_on_and_measures_nothing_twice(cluster, repeated):
+    """Killed in the second deployment of the first service, which has measured two of its three points then."""
+    checked = play(cluster, "playbooks/sweep.yml", "-e", f"job_file={repeated}", "--check")
+    assert checked.returncode == 0 and "1 allocation instead of 4, 8 starts of workers instead of 12" in checked.stdout
+    assert not (cluster.output / "sweeps" / "twice").exists()
+    process = start(cluster, repeated)
+    until(process, "[5/14]")
     interrupt(process, signal.SIGKILL)
     process.stdout.read()
     process.wait(timeout=60)
-    (job_id,) = cluster.jobs("grid.sweep")
-    done = play(cluster, "playbooks/sweep.yml", "-e", f"job_file={grid}", inside=True)
-    assert done.returncode == 0 and "12 of 12 points are valid." in done.stdout, done.stdout + done.stderr
+    (job_id,) = cluster.jobs("twice.sweep")
+    done = play(cluster, "playbooks/sweep.yml", "-e", f"job_file={repeated}", inside=True)
+    assert done.returncode == 0 and "14 of 14 points are valid." in done.stdout, done.stdout + done.stderr
     assert cluster.jobs() == [] and cluster.latest.name == job_id  # no other one was submitted
-    assert "[5/12]" not in done.stdout and "[12/12]" in done.stdout
-    # The two services of the group, each once; each point of two loads and two services once.
-    assert {name: count for name, count in starts(cluster.latest).items() if name in ("prefill_0", "bench_c2")} == {
-        "prefill_0": 2, "bench_c2": 4,
-    }  # fmt: skip
-    made = record(cluster, "grid")
-    assert (made["state"], made["points"]["valid"], made["left"]) == ("finished", 12, [])
+    assert "[5/14]" not in done.stdout and "[14/14]" in done.stdout
+    # Two services with two deployments each; each point once.
+    counts = {"prefill_0": 4, "decode_0": 4, "etcd": 1, "bench_c2": 4, "bench_c2_r2": 2, "bench_c4_r2": 2}
+    began = starts(cluster.latest)
+    assert {name: began.get(name) for name in counts} == counts
+    made = record(cluster, "twice")
+    assert (made["state"], made["points"]["valid"], made["left"]) == ("finished", 14, [])
     for job in made["jobs"]:
-        run_dir = cluster.output / "sweeps" / "grid" / "variants" / job["name"]
+        run_dir = cluster.output / "sweeps" / "twice" / "variants" / job["name"]
         rollup = json.loads((run_dir / "rollup.json").read_text())
         assert (rollup["valid"], rollup["job_name"], rollup["job_id"]) == (True, job["name"], job_id)
+        assert (run_dir / "report.html").is_file()
         config = yaml.safe_load((run_dir / "config.yaml").read_text())
         assert config["benchmark"]["osl"] == job["parameters"]["benchmark.osl"] == rollup["osl"]
+        assert [one["deployments"] for one in rollup["repeats"]] == ([2, 2, 2] if rollup["osl"] == 16 else [])
         for point in rollup["results"]:
             result = json.loads((run_dir / point["path"]).read_text())
             assert result["max_concurrency"] == point["concurrency"]
-    with open(cluster.output / "sweeps" / "grid" / "sweep.csv", newline="", encoding="utf-8") as stream:
+        by_repeat = {(one.get("repeat"), one["deployment"]["since"]) for one in rollup["results"]}
+        assert len(by_repeat) == (2 if rollup["osl"] == 16 else 1)
+    assert "✓ 14 of 14 points count" in (cluster.output / "sweeps" / "twice" / "report.html").read_text()
+    with open(cluster.output / "sweeps" / "twice" / "sweep.csv", newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
-    assert {(row["seqs"], row["benchmark.osl"], row["concurrency"]) for row in rows} == {
-        (seqs, osl, number) for seqs in ("64", "256") for osl in ("16", "24") for number in "234"
+    assert {(row["seqs"], row["benchmark.osl"], row["concurrency"], row["repeat"]) for row in rows} == {
+        *((seqs, "16", number, repeat) for seqs in ("64", "256") for number in "234" for repeat in "12"),
+        *((seqs, "24", "2", "") for seqs in ("64", "256")),
     }
     assert {row["valid"] for row in rows} == {"true"}
-    again = play(cluster, "playbooks/sweep.yml", "-e", f"job_file={grid}", inside=True)
+    again = play(cluster, "playbooks/sweep.yml", "-e", f"job_file={repeated}", inside=True)
     assert again.returncode == 0 and "changed=0" in again.stdout and cluster.latest.name == job_id, again.stdout
-    alone = play(cluster, "bench.yml", "-e", f"job_file={grid}:override_long[1]", inside=True)
+    alone = play(cluster, "bench.yml", "-e", f"job_file={repeated}:override_long[1]", inside=True)
     assert alone.returncode == 0 and "nothing to measure" in alone.stdout, alone.stdout + alone.stderr
     assert cluster.latest.name == job_id
 

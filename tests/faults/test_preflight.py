@@ -4,11 +4,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pathlib
 import re
 
+import jsonschema
 from faults import failed
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def flat(text):
@@ -25,7 +29,21 @@ def test_a_node_that_lacks_a_gpu_is_left_out_by_the_retry(cluster):
     assert second.strip().startswith(", without node002")
     assert "node002" not in [node["name"] for node in cluster.plan()["nodes"]]
     assert "not checked" not in played.text
+    made = check_schema(json.loads(pathlib.Path(cluster.plan()["run_dir"], "rollup.json").read_text()))
+    facts = made["provenance"]["facts"]
+    assert (sorted(facts), made["complete"]) == (sorted(made["provenance"]["nodes"]), True)
+    for one in facts.values():
+        assert [len(one[when]["gpus"]) for when in ("before", "after")] == [8, 8]
+        assert one["after"]["gpus"][0]["driver"] == "580.65" and one["after"]["nvlink_errors"] == {"replay": 2}
+    assert re.fullmatch(r"\d+\.\d+.*", made["provenance"]["slurm"]["version"])
     cluster.gone("seven")
+
+
+def check_schema(made):
+    """Return the rollup *made*, which is as docs/rollup.schema.json says."""
+    schema = json.loads((ROOT / "docs" / "rollup.schema.json").read_text())
+    jsonschema.Draft202012Validator(schema).validate(made)
+    return made
 
 
 def test_a_gpu_that_a_foreign_process_uses_is_found_before_models_load(cluster):

@@ -57,12 +57,16 @@ int clock_gettime(clockid_t clock, struct timespec *now) {
     return result;
 }
 """
-# What nvidia-smi prints for the two questions of preflight. A trap changes the GPUs of one node.
+# What nvidia-smi prints for the questions of preflight. A trap changes the GPUs of one node.
 NVIDIA_SMI = """#!/bin/sh
 gpus=8 processes=
 if [ -e {folder}/gpus.$SLURMD_NODENAME ]; then . {folder}/gpus.$SLURMD_NODENAME; fi
 case "$*" in
     *--query-compute-apps=*) if [ -n "$processes" ]; then echo "$processes"; fi ;;
+    *clocks.sm*) for i in $(seq 0 $((gpus - 1))); do
+        echo "$i, NVIDIA H100, GPU-0a1b2c3d-000$i, 0000:0$i:00.0, 580.65, 81559, 1980, 1980, 2619, 700.00, 41, P0, 0"
+    done ;;
+    "nvlink -e") printf 'GPU 0: NVIDIA H100\\n\\t Link 0: Replay Errors: 2\\n' ;;
     *--query-gpu=*) for i in $(seq 0 $((gpus - 1))); do echo "$i, GPU-0a1b2c3d-000$i, 4"; done ;;
     *) exit 6 ;;
 esac

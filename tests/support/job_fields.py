@@ -51,6 +51,8 @@ def values(type_, default=None):
         ] + named
     elif isinstance(type_, types.OneOf):
         found = [one for some in type_.types for one in values(some)]
+    elif isinstance(type_, Section):
+        found = [{key: values(one.type)[0] for key, one in type_.fields.items() if one.required}]
     elif isinstance(type_, types.OptionalSection):
         found = [{}]
     else:

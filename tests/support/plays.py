@@ -23,6 +23,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import lookup_loader
 from ansible.template import Templar
 from ansible_collections.srt.slurm.plugins.action import job_spec as job_spec_action
+from ansible_collections.srt.slurm.plugins.action import sync
 from ansible_collections.srt.slurm.plugins.lookup import run_option
 from ansible_collections.srt.slurm.plugins.module_utils.entry import Context
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
@@ -216,9 +217,10 @@ class Play:
         elif key == "srt.slurm.sweep_record":
             given = ArgumentSpecValidator(sweep_record.ARGUMENT_SPEC).validate(args).validated_parameters
             return sweep_record.run(given, Context(check_mode=True))
-        elif key in ("srt.slurm.run_info", "srt.slurm.step_log_info", "srt.slurm.sweep_info"):
+        elif key.removeprefix("srt.slurm.") in ("report", "run_info", "step_log_info", "sweep_info", "sync"):
             action = types.SimpleNamespace(_loader=self.loader, _final=lambda value: value, tell=lambda line: None)
-            completed = runs.RunAction._with_output_dir(action, args, self.variables)
+            kind = sync.ActionModule if key == "srt.slurm.sync" else runs.RunAction
+            completed = kind._with_output_dir(action, args, self.variables)
             args.clear()
             args.update(completed)
         elif key == "srt.slurm.sweep_run":

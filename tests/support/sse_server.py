@@ -16,6 +16,7 @@ import dataclasses
 import json
 import os
 import threading
+import zlib
 
 
 @dataclasses.dataclass
@@ -40,6 +41,7 @@ class Behaviour:
     counted: object = None  # as completion_tokens, whatever was sent
     pings_s: float = 0.0  # sends comments this often and never ends
     body: bytes = b""  # answers all requests with these bytes and closes the connection
+    paces: tuple = ()  # three of (ttft_s, itl_s); the prompt decides which, see Server.pace
     capacity: int = 0  # answers in flight beyond which ...
     overload_s: float = 0.0  # ... an answer begins so much later
     caches: str = ""  # publishes a prefix cache of words at /metrics: the names of its hits and queries
@@ -61,6 +63,14 @@ class Server:
     @property
     def url(self):
         return f"http://127.0.0.1:{self.port}"
+
+    def pace(self, prompt):
+        """Return (ttft_s, itl_s) of the answer to *prompt*: of five one is of the first pace, one of the third."""
+        how = self.behaviour
+        if not how.paces:
+            return how.ttft_s, how.itl_s
+        number = zlib.crc32(str(prompt).encode()) % 5
+        return how.paces[{0: 0, 4: 2}.get(number, 1)]
 
     def prompt_tokens(self, body):
         prompt = body.get("prompt")
@@ -147,19 +157,20 @@ class Connection(asyncio.Protocol):
             usage = {"prompt_tokens": prompt, "completion_tokens": counted, "total_tokens": prompt + count}
         make = _chat if path.endswith("/chat/completions") else _completion
         head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
-        self._task = asyncio.ensure_future(self._stream(head, make, count, usage))
+        pace = server.pace(body.get("prompt"))
+        self._task = asyncio.ensure_future(self._stream(head, make, count, usage, pace))
 
-    async def _stream(self, head, make, count, usage):
+    async def _stream(self, head, make, count, usage, pace):
         self._server.active += 1
         try:
             how = self._server.behaviour
             if how.capacity and self._server.active > how.capacity:
                 await asyncio.sleep(how.overload_s)
-            await self._tokens(head, make, count, usage)
+            await self._tokens(head, make, count, usage, *pace)
         finally:
             self._server.active -= 1
 
-    async def _tokens(self, head, make, count, usage):
+    async def _tokens(self, head, make, count, usage, ttft_s, itl_s):
         how, loop = self._server.behaviour, asyncio.get_running_loop()
         begin = loop.time()
         token, empty = _chunk(make(" tok")), _chunk(make(""))
@@ -167,11 +178,11 @@ class Connection(asyncio.Protocol):
         cut = count // 2 if (how.cut or how.error_event) else count
         write = self._transport.write
         write(head + (_chunk(make("", role=True)) if how.role_chunk else b""))
-        if not how.ttft_s and not how.itl_s:
+        if not ttft_s and not itl_s:
             write(token * min(cut, full) + empty * (cut - min(cut, full)))
         else:
             for index in range(cut):
-                delay = begin + how.ttft_s + index * how.itl_s - loop.time()
+                delay = begin + ttft_s + index * itl_s - loop.time()
                 if delay > 0:
                     await asyncio.sleep(delay)
                 write(token if index < full else empty)

@@ -12,6 +12,7 @@ import subprocess
 import sys
 
 import pytest
+import report_runs
 from ansible_collections.srt.slurm.plugins.module_utils.allocation import detached
 from ansible_collections.srt.slurm.plugins.module_utils.holder import playbook as holder_play
 
@@ -100,3 +101,14 @@ def test_a_submitted_playbook_reads_no_configuration_of_its_node(installed, tmp_
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
     assert "WARNING" not in done.stdout and "playbook: " in done.stdout
+
+
+def test_the_report_of_a_run_directory_is_made_without_slurm(play, tmp_path):
+    run_dir = tmp_path / "elsewhere" / "77"
+    report_runs.make_run(run_dir, invalid=(16,))
+    code, text = play("srt.slurm.report", "-e", f"run_dir={run_dir}")
+    assert code == 0, text
+    assert f"report: {run_dir}/report.html" in text and f"index:  {run_dir.parent}/index.html" in text
+    assert "NOT valid" in (run_dir / "report.html").read_text() and (run_dir / "rollup.svg").is_file()
+    code, text = play("srt.slurm.report", "-e", f"rundir={run_dir}")
+    assert code != 0 and "Did you mean run_dir?" in text

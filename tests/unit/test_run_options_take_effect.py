@@ -23,6 +23,7 @@ WITHOUT = {
         "harnesses": "lm-eval",
     },
     "sandbox": {},
+    "sync": {},
     "job_file": {"job_file": "one.json", "check_paths": "false"},
     "check_paths": {"job": jobs.JOB},
     "max_parallel": {"job": jobs.raw(backend={"speedup_ratio": "{x}"}, sweep={"x": [1, 2]}), "check_paths": "false"},
@@ -45,6 +46,8 @@ OTHER = {
     "job_retries": "2",
     "follow": "false",
     "max_parallel": "3",
+    "s3_access_key_id": "key",
+    "s3_secret_access_key": "secret",
     "step": "decode_0",
     "node": "node003",
     "runtime_dir": "/other/runtime",
@@ -79,13 +82,15 @@ def other(name):
 def calls(tmp_path_factory):
     """Return a function: the calls of a playbook with extra vars, in a directory with some files."""
     folder = tmp_path_factory.mktemp("calls")
-    (folder / "cluster.yaml").write_text("output_dir: /on/the/cluster\n")
+    (folder / "cluster.yaml").write_text("output_dir: /on/the/cluster\ncloud: {bucket: other}\n")
+    (folder / "storage.yaml").write_text("cloud: {bucket: runs}\n")
     for name in ("one", "another"):
         (folder / f"{name}.json").write_text(json.dumps({**jobs.JOB, "name": name}))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        for name in ("SRT_SLURM_DETACHED", "SLURM_JOB_ID", "SRT_SANDBOX_DIR", "SRTSLURM_CONFIG"):
+        for name in ("SRT_SLURM_DETACHED", "SLURM_JOB_ID", "SRT_SANDBOX_DIR"):
             patch.delenv(name, raising=False)
+        patch.setenv("SRTSLURM_CONFIG", str(folder / "storage.yaml"))
 
         @functools.cache
         def kept(playbook, text, root, variables):
@@ -133,9 +138,19 @@ def test_a_playbook_is_followed_to_its_end(calls, playbook):
     """Else two equal lists of calls would say nothing."""
     names = [call[0] for call in calls(playbook, without("", playbook))]
     assert "error" not in names
-    last = {"plan": "dry_run", "bench": "assert", "sweep": "sweep_run", "status": "run_info", "logs": "step_log_info"}
-    rl = {"rl_status": "rl_info", "rl_logs": "rl_info", "rl_stop": "rl_stop"}
-    assert names[-1].rpartition(".")[2] == {**last, "stop": "slurm_job", **rl}.get(playbook, "debug")
+    last = {
+        "plan": "dry_run",
+        "bench": "assert",
+        "sweep": "sweep_run",
+        "status": "run_info",
+        "logs": "step_log_info",
+        "report": "report",
+        "sync": "sync",
+        "rl_status": "rl_info",
+        "rl_logs": "rl_info",
+        "rl_stop": "rl_stop",
+    }
+    assert names[-1].rpartition(".")[2] == {**last, "stop": "slurm_job"}.get(playbook, "debug")
 
 
 @pytest.mark.parametrize(

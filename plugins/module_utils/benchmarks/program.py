@@ -23,7 +23,7 @@ from ..topology.step import make_step, one_file
 from . import point_script
 from .base import RUNNING, Benchmark, Figures, Point, Progress, files_path, progress_path
 from .formats import recognise, result_files
-from .formats.base import Recognised
+from .formats.base import Recognised, contradictions, too_few
 
 TQDM = re.compile(r"(?<![\w.])(\d{1,9})/(\d{1,9}) \[")  # the counts in a progress bar
 LINE = 160  # characters of a log line in a line of progress
@@ -145,18 +145,9 @@ class ProgramBenchmark(Benchmark):
         one = _only(raw)
         if not one:
             return []
-        reasons = list(one.faults)
-        completed, failed = one.figures.get("completed"), one.figures.get("failed")
-        if isinstance(completed, (int, float)) and isinstance(failed, (int, float)) and completed:
-            sent = completed + failed
-            if completed < min_completed * sent:
-                share = 100.0 * completed / sent
-                reasons.append(
-                    f"{failed:g} of {sent:g} requests did not complete ({share:.1f} % completed, "
-                    f"{100 * min_completed:g} % are needed)"
-                )
-        seconds = one.figures.get("duration")
-        if isinstance(seconds, (int, float)) and seconds > raw["duration_s"] + LATE_S:
+        reasons = [*one.faults, *too_few(one.figures, min_completed)]
+        if _is_older(one, raw):
+            seconds = one.figures["duration"]
             reasons.append(
                 f"its result says that it took {seconds:.0f} s, but the program ran for {raw['duration_s']:.0f} s: "
                 "it is of another run"
@@ -170,7 +161,7 @@ class ProgramBenchmark(Benchmark):
     def doubts(self, raw: JsonObject) -> list[str]:
         one, results = _only(raw), raw["results"]
         if one:
-            return one.doubts
+            return [*one.doubts, *([] if _is_older(one, raw) else contradictions(one.figures))]
         if results:
             names = ", ".join(dict.fromkeys(name for name, _one in results))
             return [f"it left {len(results)} results ({names[:300]}), and only one can be that of the point"]
@@ -184,6 +175,12 @@ def _only(raw: JsonObject) -> Recognised | None:
     """Return the only result in *raw*, None if there is none, or more than one."""
     results = raw["results"]
     return results[0][1] if len(results) == 1 else None
+
+
+def _is_older(one: Recognised, raw: JsonObject) -> bool:
+    """Return whether the result *one* says that it took longer than the program ran: it is of another run."""
+    seconds = one.figures.get("duration")
+    return isinstance(seconds, (int, float)) and seconds > raw["duration_s"] + LATE_S
 
 
 def surroundings(spec: JsonObject) -> dict[str, Option]:

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import cast
 
-from ..json_types import JsonObject
+from ..failures import Finding
+from ..json_types import Json, JsonObject
 from ..schema.section import Field
-from ..schema.types import Choice, Int
+from ..schema.types import Bool, Choice, Int
 from .base import Benchmark, Point
 
 REPEAT = "repeat"  # the field of the key, from 1
@@ -31,7 +32,45 @@ FIELDS = {
         "Order of the points in each repeat: abba turns it around each time, shuffled draws it with repeat_seed.",
     ),
     "repeat_seed": Field(Int(0), 0, "Seed of the shuffled order."),
+    "repeat_redeploy": Field(
+        Bool(), False, "Start workers and frontends anew before each repeat, so that the spread is that of deployments."
+    ),
 }
+
+
+def problems(options: JsonObject, benchmark: Benchmark) -> list[Finding]:
+    """Return the problems of ``repeat_redeploy`` in the benchmark section *options*."""
+    path = ("benchmark", "repeat_redeploy")
+    if not redeploys(options):
+        return []
+    if options["search"] and benchmark.searches:
+        problem = "is true, but the replicates of a search are measured by one deployment."
+        return [(path, problem, "Leave one of them out.", "conflict")]
+    if benchmark.times(options) == 1:
+        return [(path, "is true, but each point is measured once.", "Set repeats, or leave it out.", "conflict")]
+    return []
+
+
+def notes(options: JsonObject, benchmark: Benchmark) -> list[str]:
+    """Return the note, as a list, on how often the service starts anew."""
+    count = benchmark.times(options) - 1
+    if not redeploys(options) or count < 1:
+        return []
+    often = "once" if count == 1 else f"{count} times"
+    return [
+        f"benchmark.repeat_redeploy: workers and frontends start anew before each repeat after the first, {often} if "
+        "all are measured in one run; NATS, etcd and other services stay."
+    ]
+
+
+def redeploys(options: Mapping[str, Json]) -> bool:
+    """Return whether each repeat is to be measured by a deployment of its own; *options* is the benchmark section."""
+    return bool(options.get("repeat_redeploy"))
+
+
+def redeployments(options: Mapping[str, Json], keys: Iterable[JsonObject]) -> int:
+    """Return how often the service starts anew while the points with these *keys* are measured in one run."""
+    return max(0, len({key[REPEAT] for key in keys if REPEAT in key}) - 1) if redeploys(options) else 0
 
 
 def expand(points: list[Point], options: JsonObject, benchmark: Benchmark) -> list[Point]:
@@ -54,11 +93,11 @@ def expand(points: list[Point], options: JsonObject, benchmark: Benchmark) -> li
             order = draw.sample(again, len(again))
         else:
             order = again if number % 2 else again[::-1]
-        found += [_repeat(point, number, benchmark) for point in order]
+        found += [_repeat(point, number, benchmark, redeploys(options)) for point in order]
     return [*found, *once]
 
 
-def _repeat(point: Point, number: int, benchmark: Benchmark) -> Point:
+def _repeat(point: Point, number: int, benchmark: Benchmark, redeployed: bool) -> Point:
     """Return the repeat *number* of *point*, with files of its own from the second one on."""
     about = {"key": {**point["key"], REPEAT: number}, "label": f"{point['label']} #{number}"}
     if number == 1:
@@ -73,7 +112,7 @@ def _repeat(point: Point, number: int, benchmark: Benchmark) -> Point:
         "argv": [word.replace(stem, own) for word in step["argv"]],
         "log": step["log"].replace(point["name"], name),
     }
-    about["parameters"] = {**point["parameters"], REPEAT: number}
+    about["parameters"] = {**point["parameters"], REPEAT: number, **({"redeployed": True} if redeployed else {})}
     about["result"], about["progress"] = (point[key].replace(stem, own) for key in ("result", "progress"))
     return cast("Point", {**point, **about})
 

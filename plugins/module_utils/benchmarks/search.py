@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, TypedDict, Union
 
 from ..failures import Finding
-from ..json_types import Json, JsonObject
+from ..json_types import Json, JsonObject, is_number
 from ..load_client.quantiles import samples_needed
 from ..metrics import LOWER, METRICS
 from ..schema.section import Field, Section
@@ -171,7 +171,7 @@ def outcome(search: PlannedSearch, valid: bool, figures: Mapping[str, Json]) -> 
     keeps = valid
     for name, limit in search["objectives"].items():
         value = figures.get(name)
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
+        if value is None or not is_number(value):
             keeps = False
         else:
             keeps = keeps and (value <= limit if METRICS[name].better == LOWER else value >= limit)

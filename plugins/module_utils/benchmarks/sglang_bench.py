@@ -10,15 +10,13 @@ import os
 from ..failures import Finding
 from ..json_types import JsonObject
 from ..plan_file import PlanFile, PointFields, Step
-from ..schema.section import Field
-from ..schema.types import Int
 from ..topology.layout import Layout
 from ..topology.options import Option, Word
 from ..topology.step import DraftStep
 from . import contract, search
 from .base import Figures, Point, Progress, files_path, missing, progress_path
 from .formats import serving
-from .own_client import DEADLINE_S, MOST_REQUESTS, ClientBenchmark, command
+from .own_client import DEADLINE_S, NUM_PROMPTS, ClientBenchmark, command
 from .program import ProgramBenchmark, Ran
 
 # Runs the client of the engine if Python has it, else ours: CHOOSE PYTHON WORDS ENGINE... OURS...
@@ -56,7 +54,7 @@ class SglangBench(ProgramBenchmark, ClientBenchmark):
     client = "load client"
     fields = {
         **{key: field for key, field in ClientBenchmark.fields.items() if key != "use_chat_template"},
-        "num_prompts": Field(Int(1, MOST_REQUESTS), None, "sglang-bench: requests of a point; default: 128."),
+        "num_prompts": NUM_PROMPTS,
     }
     stall_margin_s = ClientBenchmark.stall_margin_s
 

@@ -24,6 +24,7 @@ from ..topology.options import Option, Word
 from . import contract, search
 from .base import Point, missing
 from .formats import aiperf
+from .formats.aiperf_files import load_of
 from .own_client import command
 from .program import ProgramBenchmark, Ran, surroundings
 
@@ -162,8 +163,9 @@ class TraceBenchmark(ProgramBenchmark):
     def read(self, path: str) -> JsonObject:
         raw = super().read(path)
         runs = [one for _name, one in raw["results"] if one.program == aiperf.PROGRAM]
-        # --num-profile-runs: several runs of one point.
-        return {**raw, "results": [("aiperf", aiperf.together(runs))]} if len(runs) > 1 else raw
+        # --num-profile-runs: several runs of one load. Those of other loads are other points, and stay apart.
+        loads = {(load_of(one.run), one.figures.get("concurrency")) for one in runs}
+        return {**raw, "results": [("aiperf", aiperf.together(runs))]} if len(runs) > 1 and len(loads) == 1 else raw
 
     def evaluate(self, raw: JsonObject, expect: JsonObject, min_completed: float) -> list[str]:
         """Return why it is not valid; without a result of AIPerf it is not."""

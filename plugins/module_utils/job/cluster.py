@@ -18,7 +18,8 @@ from ..schema.spelling import spelt
 from ..schema.types import Bool, Choice, Int, MapOf, Str, Time, Type, kind_of
 from ..schema.words import normal
 from ..slurm.options import sbatch_name
-from .common_fields import DIRECTIVES, HEALTH_CHECK, REPORTING
+from .common_fields import DIRECTIVES, HEALTH_CHECK, NO_EFFECT, REPORTING, STORAGE
+from .reporting import storage_faults
 
 FILE_NAME = "srtslurm.yaml"
 VARIABLE = "SRTSLURM_CONFIG"
@@ -52,11 +53,11 @@ CLUSTER = Section(
         ),
         "model_paths": Field(TEXTS, {}, "Short names of model directories."),
         "containers": Field(TEXTS, {}, "Short names of container images."),
-        "cloud": Field(TEXTS, {}, "Where results are copied to. Accepted, not used yet."),
+        "cloud": optional(STORAGE, "Where playbooks/sync.yml copies runs to."),
         "default_mounts": Field(TEXTS, {}, "Host path to container path, mounted in every job."),
         "default_bash_preamble": Field(Str(), doc="Shell text that runs first in every step."),
-        "reporting": optional(REPORTING, "Status, S3 and analysis settings of the site. Accepted, not used yet."),
-        "telemetry": Field(MapOf(Type()), {}, "Telemetry settings of the site. Accepted, not used yet."),
+        "reporting": optional(REPORTING, "Reports to other systems, for jobs that have no reporting."),
+        "telemetry": Field(MapOf(Type()), {}, f"Live charts of srtctl. {NO_EFFECT}"),
         "nginx_raise_ulimit": Field(Bool(), doc="Default of frontend.nginx_raise_ulimit."),
     },
     doc="Settings of one cluster that all its jobs share.",
@@ -72,6 +73,7 @@ DEFAULTS = (
     (("frontend", "nginx_raise_ulimit"), "nginx_raise_ulimit"),
     (("python",), "python"),
     (("health_check",), "default_health_check"),
+    (("reporting",), "reporting"),
 )
 
 # The keys of a job that name a container image, possibly by a short name.
@@ -85,9 +87,7 @@ IMAGES = (
     ("observability", "tachometer", "node_exporter", "container_image"),
 )
 
-# Keys that are accepted but not used yet.
-UNUSED = ("cloud", "reporting", "telemetry")
-# The settings that a plan may depend on. Site secrets (reporting) and alias tables stay out of the spec.
+# The settings that a plan may depend on. Credentials (cloud) and alias tables stay out of the spec.
 KEPT = (
     "cluster",
     "network_interface",
@@ -198,16 +198,26 @@ def load_cluster(path: str | None) -> Cluster:
         raise Error(f"{path} is {kind_of(document)}; a cluster file is a mapping of keys such as default_account.")
     work = _Modern(spelt(document or {}, source.texts), source)
     settings = work.checker.check(CLUSTER, work.document)
+    if not work.checker.problems:
+        for key, text, remedy, code in storage_faults(settings["cloud"] or {}):
+            work.checker.problem(("cloud", key), code, text, remedy)
     if work.checker.problems:
         raise SpecError(sorted(work.checker.problems, key=lambda one: one["line"] or 0))
     health = settings["default_health_check"]
     if health:
         # Anything the file does not set is a default of the job and is reported as such.
         settings["default_health_check"] = {key: health[key] for key in work.document["default_health_check"]}
-    unused = ", ".join(key for key in UNUSED if settings[key])
-    if unused:
-        work.notes.append(f"{path}: {unused}: accepted, but not used by this version.")
+    settings["reporting"] = _given(settings["reporting"])
+    if settings["telemetry"]:
+        work.notes.append(f"{path}: telemetry: it has no effect; status.yml shows how a run goes.")
     return Cluster(settings, path, work.checker.source, work.notes)
+
+
+def _given(value: Json) -> Json:
+    """Return *value* without the keys that are not set."""
+    if not isinstance(value, dict):
+        return value
+    return {key: _given(item) for key, item in value.items() if item not in (None, [])} or None
 
 
 class _Modern:
@@ -228,7 +238,7 @@ class _Modern:
             elif new in OLDER and new not in CLUSTER.fields:
                 del self.document[key]
                 self.checker.unknown(key, (), CLUSTER.fields, f'Did you mean "{OLDER[new]}"?')
-        for name in ("default_health_check", "reporting"):
+        for name in ("default_health_check", "reporting", "cloud"):
             self.dashes((name,), self.document.get(name), CLUSTER.below(name))
 
     def nested(self, key: str, value: Json) -> None:

@@ -8,6 +8,10 @@ from __future__ import annotations
 from ..schema.section import Field, Section, optional
 from ..schema.types import Bool, Int, ListOf, MapOf, Option, Str, Time
 
+# The reference marks keys by these words, see unsupported.py.
+NOT_DONE = "Never done here: runs refuse it."
+NO_EFFECT = "Accepted for old files; has no effect."
+
 HEALTH_CHECK = Section(
     "health_check",
     {
@@ -20,46 +24,76 @@ HEALTH_CHECK = Section(
 # YAML reads an unquoted 4:00:00 as the number 14400, which Slurm would take as minutes.
 DIRECTIVES = MapOf(Option(), {"time": Time(), "t": Time(), "time_min": Time()})
 
+STORAGE = Section(
+    "storage",
+    {
+        "bucket": Field(Str(), required=True, doc="Bucket."),
+        "prefix": Field(Str(), None, "What the names of all objects begin with, for example my-team/."),
+        "region": Field(Str(), None, "Region; default: that of the environment or the profile."),
+        "endpoint_url": Field(Str(), None, "URL of a server that speaks S3; default: AWS."),
+        "path_style": Field(
+            Bool(),
+            None,
+            "Whether URLs have the bucket in their path, not in the host; default: with endpoint_url.",
+        ),
+        "profile": Field(Str(), None, "Profile of ~/.aws with the credentials."),
+        "access_key_id": Field(Str(), None, "Key id. Better: the environment, a profile, or srt-secret:VARIABLE."),
+        "secret_access_key": Field(Str(), None, "Secret key. Better: the same."),
+        "session_token": Field(Str(), None, "Token of temporary credentials. Better: the same."),
+        "include": Field(ListOf(Str()), [], "Globs of the files that go; default: all."),
+        "exclude": Field(ListOf(Str()), [], "Globs of files that stay."),
+        "archive": Field(Bool(), False, "Copy one archive (tar.zst or tar.gz) for each run instead of its files."),
+    },
+    doc="Object storage that speaks S3.",
+)
+
+PUBLISHER = Section(
+    "publisher",
+    {
+        "name": Field(Str(), required=True, doc="Name, of letters, digits, _ and -, at most 64; of its receipt too."),
+        "command": Field(ListOf(Str()), required=True, doc="Program and arguments. No shell reads them."),
+        "timeout_seconds": Field(Int(1, 3600), 60, "Seconds after which it is killed."),
+    },
+    doc="A program on the submit host that gets word of a finished run.",
+)
+
 REPORTING = Section(
     "reporting",
     {
         "status": optional(
             Section(
                 "status",
-                {"endpoint": Field(Str(), None, "URL."), "endpoints": Field(ListOf(Str()), None, "Additional URLs.")},
+                {
+                    "endpoint": Field(Str(), None, "URL of the status API."),
+                    "endpoints": Field(ListOf(Str()), None, "Additional URLs."),
+                    "token_env": Field(
+                        Str(), "SRTCTL_STATUS_TOKEN", "Variable of the playbook's environment with the bearer token."
+                    ),
+                },
             ),
-            "Status API. Accepted, not used yet.",
+            "Where the progress of the run is reported.",
         ),
+        "publishers": Field(ListOf(PUBLISHER), None, "Programs that get word of a finished run."),
         "ai_analysis": optional(
             Section(
                 "ai_analysis",
                 {
-                    "enabled": Field(Bool(), False, "Analyse failures."),
-                    "openrouter_api_key": Field(Str(), None, "Key."),
-                    "gh_token": Field(Str(), None, "Token."),
-                    "repos_to_search": Field(
-                        ListOf(Str()), ["sgl-project/sglang", "ai-dynamo/dynamo"], "Repositories."
-                    ),
-                    "pr_search_days": Field(Int(1), 14, "Days."),
-                    "prompt": Field(Str(), None, "Prompt."),
+                    "enabled": Field(Bool(), False, f"Analyse failures. {NOT_DONE}"),
+                    **{
+                        key: Field(type_, None, f"Of the analysis. {NO_EFFECT}")
+                        for key, type_ in {
+                            "openrouter_api_key": Str(),
+                            "gh_token": Str(),
+                            "repos_to_search": ListOf(Str()),
+                            "pr_search_days": Int(1),
+                            "prompt": Str(),
+                        }.items()
+                    },
                 },
             ),
-            "Analysis of failures. Accepted, not used yet.",
+            "Analysis of failures by a language model. Not done here.",
         ),
-        "s3": optional(
-            Section(
-                "s3",
-                {
-                    "bucket": Field(Str(), required=True, doc="Bucket."),
-                    "prefix": Field(Str(), None, "Prefix."),
-                    "region": Field(Str(), None, "Region."),
-                    "endpoint_url": Field(Str(), None, "Endpoint."),
-                    "access_key_id": Field(Str(), None, "Key id."),
-                    "secret_access_key": Field(Str(), None, "Secret."),
-                },
-            ),
-            "Where results are copied. Accepted, not used yet.",
-        ),
+        "s3": optional(STORAGE, "Where the run is copied at its end."),
     },
-    doc="Reports to other systems.",
+    doc="Reports to other systems. A job's own replaces that of the cluster file as a whole.",
 )

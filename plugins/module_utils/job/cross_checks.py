@@ -13,7 +13,7 @@ from typing import Callable
 
 from ..backends import BACKENDS
 from ..backends.flags import flag_name
-from ..benchmarks import BENCHMARKS
+from ..benchmarks import BENCHMARKS, repeats
 from ..failures import Code, Finding
 from ..json_types import JsonObject, KeyPath
 from ..schema.traced import entries
@@ -139,6 +139,10 @@ def _placement(spec: JsonObject) -> list[Finding]:
         if where != "head" and not spec["resources"]["decode_workers"]:
             found.append((path, f"is {where}, and the job has no decode workers.", "Leave it out, or write head."))
     return found
+
+
+def _repeats(spec: JsonObject) -> list[Finding]:
+    return repeats.problems(spec["benchmark"], BENCHMARKS[spec["benchmark"]["type"]])
 
 
 def _telemetry(spec: JsonObject) -> list[Finding]:
@@ -272,5 +276,5 @@ RULES: tuple[Callable[[JsonObject], list[Finding]], ...] = (
     mode_problems, het_problems, _pairing, _name,
     *(functools.partial(_environments, section) for section in JOB.fields),
     _frontend_args, _aiperf_args, _engine_options, _srun_options, _sbatch_directives,
-    _contradictions, dynamo_install.problems, _placement, _telemetry, _tachometer,
+    _contradictions, dynamo_install.problems, _placement, _repeats, _telemetry, _tachometer,
 )  # fmt: skip

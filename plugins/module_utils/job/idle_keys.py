@@ -22,6 +22,8 @@ from .schema import JOB
 OFF = ("", "none", "None", "inf")  # with false, null, 0 and empty tables: what is turned off has no effect by design
 
 RECORDED = (("model", "precision"), ("resources", "gpu_type"))  # in the records of the run
+# What no plan depends on: it is for the end of the run, and for notes.
+AFTERWARDS = (("reporting", "status"), ("reporting", "publishers"), ("reporting", "s3"), ("identity",))
 
 
 class Rehearsal(Protocol):
@@ -43,7 +45,7 @@ def notes(
     traced = Traced(spec, reads)
     planner(traced).rehearse()
     allocation_request(traced)
-    idle = [dotted(path) for path in _given(JOB, job, ()) if path not in RECORDED and not _is_read(path, reads)]
+    idle = [dotted(path) for path in _given(JOB, job, ()) if _matters(path) and not _is_read(path, reads)]
     text = "\n".join(said)
     names = [name for name in idle if name not in text]
     return (
@@ -51,6 +53,10 @@ def notes(
         if names
         else []
     )
+
+
+def _matters(path: KeyPath) -> bool:
+    return path not in RECORDED and not any(path[: len(section)] == section for section in AFTERWARDS)
 
 
 def _given(type_: Type, value: Json, path: KeyPath) -> Iterator[KeyPath]:

@@ -13,7 +13,7 @@ from ..backends import BACKENDS
 from ..failures import CODES
 from ..metrics import METRICS
 from ..schema.section import Field, Section, Variants
-from ..schema.types import plain
+from ..schema.types import ListOf, plain
 from ..topology.placeholders import NAMES
 from . import json_schema
 from .cluster import CLUSTER
@@ -109,11 +109,16 @@ def metrics_page() -> str:
         "# Metrics",
         "",
         "The figures of a point in `results[]` of rollup.json and the columns of rollup.csv. Latencies are over",
-        "completed requests. The type of a benchmark defines which metrics it has.",
+        "completed requests. The type of a benchmark defines which metrics it has. What is not known is null in",
+        "rollup.json and empty in rollup.csv, never 0. [results.md](results.md) says which to plot against which.",
         "",
-        "| name | label | formula | better |",
-        "|---|---|---|---|",
-        *(f"| `{one.name}` | {one.label} | {one.formula} | {one.better or ''} |" for one in METRICS.values()),
+        "| name | label | unit | formula | better | divided by |",
+        "|---|---|---|---|---|---|",
+        *(
+            f"| `{one.name}` | {one.label} | {one.full_unit} | {one.formula} | {one.better or ''} | "
+            f"{f'{one.gpus} GPUs' if one.gpus else ''} |"
+            for one in METRICS.values()
+        ),
     ]
     return "\n".join(lines) + "\n"
 
@@ -178,9 +183,11 @@ def _section(section: Section, path: str, heading: bool = True) -> Iterator[str]
     for key, field in section.fields.items():
         type_, name = plain(field.type), f"{path}.{key}" if path else key
         shown, inner = _escaped(type_.name), isinstance(type_, (Section, Variants))
-        if isinstance(type_, (Section, Variants)):
-            below.append((name, type_))
-            shown = f"see [{name}](#{name.replace('.', '').lower()})"
+        item = type_.item if isinstance(type_, ListOf) else type_
+        if isinstance(item, (Section, Variants)):
+            below.append((name, item))
+            many = "" if item is type_ else "list, "
+            shown = f"{many}see [{name}](#{name.replace('.', '').lower()})"
         yield f"| `{key}` | {shown} | {_default(field, inner)} | {_escaped(field.doc)} |\n"
     for name, part in below:
         if isinstance(part, Variants):

@@ -19,7 +19,7 @@ from ..schema.section import Checker
 from ..schema.source import Source
 from ..schema.text import to_yaml
 from ..secrets import references
-from . import idle_keys, inputs, preparation, rules
+from . import idle_keys, inputs, preparation, reporting, rules
 from .allocation_request import AllocationRequest, allocation_request, metadata
 from .cluster import Cluster, apply_cluster
 from .older_forms import modernise
@@ -68,7 +68,8 @@ class Secrets(NamedTuple):
 
     def conceal(self, spec: JsonObject) -> dict[str, str]:
         """Replace the secrets of *spec* by references, in place; return ``{reference: value}``."""
-        hidden = references.conceal(spec, lambda: self.find_key(spec), self.inline | self.whole)
+        hidden = reporting.conceal(spec, lambda: self.find_key(spec))
+        hidden.update(references.conceal(spec, lambda: self.find_key(spec), self.inline | self.whole))
         problem = "comes from a vault, but only environment variables are kept out of files and process lists."
         remedy = "Set it as an environment variable."
         exposed = references.exposed(spec, self.inline)
@@ -115,6 +116,8 @@ def resolve(
     own = job
     checker = Checker(source, PLACES)
     job, lent = apply_cluster(_without_run_options(job, checker), cluster)
+    if job.get("reporting") and cluster.settings["reporting"] and ("reporting",) not in lent:
+        notes = [*notes, f"reporting: the job's own replaces that of {cluster.path} as a whole."]
     environment.learn(cluster.settings, lent)
     origins = Origins(given)
     origins.collect(job, source, {path: cluster.place(there) for path, there in lent.items()})
@@ -126,10 +129,9 @@ def resolve(
         raise_problems(checker.problems)
     notes = notes + _examine(spec, job, cluster, checker, environment, planner)
     raise_problems(checker.problems)
-    # Nothing reads it yet, and a plan must not contain the keys and tokens in it.
-    del spec["reporting"]
-    if not spec["faults"]:
-        del spec["faults"]
+    for key in ("reporting", "faults"):
+        if not spec[key]:
+            del spec[key]
     hidden = secrets.conceal(spec) if secrets else {}
     with_files = inputs.with_inputs(preparation.with_content(spec))
     planned = planner(with_files)

@@ -11,7 +11,7 @@ from typing import Callable, Protocol, TypeVar
 
 from ..backends import BACKENDS, profiling
 from ..backends.base import Backend
-from ..benchmarks import BENCHMARKS
+from ..benchmarks import BENCHMARKS, repeats
 from ..benchmarks.base import Benchmark
 from ..failures import Error, Finding
 from ..frontends import FRONTENDS
@@ -23,7 +23,7 @@ from ..secrets.references import in_the_open
 from ..topology.endpoints import demands, place_workers, worker_nodes
 from ..topology.modes import MODES
 from ..topology.ports import PortConflict
-from . import cross_checks, fault_policy, late_inputs, paths, preparation, unsupported
+from . import cross_checks, fault_policy, identity, late_inputs, paths, preparation, reporting, unsupported
 from .cluster import IMAGES
 from .cross_checks import het_obstacles
 from .images import complete_images
@@ -201,13 +201,14 @@ RULES: tuple[Callable[[JsonObject], list[Finding]], ...] = (
     functools.partial(_part_problems, FRONTENDS, "frontend"),
     functools.partial(_part_problems, BENCHMARKS, "benchmark"),
     preparation.problems,
+    reporting.problems,
     lambda spec: profiling.problems(BACKENDS[spec["backend"]["type"]], spec),
 )
 # A feature that is not supported yet is a problem, but only a note in a dry run.
 UNABLE: tuple[Callable[[JsonObject], list[Finding]], ...] = (
     late_inputs.harness_unset,
     lambda spec: BENCHMARKS[spec["benchmark"]["type"]].unable(spec),
-    *(functools.partial(unsupported.unable, path) for path in unsupported.REFUSED_KEYS),
+    *(functools.partial(unsupported.unable, path) for path in (*unsupported.REFUSED_KEYS, *unsupported.NEVER)),
 )
 
 
@@ -217,13 +218,16 @@ def notes(spec: JsonObject) -> list[str]:
     return [
         *FRONTENDS[spec["frontend"]["type"]].notes(spec),
         *BENCHMARKS[spec["benchmark"]["type"]].notes(spec),
+        *repeats.notes(spec["benchmark"], BENCHMARKS[spec["benchmark"]["type"]]),
         *unread(spec),
         *profiling.notes(backend, spec, BENCHMARKS[spec["benchmark"]["type"]].measures),
         *preparation.notes(spec),
         *fault_policy.notes(spec),
         *cross_checks.notes(spec),
+        *reporting.notes(spec),
+        *identity.notes(spec),
         *backend.notes(spec),
-        *(f"{dotted(path)}: {IN_THE_OPEN}" for path in in_the_open(spec)),
+        *(f"{dotted(path)}: {IN_THE_OPEN}" for path in in_the_open(spec) if path != reporting.TOKEN_ENV),
     ]
 
 

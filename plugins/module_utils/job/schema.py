@@ -12,7 +12,7 @@ from ..schema.types import Bool, Choice, Float, Int, ListOf, MapOf, Option, Str,
 from ..services import dynamo, kvbm
 from ..services.nats_etcd import NatsEtcd
 from . import fault_policy
-from .common_fields import DIRECTIVES, HEALTH_CHECK, REPORTING
+from .common_fields import DIRECTIVES, HEALTH_CHECK, NO_EFFECT, REPORTING
 
 COUNT = Int(0)
 # Larger numbers are typos, and a plan for them would exhaust the memory.
@@ -98,7 +98,7 @@ OBSERVABILITY = Section(
         "scrape_metrics": Field(Bool(), None, "Scrape metrics while measuring. Not supported yet: runs refuse it."),
         "scrape_interval_seconds": Field(Float(0), 1.0, "Seconds between scrapes. Accepted, not used yet."),
         "scrape_output": Field(Str(), "raw_prometheus.jsonl", "File of the scrapes. Accepted, not used yet."),
-        "build_dashboard": Field(Bool(), None, "Build a dashboard at the end. Not supported yet: runs refuse it."),
+        "build_dashboard": Field(Bool(), None, "Make report.html at the end of the run; default: yes."),
         "tachometer": Field(
             Section(
                 "tachometer",
@@ -143,15 +143,17 @@ IDENTITY = Section(
             Section(
                 "model",
                 {
-                    "repo": Field(Str(), None, "Repository. Accepted, not used yet."),
-                    "revision": Field(Str(), None, "Revision. Accepted, not used yet."),
+                    "repo": Field(Str(), None, "Repository, compared with that of model.path where it has one."),
+                    "revision": Field(Str(), None, "Revision, 7 digits or more, compared in the same way."),
                 },
             )
         ),
-        "container": Field(Section("container", {"image": Field(Str(), None, "Image. Accepted, not used yet.")})),
-        "frameworks": Field(TEXTS, {}, "Versions by framework. Accepted, not used yet."),
+        "container": Field(
+            Section("container", {"image": Field(Str(), None, "Image, compared with model.container.")})
+        ),
+        "frameworks": Field(TEXTS, {}, "Versions by framework. Kept with the run, not compared."),
     },
-    doc="What the job is expected to run. Nothing is compared yet.",
+    doc="What the job is expected to run. A note says what differs.",
 )
 
 PARTS = (*backends.BACKENDS.values(), *frontends.FRONTENDS.values())
@@ -184,7 +186,7 @@ JOB = Section(
         "benchmark": Field(benchmarks.SECTION, None, "What is measured."),
         "profiling": Field(PROFILING, None, "Profiling of workers."),
         "output": Field(
-            Section("output", {"log_dir": Field(Str(), None, "Directory of the logs. Accepted, not used yet.")}),
+            Section("output", {"log_dir": Field(Str(), None, f"Logs are in logs/ of the run directory. {NO_EFFECT}")}),
             None,
             "Output.",
         ),

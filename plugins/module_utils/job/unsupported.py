@@ -21,29 +21,30 @@ UNUSED = "Accepted, not used yet."
 REFUSED_KEYS = (
     ("telemetry", "enabled"),
     ("observability", "scrape_metrics"),
-    ("observability", "build_dashboard"),
     ("observability", "tachometer", "enabled"),
     ("benchmark", "export_node_metrics"),
     *(("benchmark", key) for one in BENCHMARKS.values() for key in one.refused),
 )
+# Never done, with the reason and the remedy.
+NEVER: dict[KeyPath, tuple[str, str]] = {
+    ("reporting", "ai_analysis", "enabled"): (
+        "is not done here, now or later: it would send logs of the site to a company that runs a language model, and "
+        "what comes back is no measurement.",
+        "Leave it out, or let a program of your own do it: reporting.publishers.",
+    ),
+}
 UNUSED_KEYS = (
     ("observability", "scrape_interval_seconds"),
     ("observability", "scrape_output"),
-    ("identity", "model", "repo"),
-    ("identity", "model", "revision"),
-    ("identity", "container", "image"),
-    ("identity", "frameworks"),
-    ("reporting", "status"),
-    ("reporting", "ai_analysis"),
-    ("reporting", "s3"),
-    ("output", "log_dir"),
 )
 
 
 def unable(path: KeyPath, spec: JsonObject) -> list[Finding]:
-    """Return ``[(path, problem, remedy)]`` if *spec* uses *path*, one of REFUSED_KEYS, which no run supports."""
+    """Return ``[(path, problem, remedy)]`` if *spec* uses *path*, of REFUSED_KEYS or NEVER, which no run supports."""
     if not _value(spec, path) or _of_another(spec, path):
         return []
+    if path in NEVER:
+        return [(path, *NEVER[path])]
     return [(path, "is not supported by this version yet.", "Leave it out.")]
 
 

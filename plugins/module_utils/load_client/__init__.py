@@ -10,6 +10,9 @@ there (uvloop is used when present) and nothing of this collection.
 =============  ==========================================================
 options        the command line
 prompts        texts with an exact number of tokens
+dataset        prompts of a file
+request_trace  lengths, times and common beginnings of a file
+workload       the requests of a run, from one of these
 sse            the bytes of one streamed response as events
 answer         what these events say
 request        one request, timed

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from array import array
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 COUNTS = ("output_tokens", "max_tokens")
@@ -29,42 +30,75 @@ class Line(NamedTuple):
     max_tokens: int
 
 
-class Dataset:
-    """The lines of the file *path*, all of which are checked; only their places are kept.
+class Rows:
+    """The lines of the file *path*, one JSON object each, all of which are checked; only their places are kept.
 
-    :param chat: whether they are sent to chat completions; only these take messages.
-    :param osl: output tokens of lines that do not say it; None: each line must.
+    A subclass checks an object in :meth:`_keeps`, and says in ``example`` what a line looks like.
     """
 
-    def __init__(self, path: str, chat: bool, osl: int | None) -> None:
-        self._path, self._chat, self._osl = path, chat, osl
+    example = "{}"
+
+    def __init__(self, path: str) -> None:
+        self._path = path
         self._places = array("Q")
         self._numbers = array("L")
         number = place = 0
         try:
             with open(path, "rb") as stream:
                 for number, raw in enumerate(iter(lambda: stream.readline(LONGEST_LINE), b""), 1):
-                    if raw.strip(b" \t\r\n\xef\xbb\xbf"):
-                        self._line(number, raw)
+                    if raw.strip(b" \t\r\n\xef\xbb\xbf") and self._keeps(number, self._row(number, raw)):
                         self._places.append(place)
                         self._numbers.append(number)
                     place += len(raw)
         except OSError as error:
             raise DatasetError(f"{path} cannot be read: {error.strerror or error}") from None
-        if not self._places:
-            raise DatasetError(f'{path} has no prompts: write one JSON object a line, such as {{"prompt": "..."}}')
 
     def __len__(self) -> int:
         return len(self._places)
 
-    def lines(self, indices: list[int]) -> list[Line]:
-        """Return the lines with the numbers *indices*, from 0."""
+    def rows(self, indices: Iterable[int]) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Yield (number of the line, its object) of those that were kept with *indices*, from 0."""
         with open(self._path, "rb") as stream:
-            found = []
             for index in indices:
                 stream.seek(self._places[index])
-                found.append(self._line(self._numbers[index], stream.readline(LONGEST_LINE)))
-        return found
+                number = self._numbers[index]
+                yield number, self._row(number, stream.readline(LONGEST_LINE))
+
+    def _keeps(self, number: int, row: dict[str, Any]) -> bool:
+        """Return whether a line counts; DatasetError if it is wrong."""
+        raise NotImplementedError
+
+    def _row(self, number: int, raw: bytes) -> dict[str, Any]:
+        try:
+            row = json.loads(raw.decode("utf-8-sig" if number == 1 else "utf-8"))
+        except (ValueError, RecursionError) as error:
+            raise self._wrong(number, f"is not JSON ({error}): write one object a line") from None
+        if not isinstance(row, dict):
+            raise self._wrong(number, f"is not an object: write {self.example}")
+        return row
+
+    def _wrong(self, number: int, problem: str) -> DatasetError:
+        return DatasetError(f"{self._path}: line {number} {problem}")
+
+
+class Dataset(Rows):
+    """The prompts of the file *path*.
+
+    :param chat: whether they are sent to chat completions; only these take messages.
+    :param osl: output tokens of lines that do not say it; None: each line must.
+    """
+
+    example = '{"prompt": "..."}'
+
+    def __init__(self, path: str, chat: bool, osl: int | None) -> None:
+        self._chat, self._osl = chat, osl
+        super().__init__(path)
+        if not len(self):
+            raise DatasetError(f"{path} has no prompts: write one JSON object a line, such as {self.example}")
+
+    def lines(self, indices: list[int]) -> list[Line]:
+        """Return the lines with the numbers *indices*, from 0."""
+        return [self._line(number, row) for number, row in self.rows(indices)]
 
     def enough(self, wanted: int) -> None:
         """Raise DatasetError if there are fewer than *wanted* lines: a server may answer known prompts from a cache."""
@@ -74,13 +108,11 @@ class Dataset:
                 "twice: add prompts, or let benchmark.num_prompts_mult and num_warmup_mult ask for fewer"
             )
 
-    def _line(self, number: int, raw: bytes) -> Line:
-        try:
-            row = json.loads(raw.decode("utf-8-sig" if number == 1 else "utf-8"))
-        except (ValueError, RecursionError) as error:
-            raise self._wrong(number, f"is not JSON ({error}): write one object a line") from None
-        if not isinstance(row, dict):
-            raise self._wrong(number, 'is not an object: write {"prompt": "..."}')
+    def _keeps(self, number: int, row: dict[str, Any]) -> bool:
+        self._line(number, row)
+        return True
+
+    def _line(self, number: int, row: dict[str, Any]) -> Line:
         return Line(self._prompt(number, row), self._count(number, row))
 
     def _prompt(self, number: int, row: dict[str, Any]) -> Any:
@@ -109,9 +141,6 @@ class Dataset:
         if not given and self._osl is None:
             raise self._wrong(number, f"has no {' or '.join(COUNTS)}: add it, or set benchmark.osl")
         return next(iter(given.values()), self._osl or 0)
-
-    def _wrong(self, number: int, problem: str) -> DatasetError:
-        return DatasetError(f"{self._path}: line {number} {problem}")
 
 
 def _messages_problem(messages: Any) -> str | None:

@@ -23,6 +23,7 @@ from .load import State, Stop
 from .options import parse_options
 from .progress import Progress, say, utc_now, write_atomic
 from .prompts import PromptError
+from .request_trace import kept_times
 from .samples import Samples
 from .session import SIGNALS, Outcome, Session, interrupted
 from .stats import build_result
@@ -59,6 +60,7 @@ class Run:
         self._sender: Session | Fleet | None = None
         self._outcome = Outcome(None, Samples(), 0, None, None, None, {})
         self._facts: dict[str, Any] = {"clients": self._clients}
+        self._times: Sequence[float] | None = None
 
     def on_signal(self, number: int, _frame: FrameType | None = None) -> None:
         """End the run: at once while nothing is measured, else in order."""
@@ -96,6 +98,7 @@ class Run:
     def _prepare(self) -> Workload:
         workload = Workload(self._options)
         self._facts.update(workload.facts)
+        self._times = None if self._options.trace_speedup is None else workload.arrivals
         return workload
 
     def _measure(self, workload: Workload) -> Stop | None:
@@ -150,6 +153,8 @@ class Run:
     def _result(self, stop: Stop | None) -> dict[str, Any]:
         one = self._outcome
         duration = 0.0 if one.started is None or one.ended is None else one.ended - one.started
+        if self._times is not None and one.started is not None:
+            self._facts.update(kept_times(one.samples.start, one.started, self._times))
         return build_result(
             self._options,
             one.samples,

@@ -11,6 +11,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from .request_trace import BLOCK_TOKENS
+
 SLO_METRICS = ("ttft", "tpot", "e2el")
 
 
@@ -31,23 +33,28 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Exit codes: 0 the run completed (also when requests failed), 1 nothing could be sent, the run "
         "stalled or the program failed, 2 wrong options or limits, 130 and 143 after SIGINT and SIGTERM.",
     )
+    _add_content(parser)
     _add_load(parser)
     _add_requests(parser)
     _add_result(parser)
     return parser
 
 
-def _add_load(parser: argparse.ArgumentParser) -> None:
-    """Add what is sent: to whom, how much of it and when."""
+def _add_content(parser: argparse.ArgumentParser) -> None:
+    """Add what is sent: random prompts, or those of a file."""
     add = parser.add_argument
-    add("--base-url", required=True, help="where the server answers, for example http://10.0.0.1:8000")
-    add("--endpoint", default="/v1/completions", choices=["/v1/completions", "/v1/chat/completions"])
-    add("--model", required=True, help="name of the served model")
     add("--tokenizer", required=True, help="folder with tokenizer.json, that file, or hf:ORG/NAME")
     add("--chat-template", metavar="FILE", help="JSON with the prefix and suffix of each prompt, which count as input")
     add("--dataset", metavar="FILE", help="JSON lines with a prompt or messages each, instead of random prompts")
-    add("--isl", type=int, help="input tokens of a random prompt, special tokens included")
-    add("--osl", type=int, help="output tokens of a request (max_tokens); of a data set, where a line does not say it")
+    add("--trace", metavar="FILE", help="JSON lines with input_length, output_length and hash_ids: prompts like these")
+    add("--trace-block-size", type=int, default=BLOCK_TOKENS, metavar="N", help="tokens of a hash id; default 512")
+    add("--trace-speedup", type=_speedup, metavar="R", help="send at the timestamps of the trace, R times as fast")
+    add("--isl", type=int, help="input tokens of a random prompt, special tokens included; of a trace, at most")
+    add(
+        "--osl",
+        type=int,
+        help="output tokens of a request (max_tokens); of a data set where a line does not say it; of a trace at most",
+    )
     add("--prefix-ratio", type=float, metavar="R", help="share of isl that prompts have in common with others")
     add("--prefixes", type=int, default=20, metavar="N", help="with --prefix-ratio: different prefixes; default 20")
     add(
@@ -57,6 +64,14 @@ def _add_load(parser: argparse.ArgumentParser) -> None:
         metavar="R",
         help="lengths are uniform in [R*length, length]; 1.0 (default) makes them all equal",
     )
+
+
+def _add_load(parser: argparse.ArgumentParser) -> None:
+    """Add to whom how much is sent, and when."""
+    add = parser.add_argument
+    add("--base-url", required=True, help="where the server answers, for example http://10.0.0.1:8000")
+    add("--endpoint", default="/v1/completions", choices=["/v1/completions", "/v1/chat/completions"])
+    add("--model", required=True, help="name of the served model")
     add("--num-prompts", type=int, required=True, help="measured requests")
     add("--num-warmup", type=int, default=0, help="requests before the measurement, not counted")
     add("--concurrency", type=int, required=True, help="most requests in flight")
@@ -168,14 +183,18 @@ def _add_switch(parser: argparse.ArgumentParser, name: str, text: str) -> None:
 
 def _problem(options: argparse.Namespace) -> str | None:
     """Return a contradiction between the options, or None."""
-    for name in ("isl", "osl", "num_prompts", "concurrency", "prefixes"):
+    for name in ("isl", "osl", "num_prompts", "concurrency", "prefixes", "trace_block_size"):
         value = getattr(options, name)
-        if value is None and not options.dataset:
-            return f"--{name} is needed without --dataset"
+        if value is None and not (options.dataset or options.trace):
+            return f"--{name} is needed without --dataset or --trace"
         if value is not None and value < 1:
             return f"--{name.replace('_', '-')} must be at least 1"
     if options.dataset and (options.isl is not None or options.prefix_ratio is not None):
         return "--isl and --prefix-ratio are for random prompts, and --dataset has its own"
+    if options.trace and (options.dataset or options.prefix_ratio is not None):
+        return "--dataset and --prefix-ratio are not for a --trace"
+    if options.trace_speedup is not None and (not options.trace or not math.isinf(options.request_rate)):
+        return "--trace-speedup needs a --trace, and no --request-rate: requests have the times of the trace"
     if options.prefix_ratio is not None and not 0.0 <= options.prefix_ratio <= 1.0:
         return "--prefix-ratio must be from 0 to 1"
     if options.num_warmup < 0:
@@ -198,6 +217,13 @@ def _seconds(text: str) -> float:
     value = float(text)
     if not 0 <= value < math.inf:
         raise argparse.ArgumentTypeError("must be a number from 0")
+    return value
+
+
+def _speedup(text: str) -> float:
+    value = float(text)
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError("must be a number above 0")
     return value
 
 

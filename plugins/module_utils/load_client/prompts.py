@@ -126,7 +126,7 @@ class PromptMaker:
         if (self._before or self._behind) and length <= self.special:
             raise PromptError(
                 f"the chat template alone has {self.special} tokens, and the shortest prompt is to have {length}: "
-                "increase benchmark.isl, or set benchmark.use_chat_template to false"
+                "increase benchmark.isl, leave it out of the data, or set benchmark.use_chat_template to false"
             )
 
     def _whole(self, text: str) -> str:
@@ -146,10 +146,21 @@ class PromptMaker:
         """Yield the prompts of :meth:`make` in lists, so that not all of them need to be in memory."""
         rng, firsts = random.Random(seed), self._firsts[half]
         begins = self._begins(shared, lengths, seed, firsts)
+        return self.exact(lengths, lambda _number, words: self._text(rng, words, firsts, begins), rng)
+
+    def exact(
+        self, lengths: Sequence[int], text_of: Callable[[int, int], str], rng: random.Random
+    ) -> Iterator[list[str]]:
+        """Yield prompts with exactly *lengths* tokens in lists.
+
+        :param text_of: makes the text of a prompt of its number and the number of its words.
+        :param rng: for words that have to be added.
+        """
         left, wrong = _prefix(lengths, VERIFY_TOKENS), False
         for begin in range(0, len(lengths), BLOCK):
             part = list(lengths[begin : begin + BLOCK])
-            texts = [self._text(rng, max(0, length - self.special), firsts, begins) for length in part]
+            sizes = enumerate(part, begin)
+            texts = [self._lead + text_of(number, max(0, length - self.special)) for number, length in sizes]
             checked = len(texts) if wrong else min(left, len(texts))
             counts = self.count(texts[:checked])
             if counts != part[:checked]:
@@ -161,6 +172,10 @@ class PromptMaker:
                 if have != want:
                     texts[index] = self._fix(rng, texts[index], have, want)
             yield [self._whole(text) for text in texts]
+
+    def passage(self, seed: str, words: int, half: int) -> str:
+        """Return a text of *words* words; it follows from *seed*, and its first word is one of *half*."""
+        return self._text(random.Random(seed), words, self._firsts[half], [])
 
     def _begins(self, shared: Shared | None, lengths: Sequence[int], seed: str, firsts: list[str]) -> list[list[str]]:
         """Return the words of each prefix, which differ in the first one as long as there are enough of them."""
@@ -180,7 +195,7 @@ class PromptMaker:
         if rest:
             parts += rng.choices(self._words, k=rest)
         parts += rng.choices(self._phrases, k=phrases)
-        return self._lead + " ".join(parts)
+        return " ".join(parts)
 
     def _fix(self, rng: random.Random, text: str, have: int, want: int) -> str:
         """Add or drop words until *text* has *want* tokens; count it as inexact if that fails."""

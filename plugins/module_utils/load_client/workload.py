@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is sent: random prompts, prompts with shared prefixes, or those of a data set. The seed decides it all."""
+"""What is sent: random prompts, with shared prefixes or not, those of a data set, or a trace. The seed decides it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import json
 import random
 from argparse import Namespace
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from .dataset import Dataset, text_of
 from .load import arrival_times
 from .prompts import BLOCK, PromptMaker, Shared, load_around, load_tokenizer, sample_lengths
+from .request_trace import Trace, texts
 from .spool import Requests
 
 
@@ -33,19 +34,26 @@ class Workload:
         self._seed += f"/repeat{options.repeat}" if options.repeat != 1 else ""
         self.warmup, self.requests = Requests(), Requests()
         self.facts: dict[str, Any] = {"chat_template": bool(options.chat_template)}
-        if options.dataset:
-            self._from_dataset()
-        else:
-            self._random()
-        times = arrival_times(
+        times: Sequence[float] | None = arrival_times(
             random.Random(f"{self._seed}/arrivals"), options.num_prompts, options.request_rate, options.burstiness
         )
+        if options.dataset:
+            self._from_dataset()
+        elif options.trace:
+            times = self._from_trace() or times
+        else:
+            self._random()
         self.arrivals: Sequence[float] | None = None if times is None else array("d", times)
+
+    def _maker(self, shortest: int) -> PromptMaker:
+        options = self._options
+        maker = PromptMaker(load_tokenizer(options.tokenizer), options.seed, load_around(options.chat_template))
+        maker.check(shortest)
+        return maker
 
     def _random(self) -> None:
         options = self._options
-        maker = PromptMaker(load_tokenizer(options.tokenizer), options.seed, load_around(options.chat_template))
-        maker.check(max(1, int(options.isl * options.random_range_ratio)))
+        maker = self._maker(max(1, int(options.isl * options.random_range_ratio)))
         shared = None
         if options.prefix_ratio is not None:
             self._seed += f"/prefix{options.prefix_ratio:g}"
@@ -61,11 +69,40 @@ class Workload:
         options, rng = self._options, random.Random(f"{seed}/lengths")
         inputs = array("L", sample_lengths(rng, count, options.isl, options.random_range_ratio))
         outputs = array("L", sample_lengths(rng, count, options.osl, options.random_range_ratio))
-        chat, number = _is_chat(options), 0
-        for block in maker.blocks(inputs, f"{seed}/prompts", half, shared):
+        self._fill(found, inputs, outputs, maker.blocks(inputs, f"{seed}/prompts", half, shared))
+
+    def _fill(
+        self, found: Requests, inputs: Sequence[int], outputs: Sequence[int], prompts: Iterable[Sequence[str]]
+    ) -> None:
+        """Add requests with these lengths; *prompts* come in lists."""
+        chat, number = _is_chat(self._options), 0
+        for block in prompts:
             for text in block:
                 found.add(_content(text, chat), inputs[number], outputs[number])
                 number += 1
+
+    def _from_trace(self) -> Sequence[float] | None:
+        """Take the first requests of a trace; return when to send them, None if their times do not count.
+
+        The warm-up has the lengths of the first ones, and nothing in common with any of them.
+        """
+        options, speedup = self._options, self._options.trace_speedup
+        trace = Trace(options.trace, options.trace_block_size, speedup is not None, options.isl, options.osl)
+        count = options.num_prompts
+        trace.enough(count)
+        inputs, outputs = trace.lengths(count)
+        maker = self._maker(min(inputs))
+        first = [number % count for number in range(options.num_warmup)]
+        cold = array("L", (inputs[one] for one in first))
+        warm = maker.blocks(cold, f"{self._seed}/warmup/prompts", 0)
+        self._fill(self.warmup, cold, array("L", (outputs[one] for one in first)), warm)
+        seed = f"{self._seed}/measured"
+        text_of = texts(maker, trace.blocks(count), options.trace_block_size, seed, 1)
+        self._fill(self.requests, inputs, outputs, maker.exact(inputs, text_of, random.Random(f"{seed}/more")))
+        self.facts.update(dataset=options.trace, dataset_lines=len(trace), left_out=trace.left_out)
+        self.facts.update(trace_block_size=options.trace_block_size, trace_speedup=speedup)
+        self.facts["inexact_prompts"] = maker.inexact
+        return None if speedup is None else trace.times(count, speedup)
 
     def _from_dataset(self) -> None:
         """Take lines in an order of the seed, each of them once."""

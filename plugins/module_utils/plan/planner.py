@@ -172,6 +172,7 @@ class Planner:
             *self.backend.notes(self.spec),
             *self.frontend.notes(self.spec),
             *self.benchmark.notes(self.spec),
+            *repeats.notes(self.spec["benchmark"], self.benchmark),
             *profiling.notes(self.backend, self.spec, self.benchmark.measures),
             *preparation.notes(self.spec),
             *faults.notes(self.spec),

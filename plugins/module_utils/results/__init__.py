@@ -13,8 +13,14 @@ origins       the job that measured a result which was taken over
 worker_logs   worker logs to figures
 commands      the figures inside a command line
 document      the content of rollup.json
+provenance    where the results come from: versions, nodes, hardware, Slurm, sources
+rollup_file   the shape of rollup.json; ``rollup_schema`` is its JSON Schema
+foreign       run directories of srtctl, read as a rollup
 outcome       the verdict on the run
+completeness  what a rollup lacks of its run
 tables        rollup.csv and the table at the end of a run
+bars          throughput and latency of the points as bars, for that table
+srtctl_shape  the points in the shape of srtctl's files
 ============  ==================================================================
 """
 

@@ -17,19 +17,18 @@ from typing import cast
 from .. import metrics
 from ..backends import BACKENDS
 from ..benchmarks import of_plan
+from ..benchmarks import repeats as benchmark_repeats
 from ..benchmarks.base import Benchmark
 from ..json_types import Json, JsonObject
 from ..plain_text import cleaned, shown
 from ..plan_file import Plan, PlanPoint, gpu_counts
 from ..secrets.redaction import redact
 from ..topology.modes import LONG_MODE, MODES
-from . import commands, outcome, repeats, searching, worker_logs
+from . import commands, completeness, deployments, outcome, provenance, repeats, searching, worker_logs
 from .earlier import Found
 from .origins import present
-from .rollup_file import PointRecord, Rollup
+from .rollup_file import ROLLUP_SCHEMA_VERSION, PointRecord, Rollup
 from .verdict import PASSED, VALID, Standing, standing
-
-ROLLUP_SCHEMA_VERSION = 1
 
 
 def build(
@@ -50,7 +49,7 @@ def build(
     spec, benchmark = plan["spec"], of_plan(plan)
     points = searching.measured(plan)
     chosen, unknown = benchmark.choose(points, wanted or {})
-    results = [point_record(benchmark, point, plan, (coming or {}).get(point["name"])) for point in points]
+    results = _records(benchmark, points, plan, coming or {})
     names = [point["name"] for point in chosen]
     run_reasons = _failure_reasons(failure) + [f"{text}: is not a point of the plan" for text in unknown]
     search = searching.record(plan, results)
@@ -58,7 +57,7 @@ def build(
     passed = [one["name"] for one in results if one["state"] == PASSED]
     nothing = [] if points else [f"Nothing was measured: benchmark type {benchmark.type} has no points."]
     notes = [*(plan.get("notes") or ()), *nothing]
-    backend = spec.get("backend") or {}
+    backend, told = spec.get("backend") or {}, provenance.build(plan)
     summary, more = _nodes_summary(plan, backend["type"])
     rollup = {
         "schema_version": ROLLUP_SCHEMA_VERSION,
@@ -86,10 +85,22 @@ def build(
         "benchmark_command": _benchmark_command(points, benchmark.type),
         "digests": plan.get("digests"),
         "inputs": plan.get("inputs") or {},
-        "notes": [shown(note) for note in notes + more],
+        **completeness.entries(completeness.missing(plan, results, search, summary)),
+        "provenance": told,
+        "notes": [shown(note) for note in [*notes, *more, *provenance.errors_meanwhile(told)]],
         "tags": _tags(plan),
     }
     return cast("Rollup", cleaned(rollup))
+
+
+def _records(
+    benchmark: Benchmark, points: Sequence[PlanPoint], plan: Plan, coming: Mapping[str, Found]
+) -> list[PointRecord]:
+    """Return the entries of ``results[]``."""
+    found = [point_record(benchmark, point, plan, coming.get(point["name"])) for point in points]
+    if benchmark_repeats.redeploys(plan["spec"].get("benchmark") or {}):
+        deployments.keep_apart(found)
+    return found
 
 
 def _tags(plan: Plan) -> list[str]:
@@ -153,6 +164,7 @@ def point_record(benchmark: Benchmark, point: PlanPoint, plan: Plan, earlier: Fo
     )
     if verdict.get("service_gaps"):  # allowed by the job's faults
         record["service_gaps"] = verdict["service_gaps"]
+    record.update({key: verdict[key] for key in ("deployment", "searched") if verdict.get(key)})
     if verdict.get("profiled"):
         record.update(profiled=verdict["profiled"], profiles=verdict.get("profiles") or [])
     if found.state == PASSED:
@@ -163,7 +175,9 @@ def point_record(benchmark: Benchmark, point: PlanPoint, plan: Plan, earlier: Fo
 def _sizes(plan: Plan) -> dict[str, int]:
     """Return nodes, workers and GPUs as in the plan, not as requested in the job."""
     endpoints, gpus = plan["endpoints"], gpu_counts(plan["endpoints"])
-    sizes = {"total_nodes": len(plan["nodes"]), "total_gpus": gpus["all"]}
+    allocated = max(sum(node["gpus"] for node in plan["nodes"]), gpus["all"])
+    sizes = {"total_nodes": len(plan["nodes"]), "total_gpus": gpus["all"], "allocated_gpus": allocated}
+    sizes["idle_gpus"] = allocated - gpus["all"]
     for mode in MODES:
         own = [endpoint for endpoint in endpoints if endpoint["mode"] == mode]
         sizes[f"{mode}_nodes"] = len({node for endpoint in own for node in endpoint["nodes"]})

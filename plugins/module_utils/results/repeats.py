@@ -12,9 +12,9 @@ from typing import TypedDict
 
 from ..benchmarks.base import Benchmark
 from ..benchmarks.repeats import REPEAT
-from ..json_types import Json, JsonObject
+from ..json_types import Json, JsonObject, is_number
 from ..metrics import METRICS
-from .rollup_file import PointRecord
+from . import deployments
 
 # Quantiles of Student's t, two-sided 95 %, by degrees of freedom; between two entries the smaller one counts.
 T_95 = {
@@ -62,31 +62,46 @@ def t_95(freedom: int) -> float:
     return T_95[max(one for one in T_95 if one <= freedom)]
 
 
-def summary(records: Iterable[PointRecord], benchmark: Benchmark) -> list[JsonObject]:
-    """Return one entry for each point that was repeated: its key, ``planned``, ``valid``, and the Mean of each metric.
+def summary(records: Iterable[JsonObject], benchmark: Benchmark) -> list[JsonObject]:
+    """Return one entry for each point that was repeated: its key, counts, and the Mean of each metric.
 
-    Only valid repeats count.
+    Only valid repeats count. The counts are ``planned``, ``valid``, and ``deployments``: how many of these measured
+    them, as far as they are known.
     """
-    groups: dict[str, list[PointRecord]] = {}
+    groups: dict[str, list[JsonObject]] = {}
     for record in records:
         if REPEAT in record:
             groups.setdefault(str(record["label"]).rpartition(" #")[0], []).append(record)
     return [_entry(label, group, benchmark) for label, group in groups.items()]
 
 
-def _entry(label: str, group: list[PointRecord], benchmark: Benchmark) -> JsonObject:
+def _entry(label: str, group: list[JsonObject], benchmark: Benchmark) -> JsonObject:
     valid = [record for record in group if record["valid"]]
     means: dict[str, Json] = {}
     for name in benchmark.metrics:
-        values = [record[name] for record in valid if _is_number(record.get(name))]
+        values = [record[name] for record in valid if is_number(record.get(name))]
         found = mean_of(values) if METRICS[name].digits is not None else None
         means.update({name: found} if found else {})
     key = {field: group[0].get(field) for field in benchmark.key_fields if field in group[0]}
-    return {"label": label, **key, "planned": len(group), "valid": len(valid), "metrics": means}
+    counts = {"planned": len(group), "valid": len(valid), "deployments": deployments.number(valid)}
+    return {"label": label, **key, **counts, "metrics": means}
 
 
-def _is_number(value: Json) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+def are_entries(found: Json) -> bool:
+    """Return whether *found* has the shape of what :func:`summary` returns."""
+    return isinstance(found, list) and all(isinstance(one, dict) and _is_entry(one) for one in found)
+
+
+def _is_entry(entry: JsonObject) -> bool:
+    counts, means = (entry.get("planned"), entry.get("valid"), entry.get("deployments", 0)), entry.get("metrics")
+    return (
+        isinstance(entry.get("label"), str)
+        and all(isinstance(count, int) and not isinstance(count, bool) for count in counts)
+        and isinstance(means, dict)
+        and all(name in METRICS and isinstance(mean, dict) for name, mean in means.items())
+        and all(is_number(mean.get(key)) for mean in means.values() for key in ("mean", "max", "min"))
+        and all(mean.get("high") is None or is_number(mean["high"]) for mean in means.values())
+    )
 
 
 def table(entries: Iterable[Mapping[str, Json]], benchmark: Benchmark) -> list[str]:
@@ -100,7 +115,10 @@ def table(entries: Iterable[Mapping[str, Json]], benchmark: Benchmark) -> list[s
             found = entry["metrics"].get(name)
             if found and METRICS[name].better and found["max"] and name not in ("completed", "failed"):
                 parts.append(f"{METRICS[name].label} {_with_interval(name, found)}")
-        lines.append(f"  {entry['label']}: {entry['valid']} of {entry['planned']} valid, {', '.join(parts) or '-'}")
+        number = entry.get("deployments") or 0
+        several = f" by {number} deployments" if number > 1 else ""
+        counts = f"{entry['valid']} of {entry['planned']} valid{several}"
+        lines.append(f"  {entry['label']}: {counts}, {', '.join(parts) or '-'}")
     return lines
 
 

@@ -12,16 +12,22 @@ from ..files import read_object
 from ..json_types import Json, JsonObject
 from ..metrics import METRICS
 from ..plan_file import PlanDigests, PlanInput
-from .verdict import are_profiles
+from . import repeats, searching
+from .verdict import are_profiles, is_deployment
 
+ROLLUP_SCHEMA_VERSION = 1
 # One entry of ``results[]``, a point of the plan: ``name``, ``label``, the fields of its key, the metrics of its
 # benchmark by name (None without a result), ``valid``, ``state`` (see verdict.py), ``invalid_reasons``, ``digest``,
-# ``path``, ``origin``, ``started_at``, ``ended_at``, ``service_gaps`` if there were some, ``doubts`` of a
-# point that has passed, and of a profiled one ``profiled``, the profiler, and ``profiles``, its files (see verdict.py).
+# ``path``, ``origin``, ``started_at``, ``ended_at``; if there is one, what its verdict (see verdict.py) says of
+# ``deployment``, ``searched``, ``service_gaps``, ``doubts``, and of a profiled one ``profiled`` and ``profiles``.
 PointRecord = JsonObject
 
 
-class Rollup(TypedDict):
+class _Sometimes(TypedDict, total=False):
+    source: JsonObject
+
+
+class Rollup(_Sometimes):
     """What is always in rollup.json. ``Benchmark.facts`` and ``metrics.best`` add to it.
 
     ``search`` has the answer of a search and the points that it rests on; ``results`` has only those then.
@@ -30,7 +36,10 @@ class Rollup(TypedDict):
     ``run_reasons`` are those of ``invalid_reasons`` that are not about a point; ``failure`` is the stage that failed,
     ``{task, msg}``, or None. ``left_out`` has the labels of points
     that this run was not to measure and that are not valid. Numbers of nodes, workers and GPUs are those of the plan.
-    ``benchmark_command`` is None without points.
+    ``total_gpus`` are those of workers, ``allocated_gpus`` those of all nodes, ``idle_gpus`` those that nobody uses.
+    ``benchmark_command`` is None without points. ``complete`` is false if anything of the run is not in it, and
+    ``incomplete`` says what. ``provenance`` is what the results come from, see provenance.py. ``source`` is there if
+    another program measured: ``{program, path, benchmark_type, files}``, see foreign/.
     """
 
     schema_version: int
@@ -54,6 +63,8 @@ class Rollup(TypedDict):
     is_disaggregated: bool
     total_nodes: int
     total_gpus: int
+    allocated_gpus: int
+    idle_gpus: int
     prefill_nodes: int
     prefill_workers: int
     prefill_gpus: int
@@ -74,6 +85,9 @@ class Rollup(TypedDict):
     benchmark_command: JsonObject | None
     digests: PlanDigests | None
     inputs: dict[str, PlanInput]
+    complete: bool
+    incomplete: list[str]
+    provenance: JsonObject
     notes: list[str]
     tags: list[str]
 
@@ -92,9 +106,8 @@ def _is_rollup(found: JsonObject) -> bool:
         and isinstance(found.get("generated_at"), str)
         and ("benchmark_type" not in found or str(found["benchmark_type"]) in BENCHMARKS)
         and all(_are_text(found.get(key, [])) for key in ("invalid_reasons", "run_reasons", "left_out"))
-        and isinstance(found.get("repeats", []), list)
-        and all(isinstance(one, dict) and _is_mean(one) for one in found.get("repeats", []))
-        and _is_search(found.get("search"))
+        and repeats.are_entries(found.get("repeats", []))
+        and searching.is_record(found.get("search"))
         and isinstance(records, list)
         and all(isinstance(record, dict) and _is_point(record) for record in records)
     )
@@ -111,32 +124,9 @@ def _is_point(record: JsonObject) -> bool:
         and isinstance(record.get("profiled", ""), str)
         and are_profiles(record.get("profiles", []))
         and isinstance(record.get("origin"), (dict, type(None)))
+        and is_deployment(record.get("deployment"))
         and all(isinstance(value, (int, float, str, type(None))) for value in figures)
     )
-
-
-def _is_mean(entry: JsonObject) -> bool:
-    """Return whether *entry* may be one of ``repeats``."""
-    counts, means = (entry.get("planned"), entry.get("valid")), entry.get("metrics")
-    return (
-        isinstance(entry.get("label"), str)
-        and all(isinstance(count, int) and not isinstance(count, bool) for count in counts)
-        and isinstance(means, dict)
-        and all(name in METRICS and isinstance(mean, dict) for name, mean in means.items())
-        and all(_is_number(mean.get(key)) for mean in means.values() for key in ("mean", "max", "min"))
-        and all(mean.get("high") is None or _is_number(mean["high"]) for mean in means.values())
-    )
-
-
-def _is_search(found: Json) -> bool:
-    """Return whether *found* may be the entry ``search``."""
-    if not isinstance(found, dict):
-        return found is None
-    return isinstance(found.get("text"), str) and isinstance(found.get("answer"), (dict, type(None)))
-
-
-def _is_number(value: Json) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < float("inf")
 
 
 def _are_text(values: Json) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Callable, cast
 
 from ..benchmarks import search
+from ..files import digest
 from ..json_types import Json, JsonObject
 from ..metrics import derived
 from ..plan_file import Plan, PlanPoint, gpu_counts
@@ -46,8 +47,8 @@ def next_point(plan: Plan, verdicts: Mapping[str, Verdict | None]) -> PlanPoint 
     return next(one for one in points if search.level_of(planned, one["key"]) == (found.level, found.replicate))
 
 
-def path(plan: Plan, verdict_of: Callable[[PlanPoint], Verdict | None]) -> tuple[list[PlanPoint], bool]:
-    """Return (the points that the search in *plan* measures as far as results are known, whether it has its answer).
+def path(plan: Plan, verdict_of: Callable[[PlanPoint], Verdict | None]) -> tuple[list[PlanPoint], search.Answer | None]:
+    """Return (the points that the search in *plan* measures as far as results are known, its answer if it has one).
 
     :param verdict_of: returns the verdict on a point that counts, or None. The last point lacks one without an answer.
     """
@@ -56,12 +57,18 @@ def path(plan: Plan, verdict_of: Callable[[PlanPoint], Verdict | None]) -> tuple
     while True:
         point = next_point(plan, verdicts)
         if "name" not in point:
-            return found, True
+            return found, point
         found.append(cast("PlanPoint", point))
         verdict = verdict_of(found[-1])
         if not verdict:
-            return found, False
+            return found, None
         verdicts[found[-1]["name"]] = verdict
+
+
+def mark(plan: Plan) -> str | None:
+    """Return what identifies the search of *plan* in verdicts; None without one."""
+    found = search_of(plan)
+    return digest(found) if found else None
 
 
 def measured(plan: Plan) -> list[PlanPoint]:
@@ -75,17 +82,33 @@ def measured(plan: Plan) -> list[PlanPoint]:
 
 
 def record(plan: Plan, results: Iterable[Mapping[str, Json]]) -> JsonObject | None:
-    """Return the entry ``search`` of rollup.json: what is searched, its answer and the points it rests on; or None."""
-    planned = search_of(plan)
+    """Return the entry ``search`` of rollup.json: what is searched, its answer and the points it rests on; or None.
+
+    Of *results* those count that the search comes by: the valid ones, and others if they were measured for this search.
+    What another search left is no evidence for this one, which would have measured it again.
+    """
+    planned, own = search_of(plan), mark(plan)
     if not planned:
         return None
-    verdicts = {str(one["name"]): cast("Verdict", {"valid": one["valid"], "metrics": one}) for one in results}
-    found = next_point(plan, verdicts)
-    answer = None if "name" in found else found
+    known = {str(one["name"]): one for one in results}
+
+    def verdict(point: PlanPoint) -> Verdict | None:
+        one = known.get(point["name"])
+        counts = one is not None and (one["valid"] or one.get("searched") == own)
+        return cast("Verdict", {"valid": one["valid"], "metrics": one}) if one is not None and counts else None
+
+    points, answer = path(plan, verdict)
     return {
         "over": planned["over"],
         "objectives": planned["objectives"],
         "answer": answer,
         "text": search.in_words(planned, answer) if answer else "The search is not complete.",
-        "points": sorted(verdicts),
+        "points": sorted(one["name"] for one in points if verdict(one)),
     }
+
+
+def is_record(found: Json) -> bool:
+    """Return whether *found* has the shape of what :func:`record` returns."""
+    if not isinstance(found, dict):
+        return found is None
+    return isinstance(found.get("text"), str) and isinstance(found.get("answer"), (dict, type(None)))

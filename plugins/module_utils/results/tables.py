@@ -13,8 +13,8 @@ from ..benchmarks import of_plan
 from ..benchmarks.base import Benchmark
 from ..benchmarks.repeats import REPEAT, used
 from ..json_types import JsonObject
-from ..metrics import METRICS
-from . import origins, repeats
+from ..metrics import METRICS, PERCENTILES
+from . import bars, deployments, origins, repeats
 from .earlier import Found
 from .outcome import verdict_lines
 from .rollup_file import PointRecord, Rollup
@@ -38,10 +38,14 @@ STATE_COLUMNS = ("valid", "invalid_reasons")
 ORIGIN_COLUMNS = ("started_at", "ended_at", "origin", "service_gaps")
 
 
-def point_columns(benchmark: Benchmark, repeated: bool = False) -> list[str]:
-    """Return the columns of the CSV that are about one point; *repeated*: points were measured several times."""
+def point_columns(benchmark: Benchmark, repeated: bool = False, redeployed: bool = False) -> list[str]:
+    """Return the columns of the CSV that are about one point.
+
+    :param repeated: points were measured several times.
+    :param redeployed: several deployments measured them.
+    """
     fields = [*benchmark.key_fields, *([REPEAT] if repeated else [])]
-    return [*fields, *STATE_COLUMNS, *benchmark.metrics, *ORIGIN_COLUMNS]
+    return [*fields, *STATE_COLUMNS, *benchmark.metrics, *ORIGIN_COLUMNS, *(["deployment"] if redeployed else [])]
 
 
 def job_columns(benchmark: Benchmark) -> list[str]:
@@ -52,14 +56,22 @@ def job_columns(benchmark: Benchmark) -> list[str]:
 def rows(rollup: Rollup) -> list[JsonObject]:
     """Return one flat dict for each point, with the columns of the CSV in order."""
     job, benchmark, flat = dict(rollup, topology=topology(rollup)), of_plan(rollup), []
+    own = _point_columns(rollup, benchmark)
     for record in rollup["results"]:
         row = {column: job.get(column) for column in job_columns(benchmark)}
-        row.update({column: record.get(column) for column in point_columns(benchmark, used(rollup["results"]))})
+        row.update({column: record.get(column) for column in own})
         row["invalid_reasons"] = "; ".join(record["invalid_reasons"])
         row["origin"] = origins.directory(record["origin"]) if record.get("origin") else None
         row["service_gaps"] = "; ".join(record.get("service_gaps") or ())
+        if row.get("deployment"):
+            row["deployment"] = deployments.in_words(record["deployment"])
         flat.append(row)
     return flat
+
+
+def _point_columns(rollup: Rollup, benchmark: Benchmark) -> list[str]:
+    several = any((one.get("deployments") or 0) > 1 for one in rollup.get("repeats") or ())
+    return point_columns(benchmark, used(rollup["results"]), several)
 
 
 def topology(rollup: Rollup) -> str:
@@ -72,7 +84,7 @@ def topology(rollup: Rollup) -> str:
 def csv_text(rollup: Rollup) -> str:
     """Return the content of rollup.csv."""
     benchmark = of_plan(rollup)
-    flat, columns = rows(rollup), [*job_columns(benchmark), *point_columns(benchmark, used(rollup["results"]))]
+    flat, columns = rows(rollup), [*job_columns(benchmark), *_point_columns(rollup, benchmark)]
     try:
         import pandas
     except ImportError:
@@ -99,6 +111,7 @@ def table_text(rollup: Rollup | None, dry: bool = False, coming: Mapping[str, Fo
     text = _aligned(rollup, dry, coming or {}) if rollup["results"] else [none]
     if dry and (unmeasured(rollup) or search and not search["answer"]):
         return "\n".join(text)
+    text += bars.lines(rollup["results"], of_plan(rollup))
     means = repeats.table(rollup.get("repeats") or (), of_plan(rollup))
     text += ["Means of the valid repeats, with 95 % confidence:", *means] if means else []
     text += [search["text"]] if search else []
@@ -125,11 +138,15 @@ def _aligned(rollup: Rollup, dry: bool, coming: Mapping[str, Found]) -> list[str
 
 
 def _shown_columns(rollup: Rollup, benchmark: Benchmark) -> tuple[list[str], list[str]]:
-    """Return (fields of the key, metrics) in the table; those that are optional and without a value are left out."""
+    """Return (fields of the key, metrics) in the table.
+
+    Those without a value are left out if they are optional, or percentiles.
+    """
     filled = {name for record in rollup["results"] for name, value in record.items() if value is not None}
     more = [field for field in (*benchmark.key_fields[1:], REPEAT) if field in filled]
     fields = [*benchmark.key_fields[:1], *more]
-    return fields, [one for one in benchmark.columns if one in filled or one not in benchmark.optional_columns]
+    optional = (*benchmark.optional_columns, *PERCENTILES)
+    return fields, [one for one in benchmark.columns if one in filled or one not in optional]
 
 
 def _mark(record: PointRecord, rollup: Rollup, dry: bool, found: Found | None) -> str:

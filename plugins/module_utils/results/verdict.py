@@ -41,10 +41,20 @@ class Origin(TypedDict):
     measured_at: str | None
 
 
+class Deployment(TypedDict):
+    """The workers and frontends of a job that began from ``first`` to ``since``, by the clock of its holder (UTC)."""
+
+    job_id: str
+    first: str
+    since: str
+
+
 class _Verdict(TypedDict, total=False):
     service_gaps: list[str]
+    deployment: Deployment
     attempt: int
     doubts: list[str]
+    searched: str
     min_completed: float
     profiled: str
     profiles: list[JsonObject]
@@ -57,10 +67,11 @@ class Verdict(_Verdict):
     ``digest`` and ``key`` are those of the point, ``metrics`` the figures of its result, times
     are UTC. ``origin`` is None for a point that this run measured, ``result_sha256`` without a result.
     ``service_gaps`` says what of the service was missing although the job's ``faults`` allow that. ``attempt`` is that
-    of the step that measured it in this run. ``doubts`` says why a point that has passed is not valid, see
-    :meth:`Benchmark.doubts`. ``min_completed`` is there if the run asked for less than usual. ``profiled`` is the
-    profiler that ran, ``profiles`` are its files, ``{"path": below the run directory, "size": bytes}``. ``seal`` is the
-    digest of all others, as they were written; verdicts of earlier versions lack it.
+    of the step that measured it in this run. ``deployment`` is the service that it measured; ``searched``
+    identifies the search that it was measured for (see searching.py). ``doubts`` says why a point that has passed is
+    not valid, see :meth:`Benchmark.doubts`. ``min_completed`` is there if the run asked for less than usual.
+    ``profiled`` is the profiler that ran, ``profiles`` are its files, ``{"path": below the run directory, "size":
+    bytes}``. ``seal`` is the digest of all others, as they were written; verdicts of earlier versions lack it.
     """
 
     schema_version: int
@@ -162,7 +173,9 @@ def _is_verdict(found: JsonObject) -> bool:
         and _are(found.get("reasons"), str)
         and _are(found.get("service_gaps", []), str)
         and _are(found.get("doubts", []), str)
+        and is_deployment(found.get("deployment"))
         and isinstance(found.get("profiled", ""), str)
+        and isinstance(found.get("searched", ""), str)
         and are_profiles(found.get("profiles", []))
         and found["valid"] == (not found["reasons"] and not found.get("doubts"))
         and found.get("seal") in (None, _seal(found))
@@ -171,6 +184,12 @@ def _is_verdict(found: JsonObject) -> bool:
         and all(isinstance(value, (int, float, str, type(None))) for value in found.get("metrics", {}).values())
         and (origin is None or isinstance(origin, dict) and _are([origin.get("job_id"), origin.get("path")], str))
     )
+
+
+def is_deployment(found: Json) -> bool:
+    """Return whether *found* has the shape of a Deployment, or is None."""
+    keys = Deployment.__required_keys__
+    return found is None or isinstance(found, dict) and all(isinstance(found.get(key), str) for key in keys)
 
 
 def _seal(verdict: JsonObject) -> str:

@@ -21,10 +21,11 @@ from ..results.origins import in_words, present
 from ..results.searching import search_of
 from ..results.verdict import MIN_COMPLETED, Verdict, succeeded
 from ..slurm import srun
-from . import point_files
+from . import node_facts, point_files
 from .evidence import step_error
 from .measurement import Measurement
 from .point_order import PointList, PointOrder, PointSearch
+from .redeployment import Redeployments
 from .service_look import look_before
 from .session import Session
 
@@ -51,14 +52,19 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
         order = PointSearch(plan)
     if ctx.check_mode:
         return _planned(plan, order.certain(), params["force"], ctx)
-    done, session = [], None
+    done, session, apart = [], None, Redeployments(plan)
     try:
         point = order.next()
         while point:
-            record = None if params["force"] else _kept(plan, point)
-            if record is None:
+            kept = None if params["force"] else point_files.kept_verdict(plan, point)
+            shared = kept is not None and apart.clashes(point, kept)
+            if kept and not shared:
+                record = _record(plan, point, "kept", kept)
+            else:
                 session = session or Session(plan, driver.connect_plan(plan, ctx), ctx)
-                record = _reused(session, point, params) or _measure(session, point, params)
+                asked = {**params, "force": params["force"] or shared}
+                record = _reused(session, point, asked, apart) or _measure(session, point, asked, apart)
+            apart.note(point)
             done.append(record)
             ctx.progress(verdict_line(record, of_plan(plan)))
             if session and session.dead():
@@ -66,6 +72,8 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
             point = order.next(record)
         if order.conclusion:
             ctx.progress(order.conclusion)
+        if session and any(record["action"] in ("measured", "attached") for record in done):
+            node_facts.look_after(session)
     except Error as error:
         rest = [one for one in order.certain() if one["name"] not in {record["name"] for record in done}]
         done += [_record(plan, point, "not_measured", reasons=[f"was not measured: {error.msg}"]) for point in rest]
@@ -80,14 +88,14 @@ def _kept(plan: Plan, point: PlanPoint) -> JsonObject | None:
     return _record(plan, point, "kept", verdict) if verdict else None
 
 
-def _reused(session: Session, point: PlanPoint, params: JsonObject) -> JsonObject | None:
+def _reused(session: Session, point: PlanPoint, params: JsonObject, apart: Redeployments) -> JsonObject | None:
     """Return the record of a point that was measured before, here or by an earlier run, or None.
 
     Not while it is being measured here: its load client writes to the same files.
     """
     plan = session.plan
     found = None if params["force"] else point_files.standing_for(plan, point)
-    if not found or not _idle(session, point, params):
+    if not found or apart.clashes(point, found.verdict) or not _idle(session, point, params):
         return None
     if found.attempt is None:
         verdict = point_files.take_over(plan, point, found)
@@ -108,11 +116,12 @@ def _idle(session: Session, point: PlanPoint, params: JsonObject) -> bool:
     return not session.runs(name)
 
 
-def _measure(session: Session, point: PlanPoint, params: JsonObject) -> JsonObject:
+def _measure(session: Session, point: PlanPoint, params: JsonObject, apart: Redeployments) -> JsonObject:
     if session.dead():
         raise step_error(session.dead(), session.plan["run_dir"], f"before {point['label']} was measured")
     measurement = Measurement(session, point, params)
     if not measurement.begun:
+        apart.renew(session, point)
         look_before(session, quiet_s=1.0)
     verdict = measurement.run()
     if not succeeded(verdict) and measurement.restarts and not session.dead():
@@ -129,10 +138,12 @@ def _measure(session: Session, point: PlanPoint, params: JsonObject) -> JsonObje
 
 def _planned(plan: Plan, points: Sequence[PlanPoint], force: bool, ctx: Context) -> JsonObject:
     """Return the result in check mode: the points that would be measured."""
-    records = []
+    records, apart = [], Redeployments(plan)
     for point in points:
         verdict = None if force else point_files.kept_verdict(plan, point)
         found = None if force or verdict else point_files.standing_for(plan, point)
+        verdict = None if verdict and apart.clashes(point, verdict) else verdict
+        found = None if found and apart.clashes(point, found.verdict) else found
         if verdict:
             records.append(_record(plan, point, "keep", verdict))
         elif found:
@@ -140,7 +151,10 @@ def _planned(plan: Plan, points: Sequence[PlanPoint], force: bool, ctx: Context)
             records.append(_record(plan, point, action, found.verdict, attempt=found.attempt))
         else:
             records.append(_record(plan, point, "measure", valid=None))
+    anew = apart.planned([one for one, record in zip(points, records) if record["action"] == "measure"])
     for point, record in zip(points, records):
+        if point in anew:
+            ctx.progress(f"workers and frontends would start anew before {point['label']}")
         ctx.progress(verdict_line(record, of_plan(plan)) if record["action"] != "measure" else _plan_line(point))
     result = _result(records)
     if ctx.diff:

@@ -12,6 +12,8 @@ import os
 from collections.abc import Sequence
 
 from ..allocation import ownership
+from ..benchmarks import repeats
+from ..benchmarks.repeats import REPEAT
 from ..entry import Context
 from ..failures import Error
 from ..files import write_text_atomic
@@ -22,6 +24,7 @@ from ..json_types import JsonObject
 from ..plan.planner import Planner
 from ..plan_file import PLAN, AllocatedNode, Allocation, Plan, PlanPoint, load_plan
 from ..results.attempts import newest
+from ..results.deployments import Measured, shared
 from ..results.earlier import earlier_result, is_trusted_run, variant_dirs
 from ..results.searching import path, search_of
 from ..results.verdict import Verdict
@@ -95,7 +98,12 @@ def _complete(beside: Plan, params: JsonObject) -> list[PlanPoint]:
     if search_of(beside) and not params["concurrencies"]:
         points, complete = path(beside, verdict)
         return points if complete else []
-    return points if all(map(verdict, points)) else []
+    found = [(point, verdict(point)) for point in points]
+    if not all(one for _point, one in found):
+        return []
+    known = [(point, one.get("deployment")) for point, one in found if one]
+    clashes = shared(Measured(point["label"], point["key"].get(REPEAT), one) for point, one in known)
+    return [] if clashes and repeats.redeploys(beside["spec"]["benchmark"]) else points
 
 
 def _run_dirs(output_dir: str, name: str, allocation: str | None) -> list[str]:

@@ -15,9 +15,10 @@ from ..failures import Error
 from ..holder.records import StepRecord
 from ..json_types import JsonObject
 from ..plan_file import PlanPoint, Step, check_run_dir
+from ..results import searching
 from ..results.verdict import MIN_COMPLETED, Verdict, make_verdict, write_verdict
 from ..slurm.srun import start_request
-from . import point_files
+from . import point_files, redeployment
 from .concurrent_measurements import wait_for_others
 from .evidence import evidence
 from .image_import import Imports
@@ -286,6 +287,9 @@ class Measurement:
             verdict = make_verdict(self._point, [*reasons, *critical, other], figures, None, times)
         verdict = self._profiles.marked(verdict, profile.files)
         verdict["attempt"] = record["attempt"]
+        deployment, searched = redeployment.of_measurement(self._session, record), searching.mark(self._plan)
+        verdict.update({"deployment": deployment} if deployment else {})
+        verdict.update({"searched": searched} if searched else {})
         if self._params["min_completed"] < MIN_COMPLETED:
             verdict["min_completed"] = self._params["min_completed"]
         return {**verdict, "service_gaps": allowed} if allowed else verdict

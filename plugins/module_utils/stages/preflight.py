@@ -18,18 +18,20 @@ from ..allocation.driver import Driver
 from ..entry import Context
 from ..failures import Error
 from ..files import make_own_folder, write_text_atomic
-from ..holder import PYTHON
 from ..holder.records import StepRecord
 from ..job import inputs as job_inputs
 from ..json_types import JsonObject
 from ..plan_file import Plan, Step, lost_steps, plan_of
-from ..programs import folder_of, program_files
+from ..programs import program_files
 from ..slurm import srun
-from . import node_inputs, node_table
+from . import node_facts, node_inputs, node_table
 from .evidence import step_error
 from .health_wait import still_there
 from .node_check import __main__ as node_check
 from .node_check.main import Report
+from .node_facts import PROGRAM
+from .node_facts import report_of as _report
+from .node_facts import steps as _steps
 from .node_table import NAME
 from .topology_plan import store
 
@@ -49,7 +51,7 @@ ARGUMENT_SPEC = {
     "timeout_s": {"type": "float", "default": 120.0},
 }
 OPTIONS = {"required_one_of": [("plan_path", "plan")]}
-TABLE, PROGRAM = ".preflight-{nonce}.json", folder_of("node_check")
+TABLE = ".preflight-{nonce}.json"
 OLD_S = 3600.0  # no preflight takes this long: an older table is abandoned
 SHARED_DISK_S = 10.0  # how long a report from another node may stay invisible
 
@@ -70,6 +72,7 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
     if not found:
         return dict(none, skipped_because="all steps run already")
     reports, sent, back = found
+    node_facts.store_before(whole, reports)
     problems: list[JsonObject] = [{**problem, "node": one["node"]} for one in reports for problem in one["problems"]]
     if any(problem["check"] == "port" for problem in problems):  # perhaps another controller started them meanwhile
         alive = {record["name"] for record in talk.request("status")["steps"] if record["state"] != "ended"}
@@ -79,7 +82,7 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
     cleaned = sorted({f"{one['node']}: {text}" for one in reports for text in one["cleaned"]})
     result: JsonObject = {
         "changed": bool(cleaned),
-        "nodes": reports,
+        "nodes": [{key: value for key, value in one.items() if key != "facts"} for one in reports],
         "problems": problems,
         "notes": _notes(reports, params["ignore"]) + _left(reports, params["clean"]),
         "inputs": [],
@@ -251,27 +254,6 @@ def _remove_old(run_dir: str, path: str) -> None:
                 os.unlink(other)
 
 
-def _steps(plan: Plan, names: list[str], table: str) -> list[Step]:
-    """Return the step over all nodes, or one for each component of a heterogeneous job: a step cannot span them."""
-    parts = plan.get("parts") or [names]
-    steps = [
-        {
-            "name": f"{NAME}_{number}" if number else NAME,
-            "tier": NAME,
-            "nodes": nodes,
-            "ntasks": len(nodes),
-            "argv": [*PYTHON, "-S", os.path.join(plan["run_dir"], PROGRAM), table],
-            "srun_options": {"ntasks-per-node": "1", **({"het-group": str(number)} if len(parts) > 1 else {})},
-            "log": f"logs/%N_{NAME}.out",
-            "critical": False,
-            "stop_grace_s": 2,
-            "digest": NAME,  # a running one of another controller is left alone
-        }
-        for number, nodes in enumerate(parts)
-    ]
-    return cast("list[Step]", steps)  # the other keys may be absent
-
-
 def _read(plan: Plan, names: Sequence[str], nonce: str, attempts: Collection[int]) -> dict[str, Report]:
     """Return {node: report} of the visible reports, after a short wait."""
     reports: dict[str, Report] = {}
@@ -280,24 +262,10 @@ def _read(plan: Plan, names: Sequence[str], nonce: str, attempts: Collection[int
         for name in set(names) - set(reports):
             found = _report(plan, name, nonce, attempts)
             if found:
-                reports[name] = found
+                reports[name] = cast("Report", found)
         if len(reports) == len(names) or time.monotonic() > until:
             return reports
         time.sleep(0.05)
-
-
-def _report(plan: Plan, name: str, nonce: str, attempts: Iterable[int]) -> Report | None:
-    """Return the report with *nonce* of the node *name*, None if it does not exist yet.
-
-    :param attempts: numbers under which the holder sets the log aside when another controller starts its own step.
-    """
-    log = os.path.join(plan["run_dir"], "logs", f"{name}_{NAME}.out")
-    for path in (log, *(f"{log}.{attempt}" for attempt in attempts)):
-        with contextlib.suppress(OSError, ValueError), open(path, encoding="utf-8", errors="replace") as stream:
-            for line in stream:
-                if nonce in line:  # after output of a site's TaskProlog, perhaps on the same line
-                    return json.loads(line[line.index('{"node"') :])
-    return None
 
 
 def _notes(reports: Iterable[Report], ignore: Collection[str]) -> list[str]:

@@ -1,19 +1,22 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Entry of the module ``rollup``: writes rollup.json and rollup.csv if their content changes."""
+"""Entry of the module ``rollup``: writes the rollup of a run, also of one of srtctl's, if its content changes."""
 
 from __future__ import annotations
 
 import json
 import os
 
+from ..benchmarks import of_plan
 from ..entry import Context
+from ..failures import Error
 from ..files import write_text_atomic
 from ..holder.utc import utc_now
 from ..json_types import JsonObject
-from ..plan_file import Plan, plan_of
-from ..results import tables
+from ..plan_file import PLAN, Plan, load_plan, plan_of
+from ..results import foreign, srtctl_shape, tables
+from ..results.completeness import take_logs
 from ..results.document import build
 from ..results.earlier import Found
 from ..results.outcome import chosen_reasons
@@ -24,12 +27,16 @@ from . import point_files, variant_directory
 ARGUMENT_SPEC = {
     "plan_path": {"type": "path"},
     "plan": {"type": "dict"},
+    "run_dir": {"type": "path"},
     "failure": {"type": "dict"},
     "force": {"type": "bool", "default": False},
     "concurrencies": {"type": "list", "elements": "int", "default": []},
     "variant_dir": {"type": "path"},
 }
-OPTIONS = {"required_one_of": [("plan_path", "plan")]}
+OPTIONS = {
+    "required_one_of": [("plan_path", "plan", "run_dir")],
+    "mutually_exclusive": [("run_dir", "plan_path"), ("run_dir", "plan"), ("run_dir", "variant_dir")],
+}
 ALWAYS_NEW = ("generated_at",)
 
 
@@ -41,28 +48,61 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
     nothing is written: ``table`` is of the future rollup, ``diff`` has it before and after, and both verdicts are None
     while there are points to measure.
     """
-    plan = plan_of(params)
-    path, csv_path, text_path = (os.path.join(plan["run_dir"], "rollup." + kind) for kind in ("json", "csv", "txt"))
-    before = read_rollup(path)
+    folder = params.get("run_dir")
+    if folder and not os.path.exists(os.path.join(folder, PLAN)):
+        return _foreign(folder, ctx)
+    plan = _moved(folder) if folder else plan_of(params)
+    before = read_rollup(os.path.join(plan["run_dir"], "rollup.json"))
     coming = _coming(plan) if ctx.check_mode and not params.get("force") else {}
     failure = params.get("failure")
     if failure is None:  # nothing ran now that could have failed, or succeeded: what is known of the run stays
         failure = before.get("failure") if before else None
     rollup = build(plan, utc_now(), failure, coming, point_files.wanted(params))
-    logs = os.path.join(plan["run_dir"], "logs")
-    if before and before.get("nodes_summary") and not os.path.isdir(logs):  # what they said stays
-        rollup["nodes_summary"], rollup["notes"] = before["nodes_summary"], before.get("notes") or []
+    if before and before.get("nodes_summary") and not os.path.isdir(os.path.join(plan["run_dir"], "logs")):
+        _take_workers(rollup, before)  # what they said stays
     if before and _content(before) == _content(rollup):
         rollup = before
-    changed = rollup is not before or not os.path.exists(csv_path)
     table = tables.table_text(rollup, dry=ctx.check_mode, coming=coming)
-    if not ctx.check_mode:
-        if changed:
-            _write(plan, rollup, f"{table}\nrollup: {path}\nlogs:   {logs}\n")
-        if params.get("variant_dir"):
-            changed = _store_variant(plan, rollup, params) or changed
+    changed = _store(plan["run_dir"], rollup, before, table, ctx)
+    if params.get("variant_dir") and not ctx.check_mode:
+        changed = _store_variant(plan, rollup, params) or changed
     searching = rollup["search"] is not None and not rollup["search"]["answer"]
-    open_yet = ctx.check_mode and (searching or tables.unmeasured(rollup))
+    open_yet = ctx.check_mode and bool(searching or tables.unmeasured(rollup))
+    return _result(plan["run_dir"], rollup, before, table, ctx, changed, open_yet)
+
+
+def _moved(folder: str) -> Plan:
+    """Return the plan in the run directory *folder*, which may have been moved or copied since."""
+    path = os.path.abspath(folder)
+    return {**load_plan(os.path.join(path, PLAN)), "run_dir": path}
+
+
+def _foreign(folder: str, ctx: Context) -> JsonObject:
+    """Return the result for a run directory of srtctl."""
+    rollup = foreign.read(folder, utc_now())
+    run_dir = rollup["source"]["path"]
+    path = os.path.join(run_dir, "rollup.json")
+    before = read_rollup(path)
+    if not before and os.path.exists(path):
+        raise Error(f"{path} is of another program and would be overwritten. Move it away, and run again.")
+    if before and _content(before) == _content(rollup):
+        rollup = before
+    table = tables.table_text(rollup)
+    changed = _store(run_dir, rollup, before, table, ctx)
+    return _result(run_dir, rollup, before, table, ctx, changed)
+
+
+def _result(
+    run_dir: str,
+    rollup: Rollup,
+    before: Rollup | None,
+    table: str,
+    ctx: Context,
+    changed: bool,
+    open_yet: bool = False,
+) -> JsonObject:
+    """Return the result of the module; *open_yet*: whether there are points to measure before there is a verdict."""
+    path, csv_path, text_path = (os.path.join(run_dir, "rollup." + kind) for kind in ("json", "csv", "txt"))
     result = {
         "changed": changed,
         "rollup": rollup,
@@ -74,7 +114,7 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
         "chosen_ok": None if open_yet else not chosen_reasons(rollup),
         "chosen_reasons": chosen_reasons(rollup),
         "left_out": rollup["left_out"],
-        "table": table if ctx.check_mode else f"{table}\nrollup: {path}\nlogs:   {logs}",
+        "table": table if ctx.check_mode else _with_places(run_dir, table),
     }
     if ctx.diff:
         old = tables.table_text(before if before and "benchmark_type" in before else None)
@@ -83,12 +123,46 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
     return result
 
 
-def _write(plan: Plan, rollup: Rollup, text: str) -> None:
-    """Write the rollup files of the run of *plan*; *text*: the table for people."""
-    path = os.path.join(plan["run_dir"], "rollup.")
-    write_text_atomic(f"{path}json", json.dumps(rollup, indent=2) + "\n")
-    write_text_atomic(f"{path}csv", tables.csv_text(rollup))
-    write_text_atomic(f"{path}txt", text)
+def _with_places(run_dir: str, table: str) -> str:
+    return f"{table}\nrollup: {os.path.join(run_dir, 'rollup.json')}\nlogs:   {os.path.join(run_dir, 'logs')}"
+
+
+def _store(run_dir: str, rollup: Rollup, before: Rollup | None, table: str, ctx: Context) -> bool:
+    """Write the files of *rollup* if it differs from *before*, or one is missing; return whether that is so."""
+    files = _files(rollup, _with_places(run_dir, table))
+    if rollup is before and all(os.path.exists(os.path.join(run_dir, name)) for name in files):
+        return False
+    if not ctx.check_mode:
+        _write(run_dir, files)
+    return True
+
+
+def _files(rollup: Rollup, text: str) -> dict[str, str]:
+    """Return ``{name: content}`` of the files of a rollup; *text*: the table for people."""
+    found = {
+        "rollup.json": json.dumps(rollup, indent=2) + "\n",
+        "rollup.csv": tables.csv_text(rollup),
+        "rollup.txt": text + "\n",
+    }
+    if "source" in rollup or "concurrency" not in of_plan(rollup).key_fields:  # srtctl has written its own
+        return found
+    name = srtctl_shape.NAME
+    return {**found, f"{name}.json": srtctl_shape.json_text(rollup), f"{name}.csv": srtctl_shape.csv_text(rollup)}
+
+
+def _write(run_dir: str, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        path = os.path.join(run_dir, name)
+        try:
+            write_text_atomic(path, text)
+        except OSError as error:
+            raise Error(f"{path} cannot be written: {error.strerror}. Make room or rights for it, run again.") from None
+
+
+def _take_workers(rollup: Rollup, source: Rollup) -> None:
+    """Put what the workers said according to another rollup of the same run into *rollup*."""
+    rollup["nodes_summary"], rollup["notes"] = source["nodes_summary"], source.get("notes") or []
+    take_logs(rollup, source)
 
 
 def _store_variant(plan: Plan, rollup: Rollup, params: JsonObject) -> bool:
@@ -100,11 +174,11 @@ def _store_variant(plan: Plan, rollup: Rollup, params: JsonObject) -> bool:
     path = os.path.join(copy["run_dir"], "rollup.json")
     before = read_rollup(path)
     made = build(copy, utc_now(), rollup["failure"], None, point_files.wanted(params))
-    made["nodes_summary"], made["notes"] = rollup["nodes_summary"], rollup["notes"]
+    _take_workers(made, rollup)
     if before and _content(before) == _content(made):
         return False
     logs = os.path.join(plan["run_dir"], "logs")
-    _write(copy, made, f"{tables.table_text(made)}\nrollup: {path}\nlogs:   {logs}\n")
+    _write(copy["run_dir"], _files(made, f"{tables.table_text(made)}\nrollup: {path}\nlogs:   {logs}"))
     return True
 
 

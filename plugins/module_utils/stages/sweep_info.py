@@ -25,7 +25,7 @@ NOTHING: JsonObject = {"changed": False, "folder": None, "state": None, "points"
 def run(params: JsonObject, ctx: Context) -> JsonObject:
     """Return ``{changed, folder, state, points, jobs, text}``; ``folder`` is None if no sweep is meant."""
     del ctx
-    folder = _folder(params)
+    folder = folder_meant(params)
     record = sweep_folders.read_record(folder) if folder else None
     if not folder or not record:
         return NOTHING
@@ -61,7 +61,7 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
     return {"changed": False, **cleaned(about, shown)}
 
 
-def _folder(params: JsonObject) -> str | None:
+def folder_meant(params: JsonObject) -> str | None:
     """Return the folder of the sweep that is meant: by its directory or its jobs, or by the newest run."""
     output_dir = os.path.abspath(os.path.expanduser(params["output_dir"]))
     given = params.get("run_dir")

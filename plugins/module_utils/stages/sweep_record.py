@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from .. import sweep_folders
+from ..benchmarks import repeats
 from ..entry import Context
 from ..failures import Error
 from ..files import digest, write_text_atomic
@@ -272,8 +273,9 @@ def _hours(records: Sequence[JsonObject]) -> float:
 
 def _job(member: Member, requests: Mapping[str, JsonObject], job_id: str | None) -> Job:
     steps = {step["name"]: (step["tier"], step["digest"]) for step in member.plan["steps"]}
-    name = member.job["name"]
-    return Job(name, "" if job_id else _mark(requests[name]), steps)
+    name, left = member.job["name"], [one for one in member.points if one["label"] not in member.known]
+    again = repeats.redeployments(member.plan["spec"]["benchmark"], [one["key"] for one in left])
+    return Job(name, "" if job_id else _mark(requests[name]), steps, again)
 
 
 def _names(before: JsonObject, requests: Mapping[str, JsonObject], left: Sequence[JsonObject]) -> list[str]:

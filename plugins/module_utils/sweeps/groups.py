@@ -18,11 +18,13 @@ class Job(NamedTuple):
     """One job of a sweep.
 
     :ivar request: what it asks of Slurm; jobs with equal ones can share an allocation.
+    :ivar redeployed: how often its service starts anew while it is measured.
     """
 
     name: str
     request: str
     steps: Steps
+    redeployed: int = 0
 
     @property
     def serving(self) -> tuple[tuple[str, str], ...]:
@@ -110,5 +112,6 @@ def loads(groups: Sequence[Group]) -> int:
         before: Steps = {}
         for service in group.services:
             count += restarts(before, service[0].steps)[0]
+            count += sum(job.redeployed * restarts({}, job.steps)[0] for job in service)
             before = service[0].steps
     return count

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from .. import metrics
 from ..benchmarks import BENCHMARKS
-from ..json_types import Json, JsonObject
+from ..json_types import Json, JsonObject, is_number
 from ..results.verdict import NOT_MEASURED, PASSED, VALID
 
 BEST = (*metrics.BEST, "output_tps_per_gpu", "total_tps_per_gpu", "output_tps_per_user")
@@ -91,14 +91,10 @@ def best(found: Sequence[JsonObject]) -> list[JsonObject]:
     """Return ``{metric, value, job_name, label}`` of the best valid row by each metric in BEST that has a value."""
     records = []
     for name in BEST:
-        having = [row for row in found if row["valid"] and _number(row["metrics"].get(name))]
+        having = [row for row in found if row["valid"] and is_number(row["metrics"].get(name))]
         if having:
             values = [row["metrics"][name] for row in having]
             row = having[values.index(min(values) if metrics.METRICS[name].better == metrics.LOWER else max(values))]
             about = {key: row[key] for key in ("job_name", "label")}
             records.append({"metric": name, "value": row["metrics"][name], **about})
     return records
-
-
-def _number(value: Json) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)

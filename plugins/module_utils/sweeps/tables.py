@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from ..benchmarks import BENCHMARKS
 from ..json_types import Json, JsonObject
-from ..metrics import METRICS
+from ..metrics import METRICS, PERCENTILES
 from ..results.verdict import NOT_MEASURED, PASSED, VALID
 from . import parameters, rows
 
@@ -112,7 +112,7 @@ def _aligned(found: Sequence[JsonObject]) -> list[str]:
     types = dict.fromkeys(row["benchmark_type"] for row in found)
     filled = {name for row in found for name, value in row["metrics"].items() if value is not None}
     names = dict.fromkeys(name for one in types for name in BENCHMARKS[one].columns)
-    shown = [METRICS[name] for name in names if name in filled or not filled]
+    shown = [METRICS[name] for name in names if name in filled or not filled and name not in PERCENTILES]
     lines = [["job", *keys, *(one.label for one in shown), "valid"]]
     for row in found:
         cells = [row["job_name"], *("-" if row["key"].get(key) is None else str(row["key"][key]) for key in keys)]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ...json_types import Json, JsonObject
 from ..base import Figures
-from .base import Recognised, number
+from .base import Recognised, names, number
 
 PROGRAM = "lm-eval"
 
@@ -24,12 +24,13 @@ def parse(raw: JsonObject) -> Recognised | None:
         raise ValueError("results has something else than tasks")
     groups = raw.get("groups") or {}
     # A group that only names its tasks has no score.
-    scored = {task: values for task, values in results.items() if _score(values)[0]}
+    scored = {task: values for task, values in results.items() if _score(raw, task, values)[0]}
     table = groups if isinstance(groups, dict) and len(groups) == 1 else scored or results
     if len(table) != 1:
-        return Recognised(PROGRAM, {}, [], [f"its result has {len(table)} scores: {', '.join(sorted(table))[:200]}"])
+        several = f"its result has {len(table)} scores: {', '.join(sorted(table))[:200]}"
+        return Recognised(PROGRAM, {}, [], [several], models=_models(raw))
     ((task, values),) = table.items()
-    name, score = _score(values)
+    name, score = _score(raw, task, values)
     samples = _samples(raw, list(results))
     figures: Figures = {
         "score": score,
@@ -41,7 +42,19 @@ def parse(raw: JsonObject) -> Recognised | None:
     faults = [] if score is not None else [f"the task {task} has no score"]
     if samples is not None and not samples:
         faults.append("nothing was checked")
-    return Recognised(PROGRAM, figures, faults, [] if samples else ["its result does not say how many were checked"])
+    doubts = [] if samples else ["its result does not say how many were checked"]
+    return Recognised(PROGRAM, figures, faults, doubts, models=_models(raw))
+
+
+def _models(raw: JsonObject) -> list[str]:
+    """Return the model that lm-eval asked for."""
+    arguments = _of(raw.get("config"), "model_args")
+    return names(_of(arguments, "model") or raw.get("model_name"))
+
+
+def aside(raw: JsonObject) -> str | None:
+    """Return what *raw* is if it is a single answer of lm-eval, else None."""
+    return "single answers of lm-eval" if {"doc_id", "resps", "filtered_resps"} <= raw.keys() else None
 
 
 def _about(raw: JsonObject, task: str) -> Figures:
@@ -63,12 +76,21 @@ def _of(table: Json, task: str) -> Json:
     return table.get(task) if isinstance(table, dict) else None
 
 
-def _score(values: JsonObject) -> tuple[str, float | None]:
-    """Return (name, score) of a task: of several filters the strict one, else the first by name."""
-    found = {key: value for key, value in values.items() if "," in key and "_stderr," not in key}
+def _score(raw: JsonObject, task: str, values: JsonObject) -> tuple[str, float | None]:
+    """Return (name, score) of a task: of several filters the strict one, else the first by name.
+
+    A score is a share, 0 to 1, of which more is better: a perplexity is none.
+    """
+    better = _of(raw.get("higher_is_better"), task)
+    found = {
+        key: value
+        for key, value in values.items()
+        if "," in key and "_stderr," not in key and _of(better, key.partition(",")[0]) is not False
+    }
     for key in sorted(found, key=lambda one: (not one.startswith(("exact_match,", "acc,")), "strict" not in one, one)):
-        if isinstance(found[key], (int, float)) and not isinstance(found[key], bool):
-            return key, number(found[key])
+        value = found[key]
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and not value > 1:
+            return key, number(value)
     return "", None
 
 

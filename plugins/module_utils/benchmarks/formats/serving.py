@@ -4,25 +4,31 @@
 """Results of the benchmark clients of one family: vLLM's, sa-bench's, which came from it, and SGLang's.
 
 Their keys are the same but for a few names. Failed requests are counted in different ways, and by some not at all.
+Single requests are in seconds, all other times in milliseconds.
 """
 
 from __future__ import annotations
+
+import datetime
+import statistics
 
 from ...json_types import JsonObject
 from ...metrics import LATENCIES, STATISTICS
 from ..base import Figures
 from ..own_client.client_health import disturbances
 from ..own_client.evaluate import own_faults
-from .base import Recognised, number, request_faults, without_samples
+from .base import Recognised, names, number, request_faults, unsaid, without_samples
 
-NEEDED = ("completed", "duration", "request_throughput", "output_throughput")
+# A result has one of the first, one of the second, and a latency.
+NEEDED = (("output_throughput",), ("completed", "duration", "max_concurrency"))
 # {metric: names of its key, the first one that is there counts}
 KEYS = {
     "output_tps": ("output_throughput",),
     "total_tps": ("total_token_throughput", "total_throughput"),
     "request_throughput": ("request_throughput",),
-    "request_goodput": ("request_goodput",),
-    "peak_output_tps": ("peak_output_tokens_per_s", "max_output_tokens_per_s"),
+    "request_goodput": ("request_goodput", "request_goodput:"),  # as vLLM wrote it once
+    "peak_output_tps": ("peak_output_tokens_per_s",),
+    "peak_output_tps_1s": ("max_output_tokens_per_s",),
     "total_input_tokens": ("total_input_tokens", "total_input"),
     "total_output_tokens": ("total_output_tokens", "total_output"),
     "duration": ("duration",),
@@ -32,11 +38,15 @@ KEYS = {
 }
 OURS = "the load client of srt.slurm"
 SGLANG_E2EL = "e2e_latency"  # SGLang's name of E2EL
+# Keys that only sa-bench has, or had: the family's first ones.
+SA_BENCH = ("peak_output_tokens_per_s", "reuse_http_connections", "total_input", *(f"percentiles_{one}_ms" for one in
+            LATENCIES))  # fmt: skip
+LAST_S = 1e11  # seconds since 1970: later ones are milliseconds
 
 
 def parse(raw: JsonObject) -> Recognised | None:
     """Return what a result of this family says; see :data:`base.Parser`."""
-    if any(key not in raw for key in NEEDED) or not _statistics(raw):
+    if not all(any(key in raw for key in keys) for keys in NEEDED) or not _statistics(raw):
         return None
     figures: Figures = {}
     for name, keys in KEYS.items():
@@ -51,18 +61,23 @@ def parse(raw: JsonObject) -> Recognised | None:
     figures["concurrency"] = _level(raw)
     rate = raw.get("request_rate")
     figures["request_rate"] = "inf" if rate == "inf" or _infinite(rate) else number(rate)
-    failed = _failed(raw, figures)
-    figures["failed"] = failed
-    doubts = [] if failed is not None else ["its result does not say how many requests failed"]
-    program, faults = _program(raw), request_faults(figures)
-    if program != OURS or faults:
-        return Recognised(program, without_samples(figures), faults, doubts)
+    figures["failed"] = _failed(raw, figures)
+    figures.update(_times(raw))
+    program, doubts = _program(raw), unsaid(figures)
+    faults = request_faults(figures, number(raw.get("num_prompts")))
+    models = names(raw.get("model_id"))
+    if program != OURS:
+        figures = without_samples(figures)
+        doubts += _other_unit(raw, figures)
+        return Recognised(program, figures, faults, doubts, models=models)
+    if faults:
+        return Recognised(program, without_samples(figures), faults, doubts, models=models)
     faults = own_faults(raw)
-    return Recognised(program, figures, faults, doubts, [] if faults else disturbances(raw))
+    return Recognised(program, figures, faults, doubts, [] if faults else disturbances(raw), models)
 
 
 def _statistics(raw: JsonObject) -> bool:
-    return any(f"mean_{name}_ms" in raw for name in (*LATENCIES, SGLANG_E2EL))
+    return any(f"{one}_{name}_ms" in raw for one in ("mean", "median") for name in (*LATENCIES, SGLANG_E2EL))
 
 
 def _program(raw: JsonObject) -> str:
@@ -70,7 +85,30 @@ def _program(raw: JsonObject) -> str:
         return "sglang.bench_serving"
     if "client_health" in raw:
         return OURS
-    return "sa-bench" if "peak_output_tokens_per_s" in raw else "vllm bench serve"
+    return "sa-bench" if any(key in raw for key in SA_BENCH) else "vllm bench serve"
+
+
+def _times(raw: JsonObject) -> Figures:
+    """Return when the measurement began and ended, in UTC, if *raw* says so: its ``date`` has no time zone."""
+    found: Figures = {}
+    for name, word in (("started_at", "start"), ("ended_at", "end")):
+        seconds = number(raw.get(f"benchmark_{word}_time_unix"))
+        if seconds is not None and seconds < LAST_S:
+            when = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
+            found[name] = when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return found
+
+
+def _other_unit(raw: JsonObject, figures: Figures) -> list[str]:
+    """Return the doubt, as a list, about a mean TTFT that is not that of the single requests, which are in seconds."""
+    single, mean = raw.get("ttfts"), figures.get("mean_ttft_ms")
+    known = [one for one in single if isinstance(one, (int, float)) and one > 0] if isinstance(single, list) else []
+    if not known or not isinstance(mean, (int, float)):
+        return []
+    expected = 1000 * statistics.fmean(known)
+    if expected / 10 < mean < expected * 10:
+        return []
+    return [f"its mean TTFT is {mean:g} ms, but that of its single requests is {expected:g} ms"]
 
 
 def _infinite(value: object) -> bool:
@@ -84,16 +122,20 @@ def _level(raw: JsonObject) -> int | None:
 
 
 def _failed(raw: JsonObject, figures: Figures) -> float | None:
-    """Return how many requests failed; None if the file does not tell."""
+    """Return how many requests failed; None if the file does not tell.
+
+    A client may keep no text of an error, so that those that did not complete count as well.
+    """
     said, errors = number(raw.get("failed")), raw.get("errors")
     if said is not None:
         return said
+    found: list[float] = []
     if isinstance(errors, list) and errors:
-        return sum(1 for error in errors if error)
+        found.append(sum(1 for error in errors if error))
     planned, completed = figures["num_prompts"], figures["completed"]
     if isinstance(planned, (int, float)) and isinstance(completed, (int, float)):
-        return max(0, planned - completed)
-    return None
+        found.append(max(0, planned - completed))
+    return max(found, default=None)
 
 
 def _total(figures: Figures) -> float | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ...json_types import JsonObject
 from ..base import Figures
-from .base import Recognised, number
+from .base import Recognised, names, number
 
 PROGRAM = "sgl-eval"
 
@@ -35,4 +35,5 @@ def parse(raw: JsonObject) -> Recognised | None:
         faults.append(f"{100 * share:.1f} % of its requests failed")
     if raw.get("partial"):
         faults.append("it ended before all questions were asked")
-    return Recognised(PROGRAM, figures, faults, [] if examples else ["its result does not say how many were checked"])
+    doubts = [] if examples else ["its result does not say how many were checked"]
+    return Recognised(PROGRAM, figures, faults, doubts, models=names(raw.get("model")))

@@ -32,6 +32,11 @@ from .evaluate import OTHER_SIZES, SIZES, evaluate
 MOST_TOKENS = 10_000_000  # of a request: more than any model takes
 MOST_REQUESTS = 10_000_000  # of a point: their prompts are made before the first one is sent
 CLIENT = folder_of("load_client")
+NUM_PROMPTS = Field(
+    Int(1, MOST_REQUESTS),
+    None,
+    "Requests of a point. Default: sa-bench num_prompts_mult times its concurrency, sglang-bench 128.",
+)
 EXPECTED = (*SIZES, *OTHER_SIZES)  # of the parameters of a point
 DEADLINE_S = 7200  # default of point_timeout_s
 
@@ -117,6 +122,10 @@ class ClientBenchmark(Benchmark):
         """Return the key that says which concurrencies are measured, () if a search finds them."""
         return () if spec["benchmark"]["search"] else ("concurrencies",)
 
+    def counts_prompts(self, spec: JsonObject) -> bool:
+        """Return whether the job says how many requests each point has."""
+        return "num_prompts" in self.fields and bool(spec["benchmark"]["num_prompts"])
+
     def named(self, concurrency: int, rate: float | None) -> tuple[str, JsonObject, str]:
         """Return (name, key, label) of the point of a load; *rate* is None for that of the job."""
         if rate is None:
@@ -165,13 +174,14 @@ class ClientBenchmark(Benchmark):
     def client_argv(self, layout: Layout, parameters: JsonObject, result: str) -> list[str | Option]:
         """Return the command line of the load client, with origins; *result* is relative to the run directory."""
         gpus = gpu_counts(endpoint.as_dict() for endpoint in layout.endpoints)
+        counted = {**self.counted, **({"num-prompts": "num_prompts"} if self.counts_prompts(layout.spec) else {})}
         lines = f"{layout.run_dir}/{os.path.splitext(result)[0]}.requests.jsonl"
         saved = "save_requests" in self.fields and layout.spec["benchmark"]["save_requests"]
         return [
             layout.python,
             *command.flags(layout.spec),
             f"{layout.run_dir}/{CLIENT}",
-            *command.options(layout, parameters, gpus, self.counted),
+            *command.options(layout, parameters, gpus, counted),
             Option("result", f"{layout.run_dir}/{result}"),
             Option("progress", f"{layout.run_dir}/{progress_path(result)}"),
             *([Option("save-requests", lines, ("benchmark", "save_requests"))] if saved else []),

@@ -12,10 +12,9 @@ from ...json_types import Json, JsonObject
 from ...topology.layout import Layout
 from ...topology.options import Option, variables
 from ..chat_template import CHAT, FILE
-from . import traffic
+from . import datasets, traffic
 
 ALONE, FLAGS = "-E", ("-X", "utf8")  # options of Python
-DATASET = ("benchmark", "dataset_path")
 STALL_S = 900  # default of stall_timeout_s
 
 
@@ -38,7 +37,7 @@ def options(
         Option("model", layout.served_name, layout.served_by),
         tokenizer(layout),
         *([Option("chat-template", f"{layout.run_dir}/{FILE}")] if parameters["chat_template"] else []),
-        *([Option("dataset", parameters["dataset"], DATASET)] if parameters.get("dataset") else []),
+        *datasets.words(parameters),
         said("isl", parameters["isl"]),
         said("osl", parameters["osl"]),
         said("concurrency", parameters["concurrency"], "concurrencies"),

@@ -31,6 +31,7 @@ def evaluate(raw: JsonObject, expect: JsonObject, min_completed: float) -> list[
     reasons += _of_another_load(raw, expect)
     reasons += _requests(raw, expect, min_completed)
     reasons += _warmup(raw)
+    reasons += _times(raw, min_completed)
     if not (raw.get("duration") or 0) > 0:
         reasons.append("the duration of the measurement is 0")
     if raw.get("completed"):
@@ -64,6 +65,18 @@ def _warmup(raw: JsonObject) -> list[str]:
     if failed <= WARMUP_FAILURES * sent:
         return []
     return [f"{failed} of {sent} warm-up requests did not complete: the service was measured without its warm-up"]
+
+
+def _times(raw: JsonObject, min_completed: float) -> list[str]:
+    """Return whether requests of a trace were not sent at their times: then it was another load."""
+    late, planned = raw.get("late_requests") or 0, raw.get("num_prompts") or 0
+    if late <= (1 - min_completed) * planned:
+        return []
+    return [
+        f"{late} of {planned} requests were sent later than the trace says, by up to {raw.get('most_late_s') or 0:.1f} "
+        f"s: {raw.get('max_concurrency')} requests in flight are too few (benchmark.concurrencies), or the service is "
+        "too slow for it"
+    ]
 
 
 def _models(raw: JsonObject) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from ...json_types import Json, JsonObject
+from ...json_types import Json, JsonObject, is_number
 from ...metrics import LATENCIES, STATISTICS
 from ..base import Figures
 
@@ -39,6 +39,7 @@ DIFFERENCES = ("min_input_token_difference", "max_input_token_difference")
 COUNTS = (
     *("max_concurrency", "server_input_tokens", "token_mismatches", "inexact_prompts", "short_outputs"),
     *("isl", "osl", "num_warmup", "failed_warmup", "input_token_outliers", "with_messages", "prefix_ratio", "prefixes"),
+    *("late_requests", "most_late_s"),
 )
 AMOUNTS = (*ONLY_SOME, *(key for key in KEYS.values() if key not in (*TEXTS, "request_rate")), *COUNTS)
 # In client_health: numbers, and those that may be null.
@@ -95,12 +96,8 @@ def _wrong(raw: JsonObject, keys: Iterable[str], fits: Any, what: str, prefix: s
     return [f"{prefix}{key} is {ascii(raw[key])[:60]}, not {what}" for key in bad]
 
 
-def _is_counts(value: Json) -> bool:
-    return isinstance(value, dict) and all(map(_is_amount, value.values()))
-
-
 def _is_number(value: Json) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= LARGEST
+    return is_number(value) and abs(value) <= LARGEST
 
 
 def _is_amount(value: Json) -> bool:

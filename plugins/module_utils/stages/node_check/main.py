@@ -4,7 +4,7 @@
 """The report of one node before models load. Runs on every node as a task of one step; prints one JSON line.
 
     node_check TABLE.json      {run_dir, output_dir, job_id, cluster, live: [ids], nodes: {name: {...}}, limits,
-                                nonce, newest_step, longest_s}
+                                nonce, newest_step, longest_s}; with only_facts: {nodes, nonce}
 
 The program beside it, ``inputs``, reads the files that the results depend on.
 
@@ -29,22 +29,12 @@ import time
 from collections.abc import Iterable
 from typing import Any, TypedDict
 
-MIB = 1 << 20
+from . import facts
+from .space import Problem, disks, shared_memory
+
 NVIDIA_SMI_S = 30.0
 HOLDER_DIR = re.compile(r"srt-(?P<uid>\d+)-(?P<job>\d+)-(?P<mark>[0-9a-f]{8})$")
 STEP_DIR = re.compile(r"srt-(?P<job>\d+)-(?P<mark>[0-9a-f]{8})-[a-z0-9_]+$")
-
-
-class _Step(TypedDict, total=False):
-    step: str
-
-
-class Problem(_Step):
-    """What is wrong with a node: ``check`` is the kind of it, ``step`` the one that needs what is missing."""
-
-    check: str
-    fatal: bool
-    text: str
 
 
 class Report(TypedDict):
@@ -59,6 +49,7 @@ class Report(TypedDict):
     nonce: str
     stale: list[str]
     inputs: dict[str, Any]
+    facts: dict[str, Any]
 
 
 def why_in_use(port: int) -> str | None:
@@ -80,50 +71,6 @@ def ports(wanted: Iterable[tuple[int, str, bool]]) -> list[Problem]:
         if why:
             text = f"port {port} of {step} is in use by another process ({why})"
             found.append({"check": "port", "fatal": sure, "text": text, "step": step})
-    return found
-
-
-def disks(paths: Iterable[str], least_mib: int) -> list[Problem]:
-    """Return the problems of the file systems at *paths*: missing, read-only, full."""
-    found: list[Problem] = []
-    for path in paths:
-        try:
-            about = os.statvfs(path)
-        except OSError as error:
-            found.append({"check": "disk", "fatal": True, "text": f"{path}: {error.strerror}"})
-            continue
-        free = about.f_bavail * about.f_frsize // MIB
-        if not os.access(path, os.W_OK):
-            found.append({"check": "disk", "fatal": True, "text": f"{path} is not writable"})
-        elif free < least_mib or about.f_files and not about.f_favail:
-            text = f"{path} has {free} MiB left, but {least_mib} are needed"
-            found.append({"check": "disk", "fatal": True, "text": text})
-    return found
-
-
-def shared_memory(least_mib: int, uid: int) -> list[Problem]:
-    """Return the problems of /dev/shm: missing, small, or full of our old files."""
-    try:
-        about = os.statvfs("/dev/shm")
-    except OSError as error:
-        return [{"check": "shm", "fatal": True, "text": f"/dev/shm: {error.strerror}"}]
-    found: list[Problem] = []
-    old: list[str] = []
-    size = 0
-    if about.f_bavail * about.f_frsize < least_mib * MIB:
-        free = about.f_bavail * about.f_frsize // MIB
-        text = f"/dev/shm has {free} MiB left, but {least_mib} are recommended"
-        found.append({"check": "shm", "fatal": False, "text": text})
-    with contextlib.suppress(OSError):
-        for entry in os.scandir("/dev/shm"):
-            if entry.name.startswith(("nccl-", "torch_", "psm_", "vllm", "sglang")):
-                facts = entry.stat(follow_symlinks=False)
-                if facts.st_uid == uid and time.time() - facts.st_mtime > 3600:
-                    old.append(entry.name)
-                    size += facts.st_size
-    if old:
-        text = f"/dev/shm holds {len(old)} old files of ours ({size // MIB} MiB), such as {old[0]}"
-        found.append({"check": "shm", "fatal": False, "text": text})
     return found
 
 
@@ -375,8 +322,12 @@ def main(argv: list[str] | None = None) -> int:
     with open(path, encoding="utf-8") as stream:
         table = json.load(stream)
     name = os.environ.get("SLURMD_NODENAME") or socket.gethostname()
-    mine, limits, uid = table["nodes"].get(name) or {}, table["limits"], os.getuid()
+    mine, limits, uid = table["nodes"].get(name) or {}, table.get("limits"), os.getuid()
     now = time.time()
+    if table.get("only_facts"):
+        report = {"node": name, "time": now, "nonce": table["nonce"], "facts": facts.gathered(mine.get("gpus"))}
+        sys.stdout.write(json.dumps(report) + "\n")
+        return 0
     left = stale(table, uid, dead=mine.get("dead") or ())
     cleaned = clean(*left) if table.get("clean") else []
     problems = ports(mine.get("ports") or [])
@@ -384,7 +335,7 @@ def main(argv: list[str] | None = None) -> int:
     problems += open_files(mine.get("files") or 0) + mounts(mine.get("mounts") or []) + images(mine.get("images") or [])
     problems += client(mine.get("client") or {})
     found, count = gpus(mine.get("gpus"), bool(mine.get("idle")))
-    report: Report = {
+    whole: Report = {
         "node": name,
         "time": now,
         "problems": problems + found,
@@ -394,6 +345,7 @@ def main(argv: list[str] | None = None) -> int:
         "nonce": table["nonce"],
         "inputs": inputs(table["reader"], mine.get("inputs") or {}, table["longest_s"]),
         "stale": left[0] + [f"process {pid} of job {job}" for pid, job in left[1]],
+        "facts": facts.gathered(count),  # not again from an nvidia-smi that does not answer
     }
-    sys.stdout.write(json.dumps(report) + "\n")
+    sys.stdout.write(json.dumps(whole) + "\n")
     return 0

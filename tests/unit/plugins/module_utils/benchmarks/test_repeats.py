@@ -9,6 +9,7 @@ import itertools
 import jobs
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.benchmarks import BENCHMARKS
+from ansible_collections.srt.slurm.plugins.module_utils.failures import SpecError
 from ansible_collections.srt.slurm.plugins.module_utils.results import repeats
 
 LOAD = {"isl": 100, "osl": 50}
@@ -91,3 +92,43 @@ def test_one_repeat_has_no_interval_and_none_has_no_mean():
 )
 def test_the_quantile_is_never_too_small(freedom, wanted):
     assert repeats.t_95(freedom) == wanted
+
+
+def test_a_repeat_of_a_deployment_of_its_own_is_another_point_and_the_first_is_not():
+    plain, apart = points(concurrencies=[4], repeats=2), points(concurrencies=[4], repeats=2, repeat_redeploy=True)
+    assert plain[0]["digest"] == apart[0]["digest"] and plain[1]["digest"] != apart[1]["digest"]
+    assert [one["step"]["argv"] for one in plain] == [one["step"]["argv"] for one in apart]
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "problem"),
+    [({"repeat_redeploy": True}, "is true, but each point is measured once. Set repeats"),
+     ({"repeat_redeploy": True, "concurrencies": None, "search": {"to": 9, "objectives": {"mean_ttft_ms": 9}}},
+      "is true, but the replicates of a search"),
+     ({"repeat_redeploy": "often", "repeats": 2}, "benchmark.repeat_redeploy")],
+)  # fmt: skip
+def test_redeployment_without_repeats_is_refused(benchmark, problem):
+    with pytest.raises(SpecError) as caught:
+        jobs.spec_of(benchmark=benchmark)
+    assert "benchmark.repeat_redeploy" in str(caught.value) and problem in str(caught.value)
+
+
+def test_a_note_says_how_often_the_service_starts_anew():
+    def notes(**benchmark):
+        return [one for one in jobs.plan_of(benchmark=benchmark)["notes"] if "start anew" in one]
+
+    (note,) = notes(repeats=4, repeat_redeploy=True)
+    assert note.startswith("benchmark.repeat_redeploy: workers and frontends start anew") and "3 times" in note
+    assert "once if" in notes(repeats=2, repeat_redeploy=True)[0] and notes(repeats=4) == []
+
+
+@pytest.mark.parametrize(
+    ("found", "fits"),
+    [([], True), ([{"label": "c=4", "planned": 2, "valid": 2, "metrics": {}}], True), ({}, False), ([5], False),
+     ([{"label": "c=4", "planned": True, "valid": 2, "metrics": {}}], False),
+     ([{"label": "c=4", "planned": 2, "valid": 2, "deployments": "2", "metrics": {}}], False),
+     ([{"label": "c=4", "planned": 2, "valid": 2, "metrics": {"output_tps": {"mean": 1, "max": 1}}}], False),
+     ([{"label": "c=4", "planned": 2, "valid": 2, "metrics": {"what": {"mean": 1, "max": 1, "min": 1}}}], False)],
+)  # fmt: skip
+def test_the_entries_of_a_rollup_are_recognized(found, fits):
+    assert repeats.are_entries(found) is fits

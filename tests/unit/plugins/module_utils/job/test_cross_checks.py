@@ -114,7 +114,7 @@ def problems(**changes):
         ),
         ({"benchmark": {"type": "trace-replay"}}, "benchmark.trace_file", "is missing"),
         ({"benchmark": {"dataset_name": "custom"}}, "benchmark.dataset_path", "is missing"),
-        ({"benchmark": {"dataset_name": "other"}}, "benchmark.dataset_name", "random or custom"),
+        ({"benchmark": {"dataset_name": "other"}}, "benchmark.dataset_name", "random, custom or trace"),
     ],
 )
 def test_rules(changes, path, words):

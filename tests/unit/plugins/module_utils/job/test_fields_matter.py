@@ -17,6 +17,7 @@ import yaml
 from ansible_collections.srt.slurm.plugins.module_utils.failures import SpecError
 from ansible_collections.srt.slurm.plugins.module_utils.job import reading, resolve
 from ansible_collections.srt.slurm.plugins.module_utils.job.cluster import CLUSTER, load_cluster
+from ansible_collections.srt.slurm.plugins.module_utils.job.common_fields import STORAGE
 from ansible_collections.srt.slurm.plugins.module_utils.job.schema import JOB
 from ansible_collections.srt.slurm.plugins.module_utils.schema.section import Checker
 from job_fields import at, changed, leaves, values
@@ -32,11 +33,15 @@ SEARCH = {
     "benchmark.concurrencies": None,
     "benchmark.search": {"from": 2, "to": 200, "objectives": {"p99_ttft_ms": 9}},
 }
+TRACE = {"benchmark.dataset_name": "trace", "benchmark.dataset_path": "/trace.jsonl"}
 # What only matters beside another setting: path -> what is set with it.
 WITH = {
     "frontend.nginx_session_affinity_header": {"frontend.nginx_session_affinity": True},
     "benchmark.colocate_with_frontend": {"benchmark.client_dedicated_node": True, "frontend.dedicated_node": True},
     "benchmark.dataset_path": {"benchmark.dataset_name": "custom"},
+    "benchmark.trace_times": TRACE,
+    "benchmark.trace_block_size": TRACE,
+    "benchmark.trace_speedup": {**TRACE, "benchmark.trace_times": True},
     "benchmark.burstiness": {"benchmark.req_rate": 4},
     **{
         f"profiling.{mode}.{key}_step": TORCH
@@ -45,8 +50,10 @@ WITH = {
     },
     **{f"benchmark.search.{key}": SEARCH for key in ("over", "from", "to", "objectives", "resolution", "replicates")},
     "benchmark.repeat_order": {"benchmark.repeats": 3},
+    "benchmark.repeat_redeploy": {"benchmark.repeats": 3},
     "benchmark.repeat_seed": {"benchmark.repeats": 3, "benchmark.repeat_order": "shuffled"},
     **{f"ports.{key}": VLLM for key in ("nixl", "vllm")},
+    **{f"reporting.s3.{key}": {"reporting.s3.bucket": "b"} for key in STORAGE.fields if key != "bucket"},
     "observability.enable_otel": {"observability.otel_endpoint": "http://collector:4317"},
     "backend.allow_prefill_decode_colocation": {
         "resources": {**COLOCATED, "gpus_per_prefill": 4, "gpus_per_decode": 4}
@@ -66,8 +73,6 @@ WITH = {
 SWITCHED = {
     "telemetry": "telemetry.enabled",
     "observability.tachometer": "observability.tachometer.enabled",
-    "reporting.ai_analysis": "reporting.ai_analysis.enabled",
-    "reporting.s3": "reporting.s3.bucket",
 }
 
 
@@ -79,6 +84,7 @@ def outcome(job, cluster):
     except SpecError as error:
         return f"refused: {error}"
     shown = {key: made[key] for key in ("name", "allocation", "metadata", "output_dir")}
+    shown["reporting"] = found.spec.get("reporting")  # for the room publishing
     return json.dumps([found.notes, shown, {key: value for key, value in plan.items() if key != "spec"}])
 
 
@@ -153,8 +159,8 @@ def test_the_switches_are_fields():
     assert set(SWITCHED.values()) <= set(FIELDS)
 
 
-# A field of the cluster file that is only written down: it is in config.yaml of the run directory.
-RECORDED = ("cluster",)
+# Fields of the cluster file that no job sees: it is only in config.yaml of the run directory, and sync.yml reads it.
+RECORDED = ("cluster", "cloud")
 # Jobs that leave to the cluster file what it can give.
 OPEN = (
     jobs.raw(model={"container": None}, resources={"gpus_per_node": None}),

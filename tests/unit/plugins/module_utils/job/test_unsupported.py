@@ -16,21 +16,12 @@ EXPORTER = {"container_image": "img:1", "port": 9400}
 GIVEN = {
     "telemetry.enabled": {"telemetry": {"enabled": True, "dcgm_exporter": EXPORTER}},
     "observability.scrape_metrics": {"observability": {"scrape_metrics": True}},
-    "observability.build_dashboard": {"observability": {"build_dashboard": True}},
     "observability.tachometer.enabled": {"observability": {"enabled": True, "tachometer": {"enabled": True}}},
     "observability.scrape_interval_seconds": {"observability": {"scrape_interval_seconds": 3}},
     "observability.scrape_output": {"observability": {"scrape_output": "x.jsonl"}},
     "benchmark.export_node_metrics": {"benchmark": {"export_node_metrics": True}},
     "benchmark.slow_down_sleep_time": {"benchmark": {"slow_down_sleep_time": 1}},
     "benchmark.slow_down_wait_time": {"benchmark": {"slow_down_wait_time": 5}},
-    "identity.model.repo": {"identity": {"model": {"repo": "a/b"}}},
-    "identity.model.revision": {"identity": {"model": {"revision": "abc"}}},
-    "identity.container.image": {"identity": {"container": {"image": "x"}}},
-    "identity.frameworks": {"identity": {"frameworks": {"sglang": "0.5"}}},
-    "reporting.status": {"reporting": {"status": {"endpoint": "http://x"}}},
-    "reporting.ai_analysis": {"reporting": {"ai_analysis": {"enabled": True}}},
-    "reporting.s3": {"reporting": {"s3": {"bucket": "b"}}},
-    "output.log_dir": {"output": {"log_dir": "/logs"}},
 }
 
 

@@ -81,13 +81,65 @@ def test_the_figures_are_those_of_one_process_at_low_load(sse, program):
     assert many["median_ttft_ms"] == pytest.approx(statistics.median(many["ttfts"]) * 1000, abs=0.01)
 
 
+def percentile(values, number):
+    """Return the percentile between the two nearest of *values*, as the load client does it."""
+    ordered = sorted(values)
+    place = (len(ordered) - 1) * number / 100
+    low = int(place)
+    return ordered[low] + (ordered[min(low + 1, len(ordered) - 1)] - ordered[low]) * (place - low)
+
+
+PACES = ((0.2, 0.03), (0.4, 0.06), (0.9, 0.13))
+FLYING, TOKENS = 40, 4
+
+
+def differences(found, known):
+    """Return the figures of results that are not within some per cent of the percentiles of the *known* latencies."""
+    wanted = {
+        "ttft": [ttft for ttft, _itl in known],
+        "itl": [itl for _ttft, itl in known for _gap in range(TOKENS - 1)],
+        "e2el": [ttft + (TOKENS - 1) * itl for ttft, itl in known],
+    }
+    off = []
+    for clients, result in found.items():
+        for name, values in wanted.items():
+            for key, number in (("median", 50), ("p90", 90)):
+                exact, told = 1000 * percentile(values, number), result[f"{key}_{name}_ms"]
+                off += [] if exact * 0.96 <= told <= exact * 1.04 + 3 else [(clients, key, name, exact, told)]
+    return off
+
+
+def test_one_process_and_three_find_the_percentiles_of_known_latencies(sse, program):
+    """Three latencies, which the prompt decides. The median is of the second, the p90 of the third.
+
+    What is compared with is known from the prompts alone, so that an error that both have in common shows as well. A
+    busy machine may delay an answer: then both are measured again.
+    """
+    argv = ["--num-prompts", "80", "--concurrency", str(FLYING), "--osl", str(TOKENS)]
+    argv += ["--request-rate", "40", "--burstiness", "inf"]
+    with sse.running(sse.Behaviour(paces=PACES)) as server:
+        for _try in range(4):
+            found = {}
+            for clients in (1, 3):
+                server.requests.clear()
+                code, found[clients], err = program(server.url, *argv, "--clients", str(clients))
+                assert code == 0 and found[clients]["completed"] == 80, err
+            known = [server.pace(body["prompt"]) for body in server.requests]
+            off = differences(found, known)
+            if not off:
+                break
+    assert off == []
+    ttfts = [ttft for ttft, _itl in known]
+    assert len({*known}) == 3 and percentile(ttfts, 90) > 2 * percentile(ttfts, 50)
+
+
 def test_arrivals_are_those_of_one_process(sse, program):
     argv = ["--num-prompts", "30", "--request-rate", "100", "--concurrency", "30", "--burstiness", "inf"]
     with sse.running() as server:
         code, result, err = program(server.url, *argv, "--clients", "3")
     assert code == 0, err
     late = [start - 0.01 * number for number, start in enumerate(result["start_times"])]
-    assert min(late) > -0.02 and statistics.median(late) < 0.1  # times count from the first request that was sent
+    assert min(late) > -0.1 and statistics.median(late) < 0.1  # times count from the first one, which may be late
 
 
 def test_each_request_is_in_the_file_of_requests(sse, program, tmp_path):

@@ -86,3 +86,10 @@ def test_a_group_is_divided_between_services_until_enough_run_side_by_side():
 def test_loads_are_starts_of_workers():
     jobs = [job("a", w0="1", w1="1"), job("b", w0="1", w1="2"), job("c", "other", w0="1", w1="2")]
     assert groups.loads(groups.grouped(jobs, "abc")) == 2 + 1 + 2
+
+
+def test_a_service_that_starts_anew_between_repeats_counts_with_all_its_workers():
+    one, other = job("a", w0="1", w1="1"), job("b", w0="2", w1="1")
+    assert groups.loads(groups.grouped([one, other], ["a", "b"])) == 3
+    again = [one._replace(redeployed=2), other]
+    assert groups.loads(groups.grouped(again, ["a", "b"])) == 3 + 2 * 2
