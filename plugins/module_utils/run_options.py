@@ -92,6 +92,7 @@ JOBS = (*BENCH, "plan")  # read jobs
 RUNS = ("status", "logs", "stop", "report", "sync")  # look for a run
 SIDES = ("compare", "ab")  # compare two sides
 BELOW = (*SIDES, "runs")  # look at the runs below an output directory
+RL = ("rl", "rl_status", "rl_logs", "rl_stop")  # have options of their own: plugin_utils/rl.py
 PREFIX = "srt_slurm_"  # with it, any variable sets a run option, for example one of an inventory
 SUBMIT_HOST, FROZEN, VARIANT_DIR = f"{PREFIX}submit_host", f"{PREFIX}frozen", f"{PREFIX}variant_dir"
 
@@ -213,7 +214,7 @@ OPTIONS: dict[str, Option] = {
     "sandbox_keep_log": Option(boolean, ("sandbox",), "Keep the logs when it is removed.", False),
     SUBMIT_HOST: Option(
         text_value,
-        (*BENCH, *RUNS, *BELOW, "setup", "sandbox"),
+        (*BENCH, *RUNS, *BELOW, "setup", "sandbox", *RL),
         "Host of the inventory where sbatch and squeue are. Only `-e` sets it, as it selects the hosts of the plays.",
         "localhost",
         early=True,
@@ -227,8 +228,8 @@ OPTIONS: dict[str, Option] = {
 
 # Families of variables that are ours (including those of the roles), or certainly not ours.
 ROLES = (
-    "allocation", "benchmark", "frontend", "head_infra", "health", "preflight", "rollup", "slurm_sandbox", "teardown",
-    "worker",
+    "allocation", "benchmark", "frontend", "head_infra", "health", "preflight", "rl_runtime", "rl_training", "rollup",
+    "slurm_sandbox", "teardown", "worker",
 )  # fmt: skip
 OUR_PREFIXES = ("srt_", "sandbox_", *(f"{role}_" for role in ROLES))
 FOREIGN_PREFIXES = ("ansible_", "awx_", "tower_", "molecule_", "_")

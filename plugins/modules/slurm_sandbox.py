@@ -57,9 +57,17 @@ options:
     type: int
     default: 512000
   partition:
-    description: Name of the one partition.
+    description: Name of the default partition.
     type: str
     default: gpu
+  cpu_nodes:
+    description: How many of the nodes, the last ones, have no GPU and are in a partition of their own.
+    type: int
+    default: 0
+  cpu_partition:
+    description: Name of that partition.
+    type: str
+    default: cpu
   slurmd_timeout_s:
     description: Seconds after which Slurm sets a silent node down.
     type: int

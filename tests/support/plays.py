@@ -46,6 +46,7 @@ RESULTS = {
     "srt.slurm.sweep_info": {"folder": None, "jobs": []},
     "srt.slurm.run_info": {"run_dir": "/out/7", "job": JOB},
     "srt.slurm.runs_info": {"runs": [{"id": "7", "path": "/out/7"}]},
+    "srt.slurm.rl_launch": {"action": "submit", "jobs": {}, "dir": "/jobs/1"},
     "srt.slurm.rollup": {"path": "/out/7/rollup.json", "chosen_ok": True, "chosen_reasons": []},
     "srt.slurm.slurm_sandbox": {"nodes": [], "action": "start", "duration_s": 1.0, "exec": []},
     "ansible.builtin.command": {"rc": 0, "stdout": "", "stderr": ""},

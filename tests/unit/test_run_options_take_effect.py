@@ -167,6 +167,9 @@ def test_a_playbook_is_followed_to_its_end(calls, playbook):
         "compare": "compare",
         "runs": "runs_info",
         "ab": "ab_run",
+        "rl_status": "rl_info",
+        "rl_logs": "rl_info",
+        "rl_stop": "rl_stop",
     }
     assert names[-1].rpartition(".")[2] == {**last, "stop": "slurm_job"}.get(playbook, "debug")
 

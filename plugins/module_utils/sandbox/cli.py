@@ -26,6 +26,8 @@ HELP = {
     "cpus_per_node": "processors that Slurm believes each node has (64)",
     "memory_mb": "memory of each node in MB, likewise (512000)",
     "partition": "name of the partition (gpu)",
+    "cpu_nodes": "nodes without GPUs, the last ones, in a partition of their own (0)",
+    "cpu_partition": "name of that partition (cpu)",
     "slurmd_timeout_s": "seconds after which a silent node is down (60)",
     "kill_wait_s": "seconds between SIGTERM and SIGKILL of a cancelled job (2)",
     "small_disk_mb": "size of a disk that all nodes share, in DIR/disk, to rehearse a full one (0: none)",

@@ -61,20 +61,29 @@ def slurm_conf(settings: Settings, folder: str, run_folder: str, user: str) -> s
         "MaxStepCount=100000",
         *settings["slurm_conf"],
         *_nodes(settings),
-        f"PartitionName={settings['partition']} Nodes={node_range(settings['nodes'])} "
+        f"PartitionName={settings['partition']} Nodes={node_range(with_gpus(settings))} "
         "Default=YES MaxTime=INFINITE State=UP",
     ]
+    if settings["cpu_nodes"]:
+        nodes = node_range(settings["nodes"], after=with_gpus(settings))
+        lines.append(f"PartitionName={settings['cpu_partition']} Nodes={nodes} MaxTime=INFINITE State=UP")
     return "\n".join(lines) + "\n"
+
+
+def with_gpus(settings: Settings) -> int:
+    """Return how many nodes have GPUs: all but the last ones."""
+    return settings["nodes"] - settings["cpu_nodes"]
 
 
 def _nodes(settings: Settings) -> list[str]:
     """Return the lines of slurm.conf that declare the nodes."""
     gpus = f" Gres=gpu:{settings['gpu_type']}:{settings['gpus_per_node']}" if settings["gpus_per_node"] else ""
     cpus = settings["cpus_per_node"] // 2 * 2
+    last = with_gpus(settings)
     return [
         f"NodeName={node['name']} NodeAddr={node['address']} CPUs={cpus} Sockets=2 CoresPerSocket={cpus // 2} "
-        f"ThreadsPerCore=1 RealMemory={settings['memory_mb']}{gpus} State=UNKNOWN"
-        for node in node_plan(settings["nodes"])
+        f"ThreadsPerCore=1 RealMemory={settings['memory_mb']}{gpus if number < last else ''} State=UNKNOWN"
+        for number, node in enumerate(node_plan(settings["nodes"]))
     ]
 
 
@@ -89,7 +98,7 @@ def gres_conf(settings: Settings, folder: str) -> str:
     if not count:
         return ""
     files = f"{folder}/dev/gpu0" if count == 1 else f"{folder}/dev/gpu[0-{count - 1}]"
-    return f"NodeName={node_range(settings['nodes'])} Name=gpu Type={settings['gpu_type']} File={files}\n"
+    return f"NodeName={node_range(with_gpus(settings))} Name=gpu Type={settings['gpu_type']} File={files}\n"
 
 
 def hosts(settings: Settings, host_text: str) -> str:

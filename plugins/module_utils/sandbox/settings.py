@@ -22,6 +22,8 @@ class Settings(TypedDict):
     cpus_per_node: int
     memory_mb: int
     partition: str
+    cpu_nodes: int
+    cpu_partition: str
     slurmd_timeout_s: int
     kill_wait_s: int
     small_disk_mb: int
@@ -37,6 +39,8 @@ SETTINGS: dict[str, tuple[type, Json]] = {
     "cpus_per_node": (int, 64),
     "memory_mb": (int, 512000),
     "partition": (str, "gpu"),
+    "cpu_nodes": (int, 0),
+    "cpu_partition": (str, "cpu"),
     "slurmd_timeout_s": (int, 60),
     "kill_wait_s": (int, 2),
     "small_disk_mb": (int, 0),
@@ -46,6 +50,7 @@ SETTINGS: dict[str, tuple[type, Json]] = {
 LIMITS = {
     "nodes": (1, 512),
     "gpus_per_node": (0, 64),
+    "cpu_nodes": (0, 511),
     "cpus_per_node": (2, 4096),
     "memory_mb": (1024, 1 << 30),
     "slurmd_timeout_s": (5, 65533),
@@ -77,6 +82,10 @@ def settings_from(given: Mapping[str, Json], base: Settings | None = None) -> Se
         if kind is str and not value.replace("_", "").replace("-", "").isalnum():
             raise Error(f"{name} must be letters, digits, '-' and '_', got {value!r}.")
         result[name] = value
+    if result["cpu_nodes"] >= result["nodes"]:
+        raise Error(f"cpu_nodes must be less than nodes ({result['nodes']}), got {result['cpu_nodes']}.")
+    if result["cpu_nodes"] and result["cpu_partition"] == result["partition"]:
+        raise Error(f"cpu_partition must differ from partition, got {result['partition']} for both.")
     return cast(Settings, result)
 
 
@@ -86,7 +95,7 @@ def node_plan(count: int) -> list[AllocatedNode]:
     return [{"name": f"node{i:0{width}d}", "address": f"10.77.{i // 200}.{i % 200 + 10}"} for i in range(1, count + 1)]
 
 
-def node_range(count: int) -> str:
-    """Return Slurm's name for all nodes, such as ``node[001-016]``."""
-    names = [node["name"] for node in node_plan(count)]
-    return names[0] if count == 1 else f"node[{names[0][4:]}-{names[-1][4:]}]"
+def node_range(count: int, after: int = 0) -> str:
+    """Return Slurm's name for all of *count* nodes but the first *after*, such as ``node[001-016]``."""
+    names = [node["name"] for node in node_plan(count)][after:]
+    return names[0] if len(names) == 1 else f"node[{names[0][4:]}-{names[-1][4:]}]"

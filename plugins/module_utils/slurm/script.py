@@ -108,7 +108,7 @@ def render(
     lines = ["#!/bin/bash"]
     for number, part in enumerate(components(allocation, wanted)):
         lines += ["#SBATCH hetjob"] if number else []
-        lines += [f"#SBATCH --{k}" + ("" if v is None else f"={_quoted(k, str(v))}") for k, v in part.items()]
+        lines += option_lines(part)
     lines += [
         "",
         "# The holder hears TERM as soon as it can; until then it must not end this script.",
@@ -134,6 +134,11 @@ def render(
 def run_dir(output_dir: str, job_id: str | int) -> str:
     """Return the run directory of a job."""
     return os.path.join(output_dir, str(job_id))
+
+
+def option_lines(wanted: JsonObject) -> list[str]:
+    """Return the #SBATCH lines of *wanted*, {option: value, or None for an option without one}."""
+    return [f"#SBATCH --{k}" + ("" if v is None else f"={_quoted(k, str(v))}") for k, v in wanted.items()]
 
 
 def _quoted(key: str, value: str) -> str:

@@ -14,7 +14,11 @@ from ansible_collections.srt.slurm.plugins.module_utils.job import reference
 from ansible_collections.srt.slurm.plugins.module_utils.job.schema import JOB
 from ansible_collections.srt.slurm.plugins.module_utils.schema.places import known_places
 
-EXAMPLES = sorted(path for path in (jobs.ROOT / "examples").rglob("*.yaml") if path.name != "srtslurm.yaml")
+EXAMPLES = sorted(
+    path
+    for path in (jobs.ROOT / "examples").rglob("*.yaml")
+    if path.name != "srtslurm.yaml" and path.parent.name != "rl"
+)
 
 
 @pytest.mark.parametrize("name", sorted(reference.documents()))

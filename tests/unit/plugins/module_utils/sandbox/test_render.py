@@ -46,6 +46,19 @@ def test_gres(gpus, text):
     assert ("Gres=" in render.slurm_conf(settings, "/s", "/s", "ada")) == bool(gpus)
 
 
+def test_the_last_nodes_may_have_no_gpus_and_a_partition_of_their_own():
+    given = settings_from({"nodes": 4, "cpu_nodes": 2, "cpu_partition": "small"})
+    lines = render.slurm_conf(given, "/s", "/s", "me").splitlines()
+    nodes = [line for line in lines if line.startswith("NodeName=")]
+    assert [" Gres=gpu:h100:8" in line for line in nodes] == [True, True, False, False]
+    partitions = [line.split()[:3] for line in lines if line.startswith("PartitionName=")]
+    assert partitions == [
+        ["PartitionName=gpu", "Nodes=node[001-002]", "Default=YES"],
+        ["PartitionName=small", "Nodes=node[003-004]", "MaxTime=INFINITE"],
+    ]
+    assert render.gres_conf(given, "/s").startswith("NodeName=node[001-002] ")
+
+
 def test_hosts_keep_foreign_names_only():
     text = "127.0.0.1 localhost lap\n10.9.9.9 node001 # old\n10.1.1.1 registry registry.example # x\n"
     lines = render.hosts(settings_from({"nodes": 1}), text).splitlines()

@@ -50,6 +50,8 @@ def test_settings_survive_json():
         ({"nodes": 0}, "nodes must be 1 to 512, got 0"),
         ({"gpus_per_node": 65}, "gpus_per_node must be 0 to 64"),
         ({"small_disk_mb": -1}, "small_disk_mb must be 0 to"),
+        ({"cpu_nodes": 4}, "cpu_nodes must be less than nodes"),
+        ({"cpu_nodes": 1, "cpu_partition": "gpu"}, "cpu_partition must differ"),
         ({"gpu_type": "h 100"}, "gpu_type must be letters"),
         ({"slurm_conf": ["a=1\nb=2"]}, "one entry is one line"),
     ],
