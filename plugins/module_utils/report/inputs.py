@@ -76,7 +76,8 @@ def read_run(run_dir: str, whole: bool = True) -> Run:
     series = read_object(os.path.join(run_dir, SERIES)) or {}
     _check_series(series, rollup, plan, run_dir)
     found, notes = requests.of_points(rollup["results"], run_dir)
-    return Run(run_dir, rollup, plan, series, events, found, _evidence(run_dir), _config(run_dir), facts, notes)
+    config = _config(run_dir) if plan else foreign.recipe_text(run_dir)
+    return Run(run_dir, rollup, plan, series, events, found, _evidence(run_dir), config, facts, notes)
 
 
 def rollup_at(run_dir: str) -> Rollup:

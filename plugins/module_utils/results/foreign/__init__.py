@@ -21,6 +21,7 @@ from ...benchmarks.formats import in_words
 from ...failures import Error
 from ...plain_text import cleaned, shown
 from ...plan_file import PLAN
+from ...secrets.redaction import redact
 from .. import completeness, outcome, worker_logs
 from ..rollup_file import ROLLUP_SCHEMA_VERSION, PointRecord, Rollup
 from ..verdict import PASSED
@@ -67,6 +68,19 @@ def read(path: str, now: str | None = None) -> Rollup:
     notes += [*_left(older, others), *([f"{in_words(unknown)}."] if unknown else [])]
     unread = [*facts.notes, *(f"{one.path} cannot be read: {one.why}." for one in chosen if not one.result)]
     return _rollup(root, facts, benchmark, records, (sizes, notes, unread, evidence), now or _now())
+
+
+def recipe_text(path: str) -> str:
+    """Return the recipe of the run directory *path* of srtctl as YAML, without secrets; "" if it cannot be read.
+
+    srtctl keeps the file as its user wrote it, with the values of secrets.
+    """
+    try:
+        import yaml
+    except ImportError:
+        return ""
+    recipe = about.look(path).recipe
+    return str(yaml.safe_dump(redact(recipe), sort_keys=False, allow_unicode=True)) if recipe else ""
 
 
 def _rollup(
