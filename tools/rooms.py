@@ -28,6 +28,7 @@ ALLOWED = {
     "failures": "json_types plain_text",
     "holder": "",
     "load_client": "",
+    "scraper": "",
     "inputs": "",
     "programs": "holder",
     "run_option_values": "json_types",
@@ -44,7 +45,7 @@ ALLOWED = {
     "secrets": "json_types holder",
     "schema": "failures json_types secrets",
     "topology": "failures json_types plan_file",
-    "services": "failures json_types log_lines plan_file schema secrets topology",
+    "services": "scraper failures json_types log_lines plan_file plan_profiling programs schema secrets topology",
     "backends": "failures json_types log_lines plan_file plan_profiling schema topology services",
     "frontends": "failures json_types log_lines plan_file schema topology services",
     "supplies": "failures json_types topology",
@@ -52,8 +53,8 @@ ALLOWED = {
     "slurm": "failures json_types plan_file holder",
     "job": "failures json_types files inputs metrics plan_file run_options secrets schema topology services backends "
     "frontends supplies benchmarks slurm",
-    "plan": "failures json_types files log_lines plan_file schema topology services backends frontends benchmarks job "
-    "holder slurm",
+    "plan": "failures json_types files log_lines plan_file plan_profiling schema topology services backends frontends "
+    "benchmarks job holder slurm",
     "statistics": "failures",
     "results": "collection_version failures json_types files metrics plain_text plan_file secrets sweep_folders "
     "topology backends benchmarks statistics",

@@ -18,7 +18,7 @@ from . import plan_shape
 from .failures import Error
 from .files import regular
 from .json_types import Json, JsonObject
-from .plan_profiling import Profiling
+from .plan_profiling import Profiling, Scraped
 
 PLAN_SCHEMA_VERSION = 1
 PLAN = "plan.json"  # its name in the run directory
@@ -255,6 +255,7 @@ class PlanPoint(PointFields):
 class _PlanBenchmark(TypedDict, total=False):
     search: JsonObject
     profiling: Profiling
+    scraped: Scraped
 
 
 class PlanBenchmark(_PlanBenchmark):

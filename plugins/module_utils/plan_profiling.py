@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What plan.json says of profiling: its types. Times are in seconds."""
+"""What plan.json says of profiling and scraping: its types. Times are in seconds."""
 
 from __future__ import annotations
 
@@ -45,3 +45,17 @@ class Profiling(TypedDict):
     limited: list[str]
     files: list[ProfiledFiles]
     window_s: list[float] | None
+
+
+EXPORTER = "exporter"  # the kind of steps that only tell of the nodes: no point depends on them
+
+
+class Scraped(TypedDict):
+    """Files with what the scraper read while a point was measured, by purpose: metrics, tachometer, power.
+
+    The paths are below the run directory, with {point} for the point's name. Points without those in ``required`` are
+    not valid.
+    """
+
+    paths: dict[str, str]
+    required: list[str]

@@ -14,6 +14,8 @@ version_added: 0.1.0
 description:
   - Reads the plan, the results with their verdicts, the worker logs and the configuration of a run. Writes one file
     that says what was measured, on what hardware, with what settings, and whether it is valid.
+  - Writes what workers said over time to C(series.json), and remembers in C(worker_logs.cache.json) what it read of
+    their logs, so that the next rollup reads only what is new.
   - Maxima are over valid points only. Secret values are redacted. Times are in UTC.
   - Does not write a rollup whose content equals that of the existing one.
   - Beside them it writes C(benchmark-rollup.json) and C(benchmark-rollup.csv) in the shape of srtctl's, with the points

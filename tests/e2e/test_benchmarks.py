@@ -177,3 +177,43 @@ def test_a_search_ends_with_an_answer_and_is_not_repeated(service):
     played, rollup = service(type="sa-bench", search=search, **LOAD)
     assert played.rc == 0 and rollup["search"]["answer"]["above"] == 1, played.text
     assert "c=1 kept" in played.text  # the measurement stands, only the question is another
+
+
+SMI = """#!/bin/sh
+for gpu in 0 1 2 3 4 5 6 7; do echo "$gpu, GPU-$gpu, 100.5, 1980, 2619, 41, 97"; done
+"""
+
+
+def test_workers_without_figures_in_their_logs_and_their_power_are_scraped(cluster):
+    (cluster.folder / "smi").mkdir()
+    (cluster.folder / "smi" / "nvidia-smi").write_text(SMI)
+    (cluster.folder / "smi" / "nvidia-smi").chmod(0o755)
+    exporter = f"env PATH={cluster.folder}/smi:/usr/bin:/bin {sys.executable} {ROOT}/plugins/module_utils/scraper power"
+    job = cluster.job_file(
+        "scraped",
+        backend={"type": "mocker", "speedup_ratio": 1},
+        benchmark={"type": "sa-bench", "isl": 64, "osl": 64, "concurrencies": [2], "num_prompts_mult": 10,
+                   "export_node_metrics": True},
+        telemetry={"enabled": True, "required": True, "default_frequency": 0.5,
+                   "dcgm_exporter": {"container_image": "none", "port": 9405, "command": exporter + " --port {port}"}},
+    )  # fmt: skip
+    played = cluster.playbook(job)
+    assert played.rc == 0, played.text
+    rollup = json.loads((cluster.latest / "rollup.json").read_text())
+    (record,) = rollup["results"]
+    assert rollup["valid"], rollup["invalid_reasons"]
+    nodes = rollup["nodes_summary"]["nodes"]
+    assert len(nodes) == 3 and {node["figures_from"] for node in nodes} == {"metrics page"}
+    assert sum(node["avg_running_requests"] for node in nodes) > 0, nodes
+    assert {worker["name"] for worker in record["workers"]} == {"prefill_0", "decode_0", "decode_1"}
+    # 3 nodes with 8 GPUs of 100.5 W.
+    energy, lasted = record["energy"], record["energy"]["end"] - record["energy"]["begin"]
+    assert (energy["gpus"], energy["note"]) == (24, None)
+    assert energy["gpu_joules"] == pytest.approx(24 * 100.5 * lasted, rel=1e-3)
+    assert energy["joules_per_output_token"] == pytest.approx(
+        energy["gpu_joules"] / record["total_output_tokens"], rel=1e-3
+    )
+    series = json.loads((cluster.latest / "series.json").read_text())
+    assert [point["name"] for point in series["points"]] == ["bench_c2"] and len(series["power"]) == 24
+    assert any("inflight_requests" in one["metric"] for one in series["scraped"])
+    assert len((cluster.latest / "node_metrics.csv").read_text().splitlines()) == 1 + 3 + 3

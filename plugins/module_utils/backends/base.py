@@ -14,7 +14,6 @@ import abc
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Callable
 
 from ..failures import Finding
 from ..json_types import Json, JsonObject, KeyPath
@@ -31,10 +30,7 @@ from ..topology.step import DraftStep, http_check, make_step, one_file, tcp_chec
 from . import kv_events, notes, profiling, sizes
 from .engine import Engine
 from .flags import spellings
-from .worker_figures import Metrics
 
-# Adds the figures in one line of a worker's log, without colours, to its metrics.
-LineReader = Callable[[str, Metrics], None]
 # A value of the job that the plan overrides, and its path in the spec.
 Lost = tuple[Json, KeyPath]
 
@@ -238,11 +234,6 @@ class Backend(Engine):
         }
 
     # ---- results
-
-    @property
-    def read_line(self) -> LineReader | None:
-        """What adds the figures in a line of its log, without colours, to :class:`Metrics`; None: its log has none."""
-        return None
 
     def command_options(self) -> dict[str, tuple[str, ...]]:
         """Return ``{key of launch_command in rollup.json: names of the option with its value}``."""

@@ -17,6 +17,7 @@ from ..services import dynamo, kvbm
 from ..services.base import Service
 from ..topology.modes import LONG_MODE
 from .flags import SIZES, Given, SizeFinding, settle
+from .log_figures import LogFigures
 
 
 class Engine(abc.ABC):
@@ -41,6 +42,8 @@ class Engine(abc.ABC):
     ``mpi``        whether a worker is one MPI launch with a task per GPU
     ``profilers``  the values of ``profiling.type`` that it supports, with whether it profiles only when asked over HTTP
     ``log_lines``  the lines of its log that explain a failure (:class:`LogLines`)
+    ``figures``    the lines of its log that carry figures (:class:`LogFigures`); None: it has none
+    ``needs_scraping``  whether only its metrics page has figures, which are read while a point is measured
     ``size_options``  ``{parallel size in rollup.json: the option with its value}``
     """
 
@@ -61,6 +64,8 @@ class Engine(abc.ABC):
     mpi: ClassVar[bool] = False
     profilers: ClassVar[Mapping[str, bool]] = {"nsys-time": False}
     log_lines: ClassVar[LogLines] = LogLines()
+    figures: ClassVar[LogFigures | None] = None
+    needs_scraping: ClassVar[bool] = False
     size_options: ClassVar[Mapping[str, str]] = SIZES
 
     # ---- its options

@@ -33,6 +33,7 @@ class Mocker(Backend):
     config_key = "mocker_config"
     fixed = FIXED
     profilers = {}  # it runs no kernels
+    needs_scraping = True  # its log has no batch lines
     section = Section(
         "mocker",
         {

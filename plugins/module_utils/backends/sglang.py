@@ -64,7 +64,7 @@ class Sglang(Backend):
     type = "sglang"
     title = "SGLang"
     aliases = ALIASES
-    log_lines, read_line = sglang_log.LINES, staticmethod(sglang_log.read_line)
+    log_lines, figures = sglang_log.LINES, sglang_log.FIGURES
     config_key = "sglang_config"
     frontends = (dynamo.FRONTEND, "sglang")
     services = (MOONCAKE,)

@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Log lines of SGLang workers.
 
-Fields are added, removed and reordered between versions, so each is looked up by name::
+The stamps have no zone; lines that dynamo's tracing wraps have one in UTC beside it, or instead of it::
 
     [2026-01-16 06:20:17 DP0 TP0] Prefill batch, #new-seq: 18, #new-token: 16384, #cached-token: 0, ...
-    Decode batch, #running-req: 7, #full token: 7040, ..., gen throughput (token/s): 6.73, #queue-req: 0,
+    2026-04-27T23:03:15.250907Z  INFO ...: Decode batch, #running-req: 7, #full token: 7040, ...,
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import re
 
 from ..log_lines import HINT, OPEN, PLAIN, LogLines
 from .flags import SHORT, SHORT_EXPERT, SIZES, spellings
-from .worker_figures import Metrics, decimal, number, possible, sizes_in, whole
+from .log_figures import INT, NUM, BatchLine, LogFigures, fields
+from .worker_figures import DECODE, PREFILL, Metrics, number, possible, sizes_in, whole
 
 # The parent process kills itself and all its children if one of them fails.
 LINES = LogLines(
@@ -33,10 +34,6 @@ LINES = LogLines(
     work=(r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?: [A-Z]+\d+)*\] ",),
 )
 
-_BATCH = re.compile(r"\b(Prefill|Decode) batch(?:[.,]| \[\d+\],?)")
-_COUNT = re.compile(r"#([a-z][a-z-]*): *(\d+)")
-_INPUT = re.compile(r"input throughput \(token/s\): *([\d.]+)")
-_GEN = re.compile(r"gen throughput \(token/s\): *([\d.]+)")
 _LOADED = re.compile(r"avail mem=([\d.]+) GB(?:, mem usage=([\d.]+) GB)?")
 _KV_TOKENS = re.compile(r"#tokens: *(\d+)")
 _KV_SIZE = re.compile(r"\b(?:KV|K|V) size: *([\d.]+) GB")
@@ -46,28 +43,21 @@ _SIZES = {
 }
 
 
-def read_line(line: str, metrics: Metrics) -> None:
-    """Add one line of the log (without colours) to *metrics*; ValueError if it has an impossible figure."""
-    batch = _BATCH.search(line)
-    if batch:
-        counts = {name: number(text, int) for name, text in _COUNT.findall(line, batch.end())}
-        if batch.group(1) == "Prefill":
-            metrics.prefill(
-                new=counts.get("new-token", 0),
-                cached=counts.get("cached-token", 0),
-                throughput=decimal(_INPUT, line),
-                running=counts.get("running-req"),
-                queue=counts.get("queue-req"),
-                inflight=counts.get("inflight-req"),
-            )
-        else:
-            metrics.decode(
-                throughput=decimal(_GEN, line),
-                running=counts.get("running-req"),
-                queue=counts.get("queue-req"),
-                transfer=counts.get("transfer-req"),
-            )
-    elif "Load weight end" in line:
+def _count(key: bytes) -> bytes:
+    return rb"#" + key + rb": *" + INT
+
+
+# In all versions the form of a name, a period or comma or number, and keys.
+_BATCH = rb" batch(?:[.,]| \[\d+\],?)"
+_COMMON = {
+    "running": _count(b"running-req"),
+    "queue": _count(b"queue-req"),
+    "kv": rb"(?<!swa )(?<!cpu )token usage: *" + NUM,  # of several pools the first, or the only one
+}
+
+
+def _read_line(line: str, metrics: Metrics) -> None:
+    if "Load weight end" in line:
         loaded = _LOADED.search(line)
         if loaded:
             avail, usage = (number(text, float) if text else None for text in loaded.groups())
@@ -75,5 +65,40 @@ def read_line(line: str, metrics: Metrics) -> None:
     elif "KV Cache is allocated" in line:
         parts = [number(text, float) for text in _KV_SIZE.findall(line)]
         metrics.memory(kv_tokens=whole(_KV_TOKENS, line), kv_gb=possible(round(sum(parts), 3)) if parts else None)
-    elif "ServerArgs(" in line or "--tp" in line or "--tensor-parallel-size" in line:
+    else:
         metrics.set_sizes(sizes_in(line, _SIZES))
+
+
+FIGURES = LogFigures(
+    mark=b" batch",
+    batches=(
+        BatchLine(
+            re.compile(rb"\bPrefill" + _BATCH),
+            PREFILL,
+            fields(
+                new=_count(b"new-token"),
+                cached=_count(b"cached-token"),
+                inflight=_count(b"inflight-req"),
+                input=rb"input throughput \(token/s\): *" + NUM,
+                **_COMMON,
+            ),
+            needed=("new", "cached"),
+        ),
+        BatchLine(
+            re.compile(rb"\bDecode" + _BATCH),
+            DECODE,
+            fields(transfer=_count(b"transfer-req"), gen=rb"gen throughput \(token/s\): *" + NUM, **_COMMON),
+            needed=("running", "gen"),
+        ),
+    ),
+    unknown=re.compile(rb"\b[A-Z]\w*" + _BATCH + rb" *(?:#|[\w-]+: )"),
+    marks=(
+        (b"Load weight end", ("avail_mem_gb", "mem_usage_gb")),
+        (b"KV Cache is allocated", ()),
+        *((mark, tuple(SIZES)) for mark in (b"ServerArgs(", b"--tp", b"--tensor-parallel-size")),
+    ),
+    read=_read_line,
+    stamps=(
+        re.compile(rb"\[(?P<Y>\d{1,4})-(?P<M>\d{1,2})-(?P<D>\d{1,2}) (?P<h>\d{1,2}):(?P<m>\d{1,2}):(?P<s>[\d.]{1,12})"),
+    ),
+)

@@ -56,7 +56,7 @@ class Trtllm(Backend):
     title = "TensorRT-LLM"
     aliases = ALIASES
     size_options = {**SIZES, "ep_size": MOE["expert"]}
-    log_lines, read_line = trtllm_log.LINES, staticmethod(trtllm_log.read_line)
+    log_lines, figures = trtllm_log.LINES, trtllm_log.FIGURES
     config_key = "trtllm_config"
     config_per_mode = True
     frontends = (dynamo.FRONTEND, "trtllm_serve")

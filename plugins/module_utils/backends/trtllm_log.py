@@ -8,7 +8,7 @@ Each line describes one iteration of rank 0::
     iter = 2, global_rank = 0, ..., host_step_time = 4.08ms, ..., states = {'num_ctx_tokens': 4, ...}
 
 An iteration with context tokens is a prefill batch, one with generation tokens a decode batch, and
-a mixed one is both. The throughput of an iteration is its tokens over its host time.
+a mixed one is both. The throughput of an iteration is its tokens over its host time. Stamps are local times.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import re
 
 from ..log_lines import CLEAR, LogLines
 from .flags import SIZES
-from .worker_figures import Metrics, decimal, number, possible, sizes_in, whole
+from .log_figures import INT, BatchLine, LogFigures, fields
+from .worker_figures import DECODE, PREFILL, Batch, Column, Metrics, decimal, number, possible, sizes_in
 
 LINES = LogLines(
     fatal=((CLEAR, "crash", r"\[TensorRT-LLM\]\[ERROR\] Assertion failed"),),
@@ -27,13 +28,6 @@ LINES = LogLines(
     echoes=(r"worker (?:returned error|died)",),
 )
 
-_STATES, _STATES_END = "states = {", "}"
-_STATE = re.compile(r"""['"](\w+)['"]: *(\d+)(?=[,\s}])""")
-_RANK = re.compile(r"global_rank *= *(\d+)|\[RANK (\d+)\]")
-_HOST_MS = re.compile(r"host_step_time *= *([\d.]+) *ms")
-_ELAPSED_S = re.compile(r"elapsed_time *= *([\d.]+) *s")
-_SCHEDULED = re.compile(r"num_scheduled_requests *[:=] *(\d+)")
-_UNSCHEDULED = re.compile(r"num_unscheduled *= *(\d+)")
 _PEAK = re.compile(r"Peak memory during memory usage profiling[^:]{0,200}: *([\d.]+) GiB")
 _AVAILABLE_KV = re.compile(r"available KV cache memory[^:]{0,200}: *([\d.]+) GiB")
 _TOTAL = re.compile(r"device total memory *([\d.]+) GiB")
@@ -46,14 +40,9 @@ _SIZES = {
 }
 
 
-def read_line(line: str, metrics: Metrics) -> None:
-    """Add one line of the log to *metrics*; ValueError if it has an impossible figure.
-
-    Sizes in GiB are stored as the engine prints them.
-    """
-    if "iter = " in line and "states = " in line:
-        _iteration(line, metrics)
-    elif "Peak memory during memory usage profiling" in line:
+def _read_line(line: str, metrics: Metrics) -> None:
+    """Add the figures of one line that is no iteration. Sizes in GiB are stored as the engine prints them."""
+    if "Peak memory during memory usage profiling" in line:
         peak, kv, total = (decimal(pattern, line) for pattern in (_PEAK, _AVAILABLE_KV, _TOTAL))
         free = possible(round(total - peak, 3)) if total is not None and peak is not None else None
         metrics.memory(avail_gb=free, usage_gb=peak, kv_gb=kv)
@@ -67,31 +56,74 @@ def read_line(line: str, metrics: Metrics) -> None:
         if "engine args" in line:  # the final arguments override the defaults printed before
             metrics.sizes.update(dict.fromkeys(_SIZES))
         metrics.set_sizes(sizes)
-    elif "tllm_mpi_size" in line:
+    else:
         metrics.set_sizes(sizes_in(line, {"tp_size": _MPI_SIZE}))
 
 
-def _iteration(line: str, metrics: Metrics) -> None:
-    rank = _RANK.search(line)
-    if rank and number(rank.group(1) or rank.group(2), int):
-        return
-    begin = line.find(_STATES)
-    end = line.find(_STATES_END, begin)
-    if end < 0:
-        return  # the line was cut
-    states = {name: number(text, int) for name, text in _STATE.findall(line, begin, end + 1)}
-    context, generated = states.get("num_ctx_tokens", 0), states.get("num_generation_tokens", 0)
-    if not context and not generated:
-        return
-    milliseconds = decimal(_HOST_MS, line) or 1000 * (decimal(_ELAPSED_S, line) or 0)
-    running, queue = whole(_SCHEDULED, line), whole(_UNSCHEDULED, line)
-    read, written = _throughput(context, milliseconds), _throughput(generated, milliseconds)
-    metrics.batches += 1
-    if context:
-        metrics.prefill(context, states.get("cached_kv_tokens", 0), read, running, queue)
-    if generated:
-        metrics.decode(written, None if context else running, queue)
+def _iterations(lines: Batch) -> list[Batch]:
+    """Return the batches of iterations: what they read, and what they wrote. Those of other ranks do not count."""
+    given = lines.columns
+    idle: Column = [0] * lines.size
+    read, made, ranks = given["new"], given["made"], given.get("rank", idle)
+    times_ms = given.get("ms") or [1000 * one for one in given.get("seconds") or idle]
+    shared = {name: given[name] for name in ("running", "queue", "kv") if name in given}
+    mine = [row for row in range(lines.size) if not ranks[row]]
+    prefills = [row for row in mine if read[row]]
+    mixed = [row for row in prefills if made[row]]
+    decodes = [row for row in mine if made[row] and not read[row]]
+    cached = given.get("cached", idle)
+    reading = {"new": read, "cached": cached, "input": _throughput(read, times_ms), **shared}
+    writing = {"gen": _throughput(made, times_ms)}
+    return [
+        lines.only(prefills, PREFILL, False, reading),
+        lines.only(mixed, DECODE, True, writing),
+        lines.only(decodes, DECODE, False, {**writing, **shared}),
+    ]
 
 
-def _throughput(tokens: int, milliseconds: float) -> float | None:
-    return possible(round(tokens * 1000 / milliseconds, 3)) if milliseconds else None
+def _throughput(tokens: Column, times_ms: Column) -> list[float]:
+    return [possible(round(count * 1000 / ms, 3)) if ms else 0 for count, ms in zip(tokens, times_ms)]
+
+
+def _state(name: bytes) -> bytes:
+    return rb"""['"]""" + name + rb"""['"]: *(\d+)(?=[,\s}])"""
+
+
+_TIME = rb"(?P<h>\d{1,2}):(?P<m>\d{1,2}):(?P<s>[\d.]{1,12})"
+
+FIGURES = LogFigures(
+    mark=b"iter = ",
+    batches=(
+        BatchLine(
+            re.compile(rb"\biter = \d+\b[^{]{0,600}\bstates = \{[^{}]{0,600}\}"),
+            PREFILL,
+            fields(
+                new=_state(b"num_ctx_tokens"),
+                made=_state(b"num_generation_tokens"),
+                cached=_state(b"cached_kv_tokens"),
+                rank=rb"(?:global_rank *= *|\[RANK )(\d+)",
+                ms=rb"host_step_time *= *([\d.]+) *ms",
+                seconds=rb"elapsed_time *= *([\d.]+) *s",
+                running=rb"num_scheduled_requests *[:=] *" + INT,
+                queue=rb"num_unscheduled *= *" + INT,
+                kv=rb"kv_cache_util *= *([\d.]+)",
+            ),
+            needed=("new", "made"),
+            split=_iterations,
+        ),
+    ),
+    unknown=re.compile(rb"\biter = \d"),
+    marks=(
+        (b"Peak memory during memory usage profiling", ()),
+        (b"[MemUsageChange] Allocated", ()),
+        (b"parallel_size", ()),
+        (b"tllm_mpi_size", ("tp_size",)),
+    ),
+    read=_read_line,
+    stamps=(
+        re.compile(rb"\btimestamp = (?P<Y>\d{1,4})-(?P<M>\d{1,2})-(?P<D>\d{1,2}) " + _TIME),
+        re.compile(
+            rb"\[(?P<M>\d{1,2})/(?P<D>\d{1,2})/(?P<Y>\d{1,4})-(?P<h>\d{1,2}):(?P<m>\d{1,2}):(?P<s>[\d.]{1,12})\]"
+        ),
+    ),
+)

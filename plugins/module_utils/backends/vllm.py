@@ -83,7 +83,7 @@ class Vllm(Backend):
     type = "vllm"
     title = "vLLM"
     aliases = ALIASES
-    log_lines, read_line = vllm_log.LINES, staticmethod(vllm_log.read_line)
+    log_lines, figures = vllm_log.LINES, vllm_log.FIGURES
     config_key = "vllm_config"
     frontends = (dynamo.FRONTEND, "vllm")
     services = (MOONCAKE,)

@@ -1,23 +1,82 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The figures of one worker, filled line by line by a parser, and the summary over all workers.
+"""The figures of one worker: over its whole log, over the window of each point, and over time.
 
-A parser reads all figures of a line before it adds the first one: a line with an impossible one is lost as a whole.
+A column has one figure for each of several lines:
+
+========  =========================================================================
+new       prompt tokens read
+cached    prompt tokens found in the prefix cache
+input     prompt tokens per second, as the engine logs them (per rank)
+gen       tokens generated per second, as the engine logs them (per rank)
+running   requests in the batch, or running in the interval
+queue     requests that wait
+inflight  requests whose KV cache is on its way from a prefill worker
+transfer  requests whose KV cache is on its way to a decode worker
+kv        share of the KV cache in use, 0 to 1
+hit       share of prompt tokens found in the cache, 0 to 1, of engines that log no token counts
+========  =========================================================================
 """
 
 from __future__ import annotations
 
+import calendar
+import datetime
 import re
-from collections.abc import Mapping, Sequence
-from typing import Callable, TypeVar
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Callable, NamedTuple, TypeVar, Union
 
 from ..json_types import JsonObject
 from ..topology.modes import MODES
 from .flags import SIZES
+from .worker_series import SERIES, Series
 
 _Number = TypeVar("_Number", int, float)
+Column = Sequence[Union[int, float]]
 MOST, LONGEST = 1e15, 32  # no engine counts further, nor writes longer numbers
+FIRST_YEAR, LAST_YEAR = 2000, 2100
+PREFILL, DECODE, INTERVAL = "prefill", "decode", "interval"
+KEPT = frozenset(("new", "cached", "input", "gen", "running", "queue", "inflight", "transfer", "kv", "hit"))
+RATES = ("input", "gen")  # 0 is an idle interval, and no sample
+# Columns of whole numbers; also those that only a split reads.
+COUNTS = frozenset(("new", "cached", "running", "queue", "inflight", "transfer", "made", "rank"))
+
+
+class Batch(NamedTuple):
+    """Several lines: *size* of them, their columns and their times (UTC seconds; None: unknown).
+
+    ``again``: another batch of the same lines counts them.
+    """
+
+    kind: str
+    size: int
+    columns: Mapping[str, Column]
+    times: Sequence[float] | None
+    again: bool = False
+
+    def only(self, rows: Sequence[int], kind: str, again: bool, columns: Mapping[str, Column]) -> Batch:
+        """Return the lines at *rows* as a batch of their own, with the *columns*."""
+        times = None if self.times is None else [self.times[row] for row in rows]
+        chosen = {name: [values[row] for row in rows] for name, values in columns.items()}
+        return Batch(kind, len(rows), chosen, times, again)
+
+
+def figures_of(name: str, texts: Sequence[bytes]) -> Column:
+    """Return the column *name*; ValueError if a text is no figure that an engine can mean."""
+    values: Column = [*map(int, texts)] if name in COUNTS else [*map(float, texts)]
+    if not max(values) <= MOST:  # without signs none is negative
+        raise ValueError("The figure is impossible.")
+    return values
+
+
+def seconds_of(minute: Sequence[bytes], year: int | None) -> float:
+    """Return the UTC seconds of (year, month, day, hour, minute) in text; ValueError if there is no such minute."""
+    known, month, day, hours, minutes = (int(text) for text in (minute[0] or b"%d" % (year or 0), *minute[1:]))
+    if not FIRST_YEAR <= known <= LAST_YEAR:
+        raise ValueError(f"The year {known} is impossible.")
+    return float(calendar.timegm(datetime.datetime(known, month, day, hours, minutes).timetuple()))
 
 
 def number(text: str, kind: Callable[[str], _Number]) -> _Number:
@@ -53,75 +112,139 @@ def sizes_in(line: str, patterns: Mapping[str, re.Pattern[str]]) -> dict[str, in
 
 
 class Mean:
-    """Running mean and maximum."""
+    """Running mean, maximum and last value."""
 
-    def __init__(self) -> None:
-        self.count = 0
-        self.total: float = 0
-        self.largest: float | None = None
+    def __init__(self, kept: Sequence[float | None] = (0, 0, None, None)) -> None:
+        self.count, self.total, self.largest, self.last = kept
 
-    def add(self, value: float | None, keep_zero: bool = True) -> None:
-        """Add a number. None is skipped, and so is 0 (an idle interval) without *keep_zero*."""
-        if value is None or not (value or keep_zero):
-            return
-        self.count += 1
-        self.total += value
-        self.largest = value if self.largest is None else max(self.largest, value)
+    def add(self, values: Column) -> None:
+        """Add a column, which may be empty."""
+        if values:
+            largest = max(values)
+            self.count = (self.count or 0) + len(values)
+            self.total = (self.total or 0) + sum(values)
+            self.largest = largest if self.largest is None else max(self.largest, largest)
+            self.last = values[-1]
 
     def mean(self) -> float | None:
         """Return the mean, or None without numbers."""
-        return round(self.total / self.count, 3) if self.count else None
+        return round((self.total or 0) / self.count, 3) if self.count else None
+
+    def kept(self) -> list[float | None]:
+        """Return what makes an equal one."""
+        return [self.count, self.total, self.largest, self.last]
+
+
+class Totals:
+    """The figures of batches in some time."""
+
+    def __init__(self, kept: JsonObject | None = None) -> None:
+        kept = kept or {}
+        self.counts: dict[str, int] = dict(kept.get("counts") or {"all": 0, PREFILL: 0, DECODE: 0, INTERVAL: 0})
+        self.means = {name: Mean(values) for name, values in (kept.get("means") or {}).items()}
+
+    def add(self, batch: Batch) -> None:
+        """Add the lines of *batch*."""
+        self.counts[batch.kind] += batch.size
+        self.counts["all"] += 0 if batch.again or batch.kind == INTERVAL else batch.size
+        for name, values in batch.columns.items():
+            if name not in self.means:
+                self.means[name] = Mean()
+            self.means[name].add([one for one in values if one] if name in RATES and 0 in values else values)
+
+    def kept(self) -> JsonObject:
+        """Return what makes an equal one."""
+        return {"counts": self.counts, "means": {name: one.kept() for name, one in self.means.items()}}
+
+    def _of(self, name: str) -> Mean:
+        return self.means.get(name) or Mean()
+
+    def record(self) -> JsonObject:
+        """Return the figures with the keys of ``nodes[]`` in rollup.json."""
+        new, cached = (int(self._of(name).total or 0) for name in ("new", "cached"))
+        last, seen = self._of("hit").last, new + cached
+        rate = 100.0 * cached / seen if seen else None if last is None else 100.0 * last
+        kv = self._of("kv")
+        return {
+            "total_batches": self.counts["all"],
+            "total_prefill_batches": self.counts[PREFILL],
+            "total_decode_batches": self.counts[DECODE],
+            "total_new_tokens": new,
+            "total_cached_tokens": cached,
+            "cache_hit_rate": None if rate is None else round(rate, 3),
+            "avg_input_throughput": self._of("input").mean(),
+            "max_input_throughput": self._of("input").largest,
+            "avg_running_requests": self._of("running").mean(),
+            "max_running_requests": self._of("running").largest,
+            "avg_gen_throughput": self._of("gen").mean(),
+            "max_gen_throughput": self._of("gen").largest,
+            "max_queue_requests": self._of("queue").largest,
+            "max_inflight_requests": self._of("inflight").largest,
+            "max_transfer_requests": self._of("transfer").largest,
+            "avg_kv_usage": None if kv.mean() is None else round((kv.total or 0) / (kv.count or 1), 5),
+            "max_kv_usage": kv.largest,
+        }
+
+
+Window = tuple[float, float]
 
 
 class Metrics:
-    """The figures in a worker's log. Throughputs are tokens per second, as the engine logs them (per rank)."""
+    """The figures in a worker's log. Throughputs are tokens per second, as the engine logs them (per rank).
 
-    def __init__(self) -> None:
-        self.sizes: dict[str, int | None] = dict.fromkeys(SIZES)
-        self.avail_mem_gb: float | None = None
-        self.mem_usage_gb: float | None = None
-        self.kv_cache_gb: float | None = None
-        self.kv_tokens: int | None = None
-        self.batches = self.prefill_batches = self.decode_batches = 0
-        self.new_tokens = self.cached_tokens = 0
-        self.hit_rate: float | None = None  # percent, from engines that log no token counts
-        self.input_throughput, self.gen_throughput, self.running = Mean(), Mean(), Mean()
-        self.queue, self.inflight, self.transfer = Mean(), Mean(), Mean()
-        self.lost_lines = 0  # that could not be read
+    :param windows: times of the points, in UTC seconds.
+    :param kept: what :meth:`kept` of an earlier one returned.
+    :param lasts_s: of the log, as far as known.
+    """
 
-    def prefill(
-        self,
-        new: int = 0,
-        cached: int = 0,
-        throughput: float | None = None,
-        running: float | None = None,
-        queue: float | None = None,
-        inflight: float | None = None,
-    ) -> None:
-        """Add a prefill batch."""
-        self.prefill_batches += 1
-        self.new_tokens += new
-        self.cached_tokens += cached
-        self.input_throughput.add(throughput, keep_zero=False)
-        self._requests(running, queue)
-        self.inflight.add(inflight)
+    def __init__(self, windows: Iterable[Window] = (), kept: JsonObject | None = None, lasts_s: float = 0) -> None:
+        kept = kept or {}
+        self.sizes: dict[str, int | None] = {**dict.fromkeys(SIZES), **(kept.get("sizes") or {})}
+        self.avail_mem_gb: float | None = kept.get("avail_mem_gb")
+        self.mem_usage_gb: float | None = kept.get("mem_usage_gb")
+        self.kv_cache_gb: float | None = kept.get("kv_cache_gb")
+        self.kv_tokens: int | None = kept.get("kv_tokens")
+        self.lost_lines: int = kept.get("lost_lines") or 0  # that could not be read
+        self.unknown_lines: int = kept.get("unknown_lines") or 0  # of batches, but in no form that is known
+        self.undated_lines: int = kept.get("undated_lines") or 0
+        self.example: str | None = kept.get("example")  # of an unknown line
+        self.last_time: float | None = kept.get("last_time")
+        self.totals, self.series = Totals(kept.get("totals")), Series(kept.get("series"), lasts_s)
+        known = {(begin, end): totals for begin, end, totals in kept.get("windows") or ()}
+        self.windows = {window: Totals(known.get(window)) for window in windows}
 
-    def decode(
-        self,
-        throughput: float | None = None,
-        running: float | None = None,
-        queue: float | None = None,
-        transfer: float | None = None,
-    ) -> None:
-        """Add a decode batch, or the interval that a line about decoding covers."""
-        self.decode_batches += 1
-        self.gen_throughput.add(throughput, keep_zero=False)
-        self._requests(running, queue)
-        self.transfer.add(transfer)
+    def add(self, batch: Batch) -> None:
+        """Add the lines of *batch*."""
+        if not batch.size:
+            return
+        self.totals.add(batch)
+        if batch.times is None:
+            self.undated_lines += 0 if batch.again else batch.size
+            return
+        batch = _in_order(batch)
+        times: Sequence[float] = batch.times or ()
+        self.last_time = max(times[-1], self.last_time or times[-1])
+        self.series.add(times, _shown(batch.columns))
+        for (begin, end), totals in self.windows.items():
+            if begin <= times[-1] and end >= times[0]:
+                first, behind = bisect_left(times, begin), bisect_right(times, end)
+                part = {name: values[first:behind] for name, values in batch.columns.items()}
+                totals.add(batch._replace(size=behind - first, columns=part))
 
-    def _requests(self, running: float | None, queue: float | None) -> None:
-        self.running.add(running)
-        self.queue.add(queue)
+    def unknown(self, count: int, line: bytes) -> None:
+        """Count lines about batches that say nothing in a form that is known; *line* is one of them."""
+        self.unknown_lines += count
+        self.example = self.example or line.decode("utf-8", "replace")
+
+    def hit_rate(self, percent: float) -> None:
+        """Add a hit rate of the prefix cache that no line about batches has; ValueError if it is impossible."""
+        if percent > 100:
+            raise ValueError("The share is impossible.")
+        self.totals.means.setdefault("hit", Mean()).add([percent / 100])
+
+    def knows(self, name: str) -> bool:
+        """Return whether the parallel size or the attribute *name* is known."""
+        return (self.sizes[name] if name in self.sizes else getattr(self, name)) is not None
 
     def memory(
         self,
@@ -144,11 +267,6 @@ class Metrics:
             if self.sizes[name] is None:
                 self.sizes[name] = value
 
-    def cache_hit_rate(self) -> float | None:
-        """Return the share of prompt tokens found in the cache, in percent, or None."""
-        seen = self.new_tokens + self.cached_tokens
-        return round(100.0 * self.cached_tokens / seen, 3) if seen else self.hit_rate
-
     def record(self) -> JsonObject:
         """Return the figures with the keys of ``nodes[]`` in rollup.json."""
         return {
@@ -157,23 +275,38 @@ class Metrics:
             "mem_usage_gb": self.mem_usage_gb,
             "kv_cache_gb": self.kv_cache_gb,
             "kv_tokens": self.kv_tokens,
-            "total_batches": self.batches or self.prefill_batches + self.decode_batches,
-            "total_prefill_batches": self.prefill_batches,
-            "total_decode_batches": self.decode_batches,
-            "total_new_tokens": self.new_tokens,
-            "total_cached_tokens": self.cached_tokens,
-            "cache_hit_rate": self.cache_hit_rate(),
-            "avg_input_throughput": self.input_throughput.mean(),
-            "max_input_throughput": self.input_throughput.largest,
-            "avg_running_requests": self.running.mean(),
-            "max_running_requests": self.running.largest,
-            "avg_gen_throughput": self.gen_throughput.mean(),
-            "max_gen_throughput": self.gen_throughput.largest,
-            "max_queue_requests": self.queue.largest,
-            "max_inflight_requests": self.inflight.largest,
-            "max_transfer_requests": self.transfer.largest,
+            **self.totals.record(),
             "lost_lines": self.lost_lines,
+            "unknown_lines": self.unknown_lines,
         }
+
+    def kept(self) -> JsonObject:
+        """Return what makes an equal one, for JSON."""
+        plain = ("sizes", "avail_mem_gb", "mem_usage_gb", "kv_cache_gb", "kv_tokens", "lost_lines", "unknown_lines",
+                 "undated_lines", "example", "last_time")  # fmt: skip
+        return {
+            **{name: getattr(self, name) for name in plain},
+            "totals": self.totals.kept(),
+            "series": self.series.kept(),
+            "windows": [[begin, end, totals.kept()] for (begin, end), totals in self.windows.items()],
+        }
+
+
+def _in_order(batch: Batch) -> Batch:
+    """Return *batch* with its lines in the order of their times."""
+    times: Sequence[float] = batch.times or ()
+    if times == sorted(times):
+        return batch
+    return batch.only(sorted(range(batch.size), key=times.__getitem__), batch.kind, batch.again, batch.columns)
+
+
+def _shown(columns: Mapping[str, Column]) -> dict[str, Sequence[float | None]]:
+    """Return the columns that are shown over time."""
+    shown: dict[str, Sequence[float | None]] = {name: columns[name] for name in SERIES if name in columns}
+    if "new" in columns and "cached" in columns:
+        pairs = zip(columns["new"], columns["cached"])
+        shown["hit"] = [cached / (new + cached) if new or cached else None for new, cached in pairs]
+    return shown
 
 
 def summarise(nodes: Sequence[JsonObject]) -> JsonObject:

@@ -75,7 +75,7 @@ SECTION = Section(
         "container_image": Field(Str(), None, "Image of the client instead of the job's."),
         "env": Field(TEXTS, {}, "Environment of the client."),
         "export_node_metrics": Field(
-            Bool(), False, "Write the metrics of the nodes as CSV. Not supported yet: runs refuse it."
+            Bool(), False, "Write the figures of the workers, over all and for each point, to node_metrics.csv."
         ),
     },
     doc="What is measured once the service is up.",

@@ -87,7 +87,6 @@ class Benchmark(abc.ABC):
     ``progress_in_log``   whether its program has no progress file, and its log shows the progress
     ``data_keys``         keys of the ``benchmark`` section that may name data sets, see :meth:`data`
     ``packages``          what its program imports beside the standard library, if it runs in Python
-    ``telemetry``         whether telemetry can be collected meanwhile
     ``preparing_s``       the minimum time limit for its program to start to measure, in seconds
     ``stall_margin_s``    how much longer than the plan's limit a measurement may stall: its client also enforces
                           the limit and reports more
@@ -111,7 +110,6 @@ class Benchmark(abc.ABC):
     progress_in_log: ClassVar[bool] = False
     data_keys: ClassVar[tuple[str, ...]] = ()
     packages: ClassVar[tuple[str, ...]] = ()
-    telemetry: ClassVar[bool] = False
     preparing_s: ClassVar[float] = 600.0
     stall_margin_s: ClassVar[float] = 15.0
 

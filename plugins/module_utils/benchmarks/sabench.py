@@ -30,7 +30,6 @@ class SaBench(ClientBenchmark):
     chosen_by = {"concurrencies": "concurrency"}
     described_by = ("isl", "osl")
     data_keys = ("dataset_path",)
-    telemetry = True
     counted = {"num-prompts": "num_prompts_mult", "num-warmup": "num_warmup_mult"}
     fields = {
         **ClientBenchmark.fields,

@@ -154,31 +154,15 @@ def _telemetry(spec: JsonObject) -> list[Finding]:
     def say(key: str, text: str, remedy: str | None = None, code: Code = "conflict") -> None:
         found.append((("telemetry", key), text, remedy, code))
 
-    if not telemetry["dcgm_exporter"]:
-        say("enabled", "needs telemetry.dcgm_exporter with container_image and port.")
     for key in ("default_frequency", "startup_timeout_seconds", "request_timeout_seconds"):
         if telemetry[key] is not None and telemetry[key] <= 0:
             say(key, f"is {telemetry[key]:g}; expected more than 0.", code="out_of_range")
     if (telemetry["default_frequency"] or 0) > 3:
         text = f"is {telemetry['default_frequency']:g}; expected at most 3 seconds between two readings."
         say("default_frequency", text, code="out_of_range")
-    shortest = 2 * (2 * (telemetry["request_timeout_seconds"] or 0) + 1)
-    join = telemetry["collector_join_timeout_seconds"]
-    if join is not None and join <= shortest:
-        say(
-            "collector_join_timeout_seconds",
-            f"is {join:g}; the collector may need 2 x (2 x request_timeout_seconds + 1) = {shortest:g} seconds.",
-            "Increase it, or leave it out.",
-        )
     found += _below(("telemetry", "storage_subdir"), telemetry["storage_subdir"])
-    benchmark = BENCHMARKS[spec["benchmark"]["type"]]
-    if not benchmark.telemetry:
-        types = " or ".join(one.type for one in BENCHMARKS.values() if one.telemetry)
-        say("enabled", f"needs benchmark type {types}, the job has {benchmark.type}.")
-    if spec["benchmark"]["client_placement"] != "head":
-        say("enabled", "needs benchmark.client_placement head.")
-    if spec["infra"]["etcd_nats_dedicated_node"]:
-        say("enabled", "cannot be used with infra.etcd_nats_dedicated_node.")
+    if not BENCHMARKS[spec["benchmark"]["type"]].measures:
+        say("enabled", f"needs a benchmark with points, and type {spec['benchmark']['type']} has none.")
     return found
 
 
@@ -195,8 +179,6 @@ def _tachometer(spec: JsonObject) -> list[Finding]:
         found.append(((*where, "dcgm_exporter"), "would run twice: telemetry has one too.", "Leave this one out."))
     if telemetry["enabled"] and telemetry["storage_subdir"] == tachometer["storage_subdir"]:
         found.append(((*where, "storage_subdir"), "is the directory of telemetry too.", "Choose another one."))
-    if not tachometer["binary_path"].strip():
-        found.append(((*where, "binary_path"), "is empty.", None, "missing"))
     if tachometer["default_frequency"] <= 0:
         found.append(((*where, "default_frequency"), "is 0; expected more than 0.", None, "out_of_range"))
     return found + _below((*where, "storage_subdir"), tachometer["storage_subdir"])

@@ -48,7 +48,7 @@ class Environment:
     :param variables: environment variables.
     :param folders: where relative paths are looked for: the job file's directory, then the working directory.
     :param check_paths: whether models and programs must exist here; off for paths that exist on compute nodes only.
-    :param rehearse: nothing is run, so a feature that is not supported yet is only a note.
+    :param rehearse: nothing is run, so a feature that no run has is only a note.
     :param cluster_folder: the directory of the cluster file, the first base of the relative paths in it.
     :param lookup: looks up paths on the submit host, see :class:`Here`.
     """

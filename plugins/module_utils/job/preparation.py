@@ -15,6 +15,7 @@ from ..frontends import FRONTENDS
 from ..json_types import JsonObject
 from ..services import dynamo_install
 from ..services.base import Service
+from ..services.exporters import EXPORTERS
 
 SCRIPT_DIGEST = "setup_script_sha256"  # in the planned spec, if the script could be read
 
@@ -42,7 +43,8 @@ def with_content(spec: JsonObject) -> JsonObject:
 def services(spec: JsonObject) -> list[Service]:
     """Return the side services of the job."""
     parts = (FRONTENDS[spec["frontend"]["type"]], BACKENDS[spec["backend"]["type"]])
-    return [service for part in parts for service in part.services if service.wanted(spec)]
+    own = [service for part in parts for service in part.services if service.wanted(spec)]
+    return [*own, *([EXPORTERS] if EXPORTERS.wanted(spec) else [])]
 
 
 def problems(spec: JsonObject) -> list[Finding]:
@@ -65,7 +67,7 @@ def _idle_mounts(spec: JsonObject) -> list[str]:
 def notes(spec: JsonObject) -> list[str]:
     """Return notes on the preparation."""
     found = [note for service in services(spec) for note in service.notes(spec)]
-    if spec["infra"]["etcd_nats_dedicated_node"] and not services(spec):
+    if spec["infra"]["etcd_nats_dedicated_node"] and not any(one is not EXPORTERS for one in services(spec)):
         idle = f"frontend {spec['frontend']['type']} needs neither, so that node stays idle."
         found.append(f"infra.etcd_nats_dedicated_node: {idle}")
     if spec["observability"]["enable_otel"] and not spec["observability"]["otel_endpoint"]:

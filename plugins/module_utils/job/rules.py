@@ -109,7 +109,7 @@ def examine(
     for rule in RULES:
         problems += one.call(rule)
     unable = [problem for rule in UNABLE for problem in one.call(rule)]
-    notes = one.call(unsupported.notes, JOB) + one.call(paths.notes, environment)
+    notes = one.call(paths.notes, environment)
     notes += one.call(late_inputs.notes, environment)
     if environment.rehearse:
         notes += [f"{dotted(path)} {problem} The plan is shown anyway." for path, problem, *_more in unable]
@@ -204,11 +204,11 @@ RULES: tuple[Callable[[JsonObject], list[Finding]], ...] = (
     reporting.problems,
     lambda spec: profiling.problems(BACKENDS[spec["backend"]["type"]], spec),
 )
-# A feature that is not supported yet is a problem, but only a note in a dry run.
+# What no run does is a problem, but only a note in a dry run.
 UNABLE: tuple[Callable[[JsonObject], list[Finding]], ...] = (
     late_inputs.harness_unset,
     lambda spec: BENCHMARKS[spec["benchmark"]["type"]].unable(spec),
-    *(functools.partial(unsupported.unable, path) for path in (*unsupported.REFUSED_KEYS, *unsupported.NEVER)),
+    *(functools.partial(unsupported.unable, path) for path in unsupported.NEVER),
 )
 
 

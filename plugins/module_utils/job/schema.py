@@ -95,21 +95,35 @@ OBSERVABILITY = Section(
         "enabled": Field(Bool(), False, "Traces and logs of the router and workers."),
         "enable_otel": Field(Bool(), False, "Export traces."),
         "otel_endpoint": Field(Str(), None, "Where traces go."),
-        "scrape_metrics": Field(Bool(), None, "Scrape metrics while measuring. Not supported yet: runs refuse it."),
-        "scrape_interval_seconds": Field(Float(0), 1.0, "Seconds between scrapes. Accepted, not used yet."),
-        "scrape_output": Field(Str(), "raw_prometheus.jsonl", "File of the scrapes. Accepted, not used yet."),
+        "scrape_metrics": Field(
+            Bool(),
+            None,
+            "Read the metrics pages of workers and frontends while a point is measured. With the mocker that is always "
+            "done.",
+        ),
+        "scrape_interval_seconds": Field(Float(0), 1.0, "Seconds between two scrapes, at least 0.5."),
+        "scrape_output": Field(
+            Str(),
+            "raw_prometheus.jsonl",
+            "Names the directory of the scrapes: raw_prometheus.jsonl is logs/raw_prometheus, with a file for each "
+            "point.",
+        ),
         "build_dashboard": Field(Bool(), None, "Make report.html at the end of the run; default: yes."),
         "tachometer": Field(
             Section(
                 "tachometer",
                 {
-                    "enabled": Field(Bool(), False, "Run the scraper. Not supported yet: runs refuse it."),
-                    "binary_path": Field(Str(), "tachometer-scraper", "Program."),
-                    "default_frequency": Field(Float(0), 5.0, "Scrapes per second."),
-                    "sync_interval_secs": Field(COUNT, 120, "Seconds between syncs."),
-                    "compaction_threads": Field(COUNT, 4, "Threads."),
-                    "storage_subdir": Field(Str(), "tachometer", "Directory under logs."),
-                    "extra_metadata": Field(TEXTS, {}, "Additional metadata."),
+                    "enabled": Field(
+                        Bool(), False, "Read all metrics of workers, frontends and exporters while a point is measured."
+                    ),
+                    "binary_path": Field(
+                        Str(), "tachometer-scraper", "No effect: the collection's own scraper is used."
+                    ),
+                    "default_frequency": Field(Float(0), 5.0, "Scrapes per second, at most 10."),
+                    "sync_interval_secs": Field(COUNT, 120, "No effect: each scrape is written at once."),
+                    "compaction_threads": Field(COUNT, 4, "No effect: scrapes are JSON lines, which need none."),
+                    "storage_subdir": Field(Str(), "tachometer", "Directory under logs, with a file for each point."),
+                    "extra_metadata": Field(TEXTS, {}, "Additional metadata in the first line of each file."),
                     "dcgm_exporter": optional(EXPORTER, "GPU metrics."),
                     "node_exporter": optional(EXPORTER, "Host metrics."),
                 },
@@ -124,14 +138,18 @@ OBSERVABILITY = Section(
 TELEMETRY = Section(
     "telemetry",
     {
-        "enabled": Field(Bool(), False, "Measure power while measuring. Not supported yet: runs refuse it."),
-        "dcgm_exporter": optional(EXPORTER, "Source of the power readings."),
+        "enabled": Field(
+            Bool(), False, "Read power and clocks of the workers' nodes while a point is measured; energy per token."
+        ),
+        "dcgm_exporter": optional(EXPORTER, "Source of the readings; default: nvidia-smi, and the CPUs' own counters."),
         "default_frequency": Field(Float(0), 1.0, "Seconds between two readings, at most 3."),
-        "storage_subdir": Field(Str(), "power", "Directory under logs."),
-        "required": Field(Bool(), False, "Points without power are invalid."),
-        "startup_timeout_seconds": Field(Float(0), 30.0, "Seconds to wait for the exporter."),
+        "storage_subdir": Field(Str(), "power", "Directory under logs, with a file for each point."),
+        "required": Field(Bool(), False, "Points whose window the readings of a GPU do not cover are invalid."),
+        "startup_timeout_seconds": Field(Float(0), 30.0, "No effect: exporters start with the service."),
         "request_timeout_seconds": Field(Float(0), 2.0, "Seconds to wait for one answer."),
-        "collector_join_timeout_seconds": Field(Float(0), None, "Seconds to wait for the end of the collector."),
+        "collector_join_timeout_seconds": Field(
+            Float(0), None, "No effect: the collector ends with the point and writes each reading at once."
+        ),
     },
     doc="Power readings.",
 )

@@ -35,7 +35,7 @@ from ..plan_file import (
 from ..topology.layout import Layout, Placed
 from ..topology.layout_builder import build_layout
 from ..topology.step import DraftStep, MadeOf, one_file
-from . import containers, fault_policy, mounts, notes
+from . import containers, fault_policy, mounts, notes, scraping
 
 # Of each step, by name: the options and variables that have an origin.
 MadeOfSteps = dict[str, MadeOf]
@@ -160,6 +160,9 @@ class Planner:
         section = self.spec["benchmark"]["search"] if self.benchmark.searches else None
         if section and points:
             found["search"] = {**search.planned(section)}
+        scraped = scraping.planned(scraping.groups(layout, self.backend), layout) if points else None
+        if scraped:
+            found["scraped"] = scraped
         running = [process for process in layout.processes if self.backend.runs(process)]
         profiled = profiling.planned(self.backend, layout, running) if points else None
         if profiled:
@@ -216,6 +219,9 @@ class Planner:
         files = self.benchmark.files(layout) if drafts else []
         steps = [draft["step"] for draft in drafts]
         profiled = profiling.client_environment(layout)
+        scraped = scraping.groups(layout, self.backend) if drafts else {}
+        files += scraping.files(scraped)
+        scraping.join(steps, scraped, layout)
         for step in steps:
             step["files"] = [one["path"] for one in files]
             step["env"] = {**profiled, **step["env"]}

@@ -10,7 +10,9 @@ verdict       the file that says whether a measured point is valid
 attempts      measurements of a point that were set aside
 earlier       valid ones, also of earlier runs, that are used for a point
 origins       the job that measured a result which was taken over
-worker_logs   worker logs to figures
+worker_logs   one worker log to figures; log_clock: the zone of its stamps; run_logs: all logs of a run
+scraped       what the scraper wrote during a point; page_figures, power, observed: what follows from it
+workers       what the workers of a run said: over all, in each point, over time
 commands      the figures inside a command line
 document      the content of rollup.json
 provenance    where the results come from: versions, nodes, hardware, Slurm, sources

@@ -34,12 +34,12 @@ from . import (
     provenance,
     repeats,
     searching,
-    worker_logs,
 )
 from .earlier import Found
 from .origins import present
 from .rollup_file import ROLLUP_SCHEMA_VERSION, PointRecord, Rollup
 from .verdict import PASSED, VALID, Standing, standing
+from .workers import Workers
 
 
 def build(
@@ -48,6 +48,7 @@ def build(
     failure: Mapping[str, str] | None = None,
     coming: Mapping[str, Found] | None = None,
     wanted: Mapping[str, Sequence[Json]] | None = None,
+    workers: Workers | None = None,
 ) -> Rollup:
     """Return the rollup of the run that *plan* describes, from the files in its run directory.
 
@@ -56,20 +57,22 @@ def build(
     :param coming: ``{name of a point: earlier.Found}`` of results other than the current one that would be used.
     :param wanted: ``{run option: values}`` that select the points for this run to measure, see
         :meth:`Benchmark.choose`. The others are ``left_out`` unless they are valid.
+    :param workers: reads the worker logs, and has what they say over time.
     """
     spec, benchmark = plan["spec"], of_plan(plan)
     points = searching.measured(plan)
     chosen, unknown = benchmark.choose(points, wanted or {})
     results = _records(benchmark, points, plan, coming or {})
+    workers = workers or Workers(plan)
+    workers.read(results)
     cache_hits.add(results, plan)  # needs what worker logs say in the window of each point
     names = [point["name"] for point in chosen]
     run_reasons = _failure_reasons(failure) + [f"{text}: is not a point of the plan" for text in unknown]
     search = searching.record(plan, results)
     reasons = run_reasons + outcome.reasons_against(results, search)
     passed = [one["name"] for one in results if one["state"] == PASSED]
-    notes = [*(plan.get("notes") or ()), *_nothing_measured(points, benchmark), *repeats.notes(results)]
-    backend, told = spec.get("backend") or {}, provenance.build(plan)
-    summary, more = _nodes_summary(plan, backend["type"])
+    told = provenance.build(plan)
+    more = [*workers.notes(), *repeats.notes(results), *provenance.errors_meanwhile(told)]
     rollup = {
         "schema_version": ROLLUP_SCHEMA_VERSION,
         "job_id": str(plan["job_id"]),
@@ -91,21 +94,23 @@ def build(
         **metrics.best(parts.counting(results)),
         "started_at": min((record["started_at"] for record in results if record["started_at"]), default=None),
         "ended_at": max((record["ended_at"] for record in results if record["ended_at"]), default=None),
-        "nodes_summary": summary,
-        "environment_config": _environment_config(plan, spec, backend),
+        "nodes_summary": workers.summary(),
+        "environment_config": _environment_config(plan, spec, spec.get("backend") or {}),
         "benchmark_command": _benchmark_command(points, benchmark.type),
         "digests": plan.get("digests"),
         "inputs": plan.get("inputs") or {},
-        **completeness.entries(completeness.missing(plan, results, search, summary)),
+        **completeness.entries(completeness.missing(plan, results, search, workers.summary())),
         "provenance": told,
-        "notes": [shown(note) for note in [*notes, *more, *provenance.errors_meanwhile(told)]],
+        "notes": _notes(plan, points, benchmark, more),
         "tags": _tags(plan),
     }
     return cast("Rollup", cleaned(rollup))
 
 
-def _nothing_measured(points: Sequence[PlanPoint], benchmark: Benchmark) -> list[str]:
-    return [] if points else [f"Nothing was measured: benchmark type {benchmark.type} has no points."]
+def _notes(plan: Plan, points: Sequence[PlanPoint], benchmark: Benchmark, more: Sequence[str]) -> list[str]:
+    """Return the notes of the plan, that there is nothing to measure, and *more* notes."""
+    nothing = f"Nothing was measured: benchmark type {benchmark.type} has no points."
+    return [shown(note) for note in [*(plan.get("notes") or ()), *([] if points else [nothing]), *more]]
 
 
 def _records(
@@ -213,48 +218,6 @@ def model_name(spec: JsonObject, points: Sequence[PlanPoint]) -> str | None:
     model = spec.get("model") or {}
     name = model.get("served_name")
     return name or os.path.basename((model.get("path") or "").rstrip("/")) or None
-
-
-def _nodes_summary(plan: Plan, backend_type: str) -> tuple[JsonObject, list[str]]:
-    """Return (nodes_summary, notes): one record for each worker log, in plan order."""
-    records, notes = [], []
-    missing, unread, lost = [], [], []
-    if not worker_logs.has_figures(backend_type):
-        notes.append(f"nodes_summary has no figures: the log of a {backend_type} worker has no batch lines.")
-    for step in plan.get("steps") or ():
-        if step["kind"] != "worker":
-            continue
-        for node in step["nodes"]:
-            path = os.path.join(plan["run_dir"], step["log"].replace("%N", node))
-            try:
-                figures = worker_logs.parse_log(backend_type, path)
-            except OSError as error:
-                unread.append(f"{path} ({error.strerror})")
-                continue
-            if figures is None:
-                missing.append(path)
-                continue
-            lost += [(figures["lost_lines"], path)] if figures["lost_lines"] else []
-            launch = commands.worker_command(step["argv"], step["mode"], backend_type)
-            record = {
-                "node_name": node,
-                "worker_type": step["mode"],
-                "worker_id": step["index"],
-                "rank": step["rank"],
-                **figures,
-                "launch_command": launch,
-            }
-            for size in ("tp_size", "pp_size", "dp_size", "ep_size"):
-                record[size] = launch[size] if record[size] is None else record[size]
-            records.append(record)
-    if missing:
-        notes.append(f"{len(missing)} worker log(s) are missing, the first is {missing[0]}.")
-    if unread:
-        notes.append(f"{len(unread)} worker log(s) cannot be read, the first is {unread[0]}.")
-    if lost:
-        count = sum(one for one, _path in lost)
-        notes.append(f"{count} line(s) of worker logs cannot be read and do not count, the first in {lost[0][1]}.")
-    return worker_logs.summarise(records), notes
 
 
 def _engine_configs(plan: Plan, backend: JsonObject) -> JsonObject:

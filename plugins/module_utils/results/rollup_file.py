@@ -18,9 +18,10 @@ from .verdict import are_profiles, is_deployment
 ROLLUP_SCHEMA_VERSION = 1
 # One entry of ``results[]``, a point of the plan: ``name``, ``label``, the fields of its key, the metrics of its
 # benchmark by name (None without a result), ``valid``, ``state`` (see verdict.py), ``invalid_reasons``, ``digest``,
-# ``path``, ``origin``, ``started_at``, ``ended_at``; if there is one, what its verdict (see verdict.py) says of
-# ``deployment``, ``searched``, ``service_gaps``, ``doubts``, and of a profiled one ``profiled`` and ``profiles``. One
-# with several results has ``parts``, an entry for each (see parts.py).
+# ``path``, ``origin``, ``workers``, their figures in its window, ``energy`` if power was read (see power.py),
+# ``started_at``, ``ended_at``; if there is one, what its verdict (see verdict.py) says of ``deployment``, ``searched``,
+# ``service_gaps``, ``doubts``, and of a profiled one ``profiled`` and ``profiles``. One with several results has
+# ``parts``, an entry for each (see parts.py).
 PointRecord = JsonObject
 
 

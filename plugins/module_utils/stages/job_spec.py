@@ -122,7 +122,7 @@ class Jobs:
     ) -> None:
         self.params, self.given, self.cluster, self.request = params, given, cluster, request
         check_mode = bool(ctx and ctx.check_mode)
-        # Without a run nothing is written, and a feature that is not supported yet is only a note.
+        # Without a run nothing is written, and a feature that no run has is only a note.
         self.rehearse = bool(params.get("rehearse") or check_mode)
         self.single = params.get("single") and not check_mode
         self.jobs: list[Json] = []

@@ -16,6 +16,7 @@ from ..holder.records import StepRecord
 from ..json_types import JsonObject
 from ..plan_file import PlanPoint, Step, check_run_dir
 from ..results import parts, searching
+from ..results.observed import lacking
 from ..results.verdict import MIN_COMPLETED, Verdict, make_verdict, write_verdict
 from ..slurm.srun import start_request
 from . import point_files, redeployment
@@ -277,6 +278,10 @@ class Measurement:
         figures = self._benchmark.figures(raw) if raw else None
         doubts = [*self._benchmark.doubts(raw), *self._profiles.doubts] if raw and sealed else []
         times = (record["started_at"], record["ended_at"])
+        if sealed and figures:  # what the job requires of the scraper
+            reasons += lacking(
+                self._plan, self._point, (figures.get("started_at") or times[0], figures.get("ended_at") or times[1])
+            )
         try:
             verdict = make_verdict(self._point, reasons + critical, figures, sealed, times, doubts=doubts)
         except OSError as error:  # another controller has set it aside first

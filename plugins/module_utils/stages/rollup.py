@@ -15,13 +15,15 @@ from ..files import write_text_atomic
 from ..holder.utc import utc_now
 from ..json_types import JsonObject
 from ..plan_file import PLAN, Plan, load_plan, plan_of
-from ..results import foreign, srtctl_shape, tables
+from ..results import foreign, node_table, srtctl_shape, tables
 from ..results.completeness import take_logs
 from ..results.document import build
 from ..results.earlier import Found
 from ..results.outcome import chosen_reasons
 from ..results.rollup_file import Rollup, read_rollup
+from ..results.run_logs import CACHE
 from ..results.verdict import may_stand, standing
+from ..results.workers import SERIES_FILE, Workers
 from . import point_files, variant_directory
 
 ARGUMENT_SPEC = {
@@ -57,15 +59,20 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
     failure = params.get("failure")
     if failure is None:  # nothing ran now that could have failed, or succeeded: what is known of the run stays
         failure = before.get("failure") if before else None
-    rollup = build(plan, utc_now(), failure, coming, point_files.wanted(params))
-    if before and before.get("nodes_summary") and not os.path.isdir(os.path.join(plan["run_dir"], "logs")):
+    workers = Workers(plan)
+    rollup = build(plan, utc_now(), failure, coming, point_files.wanted(params), workers)
+    gone = not os.path.isdir(os.path.join(plan["run_dir"], "logs"))
+    if before and before.get("nodes_summary") and gone:
         _take_workers(rollup, before)  # what they said stays
     if before and _content(before) == _content(rollup):
         rollup = before
     table = tables.table_text(rollup, dry=ctx.check_mode, coming=coming)
     changed = _store(plan["run_dir"], rollup, before, table, ctx)
-    if params.get("variant_dir") and not ctx.check_mode:
-        changed = _store_variant(plan, rollup, params) or changed
+    if not ctx.check_mode:
+        if not gone:
+            _write_series(plan, rollup, workers)
+        if params.get("variant_dir"):
+            changed = _store_variant(plan, rollup, workers, params) or changed
     searching = rollup["search"] is not None and not rollup["search"]["answer"]
     open_yet = ctx.check_mode and bool(searching or tables.unmeasured(rollup))
     return _result(plan["run_dir"], rollup, before, table, ctx, changed, open_yet)
@@ -163,9 +170,32 @@ def _take_workers(rollup: Rollup, source: Rollup) -> None:
     """Put what the workers said according to another rollup of the same run into *rollup*."""
     rollup["nodes_summary"], rollup["notes"] = source["nodes_summary"], source.get("notes") or []
     take_logs(rollup, source)
+    said = {(one["name"], one.get("digest")): one.get("workers") for one in source["results"]}
+    for record in rollup["results"]:
+        record["workers"] = said.get((record["name"], record["digest"])) or []
 
 
-def _store_variant(plan: Plan, rollup: Rollup, params: JsonObject) -> bool:
+def _write_series(plan: Plan, rollup: Rollup, workers: Workers) -> None:
+    """Write what the workers said over time, and remember what was read of their logs."""
+    files = {SERIES_FILE: _series_text(workers), CACHE: workers.cache_text()}
+    if (plan["spec"].get("benchmark") or {}).get("export_node_metrics"):
+        files[node_table.FILE] = node_table.csv_text(rollup)
+    _write(plan["run_dir"], {name: text for name, text in files.items() if _differs(plan["run_dir"], name, text)})
+
+
+def _differs(run_dir: str, name: str, text: str) -> bool:
+    try:
+        with open(os.path.join(run_dir, name), encoding="utf-8") as stream:
+            return stream.read() != text
+    except (OSError, ValueError):
+        return True
+
+
+def _series_text(workers: Workers) -> str:
+    return json.dumps(workers.series()) + "\n"
+
+
+def _store_variant(plan: Plan, rollup: Rollup, workers: Workers, params: JsonObject) -> bool:
     """Copy the run of *plan* to the directory of its job in a sweep, with its rollup; return whether that changed.
 
     Points that were measured in earlier allocations are there, and may not be here yet.
@@ -179,6 +209,7 @@ def _store_variant(plan: Plan, rollup: Rollup, params: JsonObject) -> bool:
         return False
     logs = os.path.join(plan["run_dir"], "logs")
     _write(copy["run_dir"], _files(made, f"{tables.table_text(made)}\nrollup: {path}\nlogs:   {logs}"))
+    _write(copy["run_dir"], {SERIES_FILE: _series_text(workers)})
     return True
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from ..holder.records import StepRecord
 from ..json_types import JsonObject
 from ..plan_file import Step
+from ..plan_profiling import EXPORTER
 
 
 @dataclass
@@ -51,6 +52,8 @@ def gaps_between(
     for one in ends:
         attempts.setdefault(one["name"], {})[one["attempt"]] = one
     for step in steps:
+        if step.get("kind") == EXPORTER:  # what it would have told is missing, and nothing else
+            continue
         by_number, record = attempts.get(step["name"], {}), records.get(step["name"])
         if record:
             to = record["ended_at"] if record["state"] == "ended" else None

@@ -13,7 +13,8 @@ from ansible_collections.srt.slurm.plugins.module_utils.job import paths
 from ansible_collections.srt.slurm.plugins.module_utils.job.cluster import load_cluster
 from ansible_collections.srt.slurm.plugins.module_utils.schema.source import parse_yaml
 
-EXPORTER = {"container_image": "dcgm:1", "port": 9401}
+IMAGE = {"container_image": "dcgm:1", "port": 9401}
+EXPORTER = {**IMAGE, "command": "dcgm-exporter --address :{port}"}
 INSTALLED = {"model": {"container": "img:1"}}
 POWER = {"enabled": True, "dcgm_exporter": EXPORTER}
 
@@ -71,22 +72,24 @@ def problems(**changes):
         ({"dynamo": {"wheel": "a/b.whl"}}, "dynamo.wheel", "a version such as"),
         ({"dynamo": {"wheel": " "}}, "dynamo.wheel", "a version such as"),
         ({**INSTALLED, "dynamo": {"install": True, "version": ""}}, "dynamo.version", "is empty"),
-        ({"telemetry": {"enabled": True}}, "telemetry.enabled", "needs telemetry.dcgm_exporter"),
+        ({"telemetry": {"enabled": True}, "benchmark": {"type": "manual"}}, "telemetry.enabled", "has none"),
+        (
+            {"telemetry": {**POWER, "dcgm_exporter": IMAGE}},
+            "telemetry.dcgm_exporter.container_image",
+            "not run in cont",
+        ),
         ({"telemetry": {**POWER, "default_frequency": 4}}, "telemetry.default_frequency", "at most 3"),
         ({"telemetry": {**POWER, "default_frequency": 0}}, "telemetry.default_frequency", "more than 0"),
         ({"telemetry": {**POWER, "request_timeout_seconds": 0}}, "telemetry.request_timeout_seconds", "more than 0"),
-        (
-            {"telemetry": {**POWER, "collector_join_timeout_seconds": 10}},
-            "telemetry.collector_join_timeout_seconds",
-            "2 x (2 x request_timeout_seconds + 1) = 10",
-        ),
         ({"telemetry": {**POWER, "storage_subdir": "../x"}}, "telemetry.storage_subdir", "below the logs"),
         (
-            {"telemetry": POWER, "benchmark": {"client_placement": "first_decode"}},
-            "telemetry.enabled",
-            "client_placement head",
+            {
+                "telemetry": POWER,
+                "observability": {"enabled": True, "tachometer": {"enabled": True, "node_exporter": EXPORTER}},
+            },
+            "observability.tachometer.node_exporter.port",
+            "has the port 9401 of telemetry.dcgm_exporter",
         ),
-        ({"telemetry": POWER, "infra": {"etcd_nats_dedicated_node": True}}, "telemetry.enabled", "dedicated_node"),
         ({"observability": {"tachometer": {"enabled": True}}}, "observability.tachometer.enabled", "needs obs"),
         (
             {
@@ -129,7 +132,7 @@ def test_an_empty_version_that_nothing_installs_is_fine(dynamo):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"telemetry": POWER},
+        {"benchmark": {"slow_down_sleep_time": 1}},
     ],
 )
 def test_what_cannot_be_run_yet_is_refused_but_can_be_rehearsed(changes):

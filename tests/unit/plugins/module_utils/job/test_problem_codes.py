@@ -69,7 +69,7 @@ def test_the_reference_page_says_what_each_code_means():
         ({"ports": {"nats": 8000}}, "ports", "no_room"),
         ({"benchmark": {"isl": None}}, "benchmark.isl", "missing"),
         ({"benchmark": {"dataset_name": "other"}}, "benchmark.dataset_name", "not_a_choice"),
-        ({"telemetry": {"enabled": True}}, "telemetry.enabled", "not_supported"),
+        ({"benchmark": {"slow_down_wait_time": 5}}, "benchmark.slow_down_wait_time", "not_supported"),
         ({"sbatch_directives": {"N": 3}}, "sbatch_directives.N", "conflict"),
         # Paths.
         ({"model": {"path": "/nope"}}, "model.path", "not_found"),

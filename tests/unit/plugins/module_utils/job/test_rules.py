@@ -56,7 +56,11 @@ def problems(**changes):
         ({"setup_script": "../x.sh"}, "setup_script", "leaves configs_dir"),
         ({"setup_script": "x.sh"}, "setup_script", "needs configs_dir"),
         ({"profiling": {"type": "torch"}}, "profiling.type", "which mocker does not support"),
-        ({"telemetry": {"enabled": True}}, "telemetry.enabled", "not supported by this version yet"),
+        (
+            {"benchmark": {"slow_down_wait_time": 5}},
+            "benchmark.slow_down_wait_time",
+            "not supported by this version yet",
+        ),
         ({"model": {"path": "$NOT_SET_ANYWHERE/m"}}, "model.path", "NOT_SET_ANYWHERE, which is not set"),
     ],
 )

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Keys that are accepted and cannot be acted on yet: none of them is passed over in silence."""
+"""Keys that no run acts on: each is refused with its reason, and none is passed over in silence."""
 
 from __future__ import annotations
 
@@ -11,15 +11,11 @@ from ansible_collections.srt.slurm.plugins.module_utils.job import paths, unsupp
 from ansible_collections.srt.slurm.plugins.module_utils.job.schema import JOB
 from ansible_collections.srt.slurm.plugins.module_utils.plan import planner
 
-EXPORTER = {"container_image": "img:1", "port": 9400}
-# A value for each key, with what its section needs beside it.
+# A value for each key, and words of the reason.
 GIVEN = {
-    "telemetry.enabled": {"telemetry": {"enabled": True, "dcgm_exporter": EXPORTER}},
-    "observability.scrape_metrics": {"observability": {"scrape_metrics": True}},
-    "observability.tachometer.enabled": {"observability": {"enabled": True, "tachometer": {"enabled": True}}},
-    "observability.scrape_interval_seconds": {"observability": {"scrape_interval_seconds": 3}},
-    "observability.scrape_output": {"observability": {"scrape_output": "x.jsonl"}},
-    "benchmark.export_node_metrics": {"benchmark": {"export_node_metrics": True}},
+    "reporting.ai_analysis.enabled": ({"reporting": {"ai_analysis": {"enabled": True}}}, "language model"),
+    "benchmark.slow_down_sleep_time": ({"benchmark": {"slow_down_sleep_time": 1}}, "sleeps between its steps"),
+    "benchmark.slow_down_wait_time": ({"benchmark": {"slow_down_wait_time": 5}}, "sleeps between its steps"),
 }
 
 
@@ -31,28 +27,35 @@ def resolve(rehearse=False, **changes):
 
 
 def test_every_key_is_tried_here():
-    assert {".".join(path) for path in unsupported.REFUSED_KEYS + unsupported.UNUSED_KEYS} == set(GIVEN)
+    assert {".".join(path) for path in unsupported.NEVER} <= set(GIVEN)
 
 
-@pytest.mark.parametrize("path", [".".join(path) for path in unsupported.REFUSED_KEYS])
-def test_what_a_user_waits_for_is_refused_in_a_run_and_shown_in_a_rehearsal(path):
+def test_no_key_waits_to_be_built():
+    words = ("not supported yet", "not used yet", "not used by this version")
+    assert not [doc for doc in documentation(JOB) if any(word in doc.lower() for word in words)]
+
+
+def documentation(section):
+    """Yield the documentation of all keys of *section*."""
+    for field in section.fields.values():
+        yield field.doc
+        inner = getattr(field.type, "section", field.type)
+        yield from documentation(inner) if hasattr(inner, "fields") else ()
+
+
+@pytest.mark.parametrize("path", GIVEN)
+def test_what_is_refused_in_a_run_is_shown_with_its_reason_in_a_rehearsal(path):
+    changes, reason = GIVEN[path]
     with pytest.raises(SpecError) as caught:
-        resolve(**GIVEN[path])
+        resolve(**changes)
     (problem,) = caught.value.problems
-    assert problem["path"] == path and problem["code"] == "not_supported" and problem["remedy"] == "Leave it out."
-    spec, notes = resolve(rehearse=True, **GIVEN[path])
+    assert (problem["path"], problem["code"]) == (path, "not_supported")
+    assert problem["remedy"].startswith("Leave it out")
+    assert reason in problem["problem"]
+    spec, notes = resolve(rehearse=True, **changes)
     assert len([note for note in notes if note.startswith(f"{path} ") and "shown anyway" in note]) == 1
     # The rest of the job is planned as ever.
     assert planner.build(spec, planner.imaginary_allocation(spec))["benchmark"]["points"]
-
-
-@pytest.mark.parametrize("path", [".".join(path) for path in unsupported.UNUSED_KEYS])
-@pytest.mark.parametrize("rehearse", [True, False])
-def test_what_is_harmless_gets_one_note(path, rehearse):
-    notes = resolve(rehearse=rehearse, **GIVEN[path])[1]
-    assert [note for note in notes if "not used by this version" in note] == [
-        f"{path}: accepted, but not used by this version."
-    ]
 
 
 @pytest.mark.parametrize(
@@ -71,13 +74,3 @@ def test_what_is_off_or_the_default_is_not_mentioned(changes):
 def test_slow_down_of_another_benchmark_is_that_ones_note():
     notes = resolve(benchmark={"type": "manual", "slow_down_sleep_time": 1})[1]
     assert any("slow_down_sleep_time: manual does not use it" in note for note in notes)
-
-
-@pytest.mark.parametrize("path", unsupported.REFUSED_KEYS + unsupported.UNUSED_KEYS, ids=".".join)
-def test_the_reference_says_it(path):
-    section = JOB
-    for key in path[:-1]:
-        type_ = section.fields[key].type
-        section = getattr(type_, "section", type_)
-    words = unsupported.REFUSED if path in unsupported.REFUSED_KEYS else unsupported.UNUSED
-    assert section.fields[path[-1]].doc.endswith(words)

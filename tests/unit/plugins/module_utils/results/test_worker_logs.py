@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.backends import sglang_log, trtllm_log, vllm_log
+from ansible_collections.srt.slurm.plugins.module_utils.backends.log_reader import LineReader
 from ansible_collections.srt.slurm.plugins.module_utils.backends.worker_figures import Metrics, summarise
 from ansible_collections.srt.slurm.plugins.module_utils.results import worker_logs
 
 
-def read(read_line, *lines):
+def read(figures, *lines):
     metrics = Metrics()
-    for line in lines:
-        read_line(line, metrics)
+    LineReader(figures, metrics).read("".join(f"{line}\n" for line in lines).encode())
     return metrics.record()
 
 
@@ -45,7 +45,7 @@ DECODE = [
 
 
 def test_sglang_prefill_lines_of_several_versions():
-    record = read(sglang_log.read_line, *PREFILL)
+    record = read(sglang_log.FIGURES, *PREFILL)
     assert (record["total_batches"], record["total_prefill_batches"], record["total_decode_batches"]) == (3, 3, 0)
     assert (record["total_new_tokens"], record["total_cached_tokens"]) == (16996, 532)
     assert record["cache_hit_rate"] == pytest.approx(100 * 532 / 17528, abs=1e-3)
@@ -58,7 +58,7 @@ def test_sglang_prefill_lines_of_several_versions():
 
 
 def test_sglang_decode_lines_of_several_versions():
-    record = read(sglang_log.read_line, *DECODE)
+    record = read(sglang_log.FIGURES, *DECODE)
     assert (record["total_decode_batches"], record["avg_gen_throughput"], record["max_gen_throughput"]) == (
         3,
         200.0,
@@ -71,7 +71,7 @@ def test_sglang_decode_lines_of_several_versions():
 
 def test_sglang_memory_and_sizes():
     record = read(
-        sglang_log.read_line,
+        sglang_log.FIGURES,
         "[2026-01-16 06:18:00 TP0] server_args=ServerArgs(model_path='/m', tp_size=8, pp_size=1, dp_size=4, moe_dense_tp_size=1, "
         "ep_size=8, port=30000)",
         "[2026-01-16 06:18:10 TP0] Load weight end. type=X, dtype=torch.bfloat16, avail mem=75.11 GB, mem usage=107.07 GB.",
@@ -85,7 +85,7 @@ def test_sglang_memory_and_sizes():
 
 
 def test_sglang_sizes_from_a_command_line():
-    record = read(sglang_log.read_line, "python3 -m dynamo.sglang --tp-size 4 --data-parallel-size=2 --ep 4")
+    record = read(sglang_log.FIGURES, "python3 -m dynamo.sglang --tp-size 4 --data-parallel-size=2 --ep 4")
     assert (record["tp_size"], record["dp_size"], record["ep_size"], record["pp_size"]) == (4, 2, 4, None)
 
 
@@ -105,7 +105,7 @@ ITERATIONS = [
 
 
 def test_trtllm_iterations_of_all_dialects():
-    record = read(trtllm_log.read_line, *ITERATIONS)
+    record = read(trtllm_log.FIGURES, *ITERATIONS)
     assert record["total_batches"] == 3
     assert (record["total_prefill_batches"], record["total_decode_batches"]) == (2, 2)  # the mixed one is both
     assert (record["total_new_tokens"], record["total_cached_tokens"]) == (41000, 10)
@@ -125,12 +125,12 @@ def test_trtllm_iterations_of_all_dialects():
     ],
 )
 def test_trtllm_lines_that_do_not_count(line):
-    assert read(trtllm_log.read_line, line)["total_batches"] == 0
+    assert read(trtllm_log.FIGURES, line)["total_batches"] == 0
 
 
 def test_trtllm_memory_and_sizes():
     record = read(
-        trtllm_log.read_line,
+        trtllm_log.FIGURES,
         "Config(max_batch_size=2048, tensor_parallel_size=1, pipeline_parallel_size=1, moe_expert_parallel_size=1)",
         "TensorRT-LLM engine args: {'tensor_parallel_size': 8, 'pipeline_parallel_size': 2, 'moe_tensor_parallel_size': 3, "
         "'moe_expert_parallel_size': 4, 'max_batch_size': 256}",
@@ -146,7 +146,7 @@ def test_trtllm_memory_and_sizes():
 
 def test_vllm_lines_of_several_versions():
     record = read(
-        vllm_log.read_line,
+        vllm_log.FIGURES,
         "(APIServer pid=13294) INFO 11-21 21:27:05 [loggers.py:335] Engine 000: Avg prompt throughput: 369.7 tokens/s, Avg generation "
         "throughput: 568.7 tokens/s, Running: 5 reqs, Waiting: 2 reqs, GPU KV cache usage: 0.1%, Prefix cache hit rate: 92.5%, "
         "External prefix cache hit rate: 1.0%",
@@ -187,7 +187,7 @@ def test_no_parser_and_no_log_are_none(tmp_path):
 
 def test_summary_over_workers():
     def worker(worker_type, lines):
-        return dict(read(sglang_log.read_line, *lines), worker_type=worker_type, node_name="n", worker_id=0)
+        return dict(read(sglang_log.FIGURES, *lines), worker_type=worker_type, node_name="n", worker_id=0)
 
     idle = worker("prefill", [])
     summary = summarise([worker("prefill", PREFILL), idle, worker("decode", DECODE), worker("decode", DECODE[:1])])
