@@ -150,7 +150,7 @@ class Planner:
             "digests": {"allocation": allocation_request(spec)["digest"], "serving": self.serving_digest},
             "holder_node": next(iter(layout.addresses)),
             "frontend_url": layout.public_url,
-            "notes": [*self._spec_notes(), *inputs.notes(spec), *notes.notes(layout), *notes.copies(steps)],
+            "notes": [*self._spec_notes(), *inputs.notes(spec), *self._node_notes(layout, steps)],
         }
         return plan, {**made_of, **made_of_points}
 
@@ -168,6 +168,10 @@ class Planner:
         if profiled:
             found["profiling"] = profiled
         return found
+
+    def _node_notes(self, layout: Layout, steps: Iterable[Step]) -> list[str]:
+        """Return the notes about nodes, ports and pages of metrics."""
+        return [*notes.notes(layout), *notes.copies(steps), *scraping.notes(layout, self.backend)]
 
     def _spec_notes(self) -> list[str]:
         """Return the notes that follow from the spec alone; job_spec has already returned them."""

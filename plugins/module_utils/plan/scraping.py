@@ -28,6 +28,7 @@ LOGS = "logs"
 POINT = "{point}"
 MOST_BYTES = 64 << 20  # of a file
 TIMEOUT_S = 5.0
+MARK = "# beside the program of the point: the scraper"
 SHORTEST_S = 0.5  # v1 of the recipes has no shorter interval either
 # Metrics of engines, of dynamo and of power; a page has ten times as many. Of histograms the sum and the count stay.
 USUAL = (
@@ -109,6 +110,21 @@ def files(found: dict[str, JsonObject]) -> list[PlanFile]:
     return [*exporters.program(), one_file(CONFIG, json.dumps([*found.values()], indent=1) + "\n")] if found else []
 
 
+def notes(layout: Layout, backend: Backend) -> list[str]:
+    """Return a note, as a list, where scrape_metrics changes nothing."""
+    key = "observability.scrape_metrics"
+    if not layout.spec["observability"]["scrape_metrics"]:
+        return []
+    if not _pages(layout, backend):
+        return [f"{key}: no effect, neither workers nor frontends of this job have a page of metrics."]
+    return [f"{key}: the pages of {backend.title} are read in any case."] if backend.needs_scraping else []
+
+
+def without(preamble: str) -> str:
+    """Return the *preamble* of a step as it is without the scraper."""
+    return preamble.partition(MARK)[0].rstrip("\n")
+
+
 def join(steps: Sequence[DraftStep], found: dict[str, JsonObject], layout: Layout) -> None:
     """Let the scraper run beside the program of each of *steps*, in place."""
     for step in steps if found else ():
@@ -116,7 +132,7 @@ def join(steps: Sequence[DraftStep], found: dict[str, JsonObject], layout: Layou
         words = [f"{layout.run_dir}/{PROGRAM}", "scrape", "--config", f"{layout.run_dir}/{CONFIG}", "--point", name]
         log = shlex.quote(f"{layout.run_dir}/{LOGS}/scraper_{name}.out")
         line = (
-            f"if command -v {python} >/dev/null 2>&1; then\n"
+            f"{MARK}\nif command -v {python} >/dev/null 2>&1; then\n"
             f"  {python} -E {' '.join(map(shlex.quote, words))} --parent $$ </dev/null >{log} 2>&1 &\n"
             f"else echo 'there is no {layout.python} here to scrape metrics with' >{log}; fi"
         )

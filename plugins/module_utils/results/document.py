@@ -62,10 +62,7 @@ def build(
     spec, benchmark = plan["spec"], of_plan(plan)
     points = searching.measured(plan)
     chosen, unknown = benchmark.choose(points, wanted or {})
-    results = _records(benchmark, points, plan, coming or {})
-    workers = workers or Workers(plan)
-    workers.read(results)
-    cache_hits.add(results, plan)  # needs what worker logs say in the window of each point
+    results = _records(benchmark, points, plan, coming or {}, workers := workers or Workers(plan))
     names = [point["name"] for point in chosen]
     run_reasons = _failure_reasons(failure) + [f"{text}: is not a point of the plan" for text in unknown]
     search = searching.record(plan, results)
@@ -114,12 +111,14 @@ def _notes(plan: Plan, points: Sequence[PlanPoint], benchmark: Benchmark, more: 
 
 
 def _records(
-    benchmark: Benchmark, points: Sequence[PlanPoint], plan: Plan, coming: Mapping[str, Found]
+    benchmark: Benchmark, points: Sequence[PlanPoint], plan: Plan, coming: Mapping[str, Found], workers: Workers
 ) -> list[PointRecord]:
-    """Return the entries of ``results[]``."""
+    """Return the entries of ``results[]``, with what *workers* read in the window of each."""
     found = [point_record(benchmark, point, plan, coming.get(point["name"])) for point in points]
     if benchmark_repeats.redeploys(plan["spec"].get("benchmark") or {}):
         deployments.keep_apart(found)
+    workers.read(found)
+    cache_hits.add(found, plan)
     return found
 
 

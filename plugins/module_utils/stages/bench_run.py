@@ -62,8 +62,8 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
                 record = _record(plan, point, "kept", kept)
             else:
                 session = session or Session(plan, driver.connect_plan(plan, ctx), ctx)
-                asked = {**params, "force": params["force"] or shared}
-                record = _reused(session, point, asked, apart) or _measure(session, point, asked, apart)
+                arguments = {**params, "force": params["force"] or shared}
+                record = _reused(session, point, arguments, apart) or _measure(session, point, arguments, apart)
             apart.note(point)
             done.append(record)
             ctx.progress(verdict_line(record, of_plan(plan)))

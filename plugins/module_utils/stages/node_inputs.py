@@ -18,6 +18,7 @@ from ..files import make_own_folder, write_text_atomic
 from ..inputs import __main__ as program
 from ..job import inputs
 from ..json_types import JsonObject
+from ..plan import scraping
 from ..plan.planner import Planner
 from ..plan_file import Allocation, Plan
 from ..programs import folder_of, program_files
@@ -62,7 +63,7 @@ def clients(plan: Plan) -> dict[str, JsonObject]:
     packages = benchmark.packages
     for step in (point["step"] for point in points if packages):
         python = benchmark.interpreter(step, plan["run_dir"])
-        if step.get("container") or step.get("preamble") or not python:
+        if step.get("container") or scraping.without(step.get("preamble") or "") or not python:
             continue
         env = {name: value for name, value in step["env"].items() if name.startswith(("PATH", "PYTHON", "LD_"))}
         found.update(dict.fromkeys(step["nodes"], {"argv": python, "env": env, "packages": packages}))

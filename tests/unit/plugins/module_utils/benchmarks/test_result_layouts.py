@@ -181,7 +181,7 @@ def test_a_result_whose_throughput_is_not_that_of_its_sums_is_not_called_valid(t
     ((path, one),) = write(tmp_path, {"r.json": {**VLLM, "total_output_tokens": 5000}}).results
     custom, raw = (
         BENCHMARKS["custom"],
-        {"results": [(path, one)], "unknown": [], "broken": [], "too_many": False, "duration_s": 5.0},
+        {"results": [(path, one)], "unknown": [], "broken": [], "answers": [], "too_many": False, "duration_s": 5.0},
     )
     assert custom.evaluate(raw, {}, 0.99) == []
     assert "it says out 200.0 tok/s, but 5,000 in 2.5 s are 2,000.0" in custom.doubts(raw)

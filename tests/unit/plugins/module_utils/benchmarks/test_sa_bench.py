@@ -39,9 +39,10 @@ def test_points():
     }.items():
         assert jobs.option(step["argv"], flag) == value
     program = sorted((jobs.ROOT / "plugins/module_utils/load_client").glob("*.py"))
-    assert step["files"] == [f"programs/load_client/{one.name}" for one in program]
+    own = [path for path in step["files"] if path.startswith("programs/load_client/")]
+    assert own == [f"programs/load_client/{one.name}" for one in program]
     shipped = {one["path"]: one["content"] for one in plan["files"]}
-    assert [shipped[path] for path in step["files"]] == [one.read_text(encoding="utf-8") for one in program]
+    assert [shipped[path] for path in own] == [one.read_text(encoding="utf-8") for one in program]
 
 
 def test_the_load_client_ignores_pythons_variables_unless_the_job_sets_them_for_it():

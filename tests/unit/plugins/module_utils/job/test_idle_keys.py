@@ -39,6 +39,7 @@ def planned(job):
         return None, []
     plan = jobs.plan_of(found.spec)
     done = {key: value for key, value in plan.items() if key not in ("spec", "notes")}
+    done["node_metrics.csv"] = found.spec["benchmark"].get("export_node_metrics")  # made at the end of the run
     done["reporting"] = {key: one for key, one in found.spec.get("reporting", {}).items() if key != "ai_analysis"}
     return json.dumps(done), [*found.notes, *plan["notes"]]
 

@@ -59,7 +59,7 @@ def problems(**changes):
         (
             {"benchmark": {"slow_down_wait_time": 5}},
             "benchmark.slow_down_wait_time",
-            "not supported by this version yet",
+            "is not supported: the figures would be those of an engine that sleeps",
         ),
         ({"model": {"path": "$NOT_SET_ANYWHERE/m"}}, "model.path", "NOT_SET_ANYWHERE, which is not set"),
     ],

@@ -55,7 +55,7 @@ def test_variants_keep_it():
 
 def test_the_cluster_file(tmp_path):
     (tmp_path / "srtslurm.yaml").write_text(
-        "default_account: 007\ndefault_sbatch_directives: {mem: 010}\ncloud: {a: 0.10}\n"
+        "default_account: 007\ndefault_sbatch_directives: {mem: 010}\ncloud: {bucket: b, prefix: 0.10}\n"
     )
     (spec,) = specs(JOB, load_cluster(str(tmp_path / "srtslurm.yaml")))
     assert spec["slurm"]["account"] == "007" and spec["sbatch_directives"] == {"mem": "010"}

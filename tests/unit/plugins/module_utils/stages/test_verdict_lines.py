@@ -14,7 +14,7 @@ ORIGIN = {"job_id": "3", "path": "/out/3/results/x.json", "measured_at": "2026-1
 
 def record(**changes):
     known = {"label": "c=4", "action": "measured", "attempt": None, "origin": None, "valid": True, "reasons": []}
-    return {**known, "doubts": [], "service_gaps": [], "metrics": FIGURES, **changes}
+    return {**known, "doubts": [], "parts": [], "service_gaps": [], "metrics": FIGURES, **changes}
 
 
 @pytest.mark.parametrize(
