@@ -67,6 +67,7 @@ def test_a_submitted_run_measures_what_it_was_given_and_ends(cluster):
     assert "The run has no step decode_9. It has: playbook, job, bench_c2, decode_0" in wrong
 
 
+@pytest.mark.slow
 def test_the_exit_code_of_the_job_is_the_playbooks(cluster):
     broken = {"type": "mocker", "mocker_config": {"aggregated": {}, "prefill": {"no-such-flag": 1}}}
     job_id, run_dir = submit(cluster, cluster.job_file("fired-badly", backend=broken))
@@ -132,6 +133,7 @@ def test_a_run_that_is_stopped_in_the_middle_has_failed_and_says_what_it_has(clu
     assert processes_of(run_dir) == []
 
 
+@pytest.mark.slow
 def test_a_run_whose_job_is_cancelled_with_scancel_says_what_it_has(cluster):
     """Slurm sends its TERM to the playbook too, which goes on to its rollup all the same."""
     long = dict(BENCHMARK, concurrencies=[1, 2], osl=64, num_prompts_mult=810)
@@ -317,6 +319,7 @@ def test_vaulted_variables_lie_in_no_file_of_a_submitted_run(cluster):
     assert cluster.jobs("fired-vaulted-need") == []
 
 
+@pytest.mark.slow
 def test_a_run_is_submitted_from_an_installed_collection(cluster):
     """It consists of four folders; the job runs a copy of them, and takes nothing from this checkout."""
     parent = cluster.folder / "installed"
@@ -339,6 +342,7 @@ def test_a_run_is_submitted_from_an_installed_collection(cluster):
     assert str(ROOT) not in (run_dir / "play.json").read_text().replace(sys.executable, "")
 
 
+@pytest.mark.slow
 def test_a_runtime_environment_of_its_own(cluster):
     """One without ansible-core is refused; the job and the rest are in the test below."""
     empty, folder = cluster.folder / "requirements.txt", cluster.folder / "runtime"

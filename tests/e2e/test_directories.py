@@ -71,6 +71,7 @@ def test_a_live_job_with_the_number_of_an_old_run_is_left_alone(cluster, old):
     assert job_id not in cluster.jobs()
 
 
+@pytest.mark.slow
 def test_a_foreign_job_with_the_number_of_an_old_run_is_left_alone(cluster, old):
     argv = ["sbatch", "--parsable", "--hold", "--job-name=theirs", "--output=/dev/null", "--wrap=sleep 600"]
     job_id = cluster.run(*argv).strip()
@@ -126,6 +127,7 @@ def test_secrets_of_a_job_that_was_cancelled_go_with_whoever_comes_next(cluster)
         playbook(cluster, "stop", "-e", f"run_dir={cluster.output / job_id}")
 
 
+@pytest.mark.slow
 def test_secrets_of_a_job_whose_holder_was_killed_are_removed(cluster):
     job_id, run_dir = submit(cluster, "left-killed", "-e", "keep=600", environment=SECRET)
     wait_for((run_dir / "steps.jsonl").exists, "the holder")

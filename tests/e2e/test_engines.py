@@ -56,6 +56,7 @@ def run(cluster, programs, name, resources, backend, frontend, *args, **changes)
     return json.loads((cluster.latest / "plan.json").read_text()), logs
 
 
+@pytest.mark.slow
 def test_sglang_router_with_plain_workers(cluster, programs):
     plan, logs = run(
         cluster,
@@ -139,6 +140,7 @@ def test_nsys_captures_the_load_of_each_worker(cluster, programs):
         ]
 
 
+@pytest.mark.slow
 def test_a_profiler_that_does_not_start_fails_the_run_without_a_load(cluster, programs):
     played = cluster.playbook(nsys_job(cluster, programs, "refused", FAKE_PROFILE="refuse"))
     assert played.rc == 2 and "profiling could not be started at agg_0 (/start_profile: HTTP 500" in played.text
@@ -164,6 +166,7 @@ def test_dynamo_with_dedicated_infra_and_client(cluster, programs):
     assert roles == [["infra"], ["head", "prefill"], ["frontend", "decode"], ["bench"]]
 
 
+@pytest.mark.slow
 def test_dynamo_aggregated_with_a_setup_script_and_addresses_of_an_interface(cluster, programs, tmp_path):
     (tmp_path / "configs").mkdir()
     (tmp_path / "configs" / "my setup.sh").write_text('echo "set up on $(hostname)"\n')

@@ -73,6 +73,7 @@ def test_a_run_with_nothing_to_measure_takes_no_nodes(cluster, finished, invento
     assert last_job(cluster) == before
 
 
+@pytest.mark.slow
 def test_a_service_that_was_kept_is_ended_by_a_run_with_nothing_to_measure(cluster, finished):
     before = last_job(cluster)
     # It is kept, so it gets its nodes.

@@ -238,6 +238,7 @@ def test_a_group_called_frontend_of_the_user_is_left_alone(cluster, kept):
     assert not {"web1", "web2"} & set(played.recap)
 
 
+@pytest.mark.slow
 def test_a_node_that_is_cut_off_is_named_and_the_job_is_ended(cluster):
     """No task connects to a node, so an unreachable node is a failing stage, and teardown still runs."""
     job = cluster.job_file("cut", health_check={"max_attempts": 5, "interval_seconds": 1})

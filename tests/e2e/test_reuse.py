@@ -110,6 +110,7 @@ def test_a_measurement_that_was_left_behind_is_not_taken_for_one_of_another_serv
     changed_by(cluster, up, "--skip-tags", "benchmark,rollup")  # as it was
 
 
+@pytest.mark.slow
 def test_two_runs_with_different_points_take_turns(cluster, up):
     points = dict(BENCHMARK, osl=14, num_prompts_mult=100)
     argv = ("-e", "keep=600", "--tags", "benchmark")
@@ -130,6 +131,7 @@ def test_two_runs_with_different_points_take_turns(cluster, up):
     assert "c=5 measured, valid" in seen
 
 
+@pytest.mark.slow
 def test_who_was_registered_in_a_lost_etcd_starts_anew_with_it(cluster, up):
     before = cluster.steps(up)
     cluster.run("scancel", "--signal=KILL", before["etcd"])
@@ -239,6 +241,7 @@ def allocation(cluster):
     wait_for(lambda: cluster.jobs("mine") == [], "the allocation to be gone")
 
 
+@pytest.mark.slow
 def test_an_allocation_of_another_user_is_adopted_and_left(cluster, allocation):
     job = cluster.job_file("adopted")
     checked = cluster.playbook(job, "-e", f"job_id={allocation}", "--check")

@@ -81,6 +81,7 @@ def test_what_is_missing_on_the_submit_host_is_said_before_anything_is_submitted
     assert cluster.jobs("far-missing") == []
 
 
+@pytest.mark.slow
 def test_a_job_is_submitted_from_another_machine(cluster, login):
     job = cluster.job_file("far-away", python=sys.executable)
     argv = ["ansible-playbook", "playbooks/submit.yml", "-e", f"@{job}", "-e", f"output_dir={cluster.output}", *login]

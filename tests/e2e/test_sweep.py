@@ -168,6 +168,7 @@ def test_a_sweep_that_is_killed_goes_on_and_measures_nothing_twice(cluster, repe
     assert cluster.latest.name == job_id
 
 
+@pytest.mark.slow
 def test_a_job_that_fails_does_not_take_the_sweep(cluster, sweep):
     """Its service does not start; the one after it gets what it needs in the same allocation."""
     base = dict(yaml.safe_load(sweep.read_text())["job"], name="faulty", sweep=None)
@@ -221,6 +222,7 @@ def test_a_submitted_sweep_is_shown_stopped_and_continued_as_one(cluster, grid):
     assert len(measured) == len(set(measured)) == 12
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_a_sweep_says_which_job_stays_up(cluster, sweep):
     process = start(cluster, sweep, "-e", "force=true")
     until(process, "allocation sweep.sweep")

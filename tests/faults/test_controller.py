@@ -138,6 +138,7 @@ TOGETHER = """case "$*" in *--job-name=srt_holder*)
 esac"""
 
 
+@pytest.mark.slow
 def test_two_controllers_that_adopt_one_allocation_at_once_share_its_holder(cluster):
     cluster.run("salloc", "--no-shell", "--job-name=mine", "--nodes=3", "--ntasks=3", "--exclusive", "--time=10")
     (job_id,) = cluster.jobs("mine")
@@ -220,6 +221,7 @@ def test_a_disk_that_fills_up_while_measuring_fails_and_ends_clean(cluster):
     assert cluster.jobs("fills") == []
 
 
+@pytest.mark.slow
 def test_a_job_that_ends_on_a_full_disk_leaves_no_secrets(cluster):
     """Its holder cannot say that it ends before it has removed them; then there is room for the line."""
     job = cluster.job_file("ends-full", environment={"HF_TOKEN": "Marker-full-disk-5c1e"})

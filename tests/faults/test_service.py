@@ -44,6 +44,7 @@ def test_a_worker_killed_while_loading_fails_with_evidence(cluster):
     cluster.gone("loading")
 
 
+@pytest.mark.slow
 def test_a_worker_that_exits_0_fails_with_evidence(cluster):
     cluster.trap("mocker", decode('echo "nothing to do"; sleep 0.7; exit 0'))
     played = cluster.playbook(cluster.job_file("exits"))
@@ -130,7 +131,9 @@ def test_results_from_before_the_fault_are_kept_and_taken_over(cluster):
     assert "c=3 measured, valid" in again.text
 
 
-@pytest.mark.parametrize(("port", "step"), [(4222, "nats"), (2379, "etcd"), (8081, "prefill_0")])
+@pytest.mark.parametrize(
+    ("port", "step"), [(4222, "nats"), pytest.param(2379, "etcd", marks=pytest.mark.slow), (8081, "prefill_0")]
+)
 def test_a_port_taken_by_a_foreign_process_is_found_before_models_load(cluster, port, step):
     listeners = [cluster.listen(f"node00{number}", port) for number in (1, 2, 3)]
     try:
@@ -143,7 +146,7 @@ def test_a_port_taken_by_a_foreign_process_is_found_before_models_load(cluster, 
     cluster.gone("taken")
 
 
-@pytest.mark.parametrize(("port", "step"), [(4222, "nats"), (2379, "etcd")])
+@pytest.mark.parametrize(("port", "step"), [(4222, "nats"), pytest.param(2379, "etcd", marks=pytest.mark.slow)])
 def test_a_port_taken_after_preflight_fails_the_step_with_the_reason(cluster, port, step):
     listeners = [cluster.listen(f"node00{number}", port) for number in (1, 2, 3)]
     try:
@@ -161,6 +164,7 @@ def test_a_port_taken_after_preflight_fails_the_step_with_the_reason(cluster, po
     cluster.gone("late")
 
 
+@pytest.mark.slow
 def test_a_port_of_a_worker_taken_after_preflight_fails_the_worker_with_the_reason(cluster):
     listener = cluster.listen("node001", 30000)
     try:
@@ -230,6 +234,7 @@ def test_a_point_without_progress_is_ended(cluster):
     cluster.gone("stalled")
 
 
+@pytest.mark.slow
 def test_a_point_that_hangs_is_ended_at_its_deadline(cluster):
     cluster.trap("client", "exec sleep 600")
     job = cluster.job_file("hangs", benchmark=dict(BENCHMARK, point_timeout_s=4))

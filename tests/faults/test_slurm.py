@@ -124,6 +124,7 @@ def test_slurmctld_stopped_for_20_s_and_started_again_is_survived(cluster, stage
     cluster.gone(job.stem)
 
 
+@pytest.mark.slow
 def test_what_a_task_prolog_prints_is_not_taken_for_an_answer(cluster):
     """Neither for one of the holder nor for the address or the report of a node."""
     cluster.trap("task", "echo 'print Welcome to'; echo \"print $SLURMD_NODENAME 10.9.9.9\"; printf 'print {have fun'")

@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import json
 
+import pytest
 from cluster import wait_for
 
 UP = ("-e", "keep=600", "--skip-tags", "benchmark,rollup")
@@ -54,6 +55,7 @@ def test_an_adopted_allocation_whose_holder_was_killed_is_ended_by_stop(cluster)
     assert (again.rc, again.changed) == (0, 0), again.text
 
 
+@pytest.mark.slow
 def test_a_suspended_job_is_ended_in_order(cluster):
     played = cluster.playbook(cluster.job_file("paused"), *UP)
     assert played.rc == 0, played.text
