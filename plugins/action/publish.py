@@ -25,7 +25,7 @@ class ActionModule(StageAction):
         if not self._task.check_mode:
             failed = bool(self._task.args.get("failed"))
             code = result.get("exit_code", publish.EXIT_FAILED if failed else 0)
-            reporter().end(code, self._task.args.get("message"), result.get("logs_url"))
+            reporter().end(code, self._task.args.get("reason"), result.get("logs_url"))
         return result
 
     def completed(self, params, task_vars):

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Callable, NamedTuple
 
+from . import run_option_values
 from .holder.lease import LEASE_S
 from .json_types import Json
 from .run_option_values import (
@@ -34,10 +35,8 @@ from .run_option_values import (
     text_value,
     unchecked,
 )
-from .run_option_values import (
-    Unusable as Unusable,
-)
 
+Unusable = run_option_values.Unusable  # what a parser raises
 KEPT_S = 3600.0  # the lease of a job whose service stays up after its run
 
 # The type of an option, by its parser, as the manual names it.

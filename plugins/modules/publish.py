@@ -28,7 +28,7 @@ options:
     description: Whether the run has failed, or its results are not valid.
     type: bool
     default: false
-  message:
+  reason:
     description: Why it failed, for the status report.
     type: str
   variant_dir:

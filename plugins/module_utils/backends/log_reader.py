@@ -10,10 +10,10 @@ Most lines of a log differ from an earlier one in their numbers alone. So the fi
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from .log_figures import UTC, BatchLine, LogFigures
-from .worker_figures import KEPT, Batch, Column, Metrics, figures_of, seconds_of
+from .worker_figures import Batch, Column, Metrics, figures_of, seconds_of
 
 MOST_SHAPES, LONGEST_EXAMPLE = 4096, 300
 
@@ -153,8 +153,7 @@ class LineReader:
 
     def _together(self, shape: _Shape, lines: list[bytes]) -> bool:
         """Add *lines* of *shape*; False, with nothing added, if one of them has an impossible number."""
-        line = shape.line
-        assert line is not None
+        line = cast("BatchLine", shape.line)
         texts = b" ".join(lines).translate(_NUMBERS).split()
         step = len(texts) // len(lines)
         try:
@@ -166,7 +165,6 @@ class LineReader:
         except ValueError:
             return False
         for one in batches:
-            assert one.columns.keys() <= KEPT
             self._metrics.add(one)
         return True
 
@@ -176,8 +174,7 @@ class LineReader:
         if shape.stamp is None or minutes is None:
             return None
         *parts, second = (None if place is None else texts[place::step] for place in shape.stamp)
-        assert second is not None
-        seconds = [*map(float, second)]
+        seconds = [*map(float, cast("list[bytes]", second))]
         if max(seconds) >= 62:
             raise ValueError("The time is impossible.")
         columns = [[b""] * len(seconds) if part is None else part for part in parts]

@@ -85,14 +85,15 @@ class Series:
         ]
         return {"width": self.width, "buckets": buckets}
 
-    def record(self, names: Mapping[str, str] = SERIES) -> JsonObject:
+    def record(self, names: Mapping[str, str] | None = None) -> JsonObject:
         """Return ``{"t": [...], name: [...]}``: two times for a bucket with several samples, for its extremes.
 
         A value is None where the bucket has none. Names without any value are left out.
 
-        :param names: of the columns to return, and what they are called.
+        :param names: of the columns to return, and what they are called; None: SERIES.
         """
         times: list[float] = []
+        names = SERIES if names is None else names
         values: dict[str, list[float | None]] = {name: [] for name in names}
         for number in sorted(self._buckets):
             first, last, found = self._buckets[number]

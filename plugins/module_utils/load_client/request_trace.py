@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -167,5 +168,7 @@ def kept_times(starts: Iterable[float], begin: float, times: Sequence[float]) ->
 
     Requests are sent in the order of their *times*, which count from *begin*.
     """
-    late = [start - begin - due for start, due in zip(sorted(start for start in starts if start == start), times)]
+    late = [
+        start - begin - due for start, due in zip(sorted(start for start in starts if not math.isnan(start)), times)
+    ]
     return {"late_requests": sum(one > LATE_S for one in late), "most_late_s": round(max(late, default=0.0), 6)}

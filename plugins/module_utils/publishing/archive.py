@@ -42,16 +42,15 @@ def packed(found: list[LocalFile], contents: Mapping[str, Content], left_out: di
         yield cast("BinaryIO", temporary)
 
 
-@contextlib.contextmanager
-def _compressed(target: IO[bytes]) -> Iterator[Any]:
+def _compressed(target: IO[bytes]) -> contextlib.AbstractContextManager[Any]:
     if suffix() == ".tar.zst":
         import zstandard
 
-        with zstandard.ZstdCompressor(level=6).stream_writer(target, closefd=False) as stream:
-            yield stream
-    else:
-        with gzip.GzipFile(filename="", fileobj=target, mode="wb", compresslevel=6, mtime=0) as stream:
-            yield stream
+        writer: contextlib.AbstractContextManager[Any] = zstandard.ZstdCompressor(level=6).stream_writer(
+            target, closefd=False
+        )
+        return writer
+    return gzip.GzipFile(filename="", fileobj=target, mode="wb", compresslevel=6, mtime=0)
 
 
 def _add(tar: tarfile.TarFile, file: LocalFile, content: Content, left_out: dict[str, str]) -> None:

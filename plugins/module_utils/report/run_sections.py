@@ -62,9 +62,9 @@ def time_table(parts: Sequence[Part]) -> Html:
     rows = []
     for part in parts:
         share = 100 * part.seconds / total
-        bar = html.tag("td", html.tag("span", class_="bar", style=f"width:{share * 2:.1f}px"))
+        drawn = html.tag("td", html.tag("span", class_="bar", style=f"width:{share * 2:.1f}px"))
         rows.append([part.name, html.tag("td", f"{part.seconds:,.1f}", class_="n"),
-                     html.tag("td", f"{share:.1f}", class_="n"), bar])  # fmt: skip
+                     html.tag("td", f"{share:.1f}", class_="n"), drawn])  # fmt: skip
     rows.append(["all", html.tag("td", f"{total:,.1f}", class_="n"), html.tag("td", "100.0", class_="n"), ""])
     return html.table(["stage", "seconds", "%", ""], rows)
 

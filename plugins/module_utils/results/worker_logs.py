@@ -9,7 +9,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator, Sequence
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, cast
 
 from ..backends import BACKENDS
 from ..backends.log_figures import LogFigures
@@ -77,8 +77,7 @@ def read_log(backend: str, path: str, windows: Sequence[Window] = (), known: Log
 
     :param known: what was read of it before; of no use if the log is another one now.
     """
-    engine = BACKENDS[backend].figures
-    assert engine is not None
+    engine = cast("LogFigures", BACKENDS[backend].figures)
     signature = _signature(engine)
     with open(path, "rb", opener=regular) as stream:
         status = os.fstat(stream.fileno())

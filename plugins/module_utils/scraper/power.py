@@ -13,6 +13,7 @@ import http.server
 import os
 import socket
 import subprocess
+import sys
 import threading
 from typing import Any
 
@@ -84,7 +85,8 @@ def serve(port: int) -> http.server.HTTPServer:
                 text, trouble = page()
             if trouble and said[-1] != trouble:
                 said.append(trouble)
-                print(trouble, flush=True)
+                sys.stdout.write(f"{trouble}\n")
+                sys.stdout.flush()
             body = text.encode()
             self.send_response(200 if text else 503)
             self.send_header("Content-Type", "text/plain; version=0.0.4")

@@ -27,7 +27,7 @@ ARGUMENT_SPEC = {
     "plan_path": {"type": "path"},
     "plan": {"type": "dict"},
     "failed": {"type": "bool", "default": False},
-    "message": {"type": "str"},
+    "reason": {"type": "str"},
     "variant_dir": {"type": "path"},
     "secrets": {"type": "dict", "no_log": True},
     "secrets_path": {"type": "path"},

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from .ratios import Ratio, interval, p_beyond, p_within
 
@@ -42,8 +42,7 @@ def decide(ratios: Sequence[Ratio | None], margin: float, alpha: float) -> list[
     stopped: int | None = None
     worst = 0.0
     for step, (p, at) in enumerate(sorted(known)):
-        ratio = ratios[at]
-        assert ratio is not None
+        ratio = cast("Ratio", ratios[at])
         share = count - (step if stopped is None else stopped)
         if stopped is None and p > alpha / share:
             stopped = step

@@ -78,9 +78,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *args):
         pass
 
-    def answer(self, status, /, **value):
+    def answer(self, code, **value):
         body = json.dumps(value).encode()
-        self.send_response(status)
+        self.send_response(code)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         with contextlib.suppress(BrokenPipeError):

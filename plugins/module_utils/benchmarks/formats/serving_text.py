@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 from ...json_types import JsonObject
@@ -33,8 +34,7 @@ WORDS = {
         f"{said} {title} (ms)": f"{statistic}_{name}_ms"
         for name, titles in {**{one: (one,) for one in LATENCIES}, "e2el": ("e2el", "e2e latency")}.items()
         for title in titles
-        for said, statistic in (("mean", "mean"), ("median", "median"), ("std", "std"), *((p, p) for p in ("p90", "p95",
-                                                                                                         "p99")))
+        for said, statistic in ((one, one) for one in ("mean", "median", "std", "p90", "p95", "p99"))
     },
 }  # fmt: skip
 
@@ -61,6 +61,6 @@ def _value(text: str) -> str | float:
         number = float(text.replace(",", ""))
     except ValueError:
         return text
-    if number in (float("inf"), float("-inf")) or number != number:
+    if number in (float("inf"), float("-inf")) or math.isnan(number):
         return text
     return int(number) if number == int(number) else number

@@ -119,9 +119,8 @@ class Runtime:
 
     def _is_up(self) -> bool:
         """Wait for the server's health; return False if it has ended."""
-        assert self.server
         until, wrong = time.monotonic() + self.job["start_timeout_s"], "it was not asked yet"
-        while self.server.poll() is None:
+        while self.server is not None and self.server.poll() is None:
             self._check()
             wrong = peer.is_healthy(f"http://127.0.0.1:{self.port}", self.folder.text(KEY), 2.0)
             # Another job's server may answer on this port while ours has not noticed yet that it is taken.
@@ -153,8 +152,7 @@ class Runtime:
                 raise Ended(COMPLETED, f"training has ended: {COMPLETE} is there", 0)
 
     def _check_parts(self) -> None:
-        assert self.server
-        if self.server.poll() is not None:
+        if self.server is not None and self.server.poll() is not None:
             code = processes.code_of(self.server)
             raise Ended(FAILED, f"the server ended with exit code {code}", code or 1)
         if self.storage and self.storage.service and self.storage.service.poll() is not None:

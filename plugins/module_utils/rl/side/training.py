@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import time
+from typing import cast
 
 from . import chain, peer, processes
 from .coord import (
@@ -133,20 +134,16 @@ class Training:
 
     def _warn(self) -> None:
         """Ask the trainer itself, and not what it started, to write a checkpoint and end."""
-        assert self.trainer
-        os.kill(self.trainer.pid, signal.SIGTERM)
+        os.kill(cast("subprocess.Popen[bytes]", self.trainer).pid, signal.SIGTERM)
 
     def _finish_early(self) -> Ended:
         """Let the trainer write a checkpoint before the time limit; the job has not completed then."""
-        assert self.trainer
-        self.early = True
+        trainer, self.early = cast("subprocess.Popen[bytes]", self.trainer), True
         say("training: the time limit is near: the trainer gets SIGTERM, to write a checkpoint")
         self._warn()
         until = time.monotonic() + max(0.0, self.job["warning_s"] - self.job["drain_timeout_s"])
-        while self.trainer.poll() is None and time.monotonic() < until and not self.signals.ends:
+        while trainer.poll() is None and time.monotonic() < until and not self.signals.ends:
             self._check_runtime()
             processes.pause()
-        how = (
-            "did not end" if self.trainer.poll() is None else f"ended with exit code {processes.code_of(self.trainer)}"
-        )
+        how = "did not end" if trainer.poll() is None else f"ended with exit code {processes.code_of(trainer)}"
         return Ended(TIMEOUT, f"the time limit was near; asked for a checkpoint, the trainer {how}", TIME_OUT)

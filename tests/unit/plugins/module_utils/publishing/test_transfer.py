@@ -57,9 +57,9 @@ def run(tmp_path):
     return folder
 
 
-def sync(server, bucket, run, choice=None, secrets=(), who=WHO, dry=False, as_archive=False, finished=True, **more):
+def sync(server, bucket, run, choice=None, secrets=(), who=None, dry=False, as_archive=False, finished=True, **more):
     storage = Storage(server.settings(bucket, **more), part_size=PART)
-    one = Sync(storage, Folder(str(run), "p/job/7", who, finished), choice or Choice(), secrets)
+    one = Sync(storage, Folder(str(run), "p/job/7", who or WHO, finished), choice or Choice(), secrets)
     return one.run(dry, as_archive)
 
 

@@ -21,7 +21,7 @@ def span(first, since, job_id="7"):
      (span(1, 2), span(2, 3), True), (span(1, 2), span(1, 2, "8"), False), (span(1, 9), span(3, 4), True)],
 )  # fmt: skip
 def test_deployments_are_the_same_if_they_may_have_a_step_in_common(one, other, same):
-    assert deployments.overlap(one, other) is deployments.overlap(other, one) is same
+    assert deployments.overlap(one, other) is deployments.overlap(one=other, other=one) is same
 
 
 def test_a_deployment_counts_for_the_first_repeat_that_it_measured():
