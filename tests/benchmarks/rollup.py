@@ -146,7 +146,8 @@ def one(engine, share, size, folder):
         stream.write(part[: part.rfind(b"\n") + 1])
     again, _state = measured(engine, path, windows, state)
     good = speed >= goal and peak <= MOST_MB and again <= AGAIN * spent + 0.005
-    print(f"{engine:<8} {share:>5.0%} {real:>8.0f} {speed:>9.0f} {goal:>6.0f} {ratio:>8.1f} {peak:>8.1f} {again / spent:>8.1%}  {'ok' if good else 'MISSED'}")  # fmt: skip
+    row = f"{engine:<8} {share:>5.0%} {real:>8.0f} {speed:>9.0f} {goal:>6.0f} {ratio:>8.1f} {peak:>8.1f}"
+    print(f"{row} {again / spent:>8.1%}  {'ok' if good else 'MISSED'}")
     return good
 
 

@@ -74,8 +74,8 @@ def run(world, candidate=None, check_mode=False, **params):
     defaults = {key: one.get("default") for key, one in ab_run.ARGUMENT_SPEC.items()}
     sides = {}
     for word, changes in (("baseline", {}), ("candidate", candidate or {"backend": {"speedup_ratio": 2.0}})):
-        made = describe(jobs.resolved(jobs.raw(name=f"job-{word}", resources={"gpus_per_node": 1,
-            "prefill_workers": 1, "decode_workers": 1}, **changes)))  # fmt: skip
+        resources = {"gpus_per_node": 1, "prefill_workers": 1, "decode_workers": 1}
+        made = describe(jobs.resolved(jobs.raw(name=f"job-{word}", resources=resources, **changes)))
         sides[word] = {"jobs": [made], "origins": [{}], "lease_s": 120.0}
     params = {**defaults, **sides, "output_dir": str(world.folder / "out"), "playbook": "/bench.yml", **params}
     return action.entry(params, Context(check_mode=check_mode))
