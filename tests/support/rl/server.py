@@ -78,9 +78,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *args):
         pass
 
-    def answer(self, code, **value):
+    def answer(self, reply, **value):
         body = json.dumps(value).encode()
-        self.send_response(code)
+        self.send_response(reply)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         with contextlib.suppress(BrokenPipeError):
