@@ -289,6 +289,7 @@ def test_secrets_reach_the_workers_of_a_submitted_run(cluster):
     assert files == []
 
 
+@pytest.mark.slow
 def test_vaulted_variables_lie_in_no_file_of_a_submitted_run(cluster):
     """Names of ours: a playbook inside the job would get them if they were not secret."""
     password, whole, single = (cluster.folder / name for name in ("vault-pw", "vault-file.yaml", "vault-single.yaml"))

@@ -82,6 +82,7 @@ def test_a_foreign_job_with_the_number_of_an_old_run_is_left_alone(cluster, old)
     cluster.run("scancel", job_id)
 
 
+@pytest.mark.slow
 def test_a_service_is_not_used_from_another_output_directory(cluster, tmp_path):
     job = cluster.job_file("elsewhere")
     played = cluster.playbook(job, "-e", "keep=600")

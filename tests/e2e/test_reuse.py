@@ -178,6 +178,7 @@ def test_a_setting_that_comes_back_finds_its_results_again(cluster, up):
     changed_by(cluster, up, "--skip-tags", "benchmark,rollup")  # as it was
 
 
+@pytest.mark.slow
 def test_other_weights_under_the_same_path_are_another_service(cluster, up):
     """Old weights, new ones, old ones again under one path; prompts have the chat template of the model."""
     folder = cluster.folder / "weights"

@@ -63,7 +63,7 @@ def test_a_run_with_real_containers_trains_and_releases_both_jobs(rl):
     assert re.fullmatch(r"http://node003\S*:\d+", seen["SANDBOX_REMOTE_RUNTIME_API_URL"])
     key = (pair.folder / "runtime_api_key.txt").read_text().strip()
     assert os.stat(pair.folder).st_mode & 0o777 == 0o700
-    holding = [path for path in pair.folder.rglob("*") if path.is_file() and key in path.read_text()]
+    holding = [path for path in pair.folder.rglob("*") if path.is_file() and key.encode() in path.read_bytes()]
     assert holding == [pair.folder / "runtime_api_key.txt"]
     assert holding[0].stat().st_mode & 0o777 == 0o600
     status = rl.rl("rl_status", "-e", f"rl_skyrl_jobs_base={rl.base}")

@@ -59,6 +59,7 @@ def login(cluster, tmp_path):
         server.stderr.close()
 
 
+@pytest.mark.slow
 def test_the_job_is_run_from_another_machine(cluster, login):
     job = cluster.job_file("far", python=sys.executable)
     played = cluster.playbook(job, *login, "-e", "keep=600")
