@@ -17,26 +17,11 @@ description:
 requirements:
   - The Slurm commands on the submit host.
 extends_documentation_fragment:
+  - srt.slurm.rl
   - srt.slurm.attributes
   - srt.slurm.attributes.action
   - srt.slurm.attributes.info
 options:
-  file:
-    description: A YAML file of settings, on the submit host. Extra var C(rl_file).
-    type: path
-  conf:
-    description:
-      - A C(.conf) file of the original launcher, on the submit host. Extra var C(rl_conf).
-      - It is read, not executed. Quotes, comments and C(${NAME}) mean what they mean in a shell.
-    type: path
-  settings:
-    description: Settings by their names. The keys of the extra var C(rl) come first.
-    type: dict
-    default: {}
-  overrides:
-    description: Single settings that count more than all others. Extra vars C(rl_NAME) become overrides.
-    type: dict
-    default: {}
   places:
     description: File and line of settings, by name, for messages. The action fills it in.
     type: dict
