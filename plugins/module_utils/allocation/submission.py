@@ -108,6 +108,8 @@ def release(call: Call, job: QueueEntry) -> None:
     if call.playbook:
         detached.freeze(folder, job["id"], call.playbook)
     commands.release(job["id"])
+    if call.state == "running":
+        call.ctx.holds(job["id"], folder)  # at once: an interrupt before the wait would leave it without a word
     ownership.note_release(folder)
     call.actions.append("released")
 
