@@ -25,13 +25,13 @@ from typing import Any
 from .cache import CacheWatch
 from .load import TICK_S, State, Stop
 from .samples import Samples
-from .session import SIGNALS, Outcome, Session, interrupted
+from .sender import SIGNALS, Outcome, Sender, interrupted
 from .workload import Workload
 
 LEVELS_EACH = 256  # requests in flight that one process should have at most
 AHEAD_S = 0.25  # from the word to begin to the begin
 GRACE_S = 15.0  # for a process to hand over what it has
-COUNTS = ("done", "errors", "running", "tokens", "settled")
+COUNTS = ("done", "errors", "running", "thinking", "tokens", "settled")
 
 
 def number_of(clients: str, concurrency: int) -> int:
@@ -194,7 +194,7 @@ def _member(options: Namespace, number: int, clients: int, workload: Workload, p
             loop.remove_reader(pipe.fileno())
 
     with open_stream(f"{options.save_requests}.{number}" if options.save_requests else None) as stream:
-        outcome = Session(own, state, tick, ready, stream).run(warmup, requests, arrivals)
+        outcome = Sender(own, state, tick, ready, stream).run(warmup, requests, arrivals)
     pipe.send(("outcome", outcome))
 
 

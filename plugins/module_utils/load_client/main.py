@@ -25,7 +25,7 @@ from .progress import Progress, say, utc_now, write_atomic
 from .prompts import PromptError
 from .request_trace import kept_times
 from .samples import Samples
-from .session import SIGNALS, Outcome, Session, interrupted
+from .sender import SIGNALS, Outcome, Sender, interrupted
 from .stats import build_result
 from .workload import Workload
 
@@ -57,7 +57,7 @@ class Run:
         self._state = state
         self._progress = progress
         self._clients = number_of(options.clients, options.concurrency)
-        self._sender: Session | Fleet | None = None
+        self._sender: Sender | Fleet | None = None
         self._outcome = Outcome(None, Samples(), 0, None, None, None, {})
         self._facts: dict[str, Any] = {"clients": self._clients}
         self._times: Sequence[float] | None = None
@@ -98,6 +98,7 @@ class Run:
     def _prepare(self) -> Workload:
         workload = Workload(self._options)
         self._facts.update(workload.facts)
+        self._state.warmup_total, self._state.total = workload.counts
         self._times = None if self._options.trace_speedup is None else workload.arrivals
         return workload
 
@@ -111,11 +112,11 @@ class Run:
                 join_streams(options.save_requests, self._clients)
             return self._outcome.stop
         with open_stream(options.save_requests) as stream:
-            session = self._sender = Session(options, self._state, self._tick, stream=stream)
+            sender = self._sender = Sender(options, self._state, self._tick, stream=stream)
             try:
-                self._outcome = session.run(workload.warmup, workload.requests, workload.arrivals)
+                self._outcome = sender.run(workload.warmup, workload.requests, workload.arrivals)
             except Exception:
-                self._outcome = session.outcome(None)
+                self._outcome = sender.outcome(None)
                 raise
         return self._outcome.stop
 

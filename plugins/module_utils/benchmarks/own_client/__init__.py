@@ -247,6 +247,8 @@ class ClientBenchmark(Benchmark):
         seen = [state, numbers["done"], numbers["tokens"]]
         line = progress_line(point["label"], {"state": state, **numbers})
         when = content.get("updated_at")
+        if content.get("thinking") and not content.get("running"):
+            seen.append(when)  # nothing is awaited but the end of a pause
         phase = PHASES.get(state, PREPARING)
         return Progress(phase, seen, line, numbers["done"], numbers["total"], when if isinstance(when, str) else None)
 

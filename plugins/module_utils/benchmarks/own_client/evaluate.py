@@ -9,11 +9,15 @@ from collections import Counter
 
 from ...json_types import JsonObject
 from ...load_client.stats import PROMPT_TOLERANCE, PROMPT_TOLERANCE_TOKENS, differ
+from . import sessions
 from .result import problem
 
 WARMUP_FAILURES = 0.1  # of its requests: one that is lost while a service gets ready leaves it warm
 SIZES = ("isl", "osl", "num_prompts")
-OTHER_SIZES = ("prefix_ratio", "prefixes", "dataset")  # of some points
+OTHER_SIZES = (  # of some points
+    *("prefix_ratio", "prefixes", "dataset", "num_sessions", "turns", "turn_isl", "turn_osl"),
+    *("think_time_s", "think_time_shape", "session_header"),
+)
 USUAL_SHARE = 0.99  # of the requests that must have completed
 
 
@@ -39,6 +43,8 @@ def evaluate(raw: JsonObject, expect: JsonObject, min_completed: float) -> list[
         reasons += _token_counts(raw, min_completed)
         reasons += _input(raw, expect, min_completed)
         reasons += _models(raw)
+    if expect.get("num_sessions") is not None:
+        reasons += sessions.evaluate(raw, expect, min_completed)
     return reasons
 
 
@@ -87,6 +93,8 @@ def _models(raw: JsonObject) -> list[str]:
 
 def _requests(raw: JsonObject, expect: JsonObject, min_completed: float) -> list[str]:
     planned, completed = expect["num_prompts"], raw.get("completed") or 0
+    if planned is None:  # only who reads the sessions of a file knows how many turns they have
+        planned = raw.get("num_prompts") or 0
     sent = completed + (raw.get("failed") or 0)
     if sent < planned and not raw.get("interrupted"):
         return [f"{planned} requests were planned, but the result has {sent}"]
@@ -140,6 +148,8 @@ def _input(raw: JsonObject, expect: JsonObject, min_completed: float) -> list[st
     completed, isl = raw["completed"], expect.get("isl")
     if raw.get("inexact_prompts"):
         return [f"{raw['inexact_prompts']} prompts do not have the exact number of tokens"]
+    if expect.get("num_sessions") is not None:
+        return sessions.evaluate_input(raw, min_completed)
     if sent is not None and isl is not None and sent > isl * completed:
         return [f"{sent} prompt tokens were sent, but {completed} requests of {isl} have at most {isl * completed}"]
     if counted is None or not sent:

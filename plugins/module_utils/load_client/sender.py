@@ -16,7 +16,7 @@ from .cache import CacheWatch
 from .load import Load, State, Stop
 from .request import Client
 from .samples import Samples
-from .spool import Requests
+from .sessions import Sent
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -39,7 +39,7 @@ class Outcome(NamedTuple):
     facts: dict[str, Any]
 
 
-class Session:
+class Sender:
     """Sends requests in this process.
 
     :param tick: called about twice a second.
@@ -72,7 +72,7 @@ class Session:
         """End it because of a signal."""
         self.stop(interrupted(number))
 
-    def run(self, warmup: Requests, requests: Requests, arrivals: Sequence[float] | None) -> Outcome:
+    def run(self, warmup: Sent, requests: Sent, arrivals: Sequence[float] | None) -> Outcome:
         """Send *warmup*, then measure *requests*."""
         loop = _new_loop()
         try:
@@ -93,7 +93,7 @@ class Session:
         return Outcome(stop, self._samples, failed, health, self._state.started, ended, self._facts)
 
     async def _run(
-        self, loop: asyncio.AbstractEventLoop, warmup: Requests, requests: Requests, arrivals: Sequence[float] | None
+        self, loop: asyncio.AbstractEventLoop, warmup: Sent, requests: Sent, arrivals: Sequence[float] | None
     ) -> Stop | None:
         options = self._options
         async with Client(options, self._state.activity) as client:
