@@ -41,9 +41,9 @@ class SaBench(ClientBenchmark):
         "random_range_ratio": Field(
             Float(0.000001, 1), 0.8, "Lengths vary from this share of isl and osl to the full length."
         ),
-        "num_prompts_mult": Field(Int(1), 10, "Requests of a point: this times its concurrency."),
+        "num_prompts_mult": Field(Int(1), 10, "Requests, or sessions, of a point: this times its concurrency."),
         "num_prompts": NUM_PROMPTS,
-        "num_warmup_mult": Field(Int(0), 2, "Warm-up requests: this times the concurrency."),
+        "num_warmup_mult": Field(Int(0), 2, "Warm-up requests, or sessions: this times the concurrency."),
         **traffic.FIELDS,
         **datasets.FIELDS,
         **dict.fromkeys(SLOWED, Field(Float(0), None, "Of srtctl, for SGLang. Runs refuse it: " + WHY_NOT_SLOWED)),

@@ -35,7 +35,7 @@ CLIENT = folder_of("load_client")
 NUM_PROMPTS = Field(
     Int(1, MOST_REQUESTS),
     None,
-    "Requests of a point. Default: sa-bench num_prompts_mult times its concurrency, sglang-bench 128.",
+    "Requests, or sessions, of a point. Default: sa-bench num_prompts_mult times its concurrency, sglang-bench 128.",
 )
 EXPECTED = (*SIZES, *OTHER_SIZES)  # of the parameters of a point
 DEADLINE_S = 7200  # default of point_timeout_s
@@ -69,7 +69,7 @@ class ClientBenchmark(Benchmark):
     fields: ClassVar[dict[str, Field]] = {
         "isl": Field(Int(1, MOST_TOKENS), None, "Input tokens of a request."),
         "osl": Field(Int(1, MOST_TOKENS), None, "Output tokens of a request."),
-        "req_rate": Field(OneOf(Float(0), Choice("inf")), "inf", "Requests per second, or inf."),
+        "req_rate": Field(OneOf(Float(0), Choice("inf")), "inf", "Requests, or sessions, per second, or inf."),
         "seed": Field(Int(0), 0, "Seed of the random prompts."),
         "custom_tokenizer": Field(Str(), None, "Tokenizer directory instead of the model's."),
         "use_chat_template": Field(Bool(), True, "Apply the model's chat template to prompts, within isl."),
