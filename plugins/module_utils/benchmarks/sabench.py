@@ -30,7 +30,7 @@ class SaBench(ClientBenchmark):
     key_fields = ("concurrency", "req_rate")
     searches = (search.CONCURRENCY, search.RATE)
     chosen_by = {"concurrencies": "concurrency"}
-    described_by = ("isl", "osl", "turns")
+    described_by = ("isl", "osl", "turns", "think_time_s")
     metrics = (*ClientBenchmark.metrics, *SESSIONS)
     columns = (*ClientBenchmark.columns, *SESSION_COLUMNS)
     optional_columns = SESSION_COLUMNS

@@ -25,7 +25,7 @@ FIELDS = {
     ),
     "turn_osl": Field(Int(1, MOST_TOKENS), None, "sessions: output tokens of a later turn; default: osl."),
     "think_time_s": Field(
-        Float(0, 1_000_000), 0.0, "sessions: mean pause between an answer and the next turn, in seconds."
+        Float(0, 1_000_000), None, "sessions: mean pause between an answer and the next turn, in seconds; default: 0."
     ),
     "think_time_shape": Field(
         OneOf(Float(0.001), Choice(traffic.CONSTANT)),
@@ -91,7 +91,7 @@ def parameters(options: JsonObject, count: int, path: str | None) -> JsonObject:
         **(random if path is None else {"isl": None, "osl": options["osl"], "num_prompts": None, "dataset": path}),
         "num_sessions": count,
         "turns": options["turns"],
-        "think_time_s": options["think_time_s"],
+        "think_time_s": options["think_time_s"] or 0.0,
         "think_time_shape": options["think_time_shape"],
         "session_header": options["session_header"],
     }
