@@ -43,6 +43,7 @@ class State:
         self.expected_tokens = 0
         self.last_arrival_s = 0.0
         self.unreachable: str | None = None
+        self.waiting = False  # for the word to begin
         self.reset()
 
     def reset(self) -> None:

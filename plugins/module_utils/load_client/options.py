@@ -108,6 +108,14 @@ def _add_load(parser: argparse.ArgumentParser) -> None:
         help="processes that share the load; auto: one for 256 requests in flight, at most one for each core",
     )
     add(
+        "--nodes",
+        type=_nodes,
+        default=[],
+        metavar="NAME=ADDRESS,...",
+        help="nodes on which this program is started as one step, with a task each: they share the clients, and the "
+        "first one writes the result",
+    )
+    add(
         "--request-rate",
         type=_rate,
         default=math.inf,
@@ -214,6 +222,10 @@ def _problem(options: argparse.Namespace) -> str | None:
             return f"--{name} is needed without --dataset, --trace or --sessions"
         if value is not None and value < 1:
             return f"--{name.replace('_', '-')} must be at least 1"
+    if options.nodes and options.clients != "auto" and int(options.clients) < len(options.nodes):
+        return f"--clients {options.clients} are too few for {len(options.nodes)} --nodes"
+    if options.concurrency < len(options.nodes):
+        return f"--concurrency {options.concurrency} is too little for {len(options.nodes)} --nodes"
     problem = _problem_of_sessions(options)
     if problem:
         return problem
@@ -272,6 +284,13 @@ def _clients(text: str) -> str:
     if text != "auto" and not (text.isdigit() and int(text) > 0):
         raise argparse.ArgumentTypeError("must be a number from 1, or auto")
     return text
+
+
+def _nodes(text: str) -> list[tuple[str, str]]:
+    found = [(name, address) for name, _equals, address in (part.partition("=") for part in text.split(","))]
+    if not all(name and address for name, address in found) or len(dict(found)) != len(found):
+        raise argparse.ArgumentTypeError("must be NAME=ADDRESS,..., each name once")
+    return found
 
 
 def _json_object(text: str) -> dict[str, Any]:

@@ -25,6 +25,9 @@ MOST_ERRORS = 1000  # different texts; further ones count as OTHER
 OTHER = "further errors"
 
 
+OF_TURNS = {**dict.fromkeys(("session", "turn", "left", "own_tokens"), "q"), "unanswered": "b"}
+
+
 class Samples:
     """The requests that have ended, with a value for each of them in each array, in the order in which they ended.
 
@@ -41,8 +44,7 @@ class Samples:
         "error": "h",
         "itl": "f",  # of completed requests, gap_count of them for each
         # Of turns of sessions, and of nothing else: see Request. Unanswered: a turn follows an answer without a text.
-        **dict.fromkeys(("session", "turn", "left", "own_tokens"), "q"),
-        "unanswered": "b",
+        **OF_TURNS,
     }
     start: array[float]
     first: array[float]
@@ -142,6 +144,17 @@ class Samples:
         self.models.update(other.models)
         if self.texts is not None:
             self.texts.extend(other.texts or ())
+
+    def check(self) -> None:
+        """Raise ValueError if these cannot be samples: they came from elsewhere."""
+        of_all = [name for name in self.ARRAYS if name not in ("itl", *OF_TURNS)]
+        turns = {len(getattr(self, name)) for name in OF_TURNS}
+        if {len(getattr(self, name)) for name in of_all} != {len(self)} or turns not in ({0}, {len(self)}):
+            raise ValueError("the arrays of samples differ in length")
+        if any(getattr(self, name).typecode != code for name, code in self.ARRAYS.items()):
+            raise ValueError("an array of samples has another type")
+        if min(self.gap_count, default=0) < 0 or sum(self.gap_count) != len(self.itl):
+            raise ValueError("the gaps between chunks are not those of the samples")
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_stream": None}

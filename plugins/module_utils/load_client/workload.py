@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import math
@@ -23,6 +24,7 @@ from .sessions import Sent, Sessions, Turn, count_of
 from .spool import Requests
 
 PARTS = ("warmup", "measured")
+MARKED = 100  # requests whose texts are compared between nodes
 CONCURRENCY_OF = "sessions, thinking ones included"
 
 
@@ -59,6 +61,17 @@ class Workload:
     def counts(self) -> tuple[int, int]:
         """How many requests the warm-up and the measurement are."""
         return count_of(self.warmup), count_of(self.requests)
+
+    def mark(self) -> str:
+        """Return what tells these requests from others: all their lengths, their times, and some of their texts."""
+        found = hashlib.sha256()
+        for part in (self.warmup, self.requests):
+            found.update(array("Q", part.outputs()).tobytes())
+            for request in itertools.islice(part, MARKED):
+                found.update(request.prompt)
+                found.update(b"%d" % request.prompt_tokens)
+        found.update(array("d", self.arrivals or ()).tobytes())
+        return found.hexdigest()
 
     def _maker(self, shortest: int) -> PromptMaker:
         options = self._options
