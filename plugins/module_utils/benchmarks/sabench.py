@@ -55,8 +55,12 @@ class SaBench(ClientBenchmark):
 
     def problems(self, spec: JsonObject) -> list[Finding]:
         options = spec["benchmark"]
-        found = search.option_problems(options, self.metrics, self.searches) or traffic.problems(options)
-        most = max((sum(_counts(options, level)) for level, _rate in search.loads(options)), default=0)
+        found = search.option_problems(options, self.metrics, self.searches)
+        if found:
+            return found
+        levels = [level for level, _rate in search.loads(options)]
+        found = traffic.problems(options, min(levels, default=options["client_nodes"]))
+        most = max((sum(_counts(options, level)) for level in levels), default=0)
         found = found or datasets.problems(options, most)
         if found:
             return found

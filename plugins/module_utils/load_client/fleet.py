@@ -138,9 +138,15 @@ class Fleet:
         left: dict[Any, int | str] = {**self._pipes, **{link: link.name for link in self._links}}
         until, told = None, False
         while left:
-            for one in wait([*left, *filter(None, [self._leader])], TICK_S):
-                if one is self._leader:
-                    self._heed(self._leader)
+            leader = self._leader
+            ears: list[Any] = [*left, *([leader] if leader else [])]
+            before = time.monotonic()
+            ready: list[Any] = wait(ears, TICK_S)
+            for link in self._links:
+                link.waited(link in ready, time.monotonic() - before)
+            for one in ready:
+                if leader and one is leader:
+                    self._heed(leader)
                 else:
                     self._hear(one, left)
             self._maybe_begin(cache)
@@ -238,9 +244,10 @@ class Fleet:
         samples = Samples(texts=self._options.save_texts)
         outcomes = [one for _key, one in sorted(self._outcomes.items(), key=lambda item: (str(type(item[0])), item[0]))]
         health: list[Any] = []
+        here = {"node": self._options.nodes[0][0]} if self._links else {}
         for one in outcomes:
             samples.add(one.samples)
-            health += one.facts.get("each", [one.health])
+            health += one.facts.get("each", [one.health and {**one.health, **here}])
         ends = [one.ended for one in outcomes if one.ended is not None]
         started = self._begin if any(one.started is not None for one in outcomes) else None
         facts: dict[str, Any] = {"clients_health": health}

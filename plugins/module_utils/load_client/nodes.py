@@ -63,12 +63,11 @@ class Link:
     """The leader's connection to the load client of another node.
 
     :ivar name: of the node.
-    :ivar heard: when it last said something, on the monotonic clock; None before it is to.
     """
 
     def __init__(self, wire: Wire) -> None:
         self._wire, self.name = wire, wire.name
-        self.heard: float | None = None
+        self._quiet_s: float | None = None  # how long it was waited for in vain; None before it begins to speak
         self.first = clocks.measure(self._ask)
         self.conversion = clocks.Conversion(self.first)
 
@@ -89,7 +88,6 @@ class Link:
         """Return (kind, content) of the next message; EOFError if the node is gone."""
         try:
             message = self._wire.recv()
-            self.heard = time.monotonic()
             if message.kind == "outcome":
                 self.conversion = clocks.Conversion(self.first, clocks.measure(self._ask))
                 return "outcome", self._outcome(message)
@@ -97,9 +95,16 @@ class Link:
             raise EOFError(str(error)) from None
         return message.kind, message.content
 
+    def waited(self, spoke: bool, seconds: float) -> None:
+        """Take note that it was waited for, and whether it *spoke*."""
+        if spoke:
+            self._quiet_s = 0.0
+        elif self._quiet_s is not None:
+            self._quiet_s += seconds
+
     def silent(self) -> bool:
         """Return whether it has said nothing for too long."""
-        return self.heard is not None and time.monotonic() - self.heard > SILENT_S
+        return self._quiet_s is not None and self._quiet_s > SILENT_S
 
     def end(self) -> None:
         """Let the other side end."""
@@ -139,7 +144,15 @@ class Link:
             stop.reason = f"node {self.name}: {stop.reason}"
         moments = (None if said[name] is None else self.conversion.ours(said[name]) for name in ("started", "ended"))
         started, ended = moments
-        return Outcome(stop, samples, int(said["failed_warmup"]), None, started, ended, {"each": said["each"]})
+        return Outcome(
+            stop,
+            samples,
+            int(said["failed_warmup"]),
+            None,
+            started,
+            ended,
+            {"each": [one and {**one, "node": self.name} for one in said["each"]]},
+        )
 
 
 def gather(options: Namespace, tick: Callable[[], None], limit_s: float = COME_S) -> list[Link]:

@@ -85,9 +85,10 @@ class Wire:
             raise WireError(f"a message of {size} bytes")
         try:
             head = json.loads(self._exactly(size))
-            kind, content, parts = str(head["kind"]), head["content"], dict(head["arrays"])
+            kind, content = str(head["kind"]), head["content"]
+            parts: dict[str, tuple[str, int]] = dict(head["arrays"])
             swapped = head["order"] != sys.byteorder
-            return Message(kind, content, {name: self._array(*parts[name], swapped) for name in parts})
+            return Message(kind, content, {name: self._array(*two, swapped=swapped) for name, two in parts.items()})
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise WireError(f"not a message: {error!r}") from None
 

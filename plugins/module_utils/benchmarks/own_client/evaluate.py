@@ -18,6 +18,7 @@ OTHER_SIZES = (  # of some points
     *("prefix_ratio", "prefixes", "dataset", "num_sessions", "turns", "turn_isl", "turn_osl"),
     *("think_time_s", "think_time_shape", "session_header"),
 )
+CLOCK_S = 0.1  # as far as the clocks of two nodes may be unknown: beyond it they did not begin together
 USUAL_SHARE = 0.99  # of the requests that must have completed
 
 
@@ -36,6 +37,7 @@ def evaluate(raw: JsonObject, expect: JsonObject, min_completed: float) -> list[
     reasons += _requests(raw, expect, min_completed)
     reasons += _warmup(raw)
     reasons += _times(raw, min_completed)
+    reasons += _nodes(raw, expect)
     if not (raw.get("duration") or 0) > 0:
         reasons.append("the duration of the measurement is 0")
     if raw.get("completed"):
@@ -82,6 +84,21 @@ def _times(raw: JsonObject, min_completed: float) -> list[str]:
         f"{late} of {planned} requests were sent later than the trace says, by up to {raw.get('most_late_s') or 0:.1f} "
         f"s: {raw.get('max_concurrency')} requests in flight are too few (benchmark.concurrencies), or the service is "
         "too slow for it"
+    ]
+
+
+def _nodes(raw: JsonObject, expect: JsonObject) -> list[str]:
+    """Return whether the load came from other nodes than planned, or their clocks could not be compared."""
+    wanted, nodes = expect.get("client_nodes") or 1, raw.get("client_nodes") or []
+    if isinstance(wanted, list):  # of a result that nobody planned
+        wanted = len(wanted)
+    if wanted > 1 and len(nodes) != wanted and not raw.get("interrupted"):
+        return [f"the load was to come from {wanted} nodes, but came from {len(nodes) or 1}"]
+    return [
+        f"the clock of node {one['node']} is only known to {1000 * one['clock_uncertainty_s']:.0f} ms: its network is "
+        "too slow for a load from several nodes"
+        for one in nodes
+        if one["clock_uncertainty_s"] > CLOCK_S
     ]
 
 

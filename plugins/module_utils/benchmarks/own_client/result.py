@@ -83,6 +83,9 @@ def problem(raw: JsonObject) -> str | None:
         *_wrong(raw, ["server_input_lens"], lambda value: _is_list(value, int, type(None)), "a list of whole numbers"),
         *_wrong(raw, ["client_health"], lambda value: isinstance(value, dict), "a mapping"),
     ]
+    nodes = raw.get("client_nodes")
+    if nodes is not None and not (isinstance(nodes, list) and all(map(_is_node, nodes))):
+        found.append("client_nodes is not a list of nodes with their clocks")
     if (
         not found
         and each is not None
@@ -116,6 +119,12 @@ def _is_amount(value: Json) -> bool:
 
 def _is_list(value: Json, *kinds: type) -> bool:
     return isinstance(value, list) and all(type(item) in kinds for item in value)
+
+
+def _is_node(value: Json) -> bool:
+    return (
+        isinstance(value, dict) and isinstance(value.get("node"), str) and _is_amount(value.get("clock_uncertainty_s"))
+    )
 
 
 def _cache_source(raw: JsonObject) -> Figures:
