@@ -135,6 +135,28 @@ def test_three_processes_measure_a_point_together(cluster, service):
     assert again.rc == 0 and again.changed == 0, again.text
 
 
+@pytest.mark.slow
+def test_load_clients_on_two_nodes_measure_a_point_together(cluster, service):
+    asked = {"type": "sa-bench", "concurrencies": [4], "clients": 4, "client_nodes": 2, "save_requests": True, **LOAD}
+    played, rollup = service(**asked)
+    assert played.rc == 0 and states(rollup) == ["valid"], played.text
+    (point,) = rollup["results"]
+    path = cluster.latest / point["path"]
+    result = json.loads(path.read_text())
+    first, second = result["client_nodes"]
+    assert (first["clients"], second["clients"], result["clients"], result["completed"]) == (2, 2, 4, 16)
+    assert first["node"] != second["node"] and 0 < second["clock_uncertainty_s"] < 0.1
+    assert abs(second["clock_offset_s"]) <= second["clock_uncertainty_s"]  # the nodes share a machine here
+    assert [one["node"] for one in result["clients_health"]] == [first["node"]] * 2 + [second["node"]] * 2
+    lines = path.with_suffix(".requests.jsonl").read_text().splitlines()
+    assert sorted(json.loads(line)["number"] for line in lines) == list(range(16))
+    assert not list(path.parent.glob("*.clients.*")) and not list(path.parent.glob("*.requests.jsonl.*"))
+    again, _rollup = service(**asked)
+    assert again.rc == 0 and again.changed == 0, again.text
+    refused, _rollup = service(**{**asked, "client_nodes": 4})
+    assert refused.rc == 2 and "benchmark.client_nodes: is 4, but the job has 3 nodes" in refused.text, refused.text
+
+
 def test_a_trace_is_replayed_at_its_times_with_the_lengths_that_it_tells(cluster, service):
     trace = cluster.folder / "trace.jsonl"
     sizes = [(600 + number, 3 + number % 3) for number in range(12)]

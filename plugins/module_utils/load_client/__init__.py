@@ -21,6 +21,11 @@ request        one request, timed
 health         whether the client itself ran when it should
 open_files     the limit of open files
 load           many requests: warm-up, concurrency, arrival times, stall
+fleet          several processes that send one load
+wire           messages between the load clients of several nodes
+clocks         how far their clocks are apart
+nodes          how they find each other
+follower       the program on a node that is not the first
 progress       the line on the screen and the progress file
 stats          records to the figures of a result file
 turns          the figures of sessions
