@@ -116,7 +116,8 @@ class SaBench(ClientBenchmark):
 def _counts(options: JsonObject, concurrency: int) -> tuple[int, int]:
     """Return (requests, warm-up requests) of the point with *concurrency* requests in flight; or of sessions."""
     prompts = options["num_prompts"] or concurrency * options["num_prompts_mult"]
-    return max(prompts, search.least_requests(options)), concurrency * options["num_warmup_mult"]
+    each = options["turns"] or 1 if datasets.makes_lengths(options) else 1  # requests, of a session of a file at least
+    return max(prompts, -(-search.least_requests(options) // each)), concurrency * options["num_warmup_mult"]
 
 
 def _deadline_s(options: JsonObject) -> float:

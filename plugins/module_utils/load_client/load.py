@@ -117,6 +117,17 @@ class Kept(list):
     over = list.append
 
 
+class Failures:
+    """How many of the requests that have ended failed; nothing else of them is kept."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def over(self, record: Record) -> None:
+        """Take a request that has ended."""
+        self.count += record.error is not None
+
+
 class Load:
     """Sends requests with at most ``state.concurrency`` of them in flight.
 
@@ -141,7 +152,7 @@ class Load:
     ) -> None:
         self.state = state
         self.records: Any = Kept() if records is None else records
-        self.warmup = Kept()
+        self.warmup = Failures()
         self.health = Health()
         self.ended: float | None = None  # monotonic, end of the measurement
         self._send = send
@@ -163,7 +174,7 @@ class Load:
     ) -> Stop | None:
         """Send *warmup*, then measure *requests*; return the :class:`Stop` that ended it early, or None.
 
-        Records of the measured requests that have ended are in :attr:`records`, those of the others in :attr:`warmup`.
+        Records of the measured requests that have ended are in :attr:`records`, failures of others in :attr:`warmup`.
         """
         self._stop = stopped = asyncio.get_running_loop().create_future()
         work = asyncio.ensure_future(self._phases(warmup, requests, arrivals))

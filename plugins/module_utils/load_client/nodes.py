@@ -174,12 +174,12 @@ def gather(options: Namespace, tick: Callable[[], None], limit_s: float = COME_S
             if not select.select([listener], [], [], LOOK_S)[0]:
                 continue
             connection, _peer = listener.accept()
-            wire = Wire(connection)
             try:
+                wire = Wire(connection)
                 wire.accept(secret.encode(), {one for one, _address in others} - set(wires))
                 wires[wire.name] = wire
-            except WireError:  # whoever it was
-                wire.close()
+            except (WireError, OSError):  # whoever it was
+                connection.close()
     links = []
     for one, _address in others:
         try:

@@ -87,7 +87,7 @@ class Sender:
     def outcome(self, stop: Stop | None) -> Outcome:
         """Return what there is so far."""
         load = self._load
-        failed = sum(record.error is not None for record in load.warmup) if load else 0
+        failed = load.warmup.count if load else 0
         health = load.health.summary() if load else None
         ended = load.ended if load else None
         return Outcome(stop, self._samples, failed, health, self._state.started, ended, self._facts)

@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 GREETING_BYTES = 4096  # the longest message of who has not proved anything
-GREETING_S = 5.0  # and how long it may take
+GREETING_S = 3.0  # and how long it may take
 MOST_BYTES = 4 << 30
 PATIENCE_S = 60.0  # for the rest of a message that has begun
 CODES = frozenset("bdfhq")

@@ -11,7 +11,6 @@ import contextlib
 import json
 import os
 import pathlib
-import signal
 import socket
 import stat
 import subprocess
@@ -89,9 +88,20 @@ def test_two_nodes_send_the_prompts_of_one_from_one_instant_on(sse, nodes, clien
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give a process another monotonic clock")
-def test_nodes_with_other_clocks_begin_together_and_are_merged_on_one(sse, nodes, tmp_path):
+def test_nodes_with_other_clocks_begin_together_and_sessions_stay_where_they_are(sse, nodes, tmp_path):
     lines = tmp_path / "lines.jsonl"
-    argv = ["--num-prompts", "24", "--concurrency", "4", "--save-requests", str(lines)]
+    argv = [
+        "--turns",
+        "3",
+        "--endpoint",
+        "/v1/chat/completions",
+        "--num-prompts",
+        "8",
+        "--concurrency",
+        "4",
+        "--save-requests",
+        str(lines),
+    ]
     with sse.running(sse.Behaviour(ttft_s=0.05)) as server:
         other = nodes("b", server.url, *argv, before=["unshare", "--time", "--monotonic", "86400"])
         first = nodes("a", server.url, *argv)
@@ -100,31 +110,23 @@ def test_nodes_with_other_clocks_begin_together_and_are_merged_on_one(sse, nodes
     offset, uncertainty = (result["client_nodes"][1][f"clock_{key}_s"] for key in ("offset", "uncertainty"))
     assert abs(offset - 86400) <= uncertainty + 0.001 and abs(result["client_nodes"][1]["clock_drift_s"]) < 0.1
     assert result["duration"] < 20 and max(result["start_times"]) < 20
+    assert sorted(zip(result["session"], result["turn"])) == [(one, turn) for one in range(8) for turn in (1, 2, 3)]
+    assert (result["completed"], result["completed_sessions"], result["failed"]) == (24, 8, 0)
     begins = sorted(result["start_times"])[:4]
     assert begins[3] - begins[0] < 0.5  # all four places are taken at once, on both nodes
     rows = [json.loads(line) for line in lines.read_text().splitlines()]
     assert max(row["start"] for row in rows) - min(row["start"] for row in rows) < 20
 
 
-def test_sessions_stay_on_their_node(sse, nodes):
-    argv = ["--turns", "3", "--endpoint", "/v1/chat/completions", "--num-prompts", "6"]
-    with sse.running(sse.Behaviour(remembers=True)) as server:
-        assert [ended(one)[0] for one in [nodes(name, server.url, *argv) for name in "ab"]] == [0, 0]
-    result = json.loads(nodes.result.read_text())
-    assert (result["completed"], result["completed_sessions"], result["failed"]) == (18, 6, 0)
-    assert sorted(zip(result["session"], result["turn"])) == [(one, turn) for one in range(6) for turn in (1, 2, 3)]
-
-
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_a_node_that_is_lost_ends_the_measurement_with_its_name(sse, nodes, number):
+def test_a_node_that_is_lost_ends_the_measurement_with_its_name(sse, nodes):
     with sse.running(sse.Behaviour(ttft_s=0.05)) as server:
         first, second = (nodes(name, server.url, "--num-prompts", "2000") for name in "ab")
         until(lambda: len(server.requests) > 20, "nothing is sent")
         children = children_of(second.pid)
         assert children
-        second.send_signal(number)
+        second.kill()
         code, text = ended(first)
-    assert code in (1, 143), text
+    assert code == 1, text
     partial = json.loads(nodes.partial.read_text())
     assert partial["interrupted"] is True and "node b" in partial["reason"], partial["reason"]
     assert not nodes.result.exists() and not nodes.meeting.exists()
@@ -162,13 +164,13 @@ def test_only_who_knows_the_secret_is_let_in(sse, nodes):
         for garbage in (b"GET / HTTP/1.1\r\n\r\n", b"\xff" * 64, b""):
             with socket.create_connection((meeting["address"], meeting["port"])) as intruder:
                 intruder.settimeout(LIMIT_S)
-                intruder.sendall(garbage)
-                intruder.shutdown(socket.SHUT_WR)
-                with contextlib.suppress(ConnectionError):
-                    seen = b""
+                seen = b""
+                with contextlib.suppress(OSError):  # it may be closed before all is sent
+                    intruder.sendall(garbage)
+                    intruder.shutdown(socket.SHUT_WR)
                     while data := intruder.recv(4096):
                         seen += data
-                    assert meeting["secret"].encode() not in seen and b"welcome" not in seen
+                assert meeting["secret"].encode() not in seen and b"welcome" not in seen
         from ansible_collections.srt.slurm.plugins.module_utils.load_client.wire import Wire, WireError
 
         with socket.create_connection((meeting["address"], meeting["port"])) as intruder, pytest.raises(WireError):
