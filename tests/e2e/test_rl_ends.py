@@ -124,25 +124,27 @@ def test_a_time_limit_asks_for_a_checkpoint_and_another_pair_goes_on_as_often_as
     # This one's trainer does not listen.
     deaf = "sh -c 'trap \"\" TERM; while :; do sleep 1; done'"
     hung = rl.launch(rl.settings("hung", **limits, training_command=deaf))
-    for one in (pair, short, hung):
-        assert one.ended(150) == {"runtime": "COMPLETED", "training": "FAILED"}, one.outputs()
-        record = one.record("training")
-        assert (record["state"], record["exit_code"]) == ("timeout", 124), record
-    assert "the trainer did not end" in hung.record("training")["reason"]
-    assert not hung.record("training").get("next")
-    for one in (pair, short):
-        assert "checkpoint written on SIGTERM" in str(one.outputs())
-        assert str(one.following().folder) == f"{one.folder}_r1"
+    expected = {"runtime": "COMPLETED", "training": "FAILED"}
+    assert pair.ended(150) == expected, pair.outputs()
     last = pair.following()
     last.reach("training", "running")
-    assert last.seen()["resumed_from"] > 0
-    keys = {(one.folder / "runtime_api_key.txt").read_text() for one in (pair, last)}
-    assert len(keys) == 2
+    wait_for(lambda: last.seen().get("resumed_from"), lambda: f"the trainer to go on: {last.outputs()}")
     again = rl.launch(limited)
     assert (again.result["action"], again.jobs) == ("keep", last.jobs)
+    for one in (short, hung):
+        assert one.ended(150) == expected, one.outputs()
     rl.entry("rl_stop", dir=str(short.following().folder))
-    assert last.ended(150) == {"runtime": "COMPLETED", "training": "FAILED"}
-    assert "next" not in last.record("training") and rl.jobs() == []
+    assert last.ended(150) == expected, last.outputs()
+    for one in (pair, short, hung, last):
+        record = one.record("training")
+        assert (record["state"], record["exit_code"]) == ("timeout", 124), record
+        assert record.get("next") == (f"{one.folder}_r1" if one in (pair, short) else None)
+        if one is hung:
+            assert "the trainer did not end" in record["reason"]
+        else:
+            assert "checkpoint written on SIGTERM" in str(one.outputs())
+    keys = {(one.folder / "runtime_api_key.txt").read_text() for one in (pair, last)}
+    assert len(keys) == 2 and rl.jobs() == []
 
 
 @pytest.mark.parametrize(
@@ -162,11 +164,12 @@ def test_after_a_preemption_another_pair_goes_on_from_the_checkpoint(rl, side, n
     for one in (pair, alone):
         assert one.ended() == states, one.outputs()
         assert one.record(side)["state"] == "preempted"
-    assert "checkpoint written on SIGTERM" in str(pair.outputs())
+    if side == "training":  # a trainer that has lost its runtime may be faster than its SIGTERM
+        assert "checkpoint written on SIGTERM" in str(pair.outputs())
     assert "next" not in alone.record("training")
     after = pair.following()
     after.reach("training", "running")
-    assert after.seen()["resumed_from"] > 0
+    wait_for(lambda: after.seen().get("resumed_from"), lambda: f"the trainer to go on: {after.outputs()}")
     assert json.loads((after.folder / "training.json").read_text())["chain"] == 0
     stopped = rl.entry("rl_stop", dir=str(after.folder))
     assert set(stopped["ended"]) == {"runtime", "training"}

@@ -11,7 +11,7 @@ import re
 import subprocess
 
 import pytest
-from cluster import wait_for
+from cluster import ROOT, wait_for
 from rl_pairs import HERE, IMAGE
 
 pytestmark = pytest.mark.slow
@@ -126,10 +126,31 @@ def test_a_smoke_run_sees_whether_both_commands_work_and_either_can_be_tried_alo
     assert both.ended() == {"runtime": "COMPLETED", "training": "COMPLETED"}, both.outputs()
     assert runtime.ended() == {"runtime": "COMPLETED"}, runtime.outputs()
     assert training.ended() == {"training": "FAILED"}
-    assert "No module named 'nothing'" in str(training.outputs())
+    assert "ModuleNotFoundError" in str(training.outputs())
     broken = rl.launch(rl.settings("broken", server="--never-well", runtime_start_timeout=2), smoke=True,
                        runtime_only=True)  # fmt: skip
     assert broken.ended() == {"runtime": "FAILED"}
+
+
+def test_a_conf_file_of_the_original_runs_from_any_directory_and_its_outputs_are_shown(rl):
+    settings = rl.settings("conf", "--episodes 2")
+    folder = rl.folder / "elsewhere"
+    (folder / "config").mkdir(parents=True)
+    lines = [f"{name.upper()}='{value}'" for name, value in settings.items() if name != "data_dir"]
+    lines += [f'BASE="{rl.data.parent}"  # of all data', f'DATA_DIR="${{BASE}}/{rl.data.name}"']
+    (folder / "config" / "dev.conf").write_text("\n".join(lines) + "\n")
+
+    def play(name, *args):
+        command = f"cd {folder} && ANSIBLE_CONFIG={ROOT}/ansible.cfg exec ansible-playbook {ROOT}/playbooks/{name}.yml"
+        return rl.run("sh", "-c", " ".join([command, *args]))
+
+    text = play("rl", "-e rl_conf=dev --check --diff")
+    assert f'data_dir = "{rl.data}"  ({folder}/config/dev.conf:' in text and text.count("#!/bin/bash") == 2
+    assert rl.jobs() == [] and not rl.base.joinpath(".lock_conf").exists()
+    assert "COMPLETED" in play("rl", "-e rl_conf=dev -e watch=true")
+    text = play("rl_logs", "-e rl_conf=config/dev.conf -e lines=50")
+    assert "step 2/2" in text and "serving on" in text
+    assert "conf: " in play("rl_status", f"-e rl_skyrl_jobs_base={rl.base}")
 
 
 def test_a_watched_run_shows_each_change_and_fails_with_its_training_and_what_helps(rl):

@@ -219,8 +219,9 @@ class Pair:
         return {path.name: path.read_text()[-600:] for path in sorted(paths)}
 
     def seen(self):
-        """Return what the trainer wrote."""
-        return json.loads((self.cluster.folder / f"checkpoints-{self.name}" / "seen.json").read_text())
+        """Return what the trainer wrote, before that only that it has had no episode."""
+        path = self.cluster.folder / f"checkpoints-{self.name}" / "seen.json"
+        return json.loads(path.read_text()) if path.exists() else {"episodes": 0}
 
     @property
     def name(self):

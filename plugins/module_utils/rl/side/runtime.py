@@ -42,7 +42,7 @@ class Runtime:
         self.folder, self.job, self.signals = folder, job, signals
         self.storage: Storage | None = None
         self.server: subprocess.Popen[bytes] | None = None
-        self.port = 0
+        self.port, self.contested = 0, False
         self.training: peer.Peer | None = None
         self.flagged_at = 0.0
 
@@ -95,10 +95,11 @@ class Runtime:
             self.server = processes.start(argv, self._environment(), self.job.get("dir"))
             if self._is_up():
                 return
+            free = processes.is_free(self.port) and not self.contested
             processes.pause()  # Slurm signals one process after the other, perhaps us last
             self._check()
             code = processes.code_of(self.server)
-            if self.job["port_is_fixed"] or processes.is_free(self.port):
+            if self.job["port_is_fixed"] or free:
                 raise Ended(FAILED, f"the server ended with exit code {code} before it was ready", code or 1)
             say(f"runtime: the server ended with exit code {code}, and port {self.port} is taken: trying another")
         raise Ended(FAILED, f"no free port was found in {TRIES} tries", 1)
@@ -115,8 +116,11 @@ class Runtime:
     def _is_up(self) -> bool:
         """Wait for the server's health; return False if it has ended."""
         until, wrong = time.monotonic() + self.job["start_timeout_s"], "it was not asked yet"
+        self.contested = False
         while self.server is not None and self.server.poll() is None:
             self._check()
+            if processes.listeners(self.port) and not processes.listens(self.server, self.port):
+                self.contested = True  # that one may be gone when ours has ended for it
             wrong = peer.is_healthy(f"http://127.0.0.1:{self.port}", self.folder.text(KEY), 2.0)
             # Another job's server may answer on this port while ours has not noticed yet that it is taken.
             if not wrong and processes.listens(self.server, self.port):
