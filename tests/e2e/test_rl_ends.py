@@ -5,10 +5,11 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 
 import pytest
-from cluster import wait_for
+from cluster import SANDBOX, wait_for
 from rl_pairs import END_S
 
 pytestmark = pytest.mark.slow
@@ -76,6 +77,21 @@ def test_a_runtime_that_is_never_ready_ends_both(rl):
     assert "the runtime has ended" in never.record("training")["reason"]
     assert late.ended() == {"runtime": "COMPLETED", "training": "FAILED"}
     assert "the runtime was not ready in 2 s" in late.record("training")["reason"]
+
+
+def test_both_jobs_go_on_while_slurmctld_is_away(rl):
+    enough = rl.folder / "enough-of-it"
+    pair = rl.launch(rl.settings("alone", f"--episodes 1 --seconds 0.5 --until {enough}"))
+    pair.reach("training", "running")
+    subprocess.run([SANDBOX, "slurmctld", "stop", "--dir", rl.dir], check=True)
+    try:
+        before = pair.seen()["episodes"]
+        wait_for(lambda: pair.seen()["episodes"] > before + 12, lambda: f"more episodes: {pair.outputs()}")
+        enough.touch()
+        pair.reach("runtime", "completed")
+    finally:
+        subprocess.run([SANDBOX, "slurmctld", "start", "--dir", rl.dir], check=True)
+    assert pair.ended() == {"runtime": "COMPLETED", "training": "COMPLETED"}, pair.outputs()
 
 
 def test_a_training_that_waits_for_nodes_ends_with_its_runtime(rl):

@@ -40,9 +40,34 @@ def test_launches_at_once_share_nodes_and_one_name_has_one_pair(rl):
     wait_for(lambda: first.seen()["episodes"] > before + 1, lambda: f"more episodes: {first.outputs()}")
     urls = {(pair.folder / "runtime_url.txt").read_text().strip() for pair in (first, other)}
     assert len(urls) == 2
-    stopped = rl.entry("rl_stop", dir=str(first.folder))
-    assert set(stopped["ended"]) == {"runtime", "training"}
+    changed = rl.launch({**long, "model": "other"}, replace=True)
+    assert changed.result["action"] == "submit" and not set(changed.jobs.values()) & set(first.jobs.values())
     assert first.ended() == {"runtime": "CANCELLED", "training": "CANCELLED"}
+    changed.reach("training", "running")
+    stopped = rl.entry("rl_stop", dir=str(changed.folder))
+    assert set(stopped["ended"]) == {"runtime", "training"}
+    assert changed.ended() == {"runtime": "CANCELLED", "training": "CANCELLED"}
+    assert rl.entry("rl_stop", dir=str(changed.folder))["changed"] is False
+
+
+def test_what_a_killed_launch_left_is_ended_by_the_next_one(rl):
+    doorway = rl.folder / "killing"
+    doorway.mkdir()
+    real = rl.run("sh", "-c", "command -v sbatch").strip()
+    (doorway / "sbatch").write_text(
+        f'#!/bin/sh\ncase "$*" in *--test-only*) exec {real} "$@";; esac\ncat >{doorway}/script\n'
+        f"grep -q -- '-training' {doorway}/script && {{ kill -9 $PPID; exit 1; }}\n"
+        f'exec {real} "$@" <{doorway}/script\n'
+    )
+    (doorway / "sbatch").chmod(0o755)
+    settings = rl.settings("killed", "--episodes 1")
+    with pytest.raises(AssertionError, match="rl_launch"):
+        rl.launch(settings, env={"PATH": f"{doorway}:{rl.environment['PATH']}"})
+    (left,) = rl.jobs()
+    assert "JobState=PENDING Reason=JobHeldUser" in rl.run("scontrol", "-o", "show", "job", left)
+    pair = rl.launch(settings)
+    assert pair.result["action"] == "submit" and left not in rl.jobs()
+    assert pair.ended() == {"runtime": "COMPLETED", "training": "COMPLETED"}, pair.outputs()
 
 
 def test_a_port_that_is_set_and_taken_is_an_error(rl):
@@ -176,6 +201,8 @@ def test_an_image_is_pulled_into_an_archive_before_anything_is_submitted(rl):
     archive = rl.folder / "pulled" / "image.tar"
     wanted = {**rl.with_podman(), "image_archive": str(archive), "pull_image": True}
     settings = {**rl.settings("pulled", "--episodes 1", SERVER), **wanted}
+    rehearsed = rl.entry("rl_launch", settings=settings, check_mode=True)["diff"]["after"]
+    assert f"note: {IMAGE} would be pulled into {archive}." in rehearsed and not archive.exists()
     nowhere = rl.entry("rl_launch", settings={**settings, "container_image": "127.0.0.1:9/none:none"})
     assert "podman pull" in nowhere["error"] and "No job was submitted" in nowhere["error"]
     assert rl.jobs() == [] and not archive.exists()

@@ -18,10 +18,17 @@ PULL_S = 3600.0
 MOST_TEXT = 2000  # characters of what podman said, in an error
 
 
+def to_be_made(values: JsonObject) -> bool:
+    """Return whether the launch pulls the image into image_archive."""
+    archive = str(values["image_archive"])
+    wanted = values["pull_image"] and archive and values["container_engine"] == "podman"
+    return bool(wanted) and not os.path.isfile(archive)
+
+
 def pull_ahead(values: JsonObject, progress: Callable[[str], None]) -> bool:
     """Make image_archive, if it is to be made and is not there; return whether it was made, Error if it cannot be."""
     archive, image = str(values["image_archive"]), str(values["container_image"])
-    if not (values["pull_image"] and archive and values["container_engine"] == "podman") or os.path.isfile(archive):
+    if not to_be_made(values):
         return False
     progress(f"pulling {image} into {archive}")
     # A storage of its own, as in the job: nothing of the user's is touched, and nothing is left.

@@ -87,6 +87,8 @@ def _would(launch: Launch, params: JsonObject, stamp: str) -> JsonObject:
             notes.append(_differs(launch, found))
         if action == "submit":
             notes += submission.test_only(launch, folder)
+            if RUNTIME in launch.sides and images.to_be_made(launch.values):
+                notes.append("{container_image} would be pulled into {image_archive}.".format_map(launch.values))
     except NoSlurm as error:
         notes.append(f"Nothing was asked of Slurm. {error.msg}")
     text = "\n".join([*(f"note: {note}" for note in notes), shown(launch, folder)])

@@ -111,7 +111,8 @@ class Training:
     def _told_to_end(self) -> Ended:
         """Return how training ends after SIGTERM: Slurm kills all after KillWait, so what matters most comes first.
 
-        The runtime is released, the next pair submitted, and the trainer has the rest of the time for a checkpoint.
+        The runtime is released, the next pair submitted, and the trainer has the rest of the time for a checkpoint; one
+        that was cancelled has no more than is needed to end in order.
         """
         end = told_to_end(self.folder)
         self.early = end.state in (PREEMPTED, TIMEOUT)
@@ -120,8 +121,12 @@ class Training:
         self._warn()
         self._resume()
         if self.trainer:
-            processes.wait(self.trainer, self.job["drain_timeout_s"])
+            processes.wait(self.trainer, self._checkpoint_s() if self.early else self.job["drain_timeout_s"])
         return end
+
+    def _checkpoint_s(self) -> float:
+        """Return how long the trainer may take for a checkpoint, without the time for the last episodes."""
+        return max(0.0, float(self.job["warning_s"] - self.job["drain_timeout_s"]))
 
     def _check_runtime(self) -> None:
         end = self.runtime.end() if self.runtime else ""
@@ -130,8 +135,9 @@ class Training:
         if self.runtime and self.runtime.was_preempted():
             self.early = True
             self._warn()
-            if self.trainer:
-                processes.wait(self.trainer, self.job["drain_timeout_s"])
+            until = time.monotonic() + self._checkpoint_s()
+            while self.trainer and self.trainer.poll() is None and time.monotonic() < until and not self.signals.ends:
+                processes.pause()
             if self.signals.ends:
                 raise self._told_to_end()
         raise Ended(FAILED, f"the runtime has ended: {end}", LOST)
@@ -189,7 +195,7 @@ class Training:
         trainer, self.early = cast("subprocess.Popen[bytes]", self.trainer), True
         say("training: the time limit is near: the trainer gets SIGTERM, to write a checkpoint")
         self._warn()
-        until = time.monotonic() + max(0.0, self.job["warning_s"] - self.job["drain_timeout_s"])
+        until = time.monotonic() + self._checkpoint_s()
         while trainer.poll() is None and time.monotonic() < until and not self.signals.ends:
             self._check_runtime()
             processes.pause()
