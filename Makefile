@@ -7,7 +7,7 @@ JOB ?= examples/quickstart.yaml
 ARGS ?=
 GATES := lint docs-lint unit browser sanity integration molecule e2e
 
-.PHONY: help bench sync-to-cloud sync-run test setup setup-tests packages lock sandbox-stop clean distclean faults engines $(GATES)
+.PHONY: help site bench sync-to-cloud sync-run test setup setup-tests packages lock sandbox-stop clean distclean faults engines $(GATES)
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,7 +34,7 @@ packages: ## Install only the Debian packages
 	@tools/setup packages
 
 lint: ## ruff, ansible-lint (production), mypy
-docs-lint: ## antsibull-docs, antsibull-changelog
+docs-lint: ## antsibull-docs, antsibull-changelog, the site of the docs
 unit: ## Unit tests
 browser: ## Pages in a real browser (installs Debian's chromium)
 sanity: ## ansible-test sanity
@@ -50,6 +50,9 @@ engines: setup-tests ## vLLM itself, on CPUs (installs 3.5 GB; not part of make 
 
 $(GATES): setup-tests
 	@tools/gates $@
+
+site: setup-tests ## The docs as a site: .cache/site/html/index.html
+	@tools/site
 
 lock: setup ## Resolve requirements.in into requirements.lock anew
 	@tools/lock
