@@ -180,6 +180,7 @@ OPTIONS: dict[str, Option] = {
         "What fails the comparison: worse, invalid, no_verdict, no_evidence.",
         ("worse", "invalid", "no_verdict"),
     ),
+    "anew": Option(boolean, ("ab",), "Begin again, although the same comparison was interrupted before.", False),
     "plan_difference": Option(
         percent, ("compare",), "Compare nothing, and say how many repeats it takes to find this difference, in percent."
     ),

@@ -29,6 +29,7 @@ from . import (
     commands,
     completeness,
     deployments,
+    expected_versions,
     outcome,
     parts,
     provenance,
@@ -69,7 +70,7 @@ def build(
     reasons = run_reasons + outcome.reasons_against(results, search)
     passed = [one["name"] for one in results if one["state"] == PASSED]
     told = provenance.build(plan)
-    more = [*workers.notes(), *repeats.notes(results), *provenance.errors_meanwhile(told)]
+    more = [*workers.notes(), *repeats.notes(results), *_remarks(spec, told)]
     rollup = {
         "schema_version": ROLLUP_SCHEMA_VERSION,
         "job_id": str(plan["job_id"]),
@@ -102,6 +103,11 @@ def build(
         "tags": _tags(plan),
     }
     return cast("Rollup", cleaned(rollup))
+
+
+def _remarks(spec: JsonObject, told: JsonObject) -> list[str]:
+    """Return the notes on what the provenance has *told*: errors of the hardware, and versions that nobody expected."""
+    return [*provenance.errors_meanwhile(told), *expected_versions.notes(spec, told["engines"])]
 
 
 def _notes(plan: Plan, points: Sequence[PlanPoint], benchmark: Benchmark, more: Sequence[str]) -> list[str]:
