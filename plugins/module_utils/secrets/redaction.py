@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 
 from ..holder.secret_values import REDACTED
@@ -32,3 +33,21 @@ def redact_argv(argv: Iterable[object]) -> list[str]:
             clean.append(REDACTED if looks_secret(name, word) and not word.startswith("-") else word)
         name = word.lstrip("-") if word.startswith("-") else ""
     return clean
+
+
+def redact_command(text: str) -> str:
+    """Return a shell command, with commands inside its quotes too, for people: secret-looking values are replaced."""
+    try:
+        words = shlex.split(text)
+    except ValueError:
+        return REDACTED if looks_secret("", text) else text
+    if len(words) == 1 and words[0] == text:
+        return str(redact(text))
+    # An assignment may have a value with spaces; anything else with spaces may be a command.
+    inner = [word if _assigns(word) else redact_command(word) if len(word.split()) > 1 else word for word in words]
+    return " ".join(shlex.quote(word) if len(word.split()) > 1 else word for word in redact_argv(inner))
+
+
+def _assigns(word: str) -> bool:
+    name, equals, _value = word.partition("=")
+    return bool(equals) and name.lstrip("-").replace("-", "_").isidentifier()
