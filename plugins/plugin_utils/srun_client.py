@@ -215,7 +215,7 @@ class Client:
         if self._begun_at is not None and limit_s and now > self._begun_at + limit_s:
             raise TooLong(f"The command took longer than {limit_s:g} s and was ended.")
         controller = multiprocessing.parent_process()
-        if controller is not None and not controller.is_alive():
+        if controller is not None and controller.pid != os.getppid():
             raise Abandoned("Ansible's main process has ended.")
 
     def _wait(self, begin_s, limit_s):
