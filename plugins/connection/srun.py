@@ -64,7 +64,7 @@ options:
         key: executable
   srun_options:
     description:
-      - Further options of C(srun), such as C({"mem": "0"}). V(null) stands for an option without a value.
+      - Further options of C(srun) by their long names, such as C(mem). V(null) stands for an option without a value.
       - Options that choose the node, or that change what becomes of the output, cannot be set.
     type: dict
     default: {}

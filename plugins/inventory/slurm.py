@@ -158,7 +158,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     def _folders(self):
         """Return the run directories; [] if there is no run yet. Error if one that is named has no plan."""
         output_dir = self.get_option("output_dir")
-        named = [one if os.sep in one else os.path.join(output_dir, one) for one in self.get_option("runs")]
+        named = [one if os.sep in one else os.path.join(output_dir, one) for one in map(str, self.get_option("runs"))]
         if not named and self.get_option("run_dir"):
             named = [self.get_option("run_dir")]
         for folder in named:

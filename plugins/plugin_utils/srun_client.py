@@ -210,9 +210,10 @@ class Client:
         if self._begun_at is None and now > self._started_at + begin_s:
             said = self.errors.decode(errors="replace").strip()
             raise TooLong(f"The command did not begin within {begin_s:g} s. {said}".strip())
-        if self._begun_at is not None and now > self._begun_at + begin_s and not self._escalation.open(bytes(self.output)):
+        took_s = now - self._begun_at if self._begun_at is not None else 0.0
+        if took_s > begin_s and not self._escalation.open(bytes(self.output)):
             raise TooLong(f"become did not succeed within {begin_s:g} s.")
-        if self._begun_at is not None and limit_s and now > self._begun_at + limit_s:
+        if limit_s and took_s > limit_s:
             raise TooLong(f"The command took longer than {limit_s:g} s and was ended.")
         controller = multiprocessing.parent_process()
         if controller is not None and controller.pid != os.getppid():

@@ -85,13 +85,14 @@ class Fetched:
             said = heard.errors.decode(errors="replace").strip() or f"exit code {heard.code}"
             raise AnsibleError(f"{self._path} could not be read: {said}")
         if self._size != self._written:
-            raise AnsibleError(f"{self._path} has {self._size} bytes, and {self._written} came: the copy is not complete.")
+            came = f"{self._path} has {self._size} bytes, and {self._written} came"
+            raise AnsibleError(f"{came}: the copy is not complete.")
         self._stream.close()
         os.replace(self._partial, self._target)
 
 
 def is_shared(path, folders):
-    """Return whether *path* is below one of *folders*, which the controller and the nodes share, and can be used here."""
+    """Return whether *path* is below one of the shared *folders*, and its own folder is there."""
     real = os.path.realpath(to_bytes(path))
     below = any(real.startswith(os.path.join(os.path.realpath(to_bytes(folder)), b"")) for folder in folders)
     return os.path.isabs(to_bytes(path)) and below and os.path.isdir(os.path.dirname(real))

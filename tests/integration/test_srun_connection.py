@@ -125,7 +125,7 @@ def test_files_of_any_name_and_content_go_there_and_back(connect, tmp_path):
 
 def test_a_large_file_goes_there_and_back(connect, tmp_path):
     with (tmp_path / "large").open("wb") as stream:
-        for _piece in range(40):
+        for _piece in range(16):
             stream.write(os.urandom(1 << 20))
     connect().put_file(str(tmp_path / "large"), str(tmp_path / "there"))
     connect().fetch_file(str(tmp_path / "there"), str(tmp_path / "back"))

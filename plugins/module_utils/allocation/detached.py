@@ -88,8 +88,8 @@ def check(playbook: JsonObject) -> None:
     theirs = _version_in(collection)
     if theirs and theirs != VERSION:
         raise Error(
-            f"The collection in {collection} is version {theirs}, and this one is {VERSION}: the playbook in the job would "
-            "read the job in another way. Install the same version there."
+            f"The collection in {collection} is version {theirs}, and this one is {VERSION}: the playbook in the job "
+            "would read the job in another way. Install the same version there."
         )
     if not os.access(python, os.X_OK):
         raise Error(

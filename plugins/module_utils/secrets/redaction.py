@@ -43,11 +43,11 @@ def redact_command(text: str) -> str:
         return REDACTED if looks_secret("", text) else text
     if len(words) == 1 and words[0] == text:
         return str(redact(text))
-    # An assignment may have a value with spaces; anything else with spaces may be a command.
-    inner = [word if _assigns(word) else redact_command(word) if len(word.split()) > 1 else word for word in words]
-    return " ".join(shlex.quote(word) if len(word.split()) > 1 else word for word in redact_argv(inner))
-
-
-def _assigns(word: str) -> bool:
-    name, equals, _value = word.partition("=")
-    return bool(equals) and name.lstrip("-").replace("-", "_").isidentifier()
+    shown = redact_argv(words)
+    for index, word in enumerate(words):
+        # What a shell gets is a command; elsewhere an assignment may have a value with spaces.
+        name, equals, _value = word.partition("=")
+        assigns = bool(equals) and name.lstrip("-").replace("-", "_").isidentifier()
+        if len(word.split()) > 1 and (not assigns or words[index - 1] == "-c"):
+            shown[index] = redact_command(word)
+    return " ".join(shlex.quote(word) if len(word.split()) > 1 else word for word in shown)

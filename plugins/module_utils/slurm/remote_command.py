@@ -31,6 +31,8 @@ printf '\\n%s %s\\n' "$m" "$?" >&2"""
 # As a login gives them; a task sets others itself. What else the controller has may be secret, or wrong on a node.
 KEPT = re.compile("(HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_.*|TZ|SLURM_CONF|ENROOT_.*)$")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+# slurmstepd's word, on the command's standard error, that the step was ended, by whom or what ever.
+ENDED = re.compile(rb"^slurmstepd-\S+: error: \*\*\* (STEP|JOB) \S+ ON \S+ CANCELLED", re.M)
 # Options of srun that would break the protocol, or mean another node.
 FIXED = {*SRUN_FIXED, *SRUN_REFUSED, "unbuffered", "label", "kill-on-bad-exit", "multi-prog"}
 
@@ -134,5 +136,7 @@ def hear(stderr: bytes, mark: str) -> Heard:
     end = re.search(rb"\n" + re.escape(mark.encode()) + rb" (\d{1,3})\n", rest)
     if not end:
         return Heard(True, None, rest, (before + rest).decode(errors="replace").strip())
+    if int(end[1]) > 128 and ENDED.search(rest):  # the shell was quicker than the signal
+        return Heard(True, None, rest, (before + rest[: end.start()]).decode(errors="replace").strip())
     said = (before + rest[end.end() :]).decode(errors="replace").strip()
     return Heard(True, int(end[1]), rest[: end.start()], said)

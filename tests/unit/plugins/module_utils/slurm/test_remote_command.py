@@ -39,6 +39,12 @@ def test_what_srun_says_is_told_from_what_the_command_says():
     assert (heard.code, heard.errors, heard.said) == (3, b"bad\n", "srun: warning\nsrun: error: late")
 
 
+def test_a_step_that_slurm_ended_has_no_code():
+    text = b"m begins\nslurmstepd-n1: error: *** STEP 1.3 ON n1 CANCELLED AT 2026-11-30T20:16:22 ***\nKilled\n\nm %d\n"
+    assert hear(text % 137, "m").code is None and "CANCELLED" in hear(text % 137, "m").said
+    assert hear(text % 1, "m").code == 1  # a command that shows such a line
+
+
 @pytest.mark.parametrize("text", [b"", b"srun: error: Unable to create step\n"])
 def test_a_command_that_did_not_begin(text):
     heard = hear(text, "m")
