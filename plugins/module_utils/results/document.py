@@ -32,6 +32,7 @@ from . import (
     outcome,
     parts,
     provenance,
+    recipe_lock,
     repeats,
     searching,
 )
@@ -69,7 +70,8 @@ def build(
     reasons = run_reasons + outcome.reasons_against(results, search)
     passed = [one["name"] for one in results if one["state"] == PASSED]
     told = provenance.build(plan)
-    more = [*workers.notes(), *repeats.notes(results), *provenance.errors_meanwhile(told)]
+    unlike = recipe_lock.differences(recipe_lock.earlier(plan), recipe_lock.facts(plan, told, results))
+    more = [*workers.notes(), *repeats.notes(results), *provenance.errors_meanwhile(told), *unlike]
     rollup = {
         "schema_version": ROLLUP_SCHEMA_VERSION,
         "job_id": str(plan["job_id"]),
