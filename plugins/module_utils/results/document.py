@@ -70,8 +70,7 @@ def build(
     reasons = run_reasons + outcome.reasons_against(results, search)
     passed = [one["name"] for one in results if one["state"] == PASSED]
     told = provenance.build(plan)
-    unlike = recipe_lock.differences(recipe_lock.earlier(plan), recipe_lock.facts(plan, told, results))
-    more = [*workers.notes(), *repeats.notes(results), *provenance.errors_meanwhile(told), *unlike]
+    more = [*workers.notes(), *repeats.notes(results), *_of_its_making(plan, told, results)]
     rollup = {
         "schema_version": ROLLUP_SCHEMA_VERSION,
         "job_id": str(plan["job_id"]),
@@ -110,6 +109,12 @@ def _notes(plan: Plan, points: Sequence[PlanPoint], benchmark: Benchmark, more: 
     """Return the notes of the plan, that there is nothing to measure, and *more* notes."""
     nothing = f"Nothing was measured: benchmark type {benchmark.type} has no points."
     return [shown(note) for note in [*(plan.get("notes") or ()), *([] if points else [nothing]), *more]]
+
+
+def _of_its_making(plan: Plan, told: JsonObject, results: Sequence[PointRecord]) -> list[str]:
+    """Return notes on the errors of nodes meanwhile, and on what is not as in the lock that the job came with."""
+    unlike = recipe_lock.differences(recipe_lock.earlier(plan), recipe_lock.facts(plan, told, results))
+    return [*provenance.errors_meanwhile(told), *unlike]
 
 
 def _records(
