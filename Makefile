@@ -7,7 +7,7 @@ JOB ?= examples/quickstart.yaml
 ARGS ?=
 GATES := lint docs-lint unit browser sanity integration molecule e2e
 
-.PHONY: help site bench sync-to-cloud sync-run test setup setup-tests packages lock sandbox-stop clean distclean faults engines $(GATES)
+.PHONY: help site bench sync-to-cloud sync-run test setup setup-tests packages lock sandbox-stop clean distclean faults engines debian13 $(GATES)
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ faults: setup-tests ## The whole fault table on a sandbox Slurm, the long ones t
 
 engines: setup-tests ## vLLM itself, on CPUs (installs 3.5 GB; not part of make test)
 	@tools/gates engines
+
+debian13: ## The tests on Debian 13, in a folder made for it (needs root; not part of make test)
+	@tools/debian13
 
 $(GATES): setup-tests
 	@tools/gates $@

@@ -232,7 +232,8 @@ ROLES = (
     "slurm_sandbox", "teardown", "worker",
 )  # fmt: skip
 OUR_PREFIXES = ("srt_", "sandbox_", *(f"{role}_" for role in ROLES))
-FOREIGN_PREFIXES = ("ansible_", "awx_", "tower_", "molecule_", "_")
+AWX_PREFIXES = ("awx_", "tower_")  # of what AWX adds to the extra vars
+FOREIGN_PREFIXES = ("ansible_", *AWX_PREFIXES, "molecule_", "_")
 
 # Common mistakes for an option that are not near misses of it.
 MISTAKEN = {"id": "Did you mean job_id?", "job_name": "Use -e job_file=job.yaml, the file of the job, or -e job_id=N."}
