@@ -5,9 +5,10 @@
 
 JOB ?= examples/quickstart.yaml
 ARGS ?=
+ARCH ?=
 GATES := lint docs-lint unit browser sanity integration molecule e2e
 
-.PHONY: help bench sync-to-cloud sync-run test setup packages lock sandbox-stop clean distclean faults engines $(GATES)
+.PHONY: help bench cluster-setup doctor sync-to-cloud sync-run test setup packages lock sandbox-stop clean distclean faults engines $(GATES)
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +27,13 @@ test: setup ## Pass all gates
 
 setup: ## Install what is missing: Debian packages, then .venv
 	@tools/setup
+	@$(if $(ARCH),printf '%s\n' "ARCH=$(ARCH) is of the cluster: make cluster-setup ARCH=$(ARCH) prepares it.")
+
+cluster-setup: ## Prepare this cluster: srtslurm.yaml, NATS, etcd, images (ARCH=aarch64, ARGS='--check --diff')
+	@tools/cluster-setup "$(ARCH)" $(ARGS)
+
+doctor: ## Are this cluster, this environment and a job fine? (JOB=path)
+	@tools/cluster-setup --doctor "$(if $(filter command line,$(origin JOB)),$(JOB))" $(ARGS)
 
 packages: ## Install only the Debian packages
 	@tools/setup packages
