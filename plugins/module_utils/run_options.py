@@ -99,7 +99,9 @@ SUBMIT_HOST, FROZEN, VARIANT_DIR = f"{PREFIX}submit_host", f"{PREFIX}frozen", f"
 OPTIONS: dict[str, Option] = {
     "job": Option(unchecked, JOBS + RUNS, "The job under one key, with the content of a job file."),
     "job_file": Option(
-        text_value, (*JOBS, *RUNS, *NEW), "Job file, `FILE:SELECTOR`, or a directory of job files. No templates are filled in."
+        text_value,
+        (*JOBS, *RUNS, *NEW),
+        "Job file, `FILE:SELECTOR`, or a directory of job files. No templates are filled in.",
     ),
     "cluster_file": Option(
         text_value, (*JOBS, *RUNS, *BELOW, *NEW), "Cluster file instead of the usual one. It may be another user's."
@@ -247,8 +249,8 @@ OPTIONS: dict[str, Option] = {
 
 # Families of variables that are ours (including those of the roles), or certainly not ours.
 ROLES = (
-    "allocation", "benchmark", "cluster_setup", "frontend", "head_infra", "health", "preflight", "rl_runtime", "rl_training", "rollup",
-    "slurm_sandbox", "teardown", "worker",
+    "allocation", "benchmark", "cluster_setup", "frontend", "head_infra", "health", "preflight", "rl_runtime",
+    "rl_training", "rollup", "slurm_sandbox", "teardown", "worker",
 )  # fmt: skip
 OUR_PREFIXES = ("srt_", "sandbox_", *(f"{role}_" for role in ROLES))
 FOREIGN_PREFIXES = ("ansible_", "awx_", "tower_", "molecule_", "_")

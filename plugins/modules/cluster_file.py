@@ -13,8 +13,8 @@ short_description: Add settings to srtslurm.yaml
 version_added: 0.1.0
 description:
   - Writes a new C(srtslurm.yaml) with comments, or adds the settings that an existing one lacks to its end.
-  - What is in the file stays as it is - values, unknown keys, comments and order. A value that differs from the one that
-    is given is kept, and RV(notes) say so. Mappings such as C(containers) get the names that they lacked.
+  - What is in the file stays as it is - values, unknown keys, comments and order. A value that differs from the one
+    that is given is kept, and RV(notes) say so. Mappings such as C(containers) get the names that they lacked.
   - A file that cannot be extended without a change of what is there is left alone; the error says what to add by hand.
   - Always runs on the controller, which reads the file.
 extends_documentation_fragment:

@@ -63,8 +63,8 @@ class NoSlurm(SlurmError):
     def __init__(self, why: str) -> None:
         super().__init__(
             f"There is no Slurm here: {why}. Run on a submit host of the cluster (srt_slurm_submit_host), or start the "
-            "sandbox (as make bench does). playbooks/doctor.yml says what is missing. Without Slurm, playbooks/plan.yml "
-            "shows what a job would do."
+            "sandbox (as make bench does). playbooks/doctor.yml says what is missing. Without Slurm, "
+            "playbooks/plan.yml shows what a job would do."
         )
 
 

@@ -123,7 +123,7 @@ def _asked(params: JsonObject, options: Sequence[str], notes: list[str]) -> Json
 
 
 def _with_working_pmix(seen: Seen, options: Sequence[str], wait_s: float, notes: list[str]) -> Seen:
-    """Return *seen* without PMIx if a task cannot be started with it: srun lists it also where its library is missing."""
+    """Return *seen* without PMIx if no task starts with it: srun lists it also where its library is missing."""
     argv = ["srun", "--nodes=1", "--ntasks=1", "--time=1", f"--immediate={max(1, int(wait_s))}", "--chdir=/tmp"]
     try:
         done = commands.run([*argv, "--mpi=pmix", *options, "true"], timeout_s=wait_s + node_look.CHECK_S, check=False)

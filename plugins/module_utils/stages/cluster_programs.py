@@ -102,7 +102,9 @@ def _install(folder: str, name: str, wanted: Wanted, ctx: Context) -> JsonObject
     program, path = PROGRAMS[name], os.path.join(folder, name)
     new = os.path.join(folder, f".{name}.new")
     try:
-        origin = program_sources.fetch(program, wanted.machine, wanted.source, wanted.checksums, wanted.debian, new, ctx)
+        origin = program_sources.fetch(
+            program, wanted.machine, wanted.source, wanted.checksums, wanted.debian, new, ctx
+        )
         machine = program_sources.machine_of_file(new)
         if machine != wanted.machine:
             raise Error(f"{name} of {origin} is {f'for {machine}' if machine else 'no program'}, not {wanted.machine}.")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Sequence
+from typing import cast
 
 from ..entry import Context
 from ..failures import Error, SlurmError
@@ -31,6 +32,9 @@ ARGUMENT_SPEC = {
     "nodes": {"type": "int", "default": 8},
     "wait_s": {"type": "float", "default": 30.0},
 }
+
+# What preflight expects of a node unless it is told otherwise.
+PREFLIGHT: JsonObject = {name: one.get("default") for name, one in cast("JsonObject", preflight.ARGUMENT_SPEC).items()}
 
 
 def run(params: JsonObject, ctx: Context) -> JsonObject:
@@ -85,7 +89,9 @@ class _Doctor:
 
     def _job_file(self) -> list[Line]:
         if self.params["job_error"]:
-            return [Line("job", BAD, self.params["job_error"], "Correct the job file; docs/job-reference.md has all keys.")]
+            return [
+                Line("job", BAD, self.params["job_error"], "Correct the job file; docs/job-reference.md has all keys.")
+            ]
         return [Line("job", OK, one["name"]) for one in self.jobs]
 
     def _options(self) -> tuple[JsonObject, int]:
@@ -114,7 +120,9 @@ class _Doctor:
             found = [one for one in found if not line or (one.check, one.state) != ("partition", OK)]
             found += [line] if line else []
         left_out = ("output", "chdir", "open-mode", "comment", "job-name", "signal", "no-requeue", "no-kill")
-        argv = [f"--{key}" if value is None else f"--{key}={value}" for key, value in options.items() if key not in left_out]
+        argv = [
+            f"--{key}" if value is None else f"--{key}={value}" for key, value in options.items() if key not in left_out
+        ]
         tried = commands.run(
             ["sbatch", "--test-only", "--output=/dev/null", *argv], stdin="#!/bin/sh\ntrue\n", check=False
         )
@@ -139,17 +147,19 @@ class _Doctor:
         idle = sum(table.get(name, {}).get("idle", 0) for name in names[:1])
         count = min(self.params["nodes"], idle)
         if count < 1:
-            why = f"no node of {names[0] if names else 'the partition'} is idle" if self.params["nodes"] else "not asked"
+            why = (
+                f"no node of {names[0] if names else 'the partition'} is idle" if self.params["nodes"] else "not asked"
+            )
             return [*self._programs(None), *(Line(name, SKIPPED, why) for name in checks.NODE_CHECKS)]
-        limits = {
-            "free_mib": preflight.ARGUMENT_SPEC["min_free_mib"]["default"],
-            "shm_mib": preflight.ARGUMENT_SPEC["min_shm_mib"]["default"],
-        }
-        chosen = [f"--{key}={options[key]}" for key in ("partition", "account", "qos", "gpus-per-node") if options.get(key)]
+        limits = {"free_mib": PREFLIGHT["min_free_mib"], "shm_mib": PREFLIGHT["min_shm_mib"]}
+        chosen = [
+            f"--{key}={options[key]}" for key in ("partition", "account", "qos", "gpus-per-node") if options.get(key)
+        ]
         chosen += ["--exclusive"] if "exclusive" in options else []
         self.ctx.progress(f"asking {count} idle nodes")
+        wanted = self._wanted(options)
         try:
-            found = node_look.look(self.folder, self._wanted(options), chosen, count, limits, self.params["wait_s"])
+            found = node_look.look(self.folder, wanted, chosen, count, limits, self.params["wait_s"])
         except OSError as error:
             remedy = "Give a directory on shared disk with -e shared_dir=DIR."
             return [Line("shared disk", BAD, f"{self.folder} cannot be written: {error.strerror}", remedy)]
@@ -159,12 +169,22 @@ class _Doctor:
             rest = [name for name in checks.NODE_CHECKS if name != "shared disk"]
             return [*lost, *self._programs(None), *(Line(name, SKIPPED, "no node reported") for name in rest)]
         reports = found.reports
-        problems: list[JsonObject] = [{**one, "node": report["node"]} for report in reports for one in report["problems"]]
-        problems += preflight.clocks(reports, found.sent, found.back, preflight.ARGUMENT_SPEC["clock_skew_s"]["default"])
+        problems: list[JsonObject] = [
+            {**one, "node": report["node"]} for report in reports for one in report["problems"]
+        ]
+        problems += preflight.clocks(reports, found.sent, found.back, PREFLIGHT["clock_skew_s"])
         plain: list[JsonObject] = [dict(one) for one in reports]
         problems += checks.network(plain, self.settings.get("network_interface"))
         arch = reports[0]["facts"].get("arch")
-        lines = checks.of_nodes(problems, [one["node"] for one in reports], preflight.unchecked(reports, ()))
+        looked_for = {
+            "files": bool(wanted["paths"] or wanted["mounts"]),
+            "images": bool(wanted["images"]),
+            "ports": bool(wanted["ports"]),
+            "GPUs": bool(wanted["gpus"]),
+        }
+        lines = checks.of_nodes(
+            problems, [one["node"] for one in reports], preflight.unchecked(reports, ()), looked_for
+        )
         lines = [one for one in lines if not lost or one.check != "shared disk"]
         return [*lost, *lines, *self._programs(arch)]
 
@@ -176,7 +196,7 @@ class _Doctor:
             "images": [],
             "ports": [],
             "paths": [["configs_dir", path] for path in [self.settings.get("configs_dir")] if path],
-            "gpus": int(gpus) if str(gpus or "").isdecimal() else None,
+            "gpus": int(str(gpus)) if str(gpus or "").isdecimal() else None,
             "idle": True,
         }
         if not self.jobs:

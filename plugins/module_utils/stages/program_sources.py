@@ -115,8 +115,8 @@ def _from_address(
                 download.stage(f"{place}/{SUMS}", sums, ctx, "checksums")
             except Error as error:
                 raise Error(
-                    f"{program.name}: no checksum of {name}. {error.msg} Give it with checksums ({name}: SHA-256), or a "
-                    f"directory that has {program.name} as source."
+                    f"{program.name}: no checksum of {name}. {error.msg} Give it with checksums ({name}: SHA-256), or "
+                    f"a directory that has {program.name} as source."
                 ) from None
             with open(sums, encoding="utf-8", errors="replace") as stream:
                 checksums = {**programs.sums(stream.read()), **checksums}

@@ -22,7 +22,10 @@ OF_NODES = {
     "path": ("files", "Put it on shared disk, or correct its path in srtslurm.yaml or in the job."),
     "image": ("images", "setup.yml -e setup_images=... imports images; or correct the path."),
     "mount": ("files", "Create it on all nodes, or take it out of default_mounts or the job."),
-    "port": ("ports", "End what uses it (a leftover of another job?), or exclude the node (sbatch_directives.exclude)."),
+    "port": (
+        "ports",
+        "End what uses it (a leftover of another job?), or exclude the node (sbatch_directives.exclude).",
+    ),
     "clock": ("clocks", "Ask the administrators to repair time synchronisation (chrony, NTP)."),
     "disk": ("disks", "Free some space, or use another output_dir."),
     "shm": ("disks", "Remove old files in /dev/shm, or exclude the node."),
@@ -54,7 +57,7 @@ class Line(NamedTuple):
 def slurm_version(said: str, uses_segment: bool) -> Line:
     """Return the line on the version of Slurm, ``slurm 23.11.4``."""
     has = answers.version(said)
-    text = f"Slurm {'.'.join(map(str, has))}" if has else f"unknown version of Slurm: {said.strip() or 'no answer'}"
+    text = f"Slurm {said.split()[-1]}" if has else f"unknown version of Slurm: {said.strip() or 'no answer'}"
     if has and has[:2] < OLDEST_SLURM:
         return Line("versions", BAD, text, "22.05 or newer is needed.")
     if has and has[:2] < SEGMENTS_SINCE and uses_segment:
@@ -86,7 +89,9 @@ def states(name: str, row: Mapping[str, int] | None) -> Line | None:
     usable, whole = answers.usable(row), sum(row.values())
     listed = ", ".join(f"{count} {state}" for state, count in sorted(row.items()))
     if not usable:
-        remedy = f"sinfo --list-reasons --partition={name} says why. Choose another partition, or ask the administrators."
+        remedy = (
+            f"sinfo --list-reasons --partition={name} says why. Choose another partition, or ask the administrators."
+        )
         return Line("partition", BAD, f"no node of {name} can run a job ({listed})", remedy)
     if usable < whole:
         remedy = f"sinfo --list-reasons --partition={name} says why."
@@ -94,11 +99,14 @@ def states(name: str, row: Mapping[str, int] | None) -> Line | None:
     return None
 
 
-def of_nodes(problems: Sequence[JsonObject], names: Sequence[str], unchecked: Sequence[str]) -> list[Line]:
+def of_nodes(
+    problems: Sequence[JsonObject], names: Sequence[str], unchecked: Sequence[str], looked_for: Mapping[str, bool]
+) -> list[Line]:
     """Return the lines on what nodes found: one a check and text, with the nodes that have it; the rest is fine.
 
     :param problems: of the node check, each with ``node``.
     :param unchecked: lines on checks that nodes could not do.
+    :param looked_for: ``{check: whether there was anything to look for}`` of those that need a job or a setting.
     """
     groups: dict[tuple[str, str, bool], list[str]] = {}
     for one in problems:
@@ -113,8 +121,11 @@ def of_nodes(problems: Sequence[JsonObject], names: Sequence[str], unchecked: Se
         name = OF_NODES.get(text.partition(" ")[0], (text.partition(" ")[0], ""))[0]
         seen.add(name)
         lines.append(Line(name, SKIPPED, text))
-    there = f"{len(names)} node{'' if len(names) == 1 else 's'} ({', '.join(names[:4])}{' ...' if len(names) > 4 else ''})"
-    return lines + [Line(name, OK, there) for name in NODE_CHECKS if name not in seen]
+    more = " ..." if len(names) > 4 else ""
+    there = f"{len(names)} node{'' if len(names) == 1 else 's'} ({', '.join(names[:4])}{more})"
+    rest = [name for name in NODE_CHECKS if name not in seen]
+    none = "nothing to look for: no job is given, and srtslurm.yaml names none"
+    return lines + [Line(name, OK, there) if looked_for.get(name, True) else Line(name, SKIPPED, none) for name in rest]
 
 
 def network(reports: Iterable[JsonObject], interface: str | None) -> list[JsonObject]:

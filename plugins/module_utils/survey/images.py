@@ -26,7 +26,12 @@ def enroot_name(source: str) -> str:
     if not name or name != name.strip() or " " in name:
         raise Error(f"images: {source!r} is not the name of an image, such as docker://lmsysorg/sglang:v0.5.5.")
     first, slash, rest = name.partition("/")
-    if scheme in ("", "docker") and "#" not in name and slash and ("." in first or ":" in first or first == "localhost"):
+    if (
+        scheme in ("", "docker")
+        and "#" not in name
+        and slash
+        and ("." in first or ":" in first or first == "localhost")
+    ):
         name = f"{first}#{rest}"
     return f"{scheme or 'docker'}://{name}"
 

@@ -84,7 +84,9 @@ def choose(program: Program, machine: str, names: Iterable[str]) -> str | None:
     pattern = re.compile(
         rf"{re.escape(program.name)}-v?(\d+(?:\.\d+)*)-linux-(?:{machine}|{ARCHITECTURES[machine]})\.tar\.gz"
     )
-    found = [(tuple(map(int, match[1].split("."))), name) for name in names for match in [pattern.fullmatch(name)] if match]
+    found = [
+        (tuple(map(int, match[1].split("."))), name) for name in names for match in [pattern.fullmatch(name)] if match
+    ]
     return max(found)[1] if found else None
 
 
@@ -93,7 +95,7 @@ def wheels(version: str, machine: str, names: Iterable[str]) -> dict[str, str]:
     found = {}
     for name in sorted(names):
         parts = name.removesuffix(".whl").split("-")
-        if name.endswith(".whl") and len(parts) >= 5 and parts[0] in WHEELS and parts[1] == version:
-            if parts[-1] == "any" or parts[-1].endswith(f"_{machine}"):
-                found[parts[0]] = name
+        ours = name.endswith(".whl") and len(parts) >= 5 and parts[0] in WHEELS and parts[1] == version
+        if ours and (parts[-1] == "any" or parts[-1].endswith(f"_{machine}")):
+            found[parts[0]] = name
     return found

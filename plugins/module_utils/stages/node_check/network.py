@@ -10,7 +10,7 @@ import fcntl
 import socket
 import struct
 import sys
-from typing import Any, List, Optional, TypedDict
+from typing import Any, TypedDict
 
 SIOCGIFADDR = 0x8915
 
@@ -18,8 +18,8 @@ SIOCGIFADDR = 0x8915
 class Addresses(TypedDict, total=False):
     """``[interface, IPv4 address]`` of each that has one, and what the name of the node stands for."""
 
-    addresses: List[List[str]]
-    resolved: Optional[str]
+    addresses: list[list[str]]
+    resolved: str | None
     python: str
 
 

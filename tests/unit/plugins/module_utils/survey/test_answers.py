@@ -44,7 +44,9 @@ def test_a_record_keeps_blanks_and_is_not_fooled_by_a_reason():
     assert answers.records("No nodes in the system\n") == []
 
 
-@pytest.mark.parametrize(("partition", "found"), [("batch", "aarch64"), ("cpu", "x86_64"), ("gone", None), ("deb", None)])
+@pytest.mark.parametrize(
+    ("partition", "found"), [("batch", "aarch64"), ("cpu", "x86_64"), ("gone", None), ("deb", None)]
+)
 def test_the_architecture_is_that_of_the_nodes_of_the_partition(partition, found):
     assert answers.architecture(answers.in_partition(answers.records(NODES), partition)) == found
 

@@ -34,7 +34,12 @@ def test_faults_of_the_site_become_lines_and_the_rest_is_fine():
 
 @pytest.mark.parametrize(
     ("row", "state"),
-    [({"down": 2, "drained": 1}, BAD), ({"idle": 1, "down": 1}, WARNING), ({"idle": 1, "mixed": 3}, None), (None, None)],
+    [
+        ({"down": 2, "drained": 1}, BAD),
+        ({"idle": 1, "down": 1}, WARNING),
+        ({"idle": 1, "mixed": 3}, None),
+        (None, None),
+    ],
 )
 def test_the_states_of_a_partition(row, state):
     line = checks.states("batch", row)
@@ -47,7 +52,7 @@ def test_what_nodes_found_is_one_line_with_its_nodes():
         {"check": "image", "fatal": True, "text": "the container image /x.sqsh does not exist", "node": node}
         for node in ("n1", "n2", "n3", "n4", "n5")
     ] + [{"check": "clock", "fatal": False, "text": "its clock differs by 90 s", "node": "n2"}]
-    lines = checks.of_nodes(problems, ["n1", "n2", "n3", "n4", "n5"], ["gpu not checked on n1: no nvidia-smi"])
+    lines = checks.of_nodes(problems, ["n1", "n2", "n3", "n4", "n5"], ["gpu not checked on n1: no nvidia-smi"], {})
     by = {one.check: one for one in lines}
     assert by["images"].state == BAD and by["images"].text.startswith("n1, n2, n3, n4 and 1 more: the container image")
     assert by["clocks"].state == WARNING and by["GPUs"].state == SKIPPED
@@ -57,7 +62,7 @@ def test_what_nodes_found_is_one_line_with_its_nodes():
 
 @pytest.mark.parametrize("check", ["client", "clock", "disk", "gpu", "image", "limit", "mount", "port", "shm", "path"])
 def test_every_check_of_a_node_has_a_remedy(check):
-    (line, *_rest) = checks.of_nodes([{"check": check, "fatal": True, "text": "t", "node": "n"}], ["n"], [])
+    (line, *_rest) = checks.of_nodes([{"check": check, "fatal": True, "text": "t", "node": "n"}], ["n"], [], {})
     assert line.state == BAD and line.remedy and line.remedy != "Ask the administrators, or exclude the node."
 
 
@@ -74,3 +79,8 @@ def test_an_interface_that_a_node_lacks_and_an_old_python():
 def test_nodes_that_do_not_report_are_told_what_they_may_not_see():
     line = checks.unseen("", "/home/me", 2, 4)
     assert line.state == BAD and "2 of 4 nodes" in line.text and "/home/me" in line.remedy
+
+
+def test_what_nobody_looked_for_is_not_called_fine():
+    lines = {one.check: one.state for one in checks.of_nodes([], ["n1"], [], {"ports": False, "images": True})}
+    assert lines["ports"] == SKIPPED and lines["images"] == lines["clocks"] == OK

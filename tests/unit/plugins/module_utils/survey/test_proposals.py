@@ -34,7 +34,9 @@ def value(one, key, wanted=None):
     return found.value
 
 
-CPU_AND_GPU = "cpu*|40|(null)|1-00:00:00|up|1-infinite\ngpu|4|gpu:8|2:00:00|up|1-infinite\nbig|9|gpu:8|12:00:00|up|1-4\n"
+CPU_AND_GPU = (
+    "cpu*|40|(null)|1-00:00:00|up|1-infinite\ngpu|4|gpu:8|2:00:00|up|1-infinite\nbig|9|gpu:8|12:00:00|up|1-4\n"
+)
 
 
 @pytest.mark.parametrize(
