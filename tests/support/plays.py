@@ -63,8 +63,9 @@ RESULTS = {
         "proposals": [
             {"key": "default_partition", "value": "batch", "why": "the default"},
             {"key": "default_account", "value": None, "why": "none is known"},
+            {"key": "cluster", "value": "alps", "why": "Slurm's name"},
         ],
-        "questions": {"default_partition": "Partition", "default_account": "Account"},
+        "questions": {"default_partition": "Partition", "default_account": "Account", "cluster": "Name"},
         "partitions": ["batch"],
         "notes": [],
     },
