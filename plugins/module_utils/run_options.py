@@ -122,7 +122,10 @@ OPTIONS: dict[str, Option] = {
     "job_id": Option(job_id, ("bench", "sweep", *RUNS), "Work in this allocation, or find its run.", chooses=True),
     "run_dir": Option(text_value, RUNS, "Find the run in this directory.", chooses=True),
     "output_dir": Option(
-        output_dir, JOBS + RUNS + BELOW, "Parent of run directories; the cluster file's, else `outputs`.", chooses=True
+        output_dir,
+        (*JOBS, *RUNS, *BELOW, "interactive"),
+        "Parent of run directories; the cluster file's, else `outputs`.",
+        chooses=True,
     ),
     "keep": Option(
         keep,
