@@ -23,9 +23,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "docs" / "pictures"
 COMMAND = "make bench"
 # What of the output is drawn: these tasks with their lines, then the points and the verdict.
-TASKS = ("Wait for the nodes", "Start prefill, decode and aggregated workers", "Wait until the service is healthy",
+TASKS = ("Get the nodes", "Start prefill, decode and aggregated workers", "Wait until the service is healthy",
          "Measure the service")  # fmt: skip
-END = re.compile(r"^(concurrency |\s+\d+ |The results are|The run|rollup: |report: )")
+END = re.compile(r"^(concurrency |\s+\d+ |The results are|The run|rollup: |report: |out tok/s/GPU  |E2EL mean )")
 WIDTH, LINE, CHARACTER, MARGIN = 118, 17, 7.2, 14
 COLOURS = (
     (re.compile(r"^\$ "), "#e6edf3"),
@@ -47,12 +47,13 @@ def run():
 
 def chosen(text):
     """Return the lines of the output that the picture shows."""
-    lines, shown = [f"$ {COMMAND}"], False
+    lines, shown, over = [f"$ {COMMAND}"], False, False
     for line in text.splitlines():
+        over = over or line.startswith("PLAY RECAP")
         if line.startswith(("TASK", "PLAY")):
             shown = any(name in line for name in TASKS)
             line = re.sub(r"TASK \[srt\.slurm\.(\w+) : (.*?)\] \**", r"TASK [\1: \2]", line)
-        if END.match(line) or shown and line.strip() and not line.startswith("skipping"):
+        if over and END.match(line) or shown and line.strip() and not line.startswith("skipping"):
             lines.append(shortened(line.rstrip()))
     return lines
 
@@ -85,7 +86,7 @@ def svg(lines):
 
 def report_of(text):
     """Return the path of the report page that the output names."""
-    found = re.findall(r"^\s*report: (.*\.html)$", text, re.M)
+    found = re.findall(r"^\s*report: (\S+\.html)", text, re.M)
     if not found:
         sys.exit("The output names no report (report: PATH). Was the run complete?")
     return pathlib.Path(ROOT, found[-1])
