@@ -61,6 +61,9 @@ class Typed:
     def ask(self, prompt):
         """Return the next line after *prompt*; Over at the end of the input."""
         show(f"{prompt}:")
+        return self._line()
+
+    def _line(self):
         while b"\n" not in self._left:
             piece = os.read(self._input, 4096)
             if not piece:
@@ -73,7 +76,7 @@ class Typed:
         """Return whether a line is typed within *seconds*; it is read."""
         if not self._left and not select.select([self._input], [], [], seconds)[0]:
             return False
-        self.ask("")
+        self._line()
         return True
 
 

@@ -127,6 +127,22 @@ def typed(argv, answers, environment):
     return text, os.waitstatus_to_exitcode(status)
 
 
+@pytest.mark.slow
+def test_a_job_is_changed_submitted_and_followed_in_a_conversation(cluster, site):
+    """At a terminal of 80 columns, by interactive.yml."""
+    folder, job = site[0], cluster.job_file("talked")
+    argv = [*in_folder(cluster, folder), "ansible-playbook", str(ROOT / "playbooks" / "interactive.yml")]
+    answers = {
+        "1 runs, 2 jobs": "2", "Number of a job file": str(job),
+        "behind dynamo, sa-bench 2": "benchmark.concurrencies=[3]", "behind dynamo, sa-bench 3": "s", "Type yes": "yes",
+        "results: valid": "q\rq",  # the first one may end the following
+    }  # fmt: skip
+    text, rc = typed(argv, answers, cluster.environment)
+    assert rc == 0, text
+    assert "was submitted" in text and "changed=1" in text
+    assert "concurrency" in (folder / "outputs" / "latest" / "rollup.txt").read_text()
+
+
 # Broken clusters.
 
 
