@@ -5,9 +5,10 @@
 
 JOB ?= examples/quickstart.yaml
 ARGS ?=
+ARCH ?=
 GATES := lint docs-lint unit browser sanity integration molecule e2e
 
-.PHONY: help site bench sync-to-cloud sync-run test setup setup-tests packages lock sandbox-stop clean distclean faults engines debian13 $(GATES)
+.PHONY: help site bench sync-to-cloud sync-run test setup setup-tests packages lock sandbox-stop clean distclean faults engines debian13 cluster-setup doctor $(GATES)
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +27,13 @@ test: setup-tests ## Pass all gates
 
 setup: ## Install what is missing: Debian packages, then .venv
 	@tools/setup
+	@$(if $(ARCH),printf '%s\n' "ARCH=$(ARCH) is of the cluster: make cluster-setup ARCH=$(ARCH) prepares it.")
+
+cluster-setup: ## Prepare this cluster: srtslurm.yaml, NATS, etcd, images (ARCH=aarch64, ARGS='--check --diff')
+	@tools/cluster-setup "$(ARCH)" $(ARGS)
+
+doctor: ## Are this cluster, this environment and a job fine? (JOB=path)
+	@tools/cluster-setup --doctor "$(if $(filter command line,$(origin JOB)),$(JOB))" $(ARGS)
 
 setup-tests: setup ## The same, and what the tests need
 	@tools/setup tests
