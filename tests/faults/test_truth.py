@@ -15,6 +15,7 @@ import pytest
 from cluster import wait_for
 from faults import LONG, failed
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 POINT = dict(LONG, num_prompts_mult=500)
 # A launcher that outlives its engine, and one that starts it again.
 LAUNCHER = f'"{sys.executable}" "$@"; exec sleep 600'
@@ -111,6 +112,33 @@ def test_a_point_whose_load_client_is_stopped_is_measured_once_more(cluster, how
     assert json.loads(result.read_text())["attempt"] == 1  # with prompts that the service has not seen
     assert cluster.rollup()["valid"] is True
     cluster.gone("halted")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("required", [False, True])
+def test_a_scraper_that_is_killed_is_told_and_counts_only_where_its_readings_are_required(cluster, required):
+    smi = cluster.folder / "smi" / "nvidia-smi"
+    smi.parent.mkdir(exist_ok=True)
+    smi.write_text('#!/bin/sh\nfor gpu in 0 1 2 3 4 5 6 7; do echo "$gpu, GPU-$gpu, 100.5, 1980, 2619, 41, 97"; done\n')
+    smi.chmod(0o755)
+    exporter = f"env PATH={smi.parent}:/usr/bin:/bin {sys.executable} {ROOT}/plugins/module_utils/scraper power --port"
+    dcgm = {"container_image": "none", "port": 9405, "command": exporter + " {port}"}
+    job = cluster.job_file(
+        "unread", benchmark=dict(LONG, num_prompts_mult=300),
+        telemetry={"enabled": True, "required": required, "default_frequency": 0.5, "dcgm_exporter": dcgm},
+    )  # fmt: skip
+    process, _job_id, seen = cluster.measuring(job)
+    (scraper,) = cluster.pids("", "/scraper\0scrape\0", "\0bench_c2\0")
+    os.kill(scraper, signal.SIGKILL)
+    played = cluster.rest(process, seen)
+    rollup = cluster.rollup()
+    (record,) = rollup["results"]
+    assert (played.rc == 0, rollup["valid"], record["valid"]) == (not required,) * 3, played.text
+    assert "was not read every 3 s" in record["energy"]["note"] and record["energy"]["gpu_joules"] is None
+    for purpose in ("metrics", "power"):
+        assert any(f"{purpose} not complete" in note and "the scraper ended" in note for note in rollup["notes"])
+    assert ("telemetry is required" in reasons(cluster)) is required
+    cluster.gone("unread")
 
 
 @pytest.mark.slow

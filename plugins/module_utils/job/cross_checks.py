@@ -149,6 +149,9 @@ def _telemetry(spec: JsonObject) -> list[Finding]:
     telemetry = spec["telemetry"]
     found: list[Finding] = []
     if not telemetry["enabled"]:
+        if telemetry["cpu_power"]["enabled"]:
+            path = ("telemetry", "cpu_power", "enabled")
+            found.append((path, "needs telemetry.enabled.", "Set that, too.", "conflict"))
         return found
 
     def say(key: str, text: str, remedy: str | None = None, code: Code = "conflict") -> None:
@@ -161,6 +164,16 @@ def _telemetry(spec: JsonObject) -> list[Finding]:
         text = f"is {telemetry['default_frequency']:g}; expected at most 3 seconds between two readings."
         say("default_frequency", text, code="out_of_range")
     found += _below(("telemetry", "storage_subdir"), telemetry["storage_subdir"])
+    for key in ("cpu_power", "cpu_power_exporter"):
+        source = telemetry[key]["source"]
+        if source != "auto":
+            text = f"is {source}, and the energy of CPUs is read from the kernel's RAPL counters alone."
+            found.append((("telemetry", key, "source"), text, "Write auto, or leave it out.", "not_supported"))
+    cpus = telemetry["cpu_power"]
+    if cpus["required"] and telemetry["dcgm_exporter"] and not cpus["enabled"]:
+        text = "is set, and with dcgm_exporter nothing reads the CPUs."
+        path = ("telemetry", "cpu_power", "required")
+        found.append((path, text, "Set telemetry.cpu_power.enabled, too.", "conflict"))
     if not BENCHMARKS[spec["benchmark"]["type"]].measures:
         say("enabled", f"needs a benchmark with points, and type {spec['benchmark']['type']} has none.")
     return found

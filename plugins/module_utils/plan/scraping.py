@@ -146,5 +146,11 @@ def planned(found: dict[str, JsonObject], layout: Layout) -> Scraped | None:
     if not found:
         return None
     paths = {name: os.path.relpath(group["out"], layout.run_dir) for name, group in found.items()}
+    return {"paths": paths, "required": required(layout)}
+
+
+def required(layout: Layout) -> list[str]:
+    """Return the readings without which a point is not valid."""
     telemetry = layout.spec["telemetry"]
-    return {"paths": paths, "required": ["power"] if telemetry["enabled"] and telemetry["required"] else []}
+    needs = {"power": telemetry["required"], "cpu_power": telemetry["cpu_power"]["required"]}
+    return [name for name, one in needs.items() if one and telemetry["enabled"]]
