@@ -5,9 +5,10 @@
 
 JOB ?= examples/quickstart.yaml
 ARGS ?=
+ARCH ?=
 GATES := lint docs-lint unit browser sanity integration molecule e2e
 
-.PHONY: help site bench sync-to-cloud sync-run test setup setup-tests packages lock sandbox-stop clean distclean faults engines $(GATES)
+.PHONY: help site bench sync-to-cloud sync-run test setup setup-tests packages lock sandbox-stop clean distclean faults engines debian13 cluster-setup doctor $(GATES)
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +27,13 @@ test: setup-tests ## Pass all gates
 
 setup: ## Install what is missing: Debian packages, then .venv
 	@tools/setup
+	@$(if $(ARCH),printf '%s\n' "ARCH=$(ARCH) is of the cluster: make cluster-setup ARCH=$(ARCH) prepares it.")
+
+cluster-setup: ## Prepare this cluster: srtslurm.yaml, NATS, etcd, images (ARCH=aarch64, ARGS='--check --diff')
+	@tools/cluster-setup "$(ARCH)" $(ARGS)
+
+doctor: ## Are this cluster, this environment and a job fine? (JOB=path)
+	@tools/cluster-setup --doctor "$(if $(filter command line,$(origin JOB)),$(JOB))" $(ARGS)
 
 setup-tests: setup ## The same, and what the tests need
 	@tools/setup tests
@@ -47,6 +55,9 @@ faults: setup-tests ## The whole fault table on a sandbox Slurm, the long ones t
 
 engines: setup-tests ## vLLM itself, on CPUs (installs 3.5 GB; not part of make test)
 	@tools/gates engines
+
+debian13: ## The tests on Debian 13, in a folder made for it (needs root; not part of make test)
+	@tools/debian13
 
 $(GATES): setup-tests
 	@tools/gates $@

@@ -27,7 +27,10 @@ ANSIBLE = "https://docs.ansible.com/ansible/latest/"
 PAGES = {
     "common_return_values": "reference_appendices/common_return_values.html",
     "ansible_configuration_settings": "reference_appendices/config.html",
-    **{f"{kind}_plugins": f"plugins/{kind}.html" for kind in ("action", "callback", "connection", "inventory", "lookup")},
+    **{
+        f"{kind}_plugins": f"plugins/{kind}.html"
+        for kind in ("action", "callback", "connection", "inventory", "lookup")
+    },
 }
 
 
