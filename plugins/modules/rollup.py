@@ -150,6 +150,12 @@ table:
   description: The points as a table, the verdict, and where the rollup and the logs are.
   returned: success
   type: str
+ansible_stats:
+  description:
+    - The verdict and the key figures as C(srt_slurm), in the form of M(ansible.builtin.set_stats), so that AWX and
+      ansible-runner have them as artifacts.
+  returned: success, not in check mode
+  type: dict
 """
 
 from ansible_collections.srt.slurm.plugins.module_utils.entry import run_module

@@ -141,6 +141,34 @@ def test_a_scraper_that_is_killed_is_told_and_counts_only_where_its_readings_are
     cluster.gone("unread")
 
 
+@pytest.mark.slow
+def test_a_load_client_of_several_nodes_that_is_killed_makes_the_point_invalid_with_the_name_of_its_node(cluster):
+    spread = {"client_nodes": 2, "clients": 2, "concurrencies": [2], "num_prompts_mult": 2000}
+    job = cluster.job_file("spread", benchmark=dict(POINT, **spread))
+    process, job_id, seen = cluster.measuring(job)
+    first, second = cluster.plan()["benchmark"]["points"][0]["step"]["nodes"]
+
+    def mains():
+        """Return {node: process} of the load clients, without the processes that each of them starts."""
+        pids = cluster.pids("python", "/load_client\0")
+        parents = {pid: int(pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1]) for pid in pids}
+        names = {pid: pathlib.Path(f"/proc/{pid}/environ").read_bytes().split(b"\0") for pid in pids}
+        return {
+            next(one for one in names[pid] if one.startswith(b"SLURMD_NODENAME=")).partition(b"=")[2].decode(): pid
+            for pid in pids
+            if parents[pid] not in pids
+        }
+
+    wait_for(lambda: set(mains()) == {first, second}, "a load client on both nodes")
+    os.kill(mains()[second], signal.SIGKILL)
+    played = cluster.rest(process, seen)
+    failed(played, rf"the load client on node {second} ended without a result")
+    (point,) = cluster.rollup()["results"]
+    assert not point["valid"] and second in " ".join(point["invalid_reasons"])
+    assert not cluster.pids("python", "/load_client\0") and not list(cluster.latest.glob("results/*/*.clients.*"))
+    cluster.gone("spread")
+
+
 def test_a_clock_that_is_set_in_mid_run_decides_nothing(cluster):
     """That of the holder's node, an hour back and then two hours forward."""
     environment, set_clock = cluster.clock()

@@ -20,7 +20,7 @@ from ..schema.traced import entries
 from ..secrets.references import environments
 from ..services import dynamo_install
 from ..slurm.options import CONTROL, contradictions, merge_directives, requested, sbatch_name, shortfall, srun_problems
-from .allocation_request import allocation_request
+from .allocation_request import allocation_request, node_count
 from .schema import JOB
 
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -267,9 +267,23 @@ def _pairing(spec: JsonObject) -> list[Finding]:
     return [(("frontend", "type"), f"is {frontend}, which cannot serve backend {backend.type}.", remedy)]
 
 
+def _client_nodes(spec: JsonObject) -> list[Finding]:
+    """Return a problem when the load clients are to be on more nodes than there are."""
+    wanted, nodes = spec["benchmark"]["client_nodes"], node_count(spec)
+    if wanted == 1:
+        return []
+    if spec["resources"]["het_jobs"]:
+        problem = "is not possible in a heterogeneous job: a step has nodes of one component."
+        return [(("benchmark", "client_nodes"), problem, "Leave one of them out.", "conflict")]
+    if wanted > nodes:
+        problem = f"is {wanted}, but the job has {nodes} node{'s' * (nodes != 1)}."
+        return [(("benchmark", "client_nodes"), problem, f"Use {nodes} or fewer.", "out_of_range")]
+    return []
+
+
 RULES: tuple[Callable[[JsonObject], list[Finding]], ...] = (
     mode_problems, het_problems, _pairing, _name,
     *(functools.partial(_environments, section) for section in JOB.fields),
     _frontend_args, _aiperf_args, _engine_options, _srun_options, _sbatch_directives,
-    _contradictions, dynamo_install.problems, _placement, _repeats, _telemetry, _tachometer,
+    _contradictions, dynamo_install.problems, _placement, _repeats, _client_nodes, _telemetry, _tachometer,
 )  # fmt: skip

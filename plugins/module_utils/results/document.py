@@ -33,6 +33,7 @@ from . import (
     outcome,
     parts,
     provenance,
+    recipe_lock,
     repeats,
     searching,
 )
@@ -70,7 +71,7 @@ def build(
     reasons = run_reasons + outcome.reasons_against(results, search)
     passed = [one["name"] for one in results if one["state"] == PASSED]
     told = provenance.build(plan)
-    more = [*workers.notes(), *repeats.notes(results), *_remarks(spec, told)]
+    more = [*workers.notes(), *repeats.notes(results), *_of_its_making(plan, told, results)]
     rollup = {
         "schema_version": ROLLUP_SCHEMA_VERSION,
         "job_id": str(plan["job_id"]),
@@ -105,15 +106,16 @@ def build(
     return cast("Rollup", cleaned(rollup))
 
 
-def _remarks(spec: JsonObject, told: JsonObject) -> list[str]:
-    """Return the notes on what the provenance has *told*: errors of the hardware, and versions that nobody expected."""
-    return [*provenance.errors_meanwhile(told), *expected_versions.notes(spec, told["engines"])]
-
-
 def _notes(plan: Plan, points: Sequence[PlanPoint], benchmark: Benchmark, more: Sequence[str]) -> list[str]:
     """Return the notes of the plan, that there is nothing to measure, and *more* notes."""
     nothing = f"Nothing was measured: benchmark type {benchmark.type} has no points."
     return [shown(note) for note in [*(plan.get("notes") or ()), *([] if points else [nothing]), *more]]
+
+
+def _of_its_making(plan: Plan, told: JsonObject, results: Sequence[PointRecord]) -> list[str]:
+    """Return notes on errors of the hardware, and on versions that neither the job nor the lock it came with named."""
+    unlike = recipe_lock.differences(recipe_lock.earlier(plan), recipe_lock.facts(plan, told, results))
+    return [*provenance.errors_meanwhile(told), *expected_versions.notes(plan["spec"], told["engines"]), *unlike]
 
 
 def _records(

@@ -17,7 +17,7 @@ from ..files import write_text_atomic
 from ..holder.utc import utc_now
 from ..json_types import JsonObject
 from ..plan_file import PLAN, Plan, load_plan, plan_of
-from ..results import decode_running, foreign, llm_d_report, node_table, srtctl_shape, tables
+from ..results import decode_running, foreign, llm_d_report, node_table, recipe_lock, srtctl_shape, tables
 from ..results.completeness import take_logs
 from ..results.document import build
 from ..results.earlier import Found
@@ -70,6 +70,7 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
         rollup = before
     table = tables.table_text(rollup, dry=ctx.check_mode, coming=coming)
     changed = _store(plan["run_dir"], rollup, before, table, ctx)
+    changed = _write_lock(plan, rollup, ctx) or changed
     if not ctx.check_mode:
         if not gone:
             _write_series(plan, rollup, workers)
@@ -183,6 +184,16 @@ def _write(run_dir: str, files: Mapping[str, str]) -> None:
             raise Error(f"{path} cannot be written: {error.strerror}. Make room or rights for it, run again.") from None
 
 
+def _write_lock(plan: Plan, rollup: Rollup, ctx: Context) -> bool:
+    """Write the job of *plan* with what it ran with, once something is measured; return whether that changed it."""
+    text = recipe_lock.text(rollup, plan) if any(one["started_at"] for one in rollup["results"]) else None
+    if text is None or not _differs(plan["run_dir"], recipe_lock.FILE, text):
+        return False
+    if not ctx.check_mode:
+        _write(plan["run_dir"], {recipe_lock.FILE: text})
+    return True
+
+
 def _take_workers(rollup: Rollup, source: Rollup) -> None:
     """Put what the workers said according to another rollup of the same run into *rollup*."""
     rollup["nodes_summary"], rollup["notes"] = source["nodes_summary"], source.get("notes") or []
@@ -230,6 +241,7 @@ def _store_variant(plan: Plan, rollup: Rollup, workers: Workers, params: JsonObj
     _write(copy["run_dir"], files)
     _withdraw(copy["run_dir"], files)
     _write(copy["run_dir"], {SERIES_FILE: _series_text(workers)})
+    _write_lock(copy, made, Context())
     return True
 
 
