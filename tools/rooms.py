@@ -60,11 +60,12 @@ ALLOWED = {
     "results": "collection_version failures json_types files metrics plain_text plan_file secrets sweep_folders "
     "topology backends benchmarks statistics",
     "comparison": "failures json_types files metrics plan_file secrets sweep_folders benchmarks statistics results",
-    "catalogue": "json_types files metrics plain_text plan_file sweep_folders results",
+    "catalogue": "failures json_types files metrics plain_text plan_file sweep_folders results",
     "sweeps": "json_types metrics benchmarks results",
     "rl": "failures json_types files programs schema holder slurm",
     "report": "failures json_types files holder metrics plain_text plan_file sweep_folders benchmarks results sweeps",
-    "allocation": "failures json_types files entry plan_file programs run_options secrets holder slurm",
+    "allocation": "collection_version failures json_types files entry plan_file programs run_options secrets holder "
+    "slurm",
     "publishing": "failures json_types plain_text files secrets holder",
     "stages": (
         "failures json_types files entry inputs metrics plain_text plan_file plan_profiling programs secrets schema "

@@ -186,6 +186,7 @@ OPTIONS: dict[str, Option] = {
         "What fails the comparison: worse, invalid, no_verdict, no_evidence.",
         ("worse", "invalid", "no_verdict"),
     ),
+    "anew": Option(boolean, ("ab",), "Begin again, although the same comparison was interrupted before.", False),
     "plan_difference": Option(
         percent, ("compare",), "Compare nothing, and say how many repeats it takes to find this difference, in percent."
     ),
@@ -256,7 +257,8 @@ ROLES = (
     "rl_training", "rollup", "slurm_sandbox", "teardown", "worker",
 )  # fmt: skip
 OUR_PREFIXES = ("srt_", "sandbox_", *(f"{role}_" for role in ROLES))
-FOREIGN_PREFIXES = ("ansible_", "awx_", "tower_", "molecule_", "_")
+AWX_PREFIXES = ("awx_", "tower_")  # of what AWX adds to the extra vars
+FOREIGN_PREFIXES = ("ansible_", *AWX_PREFIXES, "molecule_", "_")
 
 # Common mistakes for an option that are not near misses of it.
 MISTAKEN = {"id": "Did you mean job_id?", "job_name": "Use -e job_file=job.yaml, the file of the job, or -e job_id=N."}

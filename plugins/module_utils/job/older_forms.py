@@ -41,6 +41,12 @@ REPLACED = {
 BENCHMARKS = {"gsm8k-bench": "gsm8k", "profiling": "sa-bench"}
 
 
+def own_lock(job: JsonObject) -> JsonObject:
+    """Return what a run of this collection recorded in the recipe.lock.yaml that *job* is, {} if it is none."""
+    lock = job.get("lock")
+    return lock if isinstance(lock, dict) and lock.get("program") == "srt.slurm" else {}
+
+
 def modernise(job: JsonObject, source: Source, schema: Section) -> tuple[JsonObject, Source, list[str]]:
     """Return (job, source, notes): the raw *job* with every older form replaced by the current one.
 
@@ -132,9 +138,12 @@ class _Work:
                 self.rename_dashes(field.type, value[key], (*path, key))
 
     def drop_lock(self) -> None:
-        """Drop the extra key of an srtctl lock file or of the config.yaml of a run directory."""
+        """Drop the extra key of a lock file, or of the config.yaml of a run directory."""
         if self.has(("lock",)):
-            self.say(("lock",), "is srtctl's record of an earlier run. It is ignored.")
+            if own_lock(self.job):
+                self.say(("lock",), "is of an earlier run. The notes of the rollup say what differs.")
+            else:
+                self.say(("lock",), "is srtctl's record of an earlier run. It is ignored.")
             del self.job["lock"]
         record = self.get(("cluster",))
         if isinstance(record, dict) and set(record) <= set(KEPT):

@@ -22,7 +22,7 @@ from ..secrets import references
 from . import idle_keys, inputs, preparation, reporting, rules
 from .allocation_request import AllocationRequest, allocation_request, metadata
 from .cluster import Cluster, apply_cluster
-from .older_forms import modernise
+from .older_forms import modernise, own_lock
 from .origins import Origins
 from .paths import Environment
 from .schema import JOB, PLACES
@@ -86,6 +86,7 @@ class Resolved(Generic[_Planned]):
     :param notes: what the user should know, as sentences.
     :param secrets: the replaced values, ``{reference: value}``.
     :param planner: what *planner* of :func:`resolve` returned for the spec.
+    :param lock: the record of an earlier run that came with the job, {} without one.
     """
 
     spec: JsonObject
@@ -93,6 +94,7 @@ class Resolved(Generic[_Planned]):
     notes: list[str]
     secrets: dict[str, str]
     planner: _Planned
+    lock: JsonObject
 
 
 def resolve(
@@ -112,6 +114,7 @@ def resolve(
     :param given: keys set on the command line, ``{path: option name}``.
     :param secrets: how secret values are replaced; by default they are kept.
     """
+    lock = own_lock(job)
     job, source, notes = modernise(job, source, JOB)
     own = job
     checker = Checker(source, PLACES)
@@ -140,7 +143,7 @@ def resolve(
     notes = notes + inputs.chat_notes(with_files, here_only=True)
     notes += rules.notes(spec) + preparation.bare_notes(job, spec, cluster.kept()["container_runtime"])
     notes += idle_keys.notes(own, with_files, planner, notes)
-    return Resolved(spec, origins.table(), notes, hidden, planned)
+    return Resolved(spec, origins.table(), notes, hidden, planned, lock)
 
 
 def _without_run_options(job: JsonObject, checker: Checker) -> JsonObject:
@@ -215,9 +218,15 @@ def describe(
         "name": spec["name"],
         "spec": spec,
         "allocation": request,
-        "metadata": metadata(spec, tags),
+        "metadata": {**metadata(spec, tags), **({"lock": _plain(resolved.lock)} if resolved.lock else {})},
         "config_text": to_yaml(spec),
         "output_dir": spec["cluster"]["output_dir"] or os.path.abspath("outputs"),
         "digests": {"allocation": request["digest"], "serving": resolved.planner.serving_digest},
-        "parameters": json.loads(json.dumps(parameters or {})),  # numbers without their spelling
+        "parameters": _plain(parameters or {}),
     }
+
+
+def _plain(value: JsonObject) -> JsonObject:
+    """Return *value* without the spelling of its numbers."""
+    found: JsonObject = json.loads(json.dumps(value))
+    return found
