@@ -164,7 +164,7 @@ def test_doctor_without_slurmctld(cluster, site):
         said = lines(play(cluster, "doctor", site[0], rc=2))
     finally:
         cluster.run(str(ROOT / "bin" / "sandbox"), "slurmctld", "start", "--dir", cluster.dir)
-    assert said["Slurm"][0] == "BAD" and "slurmctld" in said["Slurm"][1] and said["cluster file"][0] == "ok"
+    assert said["Slurm"][0] == "BAD" and "DOWN" in said["Slurm"][1] and said["cluster file"][0] == "ok"
     assert said["shared disk"] == ("--", "Slurm does not answer") and said["programs"][0] == "ok"
 
 
