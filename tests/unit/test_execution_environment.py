@@ -17,7 +17,7 @@ META = yaml.safe_load((ROOT / "meta" / "execution-environment.yml").read_text())
 # What ansible-core brings, and what only programs on compute nodes import.
 BROUGHT = {"ansible", "ansible_collections", "yaml", "jinja2", "packaging"}
 ON_NODES = {"load_client", "holder", "scraper", "inputs", "side", "node_check", "anchor", "accuracy"}
-# What a package brings (boto3), and what only one form of a data set needs.
+# What boto3 brings, and what archives are packed with if it is there.
 FURTHER = {"botocore", "zstandard"}
 
 
