@@ -29,6 +29,7 @@ from . import (
     commands,
     completeness,
     deployments,
+    expected_versions,
     outcome,
     parts,
     provenance,
@@ -112,9 +113,9 @@ def _notes(plan: Plan, points: Sequence[PlanPoint], benchmark: Benchmark, more: 
 
 
 def _of_its_making(plan: Plan, told: JsonObject, results: Sequence[PointRecord]) -> list[str]:
-    """Return notes on the errors of nodes meanwhile, and on what is not as in the lock that the job came with."""
+    """Return notes on errors of the hardware, and on versions that neither the job nor the lock it came with named."""
     unlike = recipe_lock.differences(recipe_lock.earlier(plan), recipe_lock.facts(plan, told, results))
-    return [*provenance.errors_meanwhile(told), *unlike]
+    return [*provenance.errors_meanwhile(told), *expected_versions.notes(plan["spec"], told["engines"]), *unlike]
 
 
 def _records(
