@@ -110,6 +110,7 @@ class ActionModule(StageAction):
             notes += [note for one in documents for note in unfilled(one)]
         else:
             jobs = self._templar.template(jobs)
+            notes += extra.repetitions(documents[0].source.file)
         vaults = Vaults()
         # What a template made of an encrypted variable no longer says where it comes from.
         inline, whole = vaults.texts([jobs, scalars(task_vars), extra.values])

@@ -18,6 +18,7 @@ from ..schema.spelling import spelt
 from ..schema.types import Bool, Choice, Int, MapOf, Str, Time, Type, kind_of
 from ..schema.words import normal
 from ..slurm.options import sbatch_name
+from ..topology.modes import LONG_MODE
 from .common_fields import DIRECTIVES, HEALTH_CHECK, NO_EFFECT, REPORTING, STORAGE
 from .reporting import storage_faults
 
@@ -82,6 +83,7 @@ IMAGES = (
     ("frontend", "nginx_container"),
     ("benchmark", "container_image"),
     ("backend", "mooncake_kv_store", "container"),
+    *(("backend", f"{mode}_container") for mode in LONG_MODE.values()),
     ("telemetry", "dcgm_exporter", "container_image"),
     ("observability", "tachometer", "dcgm_exporter", "container_image"),
     ("observability", "tachometer", "node_exporter", "container_image"),
@@ -198,6 +200,8 @@ def load_cluster(path: str | None) -> Cluster:
         raise Error(f"{path} is {kind_of(document)}; a cluster file is a mapping of keys such as default_account.")
     work = _Modern(spelt(document or {}, source.texts), source)
     settings = work.checker.check(CLUSTER, work.document)
+    work.checker.problems += source.faults
+    work.notes += source.notes
     if not work.checker.problems:
         for key, text, remedy, code in storage_faults(settings["cloud"] or {}):
             work.checker.problem(("cloud", key), code, text, remedy)

@@ -20,6 +20,7 @@ from ..schema.traced import entries
 from ..secrets.references import environments
 from ..services import dynamo_install
 from ..slurm.options import CONTROL, contradictions, merge_directives, requested, sbatch_name, shortfall, srun_problems
+from ..topology.modes import LONG_MODE
 from .allocation_request import allocation_request
 from .schema import JOB
 
@@ -93,8 +94,14 @@ def _option_names(path: KeyPath, options: Iterable[str] | None) -> list[Finding]
 
 
 def _srun_options(spec: JsonObject) -> list[Finding]:
-    problems, _notes = srun_problems(dict(entries(spec["srun_options"])))
-    return [(("srun_options", key), text, remedy) for key, text, remedy in problems]
+    found: list[Finding] = []
+    tables: list[tuple[KeyPath, JsonObject]] = [(("srun_options",), spec["srun_options"])]
+    for long in LONG_MODE.values():
+        tables.append((("backend", f"{long}_srun_options"), spec["backend"][f"{long}_srun_options"]))
+    for path, table in tables:
+        problems, _notes = srun_problems(dict(entries(table)))
+        found += [((*path, key), text, remedy) for key, text, remedy in problems]
+    return found
 
 
 def _sbatch_directives(spec: JsonObject) -> list[Finding]:

@@ -11,6 +11,7 @@ from ..failures import Finding
 from ..frontends import FRONTENDS
 from ..json_types import Json, JsonObject, KeyPath
 from ..topology.endpoints import worker_nodes
+from ..topology.modes import LONG_MODE
 from .cluster import IMAGES
 from .cross_checks import mode_problems
 from .paths import Environment, Paths
@@ -18,8 +19,9 @@ from .paths import Environment, Paths
 NGINX = ("frontend", "nginx_container")
 CLIENT = ("benchmark", "container_image")
 STORE = ("backend", "mooncake_kv_store", "container")
+WORKERS = {mode: ("backend", f"{long}_container") for mode, long in LONG_MODE.items()}
 # Images of services that no step starts yet: only a near miss of a short name is reported.
-LATER = tuple(path for path in IMAGES[1:] if path not in (NGINX, CLIENT, STORE))
+LATER = tuple(path for path in IMAGES[1:] if path not in (NGINX, CLIENT, STORE, *WORKERS.values()))
 
 
 def complete_images(spec: JsonObject, environment: Environment) -> list[Finding]:
@@ -44,6 +46,7 @@ def used(spec: JsonObject) -> list[KeyPath]:
     """Return the paths in the spec of the images that the job's steps use."""
     benchmark = BENCHMARKS[spec["benchmark"]["type"]]
     wanted = {NGINX: runs_nginx(spec), CLIENT: benchmark.measures, STORE: _at(spec, STORE)[0] is not None}
+    wanted.update({path: bool(spec["resources"][f"{mode}_workers"]) for mode, path in WORKERS.items()})
     return [path for path, is_used in wanted.items() if is_used]
 
 

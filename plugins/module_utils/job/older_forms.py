@@ -46,7 +46,7 @@ def modernise(job: JsonObject, source: Source, schema: Section) -> tuple[JsonObj
 
     The values are validated afterwards, at their new path and with their original line.
     """
-    work = _Work(job, source)
+    work = Work(job, source)
     work.rename_dashes(schema, work.job, ())
     work.drop_lock()
     for old, new in MOVED:
@@ -58,7 +58,9 @@ def modernise(job: JsonObject, source: Source, schema: Section) -> tuple[JsonObj
     return work.job, work.source, work.notes
 
 
-class _Work:
+class Work:
+    """A raw job in which keys are moved: ``job``, the ``source`` of its lines, and ``notes`` on what was moved."""
+
     def __init__(self, job: JsonObject, source: Source) -> None:
         self.job, self.source = copy.deepcopy(job), source
         self.notes: list[str] = []
@@ -140,6 +142,7 @@ class _Work:
         if isinstance(record, dict) and set(record) <= set(KEPT):
             self.say(("cluster",), "is the cluster file of an earlier run. The current one is used instead.")
             del self.job["cluster"]
+            self.job.pop("layout", None)  # that of the file that it was made of
 
     def router(self) -> None:
         """Replace ``use_sglang_router``, which selected the frontend before ``frontend.type`` existed."""

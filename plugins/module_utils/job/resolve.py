@@ -19,9 +19,10 @@ from ..schema.section import Checker
 from ..schema.source import Source
 from ..schema.text import to_yaml
 from ..secrets import references
-from . import idle_keys, inputs, preparation, reporting, rules
+from . import idle_keys, inputs, layouts, preparation, reporting, rules
 from .allocation_request import AllocationRequest, allocation_request, metadata
 from .cluster import Cluster, apply_cluster
+from .layouts.reading import told
 from .older_forms import modernise
 from .origins import Origins
 from .paths import Environment
@@ -112,9 +113,29 @@ def resolve(
     :param given: keys set on the command line, ``{path: option name}``.
     :param secrets: how secret values are replaced; by default they are kept.
     """
-    job, source, notes = modernise(job, source, JOB)
+    reading = layouts.read(job, source)
+    try:
+        return _resolve(reading, cluster, environment, planner, given, secrets)
+    except SpecError as error:
+        said = [one if one in reading.problems else told(one, reading.words) for one in error.problems]
+        raise SpecError(said, **{key: value for key, value in error.evidence.items() if key != "problems"}) from None
+
+
+def _resolve(
+    reading: layouts.Reading,
+    cluster: Cluster,
+    environment: Environment,
+    planner: Callable[[JsonObject], _Planned],
+    given: Mapping[KeyPath, str] | None,
+    secrets: Secrets | None,
+) -> Resolved[_Planned]:
+    """Return what :func:`resolve` does for a job that its layout's reader has read."""
+    job, source, notes = modernise(reading.job, reading.source, JOB)
     own = job
     checker = Checker(source, PLACES)
+    checker.problems += reading.problems
+    checker.wrong |= reading.wrong
+    checker.meant |= reading.wrong
     job, lent = apply_cluster(_without_run_options(job, checker), cluster)
     if job.get("reporting") and cluster.settings["reporting"] and ("reporting",) not in lent:
         notes = [*notes, f"reporting: the job's own replaces that of {cluster.path} as a whole."]
@@ -127,6 +148,8 @@ def resolve(
     spec = checker.check(JOB, job)
     if spec is None:
         raise_problems(checker.problems)
+    if reading.layout != 1:
+        spec["layout"] = reading.layout  # in whose words plans speak
     notes = notes + _examine(spec, job, cluster, checker, environment, planner)
     raise_problems(checker.problems)
     for key in ("reporting", "faults"):
@@ -140,6 +163,7 @@ def resolve(
     notes = notes + inputs.chat_notes(with_files, here_only=True)
     notes += rules.notes(spec) + preparation.bare_notes(job, spec, cluster.kept()["container_runtime"])
     notes += idle_keys.notes(own, with_files, planner, notes)
+    notes = [*reading.notes, *map(reading.spoken, notes)]
     return Resolved(spec, origins.table(), notes, hidden, planned)
 
 

@@ -1,0 +1,229 @@
+# Copyright (c) 2026 srt.slurm developers
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The ``services`` of the second layout: which fields an entry has, and how those that the plan has are read.
+
+Each type that is built is one function of READERS. The types that are not are in unbuilt.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Callable
+
+from ...failures import Code
+from ...json_types import Json, JsonObject, KeyPath
+from ...schema.section import TEXTS, Field, Section, optional
+from ...schema.types import Bool, Choice, Float, Int, ListOf, MapOf, OneOf, Option, Str, Type
+from . import places
+
+WAIT = {
+    "timeout_seconds": Field(Float(0), None, "How long to wait."),
+    "interval_seconds": Field(Float(0), None, "Time between two looks."),
+}
+READINESS = Section(
+    "readiness",
+    {
+        "port": Field(Int(1, 65535), None, "A port that must be open."),
+        "tcp": optional(Section("tcp", {"port": Field(Int(1, 65535), required=True)}), "The same."),
+        "http": optional(
+            Section(
+                "http",
+                {
+                    "port": Field(Int(1, 65535), required=True),
+                    "path": Field(Str(), "/health"),
+                    "status": Field(Int(100, 599), 200),
+                },
+            ),
+            "An address that must answer.",
+        ),
+        "log": optional(Section("log", {"pattern": Field(Str(), required=True), **WAIT}), "A line of its log."),
+        "file": optional(Section("file", {"path": Field(Str(), required=True)}), "A file that must be there."),
+        **WAIT,
+    },
+    doc="When it is ready: one of port, tcp, http, log and file.",
+)
+SERVICE = Section(
+    "service",
+    {
+        "name": Field(Str(), required=True, doc="Name, unique in the job."),
+        "type": Field(Str(), "generic", "etcd, nats or mooncake-master. No other type is built yet."),
+        "enabled": Field(Bool(), True, "false: the entry does not count."),
+        "placement": Field(
+            Section("placement", {key: Field(Str(), None) for key in ("node", "per", "pool")}), None, "Where it runs."
+        ),
+        "readiness": optional(READINESS, "When it is ready. Services that are built have checks of their own."),
+        "options": Field(MapOf(Type()), {}, "Options of its type."),
+        "container": Field(Str(), None, "Image."),
+        "args": Field(ListOf(Str()), [], "Words that follow its command."),
+        "env": Field(TEXTS, {}, "Environment."),
+        "critical": Field(Bool(), None, "Whether its end ends the job."),
+        "inherit_discovery_env": Field(Bool(), None, "Whether it gets the addresses of etcd and NATS."),
+        "start": Field(Choice("infra", "before_workers", "with_workers", "after_frontend"), None, "When it starts."),
+        "external": Field(Str(), None, "Address of one that runs elsewhere."),
+        "command": Field(OneOf(ListOf(Str()), Str()), None, "Command line."),
+        "preamble": Field(Str(), None, "Shell text before the command."),
+        "source": Field(MapOf(Type()), None, "Source to check out."),
+        "build_command": Field(OneOf(ListOf(Str()), Str()), None, "Build."),
+        "build_timeout_seconds": Field(Int(1), None, "Time limit of the build."),
+        "nodes": Field(Int(1, 65536), None, "Nodes of its own."),
+        "terminal": Field(Bool(), False, "Whether the job ends with it."),
+        "cpus_per_task": Field(Int(1), None, "CPUs."),
+        "cpu_bind": Field(Str(), None, "srun's --cpu-bind."),
+        "srun_options": Field(MapOf(Option()), {}, "srun options."),
+        "metrics": Field(Type(), None, "Pages of metrics."),
+    },
+    doc="A side service.",
+)
+# What every service may say, and the plan does in its own way.
+COMMON = ("name", "type", "enabled", "placement", "readiness", "inherit_discovery_env")
+ALREADY: dict[str, Sequence[Json]] = {"critical": (True,), "start": (None,), "terminal": (False,)}
+
+Say = Callable[[KeyPath, Code, str, "str | None"], None]
+
+
+class Entries:
+    """Reads the entries of ``services`` into the first layout's ``infra`` and ``mooncake_kv_store``.
+
+    :param job: the raw job in the second layout.
+    :param say: takes up a problem: ``say(path, code, text, remedy)``.
+    :ivar moved: ``[(path in the second layout, path in the first, value)]``.
+    """
+
+    def __init__(self, job: JsonObject, say: Say) -> None:
+        self.job, self.say = job, say
+        self.moved: list[tuple[KeyPath, KeyPath, Json]] = []
+        self.notes: list[str] = []
+        self.placed: dict[str, tuple[KeyPath, str]] = {}  # where etcd and nats are
+
+    def read(self) -> None:
+        """Read all entries."""
+        names: dict[str, int] = {}
+        types: dict[str, int] = {}
+        entries = self.job.get("services")
+        for index, entry in enumerate(entries if isinstance(entries, list) else ()):
+            path: KeyPath = ("services", index)
+            if not isinstance(entry, dict):
+                continue
+            name, kind = str(entry.get("name")), str(entry.get("type") or "generic")
+            if name in names:
+                text = f"is {name}, which is the name of services[{names[name]}] too."
+                self.say((*path, "name"), "duplicate", text, "Give each service its own name.")
+            names.setdefault(name, index)
+            reader = READERS.get(kind)
+            if reader is None:
+                continue
+            if kind in types:
+                self.say((*path, "type"), "duplicate", f"is {kind}, of which a job has one.", "Keep one of them.")
+                continue
+            types[kind] = index
+            reader(self, path, entry)
+        self._agree()
+
+    def _agree(self) -> None:
+        """Put NATS and etcd on a node of their own if both say so."""
+        where = {word for _path, word in self.placed.values()}
+        if len(where) > 1 or where == {"dedicated"} and len(self.placed) < 2:
+            path, _word = next(one for one in self.placed.values() if one[1] == "dedicated")
+            text = "is dedicated, but etcd and NATS run on one node."
+            self.say(path, "conflict", text, "Declare both services, etcd and nats, with the same placement.")
+        elif where == {"dedicated"}:
+            path = next(iter(self.placed.values()))[0]
+            self.moved.append((path, ("infra", "etcd_nats_dedicated_node"), True))
+
+    def place(self, path: KeyPath, entry: JsonObject) -> str:
+        """Return the node of *entry*: infra, head or dedicated; others are a problem."""
+        placement = entry.get("placement") or {}
+        word = placement.get("node") or "infra" if isinstance(placement, dict) else "infra"
+        for key in ("per", "pool"):
+            if isinstance(placement, dict) and placement.get(key) not in (None, "node"):
+                text = "is not possible here: this service runs once."
+                self.say((*path, "placement", key), "invalid", text, "Leave it out.")
+        if word not in ("infra", "head", "dedicated"):
+            text = f"is {word}; expected infra, head or dedicated."
+            self.say((*path, "placement", "node"), "not_a_choice", text, None)
+            return "infra"
+        return str(word)
+
+    def only(self, path: KeyPath, entry: JsonObject, *known: str) -> bool:
+        """Report what *entry* says besides *known* and COMMON; return whether it counts."""
+        name = entry.get("type")
+        for key, value in entry.items():
+            usual = ALREADY.get(key, ())
+            if key in (*COMMON, *known) or value in (None, "", [], {}, *usual) or key not in SERVICE.fields:
+                continue
+            text = f"is not built for the service {name}: the plan sets its command, its environment and its start."
+            self.say((*path, key), "not_supported", text, "Leave it out.")
+        if entry.get("readiness"):
+            self.notes.append(
+                f"services[{path[1]}].readiness: {name} has a check of its own, which waits as long as health_check "
+                "says."
+            )
+        if entry.get("enabled") in (False, "false"):
+            text = f"is false, but a job with Dynamo needs {name}."
+            if name != "mooncake-master":
+                self.say((*path, "enabled"), "not_supported", text, "Leave it out.")
+            return False
+        return True
+
+    def options(self, path: KeyPath, entry: JsonObject, *known: str) -> JsonObject:
+        """Return the options of *entry*, and report unknown ones."""
+        options = entry.get("options")
+        options = options if isinstance(options, dict) else {}
+        for key in options:
+            if key not in known:
+                remedy = f"Known options here: {', '.join(known)}." if known else "Leave it out."
+                self.say((*path, "options", key), "unknown_key", "is not a known option.", remedy)
+        return options
+
+
+def _etcd(entries: Entries, path: KeyPath, entry: JsonObject) -> None:
+    if entries.only(path, entry):
+        entries.options(path, entry)
+        entries.placed["etcd"] = ((*path, "placement", "node"), _dedicated(entries.place(path, entry)))
+
+
+def _nats(entries: Entries, path: KeyPath, entry: JsonObject) -> None:
+    if not entries.only(path, entry, "options"):
+        return
+    size = entries.options(path, entry, "max_payload_mb").get("max_payload_mb")
+    if size is not None:
+        entries.moved.append(((*path, "options", "max_payload_mb"), ("infra", "nats_max_payload_mb"), size))
+    entries.placed["nats"] = ((*path, "placement", "node"), _dedicated(entries.place(path, entry)))
+
+
+def _dedicated(word: str) -> str:
+    return "dedicated" if word == "dedicated" else "infra"
+
+
+def _mooncake(entries: Entries, path: KeyPath, entry: JsonObject) -> None:
+    if not entries.only(path, entry, "options", "container", "args", "env"):
+        return
+    place = entries.place(path, entry)
+    if place == "dedicated" and entries.placed.get("etcd", (path, ""))[1] != "dedicated":
+        text = "is dedicated, but the store runs on the node of etcd and NATS."
+        entries.say((*path, "placement", "node"), "not_supported", text, "Give etcd and nats the same placement.")
+    config = entries.options(path, entry, "store_config").get("store_config")
+    entries.moved.append((path, places.STORE, {}))
+    for key, new, value in (
+        ("container", "container", entry.get("container")),
+        ("args", "master_extra_args", entry.get("args")),
+        ("env", "env", entry.get("env")),
+    ):
+        if value:
+            entries.moved.append(((*path, key), (*places.STORE, new), value))
+    if config is not None:
+        entries.moved.append(((*path, "options", "store_config"), (*places.STORE, "store_config"), config))
+    roles = entries.job.get("roles") or {}
+    tables = [(role.get("env") or {}) for role in roles.values() if isinstance(role, dict)]
+    for name, value in (entry.get("env") or {}).items():
+        if any(table.get(name) != value for table in tables):
+            text = "is for the master alone, which is not built: the store's environment is that of the workers too."
+            entries.say((*path, "env", name), "not_supported", text, "Set it in the env of each role as well.")
+
+
+READERS: dict[str, Callable[[Entries, KeyPath, JsonObject], None]] = {
+    "etcd": _etcd,
+    "nats": _nats,
+    "mooncake-master": _mooncake,
+}
