@@ -26,7 +26,7 @@ from ansible_collections.srt.slurm.plugins.plugin_utils.values import plain
 from ansible_collections.srt.slurm.plugins.plugin_utils.vault import Vaults, origin, scalars
 
 # Options of the module that are taken from the extra vars where the task does not name them.
-TAKEN = ("job_file", "cluster_file", "setup_script", "check_paths", "job_tags", "output_dir")
+TAKEN = ("job_file", "cluster_file", "setup_script", "check_paths", "job_tags", "output_dir", "set", "unset")
 # Variables that hold all others once more.
 MAGIC = ("vars", "hostvars", "groups")
 

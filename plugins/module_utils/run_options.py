@@ -17,12 +17,14 @@ from .json_types import Json
 from .run_option_values import (
     MOST_RETRIES,
     SHORTEST_LEASE_S,
+    assignments,
     boolean,
     concurrencies,
     count,
     hours,
     job_id,
     keep,
+    key_paths,
     lease,
     moment,
     output_dir,
@@ -55,6 +57,8 @@ TYPES: dict[Callable[[Json], Json], str] = {
     hours: "hours",
     moment: "day, time, or how long ago",
     tags: "list of text",
+    assignments: "PATH=VALUE, a list of these, or a mapping",
+    key_paths: "list of paths of keys",
     text_value: "text",
     output_dir: "directory",
     unchecked: "anything",
@@ -104,6 +108,13 @@ OPTIONS: dict[str, Option] = {
         text_value, JOBS + RUNS + BELOW, "Cluster file instead of the usual one. It may be another user's."
     ),
     "setup_script": Option(unchecked, (*JOBS, "ab"), "Script in configs_dir that runs before each worker."),
+    "set": Option(
+        assignments,
+        JOBS,
+        "Values in the job, by their paths: `-e set=benchmark.isl=1024`. A value is read as YAML, but a mapping stays "
+        "text.",
+    ),
+    "unset": Option(key_paths, JOBS, "Keys that are removed from the job, by their paths: `-e unset=slurm.account`."),
     "check_paths": Option(
         boolean, (*JOBS, "ab"), "false: the model and other paths exist on compute nodes only.", True
     ),

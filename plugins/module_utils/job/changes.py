@@ -12,6 +12,7 @@ import copy
 import re
 from collections.abc import Sequence
 
+from .. import run_options
 from ..failures import Problem, SpecError
 from ..json_types import Json, JsonObject, KeyPath
 from ..schema.source import dotted, parse_yaml
@@ -50,6 +51,8 @@ class Changes:
     def _value(self, path: str, value: Json) -> Json:
         if not isinstance(value, str):
             return value
+        if not value.strip():  # nothing, as after a colon
+            return None
         try:
             found, source = parse_yaml(value, SET)
         except SpecError as error:
@@ -73,8 +76,7 @@ class Changes:
             if isinstance(job, dict):
                 job, source = copy.deepcopy(job), source.copied((), ())
                 for path, value in self.given:
-                    self._set(job, path, value)
-                    source.given(path, SET)
+                    source.given(path[: self._set(job, path, value)], SET)
                 gone.update(path for path in self.removed if _removed(job, path))
             found.append((suffix, job, source))
         for path in self.removed:
@@ -84,25 +86,28 @@ class Changes:
             raise SpecError(self.problems)
         return found
 
-    def _set(self, job: JsonObject, path: KeyPath, value: Json) -> None:
+    def _set(self, job: JsonObject, path: KeyPath, value: Json) -> int:
+        """Set *path* in *job*; return how many keys of it lead to the first that was not there, or to its end."""
         parent: Json = job
+        new = len(path)
         for index, key in enumerate(path):
             last = index == len(path) - 1
             if isinstance(key, int):
                 if not isinstance(parent, list) or key >= len(parent):
                     text = f"names item {key} of what is {kind_of(parent)}."
                     self._say("set", dotted(path), text, "Name an item that is there.")
-                    return
+                    return new
             elif not isinstance(parent, dict):
                 text = f"leads through {dotted(path[:index])}, which is {kind_of(parent)}."
                 self._say("set", dotted(path), text, "Name keys of mappings.")
-                return
+                return new
             elif not last and parent.get(key) is None:
-                parent[key] = {}
+                parent[key], new = {}, min(new, index + 1)
             if last:
                 parent[key] = copy.deepcopy(value)
             else:
                 parent = parent[key]
+        return new
 
 
 def _removed(job: Json, path: KeyPath) -> bool:
@@ -122,3 +127,16 @@ def _removed(job: Json, path: KeyPath) -> bool:
 
 
 NO_CHANGES = Changes()
+
+
+def changes_of(params: JsonObject) -> Changes:
+    """Return what the options ``set`` and ``unset`` among *params* change; SpecError if they are unusable."""
+    given: dict[str, Json] = {}
+    for name in ("set", "unset"):
+        try:
+            value = params.get(name)
+            given[name] = [] if value is None or value == [] else run_options.OPTIONS[name].parse(value)
+        except run_options.Unusable as error:
+            problem: Problem = {"file": "extra vars", "line": None, "path": name, "code": "invalid"}
+            raise SpecError([{**problem, "problem": error.problem, "remedy": error.remedy}]) from None
+    return Changes([(path, value) for path, value in given["set"]], given["unset"])

@@ -197,6 +197,20 @@ def _below(path: KeyPath, text: str) -> list[Finding]:
     return [(path, f'is "{text}", which is not a directory below the logs.', "Write a plain relative path.", "invalid")]
 
 
+def _log_patterns(spec: JsonObject) -> list[Finding]:
+    """Return the problems of regular expressions of log lines."""
+    found: list[Finding] = []
+    for index, text in enumerate(spec["health_check"]["extra_fatal_log_patterns"]):
+        try:
+            if re.compile(text).search(""):
+                path: KeyPath = ("health_check", "extra_fatal_log_patterns", index)
+                found.append((path, "matches every line.", "Write what such a line contains.", "invalid"))
+        except re.error as error:
+            path = ("health_check", "extra_fatal_log_patterns", index)
+            found.append((path, f"is not a regular expression: {error}.", "Put a backslash before ( [ * and the like."))
+    return found
+
+
 def mode_problems(spec: JsonObject) -> list[Finding]:
     """Return the problems of the worker counts: which modes there are, and whether each has workers and nodes."""
     resources = spec["resources"]
@@ -265,5 +279,5 @@ RULES: tuple[Callable[[JsonObject], list[Finding]], ...] = (
     mode_problems, het_problems, _pairing, _name,
     *(functools.partial(_environments, section) for section in JOB.fields),
     _frontend_args, _aiperf_args, _engine_options, _srun_options, _sbatch_directives,
-    _contradictions, dynamo_install.problems, _placement, _repeats, _telemetry, _tachometer,
+    _contradictions, dynamo_install.problems, _placement, _repeats, _telemetry, _tachometer, _log_patterns,
 )  # fmt: skip

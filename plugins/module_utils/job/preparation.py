@@ -16,6 +16,7 @@ from ..json_types import JsonObject
 from ..services import dynamo_install
 from ..services.base import Service
 from ..services.exporters import EXPORTERS
+from ..topology.modes import LONG_MODE
 
 SCRIPT_DIGEST = "setup_script_sha256"  # in the planned spec, if the script could be read
 
@@ -61,7 +62,8 @@ def _idle_mounts(spec: JsonObject) -> list[str]:
     """Return the keys of mounts that have no effect because the job does not run in a container."""
     if spec["cluster"]["container_runtime"] != "none":
         return []
-    return [key for key in ("extra_mount", "container_mounts") if spec[key]]
+    images = [f"backend.{long}_container" for long in LONG_MODE.values() if spec["backend"][f"{long}_container"]]
+    return [*(key for key in ("extra_mount", "container_mounts") if spec[key]), *images]
 
 
 def notes(spec: JsonObject) -> list[str]:

@@ -215,6 +215,11 @@ class Planner:
         """Return the file of the known log lines of this service; it is not part of any step's digest."""
         programs = [one.log_lines for one in (self.backend, self.frontend, *self.services)]
         programs += [nginx.LINES] if layout.nginx else []
+        health = self.spec["health_check"]
+        if health["fatal_log_markers"]:
+            programs.append(log_lines.LogLines(markers=tuple(health["extra_fatal_log_patterns"])))
+        else:
+            programs = [one._replace(markers=()) for one in programs]
         return one_file(fatal_lines.FILE, log_lines.to_text(programs))
 
     def _points(self, layout: Layout) -> tuple[list[PlanPoint], list[PlanFile], MadeOfSteps]:

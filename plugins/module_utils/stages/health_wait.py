@@ -21,6 +21,7 @@ from ..plan_file import Check, Expectation, Plan, lost_steps, plan_of
 from . import own_checks
 from .evidence import step_error
 from .image_import import Imports
+from .log_markers import Markers
 
 ARGUMENT_SPEC = {
     "plan_path": {"type": "path"},
@@ -87,7 +88,7 @@ def wait_for(
     wait_id, known = uuid.uuid4().hex, None  # a wait of its own: what was healthy before a restart does not count
     planned, where, lost = checks, nodes_of(checks, plan), without_node(plan)
     checks = without(planned, lost, plan)
-    imports = Imports(plan["steps"], plan["run_dir"])
+    imports, markers = Imports(plan["steps"], plan["run_dir"]), Markers(plan)
     while True:
         left_s = allowed_s - (time.monotonic() - began)
         answer = talk.request(
@@ -119,6 +120,8 @@ def wait_for(
             error = step_error(answer["ended"], plan["run_dir"], "while the service was getting ready")
             error.evidence.update(outcome)
             raise error
+        if not answer["completed"]:
+            markers.look(answer["steps"])
         if answer["completed"]:
             if outcome["elapsed_s"] >= quiet_s:
                 ctx.progress(f"{len(records)}/{len(records)} ready after {outcome['elapsed_s']:.1f} s")

@@ -101,9 +101,8 @@ class _Reader:
             checked["frontend"] = {key: value for key, value in checked["frontend"].items() if key != "type"}
         checker.check(JOB2, checked)
         self.problems += checker.problems
-        lost = checker.wrong | checker.strange
-        self.work.job = _without(self.work.job, lost)
-        return lost
+        self.work.job = _without(self.work.job, (checker.wrong - checker.meant) | checker.strange)
+        return checker.wrong | checker.strange
 
 
 def _without(job: JsonObject, paths: set[KeyPath]) -> JsonObject:

@@ -104,7 +104,7 @@ def test_problems_inside_its_tables_are_its_own(tmp_path):
 default_time_limit: "4:00:00"
 default_health_check: {max_atempts: 3, interval_seconds: 0}
 default_sbatch_directives:
-  time: 4:00:00
+  time: 240
   mem: [1]
 reporting: {s3: {buket: x}}
 """
