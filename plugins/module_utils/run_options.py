@@ -95,6 +95,7 @@ JOBS = (*BENCH, "plan")  # read jobs
 RUNS = ("status", "logs", "stop", "report", "sync")  # look for a run
 SIDES = ("compare", "ab")  # compare two sides
 BELOW = (*SIDES, "runs")  # look at the runs below an output directory
+LAYOUTS = ("migrate", "diff")  # compare plans of job files
 RL = ("rl", "rl_status", "rl_logs", "rl_stop")  # have options of their own: plugin_utils/rl.py
 PREFIX = "srt_slurm_"  # with it, any variable sets a run option, for example one of an inventory
 SUBMIT_HOST, FROZEN, VARIANT_DIR = f"{PREFIX}submit_host", f"{PREFIX}frozen", f"{PREFIX}variant_dir"
@@ -102,10 +103,14 @@ SUBMIT_HOST, FROZEN, VARIANT_DIR = f"{PREFIX}submit_host", f"{PREFIX}frozen", f"
 OPTIONS: dict[str, Option] = {
     "job": Option(unchecked, JOBS + RUNS, "The job under one key, with the content of a job file."),
     "job_file": Option(
-        text_value, JOBS + RUNS, "Job file, `FILE:SELECTOR`, or a directory of job files. No templates are filled in."
+        text_value,
+        (*JOBS, *RUNS, "migrate"),
+        "Job file, `FILE:SELECTOR`, or a directory of job files. No templates are filled in.",
     ),
+    "a": Option(text_value, ("diff",), "A job file with one job, or `FILE:SELECTOR`."),
+    "b": Option(text_value, ("diff",), "The job file that it is compared with."),
     "cluster_file": Option(
-        text_value, JOBS + RUNS + BELOW, "Cluster file instead of the usual one. It may be another user's."
+        text_value, (*JOBS, *RUNS, *BELOW, *LAYOUTS), "Cluster file instead of the usual one. It may be another user's."
     ),
     "setup_script": Option(unchecked, (*JOBS, "ab"), "Script in configs_dir that runs before each worker."),
     "set": Option(

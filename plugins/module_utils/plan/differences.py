@@ -9,6 +9,7 @@ import difflib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 
+from ..holder.places import PROGRAMS
 from ..job.allocation_request import allocation_request
 from ..json_types import Json, JsonObject
 from ..plan_file import Plan
@@ -75,6 +76,8 @@ def _lines(left: str | None, right: str | None) -> list[str]:
 def _files(one: Plan, other: Plan) -> Iterator[str]:
     left, right = ({file["path"]: file["content"] for file in plan["files"]} for plan in (one, other))
     for path in dict.fromkeys([*left, *right]):
+        if path.startswith(f"{PROGRAMS}/"):
+            continue  # ours, the same for all jobs that need them
         if path not in left or path not in right:
             yield f"file {path}: only in {'the first' if path in left else 'the second'}"
         elif left[path] != right[path]:

@@ -12,7 +12,7 @@ from typing import Any
 from ...failures import Error
 
 # A list that is indented more than its key.
-INDENTED_LIST = re.compile(r"^( *)[^\s#-][^\n]*:\s*\n\1 +- ", re.M)
+INDENTED_LIST = re.compile(r"^( *)[^\s#-][^\n]*:(?: *#[^\n]*)?\n\1 +- ", re.M)
 
 
 def parser(text: str) -> Any:
@@ -85,8 +85,11 @@ def _sink(table: Any, before: str, key: str) -> None:
 
 def move(table: Any, key: str, other: Any, name: str, after: str | None = None) -> None:
     """Move *key* of *table*, with its comments, to *name* of *other*; if it is there, the value is only removed."""
+    index = list(table).index(key)
     value = table.pop(key)
     comment = table.ca.items.pop(key, None)
+    if index:
+        _leave_lines(table, list(table)[index - 1], comment)
     if name in other:
         return
     put(other, name, value, after)
@@ -94,14 +97,54 @@ def move(table: Any, key: str, other: Any, name: str, after: str | None = None) 
         other.ca.items[name] = comment
 
 
+def _leave_lines(table: Any, before: str, comment: Any) -> None:
+    """Leave the lines behind the end of a key's line, in its *comment*, to the scalar at *before*.
+
+    They stand before what follows in the file, which does not move with the key.
+    """
+    token = comment[2] if comment and len(comment) > 2 else None
+    if token is None or isinstance(table[before], (dict, list)):
+        return
+    first, newline, rest = token.value.partition("\n")
+    if not rest.strip():
+        return
+    token.value = first + newline
+    there = table.ca.items.setdefault(before, [None, None, None, None])
+    if there[2] is None:
+        there[2] = type(token)("\n" + rest, token.start_mark, None)
+    else:
+        there[2].value = there[2].value.rstrip("\n") + "\n" + rest
+
+
 def rename(table: Any, key: str, name: str, value: Any = None) -> None:
     """Call *key* of *table* *name*, at its place; *value* replaces its value if it is given."""
     index = list(table).index(key)
-    value = table.pop(key) if value is None else (table.pop(key), value)[1]
+    old = table.pop(key)
+    value = old if value is None else value
     comment = table.ca.items.pop(key, None)
     table.insert(index, name, value)
     if comment is not None:
         table.ca.items[name] = comment
+    if isinstance(old, dict) and not isinstance(value, (dict, list)):
+        # The comment lines before the first key of the old mapping would not be printed before a scalar.
+        put_lines(table, name, first_lines(comment, old))
+        last = list(old)[-1] if old else None
+        items = table.ca.items.setdefault(name, [None, None, None, None])
+        if last in old.ca.items and items[2] is None:
+            items[2] = old.ca.items[last][2]
+
+
+def first_lines(comment: Any, table: Any) -> list[str]:
+    """Return the comment lines before the first key of *table*; *comment* is that of its own key."""
+    tokens = {id(one): one for one in _tokens([(comment or ())[3:], getattr(table.ca, "comment", None)])}
+    lines = [line.strip() for one in tokens.values() for line in one.value.splitlines()]
+    return [line.lstrip("#").strip() for line in lines if line.startswith("#")]
+
+
+def put_lines(table: Any, key: str, lines: list[str]) -> None:
+    """Put the comment *lines* before *key*."""
+    if lines:
+        table.yaml_set_comment_before_after_key(key, before="\n".join(lines), indent=table.lc.col or 0)
 
 
 def comments(text: str) -> list[str]:

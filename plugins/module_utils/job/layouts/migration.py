@@ -14,6 +14,7 @@ from typing import Any
 from ...backends import BACKENDS
 from ...failures import Error
 from ...json_types import JsonObject
+from ...schema.merge import deep_merge
 from ...topology.modes import LONG_MODE
 from .. import older_forms
 from ..selection import BASE, OVERRIDE, ZIP
@@ -69,6 +70,18 @@ class Migration:
         table = resources if isinstance(resources, dict) else {}
         return any(table.get(f"{mode}_{what}") not in (None, 0) for what in ("nodes", "workers"))
 
+    def _used(self, part: Any) -> set[str]:
+        """Return the modes of the job that the override *part* makes."""
+        merged = {"resources": deep_merge(self.base.get("resources") or {}, part.get("resources") or {})}
+        return {mode for mode in LONG_MODE if self._has(merged, mode)}
+
+    def _take_away(self, part: Any, used: set[str]) -> None:
+        """Say in an override that the roles of the base that its job does not have are not there."""
+        for mode in self.base.get("roles") or ():
+            if mode not in used:
+                after = next((key for key in ("engine", "resources") if key in part), None)
+                commented.child(part, "roles", after)[mode] = None
+
     def _kind(self, part: Any) -> str:
         for one in (part, self.base):
             backend = one.get("backend")
@@ -86,6 +99,7 @@ class Migration:
     def run(self) -> None:
         """Rewrite the document."""
         kinds = {id(part): self._kind(part) for part in self.parts}
+        used = {id(part): self._used(part) for part in self.parts}
         for part in self.parts:
             self._check(part)
             self._older(part)
@@ -93,6 +107,8 @@ class Migration:
             self._services(part)
         for part in self.parts:
             self._part(part, kinds[id(part)])
+        for part in self.parts[1:]:
+            self._take_away(part, used[id(part)])
         if "engine" not in self.base:
             commented.put(self.base, "engine", next(iter(BACKENDS)), "resources")
         self.top.insert(0, "schema", NEWEST)
@@ -105,6 +121,7 @@ class Migration:
 
     def _older(self, part: Any) -> None:
         """Move keys of older forms of the first layout to their current place in it."""
+        described = any(key in (part.get("profiling") or {}) for key in ("isl", "osl"))
         for old, new in older_forms.MOVED:
             table = part if len(old) == 1 else part.get(old[0])
             if isinstance(table, dict) and old[-1] in table:
@@ -113,14 +130,38 @@ class Migration:
         if isinstance(backend, dict) and "use_sglang_router" in backend:
             if backend.pop("use_sglang_router"):
                 commented.child(part, "frontend").setdefault("type", "sglang")
+        self._profiling(part)
+        benchmark = part.get("benchmark")
+        whole = isinstance(benchmark, dict) and all(key in benchmark for key in ("isl", "osl", "concurrencies"))
+        if described and whole and benchmark.get("type") in (None, "manual"):
+            benchmark["type"] = "sa-bench"
+
+    def _profiling(self, part: Any) -> None:
+        """Move the steps, once one pair for all workers, and the load described beside them."""
+        profiling = part.get("profiling")
+        if not isinstance(profiling, dict):
+            return
+        if "concurrency" in profiling:
+            value = profiling.pop("concurrency")
+            commented.child(part, "benchmark").setdefault("concurrencies", value if isinstance(value, list) else [value])
+        phases = [LONG_MODE[mode] for mode in LONG_MODE if mode in self.modes]
+        for key in ("start_step", "stop_step"):
+            if key in profiling:
+                value = profiling.pop(key)
+                for phase in phases:
+                    commented.child(profiling, phase).setdefault(key, value)
+        benchmark = part.get("benchmark")
+        if isinstance(benchmark, dict) and benchmark.get("type") in older_forms.BENCHMARKS:
+            benchmark["type"] = older_forms.BENCHMARKS[benchmark["type"]]
 
     def _part(self, part: Any, kind: str) -> None:
         self._frontend(part)
         for section, where, alone in PLACEMENTS:
             self._placement(part, section, where, alone)
         self._source(part)
-        self._engine(part, kind)
         self._resources(part)
+        self._engine(part, kind)
+        self._absent_roles(part)
         self._intervals(part)
         if "infra" in part:
             del part["infra"]
@@ -169,8 +210,13 @@ class Migration:
                 self._to_role(part, backend, key, mode, name)
             elif key == config and isinstance(backend[key], dict):
                 table = backend[key]
+                lines = commented.first_lines(backend.ca.items.get(key), table)
                 for long in list(table):
-                    self._to_role(part, table, long, modes.get(long, long), "args")
+                    mode = modes.get(long, long)
+                    self._to_role(part, table, long, mode, "args")
+                    if mode in self.modes:
+                        commented.put_lines(part["roles"][mode], "args", lines)
+                        lines = []
                 del backend[key]
             elif key == "kv_events_config":
                 self._events(part, backend)
@@ -178,8 +224,13 @@ class Migration:
                 del backend[key]
             elif key in {old for old in places.RENAMED_OPTIONS.values()}:
                 commented.rename(backend, key, {old: new for new, old in places.RENAMED_OPTIONS.items()}[key])
-        if self.only_type and set(backend) == {"type"}:
+        if self.only_type and part is self.base and set(backend) <= {"type"}:
+            commented.rename(part, "backend", "engine", backend.get("type") or next(iter(BACKENDS)))
+        elif self.only_type and set(backend) == {"type"}:
             commented.rename(part, "backend", "engine", backend["type"])
+        elif part is self.base and "type" not in backend:
+            backend.insert(0, "type", next(iter(BACKENDS)))
+            commented.rename(part, "backend", "engine")
         elif backend:
             commented.rename(part, "backend", "engine")
         else:
@@ -227,6 +278,10 @@ class Migration:
                 part["roles"][mode]["nodes"] = COLOCATE
                 for one in ("prefill", "decode"):
                     self._role(part, one).setdefault("gpus", self.sizes.get(one))
+
+    @staticmethod
+    def _absent_roles(part: Any) -> None:
+        """Say of roles that have no nodes and no workers in an override that they are not there."""
         roles = part.get("roles")
         for mode in list(roles) if isinstance(roles, dict) else ():
             role = roles[mode]

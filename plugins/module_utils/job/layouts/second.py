@@ -54,6 +54,7 @@ class _Reader:
         work.job.setdefault("schema", 2)
         work.rename_dashes(JOB2, work.job, ())
         work.drop_lock()
+        work.benchmark()
         relics = Relics(work)
         self.problems += relics.problems()
         self._spell_engines()
