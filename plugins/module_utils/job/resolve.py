@@ -117,7 +117,11 @@ def resolve(
     try:
         return _resolve(reading, cluster, environment, planner, given, secrets)
     except SpecError as error:
-        said = [one if one in reading.problems else told(one, reading.words) for one in error.problems]
+        known = {(one["file"], one["path"]) for one in reading.problems}
+        said = [one for one in error.problems if one in reading.problems]
+        others = [one for one in error.problems if one not in reading.problems]
+        said += [told(one, reading.words) for one in others if (one["file"], one["path"]) not in known]
+        said.sort(key=_order)
         raise SpecError(said, **{key: value for key, value in error.evidence.items() if key != "problems"}) from None
 
 
@@ -223,7 +227,11 @@ def without(job: JsonObject, paths: Iterable[KeyPath]) -> JsonObject:
 def raise_problems(problems: Collection[Problem]) -> None:
     """Raise SpecError for *problems*, if any, sorted by file and line."""
     if problems:
-        raise SpecError(sorted(problems, key=lambda one: (str(one.get("file")), one.get("line") or 0)))
+        raise SpecError(sorted(problems, key=_order))
+
+
+def _order(problem: Problem) -> tuple[str, int]:
+    return str(problem.get("file")), problem.get("line") or 0
 
 
 def describe(

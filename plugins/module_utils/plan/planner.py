@@ -18,6 +18,7 @@ from ..holder import fatal_lines
 from ..job import fault_policy as faults
 from ..job import inputs, preparation
 from ..job.allocation_request import allocation_request, hardware, node_count
+from ..job.layouts import in_words
 from ..json_types import JsonObject
 from ..plan_file import (
     IMAGINARY_ID,
@@ -150,7 +151,7 @@ class Planner:
             "digests": {"allocation": allocation_request(spec)["digest"], "serving": self.serving_digest},
             "holder_node": next(iter(layout.addresses)),
             "frontend_url": layout.public_url,
-            "notes": [*self._spec_notes(), *inputs.notes(spec), *self._node_notes(layout, steps)],
+            "notes": [in_words(note, spec) for note in self._notes(layout, steps)],
         }
         return plan, {**made_of, **made_of_points}
 
@@ -168,6 +169,9 @@ class Planner:
         if profiled:
             found["profiling"] = profiled
         return found
+
+    def _notes(self, layout: Layout, steps: Iterable[Step]) -> list[str]:
+        return [*self._spec_notes(), *inputs.notes(self.spec), *self._node_notes(layout, steps)]
 
     def _node_notes(self, layout: Layout, steps: Iterable[Step]) -> list[str]:
         """Return the notes about nodes, ports and pages of metrics."""

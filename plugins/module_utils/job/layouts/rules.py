@@ -111,9 +111,8 @@ def check_source(job: JsonObject, say: Say) -> None:
     if len(kinds) > 1:
         say(path, "conflict", f"has {' and '.join(kinds)}; only one source can be installed.", "Keep one.")
     rev = source.get("rev")
-    for key in ("git", "sha", "patches"):
-        if source.get(key) and rev is None:
-            say((*path, key), "missing", "needs rev.", "Add rev: the commit.")
+    if source.get("sha") and rev is None:
+        say((*path, "sha"), "missing", "needs rev.", "Add rev: the commit.")
     if rev is None:
         return
     if str(rev) in MOVING or str(rev).startswith("refs/"):
