@@ -204,6 +204,9 @@ def assignments(value: Json) -> list[list[Json]]:
         return [[str(path), one] for path, one in value.items()]
     found: list[list[Json]] = []
     for item in value if isinstance(value, (list, tuple)) else [value]:
+        if isinstance(item, (list, tuple)) and len(item) == 2:  # it is parsed already
+            found.append([str(item[0]), item[1]])
+            continue
         path, sign, text = str(item).partition("=")
         if not isinstance(item, str) or not sign or not path.strip():
             raise Unusable(f"is {_shown(str(item))}, which is no PATH=VALUE.", remedy)

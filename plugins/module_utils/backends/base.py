@@ -334,11 +334,11 @@ class Backend(Engine):
         if layout.spec["profiling"]["type"] != "none":
             env.update({**profiling.environment(process, layout), **self.profiler_environment(process, layout)})
         if self.sees_only_its_gpus(process, layout):
-            env["CUDA_VISIBLE_DEVICES"] = gpus = ",".join(map(str, process.gpu_indices))
+            env[self.visible_devices(layout.spec)] = gpus = ",".join(map(str, process.gpu_indices))
             # Slurm sets the variable to all GPUs of the step after it has applied the environment.
-            lines.append(f"export CUDA_VISIBLE_DEVICES={gpus}")
+            lines.append(f"export {self.visible_devices(layout.spec)}={gpus}")
         else:
-            env.pop("CUDA_VISIBLE_DEVICES", None)
+            env.pop(self.visible_devices(layout.spec), None)
         for name in shared.lost.keys() & env.keys():
             ours = env[name]
             env[name] = instead(ours if isinstance(ours, Option) else Option(name, ours), shared.lost[name])

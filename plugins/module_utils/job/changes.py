@@ -63,7 +63,14 @@ class Changes:
     def _say(self, option: str, path: str, text: str, remedy: str) -> None:
         file = "extra vars"
         self.problems.append(
-            {"file": file, "line": None, "path": f"{option} {path}", "code": "invalid", "problem": text, "remedy": remedy}
+            {
+                "file": file,
+                "line": None,
+                "path": f"{option} {path}",
+                "code": "invalid",
+                "problem": text,
+                "remedy": remedy,
+            }
         )
 
     def made_in(self, variants: Sequence[Variant]) -> list[Variant]:

@@ -220,7 +220,9 @@ def _section(section: Section, path: str, heading: bool = True, known: Section |
             yield f"\n## {name}\n\nThe keys depend on `{part.key}`: {', '.join(part.sections)}"
             yield f" (default {part.default}).\n"
             for word, one in part.sections.items():
-                names = [NAMES_2.get(one, one) if known else one for one in getattr(BACKENDS.get(word), "frontends", ())]
+                names = [
+                    NAMES_2.get(one, one) if known else one for one in getattr(BACKENDS.get(word), "frontends", ())
+                ]
                 served = f" Frontends: {', '.join(names)}." if names else ""
                 yield f"\n### {name}: {word}\n" + (f"\n{served.strip()}\n" if served else "")
                 yield from _section(one, f"{name}.{word}", heading=False)

@@ -364,12 +364,12 @@ class Expanded(NamedTuple):
     parameters: dict[str, JsonObject]
 
 
-def expand(
-    document: Json, source: Source, selector: str | None = None, changes: Changes = NO_CHANGES
-) -> Expanded:
+def expand(document: Json, source: Source, selector: str | None = None, changes: Changes = NO_CHANGES) -> Expanded:
     """Return the :class:`Expanded` jobs of any job file: one job, overrides, a sweep, or sweeps in overrides.
 
-    *changes* are made in each raw job, before its sweep.     SpecError if no job can be made; Error if *selector* matches nothing.
+    SpecError if no job can be made; Error if *selector* matches nothing.
+
+    :param changes: what to change in each raw job before its sweep is filled in.
     """
     found: list[Variant] = [("", document, source)]
     problems: list[Problem] = []

@@ -84,7 +84,9 @@ def _files(one: Plan, other: Plan) -> Iterator[str]:
             yield from (f"file {path}: {line}" for line in _lines(left[path], right[path]))
 
 
-def _items(one: Sequence[Mapping[str, Json]], other: Sequence[Mapping[str, Json]], key: str, what: str) -> Iterator[str]:
+def _items(
+    one: Sequence[Mapping[str, Json]], other: Sequence[Mapping[str, Json]], key: str, what: str
+) -> Iterator[str]:
     left, right = _by(one, key), _by(other, key)
     for name in dict.fromkeys([*left, *right]):
         if name not in left or name not in right:
@@ -97,11 +99,16 @@ def _points(one: Plan, other: Plan) -> Iterator[str]:
     left, right = (_by(plan["benchmark"]["points"], "name") for plan in (one, other))
     for name in dict.fromkeys([*left, *right]):
         if name in left and name in right:
-            pairs = [{"parameters": point.get("parameters"), "expect": point.get("expect")} for point in (left[name], right[name])]
+            pairs = [
+                {"parameters": point.get("parameters"), "expect": point.get("expect")}
+                for point in (left[name], right[name])
+            ]
             yield from (f"point {name}: {line}" for line in _tree(pairs[0], pairs[1]))
         else:
             yield f"point {name}: only in {'the first' if name in left else 'the second'}"
-    steps: list[dict[str, JsonObject]] = [{name: point["step"] for name, point in table.items()} for table in (left, right)]
+    steps: list[dict[str, JsonObject]] = [
+        {name: point["step"] for name, point in table.items()} for table in (left, right)
+    ]
     both = steps[0].keys() & steps[1].keys()
     yield from _steps(*({name: table[name] for name in table if name in both} for table in steps), "point")
 
@@ -121,4 +128,3 @@ def _value(value: Json) -> str:
 
 def _shown(text: str, most: int = 200) -> str:
     return text if len(text) <= most else text[: most - 3] + "..."
-

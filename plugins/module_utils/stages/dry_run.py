@@ -118,7 +118,10 @@ class Rehearsal:
 
     def text(self) -> str:
         """Return the text about the job for the user."""
-        parts = [("nodes, GPUs and ports", node_map(self.plan)), ("the job", in_words(resolved(self.spec, self.origins), self.spec))]
+        parts = [
+            ("nodes, GPUs and ports", node_map(self.plan)),
+            ("the job", in_words(resolved(self.spec, self.origins), self.spec)),
+        ]
         parts.append(("notes", "".join(f"{note}\n" for note in [*self.notes, *self.plan["notes"]])))
         parts.append(("sbatch_script.sh", self.script))
         parts += [(one["path"], one["content"]) for one in self.configs()]

@@ -90,15 +90,8 @@ def wait_for(
     checks = without(planned, lost, plan)
     imports, markers = Imports(plan["steps"], plan["run_dir"]), Markers(plan)
     while True:
-        left_s = allowed_s - (time.monotonic() - began)
-        answer = talk.request(
-            "wait",
-            wait_id=wait_id,
-            checks=checks,
-            guard=guard,
-            slice_s=max(0.05, min(slice_s, left_s)),
-            known=known,
-        )
+        pause_s = max(0.05, min(slice_s, allowed_s - (time.monotonic() - began)))
+        answer = talk.request("wait", wait_id=wait_id, checks=checks, guard=guard, slice_s=pause_s, known=known)
         records, known = answer["checks"], driver.known_of(answer)
         importing = imports.look(answer["steps"])  # neither does a worker load then, nor a suspended one
         allowed_s = timeout_s + driver.recently_paused_s(answer, time.monotonic() - began) + imports.passed_s
@@ -120,12 +113,11 @@ def wait_for(
             error = step_error(answer["ended"], plan["run_dir"], "while the service was getting ready")
             error.evidence.update(outcome)
             raise error
-        if not answer["completed"]:
-            markers.look(answer["steps"])
         if answer["completed"]:
             if outcome["elapsed_s"] >= quiet_s:
                 ctx.progress(f"{len(records)}/{len(records)} ready after {outcome['elapsed_s']:.1f} s")
             return dict(outcome, changed=False)
+        markers.look(answer["steps"])
         if answer["ending"]:
             raise ending_error(talk, answer["ending"], **outcome)
         if not ctx.controller_alive():

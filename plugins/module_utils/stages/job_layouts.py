@@ -23,7 +23,6 @@ from ..plan.differences import differences
 from ..plan.planner import Planner, imaginary_allocation
 from ..plan_file import Plan
 from ..schema.source import parse_yaml
-from ..topology.modes import LONG_MODE
 
 MIGRATE_SPEC = {"job_file": {"type": "path", "required": True}, "cluster_file": {"type": "path"}}
 DIFF_SPEC = {
@@ -77,8 +76,7 @@ def migrate(params: JsonObject, ctx: Context) -> JsonObject:
         return result
     cluster = load_cluster(find_cluster_file(params.get("cluster_file")))
     before = planned(document, cluster)
-    sizes = {mode: before[0].spec["resources"][f"gpus_per_{mode}"] for mode in LONG_MODE}
-    new, notes = migration.migrated(text, sizes)
+    new, notes = migration.migrated(text, before[0].spec["resources"])
     prove(before, new, path, cluster)
     notes += [f"A comment is lost: {one}" for one in migration.comments_lost(text, new)]
     result.update(changed=True, jobs=[one.name for one in before], notes=notes)

@@ -32,7 +32,9 @@ class Markers:
         self.pattern = re.compile("|".join(f"(?:{one})" for one in patterns).encode()) if patterns else None
         self.run_dir = plan["run_dir"]
         self.logs = {
-            step["name"]: [(node, os.path.join(self.run_dir, step["log"].replace("%N", node))) for node in step["nodes"]]
+            step["name"]: [
+                (node, os.path.join(self.run_dir, step["log"].replace("%N", node))) for node in step["nodes"]
+            ]
             for step in plan["steps"]
             if step["kind"] in WATCHED and step["critical"]
         }

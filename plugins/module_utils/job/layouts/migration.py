@@ -26,34 +26,35 @@ FRONTEND_NAMES = {old: new for new, old in places.FRONTENDS.items()}
 OF_ENGINE = {
     name.format(long=long): (mode, key) for key, name in places.OF_ENGINE.items() for mode, long in LONG_MODE.items()
 }
-OF_RESOURCES = {
-    name.format(mode=mode): (mode, key) for key, name in places.COUNTED.items() for mode in LONG_MODE
-}
+OF_RESOURCES = {name.format(mode=mode): (mode, key) for key, name in places.COUNTED.items() for mode in LONG_MODE}
 PLACEMENTS = (
     ("frontend", "orchestrator_placement", "dedicated_node"),
     ("benchmark", "client_placement", "client_dedicated_node"),
 )
 
 
-def migrated(text: str, sizes: JsonObject) -> tuple[str, list[str]]:
+def migrated(text: str, resources: JsonObject) -> tuple[str, list[str]]:
     """Return (*text* in the second layout, notes on what was left out).
 
-    :param sizes: ``{mode: GPUs of a worker}`` of its jobs, for those that share nodes.
+    :param resources: those of its first job, complete.
     """
     yaml, document = commented.load(text)
-    migration = Migration(document, sizes)
+    migration = Migration(document, {mode: resources[f"gpus_per_{mode}"] for mode in LONG_MODE})
     migration.run()
     return commented.dump(yaml, document), migration.notes
 
 
 class Migration:
-    """Rewrites *document*, in place; see :func:`migrated`."""
+    """Rewrites *document*, in place; see :func:`migrated`.
+
+    :param sizes: ``{mode: GPUs of a worker}``, for workers that share nodes.
+    """
 
     def __init__(self, document: Any, sizes: JsonObject) -> None:
         self.top = document["job"] if set(document) == {"job"} else document
         self.sizes = sizes
         self.notes: list[str] = []
-        self.base = self.top[BASE] if BASE in self.top else self.top
+        self.base = self.top.get(BASE, self.top)
         self.parts = [self.base, *(part for _key, part in self._overrides())]
         self.modes = {mode for mode in LONG_MODE if any(self._has(part, mode) for part in self.parts)}
         self.only_type = not any(self._options(part) for part in self.parts)
@@ -127,9 +128,8 @@ class Migration:
             if isinstance(table, dict) and old[-1] in table:
                 commented.move(table, old[-1], commented.child(part, new[0]), new[-1])
         backend = part.get("backend")
-        if isinstance(backend, dict) and "use_sglang_router" in backend:
-            if backend.pop("use_sglang_router"):
-                commented.child(part, "frontend").setdefault("type", "sglang")
+        if isinstance(backend, dict) and backend.pop("use_sglang_router", False):
+            commented.child(part, "frontend").setdefault("type", "sglang")
         self._profiling(part)
         benchmark = part.get("benchmark")
         whole = isinstance(benchmark, dict) and all(key in benchmark for key in ("isl", "osl", "concurrencies"))
@@ -143,7 +143,9 @@ class Migration:
             return
         if "concurrency" in profiling:
             value = profiling.pop("concurrency")
-            commented.child(part, "benchmark").setdefault("concurrencies", value if isinstance(value, list) else [value])
+            commented.child(part, "benchmark").setdefault(
+                "concurrencies", value if isinstance(value, list) else [value]
+            )
         phases = [LONG_MODE[mode] for mode in LONG_MODE if mode in self.modes]
         for key in ("start_step", "stop_step"):
             if key in profiling:
@@ -222,7 +224,7 @@ class Migration:
                 self._events(part, backend)
             elif key in ("mooncake_kv_store", "gpu_type") and (key != "gpu_type" or kind == "sglang"):
                 del backend[key]
-            elif key in {old for old in places.RENAMED_OPTIONS.values()}:
+            elif key in places.RENAMED_OPTIONS.values():
                 commented.rename(backend, key, {old: new for new, old in places.RENAMED_OPTIONS.items()}[key])
         if self.only_type and part is self.base and set(backend) <= {"type"}:
             commented.rename(part, "backend", "engine", backend.get("type") or next(iter(BACKENDS)))
@@ -338,7 +340,6 @@ class Migration:
                     if name not in own:
                         env.setdefault(name, value)
         return entry
-
 
 
 def comments_lost(before: str, after: str) -> list[str]:

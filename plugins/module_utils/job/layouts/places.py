@@ -73,7 +73,7 @@ WORDS: tuple[Words, ...] = (
     (re.compile(rf"\bbackend\.{_MODE}_(container|srun_options|extra_args)\b"), lambda match: (
         f"roles.{_role(match)}.{match[2]}"
     )),
-    (re.compile(r"\bbackend\.mooncake_kv_store\.store_config\b"), "options.store_config of the service mooncake-master"),
+    (re.compile(r"\bbackend\.mooncake_kv_store\.store_config\b"), "store_config of the service mooncake-master"),
     (re.compile(r"\bbackend\.mooncake_kv_store\.master_extra_args\b"), "args of the service mooncake-master"),
     (re.compile(r"\bbackend\.mooncake_kv_store\b"), "the service mooncake-master"),
     (re.compile(r"\bbackend\.set_cuda_visible_devices\b"), "engine.set_visible_devices"),

@@ -112,7 +112,12 @@ class Relics:
                 self.work.move(old, ("roles", mode, "critical"))
         zero: KeyPath = ("roles", "decode", "nodes")
         value = self.work.get(zero)
-        if isinstance(value, int) and not isinstance(value, bool) and value == 0 and self.work.get(("roles", "prefill")):
+        if (
+            isinstance(value, int)
+            and not isinstance(value, bool)
+            and value == 0
+            and self.work.get(("roles", "prefill"))
+        ):
             self.work.say(zero, f"is 0, the older form of {COLOCATE}.")
             self.work.job["roles"]["decode"]["nodes"] = COLOCATE
 

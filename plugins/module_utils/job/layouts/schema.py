@@ -55,7 +55,9 @@ RESTART = Section(
 ROLE = Section(
     "role",
     {
-        "nodes": Field(OneOf(MANY, Choice(COLOCATE)), None, "Nodes; of decode also colocate: GPUs that prefill leaves."),
+        "nodes": Field(
+            OneOf(MANY, Choice(COLOCATE)), None, "Nodes; of decode also colocate: GPUs that prefill leaves."
+        ),
         "workers": Field(MANY, None, "Workers."),
         "gpus": Field(Int(1, 65536), None, "GPUs of a worker; default: GPUs of the nodes / workers."),
         "env": Field(TEXTS, {}, "Environment of the workers; {node} and {node_id} are replaced."),

@@ -15,7 +15,10 @@ from .schema import COLOCATE, DEFAULT_RESTARTS
 from .services import Entries
 
 COPIED_APART = ("schema", "engine", "roles", "services", "frontend", "benchmark", "dynamo", "resources")
-WHERE = {"frontend": ("orchestrator_placement", "dedicated_node"), "benchmark": ("client_placement", "client_dedicated_node")}
+WHERE = {
+    "frontend": ("orchestrator_placement", "dedicated_node"),
+    "benchmark": ("client_placement", "client_dedicated_node"),
+}
 INTERVALS: tuple[tuple[KeyPath, str], ...] = (
     (("telemetry",), "seconds between two readings"),
     (("observability", "tachometer"), "readings per second"),
@@ -124,9 +127,7 @@ class Translation:
         if not isinstance(value, dict):
             return 0 if value == "never" else DEFAULT_RESTARTS
         if value.get("policy") is None:
-            self.problems.append(
-                ((*path, "policy"), "missing", "is missing.", "Write never, on-failure or always.")
-            )
+            self.problems.append(((*path, "policy"), "missing", "is missing.", "Write never, on-failure or always."))
         elif value["policy"] == "never":
             return 0
         if any(value.get(key) is not None for key in ("backoff_seconds", "max_backoff_seconds")):
@@ -138,7 +139,9 @@ class Translation:
     def stores(self) -> None:
         """Set the store's configuration if all roles have the same."""
         roles = {mode: role for mode, role in (self.old.get("roles") or {}).items() if isinstance(role, dict)}
-        given = {mode: role["mooncake_store_config"] for mode, role in roles.items() if role.get("mooncake_store_config")}
+        given = {
+            mode: role["mooncake_store_config"] for mode, role in roles.items() if role.get("mooncake_store_config")
+        }
         if not given:
             return
         mode, config = next(iter(given.items()))

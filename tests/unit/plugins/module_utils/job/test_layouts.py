@@ -161,7 +161,9 @@ def test_what_does_not_fit_is_refused_in_the_words_of_the_file(changes, path, wo
 
 
 def test_keys_of_both_layouts_are_named_at_once():
-    job = changed(resources={"agg_nodes": 1}, backend={"type": "vllm"}, dynamo={"version": "1", "source": {"wheel": "2"}})
+    job = changed(
+        resources={"agg_nodes": 1}, backend={"type": "vllm"}, dynamo={"version": "1", "source": {"wheel": "2"}}
+    )
     (found,) = refused(job).items()
     assert found[0] == "backend" and "Write what the brackets say" in found[1]
     for words in ("backend (engine and roles)", "resources.agg_nodes (roles.agg.nodes)", "dynamo.source.pypi"):
@@ -254,7 +256,12 @@ def test_the_readiness_of_etcd_and_nats_is_noted():
 
 def test_a_mooncake_store_is_a_service():
     store = {"metadata_server": "P2PHANDSHAKE"}
-    entry = {"name": "m", "type": "mooncake-master", "args": ["--eviction_ratio=0.1"], "options": {"store_config": store}}
+    entry = {
+        "name": "m",
+        "type": "mooncake-master",
+        "args": ["--eviction_ratio=0.1"],
+        "options": {"store_config": store},
+    }
     spec = jobs.spec_of(changed(services=[entry]))
     assert spec["backend"]["mooncake_kv_store"]["store_config"] == store
     plan = jobs.plan_of(spec)
@@ -285,7 +292,12 @@ def test_all_roles_may_name_the_engine():
 
 
 def test_dynamo_is_installed_from_its_source():
-    source = {"rev": "v1.2", "sha": "a" * 40, "git": "https://example.org/d.git", "patches": {"x": {"git": "u", "rev": "r"}}}
+    source = {
+        "rev": "v1.2",
+        "sha": "a" * 40,
+        "git": "https://example.org/d.git",
+        "patches": {"x": {"git": "u", "rev": "r"}},
+    }
     spec = jobs.spec_of(changed(dynamo={"install": True, "source": source}))
     assert spec["dynamo"]["hash"] == "a" * 40 and spec["dynamo"]["cargo_patches"] == ['x = { git = "u", rev = "r" }']
     assert "https://example.org/d.git" in jobs.step(jobs.plan_of(spec), "agg_0")["preamble"]

@@ -92,7 +92,8 @@ base:
     vllm_config: {decode: {tensor-parallel-size: 8}, aggregated: {tensor-parallel-size: 8}}
   dynamo: {install: false}
 override_agg:
-  resources: {prefill_nodes: null, prefill_workers: null, decode_nodes: 0, decode_workers: 0, agg_nodes: 1, agg_workers: 1}
+  resources: {prefill_nodes: null, prefill_workers: null, decode_nodes: 0, decode_workers: 0, agg_nodes: 1,
+              agg_workers: 1}
 override_two:
   backend: {connector: lmcache, vllm_config: {decode: {max-num-seqs: 4}}}
 zip_override_z:
@@ -117,7 +118,9 @@ def test_a_file_whose_plans_would_differ_is_not_changed(tmp_path, monkeypatch):
 def test_the_difference_of_two_jobs(tmp_path):
     one, other = tmp_path / "one.yaml", tmp_path / "other.yaml"
     one.write_text(TEXT, encoding="utf-8")
-    other.write_text(TEXT.replace('A: "1"', 'B: "1"').replace("tensor-parallel-size: 2", "page-size: 16"), encoding="utf-8")
+    other.write_text(
+        TEXT.replace('A: "1"', 'B: "1"').replace("tensor-parallel-size: 2", "page-size: 16"), encoding="utf-8"
+    )
     found = job_layouts.diff({"a": str(one), "b": str(other)}, None)
     assert not found["same"]
     assert "step prefill_0: env.A: 1 -> (absent)" in found["differences"]
