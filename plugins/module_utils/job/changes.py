@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from .. import run_options
 from ..failures import Problem, SpecError
 from ..json_types import Json, JsonObject, KeyPath
-from ..schema.source import dotted, parse_yaml
+from ..schema.source import Source, dotted, parse_yaml
 from ..schema.spelling import spelt
 from ..schema.types import kind_of
 from .selection import Variant
@@ -144,6 +144,6 @@ def changes_of(params: JsonObject) -> Changes:
             value = params.get(name)
             given[name] = [] if value is None or value == [] else run_options.OPTIONS[name].parse(value)
         except run_options.Unusable as error:
-            problem: Problem = {"file": "extra vars", "line": None, "path": name, "code": "invalid"}
-            raise SpecError([{**problem, "problem": error.problem, "remedy": error.remedy}]) from None
+            problem = Source("extra vars").problem((name,), "invalid", error.problem, error.remedy)
+            raise SpecError([problem]) from None
     return Changes([(path, value) for path, value in given["set"]], given["unset"])

@@ -22,7 +22,7 @@ from ..secrets import references
 from . import idle_keys, inputs, layouts, preparation, reporting, rules
 from .allocation_request import AllocationRequest, allocation_request, metadata
 from .cluster import Cluster, apply_cluster
-from .layouts.reading import told
+from .layouts.reading import Reading, told
 from .older_forms import modernise
 from .origins import Origins
 from .paths import Environment
@@ -126,7 +126,7 @@ def resolve(
 
 
 def _resolve(
-    reading: layouts.Reading,
+    reading: Reading,
     cluster: Cluster,
     environment: Environment,
     planner: Callable[[JsonObject], _Planned],

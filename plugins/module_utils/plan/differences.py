@@ -106,11 +106,10 @@ def _points(one: Plan, other: Plan) -> Iterator[str]:
             yield from (f"point {name}: {line}" for line in _tree(pairs[0], pairs[1]))
         else:
             yield f"point {name}: only in {'the first' if name in left else 'the second'}"
-    steps: list[dict[str, JsonObject]] = [
-        {name: point["step"] for name, point in table.items()} for table in (left, right)
-    ]
-    both = steps[0].keys() & steps[1].keys()
-    yield from _steps(*({name: table[name] for name in table if name in both} for table in steps), "point")
+    both = [name for name in left if name in right]
+    yield from _steps(
+        {name: left[name]["step"] for name in both}, {name: right[name]["step"] for name in both}, "point"
+    )
 
 
 def _tree(left: Json, right: Json, path: tuple[str, ...] = ()) -> Iterator[str]:

@@ -376,8 +376,8 @@ class _Index:
         if alike(before, value):
             self.source.notes.append(f"{self.source.file}:{line}: {dotted(path)} {text}, with the same value.")
             return
-        fault = {**_not_yaml(self.source.file, line, f"{text}, with another value."), "path": dotted(path)}
-        self.source.faults.append({**fault, "code": "duplicate", "remedy": "Keep one of them."})
+        fault = _not_yaml(self.source.file, line, f"{text}, with another value.")
+        self.source.faults.append({**fault, "path": dotted(path), "code": "duplicate", "remedy": "Keep one of them."})
 
     def merged(self, node: Any, path: KeyPath) -> None:
         """Record the keys that ``<<`` brings in."""

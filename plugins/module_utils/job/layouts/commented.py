@@ -57,6 +57,16 @@ def new_list(items: list[Any]) -> Any:
     return CommentedSeq(items)
 
 
+def of(table: Any, key: str) -> Any:
+    """Return the comment of *key* of *table*, or None."""
+    return table.ca.items.get(key)
+
+
+def insert_first(table: Any, key: str, value: Any) -> None:
+    """Set *key*, before all others."""
+    table.insert(0, key, value)
+
+
 def child(table: Any, key: str, after: str | None = None) -> Any:
     """Return the mapping at *key* of *table*; a new one, behind the key *after*, if there is none."""
     if not isinstance(table.get(key), dict):
@@ -73,7 +83,7 @@ def put(table: Any, key: str, value: Any, after: str | None = None) -> None:
     _sink(table, after, key)
 
 
-def _sink(table: Any, before: str, key: str) -> None:
+def _sink(table: Any, before: Any, key: str) -> None:
     """Give *key* the comment lines behind *before*, which stand before what follows both."""
     # The lines belong to the key that was next, so the new key must not separate them.
     comment = table.ca.items.pop(before, None)
@@ -119,13 +129,13 @@ def _leave_lines(table: Any, before: str, comment: Any) -> None:
 def rename(table: Any, key: str, name: str, value: Any = None) -> None:
     """Call *key* of *table* *name*, at its place; *value* replaces its value if it is given."""
     index = list(table).index(key)
-    old = table.pop(key)
+    old: Any = table.pop(key)
     value = old if value is None else value
     comment = table.ca.items.pop(key, None)
     table.insert(index, name, value)
     if comment is not None:
         table.ca.items[name] = comment
-    if isinstance(old, dict) and not isinstance(value, (dict, list)):
+    if hasattr(old, "ca") and not isinstance(value, (dict, list)):
         # The comment lines before the first key of the old mapping would not be printed before a scalar.
         put_lines(table, name, first_lines(comment, old))
         last = list(old)[-1] if old else None

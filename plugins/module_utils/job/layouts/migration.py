@@ -112,7 +112,7 @@ class Migration:
             self._take_away(part, used[id(part)])
         if "engine" not in self.base:
             commented.put(self.base, "engine", next(iter(BACKENDS)), "resources")
-        self.top.insert(0, "schema", NEWEST)
+        commented.insert_first(self.top, "schema", NEWEST)
 
     def _check(self, part: Any) -> None:
         for path in (("backend",), ("resources",), ("infra",), ("dynamo",), ("frontend",), ("benchmark",)):
@@ -201,7 +201,7 @@ class Migration:
 
     def _engine(self, part: Any, kind: str) -> None:
         """Move ``backend`` to ``engine`` and ``roles``."""
-        backend = part.get("backend")
+        backend: Any = part.get("backend")
         if not isinstance(backend, dict):
             return
         config = BACKENDS[kind].config_key if kind in BACKENDS else ""
@@ -211,8 +211,8 @@ class Migration:
                 mode, name = OF_ENGINE[key]
                 self._to_role(part, backend, key, mode, name)
             elif key == config and isinstance(backend[key], dict):
-                table = backend[key]
-                lines = commented.first_lines(backend.ca.items.get(key), table)
+                table: Any = backend[key]
+                lines = commented.first_lines(commented.of(backend, key), table)
                 for long in list(table):
                     mode = modes.get(long, long)
                     self._to_role(part, table, long, mode, "args")
@@ -231,7 +231,7 @@ class Migration:
         elif self.only_type and set(backend) == {"type"}:
             commented.rename(part, "backend", "engine", backend["type"])
         elif part is self.base and "type" not in backend:
-            backend.insert(0, "type", next(iter(BACKENDS)))
+            commented.insert_first(backend, "type", next(iter(BACKENDS)))
             commented.rename(part, "backend", "engine")
         elif backend:
             commented.rename(part, "backend", "engine")
@@ -295,10 +295,13 @@ class Migration:
         """Turn frequencies into intervals where these are whole milliseconds."""
         telemetry, observability = part.get("telemetry"), part.get("observability")
         tachometer = observability.get("tachometer") if isinstance(observability, dict) else None
-        for table, of in ((telemetry, lambda one: one * 1000), (tachometer, lambda one: 1000 / one)):
+        for table, seconds in ((telemetry, True), (tachometer, False)):
             given = table.get("default_frequency") if isinstance(table, dict) else None
-            if isinstance(given, (int, float)) and given > 0 and float(of(given)).is_integer():
-                commented.rename(table, "default_frequency", "collect_interval_ms", int(of(given)))
+            if not isinstance(given, (int, float)) or given <= 0:
+                continue
+            milliseconds = given * 1000 if seconds else 1000 / given
+            if float(milliseconds).is_integer():
+                commented.rename(table, "default_frequency", "collect_interval_ms", int(milliseconds))
 
     def _services(self, part: Any) -> None:
         """Set ``services`` from ``infra`` and the store of *part*; an override replaces the whole list."""

@@ -76,7 +76,7 @@ def _present(job: JsonObject, paths: Iterable[KeyPath]) -> list[KeyPath]:
         value: Json = job
         for key in path:
             value = value if isinstance(value, dict) else {}
-            name = key if key in value else key.replace("_", "-")
+            name = key if key in value else str(key).replace("_", "-")
             if name not in value:
                 break
             value = value[name]

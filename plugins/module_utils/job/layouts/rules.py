@@ -57,11 +57,11 @@ def _check_role(mode: str, role: JsonObject, roles: dict[str, JsonObject], say: 
         text = f"is {COLOCATE}, which needs the GPUs of a worker of each role."
         say((*path, "nodes"), "missing", text, "Set gpus of prefill and decode.")
         return False
-    if _number(nodes) and int(nodes) == 0:
+    if _number(nodes) and nodes == 0:
         remedy = f"Write {COLOCATE} to use the GPUs that prefill leaves free." if mode == "decode" else None
         say((*path, "nodes"), "out_of_range", "is 0; expected at least 1.", remedy or "Leave the role out instead.")
         return False
-    if _number(workers) and int(workers) == 0:
+    if _number(workers) and workers == 0:
         say((*path, "workers"), "out_of_range", "is 0; expected at least 1.", "Leave the role out instead.")
         return False
     return True
@@ -71,7 +71,7 @@ def _number(value: Json) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def hoist_engine(job: JsonObject, say: Say) -> KeyPath | None:
+def hoist_engine(job: JsonObject, say: Say) -> KeyPath:
     """Make the engine of roles that all have the same one that of *job*, in place; return its path in the file."""
     own = {mode: role["engine"] for mode, role in roles_of(job).items() if role.get("engine") is not None}
     for mode in own:

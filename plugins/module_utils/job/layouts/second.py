@@ -67,6 +67,8 @@ class _Reader:
         rules.check_sglang(work.job, self.decided, old, self.say)
         if ("engine",) in refused.wrong:
             work.job.pop("engine", None)
+        elif isinstance(work.get(("engine",)), dict) and work.get(("engine", "type")) is None:
+            self.say((*origin, "type"), "missing", "is missing.", "Name the inference engine, such as sglang.")
         entries = Entries(work.job, self.say)
         entries.read()
         wrong = self._check()
@@ -85,7 +87,7 @@ class _Reader:
         return self.work.get(path) is not None
 
     def _is_sglang(self) -> bool:
-        return self.work.get(("frontend", "type")) == "sglang"
+        return bool(self.work.get(("frontend", "type")) == "sglang")
 
     def _spell_engines(self) -> None:
         """Turn an engine that is only its type into a mapping."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 from ...failures import Code
 from ...json_types import Json, JsonObject, KeyPath
 from ...schema.source import Places, Source
-from ...topology.modes import LONG_MODE
 from ..older_forms import Work
 from . import places
+from .rules import roles_of
 from .schema import COLOCATE, DEFAULT_RESTARTS
 from .services import Entries
 
@@ -96,18 +96,17 @@ class Translation:
             return
         self.type, self.table = str(engine.get("type")), None
         for key, value in engine.items():
-            self.put((*path, key), ("backend", places.RENAMED_OPTIONS.get(key, key)), value)
+            self.put((*path, str(key)), ("backend", places.RENAMED_OPTIONS.get(str(key), str(key))), value)
         self.moved[path] = ("backend",)
 
     def roles(self) -> None:
         """Set what the first layout says of each mode."""
-        roles = self.old.get("roles")
-        for mode in LONG_MODE:
-            role = roles.get(mode) if isinstance(roles, dict) else None
-            for key, new in places.of_role(mode, self.type).items() if isinstance(role, dict) else ():
+        for mode, role in roles_of(self.old).items():
+            for key, new in places.of_role(mode, self.type).items():
                 if role.get(key) is None:
                     continue
-                value, old = role[key], ("roles", mode, key)
+                value: Json = role[key]
+                old: KeyPath = ("roles", mode, key)
                 if key == "nodes" and value == COLOCATE:
                     value = 0
                 if key == "restart":
@@ -138,7 +137,7 @@ class Translation:
 
     def stores(self) -> None:
         """Set the store's configuration if all roles have the same."""
-        roles = {mode: role for mode, role in (self.old.get("roles") or {}).items() if isinstance(role, dict)}
+        roles = roles_of(self.old)
         given = {
             mode: role["mooncake_store_config"] for mode, role in roles.items() if role.get("mooncake_store_config")
         }

@@ -116,7 +116,7 @@ class Refusals:
     :ivar wrong: the paths that are taken out.
     """
 
-    def __init__(self, job: JsonObject, source: Source, engine: KeyPath) -> None:
+    def __init__(self, job: JsonObject, source: Source, engine: tuple[str, str]) -> None:
         self.job, self.source = job, source
         self.problems: list[Problem] = []
         self.wrong: set[KeyPath] = set()
@@ -150,7 +150,7 @@ class Refusals:
                 del table[path[-1]]
                 self.say(path, _of(fork))
 
-    def word(self, path: KeyPath, reasons: Mapping[str, str], section: str | None = None) -> None:
+    def word(self, path: tuple[str, ...], reasons: Mapping[str, str], section: str | None = None) -> None:
         """Refuse the word at *path* if it is one of *reasons*; take it out."""
         for table in tables(self.job, path[:-1]):
             word = table.get(path[-1])
