@@ -180,7 +180,7 @@ def _tachometer(spec: JsonObject) -> list[Finding]:
     if not tachometer["enabled"]:
         return found
     where = ("observability", "tachometer")
-    if not observability["enabled"]:
+    if not observability["enabled"] and spec.get("layout") != 2:  # there it stands on its own
         found.append(((*where, "enabled"), "needs observability.enabled.", None))
     if telemetry["enabled"] and tachometer["dcgm_exporter"]:
         found.append(((*where, "dcgm_exporter"), "would run twice: telemetry has one too.", "Leave this one out."))

@@ -40,6 +40,8 @@ def read(job: JsonObject, source: Source, notes: list[str]) -> Reading:
             say(path, "conflict", "is a key of the second layout in a file of the first.", f"Write {new}.")
         if work.has(path):
             work.pop(path)
+    if ("engine",) in refused.wrong:
+        work.job.pop("backend", None)
     wrong = {("backend",) if path == ("engine",) else path for path in refused.wrong}
     return Reading(work.job, work.source, [*notes, *work.notes], problems, wrong)
 

@@ -127,16 +127,18 @@ class Relics:
             ("benchmark", "client_placement", "client_dedicated_node"),
         ):
             new: KeyPath = (section, "placement", "node")
+            beside = bool(self.work.get((section, "placement")))
             for key in (where, alone):
                 old: KeyPath = (section, key)
                 if not self.work.has(old):
                     continue
                 value = self.work.get(old)
-                if self.work.get((section, "placement")):
+                if beside or key == alone and value in (True, "true") and self.work.get(new) not in (None, "head"):
                     self._mix(old, new)
                 elif key == where:
                     self.work.move(old, new)
                 elif value in (True, "true"):
+                    self.work.get((section,)).pop("placement", None)  # head says nothing
                     self.work.move(old, new, convert=lambda _value: "dedicated")
                 else:
                     self.work.say(old, f"is the older form of {dotted(new)}, and says nothing.")
@@ -176,8 +178,15 @@ class Relics:
 
     def _names(self) -> None:
         old: KeyPath = ("engine", "set_cuda_visible_devices")
-        if isinstance(self.work.get(("engine",)), dict):
-            self.work.move(old, ("engine", "set_visible_devices"))
+        engine = self.work.get(("engine",))
+        if not isinstance(engine, dict):
+            return
+        self.work.move(old, ("engine", "set_visible_devices"))
+        kind = BACKENDS.get(str(engine.get("type")))
+        if kind and "set_visible_devices" in engine and "set_cuda_visible_devices" not in kind.section.fields:
+            new: KeyPath = ("engine", "set_visible_devices")
+            self.work.say(new, f"has no effect: only vllm reads it, and the engine is {kind.type}.")
+            self.work.pop(new)
 
 
 def entries_of(job: JsonObject) -> list[JsonObject]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Callable
 
+from ...backends import BACKENDS
 from ...failures import Code
 from ...json_types import Json, JsonObject, KeyPath
 from ...schema.section import TEXTS, Field, Section, optional
@@ -196,6 +197,10 @@ def _dedicated(word: str) -> str:
     return "dedicated" if word == "dedicated" else "infra"
 
 
+# Options of mooncake-master that nothing here does yet.
+UNBUILT_OPTIONS = ("device_names_by_gpu", "eviction_ratio", "master_timeout_s", "store_role")
+
+
 def _mooncake(entries: Entries, path: KeyPath, entry: JsonObject) -> None:
     if not entries.only(path, entry, "options", "container", "args", "env"):
         return
@@ -203,7 +208,15 @@ def _mooncake(entries: Entries, path: KeyPath, entry: JsonObject) -> None:
     if place == "dedicated" and entries.placed.get("etcd", (path, ""))[1] != "dedicated":
         text = "is dedicated, but the store runs on the node of etcd and NATS."
         entries.say((*path, "placement", "node"), "not_supported", text, "Give etcd and nats the same placement.")
-    config = entries.options(path, entry, "store_config").get("store_config")
+    kind = (entries.job.get("engine") or entries.job.get("backend") or {}).get("type")
+    if kind in BACKENDS and places.STORE[1] not in BACKENDS[kind].section.fields:
+        text = f"is mooncake-master, which is not built for the engine {kind}."
+        entries.say((*path, "type"), "not_supported", text, "Leave it out.")
+        return
+    given = dict(entries.options(path, entry, "store_config", *UNBUILT_OPTIONS))
+    config = given.pop("store_config", None)
+    for key in given:
+        entries.say((*path, "options", key), "not_supported", "is not built yet.", "Leave it out.")
     entries.moved.append((path, places.STORE, {}))
     for key, new, value in (
         ("container", "container", entry.get("container")),

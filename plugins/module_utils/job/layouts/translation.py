@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from ...backends import BACKENDS
 from ...failures import Code
 from ...json_types import Json, JsonObject, KeyPath
 from ...schema.source import Places, Source
@@ -107,6 +108,8 @@ class Translation:
                     continue
                 value: Json = role[key]
                 old: KeyPath = ("roles", mode, key)
+                if new[0] == "backend" and not self.has_field(new, old, value):
+                    continue
                 if key == "nodes" and value == COLOCATE:
                     value = 0
                 if key == "restart":
@@ -120,6 +123,17 @@ class Translation:
                     self.job["faults"][mode] = {**(self.job["faults"].get(mode) or {})}
                 self.put(old, new, value)
         self.stores()
+
+    def has_field(self, new: KeyPath, old: KeyPath, value: Json) -> bool:
+        """Return whether the engine has the key *new*; report it if not and *value* says something."""
+        engine = BACKENDS.get(self.type or "")
+        if engine is None or new[1] in engine.section.fields:
+            return True
+        if value not in (None, False, [], {}):
+            able = [name for name, one in BACKENDS.items() if new[1] in one.section.fields]
+            text = f"is not possible with the engine {self.type}."
+            self.problems.append((old, "not_supported", text, f"Only {' and '.join(able)} can do it."))
+        return False
 
     def restarts(self, path: KeyPath, value: Json) -> Json:
         """Return how often a worker is restarted, as ``restart`` at *path* says."""

@@ -84,10 +84,27 @@ KEYS: dict[KeyPath, str] = {
         ("observability", "tachometer", key): f"{LATER}."
         for key in ("process_exporter", "default_exporters", "default_gpu_exporter")
     },
+    **{
+        (*path, key): f"{LATER}."
+        for path in (
+            ("observability", "tachometer", "dcgm_exporter"),
+            ("observability", "tachometer", "node_exporter"),
+            ("telemetry", "dcgm_exporter"),
+        )
+        for key in ("binary", "kind", "gpu_labels", "gpu_metrics")
+    },
+    ("engine", "vllm_serve_binary"): f"{LATER}: the program is vllm.",
+    ("backend", "vllm_serve_binary"): f"{LATER}: the program is vllm.",
     **{("telemetry", key): f"{LATER}." for key in ("clock_sync_check", "cpu_power_exporter", "cpu_power")},
 }
 # Values that turn a key off, besides those that are empty.
 OFF: dict[KeyPath, tuple[Json, ...]] = {
+    ("engine", "vllm_serve_binary"): ("vllm",),
+    ("backend", "vllm_serve_binary"): ("vllm",),
+    **{
+        ("observability", "tachometer", exporter, "kind"): ("dcgm",)
+        for exporter in ("dcgm_exporter", "node_exporter")
+    },
     ("profiling", "nsys_trace"): ("cuda,nvtx",),
     ("profiling", "capture_range_end"): ("stop",),
     **{("profiling", phase, "capture_scope"): ("all",) for phase in ("prefill", "decode", "aggregated")},
@@ -166,6 +183,10 @@ class Refusals:
             for key, reason in ROLE_KEYS.items() if isinstance(role, dict) else ():
                 if not _empty(role.pop(key, None)):
                     self.say(("roles", mode, key), reason)
+            events = role.get("kv_events") if isinstance(role, dict) else None
+            for key in ("replay_endpoint", "load_publish_endpoint") if isinstance(events, dict) else ():
+                if not _empty(events.pop(key, None)):
+                    self.say(("roles", mode, "kv_events", key), f"{LATER}: it belongs to sgl-router.")
             engine = role.get("engine") if isinstance(role, dict) else None
             word = engine.get("type") if isinstance(engine, dict) else engine
             if isinstance(word, str) and word in ENGINES:
