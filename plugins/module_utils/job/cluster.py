@@ -333,6 +333,10 @@ def apply_cluster(job: JsonObject, cluster: Cluster) -> tuple[JsonObject, dict[K
                 there = ("default_sbatch_directives", name)
                 given.update(_default(job, ("sbatch_directives", name), value, there))
     given.update(_alias(job, ("model", "path"), settings, "model_paths"))
+    services = job.get("services")
+    for index, entry in enumerate(services if isinstance(services, list) else ()):
+        found = _alias(entry, ("container",), settings, "containers")
+        given.update({("services", index, *path): there for path, there in found.items()})
     for image in IMAGES:
         given.update(_alias(job, image, settings, "containers"))
     return job, given

@@ -35,6 +35,9 @@ def complete_images(spec: JsonObject, environment: Environment) -> list[Finding]
             table[path[-1]] = _image(path, text, paths)
         elif path == NGINX:  # the others then use the job's own image
             paths.report(path, "is empty.", "Name an image, or leave it out for the default.", "missing")
+    for index, entry in enumerate(spec["services"]):
+        if entry["container"]:
+            entry["container"] = _image(("services", index, "container"), entry["container"], paths)
     for path in LATER:
         _table, text = _at(spec, path)
         if text and "/" not in text:

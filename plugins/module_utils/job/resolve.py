@@ -118,7 +118,7 @@ def resolve(
         return _resolve(reading, cluster, environment, planner, given, secrets)
     except SpecError as error:
         known = {(one["file"], one["path"]) for one in reading.problems}
-        said = [one for one in error.problems if one in reading.problems]
+        said = list(reading.problems)
         others = [one for one in error.problems if one not in reading.problems]
         said += [told(one, reading.words) for one in others if (one["file"], one["path"]) not in known]
         said.sort(key=_order)
@@ -156,7 +156,7 @@ def _resolve(
         spec["layout"] = reading.layout  # in whose words plans speak
     notes = notes + _examine(spec, job, cluster, checker, environment, planner)
     raise_problems(checker.problems)
-    for key in ("reporting", "faults"):
+    for key in ("reporting", "faults", "services"):
         if not spec[key]:
             del spec[key]
     hidden = secrets.conceal(spec) if secrets else {}
@@ -195,7 +195,8 @@ def _examine(
     wrong, bad = set(checker.wrong), bool(checker.problems)
     if wrong:
         rest = Checker(places=PLACES)
-        spec = rest.check(JOB, without(job, wrong))
+        layout = {key: spec[key] for key in ("layout",) if key in spec}
+        spec = {**rest.check(JOB, without(job, wrong)), **layout}
         wrong |= rest.wrong
     spec["cluster"] = cluster.kept()
     problems, notes = rules.examine(spec, wrong, environment, planner, fit=bad)

@@ -33,6 +33,7 @@ from ..plan_file import (
     Step,
     imaginary_nodes,
 )
+from ..services.generic import GENERIC
 from ..topology.layout import Layout, Placed
 from ..topology.layout_builder import build_layout
 from ..topology.step import DraftStep, MadeOf, one_file
@@ -231,7 +232,7 @@ class Planner:
         drafts = repeats.expand(self.benchmark.points(layout), self.spec["benchmark"], self.benchmark)
         files = self.benchmark.files(layout) if drafts else []
         steps = [draft["step"] for draft in drafts]
-        profiled = profiling.client_environment(layout)
+        profiled = {**GENERIC.client_environment(layout), **profiling.client_environment(layout)}
         scraped = scraping.groups(layout, self.backend) if drafts else {}
         files += scraping.files(scraped)
         scraping.join(steps, scraped, layout)

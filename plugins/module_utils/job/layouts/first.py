@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from ...failures import Code, Problem
 from ...json_types import JsonObject, KeyPath
+from ...schema.section import Checker
 from ...schema.source import Source, dotted
+from ...schema.types import ListOf
 from ...topology.modes import LONG_MODE
 from ..older_forms import Work
 from . import places
 from .reading import Reading
-from .services import Entries, Say
+from .services import SERVICE, Entries, Say
 from .unbuilt import Refusals
 
 
@@ -34,7 +36,7 @@ def read(job: JsonObject, source: Source, notes: list[str]) -> Reading:
         old: KeyPath = ("resources", f"{mode}_critical")
         if work.has(old):
             work.move(old, ("faults", mode, "critical"))
-    _services(work, say)
+    _services(work, problems, say)
     for path, new in ((("dynamo", "source"), "version, wheel or hash"), *_placements()):
         if work.get(path):
             say(path, "conflict", "is a key of the second layout in a file of the first.", f"Write {new}.")
@@ -53,14 +55,25 @@ def _placements() -> tuple[tuple[KeyPath, str], ...]:
     )
 
 
-def _services(work: Work, say: Say) -> None:
-    """Read the ``services`` of a file in the first layout."""
+def _services(work: Work, problems: list[Problem], say: Say) -> None:
+    """Read the ``services`` of a file in the first layout; add to *problems* what does not fit."""
     if not work.has(("services",)):
         return
+    checker = Checker(work.source)
+    if work.job["services"] is not None:
+        checker.check(ListOf(SERVICE), work.job["services"], ("services",))
+    problems += checker.problems
     entries = Entries(work.job, say)
     entries.read()
     work.notes += entries.notes
+    own = [kept for _path, kept in entries.generic]
+    for number, (path, _kept) in enumerate(entries.generic):
+        work.source = work.source.copied(path, ("services", number))
     for old, new, value in entries.moved:
+        if new[0] == "services":
+            continue
         if not work.put(new, value, old):
             say(old, "conflict", f"is set, and {dotted(new)} too.", "Keep one of them.")
     work.pop(("services",))
+    if own:
+        work.job["services"] = own

@@ -167,7 +167,19 @@ JOB2 = Section(
         **{
             key: field
             for key, field in JOB.fields.items()
-            if key not in ("name", "model", "resources", "slurm", "backend", "frontend", "dynamo", "benchmark", "infra")
+            if key
+            not in (
+                "name",
+                "model",
+                "resources",
+                "slurm",
+                "backend",
+                "frontend",
+                "dynamo",
+                "benchmark",
+                "infra",
+                "services",
+            )
         },
         "observability": Field(_observability(), None, "Traces and metrics."),
         "telemetry": Field(_telemetry(), None, "Power readings."),

@@ -14,65 +14,40 @@ from typing import Callable
 from ...backends import BACKENDS
 from ...failures import Code
 from ...json_types import Json, JsonObject, KeyPath
-from ...schema.section import TEXTS, Field, Section, optional
-from ...schema.types import Bool, Choice, Float, Int, ListOf, MapOf, OneOf, Option, Str, Type
+from ...schema.section import Field, Section, optional
+from ...schema.types import Bool, Choice, Int, ListOf, MapOf, OneOf, Str, Type
+from ...services import generic
 from . import places
 
-WAIT = {
-    "timeout_seconds": Field(Float(0), None, "How long to wait."),
-    "interval_seconds": Field(Float(0), None, "Time between two looks."),
-}
-READINESS = Section(
-    "readiness",
-    {
-        "port": Field(Int(1, 65535), None, "A port that must be open."),
-        "tcp": optional(Section("tcp", {"port": Field(Int(1, 65535), required=True)}), "The same."),
-        "http": optional(
-            Section(
-                "http",
-                {
-                    "port": Field(Int(1, 65535), required=True),
-                    "path": Field(Str(), "/health"),
-                    "status": Field(Int(100, 599), 200),
-                },
-            ),
-            "An address that must answer.",
-        ),
-        "log": optional(Section("log", {"pattern": Field(Str(), required=True), **WAIT}), "A line of its log."),
-        "file": optional(Section("file", {"path": Field(Str(), required=True)}), "A file that must be there."),
-        **WAIT,
-    },
-    doc="When it is ready: one of port, tcp, http, log and file.",
-)
+
+def _readiness() -> Section:
+    """Return the section of readiness, in which a log may have the times too, as in public recipes."""
+    times = {key: generic.READINESS.fields[key] for key in ("timeout_seconds", "interval_seconds")}
+    log = optional(Section("log", {**generic.READINESS.below("log").fields, **times}), "A line of its log.")
+    return Section("readiness", {**generic.READINESS.fields, "log": log}, generic.READINESS.doc)
+
+
 SERVICE = Section(
     "service",
     {
-        "name": Field(Str(), required=True, doc="Name, unique in the job."),
-        "type": Field(Str(), "generic", "etcd, nats or mooncake-master. No other type is built yet."),
+        **generic.SECTION.fields,
+        "type": Field(Str(), "generic", "generic, etcd, nats or mooncake-master. No other type is built yet."),
         "enabled": Field(Bool(), True, "false: the entry does not count."),
         "placement": Field(
             Section("placement", {key: Field(Str(), None) for key in ("node", "per", "pool")}), None, "Where it runs."
         ),
-        "readiness": optional(READINESS, "When it is ready. Services that are built have checks of their own."),
+        "readiness": optional(_readiness(), "When it is ready. Services of other types have checks of their own."),
         "options": Field(MapOf(Type()), {}, "Options of its type."),
-        "container": Field(Str(), None, "Image."),
-        "args": Field(ListOf(Str()), [], "Words that follow its command."),
-        "env": Field(TEXTS, {}, "Environment."),
-        "critical": Field(Bool(), None, "Whether its end ends the job."),
-        "inherit_discovery_env": Field(Bool(), None, "Whether it gets the addresses of etcd and NATS."),
-        "start": Field(Choice("infra", "before_workers", "with_workers", "after_frontend"), None, "When it starts."),
-        "external": Field(Str(), None, "Address of one that runs elsewhere."),
-        "command": Field(OneOf(ListOf(Str()), Str()), None, "Command line."),
-        "preamble": Field(Str(), None, "Shell text before the command."),
-        "source": Field(MapOf(Type()), None, "Source to check out."),
-        "build_command": Field(OneOf(ListOf(Str()), Str()), None, "Build."),
-        "build_timeout_seconds": Field(Int(1), None, "Time limit of the build."),
-        "nodes": Field(Int(1, 65536), None, "Nodes of its own."),
-        "terminal": Field(Bool(), False, "Whether the job ends with it."),
-        "cpus_per_task": Field(Int(1), None, "CPUs."),
-        "cpu_bind": Field(Str(), None, "srun's --cpu-bind."),
-        "srun_options": Field(MapOf(Option()), {}, "srun options."),
-        "metrics": Field(Type(), None, "Pages of metrics."),
+        "start": Field(Choice("infra", *generic.TIERS), None, "When it starts; generic: after_frontend."),
+        "critical": Field(Bool(), None, "Whether its end ends the run; generic: false."),
+        "inherit_discovery_env": Field(Bool(), None, generic.SECTION.fields["inherit_discovery_env"].doc),
+        "external": Field(Str(), None, "Address of one that runs elsewhere. Not built yet."),
+        "source": Field(MapOf(Type()), None, "Source to check out. Not built yet."),
+        "build_command": Field(OneOf(ListOf(Str()), Str()), None, "Build. Not built yet."),
+        "build_timeout_seconds": Field(Int(1), None, "Time limit of the build. Not built yet."),
+        "nodes": Field(Int(1, 65536), None, "Nodes of its own. Not built yet."),
+        "terminal": Field(Bool(), False, "Whether the job ends with it. Not built yet."),
+        "metrics": Field(Type(), None, "Pages of metrics. Not built yet."),
     },
     doc="A side service.",
 )
@@ -96,6 +71,7 @@ class Entries:
         self.moved: list[tuple[KeyPath, KeyPath, Json]] = []
         self.notes: list[str] = []
         self.placed: dict[str, tuple[KeyPath, str]] = {}  # where etcd and nats are
+        self.generic: list[tuple[KeyPath, JsonObject]] = []  # those of the job's own, with their paths
 
     def read(self) -> None:
         """Read all entries."""
@@ -114,12 +90,14 @@ class Entries:
             reader = READERS.get(kind)
             if reader is None:
                 continue
-            if kind in types:
+            if kind in types and kind != "generic":
                 self.say((*path, "type"), "duplicate", f"is {kind}, of which a job has one.", "Keep one of them.")
                 continue
             types[kind] = index
             reader(self, path, entry)
         self._agree()
+        for number, (path, kept) in enumerate(self.generic):
+            self.moved.append((path, ("services", number), kept))
 
     def _agree(self) -> None:
         """Put NATS and etcd on a node of their own if both say so."""
@@ -235,7 +213,35 @@ def _mooncake(entries: Entries, path: KeyPath, entry: JsonObject) -> None:
             entries.say((*path, "env", name), "not_supported", text, "Set it in the env of each role as well.")
 
 
+# What a generic service cannot do yet.
+NOT_YET = ("external", "source", "build_command", "build_timeout_seconds", "nodes", "terminal", "metrics", "options")
+
+
+def _generic(entries: Entries, path: KeyPath, entry: JsonObject) -> None:
+    if entry.get("enabled") in (False, "false"):
+        return
+    for key in NOT_YET:
+        if entry.get(key) not in (None, False, "", [], {}):
+            entries.say((*path, key), "not_supported", "is not built yet for a generic service.", "Leave it out.")
+    placement = entry.get("placement")
+    placement = placement if isinstance(placement, dict) else {}
+    for key in ("per", "pool"):
+        if placement.get(key) not in (None, "node"):
+            text = f"is {placement[key]}, which is not built yet."
+            entries.say((*path, "placement", key), "not_supported", text, "Leave it out.")
+    kept = {key: value for key, value in entry.items() if key in generic.SECTION.fields and value is not None}
+    if placement:
+        kept["placement"] = {"node": placement.get("node") or "head"}
+    if kept.get("start") == "infra":
+        kept["start"] = "before_workers"
+    readiness = kept.get("readiness")
+    if isinstance(readiness, dict) and isinstance(readiness.get("log"), dict):
+        kept["readiness"] = {**readiness, "log": {"pattern": readiness["log"].get("pattern")}}
+    entries.generic.append((path, kept))
+
+
 READERS: dict[str, Callable[[Entries, KeyPath, JsonObject], None]] = {
+    "generic": _generic,
     "etcd": _etcd,
     "nats": _nats,
     "mooncake-master": _mooncake,

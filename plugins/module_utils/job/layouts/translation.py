@@ -81,6 +81,10 @@ class Translation:
     def put(self, old: KeyPath, new: KeyPath, value: Json) -> None:
         """Set *new* to *value*, which the file has at *old*."""
         parent: Json = self.job
+        if new[0] == "services":  # they come in their order
+            self.job.setdefault("services", []).append(value)
+            self.moved[old] = new
+            return
         for key in new[:-1]:
             if parent.get(key) is None:
                 parent[key] = {}

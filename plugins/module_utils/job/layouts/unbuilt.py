@@ -30,7 +30,6 @@ FRONTENDS = {
     "none": f"{LATER}: a job of services alone.",
 }
 SERVICES = {
-    "generic": f"{LATER}.",
     "mooncake-store": f"{LATER}.",
     "mooncake-donor": f"{LATER}.",
     "lmcache-server": f"{LATER}.",
@@ -101,10 +100,7 @@ KEYS: dict[KeyPath, str] = {
 OFF: dict[KeyPath, tuple[Json, ...]] = {
     ("engine", "vllm_serve_binary"): ("vllm",),
     ("backend", "vllm_serve_binary"): ("vllm",),
-    **{
-        ("observability", "tachometer", exporter, "kind"): ("dcgm",)
-        for exporter in ("dcgm_exporter", "node_exporter")
-    },
+    **{("observability", "tachometer", exporter, "kind"): ("dcgm",) for exporter in ("dcgm_exporter", "node_exporter")},
     ("profiling", "nsys_trace"): ("cuda,nvtx",),
     ("profiling", "capture_range_end"): ("stop",),
     **{("profiling", phase, "capture_scope"): ("all",) for phase in ("prefill", "decode", "aggregated")},

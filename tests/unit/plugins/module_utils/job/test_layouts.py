@@ -217,7 +217,10 @@ def test_the_first_layout_reads_newer_features():
     assert found.spec["faults"]["decode"]["critical"] is False
     assert any("first layout of recipes, with newer features" in note for note in found.notes)
     assert "frontend.type" in refused(jobs.raw(frontend={"type": "vllm-router"}))
-    assert "services[0]" in refused({**jobs.raw(), "services": [{"name": "x", "command": ["true"]}]})
+    own = {"name": "x", "command": ["true"], "container": "img"}
+    spec = jobs.spec_of({**jobs.raw(), "services": [{"name": "etcd", "type": "etcd"}, own]})
+    assert [one["name"] for one in spec["services"]] == ["x"]
+    assert "services[0].type" in refused({**jobs.raw(), "services": [{"name": "x", "type": "ray"}]})
 
 
 def within(path, value):
