@@ -23,6 +23,11 @@ version_added: 0.1.0
 extends_documentation_fragment:
   - srt.slurm.attributes
   - srt.slurm.attributes.action
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
 options:
   job_file:
     description: The file.

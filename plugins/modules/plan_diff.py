@@ -20,7 +20,14 @@ author:
 version_added: 0.1.0
 extends_documentation_fragment:
   - srt.slurm.attributes
-  - srt.slurm.attributes.info
+  - srt.slurm.attributes.action
+attributes:
+  check_mode:
+    support: full
+    details: Never changes anything.
+  diff_mode:
+    support: N/A
+    details: Changes nothing, so there is no diff.
 options:
   a:
     description: A job file with one job, or C(FILE:SELECTOR).

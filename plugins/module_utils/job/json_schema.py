@@ -40,23 +40,24 @@ def job_file() -> JsonObject:
             "document": {
                 "type": "object",
                 "if": {"anyOf": [*second["anyOf"], base]},
-                "then": _document("second", _job2(), beside={"schema": JOB2.fields["schema"].schema()}),
-                "else": _document("first", _job()),
+                "then": _document("2", _job2(), beside={"schema": JOB2.fields["schema"].schema()}),
+                "else": _document("", _job()),
             },
-            "first": _job(),
-            "first_complete": JOB.complete(),
-            "second": _job2(),
-            "second_complete": {**JOB2.complete(), "required": ["name", "model"]},
+            "job": _job(),
+            "complete": JOB.complete(),
+            "job2": _job2(),
+            "complete2": {**JOB2.complete(), "required": ["name", "model"]},
         },
     }
 
 
 def _document(layout: str, part: JsonObject, beside: JsonObject | None = None) -> JsonObject:
-    """Return the JSON Schema of one job, or of a base with overrides, in the *layout* whose job is *part*.
+    """Return the JSON Schema of one job, or of a base with overrides, in the layout whose job is *part*.
 
+    :param layout: what the names of its definitions end in.
     :param beside: further keys beside the base.
     """
-    job, complete = {"$ref": f"#/$defs/{layout}"}, {"$ref": f"#/$defs/{layout}_complete"}
+    job, complete = {"$ref": f"#/$defs/job{layout}"}, {"$ref": f"#/$defs/complete{layout}"}
     names = [{"enum": list(part["properties"])}, *({"pattern": one} for one in part["patternProperties"])]
     overrides = {
         "properties": {"base": job, "lock": {}, **(beside or {})},
